@@ -1,1 +1,55 @@
-//! Stub.
+//! The heart of tidings: **one log, many cursors**, and no network.
+//!
+//! ```text
+//! Source ─► Hub::publish ─► Log (Id, Arc<Entry>, ring the bell) ─► Subscription::next ─► Event
+//! ```
+//!
+//! A [`Hub`] keeps one bounded [`Log`] of notifications. A subscriber is a [`Cursor`] into it, so live
+//! delivery, resume after a cut, long-polling and back-pressure are one operation: *give me what matches
+//! after my cursor*. A slow client costs an integer, never a queue of its own, and what it can no longer
+//! get it is told as a [`Gap`]. Each notification is encoded once for each wire [`Format`], by whoever
+//! asks first, and the bytes are shared.
+//!
+//! ```
+//! use tidings_core::{Event, Filters, Hub, Interest, Notification};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let hub = Hub::default();
+//! let mut orders = hub.subscribe("example", Interest::new("orders.*".parse()?))?;
+//!
+//! hub.publish(Notification::text("orders.new".parse()?, "seven teapots"))?;
+//!
+//! let Some(Event::Deliver(entry)) = orders.next().await else { panic!("it was published") };
+//! assert_eq!(entry.notification().payload(), "seven teapots");
+//! # Ok(())
+//! # }
+//! ```
+
+mod bell;
+mod cursor;
+mod entry;
+mod event;
+mod heartbeat;
+mod hub;
+mod id;
+mod log;
+mod notification;
+mod pool;
+mod source;
+mod subscription;
+mod topic;
+
+pub use bell::{Bell, Listener};
+pub use cursor::{Budget, Cursor, Interest, SlowPolicy};
+pub use entry::{Entry, Format};
+pub use event::{Event, Gap, GapReason, Reason};
+pub use heartbeat::{Beat, Heartbeat, Pulse};
+pub use hub::{Hub, HubConfig, PublishError};
+pub use id::{Epoch, Id, ParseIdError, Position};
+pub use log::{Log, Retention};
+pub use notification::{InvalidUtf8, Kind, Notification};
+pub use pool::{ClientPool, JoinError, Limits, Seat, SeatId, Session};
+pub use source::{OnEmpty, OnEnd, Source};
+pub use subscription::Subscription;
+pub use topic::{Filter, Filters, MAX_FILTERS, MAX_TOPIC_BYTES, ParseTopicError, Topic};

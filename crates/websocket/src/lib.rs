@@ -1,1 +1,2 @@
 //! Stub.
+mod client;

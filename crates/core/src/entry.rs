@@ -1,0 +1,151 @@
+//! A notification in the log, and its bytes for each wire format.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+
+use crate::{Id, Notification};
+
+/// How a notification is written for one kind of client. A transport has one static of these for each
+/// kind of client that it serves; core knows none of them.
+///
+/// ```
+/// use bytes::Bytes;
+/// use tidings_core::{Entry, Epoch, Format, Notification};
+///
+/// static LINE: Format = Format::new("line", |entry| Bytes::from(format!("{}\n", entry.id())));
+///
+/// let entry = Entry::new(Epoch::from_number(10).id(7), Notification::text("t".parse()?, ""));
+/// assert_eq!(entry.encoded(&LINE), "a-7\n");
+/// # Ok::<(), tidings_core::ParseTopicError>(())
+/// ```
+pub struct Format {
+    name: &'static str,
+    encode: fn(&Entry) -> Bytes,
+}
+
+/// A published notification: its id, and its bytes in the formats that anyone has asked for.
+pub struct Entry {
+    id: Id,
+    notification: Notification,
+    encoded: [OnceLock<(&'static Format, Bytes)>; ENCODED],
+}
+
+/// The formats an entry remembers; a further one is encoded anew for each asker. The hub's transports
+/// use four.
+const ENCODED: usize = 4;
+
+impl Format {
+    /// A format with a name for people and the function that writes an entry in it.
+    pub const fn new(name: &'static str, encode: fn(&Entry) -> Bytes) -> Self {
+        Self { name, encode }
+    }
+}
+
+impl Entry {
+    /// An entry as the log makes it. Useful by itself in tests of a transport's words.
+    pub fn new(id: Id, notification: Notification) -> Self {
+        Self {
+            id,
+            notification,
+            encoded: [const { OnceLock::new() }; ENCODED],
+        }
+    }
+
+    /// Its identity and position.
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// What was published.
+    pub fn notification(&self) -> &Notification {
+        &self.notification
+    }
+
+    /// Its bytes in this format: the first asker encodes, the rest share what it made.
+    pub fn encoded(&self, format: &'static Format) -> Bytes {
+        for slot in &self.encoded {
+            let (owner, bytes) = slot.get_or_init(|| (format, (format.encode)(self)));
+            if std::ptr::eq(*owner, format) {
+                return bytes.clone();
+            }
+        }
+        (format.encode)(self)
+    }
+}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Format({})", self.name)
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let formats: Vec<_> = self
+            .encoded
+            .iter()
+            .filter_map(OnceLock::get)
+            .map(|(f, _)| f)
+            .collect();
+        f.debug_struct("Entry")
+            .field("id", &self.id)
+            .field("notification", &self.notification)
+            .field("encoded", &formats)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::Epoch;
+
+    #[test]
+    fn a_thousand_askers_share_one_encoding() {
+        static ENCODINGS: AtomicUsize = AtomicUsize::new(0);
+        static COUNTED: Format = Format::new("counted", |entry| {
+            ENCODINGS.fetch_add(1, Ordering::Relaxed);
+            Bytes::from(entry.id().to_string())
+        });
+        let entry = Entry::new(
+            Epoch::from_number(35).id(1),
+            Notification::text("t".parse().unwrap(), "x"),
+        );
+        let first = entry.encoded(&COUNTED);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..250 {
+                        assert_eq!(entry.encoded(&COUNTED).as_ptr(), first.as_ptr());
+                    }
+                });
+            }
+        });
+        assert_eq!(ENCODINGS.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn more_formats_than_slots_are_still_right() {
+        static FORMATS: [Format; 6] = [
+            Format::new("0", |_| Bytes::from_static(b"0")),
+            Format::new("1", |_| Bytes::from_static(b"1")),
+            Format::new("2", |_| Bytes::from_static(b"2")),
+            Format::new("3", |_| Bytes::from_static(b"3")),
+            Format::new("4", |_| Bytes::from_static(b"4")),
+            Format::new("5", |_| Bytes::from_static(b"5")),
+        ];
+        let entry = Entry::new(
+            Epoch::from_number(1).id(1),
+            Notification::text("t".parse().unwrap(), ""),
+        );
+        for _ in 0..2 {
+            for (index, format) in FORMATS.iter().enumerate() {
+                assert_eq!(entry.encoded(format), index.to_string());
+            }
+        }
+    }
+}

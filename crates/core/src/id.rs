@@ -1,0 +1,217 @@
+//! Where a notification stands in the stream: epoch and sequence number.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+
+/// The history that a sequence number counts.
+///
+/// A hub that loses its log starts a new epoch, so that a position of the old one can never be taken for
+/// a position of the new. Written as up to 13 characters of `[0-9a-z]`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Epoch(u64);
+
+/// The identity and position of one notification, written `EPOCH-SEQ`, for example `b7k2q9-1042`.
+///
+/// ```
+/// use tidings_core::Id;
+/// let id: Id = "b7k2q9-1042".parse()?;
+/// assert_eq!(id.seq, 1042);
+/// assert_eq!(id.to_string(), "b7k2q9-1042");
+/// # Ok::<(), tidings_core::ParseIdError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Id {
+    /// The history that `seq` counts.
+    pub epoch: Epoch,
+    /// Hub-wide, contiguous from 1, strictly increasing. 0 stands before the first notification.
+    pub seq: u64,
+}
+
+/// From where a subscriber wants to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Position {
+    /// Only what is published from now on.
+    #[default]
+    Live,
+    /// From the oldest notification that is still retained.
+    Earliest,
+    /// What follows this id.
+    After(Id),
+}
+
+/// A text that is no `EPOCH-SEQ`.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{text:?} is not an id: expected EPOCH-SEQ such as \"b7k2q9-1042\"")]
+pub struct ParseIdError {
+    text: String,
+}
+
+const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+
+impl Epoch {
+    /// A new epoch, six random characters: one in two thousand million to meet another by chance.
+    pub fn random() -> Self {
+        let span = 36_u64.pow(6) - 36_u64.pow(5);
+        // A clock read to the nanosecond is the fallback where the system has no randomness to give.
+        let random = getrandom::u64().unwrap_or_else(|_| {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            now.map_or(0, |since| since.as_nanos() as u64)
+        });
+        Self(36_u64.pow(5) + random % span)
+    }
+
+    /// The epoch with this number; the same number is the same history.
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The id with this sequence number in this epoch.
+    pub const fn id(self, seq: u64) -> Id {
+        Id { epoch: self, seq }
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [b'0'; 13];
+        let mut start = text.len();
+        let mut rest = self.0;
+        loop {
+            start -= 1;
+            text[start] = DIGITS[(rest % 36) as usize];
+            rest /= 36;
+            if rest == 0 {
+                break;
+            }
+        }
+        f.write_str(std::str::from_utf8(&text[start..]).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.epoch, self.seq)
+    }
+}
+
+impl fmt::Debug for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Epoch {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        parse_canonical(text, 36)
+            .map(Self)
+            .ok_or_else(|| ParseIdError::new(text))
+    }
+}
+
+impl FromStr for Id {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let parse = || {
+            let (epoch, seq) = text.split_once('-')?;
+            Some(Self {
+                epoch: Epoch(parse_canonical(epoch, 36)?),
+                seq: parse_canonical(seq, 10)?,
+            })
+        };
+        parse().ok_or_else(|| ParseIdError::new(text))
+    }
+}
+
+/// Reads a number that is written in the one way in which we write it: lower case, no sign, no leading
+/// zero. So two different texts are never the same id.
+fn parse_canonical(text: &str, radix: u32) -> Option<u64> {
+    let digits = text.as_bytes();
+    let canonical = !digits.is_empty()
+        && digits
+            .iter()
+            .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+        && (digits.len() == 1 || digits[0] != b'0');
+    canonical
+        .then(|| u64::from_str_radix(text, radix).ok())
+        .flatten()
+}
+
+impl ParseIdError {
+    fn new(text: &str) -> Self {
+        Self {
+            text: text.chars().take(64).collect(),
+        }
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_id_reads_back_as_itself(epoch: u64, seq: u64) {
+            let id = Epoch(epoch).id(seq);
+            prop_assert_eq!(id.to_string().parse::<Id>(), Ok(id));
+        }
+
+        #[test]
+        fn any_text_that_parses_is_written_the_same_way(text in "[0-9a-zA-Z+ -]{0,24}") {
+            if let Ok(id) = text.parse::<Id>() {
+                prop_assert_eq!(id.to_string(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_id_is_refused_with_its_text() {
+        for text in [
+            "",
+            "-",
+            "a-",
+            "-1",
+            "a-01",
+            "0a-1",
+            "A-1",
+            "a-+1",
+            "a-1-1",
+            "a-99999999999999999999",
+        ] {
+            let error = text.parse::<Id>().expect_err(text);
+            assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn random_epochs_have_six_characters_and_differ() {
+        let (one, other) = (Epoch::random(), Epoch::random());
+        assert_eq!(one.to_string().len(), 6);
+        assert_ne!(one, other);
+    }
+}

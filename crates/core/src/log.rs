@@ -1,0 +1,298 @@
+//! The bounded log that every cursor reads.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::{Bell, Budget, Entry, Epoch, Filters, Id, Notification};
+
+/// How much of the stream is kept for those who come back. Whichever bound is met first evicts the
+/// oldest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Notifications kept. Default 65,536. More lets clients be away for longer.
+    pub entries: usize,
+    /// Bytes kept: payloads, topics and a fixed part for each. Default 64 MiB. An entry that was asked
+    /// for in every format of the hub holds up to four more copies of its payload, which this bound does
+    /// not count.
+    pub bytes: usize,
+}
+
+/// The notifications of one hub, oldest first, each with its place in one hub-wide sequence.
+///
+/// ```
+/// use tidings_core::{Bell, Epoch, Log, Notification, Retention};
+///
+/// let log = Log::new(Epoch::random(), Retention::default(), Bell::default());
+/// let id = log.append(Notification::text("t".parse()?, "first"));
+/// assert_eq!(id.seq, 1);
+/// assert_eq!(log.head(), id);
+/// # Ok::<(), tidings_core::ParseTopicError>(())
+/// ```
+#[derive(Debug)]
+pub struct Log {
+    epoch: Epoch,
+    retention: Retention,
+    bell: Bell,
+    ring: RwLock<Ring>,
+}
+
+/// The retained entries. Their sequence numbers are contiguous, so an index is a subtraction.
+#[derive(Debug)]
+struct Ring {
+    /// The sequence number of `entries[0]`, or of the next entry where there is none.
+    first: u64,
+    entries: VecDeque<Arc<Entry>>,
+    bytes: usize,
+}
+
+/// The position asked for lies before the oldest retained entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Evicted {
+    /// Reading can go on after this sequence number.
+    pub(crate) resume: u64,
+}
+
+/// The most entries that are looked at under one lock, so that a reader who wants few of many does not
+/// keep a publisher waiting.
+const SCAN: u64 = 4096;
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            entries: 65_536,
+            bytes: 64 << 20,
+        }
+    }
+}
+
+impl Log {
+    /// An empty log that rings the bell whenever it grows.
+    pub fn new(epoch: Epoch, retention: Retention, bell: Bell) -> Self {
+        let ring = Ring {
+            first: 1,
+            entries: VecDeque::new(),
+            bytes: 0,
+        };
+        Self {
+            epoch,
+            retention,
+            bell,
+            ring: RwLock::new(ring),
+        }
+    }
+
+    /// Adds a notification, evicts what the retention no longer holds, and wakes the readers.
+    pub fn append(&self, notification: Notification) -> Id {
+        let id = {
+            let mut ring = self.write();
+            let id = self.epoch.id(ring.next());
+            ring.push(Arc::new(Entry::new(id, notification)));
+            ring.evict(&self.retention);
+            id
+        };
+        self.bell.ring();
+        id
+    }
+
+    /// The history that this log counts.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The position of the newest notification; sequence number 0 before the first.
+    pub fn head(&self) -> Id {
+        self.epoch.id(self.read_ring().next() - 1)
+    }
+
+    /// The position before the oldest retained notification: reading from here loses nothing.
+    pub fn tail(&self) -> Id {
+        self.epoch.id(self.read_ring().first - 1)
+    }
+
+    /// The number of retained notifications and their bytes, as the retention counts them.
+    pub fn size(&self) -> (usize, usize) {
+        let ring = self.read_ring();
+        (ring.entries.len(), ring.bytes)
+    }
+
+    /// Reads what matches in `(after, upto]` into `out`, within the budget, and returns the position up
+    /// to which it has looked. That is short of `upto` where the budget or the scan was used up.
+    pub(crate) fn read(
+        &self,
+        after: u64,
+        upto: u64,
+        budget: Budget,
+        mut matches: impl FnMut(&Entry) -> bool,
+        mut found: impl FnMut(&Arc<Entry>),
+    ) -> Result<u64, Evicted> {
+        let ring = self.read_ring();
+        if after + 1 < ring.first {
+            return Err(Evicted {
+                resume: ring.first - 1,
+            });
+        }
+        let end = upto.min(ring.next() - 1).min(after.saturating_add(SCAN));
+        let (mut entries, mut bytes) = (0, 0);
+        for seq in after + 1..=end {
+            let entry = &ring.entries[(seq - ring.first) as usize];
+            if !matches(entry) {
+                continue;
+            }
+            let size = entry.notification().payload().len();
+            let fits = entries < budget.entries && bytes + size <= budget.bytes;
+            if entries > 0 && !fits {
+                return Ok(seq - 1);
+            }
+            entries += 1;
+            bytes += size;
+            found(entry);
+        }
+        Ok(end.max(after))
+    }
+
+    /// The newest retained notification up to `upto` that matches.
+    pub(crate) fn newest(&self, filters: &Filters, upto: u64) -> Option<u64> {
+        let ring = self.read_ring();
+        let newest_first = ring.entries.iter().rev();
+        newest_first
+            .filter(|entry| entry.id().seq <= upto)
+            .find(|entry| filters.matches(entry.notification().topic()))
+            .map(|entry| entry.id().seq)
+    }
+
+    // A panic under this lock could only come from an allocation that fails; the ring is whole even then.
+    fn read_ring(&self) -> RwLockReadGuard<'_, Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Ring> {
+        self.ring.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ring {
+    fn next(&self) -> u64 {
+        self.first + self.entries.len() as u64
+    }
+
+    fn push(&mut self, entry: Arc<Entry>) {
+        self.bytes += weight(&entry);
+        self.entries.push_back(entry);
+    }
+
+    fn evict(&mut self, retention: &Retention) {
+        // The newest stays whatever its size: a live reader must be able to get it.
+        while self.entries.len() > 1
+            && (self.entries.len() > retention.entries || self.bytes > retention.bytes)
+        {
+            if let Some(oldest) = self.entries.pop_front() {
+                self.bytes -= weight(&oldest);
+                self.first += 1;
+            }
+        }
+    }
+}
+
+fn weight(entry: &Entry) -> usize {
+    let notification = entry.notification();
+    size_of::<Entry>() + notification.topic().as_str().len() + notification.payload().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn log(entries: usize, bytes: usize) -> Log {
+        Log::new(
+            Epoch::from_number(1),
+            Retention { entries, bytes },
+            Bell::default(),
+        )
+    }
+
+    fn note(topic: &str, size: usize) -> Notification {
+        Notification::binary(topic.parse().unwrap(), vec![0; size])
+    }
+
+    const ALL: Budget = Budget {
+        entries: usize::MAX,
+        bytes: usize::MAX,
+    };
+
+    proptest! {
+        /// The model is a plain vector of everything ever appended and a rule for what is left of it.
+        #[test]
+        fn the_log_reads_like_its_model(
+            published in proptest::collection::vec((0..3_usize, 0..200_usize), 1..80),
+            entries in 1..40_usize,
+            bytes in 600..20_000_usize,
+            after in 0..90_u64,
+            wanted in 0..3_usize,
+            budget in 1..20_usize,
+        ) {
+            let topics = ["a", "b", "c"];
+            let log = log(entries, bytes);
+            let mut model: Vec<(u64, usize, usize)> = Vec::new();
+            for (index, &(topic, size)) in published.iter().enumerate() {
+                log.append(note(topics[topic], size));
+                model.push((index as u64 + 1, topic, size_of::<Entry>() + 1 + size));
+                while model.len() > 1
+                    && (model.len() > entries || model.iter().map(|m| m.2).sum::<usize>() > bytes)
+                {
+                    model.remove(0);
+                }
+            }
+            prop_assert_eq!(log.size(), (model.len(), model.iter().map(|m| m.2).sum()));
+            let (first, head) = (model[0].0, published.len() as u64);
+            prop_assert_eq!((log.tail().seq, log.head().seq), (first - 1, head));
+
+            let mut read = Vec::new();
+            let filter: Filters = topics[wanted].parse().unwrap();
+            let budget = Budget { entries: budget, bytes: usize::MAX };
+            let reached = log.read(
+                after, u64::MAX, budget,
+                |entry| filter.matches(entry.notification().topic()),
+                |entry| read.push(entry.id().seq),
+            );
+            if after + 1 < first {
+                prop_assert_eq!(reached, Err(Evicted { resume: first - 1 }));
+            } else {
+                let expected: Vec<u64> = model.iter()
+                    .filter(|m| m.0 > after && m.1 == wanted).map(|m| m.0)
+                    .take(budget.entries).collect();
+                prop_assert_eq!(&read, &expected);
+                let reached = reached.unwrap();
+                // Nothing that matches may lie between the last one read and the position reached.
+                prop_assert!(model.iter().all(|m| m.1 != wanted || m.0 <= after
+                    || m.0 > reached || expected.contains(&m.0)));
+                prop_assert!(reached >= after);
+            }
+        }
+    }
+
+    #[test]
+    fn one_notification_larger_than_the_whole_retention_is_kept_until_the_next() {
+        let log = log(10, 1000);
+        log.append(note("a", 5000));
+        assert_eq!(log.size().0, 1);
+        log.append(note("a", 1));
+        assert_eq!((log.size().0, log.tail().seq), (1, 1));
+    }
+
+    #[test]
+    fn a_read_ends_at_the_byte_budget_and_goes_on_from_there() {
+        let log = log(100, 1 << 20);
+        for _ in 0..5 {
+            log.append(note("a", 400));
+        }
+        let budget = Budget {
+            entries: 100,
+            bytes: 1000,
+        };
+        assert_eq!(log.read(0, 5, budget, |_| true, |_| {}), Ok(2));
+        assert_eq!(log.read(2, 5, budget, |_| true, |_| {}), Ok(4));
+        assert_eq!(log.read(4, 5, budget, |_| true, |_| {}), Ok(5));
+        assert_eq!(log.read(5, 5, ALL, |_| true, |_| {}), Ok(5));
+    }
+}

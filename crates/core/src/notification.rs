@@ -1,0 +1,130 @@
+//! What is told: a topic and a payload.
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::{SeatId, Topic};
+
+/// Whether a payload is text or binary. It decides the WebSocket opcode and how JSON and SSE carry it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Valid UTF-8.
+    Text,
+    /// Any bytes.
+    Binary,
+}
+
+/// One notification, not yet published. Its payload reaches every subscriber byte for byte.
+///
+/// ```
+/// use tidings_core::{Kind, Notification};
+/// let greeting = Notification::text("lobby".parse()?, "good morning");
+/// assert_eq!(greeting.kind(), Kind::Text);
+/// # Ok::<(), tidings_core::ParseTopicError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    topic: Topic,
+    payload: Bytes,
+    kind: Kind,
+    origin: Option<SeatId>,
+}
+
+/// A payload that was to be text and is not valid UTF-8.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("the payload is not valid UTF-8 from byte {valid_up_to} on: mend it, or send it as binary")]
+pub struct InvalidUtf8 {
+    /// How many bytes were fine.
+    pub valid_up_to: usize,
+}
+
+impl Notification {
+    /// A text notification.
+    pub fn text(topic: Topic, payload: impl Into<String>) -> Self {
+        Self {
+            topic,
+            payload: payload.into().into(),
+            kind: Kind::Text,
+            origin: None,
+        }
+    }
+
+    /// A binary notification.
+    pub fn binary(topic: Topic, payload: impl Into<Bytes>) -> Self {
+        Self {
+            topic,
+            payload: payload.into(),
+            kind: Kind::Binary,
+            origin: None,
+        }
+    }
+
+    /// A notification from bytes that came from outside.
+    ///
+    /// # Errors
+    /// Where the kind is text and the bytes are not UTF-8.
+    pub fn checked(topic: Topic, kind: Kind, payload: Bytes) -> Result<Self, InvalidUtf8> {
+        if kind == Kind::Text
+            && let Err(fault) = std::str::from_utf8(&payload)
+        {
+            return Err(InvalidUtf8 {
+                valid_up_to: fault.valid_up_to(),
+            });
+        }
+        Ok(Self {
+            topic,
+            payload,
+            kind,
+            origin: None,
+        })
+    }
+
+    /// Says which client sent it, so that this client can be spared its own words
+    /// (see [`Interest::without_own`](crate::Interest::without_own)).
+    pub fn from_seat(mut self, seat: SeatId) -> Self {
+        self.origin = Some(seat);
+        self
+    }
+
+    /// What it is about.
+    pub fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    /// The payload's bytes; valid UTF-8 where [`kind`](Self::kind) is text.
+    pub fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// The payload as text, where it is text.
+    pub fn as_text(&self) -> Option<&str> {
+        match self.kind {
+            Kind::Text => std::str::from_utf8(&self.payload).ok(),
+            Kind::Binary => None,
+        }
+    }
+
+    /// Text or binary.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The client that sent it, where a client did and it was said.
+    pub fn origin(&self) -> Option<SeatId> {
+        self.origin
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_outside_must_be_utf8_and_the_error_says_from_where_it_is_not() {
+        let topic: Topic = "t".parse().unwrap();
+        let bytes = Bytes::from_static(b"ab\xff");
+        let fault = Notification::checked(topic.clone(), Kind::Text, bytes.clone()).unwrap_err();
+        assert_eq!(fault.valid_up_to, 2);
+        assert!(Notification::checked(topic, Kind::Binary, bytes).is_ok());
+    }
+}

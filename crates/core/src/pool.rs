@@ -1,0 +1,332 @@
+//! Who is connected: seats, their limits, and the way out for all of them.
+
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::{Bell, Reason};
+
+/// How many clients may be connected at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Over all transports. Default 100,000.
+    pub total: usize,
+    /// For single transports, by name; one that is not named has only the total above it.
+    pub transports: BTreeMap<String, usize>,
+}
+
+/// The clients of one hub. Cheap to clone; all clones are the same pool.
+///
+/// ```
+/// use tidings_core::{Bell, ClientPool, Limits};
+///
+/// let pool = ClientPool::new(Limits { total: 1, ..Limits::default() }, Bell::default());
+/// let seat = pool.join("sse")?;
+/// assert!(pool.join("sse").is_err(), "the only seat is taken");
+/// drop(seat);
+/// assert!(pool.join("sse").is_ok(), "and given back by the drop");
+/// # Ok::<(), tidings_core::JoinError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ClientPool(Arc<Shared>);
+
+/// One client's place in the pool; dropping it is leaving.
+#[derive(Debug)]
+pub struct Seat {
+    id: SeatId,
+    transport: &'static str,
+    pool: ClientPool,
+}
+
+/// Tells seats of one pool apart; never used twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeatId(u64);
+
+/// A value that the application keeps with a seat: a user, a room, a cart.
+pub type Session = Arc<dyn Any + Send + Sync>;
+
+/// Why there is no seat.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum JoinError {
+    /// A limit is reached.
+    #[error("all {limit} seats are taken: try again later")]
+    Full {
+        /// The limit that was met.
+        limit: usize,
+    },
+    /// The pool is closed, for this reason.
+    #[error("the hub takes no more clients: {}", .0.phrase())]
+    Closed(Reason),
+}
+
+/// Whether anyone is there, for those who work only while someone is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Occupancy {
+    Empty,
+    Occupied,
+    Closed,
+}
+
+#[derive(Debug)]
+struct Shared {
+    limits: Limits,
+    bell: Bell,
+    state: Mutex<State>,
+    occupancy: watch::Sender<Occupancy>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    last_id: u64,
+    total: usize,
+    /// A handful of names, so a list beats a map.
+    transports: Vec<(&'static str, usize)>,
+    /// Only of the seats that have one.
+    sessions: HashMap<SeatId, Session>,
+    closed: Option<Reason>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            total: 100_000,
+            transports: BTreeMap::new(),
+        }
+    }
+}
+
+impl ClientPool {
+    /// An empty pool that rings the bell when it closes.
+    pub fn new(limits: Limits, bell: Bell) -> Self {
+        let occupancy = watch::Sender::new(Occupancy::Empty);
+        Self(Arc::new(Shared {
+            limits,
+            bell,
+            state: Mutex::default(),
+            occupancy,
+        }))
+    }
+
+    /// Takes a seat for a client of this transport.
+    ///
+    /// # Errors
+    /// Where the pool is full or closed.
+    pub fn join(&self, transport: &'static str) -> Result<Seat, JoinError> {
+        let mut state = self.lock();
+        if let Some(reason) = state.closed {
+            return Err(JoinError::Closed(reason));
+        }
+        if state.total >= self.0.limits.total {
+            return Err(JoinError::Full {
+                limit: self.0.limits.total,
+            });
+        }
+        let count = state.count_of(transport);
+        if let Some(&limit) = self.0.limits.transports.get(transport)
+            && *count >= limit
+        {
+            return Err(JoinError::Full { limit });
+        }
+        *count += 1;
+        state.total += 1;
+        state.last_id += 1;
+        self.announce(&state);
+        Ok(Seat {
+            id: SeatId(state.last_id),
+            transport,
+            pool: self.clone(),
+        })
+    }
+
+    /// How many clients are connected.
+    pub fn len(&self) -> usize {
+        self.lock().total
+    }
+
+    /// Whether nobody is connected.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many clients each transport has; every transport that ever had one is named.
+    pub fn counts(&self) -> Vec<(&'static str, usize)> {
+        self.lock().transports.clone()
+    }
+
+    /// The session values of this type, with their seats: who is here.
+    pub fn sessions<T: Any + Send + Sync>(&self) -> Vec<(SeatId, Arc<T>)> {
+        let state = self.lock();
+        let sessions = state.sessions.iter();
+        sessions
+            .filter_map(|(id, session)| Some((*id, session.clone().downcast().ok()?)))
+            .collect()
+    }
+
+    /// Closes the pool: nobody joins any more, and every subscription ends with [`Event::Goodbye`] once
+    /// it has told what it had to tell. The first reason given stands.
+    ///
+    /// [`Event::Goodbye`]: crate::Event::Goodbye
+    pub fn close(&self, reason: Reason) {
+        {
+            let mut state = self.lock();
+            state.closed.get_or_insert(reason);
+            self.announce(&state);
+        }
+        self.0.bell.ring();
+    }
+
+    /// The reason for which the pool was closed, if it was.
+    pub fn closed(&self) -> Option<Reason> {
+        self.lock().closed
+    }
+
+    pub(crate) fn occupancy(&self) -> watch::Receiver<Occupancy> {
+        self.0.occupancy.subscribe()
+    }
+
+    fn announce(&self, state: &State) {
+        let now = match state {
+            State {
+                closed: Some(_), ..
+            } => Occupancy::Closed,
+            State { total: 0, .. } => Occupancy::Empty,
+            _ => Occupancy::Occupied,
+        };
+        self.0
+            .occupancy
+            .send_if_modified(|was| std::mem::replace(was, now) != now);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn count_of(&mut self, transport: &'static str) -> &mut usize {
+        let known = self
+            .transports
+            .iter()
+            .position(|(name, _)| *name == transport);
+        let index = known.unwrap_or_else(|| {
+            self.transports.push((transport, 0));
+            self.transports.len() - 1
+        });
+        &mut self.transports[index].1
+    }
+}
+
+impl Seat {
+    /// Tells this seat from the others of its pool.
+    pub fn id(&self) -> SeatId {
+        self.id
+    }
+
+    /// The transport that it was taken for.
+    pub fn transport(&self) -> &'static str {
+        self.transport
+    }
+
+    /// Keeps a value with the seat, in place of the one before.
+    pub fn set_session<T: Any + Send + Sync>(&self, session: T) {
+        self.pool.lock().sessions.insert(self.id, Arc::new(session));
+    }
+
+    /// The value kept with the seat, where there is one of this type.
+    pub fn session<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.pool
+            .lock()
+            .sessions
+            .get(&self.id)?
+            .clone()
+            .downcast()
+            .ok()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut state = self.pool.lock();
+        state.total -= 1;
+        *state.count_of(self.transport) -= 1;
+        // The value is dropped after the lock: its own drop may ask the pool something.
+        let _session = state.sessions.remove(&self.id);
+        self.pool.announce(&state);
+        drop(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(total: usize, transports: &[(&str, usize)]) -> ClientPool {
+        let transports = transports
+            .iter()
+            .map(|(name, limit)| (name.to_string(), *limit))
+            .collect();
+        ClientPool::new(Limits { total, transports }, Bell::default())
+    }
+
+    #[test]
+    fn a_transport_can_be_full_while_others_have_seats() {
+        let pool = pool(3, &[("sse", 1)]);
+        let _sse = pool.join("sse").unwrap();
+        assert_eq!(pool.join("sse").unwrap_err(), JoinError::Full { limit: 1 });
+        let _one = pool.join("websocket").unwrap();
+        let _two = pool.join("websocket").unwrap();
+        assert_eq!(
+            pool.join("websocket").unwrap_err(),
+            JoinError::Full { limit: 3 }
+        );
+        assert_eq!(pool.counts(), [("sse", 1), ("websocket", 2)]);
+    }
+
+    #[test]
+    fn seats_taken_from_many_threads_never_pass_the_limit_and_all_come_back() {
+        let pool = pool(50, &[]);
+        let taken = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let seats: Vec<_> = (0..20).filter_map(|_| pool.join("sse").ok()).collect();
+                    taken.fetch_add(seats.len(), std::sync::atomic::Ordering::Relaxed);
+                    assert!(pool.len() <= 50);
+                    std::mem::forget(seats);
+                });
+            }
+        });
+        assert_eq!((taken.into_inner(), pool.len()), (50, 50));
+    }
+
+    #[test]
+    fn a_session_value_lives_as_long_as_its_seat() {
+        let pool = pool(2, &[]);
+        let seat = pool.join("websocket").unwrap();
+        let other = pool.join("websocket").unwrap();
+        seat.set_session("ann".to_owned());
+        other.set_session(7_u32);
+        assert_eq!(
+            seat.session::<String>().as_deref().map(String::as_str),
+            Some("ann")
+        );
+        assert_eq!(seat.session::<u32>(), None);
+        assert_eq!(pool.sessions::<String>().len(), 1);
+        drop(seat);
+        assert!(pool.sessions::<String>().is_empty());
+    }
+
+    #[test]
+    fn a_closed_pool_takes_nobody_and_keeps_its_first_reason() {
+        let pool = pool(2, &[]);
+        pool.close(Reason::GoingAway);
+        pool.close(Reason::Internal);
+        assert_eq!(
+            pool.join("sse").unwrap_err(),
+            JoinError::Closed(Reason::GoingAway)
+        );
+    }
+}

@@ -1,0 +1,214 @@
+//! Where notifications come from: work that runs while somebody listens.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::Hub;
+use crate::pool::Occupancy;
+
+/// Runs a piece of work from the first client on, exactly once however many join at the same moment.
+///
+/// The default starts with the first client, keeps running when the last one leaves, and does not start
+/// again once it has ended.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use std::time::Duration;
+/// use tidings_core::{Hub, Interest, Notification, Source};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Hub::default();
+/// let topic: tidings_core::Topic = "clock".parse()?;
+/// tokio::spawn(Source::default().run(hub.clone(), async move |hub: Hub| {
+///     let notification = Notification::text(topic.clone(), "tick");
+///     hub.publish(notification)?;
+///     Ok::<_, tidings_core::PublishError>(())
+/// }));
+/// let mut clock = hub.subscribe("example", Interest::new("clock".parse()?))?;
+/// assert!(clock.next().await.is_some(), "the first client started it");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// What happens when the last client leaves.
+    pub on_empty: OnEmpty,
+    /// What happens when the work ends by itself.
+    pub on_end: OnEnd,
+}
+
+/// What happens when the last client leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnEmpty {
+    /// The work goes on: the log fills, and those who come back find what they missed.
+    #[default]
+    Keep,
+    /// The work is dropped once nobody has been there for so long, and starts anew with the next client.
+    /// Long-polling clients are away between two polls: give them a few seconds.
+    StopAfter(Duration),
+}
+
+/// What happens when the work ends by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnEnd {
+    /// It has ended.
+    #[default]
+    Finish,
+    /// It starts again after this delay where it ended with an error, while somebody is there.
+    RestartOnError(Duration),
+    /// It starts again after this delay however it ended, while somebody is there.
+    Restart(Duration),
+}
+
+impl Source {
+    /// Waits for the first client and runs the work that `start` makes. Returns when the work has ended
+    /// for good or the hub closes. Spawn it beside the hub.
+    ///
+    /// Cancel safe: dropping the future drops the work.
+    pub async fn run<E: Display>(self, hub: Hub, mut start: impl AsyncFnMut(Hub) -> Result<(), E>) {
+        let mut arrivals = hub.pool().occupancy();
+        let mut departures = hub.pool().occupancy();
+        while someone_is_there(&mut arrivals).await {
+            let delay = tokio::select! {
+                ended = start(hub.clone()) => {
+                    if let Err(error) = &ended {
+                        tracing::warn!(%error, "the notification source failed");
+                    }
+                    match (self.on_end, ended) {
+                        (OnEnd::Restart(delay), _) | (OnEnd::RestartOnError(delay), Err(_)) => delay,
+                        (OnEnd::RestartOnError(_), Ok(())) | (OnEnd::Finish, _) => return,
+                    }
+                }
+                () = self.no_longer_needed(&mut departures) => Duration::ZERO,
+            };
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    async fn no_longer_needed(self, occupancy: &mut watch::Receiver<Occupancy>) {
+        loop {
+            let now = *occupancy.borrow_and_update();
+            match (now, self.on_empty) {
+                (Occupancy::Closed, _) => return,
+                (Occupancy::Empty, OnEmpty::StopAfter(patience)) => {
+                    if tokio::time::timeout(patience, occupancy.changed())
+                        .await
+                        .is_err()
+                    {
+                        return;
+                    }
+                }
+                (Occupancy::Empty, OnEmpty::Keep) | (Occupancy::Occupied, _) => {
+                    if occupancy.changed().await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn someone_is_there(occupancy: &mut watch::Receiver<Occupancy>) -> bool {
+    let answer = occupancy.wait_for(|now| *now != Occupancy::Empty).await;
+    answer.is_ok_and(|now| *now == Occupancy::Occupied)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::{JoinError, Reason};
+
+    /// Spawns a source that counts its starts and then runs until it is dropped.
+    fn counting(source: Source, hub: &Hub) -> Arc<AtomicUsize> {
+        let starts = Arc::new(AtomicUsize::new(0));
+        let counted = starts.clone();
+        tokio::spawn(source.run(hub.clone(), async move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            std::future::pending::<Result<(), JoinError>>().await
+        }));
+        starts
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thousand_clients_at_once_start_it_exactly_once() {
+        let hub = Hub::default();
+        let starts = counting(Source::default(), &hub);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(starts.load(Ordering::Relaxed), 0, "nobody is there");
+
+        let joins: Vec<_> = (0..1000)
+            .map(|_| {
+                let hub = hub.clone();
+                tokio::spawn(async move { hub.join("sse") })
+            })
+            .collect();
+        let seats = futures::future::join_all(joins).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(
+            (starts.load(Ordering::Relaxed), hub.pool().len()),
+            (1, 1000)
+        );
+        drop(seats);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_stops_when_nobody_was_there_for_long_enough_and_starts_with_the_next() {
+        let hub = Hub::default();
+        let on_empty = OnEmpty::StopAfter(Duration::from_secs(5));
+        let starts = counting(
+            Source {
+                on_empty,
+                ..Source::default()
+            },
+            &hub,
+        );
+
+        for (away, expected) in [(0, 1), (4, 1), (6, 2)] {
+            tokio::time::sleep(Duration::from_secs(away)).await;
+            let seat = hub.join("sse").unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            assert_eq!(starts.load(Ordering::Relaxed), expected, "after {away} s");
+            drop(seat);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_restarts_after_an_error_and_not_after_success() {
+        let hub = Hub::default();
+        let _seat = hub.join("sse").unwrap();
+        let mut runs = 0;
+        let on_end = OnEnd::RestartOnError(Duration::from_secs(1));
+        let begun = tokio::time::Instant::now();
+        let source = Source {
+            on_end,
+            ..Source::default()
+        };
+        source
+            .run(hub.clone(), async |_| {
+                runs += 1;
+                if runs < 3 {
+                    Err(JoinError::Full { limit: 0 })
+                } else {
+                    Ok(())
+                }
+            })
+            .await;
+        assert_eq!((runs, begun.elapsed()), (3, Duration::from_secs(2)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn closing_the_hub_ends_it() {
+        let hub = Hub::default();
+        let _seat = hub.join("sse").unwrap();
+        let running = Source::default().run(hub.clone(), async |_| {
+            std::future::pending::<Result<(), JoinError>>().await
+        });
+        tokio::join!(running, async { hub.close(Reason::GoingAway) });
+    }
+}

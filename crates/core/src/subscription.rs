@@ -1,0 +1,310 @@
+//! One reader of the hub, as a stream of events.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
+use crate::{Budget, Cursor, Event, Gap, Hub, Id, Interest, Listener, Reason, Seat};
+
+/// One reader of the hub: a [`Cursor`], a [`Seat`], and the wait for news. A [`Stream`] that ends after
+/// [`Event::Goodbye`].
+///
+/// ```
+/// use tidings_core::{Event, Hub, Interest, Reason};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Hub::default();
+/// let mut all = hub.subscribe("example", Interest::new(">".parse()?))?;
+/// assert!(all.try_next().is_none(), "nothing was published");
+/// hub.close(Reason::GoingAway);
+/// assert!(matches!(all.next().await, Some(Event::Goodbye(Reason::GoingAway))));
+/// assert!(all.next().await.is_none());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Subscription {
+    hub: Hub,
+    seat: Seat,
+    interest: Interest,
+    cursor: Cursor,
+    /// What one read of the log brought; bounded by [`BATCH`], for entries are shared, not copied.
+    ready: VecDeque<Event>,
+    listener: Listener,
+    heartbeat: Interval,
+    has_ended: bool,
+}
+
+const BATCH: Budget = Budget {
+    entries: 64,
+    bytes: usize::MAX,
+};
+
+impl Subscription {
+    pub(crate) fn new(
+        hub: Hub,
+        seat: Seat,
+        interest: Interest,
+        cursor: Cursor,
+        gap: Option<Gap>,
+    ) -> Self {
+        let interval = hub.heartbeat().interval;
+        let mut heartbeat = interval_at(Instant::now() + interval, interval);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let listener = hub.listen();
+        let ready = gap.map(Event::Gap).into_iter().collect();
+        Self {
+            hub,
+            seat,
+            interest,
+            cursor,
+            ready,
+            listener,
+            heartbeat,
+            has_ended: false,
+        }
+    }
+
+    /// The next event, when there is one; `None` once the subscription has ended.
+    ///
+    /// Cancel safe: an event is taken only by the poll that returns it.
+    pub async fn next(&mut self) -> Option<Event> {
+        poll_fn(|context| self.poll(context)).await
+    }
+
+    /// The next event if it is there now: drain with this before one flush.
+    pub fn try_next(&mut self) -> Option<Event> {
+        if self.has_ended {
+            return None;
+        }
+        if self.ready.is_empty() {
+            self.read();
+        }
+        let event = self.ready.pop_front()?;
+        self.has_ended = matches!(event, Event::Goodbye(_));
+        Some(event)
+    }
+
+    /// The position up to which everything has been handed out.
+    pub fn position(&self) -> Id {
+        let first_ready = self.ready.iter().find_map(|event| match event {
+            Event::Deliver(entry) => Some(entry.id().seq - 1),
+            Event::Gap(gap) => Some(gap.after.seq),
+            Event::Heartbeat(_) | Event::Goodbye(_) => None,
+        });
+        self.hub
+            .epoch()
+            .id(first_ready.unwrap_or(self.cursor.seq()))
+    }
+
+    /// Ends the subscription for a reason of the reader's own: the next event is a goodbye, whatever is
+    /// left.
+    pub fn end(&mut self, reason: Reason) {
+        self.ready.clear();
+        self.ready.push_back(Event::Goodbye(reason));
+    }
+
+    /// The seat that this reader holds.
+    pub fn seat(&self) -> &Seat {
+        &self.seat
+    }
+
+    /// The hub that it reads.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    fn read(&mut self) {
+        let closed = self.hub.pool().closed();
+        let head = self.hub.log().head();
+        let mut events = Vec::new();
+        while events.is_empty() && self.cursor.seq() < head.seq {
+            self.cursor.read(
+                self.hub.log(),
+                &self.interest,
+                self.seat.id(),
+                head,
+                BATCH,
+                &mut events,
+            );
+        }
+        // The hub was closed before the head was read, so nothing can follow what was found.
+        if events.is_empty()
+            && let Some(reason) = closed
+        {
+            events.push(Event::Goodbye(reason));
+        }
+        self.ready.extend(events);
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        if self.has_ended {
+            return Poll::Ready(None);
+        }
+        if let Some(event) = self.try_next() {
+            return Poll::Ready(Some(event));
+        }
+        self.listener.register(context);
+        if let Some(event) = self.try_next() {
+            return Poll::Ready(Some(event));
+        }
+        self.heartbeat
+            .poll_tick(context)
+            .map(|_| Some(Event::Heartbeat(self.position())))
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.get_mut().poll(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::StreamExt;
+
+    use super::*;
+    use crate::{HubConfig, Notification, Position, Retention};
+
+    fn note(text: &str) -> Notification {
+        Notification::text("t".parse().unwrap(), text)
+    }
+
+    fn all() -> Interest {
+        Interest::new(">".parse().unwrap())
+    }
+
+    fn text_of(event: Option<Event>) -> String {
+        match event {
+            Some(Event::Deliver(entry)) => entry.notification().as_text().unwrap().to_owned(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_subscription_gets_heartbeats_with_its_position() {
+        let hub = Hub::default();
+        let mut subscription = hub.subscribe("sse", all()).unwrap();
+        let id = hub.publish(note("one")).unwrap();
+        assert_eq!(text_of(subscription.next().await), "one");
+        let begun = Instant::now();
+        for _ in 0..3 {
+            assert!(matches!(subscription.next().await, Some(Event::Heartbeat(at)) if at == id));
+        }
+        assert_eq!(begun.elapsed(), hub.heartbeat().interval * 3);
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_next_takes_nothing_with_it() {
+        let hub = Hub::default();
+        let mut subscription = hub.subscribe("sse", all()).unwrap();
+        for round in 0..100 {
+            let cancelled = tokio::time::timeout(Duration::ZERO, subscription.next());
+            assert!(cancelled.await.is_err());
+            hub.publish(note(&round.to_string())).unwrap();
+            assert_eq!(text_of(subscription.next().await), round.to_string());
+        }
+    }
+
+    #[tokio::test]
+    async fn all_that_was_published_before_the_close_is_told_before_the_goodbye() {
+        let hub = Hub::default();
+        let mut subscription = hub.subscribe("sse", all()).unwrap();
+        for number in 0..200 {
+            hub.publish(note(&number.to_string())).unwrap();
+        }
+        hub.close(Reason::GoingAway);
+        for number in 0..200 {
+            assert_eq!(text_of(subscription.next().await), number.to_string());
+        }
+        assert!(matches!(
+            subscription.next().await,
+            Some(Event::Goodbye(Reason::GoingAway))
+        ));
+        assert!(subscription.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn the_position_is_that_of_the_last_event_taken_whatever_was_read_ahead() {
+        let hub = Hub::default();
+        let mut subscription = hub.subscribe("sse", all()).unwrap();
+        for _ in 0..5 {
+            hub.publish(note("x")).unwrap();
+        }
+        for seq in 1..=5 {
+            subscription.next().await;
+            assert_eq!(subscription.position().seq, seq);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_gap_from_the_past_comes_before_what_is_left() {
+        let retention = Retention {
+            entries: 2,
+            ..Retention::default()
+        };
+        let hub = Hub::new(HubConfig {
+            retention,
+            ..HubConfig::default()
+        });
+        for number in 0..5 {
+            hub.publish(note(&number.to_string())).unwrap();
+        }
+        let seat = hub.join("sse").unwrap();
+        let position = Position::After(hub.epoch().id(1));
+        let events: Vec<_> = {
+            let subscription = hub.read(seat, all(), position);
+            hub.close(Reason::Normal);
+            subscription.collect().await
+        };
+        assert!(
+            matches!(events[0], Event::Gap(gap) if gap.missed == Some(2)),
+            "{events:?}"
+        );
+        assert_eq!(events.len(), 4);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_wake_is_lost_between_many_publishers_and_many_readers() {
+        let hub = Hub::default();
+        let readers: Vec<_> = (0..20)
+            .map(|_| {
+                let subscription = hub.subscribe("sse", all()).unwrap();
+                tokio::spawn(
+                    subscription
+                        .take(2000)
+                        .map(|event| text_of(Some(event)))
+                        .collect::<Vec<_>>(),
+                )
+            })
+            .collect();
+        for publisher in 0..4 {
+            let hub = hub.clone();
+            tokio::spawn(async move {
+                for number in 0..500 {
+                    hub.publish(note(&format!("{publisher} {number}"))).unwrap();
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        let mut seen = Vec::new();
+        for reader in readers {
+            seen.push(reader.await.unwrap());
+        }
+        assert!(
+            seen.iter().all(|one| one == &seen[0]),
+            "all readers see one order"
+        );
+        assert_eq!(seen[0].len(), 2000);
+    }
+}

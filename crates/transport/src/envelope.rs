@@ -1,0 +1,91 @@
+//! A notification as JSON: `{"id","topic","data"}`, or `data_base64` where it is binary.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tidings_core::{Format, Gap, Id, Kind};
+
+use std::borrow::Cow;
+
+/// A notification where it travels inside JSON.
+///
+/// ```
+/// use tidings_transport::Envelope;
+/// let text = r#"{"id":"b7k2q9-1042","topic":"t","data":"hello"}"#;
+/// let envelope: Envelope = serde_json::from_str(text)?;
+/// assert_eq!(envelope.id.seq, 1042);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope<'a> {
+    /// Identity and position.
+    pub id: Id,
+    /// What it is about.
+    #[serde(borrow)]
+    pub topic: Cow<'a, str>,
+    /// The payload, where it is text.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Cow<'a, str>>,
+    /// The payload in base64, where it is binary.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub data_base64: Option<Cow<'a, str>>,
+}
+
+/// An entry as the JSON text of its [`Envelope`].
+pub static ENVELOPE: Format = Format::new("envelope", |entry| {
+    let notification = entry.notification();
+    let base64 = || Cow::Owned(STANDARD.encode(notification.payload()));
+    let envelope = Envelope {
+        id: entry.id(),
+        topic: Cow::Borrowed(notification.topic().as_str()),
+        data: notification.as_text().map(Cow::Borrowed),
+        data_base64: (notification.kind() == Kind::Binary).then(base64),
+    };
+    // A struct of strings always serializes; an empty object would be seen at once by any reader.
+    Bytes::from(serde_json::to_vec(&envelope).unwrap_or_else(|_| b"{}".to_vec()))
+});
+
+impl Envelope<'_> {
+    /// The payload and its kind; `None` where neither field is there or the base64 is malformed.
+    pub fn payload(&self) -> Option<(Kind, Bytes)> {
+        match (&self.data, &self.data_base64) {
+            (Some(text), _) => Some((Kind::Text, Bytes::copy_from_slice(text.as_bytes()))),
+            (None, Some(base64)) => {
+                Some((Kind::Binary, STANDARD.decode(base64.as_bytes()).ok()?.into()))
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+/// A gap as a JSON text of its own: `{"gap":{…}}`.
+pub fn gap_json(gap: &Gap) -> String {
+    json!({ "gap": gap }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidings_core::{Entry, Epoch, Notification};
+
+    #[test]
+    fn text_and_binary_come_back_byte_for_byte() {
+        let topic: tidings_core::Topic = "a.b".parse().unwrap();
+        let all_bytes: Vec<u8> = (0..=255).collect();
+        for notification in [
+            Notification::text(topic.clone(), ""),
+            Notification::text(topic.clone(), "quote \" back \\ line \r\n nul \0 snow ☃ \u{2028}"),
+            Notification::binary(topic.clone(), Bytes::new()),
+            Notification::binary(topic, all_bytes),
+        ] {
+            let entry = Entry::new(Epoch::from_number(36).id(3), notification.clone());
+            let json = entry.encoded(&ENVELOPE);
+            let envelope: Envelope<'_> = serde_json::from_slice(&json).unwrap();
+            let expected = (notification.kind(), notification.payload().clone());
+            assert_eq!(envelope.payload(), Some(expected));
+            assert_eq!((envelope.id, &*envelope.topic), (entry.id(), "a.b"));
+        }
+    }
+}

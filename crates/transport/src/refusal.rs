@@ -1,0 +1,93 @@
+//! A request that is not served, and why.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use serde_json::json;
+use tidings_core::{JoinError, ParseIdError, ParseTopicError, PublishError};
+
+/// The answer to a request that cannot be served: a status, a code for programs and a sentence for
+/// people, which says what is wrong and what to do.
+///
+/// ```
+/// use tidings_transport::Refusal;
+/// let refusal = Refusal::bad_request("bad_wait", "wait=soon: give whole seconds");
+/// assert_eq!(refusal.into_response().status(), 400);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// In snake case, stable, for programs.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+    /// Further headers, such as `Allow` and `Retry-After`. Boxed, for most refusals have none.
+    pub headers: Box<HeaderMap>,
+}
+
+impl Refusal {
+    /// A refusal with this status.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), headers: Box::default() }
+    }
+
+    /// `400 Bad Request`.
+    pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// Adds a header.
+    pub fn with(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
+        self.headers.insert(name, value.into());
+        self
+    }
+
+    /// The response: JSON `{"error":{"code":…,"message":…}}`.
+    pub fn into_response(self) -> Response<Bytes> {
+        let body = json!({"error": {"code": self.code, "message": self.message}}).to_string();
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = *self.headers;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+impl From<ParseTopicError> for Refusal {
+    fn from(error: ParseTopicError) -> Self {
+        Self::bad_request("bad_topic", error.to_string())
+    }
+}
+
+impl From<ParseIdError> for Refusal {
+    fn from(error: ParseIdError) -> Self {
+        Self::bad_request("bad_id", error.to_string())
+    }
+}
+
+impl From<JoinError> for Refusal {
+    fn from(error: JoinError) -> Self {
+        let code = match error {
+            JoinError::Full { .. } => "full",
+            JoinError::Closed(_) => "going_away",
+        };
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string())
+            .with(header::RETRY_AFTER, 5)
+    }
+}
+
+impl From<PublishError> for Refusal {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::TooBig { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_big", error.to_string())
+            }
+            PublishError::Closed(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "going_away", error.to_string())
+                    .with(header::RETRY_AFTER, 5)
+            }
+        }
+    }
+}

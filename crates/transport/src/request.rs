@@ -1,0 +1,107 @@
+//! From a request to what it asks for: filters and position, in the same words on every transport.
+
+use http::request::Parts;
+use percent_encoding::percent_decode_str;
+use tidings_core::{Filters, Position};
+
+use crate::Refusal;
+
+/// What a subscriber asks for.
+///
+/// ```
+/// use tidings_core::Position;
+/// use tidings_transport::Ask;
+///
+/// let request = http::Request::get("/topics/orders.*?after=b7k2q9-1042").body(())?;
+/// let ask = Ask::read("orders.*", &request.into_parts().0).expect("it is well-formed");
+/// assert!(matches!(ask.position, Position::After(id) if id.seq == 1042));
+/// # Ok::<(), http::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Of which topics.
+    pub filters: Filters,
+    /// From where: `Last-Event-ID`, else `?after=`, else `?last_event_id=`.
+    pub position: Position,
+}
+
+impl Ask {
+    /// Reads what a request asks for; `filters` is the part of the path that names them, still
+    /// percent-encoded.
+    ///
+    /// # Errors
+    /// `400` where filters or position are malformed.
+    pub fn read(filters: &str, request: &Parts) -> Result<Self, Refusal> {
+        let filters = percent_decode_str(filters).decode_utf8().map_err(|_| {
+            Refusal::bad_request("bad_topic", "the topic is not UTF-8 once percent-decoded")
+        })?;
+        Ok(Self { filters: filters.parse()?, position: position(request)? })
+    }
+}
+
+fn position(request: &Parts) -> Result<Position, Refusal> {
+    let header = match request.headers.get("last-event-id") {
+        None => None,
+        Some(value) => Some(value.to_str().map(str::to_owned).map_err(|_| {
+            Refusal::bad_request("bad_id", "Last-Event-ID is not an id: expected EPOCH-SEQ")
+        })?),
+    };
+    let text = header
+        .filter(|text| !text.is_empty())
+        .or_else(|| query(request, "after"))
+        .or_else(|| query(request, "last_event_id"));
+    match text.as_deref() {
+        None => Ok(Position::Live),
+        Some("earliest") => Ok(Position::Earliest),
+        Some(id) => Ok(Position::After(id.parse()?)),
+    }
+}
+
+/// The first value of a query parameter, decoded.
+pub fn query(request: &Parts, name: &str) -> Option<String> {
+    let pairs = url::form_urlencoded::parse(request.uri.query()?.as_bytes());
+    pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(uri: &str, last_event_id: Option<&str>) -> Result<Ask, Refusal> {
+        let mut request = http::Request::get(uri);
+        if let Some(id) = last_event_id {
+            request = request.header("Last-Event-ID", id);
+        }
+        let parts = request.body(()).unwrap().into_parts().0;
+        Ask::read(parts.uri.path().trim_start_matches("/topics/"), &parts)
+    }
+
+    #[test]
+    fn the_header_comes_before_the_query_and_an_empty_one_is_none() {
+        let seq = |ask: Ask| match ask.position {
+            Position::After(id) => id.seq,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(seq(ask("/topics/a?after=e-2&last_event_id=e-3", Some("e-1")).unwrap()), 1);
+        assert_eq!(seq(ask("/topics/a?last_event_id=e-3&after=e-2", Some("")).unwrap()), 2);
+        assert_eq!(seq(ask("/topics/a?last_event_id=e-3", None).unwrap()), 3);
+        assert_eq!(ask("/topics/a?after=earliest", None).unwrap().position, Position::Earliest);
+        assert_eq!(ask("/topics/a", None).unwrap().position, Position::Live);
+    }
+
+    #[test]
+    fn wildcards_and_commas_may_be_percent_encoded() {
+        let filters = ask("/topics/a.%2A%2Cb.%3E", None).unwrap().filters;
+        assert_eq!(filters.to_string(), "a.*,b.>");
+    }
+
+    #[test]
+    fn each_fault_is_a_400_with_a_code_of_its_own() {
+        let code = |uri| ask(uri, None).unwrap_err().code;
+        assert_eq!(code("/topics/"), "bad_topic");
+        assert_eq!(code("/topics/a..b"), "bad_topic");
+        assert_eq!(code("/topics/%ff"), "bad_topic");
+        assert_eq!(code("/topics/a?after=nonsense"), "bad_id");
+        assert_eq!(code("/topics/a?after="), "bad_id");
+    }
+}
