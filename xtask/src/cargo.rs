@@ -1,0 +1,53 @@
+//! Calling cargo on this workspace.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use anyhow::{Context, Result, bail};
+
+/// The workspace's root.
+///
+/// By what cargo says now, not when this program was built: checkouts that share a target folder share
+/// the program.
+pub(crate) fn root() -> &'static Path {
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let own = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let own = own.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        own.parent().expect("xtask is a folder of the workspace").to_owned()
+    });
+    &ROOT
+}
+
+/// The cargo that runs this program, in the root.
+///
+/// What cargo told this program about itself is taken out of the environment: build scripts that watch
+/// those variables would otherwise run again at each change between `cargo test` and `cargo xtask`.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    for (key, _) in std::env::vars_os() {
+        let name = key.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(key);
+        }
+    }
+    command
+}
+
+/// What cargo printed, where it succeeded.
+pub(crate) fn output(args: &[&str]) -> Result<String> {
+    let (success, stdout, stderr) = capture(args)?;
+    if !success {
+        bail!("`cargo {}`: {}", args.join(" "), stderr.trim());
+    }
+    Ok(stdout)
+}
+
+/// Whether cargo succeeded, what it printed and what it complained of.
+pub(crate) fn capture(args: &[&str]) -> Result<(bool, String, String)> {
+    let output =
+        command().args(args).stdin(Stdio::null()).output().context("cargo does not start")?;
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ok((output.status.success(), text(output.stdout), text(output.stderr)))
+}

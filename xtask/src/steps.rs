@@ -1,0 +1,123 @@
+//! THE list of steps; a new step is one entry here.
+
+use crate::runner::{Action, Step};
+use crate::{deny, links, needs, readme, tree};
+
+/// The chore that is all steps in order.
+pub(crate) const ALL: &str = "test";
+
+/// In the order in which `cargo xtask test` runs them: the code, then what the project says of itself,
+/// which runs what was built for the code.
+pub(crate) const STEPS: &[Step] = &[
+    Step {
+        name: "needs",
+        about: "what the tests need beyond Rust is installed",
+        action: Action::Check(needs::check),
+    },
+    Step {
+        name: "fmt",
+        about: "the code is formatted",
+        action: Action::Cargo { env: &[], args: &["fmt", "--all", "--check"] },
+    },
+    Step {
+        name: "clippy",
+        about: "no lint fires, in no target and with no feature",
+        action: Action::Cargo {
+            env: &[],
+            args: &[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--all-features",
+                "--",
+                "-D",
+                "warnings",
+            ],
+        },
+    },
+    Step {
+        name: "suite",
+        about: "unit, integration and doc tests, and the examples' smoke tests",
+        action: Action::Cargo { env: &[], args: &["test", "--workspace", "--all-features"] },
+    },
+    Step {
+        name: "doc",
+        about: "the reference builds without a broken link",
+        action: Action::Cargo {
+            env: &[("RUSTDOCFLAGS", "-D warnings")],
+            args: &["doc", "--workspace", "--no-deps"],
+        },
+    },
+    Step {
+        name: "bench-smoke",
+        about: "every benchmark runs once; nothing is measured",
+        action: Action::Cargo {
+            env: &[],
+            args: &["bench", "-p", "tidings-benches", "--", "--test"],
+        },
+    },
+    Step {
+        name: "tree",
+        about: "no arrow points where it must not, no channel is unbounded",
+        action: Action::Check(tree::check),
+    },
+    Step {
+        name: "readme",
+        about: "every command that the documents show would start",
+        action: Action::Check(readme::check),
+    },
+    Step {
+        name: "links",
+        about: "every relative link in the documents leads to a file",
+        action: Action::Check(links::check),
+    },
+    Step {
+        name: "deny",
+        about: "licences, banned crates and sources, where cargo-deny is installed",
+        action: Action::Check(deny::check),
+    },
+];
+
+/// The step of that name.
+pub(crate) fn named(name: &str) -> Option<&'static Step> {
+    STEPS.iter().find(|step| step.name == name)
+}
+
+/// Whether `cargo xtask NAME` is a chore.
+pub(crate) fn knows(name: &str) -> bool {
+    name == ALL || name == "help" || named(name).is_some()
+}
+
+/// What `cargo xtask help` prints.
+pub(crate) fn help() -> String {
+    let mut text =
+        format!("Usage: cargo xtask CHORE\n\n  {ALL:<13} every step below, in this order\n");
+    for step in STEPS {
+        text.push_str(&format!("    {:<11} {}\n", step.name, step.about));
+    }
+    text.push_str("  help          this list\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn each_chore_has_a_name_of_its_own() {
+        let mut taken = HashSet::from([ALL, "help"]);
+        for step in STEPS {
+            assert!(taken.insert(step.name), "{} twice", step.name);
+        }
+    }
+
+    #[test]
+    fn help_tells_every_chore() {
+        for step in STEPS {
+            assert!(help().contains(step.name), "{} is not in help", step.name);
+            assert!(knows(step.name));
+        }
+        assert!(knows(ALL) && !knows("launch"));
+    }
+}
