@@ -26,20 +26,14 @@ impl Bell {
     /// Takes a place.
     pub fn listen(&self) -> Listener {
         let key = self.lock().insert(None);
-        Listener {
-            bell: self.clone(),
-            key,
-        }
+        Listener { bell: self.clone(), key }
     }
 
     /// Wakes everyone who waits.
     pub fn ring(&self) {
         // Wakers run foreign code: none of it under the lock.
-        let woken: Vec<Waker> = self
-            .lock()
-            .iter_mut()
-            .filter_map(|(_, waker)| waker.take())
-            .collect();
+        let woken: Vec<Waker> =
+            self.lock().iter_mut().filter_map(|(_, waker)| waker.take()).collect();
         woken.into_iter().for_each(Waker::wake);
     }
 

@@ -44,11 +44,7 @@ pub struct Budget {
 impl Interest {
     /// All that matches the filters; told of gaps when too slow.
     pub fn new(filters: Filters) -> Self {
-        Self {
-            filters,
-            slow: SlowPolicy::default(),
-            without_own: false,
-        }
+        Self { filters, slow: SlowPolicy::default(), without_own: false }
     }
 
     /// Sets the policy for slow consumers.
@@ -83,10 +79,7 @@ impl Interest {
 impl Default for Budget {
     /// 1,024 notifications and 256 KiB.
     fn default() -> Self {
-        Self {
-            entries: 1024,
-            bytes: 256 << 10,
-        }
+        Self { entries: 1024, bytes: 256 << 10 }
     }
 }
 
@@ -105,22 +98,12 @@ impl Cursor {
             Position::After(id) if id.seq < tail.seq => (tail, GapReason::Evicted),
             Position::After(id) => return (Self::at(id), None),
         };
-        let Position::After(after) = position else {
-            unreachable!("the others have returned")
-        };
+        let Position::After(after) = position else { unreachable!("the others have returned") };
         let missed = match reason {
             GapReason::Epoch => None,
             _ => interest.count_between(after, resume),
         };
-        (
-            Self::at(resume),
-            Some(Gap {
-                after,
-                resume,
-                missed,
-                reason,
-            }),
-        )
+        (Self::at(resume), Some(Gap { after, resume, missed, reason }))
     }
 
     /// A cursor behind this id.
@@ -167,12 +150,7 @@ impl Cursor {
                 };
                 let (after, resume) = (upto.epoch.id(self.seq), upto.epoch.id(resume));
                 let missed = interest.count_between(after, resume);
-                out.push(Event::Gap(Gap {
-                    after,
-                    resume,
-                    missed,
-                    reason: GapReason::Lagged,
-                }));
+                out.push(Event::Gap(Gap { after, resume, missed, reason: GapReason::Lagged }));
                 self.seq = resume.seq;
             }
         }
@@ -193,10 +171,7 @@ mod tests {
     use crate::{Bell, Epoch, Notification, Retention};
 
     fn log_of(published: u64, entries: usize) -> Log {
-        let retention = Retention {
-            entries,
-            ..Retention::default()
-        };
+        let retention = Retention { entries, ..Retention::default() };
         let log = Log::new(Epoch::from_number(1), retention, Bell::default());
         for seq in 1..=published {
             let topic = if seq % 2 == 0 { "even" } else { "odd" };
@@ -210,14 +185,7 @@ mod tests {
         let mut last = None;
         while cursor.seq() < log.head().seq && last != Some(cursor.seq()) {
             last = Some(cursor.seq());
-            cursor.read(
-                log,
-                interest,
-                SeatId::default(),
-                log.head(),
-                Budget::default(),
-                &mut out,
-            );
+            cursor.read(log, interest, SeatId::default(), log.head(), Budget::default(), &mut out);
         }
         let words = out.iter().map(|event| match event {
             Event::Deliver(entry) => entry.id().seq.to_string(),
@@ -254,13 +222,7 @@ mod tests {
         };
         assert_eq!((cursor.seq(), gap), (6, Some(expected)));
         let (_, gap) = Cursor::open(&log, position, &interest("even"));
-        assert_eq!(
-            gap,
-            Some(Gap {
-                missed: None,
-                ..expected
-            })
-        );
+        assert_eq!(gap, Some(Gap { missed: None, ..expected }));
     }
 
     #[test]
@@ -269,10 +231,7 @@ mod tests {
         for id in [Epoch::from_number(2).id(3), log.epoch().id(6)] {
             let (cursor, gap) = Cursor::open(&log, Position::After(id), &interest(">"));
             let gap = gap.expect("no such position was ever given out");
-            assert_eq!(
-                (gap.reason, gap.missed, cursor.seq()),
-                (GapReason::Epoch, None, 0)
-            );
+            assert_eq!((gap.reason, gap.missed, cursor.seq()), (GapReason::Epoch, None, 0));
         }
     }
 
@@ -288,14 +247,8 @@ mod tests {
             let interest = interest(filters).slow(policy);
             told(&log, &mut slow.clone(), &interest)
         };
-        assert_eq!(
-            read(SlowPolicy::Gap, ">"),
-            ["gap 2-7 Some(5)", "8", "9", "10", "11"]
-        );
-        assert_eq!(
-            read(SlowPolicy::KeepLatest, ">"),
-            ["gap 2-10 Some(8)", "11"]
-        );
+        assert_eq!(read(SlowPolicy::Gap, ">"), ["gap 2-7 Some(5)", "8", "9", "10", "11"]);
+        assert_eq!(read(SlowPolicy::KeepLatest, ">"), ["gap 2-10 Some(8)", "11"]);
         assert_eq!(read(SlowPolicy::KeepLatest, "even"), ["gap 2-9 None", "10"]);
         assert_eq!(read(SlowPolicy::Disconnect, ">"), ["goodbye too_slow"]);
     }
@@ -307,13 +260,7 @@ mod tests {
         log.append(Notification::text("chat".parse().unwrap(), "mine").from_seat(mine));
         log.append(Notification::text("chat".parse().unwrap(), "theirs"));
         let (cursor, _) = Cursor::open(&log, Position::Earliest, &interest("chat"));
-        assert_eq!(
-            told(&log, &mut cursor.clone(), &interest("chat")),
-            ["1", "2"]
-        );
-        assert_eq!(
-            told(&log, &mut cursor.clone(), &interest("chat").without_own()),
-            ["2"]
-        );
+        assert_eq!(told(&log, &mut cursor.clone(), &interest("chat")), ["1", "2"]);
+        assert_eq!(told(&log, &mut cursor.clone(), &interest("chat").without_own()), ["2"]);
     }
 }

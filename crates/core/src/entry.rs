@@ -29,7 +29,15 @@ pub struct Format {
 pub struct Entry {
     id: Id,
     notification: Notification,
-    encoded: [OnceLock<(&'static Format, Bytes)>; ENCODED],
+    encoded: [Encoding; ENCODED],
+}
+
+/// One format's bytes. The owner is settled before the bytes are made, so that a format may build on
+/// another one's.
+#[derive(Default)]
+struct Encoding {
+    format: OnceLock<&'static Format>,
+    bytes: OnceLock<Bytes>,
 }
 
 /// The formats an entry remembers; a further one is encoded anew for each asker. The hub's transports
@@ -46,11 +54,7 @@ impl Format {
 impl Entry {
     /// An entry as the log makes it. Useful by itself in tests of a transport's words.
     pub fn new(id: Id, notification: Notification) -> Self {
-        Self {
-            id,
-            notification,
-            encoded: [const { OnceLock::new() }; ENCODED],
-        }
+        Self { id, notification, encoded: Default::default() }
     }
 
     /// Its identity and position.
@@ -66,9 +70,8 @@ impl Entry {
     /// Its bytes in this format: the first asker encodes, the rest share what it made.
     pub fn encoded(&self, format: &'static Format) -> Bytes {
         for slot in &self.encoded {
-            let (owner, bytes) = slot.get_or_init(|| (format, (format.encode)(self)));
-            if std::ptr::eq(*owner, format) {
-                return bytes.clone();
+            if std::ptr::eq(*slot.format.get_or_init(|| format), format) {
+                return slot.bytes.get_or_init(|| (format.encode)(self)).clone();
             }
         }
         (format.encode)(self)
@@ -83,12 +86,7 @@ impl fmt::Debug for Format {
 
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let formats: Vec<_> = self
-            .encoded
-            .iter()
-            .filter_map(OnceLock::get)
-            .map(|(f, _)| f)
-            .collect();
+        let formats: Vec<_> = self.encoded.iter().filter_map(|slot| slot.format.get()).collect();
         f.debug_struct("Entry")
             .field("id", &self.id)
             .field("notification", &self.notification)
@@ -111,10 +109,8 @@ mod tests {
             ENCODINGS.fetch_add(1, Ordering::Relaxed);
             Bytes::from(entry.id().to_string())
         });
-        let entry = Entry::new(
-            Epoch::from_number(35).id(1),
-            Notification::text("t".parse().unwrap(), "x"),
-        );
+        let entry =
+            Entry::new(Epoch::from_number(35).id(1), Notification::text("t".parse().unwrap(), "x"));
         let first = entry.encoded(&COUNTED);
         std::thread::scope(|scope| {
             for _ in 0..4 {
@@ -129,6 +125,16 @@ mod tests {
     }
 
     #[test]
+    fn a_format_may_build_on_another_one() {
+        static INNER: Format = Format::new("inner", |_| Bytes::from_static(b"x"));
+        static OUTER: Format =
+            Format::new("outer", |entry| [entry.encoded(&INNER), "y".into()].concat().into());
+        let entry =
+            Entry::new(Epoch::from_number(1).id(1), Notification::text("t".parse().unwrap(), ""));
+        assert_eq!(entry.encoded(&OUTER), "xy");
+    }
+
+    #[test]
     fn more_formats_than_slots_are_still_right() {
         static FORMATS: [Format; 6] = [
             Format::new("0", |_| Bytes::from_static(b"0")),
@@ -138,10 +144,8 @@ mod tests {
             Format::new("4", |_| Bytes::from_static(b"4")),
             Format::new("5", |_| Bytes::from_static(b"5")),
         ];
-        let entry = Entry::new(
-            Epoch::from_number(1).id(1),
-            Notification::text("t".parse().unwrap(), ""),
-        );
+        let entry =
+            Entry::new(Epoch::from_number(1).id(1), Notification::text("t".parse().unwrap(), ""));
         for _ in 0..2 {
             for (index, format) in FORMATS.iter().enumerate() {
                 assert_eq!(entry.encoded(format), index.to_string());

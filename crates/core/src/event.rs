@@ -126,9 +126,6 @@ impl Reason {
 
     /// Whether a client does well to connect again.
     pub const fn is_worth_reconnecting(self) -> bool {
-        matches!(
-            self,
-            Self::GoingAway | Self::Internal | Self::Full | Self::TooSlow | Self::Silent
-        )
+        matches!(self, Self::GoingAway | Self::Internal | Self::Full | Self::TooSlow | Self::Silent)
     }
 }

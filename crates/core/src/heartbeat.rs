@@ -43,10 +43,7 @@ pub enum Beat {
 
 impl Default for Heartbeat {
     fn default() -> Self {
-        Self {
-            interval: Duration::from_secs(25),
-            strikes: 3,
-        }
+        Self { interval: Duration::from_secs(25), strikes: 3 }
     }
 }
 
@@ -72,10 +69,7 @@ mod tests {
 
     #[test]
     fn a_sign_of_life_forgives_every_strike() {
-        let policy = Heartbeat {
-            strikes: 2,
-            ..Heartbeat::default()
-        };
+        let policy = Heartbeat { strikes: 2, ..Heartbeat::default() };
         let mut pulse = Pulse::default();
         for _ in 0..10 {
             assert_eq!(pulse.beat(&policy), Beat::Send);

@@ -113,9 +113,7 @@ impl FromStr for Epoch {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        parse_canonical(text, 36)
-            .map(Self)
-            .ok_or_else(|| ParseIdError::new(text))
+        parse_canonical(text, 36).map(Self).ok_or_else(|| ParseIdError::new(text))
     }
 }
 
@@ -125,10 +123,7 @@ impl FromStr for Id {
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         let parse = || {
             let (epoch, seq) = text.split_once('-')?;
-            Some(Self {
-                epoch: Epoch(parse_canonical(epoch, 36)?),
-                seq: parse_canonical(seq, 10)?,
-            })
+            Some(Self { epoch: Epoch(parse_canonical(epoch, 36)?), seq: parse_canonical(seq, 10)? })
         };
         parse().ok_or_else(|| ParseIdError::new(text))
     }
@@ -139,20 +134,14 @@ impl FromStr for Id {
 fn parse_canonical(text: &str, radix: u32) -> Option<u64> {
     let digits = text.as_bytes();
     let canonical = !digits.is_empty()
-        && digits
-            .iter()
-            .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+        && digits.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
         && (digits.len() == 1 || digits[0] != b'0');
-    canonical
-        .then(|| u64::from_str_radix(text, radix).ok())
-        .flatten()
+    canonical.then(|| u64::from_str_radix(text, radix).ok()).flatten()
 }
 
 impl ParseIdError {
     fn new(text: &str) -> Self {
-        Self {
-            text: text.chars().take(64).collect(),
-        }
+        Self { text: text.chars().take(64).collect() }
     }
 }
 
@@ -191,18 +180,9 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_refused_with_its_text() {
-        for text in [
-            "",
-            "-",
-            "a-",
-            "-1",
-            "a-01",
-            "0a-1",
-            "A-1",
-            "a-+1",
-            "a-1-1",
-            "a-99999999999999999999",
-        ] {
+        for text in
+            ["", "-", "a-", "-1", "a-01", "0a-1", "A-1", "a-+1", "a-1-1", "a-99999999999999999999"]
+        {
             let error = text.parse::<Id>().expect_err(text);
             assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
         }

@@ -58,27 +58,15 @@ const SCAN: u64 = 4096;
 
 impl Default for Retention {
     fn default() -> Self {
-        Self {
-            entries: 65_536,
-            bytes: 64 << 20,
-        }
+        Self { entries: 65_536, bytes: 64 << 20 }
     }
 }
 
 impl Log {
     /// An empty log that rings the bell whenever it grows.
     pub fn new(epoch: Epoch, retention: Retention, bell: Bell) -> Self {
-        let ring = Ring {
-            first: 1,
-            entries: VecDeque::new(),
-            bytes: 0,
-        };
-        Self {
-            epoch,
-            retention,
-            bell,
-            ring: RwLock::new(ring),
-        }
+        let ring = Ring { first: 1, entries: VecDeque::new(), bytes: 0 };
+        Self { epoch, retention, bell, ring: RwLock::new(ring) }
     }
 
     /// Adds a notification, evicts what the retention no longer holds, and wakes the readers.
@@ -127,9 +115,7 @@ impl Log {
     ) -> Result<u64, Evicted> {
         let ring = self.read_ring();
         if after + 1 < ring.first {
-            return Err(Evicted {
-                resume: ring.first - 1,
-            });
+            return Err(Evicted { resume: ring.first - 1 });
         }
         let end = upto.min(ring.next() - 1).min(after.saturating_add(SCAN));
         let (mut entries, mut bytes) = (0, 0);
@@ -204,21 +190,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn log(entries: usize, bytes: usize) -> Log {
-        Log::new(
-            Epoch::from_number(1),
-            Retention { entries, bytes },
-            Bell::default(),
-        )
+        Log::new(Epoch::from_number(1), Retention { entries, bytes }, Bell::default())
     }
 
     fn note(topic: &str, size: usize) -> Notification {
         Notification::binary(topic.parse().unwrap(), vec![0; size])
     }
 
-    const ALL: Budget = Budget {
-        entries: usize::MAX,
-        bytes: usize::MAX,
-    };
+    const ALL: Budget = Budget { entries: usize::MAX, bytes: usize::MAX };
 
     proptest! {
         /// The model is a plain vector of everything ever appended and a rule for what is left of it.
@@ -286,10 +265,7 @@ mod tests {
         for _ in 0..5 {
             log.append(note("a", 400));
         }
-        let budget = Budget {
-            entries: 100,
-            bytes: 1000,
-        };
+        let budget = Budget { entries: 100, bytes: 1000 };
         assert_eq!(log.read(0, 5, budget, |_| true, |_| {}), Ok(2));
         assert_eq!(log.read(2, 5, budget, |_| true, |_| {}), Ok(4));
         assert_eq!(log.read(4, 5, budget, |_| true, |_| {}), Ok(5));

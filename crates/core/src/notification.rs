@@ -41,22 +41,12 @@ pub struct InvalidUtf8 {
 impl Notification {
     /// A text notification.
     pub fn text(topic: Topic, payload: impl Into<String>) -> Self {
-        Self {
-            topic,
-            payload: payload.into().into(),
-            kind: Kind::Text,
-            origin: None,
-        }
+        Self { topic, payload: payload.into().into(), kind: Kind::Text, origin: None }
     }
 
     /// A binary notification.
     pub fn binary(topic: Topic, payload: impl Into<Bytes>) -> Self {
-        Self {
-            topic,
-            payload: payload.into(),
-            kind: Kind::Binary,
-            origin: None,
-        }
+        Self { topic, payload: payload.into(), kind: Kind::Binary, origin: None }
     }
 
     /// A notification from bytes that came from outside.
@@ -67,16 +57,9 @@ impl Notification {
         if kind == Kind::Text
             && let Err(fault) = std::str::from_utf8(&payload)
         {
-            return Err(InvalidUtf8 {
-                valid_up_to: fault.valid_up_to(),
-            });
+            return Err(InvalidUtf8 { valid_up_to: fault.valid_up_to() });
         }
-        Ok(Self {
-            topic,
-            payload,
-            kind,
-            origin: None,
-        })
+        Ok(Self { topic, payload, kind, origin: None })
     }
 
     /// Says which client sent it, so that this client can be spared its own words

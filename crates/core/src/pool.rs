@@ -91,10 +91,7 @@ struct State {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            total: 100_000,
-            transports: BTreeMap::new(),
-        }
+        Self { total: 100_000, transports: BTreeMap::new() }
     }
 }
 
@@ -102,12 +99,7 @@ impl ClientPool {
     /// An empty pool that rings the bell when it closes.
     pub fn new(limits: Limits, bell: Bell) -> Self {
         let occupancy = watch::Sender::new(Occupancy::Empty);
-        Self(Arc::new(Shared {
-            limits,
-            bell,
-            state: Mutex::default(),
-            occupancy,
-        }))
+        Self(Arc::new(Shared { limits, bell, state: Mutex::default(), occupancy }))
     }
 
     /// Takes a seat for a client of this transport.
@@ -120,9 +112,7 @@ impl ClientPool {
             return Err(JoinError::Closed(reason));
         }
         if state.total >= self.0.limits.total {
-            return Err(JoinError::Full {
-                limit: self.0.limits.total,
-            });
+            return Err(JoinError::Full { limit: self.0.limits.total });
         }
         let count = state.count_of(transport);
         if let Some(&limit) = self.0.limits.transports.get(transport)
@@ -134,11 +124,7 @@ impl ClientPool {
         state.total += 1;
         state.last_id += 1;
         self.announce(&state);
-        Ok(Seat {
-            id: SeatId(state.last_id),
-            transport,
-            pool: self.clone(),
-        })
+        Ok(Seat { id: SeatId(state.last_id), transport, pool: self.clone() })
     }
 
     /// How many clients are connected.
@@ -160,9 +146,7 @@ impl ClientPool {
     pub fn sessions<T: Any + Send + Sync>(&self) -> Vec<(SeatId, Arc<T>)> {
         let state = self.lock();
         let sessions = state.sessions.iter();
-        sessions
-            .filter_map(|(id, session)| Some((*id, session.clone().downcast().ok()?)))
-            .collect()
+        sessions.filter_map(|(id, session)| Some((*id, session.clone().downcast().ok()?))).collect()
     }
 
     /// Closes the pool: nobody joins any more, and every subscription ends with [`Event::Goodbye`] once
@@ -189,15 +173,11 @@ impl ClientPool {
 
     fn announce(&self, state: &State) {
         let now = match state {
-            State {
-                closed: Some(_), ..
-            } => Occupancy::Closed,
+            State { closed: Some(_), .. } => Occupancy::Closed,
             State { total: 0, .. } => Occupancy::Empty,
             _ => Occupancy::Occupied,
         };
-        self.0
-            .occupancy
-            .send_if_modified(|was| std::mem::replace(was, now) != now);
+        self.0.occupancy.send_if_modified(|was| std::mem::replace(was, now) != now);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -207,10 +187,7 @@ impl ClientPool {
 
 impl State {
     fn count_of(&mut self, transport: &'static str) -> &mut usize {
-        let known = self
-            .transports
-            .iter()
-            .position(|(name, _)| *name == transport);
+        let known = self.transports.iter().position(|(name, _)| *name == transport);
         let index = known.unwrap_or_else(|| {
             self.transports.push((transport, 0));
             self.transports.len() - 1
@@ -237,13 +214,7 @@ impl Seat {
 
     /// The value kept with the seat, where there is one of this type.
     pub fn session<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        self.pool
-            .lock()
-            .sessions
-            .get(&self.id)?
-            .clone()
-            .downcast()
-            .ok()
+        self.pool.lock().sessions.get(&self.id)?.clone().downcast().ok()
     }
 }
 
@@ -264,10 +235,8 @@ mod tests {
     use super::*;
 
     fn pool(total: usize, transports: &[(&str, usize)]) -> ClientPool {
-        let transports = transports
-            .iter()
-            .map(|(name, limit)| (name.to_string(), *limit))
-            .collect();
+        let transports =
+            transports.iter().map(|(name, limit)| (name.to_string(), *limit)).collect();
         ClientPool::new(Limits { total, transports }, Bell::default())
     }
 
@@ -278,10 +247,7 @@ mod tests {
         assert_eq!(pool.join("sse").unwrap_err(), JoinError::Full { limit: 1 });
         let _one = pool.join("websocket").unwrap();
         let _two = pool.join("websocket").unwrap();
-        assert_eq!(
-            pool.join("websocket").unwrap_err(),
-            JoinError::Full { limit: 3 }
-        );
+        assert_eq!(pool.join("websocket").unwrap_err(), JoinError::Full { limit: 3 });
         assert_eq!(pool.counts(), [("sse", 1), ("websocket", 2)]);
     }
 
@@ -309,10 +275,7 @@ mod tests {
         let other = pool.join("websocket").unwrap();
         seat.set_session("ann".to_owned());
         other.set_session(7_u32);
-        assert_eq!(
-            seat.session::<String>().as_deref().map(String::as_str),
-            Some("ann")
-        );
+        assert_eq!(seat.session::<String>().as_deref().map(String::as_str), Some("ann"));
         assert_eq!(seat.session::<u32>(), None);
         assert_eq!(pool.sessions::<String>().len(), 1);
         drop(seat);
@@ -324,9 +287,6 @@ mod tests {
         let pool = pool(2, &[]);
         pool.close(Reason::GoingAway);
         pool.close(Reason::Internal);
-        assert_eq!(
-            pool.join("sse").unwrap_err(),
-            JoinError::Closed(Reason::GoingAway)
-        );
+        assert_eq!(pool.join("sse").unwrap_err(), JoinError::Closed(Reason::GoingAway));
     }
 }

@@ -94,10 +94,7 @@ impl Source {
             match (now, self.on_empty) {
                 (Occupancy::Closed, _) => return,
                 (Occupancy::Empty, OnEmpty::StopAfter(patience)) => {
-                    if tokio::time::timeout(patience, occupancy.changed())
-                        .await
-                        .is_err()
-                    {
+                    if tokio::time::timeout(patience, occupancy.changed()).await.is_err() {
                         return;
                     }
                 }
@@ -150,10 +147,7 @@ mod tests {
             .collect();
         let seats = futures::future::join_all(joins).await;
         tokio::time::sleep(Duration::from_secs(60)).await;
-        assert_eq!(
-            (starts.load(Ordering::Relaxed), hub.pool().len()),
-            (1, 1000)
-        );
+        assert_eq!((starts.load(Ordering::Relaxed), hub.pool().len()), (1, 1000));
         drop(seats);
     }
 
@@ -161,13 +155,7 @@ mod tests {
     async fn it_stops_when_nobody_was_there_for_long_enough_and_starts_with_the_next() {
         let hub = Hub::default();
         let on_empty = OnEmpty::StopAfter(Duration::from_secs(5));
-        let starts = counting(
-            Source {
-                on_empty,
-                ..Source::default()
-            },
-            &hub,
-        );
+        let starts = counting(Source { on_empty, ..Source::default() }, &hub);
 
         for (away, expected) in [(0, 1), (4, 1), (6, 2)] {
             tokio::time::sleep(Duration::from_secs(away)).await;
@@ -185,18 +173,11 @@ mod tests {
         let mut runs = 0;
         let on_end = OnEnd::RestartOnError(Duration::from_secs(1));
         let begun = tokio::time::Instant::now();
-        let source = Source {
-            on_end,
-            ..Source::default()
-        };
+        let source = Source { on_end, ..Source::default() };
         source
             .run(hub.clone(), async |_| {
                 runs += 1;
-                if runs < 3 {
-                    Err(JoinError::Full { limit: 0 })
-                } else {
-                    Ok(())
-                }
+                if runs < 3 { Err(JoinError::Full { limit: 0 }) } else { Ok(()) }
             })
             .await;
         assert_eq!((runs, begun.elapsed()), (3, Duration::from_secs(2)));
@@ -206,9 +187,8 @@ mod tests {
     async fn closing_the_hub_ends_it() {
         let hub = Hub::default();
         let _seat = hub.join("sse").unwrap();
-        let running = Source::default().run(hub.clone(), async |_| {
-            std::future::pending::<Result<(), JoinError>>().await
-        });
+        let running = Source::default()
+            .run(hub.clone(), async |_| std::future::pending::<Result<(), JoinError>>().await);
         tokio::join!(running, async { hub.close(Reason::GoingAway) });
     }
 }

@@ -40,10 +40,7 @@ pub struct Subscription {
     has_ended: bool,
 }
 
-const BATCH: Budget = Budget {
-    entries: 64,
-    bytes: usize::MAX,
-};
+const BATCH: Budget = Budget { entries: 64, bytes: usize::MAX };
 
 impl Subscription {
     pub(crate) fn new(
@@ -58,16 +55,7 @@ impl Subscription {
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let listener = hub.listen();
         let ready = gap.map(Event::Gap).into_iter().collect();
-        Self {
-            hub,
-            seat,
-            interest,
-            cursor,
-            ready,
-            listener,
-            heartbeat,
-            has_ended: false,
-        }
+        Self { hub, seat, interest, cursor, ready, listener, heartbeat, has_ended: false }
     }
 
     /// The next event, when there is one; `None` once the subscription has ended.
@@ -97,9 +85,7 @@ impl Subscription {
             Event::Gap(gap) => Some(gap.after.seq),
             Event::Heartbeat(_) | Event::Goodbye(_) => None,
         });
-        self.hub
-            .epoch()
-            .id(first_ready.unwrap_or(self.cursor.seq()))
+        self.hub.epoch().id(first_ready.unwrap_or(self.cursor.seq()))
     }
 
     /// Ends the subscription for a reason of the reader's own: the next event is a goodbye, whatever is
@@ -153,9 +139,7 @@ impl Subscription {
         if let Some(event) = self.try_next() {
             return Poll::Ready(Some(event));
         }
-        self.heartbeat
-            .poll_tick(context)
-            .map(|_| Some(Event::Heartbeat(self.position())))
+        self.heartbeat.poll_tick(context).map(|_| Some(Event::Heartbeat(self.position())))
     }
 }
 
@@ -227,10 +211,7 @@ mod tests {
         for number in 0..200 {
             assert_eq!(text_of(subscription.next().await), number.to_string());
         }
-        assert!(matches!(
-            subscription.next().await,
-            Some(Event::Goodbye(Reason::GoingAway))
-        ));
+        assert!(matches!(subscription.next().await, Some(Event::Goodbye(Reason::GoingAway))));
         assert!(subscription.next().await.is_none());
     }
 
@@ -249,14 +230,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_gap_from_the_past_comes_before_what_is_left() {
-        let retention = Retention {
-            entries: 2,
-            ..Retention::default()
-        };
-        let hub = Hub::new(HubConfig {
-            retention,
-            ..HubConfig::default()
-        });
+        let retention = Retention { entries: 2, ..Retention::default() };
+        let hub = Hub::new(HubConfig { retention, ..HubConfig::default() });
         for number in 0..5 {
             hub.publish(note(&number.to_string())).unwrap();
         }
@@ -267,10 +242,7 @@ mod tests {
             hub.close(Reason::Normal);
             subscription.collect().await
         };
-        assert!(
-            matches!(events[0], Event::Gap(gap) if gap.missed == Some(2)),
-            "{events:?}"
-        );
+        assert!(matches!(events[0], Event::Gap(gap) if gap.missed == Some(2)), "{events:?}");
         assert_eq!(events.len(), 4);
     }
 
@@ -281,10 +253,7 @@ mod tests {
             .map(|_| {
                 let subscription = hub.subscribe("sse", all()).unwrap();
                 tokio::spawn(
-                    subscription
-                        .take(2000)
-                        .map(|event| text_of(Some(event)))
-                        .collect::<Vec<_>>(),
+                    subscription.take(2000).map(|event| text_of(Some(event))).collect::<Vec<_>>(),
                 )
             })
             .collect();
@@ -301,10 +270,7 @@ mod tests {
         for reader in readers {
             seen.push(reader.await.unwrap());
         }
-        assert!(
-            seen.iter().all(|one| one == &seen[0]),
-            "all readers see one order"
-        );
+        assert!(seen.iter().all(|one| one == &seen[0]), "all readers see one order");
         assert_eq!(seen[0].len(), 2000);
     }
 }

@@ -149,9 +149,7 @@ impl FromStr for Filter {
     type Err = ParseTopicError;
 
     fn from_str(text: &str) -> Result<Self, ParseTopicError> {
-        check_tokens(text, |token, is_last| {
-            token == "*" || (token == ">" && is_last)
-        })?;
+        check_tokens(text, |token, is_last| token == "*" || (token == ">" && is_last))?;
         Ok(Self(text.into()))
     }
 }
@@ -164,10 +162,7 @@ impl FromStr for Filters {
         if count > MAX_FILTERS {
             return Err(ParseTopicError::TooManyFilters(count));
         }
-        text.split(',')
-            .map(str::parse)
-            .collect::<Result<Arc<[_]>, _>>()
-            .map(Self)
+        text.split(',').map(str::parse).collect::<Result<Arc<[_]>, _>>().map(Self)
     }
 }
 
@@ -282,9 +277,6 @@ mod tests {
         assert_eq!(fault("a.>.b"), MisplacedWildcard("a.>.b".into()));
         assert_eq!(fault("a*"), MisplacedWildcard("a*".into()));
         assert_eq!("a.*".parse::<Topic>(), Err(MisplacedWildcard("a.*".into())));
-        assert_eq!(
-            vec!["a"; 65].join(",").parse::<Filters>(),
-            Err(TooManyFilters(65))
-        );
+        assert_eq!(vec!["a"; 65].join(",").parse::<Filters>(), Err(TooManyFilters(65)));
     }
 }

@@ -1,2 +1,14 @@
-//! Stub.
+//! Tidings by long-polling: the server's words and the client.
+//!
+//! A poll says after which position it asks. It is answered at once with all that waits there, or held
+//! until the first notification comes or its time is over; the answer brings the position for the next.
+//! So nothing falls between two polls.
+//!
+//! [`LongPolling`] is the server half, [`LongPollingClient`] the client half.
+
+mod accept;
 mod client;
+mod words;
+
+pub use accept::LongPolling;
+pub use client::LongPollingClient;

@@ -1,2 +1,15 @@
-//! Stub.
+//! Tidings by server-sent events (the HTML standard, section 9.2): the server's words and the client.
+//!
+//! A stream is one endless `200` answer. Each notification is an event with its id, so that a browser's
+//! `EventSource` resumes by itself; heartbeats are comments; gaps and goodbyes are events of those names.
+//!
+//! [`Sse`] is the server half, [`SseClient`] the client half, and [`Parser`] reads any event stream.
+
+mod accept;
 mod client;
+mod parser;
+mod words;
+
+pub use accept::Sse;
+pub use client::SseClient;
+pub use parser::{Event, Item, MAX_EVENT_BYTES, Parser, TooLong};

@@ -53,8 +53,8 @@ pub enum Shape {
 /// What one kind of client understands. Clients of the same words, interest and position are sent the
 /// very same bytes.
 pub trait Words: fmt::Debug + Send + Sync + 'static {
-    /// What goes out at once behind the head.
-    fn opening(&self) -> Bytes {
+    /// What goes out at once behind the head, to a client that stands at this position.
+    fn opening(&self, _position: Id) -> Bytes {
         Bytes::new()
     }
 

@@ -1,2 +1,24 @@
-//! Stub.
+//! Tidings by WebSocket (RFC 6455): the server's words and the client.
+//!
+//! ```text
+//! accept   the opening handshake; `tidings.v1` or bare payloads
+//! words    an event ─► frames
+//! ear      a client's frames ─► messages, pings, close
+//! ```
+//!
+//! Without a subprotocol each notification is one frame with the bare payload, as
+//! `new WebSocket(url).onmessage` expects. With `tidings.v1` each frame is one JSON text: a notification
+//! with its id, a gap, or a heartbeat that page script can see.
+//!
+//! [`WebSocket`] is the server half, [`WebSocketClient`] the client half.
+
+mod accept;
 mod client;
+mod ear;
+mod frame;
+mod origin;
+mod words;
+
+pub use accept::{SUBPROTOCOL, WebSocket, WebSocketConfig};
+pub use client::WebSocketClient;
+pub use origin::Origins;

@@ -1,0 +1,119 @@
+//! How long a poll is held.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{HeaderValue, Response, header};
+use tidings_core::Position;
+use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, Words, query};
+
+use crate::words::Answer;
+
+/// The server half of the long-polling transport.
+///
+/// ```
+/// use std::time::Duration;
+/// use tidings_long_polling::LongPolling;
+/// use tidings_transport::{Ask, Shape, Transport};
+///
+/// let request = http::Request::get("/topics/t?after=b7k2q9-7&wait=40").body(())?.into_parts().0;
+/// let ask = Ask::read("t", &request).expect("well-formed");
+/// let accepted = LongPolling::default().accept(&request, &ask).expect("a poll");
+/// assert_eq!(accepted.shape, Shape::Answer { hold: Duration::from_secs(40) });
+/// # Ok::<(), http::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct LongPolling {
+    default_hold: Duration,
+    max_hold: Duration,
+    words: Arc<dyn Words>,
+}
+
+impl LongPolling {
+    /// Holds a poll for `default_hold` where it asks for no time, and never longer than `max_hold`.
+    pub fn new(default_hold: Duration, max_hold: Duration) -> Self {
+        Self { default_hold, max_hold, words: Arc::new(Answer) }
+    }
+}
+
+impl Default for LongPolling {
+    /// 25 s, and 60 s at most: shorter than most proxies' patience.
+    fn default() -> Self {
+        Self::new(Duration::from_secs(25), Duration::from_secs(60))
+    }
+}
+
+impl Transport for LongPolling {
+    fn name(&self) -> &'static str {
+        "long-polling"
+    }
+
+    /// Every request is: this is the transport that needs nothing but HTTP.
+    fn claims(&self, _: &Parts) -> bool {
+        true
+    }
+
+    fn accept(&self, request: &Parts, ask: &Ask) -> Result<Accepted, Refusal> {
+        let mut head = Response::new(());
+        let headers = head.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let hold = wait(request)?.unwrap_or(self.default_hold).min(self.max_hold);
+        // Who has no position yet gets the present one at once: nothing falls between two polls.
+        let hold = if ask.position == Position::Live { Duration::ZERO } else { hold };
+        Ok(Accepted { head, words: self.words.clone(), shape: Shape::Answer { hold } })
+    }
+}
+
+/// The time a poll asks for: `?wait=SECONDS`, else `Prefer: wait=SECONDS` (RFC 7240, section 4.3).
+fn wait(request: &Parts) -> Result<Option<Duration>, Refusal> {
+    if let Some(text) = query(request, "wait") {
+        let seconds = text.parse::<u32>().map_err(|_| {
+            Refusal::bad_request(
+                "bad_wait",
+                format!("wait={text:?}: give whole seconds, 0 or more"),
+            )
+        })?;
+        return Ok(Some(Duration::from_secs(seconds.into())));
+    }
+    // A preference that cannot be read is passed over (section 2).
+    let preferences = request.headers.get_all("prefer").into_iter();
+    let seconds = preferences
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split([',', ';']))
+        .filter_map(|preference| preference.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("wait"))
+        .and_then(|(_, value)| value.trim().trim_matches('"').parse::<u32>().ok());
+    Ok(seconds.map(|seconds| Duration::from_secs(seconds.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hold(uri: &str, prefer: Option<&str>) -> Result<u64, &'static str> {
+        let mut request = http::Request::get(uri);
+        if let Some(prefer) = prefer {
+            request = request.header("prefer", prefer);
+        }
+        let parts = request.body(()).unwrap().into_parts().0;
+        let accepted = LongPolling::default().accept(&parts, &Ask::read("t", &parts).unwrap());
+        match accepted.map_err(|refusal| refusal.code)?.shape {
+            Shape::Answer { hold } => Ok(hold.as_secs()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_hold_time_is_asked_for_bounded_and_none_without_a_position() {
+        assert_eq!(hold("/topics/t?after=e-1", None), Ok(25));
+        assert_eq!(hold("/topics/t?after=e-1&wait=0", None), Ok(0));
+        assert_eq!(hold("/topics/t?after=e-1&wait=3", Some("wait=9")), Ok(3));
+        assert_eq!(hold("/topics/t?after=e-1", Some("respond-async, wait=9")), Ok(9));
+        assert_eq!(hold("/topics/t?after=e-1", Some("wait=soon")), Ok(25));
+        assert_eq!(hold("/topics/t?after=e-1&wait=86400", None), Ok(60));
+        assert_eq!(hold("/topics/t?after=e-1&wait=-1", None), Err("bad_wait"));
+        assert_eq!(hold("/topics/t", None), Ok(0));
+    }
+}

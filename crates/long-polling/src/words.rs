@@ -1,0 +1,73 @@
+//! Events in one JSON answer.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde_json::json;
+use tidings_core::{Event, Id};
+use tidings_transport::{ENVELOPE, Words};
+
+/// `{"cursor":…,"notifications":[…],"gap":{…}?,"goodbye":{…}?}`.
+#[derive(Debug)]
+pub(crate) struct Answer;
+
+impl Words for Answer {
+    fn render(&self, events: &[Event], position: Id) -> Bytes {
+        let mut body =
+            BytesMut::from(format!("{{\"cursor\":\"{position}\",\"notifications\":[").as_bytes());
+        let mut is_first = true;
+        let mut members = String::new();
+        for event in events {
+            match event {
+                Event::Deliver(entry) => {
+                    if !std::mem::take(&mut is_first) {
+                        body.put_u8(b',');
+                    }
+                    body.put_slice(&entry.encoded(&ENVELOPE));
+                }
+                Event::Gap(gap) => members.push_str(&format!(",\"gap\":{}", json!(gap))),
+                // The empty answer at the end of the hold time is the heartbeat.
+                Event::Heartbeat(_) => {}
+                Event::Goodbye(reason) => {
+                    let goodbye = json!({"reason": reason.name(), "message": reason.phrase()});
+                    members.push_str(&format!(",\"goodbye\":{goodbye}"));
+                }
+            }
+        }
+        body.put_u8(b']');
+        body.put_slice(members.as_bytes());
+        body.put_u8(b'}');
+        body.freeze()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use tidings_core::{Entry, Epoch, Gap, GapReason, Notification, Reason};
+
+    #[test]
+    fn an_answer_is_json_whatever_it_holds() {
+        let id = |seq| Epoch::from_number(36).id(seq);
+        let entry = |seq, payload: &str| {
+            let notification = Notification::text("t".parse().unwrap(), payload);
+            Event::Deliver(Arc::new(Entry::new(id(seq), notification)))
+        };
+        let gap = Gap { after: id(1), resume: id(4), missed: Some(3), reason: GapReason::Lagged };
+        let events =
+            [Event::Gap(gap), entry(5, "\"\n"), entry(6, ""), Event::Goodbye(Reason::GoingAway)];
+        let read = |bytes: Bytes| serde_json::from_slice::<serde_json::Value>(&bytes).unwrap();
+        let expected = json!({
+            "cursor": "10-6",
+            "notifications": [
+                {"id": "10-5", "topic": "t", "data": "\"\n"},
+                {"id": "10-6", "topic": "t", "data": ""},
+            ],
+            "gap": {"after": "10-1", "resume": "10-4", "missed": 3, "reason": "lagged"},
+            "goodbye": {"reason": "going_away", "message": "the hub is going away"},
+        });
+        assert_eq!(read(Answer.render(&events, id(6))), expected);
+        let empty = json!({"cursor": "10-6", "notifications": []});
+        assert_eq!(read(Answer.render(&[], id(6))), empty);
+    }
+}

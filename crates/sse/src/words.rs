@@ -1,0 +1,150 @@
+//! Events in the event stream format: the HTML standard, section 9.2.5.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde_json::json;
+use std::fmt::Write;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tidings_core::{Event, Format, Id, Kind, Reason};
+use tidings_transport::{Words, concatenated, gap_json};
+
+/// A notification as one event: its id, and one `data:` line for each line of the payload.
+pub(crate) static EVENT: Format = Format::new("sse", |entry| {
+    let notification = entry.notification();
+    let payload = notification.payload();
+    let mut event = BytesMut::with_capacity(payload.len() + 64);
+    put_id(&mut event, entry.id());
+    match notification.kind() {
+        Kind::Text => put_data(&mut event, payload),
+        Kind::Binary => {
+            event.put_slice(b"event: binary\n");
+            put_data(&mut event, STANDARD.encode(payload).as_bytes());
+        }
+    }
+    event.put_u8(b'\n');
+    event.freeze()
+});
+
+/// The words of an event stream.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) retry: Duration,
+}
+
+impl Words for Stream {
+    /// A comment so that proxies and browsers see the stream open, a reconnection time that differs from
+    /// client to client so that they do not all come back at once, and the position, so that a client
+    /// that is cut before its first notification can resume as well.
+    fn opening(&self, position: Id) -> Bytes {
+        let retry = u64::try_from(self.retry.as_millis()).unwrap_or(u64::MAX);
+        let jitter = getrandom::u64().unwrap_or_default() % retry.max(1);
+        Bytes::from(format!(":\nretry: {}\nid: {position}\n\n", retry / 2 + jitter))
+    }
+
+    fn render(&self, events: &[Event], _: Id) -> Bytes {
+        concatenated(events, |event| match event {
+            Event::Deliver(entry) => entry.encoded(&EVENT),
+            Event::Gap(gap) => control(Some(gap.resume), "gap", &gap_json(gap)),
+            // An id without data makes no event, and moves the client's position (section 9.2.6).
+            Event::Heartbeat(position) => Bytes::from(format!(":\nid: {position}\n\n")),
+            Event::Goodbye(reason) => control(None, "goodbye", &goodbye_json(*reason)),
+        })
+    }
+}
+
+fn goodbye_json(reason: Reason) -> String {
+    json!({"goodbye": {"reason": reason.name(), "message": reason.phrase()}}).to_string()
+}
+
+fn control(id: Option<Id>, name: &str, json: &str) -> Bytes {
+    let mut event = BytesMut::new();
+    if let Some(id) = id {
+        put_id(&mut event, id);
+    }
+    event.put_slice(b"event: ");
+    event.put_slice(name.as_bytes());
+    event.put_u8(b'\n');
+    put_data(&mut event, json.as_bytes());
+    event.put_u8(b'\n');
+    event.freeze()
+}
+
+fn put_id(event: &mut BytesMut, id: Id) {
+    // Writing into a growing buffer cannot fail.
+    let _ = writeln!(event, "id: {id}");
+}
+
+/// Each line of the payload on a line of its own. CR, LF and CRLF all end a line in this format, so none
+/// of them may get through: what follows it would be read as a field.
+fn put_data(event: &mut BytesMut, payload: &[u8]) {
+    let mut rest = payload;
+    loop {
+        let end = rest.iter().position(|&byte| byte == b'\n' || byte == b'\r');
+        event.put_slice(b"data: ");
+        event.put_slice(&rest[..end.unwrap_or(rest.len())]);
+        event.put_u8(b'\n');
+        let Some(end) = end else { return };
+        let is_crlf = rest[end..].starts_with(b"\r\n");
+        rest = &rest[end + if is_crlf { 2 } else { 1 }..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eventsource_stream::Eventsource;
+    use futures::StreamExt;
+    use proptest::prelude::*;
+    use tidings_core::{Entry, Epoch, Notification};
+
+    fn encoded(notification: Notification) -> Bytes {
+        Entry::new(Epoch::from_number(36).id(5), notification).encoded(&EVENT)
+    }
+
+    /// What the parser of an independent crate reads: (id, event, data).
+    fn parsed(bytes: &[u8]) -> Vec<(String, String, String)> {
+        let bytes = [Ok::<_, std::convert::Infallible>(Bytes::copy_from_slice(bytes))];
+        let events = futures::stream::iter(bytes).eventsource();
+        let events = events.map(Result::unwrap).map(|event| (event.id, event.event, event.data));
+        futures::executor::block_on(events.collect())
+    }
+
+    proptest! {
+        #[test]
+        fn an_independent_parser_reads_the_payload_and_never_a_field_of_its_own(
+            payload in "([a-z:☃ \0]|data: |id: 9|\r|\n|\r\n){0,30}",
+        ) {
+            let notification = Notification::text("t".parse().unwrap(), payload.clone());
+            let events = parsed(&encoded(notification));
+            let lines = payload.replace("\r\n", "\n").replace('\r', "\n");
+            prop_assert_eq!(events.len(), 1);
+            prop_assert_eq!(&events[0].0, "10-5");
+            prop_assert_eq!(&events[0].1, "message");
+            prop_assert_eq!(&events[0].2, &lines);
+        }
+    }
+
+    #[test]
+    fn a_notification_in_the_very_bytes() {
+        let notification = Notification::text("t".parse().unwrap(), "one\r\ntwo\n");
+        assert_eq!(encoded(notification), "id: 10-5\ndata: one\ndata: two\ndata: \n\n");
+        let notification = Notification::binary("t".parse().unwrap(), &b"\x00\xff"[..]);
+        assert_eq!(encoded(notification), "id: 10-5\nevent: binary\ndata: AP8=\n\n");
+    }
+
+    #[test]
+    fn the_opening_moves_the_position_and_jitters_the_retry() {
+        let words = Stream { retry: Duration::from_secs(2) };
+        let opening = || words.opening(Epoch::from_number(36).id(5));
+        assert!(parsed(&opening()).is_empty(), "it is no event");
+        let retry = |text: Bytes| -> u64 {
+            let text = String::from_utf8(text.to_vec()).unwrap();
+            let line = text.lines().find_map(|line| line.strip_prefix("retry: ")).unwrap();
+            line.parse().unwrap()
+        };
+        let retries: std::collections::BTreeSet<u64> = (0..50).map(|_| retry(opening())).collect();
+        assert!(retries.len() > 10 && retries.iter().all(|ms| (1000..3000).contains(ms)));
+    }
+}

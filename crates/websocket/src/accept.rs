@@ -1,0 +1,215 @@
+//! The opening handshake: RFC 6455, section 4.2.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use tidings_core::Heartbeat;
+use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, Words};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::Origins;
+use crate::words::{Bare, Enveloped};
+
+/// The subprotocol whose frames are JSON with ids, gaps and heartbeats.
+pub const SUBPROTOCOL: &str = "tidings.v1";
+
+/// The server half of the WebSocket transport.
+///
+/// There are no buffer sizes to set, for no buffer is kept for a quiet client: what it costs while it
+/// sends is bounded by the limits here.
+///
+/// ```
+/// use tidings_transport::{Ask, Transport};
+/// use tidings_websocket::WebSocket;
+///
+/// let request = http::Request::get("/topics/t")
+///     .header("connection", "Upgrade")
+///     .header("upgrade", "websocket")
+///     .header("sec-websocket-version", "13")
+///     .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+///     .body(())?
+///     .into_parts()
+///     .0;
+/// let ask = Ask::read("t", &request).expect("well-formed");
+/// let accepted = WebSocket::default().accept(&request, &ask).expect("a handshake");
+/// assert_eq!(accepted.head.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+/// # Ok::<(), http::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct WebSocket {
+    origins: Origins,
+    bare: Arc<dyn Words>,
+    enveloped: Arc<dyn Words>,
+}
+
+/// What a client may send, and from where it may connect.
+#[derive(Clone, Debug)]
+pub struct WebSocketConfig {
+    /// The largest message from a client, in bytes, over all its frames. Default 1 MiB.
+    pub max_message: usize,
+    /// The largest single frame from a client, in bytes. Default 1 MiB.
+    pub max_frame: usize,
+    /// Which web pages may connect. Default: those of the same host.
+    pub origins: Origins,
+    /// Told to clients of `tidings.v1`, so that they know when to give up on the hub. Use the hub's own.
+    pub heartbeat: Heartbeat,
+}
+
+impl Default for WebSocketConfig {
+    fn default() -> Self {
+        Self {
+            max_message: 1 << 20,
+            max_frame: 1 << 20,
+            origins: Origins::default(),
+            heartbeat: Heartbeat::default(),
+        }
+    }
+}
+
+impl Default for WebSocket {
+    fn default() -> Self {
+        Self::new(WebSocketConfig::default())
+    }
+}
+
+impl WebSocket {
+    /// The transport with this configuration.
+    pub fn new(config: WebSocketConfig) -> Self {
+        let WebSocketConfig { max_message, max_frame, origins, heartbeat } = config;
+        Self {
+            origins,
+            bare: Arc::new(Bare { max_message, max_frame }),
+            enveloped: Arc::new(Enveloped { max_message, max_frame, heartbeat }),
+        }
+    }
+}
+
+impl Transport for WebSocket {
+    fn name(&self) -> &'static str {
+        "websocket"
+    }
+
+    fn claims(&self, request: &Parts) -> bool {
+        has_token(&request.headers, header::UPGRADE, "websocket")
+    }
+
+    fn accept(&self, request: &Parts, _: &Ask) -> Result<Accepted, Refusal> {
+        let key = check(request)?;
+        if !self.origins.allow(request) {
+            return Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                "origin_not_allowed",
+                "pages of this origin may not connect: the hub's origin policy decides",
+            ));
+        }
+        let mut head = Response::new(());
+        *head.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = head.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()))
+            .map_err(|_| bad_handshake("the Sec-WebSocket-Key cannot be answered"))?;
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+        // A server that speaks none of the offered subprotocols goes on without one (section 4.2.2).
+        let words = if has_token(&request.headers, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
+            let subprotocol = HeaderValue::from_static(SUBPROTOCOL);
+            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+            &self.enveloped
+        } else {
+            &self.bare
+        };
+        Ok(Accepted { head, words: words.clone(), shape: Shape::Upgrade })
+    }
+}
+
+/// Checks what section 4.2.1 asks of a client, and returns its key.
+fn check(request: &Parts) -> Result<&str, Refusal> {
+    let headers = &request.headers;
+    if !has_token(headers, header::UPGRADE, "websocket")
+        || !has_token(headers, header::CONNECTION, "upgrade")
+    {
+        return Err(Refusal::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "upgrade_required",
+            "this is a WebSocket: ask with Connection: Upgrade and Upgrade: websocket",
+        )
+        .with(header::CONNECTION, HeaderValue::from_static("Upgrade"))
+        .with(header::UPGRADE, HeaderValue::from_static("websocket")));
+    }
+    if request.method != Method::GET || request.version != http::Version::HTTP_11 {
+        return Err(bad_handshake("a WebSocket opens with GET over HTTP/1.1"));
+    }
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(Refusal::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "bad_version",
+            "Sec-WebSocket-Version must be 13",
+        )
+        .with(header::SEC_WEBSOCKET_VERSION, 13));
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
+    key.filter(|key| STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16))
+        .ok_or_else(|| bad_handshake("Sec-WebSocket-Key must be 16 bytes in base64"))
+}
+
+fn bad_handshake(message: &str) -> Refusal {
+    Refusal::bad_request("bad_handshake", message)
+}
+
+/// Whether a comma-separated header, in any of its lines, has this token.
+fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
+    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|one| one.trim().eq_ignore_ascii_case(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accept(changes: &[(&'static str, Option<&str>)]) -> Result<Accepted, Refusal> {
+        let mut request = http::Request::get("/topics/t")
+            .header("host", "hub.example")
+            .header("connection", "keep-alive, Upgrade")
+            .header("upgrade", "WebSocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .body(())
+            .unwrap();
+        for (name, value) in changes {
+            match value {
+                Some(value) => drop(request.headers_mut().insert(*name, value.parse().unwrap())),
+                None => drop(request.headers_mut().remove(*name)),
+            }
+        }
+        let parts = request.into_parts().0;
+        let ask = Ask::read("t", &parts).unwrap();
+        WebSocket::default().accept(&parts, &ask)
+    }
+
+    #[test]
+    fn an_offered_subprotocol_is_taken_and_an_unknown_one_passed_over() {
+        let protocol = |offer| {
+            let head = accept(&[("sec-websocket-protocol", Some(offer))]).unwrap().head;
+            head.headers().get("sec-websocket-protocol").cloned()
+        };
+        assert_eq!(protocol("mqtt, tidings.v1"), Some(HeaderValue::from_static("tidings.v1")));
+        assert_eq!(protocol("mqtt"), None);
+    }
+
+    #[test]
+    fn each_broken_handshake_is_refused_with_its_status() {
+        let refused = |name, value| {
+            let refusal = accept(&[(name, value)]).unwrap_err();
+            (refusal.status.as_u16(), refusal.code)
+        };
+        assert_eq!(refused("upgrade", None), (426, "upgrade_required"));
+        assert_eq!(refused("connection", Some("close")), (426, "upgrade_required"));
+        assert_eq!(refused("sec-websocket-version", Some("8")), (426, "bad_version"));
+        assert_eq!(refused("sec-websocket-key", Some("c2hvcnQ=")), (400, "bad_handshake"));
+        assert_eq!(refused("sec-websocket-key", None), (400, "bad_handshake"));
+        assert_eq!(refused("origin", Some("http://evil.example")), (403, "origin_not_allowed"));
+    }
+}

@@ -1,0 +1,58 @@
+//! Frames out: RFC 6455, section 5.2. A server's frames are not masked.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use tidings_core::{Format, Kind, Reason};
+use tidings_transport::ENVELOPE;
+use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+/// The bare payload in one frame: what `new WebSocket(url).onmessage` expects.
+pub(crate) static BARE: Format = Format::new("websocket", |entry| {
+    let notification = entry.notification();
+    let opcode = match notification.kind() {
+        Kind::Text => Data::Text,
+        Kind::Binary => Data::Binary,
+    };
+    frame(OpCode::Data(opcode), notification.payload())
+});
+
+/// The JSON envelope in one text frame.
+pub(crate) static ENVELOPED: Format =
+    Format::new("websocket tidings.v1", |entry| text(&entry.encoded(&ENVELOPE)));
+
+pub(crate) fn text(payload: &[u8]) -> Bytes {
+    frame(OpCode::Data(Data::Text), payload)
+}
+
+pub(crate) fn ping() -> Bytes {
+    frame(OpCode::Control(Control::Ping), b"")
+}
+
+pub(crate) fn pong(payload: &[u8]) -> Bytes {
+    frame(OpCode::Control(Control::Pong), payload)
+}
+
+/// A close frame with the reason's code and phrase (section 5.5.1).
+pub(crate) fn close(reason: Reason) -> Bytes {
+    let mut payload = BytesMut::new();
+    payload.put_u16(reason.code());
+    payload.put_slice(reason.phrase().as_bytes());
+    frame(OpCode::Control(Control::Close), &payload)
+}
+
+/// The answer to a peer's close frame: its own code, or none where it gave none.
+pub(crate) fn close_echo(code: Option<u16>) -> Bytes {
+    let payload = code.map(u16::to_be_bytes);
+    frame(OpCode::Control(Control::Close), payload.as_ref().map_or(&[], |code| &code[..]))
+}
+
+fn frame(opcode: OpCode, payload: &[u8]) -> Bytes {
+    let header = FrameHeader { opcode, ..FrameHeader::default() };
+    let length = payload.len() as u64;
+    let mut frame = BytesMut::with_capacity(header.len(length) + payload.len()).writer();
+    // Writing into a growing buffer cannot fail.
+    let _ = header.format(length, &mut frame);
+    let mut frame = frame.into_inner();
+    frame.put_slice(payload);
+    frame.freeze()
+}

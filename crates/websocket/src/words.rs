@@ -1,0 +1,73 @@
+//! Events in WebSocket frames.
+
+use bytes::{Bytes, BytesMut};
+use serde_json::json;
+use tidings_core::{Event, Heartbeat, Id};
+use tidings_transport::{Ear, Words, concatenated, gap_json};
+
+use crate::ear::FrameEar;
+use crate::frame;
+
+/// Without a subprotocol: bare payloads. Gaps and positions are not shown.
+#[derive(Debug)]
+pub(crate) struct Bare {
+    pub(crate) max_message: usize,
+    pub(crate) max_frame: usize,
+}
+
+/// With subprotocol `tidings.v1`: everything in JSON texts.
+#[derive(Debug)]
+pub(crate) struct Enveloped {
+    pub(crate) max_message: usize,
+    pub(crate) max_frame: usize,
+    pub(crate) heartbeat: Heartbeat,
+}
+
+impl Words for Bare {
+    fn render(&self, events: &[Event], _: Id) -> Bytes {
+        concatenated(events, |event| match event {
+            Event::Deliver(entry) => entry.encoded(&frame::BARE),
+            Event::Gap(_) => Bytes::new(),
+            Event::Heartbeat(_) => frame::ping(),
+            Event::Goodbye(reason) => frame::close(*reason),
+        })
+    }
+
+    fn ear(&self) -> Option<Box<dyn Ear>> {
+        Some(Box::new(FrameEar::new(self.max_message, self.max_frame)))
+    }
+}
+
+impl Enveloped {
+    /// The heartbeat that page script can see, and how long it may wait for the next.
+    fn visible_ping(&self, position: Id) -> Bytes {
+        let interval = u64::try_from(self.heartbeat.interval.as_millis()).unwrap_or(u64::MAX);
+        frame::text(json!({"ping": interval, "id": position}).to_string().as_bytes())
+    }
+}
+
+impl Words for Enveloped {
+    /// The position goes out first, so that a client that is cut before its first notification can
+    /// resume as well.
+    fn opening(&self, position: Id) -> Bytes {
+        self.visible_ping(position)
+    }
+
+    fn render(&self, events: &[Event], _: Id) -> Bytes {
+        concatenated(events, |event| match event {
+            Event::Deliver(entry) => entry.encoded(&frame::ENVELOPED),
+            Event::Gap(gap) => frame::text(gap_json(gap).as_bytes()),
+            Event::Heartbeat(position) => {
+                // The protocol's own ping beside it makes the browser answer, and so show that it lives.
+                let mut both = BytesMut::from(&frame::ping()[..]);
+                both.extend_from_slice(&self.visible_ping(*position));
+                both.freeze()
+            }
+            Event::Goodbye(reason) => frame::close(*reason),
+        })
+    }
+
+    fn ear(&self) -> Option<Box<dyn Ear>> {
+        Some(Box::new(FrameEar::new(self.max_message, self.max_frame)))
+    }
+}
