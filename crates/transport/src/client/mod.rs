@@ -1,20 +1,45 @@
 //! The client half's contract: connect, and what arrives as a stream.
 //!
+//! ```text
+//! client.connect(target) ─► Arrivals: Notification | Gap | Heartbeat | Goodbye
+//! follow(client, target, backoff) ─► the same for ever, reconnecting with its position
+//! Publisher::publish(kind, payload) ─► Id
+//! ```
+//!
 //! Each transport crate has one [`Client`]. It opens one connection, from one position, and says what
-//! arrived; it never reconnects by itself. [`follow`] does that, for all of them alike.
+//! arrived; it never reconnects by itself. [`follow`] does that, for all of them alike. [`Publisher`] is
+//! the way in, which is the same for every transport.
+//!
+//! [`Http`], [`connect`] and [`Metered`] are what the transports' clients are built on: small, because a
+//! load holds thousands of them in one process, and counted at the socket, so that their costs compare.
+
+mod error;
+mod follow;
+mod http;
+mod meter;
+mod notice;
+mod position;
+mod publish;
+mod socket;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use http::StatusCode;
-use thiserror::Error;
-use tidings_core::{Gap, Id, Kind, Position};
+use tidings_core::{Gap, Id, Kind, Position, Reason};
 use url::Url;
+
+pub use error::ClientError;
+pub use follow::{Backoff, Followed, follow};
+pub use http::{Body, Http, Upgraded, request};
+pub use meter::{Meter, Metered};
+pub use notice::Notice;
+pub use position::{last_event_id, url_after};
+pub use publish::Publisher;
+pub use socket::connect;
 
 /// The client half of one transport.
 pub trait Client: fmt::Debug + Send + Sync + 'static {
@@ -72,61 +97,37 @@ pub struct Received {
 /// How the hub ended the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Goodbye {
-    /// The WebSocket close code, where there is one.
+    /// The close code (RFC 6455, section 7.4), which a transport without one takes from the reason's name.
     pub code: Option<u16>,
     /// The hub's words.
     pub reason: String,
 }
 
-/// What a client costs on the wire, counted at the socket.
-#[derive(Debug, Default)]
-pub struct Meter {
-    /// Bytes received.
-    pub received: std::sync::atomic::AtomicU64,
-    /// Bytes sent.
-    pub sent: std::sync::atomic::AtomicU64,
-    /// Requests made, a handshake included.
-    pub requests: std::sync::atomic::AtomicU64,
+impl Goodbye {
+    /// The goodbye of a transport that names its reason, as [`Reason::name`] has it.
+    pub fn named(name: &str, reason: impl Into<String>) -> Self {
+        let named = REASONS.iter().find(|reason| reason.name() == name);
+        Self { code: named.map(|reason| reason.code()), reason: reason.into() }
+    }
+
+    /// Whether it is of use to connect again; so it is where the code says nothing of it.
+    pub fn is_worth_reconnecting(&self) -> bool {
+        let coded = REASONS.iter().find(|reason| Some(reason.code()) == self.code);
+        coded.is_none_or(|reason| reason.is_worth_reconnecting())
+    }
 }
 
-/// Why a connection could not be made, or broke.
-#[derive(Debug, Error)]
-pub enum ClientError {
-    /// The address is not one to connect to.
-    #[error("{url}: {problem}")]
-    BadUrl {
-        /// What was given.
-        url: String,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-    /// No connection.
-    #[error("no connection to {address}")]
-    Connect {
-        /// Host and port.
-        address: String,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// The hub answered, and refused.
-    #[error("the hub answered {status}: {message}")]
-    Refused {
-        /// The status.
-        status: StatusCode,
-        /// The hub's own words, or the body.
-        message: String,
-        /// After how long to try again, where the hub says so.
-        retry_after: Option<Duration>,
-    },
-    /// What arrived is not what the transport's standard says.
-    #[error("the hub sent what is no {transport}: {problem}")]
-    Protocol {
-        /// The transport.
-        transport: &'static str,
-        /// What was wrong.
-        problem: String,
-    },
-    /// The connection broke.
-    #[error("the connection broke: {0}")]
-    Broken(String),
-}
+/// What a hub may give as its reason. Where two share a code, both give the same advice.
+const REASONS: [Reason; 11] = [
+    Reason::Normal,
+    Reason::GoingAway,
+    Reason::Protocol,
+    Reason::Unsupported,
+    Reason::BadUtf8,
+    Reason::NotAllowed,
+    Reason::TooBig,
+    Reason::Internal,
+    Reason::Full,
+    Reason::TooSlow,
+    Reason::Silent,
+];

@@ -1,0 +1,249 @@
+//! The event stream format, read in any cuts.
+
+use std::mem::take;
+use std::time::Duration;
+
+/// The most bytes that a line, or the data of an event, may have: 16 MiB.
+pub const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// Reads an event stream as the HTML standard, section 9.2.6, interprets it.
+///
+/// ```
+/// use tidings_sse::{Item, Parser};
+///
+/// let mut items = Vec::new();
+/// let mut parser = Parser::default();
+/// parser.feed(b"id: e-7\nda", &mut items)?;
+/// parser.feed(b"ta: hello\n\n", &mut items)?;
+///
+/// let [Item::Event(event)] = &items[..] else { panic!("there is one event") };
+/// assert_eq!((event.data.as_str(), event.last_event_id.as_str()), ("hello", "e-7"));
+/// # Ok::<(), tidings_sse::TooLong>(())
+/// ```
+///
+/// Every byte is looked at once, whatever the cuts, and memory is bounded by twice the limit.
+#[derive(Debug)]
+pub struct Parser {
+    limit: usize,
+    /// The line that is not yet whole.
+    line: Vec<u8>,
+    /// The last line ended with CR, so an LF that follows belongs to it.
+    after_cr: bool,
+    /// No line is behind us, so a byte order mark may be before us.
+    at_start: bool,
+    failed: bool,
+    block: Block,
+    last_event_id: String,
+}
+
+/// What is said before the blank line that dispatches it.
+#[derive(Debug, Default)]
+struct Block {
+    event: String,
+    /// The lines joined by LF; `None` where there is none, which is not the same as an empty one.
+    data: Option<Vec<u8>>,
+    id: Option<String>,
+}
+
+/// What an event stream says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// An event.
+    Event(Event),
+    /// A comment, which keeps a connection alive.
+    Comment,
+    /// A block without data that moved the last event id and is no event.
+    Id,
+    /// After how long to reconnect.
+    Retry(Duration),
+}
+
+/// An event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its type; empty means `message`.
+    pub event: String,
+    /// Its data lines, joined by LF.
+    pub data: String,
+    /// The last event id that it or one before it gave; empty where there was none.
+    pub last_event_id: String,
+}
+
+/// A line or an event is longer than the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong {
+    /// The limit in bytes.
+    pub limit: usize,
+}
+
+impl Default for Parser {
+    fn default() -> Self {
+        Self::with_limit(MAX_EVENT_BYTES)
+    }
+}
+
+impl Parser {
+    /// A parser that takes lines, and data of an event, of up to `limit` bytes each.
+    pub fn with_limit(limit: usize) -> Self {
+        Self {
+            limit,
+            line: Vec::new(),
+            after_cr: false,
+            at_start: true,
+            failed: false,
+            block: Block::default(),
+            last_event_id: String::new(),
+        }
+    }
+
+    /// The last event id, as of the last blank line; empty where there was none.
+    pub fn last_event_id(&self) -> &str {
+        &self.last_event_id
+    }
+
+    /// Reads the next bytes of the stream and appends what they say. What is not yet followed by its blank
+    /// line when the stream ends is to be forgotten, as the standard has it, so there is nothing to finish.
+    ///
+    /// # Errors
+    /// [`TooLong`] where a limit is passed; from then on always.
+    pub fn feed(&mut self, mut bytes: &[u8], items: &mut Vec<Item>) -> Result<(), TooLong> {
+        if self.failed {
+            return Err(TooLong { limit: self.limit });
+        }
+        if self.after_cr && !bytes.is_empty() {
+            self.after_cr = false;
+            bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
+        }
+        while let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+            let (line, ending) = bytes.split_at(end);
+            if self.line.is_empty() {
+                self.take_line(line, items)?;
+            } else {
+                self.keep(line)?;
+                let mut line = take(&mut self.line);
+                self.take_line(&line, items)?;
+                // A line is rarely cut, and almost never a long one: a small buffer is worth keeping.
+                if line.capacity() <= 4096 {
+                    line.clear();
+                    self.line = line;
+                }
+            }
+            bytes = match ending {
+                [b'\r', b'\n', rest @ ..] => rest,
+                [b'\r'] => {
+                    self.after_cr = true;
+                    &[]
+                }
+                [_, rest @ ..] => rest,
+                [] => &[],
+            };
+        }
+        self.keep(bytes)
+    }
+
+    /// Keeps the beginning of a line until the rest comes.
+    fn keep(&mut self, bytes: &[u8]) -> Result<(), TooLong> {
+        self.within_limit(self.line.len() + bytes.len())?;
+        self.line.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn within_limit(&mut self, length: usize) -> Result<(), TooLong> {
+        if length <= self.limit {
+            return Ok(());
+        }
+        self.failed = true;
+        self.line = Vec::new();
+        self.block = Block::default();
+        Err(TooLong { limit: self.limit })
+    }
+
+    fn take_line(&mut self, mut line: &[u8], items: &mut Vec<Item>) -> Result<(), TooLong> {
+        self.within_limit(line.len())?;
+        if take(&mut self.at_start) {
+            line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
+        }
+        if line.is_empty() {
+            items.extend(self.dispatch());
+            return Ok(());
+        }
+        let (field, value) = match line.iter().position(|byte| *byte == b':') {
+            Some(0) => {
+                items.push(Item::Comment);
+                return Ok(());
+            }
+            Some(colon) => {
+                let value = &line[colon + 1..];
+                (&line[..colon], value.strip_prefix(b" ").unwrap_or(value))
+            }
+            None => (line, &b""[..]),
+        };
+        match field {
+            b"data" => self.take_data(value)?,
+            b"event" => self.block.event = String::from_utf8_lossy(value).into_owned(),
+            b"id" if !value.contains(&0) => {
+                self.block.id = Some(String::from_utf8_lossy(value).into_owned());
+            }
+            b"retry" => items.extend(retry(value).map(Item::Retry)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_data(&mut self, value: &[u8]) -> Result<(), TooLong> {
+        match &mut self.block.data {
+            None => self.block.data = Some(value.to_vec()),
+            Some(data) if data.len() + 1 + value.len() <= self.limit => {
+                data.push(b'\n');
+                data.extend_from_slice(value);
+            }
+            Some(data) => {
+                let length = data.len() + 1 + value.len();
+                self.within_limit(length)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The blank line. A block without data is no event, and still moves the last event id.
+    fn dispatch(&mut self) -> Option<Item> {
+        let Block { event, data, id } = take(&mut self.block);
+        let moved = id.is_some();
+        if let Some(id) = id {
+            self.last_event_id = id;
+        }
+        match data {
+            Some(data) => Some(Item::Event(Event {
+                event,
+                data: into_text(data),
+                last_event_id: self.last_event_id.clone(),
+            })),
+            None => moved.then_some(Item::Id),
+        }
+    }
+}
+
+impl std::fmt::Display for TooLong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a line or an event is longer than {} bytes", self.limit)
+    }
+}
+
+impl std::error::Error for TooLong {}
+
+/// Text as the standard decodes it: what is no UTF-8 becomes U+FFFD.
+fn into_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// Milliseconds in ASCII digits; anything else is ignored.
+fn retry(value: &[u8]) -> Option<Duration> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let millis = std::str::from_utf8(value).ok()?.parse().ok()?;
+    Some(Duration::from_millis(millis))
+}

@@ -1,0 +1,44 @@
+//! A notification inside JSON, as a client takes it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::Deserialize;
+use tidings_core::{Id, Kind};
+
+use super::Received;
+
+/// A notification inside JSON, as a client takes it: an [`Envelope`](crate::Envelope) that owns its
+/// strings, so that a text payload is not copied again.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Notice {
+    /// Identity and position.
+    pub id: Id,
+    /// What it is about.
+    pub topic: String,
+    /// The payload, where it is text.
+    #[serde(default)]
+    pub data: Option<String>,
+    /// The payload in base64 (RFC 4648, section 4), where it is binary.
+    #[serde(default)]
+    pub data_base64: Option<String>,
+}
+
+impl Notice {
+    /// What a client is told of it.
+    ///
+    /// # Errors
+    /// What is wrong with it, where neither field is there or the base64 is malformed.
+    pub fn received(self) -> Result<Received, String> {
+        let Self { id, topic, .. } = self;
+        let (kind, payload) = match (self.data, self.data_base64) {
+            (Some(text), _) => (Kind::Text, Bytes::from(text)),
+            (None, Some(base64)) => match STANDARD.decode(base64) {
+                Ok(payload) => (Kind::Binary, Bytes::from(payload)),
+                Err(error) => return Err(format!("data_base64 of {id}: {error}")),
+            },
+            (None, None) => return Err(format!("{id} has neither data nor data_base64")),
+        };
+        Ok(Received { id: Some(id), topic: Some(topic), kind, payload })
+    }
+}

@@ -1,0 +1,85 @@
+//! How a request carries a position.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tidings_core::Position;
+use url::Url;
+
+/// The URL with the position as `?after=`, in place of any that it had. [`Position::Live`] leaves the URL
+/// as it is.
+///
+/// ```
+/// use tidings_core::Position;
+/// use tidings_transport::client::url_after;
+///
+/// let url = "http://h/topics/a?wait=5".parse()?;
+/// let after = url_after(&url, Position::After("e-7".parse().unwrap()));
+/// assert_eq!(after.as_str(), "http://h/topics/a?wait=5&after=e-7");
+/// # Ok::<(), url::ParseError>(())
+/// ```
+pub fn url_after(url: &Url, position: Position) -> Url {
+    let mut url = url.clone();
+    let Some(after) = text(position) else {
+        return url;
+    };
+    let is_position = |name: &str| name == "after" || name == "last_event_id";
+    if url.query_pairs().any(|(name, _)| is_position(&name)) {
+        let others = url
+            .query_pairs()
+            .filter(|(name, _)| !is_position(name))
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect::<Vec<_>>();
+        url.query_pairs_mut().clear().extend_pairs(others);
+    }
+    url.query_pairs_mut().append_pair("after", &after);
+    url
+}
+
+/// Adds the position as `Last-Event-ID` (HTML standard, section 9.2.4), which a hub reads before the query.
+/// [`Position::Live`] adds nothing.
+pub fn last_event_id(headers: &mut HeaderMap, position: Position) {
+    let value = text(position).map(HeaderValue::try_from);
+    if let Some(Ok(value)) = value {
+        headers.insert(HeaderName::from_static("last-event-id"), value);
+    }
+}
+
+fn text(position: Position) -> Option<String> {
+    match position {
+        Position::Live => None,
+        Position::Earliest => Some("earliest".to_owned()),
+        Position::After(id) => Some(id.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(url: &str, position: Position) -> String {
+        url_after(&url.parse().unwrap(), position).into()
+    }
+
+    #[test]
+    fn a_position_takes_the_place_of_an_older_one() {
+        let id = "e-7".parse().unwrap();
+        let at = Position::After(id);
+        assert_eq!(after("http://h/t", at), "http://h/t?after=e-7");
+        assert_eq!(
+            after("http://h/t?after=e-1&wait=2&last_event_id=e-3", at),
+            "http://h/t?wait=2&after=e-7"
+        );
+        assert_eq!(after("http://h/t?after=e-1", Position::Earliest), "http://h/t?after=earliest");
+        assert_eq!(after("http://h/t?after=e-1", Position::Live), "http://h/t?after=e-1");
+    }
+
+    #[test]
+    fn the_header_has_the_same_words() {
+        let mut headers = HeaderMap::new();
+        last_event_id(&mut headers, Position::Live);
+        assert!(headers.is_empty());
+        last_event_id(&mut headers, Position::Earliest);
+        assert_eq!(headers["last-event-id"], "earliest");
+        last_event_id(&mut headers, Position::After("e-7".parse().unwrap()));
+        assert_eq!(headers["last-event-id"], "e-7");
+    }
+}
