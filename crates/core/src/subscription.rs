@@ -88,6 +88,18 @@ impl Subscription {
         self.hub.epoch().id(first_ready.unwrap_or(self.cursor.seq()))
     }
 
+    /// The payload bytes of the notification that [`try_next`](Self::try_next) would return; `None` where
+    /// the next event is no notification, or there is none now.
+    pub fn next_size(&mut self) -> Option<usize> {
+        if self.ready.is_empty() && !self.has_ended {
+            self.read();
+        }
+        match self.ready.front()? {
+            Event::Deliver(entry) => Some(entry.notification().payload().len()),
+            Event::Gap(_) | Event::Heartbeat(_) | Event::Goodbye(_) => None,
+        }
+    }
+
     /// Ends the subscription for a reason of the reader's own: the next event is a goodbye, whatever is
     /// left.
     pub fn end(&mut self, reason: Reason) {

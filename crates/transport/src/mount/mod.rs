@@ -1,1 +1,171 @@
-//! The stream adapters.
+//! The stream way of moving bytes: a transport inside somebody's own hyper or axum server.
+//!
+//! ```text
+//! Subscription (a Stream of events) ─► words ─► http_body::Body, or an upgraded connection
+//! ```
+//!
+//! A [`Mount`] answers requests for one transport. Its body implements [`http_body::Body`], so hyper takes
+//! it as it is and axum through `axum::body::Body::new`.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use tidings_core::Hub;
+//! use tidings_transport::{Transport, mount::Mount};
+//!
+//! async fn orders(sse: Arc<dyn Transport>, hub: Hub, request: http::Request<()>) {
+//!     let response = Mount::new(hub, sse).respond(request, "orders.*").await;
+//!     # drop(response);
+//! }
+//! ```
+
+mod body;
+mod conversation;
+mod deadline;
+mod message;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use tidings_core::{Event, Hub, Interest, SlowPolicy, Subscription};
+
+pub use body::MountBody;
+pub use deadline::WriteDeadline;
+pub use message::OnMessage;
+
+use crate::{Accepted, Ask, Refusal, Shape, Transport, Words};
+
+/// The most payload bytes in one answer of [`Shape::Answer`]: 1 MiB, or one notification.
+pub const MAX_ANSWER: usize = 1 << 20;
+
+/// One transport, mounted. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Mount {
+    /// The stream that clients follow.
+    pub hub: Hub,
+    /// How they follow it.
+    pub transport: Arc<dyn Transport>,
+    /// What becomes of those who are too slow. Default: they are told the gap.
+    pub slow: SlowPolicy,
+    /// Whether clients get back what they sent themselves. Default true.
+    pub echo: bool,
+    /// What becomes of clients' messages. Default: they are not allowed any.
+    pub on_message: OnMessage,
+    /// How long one write to an upgraded connection may take. Default 30 s. For bodies the server's own
+    /// connection decides: see [`WriteDeadline`].
+    pub write_deadline: Duration,
+}
+
+/// One client that has been accepted and has a seat.
+#[derive(Debug)]
+pub struct Visit {
+    /// What it reads, and its seat.
+    pub subscription: Subscription,
+    /// What becomes of its messages.
+    pub on_message: OnMessage,
+    /// How long one write to an upgraded connection may take.
+    pub write_deadline: Duration,
+}
+
+impl Mount {
+    /// A transport on a hub, with the defaults.
+    pub fn new(hub: Hub, transport: Arc<dyn Transport>) -> Self {
+        Self {
+            hub,
+            transport,
+            slow: SlowPolicy::default(),
+            echo: true,
+            on_message: OnMessage::refused(),
+            write_deadline: Duration::from_secs(30),
+        }
+    }
+
+    /// Answers one request for these filters. With [`Shape::Answer`] this takes as long as the poll is
+    /// held.
+    ///
+    /// Cancel safe: dropping the future gives the seat back.
+    pub async fn respond<B>(&self, request: Request<B>, filters: &str) -> Response<MountBody> {
+        let (mut request, _) = request.into_parts();
+        let upgrade = request.extensions.remove::<OnUpgrade>();
+        let accepted = Ask::read(filters, &request).and_then(|ask| {
+            let accepted = self.transport.accept(&request, &ask)?;
+            let mut interest = Interest::new(ask.filters).slow(self.slow);
+            if !self.echo {
+                interest = interest.without_own();
+            }
+            let seat = self.hub.join(self.transport.name())?;
+            Ok((accepted, self.hub.read(seat, interest, ask.position)))
+        });
+        match accepted {
+            Ok((accepted, subscription)) => {
+                let visit = Visit {
+                    subscription,
+                    on_message: self.on_message.clone(),
+                    write_deadline: self.write_deadline,
+                };
+                visit.respond(accepted, upgrade).await
+            }
+            Err(refusal) => refusal.into_response().map(MountBody::whole),
+        }
+    }
+}
+
+impl Visit {
+    /// Answers the request with which the client came. A [`Shape::Upgrade`] goes on in a task of its own.
+    pub async fn respond(
+        self,
+        accepted: Accepted,
+        upgrade: Option<OnUpgrade>,
+    ) -> Response<MountBody> {
+        let Accepted { head, words, shape } = accepted;
+        let body = match shape {
+            Shape::Stream => MountBody::events(self.subscription, words),
+            Shape::Answer { hold } => self.answer(&*words, hold).await,
+            Shape::Upgrade => {
+                let Some(upgrade) = upgrade else {
+                    return cannot_upgrade().into_response().map(MountBody::whole);
+                };
+                tokio::spawn(conversation::converse(upgrade, self, words));
+                MountBody::empty()
+            }
+        };
+        head.map(|()| body)
+    }
+
+    async fn answer(mut self, words: &dyn Words, hold: Duration) -> MountBody {
+        let mut events = Vec::new();
+        let mut size = 0;
+        let first = tokio::time::timeout(hold, self.first()).await;
+        let mut next = first.ok().flatten().or_else(|| self.subscription.try_next());
+        while let Some(event) = next {
+            if let Event::Deliver(entry) = &event {
+                size += entry.notification().payload().len();
+            }
+            events.push(event);
+            let room = size + self.subscription.next_size().unwrap_or_default() <= MAX_ANSWER;
+            next = room.then(|| self.subscription.try_next()).flatten();
+        }
+        let position = self.subscription.position();
+        MountBody::whole(words.render(&events, position))
+    }
+
+    /// The first event that is worth an answer: a held poll has no heartbeat but its end.
+    async fn first(&mut self) -> Option<Event> {
+        loop {
+            match self.subscription.next().await {
+                Some(Event::Heartbeat(_)) => {}
+                event => return event,
+            }
+        }
+    }
+}
+
+fn cannot_upgrade() -> Refusal {
+    Refusal::new(
+        StatusCode::NOT_IMPLEMENTED,
+        "cannot_upgrade",
+        "this server's connections cannot leave HTTP: serve it with upgrades enabled",
+    )
+    .with(header::CONNECTION, http::HeaderValue::from_static("close"))
+}

@@ -1,0 +1,112 @@
+//! A subscription as the body of an answer.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::Stream;
+use http_body::{Body, Frame, SizeHint};
+use tidings_core::{Event, Subscription};
+
+use crate::Words;
+
+/// The body of a mounted transport's answer: whole, or events without end.
+#[derive(Debug)]
+pub struct MountBody(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Whole(Option<Bytes>),
+    Events(Box<Events>),
+}
+
+#[derive(Debug)]
+struct Events {
+    subscription: Subscription,
+    words: Arc<dyn Words>,
+    is_open: bool,
+    has_ended: bool,
+}
+
+/// The most events that go out in one frame of the body.
+const BATCH: usize = 64;
+
+impl MountBody {
+    /// A body that is all there.
+    pub fn whole(bytes: Bytes) -> Self {
+        Self(Inner::Whole((!bytes.is_empty()).then_some(bytes)))
+    }
+
+    /// No body.
+    pub fn empty() -> Self {
+        Self(Inner::Whole(None))
+    }
+
+    pub(super) fn events(subscription: Subscription, words: Arc<dyn Words>) -> Self {
+        let events = Events { subscription, words, is_open: false, has_ended: false };
+        Self(Inner::Events(Box::new(events)))
+    }
+}
+
+impl Events {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if !self.is_open {
+            self.is_open = true;
+            let opening = self.words.opening(self.subscription.position());
+            if !opening.is_empty() {
+                return Poll::Ready(Some(opening));
+            }
+        }
+        while !self.has_ended {
+            let first = std::task::ready!(Pin::new(&mut self.subscription).poll_next(context));
+            let events = batch(first, &mut self.subscription);
+            self.has_ended = !matches!(events.last(), Some(event) if !is_goodbye(event));
+            let bytes = self.words.render(&events, self.subscription.position());
+            if !bytes.is_empty() {
+                return Poll::Ready(Some(bytes));
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+/// The first event, and whatever else is there already: one write for all.
+pub(super) fn batch(first: Option<Event>, subscription: &mut Subscription) -> Vec<Event> {
+    let rest = std::iter::from_fn(|| subscription.try_next());
+    first.into_iter().chain(rest).take(BATCH).collect()
+}
+
+pub(super) fn is_goodbye(event: &Event) -> bool {
+    matches!(event, Event::Goodbye(_))
+}
+
+impl Body for MountBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let bytes = match &mut self.get_mut().0 {
+            Inner::Whole(bytes) => Poll::Ready(bytes.take()),
+            Inner::Events(events) => events.poll(context),
+        };
+        bytes.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.0, Inner::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Inner::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
+            }
+            Inner::Events(_) => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! A subscription on an upgraded connection: bytes both ways.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tidings_core::{Beat, Event, Pulse, Reason};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::Visit;
+use super::body::{batch, is_goodbye};
+use crate::{Said, Words};
+
+/// What one read takes at the most. No more is ever held for a client, beside what its ear has not whole.
+const READ_BUFFER: usize = 4096;
+
+/// How long a client has to close its side once the hub has said goodbye.
+const LINGER: Duration = Duration::from_secs(2);
+
+pub(super) async fn converse(upgrade: OnUpgrade, visit: Visit, words: Arc<dyn Words>) {
+    match upgrade.await {
+        Ok(upgraded) => {
+            let ended = run(TokioIo::new(upgraded), visit, words).await;
+            tracing::debug!(?ended, "a conversation is over");
+        }
+        Err(error) => tracing::debug!(%error, "a client left before the upgrade"),
+    }
+}
+
+async fn run<T>(io: T, visit: Visit, words: Arc<dyn Words>) -> std::io::Result<()>
+where
+    T: AsyncRead + AsyncWrite,
+{
+    let Visit { mut subscription, on_message, write_deadline } = visit;
+    let (mut reader, mut writer) = tokio::io::split(io);
+    let mut write =
+        async |bytes: Bytes| match timeout(write_deadline, writer.write_all(&bytes)).await {
+            Ok(written) => written,
+            Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
+        };
+    let policy = subscription.hub().heartbeat();
+    let mut ear = words.ear();
+    let (mut pulse, mut said) = (Pulse::default(), Vec::new());
+    let mut buffer = vec![0; READ_BUFFER];
+
+    write(words.opening(subscription.position())).await?;
+    'open: loop {
+        tokio::select! {
+            event = subscription.next() => {
+                if matches!(event, Some(Event::Heartbeat(_))) && pulse.beat(&policy) == Beat::GiveUp {
+                    subscription.end(Reason::Silent);
+                    continue;
+                }
+                let events = batch(event, &mut subscription);
+                write(words.render(&events, subscription.position())).await?;
+                if events.last().is_none_or(is_goodbye) {
+                    break;
+                }
+            }
+            count = reader.read(&mut buffer) => {
+                let count = count?;
+                if count == 0 {
+                    return Ok(());
+                }
+                pulse.heard();
+                if let Some(ear) = &mut ear {
+                    ear.hear(&mut buffer[..count], &mut said);
+                }
+                for said in said.drain(..) {
+                    match said {
+                        Said::Message(message) => {
+                            let handled = on_message.handle(
+                                subscription.hub(),
+                                subscription.seat(),
+                                message,
+                            );
+                            if let Err(reason) = handled {
+                                subscription.end(reason);
+                                break;
+                            }
+                        }
+                        Said::Reply(bytes) => write(bytes).await?,
+                        Said::Closed(bytes) => {
+                            write(bytes).await?;
+                            break 'open;
+                        }
+                        Said::Fault(reason) => {
+                            subscription.end(reason);
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    // RFC 6455, section 7.1.1: what the client sent meanwhile is read, or the system would answer it with
+    // a reset that can overtake the close frame.
+    drop(subscription);
+    timeout(write_deadline, writer.shutdown()).await??;
+    let drained = timeout(LINGER, async {
+        while reader.read(&mut buffer).await? > 0 {}
+        Ok(())
+    });
+    drained.await.unwrap_or(Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mount::OnMessage;
+    use tidings_core::{Hub, Id, Interest};
+    use tokio::time::Instant;
+
+    /// Words that any eye can read.
+    #[derive(Debug)]
+    struct Plain;
+
+    impl Words for Plain {
+        fn render(&self, events: &[Event], _: Id) -> Bytes {
+            crate::concatenated(events, |event| match event {
+                Event::Deliver(entry) => entry.notification().payload().clone(),
+                Event::Gap(_) => "gap ".into(),
+                Event::Heartbeat(_) => "beat ".into(),
+                Event::Goodbye(reason) => reason.name().into(),
+            })
+        }
+    }
+
+    fn visit(hub: &Hub) -> Visit {
+        Visit {
+            subscription: hub.subscribe("plain", Interest::new(">".parse().unwrap())).unwrap(),
+            on_message: OnMessage::refused(),
+            write_deadline: Duration::from_secs(10),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_peer_is_let_go_after_its_strikes_and_its_seat_is_free() {
+        let hub = Hub::default();
+        let (here, mut there) = tokio::io::duplex(1024);
+        let running = tokio::spawn(run(here, visit(&hub), Arc::new(Plain)));
+        let mut told = String::new();
+        there.read_to_string(&mut told).await.unwrap();
+        assert_eq!(told, "beat beat beat silent");
+        drop(there);
+        running.await.unwrap().unwrap();
+        assert!(hub.pool().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_says_anything_is_kept() {
+        let hub = Hub::default();
+        let (here, mut there) = tokio::io::duplex(1024);
+        tokio::spawn(run(here, visit(&hub), Arc::new(Plain)));
+        let mut beat = [0; 5];
+        for _ in 0..20 {
+            there.read_exact(&mut beat).await.unwrap();
+            assert_eq!(&beat, b"beat ");
+            there.write_all(b"!").await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_stalls_is_found_by_the_write_deadline() {
+        let hub = Hub::default();
+        let (here, _there) = tokio::io::duplex(8);
+        let running = tokio::spawn(run(here, visit(&hub), Arc::new(Plain)));
+        let begun = Instant::now();
+        let topic = "t".parse().unwrap();
+        hub.publish(tidings_core::Notification::text(topic, "longer than the pipe")).unwrap();
+        let error = running.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+        assert_eq!(begun.elapsed(), Duration::from_secs(10));
+        assert!(hub.pool().is_empty());
+    }
+}

@@ -1,0 +1,129 @@
+//! Finds a reader that silently stalls.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A connection on which no write may wait for longer than a deadline: then it fails with
+/// [`io::ErrorKind::TimedOut`]. An HTTP server does not notice by itself that the reader of an endless
+/// body has stopped reading; give it its connections wrapped in this.
+///
+/// ```
+/// use std::time::Duration;
+/// use tidings_transport::mount::WriteDeadline;
+///
+/// let (connection, _peer) = tokio::io::duplex(64);
+/// let connection = WriteDeadline::new(connection, Duration::from_secs(30));
+/// ```
+#[derive(Debug)]
+pub struct WriteDeadline<T> {
+    io: T,
+    patience: Duration,
+    /// Runs while a write waits.
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl<T> WriteDeadline<T> {
+    /// Wraps a connection; a write may wait for this long.
+    pub fn new(io: T, patience: Duration) -> Self {
+        Self { io, patience, waiting: None }
+    }
+
+    /// The connection itself.
+    pub fn into_inner(self) -> T {
+        self.io
+    }
+
+    /// Whether a write is waiting: there is something that the peer has not taken.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    fn watch<R>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
+        if written.is_ready() {
+            self.waiting = None;
+            return written;
+        }
+        let deadline = Instant::now() + self.patience;
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        waiting
+            .as_mut()
+            .poll(context)
+            .map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the peer has stopped reading")))
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for WriteDeadline<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(context, buffer)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.watch(context, written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(context, slices);
+        self.watch(context, written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test(start_paused = true)]
+    async fn it_fails_a_write_that_waits_too_long_and_no_write_that_gets_on() {
+        let (here, mut there) = tokio::io::duplex(10);
+        let mut here = WriteDeadline::new(here, Duration::from_secs(5));
+        let slow_reader = tokio::spawn(async move {
+            let mut buffer = [0; 10];
+            for _ in 0..4 {
+                tokio::time::sleep(Duration::from_secs(4)).await;
+                there.read_exact(&mut buffer).await.unwrap();
+            }
+            there
+        });
+        let begun = Instant::now();
+        let error = here.write_all(&[0; 60]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(begun.elapsed(), Duration::from_secs(16 + 5));
+        drop(slow_reader);
+    }
+}
