@@ -1,0 +1,113 @@
+//! Where and how it was measured: without this, figures are rumours.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+/// The circumstances of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// The command, as it was given.
+    pub command: String,
+    /// Version of tidings.
+    pub version: String,
+    /// Commit of the checkout it was built in, with `-dirty` where there was more; `unknown` outside one.
+    pub commit: String,
+    /// The kernel's name and release.
+    pub kernel: String,
+    /// The CPU's model.
+    pub cpu: String,
+    /// Cores that the run could use.
+    pub cores: usize,
+    /// Whether the hub had a core for itself.
+    pub parted: bool,
+    /// When the run began.
+    pub date: String,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Environment {
+    /// As things are now.
+    pub(crate) fn now(parted: bool) -> Self {
+        Self {
+            command: command(std::env::args()),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: commit().unwrap_or_else(|| "unknown".to_owned()),
+            kernel: kernel(),
+            cpu: cpu_model().unwrap_or_else(|| "unknown".to_owned()),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            parted,
+            date: httpdate::fmt_http_date(SystemTime::now()),
+            seconds: 0.0,
+        }
+    }
+}
+
+/// The arguments as a shell takes them; of the program its name, because where it lies says nothing.
+fn command(mut args: impl Iterator<Item = String>) -> String {
+    let program = args.next().unwrap_or_default();
+    let name =
+        Path::new(&program).file_name().map_or("tidings".into(), |name| name.to_string_lossy());
+    args.fold(name.into_owned(), |line, arg| line + " " + &quoted(arg))
+}
+
+fn quoted(arg: String) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !arg.is_empty() && arg.chars().all(plain) {
+        return arg;
+    }
+    format!("'{}'", arg.replace('\'', r"'\''"))
+}
+
+/// What the build says, or else git: of the program's own checkout, never of another project's.
+fn commit() -> Option<String> {
+    if let Some(commit) = option_env!("TIDINGS_COMMIT") {
+        return Some(commit.to_owned());
+    }
+    let program = std::env::current_exe().ok();
+    let of_program = program.as_deref().and_then(Path::parent);
+    [of_program, Some(Path::new("."))].into_iter().flatten().find_map(|dir| {
+        let top = git(dir, &["rev-parse", "--show-toplevel"])?;
+        let top = Path::new(&top);
+        if !top.join("crates/compare/Cargo.toml").exists() {
+            return None;
+        }
+        let commit = git(top, &["rev-parse", "--short=12", "HEAD"])?;
+        let changed = git(top, &["status", "--porcelain", "--untracked-files=no"]);
+        let clean = changed.is_none_or(|changed| changed.is_empty());
+        Some(if clean { commit } else { commit + "-dirty" })
+    })
+}
+
+fn git(dir: &Path, args: &[&str]) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(dir).args(args).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}
+
+fn kernel() -> String {
+    let name = rustix::system::uname();
+    let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
+    format!("{} {} {}", text(name.sysname()), text(name.release()), text(name.machine()))
+}
+
+fn cpu_model() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_can_be_pasted_and_says_nothing_of_where_the_program_lies() {
+        let args = ["/somewhere/bin/tidings", "compare", "--html", "it's here.html", ""];
+        let line = command(args.into_iter().map(str::to_owned));
+        assert_eq!(line, r"tidings compare --html 'it'\''s here.html' ''");
+    }
+}

@@ -1,0 +1,163 @@
+//! The list of figures: what a comparison tells, in the order in which it tells it.
+//!
+//! A new figure is one line in [`FIGURES`]; the table, the page and the JSON follow.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Cell, Latency, Measured};
+
+/// The unit of a figure, and how it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// So many a second.
+    PerSecond,
+    /// Microseconds of CPU time.
+    Micros,
+    /// Milliseconds.
+    Millis,
+    /// Bytes.
+    Bytes,
+    /// A plain number.
+    Number,
+}
+
+/// One figure.
+#[derive(Debug)]
+pub(crate) struct Figure {
+    pub(crate) key: &'static str,
+    pub(crate) group: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) unit: Unit,
+    pub(crate) telling: bool,
+    pub(crate) of: fn(&Cell) -> Option<f64>,
+}
+
+impl Unit {
+    /// Its sign, with which a label ends.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::PerSecond => "/s",
+            Self::Micros => "µs",
+            Self::Millis => "ms",
+            Self::Bytes => "B",
+            Self::Number => "",
+        }
+    }
+
+    /// The value with three telling digits, thousands parted by a thin space.
+    pub fn write(self, value: f64) -> String {
+        let size = value.abs();
+        let counted = matches!(self, Self::PerSecond | Self::Bytes) && size >= 10.0;
+        let digits = match size {
+            _ if counted || size >= 100.0 || size == 0.0 => 0,
+            _ if size >= 10.0 => 1,
+            _ if size >= 1.0 => 2,
+            _ => 3,
+        };
+        parted(&format!("{value:.digits$}"))
+    }
+}
+
+fn parted(number: &str) -> String {
+    let (sign, digits) = number.strip_prefix('-').map_or(("", number), |rest| ("-", rest));
+    let (whole, part) = digits.find('.').map_or((digits, ""), |at| digits.split_at(at));
+    let mut text = String::from(sign);
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at) % 3 == 0 {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text + part
+}
+
+macro_rules! figures {
+    ($($key:literal $group:literal $label:literal $unit:ident $telling:literal $of:expr;)*) => {
+        /// All of them.
+        pub(crate) static FIGURES: &[Figure] = &[$(Figure {
+            key: $key,
+            group: $group,
+            label: $label,
+            unit: Unit::$unit,
+            telling: $telling,
+            of: $of,
+        }),*];
+    };
+}
+
+figures! {
+    "connect.rate" "Connect" "connections" PerSecond false |c| Some(c.connect.rate());
+    "connect.cpu" "Connect" "hub CPU each" Micros true |c| c.connect.hub_cpu_us();
+    "connect.bytes" "Connect" "bytes each, both ways" Bytes false
+        |c| Some((c.connect.received_bytes + c.connect.sent_bytes) as f64 / c.connect.clients as f64);
+    "idle.memory" "Idle" "hub memory a client" Bytes true
+        |c| Some(c.idle?.bytes_each(c.connect.clients));
+
+    "steady.rate" "Steady" "deliveries" PerSecond true |c| Some(c.steady.rate());
+    "steady.cpu" "Steady" "hub CPU a delivery" Micros true |c| c.steady.hub_cpu_us();
+    "steady.p50" "Steady" "latency p50" Millis true |c| millis(&c.steady, |l| l.p50);
+    "steady.p90" "Steady" "latency p90" Millis false |c| millis(&c.steady, |l| l.p90);
+    "steady.p99" "Steady" "latency p99" Millis false |c| millis(&c.steady, |l| l.p99);
+    "steady.p999" "Steady" "latency p99.9" Millis false |c| millis(&c.steady, |l| l.p999);
+    "steady.max" "Steady" "latency max" Millis false |c| millis(&c.steady, |l| l.max);
+    "steady.received" "Steady" "bytes received a delivery" Bytes true
+        |c| Some(c.steady.each(c.steady.received_bytes));
+    "steady.sent" "Steady" "bytes sent a delivery" Bytes true
+        |c| Some(c.steady.each(c.steady.sent_bytes));
+    "steady.requests" "Steady" "requests a delivery" Number false
+        |c| Some(c.steady.each(c.steady.requests));
+
+    "burst.rate" "Burst" "deliveries" PerSecond true |c| Some(c.burst.rate());
+    "burst.cpu" "Burst" "hub CPU a delivery" Micros true |c| c.burst.hub_cpu_us();
+    "burst.p50" "Burst" "latency p50" Millis true |c| millis(&c.burst, |l| l.p50);
+    "burst.p90" "Burst" "latency p90" Millis false |c| millis(&c.burst, |l| l.p90);
+    "burst.p99" "Burst" "latency p99" Millis false |c| millis(&c.burst, |l| l.p99);
+    "burst.p999" "Burst" "latency p99.9" Millis false |c| millis(&c.burst, |l| l.p999);
+    "burst.max" "Burst" "latency max" Millis false |c| millis(&c.burst, |l| l.max);
+    "burst.received" "Burst" "bytes received a delivery" Bytes true
+        |c| Some(c.burst.each(c.burst.received_bytes));
+    "burst.sent" "Burst" "bytes sent a delivery" Bytes true
+        |c| Some(c.burst.each(c.burst.sent_bytes));
+    "burst.requests" "Burst" "requests a delivery" Number false
+        |c| Some(c.burst.each(c.burst.requests));
+
+    "saturation.rate" "Saturation" "deliveries" PerSecond true |c| Some(c.saturation.rate());
+    "saturation.cpu" "Saturation" "hub CPU a delivery" Micros true |c| c.saturation.hub_cpu_us();
+    "saturation.received" "Saturation" "bytes received a delivery" Bytes true
+        |c| Some(c.saturation.each(c.saturation.received_bytes));
+    "saturation.requests" "Saturation" "requests a delivery" Number false
+        |c| Some(c.saturation.each(c.saturation.requests));
+
+    "integrity.lost" "Integrity" "lost" Number false |c| Some(c.integrity.lost as f64);
+    "integrity.duplicated" "Integrity" "duplicated" Number false
+        |c| Some(c.integrity.duplicated as f64);
+    "integrity.reordered" "Integrity" "reordered" Number false
+        |c| Some(c.integrity.reordered as f64);
+}
+
+fn millis(measured: &Measured, of: fn(&Latency) -> f64) -> Option<f64> {
+    Some(of(measured.latency.as_ref()?) / 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_telling_digits_and_parted_thousands() {
+        let written = [0.0, 0.004_21, 1.234, 12.34, 123.4, 39_876.6].map(|v| Unit::Millis.write(v));
+        let expected = ["0", "0.004", "1.23", "12.3", "123", "39\u{202f}877"];
+        assert_eq!(written, expected);
+        assert_eq!(Unit::Bytes.write(-1_234_567.0), "-1\u{202f}234\u{202f}567");
+        assert_eq!(Unit::Bytes.write(48.6), "49");
+    }
+
+    #[test]
+    fn no_key_is_given_twice() {
+        let mut keys: Vec<&str> = FIGURES.iter().map(|figure| figure.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), FIGURES.len());
+    }
+}

@@ -1,0 +1,132 @@
+//! What the kernel says of a process: CPU time and memory; and of the machine: time stolen from it.
+//!
+//! Everything here is Linux' `/proc`; elsewhere nothing is known, and the report says so.
+
+use std::fs;
+use std::path::PathBuf;
+
+/// A process to read figures of.
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    dir: PathBuf,
+}
+
+/// The machine's CPU time so far, in ticks over all cores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MachineTime {
+    total: u64,
+    stolen: u64,
+}
+
+/// Length of one tick of `/proc/*/stat`; Linux tells 100 a second to programs on every architecture.
+const TICK_NS: u64 = 10_000_000;
+
+impl Process {
+    pub(crate) fn new(pid: u32) -> Self {
+        Self { dir: format!("/proc/{pid}").into() }
+    }
+
+    pub(crate) fn this() -> Self {
+        Self { dir: "/proc/self".into() }
+    }
+
+    /// CPU time spent so far, user and system, all threads, in nanoseconds.
+    ///
+    /// The scheduler's figures are exact, and forget a thread that has ended; the process' own count
+    /// remembers those, in ticks rounded down. Neither ever says too much: the greater is nearer.
+    pub(crate) fn cpu_ns(&self) -> Option<u64> {
+        let ticks = parse_stat(&fs::read_to_string(self.dir.join("stat")).ok()?)?;
+        let of_threads = self.threads_ns().unwrap_or(0);
+        Some(of_threads.max(ticks * TICK_NS))
+    }
+
+    fn threads_ns(&self) -> Option<u64> {
+        let threads = fs::read_dir(self.dir.join("task")).ok()?;
+        let one = |thread: fs::DirEntry| {
+            // It may have ended since the directory was read.
+            let text = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+            parse_schedstat(&text).unwrap_or(0)
+        };
+        Some(threads.flatten().map(one).sum())
+    }
+
+    /// Proportional set size in bytes: private memory, and the fair part of what is shared.
+    pub(crate) fn pss(&self) -> Option<u64> {
+        parse_pss(&fs::read_to_string(self.dir.join("smaps_rollup")).ok()?)
+    }
+}
+
+impl MachineTime {
+    pub(crate) fn now() -> Self {
+        let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+        parse_machine(&text).unwrap_or_default()
+    }
+
+    /// The part of all CPU time since `earlier` that the hypervisor gave to somebody else.
+    pub(crate) fn stolen_since(&self, earlier: &Self) -> f64 {
+        let total = self.total.saturating_sub(earlier.total);
+        let stolen = self.stolen.saturating_sub(earlier.stolen);
+        if total == 0 { 0.0 } else { stolen as f64 / total as f64 }
+    }
+}
+
+/// Time on a CPU, time waiting for one, turns.
+fn parse_schedstat(text: &str) -> Option<u64> {
+    text.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// utime and stime, fields 14 and 15; the name in field 2 may hold blanks and parentheses.
+fn parse_stat(text: &str) -> Option<u64> {
+    let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+fn parse_pss(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+fn parse_machine(text: &str) -> Option<MachineTime> {
+    let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    // user nice system idle iowait irq softirq steal; the guest times behind are part of user already.
+    let times: Vec<u64> =
+        line.split_ascii_whitespace().take(8).map_while(|time| time.parse().ok()).collect();
+    Some(MachineTime { total: times.iter().sum(), stolen: *times.get(7)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_blanks_and_parentheses_does_not_shift_the_fields() {
+        let text = "42 (a (strange) name) S 1 42 42 0 -1 4194560 99 0 0 0 70 30 0 0 20 0 4 0";
+        assert_eq!(parse_stat(text), Some(100));
+    }
+
+    #[test]
+    fn the_kernel_formats_are_read() {
+        assert_eq!(parse_schedstat("123456 789 10\n"), Some(123_456));
+        assert_eq!(parse_pss("55d0-7ff0 ---p\nRss: 12 kB\nPss:      2048 kB\n"), Some(2_097_152));
+        let machine = parse_machine("cpu  10 0 10 60 0 0 0 20 5 5\ncpu0 1 1\n").unwrap();
+        assert_eq!(machine, MachineTime { total: 100, stolen: 20 });
+        assert_eq!(machine.stolen_since(&MachineTime::default()), 0.2);
+    }
+
+    #[test]
+    fn no_time_passed_nothing_was_stolen() {
+        let now = MachineTime { total: 5, stolen: 1 };
+        assert_eq!(now.stolen_since(&now), 0.0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_has_memory_and_no_other_has_this_pid() {
+        assert!(Process::this().pss().unwrap() > 0);
+        assert!(Process::this().cpu_ns().is_some());
+        assert_eq!(Process::new(u32::MAX).cpu_ns(), None);
+    }
+}

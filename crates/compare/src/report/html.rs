@@ -1,0 +1,262 @@
+//! The page: what it cost at a glance, plots, the whole table, doubts, circumstances.
+
+use std::fmt::Write as _;
+
+use super::markup::text;
+use super::plots::{self, Bars, SERIES};
+use super::{Report, range};
+use crate::schedule::Regime;
+use crate::summary::{Row, Summary};
+
+const STYLE: &str = include_str!("page.css");
+
+/// The whole page.
+pub(super) fn page(report: &Report) -> String {
+    let summary = &report.summary;
+    let count = match summary.transports.len() {
+        1 => "One transport".to_owned(),
+        2 => "Two transports".to_owned(),
+        3 => "Three transports".to_owned(),
+        4 => "Four transports".to_owned(),
+        more => format!("{more} transports"),
+    };
+    let mut page = String::with_capacity(96 * 1024);
+    let _ = write!(
+        page,
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{count}, one stream · tidings</title>\n<style>\n{STYLE}</style>\n<main>\n\
+         <p class=\"brand\">tidings compare</p>\n<h1>{count}, one stream</h1>\n\
+         <p class=\"lead\">{}</p>\n",
+        text(report.subject())
+    );
+    cards(&mut page, summary);
+    latency(&mut page, summary);
+    costs(&mut page, summary);
+    table(&mut page, report);
+    doubts(&mut page, report);
+    circumstances(&mut page, report);
+    page.push_str("</main>\n</html>\n");
+    page
+}
+
+fn cards(page: &mut String, summary: &Summary) {
+    page.push_str("<section class=\"cards\">\n");
+    for (at, transport) in summary.transports.iter().enumerate() {
+        let (cpu, unit) = written(summary, "steady.cpu", at);
+        let _ = write!(
+            page,
+            "<article class=\"card\"><h3>{}{}</h3>\
+             <p class=\"big\">{cpu} <small>{unit}</small></p>\
+             <small>of the hub’s CPU for one delivery</small><dl>",
+            dot(at),
+            text(transport)
+        );
+        for (label, key) in [
+            ("latency, median", "steady.p50"),
+            ("latency, p99", "steady.p99"),
+            ("received a delivery", "steady.received"),
+            ("memory a client", "idle.memory"),
+            ("deliveries, flat out", "saturation.rate"),
+        ] {
+            let (value, unit) = written(summary, key, at);
+            let _ = write!(page, "<dt>{label}</dt><dd>{value} {unit}</dd>");
+        }
+        page.push_str("</dl></article>\n");
+    }
+    page.push_str("</section>\n");
+}
+
+fn latency(page: &mut String, summary: &Summary) {
+    page.push_str(
+        "<h2>How long until everybody knows</h2>\n<p class=\"quiet-text\">Milliseconds from the \
+         instant at which a notification was to be sent, to each client that received it. Below the \
+         line’s height at p99 are 99 of 100 deliveries.</p>\n",
+    );
+    key(page, summary);
+    page.push_str("<div class=\"grid\">\n");
+    for (regime, caption) in [(Regime::Steady, "one at a time"), (Regime::Burst, "ten at a time")] {
+        let curves: Vec<_> = summary
+            .curves
+            .iter()
+            .filter(|curve| curve.regime == regime)
+            .filter_map(|curve| {
+                let at = summary.transports.iter().position(|name| *name == curve.transport)?;
+                Some((at, curve))
+            })
+            .collect();
+        let title = format!("Latency, {caption}");
+        figure(
+            page,
+            &title,
+            "milliseconds over percentiles, both stretched",
+            &plots::curves(&curves),
+        );
+    }
+    page.push_str("</div>\n");
+}
+
+fn costs(page: &mut String, summary: &Summary) {
+    page.push_str("<h2>What it costs</h2>\n");
+    key(page, summary);
+    page.push_str("<div class=\"grid\">\n");
+    for (title, note, keys) in [
+        (
+            "CPU a delivery",
+            "microseconds in the hub, publishing included",
+            &[("steady.cpu", "steady"), ("burst.cpu", "burst"), ("saturation.cpu", "saturation")][..],
+        ),
+        (
+            "Bytes a delivery",
+            "counted at the client’s socket, steady",
+            &[("steady.received", "received"), ("steady.sent", "sent")][..],
+        ),
+        ("Deliveries a second", "as fast as every client receives", &[("saturation.rate", "")][..]),
+        (
+            "Memory a client",
+            "bytes in the hub, connected and idle; the kernel’s buffers not counted",
+            &[("idle.memory", "")][..],
+        ),
+    ] {
+        let groups: Vec<(&Row, &str)> =
+            keys.iter().filter_map(|(key, label)| Some((summary.row(key)?, *label))).collect();
+        let Some((first, _)) = groups.first() else { continue };
+        let bars: Vec<Bars<'_>> =
+            groups.iter().map(|(row, label)| Bars { label, values: &row.values }).collect();
+        figure(page, title, note, &plots::bars(first.unit, &bars));
+    }
+    page.push_str("</div>\n");
+}
+
+fn figure(page: &mut String, title: &str, note: &str, svg: &str) {
+    let (title, note) = (text(title), text(note));
+    let svg = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{title}\" "), 1);
+    let _ =
+        writeln!(page, "<figure><figcaption>{title}<span>{note}</span></figcaption>{svg}</figure>");
+}
+
+fn table(page: &mut String, report: &Report) {
+    let summary = &report.summary;
+    let told = match report.plan.rounds {
+        1 => "One round: each figure is a single sample.".to_owned(),
+        n => format!("Medians over {n} interleaved rounds; below them the least and the greatest."),
+    };
+    let _ = write!(
+        page,
+        "<h2>Every figure</h2>\n<p class=\"quiet-text\">{told}</p>\n<div class=\"wide\"><table>\n<thead><tr><th></th>"
+    );
+    for (at, name) in summary.transports.iter().enumerate() {
+        let _ = write!(page, "<th scope=\"col\">{}{}</th>", dot(at), text(name));
+    }
+    page.push_str("</tr></thead>\n");
+    for group in summary.rows.chunk_by(|a, b| a.group == b.group) {
+        let columns = summary.transports.len();
+        let _ = writeln!(
+            page,
+            "<tbody class=\"group\"><tr class=\"head\"><th scope=\"rowgroup\">{}</th>\
+             <td colspan=\"{columns}\"></td></tr>",
+            text(&group[0].group)
+        );
+        for row in group {
+            let label = format!("{} {}", row.label, row.unit.sign());
+            let _ = write!(page, "<tr><th scope=\"row\">{}</th>", text(label.trim_end()));
+            for value in &row.values {
+                let median = value.map_or("–".to_owned(), |spread| row.unit.write(spread.median));
+                let range = value.and_then(|spread| range(row, &spread)).unwrap_or_default();
+                let _ = write!(page, "<td>{}<small>{}</small></td>", text(median), text(range));
+            }
+            page.push_str("</tr>\n");
+        }
+        page.push_str("</tbody>\n");
+    }
+    page.push_str("</table></div>\n");
+}
+
+fn doubts(page: &mut String, report: &Report) {
+    if report.warnings.is_empty() {
+        return;
+    }
+    page.push_str("<h2>Reasons to doubt</h2>\n<ul class=\"doubts\">\n");
+    for warning in &report.warnings {
+        let _ = writeln!(page, "<li>{}</li>", text(warning.to_string()));
+    }
+    page.push_str("</ul>\n");
+}
+
+fn circumstances(page: &mut String, report: &Report) {
+    let environment = &report.environment;
+    let cores = match environment.parted {
+        true => format!("{}, one of them the hub’s alone", environment.cores),
+        false => format!("{}, shared by hub and load", environment.cores),
+    };
+    page.push_str("<h2>How it was measured</h2>\n<dl class=\"facts\">\n");
+    for (label, value) in [
+        ("CPU", environment.cpu.clone()),
+        ("Cores", cores),
+        ("Kernel", environment.kernel.clone()),
+        ("tidings", format!("{}, commit {}", environment.version, environment.commit)),
+        ("Date", environment.date.clone()),
+        ("Took", format!("{:.0} s", environment.seconds)),
+    ] {
+        let _ = writeln!(page, "<dt>{label}</dt><dd>{}</dd>", text(value));
+    }
+    let command = text(environment.command.as_str());
+    let _ = write!(page, "<dt>Command</dt><dd><code>{command}</code></dd>\n</dl>\n");
+}
+
+fn key(page: &mut String, summary: &Summary) {
+    page.push_str("<ul class=\"key\">");
+    for (at, name) in summary.transports.iter().enumerate() {
+        let _ = write!(page, "<li>{}{}</li>", dot(at), text(name));
+    }
+    page.push_str("</ul>\n");
+}
+
+fn dot(transport: usize) -> String {
+    format!("<i class=\"dot b{}\"></i>", transport % SERIES)
+}
+
+/// The median of one figure of one transport, and its unit.
+fn written(summary: &Summary, key: &str, transport: usize) -> (String, &'static str) {
+    let found = summary.row(key).and_then(|row| Some((row, (*row.values.get(transport)?)?)));
+    found.map_or(("–".to_owned(), ""), |(row, spread)| {
+        (row.unit.write(spread.median), row.unit.sign())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::sample;
+
+    #[test]
+    fn the_page_needs_nothing_from_anywhere() {
+        let page = page(&sample());
+        for outside in ["src=", "href=", "url(", "@import", "<script"] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        assert_eq!(page.matches("<svg").count(), 6);
+    }
+
+    #[test]
+    fn what_others_have_written_is_shown_and_not_obeyed() {
+        let mut report = sample();
+        let evil = "<script>alert(\"1\")</script>";
+        report.environment.command = evil.into();
+        report.environment.cpu = evil.into();
+        report.summary.transports[0] = evil.into();
+        report.summary.rows[0].label = evil.into();
+        report.warnings = vec![crate::Warning::SlowClock { source: evil.into() }];
+        let page = page(&report);
+        assert!(!page.contains("<script"), "{page}");
+        assert!(page.contains("&lt;script&gt;"));
+    }
+
+    /// `TIDINGS_SAMPLE=page.html cargo test -p tidings-compare` writes the page to look at.
+    #[test]
+    fn the_sample_page_can_be_looked_at() {
+        if let Some(path) = std::env::var_os("TIDINGS_SAMPLE") {
+            sample().write_html(path).unwrap();
+        }
+    }
+}

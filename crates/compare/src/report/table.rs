@@ -1,0 +1,73 @@
+//! The table for a terminal.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
+
+use super::{Report, range};
+
+/// Figures down, transports across, doubts below.
+pub(super) fn table(report: &Report) -> String {
+    let summary = &report.summary;
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    let bold = |text: &str| Cell::new(text).add_attribute(Attribute::Bold);
+    let names = summary.transports.iter().map(|name| right(bold(name)));
+    table.set_header([Cell::new("")].into_iter().chain(names));
+
+    let mut group = "";
+    for row in &summary.rows {
+        if row.group != group {
+            group = &row.group;
+            table.add_row([bold(group)]);
+        }
+        let label = Cell::new(format!("  {} {}", row.label, row.unit.sign()).trim_end());
+        let values = row.values.iter().map(|value| {
+            let Some(spread) = value else { return right(Cell::new("–")) };
+            let median = row.unit.write(spread.median);
+            let range = range(row, spread).map_or(String::new(), |range| format!(" ({range})"));
+            right(Cell::new(median + &range))
+        });
+        table.add_row([label].into_iter().chain(values));
+    }
+
+    let mut text = format!("{}\n{table}\n", report.subject());
+    let spread =
+        if report.plan.rounds > 1 { "medians over rounds (min–max)" } else { "one round" };
+    let _ = writeln!(text, "{spread}; latency counts from the intended send");
+    for warning in &report.warnings {
+        let _ = writeln!(text, "warning: {warning}");
+    }
+    text
+}
+
+fn right(cell: Cell) -> Cell {
+    cell.set_alignment(CellAlignment::Right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::sample;
+
+    #[test]
+    fn every_figure_and_transport_is_there() {
+        let report = sample();
+        let text = table(&report);
+        for name in &report.summary.transports {
+            assert!(text.contains(name), "{text}");
+        }
+        for row in &report.summary.rows {
+            assert!(text.contains(&row.label), "{} in {text}", row.label);
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_a_dash_with_a_sentence() {
+        let mut report = sample();
+        report.summary.rows.iter_mut().for_each(|row| row.values.fill(None));
+        report.warnings = vec![crate::Warning::HubUnknown];
+        let text = table(&report);
+        assert!(text.contains('–') && text.contains("--pid"), "{text}");
+    }
+}

@@ -1,0 +1,208 @@
+//! The publishing side: an open loop that keeps to its schedule whatever the hub does, and a closed one
+//! that goes as fast as everybody receives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use tidings_core::Kind;
+use tidings_transport::client::{ClientError, Meter, Publisher};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use url::Url;
+
+use crate::clock;
+use crate::receive::Board;
+use crate::record::{Latency, histogram};
+use crate::schedule::Schedule;
+use crate::stamp::Stamp;
+
+/// Time between the decision to start and the first intended send, so that nobody is late from the start.
+const RUN_UP: Duration = Duration::from_millis(10);
+
+/// Everything that publishes: some connections, each with one notification on the way at a time.
+#[derive(Debug)]
+pub(crate) struct Workload {
+    lanes: Vec<Lane>,
+    payload: usize,
+}
+
+#[derive(Debug)]
+struct Lane {
+    publisher: Publisher,
+    index: u16,
+    next: u32,
+}
+
+/// What was published in one regime.
+#[derive(Debug)]
+pub(crate) struct Published {
+    /// How many notifications.
+    pub(crate) count: u64,
+    /// The first intended send.
+    pub(crate) start_ns: u64,
+    /// How late the sends began.
+    pub(crate) late: Option<Latency>,
+}
+
+type Sent = Result<(Lane, Histogram<u64>), ClientError>;
+
+impl Workload {
+    /// Connects so many publishers.
+    pub(crate) async fn connect(
+        url: &Url,
+        publishers: usize,
+        payload: usize,
+    ) -> Result<Self, ClientError> {
+        let meter = Arc::new(Meter::default());
+        let mut lanes = Vec::with_capacity(publishers);
+        for index in 0..publishers {
+            let publisher = Publisher::connect(url.clone(), meter.clone()).await?;
+            lanes.push(Lane { publisher, index: index as u16, next: 0 });
+        }
+        Ok(Self { lanes, payload })
+    }
+
+    /// How many each lane has published.
+    pub(crate) fn sent(&self) -> Vec<u32> {
+        self.lanes.iter().map(|lane| lane.next).collect()
+    }
+
+    /// Publishes `count` that no board counts.
+    pub(crate) async fn rehearse(&mut self, count: usize) -> Result<(), ClientError> {
+        let payload = ".".repeat(self.payload);
+        for at in 0..count {
+            let lane = at % self.lanes.len();
+            self.lanes[lane].publisher.publish(Kind::Text, payload.clone().into()).await?;
+        }
+        Ok(())
+    }
+
+    /// Publishes on schedule, round robin, so that a slow answer on one lane holds back no other.
+    pub(crate) async fn open_loop(
+        &mut self,
+        board: &Arc<Board>,
+        regime: u8,
+        schedule: Schedule,
+    ) -> Result<Published, ClientError> {
+        let lanes = std::mem::take(&mut self.lanes);
+        let most = schedule.len().div_ceil(lanes.len()).max(1);
+        let start_ns = clock::now_ns() + RUN_UP.as_nanos() as u64;
+        let (mut running, mut queues) = (JoinSet::new(), Vec::with_capacity(lanes.len()));
+        for lane in lanes {
+            let (queue, due) = mpsc::channel(most);
+            queues.push(queue);
+            running.spawn(lane.on_schedule(due, board.clone(), regime, self.payload));
+        }
+        pace(schedule, start_ns, queues);
+        self.gather(running, start_ns, schedule.len() as u64).await
+    }
+
+    /// Publishes for so long; each lane sends its next one when every client has its last.
+    pub(crate) async fn closed_loop(
+        &mut self,
+        board: &Arc<Board>,
+        regime: u8,
+        time: Duration,
+        patience: Duration,
+    ) -> Result<Published, ClientError> {
+        let before: u64 = self.sent().iter().copied().map(u64::from).sum();
+        let start_ns = clock::now_ns();
+        let end_ns = start_ns + time.as_nanos() as u64;
+        let mut running = JoinSet::new();
+        for lane in std::mem::take(&mut self.lanes) {
+            running.spawn(lane.flat_out(board.clone(), regime, self.payload, end_ns, patience));
+        }
+        let mut published = self.gather(running, start_ns, 0).await?;
+        published.count = self.sent().iter().copied().map(u64::from).sum::<u64>() - before;
+        Ok(published)
+    }
+
+    async fn gather(
+        &mut self,
+        mut running: JoinSet<Sent>,
+        start_ns: u64,
+        count: u64,
+    ) -> Result<Published, ClientError> {
+        let mut late = histogram();
+        while let Some(ended) = running.join_next().await {
+            let (lane, its_late) = match ended {
+                Ok(sent) => sent?,
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            };
+            late.add(&its_late).expect("the bounds are the same");
+            self.lanes.push(lane);
+        }
+        self.lanes.sort_unstable_by_key(|lane| lane.index);
+        Ok(Published { count, start_ns, late: Latency::of(&late) })
+    }
+}
+
+/// Hands out each instant when it comes, from a thread of its own: neither a busy runtime nor the
+/// granularity of its timers moves the schedule.
+fn pace(schedule: Schedule, start_ns: u64, queues: Vec<mpsc::Sender<u64>>) {
+    let pacer = move || {
+        for (at, offset) in schedule.instants().enumerate() {
+            let intended_ns = start_ns + offset;
+            clock::sleep_until(intended_ns);
+            // A queue has room for all that its lane will ever get; a lane that failed is told elsewhere.
+            if queues[at % queues.len()].try_send(intended_ns).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("pacer".into())
+        .spawn(pacer)
+        .expect("the system has room for one more thread");
+}
+
+impl Lane {
+    async fn on_schedule(
+        mut self,
+        mut due: mpsc::Receiver<u64>,
+        board: Arc<Board>,
+        regime: u8,
+        size: usize,
+    ) -> Sent {
+        let mut late = histogram();
+        while let Some(intended_ns) = due.recv().await {
+            late.saturating_record(clock::now_ns().saturating_sub(intended_ns));
+            self.publish(&board, regime, size, intended_ns).await?;
+        }
+        Ok((self, late))
+    }
+
+    async fn flat_out(
+        mut self,
+        board: Arc<Board>,
+        regime: u8,
+        size: usize,
+        end_ns: u64,
+        patience: Duration,
+    ) -> Sent {
+        while clock::now_ns() < end_ns {
+            let everybody = board.lane(self.index);
+            everybody.reset();
+            self.publish(&board, regime, size, clock::now_ns()).await?;
+            if !everybody.wait_for(board.clients() as u64, patience).await {
+                break;
+            }
+        }
+        Ok((self, histogram()))
+    }
+
+    async fn publish(
+        &mut self,
+        board: &Board,
+        regime: u8,
+        size: usize,
+        intended_ns: u64,
+    ) -> Result<(), ClientError> {
+        let stamp = Stamp { run: board.run, regime, lane: self.index, seq: self.next, intended_ns };
+        // Counted before the answer: what the hub took and could not confirm may still arrive.
+        self.next += 1;
+        self.publisher.publish(Kind::Text, stamp.payload(size)).await?;
+        Ok(())
+    }
+}
