@@ -52,7 +52,13 @@ async fn connect(target: Target) -> Result<Arrivals, ClientError> {
         let mut items = Vec::new();
         while let Some(chunk) = http.chunk(&mut body).await? {
             let read = parser.feed(&chunk, &mut items);
-            for item in items.drain(..) {
+            // A comment only says that the hub is there, and so does whatever it comes with.
+            let is_told = |item: &Item| matches!(item, Item::Event(_) | Item::Id);
+            let told = items.iter().rposition(is_told).unwrap_or(0);
+            for (at, item) in items.drain(..).enumerate() {
+                if item == Item::Comment && at < told {
+                    continue;
+                }
                 let Some(arrival) = arrival(item, parser.last_event_id())? else { continue };
                 let is_last = matches!(arrival, Arrival::Goodbye(_));
                 yield arrival;
@@ -101,7 +107,7 @@ fn arrival(item: Item, last_event_id: &str) -> Result<Option<Arrival>, ClientErr
         }
         "goodbye" => {
             let told: ToldGoodbye = json(&event)?;
-            Arrival::Goodbye(Goodbye::named(&told.goodbye.reason, told.goodbye.message))
+            Arrival::Goodbye(told.goodbye)
         }
         _ => Arrival::Heartbeat(id),
     }))
@@ -118,14 +124,7 @@ struct ToldGap {
 
 #[derive(Deserialize)]
 struct ToldGoodbye {
-    goodbye: Words,
-}
-
-#[derive(Deserialize)]
-struct Words {
-    reason: String,
-    #[serde(default)]
-    message: String,
+    goodbye: Goodbye,
 }
 
 fn json<'a, T: Deserialize<'a>>(event: &'a Event) -> Result<T, ClientError> {
@@ -138,4 +137,131 @@ fn malformed(event: &Event, error: &dyn std::error::Error) -> ClientError {
 
 fn protocol(problem: String) -> ClientError {
     ClientError::Protocol { transport: "event stream", problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidings_core::GapReason;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::task::JoinHandle;
+
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\r\n";
+
+    type Script = &'static [&'static [&'static [&'static str]]];
+
+    /// A hub that answers by heart: connections, each a list of answers, each written in these pieces. A
+    /// connection is closed behind its last answer. In the end it tells the requests that came.
+    async fn hub(script: Script) -> (Target, JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Target {
+            url: format!("http://{}/topics/a", listener.local_addr().unwrap()).parse().unwrap(),
+            position: Position::Live,
+            meter: Default::default(),
+            local: None,
+        };
+        let served = tokio::spawn(async move {
+            let mut requests = Vec::new();
+            for answers in script {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                for pieces in *answers {
+                    let mut request = Vec::new();
+                    while !request.ends_with(b"\r\n\r\n") {
+                        request.push(stream.read_u8().await.unwrap());
+                    }
+                    requests.push(String::from_utf8(request).unwrap());
+                    for piece in *pieces {
+                        stream.write_all(piece.as_bytes()).await.unwrap();
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }
+            requests
+        });
+        (target, served)
+    }
+
+    fn notified(seq: &str, kind: Kind, payload: &'static [u8]) -> Arrival {
+        notification(seq.parse().ok(), kind, Bytes::from_static(payload))
+    }
+
+    #[tokio::test]
+    async fn everything_a_hub_says_arrives_in_order() {
+        let (target, requests) = hub(&[&[&[
+            HEAD,
+            ":\nretry: 900\nid: e-1\n\n",
+            "id: e-2\ndata: seven\ndata: teapots\n\nid: e-3\nevent: bin",
+            "ary\ndata: AP8=\n\n:\n\n",
+            "id: e-9\nevent: gap\ndata: {\"gap\":{\"after\":\"e-3\",\"resume\":\"e-9\",\"missed\":null,\"reason\":\"lagged\"}}\n\n",
+            "event: weather\ndata: rain\n\n",
+            "event: goodbye\ndata: {\"goodbye\":{\"reason\":\"going_away\",\"message\":\"bye\"}}\n\n",
+            "data: too late\n\n",
+        ]]])
+        .await;
+        let arrivals = SseClient.connect(target).await.unwrap();
+        let arrivals: Vec<_> = arrivals.map(Result::unwrap).collect().await;
+        let id = |text: &str| text.parse::<Id>().unwrap();
+        let gap =
+            Gap { after: id("e-3"), resume: id("e-9"), missed: None, reason: GapReason::Lagged };
+        let expected = [
+            Arrival::Heartbeat(Some(id("e-1"))),
+            notified("e-2", Kind::Text, b"seven\nteapots"),
+            notified("e-3", Kind::Binary, b"\0\xFF"),
+            Arrival::Heartbeat(Some(id("e-3"))),
+            Arrival::Gap(gap),
+            Arrival::Heartbeat(Some(id("e-9"))),
+            Arrival::Goodbye(Goodbye { code: Some(1001), reason: "bye".to_owned() }),
+        ];
+        // A comment is told by itself only where nothing came with it, which is for the network to say.
+        let is_told = |arrival: &&Arrival| !matches!(arrival, Arrival::Heartbeat(None | Some(_)));
+        let told: Vec<_> = arrivals.iter().filter(is_told).collect();
+        assert_eq!(told, expected.iter().filter(is_told).collect::<Vec<_>>());
+        assert!(arrivals.contains(&expected[0]) && arrivals.contains(&expected[5]), "{arrivals:?}");
+        let request = &requests.await.unwrap()[0];
+        assert!(request.contains("accept: text/event-stream\r\n"), "{request}");
+        assert!(!request.contains("last-event-id"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_position_goes_as_a_header_and_earliest_as_a_query() {
+        for (position, expected) in [
+            (Position::After("e-7".parse().unwrap()), "last-event-id: e-7\r\n"),
+            (Position::Earliest, "GET /topics/a?after=earliest HTTP/1.1\r\n"),
+        ] {
+            let (target, requests) = hub(&[&[&[HEAD]]]).await;
+            let arrivals = SseClient.connect(Target { position, ..target }).await.unwrap();
+            assert_eq!(arrivals.count().await, 0);
+            let request = &requests.await.unwrap()[0];
+            assert!(request.contains(expected), "{request}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_no_event_stream_is_an_error() {
+        let (target, _) =
+            hub(&[&[&["HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n"]]])
+                .await;
+        let error = SseClient.connect(target).await.err().unwrap();
+        assert!(error.to_string().contains("\"text/html\""), "{error}");
+        let (target, _) = hub(&[&[&["HTTP/1.1 204 No Content\r\n\r\n"]]]).await;
+        assert!(SseClient.connect(target).await.err().unwrap().is_final());
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_cut_or_malformed_ends_with_an_error() {
+        const CUT: Script = &[&[&[
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 99\r\n\r\n:\n",
+        ]]];
+        for (script, words) in [
+            (CUT, "broke"),
+            (&[&[&[HEAD, "event: gap\ndata: {}\n\n"]]], "event \"gap\": missing field"),
+            (&[&[&[HEAD, "event: binary\ndata: ?\n\n"]]], "event \"binary\": Invalid symbol"),
+        ] {
+            let (target, _) = hub(script).await;
+            let arrivals = SseClient.connect(target).await.unwrap();
+            let error = arrivals.collect::<Vec<_>>().await.pop().unwrap().unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
 }

@@ -247,3 +247,153 @@ fn retry(value: &[u8]) -> Option<Duration> {
     let millis = std::str::from_utf8(value).ok()?.parse().ok()?;
     Some(Duration::from_millis(millis))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    /// What one parser reads from these pieces.
+    fn read<'a>(limit: usize, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Item>, bool) {
+        let mut parser = Parser::with_limit(limit);
+        let mut items = Vec::new();
+        let mut is_fine = true;
+        for piece in pieces {
+            is_fine &= parser.feed(piece, &mut items).is_ok();
+        }
+        (items, is_fine)
+    }
+
+    fn items(stream: &str) -> Vec<Item> {
+        read(MAX_EVENT_BYTES, [stream.as_bytes()]).0
+    }
+
+    fn event(event: &str, data: &str, id: &str) -> Item {
+        Item::Event(Event {
+            event: event.to_owned(),
+            data: data.to_owned(),
+            last_event_id: id.to_owned(),
+        })
+    }
+
+    #[test]
+    fn the_standards_examples_read_as_the_standard_says() {
+        assert_eq!(items("data: YHOO\ndata: +2\ndata: 10\n\n"), [event("", "YHOO\n+2\n10", "")]);
+        let four = ": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n";
+        let first = event("", "first event", "1");
+        let rest = [event("", "second event", ""), event("", " third event", "")];
+        assert_eq!(items(four)[..2], [Item::Comment, first]);
+        assert_eq!(items(four)[2..], rest);
+        // The last block has no blank line behind it and is forgotten.
+        assert_eq!(items("data\n\ndata\ndata\n\ndata:"), [event("", "", ""), event("", "\n", "")]);
+    }
+
+    #[test]
+    fn each_line_ending_ends_a_line_once() {
+        for stream in ["data: a\ndata: b\n\n", "data: a\r\ndata: b\r\n\r\n", "data: a\rdata: b\r\r"]
+        {
+            assert_eq!(items(stream), [event("", "a\nb", "")], "{stream:?}");
+        }
+    }
+
+    #[test]
+    fn one_byte_order_mark_is_skipped_and_only_at_the_start() {
+        assert_eq!(items("\u{feff}data: a\n\n"), [event("", "a", "")]);
+        assert_eq!(items("\u{feff}\u{feff}data: a\n\n"), []);
+        assert_eq!(items("\n\u{feff}data: a\n\n"), []);
+    }
+
+    #[test]
+    fn an_id_stays_until_the_next_and_one_with_nul_is_none() {
+        let stream = "id: 1\n\ndata: a\n\nid: 2\0\ndata: b\n\nid\ndata: c\n\n";
+        let expected = [Item::Id, event("", "a", "1"), event("", "b", "1"), event("", "c", "")];
+        assert_eq!(items(stream), expected);
+    }
+
+    #[test]
+    fn a_type_is_for_one_event_and_an_event_without_data_is_none() {
+        assert_eq!(items("event: gap\n\ndata: a\n\n"), [event("", "a", "")]);
+        let twice = "event: x\nevent: gap\ndata: a\n\ndata: b\n\n";
+        assert_eq!(items(twice), [event("gap", "a", ""), event("", "b", "")]);
+    }
+
+    #[test]
+    fn retry_is_digits_and_anything_else_is_ignored() {
+        let millis = |millis| Item::Retry(Duration::from_millis(millis));
+        let stream =
+            "retry: 1500\nretry: +1\nretry: 1s\nretry\nretry: 99999999999999999999\nretry:0\n";
+        assert_eq!(items(stream), [millis(1500), millis(0)]);
+        assert_eq!(items("unknown: field\nDATA: a\n data: b\n\n"), []);
+    }
+
+    #[test]
+    fn what_is_no_utf8_is_replaced() {
+        let (items, _) = read(99, [&b"data: \xE2\x98\x83 \xFF\n\n"[..]]);
+        assert_eq!(items, [event("", "\u{2603} \u{fffd}", "")]);
+    }
+
+    #[test]
+    fn a_line_or_an_event_beyond_the_limit_is_an_error_for_good() {
+        for stream in ["data: 123456", "data: 1234\ndata: 1234\ndata: 1\n"] {
+            let mut parser = Parser::with_limit(10);
+            let mut items = Vec::new();
+            assert_eq!(parser.feed(stream.as_bytes(), &mut items), Err(TooLong { limit: 10 }));
+            assert_eq!(parser.feed(b"\n\ndata\n\n", &mut items), Err(TooLong { limit: 10 }));
+            assert_eq!(items, []);
+        }
+        assert_eq!(
+            read(10, [&b"data: 1234\ndata:12345\n\n"[..]]).0,
+            [event("", "1234\n12345", "")]
+        );
+    }
+
+    #[test]
+    fn a_long_line_in_single_bytes_is_read_once() {
+        // Looking at all that has come with each byte would be 10^12 looks, and never end.
+        let line = [b"data: ".to_vec(), vec![b'x'; 1_000_000], b"\n\n".to_vec()].concat();
+        let (items, _) = read(MAX_EVENT_BYTES, line.chunks(1));
+        assert_eq!(items.len(), 1);
+    }
+
+    /// Pieces of streams, so that random streams are not all noise.
+    fn stream() -> impl Strategy<Value = Vec<u8>> {
+        let words: [&[u8]; 16] = [
+            b"data",
+            b"event",
+            b"id",
+            b"retry",
+            b":",
+            b": ",
+            b" ",
+            b"\n",
+            b"\r",
+            b"\r\n",
+            b"\n\n",
+            b"\xEF\xBB\xBF",
+            b"\0",
+            b"12",
+            b"\xE2\x98\x83",
+            b"\xFF",
+        ];
+        let word = prop::sample::select(words.to_vec()).prop_map(<[u8]>::to_vec);
+        vec(prop_oneof![8 => word, 1 => vec(any::<u8>(), 0..4)], 0..64).prop_map(|all| all.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn any_cuts_of_the_same_bytes_say_the_same(
+            stream in stream(),
+            cuts in vec(0..200_usize, 0..8),
+            limit in 4..64_usize,
+        ) {
+            let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(stream.len())).collect();
+            cuts.extend([0, stream.len()]);
+            cuts.sort_unstable();
+            let pieces = cuts.windows(2).map(|cut| &stream[cut[0]..cut[1]]);
+            let whole = read(limit, [&stream[..]]);
+            prop_assert_eq!(read(limit, pieces), whole.clone());
+            prop_assert_eq!(read(limit, stream.chunks(1)), whole);
+        }
+    }
+}

@@ -1,25 +1,19 @@
 //! The client half.
 
+mod handshake;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, SinkExt, StreamExt};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Deserialize;
 use tidings_core::{Gap, Id, Kind};
 use tidings_transport::client::{
-    Arrival, Arrivals, Client, ClientError, Goodbye, Http, Metered, Notice, Received, Target,
-    request, url_after,
+    Arrival, Arrivals, Client, ClientError, Goodbye, Notice, Received, Target,
 };
-use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError};
 
-/// The subprotocol in which every frame is a JSON text.
-const SUBPROTOCOL: &str = "tidings.v1";
 /// The longest message that is taken.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 /// How long the hub is given to close the connection behind its close frame (RFC 6455, section 7.1.1).
@@ -45,7 +39,7 @@ impl Client for WebSocketClient {
 }
 
 async fn connect(target: Target, is_bare: bool) -> Result<Arrivals, ClientError> {
-    let mut socket = handshake(&target, is_bare).await?;
+    let mut socket = handshake::shake(&target, is_bare).await?;
     let arrivals = async_stream::try_stream! {
         while let Some(message) = socket.next().await {
             let arrival = match message.map_err(|error| broken(&error))? {
@@ -58,6 +52,10 @@ async fn connect(target: Target, is_bare: bool) -> Result<Arrivals, ClientError>
                 Message::Ping(_) => {
                     // The pong is queued, and this client has nothing of its own to send behind it.
                     socket.flush().await.map_err(|error| broken(&error))?;
+                    if !is_bare {
+                        // Its visible ping says the same, and the position too.
+                        continue;
+                    }
                     Arrival::Heartbeat(None)
                 }
                 Message::Close(frame) => {
@@ -77,65 +75,6 @@ async fn connect(target: Target, is_bare: bool) -> Result<Arrivals, ClientError>
         }
     };
     Ok(arrivals.boxed())
-}
-
-/// The opening handshake (RFC 6455, section 4.1), over the HTTP client that the other transports use, so
-/// that a refusal reads the same on each of them.
-async fn handshake(
-    target: &Target,
-    is_bare: bool,
-) -> Result<WebSocketStream<Metered<TcpStream>>, ClientError> {
-    let http = Http::connect(target).await?;
-    let mut request = request(&url_after(&target.url, target.position))?;
-    let key = generate_key();
-    let headers = request.headers_mut();
-    let mut add = |name: HeaderName, value: &str| {
-        headers.extend(HeaderValue::try_from(value).ok().map(|value| (name, value)));
-    };
-    add(header::CONNECTION, "Upgrade");
-    add(header::UPGRADE, "websocket");
-    add(header::SEC_WEBSOCKET_VERSION, "13");
-    add(header::SEC_WEBSOCKET_KEY, &key);
-    if !is_bare {
-        add(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
-    }
-    let upgraded = http.upgrade(request).await?;
-    verify(upgraded.head.headers(), &key, is_bare)?;
-    let config = WebSocketConfig::default()
-        .read_buffer_size(4 * 1024)
-        .write_buffer_size(0)
-        .max_write_buffer_size(64 * 1024)
-        .max_message_size(Some(MAX_MESSAGE))
-        .max_frame_size(Some(MAX_MESSAGE));
-    let read = upgraded.read.to_vec();
-    let socket =
-        WebSocketStream::from_partially_read(upgraded.stream, read, Role::Client, Some(config));
-    Ok(socket.await)
-}
-
-/// Whether the hub agreed to what was asked for, and to nothing else.
-fn verify(headers: &HeaderMap, key: &str, is_bare: bool) -> Result<(), ClientError> {
-    let is = |name: HeaderName, expected: &str| {
-        let values = headers.get_all(name);
-        let mut tokens =
-            values.iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-        tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(expected.as_bytes()))
-    };
-    let accept = headers.get(header::SEC_WEBSOCKET_ACCEPT);
-    let problem = if !is(header::UPGRADE, "websocket") || !is(header::CONNECTION, "upgrade") {
-        "its 101 is an upgrade to something else"
-    } else if accept.is_none_or(|accept| accept != derive_accept_key(key.as_bytes()).as_str()) {
-        "Sec-WebSocket-Accept does not fit the key; is there a cache in between?"
-    } else if headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS) {
-        "it chose an extension that was not offered"
-    } else if is_bare && headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
-        "it chose a subprotocol that was not offered"
-    } else if !is_bare && !is(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
-        "it did not choose tidings.v1; connect `bare` to a server that is no tidings hub"
-    } else {
-        return Ok(());
-    };
-    Err(protocol(problem.to_owned()))
 }
 
 /// A frame of `tidings.v1`: a notification, a gap, or a ping that may tell the position.
@@ -178,6 +117,198 @@ fn broken(error: &Error) -> ClientError {
             ClientError::Broken("it ended without a close frame".to_owned())
         }
         Error::Protocol(_) | Error::Capacity(_) | Error::Utf8(_) => protocol(error.to_string()),
-        _ => ClientError::broken(error),
+        _ => ClientError::Broken(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidings_core::Position;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::JoinHandle;
+    use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+    pub(super) const V1: &str = "Sec-WebSocket-Protocol: tidings.v1\r\n";
+
+    async fn read_head(stream: &mut TcpStream) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        String::from_utf8(head).unwrap()
+    }
+
+    /// A hub that takes one client with this further header and these frames, one write each. In the end
+    /// it tells the request, and what the client sent until it hung up.
+    pub(super) async fn hub(
+        header: &'static str,
+        frames: Vec<Vec<u8>>,
+    ) -> (Target, JoinHandle<(String, Vec<u8>)>) {
+        serve(move |key| {
+            let accept = derive_accept_key(key.as_bytes());
+            let head = format!(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\
+                 Sec-WebSocket-Accept: {accept}\r\n{header}\r\n"
+            );
+            [vec![head.into_bytes()], frames].concat()
+        })
+        .await
+    }
+
+    /// A hub that takes one request, answers its key with these pieces and says no more.
+    pub(super) async fn serve(
+        answer: impl FnOnce(&str) -> Vec<Vec<u8>> + Send + 'static,
+    ) -> (Target, JoinHandle<(String, Vec<u8>)>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Target {
+            url: format!("http://{}/topics/a", listener.local_addr().unwrap()).parse().unwrap(),
+            position: Position::Live,
+            meter: Default::default(),
+            local: None,
+        };
+        let served = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let head = read_head(&mut stream).await;
+            let key = head.lines().find_map(|line| line.strip_prefix("sec-websocket-key: "));
+            for piece in answer(key.unwrap()) {
+                stream.write_all(&piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            stream.shutdown().await.unwrap();
+            let mut sent = Vec::new();
+            let _ = stream.read_to_end(&mut sent).await;
+            (head, sent)
+        });
+        (target, served)
+    }
+
+    /// An unmasked frame (RFC 6455, section 5.2) of up to 65535 bytes.
+    fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(payload.len()).unwrap();
+        let mut frame = vec![0x80 | opcode];
+        match length {
+            0..126 => frame.push(length as u8),
+            _ => frame.extend([&[126], &length.to_be_bytes()[..]].concat()),
+        }
+        frame.extend_from_slice(payload);
+        frame
+    }
+
+    /// The first masked frame among these bytes: opcode, payload, rest.
+    fn unmasked(bytes: &[u8]) -> (u8, Vec<u8>, &[u8]) {
+        assert_eq!(bytes[1] & 0x80, 0x80, "a client masks its frames");
+        let end = 6 + usize::from(bytes[1] & 0x7f);
+        let payload = bytes[6..end].iter().zip(bytes[2..6].iter().cycle());
+        (bytes[0] & 0xf, payload.map(|(byte, mask)| byte ^ mask).collect(), &bytes[end..])
+    }
+
+    async fn all(client: WebSocketClient, target: Target) -> Vec<Result<Arrival, ClientError>> {
+        client.connect(target).await.unwrap().collect().await
+    }
+
+    #[tokio::test]
+    async fn everything_a_hub_says_arrives_in_order_and_is_answered() {
+        let long = "x".repeat(20_000);
+        let notice = format!(r#"{{"id":"e-2","topic":"a","data":"{long}"}}"#);
+        let (target, served) = hub(
+            V1,
+            vec![
+                frame(9, b"are you there?"),
+                frame(1, br#"{"ping":25000,"id":"e-1"}"#),
+                frame(1, notice.as_bytes()),
+                frame(1, br#"{"id":"e-3","topic":"a","data_base64":"AP8="}"#),
+                frame(1, br#"{"gap":{"after":"e-3","resume":"e-9","missed":6,"reason":"lagged"}}"#),
+                frame(8, b"\x03\xE9bye"),
+            ],
+        )
+        .await;
+        let arrivals =
+            all(WebSocketClient::default(), Target { position: Position::Earliest, ..target })
+                .await;
+        let arrivals: Vec<_> = arrivals.into_iter().map(Result::unwrap).collect();
+        let notification = |id: &str, kind, payload: Bytes| {
+            Arrival::Notification(Received {
+                id: id.parse().ok(),
+                topic: Some("a".to_owned()),
+                kind,
+                payload,
+            })
+        };
+        assert_eq!(arrivals[0], Arrival::Heartbeat("e-1".parse().ok()));
+        assert_eq!(arrivals[1], notification("e-2", Kind::Text, long.into()));
+        assert_eq!(arrivals[2], notification("e-3", Kind::Binary, Bytes::from_static(b"\0\xFF")));
+        assert!(matches!(arrivals[3], Arrival::Gap(gap) if gap.missed == Some(6)));
+        let goodbye = Goodbye { code: Some(1001), reason: "bye".to_owned() };
+        assert_eq!(arrivals[4..], [Arrival::Goodbye(goodbye)]);
+
+        let (request, sent) = served.await.unwrap();
+        assert!(request.starts_with("GET /topics/a?after=earliest HTTP/1.1\r\n"), "{request}");
+        let (opcode, payload, rest) = unmasked(&sent);
+        assert_eq!((opcode, &payload[..]), (10, &b"are you there?"[..]));
+        let (opcode, payload, rest) = unmasked(rest);
+        assert_eq!((opcode, &payload[..2], rest), (8, &[3, 0xE9][..], &b""[..]));
+    }
+
+    #[tokio::test]
+    async fn a_ping_is_answered_while_the_hub_waits() {
+        let (near, mut far) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Vec::new());
+        let url = format!("http://{}/topics/a", near.local_addr().unwrap()).parse().unwrap();
+        let target =
+            Target { url, position: Position::Live, meter: Default::default(), local: None };
+        let hub = async {
+            let (mut stream, _) = near.accept().await.unwrap();
+            let head = read_head(&mut stream).await;
+            let key = head.lines().find_map(|line| line.strip_prefix("sec-websocket-key: "));
+            let accept = derive_accept_key(key.unwrap().as_bytes());
+            let head = format!(
+                "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+            );
+            stream.write_all(&[head.as_bytes(), &frame(9, b"!")].concat()).await.unwrap();
+            far.resize(7, 0);
+            stream.read_exact(&mut far).await.unwrap();
+        };
+        let client = async {
+            let mut arrivals = WebSocketClient { bare: true }.connect(target).await.unwrap();
+            let heartbeat = arrivals.next().await.unwrap().unwrap();
+            assert_eq!(heartbeat, Arrival::Heartbeat(None));
+            arrivals
+        };
+        // The client does no more than to take the heartbeat, and the hub has its pong.
+        let (_arrivals, ()) = tokio::join!(client, hub);
+        assert_eq!(unmasked(&far).1, b"!");
+    }
+
+    #[tokio::test]
+    async fn without_a_subprotocol_each_frame_is_a_payload() {
+        let (target, served) =
+            hub("", vec![frame(1, b"tea"), frame(2, &[0, 255]), frame(8, b"")]).await;
+        let arrivals = all(WebSocketClient { bare: true }, target).await;
+        let arrivals: Vec<_> = arrivals.into_iter().map(Result::unwrap).collect();
+        assert_eq!(
+            arrivals,
+            [
+                received(Kind::Text, "tea".into()),
+                received(Kind::Binary, Bytes::from_static(&[0, 255])),
+                Arrival::Goodbye(Goodbye { code: None, reason: String::new() }),
+            ]
+        );
+        assert!(!served.await.unwrap().0.contains("sec-websocket-protocol"));
+    }
+
+    #[tokio::test]
+    async fn an_end_without_a_close_frame_and_a_broken_rule_are_errors() {
+        for (frames, words) in [
+            (vec![], "it ended without a close frame"),
+            (vec![frame(1, b"{}")], "neither notification, gap nor ping"),
+            (vec![frame(1, b"\xFF")], "no WebSocket"),
+            (vec![frame(2, b"")], "only text"),
+            (vec![vec![0x82, 127, 0, 0, 0, 0, 1, 0, 0, 1]], "too long"),
+        ] {
+            let (target, _) = hub(V1, frames).await;
+            let error = all(WebSocketClient::default(), target).await.pop().unwrap().unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+        }
     }
 }

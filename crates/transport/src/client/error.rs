@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::response::Parts;
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
 use thiserror::Error;
 
 /// Why a connection could not be made, or broke.
@@ -48,11 +50,6 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// What broke, with each of its causes.
-    pub fn broken(error: &dyn std::error::Error) -> Self {
-        Self::Broken(with_causes(error))
-    }
-
     /// Whether to ask again would only get the same answer: the address is none, or the hub refused this
     /// very request (RFC 9110, section 15.5). `408` and `429` say to come back, and `204` tells an event
     /// stream to stop (HTML standard, section 9.2.3).
@@ -67,6 +64,20 @@ impl ClientError {
         }
     }
 
+    /// The refusal that this answer is.
+    pub(super) fn refused(head: &Parts, body: &[u8]) -> Self {
+        let elsewhere = || {
+            let address = head.headers.get(header::LOCATION)?.to_str().ok()?;
+            Some(format!("it is elsewhere, connect to {address}"))
+        };
+        let message = words(body).or_else(elsewhere);
+        Self::Refused {
+            status: head.status,
+            message: message.unwrap_or_else(|| "it gave no reason".to_owned()),
+            retry_after: retry_after(&head.headers),
+        }
+    }
+
     /// After how long to try again, where the hub says so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -74,6 +85,31 @@ impl ClientError {
             _ => None,
         }
     }
+}
+
+/// The hub's `{"error":{"message"}}`, or the beginning of whatever text came in its place.
+fn words(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Refused {
+        error: Told,
+    }
+    #[derive(Deserialize)]
+    struct Told {
+        message: String,
+    }
+    if let Ok(refused) = serde_json::from_slice::<Refused>(body) {
+        return Some(refused.error.message);
+    }
+    let text = String::from_utf8_lossy(body);
+    let text: String = text.trim().chars().take(512).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+/// `Retry-After` in seconds (RFC 9110, section 10.2.3). A date is left alone: it says less than a client's
+/// own backoff wherever the two clocks differ.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    seconds.trim().parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()))
 }
 
 /// An error and its causes on one line.
@@ -86,4 +122,37 @@ pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, header: (&str, &str), body: &str) -> ClientError {
+        let response = http::Response::builder().status(status).header(header.0, header.1);
+        let head = response.body(()).unwrap().into_parts().0;
+        ClientError::refused(&head, body.as_bytes())
+    }
+
+    #[test]
+    fn a_refusal_is_told_as_well_as_can_be() {
+        for (status, header, body, words) in [
+            (403, ("x", ""), r#"{"error":{"code":"c","message":"log in"}}"#, "log in"),
+            (404, ("x", ""), " <p>no such\r\n", "<p>no such"),
+            (302, ("location", "/b"), "", "connect to /b"),
+            (204, ("x", ""), "", "it gave no reason"),
+        ] {
+            let error = refused(status, header, body);
+            assert!(error.to_string().ends_with(words), "{error}");
+            assert!(error.is_final(), "{error}");
+        }
+    }
+
+    #[test]
+    fn when_to_come_back_is_read_in_seconds() {
+        let after = |value| refused(503, ("retry-after", value), "").retry_after();
+        assert_eq!(after("5"), Some(Duration::from_secs(5)));
+        assert_eq!(after("Fri, 31 Dec 1999 23:59:59 GMT"), None);
+        assert_eq!(after("-1"), None);
+    }
 }

@@ -116,7 +116,7 @@ pub fn follow(
                 yield Followed::Disconnected { error: ended, retry_in: None };
                 break;
             }
-            failures += 1;
+            failures = u32::saturating_add(failures, 1);
             let retry_after = ended.as_ref().and_then(ClientError::retry_after);
             let delay = backoff.delay(failures, retry_after);
             yield Followed::Disconnected { error: ended, retry_in: Some(delay) };
@@ -137,4 +137,152 @@ fn position(arrival: &Arrival) -> Option<Id> {
 
 fn silent(silence: Duration) -> ClientError {
     ClientError::Broken(format!("nothing arrived for {silence:?}, not even a heartbeat"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use futures::future::{BoxFuture, FutureExt, ready};
+    use futures::stream::{self, pending};
+    use http::StatusCode;
+    use tidings_core::{Epoch, Gap, GapReason, Kind};
+
+    use super::*;
+    use crate::client::{Arrivals, Goodbye, Received};
+
+    type Connection = Result<Vec<Result<Arrival, ClientError>>, ClientError>;
+
+    /// Plays one connection after the other, then hangs; and remembers from where it was asked to read.
+    #[derive(Debug)]
+    struct Fake {
+        connections: Mutex<VecDeque<Connection>>,
+        asked: Mutex<Vec<Position>>,
+    }
+
+    impl Client for Fake {
+        fn transport(&self) -> &'static str {
+            "fake"
+        }
+
+        fn connect(&self, target: Target) -> BoxFuture<'static, Result<Arrivals, ClientError>> {
+            self.asked.lock().unwrap().push(target.position);
+            let next = self.connections.lock().unwrap().pop_front();
+            ready(match next {
+                Some(connection) => connection.map(|arrivals| stream::iter(arrivals).boxed()),
+                None => Ok(pending().boxed()),
+            })
+            .boxed()
+        }
+    }
+
+    fn id(seq: u64) -> Id {
+        Epoch::from_number(36).id(seq)
+    }
+
+    fn notification(seq: u64) -> Arrival {
+        let received =
+            Received { id: Some(id(seq)), topic: None, kind: Kind::Text, payload: "x".into() };
+        Arrival::Notification(received)
+    }
+
+    fn refused(status: u16, retry_after: Option<u64>) -> ClientError {
+        ClientError::Refused {
+            status: StatusCode::from_u16(status).unwrap(),
+            message: "no".to_owned(),
+            retry_after: retry_after.map(Duration::from_secs),
+        }
+    }
+
+    fn followed(connections: Vec<Connection>) -> (Arc<Fake>, BoxStream<'static, Followed>) {
+        let connections = Mutex::new(connections.into());
+        let fake = Arc::new(Fake { connections, asked: Mutex::default() });
+        let target = Target {
+            url: "http://127.0.0.1/topics/a".parse().unwrap(),
+            position: Position::Live,
+            meter: Default::default(),
+            local: None,
+        };
+        (fake.clone(), follow(fake, target, Backoff::default()))
+    }
+
+    /// The waits that follow told, until it has nothing more to tell or has told this many.
+    async fn waits(stream: BoxStream<'static, Followed>, many: usize) -> Vec<Option<Duration>> {
+        let waits = stream.filter_map(|followed| {
+            ready(match followed {
+                Followed::Disconnected { retry_in, .. } => Some(retry_in),
+                Followed::Connected | Followed::Arrived(_) => None,
+            })
+        });
+        waits.take(many).collect().await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_comes_back_with_whatever_last_told_its_position() {
+        let gap = Gap { after: id(1), resume: id(5), missed: Some(4), reason: GapReason::Evicted };
+        let (fake, stream) = followed(vec![
+            Ok(vec![Ok(Arrival::Heartbeat(None))]),
+            Ok(vec![Ok(notification(1))]),
+            Ok(vec![Ok(Arrival::Gap(gap)), Err(ClientError::Broken("cut".to_owned()))]),
+            Ok(vec![Ok(Arrival::Heartbeat(Some(id(9)))), Ok(Arrival::Heartbeat(None))]),
+            Err(ClientError::Broken("down".to_owned())),
+        ]);
+        assert_eq!(waits(stream, 5).await.len(), 5);
+        let at = |seq| Position::After(id(seq));
+        let expected = [Position::Live, Position::Live, at(1), at(5), at(9)];
+        assert_eq!(*fake.asked.lock().unwrap(), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_doubles_up_to_its_limit_and_begins_anew_after_a_notification() {
+        let down = || Err(ClientError::Broken("down".to_owned()));
+        let mut connections: Vec<Connection> = (0..12).map(|_| down()).collect();
+        connections.push(Ok(vec![Ok(notification(1))]));
+        let (_, stream) = followed(connections);
+        let began = Instant::now();
+        let waits = waits(stream, 13).await;
+        for (failures, wait) in waits[..12].iter().enumerate() {
+            let ceiling = Duration::from_millis(100 << failures).min(Duration::from_secs(30));
+            assert!(wait.unwrap() <= ceiling, "{waits:?}");
+        }
+        assert!(waits[12].unwrap() <= Duration::from_millis(100), "{waits:?}");
+        let waited: Duration = waits[..12].iter().flatten().sum();
+        assert!(began.elapsed() >= waited);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_for_good_is_told_and_ends_it_and_one_for_now_is_waited_for() {
+        let (_, stream) = followed(vec![
+            Err(refused(429, Some(7))),
+            Err(refused(503, None)),
+            Err(refused(408, None)),
+            Err(refused(403, None)),
+        ]);
+        let waits = waits(stream, 9).await;
+        assert_eq!(waits.len(), 4);
+        assert!(waits[0].unwrap() >= Duration::from_secs(7));
+        assert_eq!(waits[3], None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_goodbye_says_whether_to_come_back() {
+        let goodbye =
+            |code| Ok(vec![Ok(Arrival::Goodbye(Goodbye { code, reason: "bye".to_owned() }))]);
+        let (_, stream) = followed(vec![goodbye(Some(1001)), goodbye(None), goodbye(Some(1008))]);
+        let waits = waits(stream, 9).await;
+        assert_eq!(waits.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_has_fallen_silent_is_given_up() {
+        let (_, mut stream) = followed(Vec::new());
+        assert!(matches!(stream.next().await, Some(Followed::Connected)));
+        let began = Instant::now();
+        let Some(Followed::Disconnected { error: Some(error), .. }) = stream.next().await else {
+            panic!("it is not connected any more")
+        };
+        assert!(error.to_string().contains("nothing arrived for 90s"), "{error}");
+        assert_eq!(began.elapsed(), Duration::from_secs(90));
+    }
 }

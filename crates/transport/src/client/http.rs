@@ -14,7 +14,6 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, Parts, SendRequest};
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::Url;
@@ -37,6 +36,15 @@ pub struct Http {
     line: Line,
     meter: Arc<Meter>,
     host: HeaderValue,
+}
+
+/// Why a request has no answer.
+#[derive(Debug)]
+pub struct SendError {
+    /// What went wrong.
+    pub error: ClientError,
+    /// The request, where not a byte of it was sent.
+    pub unsent: Option<Request<Full<Bytes>>>,
 }
 
 /// The body of an answer, read with [`Http::chunk`] or [`Http::whole`].
@@ -103,7 +111,7 @@ impl Http {
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Body>, ClientError> {
-        self.try_send(request).await.map_err(|(error, _)| error)
+        self.try_send(request).await.map_err(|failed| failed.error)
     }
 
     /// As [`send`](Self::send), and gives the request back where not a byte of it was sent, as on a kept
@@ -111,14 +119,13 @@ impl Http {
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    #[allow(clippy::type_complexity)]
     pub async fn try_send(
         &mut self,
         request: Request<Full<Bytes>>,
-    ) -> Result<Response<Body>, (ClientError, Option<Request<Full<Bytes>>>)> {
+    ) -> Result<Response<Body>, SendError> {
         let response = self.exchange(request).await?;
         if response.status() != StatusCode::OK {
-            return Err((self.refusal(response).await, None));
+            return Err(SendError { error: self.refusal(response).await, unsent: None });
         }
         Ok(response.map(Body))
     }
@@ -177,7 +184,7 @@ impl Http {
     /// # Errors
     /// As [`send`](Self::send), a `200` too is a refusal.
     pub async fn upgrade(mut self, request: Request<Full<Bytes>>) -> Result<Upgraded, ClientError> {
-        let response = self.exchange(request).await.map_err(|(error, _)| error)?;
+        let response = self.exchange(request).await.map_err(|failed| failed.error)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(self.refusal(response).await);
         }
@@ -192,42 +199,28 @@ impl Http {
     async fn exchange(
         &mut self,
         mut request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, (ClientError, Option<Request<Full<Bytes>>>)> {
+    ) -> Result<Response<Incoming>, SendError> {
         let closed = || ClientError::Broken("the hub closed it; connect again".to_owned());
         request.headers_mut().insert(header::HOST, self.host.clone());
-        let ready = match self.is_open().await {
-            true => self.line.drive(|cx| self.sender.poll_ready(cx)).await.is_ok(),
-            false => false,
-        };
-        if !ready {
-            return Err((closed(), Some(request)));
+        if !self.is_open().await || self.line.drive(|cx| self.sender.poll_ready(cx)).await.is_err()
+        {
+            return Err(SendError { error: closed(), unsent: Some(request) });
         }
         self.meter.requests.fetch_add(1, Relaxed);
         let mut answer = pin!(self.sender.try_send_request(request));
         let answer = self.line.drive(|cx| answer.as_mut().poll(cx)).await;
         answer.map_err(|mut error| {
             let unsent = error.take_message();
-            (broken(error.error()), unsent)
+            SendError { error: broken(error.error()), unsent }
         })
     }
 
     async fn refusal(&mut self, response: Response<Incoming>) -> ClientError {
-        let status = response.status();
-        let retry_after = retry_after(&response);
-        let location = response.headers().get(header::LOCATION).cloned();
-        let body = self.whole(Body(response.into_body()), REFUSAL);
-        let body = timeout(REFUSAL_PATIENCE, body).await;
-        let message = match body {
-            Ok(Ok(body)) => message(&body),
-            // The status alone is worth more to the caller than why its explanation did not arrive.
-            Ok(Err(_)) | Err(_) => None,
-        };
-        let message = match (message, location) {
-            (Some(message), _) => message,
-            (None, Some(to)) => format!("it is elsewhere, connect to {to:?}"),
-            (None, None) => "without a word".to_owned(),
-        };
-        ClientError::Refused { status, message, retry_after }
+        let (head, body) = response.into_parts();
+        let body = timeout(REFUSAL_PATIENCE, self.whole(Body(body), REFUSAL)).await;
+        // The status alone is worth more to the caller than why its explanation did not arrive.
+        let body = body.ok().and_then(Result::ok).unwrap_or_default();
+        ClientError::refused(&head, &body)
     }
 }
 
@@ -279,35 +272,88 @@ impl Line {
     }
 }
 
-/// `Retry-After` in seconds (RFC 9110, section 10.2.3). A date is left alone: it says less than a client's
-/// own backoff wherever the two clocks differ.
-fn retry_after<T>(response: &Response<T>) -> Option<Duration> {
-    let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
-    seconds.trim().parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()))
-}
-
-/// The hub's `{"error":{"message"}}`, or the beginning of whatever text came in its place.
-fn message(body: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Refused {
-        error: Told,
-    }
-    #[derive(Deserialize)]
-    struct Told {
-        message: String,
-    }
-    if let Ok(refused) = serde_json::from_slice::<Refused>(body) {
-        return Some(refused.error.message);
-    }
-    let text = String::from_utf8_lossy(body);
-    let text: String = text.trim().chars().take(512).collect();
-    (!text.is_empty()).then_some(text)
-}
-
 fn broken(error: &hyper::Error) -> ClientError {
+    let problem = with_causes(error);
     if error.is_parse() {
-        let problem = with_causes(error);
         return ClientError::Protocol { transport: "HTTP", problem };
     }
-    ClientError::broken(error)
+    ClientError::Broken(problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::scripted::{Script, hub};
+
+    async fn get(script: Script) -> Result<(Http, Response<Body>), ClientError> {
+        let (target, _) = hub(script).await;
+        let mut http = Http::connect(&target).await?;
+        let response = http.send(request(&target.url)?).await?;
+        Ok((http, response))
+    }
+
+    #[tokio::test]
+    async fn requests_follow_each_other_on_one_connection_and_are_counted() {
+        let (target, requests) = hub(&[&[
+            &["HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none"],
+            &[
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\ntw",
+                "\r\n1\r\no\r\n0\r\n\r\n",
+            ],
+        ]])
+        .await;
+        let mut http = Http::connect(&target).await.unwrap();
+        for expected in ["one", "two"] {
+            let response = http.send(request(&target.url).unwrap()).await.unwrap();
+            assert_eq!(http.whole(response.into_body(), 3).await.unwrap(), expected);
+        }
+        drop(http);
+        let requests = requests.await.unwrap();
+        let host = format!("host: {}\r\n", target.url.authority());
+        assert!(requests[0].starts_with("GET /topics/a HTTP/1.1\r\n"), "{requests:?}");
+        assert!(requests[0].contains(&host), "{requests:?}");
+        let sent: usize = requests.iter().map(String::len).sum();
+        assert_eq!(target.meter.requests.load(Relaxed), 2);
+        assert_eq!(target.meter.sent.load(Relaxed), sent as u64);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_has_the_hubs_words_and_when_to_come_back() {
+        let error = get(&[&[&[
+            "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 59\r\n\r\n",
+            "{\"error\":{\"code\":\"full\",\"message\":\"come back a bit later\"}}",
+        ]]])
+        .await
+        .unwrap_err();
+        assert!(error.to_string().ends_with("503 Service Unavailable: come back a bit later"));
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(5)));
+        assert!(!error.is_final());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_cut_or_too_long_is_an_error_and_never_a_shorter_body() {
+        const CUT: Script = &[&[&["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"]]];
+        let (mut http, response) = get(CUT).await.unwrap();
+        let error = http.whole(response.into_body(), 9).await.unwrap_err();
+        assert!(matches!(error, ClientError::Broken(_)), "{error}");
+
+        let (mut http, response) = get(CUT).await.unwrap();
+        let error = http.whole(response.into_body(), 4).await.unwrap_err();
+        assert!(error.to_string().contains("longer than 4 bytes"), "{error}");
+        assert!(!http.is_open().await);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_whose_words_are_cut_is_still_that_refusal() {
+        let error = get(&[&[&["HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\ncut"]]])
+            .await
+            .unwrap_err();
+        assert!(error.to_string().ends_with("403 Forbidden: it gave no reason"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_http_is_told_so() {
+        let error = get(&[&[&["SSH-2.0-OpenSSH_9.6\r\n"]]]).await.unwrap_err();
+        assert!(error.to_string().contains("no HTTP"), "{error}");
+    }
 }

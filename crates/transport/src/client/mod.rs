@@ -15,11 +15,14 @@
 
 mod error;
 mod follow;
+mod goodbye;
 mod http;
 mod meter;
 mod notice;
 mod position;
 mod publish;
+#[cfg(test)]
+mod scripted;
 mod socket;
 
 use std::fmt;
@@ -29,12 +32,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use tidings_core::{Gap, Id, Kind, Position, Reason};
+use tidings_core::{Gap, Id, Kind, Position};
 use url::Url;
 
 pub use error::ClientError;
 pub use follow::{Backoff, Followed, follow};
-pub use http::{Body, Http, Upgraded, request};
+pub use goodbye::Goodbye;
+pub use http::{Body, Http, SendError, Upgraded, request};
 pub use meter::{Meter, Metered};
 pub use notice::Notice;
 pub use position::{last_event_id, url_after};
@@ -93,41 +97,3 @@ pub struct Received {
     /// The payload, byte for byte as it was published.
     pub payload: Bytes,
 }
-
-/// How the hub ended the connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Goodbye {
-    /// The close code (RFC 6455, section 7.4), which a transport without one takes from the reason's name.
-    pub code: Option<u16>,
-    /// The hub's words.
-    pub reason: String,
-}
-
-impl Goodbye {
-    /// The goodbye of a transport that names its reason, as [`Reason::name`] has it.
-    pub fn named(name: &str, reason: impl Into<String>) -> Self {
-        let named = REASONS.iter().find(|reason| reason.name() == name);
-        Self { code: named.map(|reason| reason.code()), reason: reason.into() }
-    }
-
-    /// Whether it is of use to connect again; so it is where the code says nothing of it.
-    pub fn is_worth_reconnecting(&self) -> bool {
-        let coded = REASONS.iter().find(|reason| Some(reason.code()) == self.code);
-        coded.is_none_or(|reason| reason.is_worth_reconnecting())
-    }
-}
-
-/// What a hub may give as its reason. Where two share a code, both give the same advice.
-const REASONS: [Reason; 11] = [
-    Reason::Normal,
-    Reason::GoingAway,
-    Reason::Protocol,
-    Reason::Unsupported,
-    Reason::BadUtf8,
-    Reason::NotAllowed,
-    Reason::TooBig,
-    Reason::Internal,
-    Reason::Full,
-    Reason::TooSlow,
-    Reason::Silent,
-];

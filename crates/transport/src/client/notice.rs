@@ -17,10 +17,8 @@ pub struct Notice {
     /// What it is about.
     pub topic: String,
     /// The payload, where it is text.
-    #[serde(default)]
     pub data: Option<String>,
     /// The payload in base64 (RFC 4648, section 4), where it is binary.
-    #[serde(default)]
     pub data_base64: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tidings_core::{Id, Kind, Position};
 use url::Url;
 
-use super::{ClientError, Http, Meter, Target, request};
+use super::{ClientError, Http, Meter, SendError, Target, request};
 
 /// The longest answer to a publish: an id and some words around it.
 const ANSWER: usize = 64 * 1024;
@@ -50,11 +50,11 @@ impl Publisher {
         let request = self.request(kind, payload)?;
         let response = match self.http.try_send(request).await {
             Ok(response) => response,
-            Err((_, Some(unsent))) => {
+            Err(SendError { unsent: Some(unsent), .. }) => {
                 self.http = Http::connect(&self.target).await?;
                 self.http.send(unsent).await?
             }
-            Err((error, None)) => return Err(error),
+            Err(SendError { error, unsent: None }) => return Err(error),
         };
         let answer = self.http.whole(response.into_body(), ANSWER).await?;
         let published: Published = serde_json::from_slice(&answer).map_err(|error| {
@@ -74,5 +74,56 @@ impl Publisher {
         request.headers_mut().insert(header::CONTENT_TYPE, content_type);
         *request.body_mut() = Full::new(payload);
         Ok(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::scripted::hub;
+
+    const ONE: &[&str] = &["HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"id\":\"e-1\"}"];
+    const TWO: &[&str] = &["HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"id\":\"e-2\"}"];
+    const HUNG_UP: &[&str] = &[];
+
+    #[tokio::test]
+    async fn text_and_binary_are_published_over_one_connection() {
+        let (target, requests) = hub(&[&[ONE, TWO]]).await;
+        let mut publisher = Publisher::connect(target.url, target.meter).await.unwrap();
+        let one = publisher.publish(Kind::Text, "seven teapots".into()).await.unwrap();
+        let two = publisher.publish(Kind::Binary, Bytes::from_static(b"\0")).await.unwrap();
+        assert_eq!((one.seq, two.seq), (1, 2));
+        let requests = requests.await.unwrap();
+        assert!(requests[0].starts_with("POST /topics/a HTTP/1.1\r\n"), "{requests:?}");
+        assert!(requests[0].contains("content-type: text/plain; charset=utf-8\r\n"));
+        assert!(requests[0].ends_with("\r\n\r\nseven teapots"));
+        assert!(requests[1].contains("content-type: application/octet-stream\r\n"));
+        assert!(requests[1].ends_with("\r\n\r\n\0"));
+    }
+
+    #[tokio::test]
+    async fn a_kept_connection_that_has_died_is_made_anew() {
+        let (target, requests) = hub(&[&[ONE], &[TWO]]).await;
+        let mut publisher = Publisher::connect(target.url, target.meter).await.unwrap();
+        publisher.publish(Kind::Text, "one".into()).await.unwrap();
+        while publisher.http.is_open().await {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(publisher.publish(Kind::Text, "two".into()).await.unwrap().seq, 2);
+        assert!(requests.await.unwrap()[1].ends_with("\r\n\r\ntwo"));
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_is_never_sent_again_in_silence() {
+        let (target, requests) = hub(&[&[ONE, HUNG_UP], &[TWO]]).await;
+        let mut publisher = Publisher::connect(target.url, target.meter).await.unwrap();
+        publisher.publish(Kind::Text, "one".into()).await.unwrap();
+        let error = publisher.publish(Kind::Text, "two".into()).await.unwrap_err();
+        assert!(matches!(error, ClientError::Broken(_)), "{error}");
+        // The next one goes over a new connection.
+        assert_eq!(publisher.publish(Kind::Text, "three".into()).await.unwrap().seq, 2);
+        let bodies = requests.await.unwrap();
+        let bodies = bodies.iter().map(|request| request.rsplit("\r\n\r\n").next().unwrap());
+        assert_eq!(bodies.collect::<Vec<_>>(), ["one", "two", "three"]);
     }
 }

@@ -1,0 +1,103 @@
+//! The opening handshake (RFC 6455, section 4.1).
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use tidings_transport::client::{ClientError, Http, Metered, Target, request, url_after};
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use super::{MAX_MESSAGE, protocol};
+use crate::SUBPROTOCOL;
+
+/// Connects and asks for the upgrade over the HTTP client that the other transports use, so
+/// that a refusal reads the same on each of them.
+pub(super) async fn shake(
+    target: &Target,
+    is_bare: bool,
+) -> Result<WebSocketStream<Metered<TcpStream>>, ClientError> {
+    let http = Http::connect(target).await?;
+    let mut request = request(&url_after(&target.url, target.position))?;
+    let key = generate_key();
+    let headers = request.headers_mut();
+    let mut add = |name: HeaderName, value: &str| {
+        headers.extend(HeaderValue::try_from(value).ok().map(|value| (name, value)));
+    };
+    add(header::CONNECTION, "Upgrade");
+    add(header::UPGRADE, "websocket");
+    add(header::SEC_WEBSOCKET_VERSION, "13");
+    add(header::SEC_WEBSOCKET_KEY, &key);
+    if !is_bare {
+        add(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
+    }
+    let upgraded = http.upgrade(request).await?;
+    verify(upgraded.head.headers(), &key, is_bare)?;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(4 * 1024)
+        .write_buffer_size(0)
+        .max_write_buffer_size(64 * 1024)
+        .max_message_size(Some(MAX_MESSAGE))
+        .max_frame_size(Some(MAX_MESSAGE));
+    let read = upgraded.read.to_vec();
+    let socket =
+        WebSocketStream::from_partially_read(upgraded.stream, read, Role::Client, Some(config));
+    Ok(socket.await)
+}
+
+/// Whether the hub agreed to what was asked for, and to nothing else.
+fn verify(headers: &HeaderMap, key: &str, is_bare: bool) -> Result<(), ClientError> {
+    let is = |name: HeaderName, expected: &str| {
+        let values = headers.get_all(name);
+        let mut tokens =
+            values.iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+        tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(expected.as_bytes()))
+    };
+    let accept = headers.get(header::SEC_WEBSOCKET_ACCEPT);
+    let problem = if !is(header::UPGRADE, "websocket") || !is(header::CONNECTION, "upgrade") {
+        "its 101 is an upgrade to something else"
+    } else if accept.is_none_or(|accept| accept != derive_accept_key(key.as_bytes()).as_str()) {
+        "Sec-WebSocket-Accept does not fit the key; is there a cache in between?"
+    } else if headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS) {
+        "it chose an extension that was not offered"
+    } else if is_bare && headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
+        "it chose a subprotocol that was not offered"
+    } else if !is_bare && !is(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
+        "it did not choose tidings.v1; connect `bare` to a server that is no tidings hub"
+    } else {
+        return Ok(());
+    };
+    Err(protocol(problem.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::WebSocketClient;
+    use crate::client::tests::{V1, hub, serve};
+    use tidings_transport::client::Client;
+
+    #[tokio::test]
+    async fn a_handshake_that_is_refused_or_false_says_why() {
+        let (target, _) = serve(|_| {
+            vec![
+                b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 31\r\n\r\n".to_vec(),
+                br#"{"error":{"message":"no room"}}"#.to_vec(),
+            ]
+        })
+        .await;
+        let error = WebSocketClient::default().connect(target).await.err().unwrap();
+        assert!(error.to_string().contains("no room"), "{error}");
+
+        for (header, client, words) in [
+            ("", WebSocketClient::default(), "did not choose tidings.v1"),
+            (V1, WebSocketClient { bare: true }, "not offered"),
+            ("Sec-WebSocket-Extensions: x\r\n", WebSocketClient { bare: true }, "extension"),
+        ] {
+            let (target, _) = hub(header, vec![]).await;
+            let error = client.connect(target).await.err().unwrap();
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        let (target, _) = serve(|_| vec![b"HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n".to_vec()]).await;
+        let error = WebSocketClient::default().connect(target).await.err().unwrap();
+        assert!(error.to_string().contains("does not fit the key"), "{error}");
+    }
+}
