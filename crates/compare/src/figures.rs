@@ -91,7 +91,7 @@ figures! {
     "connect.cpu" "Connect" "hub CPU each" Micros true |c| c.connect.hub_cpu_us();
     "connect.bytes" "Connect" "bytes each, both ways" Bytes false
         |c| Some((c.connect.received_bytes + c.connect.sent_bytes) as f64 / c.connect.clients as f64);
-    "idle.memory" "Idle" "hub memory a client" Bytes true
+    "idle.memory" "Idle" "hub memory a client, bytes" Bytes true
         |c| Some(c.idle?.bytes_each(c.connect.clients));
 
     "steady.rate" "Steady" "deliveries" PerSecond true |c| Some(c.steady.rate());

@@ -69,6 +69,17 @@ impl Summary {
     }
 }
 
+impl Row {
+    /// Label and unit.
+    pub fn title(&self) -> String {
+        match self.unit {
+            Unit::PerSecond => format!("{}/s", self.label),
+            Unit::Micros | Unit::Millis => format!("{}, {}", self.label, self.unit.sign()),
+            Unit::Bytes | Unit::Number => self.label.clone(),
+        }
+    }
+}
+
 fn row(figure: &Figure, cells: &[Cell], transports: &[String]) -> Row {
     let spread = |transport: &String| {
         let mine = cells.iter().filter(|cell| cell.transport == *transport);

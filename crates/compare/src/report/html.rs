@@ -158,8 +158,7 @@ fn table(page: &mut String, report: &Report) {
             text(&group[0].group)
         );
         for row in group {
-            let label = format!("{} {}", row.label, row.unit.sign());
-            let _ = write!(page, "<tr><th scope=\"row\">{}</th>", text(label.trim_end()));
+            let _ = write!(page, "<tr><th scope=\"row\">{}</th>", text(row.title()));
             for value in &row.values {
                 let median = value.map_or("–".to_owned(), |spread| row.unit.write(spread.median));
                 let range = value.and_then(|spread| range(row, &spread)).unwrap_or_default();

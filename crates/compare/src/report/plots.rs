@@ -108,7 +108,7 @@ pub(super) fn bars(unit: Unit, groups: &[Bars<'_>]) -> String {
                 let middle = top + BAR / 2;
                 let mut after = 0;
                 if let Some(spread) = value {
-                    let end = x(spread.median).max(2);
+                    let end = if spread.median > 0.0 { x(spread.median).max(2) } else { 0 };
                     let bar = Rectangle::new(
                         [(0, top), (end, top + BAR)],
                         series_colour(series).filled(),

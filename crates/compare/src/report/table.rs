@@ -21,7 +21,7 @@ pub(super) fn table(report: &Report) -> String {
             group = &row.group;
             table.add_row([bold(group)]);
         }
-        let label = Cell::new(format!("  {} {}", row.label, row.unit.sign()).trim_end());
+        let label = Cell::new(format!("  {}", row.title()));
         let values = row.values.iter().map(|value| {
             let Some(spread) = value else { return right(Cell::new("–")) };
             let median = row.unit.write(spread.median);

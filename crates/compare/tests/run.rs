@@ -1,0 +1,178 @@
+//! A whole comparison against a hub of forty lines and a client that may cheat.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use tidings_compare::{HubUnderTest, Plan, PlanError, Progress, Report, RunError, Warning, run};
+use tidings_core::Kind;
+use tidings_transport::client::{Arrival, Arrivals, Client, ClientError, Received, Target};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::broadcast;
+
+/// Takes publishes over HTTP and tells them to whoever listens in this process.
+struct TinyHub {
+    address: SocketAddr,
+    published: broadcast::Sender<Bytes>,
+}
+
+impl TinyHub {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (published, _) = broadcast::channel(4096);
+        let telling = published.clone();
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(answer(socket, telling.clone()));
+            }
+        });
+        Self { address, published }
+    }
+
+    fn plan(&self) -> Plan {
+        let url = format!("http://{}", self.address).parse().unwrap();
+        Plan {
+            clients: 5,
+            rate: 200.0,
+            rounds: 2,
+            publishers: 4,
+            steady: Duration::from_millis(100),
+            burst: Duration::from_millis(100),
+            saturation: Duration::from_millis(20),
+            patience: Duration::from_millis(100),
+            ..Plan::new(HubUnderTest::Url { url, pid: None })
+        }
+    }
+
+    fn client(&self, name: &'static str, habit: Habit) -> Arc<dyn Client> {
+        Arc::new(TinyClient { name, habit, published: self.published.clone() })
+    }
+
+    async fn compare(&self, plan: &Plan, habit: Habit) -> Result<Report, RunError> {
+        let clients = [self.client("honest", Habit::Honest), self.client("other", habit)];
+        run(plan, &clients, &Progress::hidden()).await
+    }
+}
+
+async fn answer(socket: TcpStream, published: broadcast::Sender<Bytes>) {
+    let mut socket = BufReader::new(socket);
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if socket.read_line(&mut line).await.unwrap_or(0) == 0 {
+                return;
+            }
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            if line == "\r\n" {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        socket.read_exact(&mut body).await.unwrap();
+        let _ = published.send(body.into());
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n{\"id\":\"aaaaaa-1\"}";
+        if socket.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Habit {
+    Honest,
+    /// Keeps the fortieth to itself.
+    Loses,
+    /// Tells the fortieth twice.
+    Repeats,
+    /// Says goodbye in place of the fortieth.
+    Leaves,
+}
+
+#[derive(Debug)]
+struct TinyClient {
+    name: &'static str,
+    habit: Habit,
+    published: broadcast::Sender<Bytes>,
+}
+
+impl Client for TinyClient {
+    fn transport(&self) -> &'static str {
+        self.name
+    }
+
+    fn connect(&self, _: Target) -> BoxFuture<'static, Result<Arrivals, ClientError>> {
+        let (published, habit) = (self.published.subscribe(), self.habit);
+        let arrivals =
+            futures::stream::unfold((published, 0), move |(mut published, at)| async move {
+                let payload = published.recv().await.ok()?;
+                let received = Received { id: None, topic: None, kind: Kind::Text, payload };
+                let received = Ok(Arrival::Notification(received));
+                let told = match habit {
+                    Habit::Loses if at == 40 => vec![],
+                    Habit::Repeats if at == 40 => {
+                        let Ok(Arrival::Notification(again)) = &received else { unreachable!() };
+                        vec![Ok(Arrival::Notification(again.clone())), received]
+                    }
+                    Habit::Leaves if at == 40 => return None,
+                    _ => vec![received],
+                };
+                Some((told, (published, at + 1)))
+            });
+        let arrivals = arrivals.flat_map(futures::stream::iter).boxed();
+        Box::pin(async { Ok(arrivals) })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_honest_transports_are_compared_in_interleaved_rounds() {
+    let hub = TinyHub::start().await;
+    let report = hub.compare(&hub.plan(), Habit::Honest).await.unwrap();
+
+    assert!(report.is_clean(), "{:?}", report.warnings);
+    let order: Vec<(usize, &str)> =
+        report.cells.iter().map(|cell| (cell.round, cell.transport.as_str())).collect();
+    assert_eq!(order, [(1, "honest"), (1, "other"), (2, "honest"), (2, "other")]);
+    for cell in &report.cells {
+        assert_eq!((cell.steady.published, cell.steady.deliveries), (20, 100));
+        assert_eq!((cell.burst.published, cell.burst.deliveries), (20, 100));
+        assert_eq!(cell.saturation.deliveries, cell.saturation.published * 5);
+        assert!(cell.steady.latency.is_some() && cell.saturation.latency.is_none());
+    }
+    let p50 = report.summary.row("steady.p50").unwrap();
+    assert!(p50.values.iter().all(|value| value.is_some_and(|spread| spread.n == 2)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transport_that_loses_repeats_or_leaves_is_found_out() {
+    let hub = TinyHub::start().await;
+    let plan = Plan { rounds: 1, ..hub.plan() };
+    for habit in [Habit::Loses, Habit::Repeats, Habit::Leaves] {
+        let report = hub.compare(&plan, habit).await.unwrap();
+        assert!(!report.is_clean(), "{habit:?}");
+        let (honest, other) = (&report.cells[0].integrity, &report.cells[1].integrity);
+        assert!(honest.is_clean(), "{habit:?}: {honest:?}");
+        match habit {
+            Habit::Repeats => assert_eq!((other.lost, other.duplicated), (0, 5)),
+            Habit::Leaves => assert_eq!((other.disconnected, other.lost > 5), (5, true)),
+            _ => assert_eq!((other.lost, other.duplicated), (5, 0)),
+        }
+        assert!(report.warnings.iter().any(|doubt| matches!(doubt, Warning::NotClean { .. })));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transport_that_is_not_there_is_named_with_those_that_are() {
+    let hub = TinyHub::start().await;
+    let plan = Plan { transports: vec!["pigeon".into()], ..hub.plan() };
+    let error = hub.compare(&plan, Habit::Honest).await.unwrap_err();
+    assert!(matches!(error, RunError::Plan(PlanError::UnknownTransport { .. })));
+    assert_eq!(error.to_string(), "there is no transport \"pigeon\"; there are honest, other");
+}
