@@ -1,1 +1,1 @@
-//! Stub.
+//! Examples of tidings; see the files beside `src`.

@@ -21,27 +21,20 @@ pub(crate) enum Call<'a> {
 impl<'a> Call<'a> {
     /// Reads the request as the hub does: the method, then `Upgrade`, then `Accept`.
     pub(crate) fn read(request: &Request<'a>) -> Result<Self, Fault> {
-        let (path, query) = request
-            .target
-            .split_once('?')
-            .unwrap_or((request.target, ""));
+        let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
         if path != "/topics/x" {
             return Err(Fault::NOT_FOUND);
         }
         match request.method {
-            "POST" => str::from_utf8(request.body)
-                .map(Self::Publish)
-                .map_err(|_| Fault::BAD_PAYLOAD),
+            "POST" => {
+                str::from_utf8(request.body).map(Self::Publish).map_err(|_| Fault::BAD_PAYLOAD)
+            }
             "GET" if request.lists("upgrade", "websocket") => Ok(Self::WebSocket {
-                key: request
-                    .header("sec-websocket-key")
-                    .ok_or(Fault::BAD_HANDSHAKE)?,
+                key: request.header("sec-websocket-key").ok_or(Fault::BAD_HANDSHAKE)?,
                 envelope: request.lists("sec-websocket-protocol", SUBPROTOCOL),
             }),
             "GET" if request.lists("accept", "text/event-stream") => Ok(Self::EventStream),
-            "GET" => Ok(Self::Poll {
-                after: position(query)?,
-            }),
+            "GET" => Ok(Self::Poll { after: position(query)? }),
             _ => Err(Fault::BAD_METHOD),
         }
     }

@@ -45,10 +45,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(socket: TcpStream) -> Self {
-        Self {
-            socket,
-            role: Role::asking(),
-        }
+        Self { socket, role: Role::asking() }
     }
 
     /// The format it is to be sent, or `None` where it waits for nothing.
@@ -58,9 +55,7 @@ impl Connection {
             Role::Parked { .. } => Some(Format::Poll),
             Role::EventStream => Some(Format::EventStream),
             Role::WebSocket { envelope: true, .. } => Some(Format::Envelope),
-            Role::WebSocket {
-                envelope: false, ..
-            } => Some(Format::Bare),
+            Role::WebSocket { envelope: false, .. } => Some(Format::Bare),
         }
     }
 
@@ -78,11 +73,7 @@ impl Connection {
     /// Writes all of `bytes` or gives the connection up: to remember what a full socket refused would be the first
     /// feature.
     pub(crate) fn send(&self, bytes: &[u8]) -> Result<(), Closed> {
-        if (&self.socket).write(bytes)? == bytes.len() {
-            Ok(())
-        } else {
-            Err(Closed)
-        }
+        if (&self.socket).write(bytes)? == bytes.len() { Ok(()) } else { Err(Closed) }
     }
 
     /// Reads what one call gives. The epoll is level-triggered, so what is left is told again in the next pass, and

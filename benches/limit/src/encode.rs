@@ -66,10 +66,7 @@ pub(crate) fn page<'a>(
 
 /// Appends `{"id","topic","data"}`.
 fn envelope(out: &mut Vec<u8>, notification: Notification<'_>) {
-    write_to(
-        out,
-        format_args!(r#"{{"id":"{}","topic":"x","data":"#, notification.id),
-    );
+    write_to(out, format_args!(r#"{{"id":"{}","topic":"x","data":"#, notification.id));
     serde_json::to_writer(&mut *out, notification.payload)
         .expect("a string written to memory cannot fail");
     out.push(b'}');
@@ -86,9 +83,7 @@ fn event(out: &mut Vec<u8>, notification: Notification<'_>) {
         out.extend_from_slice(b"data: ");
         out.extend_from_slice(line.as_bytes());
         out.push(b'\n');
-        let Some(next) = tail
-            .strip_prefix("\r\n")
-            .or_else(|| tail.strip_prefix(['\r', '\n']))
+        let Some(next) = tail.strip_prefix("\r\n").or_else(|| tail.strip_prefix(['\r', '\n']))
         else {
             break;
         };
@@ -98,8 +93,7 @@ fn event(out: &mut Vec<u8>, notification: Notification<'_>) {
 }
 
 fn write_to(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text)
-        .expect("text written to memory cannot fail");
+    out.write_fmt(text).expect("text written to memory cannot fail");
 }
 
 #[cfg(test)]

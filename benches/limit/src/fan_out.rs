@@ -22,13 +22,7 @@ pub(crate) struct FanOut {
 
 impl FanOut {
     pub(crate) fn new(batch: bool) -> Self {
-        Self {
-            log: Log::default(),
-            delivered: 0,
-            batch,
-            wave: Wave::default(),
-            lost: Vec::new(),
-        }
+        Self { log: Log::default(), delivered: 0, batch, wave: Wave::default(), lost: Vec::new() }
     }
 
     pub(crate) fn log(&self) -> &Log {
@@ -54,9 +48,7 @@ impl FanOut {
                 let Some(format) = connection.format() else {
                     continue;
                 };
-                let bytes = self
-                    .wave
-                    .bytes(format, || self.log.after(first).take(count));
+                let bytes = self.wave.bytes(format, || self.log.after(first).take(count));
                 if connection.deliver(bytes).is_err() {
                     self.lost.push(key);
                 }

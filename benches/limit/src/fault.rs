@@ -14,17 +14,11 @@ pub(crate) struct Fault {
 
 impl Fault {
     /// The bytes are not HTTP/1.1.
-    pub(crate) const BAD_REQUEST: Self = Self::new(
-        "400 Bad Request",
-        "bad_request",
-        "this is not an HTTP/1.1 request",
-    );
+    pub(crate) const BAD_REQUEST: Self =
+        Self::new("400 Bad Request", "bad_request", "this is not an HTTP/1.1 request");
     /// The body has no `Content-Length`.
-    pub(crate) const CHUNKED: Self = Self::new(
-        "501 Not Implemented",
-        "chunked_body",
-        "send the body with Content-Length",
-    );
+    pub(crate) const CHUNKED: Self =
+        Self::new("501 Not Implemented", "chunked_body", "send the body with Content-Length");
     /// The head never ends.
     pub(crate) const HEAD_TOO_LARGE: Self = Self::new(
         "431 Request Header Fields Too Large",
@@ -32,20 +26,14 @@ impl Fault {
         "a request head may have 16 KiB",
     );
     /// The payload is over the limit.
-    pub(crate) const BODY_TOO_LARGE: Self = Self::new(
-        "413 Content Too Large",
-        "payload_too_large",
-        "a payload may have 1 MiB",
-    );
+    pub(crate) const BODY_TOO_LARGE: Self =
+        Self::new("413 Content Too Large", "payload_too_large", "a payload may have 1 MiB");
     /// The payload cannot travel as text.
     pub(crate) const BAD_PAYLOAD: Self =
         Self::new("400 Bad Request", "bad_payload", "a payload must be UTF-8");
     /// The position is not one this program gave.
-    pub(crate) const BAD_POSITION: Self = Self::new(
-        "400 Bad Request",
-        "bad_position",
-        "after must be an id that this server gave",
-    );
+    pub(crate) const BAD_POSITION: Self =
+        Self::new("400 Bad Request", "bad_position", "after must be an id that this server gave");
     /// The handshake has no key.
     pub(crate) const BAD_HANDSHAKE: Self = Self::new(
         "400 Bad Request",
@@ -53,11 +41,8 @@ impl Fault {
         "a WebSocket handshake needs Sec-WebSocket-Key",
     );
     /// There is one resource only.
-    pub(crate) const NOT_FOUND: Self = Self::new(
-        "404 Not Found",
-        "not_found",
-        "the only resource here is /topics/x",
-    );
+    pub(crate) const NOT_FOUND: Self =
+        Self::new("404 Not Found", "not_found", "the only resource here is /topics/x");
     /// It is neither a publish nor a subscribe.
     pub(crate) const BAD_METHOD: Self = Self {
         header: "Allow: GET, POST\r\n",
@@ -69,12 +54,7 @@ impl Fault {
     };
 
     const fn new(status: &'static str, code: &'static str, message: &'static str) -> Self {
-        Self {
-            status,
-            header: "",
-            code,
-            message,
-        }
+        Self { status, header: "", code, message }
     }
 
     /// Appends the answer.

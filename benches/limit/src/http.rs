@@ -37,11 +37,7 @@ impl<'a> Request<'a> {
         let mut head = httparse::Request::new(&mut headers);
         let status = head.parse(input).map_err(|_| Fault::BAD_REQUEST)?;
         let Status::Complete(body_at) = status else {
-            return if input.len() > MAX_HEAD {
-                Err(Fault::HEAD_TOO_LARGE)
-            } else {
-                Ok(None)
-            };
+            return if input.len() > MAX_HEAD { Err(Fault::HEAD_TOO_LARGE) } else { Ok(None) };
         };
         let mut request = Self {
             method: head.method.unwrap_or_default(),
@@ -125,10 +121,7 @@ mod tests {
             assert!(matches!(Request::parse(&input[..end]), Ok(None)), "{end}");
         }
         let request = Request::parse(input).expect("no fault").expect("complete");
-        assert_eq!(
-            (request.body, request.length),
-            (&b"hi"[..], input.len() - 3)
-        );
+        assert_eq!((request.body, request.length), (&b"hi"[..], input.len() - 3));
     }
 
     #[test]

@@ -61,12 +61,7 @@ impl Log {
         let evicted = self.newest - self.payloads.len() as u64;
         let from = position.clamp(evicted, self.newest);
         let payloads = self.payloads.range((from - evicted) as usize..);
-        (from + 1..)
-            .zip(payloads)
-            .map(|(seq, payload)| Notification {
-                id: Id(seq),
-                payload,
-            })
+        (from + 1..).zip(payloads).map(|(seq, payload)| Notification { id: Id(seq), payload })
     }
 }
 

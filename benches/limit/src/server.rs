@@ -193,10 +193,7 @@ impl Server {
             }
             Call::WebSocket { key, envelope } => {
                 websocket::accept(&mut self.answers, key, envelope);
-                Some(self.join(Role::WebSocket {
-                    envelope,
-                    frames: Discard::default(),
-                }))
+                Some(self.join(Role::WebSocket { envelope, frames: Discard::default() }))
             }
             Call::EventStream => {
                 self.answers.extend_from_slice(http::EVENT_STREAM);
@@ -210,9 +207,9 @@ impl Server {
                 self.catch_up(after);
                 None
             }
-            Call::Poll { after: Some(_) } => Some(self.join(Role::Parked {
-                last: request.is_last(),
-            })),
+            Call::Poll { after: Some(_) } => {
+                Some(self.join(Role::Parked { last: request.is_last() }))
+            }
         }
     }
 

@@ -118,18 +118,10 @@ mod tests {
         for cut in 1..=frames.len() {
             let mut discard = Discard::default();
             let harmless = frames[..harmless].chunks(cut);
-            assert!(
-                harmless
-                    .map(|part| discard.discard(part))
-                    .all(|f| f.is_continue())
-            );
+            assert!(harmless.map(|part| discard.discard(part)).all(|f| f.is_continue()));
 
             let mut discard = Discard::default();
-            assert!(
-                frames
-                    .chunks(cut)
-                    .any(|part| discard.discard(part).is_break())
-            );
+            assert!(frames.chunks(cut).any(|part| discard.discard(part).is_break()));
         }
     }
 

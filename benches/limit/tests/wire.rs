@@ -20,14 +20,9 @@ impl Limit {
             .spawn()
             .expect("the program starts");
         let stdout = child.stdout.take().expect("stdout is piped");
-        let mut limit = Self {
-            child,
-            address: String::new(),
-        };
+        let mut limit = Self { child, address: String::new() };
         let mut line = String::new();
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("it says where it listens");
+        BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
         limit.address = line
             .strip_prefix("listening on http://")
             .and_then(|rest| rest.strip_suffix('\n'))
@@ -156,17 +151,15 @@ impl Audience {
 
     /// What the streams see of the two publishes, whether or not they came as one write.
     fn expect_both(&mut self) {
-        for (peer, frames) in [
-            (&mut self.bare, ["one", "\"two\"\n"]),
-            (&mut self.envelope, [FIRST, SECOND]),
-        ] {
+        for (peer, frames) in
+            [(&mut self.bare, ["one", "\"two\"\n"]), (&mut self.envelope, [FIRST, SECOND])]
+        {
             let bytes = frames.map(frame).concat();
             let mut read = vec![0; bytes.len()];
             peer.0.read_exact(&mut read).expect("frames come");
             assert_eq!(read, bytes);
         }
-        self.stream
-            .expect("id: aaaaaa-1\ndata: one\n\nid: aaaaaa-2\ndata: \"two\"\ndata: \n\n");
+        self.stream.expect("id: aaaaaa-1\ndata: one\n\nid: aaaaaa-2\ndata: \"two\"\ndata: \n\n");
     }
 }
 

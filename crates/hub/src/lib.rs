@@ -1,1 +1,37 @@
-//! Stub.
+//! The tidings hub: one notification stream by every realtime transport, over HTTP/1.1.
+//!
+//! ```text
+//! listener ─► worker threads ─► hyper parses the request ─► routes
+//!                                                            ├─ publish ─► Hub
+//!                                                            └─ subscribe ─► the worker's lane
+//! ```
+//!
+//! [`run`] takes a listener, a [`Config`] and a shutdown signal. [`transports`] is THE list of transports.
+//!
+//! ```
+//! use tidings_core::Hub;
+//! use tidings_hub::{Config, run};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! # let a_signal = async {};
+//! run(listener, Config::new(Hub::default()), a_signal).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod config;
+mod connection;
+mod head;
+mod lane;
+mod metrics;
+mod routes;
+mod run;
+mod transports;
+mod worker;
+
+pub use config::{Access, Action, Config};
+pub use run::run;
+pub use tidings_websocket::Origins;
+pub use transports::{Listed, transports};

@@ -1,1 +1,31 @@
-//! Stub.
+//! One notification stream by every realtime transport. This crate is the face of the workspace: it
+//! re-exports the others, each transport behind a feature of its name, the whole hub behind `hub`, and
+//! the program behind `program`. Embed what you need:
+//!
+//! ```toml
+//! tidings = { version = "0.1", default-features = false, features = ["sse", "websocket"] }
+//! ```
+//!
+//! ```
+//! use tidings::core::{Event, Hub, Interest, Notification};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let hub = Hub::default();
+//! let mut news = hub.subscribe("mine", Interest::new("news.>".parse()?))?;
+//! hub.publish(Notification::text("news.local".parse()?, "the fair is open"))?;
+//! assert!(matches!(news.next().await, Some(Event::Deliver(_))));
+//! # Ok(())
+//! # }
+//! ```
+
+pub use tidings_core as core;
+#[cfg(feature = "hub")]
+pub use tidings_hub as hub;
+#[cfg(feature = "long-polling")]
+pub use tidings_long_polling as long_polling;
+#[cfg(feature = "sse")]
+pub use tidings_sse as sse;
+pub use tidings_transport as transport;
+#[cfg(feature = "websocket")]
+pub use tidings_websocket as websocket;

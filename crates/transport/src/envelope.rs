@@ -36,7 +36,7 @@ pub struct Envelope<'a> {
 /// An entry as the JSON text of its [`Envelope`].
 pub static ENVELOPE: Format = Format::new("envelope", |entry| {
     let notification = entry.notification();
-    let base64 = || Cow::Owned(STANDARD.encode(notification.payload()));
+    let base64 = || Cow::Owned(base64_of(notification.payload()));
     let envelope = Envelope {
         id: entry.id(),
         topic: Cow::Borrowed(notification.topic().as_str()),
@@ -58,6 +58,11 @@ impl Envelope<'_> {
             (None, None) => None,
         }
     }
+}
+
+/// Bytes in the base64 of `data_base64`.
+pub fn base64_of(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
 }
 
 /// A gap as a JSON text of its own: `{"gap":{…}}`.

@@ -20,6 +20,6 @@ mod refusal;
 mod request;
 
 pub use contract::{Accepted, Ear, Inbound, Said, Shape, Transport, Words, concatenated};
-pub use envelope::{ENVELOPE, Envelope, gap_json};
+pub use envelope::{ENVELOPE, Envelope, base64_of, gap_json};
 pub use refusal::Refusal;
 pub use request::{Ask, query};

@@ -18,9 +18,17 @@ pub(crate) struct FrameEar {
     max_frame: usize,
     /// The beginning of a frame whose rest has not come: at most a header and `max_frame`.
     partial: Vec<u8>,
-    /// The fragments of a message so far: at most `max_message`.
-    message: Option<(Kind, Vec<u8>)>,
+    message: Option<Message>,
     is_over: bool,
+}
+
+/// The fragments of a message so far: at most `max_message`.
+#[derive(Debug)]
+struct Message {
+    kind: Kind,
+    bytes: Vec<u8>,
+    /// So many bytes of a text are known to be UTF-8.
+    checked: usize,
 }
 
 impl FrameEar {
@@ -76,21 +84,21 @@ impl FrameEar {
             }
         };
         // A new message may not begin inside another, nor go on where none began.
-        let (kind, mut message) = match (kind, self.message.take()) {
-            (Some(kind), None) => (kind, Vec::new()),
+        let mut message = match (kind, self.message.take()) {
+            (Some(kind), None) => Message { kind, bytes: Vec::new(), checked: 0 },
             (None, Some(begun)) => begun,
             _ => return Err(Reason::Protocol),
         };
-        if message.len() + payload.len() > self.max_message {
+        if message.bytes.len() + payload.len() > self.max_message {
             return Err(Reason::TooBig);
         }
-        message.extend_from_slice(payload);
-        if !header.is_final {
-            self.message = Some((kind, message));
-        } else if kind == Kind::Text && std::str::from_utf8(&message).is_err() {
-            return Err(Reason::BadUtf8);
+        message.bytes.extend_from_slice(payload);
+        message.check(header.is_final)?;
+        if header.is_final {
+            let Message { kind, bytes, .. } = message;
+            said.push(Said::Message(Inbound { kind, payload: bytes.into() }));
         } else {
-            said.push(Said::Message(Inbound { kind, payload: Bytes::from(message) }));
+            self.message = Some(message);
         }
         Ok(())
     }
@@ -109,6 +117,22 @@ impl FrameEar {
             }
         }
         taken
+    }
+}
+
+impl Message {
+    /// Checks what has not been checked yet. A character may be cut by the end of a fragment, not by the
+    /// end of the message (RFC 6455, section 8.1).
+    fn check(&mut self, is_final: bool) -> Result<(), Reason> {
+        if self.kind == Kind::Binary {
+            return Ok(());
+        }
+        match std::str::from_utf8(&self.bytes[self.checked..]) {
+            Ok(_) => self.checked = self.bytes.len(),
+            Err(fault) if is_final || fault.error_len().is_some() => return Err(Reason::BadUtf8),
+            Err(cut) => self.checked += cut.valid_up_to(),
+        }
+        Ok(())
     }
 }
 
@@ -283,7 +307,11 @@ mod tests {
         assert_eq!(fault(&client_frame(0xc1, b"x")), 1002, "a reserved bit");
         assert_eq!(fault(&client_frame(0x88, &[3, 236, b'x'])), 1002, "1004 may not be sent");
         assert_eq!(fault(&client_frame(0x81, b"\xff")), 1007, "not UTF-8");
-        assert_eq!(fault(&[0x82, 0xff, 0, 0, 0, 0, 0x7f, 0, 0, 0, 1, 2, 3, 4]), 1009, "told before it comes");
+        assert_eq!(
+            fault(&[0x82, 0xff, 0, 0, 0, 0, 0x7f, 0, 0, 0, 1, 2, 3, 4]),
+            1009,
+            "told before it comes"
+        );
     }
 
     #[test]

@@ -21,4 +21,4 @@ mod words;
 
 pub use accept::{SUBPROTOCOL, WebSocket, WebSocketConfig};
 pub use client::WebSocketClient;
-pub use origin::Origins;
+pub use origin::{OriginCheck, Origins};

@@ -33,8 +33,11 @@ pub enum Origins {
     /// Every page. For public streams that use no cookies.
     Any,
     /// Whatever this function, given the origin and the request, says.
-    Custom(Arc<dyn Fn(&str, &Parts) -> bool + Send + Sync>),
+    Custom(Arc<OriginCheck>),
 }
+
+/// Decides about an origin and the request it came with.
+pub type OriginCheck = dyn Fn(&str, &Parts) -> bool + Send + Sync;
 
 impl Origins {
     /// Whether the request may go on.

@@ -70,8 +70,8 @@ fn cards(page: &mut String, summary: &Summary) {
 fn latency(page: &mut String, summary: &Summary) {
     page.push_str(
         "<h2>How long until everybody knows</h2>\n<p class=\"quiet-text\">Milliseconds from the \
-         instant at which a notification was to be sent, to each client that received it. Below the \
-         line’s height at p99 are 99 of 100 deliveries.</p>\n",
+         instant at which a notification was to be sent, to each client that received it. Lower is \
+         sooner; further right is rarer.</p>\n",
     );
     key(page, summary);
     page.push_str("<div class=\"grid\">\n");
@@ -89,7 +89,7 @@ fn latency(page: &mut String, summary: &Summary) {
         figure(
             page,
             &title,
-            "milliseconds over percentiles, both stretched",
+            "milliseconds at each percentile, both axes logarithmic",
             &plots::curves(&curves),
         );
     }

@@ -12,9 +12,9 @@ use crate::stats::Spread;
 use crate::summary::Curve;
 
 /// Drawing units across; the page scales them to what it has.
-const WIDTH: i32 = 460;
-const CURVES_HEIGHT: i32 = 300;
-const TEXT: i32 = 13;
+const WIDTH: i32 = 400;
+const CURVES_HEIGHT: i32 = 270;
+const TEXT: i32 = 16;
 
 const INK: RGBColor = RGBColor(2, 0, 0);
 const QUIET: RGBColor = RGBColor(2, 0, 1);
@@ -96,7 +96,7 @@ pub(super) fn bars(unit: Unit, groups: &[Bars<'_>]) -> String {
     let most = spreads.map(|spread| spread.max).fold(0.0, f64::max);
     draw(height, |area| {
         // Room for the value behind the longest bar.
-        let full = f64::from(WIDTH - 96);
+        let full = f64::from(WIDTH - 112);
         let x = |value: f64| if most > 0.0 { (value.max(0.0) / most * full) as i32 } else { 0 };
         let mut top = 0;
         for group in groups {

@@ -1,0 +1,154 @@
+//! One HTTP/1.1 connection, until it ends or a client leaves HTTP on it.
+//!
+//! On the lane path hyper parses the request; then the connection is taken over from it: it is polled
+//! until the service has accepted a client and everything written before is out, and then taken apart.
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll};
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tidings_transport::mount::WriteDeadline;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::lane::{Newcomer, Visitor};
+use crate::routes;
+use crate::worker::{Connected, Context};
+
+/// The smallest buffer that hyper takes.
+const MIN_HEAD: usize = 8192;
+
+/// Serves one connection.
+pub(crate) async fn serve(socket: TcpStream, connected: Connected, context: Rc<Context>) {
+    let socket = WriteDeadline::new(socket, context.shared.config.write_deadline);
+    let ended = if context.shared.config.general_path {
+        serve_general(socket, &context).await
+    } else {
+        serve_lane(socket, connected, &context).await
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+fn http(context: &Context) -> http1::Builder {
+    let config = &context.shared.config;
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(config.head_deadline)
+        .max_buf_size(config.max_head.max(MIN_HEAD));
+    http
+}
+
+/// Everything through hyper, as in anybody's server.
+async fn serve_general(
+    socket: WriteDeadline<TcpStream>,
+    context: &Rc<Context>,
+) -> hyper::Result<()> {
+    let service = service_fn(|request| async {
+        Ok::<_, Infallible>(routes::answer(request, context, None).await)
+    });
+    let connection = http(context).serve_connection(TokioIo::new(socket), service).with_upgrades();
+    let mut connection = pin!(connection);
+    let mut stopping = context.shared.is_stopping.clone();
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        _ = stopping.wait_for(|stopping| *stopping) => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+/// Clients that stay leave hyper for the lane.
+async fn serve_lane(
+    socket: WriteDeadline<TcpStream>,
+    connected: Connected,
+    context: &Rc<Context>,
+) -> hyper::Result<()> {
+    let socket = Shared(Rc::new(RefCell::new(socket)));
+    let visitor = Cell::new(None::<Visitor>);
+    // Boxed, because hyper lets only a connection that can be moved be polled in this way.
+    let service = service_fn(|request| {
+        Box::pin(async {
+            Ok::<_, Infallible>(routes::answer(request, context, Some(&visitor)).await)
+        })
+    });
+    let mut connection = http(context).serve_connection(TokioIo::new(socket.clone()), service);
+    let mut stopping = context.shared.is_stopping.clone();
+    let mut stopped = pin!(stopping.wait_for(|stopping| *stopping));
+    let mut is_stopping = false;
+    let ended = std::future::poll_fn(|task| {
+        if !is_stopping && stopped.as_mut().poll(task).is_ready() {
+            is_stopping = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        let ended = connection.poll_without_shutdown(task);
+        match visitor.take() {
+            // The answer to an earlier request of the same connection has to be out first.
+            Some(waiting) if ended.is_pending() && socket.0.borrow().is_waiting() => {
+                visitor.set(Some(waiting));
+                Poll::Pending
+            }
+            Some(taken) => Poll::Ready(Ok(Some(taken))),
+            None => ended.map_ok(|()| None),
+        }
+    })
+    .await?;
+    let early = connection.into_parts().read_buf;
+    if let (Some(visitor), Some(socket)) = (ended, Rc::into_inner(socket.0)) {
+        match socket.into_inner().into_inner().into_std() {
+            Ok(socket) => context.lane.join(Newcomer { socket, connected, early, visitor }),
+            Err(error) => tracing::warn!(%error, "a connection could not be taken over"),
+        }
+    }
+    Ok(())
+}
+
+/// A connection that can be looked at while hyper has it. Both are of one thread.
+#[derive(Clone)]
+struct Shared(Rc<RefCell<WriteDeadline<TcpStream>>>);
+
+impl AsyncRead for Shared {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut TaskContext<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Shared {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut TaskContext<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.borrow().is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut TaskContext<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_write_vectored(context, slices)
+    }
+}

@@ -1,0 +1,72 @@
+//! The lane's own epoll, itself watched by tokio's.
+//!
+//! A socket that is registered here, edge-triggered for both directions, costs its place in the kernel
+//! and nothing else: no task, no waker, no registration of tokio's.
+
+use std::io;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Token};
+use tokio::io::unix::AsyncFd;
+
+pub(crate) struct Epoll {
+    poll: AsyncFd<mio::Poll>,
+    events: Events,
+}
+
+/// A socket with news.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ready {
+    pub(super) key: usize,
+    pub(super) is_readable: bool,
+    pub(super) is_writable: bool,
+}
+
+/// How many sockets one look names.
+const EVENTS: usize = 1024;
+
+impl Epoll {
+    /// Needs a tokio runtime.
+    pub(crate) fn new() -> io::Result<Self> {
+        let poll = mio::Poll::new()?;
+        // SAFETY: the descriptor must stay open and the same for as long as it is registered. The poll
+        // owns it, the `AsyncFd` owns the poll and never gives it out by value, and it deregisters first
+        // when it is dropped.
+        #[allow(unsafe_code)]
+        let poll = unsafe { AsyncFd::register(poll) }?;
+        Ok(Self { poll, events: Events::with_capacity(EVENTS) })
+    }
+
+    /// Watches a socket, in both directions, under this key.
+    pub(super) fn watch(&self, socket: &mut TcpStream, key: usize) -> io::Result<()> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        self.poll.get_ref().registry().register(socket, Token(key), both)
+    }
+
+    /// Watches it no more.
+    pub(super) fn forget(&self, socket: &mut TcpStream) {
+        // It fails only for a socket that epoll has forgotten by itself.
+        let _ = self.poll.get_ref().registry().deregister(socket);
+    }
+
+    /// Appends the sockets with news; pending once there are no more.
+    pub(super) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        found: &mut Vec<Ready>,
+    ) -> Poll<io::Result<()>> {
+        let mut guard = std::task::ready!(self.poll.poll_read_ready_mut(context))?;
+        guard.get_inner_mut().poll(&mut self.events, Some(Duration::ZERO))?;
+        found.extend(self.events.iter().map(|event| Ready {
+            key: event.token().0,
+            is_readable: event.is_readable(),
+            is_writable: event.is_writable(),
+        }));
+        if found.len() < EVENTS {
+            guard.clear_ready();
+        }
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,201 @@
+//! A lane: the clients of one worker thread, and the one pass that serves them all.
+//!
+//! ```text
+//! bell ─► pass: new entries ─► groups of equal words and interest ─► one rendering a group
+//!                                                                 ─► one non-blocking write a client
+//! epoll ─► a socket is readable ─► ear; writable ─► what is left, then the client's own cursor
+//! timer ─► heartbeat, end of a hold, write deadline
+//! ```
+//!
+//! A lane is itself a reader of the log: `seen` is its cursor. A client that has taken everything stands
+//! where the lane stands and costs a pass one write. A client whose socket is full is left behind with a
+//! cursor of its own; nothing is copied for it.
+
+mod client;
+mod epoll;
+mod group;
+mod join;
+mod pass;
+mod timing;
+mod traffic;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::net::TcpStream;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use slab::Slab;
+use tidings_core::{Cursor, Hub, Id, Interest, Listener};
+use tokio_util::time::DelayQueue;
+
+use self::client::Client;
+pub(crate) use self::epoll::Epoll;
+use self::epoll::Ready;
+use self::group::Groups;
+pub(crate) use self::join::{Newcomer, Visitor};
+use self::timing::Drain;
+use crate::metrics::Metrics;
+use crate::worker::Connected;
+
+/// The lane of this thread, shared by its tasks.
+#[derive(Clone)]
+pub(crate) struct Lane(Rc<RefCell<State>>);
+
+/// What a lane is told about how to treat its clients.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manners {
+    pub(crate) write_deadline: Duration,
+    pub(crate) drain: Duration,
+}
+
+/// Takes back the connection of a client that has got its answer.
+pub(crate) type GiveBack = Rc<dyn Fn(TcpStream, Connected)>;
+
+struct State {
+    hub: Hub,
+    manners: Manners,
+    metrics: Metrics,
+    give_back: GiveBack,
+    clients: Slab<Client>,
+    groups: Groups,
+    /// Up to here the lane has served everyone who can keep up.
+    seen: Cursor,
+    /// The lane wants everything; what matches whom is the groups' business.
+    everything: Interest,
+    bell: Listener,
+    epoll: Epoll,
+    /// What the last look at epoll found.
+    found: Vec<Ready>,
+    timers: DelayQueue<usize>,
+    /// Clients with more to do than one turn allows them. Each is in it at most once.
+    busy: VecDeque<usize>,
+    /// Borrowed by whichever client is read at the moment.
+    read_buffer: Box<[u8]>,
+    /// Wakes the driver when a task outside of it has left work.
+    waker: Option<Waker>,
+    drain: Option<Drain>,
+}
+
+/// How many busy clients one turn serves before others of the thread have theirs.
+const BUSY_PER_TURN: usize = 256;
+
+impl Lane {
+    pub(crate) fn new(
+        hub: Hub,
+        manners: Manners,
+        metrics: Metrics,
+        give_back: GiveBack,
+        epoll: Epoll,
+    ) -> Self {
+        let everything = Interest::new(every_topic());
+        let state = State {
+            seen: Cursor::at(hub.log().head()),
+            bell: hub.listen(),
+            hub,
+            manners,
+            metrics,
+            give_back,
+            clients: Slab::new(),
+            groups: Groups::default(),
+            everything,
+            epoll,
+            found: Vec::new(),
+            timers: DelayQueue::new(),
+            busy: VecDeque::new(),
+            read_buffer: vec![0; 64 << 10].into_boxed_slice(),
+            waker: None,
+            drain: None,
+        };
+        Self(Rc::new(RefCell::new(state)))
+    }
+
+    /// Takes a client in. What it must be told first is written at once.
+    pub(crate) fn join(&self, newcomer: Newcomer) {
+        let mut state = self.0.borrow_mut();
+        state.join(newcomer);
+        state.wake();
+    }
+
+    /// Serves the lane until the hub is closed and the last client is gone.
+    pub(crate) async fn drive(self) -> io::Result<()> {
+        poll_fn(|context| self.0.borrow_mut().turn(context)).await
+    }
+}
+
+impl State {
+    /// One turn: everything that is there to do now, each kind in bounded portions.
+    fn turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.waker = Some(context.waker().clone());
+        // Registered before the look, so that an entry that comes during the pass wakes us again.
+        self.bell.register(context);
+        self.pass();
+        self.sockets(context)?;
+        self.expired(context);
+        self.catch_up();
+        self.groups.sweep();
+        if self.drained(context) {
+            return Poll::Ready(Ok(()));
+        }
+        if !self.busy.is_empty() {
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Looks at the sockets that epoll names.
+    fn sockets(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        while let Poll::Ready(looked) = self.epoll.poll(context, &mut self.found) {
+            looked?;
+            let mut found = std::mem::take(&mut self.found);
+            for Ready { key, is_readable, is_writable } in found.drain(..) {
+                if is_readable {
+                    self.read(key);
+                }
+                if is_writable {
+                    self.write(key);
+                }
+            }
+            self.found = found;
+        }
+        Ok(())
+    }
+
+    /// Serves some of those who had more to do than their last turn allowed.
+    fn catch_up(&mut self) {
+        for _ in 0..self.busy.len().min(BUSY_PER_TURN) {
+            let Some(key) = self.busy.pop_front() else { return };
+            if let Some(client) = self.clients.get_mut(key) {
+                client.is_busy = false;
+                self.read(key);
+                self.write(key);
+            }
+        }
+    }
+
+    /// Comes back to this client in the next turn.
+    fn keep_busy(&mut self, key: usize) {
+        if let Some(client) = self.clients.get_mut(key)
+            && !std::mem::replace(&mut client.is_busy, true)
+        {
+            self.busy.push_back(key);
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn position(&self) -> Id {
+        self.hub.epoch().id(self.seen.seq())
+    }
+}
+
+fn every_topic() -> tidings_core::Filters {
+    ">".parse().unwrap_or_else(|_| unreachable!("> is a filter"))
+}

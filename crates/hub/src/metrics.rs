@@ -1,0 +1,63 @@
+//! What the hub counts, for `GET /metrics`.
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use tidings_core::{Hub, Reason};
+
+type Labels = [(&'static str, &'static str); 1];
+
+/// Counters since the start. Cheap to clone; all clones count together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Metrics {
+    delivered: Family<Labels, Counter>,
+    ended: Family<Labels, Counter>,
+    pub(crate) published: Counter,
+    pub(crate) refused: Counter,
+    pub(crate) connections: Gauge,
+}
+
+impl Metrics {
+    /// The counter of notifications handed to clients of this transport.
+    pub(crate) fn delivered(&self, transport: &'static str) -> Counter {
+        self.delivered.get_or_create(&[("transport", transport)]).clone()
+    }
+
+    /// One more client was let go by the hub.
+    pub(crate) fn let_go(&self, reason: Reason) {
+        self.ended.get_or_create(&[("reason", reason.name())]).inc();
+    }
+
+    /// The Prometheus text. Gauges of the hub's state are read at this moment.
+    pub(crate) fn text(&self, hub: &Hub) -> Result<String, std::fmt::Error> {
+        let mut registry = Registry::with_prefix("tidings");
+        let mut count = |name: &str, help: &str, counter: &Counter| {
+            registry.register(name, help, counter.clone());
+        };
+        count("published", "Notifications published by request", &self.published);
+        count("refused", "Requests refused", &self.refused);
+        let delivered = self.delivered.clone();
+        registry.register("delivered", "Notifications handed to clients", delivered);
+        registry.register("let_go", "Clients the hub let go, by reason", self.ended.clone());
+        registry.register("connections", "Open connections", self.connections.clone());
+
+        let clients = Family::<Labels, Gauge>::default();
+        for (transport, number) in hub.pool().counts() {
+            clients.get_or_create(&[("transport", transport)]).set(number as i64);
+        }
+        registry.register("clients", "Clients connected", clients);
+        let (entries, bytes) = hub.log().size();
+        let mut state = |name: &str, help: &str, value: usize| {
+            let gauge = Gauge::<i64>::default();
+            gauge.set(value as i64);
+            registry.register(name, help, gauge);
+        };
+        state("log_entries", "Notifications retained", entries);
+        state("log_bytes", "Bytes retained", bytes);
+        let mut text = String::new();
+        encode(&mut text, &registry)?;
+        Ok(text)
+    }
+}

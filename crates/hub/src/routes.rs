@@ -1,0 +1,258 @@
+//! The resources of the hub, and who answers for them.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use tidings_core::{Budget, Cursor, Event, Filters, Interest, Kind, Notification, Position, Topic};
+use tidings_transport::mount::{MAX_ANSWER, MountBody, OnMessage, Visit};
+use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, query};
+
+use crate::config::{Action, Config};
+use crate::lane::Visitor;
+use crate::worker::Context;
+
+/// Answers a request. A client that is to leave hyper for the lane is put into `visitor`, and the answer
+/// is then never given: whoever polls takes the connection over.
+pub(crate) async fn answer(
+    request: Request<Incoming>,
+    context: &Rc<Context>,
+    visitor: Option<&Cell<Option<Visitor>>>,
+) -> Response<MountBody> {
+    let answered = match route(request.uri().path()) {
+        _ if is_ambiguous(&request) => Err(ambiguous()),
+        Route::Topics(name) => {
+            let name = name.to_owned();
+            match *request.method() {
+                Method::GET => subscribe(request, &name, context, visitor).await,
+                Method::POST => publish(request, &name, context).await,
+                _ => Err(not_allowed("GET, POST")),
+            }
+        }
+        Route::Nothing => Err(nothing_there()),
+        _ if !matches!(*request.method(), Method::GET | Method::HEAD) => {
+            Err(not_allowed("GET, HEAD"))
+        }
+        Route::Front => Ok(text("text/plain; charset=utf-8", FRONT)),
+        Route::Health => Ok(text("text/plain; charset=utf-8", "ok\n")),
+        Route::Metrics => metrics(context),
+    };
+    answered.unwrap_or_else(|refusal| {
+        context.shared.metrics.refused.inc();
+        refusal.into_response().map(MountBody::whole)
+    })
+}
+
+enum Route<'a> {
+    Front,
+    Health,
+    Metrics,
+    Topics(&'a str),
+    Nothing,
+}
+
+const FRONT: &str = "tidings: one notification stream by every realtime transport
+
+  publish         curl -d hello            http://HOST/topics/greetings
+  server-sent     curl -N -H 'Accept: text/event-stream' http://HOST/topics/greetings
+  long-polling    curl                     http://HOST/topics/greetings?after=earliest
+  WebSocket       new WebSocket('ws://HOST/topics/greetings')
+
+  /healthz  /metrics
+";
+
+fn route(path: &str) -> Route<'_> {
+    match path {
+        "/" => Route::Front,
+        "/healthz" => Route::Health,
+        "/metrics" => Route::Metrics,
+        path => match path.strip_prefix("/topics/") {
+            Some(name) if !name.is_empty() && !name.contains('/') => Route::Topics(name),
+            _ => Route::Nothing,
+        },
+    }
+}
+
+/// Two ways to read one request are a way to smuggle another one past a proxy: RFC 9112, sections 3.2 and
+/// 6.1.
+fn is_ambiguous(request: &Request<Incoming>) -> bool {
+    let headers = request.headers();
+    let hosts = headers.get_all(header::HOST).iter().count();
+    hosts > 1
+        || (hosts == 0 && request.version() == http::Version::HTTP_11)
+        || (headers.contains_key(header::CONTENT_LENGTH)
+            && headers.contains_key(header::TRANSFER_ENCODING))
+}
+
+async fn publish(
+    request: Request<Incoming>,
+    topic: &str,
+    context: &Context,
+) -> Result<Response<MountBody>, Refusal> {
+    let config = &context.shared.config;
+    let (request, body) = request.into_parts();
+    config.access.check(&request, Action::Publish)?;
+    let topic: Topic = topic.parse()?;
+    let limit = config.hub.max_payload();
+    let body = tokio::time::timeout(config.body_deadline, Limited::new(body, limit).collect());
+    let payload = match body.await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_big(limit)),
+        Ok(Err(error)) => {
+            return Err(Refusal::bad_request("bad_body", format!("the body broke off: {error}")));
+        }
+        Err(_) => return Err(too_late(config)),
+    };
+    let kind = match request.headers.get(header::CONTENT_TYPE) {
+        Some(media) if is_binary(media) => Kind::Binary,
+        _ => Kind::Text,
+    };
+    let notification = Notification::checked(topic, kind, payload).map_err(|fault| {
+        let how = "send it with Content-Type: application/octet-stream";
+        Refusal::bad_request("bad_payload", format!("{fault}; for binary, {how}"))
+    })?;
+    let id = config.hub.publish(notification)?;
+    context.shared.metrics.published.inc();
+    Ok(text("application/json", format!("{{\"id\":\"{id}\"}}\n")))
+}
+
+fn is_binary(media: &HeaderValue) -> bool {
+    let essence = media.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"application/octet-stream")
+}
+
+async fn subscribe(
+    request: Request<Incoming>,
+    filters: &str,
+    context: &Context,
+    visitor: Option<&Cell<Option<Visitor>>>,
+) -> Result<Response<MountBody>, Refusal> {
+    let config = &context.shared.config;
+    let (mut request, _) = request.into_parts();
+    config.access.check(&request, Action::Subscribe)?;
+    let ask = Ask::read(filters, &request)?;
+    let transport = choose(config, &request)?;
+    let accepted = transport.accept(&request, &ask)?;
+    let seat = config.hub.join(transport.name())?;
+    let on_message = on_message(config, &request, &ask.filters);
+    let mut interest = Interest::new(ask.filters).slow(config.slow);
+    if !config.echo {
+        interest = interest.without_own();
+    }
+    let mut arrival = Visitor { accepted, seat, interest, position: ask.position, on_message };
+    match visitor {
+        Some(visitor) => {
+            if let Some(answer) = answer_now(config, &mut arrival) {
+                context.shared.metrics.delivered(transport.name()).inc_by(answer.1);
+                return Ok(answer.0);
+            }
+            visitor.set(Some(arrival));
+            std::future::pending().await
+        }
+        None => {
+            let Visitor { accepted, seat, interest, position, on_message } = arrival;
+            let subscription = config.hub.read(seat, interest, position);
+            let write_deadline = config.write_deadline;
+            let upgrade = request.extensions.remove::<OnUpgrade>();
+            Ok(Visit { subscription, on_message, write_deadline }.respond(accepted, upgrade).await)
+        }
+    }
+}
+
+/// The answer to a poll that need not be held, and how many notifications it has. A held one needs its
+/// connection out of hyper's hands; this one does not.
+fn answer_now(config: &Config, arrival: &mut Visitor) -> Option<(Response<MountBody>, u64)> {
+    let Accepted { head, words, shape } = &arrival.accepted;
+    let Shape::Answer { hold } = shape else { return None };
+    let (log, head_of_log) = (config.hub.log(), config.hub.log().head());
+    let (mut cursor, gap) = Cursor::open(log, arrival.position, &arrival.interest);
+    let mut events: Vec<Event> = gap.map(Event::Gap).into_iter().collect();
+    let budget = Budget { entries: usize::MAX, bytes: MAX_ANSWER };
+    let before = events.len();
+    while events.len() == before && cursor.seq() < head_of_log.seq {
+        let seat = arrival.seat.id();
+        cursor.read(log, &arrival.interest, seat, head_of_log, budget, &mut events);
+    }
+    let position = head_of_log.epoch.id(cursor.seq());
+    if events.is_empty() && !hold.is_zero() {
+        arrival.position = Position::After(position);
+        return None;
+    }
+    let delivered = events.iter().filter(|event| matches!(event, Event::Deliver(_))).count();
+    let body = MountBody::whole(words.render(&events, position));
+    Some((head.clone().map(|()| body), delivered as u64))
+}
+
+/// The transport that the query names, else the first that claims the request.
+fn choose<'a>(config: &'a Config, request: &Parts) -> Result<&'a Arc<dyn Transport>, Refusal> {
+    let Some(name) = query(request, "transport") else {
+        return config.transports.iter().find(|one| one.claims(request)).ok_or_else(nothing_there);
+    };
+    config.transports.iter().find(|transport| transport.name() == name).ok_or_else(|| {
+        let names: Vec<_> = config.transports.iter().map(|transport| transport.name()).collect();
+        let message = format!("transport={name:?} is none of {}", names.join(", "));
+        Refusal::bad_request("bad_transport", message)
+    })
+}
+
+/// A client's messages are published where its filters name one topic and it may publish.
+fn on_message(config: &Config, request: &Parts, filters: &Filters) -> OnMessage {
+    match filters.as_topic() {
+        Some(topic) if config.access.check(request, Action::Publish).is_ok() => {
+            OnMessage::published_to(topic)
+        }
+        _ => OnMessage::refused(),
+    }
+}
+
+fn metrics(context: &Context) -> Result<Response<MountBody>, Refusal> {
+    let shared = &context.shared;
+    let text_of = shared.metrics.text(&shared.config.hub).map_err(|_| {
+        let (status, what) = (StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written");
+        Refusal::new(status, "internal", what)
+    })?;
+    Ok(text("application/openmetrics-text; version=1.0.0; charset=utf-8", text_of))
+}
+
+fn text(media: &'static str, body: impl Into<Bytes>) -> Response<MountBody> {
+    let mut response = Response::new(MountBody::whole(body.into()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn ambiguous() -> Refusal {
+    let message = "the request can be read in two ways: exactly one Host, and Content-Length or \
+        Transfer-Encoding, not both";
+    Refusal::bad_request("ambiguous_request", message)
+        .with(header::CONNECTION, HeaderValue::from_static("close"))
+}
+
+fn not_allowed(allow: &'static str) -> Refusal {
+    let message = format!("this resource knows {allow}");
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+        .with(header::ALLOW, HeaderValue::from_static(allow))
+}
+
+fn nothing_there() -> Refusal {
+    let message = "nothing is there: topics are at /topics/NAME";
+    Refusal::new(StatusCode::NOT_FOUND, "not_found", message)
+}
+
+fn too_big(limit: usize) -> Refusal {
+    let message = format!("the payload is larger than the limit of {limit} bytes");
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_big", message)
+}
+
+fn too_late(config: &Config) -> Refusal {
+    let seconds = config.body_deadline.as_secs();
+    let message = format!("the body was not there within {seconds} s");
+    Refusal::new(StatusCode::REQUEST_TIMEOUT, "too_late", message)
+        .with(header::CONNECTION, HeaderValue::from_static("close"))
+}

@@ -1,0 +1,59 @@
+//! From a listener to a served hub, and to its end.
+
+use std::io;
+use std::sync::Arc;
+
+use tidings_core::Reason;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::worker::{self, Shared};
+
+/// Serves the hub on this listener until `shutdown` is ready; then says goodbye on every transport and
+/// returns, within [`Config::drain`] and four seconds.
+///
+/// Closes the hub: after this it takes no further clients or notifications.
+///
+/// # Errors
+/// Where the listener cannot be shared among the workers, or a worker fails.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let listener = listener.into_std()?;
+    let (stop, is_stopping) = watch::channel(false);
+    let (hub, workers) = (config.hub.clone(), config.workers.get());
+    let connections = config.max_connections.min(Semaphore::MAX_PERMITS);
+    let shared = Shared {
+        config: Arc::new(config),
+        metrics: Metrics::default(),
+        connections: Arc::new(Semaphore::new(connections)),
+        is_stopping,
+    };
+    let mut running = JoinSet::new();
+    for _ in 0..workers {
+        let (listener, shared) = (listener.try_clone()?, shared.clone());
+        running.spawn_blocking(move || worker::run(listener, shared));
+    }
+    drop(listener);
+    let failed = tokio::select! {
+        () = shutdown => None,
+        ended = running.join_next() => ended,
+    };
+    hub.close(Reason::GoingAway);
+    // Fails only where every worker has ended already.
+    let _ = stop.send(true);
+    let mut outcome = failed.map_or(Ok(()), flatten);
+    while let Some(ended) = running.join_next().await {
+        outcome = outcome.and(flatten(ended));
+    }
+    outcome
+}
+
+fn flatten(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<()> {
+    ended.unwrap_or_else(|panic| Err(io::Error::other(panic)))
+}

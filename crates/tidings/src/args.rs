@@ -1,0 +1,211 @@
+//! The command line. Exit codes: 0 all well, 1 the run failed, 2 wrong usage.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use tidings::core::{Id, Position, SlowPolicy};
+use url::Url;
+
+/// One notification stream by every realtime transport, measured side by side.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  tidings compare --quick                  WebSocket, SSE and long-polling side by side
+  tidings serve --demo                     a hub with a tick every second
+  tidings subscribe http://127.0.0.1:8080/topics/ticks --transport sse
+  echo hello | tidings publish http://127.0.0.1:8080/topics/greetings
+
+Exit codes: 0 all well, 1 the run failed, 2 wrong usage.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the hub until Ctrl-C
+    Serve(ServeArgs),
+    /// Measure the transports side by side
+    Compare(CompareArgs),
+    /// Publish standard input as one notification
+    Publish(PublishArgs),
+    /// Print what arrives, one line each
+    Subscribe(SubscribeArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  tidings serve --demo
+  tidings serve --listen 0.0.0.0:9000 --retain 10000
+  curl -d hello http://127.0.0.1:8080/topics/greetings
+  curl -N -H 'Accept: text/event-stream' http://127.0.0.1:8080/topics/greetings")]
+pub(crate) struct ServeArgs {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: String,
+    /// Publish a tick every second to the topic `ticks`, from the first client on
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// Notifications kept for those who come back
+    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = at_least_one())]
+    pub(crate) retain: u64,
+    /// Clients connected at once
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = at_least_one())]
+    pub(crate) clients: u64,
+    /// Seconds between two heartbeats to a quiet client
+    #[arg(long, value_name = "SECONDS", default_value = "25", value_parser = seconds)]
+    pub(crate) heartbeat: Duration,
+    /// What becomes of clients that are too slow
+    #[arg(long, value_name = "POLICY", default_value = "gap")]
+    pub(crate) slow: Slow,
+    /// Threads that serve [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<NonZeroUsize>,
+    /// A web page's origin that may connect by WebSocket, beside the hub's own; repeatable
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    pub(crate) allow_origins: Vec<String>,
+    /// Serve through the stream adapters in place of the lanes, to compare the two
+    #[arg(long)]
+    pub(crate) general_path: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Slow {
+    /// Tell them the gap and go on with the oldest that is left
+    Gap,
+    /// Let them go
+    Disconnect,
+    /// Tell them the gap and go on with the newest
+    KeepLatest,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  tidings compare
+  tidings compare --quick --html report.html
+  tidings compare --clients 10000 --rate 4 --transports websocket,sse --json figures.json
+  tidings compare --url http://127.0.0.1:8080
+
+Every notification goes to every client. Latency counts from the scheduled time of the publish.
+Anything lost, duplicated or reordered makes the exit code 1.")]
+pub(crate) struct CompareArgs {
+    /// A look in under 20 seconds: 200 clients, one round
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Connected clients [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub(crate) clients: Option<usize>,
+    /// Notifications published a second [default: 40]
+    #[arg(long, value_name = "PER-SECOND")]
+    pub(crate) rate: Option<f64>,
+    /// Bytes of each payload [default: 128]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) payload: Option<usize>,
+    /// Interleaved rounds [default: 3]
+    #[arg(long, value_name = "N")]
+    pub(crate) rounds: Option<usize>,
+    /// Seconds of each regime [default: 2.5 steady and burst, 2 saturation]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) seconds: Option<Duration>,
+    /// Transports to compare, in this order [default: all]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub(crate) transports: Vec<String>,
+    /// Measure a hub that is already running; without --pid nothing is known of its CPU and memory
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<Url>,
+    /// The process of the hub at --url, where it is on this machine
+    #[arg(long, value_name = "PID", requires = "url")]
+    pub(crate) pid: Option<u32>,
+    /// Measure the hub's general path: stream adapters in place of lanes
+    #[arg(long, conflicts_with = "url")]
+    pub(crate) general_path: bool,
+    /// Write every raw figure as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write a page with plots
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  echo hello | tidings publish http://127.0.0.1:8080/topics/greetings
+  tidings publish http://127.0.0.1:8080/topics/pictures --binary < cat.png")]
+pub(crate) struct PublishArgs {
+    /// The topic's address, such as http://127.0.0.1:8080/topics/greetings
+    pub(crate) url: Url,
+    /// The payload is binary, not text
+    #[arg(long)]
+    pub(crate) binary: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  tidings subscribe http://127.0.0.1:8080/topics/ticks
+  tidings subscribe 'http://127.0.0.1:8080/topics/orders.>' --transport long-polling --json
+  tidings subscribe http://127.0.0.1:8080/topics/ticks --after earliest
+
+Reconnects by itself, with its position; what can no longer be had is told on standard error.")]
+pub(crate) struct SubscribeArgs {
+    /// The address, such as http://127.0.0.1:8080/topics/orders.*
+    pub(crate) url: Url,
+    /// By which transport
+    #[arg(long, value_name = "NAME", default_value = "websocket")]
+    pub(crate) transport: String,
+    /// Print the envelope with id and topic, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Read from behind this id, or `earliest` [default: from now on]
+    #[arg(long, value_name = "ID", value_parser = position)]
+    pub(crate) after: Option<Position>,
+}
+
+impl From<Slow> for SlowPolicy {
+    fn from(slow: Slow) -> Self {
+        match slow {
+            Slow::Gap => Self::Gap,
+            Slow::Disconnect => Self::Disconnect,
+            Slow::KeepLatest => Self::KeepLatest,
+        }
+    }
+}
+
+fn at_least_one() -> clap::builder::RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(1..=u64::from(u32::MAX))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "give seconds, such as 2.5".to_owned())?;
+    let is_sound = (0.001..=86_400.0).contains(&seconds);
+    is_sound
+        .then(|| Duration::from_secs_f64(seconds))
+        .ok_or_else(|| "give between 0.001 and 86400 seconds".to_owned())
+}
+
+fn position(text: &str) -> Result<Position, String> {
+    match text {
+        "earliest" => Ok(Position::Earliest),
+        id => id.parse::<Id>().map(Position::After).map_err(|error| error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_no_time_or_position_is_told() {
+        assert!(seconds("-1").is_err() && seconds("NaN").is_err() && seconds("soon").is_err());
+        assert_eq!(seconds("2.5"), Ok(Duration::from_millis(2500)));
+        assert!(position("nonsense").unwrap_err().contains("EPOCH-SEQ"));
+    }
+}

@@ -1,0 +1,59 @@
+//! `tidings compare`: the transports side by side.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tidings::hub::{Origins, transports};
+use tidings::transport::client::Client;
+use tidings_compare::{HubUnderTest, Plan, Progress, run};
+
+use crate::args::CompareArgs;
+use crate::serve::shutdown;
+
+pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
+    let (json, html) = (args.json.clone(), args.html.clone());
+    let plan = plan(args)?;
+    if let Err(error) = plan.check() {
+        eprintln!("tidings: {error}");
+        return Ok(ExitCode::from(2));
+    }
+    let clients: Vec<Arc<dyn Client>> = transports(Default::default(), Origins::default())
+        .into_iter()
+        .map(|listed| listed.client)
+        .collect();
+    let progress = Progress::terminal();
+    let report = tokio::select! {
+        report = run(&plan, &clients, &progress) => report?,
+        () = shutdown() => anyhow::bail!("interrupted; nothing was measured to the end"),
+    };
+    println!("{}", report.table());
+    if let Some(path) = json {
+        let text = serde_json::to_string_pretty(&report)?;
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if let Some(path) = html {
+        report.write_html(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn plan(args: CompareArgs) -> anyhow::Result<Plan> {
+    let mut hub = match args.url {
+        Some(url) => HubUnderTest::Url { url, pid: args.pid },
+        None => HubUnderTest::this_program().context("cannot find this program to run the hub")?,
+    };
+    if let (true, HubUnderTest::Child { args, .. }) = (args.general_path, &mut hub) {
+        args.push("--general-path".to_owned());
+    }
+    let mut plan = if args.quick { Plan::quick(hub) } else { Plan::new(hub) };
+    plan.transports = args.transports;
+    plan.clients = args.clients.unwrap_or(plan.clients);
+    plan.rate = args.rate.unwrap_or(plan.rate);
+    plan.payload = args.payload.unwrap_or(plan.payload);
+    plan.rounds = args.rounds.unwrap_or(plan.rounds);
+    if let Some(time) = args.seconds {
+        (plan.steady, plan.burst, plan.saturation) = (time, time, time);
+    }
+    Ok(plan)
+}

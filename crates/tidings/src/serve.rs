@@ -1,0 +1,90 @@
+//! `tidings serve`: the hub until Ctrl-C.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use tidings::core::{
+    Heartbeat, Hub, HubConfig, Limits, Notification, PublishError, Retention, Source, Topic,
+};
+use tidings::hub::{Config, Origins, run, transports};
+use tokio::net::TcpListener;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::args::ServeArgs;
+
+pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let listener = TcpListener::bind(&args.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", args.listen))?;
+    let hub = Hub::new(HubConfig {
+        retention: Retention { entries: args.retain as usize, ..Retention::default() },
+        limits: Limits { total: args.clients as usize, ..Limits::default() },
+        heartbeat: Heartbeat { interval: args.heartbeat, ..Heartbeat::default() },
+        ..HubConfig::default()
+    });
+    let mut config = Config::new(hub.clone());
+    if !args.allow_origins.is_empty() {
+        let listed = transports(hub.heartbeat(), origins(args.allow_origins));
+        config.transports = listed.into_iter().map(|listed| listed.server).collect();
+    }
+    config.slow = args.slow.into();
+    config.general_path = args.general_path;
+    if let Some(workers) = args.workers {
+        config.workers = workers;
+    }
+    if args.demo {
+        tokio::spawn(demo(hub)?);
+    }
+    // One line for people, and for programs that started us with port 0.
+    println!("listening on http://{}", listener.local_addr()?);
+    std::io::stdout().flush()?;
+    run(listener, config, shutdown()).await.context("the hub failed")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The hub's own pages and these.
+fn origins(listed: Vec<String>) -> Origins {
+    Origins::Custom(std::sync::Arc::new(move |_, request| {
+        Origins::Same.allow(request) || Origins::Listed(listed.clone()).allow(request)
+    }))
+}
+
+/// A tick every second, from the first client on.
+fn demo(hub: Hub) -> anyhow::Result<impl Future<Output = ()>> {
+    let topic: Topic = "ticks".parse()?;
+    Ok(Source::default().run(hub, async move |hub: Hub| -> Result<(), PublishError> {
+        let mut second = interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        for number in 1_u64.. {
+            second.tick().await;
+            hub.publish(Notification::text(topic.clone(), format!("tick {number}")))?;
+        }
+        Ok(())
+    }))
+}
+
+/// Ctrl-C, or a service manager's SIGTERM.
+pub(crate) async fn shutdown() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+            return interrupt().await;
+        };
+        tokio::select! {
+            () = interrupt() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    interrupt().await;
+}
+
+async fn interrupt() {
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        tracing::warn!(%error, "Ctrl-C cannot be heard; end the hub by its process id");
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,100 @@
+//! `tidings subscribe`: prints what arrives.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use futures::StreamExt;
+use serde_json::{Value, json};
+use tidings::core::{Gap, Kind};
+use tidings::hub::{Origins, transports};
+use tidings::transport::client::{
+    Arrival, Backoff, Client, Followed, Meter, Received, Target, follow,
+};
+
+use crate::args::SubscribeArgs;
+use crate::serve::shutdown;
+
+pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
+    let client = client(&args.transport)?;
+    let target = Target {
+        url: args.url,
+        position: args.after.unwrap_or_default(),
+        meter: Arc::new(Meter::default()),
+        local: None,
+    };
+    let mut followed = follow(client, target, Backoff::default());
+    let mut interrupted = std::pin::pin!(shutdown());
+    loop {
+        let event = tokio::select! {
+            event = followed.next() => event,
+            () = &mut interrupted => return Ok(ExitCode::SUCCESS),
+        };
+        match event {
+            None => return Ok(ExitCode::FAILURE),
+            Some(Followed::Connected) => tracing::info!("connected"),
+            Some(Followed::Arrived(arrival)) => match print(&arrival, args.json) {
+                // Whoever reads us has gone: `| head`.
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                    return Ok(ExitCode::SUCCESS);
+                }
+                printed => printed.context("cannot write to standard output")?,
+            },
+            Some(Followed::Disconnected { error, retry_in }) => {
+                let why = error.map_or_else(
+                    || "the connection ended".to_owned(),
+                    |error| format!("{:#}", anyhow::Error::new(error)),
+                );
+                match retry_in {
+                    Some(delay) => eprintln!("{why}; again in {:.1} s", delay.as_secs_f64()),
+                    None => eprintln!("{why}"),
+                }
+            }
+        }
+    }
+}
+
+fn client(name: &str) -> anyhow::Result<Arc<dyn Client>> {
+    let listed = transports(Default::default(), Origins::default());
+    let known: Vec<_> = listed.iter().map(|listed| listed.server.name()).collect();
+    let found = listed.iter().find(|listed| listed.server.name() == name);
+    found
+        .map(|listed| listed.client.clone())
+        .with_context(|| format!("there is no transport {name:?}; there are {}", known.join(", ")))
+}
+
+fn print(arrival: &Arrival, as_json: bool) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match arrival {
+        Arrival::Notification(received) if as_json => {
+            writeln!(out, "{}", envelope(received))?;
+        }
+        Arrival::Notification(received) => {
+            out.write_all(&received.payload)?;
+            out.write_all(b"\n")?;
+        }
+        Arrival::Gap(gap) if as_json => writeln!(out, "{}", json!({ "gap": gap }))?,
+        Arrival::Gap(gap) => eprintln!("{}", gap_in_words(gap)),
+        Arrival::Heartbeat(_) => {}
+        Arrival::Goodbye(goodbye) => eprintln!("the hub says goodbye: {}", goodbye.reason),
+    }
+    out.flush()
+}
+
+fn envelope(received: &Received) -> Value {
+    use tidings::transport::base64_of;
+    let mut envelope = json!({ "id": received.id, "topic": received.topic });
+    let (name, data) = match received.kind {
+        Kind::Text => ("data", String::from_utf8_lossy(&received.payload).into_owned()),
+        Kind::Binary => ("data_base64", base64_of(&received.payload)),
+    };
+    envelope[name] = Value::String(data);
+    envelope
+}
+
+fn gap_in_words(gap: &Gap) -> String {
+    let number = gap.missed.map_or("some".to_owned(), |missed| missed.to_string());
+    let Gap { after, resume, .. } = gap;
+    format!("gap: {number} missed after {after}; going on after {resume}")
+}
