@@ -62,4 +62,4 @@ pub use run::run;
 pub use schedule::Regime;
 pub use stats::Spread;
 pub use summary::{Curve, Row, Summary};
-pub use warnings::Warning;
+pub use warnings::{Warning, Worst};

@@ -173,14 +173,18 @@ impl Stage<'_> {
 
         let tally = self.board.tally(index);
         let wall_ns = after.at.duration_since(before.at).as_nanos() as f64;
-        let own_cpu_ns = since(before.own_cpu_ns, after.own_cpu_ns).unwrap_or(0) as f64;
+        let own_cpu_ns = since(before.own_cpu_ns, after.own_cpu_ns).unwrap_or(0);
+        let hub_cpu_ns = since(before.hub_cpu_ns, after.hub_cpu_ns);
+        let others = |hub_ns| after.machine.others_since(&before.machine, hub_ns + own_cpu_ns);
+        let ns = tally.last_ns().saturating_sub(published.start_ns).max(published.schedule_ns);
         Ok(Measured {
             published: published.count,
             deliveries: tally.deliveries(),
-            seconds: tally.last_ns().saturating_sub(published.start_ns) as f64 / 1e9,
-            hub_cpu_ns: since(before.hub_cpu_ns, after.hub_cpu_ns),
-            load_busy: own_cpu_ns / (wall_ns * self.bench.cores.of_load() as f64),
+            seconds: ns as f64 / 1e9,
+            hub_cpu_ns,
+            load_busy: own_cpu_ns as f64 / (wall_ns * self.bench.cores.of_load() as f64),
             stolen: after.machine.stolen_since(&before.machine),
+            others: hub_cpu_ns.map(others),
             received_bytes: after.received - before.received,
             sent_bytes: after.sent - before.sent,
             requests: after.requests - before.requests,

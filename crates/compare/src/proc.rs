@@ -16,6 +16,8 @@ pub(crate) struct Process {
 pub(crate) struct MachineTime {
     total: u64,
     stolen: u64,
+    /// Spent by processes: interrupts are nobody's.
+    spent: u64,
 }
 
 /// Length of one tick of `/proc/*/stat`; Linux tells 100 a second to programs on every architecture.
@@ -62,6 +64,13 @@ impl MachineTime {
         parse_machine(&text).unwrap_or_default()
     }
 
+    /// The part of all CPU time since `earlier` that processes spent beyond those that spent `ours_ns`.
+    pub(crate) fn others_since(&self, earlier: &Self, ours_ns: u64) -> f64 {
+        let total_ns = self.total.saturating_sub(earlier.total) * TICK_NS;
+        let spent_ns = self.spent.saturating_sub(earlier.spent) * TICK_NS;
+        if total_ns == 0 { 0.0 } else { spent_ns.saturating_sub(ours_ns) as f64 / total_ns as f64 }
+    }
+
     /// The part of all CPU time since `earlier` that the hypervisor gave to somebody else.
     pub(crate) fn stolen_since(&self, earlier: &Self) -> f64 {
         let total = self.total.saturating_sub(earlier.total);
@@ -94,7 +103,8 @@ fn parse_machine(text: &str) -> Option<MachineTime> {
     // user nice system idle iowait irq softirq steal; the guest times behind are part of user already.
     let times: Vec<u64> =
         line.split_ascii_whitespace().take(8).map_while(|time| time.parse().ok()).collect();
-    Some(MachineTime { total: times.iter().sum(), stolen: *times.get(7)? })
+    let (spent, stolen) = (times.get(..3)?.iter().sum(), *times.get(7)?);
+    Some(MachineTime { total: times.iter().sum(), stolen, spent })
 }
 
 #[cfg(test)]
@@ -112,14 +122,15 @@ mod tests {
         assert_eq!(parse_schedstat("123456 789 10\n"), Some(123_456));
         assert_eq!(parse_pss("55d0-7ff0 ---p\nRss: 12 kB\nPss:      2048 kB\n"), Some(2_097_152));
         let machine = parse_machine("cpu  10 0 10 60 0 0 0 20 5 5\ncpu0 1 1\n").unwrap();
-        assert_eq!(machine, MachineTime { total: 100, stolen: 20 });
+        assert_eq!(machine, MachineTime { total: 100, stolen: 20, spent: 20 });
         assert_eq!(machine.stolen_since(&MachineTime::default()), 0.2);
+        assert_eq!(machine.others_since(&MachineTime::default(), 15 * TICK_NS), 0.05);
     }
 
     #[test]
     fn no_time_passed_nothing_was_stolen() {
-        let now = MachineTime { total: 5, stolen: 1 };
-        assert_eq!(now.stolen_since(&now), 0.0);
+        let now = MachineTime { total: 5, stolen: 1, spent: 3 };
+        assert_eq!((now.stolen_since(&now), now.others_since(&now, 0)), (0.0, 0.0));
     }
 
     #[cfg(target_os = "linux")]

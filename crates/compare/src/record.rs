@@ -62,7 +62,8 @@ pub struct Measured {
     pub published: u64,
     /// Deliveries, each counted once.
     pub deliveries: u64,
-    /// From the first intended send to the last delivery.
+    /// From the first intended send to the last delivery, and no less than the schedule took: a hub
+    /// that is early is no faster for it.
     pub seconds: f64,
     /// CPU time of the hub.
     pub hub_cpu_ns: Option<u64>,
@@ -70,6 +71,9 @@ pub struct Measured {
     pub load_busy: f64,
     /// CPU time that the hypervisor gave to somebody else, as a part of all cores' time.
     pub stolen: f64,
+    /// CPU time that other processes of this machine spent, as a part of all cores' time; `None` where
+    /// the hub's process is not known, and with it who the others are.
+    pub others: Option<f64>,
     /// Bytes that the clients received, counted at the socket.
     pub received_bytes: u64,
     /// Bytes that the clients sent, counted at the socket.

@@ -65,6 +65,11 @@ impl Schedule {
         self.group * self.groups
     }
 
+    /// How long it takes, the pause behind the last included: at this pace the rate is as intended.
+    pub(crate) fn nanoseconds(&self) -> u64 {
+        (self.groups as f64 * self.period_ns) as u64
+    }
+
     /// The intended instants, in nanoseconds from the start, never decreasing.
     pub(crate) fn instants(self) -> impl Iterator<Item = u64> {
         (0..self.groups).flat_map(move |at| {

@@ -17,29 +17,37 @@ const WIDE: f64 = 0.15;
 /// Publishers later than this, and than a tenth of the latency, blur it.
 const LATE_US: f64 = 1_000.0;
 
+/// Others on this machine may take this part of all cores' time; the kernel's own ticks are as coarse.
+const CROWDED: f64 = 0.10;
+
+/// Where a doubt is worst, and how widespread it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Worst {
+    /// The transport.
+    pub transport: String,
+    /// The regime.
+    pub regime: Regime,
+    /// What was measured there, in the worst round.
+    pub value: f64,
+    /// In how many other regimes, of this transport or others, it is too much as well.
+    pub further: usize,
+}
+
 /// A doubt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Warning {
-    /// The load process had next to nothing left to give.
-    LoadBusy {
-        /// The transport.
-        transport: String,
-        /// The regime.
-        regime: Regime,
-        /// The part of its cores' time that it used, in the worst round.
-        busy: f64,
-    },
-    /// The hypervisor gave CPU time to somebody else.
-    Stolen {
-        /// The transport.
-        transport: String,
-        /// The regime.
-        regime: Regime,
-        /// The part of all CPU time, in the worst round.
-        stolen: f64,
-    },
+    /// The load process had next to nothing left to give: the part of its cores' time it used.
+    LoadBusy(Worst),
+    /// So at saturation, where one side has to be the bottleneck.
+    SaturationLoadBusy(Worst),
+    /// The hypervisor gave CPU time to somebody else: the part of all CPU time.
+    Stolen(Worst),
+    /// Other processes of this machine were at work: the part of all CPU time.
+    Crowded(Worst),
+    /// Sends began late: microseconds that one in a hundred was late by.
+    PublisherLate(Worst),
     /// The rounds do not agree.
     WideSpread {
         /// The transport.
@@ -48,15 +56,6 @@ pub enum Warning {
         figure: String,
         /// The distance of the quartiles as a part of the median.
         relative_iqr: f64,
-    },
-    /// Sends began late, so that part of the latency is the load's own.
-    PublisherLate {
-        /// The transport.
-        transport: String,
-        /// The regime.
-        regime: Regime,
-        /// Microseconds that 1 % of the sends were late by, in the worst round.
-        p99_us: f64,
     },
     /// Some publishes were not delivered to everybody, or more than once, or out of order.
     NotClean {
@@ -93,11 +92,8 @@ impl Warning {
         for transport in &summary.transports {
             let mine = || cells.iter().filter(|cell| cell.transport == *transport);
             doubts.extend(not_clean(transport, mine()));
-            for regime in Regime::ALL {
-                let measured: Vec<&Measured> = mine().map(|cell| cell.regime(regime)).collect();
-                doubts.extend(in_regime(transport, regime, &measured));
-            }
         }
+        doubts.extend(in_regimes(cells, summary));
         for row in summary.rows.iter().filter(|row| row.telling) {
             for (transport, spread) in summary.transports.iter().zip(&row.values) {
                 if let Some(spread) = spread.filter(|spread| spread.relative_iqr > WIDE) {
@@ -128,64 +124,87 @@ fn not_clean<'a>(transport: &str, cells: impl Iterator<Item = &'a Cell>) -> Opti
     })
 }
 
-fn in_regime(transport: &str, regime: Regime, rounds: &[&Measured]) -> Vec<Warning> {
-    let worst = |of: &dyn Fn(&Measured) -> f64| rounds.iter().map(|m| of(m)).fold(0.0, f64::max);
-    let transport = || transport.to_owned();
-    let mut doubts = Vec::new();
-
-    let busy = worst(&|m| m.load_busy);
-    if busy >= BUSY {
-        doubts.push(Warning::LoadBusy { transport: transport(), regime, busy });
-    }
-    let stolen = worst(&|m| m.stolen);
-    if stolen > STOLEN {
-        doubts.push(Warning::Stolen { transport: transport(), regime, stolen });
-    }
-    let p99_us = worst(&|m| match (&m.late, &m.latency) {
+fn in_regimes(cells: &[Cell], summary: &Summary) -> Vec<Warning> {
+    let open = &[Regime::Steady, Regime::Burst][..];
+    let late = |m: &Measured| match (&m.late, &m.latency) {
         (Some(late), Some(latency)) if late.p99 > latency.p99 / 10.0 => late.p99,
         _ => 0.0,
-    });
-    if p99_us > LATE_US {
-        doubts.push(Warning::PublisherLate { transport: transport(), regime, p99_us });
+    };
+    let worst = |regimes: &[Regime], limit: f64, of: &dyn Fn(&Measured) -> f64| {
+        let mut found: Vec<Worst> = Vec::new();
+        for (transport, regime) in
+            summary.transports.iter().flat_map(|t| regimes.iter().map(move |regime| (t, *regime)))
+        {
+            let mine = cells.iter().filter(|cell| cell.transport == *transport);
+            let value = mine.map(|cell| of(cell.regime(regime))).fold(0.0, f64::max);
+            if value > limit {
+                found.push(Worst { transport: transport.clone(), regime, value, further: 0 });
+            }
+        }
+        let further = found.len().saturating_sub(1);
+        let worst = found.into_iter().max_by(|a, b| a.value.total_cmp(&b.value));
+        worst.map(|worst| Worst { further, ..worst })
+    };
+    [
+        worst(open, BUSY, &|m| m.load_busy).map(Warning::LoadBusy),
+        worst(&[Regime::Saturation], BUSY, &|m| m.load_busy).map(Warning::SaturationLoadBusy),
+        worst(&Regime::ALL, STOLEN, &|m| m.stolen).map(Warning::Stolen),
+        worst(&Regime::ALL, CROWDED, &|m| m.others.unwrap_or(0.0)).map(Warning::Crowded),
+        worst(open, LATE_US, &late).map(Warning::PublisherLate),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+impl fmt::Display for Worst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { transport, regime, further, .. } = self;
+        write!(f, "{transport}, {}", regime.name())?;
+        match further {
+            0 => Ok(()),
+            further => write!(f, " (and {further} more)"),
+        }
     }
-    doubts
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let percent = |part: &f64| format!("{:.0} %", part * 100.0);
         match self {
-            Self::LoadBusy { transport, regime: Regime::Saturation, busy } => write!(
+            Self::LoadBusy(worst) => write!(
                 f,
-                "{transport}, saturation: the load side was {} busy, so the hub could do more than \
-                 these deliveries a second; CPU a delivery holds",
-                percent(busy)
+                "{worst}: the load side was {} busy, so latencies are partly the receivers' own: lower \
+                 --rate or --clients",
+                percent(&worst.value)
             ),
-            Self::LoadBusy { transport, regime, busy } => write!(
+            Self::SaturationLoadBusy(worst) => write!(
                 f,
-                "{transport}, {}: the load side was {} busy, so its latencies are partly the \
-                 receivers' own: lower --rate or --clients",
-                regime.name(),
-                percent(busy)
+                "{worst}: the load side was {} busy, so the hub could do more than these deliveries a \
+                 second; CPU a delivery holds",
+                percent(&worst.value)
             ),
-            Self::Stolen { transport, regime, stolen } => write!(
+            Self::Stolen(worst) => write!(
                 f,
-                "{transport}, {}: {:.1} % of the CPU time was taken by others on this machine's host",
-                regime.name(),
-                stolen * 100.0
+                "{worst}: {} of the CPU time was taken by others on this machine's host",
+                percent(&worst.value)
+            ),
+            Self::Crowded(worst) => write!(
+                f,
+                "{worst}: other processes took {} of the CPU time: run it again on a machine at rest",
+                percent(&worst.value)
+            ),
+            Self::PublisherLate(worst) => write!(
+                f,
+                "{worst}: one send in a hundred began {:.1} ms late or more; the latencies count from the \
+                 intended time and include it",
+                worst.value / 1e3
             ),
             Self::WideSpread { transport, figure, relative_iqr } => write!(
                 f,
                 "{transport}, {figure}: the rounds differ by {} of the median: run it again on a \
                  machine at rest, or with more --rounds",
                 percent(relative_iqr)
-            ),
-            Self::PublisherLate { transport, regime, p99_us } => write!(
-                f,
-                "{transport}, {}: one send in a hundred began {:.1} ms late or more; the latencies \
-                 count from the intended time and include it",
-                regime.name(),
-                p99_us / 1e3
             ),
             Self::NotClean { transport, lost, duplicated, reordered, first_ending } => {
                 write!(
@@ -215,5 +234,45 @@ impl fmt::Display for Warning {
                 f.write_str("this is a debug build: every figure is several times too high")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::sample;
+
+    #[test]
+    fn a_calm_run_raises_no_doubts() {
+        let report = sample();
+        assert_eq!(Warning::of(&report.cells, &report.summary), []);
+    }
+
+    #[test]
+    fn a_doubt_is_told_once_where_it_is_worst() {
+        let mut report = sample();
+        report.cells[0].steady.stolen = 0.05;
+        report.cells[4].burst.stolen = 0.31;
+        let doubts = Warning::of(&report.cells, &report.summary);
+        let [doubt] = &doubts[..] else { panic!("{doubts:?}") };
+        let told = "sse, burst (and 1 more): 31 % of the CPU time was taken by others on this \
+                    machine's host";
+        assert_eq!(doubt.to_string(), told);
+    }
+
+    #[test]
+    fn each_limit_raises_its_own_doubt() {
+        let raised = |change: fn(&mut Cell)| {
+            let mut report = sample();
+            change(&mut report.cells[0]);
+            let doubts = Warning::of(&report.cells, &report.summary);
+            assert_eq!(doubts.len(), 1, "{doubts:?}");
+            doubts[0].to_string()
+        };
+        assert!(raised(|c| c.steady.load_busy = 0.9).contains("the load side was 90 % busy"));
+        assert!(raised(|c| c.saturation.load_busy = 1.0).contains("the hub could do more"));
+        assert!(raised(|c| c.burst.others = Some(0.4)).contains("other processes"));
+        let late = |c: &mut Cell| c.steady.late.as_mut().unwrap().p99 = 4_200.0;
+        assert!(raised(late).contains("4.2 ms late"));
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Published {
     pub(crate) count: u64,
     /// The first intended send.
     pub(crate) start_ns: u64,
+    /// How long the schedule took; 0 without one.
+    pub(crate) schedule_ns: u64,
     /// How late the sends began.
     pub(crate) late: Option<Latency>,
 }
@@ -95,7 +97,9 @@ impl Workload {
             running.spawn(lane.on_schedule(due, board.clone(), regime, self.payload));
         }
         pace(schedule, start_ns, queues);
-        self.gather(running, start_ns, schedule.len() as u64).await
+        let late = self.gather(running).await?;
+        let (count, schedule_ns) = (schedule.len() as u64, schedule.nanoseconds());
+        Ok(Published { count, start_ns, schedule_ns, late })
     }
 
     /// Publishes for so long; each lane sends its next one when every client has its last.
@@ -113,17 +117,12 @@ impl Workload {
         for lane in std::mem::take(&mut self.lanes) {
             running.spawn(lane.flat_out(board.clone(), regime, self.payload, end_ns, patience));
         }
-        let mut published = self.gather(running, start_ns, 0).await?;
-        published.count = self.sent().iter().copied().map(u64::from).sum::<u64>() - before;
-        Ok(published)
+        let late = self.gather(running).await?;
+        let count = self.sent().iter().copied().map(u64::from).sum::<u64>() - before;
+        Ok(Published { count, start_ns, schedule_ns: 0, late })
     }
 
-    async fn gather(
-        &mut self,
-        mut running: JoinSet<Sent>,
-        start_ns: u64,
-        count: u64,
-    ) -> Result<Published, ClientError> {
+    async fn gather(&mut self, mut running: JoinSet<Sent>) -> Result<Option<Latency>, ClientError> {
         let mut late = histogram();
         while let Some(ended) = running.join_next().await {
             let (lane, its_late) = match ended {
@@ -134,7 +133,7 @@ impl Workload {
             self.lanes.push(lane);
         }
         self.lanes.sort_unstable_by_key(|lane| lane.index);
-        Ok(Published { count, start_ns, late: Latency::of(&late) })
+        Ok(Latency::of(&late))
     }
 }
 

@@ -113,6 +113,7 @@ pub(crate) mod tests {
             hub_cpu_ns: Some((6_100.0 * factor) as u64 * 100_000),
             load_busy: 0.4,
             stolen: 0.0,
+            others: Some(0.01),
             received_bytes: (13_100_000.0 * factor) as u64,
             sent_bytes: if at == 2 { 21_000_000 } else { 0 },
             requests: if at == 2 { 100_000 } else { 0 },

@@ -2,15 +2,23 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle,
+};
 
 use super::{Report, range};
+
+const LINE: LineStyle = LineStyle::none().fill('─').junction('─');
+const STYLE: TableStyle =
+    TableStyle::new().top_border(LINE).header_separator(LINE).bottom_border(LINE);
 
 /// Figures down, transports across, doubts below.
 pub(super) fn table(report: &Report) -> String {
     let summary = &report.summary;
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(STYLE);
+    // Where it is too wide for the terminal, the spread goes below its median.
+    table.set_content_arrangement(ContentArrangement::Dynamic);
     let bold = |text: &str| Cell::new(text).add_attribute(Attribute::Bold);
     let names = summary.transports.iter().map(|name| right(bold(name)));
     table.set_header([Cell::new("")].into_iter().chain(names));
@@ -18,6 +26,9 @@ pub(super) fn table(report: &Report) -> String {
     let mut group = "";
     for row in &summary.rows {
         if row.group != group {
+            if !group.is_empty() {
+                table.add_row([""]);
+            }
             group = &row.group;
             table.add_row([bold(group)]);
         }
