@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use tidings_core::Position;
 use tidings_transport::client::{Arrival, Arrivals, Client, ClientError, Meter, Target};
+use tokio::task::JoinSet;
 use url::{Host, Url};
 
 use crate::RunError;
@@ -50,14 +51,21 @@ impl Crowd<'_> {
     /// Connects everybody, and hands over each connection as soon as it stands.
     pub(crate) async fn connect(&self, mut joined: impl FnMut(Arrivals)) -> Result<(), RunError> {
         let (transport, clients) = (self.client.transport(), self.clients);
-        let connecting = (0..clients).map(|at| {
-            let connecting = self.client.connect(self.target(at));
-            async move { (at, connecting.await) }
-        });
-        let mut connected = futures::stream::iter(connecting).buffer_unordered(AT_ONCE);
         let all = async {
-            while let Some((at, arrivals)) = connected.next().await {
-                let client = at + 1;
+            // A task each: on one for all of them, the sixty-fourth handshake would wait for its turn in
+            // the budget that the runtime gives to a task.
+            let (mut connecting, mut next) = (JoinSet::new(), 0);
+            loop {
+                while next < clients && connecting.len() < AT_ONCE {
+                    let (client, at) = (self.client.connect(self.target(next)), next + 1);
+                    connecting.spawn(async move { (at, client.await) });
+                    next += 1;
+                }
+                let Some(connected) = connecting.join_next().await else { return Ok(()) };
+                let (client, arrivals) = match connected {
+                    Ok(connected) => connected,
+                    Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+                };
                 joined(arrivals.map_err(|source| RunError::Connect {
                     transport,
                     client,
@@ -65,7 +73,6 @@ impl Crowd<'_> {
                     source,
                 })?);
             }
-            Ok(())
         };
         let seconds = CROWD_PATIENCE.as_secs();
         let late = RunError::ConnectTimeout { transport, clients, seconds };
