@@ -40,9 +40,9 @@ impl Fault {
         "bad_handshake",
         "a WebSocket handshake needs Sec-WebSocket-Key",
     );
-    /// There is one resource only.
+    /// There are topics only.
     pub(crate) const NOT_FOUND: Self =
-        Self::new("404 Not Found", "not_found", "the only resource here is /topics/x");
+        Self::new("404 Not Found", "not_found", "there are only topics here, such as /topics/x");
     /// It is neither a publish nor a subscribe.
     pub(crate) const BAD_METHOD: Self = Self {
         header: "Allow: GET, POST\r\n",

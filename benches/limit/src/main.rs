@@ -31,7 +31,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 use server::Server;
 
-/// The bare epoll loop that tidings is measured against: one topic, `/topics/x`, by WebSocket, SSE and
+/// The bare epoll loop that tidings is measured against: one topic, whatever its name, by WebSocket, SSE and
 /// long-polling, on one thread, until it is killed.
 #[derive(Debug, Parser)]
 #[command(name = "tidings-limit", version)]

@@ -17,9 +17,10 @@ use tidings_transport::mount::WriteDeadline;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::connected::Connected;
 use crate::lane::{Newcomer, Visitor};
 use crate::routes;
-use crate::worker::{Connected, Context};
+use crate::shared::Context;
 
 /// The smallest buffer that hyper takes.
 const MIN_HEAD: usize = 8192;
@@ -52,7 +53,7 @@ async fn serve_general(
     context: &Rc<Context>,
 ) -> hyper::Result<()> {
     let service = service_fn(|request| async {
-        Ok::<_, Infallible>(routes::answer(request, context, None).await)
+        Ok::<_, Infallible>(routes::answer(request, &context.shared, None).await)
     });
     let connection = http(context).serve_connection(TokioIo::new(socket), service).with_upgrades();
     let mut connection = pin!(connection);
@@ -70,12 +71,12 @@ async fn serve_lane(
     connected: Connected,
     context: &Rc<Context>,
 ) -> hyper::Result<()> {
-    let socket = Shared(Rc::new(RefCell::new(socket)));
+    let socket = Borrowed(Rc::new(RefCell::new(socket)));
     let visitor = Cell::new(None::<Visitor>);
     // Boxed, because hyper lets only a connection that can be moved be polled in this way.
     let service = service_fn(|request| {
         Box::pin(async {
-            Ok::<_, Infallible>(routes::answer(request, context, Some(&visitor)).await)
+            Ok::<_, Infallible>(routes::answer(request, &context.shared, Some(&visitor)).await)
         })
     });
     let mut connection = http(context).serve_connection(TokioIo::new(socket.clone()), service);
@@ -111,9 +112,9 @@ async fn serve_lane(
 
 /// A connection that can be looked at while hyper has it. Both are of one thread.
 #[derive(Clone)]
-struct Shared(Rc<RefCell<WriteDeadline<TcpStream>>>);
+struct Borrowed(Rc<RefCell<WriteDeadline<TcpStream>>>);
 
-impl AsyncRead for Shared {
+impl AsyncRead for Borrowed {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut TaskContext<'_>,
@@ -123,7 +124,7 @@ impl AsyncRead for Shared {
     }
 }
 
-impl AsyncWrite for Shared {
+impl AsyncWrite for Borrowed {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut TaskContext<'_>,

@@ -38,6 +38,14 @@ pub(crate) fn finish_upgrade(mut head: BytesMut) -> BytesMut {
     head
 }
 
+/// The part of a head that all answers to equal clients have in common.
+pub(crate) fn open_answer(mut head: BytesMut, is_last: bool) -> Bytes {
+    if is_last {
+        head.put_slice(b"connection: close\r\n");
+    }
+    head.freeze()
+}
+
 /// A whole answer: head, length, date and body.
 pub(crate) fn answer(head: &[u8], body: &[u8]) -> Bytes {
     let mut answer = BytesMut::with_capacity(head.len() + body.len() + 96);

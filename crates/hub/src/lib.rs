@@ -22,12 +22,14 @@
 //! ```
 
 mod config;
+mod connected;
 mod connection;
 mod head;
 mod lane;
 mod metrics;
 mod routes;
 mod run;
+mod shared;
 mod transports;
 mod worker;
 

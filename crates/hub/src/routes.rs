@@ -1,7 +1,6 @@
 //! The resources of the hub, and who answers for them.
 
 use std::cell::Cell;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,13 +15,13 @@ use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, query};
 
 use crate::config::{Action, Config};
 use crate::lane::Visitor;
-use crate::worker::Context;
+use crate::shared::Shared;
 
 /// Answers a request. A client that is to leave hyper for the lane is put into `visitor`, and the answer
 /// is then never given: whoever polls takes the connection over.
 pub(crate) async fn answer(
     request: Request<Incoming>,
-    context: &Rc<Context>,
+    shared: &Shared,
     visitor: Option<&Cell<Option<Visitor>>>,
 ) -> Response<MountBody> {
     let answered = match route(request.uri().path()) {
@@ -30,8 +29,8 @@ pub(crate) async fn answer(
         Route::Topics(name) => {
             let name = name.to_owned();
             match *request.method() {
-                Method::GET => subscribe(request, &name, context, visitor).await,
-                Method::POST => publish(request, &name, context).await,
+                Method::GET => subscribe(request, &name, shared, visitor).await,
+                Method::POST => publish(request, &name, shared).await,
                 _ => Err(not_allowed("GET, POST")),
             }
         }
@@ -41,10 +40,10 @@ pub(crate) async fn answer(
         }
         Route::Front => Ok(text("text/plain; charset=utf-8", FRONT)),
         Route::Health => Ok(text("text/plain; charset=utf-8", "ok\n")),
-        Route::Metrics => metrics(context),
+        Route::Metrics => metrics(shared),
     };
     answered.unwrap_or_else(|refusal| {
-        context.shared.metrics.refused.inc();
+        shared.metrics.refused.inc();
         refusal.into_response().map(MountBody::whole)
     })
 }
@@ -93,9 +92,9 @@ fn is_ambiguous(request: &Request<Incoming>) -> bool {
 async fn publish(
     request: Request<Incoming>,
     topic: &str,
-    context: &Context,
+    shared: &Shared,
 ) -> Result<Response<MountBody>, Refusal> {
-    let config = &context.shared.config;
+    let config = &shared.config;
     let (request, body) = request.into_parts();
     config.access.check(&request, Action::Publish)?;
     let topic: Topic = topic.parse()?;
@@ -118,7 +117,7 @@ async fn publish(
         Refusal::bad_request("bad_payload", format!("{fault}; for binary, {how}"))
     })?;
     let id = config.hub.publish(notification)?;
-    context.shared.metrics.published.inc();
+    shared.metrics.published.inc();
     Ok(text("application/json", format!("{{\"id\":\"{id}\"}}\n")))
 }
 
@@ -130,10 +129,10 @@ fn is_binary(media: &HeaderValue) -> bool {
 async fn subscribe(
     request: Request<Incoming>,
     filters: &str,
-    context: &Context,
+    shared: &Shared,
     visitor: Option<&Cell<Option<Visitor>>>,
 ) -> Result<Response<MountBody>, Refusal> {
-    let config = &context.shared.config;
+    let config = &shared.config;
     let (mut request, _) = request.into_parts();
     config.access.check(&request, Action::Subscribe)?;
     let ask = Ask::read(filters, &request)?;
@@ -145,23 +144,41 @@ async fn subscribe(
     if !config.echo {
         interest = interest.without_own();
     }
-    let mut arrival = Visitor { accepted, seat, interest, position: ask.position, on_message };
+    let mut arrival = Visitor {
+        accepted,
+        seat,
+        interest,
+        position: ask.position,
+        on_message,
+        is_last: is_last(&request),
+    };
     match visitor {
         Some(visitor) => {
             if let Some(answer) = answer_now(config, &mut arrival) {
-                context.shared.metrics.delivered(transport.name()).inc_by(answer.1);
+                shared.metrics.delivered(transport.name()).inc_by(answer.1);
                 return Ok(answer.0);
             }
             visitor.set(Some(arrival));
             std::future::pending().await
         }
         None => {
-            let Visitor { accepted, seat, interest, position, on_message } = arrival;
+            let Visitor { accepted, seat, interest, position, on_message, .. } = arrival;
             let subscription = config.hub.read(seat, interest, position);
             let write_deadline = config.write_deadline;
             let upgrade = request.extensions.remove::<OnUpgrade>();
             Ok(Visit { subscription, on_message, write_deadline }.respond(accepted, upgrade).await)
         }
+    }
+}
+
+/// Whether the client expects the connection to end with the answer (RFC 9112, section 9.3).
+fn is_last(request: &Parts) -> bool {
+    let lines = request.headers.get_all(header::CONNECTION).into_iter();
+    let mut options =
+        lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).map(str::trim);
+    match request.version {
+        http::Version::HTTP_10 => !options.any(|option| option.eq_ignore_ascii_case("keep-alive")),
+        _ => options.any(|option| option.eq_ignore_ascii_case("close")),
     }
 }
 
@@ -211,8 +228,7 @@ fn on_message(config: &Config, request: &Parts, filters: &Filters) -> OnMessage 
     }
 }
 
-fn metrics(context: &Context) -> Result<Response<MountBody>, Refusal> {
-    let shared = &context.shared;
+fn metrics(shared: &Shared) -> Result<Response<MountBody>, Refusal> {
     let text_of = shared.metrics.text(&shared.config.hub).map_err(|_| {
         let (status, what) = (StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written");
         Refusal::new(status, "internal", what)

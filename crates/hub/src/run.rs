@@ -10,12 +10,15 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::worker::{self, Shared};
+use crate::shared::Shared;
+use crate::worker;
 
 /// Serves the hub on this listener until `shutdown` is ready; then says goodbye on every transport and
 /// returns, within [`Config::drain`] and four seconds.
 ///
 /// Closes the hub: after this it takes no further clients or notifications.
+///
+/// Dropping the future before that ends the hub's workers as well, without a goodbye.
 ///
 /// # Errors
 /// Where the listener cannot be shared among the workers, or a worker fails.

@@ -33,7 +33,7 @@ pub fn transports(heartbeat: Heartbeat, origins: Origins) -> Vec<Listed> {
             server: Arc::new(WebSocket::new(websocket)),
             client: Arc::new(WebSocketClient::default()),
         },
-        Listed { server: Arc::new(Sse::default()), client: Arc::new(SseClient::default()) },
+        Listed { server: Arc::new(Sse::default()), client: Arc::new(SseClient) },
         Listed {
             server: Arc::new(LongPolling::default()),
             client: Arc::new(LongPollingClient::default()),

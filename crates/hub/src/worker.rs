@@ -3,41 +3,17 @@
 use std::io;
 use std::net::TcpStream as StdTcpStream;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{LocalSet, spawn_local};
 use tokio_util::task::TaskTracker;
 
-use crate::config::Config;
+use crate::connected::Connected;
 use crate::connection;
 use crate::lane::{Epoll, Lane, Manners};
-use crate::metrics::Metrics;
-
-/// What all workers of a hub share.
-#[derive(Clone)]
-pub(crate) struct Shared {
-    pub(crate) config: Arc<Config>,
-    pub(crate) metrics: Metrics,
-    pub(crate) connections: Arc<Semaphore>,
-    pub(crate) is_stopping: watch::Receiver<bool>,
-}
-
-/// What the connections of one worker share.
-pub(crate) struct Context {
-    pub(crate) shared: Shared,
-    pub(crate) lane: Lane,
-    tasks: TaskTracker,
-}
-
-/// Counts one connection for as long as it lives, wherever it goes.
-pub(crate) struct Connected {
-    metrics: Metrics,
-    _permit: OwnedSemaphorePermit,
-}
+use crate::shared::{Context, Shared};
 
 /// How long connections have to end once the last goodbye is said.
 pub(crate) const GRACE: Duration = Duration::from_secs(4);
@@ -66,7 +42,7 @@ async fn serve(listener: std::net::TcpListener, shared: Shared) -> io::Result<()
         let give_back = Rc::new(move |socket: StdTcpStream, connected| {
             if let Some(context) = context.upgrade() {
                 match TcpStream::from_std(socket) {
-                    Ok(socket) => context.converse(socket, connected),
+                    Ok(socket) => converse(&context, socket, connected),
                     Err(error) => tracing::warn!(%error, "a connection could not be taken back"),
                 }
             }
@@ -80,7 +56,7 @@ async fn serve(listener: std::net::TcpListener, shared: Shared) -> io::Result<()
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((socket, _)) => context.welcome(socket),
+                Ok((socket, _)) => welcome(&context, socket),
                 Err(error) => {
                     tracing::warn!(%error, "no connection could be accepted");
                     tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
@@ -100,26 +76,25 @@ async fn serve(listener: std::net::TcpListener, shared: Shared) -> io::Result<()
     tokio::time::timeout(config.drain + GRACE, ended).await.unwrap_or(Ok(()))
 }
 
-impl Context {
-    fn welcome(self: &Rc<Self>, socket: TcpStream) {
-        let Ok(permit) = self.shared.connections.clone().try_acquire_owned() else {
-            // As a courtesy: whether it goes out or not, the connection is closed.
-            let _ = socket.try_write(HUB_IS_FULL);
-            self.shared.metrics.refused.inc();
-            return;
-        };
-        let connected = Connected::new(self.shared.metrics.clone(), permit);
-        if let Err(error) = prepare(&socket, self.shared.config.write_deadline) {
-            tracing::debug!(%error, "a connection was gone before it was served");
-            return;
-        }
-        self.converse(socket, connected);
+fn welcome(context: &Rc<Context>, socket: TcpStream) {
+    let Shared { config, metrics, connections, .. } = &context.shared;
+    let Ok(permit) = connections.clone().try_acquire_owned() else {
+        // As a courtesy: whether it goes out or not, the connection is closed.
+        let _ = socket.try_write(HUB_IS_FULL);
+        metrics.refused.inc();
+        return;
+    };
+    let connected = Connected::new(metrics.clone(), permit);
+    if let Err(error) = prepare(&socket, config.write_deadline) {
+        tracing::debug!(%error, "a connection was gone before it was served");
+        return;
     }
+    converse(context, socket, connected);
+}
 
-    fn converse(self: &Rc<Self>, socket: TcpStream, connected: Connected) {
-        let serving = connection::serve(socket, connected, self.clone());
-        spawn_local(self.tasks.track_future(serving));
-    }
+fn converse(context: &Rc<Context>, socket: TcpStream, connected: Connected) {
+    let serving = connection::serve(socket, connected, context.clone());
+    spawn_local(context.tasks.track_future(serving));
 }
 
 fn prepare(socket: &TcpStream, patience: Duration) -> io::Result<()> {
@@ -131,17 +106,4 @@ fn prepare(socket: &TcpStream, patience: Duration) -> io::Result<()> {
     #[cfg(not(target_os = "linux"))]
     let _ = patience;
     Ok(())
-}
-
-impl Connected {
-    fn new(metrics: Metrics, permit: OwnedSemaphorePermit) -> Self {
-        metrics.connections.inc();
-        Self { metrics, _permit: permit }
-    }
-}
-
-impl Drop for Connected {
-    fn drop(&mut self) {
-        self.metrics.connections.dec();
-    }
 }

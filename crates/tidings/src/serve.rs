@@ -18,6 +18,7 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind(&args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
+    allow_many_files();
     let hub = Hub::new(HubConfig {
         retention: Retention { entries: args.retain as usize, ..Retention::default() },
         limits: Limits { total: args.clients as usize, ..Limits::default() },
@@ -49,6 +50,20 @@ fn origins(listed: Vec<String>) -> Origins {
     Origins::Custom(std::sync::Arc::new(move |_, request| {
         Origins::Same.allow(request) || Origins::Listed(listed.clone()).allow(request)
     }))
+}
+
+/// Every client is an open file. What a process may have to begin with is often 1,024, for the sake of
+/// programs that use `select`, and what it may raise that to is much more.
+fn allow_many_files() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        let raised = Rlimit { current: limit.maximum, ..limit };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::warn!(%error, limit = ?limit.current, "the limit on open files stays as it is");
+        }
+    }
 }
 
 /// A tick every second, from the first client on.

@@ -9,6 +9,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use tidings::core::{Gap, Kind};
 use tidings::hub::{Origins, transports};
+use tidings::transport::base64_of;
 use tidings::transport::client::{
     Arrival, Backoff, Client, Followed, Meter, Received, Target, follow,
 };
@@ -82,15 +83,13 @@ fn print(arrival: &Arrival, as_json: bool) -> std::io::Result<()> {
     out.flush()
 }
 
+/// As the hub words it: the id and the topic are there on every transport that carries them.
 fn envelope(received: &Received) -> Value {
-    use tidings::transport::base64_of;
-    let mut envelope = json!({ "id": received.id, "topic": received.topic });
     let (name, data) = match received.kind {
         Kind::Text => ("data", String::from_utf8_lossy(&received.payload).into_owned()),
         Kind::Binary => ("data_base64", base64_of(&received.payload)),
     };
-    envelope[name] = Value::String(data);
-    envelope
+    json!({ "id": received.id, "topic": received.topic, name: data })
 }
 
 fn gap_in_words(gap: &Gap) -> String {

@@ -3,7 +3,6 @@
 
 use std::io::Cursor;
 
-use bytes::Bytes;
 use tidings_core::{Kind, Reason};
 use tidings_transport::{Ear, Inbound, Said};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
@@ -178,6 +177,7 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, Reason> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use proptest::prelude::*;
     use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
     use tokio_tungstenite::tungstenite::{Message, WebSocket};

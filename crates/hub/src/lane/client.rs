@@ -9,7 +9,7 @@ use tidings_transport::mount::OnMessage;
 use tidings_transport::{Ear, Shape};
 use tokio_util::time::delay_queue;
 
-use crate::worker::Connected;
+use crate::connected::Connected;
 
 pub(super) struct Client {
     pub(super) socket: TcpStream,
@@ -26,6 +26,9 @@ pub(super) struct Client {
     pub(super) pulse: Pulse,
     pub(super) timer: delay_queue::Key,
     pub(super) on_message: OnMessage,
+    /// Whether the connection ends with the answer.
+    pub(super) is_last: bool,
+    /// Whether it waits among the busy.
     pub(super) is_busy: bool,
     pub(super) connected: Connected,
 }

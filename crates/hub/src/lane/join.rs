@@ -9,8 +9,8 @@ use tidings_transport::{Accepted, Shape};
 
 use super::State;
 use super::client::{Client, Progress, Stage};
+use crate::connected::Connected;
 use crate::head;
-use crate::worker::Connected;
 
 /// A client that has been accepted, with the connection that was taken over from hyper.
 pub(crate) struct Newcomer {
@@ -28,12 +28,14 @@ pub(crate) struct Visitor {
     pub(crate) interest: Interest,
     pub(crate) position: Position,
     pub(crate) on_message: OnMessage,
+    /// Whether the connection ends with the answer, as the client asked or its HTTP/1.0 has it.
+    pub(crate) is_last: bool,
 }
 
 impl State {
     pub(super) fn join(&mut self, newcomer: Newcomer) {
         let Newcomer { socket, connected, early, visitor } = newcomer;
-        let Visitor { accepted, seat, interest, position, on_message } = visitor;
+        let Visitor { accepted, seat, interest, position, on_message, is_last } = visitor;
         let Accepted { head, words, shape } = accepted;
         let (cursor, gap) = Cursor::open(self.hub.log(), position, &interest);
         // Nobody in a lane stands ahead of it: what others are told next, this one is as well.
@@ -50,7 +52,7 @@ impl State {
                 first = head::finish_stream(first);
                 None
             }
-            Shape::Answer { .. } => Some(first.split().freeze()),
+            Shape::Answer { .. } => Some(head::open_answer(first.split(), is_last)),
         };
         if answer_head.is_none() {
             first.extend_from_slice(&words.opening(start));
@@ -83,6 +85,7 @@ impl State {
             pulse: Pulse::default(),
             timer: self.timers.insert(key, patience),
             on_message,
+            is_last,
             is_busy: false,
             connected,
         });

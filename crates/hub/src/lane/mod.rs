@@ -38,8 +38,8 @@ use self::epoll::Ready;
 use self::group::Groups;
 pub(crate) use self::join::{Newcomer, Visitor};
 use self::timing::Drain;
+use crate::connected::Connected;
 use crate::metrics::Metrics;
-use crate::worker::Connected;
 
 /// The lane of this thread, shared by its tasks.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use tidings_transport::{Said, Shape};
 
 use super::State;
 use super::client::{Progress, Stage, Written};
-use crate::worker::Connected;
+use crate::connected::Connected;
 
 /// How many reads or renderings one client has in one turn.
 const PORTIONS: usize = 8;
@@ -106,8 +106,11 @@ impl State {
         self.take_out(key);
     }
 
-    /// Hands the connection of a client that has its answer back, for its next request.
+    /// Hands the connection of a client that has its answer back, for its next request if there may be one.
     pub(super) fn give_back(&mut self, key: usize) {
+        if self.clients[key].is_last {
+            return self.close_our_side(key);
+        }
         if let Some((socket, connected)) = self.take_out(key) {
             (self.give_back)(socket.into(), connected);
         }

@@ -1,0 +1,26 @@
+//! What the parts of a running hub have in common.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::lane::Lane;
+use crate::metrics::Metrics;
+
+/// What all workers of a hub share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) config: Arc<Config>,
+    pub(crate) metrics: Metrics,
+    pub(crate) connections: Arc<Semaphore>,
+    pub(crate) is_stopping: watch::Receiver<bool>,
+}
+
+/// What the connections of one worker share.
+pub(crate) struct Context {
+    pub(crate) shared: Shared,
+    pub(crate) lane: Lane,
+    pub(crate) tasks: TaskTracker,
+}
