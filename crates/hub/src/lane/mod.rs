@@ -80,6 +80,9 @@ struct State {
     drain: Option<Drain>,
 }
 
+/// How often one turn looks at epoll before the rest of the thread has its turn.
+const LOOKS_PER_TURN: usize = 4;
+
 /// How many busy clients one turn serves before others of the thread have theirs.
 const BUSY_PER_TURN: usize = 256;
 
@@ -148,7 +151,10 @@ impl State {
 
     /// Looks at the sockets that epoll names.
     fn sockets(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        while let Poll::Ready(looked) = self.epoll.poll(context, &mut self.found) {
+        for _ in 0..LOOKS_PER_TURN {
+            let Poll::Ready(looked) = self.epoll.poll(context, &mut self.found) else {
+                return Ok(());
+            };
             looked?;
             let mut found = std::mem::take(&mut self.found);
             for Ready { key, is_readable, is_writable } in found.drain(..) {
@@ -161,6 +167,7 @@ impl State {
             }
             self.found = found;
         }
+        context.waker().wake_by_ref();
         Ok(())
     }
 
