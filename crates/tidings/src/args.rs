@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use tidings::core::{Id, Position, SlowPolicy};
+use tidings::core::{Heartbeat, Id, Position, SlowPolicy};
+use tidings::hub::{Origins, transports};
 use url::Url;
 
 /// One notification stream by every realtime transport, measured side by side.
@@ -111,7 +112,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) seconds: Option<Duration>,
     /// Transports to compare, in this order [default: all]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = a_transport())]
     pub(crate) transports: Vec<String>,
     /// Measure a hub that is already running; without --pid nothing is known of its CPU and memory
     #[arg(long, value_name = "URL")]
@@ -153,7 +154,7 @@ pub(crate) struct SubscribeArgs {
     /// The address, such as http://127.0.0.1:8080/topics/orders.*
     pub(crate) url: Url,
     /// By which transport
-    #[arg(long, value_name = "NAME", default_value = "websocket")]
+    #[arg(long, value_name = "NAME", default_value = "websocket", value_parser = a_transport())]
     pub(crate) transport: String,
     /// Print the envelope with id and topic, as JSON
     #[arg(long)]
@@ -171,6 +172,11 @@ impl From<Slow> for SlowPolicy {
             Slow::KeepLatest => Self::KeepLatest,
         }
     }
+}
+
+fn a_transport() -> clap::builder::PossibleValuesParser {
+    let listed = transports(Heartbeat::default(), Origins::default());
+    listed.iter().map(|listed| listed.server.name()).collect::<Vec<_>>().into()
 }
 
 fn at_least_one() -> clap::builder::RangedU64ValueParser<u64> {

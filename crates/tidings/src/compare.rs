@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use tidings::core::Heartbeat;
 use tidings::hub::{Origins, transports};
 use tidings::transport::client::Client;
 use tidings_compare::{HubUnderTest, Plan, Progress, run};
@@ -18,7 +19,7 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
         eprintln!("tidings: {error}");
         return Ok(ExitCode::from(2));
     }
-    let clients: Vec<Arc<dyn Client>> = transports(Default::default(), Origins::default())
+    let clients: Vec<Arc<dyn Client>> = transports(Heartbeat::default(), Origins::default())
         .into_iter()
         .map(|listed| listed.client)
         .collect();

@@ -29,3 +29,8 @@ pub use tidings_sse as sse;
 pub use tidings_transport as transport;
 #[cfg(feature = "websocket")]
 pub use tidings_websocket as websocket;
+
+/// Compiles the README's Rust, so that it cannot drift.
+#[cfg(all(doctest, feature = "hub"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use futures::StreamExt;
 use serde_json::{Value, json};
-use tidings::core::{Gap, Kind};
+use tidings::core::{Gap, Heartbeat, Kind};
 use tidings::hub::{Origins, transports};
 use tidings::transport::base64_of;
 use tidings::transport::client::{
@@ -57,12 +57,9 @@ pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn client(name: &str) -> anyhow::Result<Arc<dyn Client>> {
-    let listed = transports(Default::default(), Origins::default());
-    let known: Vec<_> = listed.iter().map(|listed| listed.server.name()).collect();
-    let found = listed.iter().find(|listed| listed.server.name() == name);
-    found
-        .map(|listed| listed.client.clone())
-        .with_context(|| format!("there is no transport {name:?}; there are {}", known.join(", ")))
+    let mut listed = transports(Heartbeat::default(), Origins::default()).into_iter();
+    let found = listed.find(|listed| listed.server.name() == name);
+    Ok(found.with_context(|| format!("there is no transport {name:?}"))?.client)
 }
 
 fn print(arrival: &Arrival, as_json: bool) -> std::io::Result<()> {

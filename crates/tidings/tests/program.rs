@@ -1,0 +1,140 @@
+//! The program as its user meets it: a child process, its output and its exit code.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+fn tidings(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn output(args: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = tidings(args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// A child that does not outlive the test.
+struct Running {
+    child: Child,
+    lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Running {
+    fn start(args: &[&str]) -> Self {
+        let mut child = tidings(args).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self { child, lines }
+    }
+
+    fn hub(args: &[&str]) -> (Self, String) {
+        let mut hub = Self::start(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
+        let line = hub.line();
+        let url = line.strip_prefix("listening on ").unwrap().to_owned();
+        (hub, url)
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    fn interrupt(mut self) -> Option<i32> {
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn help_shows_examples_and_wrong_usage_exits_with_2() {
+    for command in ["serve", "compare", "publish", "subscribe"] {
+        let (code, help, _) = output(&[command, "--help"]);
+        assert_eq!(code, Some(0));
+        let examples = help.split("Examples:").nth(1).unwrap_or_default();
+        assert!(examples.contains(&format!("tidings {command}")), "{help}");
+    }
+    for wrong in [
+        &["frobnicate"][..],
+        &["serve", "--heartbeat", "soon"],
+        &["compare", "--clients", "0"],
+        &["compare", "--clients", "30000"],
+        &["compare", "--transports", "carrier-pigeon"],
+        &["subscribe", "http://127.0.0.1:1/topics/t", "--after", "nonsense"],
+        &["subscribe", "http://127.0.0.1:1/topics/t", "--transport", "carrier-pigeon"],
+    ] {
+        let (code, _, error) = output(wrong);
+        assert_eq!(code, Some(2), "{wrong:?}: {error}");
+        assert!(!error.is_empty());
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_exits_with_1_and_says_which() {
+    let (_hub, url) = Running::hub(&[]);
+    let address = url.strip_prefix("http://").unwrap();
+    let (code, _, error) = output(&["serve", "--listen", address]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains(address), "{error}");
+}
+
+#[test]
+fn what_is_published_is_printed_by_a_subscriber_of_each_transport() {
+    let (hub, url) = Running::hub(&[]);
+    let topic = format!("{url}/topics/greetings");
+    let publish = |text: &str| {
+        let mut publish = tidings(&["publish", &topic]).stdin(Stdio::piped()).spawn().unwrap();
+        publish.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = publish.wait_with_output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    };
+    let first = publish("one");
+    let second = publish("two");
+    for transport in ["websocket", "sse", "long-polling"] {
+        let args = ["subscribe", &topic, "--transport", transport, "--after", &first, "--json"];
+        let mut subscriber = Running::start(&args);
+        let envelope: serde_json::Value = serde_json::from_str(&subscriber.line()).unwrap();
+        assert_eq!(envelope["data"], "two", "{transport}");
+        assert_eq!(envelope["id"], second, "{transport}");
+        assert_eq!(subscriber.interrupt(), Some(0), "{transport}");
+    }
+    assert_eq!(hub.interrupt(), Some(0));
+}
+
+#[test]
+fn the_demo_ticks_and_ctrl_c_says_goodbye_and_exits_with_0() {
+    let (hub, url) = Running::hub(&["--demo"]);
+    let address = url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = b"GET /topics/ticks HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n";
+    stream.write_all(request).unwrap();
+    let mut reader = BufReader::new(stream);
+    let mut lines = std::iter::from_fn(|| {
+        let mut line = String::new();
+        (reader.read_line(&mut line).unwrap() > 0).then_some(line)
+    });
+    assert!(lines.any(|line| line == "data: tick 1\n"));
+    assert_eq!(hub.interrupt(), Some(0));
+    assert!(lines.any(|line| line == "event: goodbye\n"));
+    assert!(reader.read_to_end(&mut Vec::new()).is_ok(), "the stream has ended");
+}
+
+#[test]
+fn a_publish_that_is_refused_exits_with_1_and_says_why() {
+    let (_hub, url) = Running::hub(&[]);
+    let (code, _, error) = output(&["publish", &format!("{url}/topics/a..b")]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("empty token"), "{error}");
+}
