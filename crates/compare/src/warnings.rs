@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{Cell, Measured};
 use crate::schedule::Regime;
+use crate::stats::Spread;
 use crate::summary::Summary;
 
 /// Above this part of its cores' time, the load process is what is measured.
@@ -46,9 +47,9 @@ pub enum Warning {
     Stolen(Worst),
     /// Other processes of this machine were at work: the part of all CPU time.
     Crowded(Worst),
-    /// Sends began late: microseconds that one in a hundred was late by.
+    /// Sends began late: microseconds that one in ten was late by.
     PublisherLate(Worst),
-    /// The rounds do not agree.
+    /// The rounds do not agree on a figure, this one least of all.
     WideSpread {
         /// The transport.
         transport: String,
@@ -56,6 +57,8 @@ pub enum Warning {
         figure: String,
         /// The distance of the quartiles as a part of the median.
         relative_iqr: f64,
+        /// How many other figures, of this transport or others, spread too wide as well.
+        further: usize,
     },
     /// Some publishes were not delivered to everybody, or more than once, or out of order.
     NotClean {
@@ -94,17 +97,7 @@ impl Warning {
             doubts.extend(not_clean(transport, mine()));
         }
         doubts.extend(in_regimes(cells, summary));
-        for row in summary.rows.iter().filter(|row| row.telling) {
-            for (transport, spread) in summary.transports.iter().zip(&row.values) {
-                if let Some(spread) = spread.filter(|spread| spread.relative_iqr > WIDE) {
-                    doubts.push(Self::WideSpread {
-                        transport: transport.clone(),
-                        figure: format!("{}, {}", row.group.to_lowercase(), row.label),
-                        relative_iqr: spread.relative_iqr,
-                    });
-                }
-            }
-        }
+        doubts.extend(wide_spread(summary));
         doubts
     }
 }
@@ -124,10 +117,27 @@ fn not_clean<'a>(transport: &str, cells: impl Iterator<Item = &'a Cell>) -> Opti
     })
 }
 
+fn wide_spread(summary: &Summary) -> Option<Warning> {
+    let telling = summary.rows.iter().filter(|row| row.telling);
+    let all = telling.flat_map(|row| {
+        let values = summary.transports.iter().zip(&row.values);
+        values.filter_map(move |(transport, spread)| Some((row, transport, (*spread)?)))
+    });
+    let wide: Vec<_> = all.filter(|(_, _, spread)| spread.relative_iqr > WIDE).collect();
+    let iqr = |(_, _, spread): &(_, _, Spread)| spread.relative_iqr;
+    let (row, transport, spread) = wide.iter().max_by(|a, b| iqr(a).total_cmp(&iqr(b)))?;
+    Some(Warning::WideSpread {
+        transport: (*transport).clone(),
+        figure: format!("{}, {}", row.group.to_lowercase(), row.title()),
+        relative_iqr: spread.relative_iqr,
+        further: wide.len() - 1,
+    })
+}
+
 fn in_regimes(cells: &[Cell], summary: &Summary) -> Vec<Warning> {
     let open = &[Regime::Steady, Regime::Burst][..];
     let late = |m: &Measured| match (&m.late, &m.latency) {
-        (Some(late), Some(latency)) if late.p99 > latency.p99 / 10.0 => late.p99,
+        (Some(late), Some(latency)) if late.p90 > latency.p90 / 10.0 => late.p90,
         _ => 0.0,
     };
     let worst = |regimes: &[Regime], limit: f64, of: &dyn Fn(&Measured) -> f64| {
@@ -196,16 +206,22 @@ impl fmt::Display for Warning {
             ),
             Self::PublisherLate(worst) => write!(
                 f,
-                "{worst}: one send in a hundred began {:.1} ms late or more; the latencies count from the \
+                "{worst}: one send in ten began {:.1} ms late or more; the latencies count from the \
                  intended time and include it",
                 worst.value / 1e3
             ),
-            Self::WideSpread { transport, figure, relative_iqr } => write!(
-                f,
-                "{transport}, {figure}: the rounds differ by {} of the median: run it again on a \
-                 machine at rest, or with more --rounds",
-                percent(relative_iqr)
-            ),
+            Self::WideSpread { transport, figure, relative_iqr, further } => {
+                write!(f, "{transport}, {figure}")?;
+                if *further > 0 {
+                    write!(f, " (and {further} more)")?;
+                }
+                write!(
+                    f,
+                    ": the rounds differ by {} of the median: run it again on a machine at rest, or \
+                     with more --rounds",
+                    percent(relative_iqr)
+                )
+            }
             Self::NotClean { transport, lost, duplicated, reordered, first_ending } => {
                 write!(
                     f,
@@ -272,7 +288,7 @@ mod tests {
         assert!(raised(|c| c.steady.load_busy = 0.9).contains("the load side was 90 % busy"));
         assert!(raised(|c| c.saturation.load_busy = 1.0).contains("the hub could do more"));
         assert!(raised(|c| c.burst.others = Some(0.4)).contains("other processes"));
-        let late = |c: &mut Cell| c.steady.late.as_mut().unwrap().p99 = 4_200.0;
+        let late = |c: &mut Cell| c.steady.late.as_mut().unwrap().p90 = 4_200.0;
         assert!(raised(late).contains("4.2 ms late"));
     }
 }
