@@ -20,7 +20,7 @@ const AT_ONCE: usize = 64;
 const CROWD_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a first notification may take.
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
-/// Clients and notifications of the rehearsal.
+/// Notifications of the rehearsal.
 const REHEARSAL: usize = 8;
 
 /// A hub is at rest when it used less than this in one [`LOOK`].
@@ -99,7 +99,7 @@ fn local_address(url: &Url, client: usize) -> Option<IpAddr> {
     (loopback && cfg!(target_os = "linux")).then(|| Ipv4Addr::new(127, 0, 0, last).into())
 }
 
-/// A few clients and notifications before anything is measured. What the hub does for the first time
+/// As many handshakes at once as there will ever be, and a few notifications, before anything is measured. What the hub does for the first time
 /// (pages of code, arenas of the allocator) is then not charged to the first thousand; and where nothing
 /// arrives at all, that is told at once and not after ten seconds of waiting.
 pub(crate) async fn rehearse(
@@ -108,9 +108,9 @@ pub(crate) async fn rehearse(
     workload: &mut Workload,
 ) -> Result<(), RunError> {
     let transport = client.transport();
-    let mut joined = Vec::with_capacity(REHEARSAL);
+    let mut joined = Vec::with_capacity(AT_ONCE);
     let meter = Arc::new(Meter::default());
-    let crowd = Crowd { client, url, meter: &meter, clients: REHEARSAL };
+    let crowd = Crowd { client, url, meter: &meter, clients: AT_ONCE };
     crowd.connect(|arrivals| joined.push(arrivals)).await?;
     let receiving = async {
         for arrivals in &mut joined {
