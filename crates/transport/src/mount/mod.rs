@@ -21,6 +21,7 @@
 mod body;
 mod conversation;
 mod deadline;
+mod farewell;
 mod message;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use tidings_core::{Event, Hub, Interest, SlowPolicy, Subscription};
 
 pub use body::MountBody;
 pub use deadline::WriteDeadline;
+pub use farewell::farewell;
 pub use message::OnMessage;
 
 use crate::{Accepted, Ask, Refusal, Shape, Transport, Words};
