@@ -1,0 +1,63 @@
+//! A chat by WebSocket, both ways: what one says, all others hear. Run it and open http://127.0.0.1:8080 in
+//! two tabs:
+//!
+//! ```sh
+//! cargo run -p tidings-examples --example chat
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Html;
+use axum::routing::get;
+use tidings::core::{Heartbeat, Hub, HubConfig, Reason};
+use tidings::transport::mount::{Mount, OnMessage, farewell};
+use tidings::websocket::{WebSocket, WebSocketConfig};
+use tokio::net::TcpListener;
+
+const PAGE: &str = r#"<!doctype html><title>Chat</title><h1>Tidings, a chat</h1><ul></ul>
+<form><input placeholder="Say something" autofocus required></form>
+<script>
+const show = text => document.querySelector('ul').append(Object.assign(document.createElement('li'), {textContent: text}))
+const [form, input] = document.querySelectorAll('form, input')
+const name = `guest ${Math.floor(Math.random() * 1000)}`
+const socket = new WebSocket(`ws://${location.host}/chat`)
+socket.onmessage = message => show(message.data)
+socket.onclose = close => show(`closed: ${close.code} ${close.reason}`)
+form.onsubmit = () => {
+  socket.send(`${name}: ${input.value}`)
+  show(`I: ${input.value}`)
+  form.reset()
+  return false
+}
+</script>"#;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let heartbeat = Heartbeat { interval: Duration::from_secs(5), strikes: 3 };
+    let hub = Hub::new(HubConfig { heartbeat, ..HubConfig::default() });
+
+    // Nobody types 4 KiB: who sends more is told so, and closed.
+    let config = WebSocketConfig { max_message: 4 << 10, heartbeat, ..WebSocketConfig::default() };
+    let chat = Mount {
+        // A handler of your own, `OnMessage::new(|hub, seat, message| …)`, could check and change it first.
+        on_message: OnMessage::published_to("chat".parse()?),
+        echo: false, // the page shows one's own words by itself
+        ..Mount::new(hub.clone(), Arc::new(WebSocket::new(config)))
+    };
+    let chat = async move |request: Request| chat.respond(request, "chat").await.map(Body::new);
+    let app = Router::new().route("/", get(Html(PAGE))).route("/chat", get(chat));
+
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    tokio::select! {
+        served = axum::serve(listener, app) => served?,
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    farewell(&hub, Reason::GoingAway, Duration::from_secs(5)).await;
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! One stream of notifications by long-polling, which needs nothing but requests and answers. Run it and
+//! open http://127.0.0.1:8080, or do by hand what the page does; the cursor of an answer asks for the next:
+//!
+//! ```sh
+//! cargo run -p tidings-examples --example long_polling
+//! curl 'http://127.0.0.1:8080/ticks'
+//! curl 'http://127.0.0.1:8080/ticks?after=CURSOR'
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Html;
+use axum::routing::get;
+use tidings::core::{Hub, Notification, Reason, Source, Topic};
+use tidings::long_polling::LongPolling;
+use tidings::transport::mount::{Mount, farewell};
+use tokio::net::TcpListener;
+
+const PAGE: &str = r#"<!doctype html><title>Long-polling</title><h1>Tidings by long-polling</h1><ol></ol>
+<script type="module">
+const show = text => document.querySelector('ol').append(Object.assign(document.createElement('li'), {textContent: text}))
+for (let url = '/ticks', strikes = 0; strikes < 3;) try {
+  const answer = await (await fetch(url)).json()
+  for (const notification of answer.notifications) show(notification.data)
+  if (answer.goodbye) { show(`closed: ${answer.goodbye.message}`); break }
+  [url, strikes] = [`/ticks?after=${answer.cursor}`, 0]
+} catch (error) { show(`strike ${++strikes}: ${error.message}`) }
+</script>"#;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    // The hub holds the pool of clients: a seat for each, while its poll is held.
+    let hub = Hub::default();
+    // The source starts with the first client, once, and goes on between polls: the log remembers for those
+    // who are away.
+    tokio::spawn(Source::default().run(hub.clone(), tick));
+
+    // The heartbeat is the answer that ends a poll: where nothing happens, an empty one after 5 s. Three
+    // without an answer are the page's reason to give up; a client that does not come back holds no seat.
+    let transport = LongPolling::new(Duration::from_secs(5), Duration::from_secs(60));
+    let ticks = Mount::new(hub.clone(), Arc::new(transport));
+    let ticks = async move |request: Request| ticks.respond(request, "ticks").await.map(Body::new);
+    let app = Router::new().route("/", get(Html(PAGE))).route("/ticks", get(ticks));
+
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    tokio::select! {
+        served = axum::serve(listener, app) => served?,
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    // Closes all: each poll that is held is answered with a goodbye. Nobody is waited for longer than 5 s.
+    farewell(&hub, Reason::GoingAway, Duration::from_secs(5)).await;
+    Ok(())
+}
+
+/// The work: broadcasts to everyone, every second.
+async fn tick(hub: Hub) -> anyhow::Result<()> {
+    let topic: Topic = "ticks".parse()?;
+    let mut number = 0;
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        number += 1;
+        hub.publish(Notification::text(topic.clone(), format!("tick {number}")))?;
+    }
+}

@@ -1,1 +1,0 @@
-//! Examples of tidings; see the files beside `src`.

@@ -1,0 +1,253 @@
+//! Starts each example as a newcomer does, uses it with clients that are not ours, and ends it by Ctrl-C.
+
+#![cfg(unix)]
+
+use std::env;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
+
+/// How long anything may take before the test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running example, ended when the test is.
+struct Example {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    address: String,
+}
+
+impl Example {
+    fn start(name: &str) -> Self {
+        let tests = env::current_exe().expect("a test has a path");
+        let profile = tests.ancestors().nth(2).expect("a test lies in PROFILE/deps");
+        let program = profile.join("examples").join(name);
+        let mut child = Command::new(&program)
+            .arg("127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{error}: build it, cargo build --example {name}"));
+        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut example = Self { child, stdout, address: String::new() };
+        let mut line = String::new();
+        example.stdout.read_line(&mut line).expect("it says where it listens");
+        line.trim_end()
+            .strip_prefix("listening on http://")
+            .unwrap_or_else(|| panic!("{line:?}"))
+            .clone_into(&mut example.address);
+        example
+    }
+
+    fn connect(&self) -> TcpStream {
+        let socket = TcpStream::connect(&self.address).expect("it accepts");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a valid timeout");
+        socket
+    }
+
+    /// Asks by HTTP/1.0, whose answers end with the connection.
+    fn ask(&self, request: &str, headers: &str, body: &str) -> Answer {
+        let mut socket = self.connect();
+        let (host, length) = (&self.address, body.len());
+        write!(
+            socket,
+            "{request} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        )
+        .expect("it reads");
+        Answer(BufReader::new(socket))
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.ask(&format!("GET {path}"), "", "")
+    }
+
+    fn websocket(&self, path: &str) -> WebSocket<TcpStream> {
+        let url = format!("ws://{}{path}", self.address);
+        client(url, self.connect()).expect("a handshake").0
+    }
+
+    /// Connections are accepted in order, so what was asked before this is being answered after it.
+    fn let_it_read_all(&self) {
+        for _ in 0..10 {
+            self.get("/").rest();
+        }
+    }
+
+    /// What Ctrl-C sends.
+    fn interrupt(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::INT).expect("it runs");
+    }
+
+    /// Waits for the end, which closes its stdout.
+    fn end(mut self) -> ExitStatus {
+        let patience = PATIENCE.try_into().expect("a valid time");
+        let mut closed = [PollFd::new(self.stdout.get_ref(), PollFlags::empty())];
+        assert_eq!(poll(&mut closed, Some(&patience)), Ok(1), "it ends in bounded time");
+        self.child.wait().expect("it is ours to wait for")
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        // Fails only where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An answer as it comes.
+struct Answer(BufReader<TcpStream>);
+
+impl Answer {
+    /// Reads up to a line with these words in it, and returns it.
+    fn line_with(&mut self, words: &str) -> String {
+        let mut lines = self.0.by_ref().lines().map(|line| line.expect("it comes in time"));
+        lines.find(|line| line.contains(words)).expect("it comes before the end")
+    }
+
+    /// Reads the rest.
+    fn rest(mut self) -> String {
+        let mut rest = String::new();
+        self.0.read_to_string(&mut rest).expect("it ends in time");
+        rest
+    }
+}
+
+fn text(socket: &mut WebSocket<TcpStream>) -> String {
+    loop {
+        match socket.read().expect("it comes in time") {
+            Message::Text(text) => return text.to_string(),
+            Message::Ping(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn close_frame(socket: &mut WebSocket<TcpStream>) -> CloseFrame {
+    loop {
+        match socket.read().expect("it comes in time") {
+            Message::Close(frame) => return frame.expect("it says why"),
+            Message::Text(_) | Message::Ping(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn assert_goodbye(frame: &CloseFrame) {
+    assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1001, "the hub is going away"));
+}
+
+/// The cursor of an answer to a poll.
+fn cursor(answer: &str) -> &str {
+    let (_, cursor) = answer.split_once("\"cursor\":\"").expect(answer);
+    cursor.split_once('"').expect(answer).0
+}
+
+#[test]
+fn websocket_ticks_from_the_first_client_on_until_ctrl_c_closes_all() {
+    let example = Example::start("websocket");
+    assert!(example.get("/").rest().contains("new WebSocket("));
+    let mut one = example.websocket("/ticks");
+    let mut other = example.websocket("/ticks");
+    assert!(text(&mut one).starts_with("tick 1, "));
+    assert!(text(&mut other).starts_with("tick "));
+    example.interrupt();
+    assert_goodbye(&close_frame(&mut one));
+    assert_goodbye(&close_frame(&mut other));
+    assert!(example.end().success());
+}
+
+#[test]
+fn sse_ticks_from_the_first_client_on_until_ctrl_c_closes_all() {
+    let example = Example::start("sse");
+    assert!(example.get("/").rest().contains("new EventSource("));
+    let mut one = example.get("/ticks");
+    one.line_with("content-type: text/event-stream");
+    one.line_with("data: tick 1");
+    let mut other = example.ask("GET /ticks", "Last-Event-ID: earliest\r\n", "");
+    other.line_with("data: tick 1");
+    example.interrupt();
+    for stream in [one, other] {
+        let rest = stream.rest();
+        assert!(rest.contains("event: goodbye\ndata: ") && rest.contains("going_away"), "{rest}");
+    }
+    assert!(example.end().success());
+}
+
+#[test]
+fn long_polling_ticks_from_cursor_to_cursor_until_ctrl_c_answers_all() {
+    // Between two ticks there is a second to end it while a poll is held. Where a machine is too slow for
+    // that, the poll has its tick and no goodbye, and the next attempt will do.
+    let mut attempts = (0..5).map(|_| poll_until_ctrl_c());
+    let answer = attempts.find(|answer| !answer.contains("tick 2"));
+    let answer = answer.expect("one of five is quick enough");
+    assert!(answer.contains("\"goodbye\":") && answer.contains("going_away"), "{answer}");
+}
+
+/// The last answer.
+fn poll_until_ctrl_c() -> String {
+    let example = Example::start("long_polling");
+    assert!(example.get("/").rest().contains("await fetch("));
+    let first = example.get("/ticks").rest();
+    assert!(first.ends_with("\"notifications\":[]}"), "it is answered at once: {first}");
+    let second = example.get(&format!("/ticks?after={}", cursor(&first))).rest();
+    assert!(second.contains("\"data\":\"tick 1\""), "{second}");
+    let held = example.get(&format!("/ticks?after={}", cursor(&second)));
+    example.let_it_read_all();
+    example.interrupt();
+    let last = held.rest();
+    assert!(example.end().success());
+    last
+}
+
+#[test]
+fn in_the_chat_each_hears_the_others_and_not_itself() {
+    let example = Example::start("chat");
+    assert!(example.get("/").rest().contains("<input"));
+    let mut one = example.websocket("/chat");
+    let mut other = example.websocket("/chat");
+    one.send("hello".into()).expect("it reads");
+    assert_eq!(text(&mut other), "hello");
+    other.send("good morning".into()).expect("it reads");
+    assert_eq!(text(&mut one), "good morning", "and not its own hello");
+    example.interrupt();
+    assert_goodbye(&close_frame(&mut one));
+    assert_goodbye(&close_frame(&mut other));
+    assert!(example.end().success());
+}
+
+#[test]
+fn one_axum_router_serves_every_transport_beside_its_own_routes() {
+    let example = Example::start("embed_axum");
+    assert!(example.get("/").rest().contains("/topics/orders.*"));
+    let url = "/topics/orders.*";
+    let mut websocket = example.websocket(url);
+    let accept = "Accept: text/event-stream\r\n";
+    let mut events = example.ask(&format!("GET {url}"), accept, "");
+    events.line_with("retry: ");
+    let poll = example.get(url).rest();
+    let poll = example.get(&format!("{url}?after={}", cursor(&poll)));
+
+    let ordered = example.ask("POST /orders", "", "teapot").rest();
+    assert!(ordered.contains("\r\n\r\norder "), "{ordered}");
+    assert_eq!(text(&mut websocket), "teapot");
+    events.line_with("data: teapot");
+    let poll = poll.rest();
+    assert!(poll.contains("\"topic\":\"orders.new\",\"data\":\"teapot\""), "{poll}");
+    let refused = example.get("/topics/orders..new").rest();
+    assert!(refused.contains(" 400 ") && refused.contains("bad_topic"), "{refused}");
+
+    let poll = example.get(&format!("{url}?after={}", cursor(&poll)));
+    example.let_it_read_all();
+    example.interrupt();
+    assert_goodbye(&close_frame(&mut websocket));
+    for rest in [events.rest(), poll.rest()] {
+        assert!(rest.contains("goodbye") && rest.contains("going_away"), "{rest}");
+    }
+    assert!(example.end().success());
+}

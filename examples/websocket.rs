@@ -1,0 +1,71 @@
+//! One stream of notifications by WebSocket. Run it and open http://127.0.0.1:8080 in a few tabs, or follow
+//! it with the program tidings:
+//!
+//! ```sh
+//! cargo run -p tidings-examples --example websocket
+//! cargo run -- subscribe http://127.0.0.1:8080/ticks --transport websocket
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Html;
+use axum::routing::get;
+use tidings::core::{Heartbeat, Hub, HubConfig, Notification, Reason, Source, Topic};
+use tidings::transport::mount::{Mount, farewell};
+use tidings::websocket::{Origins, WebSocket, WebSocketConfig};
+use tokio::net::TcpListener;
+
+const PAGE: &str = r#"<!doctype html><title>WebSocket</title><h1>Tidings by WebSocket</h1><ol></ol>
+<script>
+const show = text => document.querySelector('ol').append(Object.assign(document.createElement('li'), {textContent: text}))
+const socket = new WebSocket(`ws://${location.host}/ticks`)
+socket.onmessage = message => show(message.data)
+socket.onclose = close => show(`closed: ${close.code} ${close.reason}`)
+</script>"#;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    // Who is quiet for 5 s is pinged; who leaves three pings unanswered is let go.
+    let heartbeat = Heartbeat { interval: Duration::from_secs(5), strikes: 3 };
+    // The hub holds the pool of clients: a seat for each, given back when the client goes.
+    let hub = Hub::new(HubConfig { heartbeat, ..HubConfig::default() });
+    // The source starts with the first client, once, however many come at the same moment.
+    tokio::spawn(Source::default().run(hub.clone(), tick));
+
+    let config = WebSocketConfig {
+        max_message: 64 << 10,
+        origins: Origins::Same, // pages of other sites may not connect
+        heartbeat,
+        ..WebSocketConfig::default()
+    };
+    let ticks = Mount::new(hub.clone(), Arc::new(WebSocket::new(config)));
+    let ticks = async move |request: Request| ticks.respond(request, "ticks").await.map(Body::new);
+    let app = Router::new().route("/", get(Html(PAGE))).route("/ticks", get(ticks));
+
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    tokio::select! {
+        served = axum::serve(listener, app) => served?,
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    // Closes all: each client gets a close frame that says why. Nobody is waited for longer than 5 s.
+    farewell(&hub, Reason::GoingAway, Duration::from_secs(5)).await;
+    Ok(())
+}
+
+/// The work: broadcasts to everyone, every second.
+async fn tick(hub: Hub) -> anyhow::Result<()> {
+    let topic: Topic = "ticks".parse()?;
+    let mut number = 0;
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        number += 1;
+        let text = format!("tick {number}, clients here: {}", hub.pool().len());
+        hub.publish(Notification::text(topic.clone(), text))?;
+    }
+}
