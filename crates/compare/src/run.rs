@@ -79,8 +79,9 @@ fn circumstances(plan: &Plan, cores: &Cores) -> Vec<Warning> {
     }
     match plan.hub {
         HubUnderTest::Url { pid: None, .. } => doubts.push(Warning::HubUnknown),
+        HubUnderTest::Url { pid: Some(_), .. } => doubts.push(Warning::HubNotFresh),
         HubUnderTest::Child { .. } if cores.hub.is_none() => doubts.push(Warning::SharedCores),
-        HubUnderTest::Url { .. } | HubUnderTest::Child { .. } => {}
+        HubUnderTest::Child { .. } => {}
     }
     if plan.rounds == 1 {
         doubts.push(Warning::OneRound);

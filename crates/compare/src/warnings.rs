@@ -77,6 +77,8 @@ pub enum Warning {
     OneRound,
     /// CPU and memory of the hub are not known.
     HubUnknown,
+    /// The hub has served others before, and uses their memory again.
+    HubNotFresh,
     /// Hub and load take turns on the same cores.
     SharedCores,
     /// Reading the clock is slow here.
@@ -238,6 +240,10 @@ impl fmt::Display for Warning {
             Self::HubUnknown => f.write_str(
                 "the hub's process is not known, so there are no figures of its CPU and memory: \
                  name it with --pid, or let the comparison start its own",
+            ),
+            Self::HubNotFresh => f.write_str(
+                "the same hub served every round: it uses the memory of earlier clients again, so \
+                 memory a client reads too low",
             ),
             Self::SharedCores => f.write_str(
                 "hub and load shared the same cores: CPU a delivery holds, latency and throughput \
