@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::connected::Connected;
+use crate::counted::Counted;
 use crate::lane::{Newcomer, Visitor};
 use crate::routes;
 use crate::shared::Context;
@@ -29,6 +30,7 @@ const MIN_HEAD: usize = 8192;
 pub(crate) async fn serve(socket: TcpStream, connected: Connected, context: Rc<Context>) {
     let socket = WriteDeadline::new(socket, context.shared.config.write_deadline);
     let ended = if context.shared.config.general_path {
+        let socket = Counted::new(socket, connected, context.tasks.token());
         serve_general(socket, &context).await
     } else {
         serve_lane(socket, connected, &context).await
@@ -49,7 +51,7 @@ fn http(context: &Context) -> http1::Builder {
 
 /// Everything through hyper, as in anybody's server.
 async fn serve_general(
-    socket: WriteDeadline<TcpStream>,
+    socket: Counted<WriteDeadline<TcpStream>>,
     context: &Rc<Context>,
 ) -> hyper::Result<()> {
     let service = service_fn(|request| async {

@@ -24,6 +24,7 @@
 mod config;
 mod connected;
 mod connection;
+mod counted;
 mod head;
 mod lane;
 mod metrics;
