@@ -34,6 +34,14 @@ pub struct Gap {
     pub reason: GapReason,
 }
 
+impl Gap {
+    /// This gap and a later one behind it, told as one.
+    pub fn joined(self, later: Self) -> Self {
+        let missed = self.missed.zip(later.missed).map(|(one, other)| one + other);
+        Self { resume: later.resume, missed, ..self }
+    }
+}
+
 /// Why there is a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

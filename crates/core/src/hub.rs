@@ -100,7 +100,8 @@ impl Hub {
         if let Some(reason) = self.0.pool.closed() {
             return Err(PublishError::Closed(reason));
         }
-        Ok(self.0.log.append(notification))
+        // A close that came in between has sealed the log: what it did not take nobody will read.
+        self.0.log.append(notification).ok_or(PublishError::Closed(Reason::GoingAway))
     }
 
     /// Takes a seat for a client of this transport, which a later [`read`](Self::read) uses.
@@ -139,6 +140,7 @@ impl Hub {
     /// Says goodbye to every subscriber, once it has been told what it had coming, and takes no further
     /// clients or notifications.
     pub fn close(&self, reason: Reason) {
+        self.0.log.seal();
         self.0.pool.close(reason);
     }
 

@@ -23,7 +23,7 @@ pub struct Retention {
 /// use tidings_core::{Bell, Epoch, Log, Notification, Retention};
 ///
 /// let log = Log::new(Epoch::random(), Retention::default(), Bell::default());
-/// let id = log.append(Notification::text("t".parse()?, "first"));
+/// let id = log.append(Notification::text("t".parse()?, "first")).expect("it is not sealed");
 /// assert_eq!(id.seq, 1);
 /// assert_eq!(log.head(), id);
 /// # Ok::<(), tidings_core::ParseTopicError>(())
@@ -43,6 +43,8 @@ struct Ring {
     first: u64,
     entries: VecDeque<Arc<Entry>>,
     bytes: usize,
+    /// Nothing more is added.
+    is_sealed: bool,
 }
 
 /// The position asked for lies before the oldest retained entry.
@@ -65,21 +67,31 @@ impl Default for Retention {
 impl Log {
     /// An empty log that rings the bell whenever it grows.
     pub fn new(epoch: Epoch, retention: Retention, bell: Bell) -> Self {
-        let ring = Ring { first: 1, entries: VecDeque::new(), bytes: 0 };
+        let ring = Ring { first: 1, entries: VecDeque::new(), bytes: 0, is_sealed: false };
         Self { epoch, retention, bell, ring: RwLock::new(ring) }
     }
 
-    /// Adds a notification, evicts what the retention no longer holds, and wakes the readers.
-    pub fn append(&self, notification: Notification) -> Id {
+    /// Adds a notification, evicts what the retention no longer holds, and wakes the readers. `None` where
+    /// the log is sealed.
+    pub fn append(&self, notification: Notification) -> Option<Id> {
         let id = {
             let mut ring = self.write();
+            if ring.is_sealed {
+                return None;
+            }
             let id = self.epoch.id(ring.next());
             ring.push(Arc::new(Entry::new(id, notification)));
             ring.evict(&self.retention);
             id
         };
         self.bell.ring();
-        id
+        Some(id)
+    }
+
+    /// Takes no more notifications: whoever reads up to the head from now on has read everything there
+    /// will ever be.
+    pub fn seal(&self) {
+        self.write().is_sealed = true;
     }
 
     /// The history that this log counts.

@@ -80,12 +80,14 @@ impl Subscription {
 
     /// The position up to which everything has been handed out.
     pub fn position(&self) -> Id {
+        let epoch = self.hub.epoch();
         let first_ready = self.ready.iter().find_map(|event| match event {
-            Event::Deliver(entry) => Some(entry.id().seq - 1),
-            Event::Gap(gap) => Some(gap.after.seq),
+            Event::Deliver(entry) => Some(epoch.id(entry.id().seq - 1)),
+            // Until the gap is told the reader stands before it, be it in another history.
+            Event::Gap(gap) => Some(gap.after),
             Event::Heartbeat(_) | Event::Goodbye(_) => None,
         });
-        self.hub.epoch().id(first_ready.unwrap_or(self.cursor.seq()))
+        first_ready.unwrap_or(epoch.id(self.cursor.seq()))
     }
 
     /// The payload bytes of the notification that [`try_next`](Self::try_next) would return; `None` where
@@ -131,7 +133,7 @@ impl Subscription {
                 &mut events,
             );
         }
-        // The hub was closed before the head was read, so nothing can follow what was found.
+        // The log was sealed before the pool was closed, so nothing can follow what was found.
         if events.is_empty()
             && let Some(reason) = closed
         {

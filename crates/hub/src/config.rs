@@ -30,6 +30,9 @@ pub struct Config {
     pub transports: Vec<Arc<dyn Transport>>,
     /// Who may do what. Default: everyone everything.
     pub access: Access,
+    /// From which web pages a notification may be published. Default: those of the same host. For
+    /// WebSockets their own transport has the same policy.
+    pub origins: Origins,
     /// What becomes of clients that are too slow. Default: they are told the gap.
     pub slow: SlowPolicy,
     /// Whether WebSocket clients get back what they sent themselves. Default true.
@@ -80,6 +83,7 @@ impl Config {
             hub,
             transports: listed.into_iter().map(|listed| listed.server).collect(),
             access: Access::default(),
+            origins: Origins::default(),
             slow: SlowPolicy::default(),
             echo: true,
             write_deadline: Duration::from_secs(30),

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::json;
-use tidings_core::{Event, Id};
+use tidings_core::{Event, Gap, Id};
 use tidings_transport::{ENVELOPE, Words};
 
 /// `{"cursor":…,"notifications":[…],"gap":{…}?,"goodbye":{…}?}`.
@@ -14,6 +14,7 @@ impl Words for Answer {
         let mut body =
             BytesMut::from(format!("{{\"cursor\":\"{position}\",\"notifications\":[").as_bytes());
         let mut is_first = true;
+        let mut gap = None;
         let mut members = String::new();
         for event in events {
             match event {
@@ -23,7 +24,8 @@ impl Words for Answer {
                     }
                     body.put_slice(&entry.encoded(&ENVELOPE));
                 }
-                Event::Gap(gap) => members.push_str(&format!(",\"gap\":{}", json!(gap))),
+                // The log may have moved on once more while the answer was put together.
+                Event::Gap(next) => gap = Some(gap.map_or(*next, |gap: Gap| gap.joined(*next))),
                 // The empty answer at the end of the hold time is the heartbeat.
                 Event::Heartbeat(_) => {}
                 Event::Goodbye(reason) => {
@@ -31,6 +33,9 @@ impl Words for Answer {
                     members.push_str(&format!(",\"goodbye\":{goodbye}"));
                 }
             }
+        }
+        if let Some(gap) = gap {
+            members.push_str(&format!(",\"gap\":{}", json!(gap)));
         }
         body.put_u8(b']');
         body.put_slice(members.as_bytes());
@@ -44,7 +49,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use tidings_core::{Entry, Epoch, Gap, GapReason, Notification, Reason};
+    use tidings_core::{Entry, Epoch, GapReason, Notification, Reason};
 
     #[test]
     fn an_answer_is_json_whatever_it_holds() {

@@ -56,7 +56,7 @@ pub(crate) struct ServeArgs {
     /// Clients connected at once
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = at_least_one())]
     pub(crate) clients: u64,
-    /// Seconds between two heartbeats to a quiet client
+    /// Seconds between two heartbeats to each client
     #[arg(long, value_name = "SECONDS", default_value = "25", value_parser = seconds)]
     pub(crate) heartbeat: Duration,
     /// What becomes of clients that are too slow
@@ -65,7 +65,7 @@ pub(crate) struct ServeArgs {
     /// Threads that serve [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<NonZeroUsize>,
-    /// A web page's origin that may connect by WebSocket, beside the hub's own; repeatable
+    /// A web page's origin that may connect by WebSocket and publish, beside the hub's own; repeatable
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub(crate) allow_origins: Vec<String>,
     /// Serve through the stream adapters in place of the lanes, to compare the two

@@ -27,9 +27,12 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     });
     let mut config = Config::new(hub.clone());
     if !args.allow_origins.is_empty() {
-        let listed = transports(hub.heartbeat(), origins(args.allow_origins));
+        config.origins = origins(args.allow_origins);
+        let listed = transports(hub.heartbeat(), config.origins.clone());
         config.transports = listed.into_iter().map(|listed| listed.server).collect();
     }
+    // Publishers and health checks have connections as well.
+    config.max_connections = config.max_connections.max(args.clients as usize + 1024);
     config.slow = args.slow.into();
     config.general_path = args.general_path;
     if let Some(workers) = args.workers {

@@ -1,5 +1,7 @@
 //! From a request to what it asks for: filters and position, in the same words on every transport.
 
+use std::borrow::Cow;
+
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 use tidings_core::{Filters, Position};
@@ -32,11 +34,18 @@ impl Ask {
     /// # Errors
     /// `400` where filters or position are malformed.
     pub fn read(filters: &str, request: &Parts) -> Result<Self, Refusal> {
-        let filters = percent_decode_str(filters).decode_utf8().map_err(|_| {
-            Refusal::bad_request("bad_topic", "the topic is not UTF-8 once percent-decoded")
-        })?;
-        Ok(Self { filters: filters.parse()?, position: position(request)? })
+        Ok(Self { filters: path_segment(filters)?.parse()?, position: position(request)? })
     }
+}
+
+/// The part of a path that names a topic or filters, percent-decoded.
+///
+/// # Errors
+/// `400` where that is no UTF-8.
+pub fn path_segment(encoded: &str) -> Result<Cow<'_, str>, Refusal> {
+    percent_decode_str(encoded).decode_utf8().map_err(|_| {
+        Refusal::bad_request("bad_topic", "the topic is not UTF-8 once percent-decoded")
+    })
 }
 
 fn position(request: &Parts) -> Result<Position, Refusal> {

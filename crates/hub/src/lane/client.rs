@@ -28,6 +28,8 @@ pub(super) struct Client {
     pub(super) on_message: OnMessage,
     /// Whether the connection ends with the answer.
     pub(super) is_last: bool,
+    /// Whether its socket is full, and the write deadline runs.
+    pub(super) is_waiting: bool,
     /// Whether it waits among the busy.
     pub(super) is_busy: bool,
     pub(super) connected: Connected,

@@ -55,7 +55,8 @@ impl State {
             Shape::Answer { .. } => Some(head::open_answer(first.split(), is_last)),
         };
         if answer_head.is_none() {
-            first.extend_from_slice(&words.opening(start));
+            // Until the gap is told the client stands before it.
+            first.extend_from_slice(&words.opening(gap.map_or(start, |gap| gap.after)));
         }
         let delivered = || self.metrics.delivered(seat.transport());
         let index = self.groups.find_or_make(&words, interest, answer_head, delivered);
@@ -86,6 +87,7 @@ impl State {
             timer: self.timers.insert(key, patience),
             on_message,
             is_last,
+            is_waiting: false,
             is_busy: false,
             connected,
         });
@@ -93,8 +95,8 @@ impl State {
             tracing::warn!(%error, "a client could not be watched, and is let go");
             return self.remove(key);
         }
-        self.write(key);
         self.hear_early(key, &early);
+        self.write(key);
         if let Some(reason) = self.drain.as_ref().map(|drain| drain.reason) {
             self.goodbye(key, reason);
         }

@@ -31,13 +31,15 @@ pub(super) struct Drain {
 impl State {
     /// Its socket is full: from now on the write deadline runs.
     pub(super) fn await_room(&mut self, key: usize) {
-        self.timers.reset(&self.clients[key].timer, self.manners.write_deadline);
+        let client = &mut self.clients[key];
+        client.is_waiting = true;
+        self.timers.reset(&client.timer, self.manners.write_deadline);
     }
 
     /// Its socket has taken everything.
     pub(super) fn room(&mut self, key: usize) {
-        let client = &self.clients[key];
-        if !matches!(client.shape, Shape::Answer { .. }) {
+        let client = &mut self.clients[key];
+        if std::mem::take(&mut client.is_waiting) && !matches!(client.shape, Shape::Answer { .. }) {
             self.timers.reset(&client.timer, self.hub.heartbeat().interval);
         }
     }

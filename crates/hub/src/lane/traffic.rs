@@ -2,12 +2,10 @@
 
 use std::net::Shutdown;
 
-use mio::net::TcpStream;
 use tidings_transport::{Said, Shape};
 
 use super::State;
-use super::client::{Progress, Stage, Written};
-use crate::connected::Connected;
+use super::client::{Client, Progress, Stage, Written};
 
 /// How many reads or renderings one client has in one turn.
 const PORTIONS: usize = 8;
@@ -69,8 +67,11 @@ impl State {
             if !client.rest.is_empty() {
                 match client.send_rest() {
                     Written::All => self.room(key),
-                    // Every bit of progress earns the client the whole deadline anew.
-                    Written::Some(sent) if sent > 0 => return self.await_room(key),
+                    // The deadline begins with the first byte that waits, and every bit of progress
+                    // earns the client the whole of it anew.
+                    Written::Some(sent) if sent > 0 || !client.is_waiting => {
+                        return self.await_room(key);
+                    }
                     Written::Some(_) => return,
                     Written::Broken => return self.remove(key),
                 }
@@ -111,18 +112,18 @@ impl State {
         if self.clients[key].is_last {
             return self.close_our_side(key);
         }
-        if let Some((socket, connected)) = self.take_out(key) {
-            (self.give_back)(socket.into(), connected);
+        if let Some(client) = self.take_out(key) {
+            (self.give_back)(client.socket.into(), client.connected);
         }
     }
 
-    fn take_out(&mut self, key: usize) -> Option<(TcpStream, Connected)> {
+    fn take_out(&mut self, key: usize) -> Option<Client> {
         let mut client = self.clients.try_remove(key)?;
         self.epoll.forget(&mut client.socket);
         self.timers.try_remove(&client.timer);
         if let Some(moved) = self.groups.leave(client.group, client.place) {
             self.clients[moved].place = client.place;
         }
-        Some((client.socket, client.connected))
+        Some(client)
     }
 }
