@@ -1,0 +1,15 @@
+//! The conformance suite: every scenario for every transport in the hub's list, by both movers of bytes,
+//! over real sockets. A further transport is one line in that list and none here.
+
+mod support;
+
+mod conformance {
+    mod delivery;
+    mod gaps;
+    mod heartbeats;
+    mod limits;
+    mod payloads;
+    mod pipelined;
+    mod shutdown;
+    mod slow;
+}

@@ -1,0 +1,151 @@
+//! Order, cuts, resumes, and who is told what.
+
+use std::collections::BTreeMap;
+
+use tidings_core::{Kind, Position};
+
+use crate::support::{all_listed, every};
+
+#[test]
+fn what_several_publish_arrives_in_order_without_gap_or_duplicate() {
+    every(async |case| {
+        let hub = case.hub().await;
+        let mut follower = hub.follow(&case.listed, ">", Position::Live).await;
+        let publish = async |name: &str| {
+            let mut publisher = hub.publisher(name).await;
+            let mut published = Vec::new();
+            for number in 0..100 {
+                let payload = format!("{name} {number}");
+                let id = publisher.publish(Kind::Text, payload.clone().into()).await.unwrap();
+                published.push((id.seq, payload));
+            }
+            published
+        };
+        let read = async {
+            let mut read = Vec::new();
+            while read.len() < 300 {
+                read.push(follower.text().await);
+            }
+            read
+        };
+        let (a, b, c, read) = tokio::join!(publish("a"), publish("b"), publish("c"), read);
+        assert_eq!(read.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), Vec::from_iter(1..=300));
+        let published: BTreeMap<_, _> = [a, b, c].into_iter().flatten().collect();
+        assert_eq!(BTreeMap::from_iter(read), published);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_cut_and_a_resume_yield_exactly_the_rest() {
+    every(async |case| {
+        let hub = case.hub().await;
+        let mut follower = hub.follow(&case.listed, "t", Position::Live).await;
+        hub.publish_numbers(1..=20);
+        let mut last = None;
+        for number in 1..=7 {
+            let received = follower.notification().await;
+            assert_eq!(received.payload, number.to_string());
+            last = received.id;
+        }
+        drop(follower);
+        hub.publish_numbers(21..=30);
+        let resumed = Position::After(last.unwrap());
+        let mut follower = hub.follow(&case.listed, "t", resumed).await;
+        assert_eq!(follower.seqs(23).await, Vec::from_iter(8..=30));
+        hub.publish("t", "and live again");
+        assert_eq!(follower.text().await, (31, "and live again".to_owned()));
+        drop(follower);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_position_taken_on_one_transport_resumes_on_each_other() {
+    every(async |case| {
+        let hub = case.hub().await;
+        for other in all_listed() {
+            let mut here = hub.follow(&case.listed, "t", Position::Live).await;
+            let first = hub.publish("t", "first");
+            let position = here.notification().await.id.unwrap();
+            assert_eq!(position, first);
+            drop(here);
+            let missed = [hub.publish("t", "second").seq, hub.publish("t", "third").seq];
+            let mut there = hub.follow(&other, "t", Position::After(position)).await;
+            assert_eq!(there.seqs(2).await, missed, "on {}", other.server.name());
+        }
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_client_that_was_told_nothing_yet_resumes_as_well() {
+    every(async |case| {
+        let hub = case.hub().await;
+        hub.publish("t", "before");
+        let mut follower = hub.follow(&case.listed, "t", Position::Live).await;
+        let Ok(tidings_transport::client::Arrival::Heartbeat(Some(position))) =
+            follower.next().await.unwrap()
+        else {
+            panic!("the position goes out first")
+        };
+        drop(follower);
+        hub.publish("t", "missed");
+        let mut follower = hub.follow(&case.listed, "t", Position::After(position)).await;
+        assert_eq!(follower.text().await.1, "missed");
+        drop(follower);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_live_client_gets_nothing_old_and_one_from_the_earliest_gets_everything() {
+    every(async |case| {
+        let hub = case.hub().await;
+        hub.publish("t", "old");
+        let mut live = hub.follow(&case.listed, "t", Position::Live).await;
+        hub.publish("t", "new");
+        assert_eq!(live.text().await, (2, "new".to_owned()));
+        let mut all = hub.follow(&case.listed, "t", Position::Earliest).await;
+        assert_eq!(all.text().await, (1, "old".to_owned()));
+        assert_eq!(all.text().await, (2, "new".to_owned()));
+        drop((live, all));
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn an_entry_reaches_only_those_who_asked_for_it() {
+    const TOPICS: [&str; 7] = ["a", "b", "a.b", "a.b.c", "b.b", "a.c.c", "ab"];
+    const FILTERS: [(&str, &[&str]); 7] = [
+        ("a", &["a"]),
+        ("a,a", &["a"]),
+        ("*", &["a", "b", "ab"]),
+        ("*.b", &["a.b", "b.b"]),
+        ("a.>", &["a.b", "a.b.c", "a.c.c"]),
+        ("b,a.*.c,*.b", &["b", "a.b", "a.b.c", "b.b", "a.c.c"]),
+        (">", &TOPICS),
+    ];
+    every(async |case| {
+        let hub = case.hub().await;
+        let mut followers = Vec::new();
+        for (filters, expected) in FILTERS {
+            let filters = format!("{filters},the-end");
+            followers.push((hub.follow(&case.listed, &filters, Position::Live).await, expected));
+        }
+        for topic in TOPICS {
+            hub.publish(topic, topic);
+        }
+        hub.publish("the-end", "the-end");
+        for (follower, expected) in &mut followers {
+            for topic in expected.iter().chain(&["the-end"]) {
+                let received = follower.notification().await;
+                assert_eq!(received.payload, *topic);
+                // Not every wire carries it.
+                assert!(received.topic.is_none_or(|told| told == *topic));
+            }
+        }
+        drop(followers);
+        hub.stop().await;
+    });
+}

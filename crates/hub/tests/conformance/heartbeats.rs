@@ -1,0 +1,104 @@
+//! Quiet clients are spoken to, and silent ones given up.
+
+use std::time::Duration;
+
+use tidings_core::{Heartbeat, HubConfig, Position, Reason};
+use tidings_transport::Shape;
+use tidings_transport::client::Arrival;
+
+use crate::support::{Case, Raw, Running, every, every_shaped, masked};
+
+const STRIKES: u8 = 3;
+
+async fn quick(case: &Case) -> Running {
+    let heartbeat = Heartbeat { interval: Duration::from_millis(50), strikes: STRIKES };
+    Running::start(case.config(HubConfig { heartbeat, ..HubConfig::default() })).await
+}
+
+#[test]
+fn idle_yields_heartbeats_that_tell_the_position() {
+    every(async |case| {
+        let hub = quick(case).await;
+        // The wait is for those who poll: the end of it is their heartbeat, and a second is the shortest.
+        let mut follower = hub.follow(&case.listed, "t?wait=1", Position::Live).await;
+        let head = hub.publish("another", "not for us");
+        let mut told = Vec::new();
+        while told.len() < 3 {
+            match follower.arrival().await {
+                Arrival::Heartbeat(position) => told.extend(position),
+                other => panic!("{other:?}"),
+            }
+        }
+        // The first says where it came in; the others that what is not for it has been looked at.
+        assert_eq!(told.iter().map(|id| id.seq).collect::<Vec<_>>(), [0, 1, 1]);
+        drop(follower);
+
+        // So nothing is told twice, and nothing is missed.
+        let mut follower = hub.follow(&case.listed, "t,another", Position::After(head)).await;
+        hub.publish("t", "news");
+        assert_eq!(follower.text().await.1, "news");
+        drop(follower);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_client_of_ours_answers_every_ping_and_is_kept() {
+    every_shaped(
+        |shape| shape == Shape::Upgrade,
+        async |case| {
+            let hub = quick(case).await;
+            let mut follower = hub.follow(&case.listed, "t", Position::Live).await;
+            for _ in 0..4 * STRIKES {
+                assert!(matches!(follower.arrival().await, Arrival::Heartbeat(_)));
+            }
+            hub.publish("t", "still there");
+            assert_eq!(follower.text().await.1, "still there");
+            drop(follower);
+            hub.stop().await;
+        },
+    );
+}
+
+#[test]
+fn a_silent_peer_is_dropped_after_its_strikes() {
+    every_shaped(
+        |shape| shape == Shape::Upgrade,
+        async |case| {
+            let hub = quick(case).await;
+            let mut silent = Raw::connect(hub.address).await;
+            silent.send(case.request("t", "")).await;
+            assert_eq!(silent.head().await.status, 101);
+            for _ in 0..STRIKES {
+                assert_eq!(silent.frame().await.0, 0x89, "a ping");
+            }
+            let (first, payload) = silent.frame().await;
+            let code = Reason::Silent.code().to_be_bytes();
+            assert_eq!((first, payload.get(..2)), (0x88, Some(&code[..])));
+            assert!(silent.rest().await.is_empty());
+            hub.stop().await;
+        },
+    );
+}
+
+#[test]
+fn any_sign_of_life_forgives_every_strike() {
+    every_shaped(
+        |shape| shape == Shape::Upgrade,
+        async |case| {
+            let hub = quick(case).await;
+            let mut peer = Raw::connect(hub.address).await;
+            peer.send(case.request("t", "")).await;
+            assert_eq!(peer.head().await.status, 101);
+            for _ in 0..4 {
+                for _ in 1..STRIKES {
+                    assert_eq!(peer.frame().await.0, 0x89);
+                }
+                // An unasked pong, which needs no answer (RFC 6455, section 5.5.3).
+                peer.send(masked(0x8a, b"")).await;
+            }
+            drop(peer);
+            hub.stop().await;
+        },
+    );
+}

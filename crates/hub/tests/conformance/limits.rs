@@ -1,0 +1,97 @@
+//! The hub is full: who comes then is told so, and when to come back.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tidings_core::{HubConfig, Limits, Position};
+use tidings_transport::client::ClientError;
+
+use crate::support::{Raw, Running, all_listed, eventually, every, keep_reading};
+
+fn assert_full(refused: Result<crate::support::Follower, ClientError>) {
+    match refused.map(|_| "let in").expect_err("it is full") {
+        ClientError::Refused { status, retry_after, message } => {
+            assert_eq!(status, 503);
+            assert_eq!(retry_after, Some(Duration::from_secs(5)));
+            assert!(message.contains("try again later"), "{message}");
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_full_pool_refuses_and_a_seat_that_is_given_back_is_taken_again() {
+    every(async |case| {
+        let limits = Limits { total: 2, ..Limits::default() };
+        let config = case.config(HubConfig { limits, ..HubConfig::default() });
+        let hub = Running::start(config).await;
+        let after = Position::After(hub.hub.log().head());
+        let one = keep_reading(hub.follow(&case.listed, "t", after).await);
+        let two = keep_reading(hub.follow(&case.listed, "t", after).await);
+        eventually("both have a seat", async || hub.hub.pool().len() == 2).await;
+        for other in all_listed() {
+            assert_full(hub.try_follow(&other, "t", Position::Live).await);
+        }
+        one.abort();
+        eventually("one has left", async || hub.hub.pool().len() == 1).await;
+        let mut three = hub.follow(&case.listed, "t", Position::Live).await;
+        hub.publish("t", "welcome");
+        assert_eq!(three.text().await.1, "welcome");
+        two.abort();
+        drop(three);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn one_transport_can_be_full_while_the_others_are_not() {
+    every(async |case| {
+        let transports = BTreeMap::from([(case.transport().to_owned(), 1)]);
+        let limits = Limits { transports, ..Limits::default() };
+        let config = case.config(HubConfig { limits, ..HubConfig::default() });
+        let hub = Running::start(config).await;
+        let after = Position::After(hub.hub.log().head());
+        let one = keep_reading(hub.follow(&case.listed, "t", after).await);
+        eventually("it has its seat", async || hub.hub.pool().len() == 1).await;
+        for other in all_listed() {
+            let came = hub.try_follow(&other, "t", Position::Live).await;
+            if other.server.name() == case.transport() {
+                assert_full(came);
+            } else {
+                came.unwrap();
+            }
+        }
+        one.abort();
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn one_connection_too_many_is_told_so_and_closed() {
+    every(async |case| {
+        let mut config = case.config(HubConfig::default());
+        config.max_connections = 2;
+        let hub = Running::start(config).await;
+        let after = Position::After(hub.hub.log().head());
+        let one = keep_reading(hub.follow(&case.listed, "t", after).await);
+        let two = keep_reading(hub.follow(&case.listed, "t", after).await);
+        eventually("both are there", async || hub.hub.pool().len() == 2).await;
+
+        let mut third = Raw::connect(hub.address).await;
+        let answer = third.answer().await;
+        assert_eq!(answer.refusal(), (503, "full".to_owned()));
+        assert_eq!(answer.header("retry-after"), Some("5"));
+        assert!(third.rest().await.is_empty(), "and the connection is closed");
+
+        two.abort();
+        eventually("it has left", async || hub.hub.pool().len() == 1).await;
+        eventually("its connection is free", async || {
+            let mut raw = Raw::connect(hub.address).await;
+            raw.try_send("GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n").await;
+            String::from_utf8(raw.rest().await).unwrap().starts_with("HTTP/1.1 200")
+        })
+        .await;
+        one.abort();
+        hub.stop().await;
+    });
+}

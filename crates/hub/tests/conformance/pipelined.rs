@@ -1,0 +1,127 @@
+//! Bytes that come before they are due: what is behind a request in the same packet.
+
+use tidings_core::HubConfig;
+use tidings_transport::Shape;
+
+use crate::support::{Raw, Running, both_movers, eventually, every, every_shaped, masked};
+
+const POST: &str = "POST /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 5\r\n\r\nfirst";
+
+#[test]
+fn a_publish_and_a_subscription_in_one_packet_are_answered_in_order() {
+    every(async |case| {
+        let hub = case.hub().await;
+        let mut raw = Raw::connect(hub.address).await;
+        raw.send(format!("{POST}{}", case.request("t", "&after=earliest"))).await;
+        let published = raw.answer().await;
+        assert_eq!(published.status, 200);
+        assert_eq!(published.json()["id"], hub.hub.epoch().id(1).to_string());
+        assert!(matches!(raw.head().await.status, 101 | 200));
+        // On whatever wire, the payload is there as it is.
+        raw.until(b"first").await;
+        drop(raw);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn many_publishes_in_one_packet_come_before_the_subscription_behind_them() {
+    every(async |case| {
+        let hub = case.hub().await;
+        let mut raw = Raw::connect(hub.address).await;
+        let head = hub.hub.log().head();
+        raw.send(POST.repeat(40) + &case.request("t", &format!("&after={head}"))).await;
+        for seq in 1..=40 {
+            let answer = raw.answer().await;
+            assert_eq!(answer.json()["id"], hub.hub.epoch().id(seq).to_string());
+        }
+        assert!(matches!(raw.head().await.status, 101 | 200));
+        for _ in 0..40 {
+            raw.until(b"first").await;
+        }
+        drop(raw);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn frames_right_behind_the_handshake_are_heard() {
+    every_shaped(
+        |shape| shape == Shape::Upgrade,
+        async |case| {
+            let hub = case.hub().await;
+            let mut raw = Raw::connect(hub.address).await;
+            let frames = [masked(0x81, b"one"), masked(0x89, b"ping"), masked(0x81, b"two")];
+            let mut packet = case.request("t", "").into_bytes();
+            packet.extend(frames.concat());
+            raw.send(packet).await;
+            assert_eq!(raw.head().await.status, 101);
+            let mut frames = Vec::new();
+            for _ in 0..3 {
+                frames.push(raw.frame().await);
+            }
+            // A pong may come in between; the two messages come back in order.
+            assert!(frames.contains(&(0x8a, b"ping".to_vec())), "{frames:?}");
+            frames.retain(|(first, _)| *first == 0x81);
+            assert_eq!(frames, [(0x81, b"one".to_vec()), (0x81, b"two".to_vec())]);
+            drop(raw);
+            hub.stop().await;
+        },
+    );
+}
+
+#[test]
+fn a_held_poll_with_the_next_request_behind_it_is_answered_first() {
+    every_shaped(polls, async |case| {
+        let hub = case.hub().await;
+        let mut raw = Raw::connect(hub.address).await;
+        let head = hub.hub.log().head();
+        let held = case.request("t", &format!("&after={head}&wait=20"));
+        raw.send(format!("{held}GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n")).await;
+        eventually("it is held", async || hub.hub.pool().len() == 1).await;
+        hub.publish("t", "news");
+        let answer = raw.answer().await.json();
+        assert_eq!(answer["notifications"][0]["data"], "news");
+        assert_eq!(raw.answer().await.text(), "ok\n");
+        drop(raw);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn polls_follow_each_other_on_one_connection() {
+    every_shaped(polls, async |case| {
+        let hub = case.hub().await;
+        let mut raw = Raw::connect(hub.address).await;
+        let mut cursor = hub.hub.log().head().to_string();
+        for number in 0..20 {
+            raw.send(case.request("t", &format!("&after={cursor}"))).await;
+            eventually("it is held", async || hub.hub.pool().len() == 1).await;
+            hub.publish("t", number.to_string());
+            let answer = raw.answer().await.json();
+            assert_eq!(answer["notifications"][0]["data"], number.to_string());
+            cursor = answer["cursor"].as_str().unwrap().to_owned();
+        }
+        drop(raw);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_request_in_single_bytes_is_a_request() {
+    both_movers(async |mover| {
+        let hub = Running::start(mover.config(HubConfig::default())).await;
+        let mut raw = Raw::connect(hub.address).await;
+        raw.stream.set_nodelay(true).unwrap();
+        for byte in POST.bytes() {
+            raw.send([byte]).await;
+        }
+        assert_eq!(raw.answer().await.status, 200);
+        drop(raw);
+        hub.stop().await;
+    });
+}
+
+fn polls(shape: Shape) -> bool {
+    matches!(shape, Shape::Answer { .. })
+}

@@ -1,0 +1,109 @@
+//! The end: everyone is told, and it comes in bounded time.
+
+use std::time::{Duration, Instant};
+
+use tidings_core::{HubConfig, Position, Reason};
+use tidings_transport::Shape;
+use tokio::task::JoinSet;
+
+use crate::support::{
+    Case, PATIENCE, Raw, Running, both_movers, cases, eventually, every, every_shaped,
+};
+
+const STREAMS: usize = 500;
+
+#[test]
+fn shutdown_says_goodbye_to_five_hundred_streams_and_ends() {
+    every(async |case| {
+        let mut hub = case.hub().await;
+        let after = Position::After(hub.hub.log().head());
+        let mut streams = JoinSet::new();
+        for _ in 0..STREAMS {
+            streams.spawn(hub.follow(&case.listed, "t", after).await.goodbye());
+        }
+        eventually("all are there", async || hub.hub.pool().len() == STREAMS).await;
+        let begun = Instant::now();
+        hub.ask_to_stop();
+        while let Some(goodbye) = streams.join_next().await {
+            let goodbye = goodbye.unwrap();
+            assert_eq!(goodbye.code, Some(Reason::GoingAway.code()));
+            assert!(goodbye.is_worth_reconnecting());
+        }
+        hub.ended().await;
+        // Nobody had to be cut off.
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    });
+}
+
+#[test]
+fn what_was_published_before_the_end_arrives_before_the_goodbye() {
+    // Who polls may come back to a hub that is gone.
+    let stays = |shape| !matches!(shape, Shape::Answer { .. });
+    every_shaped(stays, async |case| {
+        let mut hub = case.hub().await;
+        let mut follower = hub.follow(&case.listed, "t", Position::Live).await;
+        hub.publish_numbers(1..=50);
+        hub.ask_to_stop();
+        assert_eq!(follower.seqs(50).await, Vec::from_iter(1..=50));
+        assert_eq!(follower.goodbye().await.code, Some(Reason::GoingAway.code()));
+        hub.ended().await;
+    });
+}
+
+#[test]
+fn whoever_does_not_leave_is_cut_off() {
+    both_movers(async |mover| {
+        let mut config = mover.config(HubConfig { max_payload: 12 << 20, ..HubConfig::default() });
+        config.drain = Duration::ZERO;
+        let mut hub = Running::start(config).await;
+        hub.publish("t", "x".repeat(12 << 20));
+        let mut deaf = Vec::new();
+        for case in cases() {
+            let mut one = Raw::connect_narrow(hub.address).await;
+            one.send(case.request("t", "&after=earliest")).await;
+            assert!(matches!(one.head().await.status, 101 | 200));
+            deaf.push(one);
+        }
+        let mut half = Raw::connect(hub.address).await;
+        half.send("POST /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 9\r\n\r\nhalf").await;
+        hub.ask_to_stop();
+        hub.ended().await;
+        for cut in deaf.into_iter().chain([half]) {
+            cut.rest().await;
+        }
+    });
+}
+
+#[test]
+fn a_hub_without_clients_ends_at_once() {
+    both_movers(async |mover| {
+        let hub = mover.hub().await;
+        // A connection that is kept alive between two requests is nobody to wait for.
+        let mut idle = Raw::connect(hub.address).await;
+        idle.send("GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n").await;
+        assert_eq!(idle.answer().await.status, 200);
+        let begun = Instant::now();
+        hub.stop().await;
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        assert!(idle.rest().await.is_empty());
+    });
+}
+
+#[test]
+fn all_transports_at_once_are_told() {
+    both_movers(async |mover| {
+        let mut hub = mover.hub().await;
+        let after = Position::After(hub.hub.log().head());
+        let of_mover = |case: &Case| case.mover == mover;
+        let mut streams = JoinSet::new();
+        let all: Vec<Case> = cases().into_iter().filter(of_mover).collect();
+        for case in all.iter().cycle().take(30) {
+            streams.spawn(hub.follow(&case.listed, "t", after).await.goodbye());
+        }
+        eventually("all are there", async || hub.hub.pool().len() == 30).await;
+        hub.ask_to_stop();
+        let told = tokio::time::timeout(PATIENCE, streams.join_all()).await.unwrap();
+        assert!(told.iter().all(|goodbye| goodbye.code == Some(1001)), "{told:?}");
+        hub.ended().await;
+    });
+}

@@ -1,0 +1,142 @@
+//! Slow readers: told or let go, while others notice nothing. A slow reader is one whose stream nobody
+//! polls: nothing reads its socket then, or no poll is sent.
+
+use std::time::Duration;
+
+use tidings_core::{GapReason, HubConfig, Id, Position, Reason, Retention, SlowPolicy};
+use tidings_transport::Shape;
+
+use crate::support::{Case, Follower, Raw, Running, eventually, every, every_shaped};
+
+/// Large enough, and enough of them, to fill every buffer of the system in between: at most 4 MiB on the
+/// hub's side (`tcp_wmem`) and little more than 64 KiB on the side that does not read.
+const PAYLOAD: usize = 64 << 10;
+const NUMBER: u64 = 160;
+/// How many of them the hub keeps.
+const KEPT: usize = 8;
+
+async fn hub(case: &Case, policy: SlowPolicy) -> Running {
+    let retention = Retention { entries: KEPT, ..Retention::default() };
+    let mut config = case.config(HubConfig { retention, ..HubConfig::default() });
+    config.slow = policy;
+    Running::start(config).await
+}
+
+/// Publishes more than a slow reader can be sent, each once the last one has reached a quick one.
+async fn flood(hub: &Running, quick: &mut Follower) -> Id {
+    let payload = "x".repeat(PAYLOAD);
+    let mut last = None;
+    for number in 1..=NUMBER {
+        last = Some(hub.publish("t", payload.clone()));
+        assert_eq!(quick.text().await.0, number, "the quick one noticed something");
+    }
+    last.unwrap()
+}
+
+#[test]
+fn a_slow_reader_is_told_its_gap_and_others_notice_nothing() {
+    every(async |case| {
+        let hub = hub(case, SlowPolicy::Gap).await;
+        let mut slow = hub.follow(&case.listed, ">", Position::Live).await;
+        let mut quick = hub.follow(&case.listed, ">", Position::Live).await;
+        let last = flood(&hub, &mut quick).await;
+        let gaps = slow.read_up_to(last, 0).await;
+        assert!(!gaps.is_empty(), "the reader was not slow enough for this test");
+        // The last gap ends where the log began when it was told.
+        assert_eq!(gaps.last().unwrap().resume.seq, NUMBER - KEPT as u64);
+        // To be behind is to be slow; to ask late is to come too late.
+        let why = if case.polls() { GapReason::Evicted } else { GapReason::Lagged };
+        assert!(gaps.iter().all(|gap| gap.reason == why), "{gaps:?}");
+        // And it has caught up for good.
+        hub.publish("t", "the next");
+        assert_eq!(slow.text().await, (NUMBER + 1, "the next".to_owned()));
+        drop((slow, quick));
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_slow_reader_is_let_go_where_that_is_the_policy() {
+    every(async |case| {
+        let hub = hub(case, SlowPolicy::Disconnect).await;
+        let mut slow = hub.follow(&case.listed, ">", Position::Live).await;
+        let mut quick = hub.follow(&case.listed, ">", Position::Live).await;
+        let last = flood(&hub, &mut quick).await;
+        if case.polls() {
+            // Who polls is not connected in between: nobody to let go, and a gap to tell.
+            assert_eq!(slow.read_up_to(last, 0).await.len(), 1);
+        } else {
+            let goodbye = slow.goodbye().await;
+            assert_eq!(goodbye.code, Some(Reason::TooSlow.code()));
+            assert!(goodbye.is_worth_reconnecting());
+        }
+        hub.publish("t", "the next");
+        assert_eq!(quick.text().await, (NUMBER + 1, "the next".to_owned()));
+        drop(quick);
+        eventually("their seats are free", async || hub.hub.pool().is_empty()).await;
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_slow_reader_is_told_the_latest_where_that_is_the_policy() {
+    every(async |case| {
+        let hub = hub(case, SlowPolicy::KeepLatest).await;
+        let mut slow = hub.follow(&case.listed, ">", Position::Live).await;
+        let mut quick = hub.follow(&case.listed, ">", Position::Live).await;
+        let last = flood(&hub, &mut quick).await;
+        let gaps = slow.read_up_to(last, 0).await;
+        // Everything is published, so the latest is the last; who asks late asks for what is kept.
+        let missed = if case.polls() { NUMBER - KEPT as u64 } else { NUMBER - 1 };
+        assert_eq!(gaps.last().expect("it was slow").resume.seq, missed);
+        drop((slow, quick));
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_reader_that_silently_stalls_is_found_by_the_write_deadline() {
+    // One payload that is larger than all the buffers in between.
+    const LARGE: usize = 12 << 20;
+    every(async |case| {
+        let mut config = case.config(HubConfig { max_payload: LARGE, ..HubConfig::default() });
+        config.write_deadline = Duration::from_millis(200);
+        let hub = Running::start(config).await;
+        hub.publish("t", "x".repeat(LARGE));
+        let mut stalled = Raw::connect_narrow(hub.address).await;
+        stalled.send(case.request("t", "&after=earliest")).await;
+        assert!(matches!(stalled.head().await.status, 101 | 200));
+        // The one connection that is left is the one that asks.
+        eventually("the hub gives the connection up", async || {
+            hub.metric("tidings_connections").await == 1
+        })
+        .await;
+        assert!(hub.hub.pool().is_empty());
+        let read = stalled.rest().await;
+        assert!(read.len() < LARGE, "it was sent everything, {} bytes", read.len());
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_reader_that_is_slow_and_steady_is_kept() {
+    let stays = |shape| !matches!(shape, Shape::Answer { .. });
+    every_shaped(stays, async |case| {
+        let mut config = case.config(HubConfig::default());
+        config.write_deadline = Duration::from_millis(500);
+        let hub = Running::start(config).await;
+        let mut slow = hub.follow(&case.listed, ">", Position::Live).await;
+        let payload = "x".repeat(PAYLOAD);
+        (0..NUMBER).for_each(|_| _ = hub.publish("t", payload.clone()));
+        // The pauses are what is tested: all of them together are longer than a write may wait, and none
+        // of them is.
+        for seq in 1..=NUMBER {
+            if seq % 5 == 0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            assert_eq!(slow.text().await.0, seq);
+        }
+        drop(slow);
+        hub.stop().await;
+    });
+}

@@ -1,0 +1,110 @@
+//! A client half of ours, and what arrives at it.
+
+use futures::StreamExt;
+use tidings_core::{Gap, Id};
+use tidings_transport::client::{Arrival, Arrivals, ClientError, Goodbye, Received};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::PATIENCE;
+
+/// A client of any transport. Dropping it cuts the connection.
+pub(crate) struct Follower(Arrivals);
+
+impl Follower {
+    pub(super) fn new(arrivals: Arrivals) -> Self {
+        Self(arrivals)
+    }
+
+    /// Whatever comes next; `None` at the end of the connection.
+    pub(crate) async fn next(&mut self) -> Option<Result<Arrival, ClientError>> {
+        timeout(PATIENCE, self.0.next()).await.expect("nothing arrived")
+    }
+
+    /// Whatever comes next, which is to be an arrival.
+    pub(crate) async fn arrival(&mut self) -> Arrival {
+        self.next().await.expect("the connection ended").unwrap()
+    }
+
+    /// The next arrival that is no heartbeat.
+    pub(crate) async fn news(&mut self) -> Arrival {
+        loop {
+            match self.arrival().await {
+                Arrival::Heartbeat(_) => {}
+                news => return news,
+            }
+        }
+    }
+
+    pub(crate) async fn notification(&mut self) -> Received {
+        match self.news().await {
+            Arrival::Notification(received) => received,
+            other => panic!("a notification was due, and it was {other:?}"),
+        }
+    }
+
+    pub(crate) async fn gap(&mut self) -> Gap {
+        match self.news().await {
+            Arrival::Gap(gap) => gap,
+            other => panic!("a gap was due, and it was {other:?}"),
+        }
+    }
+
+    /// The next notification: its sequence number and text.
+    pub(crate) async fn text(&mut self) -> (u64, String) {
+        let received = self.notification().await;
+        let text = String::from_utf8(received.payload.to_vec()).unwrap();
+        (received.id.expect("our clients ask for ids").seq, text)
+    }
+
+    /// The sequence numbers of the next notifications.
+    pub(crate) async fn seqs(&mut self, number: usize) -> Vec<u64> {
+        let mut seqs = Vec::new();
+        while seqs.len() < number {
+            seqs.push(self.text().await.0);
+        }
+        seqs
+    }
+
+    /// Reads up to this notification, of a stream of which every entry is for this follower: each has to
+    /// follow the one before, or a gap between them has to be told. Returns the gaps.
+    pub(crate) async fn read_up_to(&mut self, last: Id, mut at: u64) -> Vec<Gap> {
+        let mut gaps = Vec::new();
+        while at < last.seq {
+            match self.news().await {
+                Arrival::Notification(received) => {
+                    let seq = received.id.unwrap().seq;
+                    assert_eq!(seq, at + 1, "a notification was lost or repeated in silence");
+                    at = seq;
+                }
+                Arrival::Gap(gap) => {
+                    assert_eq!(gap.after.seq, at, "{gap:?} does not begin where we are");
+                    assert!(gap.resume.seq > at, "{gap:?} is empty");
+                    assert_eq!(gap.missed, Some(gap.resume.seq - at));
+                    at = gap.resume.seq;
+                    gaps.push(gap);
+                }
+                other => panic!("{other:?} at {at}"),
+            }
+        }
+        gaps
+    }
+
+    /// Reads until the hub says goodbye, and the connection with it is over.
+    pub(crate) async fn goodbye(mut self) -> Goodbye {
+        loop {
+            match self.news().await {
+                Arrival::Goodbye(goodbye) => {
+                    assert!(self.next().await.is_none(), "the stream ends behind a goodbye");
+                    return goodbye;
+                }
+                Arrival::Notification(_) | Arrival::Gap(_) | Arrival::Heartbeat(_) => {}
+            }
+        }
+    }
+}
+
+/// A client that reads for as long as it is let: one that polls is there only while it asks.
+pub(crate) fn keep_reading(mut follower: Follower) -> JoinHandle<()> {
+    tokio::spawn(async move { while follower.0.next().await.is_some() {} })
+}

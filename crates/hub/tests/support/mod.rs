@@ -1,0 +1,264 @@
+//! What the tests of the hub stand on: a hub in this process, followers over real sockets, and one loop
+//! over every transport by both movers of bytes.
+#![allow(dead_code, reason = "each test crate uses its own part of this")]
+
+mod follower;
+mod raw;
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use tidings_core::{Hub, HubConfig, Id, Notification, Position, Reason};
+use tidings_hub::{Config, Listed, run, transports};
+use tidings_transport::client::{ClientError, Publisher, Target};
+use tidings_transport::{Ask, Shape};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use url::Url;
+
+pub(crate) use self::follower::{Follower, keep_reading};
+pub(crate) use self::raw::{Raw, masked};
+
+/// How long anything may take that is to happen. Nothing waits for it where all is well.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How the hub moves bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mover {
+    /// By the lanes.
+    Lane,
+    /// By the stream adapters.
+    Stream,
+}
+
+/// One transport by one mover.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) listed: Listed,
+    pub(crate) mover: Mover,
+}
+
+/// A hub that serves.
+pub(crate) struct Running {
+    pub(crate) hub: Hub,
+    pub(crate) address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    ended: JoinHandle<io::Result<()>>,
+    patience: Duration,
+}
+
+/// Both movers.
+pub(crate) const MOVERS: [Mover; 2] = [Mover::Lane, Mover::Stream];
+
+/// Everything in THE list, with default settings.
+pub(crate) fn all_listed() -> Vec<Listed> {
+    transports(Default::default(), Default::default())
+}
+
+/// Every transport by both movers.
+pub(crate) fn cases() -> Vec<Case> {
+    let case = |listed: Listed| MOVERS.map(|mover| Case { listed: listed.clone(), mover });
+    all_listed().into_iter().flat_map(case).collect()
+}
+
+/// Plays a scenario for every transport by both movers, and then says for which it failed.
+pub(crate) fn every(scenario: impl AsyncFn(&Case)) {
+    among(cases(), scenario);
+}
+
+/// Plays a scenario for the cases whose answers have such a shape.
+pub(crate) fn every_shaped(fits: impl Fn(Shape) -> bool, scenario: impl AsyncFn(&Case)) {
+    among(cases().into_iter().filter(|case| fits(case.shape())).collect(), scenario);
+}
+
+/// Plays a scenario that is not of one transport, by both movers.
+pub(crate) fn both_movers(scenario: impl AsyncFn(Mover)) {
+    // Which transport it is does not matter: the case is there for its mover.
+    let cases = cases().into_iter().take(MOVERS.len()).collect();
+    among(cases, async |case| scenario(case.mover).await);
+}
+
+fn among(cases: Vec<Case>, scenario: impl AsyncFn(&Case)) {
+    assert!(!cases.is_empty(), "there is nothing to play this for");
+    let failed: Vec<String> = cases
+        .iter()
+        .filter(|case| {
+            eprintln!("-- {}", case.name());
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let played = AssertUnwindSafe(|| runtime.block_on(scenario(case)));
+            catch_unwind(played).is_err()
+        })
+        .map(Case::name)
+        .collect();
+    assert!(failed.is_empty(), "it failed over {}; the panics are above", failed.join(", "));
+}
+
+impl Case {
+    /// For panics.
+    pub(crate) fn name(&self) -> String {
+        format!("{} by the {:?}", self.transport(), self.mover)
+    }
+
+    /// The transport's name.
+    pub(crate) fn transport(&self) -> &'static str {
+        self.listed.server.name()
+    }
+
+    /// A configuration for this mover, for quick tests.
+    pub(crate) fn config(&self, hub: HubConfig) -> Config {
+        self.mover.config(hub)
+    }
+
+    /// A hub with the defaults.
+    pub(crate) async fn hub(&self) -> Running {
+        Running::start(self.config(HubConfig::default())).await
+    }
+
+    /// A request that this transport accepts, with all that any of them asks for in its head.
+    pub(crate) fn request(&self, filters: &str, query: &str) -> String {
+        format!(
+            "GET /topics/{filters}?transport={}{query} HTTP/1.1\r\nHost: hub\r\n\
+             Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            self.transport()
+        )
+    }
+
+    /// How this transport answers.
+    pub(crate) fn shape(&self) -> Shape {
+        let request = http::Request::get("/topics/t?after=earliest")
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .body(());
+        let request = request.unwrap().into_parts().0;
+        let ask = Ask::read("t", &request).unwrap();
+        self.listed.server.accept(&request, &ask).unwrap().shape
+    }
+
+    /// Whether a client of this transport is there only while it asks.
+    pub(crate) fn polls(&self) -> bool {
+        matches!(self.shape(), Shape::Answer { .. })
+    }
+}
+
+impl Mover {
+    pub(crate) fn config(self, hub: HubConfig) -> Config {
+        let mut config = Config::new(Hub::new(hub));
+        config.workers = NonZeroUsize::new(2).unwrap();
+        config.general_path = self == Self::Stream;
+        config.drain = Duration::from_millis(100);
+        config
+    }
+
+    pub(crate) async fn hub(self) -> Running {
+        Running::start(self.config(HubConfig::default())).await
+    }
+}
+
+impl Running {
+    /// Serves on a free port.
+    pub(crate) async fn start(config: Config) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (hub, patience) = (config.hub.clone(), config.drain + Duration::from_secs(6));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let ended = tokio::spawn(run(listener, config, async {
+            let _ = stopped.await;
+        }));
+        Self { hub, address, stop: Some(stop), ended, patience }
+    }
+
+    pub(crate) fn url(&self, filters: &str) -> Url {
+        format!("http://{}/topics/{filters}", self.address).parse().unwrap()
+    }
+
+    /// Publishes in this process; through the wire it is [`Publisher`]'s.
+    pub(crate) fn publish(&self, topic: &str, text: impl Into<String>) -> Id {
+        self.hub.publish(Notification::text(topic.parse().unwrap(), text)).unwrap()
+    }
+
+    /// Publishes these numbers to the topic `t`.
+    pub(crate) fn publish_numbers(&self, numbers: RangeInclusive<u64>) {
+        for number in numbers {
+            self.publish("t", number.to_string());
+        }
+    }
+
+    pub(crate) async fn publisher(&self, topic: &str) -> Publisher {
+        Publisher::connect(self.url(topic), Default::default()).await.unwrap()
+    }
+
+    /// Connects with our client half.
+    pub(crate) async fn follow(
+        &self,
+        listed: &Listed,
+        filters: &str,
+        position: Position,
+    ) -> Follower {
+        self.try_follow(listed, filters, position).await.unwrap()
+    }
+
+    pub(crate) async fn try_follow(
+        &self,
+        listed: &Listed,
+        filters: &str,
+        position: Position,
+    ) -> Result<Follower, ClientError> {
+        let target =
+            Target { url: self.url(filters), position, meter: Default::default(), local: None };
+        let connected = timeout(PATIENCE, listed.client.connect(target)).await;
+        connected.expect("it never connected").map(Follower::new)
+    }
+
+    /// What a gauge or counter of `GET /metrics` says; 0 where it is not there yet.
+    pub(crate) async fn metric(&self, name: &str) -> i64 {
+        let text = Raw::get(self.address, "/metrics").await.text();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// Asks the hub to end, without waiting for it.
+    pub(crate) fn ask_to_stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    /// Waits for the end, which has to come in bounded time and leave nobody in the pool.
+    pub(crate) async fn ended(&mut self) {
+        let ended = timeout(self.patience, &mut self.ended).await;
+        ended.expect("the hub did not end in time").unwrap().unwrap();
+        assert!(self.hub.pool().is_empty(), "the hub has ended: {:?}", self.hub.pool().counts());
+    }
+
+    /// Stops and waits for the end.
+    pub(crate) async fn stop(mut self) {
+        self.ask_to_stop();
+        self.ended().await;
+    }
+}
+
+impl Drop for Running {
+    /// Where a test fails, its hub ends all the same, and at once.
+    fn drop(&mut self) {
+        self.hub.close(Reason::GoingAway);
+    }
+}
+
+/// Waits until something is so that nobody tells.
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let mut looks = tokio::time::interval(Duration::from_millis(2));
+    let looking = async {
+        while !is_so().await {
+            looks.tick().await;
+        }
+    };
+    timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
