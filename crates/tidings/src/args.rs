@@ -96,19 +96,19 @@ pub(crate) struct CompareArgs {
     /// A look in under 20 seconds: 200 clients, one round
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Connected clients [default: 1000]
+    /// Connected clients [default: 1000, with --quick 200]
     #[arg(long, value_name = "N")]
     pub(crate) clients: Option<usize>,
-    /// Notifications published a second [default: 40]
+    /// Notifications published a second [default: 20, with --quick 40]
     #[arg(long, value_name = "PER-SECOND")]
     pub(crate) rate: Option<f64>,
     /// Bytes of each payload [default: 128]
     #[arg(long, value_name = "BYTES")]
     pub(crate) payload: Option<usize>,
-    /// Interleaved rounds [default: 3]
+    /// Interleaved rounds [default: 3, with --quick 1]
     #[arg(long, value_name = "N")]
     pub(crate) rounds: Option<usize>,
-    /// Seconds of each regime [default: 2.5 steady and burst, 2 saturation]
+    /// Seconds of each regime [default: 3 steady and burst, 1.5 saturation]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) seconds: Option<Duration>,
     /// Transports to compare, in this order [default: all]

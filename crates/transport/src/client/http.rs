@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, Parts, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::task::coop::unconstrained;
 use tokio::time::timeout;
 use url::Url;
 
@@ -251,8 +252,14 @@ impl Line {
     async fn drive<T>(&mut self, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
         poll_fn(|cx| {
             loop {
-                if let Poll::Ready(value) = poll(cx) {
-                    return Poll::Ready(value);
+                // Once the connection is done, what waits is there or will never be: a task whose budget is
+                // used up must not be told the latter in place of the former.
+                let polled = match self.done {
+                    true => pin!(unconstrained(poll_fn(&mut poll))).poll(cx),
+                    false => poll(cx),
+                };
+                if polled.is_ready() {
+                    return polled;
                 }
                 if self.advance(cx) || self.wire.is_none() {
                     return poll(cx);
