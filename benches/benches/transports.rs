@@ -1,0 +1,136 @@
+//! End to end over loopback: one notification to many clients of each transport in the hub's list; the
+//! clock stops when the last one has it.
+//!
+//! The hub runs in this process, as do the clients, so this is for comparing one commit with the next;
+//! `tidings compare` measures with the two apart. A long-polling client asks again before it is sent
+//! anything further, and a round ends when all have theirs: so each round pays for one request a client.
+
+use std::hint::black_box;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use futures::StreamExt;
+use tidings_benches::Tally;
+use tidings_core::{Heartbeat, Hub, Notification, Position};
+use tidings_hub::{Config, Origins, run, transports};
+use tidings_transport::client::{Arrival, Arrivals, Client, ClientError, Meter, Target};
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+use url::Url;
+
+fn every_transport(criterion: &mut Criterion) {
+    allow_many_files();
+    let runtime =
+        runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("tokio");
+    let mut group = criterion.benchmark_group("transports");
+    for listed in transports(Heartbeat::default(), Origins::Same) {
+        for clients in [1, 100, 1000] {
+            group.throughput(Throughput::Elements(clients as u64));
+            let id = BenchmarkId::new(listed.client.transport(), clients);
+            // Criterion calls this once a sample, so the clients are kept from one to the next.
+            let mut followed = None;
+            group.bench_function(id, |bencher| {
+                let followed: &mut Followed = followed.get_or_insert_with(|| {
+                    runtime.block_on(Followed::by(&*listed.client, clients))
+                });
+                bencher.iter(|| runtime.block_on(followed.deliver()));
+            });
+            if let Some(followed) = followed {
+                runtime.block_on(followed.end());
+            }
+        }
+    }
+    group.finish();
+}
+
+type Unexpected = Option<Result<Arrival, ClientError>>;
+
+/// A hub that is served, and its clients, each in a task of its own.
+struct Followed {
+    hub: Hub,
+    notification: Notification,
+    clients: JoinSet<Unexpected>,
+    tally: Tally,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<io::Result<()>>,
+}
+
+impl Followed {
+    async fn by(client: &dyn Client, count: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let hub = Hub::default();
+        let config = Config { drain: Duration::ZERO, ..Config::new(hub.clone()) };
+        let running = tokio::spawn(run(listener, config, async {
+            // An error is the sender's end, which is a stop as well.
+            let _ = stopped.await;
+        }));
+
+        let url: Url = format!("http://{address}/topics/orders.new").parse().expect("a URL");
+        let (mut clients, tally) = (JoinSet::new(), Tally::new(count));
+        for _ in 0..count {
+            let (position, meter) = (Position::Live, Arc::new(Meter::default()));
+            let target = Target { url: url.clone(), position, meter, local: None };
+            let arrivals = client.connect(target).await.expect("the hub has seats");
+            clients.spawn(follow(arrivals, tally.clone()));
+        }
+        let topic = "orders.new".parse().expect("a topic");
+        let notification = Notification::text(topic, "x".repeat(256));
+        Self { hub, notification, clients, tally, stop, running }
+    }
+
+    /// What is measured: from the publish until the last client has it.
+    async fn deliver(&mut self) {
+        self.hub.publish(self.notification.clone()).expect("it is open");
+        tokio::select! {
+            () = self.tally.all() => {}
+            Some(ended) = self.clients.join_next() => panic!("a client has ended: {ended:?}"),
+        }
+    }
+
+    async fn end(mut self) {
+        self.clients.shutdown().await;
+        self.stop.send(()).expect("the hub runs");
+        self.running.await.expect("it does not panic").expect("it ends well");
+    }
+}
+
+/// Reads until something comes that does not belong here, or the connection ends.
+async fn follow(mut arrivals: Arrivals, tally: Tally) -> Unexpected {
+    loop {
+        match arrivals.next().await {
+            Some(Ok(Arrival::Notification(received))) => {
+                black_box(received.payload);
+                tally.received();
+            }
+            Some(Ok(Arrival::Heartbeat(_))) => {}
+            other => return other,
+        }
+    }
+}
+
+/// Each client is two open files here.
+fn allow_many_files() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        let raised = Rlimit { current: limit.maximum, ..limit };
+        setrlimit(Resource::Nofile, raised).expect("up to the maximum is always allowed");
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(3))
+        .sample_size(20);
+    targets = every_transport
+}
+criterion_main!(benches);
