@@ -63,11 +63,12 @@ pub enum JoinError {
 }
 
 /// Whether anyone is there, for those who work only while someone is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Occupancy {
-    Empty,
-    Occupied,
-    Closed,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Occupancy {
+    pub(crate) is_occupied: bool,
+    /// How often somebody has come into the empty pool: who looks late still sees that somebody was there.
+    pub(crate) occupations: u64,
+    pub(crate) is_closed: bool,
 }
 
 #[derive(Debug)]
@@ -98,7 +99,7 @@ impl Default for Limits {
 impl ClientPool {
     /// An empty pool that rings the bell when it closes.
     pub fn new(limits: Limits, bell: Bell) -> Self {
-        let occupancy = watch::Sender::new(Occupancy::Empty);
+        let occupancy = watch::Sender::new(Occupancy::default());
         Self(Arc::new(Shared { limits, bell, state: Mutex::default(), occupancy }))
     }
 
@@ -172,12 +173,13 @@ impl ClientPool {
     }
 
     fn announce(&self, state: &State) {
-        let now = match state {
-            State { closed: Some(_), .. } => Occupancy::Closed,
-            State { total: 0, .. } => Occupancy::Empty,
-            _ => Occupancy::Occupied,
-        };
-        self.0.occupancy.send_if_modified(|was| std::mem::replace(was, now) != now);
+        let (is_occupied, is_closed) = (state.total > 0, state.closed.is_some());
+        self.0.occupancy.send_if_modified(|now| {
+            let before = *now;
+            now.occupations += u64::from(is_occupied && !before.is_occupied);
+            (now.is_occupied, now.is_closed) = (is_occupied, is_closed);
+            *now != before
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -71,7 +71,8 @@ impl Source {
     pub async fn run<E: Display>(self, hub: Hub, mut start: impl AsyncFnMut(Hub) -> Result<(), E>) {
         let mut arrivals = hub.pool().occupancy();
         let mut departures = hub.pool().occupancy();
-        while someone_is_there(&mut arrivals).await {
+        let mut served = 0;
+        while someone_came(&mut arrivals, &mut served).await {
             let delay = tokio::select! {
                 ended = start(hub.clone()) => {
                     if let Err(error) = &ended {
@@ -84,6 +85,8 @@ impl Source {
                 }
                 () = self.no_longer_needed(&mut departures) => Duration::ZERO,
             };
+            // Who came and left while it ran has been served.
+            served = departures.borrow().occupations;
             tokio::time::sleep(delay).await;
         }
     }
@@ -91,14 +94,14 @@ impl Source {
     async fn no_longer_needed(self, occupancy: &mut watch::Receiver<Occupancy>) {
         loop {
             let now = *occupancy.borrow_and_update();
-            match (now, self.on_empty) {
-                (Occupancy::Closed, _) => return,
-                (Occupancy::Empty, OnEmpty::StopAfter(patience)) => {
+            match self.on_empty {
+                _ if now.is_closed => return,
+                OnEmpty::StopAfter(patience) if !now.is_occupied => {
                     if tokio::time::timeout(patience, occupancy.changed()).await.is_err() {
                         return;
                     }
                 }
-                (Occupancy::Empty, OnEmpty::Keep) | (Occupancy::Occupied, _) => {
+                OnEmpty::StopAfter(_) | OnEmpty::Keep => {
                     if occupancy.changed().await.is_err() {
                         return;
                     }
@@ -108,9 +111,12 @@ impl Source {
     }
 }
 
-async fn someone_is_there(occupancy: &mut watch::Receiver<Occupancy>) -> bool {
-    let answer = occupancy.wait_for(|now| *now != Occupancy::Empty).await;
-    answer.is_ok_and(|now| *now == Occupancy::Occupied)
+/// Waits until somebody is there, or was since the last time; false where nobody will come any more.
+async fn someone_came(occupancy: &mut watch::Receiver<Occupancy>, served: &mut u64) -> bool {
+    let has_come = |now: &Occupancy| now.is_occupied || now.occupations > *served || now.is_closed;
+    let Ok(now) = occupancy.wait_for(has_come).await.map(|now| *now) else { return false };
+    *served = now.occupations;
+    !now.is_closed
 }
 
 #[cfg(test)]
@@ -152,18 +158,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_client_that_left_before_the_source_looked_has_started_it() {
+        let hub = Hub::default();
+        let starts = counting(Source::default(), &hub);
+        drop(hub.join("long-polling").unwrap());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(starts.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn it_stops_when_nobody_was_there_for_long_enough_and_starts_with_the_next() {
         let hub = Hub::default();
         let on_empty = OnEmpty::StopAfter(Duration::from_secs(5));
         let starts = counting(Source { on_empty, ..Source::default() }, &hub);
 
-        for (away, expected) in [(0, 1), (4, 1), (6, 2)] {
+        for (away, expected) in [(0, 1), (4, 1), (4, 1), (6, 2), (60, 3)] {
             tokio::time::sleep(Duration::from_secs(away)).await;
             let seat = hub.join("sse").unwrap();
             tokio::time::sleep(Duration::from_millis(1)).await;
             assert_eq!(starts.load(Ordering::Relaxed), expected, "after {away} s");
             drop(seat);
         }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(starts.load(Ordering::Relaxed), 3, "nobody has come since");
     }
 
     #[tokio::test(start_paused = true)]
