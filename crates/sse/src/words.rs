@@ -81,7 +81,7 @@ fn put_id(event: &mut BytesMut, id: Id) {
 fn put_data(event: &mut BytesMut, payload: &[u8]) {
     let mut rest = payload;
     loop {
-        let end = rest.iter().position(|&byte| byte == b'\n' || byte == b'\r');
+        let end = memchr::memchr2(b'\n', b'\r', rest);
         event.put_slice(b"data: ");
         event.put_slice(&rest[..end.unwrap_or(rest.len())]);
         event.put_u8(b'\n');
