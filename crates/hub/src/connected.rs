@@ -1,11 +1,14 @@
 //! One open connection, counted for as long as it lives, wherever it goes.
 
+use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::metrics::Metrics;
 
 /// A connection's place among those the hub may have.
 pub(crate) struct Connected {
+    /// What came behind the request that is being answered: the next ones.
+    pub(crate) early: Bytes,
     metrics: Metrics,
     _permit: OwnedSemaphorePermit,
 }
@@ -13,7 +16,7 @@ pub(crate) struct Connected {
 impl Connected {
     pub(crate) fn new(metrics: Metrics, permit: OwnedSemaphorePermit) -> Self {
         metrics.connections.inc();
-        Self { metrics, _permit: permit }
+        Self { early: Bytes::new(), metrics, _permit: permit }
     }
 }
 

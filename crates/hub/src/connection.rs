@@ -10,6 +10,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
+use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -70,10 +71,11 @@ async fn serve_general(
 /// Clients that stay leave hyper for the lane.
 async fn serve_lane(
     socket: WriteDeadline<TcpStream>,
-    connected: Connected,
+    mut connected: Connected,
     context: &Rc<Context>,
 ) -> hyper::Result<()> {
-    let socket = Borrowed(Rc::new(RefCell::new(socket)));
+    let early = std::mem::take(&mut connected.early);
+    let socket = Borrowed(Rc::new(RefCell::new(Socket { io: socket, early })));
     let visitor = Cell::new(None::<Visitor>);
     // Boxed, because hyper lets only a connection that can be moved be polled in this way.
     let service = service_fn(|request| {
@@ -93,7 +95,7 @@ async fn serve_lane(
         let ended = connection.poll_without_shutdown(task);
         match visitor.take() {
             // The answer to an earlier request of the same connection has to be out first.
-            Some(waiting) if ended.is_pending() && socket.0.borrow().is_waiting() => {
+            Some(waiting) if ended.is_pending() && socket.0.borrow().io.is_waiting() => {
                 visitor.set(Some(waiting));
                 Poll::Pending
             }
@@ -102,9 +104,11 @@ async fn serve_lane(
         }
     })
     .await?;
-    let early = connection.into_parts().read_buf;
+    let read = connection.into_parts().read_buf;
     if let (Some(visitor), Some(socket)) = (ended, Rc::into_inner(socket.0)) {
-        match socket.into_inner().into_inner().into_std() {
+        let Socket { io, early } = socket.into_inner();
+        let early = if early.is_empty() { read } else { [read, early].concat().into() };
+        match io.into_inner().into_std() {
             Ok(socket) => context.lane.join(Newcomer { socket, connected, early, visitor }),
             Err(error) => tracing::warn!(%error, "a connection could not be taken over"),
         }
@@ -114,7 +118,13 @@ async fn serve_lane(
 
 /// A connection that can be looked at while hyper has it. Both are of one thread.
 #[derive(Clone)]
-struct Borrowed(Rc<RefCell<WriteDeadline<TcpStream>>>);
+struct Borrowed(Rc<RefCell<Socket>>);
+
+struct Socket {
+    io: WriteDeadline<TcpStream>,
+    /// What was read before hyper had it.
+    early: Bytes,
+}
 
 impl AsyncRead for Borrowed {
     fn poll_read(
@@ -122,7 +132,12 @@ impl AsyncRead for Borrowed {
         context: &mut TaskContext<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_read(context, buffer)
+        let Socket { io, early } = &mut *self.0.borrow_mut();
+        if early.is_empty() {
+            return Pin::new(io).poll_read(context, buffer);
+        }
+        buffer.put_slice(&early.split_to(early.len().min(buffer.remaining())));
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -132,19 +147,19 @@ impl AsyncWrite for Borrowed {
         context: &mut TaskContext<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_write(context, bytes)
+        Pin::new(&mut self.0.borrow_mut().io).poll_write(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_flush(context)
+        Pin::new(&mut self.0.borrow_mut().io).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(context)
+        Pin::new(&mut self.0.borrow_mut().io).poll_shutdown(context)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.borrow().is_write_vectored()
+        self.0.borrow().io.is_write_vectored()
     }
 
     fn poll_write_vectored(
@@ -152,6 +167,6 @@ impl AsyncWrite for Borrowed {
         context: &mut TaskContext<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_write_vectored(context, slices)
+        Pin::new(&mut self.0.borrow_mut().io).poll_write_vectored(context, slices)
     }
 }

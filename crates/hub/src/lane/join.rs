@@ -34,9 +34,14 @@ pub(crate) struct Visitor {
 
 impl State {
     pub(super) fn join(&mut self, newcomer: Newcomer) {
-        let Newcomer { socket, connected, early, visitor } = newcomer;
+        let Newcomer { socket, mut connected, early, visitor } = newcomer;
         let Visitor { accepted, seat, interest, position, on_message, is_last } = visitor;
         let Accepted { head, words, shape } = accepted;
+        if matches!(shape, Shape::Answer { .. }) && !early.is_empty() {
+            // Its next request, for whoever takes the connection back. Copied, for these bytes keep all of
+            // hyper's buffer alive.
+            connected.early = Bytes::copy_from_slice(&early);
+        }
         let (cursor, gap) = Cursor::open(self.hub.log(), position, &interest);
         // Nobody in a lane stands ahead of it: what others are told next, this one is as well.
         self.pass_to(cursor.seq());
