@@ -102,11 +102,20 @@ impl State {
         let mut events = Vec::new();
         let (log, seat) = (self.hub.log(), client.seat.id());
         cursor.read(log, &group.interest, seat, position, PASS, &mut events);
-        let is_current = cursor.seq() >= position.seq;
-        client.progress = if is_current { Progress::Current } else { Progress::Behind(cursor) };
+        client.progress = Progress::Behind(cursor);
+        // The log has moved on past the lane itself, and a gap has led this client ahead: it would be told
+        // that gap once more with all the others.
+        self.pass_to(cursor.seq());
+        let position = self.position();
+        let is_current = cursor.seq() == position.seq;
+        let client = &mut self.clients[key];
+        if is_current {
+            client.progress = Progress::Current;
+        }
         if events.is_empty() {
             return !is_current;
         }
+        let group = self.groups.get(client.group);
         let bytes = group.render(&events, position.epoch.id(cursor.seq()));
         let number = events.iter().filter(|event| matches!(event, Event::Deliver(_))).count();
         group.delivered.inc_by(number as u64);
