@@ -53,7 +53,7 @@ async fn connect(target: Target) -> Result<Arrivals, ClientError> {
         while let Some(chunk) = http.chunk(&mut body).await? {
             let read = parser.feed(&chunk, &mut items);
             // A comment only says that the hub is there, and so does whatever it comes with.
-            let is_told = |item: &Item| matches!(item, Item::Event(_) | Item::Id);
+            let is_told = |item: &Item| matches!(item, Item::Event(_) | Item::Id(_));
             let told = items.iter().rposition(is_told).unwrap_or(0);
             for (at, item) in items.drain(..).enumerate() {
                 if item == Item::Comment && at < told {
@@ -88,9 +88,9 @@ fn require_event_stream(headers: &HeaderMap) -> Result<(), ClientError> {
 fn arrival(item: Item, last_event_id: &str) -> Result<Option<Arrival>, ClientError> {
     let event = match item {
         Item::Event(event) => event,
-        Item::Comment | Item::Id => {
-            return Ok(Some(Arrival::Heartbeat(last_event_id.parse().ok())));
-        }
+        Item::Comment => return Ok(Some(Arrival::Heartbeat(last_event_id.parse().ok()))),
+        // As of this block: what came with it in one piece may be ahead already.
+        Item::Id(id) => return Ok(Some(Arrival::Heartbeat(id.parse().ok()))),
         Item::Retry(_) => return Ok(None),
     };
     let id: Option<Id> = event.last_event_id.parse().ok();
@@ -221,6 +221,17 @@ mod tests {
         let request = &requests.await.unwrap()[0];
         assert!(request.contains("accept: text/event-stream\r\n"), "{request}");
         assert!(!request.contains("last-event-id"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_position_is_never_ahead_of_what_was_told_however_the_bytes_come() {
+        const ONE_PIECE: Script =
+            &[&[&[HEAD, ":\nretry: 900\nid: e-1\n\nid: e-2\ndata: a\n\nid: e-3\ndata: b\n\n"]]];
+        let (target, _) = hub(ONE_PIECE).await;
+        let mut arrivals = SseClient.connect(target).await.unwrap();
+        let first = arrivals.next().await.unwrap().unwrap();
+        assert_eq!(first, Arrival::Heartbeat("e-1".parse().ok()));
+        assert_eq!(arrivals.next().await.unwrap().unwrap(), notified("e-2", Kind::Text, b"a"));
     }
 
     #[tokio::test]

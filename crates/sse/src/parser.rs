@@ -54,8 +54,8 @@ pub enum Item {
     Event(Event),
     /// A comment, which keeps a connection alive.
     Comment,
-    /// A block without data that moved the last event id and is no event.
-    Id,
+    /// A block without data that moved the last event id to this and is no event.
+    Id(String),
     /// After how long to reconnect.
     Retry(Duration),
 }
@@ -220,7 +220,7 @@ impl Parser {
                 data: into_text(data),
                 last_event_id: self.last_event_id.clone(),
             })),
-            None => moved.then_some(Item::Id),
+            None => moved.then(|| Item::Id(self.last_event_id.clone())),
         }
     }
 }
@@ -307,7 +307,8 @@ mod tests {
     #[test]
     fn an_id_stays_until_the_next_and_one_with_nul_is_none() {
         let stream = "id: 1\n\ndata: a\n\nid: 2\0\ndata: b\n\nid\ndata: c\n\n";
-        let expected = [Item::Id, event("", "a", "1"), event("", "b", "1"), event("", "c", "")];
+        let one = Item::Id("1".to_owned());
+        let expected = [one, event("", "a", "1"), event("", "b", "1"), event("", "c", "")];
         assert_eq!(items(stream), expected);
     }
 
