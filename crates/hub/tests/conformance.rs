@@ -4,7 +4,10 @@
 mod support;
 
 mod conformance {
+    mod clients;
     mod delivery;
+    mod errors;
+    mod exactly_once;
     mod gaps;
     mod heartbeats;
     mod limits;
@@ -12,4 +15,5 @@ mod conformance {
     mod pipelined;
     mod shutdown;
     mod slow;
+    mod websocket;
 }

@@ -12,7 +12,7 @@ use super::PATIENCE;
 pub(crate) struct Follower(Arrivals);
 
 impl Follower {
-    pub(super) fn new(arrivals: Arrivals) -> Self {
+    pub(crate) fn new(arrivals: Arrivals) -> Self {
         Self(arrivals)
     }
 

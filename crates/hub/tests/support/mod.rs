@@ -1,6 +1,7 @@
 //! What the tests of the hub stand on: a hub in this process, followers over real sockets, and one loop
 //! over every transport by both movers of bytes.
-#![allow(dead_code, reason = "each test crate uses its own part of this")]
+#![allow(dead_code, unused_imports, reason = "each test crate uses its own part of this")]
+#![allow(clippy::needless_pass_by_value, reason = "a scenario is written where it is handed over")]
 
 mod follower;
 mod raw;
@@ -69,22 +70,22 @@ pub(crate) fn cases() -> Vec<Case> {
 
 /// Plays a scenario for every transport by both movers, and then says for which it failed.
 pub(crate) fn every(scenario: impl AsyncFn(&Case)) {
-    among(cases(), scenario);
+    among(&cases(), &scenario);
 }
 
 /// Plays a scenario for the cases whose answers have such a shape.
 pub(crate) fn every_shaped(fits: impl Fn(Shape) -> bool, scenario: impl AsyncFn(&Case)) {
-    among(cases().into_iter().filter(|case| fits(case.shape())).collect(), scenario);
+    let cases: Vec<Case> = cases().into_iter().filter(|case| fits(case.shape())).collect();
+    among(&cases, &scenario);
 }
 
 /// Plays a scenario that is not of one transport, by both movers.
 pub(crate) fn both_movers(scenario: impl AsyncFn(Mover)) {
     // Which transport it is does not matter: the case is there for its mover.
-    let cases = cases().into_iter().take(MOVERS.len()).collect();
-    among(cases, async |case| scenario(case.mover).await);
+    among(&cases()[..MOVERS.len()], &async |case: &Case| scenario(case.mover).await);
 }
 
-fn among(cases: Vec<Case>, scenario: impl AsyncFn(&Case)) {
+fn among(cases: &[Case], scenario: &impl AsyncFn(&Case)) {
     assert!(!cases.is_empty(), "there is nothing to play this for");
     let failed: Vec<String> = cases
         .iter()
@@ -168,6 +169,11 @@ impl Running {
     /// Serves on a free port.
     pub(crate) async fn start(config: Config) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(listener, config)
+    }
+
+    /// Serves on this listener.
+    pub(crate) fn start_on(listener: TcpListener, config: Config) -> Self {
         let address = listener.local_addr().unwrap();
         let (hub, patience) = (config.hub.clone(), config.drain + Duration::from_secs(6));
         let (stop, stopped) = oneshot::channel::<()>();

@@ -1,6 +1,7 @@
 //! Bytes on a socket, for what no client would send.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -108,6 +109,11 @@ impl Raw {
             length => u64::from(length),
         };
         (head[0], self.take(length as usize).await)
+    }
+
+    /// Ends the connection with a reset.
+    pub(crate) fn reset(self) {
+        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// Everything until the connection ends, in whatever way.

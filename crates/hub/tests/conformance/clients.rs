@@ -1,0 +1,175 @@
+//! Clients that others wrote: what they read of the hub is what the standards say.
+
+use std::time::Duration;
+
+use eventsource_client::{Client, ClientBuilder, ReconnectOptions, SSE};
+use futures::TryStreamExt;
+use launchdarkly_sdk_transport::HyperTransport;
+use serde_json::Value;
+use tidings_core::{Hub, Notification, Reason};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use crate::support::{PATIENCE, Running, both_movers};
+
+/// An `eventsource-client` event: its id, type and data.
+type Told = (String, String, String);
+
+/// Reads the next event, over however many connections that takes.
+async fn event<S>(events: &mut S) -> Told
+where
+    S: futures::Stream<Item = eventsource_client::Result<SSE>> + Unpin,
+{
+    let next = async {
+        loop {
+            match events.try_next().await {
+                Ok(Some(SSE::Event(event))) => {
+                    return (event.id.unwrap_or_default(), event.event_type, event.data);
+                }
+                Ok(Some(SSE::Comment(_) | SSE::Connected(_))) => {}
+                // The end of a stream is an error of this client, and it connects again.
+                Ok(None) | Err(eventsource_client::Error::Eof) => {}
+                Err(error) => eprintln!("   the client says: {error}"),
+            }
+        }
+    };
+    timeout(PATIENCE, next).await.expect("no event")
+}
+
+fn serve_at(listener: TcpListener, hub: Hub, mover: crate::support::Mover) -> Running {
+    let mut config = mover.config(Default::default());
+    config.hub = hub;
+    Running::start_on(listener, config)
+}
+
+#[test]
+fn eventsource_client_reads_everything_and_comes_back_with_its_last_event_id() {
+    both_movers(async |mover| {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let first = serve_at(listener, Hub::default(), mover);
+        let delay = Duration::from_millis(10);
+        let options = ReconnectOptions::reconnect(true).retry_initial(true).delay(delay);
+        let client = ClientBuilder::for_url(first.url("t").as_str())
+            .unwrap()
+            .reconnect(options.delay_max(delay).build())
+            .build_with_transport(HyperTransport::new().unwrap());
+        let mut events = client.stream();
+        loop {
+            let told = timeout(PATIENCE, events.try_next()).await.expect("it never connected");
+            if matches!(told, Ok(Some(SSE::Connected(_)))) {
+                break;
+            }
+        }
+        let id = first.publish("t", "one\ntwo: \u{1f9c7}\r\n");
+        let message = "message".to_owned();
+        let told = event(&mut events).await;
+        assert_eq!(told, (id.to_string(), message.clone(), "one\ntwo: \u{1f9c7}\n".to_owned()));
+        first.hub.publish(Notification::binary("t".parse().unwrap(), &b"\0\xff"[..])).unwrap();
+        let told = event(&mut events).await;
+        assert_eq!((told.1.as_str(), told.2.as_str()), ("binary", "AP8="));
+
+        // The hub ends; another one takes its place, with another history.
+        let epoch = first.hub.epoch();
+        first.stop().await;
+        let told = event(&mut events).await;
+        assert_eq!(told.1, "goodbye");
+        let goodbye: Value = serde_json::from_str(&told.2).unwrap();
+        assert_eq!(goodbye["goodbye"]["reason"], Reason::GoingAway.name());
+        let second = Hub::default();
+        second.publish(Notification::text("t".parse().unwrap(), "of the second")).unwrap();
+        let second = serve_at(TcpListener::bind(address).await.unwrap(), second, mover);
+        let told = event(&mut events).await;
+        assert_eq!(told.1, "gap", "{told:?}");
+        let gap: Value = serde_json::from_str(&told.2).unwrap();
+        assert_eq!(gap["gap"]["reason"], "epoch");
+        assert_eq!(gap["gap"]["after"], epoch.id(2).to_string(), "it came with its last id");
+        assert_eq!(event(&mut events).await.2, "of the second");
+        drop(events);
+        second.stop().await;
+    });
+}
+
+#[test]
+fn reqwest_polls() {
+    both_movers(async |mover| {
+        let hub = mover.hub().await;
+        let client = reqwest::Client::new();
+        let poll = async |query: &str| -> Value {
+            let url = format!("{}{query}", hub.url("t"));
+            let response = timeout(PATIENCE, client.get(url).send()).await.unwrap().unwrap();
+            assert_eq!(response.status(), 200);
+            let headers = response.headers();
+            assert_eq!(headers["cache-control"], "no-store");
+            assert_eq!(headers["content-type"], "application/json");
+            serde_json::from_str(&response.text().await.unwrap()).unwrap()
+        };
+        let empty = |cursor: &str| serde_json::json!({"cursor": cursor, "notifications": []});
+        let id = |seq| hub.hub.epoch().id(seq).to_string();
+        assert_eq!(poll("").await, empty(&id(0)), "without a position it answers at once");
+
+        let post = client.post(hub.url("t")).body("text \"1\"");
+        let answer: Value = serde_json::from_str(
+            &timeout(PATIENCE, post.send()).await.unwrap().unwrap().text().await.unwrap(),
+        )
+        .unwrap();
+        assert_eq!(answer, serde_json::json!({"id": id(1)}));
+        let binary = client.post(hub.url("t")).header("content-type", "application/octet-stream");
+        assert_eq!(binary.body(&b"\0\xff"[..]).send().await.unwrap().status(), 200);
+
+        let expected = serde_json::json!({
+            "cursor": id(2),
+            "notifications": [
+                {"id": id(1), "topic": "t", "data": "text \"1\""},
+                {"id": id(2), "topic": "t", "data_base64": "AP8="},
+            ],
+        });
+        assert_eq!(poll(&format!("?after={}", id(0))).await, expected);
+        assert_eq!(poll("?after=earliest").await, expected);
+        assert_eq!(poll(&format!("?last_event_id={}&wait=0", id(2))).await, empty(&id(2)));
+
+        // Held until there is something; what is not for it moves the cursor at the end of the hold.
+        let query = format!("?after={}", id(2));
+        let (held, ()) = tokio::join!(poll(&query), async {
+            crate::support::eventually("it is held", async || hub.hub.pool().len() == 1).await;
+            hub.publish("t", "news");
+        });
+        assert_eq!(held["notifications"][0]["data"], "news");
+        let query = format!("?after={}&wait=1", id(3));
+        let (held, ()) = tokio::join!(poll(&query), async {
+            crate::support::eventually("it is held", async || hub.hub.pool().len() == 1).await;
+            hub.publish("another", "not for it");
+        });
+        assert_eq!(held, empty(&id(4)));
+        let gap = poll("?after=zz-7").await;
+        assert_eq!(gap["gap"]["reason"], "epoch");
+        drop(client);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn an_answer_to_a_poll_is_bounded_and_the_next_goes_on_behind_it() {
+    both_movers(async |mover| {
+        let hub = mover.hub().await;
+        let client = reqwest::Client::new();
+        let payload = "x".repeat(300 << 10);
+        (0..10).for_each(|_| _ = hub.publish("t", payload.clone()));
+        let (mut cursor, mut seqs, mut answers) = ("earliest".to_owned(), Vec::new(), 0);
+        while seqs.len() < 10 {
+            let url = format!("{}?after={cursor}", hub.url("t"));
+            let text = client.get(url).send().await.unwrap().text().await.unwrap();
+            assert!(text.len() < (1 << 20) + 1024, "{} bytes in one answer", text.len());
+            let answer: Value = serde_json::from_str(&text).unwrap();
+            let told = answer["notifications"].as_array().unwrap();
+            seqs.extend(told.iter().map(|one| one["id"].as_str().unwrap().to_owned()));
+            cursor = answer["cursor"].as_str().unwrap().to_owned();
+            answers += 1;
+        }
+        let expected = (1..=10).map(|seq| hub.hub.epoch().id(seq).to_string());
+        assert_eq!(seqs, expected.collect::<Vec<_>>());
+        assert!(answers >= 4, "three of them fit into 1 MiB");
+        drop(client);
+        hub.stop().await;
+    });
+}

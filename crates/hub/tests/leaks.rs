@@ -1,0 +1,84 @@
+//! Two thousand clients come and go, half of them without a word: nothing is left of them.
+//!
+//! A test crate of its own, and one test in it, because it counts the descriptors of its process.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tidings_core::{HubConfig, Position};
+use tokio::task::JoinSet;
+
+use support::{Case, MOVERS, Raw, Running, cases, eventually};
+
+/// How many there are of each kind: those who stay to the end, and those who vanish.
+const EACH: usize = 1000;
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+#[tokio::test]
+async fn two_thousand_clients_leak_neither_a_seat_nor_a_descriptor() {
+    for mover in MOVERS {
+        let before_the_hub = descriptors();
+        let mut config = mover.config(HubConfig::default());
+        config.workers = NonZeroUsize::MIN;
+        let mut hub = Running::start(config).await;
+        // The worker is there once it answers; that connection may still be there too.
+        assert_eq!(Raw::get(hub.address, "/healthz").await.status, 200);
+        let before_anyone = descriptors();
+        let after = hub.hub.log().head();
+        let of_mover = |case: &Case| case.mover == mover;
+        let transports: Vec<Case> = cases().into_iter().filter(of_mover).collect();
+        let transports = || transports.iter().cycle();
+
+        let mut staying = JoinSet::new();
+        for case in transports().take(EACH) {
+            let mut follower = hub.follow(&case.listed, "t", Position::After(after)).await;
+            staying.spawn(async move {
+                let news = follower.text().await.1;
+                (news, follower)
+            });
+        }
+        let mut vanishing = Vec::new();
+        for case in transports().take(EACH) {
+            let mut raw = Raw::connect(hub.address).await;
+            raw.send(case.request("t", &format!("&after={after}"))).await;
+            vanishing.push(raw);
+        }
+        eventually("all have a seat", async || hub.hub.pool().len() == 2 * EACH).await;
+        let both_ends = 4 * EACH;
+        assert!(descriptors() + 2 >= before_anyone + both_ends, "{} descriptors", descriptors());
+
+        // One half of them resets the connection, the other just closes it.
+        for (number, raw) in vanishing.into_iter().enumerate() {
+            if number % 2 == 0 {
+                raw.reset();
+            }
+        }
+        eventually("their seats are free", async || hub.hub.pool().len() == EACH).await;
+
+        hub.publish("t", "news");
+        let told = staying.join_all().await;
+        assert!(told.len() == EACH && told.iter().all(|(news, _)| news == "news"));
+        drop(told);
+        eventually("every seat is free", async || hub.hub.pool().is_empty()).await;
+        eventually("every descriptor is closed", async || descriptors() <= before_anyone).await;
+
+        // And the hub is as good as new.
+        let again = transports().take(30).map(|case| async {
+            let mut follower = hub.follow(&case.listed, "t", Position::Earliest).await;
+            follower.text().await.1
+        });
+        assert!(join_all(again).await.iter().all(|news| news == "news"));
+        let ending = std::time::Instant::now();
+        hub.ask_to_stop();
+        hub.ended().await;
+        assert!(descriptors() <= before_the_hub, "{} before, {before_the_hub}", descriptors());
+        assert!(ending.elapsed() < Duration::from_secs(4), "{:?}", ending.elapsed());
+    }
+}

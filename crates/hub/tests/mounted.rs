@@ -1,0 +1,140 @@
+//! Each transport mounted in somebody's own hyper server, without the hub's: order and resume.
+
+mod support;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tidings_core::{Hub, Kind, Notification, Position, Reason};
+use tidings_transport::Transport;
+use tidings_transport::client::{Client, Target};
+use tidings_transport::mount::{Mount, OnMessage, WriteDeadline, farewell};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use support::{Follower, PATIENCE, all_listed};
+
+/// A server that knows one path.
+async fn serve(hub: Hub, transport: Arc<dyn Transport>) -> (SocketAddr, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut mount = Mount::new(hub, transport);
+    mount.on_message = OnMessage::published_to("orders.sent".parse().unwrap());
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mount = mount.clone();
+            let service = service_fn(move |request| {
+                let mount = mount.clone();
+                async move { Ok::<_, Infallible>(mount.respond(request, "orders.*").await) }
+            });
+            let io = TokioIo::new(WriteDeadline::new(stream, Duration::from_secs(10)));
+            let mut http = http1::Builder::new();
+            let serving = http.timer(TokioTimer::new()).serve_connection(io, service);
+            connections.spawn(async move { drop(serving.with_upgrades().await) });
+        }
+    });
+    (address, serving)
+}
+
+async fn follow(address: SocketAddr, client: &dyn Client, position: Position) -> Follower {
+    let url = format!("http://{address}/wherever").parse().unwrap();
+    let target = Target { url, position, meter: Default::default(), local: None };
+    Follower::new(client.connect(target).await.unwrap())
+}
+
+fn publish(hub: &Hub, topic: &str, text: String) {
+    hub.publish(Notification::text(topic.parse().unwrap(), text)).unwrap();
+}
+
+#[tokio::test]
+async fn mounted_transports_keep_the_order_and_resume() {
+    for listed in all_listed() {
+        let name = listed.server.name();
+        let hub = Hub::default();
+        let (address, _serving) = serve(hub.clone(), listed.server).await;
+        let mut follower = follow(address, &*listed.client, Position::Live).await;
+        for number in 0..50 {
+            publish(&hub, "orders.new", number.to_string());
+            publish(&hub, "invoices.new", "for others".to_owned());
+        }
+        let mut last = None;
+        for number in 0..20 {
+            let received = follower.notification().await;
+            assert_eq!(received.payload, number.to_string(), "{name}");
+            assert_eq!(received.kind, Kind::Text);
+            last = received.id;
+        }
+        drop(follower);
+        publish(&hub, "orders.new", "50".to_owned());
+        let position = Position::After(last.unwrap());
+        let mut follower = follow(address, &*listed.client, position).await;
+        for number in 20..=50 {
+            assert_eq!(follower.text().await.1, number.to_string(), "{name}");
+        }
+        drop(follower);
+        let gone = async {
+            while !hub.pool().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, gone)
+            .await
+            .unwrap_or_else(|_| panic!("{name}: a seat leaks"));
+    }
+}
+
+#[tokio::test]
+async fn a_position_of_one_mounted_transport_resumes_on_each_other() {
+    let hub = Hub::default();
+    let mut servers = Vec::new();
+    for listed in all_listed() {
+        let (address, serving) = serve(hub.clone(), listed.server).await;
+        servers.push((address, serving, listed.client));
+    }
+    let mut expected = 0;
+    for (here, _, one) in &servers {
+        for (there, _, other) in &servers {
+            let mut follower = follow(*here, &**one, Position::Live).await;
+            publish(&hub, "orders.new", "told".to_owned());
+            expected += 1;
+            let position = follower.notification().await.id.unwrap();
+            assert_eq!(position.seq, expected);
+            drop(follower);
+            publish(&hub, "orders.new", "missed".to_owned());
+            expected += 1;
+            let mut follower = follow(*there, &**other, Position::After(position)).await;
+            assert_eq!(follower.text().await, (expected, "missed".to_owned()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_farewell_is_told_on_every_mounted_transport() {
+    let hub = Hub::default();
+    let mut servers = JoinSet::new();
+    let mut told = JoinSet::new();
+    let after = Position::After(hub.log().head());
+    for listed in all_listed() {
+        let (address, serving) = serve(hub.clone(), listed.server).await;
+        servers.spawn(async move { drop(serving.join_all().await) });
+        told.spawn(follow(address, &*listed.client, after).await.goodbye());
+    }
+    let all_here = async {
+        while hub.pool().len() < told.len() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, all_here).await.unwrap();
+    assert_eq!(farewell(&hub, Reason::GoingAway, PATIENCE).await, 0);
+    for goodbye in told.join_all().await {
+        assert_eq!(goodbye.code, Some(Reason::GoingAway.code()));
+    }
+}
