@@ -270,8 +270,7 @@ fn too_big(limit: usize) -> Refusal {
 }
 
 fn too_late(config: &Config) -> Refusal {
-    let seconds = config.body_deadline.as_secs();
-    let message = format!("the body was not there within {seconds} s");
+    let message = format!("the body was not there within {:?}", config.body_deadline);
     Refusal::new(StatusCode::REQUEST_TIMEOUT, "too_late", message)
         .with(header::CONNECTION, HeaderValue::from_static("close"))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tidings_core::{Beat, Event, Pulse, Reason};
@@ -36,11 +36,17 @@ where
 {
     let Visit { mut subscription, on_message, write_deadline } = visit;
     let (mut reader, mut writer) = tokio::io::split(io);
-    let mut write =
-        async |bytes: Bytes| match timeout(write_deadline, writer.write_all(&bytes)).await {
-            Ok(written) => written,
-            Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
-        };
+    // Every bit of progress earns the peer the whole deadline anew: slow is not stalled.
+    let mut write = async |mut bytes: Bytes| -> std::io::Result<()> {
+        while !bytes.is_empty() {
+            let count = timeout(write_deadline, writer.write(&bytes)).await??;
+            if count == 0 {
+                return Err(std::io::ErrorKind::WriteZero.into());
+            }
+            bytes.advance(count);
+        }
+        timeout(write_deadline, writer.flush()).await?
+    };
     let policy = subscription.hub().heartbeat();
     let mut ear = words.ear();
     let (mut pulse, mut said) = (Pulse::default(), Vec::new());
@@ -161,6 +167,21 @@ mod tests {
             assert_eq!(&beat, b"beat ");
             there.write_all(b"!").await.unwrap();
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_is_slow_and_steady_is_kept() {
+        let hub = Hub::default();
+        let (here, mut there) = tokio::io::duplex(8);
+        tokio::spawn(run(here, visit(&hub), Arc::new(Plain)));
+        let text = "x".repeat(80);
+        hub.publish(tidings_core::Notification::text("t".parse().unwrap(), text)).unwrap();
+        let mut bytes = [0; 8];
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            there.read_exact(&mut bytes).await.unwrap();
+        }
+        assert_eq!(hub.pool().len(), 1, "90 s in all, and never 10 s without a byte");
     }
 
     #[tokio::test(start_paused = true)]
