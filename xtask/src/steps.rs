@@ -51,10 +51,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "bench-smoke",
         about: "every benchmark runs once; nothing is measured",
-        action: Action::Cargo {
-            env: &[],
-            args: &["bench", "-p", "tidings-benches", "--", "--test"],
-        },
+        action: Action::Cargo { env: &[], args: &["bench", "--", "--test"] },
     },
     Step {
         name: "tree",

@@ -11,9 +11,9 @@ use crate::{Bell, Budget, Entry, Epoch, Filters, Id, Notification};
 pub struct Retention {
     /// Notifications kept. Default 65,536. More lets clients be away for longer.
     pub entries: usize,
-    /// Bytes kept: payloads, topics and a fixed part for each. Default 64 MiB. An entry that was asked
-    /// for in every format of the hub holds up to four more copies of its payload, which this bound does
-    /// not count.
+    /// Bytes kept: payloads, topics and a fixed part for each. Default 64 MiB. Each format in which an
+    /// entry is asked for adds a copy that this bound does not count; in JSON it is up to six times as
+    /// long, where a payload is all control characters. Set less where publishers are not trusted.
     pub bytes: usize,
 }
 
@@ -150,12 +150,23 @@ impl Log {
 
     /// The newest retained notification up to `upto` that matches.
     pub(crate) fn newest(&self, filters: &Filters, upto: u64) -> Option<u64> {
-        let ring = self.read_ring();
-        let newest_first = ring.entries.iter().rev();
-        newest_first
-            .filter(|entry| entry.id().seq <= upto)
-            .find(|entry| filters.matches(entry.notification().topic()))
-            .map(|entry| entry.id().seq)
+        let mut end = upto;
+        loop {
+            let ring = self.read_ring();
+            end = end.min(ring.next() - 1);
+            if end < ring.first {
+                return None;
+            }
+            let start = end.saturating_sub(SCAN - 1).max(ring.first);
+            let matches = |seq: &u64| {
+                let entry = &ring.entries[(seq - ring.first) as usize];
+                filters.matches(entry.notification().topic())
+            };
+            if let Some(found) = (start..=end).rev().find(matches) {
+                return Some(found);
+            }
+            end = start - 1;
+        }
     }
 
     // A panic under this lock could only come from an allocation that fails; the ring is whole even then.

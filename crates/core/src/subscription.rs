@@ -65,7 +65,8 @@ impl Subscription {
         poll_fn(|context| self.poll(context)).await
     }
 
-    /// The next event if it is there now: drain with this before one flush.
+    /// The next event if it is there now: drain with this before one flush. A reader that wants few of
+    /// many may get `None` while there is one further on; [`next`](Self::next) finds it.
     pub fn try_next(&mut self) -> Option<Event> {
         if self.has_ended {
             return None;
@@ -123,7 +124,7 @@ impl Subscription {
         let closed = self.hub.pool().closed();
         let head = self.hub.log().head();
         let mut events = Vec::new();
-        while events.is_empty() && self.cursor.seq() < head.seq {
+        if self.cursor.seq() < head.seq {
             self.cursor.read(
                 self.hub.log(),
                 &self.interest,
@@ -135,6 +136,7 @@ impl Subscription {
         }
         // The log was sealed before the pool was closed, so nothing can follow what was found.
         if events.is_empty()
+            && self.cursor.seq() >= head.seq
             && let Some(reason) = closed
         {
             events.push(Event::Goodbye(reason));
@@ -152,6 +154,11 @@ impl Subscription {
         self.listener.register(context);
         if let Some(event) = self.try_next() {
             return Poll::Ready(Some(event));
+        }
+        // One who looks for few among many looks at a portion, and lets others have their turn.
+        if self.cursor.seq() < self.hub.log().head().seq {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
         self.heartbeat.poll_tick(context).map(|_| Some(Event::Heartbeat(self.position())))
     }

@@ -99,8 +99,9 @@ async fn serve_lane(
                 visitor.set(Some(waiting));
                 Poll::Pending
             }
-            Some(taken) => Poll::Ready(Ok(Some(taken))),
-            None => ended.map_ok(|()| None),
+            Some(taken) if ended.is_pending() => Poll::Ready(Ok(Some(taken))),
+            // With a connection that broke on the way out of an earlier answer there is nothing to take.
+            _ => ended.map_ok(|()| None),
         }
     })
     .await?;

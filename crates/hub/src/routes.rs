@@ -154,7 +154,7 @@ async fn subscribe(
     };
     match visitor {
         Some(visitor) => {
-            if let Some(answer) = answer_now(config, &mut arrival) {
+            if let Some(answer) = answer_now(config, &mut arrival).await {
                 shared.metrics.delivered(transport.name()).inc_by(answer.1);
                 return Ok(answer.0);
             }
@@ -184,7 +184,7 @@ fn is_last(request: &Parts) -> bool {
 
 /// The answer to a poll that need not be held, and how many notifications it has. A held one needs its
 /// connection out of hyper's hands; this one does not.
-fn answer_now(config: &Config, arrival: &mut Visitor) -> Option<(Response<MountBody>, u64)> {
+async fn answer_now(config: &Config, arrival: &mut Visitor) -> Option<(Response<MountBody>, u64)> {
     let Accepted { head, words, shape } = &arrival.accepted;
     let Shape::Answer { hold } = shape else { return None };
     let (log, head_of_log) = (config.hub.log(), config.hub.log().head());
@@ -195,6 +195,8 @@ fn answer_now(config: &Config, arrival: &mut Visitor) -> Option<(Response<MountB
     while events.len() == before && cursor.seq() < head_of_log.seq {
         let seat = arrival.seat.id();
         cursor.read(log, &arrival.interest, seat, head_of_log, budget, &mut events);
+        // One who looks for few among many does not keep the others of this thread waiting.
+        tokio::task::yield_now().await;
     }
     let position = head_of_log.epoch.id(cursor.seq());
     if events.is_empty() && !hold.is_zero() {

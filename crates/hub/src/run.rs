@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::shared::Shared;
-use crate::worker;
+use crate::worker::{self, flatten};
 
 /// Serves the hub on this listener until `shutdown` is ready; then says goodbye on every transport and
 /// returns, within [`Config::drain`] and four seconds.
@@ -55,8 +55,4 @@ pub async fn run(
         outcome = outcome.and(flatten(ended));
     }
     outcome
-}
-
-fn flatten(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<()> {
-    ended.unwrap_or_else(|panic| Err(io::Error::other(panic)))
 }

@@ -51,9 +51,9 @@ async fn serve(listener: std::net::TcpListener, shared: Shared) -> io::Result<()
         let lane = Lane::new(config.hub.clone(), manners, metrics.clone(), give_back, epoll);
         Context { shared: shared.clone(), lane, tasks: tasks.clone() }
     });
-    let lane = spawn_local(context.lane.clone().drive());
+    let mut lane = spawn_local(context.lane.clone().drive());
 
-    loop {
+    let lane_ended = loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((socket, _)) => welcome(&context, socket),
@@ -62,18 +62,35 @@ async fn serve(listener: std::net::TcpListener, shared: Shared) -> io::Result<()
                     tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
                 }
             },
-            _ = stopping.wait_for(|stopping| *stopping) => break,
+            // It ends by itself once the hub is closed. Else it has failed, and a worker without its lane
+            // serves nobody.
+            ended = &mut lane => {
+                let ended = flatten(ended);
+                if ended.is_err() || config.hub.pool().closed().is_none() {
+                    return ended;
+                }
+                break Some(ended);
+            }
+            _ = stopping.wait_for(|stopping| *stopping) => break None,
         }
-    }
+    };
     drop(listener);
     tasks.close();
     let ended = async {
-        let lane = lane.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        let lane = match lane_ended {
+            Some(ended) => ended,
+            None => flatten(lane.await),
+        };
         tasks.wait().await;
         lane
     };
     // Whoever has not gone by then is cut off: the hub ends in bounded time.
     tokio::time::timeout(config.drain + GRACE, ended).await.unwrap_or(Ok(()))
+}
+
+/// What a task came to, a panic being a failure.
+pub(crate) fn flatten(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<()> {
+    ended.unwrap_or_else(|panic| Err(io::Error::other(panic)))
 }
 
 fn welcome(context: &Rc<Context>, socket: TcpStream) {

@@ -102,8 +102,11 @@ impl State {
         }
         self.hear_early(key, &early);
         self.write(key);
-        if let Some(reason) = self.drain.as_ref().map(|drain| drain.reason) {
-            self.goodbye(key, reason);
+        // It may be gone already: a broken socket, or a poll that was answered.
+        if let Some(drain) = &self.drain
+            && self.clients.contains(key)
+        {
+            self.goodbye(key, drain.reason);
         }
     }
 

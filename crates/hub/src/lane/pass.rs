@@ -119,12 +119,16 @@ impl State {
         let bytes = group.render(&events, position.epoch.id(cursor.seq()));
         let number = events.iter().filter(|event| matches!(event, Event::Deliver(_))).count();
         group.delivered.inc_by(number as u64);
-        if matches!(client.shape, Shape::Answer { .. }) {
-            client.stage = Stage::Answered;
-        } else if let Some(Event::Goodbye(reason)) = events.last() {
-            client.stage = Stage::Leaving;
-            self.metrics.let_go(*reason);
-        }
+        let goodbye = match events.last() {
+            Some(Event::Goodbye(reason)) => Some(*reason),
+            _ => None,
+        };
+        client.stage = match (client.shape, goodbye) {
+            (Shape::Answer { .. }, _) => Stage::Answered,
+            (Shape::Upgrade | Shape::Stream, Some(_)) => Stage::Leaving,
+            (Shape::Upgrade | Shape::Stream, None) => client.stage,
+        };
+        goodbye.into_iter().for_each(|reason| self.metrics.let_go(reason));
         client.rest = bytes;
         true
     }

@@ -59,7 +59,7 @@ impl State {
             client.timer = timer;
             match (client.stage, client.shape) {
                 (Stage::Left, _) => self.remove(key),
-                _ if !client.rest.is_empty() => {
+                _ if client.is_waiting => {
                     self.metrics.let_go(Reason::TooSlow);
                     self.remove(key);
                 }

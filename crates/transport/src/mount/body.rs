@@ -33,6 +33,9 @@ struct Events {
 /// The most events that go out in one frame of the body.
 const BATCH: usize = 64;
 
+/// The most payload bytes in one, or one notification: what a client that stops reading keeps alive.
+const BATCH_BYTES: usize = 256 << 10;
+
 impl MountBody {
     /// A body that is all there.
     pub fn whole(bytes: Bytes) -> Self {
@@ -72,10 +75,26 @@ impl Events {
     }
 }
 
-/// The first event, and whatever else is there already: one write for all.
+/// The first event, and whatever else is there already: one write for all, within bounds.
 pub(super) fn batch(first: Option<Event>, subscription: &mut Subscription) -> Vec<Event> {
-    let rest = std::iter::from_fn(|| subscription.try_next());
-    first.into_iter().chain(rest).take(BATCH).collect()
+    let mut events: Vec<Event> = first.into_iter().collect();
+    let mut size = events.iter().map(payload_bytes).sum::<usize>();
+    while events.len() < BATCH {
+        size += subscription.next_size().unwrap_or_default();
+        if size > BATCH_BYTES {
+            break;
+        }
+        let Some(event) = subscription.try_next() else { break };
+        events.push(event);
+    }
+    events
+}
+
+fn payload_bytes(event: &Event) -> usize {
+    match event {
+        Event::Deliver(entry) => entry.notification().payload().len(),
+        Event::Gap(_) | Event::Heartbeat(_) | Event::Goodbye(_) => 0,
+    }
 }
 
 pub(super) fn is_goodbye(event: &Event) -> bool {
