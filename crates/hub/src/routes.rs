@@ -195,8 +195,10 @@ async fn answer_now(config: &Config, arrival: &mut Visitor) -> Option<(Response<
     while events.len() == before && cursor.seq() < head_of_log.seq {
         let seat = arrival.seat.id();
         cursor.read(log, &arrival.interest, seat, head_of_log, budget, &mut events);
-        // One who looks for few among many does not keep the others of this thread waiting.
-        tokio::task::yield_now().await;
+        if events.len() == before {
+            // One who looks for few among many does not keep the others of this thread waiting.
+            tokio::task::yield_now().await;
+        }
     }
     let position = head_of_log.epoch.id(cursor.seq());
     if events.is_empty() && !hold.is_zero() {
