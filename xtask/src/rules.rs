@@ -70,8 +70,14 @@ pub(crate) const RULES: &[Rule] = &[
 ];
 
 /// The crates of `crates/` that are not transports.
-const ROOMS: &[&str] =
-    &["tidings", "tidings-core", "tidings-transport", "tidings-hub", "tidings-compare"];
+const ROOMS: &[&str] = &[
+    "tidings",
+    "tidings-batch",
+    "tidings-core",
+    "tidings-transport",
+    "tidings-hub",
+    "tidings-compare",
+];
 
 /// A package of the workspace.
 #[derive(Debug, PartialEq)]
