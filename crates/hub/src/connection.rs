@@ -18,7 +18,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tidings_transport::mount::{MountBody, Visit, WriteDeadline};
+use tidings_transport::mount::{MountBody, OnMessage, Visit, WriteDeadline};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -91,6 +91,7 @@ async fn answer_general(mut request: Request<Incoming>, context: &Context) -> Re
             let config = &context.shared.config;
             let subscription = config.hub.read(seat, interest, position);
             let write_deadline = config.write_deadline;
+            let on_message = on_message.unwrap_or_else(OnMessage::refused);
             Visit { subscription, on_message, write_deadline }.respond(accepted, upgrade).await
         }
     }

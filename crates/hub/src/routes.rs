@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tidings_core::{Filters, Interest, Kind, Notification, Topic};
 use tidings_transport::mount::OnMessage;
-use tidings_transport::{Ask, Refusal, Transport, path_segment, query};
+use tidings_transport::{Ask, Refusal, Shape, Transport, path_segment, query};
 
 use crate::config::{Action, Config};
 use crate::lane::Visitor;
@@ -156,7 +156,11 @@ fn subscribe(request: &Parts, filters: &str, shared: &Shared) -> Result<Box<Visi
     let transport = choose(config, request)?;
     let accepted = transport.accept(request, &ask)?;
     let seat = config.hub.join(transport.name())?;
-    let on_message = on_message(config, request, &ask.filters);
+    // Who only reads has nothing to say.
+    let on_message = match accepted.shape {
+        Shape::Upgrade => on_message(config, request, &ask.filters),
+        Shape::Stream | Shape::Answer { .. } => None,
+    };
     let mut interest = Interest::new(ask.filters).slow(config.slow);
     if !config.echo {
         interest = interest.without_own();
@@ -177,14 +181,12 @@ fn choose<'a>(config: &'a Config, request: &Parts) -> Result<&'a Arc<dyn Transpo
     })
 }
 
-/// A client's messages are published where its filters name one topic and it may publish.
-fn on_message(config: &Config, request: &Parts, filters: &Filters) -> OnMessage {
-    match filters.as_topic() {
-        Some(topic) if config.access.check(request, Action::Publish).is_ok() => {
-            OnMessage::published_to(topic)
-        }
-        _ => OnMessage::refused(),
-    }
+/// A client's messages are published where its filters name one topic and it may publish. Else it may say
+/// nothing.
+fn on_message(config: &Config, request: &Parts, filters: &Filters) -> Option<OnMessage> {
+    let topic = filters.as_topic()?;
+    config.access.check(request, Action::Publish).ok()?;
+    Some(OnMessage::published_to(topic))
 }
 
 fn metrics(shared: &Shared) -> Result<Response<Bytes>, Refusal> {

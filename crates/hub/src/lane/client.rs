@@ -7,8 +7,8 @@ use mio::net::TcpStream;
 use tidings_core::{Cursor, Pulse, Seat};
 use tidings_transport::mount::OnMessage;
 use tidings_transport::{Ear, Shape};
-use tokio_util::time::delay_queue;
 
+use super::timers::Timer;
 use crate::connected::Connected;
 
 /// A socket, and what is half written.
@@ -23,7 +23,7 @@ pub(super) struct Connection {
     pub(super) early: Option<Box<[u8]>>,
     /// Whether more of them wait in the socket.
     pub(super) is_ahead: bool,
-    pub(super) timer: delay_queue::Key,
+    pub(super) timer: Timer,
     /// Whether the connection ends with the present answer.
     pub(super) is_last: bool,
     /// Whether its socket is full, and the write deadline runs.
@@ -43,7 +43,8 @@ pub(super) struct Client {
     pub(super) shape: Shape,
     pub(super) ear: Option<Box<dyn Ear>>,
     pub(super) pulse: Pulse,
-    pub(super) on_message: OnMessage,
+    /// What becomes of what it says; `None` where it may say nothing.
+    pub(super) on_message: Option<OnMessage>,
 }
 
 /// Where a client stands.

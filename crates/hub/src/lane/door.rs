@@ -54,7 +54,7 @@ impl State {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => {
                     tracing::warn!(%error, "no connection could be accepted");
-                    self.timers.insert(LISTENER, OUT_OF_DESCRIPTORS);
+                    self.timers.start(LISTENER, OUT_OF_DESCRIPTORS);
                     return;
                 }
             }
@@ -87,7 +87,7 @@ impl State {
             rest: Bytes::new(),
             early: None,
             is_ahead: false,
-            timer: self.timers.insert(key, self.manners.head_deadline),
+            timer: self.timers.start(key, self.manners.head_deadline),
             is_last: false,
             is_waiting: false,
             is_busy: false,

@@ -9,6 +9,7 @@ use tidings_transport::{Accepted, Shape};
 
 use super::State;
 use super::client::{Client, Progress, Stage};
+use super::group::AnswerHead;
 use crate::connected::Connected;
 use crate::head;
 
@@ -27,7 +28,8 @@ pub(crate) struct Visitor {
     pub(crate) seat: Seat,
     pub(crate) interest: Interest,
     pub(crate) position: Position,
-    pub(crate) on_message: OnMessage,
+    /// What becomes of what it says; `None` where it may say nothing.
+    pub(crate) on_message: Option<OnMessage>,
     /// Whether the connection ends with the answer, as the client asked or its HTTP/1.0 has it.
     pub(crate) is_last: bool,
 }
@@ -51,7 +53,7 @@ impl State {
 
         let start = self.hub.epoch().id(cursor.seq());
         let mut first = BytesMut::from(&self.connections[key].rest[..]);
-        let answer_head = match shape {
+        let answer = match shape {
             Shape::Upgrade => {
                 head::open(&mut first, &head);
                 head::finish_upgrade(&mut first);
@@ -62,14 +64,14 @@ impl State {
                 head::finish_stream(&mut first);
                 None
             }
-            Shape::Answer { .. } => Some(head::open_answer(&head, is_last)),
+            Shape::Answer { .. } => Some(AnswerHead { head, is_last }),
         };
-        if answer_head.is_none() {
+        if answer.is_none() {
             // Until the gap is told the client stands before it.
             first.extend_from_slice(&words.opening(gap.map_or(start, |gap| gap.after)));
         }
         let delivered = || self.metrics.delivered(seat.transport());
-        let group = self.groups.find_or_make(&words, interest, answer_head, delivered);
+        let group = self.groups.find_or_make(&words, interest, answer, delivered);
         if let Some(gap) = gap {
             let gap = [Event::Gap(gap)];
             first.extend_from_slice(&self.groups.get(group).render(&gap, start));
@@ -91,7 +93,7 @@ impl State {
             Shape::Upgrade | Shape::Stream => self.hub.heartbeat().interval,
         };
         let connection = &mut self.connections[key];
-        self.timers.reset(&connection.timer, patience);
+        self.timers.restart(&mut connection.timer, patience);
         connection.client = Some(client);
         connection.is_last = is_last;
         connection.rest = first.freeze();

@@ -73,7 +73,7 @@ impl State {
     pub(super) fn take_out(&mut self, key: usize) -> Option<Connection> {
         let mut connection = self.connections.try_remove(key)?;
         self.epoll.forget(&mut connection.socket);
-        self.timers.try_remove(&connection.timer);
+        self.timers.stop(&connection.timer);
         if let Some(client) = &connection.client {
             self.dismiss(client);
         }

@@ -22,6 +22,7 @@ mod join;
 mod leave;
 mod pass;
 mod sender;
+mod timers;
 mod timing;
 mod traffic;
 
@@ -35,7 +36,6 @@ use std::time::Duration;
 
 use slab::Slab;
 use tidings_core::{Cursor, Hub, Id, Interest, Listener};
-use tokio_util::time::DelayQueue;
 
 use self::client::Connection;
 use self::door::LISTENER;
@@ -46,6 +46,7 @@ use self::group::Groups;
 pub(crate) use self::join::{Newcomer, Visitor};
 use self::pass::Outgoing;
 pub(crate) use self::sender::Sender;
+use self::timers::Timers;
 use self::timing::Drain;
 use crate::metrics::Metrics;
 
@@ -81,7 +82,7 @@ struct State {
     has_callers: bool,
     /// What the last look at epoll found.
     found: Vec<Ready>,
-    timers: DelayQueue<usize>,
+    timers: Timers,
     /// Connections with more to do than one turn allows them. Each is in it at most once.
     busy: VecDeque<usize>,
     /// Borrowed by whichever connection is read at the moment.
@@ -122,7 +123,7 @@ impl Lane {
             epoll,
             has_callers: false,
             found: Vec::new(),
-            timers: DelayQueue::new(),
+            timers: Timers::new(),
             busy: VecDeque::new(),
             read_buffer: vec![0; 64 << 10].into_boxed_slice(),
             waker: None,
@@ -148,6 +149,7 @@ impl State {
     /// One turn: everything that is there to do now, each kind in bounded portions.
     fn turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.waker = Some(context.waker().clone());
+        self.timers.look_at_the_clock();
         // Registered before the look, so that an entry that comes during the pass wakes us again.
         self.bell.register(context);
         self.pass();

@@ -33,7 +33,7 @@ impl State {
     pub(super) fn await_room(&mut self, key: usize) {
         let connection = &mut self.connections[key];
         connection.is_waiting = true;
-        self.timers.reset(&connection.timer, self.manners.write_deadline);
+        self.timers.restart(&mut connection.timer, self.manners.write_deadline);
     }
 
     /// Its socket has taken everything.
@@ -47,32 +47,31 @@ impl State {
             self.await_request(key);
             self.keep_busy(key);
         } else if !connection.is_held() {
-            self.timers.reset(&connection.timer, self.hub.heartbeat().interval);
+            self.timers.restart(&mut connection.timer, self.hub.heartbeat().interval);
         }
     }
 
     /// It may idle for so long before its next request.
     pub(super) fn await_request(&mut self, key: usize) {
-        self.timers.reset(&self.connections[key].timer, self.manners.head_deadline);
+        self.timers.restart(&mut self.connections[key].timer, self.manners.head_deadline);
     }
 
     /// It has been told goodbye.
     pub(super) fn linger(&mut self, key: usize) {
-        self.timers.reset(&self.connections[key].timer, LINGER);
+        self.timers.restart(&mut self.connections[key].timer, LINGER);
     }
 
     /// Does what is due.
     pub(super) fn expired(&mut self, context: &mut Context<'_>) {
-        while let Poll::Ready(Some(expired)) = self.timers.poll_expired(context) {
-            let key = expired.into_inner();
+        while let Poll::Ready(key) = self.timers.poll_fired(context) {
             if key == LISTENER {
                 self.accept();
                 continue;
             }
-            // A fired timer's key may be another's soon: the client gets a new one before anything else.
-            let timer = self.timers.insert(key, self.hub.heartbeat().interval);
             let connection = &mut self.connections[key];
-            connection.timer = timer;
+            if !self.timers.is_due(key, &mut connection.timer, self.hub.heartbeat().interval) {
+                continue;
+            }
             match connection.stage {
                 _ if connection.is_waiting => {
                     self.metrics.let_go(Reason::TooSlow);

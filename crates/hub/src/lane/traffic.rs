@@ -1,6 +1,7 @@
 //! A socket that can be read or written again.
 
 use bytes::Bytes;
+use tidings_core::Reason;
 use tidings_transport::Said;
 
 use super::State;
@@ -80,7 +81,11 @@ impl State {
         }
         match said {
             Said::Message(message) => {
-                if let Err(reason) = client.on_message.handle(&self.hub, &client.seat, message) {
+                let handled = match &client.on_message {
+                    Some(handler) => handler.handle(&self.hub, &client.seat, message),
+                    None => Err(Reason::NotAllowed),
+                };
+                if let Err(reason) = handled {
                     self.goodbye(key, reason);
                 }
             }
