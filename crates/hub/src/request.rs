@@ -4,6 +4,8 @@
 //! apart here, by the parser that hyper has as well. Whatever is not as plain as that is hyper's: a request
 //! that is not all there, a body in chunks, another version or method, and everything that is at fault.
 
+use std::mem::MaybeUninit;
+
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
@@ -25,9 +27,13 @@ const NOT_PLAIN: [HeaderName; 2] = [header::TRANSFER_ENCODING, header::EXPECT];
 
 /// The first request in these bytes, where it is whole and plain.
 pub(crate) fn whole(bytes: &[u8], max_head: usize) -> Option<Whole> {
-    let mut lines = [httparse::EMPTY_HEADER; MAX_LINES];
-    let mut head = httparse::Request::new(&mut lines);
-    let httparse::Status::Complete(head_length) = head.parse(bytes).ok()? else { return None };
+    let mut lines = [MaybeUninit::uninit(); MAX_LINES];
+    let mut head = httparse::Request::new(&mut []);
+    let httparse::Status::Complete(head_length) =
+        head.parse_with_uninit_headers(bytes, &mut lines).ok()?
+    else {
+        return None;
+    };
     if head_length > max_head || head.version != Some(1) {
         return None;
     }

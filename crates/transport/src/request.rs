@@ -43,6 +43,9 @@ impl Ask {
 /// # Errors
 /// `400` where that is no UTF-8.
 pub fn path_segment(encoded: &str) -> Result<Cow<'_, str>, Refusal> {
+    if !encoded.bytes().any(|byte| byte == b'%') {
+        return Ok(Cow::Borrowed(encoded));
+    }
     percent_decode_str(encoded).decode_utf8().map_err(|_| {
         Refusal::bad_request("bad_topic", "the topic is not UTF-8 once percent-decoded")
     })
