@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+use tidings_transport::lists;
 
 /// A request that is all there.
 #[derive(Debug)]
@@ -79,12 +80,9 @@ fn body_length(headers: &HeaderMap) -> Option<usize> {
 
 /// Whether the client expects the connection to end with the answer (RFC 9112, section 9.3).
 pub(crate) fn is_last(request: &Parts) -> bool {
-    let lines = request.headers.get_all(header::CONNECTION).into_iter();
-    let mut options =
-        lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).map(str::trim);
     match request.version {
-        http::Version::HTTP_10 => !options.any(|option| option.eq_ignore_ascii_case("keep-alive")),
-        _ => options.any(|option| option.eq_ignore_ascii_case("close")),
+        http::Version::HTTP_10 => !lists(request, header::CONNECTION, "keep-alive"),
+        _ => lists(request, header::CONNECTION, "close"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderValue, Response, header};
-use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, Words};
+use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, Words, lists};
 
 use crate::words::Stream;
 
@@ -57,12 +57,7 @@ impl Transport for Sse {
     }
 
     fn claims(&self, request: &Parts) -> bool {
-        let accepts = request.headers.get_all(header::ACCEPT).into_iter();
-        accepts
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.split(','))
-            .filter_map(|range| range.split(';').next())
-            .any(|media| media.trim().eq_ignore_ascii_case("text/event-stream"))
+        lists(request, header::ACCEPT, "text/event-stream")
     }
 
     fn accept(&self, _: &Parts, _: &Ask) -> Result<Accepted, Refusal> {

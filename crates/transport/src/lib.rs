@@ -22,4 +22,4 @@ mod request;
 pub use contract::{Accepted, Ear, Inbound, Said, Shape, Transport, Words, concatenated};
 pub use envelope::{ENVELOPE, Envelope, base64_of, gap_json};
 pub use refusal::Refusal;
-pub use request::{Ask, path_segment, query};
+pub use request::{Ask, lists, path_segment, query};

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use http::request::Parts;
+use http::{HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use tidings_core::{Filters, Position};
 
@@ -77,6 +78,19 @@ pub fn query<'a>(request: &'a Parts, name: &str) -> Option<Cow<'a, str>> {
     })
 }
 
+/// Whether a header that is a list names this item, in any case and parameters aside (RFC 9110, sections
+/// 5.6.1 and 5.6.6).
+pub fn lists(request: &Parts, name: HeaderName, item: &str) -> bool {
+    let elements = |line: &HeaderValue| {
+        let mut elements = line.as_bytes().split(|&byte| byte == b',');
+        elements.any(|element| {
+            let end = element.iter().position(|&byte| byte == b';').unwrap_or(element.len());
+            element[..end].trim_ascii().eq_ignore_ascii_case(item.as_bytes())
+        })
+    };
+    request.headers.get_all(name).iter().any(elements)
+}
+
 /// Most texts are as they are meant, and those are not copied.
 fn decoded(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
@@ -116,6 +130,28 @@ mod tests {
     fn wildcards_and_commas_may_be_percent_encoded() {
         let filters = ask("/topics/a.%2A%2Cb.%3E", None).unwrap().filters;
         assert_eq!(filters.to_string(), "a.*,b.>");
+    }
+
+    #[test]
+    fn a_list_is_searched_over_all_its_lines() {
+        let request = http::Request::get("/")
+            .header("accept", "a, B ;q=1,")
+            .header("accept", "c")
+            .body(())
+            .unwrap()
+            .into_parts()
+            .0;
+        let lists = |item| lists(&request, http::header::ACCEPT, item);
+        assert!(["a", "b", "c"].into_iter().all(lists));
+        assert!(!lists("q=1") && !lists("a, b"));
+    }
+
+    #[test]
+    fn a_parameter_is_decoded_as_a_form_has_it() {
+        let request = http::Request::get("/?a+b=1%2B1&&c&%63=2").body(()).unwrap().into_parts().0;
+        assert_eq!(query(&request, "a b").as_deref(), Some("1+1"));
+        assert_eq!(query(&request, "c").as_deref(), Some(""));
+        assert_eq!(query(&request, "d"), None);
     }
 
     #[test]

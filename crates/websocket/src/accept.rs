@@ -5,9 +5,9 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use tidings_core::Heartbeat;
-use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, Words};
+use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, Words, lists};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::Origins;
@@ -93,7 +93,7 @@ impl Transport for WebSocket {
     }
 
     fn claims(&self, request: &Parts) -> bool {
-        has_token(&request.headers, header::UPGRADE, "websocket")
+        lists(request, header::UPGRADE, "websocket")
     }
 
     fn accept(&self, request: &Parts, _: &Ask) -> Result<Accepted, Refusal> {
@@ -114,7 +114,7 @@ impl Transport for WebSocket {
             .map_err(|_| bad_handshake("the Sec-WebSocket-Key cannot be answered"))?;
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
         // A server that speaks none of the offered subprotocols goes on without one (section 4.2.2).
-        let words = if has_token(&request.headers, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
+        let words = if lists(request, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
             let subprotocol = HeaderValue::from_static(SUBPROTOCOL);
             headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
             &self.enveloped
@@ -128,8 +128,8 @@ impl Transport for WebSocket {
 /// Checks what section 4.2.1 asks of a client, and returns its key.
 fn check(request: &Parts) -> Result<&str, Refusal> {
     let headers = &request.headers;
-    if !has_token(headers, header::UPGRADE, "websocket")
-        || !has_token(headers, header::CONNECTION, "upgrade")
+    if !lists(request, header::UPGRADE, "websocket")
+        || !lists(request, header::CONNECTION, "upgrade")
     {
         return Err(Refusal::new(
             StatusCode::UPGRADE_REQUIRED,
@@ -160,11 +160,6 @@ fn bad_handshake(message: &str) -> Refusal {
 }
 
 /// Whether a comma-separated header, in any of its lines, has this token.
-fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
-    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).any(|one| one.trim().eq_ignore_ascii_case(token))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

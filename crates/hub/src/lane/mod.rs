@@ -111,7 +111,6 @@ impl Lane {
         let state = State {
             seen: Cursor::at(hub.log().head()),
             bell: hub.listen(),
-            hub,
             manners,
             metrics,
             reception,
@@ -123,11 +122,12 @@ impl Lane {
             epoll,
             has_callers: false,
             found: Vec::new(),
-            timers: Timers::new(),
+            timers: Timers::new(hub.heartbeat().interval),
             busy: VecDeque::new(),
             read_buffer: vec![0; 64 << 10].into_boxed_slice(),
             waker: None,
             drain: None,
+            hub,
         };
         Self(Rc::new(RefCell::new(state)))
     }

@@ -14,6 +14,8 @@ use tokio_util::time::delay_queue::Key;
 /// The timers of a lane.
 pub(super) struct Timers {
     queue: DelayQueue<usize>,
+    /// No first timer is set for later than this, because what follows soon often ends sooner.
+    usual: Duration,
     start: Instant,
     /// Taken once a turn.
     now: Instant,
@@ -32,9 +34,10 @@ pub(super) struct Timer {
 const SLACK: u32 = 100;
 
 impl Timers {
-    pub(super) fn new() -> Self {
+    /// For connections most of which wait for `usual` most of the time.
+    pub(super) fn new(usual: Duration) -> Self {
         let now = Instant::now();
-        Self { queue: DelayQueue::new(), start: now, now }
+        Self { queue: DelayQueue::new(), usual, start: now, now }
     }
 
     /// A new turn begins.
@@ -45,7 +48,8 @@ impl Timers {
     /// A timer for this connection.
     pub(super) fn start(&mut self, connection: usize, patience: Duration) -> Timer {
         let due = self.due(patience);
-        Timer { key: self.queue.insert_at(connection, self.at(due)), due, fires: due }
+        let fires = due.min(self.due(self.usual));
+        Timer { key: self.queue.insert_at(connection, self.at(fires)), due, fires }
     }
 
     /// From now on the connection waits for something else.
@@ -112,7 +116,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_that_is_prolonged_ends_when_the_last_one_ends_and_not_before() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::new(60 * SECOND);
         let begun = Instant::now();
         let mut timer = timers.start(7, SECOND);
         timers.restart(&mut timer, 3 * SECOND);
@@ -127,7 +131,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_that_is_cut_short_ends_at_once() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::new(60 * SECOND);
         let begun = Instant::now();
         let mut timer = timers.start(7, 60 * SECOND);
         timers.restart(&mut timer, SECOND);
@@ -137,7 +141,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn those_that_are_due_at_about_the_same_time_fire_together() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::new(60 * SECOND);
         let mut started = Vec::new();
         for index in 0..100 {
             tokio::time::advance(Duration::from_millis(2)).await;
