@@ -1,4 +1,4 @@
-//! The conformance suite: every scenario for every transport in the hub's list, by both movers of bytes,
+//! The conformance suite: every scenario for every transport in the hub's list, by every mover of bytes,
 //! over real sockets. A further transport is one line in that list and none here.
 
 mod support;

@@ -10,7 +10,7 @@ use tidings_core::{Hub, Notification, Reason};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use crate::support::{PATIENCE, Running, both_movers};
+use crate::support::{PATIENCE, Running, every_mover};
 
 /// An `eventsource-client` event: its id, type and data.
 type Told = (String, String, String);
@@ -44,7 +44,7 @@ fn serve_at(listener: TcpListener, hub: Hub, mover: crate::support::Mover) -> Ru
 
 #[test]
 fn eventsource_client_reads_everything_and_comes_back_with_its_last_event_id() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let first = serve_at(listener, Hub::default(), mover);
@@ -92,7 +92,7 @@ fn eventsource_client_reads_everything_and_comes_back_with_its_last_event_id() {
 
 #[test]
 fn reqwest_polls() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         let client = reqwest::Client::new();
         let poll = async |query: &str| -> Value {
@@ -150,7 +150,7 @@ fn reqwest_polls() {
 
 #[test]
 fn an_answer_to_a_poll_is_bounded_and_the_next_goes_on_behind_it() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         let client = reqwest::Client::new();
         let payload = "x".repeat(300 << 10);

@@ -6,7 +6,7 @@ use tidings_core::HubConfig;
 use tidings_hub::{Access, Action};
 use tidings_transport::Refusal;
 
-use crate::support::{Mover, PATIENCE, Raw, Running, both_movers};
+use crate::support::{Mover, PATIENCE, Raw, Running, every_mover};
 
 fn post(path: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: hub\r\nContent-Length: {}\r\n\r\n{body}", body.len())
@@ -61,7 +61,7 @@ fn each_fault_has_its_status_and_code() {
         (get("/topics/t", "Host: other\r\n"), 400, "ambiguous_request"),
         ("GET /topics/t HTTP/1.1\r\n\r\n".to_owned(), 400, "ambiguous_request"),
     ];
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         for (request, status, code) in &table {
             let answer = Raw::ask(hub.address, request).await;
@@ -76,7 +76,7 @@ fn each_fault_has_its_status_and_code() {
 
 #[test]
 fn a_refusal_says_what_to_do() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         let ask = async |request: String| Raw::ask(hub.address, request).await;
         let deleted = ask(post("/topics/t", "").replace("POST", "DELETE")).await;
@@ -97,7 +97,7 @@ fn a_refusal_says_what_to_do() {
 
 #[test]
 fn a_payload_that_is_too_large_is_refused_with_the_limit() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let config = mover.config(HubConfig { max_payload: 1000, ..HubConfig::default() });
         let hub = Running::start(config).await;
         assert_eq!(Raw::ask(hub.address, post("/topics/t", &"x".repeat(1000))).await.status, 200);
@@ -132,7 +132,7 @@ fn a_request_that_can_be_read_in_two_ways_is_refused_and_ends_the_connection() {
         // Two Hosts.
         head("Host: other\r\nContent-Length: 1\r\n") + "x",
     ];
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         for request in &requests {
             let answered = answered(&hub, request).await;
@@ -148,7 +148,7 @@ fn a_request_that_can_be_read_in_two_ways_is_refused_and_ends_the_connection() {
 fn where_a_length_and_a_coding_differ_nothing_behind_the_request_is_read() {
     let head = "POST /topics/t HTTP/1.1\r\nHost: hub\r\n";
     let (length, coding) = ("Content-Length: 4\r\n", "Transfer-Encoding: chunked\r\n");
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         for headers in [format!("{length}{coding}"), format!("{coding}{length}")] {
             let answered = answered(&hub, &format!("{head}{headers}\r\n0\r\n\r\n")).await;
@@ -177,7 +177,7 @@ fn a_malformed_chunk_publishes_nothing() {
             "POST /topics/t HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}"
         )
     };
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         for chunks in [
             "5\nhello\n0\n\n",
@@ -211,7 +211,7 @@ fn whoever_takes_too_long_is_not_waited_for() {
         config.body_deadline = Duration::from_millis(150);
         Running::start(config).await
     }
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = hub(mover).await;
         // A body that stops half way.
         let mut raw = Raw::connect(hub.address).await;
@@ -234,7 +234,7 @@ fn whoever_takes_too_long_is_not_waited_for() {
 
 #[test]
 fn a_head_without_end_and_what_is_no_http_are_refused() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         let large = get("/topics/t", &format!("X-Large: {}\r\n", "x".repeat(40 << 10)));
         let long = get(&format!("/topics/{}", "x".repeat(40 << 10)), "");
@@ -254,7 +254,7 @@ fn a_head_without_end_and_what_is_no_http_are_refused() {
 
 #[test]
 fn who_may_do_what_is_asked_on_every_way_in() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let mut config = mover.config(HubConfig::default());
         config.access = Access::new(|request, action| {
             let token = request.headers.get("authorization").map_or(&b""[..], |it| it.as_bytes());

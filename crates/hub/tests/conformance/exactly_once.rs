@@ -6,7 +6,7 @@ use proptest::test_runner::TestRunner;
 use tidings_core::{Filters, HubConfig, Id, Notification, Position, Retention};
 use tidings_transport::client::Arrival;
 
-use crate::support::{Follower, Mover, Running, all_listed, both_movers};
+use crate::support::{Follower, Mover, Running, all_listed, every_mover};
 
 const TOPICS: [&str; 4] = ["a", "b", "a.b", "a.c"];
 const FILTERS: [&str; 4] = ["a", "a.*", ">", "b,a.c"];
@@ -120,7 +120,7 @@ fn each_notification_arrives_exactly_once_and_in_order_or_in_a_told_gap() {
         2 => any::<usize>().prop_map(|transport| Step::Hop { transport }),
     ];
     let strategy = (0..FILTERS.len(), prop::collection::vec(step, 1..25));
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         // The runner is not asynchronous: it plays each case on a runtime of its own, in its own thread.
         let played = std::thread::scope(|scope| {
             let playing = scope.spawn(|| {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tidings_core::{Kind, Position};
 use tidings_transport::client::ClientError;
 
-use crate::support::{Raw, both_movers, every};
+use crate::support::{Raw, every, every_mover};
 
 const MIB: usize = 1 << 20;
 
@@ -97,7 +97,7 @@ fn text_that_is_not_utf_8_and_what_is_too_large_are_refused_and_reach_nobody() {
 
 #[test]
 fn a_body_in_chunks_is_a_payload_like_any_other() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         let chunked = "POST /topics/t HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n\
             5\r\nseven\r\n8;ext=1\r\n teapots\r\n0\r\n\r\n";

@@ -2,8 +2,9 @@
 
 use tidings_core::HubConfig;
 use tidings_transport::Shape;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Raw, Running, both_movers, eventually, every, every_shaped, masked};
+use crate::support::{Raw, Running, eventually, every, every_mover, every_shaped, masked};
 
 const POST: &str = "POST /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 5\r\n\r\nfirst";
 
@@ -109,7 +110,7 @@ fn polls_follow_each_other_on_one_connection() {
 
 #[test]
 fn a_request_in_single_bytes_is_a_request() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = Running::start(mover.config(HubConfig::default())).await;
         let mut raw = Raw::connect(hub.address).await;
         raw.stream.set_nodelay(true).unwrap();
@@ -118,6 +119,27 @@ fn a_request_in_single_bytes_is_a_request() {
         }
         assert_eq!(raw.answer().await.status, 200);
         drop(raw);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn requests_without_end_are_answered_as_fast_as_their_answers_are_taken() {
+    const REQUESTS: usize = 20_000;
+    every_mover(async |mover| {
+        let hub = mover.hub().await;
+        let (mut answers, mut requests) = Raw::connect(hub.address).await.stream.into_split();
+        let asking = tokio::spawn(async move {
+            let all = "GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n".repeat(REQUESTS - 1)
+                + "GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n";
+            requests.write_all(all.as_bytes()).await.unwrap();
+            requests
+        });
+        // More than the sockets hold, so that the hub has to wait for us, and we for it.
+        let mut all = String::new();
+        answers.read_to_string(&mut all).await.unwrap();
+        assert_eq!(all.matches("HTTP/1.1 200 ").count(), REQUESTS);
+        drop(asking.await.unwrap());
         hub.stop().await;
     });
 }

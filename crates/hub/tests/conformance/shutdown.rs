@@ -7,7 +7,7 @@ use tidings_transport::Shape;
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Case, PATIENCE, Raw, Running, both_movers, cases, eventually, every, every_shaped,
+    Case, PATIENCE, Raw, Running, cases, eventually, every, every_mover, every_shaped,
 };
 
 const STREAMS: usize = 500;
@@ -52,7 +52,7 @@ fn what_was_published_before_the_end_arrives_before_the_goodbye() {
 
 #[test]
 fn whoever_does_not_leave_is_cut_off() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let mut config = mover.config(HubConfig { max_payload: 12 << 20, ..HubConfig::default() });
         config.drain = Duration::ZERO;
         let mut hub = Running::start(config).await;
@@ -76,7 +76,7 @@ fn whoever_does_not_leave_is_cut_off() {
 
 #[test]
 fn a_hub_without_clients_ends_at_once() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         // A connection that is kept alive between two requests is nobody to wait for.
         let mut idle = Raw::connect(hub.address).await;
@@ -91,7 +91,7 @@ fn a_hub_without_clients_ends_at_once() {
 
 #[test]
 fn all_transports_at_once_are_told() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let mut hub = mover.hub().await;
         let after = Position::After(hub.hub.log().head());
         let of_mover = |case: &Case| case.mover == mover;

@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::support::{PATIENCE, Raw, Running, all_listed, both_movers, masked};
+use crate::support::{PATIENCE, Raw, Running, all_listed, every_mover, masked};
 
 struct Socket(WebSocketStream<TcpStream>);
 
@@ -65,7 +65,7 @@ fn part(opcode: Data, payload: &'static [u8], is_last: bool) -> Message {
 
 #[test]
 fn messages_are_published_to_the_topic_and_reach_every_transport() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         let mut followers = Vec::new();
         for listed in all_listed() {
@@ -101,7 +101,7 @@ fn messages_are_published_to_the_topic_and_reach_every_transport() {
 
 #[test]
 fn who_may_not_publish_is_closed_with_1008() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         for filters in ["*", "%3E", "a,b", "a.*"] {
             let mut socket = Socket::open(&hub, filters).await;
@@ -129,7 +129,7 @@ fn who_may_not_publish_is_closed_with_1008() {
 #[test]
 fn what_breaks_a_rule_is_closed_with_its_code() {
     let too_big = vec![b'x'; (1 << 20) + 1];
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         let code_of = async |messages: Vec<Message>| {
             let mut socket = Socket::open(&hub, "t").await;
@@ -164,7 +164,7 @@ fn what_breaks_a_rule_is_closed_with_its_code() {
 
 #[test]
 fn a_message_over_the_hubs_own_limit_is_closed_with_1009() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let config = mover.config(HubConfig { max_payload: 10, ..HubConfig::default() });
         let hub = Running::start(config).await;
         let mut socket = Socket::open(&hub, "t").await;
@@ -178,7 +178,7 @@ fn a_message_over_the_hubs_own_limit_is_closed_with_1009() {
 
 #[test]
 fn frames_against_the_protocol_are_closed_with_1002() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         // Not masked, a reserved bit, a reserved opcode, a fragmented ping.
         let frames =
@@ -200,7 +200,7 @@ fn frames_against_the_protocol_are_closed_with_1002() {
 
 #[test]
 fn a_message_in_fragments_with_pings_between_is_one_message() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         let mut socket = Socket::open(&hub, "t").await;
         socket.send(part(Data::Text, b"sch\xc3", false)).await;
@@ -224,7 +224,7 @@ fn a_message_in_fragments_with_pings_between_is_one_message() {
 
 #[test]
 fn a_sender_is_spared_its_own_words_where_the_hub_does_not_echo() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let mut config = mover.config(HubConfig::default());
         config.echo = false;
         let hub = Running::start(config).await;
@@ -243,7 +243,7 @@ fn a_sender_is_spared_its_own_words_where_the_hub_does_not_echo() {
 
 #[test]
 fn a_close_is_answered_and_gives_the_seat_back() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         let mut socket = Socket::open(&hub, "t").await;
         socket.0.close(None).await.unwrap();
@@ -255,7 +255,7 @@ fn a_close_is_answered_and_gives_the_seat_back() {
 
 #[test]
 fn the_subprotocol_decides_what_the_frames_hold() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         let (mut bare, taken) = Socket::offering(&hub, "t", None).await;
         assert_eq!(taken, None);
@@ -280,7 +280,7 @@ fn the_subprotocol_decides_what_the_frames_hold() {
 
 #[test]
 fn an_offer_of_unknown_subprotocols_only_goes_on_without_one() {
-    both_movers(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         let mut raw = Raw::connect(hub.address).await;
         raw.send(

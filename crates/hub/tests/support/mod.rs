@@ -1,5 +1,5 @@
 //! What the tests of the hub stand on: a hub in this process, followers over real sockets, and one loop
-//! over every transport by both movers of bytes.
+//! over every transport by every mover of bytes.
 #![allow(dead_code, unused_imports, reason = "each test crate uses its own part of this")]
 #![allow(clippy::needless_pass_by_value, reason = "a scenario is written where it is handed over")]
 
@@ -32,8 +32,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// How the hub moves bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mover {
-    /// By the lanes.
+    /// By the lanes, many sends in one system call where the kernel has that.
     Lane,
+    /// By the lanes, one system call each.
+    PlainLane,
     /// By the stream adapters.
     Stream,
 }
@@ -54,21 +56,21 @@ pub(crate) struct Running {
     patience: Duration,
 }
 
-/// Both movers.
-pub(crate) const MOVERS: [Mover; 2] = [Mover::Lane, Mover::Stream];
+/// All of them.
+pub(crate) const MOVERS: [Mover; 3] = [Mover::Lane, Mover::PlainLane, Mover::Stream];
 
 /// Everything in THE list, with default settings.
 pub(crate) fn all_listed() -> Vec<Listed> {
     transports(Default::default(), Default::default())
 }
 
-/// Every transport by both movers.
+/// Every transport by every mover.
 pub(crate) fn cases() -> Vec<Case> {
     let case = |listed: Listed| MOVERS.map(|mover| Case { listed: listed.clone(), mover });
     all_listed().into_iter().flat_map(case).collect()
 }
 
-/// Plays a scenario for every transport by both movers, and then says for which it failed.
+/// Plays a scenario for every transport by every mover, and then says for which it failed.
 pub(crate) fn every(scenario: impl AsyncFn(&Case)) {
     among(&cases(), &scenario);
 }
@@ -79,8 +81,8 @@ pub(crate) fn every_shaped(fits: impl Fn(Shape) -> bool, scenario: impl AsyncFn(
     among(&cases, &scenario);
 }
 
-/// Plays a scenario that is not of one transport, by both movers.
-pub(crate) fn both_movers(scenario: impl AsyncFn(Mover)) {
+/// Plays a scenario that is not of one transport, by every mover.
+pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
     // Which transport it is does not matter: the case is there for its mover.
     among(&cases()[..MOVERS.len()], &async |case: &Case| scenario(case.mover).await);
 }
@@ -156,6 +158,7 @@ impl Mover {
         let mut config = Config::new(Hub::new(hub));
         config.workers = NonZeroUsize::new(2).unwrap();
         config.general_path = self == Self::Stream;
+        config.io_uring = self == Self::Lane;
         config.drain = Duration::from_millis(100);
         config
     }
