@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Something that talks as the load does, and loads nothing.
 const LOAD: &str = r#"#!/bin/sh
@@ -16,13 +17,18 @@ echo '{"deliveries":12,"lost":0,"duplicated":0,"reordered":0,"publishes":3,"conn
 read end || true
 "#;
 
+/// One test at a time: a script that is written while another test forks is still open for writing in that
+/// child for a moment, and the system does not start it then.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// The program in a directory of its own, so that no other build lies beside it.
-fn alone(name: &str) -> PathBuf {
+fn alone(name: &str) -> (PathBuf, MutexGuard<'static, ()>) {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).unwrap();
-    fs::copy(env!("CARGO_BIN_EXE_tidings"), dir.join("tidings")).unwrap();
-    dir
+    fs::hard_link(env!("CARGO_BIN_EXE_tidings"), dir.join("tidings")).unwrap();
+    (dir, turn)
 }
 
 fn script(dir: &Path, name: &str, text: &str) {
@@ -41,7 +47,7 @@ fn compare(dir: &Path, args: &[&str]) -> (Option<i32>, String, String) {
 
 #[test]
 fn a_program_that_has_not_been_built_is_named_with_the_command_that_builds_it() {
-    let dir = alone("limit-alone");
+    let (dir, _turn) = alone("limit-alone");
     let (code, _, error) = compare(&dir, &[]);
     assert_eq!(code, Some(1));
     assert!(error.contains("no tidings-limit"), "{error}");
@@ -53,7 +59,7 @@ fn a_program_that_has_not_been_built_is_named_with_the_command_that_builds_it() 
 
 #[test]
 fn the_rows_that_are_asked_for_are_measured_and_written() {
-    let dir = alone("limit-rows");
+    let (dir, _turn) = alone("limit-rows");
     script(&dir, "tidings-limit", "");
     script(&dir, "tidings-load", LOAD);
     let json = dir.join("figures.json");
@@ -69,7 +75,7 @@ fn the_rows_that_are_asked_for_are_measured_and_written() {
 
 #[test]
 fn a_load_that_fails_exits_with_1_and_its_own_words() {
-    let dir = alone("limit-fails");
+    let (dir, _turn) = alone("limit-fails");
     script(&dir, "tidings-limit", "");
     script(&dir, "tidings-load", "#!/bin/sh\necho client 7 was refused >&2; exit 1\n");
     let (code, table, _) = compare(&dir, &["--rows", "growth"]);

@@ -148,12 +148,22 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn the_fan_out_of_a_flood_ends_with_the_server_s_last_work() {
-        // A server that works for some ten thousand turns once it is there, and a load that leaves it alone.
-        let hub = "echo listening on http://127.0.0.1:4242; i=0; \
-                   while [ $i -lt 200000 ]; do i=$((i+1)); done; exec sleep 600";
-        let load = LOAD.replace("read go;", "read go; echo published; read word;");
-        let report = measured(&["workers"], hub, &load).await;
+        // The load sets the server to work by a named pipe, and leaves it alone.
+        let pipe = std::env::temp_dir().join(format!("tidings-flood-{}", std::process::id()));
+        let pipe = pipe.display();
+        let hub = format!(
+            "[ -p {pipe} ] || mkfifo {pipe}; echo listening on http://127.0.0.1:4242; \
+             read word < {pipe}; i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; exec sleep 600"
+        );
+        let go = format!("read go; echo work > {pipe}; echo published; read word;");
+        let report = measured(&["workers"], &hub, &LOAD.replace("read go;", &go)).await;
+        std::fs::remove_file(pipe.to_string()).unwrap();
         assert!(report.failures.is_empty(), "{:?}", report.failures);
-        assert!(report.samples.iter().all(|sample| sample.server_cpu_ns.is_some()));
+        for sample in &report.samples {
+            let (cpu, wall) = (sample.server_cpu_ns.unwrap(), sample.fan_out_ns.unwrap());
+            assert!(wall > cpu / 2, "one thread worked for {cpu} ns within {wall} ns");
+            assert!(sample.behind_fan_out.unwrap() < 0.1, "{sample:?}");
+        }
+        assert!(report.rows[0].ratio.is_some());
     }
 }
