@@ -164,8 +164,8 @@ impl Child {
     /// Ends its input and waits until it has ended too. It must not have ended by itself before, and
     /// has to end well.
     pub(crate) async fn dismiss(mut self) -> Result<(), ChildError> {
-        if self.child.try_wait().map_err(|source| self.talk(source))?.is_some() {
-            return Err(self.ended("it was dismissed").await);
+        if let Some(ended) = self.has_ended("it was dismissed", Duration::ZERO).await {
+            return Err(ended);
         }
         self.input = None;
         match tokio::time::timeout(END, self.child.wait()).await {
@@ -176,6 +176,18 @@ impl Child {
                 self.stop().await;
                 Ok(())
             }
+        }
+    }
+
+    /// How it has ended by itself, where it has or does within that time.
+    pub(crate) async fn has_ended(
+        &mut self,
+        before: &'static str,
+        within: Duration,
+    ) -> Option<ChildError> {
+        match tokio::time::timeout(within, self.child.wait()).await {
+            Err(_) => None,
+            Ok(_) => Some(self.ended(before).await),
         }
     }
 

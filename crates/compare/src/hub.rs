@@ -13,6 +13,9 @@ use crate::proc::Process;
 /// How long a hub may take to listen.
 const START: Duration = Duration::from_secs(10);
 
+/// How long after its sockets a process may itself be gone.
+const DEATH: Duration = Duration::from_millis(200);
+
 /// A hub to drive, or whatever else speaks its wire. Dropping it ends the child, if it is one.
 #[derive(Debug)]
 pub(crate) struct Hub {
@@ -52,6 +55,11 @@ impl Hub {
         let url = address.parse().map_err(|_| child.misunderstood(address, "address"))?;
         child.listen_no_more();
         Ok(Self { url, process: child.process(), child: Some(child) })
+    }
+
+    /// Why it has ended, where it has: asked when its clients complain, which may be a moment earlier.
+    pub(crate) async fn ended(&mut self, before: &'static str) -> Option<ChildError> {
+        self.child.as_mut()?.has_ended(before, DEATH).await
     }
 
     /// Ends the child, and waits until it is gone.

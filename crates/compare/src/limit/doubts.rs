@@ -11,7 +11,7 @@ const BEHIND: f64 = 0.1;
 pub(crate) fn of(plan: &LimitPlan, samples: &[Sample]) -> Vec<Warning> {
     let worst = |limit: f64, of: fn(&Sample) -> Option<f64>| worst(samples, limit, of);
     // Only where latency is told does a busy load matter: CPU time holds.
-    let timed_busy = |sample: &Sample| sample.load.p99_ns.map(|_| sample.load_busy);
+    let timed_busy = |sample: &Sample| sample.load_busy.filter(|_| sample.load.p99_ns.is_some());
     let doubts = [
         worst(BUSY, timed_busy).map(Warning::LoadBusy),
         worst(STOLEN, |sample| Some(sample.stolen)).map(Warning::Stolen),
@@ -73,7 +73,7 @@ mod tests {
             assert_eq!(doubts.len(), 1, "{doubts:?}");
             doubts[0].to_string()
         };
-        assert!(raised(|s| s.load_busy = 0.9).contains("the load side was 90 % busy"));
+        assert!(raised(|s| s.load_busy = Some(0.9)).contains("the load side was 90 % busy"));
         assert!(raised(|s| s.others = Some(0.4)).contains("other processes"));
         assert!(raised(|s| s.behind_fan_out = Some(0.2)).contains("20 %"));
     }

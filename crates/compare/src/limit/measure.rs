@@ -49,7 +49,18 @@ impl Bench<'_> {
     pub(crate) async fn measure(&self, run: &Run, round: usize) -> Result<Sample, ChildError> {
         let program = self.programs.server(run);
         let place = run.server.place;
-        let server = Hub::spawn(&program.path, &program.args, self.cores, place).await?;
+        let mut server = Hub::spawn(&program.path, &program.args, self.cores, place).await?;
+        match self.drive(&server, run, round).await {
+            Ok(sample) => {
+                server.stop().await;
+                Ok(sample)
+            }
+            // A load whose server is gone can only tell that nobody answers.
+            Err(error) => Err(server.ended("the load was done").await.unwrap_or(error)),
+        }
+    }
+
+    async fn drive(&self, server: &Hub, run: &Run, round: usize) -> Result<Sample, ChildError> {
         let mut load =
             LoadProgram::ready(&self.programs.load, run, &server.url, self.cores).await?;
         let of_server = server.process.as_ref();
@@ -80,7 +91,6 @@ impl Bench<'_> {
         };
         // One that has ended meanwhile has told of clients that were no longer there.
         load.dismiss().await?;
-        server.stop().await;
 
         let server_cpu_ns = since(before.server_ns, after.server_ns);
         let behind = fan_out.zip(server_cpu_ns).filter(|(_, all)| *all > 0);
@@ -95,16 +105,17 @@ impl Bench<'_> {
             fan_out_ns: fan_out.map(|fan_out| fan_out.wall_ns),
             behind_fan_out: behind
                 .map(|(fan_out, all)| all.saturating_sub(fan_out.server_ns) as f64 / all as f64),
-            load_busy: self.load_busy(figures.cpu_ns, &before, &after),
+            load_busy: self.load_busy(&before, &after),
             stolen: after.machine.stolen_since(&before.machine),
             others: after.others(&before),
             load: figures,
         })
     }
 
-    fn load_busy(&self, cpu_ns: u64, before: &Reading, after: &Reading) -> f64 {
+    fn load_busy(&self, before: &Reading, after: &Reading) -> Option<f64> {
+        let cpu_ns = since(before.load_ns, after.load_ns)?;
         let wall_ns = after.at.duration_since(before.at).as_nanos() as f64;
-        cpu_ns as f64 / (wall_ns * self.cores.of_load() as f64)
+        Some(cpu_ns as f64 / (wall_ns * self.cores.of_load() as f64))
     }
 }
 

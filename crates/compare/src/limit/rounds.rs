@@ -97,6 +97,11 @@ mod tests {
         against_limit(&plan, &programs, &Progress::hidden()).await.unwrap()
     }
 
+    /// Where a named pipe may be: by it, a load of these tests reaches its server.
+    fn pipe(name: &str) -> std::path::PathBuf {
+        std::env::temp_dir().join(format!("tidings-{name}-{}", std::process::id()))
+    }
+
     #[tokio::test]
     async fn hub_and_limit_take_turns_and_a_shared_run_is_measured_once() {
         let report = measured(&["sse.steady.plain", "sse.p99"], SERVER, LOAD).await;
@@ -145,11 +150,27 @@ mod tests {
         assert!(report.table().contains("client 7 was refused"));
     }
 
+    #[tokio::test]
+    async fn a_server_that_dies_under_its_load_is_told_in_place_of_the_load_s_complaint() {
+        let pipe = pipe("death");
+        let pipe = pipe.display();
+        let hub = format!(
+            "[ -p {pipe} ] || mkfifo {pipe}; echo listening on http://127.0.0.1:4242; \
+             read word < {pipe}; echo no memory >&2; exit 9"
+        );
+        let load = format!("echo ready; read go; echo die > {pipe}; echo no answer >&2; exit 1");
+        let report = measured(&["growth"], &hub, &load).await;
+        std::fs::remove_file(pipe.to_string()).unwrap();
+        let told: Vec<&str> = report.failures.iter().map(|failure| &*failure.error).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told.iter().all(|error| error.contains("no memory")), "{told:?}");
+    }
+
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn the_fan_out_of_a_flood_ends_with_the_server_s_last_work() {
         // The load sets the server to work by a named pipe, and leaves it alone.
-        let pipe = std::env::temp_dir().join(format!("tidings-flood-{}", std::process::id()));
+        let pipe = pipe("flood");
         let pipe = pipe.display();
         let hub = format!(
             "[ -p {pipe} ] || mkfifo {pipe}; echo listening on http://127.0.0.1:4242; \

@@ -58,7 +58,7 @@ pub struct Sample {
     /// fan-out does not hold.
     pub behind_fan_out: Option<f64>,
     /// The part of its cores' time that the load used.
-    pub load_busy: f64,
+    pub load_busy: Option<f64>,
     /// The part of all CPU time that the hypervisor gave to somebody else.
     pub stolen: f64,
     /// The part of all CPU time that other processes of this machine took.
@@ -102,7 +102,7 @@ pub(crate) mod tests {
             window: None,
             fan_out_ns: None,
             behind_fan_out: None,
-            load_busy: 0.4,
+            load_busy: Some(0.4),
             stolen: 0.0,
             others: Some(0.01),
         }
