@@ -1,6 +1,8 @@
 //! Reasons to doubt the table that the samples themselves raise.
 
+use super::figure::Figure;
 use super::plan::LimitPlan;
+use super::rows::Row;
 use super::sample::Sample;
 use crate::warnings::{BUSY, CROWDED, STOLEN, Warning, Worst};
 
@@ -9,20 +11,23 @@ use crate::warnings::{BUSY, CROWDED, STOLEN, Warning, Worst};
 const BEHIND: f64 = 0.1;
 
 pub(crate) fn of(plan: &LimitPlan, samples: &[Sample]) -> Vec<Warning> {
-    let worst = |limit: f64, of: fn(&Sample) -> Option<f64>| worst(samples, limit, of);
-    // Only where latency is told does a busy load matter: CPU time holds.
-    let timed_busy = |sample: &Sample| sample.load_busy.filter(|_| sample.load.p99_ns.is_some());
+    let worst = |limit: f64, of: &dyn Fn(&Sample) -> Option<f64>| worst(samples, limit, of);
+    // Only where latency is judged does a busy load matter: CPU time holds.
+    let timed = plan.chosen().into_iter().filter(|row| row.figure == Figure::P99);
+    let timed: Vec<String> =
+        timed.flat_map(Row::runs).map(|run| plan.sized(run).to_string()).collect();
     let doubts = [
-        worst(BUSY, timed_busy).map(Warning::LoadBusy),
-        worst(STOLEN, |sample| Some(sample.stolen)).map(Warning::Stolen),
-        worst(CROWDED, |sample| sample.others).map(Warning::Crowded),
-        worst(BEHIND, |sample| sample.behind_fan_out).map(Warning::FanOutBehind),
+        worst(BUSY, &|sample| sample.load_busy.filter(|_| timed.contains(&sample.run)))
+            .map(Warning::LoadBusy),
+        worst(STOLEN, &|sample| Some(sample.stolen)).map(Warning::Stolen),
+        worst(CROWDED, &|sample| sample.others).map(Warning::Crowded),
+        worst(BEHIND, &|sample| sample.behind_fan_out).map(Warning::FanOutBehind),
     ];
     let quick = plan.quick.then_some(Warning::SmallNumbers);
     quick.into_iter().chain(doubts.into_iter().flatten()).collect()
 }
 
-fn worst(samples: &[Sample], limit: f64, of: fn(&Sample) -> Option<f64>) -> Option<Worst> {
+fn worst(samples: &[Sample], limit: f64, of: &dyn Fn(&Sample) -> Option<f64>) -> Option<Worst> {
     let doubtful = |sample: &'_ Sample| of(sample).filter(|value| *value > limit);
     let found: Vec<(&str, f64)> = samples
         .iter()
@@ -44,6 +49,7 @@ fn worst(samples: &[Sample], limit: f64, of: fn(&Sample) -> Option<f64>) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit::rows::ROWS;
     use crate::limit::sample::tests::sample;
 
     #[test]
@@ -65,6 +71,15 @@ mod tests {
     }
 
     #[test]
+    fn a_busy_load_matters_where_latency_is_judged() {
+        let busy = |run: String| Sample { load_busy: Some(1.0), ..sample(&run, 1) };
+        let run = |id: &str| ROWS.iter().find(|row| row.id == id).unwrap().run.to_string();
+        let plan = LimitPlan::default();
+        assert_eq!(of(&plan, &[busy(run("websocket.saturated"))]), []);
+        assert!(matches!(of(&plan, &[busy(run("websocket.p99"))])[..], [Warning::LoadBusy(_)]));
+    }
+
+    #[test]
     fn each_limit_raises_its_own_doubt() {
         let raised = |change: fn(&mut Sample)| {
             let mut sample = sample("hub under steady", 1);
@@ -73,7 +88,6 @@ mod tests {
             assert_eq!(doubts.len(), 1, "{doubts:?}");
             doubts[0].to_string()
         };
-        assert!(raised(|s| s.load_busy = Some(0.9)).contains("the load side was 90 % busy"));
         assert!(raised(|s| s.others = Some(0.4)).contains("other processes"));
         assert!(raised(|s| s.behind_fan_out = Some(0.2)).contains("20 %"));
     }
