@@ -2,6 +2,7 @@
 //! `cargo xtask NAME` runs one of them.
 
 mod cargo;
+mod counts;
 mod deny;
 mod links;
 mod markdown;

@@ -16,12 +16,22 @@ struct Need {
     apt: &'static [&'static str],
 }
 
-const NEEDS: &[Need] = &[Need {
-    name: "cc",
-    why: "rustc links every program and test with it",
-    probe: &["cc", "--version"],
-    apt: &["gcc", "libc6-dev"],
-}];
+const NEEDS: &[Need] = &[
+    Need {
+        name: "cc",
+        why: "rustc links every program and test with it",
+        probe: &["cc", "--version"],
+        apt: &["gcc", "libc6-dev"],
+    },
+    // It is not to be had everywhere; elsewhere the counts are skipped.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    Need {
+        name: "valgrind",
+        why: "it counts instructions",
+        probe: &["valgrind", "--version"],
+        apt: &["valgrind"],
+    },
+];
 
 /// Probes every need and installs what is missing, where this user may.
 pub(crate) fn check() -> Result<Outcome> {

@@ -1,7 +1,7 @@
 //! THE list of steps; a new step is one entry here.
 
 use crate::runner::{Action, Step};
-use crate::{deny, links, needs, readme, tree};
+use crate::{counts, deny, links, needs, readme, tree};
 
 /// The chore that is all steps in order.
 pub(crate) const ALL: &str = "test";
@@ -54,6 +54,11 @@ pub(crate) const STEPS: &[Step] = &[
         action: Action::Cargo { env: &[], args: &["bench", "--", "--test"] },
     },
     Step {
+        name: "counts",
+        about: "no scenario needs 3 % more or fewer instructions than its baseline",
+        action: Action::Check(counts::check),
+    },
+    Step {
         name: "tree",
         about: "no arrow points where it must not, no channel is unbounded",
         action: Action::Check(tree::check),
@@ -75,9 +80,16 @@ pub(crate) const STEPS: &[Step] = &[
     },
 ];
 
-/// The step of that name.
+/// Chores that are no part of [`ALL`], because they change what is committed.
+pub(crate) const APART: &[Step] = &[Step {
+    name: "counts-write",
+    about: "writes the instructions of now as the baseline",
+    action: Action::Check(counts::write),
+}];
+
+/// The step, or the chore apart, of that name.
 pub(crate) fn named(name: &str) -> Option<&'static Step> {
-    STEPS.iter().find(|step| step.name == name)
+    STEPS.iter().chain(APART).find(|step| step.name == name)
 }
 
 /// Whether `cargo xtask NAME` is a chore.
@@ -92,6 +104,9 @@ pub(crate) fn help() -> String {
     for step in STEPS {
         text.push_str(&format!("    {:<11} {}\n", step.name, step.about));
     }
+    for Step { name, about, .. } in APART {
+        text.push_str(&format!("  {name:<13} {about}\n"));
+    }
     text.push_str("  help          this list\n");
     text
 }
@@ -104,14 +119,14 @@ mod tests {
     #[test]
     fn each_chore_has_a_name_of_its_own() {
         let mut taken = HashSet::from([ALL, "help"]);
-        for step in STEPS {
+        for step in STEPS.iter().chain(APART) {
             assert!(taken.insert(step.name), "{} twice", step.name);
         }
     }
 
     #[test]
     fn help_tells_every_chore() {
-        for step in STEPS {
+        for step in STEPS.iter().chain(APART) {
             assert!(help().contains(step.name), "{} is not in help", step.name);
             assert!(knows(step.name));
         }

@@ -124,7 +124,9 @@ impl ClientPool {
         *count += 1;
         state.total += 1;
         state.last_id += 1;
-        self.announce(&state);
+        if state.total == 1 {
+            self.announce(&state);
+        }
         Ok(Seat { id: SeatId(state.last_id), transport, pool: self.clone() })
     }
 
@@ -227,7 +229,9 @@ impl Drop for Seat {
         *state.count_of(self.transport) -= 1;
         // The value is dropped after the lock: its own drop may ask the pool something.
         let _session = state.sessions.remove(&self.id);
-        self.pool.announce(&state);
+        if state.total == 0 {
+            self.pool.announce(&state);
+        }
         drop(state);
     }
 }

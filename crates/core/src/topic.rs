@@ -158,7 +158,10 @@ impl FromStr for Filters {
     type Err = ParseTopicError;
 
     fn from_str(text: &str) -> Result<Self, ParseTopicError> {
-        let count = text.split(',').count();
+        let count = text.bytes().filter(|&byte| byte == b',').count() + 1;
+        if count == 1 {
+            return Ok(Self(Arc::new([text.parse()?])));
+        }
         if count > MAX_FILTERS {
             return Err(ParseTopicError::TooManyFilters(count));
         }
@@ -176,22 +179,34 @@ fn check_tokens(
     if text.len() > MAX_TOPIC_BYTES {
         return Err(ParseTopicError::TooLong(text.len()));
     }
-    let mut tokens = text.split('.').peekable();
-    while let Some(token) = tokens.next() {
+    let mut rest = Some(text);
+    while let Some(token) = take_token(&mut rest) {
         if token.is_empty() {
             return Err(ParseTopicError::EmptyToken(text.into()));
         }
-        if is_wildcard(token, tokens.peek().is_none()) {
+        if token.bytes().all(is_allowed) || is_wildcard(token, rest.is_none()) {
             continue;
         }
-        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        match token.chars().find(|&c| !allowed(c)) {
-            None => {}
-            Some('*' | '>') => return Err(ParseTopicError::MisplacedWildcard(text.into())),
-            Some(other) => return Err(ParseTopicError::BadCharacter(text.into(), other)),
+        match token.chars().find(|&c| !u8::try_from(c).is_ok_and(is_allowed)) {
+            Some(other) if !matches!(other, '*' | '>') => {
+                return Err(ParseTopicError::BadCharacter(text.into(), other));
+            }
+            _ => return Err(ParseTopicError::MisplacedWildcard(text.into())),
         }
     }
     Ok(())
+}
+
+/// A topic is short: its bytes are looked at one by one, for a search costs more to set up.
+fn take_token<'a>(rest: &mut Option<&'a str>) -> Option<&'a str> {
+    let text = rest.take()?;
+    let Some(dot) = text.bytes().position(|byte| byte == b'.') else { return Some(text) };
+    *rest = Some(&text[dot + 1..]);
+    Some(&text[..dot])
+}
+
+fn is_allowed(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
 impl fmt::Display for Topic {

@@ -55,6 +55,9 @@ pub struct Config {
     pub drain: Duration,
     /// How many threads serve, each with a lane of its own. Default: one a core.
     pub workers: NonZeroUsize,
+    /// Whether a lane sends what a pass has for its clients by io_uring, many sends in one system call. Where
+    /// the kernel has none or refuses it, and with `false`, it is one call each. Default true.
+    pub io_uring: bool,
     /// Serve through the stream adapters, as a mounted transport is, and not through lanes. For
     /// comparing the two. Default false.
     pub general_path: bool,
@@ -93,6 +96,7 @@ impl Config {
             max_connections: 100_000,
             drain: Duration::from_secs(1),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            io_uring: true,
             general_path: false,
         }
     }

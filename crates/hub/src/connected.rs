@@ -1,27 +1,50 @@
 //! One open connection, counted for as long as it lives, wherever it goes.
 
-use bytes::Bytes;
-use tokio::sync::OwnedSemaphorePermit;
+use prometheus_client::metrics::gauge::Gauge;
 
-use crate::metrics::Metrics;
-
-/// A connection's place among those the hub may have.
-pub(crate) struct Connected {
-    /// What came behind the request that is being answered: the next ones.
-    pub(crate) early: Bytes,
-    metrics: Metrics,
-    _permit: OwnedSemaphorePermit,
+/// The connections of a hub: how many there are, and how many there may be.
+#[derive(Clone, Debug)]
+pub(crate) struct Connections {
+    open: Gauge,
+    limit: usize,
 }
 
-impl Connected {
-    pub(crate) fn new(metrics: Metrics, permit: OwnedSemaphorePermit) -> Self {
-        metrics.connections.inc();
-        Self { early: Bytes::new(), metrics, _permit: permit }
+/// A connection's place among them; dropping it gives it back.
+#[derive(Debug)]
+pub(crate) struct Connected(Gauge);
+
+impl Connections {
+    /// At most `limit` of them, counted by this gauge.
+    pub(crate) fn new(open: Gauge, limit: usize) -> Self {
+        Self { open, limit }
+    }
+
+    /// A place for one more, where there is one.
+    pub(crate) fn admit(&self) -> Option<Connected> {
+        let before = self.open.inc();
+        let connected = Connected(self.open.clone());
+        let has_room = usize::try_from(before).is_ok_and(|before| before < self.limit);
+        has_room.then_some(connected)
     }
 }
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        self.metrics.connections.dec();
+        self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_is_given_back_is_taken_again() {
+        let connections = Connections::new(Gauge::default(), 1);
+        let one = connections.admit().unwrap();
+        assert!(connections.admit().is_none());
+        drop(one);
+        assert!(connections.admit().is_some());
+        assert_eq!(connections.open.get(), 0);
     }
 }

@@ -1,7 +1,8 @@
-//! One HTTP/1.1 connection, until it ends or a client leaves HTTP on it.
+//! One HTTP/1.1 connection in hyper's hands, until it ends or a client leaves HTTP on it.
 //!
-//! On the lane path hyper parses the request; then the connection is taken over from it: it is polled
-//! until the service has accepted a client and everything written before is out, and then taken apart.
+//! On the lane path it comes here with a request that is not plain, and may stay for further ones. Where
+//! one is from a client that stays, the connection is taken over from hyper: it is polled until everything
+//! written before is out, and then taken apart.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -11,30 +12,44 @@ use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tidings_transport::mount::WriteDeadline;
+use tidings_transport::mount::{MountBody, OnMessage, Visit, WriteDeadline};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::connected::Connected;
 use crate::counted::Counted;
 use crate::lane::{Newcomer, Visitor};
-use crate::routes;
+use crate::routes::{self, Answer};
 use crate::shared::Context;
 
 /// The smallest buffer that hyper takes.
 const MIN_HEAD: usize = 8192;
 
-/// Serves one connection.
-pub(crate) async fn serve(socket: TcpStream, connected: Connected, context: Rc<Context>) {
+/// Serves one connection, on which these bytes have come already.
+pub(crate) async fn serve(
+    socket: TcpStream,
+    connected: Connected,
+    early: Bytes,
+    context: Rc<Context>,
+) {
+    // hyper tries once to answer what it cannot read: it must not find tokio still unaware that the socket
+    // can be written.
+    if let Err(error) = socket.writable().await {
+        tracing::debug!(%error, "a connection was gone before it was served");
+        return;
+    }
     let socket = WriteDeadline::new(socket, context.shared.config.write_deadline);
     let ended = if context.shared.config.general_path {
         let socket = Counted::new(socket, connected, context.tasks.token());
         serve_general(socket, &context).await
     } else {
-        serve_lane(socket, connected, &context).await
+        serve_lane(socket, connected, early, &context).await
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke");
@@ -55,9 +70,8 @@ async fn serve_general(
     socket: Counted<WriteDeadline<TcpStream>>,
     context: &Rc<Context>,
 ) -> hyper::Result<()> {
-    let service = service_fn(|request| async {
-        Ok::<_, Infallible>(routes::answer(request, &context.shared, None).await)
-    });
+    let service =
+        service_fn(|request| async { Ok::<_, Infallible>(answer_general(request, context).await) });
     let connection = http(context).serve_connection(TokioIo::new(socket), service).with_upgrades();
     let mut connection = pin!(connection);
     let mut stopping = context.shared.is_stopping.clone();
@@ -68,19 +82,41 @@ async fn serve_general(
     connection.await
 }
 
+async fn answer_general(mut request: Request<Incoming>, context: &Context) -> Response<MountBody> {
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    match routes::answer_once_read(request, &context.shared).await {
+        Answer::Whole(response) => response.map(MountBody::whole),
+        Answer::Stays(visitor) => {
+            let Visitor { accepted, seat, interest, position, on_message, .. } = *visitor;
+            let config = &context.shared.config;
+            let subscription = config.hub.read(seat, interest, position);
+            let write_deadline = config.write_deadline;
+            let on_message = on_message.unwrap_or_else(OnMessage::refused);
+            Visit { subscription, on_message, write_deadline }.respond(accepted, upgrade).await
+        }
+    }
+}
+
 /// Clients that stay leave hyper for the lane.
 async fn serve_lane(
     socket: WriteDeadline<TcpStream>,
-    mut connected: Connected,
+    connected: Connected,
+    early: Bytes,
     context: &Rc<Context>,
 ) -> hyper::Result<()> {
-    let early = std::mem::take(&mut connected.early);
     let socket = Borrowed(Rc::new(RefCell::new(Socket { io: socket, early })));
-    let visitor = Cell::new(None::<Visitor>);
+    let visitor = Cell::new(None::<Box<Visitor>>);
     // Boxed, because hyper lets only a connection that can be moved be polled in this way.
     let service = service_fn(|request| {
         Box::pin(async {
-            Ok::<_, Infallible>(routes::answer(request, &context.shared, Some(&visitor)).await)
+            match routes::answer_once_read(request, &context.shared).await {
+                Answer::Whole(response) => Ok::<_, Infallible>(response.map(MountBody::whole)),
+                // The answer is the lane's: whoever polls takes the connection over.
+                Answer::Stays(arrived) => {
+                    visitor.set(Some(arrived));
+                    std::future::pending().await
+                }
+            }
         })
     });
     let mut connection = http(context).serve_connection(TokioIo::new(socket.clone()), service);

@@ -1,58 +1,74 @@
-//! The head of an answer as bytes, for connections that have left hyper.
+//! The head of an answer as bytes, for connections that hyper does not have.
 
 use std::fmt::Write;
 use std::time::SystemTime;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::Response;
+use http::{Response, header};
 
 /// A head whose length, date and end are still to come.
-pub(crate) fn open(head: &Response<()>) -> BytesMut {
+pub(crate) fn open<T>(bytes: &mut BytesMut, head: &Response<T>) {
     let status = head.status();
-    let mut bytes = BytesMut::with_capacity(256);
-    // Writing into a growing buffer cannot fail.
-    let _ = write!(
-        bytes,
-        "HTTP/1.1 {} {}\r\n",
-        status.as_u16(),
-        status.canonical_reason().unwrap_or("")
-    );
+    bytes.reserve(256);
+    bytes.put_slice(b"HTTP/1.1 ");
+    bytes.put_slice(status.as_str().as_bytes());
+    bytes.put_u8(b' ');
+    bytes.put_slice(status.canonical_reason().unwrap_or("").as_bytes());
+    bytes.put_slice(b"\r\n");
     for (name, value) in head.headers() {
         bytes.put_slice(name.as_str().as_bytes());
         bytes.put_slice(b": ");
         bytes.put_slice(value.as_bytes());
         bytes.put_slice(b"\r\n");
     }
-    bytes
 }
 
 /// The rest of a head before a body that ends with the connection (RFC 9112, section 6.3).
-pub(crate) fn finish_stream(mut head: BytesMut) -> BytesMut {
+pub(crate) fn finish_stream(head: &mut BytesMut) {
+    // Writing into a growing buffer cannot fail.
     let _ = write!(head, "connection: close\r\ndate: {}\r\n\r\n", date());
-    head
 }
 
 /// The rest of a head that switches protocols.
-pub(crate) fn finish_upgrade(mut head: BytesMut) -> BytesMut {
+pub(crate) fn finish_upgrade(head: &mut BytesMut) {
     head.put_slice(b"\r\n");
-    head
 }
 
 /// The part of a head that all answers to equal clients have in common.
-pub(crate) fn open_answer(mut head: BytesMut, is_last: bool) -> Bytes {
+pub(crate) fn open_answer(head: &Response<()>, is_last: bool) -> Bytes {
+    let mut bytes = BytesMut::new();
+    open(&mut bytes, head);
     if is_last {
-        head.put_slice(b"connection: close\r\n");
+        bytes.put_slice(b"connection: close\r\n");
     }
-    head.freeze()
+    bytes.freeze()
 }
 
-/// A whole answer: head, length, date and body.
+/// A whole answer behind such a part: length, date and body.
 pub(crate) fn answer(head: &[u8], body: &[u8]) -> Bytes {
     let mut answer = BytesMut::with_capacity(head.len() + body.len() + 96);
     answer.put_slice(head);
-    let _ = write!(answer, "content-length: {}\r\ndate: {}\r\n\r\n", body.len(), date());
-    answer.put_slice(body);
+    finish_answer(&mut answer, body);
     answer.freeze()
+}
+
+/// Appends a whole answer.
+pub(crate) fn whole(bytes: &mut BytesMut, response: &Response<Bytes>, is_last: bool) {
+    open(bytes, response);
+    if is_last && !self::is_last(response) {
+        bytes.put_slice(b"connection: close\r\n");
+    }
+    finish_answer(bytes, response.body());
+}
+
+/// Whether an answer says itself that the connection ends with it.
+pub(crate) fn is_last<T>(response: &Response<T>) -> bool {
+    response.headers().get(header::CONNECTION).is_some_and(|value| value == "close")
+}
+
+fn finish_answer(bytes: &mut BytesMut, body: &[u8]) {
+    let _ = write!(bytes, "content-length: {}\r\ndate: {}\r\n\r\n", body.len(), date());
+    bytes.put_slice(body);
 }
 
 fn date() -> httpdate::HttpDate {
@@ -64,15 +80,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_read_back_by_httparse_of_hypers_own_rules() {
+    fn an_answer_has_status_headers_length_and_date() {
         let head = Response::builder().header("content-type", "application/json").body(()).unwrap();
-        let answer = answer(&open(&head), b"{}");
+        let answer = answer(&open_answer(&head, true), b"{}");
         let text = std::str::from_utf8(&answer).unwrap();
         assert!(
             text.starts_with("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"),
             "{text}"
         );
-        assert!(text.contains("\r\ncontent-length: 2\r\n"), "{text}");
+        assert!(text.contains("\r\nconnection: close\r\ncontent-length: 2\r\n"), "{text}");
         assert!(text.ends_with(" GMT\r\n\r\n{}"), "{text}");
+    }
+
+    #[test]
+    fn the_end_of_a_connection_is_told_once() {
+        let response = |builder: http::response::Builder| builder.body(Bytes::new()).unwrap();
+        for (plain, is_last) in [
+            (response(Response::builder().header("connection", "close")), false),
+            (response(Response::builder().header("connection", "close")), true),
+            (response(Response::builder()), true),
+        ] {
+            let mut bytes = BytesMut::new();
+            whole(&mut bytes, &plain, is_last);
+            let text = std::str::from_utf8(&bytes).unwrap();
+            assert_eq!(text.matches("connection: close\r\n").count(), 1, "{text}");
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! The tidings hub: one notification stream by every realtime transport, over HTTP/1.1.
 //!
 //! ```text
-//! listener ─► worker threads ─► hyper parses the request ─► routes
-//!                                                            ├─ publish ─► Hub
-//!                                                            └─ subscribe ─► the worker's lane
+//! listener ─► worker threads ─► the worker's lane ─► a whole request ─► routes ─┬─ publish ─► Hub
+//!                                      │                                        └─ subscribe ─► the lane
+//!                                      └─ anything else ─► hyper ─► routes
 //! ```
 //!
 //! [`run`] takes a listener, a [`Config`] and a shutdown signal. [`transports`] is THE list of transports.
@@ -28,6 +28,7 @@ mod counted;
 mod head;
 mod lane;
 mod metrics;
+mod request;
 mod routes;
 mod run;
 mod shared;

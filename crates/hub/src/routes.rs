@@ -1,6 +1,5 @@
 //! The resources of the hub, and who answers for them.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,44 +7,61 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
-use tidings_core::{Budget, Cursor, Event, Filters, Interest, Kind, Notification, Position, Topic};
-use tidings_transport::mount::{MAX_ANSWER, MountBody, OnMessage, Visit};
-use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, path_segment, query};
+use tidings_core::{Filters, Interest, Kind, Notification, Topic};
+use tidings_transport::mount::OnMessage;
+use tidings_transport::{Ask, Refusal, Shape, Transport, path_segment, query};
 
 use crate::config::{Action, Config};
 use crate::lane::Visitor;
+use crate::request::is_last;
 use crate::shared::Shared;
 
-/// Answers a request. A client that is to leave hyper for the lane is put into `visitor`, and the answer
-/// is then never given: whoever polls takes the connection over.
-pub(crate) async fn answer(
-    request: Request<Incoming>,
-    shared: &Shared,
-    visitor: Option<&Cell<Option<Visitor>>>,
-) -> Response<MountBody> {
-    let answered = match route(request.uri().path()) {
-        _ if is_ambiguous(&request) => Err(ambiguous()),
-        Route::Topics(name) => {
-            let name = name.to_owned();
-            match *request.method() {
-                Method::GET => subscribe(request, &name, shared, visitor).await,
-                Method::POST => publish(request, &name, shared).await,
-                _ => Err(not_allowed("GET, POST")),
-            }
-        }
+/// What becomes of a request.
+pub(crate) enum Answer {
+    /// This is the answer.
+    Whole(Response<Bytes>),
+    /// It is from a client that stays.
+    Stays(Box<Visitor>),
+}
+
+/// Answers a request that is all there.
+pub(crate) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Answer {
+    let answered = match route(request.uri.path()) {
+        _ if is_ambiguous(request) => Err(ambiguous()),
+        Route::Topics(name) => match request.method {
+            Method::GET => subscribe(request, name, shared).map(Answer::Stays),
+            Method::POST => publish(request, name, shared)
+                .and_then(|topic| accept(request, topic, body, shared))
+                .map(Answer::Whole),
+            _ => Err(not_allowed("GET, POST")),
+        },
         Route::Nothing => Err(nothing_there()),
-        _ if !matches!(*request.method(), Method::GET | Method::HEAD) => {
-            Err(not_allowed("GET, HEAD"))
-        }
-        Route::Front => Ok(text("text/plain; charset=utf-8", FRONT)),
-        Route::Health => Ok(text("text/plain; charset=utf-8", "ok\n")),
-        Route::Metrics => metrics(shared),
+        _ if !matches!(request.method, Method::GET | Method::HEAD) => Err(not_allowed("GET, HEAD")),
+        Route::Front => Ok(Answer::Whole(text("text/plain; charset=utf-8", FRONT))),
+        Route::Health => Ok(Answer::Whole(text("text/plain; charset=utf-8", "ok\n"))),
+        Route::Metrics => metrics(shared).map(Answer::Whole),
     };
-    answered.unwrap_or_else(|refusal| {
-        shared.metrics.refused.inc();
-        refusal.into_response().map(MountBody::whole)
-    })
+    answered.unwrap_or_else(|refusal| Answer::Whole(refused(refusal, shared)))
+}
+
+/// Answers a request whose body is still to come.
+pub(crate) async fn answer_once_read(request: Request<Incoming>, shared: &Shared) -> Answer {
+    let (request, body) = request.into_parts();
+    let to_topic = match route(request.uri.path()) {
+        Route::Topics(name) if request.method == Method::POST && !is_ambiguous(&request) => name,
+        _ => return answer(&request, Bytes::new(), shared),
+    };
+    // Who may not publish is told so before the body is waited for.
+    let answered = async {
+        let topic = publish(&request, to_topic, shared)?;
+        accept(&request, topic, read(body, &shared.config).await?, shared)
+    };
+    Answer::Whole(answered.await.unwrap_or_else(|refusal| refused(refusal, shared)))
+}
+
+fn refused(refusal: Refusal, shared: &Shared) -> Response<Bytes> {
+    shared.metrics.refused.inc();
+    refusal.into_response()
 }
 
 enum Route<'a> {
@@ -80,34 +96,41 @@ fn route(path: &str) -> Route<'_> {
 
 /// Who is meant must be said once: RFC 9112, section 3.2. (Content-Length beside Transfer-Encoding never gets
 /// here: hyper reads such a request by the latter and then closes, as section 6.1 has it.)
-fn is_ambiguous(request: &Request<Incoming>) -> bool {
-    let hosts = request.headers().get_all(header::HOST).iter().count();
-    hosts > 1 || (hosts == 0 && request.version() == http::Version::HTTP_11)
+fn is_ambiguous(request: &Parts) -> bool {
+    let hosts = request.headers.get_all(header::HOST).iter().count();
+    hosts > 1 || (hosts == 0 && request.version == http::Version::HTTP_11)
 }
 
-async fn publish(
-    request: Request<Incoming>,
-    topic: &str,
-    shared: &Shared,
-) -> Result<Response<MountBody>, Refusal> {
+/// Whether this request may publish, and to which topic.
+fn publish(request: &Parts, topic: &str, shared: &Shared) -> Result<Topic, Refusal> {
     let config = &shared.config;
-    let (request, body) = request.into_parts();
-    config.access.check(&request, Action::Publish)?;
+    config.access.check(request, Action::Publish)?;
     // A page may send a POST to any host without asking; only this check keeps foreign pages out.
-    if !config.origins.allow(&request) {
+    if !config.origins.allow(request) {
         return Err(foreign_page());
     }
-    let topic: Topic = path_segment(topic)?.parse()?;
+    Ok(path_segment(topic)?.parse()?)
+}
+
+async fn read(body: Incoming, config: &Config) -> Result<Bytes, Refusal> {
     let limit = config.hub.max_payload();
     let body = tokio::time::timeout(config.body_deadline, Limited::new(body, limit).collect());
-    let payload = match body.await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_big(limit)),
+    match body.await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_big(limit)),
         Ok(Err(error)) => {
-            return Err(Refusal::bad_request("bad_body", format!("the body broke off: {error}")));
+            Err(Refusal::bad_request("bad_body", format!("the body broke off: {error}")))
         }
-        Err(_) => return Err(too_late(config)),
-    };
+        Err(_) => Err(too_late(config)),
+    }
+}
+
+fn accept(
+    request: &Parts,
+    topic: Topic,
+    payload: Bytes,
+    shared: &Shared,
+) -> Result<Response<Bytes>, Refusal> {
     let kind = match request.headers.get(header::CONTENT_TYPE) {
         Some(media) if is_binary(media) => Kind::Binary,
         _ => Kind::Text,
@@ -116,7 +139,7 @@ async fn publish(
         let how = "send it with Content-Type: application/octet-stream";
         Refusal::bad_request("bad_payload", format!("{fault}; for binary, {how}"))
     })?;
-    let id = config.hub.publish(notification)?;
+    let id = shared.config.hub.publish(notification)?;
     shared.metrics.published.inc();
     Ok(text("application/json", format!("{{\"id\":\"{id}\"}}\n")))
 }
@@ -126,88 +149,24 @@ fn is_binary(media: &HeaderValue) -> bool {
     essence.trim_ascii().eq_ignore_ascii_case(b"application/octet-stream")
 }
 
-async fn subscribe(
-    request: Request<Incoming>,
-    filters: &str,
-    shared: &Shared,
-    visitor: Option<&Cell<Option<Visitor>>>,
-) -> Result<Response<MountBody>, Refusal> {
+fn subscribe(request: &Parts, filters: &str, shared: &Shared) -> Result<Box<Visitor>, Refusal> {
     let config = &shared.config;
-    let (mut request, _) = request.into_parts();
-    config.access.check(&request, Action::Subscribe)?;
-    let ask = Ask::read(filters, &request)?;
-    let transport = choose(config, &request)?;
-    let accepted = transport.accept(&request, &ask)?;
+    config.access.check(request, Action::Subscribe)?;
+    let ask = Ask::read(filters, request)?;
+    let transport = choose(config, request)?;
+    let accepted = transport.accept(request, &ask)?;
     let seat = config.hub.join(transport.name())?;
-    let on_message = on_message(config, &request, &ask.filters);
+    // Who only reads has nothing to say.
+    let on_message = match accepted.shape {
+        Shape::Upgrade => on_message(config, request, &ask.filters),
+        Shape::Stream | Shape::Answer { .. } => None,
+    };
     let mut interest = Interest::new(ask.filters).slow(config.slow);
     if !config.echo {
         interest = interest.without_own();
     }
-    let mut arrival = Visitor {
-        accepted,
-        seat,
-        interest,
-        position: ask.position,
-        on_message,
-        is_last: is_last(&request),
-    };
-    match visitor {
-        Some(visitor) => {
-            if let Some(answer) = answer_now(config, &mut arrival).await {
-                shared.metrics.delivered(transport.name()).inc_by(answer.1);
-                return Ok(answer.0);
-            }
-            visitor.set(Some(arrival));
-            std::future::pending().await
-        }
-        None => {
-            let Visitor { accepted, seat, interest, position, on_message, .. } = arrival;
-            let subscription = config.hub.read(seat, interest, position);
-            let write_deadline = config.write_deadline;
-            let upgrade = request.extensions.remove::<OnUpgrade>();
-            Ok(Visit { subscription, on_message, write_deadline }.respond(accepted, upgrade).await)
-        }
-    }
-}
-
-/// Whether the client expects the connection to end with the answer (RFC 9112, section 9.3).
-fn is_last(request: &Parts) -> bool {
-    let lines = request.headers.get_all(header::CONNECTION).into_iter();
-    let mut options =
-        lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).map(str::trim);
-    match request.version {
-        http::Version::HTTP_10 => !options.any(|option| option.eq_ignore_ascii_case("keep-alive")),
-        _ => options.any(|option| option.eq_ignore_ascii_case("close")),
-    }
-}
-
-/// The answer to a poll that need not be held, and how many notifications it has. A held one needs its
-/// connection out of hyper's hands; this one does not.
-async fn answer_now(config: &Config, arrival: &mut Visitor) -> Option<(Response<MountBody>, u64)> {
-    let Accepted { head, words, shape } = &arrival.accepted;
-    let Shape::Answer { hold } = shape else { return None };
-    let (log, head_of_log) = (config.hub.log(), config.hub.log().head());
-    let (mut cursor, gap) = Cursor::open(log, arrival.position, &arrival.interest);
-    let mut events: Vec<Event> = gap.map(Event::Gap).into_iter().collect();
-    let budget = Budget { entries: usize::MAX, bytes: MAX_ANSWER };
-    let before = events.len();
-    while events.len() == before && cursor.seq() < head_of_log.seq {
-        let seat = arrival.seat.id();
-        cursor.read(log, &arrival.interest, seat, head_of_log, budget, &mut events);
-        if events.len() == before {
-            // One who looks for few among many does not keep the others of this thread waiting.
-            tokio::task::yield_now().await;
-        }
-    }
-    let position = head_of_log.epoch.id(cursor.seq());
-    if events.is_empty() && !hold.is_zero() {
-        arrival.position = Position::After(position);
-        return None;
-    }
-    let delivered = events.iter().filter(|event| matches!(event, Event::Deliver(_))).count();
-    let body = MountBody::whole(words.render(&events, position));
-    Some((head.clone().map(|()| body), delivered as u64))
+    let (position, is_last) = (ask.position, is_last(request));
+    Ok(Box::new(Visitor { accepted, seat, interest, position, on_message, is_last }))
 }
 
 /// The transport that the query names, else the first that claims the request.
@@ -222,17 +181,15 @@ fn choose<'a>(config: &'a Config, request: &Parts) -> Result<&'a Arc<dyn Transpo
     })
 }
 
-/// A client's messages are published where its filters name one topic and it may publish.
-fn on_message(config: &Config, request: &Parts, filters: &Filters) -> OnMessage {
-    match filters.as_topic() {
-        Some(topic) if config.access.check(request, Action::Publish).is_ok() => {
-            OnMessage::published_to(topic)
-        }
-        _ => OnMessage::refused(),
-    }
+/// A client's messages are published where its filters name one topic and it may publish. Else it may say
+/// nothing.
+fn on_message(config: &Config, request: &Parts, filters: &Filters) -> Option<OnMessage> {
+    let topic = filters.as_topic()?;
+    config.access.check(request, Action::Publish).ok()?;
+    Some(OnMessage::published_to(topic))
 }
 
-fn metrics(shared: &Shared) -> Result<Response<MountBody>, Refusal> {
+fn metrics(shared: &Shared) -> Result<Response<Bytes>, Refusal> {
     let text_of = shared.metrics.text(&shared.config.hub).map_err(|_| {
         let (status, what) = (StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written");
         Refusal::new(status, "internal", what)
@@ -240,8 +197,8 @@ fn metrics(shared: &Shared) -> Result<Response<MountBody>, Refusal> {
     Ok(text("application/openmetrics-text; version=1.0.0; charset=utf-8", text_of))
 }
 
-fn text(media: &'static str, body: impl Into<Bytes>) -> Response<MountBody> {
-    let mut response = Response::new(MountBody::whole(body.into()));
+fn text(media: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(body.into());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tidings_core::Reason;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::connected::Connections;
 use crate::metrics::Metrics;
 use crate::shared::Shared;
 use crate::worker::{self, flatten};
@@ -28,15 +29,12 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let listener = listener.into_std()?;
+    worker::prepare(&listener, config.write_deadline)?;
     let (stop, is_stopping) = watch::channel(false);
     let (hub, workers) = (config.hub.clone(), config.workers.get());
-    let connections = config.max_connections.min(Semaphore::MAX_PERMITS);
-    let shared = Shared {
-        config: Arc::new(config),
-        metrics: Metrics::default(),
-        connections: Arc::new(Semaphore::new(connections)),
-        is_stopping,
-    };
+    let metrics = Metrics::default();
+    let connections = Connections::new(metrics.connections.clone(), config.max_connections);
+    let shared = Shared { config: Arc::new(config), metrics, connections, is_stopping };
     let mut running = JoinSet::new();
     for _ in 0..workers {
         let (listener, shared) = (listener.try_clone()?, shared.clone());

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::connected::Connections;
 use crate::lane::Lane;
 use crate::metrics::Metrics;
 
@@ -14,7 +15,7 @@ use crate::metrics::Metrics;
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) metrics: Metrics,
-    pub(crate) connections: Arc<Semaphore>,
+    pub(crate) connections: Connections,
     pub(crate) is_stopping: watch::Receiver<bool>,
 }
 

@@ -27,13 +27,18 @@ use crate::words::Answer;
 pub struct LongPolling {
     default_hold: Duration,
     max_hold: Duration,
+    head: Arc<Response<()>>,
     words: Arc<dyn Words>,
 }
 
 impl LongPolling {
     /// Holds a poll for `default_hold` where it asks for no time, and never longer than `max_hold`.
     pub fn new(default_hold: Duration, max_hold: Duration) -> Self {
-        Self { default_hold, max_hold, words: Arc::new(Answer) }
+        let mut head = Response::new(());
+        let headers = head.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Self { default_hold, max_hold, head: Arc::new(head), words: Arc::new(Answer) }
     }
 }
 
@@ -55,14 +60,11 @@ impl Transport for LongPolling {
     }
 
     fn accept(&self, request: &Parts, ask: &Ask) -> Result<Accepted, Refusal> {
-        let mut head = Response::new(());
-        let headers = head.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let hold = wait(request)?.unwrap_or(self.default_hold).min(self.max_hold);
         // Who has no position yet gets the present one at once: nothing falls between two polls.
         let hold = if ask.position == Position::Live { Duration::ZERO } else { hold };
-        Ok(Accepted { head, words: self.words.clone(), shape: Shape::Answer { hold } })
+        let (head, words) = (self.head.clone(), self.words.clone());
+        Ok(Accepted { head, words, shape: Shape::Answer { hold } })
     }
 }
 

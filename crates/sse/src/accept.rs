@@ -25,6 +25,7 @@ use crate::words::Stream;
 /// ```
 #[derive(Debug)]
 pub struct Sse {
+    head: Arc<Response<()>>,
     words: Arc<dyn Words>,
 }
 
@@ -32,7 +33,14 @@ impl Sse {
     /// A transport whose clients come back after about this time when they are cut, each after another
     /// part of it.
     pub fn new(retry: Duration) -> Self {
-        Self { words: Arc::new(Stream { retry }) }
+        let mut head = Response::new(());
+        let headers = head.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        // no-transform keeps compressing proxies from holding events back; the next line, nginx.
+        let uncached = HeaderValue::from_static("no-cache, no-transform");
+        headers.insert(header::CACHE_CONTROL, uncached);
+        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+        Self { head: Arc::new(head), words: Arc::new(Stream { retry }) }
     }
 }
 
@@ -58,13 +66,7 @@ impl Transport for Sse {
     }
 
     fn accept(&self, _: &Parts, _: &Ask) -> Result<Accepted, Refusal> {
-        let mut head = Response::new(());
-        let headers = head.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        // no-transform keeps compressing proxies from holding events back; the next line, nginx.
-        let uncached = HeaderValue::from_static("no-cache, no-transform");
-        headers.insert(header::CACHE_CONTROL, uncached);
-        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-        Ok(Accepted { head, words: self.words.clone(), shape: Shape::Stream })
+        let (head, words) = (self.head.clone(), self.words.clone());
+        Ok(Accepted { head, words, shape: Shape::Stream })
     }
 }

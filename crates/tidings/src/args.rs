@@ -68,6 +68,9 @@ pub(crate) struct ServeArgs {
     /// A web page's origin that may connect by WebSocket and publish, beside the hub's own; repeatable
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub(crate) allow_origins: Vec<String>,
+    /// Send with one system call each, even where io_uring is to be had, to compare the two
+    #[arg(long)]
+    pub(crate) no_io_uring: bool,
     /// Serve through the stream adapters in place of the lanes, to compare the two
     #[arg(long)]
     pub(crate) general_path: bool,

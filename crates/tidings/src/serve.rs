@@ -34,6 +34,7 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     // Publishers and health checks have connections as well.
     config.max_connections = config.max_connections.max(args.clients as usize + 1024);
     config.slow = args.slow.into();
+    config.io_uring = !args.no_io_uring;
     config.general_path = args.general_path;
     if let Some(workers) = args.workers {
         config.workers = workers;

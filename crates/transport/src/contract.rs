@@ -28,8 +28,9 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
 /// How an accepted client is answered.
 #[derive(Clone, Debug)]
 pub struct Accepted {
-    /// Status and headers. The mover adds those of the connection: `Content-Length`, `Date`.
-    pub head: http::Response<()>,
+    /// Status and headers. The mover adds those of the connection: `Content-Length`, `Date`. Where they are
+    /// the same for everyone, share one: clients of one head are told apart by nothing else.
+    pub head: Arc<http::Response<()>>,
     /// What the client understands.
     pub words: Arc<dyn Words>,
     /// How bytes follow the head.

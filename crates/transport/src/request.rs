@@ -43,6 +43,9 @@ impl Ask {
 /// # Errors
 /// `400` where that is no UTF-8.
 pub fn path_segment(encoded: &str) -> Result<Cow<'_, str>, Refusal> {
+    if !encoded.bytes().any(|byte| byte == b'%') {
+        return Ok(Cow::Borrowed(encoded));
+    }
     percent_decode_str(encoded).decode_utf8().map_err(|_| {
         Refusal::bad_request("bad_topic", "the topic is not UTF-8 once percent-decoded")
     })
@@ -51,7 +54,7 @@ pub fn path_segment(encoded: &str) -> Result<Cow<'_, str>, Refusal> {
 fn position(request: &Parts) -> Result<Position, Refusal> {
     let header = match request.headers.get("last-event-id") {
         None => None,
-        Some(value) => Some(value.to_str().map(str::to_owned).map_err(|_| {
+        Some(value) => Some(value.to_str().map(Cow::Borrowed).map_err(|_| {
             Refusal::bad_request("bad_id", "Last-Event-ID is not an id: expected EPOCH-SEQ")
         })?),
     };
@@ -66,10 +69,21 @@ fn position(request: &Parts) -> Result<Position, Refusal> {
     }
 }
 
-/// The first value of a query parameter, decoded.
-pub fn query(request: &Parts, name: &str) -> Option<String> {
-    let pairs = url::form_urlencoded::parse(request.uri.query()?.as_bytes());
-    pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+/// The first value of a query parameter, decoded as a form's (URL standard, section 5.1).
+pub fn query<'a>(request: &'a Parts, name: &str) -> Option<Cow<'a, str>> {
+    request.uri.query()?.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decoded(key) == name).then(|| decoded(value))
+    })
+}
+
+/// Most texts are as they are meant, and those are not copied.
+fn decoded(text: &str) -> Cow<'_, str> {
+    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Cow::Borrowed(text);
+    }
+    let spaced = text.replace('+', " ");
+    Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned())
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ impl Transport for WebSocket {
         } else {
             &self.bare
         };
-        Ok(Accepted { head, words: words.clone(), shape: Shape::Upgrade })
+        Ok(Accepted { head: Arc::new(head), words: words.clone(), shape: Shape::Upgrade })
     }
 }
 

@@ -1,4 +1,4 @@
-//! One client of a lane: a socket, a cursor, and what is half written.
+//! One connection of a lane, and the client that it may be.
 
 use std::io::{self, Read, Write};
 
@@ -7,32 +7,44 @@ use mio::net::TcpStream;
 use tidings_core::{Cursor, Pulse, Seat};
 use tidings_transport::mount::OnMessage;
 use tidings_transport::{Ear, Shape};
-use tokio_util::time::delay_queue;
 
+use super::timers::Timer;
 use crate::connected::Connected;
 
-pub(super) struct Client {
+/// A socket, and what is half written.
+pub(super) struct Connection {
     pub(super) socket: TcpStream,
-    pub(super) seat: Seat,
-    /// Its group, and its place among the members.
-    pub(super) group: usize,
-    pub(super) place: usize,
-    pub(super) progress: Progress,
+    pub(super) stage: Stage,
+    /// Who is served on it; nobody between two requests.
+    pub(super) client: Option<Client>,
     /// What is half written: a part of bytes that others share.
     pub(super) rest: Bytes,
-    pub(super) stage: Stage,
-    pub(super) shape: Shape,
-    pub(super) ear: Option<Box<dyn Ear>>,
-    pub(super) pulse: Pulse,
-    pub(super) timer: delay_queue::Key,
-    pub(super) on_message: OnMessage,
-    /// Whether the connection ends with the answer.
+    /// What came before it was due: the next requests.
+    pub(super) early: Option<Box<[u8]>>,
+    /// Whether more of them wait in the socket.
+    pub(super) is_ahead: bool,
+    pub(super) timer: Timer,
+    /// Whether the connection ends with the present answer.
     pub(super) is_last: bool,
     /// Whether its socket is full, and the write deadline runs.
     pub(super) is_waiting: bool,
     /// Whether it waits among the busy.
     pub(super) is_busy: bool,
     pub(super) connected: Connected,
+}
+
+/// A seat, a cursor, and what its group has not got.
+pub(super) struct Client {
+    pub(super) seat: Seat,
+    /// Its group, and its place among the members.
+    pub(super) group: usize,
+    pub(super) place: usize,
+    pub(super) progress: Progress,
+    pub(super) shape: Shape,
+    pub(super) ear: Option<Box<dyn Ear>>,
+    pub(super) pulse: Pulse,
+    /// What becomes of what it says; `None` where it may say nothing.
+    pub(super) on_message: Option<OnMessage>,
 }
 
 /// Where a client stands.
@@ -44,14 +56,16 @@ pub(super) enum Progress {
     Behind(Cursor),
 }
 
-/// What is to become of a client once `rest` is written.
+/// What is to become of a connection once `rest` is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// It is served.
+    /// The next request is read.
+    Asking,
+    /// Its client is served.
     Open,
-    /// It has its answer, and its connection goes back for the next request.
+    /// Its client has its answer, and leaves.
     Answered,
-    /// It has been told goodbye, and the hub's side is closed.
+    /// All is said, and the hub's side is closed.
     Leaving,
     /// The hub's side is closed; only its own close is waited for.
     Left,
@@ -68,26 +82,16 @@ pub(super) enum Written {
     Broken,
 }
 
-impl Client {
-    /// Writes and keeps what the socket did not take. Only with nothing left over from before.
-    pub(super) fn send(&mut self, bytes: &Bytes) -> Written {
-        debug_assert!(self.rest.is_empty(), "bytes would overtake those before them");
-        self.write_some(bytes)
-    }
-
+impl Connection {
     /// Writes what is left over.
     pub(super) fn send_rest(&mut self) -> Written {
         let rest = std::mem::take(&mut self.rest);
-        self.write_some(&rest)
-    }
-
-    fn write_some(&mut self, bytes: &Bytes) -> Written {
         let mut sent = 0;
-        while sent < bytes.len() {
-            match (&self.socket).write(&bytes[sent..]) {
+        while sent < rest.len() {
+            match (&self.socket).write(&rest[sent..]) {
                 Ok(count) => sent += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.rest = bytes.slice(sent..);
+                    self.rest = rest.slice(sent..);
                     return Written::Some(sent);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -98,13 +102,13 @@ impl Client {
     }
 
     /// Reads once: the bytes that came, 0 at the end of the stream, `None` where there are none now.
-    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         loop {
-            // A client that is held for an answer may have sent its next request already: that is left in
-            // the socket for whoever takes the connection back.
-            let received = match self.shape {
-                Shape::Answer { .. } => self.socket.peek(&mut buffer[..1]),
-                Shape::Upgrade | Shape::Stream => (&self.socket).read(buffer),
+            let received = if self.is_held() {
+                // It may have sent its next request already: that is left in the socket until it is due.
+                self.socket.peek(&mut buffer[..1])
+            } else {
+                (&self.socket).read(buffer)
             };
             match received {
                 Ok(count) => return Ok(Some(count)),
@@ -113,5 +117,10 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether its client waits for an answer, or for the rest of it.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(&self.client, Some(client) if matches!(client.shape, Shape::Answer { .. }))
     }
 }

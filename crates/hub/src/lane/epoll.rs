@@ -7,9 +7,11 @@ use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mio::net::TcpStream;
+use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Token};
 use tokio::io::unix::AsyncFd;
+
+use super::door::LISTENER;
 
 pub(crate) struct Epoll {
     poll: AsyncFd<mio::Poll>,
@@ -43,6 +45,11 @@ impl Epoll {
     pub(super) fn watch(&self, socket: &mut TcpStream, key: usize) -> io::Result<()> {
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll.get_ref().registry().register(socket, Token(key), both)
+    }
+
+    /// Watches the listener, under [`LISTENER`].
+    pub(crate) fn watch_listener(&self, listener: &mut TcpListener) -> io::Result<()> {
+        self.poll.get_ref().registry().register(listener, Token(LISTENER), Interest::READABLE)
     }
 
     /// Watches it no more.

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
+use http::Response;
 use prometheus_client::metrics::counter::Counter;
 use slab::Slab;
 use tidings_core::{Event, Filter, Id, Interest, Topic};
@@ -15,9 +17,9 @@ use crate::head;
 #[derive(Default)]
 pub(super) struct Groups {
     groups: Slab<Group>,
-    by_key: HashMap<Key, usize>,
+    by_key: HashMap<Key, usize, RandomState>,
     /// Groups that ask for exactly this topic, among others.
-    by_topic: HashMap<Topic, Vec<usize>>,
+    by_topic: HashMap<Topic, Vec<usize>, RandomState>,
     /// Groups with a wildcard.
     wild: Vec<usize>,
     /// Groups whose last member has left, to be forgotten if nobody has come since.
@@ -27,6 +29,7 @@ pub(super) struct Groups {
 /// Clients of the same words and interest.
 pub(super) struct Group {
     key: Key,
+    answer: Option<(AnswerHead, Bytes)>,
     pub(super) words: Arc<dyn Words>,
     pub(super) interest: Interest,
     pub(super) members: Vec<usize>,
@@ -35,13 +38,20 @@ pub(super) struct Group {
     pub(super) delivered: Counter,
 }
 
-/// What makes clients equal. The words of one transport are one allocation, so the address tells them.
+/// What makes clients equal. The words of one transport are one allocation, and so are heads, so the
+/// address tells them: the group keeps both, so that no other can come to have it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     words: usize,
     interest: Interest,
-    /// The head of each answer, where every answer has one.
-    answer_head: Option<Bytes>,
+    answer: Option<(usize, bool)>,
+}
+
+/// The head that every answer begins with, and whether its connection ends with it.
+#[derive(Clone)]
+pub(super) struct AnswerHead {
+    pub(super) head: Arc<Response<()>>,
+    pub(super) is_last: bool,
 }
 
 impl Groups {
@@ -50,14 +60,21 @@ impl Groups {
         &mut self,
         words: &Arc<dyn Words>,
         interest: Interest,
-        answer_head: Option<Bytes>,
+        answer: Option<AnswerHead>,
         delivered: impl FnOnce() -> Counter,
     ) -> usize {
-        let key = Key { words: Arc::as_ptr(words).addr(), interest, answer_head };
+        let told = |answer: &AnswerHead| (Arc::as_ptr(&answer.head).addr(), answer.is_last);
+        let words_told = Arc::as_ptr(words).addr();
+        let key = Key { words: words_told, interest, answer: answer.as_ref().map(told) };
         if let Some(&group) = self.by_key.get(&key) {
             return group;
         }
+        let opened = |answer: AnswerHead| {
+            let bytes = head::open_answer(&answer.head, answer.is_last);
+            (answer, bytes)
+        };
         let group = Group {
+            answer: answer.map(opened),
             words: words.clone(),
             interest: key.interest.clone(),
             members: Vec::new(),
@@ -148,8 +165,8 @@ impl Group {
     /// These events on the wire, for one write to each member that stands there.
     pub(super) fn render(&self, events: &[Event], position: Id) -> Bytes {
         let body = self.words.render(events, position);
-        match &self.key.answer_head {
-            Some(answer_head) => head::answer(answer_head, &body),
+        match &self.answer {
+            Some((_, head)) => head::answer(head, &body),
             None => body,
         }
     }

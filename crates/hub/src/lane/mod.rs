@@ -1,21 +1,28 @@
-//! A lane: the clients of one worker thread, and the one pass that serves them all.
+//! A lane: the connections of one worker thread, and the one pass that serves them all.
 //!
 //! ```text
+//! epoll ─► a socket is readable ─► door: a whole request ─► an answer, or a client that stays
+//!                                ─► ear: what a client says
 //! bell ─► pass: new entries ─► groups of equal words and interest ─► one rendering a group
-//!                                                                 ─► one non-blocking write a client
-//! epoll ─► a socket is readable ─► ear; writable ─► what is left, then the client's own cursor
-//! timer ─► heartbeat, end of a hold, write deadline
+//!                                                                 ─► one send a client
+//! epoll ─► a socket is writable ─► what is left, then the client's own cursor
+//! timer ─► heartbeat, end of a hold, write deadline, idle connections
 //! ```
 //!
 //! A lane is itself a reader of the log: `seen` is its cursor. A client that has taken everything stands
-//! where the lane stands and costs a pass one write. A client whose socket is full is left behind with a
+//! where the lane stands and costs a pass one send. A client whose socket is full is left behind with a
 //! cursor of its own; nothing is copied for it.
 
+mod behind;
 mod client;
+mod door;
 mod epoll;
 mod group;
 mod join;
+mod leave;
 mod pass;
+mod sender;
+mod timers;
 mod timing;
 mod traffic;
 
@@ -23,22 +30,24 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::net::TcpStream;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use slab::Slab;
 use tidings_core::{Cursor, Hub, Id, Interest, Listener};
-use tokio_util::time::DelayQueue;
 
-use self::client::Client;
+use self::client::Connection;
+use self::door::LISTENER;
+pub(crate) use self::door::Reception;
 pub(crate) use self::epoll::Epoll;
 use self::epoll::Ready;
 use self::group::Groups;
 pub(crate) use self::join::{Newcomer, Visitor};
+use self::pass::Outgoing;
+pub(crate) use self::sender::Sender;
+use self::timers::Timers;
 use self::timing::Drain;
-use crate::connected::Connected;
 use crate::metrics::Metrics;
 
 /// The lane of this thread, shared by its tasks.
@@ -49,31 +58,34 @@ pub(crate) struct Lane(Rc<RefCell<State>>);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manners {
     pub(crate) write_deadline: Duration,
+    pub(crate) head_deadline: Duration,
+    pub(crate) max_head: usize,
     pub(crate) drain: Duration,
 }
-
-/// Takes back the connection of a client that has got its answer.
-pub(crate) type GiveBack = Rc<dyn Fn(TcpStream, Connected)>;
 
 struct State {
     hub: Hub,
     manners: Manners,
     metrics: Metrics,
-    give_back: GiveBack,
-    clients: Slab<Client>,
+    reception: Reception,
+    connections: Slab<Connection>,
     groups: Groups,
+    sender: Sender,
+    outgoing: Outgoing,
     /// Up to here the lane has served everyone who can keep up.
     seen: Cursor,
     /// The lane wants everything; what matches whom is the groups' business.
     everything: Interest,
     bell: Listener,
     epoll: Epoll,
+    /// Whether more connections may wait outside than one turn takes in.
+    has_callers: bool,
     /// What the last look at epoll found.
     found: Vec<Ready>,
-    timers: DelayQueue<usize>,
-    /// Clients with more to do than one turn allows them. Each is in it at most once.
+    timers: Timers,
+    /// Connections with more to do than one turn allows them. Each is in it at most once.
     busy: VecDeque<usize>,
-    /// Borrowed by whichever client is read at the moment.
+    /// Borrowed by whichever connection is read at the moment.
     read_buffer: Box<[u8]>,
     /// Wakes the driver when a task outside of it has left work.
     waker: Option<Waker>,
@@ -83,7 +95,7 @@ struct State {
 /// How often one turn looks at epoll before the rest of the thread has its turn.
 const LOOKS_PER_TURN: usize = 4;
 
-/// How many busy clients one turn serves before others of the thread have theirs.
+/// How many busy connections one turn serves before others of the thread have theirs.
 const BUSY_PER_TURN: usize = 256;
 
 impl Lane {
@@ -91,8 +103,9 @@ impl Lane {
         hub: Hub,
         manners: Manners,
         metrics: Metrics,
-        give_back: GiveBack,
+        reception: Reception,
         epoll: Epoll,
+        sender: Sender,
     ) -> Self {
         let everything = Interest::new(every_topic());
         let state = State {
@@ -101,13 +114,16 @@ impl Lane {
             hub,
             manners,
             metrics,
-            give_back,
-            clients: Slab::new(),
+            reception,
+            connections: Slab::new(),
             groups: Groups::default(),
+            sender,
+            outgoing: Outgoing::default(),
             everything,
             epoll,
+            has_callers: false,
             found: Vec::new(),
-            timers: DelayQueue::new(),
+            timers: Timers::new(),
             busy: VecDeque::new(),
             read_buffer: vec![0; 64 << 10].into_boxed_slice(),
             waker: None,
@@ -116,14 +132,14 @@ impl Lane {
         Self(Rc::new(RefCell::new(state)))
     }
 
-    /// Takes a client in. What it must be told first is written at once.
+    /// Takes a client in that hyper has read. What it must be told first is written at once.
     pub(crate) fn join(&self, newcomer: Newcomer) {
         let mut state = self.0.borrow_mut();
         state.join(newcomer);
         state.wake();
     }
 
-    /// Serves the lane until the hub is closed and the last client is gone.
+    /// Serves the lane until the hub is closed and the last connection is gone.
     pub(crate) async fn drive(self) -> io::Result<()> {
         poll_fn(|context| self.0.borrow_mut().turn(context)).await
     }
@@ -133,17 +149,21 @@ impl State {
     /// One turn: everything that is there to do now, each kind in bounded portions.
     fn turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.waker = Some(context.waker().clone());
+        self.timers.look_at_the_clock();
         // Registered before the look, so that an entry that comes during the pass wakes us again.
         self.bell.register(context);
         self.pass();
         self.sockets(context)?;
         self.expired(context);
         self.catch_up();
+        if std::mem::take(&mut self.has_callers) {
+            self.accept();
+        }
         self.groups.sweep();
         if self.drained(context) {
             return Poll::Ready(Ok(()));
         }
-        if !self.busy.is_empty() {
+        if !self.busy.is_empty() || self.has_callers {
             context.waker().wake_by_ref();
         }
         Poll::Pending
@@ -158,6 +178,10 @@ impl State {
             looked?;
             let mut found = std::mem::take(&mut self.found);
             for Ready { key, is_readable, is_writable } in found.drain(..) {
+                if key == LISTENER {
+                    self.accept();
+                    continue;
+                }
                 if is_readable {
                     self.read(key);
                 }
@@ -175,18 +199,18 @@ impl State {
     fn catch_up(&mut self) {
         for _ in 0..self.busy.len().min(BUSY_PER_TURN) {
             let Some(key) = self.busy.pop_front() else { return };
-            if let Some(client) = self.clients.get_mut(key) {
-                client.is_busy = false;
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.is_busy = false;
                 self.read(key);
                 self.write(key);
             }
         }
     }
 
-    /// Comes back to this client in the next turn.
+    /// Comes back to this connection in the next turn.
     fn keep_busy(&mut self, key: usize) {
-        if let Some(client) = self.clients.get_mut(key)
-            && !std::mem::replace(&mut client.is_busy, true)
+        if let Some(connection) = self.connections.get_mut(key)
+            && !std::mem::replace(&mut connection.is_busy, true)
         {
             self.busy.push_back(key);
         }

@@ -1,15 +1,38 @@
 //! The pass: what is new goes to everyone who stands where the lane stands.
+//!
+//! ```text
+//! new entries ─► groups ─► one rendering each ─► one list of (client, rendering) ─► Sender ─► settled
+//! ```
+
+use std::io;
+use std::os::fd::AsFd;
 
 use bytes::Bytes;
-use tidings_core::{Budget, Cursor, Event, Reason, SeatId};
+use tidings_core::{Budget, Cursor, Event, SeatId};
 use tidings_transport::Shape;
 
 use super::State;
-use super::client::{Progress, Stage, Written};
+use super::client::{Progress, Stage};
 
 /// What one rendering holds at the most, so that a client that stops in the middle keeps no more than
 /// this alive.
-const PASS: Budget = Budget { entries: 1024, bytes: 256 << 10 };
+pub(super) const PASS: Budget = Budget { entries: 1024, bytes: 256 << 10 };
+
+/// What one pass sends to whom. Kept between passes for its room.
+#[derive(Default)]
+pub(super) struct Outgoing {
+    renderings: Vec<Rendering>,
+    /// The client, and which of the renderings is for it.
+    sends: Vec<(usize, usize)>,
+    sent: Vec<io::Result<usize>>,
+}
+
+/// What one group is sent.
+struct Rendering {
+    bytes: Bytes,
+    group: usize,
+    notifications: u64,
+}
 
 impl State {
     /// Serves everything up to the head of the log.
@@ -36,128 +59,93 @@ impl State {
     }
 
     fn serve(&mut self, events: &[Event], before: Cursor) {
+        // Taken out, so that the lane can be told of each send while it is read.
+        let mut outgoing = std::mem::take(&mut self.outgoing);
+        self.render(events, before, &mut outgoing);
+        let Outgoing { renderings, sends, sent } = &mut outgoing;
+        let (connections, sender) = (&self.connections, &mut self.sender);
+        let wires = sends.iter().map(|&(key, rendering)| {
+            (connections[key].socket.as_fd(), &renderings[rendering].bytes[..])
+        });
+        sender.send(wires, |_, result| sent.push(result));
+        for ((key, rendering), result) in sends.drain(..).zip(sent.drain(..)) {
+            self.settle(key, &renderings[rendering], result);
+        }
+        renderings.clear();
+        self.outgoing = outgoing;
+    }
+
+    /// Finds who is to be sent what, with one rendering for each group.
+    fn render(&mut self, events: &[Event], before: Cursor, outgoing: &mut Outgoing) {
         let mut touched = Vec::new();
         events.iter().for_each(|event| self.groups.offer(event, &mut touched));
-        for index in touched {
+        for group in touched {
             let position = self.position();
-            let group = self.groups.get(index);
-            let pending = std::mem::take(&mut group.pending);
-            let bytes = group.render(&pending, position);
+            let pending = std::mem::take(&mut self.groups.get(group).pending);
             let authors = authors(&pending);
-            let mut served = 0;
-            // Backwards, because a member that leaves is replaced by the last one, which has been served.
-            for place in (0..self.groups.get(index).members.len()).rev() {
-                let key = self.groups.get(index).members[place];
-                served += usize::from(self.serve_one(key, &bytes, &authors, before));
+            let rendering = outgoing.renderings.len();
+            for index in 0..self.groups.get(group).members.len() {
+                let key = self.groups.get(group).members[index];
+                if self.takes_part(key, &authors, before) {
+                    outgoing.sends.push((key, rendering));
+                }
             }
-            self.groups.get(index).delivered.inc_by((served * pending.len()) as u64);
+            let bytes = self.groups.get(group).render(&pending, position);
+            let notifications = pending.len() as u64;
+            outgoing.renderings.push(Rendering { bytes, group, notifications });
         }
     }
 
-    /// Gives one client what its group gets, if it stands where the group stands.
-    fn serve_one(&mut self, key: usize, bytes: &Bytes, authors: &[SeatId], before: Cursor) -> bool {
-        let client = &mut self.clients[key];
-        if client.progress != Progress::Current || client.stage != Stage::Open {
+    /// Whether a member is sent what its group is sent: where it stands where the group stands.
+    fn takes_part(&mut self, key: usize, authors: &[SeatId], before: Cursor) -> bool {
+        let connection = &mut self.connections[key];
+        let Some(client) = &mut connection.client else { return false };
+        if client.progress != Progress::Current || connection.stage != Stage::Open {
             return false;
         }
         // What goes out to all is not for a client that wrote a part of it and may not want that back.
-        if !client.rest.is_empty() || authors.contains(&client.seat.id()) {
+        if !connection.rest.is_empty() || authors.contains(&client.seat.id()) {
             client.progress = Progress::Behind(before);
-            if client.rest.is_empty() {
+            if connection.rest.is_empty() {
                 self.keep_busy(key);
             }
             return false;
         }
-        let written = client.send(bytes);
         if matches!(client.shape, Shape::Answer { .. }) {
-            client.stage = Stage::Answered;
+            connection.stage = Stage::Answered;
         }
-        match written {
-            Written::All if client.stage == Stage::Answered => self.give_back(key),
-            Written::All => {}
-            Written::Some(_) => self.await_room(key),
-            Written::Broken => self.remove(key),
+        true
+    }
+
+    /// Does what a send's outcome asks for.
+    fn settle(&mut self, key: usize, rendering: &Rendering, sent: io::Result<usize>) {
+        let sent = match sent {
+            Ok(sent) => sent,
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => 0,
+                _ => return self.remove(key),
+            },
+        };
+        self.groups.get(rendering.group).delivered.inc_by(rendering.notifications);
+        if sent < rendering.bytes.len() {
+            self.connections[key].rest = rendering.bytes.slice(sent..);
+            self.write(key);
+        } else if self.connections[key].stage == Stage::Answered {
+            self.next_request(key);
         }
-        written != Written::Broken
     }
 
     /// The log has moved on past the lane itself: each client is told by its own policy.
     fn leave_everyone_at(&mut self, before: Cursor) {
-        let keys: Vec<usize> = self.clients.iter().map(|(key, _)| key).collect();
+        let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
         for key in keys {
-            let client = &mut self.clients[key];
-            if client.progress == Progress::Current {
+            if let Some(client) = &mut self.connections[key].client
+                && client.progress == Progress::Current
+            {
                 client.progress = Progress::Behind(before);
                 self.keep_busy(key);
             }
         }
-    }
-
-    /// Gives a client that is behind its next portion from the log: whether there may be more.
-    pub(super) fn serve_from_log(&mut self, key: usize) -> bool {
-        let position = self.position();
-        let client = &mut self.clients[key];
-        let Progress::Behind(mut cursor) = client.progress else { return false };
-        let group = self.groups.get(client.group);
-        let mut events = Vec::new();
-        let (log, seat) = (self.hub.log(), client.seat.id());
-        cursor.read(log, &group.interest, seat, position, PASS, &mut events);
-        client.progress = Progress::Behind(cursor);
-        // The log has moved on past the lane itself, and a gap has led this client ahead: it would be told
-        // that gap once more with all the others.
-        self.pass_to(cursor.seq());
-        let position = self.position();
-        let is_current = cursor.seq() == position.seq;
-        let client = &mut self.clients[key];
-        if is_current {
-            client.progress = Progress::Current;
-        }
-        if events.is_empty() {
-            return !is_current;
-        }
-        let group = self.groups.get(client.group);
-        let bytes = group.render(&events, position.epoch.id(cursor.seq()));
-        let number = events.iter().filter(|event| matches!(event, Event::Deliver(_))).count();
-        group.delivered.inc_by(number as u64);
-        let goodbye = match events.last() {
-            Some(Event::Goodbye(reason)) => Some(*reason),
-            _ => None,
-        };
-        client.stage = match (client.shape, goodbye) {
-            (Shape::Answer { .. }, _) => Stage::Answered,
-            (Shape::Upgrade | Shape::Stream, Some(_)) => Stage::Leaving,
-            (Shape::Upgrade | Shape::Stream, None) => client.stage,
-        };
-        goodbye.into_iter().for_each(|reason| self.metrics.let_go(reason));
-        client.rest = bytes;
-        true
-    }
-
-    /// Says goodbye to a client, behind whatever is half written.
-    pub(super) fn goodbye(&mut self, key: usize, reason: Reason) {
-        let position = self.position();
-        let client = &mut self.clients[key];
-        if client.stage != Stage::Open {
-            return;
-        }
-        let position = match client.progress {
-            Progress::Current => position,
-            Progress::Behind(cursor) => position.epoch.id(cursor.seq()),
-        };
-        let goodbye = self.groups.get(client.group).render(&[Event::Goodbye(reason)], position);
-        client.stage = match client.shape {
-            Shape::Answer { .. } => Stage::Answered,
-            Shape::Upgrade | Shape::Stream => Stage::Leaving,
-        };
-        self.metrics.let_go(reason);
-        self.append(key, goodbye);
-    }
-
-    /// Sends bytes behind whatever is half written.
-    pub(super) fn append(&mut self, key: usize, bytes: Bytes) {
-        let rest = &mut self.clients[key].rest;
-        *rest = if rest.is_empty() { bytes } else { [&rest[..], &bytes[..]].concat().into() };
-        self.write(key);
     }
 }
 

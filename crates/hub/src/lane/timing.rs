@@ -5,11 +5,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tidings_core::{Beat, Event, Reason};
-use tidings_transport::Shape;
 use tokio::time::{Interval, interval};
 
 use super::State;
 use super::client::{Progress, Stage};
+use super::door::LISTENER;
 
 /// How long a client has to close its side once it has been told goodbye.
 const LINGER: Duration = Duration::from_secs(2);
@@ -31,44 +31,59 @@ pub(super) struct Drain {
 impl State {
     /// Its socket is full: from now on the write deadline runs.
     pub(super) fn await_room(&mut self, key: usize) {
-        let client = &mut self.clients[key];
-        client.is_waiting = true;
-        self.timers.reset(&client.timer, self.manners.write_deadline);
+        let connection = &mut self.connections[key];
+        connection.is_waiting = true;
+        self.timers.restart(&mut connection.timer, self.manners.write_deadline);
     }
 
     /// Its socket has taken everything.
     pub(super) fn room(&mut self, key: usize) {
-        let client = &mut self.clients[key];
-        if std::mem::take(&mut client.is_waiting) && !matches!(client.shape, Shape::Answer { .. }) {
-            self.timers.reset(&client.timer, self.hub.heartbeat().interval);
+        let connection = &mut self.connections[key];
+        if !std::mem::take(&mut connection.is_waiting) {
+            return;
         }
+        if connection.stage == Stage::Asking {
+            // What came meanwhile was not read.
+            self.await_request(key);
+            self.keep_busy(key);
+        } else if !connection.is_held() {
+            self.timers.restart(&mut connection.timer, self.hub.heartbeat().interval);
+        }
+    }
+
+    /// It may idle for so long before its next request.
+    pub(super) fn await_request(&mut self, key: usize) {
+        self.timers.restart(&mut self.connections[key].timer, self.manners.head_deadline);
     }
 
     /// It has been told goodbye.
     pub(super) fn linger(&mut self, key: usize) {
-        self.timers.reset(&self.clients[key].timer, LINGER);
+        self.timers.restart(&mut self.connections[key].timer, LINGER);
     }
 
     /// Does what is due.
     pub(super) fn expired(&mut self, context: &mut Context<'_>) {
-        while let Poll::Ready(Some(expired)) = self.timers.poll_expired(context) {
-            let key = expired.into_inner();
-            // A fired timer's key may be another's soon: the client gets a new one before anything else.
-            let timer = self.timers.insert(key, self.hub.heartbeat().interval);
-            let client = &mut self.clients[key];
-            client.timer = timer;
-            match (client.stage, client.shape) {
-                (Stage::Left, _) => self.remove(key),
-                _ if client.is_waiting => {
+        while let Poll::Ready(key) = self.timers.poll_fired(context) {
+            if key == LISTENER {
+                self.accept();
+                continue;
+            }
+            let connection = &mut self.connections[key];
+            if !self.timers.is_due(key, &mut connection.timer, self.hub.heartbeat().interval) {
+                continue;
+            }
+            match connection.stage {
+                _ if connection.is_waiting => {
                     self.metrics.let_go(Reason::TooSlow);
                     self.remove(key);
                 }
-                (Stage::Open, Shape::Answer { .. }) => {
-                    client.stage = Stage::Answered;
+                Stage::Left | Stage::Asking => self.remove(key),
+                Stage::Open if connection.is_held() => {
+                    connection.stage = Stage::Answered;
                     self.tell(key, &[]);
                 }
-                (Stage::Open, Shape::Upgrade | Shape::Stream) => self.beat(key),
-                (Stage::Answered | Stage::Leaving, _) => self.write(key),
+                Stage::Open => self.beat(key),
+                Stage::Answered | Stage::Leaving => self.write(key),
             }
         }
     }
@@ -76,7 +91,7 @@ impl State {
     fn beat(&mut self, key: usize) {
         let policy = self.hub.heartbeat();
         let position = self.position();
-        let client = &mut self.clients[key];
+        let Some(client) = &mut self.connections[key].client else { return };
         // Who has no ear cannot answer: there a write that is not taken is the sign.
         if client.ear.is_some() && client.pulse.beat(&policy) == Beat::GiveUp {
             return self.goodbye(key, Reason::Silent);
@@ -87,9 +102,11 @@ impl State {
         }
     }
 
-    fn tell(&mut self, key: usize, events: &[Event]) {
+    /// Renders these events for one client alone.
+    pub(super) fn tell(&mut self, key: usize, events: &[Event]) {
         let position = self.position();
-        let bytes = self.groups.get(self.clients[key].group).render(events, position);
+        let Some(client) = &self.connections[key].client else { return };
+        let bytes = self.groups.get(client.group).render(events, position);
         self.append(key, bytes);
     }
 
@@ -97,7 +114,8 @@ impl State {
     pub(super) fn drained(&mut self, context: &mut Context<'_>) -> bool {
         let Some(reason) = self.hub.pool().closed() else { return false };
         let mut drain = self.drain.take().unwrap_or_else(|| {
-            let left: Vec<usize> = self.clients.iter().map(|(key, _)| key).collect();
+            self.reception.listener = None;
+            let left: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
             let step = left.len().div_ceil(DRAIN_STEPS as usize).max(DRAIN_AT_ONCE);
             let between = (self.manners.drain / DRAIN_STEPS).max(Duration::from_millis(1));
             Drain { reason, left, step, ticks: interval(between) }
@@ -105,12 +123,12 @@ impl State {
         while !drain.left.is_empty() && drain.ticks.poll_tick(context).is_ready() {
             for key in drain.left.split_off(drain.left.len().saturating_sub(drain.step)) {
                 // A client that came since then, into a place that was left, is told as well.
-                if self.clients.contains(key) {
+                if self.connections.contains(key) {
                     self.goodbye(key, reason);
                 }
             }
         }
         self.drain = Some(drain);
-        self.clients.is_empty()
+        self.connections.is_empty()
     }
 }

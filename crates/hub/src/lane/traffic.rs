@@ -1,11 +1,11 @@
-//! A socket that can be read or written again, and the ways out.
+//! A socket that can be read or written again.
 
-use std::net::Shutdown;
-
-use tidings_transport::{Said, Shape};
+use bytes::Bytes;
+use tidings_core::Reason;
+use tidings_transport::Said;
 
 use super::State;
-use super::client::{Client, Progress, Stage, Written};
+use super::client::{Stage, Written};
 
 /// How many reads or renderings one client has in one turn.
 const PORTIONS: usize = 8;
@@ -15,73 +15,118 @@ const PORTIONS: usize = 8;
 const MAX_REPLIES: usize = 4096;
 
 impl State {
-    /// Hears what a client has sent.
+    /// Hears what has come on a connection.
     pub(super) fn read(&mut self, key: usize) {
-        let mut said = Vec::new();
-        for _ in 0..PORTIONS {
-            let Some(client) = self.clients.get_mut(key) else { return };
-            let count = match client.receive(&mut self.read_buffer) {
-                Ok(None) => return,
-                Ok(Some(0)) | Err(_) => return self.remove(key),
-                Ok(Some(count)) => count,
-            };
-            if matches!(client.shape, Shape::Answer { .. }) {
-                return;
-            }
-            client.pulse.heard();
-            if client.stage == Stage::Open
-                && let Some(ear) = &mut client.ear
-            {
-                ear.hear(&mut self.read_buffer[..count], &mut said);
-            }
-            said.drain(..).for_each(|said| self.heard(key, said));
+        let mut buffer = std::mem::take(&mut self.read_buffer);
+        let has_more = (0..PORTIONS).all(|_| self.read_once(key, &mut buffer));
+        self.read_buffer = buffer;
+        if has_more {
+            self.keep_busy(key);
         }
-        self.keep_busy(key);
     }
 
-    pub(super) fn heard(&mut self, key: usize, said: Said) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        if client.stage != Stage::Open {
+    /// Whether there may be more to read.
+    fn read_once(&mut self, key: usize, buffer: &mut [u8]) -> bool {
+        let Some(connection) = self.connections.get_mut(key) else { return false };
+        if connection.stage == Stage::Asking {
+            // Who does not take its answers is not read for further requests.
+            if !connection.rest.is_empty() {
+                return false;
+            }
+            if let Some(early) = connection.early.take() {
+                self.requests(key, &early);
+                return true;
+            }
+        }
+        let count = match connection.receive(buffer) {
+            Ok(None) => return false,
+            Ok(Some(0)) | Err(_) => {
+                self.remove(key);
+                return false;
+            }
+            Ok(Some(count)) => count,
+        };
+        if connection.stage == Stage::Asking {
+            self.requests(key, &buffer[..count]);
+        } else if connection.is_held() {
+            connection.is_ahead = true;
+            return false;
+        } else {
+            self.hear(key, &mut buffer[..count]);
+        }
+        // A socket that did not fill the buffer is empty: epoll tells when more has come.
+        count == buffer.len()
+    }
+
+    /// What a client has said.
+    pub(super) fn hear(&mut self, key: usize, bytes: &mut [u8]) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Some(client) = &mut connection.client else { return };
+        client.pulse.heard();
+        if connection.stage != Stage::Open {
+            return;
+        }
+        let mut said = Vec::new();
+        if let Some(ear) = &mut client.ear {
+            ear.hear(bytes, &mut said);
+        }
+        said.into_iter().for_each(|said| self.heard(key, said));
+    }
+
+    fn heard(&mut self, key: usize, said: Said) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Some(client) = &mut connection.client else { return };
+        if connection.stage != Stage::Open {
             return;
         }
         match said {
             Said::Message(message) => {
-                if let Err(reason) = client.on_message.handle(&self.hub, &client.seat, message) {
+                let handled = match &client.on_message {
+                    Some(handler) => handler.handle(&self.hub, &client.seat, message),
+                    None => Err(Reason::NotAllowed),
+                };
+                if let Err(reason) = handled {
                     self.goodbye(key, reason);
                 }
             }
-            Said::Reply(bytes) if client.rest.len() < MAX_REPLIES => self.append(key, bytes),
+            Said::Reply(bytes) if connection.rest.len() < MAX_REPLIES => self.append(key, bytes),
             Said::Reply(_) => {}
             Said::Closed(bytes) => {
-                client.stage = Stage::Leaving;
+                connection.stage = Stage::Leaving;
                 self.append(key, bytes);
             }
             Said::Fault(reason) => self.goodbye(key, reason),
         }
     }
 
+    /// Sends bytes behind whatever is half written.
+    pub(super) fn append(&mut self, key: usize, bytes: Bytes) {
+        let rest = &mut self.connections[key].rest;
+        *rest = if rest.is_empty() { bytes } else { [&rest[..], &bytes[..]].concat().into() };
+        self.write(key);
+    }
+
     /// Sends what is left over, and then what the client has not had yet.
     pub(super) fn write(&mut self, key: usize) {
         for _ in 0..PORTIONS {
-            let Some(client) = self.clients.get_mut(key) else { return };
-            if !client.rest.is_empty() {
-                match client.send_rest() {
+            let Some(connection) = self.connections.get_mut(key) else { return };
+            if !connection.rest.is_empty() {
+                match connection.send_rest() {
                     Written::All => self.room(key),
                     // The deadline begins with the first byte that waits, and every bit of progress
                     // earns the client the whole of it anew.
-                    Written::Some(sent) if sent > 0 || !client.is_waiting => {
+                    Written::Some(sent) if sent > 0 || !connection.is_waiting => {
                         return self.await_room(key);
                     }
                     Written::Some(_) => return,
                     Written::Broken => return self.remove(key),
                 }
             }
-            let client = &mut self.clients[key];
-            match (client.stage, client.progress) {
-                (Stage::Answered, _) => return self.give_back(key),
-                (Stage::Leaving, _) => return self.close_our_side(key),
-                (Stage::Left, _) | (Stage::Open, Progress::Current) => return,
-                (Stage::Open, Progress::Behind(_)) => {
+            match self.connections[key].stage {
+                Stage::Answered => return self.next_request(key),
+                Stage::Leaving => return self.close_our_side(key),
+                Stage::Left | Stage::Asking => return,
+                Stage::Open => {
                     if !self.serve_from_log(key) {
                         return;
                     }
@@ -89,41 +134,5 @@ impl State {
             }
         }
         self.keep_busy(key);
-    }
-
-    /// A client that was told goodbye has a moment to close its own side: what it sent meanwhile is read,
-    /// or the system would answer it with a reset that can overtake the goodbye (RFC 6455, section 7.1.1).
-    fn close_our_side(&mut self, key: usize) {
-        let client = &mut self.clients[key];
-        client.stage = Stage::Left;
-        if client.socket.shutdown(Shutdown::Write).is_err() {
-            return self.remove(key);
-        }
-        self.linger(key);
-    }
-
-    /// Lets a client go without a word.
-    pub(super) fn remove(&mut self, key: usize) {
-        self.take_out(key);
-    }
-
-    /// Hands the connection of a client that has its answer back, for its next request if there may be one.
-    pub(super) fn give_back(&mut self, key: usize) {
-        if self.clients[key].is_last {
-            return self.close_our_side(key);
-        }
-        if let Some(client) = self.take_out(key) {
-            (self.give_back)(client.socket.into(), client.connected);
-        }
-    }
-
-    fn take_out(&mut self, key: usize) -> Option<Client> {
-        let mut client = self.clients.try_remove(key)?;
-        self.epoll.forget(&mut client.socket);
-        self.timers.try_remove(&client.timer);
-        if let Some(moved) = self.groups.leave(client.group, client.place) {
-            self.clients[moved].place = client.place;
-        }
-        Some(client)
     }
 }

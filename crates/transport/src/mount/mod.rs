@@ -132,7 +132,7 @@ impl Visit {
                 MountBody::empty()
             }
         };
-        head.map(|()| body)
+        http::Response::clone(&head).map(|()| body)
     }
 
     async fn answer(mut self, words: &dyn Words, hold: Duration) -> MountBody {

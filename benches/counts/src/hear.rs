@@ -1,0 +1,47 @@
+//! What WebSocket clients say: frames, masked as RFC 6455, section 5.3, has it.
+
+use std::hint::black_box;
+
+use tidings_transport::Said;
+
+use crate::mark::counted;
+use crate::material::{ROUNDS, json, words};
+
+pub(crate) fn text() {
+    let payload = json();
+    let message = |said: &Said| matches!(said, Said::Message(it) if it.payload == payload);
+    hear(&masked(0x81, payload.as_bytes()), message);
+}
+
+pub(crate) fn ping() {
+    hear(&masked(0x89, b"are you there?"), |said| matches!(said, Said::Reply(_)));
+}
+
+/// Hears the same frame so often, each time as one piece.
+fn hear(frame: &[u8], expected: impl Fn(&Said) -> bool) {
+    let mut ear = words("websocket", "").ear().expect("its clients speak");
+    // Frames are unmasked in place.
+    let mut frames = vec![frame.to_vec(); ROUNDS as usize];
+    let mut said = Vec::with_capacity(frames.len());
+    counted(|| {
+        for frame in &mut frames {
+            ear.hear(black_box(frame), &mut said);
+        }
+    });
+    assert!(said.len() == frames.len() && said.iter().all(expected), "{said:?}");
+}
+
+fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    const KEY: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
+    let mut frame = vec![first];
+    match payload.len() {
+        short @ 0..126 => frame.push(0x80 | short as u8),
+        long => {
+            frame.push(0x80 | 126);
+            frame.extend(u16::try_from(long).expect("64 KiB at most").to_be_bytes());
+        }
+    }
+    frame.extend(KEY);
+    frame.extend(payload.iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
+    frame
+}

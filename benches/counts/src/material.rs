@@ -1,0 +1,58 @@
+//! What the scenarios work on, the same at each run: no randomness, no clock.
+
+use std::sync::Arc;
+
+use http::Request;
+use http::request::Parts;
+use tidings_core::{Entry, Epoch, Event, Heartbeat, Id, Notification, Topic};
+use tidings_hub::{Origins, transports};
+use tidings_transport::{Ask, Words};
+
+/// How often a scenario does what it is about, where once would be too few instructions for a tolerance
+/// in per cent.
+pub(crate) const ROUNDS: u64 = 100;
+
+/// The payload's bytes, where a scenario is not about others.
+pub(crate) const SIZE: usize = 256;
+
+pub(crate) fn topic() -> Topic {
+    "orders.new".parse().expect("a topic")
+}
+
+/// JSON, for that is what most payloads are, and its quotes are what makes JSON inside JSON dear.
+pub(crate) fn json() -> String {
+    let json = r#"{"item":"teapot","count":7,"note":"blue, with a lid"},"#;
+    json.chars().cycle().take(SIZE).collect()
+}
+
+pub(crate) fn id(seq: u64) -> Id {
+    Epoch::from_number(1_000_000_000).id(1000 + seq)
+}
+
+/// Entries that nobody has asked for yet: one remembers its bytes, so each is encoded once.
+pub(crate) fn entries(number: u64, payload: &str) -> Vec<Event> {
+    let entry = |seq| Entry::new(id(seq), Notification::text(topic(), payload));
+    (0..number).map(|seq| Event::Deliver(Arc::new(entry(seq)))).collect()
+}
+
+/// The words that the hub's own list has for this transport.
+pub(crate) fn words(transport: &str, subprotocol: &str) -> Arc<dyn Words> {
+    let listed = transports(Heartbeat::default(), Origins::Same);
+    let listed = listed.iter().find(|listed| listed.server.name() == transport);
+    let request = request(subprotocol);
+    let ask = Ask::read("orders.new", &request).expect("it is well-formed");
+    let accepted = listed.expect("it is listed").server.accept(&request, &ask);
+    accepted.expect("it is everybody's request").words
+}
+
+/// A request that every transport can accept.
+fn request(subprotocol: &str) -> Parts {
+    let request = Request::get("/topics/orders.new")
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .header("sec-websocket-protocol", subprotocol)
+        .header("accept", "text/event-stream");
+    request.body(()).expect("it is well-formed").into_parts().0
+}

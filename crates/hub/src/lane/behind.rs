@@ -1,0 +1,58 @@
+//! Who is behind is served from the log, at its own pace.
+
+use tidings_core::{Budget, Event};
+use tidings_transport::Shape;
+use tidings_transport::mount::MAX_ANSWER;
+
+use super::State;
+use super::client::{Progress, Stage};
+use super::pass::PASS;
+
+/// What one answer holds at the most.
+const ANSWER: Budget = Budget { entries: usize::MAX, bytes: MAX_ANSWER };
+
+impl State {
+    /// Gives a client that is behind its next portion from the log: whether there may be more.
+    pub(super) fn serve_from_log(&mut self, key: usize) -> bool {
+        let position = self.position();
+        let Some(client) = &mut self.connections[key].client else { return false };
+        let Progress::Behind(mut cursor) = client.progress else { return false };
+        let (shape, group) = (client.shape, client.group);
+        let budget = match shape {
+            Shape::Answer { .. } => ANSWER,
+            Shape::Upgrade | Shape::Stream => PASS,
+        };
+        let interest = &self.groups.get(group).interest;
+        let mut events = Vec::new();
+        cursor.read(self.hub.log(), interest, client.seat.id(), position, budget, &mut events);
+        client.progress = Progress::Behind(cursor);
+        // The log has moved on past the lane itself, and a gap has led this client ahead: it would be told
+        // that gap once more with all the others.
+        self.pass_to(cursor.seq());
+        let position = self.position();
+        let is_current = cursor.seq() == position.seq;
+        let connection = &mut self.connections[key];
+        if let (true, Some(client)) = (is_current, &mut connection.client) {
+            client.progress = Progress::Current;
+        }
+        if events.is_empty() {
+            return !is_current;
+        }
+        let group = self.groups.get(group);
+        let bytes = group.render(&events, position.epoch.id(cursor.seq()));
+        let number = events.iter().filter(|event| matches!(event, Event::Deliver(_))).count();
+        group.delivered.inc_by(number as u64);
+        let goodbye = match events.last() {
+            Some(Event::Goodbye(reason)) => Some(*reason),
+            _ => None,
+        };
+        connection.stage = match (shape, goodbye) {
+            (Shape::Answer { .. }, _) => Stage::Answered,
+            (Shape::Upgrade | Shape::Stream, Some(_)) => Stage::Leaving,
+            (Shape::Upgrade | Shape::Stream, None) => connection.stage,
+        };
+        goodbye.into_iter().for_each(|reason| self.metrics.let_go(reason));
+        connection.rest = bytes;
+        true
+    }
+}

@@ -1,0 +1,147 @@
+//! The door: where a connection comes in, and where it asks.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use mio::net::{TcpListener, TcpStream};
+
+use super::State;
+use super::client::{Connection, Stage};
+use super::join::Visitor;
+use crate::connected::{Connected, Connections};
+use crate::head;
+use crate::request::{self, Whole, is_last};
+use crate::routes::Answer;
+
+type Answering = dyn Fn(&Parts, Bytes) -> Answer;
+
+/// Who comes in, and who answers what is asked at the door.
+pub(crate) struct Reception {
+    /// Where connections come from, until the hub is closed.
+    pub(crate) listener: Option<TcpListener>,
+    /// How many there may be.
+    pub(crate) connections: Connections,
+    /// Whether hyper is to have every connection, whatever is asked.
+    pub(crate) general_path: bool,
+    /// Answers a whole request.
+    pub(crate) answer: Box<Answering>,
+    /// Takes a connection whose request is not plain, with what has come of it.
+    pub(crate) hand_over: Box<dyn Fn(std::net::TcpStream, Connected, Bytes)>,
+}
+
+/// The key of the listener and its timer, which no connection has.
+pub(super) const LISTENER: usize = usize::MAX;
+
+/// How many connections are accepted in one turn.
+const ACCEPTS: usize = 256;
+
+/// How long to wait where the system has no more connections to give, before asking again.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+
+const HUB_IS_FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n\
+    content-type: application/json\r\ncontent-length: 77\r\nconnection: close\r\n\r\n\
+    {\"error\":{\"code\":\"full\",\"message\":\"too many connections: try again later\"}}\r\n";
+
+impl State {
+    /// Takes in those who wait outside, until the hub is closed.
+    pub(super) fn accept(&mut self) {
+        for _ in 0..ACCEPTS {
+            let Some(listener) = &self.reception.listener else { return };
+            match listener.accept() {
+                Ok((socket, _)) => self.welcome(socket),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    tracing::warn!(%error, "no connection could be accepted");
+                    self.timers.start(LISTENER, OUT_OF_DESCRIPTORS);
+                    return;
+                }
+            }
+        }
+        self.has_callers = true;
+    }
+
+    fn welcome(&mut self, mut socket: TcpStream) {
+        let Some(connected) = self.reception.connections.admit() else {
+            // As a courtesy: whether it goes out or not, the connection is closed.
+            let _ = socket.write(HUB_IS_FULL);
+            self.metrics.refused.inc();
+            return;
+        };
+        if self.reception.general_path {
+            (self.reception.hand_over)(socket.into(), connected, Bytes::new());
+        } else {
+            self.admit(socket, connected);
+        }
+    }
+
+    /// Takes in a connection, to be read for its first request.
+    pub(super) fn admit(&mut self, socket: TcpStream, connected: Connected) -> Option<usize> {
+        let entry = self.connections.vacant_entry();
+        let key = entry.key();
+        let connection = entry.insert(Connection {
+            socket,
+            stage: Stage::Asking,
+            client: None,
+            rest: Bytes::new(),
+            early: None,
+            is_ahead: false,
+            timer: self.timers.start(key, self.manners.head_deadline),
+            is_last: false,
+            is_waiting: false,
+            is_busy: false,
+            connected,
+        });
+        if let Err(error) = self.epoll.watch(&mut connection.socket, key) {
+            tracing::warn!(%error, "a connection could not be watched, and is let go");
+            self.remove(key);
+            return None;
+        }
+        Some(key)
+    }
+
+    /// Answers these requests, one after the other; what comes behind a client that stays is kept for it.
+    pub(super) fn requests(&mut self, key: usize, mut bytes: &[u8]) {
+        let mut answers = BytesMut::new();
+        while !bytes.is_empty() {
+            let Some(whole) = request::whole(bytes, self.manners.max_head) else {
+                return self.hand_over(key, answers, bytes);
+            };
+            let Whole { request, body, length } = whole;
+            bytes = &bytes[length..];
+            match (self.reception.answer)(&request, body) {
+                Answer::Stays(visitor) => return self.stay(key, *visitor, answers, bytes),
+                Answer::Whole(answer) => {
+                    // What is answered now is the last thing that is said by a hub that is closed.
+                    if is_last(&request) || head::is_last(&answer) || self.drain.is_some() {
+                        head::whole(&mut answers, &answer, true);
+                        self.connections[key].stage = Stage::Leaving;
+                        return self.append(key, answers.freeze());
+                    }
+                    head::whole(&mut answers, &answer, false);
+                }
+            }
+        }
+        self.await_request(key);
+        self.append(key, answers.freeze());
+    }
+
+    fn stay(&mut self, key: usize, visitor: Visitor, answers: BytesMut, early: &[u8]) {
+        self.connections[key].rest = answers.freeze();
+        self.seat(key, visitor, early);
+    }
+
+    /// hyper gets what is not plain, once the answers to what came before are out.
+    fn hand_over(&mut self, key: usize, answers: BytesMut, bytes: &[u8]) {
+        if !answers.is_empty() {
+            self.connections[key].early = Some(bytes.into());
+            self.keep_busy(key);
+            return self.append(key, answers.freeze());
+        }
+        if let Some(connection) = self.take_out(key) {
+            let Connection { socket, connected, .. } = connection;
+            (self.reception.hand_over)(socket.into(), connected, Bytes::copy_from_slice(bytes));
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The ways out: an answer given, a goodbye, a connection that ends.
+
+use std::net::Shutdown;
+
+use tidings_core::{Event, Reason};
+use tidings_transport::Shape;
+
+use super::State;
+use super::client::{Client, Connection, Progress, Stage};
+
+impl State {
+    /// A client has its answer, and leaves. Its connection is read for the next request, if there may be one.
+    pub(super) fn next_request(&mut self, key: usize) {
+        let connection = &mut self.connections[key];
+        let client = connection.client.take();
+        connection.stage = Stage::Asking;
+        if let Some(client) = client {
+            self.dismiss(&client);
+        }
+        if self.connections[key].is_last {
+            return self.close_our_side(key);
+        }
+        self.await_request(key);
+        let connection = &mut self.connections[key];
+        if std::mem::take(&mut connection.is_ahead) || connection.early.is_some() {
+            self.keep_busy(key);
+        }
+    }
+
+    /// Says goodbye to a client, behind whatever is half written; a connection without one is closed.
+    pub(super) fn goodbye(&mut self, key: usize, reason: Reason) {
+        let position = self.position();
+        let connection = &mut self.connections[key];
+        if connection.stage == Stage::Asking {
+            if connection.rest.is_empty() {
+                return self.remove(key);
+            }
+            connection.stage = Stage::Leaving;
+        }
+        let Some(client) = &connection.client else { return };
+        if connection.stage != Stage::Open {
+            return;
+        }
+        let position = match client.progress {
+            Progress::Current => position,
+            Progress::Behind(cursor) => position.epoch.id(cursor.seq()),
+        };
+        connection.stage = match client.shape {
+            Shape::Answer { .. } => Stage::Answered,
+            Shape::Upgrade | Shape::Stream => Stage::Leaving,
+        };
+        let goodbye = self.groups.get(client.group).render(&[Event::Goodbye(reason)], position);
+        self.metrics.let_go(reason);
+        self.append(key, goodbye);
+    }
+
+    /// A client that was told goodbye has a moment to close its own side: what it sent meanwhile is read,
+    /// or the system would answer it with a reset that can overtake the goodbye (RFC 6455, section 7.1.1).
+    pub(super) fn close_our_side(&mut self, key: usize) {
+        let connection = &mut self.connections[key];
+        connection.stage = Stage::Left;
+        if connection.socket.shutdown(Shutdown::Write).is_err() {
+            return self.remove(key);
+        }
+        self.linger(key);
+    }
+
+    /// Lets a connection go without a word.
+    pub(super) fn remove(&mut self, key: usize) {
+        self.take_out(key);
+    }
+
+    pub(super) fn take_out(&mut self, key: usize) -> Option<Connection> {
+        let mut connection = self.connections.try_remove(key)?;
+        self.epoll.forget(&mut connection.socket);
+        self.timers.stop(&connection.timer);
+        if let Some(client) = &connection.client {
+            self.dismiss(client);
+        }
+        Some(connection)
+    }
+
+    /// Takes a client out of its group.
+    fn dismiss(&mut self, client: &Client) {
+        if let Some(moved) = self.groups.leave(client.group, client.place)
+            && let Some(moved) = &mut self.connections[moved].client
+        {
+            moved.place = client.place;
+        }
+    }
+}
