@@ -76,6 +76,8 @@ pub enum Warning {
         /// How the first connection that ended early ended.
         first_ending: Option<String>,
     },
+    /// The kernel refuses io_uring, or has none.
+    NoIoUring,
     /// The bars are about greater numbers.
     SmallNumbers,
     /// Medians of one.
@@ -250,6 +252,10 @@ impl fmt::Display for Warning {
                     None => Ok(()),
                 }
             }
+            Self::NoIoUring => f.write_str(
+                "the hub had no io_uring here, so its rows are all of plain writes, and the bars of \
+                 some are about io_uring",
+            ),
             Self::SmallNumbers => f.write_str(
                 "small numbers (--quick): it works, and the bars are about greater ones",
             ),

@@ -3,6 +3,7 @@
 use super::figure::Figure;
 use super::plan::LimitPlan;
 use super::rows::Row;
+use super::run::Run;
 use super::sample::Sample;
 use crate::warnings::{BUSY, CROWDED, STOLEN, Warning, Worst};
 
@@ -13,9 +14,14 @@ const BEHIND: f64 = 0.1;
 pub(crate) fn of(plan: &LimitPlan, samples: &[Sample]) -> Vec<Warning> {
     let worst = |limit: f64, of: &dyn Fn(&Sample) -> Option<f64>| worst(samples, limit, of);
     // Only where latency is judged does a busy load matter: CPU time holds.
-    let timed = plan.chosen().into_iter().filter(|row| row.figure == Figure::P99);
-    let timed: Vec<String> =
-        timed.flat_map(Row::runs).map(|run| plan.sized(run).to_string()).collect();
+    let timed = runs(plan, |row, _| row.figure == Figure::P99);
+    let wants_ring = runs(plan, |_, run| run.server.wants_io_uring());
+    let has_none =
+        |sample: &Sample| sample.io_uring == Some(false) && wants_ring.contains(&sample.run);
+    let circumstances = [
+        plan.quick.then_some(Warning::SmallNumbers),
+        samples.iter().any(has_none).then_some(Warning::NoIoUring),
+    ];
     let doubts = [
         worst(BUSY, &|sample| sample.load_busy.filter(|_| timed.contains(&sample.run)))
             .map(Warning::LoadBusy),
@@ -23,8 +29,14 @@ pub(crate) fn of(plan: &LimitPlan, samples: &[Sample]) -> Vec<Warning> {
         worst(CROWDED, &|sample| sample.others).map(Warning::Crowded),
         worst(BEHIND, &|sample| sample.behind_fan_out).map(Warning::FanOutBehind),
     ];
-    let quick = plan.quick.then_some(Warning::SmallNumbers);
-    quick.into_iter().chain(doubts.into_iter().flatten()).collect()
+    circumstances.into_iter().chain(doubts).flatten().collect()
+}
+
+/// The names of the runs of which that holds.
+fn runs(plan: &LimitPlan, holds: fn(&Row, &Run) -> bool) -> Vec<String> {
+    let rows = plan.chosen().into_iter();
+    let runs = rows.flat_map(|row| row.runs().filter(move |run| holds(row, run)));
+    runs.map(|run| plan.sized(run).to_string()).collect()
 }
 
 fn worst(samples: &[Sample], limit: f64, of: &dyn Fn(&Sample) -> Option<f64>) -> Option<Worst> {
@@ -77,6 +89,16 @@ mod tests {
         let plan = LimitPlan::default();
         assert_eq!(of(&plan, &[busy(run("websocket.saturated"))]), []);
         assert!(matches!(of(&plan, &[busy(run("websocket.p99"))])[..], [Warning::LoadBusy(_)]));
+    }
+
+    #[test]
+    fn a_hub_that_fell_back_to_plain_writes_is_told_and_one_that_was_asked_to_is_not() {
+        let without = |id: &str| {
+            let run = ROWS.iter().find(|row| row.id == id).unwrap().run.to_string();
+            of(&LimitPlan::default(), &[Sample { io_uring: Some(false), ..sample(&run, 1) }])
+        };
+        assert_eq!(without("websocket.steady"), [Warning::NoIoUring]);
+        assert_eq!(without("websocket.steady.plain"), []);
     }
 
     #[test]

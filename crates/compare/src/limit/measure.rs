@@ -89,6 +89,7 @@ impl Bench<'_> {
             Some(time) => Some(watch(of_server, time).await),
             None => None,
         };
+        let io_uring = of_server.and_then(Process::has_io_uring);
         // One that has ended meanwhile has told of clients that were no longer there.
         load.dismiss().await?;
 
@@ -105,6 +106,7 @@ impl Bench<'_> {
             fan_out_ns: fan_out.map(|fan_out| fan_out.wall_ns),
             behind_fan_out: behind
                 .map(|(fan_out, all)| all.saturating_sub(fan_out.server_ns) as f64 / all as f64),
+            io_uring,
             load_busy: self.load_busy(&before, &after),
             stolen: after.machine.stolen_since(&before.machine),
             others: after.others(&before),

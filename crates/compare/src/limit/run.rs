@@ -72,6 +72,11 @@ const QUICK: u32 = 10;
 const QUICK_TIME: Duration = Duration::from_secs(2);
 
 impl Server {
+    /// Whether it sends by io_uring where it can.
+    pub(crate) fn wants_io_uring(&self) -> bool {
+        self.side == Side::Hub && !self.flags.contains(&"--no-io-uring")
+    }
+
     /// This server under that load.
     pub(crate) const fn under(self, load: Load) -> Run {
         Run { server: self, load }

@@ -57,6 +57,8 @@ pub struct Sample {
     /// The part of the server's CPU time that came when reading had begun: work that the wall time of the
     /// fan-out does not hold.
     pub behind_fan_out: Option<f64>,
+    /// Whether the server had an io_uring, which it does without where the kernel refuses it.
+    pub io_uring: Option<bool>,
     /// The part of its cores' time that the load used.
     pub load_busy: Option<f64>,
     /// The part of all CPU time that the hypervisor gave to somebody else.
@@ -102,6 +104,7 @@ pub(crate) mod tests {
             window: None,
             fan_out_ns: None,
             behind_fan_out: None,
+            io_uring: Some(true),
             load_busy: Some(0.4),
             stolen: 0.0,
             others: Some(0.01),
