@@ -1,4 +1,4 @@
-//! The hub under test: a child process with a core for itself, or one that runs already.
+//! A child process that is talked with line by line, on the cores that are meant for it.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -7,35 +7,34 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{ChildStdin, Command};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use url::Url;
 
-use crate::pin::Cores;
-use crate::plan::HubUnderTest;
+use crate::pin::{Cores, Place};
 use crate::proc::Process;
-
-/// How long a hub may take to listen.
-const START: Duration = Duration::from_secs(10);
 
 /// How many of its last lines are kept for the error.
 const LAST_LINES: usize = 20;
 
-/// A hub to drive. Dropping it ends the child, if it is one.
+/// How long a child may take to end once its input has.
+const END: Duration = Duration::from_secs(10);
+
+/// A child. Dropping it kills it.
 #[derive(Debug)]
-pub(crate) struct Hub {
-    /// Where it listens.
-    pub(crate) url: Url,
-    /// Its process, where it is known.
-    pub(crate) process: Option<Process>,
-    child: Option<Child>,
-    readers: Vec<JoinHandle<()>>,
+pub(crate) struct Child {
+    program: PathBuf,
+    child: tokio::process::Child,
+    input: Option<ChildStdin>,
+    output: mpsc::Receiver<String>,
+    said: LastLines,
+    errors: JoinHandle<()>,
 }
 
-/// The hub did not come up.
+/// A child did not do its part.
 #[derive(Debug, Error)]
-pub enum HubError {
+pub enum ChildError {
     /// It could not be started.
     #[error("{} could not be started", .program.display())]
     Start {
@@ -44,117 +43,210 @@ pub enum HubError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// It ended before it listened.
-    #[error("the hub ended before it listened ({status}){said}")]
+    /// It ended too early.
+    #[error("{} ended before {before} ({status}){said}", name(.program))]
     Ended {
-        /// How.
+        /// The program.
+        program: PathBuf,
+        /// What should have come first.
+        before: &'static str,
+        /// How it ended.
         status: ExitStatus,
         /// Its last words on standard error.
         said: String,
     },
     /// It said nothing in time.
-    #[error("the hub did not say where it listens within {} s{said}", .after.as_secs())]
+    #[error("{}: {} s passed before {before}{said}", name(.program), .after.as_secs())]
     Silent {
+        /// The program.
+        program: PathBuf,
+        /// What should have come.
+        before: &'static str,
         /// How long it had.
         after: Duration,
         /// Its last words on standard error.
         said: String,
     },
-    /// It said something that is no address.
-    #[error("the hub listens on {address:?}, which is no address")]
-    Address {
+    /// It said something else than it should.
+    #[error("{} said {line:?}, which is no {expected}", name(.program))]
+    Said {
+        /// The program.
+        program: PathBuf,
         /// What it said.
-        address: String,
+        line: String,
+        /// What it should have been.
+        expected: &'static str,
     },
-    /// Its output could not be read.
-    #[error("the hub's output could not be read")]
-    Output(#[source] std::io::Error),
+    /// It could not be talked with.
+    #[error("{} could not be talked with", name(.program))]
+    Talk {
+        /// The program.
+        program: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
 }
 
-impl Hub {
-    pub(crate) async fn start(hub: &HubUnderTest, cores: &Cores) -> Result<Self, HubError> {
-        match hub {
-            HubUnderTest::Child { program, args } => Self::spawn(program, args, cores).await,
-            HubUnderTest::Url { url, pid } => Ok(Self {
-                url: url.clone(),
-                process: pid.map(Process::new),
-                child: None,
-                readers: Vec::new(),
+fn name(program: &Path) -> String {
+    program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()
+}
+
+impl Child {
+    /// Starts a program on the cores of that place.
+    pub(crate) async fn start(
+        program: &Path,
+        args: &[String],
+        cores: &Cores,
+        place: Place,
+    ) -> Result<Self, ChildError> {
+        let broken = |source| ChildError::Start { program: program.to_owned(), source };
+        let mut command = Command::new(program);
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.kill_on_drop(true);
+        let mut child = spawn_on(command, cores.clone(), place).await.map_err(broken)?;
+
+        let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(broken(std::io::Error::other("it has no standard output")));
+        };
+        let said = LastLines::default();
+        let errors = tokio::spawn(said.clone().read(BufReader::new(err).lines()));
+        let input = child.stdin.take();
+        let (tell, output) = mpsc::channel(LAST_LINES);
+        tokio::spawn(pass_on(BufReader::new(out).lines(), tell));
+        Ok(Self { program: program.to_owned(), child, input, output, said, errors })
+    }
+
+    /// Its process, until it has ended.
+    pub(crate) fn process(&self) -> Option<Process> {
+        self.child.id().map(Process::new)
+    }
+
+    /// The next line it says. `before` is what the line is waited for, and ends a sentence that begins
+    /// with "it ended before". Cancel safe: a line is taken whole or not at all.
+    pub(crate) async fn line(
+        &mut self,
+        before: &'static str,
+        patience: Duration,
+    ) -> Result<String, ChildError> {
+        match tokio::time::timeout(patience, self.output.recv()).await {
+            Ok(Some(line)) => Ok(line),
+            Ok(None) => Err(self.ended(before).await),
+            Err(_) => Err(ChildError::Silent {
+                program: self.program.clone(),
+                before,
+                after: patience,
+                said: self.said.text(),
             }),
         }
     }
 
-    async fn spawn(program: &Path, args: &[String], cores: &Cores) -> Result<Self, HubError> {
-        let broken = |source| HubError::Start { program: program.to_owned(), source };
-        let mut command = Command::new(program);
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.kill_on_drop(true);
-        let mut child = spawn_on(command, cores.clone()).await.map_err(broken)?;
-
-        let pipes = (child.stdout.take(), child.stderr.take());
-        let (Some(out), Some(err)) = pipes else {
-            return Err(broken(std::io::Error::other("it has no standard output")));
+    /// Tells it a line.
+    pub(crate) async fn tell(&mut self, word: &'static str) -> Result<(), ChildError> {
+        let told = match &mut self.input {
+            Some(input) => input.write_all(format!("{word}\n").as_bytes()).await,
+            None => Err(std::io::ErrorKind::BrokenPipe.into()),
         };
-        let said = LastLines::default();
-        let mut out = BufReader::new(out).lines();
-        let readers = vec![tokio::spawn(said.clone().read(BufReader::new(err).lines()))];
-
-        let address = match tokio::time::timeout(START, address_in(&mut out)).await {
-            Err(_) => return Err(HubError::Silent { after: START, said: said.text() }),
-            Ok(Err(error)) => return Err(HubError::Output(error)),
-            Ok(Ok(Some(address))) => address,
-            Ok(Ok(None)) => {
-                let status = child.wait().await.map_err(HubError::Output)?;
-                for reader in readers {
-                    let _ = reader.await;
-                }
-                return Err(HubError::Ended { status, said: said.text() });
+        match told {
+            Ok(()) => Ok(()),
+            // It has ended, and why is in its own words.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                Err(self.ended("it could be told to go on").await)
             }
-        };
-        let mut hub = Self {
-            url: address.parse().map_err(|_| HubError::Address { address })?,
-            process: child.id().map(Process::new),
-            child: Some(child),
-            readers,
-        };
-        // Read on, or a hub that writes much would stand still at a full pipe.
-        hub.readers.push(tokio::spawn(LastLines::default().read(out)));
-        Ok(hub)
+            Err(source) => Err(self.talk(source)),
+        }
     }
 
-    /// Ends the child, and waits until it is gone.
+    /// Says that a line is none of those that were expected.
+    pub(crate) fn misunderstood(&self, line: String, expected: &'static str) -> ChildError {
+        ChildError::Said { program: self.program.clone(), line, expected }
+    }
+
+    /// Ends its input and waits until it has ended too. It must not have ended by itself before, and
+    /// has to end well.
+    pub(crate) async fn dismiss(mut self) -> Result<(), ChildError> {
+        if let Some(ended) = self.has_ended("it was dismissed", Duration::ZERO).await {
+            return Err(ended);
+        }
+        self.input = None;
+        match tokio::time::timeout(END, self.child.wait()).await {
+            Ok(Ok(status)) if !status.success() => Err(self.ended("it was done").await),
+            Ok(Err(source)) => Err(self.talk(source)),
+            Ok(Ok(_)) => Ok(()),
+            Err(_) => {
+                self.stop().await;
+                Ok(())
+            }
+        }
+    }
+
+    /// How it has ended by itself, where it has or does within that time.
+    pub(crate) async fn has_ended(
+        &mut self,
+        before: &'static str,
+        within: Duration,
+    ) -> Option<ChildError> {
+        match tokio::time::timeout(within, self.child.wait()).await {
+            Err(_) => None,
+            Ok(_) => Some(self.ended(before).await),
+        }
+    }
+
+    /// Kills it, and waits until it is gone.
     pub(crate) async fn stop(mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill().await;
+        let _ = self.child.kill().await;
+        self.errors.abort();
+    }
+
+    /// Forgets what it says from now on, and reads it still: a child that says much would stand still
+    /// at a full pipe.
+    pub(crate) fn listen_no_more(&mut self) {
+        self.output.close();
+    }
+
+    async fn ended(&mut self, before: &'static str) -> ChildError {
+        // It may have closed its output and live on; then it is of no use either.
+        let status = match tokio::time::timeout(END, self.child.wait()).await {
+            Ok(status) => status,
+            Err(_) => self.child.kill().await.and(self.child.wait().await),
+        };
+        match status {
+            Ok(status) => {
+                // One that it started itself may hold the pipe open for long.
+                let _ = tokio::time::timeout(END, &mut self.errors).await;
+                let (program, said) = (self.program.clone(), self.said.text());
+                ChildError::Ended { program, before, status, said }
+            }
+            Err(source) => self.talk(source),
         }
-        for reader in &self.readers {
-            reader.abort();
-        }
+    }
+
+    fn talk(&self, source: std::io::Error) -> ChildError {
+        ChildError::Talk { program: self.program.clone(), source }
     }
 }
 
-/// Starts the command on the hub's core: a child inherits the cores of the thread that starts it, so
-/// that not one of its own threads is ever elsewhere.
-async fn spawn_on(mut command: Command, cores: Cores) -> std::io::Result<Child> {
+/// Starts the command on its cores: a child inherits those of the thread that starts it, so that not
+/// one of its own threads is ever elsewhere.
+async fn spawn_on(
+    mut command: Command,
+    cores: Cores,
+    place: Place,
+) -> std::io::Result<tokio::process::Child> {
     let runtime = tokio::runtime::Handle::current();
     let (done, child) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new().name("hub-start".into()).spawn(move || {
+    std::thread::Builder::new().name("child-start".into()).spawn(move || {
         let _entered = runtime.enter();
-        cores.enter_hub_core();
+        cores.enter(place);
         let _ = done.send(command.spawn());
     })?;
     child.await.map_err(std::io::Error::other)?
 }
 
-async fn address_in<R: AsyncRead + Unpin>(
-    lines: &mut Lines<BufReader<R>>,
-) -> std::io::Result<Option<String>> {
-    while let Some(line) = lines.next_line().await? {
-        if let Some((_, address)) = line.split_once("listening on ") {
-            return Ok(Some(address.trim().to_owned()));
-        }
+/// Passes its lines on for as long as they are wanted, and reads on behind that.
+async fn pass_on<R: AsyncRead + Unpin>(mut lines: Lines<BufReader<R>>, to: mpsc::Sender<String>) {
+    while let Ok(Some(line)) = lines.next_line().await {
+        let _ = to.send(line).await;
     }
-    Ok(None)
 }
 
 #[derive(Clone, Debug, Default)]
@@ -181,33 +273,49 @@ impl LastLines {
 mod tests {
     use super::*;
 
-    fn shell(script: &str) -> HubUnderTest {
-        HubUnderTest::Child { program: "sh".into(), args: vec!["-c".into(), script.into()] }
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    async fn shell(script: &str) -> Child {
+        let args = ["-c".to_owned(), script.to_owned()];
+        Child::start(Path::new("sh"), &args, &Cores::default(), Place::Load).await.unwrap()
     }
 
     #[tokio::test]
-    async fn the_address_is_read_from_its_output_and_the_child_ends_with_us() {
-        let script = "echo hello; echo listening on http://127.0.0.1:4242; exec sleep 600";
-        let hub = Hub::start(&shell(script), &Cores::default()).await.unwrap();
-        assert_eq!(hub.url.as_str(), "http://127.0.0.1:4242/");
-        assert!(hub.process.is_some());
-        let pid = hub.child.as_ref().unwrap().id().unwrap();
-        hub.stop().await;
-        assert_eq!(Process::new(pid).cpu_ns(), None, "it is gone");
+    async fn it_hears_and_is_heard_line_by_line() {
+        let mut child = shell("echo one; read word; echo $word two; read more || exit 0").await;
+        assert_eq!(child.line("a line", PATIENCE).await.unwrap(), "one");
+        child.tell("go").await.unwrap();
+        assert_eq!(child.line("a line", PATIENCE).await.unwrap(), "go two");
+        child.dismiss().await.unwrap();
     }
 
     #[tokio::test]
-    async fn a_hub_that_ends_at_once_is_told_with_its_own_words() {
-        let script = "echo address in use >&2; exit 3";
-        let error = Hub::start(&shell(script), &Cores::default()).await.unwrap_err();
-        let text = error.to_string();
-        assert!(text.contains("address in use") && text.contains('3'), "{text}");
+    async fn one_that_ends_too_early_is_told_with_its_own_words() {
+        let mut child = shell("echo no route >&2; exit 3").await;
+        let error = child.line("it was ready", PATIENCE).await.unwrap_err().to_string();
+        assert!(error.starts_with("sh ended before it was ready"), "{error}");
+        assert!(error.contains("no route") && error.contains('3'), "{error}");
     }
 
     #[tokio::test]
-    async fn a_program_that_is_not_there_is_named() {
-        let hub = HubUnderTest::Child { program: "no-such-hub".into(), args: Vec::new() };
-        let error = Hub::start(&hub, &Cores::default()).await.unwrap_err();
-        assert!(error.to_string().contains("no-such-hub"), "{error}");
+    async fn one_that_ends_badly_when_it_is_dismissed_is_told() {
+        let mut child = shell("echo ready; read word; echo lost two >&2; exit 1").await;
+        child.line("it was ready", PATIENCE).await.unwrap();
+        let error = child.dismiss().await.unwrap_err().to_string();
+        assert!(error.contains("lost two"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_says_nothing_is_not_waited_for_for_ever() {
+        let mut child = shell("exec sleep 600").await;
+        let error = child.line("it was ready", PATIENCE).await.unwrap_err();
+        assert_eq!(error.to_string(), "sh: 10 s passed before it was ready");
+    }
+
+    #[tokio::test]
+    async fn one_that_says_much_to_nobody_does_not_stand_still() {
+        let mut child = shell("i=0; while [ $i -lt 9999 ]; do echo much; i=$((i+1)); done").await;
+        child.listen_no_more();
+        assert!(child.child.wait().await.unwrap().success());
     }
 }

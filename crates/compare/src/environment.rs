@@ -44,6 +44,24 @@ impl Environment {
             seconds: 0.0,
         }
     }
+
+    /// How many cores there were, and whose.
+    pub(crate) fn parting(&self) -> String {
+        match self.parted {
+            true => format!("{}, one of them the hub’s alone", self.cores),
+            false => format!("{}, shared by hub and load", self.cores),
+        }
+    }
+
+    /// For a terminal: the program, then the machine.
+    pub(crate) fn lines(&self) -> String {
+        let Self { version, commit, date, seconds, cpu, kernel, .. } = self;
+        format!(
+            "tidings {version}, commit {commit} · {date} · took {seconds:.0} s\n{cpu} · cores: {} · \
+             {kernel}",
+            self.parting()
+        )
+    }
 }
 
 /// The arguments as a shell takes them; of the program its name, because where it lies says nothing.

@@ -3,7 +3,7 @@
 use thiserror::Error;
 use tidings_transport::client::ClientError;
 
-use crate::child::HubError;
+use crate::child::ChildError;
 use crate::plan::PlanError;
 
 /// A comparison that came to no report.
@@ -17,7 +17,7 @@ pub enum RunError {
     Plan(#[from] PlanError),
     /// The hub did not come up.
     #[error(transparent)]
-    Hub(#[from] HubError),
+    Hub(#[from] ChildError),
     /// This process may not open as many files as the plan needs sockets.
     #[error(
         "the plan needs {needed} open files and this process may have {limit}: raise the limit \

@@ -18,6 +18,8 @@ pub enum Unit {
     Millis,
     /// Bytes.
     Bytes,
+    /// Hundredths, as of a core's time.
+    Percent,
     /// A plain number.
     Number,
 }
@@ -41,6 +43,7 @@ impl Unit {
             Self::Micros => "µs",
             Self::Millis => "ms",
             Self::Bytes => "B",
+            Self::Percent => "%",
             Self::Number => "",
         }
     }

@@ -3,14 +3,13 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::RunError;
-use crate::plan::Plan;
 
 /// What both sides have open besides: standard streams, the runtime's own, `/proc`, libraries.
 const BESIDES: u64 = 64;
 
-/// Raises this process' limit to what it may be, so that the plan fits; the hub inherits it.
-pub(crate) fn allow(plan: &Plan) -> Result<(), RunError> {
-    let needed = (plan.clients + plan.publishers) as u64 + BESIDES;
+/// Raises this process' limit to what it may be, so that so many sockets fit; its children inherit it.
+pub(crate) fn allow(sockets: usize) -> Result<(), RunError> {
+    let needed = sockets as u64 + BESIDES;
     let now = getrlimit(Resource::Nofile);
     let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= needed);
     if enough(now.current) {

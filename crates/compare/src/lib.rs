@@ -16,7 +16,7 @@
 //! | idea | file |
 //! | --- | --- |
 //! | what to measure | `plan.rs` |
-//! | the hub, and what the kernel says of it | `child.rs`, `proc.rs`, `pin.rs` |
+//! | the hub, and what the kernel says of it | `hub.rs`, `child.rs`, `proc.rs`, `pin.rs` |
 //! | when to publish, and publishing then | `schedule.rs`, `workload.rs` |
 //! | what each payload says of itself | `stamp.rs` |
 //! | receiving, timing, checking | `receive.rs`, `check.rs` |
@@ -24,6 +24,7 @@
 //! | raw figures; THE list of figures; medians | `record.rs`, `figures.rs`, `summary.rs`, `stats.rs` |
 //! | doubts | `warnings.rs` |
 //! | what a person sees | `report/` |
+//! | the hub against bare delivery, with the bars | `limit/` |
 
 mod check;
 mod child;
@@ -33,6 +34,8 @@ mod environment;
 mod error;
 mod figures;
 mod files;
+mod hub;
+mod limit;
 mod measure;
 mod pin;
 mod plan;
@@ -50,10 +53,14 @@ mod warnings;
 mod workload;
 
 pub use check::Integrity;
-pub use child::HubError;
+pub use child::ChildError;
 pub use environment::Environment;
 pub use error::RunError;
 pub use figures::Unit;
+pub use limit::{
+    Bar, LimitFailure, LimitPlan, LimitReport, LimitRow, LoadFigures, Program, Programs,
+    ProgramsError, Sample, Verdict, Window, against_limit,
+};
 pub use plan::{HubUnderTest, MAX_SOCKETS, Plan, PlanError, PlanRecord};
 pub use progress::Progress;
 pub use record::{Cell, Connect, Idle, Latency, Measured};

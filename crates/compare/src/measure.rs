@@ -8,9 +8,9 @@ use tidings_transport::client::{Client, ClientError, Meter};
 use tokio::task::JoinSet;
 
 use crate::RunError;
-use crate::child::Hub;
 use crate::clock;
 use crate::connect::{self, Crowd};
+use crate::hub::Hub;
 use crate::pin::Cores;
 use crate::plan::Plan;
 use crate::proc::{MachineTime, Process};

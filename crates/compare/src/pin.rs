@@ -9,6 +9,17 @@ pub(crate) struct Cores {
     pub(crate) hub: Option<usize>,
 }
 
+/// Where a child belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On the hub's core.
+    Hub,
+    /// On the cores of the load.
+    Load,
+    /// On all of them, as without us.
+    Anywhere,
+}
+
 /// The load keeps to its cores while this lives.
 #[derive(Debug)]
 pub(crate) struct Pinned {
@@ -39,10 +50,14 @@ impl Cores {
         Some(Pinned { restore: self.all.clone() })
     }
 
-    /// Keeps the calling thread, and whatever it starts, to the hub's core.
-    pub(crate) fn enter_hub_core(&self) {
+    /// Keeps the calling thread, and whatever it starts, to the cores of that place.
+    pub(crate) fn enter(&self, place: Place) {
         if let Some(core) = self.hub {
-            system::pin_thread(&[core]);
+            match place {
+                Place::Hub => system::pin_thread(&[core]),
+                Place::Load => system::pin_thread(&self.load()),
+                Place::Anywhere => system::pin_thread(&self.all),
+            }
         }
     }
 }

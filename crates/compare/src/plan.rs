@@ -101,6 +101,14 @@ pub enum PlanError {
         /// What the plan has.
         given: usize,
     },
+    /// No row of the table against the limit has this in its name.
+    #[error("there is no row {name:?}; there are {known}")]
+    UnknownRow {
+        /// What was asked for.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
     /// No number, or none above zero.
     #[error("rate must be a number above 0, not {given}")]
     BadRate {

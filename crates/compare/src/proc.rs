@@ -52,6 +52,16 @@ impl Process {
         Some(threads.flatten().map(one).sum())
     }
 
+    /// Whether it has an io_uring open.
+    pub(crate) fn has_io_uring(&self) -> Option<bool> {
+        let mut files = fs::read_dir(self.dir.join("fd")).ok()?.flatten();
+        let is_ring = |file: fs::DirEntry| {
+            // It may have been closed since the directory was read.
+            fs::read_link(file.path()).is_ok_and(|to| to.as_os_str() == "anon_inode:[io_uring]")
+        };
+        Some(files.any(is_ring))
+    }
+
     /// Proportional set size in bytes: private memory, and the fair part of what is shared.
     pub(crate) fn pss(&self) -> Option<u64> {
         parse_pss(&fs::read_to_string(self.dir.join("smaps_rollup")).ok()?)
@@ -139,5 +149,6 @@ mod tests {
         assert!(Process::this().pss().unwrap() > 0);
         assert!(Process::this().cpu_ns().is_some());
         assert_eq!(Process::new(u32::MAX).cpu_ns(), None);
+        assert_eq!(Process::this().has_io_uring(), Some(false));
     }
 }

@@ -23,10 +23,10 @@ impl Progress {
         Self { bar: ProgressBar::hidden() }
     }
 
-    pub(crate) fn start(&self, cells: usize) {
+    pub(crate) fn start(&self, steps: usize) {
         let style = ProgressStyle::with_template("{elapsed:>4} {wide_bar:.cyan/dim} {msg}");
         self.bar.set_style(style.expect("the template is well formed").progress_chars("━╸─"));
-        self.bar.set_length((cells * STEPS) as u64);
+        self.bar.set_length(steps as u64);
         self.bar.enable_steady_tick(Duration::from_millis(250));
     }
 

@@ -10,7 +10,7 @@ use crate::environment::Environment;
 use crate::measure::Bench;
 use crate::pin::Cores;
 use crate::plan::{HubUnderTest, Plan, PlanError};
-use crate::progress::Progress;
+use crate::progress::{Progress, STEPS};
 use crate::report::Report;
 use crate::summary::Summary;
 use crate::warnings::Warning;
@@ -31,13 +31,13 @@ pub async fn run(
 ) -> Result<Report, RunError> {
     plan.check()?;
     let clients = chosen(plan, clients)?;
-    files::allow(plan)?;
+    files::allow(plan.clients + plan.publishers)?;
 
     let began = Instant::now();
     let cores = Cores::part(matches!(plan.hub, HubUnderTest::Child { .. }));
     let mut environment = Environment::now(cores.hub.is_some());
     let _pinned = cores.pin_load();
-    progress.start(plan.rounds * clients.len());
+    progress.start(plan.rounds * clients.len() * STEPS);
 
     let bench = Bench { plan, cores: &cores, progress };
     let mut cells = Vec::with_capacity(plan.rounds * clients.len());
@@ -49,7 +49,8 @@ pub async fn run(
     environment.seconds = began.elapsed().as_secs_f64();
 
     let summary = Summary::of(&cells);
-    let mut warnings = circumstances(plan, &cores);
+    let mut warnings = circumstances(plan.rounds);
+    warnings.extend(of_hub(&plan.hub, &cores));
     warnings.extend(Warning::of(&cells, &summary));
     Ok(Report { environment, plan: plan.record(), summary, warnings, cells })
 }
@@ -71,19 +72,22 @@ fn chosen(plan: &Plan, clients: &[Arc<dyn Client>]) -> Result<Vec<Arc<dyn Client
     plan.transports.iter().map(named).collect()
 }
 
+/// What is not known of a hub that is not ours, or has no core to itself.
+fn of_hub(hub: &HubUnderTest, cores: &Cores) -> Option<Warning> {
+    match hub {
+        HubUnderTest::Url { pid: None, .. } => Some(Warning::HubUnknown),
+        HubUnderTest::Url { pid: Some(_), .. } => Some(Warning::HubNotFresh),
+        HubUnderTest::Child { .. } => cores.hub.is_none().then_some(Warning::SharedCores),
+    }
+}
+
 /// The doubts that are there before the first figure.
-fn circumstances(plan: &Plan, cores: &Cores) -> Vec<Warning> {
+pub(crate) fn circumstances(rounds: usize) -> Vec<Warning> {
     let mut doubts = Vec::new();
     if cfg!(debug_assertions) {
         doubts.push(Warning::DebugBuild);
     }
-    match plan.hub {
-        HubUnderTest::Url { pid: None, .. } => doubts.push(Warning::HubUnknown),
-        HubUnderTest::Url { pid: Some(_), .. } => doubts.push(Warning::HubNotFresh),
-        HubUnderTest::Child { .. } if cores.hub.is_none() => doubts.push(Warning::SharedCores),
-        HubUnderTest::Child { .. } => {}
-    }
-    if plan.rounds == 1 {
+    if rounds == 1 {
         doubts.push(Warning::OneRound);
     }
     doubts.extend(clock::slow_source().map(|source| Warning::SlowClock { source }));

@@ -74,7 +74,9 @@ impl Row {
     pub fn title(&self) -> String {
         match self.unit {
             Unit::PerSecond => format!("{}/s", self.label),
-            Unit::Micros | Unit::Millis => format!("{}, {}", self.label, self.unit.sign()),
+            Unit::Micros | Unit::Millis | Unit::Percent => {
+                format!("{}, {}", self.label, self.unit.sign())
+            }
             Unit::Bytes | Unit::Number => self.label.clone(),
         }
     }

@@ -10,24 +10,24 @@ use crate::stats::Spread;
 use crate::summary::Summary;
 
 /// Above this part of its cores' time, the load process is what is measured.
-const BUSY: f64 = 0.85;
+pub(crate) const BUSY: f64 = 0.85;
 /// Above this part of stolen time, figures are somebody else's too.
-const STOLEN: f64 = 0.02;
+pub(crate) const STOLEN: f64 = 0.02;
 /// Above this distance of the quartiles, as a part of the median, a figure is not settled.
 const WIDE: f64 = 0.15;
 /// Publishers later than this, and than a tenth of the latency, blur it.
 const LATE_US: f64 = 1_000.0;
 
 /// Others on this machine may take this part of all cores' time; the kernel's own ticks are as coarse.
-const CROWDED: f64 = 0.10;
+pub(crate) const CROWDED: f64 = 0.10;
 
 /// Where a doubt is worst, and how widespread it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Worst {
-    /// The transport.
+    /// The transport; against the limit, the server.
     pub transport: String,
-    /// The regime.
-    pub regime: Regime,
+    /// The regime; against the limit, what the load was asked for.
+    pub regime: String,
     /// What was measured there, in the worst round.
     pub value: f64,
     /// In how many other regimes, of this transport or others, it is too much as well.
@@ -47,6 +47,9 @@ pub enum Warning {
     Stolen(Worst),
     /// Other processes of this machine were at work: the part of all CPU time.
     Crowded(Worst),
+    /// Clients that do not read had no room for everything: the part of the server's CPU time that came
+    /// behind the wall time of its fan-out.
+    FanOutBehind(Worst),
     /// Sends began late: microseconds that one in ten was late by.
     PublisherLate(Worst),
     /// The rounds do not agree on a figure, this one least of all.
@@ -73,6 +76,10 @@ pub enum Warning {
         /// How the first connection that ended early ended.
         first_ending: Option<String>,
     },
+    /// The kernel refuses io_uring, or has none.
+    NoIoUring,
+    /// The bars are about greater numbers.
+    SmallNumbers,
     /// Medians of one.
     OneRound,
     /// CPU and memory of the hub are not known.
@@ -150,7 +157,12 @@ fn in_regimes(cells: &[Cell], summary: &Summary) -> Vec<Warning> {
             let mine = cells.iter().filter(|cell| cell.transport == *transport);
             let value = mine.map(|cell| of(cell.regime(regime))).fold(0.0, f64::max);
             if value > limit {
-                found.push(Worst { transport: transport.clone(), regime, value, further: 0 });
+                found.push(Worst {
+                    transport: transport.clone(),
+                    regime: regime.name().to_owned(),
+                    value,
+                    further: 0,
+                });
             }
         }
         let further = found.len().saturating_sub(1);
@@ -172,7 +184,7 @@ fn in_regimes(cells: &[Cell], summary: &Summary) -> Vec<Warning> {
 impl fmt::Display for Worst {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { transport, regime, further, .. } = self;
-        write!(f, "{transport}, {}", regime.name())?;
+        write!(f, "{transport}, {regime}")?;
         match further {
             0 => Ok(()),
             further => write!(f, " (and {further} more)"),
@@ -186,8 +198,8 @@ impl fmt::Display for Warning {
         match self {
             Self::LoadBusy(worst) => write!(
                 f,
-                "{worst}: the load side was {} busy, so latencies are partly the receivers' own: lower \
-                 --rate or --clients",
+                "{worst}: the load side was {} busy, so latencies are partly the receivers' own: a \
+                 lower rate or fewer clients show less of them",
                 percent(&worst.value)
             ),
             Self::SaturationLoadBusy(worst) => write!(
@@ -204,6 +216,12 @@ impl fmt::Display for Warning {
             Self::Crowded(worst) => write!(
                 f,
                 "{worst}: other processes took {} of the CPU time: run it again on a machine at rest",
+                percent(&worst.value)
+            ),
+            Self::FanOutBehind(worst) => write!(
+                f,
+                "{worst}: {} of the CPU time came when the clients read at last, so the time of the \
+                 fan-out is not that of all deliveries",
                 percent(&worst.value)
             ),
             Self::PublisherLate(worst) => write!(
@@ -234,6 +252,13 @@ impl fmt::Display for Warning {
                     None => Ok(()),
                 }
             }
+            Self::NoIoUring => f.write_str(
+                "the hub had no io_uring here, so its rows are all of plain writes, and the bars of \
+                 some are about io_uring",
+            ),
+            Self::SmallNumbers => f.write_str(
+                "small numbers (--quick): it works, and the bars are about greater ones",
+            ),
             Self::OneRound => {
                 f.write_str("one round only: every median is a single sample (n = 1)")
             }

@@ -10,9 +10,13 @@ use tidings::transport::client::Client;
 use tidings_compare::{HubUnderTest, Plan, Progress, run};
 
 use crate::args::CompareArgs;
+use crate::limit;
 use crate::serve::shutdown;
 
 pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
+    if args.limit {
+        return limit::limit(args).await;
+    }
     let (json, html) = (args.json.clone(), args.html.clone());
     let plan = plan(args)?;
     if let Err(error) = plan.check() {

@@ -2,6 +2,7 @@
 
 mod args;
 mod compare;
+mod limit;
 mod publish;
 mod serve;
 mod subscribe;

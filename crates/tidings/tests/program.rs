@@ -71,6 +71,13 @@ fn help_shows_examples_and_wrong_usage_exits_with_2() {
         &["compare", "--clients", "0"],
         &["compare", "--clients", "30000"],
         &["compare", "--transports", "carrier-pigeon"],
+        &["compare", "--rows", "p99"],
+        &["compare", "--limit", "--rows", "carrier-pigeon"],
+        &["compare", "--limit", "--rounds", "0"],
+        &["compare", "--limit", "--url", "http://127.0.0.1:1"],
+        &["compare", "--limit", "--html", "page.html"],
+        &["compare", "--limit", "--transports", "sse"],
+        &["compare", "--limit", "--clients", "10"],
         &["subscribe", "http://127.0.0.1:1/topics/t", "--after", "nonsense"],
         &["subscribe", "http://127.0.0.1:1/topics/t", "--transport", "carrier-pigeon"],
     ] {

@@ -184,14 +184,10 @@ fn doubts(page: &mut String, report: &Report) {
 
 fn circumstances(page: &mut String, report: &Report) {
     let environment = &report.environment;
-    let cores = match environment.parted {
-        true => format!("{}, one of them the hub’s alone", environment.cores),
-        false => format!("{}, shared by hub and load", environment.cores),
-    };
     page.push_str("<h2>How it was measured</h2>\n<dl class=\"facts\">\n");
     for (label, value) in [
         ("CPU", environment.cpu.clone()),
-        ("Cores", cores),
+        ("Cores", environment.parting()),
         ("Kernel", environment.kernel.clone()),
         ("tidings", format!("{}, commit {}", environment.version, environment.commit)),
         ("Date", environment.date.clone()),
