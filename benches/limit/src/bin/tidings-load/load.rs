@@ -189,7 +189,7 @@ impl Load {
             duplicated: self.score.duplicated,
             reordered: self.score.reordered,
             publishes: self.publisher.answered,
-            connections: (crowd.ready - crowd.gone) as u64,
+            connections: crowd.ready as u64,
             requests: crowd.asked + self.publisher.answered,
             bytes: crowd.bytes,
             wall_ns: self.clock.now() - part.start,

@@ -2,6 +2,7 @@
 
 use crate::control;
 use crate::failure::Failure;
+use crate::inbox::Gone;
 use crate::load::Load;
 
 /// How many clients are on their way at once where connecting is not what is measured.
@@ -76,6 +77,10 @@ pub(crate) fn resume(load: &mut Load, log: u64) -> Result<(), Failure> {
     load.throng()?;
     load.crowd.ask_all(&mut load.score);
     load.settle(deadline)?;
+    // A loss on the way is a result; a server that does not know the question is none.
+    if let Some(reason @ Gone::Refused(_)) = &load.crowd.reason {
+        return Err(Failure::new(format_args!("a client cannot resume: {reason}")));
+    }
     load.end(&part, false)?;
     load.wait_for_line(true)
 }
