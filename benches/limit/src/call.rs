@@ -46,6 +46,10 @@ fn position(query: &str) -> Result<Option<Id>, Fault> {
     query
         .split('&')
         .find_map(|pair| pair.strip_prefix("after="))
-        .map(|id| Id::parse(id).ok_or(Fault::BAD_POSITION))
+        .map(|id| match id {
+            // What the log has lost of its start is skipped, as every position it has lost is.
+            "earliest" => Ok(Id(0)),
+            id => Id::parse(id).ok_or(Fault::BAD_POSITION),
+        })
         .transpose()
 }

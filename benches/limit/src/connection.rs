@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::encode::Format;
 use crate::websocket::{self, Discard};
@@ -48,6 +49,11 @@ impl Connection {
         Self { socket, role: Role::asking() }
     }
 
+    /// The socket, for whoever sends to many at once.
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
     /// The format it is to be sent, or `None` where it waits for nothing.
     pub(crate) fn format(&self) -> Option<Format> {
         match self.role {
@@ -62,6 +68,11 @@ impl Connection {
     /// Sends a wave in this connection's format. An answered long-poll asks again.
     pub(crate) fn deliver(&mut self, bytes: &[u8]) -> Result<(), Closed> {
         self.send(bytes)?;
+        self.delivered()
+    }
+
+    /// Goes on behind a wave that has been sent whole.
+    pub(crate) fn delivered(&mut self) -> Result<(), Closed> {
         match self.role {
             Role::Parked { last: true } => return Err(Closed),
             Role::Parked { last: false } => self.role = Role::asking(),

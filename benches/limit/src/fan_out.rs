@@ -4,6 +4,7 @@ use slab::Slab;
 
 use crate::connection::Connection;
 use crate::log::{Id, KEPT, Log};
+use crate::ring::Ring;
 use crate::wave::Wave;
 
 /// The log, and how far it has been delivered.
@@ -16,13 +17,22 @@ pub(crate) struct FanOut {
     delivered: u64,
     batch: bool,
     wave: Wave,
+    /// Sends for all at once, where it is asked for.
+    ring: Option<Ring>,
     /// The clients a walk lost, kept for its capacity: a slab cannot lose entries while it is walked.
     lost: Vec<usize>,
 }
 
 impl FanOut {
-    pub(crate) fn new(batch: bool) -> Self {
-        Self { log: Log::default(), delivered: 0, batch, wave: Wave::default(), lost: Vec::new() }
+    pub(crate) fn new(batch: bool, ring: Option<Ring>) -> Self {
+        Self {
+            log: Log::default(),
+            delivered: 0,
+            batch,
+            wave: Wave::default(),
+            ring,
+            lost: Vec::new(),
+        }
     }
 
     pub(crate) fn log(&self) -> &Log {
@@ -49,9 +59,12 @@ impl FanOut {
                     continue;
                 };
                 let bytes = self.wave.bytes(format, || self.log.after(first).take(count));
-                if connection.deliver(bytes).is_err() {
+                if self.ring.is_none() && connection.deliver(bytes).is_err() {
                     self.lost.push(key);
                 }
+            }
+            if let Some(ring) = &mut self.ring {
+                ring.send(&self.wave, connections, &mut self.lost);
             }
             for key in self.lost.drain(..) {
                 connections.remove(key);

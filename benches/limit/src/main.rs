@@ -17,6 +17,7 @@ mod fan_out;
 mod fault;
 mod http;
 mod log;
+mod ring;
 mod server;
 mod wave;
 mod websocket;
@@ -29,6 +30,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use fan_out::FanOut;
+use ring::Ring;
 use server::Server;
 
 /// The bare epoll loop that tidings is measured against: one topic, whatever its name, by WebSocket, SSE and
@@ -43,6 +46,10 @@ struct Options {
     /// Send all that one pass of reads brought as one write a client, in place of one write a publish.
     #[arg(long)]
     batch: bool,
+
+    /// Send what one walk over the clients writes as one system call for up to 256 of them.
+    #[arg(long)]
+    io_uring: bool,
 }
 
 fn main() -> ExitCode {
@@ -53,9 +60,14 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> io::Result<Infallible> {
     allow_every_descriptor();
+    let ring = match options.io_uring {
+        true => Some(Ring::new()?),
+        false => None,
+    };
+    let fan_out = FanOut::new(options.batch, ring);
     let listener = TcpListener::bind(options.listen)?;
     let address = listener.local_addr()?;
-    let server = Server::new(listener, options.batch)?;
+    let server = Server::new(listener, fan_out)?;
 
     let mut stdout = io::stdout();
     writeln!(stdout, "listening on http://{address}")?;

@@ -47,7 +47,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Takes over a bound listener.
-    pub(crate) fn new(listener: TcpListener, batch: bool) -> io::Result<Self> {
+    pub(crate) fn new(listener: TcpListener, fan_out: FanOut) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         listener.set_nonblocking(true)?;
         // The standard library listens with a backlog of 128; a burst of connects would overflow it, and what a
@@ -60,7 +60,7 @@ impl Server {
             epoll,
             listener,
             connections: Slab::new(),
-            fan_out: FanOut::new(batch),
+            fan_out,
             buffer: vec![0; READ].into(),
             answers: Vec::new(),
         })

@@ -28,4 +28,9 @@ impl Wave {
         }
         bytes
     }
+
+    /// The round in a `format` that was asked for before.
+    pub(crate) fn encoded(&self, format: Format) -> &[u8] {
+        &self.bytes[format as usize]
+    }
 }

@@ -1,36 +1,15 @@
 //! What clients of the limit see, byte for byte.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+mod common;
+
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-/// The program on a port of its own, ended when the test is.
-struct Limit {
-    child: Child,
-    address: String,
-}
+use common::Limit;
 
 impl Limit {
-    fn start(options: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tidings-limit"))
-            .args(["--listen", "127.0.0.1:0"])
-            .args(options)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let stdout = child.stdout.take().expect("stdout is piped");
-        let mut limit = Self { child, address: String::new() };
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
-        limit.address = line
-            .strip_prefix("listening on http://")
-            .and_then(|rest| rest.strip_suffix('\n'))
-            .expect("the line is as promised")
-            .to_owned();
-        limit
-    }
-
     /// Connects, and says `request` at once.
     fn connect(&self, request: &str) -> Peer {
         let socket = TcpStream::connect(&self.address).expect("it accepts");
@@ -39,13 +18,6 @@ impl Limit {
         let mut peer = Peer(socket);
         peer.say(request);
         peer
-    }
-}
-
-impl Drop for Limit {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -195,6 +167,22 @@ fn a_batch_reaches_every_kind_of_client_as_the_same_bytes() {
 
     let page = format!(r#"{{"cursor":"aaaaaa-2","notifications":[{FIRST},{SECOND}]}}"#);
     audience.poll.expect(&json(&page));
+    audience.expect_both();
+}
+
+#[test]
+fn by_io_uring_every_kind_of_client_gets_the_same_bytes_where_the_kernel_has_it() {
+    if tidings_batch::Batch::new().is_err() {
+        return;
+    }
+    let limit = Limit::start(&["--io-uring"]);
+    let mut audience = Audience::join(&limit);
+    audience.poll.say(&poll("?after=aaaaaa-0"));
+    let mut publisher = limit.connect(&publish("one"));
+    publisher.expect(&json(r#"{"id":"aaaaaa-1"}"#));
+    let page = format!(r#"{{"cursor":"aaaaaa-1","notifications":[{FIRST}]}}"#);
+    audience.poll.expect(&json(&page));
+    publisher.say(&publish("\"two\"\n"));
     audience.expect_both();
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct Crowd {
     receive_buffer: Option<usize>,
     /// What one client says in return to one read.
     reply: Vec<u8>,
-    /// How many connects have succeeded, how many clients have been answered, and how many are lost.
+    /// How many connects have succeeded, how many clients receive, and how many are lost.
     pub(crate) connected: usize,
     pub(crate) ready: usize,
     pub(crate) gone: usize,
@@ -212,6 +212,7 @@ impl Crowd {
     /// A lost client is due nothing that could still come; it counts as lost.
     fn lose(&mut self, index: usize, gone: Gone, score: &mut Score) {
         let client = &mut self.clients[index];
+        self.ready -= usize::from(client.stage == Stage::Ready);
         client.stage = Stage::Gone;
         score.due -= client.order.due();
         self.gone += 1;

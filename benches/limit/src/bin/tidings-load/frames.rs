@@ -31,7 +31,7 @@ impl Frames {
                 return Ok(at);
             };
             match opcode {
-                0 | 1 | 2 => inbox.payload(payload),
+                0..=2 => _ = inbox.payload(payload),
                 9 => pong(inbox.reply, payload),
                 10 => {}
                 8 => return Err(Gone::Closed),

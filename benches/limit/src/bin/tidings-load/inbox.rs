@@ -49,15 +49,16 @@ pub(crate) struct Inbox<'a> {
 }
 
 impl Inbox<'_> {
-    /// Counts a payload, of which the stamp is enough.
-    pub(crate) fn payload(&mut self, payload: &[u8]) {
-        if let Some(sequence) = self.run.read(payload) {
+    /// Counts a payload, of which the stamp is enough. Returns whether it is one of this run.
+    pub(crate) fn payload(&mut self, payload: &[u8]) -> bool {
+        let sequence = self.run.read(payload);
+        if let Some(sequence) = sequence {
             self.score.receive(self.order, sequence, self.now);
         }
+        sequence.is_some()
     }
 
-    /// Counts every payload in text of which nothing else has the mark. Returns how much it used, which is all but
-    /// a stamp that is cut by the end.
+    /// Counts every payload in a text. Returns how much it used, which is all but a stamp that is cut by the end.
     pub(crate) fn scan(&mut self, text: &[u8]) -> usize {
         let mut at = 0;
         while let Some(offset) = memchr(stamp::MARK, &text[at..]) {
@@ -65,8 +66,7 @@ impl Inbox<'_> {
             let Some(stamp) = text[at..].get(..stamp::LENGTH) else {
                 return at;
             };
-            self.payload(stamp);
-            at += stamp::LENGTH;
+            at += if self.payload(stamp) { stamp::LENGTH } else { 1 };
         }
         text.len()
     }
@@ -118,6 +118,11 @@ pub(crate) mod fixture {
         assert_eq!(seen, (5, 0, 0, 0), "cut by {cut}");
         reply
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::{five_by_cuts, payload};
 
     #[test]
     fn a_scan_counts_every_stamp_wherever_the_reads_cut() {

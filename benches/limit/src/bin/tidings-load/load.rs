@@ -28,7 +28,7 @@ const PUBLISHER: u64 = u64::MAX - 1;
 const TURN: usize = 1024;
 
 /// When something must be that has no limit.
-const NEVER: u64 = u64::MAX;
+pub(crate) const NEVER: u64 = u64::MAX;
 
 /// What a scenario wants of the load.
 #[derive(Debug)]
@@ -78,9 +78,9 @@ pub(crate) struct Part {
 
 impl Load {
     /// Connects the publisher, and nobody else yet.
-    pub(crate) fn new(plan: Plan) -> Result<Self, Failure> {
+    pub(crate) fn new(plan: &Plan) -> Result<Self, Failure> {
         let run = Run::random();
-        let Plan { server, transport, topics, earliest, renew, .. } = plan;
+        let Plan { server, transport, topics, earliest, renew, .. } = *plan;
         let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(Failure::to("make an epoll"))?;
         epoll::add(&epoll, rustix::stdio::stdin(), EventData::new_u64(STDIN), EventFlags::IN)
             .map_err(|error| {
@@ -163,14 +163,23 @@ impl Load {
         Ok(())
     }
 
-    /// Waits for the parent's next line. `or_end` says whether the end of stdin will do.
-    pub(crate) fn wait_for_line(&mut self, or_end: bool) -> Result<(), Failure> {
+    /// Serves until the parent's next line.
+    pub(crate) fn wait_for_line(&mut self) -> Result<(), Failure> {
         while !self.control.take_line() {
             if self.control.ended {
-                let none = "stdin ended where a line was waited for; say `go` on it";
-                return if or_end { Ok(()) } else { Err(Failure::new(none)) };
+                return Err(Failure::new(
+                    "stdin ended where a line was waited for; say `go` on it",
+                ));
             }
             self.turn(NEVER)?;
+        }
+        Ok(())
+    }
+
+    /// Serves until the parent's next line, the end of stdin, or then, whichever is first.
+    pub(crate) fn linger(&mut self, until: u64) -> Result<(), Failure> {
+        while !self.control.take_line() && !self.control.ended && self.clock.now() < until {
+            self.turn(until)?;
         }
         Ok(())
     }
@@ -189,7 +198,7 @@ impl Load {
             duplicated: self.score.duplicated,
             reordered: self.score.reordered,
             publishes: self.publisher.answered,
-            connections: (crowd.ready - crowd.gone) as u64,
+            connections: crowd.ready as u64,
             requests: crowd.asked + self.publisher.answered,
             bytes: crowd.bytes,
             wall_ns: self.clock.now() - part.start,

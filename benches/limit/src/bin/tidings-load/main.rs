@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 
 fn run(scenario: &Scenario) -> Result<(), Failure> {
     allow_every_descriptor();
-    let mut load = Load::new(scenario.plan())?;
+    let mut load = Load::new(&scenario.plan())?;
     match scenario {
         Scenario::Steady { pace, burst, .. } => {
             scenario::steady(&mut load, pace.publishes(), *burst, pace.rate)
@@ -66,7 +66,7 @@ fn run(scenario: &Scenario) -> Result<(), Failure> {
         Scenario::Connect { concurrency, .. } => {
             scenario::connect(&mut load, *concurrency as usize)
         }
-        Scenario::Idle { .. } => scenario::idle(&mut load),
+        Scenario::Idle { seconds, .. } => scenario::idle(&mut load, seconds * 1_000_000_000),
         Scenario::Resume { log, .. } => scenario::resume(&mut load, *log),
         Scenario::Flood { publishes, .. } => scenario::flood(&mut load, publishes.publishes),
     }

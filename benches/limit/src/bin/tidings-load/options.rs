@@ -61,6 +61,10 @@ pub(crate) enum Scenario {
     Idle {
         #[command(flatten)]
         common: Common,
+        /// How long they are looked at. A load that hears nothing on stdin for this long and its patience has been
+        /// forgotten, and ends.
+        #[arg(long, value_name = "N", default_value_t = 3600, value_parser = value_parser!(u64).range(1..=86_400))]
+        seconds: u64,
     },
     /// Clients that come back at once for a log they have missed.
     Resume {
@@ -145,7 +149,7 @@ impl Scenario {
             }
             // Whoever only connects has no use for a second poll.
             Self::Connect { common, .. } => Plan { renew: false, ..common.plan(0) },
-            Self::Idle { common } => common.plan(0),
+            Self::Idle { common, .. } => common.plan(0),
             Self::Resume { common, log } => Plan { earliest: true, ..common.plan(*log) },
             Self::Flood { common, publishes } => {
                 // Four times what is sent, because the system counts what it wraps each send in, too.

@@ -50,8 +50,8 @@ impl Order {
 
     #[cold]
     fn surprise(&mut self, sequence: u64) -> Arrival {
-        let off = self.next.abs_diff(sequence) % self.step != 0;
-        if off || sequence >= self.end {
+        let on_step = self.next.abs_diff(sequence).is_multiple_of(self.step);
+        if !on_step || sequence >= self.end {
             return Arrival::Extra;
         }
         if sequence > self.next {

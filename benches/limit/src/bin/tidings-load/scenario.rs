@@ -2,7 +2,8 @@
 
 use crate::control;
 use crate::failure::Failure;
-use crate::load::Load;
+use crate::inbox::Gone;
+use crate::load::{Load, NEVER};
 
 /// How many clients are on their way at once where connecting is not what is measured.
 const GENTLY: usize = 64;
@@ -32,7 +33,7 @@ pub(crate) fn steady(
     let deadline = load.deadline();
     load.settle(deadline)?;
     load.end(&part, true)?;
-    load.wait_for_line(true)
+    load.linger(NEVER)
 }
 
 /// Notifications as fast as the server answers.
@@ -45,21 +46,29 @@ pub(crate) fn saturate(load: &mut Load, publishes: u64) -> Result<(), Failure> {
     load.pipeline(publishes)?;
     load.settle(deadline)?;
     load.end(&part, true)?;
-    load.wait_for_line(true)
+    load.linger(NEVER)
 }
 
 /// Connections and handshakes.
 pub(crate) fn connect(load: &mut Load, concurrency: usize) -> Result<(), Failure> {
+    arrive(load, concurrency)?;
+    load.linger(NEVER)
+}
+
+/// Clients that are there and hear nothing but heartbeats, from the result on until the parent has seen enough, or
+/// has forgotten them.
+pub(crate) fn idle(load: &mut Load, nanoseconds: u64) -> Result<(), Failure> {
+    arrive(load, GENTLY)?;
+    let forgotten = load.deadline() + nanoseconds;
+    load.linger(forgotten)
+}
+
+/// Measures how everyone connects.
+fn arrive(load: &mut Load, concurrency: usize) -> Result<(), Failure> {
     ready(load)?;
     let part = load.begin(0..0);
     load.gather(concurrency)?;
-    load.end(&part, false)?;
-    load.wait_for_line(true)
-}
-
-/// Clients that are there and hear nothing but heartbeats, from the result on until the parent has seen enough.
-pub(crate) fn idle(load: &mut Load) -> Result<(), Failure> {
-    connect(load, GENTLY)
+    load.end(&part, false)
 }
 
 /// Clients that come back all at once and have missed everything.
@@ -76,8 +85,12 @@ pub(crate) fn resume(load: &mut Load, log: u64) -> Result<(), Failure> {
     load.throng()?;
     load.crowd.ask_all(&mut load.score);
     load.settle(deadline)?;
+    // A loss on the way is a result; a server that does not know the question is none.
+    if let Some(reason @ Gone::Refused(_)) = &load.crowd.reason {
+        return Err(Failure::new(format_args!("a client cannot resume: {reason}")));
+    }
     load.end(&part, false)?;
-    load.wait_for_line(true)
+    load.linger(NEVER)
 }
 
 /// Notifications that nobody reads before all are published.
@@ -93,12 +106,12 @@ pub(crate) fn flood(load: &mut Load, publishes: u64) -> Result<(), Failure> {
         load.turn(deadline)?;
     }
     control::tell("published")?;
-    load.wait_for_line(false)?;
+    load.wait_for_line()?;
     let deadline = load.deadline();
     load.crowd.look_back(&load.epoll)?;
     load.settle(deadline)?;
     load.end(&part, false)?;
-    load.wait_for_line(true)
+    load.linger(NEVER)
 }
 
 /// One notification to everyone, so that no first time is measured and every subscription is known to stand.
@@ -120,5 +133,5 @@ fn warm_up(load: &mut Load) -> Result<(), Failure> {
 /// Tells the parent that what is measured comes next, and waits for its line.
 fn ready(load: &mut Load) -> Result<(), Failure> {
     control::tell("ready")?;
-    load.wait_for_line(false)
+    load.wait_for_line()
 }

@@ -7,7 +7,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// What a stamp starts with; nothing else in what is sent has it, so that a scan can look for it.
+/// What a stamp starts with, and nothing else in a payload has, so that a scan can look for it.
 pub(crate) const MARK: u8 = b'@';
 
 /// How long a stamp is.
