@@ -13,7 +13,7 @@ use crate::pin::Cores;
 use crate::proc::{MachineTime, Process};
 
 /// How often to look whether the server works while nobody reads.
-const LOOK: Duration = Duration::from_millis(2);
+const LOOK: Duration = Duration::from_millis(1);
 /// A server that has done next to nothing for so long has nothing more to do.
 const QUIET: Duration = Duration::from_millis(50);
 /// Next to nothing: a hundredth of a core. Less would be a timer's turn.

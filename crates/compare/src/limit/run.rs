@@ -66,10 +66,6 @@ pub(crate) struct Run {
 /// Notifications, or handshakes, that are under way at the same time.
 const IN_FLIGHT: u32 = 64;
 
-/// How long the load waits for a log to be replayed: a hundred million deliveries take longer than it waits by
-/// itself, which is a minute.
-const RESUME_PATIENCE: Duration = Duration::from_secs(500);
-
 /// By how much `--quick` makes everything smaller.
 const QUICK: u32 = 10;
 /// How long `--quick` publishes.
@@ -151,10 +147,7 @@ impl Load {
                 add("--in-flight", IN_FLIGHT.to_string());
             }
             Work::Connect => add("--concurrency", IN_FLIGHT.to_string()),
-            Work::Resume { log } => {
-                add("--log", log.to_string());
-                add("--patience", RESUME_PATIENCE.as_secs().to_string());
-            }
+            Work::Resume { log } => add("--log", log.to_string()),
             Work::Flood { publishes } => add("--publishes", publishes.to_string()),
             Work::Idle { .. } => {}
         }
