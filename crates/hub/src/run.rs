@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::connected::Connections;
+use crate::lane::Neighbours;
 use crate::metrics::Metrics;
 use crate::shared::Shared;
 use crate::worker::{self, flatten};
@@ -34,11 +35,13 @@ pub async fn run(
     let (hub, workers) = (config.hub.clone(), config.workers.get());
     let metrics = Metrics::default();
     let connections = Connections::new(metrics.connections.clone(), config.max_connections);
-    let shared = Shared { config: Arc::new(config), metrics, connections, is_stopping };
+    let neighbours = Neighbours::new(workers);
+    let config = Arc::new(config);
+    let shared = Shared { config, metrics, connections, neighbours, is_stopping };
     let mut running = JoinSet::new();
-    for _ in 0..workers {
+    for lane in 0..workers {
         let (listener, shared) = (listener.try_clone()?, shared.clone());
-        running.spawn_blocking(move || worker::run(listener, shared));
+        running.spawn_blocking(move || worker::run(listener, shared, lane));
     }
     drop(listener);
     let failed = tokio::select! {

@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::connected::Connections;
-use crate::lane::Lane;
+use crate::lane::{Lane, Neighbours};
 use crate::metrics::Metrics;
 
 /// What all workers of a hub share.
@@ -16,6 +16,7 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) metrics: Metrics,
     pub(crate) connections: Connections,
+    pub(crate) neighbours: Neighbours,
     pub(crate) is_stopping: watch::Receiver<bool>,
 }
 

@@ -20,12 +20,12 @@ use crate::{connection, routes};
 pub(crate) const GRACE: Duration = Duration::from_secs(4);
 
 /// Serves on this thread until the hub stops.
-pub(crate) fn run(listener: StdTcpListener, shared: Shared) -> io::Result<()> {
+pub(crate) fn run(listener: StdTcpListener, shared: Shared, lane: usize) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, serve(listener, shared))
+    LocalSet::new().block_on(&runtime, serve(listener, shared, lane))
 }
 
-async fn serve(listener: StdTcpListener, shared: Shared) -> io::Result<()> {
+async fn serve(listener: StdTcpListener, shared: Shared, lane: usize) -> io::Result<()> {
     let tasks = TaskTracker::new();
     let mut stopping = shared.is_stopping.clone();
     let config = shared.config.clone();
@@ -33,7 +33,7 @@ async fn serve(listener: StdTcpListener, shared: Shared) -> io::Result<()> {
     let epoll = Epoll::new()?;
     epoll.watch_listener(&mut listener)?;
     let context = Rc::new_cyclic(|context| {
-        let lane = lane(&shared, listener, epoll, context.clone());
+        let lane = make_lane(&shared, lane, listener, epoll, context.clone());
         Context { shared: shared.clone(), lane, tasks: tasks.clone() }
     });
     let mut lane = spawn_local(context.lane.clone().drive());
@@ -68,7 +68,13 @@ pub(crate) fn flatten(ended: Result<io::Result<()>, tokio::task::JoinError>) -> 
 }
 
 /// The lane of a worker. What is not for it goes to hyper.
-fn lane(shared: &Shared, listener: TcpListener, epoll: Epoll, context: Weak<Context>) -> Lane {
+fn make_lane(
+    shared: &Shared,
+    lane: usize,
+    listener: TcpListener,
+    epoll: Epoll,
+    context: Weak<Context>,
+) -> Lane {
     let config = &shared.config;
     let manners = Manners {
         write_deadline: config.write_deadline,
@@ -80,6 +86,8 @@ fn lane(shared: &Shared, listener: TcpListener, epoll: Epoll, context: Weak<Cont
     let reception = Reception {
         listener: Some(listener),
         connections: shared.connections.clone(),
+        neighbours: shared.neighbours.clone(),
+        lane,
         general_path: config.general_path,
         answer: Box::new(move |request, body| routes::answer(request, body, &answering)),
         hand_over: Box::new(move |socket, connected, early| {

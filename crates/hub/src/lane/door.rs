@@ -1,6 +1,7 @@
 //! The door: where a connection comes in, and where it asks.
 
 use std::io::{self, Write};
+use std::task::Context;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -10,6 +11,7 @@ use mio::net::{TcpListener, TcpStream};
 use super::State;
 use super::client::{Connection, Stage};
 use super::join::Visitor;
+use super::neighbours::Neighbours;
 use crate::connected::{Connected, Connections};
 use crate::head;
 use crate::request::{self, Whole, is_last};
@@ -23,6 +25,9 @@ pub(crate) struct Reception {
     pub(crate) listener: Option<TcpListener>,
     /// How many there may be.
     pub(crate) connections: Connections,
+    /// Who else takes some of them, and which of the lanes this one is.
+    pub(crate) neighbours: Neighbours,
+    pub(crate) lane: usize,
     /// Whether hyper is to have every connection, whatever is asked.
     pub(crate) general_path: bool,
     /// Answers a whole request.
@@ -69,14 +74,27 @@ impl State {
             self.metrics.refused.inc();
             return;
         };
-        if self.reception.general_path {
-            (self.reception.hand_over)(socket.into(), connected, Bytes::new());
-        } else {
+        let Reception { neighbours, lane, general_path, .. } = &self.reception;
+        if *general_path {
+            return (self.reception.hand_over)(socket.into(), connected, Bytes::new());
+        }
+        match neighbours.next(*lane) {
+            next if next == *lane => {
+                neighbours.came(*lane);
+                self.admit(socket, connected);
+            }
+            other => neighbours.hand(other, socket, connected),
+        }
+    }
+
+    /// Takes in what other lanes have handed to this one.
+    pub(super) fn take_handed(&mut self, context: &Context<'_>) {
+        for (socket, connected) in self.reception.neighbours.take(self.reception.lane, context) {
             self.admit(socket, connected);
         }
     }
 
-    /// Takes in a connection, to be read for its first request.
+    /// Takes in a connection that is counted already, to be read for its first request.
     pub(super) fn admit(&mut self, socket: TcpStream, connected: Connected) -> Option<usize> {
         let entry = self.connections.vacant_entry();
         let key = entry.key();

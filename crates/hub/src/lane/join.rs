@@ -37,6 +37,7 @@ pub(crate) struct Visitor {
 impl State {
     pub(super) fn join(&mut self, newcomer: Newcomer) {
         let Newcomer { socket, connected, early, visitor } = newcomer;
+        self.reception.neighbours.came(self.reception.lane);
         if let Some(key) = self.admit(mio::net::TcpStream::from_std(socket), connected) {
             self.seat(key, *visitor, &early);
         }

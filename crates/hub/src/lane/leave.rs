@@ -72,6 +72,7 @@ impl State {
 
     pub(super) fn take_out(&mut self, key: usize) -> Option<Connection> {
         let mut connection = self.connections.try_remove(key)?;
+        self.reception.neighbours.left(self.reception.lane);
         self.epoll.forget(&mut connection.socket);
         self.timers.stop(&connection.timer);
         if let Some(client) = &connection.client {

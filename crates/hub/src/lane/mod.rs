@@ -20,6 +20,7 @@ mod epoll;
 mod group;
 mod join;
 mod leave;
+mod neighbours;
 mod pass;
 mod sender;
 mod timers;
@@ -44,6 +45,7 @@ pub(crate) use self::epoll::Epoll;
 use self::epoll::Ready;
 use self::group::Groups;
 pub(crate) use self::join::{Newcomer, Visitor};
+pub(crate) use self::neighbours::Neighbours;
 use self::pass::Outgoing;
 pub(crate) use self::sender::Sender;
 use self::timers::Timers;
@@ -152,8 +154,10 @@ impl State {
         self.timers.look_at_the_clock();
         // Registered before the look, so that an entry that comes during the pass wakes us again.
         self.bell.register(context);
-        self.pass();
+        self.take_handed(context);
+        // Before the pass, so that what many have published goes out together.
         self.sockets(context)?;
+        self.pass();
         self.expired(context);
         self.catch_up();
         if std::mem::take(&mut self.has_callers) {
