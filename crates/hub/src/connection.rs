@@ -87,11 +87,11 @@ async fn answer_general(mut request: Request<Incoming>, context: &Context) -> Re
     match routes::answer_once_read(request, &context.shared).await {
         Answer::Whole(response) => response.map(MountBody::whole),
         Answer::Stays(visitor) => {
-            let Visitor { accepted, seat, interest, position, on_message, .. } = *visitor;
+            let Visitor { accepted, seat, interest, position, publishes_to, .. } = *visitor;
             let config = &context.shared.config;
             let subscription = config.hub.read(seat, interest, position);
             let write_deadline = config.write_deadline;
-            let on_message = on_message.unwrap_or_else(OnMessage::refused);
+            let on_message = publishes_to.map_or_else(OnMessage::refused, OnMessage::published_to);
             Visit { subscription, on_message, write_deadline }.respond(accepted, upgrade).await
         }
     }

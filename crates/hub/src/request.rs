@@ -50,14 +50,18 @@ pub(crate) fn whole(bytes: &[u8], max_head: usize) -> Option<Whole> {
         shared.slice(start..start + part.len())
     };
     let mut headers = HeaderMap::with_capacity(head.headers.len());
+    let mut body_length = None;
     for line in &*head.headers {
         let name = HeaderName::from_bytes(line.name.as_bytes()).ok()?;
+        if NOT_PLAIN.contains(&name) || (name == header::CONTENT_LENGTH && body_length.is_some()) {
+            return None;
+        }
+        if name == header::CONTENT_LENGTH {
+            body_length = Some(digits(line.value)?);
+        }
         headers.append(name, HeaderValue::from_maybe_shared(part(line.value)).ok()?);
     }
-    if NOT_PLAIN.iter().any(|name| headers.contains_key(name)) {
-        return None;
-    }
-    let body_length = body_length(&headers)?;
+    let body_length = body_length.unwrap_or(0);
     if method == Method::GET && body_length > 0 {
         return None;
     }
@@ -69,13 +73,10 @@ pub(crate) fn whole(bytes: &[u8], max_head: usize) -> Option<Whole> {
     Some(Whole { request, body, length })
 }
 
-/// RFC 9112, section 6.2: said once, in digits alone.
-fn body_length(headers: &HeaderMap) -> Option<usize> {
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    let Some(length) = lengths.next() else { return Some(0) };
-    let digits = length.to_str().ok()?;
-    let is_plain = lengths.next().is_none() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if is_plain { digits.parse().ok() } else { None }
+/// A length is digits alone (RFC 9112, section 6.2).
+fn digits(value: &[u8]) -> Option<usize> {
+    let is_plain = value.iter().all(u8::is_ascii_digit);
+    if is_plain { std::str::from_utf8(value).ok()?.parse().ok() } else { None }
 }
 
 /// Whether the client expects the connection to end with the answer (RFC 9112, section 9.3).

@@ -8,7 +8,6 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tidings_core::{Filters, Interest, Kind, Notification, Topic};
-use tidings_transport::mount::OnMessage;
 use tidings_transport::{Ask, Refusal, Shape, Transport, path_segment, query};
 
 use crate::config::{Action, Config};
@@ -157,8 +156,8 @@ fn subscribe(request: &Parts, filters: &str, shared: &Shared) -> Result<Box<Visi
     let accepted = transport.accept(request, &ask)?;
     let seat = config.hub.join(transport.name())?;
     // Who only reads has nothing to say.
-    let on_message = match accepted.shape {
-        Shape::Upgrade => on_message(config, request, &ask.filters),
+    let publishes_to = match accepted.shape {
+        Shape::Upgrade => publishes_to(config, request, &ask.filters),
         Shape::Stream | Shape::Answer { .. } => None,
     };
     let mut interest = Interest::new(ask.filters).slow(config.slow);
@@ -166,7 +165,7 @@ fn subscribe(request: &Parts, filters: &str, shared: &Shared) -> Result<Box<Visi
         interest = interest.without_own();
     }
     let (position, is_last) = (ask.position, is_last(request));
-    Ok(Box::new(Visitor { accepted, seat, interest, position, on_message, is_last }))
+    Ok(Box::new(Visitor { accepted, seat, interest, position, publishes_to, is_last }))
 }
 
 /// The transport that the query names, else the first that claims the request.
@@ -183,10 +182,10 @@ fn choose<'a>(config: &'a Config, request: &Parts) -> Result<&'a Arc<dyn Transpo
 
 /// A client's messages are published where its filters name one topic and it may publish. Else it may say
 /// nothing.
-fn on_message(config: &Config, request: &Parts, filters: &Filters) -> Option<OnMessage> {
+fn publishes_to(config: &Config, request: &Parts, filters: &Filters) -> Option<Topic> {
     let topic = filters.as_topic()?;
     config.access.check(request, Action::Publish).ok()?;
-    Some(OnMessage::published_to(topic))
+    Some(topic)
 }
 
 fn metrics(shared: &Shared) -> Result<Response<Bytes>, Refusal> {

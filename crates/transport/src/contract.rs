@@ -75,6 +75,10 @@ pub trait Ear: fmt::Debug + Send {
     /// Takes the bytes that came, in any cuts, and appends what they say. The bytes may be changed in
     /// place. After a [`Said::Closed`] or [`Said::Fault`] nothing more is heard.
     fn hear(&mut self, bytes: &mut [u8], said: &mut Vec<Said>);
+
+    /// Whether it is as it was when it was new: in the middle of nothing. Then it may hear another client,
+    /// so that those who are silent need none of their own.
+    fn is_at_rest(&self) -> bool;
 }
 
 /// What a client said.

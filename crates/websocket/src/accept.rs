@@ -151,7 +151,11 @@ fn check(request: &Parts) -> Result<&str, Refusal> {
         .with(header::SEC_WEBSOCKET_VERSION, 13));
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
-    key.filter(|key| STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16))
+    let is_nonce = |key: &&str| {
+        let mut nonce = [0; 18];
+        STANDARD.decode_slice(key, &mut nonce).is_ok_and(|length| length == 16)
+    };
+    key.filter(is_nonce)
         .ok_or_else(|| bad_handshake("Sec-WebSocket-Key must be 16 bytes in base64"))
 }
 
@@ -159,7 +163,6 @@ fn bad_handshake(message: &str) -> Refusal {
     Refusal::bad_request("bad_handshake", message)
 }
 
-/// Whether a comma-separated header, in any of its lines, has this token.
 #[cfg(test)]
 mod tests {
     use super::*;

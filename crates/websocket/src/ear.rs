@@ -155,6 +155,10 @@ impl Ear for FrameEar {
             self.partial = Vec::new();
         }
     }
+
+    fn is_at_rest(&self) -> bool {
+        self.partial.is_empty() && self.message.is_none() && !self.is_over
+    }
 }
 
 /// The code in a close frame, which may have none (section 5.5.1); those that may stand there are named

@@ -1,11 +1,10 @@
 //! One connection of a lane, and the client that it may be.
 
-use std::io::{self, Read, Write};
-
 use bytes::Bytes;
 use mio::net::TcpStream;
-use tidings_core::{Cursor, Pulse, Seat};
-use tidings_transport::mount::OnMessage;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+use tidings_core::{Cursor, Pulse, Seat, Topic};
 use tidings_transport::{Ear, Shape};
 
 use super::timers::Timer;
@@ -41,10 +40,11 @@ pub(super) struct Client {
     pub(super) place: usize,
     pub(super) progress: Progress,
     pub(super) shape: Shape,
+    /// In the middle of a message it has an ear of its own; else it borrows its group's.
     pub(super) ear: Option<Box<dyn Ear>>,
     pub(super) pulse: Pulse,
-    /// What becomes of what it says; `None` where it may say nothing.
-    pub(super) on_message: Option<OnMessage>,
+    /// Where its messages are published; `None` where it may send none.
+    pub(super) publishes_to: Option<Topic>,
 }
 
 /// Where a client stands.
@@ -88,13 +88,13 @@ impl Connection {
         let rest = std::mem::take(&mut self.rest);
         let mut sent = 0;
         while sent < rest.len() {
-            match (&self.socket).write(&rest[sent..]) {
+            match send(&self.socket, &rest[sent..], SendFlags::NOSIGNAL) {
                 Ok(count) => sent += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(Errno::AGAIN) => {
                     self.rest = rest.slice(sent..);
                     return Written::Some(sent);
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(Errno::INTR) => {}
                 Err(_) => return Written::Broken,
             }
         }
@@ -102,18 +102,17 @@ impl Connection {
     }
 
     /// Reads once: the bytes that came, 0 at the end of the stream, `None` where there are none now.
-    pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    pub(super) fn receive(&self, buffer: &mut [u8]) -> Result<Option<usize>, Errno> {
+        // Who is held may have sent its next request already: that is left in the socket until it is due.
+        let (flags, room) = match self.is_held() {
+            true => (RecvFlags::PEEK, 1),
+            false => (RecvFlags::empty(), buffer.len()),
+        };
         loop {
-            let received = if self.is_held() {
-                // It may have sent its next request already: that is left in the socket until it is due.
-                self.socket.peek(&mut buffer[..1])
-            } else {
-                (&self.socket).read(buffer)
-            };
-            match received {
-                Ok(count) => return Ok(Some(count)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            match recv(&self.socket, &mut buffer[..room], flags) {
+                Ok((count, _)) => return Ok(Some(count)),
+                Err(Errno::AGAIN) => return Ok(None),
+                Err(Errno::INTR) => {}
                 Err(error) => return Err(error),
             }
         }

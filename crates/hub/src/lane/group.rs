@@ -9,7 +9,7 @@ use http::Response;
 use prometheus_client::metrics::counter::Counter;
 use slab::Slab;
 use tidings_core::{Event, Filter, Id, Interest, Topic};
-use tidings_transport::Words;
+use tidings_transport::{Ear, Words};
 
 use crate::head;
 
@@ -31,6 +31,10 @@ pub(super) struct Group {
     key: Key,
     answer: Option<(AnswerHead, Bytes)>,
     pub(super) words: Arc<dyn Words>,
+    /// Whether its members can say something, and so can answer.
+    pub(super) can_speak: bool,
+    /// Heard with by whoever speaks, where it has not been left in the middle of something.
+    ear: Option<Box<dyn Ear>>,
     pub(super) interest: Interest,
     pub(super) members: Vec<usize>,
     /// What the present pass has for them.
@@ -73,7 +77,10 @@ impl Groups {
             let bytes = head::open_answer(&answer.head, answer.is_last);
             (answer, bytes)
         };
+        let ear = words.ear();
         let group = Group {
+            can_speak: ear.is_some(),
+            ear,
             answer: answer.map(opened),
             words: words.clone(),
             interest: key.interest.clone(),
@@ -162,6 +169,16 @@ impl Groups {
 }
 
 impl Group {
+    /// Lends an ear, for as long as it takes to hear one client.
+    pub(super) fn lend_ear(&mut self) -> Option<Box<dyn Ear>> {
+        self.ear.take().or_else(|| self.words.ear())
+    }
+
+    /// Takes back an ear that is at rest.
+    pub(super) fn take_back(&mut self, ear: Box<dyn Ear>) {
+        self.ear = Some(ear);
+    }
+
     /// These events on the wire, for one write to each member that stands there.
     pub(super) fn render(&self, events: &[Event], position: Id) -> Bytes {
         let body = self.words.render(events, position);

@@ -3,8 +3,7 @@
 use std::net::TcpStream;
 
 use bytes::{Bytes, BytesMut};
-use tidings_core::{Cursor, Event, Interest, Position, Pulse, Seat};
-use tidings_transport::mount::OnMessage;
+use tidings_core::{Cursor, Event, Interest, Position, Pulse, Seat, Topic};
 use tidings_transport::{Accepted, Shape};
 
 use super::State;
@@ -28,8 +27,8 @@ pub(crate) struct Visitor {
     pub(crate) seat: Seat,
     pub(crate) interest: Interest,
     pub(crate) position: Position,
-    /// What becomes of what it says; `None` where it may say nothing.
-    pub(crate) on_message: Option<OnMessage>,
+    /// Where its messages are published; `None` where it may send none.
+    pub(crate) publishes_to: Option<Topic>,
     /// Whether the connection ends with the answer, as the client asked or its HTTP/1.0 has it.
     pub(crate) is_last: bool,
 }
@@ -46,7 +45,7 @@ impl State {
     /// Serves a client on this connection. What it must be told first is written at once, behind what is
     /// to be written before it.
     pub(super) fn seat(&mut self, key: usize, visitor: Visitor, early: &[u8]) {
-        let Visitor { accepted, seat, interest, position, on_message, is_last } = visitor;
+        let Visitor { accepted, seat, interest, position, publishes_to, is_last } = visitor;
         let Accepted { head, words, shape } = accepted;
         let (cursor, gap) = Cursor::open(self.hub.log(), position, &interest);
         // Nobody in a lane stands ahead of it: what others are told next, this one is as well.
@@ -85,9 +84,9 @@ impl State {
             place: self.groups.enter(group, key),
             progress: if is_current { Progress::Current } else { Progress::Behind(cursor) },
             shape,
-            ear: words.ear(),
+            ear: None,
             pulse: Pulse::default(),
-            on_message,
+            publishes_to,
         };
         let patience = match shape {
             Shape::Answer { hold } => hold,

@@ -92,8 +92,8 @@ impl State {
         let policy = self.hub.heartbeat();
         let position = self.position();
         let Some(client) = &mut self.connections[key].client else { return };
-        // Who has no ear cannot answer: there a write that is not taken is the sign.
-        if client.ear.is_some() && client.pulse.beat(&policy) == Beat::GiveUp {
+        // Who cannot speak cannot answer: there a write that is not taken is the sign.
+        if self.groups.get(client.group).can_speak && client.pulse.beat(&policy) == Beat::GiveUp {
             return self.goodbye(key, Reason::Silent);
         }
         // Who is behind has other news.

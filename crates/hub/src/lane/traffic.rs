@@ -66,9 +66,14 @@ impl State {
         if connection.stage != Stage::Open {
             return;
         }
+        let group = self.groups.get(client.group);
+        let Some(mut ear) = client.ear.take().or_else(|| group.lend_ear()) else { return };
         let mut said = Vec::new();
-        if let Some(ear) = &mut client.ear {
-            ear.hear(bytes, &mut said);
+        ear.hear(bytes, &mut said);
+        if ear.is_at_rest() {
+            group.take_back(ear);
+        } else {
+            client.ear = Some(ear);
         }
         said.into_iter().for_each(|said| self.heard(key, said));
     }
@@ -81,8 +86,8 @@ impl State {
         }
         match said {
             Said::Message(message) => {
-                let handled = match &client.on_message {
-                    Some(handler) => handler.handle(&self.hub, &client.seat, message),
+                let handled = match &client.publishes_to {
+                    Some(topic) => message.publish(&self.hub, &client.seat, topic.clone()),
                     None => Err(Reason::NotAllowed),
                 };
                 if let Err(reason) = handled {

@@ -34,15 +34,7 @@ impl OnMessage {
 
     /// Published to this topic, as the client's own.
     pub fn published_to(topic: Topic) -> Self {
-        Self::new(move |hub, seat, Inbound { kind, payload }| {
-            let notification = Notification::checked(topic.clone(), kind, payload);
-            let notification = notification.map_err(|_| Reason::BadUtf8)?.from_seat(seat.id());
-            match hub.publish(notification) {
-                Ok(_) => Ok(()),
-                Err(PublishError::TooBig { .. }) => Err(Reason::TooBig),
-                Err(PublishError::Closed(reason)) => Err(reason),
-            }
-        })
+        Self::new(move |hub, seat, message| message.publish(hub, seat, topic.clone()))
     }
 
     /// Not allowed.
@@ -56,6 +48,22 @@ impl OnMessage {
     /// The reason for which the client is to go.
     pub fn handle(&self, hub: &Hub, seat: &Seat, message: Inbound) -> Result<(), Reason> {
         (self.0)(hub, seat, message)
+    }
+}
+
+impl Inbound {
+    /// Publishes the message to this topic, as the own of the client in this seat.
+    ///
+    /// # Errors
+    /// The reason for which the client is to go.
+    pub fn publish(self, hub: &Hub, seat: &Seat, topic: Topic) -> Result<(), Reason> {
+        let notification = Notification::checked(topic, self.kind, self.payload);
+        let notification = notification.map_err(|_| Reason::BadUtf8)?.from_seat(seat.id());
+        match hub.publish(notification) {
+            Ok(_) => Ok(()),
+            Err(PublishError::TooBig { .. }) => Err(Reason::TooBig),
+            Err(PublishError::Closed(reason)) => Err(reason),
+        }
     }
 }
 
