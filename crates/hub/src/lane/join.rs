@@ -92,8 +92,8 @@ impl State {
             Shape::Answer { hold } => hold,
             Shape::Upgrade | Shape::Stream => self.hub.heartbeat().interval,
         };
+        self.wait(key, patience);
         let connection = &mut self.connections[key];
-        self.timers.restart(&mut connection.timer, patience);
         connection.client = Some(client);
         connection.is_last = is_last;
         connection.rest = first.freeze();

@@ -74,7 +74,8 @@ impl State {
         let mut connection = self.connections.try_remove(key)?;
         self.reception.neighbours.left(self.reception.lane);
         self.epoll.forget(&mut connection.socket);
-        self.timers.stop(&connection.timer);
+        let moved = self.timers.stop(&connection.timer);
+        self.has_moved(moved, connection.timer.place);
         if let Some(client) = &connection.client {
             self.dismiss(client);
         }

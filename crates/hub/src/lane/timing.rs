@@ -33,7 +33,7 @@ impl State {
     pub(super) fn await_room(&mut self, key: usize) {
         let connection = &mut self.connections[key];
         connection.is_waiting = true;
-        self.timers.restart(&mut connection.timer, self.manners.write_deadline);
+        self.wait(key, self.manners.write_deadline);
     }
 
     /// Its socket has taken everything.
@@ -47,18 +47,33 @@ impl State {
             self.await_request(key);
             self.keep_busy(key);
         } else if !connection.is_held() {
-            self.timers.restart(&mut connection.timer, self.hub.heartbeat().interval);
+            self.wait(key, self.hub.heartbeat().interval);
         }
     }
 
     /// It may idle for so long before its next request.
     pub(super) fn await_request(&mut self, key: usize) {
-        self.timers.restart(&mut self.connections[key].timer, self.manners.head_deadline);
+        self.wait(key, self.manners.head_deadline);
     }
 
     /// It has been told goodbye.
     pub(super) fn linger(&mut self, key: usize) {
-        self.timers.restart(&mut self.connections[key].timer, LINGER);
+        self.wait(key, LINGER);
+    }
+
+    /// From now on its timer is for something that ends after this time.
+    pub(super) fn wait(&mut self, key: usize, patience: Duration) {
+        let timer = &mut self.connections[key].timer;
+        let place = timer.place;
+        let moved = self.timers.restart(key, timer, patience);
+        self.has_moved(moved, place);
+    }
+
+    /// The timer of this connection is at another place among those that fire together.
+    pub(super) fn has_moved(&mut self, moved: Option<usize>, place: usize) {
+        if let Some(connection) = moved.and_then(|key| self.connections.get_mut(key)) {
+            connection.timer.place = place;
+        }
     }
 
     /// Does what is due.
@@ -68,7 +83,10 @@ impl State {
                 self.accept();
                 continue;
             }
-            let connection = &mut self.connections[key];
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            if !self.timers.has_fired(&connection.timer) {
+                continue;
+            }
             if !self.timers.is_due(key, &mut connection.timer, self.hub.heartbeat().interval) {
                 continue;
             }
