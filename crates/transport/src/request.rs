@@ -81,14 +81,16 @@ pub fn query<'a>(request: &'a Parts, name: &str) -> Option<Cow<'a, str>> {
 /// Whether a header that is a list names this item, in any case and parameters aside (RFC 9110, sections
 /// 5.6.1 and 5.6.6).
 pub fn lists(request: &Parts, name: HeaderName, item: &str) -> bool {
-    let elements = |line: &HeaderValue| {
-        let mut elements = line.as_bytes().split(|&byte| byte == b',');
-        elements.any(|element| {
-            let end = element.iter().position(|&byte| byte == b';').unwrap_or(element.len());
-            element[..end].trim_ascii().eq_ignore_ascii_case(item.as_bytes())
-        })
+    let is_item = |text: &[u8]| text.eq_ignore_ascii_case(item.as_bytes());
+    let has_item = |line: &HeaderValue| {
+        // Most lists have one element.
+        is_item(line.as_bytes())
+            || line.as_bytes().split(|&byte| byte == b',').any(|element| {
+                let end = element.iter().position(|&byte| byte == b';').unwrap_or(element.len());
+                is_item(element[..end].trim_ascii())
+            })
     };
-    request.headers.get_all(name).iter().any(elements)
+    request.headers.get_all(name).iter().any(has_item)
 }
 
 /// Most texts are as they are meant, and those are not copied.
