@@ -51,8 +51,9 @@ const LIMIT_URING: Server = Server { flags: &["--io-uring"], ..LIMIT };
 const TIME: Duration = Duration::from_secs(5);
 /// Few publishes with one delivery each: longer, for as steady a figure.
 const TOPICS_TIME: Duration = Duration::from_secs(10);
-/// The hub's own default between two heartbeats.
-const HEARTBEAT: Duration = Duration::from_secs(25);
+/// The hub's default between two heartbeats, 25 s, and the hundredth of it by which one may be late: so long
+/// that each client has had exactly one.
+const HEARTBEAT: Duration = Duration::from_millis(25_500);
 
 const fn steady(transport: Transport, rate: u32, burst: u32) -> Load {
     Load { transport, clients: 1_000, work: Work::Steady { rate, burst, time: TIME } }
@@ -194,6 +195,14 @@ pub(crate) static ROWS: &[Row] = &[
         Figure::Delivery,
         [HUB.under(MANY), HUB.under(FEW)],
         Some(AtMost(1.25)),
+    ),
+    // What the machine's caches do to a bare loop.
+    Row::ratio(
+        "limit.many",
+        "limit with 15,000, by 500",
+        Figure::Delivery,
+        [LIMIT_BATCH.under(MANY), LIMIT_BATCH.under(FEW)],
+        None,
     ),
     Row::value(
         "resume",
