@@ -23,6 +23,8 @@ pub(crate) struct Epoll {
 pub(super) struct Ready {
     pub(super) key: usize,
     pub(super) is_readable: bool,
+    /// Whether the peer sends nothing more behind that.
+    pub(super) is_closed: bool,
     pub(super) is_writable: bool,
 }
 
@@ -69,6 +71,7 @@ impl Epoll {
         found.extend(self.events.iter().map(|event| Ready {
             key: event.token().0,
             is_readable: event.is_readable(),
+            is_closed: event.is_read_closed(),
             is_writable: event.is_writable(),
         }));
         if found.len() < EVENTS {

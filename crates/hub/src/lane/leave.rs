@@ -21,6 +21,11 @@ impl State {
             return self.close_our_side(key);
         }
         self.await_request(key);
+        self.ask_on(key);
+    }
+
+    /// Reads the requests that came before they were due.
+    pub(super) fn ask_on(&mut self, key: usize) {
         let connection = &mut self.connections[key];
         if std::mem::take(&mut connection.is_ahead) || connection.early.is_some() {
             self.keep_busy(key);

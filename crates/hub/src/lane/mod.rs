@@ -181,13 +181,13 @@ impl State {
             };
             looked?;
             let mut found = std::mem::take(&mut self.found);
-            for Ready { key, is_readable, is_writable } in found.drain(..) {
+            for Ready { key, is_readable, is_closed, is_writable } in found.drain(..) {
                 if key == LISTENER {
                     self.accept();
                     continue;
                 }
                 if is_readable {
-                    self.read(key);
+                    self.read(key, is_closed);
                 }
                 if is_writable {
                     self.write(key);
@@ -205,7 +205,7 @@ impl State {
             let Some(key) = self.busy.pop_front() else { return };
             if let Some(connection) = self.connections.get_mut(key) {
                 connection.is_busy = false;
-                self.read(key);
+                self.read(key, true);
                 self.write(key);
             }
         }

@@ -43,9 +43,7 @@ impl State {
             return;
         }
         if connection.stage == Stage::Asking {
-            // What came meanwhile was not read.
             self.await_request(key);
-            self.keep_busy(key);
         } else if !connection.is_held() {
             self.wait(key, self.hub.heartbeat().interval);
         }

@@ -14,35 +14,50 @@ const PORTIONS: usize = 8;
 /// gets no further pongs.
 const MAX_REPLIES: usize = 4096;
 
+/// What one read came to.
+enum Read {
+    /// As much as there was room for: there may be more.
+    Full,
+    /// Less than that.
+    Some,
+    /// Nothing, or nothing that may be read now.
+    Nothing,
+}
+
 impl State {
-    /// Hears what has come on a connection.
-    pub(super) fn read(&mut self, key: usize) {
+    /// Hears what has come on a connection. A socket that does not fill the buffer is empty, and epoll tells
+    /// when more has come; but of one that its peer has closed it tells no more, and that is read to its end.
+    pub(super) fn read(&mut self, key: usize, to_the_end: bool) {
         let mut buffer = std::mem::take(&mut self.read_buffer);
-        let has_more = (0..PORTIONS).all(|_| self.read_once(key, &mut buffer));
+        let has_more = (0..PORTIONS).all(|_| match self.read_once(key, &mut buffer) {
+            Read::Full => true,
+            Read::Some => to_the_end,
+            Read::Nothing => false,
+        });
         self.read_buffer = buffer;
         if has_more {
             self.keep_busy(key);
         }
     }
 
-    /// Whether there may be more to read.
-    fn read_once(&mut self, key: usize, buffer: &mut [u8]) -> bool {
-        let Some(connection) = self.connections.get_mut(key) else { return false };
+    fn read_once(&mut self, key: usize, buffer: &mut [u8]) -> Read {
+        let Some(connection) = self.connections.get_mut(key) else { return Read::Nothing };
         if connection.stage == Stage::Asking {
             // Who does not take its answers is not read for further requests.
             if !connection.rest.is_empty() {
-                return false;
+                connection.is_ahead = true;
+                return Read::Nothing;
             }
             if let Some(early) = connection.early.take() {
                 self.requests(key, &early);
-                return true;
+                return Read::Full;
             }
         }
         let count = match connection.receive(buffer) {
-            Ok(None) => return false,
+            Ok(None) => return Read::Nothing,
             Ok(Some(0)) | Err(_) => {
                 self.remove(key);
-                return false;
+                return Read::Nothing;
             }
             Ok(Some(count)) => count,
         };
@@ -50,12 +65,11 @@ impl State {
             self.requests(key, &buffer[..count]);
         } else if connection.is_held() {
             connection.is_ahead = true;
-            return false;
+            return Read::Nothing;
         } else {
             self.hear(key, &mut buffer[..count]);
         }
-        // A socket that did not fill the buffer is empty: epoll tells when more has come.
-        count == buffer.len()
+        if count == buffer.len() { Read::Full } else { Read::Some }
     }
 
     /// What a client has said.
@@ -130,7 +144,8 @@ impl State {
             match self.connections[key].stage {
                 Stage::Answered => return self.next_request(key),
                 Stage::Leaving => return self.close_our_side(key),
-                Stage::Left | Stage::Asking => return,
+                Stage::Asking => return self.ask_on(key),
+                Stage::Left => return,
                 Stage::Open => {
                     if !self.serve_from_log(key) {
                         return;

@@ -144,6 +144,24 @@ fn requests_without_end_are_answered_as_fast_as_their_answers_are_taken() {
     });
 }
 
+#[test]
+fn who_asks_and_leaves_in_one_breath_leaves_no_seat_taken() {
+    every(async |case| {
+        let hub = case.hub().await;
+        let head = hub.hub.log().head();
+        for _ in 0..50 {
+            let mut raw = Raw::connect(hub.address).await;
+            raw.send(case.request("t", &format!("&after={head}&wait=60"))).await;
+        }
+        // Long before a heartbeat, or anything else that would be written to it.
+        eventually("nobody is there", async || {
+            hub.metric("tidings_connections").await == 1 && hub.hub.pool().is_empty()
+        })
+        .await;
+        hub.stop().await;
+    });
+}
+
 fn polls(shape: Shape) -> bool {
     matches!(shape, Shape::Answer { .. })
 }

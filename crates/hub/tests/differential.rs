@@ -1,0 +1,118 @@
+//! The lane's door may only say yes to what hyper reads in the same way. So whatever is asked, in order or
+//! out of it, a hub with a door and a hub without one answer alike.
+
+mod support;
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use tidings_core::HubConfig;
+use tokio::task::JoinSet;
+
+use crate::support::{Mover, Raw, Running};
+
+/// How many disturbed requests are asked.
+const DISTURBED: usize = 600;
+
+/// Ends every conversation, where it is still understood.
+const LAST: &str = "GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n";
+
+/// Requests of every kind that ends by itself.
+const REQUESTS: &[&str] = &[
+    "POST /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 5\r\n\r\nhello",
+    "POST /topics/a.b?x=%41 HTTP/1.1\r\nhost: hub\r\ncontent-length:0\r\n\r\n",
+    "POST /topics/t HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+    "POST /topics/t HTTP/1.1\r\nHost: hub\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi",
+    "GET /topics/t?wait=0&after=earliest HTTP/1.1\r\nHost: hub\r\nAccept: */*\r\n\r\n",
+    "GET /topics/t,%3E?transport=long-polling HTTP/1.1\r\nHost: hub\r\nLast-Event-ID: a-1\r\n\r\n",
+    "GET http://hub/healthz HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\n\r\n",
+    "GET /topics/t?wait=0 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    "HEAD /healthz HTTP/1.1\r\nHost: hub\r\n\r\n",
+    "OPTIONS * HTTP/1.1\r\nHost: hub\r\n\r\n",
+    "PUT /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 1\r\n\r\nx",
+    "GET /healthz HTTP/1.1\r\nHost: hub\r\nX: folded\r\n line\r\n\r\n",
+    "GET /healthz HTTP/1.1\nHost: hub\n\n",
+    "\r\n\r\nGET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n",
+];
+
+/// Bytes that mean something to a parser.
+const DISTURBING: &[u8] = b"\r\n :,;%/?=&0123456789\0\x7f\xffxX\t";
+
+/// One byte of a conversation put in, taken out or exchanged.
+#[derive(Clone, Copy, Debug)]
+struct Disturbance {
+    place: prop::sample::Index,
+    byte: u8,
+    how: u8,
+}
+
+fn conversations() -> impl Strategy<Value = Vec<u8>> {
+    let disturbance = (any::<prop::sample::Index>(), prop::sample::select(DISTURBING), 0..3_u8)
+        .prop_map(|(place, byte, how)| Disturbance { place, byte, how });
+    let requests = prop::collection::vec(prop::sample::select(REQUESTS), 1..4);
+    (requests, prop::collection::vec(disturbance, 0..4)).prop_map(|(requests, disturbances)| {
+        let mut bytes = requests.concat().into_bytes();
+        for Disturbance { place, byte, how } in disturbances {
+            let place = place.index(bytes.len());
+            match how {
+                0 => bytes.insert(place, byte),
+                1 => bytes[place] = byte,
+                _ => drop(bytes.remove(place)),
+            }
+        }
+        bytes
+    })
+}
+
+async fn start(mover: Mover) -> Running {
+    let mut config = mover.config(HubConfig::default());
+    (config.head_deadline, config.body_deadline) =
+        (Duration::from_millis(500), Duration::from_millis(500));
+    Running::start(config).await
+}
+
+/// The status of each answer. (To a client of HTTP/1.0 hyper answers in its version and a lane in its own, as
+/// RFC 9110, section 2.5 allows.)
+async fn answered(address: std::net::SocketAddr, conversation: &[u8]) -> Vec<String> {
+    let mut raw = Raw::connect(address).await;
+    raw.try_send([conversation, LAST.as_bytes()].concat()).await;
+    let answers = raw.rest().await;
+    let answers = String::from_utf8_lossy(&answers);
+    let statuses = answers.match_indices("HTTP/1.");
+    statuses.map(|(at, _)| answers[at..].chars().skip(9).take(3).collect()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_with_a_door_answers_what_a_hub_without_one_answers() {
+    let (door, hyper) = (start(Mover::Lane).await, start(Mover::Stream).await);
+    let mut runner = TestRunner::deterministic();
+    let plain = REQUESTS.iter().map(|request| request.as_bytes().to_vec());
+    let disturbed =
+        (0..DISTURBED).map(|_| conversations().new_tree(&mut runner).unwrap().current());
+    let mut asking = JoinSet::new();
+    let mut answers = 0;
+    for conversation in plain.chain(disturbed) {
+        let (door, hyper) = (door.address, hyper.address);
+        asking.spawn(async move {
+            let said = (answered(door, &conversation).await, answered(hyper, &conversation).await);
+            (conversation, said)
+        });
+        // Enough at once to pass the time of those that wait for a deadline.
+        while asking.len() >= 50 {
+            answers += judged(asking.join_next().await.unwrap().unwrap());
+        }
+    }
+    while let Some(said) = asking.join_next().await {
+        answers += judged(said.unwrap());
+    }
+    assert!(answers > DISTURBED, "most are understood");
+    door.stop().await;
+    hyper.stop().await;
+}
+
+fn judged((conversation, (door, hyper)): (Vec<u8>, (Vec<String>, Vec<String>))) -> usize {
+    assert_eq!(door, hyper, "{:?}", String::from_utf8_lossy(&conversation));
+    door.len()
+}
