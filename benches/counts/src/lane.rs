@@ -71,6 +71,8 @@ impl Served {
         let mut config = Config::new(hub);
         config.workers = NonZeroUsize::MIN;
         config.drain = Duration::ZERO;
+        // The same path on every kernel.
+        config.io_uring = false;
         config.transports.retain(|transport| transport.name() != "sse");
         config.transports.insert(0, Arc::new(Marking::default()));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
