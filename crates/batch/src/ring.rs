@@ -44,7 +44,12 @@ impl Batch {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let results = Vec::with_capacity(SENDS);
-        Ok(Self { ring, results, _of_one_thread: PhantomData })
+        let mut batch = Self { ring, results, _of_one_thread: PhantomData };
+        // Some sandboxes allow a ring to be made, and not to be entered.
+        batch.push(&opcode::Nop::new().build());
+        batch.ring.submit_and_wait(1)?;
+        batch.ring.completion().for_each(drop);
+        Ok(batch)
     }
 
     /// Sends each of these bytes to its socket, and then says of each, in the order given, how many bytes the
@@ -90,7 +95,7 @@ impl Batch {
                 Err(error) if is_passing(&error) => {}
                 // The kernel may still read the bytes, and nobody can say until when: to return would give
                 // them back to their owner under its eyes. A ring that was made does not fail otherwise.
-                Err(_) => std::process::abort(),
+                Err(error) => give_up(&format!("cannot be entered: {error}")),
             }
             for answer in self.ring.completion() {
                 if let Some(result) = self.results.get_mut(answer.user_data() as usize) {
@@ -107,8 +112,16 @@ impl Batch {
         // SAFETY: what the entry points to must live until the kernel has answered it. `lend` borrows the
         // bytes and returns only once every entry that it pushed is answered, or not at all.
         let pushed = unsafe { self.ring.submission().push(entry) };
-        debug_assert!(pushed.is_ok(), "a call of {SENDS} entries fits a queue of {SENDS}");
+        if pushed.is_err() {
+            give_up("has no room, and each call leaves it empty");
+        }
     }
+}
+
+/// Ends the process, where to go on would let the kernel read bytes that are somebody else's by then.
+fn give_up(why: &str) -> ! {
+    eprintln!("tidings: the io_uring of this thread {why}");
+    std::process::abort();
 }
 
 /// Whether the same call may succeed at once: it was interrupted, or the kernel was short of something.

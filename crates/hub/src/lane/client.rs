@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use mio::net::TcpStream;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, recv, send};
 use tidings_core::{Cursor, Pulse, Seat, Topic};
 use tidings_transport::{Ear, Shape};
 
+use super::sender::FLAGS;
 use super::timers::Timer;
 use crate::connected::Connected;
 
@@ -20,7 +21,7 @@ pub(super) struct Connection {
     pub(super) rest: Bytes,
     /// What came before it was due: the next requests.
     pub(super) early: Option<Box<[u8]>>,
-    /// Whether more of them wait in the socket.
+    /// Whether more of them wait in the socket, where they were left until they are due.
     pub(super) is_ahead: bool,
     pub(super) timer: Timer,
     /// Whether the connection ends with the present answer.
@@ -88,7 +89,7 @@ impl Connection {
         let rest = std::mem::take(&mut self.rest);
         let mut sent = 0;
         while sent < rest.len() {
-            match send(&self.socket, &rest[sent..], SendFlags::NOSIGNAL) {
+            match send(&self.socket, &rest[sent..], FLAGS) {
                 Ok(count) => sent += count,
                 Err(Errno::AGAIN) => {
                     self.rest = rest.slice(sent..);
@@ -116,6 +117,11 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether the last bytes for its client are on their way.
+    pub(super) fn is_being_told(&self) -> bool {
+        matches!(self.stage, Stage::Answered | Stage::Leaving) && !self.rest.is_empty()
     }
 
     /// Whether its client waits for an answer, or for the rest of it.

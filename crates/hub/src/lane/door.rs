@@ -42,6 +42,9 @@ pub(super) const LISTENER: usize = usize::MAX;
 /// How many connections are accepted in one turn.
 const ACCEPTS: usize = 256;
 
+/// How many bytes of answers wait for one connection before it is asked what more it wants.
+const MAX_ANSWERS: usize = 64 << 10;
+
 /// How long to wait where the system has no more connections to give, before asking again.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
@@ -54,12 +57,16 @@ impl State {
     pub(super) fn accept(&mut self) {
         for _ in 0..ACCEPTS {
             let Some(listener) = &self.reception.listener else { return };
+            if self.is_out_of_descriptors {
+                return;
+            }
             match listener.accept() {
                 Ok((socket, _)) => self.welcome(socket),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => {
                     tracing::warn!(%error, "no connection could be accepted");
                     self.timers.start(LISTENER, OUT_OF_DESCRIPTORS);
+                    self.is_out_of_descriptors = true;
                     return;
                 }
             }
@@ -87,10 +94,19 @@ impl State {
         }
     }
 
+    /// Whether the hub is closed, and nobody is asked what more it wants.
+    pub(super) fn is_closing(&self) -> bool {
+        self.reception.listener.is_none()
+    }
+
     /// Takes in what other lanes have handed to this one.
     pub(super) fn take_handed(&mut self, context: &Context<'_>) {
         for (socket, connected) in self.reception.neighbours.take(self.reception.lane, context) {
-            self.admit(socket, connected);
+            if self.is_closing() {
+                self.reception.neighbours.left(self.reception.lane);
+            } else {
+                self.admit(socket, connected);
+            }
         }
     }
 
@@ -132,12 +148,17 @@ impl State {
                 Answer::Stays(visitor) => return self.stay(key, *visitor, answers, bytes),
                 Answer::Whole(answer) => {
                     // What is answered now is the last thing that is said by a hub that is closed.
-                    if is_last(&request) || head::is_last(&answer) || self.drain.is_some() {
+                    if is_last(&request) || head::is_last(&answer) || self.is_closing() {
                         head::whole(&mut answers, &answer, true);
                         self.connections[key].stage = Stage::Leaving;
                         return self.append(key, answers.freeze());
                     }
                     head::whole(&mut answers, &answer, false);
+                    if answers.len() > MAX_ANSWERS && !bytes.is_empty() {
+                        self.connections[key].early = Some(bytes.into());
+                        self.keep_busy(key);
+                        break;
+                    }
                 }
             }
         }

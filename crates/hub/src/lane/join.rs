@@ -105,6 +105,11 @@ impl State {
             self.hear(key, &mut early.to_vec());
         }
         self.write(key);
+        if patience.is_zero()
+            && self.connections.get(key).is_some_and(|one| one.stage == Stage::Open)
+        {
+            self.end_hold(key);
+        }
         // It may be gone already: a broken socket, or a poll that was answered.
         if let Some(drain) = &self.drain
             && self.connections.contains(key)

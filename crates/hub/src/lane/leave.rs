@@ -17,7 +17,7 @@ impl State {
         if let Some(client) = client {
             self.dismiss(&client);
         }
-        if self.connections[key].is_last {
+        if self.connections[key].is_last || self.is_closing() {
             return self.close_our_side(key);
         }
         self.await_request(key);

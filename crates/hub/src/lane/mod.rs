@@ -80,6 +80,8 @@ struct State {
     everything: Interest,
     bell: Listener,
     epoll: Epoll,
+    /// Whether the system has no more connections to give at the moment.
+    is_out_of_descriptors: bool,
     /// Whether more connections may wait outside than one turn takes in.
     has_callers: bool,
     /// What the last look at epoll found.
@@ -122,6 +124,7 @@ impl Lane {
             outgoing: Outgoing::default(),
             everything,
             epoll,
+            is_out_of_descriptors: false,
             has_callers: false,
             found: Vec::new(),
             timers: Timers::new(hub.heartbeat().interval),
@@ -137,6 +140,7 @@ impl Lane {
     /// Takes a client in that hyper has read. What it must be told first is written at once.
     pub(crate) fn join(&self, newcomer: Newcomer) {
         let mut state = self.0.borrow_mut();
+        state.timers.look_at_the_clock();
         state.join(newcomer);
         state.wake();
     }
@@ -158,7 +162,6 @@ impl State {
         // Before the pass, so that what many have published goes out together.
         self.sockets(context)?;
         self.pass();
-        self.expired(context);
         self.catch_up();
         if std::mem::take(&mut self.has_callers) {
             self.accept();
@@ -166,6 +169,11 @@ impl State {
         self.groups.sweep();
         if self.drained(context) {
             return Poll::Ready(Ok(()));
+        }
+        // Last, so that no timer is set behind it that it does not know of.
+        self.expired(context);
+        if self.drain.is_some() && self.connections.is_empty() {
+            context.waker().wake_by_ref();
         }
         if !self.busy.is_empty() || self.has_callers {
             context.waker().wake_by_ref();

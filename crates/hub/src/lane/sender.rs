@@ -6,6 +6,13 @@ use std::os::fd::BorrowedFd;
 use rustix::net::{SendFlags, send};
 use tidings_batch::Batch;
 
+/// Never waits, and raises no signal where the peer is gone: that is told by the outcome.
+#[cfg(not(target_vendor = "apple"))]
+pub(super) const FLAGS: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
+/// Never waits. The standard library has the signal ignored in every Rust program.
+#[cfg(target_vendor = "apple")]
+pub(super) const FLAGS: SendFlags = SendFlags::DONTWAIT;
+
 /// Both ways say of each send, in order, what it came to, and neither ever waits.
 #[derive(Debug)]
 pub(crate) enum Sender {
@@ -39,8 +46,7 @@ impl Sender {
         match self {
             Self::OneByOne => {
                 for (index, (socket, bytes)) in sends.into_iter().enumerate() {
-                    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-                    done(index, send(socket, bytes, flags).map_err(io::Error::from));
+                    done(index, send(socket, bytes, FLAGS).map_err(io::Error::from));
                 }
             }
             Self::Batched(batch) => batch.send(sends, done),

@@ -1,10 +1,11 @@
-//! Heartbeats, the end of a hold, write deadlines, and the drain. One timer a client serves for all:
+//! Heartbeats, the end of a hold, write deadlines, and the drain. One timer a connection serves for all:
 //! which of them it is follows from the client's state when it fires.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tidings_core::{Beat, Event, Reason};
+use tidings_transport::Shape;
 use tokio::time::{Interval, interval};
 
 use super::State;
@@ -42,11 +43,14 @@ impl State {
         if !std::mem::take(&mut connection.is_waiting) {
             return;
         }
-        if connection.stage == Stage::Asking {
-            self.await_request(key);
-        } else if !connection.is_held() {
-            self.wait(key, self.hub.heartbeat().interval);
-        }
+        let patience = match &connection.client {
+            None => self.manners.head_deadline,
+            Some(client) => match client.shape {
+                Shape::Answer { hold } => hold,
+                Shape::Upgrade | Shape::Stream => self.hub.heartbeat().interval,
+            },
+        };
+        self.wait(key, patience);
     }
 
     /// It may idle for so long before its next request.
@@ -78,6 +82,7 @@ impl State {
     pub(super) fn expired(&mut self, context: &mut Context<'_>) {
         while let Poll::Ready(key) = self.timers.poll_fired(context) {
             if key == LISTENER {
+                self.is_out_of_descriptors = false;
                 self.accept();
                 continue;
             }
@@ -94,14 +99,22 @@ impl State {
                     self.remove(key);
                 }
                 Stage::Left | Stage::Asking => self.remove(key),
-                Stage::Open if connection.is_held() => {
-                    connection.stage = Stage::Answered;
-                    self.tell(key, &[]);
-                }
+                Stage::Open if connection.is_held() => self.end_hold(key),
                 Stage::Open => self.beat(key),
                 Stage::Answered | Stage::Leaving => self.write(key),
             }
         }
+    }
+
+    /// Its poll is not held any longer: where it has nothing coming, it is told so.
+    pub(super) fn end_hold(&mut self, key: usize) {
+        let connection = &mut self.connections[key];
+        if !matches!(&connection.client, Some(client) if client.progress == Progress::Current) {
+            // What lies behind its cursor has not all been looked at: an answer now would pass over it.
+            return self.wait(key, Duration::ZERO);
+        }
+        connection.stage = Stage::Answered;
+        self.tell(key, &[]);
     }
 
     fn beat(&mut self, key: usize) {
@@ -118,8 +131,8 @@ impl State {
         }
     }
 
-    /// Renders these events for one client alone.
-    pub(super) fn tell(&mut self, key: usize, events: &[Event]) {
+    /// Renders these events for one client alone, which stands where the lane stands.
+    fn tell(&mut self, key: usize, events: &[Event]) {
         let position = self.position();
         let Some(client) = &self.connections[key].client else { return };
         let bytes = self.groups.get(client.group).render(events, position);

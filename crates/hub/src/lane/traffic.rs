@@ -55,6 +55,11 @@ impl State {
         }
         let count = match connection.receive(buffer) {
             Ok(None) => return Read::Nothing,
+            // It sends nothing more, and what it is being told it may still hear.
+            Ok(Some(0)) if connection.is_being_told() => {
+                connection.is_last = true;
+                return Read::Nothing;
+            }
             Ok(Some(0)) | Err(_) => {
                 self.remove(key);
                 return Read::Nothing;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use tidings_core::{Kind, Position};
 
-use crate::support::{all_listed, every};
+use tidings_transport::Shape;
+
+use crate::support::{Raw, all_listed, every, every_shaped};
 
 #[test]
 fn what_several_publish_arrives_in_order_without_gap_or_duplicate() {
@@ -148,4 +150,24 @@ fn an_entry_reaches_only_those_who_asked_for_it() {
         drop(followers);
         hub.stop().await;
     });
+}
+
+#[test]
+fn who_asks_for_little_of_a_long_log_is_not_told_that_there_is_nothing() {
+    every_shaped(
+        |shape| matches!(shape, Shape::Answer { .. }),
+        async |case| {
+            let hub = case.hub().await;
+            for number in 0..50_000 {
+                hub.publish("others", number.to_string());
+            }
+            hub.publish("t", "mine");
+            let mut raw = Raw::connect(hub.address).await;
+            // More than one turn looks at, and no time to wait for it.
+            raw.send(case.request("t", "&after=earliest&wait=0")).await;
+            assert_eq!(raw.answer().await.json()["notifications"][0]["data"], "mine");
+            drop(raw);
+            hub.stop().await;
+        },
+    );
 }

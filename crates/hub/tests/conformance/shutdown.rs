@@ -90,6 +90,26 @@ fn a_hub_without_clients_ends_at_once() {
 }
 
 #[test]
+fn a_held_poll_on_a_kept_connection_is_told_and_nobody_to_wait_for() {
+    every(async |case| {
+        if !case.polls() {
+            return;
+        }
+        let hub = case.hub().await;
+        let head = hub.hub.log().head();
+        let mut raw = Raw::connect(hub.address).await;
+        raw.send(case.request("t", &format!("&after={head}&wait=60"))).await;
+        eventually("it is held", async || hub.hub.pool().len() == 1).await;
+        let begun = Instant::now();
+        let stopping = hub.stop();
+        let (answer, ()) = tokio::join!(raw.answer(), stopping);
+        assert_eq!(answer.json()["goodbye"]["reason"], "going_away");
+        // The time it has to close its side, which it does not.
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    });
+}
+
+#[test]
 fn all_transports_at_once_are_told() {
     every_mover(async |mover| {
         let mut hub = mover.hub().await;
