@@ -88,10 +88,7 @@ impl State {
             pulse: Pulse::default(),
             publishes_to,
         };
-        let patience = match shape {
-            Shape::Answer { hold } => hold,
-            Shape::Upgrade | Shape::Stream => self.hub.heartbeat().interval,
-        };
+        let patience = self.patience_with(shape);
         self.wait(key, patience);
         let connection = &mut self.connections[key];
         connection.client = Some(client);

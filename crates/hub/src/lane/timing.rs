@@ -43,14 +43,19 @@ impl State {
         if !std::mem::take(&mut connection.is_waiting) {
             return;
         }
-        let patience = match &connection.client {
+        let patience = match &self.connections[key].client {
             None => self.manners.head_deadline,
-            Some(client) => match client.shape {
-                Shape::Answer { hold } => hold,
-                Shape::Upgrade | Shape::Stream => self.hub.heartbeat().interval,
-            },
+            Some(client) => self.patience_with(client.shape),
         };
         self.wait(key, patience);
+    }
+
+    /// How long such a client has nothing said to it before it is told that.
+    pub(super) fn patience_with(&self, shape: Shape) -> Duration {
+        match shape {
+            Shape::Answer { hold } => hold,
+            Shape::Upgrade | Shape::Stream => self.hub.heartbeat().interval,
+        }
     }
 
     /// It may idle for so long before its next request.
