@@ -27,6 +27,7 @@
 //! ```
 
 mod bell;
+mod broker;
 mod cursor;
 mod entry;
 mod event;
@@ -41,6 +42,9 @@ mod subscription;
 mod topic;
 
 pub use bell::{Bell, Listener};
+pub use broker::{
+    Broker, BrokerError, IdempotencyKey, ParseKeyError, Replay, Start, Stored, Tail,
+};
 pub use cursor::{Budget, Cursor, Interest, SlowPolicy};
 pub use entry::{Entry, Format};
 pub use event::{Event, Gap, GapReason, Reason};
