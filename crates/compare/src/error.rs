@@ -33,7 +33,7 @@ pub enum RunError {
     #[error("{transport}: client {client} of {clients} could not connect")]
     Connect {
         /// The transport.
-        transport: &'static str,
+        transport: String,
         /// Which client, from 1.
         client: usize,
         /// Of how many.
@@ -45,7 +45,7 @@ pub enum RunError {
     #[error("{transport}: {clients} clients were not connected within {seconds} s")]
     ConnectTimeout {
         /// The transport.
-        transport: &'static str,
+        transport: String,
         /// How many should have been.
         clients: usize,
         /// How long they had.
@@ -55,7 +55,7 @@ pub enum RunError {
     #[error("{transport}: a notification could not be published")]
     Publish {
         /// The transport that was being measured.
-        transport: &'static str,
+        transport: String,
         /// Why.
         source: ClientError,
     },
@@ -63,8 +63,14 @@ pub enum RunError {
     #[error("{transport}: a first notification did not arrive: {problem}")]
     Rehearsal {
         /// The transport.
-        transport: &'static str,
+        transport: String,
         /// What happened in its place.
+        problem: String,
+    },
+    /// Not one contender's server could be started.
+    #[error("nothing could be measured: {problem}")]
+    Nothing {
+        /// What was missing, in the words of whoever could not start it.
         problem: String,
     },
     /// The hub's address takes no topic.

@@ -1,13 +1,11 @@
 //! `tidings compare`: the transports side by side.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
 use tidings::core::Heartbeat;
 use tidings::hub::{Origins, transports};
-use tidings::transport::client::Client;
-use tidings_compare::{HubUnderTest, Plan, Progress, run};
+use tidings_compare::{Contender, HubUnderTest, Plan, Progress, run};
 
 use crate::args::CompareArgs;
 use crate::limit;
@@ -23,13 +21,13 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
         eprintln!("tidings: {error}");
         return Ok(ExitCode::from(2));
     }
-    let clients: Vec<Arc<dyn Client>> = transports(Heartbeat::default(), Origins::default())
+    let contenders: Vec<Contender> = transports(Heartbeat::default(), Origins::default())
         .into_iter()
-        .map(|listed| listed.client)
+        .map(|listed| Contender::hub(listed.client))
         .collect();
     let progress = Progress::terminal();
     let report = tokio::select! {
-        report = run(&plan, &clients, &progress) => report?,
+        report = run(&plan, &contenders, &progress) => report?,
         () = shutdown() => anyhow::bail!("interrupted; nothing was measured to the end"),
     };
     println!("{}", report.table());
