@@ -103,7 +103,7 @@ impl Child {
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.kill_on_drop(true);
-        let spawned = start_on(async move { command.spawn() }, cores.clone(), place).await;
+        let spawned = start_on(async move || command.spawn(), cores.clone(), place).await;
         let mut child = spawned.and_then(|spawned| spawned).map_err(broken)?;
 
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
@@ -227,9 +227,9 @@ impl Child {
 }
 
 /// Starts a child on its cores: it inherits those of the thread that starts it, so that not one of its own
-/// threads is ever elsewhere. So `starting` is polled on a thread of its own.
+/// threads is ever elsewhere. So `start` runs on a thread of its own.
 pub(crate) async fn start_on<T: Send + 'static>(
-    starting: impl Future<Output = T> + Send + 'static,
+    start: impl AsyncFnOnce() -> T + Send + 'static,
     cores: Cores,
     place: Place,
 ) -> std::io::Result<T> {
@@ -237,7 +237,7 @@ pub(crate) async fn start_on<T: Send + 'static>(
     let (done, started) = tokio::sync::oneshot::channel();
     std::thread::Builder::new().name("child-start".into()).spawn(move || {
         cores.enter(place);
-        let _ = done.send(runtime.block_on(starting));
+        let _ = done.send(runtime.block_on(start()));
     })?;
     started.await.map_err(std::io::Error::other)
 }
@@ -285,7 +285,7 @@ mod tests {
     async fn what_is_started_is_on_its_core_from_the_beginning() {
         let cores = Cores::part(true);
         let Some(core) = cores.hub else { return };
-        let allowed = async { std::fs::read_to_string("/proc/thread-self/status").unwrap() };
+        let allowed = async || std::fs::read_to_string("/proc/thread-self/status").unwrap();
         let status = start_on(allowed, cores, Place::Hub).await.unwrap();
         assert!(status.contains(&format!("Cpus_allowed_list:\t{core}\n")), "{status}");
     }

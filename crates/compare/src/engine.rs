@@ -2,8 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, LocalBoxFuture};
 use url::Url;
 
 use crate::child::start_on;
@@ -13,10 +14,10 @@ use crate::pin::{Cores, Place};
 pub trait Engine: fmt::Debug + Send + Sync + 'static {
     /// Starts one that holds nothing yet, on a free port. Resolves once it can be connected to.
     ///
-    /// The process has to be started by whoever polls this future, not by a thread or a task of its own: it
-    /// inherits that thread's core. The error's words are shown in place of figures, so they say how to
+    /// The future stays on the thread that it was made on, and has to start the process there, not in a task
+    /// or on a thread of its own: the process inherits that thread's core. The error's words are shown in place of figures, so they say how to
     /// get the server where there is none.
-    fn start(&self) -> BoxFuture<'static, Result<Box<dyn Running>, EngineError>>;
+    fn start(&self) -> LocalBoxFuture<'static, Result<Box<dyn Running>, EngineError>>;
 }
 
 /// An [`Engine`] that runs. Dropping it ends it.
@@ -35,8 +36,12 @@ pub trait Running: fmt::Debug + Send {
 pub type EngineError = Box<dyn Error + Send + Sync>;
 
 /// Starts it on the core that belongs to servers.
-pub(crate) async fn start(engine: &dyn Engine, cores: &Cores) -> Result<Box<dyn Running>, String> {
-    let started = start_on(engine.start(), cores.clone(), Place::Hub).await;
+pub(crate) async fn start(
+    engine: Arc<dyn Engine>,
+    cores: &Cores,
+) -> Result<Box<dyn Running>, String> {
+    let start = async move || engine.start().await;
+    let started = start_on(start, cores.clone(), Place::Hub).await;
     match started {
         Ok(running) => running.map_err(|error| in_full(&*error)),
         Err(error) => Err(error.to_string()),

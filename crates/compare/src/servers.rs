@@ -1,5 +1,7 @@
 //! What serves one cell: the hub, an engine that is read directly, or hubs over an engine.
 
+use std::sync::Arc;
+
 use url::Url;
 
 use crate::RunError;
@@ -41,13 +43,13 @@ impl Servers {
             Server::Hub => Self::hubs(1, None, hub, cores).await,
             Server::Nodes { nodes, engine } => {
                 let engine = match engine {
-                    Some(engine) => Some(started(&**engine, cores).await?),
+                    Some(engine) => Some(started(engine, cores).await?),
                     None => None,
                 };
                 Self::hubs(*nodes, engine, hub, cores).await
             }
             Server::Engine(engine) => {
-                let engine = started(&**engine, cores).await?;
+                let engine = started(engine, cores).await?;
                 Ok(Self {
                     hubs: Vec::new(),
                     urls: vec![engine.url()],
@@ -123,6 +125,6 @@ impl Servers {
     }
 }
 
-async fn started(engine: &dyn Engine, cores: &Cores) -> Result<Box<dyn Running>, StartError> {
-    engine::start(engine, cores).await.map_err(StartError::Missing)
+async fn started(engine: &Arc<dyn Engine>, cores: &Cores) -> Result<Box<dyn Running>, StartError> {
+    engine::start(engine.clone(), cores).await.map_err(StartError::Missing)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, LocalBoxFuture};
 use tidings_compare::{
     Contender, Engine, EngineError, HubUnderTest, Missing, Plan, PlanError, Progress, Report,
     RunError, Running, Server, Warning, backplane, run,
@@ -93,7 +93,7 @@ struct TinyEngine {
 }
 
 impl Engine for TinyEngine {
-    fn start(&self) -> BoxFuture<'static, Result<Box<dyn Running>, EngineError>> {
+    fn start(&self) -> LocalBoxFuture<'static, Result<Box<dyn Running>, EngineError>> {
         let tiny = self.clone();
         Box::pin(async move {
             match tiny.url {
