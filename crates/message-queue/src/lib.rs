@@ -1,0 +1,3 @@
+//! A message queue below many hubs: NATS JetStream and Redis Streams.
+
+pub mod local;
