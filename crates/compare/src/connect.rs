@@ -57,7 +57,7 @@ impl Crowd<'_> {
     /// Connects everybody, and hands over each connection as soon as it stands.
     pub(crate) async fn connect(&self, mut joined: impl FnMut(Arrivals)) -> Result<(), RunError> {
         let clients = self.clients;
-        let transport = || self.contender.title.clone();
+        let transport = self.contender.title;
         let all = async {
             // A task each: on one for all of them, the sixty-fourth handshake would wait for its turn in
             // the budget that the runtime gives to a task.
@@ -74,7 +74,7 @@ impl Crowd<'_> {
                     Err(panic) => std::panic::resume_unwind(panic.into_panic()),
                 };
                 joined(arrivals.map_err(|source| RunError::Connect {
-                    transport: transport(),
+                    transport,
                     client,
                     clients,
                     source,
@@ -82,7 +82,7 @@ impl Crowd<'_> {
             }
         };
         let seconds = CROWD_PATIENCE.as_secs();
-        let late = RunError::ConnectTimeout { transport: transport(), clients, seconds };
+        let late = RunError::ConnectTimeout { transport, clients, seconds };
         tokio::time::timeout(CROWD_PATIENCE, all).await.unwrap_or(Err(late))
     }
 
@@ -118,7 +118,7 @@ pub(crate) async fn rehearse(
     urls: &[Url],
     workload: &mut Workload,
 ) -> Result<(), RunError> {
-    let transport = || contender.title.clone();
+    let transport = contender.title;
     let mut joined = Vec::with_capacity(AT_ONCE);
     let meter = Arc::new(Meter::default());
     let crowd = Crowd { contender, urls, meter: &meter, clients: AT_ONCE };
@@ -131,7 +131,7 @@ pub(crate) async fn rehearse(
     };
     let publishing = async {
         let sent = workload.rehearse(REHEARSAL).await;
-        sent.map_err(|source| RunError::Publish { transport: transport(), source })
+        sent.map_err(|source| RunError::Publish { transport, source })
     };
     let received = async {
         let problem = match tokio::time::timeout(FIRST_PATIENCE, receiving).await {
@@ -139,7 +139,7 @@ pub(crate) async fn rehearse(
             Ok(Err(problem)) => problem,
             Err(_) => format!("nothing within {} s", FIRST_PATIENCE.as_secs()),
         };
-        Err(RunError::Rehearsal { transport: transport(), problem })
+        Err(RunError::Rehearsal { transport, problem })
     };
     futures::try_join!(publishing, received).map(|_| ())
 }

@@ -11,11 +11,11 @@ use crate::plan::{Plan, PlanError};
 #[derive(Clone, Debug)]
 pub struct Contender {
     /// The name by which it is chosen, without blanks.
-    pub name: String,
+    pub name: &'static str,
     /// A name that it shares with others; who chooses that has all of them.
-    pub family: Option<String>,
+    pub family: Option<&'static str>,
     /// What the report calls it.
-    pub title: String,
+    pub title: &'static str,
     /// What serves it.
     pub server: Server,
     /// How it is read.
@@ -47,9 +47,9 @@ impl Contender {
     pub fn hub(client: Arc<dyn Client>) -> Self {
         let name = client.transport();
         Self {
-            name: name.to_owned(),
+            name,
             family: None,
-            title: name.to_owned(),
+            title: name,
             server: Server::Hub,
             client,
             publisher: Publisher::boxed,
@@ -58,7 +58,7 @@ impl Contender {
     }
 
     fn is_called(&self, name: &str) -> bool {
-        self.name == name || self.family.as_deref() == Some(name)
+        self.name == name || self.family == Some(name)
     }
 }
 
@@ -93,5 +93,5 @@ pub(crate) fn chosen<'a>(
 }
 
 fn known(contenders: &[Contender]) -> String {
-    contenders.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ")
+    contenders.iter().map(|one| one.name).collect::<Vec<_>>().join(", ")
 }

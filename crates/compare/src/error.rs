@@ -33,7 +33,7 @@ pub enum RunError {
     #[error("{transport}: client {client} of {clients} could not connect")]
     Connect {
         /// The transport.
-        transport: String,
+        transport: &'static str,
         /// Which client, from 1.
         client: usize,
         /// Of how many.
@@ -45,7 +45,7 @@ pub enum RunError {
     #[error("{transport}: {clients} clients were not connected within {seconds} s")]
     ConnectTimeout {
         /// The transport.
-        transport: String,
+        transport: &'static str,
         /// How many should have been.
         clients: usize,
         /// How long they had.
@@ -55,7 +55,7 @@ pub enum RunError {
     #[error("{transport}: a notification could not be published")]
     Publish {
         /// The transport that was being measured.
-        transport: String,
+        transport: &'static str,
         /// Why.
         source: ClientError,
     },
@@ -63,7 +63,7 @@ pub enum RunError {
     #[error("{transport}: a first notification did not arrive: {problem}")]
     Rehearsal {
         /// The transport.
-        transport: String,
+        transport: &'static str,
         /// What happened in its place.
         problem: String,
     },

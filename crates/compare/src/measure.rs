@@ -61,7 +61,7 @@ impl Bench<'_> {
         contender: &Contender,
         round: usize,
     ) -> Result<Result<Cell, String>, RunError> {
-        self.progress.say(&contender.title, round, self.plan.rounds, "connecting");
+        self.progress.say(contender.title, round, self.plan.rounds, "connecting");
         match Servers::start(&contender.server, &self.plan.hub, self.cores).await {
             Ok(servers) => self.measure_at(servers, contender, round).await.map(Ok),
             Err(StartError::Missing(problem)) => Ok(Err(problem)),
@@ -78,7 +78,7 @@ impl Bench<'_> {
         let plan = self.plan;
         let run = getrandom::u32().unwrap_or_else(|_| clock::now_ns() as u32);
         let urls = connect::topics(servers.urls(), run)?;
-        let publishing = |source| RunError::Publish { transport: contender.title.clone(), source };
+        let publishing = |source| RunError::Publish { transport: contender.title, source };
         let workload =
             Workload::connect(contender.publisher, &urls[0], plan.publishers, plan.payload);
         let mut workload = workload.await.map_err(publishing)?;
@@ -93,7 +93,7 @@ impl Bench<'_> {
         stage.warm_up().await.map_err(publishing)?;
         let mut figures = Vec::with_capacity(Regime::ALL.len());
         for regime in Regime::ALL {
-            self.progress.say(&contender.title, round, plan.rounds, regime.name());
+            self.progress.say(contender.title, round, plan.rounds, regime.name());
             figures.push(stage.regime(regime).await.map_err(publishing)?);
             self.progress.step();
         }
@@ -105,7 +105,7 @@ impl Bench<'_> {
         let [steady, burst, saturation] =
             <[Measured; 3]>::try_from(figures).expect("one for each regime");
         Ok(Cell {
-            transport: contender.title.clone(),
+            transport: contender.title.to_owned(),
             round,
             connect,
             idle,
@@ -212,7 +212,7 @@ impl Stage<'_> {
         let expected = published.count * self.board.clients() as u64;
         let tally = self.board.tally(regime);
         if !tally.wait_for(expected, self.bench.plan.patience).await {
-            let name = &self.contender.title;
+            let name = self.contender.title;
             let missing = expected.saturating_sub(tally.deliveries());
             self.bench.progress.note(&format!("{name}: {missing} of {expected} never arrived"));
         }

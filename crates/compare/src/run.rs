@@ -79,7 +79,7 @@ async fn measured(
                 Ok(cell) => cells.push(cell),
                 Err(problem) => {
                     progress.skip();
-                    missing.push(Missing { transport: contender.title.clone(), problem });
+                    missing.push(Missing { transport: contender.title.to_owned(), problem });
                 }
             }
         }
@@ -95,8 +95,8 @@ async fn measured(
     warnings.extend(Warning::of(&cells, &summary));
     let remarks = contenders.iter().filter_map(|one| {
         let text = one.remark.clone()?;
-        let was_measured = summary.transports.contains(&one.title);
-        was_measured.then(|| Remark { transport: one.title.clone(), text })
+        let was_measured = summary.transports.iter().any(|name| name == one.title);
+        was_measured.then(|| Remark { transport: one.title.to_owned(), text })
     });
     let remarks = remarks.collect();
     let plan = plan.record();

@@ -69,11 +69,11 @@ impl TinyHub {
     }
 
     /// Itself, as an engine that is read directly.
-    fn contender(&self, name: &str, server: Server) -> Contender {
+    fn contender(&self, name: &'static str, title: &'static str, server: Server) -> Contender {
         Contender {
-            name: name.to_owned(),
-            family: Some("engines".to_owned()),
-            title: format!("engines ({name})"),
+            name,
+            family: Some("engines"),
+            title,
             server,
             client: self.client("direct", Habit::Honest),
             publisher: Publisher::boxed,
@@ -241,8 +241,8 @@ async fn an_engine_is_a_row_like_any_other_and_one_that_is_not_there_says_how_to
     let hub = TinyHub::start().await;
     let contenders = [
         Contender::hub(hub.client("honest", Habit::Honest)),
-        hub.contender("there", Server::Engine(hub.engine())),
-        hub.contender("away", Server::Engine(Arc::new(TinyEngine { url: None }))),
+        hub.contender("there", "engines (there)", Server::Engine(hub.engine())),
+        hub.contender("away", "engines (away)", Server::Engine(Arc::new(TinyEngine { url: None }))),
     ];
     let report = run(&hub.plan(), &contenders, &Progress::hidden()).await.unwrap();
 
@@ -261,8 +261,8 @@ async fn a_family_is_chosen_by_its_name_and_nothing_twice() {
     let hub = TinyHub::start().await;
     let contenders = [
         Contender::hub(hub.client("honest", Habit::Honest)),
-        hub.contender("one", Server::Engine(hub.engine())),
-        hub.contender("two", Server::Engine(hub.engine())),
+        hub.contender("one", "engines (one)", Server::Engine(hub.engine())),
+        hub.contender("two", "engines (two)", Server::Engine(hub.engine())),
     ];
     let transports = vec!["two".into(), "engines".into()];
     let plan = Plan { rounds: 1, transports, ..hub.plan() };
@@ -273,7 +273,11 @@ async fn a_family_is_chosen_by_its_name_and_nothing_twice() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_nothing_is_there_there_is_no_report() {
     let hub = TinyHub::start().await;
-    let away = [hub.contender("away", Server::Engine(Arc::new(TinyEngine { url: None })))];
+    let away = [hub.contender(
+        "away",
+        "engines (away)",
+        Server::Engine(Arc::new(TinyEngine { url: None })),
+    )];
     let error = run(&hub.plan(), &away, &Progress::hidden()).await.unwrap_err();
     assert!(error.to_string().ends_with("PATH: write one"), "{error}");
 }
@@ -290,8 +294,8 @@ async fn nodes_are_started_over_their_engine_and_both_sides_are_told() {
     let plan = Plan { hub: HubUnderTest::Child { program: "sh".into(), args }, ..hub.plan() };
     let nodes = |nodes, engine| Server::Nodes { nodes, engine };
     let contenders = [
-        hub.contender("alone", nodes(1, None)),
-        hub.contender("pair", nodes(2, Some(hub.engine()))),
+        hub.contender("alone", "engines (alone)", nodes(1, None)),
+        hub.contender("pair", "engines (pair)", nodes(2, Some(hub.engine()))),
     ];
     let report = backplane(&plan, &contenders, &Progress::hidden()).await.unwrap();
 

@@ -28,11 +28,11 @@ pub(crate) fn hub() -> Vec<Contender> {
 /// Each message queue by its own client.
 pub(crate) fn queues() -> Vec<Contender> {
     let queue =
-        |name: &str, engine: Arc<dyn Engine>, client: Arc<dyn Client>, publisher, remark: &str| {
+        |name, engine: Arc<dyn Engine>, client: Arc<dyn Client>, publisher, remark: &str| {
             Contender {
-                name: name.to_owned(),
-                family: Some(QUEUES.to_owned()),
-                title: client.transport().to_owned(),
+                name,
+                family: Some(QUEUES),
+                title: client.transport(),
                 server: Server::Engine(engine),
                 client,
                 publisher,
@@ -72,9 +72,9 @@ pub(crate) fn queues() -> Vec<Contender> {
 }
 
 /// What `--transports` takes.
-pub(crate) fn names() -> Vec<String> {
-    let mut names: Vec<String> = hub().into_iter().map(|one| one.name).collect();
-    names.push(QUEUES.to_owned());
+pub(crate) fn names() -> Vec<&'static str> {
+    let mut names: Vec<_> = hub().into_iter().map(|one| one.name).collect();
+    names.push(QUEUES);
     names.extend(queues().into_iter().map(|one| one.name));
     names
 }
@@ -83,29 +83,28 @@ pub(crate) fn names() -> Vec<String> {
 pub(crate) fn nodes() -> anyhow::Result<Vec<Contender>> {
     let client = clients().find(|client| client.transport() == NODES_BY);
     let client = client.context("there is no transport for the clients of nodes")?;
-    let row = |queue: &str, nodes: usize, engine: Option<Arc<dyn Engine>>, remark: &str| {
-        let family = queue.to_lowercase();
-        let plural = if nodes == 1 { "" } else { "s" };
-        Contender {
-            name: format!("{family}-{nodes}"),
+    let row =
+        |name, family, title, nodes, engine: Option<Arc<dyn Engine>>, remark: &str| Contender {
+            name,
             family: Some(family),
-            title: format!("{queue}, {nodes} node{plural}"),
+            title,
             server: Server::Nodes { nodes, engine },
             client: client.clone(),
             publisher: Publisher::boxed,
             remark: Some(remark.to_owned()),
-        }
-    };
+        };
     let alone = "the hub's own log, which ends with it.";
     let nats = "a publish is answered once JetStream has stored it, and is one hop further to each client.";
     let redis = "a publish is answered once it is in Redis' log file, which is on disk within a second, and \
                  is one hop further to each client.";
+    let jetstream = || -> Option<Arc<dyn Engine>> { Some(Arc::new(Nats)) };
+    let streams = || -> Option<Arc<dyn Engine>> { Some(Arc::new(Redis)) };
     Ok(vec![
-        row("memory", 1, None, alone),
-        row("NATS", 1, Some(Arc::new(Nats)), nats),
-        row("NATS", 2, Some(Arc::new(Nats)), nats),
-        row("Redis", 1, Some(Arc::new(Redis)), redis),
-        row("Redis", 2, Some(Arc::new(Redis)), redis),
+        row("memory", "memory", "memory, 1 node", 1, None, alone),
+        row("nats-1", "nats", "NATS, 1 node", 1, jetstream(), nats),
+        row("nats-2", "nats", "NATS, 2 nodes", 2, jetstream(), nats),
+        row("redis-1", "redis", "Redis, 1 node", 1, streams(), redis),
+        row("redis-2", "redis", "Redis, 2 nodes", 2, streams(), redis),
     ])
 }
 
