@@ -100,6 +100,8 @@ impl Bench<'_> {
         readers.shutdown().await;
         let integrity = stage.board.verdict(&stage.workload.sent());
         let first_ending = stage.board.first_ending();
+        // First those that would try to come back.
+        drop(stage.workload);
         stage.servers.stop().await;
 
         let [steady, burst, saturation] =

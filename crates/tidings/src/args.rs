@@ -108,7 +108,7 @@ queue whose server is not installed; its row says how to get it.
 --limit needs tidings-limit and tidings-load beside this program:
   cargo build --release -p tidings -p tidings-limit")]
 pub(crate) struct CompareArgs {
-    /// A look: 200 clients, one round, 5 seconds for each row; with --limit a tenth of its numbers
+    /// A look in under 20 seconds: 200 clients, one round; with --limit a tenth of its numbers
     #[arg(long)]
     pub(crate) quick: bool,
     /// Connected clients [default: 1000, with --quick 200; with --backplane half as many]
