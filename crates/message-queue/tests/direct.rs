@@ -91,3 +91,32 @@ async fn a_redis_stream_is_read_from_any_position() {
     let ids = what_is_published_arrives(&server.url(), &RedisClient, RedisPublisher::boxed).await;
     a_position_is_read_from(&server.url(), &RedisClient, &ids).await;
 }
+
+/// Whoever reads is told that the server is gone, and does not wait for ever.
+async fn the_end_is_told(server: &Url, client: &dyn Client, kill: impl AsyncFnOnce()) {
+    let mut arrivals = client.connect(target(server, Position::Live)).await.unwrap();
+    kill().await;
+    let end = timeout(PATIENCE, arrivals.next()).await;
+    let end = end.unwrap_or_else(|_| panic!("{} waits for ever", client.transport()));
+    assert!(end.is_none_or(|arrival| arrival.is_err()));
+}
+
+#[tokio::test]
+async fn a_server_that_dies_ends_its_connections() {
+    let mut nats = LocalNats::start(LocalConfig::default()).await.unwrap();
+    let url = nats.url();
+    the_end_is_told(&url, &NatsClient, async || nats.kill().await.unwrap()).await;
+
+    nats.start_again().await.unwrap();
+    let mut stream = url.clone();
+    stream.set_path("/topics/news.local");
+    let publisher = JetStreamPublisher::boxed(stream, Arc::default()).await.unwrap();
+    drop(publisher);
+    the_end_is_told(&url, &JetStreamClient, async || nats.kill().await.unwrap()).await;
+
+    let settings = ["--protected-mode", "no"].map(str::to_owned).to_vec();
+    let mut redis =
+        LocalRedis::start(LocalConfig { settings, ..LocalConfig::default() }).await.unwrap();
+    let url = redis.url();
+    the_end_is_told(&url, &RedisClient, async || redis.kill().await.unwrap()).await;
+}

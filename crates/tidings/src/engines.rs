@@ -2,7 +2,7 @@
 
 use futures::future::{BoxFuture, LocalBoxFuture};
 use tidings_compare::{Engine, EngineError, Running};
-use tidings_message_queue::local::{LocalConfig, LocalNats, LocalRedis};
+use tidings_message_queue::local::{LocalConfig, LocalError, LocalNats, LocalRedis};
 use url::Url;
 
 /// `nats-server` of the search path, with JetStream.
@@ -22,7 +22,8 @@ struct RunningRedis(LocalRedis);
 impl Engine for Nats {
     fn start(&self) -> LocalBoxFuture<'static, Result<Box<dyn Running>, EngineError>> {
         Box::pin(async {
-            let started = LocalNats::start(LocalConfig::default()).await?;
+            let started = LocalNats::start(LocalConfig::default()).await;
+            let started = started.map_err(|error| how_to_get(error, "https://nats.io/download"))?;
             Ok(Box::new(RunningNats(started)) as Box<dyn Running>)
         })
     }
@@ -40,7 +41,9 @@ impl Engine for Redis {
             ..LocalConfig::default()
         };
         Box::pin(async {
-            let started = LocalRedis::start(config).await?;
+            let started = LocalRedis::start(config).await;
+            let started =
+                started.map_err(|error| how_to_get(error, "https://redis.io/downloads"))?;
             Ok(Box::new(RunningRedis(started)) as Box<dyn Running>)
         })
     }
@@ -72,6 +75,18 @@ impl Running for RunningRedis {
 
     fn stop(mut self: Box<Self>) -> BoxFuture<'static, ()> {
         Box::pin(async move { told("redis-server", self.0.kill().await) })
+    }
+}
+
+/// For whoever runs the program, which has no other place for it than the search path.
+fn how_to_get(error: LocalError, from: &str) -> EngineError {
+    match error {
+        LocalError::Missing { program } => format!(
+            "there is no {program} in PATH: get it from {from}, or on Debian and Ubuntu with \
+             `apt-get install {program}`"
+        )
+        .into(),
+        other => other.into(),
     }
 }
 
