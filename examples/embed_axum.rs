@@ -73,7 +73,7 @@ async fn subscribe(mounts: State<[Mount; 3]>, filters: Path<String>, request: Re
 
 /// A route of the application's own, which tells everyone what it did.
 async fn order(State((hub, topic)): State<(Hub, Topic)>, item: String) -> Response {
-    match hub.publish(Notification::text(topic, item)) {
+    match hub.publish(Notification::text(topic, item)).await {
         Ok(id) => format!("order {id}\n").into_response(),
         Err(error) => Refusal::from(error).into_response().map(Body::from),
     }

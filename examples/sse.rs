@@ -74,6 +74,6 @@ async fn tick(hub: Hub) -> anyhow::Result<()> {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         number += 1;
-        hub.publish(Notification::text(topic.clone(), format!("tick {number}")))?;
+        hub.publish(Notification::text(topic.clone(), format!("tick {number}"))).await?;
     }
 }

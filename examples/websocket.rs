@@ -66,6 +66,6 @@ async fn tick(hub: Hub) -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_secs(1)).await;
         number += 1;
         let text = format!("tick {number}, clients here: {}", hub.pool().len());
-        hub.publish(Notification::text(topic.clone(), text))?;
+        hub.publish(Notification::text(topic.clone(), text)).await?;
     }
 }

@@ -20,7 +20,7 @@ fn fan_out(criterion: &mut Criterion) {
             let topic = "orders.new".parse().expect("a topic");
             let notification = Notification::text(topic, "x".repeat(256));
             bencher.to_async(&*runtime).iter(async || {
-                hub.publish(notification.clone()).expect("it is open");
+                hub.publish(notification.clone()).await.expect("it is open");
                 tally.all().await;
             });
         });

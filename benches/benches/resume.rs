@@ -53,7 +53,8 @@ fn full(entries: usize) -> Hub {
     for number in 0..2 * entries {
         let topic = if number.is_multiple_of(RARE) { "orders.rare" } else { "orders.usual" };
         let topic = topic.parse().expect("a topic");
-        hub.publish(Notification::text(topic, "x".repeat(256))).expect("it is open");
+        let published = hub.publish(Notification::text(topic, "x".repeat(256))).now();
+        published.expect("it has no engine").expect("it is open");
     }
     assert_eq!(hub.log().size().0, entries, "it is full");
     hub

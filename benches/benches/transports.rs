@@ -86,7 +86,11 @@ impl Followed {
 
     /// What is measured: from the publish until the last client has it.
     async fn deliver(&mut self) {
-        self.hub.publish(self.notification.clone()).expect("it is open");
+        self.hub
+            .publish(self.notification.clone())
+            .now()
+            .expect("it has no engine")
+            .expect("it is open");
         tokio::select! {
             () = self.tally.all() => {}
             Some(ended) = self.clients.join_next() => panic!("a client has ended: {ended:?}"),

@@ -31,6 +31,18 @@ const NEEDS: &[Need] = &[
         probe: &["valgrind", "--version"],
         apt: &["valgrind"],
     },
+    Need {
+        name: "nats-server",
+        why: "hubs that share a stream are tested over it",
+        probe: &["nats-server", "--version"],
+        apt: &["nats-server"],
+    },
+    Need {
+        name: "redis-server",
+        why: "the same",
+        probe: &["redis-server", "--version"],
+        apt: &["redis-server"],
+    },
 ];
 
 /// Probes every need and installs what is missing, where this user may.

@@ -51,7 +51,8 @@ pub(crate) fn lane_128() {
     // Counting begins within the first pass behind the warm-up, and ends within the last of all.
     for number in 0..=WARM_UP + COUNTED {
         let end = format!("publish {number:04}");
-        hub.publish(Notification::text(topic(), json() + &end)).expect("it is open");
+        let published = hub.publish(Notification::text(topic(), json() + &end)).now();
+        published.expect("it has no engine").expect("it is open");
         clients.iter_mut().for_each(|client| client.read_until(&end));
         thread::sleep(ASLEEP);
     }

@@ -2,7 +2,9 @@
 
 use std::hint::black_box;
 
-use tidings_core::{Budget, Cursor, Hub, HubConfig, Interest, Notification, Retention, SeatId};
+use tidings_core::{
+    Budget, Cursor, Hub, HubConfig, Interest, Kept, Notification, Retention, SeatId,
+};
 
 use crate::mark::counted;
 use crate::material::{json, topic};
@@ -16,7 +18,7 @@ pub(crate) fn publish_evicting() {
     let notifications = vec![notification(); FULL];
     counted(|| {
         for notification in notifications {
-            hub.publish(notification).expect("it is open");
+            hub.publish(notification).now().expect("it has no engine").expect("it is open");
         }
     });
     assert_eq!(hub.log().tail().seq, 2 * FULL as u64, "each has evicted one");
@@ -29,10 +31,12 @@ pub(crate) fn read_1000() {
     let budget = Budget { entries: FULL, bytes: usize::MAX };
     let mut cursor = Cursor::at(hub.log().tail());
     let mut events = Vec::with_capacity(FULL);
+    let mut kept = Kept::Engine;
     counted(|| {
         let head = hub.log().head();
-        cursor.read(hub.log(), &interest, SeatId::default(), head, budget, &mut events);
+        kept = cursor.read(hub.log(), &interest, SeatId::default(), head, budget, &mut events);
     });
+    assert_eq!(kept, Kept::Log);
     assert_eq!(black_box(events).len(), FULL);
 }
 
@@ -41,7 +45,7 @@ fn full() -> Hub {
     let retention = Retention { entries: FULL, bytes: usize::MAX };
     let hub = Hub::new(HubConfig { retention, ..HubConfig::default() });
     for _ in 0..2 * FULL {
-        hub.publish(notification()).expect("it is open");
+        hub.publish(notification()).now().expect("it has no engine").expect("it is open");
     }
     hub
 }

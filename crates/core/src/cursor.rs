@@ -1,12 +1,25 @@
 //! A reader's place in the log.
 
+use crate::log::Unread;
 use crate::{Entry, Event, Filters, Gap, GapReason, Id, Log, Position, Reason, SeatId};
 
-/// A reader's place: everything up to it has been told. It is one integer, so a slow client costs no
+/// A reader's place: everything up to it has been told. It is one position, so a slow client costs no
 /// more than a quick one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    seq: u64,
+    at: Id,
+    /// It has not yet come to what the log has: a reader that comes back, and is not slow.
+    is_new: bool,
+}
+
+/// Where the next of a cursor's notifications are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "what only the engine has is to be fetched"]
+pub enum Kept {
+    /// In the log, or still to come.
+    Log,
+    /// In the engine, where they must be [fetched](crate::Hub::fetch).
+    Engine,
 }
 
 /// What a reader wants to be told, and what is to happen when it is too slow. Readers with the same
@@ -90,34 +103,42 @@ impl Cursor {
         let (tail, head) = (log.tail(), log.head());
         let (resume, reason) = match position {
             Position::Live => return (Self::at(head), None),
-            Position::Earliest => return (Self::at(tail), None),
-            // A position ahead of the log was not given out by this history either.
-            Position::After(id) if id.epoch != head.epoch || id.seq > head.seq => {
+            Position::Earliest => return (Self::new(tail), None),
+            Position::After(id) if id.epoch != head.epoch => (tail, GapReason::Epoch),
+            // A position ahead of a log that is the whole of the stream was never given out. Ahead of one
+            // that has an engine, it may be another hub's.
+            Position::After(id) if id.seq > head.seq && !log.has_engine() => {
                 (tail, GapReason::Epoch)
             }
             Position::After(id) if id.seq < tail.seq => (tail, GapReason::Evicted),
-            Position::After(id) => return (Self::at(id), None),
+            Position::After(id) => return (Self::new(id), None),
         };
         let Position::After(after) = position else { unreachable!("the others have returned") };
-        let missed = match reason {
-            GapReason::Epoch => None,
-            _ => interest.count_between(after, resume),
-        };
-        (Self::at(resume), Some(Gap { after, resume, missed, reason }))
+        (Self::new(resume), Some(interest.gap(after, resume, reason)))
     }
 
-    /// A cursor behind this id.
+    /// A cursor behind this id, for a reader that stands in the log.
     pub fn at(id: Id) -> Self {
-        Self { seq: id.seq }
+        Self { at: id, is_new: false }
     }
 
-    /// The sequence number up to which everything has been told.
+    fn new(id: Id) -> Self {
+        Self { at: id, is_new: true }
+    }
+
+    /// The position up to which everything has been told.
+    pub fn position(&self) -> Id {
+        self.at
+    }
+
+    /// Its sequence number.
     pub fn seq(&self) -> u64 {
-        self.seq
+        self.at.seq
     }
 
     /// Appends to `out` what the reader must be told next, up to and including `upto`, and moves behind
-    /// it. Call again while [`seq`](Self::seq) is below `upto`. A [`Event::Goodbye`] is the last.
+    /// it. Call again while [`position`](Self::position) is not `upto`. An [`Event::Goodbye`] is the last.
+    /// With [`Kept::Engine`] nothing was appended.
     pub fn read(
         &mut self,
         log: &Log,
@@ -126,42 +147,81 @@ impl Cursor {
         upto: Id,
         budget: Budget,
         out: &mut Vec<Event>,
-    ) {
+    ) -> Kept {
+        if self.is_new && self.is_ahead_of(upto) {
+            return Kept::Engine;
+        }
         let read = log.read(
-            self.seq,
+            self.at,
             upto.seq,
             budget,
             |entry| interest.wants(entry, seat),
             |entry| out.push(Event::Deliver(entry.clone())),
         );
         match read {
-            Ok(reached) => self.seq = reached,
-            Err(evicted) => {
-                let resume = match interest.slow {
-                    SlowPolicy::Disconnect => {
-                        out.push(Event::Goodbye(Reason::TooSlow));
-                        return;
-                    }
-                    SlowPolicy::Gap => evicted.resume,
-                    SlowPolicy::KeepLatest => {
-                        let newest = log.newest(interest.filters(), upto.seq);
-                        newest.map_or(upto.seq, |seq| seq - 1).max(evicted.resume)
-                    }
-                };
-                let (after, resume) = (upto.epoch.id(self.seq), upto.epoch.id(resume));
-                let missed = interest.count_between(after, resume);
-                out.push(Event::Gap(Gap { after, resume, missed, reason: GapReason::Lagged }));
-                self.seq = resume.seq;
+            Ok(reached) => {
+                *self = Self::at(self.at.epoch.id(reached));
+                Kept::Log
+            }
+            Err(Unread::InEngine) if self.is_new || interest.slow == SlowPolicy::Gap => {
+                Kept::Engine
+            }
+            Err(Unread::InEngine) => {
+                out.push(self.is_gone(log, interest, log.own_tail(), GapReason::Evicted));
+                Kept::Log
+            }
+            Err(Unread::Gone { resume, reason }) => {
+                out.push(self.is_gone(log, interest, resume, reason));
+                Kept::Log
             }
         }
+    }
+
+    /// Whether it stands further on than this, in the same history.
+    pub fn is_ahead_of(&self, id: Id) -> bool {
+        self.at.epoch == id.epoch && self.at.seq > id.seq
+    }
+
+    /// What the reader is told where what follows can no longer be had, and moves to where reading goes on.
+    pub(crate) fn is_gone(
+        &mut self,
+        log: &Log,
+        interest: &Interest,
+        resume: Id,
+        reason: GapReason,
+    ) -> Event {
+        let (resume, reason) = match reason {
+            GapReason::Evicted if !self.is_new => match interest.slow {
+                SlowPolicy::Disconnect => return Event::Goodbye(Reason::TooSlow),
+                SlowPolicy::Gap => (resume, GapReason::Lagged),
+                SlowPolicy::KeepLatest => {
+                    let head = log.head();
+                    let newest = log.newest(interest.filters(), head.seq);
+                    let seq = newest.map_or(head.seq, |seq| seq - 1).max(resume.seq);
+                    (resume.epoch.id(seq), GapReason::Lagged)
+                }
+            },
+            reason => (resume, reason),
+        };
+        let gap = interest.gap(self.at, resume, reason);
+        self.at = resume;
+        Event::Gap(gap)
+    }
+
+    /// What the engine had for the reader, up to `reached`; and whether that is all that it has to be asked
+    /// for.
+    pub(crate) fn has_fetched(&mut self, reached: Id, is_done: bool) {
+        *self = Self { at: reached, is_new: !is_done };
     }
 }
 
 impl Interest {
-    /// How many notifications lie in a hole: known only where every one of them would have matched.
-    fn count_between(&self, after: Id, resume: Id) -> Option<u64> {
+    /// A hole. How many notifications lie in it is known only where every one of them would have matched.
+    fn gap(&self, after: Id, resume: Id, reason: GapReason) -> Gap {
         let counts_all = self.filters.match_everything() && !self.without_own;
-        counts_all.then(|| resume.seq - after.seq)
+        let is_one_history = after.epoch == resume.epoch && reason != GapReason::Epoch;
+        let missed = (counts_all && is_one_history).then(|| resume.seq - after.seq);
+        Gap { after, resume, missed, reason }
     }
 }
 
@@ -175,7 +235,7 @@ mod tests {
         let log = Log::new(Epoch::from_number(1), retention, Bell::default());
         for seq in 1..=published {
             let topic = if seq % 2 == 0 { "even" } else { "odd" };
-            log.append(Notification::text(topic.parse().unwrap(), seq.to_string()));
+            log.append(Notification::text(topic.parse().unwrap(), seq.to_string()), None);
         }
         log
     }
@@ -185,7 +245,10 @@ mod tests {
         let mut last = None;
         while cursor.seq() < log.head().seq && last != Some(cursor.seq()) {
             last = Some(cursor.seq());
-            cursor.read(log, interest, SeatId::default(), log.head(), Budget::default(), &mut out);
+            let head = log.head();
+            let budget = Budget::default();
+            let kept = cursor.read(log, interest, SeatId::default(), head, budget, &mut out);
+            assert_eq!(kept, Kept::Log);
         }
         let words = out.iter().map(|event| match event {
             Event::Deliver(entry) => entry.id().seq.to_string(),
@@ -241,7 +304,7 @@ mod tests {
         let (slow, _) = Cursor::open(&log, Position::Live, &interest(">"));
         for seq in 3..=11 {
             let topic = if seq == 10 { "even" } else { "odd" };
-            log.append(Notification::text(topic.parse().unwrap(), ""));
+            log.append(Notification::text(topic.parse().unwrap(), ""), None);
         }
         let read = |policy, filters| {
             let interest = interest(filters).slow(policy);
@@ -257,8 +320,8 @@ mod tests {
     fn a_seat_can_be_spared_its_own_words() {
         let log = log_of(0, 10);
         let mine = SeatId::default();
-        log.append(Notification::text("chat".parse().unwrap(), "mine").from_seat(mine));
-        log.append(Notification::text("chat".parse().unwrap(), "theirs"));
+        log.append(Notification::text("chat".parse().unwrap(), "mine").from_seat(mine), None);
+        log.append(Notification::text("chat".parse().unwrap(), "theirs"), None);
         let (cursor, _) = Cursor::open(&log, Position::Earliest, &interest("chat"));
         assert_eq!(told(&log, &mut cursor.clone(), &interest("chat")), ["1", "2"]);
         assert_eq!(told(&log, &mut cursor.clone(), &interest("chat").without_own()), ["2"]);

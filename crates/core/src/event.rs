@@ -80,6 +80,8 @@ pub enum Reason {
     TooSlow,
     /// The peer gave no sign of life.
     Silent,
+    /// The engine below the hub did not store what the peer sent.
+    Unavailable,
 }
 
 impl Reason {
@@ -94,7 +96,7 @@ impl Reason {
             Self::NotAllowed => 1008,
             Self::TooBig => 1009,
             Self::Internal => 1011,
-            Self::Full | Self::TooSlow => 1013,
+            Self::Full | Self::TooSlow | Self::Unavailable => 1013,
         }
     }
 
@@ -112,6 +114,7 @@ impl Reason {
             Self::Full => "the hub is full, try again later",
             Self::TooSlow => "too slow, try again later",
             Self::Silent => "no sign of life",
+            Self::Unavailable => "not stored, try again later",
         }
     }
 
@@ -129,11 +132,17 @@ impl Reason {
             Self::Full => "full",
             Self::TooSlow => "too_slow",
             Self::Silent => "silent",
+            Self::Unavailable => "unavailable",
         }
     }
 
     /// Whether a client does well to connect again.
     pub const fn is_worth_reconnecting(self) -> bool {
-        matches!(self, Self::GoingAway | Self::Internal | Self::Full | Self::TooSlow | Self::Silent)
+        match self {
+            Self::GoingAway | Self::Internal | Self::Full => true,
+            Self::TooSlow | Self::Silent | Self::Unavailable => true,
+            Self::Normal | Self::Protocol | Self::Unsupported | Self::BadUtf8 => false,
+            Self::NotAllowed | Self::TooBig => false,
+        }
     }
 }

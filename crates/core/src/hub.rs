@@ -1,12 +1,13 @@
 //! The face of core: publish, join, subscribe, close.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use thiserror::Error;
-
+use crate::engine::Engine;
 use crate::{
-    Bell, ClientPool, Cursor, Epoch, Heartbeat, Id, Interest, JoinError, Limits, Listener, Log,
-    Notification, Position, Reason, Retention, Seat, Subscription,
+    Bell, Broker, BrokerError, ClientPool, Cursor, Epoch, Heartbeat, IdempotencyKey, Interest,
+    JoinError, Limits, Listener, Log, Notification, Position, PublishError, Publishing, Reason,
+    Retention, Seat, Subscription,
 };
 
 /// What a hub keeps, allows and expects. The default suits a service on the open internet.
@@ -24,37 +25,25 @@ pub struct HubConfig {
     pub limits: Limits,
     /// When quiet clients are spoken to.
     pub heartbeat: Heartbeat,
-    /// The largest payload, in bytes. Default 1 MiB.
+    /// The largest payload, in bytes. Default 1 MiB. An engine below the hub may take less.
     pub max_payload: usize,
+    /// How long an engine below the hub may take to store a notification. Default 5 s.
+    pub publish_deadline: Duration,
 }
 
 /// One stream of notifications and those who follow it. Cheap to clone; all clones are the same hub.
 #[derive(Clone, Debug)]
 pub struct Hub(Arc<Shared>);
 
-/// Why a notification was not published.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum PublishError {
-    /// The payload is larger than [`HubConfig::max_payload`].
-    #[error("the payload has {size} bytes, the limit is {limit}")]
-    TooBig {
-        /// The payload's bytes.
-        size: usize,
-        /// The limit.
-        limit: usize,
-    },
-    /// The hub is closed.
-    #[error("the hub is closed: {}", .0.phrase())]
-    Closed(Reason),
-}
-
 #[derive(Debug)]
-struct Shared {
-    log: Log,
+pub(crate) struct Shared {
+    pub(crate) log: Log,
     pool: ClientPool,
     bell: Bell,
     heartbeat: Heartbeat,
     max_payload: usize,
+    /// None where the log is all there is.
+    pub(crate) engine: OnceLock<Engine>,
 }
 
 impl Default for HubConfig {
@@ -64,6 +53,7 @@ impl Default for HubConfig {
             limits: Limits::default(),
             heartbeat: Heartbeat::default(),
             max_payload: 1 << 20,
+            publish_deadline: Duration::from_secs(5),
         }
     }
 }
@@ -84,24 +74,65 @@ impl Hub {
             bell,
             heartbeat: config.heartbeat,
             max_payload: config.max_payload,
+            engine: OnceLock::new(),
         }))
     }
 
-    /// Publishes a notification to everyone whose filters match, and returns its id. It is in the log
-    /// when this returns; delivery follows.
+    /// A hub over an engine that other hubs share: its ids are the engine's, and its log is the newest part
+    /// of the engine's stream, as much of it as `config.retention` keeps. Resolves once that is read.
+    ///
+    /// While the engine is away, publishes fail in bounded time and subscribers wait; when it is back,
+    /// everything goes on behind what the hub had.
     ///
     /// # Errors
-    /// Where the payload is too large, or the hub is closed.
-    pub fn publish(&self, notification: Notification) -> Result<Id, PublishError> {
+    /// Where the engine does not answer, or refuses.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime: a task of that keeps the log fed until the hub is closed or the last clone
+    /// of it is dropped.
+    pub async fn connect(broker: Arc<dyn Broker>, config: HubConfig) -> Result<Self, BrokerError> {
+        let HubConfig { retention, publish_deadline, .. } = config;
+        let max_payload = config.max_payload.min(broker.max_payload());
+        let hub = Self::new(HubConfig { max_payload, ..config });
+        let (log, shared) = (hub.log(), Arc::downgrade(&hub.0));
+        let keep = retention.entries as u64;
+        let engine = Engine::start(broker, log, keep, publish_deadline, shared).await?;
+        hub.0.engine.get_or_init(|| engine);
+        Ok(hub)
+    }
+
+    /// Publishes a notification to everyone whose filters match. It is stored once the outcome is there;
+    /// delivery follows.
+    ///
+    /// # Errors
+    /// Where the payload is too large, the hub is closed, or the engine below it is away.
+    pub fn publish(&self, notification: Notification) -> Publishing {
+        self.publish_once(notification, None)
+    }
+
+    /// The same, but for a key that was published with in the last two minutes: then nothing is stored, and
+    /// the outcome is the first one's id. So a publish can be tried again whose answer was lost.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub fn publish_once(
+        &self,
+        notification: Notification,
+        key: Option<IdempotencyKey>,
+    ) -> Publishing {
         let (size, limit) = (notification.payload().len(), self.0.max_payload);
         if size > limit {
-            return Err(PublishError::TooBig { size, limit });
+            return Publishing::done(Err(PublishError::TooBig { size, limit }));
         }
         if let Some(reason) = self.0.pool.closed() {
-            return Err(PublishError::Closed(reason));
+            return Publishing::done(Err(PublishError::Closed(reason)));
+        }
+        if let Some(engine) = self.engine() {
+            return engine.publish(notification, key);
         }
         // A close that came in between has sealed the log: what it did not take nobody will read.
-        self.0.log.append(notification).ok_or(PublishError::Closed(Reason::GoingAway))
+        let id = self.0.log.append(notification, key);
+        Publishing::done(id.ok_or(PublishError::Closed(Reason::GoingAway)))
     }
 
     /// Takes a seat for a client of this transport, which a later [`read`](Self::read) uses.
@@ -157,6 +188,15 @@ impl Hub {
     /// The history that this hub's ids count.
     pub fn epoch(&self) -> Epoch {
         self.0.log.epoch()
+    }
+
+    /// Whether the engine below the hub is followed at the moment; `None` where there is none.
+    pub fn is_connected(&self) -> Option<bool> {
+        self.engine().map(Engine::is_connected)
+    }
+
+    pub(crate) fn engine(&self) -> Option<&Engine> {
+        self.0.engine.get()
     }
 
     /// The heartbeat policy.

@@ -54,13 +54,14 @@ const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 impl Epoch {
     /// A new epoch, six random characters: one in two thousand million to meet another by chance.
     pub fn random() -> Self {
+        Self::spread(random())
+    }
+
+    /// The epoch that stands for this number, which may be any: six characters. The same number is the same
+    /// history.
+    pub const fn spread(number: u64) -> Self {
         let span = 36_u64.pow(6) - 36_u64.pow(5);
-        // A clock read to the nanosecond is the fallback where the system has no randomness to give.
-        let random = getrandom::u64().unwrap_or_else(|_| {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            now.map_or(0, |since| since.as_nanos() as u64)
-        });
-        Self(36_u64.pow(5) + random % span)
+        Self(36_u64.pow(5) + number % span)
     }
 
     /// The epoch with this number; the same number is the same history.
@@ -127,6 +128,15 @@ impl FromStr for Id {
         };
         parse().ok_or_else(|| ParseIdError::new(text))
     }
+}
+
+/// A number that nobody can guess.
+pub(crate) fn random() -> u64 {
+    // A clock read to the nanosecond is the fallback where the system has no randomness to give.
+    getrandom::u64().unwrap_or_else(|_| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        now.map_or(0, |since| since.as_nanos() as u64)
+    })
 }
 
 /// Reads a number that is written in the one way in which we write it: lower case, no sign, no leading

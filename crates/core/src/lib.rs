@@ -18,7 +18,7 @@
 //! let hub = Hub::default();
 //! let mut orders = hub.subscribe("example", Interest::new("orders.*".parse()?))?;
 //!
-//! hub.publish(Notification::text("orders.new".parse()?, "seven teapots"))?;
+//! hub.publish(Notification::text("orders.new".parse()?, "seven teapots")).await?;
 //!
 //! let Some(Event::Deliver(entry)) = orders.next().await else { panic!("it was published") };
 //! assert_eq!(entry.notification().payload(), "seven teapots");
@@ -29,6 +29,7 @@
 mod bell;
 mod broker;
 mod cursor;
+mod engine;
 mod entry;
 mod event;
 mod heartbeat;
@@ -37,23 +38,25 @@ mod id;
 mod log;
 mod notification;
 mod pool;
+mod publishing;
+mod remembered;
 mod source;
 mod subscription;
 mod topic;
 
 pub use bell::{Bell, Listener};
-pub use broker::{
-    Broker, BrokerError, IdempotencyKey, ParseKeyError, Replay, Start, Stored, Tail,
-};
-pub use cursor::{Budget, Cursor, Interest, SlowPolicy};
+pub use broker::{Broker, BrokerError, IdempotencyKey, ParseKeyError, Replay, Start, Stored, Tail};
+pub use cursor::{Budget, Cursor, Interest, Kept, SlowPolicy};
+pub use engine::Fetched;
 pub use entry::{Entry, Format};
 pub use event::{Event, Gap, GapReason, Reason};
 pub use heartbeat::{Beat, Heartbeat, Pulse};
-pub use hub::{Hub, HubConfig, PublishError};
+pub use hub::{Hub, HubConfig};
 pub use id::{Epoch, Id, ParseIdError, Position};
 pub use log::{Log, Retention};
 pub use notification::{InvalidUtf8, Kind, Notification};
 pub use pool::{ClientPool, JoinError, Limits, Seat, SeatId, Session};
+pub use publishing::{PublishError, Publishing};
 pub use source::{OnEmpty, OnEnd, Source};
 pub use subscription::Subscription;
 pub use topic::{Filter, Filters, MAX_FILTERS, MAX_TOPIC_BYTES, ParseTopicError, Topic};

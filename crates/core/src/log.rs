@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::{Bell, Budget, Entry, Epoch, Filters, Id, Notification};
+use crate::remembered::Remembered;
+use crate::{
+    Bell, Budget, Entry, Epoch, Filters, GapReason, Id, IdempotencyKey, Notification, Stored, Tail,
+};
 
 /// How much of the stream is kept for those who come back. Whichever bound is met first evicts the
 /// oldest.
@@ -19,18 +22,20 @@ pub struct Retention {
 
 /// The notifications of one hub, oldest first, each with its place in one hub-wide sequence.
 ///
+/// By itself it is the whole of the stream. Over an engine that many hubs share it is the newest part of
+/// the engine's, and what it has evicted the engine may still have.
+///
 /// ```
 /// use tidings_core::{Bell, Epoch, Log, Notification, Retention};
 ///
 /// let log = Log::new(Epoch::random(), Retention::default(), Bell::default());
-/// let id = log.append(Notification::text("t".parse()?, "first")).expect("it is not sealed");
+/// let id = log.append(Notification::text("t".parse()?, "first"), None).expect("it is not sealed");
 /// assert_eq!(id.seq, 1);
 /// assert_eq!(log.head(), id);
 /// # Ok::<(), tidings_core::ParseTopicError>(())
 /// ```
 #[derive(Debug)]
 pub struct Log {
-    epoch: Epoch,
     retention: Retention,
     bell: Bell,
     ring: RwLock<Ring>,
@@ -39,19 +44,26 @@ pub struct Log {
 /// The retained entries. Their sequence numbers are contiguous, so an index is a subtraction.
 #[derive(Debug)]
 struct Ring {
+    epoch: Epoch,
     /// The sequence number of `entries[0]`, or of the next entry where there is none.
     first: u64,
-    entries: VecDeque<Arc<Entry>>,
+    /// `None` stands for what somebody else has put into an engine's stream and nobody can read.
+    entries: VecDeque<Option<Arc<Entry>>>,
     bytes: usize,
+    /// Up to where the engine's stream is gone as well; `None` where there is no engine.
+    engine_floor: Option<u64>,
+    remembered: Remembered,
     /// Nothing more is added.
     is_sealed: bool,
 }
 
-/// The position asked for lies before the oldest retained entry.
+/// Why a position cannot be read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Evicted {
-    /// Reading can go on after this sequence number.
-    pub(crate) resume: u64,
+pub(crate) enum Unread {
+    /// What follows it is gone, or it is of another history. Reading can go on behind `resume`.
+    Gone { resume: Id, reason: GapReason },
+    /// What follows it is no longer here, and the engine may have it.
+    InEngine,
 }
 
 /// The most entries that are looked at under one lock, so that a reader who wants few of many does not
@@ -67,25 +79,75 @@ impl Default for Retention {
 impl Log {
     /// An empty log that rings the bell whenever it grows.
     pub fn new(epoch: Epoch, retention: Retention, bell: Bell) -> Self {
-        let ring = Ring { first: 1, entries: VecDeque::new(), bytes: 0, is_sealed: false };
-        Self { epoch, retention, bell, ring: RwLock::new(ring) }
+        let ring = Ring {
+            epoch,
+            first: 1,
+            entries: VecDeque::new(),
+            bytes: 0,
+            engine_floor: None,
+            remembered: Remembered::default(),
+            is_sealed: false,
+        };
+        Self { retention, bell, ring: RwLock::new(ring) }
     }
 
-    /// Adds a notification, evicts what the retention no longer holds, and wakes the readers. `None` where
-    /// the log is sealed.
-    pub fn append(&self, notification: Notification) -> Option<Id> {
+    /// Adds a notification, evicts what the retention no longer holds, and wakes the readers. Where one with
+    /// the same key was added lately, nothing is done, and its id returned. `None` where the log is sealed.
+    pub fn append(&self, notification: Notification, key: Option<IdempotencyKey>) -> Option<Id> {
         let id = {
             let mut ring = self.write();
             if ring.is_sealed {
                 return None;
             }
-            let id = self.epoch.id(ring.next());
-            ring.push(Arc::new(Entry::new(id, notification)));
+            let id = ring.epoch.id(ring.next());
+            if let Some(key) = key
+                && let Some(seq) = ring.remembered.recall_or_note(key, id.seq)
+            {
+                return Some(ring.epoch.id(seq));
+            }
+            ring.push(Some(Arc::new(Entry::new(id, notification))));
             ring.evict(&self.retention);
             id
         };
         self.bell.ring();
         Some(id)
+    }
+
+    /// Goes on with an engine's stream, behind `after`. What the log has stays where that is its end.
+    pub(crate) fn follow(&self, tail: &Tail) {
+        {
+            let mut ring = self.write();
+            if ring.epoch != tail.epoch || ring.next() != tail.after + 1 {
+                ring.begin_anew(tail.epoch, tail.after + 1);
+            }
+            ring.engine_floor = Some(tail.floor);
+        }
+        self.bell.ring();
+    }
+
+    /// Adds what has arrived from the engine, in order; false where the log is sealed.
+    pub(crate) fn store(&self, arrived: impl IntoIterator<Item = Stored>) -> bool {
+        {
+            let mut ring = self.write();
+            if ring.is_sealed {
+                return false;
+            }
+            for Stored { seq, notification } in arrived {
+                // What lies between was taken out of the stream before it could be read.
+                if seq > ring.next() {
+                    let epoch = ring.epoch;
+                    ring.begin_anew(epoch, seq);
+                    ring.engine_floor = Some(seq - 1);
+                }
+                if seq == ring.next() {
+                    let id = ring.epoch.id(seq);
+                    ring.push(notification.map(|one| Arc::new(Entry::new(id, one))));
+                    ring.evict(&self.retention);
+                }
+            }
+        }
+        self.bell.ring();
+        true
     }
 
     /// Takes no more notifications: whoever reads up to the head from now on has read everything there
@@ -96,17 +158,30 @@ impl Log {
 
     /// The history that this log counts.
     pub fn epoch(&self) -> Epoch {
-        self.epoch
+        self.read_ring().epoch
     }
 
     /// The position of the newest notification; sequence number 0 before the first.
     pub fn head(&self) -> Id {
-        self.epoch.id(self.read_ring().next() - 1)
+        let ring = self.read_ring();
+        ring.epoch.id(ring.next() - 1)
     }
 
-    /// The position before the oldest retained notification: reading from here loses nothing.
+    /// The position before the oldest notification that can be had: reading from here loses nothing.
     pub fn tail(&self) -> Id {
-        self.epoch.id(self.read_ring().first - 1)
+        let ring = self.read_ring();
+        ring.epoch.id(ring.engine_floor.unwrap_or(ring.first - 1))
+    }
+
+    /// The position before the oldest notification that is here, and not only in the engine.
+    pub fn own_tail(&self) -> Id {
+        let ring = self.read_ring();
+        ring.epoch.id(ring.first - 1)
+    }
+
+    /// Whether there is an engine below, so that others may be ahead of this log.
+    pub(crate) fn has_engine(&self) -> bool {
+        self.read_ring().engine_floor.is_some()
     }
 
     /// The number of retained notifications and their bytes, as the retention counts them.
@@ -115,24 +190,23 @@ impl Log {
         (ring.entries.len(), ring.bytes)
     }
 
-    /// Reads what matches in `(after, upto]` into `out`, within the budget, and returns the position up
-    /// to which it has looked. That is short of `upto` where the budget or the scan was used up.
+    /// Reads what matches in `(after, upto]` into `out`, within the budget, and returns the sequence number
+    /// up to which it has looked. That is short of `upto` where the budget or the scan was used up.
     pub(crate) fn read(
         &self,
-        after: u64,
+        after: Id,
         upto: u64,
         budget: Budget,
         mut matches: impl FnMut(&Entry) -> bool,
         mut found: impl FnMut(&Arc<Entry>),
-    ) -> Result<u64, Evicted> {
+    ) -> Result<u64, Unread> {
         let ring = self.read_ring();
-        if after + 1 < ring.first {
-            return Err(Evicted { resume: ring.first - 1 });
-        }
+        ring.check(after)?;
+        let after = after.seq;
         let end = upto.min(ring.next() - 1).min(after.saturating_add(SCAN));
         let (mut entries, mut bytes) = (0, 0);
         for seq in after + 1..=end {
-            let entry = &ring.entries[(seq - ring.first) as usize];
+            let Some(entry) = &ring.entries[(seq - ring.first) as usize] else { continue };
             if !matches(entry) {
                 continue;
             }
@@ -160,7 +234,7 @@ impl Log {
             let start = end.saturating_sub(SCAN - 1).max(ring.first);
             let matches = |seq: &u64| {
                 let entry = &ring.entries[(seq - ring.first) as usize];
-                filters.matches(entry.notification().topic())
+                entry.as_ref().is_some_and(|one| filters.matches(one.notification().topic()))
             };
             if let Some(found) = (start..=end).rev().find(matches) {
                 return Some(found);
@@ -184,8 +258,20 @@ impl Ring {
         self.first + self.entries.len() as u64
     }
 
-    fn push(&mut self, entry: Arc<Entry>) {
-        self.bytes += weight(&entry);
+    /// Whether what follows a position is here.
+    fn check(&self, after: Id) -> Result<(), Unread> {
+        let tail = self.epoch.id(self.engine_floor.unwrap_or(self.first - 1));
+        if after.epoch != self.epoch {
+            return Err(Unread::Gone { resume: tail, reason: GapReason::Epoch });
+        }
+        if after.seq < tail.seq {
+            return Err(Unread::Gone { resume: tail, reason: GapReason::Evicted });
+        }
+        if after.seq + 1 < self.first { Err(Unread::InEngine) } else { Ok(()) }
+    }
+
+    fn push(&mut self, entry: Option<Arc<Entry>>) {
+        self.bytes += weight(entry.as_ref());
         self.entries.push_back(entry);
     }
 
@@ -195,14 +281,21 @@ impl Ring {
             && (self.entries.len() > retention.entries || self.bytes > retention.bytes)
         {
             if let Some(oldest) = self.entries.pop_front() {
-                self.bytes -= weight(&oldest);
+                self.bytes -= weight(oldest.as_ref());
                 self.first += 1;
             }
         }
     }
+
+    /// Forgets what is here: the next entry is the first.
+    fn begin_anew(&mut self, epoch: Epoch, first: u64) {
+        self.entries.clear();
+        (self.epoch, self.first, self.bytes) = (epoch, first, 0);
+    }
 }
 
-fn weight(entry: &Entry) -> usize {
+fn weight(entry: Option<&Arc<Entry>>) -> usize {
+    let Some(entry) = entry else { return 0 };
     let notification = entry.notification();
     size_of::<Entry>() + notification.topic().as_str().len() + notification.payload().len()
 }
@@ -237,7 +330,7 @@ mod tests {
             let log = log(entries, bytes);
             let mut model: Vec<(u64, usize, usize)> = Vec::new();
             for (index, &(topic, size)) in published.iter().enumerate() {
-                log.append(note(topics[topic], size));
+                log.append(note(topics[topic], size), None);
                 model.push((index as u64 + 1, topic, size_of::<Entry>() + 1 + size));
                 while model.len() > 1
                     && (model.len() > entries || model.iter().map(|m| m.2).sum::<usize>() > bytes)
@@ -252,13 +345,15 @@ mod tests {
             let mut read = Vec::new();
             let filter: Filters = topics[wanted].parse().unwrap();
             let budget = Budget { entries: budget, bytes: usize::MAX };
+            let after_id = log.epoch().id(after);
             let reached = log.read(
-                after, u64::MAX, budget,
+                after_id, u64::MAX, budget,
                 |entry| filter.matches(entry.notification().topic()),
                 |entry| read.push(entry.id().seq),
             );
             if after + 1 < first {
-                prop_assert_eq!(reached, Err(Evicted { resume: first - 1 }));
+                let gone = Unread::Gone { resume: log.tail(), reason: GapReason::Evicted };
+                prop_assert_eq!(reached, Err(gone));
             } else {
                 let expected: Vec<u64> = model.iter()
                     .filter(|m| m.0 > after && m.1 == wanted).map(|m| m.0)
@@ -276,9 +371,9 @@ mod tests {
     #[test]
     fn one_notification_larger_than_the_whole_retention_is_kept_until_the_next() {
         let log = log(10, 1000);
-        log.append(note("a", 5000));
+        log.append(note("a", 5000), None);
         assert_eq!(log.size().0, 1);
-        log.append(note("a", 1));
+        log.append(note("a", 1), None);
         assert_eq!((log.size().0, log.tail().seq), (1, 1));
     }
 
@@ -286,12 +381,12 @@ mod tests {
     fn a_read_ends_at_the_byte_budget_and_goes_on_from_there() {
         let log = log(100, 1 << 20);
         for _ in 0..5 {
-            log.append(note("a", 400));
+            log.append(note("a", 400), None);
         }
         let budget = Budget { entries: 100, bytes: 1000 };
-        assert_eq!(log.read(0, 5, budget, |_| true, |_| {}), Ok(2));
-        assert_eq!(log.read(2, 5, budget, |_| true, |_| {}), Ok(4));
-        assert_eq!(log.read(4, 5, budget, |_| true, |_| {}), Ok(5));
-        assert_eq!(log.read(5, 5, ALL, |_| true, |_| {}), Ok(5));
+        assert_eq!(log.read(log.epoch().id(0), 5, budget, |_| true, |_| {}), Ok(2));
+        assert_eq!(log.read(log.epoch().id(2), 5, budget, |_| true, |_| {}), Ok(4));
+        assert_eq!(log.read(log.epoch().id(4), 5, budget, |_| true, |_| {}), Ok(5));
+        assert_eq!(log.read(log.epoch().id(5), 5, ALL, |_| true, |_| {}), Ok(5));
     }
 }

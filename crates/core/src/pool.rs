@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 use tokio::sync::watch;
 
+use crate::id::random;
 use crate::{Bell, Reason};
 
 /// How many clients may be connected at once.
@@ -41,7 +42,8 @@ pub struct Seat {
     pool: ClientPool,
 }
 
-/// Tells seats of one pool apart; never used twice.
+/// Tells seats apart; never used twice. Pools begin to count somewhere at random, so that two hubs over one
+/// engine do not meet either. 0 is nobody's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SeatId(u64);
 
@@ -100,7 +102,8 @@ impl ClientPool {
     /// An empty pool that rings the bell when it closes.
     pub fn new(limits: Limits, bell: Bell) -> Self {
         let occupancy = watch::Sender::new(Occupancy::default());
-        Self(Arc::new(Shared { limits, bell, state: Mutex::default(), occupancy }))
+        let state = State { last_id: random() >> 1, ..State::default() };
+        Self(Arc::new(Shared { limits, bell, state: Mutex::new(state), occupancy }))
     }
 
     /// Takes a seat for a client of this transport.
@@ -219,6 +222,18 @@ impl Seat {
     /// The value kept with the seat, where there is one of this type.
     pub fn session<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         self.pool.lock().sessions.get(&self.id)?.clone().downcast().ok()
+    }
+}
+
+impl SeatId {
+    /// Its number, for a broker that carries [`Notification::origin`](crate::Notification::origin).
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The seat with this number.
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
     }
 }
 

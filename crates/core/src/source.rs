@@ -24,7 +24,7 @@ use crate::pool::Occupancy;
 /// let topic: tidings_core::Topic = "clock".parse()?;
 /// tokio::spawn(Source::default().run(hub.clone(), async move |hub: Hub| {
 ///     let notification = Notification::text(topic.clone(), "tick");
-///     hub.publish(notification)?;
+///     hub.publish(notification).await?;
 ///     Ok::<_, tidings_core::PublishError>(())
 /// }));
 /// let mut clock = hub.subscribe("example", Interest::new("clock".parse()?))?;

@@ -1,14 +1,16 @@
 //! One reader of the hub, as a stream of events.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
+use futures_core::future::BoxFuture;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use crate::{Budget, Cursor, Event, Gap, Hub, Id, Interest, Listener, Reason, Seat};
+use crate::{Budget, Cursor, Event, Fetched, Gap, Hub, Id, Interest, Kept, Listener, Reason, Seat};
 
 /// One reader of the hub: a [`Cursor`], a [`Seat`], and the wait for news. A [`Stream`] that ends after
 /// [`Event::Goodbye`].
@@ -33,6 +35,8 @@ pub struct Subscription {
     seat: Seat,
     interest: Interest,
     cursor: Cursor,
+    /// What only the engine has, on its way.
+    fetching: Option<Fetching>,
     /// What one read of the log brought; bounded by [`BATCH`], for entries are shared, not copied.
     ready: VecDeque<Event>,
     listener: Listener,
@@ -41,6 +45,17 @@ pub struct Subscription {
 }
 
 const BATCH: Budget = Budget { entries: 64, bytes: usize::MAX };
+
+/// What is read from the engine at a time: those entries are this reader's alone.
+const FETCH: Budget = Budget { entries: 64, bytes: 256 << 10 };
+
+struct Fetching(BoxFuture<'static, Fetched>);
+
+impl fmt::Debug for Fetching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fetching")
+    }
+}
 
 impl Subscription {
     pub(crate) fn new(
@@ -55,7 +70,17 @@ impl Subscription {
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let listener = hub.listen();
         let ready = gap.map(Event::Gap).into_iter().collect();
-        Self { hub, seat, interest, cursor, ready, listener, heartbeat, has_ended: false }
+        Self {
+            hub,
+            seat,
+            interest,
+            cursor,
+            fetching: None,
+            ready,
+            listener,
+            heartbeat,
+            has_ended: false,
+        }
     }
 
     /// The next event, when there is one; `None` once the subscription has ended.
@@ -81,14 +106,13 @@ impl Subscription {
 
     /// The position up to which everything has been handed out.
     pub fn position(&self) -> Id {
-        let epoch = self.hub.epoch();
         let first_ready = self.ready.iter().find_map(|event| match event {
-            Event::Deliver(entry) => Some(epoch.id(entry.id().seq - 1)),
+            Event::Deliver(entry) => Some(entry.id().epoch.id(entry.id().seq - 1)),
             // Until the gap is told the reader stands before it, be it in another history.
             Event::Gap(gap) => Some(gap.after),
             Event::Heartbeat(_) | Event::Goodbye(_) => None,
         });
-        first_ready.unwrap_or(epoch.id(self.cursor.seq()))
+        first_ready.unwrap_or(self.cursor.position())
     }
 
     /// The payload bytes of the notification that [`try_next`](Self::try_next) would return; `None` where
@@ -121,27 +145,36 @@ impl Subscription {
     }
 
     fn read(&mut self) {
+        if self.fetching.is_some() {
+            return;
+        }
         let closed = self.hub.pool().closed();
         let head = self.hub.log().head();
         let mut events = Vec::new();
-        if self.cursor.seq() < head.seq {
-            self.cursor.read(
-                self.hub.log(),
-                &self.interest,
-                self.seat.id(),
-                head,
-                BATCH,
-                &mut events,
-            );
+        if self.cursor.position() != head {
+            let (log, seat) = (self.hub.log(), self.seat.id());
+            let kept = self.cursor.read(log, &self.interest, seat, head, BATCH, &mut events);
+            if kept == Kept::Engine && closed.is_none() {
+                let fetched = self.hub.fetch(self.cursor, self.interest.clone(), seat, FETCH);
+                self.fetching = Some(Fetching(fetched));
+                return;
+            }
         }
         // The log was sealed before the pool was closed, so nothing can follow what was found.
         if events.is_empty()
-            && self.cursor.seq() >= head.seq
+            && !self.is_behind(head)
             && let Some(reason) = closed
         {
             events.push(Event::Goodbye(reason));
         }
         self.ready.extend(events);
+    }
+
+    /// Whether the log has more than the cursor has seen. One that only the engine can serve is not waited
+    /// for by a hub that is closed.
+    fn is_behind(&self, head: Id) -> bool {
+        let at = self.cursor.position();
+        at.epoch != head.epoch || (at.seq < head.seq && self.hub.log().own_tail().seq <= at.seq)
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
@@ -155,8 +188,15 @@ impl Subscription {
         if let Some(event) = self.try_next() {
             return Poll::Ready(Some(event));
         }
-        // One who looks for few among many looks at a portion, and lets others have their turn.
-        if self.cursor.seq() < self.hub.log().head().seq {
+        if let Some(Fetching(fetching)) = &mut self.fetching {
+            if let Poll::Ready(Fetched { events, cursor }) = fetching.as_mut().poll(context) {
+                (self.fetching, self.cursor) = (None, cursor);
+                self.ready.extend(events);
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        } else if self.is_behind(self.hub.log().head()) {
+            // One who looks for few among many looks at a portion, and lets others have their turn.
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -200,7 +240,7 @@ mod tests {
     async fn an_idle_subscription_gets_heartbeats_with_its_position() {
         let hub = Hub::default();
         let mut subscription = hub.subscribe("sse", all()).unwrap();
-        let id = hub.publish(note("one")).unwrap();
+        let id = hub.publish(note("one")).await.unwrap();
         assert_eq!(text_of(subscription.next().await), "one");
         let begun = Instant::now();
         for _ in 0..3 {
@@ -216,7 +256,7 @@ mod tests {
         for round in 0..100 {
             let cancelled = tokio::time::timeout(Duration::ZERO, subscription.next());
             assert!(cancelled.await.is_err());
-            hub.publish(note(&round.to_string())).unwrap();
+            hub.publish(note(&round.to_string())).await.unwrap();
             assert_eq!(text_of(subscription.next().await), round.to_string());
         }
     }
@@ -226,7 +266,7 @@ mod tests {
         let hub = Hub::default();
         let mut subscription = hub.subscribe("sse", all()).unwrap();
         for number in 0..200 {
-            hub.publish(note(&number.to_string())).unwrap();
+            hub.publish(note(&number.to_string())).await.unwrap();
         }
         hub.close(Reason::GoingAway);
         for number in 0..200 {
@@ -241,7 +281,7 @@ mod tests {
         let hub = Hub::default();
         let mut subscription = hub.subscribe("sse", all()).unwrap();
         for _ in 0..5 {
-            hub.publish(note("x")).unwrap();
+            hub.publish(note("x")).await.unwrap();
         }
         for seq in 1..=5 {
             subscription.next().await;
@@ -254,7 +294,7 @@ mod tests {
         let retention = Retention { entries: 2, ..Retention::default() };
         let hub = Hub::new(HubConfig { retention, ..HubConfig::default() });
         for number in 0..5 {
-            hub.publish(note(&number.to_string())).unwrap();
+            hub.publish(note(&number.to_string())).await.unwrap();
         }
         let seat = hub.join("sse").unwrap();
         let position = Position::After(hub.epoch().id(1));
@@ -282,7 +322,7 @@ mod tests {
             let hub = hub.clone();
             tokio::spawn(async move {
                 for number in 0..500 {
-                    hub.publish(note(&format!("{publisher} {number}"))).unwrap();
+                    hub.publish(note(&format!("{publisher} {number}"))).await.unwrap();
                     tokio::task::yield_now().await;
                 }
             });

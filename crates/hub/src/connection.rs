@@ -86,6 +86,7 @@ async fn answer_general(mut request: Request<Incoming>, context: &Context) -> Re
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     match routes::answer_once_read(request, &context.shared).await {
         Answer::Whole(response) => response.map(MountBody::whole),
+        Answer::Later(later) => later.await.map(MountBody::whole),
         Answer::Stays(visitor) => {
             let Visitor { accepted, seat, interest, position, publishes_to, .. } = *visitor;
             let config = &context.shared.config;
@@ -111,6 +112,7 @@ async fn serve_lane(
         Box::pin(async {
             match routes::answer_once_read(request, &context.shared).await {
                 Answer::Whole(response) => Ok::<_, Infallible>(response.map(MountBody::whole)),
+                Answer::Later(later) => Ok(later.await.map(MountBody::whole)),
                 // The answer is the lane's: whoever polls takes the connection over.
                 Answer::Stays(arrived) => {
                     visitor.set(Some(arrived));

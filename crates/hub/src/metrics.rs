@@ -54,6 +54,10 @@ impl Metrics {
             gauge.set(value as i64);
             registry.register(name, help, gauge);
         };
+        if let Some(is_connected) = hub.is_connected() {
+            let help = "Whether the engine below the hub is followed";
+            state("engine_connected", help, usize::from(is_connected));
+        }
         state("log_entries", "Notifications retained", entries);
         state("log_bytes", "Bytes retained", bytes);
         let mut text = String::new();

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::future::LocalBoxFuture;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use tidings_core::{Filters, Interest, Kind, Notification, Topic};
+use tidings_core::{
+    Filters, Id, IdempotencyKey, Interest, Kind, Notification, PublishError, Topic,
+};
 use tidings_transport::{Ask, Refusal, Shape, Transport, path_segment, query};
 
 use crate::config::{Action, Config};
@@ -19,9 +22,14 @@ use crate::shared::Shared;
 pub(crate) enum Answer {
     /// This is the answer.
     Whole(Response<Bytes>),
+    /// It comes once the engine below the hub has stored something.
+    Later(Later),
     /// It is from a client that stays.
     Stays(Box<Visitor>),
 }
+
+/// An answer on its way.
+pub(crate) type Later = LocalBoxFuture<'static, Response<Bytes>>;
 
 /// Answers a request that is all there.
 pub(crate) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Answer {
@@ -30,8 +38,7 @@ pub(crate) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Answer {
         Route::Topics(name) => match request.method {
             Method::GET => subscribe(request, name, shared).map(Answer::Stays),
             Method::POST => publish(request, name, shared)
-                .and_then(|topic| accept(request, topic, body, shared))
-                .map(Answer::Whole),
+                .and_then(|topic| accept(request, topic, body, shared)),
             _ => Err(not_allowed("GET, POST")),
         },
         Route::Nothing => Err(nothing_there()),
@@ -55,7 +62,7 @@ pub(crate) async fn answer_once_read(request: Request<Incoming>, shared: &Shared
         let topic = publish(&request, to_topic, shared)?;
         accept(&request, topic, read(body, &shared.config).await?, shared)
     };
-    Answer::Whole(answered.await.unwrap_or_else(|refusal| refused(refusal, shared)))
+    answered.await.unwrap_or_else(|refusal| Answer::Whole(refused(refusal, shared)))
 }
 
 fn refused(refusal: Refusal, shared: &Shared) -> Response<Bytes> {
@@ -129,7 +136,8 @@ fn accept(
     topic: Topic,
     payload: Bytes,
     shared: &Shared,
-) -> Result<Response<Bytes>, Refusal> {
+) -> Result<Answer, Refusal> {
+    let key = idempotency_key(request)?;
     let kind = match request.headers.get(header::CONTENT_TYPE) {
         Some(media) if is_binary(media) => Kind::Binary,
         _ => Kind::Text,
@@ -138,9 +146,31 @@ fn accept(
         let how = "send it with Content-Type: application/octet-stream";
         Refusal::bad_request("bad_payload", format!("{fault}; for binary, {how}"))
     })?;
-    let id = shared.config.hub.publish(notification)?;
-    shared.metrics.published.inc();
-    Ok(text("application/json", format!("{{\"id\":\"{id}\"}}\n")))
+    match shared.config.hub.publish_once(notification, key).now() {
+        Ok(outcome) => Ok(Answer::Whole(published(outcome, shared))),
+        Err(on_its_way) => {
+            let shared = shared.clone();
+            Ok(Answer::Later(Box::pin(async move { published(on_its_way.await, &shared) })))
+        }
+    }
+}
+
+fn published(outcome: Result<Id, PublishError>, shared: &Shared) -> Response<Bytes> {
+    match outcome {
+        Ok(id) => {
+            shared.metrics.published.inc();
+            text("application/json", format!("{{\"id\":\"{id}\"}}\n"))
+        }
+        Err(error) => refused(error.into(), shared),
+    }
+}
+
+/// The key is a string of RFC 8941, section 3.3.3, in quotes; bare it is understood as well.
+fn idempotency_key(request: &Parts) -> Result<Option<IdempotencyKey>, Refusal> {
+    let Some(value) = request.headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    Ok(Some(quoted.unwrap_or(text).parse()?))
 }
 
 fn is_binary(media: &HeaderValue) -> bool {

@@ -10,6 +10,7 @@ mod conformance {
     mod exactly_once;
     mod gaps;
     mod heartbeats;
+    mod idempotency;
     mod limits;
     mod payloads;
     mod pipelined;

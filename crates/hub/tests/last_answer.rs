@@ -23,7 +23,7 @@ async fn a_held_poll_that_asks_for_it_is_answered_and_closed() {
         while hub.pool().is_empty() {
             tokio::task::yield_now().await;
         }
-        hub.publish(Notification::text("t".parse().unwrap(), "news")).unwrap();
+        hub.publish(Notification::text("t".parse().unwrap(), "news")).await.unwrap();
         let mut answer = String::new();
         poll.read_to_string(&mut answer).await.unwrap();
         assert!(answer.contains("connection: close\r\n"), "{answer}");

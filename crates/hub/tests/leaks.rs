@@ -62,7 +62,7 @@ async fn two_thousand_clients_leak_neither_a_seat_nor_a_descriptor() {
         }
         eventually("their seats are free", async || hub.hub.pool().len() == EACH).await;
 
-        hub.publish("t", "news");
+        hub.publish("t", "news").await;
         let told = staying.join_all().await;
         assert!(told.len() == EACH && told.iter().all(|(news, _)| news == "news"));
         drop(told);

@@ -50,8 +50,8 @@ async fn follow(address: SocketAddr, client: &dyn Client, position: Position) ->
     Follower::new(client.connect(target).await.unwrap())
 }
 
-fn publish(hub: &Hub, topic: &str, text: String) {
-    hub.publish(Notification::text(topic.parse().unwrap(), text)).unwrap();
+async fn publish(hub: &Hub, topic: &str, text: String) {
+    hub.publish(Notification::text(topic.parse().unwrap(), text)).await.unwrap();
 }
 
 #[tokio::test]
@@ -62,8 +62,8 @@ async fn mounted_transports_keep_the_order_and_resume() {
         let (address, _serving) = serve(hub.clone(), listed.server).await;
         let mut follower = follow(address, &*listed.client, Position::Live).await;
         for number in 0..50 {
-            publish(&hub, "orders.new", number.to_string());
-            publish(&hub, "invoices.new", "for others".to_owned());
+            publish(&hub, "orders.new", number.to_string()).await;
+            publish(&hub, "invoices.new", "for others".to_owned()).await;
         }
         let mut last = None;
         for number in 0..20 {
@@ -73,7 +73,7 @@ async fn mounted_transports_keep_the_order_and_resume() {
             last = received.id;
         }
         drop(follower);
-        publish(&hub, "orders.new", "50".to_owned());
+        publish(&hub, "orders.new", "50".to_owned()).await;
         let position = Position::After(last.unwrap());
         let mut follower = follow(address, &*listed.client, position).await;
         for number in 20..=50 {
@@ -103,12 +103,12 @@ async fn a_position_of_one_mounted_transport_resumes_on_each_other() {
     for (here, _, one) in &servers {
         for (there, _, other) in &servers {
             let mut follower = follow(*here, &**one, Position::Live).await;
-            publish(&hub, "orders.new", "told".to_owned());
+            publish(&hub, "orders.new", "told".to_owned()).await;
             expected += 1;
             let position = follower.notification().await.id.unwrap();
             assert_eq!(position.seq, expected);
             drop(follower);
-            publish(&hub, "orders.new", "missed".to_owned());
+            publish(&hub, "orders.new", "missed".to_owned()).await;
             expected += 1;
             let mut follower = follow(*there, &**other, Position::After(position)).await;
             assert_eq!(follower.text().await, (expected, "missed".to_owned()));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
-use tidings::core::{Heartbeat, Id, Position, SlowPolicy};
+use tidings::core::{Heartbeat, Id, IdempotencyKey, Position, SlowPolicy};
 use tidings::hub::{Origins, transports};
 use url::Url;
 
@@ -167,6 +167,9 @@ pub(crate) struct PublishArgs {
     /// The payload is binary, not text
     #[arg(long)]
     pub(crate) binary: bool,
+    /// A key of this publish's own, such as a UUID: with it, trying again stores nothing twice
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<IdempotencyKey>,
 }
 
 #[derive(Debug, clap::Args)]

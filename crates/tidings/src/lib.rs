@@ -13,7 +13,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let hub = Hub::default();
 //! let mut news = hub.subscribe("mine", Interest::new("news.>".parse()?))?;
-//! hub.publish(Notification::text("news.local".parse()?, "the fair is open"))?;
+//! hub.publish(Notification::text("news.local".parse()?, "the fair is open")).await?;
 //! assert!(matches!(news.next().await, Some(Event::Deliver(_))));
 //! # Ok(())
 //! # }

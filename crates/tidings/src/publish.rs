@@ -20,6 +20,10 @@ pub(crate) async fn publish(args: PublishArgs) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(payload.len() as u64 <= MAX_INPUT, "the input has more than {MAX_INPUT} bytes");
     let kind = if args.binary { Kind::Binary } else { Kind::Text };
     let mut publisher = Publisher::connect(args.url, Arc::new(Meter::default())).await?;
-    println!("{}", publisher.publish(kind, payload.into()).await?);
+    let id = match &args.idempotency_key {
+        Some(key) => publisher.publish_once(kind, payload.into(), key).await?,
+        None => publisher.publish(kind, payload.into()).await?,
+    };
+    println!("{id}");
     Ok(ExitCode::SUCCESS)
 }

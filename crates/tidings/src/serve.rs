@@ -78,7 +78,7 @@ fn demo(hub: Hub) -> anyhow::Result<impl Future<Output = ()>> {
         second.set_missed_tick_behavior(MissedTickBehavior::Skip);
         for number in 1_u64.. {
             second.tick().await;
-            hub.publish(Notification::text(topic.clone(), format!("tick {number}")))?;
+            hub.publish(Notification::text(topic.clone(), format!("tick {number}"))).await?;
         }
         Ok(())
     }))

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
-use tidings_core::{JoinError, ParseIdError, ParseTopicError, PublishError};
+use tidings_core::{JoinError, ParseIdError, ParseKeyError, ParseTopicError, PublishError};
 
 /// The answer to a request that cannot be served: a status, a code for programs and a sentence for
 /// people, which says what is wrong and what to do.
@@ -67,6 +67,12 @@ impl From<ParseIdError> for Refusal {
     }
 }
 
+impl From<ParseKeyError> for Refusal {
+    fn from(error: ParseKeyError) -> Self {
+        Self::bad_request("bad_idempotency_key", error.to_string())
+    }
+}
+
 impl From<JoinError> for Refusal {
     fn from(error: JoinError) -> Self {
         let code = match error {
@@ -87,6 +93,12 @@ impl From<PublishError> for Refusal {
             PublishError::Closed(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "going_away", error.to_string())
                     .with(header::RETRY_AFTER, 5)
+            }
+            // Not known to be stored: that it can be tried again with its key is half of what to do.
+            PublishError::Unavailable(_) => {
+                let message = format!("{error}; try again with the same Idempotency-Key");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+                    .with(header::RETRY_AFTER, 1)
             }
         }
     }

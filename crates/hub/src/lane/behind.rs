@@ -1,6 +1,7 @@
 //! Who is behind is served from the log, at its own pace.
 
-use tidings_core::{Budget, Event};
+use bytes::Bytes;
+use tidings_core::{Budget, Event, Id, Kept};
 use tidings_transport::Shape;
 use tidings_transport::mount::MAX_ANSWER;
 
@@ -17,29 +18,47 @@ impl State {
         let position = self.position();
         let Some(client) = &mut self.connections[key].client else { return false };
         let Progress::Behind(mut cursor) = client.progress else { return false };
-        let (shape, group) = (client.shape, client.group);
-        let budget = match shape {
+        if client.fetching.is_some() {
+            return false;
+        }
+        let budget = match client.shape {
             Shape::Answer { .. } => ANSWER,
             Shape::Upgrade | Shape::Stream => PASS,
         };
-        let interest = &self.groups.get(group).interest;
-        let mut events = Vec::new();
-        cursor.read(self.hub.log(), interest, client.seat.id(), position, budget, &mut events);
+        let interest = &self.groups.get(client.group).interest;
+        let (mut events, log, seat) = (Vec::new(), self.hub.log(), client.seat.id());
+        let kept = cursor.read(log, interest, seat, position, budget, &mut events);
+        if kept == Kept::Engine {
+            self.fetch(key, cursor, budget);
+            return false;
+        }
         client.progress = Progress::Behind(cursor);
         // The log has moved on past the lane itself, and a gap has led this client ahead: it would be told
         // that gap once more with all the others.
-        self.pass_to(cursor.seq());
+        self.pass_to(cursor.position());
         let position = self.position();
-        let is_current = cursor.seq() == position.seq;
+        let is_current = cursor.position() == position;
         let connection = &mut self.connections[key];
         if let (true, Some(client)) = (is_current, &mut connection.client) {
             client.progress = Progress::Current;
         }
+        if cursor.is_ahead_of(position) {
+            self.ahead.insert(key);
+            return false;
+        }
         if events.is_empty() {
             return !is_current;
         }
-        let group = self.groups.get(group);
-        let bytes = group.render(&events, position.epoch.id(cursor.seq()));
+        self.connections[key].rest = self.render_for(key, &events, cursor.position());
+        true
+    }
+
+    /// These events for one client alone, which then stands at `position`.
+    pub(super) fn render_for(&mut self, key: usize, events: &[Event], position: Id) -> Bytes {
+        let connection = &mut self.connections[key];
+        let Some(client) = &connection.client else { return Bytes::new() };
+        let (shape, group) = (client.shape, self.groups.get(client.group));
+        let bytes = group.render(events, position);
         let number = events.iter().filter(|event| matches!(event, Event::Deliver(_))).count();
         group.delivered.inc_by(number as u64);
         let goodbye = match events.last() {
@@ -52,7 +71,6 @@ impl State {
             (Shape::Upgrade | Shape::Stream, None) => connection.stage,
         };
         goodbye.into_iter().for_each(|reason| self.metrics.let_go(reason));
-        connection.rest = bytes;
-        true
+        bytes
     }
 }

@@ -5,8 +5,9 @@ use mio::net::TcpStream;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, send};
 use tidings_core::{Cursor, Pulse, Seat, Topic};
-use tidings_transport::{Ear, Shape};
+use tidings_transport::{Ear, Said, Shape};
 
+use super::awaited::Hold;
 use super::sender::FLAGS;
 use super::timers::Timer;
 use crate::connected::Connected;
@@ -30,6 +31,8 @@ pub(super) struct Connection {
     pub(super) is_waiting: bool,
     /// Whether it waits among the busy.
     pub(super) is_busy: bool,
+    /// A publish on its way: until it has come to something, nothing more is read.
+    pub(super) publishing: Option<Hold>,
     pub(super) connected: Connected,
 }
 
@@ -46,6 +49,10 @@ pub(super) struct Client {
     pub(super) pulse: Pulse,
     /// Where its messages are published; `None` where it may send none.
     pub(super) publishes_to: Option<Topic>,
+    /// What it has said behind a message whose publish is on its way. One read brought all of it.
+    pub(super) unheard: Vec<Said>,
+    /// What only the engine has for it, on its way.
+    pub(super) fetching: Option<Hold>,
 }
 
 /// Where a client stands.
@@ -53,7 +60,7 @@ pub(super) struct Client {
 pub(super) enum Progress {
     /// Where the lane stands.
     Current,
-    /// Further back.
+    /// Elsewhere: further back, or ahead of the lane where another hub was faster.
     Behind(Cursor),
 }
 
@@ -104,8 +111,9 @@ impl Connection {
 
     /// Reads once: the bytes that came, 0 at the end of the stream, `None` where there are none now.
     pub(super) fn receive(&self, buffer: &mut [u8]) -> Result<Option<usize>, Errno> {
-        // Who is held may have sent its next request already: that is left in the socket until it is due.
-        let (flags, room) = match self.is_held() {
+        // Who waits for an answer may have sent its next request already: that is left in the socket until it
+        // is due.
+        let (flags, room) = match self.is_held() || self.publishing.is_some() {
             true => (RecvFlags::PEEK, 1),
             false => (RecvFlags::empty(), buffer.len()),
         };

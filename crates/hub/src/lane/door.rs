@@ -125,6 +125,7 @@ impl State {
             is_last: false,
             is_waiting: false,
             is_busy: false,
+            publishing: None,
             connected,
         });
         if let Err(error) = self.epoll.watch(&mut connection.socket, key) {
@@ -146,6 +147,11 @@ impl State {
             bytes = &bytes[length..];
             match (self.reception.answer)(&request, body) {
                 Answer::Stays(visitor) => return self.stay(key, *visitor, answers, bytes),
+                Answer::Later(later) => {
+                    self.connections[key].early = (!bytes.is_empty()).then(|| bytes.into());
+                    self.answer_later(key, later, is_last(&request));
+                    break;
+                }
                 Answer::Whole(answer) => {
                     // What is answered now is the last thing that is said by a hub that is closed.
                     if is_last(&request) || head::is_last(&answer) || self.is_closing() {

@@ -49,9 +49,9 @@ impl State {
         let Accepted { head, words, shape } = accepted;
         let (cursor, gap) = Cursor::open(self.hub.log(), position, &interest);
         // Nobody in a lane stands ahead of it: what others are told next, this one is as well.
-        self.pass_to(cursor.seq());
+        self.pass_to(cursor.position());
 
-        let start = self.hub.epoch().id(cursor.seq());
+        let start = cursor.position();
         let mut first = BytesMut::from(&self.connections[key].rest[..]);
         let answer = match shape {
             Shape::Upgrade => {
@@ -77,7 +77,7 @@ impl State {
             first.extend_from_slice(&self.groups.get(group).render(&gap, start));
         }
         let is_answer = matches!(shape, Shape::Answer { .. });
-        let is_current = cursor.seq() == self.seen.seq();
+        let is_current = start == self.position();
         let client = Client {
             seat,
             group,
@@ -87,6 +87,8 @@ impl State {
             ear: None,
             pulse: Pulse::default(),
             publishes_to,
+            unheard: Vec::new(),
+            fetching: None,
         };
         let patience = self.patience_with(shape);
         self.wait(key, patience);

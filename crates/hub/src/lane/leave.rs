@@ -27,6 +27,9 @@ impl State {
     /// Reads the requests that came before they were due.
     pub(super) fn ask_on(&mut self, key: usize) {
         let connection = &mut self.connections[key];
+        if connection.publishing.is_some() {
+            return;
+        }
         if std::mem::take(&mut connection.is_ahead) || connection.early.is_some() {
             self.keep_busy(key);
         }
@@ -37,18 +40,23 @@ impl State {
         let position = self.position();
         let connection = &mut self.connections[key];
         if connection.stage == Stage::Asking {
+            if connection.publishing.is_some() {
+                connection.is_last = true;
+                return;
+            }
             if connection.rest.is_empty() {
                 return self.remove(key);
             }
             connection.stage = Stage::Leaving;
         }
-        let Some(client) = &connection.client else { return };
+        let Some(client) = &mut connection.client else { return };
         if connection.stage != Stage::Open {
             return;
         }
+        client.fetching = None;
         let position = match client.progress {
             Progress::Current => position,
-            Progress::Behind(cursor) => position.epoch.id(cursor.seq()),
+            Progress::Behind(cursor) => cursor.position(),
         };
         connection.stage = match client.shape {
             Shape::Answer { .. } => Stage::Answered,

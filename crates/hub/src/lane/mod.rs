@@ -13,6 +13,7 @@
 //! where the lane stands and costs a pass one send. A client whose socket is full is left behind with a
 //! cursor of its own; nothing is copied for it.
 
+mod awaited;
 mod behind;
 mod client;
 mod door;
@@ -28,7 +29,7 @@ mod timing;
 mod traffic;
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
@@ -38,6 +39,7 @@ use std::time::Duration;
 use slab::Slab;
 use tidings_core::{Cursor, Hub, Id, Interest, Listener};
 
+use self::awaited::Awaited;
 use self::client::Connection;
 use self::door::LISTENER;
 pub(crate) use self::door::Reception;
@@ -78,6 +80,9 @@ struct State {
     seen: Cursor,
     /// The lane wants everything; what matches whom is the groups' business.
     everything: Interest,
+    /// Clients whose position is one that another hub has given out, and this one has not come to yet.
+    ahead: BTreeSet<usize>,
+    awaited: Awaited,
     bell: Listener,
     epoll: Epoll,
     /// Whether the system has no more connections to give at the moment.
@@ -123,6 +128,8 @@ impl Lane {
             sender,
             outgoing: Outgoing::default(),
             everything,
+            ahead: BTreeSet::new(),
+            awaited: Awaited::default(),
             epoll,
             is_out_of_descriptors: false,
             has_callers: false,
@@ -162,6 +169,8 @@ impl State {
         // Before the pass, so that what many have published goes out together.
         self.sockets(context)?;
         self.pass();
+        self.come_to_those_ahead();
+        self.take_outcomes(context);
         self.catch_up();
         if std::mem::take(&mut self.has_callers) {
             self.accept();
@@ -175,7 +184,7 @@ impl State {
         if self.drain.is_some() && self.connections.is_empty() {
             context.waker().wake_by_ref();
         }
-        if !self.busy.is_empty() || self.has_callers {
+        if !self.busy.is_empty() || self.has_callers || self.awaited.has_new() {
             context.waker().wake_by_ref();
         }
         Poll::Pending
@@ -235,7 +244,7 @@ impl State {
     }
 
     fn position(&self) -> Id {
-        self.hub.epoch().id(self.seen.seq())
+        self.seen.position()
     }
 }
 

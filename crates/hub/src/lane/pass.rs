@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::AsFd;
 
 use bytes::Bytes;
-use tidings_core::{Budget, Cursor, Event, SeatId};
+use tidings_core::{Budget, Cursor, Event, Id, Kept, SeatId};
 use tidings_transport::Shape;
 
 use super::State;
@@ -38,24 +38,50 @@ impl State {
     /// Serves everything up to the head of the log.
     pub(super) fn pass(&mut self) {
         let head = self.hub.log().head();
-        self.pass_to(head.seq);
+        self.pass_to(head);
     }
 
-    /// Serves until the lane stands at `seq` at least.
-    pub(super) fn pass_to(&mut self, seq: u64) {
+    /// Serves until the lane stands at `target` at least, or the log has no more.
+    pub(super) fn pass_to(&mut self, target: Id) {
         let mut events = Vec::new();
-        while self.seen.seq() < seq {
-            let before = self.seen;
-            let head = self.hub.log().head();
+        while self.seen.position() != target && !self.seen.is_ahead_of(target) {
+            let (before, head) = (self.seen, self.hub.log().head());
+            if before.position() == head {
+                return;
+            }
             events.clear();
             let nobody = SeatId::default();
-            self.seen.read(self.hub.log(), &self.everything, nobody, head, PASS, &mut events);
-            if matches!(events.first(), Some(Event::Gap(_))) {
+            let log = self.hub.log();
+            let kept = self.seen.read(log, &self.everything, nobody, head, PASS, &mut events);
+            if kept == Kept::Engine {
+                // What the lane has missed each of its clients asks for itself.
+                self.seen = Cursor::at(log.own_tail());
+            }
+            if kept == Kept::Engine || matches!(events.first(), Some(Event::Gap(_))) {
                 self.leave_everyone_at(before);
             } else {
                 self.serve(&events, before);
             }
         }
+    }
+
+    /// Serves those who stood ahead of the lane, and no longer do.
+    pub(super) fn come_to_those_ahead(&mut self) {
+        let mut ahead = std::mem::take(&mut self.ahead);
+        ahead.retain(|&key| {
+            let is_ahead = self.is_ahead(key);
+            if !is_ahead {
+                self.keep_busy(key);
+            }
+            is_ahead
+        });
+        self.ahead = ahead;
+    }
+
+    fn is_ahead(&self, key: usize) -> bool {
+        let client = self.connections.get(key).and_then(|connection| connection.client.as_ref());
+        matches!(client.map(|client| client.progress), Some(Progress::Behind(cursor))
+            if cursor.is_ahead_of(self.position()))
     }
 
     fn serve(&mut self, events: &[Event], before: Cursor) {

@@ -4,7 +4,7 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tidings_core::{Beat, Event, Reason};
+use tidings_core::{Beat, Event, Id, Reason};
 use tidings_transport::Shape;
 use tokio::time::{Interval, interval};
 
@@ -14,6 +14,9 @@ use super::door::LISTENER;
 
 /// How long a client has to close its side once it has been told goodbye.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How often to look at a poll whose time is over while the engine is asked for it.
+const FETCHING: Duration = Duration::from_millis(20);
 
 /// In how many steps the goodbyes of a drain are spread.
 const DRAIN_STEPS: u32 = 20;
@@ -99,6 +102,7 @@ impl State {
                 continue;
             }
             match connection.stage {
+                Stage::Asking if connection.publishing.is_some() => self.await_request(key),
                 _ if connection.is_waiting => {
                     self.metrics.let_go(Reason::TooSlow);
                     self.remove(key);
@@ -113,13 +117,19 @@ impl State {
 
     /// Its poll is not held any longer: where it has nothing coming, it is told so.
     pub(super) fn end_hold(&mut self, key: usize) {
-        let connection = &mut self.connections[key];
-        if !matches!(&connection.client, Some(client) if client.progress == Progress::Current) {
-            // What lies behind its cursor has not all been looked at: an answer now would pass over it.
-            return self.wait(key, Duration::ZERO);
-        }
-        connection.stage = Stage::Answered;
-        self.tell(key, &[]);
+        let position = self.position();
+        let Some(client) = &self.connections[key].client else { return };
+        let position = match client.progress {
+            Progress::Current => position,
+            // It stands further on than the lane, or it asks for what an engine has that is away.
+            Progress::Behind(cursor) if cursor.is_ahead_of(position) => cursor.position(),
+            Progress::Behind(cursor) if self.hub.is_connected() == Some(false) => cursor.position(),
+            // What lies behind its cursor has not all been looked at: it may be what it waits for.
+            Progress::Behind(_) if client.fetching.is_some() => return self.wait(key, FETCHING),
+            Progress::Behind(_) => return self.wait(key, Duration::ZERO),
+        };
+        self.connections[key].stage = Stage::Answered;
+        self.tell(key, &[], position);
     }
 
     fn beat(&mut self, key: usize) {
@@ -130,15 +140,21 @@ impl State {
         if self.groups.get(client.group).can_speak && client.pulse.beat(&policy) == Beat::GiveUp {
             return self.goodbye(key, Reason::Silent);
         }
-        // Who is behind has other news.
-        if client.progress == Progress::Current {
-            self.tell(key, &[Event::Heartbeat(position)]);
-        }
+        let position = match client.progress {
+            Progress::Current => position,
+            Progress::Behind(cursor)
+                if client.fetching.is_some() || cursor.is_ahead_of(position) =>
+            {
+                cursor.position()
+            }
+            // Who is behind has other news.
+            Progress::Behind(_) => return,
+        };
+        self.tell(key, &[Event::Heartbeat(position)], position);
     }
 
-    /// Renders these events for one client alone, which stands where the lane stands.
-    fn tell(&mut self, key: usize, events: &[Event]) {
-        let position = self.position();
+    /// Renders these events for one client alone, which stands here.
+    fn tell(&mut self, key: usize, events: &[Event], position: Id) {
         let Some(client) = &self.connections[key].client else { return };
         let bytes = self.groups.get(client.group).render(events, position);
         self.append(key, bytes);

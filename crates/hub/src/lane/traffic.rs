@@ -1,7 +1,9 @@
 //! A socket that can be read or written again.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
-use tidings_core::Reason;
+use tidings_core::{Publishing, Reason};
 use tidings_transport::Said;
 
 use super::State;
@@ -42,7 +44,7 @@ impl State {
 
     fn read_once(&mut self, key: usize, buffer: &mut [u8]) -> Read {
         let Some(connection) = self.connections.get_mut(key) else { return Read::Nothing };
-        if connection.stage == Stage::Asking {
+        if connection.stage == Stage::Asking && connection.publishing.is_none() {
             // Who does not take its answers is not read for further requests.
             if !connection.rest.is_empty() {
                 connection.is_ahead = true;
@@ -56,8 +58,8 @@ impl State {
         let count = match connection.receive(buffer) {
             Ok(None) => return Read::Nothing,
             // It sends nothing more, and what it is being told it may still hear.
-            Ok(Some(0)) if connection.is_being_told() => {
-                connection.is_last = true;
+            Ok(Some(0)) if connection.is_being_told() || connection.publishing.is_some() => {
+                (connection.is_last, connection.is_ahead) = (true, true);
                 return Read::Nothing;
             }
             Ok(Some(0)) | Err(_) => {
@@ -66,11 +68,11 @@ impl State {
             }
             Ok(Some(count)) => count,
         };
-        if connection.stage == Stage::Asking {
-            self.requests(key, &buffer[..count]);
-        } else if connection.is_held() {
+        if connection.is_held() || connection.publishing.is_some() {
             connection.is_ahead = true;
             return Read::Nothing;
+        } else if connection.stage == Stage::Asking {
+            self.requests(key, &buffer[..count]);
         } else {
             self.hear(key, &mut buffer[..count]);
         }
@@ -94,7 +96,21 @@ impl State {
         } else {
             client.ear = Some(ear);
         }
-        said.into_iter().for_each(|said| self.heard(key, said));
+        self.heard_all(key, said.into());
+    }
+
+    /// What a client has said, in its order: what follows a message waits for the message.
+    pub(super) fn heard_all(&mut self, key: usize, mut said: VecDeque<Said>) {
+        while let Some(next) = said.pop_front() {
+            self.heard(key, next);
+            let Some(connection) = self.connections.get_mut(key) else { return };
+            if connection.publishing.is_some() {
+                if let Some(client) = &mut connection.client {
+                    client.unheard = said.into();
+                }
+                return;
+            }
+        }
     }
 
     fn heard(&mut self, key: usize, said: Said) {
@@ -109,8 +125,11 @@ impl State {
                     Some(topic) => message.publish(&self.hub, &client.seat, topic.clone()),
                     None => Err(Reason::NotAllowed),
                 };
-                if let Err(reason) = handled {
-                    self.goodbye(key, reason);
+                match handled.map(Publishing::now) {
+                    Ok(Ok(Ok(_))) => {}
+                    Ok(Ok(Err(error))) => self.goodbye(key, error.reason()),
+                    Ok(Err(on_its_way)) => self.publish_on_its_way(key, on_its_way),
+                    Err(reason) => self.goodbye(key, reason),
                 }
             }
             Said::Reply(bytes) if connection.rest.len() < MAX_REPLIES => self.append(key, bytes),

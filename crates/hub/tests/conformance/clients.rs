@@ -61,11 +61,15 @@ fn eventsource_client_reads_everything_and_comes_back_with_its_last_event_id() {
                 break;
             }
         }
-        let id = first.publish("t", "one\ntwo: \u{1f9c7}\r\n");
+        let id = first.publish("t", "one\ntwo: \u{1f9c7}\r\n").await;
         let message = "message".to_owned();
         let told = event(&mut events).await;
         assert_eq!(told, (id.to_string(), message.clone(), "one\ntwo: \u{1f9c7}\n".to_owned()));
-        first.hub.publish(Notification::binary("t".parse().unwrap(), &b"\0\xff"[..])).unwrap();
+        first
+            .hub
+            .publish(Notification::binary("t".parse().unwrap(), &b"\0\xff"[..]))
+            .await
+            .unwrap();
         let told = event(&mut events).await;
         assert_eq!((told.1.as_str(), told.2.as_str()), ("binary", "AP8="));
 
@@ -77,7 +81,7 @@ fn eventsource_client_reads_everything_and_comes_back_with_its_last_event_id() {
         let goodbye: Value = serde_json::from_str(&told.2).unwrap();
         assert_eq!(goodbye["goodbye"]["reason"], Reason::GoingAway.name());
         let second = Hub::default();
-        second.publish(Notification::text("t".parse().unwrap(), "of the second")).unwrap();
+        second.publish(Notification::text("t".parse().unwrap(), "of the second")).await.unwrap();
         let second = serve_at(TcpListener::bind(address).await.unwrap(), second, mover);
         let told = event(&mut events).await;
         assert_eq!(told.1, "gap", "{told:?}");
@@ -132,13 +136,13 @@ fn reqwest_polls() {
         let query = format!("?after={}", id(2));
         let (held, ()) = tokio::join!(poll(&query), async {
             crate::support::eventually("it is held", async || hub.hub.pool().len() == 1).await;
-            hub.publish("t", "news");
+            hub.publish("t", "news").await;
         });
         assert_eq!(held["notifications"][0]["data"], "news");
         let query = format!("?after={}&wait=1", id(3));
         let (held, ()) = tokio::join!(poll(&query), async {
             crate::support::eventually("it is held", async || hub.hub.pool().len() == 1).await;
-            hub.publish("another", "not for it");
+            hub.publish("another", "not for it").await;
         });
         assert_eq!(held, empty(&id(4)));
         let gap = poll("?after=zz-7").await;
@@ -154,7 +158,9 @@ fn an_answer_to_a_poll_is_bounded_and_the_next_goes_on_behind_it() {
         let hub = mover.hub().await;
         let client = reqwest::Client::new();
         let payload = "x".repeat(300 << 10);
-        (0..10).for_each(|_| _ = hub.publish("t", payload.clone()));
+        for _ in 0..10 {
+            hub.publish("t", payload.clone()).await;
+        }
         let (mut cursor, mut seqs, mut answers) = ("earliest".to_owned(), Vec::new(), 0);
         while seqs.len() < 10 {
             let url = format!("{}?after={cursor}", hub.url("t"));

@@ -43,7 +43,7 @@ fn a_cut_and_a_resume_yield_exactly_the_rest() {
     every(async |case| {
         let hub = case.hub().await;
         let mut follower = hub.follow(&case.listed, "t", Position::Live).await;
-        hub.publish_numbers(1..=20);
+        hub.publish_numbers(1..=20).await;
         let mut last = None;
         for number in 1..=7 {
             let received = follower.notification().await;
@@ -51,11 +51,11 @@ fn a_cut_and_a_resume_yield_exactly_the_rest() {
             last = received.id;
         }
         drop(follower);
-        hub.publish_numbers(21..=30);
+        hub.publish_numbers(21..=30).await;
         let resumed = Position::After(last.unwrap());
         let mut follower = hub.follow(&case.listed, "t", resumed).await;
         assert_eq!(follower.seqs(23).await, Vec::from_iter(8..=30));
-        hub.publish("t", "and live again");
+        hub.publish("t", "and live again").await;
         assert_eq!(follower.text().await, (31, "and live again".to_owned()));
         drop(follower);
         hub.stop().await;
@@ -68,11 +68,12 @@ fn a_position_taken_on_one_transport_resumes_on_each_other() {
         let hub = case.hub().await;
         for other in all_listed() {
             let mut here = hub.follow(&case.listed, "t", Position::Live).await;
-            let first = hub.publish("t", "first");
+            let first = hub.publish("t", "first").await;
             let position = here.notification().await.id.unwrap();
             assert_eq!(position, first);
             drop(here);
-            let missed = [hub.publish("t", "second").seq, hub.publish("t", "third").seq];
+            let missed =
+                [hub.publish("t", "second").await.seq, hub.publish("t", "third").await.seq];
             let mut there = hub.follow(&other, "t", Position::After(position)).await;
             assert_eq!(there.seqs(2).await, missed, "on {}", other.server.name());
         }
@@ -84,7 +85,7 @@ fn a_position_taken_on_one_transport_resumes_on_each_other() {
 fn a_client_that_was_told_nothing_yet_resumes_as_well() {
     every(async |case| {
         let hub = case.hub().await;
-        hub.publish("t", "before");
+        hub.publish("t", "before").await;
         let mut follower = hub.follow(&case.listed, "t", Position::Live).await;
         let Ok(tidings_transport::client::Arrival::Heartbeat(Some(position))) =
             follower.next().await.unwrap()
@@ -92,7 +93,7 @@ fn a_client_that_was_told_nothing_yet_resumes_as_well() {
             panic!("the position goes out first")
         };
         drop(follower);
-        hub.publish("t", "missed");
+        hub.publish("t", "missed").await;
         let mut follower = hub.follow(&case.listed, "t", Position::After(position)).await;
         assert_eq!(follower.text().await.1, "missed");
         drop(follower);
@@ -104,9 +105,9 @@ fn a_client_that_was_told_nothing_yet_resumes_as_well() {
 fn a_live_client_gets_nothing_old_and_one_from_the_earliest_gets_everything() {
     every(async |case| {
         let hub = case.hub().await;
-        hub.publish("t", "old");
+        hub.publish("t", "old").await;
         let mut live = hub.follow(&case.listed, "t", Position::Live).await;
-        hub.publish("t", "new");
+        hub.publish("t", "new").await;
         assert_eq!(live.text().await, (2, "new".to_owned()));
         let mut all = hub.follow(&case.listed, "t", Position::Earliest).await;
         assert_eq!(all.text().await, (1, "old".to_owned()));
@@ -136,9 +137,9 @@ fn an_entry_reaches_only_those_who_asked_for_it() {
             followers.push((hub.follow(&case.listed, &filters, Position::Live).await, expected));
         }
         for topic in TOPICS {
-            hub.publish(topic, topic);
+            hub.publish(topic, topic).await;
         }
-        hub.publish("the-end", "the-end");
+        hub.publish("the-end", "the-end").await;
         for (follower, expected) in &mut followers {
             for topic in expected.iter().chain(&["the-end"]) {
                 let received = follower.notification().await;
@@ -159,9 +160,9 @@ fn who_asks_for_little_of_a_long_log_is_not_told_that_there_is_nothing() {
         async |case| {
             let hub = case.hub().await;
             for number in 0..50_000 {
-                hub.publish("others", number.to_string());
+                hub.publish("others", number.to_string()).await;
             }
-            hub.publish("t", "mine");
+            hub.publish("t", "mine").await;
             let mut raw = Raw::connect(hub.address).await;
             // More than one turn looks at, and no time to wait for it.
             raw.send(case.request("t", "&after=earliest&wait=0")).await;

@@ -88,7 +88,7 @@ async fn play(mover: Mover, filters: &str, steps: &[Step]) {
                 for _ in 0..number {
                     let text = format!("{} of {}", published.len(), TOPICS[topic]);
                     let topic_of = TOPICS[topic].parse().unwrap();
-                    hub.hub.publish(Notification::text(topic_of, text.clone())).unwrap();
+                    hub.hub.publish(Notification::text(topic_of, text.clone())).await.unwrap();
                     published.push((TOPICS[topic], text));
                 }
             }

@@ -15,14 +15,14 @@ fn ten_kept() -> HubConfig {
 fn an_evicted_position_is_told_with_its_count() {
     every(async |case| {
         let hub = Running::start(case.config(ten_kept())).await;
-        hub.publish_numbers(1..=30);
+        hub.publish_numbers(1..=30).await;
         let id = |seq| hub.hub.epoch().id(seq);
         let mut follower = hub.follow(&case.listed, ">", Position::After(id(5))).await;
         let gap = follower.gap().await;
         assert_eq!((gap.after, gap.resume), (id(5), id(20)));
         assert_eq!((gap.missed, gap.reason), (Some(15), GapReason::Evicted));
         assert_eq!(follower.seqs(10).await, Vec::from_iter(21..=30));
-        hub.publish("t", "and live");
+        hub.publish("t", "and live").await;
         assert_eq!(follower.text().await, (31, "and live".to_owned()));
 
         // With a filter nobody knows how many of them would have been for this client.
@@ -42,7 +42,7 @@ fn an_evicted_position_is_told_with_its_count() {
 fn a_foreign_epoch_and_a_position_from_the_future_are_told() {
     every(async |case| {
         let hub = Running::start(case.config(ten_kept())).await;
-        hub.publish_numbers(1..=12);
+        hub.publish_numbers(1..=12).await;
         let foreign = Epoch::from_number(7).id(11);
         let future = hub.hub.epoch().id(1000);
         for position in [foreign, future] {

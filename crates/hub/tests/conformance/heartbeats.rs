@@ -21,7 +21,7 @@ fn idle_yields_heartbeats_that_tell_the_position() {
         let hub = quick(case).await;
         // The wait is for those who poll: the end of it is their heartbeat, and a second is the shortest.
         let mut follower = hub.follow(&case.listed, "t?wait=1", Position::Live).await;
-        let head = hub.publish("another", "not for us");
+        let head = hub.publish("another", "not for us").await;
         let mut told = Vec::new();
         while told.len() < 3 {
             match follower.arrival().await {
@@ -35,7 +35,7 @@ fn idle_yields_heartbeats_that_tell_the_position() {
 
         // So nothing is told twice, and nothing is missed.
         let mut follower = hub.follow(&case.listed, "t,another", Position::After(head)).await;
-        hub.publish("t", "news");
+        hub.publish("t", "news").await;
         assert_eq!(follower.text().await.1, "news");
         drop(follower);
         hub.stop().await;
@@ -52,7 +52,7 @@ fn a_client_of_ours_answers_every_ping_and_is_kept() {
             for _ in 0..4 * STRIKES {
                 assert!(matches!(follower.arrival().await, Arrival::Heartbeat(_)));
             }
-            hub.publish("t", "still there");
+            hub.publish("t", "still there").await;
             assert_eq!(follower.text().await.1, "still there");
             drop(follower);
             hub.stop().await;

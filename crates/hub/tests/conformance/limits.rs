@@ -35,7 +35,7 @@ fn a_full_pool_refuses_and_a_seat_that_is_given_back_is_taken_again() {
         one.abort();
         eventually("one has left", async || hub.hub.pool().len() == 1).await;
         let mut three = hub.follow(&case.listed, "t", Position::Live).await;
-        hub.publish("t", "welcome");
+        hub.publish("t", "welcome").await;
         assert_eq!(three.text().await.1, "welcome");
         two.abort();
         drop(three);

@@ -80,7 +80,7 @@ fn a_held_poll_with_the_next_request_behind_it_is_answered_first() {
         let held = case.request("t", &format!("&after={head}&wait=20"));
         raw.send(format!("{held}GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n")).await;
         eventually("it is held", async || hub.hub.pool().len() == 1).await;
-        hub.publish("t", "news");
+        hub.publish("t", "news").await;
         let answer = raw.answer().await.json();
         assert_eq!(answer["notifications"][0]["data"], "news");
         assert_eq!(raw.answer().await.text(), "ok\n");
@@ -98,7 +98,7 @@ fn polls_follow_each_other_on_one_connection() {
         for number in 0..20 {
             raw.send(case.request("t", &format!("&after={cursor}"))).await;
             eventually("it is held", async || hub.hub.pool().len() == 1).await;
-            hub.publish("t", number.to_string());
+            hub.publish("t", number.to_string()).await;
             let answer = raw.answer().await.json();
             assert_eq!(answer["notifications"][0]["data"], number.to_string());
             cursor = answer["cursor"].as_str().unwrap().to_owned();

@@ -42,7 +42,7 @@ fn what_was_published_before_the_end_arrives_before_the_goodbye() {
     every_shaped(stays, async |case| {
         let mut hub = case.hub().await;
         let mut follower = hub.follow(&case.listed, "t", Position::Live).await;
-        hub.publish_numbers(1..=50);
+        hub.publish_numbers(1..=50).await;
         hub.ask_to_stop();
         assert_eq!(follower.seqs(50).await, Vec::from_iter(1..=50));
         assert_eq!(follower.goodbye().await.code, Some(Reason::GoingAway.code()));
@@ -56,7 +56,7 @@ fn whoever_does_not_leave_is_cut_off() {
         let mut config = mover.config(HubConfig { max_payload: 12 << 20, ..HubConfig::default() });
         config.drain = Duration::ZERO;
         let mut hub = Running::start(config).await;
-        hub.publish("t", "x".repeat(12 << 20));
+        hub.publish("t", "x".repeat(12 << 20)).await;
         let mut deaf = Vec::new();
         for case in cases() {
             let mut one = Raw::connect_narrow(hub.address).await;

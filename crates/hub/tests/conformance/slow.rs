@@ -27,7 +27,7 @@ async fn flood(hub: &Running, quick: &mut Follower) -> Id {
     let payload = "x".repeat(PAYLOAD);
     let mut last = None;
     for number in 1..=NUMBER {
-        last = Some(hub.publish("t", payload.clone()));
+        last = Some(hub.publish("t", payload.clone()).await);
         assert_eq!(quick.text().await.0, number, "the quick one noticed something");
     }
     last.unwrap()
@@ -48,7 +48,7 @@ fn a_slow_reader_is_told_its_gap_and_others_notice_nothing() {
         let why = if case.polls() { GapReason::Evicted } else { GapReason::Lagged };
         assert!(gaps.iter().all(|gap| gap.reason == why), "{gaps:?}");
         // And it has caught up for good.
-        hub.publish("t", "the next");
+        hub.publish("t", "the next").await;
         assert_eq!(slow.text().await, (NUMBER + 1, "the next".to_owned()));
         drop((slow, quick));
         hub.stop().await;
@@ -70,7 +70,7 @@ fn a_slow_reader_is_let_go_where_that_is_the_policy() {
             assert_eq!(goodbye.code, Some(Reason::TooSlow.code()));
             assert!(goodbye.is_worth_reconnecting());
         }
-        hub.publish("t", "the next");
+        hub.publish("t", "the next").await;
         assert_eq!(quick.text().await, (NUMBER + 1, "the next".to_owned()));
         drop(quick);
         eventually("their seats are free", async || hub.hub.pool().is_empty()).await;
@@ -102,7 +102,7 @@ fn a_reader_that_silently_stalls_is_found_by_the_write_deadline() {
         let mut config = case.config(HubConfig { max_payload: LARGE, ..HubConfig::default() });
         config.write_deadline = Duration::from_millis(200);
         let hub = Running::start(config).await;
-        hub.publish("t", "x".repeat(LARGE));
+        hub.publish("t", "x".repeat(LARGE)).await;
         let mut stalled = Raw::connect_narrow(hub.address).await;
         stalled.send(case.request("t", "&after=earliest")).await;
         assert!(matches!(stalled.head().await.status, 101 | 200));
@@ -127,7 +127,9 @@ fn a_reader_that_is_slow_and_steady_is_kept() {
         let hub = Running::start(config).await;
         let mut slow = hub.follow(&case.listed, ">", Position::Live).await;
         let payload = "x".repeat(PAYLOAD);
-        (0..NUMBER).for_each(|_| _ = hub.publish("t", payload.clone()));
+        for _ in 0..NUMBER {
+            hub.publish("t", payload.clone()).await;
+        }
         // The pauses are what is tested: all of them together are longer than a write may wait, and none
         // of them is.
         for seq in 1..=NUMBER {

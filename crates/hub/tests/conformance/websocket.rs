@@ -266,7 +266,7 @@ fn the_subprotocol_decides_what_the_frames_hold() {
         };
         assert!(json(v1.message().await)["ping"].is_u64(), "the position comes first");
 
-        let id = hub.publish("t", "seven \"teapots\"\n");
+        let id = hub.publish("t", "seven \"teapots\"\n").await;
         assert_eq!(bare.message().await, Message::text("seven \"teapots\"\n"));
         let told = json(v1.message().await);
         let expected = serde_json::json!({
@@ -293,7 +293,7 @@ fn an_offer_of_unknown_subprotocols_only_goes_on_without_one() {
         assert_eq!(head.status, 101);
         assert_eq!(head.header("sec-websocket-protocol"), None);
         assert_eq!(head.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
-        hub.publish("t", "bare");
+        hub.publish("t", "bare").await;
         assert_eq!(raw.frame().await, (0x81, b"bare".to_vec()));
         drop(raw);
         hub.stop().await;

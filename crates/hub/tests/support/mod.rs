@@ -191,14 +191,14 @@ impl Running {
     }
 
     /// Publishes in this process; through the wire it is [`Publisher`]'s.
-    pub(crate) fn publish(&self, topic: &str, text: impl Into<String>) -> Id {
-        self.hub.publish(Notification::text(topic.parse().unwrap(), text)).unwrap()
+    pub(crate) async fn publish(&self, topic: &str, text: impl Into<String>) -> Id {
+        self.hub.publish(Notification::text(topic.parse().unwrap(), text)).await.unwrap()
     }
 
     /// Publishes these numbers to the topic `t`.
-    pub(crate) fn publish_numbers(&self, numbers: RangeInclusive<u64>) {
+    pub(crate) async fn publish_numbers(&self, numbers: RangeInclusive<u64>) {
         for number in numbers {
-            self.publish("t", number.to_string());
+            self.publish("t", number.to_string()).await;
         }
     }
 

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::Full;
 use serde::Deserialize;
-use tidings_core::{Id, Kind, Position};
+use tidings_core::{Id, IdempotencyKey, Kind, Position};
 use url::Url;
 
 use super::{ClientError, Connecting, Http, Meter, Publish, SendError, Target, request};
@@ -57,6 +57,30 @@ impl Publisher {
     /// and whether the hub accepted it cannot be known.
     pub async fn publish(&mut self, kind: Kind, payload: Bytes) -> Result<Id, ClientError> {
         let request = self.request(kind, payload)?;
+        self.send(request).await
+    }
+
+    /// Publishes with a key, so that it can be tried again: while the hub remembers the key, a second time
+    /// stores nothing, and has the first one's id for its answer. Cancel safe in that sense.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish); after each of them but a refusal with a 4xx status it is of use to try
+    /// again.
+    pub async fn publish_once(
+        &mut self,
+        kind: Kind,
+        payload: Bytes,
+        key: &IdempotencyKey,
+    ) -> Result<Id, ClientError> {
+        let mut request = self.request(kind, payload)?;
+        // Visible ASCII is a header's value, whatever it is.
+        if let Ok(value) = HeaderValue::from_str(key.as_str()) {
+            request.headers_mut().insert("idempotency-key", value);
+        }
+        self.send(request).await
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Id, ClientError> {
         let response = match self.http.try_send(request).await {
             Ok(response) => response,
             Err(SendError { unsent: Some(unsent), .. }) => {
@@ -115,6 +139,15 @@ mod tests {
         assert!(requests[0].ends_with("\r\n\r\nseven teapots"));
         assert!(requests[1].contains("content-type: application/octet-stream\r\n"));
         assert!(requests[1].ends_with("\r\n\r\n\0"));
+    }
+
+    #[tokio::test]
+    async fn a_key_goes_with_the_request() {
+        let (target, requests) = hub(&[&[ONE]]).await;
+        let mut publisher = Publisher::connect(target.url, target.meter).await.unwrap();
+        let key = "k-1".parse().unwrap();
+        publisher.publish_once(Kind::Text, "one".into(), &key).await.unwrap();
+        assert!(requests.await.unwrap()[0].contains("idempotency-key: k-1\r\n"));
     }
 
     #[tokio::test]

@@ -78,11 +78,8 @@ where
                 for said in said.drain(..) {
                     match said {
                         Said::Message(message) => {
-                            let handled = on_message.handle(
-                                subscription.hub(),
-                                subscription.seat(),
-                                message,
-                            );
+                            let (hub, seat) = (subscription.hub(), subscription.seat());
+                            let handled = on_message.handle(hub, seat, message).await;
                             if let Err(reason) = handled {
                                 subscription.end(reason);
                                 break;
@@ -175,7 +172,7 @@ mod tests {
         let (here, mut there) = tokio::io::duplex(8);
         tokio::spawn(run(here, visit(&hub), Arc::new(Plain)));
         let text = "x".repeat(80);
-        hub.publish(tidings_core::Notification::text("t".parse().unwrap(), text)).unwrap();
+        hub.publish(tidings_core::Notification::text("t".parse().unwrap(), text)).await.unwrap();
         let mut bytes = [0; 8];
         for _ in 0..10 {
             tokio::time::sleep(Duration::from_secs(9)).await;
@@ -191,7 +188,7 @@ mod tests {
         let running = tokio::spawn(run(here, visit(&hub), Arc::new(Plain)));
         let begun = Instant::now();
         let topic = "t".parse().unwrap();
-        hub.publish(tidings_core::Notification::text(topic, "longer than the pipe")).unwrap();
+        hub.publish(tidings_core::Notification::text(topic, "longer than the pipe")).await.unwrap();
         let error = running.await.unwrap().unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
         assert_eq!(begun.elapsed(), Duration::from_secs(10));

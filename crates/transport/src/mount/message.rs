@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tidings_core::{Hub, Notification, PublishError, Reason, Seat, Topic};
+use tidings_core::{Hub, Notification, Publishing, Reason, Seat, Topic};
 
 use crate::Inbound;
 
@@ -22,19 +22,25 @@ type Handler = dyn Fn(&Hub, &Seat, Inbound) -> Result<(), Reason> + Send + Sync;
 /// });
 /// ```
 #[derive(Clone)]
-pub struct OnMessage(Arc<Handler>);
+pub struct OnMessage(Handling);
+
+#[derive(Clone)]
+enum Handling {
+    Function(Arc<Handler>),
+    Published(Topic),
+}
 
 impl OnMessage {
     /// Handled by this function.
     pub fn new(
         handler: impl Fn(&Hub, &Seat, Inbound) -> Result<(), Reason> + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(handler))
+        Self(Handling::Function(Arc::new(handler)))
     }
 
     /// Published to this topic, as the client's own.
     pub fn published_to(topic: Topic) -> Self {
-        Self::new(move |hub, seat, message| message.publish(hub, seat, topic.clone()))
+        Self(Handling::Published(topic))
     }
 
     /// Not allowed.
@@ -42,12 +48,21 @@ impl OnMessage {
         Self::new(|_, _, _| Err(Reason::NotAllowed))
     }
 
-    /// Hands over one message.
+    /// Hands over one message, and waits until it is published where that is what becomes of it.
+    ///
+    /// Not cancel safe: the message may be published or not.
     ///
     /// # Errors
     /// The reason for which the client is to go.
-    pub fn handle(&self, hub: &Hub, seat: &Seat, message: Inbound) -> Result<(), Reason> {
-        (self.0)(hub, seat, message)
+    pub async fn handle(&self, hub: &Hub, seat: &Seat, message: Inbound) -> Result<(), Reason> {
+        let topic = match &self.0 {
+            Handling::Function(handler) => return handler(hub, seat, message),
+            Handling::Published(topic) => topic.clone(),
+        };
+        match message.publish(hub, seat, topic)?.await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.reason()),
+        }
     }
 }
 
@@ -56,14 +71,10 @@ impl Inbound {
     ///
     /// # Errors
     /// The reason for which the client is to go.
-    pub fn publish(self, hub: &Hub, seat: &Seat, topic: Topic) -> Result<(), Reason> {
+    pub fn publish(self, hub: &Hub, seat: &Seat, topic: Topic) -> Result<Publishing, Reason> {
         let notification = Notification::checked(topic, self.kind, self.payload);
-        let notification = notification.map_err(|_| Reason::BadUtf8)?.from_seat(seat.id());
-        match hub.publish(notification) {
-            Ok(_) => Ok(()),
-            Err(PublishError::TooBig { .. }) => Err(Reason::TooBig),
-            Err(PublishError::Closed(reason)) => Err(reason),
-        }
+        let notification = notification.map_err(|_| Reason::BadUtf8)?;
+        Ok(hub.publish(notification.from_seat(seat.id())))
     }
 }
 

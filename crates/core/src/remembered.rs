@@ -1,0 +1,74 @@
+//! Which keys were published with lately, so that a publish that is tried again is not a second one.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::IdempotencyKey;
+
+/// The keys of the last [`WINDOW`], at most [`MOST`] of them.
+#[derive(Debug, Default)]
+pub(crate) struct Remembered {
+    by_key: HashMap<IdempotencyKey, u64>,
+    in_order: VecDeque<(Instant, IdempotencyKey)>,
+}
+
+/// How long a key is remembered: JetStream's own default.
+const WINDOW: Duration = Duration::from_secs(120);
+
+/// How many keys are remembered: 20 to 40 MB where each has its full length.
+const MOST: usize = 65_536;
+
+impl Remembered {
+    /// The sequence number that was published with this key; where there is none, it is `seq` from now on.
+    pub(crate) fn recall_or_note(&mut self, key: IdempotencyKey, seq: u64) -> Option<u64> {
+        let now = Instant::now();
+        self.forget(now);
+        if let Some(&seq) = self.by_key.get(&key) {
+            return Some(seq);
+        }
+        self.in_order.push_back((now, key.clone()));
+        self.by_key.insert(key, seq);
+        None
+    }
+
+    fn forget(&mut self, now: Instant) {
+        while let Some((noted, _)) = self.in_order.front()
+            && (self.in_order.len() >= MOST || now.duration_since(*noted) > WINDOW)
+        {
+            if let Some((_, key)) = self.in_order.pop_front() {
+                self.by_key.remove(&key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: usize) -> IdempotencyKey {
+        number.to_string().parse().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_is_remembered_for_its_window_and_no_longer() {
+        let mut remembered = Remembered::default();
+        assert_eq!(remembered.recall_or_note(key(1), 7), None);
+        tokio::time::advance(WINDOW).await;
+        assert_eq!(remembered.recall_or_note(key(1), 8), Some(7));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(remembered.recall_or_note(key(1), 9), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_many_keys_come_no_more_than_the_most_are_kept() {
+        let mut remembered = Remembered::default();
+        for number in 0..MOST + 10 {
+            remembered.recall_or_note(key(number), number as u64);
+        }
+        assert_eq!((remembered.by_key.len(), remembered.in_order.len()), (MOST, MOST));
+        assert_eq!(remembered.recall_or_note(key(MOST), 0), Some(MOST as u64));
+    }
+}

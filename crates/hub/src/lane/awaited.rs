@@ -1,0 +1,147 @@
+//! What takes a way to the engine below the hub and back: a publish, and what only the engine has.
+//!
+//! A lane polls these futures itself. Each belongs to a connection, which has at most one publish and one
+//! fetch on the way, and dies with it.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use futures::future::{AbortHandle, Abortable, LocalBoxFuture};
+use futures::stream::FuturesUnordered;
+use http::Response;
+use tidings_core::{Budget, Cursor, Fetched, Publishing, Reason};
+use tidings_transport::Said;
+
+use super::State;
+use super::client::{Progress, Stage};
+use crate::head;
+use crate::routes::Later;
+
+/// All that is on the way for the connections of a lane.
+#[derive(Default)]
+pub(super) struct Awaited {
+    running: FuturesUnordered<Abortable<LocalBoxFuture<'static, (usize, Outcome)>>>,
+    /// Whether one has been added that was not yet polled.
+    has_new: bool,
+}
+
+/// A connection's hold on what is on the way for it: dropping this ends that.
+pub(super) struct Hold(AbortHandle);
+
+enum Outcome {
+    /// The answer to a request.
+    Answer(Response<Bytes>),
+    /// What became of a client's message.
+    Published(Result<(), Reason>),
+    /// What the engine had for a client.
+    Fetched(Fetched),
+}
+
+/// How many outcomes are dealt with in one turn.
+const OUTCOMES: usize = 256;
+
+impl Awaited {
+    fn add(&mut self, key: usize, way: impl Future<Output = Outcome> + 'static) -> Hold {
+        let (abort, registration) = AbortHandle::new_pair();
+        let way: LocalBoxFuture<'static, _> = Box::pin(async move { (key, way.await) });
+        self.running.push(Abortable::new(way, registration));
+        self.has_new = true;
+        Hold(abort)
+    }
+
+    pub(super) fn has_new(&self) -> bool {
+        self.has_new
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl State {
+    /// Does what the outcomes ask for that are there.
+    pub(super) fn take_outcomes(&mut self, context: &mut Context<'_>) {
+        for _ in 0..OUTCOMES {
+            self.awaited.has_new = false;
+            match self.awaited.running.poll_next_unpin(context) {
+                Poll::Ready(Some(Ok((key, outcome)))) => match outcome {
+                    Outcome::Answer(answer) => self.answered(key, &answer),
+                    Outcome::Published(outcome) => self.published(key, outcome),
+                    Outcome::Fetched(fetched) => self.fetched(key, fetched),
+                },
+                // Its connection is gone.
+                Poll::Ready(Some(Err(_))) => {}
+                Poll::Ready(None) | Poll::Pending => return,
+            }
+        }
+        context.waker().wake_by_ref();
+    }
+
+    /// A request whose answer is on its way. Further ones wait for it.
+    pub(super) fn answer_later(&mut self, key: usize, later: Later, is_last: bool) {
+        let hold = self.awaited.add(key, async { Outcome::Answer(later.await) });
+        let connection = &mut self.connections[key];
+        (connection.publishing, connection.is_last) = (Some(hold), is_last);
+    }
+
+    fn answered(&mut self, key: usize, answer: &Response<Bytes>) {
+        let is_closing = self.is_closing();
+        let connection = &mut self.connections[key];
+        connection.publishing = None;
+        let is_last = connection.is_last || head::is_last(answer) || is_closing;
+        let mut bytes = BytesMut::new();
+        head::whole(&mut bytes, answer, is_last);
+        if is_last {
+            connection.stage = Stage::Leaving;
+        }
+        self.await_request(key);
+        self.append(key, bytes.freeze());
+    }
+
+    /// A client's message is on its way; what it said behind it waits.
+    pub(super) fn publish_on_its_way(&mut self, key: usize, way: Publishing) {
+        let outcome = async {
+            let stored = way.await;
+            Outcome::Published(stored.map(drop).map_err(|error| error.reason()))
+        };
+        self.connections[key].publishing = Some(self.awaited.add(key, outcome));
+    }
+
+    fn published(&mut self, key: usize, outcome: Result<(), Reason>) {
+        let connection = &mut self.connections[key];
+        connection.publishing = None;
+        let Some(client) = &mut connection.client else { return };
+        let waiting: VecDeque<Said> = std::mem::take(&mut client.unheard).into();
+        match outcome {
+            Ok(()) => self.heard_all(key, waiting),
+            Err(reason) => self.goodbye(key, reason),
+        }
+        if self.connections.contains(key) {
+            self.ask_on(key);
+        }
+    }
+
+    /// Asks the engine for what follows this client's cursor.
+    pub(super) fn fetch(&mut self, key: usize, cursor: Cursor, budget: Budget) {
+        let Some(client) = &mut self.connections[key].client else { return };
+        let interest = self.groups.get(client.group).interest.clone();
+        let way = self.hub.fetch(cursor, interest, client.seat.id(), budget);
+        client.fetching = Some(self.awaited.add(key, async { Outcome::Fetched(way.await) }));
+    }
+
+    fn fetched(&mut self, key: usize, fetched: Fetched) {
+        let Fetched { events, cursor } = fetched;
+        let connection = &mut self.connections[key];
+        let Some(client) = &mut connection.client else { return };
+        (client.fetching, client.progress) = (None, Progress::Behind(cursor));
+        if !events.is_empty() && connection.stage == Stage::Open {
+            let bytes = self.render_for(key, &events, cursor.position());
+            return self.append(key, bytes);
+        }
+        self.write(key);
+    }
+}
