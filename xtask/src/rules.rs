@@ -52,6 +52,11 @@ pub(crate) const RULES: &[Rule] = &[
         why: "core has no network and no command line, so it is tested without either",
     },
     Rule {
+        who: Who::Named("tidings-compare"),
+        never: Never::Reach(&["async-nats", "redis", "tidings-message-queue"]),
+        why: "whoever measures knows no protocol, so a further server is compared without a line changed",
+    },
+    Rule {
         who: Who::Transports,
         never: Never::NameOtherTransports,
         why: "transports know nothing of each other, so any of them can be left out",

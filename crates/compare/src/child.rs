@@ -103,7 +103,8 @@ impl Child {
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.kill_on_drop(true);
-        let mut child = spawn_on(command, cores.clone(), place).await.map_err(broken)?;
+        let spawned = start_on(async move || command.spawn(), cores.clone(), place).await;
+        let mut child = spawned.and_then(|spawned| spawned).map_err(broken)?;
 
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(broken(std::io::Error::other("it has no standard output")));
@@ -225,21 +226,20 @@ impl Child {
     }
 }
 
-/// Starts the command on its cores: a child inherits those of the thread that starts it, so that not
-/// one of its own threads is ever elsewhere.
-async fn spawn_on(
-    mut command: Command,
+/// Starts a child on its cores: it inherits those of the thread that starts it, so that not one of its own
+/// threads is ever elsewhere. So `start` runs on a thread of its own.
+pub(crate) async fn start_on<T: Send + 'static>(
+    start: impl AsyncFnOnce() -> T + Send + 'static,
     cores: Cores,
     place: Place,
-) -> std::io::Result<tokio::process::Child> {
+) -> std::io::Result<T> {
     let runtime = tokio::runtime::Handle::current();
-    let (done, child) = tokio::sync::oneshot::channel();
+    let (done, started) = tokio::sync::oneshot::channel();
     std::thread::Builder::new().name("child-start".into()).spawn(move || {
-        let _entered = runtime.enter();
         cores.enter(place);
-        let _ = done.send(command.spawn());
+        let _ = done.send(runtime.block_on(start()));
     })?;
-    child.await.map_err(std::io::Error::other)?
+    started.await.map_err(std::io::Error::other)
 }
 
 /// Passes its lines on for as long as they are wanted, and reads on behind that.
@@ -278,6 +278,16 @@ mod tests {
     async fn shell(script: &str) -> Child {
         let args = ["-c".to_owned(), script.to_owned()];
         Child::start(Path::new("sh"), &args, &Cores::default(), Place::Load).await.unwrap()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_is_started_is_on_its_core_from_the_beginning() {
+        let cores = Cores::part(true);
+        let Some(core) = cores.hub else { return };
+        let allowed = async || std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let status = start_on(allowed, cores, Place::Hub).await.unwrap();
+        assert!(status.contains(&format!("Cpus_allowed_list:\t{core}\n")), "{status}");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Getting a crowd of clients connected, and knowing when the hub is at rest again.
+//! Getting a crowd of clients connected, and knowing when its server is at rest again.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use tidings_core::Position;
-use tidings_transport::client::{Arrival, Arrivals, Client, ClientError, Meter, Target};
+use tidings_transport::client::{Arrival, Arrivals, Meter, Target};
 use tokio::task::JoinSet;
 use url::{Host, Url};
 
 use crate::RunError;
-use crate::proc::Process;
+use crate::contender::Contender;
+use crate::engine::in_full;
 use crate::workload::Workload;
 
 /// Handshakes at the same time: enough to keep the hub busy, few enough for any listen backlog.
@@ -23,23 +24,28 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 /// Notifications of the rehearsal.
 const REHEARSAL: usize = 8;
 
-/// A hub is at rest when it used less than this in one [`LOOK`].
+/// A server is at rest when it used less than this in one [`LOOK`].
 const REST_NS: u64 = 200_000;
-/// How often to look whether the hub is at rest.
+/// How often to look whether it is.
 const LOOK: Duration = Duration::from_millis(20);
 /// How often to look at most.
 const LOOKS: usize = 100;
 
 /// Clients to be connected.
 pub(crate) struct Crowd<'a> {
-    pub(crate) client: &'a Arc<dyn Client>,
-    pub(crate) url: &'a Url,
+    pub(crate) contender: &'a Contender,
+    /// The topic on each node; clients take them in turn.
+    pub(crate) urls: &'a [Url],
     pub(crate) meter: &'a Arc<Meter>,
     pub(crate) clients: usize,
 }
 
-/// The topic of one cell.
-pub(crate) fn topic(hub: &Url, run: u32) -> Result<Url, RunError> {
+/// The topic of one cell on each of these nodes.
+pub(crate) fn topics(hubs: &[Url], run: u32) -> Result<Vec<Url>, RunError> {
+    hubs.iter().map(|hub| topic(hub, run)).collect()
+}
+
+fn topic(hub: &Url, run: u32) -> Result<Url, RunError> {
     let bad = || RunError::BadUrl { url: hub.to_string() };
     let mut url = hub.clone();
     let topic = format!("compare.{run:08x}");
@@ -50,14 +56,15 @@ pub(crate) fn topic(hub: &Url, run: u32) -> Result<Url, RunError> {
 impl Crowd<'_> {
     /// Connects everybody, and hands over each connection as soon as it stands.
     pub(crate) async fn connect(&self, mut joined: impl FnMut(Arrivals)) -> Result<(), RunError> {
-        let (transport, clients) = (self.client.transport(), self.clients);
+        let clients = self.clients;
+        let transport = self.contender.title;
         let all = async {
             // A task each: on one for all of them, the sixty-fourth handshake would wait for its turn in
             // the budget that the runtime gives to a task.
             let (mut connecting, mut next) = (JoinSet::new(), 0);
             loop {
                 while next < clients && connecting.len() < AT_ONCE {
-                    let (client, at) = (self.client.connect(self.target(next)), next + 1);
+                    let (client, at) = (self.contender.client.connect(self.target(next)), next + 1);
                     connecting.spawn(async move { (at, client.await) });
                     next += 1;
                 }
@@ -80,11 +87,12 @@ impl Crowd<'_> {
     }
 
     fn target(&self, at: usize) -> Target {
+        let url = &self.urls[at % self.urls.len()];
         Target {
-            url: self.url.clone(),
+            url: url.clone(),
             position: Position::Live,
             meter: self.meter.clone(),
-            local: local_address(self.url, at),
+            local: local_address(url, at),
         }
     }
 }
@@ -93,24 +101,27 @@ impl Crowd<'_> {
 fn local_address(url: &Url, client: usize) -> Option<IpAddr> {
     let loopback = match url.host()? {
         Host::Ipv4(address) => address.is_loopback(),
-        Host::Domain(_) | Host::Ipv6(_) => false,
+        // So are addresses parsed that are not of the web.
+        Host::Domain(name) => name.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback()),
+        Host::Ipv6(_) => false,
     };
     let last = 2 + (client % 8) as u8;
     (loopback && cfg!(target_os = "linux")).then(|| Ipv4Addr::new(127, 0, 0, last).into())
 }
 
-/// As many handshakes at once as there will ever be, and a few notifications, before anything is measured. What the hub does for the first time
-/// (pages of code, arenas of the allocator) is then not charged to the first thousand; and where nothing
-/// arrives at all, that is told at once and not after ten seconds of waiting.
+/// As many handshakes at once as there will ever be, and a few notifications, before anything is measured.
+/// What a server does for the first time (pages of code, arenas of the allocator) is then not charged to
+/// the first thousand; and where nothing arrives at all, that is told at once and not after ten seconds of
+/// waiting.
 pub(crate) async fn rehearse(
-    client: &Arc<dyn Client>,
-    url: &Url,
+    contender: &Contender,
+    urls: &[Url],
     workload: &mut Workload,
 ) -> Result<(), RunError> {
-    let transport = client.transport();
+    let transport = contender.title;
     let mut joined = Vec::with_capacity(AT_ONCE);
     let meter = Arc::new(Meter::default());
-    let crowd = Crowd { client, url, meter: &meter, clients: AT_ONCE };
+    let crowd = Crowd { contender, urls, meter: &meter, clients: AT_ONCE };
     crowd.connect(|arrivals| joined.push(arrivals)).await?;
     let receiving = async {
         for arrivals in &mut joined {
@@ -148,23 +159,13 @@ async fn read_some(arrivals: &mut Arrivals) -> Result<(), String> {
     Ok(())
 }
 
-fn in_full(error: &ClientError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
-}
-
-/// Waits until the hub does nothing any more. No client can see when the hub has dealt with its last
-/// request, such as a poll that is now held; its CPU time can.
-pub(crate) async fn at_rest(hub: Option<&Process>) {
-    let mut before = hub.and_then(Process::cpu_ns);
+/// Waits until a server does nothing any more: `cpu_ns` is its CPU time so far. No client can see when it
+/// has dealt with its last request, such as a poll that is now held; its CPU time can.
+pub(crate) async fn at_rest(cpu_ns: impl Fn() -> Option<u64>) {
+    let mut before = cpu_ns();
     for _ in 0..LOOKS {
         tokio::time::sleep(LOOK).await;
-        let now = hub.and_then(Process::cpu_ns);
+        let now = cpu_ns();
         let spent = now.zip(before).map(|(now, before)| now.saturating_sub(before));
         if spent.is_none_or(|spent| spent < REST_NS) {
             break;

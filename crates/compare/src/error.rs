@@ -67,6 +67,12 @@ pub enum RunError {
         /// What happened in its place.
         problem: String,
     },
+    /// Not one contender's server could be started.
+    #[error("nothing could be measured: {problem}")]
+    Nothing {
+        /// What was missing, in the words of whoever could not start it.
+        problem: String,
+    },
     /// The hub's address takes no topic.
     #[error("{url} is no address of a hub: expected one such as http://127.0.0.1:8080")]
     BadUrl {

@@ -1,6 +1,7 @@
 //! The list of figures: what a comparison tells, in the order in which it tells it.
 //!
-//! A new figure is one line in [`FIGURES`]; the table, the page and the JSON follow.
+//! A new figure is one line in [`FIGURES`], or in [`BACKPLANE`] where hubs share a stream; the table, the
+//! page and the JSON follow.
 
 use serde::{Deserialize, Serialize};
 
@@ -76,9 +77,9 @@ fn parted(number: &str) -> String {
 }
 
 macro_rules! figures {
-    ($($key:literal $group:literal $label:literal $unit:ident $telling:literal $of:expr;)*) => {
-        /// All of them.
-        pub(crate) static FIGURES: &[Figure] = &[$(Figure {
+    ($(#[$doc:meta])* $name:ident: $($key:literal $group:literal $label:literal $unit:ident $telling:literal $of:expr;)*) => {
+        $(#[$doc])*
+        pub(crate) static $name: &[Figure] = &[$(Figure {
             key: $key,
             group: $group,
             label: $label,
@@ -90,15 +91,17 @@ macro_rules! figures {
 }
 
 figures! {
+    /// Of a transport, or of whatever else delivers.
+    FIGURES:
     "connect.rate" "Connect" "connections" PerSecond false |c| Some(c.connect.rate());
-    "connect.cpu" "Connect" "hub CPU each" Micros true |c| c.connect.hub_cpu_us();
+    "connect.cpu" "Connect" "server CPU each" Micros true |c| c.connect.server_cpu_us();
     "connect.bytes" "Connect" "bytes each, both ways" Bytes false
         |c| Some((c.connect.received_bytes + c.connect.sent_bytes) as f64 / c.connect.clients as f64);
-    "idle.memory" "Idle" "hub memory a client, bytes" Bytes true
+    "idle.memory" "Idle" "server memory a client, bytes" Bytes true
         |c| Some(c.idle?.bytes_each(c.connect.clients));
 
     "steady.rate" "Steady" "deliveries" PerSecond true |c| Some(c.steady.rate());
-    "steady.cpu" "Steady" "hub CPU a delivery" Micros true |c| c.steady.hub_cpu_us();
+    "steady.cpu" "Steady" "server CPU a delivery" Micros true |c| c.steady.server_cpu_us();
     "steady.p50" "Steady" "latency p50" Millis true |c| millis(&c.steady, |l| l.p50);
     "steady.p90" "Steady" "latency p90" Millis false |c| millis(&c.steady, |l| l.p90);
     "steady.p99" "Steady" "latency p99" Millis false |c| millis(&c.steady, |l| l.p99);
@@ -112,7 +115,7 @@ figures! {
         |c| Some(c.steady.each(c.steady.requests));
 
     "burst.rate" "Burst" "deliveries" PerSecond true |c| Some(c.burst.rate());
-    "burst.cpu" "Burst" "hub CPU a delivery" Micros true |c| c.burst.hub_cpu_us();
+    "burst.cpu" "Burst" "server CPU a delivery" Micros true |c| c.burst.server_cpu_us();
     "burst.p50" "Burst" "latency p50" Millis true |c| millis(&c.burst, |l| l.p50);
     "burst.p90" "Burst" "latency p90" Millis false |c| millis(&c.burst, |l| l.p90);
     "burst.p99" "Burst" "latency p99" Millis false |c| millis(&c.burst, |l| l.p99);
@@ -126,7 +129,7 @@ figures! {
         |c| Some(c.burst.each(c.burst.requests));
 
     "saturation.rate" "Saturation" "deliveries" PerSecond true |c| Some(c.saturation.rate());
-    "saturation.cpu" "Saturation" "hub CPU a delivery" Micros true |c| c.saturation.hub_cpu_us();
+    "saturation.cpu" "Saturation" "server CPU a delivery" Micros true |c| c.saturation.server_cpu_us();
     "saturation.received" "Saturation" "bytes received a delivery" Bytes true
         |c| Some(c.saturation.each(c.saturation.received_bytes));
     "saturation.requests" "Saturation" "requests a delivery" Number false
@@ -137,6 +140,45 @@ figures! {
         |c| Some(c.integrity.duplicated as f64);
     "integrity.reordered" "Integrity" "reordered" Number false
         |c| Some(c.integrity.reordered as f64);
+}
+
+figures! {
+    /// Of hubs that share a stream: what the engine below them costs, and whom.
+    BACKPLANE:
+    "steady.answer.p50" "Steady" "publish answered p50" Millis true
+        |c| answered(&c.steady, |l| l.p50);
+    "steady.answer.p99" "Steady" "publish answered p99" Millis false
+        |c| answered(&c.steady, |l| l.p99);
+    "steady.p50" "Steady" "delivery p50" Millis true |c| millis(&c.steady, |l| l.p50);
+    "steady.p99" "Steady" "delivery p99" Millis false |c| millis(&c.steady, |l| l.p99);
+    "steady.cpu" "Steady" "CPU of all hubs a delivery" Micros true |c| c.steady.server_cpu_us();
+    "steady.engine" "Steady" "CPU of the engine a publish" Micros true
+        |c| c.steady.engine_cpu_us();
+
+    "burst.answer.p50" "Burst" "publish answered p50" Millis true
+        |c| answered(&c.burst, |l| l.p50);
+    "burst.answer.p99" "Burst" "publish answered p99" Millis false
+        |c| answered(&c.burst, |l| l.p99);
+    "burst.p50" "Burst" "delivery p50" Millis true |c| millis(&c.burst, |l| l.p50);
+    "burst.p99" "Burst" "delivery p99" Millis false |c| millis(&c.burst, |l| l.p99);
+    "burst.cpu" "Burst" "CPU of all hubs a delivery" Micros true |c| c.burst.server_cpu_us();
+    "burst.engine" "Burst" "CPU of the engine a publish" Micros true |c| c.burst.engine_cpu_us();
+
+    "saturation.rate" "Saturation" "deliveries" PerSecond true |c| Some(c.saturation.rate());
+    "saturation.cpu" "Saturation" "CPU of all hubs a delivery" Micros true
+        |c| c.saturation.server_cpu_us();
+    "saturation.engine" "Saturation" "CPU of the engine a publish" Micros true
+        |c| c.saturation.engine_cpu_us();
+
+    "integrity.lost" "Integrity" "lost" Number false |c| Some(c.integrity.lost as f64);
+    "integrity.duplicated" "Integrity" "duplicated" Number false
+        |c| Some(c.integrity.duplicated as f64);
+    "integrity.reordered" "Integrity" "reordered" Number false
+        |c| Some(c.integrity.reordered as f64);
+}
+
+fn answered(measured: &Measured, of: fn(&Latency) -> f64) -> Option<f64> {
+    Some(of(measured.answered.as_ref()?) / 1e3)
 }
 
 fn millis(measured: &Measured, of: fn(&Latency) -> f64) -> Option<f64> {
@@ -158,9 +200,11 @@ mod tests {
 
     #[test]
     fn no_key_is_given_twice() {
-        let mut keys: Vec<&str> = FIGURES.iter().map(|figure| figure.key).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        assert_eq!(keys.len(), FIGURES.len());
+        for figures in [FIGURES, BACKPLANE] {
+            let mut keys: Vec<&str> = figures.iter().map(|figure| figure.key).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            assert_eq!(keys.len(), figures.len());
+        }
     }
 }

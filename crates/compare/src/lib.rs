@@ -1,7 +1,7 @@
 //! Measures realtime transports side by side: **one workload, any transport, honest figures**.
 //!
 //! ```text
-//! Plan ─► run(plan, clients, progress) ─► Cell, Cell, … ─► Summary ─► Report: table, page, JSON
+//! Plan ─► run(plan, contenders, progress) ─► Cell, Cell, … ─► Summary ─► Report: table, page, JSON
 //! ```
 //!
 //! The hub is a child process on a core of its own, so that server and load never share a process. Every
@@ -10,18 +10,20 @@
 //! for it. Rounds are interleaved (A B C A B C), figures are medians with their spread, and whatever
 //! casts a doubt on them is a [`Warning`].
 //!
-//! There is no protocol code in here: each transport's [`Client`](tidings_transport::client::Client)
-//! comes from the caller, so that a new transport is compared without a line changed.
+//! There is no protocol code in here: each [`Contender`] comes from the caller, with its
+//! [`Client`](tidings_transport::client::Client), its way in and, where it is not the hub that serves it,
+//! its [`Engine`]. So a new transport, or another server, is compared without a line changed.
 //!
 //! | idea | file |
 //! | --- | --- |
 //! | what to measure | `plan.rs` |
+//! | who takes part, and what serves it | `contender.rs`, `engine.rs`, `servers.rs` |
 //! | the hub, and what the kernel says of it | `hub.rs`, `child.rs`, `proc.rs`, `pin.rs` |
 //! | when to publish, and publishing then | `schedule.rs`, `workload.rs` |
 //! | what each payload says of itself | `stamp.rs` |
 //! | receiving, timing, checking | `receive.rs`, `check.rs` |
-//! | one transport in one round; all of them | `measure.rs`, `run.rs` |
-//! | raw figures; THE list of figures; medians | `record.rs`, `figures.rs`, `summary.rs`, `stats.rs` |
+//! | one contender in one round; all of them | `measure.rs`, `run.rs` |
+//! | raw figures; THE lists of figures; medians | `record.rs`, `figures.rs`, `summary.rs`, `stats.rs` |
 //! | doubts | `warnings.rs` |
 //! | what a person sees | `report/` |
 //! | the hub against bare delivery, with the bars | `limit/` |
@@ -30,6 +32,8 @@ mod check;
 mod child;
 mod clock;
 mod connect;
+mod contender;
+mod engine;
 mod environment;
 mod error;
 mod figures;
@@ -46,6 +50,7 @@ mod record;
 mod report;
 mod run;
 mod schedule;
+mod servers;
 mod stamp;
 mod stats;
 mod summary;
@@ -54,6 +59,8 @@ mod workload;
 
 pub use check::Integrity;
 pub use child::ChildError;
+pub use contender::{Contender, Server};
+pub use engine::{Engine, EngineError, Running};
 pub use environment::Environment;
 pub use error::RunError;
 pub use figures::Unit;
@@ -64,8 +71,8 @@ pub use limit::{
 pub use plan::{HubUnderTest, MAX_SOCKETS, Plan, PlanError, PlanRecord};
 pub use progress::Progress;
 pub use record::{Cell, Connect, Idle, Latency, Measured};
-pub use report::Report;
-pub use run::run;
+pub use report::{Missing, Remark, Report};
+pub use run::{backplane, run};
 pub use schedule::Regime;
 pub use stats::Spread;
 pub use summary::{Curve, Row, Summary};

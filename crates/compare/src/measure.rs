@@ -1,16 +1,16 @@
-//! One cell: one transport in one round, from a fresh hub to its figures.
+//! One cell: one contender in one round, from a fresh server to its figures.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use tidings_transport::client::{Client, ClientError, Meter};
+use tidings_transport::client::{ClientError, Meter};
 use tokio::task::JoinSet;
 
 use crate::RunError;
 use crate::clock;
 use crate::connect::{self, Crowd};
-use crate::hub::Hub;
+use crate::contender::Contender;
 use crate::pin::Cores;
 use crate::plan::Plan;
 use crate::proc::{MachineTime, Process};
@@ -18,10 +18,11 @@ use crate::progress::Progress;
 use crate::receive::{Board, WARM_UP, index};
 use crate::record::{Cell, Connect, Idle, Measured};
 use crate::schedule::{Regime, Schedule};
+use crate::servers::{Servers, StartError};
 use crate::workload::{Published, Workload};
 
 /// How long the warm-up publishes: caches, allocators and branch predictors of both sides are then
-/// those of a hub that has been running.
+/// those of a server that has been running.
 const WARM_UP_TIME: Duration = Duration::from_millis(250);
 
 /// What a cell is measured with.
@@ -34,8 +35,8 @@ pub(crate) struct Bench<'a> {
 /// Everything one cell has running.
 struct Stage<'a> {
     bench: &'a Bench<'a>,
-    transport: &'static str,
-    hub: Hub,
+    contender: &'a Contender,
+    servers: Servers,
     workload: Workload,
     board: Arc<Board>,
     meter: Arc<Meter>,
@@ -44,7 +45,8 @@ struct Stage<'a> {
 /// The counters at one instant.
 struct Reading {
     at: Instant,
-    hub_cpu_ns: Option<u64>,
+    server_cpu_ns: Option<u64>,
+    engine_cpu_ns: Option<u64>,
     own_cpu_ns: Option<u64>,
     machine: MachineTime,
     received: u64,
@@ -53,48 +55,59 @@ struct Reading {
 }
 
 impl Bench<'_> {
-    /// Measures one transport in one round.
+    /// Measures one contender in one round; `Err` holds the words of an engine that could not be started.
     pub(crate) async fn measure(
         &self,
-        client: &Arc<dyn Client>,
+        contender: &Contender,
+        round: usize,
+    ) -> Result<Result<Cell, String>, RunError> {
+        self.progress.say(contender.title, round, self.plan.rounds, "connecting");
+        match Servers::start(&contender.server, &self.plan.hub, self.cores).await {
+            Ok(servers) => self.measure_at(servers, contender, round).await.map(Ok),
+            Err(StartError::Missing(problem)) => Ok(Err(problem)),
+            Err(StartError::Run(error)) => Err(error),
+        }
+    }
+
+    async fn measure_at(
+        &self,
+        servers: Servers,
+        contender: &Contender,
         round: usize,
     ) -> Result<Cell, RunError> {
         let plan = self.plan;
-        let transport = client.transport();
-        let say = |step| self.progress.say(transport, round, plan.rounds, step);
-
-        say("connecting");
-        let hub = Hub::start(&plan.hub, self.cores).await?;
         let run = getrandom::u32().unwrap_or_else(|_| clock::now_ns() as u32);
-        let url = connect::topic(&hub.url, run)?;
-        let publishing = |source| RunError::Publish { transport, source };
-        let mut workload =
-            Workload::connect(&url, plan.publishers, plan.payload).await.map_err(publishing)?;
-        connect::rehearse(client, &url, &mut workload).await?;
+        let urls = connect::topics(servers.urls(), run)?;
+        let publishing = |source| RunError::Publish { transport: contender.title, source };
+        let workload =
+            Workload::connect(contender.publisher, &urls[0], plan.publishers, plan.payload);
+        let mut workload = workload.await.map_err(publishing)?;
+        connect::rehearse(contender, &urls, &mut workload).await?;
 
         let board = Arc::new(Board::new(run, plan.clients, plan.publishers));
         let meter = Arc::new(Meter::default());
-        let mut stage = Stage { bench: self, transport, hub, workload, board, meter };
-        let (connect, idle, mut readers) = stage.connect(client, &url).await?;
+        let mut stage = Stage { bench: self, contender, servers, workload, board, meter };
+        let (connect, idle, mut readers) = stage.connect(&urls).await?;
         self.progress.step();
 
         stage.warm_up().await.map_err(publishing)?;
         let mut figures = Vec::with_capacity(Regime::ALL.len());
         for regime in Regime::ALL {
-            say(regime.name());
+            self.progress.say(contender.title, round, plan.rounds, regime.name());
             figures.push(stage.regime(regime).await.map_err(publishing)?);
             self.progress.step();
         }
         readers.shutdown().await;
         let integrity = stage.board.verdict(&stage.workload.sent());
         let first_ending = stage.board.first_ending();
-        stage.hub.stop().await;
+        // First those that would try to come back.
+        drop(stage.workload);
+        stage.servers.stop().await;
 
         let [steady, burst, saturation] =
             <[Measured; 3]>::try_from(figures).expect("one for each regime");
-        let transport = transport.to_owned();
         Ok(Cell {
-            transport,
+            transport: contender.title.to_owned(),
             round,
             connect,
             idle,
@@ -110,14 +123,13 @@ impl Bench<'_> {
 impl Stage<'_> {
     async fn connect(
         &mut self,
-        client: &Arc<dyn Client>,
-        url: &url::Url,
+        urls: &[url::Url],
     ) -> Result<(Connect, Option<Idle>, JoinSet<()>), RunError> {
         let clients = self.board.clients();
-        connect::at_rest(self.hub.process.as_ref()).await;
-        let pss_before = self.hub.process.as_ref().and_then(Process::pss);
+        self.at_rest().await;
+        let pss_before = self.servers.pss();
         let before = self.reading();
-        let crowd = Crowd { client, url, meter: &self.meter, clients };
+        let crowd = Crowd { contender: self.contender, urls, meter: &self.meter, clients };
         let mut readers = JoinSet::new();
         let mut at = 0;
         crowd
@@ -128,16 +140,16 @@ impl Stage<'_> {
             })
             .await?;
         let seconds = before.at.elapsed().as_secs_f64();
-        connect::at_rest(self.hub.process.as_ref()).await;
+        self.at_rest().await;
         let after = self.reading();
         let connect = Connect {
             clients,
             seconds,
-            hub_cpu_ns: since(before.hub_cpu_ns, after.hub_cpu_ns),
+            server_cpu_ns: since(before.server_cpu_ns, after.server_cpu_ns),
             received_bytes: after.received - before.received,
             sent_bytes: after.sent - before.sent,
         };
-        let pss_after = self.hub.process.as_ref().and_then(Process::pss);
+        let pss_after = self.servers.pss();
         let idle =
             pss_before.zip(pss_after).map(|(pss_before, pss_after)| Idle { pss_before, pss_after });
         Ok((connect, idle, readers))
@@ -154,7 +166,7 @@ impl Stage<'_> {
     async fn regime(&mut self, regime: Regime) -> Result<Measured, ClientError> {
         let plan = self.bench.plan;
         let index = index(regime);
-        connect::at_rest(self.hub.process.as_ref()).await;
+        self.at_rest().await;
         let before = self.reading();
         let (work, board) = (&mut self.workload, &self.board);
         let published = match regime {
@@ -174,22 +186,26 @@ impl Stage<'_> {
         let tally = self.board.tally(index);
         let wall_ns = after.at.duration_since(before.at).as_nanos() as f64;
         let own_cpu_ns = since(before.own_cpu_ns, after.own_cpu_ns).unwrap_or(0);
-        let hub_cpu_ns = since(before.hub_cpu_ns, after.hub_cpu_ns);
-        let others = |hub_ns| after.machine.others_since(&before.machine, hub_ns + own_cpu_ns);
+        let server_cpu_ns = since(before.server_cpu_ns, after.server_cpu_ns);
+        let engine_cpu_ns = since(before.engine_cpu_ns, after.engine_cpu_ns);
+        let ours = |server_ns| server_ns + engine_cpu_ns.unwrap_or(0) + own_cpu_ns;
+        let others = |server_ns| after.machine.others_since(&before.machine, ours(server_ns));
         let ns = tally.last_ns().saturating_sub(published.start_ns).max(published.schedule_ns);
         Ok(Measured {
             published: published.count,
             deliveries: tally.deliveries(),
             seconds: ns as f64 / 1e9,
-            hub_cpu_ns,
+            server_cpu_ns,
+            engine_cpu_ns,
             load_busy: own_cpu_ns as f64 / (wall_ns * self.bench.cores.of_load() as f64),
             stolen: after.machine.stolen_since(&before.machine),
-            others: hub_cpu_ns.map(others),
+            others: server_cpu_ns.map(others),
             received_bytes: after.received - before.received,
             sent_bytes: after.sent - before.sent,
             requests: after.requests - before.requests,
             latency: tally.latency(),
             late: published.late,
+            answered: published.answered,
         })
     }
 
@@ -198,16 +214,21 @@ impl Stage<'_> {
         let expected = published.count * self.board.clients() as u64;
         let tally = self.board.tally(regime);
         if !tally.wait_for(expected, self.bench.plan.patience).await {
-            let name = self.transport;
+            let name = self.contender.title;
             let missing = expected.saturating_sub(tally.deliveries());
             self.bench.progress.note(&format!("{name}: {missing} of {expected} never arrived"));
         }
     }
 
+    async fn at_rest(&self) {
+        connect::at_rest(|| self.servers.all_cpu_ns()).await;
+    }
+
     fn reading(&self) -> Reading {
         Reading {
             at: Instant::now(),
-            hub_cpu_ns: self.hub.process.as_ref().and_then(Process::cpu_ns),
+            server_cpu_ns: self.servers.cpu_ns(),
+            engine_cpu_ns: self.servers.below_cpu_ns(),
             own_cpu_ns: Process::this().cpu_ns(),
             machine: MachineTime::now(),
             received: self.meter.received.load(Relaxed),

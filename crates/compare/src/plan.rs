@@ -18,8 +18,8 @@ pub const MAX_SOCKETS: usize = 19_900;
 pub struct Plan {
     /// The hub to measure.
     pub hub: HubUnderTest,
-    /// Names of the transports to compare, in this order; empty means every client given to
-    /// [`run`](crate::run). Default: empty.
+    /// Names of the contenders to compare, or of their families, in this order; empty means all that are
+    /// given to [`run`](crate::run). Default: empty.
     pub transports: Vec<String>,
     /// Connected clients, each of which receives everything. Default 1,000.
     pub clients: usize,
@@ -53,7 +53,8 @@ pub enum HubUnderTest {
         /// The program.
         program: PathBuf,
         /// Its arguments. It has to listen on a free port and to write the line
-        /// `listening on http://ADDRESS:PORT` to standard output.
+        /// `listening on http://ADDRESS:PORT` to standard output. Where hubs share a stream, the
+        /// arguments `--broker URL` follow these.
         args: Vec<String>,
     },
     /// A hub that runs already.
@@ -155,7 +156,10 @@ pub enum PlanError {
         /// What there is.
         known: String,
     },
-    /// No clients at all.
+    /// Nodes are started by whoever measures them.
+    #[error("hubs that share a stream are started for the run: leave out the address of a hub")]
+    NotOurs,
+    /// No contenders at all.
     #[error("there is no transport to compare")]
     NoTransport,
 }
@@ -183,16 +187,16 @@ impl Plan {
         }
     }
 
-    /// A look in under 20 s: 200 clients, 40 notifications a second, and one round, so that its medians
+    /// A look in under 20 s for six contenders: 200 clients, 40 notifications a second, and one round, so that its medians
     /// are single samples.
     pub fn quick(hub: HubUnderTest) -> Self {
         Self {
             clients: 200,
             rate: 40.0,
             rounds: 1,
-            steady: Duration::from_millis(1_500),
-            burst: Duration::from_millis(1_500),
-            saturation: Duration::from_secs(1),
+            steady: Duration::from_secs(1),
+            burst: Duration::from_secs(1),
+            saturation: Duration::from_millis(600),
             ..Self::new(hub)
         }
     }
@@ -250,6 +254,15 @@ impl HubUnderTest {
     pub fn this_program() -> std::io::Result<Self> {
         let args = ["serve", "--listen", "127.0.0.1:0"].map(str::to_owned).to_vec();
         Ok(Self::Child { program: std::env::current_exe()?, args })
+    }
+
+    /// The same over the engine at this address. A hub that runs already is over what it is over.
+    pub(crate) fn over(&self, engine: &Url) -> Self {
+        let mut hub = self.clone();
+        if let Self::Child { args, .. } = &mut hub {
+            args.extend(["--broker".to_owned(), engine.to_string()]);
+        }
+        hub
     }
 }
 

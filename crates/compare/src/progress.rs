@@ -9,7 +9,7 @@ pub struct Progress {
     bar: ProgressBar,
 }
 
-/// Steps of one transport in one round: connect, three regimes.
+/// Steps of one contender in one round: connect, three regimes.
 pub(crate) const STEPS: usize = 4;
 
 impl Progress {
@@ -37,6 +37,11 @@ impl Progress {
     /// Says something that stays, above the bar.
     pub(crate) fn note(&self, text: &str) {
         self.bar.println(text);
+    }
+
+    /// One contender is not measured in this round.
+    pub(crate) fn skip(&self) {
+        self.bar.inc(STEPS as u64);
     }
 
     pub(crate) fn step(&self) {

@@ -15,7 +15,7 @@ pub struct Cell {
     pub round: usize,
     /// What connecting cost.
     pub connect: Connect,
-    /// What the connected clients cost while nothing is published; `None` where the hub's process is
+    /// What the connected clients cost while nothing is published; `None` where the server's process is
     /// not known.
     pub idle: Option<Idle>,
     /// One notification at a time.
@@ -26,7 +26,7 @@ pub struct Cell {
     pub saturation: Measured,
     /// What did not arrive, or not once, or not in order.
     pub integrity: Integrity,
-    /// How the first connection that ended early ended, in the client's or the hub's words.
+    /// How the first connection that ended early ended, in the client's or the server's words.
     pub first_ending: Option<String>,
 }
 
@@ -37,15 +37,16 @@ pub struct Connect {
     pub clients: usize,
     /// Until the last subscription stood.
     pub seconds: f64,
-    /// CPU time of the hub, until it was at rest again.
-    pub hub_cpu_ns: Option<u64>,
+    /// CPU time of the server, until it was at rest again.
+    #[serde(alias = "hub_cpu_ns")]
+    pub server_cpu_ns: Option<u64>,
     /// Bytes that the clients received for it.
     pub received_bytes: u64,
     /// Bytes that the clients sent for it.
     pub sent_bytes: u64,
 }
 
-/// Memory of the hub around connecting: proportional set size, in which kernel memory (socket buffers
+/// Memory of the server around connecting: proportional set size, in which kernel memory (socket buffers
 /// above all) does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Idle {
@@ -62,17 +63,21 @@ pub struct Measured {
     pub published: u64,
     /// Deliveries, each counted once.
     pub deliveries: u64,
-    /// From the first intended send to the last delivery, and no less than the schedule took: a hub
+    /// From the first intended send to the last delivery, and no less than the schedule took: a server
     /// that is early is no faster for it.
     pub seconds: f64,
-    /// CPU time of the hub.
-    pub hub_cpu_ns: Option<u64>,
+    /// CPU time of what clients are connected to: the hub, all hubs, or the engine that is read directly.
+    #[serde(alias = "hub_cpu_ns")]
+    pub server_cpu_ns: Option<u64>,
+    /// CPU time of the engine below the hubs, where there is one.
+    #[serde(default)]
+    pub engine_cpu_ns: Option<u64>,
     /// CPU time of the load process as a part of what its cores had to give.
     pub load_busy: f64,
     /// CPU time that the hypervisor gave to somebody else, as a part of all cores' time.
     pub stolen: f64,
     /// CPU time that other processes of this machine spent, as a part of all cores' time; `None` where
-    /// the hub's process is not known, and with it who the others are.
+    /// the server's process is not known, and with it who the others are.
     pub others: Option<f64>,
     /// Bytes that the clients received, counted at the socket.
     pub received_bytes: u64,
@@ -84,6 +89,9 @@ pub struct Measured {
     pub latency: Option<Latency>,
     /// How late the publishers began to send; `None` at saturation.
     pub late: Option<Latency>,
+    /// From the intended send to the answer that it was accepted; `None` at saturation.
+    #[serde(default)]
+    pub answered: Option<Latency>,
 }
 
 /// A distribution of times, in microseconds.
@@ -126,9 +134,9 @@ impl Connect {
         ratio(self.clients as f64, self.seconds)
     }
 
-    /// Microseconds of the hub's CPU for one connection.
-    pub fn hub_cpu_us(&self) -> Option<f64> {
-        self.hub_cpu_ns.map(|ns| ratio(ns as f64 / 1e3, self.clients as f64))
+    /// Microseconds of the server's CPU for one connection.
+    pub fn server_cpu_us(&self) -> Option<f64> {
+        self.server_cpu_ns.map(|ns| ratio(ns as f64 / 1e3, self.clients as f64))
     }
 }
 
@@ -145,9 +153,14 @@ impl Measured {
         ratio(self.deliveries as f64, self.seconds)
     }
 
-    /// Microseconds of the hub's CPU for one delivery, its part of the publishing included.
-    pub fn hub_cpu_us(&self) -> Option<f64> {
-        self.hub_cpu_ns.map(|ns| self.each(ns) / 1e3)
+    /// Microseconds of the server's CPU for one delivery, its part of the publishing included.
+    pub fn server_cpu_us(&self) -> Option<f64> {
+        self.server_cpu_ns.map(|ns| self.each(ns) / 1e3)
+    }
+
+    /// Microseconds of the engine's CPU for one publish, its passing it on to every hub included.
+    pub fn engine_cpu_us(&self) -> Option<f64> {
+        self.engine_cpu_ns.map(|ns| ratio(ns as f64 / 1e3, self.published as f64))
     }
 
     /// `total` for one delivery.

@@ -1,75 +1,106 @@
-//! The whole comparison: rounds of transports, A B C A B C.
+//! The whole comparison: rounds of contenders, A B C A B C.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use tidings_transport::client::Client;
-
 use crate::clock;
+use crate::contender::{Contender, chosen};
 use crate::environment::Environment;
+use crate::figures::{BACKPLANE, FIGURES, Figure};
 use crate::measure::Bench;
 use crate::pin::Cores;
 use crate::plan::{HubUnderTest, Plan, PlanError};
 use crate::progress::{Progress, STEPS};
-use crate::report::Report;
+use crate::report::{Missing, Remark, Report};
 use crate::summary::Summary;
 use crate::warnings::Warning;
 use crate::{RunError, files};
 
-/// Carries out the plan with these clients, one a transport.
+/// Carries out the plan with these contenders.
 ///
 /// Needs a multi-threaded tokio runtime. While it runs, the process keeps to all cores but one, and that
-/// one is the hub's. Dropping the future ends the hub it started, and so does every error; a caller that
-/// is ended by a signal has to drop it first.
+/// one is the server's. Dropping the future ends the server it started, and so does every error; a caller
+/// that is ended by a signal has to drop it first.
+///
+/// A contender whose [`Engine`](crate::Engine) cannot be started is not measured, and the report says why.
 ///
 /// # Errors
 /// [`RunError::Plan`] before anything is started, and everything else that leaves nothing to report.
 pub async fn run(
     plan: &Plan,
-    clients: &[Arc<dyn Client>],
+    contenders: &[Contender],
     progress: &Progress,
 ) -> Result<Report, RunError> {
+    measured(plan, contenders, progress, FIGURES).await
+}
+
+/// What it costs that hubs share a stream: the same as [`run`] with the figures that tell it, of contenders
+/// that are each so many [nodes](crate::Server::Nodes). All of them, and the engine, keep to one core, so that
+/// CPU adds up and deliveries a second are those of one core whatever the number of nodes.
+///
+/// # Errors
+/// As [`run`]; and [`PlanError::NotOurs`] where the plan has a hub that runs already.
+pub async fn backplane(
+    plan: &Plan,
+    contenders: &[Contender],
+    progress: &Progress,
+) -> Result<Report, RunError> {
+    if let HubUnderTest::Url { .. } = plan.hub {
+        return Err(PlanError::NotOurs.into());
+    }
+    measured(plan, contenders, progress, BACKPLANE).await
+}
+
+async fn measured(
+    plan: &Plan,
+    contenders: &[Contender],
+    progress: &Progress,
+    figures: &[Figure],
+) -> Result<Report, RunError> {
     plan.check()?;
-    let clients = chosen(plan, clients)?;
+    let contenders = chosen(plan, contenders)?;
     files::allow(plan.clients + plan.publishers)?;
 
     let began = Instant::now();
     let cores = Cores::part(matches!(plan.hub, HubUnderTest::Child { .. }));
     let mut environment = Environment::now(cores.hub.is_some());
     let _pinned = cores.pin_load();
-    progress.start(plan.rounds * clients.len() * STEPS);
+    progress.start(plan.rounds * contenders.len() * STEPS);
 
     let bench = Bench { plan, cores: &cores, progress };
-    let mut cells = Vec::with_capacity(plan.rounds * clients.len());
+    let mut cells = Vec::with_capacity(plan.rounds * contenders.len());
+    let mut missing: Vec<Missing> = Vec::new();
     for round in 1..=plan.rounds {
-        for client in &clients {
-            cells.push(Box::pin(bench.measure(client, round)).await?);
+        for contender in &contenders {
+            if missing.iter().any(|other| other.transport == contender.title) {
+                progress.skip();
+                continue;
+            }
+            match Box::pin(bench.measure(contender, round)).await? {
+                Ok(cell) => cells.push(cell),
+                Err(problem) => {
+                    progress.skip();
+                    missing.push(Missing { transport: contender.title.to_owned(), problem });
+                }
+            }
         }
     }
     environment.seconds = began.elapsed().as_secs_f64();
+    if let (true, Some(missing)) = (cells.is_empty(), missing.first()) {
+        return Err(RunError::Nothing { problem: missing.problem.clone() });
+    }
 
-    let summary = Summary::of(&cells);
+    let summary = Summary::of(&cells, figures);
     let mut warnings = circumstances(plan.rounds);
     warnings.extend(of_hub(&plan.hub, &cores));
     warnings.extend(Warning::of(&cells, &summary));
-    Ok(Report { environment, plan: plan.record(), summary, warnings, cells })
-}
-
-fn chosen(plan: &Plan, clients: &[Arc<dyn Client>]) -> Result<Vec<Arc<dyn Client>>, PlanError> {
-    if clients.is_empty() {
-        return Err(PlanError::NoTransport);
-    }
-    if plan.transports.is_empty() {
-        return Ok(clients.to_vec());
-    }
-    let named = |name: &String| {
-        let found = clients.iter().find(|client| client.transport() == name);
-        found.cloned().ok_or_else(|| PlanError::UnknownTransport {
-            name: name.clone(),
-            known: clients.iter().map(|c| c.transport()).collect::<Vec<_>>().join(", "),
-        })
-    };
-    plan.transports.iter().map(named).collect()
+    let remarks = contenders.iter().filter_map(|one| {
+        let text = one.remark.clone()?;
+        let was_measured = summary.transports.iter().any(|name| name == one.title);
+        was_measured.then(|| Remark { transport: one.title.to_owned(), text })
+    });
+    let remarks = remarks.collect();
+    let plan = plan.record();
+    Ok(Report { environment, plan, summary, remarks, missing, warnings, cells })
 }
 
 /// What is not known of a hub that is not ours, or has no core to itself.

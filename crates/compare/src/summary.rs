@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::figures::{FIGURES, Figure, Unit};
+use crate::figures::{Figure, Unit};
 use crate::record::{Cell, Measured};
 use crate::schedule::Regime;
 use crate::stats::Spread;
@@ -47,15 +47,15 @@ pub struct Curve {
 }
 
 impl Summary {
-    /// Of these cells; the transports in the order of their first appearance.
-    pub fn of(cells: &[Cell]) -> Self {
+    /// These figures of these cells; the transports in the order of their first appearance.
+    pub(crate) fn of(cells: &[Cell], figures: &[Figure]) -> Self {
         let mut transports: Vec<String> = Vec::new();
         for cell in cells {
             if !transports.contains(&cell.transport) {
                 transports.push(cell.transport.clone());
             }
         }
-        let rows = FIGURES.iter().map(|figure| row(figure, cells, &transports)).collect();
+        let rows = figures.iter().map(|figure| row(figure, cells, &transports)).collect();
         let curves = [Regime::Steady, Regime::Burst]
             .into_iter()
             .flat_map(|regime| transports.iter().filter_map(move |name| curve(name, regime, cells)))

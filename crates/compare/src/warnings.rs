@@ -204,7 +204,7 @@ impl fmt::Display for Warning {
             ),
             Self::SaturationLoadBusy(worst) => write!(
                 f,
-                "{worst}: the load side was {} busy, so the hub could do more than these deliveries a \
+                "{worst}: the load side was {} busy, so the server could do more than these deliveries a \
                  second; CPU a delivery holds",
                 percent(&worst.value)
             ),
@@ -317,7 +317,7 @@ mod tests {
             doubts[0].to_string()
         };
         assert!(raised(|c| c.steady.load_busy = 0.9).contains("the load side was 90 % busy"));
-        assert!(raised(|c| c.saturation.load_busy = 1.0).contains("the hub could do more"));
+        assert!(raised(|c| c.saturation.load_busy = 1.0).contains("the server could do more"));
         assert!(raised(|c| c.burst.others = Some(0.4)).contains("other processes"));
         let late = |c: &mut Cell| c.steady.late.as_mut().unwrap().p90 = 4_200.0;
         assert!(raised(late).contains("4.2 ms late"));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use tidings_core::Kind;
-use tidings_transport::client::{ClientError, Meter, Publisher};
+use tidings_transport::client::{ClientError, ConnectPublisher, Meter, Publish};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use url::Url;
@@ -29,7 +29,7 @@ pub(crate) struct Workload {
 
 #[derive(Debug)]
 struct Lane {
-    publisher: Publisher,
+    publisher: Box<dyn Publish>,
     index: u16,
     next: u32,
 }
@@ -45,13 +45,23 @@ pub(crate) struct Published {
     pub(crate) schedule_ns: u64,
     /// How late the sends began.
     pub(crate) late: Option<Latency>,
+    /// From the intended send to the server's answer.
+    pub(crate) answered: Option<Latency>,
 }
 
-type Sent = Result<(Lane, Histogram<u64>), ClientError>;
+/// How the sends of one lane went, or of all of them.
+#[derive(Debug)]
+struct Times {
+    late: Histogram<u64>,
+    answered: Histogram<u64>,
+}
+
+type Sent = Result<(Lane, Times), ClientError>;
 
 impl Workload {
     /// Connects so many publishers.
     pub(crate) async fn connect(
+        connect: ConnectPublisher,
         url: &Url,
         publishers: usize,
         payload: usize,
@@ -59,7 +69,7 @@ impl Workload {
         let meter = Arc::new(Meter::default());
         let mut lanes = Vec::with_capacity(publishers);
         for index in 0..publishers {
-            let publisher = Publisher::connect(url.clone(), meter.clone()).await?;
+            let publisher = connect(url.clone(), meter.clone()).await?;
             lanes.push(Lane { publisher, index: index as u16, next: 0 });
         }
         Ok(Self { lanes, payload })
@@ -97,9 +107,10 @@ impl Workload {
             running.spawn(lane.on_schedule(due, board.clone(), regime, self.payload));
         }
         pace(schedule, start_ns, queues);
-        let late = self.gather(running).await?;
+        let times = self.gather(running).await?;
         let (count, schedule_ns) = (schedule.len() as u64, schedule.nanoseconds());
-        Ok(Published { count, start_ns, schedule_ns, late })
+        let (late, answered) = (Latency::of(&times.late), Latency::of(&times.answered));
+        Ok(Published { count, start_ns, schedule_ns, late, answered })
     }
 
     /// Publishes for so long; each lane sends its next one when every client has its last.
@@ -117,23 +128,37 @@ impl Workload {
         for lane in std::mem::take(&mut self.lanes) {
             running.spawn(lane.flat_out(board.clone(), regime, self.payload, end_ns, patience));
         }
-        let late = self.gather(running).await?;
+        self.gather(running).await?;
         let count = self.sent().iter().copied().map(u64::from).sum::<u64>() - before;
-        Ok(Published { count, start_ns, schedule_ns: 0, late })
+        Ok(Published { count, start_ns, schedule_ns: 0, late: None, answered: None })
     }
 
-    async fn gather(&mut self, mut running: JoinSet<Sent>) -> Result<Option<Latency>, ClientError> {
-        let mut late = histogram();
+    async fn gather(&mut self, mut running: JoinSet<Sent>) -> Result<Times, ClientError> {
+        let mut all = Times::default();
         while let Some(ended) = running.join_next().await {
-            let (lane, its_late) = match ended {
+            let (lane, times) = match ended {
                 Ok(sent) => sent?,
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
             };
-            late.add(&its_late).expect("the bounds are the same");
+            all.add(&times);
             self.lanes.push(lane);
         }
         self.lanes.sort_unstable_by_key(|lane| lane.index);
-        Ok(Latency::of(&late))
+        Ok(all)
+    }
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self { late: histogram(), answered: histogram() }
+    }
+}
+
+impl Times {
+    fn add(&mut self, other: &Self) {
+        for (all, more) in [(&mut self.late, &other.late), (&mut self.answered, &other.answered)] {
+            all.add(more).expect("the bounds are the same");
+        }
     }
 }
 
@@ -164,12 +189,14 @@ impl Lane {
         regime: u8,
         size: usize,
     ) -> Sent {
-        let mut late = histogram();
+        let mut times = Times::default();
+        let since = |intended_ns| clock::now_ns().saturating_sub(intended_ns);
         while let Some(intended_ns) = due.recv().await {
-            late.saturating_record(clock::now_ns().saturating_sub(intended_ns));
+            times.late.saturating_record(since(intended_ns));
             self.publish(&board, regime, size, intended_ns).await?;
+            times.answered.saturating_record(since(intended_ns));
         }
-        Ok((self, late))
+        Ok((self, times))
     }
 
     async fn flat_out(
@@ -188,7 +215,7 @@ impl Lane {
                 break;
             }
         }
-        Ok((self, histogram()))
+        Ok((self, Times::default()))
     }
 
     async fn publish(

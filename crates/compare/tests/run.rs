@@ -1,4 +1,4 @@
-//! A whole comparison against a hub of forty lines and a client that may cheat.
+//! A whole comparison against a hub of forty lines, which is an engine as well, and a client that may cheat.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,13 +6,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::future::BoxFuture;
-use tidings_compare::{HubUnderTest, Plan, PlanError, Progress, Report, RunError, Warning, run};
+use futures::future::{BoxFuture, LocalBoxFuture};
+use tidings_compare::{
+    Contender, Engine, EngineError, HubUnderTest, Missing, Plan, PlanError, Progress, Report,
+    RunError, Running, Server, Warning, backplane, run,
+};
 use tidings_core::Kind;
-use tidings_transport::client::{Arrival, Arrivals, Client, ClientError, Received, Target};
+use tidings_transport::client::{
+    Arrival, Arrivals, Client, ClientError, Publisher, Received, Target,
+};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
+use url::Url;
 
 /// Takes publishes over HTTP and tells them to whoever listens in this process.
 struct TinyHub {
@@ -34,8 +40,12 @@ impl TinyHub {
         Self { address, published }
     }
 
+    fn url(&self) -> Url {
+        format!("http://{}", self.address).parse().unwrap()
+    }
+
     fn plan(&self) -> Plan {
-        let url = format!("http://{}", self.address).parse().unwrap();
+        let url = self.url();
         Plan {
             clients: 5,
             rate: 200.0,
@@ -55,7 +65,56 @@ impl TinyHub {
 
     async fn compare(&self, plan: &Plan, habit: Habit) -> Result<Report, RunError> {
         let clients = [self.client("honest", Habit::Honest), self.client("other", habit)];
-        run(plan, &clients, &Progress::hidden()).await
+        run(plan, &clients.map(Contender::hub), &Progress::hidden()).await
+    }
+
+    /// Itself, as an engine that is read directly.
+    fn contender(&self, name: &'static str, title: &'static str, server: Server) -> Contender {
+        Contender {
+            name,
+            family: Some("engines"),
+            title,
+            server,
+            client: self.client("direct", Habit::Honest),
+            publisher: Publisher::boxed,
+            remark: Some("keeps nothing".to_owned()),
+        }
+    }
+
+    fn engine(&self) -> Arc<dyn Engine> {
+        Arc::new(TinyEngine { url: Some(self.url()) })
+    }
+}
+
+/// Is there, or says how to get it.
+#[derive(Clone, Debug)]
+struct TinyEngine {
+    url: Option<Url>,
+}
+
+impl Engine for TinyEngine {
+    fn start(&self) -> LocalBoxFuture<'static, Result<Box<dyn Running>, EngineError>> {
+        let tiny = self.clone();
+        Box::pin(async move {
+            match tiny.url {
+                Some(_) => Ok(Box::new(tiny) as Box<dyn Running>),
+                None => Err("there is no tiny-server in PATH: write one".into()),
+            }
+        })
+    }
+}
+
+impl Running for TinyEngine {
+    fn url(&self) -> Url {
+        self.url.clone().unwrap()
+    }
+
+    fn pid(&self) -> Option<u32> {
+        Some(std::process::id())
+    }
+
+    fn stop(self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async {})
     }
 }
 
@@ -175,4 +234,79 @@ async fn a_transport_that_is_not_there_is_named_with_those_that_are() {
     let error = hub.compare(&plan, Habit::Honest).await.unwrap_err();
     assert!(matches!(error, RunError::Plan(PlanError::UnknownTransport { .. })));
     assert_eq!(error.to_string(), "there is no transport \"pigeon\"; there are honest, other");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_is_a_row_like_any_other_and_one_that_is_not_there_says_how_to_get_it() {
+    let hub = TinyHub::start().await;
+    let contenders = [
+        Contender::hub(hub.client("honest", Habit::Honest)),
+        hub.contender("there", "engines (there)", Server::Engine(hub.engine())),
+        hub.contender("away", "engines (away)", Server::Engine(Arc::new(TinyEngine { url: None }))),
+    ];
+    let report = run(&hub.plan(), &contenders, &Progress::hidden()).await.unwrap();
+
+    assert!(report.is_clean(), "{:?}", report.warnings);
+    assert_eq!(report.summary.transports, ["honest", "engines (there)"]);
+    let [ours, engines] = report.summary.row("steady.cpu").unwrap().values[..] else { panic!() };
+    assert!(ours.is_none() && engines.is_some_and(|spread| spread.n == 2 && spread.min > 0.0));
+    let problem = "there is no tiny-server in PATH: write one".to_owned();
+    assert_eq!(report.missing, [Missing { transport: "engines (away)".to_owned(), problem }]);
+    let remarked: Vec<_> = report.remarks.iter().map(|remark| remark.transport.as_str()).collect();
+    assert_eq!(remarked, ["engines (there)"], "what was not measured needs no remark");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_family_is_chosen_by_its_name_and_nothing_twice() {
+    let hub = TinyHub::start().await;
+    let contenders = [
+        Contender::hub(hub.client("honest", Habit::Honest)),
+        hub.contender("one", "engines (one)", Server::Engine(hub.engine())),
+        hub.contender("two", "engines (two)", Server::Engine(hub.engine())),
+    ];
+    let transports = vec!["two".into(), "engines".into()];
+    let plan = Plan { rounds: 1, transports, ..hub.plan() };
+    let report = run(&plan, &contenders, &Progress::hidden()).await.unwrap();
+    assert_eq!(report.summary.transports, ["engines (two)", "engines (one)"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nothing_is_there_there_is_no_report() {
+    let hub = TinyHub::start().await;
+    let away = [hub.contender(
+        "away",
+        "engines (away)",
+        Server::Engine(Arc::new(TinyEngine { url: None })),
+    )];
+    let error = run(&hub.plan(), &away, &Progress::hidden()).await.unwrap_err();
+    assert!(error.to_string().ends_with("PATH: write one"), "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_are_started_over_their_engine_and_both_sides_are_told() {
+    let hub = TinyHub::start().await;
+    let url = hub.url();
+    let script = format!(
+        "[ $# = 0 ] || [ \"$*\" = '--broker {url}' ] || exit 3\necho listening on {url}\nexec sleep 600"
+    );
+    let args = ["-c", &script, "sh"].map(str::to_owned).to_vec();
+    let plan = Plan { hub: HubUnderTest::Child { program: "sh".into(), args }, ..hub.plan() };
+    let nodes = |nodes, engine| Server::Nodes { nodes, engine };
+    let contenders = [
+        hub.contender("alone", "engines (alone)", nodes(1, None)),
+        hub.contender("pair", "engines (pair)", nodes(2, Some(hub.engine()))),
+    ];
+    let report = backplane(&plan, &contenders, &Progress::hidden()).await.unwrap();
+
+    assert!(report.is_clean(), "{:?}", report.warnings);
+    let row = |key: &str| report.summary.row(key).unwrap().values.clone();
+    assert!(row("steady.answer.p50").iter().all(Option::is_some));
+    assert!(row("steady.cpu").iter().all(Option::is_some));
+    let [alone, pair] = row("steady.engine")[..] else { panic!() };
+    assert!(alone.is_none() && pair.is_some());
+
+    let elsewhere = Plan { rounds: 1, ..hub.plan() };
+    let error = backplane(&elsewhere, &contenders, &Progress::hidden()).await.unwrap_err();
+    assert!(matches!(error, RunError::Plan(PlanError::NotOurs)));
 }

@@ -4,10 +4,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use tidings::core::{Heartbeat, Id, IdempotencyKey, Position, SlowPolicy};
 use tidings::hub::{Origins, transports};
 use url::Url;
+
+use crate::contenders;
 
 /// One notification stream by every realtime transport, measured side by side.
 #[derive(Debug, Parser)]
@@ -29,7 +31,7 @@ Exit codes: 0 all well, 1 the run failed, 2 wrong usage.";
 pub(crate) enum Command {
     /// Run the hub until Ctrl-C
     Serve(ServeArgs),
-    /// Measure the transports side by side
+    /// Measure the transports side by side, and message queues beside them
     Compare(CompareArgs),
     /// Publish standard input as one notification
     Publish(PublishArgs),
@@ -87,6 +89,7 @@ pub(crate) enum Slow {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("table").args(["limit", "backplane"])))]
 #[command(after_help = "Examples:
   tidings compare
   tidings compare --quick --html report.html
@@ -94,10 +97,13 @@ pub(crate) enum Slow {
   tidings compare --url http://127.0.0.1:8080
   tidings compare --limit
   tidings compare --limit --rows saturated,p99 --rounds 3
+  tidings compare --transports sse,message-queue
+  tidings compare --backplane --json backplane.json
 
 Every notification goes to every client. Latency counts from the scheduled time of the publish.
 Anything lost, duplicated or reordered makes the exit code 1, and so does a run that fails. A bar
-that is missed does not: on a machine with other work that says nothing yet.
+that is missed does not: on a machine with other work that says nothing yet. Neither does a message
+queue whose server is not installed; its row says how to get it.
 
 --limit needs tidings-limit and tidings-load beside this program:
   cargo build --release -p tidings -p tidings-limit")]
@@ -105,7 +111,7 @@ pub(crate) struct CompareArgs {
     /// A look in under 20 seconds: 200 clients, one round; with --limit a tenth of its numbers
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Connected clients [default: 1000, with --quick 200]
+    /// Connected clients [default: 1000, with --quick 200; with --backplane half as many]
     #[arg(long, value_name = "N")]
     pub(crate) clients: Option<usize>,
     /// Notifications published a second [default: 20, with --quick 40]
@@ -120,8 +126,8 @@ pub(crate) struct CompareArgs {
     /// Seconds of each regime [default: 3 steady and burst, 1.5 saturation]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) seconds: Option<Duration>,
-    /// Transports to compare, in this order [default: all]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = a_transport())]
+    /// Transports and message queues to compare, in this order [default: all]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = a_contender())]
     pub(crate) transports: Vec<String>,
     /// Measure a hub that is already running; without --pid nothing is known of its CPU and memory
     #[arg(long, value_name = "URL")]
@@ -143,8 +149,11 @@ pub(crate) struct CompareArgs {
         "clients", "rate", "payload", "seconds", "transports", "url", "general_path", "html",
     ])]
     pub(crate) limit: bool,
-    /// Of the limit's table only rows with this in their name; one that is not there lists them all
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "limit")]
+    /// Measure what it costs that hubs share a stream: one on its own, one and two over NATS and Redis
+    #[arg(long, conflicts_with_all = ["transports", "url", "html"])]
+    pub(crate) backplane: bool,
+    /// Of the table of --limit or --backplane only these rows; one that is not there lists them all
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "table")]
     pub(crate) rows: Vec<String>,
 }
 
@@ -197,6 +206,10 @@ impl From<Slow> for SlowPolicy {
 fn a_transport() -> clap::builder::PossibleValuesParser {
     let listed = transports(Heartbeat::default(), Origins::default());
     listed.iter().map(|listed| listed.server.name()).collect::<Vec<_>>().into()
+}
+
+fn a_contender() -> clap::builder::PossibleValuesParser {
+    contenders::names().into()
 }
 
 fn at_least_one() -> clap::builder::RangedU64ValueParser<u64> {

@@ -1,15 +1,13 @@
-//! `tidings compare`: the transports side by side.
+//! `tidings compare`: the transports side by side, and message queues beside them; with `--backplane` hubs
+//! that share one.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
-use tidings::core::Heartbeat;
-use tidings::hub::{Origins, transports};
-use tidings::transport::client::Client;
-use tidings_compare::{HubUnderTest, Plan, Progress, run};
+use tidings_compare::{HubUnderTest, Plan, Progress, Report, backplane, run};
 
 use crate::args::CompareArgs;
+use crate::contenders;
 use crate::limit;
 use crate::serve::shutdown;
 
@@ -17,19 +15,15 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     if args.limit {
         return limit::limit(args).await;
     }
-    let (json, html) = (args.json.clone(), args.html.clone());
+    let (json, html, nodes) = (args.json.clone(), args.html.clone(), args.backplane);
     let plan = plan(args)?;
     if let Err(error) = plan.check() {
         eprintln!("tidings: {error}");
         return Ok(ExitCode::from(2));
     }
-    let clients: Vec<Arc<dyn Client>> = transports(Heartbeat::default(), Origins::default())
-        .into_iter()
-        .map(|listed| listed.client)
-        .collect();
     let progress = Progress::terminal();
     let report = tokio::select! {
-        report = run(&plan, &clients, &progress) => report?,
+        report = measured(&plan, nodes, &progress) => report?,
         () = shutdown() => anyhow::bail!("interrupted; nothing was measured to the end"),
     };
     println!("{}", report.table());
@@ -43,6 +37,18 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+async fn measured(plan: &Plan, nodes: bool, progress: &Progress) -> anyhow::Result<Report> {
+    if nodes {
+        return Ok(Box::pin(backplane(plan, &contenders::nodes()?, progress)).await?);
+    }
+    let mut all = contenders::hub();
+    // A hub elsewhere and a queue of our own on this machine would be two machines compared.
+    if let HubUnderTest::Child { .. } = plan.hub {
+        all.extend(contenders::queues());
+    }
+    Ok(Box::pin(run(plan, &all, progress)).await?)
+}
+
 fn plan(args: CompareArgs) -> anyhow::Result<Plan> {
     let mut hub = match args.url {
         Some(url) => HubUnderTest::Url { url, pid: args.pid },
@@ -53,6 +59,11 @@ fn plan(args: CompareArgs) -> anyhow::Result<Plan> {
     }
     let mut plan = if args.quick { Plan::quick(hub) } else { Plan::new(hub) };
     plan.transports = args.transports;
+    if args.backplane {
+        plan.transports = args.rows;
+        // There are more servers on the same core.
+        plan.clients /= 2;
+    }
     plan.clients = args.clients.unwrap_or(plan.clients);
     plan.rate = args.rate.unwrap_or(plan.rate);
     plan.payload = args.payload.unwrap_or(plan.payload);

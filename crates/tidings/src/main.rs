@@ -2,6 +2,8 @@
 
 mod args;
 mod compare;
+mod contenders;
+mod engines;
 mod limit;
 mod publish;
 mod serve;

@@ -78,6 +78,10 @@ fn help_shows_examples_and_wrong_usage_exits_with_2() {
         &["compare", "--limit", "--html", "page.html"],
         &["compare", "--limit", "--transports", "sse"],
         &["compare", "--limit", "--clients", "10"],
+        &["compare", "--limit", "--backplane"],
+        &["compare", "--backplane", "--url", "http://127.0.0.1:1"],
+        &["compare", "--backplane", "--transports", "sse"],
+        &["compare", "--backplane", "--html", "page.html"],
         &["subscribe", "http://127.0.0.1:1/topics/t", "--after", "nonsense"],
         &["subscribe", "http://127.0.0.1:1/topics/t", "--transport", "carrier-pigeon"],
     ] {

@@ -65,7 +65,8 @@ impl Bench<'_> {
             LoadProgram::ready(&self.programs.load, run, &server.url, self.cores).await?;
         let of_server = server.process.as_ref();
         let of_load = load.process();
-        at_rest(of_server).await;
+        let server_cpu_ns = || of_server.and_then(Process::cpu_ns);
+        at_rest(server_cpu_ns).await;
 
         let pss = || of_server.and_then(Process::pss);
         let pss_before = pss();
@@ -81,7 +82,7 @@ impl Bench<'_> {
 
         let mut window = None;
         if let Work::Idle { window: time } = run.load.work {
-            at_rest(of_server).await;
+            at_rest(server_cpu_ns).await;
             window = Some(time).filter(|time| !time.is_zero());
         }
         let pss_after = pss();
@@ -93,13 +94,13 @@ impl Bench<'_> {
         // One that has ended meanwhile has told of clients that were no longer there.
         load.dismiss().await?;
 
-        let server_cpu_ns = since(before.server_ns, after.server_ns);
-        let behind = fan_out.zip(server_cpu_ns).filter(|(_, all)| *all > 0);
+        let spent_ns = since(before.server_ns, after.server_ns);
+        let behind = fan_out.zip(spent_ns).filter(|(_, all)| *all > 0);
         Ok(Sample {
             run: run.to_string(),
             round,
             clients: run.load.clients,
-            server_cpu_ns,
+            server_cpu_ns: spent_ns,
             pss_before,
             pss_after,
             window,

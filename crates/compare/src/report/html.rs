@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::markup::text;
 use super::plots::{self, Bars, SERIES};
-use super::{Report, range};
+use super::{Missing, Remark, Report, range};
 use crate::schedule::Regime;
 use crate::summary::{Row, Summary};
 
@@ -18,6 +18,8 @@ pub(super) fn page(report: &Report) -> String {
         2 => "Two transports".to_owned(),
         3 => "Three transports".to_owned(),
         4 => "Four transports".to_owned(),
+        5 => "Five transports".to_owned(),
+        6 => "Six transports".to_owned(),
         more => format!("{more} transports"),
     };
     let mut page = String::with_capacity(96 * 1024);
@@ -30,7 +32,8 @@ pub(super) fn page(report: &Report) -> String {
          <p class=\"lead\">{}</p>\n",
         text(report.subject())
     );
-    cards(&mut page, summary);
+    cards(&mut page, report);
+    remarks(&mut page, report);
     latency(&mut page, summary);
     costs(&mut page, summary);
     table(&mut page, report);
@@ -40,7 +43,8 @@ pub(super) fn page(report: &Report) -> String {
     page
 }
 
-fn cards(page: &mut String, summary: &Summary) {
+fn cards(page: &mut String, report: &Report) {
+    let summary = &report.summary;
     page.push_str("<section class=\"cards\">\n");
     for (at, transport) in summary.transports.iter().enumerate() {
         let (cpu, unit) = written(summary, "steady.cpu", at);
@@ -48,7 +52,7 @@ fn cards(page: &mut String, summary: &Summary) {
             page,
             "<article class=\"card\"><h3>{}{}</h3>\
              <p class=\"big\">{cpu} <small>{unit}</small></p>\
-             <small>of the hub’s CPU for one delivery</small><dl>",
+             <small>of the server’s CPU for one delivery</small><dl>",
             dot(at),
             text(transport)
         );
@@ -64,7 +68,28 @@ fn cards(page: &mut String, summary: &Summary) {
         }
         page.push_str("</dl></article>\n");
     }
+    for Missing { transport, problem } in &report.missing {
+        let _ = writeln!(
+            page,
+            "<article class=\"card\"><h3>{}</h3><p>Not measured.</p><small>{}</small></article>",
+            text(transport.as_str()),
+            text(problem.as_str())
+        );
+    }
     page.push_str("</section>\n");
+}
+
+/// Figures side by side look as if the same were done for each: where it is not, that stands above them.
+fn remarks(page: &mut String, report: &Report) {
+    if report.remarks.is_empty() {
+        return;
+    }
+    page.push_str("<h2>What is compared</h2>\n<dl class=\"facts\">\n");
+    for Remark { transport, text: remark } in &report.remarks {
+        let (transport, remark) = (text(transport.as_str()), text(remark.as_str()));
+        let _ = writeln!(page, "<dt>{transport}</dt><dd>{remark}</dd>");
+    }
+    page.push_str("</dl>\n");
 }
 
 fn latency(page: &mut String, summary: &Summary) {
@@ -103,7 +128,7 @@ fn costs(page: &mut String, summary: &Summary) {
     for (title, note, keys) in [
         (
             "CPU a delivery",
-            "microseconds in the hub, publishing included",
+            "microseconds in the server, publishing included",
             &[("steady.cpu", "steady"), ("burst.cpu", "burst"), ("saturation.cpu", "saturation")][..],
         ),
         (
@@ -114,7 +139,7 @@ fn costs(page: &mut String, summary: &Summary) {
         ("Deliveries a second", "as fast as every client receives", &[("saturation.rate", "")][..]),
         (
             "Memory a client",
-            "bytes in the hub, connected and idle; the kernel’s buffers not counted",
+            "bytes in the server, connected and idle; the kernel’s buffers not counted",
             &[("idle.memory", "")][..],
         ),
     ] {
@@ -231,6 +256,7 @@ mod tests {
             assert!(!page.contains(outside), "{outside}");
         }
         assert_eq!(page.matches("<svg").count(), 6);
+        assert!(page.contains("What is compared") && page.contains("buy some"), "{page}");
     }
 
     #[test]
@@ -241,6 +267,8 @@ mod tests {
         report.environment.cpu = evil.into();
         report.summary.transports[0] = evil.into();
         report.summary.rows[0].label = evil.into();
+        report.remarks[0].text = evil.into();
+        report.missing[0].problem = evil.into();
         report.warnings = vec![crate::Warning::SlowClock { source: evil.into() }];
         let page = page(&report);
         assert!(!page.contains("<script"), "{page}");

@@ -27,10 +27,34 @@ pub struct Report {
     pub plan: PlanRecord,
     /// Medians and spreads.
     pub summary: Summary,
+    /// What figures cannot tell of a contender.
+    #[serde(default)]
+    pub remarks: Vec<Remark>,
+    /// What should have been measured and could not be.
+    #[serde(default)]
+    pub missing: Vec<Missing>,
     /// Reasons to doubt.
     pub warnings: Vec<Warning>,
     /// The raw figures, one for each transport and round, in the order of measuring.
     pub cells: Vec<Cell>,
+}
+
+/// What a reader has to know of a contender before its figures are held against others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Remark {
+    /// The contender, as the table has it.
+    pub transport: String,
+    /// A sentence or two.
+    pub text: String,
+}
+
+/// A contender that was not measured. That makes no report unclean: nothing of it went wrong.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The contender, as the table would have had it.
+    pub transport: String,
+    /// Why, and what to do.
+    pub problem: String,
 }
 
 impl Report {
@@ -78,6 +102,7 @@ fn range(row: &crate::Row, spread: &crate::Spread) -> Option<String> {
 pub(crate) mod tests {
     use super::*;
     use crate::Integrity;
+    use crate::figures::FIGURES;
     use crate::record::{Connect, Idle, Latency, Measured};
 
     /// Three transports, three rounds, none of it measured.
@@ -86,7 +111,7 @@ pub(crate) mod tests {
         let cells: Vec<Cell> = (1..=3)
             .flat_map(|round| names.iter().enumerate().map(move |(at, name)| cell(name, at, round)))
             .collect();
-        let summary = Summary::of(&cells);
+        let summary = Summary::of(&cells, FIGURES);
         let environment = Environment {
             command: "tidings compare --html report.html".into(),
             version: "0.1.0".into(),
@@ -101,7 +126,11 @@ pub(crate) mod tests {
         let hub = crate::HubUnderTest::Child { program: "tidings".into(), args: Vec::new() };
         let plan = crate::Plan::new(hub).record();
         let warnings = Warning::of(&cells, &summary);
-        Report { environment, plan, summary, warnings, cells }
+        let remark = "asks again and again".to_owned();
+        let remarks = vec![Remark { transport: "long-polling".to_owned(), text: remark }];
+        let problem = "there are no pigeons: buy some".to_owned();
+        let missing = vec![Missing { transport: "pigeon".to_owned(), problem }];
+        Report { environment, plan, summary, remarks, missing, warnings, cells }
     }
 
     fn cell(transport: &str, at: usize, round: usize) -> Cell {
@@ -110,7 +139,8 @@ pub(crate) mod tests {
             published: 100,
             deliveries: 100_000,
             seconds: 100_000.0 / rate,
-            hub_cpu_ns: Some((6_100.0 * factor) as u64 * 100_000),
+            server_cpu_ns: Some((6_100.0 * factor) as u64 * 100_000),
+            engine_cpu_ns: None,
             load_busy: 0.4,
             stolen: 0.0,
             others: Some(0.01),
@@ -119,6 +149,7 @@ pub(crate) mod tests {
             requests: if at == 2 { 100_000 } else { 0 },
             latency: timed.then(|| latency(3_000.0 * factor)),
             late: timed.then(|| latency(60.0)),
+            answered: timed.then(|| latency(900.0)),
         };
         Cell {
             transport: transport.to_owned(),
@@ -126,7 +157,7 @@ pub(crate) mod tests {
             connect: Connect {
                 clients: 1_000,
                 seconds: 0.1 * factor,
-                hub_cpu_ns: Some((40_000_000.0 * factor) as u64),
+                server_cpu_ns: Some((40_000_000.0 * factor) as u64),
                 received_bytes: 129_000,
                 sent_bytes: 180_000,
             },

@@ -6,13 +6,13 @@ use comfy_table::{
     Attribute, Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle,
 };
 
-use super::{Report, range};
+use super::{Missing, Remark, Report, range};
 
 const LINE: LineStyle = LineStyle::none().fill('─').junction('─');
 const STYLE: TableStyle =
     TableStyle::new().top_border(LINE).header_separator(LINE).bottom_border(LINE);
 
-/// Figures down, transports across, doubts below.
+/// Figures down, contenders across; what is to be known of them, and doubts, below.
 pub(super) fn table(report: &Report) -> String {
     let summary = &report.summary;
     let mut table = Table::new();
@@ -46,6 +46,12 @@ pub(super) fn table(report: &Report) -> String {
     let spread =
         if report.plan.rounds > 1 { "medians over rounds (min–max)" } else { "one round" };
     let _ = writeln!(text, "{spread}; latency counts from the intended send");
+    for Remark { transport, text: remark } in &report.remarks {
+        let _ = writeln!(text, "{transport}: {remark}");
+    }
+    for Missing { transport, problem } in &report.missing {
+        let _ = writeln!(text, "{transport}: not measured: {problem}");
+    }
     for warning in &report.warnings {
         let _ = writeln!(text, "warning: {warning}");
     }
@@ -71,6 +77,8 @@ mod tests {
         for row in &report.summary.rows {
             assert!(text.contains(&row.label), "{} in {text}", row.label);
         }
+        assert!(text.contains("long-polling: asks again and again\n"), "{text}");
+        assert!(text.contains("pigeon: not measured: there are no pigeons: buy some\n"), "{text}");
     }
 
     #[test]

@@ -8,7 +8,8 @@
 //!
 //! Each transport crate has one [`Client`]. It opens one connection, from one position, and says what
 //! arrived; it never reconnects by itself. [`follow`] does that, for all of them alike. [`Publisher`] is
-//! the way in, which is the same for every transport.
+//! the way in, which is the same for every transport; [`Publish`] is what whoever measures needs of it, so
+//! that another server's way in can stand in its place.
 //!
 //! [`Http`], [`connect`] and [`Metered`] are what the transports' clients are built on: small, because a
 //! load holds thousands of them in one process, and counted at the socket, so that their costs compare.
@@ -54,6 +55,20 @@ pub trait Client: fmt::Debug + Send + Sync + 'static {
     /// arrives. Dropping the stream disconnects.
     fn connect(&self, target: Target) -> BoxFuture<'static, Result<Arrivals, ClientError>>;
 }
+
+/// A way in: one connection that publishes to one topic.
+pub trait Publish: fmt::Debug + Send {
+    /// Publishes, and resolves once the server has said that it took it; where its protocol says no such
+    /// thing, once it is sent. Text has to be UTF-8. Not cancel safe: where the future is dropped, the
+    /// server may have taken it or not.
+    fn publish(&mut self, kind: Kind, payload: Bytes) -> BoxFuture<'_, Result<(), ClientError>>;
+}
+
+/// Connects a [`Publish`] to the topic at this address.
+pub type ConnectPublisher = fn(Url, Arc<Meter>) -> Connecting;
+
+/// A [`Publish`] that is being connected.
+pub type Connecting = BoxFuture<'static, Result<Box<dyn Publish>, ClientError>>;
 
 /// What arrives on one connection; the end of the stream is the end of the connection.
 pub type Arrivals = BoxStream<'static, Result<Arrival, ClientError>>;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::Full;
 use serde::Deserialize;
 use tidings_core::{Id, IdempotencyKey, Kind, Position};
 use url::Url;
 
-use super::{ClientError, Http, Meter, SendError, Target, request};
+use super::{ClientError, Connecting, Http, Meter, Publish, SendError, Target, request};
 
 /// The longest answer to a publish: an id and some words around it.
 const ANSWER: usize = 64 * 1024;
@@ -35,6 +36,14 @@ impl Publisher {
         let target = Target { url, position: Position::Live, meter, local: None };
         let http = Http::connect(&target).await?;
         Ok(Self { target, http })
+    }
+
+    /// The same as a [`ConnectPublisher`](super::ConnectPublisher).
+    pub fn boxed(url: Url, meter: Arc<Meter>) -> Connecting {
+        Box::pin(async move {
+            let publisher = Self::connect(url, meter).await?;
+            Ok(Box::new(publisher) as Box<dyn Publish>)
+        })
     }
 
     /// Publishes, and waits until the hub has accepted it. Text has to be UTF-8.
@@ -98,6 +107,13 @@ impl Publisher {
         request.headers_mut().insert(header::CONTENT_TYPE, content_type);
         *request.body_mut() = Full::new(payload);
         Ok(request)
+    }
+}
+
+impl Publish for Publisher {
+    fn publish(&mut self, kind: Kind, payload: Bytes) -> BoxFuture<'_, Result<(), ClientError>> {
+        // The method of the type itself, which is what a path of the type names first.
+        Box::pin(async move { Publisher::publish(self, kind, payload).await.map(|_| ()) })
     }
 }
 

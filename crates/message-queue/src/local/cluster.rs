@@ -1,0 +1,119 @@
+//! Several NATS servers that keep the same streams.
+
+use std::time::Duration;
+
+use async_nats::jetstream;
+use tokio::time::{Instant, sleep, timeout};
+use url::Url;
+
+use super::process::{free_port, with_other_ports};
+use super::{LocalConfig, LocalError, LocalNats};
+
+/// A NATS cluster of one's own, with JetStream. It is ended when this is dropped.
+#[derive(Debug)]
+pub struct LocalNatsCluster {
+    servers: Vec<LocalNats>,
+}
+
+impl LocalNatsCluster {
+    /// Starts so many servers, an odd number, and waits until they keep a stream together.
+    ///
+    /// # Errors
+    /// As [`LocalNats::start`].
+    pub async fn start(count: usize, config: LocalConfig) -> Result<Self, LocalError> {
+        with_other_ports(async || {
+            let mut cluster = Self { servers: prepare(count, &config)? };
+            // All before the first is waited for: none is ready without the others.
+            for server in &mut cluster.servers {
+                server.spawn()?;
+            }
+            for server in &mut cluster.servers {
+                server.start_again().await?;
+            }
+            cluster.wait_for_a_leader(config.ready_within).await?;
+            Ok(cluster)
+        })
+        .await
+    }
+
+    /// Where they are.
+    pub fn urls(&self) -> Vec<Url> {
+        self.servers.iter().map(LocalNats::url).collect()
+    }
+
+    /// All of them in one URL: `nats://127.0.0.1:PORT,127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        let hosts = self.servers.iter().map(|server| {
+            let url = server.url();
+            url.as_str().trim_start_matches("nats://").trim_end_matches('/').to_owned()
+        });
+        format!("nats://{}", hosts.collect::<Vec<_>>().join(","))
+    }
+
+    /// Their processes.
+    pub fn pids(&self) -> Vec<Option<u32>> {
+        self.servers.iter().map(LocalNats::pid).collect()
+    }
+
+    /// Ends one at once, as a crash would.
+    ///
+    /// # Errors
+    /// Where there is no such server, or the system does not let it be ended.
+    pub async fn kill(&mut self, index: usize) -> Result<(), LocalError> {
+        self.server(index)?.kill().await
+    }
+
+    /// Starts one again, with what it had stored.
+    ///
+    /// # Errors
+    /// Where there is no such server; else as [`LocalNats::start_again`].
+    pub async fn start_again(&mut self, index: usize) -> Result<(), LocalError> {
+        self.server(index)?.start_again().await
+    }
+
+    fn server(&mut self, index: usize) -> Result<&mut LocalNats, LocalError> {
+        self.servers.get_mut(index).ok_or(LocalError::NoSuchServer(index))
+    }
+
+    async fn wait_for_a_leader(&self, within: Duration) -> Result<(), LocalError> {
+        let until = Instant::now() + within;
+        while Instant::now() < until {
+            if let Ok(Some(())) = timeout(Duration::from_secs(5), self.keep_a_stream()).await {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        let log = "no leader was found".into();
+        Err(LocalError::NotReady { program: "nats-server".into(), within, log })
+    }
+
+    /// Makes a stream that all of them keep, and takes it away again.
+    async fn keep_a_stream(&self) -> Option<()> {
+        const NAME: &str = "tidings-local-probe";
+        let first = self.servers.first()?;
+        let client = async_nats::connect(first.url().as_str()).await.ok()?;
+        let jetstream = jetstream::new(client);
+        let config = jetstream::stream::Config {
+            name: NAME.into(),
+            num_replicas: self.servers.len(),
+            ..Default::default()
+        };
+        jetstream.create_stream(config).await.ok()?;
+        jetstream.delete_stream(NAME).await.ok()?;
+        Some(())
+    }
+}
+
+fn prepare(count: usize, config: &LocalConfig) -> Result<Vec<LocalNats>, LocalError> {
+    let inner = (0..count).map(|_| free_port()).collect::<Result<Vec<_>, _>>()?;
+    let routes: Vec<String> =
+        inner.iter().map(|port| format!("\"nats://127.0.0.1:{port}\"")).collect();
+    let routes = routes.join(", ");
+    let prepare = |port: &u16| {
+        let further = format!(
+            "cluster {{ name: \"tidings\", listen: \"127.0.0.1:{port}\", routes: [{routes}] }}\n"
+        );
+        LocalNats::prepare(config, free_port()?, &further)
+    };
+    inner.iter().map(prepare).collect()
+}
