@@ -69,7 +69,7 @@ pub(super) async fn connect(config: &NatsConfig) -> Result<(Client, String), Bro
         {
             Err(refused(engine, format!("{error}: put USER:PASSWORD@ before the host")))
         }
-        Ok(Err(error)) => Err(away(engine, error)),
+        Ok(Err(error)) => Err(away(engine, error.to_string())),
         Err(_) => Err(away(engine, "it cannot be connected to in time")),
     }
 }
@@ -140,7 +140,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn away(&self, problem: impl ToString) -> BrokerError {
+    pub(super) fn away(&self, problem: impl Into<String>) -> BrokerError {
         away(&self.engine, problem)
     }
 }

@@ -33,7 +33,7 @@ impl Connection {
         }
         let until = Instant::now() + self.config.publish_deadline;
         let subject = format!("{}.{}", self.config.stream, notification.topic());
-        let headers = self.headers(notification, key);
+        let headers = self.headers(notification, key.as_ref());
         // Taken before the message is sent: whatever is stored now comes behind it.
         let before = self.witness.seen();
         let ack = self.store(&subject, &headers, notification, until).await?;
@@ -96,9 +96,9 @@ impl Connection {
         answer(&message)
     }
 
-    fn headers(&self, notification: &Notification, key: Option<IdempotencyKey>) -> HeaderMap {
+    fn headers(&self, notification: &Notification, key: Option<&IdempotencyKey>) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        let key = key.as_ref().map_or_else(random_key, |key| key.as_str().to_owned());
+        let key = key.map_or_else(random_key, |key| key.as_str().to_owned());
         headers.insert(header::NATS_MESSAGE_ID, key.as_str());
         headers.insert(header::NATS_EXPECTED_STREAM, self.config.stream.as_str());
         if notification.kind() == Kind::Binary {

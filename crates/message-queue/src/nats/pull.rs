@@ -163,7 +163,7 @@ impl Pull {
         let (subject, inbox) = (self.subject.clone(), self.inbox_name.clone());
         let body = Bytes::from(request.to_string());
         let sent = connection.client.publish_with_reply(subject, inbox, body).await;
-        sent.map_err(|error| connection.away(error))?;
+        sent.map_err(|error| connection.away(error.to_string()))?;
         self.due += self.batch;
         Ok(())
     }

@@ -54,8 +54,8 @@ impl Connection {
         let address =
             Address { servers: vec![config.server.clone()], stream: config.stream.clone() };
         let engine = format!("{}, stream {}", address.name("Redis"), config.stream);
-        let client =
-            Client::open(config.server.as_str()).map_err(|error| refused(&engine, error))?;
+        let client = Client::open(config.server.as_str())
+            .map_err(|error| refused(&engine, error.to_string()))?;
         let name = &config.stream;
         let keys = Keys {
             log: format!("{{{name}}}:log"),
@@ -113,10 +113,11 @@ impl Connection {
 
     /// The error in this engine's name.
     pub(super) fn error(&self, error: &RedisError) -> BrokerError {
-        if is_passing(error) { away(&self.engine, error) } else { refused(&self.engine, error) }
+        let problem = error.to_string();
+        if is_passing(error) { away(&self.engine, problem) } else { refused(&self.engine, problem) }
     }
 
-    pub(super) fn away(&self, problem: impl ToString) -> BrokerError {
+    pub(super) fn away(&self, problem: impl Into<String>) -> BrokerError {
         away(&self.engine, problem)
     }
 }
