@@ -1,4 +1,33 @@
 //! A message queue below many hubs: NATS JetStream and Redis Streams.
+//!
+//! Each implements [`Broker`](tidings_core::Broker): the stream is the engine's, its sequence number is that
+//! of every id, and any number of hubs on one stream are one hub.
+//!
+//! ```no_run
+//! use tidings_core::Notification;
+//! use tidings_message_queue::{EngineConfig, connect};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let broker = connect("nats://127.0.0.1:4222?stream=tidings", EngineConfig::default()).await?;
+//! let id = broker.publish(Notification::text("orders.new".parse()?, "seven teapots"), None).await?;
+//! println!("stored as {id}");
+//! # Ok(())
+//! # }
+//! ```
 
+mod address;
 pub mod direct;
+mod engine;
+mod fault;
+mod keep;
+mod key;
 pub mod local;
+pub mod nats;
+mod overlap;
+pub mod redis;
+mod replay;
+mod seen;
+mod stored;
+
+pub use engine::{EngineConfig, connect};
+pub use keep::Keep;

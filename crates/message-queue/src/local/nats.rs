@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
@@ -68,6 +69,11 @@ impl LocalNats {
     /// Where it is: `nats://127.0.0.1:PORT`.
     pub fn url(&self) -> Url {
         super::config::loopback("nats", self.port)
+    }
+
+    /// Where it keeps its files.
+    pub fn directory(&self) -> &Path {
+        self.process.directory()
     }
 
     /// Its process, while it runs.

@@ -97,6 +97,10 @@ impl Process {
         self.child.as_ref().and_then(Child::id)
     }
 
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Asks it to end, and waits.
     pub(super) async fn stop(&mut self) -> Result<(), LocalError> {
         self.end(Signal::TERM).await

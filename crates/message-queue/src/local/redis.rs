@@ -1,6 +1,7 @@
 //! A Redis server with an append-only file.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -64,6 +65,11 @@ impl LocalRedis {
     /// Where it is: `redis://127.0.0.1:PORT`.
     pub fn url(&self) -> Url {
         super::config::loopback("redis", self.port)
+    }
+
+    /// Where it keeps its files.
+    pub fn directory(&self) -> &Path {
+        self.process.directory()
     }
 
     /// Its process, while it runs.

@@ -1,0 +1,29 @@
+//! How much of the stream an engine keeps.
+
+use std::time::Duration;
+
+/// How much of the stream an engine keeps: what is beyond any one of these goes, the oldest first.
+///
+/// It is asked for when the stream is made. A stream that is there already keeps what it was told to.
+///
+/// ```
+/// use std::time::Duration;
+/// use tidings_message_queue::Keep;
+/// let keep = Keep { age: Some(Duration::from_secs(3600)), ..Keep::default() };
+/// assert_eq!(keep.messages, None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// The greatest age. 24 hours by default; `None` is without limit.
+    pub age: Option<Duration>,
+    /// The most messages. `None`, the default, is without limit.
+    pub messages: Option<u64>,
+    /// The most bytes, with what the engine adds to each message. 1 GiB by default; `None` is without limit.
+    pub bytes: Option<u64>,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { age: Some(Duration::from_secs(24 * 3600)), messages: None, bytes: Some(1 << 30) }
+    }
+}

@@ -1,0 +1,76 @@
+//! The broker.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tidings_core::{
+    Broker, BrokerError, Budget, Filters, Id, IdempotencyKey, Notification, Replay, Start, Tail,
+};
+
+use super::NatsConfig;
+use super::connection::{Connection, connect};
+use super::epoch::epoch;
+use crate::seen::Witness;
+
+/// What a message needs besides its payload: the key, the stream's name, and the kind.
+const HEADER_ROOM: usize = 1024;
+
+/// A stream of NATS JetStream that many hubs share.
+///
+/// It connects again by itself, and makes the stream again where that was deleted.
+#[derive(Clone, Debug)]
+pub struct Nats {
+    connection: Arc<Connection>,
+    max_payload: usize,
+}
+
+impl Nats {
+    /// Connects, and makes the stream where it is absent.
+    ///
+    /// # Errors
+    /// [`BrokerError::Away`] where no server answers; [`BrokerError::Refused`] where the stream is unfit or
+    /// the server lets us not in.
+    pub async fn connect(config: NatsConfig) -> Result<Self, BrokerError> {
+        let (client, engine) = connect(&config).await?;
+        let server_limit = client.max_payload();
+        let nothing = Witness::new(epoch("", ""));
+        let connection = Connection { client, config, engine, witness: nothing };
+        let info = connection.stream().await?;
+        connection.witness.follow(epoch(&info.created, &info.config.description));
+        let stream_limit =
+            usize::try_from(info.config.max_msg_size).ok().filter(|&limit| limit > 0);
+        let limit = stream_limit.map_or(server_limit, |limit| limit.min(server_limit));
+        let max_payload = limit.saturating_sub(HEADER_ROOM);
+        Ok(Self { connection: Arc::new(connection), max_payload })
+    }
+}
+
+impl Broker for Nats {
+    fn publish(
+        &self,
+        notification: Notification,
+        key: Option<IdempotencyKey>,
+    ) -> BoxFuture<'static, Result<Id, BrokerError>> {
+        let (connection, limit) = (self.connection.clone(), self.max_payload);
+        Box::pin(async move { connection.publish(&notification, key, limit).await })
+    }
+
+    fn tail(&self, start: Start) -> BoxFuture<'static, Result<Tail, BrokerError>> {
+        Box::pin(super::tail::tail(self.connection.clone(), start))
+    }
+
+    fn replay(
+        &self,
+        filters: &Filters,
+        after: Id,
+        upto: u64,
+        budget: Budget,
+    ) -> BoxFuture<'static, Result<Replay, BrokerError>> {
+        let (connection, filters) = (self.connection.clone(), filters.clone());
+        Box::pin(async move { connection.replay(&filters, after, upto, budget).await })
+    }
+
+    fn max_payload(&self) -> usize {
+        self.max_payload
+    }
+}

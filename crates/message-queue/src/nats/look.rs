@@ -1,0 +1,95 @@
+//! A look at the stream: which history it has, and whether that is still the one this node saw.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tidings_core::{BrokerError, Epoch};
+use tokio::time::sleep;
+
+use super::api::{NO_MESSAGE_FOUND, RawMessage, StreamInfo, StreamState};
+use super::connection::{Connection, Fault};
+use super::epoch::{epoch, next_description};
+use crate::seen::Seen;
+
+/// The stream as a look finds it.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) epoch: Epoch,
+    pub(super) state: StreamState,
+}
+
+/// A leader that is new may be behind for a moment, so a sequence that seems to have gone back is looked at
+/// so many times.
+const LOOKS: usize = 4;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
+
+impl Connection {
+    /// Looks at the stream, makes it where it is absent, and gives it a new generation where its sequence
+    /// has gone back.
+    pub(super) async fn look(&self) -> Result<Look, BrokerError> {
+        for attempt in 0.. {
+            // Taken before the question: what arrives meanwhile is not held against the answer.
+            let seen = self.witness.seen();
+            let info = self.stream().await?;
+            let epoch = epoch(&info.created, &info.config.description);
+            if epoch != seen.epoch || !self.has_gone_back(&seen, &info).await? {
+                self.witness.follow(epoch);
+                return Ok(Look { epoch, state: info.state });
+            }
+            if attempt < LOOKS {
+                sleep(BETWEEN_LOOKS).await;
+            } else {
+                self.begin_generation(&info).await?;
+            }
+            if attempt > 2 * LOOKS {
+                break;
+            }
+        }
+        Err(self.away("its sequence went back, and it does not keep a new generation"))
+    }
+
+    async fn has_gone_back(&self, seen: &Seen, info: &StreamInfo) -> Result<bool, BrokerError> {
+        if info.state.last_seq < seen.head {
+            tracing::debug!(
+                ?seen,
+                last = info.state.last_seq,
+                "the sequence seems to have gone back"
+            );
+            return Ok(true);
+        }
+        let Some((seq, time)) = seen.stamp else { return Ok(false) };
+        if seq < info.state.first_seq {
+            return Ok(false);
+        }
+        let found = self.ask("STREAM.MSG.GET", &self.config.stream, &json!({ "seq": seq })).await;
+        match found {
+            Ok(RawMessage { message }) => {
+                let stored = async_nats::datetime::parse_rfc3339(&message.time);
+                Ok(stored.is_ok_and(|stored| stored.unix_timestamp_nanos() != i128::from(time)))
+            }
+            // Taken out of the stream, which tells nothing of the others.
+            Err(Fault::No(no)) if no.err_code == NO_MESSAGE_FOUND || no.code == 404 => Ok(false),
+            Err(fault) => Err(self.error(fault)),
+        }
+    }
+
+    /// Writes a new generation, unless another node just has. Where two do at once the last one wins, and
+    /// each finds it by its next look.
+    async fn begin_generation(&self, old: &StreamInfo) -> Result<(), BrokerError> {
+        let name = &self.config.stream;
+        let fault = |fault| self.error(fault);
+        let now: Value = self.ask("STREAM.INFO", name, &Value::Null).await.map_err(fault)?;
+        let description = now["config"]["description"].as_str().unwrap_or_default();
+        if description != old.config.description || now["created"] != old.created.as_str() {
+            return Ok(());
+        }
+        let mut config = now["config"].clone();
+        config["description"] = next_description(description).into();
+        tracing::warn!(
+            stream = %name, description = %config["description"],
+            "the stream's sequence went back: positions of before mean nothing any more"
+        );
+        let _: Value = self.ask("STREAM.UPDATE", name, &config).await.map_err(fault)?;
+        Ok(())
+    }
+}

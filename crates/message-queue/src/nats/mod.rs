@@ -1,0 +1,32 @@
+//! NATS JetStream, from server 2.9 on.
+//!
+//! A topic is a subject below the stream's name (`tidings.orders.new`), a binary payload has the header
+//! `Content-Type: application/octet-stream`, and the stream's sequence number is that of the id.
+//!
+//! ```no_run
+//! use tidings_core::{Broker, Notification};
+//! use tidings_message_queue::nats::{Nats, NatsConfig};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let nats = Nats::connect(NatsConfig::from_url("nats://127.0.0.1:4222?stream=tidings")?).await?;
+//! let id = nats.publish(Notification::text("orders.new".parse()?, "seven teapots"), None).await?;
+//! println!("stored as {id}");
+//! # Ok(())
+//! # }
+//! ```
+
+mod api;
+mod broker;
+mod config;
+mod connection;
+mod epoch;
+mod look;
+mod message;
+mod publish;
+mod pull;
+mod replay;
+mod stream;
+mod tail;
+
+pub use broker::Nats;
+pub use config::NatsConfig;

@@ -1,0 +1,109 @@
+//! Publishing: acknowledged, tried again, and never stored twice.
+
+use std::time::Duration;
+
+use async_nats::{HeaderMap, header};
+use tidings_core::{BrokerError, Id, IdempotencyKey, Kind, Notification};
+use tokio::time::{Instant, sleep};
+
+use super::api::PubAck;
+use super::connection::{Connection, Fault, answer};
+use super::message::{BINARY, KIND_HEADER};
+use crate::fault::refused;
+use crate::key::random_key;
+
+/// What has no answer for so long is sent again: the answer may be lost, and the key sees to it that it is
+/// stored once.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(1500);
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+
+impl Connection {
+    /// Stores the notification and says which id it has.
+    pub(super) async fn publish(
+        &self,
+        notification: &Notification,
+        key: Option<IdempotencyKey>,
+        max_payload: usize,
+    ) -> Result<Id, BrokerError> {
+        let size = notification.payload().len();
+        if size > max_payload {
+            let problem = format!("a payload of {size} bytes: it takes at most {max_payload}");
+            return Err(refused(&self.engine, problem));
+        }
+        let until = Instant::now() + self.config.publish_deadline;
+        let subject = format!("{}.{}", self.config.stream, notification.topic());
+        let headers = self.headers(notification, key.as_ref());
+        // Taken before the message is sent: whatever is stored now comes behind it.
+        let before = self.witness.seen();
+        let ack = self.store(&subject, &headers, notification, until).await?;
+
+        let seen = self.witness.seen();
+        let is_of_another_history = !ack.duplicate && ack.seq <= before.head;
+        let epoch = if is_of_another_history && seen.epoch == before.epoch {
+            self.look().await?.epoch
+        } else {
+            seen.epoch
+        };
+        let id = epoch.id(ack.seq);
+        self.witness.saw(id);
+        Ok(id)
+    }
+
+    /// Sends until it is acknowledged, within the deadline.
+    async fn store(
+        &self,
+        subject: &str,
+        headers: &HeaderMap,
+        notification: &Notification,
+        until: Instant,
+    ) -> Result<PubAck, BrokerError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let problem = match self.store_once(subject, headers, notification, until).await {
+                Ok(ack) => return Ok(ack),
+                Err(Fault::No(no)) if no.code < 500 => return Err(self.error(Fault::No(no))),
+                Err(Fault::No(no)) => no.description,
+                Err(Fault::Silence(problem)) => problem,
+            };
+            if Instant::now() + pause >= until {
+                return Err(self.away(problem));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            // Nobody answers too where the stream was deleted: a look makes it again.
+            if self.is_up()
+                && let Ok(Err(refusal @ BrokerError::Refused { .. })) =
+                    tokio::time::timeout_at(until, self.stream()).await
+            {
+                return Err(refusal);
+            }
+        }
+    }
+
+    async fn store_once(
+        &self,
+        subject: &str,
+        headers: &HeaderMap,
+        notification: &Notification,
+        until: Instant,
+    ) -> Result<PubAck, Fault> {
+        self.up(until).await?;
+        let until = until.min(Instant::now() + TRY_AGAIN_AFTER);
+        let payload = notification.payload().clone();
+        let message =
+            self.request(subject.to_owned(), Some(headers.clone()), payload, until).await?;
+        answer(&message)
+    }
+
+    fn headers(&self, notification: &Notification, key: Option<&IdempotencyKey>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let key = key.map_or_else(random_key, |key| key.as_str().to_owned());
+        headers.insert(header::NATS_MESSAGE_ID, key.as_str());
+        headers.insert(header::NATS_EXPECTED_STREAM, self.config.stream.as_str());
+        if notification.kind() == Kind::Binary {
+            headers.insert(KIND_HEADER, BINARY);
+        }
+        headers
+    }
+}

@@ -1,0 +1,127 @@
+//! The stream: made where it is absent, and looked at whether it is fit.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tidings_core::BrokerError;
+
+use super::api::{STREAM_NAME_IN_USE, STREAM_NOT_FOUND, StreamConfig, StreamInfo};
+use super::connection::{Connection, Fault};
+use crate::Keep;
+use crate::fault::refused;
+
+/// For so long the server knows the key of a message.
+const KEY_WINDOW: Duration = Duration::from_secs(120);
+
+impl Connection {
+    /// The stream as it is, made anew where it is absent.
+    pub(super) async fn stream(&self) -> Result<StreamInfo, BrokerError> {
+        let name = &self.config.stream;
+        let info = match self.ask("STREAM.INFO", name, &Value::Null).await {
+            Err(Fault::No(no)) if no.err_code == STREAM_NOT_FOUND => {
+                let config = new_stream(name, &self.config.keep, self.config.replicas);
+                match self.ask("STREAM.CREATE", name, &config).await {
+                    // Another node was quicker.
+                    Err(Fault::No(no)) if no.err_code == STREAM_NAME_IN_USE => {
+                        self.ask("STREAM.INFO", name, &Value::Null).await
+                    }
+                    other => other,
+                }
+            }
+            other => other,
+        };
+        let info: StreamInfo = info.map_err(|fault| self.error(fault))?;
+        check(name, &info.config).map_err(|problem| refused(&self.engine, problem))?;
+        Ok(info)
+    }
+}
+
+fn new_stream(name: &str, keep: &Keep, replicas: usize) -> Value {
+    let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(i64::MAX as u64);
+    let limit =
+        |limit: Option<u64>| limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+    // The server takes no window that is longer than the messages live.
+    let window = keep.age.map_or(KEY_WINDOW, |age| age.min(KEY_WINDOW));
+    json!({
+        "name": name,
+        "description": "tidings",
+        "subjects": [format!("{name}.>")],
+        "retention": "limits",
+        "discard": "old",
+        "storage": "file",
+        "num_replicas": replicas,
+        "max_consumers": -1,
+        "max_msgs": limit(keep.messages),
+        "max_bytes": limit(keep.bytes),
+        "max_age": keep.age.map_or(0, nanos),
+        "max_msgs_per_subject": -1,
+        "max_msg_size": -1,
+        "duplicate_window": nanos(window),
+    })
+}
+
+/// Whether ids and resuming can be kept on this stream. How much it keeps is its operator's to say.
+fn check(name: &str, config: &StreamConfig) -> Result<(), String> {
+    let own = format!("{name}.>");
+    let problem = if config.retention != "limits" {
+        format!("its retention is {}: only limits keeps what was read", config.retention)
+    } else if config.subjects != [own.as_str()] {
+        format!("its subjects are {:?} and not [{own:?}]", config.subjects)
+    } else if config.max_msgs_per_subject > 0 {
+        "it has a limit for each subject (max_msgs_per_subject), which takes messages from the middle".into()
+    } else if config.no_ack {
+        "it acknowledges nothing (no_ack), so no publish has an id".into()
+    } else if config.sealed {
+        "it is sealed: nothing can be published".into()
+    } else if [&config.mirror, &config.sources].into_iter().any(|other| is_set(other.as_ref())) {
+        "it copies another stream (mirror or sources)".into()
+    } else if is_set(config.subject_transform.as_ref()) {
+        "it changes subjects (subject_transform)".into()
+    } else {
+        return Ok(());
+    };
+    Err(format!(
+        "the stream is unfit, {problem}. Name another one with ?stream=NAME, which is then made, or mend it"
+    ))
+}
+
+fn is_set(value: Option<&Value>) -> bool {
+    value.is_some_and(|value| {
+        !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_as_we_make_it_is_fit_and_others_are_told_why_not() {
+        let fit = new_stream("news", &Keep::default(), 1);
+        let verdict = |key: &str, value: Value| {
+            let mut config = fit.clone();
+            config[key] = value;
+            check("news", &serde_json::from_value(config).unwrap())
+        };
+        assert_eq!(verdict("description", json!("anything")), Ok(()));
+        for (key, value) in [
+            ("retention", json!("workqueue")),
+            ("retention", json!("interest")),
+            ("subjects", json!(["news.>", "other"])),
+            ("max_msgs_per_subject", json!(1)),
+            ("no_ack", json!(true)),
+            ("sealed", json!(true)),
+            ("mirror", json!({ "name": "other" })),
+            ("sources", json!([{ "name": "other" }])),
+        ] {
+            assert!(verdict(key, value).is_err(), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_window_for_keys_is_not_longer_than_messages_live() {
+        let keep = Keep { age: Some(Duration::from_secs(5)), ..Keep::default() };
+        let config = new_stream("news", &keep, 1);
+        assert_eq!(config["duplicate_window"], config["max_age"]);
+    }
+}

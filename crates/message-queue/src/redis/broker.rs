@@ -1,0 +1,63 @@
+//! The broker.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tidings_core::{
+    Broker, BrokerError, Budget, Epoch, Filters, Id, IdempotencyKey, Notification, Replay, Start,
+    Tail,
+};
+
+use super::RedisConfig;
+use super::connection::Connection;
+use crate::seen::Witness;
+
+/// A stream of Redis that many hubs share.
+///
+/// It connects again by itself, and makes the stream again where that was deleted.
+#[derive(Clone, Debug)]
+pub struct Redis {
+    connection: Arc<Connection>,
+}
+
+impl Redis {
+    /// Connects, and gives the stream an epoch where it has none.
+    ///
+    /// # Errors
+    /// [`BrokerError::Away`] where the server does not answer; [`BrokerError::Refused`] where it says no.
+    pub async fn connect(config: RedisConfig) -> Result<Self, BrokerError> {
+        let connection = Connection::new(config, Witness::new(Epoch::from_number(0)))?;
+        connection.look().await?;
+        Ok(Self { connection: Arc::new(connection) })
+    }
+}
+
+impl Broker for Redis {
+    fn publish(
+        &self,
+        notification: Notification,
+        key: Option<IdempotencyKey>,
+    ) -> BoxFuture<'static, Result<Id, BrokerError>> {
+        let connection = self.connection.clone();
+        Box::pin(async move { connection.publish(&notification, key).await })
+    }
+
+    fn tail(&self, start: Start) -> BoxFuture<'static, Result<Tail, BrokerError>> {
+        Box::pin(super::tail::tail(self.connection.clone(), start))
+    }
+
+    fn replay(
+        &self,
+        filters: &Filters,
+        after: Id,
+        upto: u64,
+        budget: Budget,
+    ) -> BoxFuture<'static, Result<Replay, BrokerError>> {
+        let (connection, filters) = (self.connection.clone(), filters.clone());
+        Box::pin(async move { connection.replay(&filters, after, upto, budget).await })
+    }
+
+    fn max_payload(&self) -> usize {
+        self.connection.config.max_payload
+    }
+}

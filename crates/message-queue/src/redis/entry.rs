@@ -1,0 +1,152 @@
+//! An entry of the stream as a notification.
+
+use bytes::Bytes;
+use redis::Value;
+use tidings_core::{Kind, Stored};
+
+use super::look::Look;
+use crate::stored::{notification, warn_of_foreign};
+
+/// An entry as Redis sends it, read.
+#[derive(Debug, PartialEq)]
+pub(super) struct Entry {
+    pub(super) stored: Stored,
+    /// The epoch in which it was published.
+    epoch: Option<String>,
+    /// When it was stored, in milliseconds.
+    pub(super) time: Option<i64>,
+    /// Of topic and payload.
+    pub(super) bytes: usize,
+}
+
+impl Entry {
+    /// Whether it belongs to the history that the look found.
+    pub(super) fn is_of(&self, look: &Look) -> bool {
+        // What nobody of ours wrote has no epoch.
+        self.stored.seq <= look.base
+            || self.epoch.as_deref().is_none_or(|epoch| epoch.parse() == Ok(look.epoch))
+    }
+
+    /// `[SEQ-0, [name, value, …]]`.
+    fn read(stream: &str, value: Value) -> Option<Self> {
+        let Value::Array(parts) = value else { return None };
+        let [id, fields]: [Value; 2] = parts.try_into().ok()?;
+        let seq = seq(&id)?;
+        let (mut topic, mut payload, mut kind) = (None, Bytes::new(), Kind::Text);
+        let (mut epoch, mut time) = (None, None);
+        if let Value::Array(fields) = fields {
+            let mut fields = fields.into_iter();
+            while let (Some(name), Some(Value::BulkString(value))) = (fields.next(), fields.next())
+            {
+                let Value::BulkString(name) = name else { continue };
+                match &*name {
+                    b"t" => topic = text(value),
+                    b"p" => payload = value.into(),
+                    b"k" => kind = Kind::Binary,
+                    b"e" => epoch = text(value),
+                    b"m" => time = text(value).and_then(|time| time.parse().ok()),
+                    _ => {}
+                }
+            }
+        }
+        let bytes = payload.len() + topic.as_ref().map_or(0, String::len);
+        let told = notification(topic.as_deref(), kind, payload);
+        if told.is_none() {
+            warn_of_foreign(stream, seq, topic.as_deref().unwrap_or("no topic"));
+        }
+        Some(Self { stored: Stored { seq, notification: told }, epoch, time, bytes })
+    }
+}
+
+/// What `XRANGE` answers: entries.
+pub(super) fn entries(stream: &str, answer: Value) -> Option<Vec<Entry>> {
+    let Value::Array(list) = answer else { return None };
+    list.into_iter().map(|entry| Entry::read(stream, entry)).collect()
+}
+
+/// What `XREAD` answers for one stream: nothing, or `[[key, entries]]`.
+pub(super) fn read_entries(stream: &str, answer: Value) -> Option<Vec<Entry>> {
+    let streams = match answer {
+        Value::Nil => return Some(Vec::new()),
+        Value::Array(streams) => streams,
+        _ => return None,
+    };
+    let Some(Value::Array(mut pair)) = streams.into_iter().next() else { return Some(Vec::new()) };
+    entries(stream, pair.pop()?)
+}
+
+fn seq(id: &Value) -> Option<u64> {
+    let Value::BulkString(id) = id else { return None };
+    std::str::from_utf8(id).ok()?.split('-').next()?.parse().ok()
+}
+
+fn text(value: Vec<u8>) -> Option<String> {
+    String::from_utf8(value).ok()
+}
+
+/// How many entries to ask for, by how large the last ones were: an answer is held in memory as a whole.
+#[derive(Debug)]
+pub(super) struct Page {
+    count: usize,
+    most: usize,
+}
+
+impl Page {
+    const BYTES: usize = 16 << 20;
+    const FIRST: usize = 64;
+    const ENTRY: usize = 64;
+
+    pub(super) fn new(most: usize) -> Self {
+        Self { count: most.clamp(1, Self::FIRST), most: most.max(1) }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn learn(&mut self, entries: &[Entry]) {
+        let bytes: usize = entries.iter().map(|entry| entry.bytes + Self::ENTRY).sum();
+        if let Some(mean) = bytes.checked_div(entries.len()) {
+            // Twice as many at most: the next ones may be larger.
+            self.count = (Self::BYTES / mean.max(1)).clamp(1, self.most.min(self.count * 2));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidings_core::Epoch;
+
+    fn bulk(text: &str) -> Value {
+        Value::BulkString(text.into())
+    }
+
+    fn entry(fields: &[&str]) -> Entry {
+        let fields = fields.iter().map(|field| bulk(field)).collect();
+        Entry::read("news", Value::Array(vec![bulk("7-0"), Value::Array(fields)])).unwrap()
+    }
+
+    #[test]
+    fn an_entry_is_read_and_what_is_none_of_ours_has_no_notification() {
+        let ours = entry(&["e", "abc", "m", "12", "t", "a.b", "p", "hello"]);
+        let told = ours.stored.notification.as_ref().unwrap();
+        assert_eq!((ours.stored.seq, ours.time, told.as_text()), (7, Some(12), Some("hello")));
+        let look = Look { epoch: "abc".parse().unwrap(), head: 9, base: 0, floor: 0 };
+        assert!(ours.is_of(&look));
+        let other = Look { epoch: Epoch::from_number(1), ..look };
+        assert!(!ours.is_of(&other));
+        assert!(ours.is_of(&Look { base: 7, ..other }));
+        assert_eq!(entry(&["colour", "red"]).stored.notification, None);
+    }
+
+    #[test]
+    fn pages_shrink_for_large_entries_and_grow_for_small_ones() {
+        let sized = |bytes| Entry { bytes, ..entry(&["t", "a", "p", ""]) };
+        let mut page = Page::new(1024);
+        page.learn(&[sized(100)]);
+        assert_eq!(page.count(), 128);
+        page.learn(&[sized(8 << 20)]);
+        assert_eq!(page.count(), 1);
+    }
+}

@@ -1,0 +1,91 @@
+//! Publishing: in one step on the server, tried again, and never stored twice.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use redis::{RedisError, Script};
+use tidings_core::{BrokerError, Epoch, Id, IdempotencyKey, Kind, Notification};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::connection::{Connection, is_passing};
+use crate::fault::refused;
+use crate::key::random_key;
+
+/// For so long a key is known.
+const KEY_WINDOW: Duration = Duration::from_secs(120);
+/// What has no answer for so long is sent again.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(1500);
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+
+static APPEND: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("append.lua")));
+
+/// Epoch, sequence number, and whether the key was known.
+type Appended = (String, u64, bool);
+
+impl Connection {
+    /// Stores the notification and says which id it has.
+    pub(super) async fn publish(
+        &self,
+        notification: &Notification,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Id, BrokerError> {
+        let (size, limit) = (notification.payload().len(), self.config.max_payload);
+        if size > limit {
+            let problem = format!("a payload of {size} bytes: it takes at most {limit}");
+            return Err(refused(&self.engine, problem));
+        }
+        let key = key.as_ref().map_or_else(random_key, |key| key.as_str().to_owned());
+        let before = self.witness.seen();
+        let (epoch, seq, known) = self.append(notification, &key).await?;
+        let mut epoch = self.epoch(&epoch)?;
+        if !known && epoch == before.epoch && seq <= before.head {
+            // A number that was given out before: the sequence has gone back.
+            epoch = self.look().await?.epoch;
+        }
+        let id = epoch.id(seq);
+        self.witness.saw(id);
+        Ok(id)
+    }
+
+    /// Sends until it is answered, within the deadline.
+    async fn append(
+        &self,
+        notification: &Notification,
+        key: &str,
+    ) -> Result<Appended, BrokerError> {
+        let until = Instant::now() + self.config.publish_deadline;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let once = until.min(Instant::now() + TRY_AGAIN_AFTER);
+            let problem = match timeout_at(once, self.append_once(notification, key)).await {
+                Ok(Ok(appended)) => return Ok(appended),
+                Ok(Err(error)) if !is_passing(&error) => return Err(self.error(&error)),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
+            if Instant::now() + pause >= until {
+                return Err(self.away(problem));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn append_once(
+        &self,
+        notification: &Notification,
+        key: &str,
+    ) -> Result<Appended, RedisError> {
+        let keep = &self.config.keep;
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(0).max(1);
+        let mut call = APPEND.key(&self.keys.log);
+        call.key(&self.keys.meta).key(format!("{}{key}", self.keys.key));
+        call.arg(Epoch::random().to_string()).arg(notification.topic().as_str());
+        call.arg(if notification.kind() == Kind::Binary { "b" } else { "" });
+        call.arg(&notification.payload()[..]);
+        call.arg(keep.messages.unwrap_or(0)).arg(keep.bytes.unwrap_or(0));
+        call.arg(keep.age.map_or(0, millis)).arg(millis(KEY_WINDOW));
+        self.ask(async |mut wire| call.invoke_async(&mut wire).await).await
+    }
+}

@@ -1,0 +1,98 @@
+//! Following the stream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_stream::try_stream;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use redis::aio::MultiplexedConnection;
+use redis::{RedisError, Value, cmd};
+use tidings_core::{BrokerError, Start, Stored, Tail};
+
+use super::connection::Connection;
+use super::entry::{Page, read_entries};
+use super::look::Look;
+
+/// The most entries of one answer.
+const MOST: usize = 1024;
+/// How long Redis waits for the next entry; then we look at the stream.
+const BLOCK: Duration = Duration::from_secs(1);
+/// Silence for so long is an end.
+const SILENCE: Duration = Duration::from_millis(3500);
+/// How far back a hub begins whose position is of another history.
+const NEWEST: u64 = 65_536;
+
+pub(super) async fn tail(connection: Arc<Connection>, start: Start) -> Result<Tail, BrokerError> {
+    if let Start::After(id) = start {
+        // The hub has it, so it was there: were it not, the sequence has gone back.
+        connection.witness.saw(id);
+    }
+    let look = connection.look().await?;
+    let newest = |count: u64| look.floor.max(look.head.saturating_sub(count));
+    let after = match start {
+        Start::Newest(count) => newest(count),
+        Start::After(id) if id.epoch == look.epoch => id.seq.max(look.floor),
+        Start::After(_) => newest(NEWEST),
+    };
+    // One of its own: a command that waits would hold up all others.
+    let own = connection.open(SILENCE).await.map_err(|error| connection.error(&error))?;
+    let head = look.head.max(after);
+    let arrivals = arrivals(connection, own, look, after);
+    Ok(Tail { epoch: look.epoch, floor: look.floor, after, head, arrivals })
+}
+
+/// What arrives, while the stream is the one that the look found.
+fn arrivals(
+    connection: Arc<Connection>,
+    mut own: MultiplexedConnection,
+    look: Look,
+    mut last: u64,
+) -> BoxStream<'static, Result<Stored, BrokerError>> {
+    let mut page = Page::new(MOST);
+    let arrivals = try_stream! {
+        loop {
+            let read = read(&mut own, &connection.keys.log, last, page.count()).await;
+            let answer = read.map_err(|error| connection.error(&error))?;
+            let found = read_entries(&connection.config.stream, answer);
+            let found = found.ok_or_else(|| connection.away("its answer cannot be read"))?;
+            page.learn(&found);
+            if found.is_empty() {
+                let now = connection.look().await?;
+                if now.epoch != look.epoch {
+                    Err(connection.away(format!("its history is another one: {}", now.epoch)))?;
+                }
+            }
+            for entry in found {
+                if !entry.is_of(&look) {
+                    Err(connection.away("its history is another one"))?;
+                }
+                last = entry.stored.seq;
+                if let Some(time) = entry.time {
+                    connection.witness.saw_stamp(look.epoch.id(last), time);
+                }
+                yield entry.stored;
+            }
+        }
+    };
+    arrivals.boxed()
+}
+
+async fn read(
+    own: &mut MultiplexedConnection,
+    log: &str,
+    after: u64,
+    count: usize,
+) -> Result<Value, RedisError> {
+    let block = BLOCK.as_millis() as u64;
+    cmd("XREAD")
+        .arg("COUNT")
+        .arg(count)
+        .arg("BLOCK")
+        .arg(block)
+        .arg("STREAMS")
+        .arg(log)
+        .arg(format!("{after}-0"))
+        .query_async(own)
+        .await
+}

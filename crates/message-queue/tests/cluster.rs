@@ -1,0 +1,75 @@
+//! Three NATS servers of which one is lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use tidings_core::{Broker, Notification, Start};
+use tidings_message_queue::local::{LocalConfig, LocalNatsCluster};
+use tidings_message_queue::{EngineConfig, connect};
+use tokio::time::timeout;
+
+const SOON: Duration = Duration::from_secs(40);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_was_acknowledged_is_lost_with_one_of_three() {
+    let mut cluster = LocalNatsCluster::start(3, LocalConfig::default()).await.unwrap();
+    let config = EngineConfig { replicas: 3, ..EngineConfig::default() };
+    let broker = connect(&cluster.url(), config).await.unwrap();
+    let publisher = tokio::spawn(publish_until_so_many(broker.clone(), 600));
+    let (sender, killed) = tokio::sync::oneshot::channel();
+    let epoch = broker.tail(Start::Newest(10)).await.unwrap().epoch;
+    let follower = tokio::spawn(follow(broker, epoch, 600, sender));
+    timeout(SOON, killed).await.expect("it gets going").unwrap();
+    cluster.kill(0).await.unwrap();
+
+    let acknowledged = timeout(SOON, publisher).await.expect("publishing goes on").unwrap();
+    let arrived = timeout(SOON, follower).await.expect("everything arrives").unwrap();
+    for (seq, word) in &acknowledged {
+        let found = arrived.iter().find(|(other, _)| other == seq);
+        assert_eq!(found.map(|(_, word)| word), Some(word), "at {seq}");
+    }
+    cluster.start_again(0).await.unwrap();
+}
+
+async fn publish_until_so_many(broker: Arc<dyn Broker>, count: usize) -> Vec<(u64, String)> {
+    let mut acknowledged = Vec::new();
+    let mut number = 0;
+    while acknowledged.len() < count {
+        number += 1;
+        let word = number.to_string();
+        let notification = Notification::text("a".parse().unwrap(), word.clone());
+        if let Ok(id) = broker.publish(notification, None).await {
+            acknowledged.push((id.seq, word));
+        }
+    }
+    acknowledged
+}
+
+/// What arrives, opening the tail again behind what there is whenever it ends.
+async fn follow(
+    broker: Arc<dyn Broker>,
+    epoch: tidings_core::Epoch,
+    count: usize,
+    going: tokio::sync::oneshot::Sender<()>,
+) -> Vec<(u64, String)> {
+    let (mut arrived, mut last, mut going) = (Vec::new(), 0, Some(going));
+    while arrived.len() < count {
+        let Ok(mut tail) = broker.tail(Start::After(epoch.id(last))).await else { continue };
+        assert_eq!(tail.epoch, epoch, "the history is the same one");
+        while arrived.len() < count
+            && let Some(Ok(stored)) = tail.arrivals.next().await
+        {
+            assert_eq!(stored.seq, last + 1);
+            last = stored.seq;
+            let told = stored.notification.expect("it is one of ours");
+            arrived.push((last, told.as_text().unwrap_or_default().to_owned()));
+            if last == 100
+                && let Some(going) = going.take()
+            {
+                let _ = going.send(());
+            }
+        }
+    }
+    arrived
+}

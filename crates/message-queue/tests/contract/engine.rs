@@ -1,0 +1,227 @@
+//! A server of either engine, and what an operator or a stranger may do to it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use tidings_core::{Broker, Notification, Start, Stored, Tail};
+use tidings_message_queue::local::{LocalConfig, LocalNats, LocalRedis};
+use tidings_message_queue::{EngineConfig, Keep, connect};
+use tokio::time::timeout;
+
+/// No step of a scenario takes so long.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+pub(crate) enum Engine {
+    Nats(LocalNats),
+    Redis(LocalRedis),
+}
+
+/// What an engine had on its disk at a time.
+pub(crate) struct Snapshot(tempfile::TempDir);
+
+impl Engine {
+    pub(crate) async fn nats() -> Self {
+        Self::Nats(LocalNats::start(LocalConfig::default()).await.unwrap())
+    }
+
+    pub(crate) async fn redis() -> Self {
+        Self::Redis(LocalRedis::start(LocalConfig::default()).await.unwrap())
+    }
+
+    pub(crate) async fn connect(&self) -> Arc<dyn Broker> {
+        self.connect_keeping(Keep::default()).await
+    }
+
+    pub(crate) async fn connect_keeping(&self, keep: Keep) -> Arc<dyn Broker> {
+        let config = EngineConfig { keep, ..EngineConfig::default() };
+        connect(self.url().as_str(), config).await.unwrap()
+    }
+
+    pub(crate) fn url(&self) -> url::Url {
+        match self {
+            Self::Nats(nats) => nats.url(),
+            Self::Redis(redis) => redis.url(),
+        }
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        match self {
+            Self::Nats(nats) => nats.stop().await.unwrap(),
+            Self::Redis(redis) => redis.stop().await.unwrap(),
+        }
+    }
+
+    pub(crate) async fn kill(&mut self) {
+        match self {
+            Self::Nats(nats) => nats.kill().await.unwrap(),
+            Self::Redis(redis) => redis.kill().await.unwrap(),
+        }
+    }
+
+    pub(crate) async fn start_again(&mut self) {
+        match self {
+            Self::Nats(nats) => nats.start_again().await.unwrap(),
+            Self::Redis(redis) => redis.start_again().await.unwrap(),
+        }
+    }
+
+    /// An operator removes the oldest, up to this one.
+    pub(crate) async fn purge(&self, upto: u64) {
+        match self {
+            Self::Nats(_) => {
+                let stream = self.jetstream().await.get_stream("tidings").await.unwrap();
+                stream.purge().sequence(upto + 1).await.unwrap();
+            }
+            Self::Redis(_) => {
+                let trim = redis::cmd("XTRIM")
+                    .arg("{tidings}:log")
+                    .arg("MINID")
+                    .arg(format!("{}-0", upto + 1))
+                    .to_owned();
+                self.command(trim).await;
+            }
+        }
+    }
+
+    /// An operator deletes the stream.
+    pub(crate) async fn delete(&self) {
+        match self {
+            Self::Nats(_) => {
+                self.jetstream().await.delete_stream("tidings").await.unwrap();
+            }
+            Self::Redis(_) => self.command(redis::cmd("FLUSHALL")).await,
+        }
+    }
+
+    /// A stranger writes what no hub would.
+    pub(crate) async fn write_foreign(&self) {
+        match self {
+            Self::Nats(_) => {
+                let jetstream = self.jetstream().await;
+                let ack = jetstream.publish("tidings.what.is.th\u{ef}s", "?".into());
+                ack.await.unwrap().await.unwrap();
+            }
+            Self::Redis(_) => {
+                let next = redis::cmd("HINCRBY").arg("{tidings}:meta").arg("seq").arg(1).to_owned();
+                let seq: u64 = self.ask(next).await;
+                let mut add = redis::cmd("XADD");
+                add.arg("{tidings}:log").arg(format!("{seq}-0")).arg("colour").arg("red");
+                self.command(add).await;
+            }
+        }
+    }
+
+    /// Text that is none, as a stranger may write it.
+    pub(crate) async fn write_bad_text(&self, topic: &str) {
+        match self {
+            Self::Nats(_) => {
+                let payload = bytes::Bytes::from_static(b"ab\xff");
+                let jetstream = self.jetstream().await;
+                let ack = jetstream.publish(format!("tidings.{topic}"), payload);
+                ack.await.unwrap().await.unwrap();
+            }
+            Self::Redis(_) => {
+                let next = redis::cmd("HINCRBY").arg("{tidings}:meta").arg("seq").arg(1).to_owned();
+                let seq: u64 = self.ask(next).await;
+                let mut add = redis::cmd("XADD");
+                add.arg("{tidings}:log").arg(format!("{seq}-0"));
+                add.arg("t").arg(topic).arg("p").arg(&b"ab\xff"[..]);
+                self.command(add).await;
+            }
+        }
+    }
+
+    /// What is on its disk; it must be stopped.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let copy = tempfile::tempdir().unwrap();
+        copy_directory(&self.store(), copy.path());
+        Snapshot(copy)
+    }
+
+    /// Puts it back to what was on its disk then; it must be stopped.
+    pub(crate) fn roll_back(&self, snapshot: &Snapshot) {
+        std::fs::remove_dir_all(self.store()).unwrap();
+        copy_directory(snapshot.0.path(), &self.store());
+    }
+
+    fn store(&self) -> PathBuf {
+        match self {
+            Self::Nats(nats) => nats.directory().join("store"),
+            Self::Redis(redis) => redis.directory().join("appendonlydir"),
+        }
+    }
+
+    async fn jetstream(&self) -> async_nats::jetstream::Context {
+        async_nats::jetstream::new(async_nats::connect(self.url().as_str()).await.unwrap())
+    }
+
+    async fn command(&self, command: redis::Cmd) {
+        let _: redis::Value = self.ask(command).await;
+    }
+
+    async fn ask<T: redis::FromRedisValue>(&self, command: redis::Cmd) -> T {
+        let client = redis::Client::open(self.url().as_str()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        command.query_async(&mut connection).await.unwrap()
+    }
+}
+
+fn copy_directory(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_directory(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+pub(crate) fn text(topic: &str, payload: impl Into<String>) -> Notification {
+    Notification::text(topic.parse().unwrap(), payload)
+}
+
+/// The next ones of a tail.
+pub(crate) async fn take(tail: &mut Tail, count: usize) -> Vec<Stored> {
+    let mut taken = Vec::new();
+    while taken.len() < count {
+        let next = timeout(SOON, tail.arrivals.next()).await.expect("something arrives in time");
+        taken.push(next.expect("the tail goes on").expect("the tail goes on"));
+    }
+    taken
+}
+
+/// Waits until the tail ends.
+pub(crate) async fn end_of(tail: &mut Tail) {
+    let ended = timeout(SOON, async { while let Some(Ok(_)) = tail.arrivals.next().await {} });
+    ended.await.expect("the tail ends in time");
+}
+
+pub(crate) fn payloads(stored: &[Stored]) -> Vec<String> {
+    let payload = |stored: &Stored| {
+        let told = stored.notification.as_ref().expect("it is one of ours");
+        String::from_utf8_lossy(told.payload()).into_owned()
+    };
+    stored.iter().map(payload).collect()
+}
+
+pub(crate) fn seqs(stored: &[Stored]) -> Vec<u64> {
+    stored.iter().map(|stored| stored.seq).collect()
+}
+
+/// Follows, again where the engine is not yet back.
+pub(crate) async fn tail_soon(broker: &Arc<dyn Broker>, start: Start) -> Tail {
+    let tail = async {
+        loop {
+            match broker.tail(start).await {
+                Ok(tail) => return tail,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    timeout(SOON, tail).await.expect("the engine is back in time")
+}

@@ -1,0 +1,103 @@
+//! A history that ends, and another that begins.
+
+use tidings_core::{Broker, Start};
+
+use crate::engine::{Engine, end_of, payloads, seqs, tail_soon, take, text};
+
+async fn publish(broker: &dyn Broker, words: &[&str]) -> tidings_core::Id {
+    let mut last = None;
+    for word in words {
+        last = Some(broker.publish(text("a", *word), None).await.unwrap());
+    }
+    last.unwrap()
+}
+
+pub(crate) async fn a_stream_that_was_deleted_has_a_new_epoch_which_two_nodes_agree_on(engine: Engine) {
+    let (one, other) = (engine.connect().await, engine.connect().await);
+    let mut tails =
+        [one.tail(Start::Newest(10)).await.unwrap(), other.tail(Start::Newest(10)).await.unwrap()];
+    let old = publish(&*one, &["1", "2", "3"]).await;
+    for tail in &mut tails {
+        assert_eq!(take(tail, 3).await.len(), 3);
+    }
+    engine.delete().await;
+    for tail in &mut tails {
+        end_of(tail).await;
+    }
+    let mut one_again = tail_soon(&one, Start::After(old)).await;
+    let mut other_again = tail_soon(&other, Start::After(old)).await;
+    assert_ne!(one_again.epoch, old.epoch);
+    assert_eq!(one_again.epoch, other_again.epoch);
+    assert_eq!((one_again.floor, one_again.after, one_again.head), (0, 0, 0));
+    let new = publish(&*other, &["anew"]).await;
+    assert_eq!((new.epoch, new.seq), (one_again.epoch, 1));
+    assert_eq!(payloads(&take(&mut one_again, 1).await), ["anew"]);
+    assert_eq!(seqs(&take(&mut other_again, 1).await), [1]);
+}
+
+pub(crate) async fn a_publish_into_a_new_stream_has_no_id_of_the_old_one(engine: Engine) {
+    let (one, other) = (engine.connect().await, engine.connect().await);
+    let old = publish(&*one, &["1", "2", "3"]).await;
+    engine.delete().await;
+    let new = publish(&*one, &["anew"]).await;
+    assert_ne!(new.epoch, old.epoch);
+    assert_eq!(new.seq, 1);
+    let tail = other.tail(Start::Newest(10)).await.unwrap();
+    assert_eq!((tail.epoch, tail.head), (new.epoch, 1));
+}
+
+pub(crate) async fn a_sequence_that_went_back_has_a_new_epoch_which_two_nodes_agree_on(
+    mut engine: Engine,
+) {
+    let (one, other) = (engine.connect().await, engine.connect().await);
+    publish(&*one, &["1", "2", "3"]).await;
+    engine.stop().await;
+    let snapshot = engine.snapshot();
+    engine.start_again().await;
+    let mut tail = tail_soon(&one, Start::Newest(10)).await;
+    let mut other_tail = tail_soon(&other, Start::Newest(10)).await;
+    let old = publish(&*one, &["4", "5"]).await;
+    assert_eq!(take(&mut tail, 5).await.len(), 5);
+    assert_eq!(take(&mut other_tail, 5).await.len(), 5);
+    engine.stop().await;
+    engine.roll_back(&snapshot);
+    engine.start_again().await;
+    end_of(&mut tail).await;
+    end_of(&mut other_tail).await;
+
+    let mut tail = tail_soon(&one, Start::After(old)).await;
+    let mut other_tail = tail_soon(&other, Start::After(old)).await;
+    assert_ne!(tail.epoch, old.epoch);
+    assert_eq!(tail.epoch, other_tail.epoch);
+    // What is still there belongs to the new history.
+    assert_eq!((tail.after, tail.head), (0, 3));
+    let new = publish(&*other, &["another 4"]).await;
+    assert_eq!(new, tail.epoch.id(4));
+    let words = ["1", "2", "3", "another 4"];
+    assert_eq!(payloads(&take(&mut tail, 4).await), words);
+    assert_eq!(payloads(&take(&mut other_tail, 4).await), words);
+}
+
+pub(crate) async fn a_sequence_that_went_back_and_grew_again_is_noticed(mut engine: Engine) {
+    let one = engine.connect().await;
+    publish(&*one, &["1"]).await;
+    engine.stop().await;
+    let snapshot = engine.snapshot();
+    engine.start_again().await;
+    let mut tail = tail_soon(&one, Start::Newest(10)).await;
+    let old = publish(&*one, &["2", "3"]).await;
+    assert_eq!(take(&mut tail, 3).await.len(), 3);
+    engine.stop().await;
+    engine.roll_back(&snapshot);
+    engine.start_again().await;
+    // A node that has seen nothing of it fills it up again, beyond where it was.
+    let stranger = engine.connect().await;
+    publish(&*stranger, &["other 2", "other 3", "other 4", "other 5"]).await;
+    end_of(&mut tail).await;
+    let mut tail = tail_soon(&one, Start::After(old)).await;
+    assert_ne!(tail.epoch, old.epoch);
+    assert_eq!(
+        payloads(&take(&mut tail, 5).await),
+        ["1", "other 2", "other 3", "other 4", "other 5"]
+    );
+}

@@ -1,0 +1,64 @@
+//! What a publish comes to.
+
+use futures::future::join_all;
+use tidings_core::{BrokerError, Notification, Start};
+
+use crate::engine::{Engine, payloads, seqs, take, text};
+
+pub(crate) async fn ids_are_contiguous_from_one(engine: Engine) {
+    let broker = engine.connect().await;
+    let mut ids = Vec::new();
+    for number in 0..20 {
+        ids.push(broker.publish(text("a", number.to_string()), None).await.unwrap());
+    }
+    assert!(ids.iter().map(|id| id.seq).eq(1..=20));
+    assert!(ids.iter().all(|id| id.epoch == ids[0].epoch));
+}
+
+pub(crate) async fn a_repeated_key_has_the_first_ones_id_and_stores_nothing(engine: Engine) {
+    let (one, other) = (engine.connect().await, engine.connect().await);
+    let key = || Some("8e03978e-40d5".parse().unwrap());
+    let first = one.publish(text("a", "once"), key()).await.unwrap();
+    one.publish(text("a", "between"), None).await.unwrap();
+    assert_eq!(one.publish(text("a", "twice"), key()).await.unwrap(), first);
+    assert_eq!(other.publish(text("b", "thrice"), key()).await.unwrap(), first);
+    let next = other.publish(text("a", "next"), None).await.unwrap();
+    assert_eq!(next.seq, 3);
+    let mut tail = one.tail(Start::Newest(10)).await.unwrap();
+    assert_eq!(payloads(&take(&mut tail, 3).await), ["once", "between", "next"]);
+}
+
+pub(crate) async fn a_payload_beyond_the_limit_is_refused_and_one_at_the_limit_arrives(engine: Engine) {
+    let broker = engine.connect().await;
+    let limit = broker.max_payload();
+    let of = |size: usize| Notification::binary("a".parse().unwrap(), vec![7; size]);
+    let refusal = broker.publish(of(limit + 1), None).await.unwrap_err();
+    assert!(matches!(refusal, BrokerError::Refused { .. }), "{refusal}");
+    let longest = "k".repeat(255).parse().unwrap();
+    broker.publish(of(limit), Some(longest)).await.unwrap();
+    let mut tail = broker.tail(Start::Newest(1)).await.unwrap();
+    let arrived = take(&mut tail, 1).await;
+    assert_eq!(arrived[0].notification.as_ref().unwrap().payload().len(), limit);
+}
+
+pub(crate) async fn publishes_of_two_nodes_have_one_order(engine: Engine) {
+    let nodes = [engine.connect().await, engine.connect().await];
+    let mut tails = Vec::new();
+    for node in &nodes {
+        tails.push(node.tail(Start::Newest(0)).await.unwrap());
+    }
+    let published = join_all((0..400).map(|number| {
+        let node = nodes[number % 2].clone();
+        tokio::spawn(async move { node.publish(text("a", number.to_string()), None).await })
+    }));
+    let ids: Vec<_> = published.await.into_iter().map(|id| id.unwrap().unwrap()).collect();
+    let (one, other) = (take(&mut tails[0], 400).await, take(&mut tails[1], 400).await);
+    assert_eq!(one, other);
+    assert!(seqs(&one).into_iter().eq(1..=400));
+    // Each is at the place that its publisher was told.
+    let arrived = payloads(&one);
+    for (number, id) in ids.iter().enumerate() {
+        assert_eq!(arrived[id.seq as usize - 1], number.to_string());
+        assert_eq!(id.epoch, tails[0].epoch);
+    }
+}

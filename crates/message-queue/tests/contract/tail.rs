@@ -1,0 +1,97 @@
+//! Following the stream.
+
+use tidings_core::{Kind, Notification, Start};
+
+use crate::engine::{Engine, payloads, seqs, take, text};
+
+pub(crate) async fn a_tail_delivers_everything_in_order_from_any_start(engine: Engine) {
+    let broker = engine.connect().await;
+    let empty = broker.tail(Start::Newest(5)).await.unwrap();
+    assert_eq!((empty.floor, empty.after, empty.head), (0, 0, 0));
+    let mut ids = Vec::new();
+    for number in 1..=10 {
+        ids.push(broker.publish(text("a", number.to_string()), None).await.unwrap());
+    }
+    let mut newest = broker.tail(Start::Newest(3)).await.unwrap();
+    assert_eq!((newest.floor, newest.after, newest.head), (0, 7, 10));
+    let mut after = broker.tail(Start::After(ids[4])).await.unwrap();
+    assert_eq!((after.after, after.head, after.epoch), (5, 10, ids[0].epoch));
+    let mut all = empty;
+    assert_eq!(all.epoch, ids[0].epoch);
+    broker.publish(text("b.c", "11"), None).await.unwrap();
+    assert_eq!(seqs(&take(&mut newest, 4).await), [8, 9, 10, 11]);
+    assert_eq!(seqs(&take(&mut after, 6).await), [6, 7, 8, 9, 10, 11]);
+    let all = take(&mut all, 11).await;
+    assert!(payloads(&all).into_iter().eq((1..=11).map(|number| number.to_string())));
+    assert_eq!(all[10].notification.as_ref().unwrap().topic().as_str(), "b.c");
+}
+
+pub(crate) async fn every_byte_arrives_and_so_does_the_kind(engine: Engine) {
+    let broker = engine.connect().await;
+    let every_byte: Vec<u8> = (0..=255).collect();
+    let binary = Notification::binary("a".parse().unwrap(), every_byte);
+    let told = text("a", "tëxt\r\n\0");
+    let nothing = text("a", "");
+    for notification in [&binary, &told, &nothing] {
+        broker.publish(notification.clone(), None).await.unwrap();
+    }
+    engine.write_bad_text("a").await;
+    let mut tail = broker.tail(Start::Newest(10)).await.unwrap();
+    let arrived = take(&mut tail, 4).await;
+    for (stored, sent) in arrived.iter().zip([&binary, &told, &nothing]) {
+        assert_eq!(stored.notification.as_ref(), Some(sent));
+    }
+    let bad = arrived[3].notification.as_ref().unwrap();
+    assert_eq!((bad.kind(), &bad.payload()[..]), (Kind::Binary, &b"ab\xff"[..]));
+}
+
+pub(crate) async fn what_somebody_else_wrote_is_passed_over_with_its_place(engine: Engine) {
+    let broker = engine.connect().await;
+    broker.publish(text("a", "1"), None).await.unwrap();
+    engine.write_foreign().await;
+    broker.publish(text("a", "3"), None).await.unwrap();
+    let mut tail = broker.tail(Start::Newest(10)).await.unwrap();
+    let arrived = take(&mut tail, 3).await;
+    assert_eq!(seqs(&arrived), [1, 2, 3]);
+    assert_eq!(arrived[1].notification, None);
+}
+
+pub(crate) async fn what_was_purged_under_a_tail_is_a_jump(engine: Engine) {
+    let broker = engine.connect().await;
+    let mut follower = broker.tail(Start::Newest(10)).await.unwrap();
+    for number in 1..=6 {
+        broker.publish(text("a", number.to_string()), None).await.unwrap();
+    }
+    assert_eq!(take(&mut follower, 6).await.len(), 6);
+    engine.purge(4).await;
+    let id = broker.publish(text("a", "7"), None).await.unwrap();
+    assert_eq!(id.seq, 7);
+    assert_eq!(seqs(&take(&mut follower, 1).await), [7]);
+
+    let mut late = broker.tail(Start::After(id.epoch.id(1))).await.unwrap();
+    assert_eq!((late.epoch, late.floor, late.after, late.head), (id.epoch, 4, 4, 7));
+    assert_eq!(seqs(&take(&mut late, 3).await), [5, 6, 7]);
+
+    engine.purge(7).await;
+    let nothing = broker.tail(Start::Newest(10)).await.unwrap();
+    assert_eq!((nothing.epoch, nothing.floor, nothing.after, nothing.head), (id.epoch, 7, 7, 7));
+}
+
+pub(crate) async fn many_and_large_messages_arrive(engine: Engine) {
+    let broker = engine.connect().await;
+    let mut tail = broker.tail(Start::Newest(0)).await.unwrap();
+    let large = "x".repeat(1 << 20);
+    let publisher = tokio::spawn(async move {
+        for _ in 0..40 {
+            broker.publish(text("large", large.clone()), None).await.unwrap();
+        }
+        for round in 0..20 {
+            let some = (0..500)
+                .map(|number| broker.publish(text("small", format!("{round} {number}")), None));
+            futures::future::try_join_all(some).await.unwrap();
+        }
+    });
+    let arrived = take(&mut tail, 10_040).await;
+    assert!(seqs(&arrived).into_iter().eq(1..=10_040));
+    publisher.await.unwrap();
+}
