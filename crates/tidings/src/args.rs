@@ -43,6 +43,7 @@ pub(crate) enum Command {
 #[command(after_help = "Examples:
   tidings serve --demo
   tidings serve --listen 0.0.0.0:9000 --retain 10000
+  tidings serve --listen 127.0.0.1:8081 --broker nats://127.0.0.1:4222
   curl -d hello http://127.0.0.1:8080/topics/greetings
   curl -N -H 'Accept: text/event-stream' http://127.0.0.1:8080/topics/greetings")]
 pub(crate) struct ServeArgs {
@@ -52,9 +53,25 @@ pub(crate) struct ServeArgs {
     /// Publish a tick every second to the topic `ticks`, from the first client on
     #[arg(long)]
     pub(crate) demo: bool,
-    /// Notifications kept for those who come back
+    /// Notifications kept in memory for those who come back
     #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = at_least_one())]
     pub(crate) retain: u64,
+    /// The engine that this hub shares with others: nats://HOST:PORT or redis://HOST:PORT, with
+    /// ?stream=NAME where it is not to be `tidings` [default: none, the hub's own memory]
+    #[arg(long, value_name = "URL")]
+    pub(crate) broker: Option<String>,
+    /// Seconds for which the engine keeps a notification [default: a day]
+    #[arg(long, value_name = "SECONDS", value_parser = age, requires = "broker")]
+    pub(crate) keep_age: Option<Duration>,
+    /// Notifications that the engine keeps [default: as many as age and bytes allow]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), requires = "broker")]
+    pub(crate) keep_messages: Option<u64>,
+    /// Bytes that the engine keeps [default: 1073741824]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..), requires = "broker")]
+    pub(crate) keep_bytes: Option<u64>,
+    /// On how many servers of a NATS cluster a new stream is stored
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5), requires = "broker")]
+    pub(crate) replicas: u8,
     /// Clients connected at once
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = at_least_one())]
     pub(crate) clients: u64,
@@ -222,6 +239,13 @@ fn seconds(text: &str) -> Result<Duration, String> {
     is_sound
         .then(|| Duration::from_secs_f64(seconds))
         .ok_or_else(|| "give between 0.001 and 86400 seconds".to_owned())
+}
+
+/// As long as anybody would keep a notification: ten years.
+fn age(text: &str) -> Result<Duration, String> {
+    let seconds: u64 = text.parse().map_err(|_| "give whole seconds, such as 3600".to_owned())?;
+    let is_sound = (1..=10 * 366 * 86_400).contains(&seconds);
+    is_sound.then(|| Duration::from_secs(seconds)).ok_or_else(|| "give 1 to 316224000".to_owned())
 }
 
 fn position(text: &str) -> Result<Position, String> {

@@ -24,6 +24,8 @@ pub use tidings_core as core;
 pub use tidings_hub as hub;
 #[cfg(feature = "long-polling")]
 pub use tidings_long_polling as long_polling;
+#[cfg(feature = "message-queue")]
+pub use tidings_message_queue as message_queue;
 #[cfg(feature = "sse")]
 pub use tidings_sse as sse;
 pub use tidings_transport as transport;

@@ -9,6 +9,7 @@ use tidings::core::{
     Heartbeat, Hub, HubConfig, Limits, Notification, PublishError, Retention, Source, Topic,
 };
 use tidings::hub::{Config, Origins, run, transports};
+use tidings::message_queue::{EngineConfig, Keep, connect};
 use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -19,12 +20,16 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
     allow_many_files();
-    let hub = Hub::new(HubConfig {
-        retention: Retention { entries: args.retain as usize, ..Retention::default() },
-        limits: Limits { total: args.clients as usize, ..Limits::default() },
-        heartbeat: Heartbeat { interval: args.heartbeat, ..Heartbeat::default() },
-        ..HubConfig::default()
-    });
+    let hub = hub(
+        HubConfig {
+            retention: Retention { entries: args.retain as usize, ..Retention::default() },
+            limits: Limits { total: args.clients as usize, ..Limits::default() },
+            heartbeat: Heartbeat { interval: args.heartbeat, ..Heartbeat::default() },
+            ..HubConfig::default()
+        },
+        &args,
+    )
+    .await?;
     let mut config = Config::new(hub.clone());
     if !args.allow_origins.is_empty() {
         config.origins = origins(args.allow_origins);
@@ -47,6 +52,19 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     std::io::stdout().flush()?;
     run(listener, config, shutdown()).await.context("the hub failed")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A hub by itself, or over the engine that is named.
+async fn hub(config: HubConfig, args: &ServeArgs) -> anyhow::Result<Hub> {
+    let Some(url) = &args.broker else { return Ok(Hub::new(config)) };
+    let default = Keep::default();
+    let keep = Keep {
+        age: args.keep_age.or(default.age),
+        messages: args.keep_messages.or(default.messages),
+        bytes: args.keep_bytes.or(default.bytes),
+    };
+    let broker = connect(url, EngineConfig { keep, replicas: args.replicas.into() }).await?;
+    Ok(Hub::connect(broker, config).await?)
 }
 
 /// The hub's own pages and these.

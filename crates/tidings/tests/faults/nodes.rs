@@ -1,0 +1,71 @@
+//! Several hubs over one engine: child processes, killed and started again.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use url::Url;
+
+/// The hubs that serve at the moment, by their places. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Nodes(Arc<Mutex<Vec<Option<Node>>>>);
+
+struct Node {
+    url: Url,
+    child: Child,
+}
+
+impl Nodes {
+    /// Starts so many over this engine.
+    pub(crate) fn start(count: usize, broker: &str, flags: &[&str]) -> Self {
+        let nodes = (0..count).map(|_| Some(Node::start(broker, flags)));
+        Self(Arc::new(Mutex::new(nodes.collect())))
+    }
+
+    /// One that serves.
+    pub(crate) fn any(&self, random: &mut fastrand::Rng) -> Url {
+        let nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let serving: Vec<&Url> = nodes.iter().flatten().map(|node| &node.url).collect();
+        serving[random.usize(..serving.len())].clone()
+    }
+
+    /// The one at this place.
+    pub(crate) fn at(&self, place: usize) -> Url {
+        let nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes[place].as_ref().expect("it serves").url.clone()
+    }
+
+    /// Ends one without a word, as a crash would.
+    pub(crate) fn kill(&self, place: usize) {
+        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner)[place].take());
+    }
+
+    /// Starts one at a place that was left.
+    pub(crate) fn start_again(&self, place: usize, broker: &str, flags: &[&str]) {
+        let node = Node::start(broker, flags);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)[place] = Some(node);
+    }
+}
+
+impl Node {
+    fn start(broker: &str, flags: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tidings"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--broker", broker])
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").expect("the hub serves");
+        Self { url: url.parse().unwrap(), child }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,116 @@
+//! Those who publish: each tries again, with the same key, until it is told that the notification is stored.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tidings::core::{Id, Kind};
+use tidings::transport::client::{ClientError, Publisher};
+use tokio::task::JoinSet;
+
+use crate::nodes::Nodes;
+
+pub(crate) const TOPICS: [&str; 4] = ["a", "b", "a.b", "a.c"];
+
+/// What was stored, by sequence number: topic and payload.
+pub(crate) type Record = BTreeMap<u64, (&'static str, String)>;
+
+/// What publishers came to.
+#[derive(Default)]
+pub(crate) struct Published {
+    pub(crate) record: Record,
+    /// How often one had to try again.
+    pub(crate) retries: usize,
+    /// How often a hub said that the engine is away.
+    pub(crate) unavailable: usize,
+    /// The longest that one attempt took.
+    pub(crate) longest: Duration,
+}
+
+/// Publishes `number` from each of so many publishers, one each `pace`, to hubs at random; and in the end
+/// one to every topic, behind everything else.
+pub(crate) async fn publish(
+    nodes: &Nodes,
+    publishers: usize,
+    number: usize,
+    pace: Duration,
+    seed: u64,
+) -> Published {
+    let published = Arc::new(Mutex::new(Published::default()));
+    let mut running = JoinSet::new();
+    for publisher in 0..publishers {
+        let (nodes, published) = (nodes.clone(), published.clone());
+        running.spawn(async move {
+            let mut random = fastrand::Rng::with_seed(seed ^ publisher as u64);
+            let mut ticks = tokio::time::interval(pace);
+            for at in 0..number {
+                ticks.tick().await;
+                let topic = TOPICS[random.usize(..TOPICS.len())];
+                let payload = format!("{at} of publisher {publisher}");
+                until_stored(&nodes, topic, payload, &mut random, &published).await;
+            }
+        });
+    }
+    while let Some(ended) = running.join_next().await {
+        ended.unwrap();
+    }
+    // Not the first publisher's once more: its keys would be known.
+    let mut random = fastrand::Rng::with_seed(!seed);
+    for topic in TOPICS {
+        until_stored(nodes, topic, format!("the end of {topic}"), &mut random, &published).await;
+    }
+    let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::take(&mut published)
+}
+
+async fn until_stored(
+    nodes: &Nodes,
+    topic: &'static str,
+    payload: String,
+    random: &mut fastrand::Rng,
+    published: &Mutex<Published>,
+) {
+    let key = format!("{:x}", random.u128(..)).parse().unwrap();
+    loop {
+        let mut url = nodes.any(random);
+        url.set_path(&format!("/topics/{topic}"));
+        let began = Instant::now();
+        let attempt = async {
+            let mut publisher = Publisher::connect(url, Arc::default()).await?;
+            publisher.publish_once(Kind::Text, payload.clone().into(), &key).await
+        };
+        let outcome = attempt.await;
+        let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
+        published.longest = published.longest.max(began.elapsed());
+        if published.note(topic, &payload, outcome) {
+            return;
+        }
+    }
+}
+
+impl Published {
+    /// Whether it is stored.
+    fn note(
+        &mut self,
+        topic: &'static str,
+        payload: &str,
+        outcome: Result<Id, ClientError>,
+    ) -> bool {
+        match outcome {
+            Ok(id) => {
+                let other = self.record.insert(id.seq, (topic, payload.to_owned()));
+                assert_eq!(other, None, "two notifications have the id {id}");
+                true
+            }
+            Err(error) => {
+                assert!(!error.is_final(), "{error}");
+                if let ClientError::Refused { retry_after, .. } = error {
+                    assert!(retry_after.is_some(), "a hub says when to come back");
+                    self.unavailable += 1;
+                }
+                self.retries += 1;
+                false
+            }
+        }
+    }
+}
