@@ -12,7 +12,9 @@ async fn publish(broker: &dyn Broker, words: &[&str]) -> tidings_core::Id {
     last.unwrap()
 }
 
-pub(crate) async fn a_stream_that_was_deleted_has_a_new_epoch_which_two_nodes_agree_on(engine: Engine) {
+pub(crate) async fn a_stream_that_was_deleted_has_a_new_epoch_which_two_nodes_agree_on(
+    engine: Engine,
+) {
     let (one, other) = (engine.connect().await, engine.connect().await);
     let mut tails =
         [one.tail(Start::Newest(10)).await.unwrap(), other.tail(Start::Newest(10)).await.unwrap()];

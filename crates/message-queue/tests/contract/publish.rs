@@ -28,7 +28,9 @@ pub(crate) async fn a_repeated_key_has_the_first_ones_id_and_stores_nothing(engi
     assert_eq!(payloads(&take(&mut tail, 3).await), ["once", "between", "next"]);
 }
 
-pub(crate) async fn a_payload_beyond_the_limit_is_refused_and_one_at_the_limit_arrives(engine: Engine) {
+pub(crate) async fn a_payload_beyond_the_limit_is_refused_and_one_at_the_limit_arrives(
+    engine: Engine,
+) {
     let broker = engine.connect().await;
     let limit = broker.max_payload();
     let of = |size: usize| Notification::binary("a".parse().unwrap(), vec![7; size]);
