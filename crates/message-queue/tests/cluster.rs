@@ -7,6 +7,7 @@ use futures::StreamExt;
 use tidings_core::{Broker, Notification, Start};
 use tidings_message_queue::local::{LocalConfig, LocalNatsCluster};
 use tidings_message_queue::{EngineConfig, connect};
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 const SOON: Duration = Duration::from_secs(40);
@@ -16,10 +17,12 @@ async fn nothing_that_was_acknowledged_is_lost_with_one_of_three() {
     let mut cluster = LocalNatsCluster::start(3, LocalConfig::default()).await.unwrap();
     let config = EngineConfig { replicas: 3, ..EngineConfig::default() };
     let broker = connect(&cluster.url(), config).await.unwrap();
-    let publisher = tokio::spawn(publish_until_so_many(broker.clone(), 600));
-    let (sender, killed) = tokio::sync::oneshot::channel();
+    // What failed may be stored all the same, so only the end says up to where there is something.
+    let (end, ends) = watch::channel(u64::MAX);
+    let publisher = tokio::spawn(publish_until_so_many(broker.clone(), 600, end));
+    let (sender, killed) = oneshot::channel();
     let epoch = broker.tail(Start::Newest(10)).await.unwrap().epoch;
-    let follower = tokio::spawn(follow(broker, epoch, 600, sender));
+    let follower = tokio::spawn(follow(broker, epoch, ends, sender));
     timeout(SOON, killed).await.expect("it gets going").unwrap();
     cluster.kill(0).await.unwrap();
 
@@ -32,7 +35,11 @@ async fn nothing_that_was_acknowledged_is_lost_with_one_of_three() {
     cluster.start_again(0).await.unwrap();
 }
 
-async fn publish_until_so_many(broker: Arc<dyn Broker>, count: usize) -> Vec<(u64, String)> {
+async fn publish_until_so_many(
+    broker: Arc<dyn Broker>,
+    count: usize,
+    end: watch::Sender<u64>,
+) -> Vec<(u64, String)> {
     let mut acknowledged = Vec::new();
     let mut number = 0;
     while acknowledged.len() < count {
@@ -43,6 +50,7 @@ async fn publish_until_so_many(broker: Arc<dyn Broker>, count: usize) -> Vec<(u6
             acknowledged.push((id.seq, word));
         }
     }
+    end.send_replace(acknowledged.last().map_or(0, |(seq, _)| *seq));
     acknowledged
 }
 
@@ -50,16 +58,19 @@ async fn publish_until_so_many(broker: Arc<dyn Broker>, count: usize) -> Vec<(u6
 async fn follow(
     broker: Arc<dyn Broker>,
     epoch: tidings_core::Epoch,
-    count: usize,
-    going: tokio::sync::oneshot::Sender<()>,
+    mut ends: watch::Receiver<u64>,
+    going: oneshot::Sender<()>,
 ) -> Vec<(u64, String)> {
     let (mut arrived, mut last, mut going) = (Vec::new(), 0, Some(going));
-    while arrived.len() < count {
+    while last < *ends.borrow() {
         let Ok(mut tail) = broker.tail(Start::After(epoch.id(last))).await else { continue };
         assert_eq!(tail.epoch, epoch, "the history is the same one");
-        while arrived.len() < count
-            && let Some(Ok(stored)) = tail.arrivals.next().await
-        {
+        while last < *ends.borrow() {
+            let next = tokio::select! {
+                next = tail.arrivals.next() => next,
+                Ok(()) = ends.changed() => continue,
+            };
+            let Some(Ok(stored)) = next else { break };
             assert_eq!(stored.seq, last + 1);
             last = stored.seq;
             let told = stored.notification.expect("it is one of ours");

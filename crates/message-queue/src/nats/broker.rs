@@ -8,9 +8,8 @@ use tidings_core::{
 };
 
 use super::NatsConfig;
-use super::connection::{Connection, connect};
+use super::connection::Connection;
 use super::epoch::epoch;
-use crate::seen::Witness;
 
 /// What a message needs besides its payload: the key, the stream's name, and the kind.
 const HEADER_ROOM: usize = 1024;
@@ -31,10 +30,8 @@ impl Nats {
     /// [`BrokerError::Away`] where no server answers; [`BrokerError::Refused`] where the stream is unfit or
     /// the server lets us not in.
     pub async fn connect(config: NatsConfig) -> Result<Self, BrokerError> {
-        let (client, engine) = connect(&config).await?;
-        let server_limit = client.max_payload();
-        let nothing = Witness::new(epoch("", ""));
-        let connection = Connection { client, config, engine, witness: nothing };
+        let connection = Connection::open(config).await?;
+        let server_limit = connection.client().max_payload();
         let info = connection.stream().await?;
         connection.witness.follow(epoch(&info.created, &info.config.description));
         let stream_limit =

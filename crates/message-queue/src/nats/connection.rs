@@ -1,18 +1,19 @@
 //! One connection to a cluster, and questions over it.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_nats::client::RequestErrorKind;
-use async_nats::connection::State;
-use async_nats::{Client, ConnectOptions, HeaderMap, Message, Request};
+use async_nats::{Client, ConnectError, ConnectErrorKind, HeaderMap, Message, Request};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidings_core::BrokerError;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use super::NatsConfig;
 use super::api::{Answer, ApiError};
+use super::epoch::epoch;
+use super::link::{Link, connect};
 use crate::address::Address;
 use crate::fault::{away, refused};
 use crate::seen::Witness;
@@ -20,7 +21,7 @@ use crate::seen::Witness;
 /// What all that this node does with the stream has in common.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) client: Client,
+    link: Arc<Link>,
     pub(super) config: NatsConfig,
     /// For errors: which engine, and where.
     pub(super) engine: String,
@@ -36,59 +37,34 @@ pub(super) enum Fault {
     No(ApiError),
 }
 
-const CONNECT_WITHIN: Duration = Duration::from_secs(3);
-/// A connection whose other end is gone without a word is found after two of these.
-const PING_EVERY: Duration = Duration::from_secs(5);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
-
-/// Connects to whichever server answers.
-pub(super) async fn connect(config: &NatsConfig) -> Result<(Client, String), BrokerError> {
-    let address = Address { servers: config.servers.clone(), stream: config.stream.clone() };
-    let engine = format!("{}, stream {}", address.name("NATS"), config.stream);
-    let servers: Vec<&str> = config.servers.iter().map(url::Url::as_str).collect();
-    let options = ConnectOptions::new()
-        .name("tidings")
-        .connection_timeout(CONNECT_WITHIN)
-        .request_timeout(Some(config.request_deadline))
-        .ping_interval(PING_EVERY)
-        .reconnect_delay_callback(|attempts| {
-            let pause =
-                Duration::from_millis(25 * u64::try_from(attempts).unwrap_or(u64::MAX).min(40));
-            pause.min(LONGEST_PAUSE)
-        });
-    let connected = timeout(config.request_deadline, options.connect(servers)).await;
-    match connected {
-        Ok(Ok(client)) => Ok((client, engine)),
-        Ok(Err(error))
-            if matches!(
-                error.kind(),
-                async_nats::ConnectErrorKind::AuthorizationViolation
-                    | async_nats::ConnectErrorKind::Authentication
-            ) =>
-        {
-            Err(refused(engine, format!("{error}: put USER:PASSWORD@ before the host")))
-        }
-        Ok(Err(error)) => Err(away(engine, error.to_string())),
-        Err(_) => Err(away(engine, "it cannot be connected to in time")),
-    }
-}
-
 impl Connection {
-    pub(super) fn is_up(&self) -> bool {
-        self.client.connection_state() == State::Connected
+    /// Connects to whichever server answers.
+    pub(super) async fn open(config: NatsConfig) -> Result<Self, BrokerError> {
+        let address = Address { servers: config.servers.clone(), stream: config.stream.clone() };
+        let engine = format!("{}, stream {}", address.name("NATS"), config.stream);
+        let until = Instant::now() + config.request_deadline;
+        let client = match timeout_at(until, connect(&config)).await {
+            Ok(Ok(client)) => client,
+            Ok(Err(error)) if is_refusal(&error) => {
+                let problem = format!("{error}: put USER:PASSWORD@ before the host");
+                return Err(refused(engine, problem));
+            }
+            Ok(Err(error)) => return Err(away(engine, error.to_string())),
+            Err(_) => return Err(away(engine, "it cannot be connected to in time")),
+        };
+        let witness = Witness::new(epoch("", ""));
+        let link = Arc::new(Link::new(client, config.clone()));
+        Ok(Self { link, config, engine, witness })
     }
 
-    /// Waits for the connection, for what is handed over without one is kept and sent when it is back: long
-    /// after we said that it failed.
-    pub(super) async fn up(&self, until: Instant) -> Result<(), Fault> {
-        while !self.is_up() {
-            if Instant::now() >= until {
-                return Err(Fault::Silence("not connected".into()));
-            }
-            sleep(BETWEEN_LOOKS).await;
-        }
-        Ok(())
+    /// The client, connected or not.
+    pub(super) fn client(&self) -> Client {
+        self.link.client()
+    }
+
+    /// A client that is connected, as far as it knows.
+    pub(super) async fn up(&self, until: Instant) -> Result<Client, Fault> {
+        self.link.up(until).await.map_err(Fault::Silence)
     }
 
     /// Asks JetStream; bounded by the request deadline.
@@ -99,36 +75,10 @@ impl Connection {
         question: &Value,
     ) -> Result<T, Fault> {
         let until = Instant::now() + self.config.request_deadline;
-        self.up(until).await?;
+        let client = self.up(until).await?;
         let body = if question.is_null() { Bytes::new() } else { question.to_string().into() };
         let subject = format!("$JS.API.{verb}.{name}");
-        let message = self.request(subject, None, body, until).await?;
-        answer(&message)
-    }
-
-    /// One request, over a connection that is up.
-    pub(super) async fn request(
-        &self,
-        subject: String,
-        headers: Option<HeaderMap>,
-        payload: Bytes,
-        until: Instant,
-    ) -> Result<Message, Fault> {
-        let mut request = Request::new().payload(payload).timeout(None);
-        if let Some(headers) = headers {
-            request = request.headers(headers);
-        }
-        let asked = tokio::time::timeout_at(until, self.client.send_request(subject, request));
-        match asked.await {
-            Ok(Ok(message)) => Ok(message),
-            Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => {
-                Err(Fault::Silence(
-                    "JetStream does not answer: is it enabled, and has it a leader?".into(),
-                ))
-            }
-            Ok(Err(error)) => Err(Fault::Silence(error.to_string())),
-            Err(_) => Err(Fault::Silence("no answer in time".into())),
-        }
+        answer(&request(&client, subject, None, body, until).await?)
     }
 
     /// The fault in this engine's name.
@@ -152,4 +102,32 @@ pub(super) fn answer<T: DeserializeOwned>(message: &Message) -> Result<T, Fault>
         Ok(Answer::No { error }) => Err(Fault::No(error)),
         Err(error) => Err(Fault::Silence(format!("its answer cannot be read: {error}"))),
     }
+}
+
+/// One request, over a connection that is up.
+pub(super) async fn request(
+    client: &Client,
+    subject: String,
+    headers: Option<HeaderMap>,
+    payload: Bytes,
+    until: Instant,
+) -> Result<Message, Fault> {
+    let mut request = Request::new().payload(payload).timeout(None);
+    if let Some(headers) = headers {
+        request = request.headers(headers);
+    }
+    let asked = timeout_at(until, client.send_request(subject, request));
+    match asked.await {
+        Ok(Ok(message)) => Ok(message),
+        Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => Err(Fault::Silence(
+            "JetStream does not answer: is it enabled, and has it a leader?".into(),
+        )),
+        Ok(Err(error)) => Err(Fault::Silence(error.to_string())),
+        Err(_) => Err(Fault::Silence("no answer in time".into())),
+    }
+}
+
+fn is_refusal(error: &ConnectError) -> bool {
+    use ConnectErrorKind::{Authentication, AuthorizationViolation};
+    matches!(error.kind(), Authentication | AuthorizationViolation)
 }

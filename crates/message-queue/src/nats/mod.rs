@@ -20,6 +20,7 @@ mod broker;
 mod config;
 mod connection;
 mod epoch;
+mod link;
 mod look;
 mod message;
 mod publish;

@@ -7,7 +7,7 @@ use tidings_core::{BrokerError, Id, IdempotencyKey, Kind, Notification};
 use tokio::time::{Instant, sleep};
 
 use super::api::PubAck;
-use super::connection::{Connection, Fault, answer};
+use super::connection::{Connection, Fault, answer, request};
 use super::message::{BINARY, KIND_HEADER};
 use crate::fault::refused;
 use crate::key::random_key;
@@ -72,9 +72,8 @@ impl Connection {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
             // Nobody answers too where the stream was deleted: a look makes it again.
-            if self.is_up()
-                && let Ok(Err(refusal @ BrokerError::Refused { .. })) =
-                    tokio::time::timeout_at(until, self.stream()).await
+            if let Ok(Err(refusal @ BrokerError::Refused { .. })) =
+                tokio::time::timeout_at(until, self.stream()).await
             {
                 return Err(refusal);
             }
@@ -88,11 +87,11 @@ impl Connection {
         notification: &Notification,
         until: Instant,
     ) -> Result<PubAck, Fault> {
-        self.up(until).await?;
+        let client = self.up(until).await?;
         let until = until.min(Instant::now() + TRY_AGAIN_AFTER);
         let payload = notification.payload().clone();
         let message =
-            self.request(subject.to_owned(), Some(headers.clone()), payload, until).await?;
+            request(&client, subject.to_owned(), Some(headers.clone()), payload, until).await?;
         answer(&message)
     }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use async_nats::{Message, StatusCode, Subscriber};
+use async_nats::{Client, Message, StatusCode, Subscriber};
 use bytes::Bytes;
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::api::ConsumerInfo;
 use super::connection::{Connection, Fault};
+use super::link::is_up;
 use super::message::Place;
 
 /// How often an idle server says that it is there.
@@ -30,6 +31,8 @@ const BATCH_BYTES: usize = 16 << 20;
 /// A consumer that is asked for batches.
 #[derive(Debug)]
 pub(super) struct Pull {
+    /// The one it was made with: it ends with that one's connection.
+    client: Client,
     inbox: Subscriber,
     inbox_name: String,
     subject: String,
@@ -80,10 +83,12 @@ impl Pull {
         }
         let question: Value = json!({ "stream_name": stream, "config": config });
         let made: ConsumerInfo = connection.ask("CONSUMER.CREATE", stream, &question).await?;
-        let inbox_name = connection.client.new_inbox();
-        let inbox = connection.client.subscribe(inbox_name.clone()).await;
+        let client = connection.client();
+        let inbox_name = client.new_inbox();
+        let inbox = client.subscribe(inbox_name.clone()).await;
         let inbox = inbox.map_err(|error| Fault::Silence(error.to_string()))?;
         Ok(Self {
+            client,
             inbox,
             inbox_name,
             subject: format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{}", made.name),
@@ -142,13 +147,13 @@ impl Pull {
     pub(super) async fn close(self, connection: &Connection) {
         let subject =
             format!("$JS.API.CONSUMER.DELETE.{}.{}", connection.config.stream, self.consumer);
-        if connection.is_up() {
-            let _ = connection.client.publish(subject, Bytes::new()).await;
+        if is_up(&self.client) {
+            let _ = self.client.publish(subject, Bytes::new()).await;
         }
     }
 
     async fn ask(&mut self, connection: &Connection, want: &Want) -> Result<(), BrokerError> {
-        let most = connection.client.max_payload().saturating_add(64 << 10).max(BATCH_BYTES);
+        let most = self.client.max_payload().saturating_add(64 << 10).max(BATCH_BYTES);
         let mut request = json!({ "batch": self.batch, "max_bytes": most });
         match want {
             Want::Everything => {
@@ -157,12 +162,12 @@ impl Pull {
             }
             Want::WhatIsThere => request["no_wait"] = true.into(),
         }
-        if !connection.is_up() {
+        if !is_up(&self.client) {
             return Err(connection.away("not connected"));
         }
         let (subject, inbox) = (self.subject.clone(), self.inbox_name.clone());
         let body = Bytes::from(request.to_string());
-        let sent = connection.client.publish_with_reply(subject, inbox, body).await;
+        let sent = self.client.publish_with_reply(subject, inbox, body).await;
         sent.map_err(|error| connection.away(error.to_string()))?;
         self.due += self.batch;
         Ok(())

@@ -71,7 +71,7 @@ impl Connection {
     /// What the server is to look for; nothing where it cannot, and everything is matched here.
     fn subjects(&self, filters: &Filters) -> Vec<String> {
         let (major, minor, patch) = SEVERAL_FILTERS;
-        let takes_several = self.client.is_server_compatible(major, minor, patch);
+        let takes_several = self.client().is_server_compatible(major, minor, patch);
         let is_one = filters.iter().count() == 1;
         if filters.match_everything() || !(is_one || (takes_several && disjoint(filters))) {
             return Vec::new();

@@ -1,13 +1,14 @@
 //! A connection that is made anew where it broke.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError};
+use redis::{Client, RedisError};
 use tidings_core::BrokerError;
-use tokio::sync::Mutex;
 
 use super::RedisConfig;
+use super::link::Link;
 use crate::address::Address;
 use crate::fault::{away, refused};
 use crate::seen::Witness;
@@ -15,14 +16,12 @@ use crate::seen::Witness;
 /// What all that this node does with the stream has in common.
 #[derive(Debug)]
 pub(super) struct Connection {
-    client: Client,
+    link: Arc<Link>,
     pub(super) config: RedisConfig,
     /// For errors: which engine, and where.
     pub(super) engine: String,
     pub(super) witness: Witness,
     pub(super) keys: Keys,
-    /// An async lock, because whoever comes while a connection is being made waits for that one.
-    shared: Mutex<Shared>,
 }
 
 /// The names of what is stored.
@@ -32,21 +31,6 @@ pub(super) struct Keys {
     pub(super) meta: String,
     pub(super) key: String,
 }
-
-#[derive(Debug, Default)]
-struct Shared {
-    connection: Option<MultiplexedConnection>,
-    /// The how manieth it is, so that nobody throws away a newer one than his.
-    number: u64,
-}
-
-/// A connection, and the how manieth.
-pub(super) struct Wire {
-    pub(super) connection: MultiplexedConnection,
-    number: u64,
-}
-
-const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
 impl Connection {
     /// Not connected yet.
@@ -62,19 +46,8 @@ impl Connection {
             meta: format!("{{{name}}}:meta"),
             key: format!("{{{name}}}:key:"),
         };
-        Ok(Self { client, config, engine, witness, keys, shared: Mutex::default() })
-    }
-
-    /// The connection that is shared.
-    pub(super) async fn wire(&self) -> Result<Wire, RedisError> {
-        let mut shared = self.shared.lock().await;
-        if let Some(connection) = &shared.connection {
-            return Ok(Wire { connection: connection.clone(), number: shared.number });
-        }
-        let connection = self.open(self.config.request_deadline).await?;
-        shared.connection = Some(connection.clone());
-        shared.number += 1;
-        Ok(Wire { connection, number: shared.number })
+        let link = Arc::new(Link::new(client, config.request_deadline));
+        Ok(Self { link, config, engine, witness, keys })
     }
 
     /// A connection of one's own, whose answers may take so long.
@@ -82,20 +55,7 @@ impl Connection {
         &self,
         answers: Duration,
     ) -> Result<MultiplexedConnection, RedisError> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_WITHIN))
-            .set_response_timeout(Some(answers));
-        self.client.get_multiplexed_async_connection_with_config(&config).await
-    }
-
-    /// Says what became of the wire: after a failure nobody gets it again.
-    pub(super) async fn judge(&self, number: &Wire, error: &RedisError) {
-        if is_silence(error) {
-            let mut shared = self.shared.lock().await;
-            if shared.number == number.number {
-                shared.connection = None;
-            }
-        }
+        self.link.open(answers).await
     }
 
     /// Asks once over the shared connection.
@@ -103,10 +63,10 @@ impl Connection {
         &self,
         question: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Result<T, RedisError> {
-        let wire = self.wire().await?;
+        let wire = self.link.wire().await?;
         let answer = question(wire.connection.clone()).await;
-        if let Err(error) = &answer {
-            self.judge(&wire, error).await;
+        if answer.as_ref().err().is_some_and(is_silence) {
+            self.link.forget(&wire);
         }
         answer
     }

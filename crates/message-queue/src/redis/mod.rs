@@ -23,6 +23,7 @@ mod broker;
 mod config;
 mod connection;
 mod entry;
+mod link;
 mod look;
 mod publish;
 mod replay;

@@ -1,0 +1,84 @@
+//! The connection that is shared, and another one where that broke.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError};
+
+/// The connection that is shared, and another one where that broke.
+#[derive(Debug)]
+pub(super) struct Link {
+    client: Client,
+    /// How long an answer may take.
+    answers: Duration,
+    shared: Mutex<Option<Wire>>,
+    /// Only tasks of their own wait for this: a future that nobody polls, as of a tail that is not read, must
+    /// not hold up the others. It counts connections.
+    connecting: tokio::sync::Mutex<u64>,
+}
+
+/// A connection.
+#[derive(Clone, Debug)]
+pub(super) struct Wire {
+    pub(super) connection: MultiplexedConnection,
+    /// The how manieth it is, so that nobody throws away a newer one than his.
+    number: u64,
+}
+
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+impl Link {
+    pub(super) fn new(client: Client, answers: Duration) -> Self {
+        Self {
+            client,
+            answers,
+            shared: Mutex::default(),
+            connecting: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// The connection that is shared.
+    pub(super) async fn wire(self: &Arc<Self>) -> Result<Wire, RedisError> {
+        if let Some(wire) = self.shared().clone() {
+            return Ok(wire);
+        }
+        let made = tokio::spawn(self.clone().make()).await;
+        made.unwrap_or_else(|_| Err((ErrorKind::Io, "the runtime is ending").into()))
+    }
+
+    /// The wire is of no use any more.
+    pub(super) fn forget(&self, wire: &Wire) {
+        let mut shared = self.shared();
+        if shared.as_ref().is_some_and(|shared| shared.number == wire.number) {
+            *shared = None;
+        }
+    }
+
+    /// A connection of one's own, whose answers may take so long.
+    pub(super) async fn open(
+        &self,
+        answers: Duration,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_WITHIN))
+            .set_response_timeout(Some(answers));
+        self.client.get_multiplexed_async_connection_with_config(&config).await
+    }
+
+    async fn make(self: Arc<Self>) -> Result<Wire, RedisError> {
+        let mut count = self.connecting.lock().await;
+        if let Some(wire) = self.shared().clone() {
+            return Ok(wire);
+        }
+        let connection = self.open(self.answers).await?;
+        *count += 1;
+        let wire = Wire { connection, number: *count };
+        *self.shared() = Some(wire.clone());
+        Ok(wire)
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Option<Wire>> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
