@@ -67,7 +67,7 @@ fn conversations() -> impl Strategy<Value = Vec<u8>> {
 }
 
 async fn start(mover: Mover) -> Running {
-    let mut config = mover.config(HubConfig::default());
+    let mut config = mover.config(HubConfig::default()).await;
     (config.head_deadline, config.body_deadline) =
         (Duration::from_millis(500), Duration::from_millis(500));
     Running::start(config).await
@@ -86,7 +86,7 @@ async fn answered(address: std::net::SocketAddr, conversation: &[u8]) -> Vec<Str
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_with_a_door_answers_what_a_hub_without_one_answers() {
-    let (door, hyper) = (start(Mover::Lane).await, start(Mover::Stream).await);
+    let (door, hyper) = (start(Mover::LANE).await, start(Mover::STREAM).await);
     let mut runner = TestRunner::deterministic();
     let plain = REQUESTS.iter().map(|request| request.as_bytes().to_vec());
     let disturbed =

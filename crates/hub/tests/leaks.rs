@@ -25,7 +25,7 @@ fn descriptors() -> usize {
 async fn two_thousand_clients_leak_neither_a_seat_nor_a_descriptor() {
     for mover in MOVERS {
         let before_the_hub = descriptors();
-        let mut config = mover.config(HubConfig::default());
+        let mut config = mover.config(HubConfig::default()).await;
         config.workers = NonZeroUsize::MIN;
         let mut hub = Running::start(config).await;
         // The worker is there once it answers; that connection may still be there too.

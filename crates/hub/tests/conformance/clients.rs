@@ -36,8 +36,8 @@ where
     timeout(PATIENCE, next).await.expect("no event")
 }
 
-fn serve_at(listener: TcpListener, hub: Hub, mover: crate::support::Mover) -> Running {
-    let mut config = mover.config(Default::default());
+async fn serve_at(listener: TcpListener, hub: Hub, mover: crate::support::Mover) -> Running {
+    let mut config = mover.config(Default::default()).await;
     config.hub = hub;
     Running::start_on(listener, config)
 }
@@ -47,7 +47,7 @@ fn eventsource_client_reads_everything_and_comes_back_with_its_last_event_id() {
     every_mover(async |mover| {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let first = serve_at(listener, Hub::default(), mover);
+        let first = serve_at(listener, Hub::default(), mover).await;
         let delay = Duration::from_millis(10);
         let options = ReconnectOptions::reconnect(true).retry_initial(true).delay(delay);
         let client = ClientBuilder::for_url(first.url("t").as_str())
@@ -82,7 +82,7 @@ fn eventsource_client_reads_everything_and_comes_back_with_its_last_event_id() {
         assert_eq!(goodbye["goodbye"]["reason"], Reason::GoingAway.name());
         let second = Hub::default();
         second.publish(Notification::text("t".parse().unwrap(), "of the second")).await.unwrap();
-        let second = serve_at(TcpListener::bind(address).await.unwrap(), second, mover);
+        let second = serve_at(TcpListener::bind(address).await.unwrap(), second, mover).await;
         let told = event(&mut events).await;
         assert_eq!(told.1, "gap", "{told:?}");
         let gap: Value = serde_json::from_str(&told.2).unwrap();

@@ -98,7 +98,7 @@ fn a_refusal_says_what_to_do() {
 #[test]
 fn a_payload_that_is_too_large_is_refused_with_the_limit() {
     every_mover(async |mover| {
-        let config = mover.config(HubConfig { max_payload: 1000, ..HubConfig::default() });
+        let config = mover.config(HubConfig { max_payload: 1000, ..HubConfig::default() }).await;
         let hub = Running::start(config).await;
         assert_eq!(Raw::ask(hub.address, post("/topics/t", &"x".repeat(1000))).await.status, 200);
         let chunk = format!("{:x}\r\n{}\r\n0\r\n\r\n", 1001, "x".repeat(1001));
@@ -206,7 +206,7 @@ fn a_malformed_chunk_publishes_nothing() {
 #[test]
 fn whoever_takes_too_long_is_not_waited_for() {
     async fn hub(mover: Mover) -> Running {
-        let mut config = mover.config(HubConfig::default());
+        let mut config = mover.config(HubConfig::default()).await;
         config.head_deadline = Duration::from_millis(150);
         config.body_deadline = Duration::from_millis(150);
         Running::start(config).await
@@ -255,7 +255,7 @@ fn a_head_without_end_and_what_is_no_http_are_refused() {
 #[test]
 fn who_may_do_what_is_asked_on_every_way_in() {
     every_mover(async |mover| {
-        let mut config = mover.config(HubConfig::default());
+        let mut config = mover.config(HubConfig::default()).await;
         config.access = Access::new(|request, action| {
             let token = request.headers.get("authorization").map_or(&b""[..], |it| it.as_bytes());
             let refused = |status: u16, code| {

@@ -14,7 +14,7 @@ fn ten_kept() -> HubConfig {
 #[test]
 fn an_evicted_position_is_told_with_its_count() {
     every(async |case| {
-        let hub = Running::start(case.config(ten_kept())).await;
+        let hub = Running::start(case.config(ten_kept()).await).await;
         hub.publish_numbers(1..=30).await;
         let id = |seq| hub.hub.epoch().id(seq);
         let mut follower = hub.follow(&case.listed, ">", Position::After(id(5))).await;
@@ -41,7 +41,7 @@ fn an_evicted_position_is_told_with_its_count() {
 #[test]
 fn a_foreign_epoch_and_a_position_from_the_future_are_told() {
     every(async |case| {
-        let hub = Running::start(case.config(ten_kept())).await;
+        let hub = Running::start(case.config(ten_kept()).await).await;
         hub.publish_numbers(1..=12).await;
         let foreign = Epoch::from_number(7).id(11);
         let future = hub.hub.epoch().id(1000);

@@ -12,7 +12,7 @@ const STRIKES: u8 = 3;
 
 async fn quick(case: &Case) -> Running {
     let heartbeat = Heartbeat { interval: Duration::from_millis(50), strikes: STRIKES };
-    Running::start(case.config(HubConfig { heartbeat, ..HubConfig::default() })).await
+    Running::start(case.config(HubConfig { heartbeat, ..HubConfig::default() }).await).await
 }
 
 #[test]

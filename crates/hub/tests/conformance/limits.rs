@@ -23,7 +23,7 @@ fn assert_full(refused: Result<crate::support::Follower, ClientError>) {
 fn a_full_pool_refuses_and_a_seat_that_is_given_back_is_taken_again() {
     every(async |case| {
         let limits = Limits { total: 2, ..Limits::default() };
-        let config = case.config(HubConfig { limits, ..HubConfig::default() });
+        let config = case.config(HubConfig { limits, ..HubConfig::default() }).await;
         let hub = Running::start(config).await;
         let after = Position::After(hub.hub.log().head());
         let one = keep_reading(hub.follow(&case.listed, "t", after).await);
@@ -48,7 +48,7 @@ fn one_transport_can_be_full_while_the_others_are_not() {
     every(async |case| {
         let transports = BTreeMap::from([(case.transport().to_owned(), 1)]);
         let limits = Limits { transports, ..Limits::default() };
-        let config = case.config(HubConfig { limits, ..HubConfig::default() });
+        let config = case.config(HubConfig { limits, ..HubConfig::default() }).await;
         let hub = Running::start(config).await;
         let after = Position::After(hub.hub.log().head());
         let one = keep_reading(hub.follow(&case.listed, "t", after).await);
@@ -69,7 +69,7 @@ fn one_transport_can_be_full_while_the_others_are_not() {
 #[test]
 fn one_connection_too_many_is_told_so_and_closed() {
     every(async |case| {
-        let mut config = case.config(HubConfig::default());
+        let mut config = case.config(HubConfig::default()).await;
         config.max_connections = 2;
         let hub = Running::start(config).await;
         let after = Position::After(hub.hub.log().head());

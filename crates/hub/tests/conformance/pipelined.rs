@@ -111,7 +111,7 @@ fn polls_follow_each_other_on_one_connection() {
 #[test]
 fn a_request_in_single_bytes_is_a_request() {
     every_mover(async |mover| {
-        let hub = Running::start(mover.config(HubConfig::default())).await;
+        let hub = Running::start(mover.config(HubConfig::default()).await).await;
         let mut raw = Raw::connect(hub.address).await;
         raw.stream.set_nodelay(true).unwrap();
         for byte in POST.bytes() {

@@ -17,7 +17,7 @@ const KEPT: usize = 8;
 
 async fn hub(case: &Case, policy: SlowPolicy) -> Running {
     let retention = Retention { entries: KEPT, ..Retention::default() };
-    let mut config = case.config(HubConfig { retention, ..HubConfig::default() });
+    let mut config = case.config(HubConfig { retention, ..HubConfig::default() }).await;
     config.slow = policy;
     Running::start(config).await
 }
@@ -99,7 +99,8 @@ fn a_reader_that_silently_stalls_is_found_by_the_write_deadline() {
     // One payload that is larger than all the buffers in between.
     const LARGE: usize = 12 << 20;
     every(async |case| {
-        let mut config = case.config(HubConfig { max_payload: LARGE, ..HubConfig::default() });
+        let mut config =
+            case.config(HubConfig { max_payload: LARGE, ..HubConfig::default() }).await;
         config.write_deadline = Duration::from_millis(200);
         let hub = Running::start(config).await;
         hub.publish("t", "x".repeat(LARGE)).await;
@@ -122,7 +123,7 @@ fn a_reader_that_silently_stalls_is_found_by_the_write_deadline() {
 fn a_reader_that_is_slow_and_steady_is_kept() {
     let stays = |shape| !matches!(shape, Shape::Answer { .. });
     every_shaped(stays, async |case| {
-        let mut config = case.config(HubConfig::default());
+        let mut config = case.config(HubConfig::default()).await;
         config.write_deadline = Duration::from_secs(2);
         let hub = Running::start(config).await;
         let mut slow = hub.follow(&case.listed, ">", Position::Live).await;

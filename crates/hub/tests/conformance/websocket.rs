@@ -110,7 +110,7 @@ fn who_may_not_publish_is_closed_with_1008() {
         }
         hub.stop().await;
 
-        let mut config = mover.config(HubConfig::default());
+        let mut config = mover.config(HubConfig::default()).await;
         config.access = Access::new(|_, action| match action {
             Action::Subscribe => Ok(()),
             Action::Publish => {
@@ -165,7 +165,7 @@ fn what_breaks_a_rule_is_closed_with_its_code() {
 #[test]
 fn a_message_over_the_hubs_own_limit_is_closed_with_1009() {
     every_mover(async |mover| {
-        let config = mover.config(HubConfig { max_payload: 10, ..HubConfig::default() });
+        let config = mover.config(HubConfig { max_payload: 10, ..HubConfig::default() }).await;
         let hub = Running::start(config).await;
         let mut socket = Socket::open(&hub, "t").await;
         socket.send(Message::text("ten bytes!")).await;
@@ -225,7 +225,7 @@ fn a_message_in_fragments_with_pings_between_is_one_message() {
 #[test]
 fn a_sender_is_spared_its_own_words_where_the_hub_does_not_echo() {
     every_mover(async |mover| {
-        let mut config = mover.config(HubConfig::default());
+        let mut config = mover.config(HubConfig::default()).await;
         config.echo = false;
         let hub = Running::start(config).await;
         let mut ann = Socket::open(&hub, "t").await;

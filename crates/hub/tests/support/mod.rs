@@ -3,14 +3,18 @@
 #![allow(dead_code, unused_imports, reason = "each test crate uses its own part of this")]
 #![allow(clippy::needless_pass_by_value, reason = "a scenario is written where it is handed over")]
 
+mod engines;
 mod follower;
 mod raw;
 
+use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Poll;
 use std::time::Duration;
 
 use tidings_core::{Hub, HubConfig, Id, Notification, Position, Reason};
@@ -23,15 +27,22 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use url::Url;
 
+pub(crate) use self::engines::{Engine, Engines};
 pub(crate) use self::follower::{Follower, keep_reading};
 pub(crate) use self::raw::{Raw, masked};
 
 /// How long anything may take that is to happen. Nothing waits for it where all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How the hub moves bytes.
+/// How the hub moves bytes, and what its stream is kept by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mover {
+    way: Way,
+    pub(crate) engine: Option<Engine>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mover {
+enum Way {
     /// By the lanes, many sends in one system call where the kernel has that.
     Lane,
     /// By the lanes, one system call each.
@@ -57,7 +68,14 @@ pub(crate) struct Running {
 }
 
 /// All of them.
-pub(crate) const MOVERS: [Mover; 3] = [Mover::Lane, Mover::PlainLane, Mover::Stream];
+pub(crate) const MOVERS: [Mover; 6] = [
+    Mover::LANE,
+    Mover::PLAIN_LANE,
+    Mover::STREAM,
+    Mover { way: Way::Lane, engine: Some(Engine::Nats) },
+    Mover { way: Way::Stream, engine: Some(Engine::Nats) },
+    Mover { way: Way::Lane, engine: Some(Engine::Redis) },
+];
 
 /// Everything in THE list, with default settings.
 pub(crate) fn all_listed() -> Vec<Listed> {
@@ -89,6 +107,7 @@ pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
 
 fn among(cases: &[Case], scenario: &impl AsyncFn(&Case)) {
     assert!(!cases.is_empty(), "there is nothing to play this for");
+    let _engines = Engines::started();
     let failed: Vec<String> = cases
         .iter()
         .filter(|case| {
@@ -115,13 +134,13 @@ impl Case {
     }
 
     /// A configuration for this mover, for quick tests.
-    pub(crate) fn config(&self, hub: HubConfig) -> Config {
-        self.mover.config(hub)
+    pub(crate) async fn config(&self, hub: HubConfig) -> Config {
+        self.mover.config(hub).await
     }
 
     /// A hub with the defaults.
     pub(crate) async fn hub(&self) -> Running {
-        Running::start(self.config(HubConfig::default())).await
+        Running::start(self.config(HubConfig::default()).await).await
     }
 
     /// A request that this transport accepts, with all that any of them asks for in its head.
@@ -154,17 +173,34 @@ impl Case {
 }
 
 impl Mover {
-    pub(crate) fn config(self, hub: HubConfig) -> Config {
-        let mut config = Config::new(Hub::new(hub));
+    pub(crate) const LANE: Self = Self { way: Way::Lane, engine: None };
+    pub(crate) const PLAIN_LANE: Self = Self { way: Way::PlainLane, engine: None };
+    pub(crate) const STREAM: Self = Self { way: Way::Stream, engine: None };
+
+    pub(crate) async fn config(self, hub: HubConfig) -> Config {
+        let hub = match self.engine {
+            None => Hub::new(hub),
+            Some(engine) => engine.hub(hub).await,
+        };
+        let mut config = Config::new(hub);
         config.workers = NonZeroUsize::new(2).unwrap();
-        config.general_path = self == Self::Stream;
-        config.io_uring = self == Self::Lane;
+        config.general_path = self.way == Way::Stream;
+        config.io_uring = self.way == Way::Lane;
         config.drain = Duration::from_millis(100);
         config
     }
 
     pub(crate) async fn hub(self) -> Running {
-        Running::start(self.config(HubConfig::default())).await
+        Running::start(self.config(HubConfig::default()).await).await
+    }
+}
+
+impl fmt::Debug for Mover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.engine {
+            None => write!(f, "{:?}", self.way),
+            Some(engine) => write!(f, "{:?} over {engine:?}", self.way),
+        }
     }
 }
 
@@ -190,9 +226,23 @@ impl Running {
         format!("http://{}/topics/{filters}", self.address).parse().unwrap()
     }
 
-    /// Publishes in this process; through the wire it is [`Publisher`]'s.
+    /// Publishes in this process, and waits until it is in the hub's log; through the wire it is
+    /// [`Publisher`]'s.
     pub(crate) async fn publish(&self, topic: &str, text: impl Into<String>) -> Id {
-        self.hub.publish(Notification::text(topic.parse().unwrap(), text)).await.unwrap()
+        let notification = Notification::text(topic.parse().unwrap(), text);
+        let id = self.hub.publish(notification).await.unwrap();
+        self.comes_to(id.seq).await;
+        id
+    }
+
+    /// Waits until the log has so many: from an engine they come a little later than the answer.
+    pub(crate) async fn comes_to(&self, seq: u64) {
+        let bell = self.hub.listen();
+        let has_come = poll_fn(|context| {
+            bell.register(context);
+            if self.hub.log().head().seq >= seq { Poll::Ready(()) } else { Poll::Pending }
+        });
+        timeout(PATIENCE, has_come).await.expect("it never came back from the engine");
     }
 
     /// Publishes these numbers to the topic `t`.
