@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use tidings_core::{Kind, Notification};
+use tidings_core::{Kind, Notification, SeatId};
 
 /// The notification; `None` where the topic is none. Text that is not UTF-8 was put there by somebody else and
 /// is passed on as what it is, bytes.
@@ -11,13 +11,18 @@ pub(crate) fn notification(
     topic: Option<&str>,
     kind: Kind,
     payload: Bytes,
+    seat: Option<u64>,
 ) -> Option<Notification> {
     let topic: tidings_core::Topic = topic?.parse().ok()?;
     let kind = match kind {
         Kind::Text if std::str::from_utf8(&payload).is_ok() => Kind::Text,
         _ => Kind::Binary,
     };
-    Notification::checked(topic, kind, payload).ok()
+    let notification = Notification::checked(topic, kind, payload).ok()?;
+    Some(match seat {
+        Some(seat) => notification.from_seat(SeatId::from_number(seat)),
+        None => notification,
+    })
 }
 
 /// Says now and then that somebody else writes into the stream: at the first, and at each thousandth.

@@ -120,6 +120,7 @@ fn reqwest_polls() {
         assert_eq!(answer, serde_json::json!({"id": id(1)}));
         let binary = client.post(hub.url("t")).header("content-type", "application/octet-stream");
         assert_eq!(binary.body(&b"\0\xff"[..]).send().await.unwrap().status(), 200);
+        hub.comes_to(2).await;
 
         let expected = serde_json::json!({
             "cursor": id(2),

@@ -159,9 +159,7 @@ fn who_asks_for_little_of_a_long_log_is_not_told_that_there_is_nothing() {
         |shape| matches!(shape, Shape::Answer { .. }),
         async |case| {
             let hub = case.hub().await;
-            for number in 0..50_000 {
-                hub.publish("others", number.to_string()).await;
-            }
+            hub.publish_many("others", 50_000).await;
             hub.publish("t", "mine").await;
             let mut raw = Raw::connect(hub.address).await;
             // More than one turn looks at, and no time to wait for it.

@@ -47,7 +47,7 @@ fn a_foreign_epoch_and_a_position_from_the_future_are_told() {
         let future = hub.hub.epoch().id(1000);
         for position in [foreign, future] {
             let mut follower = hub.follow(&case.listed, ">", Position::After(position)).await;
-            let gap = follower.gap().await;
+            let gap = follower.whole_gap(2).await;
             assert_eq!((gap.after, gap.resume.seq), (position, 2));
             assert_eq!((gap.missed, gap.reason), (None, GapReason::Epoch));
             assert_eq!(follower.seqs(10).await, Vec::from_iter(3..=12));

@@ -54,10 +54,10 @@ fn what_was_published_before_the_end_arrives_before_the_goodbye() {
 fn whoever_does_not_leave_is_cut_off() {
     every_mover(async |mover| {
         let mut config =
-            mover.config(HubConfig { max_payload: 12 << 20, ..HubConfig::default() }).await;
+            mover.config(HubConfig { max_payload: 7 << 20, ..HubConfig::default() }).await;
         config.drain = Duration::ZERO;
         let mut hub = Running::start(config).await;
-        hub.publish("t", "x".repeat(12 << 20)).await;
+        hub.publish("t", "x".repeat(7 << 20)).await;
         let mut deaf = Vec::new();
         for case in cases() {
             let mut one = Raw::connect_narrow(hub.address).await;

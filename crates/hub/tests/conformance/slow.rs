@@ -97,7 +97,7 @@ fn a_slow_reader_is_told_the_latest_where_that_is_the_policy() {
 #[test]
 fn a_reader_that_silently_stalls_is_found_by_the_write_deadline() {
     // One payload that is larger than all the buffers in between.
-    const LARGE: usize = 12 << 20;
+    const LARGE: usize = 7 << 20;
     every(async |case| {
         let mut config =
             case.config(HubConfig { max_payload: LARGE, ..HubConfig::default() }).await;

@@ -1,7 +1,7 @@
 //! A client half of ours, and what arrives at it.
 
 use futures::StreamExt;
-use tidings_core::{Gap, Id};
+use tidings_core::{Gap, GapReason, Id};
 use tidings_transport::client::{Arrival, Arrivals, ClientError, Goodbye, Received};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -48,6 +48,18 @@ impl Follower {
             Arrival::Gap(gap) => gap,
             other => panic!("a gap was due, and it was {other:?}"),
         }
+    }
+
+    /// The next gap, with another one right behind it as one: what an engine has evicted a hub knows only once
+    /// it has asked.
+    pub(crate) async fn whole_gap(&mut self, resume: u64) -> Gap {
+        let gap = self.gap().await;
+        if gap.resume.seq == resume {
+            return gap;
+        }
+        let behind = self.gap().await;
+        assert_eq!((behind.after, behind.reason), (gap.resume, GapReason::Evicted));
+        Gap { missed: gap.missed, ..gap.joined(behind) }
     }
 
     /// The next notification: its sequence number and text.

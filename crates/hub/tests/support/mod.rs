@@ -17,6 +17,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 use std::time::Duration;
 
+use futures::StreamExt;
+
 use tidings_core::{Hub, HubConfig, Id, Notification, Position, Reason};
 use tidings_hub::{Config, Listed, run, transports};
 use tidings_transport::client::{ClientError, Publisher, Target};
@@ -233,6 +235,17 @@ impl Running {
         let id = self.hub.publish(notification).await.unwrap();
         self.comes_to(id.seq).await;
         id
+    }
+
+    /// Publishes so many, hundreds at a time where an engine has to answer each.
+    pub(crate) async fn publish_many(&self, topic: &str, count: u64) {
+        let publishing = futures::stream::iter(0..count).map(|number| {
+            let text = number.to_string();
+            self.hub.publish(Notification::text(topic.parse().unwrap(), text))
+        });
+        let before = self.hub.log().head().seq;
+        publishing.buffered(500).for_each(async |id| _ = id.unwrap()).await;
+        self.comes_to(before + count).await;
     }
 
     /// Waits until the log has so many: from an engine they come a little later than the answer.

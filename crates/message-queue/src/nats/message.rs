@@ -6,6 +6,8 @@ use tidings_core::{Kind, Notification, Stored};
 use crate::stored::notification;
 
 pub(super) const KIND_HEADER: &str = "Content-Type";
+/// Whose words it is, so that a client can be spared its own.
+pub(super) const SEAT_HEADER: &str = "Tidings-Seat";
 pub(super) const BINARY: &str = "application/octet-stream";
 
 /// Where a message stands: what JetStream writes into the reply subject.
@@ -41,13 +43,11 @@ impl Place {
 /// The message; its notification is `None` where no hub would have published it.
 pub(super) fn stored(stream: &str, seq: u64, message: &Message) -> Stored {
     let topic = message.subject.strip_prefix(stream).and_then(|rest| rest.strip_prefix('.'));
-    let is_binary = message
-        .headers
-        .as_ref()
-        .and_then(|headers| headers.get(KIND_HEADER))
-        .is_some_and(|kind| kind.as_str() == BINARY);
+    let header = |name| Some(message.headers.as_ref()?.get(name)?.as_str());
+    let is_binary = header(KIND_HEADER) == Some(BINARY);
+    let seat = header(SEAT_HEADER).and_then(|seat| seat.parse().ok());
     let kind = if is_binary { Kind::Binary } else { Kind::Text };
-    let told: Option<Notification> = notification(topic, kind, message.payload.clone());
+    let told: Option<Notification> = notification(topic, kind, message.payload.clone(), seat);
     if told.is_none() {
         crate::stored::warn_of_foreign(stream, seq, &message.subject);
     }

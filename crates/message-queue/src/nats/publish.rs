@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::api::PubAck;
 use super::connection::{Connection, Fault, answer, request};
-use super::message::{BINARY, KIND_HEADER};
+use super::message::{BINARY, KIND_HEADER, SEAT_HEADER};
 use crate::fault::refused;
 use crate::key::random_key;
 
@@ -102,6 +102,9 @@ impl Connection {
         headers.insert(header::NATS_EXPECTED_STREAM, self.config.stream.as_str());
         if notification.kind() == Kind::Binary {
             headers.insert(KIND_HEADER, BINARY);
+        }
+        if let Some(seat) = notification.origin() {
+            headers.insert(SEAT_HEADER, seat.number().to_string());
         }
         headers
     }

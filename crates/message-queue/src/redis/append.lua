@@ -1,6 +1,6 @@
 -- Stores one notification and removes what is too old, too many or too large.
 -- KEYS: log, meta, key. ARGV: a new epoch, topic, kind ("b" or ""), payload, most messages, most bytes, most
--- milliseconds (0: without limit), for how many milliseconds the key is known.
+-- milliseconds (0: without limit), for how many milliseconds the key is known, and the publisher's seat or ''.
 -- Answers: epoch, seq, 1 where the key was known.
 local log, meta, key = KEYS[1], KEYS[2], KEYS[3]
 local epoch = redis.call('HGET', meta, 'epoch')
@@ -22,11 +22,16 @@ local ENTRY = 64
 local seq = redis.call('HINCRBY', meta, 'seq', 1)
 local id = string.format('%.0f-0', seq)
 local stamp = string.format('%.0f', now)
-if ARGV[3] == '' then
-  redis.call('XADD', log, id, 'e', epoch, 'm', stamp, 't', ARGV[2], 'p', ARGV[4])
-else
-  redis.call('XADD', log, id, 'e', epoch, 'm', stamp, 't', ARGV[2], 'p', ARGV[4], 'k', ARGV[3])
+local entry = {'XADD', log, id, 'e', epoch, 'm', stamp, 't', ARGV[2], 'p', ARGV[4]}
+local function add(name, value)
+  if value ~= '' then
+    entry[#entry + 1] = name
+    entry[#entry + 1] = value
+  end
 end
+add('k', ARGV[3])
+add('s', ARGV[9])
+redis.call(unpack(entry))
 redis.call('SET', key, string.format('%.0f', seq), 'PX', ARGV[8])
 
 local count = redis.call('XLEN', log)

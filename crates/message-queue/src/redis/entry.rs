@@ -33,7 +33,7 @@ impl Entry {
         let [id, fields]: [Value; 2] = parts.try_into().ok()?;
         let seq = seq(&id)?;
         let (mut topic, mut payload, mut kind) = (None, Bytes::new(), Kind::Text);
-        let (mut epoch, mut time) = (None, None);
+        let (mut epoch, mut time, mut seat) = (None, None, None);
         if let Value::Array(fields) = fields {
             let mut fields = fields.into_iter();
             while let (Some(name), Some(Value::BulkString(value))) = (fields.next(), fields.next())
@@ -43,6 +43,7 @@ impl Entry {
                     b"t" => topic = text(value),
                     b"p" => payload = value.into(),
                     b"k" => kind = Kind::Binary,
+                    b"s" => seat = text(value).and_then(|seat| seat.parse().ok()),
                     b"e" => epoch = text(value),
                     b"m" => time = text(value).and_then(|time| time.parse().ok()),
                     _ => {}
@@ -50,7 +51,7 @@ impl Entry {
             }
         }
         let bytes = payload.len() + topic.as_ref().map_or(0, String::len);
-        let told = notification(topic.as_deref(), kind, payload);
+        let told = notification(topic.as_deref(), kind, payload, seat);
         if told.is_none() {
             warn_of_foreign(stream, seq, topic.as_deref().unwrap_or("no topic"));
         }

@@ -86,6 +86,7 @@ impl Connection {
         call.arg(&notification.payload()[..]);
         call.arg(keep.messages.unwrap_or(0)).arg(keep.bytes.unwrap_or(0));
         call.arg(keep.age.map_or(0, millis)).arg(millis(KEY_WINDOW));
+        call.arg(notification.origin().map(|seat| seat.number().to_string()).unwrap_or_default());
         self.ask(async |mut wire| call.invoke_async(&mut wire).await).await
     }
 }
