@@ -65,6 +65,9 @@ impl Drop for Hold {
 impl State {
     /// Does what the outcomes ask for that are there.
     pub(super) fn take_outcomes(&mut self, context: &mut Context<'_>) {
+        if self.awaited.running.is_empty() {
+            return;
+        }
         for _ in 0..OUTCOMES {
             self.awaited.has_new = false;
             match self.awaited.running.poll_next_unpin(context) {

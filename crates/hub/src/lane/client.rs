@@ -90,6 +90,13 @@ pub(super) enum Written {
     Broken,
 }
 
+impl Client {
+    /// Whether it stands where the lane stands: asked for each delivery.
+    pub(super) fn is_current(&self) -> bool {
+        matches!(self.progress, Progress::Current)
+    }
+}
+
 impl Connection {
     /// Writes what is left over.
     pub(super) fn send_rest(&mut self) -> Written {

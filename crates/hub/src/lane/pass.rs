@@ -67,6 +67,9 @@ impl State {
 
     /// Serves those who stood ahead of the lane, and no longer do.
     pub(super) fn come_to_those_ahead(&mut self) {
+        if self.ahead.is_empty() {
+            return;
+        }
         let mut ahead = std::mem::take(&mut self.ahead);
         ahead.retain(|&key| {
             let is_ahead = self.is_ahead(key);
@@ -126,7 +129,7 @@ impl State {
     fn takes_part(&mut self, key: usize, authors: &[SeatId], before: Cursor) -> bool {
         let connection = &mut self.connections[key];
         let Some(client) = &mut connection.client else { return false };
-        if client.progress != Progress::Current || connection.stage != Stage::Open {
+        if !client.is_current() || connection.stage != Stage::Open {
             return false;
         }
         // What goes out to all is not for a client that wrote a part of it and may not want that back.
@@ -166,7 +169,7 @@ impl State {
         let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
         for key in keys {
             if let Some(client) = &mut self.connections[key].client
-                && client.progress == Progress::Current
+                && client.is_current()
             {
                 client.progress = Progress::Behind(before);
                 self.keep_busy(key);
