@@ -46,6 +46,10 @@ const BATCH: usize = 256;
 /// The same in payload bytes, the last notification beside it.
 const BATCH_BYTES: usize = 1 << 20;
 
+/// How long a hub that begins waits for the next of what the engine said it has. What is purged by then
+/// never comes, so the engine is asked once more.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// Pauses before an engine that is away is asked again: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
@@ -61,7 +65,12 @@ impl Engine {
         let mut arrivals = Arrivals::of(broker.tail(Start::Newest(keep)).await?);
         log.follow(&arrivals.tail);
         while log.head().seq < arrivals.tail.head {
-            log.store(arrivals.next().await?);
+            if let Ok(batch) = timeout(SILENCE, arrivals.next()).await {
+                log.store(batch?);
+            } else {
+                arrivals = Arrivals::of(broker.tail(Start::Newest(keep)).await?);
+                log.follow(&arrivals.tail);
+            }
         }
         let feeding = tokio::spawn(feed(hub, broker.clone(), arrivals));
         let (replays, is_connected) = (Semaphore::new(REPLAYS), AtomicBool::new(true));
