@@ -104,13 +104,16 @@ impl Cursor {
         let (resume, reason) = match position {
             Position::Live => return (Self::at(head), None),
             Position::Earliest => return (Self::new(tail), None),
-            Position::After(id) if id.epoch != head.epoch => (tail, GapReason::Epoch),
-            // A position ahead of a log that is the whole of the stream was never given out. Ahead of one
-            // that has an engine, it may be another hub's.
-            Position::After(id) if id.seq > head.seq && !log.has_engine() => {
+            // A position of another history than that of a log that is the whole of the stream, or ahead of
+            // it, was never given out. Where there is an engine, it may be of a hub that knows more.
+            Position::After(id)
+                if !log.has_engine() && (id.epoch != head.epoch || id.seq > head.seq) =>
+            {
                 (tail, GapReason::Epoch)
             }
-            Position::After(id) if id.seq < tail.seq => (tail, GapReason::Evicted),
+            Position::After(id) if id.epoch == tail.epoch && id.seq < tail.seq => {
+                (tail, GapReason::Evicted)
+            }
             Position::After(id) => return (Self::new(id), None),
         };
         let Position::After(after) = position else { unreachable!("the others have returned") };
@@ -148,7 +151,8 @@ impl Cursor {
         budget: Budget,
         out: &mut Vec<Event>,
     ) -> Kept {
-        if self.is_new && self.is_ahead_of(upto) {
+        let is_elsewhere = self.at.epoch != upto.epoch && log.has_engine();
+        if self.is_new && (is_elsewhere || self.is_ahead_of(upto)) {
             return Kept::Engine;
         }
         let read = log.read(

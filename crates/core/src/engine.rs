@@ -122,7 +122,19 @@ impl Hub {
                 }
                 let (after, upto) = (cursor.position(), hub.log().own_tail());
                 let upto = upto.seq.max(after.seq);
-                match engine.broker.replay(interest.filters(), after, upto, budget).await {
+                let replay = engine.broker.replay(interest.filters(), after, upto, budget).await;
+                let history = match &replay {
+                    Ok(Replay::Read { .. }) => after.epoch,
+                    Ok(Replay::Gone { resume, .. }) => resume.epoch,
+                    Err(_) => hub.epoch(),
+                };
+                // The hub is still to learn of this history, or has learnt of a newer one: from here the log
+                // would send the reader back.
+                if history != hub.epoch() {
+                    pauses.pause().await;
+                    continue;
+                }
+                match replay {
                     Ok(Replay::Read { found, reached }) => {
                         let events = delivered(found, after, &interest, seat);
                         // One that stands ahead of the log has learnt that its place is a real one.

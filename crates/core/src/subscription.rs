@@ -150,19 +150,20 @@ impl Subscription {
         }
         let closed = self.hub.pool().closed();
         let head = self.hub.log().head();
-        let mut events = Vec::new();
+        let (mut kept, mut events) = (Kept::Log, Vec::new());
         if self.cursor.position() != head {
             let (log, seat) = (self.hub.log(), self.seat.id());
-            let kept = self.cursor.read(log, &self.interest, seat, head, BATCH, &mut events);
+            kept = self.cursor.read(log, &self.interest, seat, head, BATCH, &mut events);
             if kept == Kept::Engine && closed.is_none() {
                 let fetched = self.hub.fetch(self.cursor, self.interest.clone(), seat, FETCH);
                 self.fetching = Some(Fetching(fetched));
                 return;
             }
         }
-        // The log was sealed before the pool was closed, so nothing can follow what was found.
+        // The log was sealed before the pool was closed, so nothing can follow what was found. What only the
+        // engine has is not waited for by a hub that is closed.
         if events.is_empty()
-            && !self.is_behind(head)
+            && (kept == Kept::Engine || !self.is_behind(head))
             && let Some(reason) = closed
         {
             events.push(Event::Goodbye(reason));
@@ -170,11 +171,10 @@ impl Subscription {
         self.ready.extend(events);
     }
 
-    /// Whether the log has more than the cursor has seen. One that only the engine can serve is not waited
-    /// for by a hub that is closed.
+    /// Whether there is more than the cursor has seen.
     fn is_behind(&self, head: Id) -> bool {
         let at = self.cursor.position();
-        at.epoch != head.epoch || (at.seq < head.seq && self.hub.log().own_tail().seq <= at.seq)
+        at.epoch != head.epoch || at.seq < head.seq
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
