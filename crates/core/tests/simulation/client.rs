@@ -1,0 +1,158 @@
+//! A client: it reads from one hub until it is cut, and goes on at another with its position.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use fastrand::Rng;
+use tidings_core::{Event, Hub, Id, Interest, Position, SlowPolicy, Subscription};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use super::book::Book;
+use super::check::Reader;
+use super::engine::Engine;
+use super::weather::chance;
+
+pub(crate) struct Client {
+    reader: Arc<Mutex<Reader>>,
+    connection: Option<Connection>,
+    engine: Engine,
+    rng: Rng,
+    is_slow: bool,
+}
+
+struct Connection {
+    hub: usize,
+    reading: JoinHandle<()>,
+}
+
+/// How often a reader may be polled in one moment before there is an event.
+const MOST_POLLS: u32 = 1_000;
+
+const FILTERS: [&str; 8] = [">", "a", "b.>", "a.*", "a,b.x", "a.*,b.>", "*", "quiet"];
+
+const POLICIES: [SlowPolicy; 6] = [
+    SlowPolicy::Gap,
+    SlowPolicy::Gap,
+    SlowPolicy::Gap,
+    SlowPolicy::Gap,
+    SlowPolicy::Disconnect,
+    SlowPolicy::KeepLatest,
+];
+
+impl Client {
+    pub(crate) fn any(number: usize, engine: Engine, book: Book, mut rng: Rng) -> Self {
+        let filters = rng.choice(FILTERS).unwrap_or(">");
+        let policy = rng.choice(POLICIES).unwrap_or_default();
+        let interest = Interest::new(filters.parse().expect("these are filters"));
+        book.note(|| format!("client {number} wants {filters}, {policy:?}"));
+        let reader =
+            Reader::new(format!("client {number}"), interest, policy, engine.clone(), book);
+        let is_slow = chance(&mut rng, 30);
+        let reader = Arc::new(Mutex::new(reader));
+        Self { reader, connection: None, engine, rng, is_slow }
+    }
+
+    pub(crate) fn connect(&mut self, hub: &Hub, number: usize) {
+        let Ok(seat) = hub.join("simulated") else { return };
+        let (interest, told) = {
+            let reader = lock(&self.reader);
+            (reader.interest.clone(), reader.told)
+        };
+        let position = match told {
+            Some(told) => Position::After(told),
+            None if self.rng.bool() => Position::Earliest,
+            None => Position::Live,
+        };
+        let subscription = hub.read(seat, interest, position);
+        lock(&self.reader).opened(subscription.position());
+        let (engine, rng) = (self.engine.clone(), self.rng.fork());
+        let reading = follow(subscription, self.reader.clone(), engine, rng, self.is_slow);
+        self.connection = Some(Connection { hub: number, reading: tokio::spawn(reading) });
+    }
+
+    /// The connection breaks; what was on its way is lost.
+    pub(crate) fn cut(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.reading.abort();
+        }
+    }
+
+    pub(crate) fn cut_from(&mut self, hub: usize) {
+        if self.connection.as_ref().is_some_and(|connection| connection.hub == hub) {
+            self.cut();
+        }
+    }
+
+    /// Whether it is connected, now that a connection that has ended is put away.
+    pub(crate) async fn is_connected(&mut self) -> bool {
+        let ended = self.connection.take_if(|connection| connection.reading.is_finished());
+        if let Some(Connection { reading, .. }) = ended
+            && let Err(error) = reading.await
+        {
+            std::panic::resume_unwind(error.into_panic());
+        }
+        self.connection.is_some()
+    }
+
+    pub(crate) fn told(&self) -> Option<Id> {
+        lock(&self.reader).told
+    }
+
+    pub(crate) fn name(&self) -> String {
+        lock(&self.reader).name.clone()
+    }
+}
+
+async fn follow(
+    mut subscription: Subscription,
+    reader: Arc<Mutex<Reader>>,
+    engine: Engine,
+    mut rng: Rng,
+    is_slow: bool,
+) {
+    while let Some(event) = next(&mut subscription, &reader).await {
+        hears(&reader, &event, &subscription);
+        // As transports do: what is there goes with it.
+        for _ in 0..rng.u32(0..4) {
+            let Some(event) = subscription.try_next() else { break };
+            hears(&reader, &event, &subscription);
+        }
+        let dawdles = engine.state().weather.dawdles;
+        if is_slow && chance(&mut rng, dawdles) {
+            sleep(Duration::from_millis(rng.u64(0..1500))).await;
+        }
+    }
+}
+
+/// The next event. Who is woken over and over while time stands still would be so for ever.
+async fn next(subscription: &mut Subscription, reader: &Mutex<Reader>) -> Option<Event> {
+    let (mut next, mut since, mut polls) = (pin!(subscription.next()), Instant::now(), 0);
+    poll_fn(|context| {
+        if since < Instant::now() {
+            (since, polls) = (Instant::now(), 0);
+        }
+        polls += 1;
+        if polls > MOST_POLLS {
+            lock(reader).fail("is polled over and over, and nothing comes of it");
+            return Poll::Ready(None);
+        }
+        next.as_mut().poll(context)
+    })
+    .await
+}
+
+fn hears(reader: &Mutex<Reader>, event: &Event, subscription: &Subscription) {
+    let mut reader = lock(reader);
+    reader.hears(event);
+    if !matches!(event, Event::Goodbye(_)) {
+        reader.stands(subscription.position());
+    }
+}
+
+fn lock(reader: &Mutex<Reader>) -> MutexGuard<'_, Reader> {
+    reader.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,317 @@
+//! The model of the engine: one stored stream, and everything that goes wrong with it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fastrand::Rng;
+use futures::future::BoxFuture;
+use tidings_core::{
+    Broker, BrokerError, Budget, Epoch, Filters, GapReason, Id, IdempotencyKey, Notification,
+    Replay, Start, Tail,
+};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+
+use super::book::Book;
+use super::history::History;
+use super::tail::{Arrivals, Ending};
+use super::weather::{Fate, Weather};
+
+/// The engine; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Engine(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// Something was stored, or a tail is to end.
+    news: Notify,
+    book: Book,
+}
+
+pub(crate) struct State {
+    pub(crate) rng: Rng,
+    pub(crate) weather: Weather,
+    /// The last is the present one.
+    pub(crate) histories: Vec<History>,
+    /// How each tail that was ever opened is to end.
+    pub(crate) endings: Vec<Option<Ending>>,
+    /// When a key of the present history was first seen, and what was stored with it.
+    keys: BTreeMap<String, (Instant, u64)>,
+    keep: u64,
+    is_up: bool,
+}
+
+/// How long a key is remembered.
+const WINDOW: Duration = Duration::from_secs(120);
+
+impl Engine {
+    pub(crate) fn new(mut rng: Rng, weather: Weather, keep: u64, book: Book) -> Self {
+        let histories = vec![History::new(Epoch::spread(rng.u64(..)))];
+        let (keys, endings) = (BTreeMap::new(), Vec::new());
+        let state = State { rng, weather, histories, endings, keys, keep, is_up: true };
+        Self(Arc::new(Shared { state: Mutex::new(state), news: Notify::new(), book }))
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn news(&self) -> &Notify {
+        &self.0.news
+    }
+
+    pub(crate) fn head(&self) -> Id {
+        let state = self.state();
+        state.present().epoch.id(state.present().head())
+    }
+
+    pub(crate) fn set_up(&self, is_up: bool) {
+        self.state().is_up = is_up;
+        if !is_up {
+            self.cut_all();
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.state().is_up
+    }
+
+    pub(crate) fn set_weather(&self, weather: Weather) {
+        self.state().weather = weather;
+    }
+
+    /// Ends one of the tails that were opened last.
+    pub(crate) fn cut_one(&self, ending: Ending) {
+        {
+            let state = &mut *self.state();
+            let count = state.endings.len();
+            if count > 0 {
+                let tail = state.rng.usize(count.saturating_sub(3)..count);
+                state.endings[tail].get_or_insert(ending);
+            }
+        }
+        self.0.news.notify_waiters();
+    }
+
+    pub(crate) fn purge(&self) {
+        self.state().present_mut().purge();
+    }
+
+    /// The stream is deleted and made again.
+    pub(crate) fn delete(&self) {
+        self.state().begin(|_, epoch| History::new(epoch));
+        self.cut_all();
+    }
+
+    /// The newest are lost, as after a restore from an older copy.
+    pub(crate) fn go_back(&self, newest: u64) {
+        self.state().begin(|present, epoch| present.gone_back(newest, epoch));
+        self.cut_all();
+    }
+
+    /// Somebody else puts into the stream what no hub would.
+    pub(crate) fn store_foreign(&self) {
+        self.state().store(None, None);
+        self.0.news.notify_waiters();
+    }
+
+    fn cut_all(&self) {
+        {
+            let state = &mut *self.state();
+            for ending in &mut state.endings {
+                let how = if state.rng.bool() { Ending::Error } else { Ending::HangUp };
+                ending.get_or_insert(how);
+            }
+        }
+        self.0.news.notify_waiters();
+    }
+
+    /// The way there or back.
+    async fn travel(&self) {
+        let delay = self.state().delay();
+        sleep(delay).await;
+    }
+
+    fn open_tail(&self, start: Start) -> Result<Tail, BrokerError> {
+        let state = &mut *self.state();
+        state.answers()?;
+        let (epoch, floor, head) = {
+            let present = state.present();
+            (present.epoch, present.floor, present.head())
+        };
+        let after = match start {
+            Start::Newest(count) => floor.max(head.saturating_sub(count)),
+            Start::After(id) if id.epoch == epoch => id.seq.max(floor),
+            // Of another history: anywhere will do, for what is older is replayed.
+            Start::After(_) => state.rng.u64(floor..=head),
+        };
+        state.endings.push(None);
+        let (number, history) = (state.endings.len() - 1, state.histories.len() - 1);
+        let arrivals = Arrivals::new(self.clone(), number, history, after, state.rng.fork());
+        let tail = Tail { epoch, floor, after, head, arrivals: arrivals.into_stream() };
+        self.0.book.note(|| format!("tail {number} from {start:?}: {tail:?}"));
+        Ok(tail)
+    }
+
+    fn look(
+        &self,
+        filters: &Filters,
+        after: Id,
+        upto: u64,
+        mut budget: Budget,
+    ) -> Result<Replay, BrokerError> {
+        let state = &mut *self.state();
+        state.answers()?;
+        budget.entries = state.rng.usize(1..=budget.entries.min(12));
+        let present = state.present();
+        let gone = |reason| Replay::Gone { resume: present.epoch.id(present.floor), reason };
+        let replay = if after.epoch != present.epoch || after.seq > present.head() {
+            gone(GapReason::Epoch)
+        } else if after.seq < present.floor {
+            gone(GapReason::Evicted)
+        } else {
+            let (found, reached) = present.read(filters, after.seq, upto, budget);
+            Replay::Read { found, reached }
+        };
+        self.0.book.count("replays");
+        self.0.book.note(|| match &replay {
+            Replay::Read { found, reached } => {
+                format!("replay ({after}, {upto}]: {} up to {reached}", found.len())
+            }
+            Replay::Gone { .. } => format!("replay ({after}, {upto}]: {replay:?}"),
+        });
+        Ok(replay)
+    }
+}
+
+impl Broker for Engine {
+    fn publish(
+        &self,
+        notification: Notification,
+        key: Option<IdempotencyKey>,
+    ) -> BoxFuture<'static, Result<Id, BrokerError>> {
+        let engine = self.clone();
+        Box::pin(async move {
+            engine.travel().await;
+            let fate = engine.state().fate();
+            engine.0.book.count(fate.name());
+            if fate == Fate::Lost {
+                return Err(away("the publish was lost"));
+            }
+            let id = {
+                let state = &mut *engine.state();
+                state.answers()?;
+                let text = notification.as_text().unwrap_or_default().to_owned();
+                let id = state.store(Some(notification), key.as_ref());
+                engine.0.book.note(|| format!("{text} is {id}: {}", fate.name()));
+                id
+            };
+            engine.0.news.notify_waiters();
+            match fate {
+                Fate::AnswerLost => return Err(away("the answer was lost")),
+                Fate::Unanswered => sleep(WINDOW).await,
+                Fate::Lost | Fate::Answered => {}
+            }
+            engine.travel().await;
+            Ok(id)
+        })
+    }
+
+    fn tail(&self, start: Start) -> BoxFuture<'static, Result<Tail, BrokerError>> {
+        let engine = self.clone();
+        Box::pin(async move {
+            engine.travel().await;
+            let tail = engine.open_tail(start)?;
+            engine.travel().await;
+            Ok(tail)
+        })
+    }
+
+    fn replay(
+        &self,
+        filters: &Filters,
+        after: Id,
+        upto: u64,
+        budget: Budget,
+    ) -> BoxFuture<'static, Result<Replay, BrokerError>> {
+        let (engine, filters) = (self.clone(), filters.clone());
+        Box::pin(async move {
+            engine.travel().await;
+            let replay = engine.look(&filters, after, upto, budget)?;
+            engine.travel().await;
+            Ok(replay)
+        })
+    }
+
+    fn max_payload(&self) -> usize {
+        1 << 20
+    }
+}
+
+impl State {
+    pub(crate) fn present(&self) -> &History {
+        self.histories.last().expect("there is always a history")
+    }
+
+    fn present_mut(&mut self) -> &mut History {
+        self.histories.last_mut().expect("there is always a history")
+    }
+
+    /// The history with this epoch, and its place among all there were.
+    pub(crate) fn history(&self, epoch: Epoch) -> Option<(usize, &History)> {
+        self.histories.iter().enumerate().find(|(_, history)| history.epoch == epoch)
+    }
+
+    pub(crate) fn delay(&mut self) -> Duration {
+        self.weather.delay(&mut self.rng)
+    }
+
+    fn fate(&mut self) -> Fate {
+        self.weather.fate(&mut self.rng)
+    }
+
+    fn answers(&mut self) -> Result<(), BrokerError> {
+        if !self.is_up {
+            return Err(away("it is down"));
+        }
+        if self.weather.fails(&mut self.rng) {
+            return Err(away("it hiccups"));
+        }
+        Ok(())
+    }
+
+    fn store(&mut self, message: Option<Notification>, key: Option<&IdempotencyKey>) -> Id {
+        let (now, epoch) = (Instant::now(), self.present().epoch);
+        let key = key.map(|key| key.as_str().to_owned());
+        if let Some(key) = &key
+            && let Some((seen, seq)) = self.keys.get(key)
+            && now.duration_since(*seen) <= WINDOW
+        {
+            return epoch.id(*seq);
+        }
+        let keep = self.keep;
+        let seq = self.present_mut().store(message, keep);
+        self.keys.extend(key.map(|key| (key, (now, seq))));
+        epoch.id(seq)
+    }
+
+    fn begin(&mut self, next: impl FnOnce(&History, Epoch) -> History) {
+        let epoch = Epoch::spread(self.rng.u64(..));
+        let next = next(self.present(), epoch);
+        let head = next.head();
+        self.keys.retain(|_, (_, seq)| *seq <= head);
+        self.histories.push(next);
+    }
+}
+
+pub(super) fn away(problem: &str) -> BrokerError {
+    BrokerError::Away { engine: "the model".to_owned(), problem: problem.to_owned() }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Engine")
+    }
+}

@@ -1,0 +1,85 @@
+//! One history of the engine's stream, with what it has lost since.
+
+use tidings_core::{Budget, Epoch, Filters, Id, Notification, Stored};
+
+/// Everything that was ever stored in one epoch. What is gone from the engine stays here, for those who
+/// check what clients were told.
+#[derive(Debug)]
+pub(crate) struct History {
+    pub(crate) epoch: Epoch,
+    /// Everything up to here is gone from the engine.
+    pub(crate) floor: u64,
+    /// `None` is what somebody else put into the stream.
+    messages: Vec<Option<Notification>>,
+}
+
+impl History {
+    pub(crate) fn new(epoch: Epoch) -> Self {
+        Self { epoch, floor: 0, messages: Vec::new() }
+    }
+
+    /// The same without its newest: a history of its own.
+    pub(crate) fn gone_back(&self, newest: u64, epoch: Epoch) -> Self {
+        let head = self.head().saturating_sub(newest);
+        let messages = self.messages[..head as usize].to_vec();
+        Self { epoch, floor: self.floor.min(head), messages }
+    }
+
+    pub(crate) fn head(&self) -> u64 {
+        self.messages.len() as u64
+    }
+
+    pub(crate) fn store(&mut self, message: Option<Notification>, keep: u64) -> u64 {
+        self.messages.push(message);
+        self.floor = self.floor.max(self.head().saturating_sub(keep));
+        self.head()
+    }
+
+    pub(crate) fn purge(&mut self) {
+        self.floor = self.head();
+    }
+
+    /// What was stored under this number, be it gone or not.
+    pub(crate) fn at(&self, seq: u64) -> Option<&Notification> {
+        self.messages.get(seq.checked_sub(1)? as usize)?.as_ref()
+    }
+
+    pub(crate) fn stored(&self, seq: u64) -> Stored {
+        Stored { seq, notification: self.at(seq).cloned() }
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Notification> {
+        self.messages.iter().flatten()
+    }
+
+    /// The first in `(after, before)` that a reader with these filters had to be told.
+    pub(crate) fn first_match(&self, filters: &Filters, after: u64, before: u64) -> Option<Id> {
+        let matches =
+            |seq: &u64| self.at(*seq).is_some_and(|stored| filters.matches(stored.topic()));
+        (after + 1..before).find(matches).map(|seq| self.epoch.id(seq))
+    }
+
+    /// What matches in `(after, upto]`, and up to where it was looked at.
+    pub(crate) fn read(
+        &self,
+        filters: &Filters,
+        after: u64,
+        upto: u64,
+        budget: Budget,
+    ) -> (Vec<Stored>, u64) {
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        let upto = upto.min(self.head()).max(after);
+        for seq in after + 1..=upto {
+            let Some(notification) = self.at(seq) else { continue };
+            if !filters.matches(notification.topic()) {
+                continue;
+            }
+            bytes += notification.payload().len();
+            if found.len() >= budget.entries || (!found.is_empty() && bytes > budget.bytes) {
+                return (found, seq - 1);
+            }
+            found.push(self.stored(seq));
+        }
+        (found, upto)
+    }
+}

@@ -1,0 +1,77 @@
+//! A publisher: one notification after the other, each tried again until it is stored.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use tidings_core::{Id, IdempotencyKey, Notification};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::book::Book;
+use super::engine::Engine;
+use super::hubs::{Hubs, PUBLISH_DEADLINE};
+use super::weather::chance;
+
+pub(crate) struct Publisher {
+    pub(crate) number: usize,
+    pub(crate) hubs: Hubs,
+    pub(crate) engine: Engine,
+    pub(crate) book: Book,
+    pub(crate) rng: Rng,
+}
+
+const TOPICS: [&str; 6] = ["a", "b", "a.x", "a.y", "b.x", "b.x.z"];
+
+impl Publisher {
+    pub(crate) async fn publish(mut self, count: usize) {
+        for index in 0..count {
+            sleep(Duration::from_millis(self.rng.u64(0..60))).await;
+            let text = format!("{}.{index}", self.number);
+            let topic = self.rng.choice(TOPICS).unwrap_or("a");
+            let topic = topic.parse().expect("these are topics");
+            let notification = Notification::text(topic, text.clone());
+            if chance(&mut self.rng, 20) {
+                self.try_once(&notification, None).await;
+                continue;
+            }
+            let key: IdempotencyKey = text.parse().expect("these are keys");
+            while !self.try_once(&notification, Some(&key)).await {
+                sleep(Duration::from_millis(self.rng.u64(0..200))).await;
+            }
+        }
+    }
+
+    /// Whether it is known to be stored.
+    async fn try_once(
+        &mut self,
+        notification: &Notification,
+        key: Option<&IdempotencyKey>,
+    ) -> bool {
+        let Some(hub) = self.hubs.any(&mut self.rng) else { return false };
+        let (begun, publishing) =
+            (Instant::now(), hub.publish_once(notification.clone(), key.cloned()));
+        drop(hub);
+        // Some publishers are cut off before they get their answer.
+        let patience = if chance(&mut self.rng, 5) { self.rng.u64(0..30) } else { u64::MAX };
+        let Ok(outcome) = timeout(Duration::from_millis(patience), publishing).await else {
+            self.book.count("publishers cut off");
+            return false;
+        };
+        let took = begun.elapsed();
+        if took > PUBLISH_DEADLINE + Duration::from_millis(2) {
+            self.book.fail(format!("a publish took {took:?}"));
+        }
+        match outcome {
+            Ok(id) => self.check(id, notification),
+            Err(_) => self.book.count("publishes failed"),
+        }
+        outcome.is_ok()
+    }
+
+    fn check(&self, id: Id, notification: &Notification) {
+        let state = self.engine.state();
+        let stored = state.history(id.epoch).and_then(|(_, history)| history.at(id.seq));
+        if stored != Some(notification) {
+            self.book.fail(format!("{notification:?} was said to be {id}, and that is {stored:?}"));
+        }
+    }
+}

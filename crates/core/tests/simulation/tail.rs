@@ -1,0 +1,88 @@
+//! What a hub follows: late, in portions, and cut off at times.
+
+use std::collections::VecDeque;
+
+use fastrand::Rng;
+use futures::stream::{self, BoxStream, StreamExt};
+use tidings_core::{BrokerError, Stored};
+use tokio::time::sleep;
+
+use super::engine::{Engine, away};
+use super::weather::chance;
+
+/// How a tail ends before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Error,
+    HangUp,
+}
+
+pub(super) struct Arrivals {
+    engine: Engine,
+    number: usize,
+    history: usize,
+    after: u64,
+    rng: Rng,
+    portion: VecDeque<Stored>,
+}
+
+impl Arrivals {
+    pub(super) fn new(engine: Engine, number: usize, history: usize, after: u64, rng: Rng) -> Self {
+        Self { engine, number, history, after, rng, portion: VecDeque::new() }
+    }
+
+    pub(super) fn into_stream(self) -> BoxStream<'static, Result<Stored, BrokerError>> {
+        let next = async |arrivals: Option<Self>| {
+            let mut arrivals = arrivals?;
+            match arrivals.next().await {
+                Ok(stored) => Some((Ok(stored), Some(arrivals))),
+                Err(Ending::Error) => Some((Err(away("the tail was cut")), None)),
+                Err(Ending::HangUp) => None,
+            }
+        };
+        stream::unfold(Some(self), next).boxed()
+    }
+
+    async fn next(&mut self) -> Result<Stored, Ending> {
+        loop {
+            if let Some(stored) = self.portion.pop_front() {
+                return Ok(stored);
+            }
+            self.wait().await;
+            let (delay, ending) = {
+                let state = self.engine.state();
+                (state.weather.delay(&mut self.rng), state.endings[self.number])
+            };
+            sleep(delay).await;
+            // What was sent before the cut may still come, or not.
+            if let Some(ending) = ending
+                && (chance(&mut self.rng, 70) || !self.has_more())
+            {
+                return Err(ending);
+            }
+            self.take_portion();
+        }
+    }
+
+    async fn wait(&self) {
+        let engine = self.engine.clone();
+        let mut news = std::pin::pin!(engine.news().notified());
+        news.as_mut().enable();
+        if self.engine.state().endings[self.number].is_none() && !self.has_more() {
+            news.await;
+        }
+    }
+
+    fn has_more(&self) -> bool {
+        self.engine.state().histories[self.history].head() > self.after
+    }
+
+    fn take_portion(&mut self) {
+        let state = self.engine.state();
+        let history = &state.histories[self.history];
+        let from = self.after.max(history.floor);
+        let most = if self.rng.bool() { 3 } else { 40 };
+        self.after = (from + self.rng.u64(1..=most)).min(history.head());
+        self.portion.extend((from + 1..=self.after).map(|seq| history.stored(seq)));
+    }
+}

@@ -1,0 +1,229 @@
+//! One schedule: everything that happens in it follows from its seed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::book::{Book, Outcome};
+use super::client::Client;
+use super::engine::Engine;
+use super::hubs::Hubs;
+use super::publisher::Publisher;
+use super::tail::Ending;
+use super::weather::{Weather, chance};
+
+/// Runs the schedule of this seed, in no wall time.
+pub(crate) fn run(seed: u64, is_traced: bool) -> Outcome {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().expect("a runtime");
+    runtime.block_on(async {
+        let mut world = World::new(seed, is_traced);
+        world.storm().await;
+        if !world.book.has_failed() {
+            world.calm().await;
+        }
+        world.book.outcome()
+    })
+}
+
+struct World {
+    rng: Rng,
+    book: Book,
+    engine: Engine,
+    hubs: Hubs,
+    clients: Vec<Client>,
+    publishing: Vec<JoinHandle<()>>,
+    /// Whether the engine ever loses its history in this schedule.
+    loses_history: bool,
+}
+
+/// How long it may take until all is well again, once nothing goes wrong any more.
+const RECOVERY: Duration = Duration::from_secs(30);
+
+const TICK: Duration = Duration::from_millis(50);
+
+impl World {
+    fn new(seed: u64, is_traced: bool) -> Self {
+        let (mut rng, book) = (Rng::with_seed(seed), Book::new(is_traced));
+        let (weather, keep) = (Weather::any(&mut rng), rng.u64(20..200));
+        book.note(|| format!("seed {seed}: {weather:?}, the engine keeps {keep}"));
+        let engine = Engine::new(rng.fork(), weather, keep, book.clone());
+        let hubs = Hubs::new(rng.usize(2..=3), engine.clone(), book.clone());
+        let clients = (0..rng.usize(5..=10))
+            .map(|number| Client::any(number, engine.clone(), book.clone(), rng.fork()))
+            .collect();
+        let publishing = (0..rng.usize(2..=4))
+            .map(|number| {
+                let (hubs, engine, book) = (hubs.clone(), engine.clone(), book.clone());
+                let publisher = Publisher { number, hubs, engine, book, rng: rng.fork() };
+                tokio::spawn(publisher.publish(rng.usize(20..70)))
+            })
+            .collect();
+        let loses_history = rng.bool();
+        Self { rng, book, engine, hubs, clients, publishing, loses_history }
+    }
+
+    /// Anything may happen.
+    async fn storm(&mut self) {
+        for _ in 0..self.rng.usize(100..=200) {
+            sleep(Duration::from_millis(self.rng.u64(0..50))).await;
+            self.hubs.settle().await;
+            self.trouble_engine();
+            self.trouble_hubs();
+            self.trouble_clients().await;
+            if self.book.has_failed() {
+                return;
+            }
+        }
+    }
+
+    fn trouble_engine(&mut self) {
+        let (rng, engine) = (&mut self.rng, &self.engine);
+        if !engine.is_up() {
+            if chance(rng, 10) {
+                self.book.note(|| "the engine is back".to_owned());
+                engine.set_up(true);
+            }
+            return;
+        }
+        let what = match rng.u32(0..200) {
+            0..3 => "engine down",
+            3..12 => "tails cut",
+            12..18 => "tails hung up",
+            18..26 => "foreign messages",
+            26..29 => "purges",
+            29..31 if self.loses_history => "streams deleted",
+            31..34 if self.loses_history => "sequences gone back",
+            _ => return,
+        };
+        self.book.count(what);
+        self.book.note(|| format!("fault: {what}"));
+        match what {
+            "engine down" => engine.set_up(false),
+            "tails cut" => engine.cut_one(Ending::Error),
+            "tails hung up" => engine.cut_one(Ending::HangUp),
+            "foreign messages" => engine.store_foreign(),
+            "purges" => engine.purge(),
+            "streams deleted" => engine.delete(),
+            _ => engine.go_back(rng.u64(1..20)),
+        }
+    }
+
+    fn trouble_hubs(&mut self) {
+        for number in 0..self.hubs.count() {
+            if chance(&mut self.rng, 20) {
+                self.hubs.start(number, &mut self.rng);
+            }
+        }
+        let number = self.rng.usize(0..self.hubs.count());
+        match self.rng.u32(0..100) {
+            0..2 => self.kill(number),
+            2..4 => self.hubs.close(number),
+            _ => {}
+        }
+        self.bury_closed(15);
+    }
+
+    async fn trouble_clients(&mut self) {
+        for client in &mut self.clients {
+            if !client.is_connected().await {
+                if chance(&mut self.rng, 30) {
+                    connect(client, &self.hubs, &mut self.rng);
+                }
+            } else if chance(&mut self.rng, 3) {
+                self.book.count("clients cut");
+                client.cut();
+            }
+        }
+    }
+
+    /// Nothing goes wrong any more: everyone must get everything, soon.
+    async fn calm(&mut self) {
+        self.book.note(|| "calm".to_owned());
+        self.engine.set_weather(Weather::CALM);
+        self.engine.set_up(true);
+        let is_over = |world: &mut Self| world.publishing.iter().all(JoinHandle::is_finished);
+        self.settle("publishers are not done", is_over).await;
+        for publishing in self.publishing.drain(..) {
+            publishing.await.expect("a publisher does not panic");
+        }
+        self.settle("hubs are not up", |world| world.hubs.are_all_open()).await;
+        // Who has missed the newest, which was purged, learns of it with the next.
+        let last = Publisher {
+            number: usize::MAX,
+            hubs: self.hubs.clone(),
+            engine: self.engine.clone(),
+            book: self.book.clone(),
+            rng: self.rng.fork(),
+        };
+        last.publish(1).await;
+        let head = self.engine.head();
+        let has_all = |client: &Client| client.told() == Some(head);
+        self.settle("clients have not got everything", |world| world.clients.iter().all(has_all))
+            .await;
+        for client in self.clients.iter().filter(|client| !has_all(client)) {
+            self.book.note(|| format!("{} stands at {:?}", client.name(), client.told()));
+        }
+        self.check_stored_once();
+    }
+
+    async fn settle(&mut self, problem: &str, mut is_settled: impl FnMut(&mut Self) -> bool) {
+        let mut left = RECOVERY.as_millis() / TICK.as_millis();
+        while !is_settled(self) && !self.book.has_failed() {
+            if left == 0 {
+                return self.book.fail(format!("{problem} after {RECOVERY:?} of calm"));
+            }
+            left -= 1;
+            sleep(TICK).await;
+            self.hubs.settle().await;
+            self.bury_closed(100);
+            for number in 0..self.hubs.count() {
+                self.hubs.start(number, &mut self.rng);
+            }
+            for client in &mut self.clients {
+                if !client.is_connected().await {
+                    connect(client, &self.hubs, &mut self.rng);
+                }
+            }
+        }
+    }
+
+    fn check_stored_once(&self) {
+        let state = self.engine.state();
+        for history in &state.histories {
+            let mut counts = BTreeMap::new();
+            for notification in history.all() {
+                *counts.entry(notification.as_text()).or_insert(0) += 1;
+            }
+            if let Some((text, count)) = counts.iter().find(|(_, count)| **count > 1) {
+                self.book.fail(format!("{text:?} is stored {count} times in {}", history.epoch));
+            }
+        }
+    }
+
+    /// Closed hubs are gone after a while.
+    fn bury_closed(&mut self, percent: u32) {
+        for (number, hub) in self.hubs.up() {
+            if hub.pool().closed().is_some() && chance(&mut self.rng, percent) {
+                self.kill(number);
+            }
+        }
+    }
+
+    fn kill(&mut self, number: usize) {
+        self.hubs.kill(number);
+        for client in &mut self.clients {
+            client.cut_from(number);
+        }
+    }
+}
+
+fn connect(client: &mut Client, hubs: &Hubs, rng: &mut Rng) {
+    let up = hubs.up();
+    if let Some((number, hub)) = rng.choice(&up) {
+        client.connect(hub, *number);
+    }
+}
