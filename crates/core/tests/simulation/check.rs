@@ -8,9 +8,9 @@ use super::engine::Engine;
 /// A client's knowledge: its position is that of the last event.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    pub(crate) name: String,
+    name: String,
     pub(crate) interest: Interest,
-    pub(crate) policy: SlowPolicy,
+    policy: SlowPolicy,
     /// `None` before the first event.
     pub(crate) told: Option<Id>,
     /// Up to here it has been told everything.
@@ -72,6 +72,23 @@ impl Reader {
     /// The subscription says that everything up to here has been handed out.
     pub(crate) fn stands(&mut self, position: Id) {
         self.passes(position, position.seq + 1);
+    }
+
+    /// Whether it has been told everything there is.
+    pub(crate) fn has_all(&self) -> bool {
+        let Some(at) = self.at else { return false };
+        let state = self.engine.state();
+        let present = state.present();
+        let left = present.first_match(self.interest.filters(), at.seq, present.head() + 1);
+        at.epoch == present.epoch && left.is_none()
+    }
+
+    pub(crate) fn note_place(&self) {
+        self.book.note(|| format!("{} stands at {:?}", self.name, self.at));
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.book.has_failed()
     }
 
     fn check_entry(&mut self, entry: &Entry) {

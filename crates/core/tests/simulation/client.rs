@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use fastrand::Rng;
-use tidings_core::{Event, Hub, Id, Interest, Position, SlowPolicy, Subscription};
+use tidings_core::{Event, Hub, Interest, Position, SlowPolicy, Subscription};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -98,12 +98,12 @@ impl Client {
         self.connection.is_some()
     }
 
-    pub(crate) fn told(&self) -> Option<Id> {
-        lock(&self.reader).told
+    pub(crate) fn has_all(&self) -> bool {
+        lock(&self.reader).has_all()
     }
 
-    pub(crate) fn name(&self) -> String {
-        lock(&self.reader).name.clone()
+    pub(crate) fn note_place(&self) {
+        lock(&self.reader).note_place();
     }
 }
 
@@ -116,6 +116,9 @@ async fn follow(
 ) {
     while let Some(event) = next(&mut subscription, &reader).await {
         hears(&reader, &event, &subscription);
+        if lock(&reader).has_failed() {
+            return;
+        }
         // As transports do: what is there goes with it.
         for _ in 0..rng.u32(0..4) {
             let Some(event) = subscription.try_next() else { break };

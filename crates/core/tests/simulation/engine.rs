@@ -62,11 +62,6 @@ impl Engine {
         &self.0.news
     }
 
-    pub(crate) fn head(&self) -> Id {
-        let state = self.state();
-        state.present().epoch.id(state.present().head())
-    }
-
     pub(crate) fn set_up(&self, is_up: bool) {
         self.state().is_up = is_up;
         if !is_up {

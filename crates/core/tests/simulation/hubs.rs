@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::book::Book;
 use super::engine::Engine;
+use super::weather::chance;
 
 /// Every hub there is; cheap to clone.
 #[derive(Clone)]
@@ -119,9 +120,12 @@ impl Hubs {
 }
 
 fn config(rng: &mut Rng) -> HubConfig {
+    let entries = if chance(rng, 25) { 200 } else { rng.usize(4..=32) };
+    // Where there is no heartbeat for an hour, nothing but the news themselves wakes a reader.
+    let interval = Duration::from_millis(if rng.bool() { 700 } else { 3_600_000 });
     HubConfig {
-        retention: Retention { entries: rng.usize(4..=32), ..Retention::default() },
-        heartbeat: Heartbeat { interval: Duration::from_millis(700), ..Heartbeat::default() },
+        retention: Retention { entries, ..Retention::default() },
+        heartbeat: Heartbeat { interval, ..Heartbeat::default() },
         publish_deadline: PUBLISH_DEADLINE,
         ..HubConfig::default()
     }

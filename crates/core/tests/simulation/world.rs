@@ -151,6 +151,12 @@ impl World {
             publishing.await.expect("a publisher does not panic");
         }
         self.settle("hubs are not up", |world| world.hubs.are_all_open()).await;
+        // The worst moment for a purge: a hub begins, and nothing comes after it for a while.
+        self.kill(0);
+        self.hubs.start(0, &mut self.rng);
+        sleep(Duration::from_millis(self.rng.u64(0..30))).await;
+        self.engine.purge();
+        self.settle("hubs are not up", |world| world.hubs.are_all_open()).await;
         // Who has missed the newest, which was purged, learns of it with the next.
         let last = Publisher {
             number: usize::MAX,
@@ -160,13 +166,9 @@ impl World {
             rng: self.rng.fork(),
         };
         last.publish(1).await;
-        let head = self.engine.head();
-        let has_all = |client: &Client| client.told() == Some(head);
-        self.settle("clients have not got everything", |world| world.clients.iter().all(has_all))
-            .await;
-        for client in self.clients.iter().filter(|client| !has_all(client)) {
-            self.book.note(|| format!("{} stands at {:?}", client.name(), client.told()));
-        }
+        let have_all = |world: &mut Self| world.clients.iter().all(Client::has_all);
+        self.settle("clients have not got everything", have_all).await;
+        self.clients.iter().for_each(Client::note_place);
         self.check_stored_once();
     }
 
