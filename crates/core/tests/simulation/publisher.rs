@@ -25,19 +25,29 @@ impl Publisher {
     pub(crate) async fn publish(mut self, count: usize) {
         for index in 0..count {
             sleep(Duration::from_millis(self.rng.u64(0..60))).await;
-            let text = format!("{}.{index}", self.number);
-            let topic = self.rng.choice(TOPICS).unwrap_or("a");
-            let topic = topic.parse().expect("these are topics");
-            let notification = Notification::text(topic, text.clone());
             if chance(&mut self.rng, 20) {
+                let notification = self.notification(index);
                 self.try_once(&notification, None).await;
-                continue;
-            }
-            let key: IdempotencyKey = text.parse().expect("these are keys");
-            while !self.try_once(&notification, Some(&key)).await {
-                sleep(Duration::from_millis(self.rng.u64(0..200))).await;
+            } else {
+                self.publish_surely(index).await;
             }
         }
+    }
+
+    /// Tries again, with the same key, until it is stored.
+    pub(crate) async fn publish_surely(&mut self, index: usize) {
+        let notification = self.notification(index);
+        let text = notification.as_text().unwrap_or_default();
+        let key: IdempotencyKey = text.parse().expect("these are keys");
+        while !self.try_once(&notification, Some(&key)).await {
+            sleep(Duration::from_millis(self.rng.u64(0..200))).await;
+        }
+    }
+
+    fn notification(&mut self, index: usize) -> Notification {
+        let topic = self.rng.choice(TOPICS).unwrap_or("a");
+        let topic = topic.parse().expect("these are topics");
+        Notification::text(topic, format!("{}.{index}", self.number))
     }
 
     /// Whether it is known to be stored.
