@@ -1,63 +1,42 @@
-//! A hub over a broker: the log is fed from the engine's tail, and what it has evicted is fetched.
+//! The engine below a hub: the log is fed from its tail, and publishes go to it.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::Poll;
 use std::time::Duration;
 
-use futures_core::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
+use crate::arrivals::{Arrivals, Pauses};
 use crate::hub::Shared;
 use crate::{
-    Broker, BrokerError, Budget, Cursor, Entry, Event, Hub, Id, IdempotencyKey, Interest, Kept,
-    Notification, PublishError, Publishing, Replay, SeatId, Start, Stored, Tail,
+    Broker, BrokerError, IdempotencyKey, Log, Notification, PublishError, Publishing, Start,
 };
 
 /// What a hub knows of the engine below it.
 pub(crate) struct Engine {
-    broker: Arc<dyn Broker>,
+    pub(crate) broker: Arc<dyn Broker>,
     publish_deadline: Duration,
     /// How many readers are served from the engine at the same time; others wait for their turn.
-    replays: Semaphore,
+    pub(crate) replays: Semaphore,
     is_connected: AtomicBool,
     feeding: JoinHandle<()>,
-}
-
-/// What the engine had for a reader.
-#[derive(Debug)]
-pub struct Fetched {
-    /// What it must be told next. Nothing where nothing matched, or the log has it by now.
-    pub events: Vec<Event>,
-    /// Where it stands behind that.
-    pub cursor: Cursor,
 }
 
 /// Readers of what the log has evicted, at the same time.
 const REPLAYS: usize = 16;
 
-/// What has arrived already and is added to the log in one go.
-const BATCH: usize = 256;
-
-/// The same in payload bytes, the last notification beside it.
-const BATCH_BYTES: usize = 1 << 20;
-
 /// How long a hub that begins waits for the next of what the engine said it has. What is purged by then
 /// never comes, so the engine is asked once more.
 const SILENCE: Duration = Duration::from_secs(5);
-
-/// Pauses before an engine that is away is asked again: the first, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 impl Engine {
     /// Fills the log with the newest that the engine has, and keeps it fed from then on.
     pub(crate) async fn start(
         broker: Arc<dyn Broker>,
-        log: &crate::Log,
+        log: &Log,
         keep: u64,
         publish_deadline: Duration,
         hub: Weak<Shared>,
@@ -98,78 +77,6 @@ impl Engine {
     }
 }
 
-impl Hub {
-    /// What the engine has for a cursor that was told [`Kept::Engine`]. Waits while the engine is away, and
-    /// ends at once where the log has it by now.
-    ///
-    /// Cancel safe: the cursor stays where it was.
-    pub fn fetch(
-        &self,
-        mut cursor: Cursor,
-        interest: Interest,
-        seat: SeatId,
-        budget: Budget,
-    ) -> BoxFuture<'static, Fetched> {
-        let hub = self.clone();
-        Box::pin(async move {
-            let Some(engine) = hub.engine() else { return Fetched { events: Vec::new(), cursor } };
-            let mut pauses = Pauses::default();
-            // Never closed, so a permit is always to be had in the end.
-            let _turn = engine.replays.acquire().await.ok();
-            loop {
-                if hub.pool().closed().is_some() || !hub.asks_engine(cursor, &interest, seat) {
-                    return Fetched { events: Vec::new(), cursor };
-                }
-                let (after, upto) = (cursor.position(), hub.log().own_tail());
-                let upto = upto.seq.max(after.seq);
-                let replay = engine.broker.replay(interest.filters(), after, upto, budget).await;
-                let history = match &replay {
-                    Ok(Replay::Read { .. }) => after.epoch,
-                    Ok(Replay::Gone { resume, .. }) => resume.epoch,
-                    Err(_) => hub.epoch(),
-                };
-                // The hub is still to learn of this history, or has learnt of a newer one: from here the log
-                // would send the reader back.
-                if history != hub.epoch() {
-                    pauses.pause().await;
-                    continue;
-                }
-                match replay {
-                    Ok(Replay::Read { found, reached }) => {
-                        let events = delivered(found, after, &interest, seat);
-                        // One that stands ahead of the log has learnt that its place is a real one.
-                        let is_ahead = cursor.is_ahead_of(hub.log().head());
-                        cursor.has_fetched(after.epoch.id(reached), is_ahead);
-                        return Fetched { events, cursor };
-                    }
-                    Ok(Replay::Gone { resume, reason }) => {
-                        let told = cursor.is_gone(hub.log(), &interest, resume, reason);
-                        return Fetched { events: vec![told], cursor };
-                    }
-                    Err(error) => {
-                        tracing::debug!(%error, "what a client is to get is not to be had yet");
-                        pauses.pause().await;
-                    }
-                }
-            }
-        })
-    }
-
-    fn asks_engine(&self, mut cursor: Cursor, interest: &Interest, seat: SeatId) -> bool {
-        let (head, one) = (self.log().head(), Budget { entries: 1, bytes: 1 });
-        let kept = cursor.read(self.log(), interest, seat, head, one, &mut Vec::new());
-        kept == Kept::Engine
-    }
-}
-
-fn delivered(found: Vec<Stored>, after: Id, interest: &Interest, seat: SeatId) -> Vec<Event> {
-    let entry = |Stored { seq, notification }: Stored| {
-        Some(Arc::new(Entry::new(after.epoch.id(seq), notification?)))
-    };
-    let entries = found.into_iter().filter_map(entry);
-    entries.filter(|entry| interest.wants(entry, seat)).map(Event::Deliver).collect()
-}
-
 /// Keeps the log fed for as long as there is a hub that is not closed.
 async fn feed(hub: Weak<Shared>, broker: Arc<dyn Broker>, mut arrivals: Arrivals) {
     let mut pauses = Pauses::default();
@@ -206,71 +113,6 @@ async fn feed(hub: Weak<Shared>, broker: Arc<dyn Broker>, mut arrivals: Arrivals
         hub.log.follow(&tail);
         hub.says_connected(true);
         arrivals = Arrivals::of(tail);
-    }
-}
-
-/// A tail, read in batches.
-struct Arrivals {
-    tail: Tail,
-    /// Its end, kept until what came before it is stored.
-    ended: Option<BrokerError>,
-}
-
-impl Arrivals {
-    fn of(tail: Tail) -> Self {
-        Self { tail, ended: None }
-    }
-
-    /// What has arrived: waits for the first, and takes what is there with it.
-    async fn next(&mut self) -> Result<Vec<Stored>, BrokerError> {
-        if let Some(ended) = self.ended.take() {
-            return Err(ended);
-        }
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        poll_fn(|context| {
-            while batch.len() < BATCH && bytes < BATCH_BYTES {
-                let next = match self.tail.arrivals.as_mut().poll_next(context) {
-                    Poll::Ready(next) => next,
-                    Poll::Pending if batch.is_empty() => return Poll::Pending,
-                    Poll::Pending => break,
-                };
-                let problem = match next {
-                    Some(Ok(stored)) => {
-                        bytes += stored.notification.as_ref().map_or(0, |one| one.payload().len());
-                        batch.push(stored);
-                        continue;
-                    }
-                    Some(Err(error)) => error,
-                    None => BrokerError::Away {
-                        engine: "the engine".to_owned(),
-                        problem: "its stream ended".to_owned(),
-                    },
-                };
-                if batch.is_empty() {
-                    return Poll::Ready(Err(problem));
-                }
-                self.ended = Some(problem);
-                break;
-            }
-            Poll::Ready(Ok(std::mem::take(&mut batch)))
-        })
-        .await
-    }
-}
-
-/// Pauses that grow.
-struct Pauses(Duration);
-
-impl Default for Pauses {
-    fn default() -> Self {
-        Self(PAUSES.0)
-    }
-}
-
-impl Pauses {
-    async fn pause(&mut self) {
-        sleep(self.0).await;
-        self.0 = (self.0 * 2).min(PAUSES.1);
     }
 }
 

@@ -26,12 +26,14 @@
 //! # }
 //! ```
 
+mod arrivals;
 mod bell;
 mod broker;
 mod cursor;
 mod engine;
 mod entry;
 mod event;
+mod fetch;
 mod heartbeat;
 mod hub;
 mod id;
@@ -47,9 +49,9 @@ mod topic;
 pub use bell::{Bell, Listener};
 pub use broker::{Broker, BrokerError, IdempotencyKey, ParseKeyError, Replay, Start, Stored, Tail};
 pub use cursor::{Budget, Cursor, Interest, Kept, SlowPolicy};
-pub use engine::Fetched;
 pub use entry::{Entry, Format};
 pub use event::{Event, Gap, GapReason, Reason};
+pub use fetch::Fetched;
 pub use heartbeat::{Beat, Heartbeat, Pulse};
 pub use hub::{Hub, HubConfig};
 pub use id::{Epoch, Id, ParseIdError, Position};
