@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::engine::away;
 use crate::{BrokerError, Stored, Tail};
 
 /// A tail, read in batches.
@@ -52,10 +53,7 @@ impl Arrivals {
                         continue;
                     }
                     Some(Err(error)) => error,
-                    None => BrokerError::Away {
-                        engine: "the engine".to_owned(),
-                        problem: "its stream ended".to_owned(),
-                    },
+                    None => away("its stream ended".to_owned()),
                 };
                 if batch.is_empty() {
                     return Poll::Ready(Err(problem));

@@ -19,6 +19,8 @@ use crate::{
 pub(crate) struct Engine {
     pub(crate) broker: Arc<dyn Broker>,
     publish_deadline: Duration,
+    /// For how many payload bytes more there is room on the way to the engine.
+    room: Arc<Semaphore>,
     /// How many readers are served from the engine at the same time; others wait for their turn.
     pub(crate) replays: Semaphore,
     is_connected: AtomicBool,
@@ -27,6 +29,12 @@ pub(crate) struct Engine {
 
 /// Readers of what the log has evicted, at the same time.
 const REPLAYS: usize = 16;
+
+/// Payload bytes on their way to the engine, each notification counting for [`LEAST`] at least: what publishers
+/// can fill while it is away.
+const ON_THEIR_WAY: usize = 64 << 20;
+
+const LEAST: usize = 1 << 10;
 
 /// How long a hub that begins waits for the next of what the engine said it has. What is purged by then
 /// never comes, so the engine is asked once more.
@@ -52,8 +60,14 @@ impl Engine {
             }
         }
         let feeding = tokio::spawn(feed(hub, broker.clone(), arrivals));
-        let (replays, is_connected) = (Semaphore::new(REPLAYS), AtomicBool::new(true));
-        Ok(Self { broker, publish_deadline, replays, is_connected, feeding })
+        Ok(Self {
+            broker,
+            publish_deadline,
+            room: Arc::new(Semaphore::new(ON_THEIR_WAY)),
+            replays: Semaphore::new(REPLAYS),
+            is_connected: AtomicBool::new(true),
+            feeding,
+        })
     }
 
     pub(crate) fn is_connected(&self) -> bool {
@@ -65,16 +79,23 @@ impl Engine {
         notification: Notification,
         key: Option<IdempotencyKey>,
     ) -> Publishing {
+        let size = notification.payload().len().clamp(LEAST, ON_THEIR_WAY) as u32;
+        let Ok(room) = self.room.clone().try_acquire_many_owned(size) else {
+            let error = away("too much is on its way to it already".to_owned());
+            return Publishing::done(Err(PublishError::Unavailable(error)));
+        };
         let (storing, deadline) = (self.broker.publish(notification, key), self.publish_deadline);
         Publishing::on_its_way(Box::pin(async move {
-            let late = || BrokerError::Away {
-                engine: "the engine".to_owned(),
-                problem: format!("no answer within {deadline:?}"),
-            };
+            let _room = room;
+            let late = || away(format!("no answer within {deadline:?}"));
             let stored = timeout(deadline, storing).await.unwrap_or_else(|_| Err(late()));
             stored.map_err(PublishError::Unavailable)
         }))
     }
+}
+
+pub(crate) fn away(problem: String) -> BrokerError {
+    BrokerError::Away { engine: "the engine".to_owned(), problem }
 }
 
 /// Keeps the log fed for as long as there is a hub that is not closed.
@@ -133,5 +154,63 @@ impl Drop for Engine {
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine").field("broker", &self.broker).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_core::future::BoxFuture;
+
+    use super::*;
+    use crate::{Budget, Epoch, Filters, Hub, HubConfig, Id, Replay, Tail};
+
+    /// An engine that begins, and then never answers.
+    #[derive(Debug)]
+    struct Silent;
+
+    impl Broker for Silent {
+        fn publish(
+            &self,
+            _: Notification,
+            _: Option<IdempotencyKey>,
+        ) -> BoxFuture<'static, Result<Id, BrokerError>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn tail(&self, _: Start) -> BoxFuture<'static, Result<Tail, BrokerError>> {
+            let arrivals = Box::pin(futures::stream::pending());
+            let epoch = Epoch::from_number(1);
+            Box::pin(async move { Ok(Tail { epoch, floor: 0, after: 0, head: 0, arrivals }) })
+        }
+
+        fn replay(
+            &self,
+            _: &Filters,
+            _: Id,
+            _: u64,
+            _: Budget,
+        ) -> BoxFuture<'static, Result<Replay, BrokerError>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn max_payload(&self) -> usize {
+            usize::MAX
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_on_its_way_to_a_silent_engine_is_bounded_in_bytes_and_time() {
+        let config = HubConfig { max_payload: ON_THEIR_WAY, ..HubConfig::default() };
+        let deadline = config.publish_deadline;
+        let hub = Hub::connect(Arc::new(Silent), config).await.unwrap();
+        let half = || Notification::binary("t".parse().unwrap(), vec![0; ON_THEIR_WAY / 2]);
+        let (one, other) = (hub.publish(half()), hub.publish(half()));
+        assert!(matches!(hub.publish(half()).now(), Ok(Err(PublishError::Unavailable(_)))));
+
+        let began = tokio::time::Instant::now();
+        assert!(matches!(one.await, Err(PublishError::Unavailable(_))));
+        assert_eq!(began.elapsed(), deadline);
+        assert!(hub.publish(half()).now().is_err(), "there is room again, and it is on its way");
+        drop(other);
     }
 }

@@ -13,7 +13,7 @@ pub(crate) fn random_key() -> String {
 }
 
 /// The clock is the fallback where the system has no randomness to give.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     getrandom::u64().unwrap_or_else(|_| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         now.map_or(0, |since| since.as_nanos() as u64)

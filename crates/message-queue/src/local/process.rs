@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{LocalConfig, LocalError};
+use crate::key::random;
 
 /// How many ports are tried: between our choice and the server's start somebody else may take one.
 const PORTS_TRIED: usize = 5;
@@ -144,14 +145,21 @@ impl Process {
     }
 }
 
-/// A port that nobody listens on at this moment.
+/// A port that nobody listens on at this moment. It is none of those that the system gives to connections
+/// (from 32768 on), or one of them would have it before the server has, or while the server is away.
 pub(super) fn free_port() -> Result<u16, LocalError> {
-    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|bound| bound.local_addr());
-    bound.map(|address| address.port()).map_err(|source| LocalError::System {
-        program: "loopback".into(),
-        what: "no free port",
-        source,
-    })
+    const PORTS: u64 = 16_000;
+    const LOOKS: usize = 100;
+    let mut bound = Err(std::io::ErrorKind::AddrInUse.into());
+    for _ in 0..LOOKS {
+        let port = 16_000 + (random() % PORTS) as u16;
+        bound = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(|_| port);
+        if bound.is_ok() {
+            break;
+        }
+    }
+    let what = "no free port";
+    bound.map_err(|source| LocalError::System { program: "loopback".into(), what, source })
 }
 
 /// Starts anew, with other ports, what ended by itself: most likely its port was taken.
@@ -161,7 +169,9 @@ pub(super) async fn with_other_ports<T>(
     let mut tried = 1;
     loop {
         match start().await {
-            Err(LocalError::Ended { .. }) if tried < PORTS_TRIED => tried += 1,
+            Err(LocalError::Ended { .. } | LocalError::NotReady { .. }) if tried < PORTS_TRIED => {
+                tried += 1;
+            }
             other => return other,
         }
     }
