@@ -1,20 +1,55 @@
-//! Starts each example as a newcomer does, uses it with clients that are not ours, and ends it by Ctrl-C.
+//! Starts each example as a newcomer does. One that serves is used with clients that are not ours, and ended
+//! by Ctrl-C; the others end by themselves.
 
 #![cfg(unix)]
 
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
 
 /// How long anything may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where an example lies.
+fn program(name: &str) -> PathBuf {
+    let tests = env::current_exe().expect("a test has a path");
+    let profile = tests.ancestors().nth(2).expect("a test lies in PROFILE/deps");
+    profile.join("examples").join(name)
+}
+
+/// Runs an example to its end, which has to come in bounded time.
+fn run(name: &str, set_up: impl FnOnce(&mut Command)) -> Output {
+    let mut command = Command::new(program(name));
+    // A group of its own: the servers that it starts are ended with it.
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    set_up(&mut command);
+    let child = command
+        .spawn()
+        .unwrap_or_else(|error| panic!("{error}: build it, cargo build --example {name}"));
+    let group = Pid::from_child(&child);
+    let (tell, told) = mpsc::sync_channel(1);
+    thread::spawn(move || tell.send(child.wait_with_output()));
+    let ended = told.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let killed = kill_process_group(group, Signal::KILL);
+        panic!("{name} runs on after {PATIENCE:?}; {killed:?}")
+    });
+    ended.expect("its output can be read")
+}
+
+fn lines(output: &[u8]) -> Vec<&str> {
+    str::from_utf8(output).expect("it writes text").lines().collect()
+}
 
 /// A running example, ended when the test is.
 struct Example {
@@ -25,10 +60,7 @@ struct Example {
 
 impl Example {
     fn start(name: &str) -> Self {
-        let tests = env::current_exe().expect("a test has a path");
-        let profile = tests.ancestors().nth(2).expect("a test lies in PROFILE/deps");
-        let program = profile.join("examples").join(name);
-        let mut child = Command::new(&program)
+        let mut child = Command::new(program(name))
             .arg("127.0.0.1:0")
             .stdout(Stdio::piped())
             .spawn()
@@ -250,4 +282,53 @@ fn one_axum_router_serves_every_transport_beside_its_own_routes() {
         assert!(rest.contains("goodbye") && rest.contains("going_away"), "{rest}");
     }
     assert!(example.end().success());
+}
+
+#[test]
+fn both_message_queues_store_each_once_and_hand_out_what_follows_a_position() {
+    let output = run("message_queue", |_| {});
+    assert!(output.status.success(), "{output:?}");
+    let lines = lines(&output.stdout);
+    let starts = ["nats://127.0.0.1:", "redis://127.0.0.1:"];
+    let begins: Vec<usize> = starts
+        .iter()
+        .map(|start| lines.iter().position(|line| line.starts_with(start)))
+        .map(|at| at.unwrap_or_else(|| panic!("both are installed: {lines:?}")))
+        .collect();
+    for part in [&lines[begins[0]..begins[1]], &lines[begins[1]..]] {
+        let told = |words: &str| -> &str {
+            part.iter().find_map(|line| line.split_once(words)).expect(words).1
+        };
+        let first = told("published one teapot: stored as ");
+        let third = told("published three spoons, with a key: stored as ");
+        assert_eq!(told("again, with the same key: it is "), format!("{third} already"));
+        let came = |end: &str| part.iter().filter(|line| line.ends_with(end)).count();
+        assert_eq!(came(&format!("    {first} orders.new: one teapot")), 1, "{part:?}");
+        assert_eq!(came(&format!("    {third} orders.new: three spoons")), 2, "{part:?}");
+        assert_eq!(came("orders.new: three spoons"), 2, "{part:?}");
+    }
+}
+
+#[test]
+fn without_a_message_queue_it_says_how_to_get_one_and_fails() {
+    let output = run("message_queue", |command| {
+        command.env("PATH", "");
+    });
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let lines = lines(&output.stdout);
+    for (line, program) in lines.iter().zip(["nats-server", "redis-server"]) {
+        let start = format!("{program} is not in the search path: install it (");
+        assert!(line.starts_with(&start), "{lines:?}");
+    }
+    assert_eq!(lines.len(), 2, "{lines:?}");
+}
+
+#[test]
+fn a_client_whose_node_stops_goes_on_at_the_other_one_and_loses_nothing() {
+    let output = run("two_nodes", |_| {});
+    assert!(output.status.success(), "{output:?}");
+    let lines = lines(&output.stdout);
+    assert!(lines.contains(&"client: 20 from node 2"), "{lines:?}");
+    let last = lines.last().expect("it ends with a sentence");
+    assert!(last.starts_with("published 20; received ") && last.ends_with("; lost 0"), "{last}");
 }
