@@ -27,8 +27,9 @@ pub(super) struct Process {
     name: &'static str,
     program: PathBuf,
     arguments: Vec<String>,
-    directory: TempDir,
+    /// Dropped first: what still writes into the directory is ended before that goes.
     child: Option<Child>,
+    directory: TempDir,
 }
 
 /// The place of a process that is about to be started.
