@@ -145,10 +145,14 @@ impl Subscription {
     }
 
     fn read(&mut self) {
+        let closed = self.hub.pool().closed();
+        if closed.is_some() {
+            // Who waits for the engine is told goodbye where it stands.
+            self.fetching = None;
+        }
         if self.fetching.is_some() {
             return;
         }
-        let closed = self.hub.pool().closed();
         let head = self.hub.log().head();
         let (mut kept, mut events) = (Kept::Log, Vec::new());
         if self.cursor.position() != head {
