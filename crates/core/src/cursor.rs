@@ -8,7 +8,8 @@ use crate::{Entry, Event, Filters, Gap, GapReason, Id, Log, Position, Reason, Se
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     at: Id,
-    /// It has not yet come to what the log has: a reader that comes back, and is not slow.
+    /// It has not yet come to what the log has, and is not slow: a reader that comes back, or one to whom the
+    /// whole history is new.
     is_new: bool,
 }
 
@@ -208,7 +209,7 @@ impl Cursor {
             reason => (resume, reason),
         };
         let gap = interest.gap(self.at, resume, reason);
-        self.at = resume;
+        (self.at, self.is_new) = (resume, self.is_new || reason == GapReason::Epoch);
         Event::Gap(gap)
     }
 
