@@ -29,7 +29,11 @@ impl State {
         let (mut events, log, seat) = (Vec::new(), self.hub.log(), client.seat.id());
         let kept = cursor.read(log, interest, seat, position, budget, &mut events);
         if kept == Kept::Engine {
-            self.fetch(key, cursor, budget);
+            // Of a hub that is closed it is told goodbye where it stands: nothing is fetched there, and
+            // asking again and again would keep the lane from saying so.
+            if self.hub.pool().closed().is_none() {
+                self.fetch(key, cursor, budget);
+            }
             return false;
         }
         client.progress = Progress::Behind(cursor);

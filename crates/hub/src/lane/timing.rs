@@ -125,7 +125,12 @@ impl State {
             Progress::Behind(cursor) if cursor.is_ahead_of(position) => cursor.position(),
             Progress::Behind(cursor) if self.hub.is_connected() == Some(false) => cursor.position(),
             // What lies behind its cursor has not all been looked at: it may be what it waits for.
-            Progress::Behind(_) if client.fetching.is_some() => return self.wait(key, FETCHING),
+            // Once the hub is closed it is about to be told goodbye.
+            Progress::Behind(_)
+                if client.fetching.is_some() || self.hub.pool().closed().is_some() =>
+            {
+                return self.wait(key, FETCHING);
+            }
             Progress::Behind(_) => return self.wait(key, Duration::ZERO),
         };
         self.connections[key].stage = Stage::Answered;
