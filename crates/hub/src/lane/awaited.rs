@@ -7,12 +7,13 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
 use futures::future::{AbortHandle, Abortable, LocalBoxFuture};
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use http::Response;
 use tidings_core::{Budget, Cursor, Fetched, Publishing, Reason};
 use tidings_transport::Said;
+use tokio::task::unconstrained;
 
 use super::State;
 use super::client::{Progress, Stage};
@@ -70,7 +71,10 @@ impl State {
         }
         for _ in 0..OUTCOMES {
             self.awaited.has_new = false;
-            match self.awaited.running.poll_next_unpin(context) {
+            // As much as there is for one turn is counted here. The runtime's own count, once used up, would keep
+            // what comes later in the turn from being ready, turn after turn: the timers, the drain.
+            let next = unconstrained(self.awaited.running.next()).poll_unpin(context);
+            match next {
                 Poll::Ready(Some(Ok((key, outcome)))) => match outcome {
                     Outcome::Answer(answer) => self.answered(key, &answer),
                     Outcome::Published(outcome) => self.published(key, outcome),
