@@ -59,7 +59,9 @@ impl State {
             Ok(None) => return Read::Nothing,
             // It sends nothing more, and what it is being told it may still hear.
             Ok(Some(0)) if connection.is_being_told() || connection.publishing.is_some() => {
-                (connection.is_last, connection.is_ahead) = (true, true);
+                // What it has asked before is still answered.
+                (connection.is_last, connection.is_ahead) =
+                    (connection.is_last || connection.early.is_none(), true);
                 return Read::Nothing;
             }
             Ok(Some(0)) | Err(_) => {
