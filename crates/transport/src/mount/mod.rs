@@ -29,7 +29,8 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
-use tidings_core::{Event, Hub, Interest, SlowPolicy, Subscription};
+use tidings_core::{Event, Hub, Id, Interest, SlowPolicy, Subscription};
+use tokio::time::timeout;
 
 pub use body::MountBody;
 pub use deadline::WriteDeadline;
@@ -40,6 +41,9 @@ use crate::{Accepted, Ask, Refusal, Shape, Transport, Words};
 
 /// The most payload bytes in one answer of [`Shape::Answer`]: 1 MiB, or one notification.
 pub const MAX_ANSWER: usize = 1 << 20;
+
+/// How often to look whether a poll whose time is over has come to what is there.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// One transport, mounted. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -138,8 +142,7 @@ impl Visit {
     async fn answer(mut self, words: &dyn Words, hold: Duration) -> MountBody {
         let mut events = Vec::new();
         let mut size = 0;
-        let first = tokio::time::timeout(hold, self.first()).await;
-        let mut next = first.ok().flatten().or_else(|| self.subscription.try_next());
+        let mut next = self.first_within(hold).await;
         while let Some(event) = next {
             if let Event::Deliver(entry) = &event {
                 size += entry.notification().payload().len();
@@ -150,6 +153,28 @@ impl Visit {
         }
         let position = self.subscription.position();
         MountBody::whole(words.render(&events, position))
+    }
+
+    /// The first event that is there when the hold is over.
+    async fn first_within(&mut self, hold: Duration) -> Option<Event> {
+        if let Ok(first) = timeout(hold, self.first()).await {
+            return first;
+        }
+        // What lies behind its position has not all been looked at: it may be what it waits for.
+        let head = self.subscription.hub().log().head();
+        while self.is_short_of(head) {
+            if let Ok(first) = timeout(LOOK, self.first()).await {
+                return first;
+            }
+        }
+        self.subscription.try_next()
+    }
+
+    /// Whether it has not come so far, and is not kept from it by an engine that is away.
+    fn is_short_of(&self, head: Id) -> bool {
+        let at = self.subscription.position();
+        let is_there = at.epoch == head.epoch && at.seq >= head.seq;
+        !is_there && self.subscription.hub().is_connected() != Some(false)
     }
 
     /// The first event that is worth an answer: a held poll has no heartbeat but its end.
