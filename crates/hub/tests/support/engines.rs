@@ -8,6 +8,7 @@ use tidings_core::{Hub, HubConfig};
 use tidings_message_queue::local::{LocalConfig, LocalNats, LocalRedis};
 use tidings_message_queue::{EngineConfig, Keep, connect};
 use tokio::runtime::{Builder, Runtime};
+use url::Url;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
@@ -53,16 +54,30 @@ impl Engine {
 
     /// A hub over this stream, which keeps what the configuration would have the hub keep.
     pub(crate) async fn hub_on(self, stream: &str, config: HubConfig) -> Hub {
+        let messages = Some(config.retention.entries as u64);
+        hub_at(&self.url(), stream, messages, config).await
+    }
+
+    /// Where the one that all tests share is.
+    pub(crate) fn url(self) -> Url {
         let engines = STARTED.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
         let engines = engines.expect("the test has started them");
-        let url = match self {
+        match self {
             Self::Nats => engines.nats.url(),
             Self::Redis => engines.redis.url(),
-        };
-        let messages = Some(config.retention.entries as u64);
-        let keep = Keep { messages, age: None, bytes: None };
-        let url = format!("{}?stream={stream}", url.as_str().trim_end_matches('/'));
-        let broker = connect(&url, EngineConfig { keep, ..EngineConfig::default() }).await.unwrap();
-        Hub::connect(broker, config).await.unwrap()
+        }
     }
+}
+
+/// A hub over this stream of the engine that is there, which keeps so many messages.
+pub(crate) async fn hub_at(
+    engine: &Url,
+    stream: &str,
+    messages: Option<u64>,
+    config: HubConfig,
+) -> Hub {
+    let keep = Keep { messages, age: None, bytes: None };
+    let url = format!("{}?stream={stream}", engine.as_str().trim_end_matches('/'));
+    let broker = connect(&url, EngineConfig { keep, ..EngineConfig::default() }).await.unwrap();
+    Hub::connect(broker, config).await.unwrap()
 }

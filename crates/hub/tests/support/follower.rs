@@ -1,8 +1,9 @@
 //! A client half of ours, and what arrives at it.
 
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use tidings_core::{Gap, GapReason, Id};
 use tidings_transport::client::{Arrival, Arrivals, ClientError, Goodbye, Received};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -14,6 +15,26 @@ pub(crate) struct Follower(Arrivals);
 impl Follower {
     pub(crate) fn new(arrivals: Arrivals) -> Self {
         Self(arrivals)
+    }
+
+    /// The same, reading ahead: a client that polls is there before anybody waits for what it is told.
+    pub(crate) fn reading(self) -> Self {
+        let (sender, mut receiver) = mpsc::channel(4096);
+        tokio::spawn(async move {
+            let Self(mut arrivals) = self;
+            let reading = async {
+                while let Some(arrival) = arrivals.next().await {
+                    if sender.send(arrival).await.is_err() {
+                        return;
+                    }
+                }
+            };
+            tokio::select! {
+                () = reading => {}
+                () = sender.closed() => {}
+            }
+        });
+        Self(stream::poll_fn(move |context| receiver.poll_recv(context)).boxed())
     }
 
     /// Whatever comes next; `None` at the end of the connection.

@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use url::Url;
 
-pub(crate) use self::engines::{Engine, Engines};
+pub(crate) use self::engines::{Engine, Engines, hub_at};
 pub(crate) use self::follower::{Follower, keep_reading};
 pub(crate) use self::raw::{Raw, masked};
 
@@ -74,9 +74,9 @@ pub(crate) const MOVERS: [Mover; 6] = [
     Mover::LANE,
     Mover::PLAIN_LANE,
     Mover::STREAM,
-    Mover { way: Way::Lane, engine: Some(Engine::Nats) },
-    Mover { way: Way::Stream, engine: Some(Engine::Nats) },
-    Mover { way: Way::Lane, engine: Some(Engine::Redis) },
+    Mover::LANE.over(Engine::Nats),
+    Mover::STREAM.over(Engine::Nats),
+    Mover::LANE.over(Engine::Redis),
 ];
 
 /// Everything in THE list, with default settings.
@@ -107,7 +107,8 @@ pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
     among(&cases()[..MOVERS.len()], &async |case: &Case| scenario(case.mover).await);
 }
 
-fn among(cases: &[Case], scenario: &impl AsyncFn(&Case)) {
+/// Plays a scenario for these cases, and then says for which it failed.
+pub(crate) fn among(cases: &[Case], scenario: &impl AsyncFn(&Case)) {
     assert!(!cases.is_empty(), "there is nothing to play this for");
     let _engines = Engines::started();
     let failed: Vec<String> = cases
@@ -179,11 +180,21 @@ impl Mover {
     pub(crate) const PLAIN_LANE: Self = Self { way: Way::PlainLane, engine: None };
     pub(crate) const STREAM: Self = Self { way: Way::Stream, engine: None };
 
+    /// The same over an engine.
+    pub(crate) const fn over(self, engine: Engine) -> Self {
+        Self { way: self.way, engine: Some(engine) }
+    }
+
     pub(crate) async fn config(self, hub: HubConfig) -> Config {
         let hub = match self.engine {
             None => Hub::new(hub),
             Some(engine) => engine.hub(hub).await,
         };
+        self.config_of(hub)
+    }
+
+    /// A configuration for a hub that is there already.
+    pub(crate) fn config_of(self, hub: Hub) -> Config {
         let mut config = Config::new(hub);
         config.workers = NonZeroUsize::new(2).unwrap();
         config.general_path = self.way == Way::Stream;
@@ -277,6 +288,16 @@ impl Running {
         position: Position,
     ) -> Follower {
         self.try_follow(listed, filters, position).await.unwrap()
+    }
+
+    /// The same, with a client that is there at once and reads ahead.
+    pub(crate) async fn follow_at_once(
+        &self,
+        listed: &Listed,
+        filters: &str,
+        position: Position,
+    ) -> Follower {
+        self.follow(listed, filters, position).await.reading()
     }
 
     pub(crate) async fn try_follow(

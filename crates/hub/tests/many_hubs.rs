@@ -1,0 +1,17 @@
+//! What only hubs over an engine do. What depends on who is faster is played over a model of an engine that
+//! waits where it is told to; the rest over real servers.
+
+mod support;
+
+mod many_hubs {
+    mod ahead;
+    mod below;
+    mod history;
+    mod leaving;
+    mod model;
+    mod on_the_way;
+    mod order;
+    mod outage;
+    mod plays;
+    mod stage;
+}

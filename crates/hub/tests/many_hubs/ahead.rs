@@ -1,0 +1,188 @@
+//! A position that lies ahead of a hub's log, because another hub was faster.
+
+use std::time::Duration;
+
+use tidings_core::{GapReason, Heartbeat, HubConfig, Id, Kind, Position};
+use tidings_transport::client::Arrival;
+
+use super::model::{Model, Way};
+use super::plays::{every, every_shaped, is_answer, keeping};
+use crate::support::{Case, Raw, Running, eventually};
+
+/// Two hubs, of which the other hears of nothing yet, and what was published through the one.
+async fn one_and_other(
+    case: &Case,
+    config: HubConfig,
+    published: usize,
+) -> (Model, Way, Running, Running, Vec<Id>) {
+    let model = Model::default();
+    let lagging = model.way();
+    lagging.hold_at(0);
+    let one = model.way().running(case.mover, config.clone()).await;
+    let other = lagging.running(case.mover, config).await;
+    let mut publisher = one.publisher("t").await;
+    let mut ids = vec![one.hub.epoch().id(0)];
+    for number in 1..=published {
+        ids.push(publisher.publish(Kind::Text, number.to_string().into()).await.unwrap());
+    }
+    (model, lagging, one, other, ids)
+}
+
+#[test]
+fn a_position_that_another_hub_has_given_out_is_taken_at_once_and_what_follows_arrives() {
+    every(async |case| {
+        let (model, lagging, one, other, ids) = one_and_other(case, HubConfig::default(), 3).await;
+        let mut followers = Vec::new();
+        for (seq, id) in ids.iter().enumerate().skip(1) {
+            for filters in ["t", ">", "other,t"] {
+                let position = Position::After(*id);
+                let follower = other.follow_at_once(&case.listed, filters, position).await;
+                followers.push((follower, seq as u64));
+            }
+        }
+        eventually("they are there", async || other.hub.pool().len() == followers.len()).await;
+        // The hub comes to them in steps, and each is told what follows its own position only.
+        for upto in 1..=3 {
+            lagging.hold_at(upto);
+            other.comes_to(upto).await;
+        }
+        model.store("t", "4");
+        lagging.hold_at(4);
+        for (follower, seq) in &mut followers {
+            for next in *seq + 1..=4 {
+                assert_eq!(follower.text().await, (next, next.to_string()), "after {seq}");
+            }
+        }
+        lagging.let_go();
+        let last = one.publish("t", "live").await;
+        for (follower, _) in &mut followers {
+            assert_eq!(follower.text().await, (last.seq, "live".to_owned()));
+        }
+        drop(followers);
+        one.stop().await;
+        other.stop().await;
+    });
+}
+
+#[test]
+fn many_at_once_may_stand_ahead_and_the_hub_comes_to_all() {
+    every(async |case| {
+        let (model, lagging, one, other, ids) = one_and_other(case, HubConfig::default(), 5).await;
+        let mut followers = Vec::new();
+        for _ in 0..60 {
+            followers.push(other.follow_at_once(&case.listed, "t", Position::After(ids[5])).await);
+        }
+        eventually("they are there", async || other.hub.pool().len() == 60).await;
+        model.store("t", "6");
+        // It passes all of them in one go.
+        lagging.let_go();
+        for follower in &mut followers {
+            assert_eq!(follower.text().await, (6, "6".to_owned()));
+        }
+        drop(followers);
+        one.stop().await;
+        other.stop().await;
+    });
+}
+
+#[test]
+fn who_stands_ahead_is_told_its_own_position() {
+    every_shaped(
+        |shape| !is_answer(shape),
+        async |case| {
+            let heartbeat = Heartbeat { interval: Duration::from_millis(30), strikes: 3 };
+            let config = HubConfig { heartbeat, ..HubConfig::default() };
+            let (_, _, one, other, ids) = one_and_other(case, config, 3).await;
+            let mut follower =
+                other.follow_at_once(&case.listed, "t", Position::After(ids[2])).await;
+            for _ in 0..6 {
+                match follower.arrival().await {
+                    Arrival::Heartbeat(told) => assert!(told.is_none_or(|id| id == ids[2])),
+                    other => panic!("{other:?}"),
+                }
+            }
+            drop(follower);
+            one.stop().await;
+            other.stop().await;
+        },
+    );
+}
+
+#[test]
+fn a_poll_that_stands_ahead_and_does_not_wait_keeps_its_cursor() {
+    every_shaped(is_answer, async |case| {
+        let (_, lagging, one, other, ids) = one_and_other(case, HubConfig::default(), 3).await;
+        let mut raw = Raw::connect(other.address).await;
+        for _ in 0..3 {
+            raw.send(case.request("t", &format!("&after={}&wait=0", ids[2]))).await;
+            let answer = raw.answer().await.json();
+            assert_eq!(answer["cursor"], ids[2].to_string(), "{answer}");
+            assert_eq!(answer["notifications"].as_array().map(Vec::len), Some(0), "{answer}");
+            assert!(answer["gap"].is_null(), "{answer}");
+        }
+        lagging.let_go();
+        other.comes_to(3).await;
+        raw.send(case.request("t", &format!("&after={}&wait=0", ids[2]))).await;
+        assert_eq!(raw.answer().await.json()["notifications"][0]["data"], "3");
+        drop(raw);
+        one.stop().await;
+        other.stop().await;
+    });
+}
+
+#[test]
+fn a_position_that_nobody_gave_out_is_of_another_history() {
+    every(async |case| {
+        let (_, lagging, one, other, _) = one_and_other(case, HubConfig::default(), 3).await;
+        let position = one.hub.epoch().id(1_000_000);
+        for hub in [&one, &other] {
+            let mut follower =
+                hub.follow_at_once(&case.listed, ">", Position::After(position)).await;
+            let gap = follower.gap().await;
+            assert_eq!((gap.after, gap.resume), (position, hub.hub.epoch().id(0)));
+            assert_eq!((gap.missed, gap.reason), (None, GapReason::Epoch));
+            lagging.let_go();
+            assert_eq!(follower.seqs(3).await, [1, 2, 3]);
+        }
+        one.stop().await;
+        other.stop().await;
+    });
+}
+
+#[test]
+fn who_stands_ahead_when_the_history_ends_is_told_so() {
+    every(async |case| {
+        let (model, lagging, one, other, ids) = one_and_other(case, HubConfig::default(), 3).await;
+        let mut follower = other.follow_at_once(&case.listed, ">", Position::After(ids[3])).await;
+        eventually("it is there", async || other.hub.pool().len() == 1).await;
+        model.roll_back(2, 1);
+        lagging.let_go();
+        let gap = follower.gap().await;
+        assert_eq!((gap.after, gap.reason), (ids[3], GapReason::Epoch));
+        assert_eq!((gap.resume.epoch, gap.resume.seq), (model.head().epoch, 0));
+        assert_eq!(follower.seqs(1).await, [1]);
+        drop(follower);
+        one.stop().await;
+        other.stop().await;
+    });
+}
+
+#[test]
+fn what_is_gone_before_the_hub_comes_to_it_is_told_to_who_stood_ahead_as_well() {
+    every(async |case| {
+        let (model, lagging, one, other, ids) = one_and_other(case, keeping(100), 3).await;
+        let mut follower = other.follow_at_once(&case.listed, ">", Position::After(ids[2])).await;
+        eventually("it is there", async || other.hub.pool().len() == 1).await;
+        model.store("t", "4");
+        model.purge(4);
+        model.cut();
+        lagging.let_go();
+        let gap = follower.gap().await;
+        assert_eq!((gap.after, gap.resume.seq, gap.missed), (ids[2], 4, Some(2)));
+        model.store("t", "5");
+        assert_eq!(follower.text().await, (5, "5".to_owned()));
+        drop(follower);
+        one.stop().await;
+        other.stop().await;
+    });
+}

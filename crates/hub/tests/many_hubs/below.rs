@@ -1,0 +1,265 @@
+//! A position below what the hub keeps itself: the engine has what follows it, or has it no longer.
+
+use std::time::Duration;
+
+use tidings_core::{GapReason, Position, Reason, SlowPolicy};
+use tidings_transport::Shape;
+use tokio::time::timeout;
+
+use super::model::{Model, Way};
+use super::plays::{every, every_over_engines, every_shaped, is_answer, keeping};
+use super::stage::Shared;
+use crate::support::{Case, Follower, Raw, Running, eventually};
+
+/// More than one portion of anybody's.
+const STORED: u64 = 2500;
+/// What the hub keeps itself.
+const KEPT: usize = 10;
+
+const TOPICS: [&str; 4] = ["a", "b", "c.x", "d.x"];
+
+/// Each with what it matches among the topics.
+const FILTERS: [(&str, &[usize]); 4] =
+    [("a", &[0]), ("b,c.x", &[1, 2]), ("*.x,b", &[1, 2, 3]), (">", &[0, 1, 2, 3])];
+
+fn topic(seq: u64) -> usize {
+    (seq % 4) as usize
+}
+
+fn expected(matching: &[usize], after: u64, upto: u64) -> Vec<u64> {
+    (after + 1..=upto).filter(|&seq| matching.contains(&topic(seq))).collect()
+}
+
+fn filled(upto: u64) -> Model {
+    let model = Model::default();
+    for seq in 1..=upto {
+        model.store(TOPICS[topic(seq)], seq.to_string());
+    }
+    model
+}
+
+async fn hub(case: &Case, way: &Way, policy: SlowPolicy) -> Running {
+    let mut config = case.mover.config_of(way.hub(keeping(KEPT)).await);
+    config.slow = policy;
+    Running::start(config).await
+}
+
+#[test]
+fn what_only_the_engine_has_arrives_and_what_is_live_behind_it() {
+    every(async |case| {
+        for policy in [SlowPolicy::Gap, SlowPolicy::Disconnect, SlowPolicy::KeepLatest] {
+            let model = filled(STORED);
+            let way = model.way();
+            let hub = hub(case, &way, policy).await;
+            assert_eq!(hub.hub.log().size().0, KEPT);
+            way.replays.close();
+            let id = |seq| hub.hub.epoch().id(seq);
+            let mut followers = Vec::new();
+            for (filters, matching) in FILTERS {
+                for after in [0, 7, STORED - KEPT as u64 - 1] {
+                    let position = Position::After(id(after));
+                    let follower = hub.follow_at_once(&case.listed, filters, position).await;
+                    followers.push((follower, matching, after));
+                }
+            }
+            way.replays.has_waiting(followers.len()).await;
+            // Published while what is older is on its way, and more than the hub keeps.
+            let upto = STORED + 2 * KEPT as u64;
+            for seq in STORED + 1..=upto {
+                hub.publish(TOPICS[topic(seq)], seq.to_string()).await;
+            }
+            way.replays.open();
+            for (follower, matching, after) in &mut followers {
+                let expected = expected(matching, *after, upto);
+                assert_eq!(follower.seqs(expected.len()).await, expected, "after {after}");
+            }
+            let last = hub.publish("b", "b").await.seq;
+            for (follower, matching, _) in &mut followers {
+                if matching.contains(&1) {
+                    assert_eq!(follower.text().await, (last, "b".to_owned()));
+                }
+            }
+            drop(followers);
+            hub.stop().await;
+        }
+    });
+}
+
+#[test]
+fn polls_that_do_not_wait_get_what_only_the_engine_has() {
+    every_shaped(is_answer, async |case| {
+        let model = filled(STORED);
+        let way = model.way();
+        let hub = hub(case, &way, SlowPolicy::Gap).await;
+        let mut raw = Raw::connect(hub.address).await;
+        for (filters, matching) in FILTERS {
+            // One that has to be asked for twice, so that a poll that does not wait meets it on its way.
+            way.replays.close();
+            let filters = filters.replace('>', "%3E");
+            let mut cursor = hub.hub.epoch().id(7).to_string();
+            let mut read = Vec::new();
+            loop {
+                raw.send(case.request(&filters, &format!("&after={cursor}&wait=0"))).await;
+                if read.is_empty() {
+                    way.replays.has_waiting(1).await;
+                    // To be told that there is nothing, while there is, would be wrong for ever.
+                    let early = timeout(Duration::from_millis(60), raw.answer()).await;
+                    assert!(early.is_err(), "{early:?}");
+                    way.replays.open();
+                }
+                let answer = raw.answer().await.json();
+                assert!(answer["gap"].is_null(), "{answer}");
+                cursor = answer["cursor"].as_str().unwrap().to_owned();
+                let told = answer["notifications"].as_array().unwrap();
+                if told.is_empty() {
+                    break;
+                }
+                for one in told {
+                    read.push(one["data"].as_str().unwrap().parse::<u64>().unwrap());
+                }
+            }
+            assert_eq!(cursor, model.head().to_string());
+            assert_eq!(read, expected(matching, 7, STORED), "{filters}");
+        }
+        drop(raw);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn no_more_than_sixteen_are_served_from_the_engine_at_the_same_time_and_all_in_the_end() {
+    every(async |case| {
+        let model = filled(100);
+        let way = model.way();
+        let hub = hub(case, &way, SlowPolicy::Gap).await;
+        way.replays.close();
+        let mut followers = Vec::new();
+        for _ in 0..50 {
+            let position = Position::After(hub.hub.epoch().id(50));
+            followers.push(hub.follow_at_once(&case.listed, ">", position).await);
+        }
+        eventually("they are there", async || hub.hub.pool().len() == 50).await;
+        way.replays.has_waiting(16).await;
+        // Who leaves makes room.
+        followers.drain(..25);
+        eventually("they have left", async || hub.hub.pool().len() == 25).await;
+        way.replays.has_waiting(16).await;
+        way.replays.open();
+        for follower in &mut followers {
+            assert_eq!(follower.seqs(50).await, Vec::from_iter(51..=100));
+        }
+        drop(followers);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn what_the_engine_has_no_longer_is_a_gap_and_then_the_rest() {
+    every(async |case| {
+        for policy in [SlowPolicy::Gap, SlowPolicy::Disconnect, SlowPolicy::KeepLatest] {
+            let model = filled(100);
+            let hub = hub(case, &model.way(), policy).await;
+            model.purge(60);
+            let id = |seq| hub.hub.epoch().id(seq);
+            for (after, missed) in [(5, Some(55)), (59, Some(1))] {
+                let position = Position::After(id(after));
+                let mut follower = hub.follow_at_once(&case.listed, ">", position).await;
+                let gap = follower.gap().await;
+                assert_eq!((gap.after, gap.resume), (id(after), id(60)));
+                assert_eq!((gap.missed, gap.reason), (missed, GapReason::Evicted));
+                assert_eq!(follower.seqs(40).await, Vec::from_iter(61..=100));
+            }
+            let mut whole = hub.follow_at_once(&case.listed, ">", Position::After(id(60))).await;
+            assert_eq!(whole.seqs(40).await, Vec::from_iter(61..=100));
+            let mut filtered = hub.follow_at_once(&case.listed, "a", Position::After(id(5))).await;
+            assert_eq!(filtered.gap().await.missed, None);
+            assert_eq!(filtered.seqs(10).await, expected(&[0], 60, 100));
+            drop((whole, filtered));
+            hub.stop().await;
+        }
+    });
+}
+
+#[test]
+fn the_same_over_the_engines() {
+    const PUBLISHED: u64 = 1500;
+    const IN_ENGINE: u64 = 1200;
+    every_over_engines(async |case| {
+        let stream = Shared::new(case.mover.engine.unwrap(), Some(IN_ENGINE));
+        let hub = stream.running(case.mover, keeping(KEPT)).await;
+        hub.publish_many("a", PUBLISHED).await;
+        let (id, floor) = (|seq| hub.hub.epoch().id(seq), PUBLISHED - IN_ENGINE);
+        for filters in ["a", "b,a", "*", ">"] {
+            let position = Position::After(id(floor));
+            let mut follower = hub.follow_at_once(&case.listed, filters, position).await;
+            let expected = Vec::from_iter(floor + 1..=PUBLISHED);
+            assert_eq!(follower.seqs(expected.len()).await, expected, "{filters}");
+
+            let position = Position::After(id(floor - 1));
+            let mut follower = hub.follow_at_once(&case.listed, filters, position).await;
+            let gap = follower.gap().await;
+            assert_eq!((gap.after, gap.resume), (id(floor - 1), id(floor)));
+            assert_eq!(gap.reason, GapReason::Evicted);
+            assert_eq!(follower.seqs(expected.len()).await, expected, "{filters}");
+        }
+        // Each that is published costs the engine its oldest.
+        let position = Position::After(id(floor + 1));
+        let mut none = hub.follow_at_once(&case.listed, "b", position).await;
+        let live = hub.publish("b", "live").await;
+        assert_eq!(none.text().await, (live.seq, "live".to_owned()));
+        drop(none);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_slow_reader_gets_from_the_engine_what_the_hub_has_lost() {
+    every(async |case| {
+        let (hub, mut slow, last) = slow_reader(case, SlowPolicy::Gap).await;
+        assert_eq!(slow.read_up_to(hub.hub.epoch().id(last), 0).await, []);
+        hub.publish("t", "the next").await;
+        assert_eq!(slow.text().await, (last + 1, "the next".to_owned()));
+        drop(slow);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_slow_reader_is_let_go_where_that_is_the_policy_whatever_the_engine_has() {
+    every_shaped(stays, async |case| {
+        let (hub, slow, _) = slow_reader(case, SlowPolicy::Disconnect).await;
+        assert_eq!(slow.goodbye().await.code, Some(Reason::TooSlow.code()));
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_slow_reader_is_told_the_latest_where_that_is_the_policy_whatever_the_engine_has() {
+    every_shaped(stays, async |case| {
+        let (hub, mut slow, last) = slow_reader(case, SlowPolicy::KeepLatest).await;
+        let gaps = slow.read_up_to(hub.hub.epoch().id(last), 0).await;
+        let gap = gaps.last().expect("it was slow");
+        assert_eq!((gap.resume.seq, gap.reason), (last - 1, GapReason::Lagged));
+        drop(slow);
+        hub.stop().await;
+    });
+}
+
+fn stays(shape: Shape) -> bool {
+    !is_answer(shape)
+}
+
+/// A reader that has not read what fills every buffer between the hub and it, and where that ends.
+async fn slow_reader(case: &Case, policy: SlowPolicy) -> (Running, Follower, u64) {
+    const PAYLOAD: usize = 64 << 10;
+    const NUMBER: u64 = 160;
+    let model = Model::default();
+    let hub = hub(case, &model.way(), policy).await;
+    let slow = hub.follow(&case.listed, ">", Position::Live).await;
+    let mut quick = hub.follow_at_once(&case.listed, ">", Position::Live).await;
+    for seq in 1..=NUMBER {
+        hub.publish("t", "x".repeat(PAYLOAD)).await;
+        assert_eq!(quick.text().await.0, seq, "the quick one noticed something");
+    }
+    (hub, slow, NUMBER)
+}

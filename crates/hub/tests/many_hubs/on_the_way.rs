@@ -1,0 +1,272 @@
+//! Publishes whose answer is on its way from the engine, and what comes behind them.
+
+use std::time::{Duration, Instant};
+
+use tidings_core::{HubConfig, Position};
+use tokio::io::AsyncWriteExt;
+
+use super::model::Model;
+use super::plays::{HEALTH, every, every_lane, every_shaped, every_way, post};
+use crate::support::{Case, Raw, Running, eventually, masked};
+use tidings_transport::Shape;
+
+const TEXT: u8 = 0x81;
+const PING: u8 = 0x89;
+const CLOSE: u8 = 0x88;
+
+/// For those that wait for an answer that does not come.
+fn impatient() -> HubConfig {
+    HubConfig { publish_deadline: Duration::from_millis(300), ..HubConfig::default() }
+}
+
+fn upgrades(shape: Shape) -> bool {
+    shape == Shape::Upgrade
+}
+
+async fn socket(case: &Case, hub: &Running) -> Raw {
+    let mut socket = Raw::connect(hub.address).await;
+    socket.send(case.request("t", "")).await;
+    assert_eq!(socket.head().await.status, 101);
+    socket
+}
+
+/// The code of a close frame.
+fn code((first, payload): &(u8, Vec<u8>)) -> u16 {
+    assert_eq!(*first, CLOSE, "{payload:?}");
+    u16::from_be_bytes([payload[0], payload[1]])
+}
+
+#[test]
+fn requests_behind_a_publish_are_answered_behind_it_and_in_order() {
+    every_way(async |mover| {
+        let model = Model::default();
+        let way = model.way();
+        let hub = way.running(mover, HubConfig::default()).await;
+        let id = |seq| hub.hub.epoch().id(seq).to_string();
+        way.answers.close();
+        let mut raw = Raw::connect(hub.address).await;
+        let lost = "GET /lost HTTP/1.1\r\nHost: hub\r\n\r\n";
+        raw.send(format!("{HEALTH}{}{lost}{}{HEALTH}", post("t", "1"), post("t", "2"))).await;
+        assert_eq!(raw.answer().await.text(), "ok\n");
+        way.answers.has_waiting(1).await;
+        // More comes while it is on its way: in the same packet, and in others.
+        raw.send(post("t", "3")).await;
+        raw.send(HEALTH).await;
+        // Another connection is not held up.
+        assert_eq!(Raw::ask(hub.address, HEALTH).await.status, 200);
+        assert_eq!(model.head().seq, 1, "the second publish did not wait for the first");
+        way.answers.open();
+        assert_eq!(raw.answer().await.json()["id"], id(1));
+        assert_eq!(raw.answer().await.status, 404);
+        assert_eq!(raw.answer().await.json()["id"], id(2));
+        assert_eq!(raw.answer().await.text(), "ok\n");
+        assert_eq!(raw.answer().await.json()["id"], id(3));
+        assert_eq!(raw.answer().await.text(), "ok\n");
+        raw.send(HEALTH).await;
+        assert_eq!(raw.answer().await.text(), "ok\n");
+        drop(raw);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_subscription_behind_a_publish_begins_where_it_asks_to() {
+    every(async |case| {
+        let model = Model::default();
+        let way = model.way();
+        let hub = way.running(case.mover, HubConfig::default()).await;
+        way.answers.close();
+        let mut raw = Raw::connect(hub.address).await;
+        let ask = case.request("t", "&after=earliest");
+        raw.send(format!("{}{ask}", post("t", "first"))).await;
+        way.answers.has_waiting(1).await;
+        assert!(hub.hub.pool().is_empty());
+        way.answers.open();
+        assert_eq!(raw.answer().await.status, 200);
+        assert!(matches!(raw.head().await.status, 101 | 200));
+        raw.until(b"first").await;
+        drop(raw);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn who_has_said_all_it_has_to_say_is_answered_all_of_it() {
+    // hyper takes the end of what is said for the end of the conversation.
+    every_lane(async |mover| {
+        let way = Model::default().way();
+        let hub = way.running(mover, HubConfig::default()).await;
+        way.answers.close();
+        let mut raw = Raw::connect(hub.address).await;
+        raw.send(format!("{}{HEALTH}{}{HEALTH}", post("t", "1"), post("t", "2"))).await;
+        raw.stream.shutdown().await.unwrap();
+        way.answers.has_waiting(1).await;
+        // The end has been seen once another connection has been answered twice.
+        for _ in 0..2 {
+            assert_eq!(Raw::ask(hub.address, HEALTH).await.status, 200);
+        }
+        way.answers.open();
+        let all = String::from_utf8(raw.rest().await).unwrap();
+        assert_eq!(all.matches("HTTP/1.1 200 ").count(), 4, "{all}");
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn who_leaves_while_its_publish_is_on_the_way_takes_nothing_with_it() {
+    every(async |case| {
+        let way = Model::default().way();
+        let hub = way.running(case.mover, HubConfig::default()).await;
+        let mut follower = hub.follow_at_once(&case.listed, "t", Position::Live).await;
+        let mut seq = 0;
+        let upgrades = upgrades(case.shape());
+        for is_reset in [false, true] {
+            for is_message in [false, true].into_iter().take(if upgrades { 2 } else { 1 }) {
+                way.answers.close();
+                let mut raw = if is_message {
+                    let mut socket = socket(case, &hub).await;
+                    socket.send(masked(TEXT, b"told")).await;
+                    socket
+                } else {
+                    Raw::connect(hub.address).await
+                };
+                if !is_message {
+                    raw.send(post("t", "told")).await;
+                }
+                way.answers.has_waiting(1).await;
+                seq += 1;
+                if is_reset {
+                    raw.reset();
+                } else {
+                    drop(raw);
+                }
+                assert_eq!(follower.text().await, (seq, "told".to_owned()));
+                way.answers.open();
+                way.answers.has_waiting(0).await;
+                let others = if case.polls() { 0..=1 } else { 1..=1 };
+                eventually("it is gone", async || {
+                    // One asks, and one follows.
+                    hub.metric("tidings_connections").await == 2
+                        && others.contains(&hub.hub.pool().len())
+                })
+                .await;
+            }
+        }
+        drop(follower);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_publish_whose_answer_does_not_come_is_answered_in_time_and_so_is_what_follows() {
+    every_way(async |mover| {
+        let way = Model::default().way();
+        let hub = way.running(mover, impatient()).await;
+        way.answers.close();
+        let mut raw = Raw::connect(hub.address).await;
+        let begun = Instant::now();
+        raw.send(format!("{}{HEALTH}{}", post("t", "1"), post("t", "2"))).await;
+        let answer = raw.answer().await;
+        assert_eq!(answer.refusal(), (503, "unavailable".to_owned()));
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!(raw.answer().await.status, 200);
+        assert_eq!(raw.answer().await.status, 503);
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        way.answers.open();
+        raw.send(post("t", "3")).await;
+        assert_eq!(raw.answer().await.status, 200);
+        drop(raw);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn messages_of_one_read_keep_their_order_and_so_does_what_is_between_them() {
+    every_shaped(upgrades, async |case| {
+        let model = Model::default();
+        let way = model.way();
+        let hub = way.running(case.mover, HubConfig::default()).await;
+        way.answers.close();
+        let mut socket = socket(case, &hub).await;
+        let mut packet = Vec::new();
+        for number in 0..30 {
+            packet.extend(masked(TEXT, number.to_string().as_bytes()));
+            if number == 9 {
+                packet.extend(masked(PING, b"ping"));
+            }
+        }
+        // The last one is in two packets, the first of which ends within a frame.
+        let rest = packet.split_off(packet.len() - 3);
+        socket.send(packet).await;
+        way.answers.has_waiting(1).await;
+        socket.send(rest).await;
+        assert_eq!(Raw::ask(hub.address, HEALTH).await.status, 200);
+        assert_eq!(model.head().seq, 1, "the second message did not wait for the first");
+        way.answers.open();
+        let mut told = Vec::new();
+        while told.len() < 31 {
+            told.push(socket.frame().await);
+        }
+        let pong = told.iter().position(|(first, _)| *first == 0x8a).expect("a pong");
+        // What is said comes back by way of the engine, so the pong may overtake it.
+        assert_eq!(told.remove(pong).1, b"ping");
+        let texts: Vec<_> = told.iter().map(|(_, text)| String::from_utf8_lossy(text)).collect();
+        assert_eq!(texts, (0..30).map(|number| number.to_string()).collect::<Vec<_>>());
+        drop(socket);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_message_with_the_close_right_behind_it_is_published_and_then_the_close_is_answered() {
+    every_shaped(upgrades, async |case| {
+        let model = Model::default();
+        let way = model.way();
+        let hub = way.running(case.mover, HubConfig::default()).await;
+        way.answers.close();
+        let mut socket = socket(case, &hub).await;
+        let close = masked(CLOSE, &1000_u16.to_be_bytes());
+        socket.send([masked(TEXT, b"one"), masked(TEXT, b"two"), close].concat()).await;
+        way.answers.has_waiting(1).await;
+        way.answers.open();
+        let closed = loop {
+            let frame = socket.frame().await;
+            if frame.0 != TEXT {
+                break frame;
+            }
+        };
+        assert_eq!(code(&closed), 1000);
+        assert_eq!(model.head().seq, 2);
+        assert!(socket.rest().await.is_empty());
+        eventually("its seat is free", async || hub.hub.pool().is_empty()).await;
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_message_that_is_not_stored_ends_its_connection_and_nobody_elses() {
+    every_shaped(upgrades, async |case| {
+        let model = Model::default();
+        let way = model.way();
+        let hub = way.running(case.mover, impatient()).await;
+        let mut other = hub.follow_at_once(&case.listed, "t", Position::Live).await;
+        way.answers.close();
+        let mut socket = socket(case, &hub).await;
+        socket.send([masked(TEXT, b"one"), masked(TEXT, b"two")].concat()).await;
+        let ended = loop {
+            let frame = socket.frame().await;
+            if frame.0 != TEXT {
+                break frame;
+            }
+        };
+        assert_eq!(code(&ended), 1013);
+        assert_eq!(model.head().seq, 1, "what came behind it was published");
+        drop(socket);
+        way.answers.open();
+        hub.publish("t", "still here").await;
+        assert_eq!(other.text().await.1, "one");
+        assert_eq!(other.text().await.1, "still here");
+        drop(other);
+        hub.stop().await;
+    });
+}

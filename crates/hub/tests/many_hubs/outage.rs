@@ -1,0 +1,137 @@
+//! The engine is away, and comes back.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use tidings_core::{Heartbeat, HubConfig, Position};
+use tidings_transport::Shape;
+use tidings_transport::client::Arrival;
+
+use super::plays::{every_engine, post};
+use super::stage::Own;
+use crate::support::{Case, Raw, Running, all_listed, eventually, masked};
+
+const DEADLINE: Duration = Duration::from_millis(500);
+
+/// Longer than a poll is held here, and than many heartbeats are apart.
+const STAYS: Duration = Duration::from_millis(1200);
+
+fn config() -> HubConfig {
+    // Not everyone here answers pings.
+    HubConfig {
+        publish_deadline: DEADLINE,
+        heartbeat: Heartbeat { interval: Duration::from_millis(100), strikes: u8::MAX },
+        ..HubConfig::default()
+    }
+}
+
+/// Publishes with a key until it is stored.
+async fn publish_stubbornly(hub: &Running, text: &str) {
+    eventually("it is stored", async || {
+        let plain = post("t", text);
+        let keyed =
+            plain.replacen("Host: hub", &format!("Host: hub\r\nIdempotency-Key: {text}"), 1);
+        Raw::ask(hub.address, keyed).await.status == 200
+    })
+    .await;
+}
+
+#[test]
+fn an_engine_that_is_away_is_told_and_waited_for_and_nothing_is_lost() {
+    every_engine(async |mover| {
+        let mut engine = Own::start(mover.engine.unwrap()).await;
+        let stream = engine.stream();
+        let one = stream.running(mover, config()).await;
+        let other = stream.running(mover, config()).await;
+        let mut followers = Vec::new();
+        for hub in [&one, &other] {
+            for listed in all_listed() {
+                let case = Case { listed: listed.clone(), mover };
+                let follower = hub.follow(&listed, "t?wait=1", Position::Live).await;
+                followers.push((case, follower));
+            }
+        }
+        let first = one.publish("t", "before").await;
+        for (_, follower) in &mut followers {
+            assert_eq!(follower.text().await, (first.seq, "before".to_owned()));
+        }
+        let upgrade = followers.iter().map(|(case, _)| case.clone());
+        let upgrade = upgrade.into_iter().find(|case| case.shape() == Shape::Upgrade).unwrap();
+        let mut socket = Raw::connect(one.address).await;
+        socket.send(upgrade.request("t", "")).await;
+        assert_eq!(socket.head().await.status, 101);
+        let name = "tidings_engine_connected";
+        assert_eq!(one.metric(name).await, 1);
+
+        engine.stop().await;
+        for hub in [&one, &other] {
+            eventually("it has noticed", async || hub.metric(name).await == 0).await;
+        }
+        let begun = Instant::now();
+        let answer = Raw::ask(one.address, post("t", "in vain")).await;
+        assert_eq!(answer.refusal(), (503, "unavailable".to_owned()));
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert!(begun.elapsed() < DEADLINE + Duration::from_secs(2), "{:?}", begun.elapsed());
+
+        socket.send(masked(0x81, b"in vain as well")).await;
+        let code = loop {
+            let (first, payload) = socket.frame().await;
+            match first {
+                0x88 => break u16::from_be_bytes([payload[0], payload[1]]),
+                0x89 => socket.send(masked(0x8a, &payload)).await,
+                other => panic!("{other:x}"),
+            }
+        };
+        assert_eq!(code, 1013);
+
+        // The others are still there, and are told so. A poll's hold ends with its position.
+        let since = Instant::now();
+        let told = followers.iter_mut().map(async |(case, follower)| {
+            while since.elapsed() < STAYS {
+                match follower.arrival().await {
+                    Arrival::Heartbeat(told) => assert!(told.is_none_or(|id| id == first)),
+                    other => panic!("{}: {other:?}", case.name()),
+                }
+            }
+        });
+        join_all(told).await;
+        for hub in [&one, &other] {
+            let mut raw = Raw::connect(hub.address).await;
+            for wait in [0, 1] {
+                let query = format!("transport=long-polling&after={first}&wait={wait}");
+                raw.send(format!("GET /topics/t?{query} HTTP/1.1\r\nHost: hub\r\n\r\n")).await;
+                let answer = raw.answer().await.json();
+                assert_eq!(answer["cursor"], first.to_string(), "{answer}");
+                assert!(answer["gap"].is_null(), "{answer}");
+            }
+        }
+
+        // What is tried again until it is stored is stored once.
+        let meanwhile = async {
+            publish_stubbornly(&one, "during-1").await;
+            publish_stubbornly(&other, "during-2").await;
+        };
+        let (_, ()) = tokio::join!(engine.start_again(), meanwhile);
+        for hub in [&one, &other] {
+            eventually("it is followed again", async || hub.metric(name).await == 1).await;
+        }
+        one.publish("t", "after-1").await;
+        other.publish("t", "after-2").await;
+        for (case, follower) in &mut followers {
+            let mut told = Vec::new();
+            let mut at = first.seq;
+            while told.last().is_none_or(|text| text != "after-2") {
+                let (seq, text) = follower.text().await;
+                assert_eq!(seq, at + 1, "{}: {text} behind {told:?}", case.name());
+                at = seq;
+                told.push(text);
+            }
+            // What had no answer may have been stored or not.
+            told.retain(|text| !text.starts_with("in vain"));
+            assert_eq!(told, ["during-1", "during-2", "after-1", "after-2"], "{}", case.name());
+        }
+        drop((followers, socket));
+        one.stop().await;
+        other.stop().await;
+    });
+}
