@@ -37,8 +37,9 @@ const ON_THEIR_WAY: usize = 64 << 20;
 const LEAST: usize = 1 << 10;
 
 /// How long a hub that begins waits for the next of what the engine said it has. What is purged by then
-/// never comes, so the engine is asked once more.
-const SILENCE: Duration = Duration::from_secs(5);
+/// never comes, so the engine is asked once more; and the newest that were taken out of it one by one never
+/// come either, so it is not waited for twice.
+const SILENCE: Duration = Duration::from_secs(3);
 
 impl Engine {
     /// Fills the log with the newest that the engine has, and keeps it fed from then on.
@@ -51,10 +52,14 @@ impl Engine {
     ) -> Result<Self, BrokerError> {
         let mut arrivals = Arrivals::of(broker.tail(Start::Newest(keep)).await?);
         log.follow(&arrivals.tail);
+        let mut has_asked_again = false;
         while log.head().seq < arrivals.tail.head {
             if let Ok(batch) = timeout(SILENCE, arrivals.next()).await {
                 log.store(batch?);
+            } else if has_asked_again {
+                break;
             } else {
+                has_asked_again = true;
                 arrivals = Arrivals::of(broker.tail(Start::Newest(keep)).await?);
                 log.follow(&arrivals.tail);
             }
