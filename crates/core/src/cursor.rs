@@ -172,11 +172,18 @@ impl Cursor {
                 Kept::Engine
             }
             Err(Unread::InEngine) => {
-                out.push(self.is_gone(log, interest, log.own_tail(), GapReason::Evicted));
+                out.push(self.is_slow(log, interest, log.own_tail()));
+                Kept::Log
+            }
+            // What an engine has not any more it was not the reader that was too slow for.
+            Err(Unread::Gone { resume, reason: GapReason::Evicted })
+                if !self.is_new && !log.has_engine() =>
+            {
+                out.push(self.is_slow(log, interest, resume));
                 Kept::Log
             }
             Err(Unread::Gone { resume, reason }) => {
-                out.push(self.is_gone(log, interest, resume, reason));
+                out.push(self.is_gone(interest, resume, reason));
                 Kept::Log
             }
         }
@@ -187,26 +194,26 @@ impl Cursor {
         self.at.epoch == id.epoch && self.at.seq > id.seq
     }
 
+    /// What the reader is told past which the log has moved on, by its own policy.
+    fn is_slow(&mut self, log: &Log, interest: &Interest, resume: Id) -> Event {
+        let resume = match interest.slow {
+            SlowPolicy::Disconnect => return Event::Goodbye(Reason::TooSlow),
+            SlowPolicy::Gap => resume,
+            SlowPolicy::KeepLatest => {
+                let head = log.head();
+                let newest = log.newest(interest.filters(), head.seq);
+                let seq = newest.map_or(head.seq, |seq| seq - 1).max(resume.seq);
+                resume.epoch.id(seq)
+            }
+        };
+        self.is_gone(interest, resume, GapReason::Lagged)
+    }
+
     /// What the reader is told where what follows can no longer be had, and moves to where reading goes on.
-    pub(crate) fn is_gone(
-        &mut self,
-        log: &Log,
-        interest: &Interest,
-        resume: Id,
-        reason: GapReason,
-    ) -> Event {
-        let (resume, reason) = match reason {
-            GapReason::Evicted if !self.is_new => match interest.slow {
-                SlowPolicy::Disconnect => return Event::Goodbye(Reason::TooSlow),
-                SlowPolicy::Gap => (resume, GapReason::Lagged),
-                SlowPolicy::KeepLatest => {
-                    let head = log.head();
-                    let newest = log.newest(interest.filters(), head.seq);
-                    let seq = newest.map_or(head.seq, |seq| seq - 1).max(resume.seq);
-                    (resume.epoch.id(seq), GapReason::Lagged)
-                }
-            },
-            reason => (resume, reason),
+    pub(crate) fn is_gone(&mut self, interest: &Interest, resume: Id, reason: GapReason) -> Event {
+        let reason = match reason {
+            GapReason::Evicted if !self.is_new => GapReason::Lagged,
+            reason => reason,
         };
         let gap = interest.gap(self.at, resume, reason);
         (self.at, self.is_new) = (resume, self.is_new || reason == GapReason::Epoch);

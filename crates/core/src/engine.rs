@@ -135,7 +135,8 @@ async fn feed(hub: Weak<Shared>, broker: Arc<dyn Broker>, mut arrivals: Arrivals
             let (before, now) = (hub.log.epoch(), tail.epoch);
             tracing::warn!(%before, %now, "the engine's stream is another one: clients are told so");
         }
-        tracing::info!(?tail, "the engine is followed again");
+        // As loud as the end was: whoever read of that is to read of this.
+        tracing::warn!(?tail, "the engine is followed again");
         hub.log.follow(&tail);
         hub.says_connected(true);
         arrivals = Arrivals::of(tail);

@@ -32,9 +32,9 @@ impl Hub {
         Box::pin(async move {
             let Some(engine) = hub.engine() else { return Fetched { events: Vec::new(), cursor } };
             let mut pauses = Pauses::default();
-            // Never closed, so a permit is always to be had in the end.
-            let _turn = engine.replays.acquire().await.ok();
             loop {
+                // Never closed, so a permit is always to be had in the end. Nobody holds it while he pauses.
+                let turn = engine.replays.acquire().await.ok();
                 if hub.pool().closed().is_some() || !hub.asks_engine(cursor, &interest, seat) {
                     return Fetched { events: Vec::new(), cursor };
                 }
@@ -48,6 +48,7 @@ impl Hub {
                 };
                 // The hub is still to learn of this history, or has learnt of a newer one: from here the log
                 // would send the reader back.
+                drop(turn);
                 if history != hub.epoch() {
                     pauses.pause().await;
                     continue;
@@ -61,7 +62,7 @@ impl Hub {
                         return Fetched { events, cursor };
                     }
                     Ok(Replay::Gone { resume, reason }) => {
-                        let told = cursor.is_gone(hub.log(), &interest, resume, reason);
+                        let told = cursor.is_gone(&interest, resume, reason);
                         return Fetched { events: vec![told], cursor };
                     }
                     Err(error) => {

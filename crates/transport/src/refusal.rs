@@ -95,8 +95,10 @@ impl From<PublishError> for Refusal {
                     .with(header::RETRY_AFTER, 5)
             }
             // Not known to be stored: that it can be tried again with its key is half of what to do.
+            // Which engine it is, and where, is not for everyone who publishes.
             PublishError::Unavailable(_) => {
-                let message = format!("{error}; try again with the same Idempotency-Key");
+                let message = "the engine below the hub has not said that it stored this: try again, with the \
+                               same Idempotency-Key if it had one, or it may be stored twice";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
                     .with(header::RETRY_AFTER, 1)
             }

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures::future::{AbortHandle, Abortable, LocalBoxFuture};
@@ -29,7 +30,10 @@ pub(super) struct Awaited {
 }
 
 /// A connection's hold on what is on the way for it: dropping this ends that.
-pub(super) struct Hold(AbortHandle);
+pub(super) struct Hold {
+    abort: AbortHandle,
+    since: Instant,
+}
 
 enum Outcome {
     /// The answer to a request.
@@ -49,7 +53,7 @@ impl Awaited {
         let way: LocalBoxFuture<'static, _> = Box::pin(async move { (key, way.await) });
         self.running.push(Abortable::new(way, registration));
         self.has_new = true;
-        Hold(abort)
+        Hold { abort, since: Instant::now() }
     }
 
     pub(super) fn has_new(&self) -> bool {
@@ -57,9 +61,16 @@ impl Awaited {
     }
 }
 
+impl Hold {
+    /// For how long it has been on the way.
+    pub(super) fn age(&self) -> Duration {
+        self.since.elapsed()
+    }
+}
+
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.0.abort();
+        self.abort.abort();
     }
 }
 

@@ -18,6 +18,9 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How often to look at a poll whose time is over while the engine is asked for it.
 const FETCHING: Duration = Duration::from_millis(20);
 
+/// For how long at the most.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// In how many steps the goodbyes of a drain are spread.
 const DRAIN_STEPS: u32 = 20;
 
@@ -121,9 +124,19 @@ impl State {
         let Some(client) = &self.connections[key].client else { return };
         let position = match client.progress {
             Progress::Current => position,
-            // It stands further on than the lane, or it asks for what an engine has that is away.
-            Progress::Behind(cursor) if cursor.is_ahead_of(position) => cursor.position(),
+            // It asks for what an engine has that is away, or that does not say.
             Progress::Behind(cursor) if self.hub.is_connected() == Some(false) => cursor.position(),
+            Progress::Behind(cursor)
+                if client.fetching.as_ref().is_some_and(|hold| hold.age() > PATIENCE) =>
+            {
+                cursor.position()
+            }
+            // It stands further on than the lane, and the engine has said that it may.
+            Progress::Behind(cursor)
+                if cursor.is_ahead_of(position) && client.fetching.is_none() =>
+            {
+                cursor.position()
+            }
             // What lies behind its cursor has not all been looked at: it may be what it waits for.
             // Once the hub is closed it is about to be told goodbye.
             Progress::Behind(_)

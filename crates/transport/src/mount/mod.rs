@@ -30,7 +30,7 @@ use std::time::Duration;
 use http::{Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use tidings_core::{Event, Hub, Id, Interest, SlowPolicy, Subscription};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 pub use body::MountBody;
 pub use deadline::WriteDeadline;
@@ -44,6 +44,9 @@ pub const MAX_ANSWER: usize = 1 << 20;
 
 /// How often to look whether a poll whose time is over has come to what is there.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// For how long at the most.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One transport, mounted. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -161,8 +164,8 @@ impl Visit {
             return first;
         }
         // What lies behind its position has not all been looked at: it may be what it waits for.
-        let head = self.subscription.hub().log().head();
-        while self.is_short_of(head) {
+        let (head, until) = (self.subscription.hub().log().head(), Instant::now() + PATIENCE);
+        while self.is_short_of(head) && Instant::now() < until {
             if let Ok(first) = timeout(LOOK, self.first()).await {
                 return first;
             }
