@@ -25,7 +25,7 @@ impl Address {
         let rest = text
             .strip_prefix(scheme)
             .and_then(|rest| rest.strip_prefix("://"))
-            .ok_or_else(|| fault(format!("its URL begins with {scheme}://")))?;
+            .ok_or_else(|| fault(format!("its URL must begin with {scheme}://")))?;
         let (hosts, query) = rest.split_once('?').unwrap_or((rest, ""));
         let servers = hosts.split(',').map(|host| format!("{scheme}://{host}").parse());
         let servers: Vec<Url> = servers

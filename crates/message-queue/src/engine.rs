@@ -31,6 +31,21 @@ impl Default for EngineConfig {
     }
 }
 
+/// Whether a URL is one that [`connect`] can read. Asks nobody.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(url: &str) -> Result<(), String> {
+    let checked = match url.split_once("://").map(|(scheme, _)| scheme) {
+        Some("nats") => NatsConfig::from_url(url).map(drop),
+        Some("redis") => RedisConfig::from_url(url).map(drop),
+        _ => return Err("it must begin with nats:// or redis://".to_owned()),
+    };
+    checked.map_err(|error| match error {
+        BrokerError::Refused { problem, .. } | BrokerError::Away { problem, .. } => problem,
+    })
+}
+
 /// Connects to `nats://HOST:PORT[,HOST:PORT…][?stream=NAME]` or `redis://HOST:PORT[/DATABASE][?stream=NAME]`.
 ///
 /// A text and not a `Url`, for a URL of several hosts is none to the `url` crate.
@@ -49,6 +64,6 @@ pub async fn connect(url: &str, config: EngineConfig) -> Result<Arc<dyn Broker>,
             let config = RedisConfig { keep, ..RedisConfig::from_url(url)? };
             Ok(Arc::new(Redis::connect(config).await?))
         }
-        _ => Err(refused("the engine", "its URL begins with nats:// or redis://")),
+        _ => Err(refused("the engine", "its URL must begin with nats:// or redis://")),
     }
 }

@@ -29,5 +29,5 @@ mod replay;
 mod seen;
 mod stored;
 
-pub use engine::{EngineConfig, connect};
+pub use engine::{EngineConfig, check, connect};
 pub use keep::Keep;

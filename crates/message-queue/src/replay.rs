@@ -27,7 +27,7 @@ impl<'a> Reading<'a> {
 
     /// The next one of the stream, in order; takes it where it matches and the budget has room.
     pub(crate) fn look_at(&mut self, stored: Stored) {
-        if self.is_over {
+        if self.is_over || stored.seq <= self.reached {
             return;
         }
         if stored.seq > self.upto {
@@ -50,6 +50,16 @@ impl<'a> Reading<'a> {
         }
         self.reached = seq;
         self.is_over = seq >= self.upto;
+    }
+
+    /// Up to where it is to look.
+    pub(crate) fn upto(&self) -> u64 {
+        self.upto
+    }
+
+    /// Up to here everything was looked at.
+    pub(crate) fn reached(&self) -> u64 {
+        self.reached
     }
 
     /// Up to the end of what was asked for, nothing more matches.

@@ -10,6 +10,8 @@ use serde_json::Value;
 pub(super) const STREAM_NOT_FOUND: u64 = 10059;
 /// A stream of that name is there, with other settings.
 pub(super) const STREAM_NAME_IN_USE: u64 = 10058;
+/// More replicas than there are servers: one that is not of a cluster has no others.
+pub(super) const TOO_MANY_REPLICAS: u64 = 10074;
 /// There is no message with that number.
 pub(super) const NO_MESSAGE_FOUND: u64 = 10037;
 
@@ -45,6 +47,8 @@ pub(super) struct StreamInfo {
 pub(super) struct StreamConfig {
     #[serde(default)]
     pub(super) description: String,
+    #[serde(default)]
+    pub(super) num_replicas: usize,
     #[serde(default)]
     pub(super) subjects: Vec<String>,
     pub(super) retention: String,
@@ -84,6 +88,7 @@ pub(super) struct RawMessage {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct RawBody {
+    pub(super) seq: u64,
     pub(super) time: String,
 }
 

@@ -11,7 +11,7 @@ use tidings_core::BrokerError;
 use tokio::time::{Instant, timeout_at};
 
 use super::NatsConfig;
-use super::api::{Answer, ApiError};
+use super::api::{Answer, ApiError, TOO_MANY_REPLICAS};
 use super::epoch::epoch;
 use super::link::{Link, connect};
 use crate::address::Address;
@@ -85,6 +85,9 @@ impl Connection {
     pub(super) fn error(&self, fault: Fault) -> BrokerError {
         match fault {
             Fault::Silence(problem) => away(&self.engine, problem),
+            Fault::No(error) if error.err_code == TOO_MANY_REPLICAS => {
+                refused(&self.engine, format!("{}: --replicas 1, or a cluster", error.description))
+            }
             Fault::No(error) if error.code >= 500 => away(&self.engine, error.description),
             Fault::No(error) => refused(&self.engine, error.description),
         }
@@ -120,7 +123,8 @@ pub(super) async fn request(
     match asked.await {
         Ok(Ok(message)) => Ok(message),
         Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => Err(Fault::Silence(
-            "JetStream does not answer: is it enabled, and has it a leader?".into(),
+            "JetStream does not answer: is it enabled (nats-server -js), and has it a leader?"
+                .into(),
         )),
         Ok(Err(error)) => Err(Fault::Silence(error.to_string())),
         Err(_) => Err(Fault::Silence("no answer in time".into())),

@@ -15,13 +15,15 @@ use crate::seen::Seen;
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) epoch: Epoch,
+    /// Whether several servers keep it, of which one that is asked may be behind.
+    pub(super) is_replicated: bool,
     pub(super) state: StreamState,
 }
 
 /// A leader that is new may be behind for a moment, so a sequence that seems to have gone back is looked at
 /// so many times.
-const LOOKS: usize = 4;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
+pub(super) const LOOKS: usize = 4;
+pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 
 impl Connection {
     /// Looks at the stream, makes it where it is absent, and gives it a new generation where its sequence
@@ -34,7 +36,8 @@ impl Connection {
             let epoch = epoch(&info.created, &info.config.description);
             if epoch != seen.epoch || !self.has_gone_back(&seen, &info).await? {
                 self.witness.follow(epoch);
-                return Ok(Look { epoch, state: info.state });
+                let is_replicated = info.config.num_replicas > 1;
+                return Ok(Look { epoch, is_replicated, state: info.state });
             }
             if attempt < LOOKS {
                 sleep(BETWEEN_LOOKS).await;

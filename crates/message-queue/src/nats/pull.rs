@@ -23,10 +23,13 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_millis(2500);
 /// How long one request for a batch waits.
 const EXPIRES: Duration = Duration::from_secs(30);
-/// A consumer that nobody asks is removed by the server after this.
+/// A consumer that nobody asks is removed by the server after this: of who reads on and on, of who reads once.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
-/// No batch is of more bytes than this, or than one message may be.
+const FORGOTTEN_SOON: Duration = Duration::from_secs(5);
+/// No batch is of more bytes than this, or than one message may be: of who reads on and on, of who reads once
+/// and shares the connection.
 const BATCH_BYTES: usize = 16 << 20;
+const FEW_BYTES: usize = 1 << 20;
 
 /// A consumer that is asked for batches.
 #[derive(Debug)]
@@ -63,7 +66,12 @@ impl Pull {
         after: u64,
         subjects: &[String],
         batch: u64,
+        want: &Want,
     ) -> Result<Self, Fault> {
+        let forgotten = match want {
+            Want::Everything => FORGOTTEN_AFTER,
+            Want::WhatIsThere => FORGOTTEN_SOON,
+        };
         let stream = &connection.config.stream;
         let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
         let mut config = json!({
@@ -74,7 +82,7 @@ impl Pull {
             "mem_storage": true,
             "num_replicas": 1,
             "max_deliver": -1,
-            "inactive_threshold": nanos(FORGOTTEN_AFTER),
+            "inactive_threshold": nanos(forgotten),
         });
         match subjects {
             [] => {}
@@ -153,7 +161,11 @@ impl Pull {
     }
 
     async fn ask(&mut self, connection: &Connection, want: &Want) -> Result<(), BrokerError> {
-        let most = self.client.max_payload().saturating_add(64 << 10).max(BATCH_BYTES);
+        let bytes = match want {
+            Want::Everything => BATCH_BYTES,
+            Want::WhatIsThere => FEW_BYTES,
+        };
+        let most = self.client.max_payload().saturating_add(64 << 10).max(bytes);
         let mut request = json!({ "batch": self.batch, "max_bytes": most });
         match want {
             Want::Everything => {

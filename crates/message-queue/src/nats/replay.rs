@@ -1,9 +1,12 @@
 //! Reading what is older, once.
 
+use serde_json::json;
 use tidings_core::{BrokerError, Budget, Filters, GapReason, Id, Replay};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-use super::connection::Connection;
+use super::api::{NO_MESSAGE_FOUND, RawMessage};
+use super::connection::{Connection, Fault};
+use super::look::{BETWEEN_LOOKS, LOOKS, Look};
 use super::message::stored;
 use super::pull::{Pull, Want};
 use crate::overlap::disjoint;
@@ -22,7 +25,7 @@ impl Connection {
         upto: u64,
         budget: Budget,
     ) -> Result<Replay, BrokerError> {
-        let look = self.look().await?;
+        let look = self.look_as_far_as(after).await?;
         let gone = |floor: u64, reason| Replay::Gone { resume: look.epoch.id(floor), reason };
         let (floor, head) = (look.state.floor(), look.state.last_seq);
         if after.epoch != look.epoch || after.seq > head {
@@ -34,11 +37,14 @@ impl Connection {
         let upto = upto.min(head);
         let mut reading = Reading::new(filters, after.seq, upto, budget);
         if !reading.is_over() {
-            self.read(&mut reading, filters, after.seq, budget).await?;
+            self.read(&mut reading, filters, after.seq, budget, &look).await?;
             // What was removed while we read may have gone before it was read.
-            let floor = self.stream().await?.state.floor();
-            if floor > after.seq {
-                return Ok(gone(floor, GapReason::Evicted));
+            let now = self.look().await?;
+            if now.epoch != look.epoch {
+                return Err(self.away("its history is another one"));
+            }
+            if now.state.floor() > after.seq {
+                return Ok(gone(now.state.floor(), GapReason::Evicted));
             }
         }
         Ok(reading.finish())
@@ -50,10 +56,12 @@ impl Connection {
         filters: &Filters,
         after: u64,
         budget: Budget,
+        look: &Look,
     ) -> Result<(), BrokerError> {
         let until = Instant::now() + self.config.request_deadline;
         let batch = budget.entries.clamp(1, BATCH) as u64;
-        let opened = Pull::open(self, after, &self.subjects(filters), batch).await;
+        let subjects = self.subjects(filters, look.is_replicated);
+        let opened = Pull::open(self, after, &subjects, batch, &Want::WhatIsThere).await;
         let mut pull = opened.map_err(|fault| self.error(fault))?;
         let mut pending = pull.pending;
         while pending > 0 && !reading.is_over() && Instant::now() < until {
@@ -61,17 +69,56 @@ impl Connection {
             pending = place.pending;
             reading.look_at(stored(&self.config.stream, place.seq, &message));
         }
-        if pending == 0 {
+        pull.close(self).await;
+        if pending == 0 && !reading.is_over() {
+            // The consumer is wherever the cluster has put it, and that server may be behind.
+            if look.is_replicated && self.has_more(reading, subjects.first()).await? {
+                if reading.reached() == after {
+                    return Err(self.away("one of the servers that keep the stream is behind"));
+                }
+                return Ok(());
+            }
             reading.nothing_is_left();
         }
-        pull.close(self).await;
         Ok(())
     }
 
+    /// Whether the leader has one more that was to be looked at.
+    async fn has_more(
+        &self,
+        reading: &Reading<'_>,
+        subject: Option<&String>,
+    ) -> Result<bool, BrokerError> {
+        let stream = &self.config.stream;
+        let subject = subject.cloned().unwrap_or_else(|| format!("{stream}.>"));
+        let question = json!({ "seq": reading.reached() + 1, "next_by_subj": subject });
+        match self.ask("STREAM.MSG.GET", stream, &question).await {
+            Ok(RawMessage { message }) => Ok(message.seq <= reading.upto()),
+            Err(Fault::No(no)) if no.err_code == NO_MESSAGE_FOUND || no.code == 404 => Ok(false),
+            Err(fault) => Err(self.error(fault)),
+        }
+    }
+
+    /// A look that has come as far as this position, where it does within a moment: a leader that is new may be
+    /// behind one that another hub has asked.
+    async fn look_as_far_as(&self, after: Id) -> Result<Look, BrokerError> {
+        let mut look = self.look().await?;
+        for _ in 0..LOOKS {
+            if look.epoch != after.epoch || look.state.last_seq >= after.seq {
+                break;
+            }
+            sleep(BETWEEN_LOOKS).await;
+            look = self.look().await?;
+        }
+        Ok(look)
+    }
+
     /// What the server is to look for; nothing where it cannot, and everything is matched here.
-    fn subjects(&self, filters: &Filters) -> Vec<String> {
+    /// Of a stream that several servers keep, it is one or all: the leader can be asked for the next of one.
+    fn subjects(&self, filters: &Filters, is_replicated: bool) -> Vec<String> {
         let (major, minor, patch) = SEVERAL_FILTERS;
-        let takes_several = self.client().is_server_compatible(major, minor, patch);
+        let takes_several =
+            !is_replicated && self.client().is_server_compatible(major, minor, patch);
         let is_one = filters.iter().count() == 1;
         if filters.match_everything() || !(is_one || (takes_several && disjoint(filters))) {
             return Vec::new();

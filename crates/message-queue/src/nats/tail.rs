@@ -31,7 +31,7 @@ pub(super) async fn tail(connection: Arc<Connection>, start: Start) -> Result<Ta
         Start::After(id) if id.epoch == look.epoch => id.seq.max(floor),
         Start::After(_) => newest(NEWEST),
     };
-    let pull = Pull::open(&connection, after, &[], BATCH).await;
+    let pull = Pull::open(&connection, after, &[], BATCH, &Want::Everything).await;
     let pull = pull.map_err(|fault| connection.error(fault))?;
     let arrivals = arrivals(connection, pull, look.epoch, after);
     Ok(Tail { epoch: look.epoch, floor, after, head: head.max(after), arrivals })

@@ -4,15 +4,16 @@
 -- Answers: epoch, seq, 1 where the key was known.
 local log, meta, key = KEYS[1], KEYS[2], KEYS[3]
 local epoch = redis.call('HGET', meta, 'epoch')
-local known = redis.call('GET', key)
-if epoch and known then return {epoch, known, 1} end
+-- A key is of the history in which it was used: EPOCH SEQ.
+local known_epoch, known_seq = string.match(redis.call('GET', key) or '', '^(%w+) (%d+)$')
+if epoch and known_epoch == epoch then return {epoch, known_seq, 1} end
 
 if not epoch then
   -- A log without its meta goes on behind what it has.
   epoch = ARGV[1]
   local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
   local seq = last and string.match(last[1], '^%d+') or '0'
-  redis.call('HSET', meta, 'epoch', epoch, 'seq', seq, 'base', seq, 'bytes', 0)
+  redis.call('HSET', meta, 'epoch', epoch, 'seq', seq, 'base', seq, 'bytes', 0, 'known', epoch)
 end
 
 local time = redis.call('TIME')
@@ -32,7 +33,7 @@ end
 add('k', ARGV[3])
 add('s', ARGV[9])
 redis.call(unpack(entry))
-redis.call('SET', key, string.format('%.0f', seq), 'PX', ARGV[8])
+redis.call('SET', key, epoch .. ' ' .. string.format('%.0f', seq), 'PX', ARGV[8])
 
 local count = redis.call('XLEN', log)
 local size = #ARGV[2] + #ARGV[4] + ENTRY

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Client, RedisError};
+use redis::{Client, ErrorKind, RedisError};
 use tidings_core::BrokerError;
+use tokio::time::{Instant, timeout_at};
 
 use super::RedisConfig;
 use super::link::Link;
@@ -63,8 +64,20 @@ impl Connection {
         &self,
         question: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Result<T, RedisError> {
-        let wire = self.link.wire().await?;
-        let answer = question(wire.connection.clone()).await;
+        self.ask_until(Instant::now() + self.config.request_deadline, question).await
+    }
+
+    /// The same, with an end of its own.
+    pub(super) async fn ask_until<T>(
+        &self,
+        until: Instant,
+        question: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, RedisError>,
+    ) -> Result<T, RedisError> {
+        let late = || Err((ErrorKind::Io, "no answer in time").into());
+        let Ok(wire) = timeout_at(until, self.link.wire()).await else { return late() };
+        let wire = wire?;
+        let answer = timeout_at(until, question(wire.connection.clone())).await;
+        let answer = answer.unwrap_or_else(|_| late());
         if answer.as_ref().err().is_some_and(is_silence) {
             self.link.forget(&wire);
         }
@@ -94,6 +107,9 @@ fn is_silence(error: &RedisError) -> bool {
 pub(super) fn is_passing(error: &RedisError) -> bool {
     const PASSING: [&str; 7] =
         ["LOADING", "BUSY", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS"];
+    if error.kind() == ErrorKind::AuthenticationFailed {
+        return false;
+    }
     is_silence(error)
         || error.is_connection_refusal()
         || error.code().is_some_and(|code| PASSING.contains(&code))

@@ -90,15 +90,21 @@ fn text(value: Vec<u8>) -> Option<String> {
 pub(super) struct Page {
     count: usize,
     most: usize,
+    bytes: usize,
 }
 
 impl Page {
-    const BYTES: usize = 16 << 20;
     const FIRST: usize = 64;
     const ENTRY: usize = 64;
 
+    /// For who wants all that comes.
     pub(super) fn new(most: usize) -> Self {
-        Self { count: most.clamp(1, Self::FIRST), most: most.max(1) }
+        Self { count: most.clamp(1, Self::FIRST), most: most.max(1), bytes: 16 << 20 }
+    }
+
+    /// For who wants little, over a connection that others use: it begins with a few, for they may be large.
+    pub(super) fn of_few(most: usize) -> Self {
+        Self { count: most.clamp(1, 4), most: most.max(1), bytes: 1 << 20 }
     }
 
     pub(super) fn count(&self) -> usize {
@@ -109,7 +115,7 @@ impl Page {
         let bytes: usize = entries.iter().map(|entry| entry.bytes + Self::ENTRY).sum();
         if let Some(mean) = bytes.checked_div(entries.len()) {
             // Twice as many at most: the next ones may be larger.
-            self.count = (Self::BYTES / mean.max(1)).clamp(1, self.most.min(self.count * 2));
+            self.count = (self.bytes / mean.max(1)).clamp(1, self.most.min(self.count * 2));
         }
     }
 }

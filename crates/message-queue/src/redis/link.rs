@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError};
+use tokio::time::Instant;
 
 /// The connection that is shared, and another one where that broke.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(super) struct Link {
 #[derive(Clone, Debug)]
 pub(super) struct Wire {
     pub(super) connection: MultiplexedConnection,
-    /// The how manieth it is, so that nobody throws away a newer one than his.
+    /// Its number, so that nobody throws away a newer one than his.
     number: u64,
 }
 
@@ -43,8 +44,11 @@ impl Link {
         if let Some(wire) = self.shared().clone() {
             return Ok(wire);
         }
-        let made = tokio::spawn(self.clone().make()).await;
-        made.unwrap_or_else(|_| Err((ErrorKind::Io, "the runtime is ending").into()))
+        let until = Instant::now() + CONNECT_WITHIN;
+        match tokio::spawn(self.clone().make(until)).await {
+            Ok(made) => made,
+            Err(_) => Err((ErrorKind::Io, "the runtime is ending").into()),
+        }
     }
 
     /// The wire is of no use any more.
@@ -66,10 +70,14 @@ impl Link {
         self.client.get_multiplexed_async_connection_with_config(&config).await
     }
 
-    async fn make(self: Arc<Self>) -> Result<Wire, RedisError> {
+    async fn make(self: Arc<Self>, until: Instant) -> Result<Wire, RedisError> {
         let mut count = self.connecting.lock().await;
         if let Some(wire) = self.shared().clone() {
             return Ok(wire);
+        }
+        // Who has waited for others that came to nothing does not begin anew, or there would be a queue without end.
+        if Instant::now() >= until {
+            return Err((ErrorKind::Io, "it cannot be connected to").into());
         }
         let connection = self.open(self.answers).await?;
         *count += 1;

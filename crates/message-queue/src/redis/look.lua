@@ -7,7 +7,7 @@ if not epoch then
   epoch = ARGV[1]
   local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
   local seq = last and string.match(last[1], '^%d+') or '0'
-  redis.call('HSET', meta, 'epoch', epoch, 'seq', seq, 'base', seq, 'bytes', 0)
+  redis.call('HSET', meta, 'epoch', epoch, 'seq', seq, 'base', seq, 'bytes', 0, 'known', epoch)
 elseif epoch == ARGV[2] then
   local seq = tonumber(redis.call('HGET', meta, 'seq'))
   local back = seq < tonumber(ARGV[3])
@@ -22,8 +22,12 @@ elseif epoch == ARGV[2] then
   end
   if back then
     epoch = ARGV[1]
-    redis.call('HSET', meta, 'epoch', epoch, 'base', seq)
+    redis.call('HSET', meta, 'epoch', epoch, 'base', seq, 'known', epoch)
   end
+end
+-- An operator may write another epoch: what is there by then is of the earlier ones.
+if redis.call('HGET', meta, 'known') ~= epoch then
+  redis.call('HSET', meta, 'base', redis.call('HGET', meta, 'seq'), 'known', epoch)
 end
 local found = redis.call('HMGET', meta, 'seq', 'base')
 local first = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::{RedisError, Script};
 use tidings_core::{BrokerError, Epoch, Id, IdempotencyKey, Kind, Notification};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 
 use super::connection::{Connection, is_passing};
 use crate::fault::refused;
@@ -58,11 +58,10 @@ impl Connection {
         let mut pause = FIRST_PAUSE;
         loop {
             let once = until.min(Instant::now() + TRY_AGAIN_AFTER);
-            let problem = match timeout_at(once, self.append_once(notification, key)).await {
-                Ok(Ok(appended)) => return Ok(appended),
-                Ok(Err(error)) if !is_passing(&error) => return Err(self.error(&error)),
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "no answer in time".to_owned(),
+            let problem = match self.append_once(notification, key, once).await {
+                Ok(appended) => return Ok(appended),
+                Err(error) if !is_passing(&error) => return Err(self.error(&error)),
+                Err(error) => error.to_string(),
             };
             if Instant::now() + pause >= until {
                 return Err(self.away(problem));
@@ -76,6 +75,7 @@ impl Connection {
         &self,
         notification: &Notification,
         key: &str,
+        until: Instant,
     ) -> Result<Appended, RedisError> {
         let keep = &self.config.keep;
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(0).max(1);
@@ -87,6 +87,6 @@ impl Connection {
         call.arg(keep.messages.unwrap_or(0)).arg(keep.bytes.unwrap_or(0));
         call.arg(keep.age.map_or(0, millis)).arg(millis(KEY_WINDOW));
         call.arg(notification.origin().map(|seat| seat.number().to_string()).unwrap_or_default());
-        self.ask(async |mut wire| call.invoke_async(&mut wire).await).await
+        self.ask_until(until, async |mut wire| call.invoke_async(&mut wire).await).await
     }
 }

@@ -44,7 +44,7 @@ impl Connection {
         upto: u64,
     ) -> Result<(), BrokerError> {
         let until = Instant::now() + self.config.request_deadline;
-        let mut page = Page::new(MOST);
+        let mut page = Page::of_few(MOST);
         while !reading.is_over() && Instant::now() < until {
             let mut range = cmd("XRANGE");
             range.arg(&self.keys.log).arg(format!("{}-0", after + 1)).arg(format!("{upto}-0"));

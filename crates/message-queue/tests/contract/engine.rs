@@ -91,7 +91,30 @@ impl Engine {
             Self::Nats(_) => {
                 self.jetstream().await.delete_stream("tidings").await.unwrap();
             }
-            Self::Redis(_) => self.command(redis::cmd("FLUSHALL")).await,
+            // Not the keys of publishes: those are left over.
+            Self::Redis(_) => {
+                let mut delete = redis::cmd("DEL");
+                delete.arg("{tidings}:log").arg("{tidings}:meta");
+                self.command(delete).await;
+            }
+        }
+    }
+
+    /// An operator says that what follows is another history.
+    pub(crate) async fn write_epoch(&self) {
+        match self {
+            Self::Nats(_) => {
+                let jetstream = self.jetstream().await;
+                let stream = jetstream.get_stream("tidings").await.unwrap();
+                let mut config = stream.cached_info().config.clone();
+                config.description = Some("tidings, generation 7".to_owned());
+                jetstream.update_stream(config).await.unwrap();
+            }
+            Self::Redis(_) => {
+                let mut set = redis::cmd("HSET");
+                set.arg("{tidings}:meta").arg("epoch").arg("b7k2q9");
+                self.command(set).await;
+            }
         }
     }
 

@@ -103,3 +103,35 @@ pub(crate) async fn a_sequence_that_went_back_and_grew_again_is_noticed(mut engi
         ["1", "other 2", "other 3", "other 4", "other 5"]
     );
 }
+
+pub(crate) async fn a_key_of_a_history_that_has_ended_is_a_new_one(engine: Engine) {
+    let broker = engine.connect().await;
+    let once = || broker.publish(text("a", "once"), Some("a-key".parse().unwrap()));
+    let old = once().await.unwrap();
+    engine.delete().await;
+    publish(&*broker, &["1", "2", "3"]).await;
+    let new = once().await.unwrap();
+    assert_ne!(new.epoch, old.epoch);
+    let mut tail = tail_soon(&broker, Start::Newest(10)).await;
+    assert_eq!(payloads(&take(&mut tail, 4).await), ["1", "2", "3", "once"]);
+    assert_eq!(new, tail.epoch.id(4));
+}
+
+pub(crate) async fn an_epoch_that_an_operator_writes_is_another_history_of_the_same_stream(
+    engine: Engine,
+) {
+    let broker = engine.connect().await;
+    let old = publish(&*broker, &["1", "2", "3"]).await;
+    let mut tail = tail_soon(&broker, Start::Newest(10)).await;
+    take(&mut tail, 3).await;
+    engine.write_epoch().await;
+    end_of(&mut tail).await;
+    let mut tail = tail_soon(&broker, Start::After(old)).await;
+    assert_ne!(tail.epoch, old.epoch);
+    assert_eq!(publish(&*broker, &["4"]).await, tail.epoch.id(4));
+    assert_eq!(payloads(&take(&mut tail, 4).await), ["1", "2", "3", "4"]);
+    // Who has just begun knows nothing of before.
+    let begun = engine.connect().await;
+    let mut begun = tail_soon(&begun, Start::Newest(10)).await;
+    assert_eq!(seqs(&take(&mut begun, 4).await), [1, 2, 3, 4]);
+}

@@ -45,7 +45,9 @@ contract! {
         a_stream_that_was_deleted_has_a_new_epoch_which_two_nodes_agree_on,
         a_publish_into_a_new_stream_has_no_id_of_the_old_one,
         a_sequence_that_went_back_has_a_new_epoch_which_two_nodes_agree_on,
-        a_sequence_that_went_back_and_grew_again_is_noticed;
+        a_sequence_that_went_back_and_grew_again_is_noticed,
+        a_key_of_a_history_that_has_ended_is_a_new_one,
+        an_epoch_that_an_operator_writes_is_another_history_of_the_same_stream;
     outage:
         a_stopped_engine_is_away_in_bounded_time_and_comes_back_with_nothing_lost,
         a_publish_that_failed_is_not_stored_afterwards;
