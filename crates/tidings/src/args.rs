@@ -58,7 +58,7 @@ pub(crate) struct ServeArgs {
     pub(crate) retain: u64,
     /// The engine that this hub shares with others: nats://HOST:PORT or redis://HOST:PORT, with
     /// ?stream=NAME where it is not to be `tidings` [default: none, the hub's own memory]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = engine)]
     pub(crate) broker: Option<String>,
     /// Seconds for which the engine keeps a notification [default: a day]
     #[arg(long, value_name = "SECONDS", value_parser = age, requires = "broker")]
@@ -239,6 +239,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
     is_sound
         .then(|| Duration::from_secs_f64(seconds))
         .ok_or_else(|| "give between 0.001 and 86400 seconds".to_owned())
+}
+
+fn engine(url: &str) -> Result<String, String> {
+    tidings::message_queue::check(url).map(|()| url.to_owned())
 }
 
 /// As long as anybody would keep a notification: ten years.

@@ -20,9 +20,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()),
-        )
+        .with_env_filter(log_filter())
         .init();
     let done = match Args::parse().command {
         Command::Serve(args) => serve::serve(args).await,
@@ -34,4 +32,14 @@ async fn main() -> ExitCode {
         eprintln!("tidings: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// What `RUST_LOG` says, else warnings. The NATS library is heard only where it is named: it writes the
+/// password of its server when it connects, and what matters of it a hub says in its own words.
+fn log_filter() -> tracing_subscriber::EnvFilter {
+    let wanted = std::env::var("RUST_LOG").unwrap_or_default();
+    let wanted = if wanted.is_empty() { "warn" } else { &wanted };
+    let quiet = if wanted.contains("async_nats") { "" } else { ",async_nats=off" };
+    tracing_subscriber::EnvFilter::try_new(format!("{wanted}{quiet}"))
+        .unwrap_or_else(|_| "warn,async_nats=off".into())
 }
