@@ -1,5 +1,6 @@
 //! Calling cargo on this workspace.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
@@ -25,7 +26,7 @@ pub(crate) fn root() -> &'static Path {
 /// those variables would otherwise run again at each change between `cargo test` and `cargo xtask`.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root());
+    command.current_dir(root()).env("PATH", search_path());
     for (key, _) in std::env::vars_os() {
         let name = key.to_string_lossy();
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
@@ -33,6 +34,13 @@ pub(crate) fn command() -> Command {
         }
     }
     command
+}
+
+/// The search path, and where Debian puts servers, which is in root's only.
+pub(crate) fn search_path() -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let all = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+    std::env::join_paths(all).unwrap_or(path)
 }
 
 /// What cargo printed, where it succeeded.

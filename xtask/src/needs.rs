@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::cargo;
 use crate::runner::Outcome;
 
 /// One thing that must be on the machine.
@@ -105,6 +106,7 @@ fn succeeds(command: &[&str]) -> bool {
     let (program, args) = command.split_first().expect("a probe names its program");
     Command::new(program)
         .args(args)
+        .env("PATH", cargo::search_path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -1,13 +1,12 @@
 //! One reader of the hub, as a stream of events.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use futures_core::future::BoxFuture;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::{Budget, Cursor, Event, Fetched, Gap, Hub, Id, Interest, Kept, Listener, Reason, Seat};
@@ -49,11 +48,13 @@ const BATCH: Budget = Budget { entries: 64, bytes: usize::MAX };
 /// What is read from the engine at a time: those entries are this reader's alone.
 const FETCH: Budget = Budget { entries: 64, bytes: 256 << 10 };
 
-struct Fetching(BoxFuture<'static, Fetched>);
+/// A task of its own: a reader that is busy with something else must not keep its turn at the engine.
+#[derive(Debug)]
+struct Fetching(JoinHandle<Fetched>);
 
-impl fmt::Debug for Fetching {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Fetching")
+impl Drop for Fetching {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -160,7 +161,7 @@ impl Subscription {
             kept = self.cursor.read(log, &self.interest, seat, head, BATCH, &mut events);
             if kept == Kept::Engine && closed.is_none() {
                 let fetched = self.hub.fetch(self.cursor, self.interest.clone(), seat, FETCH);
-                self.fetching = Some(Fetching(fetched));
+                self.fetching = Some(Fetching(tokio::spawn(fetched)));
                 return;
             }
         }
@@ -193,8 +194,14 @@ impl Subscription {
             return Poll::Ready(Some(event));
         }
         if let Some(Fetching(fetching)) = &mut self.fetching {
-            if let Poll::Ready(Fetched { events, cursor }) = fetching.as_mut().poll(context) {
-                (self.fetching, self.cursor) = (None, cursor);
+            if let Poll::Ready(fetched) = Pin::new(fetching).poll(context) {
+                self.fetching = None;
+                let Ok(Fetched { events, cursor }) = fetched else {
+                    // The runtime ends, and nobody will read on.
+                    self.has_ended = true;
+                    return Poll::Ready(None);
+                };
+                self.cursor = cursor;
                 self.ready.extend(events);
                 context.waker().wake_by_ref();
                 return Poll::Pending;
