@@ -41,6 +41,7 @@ impl Hub {
                 let (after, upto) = (cursor.position(), hub.log().own_tail());
                 let upto = upto.seq.max(after.seq);
                 let replay = engine.broker.replay(interest.filters(), after, upto, budget).await;
+                drop(turn);
                 let history = match &replay {
                     Ok(Replay::Read { .. }) => after.epoch,
                     Ok(Replay::Gone { resume, .. }) => resume.epoch,
@@ -48,7 +49,6 @@ impl Hub {
                 };
                 // The hub is still to learn of this history, or has learnt of a newer one: from here the log
                 // would send the reader back.
-                drop(turn);
                 if history != hub.epoch() {
                     pauses.pause().await;
                     continue;

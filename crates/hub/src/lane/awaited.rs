@@ -145,10 +145,6 @@ impl State {
 
     /// Asks the engine for what follows this client's cursor.
     pub(super) fn fetch(&mut self, key: usize, cursor: Cursor, budget: Budget) {
-        // A hub that is closed waits for no engine: the client is about to be told goodbye where it stands.
-        if self.hub.pool().closed().is_some() {
-            return;
-        }
         let Some(client) = &mut self.connections[key].client else { return };
         let interest = self.groups.get(client.group).interest.clone();
         let way = self.hub.fetch(cursor, interest, client.seat.id(), budget);

@@ -46,12 +46,12 @@ impl State {
         if let (true, Some(client)) = (is_current, &mut connection.client) {
             client.progress = Progress::Current;
         }
-        if cursor.is_ahead_of(position) {
+        let is_ahead = cursor.is_ahead_of(position);
+        if is_ahead {
             self.ahead.insert(key);
-            return false;
         }
         if events.is_empty() {
-            return !is_current;
+            return !is_current && !is_ahead;
         }
         self.connections[key].rest = self.render_for(key, &events, cursor.position());
         true

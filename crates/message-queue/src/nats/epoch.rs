@@ -12,9 +12,7 @@ pub(super) fn epoch(created: &str, description: &str) -> Epoch {
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
-    // Six characters, as a random one has, for it stands in every id.
-    let least = 36_u64.pow(5);
-    Epoch::from_number(least + hash % (36_u64.pow(6) - least))
+    Epoch::spread(hash)
 }
 
 /// The description with another generation. What else an operator wrote there stays.
