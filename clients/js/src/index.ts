@@ -1,0 +1,1 @@
+export type { Events, Feed, Gap, Notification, Options, State, TransportName } from "./types.js";

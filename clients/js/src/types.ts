@@ -1,0 +1,79 @@
+/** The ways to a hub, by their names in `?transport=`. */
+export type TransportName = "websocket" | "sse" | "long-polling";
+
+/** What was published. */
+export interface Notification {
+  /** Its identity and the position behind it, `EPOCH-SEQ`: keep it, and go on from it with {@link Options.after}. */
+  readonly id: string;
+  readonly topic: string;
+  /** Text, or the bytes of a binary notification. */
+  readonly data: string | Uint8Array;
+}
+
+/** Notifications that can no longer be had: the hub keeps so many, and this feed was away for longer. */
+export interface Gap {
+  /** The last position before it. */
+  readonly after: string;
+  /** What follows this position is delivered. */
+  readonly resume: string;
+  /** How many are missing, where that can be known. */
+  readonly missed: number | null;
+  /** The position was too old; or of another history of the hub; or the feed was connected and too slow. */
+  readonly reason: "evicted" | "epoch" | "lagged";
+}
+
+/** What a feed is doing. */
+export type State =
+  | { readonly name: "connecting"; readonly transport: TransportName }
+  | { readonly name: "open"; readonly transport: TransportName }
+  /** Between two attempts, at most until `until` (milliseconds since 1970). */
+  | { readonly name: "waiting"; readonly until: number; readonly reason: string }
+  /** The reader is behind by a full buffer: the connection is given up until it has caught up. */
+  | { readonly name: "paused" }
+  /** For good: `close()` was called, or `error` says what the hub refused. */
+  | { readonly name: "closed"; readonly error?: Error };
+
+/** How to open a {@link Feed}. Every member has a default. */
+export interface Options {
+  /** The ways to try, best first. Default: WebSocket, SSE, long-polling. */
+  transports?: readonly TransportName[];
+  /** Where to begin: behind this id, or at the `"earliest"` that is kept. Default: what is published from now on. */
+  after?: string;
+  /**
+   * A bearer token for each connection and publish. `refused` is true when the hub has just refused the
+   * last one with 401: fetch a fresh one then. It goes as `Authorization`, and as `?access_token=` by
+   * WebSocket, where a page can set no header.
+   */
+  token?: (refused: boolean) => string | Promise<string>;
+  /** How many notifications may wait for their reader before the connection is given up. Default: 1,024. */
+  buffer?: number;
+  /** How long an opening may take, in milliseconds, before it counts as failed. Default: 10,000. */
+  openTimeout?: number;
+  /** After how long on a fallback the better transport is tried again, in milliseconds; doubled each time
+   * that it fails. Default: 60,000. */
+  betterAfter?: number;
+  /** Default: the global one. */
+  fetch?: typeof globalThis.fetch;
+  /** Default: the global one. Node 20 has none: give one, or WebSocket is passed over. */
+  WebSocket?: typeof globalThis.WebSocket;
+}
+
+/** What {@link Feed.on} tells. */
+export interface Events {
+  notification: Notification;
+  gap: Gap;
+  state: State;
+}
+
+/** One stream of notifications, whatever carries it. */
+export interface Feed extends AsyncIterable<Notification> {
+  /** Calls `listener` for each from now on; call what it returns to stop that. */
+  on<K extends keyof Events>(event: K, listener: (it: Events[K]) => void): () => void;
+  /** Publishes and tells the id once it is stored. `topic` is needed where the feed's filters are not one topic. */
+  publish(data: string | Uint8Array, topic?: string): Promise<string>;
+  /** Ends it for good. */
+  close(): void;
+  readonly state: State;
+  /** The position up to which everything was read or told; `undefined` before the first connection. */
+  readonly position: string | undefined;
+}
