@@ -1,0 +1,26 @@
+import { build } from "esbuild";
+
+const HTML = `<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>test</title><link rel="icon" href="data:,">
+<script type="module" src="/test/client.js"></script>`;
+
+/** A page for `startProxy` with nothing on it but the client, bundled from its sources, as `window.tidings`. */
+export async function testPage() {
+  const bundle = await build({
+    stdin: {
+      contents: `import { tidings } from "./index.ts"; window.tidings = tidings;`,
+      resolveDir: new URL("../../js/src", import.meta.url).pathname,
+    },
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    write: false,
+  });
+  return { ...BLANK, "/test/client.js": { type: "text/javascript", body: bundle.outputFiles[0].text } };
+}
+
+/** The same without the client. */
+export const BLANK = {
+  "/test/": { type: "text/html", body: HTML },
+  "/test/client.js": { type: "text/javascript", body: "" },
+};
