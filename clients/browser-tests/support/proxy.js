@@ -54,7 +54,7 @@ class MisbehavingProxy {
   /** The first request, made or to come, that is so; `skip` passes over so many of the list. */
   async requested(isSo, skip = 0) {
     for (let next = skip; ; next++) {
-      if (next === this.requests.length) await new Promise((resolve) => this.#waiting.add(resolve));
+      while (next >= this.requests.length) await new Promise((resolve) => this.#waiting.add(resolve));
       if (isSo(this.requests[next])) return this.requests[next];
     }
   }
@@ -120,6 +120,7 @@ class MisbehavingProxy {
 
     const set = this.#ways.get(transport);
     const way = set && set.times-- > 0 ? set.way : {};
+    way.begin?.(client);
     if (url.pathname.startsWith("/topics/")) this.#note(request);
     return { request, way };
   }

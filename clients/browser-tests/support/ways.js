@@ -1,5 +1,6 @@
 /**
  * The ways in which a proxy misbehaves. A way has one or more of
+ * - `begin(client)`: what it does to the client's connection, or the response to it, when the request has come;
  * - `answer(request)`: what the proxy answers of itself, `{ status, headers }`, or nothing to go on to the hub;
  * - `headers(headers)`: what it makes of the request's headers;
  * - `pass(from, to)`: how it passes the hub's bytes on to the client, in place of `from.pipe(to)`.
@@ -34,14 +35,9 @@ export const buffers = {
   },
 };
 
-/** Cuts a stream that was idle for so long. */
+/** Cuts what was idle for so long. */
 export const cutsIdle = (milliseconds) => ({
-  pass: (from, to) => {
-    let timer = setTimeout(() => to.destroy(), milliseconds);
-    from.on("data", () => timer.refresh());
-    to.on("close", () => clearTimeout(timer));
-    from.pipe(to);
-  },
+  begin: (client) => client.setTimeout(milliseconds, () => client.destroy()),
 });
 
 /** Lets the first message through and cuts. */
