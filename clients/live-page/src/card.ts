@@ -29,13 +29,14 @@ export function write(element: Element, text: string, value?: number): void {
 
 export class Card {
   readonly element = copyOf("card");
+  readonly #glance = copyOf("glance-row");
   readonly #plot: Plot;
 
   constructor(
     readonly stream: Stream,
     readonly counted: Counted,
     at: number,
-    cards: Element,
+    places: { readonly cards: Element; readonly glance: Element },
   ) {
     const { element } = this;
     const { name, kind, parts } = stream;
@@ -46,10 +47,10 @@ export class Card {
     title.textContent = kind.title;
     element.setAttribute("aria-labelledby", title.id);
     find(element, ".how").textContent = kind.how;
+    find(element, ".trade").textContent = kind.trade;
     find(element, ".counted").textContent = kind.counted;
     const command = kind.command(parts.url.href);
     this.#value("command").textContent = command;
-    this.#value("command").setAttribute("aria-label", `The same stream in a terminal: ${command}`);
 
     this.#button("cut", () => stream.cut());
     this.#button("pause", () => (stream.paused ? stream.resume() : stream.pause()));
@@ -58,7 +59,9 @@ export class Card {
       copy.textContent = (await copied(command, this.#value("command"))) ? "Copied" : "Selected";
       setTimeout(() => (copy.textContent = "Copy"), 2000);
     });
-    cards.append(element);
+    places.cards.append(element);
+    places.glance.append(this.#glance);
+    find(this.#glance, "th").textContent = kind.title;
     this.#plot = new Plot(stream.minute, find(element, ".plot"), `--s${at % 6}`);
   }
 
@@ -77,14 +80,19 @@ export class Card {
     this.#write("requests-each", requestsEach === undefined ? "–" : rate(requestsEach), requestsEach);
     this.#write("bytes-each", bytesEach === undefined ? "–" : count(Math.round(bytesEach)), bytesEach);
     this.#plot.draw();
+    for (const [at, name] of ["median", "requests-each", "bytes-each"].entries()) {
+      write(this.#glance.children[at + 1]!, this.#value(name).textContent!);
+    }
 
     this.#write("messages", count(messages), messages);
-    this.#write("last", stream.last ? `${stream.last.text} · ${clock.format(stream.last.at)}` : "none yet");
+    this.#write("last", stream.last?.text ?? "none yet");
+    this.#write("last-at", stream.last ? clock.format(stream.last.at) : "");
     this.#write("reconnects", count(stream.reconnects), stream.reconnects);
     this.#write("gaps", count(stream.gaps), stream.gaps);
     this.#write("missed", stream.missedMore ? (missed ? `${count(missed)} or more` : "unknown") : count(missed), missed);
     this.#write("lost", count(parts.witness.lost), parts.witness.lost);
     this.#write("doubled", count(parts.witness.doubled), parts.witness.doubled);
+    find(this.element, ".truth").classList.toggle("broken", parts.witness.lost + parts.witness.doubled > 0);
     if (kind.visible) {
       this.#write("requests", count(counted.requests), counted.requests);
       this.#write("bytes", bytes(counted.bytes), counted.bytes);
@@ -101,11 +109,11 @@ export class Card {
     const name = offline && state.name !== "closed" ? "offline" : state.name;
     let text: string = name;
     if (name === "waiting" && state.name === "waiting") {
-      text = `waiting, again in ${duration(Math.max(100, state.until - Date.now()))}`;
+      text = `waiting ${duration(Math.max(100, state.until - Date.now()))}`;
     } else if (state.name === "closed" && state.error) {
       text = `closed: ${state.error.message}`;
     } else if (paused && name !== "paused") {
-      text = `${name}, the reader pauses`;
+      text = `${name}, reader paused`;
     }
     this.element.dataset["state"] = name;
     find<SVGUseElement>(this.element, "use").setAttribute("href", `#state-${name}`);

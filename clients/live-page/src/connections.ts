@@ -74,16 +74,23 @@ function limited(): boolean {
   return !page || page.nextHopProtocol === "" || page.nextHopProtocol.startsWith("http/1");
 }
 
+/** How long the other tabs may take to answer, in milliseconds; a hidden one takes its time. */
+const ROLL_CALL = 2000;
+
 /** Counts the tabs that show this page. */
 export class Tabs {
   #others = new Set<string>();
+  /** Who has answered the present roll call. */
+  #here = new Set<string>();
   readonly #me = Math.random().toString(36).slice(2);
   readonly #channel = new BroadcastChannel("tidings-tabs");
 
   constructor() {
     this.#channel.addEventListener("message", ({ data }: MessageEvent<{ tab: string; says: string }>) => {
-      if (data.says === "bye") this.#others.delete(data.tab);
-      else this.#others.add(data.tab);
+      for (const tabs of [this.#others, this.#here]) {
+        if (data.says === "bye") tabs.delete(data.tab);
+        else tabs.add(data.tab);
+      }
       if (data.says === "who") this.#say("here");
     });
     addEventListener("pagehide", () => this.#say("bye"));
@@ -96,8 +103,9 @@ export class Tabs {
 
   /** Counts anew: a tab that crashed has said no goodbye. */
   ask(): void {
-    this.#others = new Set();
+    this.#here = new Set();
     this.#say("who");
+    setTimeout(() => (this.#others = this.#here), ROLL_CALL);
   }
 
   #say(says: string): void {

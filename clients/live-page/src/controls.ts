@@ -58,9 +58,8 @@ function publish(page: Page): void {
 function flood(page: Page): void {
   const button = find<HTMLButtonElement>(document, "[data-action=flood]");
   const many = find<HTMLSelectElement>(document, "#many");
-  const shown = find(document, ".flood");
-  const progress = find<HTMLProgressElement>(shown, "progress");
-  const told = find(shown, "[data-value=flood]");
+  const progress = find<HTMLProgressElement>(document, ".flood progress");
+  const told = find(document, "[data-value=flood]");
   button.disabled = !isOne(page.topic);
   let running: AbortController | undefined;
 
@@ -70,7 +69,7 @@ function flood(page: Page): void {
     const { signal } = running;
     const total = Number(many.value);
     button.textContent = "Stop";
-    shown.hidden = false;
+    progress.hidden = false;
     const began = performance.now();
     let [next, done] = [0, 0];
     const show = setInterval(() => {
@@ -80,7 +79,7 @@ function flood(page: Page): void {
     const publisher = async () => {
       while (next < total && !signal.aborted) {
         next += 1;
-        await send(page, `flood ${count(next)} of ${count(total)}`);
+        await send(page, `flood ${count(next)}`);
         done += 1;
       }
     };
@@ -92,7 +91,8 @@ function flood(page: Page): void {
       page.log(`The flood ended after ${count(done)}: ${(error as Error).message}`);
     }
     clearInterval(show);
-    shown.hidden = true;
+    progress.hidden = true;
+    write(told, "");
     button.textContent = "Flood";
     running = undefined;
   });

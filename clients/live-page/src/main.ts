@@ -11,10 +11,10 @@ import { Stream } from "./stream.js";
 import { isKnown, known } from "./transports.js";
 import { Ledger, Witness } from "./truth.js";
 import { summary, Waits } from "./waits.js";
-import { plural } from "./words.js";
+import { duration, plural } from "./words.js";
 
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
-const CLOCK_EVERY = 60_000;
+const CLOCK_EVERY = 30_000;
 const TABS_EVERY = 10_000;
 
 const log = logTo(find(document, "[data-log]"));
@@ -30,14 +30,17 @@ async function start(): Promise<void> {
   const gate = new Gate();
   const ledger = new Ledger();
   const streams: Stream[] = [];
+  const places = { cards: find(document, ".cards"), glance: find(document, ".glance tbody") };
   const cards = about.transports.flatMap((name, at) => {
-    const where = find(document, ".cards");
-    if (!isKnown(name)) return where.append(unknown(name)), [];
+    if (!isKnown(name)) {
+      places.cards.append(unknown(name));
+      return [];
+    }
     const turns = new Turns();
     const probe = new Probe(gate, known[name].shares ? turns : free);
     const stream = new Stream(name, { url: resource(topic), clock, probe, turns, witness: new Witness(ledger), log });
     streams.push(stream);
-    return [new Card(stream, counts.of(name), at, where)];
+    return [new Card(stream, counts.of(name), at, places)];
   });
   const quiet = asked === null && about.demo === null;
   log(quiet ? `Listening to ${topic}, which is quiet until you publish something` : `Listening to ${topic}`);
@@ -91,8 +94,10 @@ function shown(topic: string, quiet: boolean): string {
 }
 
 function precision(): string {
-  const ahead = Math.abs(clock.ahead) < 1000 ? `${clock.ahead.toFixed(1)} ms` : `${(clock.ahead / 1000).toFixed(1)} s`;
-  return `the hub’s clock is ${ahead} ahead of this device’s, known to ± ${Math.max(0.1, clock.precision).toFixed(1)} ms`;
+  const { ahead } = clock;
+  const within = `± ${duration(Math.max(0.1, clock.precision))}`;
+  if (Math.abs(ahead) <= clock.precision) return `the hub’s clock and this device’s agree, ${within}`;
+  return `the hub’s clock is ${duration(Math.abs(ahead))} ${ahead > 0 ? "ahead of" : "behind"} this device’s, ${within}`;
 }
 
 start().catch((error: unknown) => {

@@ -6,8 +6,9 @@ import { type Minute, SLOTS } from "./minute.js";
 
 /** From a tenth of a millisecond to ten seconds: a stream at rest and one that was cut both fit, on a log scale. */
 const RANGE: [number, number] = [0.1, 10_000];
-const TICKS: Record<number, string> = { 0.1: "0.1", 1: "1 ms", 10: "10", 100: "100", 1000: "1 s", 10_000: "10 s" };
-const HEIGHT = 132;
+const TICKS: Readonly<Record<number, string>> =
+  { 0.1: "0.1 ms", 1: "1 ms", 10: "10 ms", 100: "100 ms", 1000: "1 s", 10_000: "10 s" };
+const HEIGHT = 150;
 /** Neighbours further apart than this many seconds are not joined: nothing came between. */
 const JOINED = 3;
 
@@ -28,7 +29,7 @@ export class Plot {
       {
         width: this.#width(),
         height: HEIGHT,
-        padding: [8, 12, 0, 0],
+        padding: [8, 14, 0, 0],
         legend: { show: false },
         cursor: { show: false },
         scales: {
@@ -38,15 +39,15 @@ export class Plot {
         axes: [
           {
             ...axis,
-            size: 22,
-            gap: 4,
+            size: 24,
+            gap: 9,
             grid: { show: false },
             splits: () => [-60, -30, 0],
             values: () => ["−60 s", "−30 s", "now"],
           },
           {
             ...axis,
-            size: 40,
+            size: 48,
             gap: 6,
             grid: { stroke: of("--grid"), width: 1 },
             splits: () => Object.keys(TICKS).map(Number).sort((a, b) => a - b),

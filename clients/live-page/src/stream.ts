@@ -10,7 +10,7 @@ import { read } from "./payload.js";
 import type { Probe } from "./probe.js";
 import { known, type Known } from "./transports.js";
 import type { Witness } from "./truth.js";
-import { count, duration, plural } from "./words.js";
+import { count, duration } from "./words.js";
 
 /** How long after an absence it is said what came of it. */
 const SETTLED = 1500;
@@ -132,12 +132,11 @@ export class Stream {
     this.#away = undefined;
     const after = duration(performance.now() - away.since);
     const { lost } = this.parts.witness;
-    const { messages, gaps } = this;
+    const { gaps } = this;
     setTimeout(() => {
       const gone = this.parts.witness.lost - lost;
       const told = this.gaps > gaps ? "with a gap, " : "";
-      const came = plural(this.messages - messages, "message");
-      this.#say(`${away.why}, back after ${after}; ${came} since, ${told}${gone === 0 ? "nothing" : count(gone)} lost`);
+      this.#say(`${away.why}, back after ${after}, ${told}${gone === 0 ? "nothing" : count(gone)} lost`);
     }, SETTLED);
   }
 
