@@ -31,7 +31,7 @@ export type State =
   /** The reader is behind by a full buffer: the connection is given up until it has caught up. */
   | { readonly name: "paused" }
   /** For good: `close()` was called, or `error` says what the hub refused. */
-  | { readonly name: "closed"; readonly error?: Error };
+  | { readonly name: "closed"; readonly error: Error | undefined };
 
 /** How to open a {@link Feed}. Every member has a default. */
 export interface Options {

@@ -1,0 +1,96 @@
+import type { Ear, Opening, Transport } from "./transport.js";
+import type { TransportName } from "./types.js";
+
+/** A heartbeat, in milliseconds, where the hub has not told its own. */
+const PING = 25_000;
+/** A connection that lasts for less, in milliseconds, ended early. */
+const EARLY = 10_000;
+/** A timer that is later than this, in milliseconds, was asleep with its page: that says nothing of the hub. */
+const LATE = 1_000;
+
+/** How a connection ended. */
+export interface Ending {
+  /**
+   * `failed`: it never opened, or opened and fell silent; `early`: cut soon after it opened; `cut`: later;
+   * `goodbye`: the hub said so.
+   */
+  readonly how: "failed" | "early" | "cut" | "goodbye";
+  readonly error?: Error;
+}
+
+/** One connection, from its opening to its end; silence ends it. */
+export class Connection {
+  /** Whether it came to be open. */
+  readonly opened: Promise<boolean>;
+  readonly ended: Promise<Ending>;
+  #abort = new AbortController();
+  #openedAt: number | undefined;
+  #heardAt = Date.now();
+  #patience: number;
+  #isSilent = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #settle: (isOpen: boolean) => void = () => {};
+
+  constructor(
+    readonly name: TransportName,
+    transport: Transport,
+    opening: Omit<Opening, "signal">,
+    ear: Omit<Ear, "alive">,
+    openTimeout: number,
+  ) {
+    this.#patience = openTimeout;
+    this.opened = new Promise((resolve) => (this.#settle = resolve));
+    const { signal } = this.#abort;
+    const aborted = new Promise<void>((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason));
+    });
+    const carried = transport({ ...opening, signal }, { ...ear, alive: (ping = PING) => this.#alive(ping) });
+    this.ended = Promise.race([carried, aborted]).then(
+      () => this.#end(),
+      (error: Error) => this.#end(error),
+    );
+    this.#watch();
+  }
+
+  close(): void {
+    this.#abort.abort(new Error("closed"));
+  }
+
+  /** Ends it where it has been silent for too long. */
+  check(): void {
+    const late = Date.now() - this.#heardAt - this.#patience;
+    if (late > LATE) {
+      // What came while the page slept is read in the next moments, if anything came.
+      this.#patience += late + LATE;
+    } else if (late >= 0) {
+      this.#isSilent = true;
+      this.#abort.abort(new Error("silent for too long"));
+      return;
+    }
+    this.#watch();
+  }
+
+  #watch(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.check(), this.#heardAt + this.#patience - Date.now());
+  }
+
+  #alive(ping: number): void {
+    this.#heardAt = Date.now();
+    this.#patience = 1.5 * ping + 2_000;
+    if (this.#openedAt !== undefined) return;
+    this.#openedAt = this.#heardAt;
+    this.#watch();
+    this.#settle(true);
+  }
+
+  #end(error?: Error): Ending {
+    clearTimeout(this.#timer);
+    this.#settle(false);
+    if (error === undefined) return { how: "goodbye" };
+    if (this.#openedAt === undefined) return { how: "failed", error };
+    const until = this.#isSilent ? this.#heardAt : Date.now();
+    if (until - this.#openedAt >= EARLY) return { how: "cut", error };
+    return { how: this.#isSilent ? "failed" : "early", error };
+  }
+}

@@ -1,0 +1,224 @@
+import type { Address } from "./address.js";
+import { Backoff } from "./backoff.js";
+import { Choice } from "./choice.js";
+import { Connection, type Ending } from "./connection.js";
+import { longPolling } from "./long-polling.js";
+import { Pause } from "./pause.js";
+import { isAhead } from "./position.js";
+import { Refusal } from "./refusal.js";
+import { sse } from "./sse.js";
+import type { Ear, Opening, Transport } from "./transport.js";
+import type { Gap, Notification, Options, State, TransportName } from "./types.js";
+import { webSocket } from "./websocket.js";
+
+const TRANSPORTS: Record<TransportName, Transport> = {
+  websocket: webSocket,
+  sse,
+  "long-polling": longPolling,
+};
+/** How long a poll is held, in seconds. */
+const HOLD = 25;
+
+/** Who is told what a line brings: each thing once and in order, whatever happens below. */
+export interface Listener {
+  notification(notification: Notification): void;
+  gap(gap: Gap): void;
+  /** Everything up to this id was told. */
+  position(id: string): void;
+  state(state: State): void;
+}
+
+/** Keeps a feed connected: by which transport, from which position, and when again. */
+export class Line {
+  readonly #choice: Choice;
+  readonly #backoff = new Backoff();
+  readonly #pause = new Pause();
+  readonly #connections = new Set<Connection>();
+  readonly #polls = { hold: HOLD };
+  /** Everything up to here has come. */
+  #position: string | undefined;
+  #wasRefused = false;
+  #isHeld = false;
+  #isClosed = false;
+  /** The network has changed: what is connected may be dead and not know it. */
+  #hasMoved = false;
+
+  /** @throws TypeError where no transport is left. */
+  constructor(
+    private readonly address: Address,
+    private readonly options: Options,
+    private readonly listener: Listener,
+  ) {
+    const names = options.transports ?? (Object.keys(TRANSPORTS) as TransportName[]);
+    const usable = names.filter((name) => {
+      if (!TRANSPORTS[name]) throw new TypeError(`"${name}" is no transport of tidings`);
+      return name !== "websocket" || this.#WebSocket;
+    });
+    if (!usable[0]) throw new TypeError("no transport is left: give options.WebSocket");
+    this.#choice = new Choice(usable, `tidings ${address.origin} ${usable}`, options.betterAfter ?? 60_000);
+    this.#position = options.after;
+  }
+
+  /** Connects, again and again, until it is closed or the hub refuses for good. */
+  async run(): Promise<void> {
+    const events = ["online", "visibilitychange"];
+    for (const event of events) globalThis.addEventListener?.(event, this.#onPage);
+    let error;
+    try {
+      while (!this.#isClosed) await (this.#isHeld ? this.#rest() : this.#carry());
+    } catch (refused) {
+      error = refused as Error;
+    }
+    for (const event of events) globalThis.removeEventListener?.(event, this.#onPage);
+    this.listener.state({ name: "closed", error });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#hangUp();
+  }
+
+  /** Gives the connection up until `release()`: the reader can take no more. */
+  hold(): void {
+    this.#isHeld = true;
+    this.#hangUp();
+  }
+
+  release(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#pause.wake();
+  }
+
+  #hangUp(): void {
+    for (const connection of this.#connections) connection.close();
+    this.#pause.wake();
+  }
+
+  #rest(): Promise<void> {
+    this.listener.state({ name: "paused" });
+    return this.#pause.wait();
+  }
+
+  /** One connection after the other takes over, until one ends and none has taken its place. */
+  async #carry(): Promise<void> {
+    this.#hasMoved = false;
+    this.listener.state({ name: "connecting", transport: this.#choice.now });
+    let connection = this.#open(this.#choice.now);
+    if (await connection.opened) this.#isOpen(connection);
+    for (;;) {
+      const ending = await Promise.race([connection.ended, this.#pause.wait(this.#choice.betterIn)]);
+      if (ending) {
+        this.#pause.wake();
+        return this.#after(ending);
+      }
+      const isDue = this.#choice.betterIn! <= 0;
+      const names = this.#hasMoved ? [connection.name] : isDue ? this.#choice.better : [];
+      this.#hasMoved = false;
+      const next = await this.#firstOpen(names);
+      if (next) {
+        connection.close();
+        connection = next;
+        this.#isOpen(connection);
+      } else if (isDue) {
+        this.#choice.stay();
+      }
+    }
+  }
+
+  async #firstOpen(names: readonly TransportName[]): Promise<Connection | undefined> {
+    for (const name of names) {
+      const connection = this.#open(name);
+      if (await connection.opened) return connection;
+    }
+    return undefined;
+  }
+
+  #open(name: TransportName): Connection {
+    const transport: Transport = async (opening, ear) => {
+      const token = await this.options.token?.(this.#wasRefused);
+      if (!opening.signal.aborted) await TRANSPORTS[name]({ ...opening, token }, ear);
+    };
+    const opening: Omit<Opening, "signal"> = {
+      url: (query) => this.address.subscription({ transport: name, after: this.#position, ...query }),
+      token: undefined,
+      topic: this.address.topic,
+      polls: this.#polls,
+      fetch: this.options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
+      WebSocket: this.#WebSocket,
+    };
+    const timeout = this.options.openTimeout ?? 10_000;
+    const connection = new Connection(name, transport, opening, this.#ear, timeout);
+    this.#connections.add(connection);
+    void connection.ended.then(() => this.#connections.delete(connection));
+    return connection;
+  }
+
+  get #WebSocket(): typeof globalThis.WebSocket | undefined {
+    return this.options.WebSocket ?? globalThis.WebSocket;
+  }
+
+  /** Two connections may speak at once while one takes over: what one of them has told already is passed over. */
+  readonly #ear: Omit<Ear, "alive"> = {
+    notification: (notification) => {
+      if (this.#advance(notification.id)) this.listener.notification(notification);
+    },
+    gap: (gap) => {
+      if (this.#advance(gap.resume)) this.listener.gap(gap);
+    },
+    position: (id) => {
+      if (this.#advance(id)) this.listener.position(id);
+    },
+    retry: (after) => {
+      this.#backoff.retry = after;
+    },
+  };
+
+  #advance(to: string): boolean {
+    const isNew = isAhead(to, this.#position);
+    if (isNew) this.#position = to;
+    return isNew;
+  }
+
+  #isOpen({ name }: Connection): void {
+    this.#wasRefused = false;
+    this.#choice.opened(name);
+    this.listener.state({ name: "open", transport: name });
+  }
+
+  /** What an ending means for the next attempt, and the wait for it. */
+  async #after({ how, error }: Ending): Promise<void> {
+    if (this.#isClosed || this.#isHeld) return;
+    const refusal = error instanceof Refusal ? error : undefined;
+    if (refusal?.status === 401 && this.options.token && !this.#wasRefused) {
+      this.#wasRefused = true;
+      return this.#choice.restart();
+    }
+    if (refusal?.status === 401 || refusal?.isFinal) throw refusal;
+    if (!refusal?.isBusy) {
+      if (how === "failed" && this.#choice.failed()) return;
+      if (how === "early" || how === "cut") this.#choice.ended(how === "early");
+    }
+    if (how === "cut" || how === "goodbye") this.#backoff.reset();
+    await this.#wait(refusal?.retryAfter, error?.message ?? "the hub said goodbye");
+  }
+
+  async #wait(atLeast: number | undefined, reason: string): Promise<void> {
+    const since = Date.now();
+    const until = since + this.#backoff.next(atLeast);
+    this.listener.state({ name: "waiting", until, reason });
+    // The page may wake it, but not before the hub wants it back.
+    do await this.#pause.wait(until - Date.now());
+    while (Date.now() - since < (atLeast ?? 0) && !this.#isClosed && !this.#isHeld);
+  }
+
+  readonly #onPage = ({ type }: Event): void => {
+    if (globalThis.document?.visibilityState === "hidden") return;
+    if (type === "online") {
+      this.#hasMoved = true;
+      this.#polls.hold = HOLD;
+    }
+    for (const connection of this.#connections) connection.check();
+    this.#pause.wake();
+  };
+}

@@ -1,0 +1,19 @@
+/** A wait that can be cut short. */
+export class Pause {
+  #wake: () => void = () => {};
+
+  /** Until `wake()`, or so many milliseconds. */
+  wait(milliseconds?: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = milliseconds === undefined ? undefined : setTimeout(resolve, milliseconds);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  wake(): void {
+    this.#wake();
+  }
+}

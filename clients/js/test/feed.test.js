@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { tidings } from "../dist/index.js";
+import { Hub, json, ownTime, pass, refusal, settle } from "./support.js";
+
+const told = (seq) => ({ id: `e-${seq}`, topic: "orders.new", data: String(seq) });
+const gap = { after: "e-3", resume: "e-8", missed: 5, reason: "lagged" };
+
+test("an iteration reads in order, binary as bytes, and ends when the feed is closed", async (t) => {
+  const hub = new Hub();
+  const { feed } = hub.feed(t);
+  const read = [];
+  const reading = (async () => {
+    for await (const { data } of feed) read.push(data);
+  })();
+  await settle();
+  hub.socket.say({ ping: 25_000, id: "e-0" });
+  hub.socket.say(told(1));
+  hub.socket.say({ id: "e-2", topic: "orders.new", data_base64: "AP8=" });
+  await settle();
+  assert.deepEqual(read, ["1", Uint8Array.of(0, 255)]);
+  feed.close();
+  await reading;
+  assert.ok(hub.socket.isClosed);
+});
+
+test("a feed that nobody reads gives its connection up and goes on from its position", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  const feed = tidings("http://hub/topics/a", { WebSocket: hub.WebSocket, buffer: 3 });
+  t.after(() => feed.close());
+  await settle();
+  hub.socket.say({ ping: 25_000, id: "e-0" });
+  for (let seq = 1; seq <= 5; seq++) hub.socket.say(told(seq));
+  await settle();
+  assert.deepEqual(feed.state, { name: "paused" });
+  assert.ok(hub.socket.isClosed);
+  assert.equal(feed.position, "e-0", "nothing was read yet");
+
+  const read = [];
+  feed.on("notification", ({ id }) => read.push(id));
+  await settle();
+  assert.deepEqual(read, ["e-1", "e-2", "e-3"]);
+  assert.equal(hub.socket.url.searchParams.get("after"), "e-3");
+  hub.socket.say(told(4));
+  assert.equal(read.at(-1), "e-4");
+});
+
+test("the position is behind what the reader is done with, not what it is at work on", async (t) => {
+  const hub = new Hub();
+  const { feed } = hub.feed(t);
+  await settle();
+  const reader = feed[Symbol.asyncIterator]();
+  const first = reader.next();
+  hub.socket.say(told(1));
+  assert.equal((await first).value.id, "e-1");
+  hub.socket.say({ ping: 25_000, id: "e-7" });
+  assert.equal(feed.position, undefined);
+  void reader.next();
+  await settle();
+  assert.equal(feed.position, "e-7");
+});
+
+test("a gap is told where it lies, and on the console where nobody listens", async (t) => {
+  const hub = new Hub();
+  const { told: heard } = hub.feed(t);
+  const deaf = tidings("http://hub/topics/a", { WebSocket: hub.WebSocket });
+  t.after(() => deaf.close());
+  deaf.on("notification", () => {});
+  const warned = mock.method(console, "warn", () => {});
+  t.after(() => mock.restoreAll());
+  await settle();
+  for (const socket of hub.sockets) {
+    socket.say(told(3));
+    socket.say({ gap });
+    socket.say(told(9));
+  }
+  assert.deepEqual(heard.gaps, [gap]);
+  assert.deepEqual(heard.notifications, ["e-3", "e-9"]);
+  assert.equal(warned.mock.callCount(), 1);
+  assert.deepEqual(warned.mock.calls[0].arguments[1], gap);
+});
+
+test("a publish is tried again under the same key until it is stored", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  const { feed } = hub.feed(t);
+  const publishing = feed.publish("hello");
+  await settle();
+  hub.request.fail();
+  await pass(1_000);
+  hub.request.answer(refusal(503, "unavailable", { "retry-after": "1" }));
+  await pass(3_000);
+  hub.request.answer(json({ id: "e-4" }));
+  assert.equal(await publishing, "e-4");
+  const keys = hub.requests.map(({ init }) => init.headers["idempotency-key"]);
+  assert.equal(keys.length, 3);
+  assert.equal(new Set(keys).size, 1);
+  assert.equal(hub.request.url.href, "http://hub/topics/orders.new");
+});
+
+test("a publish that the hub refuses is not tried again, and one without a topic is never sent", async (t) => {
+  const hub = new Hub();
+  const { feed } = hub.feed(t, {}, "http://hub/topics/orders.*");
+  await assert.rejects(feed.publish("x"), TypeError);
+  const publishing = feed.publish("x", "orders.new");
+  hub.request?.answer(refusal(413, "too_big"));
+  await settle();
+  hub.request.answer(refusal(413, "too_big"));
+  await assert.rejects(publishing, { status: 413, code: "too_big" });
+  assert.equal(hub.requests.length, 1);
+});
+
+test("what cannot be a feed is refused at once", () => {
+  for (const [url, options] of [
+    ["/topics/a"],
+    ["ftp://hub/topics/a"],
+    ["http://hub/topics/"],
+    ["http://hub/topics/a", { transports: ["pigeon"] }],
+    ["http://hub/topics/a", { transports: [] }],
+    ["http://hub/topics/a", { buffer: 0 }],
+  ]) {
+    assert.throws(() => tidings(url, options), TypeError, url);
+  }
+});

@@ -1,0 +1,374 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Hub, json, ownTime, pass, refusal, settle, stream } from "./support.js";
+
+const ping = (id, ms = 25_000) => ({ ping: ms, id });
+const told = (seq) => ({ id: `e-${seq}`, topic: "orders.new", data: "x" });
+
+/** Waits out whatever a feed waits for at most between two attempts. */
+const backoff = () => pass(60_000);
+
+test("a feed opens the best transport and tells what comes by it", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  const { feed, told: heard } = hub.feed(t);
+  await settle();
+  assert.equal(hub.socket.url.href, "ws://hub/topics/orders.new?transport=websocket");
+  hub.socket.say(ping("e-1"));
+  hub.socket.say(told(2));
+  await settle();
+  assert.deepEqual(heard.notifications, ["e-2"]);
+  assert.deepEqual(feed.state, { name: "open", transport: "websocket" });
+  assert.equal(feed.position, "e-2");
+});
+
+test("a transport that cannot be opened is passed over at once, and the position goes along", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  hub.upgrades = false;
+  const { feed, told: heard } = hub.feed(t, { after: "e-5" });
+  await settle();
+  assert.equal(hub.request.url.search, "?transport=sse&after=e-5");
+  hub.request.answer(json({}, 502));
+  await settle();
+  assert.equal(hub.request.url.search, "?transport=long-polling&after=e-5&wait=0");
+  hub.request.answer(json({ cursor: "e-9", notifications: [told(7)] }));
+  await settle();
+  assert.deepEqual(heard.notifications, ["e-7"]);
+  assert.equal(hub.request.url.search, "?transport=long-polling&after=e-9&wait=25");
+  assert.deepEqual(feed.state, { name: "open", transport: "long-polling" });
+});
+
+test("where none can be opened it waits, and begins with the best again", async (t) => {
+  ownTime(t, 0.5);
+  const hub = new Hub();
+  hub.upgrades = false;
+  const { feed } = hub.feed(t);
+  for (const transport of ["sse", "long-polling"]) {
+    await settle();
+    assert.equal(hub.request.url.searchParams.get("transport"), transport);
+    hub.request.fail();
+  }
+  await settle();
+  assert.equal(feed.state.name, "waiting");
+  assert.equal(feed.state.until, Date.now() + 500);
+  assert.equal(hub.sockets.length, 1);
+  await pass(499);
+  assert.equal(hub.sockets.length, 1);
+  await pass(1);
+  assert.equal(hub.sockets.length, 2);
+});
+
+test("a transport that is cut early three times is given up for the next", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  hub.feed(t);
+  for (let time = 1; time <= 3; time++) {
+    await settle();
+    assert.equal(hub.sockets.length, time);
+    hub.socket.say(ping(`e-${time}`));
+    await settle();
+    hub.socket.end(1006);
+    await backoff();
+  }
+  assert.equal(hub.sockets.length, 3);
+  assert.equal(hub.request.url.search, "?transport=sse&after=e-3");
+});
+
+test("a transport that lasts is kept however often it is cut", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  hub.feed(t);
+  for (let time = 1; time <= 4; time++) {
+    await settle();
+    hub.socket.say(ping(`e-${time}`));
+    await pass(10_000);
+    hub.socket.end(1006);
+    await backoff();
+  }
+  assert.equal(hub.sockets.length, 5);
+  assert.equal(hub.requests.length, 0);
+});
+
+test("a hub that is going away is no fault of the transport", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  hub.feed(t);
+  for (let time = 1; time <= 4; time++) {
+    await settle();
+    hub.socket.say(ping("e-1"));
+    await settle();
+    hub.socket.end(1001);
+    await backoff();
+  }
+  assert.equal(hub.sockets.length, 5);
+});
+
+test("an opening that takes too long counts as failed", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  hub.feed(t, { openTimeout: 3_000 });
+  await pass(2_999);
+  assert.equal(hub.requests.length, 0);
+  await pass(1);
+  assert.ok(hub.socket.isClosed);
+  assert.equal(hub.request.url.searchParams.get("transport"), "sse");
+});
+
+test("an event stream that says nothing behind its head is not open", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  const { feed } = hub.feed(t, { transports: ["sse", "long-polling"] });
+  await settle();
+  hub.request.answer(stream().response);
+  await pass(9_999);
+  assert.equal(feed.state.name, "connecting");
+  await pass(1);
+  assert.equal(hub.request.url.searchParams.get("transport"), "long-polling");
+});
+
+test("one that opens and is silent from then on is left once its heartbeat is overdue", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  hub.feed(t);
+  await settle();
+  hub.socket.say(ping("e-1", 4_000));
+  await pass(7_999);
+  assert.equal(hub.requests.length, 0);
+  await pass(1);
+  assert.ok(hub.socket.isClosed);
+  assert.equal(hub.request.url.search, "?transport=sse&after=e-1");
+});
+
+test("silence after a long life is a cut: the same transport is tried again", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  hub.feed(t);
+  await settle();
+  for (let second = 0; second <= 12; second += 4) {
+    hub.socket.say(ping("e-1", 4_000));
+    await pass(4_000);
+  }
+  await pass(4_000);
+  assert.ok(hub.socket.isClosed);
+  await backoff();
+  assert.equal(hub.sockets.length, 2);
+  assert.equal(hub.requests.length, 0);
+});
+
+test("the heartbeat of an event stream is as its opening tells it", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  const { feed } = hub.feed(t, { transports: ["sse"] });
+  await settle();
+  const body = stream();
+  hub.request.answer(body.response);
+  body.say(":ping 40000\nid: e-1\n\n");
+  await pass(61_999);
+  assert.equal(feed.state.name, "open");
+  await pass(1);
+  assert.notEqual(feed.state.name, "open");
+});
+
+test("a better transport takes over while the other still carries, and nothing comes twice", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  hub.upgrades = false;
+  const { feed, told: heard } = hub.feed(t, { betterAfter: 30_000 });
+  await settle();
+  const body = stream();
+  hub.request.answer(body.response);
+  body.say("id: e-1\n\nid: e-2\ndata: x\n\n");
+  await settle();
+  assert.equal(feed.state.transport, "sse");
+
+  await pass(29_999);
+  assert.equal(hub.sockets.length, 1);
+  await pass(1);
+  assert.equal(hub.sockets.length, 2, "it is tried, and fails");
+  assert.equal(feed.state.transport, "sse");
+  hub.upgrades = true;
+  await pass(30_000);
+  assert.equal(hub.sockets.length, 2, "twice as long is waited then");
+  body.say("id: e-3\ndata: x\n\n");
+  await pass(30_000);
+  assert.equal(hub.sockets.length, 3);
+  body.say("id: e-4\ndata: x\n\n");
+  await settle();
+  hub.socket.say(ping("e-3"));
+  hub.socket.say(told(4));
+  hub.socket.say(told(5));
+  await settle();
+  assert.deepEqual(heard.notifications, ["e-2", "e-3", "e-4", "e-5"]);
+  assert.equal(feed.state.transport, "websocket");
+  assert.ok(hub.request.init.signal.aborted, "the other is given up");
+});
+
+test("retry: of an event stream is waited for", async (t) => {
+  ownTime(t, 0);
+  const hub = new Hub();
+  hub.feed(t, { transports: ["sse"] });
+  await settle();
+  const body = stream();
+  hub.request.answer(body.response);
+  body.say("retry: 2500\nid: e-1\n\n");
+  await settle();
+  body.end();
+  await pass(2_499);
+  assert.equal(hub.requests.length, 1);
+  await pass(1);
+  assert.equal(hub.requests.length, 2);
+});
+
+test("Retry-After of a full hub is waited for, and no other transport is asked", async (t) => {
+  ownTime(t, 0);
+  const hub = new Hub();
+  hub.feed(t, { transports: ["sse", "long-polling"] });
+  await settle();
+  hub.request.answer(refusal(503, "full", { "retry-after": "5" }));
+  await settle();
+  await pass(4_999);
+  assert.equal(hub.requests.length, 1);
+  await pass(1);
+  assert.equal(hub.request.url.searchParams.get("transport"), "sse");
+  hub.request.answer(refusal(503, "full", { "retry-after": new Date(Date.now() + 9_000).toUTCString() }));
+  await pass(7_000);
+  assert.equal(hub.requests.length, 2);
+  await pass(2_000);
+  assert.equal(hub.requests.length, 3);
+});
+
+test("what the hub refuses for good closes the feed with its words", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  const { feed } = hub.feed(t, { transports: ["sse", "long-polling"] });
+  await settle();
+  hub.request.answer(refusal(400, "bad_topic"));
+  await settle();
+  assert.equal(feed.state.name, "closed");
+  assert.equal(feed.state.error.code, "bad_topic");
+  assert.equal(feed.state.error.message, "it is bad_topic");
+  assert.equal(hub.requests.length, 1);
+});
+
+test("what somebody else refuses is only a way that is not open", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  hub.feed(t, { transports: ["sse", "long-polling"] });
+  await settle();
+  hub.request.answer(json("blocked", 403));
+  await settle();
+  assert.equal(hub.request.url.searchParams.get("transport"), "long-polling");
+});
+
+test("a token that is refused is fetched anew, once", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  const asked = [];
+  const token = (refused) => asked.push(refused) && (refused ? "fresh" : "stale");
+  const { feed } = hub.feed(t, { token });
+  hub.upgrades = false;
+  await settle();
+  assert.equal(hub.socket.url.searchParams.get("access_token"), "stale");
+  assert.equal(hub.request.init.headers.authorization, "Bearer stale");
+  hub.request.answer(refusal(401, "expired"));
+  await settle();
+  assert.deepEqual(asked, [false, false, true, true], "both transports again");
+  assert.equal(hub.request.init.headers.authorization, "Bearer fresh");
+  hub.request.answer(refusal(401, "expired"));
+  await settle();
+  assert.equal(feed.state.error.status, 401);
+});
+
+test("a poll that is cut while it is held is held for less the next time", async (t) => {
+  ownTime(t, 0);
+  const hub = new Hub();
+  hub.feed(t, { transports: ["long-polling"] });
+  await settle();
+  hub.request.answer(json({ cursor: "e-1", notifications: [] }));
+  await pass(8_000);
+  hub.request.fail();
+  await pass(1);
+  assert.equal(hub.request.url.searchParams.get("wait"), "0");
+  hub.request.answer(json({ cursor: "e-1", notifications: [] }));
+  await settle();
+  assert.equal(hub.request.url.searchParams.get("wait"), "4");
+});
+
+test("a timer that slept with its page says nothing of the hub: it is listened to for a moment more", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  hub.feed(t);
+  await settle();
+  hub.socket.say(ping("e-1", 4_000));
+  await pass(600_000);
+  assert.ok(!hub.socket.isClosed);
+  hub.socket.say(ping("e-1", 4_000));
+  await pass(1_000);
+  assert.ok(!hub.socket.isClosed, "it spoke");
+  await pass(7_000);
+  assert.ok(hub.socket.isClosed);
+});
+
+test("a page that is online again has its wait cut short, and trusts no connection of before", async (t) => {
+  ownTime(t);
+  const page = new EventTarget();
+  globalThis.addEventListener = page.addEventListener.bind(page);
+  globalThis.removeEventListener = page.removeEventListener.bind(page);
+  t.after(() => {
+    delete globalThis.addEventListener;
+    delete globalThis.removeEventListener;
+  });
+  const hub = new Hub();
+  const { feed } = hub.feed(t);
+  await settle();
+  hub.socket.say(ping("e-1"));
+  await settle();
+  hub.socket.end(1006);
+  await settle();
+  assert.equal(feed.state.name, "waiting");
+  page.dispatchEvent(new Event("visibilitychange"));
+  await settle();
+  assert.equal(hub.sockets.length, 2);
+
+  const [, before] = hub.sockets;
+  before.say(ping("e-1"));
+  await settle();
+  page.dispatchEvent(new Event("online"));
+  await settle();
+  assert.equal(hub.sockets.length, 3);
+  assert.ok(!before.isClosed, "it carries on until the new one is open");
+  hub.socket.say(ping("e-1"));
+  await settle();
+  assert.ok(before.isClosed);
+});
+
+test("what worked is remembered for ten minutes by the feeds of an origin that may use the same transports", async (t) => {
+  ownTime(t);
+  const kept = new Map();
+  globalThis.localStorage = {
+    getItem: (key) => kept.get(key) ?? null,
+    setItem: (key, value) => kept.set(key, value),
+    removeItem: (key) => kept.delete(key),
+  };
+  t.after(() => delete globalThis.localStorage);
+  const hub = new Hub();
+  hub.upgrades = false;
+  hub.feed(t);
+  await settle();
+  const body = stream();
+  hub.request.answer(body.response);
+  body.say(":ping 25000\nid: e-1\n\n");
+  await settle();
+  assert.equal(hub.sockets.length, 1);
+
+  hub.feed(t);
+  await settle();
+  assert.equal(hub.requests.length, 2);
+  assert.equal(hub.sockets.length, 1, "begins with SSE");
+  await pass(600_000);
+  const tried = hub.sockets.length;
+  hub.feed(t);
+  await settle();
+  assert.equal(hub.sockets.length, tried + 1, "begins with the best again");
+});

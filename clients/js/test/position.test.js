@@ -1,0 +1,12 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isAhead } from "../dist/position.js";
+
+test("ahead is a higher number of the same history, or another history", () => {
+  assert.ok(isAhead("e-10", "e-9"));
+  assert.ok(!isAhead("e-9", "e-10"));
+  assert.ok(!isAhead("e-9", "e-9"));
+  assert.ok(isAhead("f-1", "e-9"));
+  assert.ok(isAhead("e-0", undefined));
+  assert.ok(isAhead("e-0", "earliest"));
+});
