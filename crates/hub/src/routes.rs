@@ -14,6 +14,7 @@ use tidings_core::{
 use tidings_transport::{Ask, Refusal, Shape, Transport, path_segment, query};
 
 use crate::config::{Action, Config};
+use crate::front;
 use crate::lane::Visitor;
 use crate::request::is_last;
 use crate::shared::Shared;
@@ -43,7 +44,11 @@ pub(crate) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Answer {
         },
         Route::Nothing => Err(nothing_there()),
         _ if !matches!(request.method, Method::GET | Method::HEAD) => Err(not_allowed("GET, HEAD")),
-        Route::Front => Ok(Answer::Whole(text("text/plain; charset=utf-8", FRONT))),
+        Route::Front => Ok(Answer::Whole(front::front(request, &shared.config))),
+        Route::Page => {
+            front::page(request, &shared.config).map(Answer::Whole).ok_or_else(nothing_there)
+        }
+        Route::Transports => Ok(Answer::Whole(front::transports(&shared.config))),
         Route::Health => Ok(Answer::Whole(text("text/plain; charset=utf-8", "ok\n"))),
         Route::Metrics => metrics(shared).map(Answer::Whole),
     };
@@ -72,27 +77,22 @@ fn refused(refusal: Refusal, shared: &Shared) -> Response<Bytes> {
 
 enum Route<'a> {
     Front,
+    /// A file of the live page.
+    Page,
+    Transports,
     Health,
     Metrics,
     Topics(&'a str),
     Nothing,
 }
 
-const FRONT: &str = "tidings: one notification stream by every realtime transport
-
-  publish         curl -d hello            http://HOST/topics/greetings
-  server-sent     curl -N -H 'Accept: text/event-stream' http://HOST/topics/greetings
-  long-polling    curl                     http://HOST/topics/greetings?after=earliest
-  WebSocket       new WebSocket('ws://HOST/topics/greetings')
-
-  /healthz  /metrics
-";
-
 fn route(path: &str) -> Route<'_> {
     match path {
         "/" => Route::Front,
+        "/transports" => Route::Transports,
         "/healthz" => Route::Health,
         "/metrics" => Route::Metrics,
+        path if path.starts_with("/page/") => Route::Page,
         path => match path.strip_prefix("/topics/") {
             Some(name) if !name.is_empty() && !name.contains('/') => Route::Topics(name),
             _ => Route::Nothing,
@@ -226,7 +226,8 @@ fn metrics(shared: &Shared) -> Result<Response<Bytes>, Refusal> {
     Ok(text("application/openmetrics-text; version=1.0.0; charset=utf-8", text_of))
 }
 
-fn text(media: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+/// An answer that is of this moment.
+pub(crate) fn text(media: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = Response::new(body.into());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

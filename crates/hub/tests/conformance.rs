@@ -12,6 +12,7 @@ mod conformance {
     mod heartbeats;
     mod idempotency;
     mod limits;
+    mod live_page;
     mod payloads;
     mod pipelined;
     mod shutdown;

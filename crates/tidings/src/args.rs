@@ -87,6 +87,9 @@ pub(crate) struct ServeArgs {
     /// A web page's origin that may connect by WebSocket and publish, beside the hub's own; repeatable
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub(crate) allow_origins: Vec<String>,
+    /// Answer `/` with some lines of text in place of the live page
+    #[arg(long)]
+    pub(crate) no_page: bool,
     /// Send with one system call each, even where io_uring is to be had, to compare the two
     #[arg(long)]
     pub(crate) no_io_uring: bool,

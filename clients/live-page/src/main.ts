@@ -1,0 +1,105 @@
+// Wires the page together: asks the hub what there is, opens a stream by each transport, and draws them all.
+
+import { BrowserCounts } from "./browser-counts.js";
+import { Card, copyOf, find, write } from "./card.js";
+import { free, Tabs, Turns } from "./connections.js";
+import { controls } from "./controls.js";
+import { type About, Clock, resource } from "./hub.js";
+import { logTo } from "./log.js";
+import { Gate, Probe } from "./probe.js";
+import { Stream } from "./stream.js";
+import { isKnown, known } from "./transports.js";
+import { Ledger, Witness } from "./truth.js";
+import { summary, Waits } from "./waits.js";
+import { duration, plural } from "./words.js";
+
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
+const CLOCK_EVERY = 30_000;
+const TABS_EVERY = 10_000;
+
+const log = logTo(find(document, "[data-log]"));
+const facts = find(document, "[data-value=facts]");
+const counts = new BrowserCounts();
+const clock = new Clock();
+const tabs = new Tabs();
+
+async function start(): Promise<void> {
+  const about = await clock.read();
+  const asked = new URLSearchParams(location.search).get("topic");
+  const topic = asked ?? about.demo ?? `live.${Math.random().toString(36).slice(2, 8)}`;
+  const gate = new Gate();
+  const ledger = new Ledger();
+  const streams: Stream[] = [];
+  const places = { cards: find(document, ".cards"), glance: find(document, ".glance tbody") };
+  const cards = about.transports.flatMap((name, at) => {
+    if (!isKnown(name)) {
+      places.cards.append(unknown(name));
+      return [];
+    }
+    const turns = new Turns();
+    const probe = new Probe(gate, known[name].shares ? turns : free);
+    const stream = new Stream(name, { url: resource(topic), clock, probe, turns, witness: new Witness(ledger), log });
+    streams.push(stream);
+    return [new Card(stream, counts.of(name), at, places)];
+  });
+  const quiet = asked === null && about.demo === null;
+  log(quiet ? `Listening to ${topic}, which is quiet until you publish something` : `Listening to ${topic}`);
+  controls({ topic, clock, gate, ledger, streams, log });
+  find(document, "[data-value=ways]").textContent = ways(about);
+
+  const waits = new Waits(streams);
+  const top = find(document, "main > [data-note=connections]");
+  const draw = () => {
+    const waiting = streams.filter((stream) => waits.of(stream, tabs.open));
+    for (const card of cards) card.draw(gate.offline, waits.of(card.stream, tabs.open));
+    top.hidden = waiting.length === 0;
+    if (waiting.length > 0) write(top, summary(waiting, tabs.open));
+    write(facts, `${shown(topic, quiet)} · ${precision()} · ${plural(tabs.open, "tab")} of this page`);
+  };
+  every(() => (STILL.matches ? 1000 : 250), draw);
+  every(() => CLOCK_EVERY, () => void clock.read().catch(() => {}));
+  every(() => TABS_EVERY, () => tabs.ask());
+}
+
+/** Calls it now and then, while the page is seen, and at once when it is seen again. */
+function every(pause: () => number, call: () => void): void {
+  let timer: number | undefined;
+  const turn = () => {
+    clearTimeout(timer);
+    if (document.hidden) return;
+    requestAnimationFrame(call);
+    timer = setTimeout(turn, pause());
+  };
+  document.addEventListener("visibilitychange", turn);
+  turn();
+}
+
+function unknown(name: string): HTMLElement {
+  const card = copyOf("unknown-card");
+  card.dataset["transport"] = name;
+  const title = find(card, "h2");
+  title.id = `title-${name}`;
+  title.textContent = name;
+  card.setAttribute("aria-labelledby", title.id);
+  return card;
+}
+
+function ways({ transports }: About): string {
+  const words = ["no way", "one way", "two ways", "three ways", "four ways", "five ways", "six ways"];
+  return `${words[transports.length] ?? `${transports.length} ways`} to your browser`;
+}
+
+function shown(topic: string, quiet: boolean): string {
+  return quiet ? `Topic ${topic}, quiet until something is published to it` : `Topic ${topic}`;
+}
+
+function precision(): string {
+  const { ahead } = clock;
+  const within = `± ${duration(Math.max(0.1, clock.precision))}`;
+  if (Math.abs(ahead) <= clock.precision) return `the hub’s clock and this device’s agree, ${within}`;
+  return `the hub’s clock is ${duration(Math.abs(ahead))} ${ahead > 0 ? "ahead of" : "behind"} this device’s, ${within}`;
+}
+
+start().catch((error: unknown) => {
+  facts.textContent = `The hub does not answer: ${(error as Error).message}. Load the page again when it runs.`;
+});

@@ -1,0 +1,146 @@
+// One transport at work: its feed, the reader that can pause, and what both have come to.
+
+import { tidings, type Feed, type Notification, type State, type TransportName } from "tidings";
+
+import type { Turns } from "./connections.js";
+import type { Clock } from "./hub.js";
+import type { Log } from "./log.js";
+import { Minute } from "./minute.js";
+import { read } from "./payload.js";
+import type { Probe } from "./probe.js";
+import { known, type Known } from "./transports.js";
+import type { Witness } from "./truth.js";
+import { count, duration } from "./words.js";
+
+/** How long after an absence it is said what came of it. */
+const SETTLED = 1500;
+/** For an opening: one that waits for its turn among many tabs is no failure. */
+const PATIENCE = 60_000;
+
+export interface Parts {
+  readonly url: URL;
+  readonly clock: Clock;
+  readonly probe: Probe;
+  readonly turns: Turns;
+  readonly witness: Witness;
+  readonly log: Log;
+}
+
+export class Stream {
+  readonly kind: Known;
+  readonly minute = new Minute();
+  messages = 0;
+  reconnects = 0;
+  gaps = 0;
+  /** Known to be missed; and whether some gap's number is unknown. */
+  missed = 0;
+  missedMore = false;
+  last: { readonly text: string; readonly at: Date } | undefined;
+  /** When something came last, for those who wonder why nothing comes here. */
+  heard = -Infinity;
+
+  readonly #feed: Feed;
+  #resume: (() => void) | undefined;
+  #reading = Promise.resolve();
+  #opened = false;
+  #away: { readonly since: number; readonly why: string } | undefined;
+
+  constructor(
+    readonly name: TransportName,
+    readonly parts: Parts,
+  ) {
+    this.kind = known[name];
+    const { url, probe } = parts;
+    const { fetch, WebSocket } = probe;
+    this.#feed = tidings(url.href, { transports: [name], openTimeout: PATIENCE, fetch, WebSocket });
+    this.#feed.on("state", (state) => this.#turned(state));
+    this.#feed.on("gap", (gap) => {
+      this.gaps += 1;
+      this.missed += gap.missed ?? 0;
+      this.missedMore ||= gap.missed === null;
+      parts.witness.resume(gap.resume);
+      const missed = gap.missed === null ? "an unknown number" : count(gap.missed);
+      this.#say(`a gap, ${missed} missed (${gap.reason})`);
+    });
+    // Where the hub refuses it, the state has said so already.
+    this.#read().catch(() => {});
+  }
+
+  get state(): State {
+    return this.#feed.state;
+  }
+
+  get paused(): boolean {
+    return this.#resume !== undefined;
+  }
+
+  /** The connection breaks. Tells whether there was one. */
+  cut(): void {
+    this.#leaves("cut");
+    if (!this.parts.probe.cut()) {
+      this.#away = undefined;
+      this.#say("nothing to cut, it is not connected");
+    }
+  }
+
+  pause(): void {
+    this.#reading = new Promise((resolve) => (this.#resume = resolve));
+    this.#say("the reader pauses");
+  }
+
+  resume(): void {
+    this.#resume?.();
+    this.#resume = undefined;
+    this.#say("the reader reads again");
+  }
+
+  /** Says why what comes next will be an absence. */
+  leaves(why: string): void {
+    if (this.state.name === "open") this.#leaves(why);
+  }
+
+  #leaves(why: string): void {
+    this.#away ??= { since: performance.now(), why };
+  }
+
+  async #read(): Promise<void> {
+    for await (const notification of this.#feed) {
+      this.#took(notification);
+      await this.#reading;
+    }
+  }
+
+  #took({ id, data }: Notification): void {
+    const { sent, tick, text } = read(data);
+    this.parts.witness.saw(id, tick);
+    this.messages += 1;
+    this.heard = performance.now();
+    this.last = { text, at: new Date() };
+    if (sent !== undefined) this.minute.add(this.parts.clock.now() - sent);
+  }
+
+  #turned(state: State): void {
+    if (state.name === "waiting" && this.#opened) this.#leaves(state.reason);
+    if (state.name === "paused" && this.paused) this.#say("its buffer is full, the connection is given up until the reader has caught up");
+    if (state.name === "closed") this.#say(`closed${state.error ? `: ${state.error.message}` : ""}`);
+    if (state.name !== "open") return;
+    if (this.#opened) this.reconnects += 1;
+    else if (this.#feed.position) this.parts.witness.resume(this.#feed.position);
+    this.#opened = true;
+    const away = this.#away;
+    if (!away) return;
+    this.#away = undefined;
+    const after = duration(performance.now() - away.since);
+    const { lost } = this.parts.witness;
+    const { gaps } = this;
+    setTimeout(() => {
+      const gone = this.parts.witness.lost - lost;
+      const told = this.gaps > gaps ? "with a gap, " : "";
+      this.#say(`${away.why}, back after ${after}, ${told}${gone === 0 ? "nothing" : count(gone)} lost`);
+    }, SETTLED);
+  }
+
+  #say(what: string): void {
+    this.parts.log(`${this.kind.title}: ${what}`);
+  }
+}

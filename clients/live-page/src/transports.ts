@@ -1,0 +1,53 @@
+// The transports that this page can show: THE list of the page. The hub's list says which are shown, and in which order.
+
+import type { TransportName } from "tidings";
+
+export interface Known {
+  readonly title: string;
+  /** How it works, in one sentence. */
+  readonly how: string;
+  /** What is good about it, and what is not. */
+  readonly trade: string;
+  /** What the browser's Performance API makes of it. */
+  readonly counted: string;
+  /** Whether the browser has entries for it at all. */
+  readonly visible: boolean;
+  /** Whether it takes one of the browser's connections to the host. */
+  readonly shares: boolean;
+  /** The same stream in a terminal. */
+  command(url: string): string;
+}
+
+export const known: Readonly<Record<TransportName, Known>> = {
+  websocket: {
+    title: "WebSocket",
+    how: "One connection, upgraded once; each message is a small frame on it.",
+    trade: "The page can speak on it as well. Proxies have to let the upgrade pass.",
+    counted: "The browser does not count WebSockets.",
+    visible: false,
+    shares: false,
+    command: (url) => `tidings subscribe --transport websocket '${url}'`,
+  },
+  sse: {
+    title: "SSE",
+    how: "Server-sent events: one answer that never ends; each message is a few lines of its text.",
+    trade: "Plain HTTP, and as lean. It takes one of the six connections that a browser has for a host.",
+    counted: "The browser counts a stream only when it has ended: cut it, and see.",
+    visible: true,
+    shares: true,
+    command: (url) => `curl -N -H 'Accept: text/event-stream' '${url}'`,
+  },
+  "long-polling": {
+    title: "Long-polling",
+    how: "The browser asks, the hub answers when there is news, and the browser asks again.",
+    trade: "Works wherever HTTP does. A message costs a request, unless several come at once.",
+    counted: "The browser counts each answer as it ends.",
+    visible: true,
+    shares: true,
+    command: (url) => `curl '${url}?after=earliest'`,
+  },
+};
+
+export function isKnown(name: string): name is TransportName {
+  return Object.hasOwn(known, name);
+}
