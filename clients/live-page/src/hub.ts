@@ -13,41 +13,38 @@ const ASKED = 5;
 /** Milliseconds since 1970 by this device, finer than `Date.now()`. */
 const local = () => performance.timeOrigin + performance.now();
 
+/** How far two clocks run apart, at most: 100 microseconds a second. */
+const DRIFT = 1e-4;
+
 /** The hub's clock as this page knows it. */
 export class Clock {
-  #offset = 0;
+  #readAt = -Infinity;
+  /** How far the hub's clock is ahead of this device's, in milliseconds. */
+  ahead = 0;
   /** The reading is right to within so many milliseconds, half of the fastest round trip. */
   precision = Infinity;
 
   /** Milliseconds since 1970, as the hub counts them. */
   now(): number {
-    return local() + this.#offset;
-  }
-
-  /** How far the hub's clock is ahead of this device's, in milliseconds. */
-  get ahead(): number {
-    return this.#offset;
+    return local() + this.ahead;
   }
 
   /** Asks a few times and believes the fastest round trip: the others have waited somewhere, and one cannot know
-   * whether on the way there or back. */
+   * whether on the way there or back. A reading from before stands while it is still the better one. */
   async read(): Promise<About> {
     let about: About | undefined;
-    let precision = Infinity;
-    let offset = 0;
     for (let asked = 0; asked < ASKED; asked += 1) {
       const before = local();
       const response = await fetch("transports", { cache: "no-store" });
       const after = local();
       if (!response.ok) throw new Error(`the hub answered ${response.status}`);
       about = (await response.json()) as About;
-      if ((after - before) / 2 < precision) {
-        precision = (after - before) / 2;
-        offset = about.now - (before + after) / 2;
-      }
+      const precision = (after - before) / 2;
+      if (precision > this.precision + (after - this.#readAt) * DRIFT) continue;
+      this.precision = precision;
+      this.ahead = about.now - (before + after) / 2;
+      this.#readAt = after;
     }
-    this.#offset = offset;
-    this.precision = precision;
     return about!;
   }
 }

@@ -20,10 +20,8 @@ export class Waits {
   of(stream: Stream, tabs: number): Wait | undefined {
     if (!stream.kind.shares || !this.#waits(stream)) return undefined;
     const queued = stream.parts.probe.pending?.queued ?? false;
-    const why = queued
-      ? "The open tabs of this page hold five, and leave the last one for whatever else is to load."
-      : "Over HTTP/1.1 all tabs share them, and they are taken.";
-    return { words: `It waits for one of the browser’s six connections to this host. ${why} ${opened(tabs)}`, queued };
+    const why = queued ? "Together they hold five, and leave the last one for other requests." : "All tabs share them.";
+    return { words: `It waits for one of the browser’s six connections to this host. ${opened(tabs)} ${why}`, queued };
   }
 
   #waits(stream: Stream): boolean {
@@ -53,7 +51,7 @@ const opened = (tabs: number) => (tabs === 1 ? "No other tab of this page is ope
 export function summary(waiting: readonly Stream[], tabs: number): string {
   const names = waiting.map(({ kind }) => kind.title).join(" and ");
   return (
-    `${names} ${waiting.length === 1 ? "waits" : "wait"} for a connection. Over HTTP/1.1 a browser opens six to one host, and all ` +
-    `tabs share them: ${opened(tabs).toLowerCase()} WebSockets are not counted. Close a tab or two, or put the hub behind HTTP/2.`
+    `Waiting for a connection: ${names}. Over HTTP/1.1 a browser opens six to one host, and all tabs share them. ` +
+    `${opened(tabs)} WebSockets are not counted. Close a tab or two, or put the hub behind HTTP/2.`
   );
 }
