@@ -5,7 +5,8 @@ import { createInterface } from "node:readline";
 import { setInterval as every } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-const PROGRAM = process.env.TIDINGS ?? fileURLToPath(new URL("../../../target/debug/tidings", import.meta.url));
+/** The hub under test. */
+export const PROGRAM = process.env.TIDINGS ?? fileURLToPath(new URL("../../../target/debug/tidings", import.meta.url));
 
 /** A hub of its own on a free port: `await startHub("--demo", "--heartbeat", "1")`. */
 export async function startHub(...options) {
@@ -42,6 +43,15 @@ class Hub {
     const answer = await fetch(`${this.url}/topics/${topic}`, { method: "POST", body: payload, headers });
     if (!answer.ok) throw new Error(`publish: ${answer.status} ${await answer.text()}`);
     return (await answer.json()).id;
+  }
+
+  /** Publishes so many as fast as it goes. */
+  async publishMany(topic, count) {
+    let next = 0;
+    const publisher = async () => {
+      while (next < count) await this.publish(topic, String(++next));
+    };
+    await Promise.all(Array.from({ length: 8 }, publisher));
   }
 
   /** Publishes `1`, `2`, `3`, … until `stop()`, which tells how many there were. */
