@@ -8,6 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { NETWORK_ERRORS, launchBrowser } from "./support/browser.js";
 import { PROGRAM } from "./support/hub.js";
 import { NO_LOSSES, TRANSPORTS, livePage } from "./support/live-page.js";
+import { unplugged } from "./support/ways.js";
 
 let browser;
 before(async () => {
@@ -75,9 +76,11 @@ describe("the live page", { concurrency: 4 }, () => {
     const { hub, proxy, page, each } = await livePage(t, browser, { topic: "news", expected: NETWORK_ERRORS });
     await each((card) => card.state("open"));
     await page.context().setOffline(true);
+    proxy.misbehave(unplugged, TRANSPORTS);
     proxy.cut();
     await each((card) => card.state("waiting"));
     for (let n = 0; n < 20; n++) await hub.publish("news", `meanwhile ${n}`);
+    proxy.behave();
     await page.context().setOffline(false);
     await each((card) => card.reaches("messages", 20));
     await each(async (card) => assert.deepEqual(await card.losses(), NO_LOSSES));

@@ -41,7 +41,7 @@ export class Card {
   /** Until this figure is so much, or more. */
   async reaches(name, least) {
     await this.#page.waitForFunction(
-      ([selector, least]) => Number(document.querySelector(selector).value || NaN) >= least,
+      ([selector, least]) => Number(document.querySelector(selector)?.value || NaN) >= least,
       [this.#value(name), least],
     );
   }
