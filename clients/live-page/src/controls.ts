@@ -41,9 +41,10 @@ function offline({ gate, streams, log }: Page): void {
 function publish(page: Page): void {
   const form = find<HTMLFormElement>(document, "[data-form=publish]");
   const words = find<HTMLInputElement>(form, "input");
-  // A filter is no topic: what would be published to `orders.*`?
-  const button = find<HTMLButtonElement>(form, "button");
-  button.disabled = !isOne(page.topic);
+  if (!isOne(page.topic)) {
+    words.disabled = find<HTMLButtonElement>(form, "button").disabled = true;
+    find(form, "label").textContent = "A filter is read from; to publish needs a topic";
+  }
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     try {

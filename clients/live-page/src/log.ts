@@ -6,13 +6,13 @@ const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-dig
 
 export type Log = (line: string) => void;
 
-export function logTo(list: HTMLElement): Log {
+export function logTo(lines: HTMLElement): Log {
   return (line) => {
-    const entry = document.createElement("li");
+    const entry = document.createElement("p");
     const time = document.createElement("time");
     time.textContent = clock.format(new Date());
     entry.append(time, " ", line);
-    list.prepend(entry);
-    while (list.childElementCount > KEPT) list.lastElementChild?.remove();
+    lines.prepend(entry);
+    while (lines.childElementCount > KEPT) lines.lastElementChild?.remove();
   };
 }
