@@ -26,6 +26,7 @@ export class Connection {
   #abort = new AbortController();
   #openedAt: number | undefined;
   #heardAt = Date.now();
+  #ping = PING;
   #patience: number;
   #isSilent = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -44,7 +45,7 @@ export class Connection {
     const aborted = new Promise<void>((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason));
     });
-    const carried = transport({ ...opening, signal }, { ...ear, alive: (ping = PING) => this.#alive(ping) });
+    const carried = transport({ ...opening, signal }, { ...ear, alive: (ping) => this.#alive(ping) });
     this.ended = Promise.race([carried, aborted]).then(
       () => this.#end(),
       (error: Error) => this.#end(error),
@@ -75,7 +76,8 @@ export class Connection {
     this.#timer = setTimeout(() => this.check(), this.#heardAt + this.#patience - Date.now());
   }
 
-  #alive(ping: number): void {
+  #alive(ping = this.#ping): void {
+    this.#ping = ping;
     this.#heardAt = Date.now();
     this.#patience = 1.5 * ping + 2_000;
     if (this.#openedAt !== undefined) return;

@@ -8,7 +8,7 @@ export async function longPolling(opening: Opening, ear: Ear): Promise<void> {
   for (let hold = 0; ; hold = polls.hold) {
     const since = Date.now();
     const answer = await poll(url({ wait: String(hold) })).catch((error) => {
-      if (hold > 0 && !signal.aborted) polls.hold = shorter(Date.now() - since);
+      if (hold > 0 && !signal.aborted) polls.hold = shorter(Math.min(hold * 1000, Date.now() - since));
       throw error;
     });
     if (answer.gap) ear.gap(answer.gap);
@@ -30,7 +30,10 @@ export async function longPolling(opening: Opening, ear: Ear): Promise<void> {
   }
 }
 
-/** A proxy may cut what is held for longer than it likes: half of that is asked for next. */
+/**
+ * A proxy may cut what is held for longer than it likes: half of that is asked for next. It can look longer than it
+ * was, and even than it should have been: browsers repeat a request once by themselves where an idle connection broke.
+ */
 function shorter(held: number): number {
   return Math.max(1, Math.floor(held / 2000));
 }
