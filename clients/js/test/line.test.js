@@ -140,6 +140,17 @@ test("one that opens and is silent from then on is left once its heartbeat is ov
   assert.equal(hub.request.url.search, "?transport=sse&after=e-1");
 });
 
+test("the heartbeat that was told counts behind a notification as well", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  hub.feed(t);
+  await settle();
+  hub.socket.say(ping("e-1", 4_000));
+  hub.socket.say(told(2));
+  await pass(8_000);
+  assert.ok(hub.socket.isClosed);
+});
+
 test("silence after a long life is a cut: the same transport is tried again", async (t) => {
   ownTime(t);
   const hub = new Hub();

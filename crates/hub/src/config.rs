@@ -30,8 +30,8 @@ pub struct Config {
     pub transports: Vec<Arc<dyn Transport>>,
     /// Who may do what. Default: everyone everything.
     pub access: Access,
-    /// From which web pages a notification may be published. Default: those of the same host. For
-    /// WebSockets their own transport has the same policy.
+    /// From which web pages a notification may be published, and which may read streams and polls. Default:
+    /// those of the same host. For WebSockets their own transport has the same policy.
     pub origins: Origins,
     /// What becomes of clients that are too slow. Default: they are told the gap.
     pub slow: SlowPolicy,

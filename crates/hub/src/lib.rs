@@ -24,6 +24,7 @@
 mod config;
 mod connected;
 mod connection;
+mod cors;
 mod counted;
 mod front;
 mod head;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -14,10 +15,10 @@ use tidings_core::{
 use tidings_transport::{Ask, Refusal, Shape, Transport, path_segment, query};
 
 use crate::config::{Action, Config};
-use crate::front;
 use crate::lane::Visitor;
 use crate::request::is_last;
 use crate::shared::Shared;
+use crate::{cors, front};
 
 /// What becomes of a request.
 pub(crate) enum Answer {
@@ -32,10 +33,36 @@ pub(crate) enum Answer {
 /// An answer on its way.
 pub(crate) type Later = LocalBoxFuture<'static, Response<Bytes>>;
 
+impl Answer {
+    /// So that the page that asked may read it, where it is one of another origin and listed.
+    fn readable(self, request: &Parts, shared: &Shared) -> Self {
+        if !cors::is_allowed(request, &shared.config) {
+            return self;
+        }
+        let opened = |mut response: Response<Bytes>| {
+            cors::open(response.headers_mut());
+            response
+        };
+        match self {
+            Self::Whole(response) => Self::Whole(opened(response)),
+            Self::Later(later) => Self::Later(Box::pin(later.map(opened))),
+            Self::Stays(mut visitor) => {
+                if !matches!(visitor.accepted.shape, Shape::Upgrade) {
+                    visitor.accepted.head = shared.open_heads.of(&visitor.accepted.head);
+                }
+                Self::Stays(visitor)
+            }
+        }
+    }
+}
+
 /// Answers a request that is all there.
 pub(crate) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Answer {
     let answered = match route(request.uri.path()) {
         _ if is_ambiguous(request) => Err(ambiguous()),
+        Route::Topics(_) if cors::asks_first(request, &shared.config) => {
+            Ok(Answer::Whole(cors::may_send()))
+        }
         Route::Topics(name) => match request.method {
             Method::GET => subscribe(request, name, shared).map(Answer::Stays),
             Method::POST => publish(request, name, shared)
@@ -52,7 +79,8 @@ pub(crate) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Answer {
         Route::Health => Ok(Answer::Whole(text("text/plain; charset=utf-8", "ok\n"))),
         Route::Metrics => metrics(shared).map(Answer::Whole),
     };
-    answered.unwrap_or_else(|refusal| Answer::Whole(refused(refusal, shared)))
+    let answered = answered.unwrap_or_else(|refusal| Answer::Whole(refused(refusal, shared)));
+    answered.readable(request, shared)
 }
 
 /// Answers a request whose body is still to come.
@@ -67,7 +95,9 @@ pub(crate) async fn answer_once_read(request: Request<Incoming>, shared: &Shared
         let topic = publish(&request, to_topic, shared)?;
         accept(&request, topic, read(body, &shared.config).await?, shared)
     };
-    answered.await.unwrap_or_else(|refusal| Answer::Whole(refused(refusal, shared)))
+    let answered = answered.await;
+    let answered = answered.unwrap_or_else(|refusal| Answer::Whole(refused(refusal, shared)));
+    answered.readable(&request, shared)
 }
 
 fn refused(refusal: Refusal, shared: &Shared) -> Response<Bytes> {

@@ -1,0 +1,57 @@
+// The client in Node, against a hub: what it has of its own there, and no browser.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { after, before, test } from "node:test";
+import { tidings } from "tidings";
+import { WebSocket } from "undici";
+import { startHub } from "./support/hub.js";
+
+let hub;
+before(async () => (hub = await startHub()));
+after(() => hub.close());
+
+for (const [name, options] of [
+  ["websocket", { WebSocket }],
+  ["sse", { transports: ["sse"] }],
+  ["long-polling", { transports: ["long-polling"] }],
+]) {
+  test(`what a feed publishes comes back to it by ${name}, text and binary, with its topic`, async (t) => {
+    const topic = `node.${name}`;
+    const feed = tidings(`${hub.url}/topics/node.*`, options);
+    t.after(() => feed.close());
+    const opened = new Promise((resolve) => feed.on("state", ({ name }) => name === "open" && resolve()));
+    await opened;
+    assert.equal(feed.state.transport, name);
+    const ids = [await feed.publish("café\nfig", topic), await feed.publish(Uint8Array.of(0, 255), topic)];
+    const read = [];
+    for await (const notification of feed) {
+      if (notification.topic === topic) read.push(notification);
+      if (read.length === 2) break;
+    }
+    assert.deepEqual(read, [
+      { id: ids[0], topic, data: "café\nfig" },
+      { id: ids[1], topic, data: Uint8Array.of(0, 255) },
+    ]);
+  });
+}
+
+test("a program that closes its feed can end, and nothing of the client keeps it", async () => {
+  const program = `
+    import { tidings } from "tidings";
+    const feed = tidings("${hub.url}/topics/short", { after: "earliest" });
+    await feed.publish("x");
+    for await (const { data } of feed) { console.log(data); break; }
+    feed.close();
+  `;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+    cwd: import.meta.dirname,
+    stdio: ["ignore", "pipe", "inherit"],
+    timeout: 8_000,
+  });
+  let output = "";
+  child.stdout.on("data", (data) => (output += data));
+  const [code] = await once(child, "exit");
+  assert.deepEqual([code, output], [0, "x\n"]);
+});
