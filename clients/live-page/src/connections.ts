@@ -39,10 +39,11 @@ export class Turns implements Turn {
         this.#insist = undefined;
         resolve(release);
       };
-      signal.addEventListener("abort", () => {
+      const giveUp = () => {
         enough.abort();
         reject(signal.reason);
-      });
+      };
+      signal.addEventListener("abort", giveUp, { signal: enough.signal });
       this.#insist = () => settle(() => {});
       for (let at = 1; at <= SHARED; at += 1) {
         lock(at, { signal: enough.signal }).then(

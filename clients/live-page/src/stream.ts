@@ -74,13 +74,10 @@ export class Stream {
     return this.#resume !== undefined;
   }
 
-  /** The connection breaks. Tells whether there was one. */
+  /** The connection breaks, as when the network does. */
   cut(): void {
-    this.#leaves("cut");
-    if (!this.parts.probe.cut()) {
-      this.#away = undefined;
-      this.#say("nothing to cut, it is not connected");
-    }
+    if (this.parts.probe.cut()) this.#leaves("cut");
+    else this.#say("nothing to cut, it is not connected");
   }
 
   pause(): void {

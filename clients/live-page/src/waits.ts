@@ -26,7 +26,7 @@ export class Waits {
 
   #waits(stream: Stream): boolean {
     const { pending } = stream.parts.probe;
-    if (!pending) {
+    if (!pending || stream.state.name === "paused" || stream.state.name === "closed") {
       this.#due.delete(stream);
       return false;
     }
