@@ -80,6 +80,7 @@ const ROOMS: &[&str] = &[
     "tidings-batch",
     "tidings-core",
     "tidings-transport",
+    "tidings-live-page",
     "tidings-hub",
     "tidings-compare",
 ];

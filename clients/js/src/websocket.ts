@@ -42,5 +42,5 @@ function hear(frame: any, ear: Ear): void {
   ear.alive(frame.ping);
   if (frame.gap) ear.gap(frame.gap);
   else if (frame.ping !== undefined) ear.position(frame.id);
-  else ear.notification(notification(frame));
+  else if (frame.topic) ear.notification(notification(frame));
 }

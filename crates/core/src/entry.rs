@@ -41,7 +41,7 @@ struct Encoding {
 }
 
 /// The formats an entry remembers; a further one is encoded anew for each asker. The hub's transports
-/// use four, which leaves room for two.
+/// use five, which leaves room for one.
 const ENCODED: usize = 6;
 
 impl Format {

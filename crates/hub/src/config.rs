@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use tidings_core::{Hub, SlowPolicy};
+use tidings_core::{Hub, SlowPolicy, Topic};
 use tidings_transport::{Refusal, Transport};
 use tidings_websocket::Origins;
 
@@ -30,8 +30,8 @@ pub struct Config {
     pub transports: Vec<Arc<dyn Transport>>,
     /// Who may do what. Default: everyone everything.
     pub access: Access,
-    /// From which web pages a notification may be published. Default: those of the same host. For
-    /// WebSockets their own transport has the same policy.
+    /// From which web pages a notification may be published, and which may read streams and polls. Default:
+    /// those of the same host. For WebSockets their own transport has the same policy.
     pub origins: Origins,
     /// What becomes of clients that are too slow. Default: they are told the gap.
     pub slow: SlowPolicy,
@@ -58,6 +58,12 @@ pub struct Config {
     /// Whether a lane sends what a pass has for its clients by io_uring, many sends in one system call. Where
     /// the kernel has none or refuses it, and with `false`, it is one call each. Default true.
     pub io_uring: bool,
+    /// Whether `/` is a page that shows every transport side by side. Default true; with `false` it is some
+    /// lines of text, and the rest of the hub is as it was.
+    pub live_page: bool,
+    /// A topic where something is always going on, which the live page then follows; it is told at
+    /// `/transports`. Default: none.
+    pub demo: Option<Topic>,
     /// Serve through the stream adapters, as a mounted transport is, and not through lanes. For
     /// comparing the two. Default false.
     pub general_path: bool,
@@ -97,6 +103,8 @@ impl Config {
             drain: Duration::from_secs(1),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             io_uring: true,
+            live_page: true,
+            demo: None,
             general_path: false,
         }
     }

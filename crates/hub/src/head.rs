@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::SystemTime;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{Response, header};
+use http::{Response, StatusCode, header};
 
 /// A head whose length, date and end are still to come.
 pub(crate) fn open<T>(bytes: &mut BytesMut, head: &Response<T>) {
@@ -58,7 +58,12 @@ pub(crate) fn whole(bytes: &mut BytesMut, response: &Response<Bytes>, is_last: b
     if is_last && !self::is_last(response) {
         bytes.put_slice(b"connection: close\r\n");
     }
-    finish_answer(bytes, response.body());
+    // A length would be that of what is not sent (RFC 9110, section 8.6).
+    if response.status() == StatusCode::NOT_MODIFIED {
+        let _ = write!(bytes, "date: {}\r\n\r\n", date());
+    } else {
+        finish_answer(bytes, response.body());
+    }
 }
 
 /// Whether an answer says itself that the connection ends with it.

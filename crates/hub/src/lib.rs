@@ -24,7 +24,9 @@
 mod config;
 mod connected;
 mod connection;
+mod cors;
 mod counted;
+mod front;
 mod head;
 mod lane;
 mod metrics;
@@ -36,6 +38,7 @@ mod transports;
 mod worker;
 
 pub use config::{Access, Action, Config};
+pub use front::clock;
 pub use run::run;
 pub use tidings_websocket::Origins;
 pub use transports::{Listed, transports};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -17,6 +18,7 @@ use crate::config::{Action, Config};
 use crate::lane::Visitor;
 use crate::request::is_last;
 use crate::shared::Shared;
+use crate::{cors, front};
 
 /// What becomes of a request.
 pub(crate) enum Answer {
@@ -31,10 +33,36 @@ pub(crate) enum Answer {
 /// An answer on its way.
 pub(crate) type Later = LocalBoxFuture<'static, Response<Bytes>>;
 
+impl Answer {
+    /// So that the page that asked may read it, where it is one of another origin and listed.
+    fn readable(self, request: &Parts, shared: &Shared) -> Self {
+        if !cors::is_allowed(request, &shared.config) {
+            return self;
+        }
+        let opened = |mut response: Response<Bytes>| {
+            cors::open(response.headers_mut());
+            response
+        };
+        match self {
+            Self::Whole(response) => Self::Whole(opened(response)),
+            Self::Later(later) => Self::Later(Box::pin(later.map(opened))),
+            Self::Stays(mut visitor) => {
+                if !matches!(visitor.accepted.shape, Shape::Upgrade) {
+                    visitor.accepted.head = shared.open_heads.of(&visitor.accepted.head);
+                }
+                Self::Stays(visitor)
+            }
+        }
+    }
+}
+
 /// Answers a request that is all there.
 pub(crate) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Answer {
     let answered = match route(request.uri.path()) {
         _ if is_ambiguous(request) => Err(ambiguous()),
+        Route::Topics(_) if cors::asks_first(request, &shared.config) => {
+            Ok(Answer::Whole(cors::may_send()))
+        }
         Route::Topics(name) => match request.method {
             Method::GET => subscribe(request, name, shared).map(Answer::Stays),
             Method::POST => publish(request, name, shared)
@@ -43,11 +71,16 @@ pub(crate) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Answer {
         },
         Route::Nothing => Err(nothing_there()),
         _ if !matches!(request.method, Method::GET | Method::HEAD) => Err(not_allowed("GET, HEAD")),
-        Route::Front => Ok(Answer::Whole(text("text/plain; charset=utf-8", FRONT))),
+        Route::Front => Ok(Answer::Whole(front::front(request, &shared.config))),
+        Route::Page => {
+            front::page(request, &shared.config).map(Answer::Whole).ok_or_else(nothing_there)
+        }
+        Route::Transports => Ok(Answer::Whole(front::transports(&shared.config))),
         Route::Health => Ok(Answer::Whole(text("text/plain; charset=utf-8", "ok\n"))),
         Route::Metrics => metrics(shared).map(Answer::Whole),
     };
-    answered.unwrap_or_else(|refusal| Answer::Whole(refused(refusal, shared)))
+    let answered = answered.unwrap_or_else(|refusal| Answer::Whole(refused(refusal, shared)));
+    answered.readable(request, shared)
 }
 
 /// Answers a request whose body is still to come.
@@ -62,7 +95,9 @@ pub(crate) async fn answer_once_read(request: Request<Incoming>, shared: &Shared
         let topic = publish(&request, to_topic, shared)?;
         accept(&request, topic, read(body, &shared.config).await?, shared)
     };
-    answered.await.unwrap_or_else(|refusal| Answer::Whole(refused(refusal, shared)))
+    let answered = answered.await;
+    let answered = answered.unwrap_or_else(|refusal| Answer::Whole(refused(refusal, shared)));
+    answered.readable(&request, shared)
 }
 
 fn refused(refusal: Refusal, shared: &Shared) -> Response<Bytes> {
@@ -72,27 +107,22 @@ fn refused(refusal: Refusal, shared: &Shared) -> Response<Bytes> {
 
 enum Route<'a> {
     Front,
+    /// A file of the live page.
+    Page,
+    Transports,
     Health,
     Metrics,
     Topics(&'a str),
     Nothing,
 }
 
-const FRONT: &str = "tidings: one notification stream by every realtime transport
-
-  publish         curl -d hello            http://HOST/topics/greetings
-  server-sent     curl -N -H 'Accept: text/event-stream' http://HOST/topics/greetings
-  long-polling    curl                     http://HOST/topics/greetings?after=earliest
-  WebSocket       new WebSocket('ws://HOST/topics/greetings')
-
-  /healthz  /metrics
-";
-
 fn route(path: &str) -> Route<'_> {
     match path {
         "/" => Route::Front,
+        "/transports" => Route::Transports,
         "/healthz" => Route::Health,
         "/metrics" => Route::Metrics,
+        path if path.starts_with("/page/") => Route::Page,
         path => match path.strip_prefix("/topics/") {
             Some(name) if !name.is_empty() && !name.contains('/') => Route::Topics(name),
             _ => Route::Nothing,
@@ -226,7 +256,8 @@ fn metrics(shared: &Shared) -> Result<Response<Bytes>, Refusal> {
     Ok(text("application/openmetrics-text; version=1.0.0; charset=utf-8", text_of))
 }
 
-fn text(media: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+/// An answer that is of this moment.
+pub(crate) fn text(media: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = Response::new(body.into());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

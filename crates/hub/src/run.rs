@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::connected::Connections;
+use crate::cors::OpenHeads;
 use crate::lane::Neighbours;
 use crate::metrics::Metrics;
 use crate::shared::Shared;
@@ -37,7 +38,8 @@ pub async fn run(
     let connections = Connections::new(metrics.connections.clone(), config.max_connections);
     let neighbours = Neighbours::new(workers);
     let config = Arc::new(config);
-    let shared = Shared { config, metrics, connections, neighbours, is_stopping };
+    let open_heads = OpenHeads::default();
+    let shared = Shared { config, metrics, open_heads, connections, neighbours, is_stopping };
     let mut running = JoinSet::new();
     for lane in 0..workers {
         let (listener, shared) = (listener.try_clone()?, shared.clone());

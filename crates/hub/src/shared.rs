@@ -7,6 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::connected::Connections;
+use crate::cors::OpenHeads;
 use crate::lane::{Lane, Neighbours};
 use crate::metrics::Metrics;
 
@@ -15,6 +16,7 @@ use crate::metrics::Metrics;
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) metrics: Metrics,
+    pub(crate) open_heads: OpenHeads,
     pub(crate) connections: Connections,
     pub(crate) neighbours: Neighbours,
     pub(crate) is_stopping: watch::Receiver<bool>,

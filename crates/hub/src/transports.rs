@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidings_core::Heartbeat;
 use tidings_long_polling::{LongPolling, LongPollingClient};
-use tidings_sse::{Sse, SseClient};
+use tidings_sse::{Sse, SseClient, SseConfig};
 use tidings_transport::{Transport, client::Client};
 use tidings_websocket::{Origins, WebSocket, WebSocketClient, WebSocketConfig};
 
@@ -28,12 +28,13 @@ pub struct Listed {
 /// ```
 pub fn transports(heartbeat: Heartbeat, origins: Origins) -> Vec<Listed> {
     let websocket = WebSocketConfig { heartbeat, origins, ..WebSocketConfig::default() };
+    let sse = SseConfig { heartbeat, ..SseConfig::default() };
     vec![
         Listed {
             server: Arc::new(WebSocket::new(websocket)),
             client: Arc::new(WebSocketClient::default()),
         },
-        Listed { server: Arc::new(Sse::default()), client: Arc::new(SseClient) },
+        Listed { server: Arc::new(Sse::new(sse)), client: Arc::new(SseClient) },
         Listed {
             server: Arc::new(LongPolling::default()),
             client: Arc::new(LongPollingClient::default()),

@@ -12,6 +12,8 @@ mod conformance {
     mod heartbeats;
     mod idempotency;
     mod limits;
+    mod live_page;
+    mod other_origins;
     mod payloads;
     mod pipelined;
     mod shutdown;

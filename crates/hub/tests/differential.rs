@@ -30,6 +30,8 @@ const REQUESTS: &[&str] = &[
     "GET http://hub/healthz HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\n\r\n",
     "GET /topics/t?wait=0 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
     "HEAD /healthz HTTP/1.1\r\nHost: hub\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: hub\r\nAccept: text/html\r\nAccept-Encoding: gzip\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: hub\r\nAccept: text/html\r\nIf-None-Match: *\r\n\r\n",
     "OPTIONS * HTTP/1.1\r\nHost: hub\r\n\r\n",
     "PUT /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 1\r\n\r\nx",
     "GET /healthz HTTP/1.1\r\nHost: hub\r\nX: folded\r\n line\r\n\r\n",

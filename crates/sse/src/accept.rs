@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderValue, Response, header};
+use tidings_core::Heartbeat;
 use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, Words, lists};
 
-use crate::words::Stream;
+use crate::words::{EVENT, EVENT_WITH_TOPIC, Stream};
 
 /// The server half of the SSE transport.
 ///
@@ -26,13 +27,36 @@ use crate::words::Stream;
 #[derive(Debug)]
 pub struct Sse {
     head: Arc<Response<()>>,
-    words: Arc<dyn Words>,
+    of_one_topic: Arc<dyn Words>,
+    of_several: Arc<dyn Words>,
+}
+
+/// What the clients are told about the stream.
+#[derive(Clone, Copy, Debug)]
+pub struct SseConfig {
+    /// After about how long clients come back when they are cut, each after another time between a half
+    /// and one and a half of it. Default 2 s.
+    pub retry: Duration,
+    /// Told in the opening comment, so that a client knows when to give up on the hub. Use the hub's own.
+    pub heartbeat: Heartbeat,
+}
+
+impl Default for SseConfig {
+    fn default() -> Self {
+        Self { retry: Duration::from_secs(2), heartbeat: Heartbeat::default() }
+    }
+}
+
+impl Default for Sse {
+    fn default() -> Self {
+        Self::new(SseConfig::default())
+    }
 }
 
 impl Sse {
-    /// A transport whose clients come back after about this time when they are cut, each after another
-    /// part of it.
-    pub fn new(retry: Duration) -> Self {
+    /// The transport with this configuration.
+    pub fn new(config: SseConfig) -> Self {
+        let SseConfig { retry, heartbeat } = config;
         let mut head = Response::new(());
         let headers = head.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -40,14 +64,12 @@ impl Sse {
         let uncached = HeaderValue::from_static("no-cache, no-transform");
         headers.insert(header::CACHE_CONTROL, uncached);
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-        Self { head: Arc::new(head), words: Arc::new(Stream { retry }) }
-    }
-}
-
-impl Default for Sse {
-    /// With a reconnection time of 2 s, jittered between 1 s and 3 s.
-    fn default() -> Self {
-        Self::new(Duration::from_secs(2))
+        let words = |event| Arc::new(Stream { retry, heartbeat, event });
+        Self {
+            head: Arc::new(head),
+            of_one_topic: words(&EVENT),
+            of_several: words(&EVENT_WITH_TOPIC),
+        }
     }
 }
 
@@ -60,8 +82,30 @@ impl Transport for Sse {
         lists(request, header::ACCEPT, "text/event-stream")
     }
 
-    fn accept(&self, _: &Parts, _: &Ask) -> Result<Accepted, Refusal> {
-        let (head, words) = (self.head.clone(), self.words.clone());
+    fn accept(&self, _: &Parts, ask: &Ask) -> Result<Accepted, Refusal> {
+        let words = match ask.filters.as_topic() {
+            Some(_) => &self.of_one_topic,
+            None => &self.of_several,
+        };
+        let (head, words) = (self.head.clone(), words.clone());
         Ok(Accepted { head, words, shape: Shape::Stream })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidings_core::{Entry, Epoch, Event, Notification};
+
+    #[test]
+    fn the_topic_is_told_where_the_filters_leave_it_open() {
+        let request = http::Request::get("/").body(()).unwrap().into_parts().0;
+        let (sse, id) = (Sse::default(), Epoch::from_number(36).id(5));
+        let entry = Arc::new(Entry::new(id, Notification::text("a.b".parse().unwrap(), "x")));
+        for (filters, tells) in [("a.b", false), ("a.*", true), ("a.b,c", true), ("%3E", true)] {
+            let accepted = sse.accept(&request, &Ask::read(filters, &request).unwrap()).unwrap();
+            let bytes = accepted.words.render(&[Event::Deliver(entry.clone())], id);
+            assert_eq!(bytes.starts_with(b"id: 10-5\ntopic: a.b\n"), tells, "{filters}");
+        }
     }
 }

@@ -17,8 +17,8 @@ use crate::{Event, Item, Parser};
 
 /// Subscribes by server-sent events (HTML standard, section 9.2).
 ///
-/// The topic is not on this wire, so [`Received::topic`] is `None`. Comments and blocks that only move the
-/// last event id arrive as heartbeats.
+/// Where the filters are one topic it is not on this wire, and [`Received::topic`] is `None`. Comments and
+/// blocks that only move the last event id arrive as heartbeats.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SseClient;
 
@@ -95,11 +95,11 @@ fn arrival(item: Item, last_event_id: &str) -> Result<Option<Arrival>, ClientErr
     };
     let id: Option<Id> = event.last_event_id.parse().ok();
     Ok(Some(match event.event.as_str() {
-        "" | "message" => notification(id, Kind::Text, Bytes::from(event.data)),
+        "" | "message" => notification(id, event.topic, Kind::Text, Bytes::from(event.data)),
         "binary" => {
             let payload = STANDARD.decode(&event.data);
             let payload = payload.map_err(|error| malformed(&event, &error))?;
-            notification(id, Kind::Binary, Bytes::from(payload))
+            notification(id, event.topic, Kind::Binary, Bytes::from(payload))
         }
         "gap" => {
             let told: ToldGap = json(&event)?;
@@ -113,8 +113,8 @@ fn arrival(item: Item, last_event_id: &str) -> Result<Option<Arrival>, ClientErr
     }))
 }
 
-fn notification(id: Option<Id>, kind: Kind, payload: Bytes) -> Arrival {
-    Arrival::Notification(Received { id, topic: None, kind, payload })
+fn notification(id: Option<Id>, topic: Option<String>, kind: Kind, payload: Bytes) -> Arrival {
+    Arrival::Notification(Received { id, topic, kind, payload })
 }
 
 #[derive(Deserialize)]
@@ -183,14 +183,14 @@ mod tests {
     }
 
     fn notified(seq: &str, kind: Kind, payload: &'static [u8]) -> Arrival {
-        notification(seq.parse().ok(), kind, Bytes::from_static(payload))
+        notification(seq.parse().ok(), None, kind, Bytes::from_static(payload))
     }
 
     #[tokio::test]
     async fn everything_a_hub_says_arrives_in_order() {
         let (target, requests) = hub(&[&[&[
             HEAD,
-            ":\nretry: 900\nid: e-1\n\n",
+            ":ping 25000\nretry: 900\nid: e-1\n\n",
             "id: e-2\ndata: seven\ndata: teapots\n\nid: e-3\nevent: bin",
             "ary\ndata: AP8=\n\n:\n\n",
             "id: e-9\nevent: gap\ndata: {\"gap\":{\"after\":\"e-3\",\"resume\":\"e-9\",\"missed\":null,\"reason\":\"lagged\"}}\n\n",
@@ -221,6 +221,23 @@ mod tests {
         let request = &requests.await.unwrap()[0];
         assert!(request.contains("accept: text/event-stream\r\n"), "{request}");
         assert!(!request.contains("last-event-id"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_topic_is_known_where_the_stream_tells_it() {
+        const STREAM: Script = &[&[&[
+            HEAD,
+            "id: e-1\ntopic: orders.new\ndata: a\n\n",
+            "id: e-2\ntopic: orders.old\nevent: binary\ndata: AP8=\n\nid: e-3\ndata: b\n\n",
+        ]]];
+        let (target, _) = hub(STREAM).await;
+        let arrivals: Vec<_> = SseClient.connect(target).await.unwrap().collect().await;
+        let topics = arrivals.into_iter().map(|arrival| match arrival.unwrap() {
+            Arrival::Notification(received) => received.topic,
+            other => panic!("{other:?}"),
+        });
+        let told = ["orders.new", "orders.old"].map(|topic| Some(topic.to_owned()));
+        assert_eq!(topics.collect::<Vec<_>>(), [&told[..], &[None]].concat());
     }
 
     #[tokio::test]

@@ -10,6 +10,6 @@ mod client;
 mod parser;
 mod words;
 
-pub use accept::Sse;
+pub use accept::{Sse, SseConfig};
 pub use client::SseClient;
 pub use parser::{Event, Item, MAX_EVENT_BYTES, Parser, TooLong};

@@ -8,7 +8,7 @@ pub const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Reads an event stream as the HTML standard, section 9.2.6, interprets it.
+/// Reads an event stream as the HTML standard, section 9.2.6, interprets it, and one more field: `topic`.
 ///
 /// ```
 /// use tidings_sse::{Item, Parser};
@@ -42,6 +42,7 @@ pub struct Parser {
 #[derive(Debug, Default)]
 struct Block {
     event: String,
+    topic: Option<String>,
     /// The lines joined by LF; `None` where there is none, which is not the same as an empty one.
     data: Option<Vec<u8>>,
     id: Option<String>,
@@ -65,6 +66,8 @@ pub enum Item {
 pub struct Event {
     /// Its type; empty means `message`.
     pub event: String,
+    /// Its topic, where the stream tells it: a field of the hub's own.
+    pub topic: Option<String>,
     /// Its data lines, joined by LF.
     pub data: String,
     /// The last event id that it or one before it gave; empty where there was none.
@@ -183,6 +186,7 @@ impl Parser {
         match field {
             b"data" => self.take_data(value)?,
             b"event" => self.block.event = String::from_utf8_lossy(value).into_owned(),
+            b"topic" => self.block.topic = Some(String::from_utf8_lossy(value).into_owned()),
             b"id" if !value.contains(&0) => {
                 self.block.id = Some(String::from_utf8_lossy(value).into_owned());
             }
@@ -209,7 +213,7 @@ impl Parser {
 
     /// The blank line. A block without data is no event, and still moves the last event id.
     fn dispatch(&mut self) -> Option<Item> {
-        let Block { event, data, id } = take(&mut self.block);
+        let Block { event, topic, data, id } = take(&mut self.block);
         let moved = id.is_some();
         if let Some(id) = id {
             self.last_event_id = id;
@@ -217,6 +221,7 @@ impl Parser {
         match data {
             Some(data) => Some(Item::Event(Event {
                 event,
+                topic,
                 data: into_text(data),
                 last_event_id: self.last_event_id.clone(),
             })),
@@ -272,6 +277,7 @@ mod tests {
     fn event(event: &str, data: &str, id: &str) -> Item {
         Item::Event(Event {
             event: event.to_owned(),
+            topic: None,
             data: data.to_owned(),
             last_event_id: id.to_owned(),
         })
@@ -320,6 +326,13 @@ mod tests {
     }
 
     #[test]
+    fn a_topic_is_for_one_event() {
+        let Item::Event(told) = event("", "a", "") else { unreachable!() };
+        let told = Item::Event(Event { topic: Some("orders.new".to_owned()), ..told });
+        assert_eq!(items("topic: orders.new\ndata: a\n\ndata: b\n\n"), [told, event("", "b", "")]);
+    }
+
+    #[test]
     fn retry_is_digits_and_anything_else_is_ignored() {
         let millis = |millis| Item::Retry(Duration::from_millis(millis));
         let stream =
@@ -359,8 +372,9 @@ mod tests {
 
     /// Pieces of streams, so that random streams are not all noise.
     fn stream() -> impl Strategy<Value = Vec<u8>> {
-        let words: [&[u8]; 16] = [
+        let words: [&[u8]; 17] = [
             b"data",
+            b"topic",
             b"event",
             b"id",
             b"retry",

@@ -2,20 +2,66 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::json;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tidings_core::{Event, Format, Id, Kind, Reason};
+use tidings_core::{Entry, Event, Format, Heartbeat, Id, Kind, Reason, Topic};
 use tidings_transport::{Words, concatenated, gap_json};
 
 /// A notification as one event: its id, and one `data:` line for each line of the payload.
-pub(crate) static EVENT: Format = Format::new("sse", |entry| {
+pub(crate) static EVENT: Format = Format::new("sse", |entry| event(entry, None));
+
+/// The same with a line that names the topic, for streams of several. An `EventSource` passes over a field
+/// that it does not know (section 9.2.6).
+pub(crate) static EVENT_WITH_TOPIC: Format =
+    Format::new("sse with topic", |entry| event(entry, Some(entry.notification().topic())));
+
+/// The words of an event stream.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) retry: Duration,
+    pub(crate) heartbeat: Heartbeat,
+    /// How a notification is written.
+    pub(crate) event: &'static Format,
+}
+
+impl Words for Stream {
+    /// A comment so that proxies and browsers see the stream open, with the heartbeat for who can read
+    /// comments; a reconnection time that differs from client to client so that they do not all come back
+    /// at once; and the position, so that a client that is cut before its first notification can resume
+    /// as well.
+    fn opening(&self, position: Id) -> Bytes {
+        let (retry, ping) = (millis(self.retry), millis(self.heartbeat.interval));
+        let jitter = getrandom::u64().unwrap_or_default() % retry.max(1);
+        Bytes::from(format!(":ping {ping}\nretry: {}\nid: {position}\n\n", retry / 2 + jitter))
+    }
+
+    fn render(&self, events: &[Event], _: Id) -> Bytes {
+        concatenated(events, |event| match event {
+            Event::Deliver(entry) => entry.encoded(self.event),
+            Event::Gap(gap) => control(Some(gap.resume), "gap", &gap_json(gap)),
+            // An id without data makes no event, and moves the client's position (section 9.2.6).
+            Event::Heartbeat(position) => Bytes::from(format!(":\nid: {position}\n\n")),
+            Event::Goodbye(reason) => control(None, "goodbye", &goodbye_json(*reason)),
+        })
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn event(entry: &Entry, topic: Option<&Topic>) -> Bytes {
     let notification = entry.notification();
     let payload = notification.payload();
-    let mut event = BytesMut::with_capacity(payload.len() + 64);
+    let topic_bytes = topic.map_or(0, |topic| topic.as_str().len());
+    let mut event = BytesMut::with_capacity(payload.len() + topic_bytes + 64);
     put_id(&mut event, entry.id());
+    if let Some(topic) = topic {
+        put_field(&mut event, "topic", topic);
+    }
     match notification.kind() {
         Kind::Text => put_data(&mut event, payload),
         Kind::Binary => {
@@ -25,33 +71,6 @@ pub(crate) static EVENT: Format = Format::new("sse", |entry| {
     }
     event.put_u8(b'\n');
     event.freeze()
-});
-
-/// The words of an event stream.
-#[derive(Debug)]
-pub(crate) struct Stream {
-    pub(crate) retry: Duration,
-}
-
-impl Words for Stream {
-    /// A comment so that proxies and browsers see the stream open, a reconnection time that differs from
-    /// client to client so that they do not all come back at once, and the position, so that a client
-    /// that is cut before its first notification can resume as well.
-    fn opening(&self, position: Id) -> Bytes {
-        let retry = u64::try_from(self.retry.as_millis()).unwrap_or(u64::MAX);
-        let jitter = getrandom::u64().unwrap_or_default() % retry.max(1);
-        Bytes::from(format!(":\nretry: {}\nid: {position}\n\n", retry / 2 + jitter))
-    }
-
-    fn render(&self, events: &[Event], _: Id) -> Bytes {
-        concatenated(events, |event| match event {
-            Event::Deliver(entry) => entry.encoded(&EVENT),
-            Event::Gap(gap) => control(Some(gap.resume), "gap", &gap_json(gap)),
-            // An id without data makes no event, and moves the client's position (section 9.2.6).
-            Event::Heartbeat(position) => Bytes::from(format!(":\nid: {position}\n\n")),
-            Event::Goodbye(reason) => control(None, "goodbye", &goodbye_json(*reason)),
-        })
-    }
 }
 
 fn goodbye_json(reason: Reason) -> String {
@@ -63,17 +82,20 @@ fn control(id: Option<Id>, name: &str, json: &str) -> Bytes {
     if let Some(id) = id {
         put_id(&mut event, id);
     }
-    event.put_slice(b"event: ");
-    event.put_slice(name.as_bytes());
-    event.put_u8(b'\n');
+    put_field(&mut event, "event", name);
     put_data(&mut event, json.as_bytes());
     event.put_u8(b'\n');
     event.freeze()
 }
 
 fn put_id(event: &mut BytesMut, id: Id) {
+    put_field(event, "id", id);
+}
+
+/// A line whose value has no line end.
+fn put_field(event: &mut BytesMut, name: &str, value: impl Display) {
     // Writing into a growing buffer cannot fail.
-    let _ = writeln!(event, "id: {id}");
+    let _ = writeln!(event, "{name}: {value}");
 }
 
 /// Each line of the payload on a line of its own. CR, LF and CRLF all end a line in this format, so none
@@ -97,10 +119,10 @@ mod tests {
     use eventsource_stream::Eventsource;
     use futures::StreamExt;
     use proptest::prelude::*;
-    use tidings_core::{Entry, Epoch, Notification};
+    use tidings_core::{Epoch, Notification};
 
-    fn encoded(notification: Notification) -> Bytes {
-        Entry::new(Epoch::from_number(36).id(5), notification).encoded(&EVENT)
+    fn encoded(format: &'static Format, notification: Notification) -> Bytes {
+        Entry::new(Epoch::from_number(36).id(5), notification).encoded(format)
     }
 
     /// What the parser of an independent crate reads: (id, event, data).
@@ -117,28 +139,38 @@ mod tests {
             payload in "([a-z:☃ \0]|data: |id: 9|\r|\n|\r\n){0,30}",
         ) {
             let notification = Notification::text("t".parse().unwrap(), payload.clone());
-            let events = parsed(&encoded(notification));
             let lines = payload.replace("\r\n", "\n").replace('\r', "\n");
-            prop_assert_eq!(events.len(), 1);
-            prop_assert_eq!(&events[0].0, "10-5");
-            prop_assert_eq!(&events[0].1, "message");
-            prop_assert_eq!(&events[0].2, &lines);
+            for format in [&EVENT, &EVENT_WITH_TOPIC] {
+                let events = parsed(&encoded(format, notification.clone()));
+                prop_assert_eq!(events.len(), 1);
+                prop_assert_eq!(&events[0].0, "10-5");
+                prop_assert_eq!(&events[0].1, "message");
+                prop_assert_eq!(&events[0].2, &lines);
+            }
         }
     }
 
     #[test]
     fn a_notification_in_the_very_bytes() {
-        let notification = Notification::text("t".parse().unwrap(), "one\r\ntwo\n");
-        assert_eq!(encoded(notification), "id: 10-5\ndata: one\ndata: two\ndata: \n\n");
-        let notification = Notification::binary("t".parse().unwrap(), &b"\x00\xff"[..]);
-        assert_eq!(encoded(notification), "id: 10-5\nevent: binary\ndata: AP8=\n\n");
+        let text = Notification::text("t".parse().unwrap(), "one\r\ntwo\n");
+        let lines = "data: one\ndata: two\ndata: \n\n";
+        assert_eq!(encoded(&EVENT, text.clone()), format!("id: 10-5\n{lines}"));
+        assert_eq!(encoded(&EVENT_WITH_TOPIC, text), format!("id: 10-5\ntopic: t\n{lines}"));
+        let binary = Notification::binary("t".parse().unwrap(), &b"\x00\xff"[..]);
+        let lines = "event: binary\ndata: AP8=\n\n";
+        assert_eq!(encoded(&EVENT, binary.clone()), format!("id: 10-5\n{lines}"));
+        assert_eq!(encoded(&EVENT_WITH_TOPIC, binary), format!("id: 10-5\ntopic: t\n{lines}"));
     }
 
     #[test]
-    fn the_opening_moves_the_position_and_jitters_the_retry() {
-        let words = Stream { retry: Duration::from_secs(2) };
+    fn the_opening_tells_the_heartbeat_and_the_position_and_jitters_the_retry() {
+        let heartbeat = Heartbeat { interval: Duration::from_millis(1500), ..Heartbeat::default() };
+        let words = Stream { retry: Duration::from_secs(2), heartbeat, event: &EVENT };
         let opening = || words.opening(Epoch::from_number(36).id(5));
         assert!(parsed(&opening()).is_empty(), "it is no event");
+        assert!(
+            opening().starts_with(b":ping 1500\nretry: ") && opening().ends_with(b"\nid: 10-5\n\n")
+        );
         let retry = |text: Bytes| -> u64 {
             let text = String::from_utf8(text.to_vec()).unwrap();
             let line = text.lines().find_map(|line| line.strip_prefix("retry: ")).unwrap();

@@ -84,9 +84,12 @@ pub(crate) struct ServeArgs {
     /// Threads that serve [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<NonZeroUsize>,
-    /// A web page's origin that may connect by WebSocket and publish, beside the hub's own; repeatable
+    /// A web page's origin that may subscribe and publish, beside the hub's own; repeatable
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub(crate) allow_origins: Vec<String>,
+    /// Answer `/` with some lines of text in place of the live page
+    #[arg(long)]
+    pub(crate) no_page: bool,
     /// Send with one system call each, even where io_uring is to be had, to compare the two
     #[arg(long)]
     pub(crate) no_io_uring: bool,

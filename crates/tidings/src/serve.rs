@@ -8,7 +8,7 @@ use anyhow::Context;
 use tidings::core::{
     Heartbeat, Hub, HubConfig, Limits, Notification, PublishError, Retention, Source, Topic,
 };
-use tidings::hub::{Config, Origins, run, transports};
+use tidings::hub::{Config, Origins, clock, run, transports};
 use tidings::message_queue::{EngineConfig, Keep, connect};
 use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval};
@@ -41,14 +41,23 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     config.slow = args.slow.into();
     config.io_uring = !args.no_io_uring;
     config.general_path = args.general_path;
+    config.live_page = !args.no_page;
     if let Some(workers) = args.workers {
         config.workers = workers;
     }
     if args.demo {
-        tokio::spawn(demo(hub)?);
+        let topic: Topic = "ticks".parse()?;
+        config.demo = Some(topic.clone());
+        tokio::spawn(demo(hub, topic));
     }
-    // One line for people, and for programs that started us with port 0.
-    println!("listening on http://{}", listener.local_addr()?);
+    // The first line is for programs as well, which started us with port 0. It is one write: a program that
+    // has its line may have closed its end.
+    let address = listener.local_addr()?;
+    let mut lines = format!("listening on http://{address}\n");
+    if args.demo && config.live_page {
+        lines += &format!("open http://{address} in a browser: every transport side by side\n");
+    }
+    print!("{lines}");
     std::io::stdout().flush()?;
     run(listener, config, shutdown()).await.context("the hub failed")?;
     Ok(ExitCode::SUCCESS)
@@ -88,18 +97,21 @@ fn allow_many_files() {
     }
 }
 
-/// A tick every second, from the first client on.
-fn demo(hub: Hub) -> anyhow::Result<impl Future<Output = ()>> {
-    let topic: Topic = "ticks".parse()?;
-    Ok(Source::default().run(hub, async move |hub: Hub| -> Result<(), PublishError> {
+/// A tick at once and then every second, from the first client on.
+async fn demo(hub: Hub, topic: Topic) {
+    let tick = async move |hub: Hub| -> Result<(), PublishError> {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Skip);
         for number in 1_u64.. {
-            second.tick().await;
-            hub.publish(Notification::text(topic.clone(), format!("tick {number}"))).await?;
+            // When it was due, not when it was published: a hub that is late is not to look fast.
+            let due = second.tick().await;
+            let sent = clock() - due.elapsed().as_secs_f64() * 1e3;
+            let tick = format!(r#"{{"tick":{number},"sent":{sent:.1}}}"#);
+            hub.publish(Notification::text(topic.clone(), tick)).await?;
         }
         Ok(())
-    }))
+    };
+    Source::default().run(hub, tick).await;
 }
 
 /// Ctrl-C, or a service manager's SIGTERM.

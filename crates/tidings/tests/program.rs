@@ -136,7 +136,11 @@ fn the_demo_ticks_and_ctrl_c_says_goodbye_and_exits_with_0() {
         let mut line = String::new();
         (reader.read_line(&mut line).unwrap() > 0).then_some(line)
     });
-    assert!(lines.any(|line| line == "data: tick 1\n"));
+    let tick = lines.find_map(|line| Some(line.strip_prefix("data: ")?.to_owned())).unwrap();
+    let tick: serde_json::Value = serde_json::from_str(&tick).unwrap();
+    assert_eq!(tick["tick"], 1);
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64() * 1e3;
+    assert!((now - tick["sent"].as_f64().unwrap()).abs() < 10_000.0, "{tick}, and now it is {now}");
     assert_eq!(hub.interrupt(), Some(0));
     assert!(lines.any(|line| line == "event: goodbye\n"));
     assert!(reader.read_to_end(&mut Vec::new()).is_ok(), "the stream has ended");

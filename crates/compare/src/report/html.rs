@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use tidings_live_page::LOOK;
+
 use super::markup::text;
 use super::plots::{self, Bars, SERIES};
 use super::{Missing, Remark, Report, range};
@@ -27,7 +29,7 @@ pub(super) fn page(report: &Report) -> String {
         page,
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{count}, one stream · tidings</title>\n<style>\n{STYLE}</style>\n<main>\n\
+         <title>{count}, one stream · tidings</title>\n<style>\n{LOOK}{STYLE}</style>\n<main>\n\
          <p class=\"brand\">tidings compare</p>\n<h1>{count}, one stream</h1>\n\
          <p class=\"lead\">{}</p>\n",
         text(report.subject())
@@ -168,7 +170,8 @@ fn table(page: &mut String, report: &Report) {
     };
     let _ = write!(
         page,
-        "<h2>Every figure</h2>\n<p class=\"quiet-text\">{told}</p>\n<div class=\"wide\"><table>\n<thead><tr><th></th>"
+        "<h2>Every figure</h2>\n<p class=\"quiet-text\">{told}</p>\n<div class=\"wide\" role=\"region\" \
+         aria-label=\"Every figure\" tabindex=\"0\"><table>\n<thead><tr><th></th>"
     );
     for (at, name) in summary.transports.iter().enumerate() {
         let _ = write!(page, "<th scope=\"col\">{}{}</th>", dot(at), text(name));

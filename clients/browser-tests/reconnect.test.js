@@ -1,0 +1,104 @@
+// What a feed does between two connections, and around one publish.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { testbed } from "./support/bed.js";
+import { NETWORK_ERRORS, launchBrowser } from "./support/browser.js";
+import { openFeed } from "./support/feed.js";
+import { testPage } from "./support/test-page.js";
+import * as ways from "./support/ways.js";
+
+const ALL = ["websocket", "sse", "long-polling"];
+
+let browser;
+let pages;
+before(async () => {
+  [browser, pages] = await Promise.all([launchBrowser(), testPage()]);
+});
+after(() => browser.close());
+
+describe("a feed comes back when it should", { concurrency: 4 }, () => {
+  test("a 503 is asked again no sooner than its Retry-After says", async (t) => {
+    const { proxy, page } = await bed(t);
+    proxy.misbehave(ways.answers(503, { "retry-after": "2" }), ["sse"], 1);
+    const feed = await openFeed(page, "/topics/news", { transports: ["sse"] });
+    await feed.open("sse");
+    const [refused, again] = proxy.requests;
+    assert.ok(again.at - refused.at >= 2_000, `${again.at - refused.at} ms`);
+  });
+
+  for (const transports of [ALL, ["sse"], ["long-polling"]]) {
+    test(`a token that is refused is asked for once more, and the feed opens by ${transports[0]}`, async (t) => {
+      const { hub, proxy, page } = await bed(t);
+      proxy.misbehave(ways.refusesToken("old"), ALL);
+      const feed = await openFeed(page, "/topics/news", { transports, tokens: ["old", "new", "never asked for"] });
+      await feed.open(transports[0]);
+      await hub.publish("news", "1");
+      assert.deepEqual(await feed.log(1), ["1"]);
+    });
+  }
+
+  test("a publish whose token is refused is tried with a fresh one", async (t) => {
+    const { hub, proxy, page } = await bed(t);
+    proxy.misbehave(ways.refusesToken("old"), ["publish"]);
+    const feed = await openFeed(page, "/topics/news", { tokens: ["old", "new", "never asked for"] });
+    assert.deepEqual([await feed.publish("x")], await stored(hub, "news"));
+  });
+
+  test("a publish whose answer is lost is tried again and stored once", async (t) => {
+    const { hub, proxy, page } = await bed(t);
+    proxy.misbehave(ways.losesAnswer, ["publish"], 1);
+    const feed = await openFeed(page, "/topics/news");
+    const id = await feed.publish("x");
+    assert.deepEqual(await stored(hub, "news"), [id]);
+    const attempts = proxy.requests.filter(({ transport }) => transport === "publish");
+    assert.equal(attempts.length, 2);
+    assert.equal(attempts[0].headers["idempotency-key"], attempts[1].headers["idempotency-key"]);
+  });
+
+  test("a feed that waits wakes when the page is online again", async (t) => {
+    const { hub, proxy, page } = await bed(t);
+    const feed = await openFeed(page, "/topics/news");
+    await feed.open("websocket");
+    await page.evaluate(() => {
+      const minutes = 2;
+      Math.random = () => 60 * minutes;
+    });
+    await page.context().setOffline(true);
+    proxy.cut();
+    await feed.waiting();
+    await hub.publish("news", "meanwhile");
+    await page.context().setOffline(false);
+    assert.deepEqual(await feed.log(1), ["meanwhile"]);
+  });
+
+  for (const transport of ALL) {
+    test(`what can no longer be had is told by ${transport}, before what follows it`, async (t) => {
+      const { hub, proxy, page } = await bed(t, "--retain", "5");
+      const feed = await openFeed(page, "/topics/%3E", { transports: [transport] });
+      await feed.open(transport);
+      const seen = await hub.publish("news", "0");
+      await feed.log(1);
+      proxy.misbehave(ways.badGateway, [transport]);
+      proxy.cut();
+      let resume;
+      for (let n = 1; n <= 50; n++) {
+        const id = await hub.publish("news", String(n));
+        if (n === 45) resume = id;
+      }
+      proxy.behave();
+      const gap = { after: seen, resume, missed: 45, reason: "evicted" };
+      assert.deepEqual(await feed.log(7), ["0", { gap }, "46", "47", "48", "49", "50"]);
+    });
+  }
+});
+
+/** The ids of everything that the hub keeps of a topic. */
+async function stored(hub, topic) {
+  const answer = await fetch(`${hub.url}/topics/${topic}?after=earliest&wait=0`);
+  return (await answer.json()).notifications.map(({ id }) => id);
+}
+
+function bed(t, ...options) {
+  return testbed(t, browser, { options, pages, expected: NETWORK_ERRORS });
+}

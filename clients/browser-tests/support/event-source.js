@@ -1,0 +1,45 @@
+/** Chromium's own `EventSource` in the page, and everything that it told. */
+export async function openEventSource(page, url) {
+  const handle = await page.evaluateHandle((url) => {
+    const source = new EventSource(url);
+    const events = [];
+    const errors = [];
+    for (const type of ["message", "binary", "gap", "goodbye"]) {
+      source.addEventListener(type, ({ data, lastEventId }) => events.push({ type, data, lastEventId }));
+    }
+    source.onerror = () => errors.push(source.readyState);
+    return { source, events, errors };
+  }, url);
+  return new Stream(page, handle);
+}
+
+class Stream {
+  #page;
+  #handle;
+
+  constructor(page, handle) {
+    this.#page = page;
+    this.#handle = handle;
+  }
+
+  async opened() {
+    await this.#page.waitForFunction(({ source }) => source.readyState === EventSource.OPEN, this.#handle);
+  }
+
+  /** All events, once there are `count` of them. */
+  async events(count) {
+    await this.#page.waitForFunction(([{ events }, count]) => events.length >= count, [this.#handle, count]);
+    return this.#handle.evaluate(({ events }) => events);
+  }
+
+  /** What state the first error left: `"connecting"` or `"closed"`. */
+  async firstError() {
+    await this.#page.waitForFunction(({ errors }) => errors.length > 0, this.#handle);
+    const state = await this.#handle.evaluate(({ errors }) => errors[0]);
+    return ["connecting", "open", "closed"][state];
+  }
+
+  close() {
+    return this.#handle.evaluate(({ source }) => source.close());
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * A feed of the client in the page, and everything that it told: in `log` a notification is its data and a gap an
+ * object. `tokens` are what its token callback gives, one after the other each time that the hub has refused one.
+ */
+export async function openFeed(page, url, { tokens, ...options } = {}) {
+  await page.waitForFunction(() => window.tidings);
+  const handle = await page.evaluateHandle(
+    ([url, options, tokens]) => {
+      let refusals = 0;
+      if (tokens) options.token = (refused) => tokens[refused ? ++refusals : refusals];
+      const feed = window.tidings(url, options);
+      const told = { feed, log: [], ids: [], states: [] };
+      feed.on("state", (state) => told.states.push({...state, at: Math.round(performance.now())}));
+      feed.on("gap", (gap) => told.log.push({ gap }));
+      feed.on("notification", ({ id, data }) => {
+        told.log.push(data);
+        told.ids.push(id);
+      });
+      return told;
+    },
+    [url, options, tokens],
+  );
+  return new PageFeed(page, handle);
+}
+
+class PageFeed {
+  #page;
+  #handle;
+
+  constructor(page, handle) {
+    this.#page = page;
+    this.#handle = handle;
+  }
+
+  /** Until it is open, by this transport. */
+  async open(transport) {
+    await this.#page.waitForFunction(
+      ([{ feed }, transport]) => feed.state.name === "open" && feed.state.transport === transport,
+      [this.#handle, transport],
+    );
+  }
+
+  async waiting() {
+    await this.#page.waitForFunction(({ feed }) => feed.state.name === "waiting", this.#handle);
+  }
+
+  /** Everything that was told, once that is `count` things. */
+  async log(count) {
+    await this.#page.waitForFunction(([{ log }, count]) => log.length >= count, [this.#handle, count]);
+    return this.#handle.evaluate(({ log }) => log);
+  }
+
+  states() {
+    return this.#handle.evaluate(({ states }) => states);
+  }
+
+  publish(data) {
+    return this.#handle.evaluate(({ feed }, data) => feed.publish(data), data);
+  }
+}

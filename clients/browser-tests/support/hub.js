@@ -1,0 +1,72 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { setInterval as every } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const PROGRAM = process.env.TIDINGS ?? fileURLToPath(new URL("../../../target/debug/tidings", import.meta.url));
+
+/** A hub of its own on a free port: `await startHub("--demo", "--heartbeat", "1")`. */
+export async function startHub(...options) {
+  if (!existsSync(PROGRAM)) {
+    throw new Error(`no program at ${PROGRAM}: run \`cargo build\`, or name one in TIDINGS`);
+  }
+  const child = spawn(PROGRAM, ["serve", "--listen", "127.0.0.1:0", ...options], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  return new Hub(child, await addressOf(child));
+}
+
+async function addressOf(child) {
+  for await (const line of createInterface(child.stdout)) {
+    const found = /^listening on (http:\S+)/.exec(line);
+    if (found) {
+      child.stdout.resume();
+      return found[1];
+    }
+  }
+  throw new Error("the hub ended before it listened");
+}
+
+class Hub {
+  #child;
+
+  constructor(child, url) {
+    this.#child = child;
+    this.url = url;
+  }
+
+  /** Publishes and tells the id. */
+  async publish(topic, payload, headers = {}) {
+    const answer = await fetch(`${this.url}/topics/${topic}`, { method: "POST", body: payload, headers });
+    if (!answer.ok) throw new Error(`publish: ${answer.status} ${await answer.text()}`);
+    return (await answer.json()).id;
+  }
+
+  /** Publishes `1`, `2`, `3`, … until `stop()`, which tells how many there were. */
+  publishNumbers(topic, milliseconds = 20) {
+    let going = true;
+    const counted = (async () => {
+      let count = 0;
+      for await (const _ of every(milliseconds)) {
+        if (!going) break;
+        await this.publish(topic, String(++count));
+      }
+      return count;
+    })();
+    return {
+      stop: () => {
+        going = false;
+        return counted;
+      },
+    };
+  }
+
+  /** Ends it as Ctrl-C does, so that it says goodbye to its clients. */
+  async close() {
+    if (this.#child.exitCode !== null) return;
+    this.#child.kill("SIGINT");
+    await once(this.#child, "exit");
+  }
+}

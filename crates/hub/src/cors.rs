@@ -1,0 +1,80 @@
+//! Pages of other origins: which of them may read what the hub answers (the Fetch standard, section 3.3).
+//!
+//! The origin policy says who, request by request, so those who may are told `*`. With that a browser
+//! sends no cookies along, and none are asked for: a token is a header.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Response, header};
+use tidings_websocket::Origins;
+
+use crate::config::Config;
+
+/// Whether a page of another origin asks, and may read the answer.
+pub(crate) fn is_allowed(request: &Parts, config: &Config) -> bool {
+    request.headers.contains_key(header::ORIGIN)
+        && !Origins::Same.allow(request)
+        && config.origins.allow(request)
+}
+
+/// Whether a browser asks what such a page may send, before it sends it: a preflight.
+pub(crate) fn asks_first(request: &Parts, config: &Config) -> bool {
+    request.method == Method::OPTIONS
+        && request.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        && is_allowed(request, config)
+}
+
+/// The answer to that question, good for a day.
+pub(crate) fn may_send() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    let headers = "authorization, content-type, idempotency-key, last-event-id, prefer";
+    for (name, value) in [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, headers),
+        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Lets the page that asked read the answer with these headers.
+pub(crate) fn open(headers: &mut HeaderMap) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let readable = HeaderValue::from_static("retry-after");
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, readable);
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+}
+
+/// A transport has one head for everyone, by which lanes know clients that can be sent the same bytes. These
+/// are the heads for pages of other origins, one for each of those.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OpenHeads(Arc<Mutex<Vec<OpenHead>>>);
+
+#[derive(Debug)]
+struct OpenHead {
+    plain: Arc<Response<()>>,
+    open: Arc<Response<()>>,
+}
+
+/// More than there are transports. One that makes a head for each client would fill any number.
+const MOST_HEADS: usize = 16;
+
+impl OpenHeads {
+    /// This head, opened.
+    pub(crate) fn of(&self, plain: &Arc<Response<()>>) -> Arc<Response<()>> {
+        let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(head) = heads.iter().find(|head| Arc::ptr_eq(&head.plain, plain)) {
+            return head.open.clone();
+        }
+        let mut opened = Response::clone(plain);
+        open(opened.headers_mut());
+        let opened = Arc::new(opened);
+        if heads.len() < MOST_HEADS {
+            heads.push(OpenHead { plain: plain.clone(), open: opened.clone() });
+        }
+        opened
+    }
+}

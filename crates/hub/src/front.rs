@@ -1,0 +1,57 @@
+//! What a hub tells of itself: the live page, the lines of help, and what that page has to know.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+use serde_json::json;
+
+use crate::config::Config;
+use crate::routes::text;
+
+const HELP: &str = "tidings: one notification stream by every realtime transport
+
+  publish         curl -d hello            http://HOST/topics/greetings
+  server-sent     curl -N -H 'Accept: text/event-stream' http://HOST/topics/greetings
+  long-polling    curl                     http://HOST/topics/greetings?after=earliest
+  WebSocket       new WebSocket('ws://HOST/topics/greetings')
+
+  /transports  /healthz  /metrics
+";
+
+const HELP_OF_PAGE: &str = "
+In a browser this address is a page that shows every transport side by side.
+";
+
+/// The page for a browser, help for the rest.
+pub(crate) fn front(request: &Parts, config: &Config) -> Response<Bytes> {
+    page(request, config).unwrap_or_else(|| {
+        let of_page = if config.live_page { HELP_OF_PAGE } else { "" };
+        text("text/plain; charset=utf-8", [HELP, of_page].concat())
+    })
+}
+
+/// The live page or one of its files.
+pub(crate) fn page(request: &Parts, config: &Config) -> Option<Response<Bytes>> {
+    if config.live_page { tidings_live_page::answer(request) } else { None }
+}
+
+/// What a page has to know of this hub, and its clock.
+pub(crate) fn transports(config: &Config) -> Response<Bytes> {
+    let names: Vec<_> = config.transports.iter().map(|transport| transport.name()).collect();
+    let told = json!({
+        "transports": names,
+        "demo": config.demo.as_ref().map(|topic| topic.as_str()),
+        "heartbeat": u64::try_from(config.hub.heartbeat().interval.as_millis()).unwrap_or(u64::MAX),
+        "now": clock(),
+    });
+    text("application/json", format!("{told}\n"))
+}
+
+/// The hub's clock: milliseconds since 1970, to the microsecond, as `GET /transports` tells it. Whoever
+/// publishes when something was sent, by this clock, lets a page reckon how long it took.
+pub fn clock() -> f64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since_1970.as_micros() as f64 / 1e3
+}

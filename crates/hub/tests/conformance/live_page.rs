@@ -1,0 +1,125 @@
+//! The page at `/`, its files, and what it asks of the hub.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+use tidings_core::{Heartbeat, HubConfig};
+
+use crate::support::{Raw, Running, every_mover};
+
+const A_BROWSER: &str = "Accept: text/html,*/*;q=0.8\r\nAccept-Encoding: gzip, br\r\n";
+
+fn request(method: &str, path: &str, headers: &str) -> String {
+    format!("{method} {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n{headers}\r\n")
+}
+
+/// The paths of the files that the page names.
+fn files(html: &str) -> Vec<String> {
+    let names = html.split('"').filter(|text| text.starts_with("page/"));
+    names.map(|name| format!("/{name}")).collect()
+}
+
+#[test]
+fn a_browser_is_shown_the_page_and_the_rest_get_help() {
+    every_mover(async |mover| {
+        let hub = mover.hub().await;
+        let ask = async |headers| Raw::ask(hub.address, request("GET", "/", headers)).await;
+        let page = ask("Accept: text/html\r\n").await;
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+        let gzipped = ask(A_BROWSER).await;
+        assert_eq!(gzipped.header("content-encoding"), Some("gzip"));
+        assert!(gzipped.body.starts_with(&[0x1f, 0x8b]));
+        for answer in [&page, &gzipped] {
+            assert_eq!(answer.header("vary"), Some("Accept, Accept-Encoding"));
+            assert_eq!(answer.header("cache-control"), Some("no-cache"));
+            let policy = answer.header("content-security-policy").unwrap();
+            assert!(policy.starts_with("default-src 'none'; script-src 'self'; "), "{policy}");
+        }
+        let help = ask("Accept: */*\r\n").await;
+        assert_eq!(help.header("content-type"), Some("text/plain; charset=utf-8"));
+        assert!(help.text().contains("curl") && help.text().contains("In a browser"));
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn the_files_of_the_page_are_kept_and_the_page_is_asked_for_again() {
+    every_mover(async |mover| {
+        let hub = mover.hub().await;
+        let ask = async |path: &str, headers: &str| {
+            let mut raw = Raw::connect(hub.address).await;
+            raw.send(request("GET", path, headers)).await;
+            raw
+        };
+        let page = ask("/", "Accept: text/html\r\n").await.answer().await;
+        let files = files(&page.text());
+        assert_eq!(files.len(), 2, "{files:?}");
+        for path in files {
+            let file = ask(&path, A_BROWSER).await.answer().await;
+            assert_eq!(file.status, 200, "{path}");
+            assert_eq!(file.header("content-encoding"), Some("gzip"));
+            let kept = Some("public, max-age=31536000, immutable");
+            assert_eq!(file.header("cache-control"), kept);
+        }
+        let tag = page.header("etag").unwrap();
+        let known = format!("Accept: text/html\r\nIf-None-Match: {tag}\r\n");
+        let mut again = ask("/", &known).await;
+        let head = again.head().await;
+        assert_eq!((head.status, head.header("etag")), (304, Some(tag)));
+        assert_eq!(head.header("content-length"), None, "it would be that of the page");
+        assert_eq!(again.rest().await, b"");
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_head_is_an_answer_without_its_body() {
+    every_mover(async |mover| {
+        let hub = mover.hub().await;
+        for path in ["/", "/transports"] {
+            let mut raw = Raw::connect(hub.address).await;
+            raw.send(request("HEAD", path, "Accept: text/html\r\n")).await;
+            let head = raw.head().await;
+            assert_eq!(head.status, 200);
+            assert!(head.header("content-length").unwrap().parse::<usize>().unwrap() > 0);
+            assert_eq!(raw.rest().await, b"");
+        }
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_hub_without_the_page_still_helps() {
+    every_mover(async |mover| {
+        let mut config = mover.config(HubConfig::default()).await;
+        config.live_page = false;
+        let hub = Running::start(config).await;
+        let help = Raw::ask(hub.address, request("GET", "/", A_BROWSER)).await;
+        assert_eq!(help.header("content-type"), Some("text/plain; charset=utf-8"));
+        assert!(!help.text().contains("In a browser"));
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_page_is_told_what_it_has_to_know() {
+    every_mover(async |mover| {
+        let heartbeat = Heartbeat { interval: Duration::from_millis(1500), ..Heartbeat::default() };
+        let mut config = mover.config(HubConfig { heartbeat, ..HubConfig::default() }).await;
+        config.demo = Some("ticks".parse().unwrap());
+        config.transports.remove(0);
+        let hub = Running::start(config).await;
+        let answer = Raw::get(hub.address, "/transports").await;
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        let mut told = answer.json();
+        let now = told["now"].take().as_f64().unwrap();
+        let expected = json!({
+            "transports": ["sse", "long-polling"], "demo": "ticks", "heartbeat": 1500, "now": null,
+        });
+        assert_eq!(told, expected);
+        let ours = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64() * 1e3;
+        assert!((ours - now).abs() < 10_000.0, "{now}, and here it is {ours}");
+        hub.stop().await;
+    });
+}

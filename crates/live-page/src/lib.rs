@@ -1,0 +1,142 @@
+//! The live page: one stream by every transport, side by side, to look at.
+//!
+//! ```text
+//! clients/live-page ─(npm run build)─► built/ ─(build.rs)─► hashed names, gzip ─► answer(request)
+//! ```
+//!
+//! The page is built by Node and committed, so that who builds a hub needs Rust alone. [`answer`] serves it;
+//! [`LOOK`] is what it has in common with other pages of the project.
+
+mod accept;
+mod file;
+mod page;
+
+use bytes::Bytes;
+use file::{File, file};
+use http::request::Parts;
+use http::{HeaderValue, Response, header};
+
+/// The style sheet of the project's pages: names for colours, light and dark, for type and for spaces.
+pub const LOOK: &str = include_str!("../look.css");
+
+static STYLE: File = file!("page.css", "text/css; charset=utf-8");
+static SCRIPT: File = file!("page.js", "text/javascript; charset=utf-8");
+
+/// The answer to a `GET` or `HEAD` of the page or of one of its files. `None` where the path is of neither,
+/// a file of another version among them, and at `/` for who does not accept HTML, such as curl.
+///
+/// ```
+/// let request = http::Request::get("/").header("accept", "text/html").body(())?;
+/// let page = tidings_live_page::answer(&request.into_parts().0).expect("there is a page");
+/// assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+/// # Ok::<(), http::Error>(())
+/// ```
+pub fn answer(request: &Parts) -> Option<Response<Bytes>> {
+    let headers = &request.headers;
+    match request.uri.path() {
+        "/" => accept::lists(headers, header::ACCEPT, "text/html").then(|| page::answer(headers)),
+        env!("PAGE_CSS") => Some(kept_for_ever(STYLE.response(headers))),
+        env!("PAGE_JS") => Some(kept_for_ever(SCRIPT.response(headers))),
+        _ => None,
+    }
+}
+
+/// Another version has another path.
+fn kept_for_ever(mut response: Response<Bytes>) -> Response<Bytes> {
+    let immutable = HeaderValue::from_static("public, max-age=31536000, immutable");
+    response.headers_mut().insert(header::CACHE_CONTROL, immutable);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{Request, StatusCode};
+    use std::io::Read;
+
+    fn get(path: &str, headers: &[(&str, &str)]) -> Option<Response<Bytes>> {
+        let request = headers
+            .iter()
+            .fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
+        answer(&request.body(()).unwrap().into_parts().0)
+    }
+
+    const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+
+    fn inflated(bytes: &[u8]) -> Vec<u8> {
+        let mut plain = Vec::new();
+        flate2::read::GzDecoder::new(bytes).read_to_end(&mut plain).unwrap();
+        plain
+    }
+
+    #[test]
+    fn the_page_is_for_who_accepts_html() {
+        assert!(get("/", &[HTML]).is_some());
+        for accept in ["*/*", "text/plain", "text/html;q=0", ""] {
+            assert!(get("/", &[("accept", accept)]).is_none(), "{accept}");
+        }
+        assert!(get("/", &[]).is_none());
+    }
+
+    #[test]
+    fn the_page_names_its_files_by_what_is_in_them() {
+        let page = get("/", &[HTML]).unwrap();
+        let text = std::str::from_utf8(page.body()).unwrap();
+        for path in [env!("PAGE_CSS"), env!("PAGE_JS")] {
+            assert_eq!(text.matches(&path[1..]).count(), 1, "relative, so that it can be moved");
+            let file = get(path, &[]).unwrap();
+            assert_eq!(file.headers()["cache-control"], "public, max-age=31536000, immutable");
+        }
+        for path in ["/page/page.css", "/page/0123456789abcdef.js", "/page/", "/other"] {
+            assert!(get(path, &[HTML]).is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn each_file_is_the_same_compressed_or_not() {
+        for path in ["/", env!("PAGE_CSS"), env!("PAGE_JS")] {
+            let plain = get(path, &[HTML, ("accept-encoding", "br, gzip;q=0")]).unwrap();
+            let gzipped = get(path, &[HTML, ("accept-encoding", "br, GZIP;q=0.5")]).unwrap();
+            assert_eq!(plain.headers().get("content-encoding"), None);
+            assert_eq!(gzipped.headers()["content-encoding"], "gzip");
+            assert_eq!(inflated(gzipped.body()), plain.body()[..]);
+            for response in [plain, gzipped] {
+                assert_eq!(response.headers()["vary"], "Accept, Accept-Encoding");
+                assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_is_asked_for_again_and_sent_only_where_it_changed() {
+        for encoding in ["identity", "gzip"] {
+            let encoding = ("accept-encoding", encoding);
+            let first = get("/", &[HTML, encoding]).unwrap();
+            let tag = first.headers()["etag"].to_str().unwrap();
+            assert_eq!(first.headers()["cache-control"], "no-cache");
+            for known in [tag, &format!("\"x\", W/{tag}"), "*"] {
+                let again = get("/", &[HTML, encoding, ("if-none-match", known)]).unwrap();
+                assert_eq!((again.status(), again.body().len()), (StatusCode::NOT_MODIFIED, 0));
+                assert_eq!(again.headers()["etag"], tag);
+                assert_eq!(again.headers().get("content-type"), None);
+            }
+            let other = get("/", &[HTML, encoding, ("if-none-match", "\"x\"")]).unwrap();
+            assert_eq!((other.status(), other.body()), (StatusCode::OK, first.body()));
+        }
+        let tag = |encoding| {
+            get("/", &[HTML, ("accept-encoding", encoding)]).unwrap().headers()["etag"].clone()
+        };
+        assert_ne!(tag("gzip"), tag("identity"), "they are not the same bytes");
+    }
+
+    #[test]
+    fn the_page_runs_nothing_but_its_own() {
+        let page = get("/", &[HTML]).unwrap();
+        let policy = page.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"));
+        let text = std::str::from_utf8(page.body()).unwrap();
+        assert!(
+            !text.contains("style=\"") && !text.contains("<style") && !text.contains("<script>")
+        );
+    }
+}
