@@ -125,9 +125,8 @@ export class Card {
   #drawWait(wait: Wait | undefined): void {
     const note = find(this.element, "[data-note=connections]");
     note.hidden = !wait;
-    if (!wait) return;
-    write(find(note, "p"), wait.words);
-    this.#action("insist").hidden = !wait.queued;
+    write(find(note, "p"), wait?.words ?? "");
+    this.#action("insist").hidden = !wait?.queued;
   }
 
   #value(name: string): HTMLElement {
