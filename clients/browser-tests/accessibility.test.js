@@ -44,14 +44,14 @@ test("every button of the live page can be reached and pressed with the keyboard
   const { page, cards, each } = await livePage(t, browser, { topic: "news" });
   await each((card) => card.state("open"));
   const reached = new Set();
-  for (let tabs = 0; tabs < 60; tabs++) {
+  for (let tabs = 0; tabs < 30; tabs++) {
     await page.keyboard.press("Tab");
     const action = await page.evaluate(() => {
       const { dataset, id } = document.activeElement;
       return dataset.action ? `${document.activeElement.closest("section")?.dataset.transport ?? "all"} ${dataset.action}` : id;
     });
+    if (action === "sse pause" && !reached.has(action)) await page.keyboard.press("Enter");
     reached.add(action);
-    if (action === "sse pause") await page.keyboard.press("Enter");
   }
   const expected = ["publish", "flood", "offline"].map((action) => `all ${action}`);
   for (const transport of Object.keys(cards)) {
@@ -71,6 +71,9 @@ async function assertNoFault(page) {
 }
 
 async function assertNoSidewaysScroll(page) {
-  const { scrollWidth, clientWidth } = await page.evaluate(() => document.documentElement);
+  const { scrollWidth, clientWidth } = await page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    return { scrollWidth, clientWidth };
+  });
   assert.ok(scrollWidth <= clientWidth, `${scrollWidth} wide on ${clientWidth}`);
 }
