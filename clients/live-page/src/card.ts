@@ -57,6 +57,7 @@ export class Card {
     this.#button("insist", () => parts.turns.insist());
     const copy = this.#button("copy", async () => {
       copy.textContent = (await copied(command, this.#value("command"))) ? "Copied" : "Selected";
+      parts.log(`${kind.title}: ${copy.textContent.toLowerCase()} its command`);
       setTimeout(() => (copy.textContent = "Copy"), 2000);
     });
     places.cards.append(element);
@@ -124,9 +125,8 @@ export class Card {
   #drawWait(wait: Wait | undefined): void {
     const note = find(this.element, "[data-note=connections]");
     note.hidden = !wait;
-    if (!wait) return;
-    write(find(note, "p"), wait.words);
-    this.#action("insist").hidden = !wait.queued;
+    write(find(note, "p"), wait?.words ?? "");
+    this.#action("insist").hidden = !wait?.queued;
   }
 
   #value(name: string): HTMLElement {

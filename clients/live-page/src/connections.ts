@@ -27,11 +27,12 @@ export class Turns implements Turn {
       if (release) return release;
     }
     queued();
-    return this.#wait(signal);
+    return await this.#wait(signal);
   }
 
   /** In the queues of all five at once: the first that comes up is it. */
   #wait(signal: AbortSignal): Promise<() => void> {
+    signal.throwIfAborted();
     return new Promise((resolve, reject) => {
       const enough = new AbortController();
       const settle = (release: () => void) => {
@@ -39,10 +40,11 @@ export class Turns implements Turn {
         this.#insist = undefined;
         resolve(release);
       };
-      signal.addEventListener("abort", () => {
+      const giveUp = () => {
         enough.abort();
         reject(signal.reason);
-      });
+      };
+      signal.addEventListener("abort", giveUp, { signal: enough.signal });
       this.#insist = () => settle(() => {});
       for (let at = 1; at <= SHARED; at += 1) {
         lock(at, { signal: enough.signal }).then(

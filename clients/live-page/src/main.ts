@@ -10,7 +10,7 @@ import { Gate, Probe } from "./probe.js";
 import { Stream } from "./stream.js";
 import { isKnown, known } from "./transports.js";
 import { Ledger, Witness } from "./truth.js";
-import { summary, Waits } from "./waits.js";
+import { PATIENCE, summary, Waits } from "./waits.js";
 import { duration, plural } from "./words.js";
 
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
@@ -18,13 +18,19 @@ const CLOCK_EVERY = 30_000;
 const TABS_EVERY = 10_000;
 
 const log = logTo(find(document, "[data-log]"));
+const top = find(document, "main > [data-note=connections]");
 const facts = find(document, "[data-value=facts]");
 const counts = new BrowserCounts();
 const clock = new Clock();
 const tabs = new Tabs();
 
 async function start(): Promise<void> {
-  const about = await clock.read();
+  // Where other tabs have taken all connections, not even this gets through.
+  const stuck = setTimeout(() => {
+    top.hidden = tabs.open === 1;
+    write(top, summary([], tabs.open));
+  }, PATIENCE);
+  const about = await clock.read().finally(() => clearTimeout(stuck));
   const asked = new URLSearchParams(location.search).get("topic");
   const topic = asked ?? about.demo ?? `live.${Math.random().toString(36).slice(2, 8)}`;
   const gate = new Gate();
@@ -48,12 +54,11 @@ async function start(): Promise<void> {
   find(document, "[data-value=ways]").textContent = ways(about);
 
   const waits = new Waits(streams);
-  const top = find(document, "main > [data-note=connections]");
   const draw = () => {
     const waiting = streams.filter((stream) => waits.of(stream, tabs.open));
     for (const card of cards) card.draw(gate.offline, waits.of(card.stream, tabs.open));
     top.hidden = waiting.length === 0;
-    if (waiting.length > 0) write(top, summary(waiting, tabs.open));
+    write(top, waiting.length > 0 ? summary(waiting, tabs.open) : "");
     write(facts, `${shown(topic, quiet)} · ${precision()} · ${plural(tabs.open, "tab")} of this page`);
   };
   every(() => (STILL.matches ? 1000 : 250), draw);

@@ -62,9 +62,11 @@ export class Probe {
     this.#cuts.add(cut);
     let release = () => {};
     const end = () => {
+      signal.removeEventListener("abort", end);
       this.#cuts.delete(cut);
       release();
     };
+    signal.addEventListener("abort", end);
     try {
       const held = Number(url.searchParams.get("wait")) > 0;
       const waits = (queued: boolean) => {
@@ -162,6 +164,7 @@ class Counted extends WebSocket {
     super(url, protocols);
     probe.opens();
     let dead = false;
+    let passing: Event | undefined;
     const cut = () => {
       cuts.delete(cut);
       dead = true;
@@ -171,7 +174,6 @@ class Counted extends WebSocket {
       passing = event;
       this.dispatchEvent(event);
     };
-    let passing: Event | undefined;
     cuts.add(cut);
     // Registered before anybody else's: what comes after a cut comes from a network that is not there any more.
     for (const type of ["open", "message", "error", "close"]) {

@@ -43,7 +43,7 @@ export class Stream {
   #resume: (() => void) | undefined;
   #reading = Promise.resolve();
   #opened = false;
-  #away: { readonly since: number; readonly why: string } | undefined;
+  #away: { readonly since: number; readonly why: string; readonly gaps: number; readonly lost: number } | undefined;
 
   constructor(
     readonly name: TransportName,
@@ -74,13 +74,10 @@ export class Stream {
     return this.#resume !== undefined;
   }
 
-  /** The connection breaks. Tells whether there was one. */
+  /** The connection breaks, as when the network does. */
   cut(): void {
-    this.#leaves("cut");
-    if (!this.parts.probe.cut()) {
-      this.#away = undefined;
-      this.#say("nothing to cut, it is not connected");
-    }
+    if (this.parts.probe.cut()) this.#leaves("cut");
+    else this.#say("nothing to cut, it is not connected");
   }
 
   pause(): void {
@@ -100,7 +97,7 @@ export class Stream {
   }
 
   #leaves(why: string): void {
-    this.#away ??= { since: performance.now(), why };
+    this.#away ??= { since: performance.now(), why, gaps: this.gaps, lost: this.parts.witness.lost };
   }
 
   async #read(): Promise<void> {
@@ -131,12 +128,10 @@ export class Stream {
     if (!away) return;
     this.#away = undefined;
     const after = duration(performance.now() - away.since);
-    const { lost } = this.parts.witness;
-    const { gaps } = this;
     setTimeout(() => {
-      const gone = this.parts.witness.lost - lost;
-      const told = this.gaps > gaps ? "with a gap, " : "";
-      this.#say(`${away.why}, back after ${after}, ${told}${gone === 0 ? "nothing" : count(gone)} lost`);
+      const lost = this.parts.witness.lost - away.lost;
+      const outcome = lost > 0 ? `${count(lost)} lost` : this.gaps > away.gaps ? "with a gap" : "nothing lost";
+      this.#say(`${away.why}, back after ${after}, ${outcome}`);
     }, SETTLED);
   }
 

@@ -3,7 +3,7 @@
 import type { Stream } from "./stream.js";
 
 /** How long an attempt may go without an answer, in milliseconds. */
-const PATIENCE = 3000;
+export const PATIENCE = 3000;
 
 export interface Wait {
   readonly words: string;
@@ -26,7 +26,7 @@ export class Waits {
 
   #waits(stream: Stream): boolean {
     const { pending } = stream.parts.probe;
-    if (!pending) {
+    if (!pending || stream.state.name === "paused" || stream.state.name === "closed") {
       this.#due.delete(stream);
       return false;
     }
@@ -47,9 +47,9 @@ export class Waits {
 
 const opened = (tabs: number) => (tabs === 1 ? "No other tab of this page is open." : `${tabs} tabs of this page are open.`);
 
-/** For the top of the page. */
+/** For the top of the page: who waits, or without streams the page itself. */
 export function summary(waiting: readonly Stream[], tabs: number): string {
-  const names = waiting.map(({ kind }) => kind.title).join(" and ");
+  const names = waiting.map(({ kind }) => kind.title).join(" and ") || "this page";
   return (
     `Waiting for a connection: ${names}. Over HTTP/1.1 a browser opens six to one host, and all tabs share them. ` +
     `${opened(tabs)} WebSockets are not counted. Close a tab or two, or put the hub behind HTTP/2.`
