@@ -1,11 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { connect } from "node:net";
 import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import { setInterval as every } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-const PROGRAM = process.env.TIDINGS ?? fileURLToPath(new URL("../../../target/debug/tidings", import.meta.url));
+/** The hub under test. */
+export const PROGRAM = process.env.TIDINGS ?? fileURLToPath(new URL("../../../target/debug/tidings", import.meta.url));
 
 /** A hub of its own on a free port: `await startHub("--demo", "--heartbeat", "1")`. */
 export async function startHub(...options) {
@@ -42,6 +45,19 @@ class Hub {
     const answer = await fetch(`${this.url}/topics/${topic}`, { method: "POST", body: payload, headers });
     if (!answer.ok) throw new Error(`publish: ${answer.status} ${await answer.text()}`);
     return (await answer.json()).id;
+  }
+
+  /** Publishes `1` to `count` as fast as it goes: on one connection, no request waits for the answer before it. */
+  async publishMany(topic, count) {
+    const { hostname, port, host } = new URL(this.url);
+    const socket = connect({ host: hostname, port });
+    for (let n = 1; n <= count; n++) {
+      const length = `content-length: ${String(n).length}\r\n`;
+      const close = n === count ? "connection: close\r\n" : "";
+      socket.write(`POST /topics/${topic} HTTP/1.1\r\nhost: ${host}\r\n${length}${close}\r\n${n}`);
+    }
+    const stored = (await text(socket)).match(/"id"/g)?.length;
+    if (stored !== count) throw new Error(`${stored} of ${count} were stored`);
   }
 
   /** Publishes `1`, `2`, `3`, … until `stop()`, which tells how many there were. */

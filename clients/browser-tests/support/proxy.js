@@ -51,6 +51,11 @@ class MisbehavingProxy {
     }
   }
 
+  /** How many requests and connections of these transports are open. */
+  held(...transports) {
+    return [...this.#open.values()].filter((transport) => transports.includes(transport)).length;
+  }
+
   /** The first request, made or to come, that is so; `skip` passes over so many of the list. */
   async requested(isSo, skip = 0) {
     for (let next = skip; ; next++) {

@@ -15,6 +15,9 @@ export const badGateway = answers(502);
 /** As a proxy that has heard of no upgrades. */
 export const refusesUpgrades = answers(400);
 
+/** As a cable that is out. */
+export const unplugged = { begin: (client) => client.destroy() };
+
 /** Refuses one token and lets each other one through. */
 export const refusesToken = (token) => ({
   answer: ({ headers, url }) => {

@@ -1,0 +1,42 @@
+// The page holds a minute of latencies and a table of fixed size, and nothing that grows with what has come.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launchBrowser } from "./support/browser.js";
+import { NO_LOSSES, livePage } from "./support/live-page.js";
+
+const WARM = 20_000;
+const ALL = 100_000;
+/** So many at once: a reader that is late is still within what the hub keeps. */
+const STEP = 10_000;
+/** Less than three bytes for each notification on each of three transports. */
+const BOUND = 500_000;
+
+let browser;
+before(async () => {
+  browser = await launchBrowser();
+});
+after(() => browser.close());
+
+test("100,000 notifications leave no more memory in use than 20,000", async (t) => {
+  const { hub, page, each } = await livePage(t, browser, { topic: "news" });
+  const session = await page.context().newCDPSession(page);
+  await each((card) => card.state("open"));
+
+  const publishUpTo = async (from, to) => {
+    for (let count = from + STEP; count <= to; count += STEP) {
+      await hub.publishMany("news", STEP);
+      await each((card) => card.reaches("messages", count));
+    }
+    await session.send("HeapProfiler.collectGarbage");
+    return (await session.send("Runtime.getHeapUsage")).usedSize;
+  };
+  const warm = await publishUpTo(0, WARM);
+  const all = await publishUpTo(WARM, ALL);
+  t.diagnostic(`${warm} bytes after ${WARM}, ${all} after ${ALL}`);
+  assert.ok(all - warm < BOUND, `${all - warm} bytes more`);
+  await each(async (card) => {
+    assert.equal(await card.number("messages"), ALL);
+    assert.deepEqual(await card.losses(), NO_LOSSES);
+  });
+});

@@ -1,0 +1,194 @@
+// The live page as a user has it, who looks and presses its buttons.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { dirname, delimiter } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { NETWORK_ERRORS, launchBrowser } from "./support/browser.js";
+import { PROGRAM } from "./support/hub.js";
+import { NO_LOSSES, TRANSPORTS, livePage } from "./support/live-page.js";
+import { unplugged } from "./support/ways.js";
+
+let browser;
+before(async () => {
+  browser = await launchBrowser();
+});
+after(() => browser.close());
+
+describe("the live page", { concurrency: 4 }, () => {
+  test("it shows ticks on every transport, and each figure moves", async (t) => {
+    const { page, each } = await livePage(t, browser, { options: ["--demo"] });
+    await each(async (card) => {
+      await card.state("open");
+      await card.reaches("messages", 3);
+      assert.match(await card.text("last"), /tick \d/);
+      for (const figure of ["median", "slowest", "requests-each", "bytes-each", "requests-seen", "bytes-seen"]) {
+        assert.ok((await card.number(figure)) > 0, `${figure} of ${card.transport}`);
+      }
+      assert.ok((await card.number("median")) < 1_000, "the hub's clock is read");
+      assert.deepEqual(await card.losses(), NO_LOSSES);
+    });
+    assert.equal(await page.locator(".plot canvas").count(), TRANSPORTS.length);
+  });
+
+  test("the browser's own counts move: of polls by and by, of a stream when it has ended, of WebSocket never", async (t) => {
+    const { hub, cards, each } = await livePage(t, browser, { topic: "news", expected: NETWORK_ERRORS });
+    await each((card) => card.state("open"));
+    await hub.publish("news", "1");
+    await cards["long-polling"].reaches("requests", 2);
+    assert.ok((await cards["long-polling"].number("bytes")) > 600);
+    await cards.sse.reaches("messages", 1);
+    await cards.sse.press("cut");
+    await cards.sse.reaches("reconnects", 1);
+    await cards.sse.reaches("requests", 1);
+    assert.equal(await cards.websocket.text("requests"), "not counted");
+  });
+
+  for (const transport of TRANSPORTS) {
+    test(`cut, ${transport} comes back and has lost nothing`, async (t) => {
+      const { hub, page, cards, each } = await livePage(t, browser, { topic: "news", expected: NETWORK_ERRORS });
+      await each((card) => card.state("open"));
+      await hub.publish("news", "before");
+      await each((card) => card.reaches("messages", 1));
+      await cards[transport].press("cut");
+      for (let n = 0; n < 20; n++) await hub.publish("news", `meanwhile ${n}`);
+      await cards[transport].reaches("reconnects", 1);
+      await each((card) => card.reaches("messages", 21));
+      await each(async (card) => assert.deepEqual(await card.losses(), NO_LOSSES));
+      await page.waitForFunction(() => /nothing lost/.test(document.querySelector("[data-log]").textContent));
+    });
+  }
+
+  test("offline by its button, and online again, it has lost nothing", async (t) => {
+    const { hub, page, each } = await livePage(t, browser, { topic: "news", expected: NETWORK_ERRORS });
+    await each((card) => card.state("open"));
+    await page.click('[data-action="offline"]');
+    await each((card) => card.state("offline"));
+    for (let n = 0; n < 20; n++) await hub.publish("news", `meanwhile ${n}`);
+    await each(async (card) => assert.equal(await card.number("messages"), 0));
+    await page.click('[data-action="offline"]');
+    await each((card) => card.reaches("messages", 20));
+    await each(async (card) => assert.deepEqual(await card.losses(), NO_LOSSES));
+  });
+
+  test("cut off by its network, and online again, it has lost nothing", async (t) => {
+    const { hub, proxy, page, each } = await livePage(t, browser, { topic: "news", expected: NETWORK_ERRORS });
+    await each((card) => card.state("open"));
+    await page.context().setOffline(true);
+    proxy.misbehave(unplugged, TRANSPORTS);
+    proxy.cut();
+    await each((card) => card.state("waiting"));
+    for (let n = 0; n < 20; n++) await hub.publish("news", `meanwhile ${n}`);
+    proxy.behave();
+    await page.context().setOffline(false);
+    await each((card) => card.reaches("messages", 20));
+    await each(async (card) => assert.deepEqual(await card.losses(), NO_LOSSES));
+  });
+
+  test("away for longer than the hub keeps, each card tells the gap and how much is missing", async (t) => {
+    const { hub, page, each } = await livePage(t, browser, { topic: "%3E", options: ["--retain", "5"] });
+    await each((card) => card.state("open"));
+    await page.click('[data-action="offline"]');
+    for (let n = 0; n < 50; n++) await hub.publish("news", String(n));
+    await page.click('[data-action="offline"]');
+    await each((card) => card.reaches("messages", 5));
+    await each(async (card) => {
+      assert.deepEqual(await card.losses(), { gaps: 1, missed: 45, lost: 0, doubled: 0 });
+    });
+  });
+
+  test("a reader that pauses gives up its connection when its buffer is full, and then reads on", async (t) => {
+    const { hub, cards, each } = await livePage(t, browser, { topic: "news" });
+    await each((card) => card.state("open"));
+    await each((card) => card.press("pause"));
+    await cards.sse.press("pause");
+    await hub.publishMany("news", 3_000);
+    await cards.sse.reaches("messages", 3_000);
+    for (const transport of ["websocket", "long-polling"]) {
+      await cards[transport].state("paused");
+      assert.ok((await cards[transport].number("messages")) <= 1);
+      await cards[transport].press("pause");
+    }
+    await each((card) => card.reaches("messages", 3_000));
+    await each(async (card) => assert.deepEqual(await card.losses(), NO_LOSSES));
+  });
+
+  test("what a user publishes appears on each card, and in what happened", async (t) => {
+    const { page, each } = await livePage(t, browser, { topic: "news" });
+    await each((card) => card.state("open"));
+    await page.fill("#words", "seven <b>teapots</b> 🫖");
+    await page.press("#words", "Enter");
+    await each((card) => card.says("last", "seven <b>teapots</b> 🫖"));
+    await page.waitForFunction(() => /Published .*🫖/.test(document.querySelector("[data-log]").textContent));
+  });
+
+  test("a flood arrives whole on each card, and long-polling puts many into one answer", async (t) => {
+    const { page, cards, each } = await livePage(t, browser, { topic: "news" });
+    await each((card) => card.state("open"));
+    await page.selectOption("#many", "1000");
+    await page.click('[data-action="flood"]');
+    await each((card) => card.reaches("messages", 1_000));
+    await each(async (card) => {
+      assert.equal(await card.number("messages"), 1_000);
+      assert.deepEqual(await card.losses(), NO_LOSSES);
+    });
+    await page.waitForFunction(() => document.querySelector('[data-value="flood"]').textContent === "");
+    assert.ok((await cards["long-polling"].number("requests-each")) < 1);
+  });
+
+  test("the command of each card shows the same stream in a terminal", async (t) => {
+    const { hub, cards, each } = await livePage(t, browser, { topic: "news" });
+    await each((card) => card.state("open"));
+    await hub.publish("news", "the first of all");
+    for (const [transport, text] of [["websocket", "later"], ["sse", "later"], ["long-polling", "the first of all"]]) {
+      assert.match(await output(t, await cards[transport].text("command"), text, () => hub.publish("news", "later")), new RegExp(text));
+    }
+  });
+
+  test("its policy lets nothing run or load that is not the hub's own", async (t) => {
+    const { page } = await livePage(t, browser, { topic: "news", expected: [/Content Security Policy/] });
+    const { headers, inline, outside } = await page.evaluate(async () => {
+      const violated = () => new Promise((resolve) => addEventListener("securitypolicyviolation", resolve, { once: true }));
+      const script = document.createElement("script");
+      script.textContent = "window.ran = true";
+      const byScript = violated();
+      document.body.append(script);
+      const inline = [(await byScript).effectiveDirective, window.ran];
+      const byFetch = violated();
+      await fetch("http://localhost:1/").catch(() => {});
+      const outside = (await byFetch).effectiveDirective;
+      return { inline, outside, headers: Object.fromEntries((await fetch("/", { headers: { accept: "text/html" } })).headers) };
+    });
+    assert.match(headers["content-security-policy"], /^default-src 'none';/);
+    assert.deepEqual(inline, ["script-src-elem", undefined]);
+    assert.equal(outside, "connect-src");
+  });
+
+  test("its script and style are kept for a year, and the page itself is asked for anew", async (t) => {
+    const { proxy, page } = await livePage(t, browser, { topic: "news" });
+    const cached = (path) => fetch(proxy.url + path, { headers: { accept: "text/html" } });
+    const assets = await page.$$eval("script[src], link[rel=stylesheet]", (all) => all.map((it) => new URL(it.src ?? it.href).pathname));
+    assert.equal(assets.length, 2);
+    for (const path of assets) {
+      assert.match(path, /^\/page\/[0-9a-f]+\.(js|css)$/);
+      assert.match((await cached(path)).headers.get("cache-control"), /max-age=31536000.*immutable/);
+    }
+    assert.doesNotMatch((await cached("/")).headers.get("cache-control"), /max-age=[1-9]/);
+  });
+});
+
+/** What the command writes, up to `text`; `meanwhile` is done again and again until then, as it may be late. */
+async function output(t, command, text, meanwhile) {
+  const path = [dirname(PROGRAM), process.env.PATH].join(delimiter);
+  const child = spawn("sh", ["-c", `exec ${command}`], { env: { ...process.env, PATH: path }, stdio: ["ignore", "pipe", "ignore"] });
+  t.after(() => child.kill());
+  let written = "";
+  child.stdout.on("data", (chunk) => (written += chunk));
+  const ended = once(child, "exit");
+  while (!written.includes(text) && child.exitCode === null) {
+    await meanwhile();
+    await Promise.race([once(child.stdout, "data"), ended, new Promise((resolve) => setTimeout(resolve, 100))]);
+  }
+  return written;
+}
