@@ -2,6 +2,7 @@
 //! `cargo xtask NAME` runs one of them.
 
 mod cargo;
+mod clients;
 mod counts;
 mod deny;
 mod links;

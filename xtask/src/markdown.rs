@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::cargo;
 
-const AT_THE_ROOT: [&str; 3] = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+const NAMED: [&str; 4] = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "clients/js/README.md"];
 
 /// One markdown file.
 pub(crate) struct Document {
@@ -16,9 +16,9 @@ pub(crate) struct Document {
     pub(crate) text: String,
 }
 
-/// The documents at the root and everything in `docs/`.
+/// The documents that are named above and everything in `docs/`.
 pub(crate) fn documents() -> Result<Vec<Document>> {
-    let mut paths: Vec<PathBuf> = AT_THE_ROOT.map(PathBuf::from).into();
+    let mut paths: Vec<PathBuf> = NAMED.map(PathBuf::from).into();
     let docs = fs::read_dir(cargo::root().join("docs")).context("cannot read docs/")?;
     for entry in docs {
         let path = Path::new("docs").join(entry?.file_name());

@@ -15,7 +15,12 @@ struct Need {
     probe: &'static [&'static str],
     /// The packages that bring it on a bare Debian.
     apt: &'static [&'static str],
+    /// What `npm install --global` brings where Debian's is too old.
+    npm: &'static [&'static str],
 }
+
+/// Beside what the system's packages have put elsewhere, and before it on the search path.
+const NEWER: [&str; 4] = ["install", "--global", "--prefix", "/usr/local"];
 
 const NEEDS: &[Need] = &[
     Need {
@@ -23,6 +28,7 @@ const NEEDS: &[Need] = &[
         why: "rustc links every program and test with it",
         probe: &["cc", "--version"],
         apt: &["gcc", "libc6-dev"],
+        npm: &[],
     },
     // It is not to be had everywhere; elsewhere the counts are skipped.
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -31,18 +37,43 @@ const NEEDS: &[Need] = &[
         why: "it counts instructions",
         probe: &["valgrind", "--version"],
         apt: &["valgrind"],
+        npm: &[],
     },
     Need {
         name: "nats-server",
         why: "hubs that share a stream are tested over it",
         probe: &["nats-server", "--version"],
         apt: &["nats-server"],
+        npm: &[],
     },
     Need {
         name: "redis-server",
         why: "the same",
         probe: &["redis-server", "--version"],
         apt: &["redis-server"],
+        npm: &[],
+    },
+    Need {
+        name: "node",
+        why: "the JavaScript client runs in version 20 and later, and the live page is built by it",
+        probe: &["node", "-e", "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)"],
+        apt: &["nodejs"],
+        // Debian's npm finds its modules by Debian's node only.
+        npm: &["node@20", "npm@10"],
+    },
+    Need {
+        name: "npm",
+        why: "it brings what the client's tests and the page's build need",
+        probe: &["npm", "--version"],
+        apt: &["npm"],
+        npm: &[],
+    },
+    Need {
+        name: "chromium",
+        why: "the client and the live page are tested in it",
+        probe: &["chromium", "--version"],
+        apt: &["chromium"],
+        npm: &[],
     },
 ];
 
@@ -57,11 +88,14 @@ pub(crate) fn check() -> Result<Outcome> {
     for need in &missing {
         println!("    missing: {} ({})", need.name, need.why);
     }
-    let packages = packages(&missing);
     if !is_root() || !succeeds(&["apt-get", "--version"]) {
-        bail!("{}", advice(&packages));
+        bail!("{}", advice(&missing));
     }
-    install(&packages)?;
+    install(&packages(&missing, |need| need.apt))?;
+    let newer = packages(&self::missing(NEEDS), |need| need.npm);
+    if !newer.is_empty() {
+        call("npm", &[&NEWER, &newer[..]].concat())?;
+    }
     let missing: Vec<_> = self::missing(NEEDS).iter().map(|need| need.name).collect();
     ensure!(missing.is_empty(), "installed, and still missing: {}", missing.join(", "));
     Ok(Outcome::Passed)
@@ -72,33 +106,39 @@ fn missing(needs: &[Need]) -> Vec<&Need> {
     needs.iter().filter(absent).collect()
 }
 
-fn packages(needs: &[&Need]) -> Vec<&'static str> {
-    let mut packages: Vec<_> = needs.iter().flat_map(|need| need.apt).copied().collect();
+fn packages(needs: &[&Need], by: fn(&Need) -> &'static [&'static str]) -> Vec<&'static str> {
+    let mut packages: Vec<_> = needs.iter().flat_map(|need| by(need)).copied().collect();
     packages.sort_unstable();
     packages.dedup();
     packages
 }
 
-fn advice(packages: &[&str]) -> String {
-    format!(
+fn advice(missing: &[&Need]) -> String {
+    let (debians, newer) = (packages(missing, |need| need.apt), packages(missing, |need| need.npm));
+    let mut advice = format!(
         "install what is missing: sudo apt-get update && sudo apt-get install --no-install-recommends {}",
-        packages.join(" ")
-    )
+        debians.join(" ")
+    );
+    if !newer.is_empty() {
+        advice += "\nand where Debian's is too old: sudo npm ";
+        advice += &[&NEWER, &newer[..]].concat().join(" ");
+    }
+    advice
 }
 
 fn install(packages: &[&str]) -> Result<()> {
-    apt(&["update"])?;
-    apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())
+    call("apt-get", &["update"])?;
+    call("apt-get", &[&["install", "--yes", "--no-install-recommends"], packages].concat())
 }
 
-fn apt(args: &[&str]) -> Result<()> {
-    println!("    apt-get {}", args.join(" "));
-    let status = Command::new("apt-get")
+fn call(program: &str, args: &[&str]) -> Result<()> {
+    println!("    {program} {}", args.join(" "));
+    let status = Command::new(program)
         .args(args)
         .env("DEBIAN_FRONTEND", "noninteractive")
         .status()
-        .context("apt-get does not start")?;
-    ensure!(status.success(), "`apt-get {}`: {status}", args.join(" "));
+        .with_context(|| format!("{program} does not start"))?;
+    ensure!(status.success(), "`{program} {}`: {status}", args.join(" "));
     Ok(())
 }
 
@@ -128,13 +168,19 @@ mod tests {
         why: "to be missed",
         probe: &["no-such-program-anywhere"],
         apt: &["b", "a"],
+        npm: &[],
     };
 
-    const BROKEN: Need =
-        Need { name: "broken", why: "it is there and fails", probe: &["false"], apt: &["a"] };
+    const BROKEN: Need = Need {
+        name: "broken",
+        why: "it is there and fails",
+        probe: &["false"],
+        apt: &["a"],
+        npm: &["n@20"],
+    };
 
     const PRESENT: Need =
-        Need { name: "present", why: "to be found", probe: &["true"], apt: &["c"] };
+        Need { name: "present", why: "to be found", probe: &["true"], apt: &["c"], npm: &["p"] };
 
     #[test]
     fn a_probe_that_fails_or_does_not_start_is_a_thing_missing() {
@@ -145,7 +191,13 @@ mod tests {
 
     #[test]
     fn advice_names_each_missing_package_once() {
-        let advice = advice(&packages(&[&ABSENT, &BROKEN]));
-        assert!(advice.ends_with("install --no-install-recommends a b"), "{advice}");
+        let advice = super::advice(&[&ABSENT, &BROKEN]);
+        assert!(advice.contains("install --no-install-recommends a b\n"), "{advice}");
+        assert!(advice.ends_with("sudo npm install --global --prefix /usr/local n@20"), "{advice}");
+    }
+
+    #[test]
+    fn advice_does_not_speak_of_npm_where_debians_will_do() {
+        assert!(super::advice(&[&ABSENT]).ends_with("install --no-install-recommends a b"));
     }
 }

@@ -1,7 +1,7 @@
 //! THE list of steps; a new step is one entry here.
 
 use crate::runner::{Action, Step};
-use crate::{counts, deny, links, needs, readme, tree};
+use crate::{clients, counts, deny, links, needs, readme, tree};
 
 /// The chore that is all steps in order.
 pub(crate) const ALL: &str = "test";
@@ -35,10 +35,21 @@ pub(crate) const STEPS: &[Step] = &[
             ],
         },
     },
+    // Before the suite: the page is built into the hub.
+    Step {
+        name: "clients",
+        about: "the JavaScript client and the live page: types, tests, and that the built page is committed",
+        action: Action::Check(clients::check),
+    },
     Step {
         name: "suite",
         about: "unit, integration and doc tests, and the examples' smoke tests",
         action: Action::Cargo { env: &[], args: &["test", "--workspace", "--all-features"] },
+    },
+    Step {
+        name: "browser",
+        about: "the client and the live page in Chromium, and through proxies that misbehave",
+        action: Action::Check(clients::browser),
     },
     Step {
         name: "doc",
@@ -81,11 +92,18 @@ pub(crate) const STEPS: &[Step] = &[
 ];
 
 /// Chores that are no part of [`ALL`], because they change what is committed.
-pub(crate) const APART: &[Step] = &[Step {
-    name: "counts-write",
-    about: "writes the instructions of now as the baseline",
-    action: Action::Check(counts::write),
-}];
+pub(crate) const APART: &[Step] = &[
+    Step {
+        name: "counts-write",
+        about: "writes the instructions of now as the baseline",
+        action: Action::Check(counts::write),
+    },
+    Step {
+        name: "screenshots",
+        about: "makes the images that the documents show, in docs/images",
+        action: Action::Check(clients::screenshots),
+    },
+];
 
 /// The step, or the chore apart, of that name.
 pub(crate) fn named(name: &str) -> Option<&'static Step> {

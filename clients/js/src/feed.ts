@@ -4,6 +4,9 @@ import { Pause } from "./pause.js";
 import { publish } from "./publish.js";
 import type { Events, Feed, Gap, Notification, Options, State } from "./types.js";
 
+/** How long a full buffer waits for its reader, in milliseconds. */
+const TURN = 1_000;
+
 /** What waits for the reader, and the position behind it. */
 interface Waiting {
   readonly notification?: Notification;
@@ -27,6 +30,8 @@ export class TidingsFeed implements Feed {
   };
   /** Whoever iterates waits here. */
   readonly #arrival = new Pause();
+  /** Whoever waits for room waits here. */
+  readonly #relief = new Pause();
   #isIterated = false;
   /** What the reader has been given and may still be at work on. */
   #inHand: Waiting | undefined;
@@ -39,6 +44,7 @@ export class TidingsFeed implements Feed {
     this.position = options.after;
     this.#line = new Line(this.#address, options, {
       notification: (notification) => this.#take({ notification, position: notification.id }),
+      room: () => this.#room(),
       gap: (gap) => this.#take({ gap, position: gap.resume }),
       position: (id) => this.#pass(id),
       state: (state) => {
@@ -93,7 +99,15 @@ export class TidingsFeed implements Feed {
     this.#buffer.push(waiting);
     this.#arrival.wake();
     this.#drain();
-    if (this.#buffer.length >= this.#limit) this.#line.hold();
+    if (this.#buffer.length > this.#limit) this.#line.hold();
+  }
+
+  /** Where the buffer is full: until the reader has made room, or its turn is over and the connection is given up. */
+  #room(): Promise<void> | undefined {
+    if (this.#buffer.length < this.#limit) return undefined;
+    return this.#relief.wait(TURN).then(() => {
+      if (this.#buffer.length >= this.#limit) this.#line.hold();
+    });
   }
 
   /** Nothing to tell but a position. */
@@ -120,7 +134,10 @@ export class TidingsFeed implements Feed {
   /** Takes the next out of the buffer and tells the listeners of it. */
   #next(): Waiting | undefined {
     const waiting = (this.#inHand = this.#buffer.shift());
-    if (this.#buffer.length <= this.#limit / 2) this.#line.release();
+    if (this.#buffer.length <= this.#limit / 2) {
+      this.#line.release();
+      this.#relief.wake();
+    }
     if (waiting?.notification) this.#tell("notification", waiting.notification);
     if (waiting?.gap) {
       if (this.#listeners.gap.size === 0) console.warn("tidings: notifications were missed", waiting.gap);

@@ -23,6 +23,7 @@ const HOLD = 25;
 export interface Listener {
   notification(notification: Notification): void;
   gap(gap: Gap): void;
+  room(): Promise<void> | undefined;
   /** Everything up to this id was told. */
   position(id: string): void;
   state(state: State): void;
@@ -163,6 +164,7 @@ export class Line {
     notification: (notification) => {
       if (this.#advance(notification.id)) this.listener.notification(notification);
     },
+    room: () => this.listener.room(),
     gap: (gap) => {
       if (this.#advance(gap.resume)) this.listener.gap(gap);
     },

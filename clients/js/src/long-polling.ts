@@ -13,7 +13,8 @@ export async function longPolling(opening: Opening, ear: Ear): Promise<void> {
     });
     if (answer.gap) ear.gap(answer.gap);
     for (const told of answer.notifications) {
-      // Whoever hears the one before may have had enough: then this one, and the cursor, wait.
+      await ear.room();
+      // Whoever hears may have had enough: then this one and the cursor are for later.
       if (signal.aborted) return;
       ear.notification(notification(told));
     }

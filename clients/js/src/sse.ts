@@ -24,6 +24,7 @@ export async function sse({ url, token, topic, signal, fetch }: Opening, ear: Ea
     const { done, value } = await reader.read();
     if (done) throw new Error("the stream ended");
     for (const event of stream.read(value)) {
+      await ear.room();
       if (signal.aborted) return;
       if (event.type === "goodbye") {
         // The hub ends the body; who reads on would wait for that.

@@ -21,6 +21,8 @@ export interface Ear {
   /** Everything up to this id was told. */
   position(id: string): void;
   notification(notification: Notification): void;
+  /** To be waited for before a notification, by a transport that can make its hub wait; `undefined`: there is room. */
+  room(): Promise<void> | undefined;
   gap(gap: Gap): void;
   /** The hub asks to come back after so many milliseconds. */
   retry(after: number): void;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { tidings } from "../dist/index.js";
-import { Hub, json, ownTime, pass, refusal, settle } from "./support.js";
+import { Hub, json, ownTime, pass, refusal, settle, stream } from "./support.js";
 
 const told = (seq) => ({ id: `e-${seq}`, topic: "orders.new", data: String(seq) });
 const gap = { after: "e-3", resume: "e-8", missed: 5, reason: "lagged" };
@@ -40,11 +40,62 @@ test("a feed that nobody reads gives its connection up and goes on from its posi
   const read = [];
   feed.on("notification", ({ id }) => read.push(id));
   await settle();
-  assert.deepEqual(read, ["e-1", "e-2", "e-3"]);
-  assert.equal(hub.socket.url.searchParams.get("after"), "e-3");
-  hub.socket.say(told(4));
-  assert.equal(read.at(-1), "e-4");
+  assert.deepEqual(read, ["e-1", "e-2", "e-3", "e-4"]);
+  assert.equal(hub.socket.url.searchParams.get("after"), "e-4");
+  hub.socket.say(told(5));
+  assert.equal(read.at(-1), "e-5");
 });
+
+for (const transport of ["sse", "long-polling"]) {
+  test(`more than the buffer holds in one piece is no reason to hang up on a reader that is quick, by ${transport}`, async (t) => {
+    const hub = new Hub();
+    const feed = tidings("http://hub/topics/a", { fetch: hub.fetch, transports: [transport], buffer: 3 });
+    t.after(() => feed.close());
+    const states = [];
+    feed.on("state", ({ name }) => states.push(name));
+    const read = [];
+    const reading = (async () => {
+      for await (const { data } of feed) if (read.push(Number(data)) === 50) break;
+    })();
+    await settle();
+    const all = Array.from({ length: 50 }, (_, at) => told(at + 1));
+    if (transport === "sse") {
+      const body = stream();
+      hub.request.answer(body.response);
+      body.say(all.map(({ id, data }) => `id: ${id}\ndata: ${data}\n\n`).join(""));
+    } else {
+      hub.request.answer(json({ cursor: "e-50", notifications: all }));
+    }
+    await reading;
+    assert.deepEqual(read, all.map(({ data }) => Number(data)));
+    assert.ok(!states.includes("paused"), states.join());
+  });
+
+  test(`a reader that takes nothing for a second while its buffer is full has the connection given up, by ${transport}`, async (t) => {
+    ownTime(t);
+    const hub = new Hub();
+    const feed = tidings("http://hub/topics/a", { fetch: hub.fetch, transports: [transport], buffer: 2 });
+    t.after(() => feed.close());
+    await settle();
+    const all = [told(1), told(2), told(3)];
+    const body = stream();
+    if (transport === "sse") {
+      hub.request.answer(body.response);
+      body.say(all.map(({ id, data }) => `id: ${id}\ndata: ${data}\n\n`).join(""));
+    } else {
+      hub.request.answer(json({ cursor: "e-3", notifications: all }));
+    }
+    await pass(999);
+    assert.notEqual(feed.state.name, "paused");
+    await pass(1);
+    assert.equal(feed.state.name, "paused");
+    const read = [];
+    feed.on("notification", ({ id }) => read.push(id));
+    await settle();
+    assert.deepEqual(read, ["e-1", "e-2"]);
+    assert.equal(hub.request.url.searchParams.get("after"), "e-2");
+  });
+}
 
 test("the position is behind what the reader is done with, not what it is at work on", async (t) => {
   const hub = new Hub();

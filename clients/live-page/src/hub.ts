@@ -49,6 +49,13 @@ export class Clock {
   }
 }
 
+/** Where the stream stands. All transports begin there, so that their counts can be held against each other.
+ * `undefined` where the topic cannot be read: each stream says why. */
+export async function position(url: URL): Promise<string | undefined> {
+  const response = await fetch(url, { cache: "no-store" });
+  return response.ok ? (await response.json()).cursor : undefined;
+}
+
 /** Where `topic` is published and read, from wherever the page is mounted. */
 export function resource(topic: string): URL {
   // `'` is no danger to a URL, but it is to the shell command that shows this one.

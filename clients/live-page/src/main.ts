@@ -4,7 +4,7 @@ import { BrowserCounts } from "./browser-counts.js";
 import { Card, copyOf, find, write } from "./card.js";
 import { free, Tabs, Turns } from "./connections.js";
 import { controls } from "./controls.js";
-import { type About, Clock, resource } from "./hub.js";
+import { type About, Clock, position, resource } from "./hub.js";
 import { logTo } from "./log.js";
 import { Gate, Probe } from "./probe.js";
 import { Stream } from "./stream.js";
@@ -30,9 +30,7 @@ async function start(): Promise<void> {
     top.hidden = tabs.open === 1;
     write(top, summary([], tabs.open));
   }, PATIENCE);
-  const about = await clock.read().finally(() => clearTimeout(stuck));
-  const asked = new URLSearchParams(location.search).get("topic");
-  const topic = asked ?? about.demo ?? `live.${Math.random().toString(36).slice(2, 8)}`;
+  const { about, topic, quiet, after } = await ask().finally(() => clearTimeout(stuck));
   const gate = new Gate();
   const ledger = new Ledger();
   const streams: Stream[] = [];
@@ -44,11 +42,10 @@ async function start(): Promise<void> {
     }
     const turns = new Turns();
     const probe = new Probe(gate, known[name].shares ? turns : free);
-    const stream = new Stream(name, { url: resource(topic), clock, probe, turns, witness: new Witness(ledger), log });
+    const stream = new Stream(name, { url: resource(topic), after, clock, probe, turns, witness: new Witness(ledger), log });
     streams.push(stream);
     return [new Card(stream, counts.of(name), at, places)];
   });
-  const quiet = asked === null && about.demo === null;
   log(quiet ? `Listening to ${topic}, which is quiet until you publish something` : `Listening to ${topic}`);
   controls({ topic, clock, gate, ledger, streams, log });
   find(document, "[data-value=ways]").textContent = ways(about);
@@ -64,6 +61,15 @@ async function start(): Promise<void> {
   every(() => (STILL.matches ? 1000 : 250), draw);
   every(() => CLOCK_EVERY, () => void clock.read().catch(() => {}));
   every(() => TABS_EVERY, () => tabs.ask());
+}
+
+/** What the hub has, what this page is to show of it, and from where. */
+async function ask() {
+  const about = await clock.read();
+  const asked = new URLSearchParams(location.search).get("topic");
+  const topic = asked ?? about.demo ?? `live.${Math.random().toString(36).slice(2, 8)}`;
+  const quiet = asked === null && about.demo === null;
+  return { about, topic, quiet, after: await position(resource(topic)) };
 }
 
 /** Calls it now and then, while the page is seen, and at once when it is seen again. */

@@ -19,6 +19,8 @@ const PATIENCE = 60_000;
 
 export interface Parts {
   readonly url: URL;
+  /** Where to begin. */
+  readonly after: string | undefined;
   readonly clock: Clock;
   readonly probe: Probe;
   readonly turns: Turns;
@@ -42,7 +44,8 @@ export class Stream {
   readonly #feed: Feed;
   #resume: (() => void) | undefined;
   #reading = Promise.resolve();
-  #opened = false;
+  /** When it was open for the first time, by the hub's clock. What was due before is no measure of a transport. */
+  #begun: number | undefined;
   #away: { readonly since: number; readonly why: string; readonly gaps: number; readonly lost: number } | undefined;
 
   constructor(
@@ -50,9 +53,10 @@ export class Stream {
     readonly parts: Parts,
   ) {
     this.kind = known[name];
-    const { url, probe } = parts;
+    const { url, after, probe } = parts;
     const { fetch, WebSocket } = probe;
-    this.#feed = tidings(url.href, { transports: [name], openTimeout: PATIENCE, fetch, WebSocket });
+    const from = after === undefined ? {} : { after };
+    this.#feed = tidings(url.href, { ...from, transports: [name], openTimeout: PATIENCE, fetch, WebSocket });
     this.#feed.on("state", (state) => this.#turned(state));
     this.#feed.on("gap", (gap) => {
       this.gaps += 1;
@@ -113,17 +117,19 @@ export class Stream {
     this.messages += 1;
     this.heard = performance.now();
     this.last = { text, at: new Date() };
-    if (sent !== undefined) this.minute.add(this.parts.clock.now() - sent);
+    if (sent !== undefined && this.#begun !== undefined && sent >= this.#begun) {
+      this.minute.add(this.parts.clock.now() - sent);
+    }
   }
 
   #turned(state: State): void {
-    if (state.name === "waiting" && this.#opened) this.#leaves(state.reason);
+    if (state.name === "waiting" && this.#begun !== undefined) this.#leaves(state.reason);
     if (state.name === "paused" && this.paused) this.#say("its buffer is full, the connection is given up until the reader has caught up");
     if (state.name === "closed") this.#say(`closed${state.error ? `: ${state.error.message}` : ""}`);
     if (state.name !== "open") return;
-    if (this.#opened) this.reconnects += 1;
+    if (this.#begun !== undefined) this.reconnects += 1;
     else if (this.#feed.position) this.parts.witness.resume(this.#feed.position);
-    this.#opened = true;
+    this.#begun ??= this.parts.clock.now();
     const away = this.#away;
     if (!away) return;
     this.#away = undefined;
