@@ -101,8 +101,7 @@ describe("the live page", { concurrency: 4 }, () => {
   test("a reader that pauses gives up its connection when its buffer is full, and then reads on", async (t) => {
     const { hub, cards, each } = await livePage(t, browser, { topic: "news" });
     await each((card) => card.state("open"));
-    await each((card) => card.press("pause"));
-    await cards.sse.press("pause");
+    for (const transport of ["websocket", "long-polling"]) await cards[transport].press("pause");
     await hub.publishMany("news", 3_000);
     await cards.sse.reaches("messages", 3_000);
     for (const transport of ["websocket", "long-polling"]) {
