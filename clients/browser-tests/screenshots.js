@@ -18,7 +18,7 @@ const VIEWS = {
 /** Of the demo, one a second: enough for a plot to be one. */
 const TICKS = 30;
 /** What a wide image shows at most, in pixels: the report goes on for longer. */
-const HEIGHT = 1_900;
+const HEIGHT = 1_800;
 
 const [hub, browser] = await Promise.all([startHub("--demo"), launchBrowser()]);
 await mkdir(new URL("images/", DOCS), { recursive: true });
