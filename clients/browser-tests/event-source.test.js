@@ -16,40 +16,8 @@ import { testbed } from "./support/bed.js";
 import { NETWORK_ERRORS, launchBrowser } from "./support/browser.js";
 import { openEventSource } from "./support/event-source.js";
 import { startHub } from "./support/hub.js";
+import { PAYLOADS } from "./support/payloads.js";
 import { dropsMidFrame } from "./support/ways.js";
-
-/** A payload of text, what it means, and the data that EventSource makes of it, where that differs. */
-const PAYLOADS = [
-  ["format-bom", "a payload may begin with a byte order mark", "\uFEFFdata"],
-  ["format-bom-2", "a payload may begin with two byte order marks", "\uFEFF\uFEFFdata"],
-  ["format-bom", "a payload may be nothing but a byte order mark", "\uFEFF"],
-  ["format-comments", "a payload that looks like a comment is data", ": comment"],
-  ["format-comments", "each line of a payload that looks like a comment is data", ":one\n:two\n:"],
-  ["format-comments", "a long line that looks like a comment is data", ":" + "x".repeat(64 * 1024)],
-  ["event-data", "a payload of two lines arrives as two lines", "msg\nmsg"],
-  ["event-data", "an empty payload is an event with empty data", ""],
-  ["event-data", "lines without text are kept, at the beginning, in the middle and at the end", "\n\na\n\nb\n\n"],
-  ["format-field-data", "a payload that looks like a field of data is data", "data: x"],
-  ["format-field-data", "a payload that is the name of a field alone is data", "data"],
-  ["format-field-data", "a line of a payload that looks like a field of data is data", "x\ndata: y\ndata"],
-  ["format-field-event", "a payload cannot name an event", "event: gap"],
-  ["format-field-event", "a line of a payload cannot name an event", "x\nevent: gap\ny"],
-  ["format-field-id", "a payload cannot give an id", "id: 9"],
-  ["format-field-id", "a line of a payload cannot give an id", "x\nid: 9\nid"],
-  ["format-field-parsing", "colons and spaces of a payload are its own", "data : x:: y : \n:\n: :"],
-  ["format-field-retry", "a payload cannot set the reconnection time", "x\nretry: 1\nretry"],
-  ["format-field-unknown", "a payload that looks like an unknown field is data", "foo: bar\ndatatest"],
-  ["format-leading-space", "the first space of a payload is kept", " x"],
-  ["format-leading-space", "all leading white space of each line is kept", "  x\n \t y\n\tz\n "],
-  ["format-newlines", "CR, LF and CRLF each end a line, and nothing else does", "a\rb\nc\r\nd\u2028e\u2029f\u0085g\vh\fi", "a\nb\nc\nd\u2028e\u2029f\u0085g\vh\fi"],
-  ["format-newlines", "two CR are two ends, and LF CR are two", "a\r\rb\n\rc", "a\n\nb\n\nc"],
-  ["format-newlines", "a payload that ends with CR cannot take a line's end away", "a\r", "a\n"],
-  ["format-newlines", "an end of a line alone is data of two empty lines", "\r\n", "\n"],
-  ["format-newlines", "two ends of a line cannot end an event", "a\n\ndata: b\n\n", "a\n\ndata: b\n\n"],
-  ["format-null-character", "a payload may be a NUL", "\0"],
-  ["format-null-character", "a payload may have NUL anywhere", "\0a\0\n\0"],
-  ["format-utf-8", "text is UTF-8 of one to four bytes", "ok … é € 𝄞 🫖"],
-];
 
 let browser;
 before(async () => {
@@ -188,12 +156,17 @@ describe("a reader that comes back has lost nothing", { concurrency: true }, () 
   test("format-field-id-3: a heartbeat moves the last event id on and makes no event", async (t) => {
     const { hub, proxy, page } = await brittleBed(t, "--heartbeat", "1");
     let elsewhere;
-    const cutsBehindIt = {
+    // By its next heartbeat the reader has surely read the one before.
+    const cutsAtTheNextHeartbeat = {
       pass: (from, to) => {
-        from.on("data", (chunk) => to.write(chunk, () => chunk.includes(`id: ${elsewhere}\n`) && to.destroy()));
+        let heard = 0;
+        from.on("data", (chunk) => {
+          if (chunk.includes(`id: ${elsewhere}\n`) && ++heard === 2) to.destroy();
+          else to.write(chunk);
+        });
       },
     };
-    proxy.misbehave(cutsBehindIt, ["sse"], 1);
+    proxy.misbehave(cutsAtTheNextHeartbeat, ["sse"], 1);
     const stream = await openEventSource(page, "/topics/quiet");
     await stream.opened();
     elsewhere = await hub.publish("elsewhere", "not for this reader");
@@ -259,7 +232,18 @@ describe("a reader that comes back has lost nothing", { concurrency: true }, () 
     assert.equal(await second.firstError(), "closed");
   });
 
-  test("eventsource-cross-origin, eventsource-cross-origin-preflight: a page of another origin can read nothing", async (t) => {
+  test("eventsource-cross-origin: a page of a listed origin reads as one of the hub's own", async (t) => {
+    const { proxy, page } = await brittleBed(t);
+    const hub = await startHub("--allow-origin", proxy.url);
+    t.after(() => hub.close());
+    const stream = await openEventSource(page, `${hub.url}/topics/news`);
+    await stream.opened();
+    const lastEventId = await hub.publish("news", "x");
+    assert.deepEqual(await stream.events(1), [{ type: "message", data: "x", lastEventId }]);
+    await stream.close();
+  });
+
+  test("eventsource-cross-origin, -preflight: a page of an origin that is not listed can read nothing", async (t) => {
     const { hub, page } = await brittleBed(t);
     const stream = await openEventSource(page, `${hub.url}/topics/news`);
     assert.equal(await stream.firstError(), "closed");

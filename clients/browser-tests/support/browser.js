@@ -4,7 +4,7 @@ import { chromium } from "playwright-core";
 export const NETWORK_ERRORS = [/^Failed to load resource: /, /^WebSocket connection to '[^']+' failed/];
 
 /** How long a test waits for what should come. */
-const PATIENCE = 15_000;
+const PATIENCE = 30_000;
 
 /** Debian's Chromium, or the one that CHROMIUM names. */
 export function launchBrowser() {
