@@ -62,11 +62,17 @@ pub(crate) fn links(text: &str) -> Vec<(usize, &str)> {
             let inline = prose.split("](").skip(1);
             let defined = prose.trim_start().strip_prefix('[');
             let defined = defined.and_then(|rest| rest.split_once("]: "));
-            let targets = inline.chain(defined.map(|(_, target)| target));
-            links.extend(targets.map(|rest| (line.number, target(rest))));
+            let targets = inline.chain(defined.map(|(_, target)| target)).map(target);
+            links.extend(targets.chain(sources(prose)).map(|target| (line.number, target)));
         }
     }
     links
+}
+
+/// What the images in HTML show: `src="…"` and `srcset="…"`.
+fn sources(prose: &str) -> impl Iterator<Item = &str> {
+    let values = prose.split("src=\"").skip(1).chain(prose.split("srcset=\"").skip(1));
+    values.filter_map(|rest| rest.split('"').next())
 }
 
 /// The target at the start of `rest`, without title and brackets.
@@ -140,6 +146,12 @@ mod tests {
             links(text),
             [(1, "docs/a.md#part"), (1, "b.svg"), (3, "docs/c d.md"), (4, "e.md")]
         );
+    }
+
+    #[test]
+    fn images_in_html_are_links() {
+        let text = "<source srcset=\"dark.png\">\n<img src=\"light.png\" alt=\"a\">";
+        assert_eq!(links(text), [(1, "dark.png"), (2, "light.png")]);
     }
 
     #[test]

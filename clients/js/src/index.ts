@@ -18,7 +18,17 @@ import { TidingsFeed } from "./feed.js";
 import type { Feed, Options } from "./types.js";
 
 export { Refusal } from "./refusal.js";
-export type { Events, Feed, Gap, Notification, Options, State, TransportName } from "./types.js";
+export type {
+  Events,
+  Feed,
+  Gap,
+  Notification,
+  Options,
+  State,
+  TransportName,
+  WebSocketConstructor,
+  WebSocketLike,
+} from "./types.js";
 
 /**
  * Subscribes to `url`, for example `/topics/orders.*`: in a page relative to it, elsewhere absolute.

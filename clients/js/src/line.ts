@@ -8,7 +8,7 @@ import { isAhead } from "./position.js";
 import { Refusal } from "./refusal.js";
 import { sse } from "./sse.js";
 import type { Ear, Opening, Transport } from "./transport.js";
-import type { Gap, Notification, Options, State, TransportName } from "./types.js";
+import type { Gap, Notification, Options, State, TransportName, WebSocketConstructor } from "./types.js";
 import { webSocket } from "./websocket.js";
 
 const TRANSPORTS: Record<TransportName, Transport> = {
@@ -155,7 +155,7 @@ export class Line {
     return connection;
   }
 
-  get #WebSocket(): typeof globalThis.WebSocket | undefined {
+  get #WebSocket(): WebSocketConstructor | undefined {
     return this.options.WebSocket ?? globalThis.WebSocket;
   }
 

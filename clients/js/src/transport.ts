@@ -1,4 +1,4 @@
-import type { Gap, Notification } from "./types.js";
+import type { Gap, Notification, WebSocketConstructor } from "./types.js";
 
 /** What a connection needs to be opened. */
 export interface Opening {
@@ -11,7 +11,7 @@ export interface Opening {
   readonly polls: { hold: number };
   readonly signal: AbortSignal;
   readonly fetch: typeof globalThis.fetch;
-  readonly WebSocket: typeof globalThis.WebSocket | undefined;
+  readonly WebSocket: WebSocketConstructor | undefined;
 }
 
 /** Who hears what a connection brings, in its order. */

@@ -33,6 +33,17 @@ export type State =
   /** For good: `close()` was called, or `error` says what the hub refused. */
   | { readonly name: "closed"; readonly error: Error | undefined };
 
+/** As much of a WebSocket as a feed needs: the browser's, and those of `undici` and `ws`. */
+export interface WebSocketLike {
+  readonly protocol: string;
+  onopen: ((event: any) => void) | null;
+  onmessage: ((event: any) => void) | null;
+  onclose: ((event: any) => void) | null;
+  close(): void;
+}
+
+export type WebSocketConstructor = new (url: string | URL, protocol: string) => WebSocketLike;
+
 /** How to open a {@link Feed}. Every member has a default. */
 export interface Options {
   /** The ways to try, best first. Default: WebSocket, SSE, long-polling. */
@@ -55,7 +66,7 @@ export interface Options {
   /** Default: the global one. */
   fetch?: typeof globalThis.fetch;
   /** Default: the global one. Node 20 has none: give one, or WebSocket is passed over. */
-  WebSocket?: typeof globalThis.WebSocket;
+  WebSocket?: WebSocketConstructor;
 }
 
 /** What {@link Feed.on} tells. */

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::json;
-use std::fmt::{Display, Write};
+use std::fmt::Write;
 use std::time::Duration;
 
 use base64::Engine;
@@ -60,7 +60,9 @@ fn event(entry: &Entry, topic: Option<&Topic>) -> Bytes {
     let mut event = BytesMut::with_capacity(payload.len() + topic_bytes + 64);
     put_id(&mut event, entry.id());
     if let Some(topic) = topic {
-        put_field(&mut event, "topic", topic);
+        event.put_slice(b"topic: ");
+        event.put_slice(topic.as_str().as_bytes());
+        event.put_u8(b'\n');
     }
     match notification.kind() {
         Kind::Text => put_data(&mut event, payload),
@@ -82,20 +84,17 @@ fn control(id: Option<Id>, name: &str, json: &str) -> Bytes {
     if let Some(id) = id {
         put_id(&mut event, id);
     }
-    put_field(&mut event, "event", name);
+    event.put_slice(b"event: ");
+    event.put_slice(name.as_bytes());
+    event.put_u8(b'\n');
     put_data(&mut event, json.as_bytes());
     event.put_u8(b'\n');
     event.freeze()
 }
 
 fn put_id(event: &mut BytesMut, id: Id) {
-    put_field(event, "id", id);
-}
-
-/// A line whose value has no line end.
-fn put_field(event: &mut BytesMut, name: &str, value: impl Display) {
     // Writing into a growing buffer cannot fail.
-    let _ = writeln!(event, "{name}: {value}");
+    let _ = writeln!(event, "id: {id}");
 }
 
 /// Each line of the payload on a line of its own. CR, LF and CRLF all end a line in this format, so none

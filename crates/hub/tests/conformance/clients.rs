@@ -129,8 +129,11 @@ fn reqwest_polls() {
                 {"id": id(2), "topic": "t", "data_base64": "AP8="},
             ],
         });
-        assert_eq!(poll(&format!("?after={}", id(0))).await, expected);
-        assert_eq!(poll("?after=earliest").await, expected);
+        // A lane may be a pass behind the log, and then answers with the first alone.
+        for query in [format!("?after={}", id(0)), "?after=earliest".to_owned()] {
+            let is_whole = async || poll(&query).await == expected;
+            crate::support::eventually("both are told", is_whole).await;
+        }
         assert_eq!(poll(&format!("?last_event_id={}&wait=0", id(2))).await, empty(&id(2)));
 
         // Held until there is something; what is not for it moves the cursor at the end of the hold.
