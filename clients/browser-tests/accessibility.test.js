@@ -48,7 +48,8 @@ test("every button of the live page can be reached and pressed with the keyboard
     await page.keyboard.press("Tab");
     const action = await page.evaluate(() => {
       const { dataset, id } = document.activeElement;
-      return dataset.action ? `${document.activeElement.closest("section")?.dataset.transport ?? "all"} ${dataset.action}` : id;
+      const whose = document.activeElement.closest("section")?.dataset.transport ?? "all";
+      return dataset.action ? `${whose} ${dataset.action}` : id;
     });
     if (action === "sse pause" && !reached.has(action)) await page.keyboard.press("Enter");
     reached.add(action);

@@ -40,9 +40,10 @@ test("each event has its name, and each id is a position", async (t) => {
   const bed = await payloadBed(t);
   const { hub } = bed;
 
-  await t.test("format-field-event: a binary notification is an event of that name, and a text after it has none", async (t) => {
+  await t.test("format-field-event: a binary notification is an event of that name, a text is none", async (t) => {
     const { topic, stream } = await bed.subscribe(t);
-    const binary = await hub.publish(topic, Uint8Array.of(0, 10, 13, 255), { "content-type": "application/octet-stream" });
+    const type = { "content-type": "application/octet-stream" };
+    const binary = await hub.publish(topic, Uint8Array.of(0, 10, 13, 255), type);
     const text = await hub.publish(topic, "text");
     assert.deepEqual(await stream.events(2), [
       { type: "binary", data: "AAoN/w==", lastEventId: binary },
@@ -188,7 +189,7 @@ describe("a reader that comes back has lost nothing", { concurrency: true }, () 
     ]);
   });
 
-  test("eventsource-eventtarget: what is lost all the same is told by an event of its own, with the id to go on from", async (t) => {
+  test("eventsource-eventtarget: a gap is an event of its own, with the id to go on from", async (t) => {
     const { hub, page } = await brittleBed(t, "--retain", "5");
     const first = await hub.publish("news", "0");
     let resume;
