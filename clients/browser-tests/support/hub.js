@@ -10,14 +10,25 @@ import { fileURLToPath } from "node:url";
 /** The hub under test. */
 export const PROGRAM = process.env.TIDINGS ?? fileURLToPath(new URL("../../../target/debug/tidings", import.meta.url));
 
+/** None outlives its test, not even one that is ended for taking too long. */
+const running = new Set();
+process.once("SIGTERM", () => process.exit(1));
+process.once("exit", () => {
+  for (const child of running) child.kill();
+});
+
 /** A hub of its own on a free port: `await startHub("--demo", "--heartbeat", "1")`. */
 export async function startHub(...options) {
   if (!existsSync(PROGRAM)) {
     throw new Error(`no program at ${PROGRAM}: run \`cargo build\`, or name one in TIDINGS`);
   }
   const child = spawn(PROGRAM, ["serve", "--listen", "127.0.0.1:0", ...options], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
+  // Not inherited: whoever waits for this output's end would wait for a hub that outlives its test.
+  child.stderr.on("data", (text) => process.stderr.write(text));
+  running.add(child);
+  child.once("exit", () => running.delete(child));
   return new Hub(child, await addressOf(child));
 }
 

@@ -3,12 +3,11 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::Response;
 use http::request::Parts;
+use http::{HeaderValue, Response, header};
 use serde_json::json;
 
 use crate::config::Config;
-use crate::routes::text;
 
 const HELP: &str = "tidings: one notification stream by every realtime transport
 
@@ -54,4 +53,12 @@ pub(crate) fn transports(config: &Config) -> Response<Bytes> {
 pub fn clock() -> f64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_1970.as_micros() as f64 / 1e3
+}
+
+/// An answer that is of this moment.
+pub(crate) fn text(media: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(body.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }

@@ -15,6 +15,7 @@ use tidings_core::{
 use tidings_transport::{Ask, Refusal, Shape, Transport, path_segment, query};
 
 use crate::config::{Action, Config};
+use crate::front::text;
 use crate::lane::Visitor;
 use crate::request::is_last;
 use crate::shared::Shared;
@@ -254,14 +255,6 @@ fn metrics(shared: &Shared) -> Result<Response<Bytes>, Refusal> {
         Refusal::new(status, "internal", what)
     })?;
     Ok(text("application/openmetrics-text; version=1.0.0; charset=utf-8", text_of))
-}
-
-/// An answer that is of this moment.
-pub(crate) fn text(media: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
-    let mut response = Response::new(body.into());
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 fn ambiguous() -> Refusal {
