@@ -32,7 +32,7 @@ export const known: Readonly<Record<TransportName, Known>> = {
     title: "SSE",
     how: "Server-sent events: one answer that never ends; each message is a few lines of its text.",
     trade: "Plain HTTP, and as lean. It takes one of the six connections that a browser has for a host.",
-    counted: "The browser counts a stream only when it has ended: cut it, and see.",
+    counted: "The browser counts a stream when it has ended, and of one that is cut only the head.",
     visible: true,
     shares: true,
     command: (url) => `curl -N -H 'Accept: text/event-stream' '${url}'`,
