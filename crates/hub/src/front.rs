@@ -13,7 +13,7 @@ const HELP: &str = "tidings: one notification stream by every realtime transport
 
   publish         curl -d hello            http://HOST/topics/greetings
   server-sent     curl -N -H 'Accept: text/event-stream' http://HOST/topics/greetings
-  long-polling    curl                     http://HOST/topics/greetings?after=earliest
+  long-polling    curl                     'http://HOST/topics/greetings?after=earliest'
   WebSocket       new WebSocket('ws://HOST/topics/greetings')
 
   /transports  /healthz  /metrics

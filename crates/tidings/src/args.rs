@@ -84,8 +84,8 @@ pub(crate) struct ServeArgs {
     /// Threads that serve [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<NonZeroUsize>,
-    /// A web page's origin that may subscribe and publish, beside the hub's own; repeatable
-    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    /// Origin of web pages that may subscribe and publish, such as https://shop.example, beside the hub's own; repeatable
+    #[arg(long = "allow-origin", value_name = "ORIGIN", value_parser = origin)]
     pub(crate) allow_origins: Vec<String>,
     /// Answer `/` with some lines of text in place of the live page
     #[arg(long)]
@@ -244,6 +244,20 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "give between 0.001 and 86400 seconds".to_owned())
 }
 
+/// As a browser writes it: nothing behind the authority, and no port that is the scheme's own.
+fn origin(text: &str) -> Result<String, String> {
+    let wanted =
+        || "give SCHEME://HOST or SCHEME://HOST:PORT, such as https://shop.example".to_owned();
+    let url = Url::parse(text).ok().filter(Url::has_host).ok_or_else(wanted)?;
+    let is_bare = matches!(url.path(), "" | "/") && url.query().or(url.fragment()).is_none();
+    match url.origin() {
+        _ if !is_bare => Err(wanted()),
+        // A scheme that is not the web's, such as an extension's.
+        origin if !origin.is_tuple() => Ok(text.trim_end_matches('/').to_owned()),
+        origin => Ok(origin.ascii_serialization()),
+    }
+}
+
 fn engine(url: &str) -> Result<String, String> {
     tidings::message_queue::check(url).map(|()| url.to_owned())
 }
@@ -270,6 +284,21 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn an_origin_is_as_a_browser_writes_it_or_refused() {
+        for (given, meant) in [
+            ("https://Shop.example", "https://shop.example"),
+            ("https://shop.example:443/", "https://shop.example"),
+            ("http://127.0.0.1:8090", "http://127.0.0.1:8090"),
+            ("chrome-extension://abc", "chrome-extension://abc"),
+        ] {
+            assert_eq!(origin(given), Ok(meant.to_owned()));
+        }
+        for given in ["*", "shop.example", "127.0.0.1:8090", "http://shop.example/app", "http://"] {
+            assert!(origin(given).unwrap_err().contains("https://shop.example"), "{given}");
+        }
     }
 
     #[test]

@@ -16,9 +16,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::args::ServeArgs;
 
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let listener = TcpListener::bind(&args.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", args.listen))?;
+    let listener = TcpListener::bind(&args.listen).await.with_context(|| {
+        format!("cannot listen on {}; choose with --listen ADDRESS:PORT", args.listen)
+    })?;
     allow_many_files();
     let hub = hub(
         HubConfig {
@@ -54,7 +54,7 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     // has its line may have closed its end.
     let address = listener.local_addr()?;
     let mut lines = format!("listening on http://{address}\n");
-    if args.demo && config.live_page {
+    if config.live_page {
         lines += &format!("open http://{address} in a browser: every transport side by side\n");
     }
     print!("{lines}");
