@@ -30,7 +30,7 @@ export class Connection {
   #patience: number;
   #isSilent = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #settle: (isOpen: boolean) => void = () => {};
+  #settle!: (isOpen: boolean) => void;
 
   constructor(
     readonly name: TransportName,

@@ -22,7 +22,7 @@ export class EventStream {
     const text = this.#rest + this.#decoder.decode(chunk, { stream: true });
     // A CR at the end may be half of a CRLF: it waits for what follows.
     const lines = text.split(/\r\n|\n|\r(?!$)/);
-    this.#rest = lines.pop() ?? "";
+    this.#rest = lines.pop()!;
     for (const line of lines) {
       if (line === "") {
         yield this.#block;
@@ -34,7 +34,7 @@ export class EventStream {
   }
 
   #field(line: string): void {
-    const [, name, value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
+    const [, name, value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line)!;
     const block = this.#block;
     if (name === "data") block.data = block.data === undefined ? value : `${block.data}\n${value}`;
     else if (name === "id") block.id = value;

@@ -145,7 +145,7 @@ export class Line {
       token: undefined,
       topic: this.address.topic,
       polls: this.#polls,
-      fetch: this.options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
+      fetch: this.options.fetch ?? globalThis.fetch,
       WebSocket: this.#WebSocket,
     };
     const timeout = this.options.openTimeout ?? 10_000;

@@ -1,6 +1,6 @@
 /** A wait that can be cut short. */
 export class Pause {
-  #wake: () => void = () => {};
+  #wake: (() => void) | undefined;
 
   /** Until `wake()`, or so many milliseconds. */
   wait(milliseconds?: number): Promise<void> {
@@ -14,6 +14,6 @@ export class Pause {
   }
 
   wake(): void {
-    this.#wake();
+    this.#wake?.();
   }
 }

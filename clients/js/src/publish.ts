@@ -43,5 +43,5 @@ export async function publish(
 
 /** Not `randomUUID`, which a page has over HTTPS only. */
 function unguessable(): string {
-  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
