@@ -66,7 +66,7 @@ export class Line {
     for (const event of events) globalThis.addEventListener?.(event, this.#onPage);
     let error;
     try {
-      while (!this.#isClosed) await (this.#isHeld ? this.#rest() : this.#carry());
+      while (!this.#isClosed) await (this.#isHeld ? this.#rest({ name: "paused" }) : this.#carry());
     } catch (refused) {
       error = refused as Error;
     }
@@ -96,9 +96,11 @@ export class Line {
     this.#pause.wake();
   }
 
-  #rest(): Promise<void> {
-    this.listener.state({ name: "paused" });
-    return this.#pause.wait();
+  /** Whoever is told may end the rest at once. */
+  #rest(state: State, milliseconds?: number): Promise<void> {
+    const rest = this.#pause.wait(milliseconds);
+    this.listener.state(state);
+    return rest;
   }
 
   /** One connection after the other takes over, until one ends and none has taken its place. */
@@ -150,6 +152,8 @@ export class Line {
     };
     const timeout = this.options.openTimeout ?? 10_000;
     const connection = new Connection(name, transport, opening, this.#ear, timeout);
+    // Closed by whoever heard that it connects, or between two transports that are better.
+    if (this.#isClosed || this.#isHeld) connection.close();
     this.#connections.add(connection);
     void connection.ended.then(() => this.#connections.delete(connection));
     return connection;
@@ -208,9 +212,8 @@ export class Line {
   async #wait(atLeast: number | undefined, reason: string): Promise<void> {
     const since = Date.now();
     const until = since + this.#backoff.next(atLeast);
-    this.listener.state({ name: "waiting", until, reason });
     // The page may wake it, but not before the hub wants it back.
-    do await this.#pause.wait(until - Date.now());
+    do await this.#rest({ name: "waiting", until, reason }, until - Date.now());
     while (Date.now() - since < (atLeast ?? 0) && !this.#isClosed && !this.#isHeld);
   }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { tidings } from "../dist/index.js";
 import { Hub, json, ownTime, pass, refusal, settle, stream } from "./support.js";
 
 const ping = (id, ms = 25_000) => ({ ping: ms, id });
@@ -383,3 +384,42 @@ test("what worked is remembered for ten minutes by the feeds of an origin that m
   await settle();
   assert.equal(hub.sockets.length, tried + 1, "begins with the best again");
 });
+
+test("a feed that is closed while better transports are tried opens no further one", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  hub.upgrades = false;
+  const { feed } = hub.feed(t, { betterAfter: 30_000 });
+  await settle();
+  hub.request.fail();
+  await settle();
+  hub.request.answer(json({ cursor: "e-1", notifications: [] }));
+  await settle();
+  hub.upgrades = true;
+  await pass(30_000);
+  assert.equal(hub.sockets.length, 2, "the best is being opened, and says nothing yet");
+  const asked = hub.requests.length;
+  feed.close();
+  await settle();
+  assert.equal(hub.requests.length, asked);
+  assert.equal(feed.state.name, "closed");
+});
+
+for (const state of ["connecting", "waiting", "paused"]) {
+  test(`whoever hears that a feed is ${state} can close it at once`, async (t) => {
+    ownTime(t);
+    const hub = new Hub();
+    const feed = tidings("http://hub/topics/a", { WebSocket: hub.WebSocket, transports: ["websocket"], buffer: 1 });
+    t.after(() => feed.close());
+    feed.on("state", ({ name }) => name === state && feed.close());
+    await settle();
+    if (state === "paused") for (let seq = 1; seq <= 3; seq++) hub.socket.say(told(seq));
+    if (state === "waiting") {
+      hub.socket.say(ping("e-0"));
+      hub.socket.end(1006);
+    }
+    await settle();
+    assert.equal(feed.state.name, "closed");
+    assert.equal(hub.sockets.length, state === "connecting" ? 0 : 1);
+  });
+}
