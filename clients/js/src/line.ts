@@ -214,7 +214,7 @@ export class Line {
     const until = since + this.#backoff.next(atLeast);
     // The page may wake it, but not before the hub wants it back.
     do await this.#rest({ name: "waiting", until, reason }, until - Date.now());
-    while (Date.now() - since < (atLeast ?? 0) && !this.#isClosed && !this.#isHeld);
+    while (Date.now() - since < atLeast! && !this.#isClosed && !this.#isHeld);
   }
 
   readonly #onPage = ({ type }: Event): void => {

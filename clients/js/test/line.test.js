@@ -423,3 +423,18 @@ for (const state of ["connecting", "waiting", "paused"]) {
     assert.equal(hub.sockets.length, state === "connecting" ? 0 : 1);
   });
 }
+
+test("a clock that is set back does not prolong a wait", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  hub.feed(t, { transports: ["websocket"] });
+  await settle();
+  hub.socket.say(ping("e-1"));
+  await settle();
+  hub.socket.end(1006);
+  await settle();
+  const { now } = Date;
+  t.mock.method(Date, "now", () => now() - 3_600_000);
+  await backoff();
+  assert.equal(hub.sockets.length, 2);
+});
