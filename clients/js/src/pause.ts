@@ -1,3 +1,6 @@
+/** The longest wait of a timer: a longer one is over at once. */
+const MOST = 2 ** 31 - 1;
+
 /** A wait that can be cut short. */
 export class Pause {
   #wake: (() => void) | undefined;
@@ -5,7 +8,7 @@ export class Pause {
   /** Until `wake()`, or so many milliseconds. */
   wait(milliseconds?: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = milliseconds === undefined ? undefined : setTimeout(resolve, milliseconds);
+      const timer = milliseconds === undefined ? undefined : setTimeout(resolve, Math.min(MOST, milliseconds));
       this.#wake = () => {
         clearTimeout(timer);
         resolve();
