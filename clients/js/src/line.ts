@@ -170,6 +170,8 @@ export class Line {
     },
     room: () => this.listener.room(),
     gap: (gap) => {
+      // It may lead back: a hub can lose the end of its history.
+      if (gap.after === this.#position) this.#position = undefined;
       if (this.#advance(gap.resume)) this.listener.gap(gap);
     },
     position: (id) => {

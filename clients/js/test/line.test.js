@@ -438,3 +438,17 @@ test("a clock that is set back does not prolong a wait", async (t) => {
   await backoff();
   assert.equal(hub.sockets.length, 2);
 });
+
+test("a gap that leads back is told, and so is what follows it", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  const { feed, told: heard } = hub.feed(t, { after: "e-99" });
+  await settle();
+  hub.socket.say(ping("e-99"));
+  hub.socket.say({ gap: { after: "e-99", resume: "e-10", missed: null, reason: "epoch" } });
+  hub.socket.say(told(11));
+  await settle();
+  assert.equal(heard.gaps.length, 1);
+  assert.deepEqual(heard.notifications, ["e-11"]);
+  assert.equal(feed.position, "e-11");
+});
