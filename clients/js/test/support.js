@@ -2,6 +2,9 @@
 import { mock } from "node:test";
 import { tidings } from "../dist/index.js";
 
+/** Of the present test. */
+const feeds = [];
+
 /** Lets everything happen that waits for nothing but its turn. */
 export async function settle() {
   for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
@@ -11,7 +14,10 @@ export async function settle() {
 export function ownTime(test, random = 1) {
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
   mock.method(Math, "random", () => random);
-  test.after(() => {
+  test.after(async () => {
+    // In the time in which they began: what it has for a timer, another could not clear.
+    for (const feed of feeds.splice(0)) feed.close();
+    await settle();
     mock.timers.reset();
     mock.restoreAll();
   });
@@ -72,6 +78,7 @@ export class Hub {
     feed.on("notification", ({ id }) => told.notifications.push(id));
     feed.on("gap", (gap) => told.gaps.push(gap));
     feed.on("state", (state) => told.states.push(state));
+    feeds.push(feed);
     test.after(() => feed.close());
     return { feed, told };
   }
