@@ -89,6 +89,8 @@ export class Connection {
   #end(error?: Error): Ending {
     clearTimeout(this.#timer);
     this.#settle(false);
+    // Whatever is still open of it.
+    this.#abort.abort();
     if (error === undefined) return { how: "goodbye" };
     if (this.#openedAt === undefined) return { how: "failed", error };
     const until = this.#isSilent ? this.#heardAt : Date.now();

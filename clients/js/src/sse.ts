@@ -26,11 +26,7 @@ export async function sse({ url, token, topic, signal, fetch }: Opening, ear: Ea
     for (const event of stream.read(value)) {
       await ear.room();
       if (signal.aborted) return;
-      if (event.type === "goodbye") {
-        // The hub ends the body; who reads on would wait for that.
-        await reader.cancel();
-        return;
-      }
+      if (event.type === "goodbye") return;
       hear(event, topic, ear);
     }
     // After the events: their position is known before anyone learns that the connection is open.

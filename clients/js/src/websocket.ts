@@ -14,14 +14,14 @@ export function webSocket({ url, token, signal, WebSocket }: Opening, ear: Ear):
     // The line passes this transport over where there is none.
     const socket = new WebSocket!(address, PROTOCOL);
     socket.onopen = () => {
-      if (socket.protocol !== PROTOCOL) fail(new Error("this is no tidings hub"));
+      if (socket.protocol !== PROTOCOL) reject(new Error("this is no tidings hub"));
     };
     socket.onmessage = ({ data }) => {
       if (signal.aborted) return;
       try {
         hear(JSON.parse(data), ear);
       } catch (error) {
-        fail(error);
+        reject(error);
       }
     };
     socket.onclose = ({ code, reason }) => {
@@ -30,11 +30,6 @@ export function webSocket({ url, token, signal, WebSocket }: Opening, ear: Ear):
       else reject(new Error(`closed with ${code} ${reason}`));
     };
     signal.addEventListener("abort", () => socket.close());
-
-    function fail(error: unknown): void {
-      reject(error);
-      socket.close();
-    }
   });
 }
 

@@ -452,3 +452,19 @@ test("a gap that leads back is told, and so is what follows it", async (t) => {
   assert.deepEqual(heard.notifications, ["e-11"]);
   assert.equal(feed.position, "e-11");
 });
+
+test("nothing is left open of what is no event stream, nor of one that cannot be read", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  hub.feed(t, { transports: ["sse"] });
+  await settle();
+  const [page, broken] = [stream("text/html"), stream()];
+  hub.request.answer(page.response);
+  await settle();
+  assert.ok(hub.request.init.signal.aborted);
+  await backoff();
+  hub.request.answer(broken.response);
+  broken.say("event: gap\ndata: what?\n\n");
+  await settle();
+  assert.ok(hub.request.init.signal.aborted);
+});
