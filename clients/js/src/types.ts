@@ -38,6 +38,7 @@ export interface WebSocketLike {
   readonly protocol: string;
   onopen: ((event: any) => void) | null;
   onmessage: ((event: any) => void) | null;
+  onerror: ((event: any) => void) | null;
   onclose: ((event: any) => void) | null;
   close(): void;
 }

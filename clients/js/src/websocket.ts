@@ -24,6 +24,8 @@ export function webSocket({ url, token, signal, WebSocket }: Opening, ear: Ear):
         reject(error);
       }
     };
+    // The end tells all there is to know, but from `ws` an error that nobody hears ends the program.
+    socket.onerror = () => {};
     socket.onclose = ({ code, reason }) => {
       if (code === GOING_AWAY) resolve();
       else if (code === NOT_ALLOWED) reject(new Refusal(403, "not_allowed", reason));

@@ -55,6 +55,8 @@ export class Hub {
         this.onmessage({ data: JSON.stringify(frame) });
       }
       end(code, reason = "") {
+        // As `ws` does it: without a listener this throws.
+        if (code === 1006) this.onerror({ type: "error" });
         this.onclose({ code, reason });
       }
       close() {
