@@ -45,7 +45,10 @@ export class Connection {
     const aborted = new Promise<void>((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason));
     });
-    const carried = transport({ ...opening, signal }, { ...ear, alive: (ping) => this.#alive(ping) });
+    const alive = (ping?: number) => this.#alive(ping);
+    // What waits for its reader has come: that is no silence.
+    const room = () => ear.room()?.then(() => alive());
+    const carried = transport({ ...opening, signal }, { ...ear, alive, room });
     this.ended = Promise.race([carried, aborted]).then(
       () => this.#end(),
       (error: Error) => this.#end(error),
@@ -77,6 +80,7 @@ export class Connection {
   }
 
   #alive(ping = this.#ping): void {
+    if (this.#abort.signal.aborted) return;
     this.#ping = ping;
     this.#heardAt = Date.now();
     this.#patience = 1.5 * ping + 2_000;

@@ -174,3 +174,19 @@ test("what cannot be a feed is refused at once", () => {
     assert.throws(() => tidings(url, options), TypeError, url);
   }
 });
+
+test("a reader that takes its time over one long answer is no silence of the hub", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  const feed = tidings("http://hub/topics/a", { fetch: hub.fetch, transports: ["long-polling"], buffer: 2 });
+  t.after(() => feed.close());
+  const states = [];
+  feed.on("state", ({ name }) => states.push(name));
+  void (async () => {
+    for await (const _ of feed) await new Promise((resolve) => setTimeout(resolve, 400));
+  })();
+  await settle();
+  hub.request.answer(json({ cursor: "e-60", notifications: Array.from({ length: 60 }, (_, at) => told(at + 1)) }));
+  for (let turn = 0; turn < 62; turn++) await pass(400);
+  assert.deepEqual(states, ["connecting", "open"]);
+});
