@@ -29,6 +29,8 @@ export class Connection {
   #ping = PING;
   #patience: number;
   #isSilent = false;
+  /** It was listened to for a moment more, and nothing has come since. */
+  #isSpared = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #settle!: (isOpen: boolean) => void;
 
@@ -63,8 +65,9 @@ export class Connection {
   /** Ends it where it has been silent for too long. */
   check(): void {
     const late = Date.now() - this.#heardAt - this.#patience;
-    if (late > LATE) {
+    if (late > LATE && !this.#isSpared) {
       // What came while the page slept is read in the next moments, if anything came.
+      this.#isSpared = true;
       this.#patience += late + LATE;
     } else if (late >= 0) {
       this.#isSilent = true;
@@ -84,6 +87,7 @@ export class Connection {
     this.#ping = ping;
     this.#heardAt = Date.now();
     this.#patience = 1.5 * ping + 2_000;
+    this.#isSpared = false;
     if (this.#openedAt !== undefined) return;
     this.#openedAt = this.#heardAt;
     this.#watch();

@@ -468,3 +468,16 @@ test("nothing is left open of what is no event stream, nor of one that cannot be
   await settle();
   assert.ok(hub.request.init.signal.aborted);
 });
+
+test("silence is found in a hidden page as well, whose timers are all late", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  hub.feed(t);
+  await settle();
+  hub.socket.say(ping("e-1", 4_000));
+  for (let minute = 1; minute <= 2; minute++) {
+    assert.ok(!hub.socket.isClosed);
+    await pass(60_000);
+  }
+  assert.ok(hub.socket.isClosed);
+});
