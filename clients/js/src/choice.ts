@@ -28,7 +28,7 @@ export class Choice {
     return this.names[this.#at]!;
   }
 
-  /** It could not be opened. Whether there is another one to try before waiting. */
+  /** It could not be opened, or fell silent. Whether there is another one to try before waiting. */
   failed(): boolean {
     this.#strikes = 0;
     this.#move((this.#at + 1) % this.names.length);

@@ -11,10 +11,10 @@ const LATE = 1_000;
 /** How a connection ended. */
 export interface Ending {
   /**
-   * `failed`: it never opened, or opened and fell silent; `early`: cut soon after it opened; `cut`: later;
-   * `goodbye`: the hub said so.
+   * `failed`: it never opened; `early`: it was cut soon after it opened; `silent`: it fell silent soon; `cut`: either
+   * of them, later; `goodbye`: the hub said so; `closed`: we did.
    */
-  readonly how: "failed" | "early" | "cut" | "goodbye";
+  readonly how: "failed" | "early" | "silent" | "cut" | "goodbye" | "closed";
   readonly error?: Error;
 }
 
@@ -28,7 +28,8 @@ export class Connection {
   #heardAt = Date.now();
   #ping = PING;
   #patience: number;
-  #isSilent = false;
+  /** Why it was given up. */
+  #cause: "silent" | "closed" | undefined;
   /** It was listened to for a moment more, and nothing has come since. */
   #isSpared = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -59,7 +60,7 @@ export class Connection {
   }
 
   close(): void {
-    this.#abort.abort(new Error("closed"));
+    this.#giveUp("closed");
   }
 
   /** Ends it where it has been silent for too long. */
@@ -70,11 +71,15 @@ export class Connection {
       this.#isSpared = true;
       this.#patience += late + LATE;
     } else if (late >= 0) {
-      this.#isSilent = true;
-      this.#abort.abort(new Error("silent for too long"));
+      this.#giveUp("silent");
       return;
     }
     this.#watch();
+  }
+
+  #giveUp(cause: "silent" | "closed"): void {
+    this.#cause ??= cause;
+    this.#abort.abort(new Error(cause));
   }
 
   #watch(): void {
@@ -100,9 +105,9 @@ export class Connection {
     // Whatever is still open of it.
     this.#abort.abort();
     if (error === undefined) return { how: "goodbye" };
+    if (this.#cause === "closed") return { how: "closed" };
     if (this.#openedAt === undefined) return { how: "failed", error };
-    const until = this.#isSilent ? this.#heardAt : Date.now();
-    if (until - this.#openedAt >= EARLY) return { how: "cut", error };
-    return { how: this.#isSilent ? "failed" : "early", error };
+    const until = this.#cause ? this.#heardAt : Date.now();
+    return { how: until - this.#openedAt >= EARLY ? "cut" : (this.#cause ?? "early"), error };
   }
 }

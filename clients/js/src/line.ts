@@ -196,7 +196,7 @@ export class Line {
 
   /** What an ending means for the next attempt, and the wait for it. */
   async #after({ how, error }: Ending): Promise<void> {
-    if (this.#isClosed || this.#isHeld) return;
+    if (how === "closed") return;
     const refusal = error instanceof Refusal ? error : undefined;
     if (refusal?.status === 401 && this.options.token && !this.#wasRefused) {
       this.#wasRefused = true;
@@ -204,7 +204,8 @@ export class Line {
     }
     if (refusal?.status === 401 || refusal?.isFinal) throw refusal;
     if (!refusal?.isBusy) {
-      if (how === "failed" && this.#choice.failed()) return;
+      if (how === "silent") this.#choice.stay();
+      if ((how === "failed" || how === "silent") && this.#choice.failed()) return;
       if (how === "early" || how === "cut") this.#choice.ended(how === "early");
     }
     if (how === "cut" || how === "goodbye") this.#backoff.reset();

@@ -190,3 +190,22 @@ test("a reader that takes its time over one long answer is no silence of the hub
   for (let turn = 0; turn < 62; turn++) await pass(400);
   assert.deepEqual(states, ["connecting", "open"]);
 });
+
+test("a connection that was given up for its reader's sake is no fault of the transport, however quick the reader", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  const feed = tidings("http://hub/topics/a", { WebSocket: hub.WebSocket, fetch: hub.fetch, buffer: 1 });
+  t.after(() => feed.close());
+  const states = [];
+  feed.on("state", ({ name }) => states.push(name));
+  void (async () => {
+    for await (const _ of feed);
+  })();
+  for (let time = 0; time < 4; time++) {
+    await settle();
+    for (let seq = 1; seq <= 3; seq++) hub.socket.say(told(3 * time + seq));
+    await settle();
+  }
+  assert.equal(hub.sockets.length, 5);
+  assert.ok(!states.includes("waiting"), states.join());
+});

@@ -481,3 +481,20 @@ test("silence is found in a hidden page as well, whose timers are all late", asy
   }
   assert.ok(hub.socket.isClosed);
 });
+
+test("a better transport that opens and falls silent again is tried after twice as long", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  const { feed } = hub.feed(t, { transports: ["websocket", "sse"], betterAfter: 30_000 });
+  await settle();
+  hub.socket.say(ping("e-1", 4_000));
+  await pass(8_000);
+  const body = stream();
+  hub.request.answer(body.response);
+  body.say(":ping 1000000\nid: e-1\n\n");
+  await pass(59_999);
+  assert.equal(feed.state.transport, "sse");
+  assert.equal(hub.sockets.length, 1);
+  await pass(1);
+  assert.equal(hub.sockets.length, 2);
+});
