@@ -221,10 +221,11 @@ export class Line {
   }
 
   readonly #onPage = ({ type }: Event): void => {
-    if (globalThis.document?.visibilityState === "hidden") return;
     if (type === "online") {
       this.#hasMoved = true;
       this.#polls.hold = HOLD;
+    } else if (globalThis.document?.visibilityState === "hidden") {
+      return;
     }
     for (const connection of this.#connections) connection.check();
     this.#pause.wake();

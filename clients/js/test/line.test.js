@@ -332,6 +332,9 @@ test("a page that is online again has its wait cut short, and trusts no connecti
     delete globalThis.removeEventListener;
   });
   const hub = new Hub();
+  // A hidden page is online as well.
+  globalThis.document = { visibilityState: "visible" };
+  t.after(() => delete globalThis.document);
   const { feed } = hub.feed(t);
   await settle();
   hub.socket.say(ping("e-1"));
@@ -346,6 +349,7 @@ test("a page that is online again has its wait cut short, and trusts no connecti
   const [, before] = hub.sockets;
   before.say(ping("e-1"));
   await settle();
+  document.visibilityState = "hidden";
   page.dispatchEvent(new Event("online"));
   await settle();
   assert.equal(hub.sockets.length, 3);
