@@ -83,6 +83,7 @@ export class TidingsFeed implements Feed {
       }
     } finally {
       this.#isIterated = false;
+      this.#drain();
     }
   }
 

@@ -209,3 +209,21 @@ test("a connection that was given up for its reader's sake is no fault of the tr
   assert.equal(hub.sockets.length, 5);
   assert.ok(!states.includes("waiting"), states.join());
 });
+
+test("what an iteration leaves is for the listeners", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  const feed = tidings("http://hub/topics/a", { WebSocket: hub.WebSocket, buffer: 3 });
+  t.after(() => feed.close());
+  await settle();
+  for (let seq = 1; seq <= 5; seq++) hub.socket.say(told(seq));
+  await settle();
+  const heard = [];
+  for await (const _ of feed) {
+    feed.on("notification", ({ id }) => heard.push(id));
+    break;
+  }
+  await settle();
+  assert.deepEqual(heard, ["e-2", "e-3", "e-4"]);
+  assert.notEqual(feed.state.name, "paused");
+});
