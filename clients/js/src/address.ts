@@ -4,15 +4,12 @@ export class Address {
   /** The topic where the filters are exactly one. */
   readonly topic: string | undefined;
 
-  /** @throws TypeError where it is no URL of a hub's topics. */
+  /** @throws TypeError where it is no URL of a hub's topics; URIError where its escapes are broken. */
   constructor(url: string | URL) {
     this.#url = new URL(url, globalThis.location?.href);
     this.#url.protocol = this.#url.protocol.replace("ws", "http");
-    if (!/^https?:$/.test(this.#url.protocol)) {
-      throw new TypeError(`"${url}" is no address of a hub`);
-    }
     const filters = decodeURIComponent(this.#url.pathname.split("/").pop()!);
-    if (!filters) throw new TypeError(`"${url}" names no topic`);
+    if (!filters || !/^https?:$/.test(this.#url.protocol)) throw new TypeError(`"${url}" is no topic of a hub`);
     this.topic = /[*>,]/.test(filters) ? undefined : filters;
   }
 

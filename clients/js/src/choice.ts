@@ -82,20 +82,23 @@ export class Choice {
 }
 
 function recall(key: string): string | undefined {
-  try {
-    const [name, until] = JSON.parse(localStorage.getItem(key) ?? "[]");
+  return stored((storage) => {
+    const [name, until] = JSON.parse(storage.getItem(key)!);
     return until > Date.now() ? name : undefined;
-  } catch {
-    // No storage, or none that may be used: then nothing is remembered.
-    return undefined;
-  }
+  });
 }
 
 function remember(key: string, name: TransportName | undefined): void {
+  stored((storage) =>
+    name ? storage.setItem(key, JSON.stringify([name, Date.now() + REMEMBERED])) : storage.removeItem(key),
+  );
+}
+
+/** With no storage, none that may be used or nothing of ours in it, nothing is remembered. */
+function stored<T>(act: (storage: Storage) => T): T | undefined {
   try {
-    if (name) localStorage.setItem(key, JSON.stringify([name, Date.now() + REMEMBERED]));
-    else localStorage.removeItem(key);
+    return act(localStorage);
   } catch {
-    // As above.
+    return undefined;
   }
 }

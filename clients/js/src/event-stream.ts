@@ -41,6 +41,6 @@ export class EventStream {
     else if (name === "event") block.type = value || "message";
     else if (name === "topic") block.topic = value;
     else if (name === "retry" && /^\d+$/.test(value)) block.retry = Number(value);
-    else if (name === "" && value.startsWith("ping ")) this.ping = Number(value.slice(5));
+    else if (name === "" && /^ping \d+$/.test(value)) this.ping = Number(value.slice(5));
   }
 }

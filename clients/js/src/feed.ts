@@ -40,7 +40,7 @@ export class TidingsFeed implements Feed {
     this.#address = new Address(url);
     this.#options = options;
     this.#limit = options.buffer ?? 1024;
-    if (!(this.#limit >= 1)) throw new TypeError("options.buffer is at least 1");
+    if (!(this.#limit >= 1)) throw new TypeError("options.buffer is below 1");
     this.position = options.after;
     this.#line = new Line(this.#address, options, {
       notification: (notification) => this.#take({ notification, position: notification.id }),
@@ -49,7 +49,7 @@ export class TidingsFeed implements Feed {
       position: (id) => this.#pass(id),
       state: (state) => {
         this.state = state;
-        this.#tell("state", state);
+        this.#tell("state", state, state.name === "closed" && state.error && !this.#isIterated);
         this.#arrival.wake();
       },
     });
@@ -66,7 +66,7 @@ export class TidingsFeed implements Feed {
   }
 
   async *[Symbol.asyncIterator](): AsyncIterableIterator<Notification> {
-    if (this.#isIterated) throw new Error("this feed is being iterated already");
+    if (this.#isIterated) throw new Error("it is iterated already");
     this.#isIterated = true;
     try {
       for (;;) {
@@ -140,14 +140,13 @@ export class TidingsFeed implements Feed {
       this.#relief.wake();
     }
     if (waiting?.notification) this.#tell("notification", waiting.notification);
-    if (waiting?.gap) {
-      if (this.#listeners.gap.size === 0) console.warn("tidings: notifications were missed", waiting.gap);
-      this.#tell("gap", waiting.gap);
-    }
+    if (waiting?.gap) this.#tell("gap", waiting.gap, true);
     return waiting;
   }
 
-  #tell<K extends keyof Events>(event: K, it: Events[K]): void {
+  /** What is lost must be heard of, by the console where nobody else listens. */
+  #tell<K extends keyof Events>(event: K, it: Events[K], isLoss?: unknown): void {
+    if (isLoss && this.#listeners[event].size === 0) console.error("tidings:", event, it);
     for (const listener of this.#listeners[event]) {
       try {
         listener(it);

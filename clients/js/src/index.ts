@@ -35,7 +35,7 @@ export type {
  *
  * It connects once the code that calls it has run, so listeners that are added at once hear everything.
  *
- * @throws TypeError where the URL or an option cannot be used.
+ * @throws TypeError where the URL or an option cannot be used, URIError where the URL's escapes are broken.
  */
 export function tidings(url: string | URL, options: Options = {}): Feed {
   return new TidingsFeed(url, options);

@@ -35,7 +35,8 @@ export class Line {
   readonly #backoff = new Backoff();
   readonly #pause = new Pause();
   readonly #connections = new Set<Connection>();
-  readonly #polls = { hold: HOLD };
+  readonly #WebSocket: WebSocketConstructor | undefined;
+  readonly #polls = { hold: HOLD, cuts: 0 };
   /** Everything up to here has come. */
   #position: string | undefined;
   #wasRefused = false;
@@ -50,12 +51,13 @@ export class Line {
     private readonly options: Options,
     private readonly listener: Listener,
   ) {
+    this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
     const names = options.transports ?? (Object.keys(TRANSPORTS) as TransportName[]);
     const usable = names.filter((name) => {
       if (!TRANSPORTS[name]) throw new TypeError(`"${name}" is no transport of tidings`);
       return name !== "websocket" || this.#WebSocket;
     });
-    if (!usable[0]) throw new TypeError("no transport is left: give options.WebSocket");
+    if (!usable[0]) throw new TypeError("no transport is left");
     this.#choice = new Choice(usable, `tidings ${address.origin} ${usable}`, options.betterAfter ?? 60_000);
     this.#position = options.after;
   }
@@ -157,10 +159,6 @@ export class Line {
     this.#connections.add(connection);
     void connection.ended.then(() => this.#connections.delete(connection));
     return connection;
-  }
-
-  get #WebSocket(): WebSocketConstructor | undefined {
-    return this.options.WebSocket ?? globalThis.WebSocket;
   }
 
   /** Two connections may speak at once while one takes over: what one of them has told already is passed over. */

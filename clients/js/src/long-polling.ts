@@ -8,9 +8,13 @@ export async function longPolling(opening: Opening, ear: Ear): Promise<void> {
   for (let hold = 0; ; hold = polls.hold) {
     const since = Date.now();
     const answer = await poll(url({ wait: String(hold) })).catch((error) => {
-      if (hold > 0 && !signal.aborted) polls.hold = shorter(Math.min(hold * 1000, Date.now() - since));
+      // Once may have been the network or the hub.
+      if (hold > 0 && !signal.aborted && polls.cuts++) {
+        polls.hold = shorter(Math.min(hold * 1000, Date.now() - since));
+      }
       throw error;
     });
+    if (hold > 0) polls.cuts = 0;
     if (answer.gap) ear.gap(answer.gap);
     for (const told of answer.notifications) {
       await ear.room();

@@ -14,11 +14,14 @@ export async function publish(
   data: string | Uint8Array,
   topic: string | undefined = address.topic,
 ): Promise<string> {
-  if (topic === undefined) throw new TypeError("the feed's filters are not one topic: publish(data, topic)");
+  if (topic === undefined) throw new TypeError("the feed is not of one topic: publish(data, topic)");
   const fetch = options.fetch ?? globalThis.fetch;
   const backoff = new Backoff();
   const key = unguessable();
-  const type = typeof data === "string" ? "text/plain;charset=utf-8" : "application/octet-stream";
+  const isText = typeof data === "string";
+  if (!isText && !ArrayBuffer.isView(data)) throw new TypeError("publish takes text or bytes");
+  // Text is named as such by fetch.
+  const type: Record<string, string> = isText ? {} : { "content-type": "application/octet-stream" };
   let wasRefused = false;
   for (let attempt = 1; ; attempt++) {
     try {
@@ -26,7 +29,7 @@ export async function publish(
       const response = await fetch(address.publication(topic), {
         method: "POST",
         body: data as BodyInit,
-        headers: { ...authorization(token), "content-type": type, "idempotency-key": key },
+        headers: { ...authorization(token), ...type, "idempotency-key": key },
         signal: AbortSignal.timeout(options.openTimeout ?? 10_000),
       });
       if (response.status !== 200) throw await refusal(response);

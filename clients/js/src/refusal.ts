@@ -17,9 +17,8 @@ export class Refusal extends Error {
 
   /** Whether asking again, by any transport, is of no use: the hub itself says that the request is wrong. */
   get isFinal(): boolean {
-    const { status, code } = this;
-    const isOfTheRequest = status >= 400 && status < 500 && ![401, 408, 426, 429].includes(status);
-    return isOfTheRequest && code !== undefined && code !== "bad_transport";
+    const isOfTheRequest = /^4(?!01|08|26|29)/.test(String(this.status));
+    return isOfTheRequest && this.code !== undefined && this.code !== "bad_transport";
   }
 
   /** Whether the hub answered, and is only not able to at present: another transport would not help. */
@@ -32,7 +31,9 @@ export class Refusal extends Error {
 export async function refusal(response: Response): Promise<Refusal> {
   const { status, headers } = response;
   const { error } = await response.json().catch(() => ({}));
-  return new Refusal(status, error?.code, error?.message, milliseconds(headers.get("retry-after")));
+  // Others write such answers as well, with numbers for codes.
+  const code = typeof error?.code === "string" ? error.code : undefined;
+  return new Refusal(status, code, error?.message, milliseconds(headers.get("retry-after")));
 }
 
 /** `Retry-After` is seconds or a date (RFC 9110, section 10.2.3). */

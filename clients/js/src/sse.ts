@@ -13,13 +13,11 @@ export async function sse({ url, token, topic, signal, fetch }: Opening, ear: Ea
     signal,
   });
   if (response.status !== 200) throw await refusal(response);
-  const type = response.headers.get("content-type") ?? "";
-  if (!type.startsWith("text/event-stream") || !response.body) {
-    throw new Error(`no event stream came, but ${type || "nothing"}`);
-  }
+  const type = response.headers.get("content-type");
+  if (!type?.startsWith("text/event-stream")) throw new Error(`not an event stream, but ${type}`);
 
   const stream = new EventStream();
-  const reader = response.body.getReader();
+  const reader = response.body!.getReader();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) throw new Error("the stream ended");

@@ -7,8 +7,11 @@ export interface Opening {
   readonly token: string | undefined;
   /** The feed's topic where it is exactly one. */
   readonly topic: string | undefined;
-  /** How long a poll is held, in seconds. It outlives the connection: shorter where longer ones were cut. */
-  readonly polls: { hold: number };
+  /**
+   * How long a poll is held, in seconds, and how many were cut while they were held, one after the other. It outlives
+   * the connection.
+   */
+  readonly polls: { hold: number; cuts: number };
   readonly signal: AbortSignal;
   readonly fetch: typeof globalThis.fetch;
   readonly WebSocket: WebSocketConstructor | undefined;

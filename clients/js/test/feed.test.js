@@ -118,7 +118,7 @@ test("a gap is told where it lies, and on the console where nobody listens", asy
   const deaf = tidings("http://hub/topics/a", { WebSocket: hub.WebSocket });
   t.after(() => deaf.close());
   deaf.on("notification", () => {});
-  const warned = mock.method(console, "warn", () => {});
+  const written = mock.method(console, "error", () => {});
   t.after(() => mock.restoreAll());
   await settle();
   for (const socket of hub.sockets) {
@@ -128,8 +128,27 @@ test("a gap is told where it lies, and on the console where nobody listens", asy
   }
   assert.deepEqual(heard.gaps, [gap]);
   assert.deepEqual(heard.notifications, ["e-3", "e-9"]);
-  assert.equal(warned.mock.callCount(), 1);
-  assert.deepEqual(warned.mock.calls[0].arguments[1], gap);
+  assert.deepEqual(written.mock.calls.map((call) => call.arguments), [["tidings:", "gap", gap]]);
+});
+
+test("a feed that is refused for good says so on the console where nobody would hear of it", async (t) => {
+  const hub = new Hub();
+  const open = () => {
+    const feed = tidings("http://hub/topics/a", { fetch: hub.fetch, transports: ["sse"] });
+    t.after(() => feed.close());
+    return feed;
+  };
+  const written = mock.method(console, "error", () => {});
+  t.after(() => mock.restoreAll());
+  const [deaf, listener, reader] = [open(), open(), open()];
+  deaf.on("notification", () => {});
+  listener.on("state", () => {});
+  const reading = assert.rejects(reader[Symbol.asyncIterator]().next(), { code: "not_found" });
+  await settle();
+  for (const request of hub.requests) request.answer(refusal(404, "not_found"));
+  await settle();
+  await reading;
+  assert.deepEqual(written.mock.calls.map((call) => call.arguments), [["tidings:", "state", deaf.state]]);
 });
 
 test("a publish is tried again under the same key until it is stored", async (t) => {
@@ -154,6 +173,7 @@ test("a publish that the hub refuses is not tried again, and one without a topic
   const hub = new Hub();
   const { feed } = hub.feed(t, {}, "http://hub/topics/orders.*");
   await assert.rejects(feed.publish("x"), TypeError);
+  await assert.rejects(feed.publish({ text: "x" }, "orders.new"), TypeError);
   const publishing = feed.publish("x", "orders.new");
   hub.request?.answer(refusal(413, "too_big"));
   await settle();

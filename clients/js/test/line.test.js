@@ -292,19 +292,31 @@ test("a token that is refused is fetched anew, once", async (t) => {
   assert.equal(feed.state.error.status, 401);
 });
 
-test("a poll that is cut while it is held is held for less the next time", async (t) => {
+test("polls that are cut while they are held, one after the other, are held for less", async (t) => {
   ownTime(t, 0);
   const hub = new Hub();
   hub.feed(t, { transports: ["long-polling"] });
+  const wait = () => hub.request.url.searchParams.get("wait");
+  const answered = async () => {
+    hub.request.answer(json({ cursor: "e-1", notifications: [] }));
+    await settle();
+  };
+  const cut = async (after) => {
+    await pass(after);
+    hub.request.fail();
+    await pass(1);
+    assert.equal(wait(), "0");
+    await answered();
+  };
   await settle();
-  hub.request.answer(json({ cursor: "e-1", notifications: [] }));
-  await pass(8_000);
-  hub.request.fail();
-  await pass(1);
-  assert.equal(hub.request.url.searchParams.get("wait"), "0");
-  hub.request.answer(json({ cursor: "e-1", notifications: [] }));
-  await settle();
-  assert.equal(hub.request.url.searchParams.get("wait"), "4");
+  await answered();
+  await cut(0);
+  assert.equal(wait(), "25", "once is no habit");
+  await answered();
+  await cut(8_000);
+  assert.equal(wait(), "25", "there was an answer between the two");
+  await cut(8_000);
+  assert.equal(wait(), "4");
 });
 
 test("a timer that slept with its page says nothing of the hub: it is listened to for a moment more", async (t) => {
@@ -501,4 +513,14 @@ test("a better transport that opens and falls silent again is tried after twice 
   assert.equal(hub.sockets.length, 1);
   await pass(1);
   assert.equal(hub.sockets.length, 2);
+});
+
+test("an error that another server writes in the hub's form, with a number for a code, is not the hub's", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  hub.feed(t, { transports: ["sse", "long-polling"] });
+  await settle();
+  hub.request.answer(refusal(403, 403));
+  await settle();
+  assert.equal(hub.request.url.searchParams.get("transport"), "long-polling");
 });
