@@ -72,7 +72,7 @@ pub(crate) fn links(text: &str) -> Vec<(usize, &str)> {
 /// What the images in HTML show: `src="…"` and `srcset="…"`.
 fn sources(prose: &str) -> impl Iterator<Item = &str> {
     let values = prose.split("src=\"").skip(1).chain(prose.split("srcset=\"").skip(1));
-    values.filter_map(|rest| rest.split('"').next())
+    values.filter_map(|rest| rest.split(['"', ' ']).next())
 }
 
 /// The target at the start of `rest`, without title and brackets.
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn images_in_html_are_links() {
-        let text = "<source srcset=\"dark.png\">\n<img src=\"light.png\" alt=\"a\">";
+        let text = "<source srcset=\"dark.png 2x\">\n<img src=\"light.png\" alt=\"a\">";
         assert_eq!(links(text), [(1, "dark.png"), (2, "light.png")]);
     }
 
