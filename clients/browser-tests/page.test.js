@@ -8,7 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { NETWORK_ERRORS, launchBrowser } from "./support/browser.js";
 import { PROGRAM } from "./support/hub.js";
 import { NO_LOSSES, TRANSPORTS, livePage } from "./support/live-page.js";
-import { unplugged } from "./support/ways.js";
+import { badGateway, unplugged } from "./support/ways.js";
 
 let browser;
 before(async () => {
@@ -18,18 +18,21 @@ after(() => browser.close());
 
 describe("the live page", { concurrency: 4 }, () => {
   test("it shows ticks on every transport, and each figure moves", async (t) => {
-    const { page, each } = await livePage(t, browser, { options: ["--demo"] });
+    const { page, cards, each } = await livePage(t, browser, { options: ["--demo"] });
     await each(async (card) => {
       await card.state("open");
       await card.reaches("messages", 3);
       assert.match(await card.text("last"), /tick \d/);
-      for (const figure of ["median", "slowest", "requests-each", "bytes-each", "requests-seen", "bytes-seen"]) {
+      for (const figure of ["median", "slowest", "bytes-each", "requests-seen", "bytes-seen"]) {
         assert.ok((await card.number(figure)) > 0, `${figure} of ${card.transport}`);
       }
       assert.ok((await card.number("median")) < 1_000, "the hub's clock is read");
       assert.deepEqual(await card.losses(), NO_LOSSES);
     });
     assert.equal(await page.locator(".plot canvas").count(), TRANSPORTS.length);
+    const asked = await Promise.all(TRANSPORTS.map((transport) => cards[transport].number("requests-each")));
+    assert.deepEqual(asked.slice(0, 2), [0, 0]);
+    assert.ok(asked[2] > 0.5 && asked[2] < 1.5, `${asked[2]} of long-polling`);
   });
 
   test("the browser's own counts move: of polls by and by, of a stream when it has ended, of WebSocket never", async (t) => {
@@ -106,11 +109,40 @@ describe("the live page", { concurrency: 4 }, () => {
     await cards.sse.reaches("messages", 3_000);
     for (const transport of ["websocket", "long-polling"]) {
       await cards[transport].state("paused");
+      assert.ok((await cards[transport].number("requests-each")) < 0.1, "of what came, and not of what was read");
+      assert.ok((await cards[transport].number("bytes-each")) < 100);
       assert.ok((await cards[transport].number("messages")) <= 1);
       await cards[transport].press("pause");
     }
     await each((card) => card.reaches("messages", 3_000));
     await each(async (card) => assert.deepEqual(await card.losses(), NO_LOSSES));
+  });
+
+  test("what waited for its reader has no part in the latencies", async (t) => {
+    const { page, cards, each } = await livePage(t, browser, { topic: "news" });
+    await each((card) => card.state("open"));
+    await cards.websocket.press("pause");
+    for (let n = 1; n <= 3; n++) {
+      await page.click('[data-action="publish"]');
+      await cards.sse.reaches("messages", n);
+    }
+    await page.waitForTimeout(2_000);
+    await cards.websocket.press("pause");
+    await cards.websocket.reaches("messages", 3);
+    assert.ok((await cards.websocket.number("slowest")) < 1_000);
+  });
+
+  test("an attempt that fails is no request of a message, and the one that succeeds is", async (t) => {
+    const { hub, proxy, cards, each } = await livePage(t, browser, { topic: "news", expected: NETWORK_ERRORS });
+    await each((card) => card.state("open"));
+    proxy.misbehave(badGateway, ["sse"]);
+    proxy.cut("sse");
+    await cards.sse.reaches("requests-seen", 3);
+    proxy.behave();
+    await cards.sse.reaches("reconnects", 1);
+    for (let n = 1; n <= 4; n++) await hub.publish("news", String(n));
+    await cards.sse.reaches("messages", 4);
+    assert.equal(await cards.sse.number("requests-each"), 1 / 4);
   });
 
   test("what a user publishes appears on each card, and in what happened", async (t) => {

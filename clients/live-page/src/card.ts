@@ -77,9 +77,9 @@ export class Card {
     this.#write("median", median === undefined ? "–" : duration(median), median);
     this.#write("slowest", slowest === undefined ? "–" : duration(slowest), slowest);
     const { requests: asked, bytes: received } = parts.probe;
-    const [requestsEach, bytesEach] = messages > 0 ? [asked / messages, received / messages] : [];
-    this.#write("requests-each", requestsEach === undefined ? "–" : rate(requestsEach), requestsEach);
-    this.#write("bytes-each", bytesEach === undefined ? "–" : count(Math.round(bytesEach)), bytesEach);
+    const { each } = stream;
+    this.#write("requests-each", each ? rate(each.requests) : "–", each?.requests);
+    this.#write("bytes-each", each ? count(Math.round(each.bytes)) : "–", each?.bytes);
     this.#plot.draw();
     for (const [at, name] of ["median", "requests-each", "bytes-each"].entries()) {
       write(this.#glance.children[at + 1]!, this.#value(name).textContent!);

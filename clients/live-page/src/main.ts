@@ -41,7 +41,7 @@ async function start(): Promise<void> {
       return [];
     }
     const turns = new Turns();
-    const probe = new Probe(gate, known[name].shares ? turns : free);
+    const probe = new Probe(gate, known[name].shares ? turns : free, known[name].message);
     const stream = new Stream(name, { url: resource(topic), after, clock, probe, turns, witness: new Witness(ledger), log });
     streams.push(stream);
     return [new Card(stream, counts.of(name), at, places)];

@@ -44,8 +44,11 @@ export class Stream {
   readonly #feed: Feed;
   #resume: (() => void) | undefined;
   #reading = Promise.resolve();
-  /** When it was open for the first time, by the hub's clock. What was due before is no measure of a transport. */
+  /** When it was open for the first time, by the hub's clock, or its reader last read again. What was due before is no
+   * measure of a transport. */
   #begun: number | undefined;
+  /** What the probe had counted when it was open for the first time. */
+  #opening = { granted: 0, bytes: 0, messages: 0 };
   #away: { readonly since: number; readonly why: string; readonly gaps: number; readonly lost: number } | undefined;
 
   constructor(
@@ -78,6 +81,14 @@ export class Stream {
     return this.#resume !== undefined;
   }
 
+  /** What each message took on the wire, without the opening: nothing until one has come. */
+  get each(): { readonly requests: number; readonly bytes: number } | undefined {
+    const { granted, bytes, messages } = this.parts.probe;
+    const came = messages - this.#opening.messages;
+    if (this.#begun === undefined || came === 0) return undefined;
+    return { requests: (granted - this.#opening.granted) / came, bytes: (bytes - this.#opening.bytes) / came };
+  }
+
   /** The connection breaks, as when the network does. */
   cut(): void {
     if (this.parts.probe.cut()) this.#leaves("cut");
@@ -92,6 +103,7 @@ export class Stream {
   resume(): void {
     this.#resume?.();
     this.#resume = undefined;
+    if (this.#begun !== undefined) this.#begun = this.parts.clock.now();
     this.#say("the reader reads again");
   }
 
@@ -129,7 +141,11 @@ export class Stream {
     if (state.name !== "open") return;
     if (this.#begun !== undefined) this.reconnects += 1;
     else if (this.#feed.position) this.parts.witness.resume(this.#feed.position);
-    this.#begun ??= this.parts.clock.now();
+    if (this.#begun === undefined) {
+      const { granted, bytes, messages } = this.parts.probe;
+      this.#opening = { granted, bytes, messages };
+      this.#begun = this.parts.clock.now();
+    }
     const away = this.#away;
     if (!away) return;
     this.#away = undefined;

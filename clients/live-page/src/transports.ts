@@ -14,6 +14,8 @@ export interface Known {
   readonly visible: boolean;
   /** Whether it takes one of the browser's connections to the host. */
   readonly shares: boolean;
+  /** How it writes a message. Text of users cannot look like this: JSON escapes quotes, an event names the field in each line. */
+  readonly message: RegExp;
   /** The same stream in a terminal. */
   command(url: string): string;
 }
@@ -26,6 +28,7 @@ export const known: Readonly<Record<TransportName, Known>> = {
     counted: "The browser does not count WebSockets.",
     visible: false,
     shares: false,
+    message: /^\{"id":"/g,
     command: (url) => `tidings subscribe --transport websocket '${url}'`,
   },
   sse: {
@@ -35,6 +38,7 @@ export const known: Readonly<Record<TransportName, Known>> = {
     counted: "The browser counts a stream when it has ended, and of one that is cut only the head.",
     visible: true,
     shares: true,
+    message: /(^|\n)id: [^\n]*\n(topic: [^\n]*\n)?(event: binary\n)?data:/g,
     command: (url) => `curl -N -H 'Accept: text/event-stream' '${url}'`,
   },
   "long-polling": {
@@ -44,6 +48,7 @@ export const known: Readonly<Record<TransportName, Known>> = {
     counted: "The browser counts each answer as it ends.",
     visible: true,
     shares: true,
+    message: /\{"id":"/g,
     command: (url) => `curl '${url}?after=earliest'`,
   },
 };

@@ -27,6 +27,7 @@ export function bytes(n: number): string {
 
 /** How many of something come with each of something else. */
 export function rate(n: number): string {
+  if (n === 0) return "0";
   return n < 0.005 ? "< 0.01" : places[2]!.format(n);
 }
 
