@@ -151,7 +151,11 @@ describe("the live page", { concurrency: 4 }, () => {
     await page.fill("#words", "seven <b>teapots</b> 🫖");
     await page.press("#words", "Enter");
     await each((card) => card.says("last", "seven <b>teapots</b> 🫖"));
-    await page.waitForFunction(() => /Published .*🫖/.test(document.querySelector("[data-log]").textContent));
+    const whole = page.locator("[data-log] p:not([aria-hidden])", { hasText: "Published" });
+    await whole.waitFor();
+    const took = /Published “seven <b>teapots<\/b> 🫖”: WebSocket \S+ ms, SSE \S+ ms, long-polling \S+ ms$/;
+    assert.match(await whole.textContent(), took);
+    assert.equal(await page.locator("[data-log] p", { hasText: "Published" }).count(), 1);
   });
 
   test("a flood arrives whole on each card, and long-polling puts many into one answer", async (t) => {

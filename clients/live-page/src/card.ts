@@ -57,7 +57,7 @@ export class Card {
     this.#button("insist", () => parts.turns.insist());
     const copy = this.#button("copy", async () => {
       copy.textContent = (await copied(command, this.#value("command"))) ? "Copied" : "Selected";
-      parts.log(`${kind.title}: ${copy.textContent.toLowerCase()} its command`);
+      parts.log.say(`${kind.title}: ${copy.textContent.toLowerCase()} its command`);
       setTimeout(() => (copy.textContent = "Copy"), 2000);
     });
     places.cards.append(element);

@@ -1,8 +1,9 @@
 // What can be done to all streams at once: publish, flood, go offline.
 
+import { Arrivals } from "./arrivals.js";
 import { find, write } from "./card.js";
 import { type Clock, resource } from "./hub.js";
-import type { Log } from "./log.js";
+import { type Log, quoted } from "./log.js";
 import type { Gate } from "./probe.js";
 import type { Stream } from "./stream.js";
 import type { Ledger } from "./truth.js";
@@ -32,7 +33,7 @@ function offline({ gate, streams, log }: Page): void {
     if (!gate.offline) for (const stream of streams) stream.leaves("offline");
     gate.offline = !gate.offline;
     button.textContent = gate.offline ? "Go online" : "Go offline";
-    log(gate.offline ? "The page is offline" : "The page is online again");
+    log.say(gate.offline ? "The page is offline" : "The page is online again");
     // What a browser does when its network is back: clients wake by it.
     if (!gate.offline) dispatchEvent(new Event("online"));
   });
@@ -47,11 +48,15 @@ function publish(page: Page): void {
   }
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    const text = words.value;
+    const sent = page.clock.now();
+    const arrivals = new Arrivals(page.streams, sent);
     try {
-      const id = await send(page, words.value);
-      page.log(`Published “${words.value}” as ${id}`);
+      await send(page, text, sent);
+      arrivals.tell(page.log, text);
     } catch (error) {
-      page.log(`Not published: ${(error as Error).message}`);
+      arrivals.end();
+      page.log.say("Not published, “", quoted(text), `”: ${(error as Error).message}`);
     }
   });
 }
@@ -86,10 +91,10 @@ function flood(page: Page): void {
     };
     try {
       await Promise.all(Array.from({ length: AT_ONCE }, publisher));
-      page.log(`Flooded: ${count(done)} published in ${duration(performance.now() - began)}`);
+      page.log.say(`Flooded: ${count(done)} published in ${duration(performance.now() - began)}`);
     } catch (error) {
       running.abort();
-      page.log(`The flood ended after ${count(done)}: ${(error as Error).message}`);
+      page.log.say(`The flood ended after ${count(done)}: ${(error as Error).message}`);
     }
     clearInterval(show);
     progress.hidden = true;
@@ -99,14 +104,13 @@ function flood(page: Page): void {
   });
 }
 
-async function send({ topic, clock, gate, ledger }: Page, text: string): Promise<string> {
+async function send({ topic, clock, gate, ledger }: Page, text: string, sent = clock.now()): Promise<void> {
   if (gate.offline) throw new Error("the page is offline");
-  const body = JSON.stringify({ text, sent: clock.now() });
+  const body = JSON.stringify({ text, sent });
   const response = await fetch(resource(topic), { method: "POST", body });
   const answer = (await response.json()) as { id: string; error?: { message: string } };
   if (!response.ok) throw new Error(answer.error?.message ?? `the hub answered ${response.status}`);
   ledger.exists(answer.id);
-  return answer.id;
 }
 
 const isOne = (topic: string) => !/[*>,]/.test(topic);

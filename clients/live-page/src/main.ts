@@ -5,7 +5,7 @@ import { Card, copyOf, find, write } from "./card.js";
 import { free, Tabs, Turns } from "./connections.js";
 import { controls } from "./controls.js";
 import { type About, Clock, position, resource } from "./hub.js";
-import { logTo } from "./log.js";
+import { Log, quoted } from "./log.js";
 import { Gate, Probe } from "./probe.js";
 import { Stream } from "./stream.js";
 import { isKnown, known } from "./transports.js";
@@ -17,7 +17,7 @@ const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 const CLOCK_EVERY = 30_000;
 const TABS_EVERY = 10_000;
 
-const log = logTo(find(document, "[data-log]"));
+const log = new Log(find(document, "[data-log]"));
 const top = find(document, "main > [data-note=connections]");
 const facts = find(document, "[data-value=facts]");
 const counts = new BrowserCounts();
@@ -46,7 +46,7 @@ async function start(): Promise<void> {
     streams.push(stream);
     return [new Card(stream, counts.of(name), at, places)];
   });
-  log(quiet ? `Listening to ${topic}, which is quiet until you publish something` : `Listening to ${topic}`);
+  log.say("Listening to ", quoted(topic), quiet ? ", which is quiet until you publish something" : "");
   controls({ topic, clock, gate, ledger, streams, log });
   find(document, "[data-value=ways]").textContent = ways(about);
 

@@ -28,6 +28,9 @@ export interface Parts {
   readonly log: Log;
 }
 
+/** Hears of a notification that says when it was due to be sent. */
+export type Took = (sent: number, latency: number) => void;
+
 export class Stream {
   readonly kind: Known;
   readonly minute = new Minute();
@@ -42,6 +45,7 @@ export class Stream {
   heard = -Infinity;
 
   readonly #feed: Feed;
+  readonly #tookListeners = new Set<Took>();
   #resume: (() => void) | undefined;
   #reading = Promise.resolve();
   /** When it was open for the first time, by the hub's clock, or its reader last read again. What was due before is no
@@ -89,6 +93,12 @@ export class Stream {
     return { requests: (granted - this.#opening.granted) / came, bytes: (bytes - this.#opening.bytes) / came };
   }
 
+  /** Calls `listener` for each that the reader takes; call what it returns to stop that. */
+  onTook(listener: Took): () => void {
+    this.#tookListeners.add(listener);
+    return () => void this.#tookListeners.delete(listener);
+  }
+
   /** The connection breaks, as when the network does. */
   cut(): void {
     if (this.parts.probe.cut()) this.#leaves("cut");
@@ -129,9 +139,10 @@ export class Stream {
     this.messages += 1;
     this.heard = performance.now();
     this.last = { text, at: new Date() };
-    if (sent !== undefined && this.#begun !== undefined && sent >= this.#begun) {
-      this.minute.add(this.parts.clock.now() - sent);
-    }
+    if (sent === undefined) return;
+    const latency = this.parts.clock.now() - sent;
+    if (this.#begun !== undefined && sent >= this.#begun) this.minute.add(latency);
+    for (const listener of this.#tookListeners) listener(sent, latency);
   }
 
   #turned(state: State): void {
@@ -158,6 +169,6 @@ export class Stream {
   }
 
   #say(what: string): void {
-    this.parts.log(`${this.kind.title}: ${what}`);
+    this.parts.log.say(`${this.kind.title}: ${what}`);
   }
 }

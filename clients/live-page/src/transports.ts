@@ -4,6 +4,8 @@ import type { TransportName } from "tidings";
 
 export interface Known {
   readonly title: string;
+  /** The same within a sentence. */
+  readonly word: string;
   /** How it works, in one sentence. */
   readonly how: string;
   /** What is good about it, and what is not. */
@@ -23,6 +25,7 @@ export interface Known {
 export const known: Readonly<Record<TransportName, Known>> = {
   websocket: {
     title: "WebSocket",
+    word: "WebSocket",
     how: "One connection, upgraded once; each message is a small frame on it.",
     trade: "The page can speak on it as well. Proxies have to let the upgrade pass.",
     counted: "The browser does not count WebSockets.",
@@ -33,6 +36,7 @@ export const known: Readonly<Record<TransportName, Known>> = {
   },
   sse: {
     title: "SSE",
+    word: "SSE",
     how: "Server-sent events: one answer that never ends; each message is a few lines of its text.",
     trade: "Plain HTTP, and as lean. It takes one of the six connections that a browser has for a host.",
     counted: "The browser counts a stream when it has ended, and of one that is cut only the head.",
@@ -43,6 +47,7 @@ export const known: Readonly<Record<TransportName, Known>> = {
   },
   "long-polling": {
     title: "Long-polling",
+    word: "long-polling",
     how: "The browser asks, the hub answers when there is news, and the browser asks again.",
     trade: "Works wherever HTTP does. A message costs a request, unless several come at once.",
     counted: "The browser counts each answer as it ends.",

@@ -49,7 +49,7 @@ const opened = (tabs: number) => (tabs === 1 ? "No other tab of this page is ope
 
 /** For the top of the page: who waits, or without streams the page itself. */
 export function summary(waiting: readonly Stream[], tabs: number): string {
-  const names = waiting.map(({ kind }) => kind.title).join(" and ") || "this page";
+  const names = waiting.map(({ kind }) => kind.word).join(" and ") || "this page";
   return (
     `Waiting for a connection: ${names}. Over HTTP/1.1 a browser opens six to one host, and all tabs share them. ` +
     `${opened(tabs)} WebSockets are not counted. Close a tab or two, or put the hub behind HTTP/2.`
