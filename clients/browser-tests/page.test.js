@@ -89,6 +89,38 @@ describe("the live page", { concurrency: 4 }, () => {
     await each(async (card) => assert.deepEqual(await card.losses(), NO_LOSSES));
   });
 
+  test("of a hub that is away the log tells once, each card why, and who publishes, that it does not answer", async (t) => {
+    const { hub, page, each } = await livePage(t, browser, { topic: "news", expected: NETWORK_ERRORS });
+    await each((card) => card.state("open"));
+    const heights = () => page.$$eval(".card", (all) => all.map((card) => card.offsetHeight));
+    const before = await heights();
+    await hub.close();
+    const line = page.locator("[data-log] p", { hasText: "trying again" });
+    await line.waitFor();
+    assert.match(await line.textContent(), /WebSocket, SSE and long-polling: the hub said goodbye; trying again$/);
+    await page.click('[data-action="publish"]');
+    await page.locator("[data-log] p", { hasText: "Not published, “hello”: the hub does not answer" }).waitFor();
+    const why = /^It is away: there is no connection to the hub\./;
+    await each((card) => card.away.filter({ hasText: why }).waitFor());
+    assert.deepEqual(await heights(), before, "no card jumps");
+    assert.equal(await line.count(), 1);
+  });
+
+  test("who waits to try again can be hurried", async (t) => {
+    const { proxy, page, cards, each } = await livePage(t, browser, { topic: "news", expected: NETWORK_ERRORS });
+    await each((card) => card.state("open"));
+    await page.evaluate(() => (Math.random = () => 1));
+    proxy.misbehave(unplugged, TRANSPORTS);
+    proxy.cut();
+    await cards["long-polling"].says("state", "waiting 7");
+    proxy.behave();
+    await cards["long-polling"].press("cut");
+    const began = Date.now();
+    await each((card) => card.state("open"));
+    assert.ok(Date.now() - began < 3_000, "at once, and all of them");
+    await cards["long-polling"].away.waitFor({ state: "hidden" });
+  });
+
   test("away for longer than the hub keeps, each card tells the gap and how much is missing", async (t) => {
     const { hub, page, each } = await livePage(t, browser, { topic: "%3E", options: ["--retain", "5"] });
     await each((card) => card.state("open"));

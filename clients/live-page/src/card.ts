@@ -31,6 +31,7 @@ export class Card {
   readonly element = copyOf("card");
   readonly #glance = copyOf("glance-row");
   readonly #plot: Plot;
+  #canHurry = false;
 
   constructor(
     readonly stream: Stream,
@@ -52,7 +53,7 @@ export class Card {
     const command = kind.command(parts.url.href);
     this.#value("command").textContent = command;
 
-    this.#button("cut", () => stream.cut());
+    this.#button("cut", () => (this.#canHurry ? stream.hurry() : stream.cut()));
     this.#button("pause", () => (stream.paused ? stream.resume() : stream.pause()));
     this.#button("insist", () => parts.turns.insist());
     const copy = this.#button("copy", async () => {
@@ -66,11 +67,12 @@ export class Card {
     this.#plot = new Plot(stream.minute, find(element, ".plot"), `--s${at % 6}`);
   }
 
-  draw(offline: boolean, wait: Wait | undefined): void {
+  /** @param away why it is not open, where that is worth a word. */
+  draw(offline: boolean, wait: Wait | undefined, away: string | undefined): void {
     const { stream, counted } = this;
     const { kind, minute, messages, missed, parts } = stream;
     this.#drawState(offline);
-    this.#drawWait(wait);
+    this.#drawNotes(wait, offline ? undefined : away);
 
     const median = minute.median();
     const slowest = minute.slowest();
@@ -119,10 +121,16 @@ export class Card {
     this.element.dataset["state"] = name;
     find<SVGUseElement>(this.element, "use").setAttribute("href", `#state-${name}`);
     this.#write("state", text);
+    this.#canHurry = name === "waiting";
+    write(this.#action("cut"), this.#canHurry ? "Try now" : "Cut");
     write(this.#action("pause"), paused ? "Resume reader" : "Pause reader");
   }
 
-  #drawWait(wait: Wait | undefined): void {
+  /** One at most: they lie over the plot, so that nothing jumps. */
+  #drawNotes(wait: Wait | undefined, away: string | undefined): void {
+    const absent = find(this.element, "[data-note=away]");
+    absent.hidden = wait !== undefined || away === undefined;
+    write(absent, away ?? "");
     const note = find(this.element, "[data-note=connections]");
     note.hidden = !wait;
     write(find(note, "p"), wait?.words ?? "");

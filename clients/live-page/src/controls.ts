@@ -107,8 +107,11 @@ function flood(page: Page): void {
 async function send({ topic, clock, gate, ledger }: Page, text: string, sent = clock.now()): Promise<void> {
   if (gate.offline) throw new Error("the page is offline");
   const body = JSON.stringify({ text, sent });
-  const response = await fetch(resource(topic), { method: "POST", body });
-  const answer = (await response.json()) as { id: string; error?: { message: string } };
+  const response = await fetch(resource(topic), { method: "POST", body }).catch(() => {
+    throw new Error("the hub does not answer");
+  });
+  // What stands before a hub that is away answers in other forms.
+  const answer = (await response.json().catch(() => ({}))) as { id: string; error?: { message: string } };
   if (!response.ok) throw new Error(answer.error?.message ?? `the hub answered ${response.status}`);
   ledger.exists(answer.id);
 }

@@ -1,5 +1,6 @@
 // Wires the page together: asks the hub what there is, opens a stream by each transport, and draws them all.
 
+import { absence, Losses } from "./absences.js";
 import { BrowserCounts } from "./browser-counts.js";
 import { Card, copyOf, find, write } from "./card.js";
 import { free, Tabs, Turns } from "./connections.js";
@@ -34,6 +35,7 @@ async function start(): Promise<void> {
   const gate = new Gate();
   const ledger = new Ledger();
   const streams: Stream[] = [];
+  const losses = new Losses(log, streams);
   const places = { cards: find(document, ".cards"), glance: find(document, ".glance tbody") };
   const cards = about.transports.flatMap((name, at) => {
     if (!isKnown(name)) {
@@ -42,7 +44,8 @@ async function start(): Promise<void> {
     }
     const turns = new Turns();
     const probe = new Probe(gate, known[name].shares ? turns : free, known[name].message);
-    const stream = new Stream(name, { url: resource(topic), after, clock, probe, turns, witness: new Witness(ledger), log });
+    const witness = new Witness(ledger);
+    const stream = new Stream(name, { url: resource(topic), after, clock, probe, turns, witness, log, losses });
     streams.push(stream);
     return [new Card(stream, counts.of(name), at, places)];
   });
@@ -53,7 +56,9 @@ async function start(): Promise<void> {
   const waits = new Waits(streams);
   const draw = () => {
     const waiting = streams.filter((stream) => waits.of(stream, tabs.open));
-    for (const card of cards) card.draw(gate.offline, waits.of(card.stream, tabs.open));
+    for (const card of cards) {
+      card.draw(gate.offline, waits.of(card.stream, tabs.open), absence(card.stream));
+    }
     top.hidden = waiting.length === 0;
     write(top, waiting.length > 0 ? summary(waiting, tabs.open) : "");
     write(facts, `${shown(topic, quiet)} · ${precision()} · ${plural(tabs.open, "tab")} of this page`);

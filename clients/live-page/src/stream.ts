@@ -2,6 +2,7 @@
 
 import { tidings, type Feed, type Notification, type State, type TransportName } from "tidings";
 
+import { type Losses, plain } from "./absences.js";
 import type { Turns } from "./connections.js";
 import type { Clock } from "./hub.js";
 import type { Log } from "./log.js";
@@ -26,6 +27,16 @@ export interface Parts {
   readonly turns: Turns;
   readonly witness: Witness;
   readonly log: Log;
+  readonly losses: Losses;
+}
+
+/** An absence: what it began with, what stands in the way of its end, and what had come to be missing before. */
+export interface Away {
+  readonly since: number;
+  readonly why: string;
+  reason?: string;
+  readonly gaps: number;
+  readonly lost: number;
 }
 
 /** Hears of a notification that says when it was due to be sent. */
@@ -53,7 +64,7 @@ export class Stream {
   #begun: number | undefined;
   /** What the probe had counted when it was open for the first time. */
   #opening = { granted: 0, bytes: 0, messages: 0 };
-  #away: { readonly since: number; readonly why: string; readonly gaps: number; readonly lost: number } | undefined;
+  #away: Away | undefined;
 
   constructor(
     readonly name: TransportName,
@@ -117,6 +128,15 @@ export class Stream {
     this.#say("the reader reads again");
   }
 
+  get away(): Readonly<Away> | undefined {
+    return this.#away;
+  }
+
+  /** Goes on at once where it waits to try again, and so do the others: as when the page is looked at again. */
+  hurry(): void {
+    dispatchEvent(new Event("visibilitychange"));
+  }
+
   /** Says why what comes next will be an absence. */
   leaves(why: string): void {
     if (this.state.name === "open") this.#leaves(why);
@@ -146,20 +166,35 @@ export class Stream {
   }
 
   #turned(state: State): void {
-    if (state.name === "waiting" && this.#begun !== undefined) this.#leaves(state.reason);
+    if (state.name === "waiting") this.#waits(state.reason);
     if (state.name === "paused" && this.paused) this.#say("its buffer is full, the connection is given up until the reader has caught up");
     if (state.name === "closed") this.#say(`closed${state.error ? `: ${state.error.message}` : ""}`);
-    if (state.name !== "open") return;
-    if (this.#begun !== undefined) this.reconnects += 1;
-    else if (this.#feed.position) this.parts.witness.resume(this.#feed.position);
-    if (this.#begun === undefined) {
-      const { granted, bytes, messages } = this.parts.probe;
-      this.#opening = { granted, bytes, messages };
-      this.#begun = this.parts.clock.now();
-    }
+    if (state.name === "open") this.#opens();
+  }
+
+  #waits(reason: string): void {
+    const broke = this.#begun !== undefined && this.#away?.reason === undefined;
+    const why = plain(reason, broke);
+    if (broke && !this.#away) this.parts.losses.add(this, why);
+    this.#leaves(why);
+    this.#away!.reason = why;
+  }
+
+  #opens(): void {
     const away = this.#away;
-    if (!away) return;
     this.#away = undefined;
+    if (this.#begun !== undefined) {
+      this.reconnects += 1;
+      if (away) this.#settle(away);
+      return;
+    }
+    if (this.#feed.position) this.parts.witness.resume(this.#feed.position);
+    const { granted, bytes, messages } = this.parts.probe;
+    this.#opening = { granted, bytes, messages };
+    this.#begun = this.parts.clock.now();
+  }
+
+  #settle(away: Away): void {
     const after = duration(performance.now() - away.since);
     setTimeout(() => {
       const lost = this.parts.witness.lost - away.lost;

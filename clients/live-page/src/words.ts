@@ -25,6 +25,10 @@ export function bytes(n: number): string {
   return `${digits(n / 1e6)} MB`;
 }
 
+const names = new Intl.ListFormat("en-GB");
+
+export const list = (words: readonly string[]) => names.format(words);
+
 /** How many of something come with each of something else. */
 export function rate(n: number): string {
   if (n === 0) return "0";
