@@ -204,6 +204,19 @@ describe("the live page", { concurrency: 4 }, () => {
     assert.ok((await cards["long-polling"].number("requests-each")) < 1);
   });
 
+  test("a topic that is none is refused once, in the hub's words, and nothing is started", async (t) => {
+    const { proxy, page } = await livePage(t, browser, { topic: "a..b", expected: NETWORK_ERRORS });
+    await page.getByRole("alert").filter({ hasText: /^The hub refuses the topic .*empty/ }).waitFor();
+    for (const action of ["publish", "flood", "offline"]) assert.ok(await page.isDisabled(`[data-action="${action}"]`));
+    assert.equal(await page.locator(".card").count(), 0);
+    assert.equal(proxy.requests.length, 1);
+  });
+
+  test("an empty topic is none, and the demo's is shown", async (t) => {
+    const { cards } = await livePage(t, browser, { topic: "", options: ["--demo"] });
+    await cards.websocket.says("last", "tick");
+  });
+
   test("the command of each card shows the same stream in a terminal", async (t) => {
     const { hub, cards, each } = await livePage(t, browser, { topic: "news" });
     await each((card) => card.state("open"));

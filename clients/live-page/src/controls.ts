@@ -1,4 +1,4 @@
-// What can be done to all streams at once: publish, flood, go offline.
+// What can be done to all streams at once: publish, flood, go offline. The page comes with all of it disabled.
 
 import { Arrivals } from "./arrivals.js";
 import { find, write } from "./card.js";
@@ -28,7 +28,8 @@ export function controls(page: Page): void {
 }
 
 function offline({ gate, streams, log }: Page): void {
-  const button = find(document, "[data-action=offline]");
+  const button = find<HTMLButtonElement>(document, "[data-action=offline]");
+  button.disabled = false;
   button.addEventListener("click", () => {
     if (!gate.offline) for (const stream of streams) stream.leaves("offline");
     gate.offline = !gate.offline;
@@ -42,10 +43,8 @@ function offline({ gate, streams, log }: Page): void {
 function publish(page: Page): void {
   const form = find<HTMLFormElement>(document, "[data-form=publish]");
   const words = find<HTMLInputElement>(form, "input");
-  if (!isOne(page.topic)) {
-    words.disabled = find<HTMLButtonElement>(form, "button").disabled = true;
-    find(form, "label").textContent = "A filter is read from; to publish needs a topic";
-  }
+  words.disabled = find<HTMLButtonElement>(form, "button").disabled = !isOne(page.topic);
+  if (words.disabled) find(form, "label").textContent = "A filter is read from; to publish needs a topic";
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const text = words.value;
@@ -66,7 +65,7 @@ function flood(page: Page): void {
   const many = find<HTMLSelectElement>(document, "#many");
   const progress = find<HTMLProgressElement>(document, ".flood progress");
   const told = find(document, "[data-value=flood]");
-  button.disabled = !isOne(page.topic);
+  button.disabled = many.disabled = !isOne(page.topic);
   let running: AbortController | undefined;
 
   button.addEventListener("click", async () => {

@@ -5,7 +5,7 @@ import { BrowserCounts } from "./browser-counts.js";
 import { Card, copyOf, find, write } from "./card.js";
 import { free, Tabs, Turns } from "./connections.js";
 import { controls } from "./controls.js";
-import { type About, Clock, position, resource } from "./hub.js";
+import { type About, Clock, position, Refused, resource } from "./hub.js";
 import { Log, quoted } from "./log.js";
 import { Gate, Probe } from "./probe.js";
 import { Stream } from "./stream.js";
@@ -72,8 +72,8 @@ async function start(): Promise<void> {
 async function ask() {
   const about = await clock.read();
   const asked = new URLSearchParams(location.search).get("topic");
-  const topic = asked ?? about.demo ?? `live.${Math.random().toString(36).slice(2, 8)}`;
-  const quiet = asked === null && about.demo === null;
+  const topic = asked || about.demo || `live.${Math.random().toString(36).slice(2, 8)}`;
+  const quiet = !asked && about.demo === null;
   return { about, topic, quiet, after: await position(resource(topic)) };
 }
 
@@ -117,5 +117,11 @@ function precision(): string {
 }
 
 start().catch((error: unknown) => {
-  facts.textContent = `The hub does not answer: ${(error as Error).message}. Load the page again when it runs.`;
+  facts.role = "alert";
+  facts.classList.add("fault");
+  const { message } = error as Error;
+  facts.textContent =
+    error instanceof Refused
+      ? `The hub refuses the topic in this page’s address: ${message}`
+      : `The hub does not answer: ${message}. Load the page again when it runs.`;
 });
