@@ -50,14 +50,11 @@ export class Card {
     find(element, ".how").textContent = kind.how;
     find(element, ".trade").textContent = kind.trade;
     find(element, ".counted").textContent = kind.counted;
-    const command = kind.command(parts.url.href);
-    this.#value("command").textContent = command;
-
     this.#button("cut", () => (this.#canHurry ? stream.hurry() : stream.cut()));
     this.#button("pause", () => (stream.paused ? stream.resume() : stream.pause()));
     this.#button("insist", () => parts.turns.insist());
     const copy = this.#button("copy", async () => {
-      copy.textContent = (await copied(command, this.#value("command"))) ? "Copied" : "Selected";
+      copy.textContent = (await copied(this.#value("command"))) ? "Copied" : "Selected";
       parts.log.say(`${kind.title}: ${copy.textContent.toLowerCase()} its command`);
       setTimeout(() => (copy.textContent = "Copy"), 2000);
     });
@@ -103,6 +100,7 @@ export class Card {
       this.#write("requests", "not counted");
       this.#write("bytes", "not counted");
     }
+    this.#drawCommand();
     this.#write("requests-seen", count(asked), asked);
     this.#write("bytes-seen", bytes(received), received);
   }
@@ -137,6 +135,14 @@ export class Card {
     this.#action("insist").hidden = !wait?.queued;
   }
 
+  #drawCommand(): void {
+    const command = this.#value("command");
+    // What a user is about to copy by hand stays as it is.
+    if (command.contains(getSelection()?.anchorNode ?? null)) return;
+    const { kind, parts, position } = this.stream;
+    write(command, kind.command(parts.url.href, position));
+  }
+
   #value(name: string): HTMLElement {
     return find(this.element, `[data-value="${name}"]`);
   }
@@ -158,9 +164,9 @@ export class Card {
 }
 
 /** Copies, or selects for the user to copy where the page may not: the clipboard needs a secure context. */
-async function copied(text: string, shown: HTMLElement): Promise<boolean> {
+async function copied(shown: HTMLElement): Promise<boolean> {
   try {
-    await navigator.clipboard.writeText(text);
+    await navigator.clipboard.writeText(shown.textContent!);
     return true;
   } catch {
     getSelection()?.selectAllChildren(shown);

@@ -92,6 +92,11 @@ export class Stream {
     return this.#feed.state;
   }
 
+  /** Up to where its reader has read. */
+  get position(): string | undefined {
+    return this.#feed.position;
+  }
+
   get paused(): boolean {
     return this.#resume !== undefined;
   }

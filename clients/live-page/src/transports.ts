@@ -18,8 +18,8 @@ export interface Known {
   readonly shares: boolean;
   /** How it writes a message. Text of users cannot look like this: JSON escapes quotes, an event names the field in each line. */
   readonly message: RegExp;
-  /** The same stream in a terminal. */
-  command(url: string): string;
+  /** The same stream in a terminal, from `position` on where it is one answer at a time. */
+  command(url: string, position: string | undefined): string;
 }
 
 export const known: Readonly<Record<TransportName, Known>> = {
@@ -32,7 +32,7 @@ export const known: Readonly<Record<TransportName, Known>> = {
     visible: false,
     shares: false,
     message: /^\{"id":"/g,
-    command: (url) => `tidings subscribe --transport websocket '${url}'`,
+    command: (url) => `cargo run --release -- subscribe --transport websocket '${url}'`,
   },
   sse: {
     title: "SSE",
@@ -54,7 +54,7 @@ export const known: Readonly<Record<TransportName, Known>> = {
     visible: true,
     shares: true,
     message: /\{"id":"/g,
-    command: (url) => `curl '${url}?after=earliest'`,
+    command: (url, position) => `curl '${url}${position ? `?after=${position}` : ""}'`,
   },
 };
 
