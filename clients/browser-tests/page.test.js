@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { NETWORK_ERRORS, launchBrowser } from "./support/browser.js";
 import { PROGRAM } from "./support/hub.js";
 import { NO_LOSSES, TRANSPORTS, livePage } from "./support/live-page.js";
-import { badGateway, unplugged } from "./support/ways.js";
+import { badGateway, refusesUpgrades, unplugged } from "./support/ways.js";
 
 let browser;
 before(async () => {
@@ -118,6 +118,17 @@ describe("the live page", { concurrency: 4 }, () => {
     await each((card) => card.state("open"));
     assert.ok(Date.now() - began < 3_000, "at once, and all of them");
     await cards["long-polling"].away.waitFor({ state: "hidden" });
+  });
+
+  test("where upgrades do not pass, WebSocket's card says so", async (t) => {
+    const { proxy, page, cards } = await livePage(t, browser, { topic: "news", expected: NETWORK_ERRORS });
+    proxy.misbehave(refusesUpgrades, ["websocket"]);
+    await page.reload();
+    await cards.sse.state("open");
+    await cards.websocket.away.filter({ hasText: "does not let the upgrade pass" }).waitFor();
+    proxy.behave();
+    await cards.websocket.state("open");
+    await cards.websocket.away.waitFor({ state: "hidden" });
   });
 
   test("away for longer than the hub keeps, each card tells the gap and how much is missing", async (t) => {

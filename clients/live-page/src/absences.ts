@@ -6,6 +6,8 @@ import { list } from "./words.js";
 
 /** What is back sooner, in milliseconds, needs no words. */
 const CALM = 1000;
+/** So many openings that failed, and none that did not, are no accident. */
+const ENOUGH = 3;
 /** Streams that go within so many milliseconds go for the same cause. */
 const TOGETHER = 300;
 
@@ -19,9 +21,12 @@ export function plain(reason: string, wasOpen: boolean): string {
 }
 
 /** For the card of a stream that is away, or does not come to be open. */
-export function absence({ away, state }: Stream): string | undefined {
+export function absence(stream: Stream, all: readonly Stream[]): string | undefined {
+  const { away, failures, kind, state } = stream;
   if (!away?.reason || performance.now() - away.since < CALM) return undefined;
   if (state.name !== "waiting" && state.name !== "connecting") return undefined;
+  const stands = all.some(({ state }) => state.name === "open");
+  if (failures >= ENOUGH && stands && kind.barrier) return kind.barrier;
   return `It is away: ${away.reason}. It tries again by itself, and goes on where it was.`;
 }
 

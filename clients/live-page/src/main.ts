@@ -57,7 +57,7 @@ async function start(): Promise<void> {
   const draw = () => {
     const waiting = streams.filter((stream) => waits.of(stream, tabs.open));
     for (const card of cards) {
-      card.draw(gate.offline, waits.of(card.stream, tabs.open), absence(card.stream));
+      card.draw(gate.offline, waits.of(card.stream, tabs.open), absence(card.stream, streams));
     }
     top.hidden = waiting.length === 0;
     write(top, waiting.length > 0 ? summary(waiting, tabs.open) : "");

@@ -47,6 +47,8 @@ export class Stream {
   readonly minute = new Minute();
   messages = 0;
   reconnects = 0;
+  /** Openings that failed before the first that did not. */
+  failures = 0;
   gaps = 0;
   /** Known to be missed; and whether some gap's number is unknown. */
   missed = 0;
@@ -178,6 +180,7 @@ export class Stream {
   }
 
   #waits(reason: string): void {
+    if (this.#begun === undefined) this.failures += 1;
     const broke = this.#begun !== undefined && this.#away?.reason === undefined;
     const why = plain(reason, broke);
     if (broke && !this.#away) this.parts.losses.add(this, why);
@@ -188,6 +191,7 @@ export class Stream {
   #opens(): void {
     const away = this.#away;
     this.#away = undefined;
+    this.failures = 0;
     if (this.#begun !== undefined) {
       this.reconnects += 1;
       if (away) this.#settle(away);

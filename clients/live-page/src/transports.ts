@@ -16,6 +16,8 @@ export interface Known {
   readonly visible: boolean;
   /** Whether it takes one of the browser's connections to the host. */
   readonly shares: boolean;
+  /** What keeps it from ever being open while another transport is. */
+  readonly barrier?: string;
   /** How it writes a message. Text of users cannot look like this: JSON escapes quotes, an event names the field in each line. */
   readonly message: RegExp;
   /** The same stream in a terminal, from `position` on where it is one answer at a time. */
@@ -31,6 +33,9 @@ export const known: Readonly<Record<TransportName, Known>> = {
     counted: "The browser does not count WebSockets.",
     visible: false,
     shares: false,
+    barrier:
+      "It does not open, and another stream does: something between this page and the hub does not let the upgrade pass, " +
+      "or the hub refuses this page’s origin.",
     message: /^\{"id":"/g,
     command: (url) => `cargo run --release -- subscribe --transport websocket '${url}'`,
   },
