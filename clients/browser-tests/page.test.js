@@ -195,7 +195,7 @@ describe("the live page", { concurrency: 4 }, () => {
     await each((card) => card.says("last", "seven <b>teapots</b> 🫖"));
     const whole = page.locator("[data-log] p:not([aria-hidden])", { hasText: "Published" });
     await whole.waitFor();
-    const took = /Published “seven <b>teapots<\/b> 🫖”: WebSocket \S+ ms, SSE \S+ ms, long-polling \S+ ms$/;
+    const took = /Published “seven <b>teapots<\/b> 🫖”: WebSocket [\d.]+\sms, SSE [\d.]+\sms, long-polling [\d.]+\sms$/;
     assert.match(await whole.textContent(), took);
     assert.equal(await page.locator("[data-log] p", { hasText: "Published" }).count(), 1);
   });
@@ -212,6 +212,22 @@ describe("the live page", { concurrency: 4 }, () => {
     });
     await page.waitForFunction(() => document.querySelector('[data-value="flood"]').textContent === "");
     assert.ok((await cards["long-polling"].number("requests-each")) < 1);
+  });
+
+  test("a flood that is stopped says how far it came", async (t) => {
+    const { page, cards, each } = await livePage(t, browser, { topic: "news" });
+    await each((card) => card.state("open"));
+    await page.selectOption("#many", "10000");
+    await page.click('[data-action="flood"]');
+    await cards.websocket.reaches("messages", 10);
+    await page.click('[data-action="flood"]');
+    await page.locator("[data-log] p", { hasText: /Flooded: \d[\d,]* of 10,000, stopped$/ }).waitFor();
+  });
+
+  test("without JavaScript it says that it needs it, and shows nothing that could not work", async (t) => {
+    const { page } = await livePage(t, browser, { javaScriptEnabled: false });
+    await page.locator("noscript p").waitFor();
+    assert.equal(await page.locator("button:visible, input:visible, select:visible").count(), 0);
   });
 
   test("a topic that is none is refused once, in the hub's words, and nothing is started", async (t) => {

@@ -89,7 +89,7 @@ export class Card {
     this.#write("last-at", stream.last ? clock.format(stream.last.at) : "");
     this.#write("reconnects", count(stream.reconnects), stream.reconnects);
     this.#write("gaps", count(stream.gaps), stream.gaps);
-    this.#write("missed", stream.missedMore ? (missed ? `${count(missed)} or more` : "unknown") : count(missed), missed);
+    this.#write("missed", missing(stream), missed);
     this.#write("lost", count(parts.witness.lost), parts.witness.lost);
     this.#write("doubled", count(parts.witness.doubled), parts.witness.doubled);
     find(this.element, ".truth").classList.toggle("broken", parts.witness.lost + parts.witness.doubled > 0);
@@ -161,6 +161,11 @@ export class Card {
     button.addEventListener("click", press);
     return button;
   }
+}
+
+function missing({ missed, missedMore }: Stream): string {
+  if (!missedMore) return `with ${count(missed)} missed`;
+  return missed > 0 ? `with ${count(missed)} or more missed` : "number not known";
 }
 
 /** Copies, or selects for the user to copy where the page may not: the clipboard needs a secure context. */

@@ -90,7 +90,8 @@ function flood(page: Page): void {
     };
     try {
       await Promise.all(Array.from({ length: AT_ONCE }, publisher));
-      page.log.say(`Flooded: ${count(done)} published in ${duration(performance.now() - began)}`);
+      const whole = `${count(done)} published in ${duration(performance.now() - began)}`;
+      page.log.say(`Flooded: ${done < total ? `${count(done)} of ${count(total)}, stopped` : whole}`);
     } catch (error) {
       running.abort();
       page.log.say(`The flood ended after ${count(done)}: ${(error as Error).message}`);

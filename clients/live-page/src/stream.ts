@@ -135,6 +135,7 @@ export class Stream {
     this.#say("the reader reads again");
   }
 
+  /** While it is not open again, or not open yet. */
   get away(): Readonly<Away> | undefined {
     return this.#away;
   }
@@ -173,10 +174,10 @@ export class Stream {
   }
 
   #turned(state: State): void {
+    if (state.name === "open") this.#opens();
     if (state.name === "waiting") this.#waits(state.reason);
     if (state.name === "paused" && this.paused) this.#say("its buffer is full, the connection is given up until the reader has caught up");
     if (state.name === "closed") this.#say(`closed${state.error ? `: ${state.error.message}` : ""}`);
-    if (state.name === "open") this.#opens();
   }
 
   #waits(reason: string): void {

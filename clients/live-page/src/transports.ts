@@ -18,7 +18,8 @@ export interface Known {
   readonly shares: boolean;
   /** What keeps it from ever being open while another transport is. */
   readonly barrier?: string;
-  /** How it writes a message. Text of users cannot look like this: JSON escapes quotes, an event names the field in each line. */
+  /** How it writes a message. Text of users cannot look like this: JSON escapes quotes, and each line of an event begins
+   * with its field's name. */
   readonly message: RegExp;
   /** The same stream in a terminal, from `position` on where it is one answer at a time. */
   command(url: string, position: string | undefined): string;
@@ -34,8 +35,8 @@ export const known: Readonly<Record<TransportName, Known>> = {
     visible: false,
     shares: false,
     barrier:
-      "It does not open, and another stream does: something between this page and the hub does not let the upgrade pass, " +
-      "or the hub refuses this page’s origin.",
+      "Another stream opens and this one does not: something between page and hub does not let the upgrade pass, or the " +
+      "hub refuses the page’s origin.",
     message: /^\{"id":"/g,
     command: (url) => `cargo run --release -- subscribe --transport websocket '${url}'`,
   },
@@ -43,7 +44,7 @@ export const known: Readonly<Record<TransportName, Known>> = {
     title: "SSE",
     word: "SSE",
     how: "Server-sent events: one answer that never ends; each message is a few lines of its text.",
-    trade: "Plain HTTP, and as lean. It takes one of the six connections that a browser has for a host.",
+    trade: "Plain HTTP, and as lean as WebSocket. It takes one of the six connections that a browser has for a host.",
     counted: "The browser counts a stream when it has ended, and of one that is cut only the head.",
     visible: true,
     shares: true,
