@@ -40,6 +40,12 @@ for (const [view, options] of Object.entries(VIEWS)) {
   });
 }
 
+test("the longest topic is not wider than a phone", async (t) => {
+  const { page, each } = await livePage(t, browser, { topic: "t".repeat(255), ...VIEWS["on a phone"] });
+  await each((card) => card.state("open"));
+  await assertNoSidewaysScroll(page);
+});
+
 test("every button of the live page can be reached and pressed with the keyboard alone", async (t) => {
   const { page, cards, each } = await livePage(t, browser, { topic: "news" });
   await each((card) => card.state("open"));

@@ -3,12 +3,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { dirname, delimiter } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { NETWORK_ERRORS, launchBrowser } from "./support/browser.js";
 import { PROGRAM } from "./support/hub.js";
 import { NO_LOSSES, TRANSPORTS, livePage } from "./support/live-page.js";
-import { unplugged } from "./support/ways.js";
+import { badGateway, refusesUpgrades, unplugged } from "./support/ways.js";
 
 let browser;
 before(async () => {
@@ -18,18 +17,21 @@ after(() => browser.close());
 
 describe("the live page", { concurrency: 4 }, () => {
   test("it shows ticks on every transport, and each figure moves", async (t) => {
-    const { page, each } = await livePage(t, browser, { options: ["--demo"] });
+    const { page, cards, each } = await livePage(t, browser, { options: ["--demo"] });
     await each(async (card) => {
       await card.state("open");
       await card.reaches("messages", 3);
       assert.match(await card.text("last"), /tick \d/);
-      for (const figure of ["median", "slowest", "requests-each", "bytes-each", "requests-seen", "bytes-seen"]) {
+      for (const figure of ["median", "slowest", "bytes-each", "requests-seen", "bytes-seen"]) {
         assert.ok((await card.number(figure)) > 0, `${figure} of ${card.transport}`);
       }
       assert.ok((await card.number("median")) < 1_000, "the hub's clock is read");
       assert.deepEqual(await card.losses(), NO_LOSSES);
     });
     assert.equal(await page.locator(".plot canvas").count(), TRANSPORTS.length);
+    const asked = await Promise.all(TRANSPORTS.map((transport) => cards[transport].number("requests-each")));
+    assert.deepEqual(asked.slice(0, 2), [0, 0]);
+    assert.ok(asked[2] > 0.5 && asked[2] < 1.5, `${asked[2]} of long-polling`);
   });
 
   test("the browser's own counts move: of polls by and by, of a stream when it has ended, of WebSocket never", async (t) => {
@@ -86,6 +88,49 @@ describe("the live page", { concurrency: 4 }, () => {
     await each(async (card) => assert.deepEqual(await card.losses(), NO_LOSSES));
   });
 
+  test("of a hub that is away the log tells once, each card why, and who publishes, that it does not answer", async (t) => {
+    const { hub, page, each } = await livePage(t, browser, { topic: "news", expected: NETWORK_ERRORS });
+    await each((card) => card.state("open"));
+    const heights = () => page.$$eval(".card", (all) => all.map((card) => card.offsetHeight));
+    const before = await heights();
+    await hub.close();
+    const line = page.locator("[data-log] p", { hasText: "trying again" });
+    await line.waitFor();
+    assert.match(await line.textContent(), /WebSocket, SSE and long-polling: the hub said goodbye; trying again$/);
+    await page.click('[data-action="publish"]');
+    await page.locator("[data-log] p", { hasText: "Not published, “hello”: the hub does not answer" }).waitFor();
+    const why = /^It is away: there is no connection to the hub\./;
+    await each((card) => card.away.filter({ hasText: why }).waitFor());
+    assert.deepEqual(await heights(), before, "no card jumps");
+    assert.equal(await line.count(), 1);
+  });
+
+  test("who waits to try again can be hurried", async (t) => {
+    const { proxy, page, cards, each } = await livePage(t, browser, { topic: "news", expected: NETWORK_ERRORS });
+    await each((card) => card.state("open"));
+    await page.evaluate(() => (Math.random = () => 1));
+    proxy.misbehave(unplugged, TRANSPORTS);
+    proxy.cut();
+    await cards["long-polling"].says("state", "waiting 7");
+    proxy.behave();
+    await cards["long-polling"].press("cut");
+    const began = Date.now();
+    await each((card) => card.state("open"));
+    assert.ok(Date.now() - began < 3_000, "at once, and all of them");
+    await cards["long-polling"].away.waitFor({ state: "hidden" });
+  });
+
+  test("where upgrades do not pass, WebSocket's card says so", async (t) => {
+    const { proxy, page, cards } = await livePage(t, browser, { topic: "news", expected: NETWORK_ERRORS });
+    proxy.misbehave(refusesUpgrades, ["websocket"]);
+    await page.reload();
+    await cards.sse.state("open");
+    await cards.websocket.away.filter({ hasText: "does not let the upgrade pass" }).waitFor();
+    proxy.behave();
+    await cards.websocket.state("open");
+    await cards.websocket.away.waitFor({ state: "hidden" });
+  });
+
   test("away for longer than the hub keeps, each card tells the gap and how much is missing", async (t) => {
     const { hub, page, each } = await livePage(t, browser, { topic: "%3E", options: ["--retain", "5"] });
     await each((card) => card.state("open"));
@@ -106,11 +151,40 @@ describe("the live page", { concurrency: 4 }, () => {
     await cards.sse.reaches("messages", 3_000);
     for (const transport of ["websocket", "long-polling"]) {
       await cards[transport].state("paused");
+      assert.ok((await cards[transport].number("requests-each")) < 0.1, "of what came, and not of what was read");
+      assert.ok((await cards[transport].number("bytes-each")) < 100);
       assert.ok((await cards[transport].number("messages")) <= 1);
       await cards[transport].press("pause");
     }
     await each((card) => card.reaches("messages", 3_000));
     await each(async (card) => assert.deepEqual(await card.losses(), NO_LOSSES));
+  });
+
+  test("what waited for its reader has no part in the latencies", async (t) => {
+    const { page, cards, each } = await livePage(t, browser, { topic: "news" });
+    await each((card) => card.state("open"));
+    await cards.websocket.press("pause");
+    for (let n = 1; n <= 3; n++) {
+      await page.click('[data-action="publish"]');
+      await cards.sse.reaches("messages", n);
+    }
+    await page.waitForTimeout(2_000);
+    await cards.websocket.press("pause");
+    await cards.websocket.reaches("messages", 3);
+    assert.ok((await cards.websocket.number("slowest")) < 1_000);
+  });
+
+  test("an attempt that fails is no request of a message, and the one that succeeds is", async (t) => {
+    const { hub, proxy, cards, each } = await livePage(t, browser, { topic: "news", expected: NETWORK_ERRORS });
+    await each((card) => card.state("open"));
+    proxy.misbehave(badGateway, ["sse"]);
+    proxy.cut("sse");
+    await cards.sse.reaches("requests-seen", 3);
+    proxy.behave();
+    await cards.sse.reaches("reconnects", 1);
+    for (let n = 1; n <= 4; n++) await hub.publish("news", String(n));
+    await cards.sse.reaches("messages", 4);
+    assert.equal(await cards.sse.number("requests-each"), 1 / 4);
   });
 
   test("what a user publishes appears on each card, and in what happened", async (t) => {
@@ -119,7 +193,11 @@ describe("the live page", { concurrency: 4 }, () => {
     await page.fill("#words", "seven <b>teapots</b> 🫖");
     await page.press("#words", "Enter");
     await each((card) => card.says("last", "seven <b>teapots</b> 🫖"));
-    await page.waitForFunction(() => /Published .*🫖/.test(document.querySelector("[data-log]").textContent));
+    const whole = page.locator("[data-log] p:not([aria-hidden])", { hasText: "Published" });
+    await whole.waitFor();
+    const took = /Published “seven <b>teapots<\/b> 🫖”: WebSocket [\d.]+\sms, SSE [\d.]+\sms, long-polling [\d.]+\sms$/;
+    assert.match(await whole.textContent(), took);
+    assert.equal(await page.locator("[data-log] p", { hasText: "Published" }).count(), 1);
   });
 
   test("a flood arrives whole on each card, and long-polling puts many into one answer", async (t) => {
@@ -136,15 +214,45 @@ describe("the live page", { concurrency: 4 }, () => {
     assert.ok((await cards["long-polling"].number("requests-each")) < 1);
   });
 
+  test("a flood that is stopped says how far it came", async (t) => {
+    const { page, cards, each } = await livePage(t, browser, { topic: "news" });
+    await each((card) => card.state("open"));
+    await page.selectOption("#many", "10000");
+    await page.click('[data-action="flood"]');
+    await cards.websocket.reaches("messages", 10);
+    await page.click('[data-action="flood"]');
+    await page.locator("[data-log] p", { hasText: /Flooded: \d[\d,]* of 10,000, stopped$/ }).waitFor();
+  });
+
+  test("without JavaScript it says that it needs it, and shows nothing that could not work", async (t) => {
+    const { page } = await livePage(t, browser, { javaScriptEnabled: false });
+    await page.locator("noscript p").waitFor();
+    assert.equal(await page.locator("button:visible, input:visible, select:visible").count(), 0);
+  });
+
+  test("a topic that is none is refused once, in the hub's words, and nothing is started", async (t) => {
+    const { proxy, page } = await livePage(t, browser, { topic: "a..b", expected: NETWORK_ERRORS });
+    await page.getByRole("alert").filter({ hasText: /^The hub refuses the topic .*empty/ }).waitFor();
+    for (const action of ["publish", "flood", "offline"]) assert.ok(await page.isDisabled(`[data-action="${action}"]`));
+    assert.equal(await page.locator(".card").count(), 0);
+    assert.equal(proxy.requests.length, 1);
+  });
+
+  test("an empty topic is none, and the demo's is shown", async (t) => {
+    const { cards } = await livePage(t, browser, { topic: "", options: ["--demo"] });
+    await cards.websocket.says("last", "tick");
+  });
+
   test("the command of each card shows the same stream in a terminal", async (t) => {
     const { hub, cards, each } = await livePage(t, browser, { topic: "news" });
     await each((card) => card.state("open"));
     await hub.publish("news", "the first of all");
-    const shown = { websocket: "later", sse: "later", "long-polling": "the first of all" };
-    for (const [transport, text] of Object.entries(shown)) {
+    await each((card) => card.reaches("messages", 1));
+    for (const transport of TRANSPORTS) {
       const command = await cards[transport].text("command");
-      const written = await output(t, command, text, () => hub.publish("news", "later"));
-      assert.ok(written.includes(text), `${command}: ${written}`);
+      const written = await output(t, command, "later", () => hub.publish("news", "later"));
+      assert.ok(written.includes("later"), `${command}: ${written}`);
+      assert.ok(!written.includes("the first of all"), `${command}: it goes on from here`);
     }
   });
 
@@ -186,9 +294,9 @@ describe("the live page", { concurrency: 4 }, () => {
 
 /** What the command writes, up to `text`; `meanwhile` is done again and again until then, as it may be late. */
 async function output(t, command, text, meanwhile) {
-  const path = [dirname(PROGRAM), process.env.PATH].join(delimiter);
-  const env = { ...process.env, PATH: path };
-  const child = spawn("sh", ["-c", `exec ${command}`], { env, stdio: ["ignore", "pipe", "ignore"] });
+  const built = command.replace(/^cargo run --release --/, '"$PROGRAM"');
+  const env = { ...process.env, PROGRAM };
+  const child = spawn("sh", ["-c", `exec ${built}`], { env, stdio: ["ignore", "pipe", "ignore"] });
   t.after(() => child.kill());
   let written = "";
   child.stdout.on("data", (chunk) => (written += chunk));

@@ -9,6 +9,8 @@ import { Card, NO_LOSSES, TRANSPORTS, livePage } from "./support/live-page.js";
 
 const TABS = 8;
 const LIMIT = 6;
+/** After so many milliseconds a card says that it waits. */
+const PATIENCE = 3_000;
 
 let browser;
 before(async () => {
@@ -71,6 +73,20 @@ test("a stream that waits for the other tabs can go ahead of them", async (t) =>
   await card.press("insist");
   await card.state("open");
   await card.note.waitFor({ state: "hidden" });
+});
+
+test("one that went ahead of the other tabs stays there, poll for poll", async (t) => {
+  const { hub, page } = await livePage(t, browser, { topic: "news" });
+  const others = await more(page);
+  const card = new Card(others.at(-1), "long-polling");
+  await card.note.waitFor();
+  await card.press("insist");
+  for (let n = 1; n <= 5; n++) {
+    await hub.publish("news", String(n));
+    await card.says("last", String(n));
+  }
+  await others.at(-1).waitForTimeout(2 * PATIENCE);
+  assert.ok(await card.note.isHidden());
 });
 
 /** As many tabs of the same page as are missing to eight. */

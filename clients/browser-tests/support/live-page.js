@@ -62,6 +62,11 @@ export class Card {
     return { gaps, missed, lost, doubled };
   }
 
+  /** Why it is away. */
+  get away() {
+    return this.#page.locator(`${this.#selector} [data-note="away"]`);
+  }
+
   get note() {
     return this.#page.locator(`${this.#selector} [data-note="connections"]`);
   }

@@ -31,6 +31,7 @@ export class Card {
   readonly element = copyOf("card");
   readonly #glance = copyOf("glance-row");
   readonly #plot: Plot;
+  #canHurry = false;
 
   constructor(
     readonly stream: Stream,
@@ -49,15 +50,12 @@ export class Card {
     find(element, ".how").textContent = kind.how;
     find(element, ".trade").textContent = kind.trade;
     find(element, ".counted").textContent = kind.counted;
-    const command = kind.command(parts.url.href);
-    this.#value("command").textContent = command;
-
-    this.#button("cut", () => stream.cut());
+    this.#button("cut", () => (this.#canHurry ? stream.hurry() : stream.cut()));
     this.#button("pause", () => (stream.paused ? stream.resume() : stream.pause()));
     this.#button("insist", () => parts.turns.insist());
     const copy = this.#button("copy", async () => {
-      copy.textContent = (await copied(command, this.#value("command"))) ? "Copied" : "Selected";
-      parts.log(`${kind.title}: ${copy.textContent.toLowerCase()} its command`);
+      copy.textContent = (await copied(this.#value("command"))) ? "Copied" : "Selected";
+      parts.log.say(`${kind.title}: ${copy.textContent.toLowerCase()} its command`);
       setTimeout(() => (copy.textContent = "Copy"), 2000);
     });
     places.cards.append(element);
@@ -66,20 +64,21 @@ export class Card {
     this.#plot = new Plot(stream.minute, find(element, ".plot"), `--s${at % 6}`);
   }
 
-  draw(offline: boolean, wait: Wait | undefined): void {
+  /** @param away why it is not open, where that is worth a word. */
+  draw(offline: boolean, wait: Wait | undefined, away: string | undefined): void {
     const { stream, counted } = this;
     const { kind, minute, messages, missed, parts } = stream;
     this.#drawState(offline);
-    this.#drawWait(wait);
+    this.#drawNotes(wait, offline ? undefined : away);
 
     const median = minute.median();
     const slowest = minute.slowest();
     this.#write("median", median === undefined ? "–" : duration(median), median);
     this.#write("slowest", slowest === undefined ? "–" : duration(slowest), slowest);
     const { requests: asked, bytes: received } = parts.probe;
-    const [requestsEach, bytesEach] = messages > 0 ? [asked / messages, received / messages] : [];
-    this.#write("requests-each", requestsEach === undefined ? "–" : rate(requestsEach), requestsEach);
-    this.#write("bytes-each", bytesEach === undefined ? "–" : count(Math.round(bytesEach)), bytesEach);
+    const { each } = stream;
+    this.#write("requests-each", each ? rate(each.requests) : "–", each?.requests);
+    this.#write("bytes-each", each ? count(Math.round(each.bytes)) : "–", each?.bytes);
     this.#plot.draw();
     for (const [at, name] of ["median", "requests-each", "bytes-each"].entries()) {
       write(this.#glance.children[at + 1]!, this.#value(name).textContent!);
@@ -90,7 +89,7 @@ export class Card {
     this.#write("last-at", stream.last ? clock.format(stream.last.at) : "");
     this.#write("reconnects", count(stream.reconnects), stream.reconnects);
     this.#write("gaps", count(stream.gaps), stream.gaps);
-    this.#write("missed", stream.missedMore ? (missed ? `${count(missed)} or more` : "unknown") : count(missed), missed);
+    this.#write("missed", missing(stream), missed);
     this.#write("lost", count(parts.witness.lost), parts.witness.lost);
     this.#write("doubled", count(parts.witness.doubled), parts.witness.doubled);
     find(this.element, ".truth").classList.toggle("broken", parts.witness.lost + parts.witness.doubled > 0);
@@ -101,6 +100,7 @@ export class Card {
       this.#write("requests", "not counted");
       this.#write("bytes", "not counted");
     }
+    this.#drawCommand();
     this.#write("requests-seen", count(asked), asked);
     this.#write("bytes-seen", bytes(received), received);
   }
@@ -119,14 +119,28 @@ export class Card {
     this.element.dataset["state"] = name;
     find<SVGUseElement>(this.element, "use").setAttribute("href", `#state-${name}`);
     this.#write("state", text);
+    this.#canHurry = name === "waiting";
+    write(this.#action("cut"), this.#canHurry ? "Try now" : "Cut");
     write(this.#action("pause"), paused ? "Resume reader" : "Pause reader");
   }
 
-  #drawWait(wait: Wait | undefined): void {
+  /** One at most: they lie over the plot, so that nothing jumps. */
+  #drawNotes(wait: Wait | undefined, away: string | undefined): void {
+    const absent = find(this.element, "[data-note=away]");
+    absent.hidden = wait !== undefined || away === undefined;
+    write(absent, away ?? "");
     const note = find(this.element, "[data-note=connections]");
     note.hidden = !wait;
     write(find(note, "p"), wait?.words ?? "");
     this.#action("insist").hidden = !wait?.queued;
+  }
+
+  #drawCommand(): void {
+    const command = this.#value("command");
+    // What a user is about to copy by hand stays as it is.
+    if (command.contains(getSelection()?.anchorNode ?? null)) return;
+    const { kind, parts, position } = this.stream;
+    write(command, kind.command(parts.url.href, position));
   }
 
   #value(name: string): HTMLElement {
@@ -149,10 +163,15 @@ export class Card {
   }
 }
 
+function missing({ missed, missedMore }: Stream): string {
+  if (!missedMore) return `with ${count(missed)} missed`;
+  return missed > 0 ? `with ${count(missed)} or more missed` : "number not known";
+}
+
 /** Copies, or selects for the user to copy where the page may not: the clipboard needs a secure context. */
-async function copied(text: string, shown: HTMLElement): Promise<boolean> {
+async function copied(shown: HTMLElement): Promise<boolean> {
   try {
-    await navigator.clipboard.writeText(text);
+    await navigator.clipboard.writeText(shown.textContent!);
     return true;
   } catch {
     getSelection()?.selectAllChildren(shown);

@@ -12,16 +12,18 @@ export interface Turn {
 
 /** The turns of one stream. */
 export class Turns implements Turn {
+  #insists = false;
   #insist: (() => void) | undefined;
 
-  /** Goes to the network without leave, and may keep others from it. */
+  /** Goes to the network without leave from now on, and may keep others from it. */
   insist(): void {
+    this.#insists = true;
     this.#insist?.();
   }
 
   async take(signal: AbortSignal, queued: () => void): Promise<() => void> {
     // Over HTTP/2 there is no such limit, and outside of a secure context there are no locks.
-    if (!navigator.locks || !limited()) return () => {};
+    if (this.#insists || !navigator.locks || !limited()) return () => {};
     for (let at = 1; at <= SHARED; at += 1) {
       const release = await lock(at, { ifAvailable: true });
       if (release) return release;

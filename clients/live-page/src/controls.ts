@@ -1,8 +1,9 @@
-// What can be done to all streams at once: publish, flood, go offline.
+// What can be done to all streams at once: publish, flood, go offline. The page comes with all of it disabled.
 
+import { Arrivals } from "./arrivals.js";
 import { find, write } from "./card.js";
 import { type Clock, resource } from "./hub.js";
-import type { Log } from "./log.js";
+import { type Log, quoted } from "./log.js";
 import type { Gate } from "./probe.js";
 import type { Stream } from "./stream.js";
 import type { Ledger } from "./truth.js";
@@ -27,12 +28,13 @@ export function controls(page: Page): void {
 }
 
 function offline({ gate, streams, log }: Page): void {
-  const button = find(document, "[data-action=offline]");
+  const button = find<HTMLButtonElement>(document, "[data-action=offline]");
+  button.disabled = false;
   button.addEventListener("click", () => {
     if (!gate.offline) for (const stream of streams) stream.leaves("offline");
     gate.offline = !gate.offline;
     button.textContent = gate.offline ? "Go online" : "Go offline";
-    log(gate.offline ? "The page is offline" : "The page is online again");
+    log.say(gate.offline ? "The page is offline" : "The page is online again");
     // What a browser does when its network is back: clients wake by it.
     if (!gate.offline) dispatchEvent(new Event("online"));
   });
@@ -41,17 +43,19 @@ function offline({ gate, streams, log }: Page): void {
 function publish(page: Page): void {
   const form = find<HTMLFormElement>(document, "[data-form=publish]");
   const words = find<HTMLInputElement>(form, "input");
-  if (!isOne(page.topic)) {
-    words.disabled = find<HTMLButtonElement>(form, "button").disabled = true;
-    find(form, "label").textContent = "A filter is read from; to publish needs a topic";
-  }
+  words.disabled = find<HTMLButtonElement>(form, "button").disabled = !isOne(page.topic);
+  if (words.disabled) find(form, "label").textContent = "A filter is read from; to publish needs a topic";
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    const text = words.value;
+    const sent = page.clock.now();
+    const arrivals = new Arrivals(page.streams, sent);
     try {
-      const id = await send(page, words.value);
-      page.log(`Published “${words.value}” as ${id}`);
+      await send(page, text, sent);
+      arrivals.tell(page.log, text);
     } catch (error) {
-      page.log(`Not published: ${(error as Error).message}`);
+      arrivals.end();
+      page.log.say("Not published, “", quoted(text), `”: ${(error as Error).message}`);
     }
   });
 }
@@ -61,7 +65,7 @@ function flood(page: Page): void {
   const many = find<HTMLSelectElement>(document, "#many");
   const progress = find<HTMLProgressElement>(document, ".flood progress");
   const told = find(document, "[data-value=flood]");
-  button.disabled = !isOne(page.topic);
+  button.disabled = many.disabled = !isOne(page.topic);
   let running: AbortController | undefined;
 
   button.addEventListener("click", async () => {
@@ -86,10 +90,11 @@ function flood(page: Page): void {
     };
     try {
       await Promise.all(Array.from({ length: AT_ONCE }, publisher));
-      page.log(`Flooded: ${count(done)} published in ${duration(performance.now() - began)}`);
+      const whole = `${count(done)} published in ${duration(performance.now() - began)}`;
+      page.log.say(`Flooded: ${done < total ? `${count(done)} of ${count(total)}, stopped` : whole}`);
     } catch (error) {
       running.abort();
-      page.log(`The flood ended after ${count(done)}: ${(error as Error).message}`);
+      page.log.say(`The flood ended after ${count(done)}: ${(error as Error).message}`);
     }
     clearInterval(show);
     progress.hidden = true;
@@ -99,14 +104,16 @@ function flood(page: Page): void {
   });
 }
 
-async function send({ topic, clock, gate, ledger }: Page, text: string): Promise<string> {
+async function send({ topic, clock, gate, ledger }: Page, text: string, sent = clock.now()): Promise<void> {
   if (gate.offline) throw new Error("the page is offline");
-  const body = JSON.stringify({ text, sent: clock.now() });
-  const response = await fetch(resource(topic), { method: "POST", body });
-  const answer = (await response.json()) as { id: string; error?: { message: string } };
+  const body = JSON.stringify({ text, sent });
+  const response = await fetch(resource(topic), { method: "POST", body }).catch(() => {
+    throw new Error("the hub does not answer");
+  });
+  // What stands before a hub that is away answers in other forms.
+  const answer = (await response.json().catch(() => ({}))) as { id: string; error?: { message: string } };
   if (!response.ok) throw new Error(answer.error?.message ?? `the hub answered ${response.status}`);
   ledger.exists(answer.id);
-  return answer.id;
 }
 
 const isOne = (topic: string) => !/[*>,]/.test(topic);

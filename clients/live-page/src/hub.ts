@@ -49,11 +49,17 @@ export class Clock {
   }
 }
 
+/** The hub's words for a topic that is none, or not for this page. */
+export class Refused extends Error {}
+
 /** Where the stream stands. All transports begin there, so that their counts can be held against each other.
- * `undefined` where the topic cannot be read: each stream says why. */
+ * `undefined` where the hub is only not able to say at present. */
 export async function position(url: URL): Promise<string | undefined> {
   const response = await fetch(url, { cache: "no-store" });
-  return response.ok ? (await response.json()).cursor : undefined;
+  if (response.ok) return (await response.json()).cursor;
+  const { error } = await response.json().catch(() => ({}));
+  if ([400, 401, 403].includes(response.status) && error) throw new Refused(error.message);
+  return undefined;
 }
 
 /** Where `topic` is published and read, from wherever the page is mounted. */

@@ -4,15 +4,49 @@ const KEPT = 40;
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
-export type Log = (line: string) => void;
+export type Words = readonly (string | Node)[];
 
-export function logTo(lines: HTMLElement): Log {
-  return (line) => {
-    const entry = document.createElement("p");
-    const time = document.createElement("time");
-    time.textContent = clock.format(new Date());
-    entry.append(time, " ", line);
-    lines.prepend(entry);
-    while (lines.childElementCount > KEPT) lines.lastElementChild?.remove();
-  };
+export class Log {
+  readonly #lines: HTMLElement;
+
+  constructor(lines: HTMLElement) {
+    this.#lines = lines;
+  }
+
+  say(...words: Words): void {
+    this.#add(line(new Date(), words));
+  }
+
+  /** A line that is written anew as more is known. A screen reader is to hear of it once, when it is whole. */
+  grow(): (words: Words, whole: boolean) => void {
+    const began = new Date();
+    let shown: HTMLElement | undefined;
+    return (words, whole) => {
+      const next = line(began, words);
+      if (!whole) next.ariaHidden = "true";
+      if (shown) shown.replaceWith(next);
+      else this.#add(next);
+      shown = next;
+    };
+  }
+
+  #add(line: HTMLElement): void {
+    this.#lines.prepend(line);
+    while (this.#lines.childElementCount > KEPT) this.#lines.lastElementChild?.remove();
+  }
+}
+
+function line(at: Date, words: Words): HTMLElement {
+  const line = document.createElement("p");
+  const time = document.createElement("time");
+  time.textContent = clock.format(at);
+  line.append(time, " ", ...words);
+  return line;
+}
+
+/** Words of a user, which may run the other way. */
+export function quoted(text: string): HTMLElement {
+  const words = document.createElement("bdi");
+  words.textContent = text;
+  return words;
 }

@@ -1,11 +1,12 @@
 // Wires the page together: asks the hub what there is, opens a stream by each transport, and draws them all.
 
+import { absence, Losses } from "./absences.js";
 import { BrowserCounts } from "./browser-counts.js";
 import { Card, copyOf, find, write } from "./card.js";
 import { free, Tabs, Turns } from "./connections.js";
 import { controls } from "./controls.js";
-import { type About, Clock, position, resource } from "./hub.js";
-import { logTo } from "./log.js";
+import { type About, Clock, position, Refused, resource } from "./hub.js";
+import { Log, quoted } from "./log.js";
 import { Gate, Probe } from "./probe.js";
 import { Stream } from "./stream.js";
 import { isKnown, known } from "./transports.js";
@@ -17,7 +18,7 @@ const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 const CLOCK_EVERY = 30_000;
 const TABS_EVERY = 10_000;
 
-const log = logTo(find(document, "[data-log]"));
+const log = new Log(find(document, "[data-log]"));
 const top = find(document, "main > [data-note=connections]");
 const facts = find(document, "[data-value=facts]");
 const counts = new BrowserCounts();
@@ -34,6 +35,7 @@ async function start(): Promise<void> {
   const gate = new Gate();
   const ledger = new Ledger();
   const streams: Stream[] = [];
+  const losses = new Losses(log, streams);
   const places = { cards: find(document, ".cards"), glance: find(document, ".glance tbody") };
   const cards = about.transports.flatMap((name, at) => {
     if (!isKnown(name)) {
@@ -41,19 +43,22 @@ async function start(): Promise<void> {
       return [];
     }
     const turns = new Turns();
-    const probe = new Probe(gate, known[name].shares ? turns : free);
-    const stream = new Stream(name, { url: resource(topic), after, clock, probe, turns, witness: new Witness(ledger), log });
+    const probe = new Probe(gate, known[name].shares ? turns : free, known[name].message);
+    const witness = new Witness(ledger);
+    const stream = new Stream(name, { url: resource(topic), after, clock, probe, turns, witness, log, losses });
     streams.push(stream);
     return [new Card(stream, counts.of(name), at, places)];
   });
-  log(quiet ? `Listening to ${topic}, which is quiet until you publish something` : `Listening to ${topic}`);
+  log.say("Listening to ", quoted(topic), quiet ? ", which is quiet until you publish something" : "");
   controls({ topic, clock, gate, ledger, streams, log });
   find(document, "[data-value=ways]").textContent = ways(about);
 
   const waits = new Waits(streams);
   const draw = () => {
     const waiting = streams.filter((stream) => waits.of(stream, tabs.open));
-    for (const card of cards) card.draw(gate.offline, waits.of(card.stream, tabs.open));
+    for (const card of cards) {
+      card.draw(gate.offline, waits.of(card.stream, tabs.open), absence(card.stream, streams));
+    }
     top.hidden = waiting.length === 0;
     write(top, waiting.length > 0 ? summary(waiting, tabs.open) : "");
     write(facts, `${shown(topic, quiet)} · ${precision()} · ${plural(tabs.open, "tab")} of this page`);
@@ -67,8 +72,8 @@ async function start(): Promise<void> {
 async function ask() {
   const about = await clock.read();
   const asked = new URLSearchParams(location.search).get("topic");
-  const topic = asked ?? about.demo ?? `live.${Math.random().toString(36).slice(2, 8)}`;
-  const quiet = asked === null && about.demo === null;
+  const topic = asked || about.demo || `live.${Math.random().toString(36).slice(2, 8)}`;
+  const quiet = !asked && about.demo === null;
   return { about, topic, quiet, after: await position(resource(topic)) };
 }
 
@@ -112,5 +117,11 @@ function precision(): string {
 }
 
 start().catch((error: unknown) => {
-  facts.textContent = `The hub does not answer: ${(error as Error).message}. Load the page again when it runs.`;
+  facts.role = "alert";
+  facts.classList.add("fault");
+  const { message } = error as Error;
+  facts.textContent =
+    error instanceof Refused
+      ? `The hub refuses the topic in this page’s address: ${message}`
+      : `The hub does not answer: ${message}. Load the page again when it runs.`;
 });

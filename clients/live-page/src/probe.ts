@@ -1,6 +1,7 @@
 // The network of one stream: counts what comes in, can be cut as a cable is, and knows when it waits for an answer.
 
 import type { Turn } from "./connections.js";
+import { Tally } from "./tally.js";
 
 /** What the Performance API reckons for the head of each answer. Ours adds the same, so that both can be compared. */
 const HEAD = 300;
@@ -29,7 +30,9 @@ export interface Pending {
 }
 
 export class Probe {
+  /** Those that were sent, and those that were granted. */
   requests = 0;
+  granted = 0;
   bytes = 0;
   pending: Pending | undefined;
   /** When the hub answered last. */
@@ -37,12 +40,19 @@ export class Probe {
 
   readonly #gate: Gate;
   readonly #turn: Turn;
+  readonly #tally: Tally;
   readonly #cuts = new Set<() => void>();
 
-  constructor(gate: Gate, turn: Turn) {
+  /** @param message how a message looks on this network. */
+  constructor(gate: Gate, turn: Turn, message: RegExp) {
     this.#gate = gate;
     this.#turn = turn;
+    this.#tally = new Tally(message);
     gate.addEventListener("offline", () => this.cut());
+  }
+
+  get messages(): number {
+    return this.#tally.messages;
   }
 
   /** What is open ends at once and without a goodbye. Tells whether there was anything. */
@@ -77,7 +87,7 @@ export class Probe {
       waits(false);
       this.requests += 1;
       const response = await fetch(input, { ...init, signal });
-      this.#hasAnswered();
+      this.#hasAnswered(response.ok);
       return this.#counted(response, cutting.signal, end);
     } catch (error) {
       end();
@@ -87,7 +97,8 @@ export class Probe {
     }
   };
 
-  #hasAnswered(): void {
+  #hasAnswered(granted: boolean): void {
+    if (granted) this.granted += 1;
     this.pending = undefined;
     this.answered = performance.now();
     this.bytes += HEAD;
@@ -99,16 +110,19 @@ export class Probe {
       end();
       return response;
     }
+    const answer = this.#tally.answer();
     const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
       pull: async (controller) => {
         try {
           const { done, value } = await reader.read();
           if (done) {
             end();
+            answer.end();
             controller.close();
           } else {
             this.bytes += value.byteLength;
             this.answered = performance.now();
+            answer.piece(value);
             controller.enqueue(value);
           }
         } catch (error) {
@@ -140,12 +154,14 @@ export class Probe {
   }
 
   opened(): void {
-    this.#hasAnswered();
+    this.#hasAnswered(true);
   }
 
-  received(bytes: number): void {
+  received(data: string | ArrayBuffer): void {
+    const payload = typeof data === "string" ? utf8.encode(data).byteLength : data.byteLength;
     this.answered = performance.now();
-    this.bytes += bytes;
+    this.bytes += payload + frameHead(payload);
+    if (typeof data === "string") this.#tally.add(data);
   }
 }
 
@@ -182,10 +198,7 @@ class Counted extends WebSocket {
       });
     }
     this.addEventListener("open", () => probe.opened());
-    this.addEventListener("message", ({ data }: MessageEvent<string | ArrayBuffer>) => {
-      const payload = typeof data === "string" ? utf8.encode(data).byteLength : data.byteLength;
-      probe.received(payload + frameHead(payload));
-    });
+    this.addEventListener("message", ({ data }: MessageEvent<string | ArrayBuffer>) => probe.received(data));
     this.addEventListener("close", () => cuts.delete(cut));
   }
 }

@@ -2,6 +2,7 @@
 
 import { tidings, type Feed, type Notification, type State, type TransportName } from "tidings";
 
+import { type Losses, plain } from "./absences.js";
 import type { Turns } from "./connections.js";
 import type { Clock } from "./hub.js";
 import type { Log } from "./log.js";
@@ -26,13 +27,28 @@ export interface Parts {
   readonly turns: Turns;
   readonly witness: Witness;
   readonly log: Log;
+  readonly losses: Losses;
 }
+
+/** An absence: what it began with, what stands in the way of its end, and what had come to be missing before. */
+export interface Away {
+  readonly since: number;
+  readonly why: string;
+  reason?: string;
+  readonly gaps: number;
+  readonly lost: number;
+}
+
+/** Hears of a notification that says when it was due to be sent. */
+export type Took = (sent: number, latency: number) => void;
 
 export class Stream {
   readonly kind: Known;
   readonly minute = new Minute();
   messages = 0;
   reconnects = 0;
+  /** Openings that failed before the first that did not. */
+  failures = 0;
   gaps = 0;
   /** Known to be missed; and whether some gap's number is unknown. */
   missed = 0;
@@ -42,11 +58,15 @@ export class Stream {
   heard = -Infinity;
 
   readonly #feed: Feed;
+  readonly #tookListeners = new Set<Took>();
   #resume: (() => void) | undefined;
   #reading = Promise.resolve();
-  /** When it was open for the first time, by the hub's clock. What was due before is no measure of a transport. */
+  /** When it was open for the first time, by the hub's clock, or its reader last read again. What was due before is no
+   * measure of a transport. */
   #begun: number | undefined;
-  #away: { readonly since: number; readonly why: string; readonly gaps: number; readonly lost: number } | undefined;
+  /** What the probe had counted when it was open for the first time. */
+  #opening = { granted: 0, bytes: 0, messages: 0 };
+  #away: Away | undefined;
 
   constructor(
     readonly name: TransportName,
@@ -74,8 +94,27 @@ export class Stream {
     return this.#feed.state;
   }
 
+  /** Up to where its reader has read. */
+  get position(): string | undefined {
+    return this.#feed.position;
+  }
+
   get paused(): boolean {
     return this.#resume !== undefined;
+  }
+
+  /** What each message took on the wire, without the opening: nothing until one has come. */
+  get each(): { readonly requests: number; readonly bytes: number } | undefined {
+    const { granted, bytes, messages } = this.parts.probe;
+    const came = messages - this.#opening.messages;
+    if (this.#begun === undefined || came === 0) return undefined;
+    return { requests: (granted - this.#opening.granted) / came, bytes: (bytes - this.#opening.bytes) / came };
+  }
+
+  /** Calls `listener` for each that the reader takes; call what it returns to stop that. */
+  onTook(listener: Took): () => void {
+    this.#tookListeners.add(listener);
+    return () => void this.#tookListeners.delete(listener);
   }
 
   /** The connection breaks, as when the network does. */
@@ -92,7 +131,18 @@ export class Stream {
   resume(): void {
     this.#resume?.();
     this.#resume = undefined;
+    if (this.#begun !== undefined) this.#begun = this.parts.clock.now();
     this.#say("the reader reads again");
+  }
+
+  /** While it is not open again, or not open yet. */
+  get away(): Readonly<Away> | undefined {
+    return this.#away;
+  }
+
+  /** Goes on at once where it waits to try again, and so do the others: as when the page is looked at again. */
+  hurry(): void {
+    dispatchEvent(new Event("visibilitychange"));
   }
 
   /** Says why what comes next will be an absence. */
@@ -117,22 +167,44 @@ export class Stream {
     this.messages += 1;
     this.heard = performance.now();
     this.last = { text, at: new Date() };
-    if (sent !== undefined && this.#begun !== undefined && sent >= this.#begun) {
-      this.minute.add(this.parts.clock.now() - sent);
-    }
+    if (sent === undefined) return;
+    const latency = this.parts.clock.now() - sent;
+    if (this.#begun !== undefined && sent >= this.#begun) this.minute.add(latency);
+    for (const listener of this.#tookListeners) listener(sent, latency);
   }
 
   #turned(state: State): void {
-    if (state.name === "waiting" && this.#begun !== undefined) this.#leaves(state.reason);
+    if (state.name === "open") this.#opens();
+    if (state.name === "waiting") this.#waits(state.reason);
     if (state.name === "paused" && this.paused) this.#say("its buffer is full, the connection is given up until the reader has caught up");
     if (state.name === "closed") this.#say(`closed${state.error ? `: ${state.error.message}` : ""}`);
-    if (state.name !== "open") return;
-    if (this.#begun !== undefined) this.reconnects += 1;
-    else if (this.#feed.position) this.parts.witness.resume(this.#feed.position);
-    this.#begun ??= this.parts.clock.now();
+  }
+
+  #waits(reason: string): void {
+    if (this.#begun === undefined) this.failures += 1;
+    const broke = this.#begun !== undefined && this.#away?.reason === undefined;
+    const why = plain(reason, broke);
+    if (broke && !this.#away) this.parts.losses.add(this, why);
+    this.#leaves(why);
+    this.#away!.reason = why;
+  }
+
+  #opens(): void {
     const away = this.#away;
-    if (!away) return;
     this.#away = undefined;
+    this.failures = 0;
+    if (this.#begun !== undefined) {
+      this.reconnects += 1;
+      if (away) this.#settle(away);
+      return;
+    }
+    if (this.#feed.position) this.parts.witness.resume(this.#feed.position);
+    const { granted, bytes, messages } = this.parts.probe;
+    this.#opening = { granted, bytes, messages };
+    this.#begun = this.parts.clock.now();
+  }
+
+  #settle(away: Away): void {
     const after = duration(performance.now() - away.since);
     setTimeout(() => {
       const lost = this.parts.witness.lost - away.lost;
@@ -142,6 +214,6 @@ export class Stream {
   }
 
   #say(what: string): void {
-    this.parts.log(`${this.kind.title}: ${what}`);
+    this.parts.log.say(`${this.kind.title}: ${what}`);
   }
 }

@@ -1,6 +1,7 @@
 // Finds out which streams wait for one of the browser's connections, and says so in words.
 
 import type { Stream } from "./stream.js";
+import { list } from "./words.js";
 
 /** How long an attempt may go without an answer, in milliseconds. */
 export const PATIENCE = 3000;
@@ -49,7 +50,7 @@ const opened = (tabs: number) => (tabs === 1 ? "No other tab of this page is ope
 
 /** For the top of the page: who waits, or without streams the page itself. */
 export function summary(waiting: readonly Stream[], tabs: number): string {
-  const names = waiting.map(({ kind }) => kind.title).join(" and ") || "this page";
+  const names = list(waiting.map(({ kind }) => kind.word)) || "this page";
   return (
     `Waiting for a connection: ${names}. Over HTTP/1.1 a browser opens six to one host, and all tabs share them. ` +
     `${opened(tabs)} WebSockets are not counted. Close a tab or two, or put the hub behind HTTP/2.`

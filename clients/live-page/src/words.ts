@@ -12,11 +12,12 @@ function digits(n: number): string {
   return places[n < 10 ? 2 : n < 100 ? 1 : 0]!.format(n);
 }
 
+/** A number and its unit stay on one line. */
 export function duration(ms: number): string {
-  if (ms < 0.1) return "< 0.1 ms";
-  if (ms < 10) return `${places[1]!.format(ms)} ms`;
-  if (ms < 1000) return `${places[0]!.format(ms)} ms`;
-  return `${places[1]!.format(ms / 1000)} s`;
+  if (ms < 0.1) return "<\u00a00.1\u00a0ms";
+  if (ms < 10) return `${places[1]!.format(ms)}\u00a0ms`;
+  if (ms < 1000) return `${places[0]!.format(ms)}\u00a0ms`;
+  return `${places[1]!.format(ms / 1000)}\u00a0s`;
 }
 
 export function bytes(n: number): string {
@@ -25,8 +26,13 @@ export function bytes(n: number): string {
   return `${digits(n / 1e6)} MB`;
 }
 
+const names = new Intl.ListFormat("en-GB");
+
+export const list = (words: readonly string[]) => names.format(words);
+
 /** How many of something come with each of something else. */
 export function rate(n: number): string {
+  if (n === 0) return "0";
   return n < 0.005 ? "< 0.01" : places[2]!.format(n);
 }
 
