@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// The workspace's root.
 ///
@@ -41,6 +41,13 @@ pub(crate) fn search_path() -> OsString {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let all = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     std::env::join_paths(all).unwrap_or(path)
+}
+
+/// Builds the program.
+pub(crate) fn build_program() -> Result<()> {
+    let build = command().args(["build", "-p", "tidings"]).status()?;
+    ensure!(build.success(), "the program does not build");
+    Ok(())
 }
 
 /// What cargo printed, where it succeeded.

@@ -44,8 +44,7 @@ pub(crate) fn screenshots() -> Result<Outcome> {
 fn prepare() -> Result<PathBuf> {
     install()?;
     npm(&["run", "build", "-w", "tidings"])?;
-    let build = cargo::command().args(["build", "-p", "tidings"]).status()?;
-    ensure!(build.success(), "the program does not build");
+    cargo::build_program()?;
     // This one is in the same folder.
     let program = env::current_exe()?.with_file_name(format!("tidings{}", env::consts::EXE_SUFFIX));
     ensure!(program.exists(), "no program at {}", program.display());

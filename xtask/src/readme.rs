@@ -12,8 +12,7 @@ use crate::steps;
 
 /// Tells all commands that would not start at once, each with its place.
 pub(crate) fn check() -> Result<Outcome> {
-    let build = cargo::command().args(["build", "-p", "tidings"]).status()?;
-    ensure!(build.success(), "the program does not build");
+    cargo::build_program()?;
     let mut broken = Vec::new();
     let mut count = 0;
     for document in markdown::documents()? {

@@ -9,13 +9,9 @@ export async function openFeed(page, url, { tokens, ...options } = {}) {
       let refusals = 0;
       if (tokens) options.token = (refused) => tokens[refused ? ++refusals : refusals];
       const feed = window.tidings(url, options);
-      const told = { feed, log: [], ids: [], states: [] };
-      feed.on("state", (state) => told.states.push({...state, at: Math.round(performance.now())}));
+      const told = { feed, log: [] };
       feed.on("gap", (gap) => told.log.push({ gap }));
-      feed.on("notification", ({ id, data }) => {
-        told.log.push(data);
-        told.ids.push(id);
-      });
+      feed.on("notification", ({ data }) => told.log.push(data));
       return told;
     },
     [url, options, tokens],
@@ -48,10 +44,6 @@ class PageFeed {
   async log(count) {
     await this.#page.waitForFunction(([{ log }, count]) => log.length >= count, [this.#handle, count]);
     return this.#handle.evaluate(({ log }) => log);
-  }
-
-  states() {
-    return this.#handle.evaluate(({ states }) => states);
   }
 
   publish(data) {

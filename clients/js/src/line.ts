@@ -7,7 +7,7 @@ import { Pause } from "./pause.js";
 import { isAhead } from "./position.js";
 import { Refusal } from "./refusal.js";
 import { sse } from "./sse.js";
-import type { Ear, Opening, Transport } from "./transport.js";
+import { type Ear, OPEN_TIMEOUT, type Opening, type Transport } from "./transport.js";
 import type { Gap, Notification, Options, State, TransportName, WebSocketConstructor } from "./types.js";
 import { webSocket } from "./websocket.js";
 
@@ -110,7 +110,7 @@ export class Line {
     this.#hasMoved = false;
     this.listener.state({ name: "connecting", transport: this.#choice.now });
     let connection = this.#open(this.#choice.now);
-    if (await connection.opened) this.#isOpen(connection);
+    if (await connection.opened) this.#opens(connection);
     for (;;) {
       const ending = await Promise.race([connection.ended, this.#pause.wait(this.#choice.betterIn)]);
       if (ending) {
@@ -124,7 +124,7 @@ export class Line {
       if (next) {
         connection.close();
         connection = next;
-        this.#isOpen(connection);
+        this.#opens(connection);
       } else if (isDue) {
         this.#choice.stay();
       }
@@ -152,7 +152,7 @@ export class Line {
       fetch: this.options.fetch ?? globalThis.fetch,
       WebSocket: this.#WebSocket,
     };
-    const timeout = this.options.openTimeout ?? 10_000;
+    const timeout = this.options.openTimeout ?? OPEN_TIMEOUT;
     const connection = new Connection(name, transport, opening, this.#ear, timeout);
     // Closed by whoever heard that it connects, or between two transports that are better.
     if (this.#isClosed || this.#isHeld) connection.close();
@@ -186,7 +186,7 @@ export class Line {
     return isNew;
   }
 
-  #isOpen({ name }: Connection): void {
+  #opens({ name }: Connection): void {
     this.#wasRefused = false;
     this.#choice.opened(name);
     this.listener.state({ name: "open", transport: name });

@@ -2,7 +2,7 @@ import type { Address } from "./address.js";
 import { Backoff } from "./backoff.js";
 import { Pause } from "./pause.js";
 import { Refusal, refusal } from "./refusal.js";
-import { authorization } from "./transport.js";
+import { authorization, OPEN_TIMEOUT } from "./transport.js";
 import type { Options } from "./types.js";
 
 const ATTEMPTS = 5;
@@ -30,7 +30,7 @@ export async function publish(
         method: "POST",
         body: data as BodyInit,
         headers: { ...authorization(token), ...type, "idempotency-key": key },
-        signal: AbortSignal.timeout(options.openTimeout ?? 10_000),
+        signal: AbortSignal.timeout(options.openTimeout ?? OPEN_TIMEOUT),
       });
       if (response.status !== 200) throw await refusal(response);
       return (await response.json()).id;

@@ -1,5 +1,8 @@
 import type { Gap, Notification, WebSocketConstructor } from "./types.js";
 
+/** How long an opening or a publish may take, in milliseconds, where no option says it. */
+export const OPEN_TIMEOUT = 10_000;
+
 /** What a connection needs to be opened. */
 export interface Opening {
   /** The subscription with its position as of now, and these further parameters. */

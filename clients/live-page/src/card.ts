@@ -4,9 +4,7 @@ import type { Counted } from "./browser-counts.js";
 import { Plot } from "./plot.js";
 import type { Stream } from "./stream.js";
 import type { Wait } from "./waits.js";
-import { bytes, count, duration, rate } from "./words.js";
-
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+import { bytes, count, duration, rate, time } from "./words.js";
 
 /** A copy of the first element in the template. */
 export function copyOf(template: string): HTMLElement {
@@ -86,7 +84,7 @@ export class Card {
 
     this.#write("messages", count(messages), messages);
     this.#write("last", stream.last?.text ?? "none yet");
-    this.#write("last-at", stream.last ? clock.format(stream.last.at) : "");
+    this.#write("last-at", stream.last ? time(stream.last.at) : "");
     this.#write("reconnects", count(stream.reconnects), stream.reconnects);
     this.#write("gaps", count(stream.gaps), stream.gaps);
     this.#write("missed", missing(stream), missed);

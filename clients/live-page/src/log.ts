@@ -1,8 +1,8 @@
 // What happened, in a few lines; the newest first.
 
-const KEPT = 40;
+import { time } from "./words.js";
 
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const KEPT = 40;
 
 export type Words = readonly (string | Node)[];
 
@@ -38,9 +38,9 @@ export class Log {
 
 function line(at: Date, words: Words): HTMLElement {
   const line = document.createElement("p");
-  const time = document.createElement("time");
-  time.textContent = clock.format(at);
-  line.append(time, " ", ...words);
+  const when = document.createElement("time");
+  when.textContent = time(at);
+  line.append(when, " ", ...words);
   return line;
 }
 

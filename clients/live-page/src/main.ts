@@ -55,9 +55,11 @@ async function start(): Promise<void> {
 
   const waits = new Waits(streams);
   const draw = () => {
-    const waiting = streams.filter((stream) => waits.of(stream, tabs.open));
+    const waiting: Stream[] = [];
     for (const card of cards) {
-      card.draw(gate.offline, waits.of(card.stream, tabs.open), absence(card.stream, streams));
+      const wait = waits.of(card.stream, tabs.open);
+      if (wait) waiting.push(card.stream);
+      card.draw(gate.offline, wait, absence(card.stream, streams));
     }
     top.hidden = waiting.length === 0;
     write(top, waiting.length > 0 ? summary(waiting, tabs.open) : "");

@@ -9,7 +9,7 @@ interface Position {
   readonly seq: number;
 }
 
-export function position(id: string): Position {
+function position(id: string): Position {
   const dash = id.lastIndexOf("-");
   return { epoch: id.slice(0, dash), seq: Number(id.slice(dash + 1)) };
 }

@@ -26,6 +26,10 @@ export function bytes(n: number): string {
   return `${digits(n / 1e6)} MB`;
 }
 
+const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+export const time = (at: Date) => hours.format(at);
+
 const names = new Intl.ListFormat("en-GB");
 
 export const list = (words: readonly string[]) => names.format(words);
@@ -36,4 +40,4 @@ export function rate(n: number): string {
   return n < 0.005 ? "< 0.01" : places[2]!.format(n);
 }
 
-export const plural = (n: number, one: string, more = `${one}s`) => `${count(n)} ${n === 1 ? one : more}`;
+export const plural = (n: number, one: string) => `${count(n)} ${n === 1 ? one : `${one}s`}`;

@@ -80,8 +80,7 @@ pub(crate) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Answer {
         Route::Health => Ok(Answer::Whole(text("text/plain; charset=utf-8", "ok\n"))),
         Route::Metrics => metrics(shared).map(Answer::Whole),
     };
-    let answered = answered.unwrap_or_else(|refusal| Answer::Whole(refused(refusal, shared)));
-    answered.readable(request, shared)
+    settled(answered, request, shared)
 }
 
 /// Answers a request whose body is still to come.
@@ -96,9 +95,12 @@ pub(crate) async fn answer_once_read(request: Request<Incoming>, shared: &Shared
         let topic = publish(&request, to_topic, shared)?;
         accept(&request, topic, read(body, &shared.config).await?, shared)
     };
-    let answered = answered.await;
-    let answered = answered.unwrap_or_else(|refusal| Answer::Whole(refused(refusal, shared)));
-    answered.readable(&request, shared)
+    settled(answered.await, &request, shared)
+}
+
+fn settled(answered: Result<Answer, Refusal>, request: &Parts, shared: &Shared) -> Answer {
+    let answer = answered.unwrap_or_else(|refusal| Answer::Whole(refused(refusal, shared)));
+    answer.readable(request, shared)
 }
 
 fn refused(refusal: Refusal, shared: &Shared) -> Response<Bytes> {
