@@ -10,7 +10,7 @@ use crate::support::{Raw, Running, all_listed, eventually, every, keep_reading};
 
 fn assert_full(refused: Result<crate::support::Follower, ClientError>) {
     match refused.map(|_| "let in").expect_err("it is full") {
-        ClientError::Refused { status, retry_after, message } => {
+        ClientError::Refused { status, retry_after, message, .. } => {
             assert_eq!(status, 503);
             assert_eq!(retry_after, Some(Duration::from_secs(5)));
             assert!(message.contains("try again later"), "{message}");

@@ -1,11 +1,14 @@
 //! Why a connection could not be made, or broke.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::response::Parts;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use thiserror::Error;
+
+/// The longest `Retry-After` that is waited for.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// Why a connection could not be made, or broke.
 #[derive(Debug, Error)]
@@ -31,6 +34,9 @@ pub enum ClientError {
     Refused {
         /// The status.
         status: StatusCode,
+        /// The hub's code of the error. `None` if the answer has none, and then it may be another
+        /// server's, such as a proxy's.
+        code: Option<String>,
         /// The hub's own words, or the body.
         message: String,
         /// After how long to try again, where the hub says so.
@@ -50,18 +56,25 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// Whether to ask again would only get the same answer: the address is none, or the hub refused this
-    /// very request (RFC 9110, section 15.5). `408` and `429` say to come back, and `204` tells an event
-    /// stream to stop (HTML standard, section 9.2.3).
+    /// Returns `true` if a client should not try again, because the same request would get the same
+    /// answer. The table in `docs/protocol.md` ("What ends a client, and what it retries") gives the
+    /// reason for each status.
     pub fn is_final(&self) -> bool {
         match self {
             Self::BadUrl { .. } => true,
-            Self::Refused { status, .. } => {
-                let later = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
-                status.as_u16() < 500 && !later.contains(status)
-            }
+            Self::Refused { status, .. } => match status.as_u16() {
+                204 | 300..400 | 501 | 505 => true,
+                408 | 425 | 429 => false,
+                other => (400..500).contains(&other),
+            },
             Self::Connect { .. } | Self::Protocol { .. } | Self::Broken(_) => false,
         }
+    }
+
+    /// Returns `true` for a `404` that does not come from a hub. A load balancer answers so while its
+    /// only server restarts, so it is not final for a client that was connected before.
+    pub(super) fn is_missing_server(&self) -> bool {
+        matches!(self, Self::Refused { status: StatusCode::NOT_FOUND, code: None, .. })
     }
 
     /// The refusal that this answer is.
@@ -70,9 +83,11 @@ impl ClientError {
             let address = head.headers.get(header::LOCATION)?.to_str().ok()?;
             Some(format!("it is elsewhere, connect to {address}"))
         };
-        let message = words(body).or_else(elsewhere);
+        let (code, message) = words(body);
+        let message = message.or_else(elsewhere);
         Self::Refused {
             status: head.status,
+            code,
             message: message.unwrap_or_else(|| "it gave no reason".to_owned()),
             retry_after: retry_after(&head.headers),
         }
@@ -87,29 +102,39 @@ impl ClientError {
     }
 }
 
-/// The hub's `{"error":{"message"}}`, or the beginning of whatever text came in its place.
-fn words(body: &[u8]) -> Option<String> {
+/// Reads code and message of the hub's `{"error":{"code","message"}}`. The message of any other body is
+/// its beginning.
+fn words(body: &[u8]) -> (Option<String>, Option<String>) {
     #[derive(Deserialize)]
     struct Refused {
         error: Told,
     }
     #[derive(Deserialize)]
     struct Told {
+        code: String,
         message: String,
     }
-    if let Ok(refused) = serde_json::from_slice::<Refused>(body) {
-        return Some(refused.error.message);
+    if let Ok(Refused { error }) = serde_json::from_slice(body) {
+        return (Some(error.code), Some(error.message));
     }
     let text = String::from_utf8_lossy(body);
     let text: String = text.trim().chars().take(512).collect();
-    (!text.is_empty()).then_some(text)
+    (None, (!text.is_empty()).then_some(text))
 }
 
-/// `Retry-After` in seconds (RFC 9110, section 10.2.3). A date is left alone: it says less than a client's
-/// own backoff wherever the two clocks differ.
+/// Reads `Retry-After`, which is seconds or a date (RFC 9110, section 10.2.3). A date is held against the
+/// answer's own `Date` if it has one, so that a wrong clock on this machine does not matter.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
-    seconds.trim().parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()))
+    let text = |name| headers.get(name)?.to_str().ok();
+    let date = |name| httpdate::parse_http_date(text(name)?).ok();
+    let wait = match text(header::RETRY_AFTER)?.trim().parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let now = date(header::DATE).unwrap_or_else(SystemTime::now);
+            date(header::RETRY_AFTER)?.duration_since(now).unwrap_or_default()
+        }
+    };
+    Some(wait.min(LONGEST_RETRY_AFTER))
 }
 
 /// An error and its causes on one line.
@@ -126,7 +151,10 @@ pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::client::Goodbye;
 
     fn refused(status: u16, header: (&str, &str), body: &str) -> ClientError {
         let response = http::Response::builder().status(status).header(header.0, header.1);
@@ -135,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_as_well_as_can_be() {
+    fn a_refusal_is_told_with_code_and_message_or_with_the_body() {
         for (status, header, body, words) in [
             (403, ("x", ""), r#"{"error":{"code":"c","message":"log in"}}"#, "log in"),
             (404, ("x", ""), " <p>no such\r\n", "<p>no such"),
@@ -149,10 +177,90 @@ mod tests {
     }
 
     #[test]
-    fn when_to_come_back_is_read_in_seconds() {
+    fn retry_after_is_read_in_seconds_and_as_a_date() {
         let after = |value| refused(503, ("retry-after", value), "").retry_after();
         assert_eq!(after("5"), Some(Duration::from_secs(5)));
-        assert_eq!(after("Fri, 31 Dec 1999 23:59:59 GMT"), None);
+        assert_eq!(after("99999999999"), Some(LONGEST_RETRY_AFTER));
+        assert_eq!(after("Fri, 31 Dec 1999 23:59:59 GMT"), Some(Duration::ZERO));
         assert_eq!(after("-1"), None);
+        assert_eq!(after("soon"), None);
+
+        let mut headers = HeaderMap::new();
+        headers.insert(header::DATE, "Fri, 31 Dec 1999 23:59:29 GMT".parse().unwrap());
+        headers.insert(header::RETRY_AFTER, "Fri, 31 Dec 1999 23:59:59 GMT".parse().unwrap());
+        assert_eq!(retry_after(&headers), Some(Duration::from_secs(30)));
+    }
+
+    /// The rows of one table of the section about what ends a client: the cells of each.
+    fn rows(caption: &str) -> Vec<Vec<String>> {
+        let page = include_str!("../../../../docs/protocol.md");
+        let section = page.split("## What ends a client, and what it retries").nth(1).unwrap();
+        let table = section.split(&format!("**{caption}**")).nth(1).unwrap();
+        let rows = table.lines().skip_while(|line| !line.starts_with('|')).skip(2);
+        let rows = rows.take_while(|line| line.starts_with('|'));
+        let cells =
+            |row: &str| row.trim_matches('|').split('|').map(|c| c.trim().to_owned()).collect();
+        rows.map(cells).collect()
+    }
+
+    fn ends(cell: &str) -> bool {
+        match cell {
+            "ends" => true,
+            "retries" => false,
+            other => panic!("a client ends or retries, and does not {other:?}"),
+        }
+    }
+
+    fn words_of(cell: &str) -> impl Iterator<Item = &str> {
+        cell.split(' ').map(|word| word.trim_matches('`'))
+    }
+
+    #[test]
+    fn the_table_of_statuses_is_followed() {
+        let rows = rows("Answers");
+        assert!(rows.len() > 5, "{rows:?}");
+        for status in (200..600).filter(|status| *status != 200) {
+            // A row that names the status counts before one that names its class.
+            let class = format!("{}xx", status / 100);
+            let named =
+                |name: &str| rows.iter().find(|row| words_of(&row[0]).any(|word| word == name));
+            let row = named(&status.to_string()).or_else(|| named(&class)).unwrap();
+            assert_eq!(refused(status, ("x", ""), "").is_final(), ends(&row[1]), "{status}");
+        }
+    }
+
+    #[test]
+    fn the_table_of_failures_without_an_answer_is_followed() {
+        let failures = [
+            ClientError::BadUrl { url: String::new(), problem: "" },
+            ClientError::Broken(String::new()),
+            ClientError::Protocol { transport: "", problem: String::new() },
+        ];
+        let rows = rows("No answer");
+        assert_eq!(rows.len(), failures.len());
+        for (row, failure) in rows.iter().zip(failures) {
+            assert_eq!(failure.is_final(), ends(&row[1]), "{}", row[0]);
+        }
+    }
+
+    #[test]
+    fn the_table_of_goodbyes_is_followed() {
+        let rows = rows("Goodbyes");
+        let (any_other, named) = rows.split_last().unwrap();
+        assert!(named.len() > 5, "{rows:?}");
+        let mut reasons = 0;
+        for row in named {
+            for reason in words_of(&row[0]) {
+                let goodbye: Goodbye = serde_json::from_value(json!({ "reason": reason })).unwrap();
+                assert_eq!(goodbye.code.map(|code| code.to_string()).as_deref(), Some(&*row[1]));
+                assert_eq!(!goodbye.is_worth_reconnecting(), ends(&row[2]), "{reason}");
+                reasons += 1;
+            }
+        }
+        assert_eq!(reasons, Goodbye::reasons().len(), "the table has every reason");
+        for code in [None, Some(1012), Some(4000)] {
+            let unknown = Goodbye { code, reason: String::new() };
+            assert_eq!(!unknown.is_worth_reconnecting(), ends(&any_other[2]));
+        }
     }
 }

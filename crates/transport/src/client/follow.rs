@@ -11,11 +11,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Arrival, Client, ClientError, Target};
 
-/// How long to wait before the next attempt to connect: a random time up to a ceiling that doubles with
-/// each failure ("full jitter"), so that the clients of a hub that restarts do not all come at once.
+/// How long to wait before the next attempt to connect: a random time between half of a ceiling and the
+/// ceiling. The ceiling doubles with each failure. So the clients of a hub that restarts do not all come at
+/// once, and none comes back at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
-    /// The first ceiling. Default 100 ms.
+    /// The first ceiling. Default 1 s.
     pub shortest: Duration,
     /// The last ceiling. Default 30 s. Longer is kinder to a hub in trouble, and later to notice that it
     /// is over.
@@ -29,7 +30,7 @@ pub struct Backoff {
 impl Default for Backoff {
     fn default() -> Self {
         Self {
-            shortest: Duration::from_millis(100),
+            shortest: Duration::from_secs(1),
             longest: Duration::from_secs(30),
             silence: Duration::from_secs(90),
         }
@@ -37,13 +38,13 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// How long to wait after so many failures in a row, 1 or more.
+    /// Returns how long to wait after this many failures in a row, 1 or more.
     fn delay(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
         let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
         let ceiling = self.shortest.saturating_mul(doubled).min(self.longest);
         // A hash with random keys is random enough to spread clients.
         let random = RandomState::new().hash_one(failures) as u32;
-        let jitter = ceiling.mul_f64(f64::from(random) / f64::from(u32::MAX));
+        let jitter = ceiling.mul_f64(0.5 + 0.5 * f64::from(random) / f64::from(u32::MAX));
         retry_after.unwrap_or_default() + jitter
     }
 }
@@ -69,8 +70,9 @@ pub enum Followed {
 /// `target`, so a client that begins [`Live`](Position::Live) and is cut before it was told any position
 /// begins live again.
 ///
-/// It ends where the hub's answer would only be the same again ([`ClientError::is_final`]) or the hub's
-/// goodbye says so. A `Retry-After` is waited for in full, and the backoff comes on top. The backoff
+/// It ends if the hub's answer would only be the same again ([`ClientError::is_final`]), or if the hub's
+/// goodbye says so. There is one exception: a `404` that is not the hub's does not end a client that was
+/// connected before. A `Retry-After` is waited for in full, and the backoff comes on top. The backoff
 /// starts anew after a connection that brought a notification or held for longer than
 /// [`Backoff::longest`]. Dropping the stream disconnects.
 pub fn follow(
@@ -80,12 +82,14 @@ pub fn follow(
 ) -> BoxStream<'static, Followed> {
     let followed = async_stream::stream! {
         let mut failures = 0;
+        let mut was_connected = false;
         loop {
             let mut ended = None;
             let mut is_last = false;
             match client.connect(target.clone()).await {
                 Err(error) => ended = Some(error),
                 Ok(mut arrivals) => {
+                    was_connected = true;
                     yield Followed::Connected;
                     let since = Instant::now();
                     let mut is_of_use = false;
@@ -111,7 +115,9 @@ pub fn follow(
                     }
                 }
             }
-            is_last |= ended.as_ref().is_some_and(ClientError::is_final);
+            is_last |= ended.as_ref().is_some_and(|error| {
+                error.is_final() && !(was_connected && error.is_missing_server())
+            });
             if is_last {
                 yield Followed::Disconnected { error: ended, retry_in: None };
                 break;
@@ -190,6 +196,7 @@ mod tests {
     fn refused(status: u16, retry_after: Option<u64>) -> ClientError {
         ClientError::Refused {
             status: StatusCode::from_u16(status).unwrap(),
+            code: None,
             message: "no".to_owned(),
             retry_after: retry_after.map(Duration::from_secs),
         }
@@ -243,10 +250,10 @@ mod tests {
         let began = Instant::now();
         let waits = waits(stream, 13).await;
         for (failures, wait) in waits[..12].iter().enumerate() {
-            let ceiling = Duration::from_millis(100 << failures).min(Duration::from_secs(30));
-            assert!(wait.unwrap() <= ceiling, "{waits:?}");
+            let ceiling = Duration::from_secs(1 << failures).min(Duration::from_secs(30));
+            assert!((ceiling / 2..=ceiling).contains(&wait.unwrap()), "{waits:?}");
         }
-        assert!(waits[12].unwrap() <= Duration::from_millis(100), "{waits:?}");
+        assert!(waits[12].unwrap() <= Duration::from_secs(1), "{waits:?}");
         let waited: Duration = waits[..12].iter().flatten().sum();
         assert!(began.elapsed() >= waited);
     }
@@ -263,6 +270,24 @@ mod tests {
         assert_eq!(waits.len(), 4);
         assert!(waits[0].unwrap() >= Duration::from_secs(7));
         assert_eq!(waits[3], None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_404_of_a_proxy_is_retried_only_by_a_client_that_was_connected_before() {
+        let (_, stream) = followed(vec![Err(refused(404, None))]);
+        assert_eq!(waits(stream, 9).await, [None]);
+
+        let of_the_hub = ClientError::Refused {
+            status: StatusCode::NOT_FOUND,
+            code: Some("not_found".to_owned()),
+            message: "nothing is here".to_owned(),
+            retry_after: None,
+        };
+        let connections =
+            vec![Ok(vec![Ok(notification(1))]), Err(refused(404, None)), Err(of_the_hub)];
+        let (_, stream) = followed(connections);
+        let waits = waits(stream, 9).await;
+        assert_eq!(waits.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false]);
     }
 
     #[tokio::test(start_paused = true)]

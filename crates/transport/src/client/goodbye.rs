@@ -22,7 +22,7 @@ struct Named {
 }
 
 /// What a hub may give as its reason. Where two share a code, both give the same advice.
-const REASONS: [Reason; 11] = [
+const REASONS: [Reason; 12] = [
     Reason::Normal,
     Reason::GoingAway,
     Reason::Protocol,
@@ -34,9 +34,16 @@ const REASONS: [Reason; 11] = [
     Reason::Full,
     Reason::TooSlow,
     Reason::Silent,
+    Reason::Unavailable,
 ];
 
 impl Goodbye {
+    /// Every reason that a hub may give.
+    #[cfg(test)]
+    pub(super) fn reasons() -> &'static [Reason] {
+        &REASONS
+    }
+
     /// Whether it is of use to connect again; so it is where the code says nothing of it.
     pub fn is_worth_reconnecting(&self) -> bool {
         let coded = REASONS.iter().find(|reason| Some(reason.code()) == self.code);
