@@ -1,4 +1,5 @@
-//! Runs steps: says what runs, how long it took, and on failure how to repeat that step alone.
+//! Runs steps, each whether or not those before it failed, and reports at the end how each of them
+//! ended, how long it took, and how to repeat those that failed.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -27,34 +28,47 @@ pub(crate) enum Action {
 /// How a step ended that did not fail.
 pub(crate) enum Outcome {
     Passed,
-    /// With what the reader should know of it.
+    /// With the reason.
     Skipped(String),
 }
 
-/// Runs `steps` in order and stops at the first that fails.
+/// A step that has ended.
+struct Ended {
+    name: &'static str,
+    result: Result<Outcome>,
+    took: Duration,
+}
+
+/// Runs all `steps` in order. Returns a failure if one of them failed.
 pub(crate) fn run(steps: &[Step]) -> ExitCode {
+    let ended: Vec<Ended> = steps.iter().map(run_step).collect();
+    print!("\n{}", report(&ended));
+    let has_failed = ended.iter().any(|step| step.result.is_err());
+    if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn run_step(Step { name, about, action }: &Step) -> Ended {
+    println!("\n==> {name}: {}\n    {about}", action.command(name));
     let started = Instant::now();
-    let mut skipped = Vec::new();
-    for Step { name, about, action } in steps {
-        println!("\n==> {name}: {}\n    {about}", action.command(name));
-        let step_started = Instant::now();
-        let outcome = action.run();
-        let took = seconds(step_started.elapsed());
-        match outcome {
-            Ok(Outcome::Passed) => println!("<== {name} passed in {took}"),
-            Ok(Outcome::Skipped(why)) => {
-                println!("<== {name} skipped: {why}");
-                skipped.push(*name);
-            }
-            Err(error) => {
-                println!("<== {name} FAILED after {took}");
-                eprintln!("\n{name} failed: {error:#}\nTo repeat it alone: cargo xtask {name}");
-                return ExitCode::FAILURE;
-            }
+    let result = action.run();
+    let ended = Ended { name, result, took: started.elapsed() };
+    println!("<== {name} {} after {}", ended.word(), seconds(ended.took));
+    match &ended.result {
+        Ok(Outcome::Passed) => {}
+        Ok(Outcome::Skipped(why)) => println!("    {why}"),
+        Err(error) => println!("    {error:#}"),
+    }
+    ended
+}
+
+impl Ended {
+    fn word(&self) -> &'static str {
+        match self.result {
+            Ok(Outcome::Passed) => "passed",
+            Ok(Outcome::Skipped(_)) => "skipped",
+            Err(_) => "FAILED",
         }
     }
-    println!("\n{}", summary(steps.len(), &skipped, started.elapsed()));
-    ExitCode::SUCCESS
 }
 
 impl Action {
@@ -81,15 +95,36 @@ impl Action {
     }
 }
 
-fn summary(steps: usize, skipped: &[&str], took: Duration) -> String {
-    let took = seconds(took);
-    let passed = steps - skipped.len();
-    let skipped = skipped.join(", ");
-    match passed {
-        0 => format!("nothing was run: skipped {skipped}"),
-        _ if skipped.is_empty() => format!("all steps passed: {passed} in {took}"),
-        _ => format!("all steps passed: {passed} in {took}, skipped {skipped}"),
+/// The last lines of the output: a table of times, the failed steps, and the counts on a line of their
+/// own, which is the last.
+fn report(ended: &[Ended]) -> String {
+    let mut text = String::new();
+    for step in ended {
+        text += &format!("{:<12} {:<8} {:>12}\n", step.name, step.word(), seconds(step.took));
     }
+    let total = ended.iter().map(|step| step.took).sum();
+    text += &format!("{:<12} {:<8} {:>12}\n\n", "all", "", seconds(total));
+
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for Ended { name, result, .. } in ended {
+        match result {
+            Ok(Outcome::Passed) => passed += 1,
+            Ok(Outcome::Skipped(why)) => {
+                skipped += 1;
+                text += &format!("{name} was skipped: {why}\n");
+            }
+            Err(error) => {
+                failed += 1;
+                text +=
+                    &format!("{name} FAILED: {error:#}\n    to repeat it: cargo xtask {name}\n");
+            }
+        }
+    }
+    text += &format!("{passed} passed, {failed} failed");
+    if skipped > 0 {
+        text += &format!(", {skipped} skipped");
+    }
+    text + "\n"
 }
 
 fn seconds(took: Duration) -> String {
@@ -101,6 +136,10 @@ fn seconds(took: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use anyhow::{anyhow, bail};
+
     use super::*;
 
     #[test]
@@ -113,10 +152,44 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_does_not_count_what_was_skipped_as_passed() {
-        let took = Duration::from_millis(61_900);
-        assert_eq!(summary(10, &[], took), "all steps passed: 10 in 1 min 1 s");
-        assert_eq!(summary(10, &["deny"], took), "all steps passed: 9 in 1 min 1 s, skipped deny");
-        assert_eq!(summary(1, &["deny"], took), "nothing was run: skipped deny");
+    fn a_failed_step_does_not_keep_later_ones_from_running() {
+        static RUNS: AtomicUsize = AtomicUsize::new(0);
+        let fails = || {
+            RUNS.fetch_add(1, Ordering::Relaxed);
+            bail!("broken")
+        };
+        let passes = || {
+            RUNS.fetch_add(1, Ordering::Relaxed);
+            Ok(Outcome::Passed)
+        };
+        let step = |name, check| Step { name, about: "", action: Action::Check(check) };
+        let code = run(&[step("first", fails), step("second", passes), step("third", fails)]);
+        assert_eq!(code, ExitCode::FAILURE);
+        assert_eq!(RUNS.load(Ordering::Relaxed), 3);
+        assert_eq!(run(&[step("second", passes)]), ExitCode::SUCCESS);
+    }
+
+    #[test]
+    fn the_last_lines_name_what_failed_and_count() {
+        let ended =
+            |name, result, seconds| Ended { name, result, took: Duration::from_secs(seconds) };
+        let all = [
+            ended("suite", Ok(Outcome::Passed), 61),
+            ended("browser", Err(anyhow!("2 of 122 tests failed")), 30),
+            ended("deny", Ok(Outcome::Skipped("not installed".to_owned())), 0),
+        ];
+        let expected = "\
+suite        passed      1 min 1 s
+browser      FAILED         30.0 s
+deny         skipped         0.0 s
+all                     1 min 31 s
+
+browser FAILED: 2 of 122 tests failed
+    to repeat it: cargo xtask browser
+deny was skipped: not installed
+1 passed, 1 failed, 1 skipped
+";
+        assert_eq!(report(&all), expected);
+        assert!(report(&all[..1]).ends_with("\n1 passed, 0 failed\n"));
     }
 }

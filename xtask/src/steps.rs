@@ -44,7 +44,10 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "suite",
         about: "unit, integration and doc tests, and the examples' smoke tests",
-        action: Action::Cargo { env: &[], args: &["test", "--workspace", "--all-features"] },
+        action: Action::Cargo {
+            env: &[],
+            args: &["test", "--workspace", "--all-features", "--no-fail-fast"],
+        },
     },
     Step {
         name: "browser",
