@@ -7,6 +7,7 @@ import { after, before, test } from "node:test";
 import { tidings } from "tidings";
 import { WebSocket } from "undici";
 import { startHub } from "./support/hub.js";
+import { PATIENCE } from "./support/patience.js";
 
 let hub;
 before(async () => (hub = await startHub()));
@@ -48,7 +49,7 @@ test("a program that closes its feed can end, and nothing of the client keeps it
   const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
     cwd: import.meta.dirname,
     stdio: ["ignore", "pipe", "inherit"],
-    timeout: 8_000,
+    timeout: PATIENCE,
   });
   let output = "";
   child.stdout.on("data", (data) => (output += data));

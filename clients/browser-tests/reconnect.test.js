@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { testbed } from "./support/bed.js";
-import { NETWORK_ERRORS, launchBrowser } from "./support/browser.js";
+import { NETWORK, launchBrowser } from "./support/browser.js";
 import { openFeed } from "./support/feed.js";
 import { testPage } from "./support/test-page.js";
 import * as ways from "./support/ways.js";
@@ -100,5 +100,5 @@ async function stored(hub, topic) {
 }
 
 function bed(t, ...options) {
-  return testbed(t, browser, { options, pages, expected: NETWORK_ERRORS });
+  return testbed(t, browser, { options, pages, expected: [NETWORK] });
 }

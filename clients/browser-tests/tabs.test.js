@@ -6,11 +6,12 @@ import { testbed } from "./support/bed.js";
 import { launchBrowser } from "./support/browser.js";
 import { openEventSource } from "./support/event-source.js";
 import { Card, NO_LOSSES, TRANSPORTS, livePage } from "./support/live-page.js";
+import { until } from "./support/patience.js";
 
 const TABS = 8;
 const LIMIT = 6;
 /** After so many milliseconds a card says that it waits. */
-const PATIENCE = 3_000;
+const SAYS_SO = 3_000;
 
 let browser;
 before(async () => {
@@ -39,7 +40,8 @@ test("eight tabs of the live page say that they wait for one of six connections,
 
   await eachTab([page, ...others], async (tab) => {
     await new Card(tab, "websocket").state("open");
-    await tab.waitForFunction(
+    await until(
+      tab,
       (tabs) => document.querySelector('[data-value="facts"]').textContent.includes(`${tabs} tabs of this page`),
       TABS,
     );
@@ -85,7 +87,7 @@ test("one that went ahead of the other tabs stays there, poll for poll", async (
     await hub.publish("news", String(n));
     await card.says("last", String(n));
   }
-  await others.at(-1).waitForTimeout(2 * PATIENCE);
+  await others.at(-1).waitForTimeout(2 * SAYS_SO);
   assert.ok(await card.note.isHidden());
 });
 

@@ -1,3 +1,5 @@
+import { until } from "./patience.js";
+
 /** Chromium's own `EventSource` in the page, and everything that it told. */
 export async function openEventSource(page, url) {
   const handle = await page.evaluateHandle((url) => {
@@ -23,18 +25,18 @@ class Stream {
   }
 
   async opened() {
-    await this.#page.waitForFunction(({ source }) => source.readyState === EventSource.OPEN, this.#handle);
+    await until(this.#page, ({ source }) => source.readyState === EventSource.OPEN, this.#handle);
   }
 
   /** All events, once there are `count` of them. */
   async events(count) {
-    await this.#page.waitForFunction(([{ events }, count]) => events.length >= count, [this.#handle, count]);
+    await until(this.#page, ([{ events }, count]) => events.length >= count, [this.#handle, count]);
     return this.#handle.evaluate(({ events }) => events);
   }
 
   /** What state the first error left: `"connecting"` or `"closed"`. */
   async firstError() {
-    await this.#page.waitForFunction(({ errors }) => errors.length > 0, this.#handle);
+    await until(this.#page, ({ errors }) => errors.length > 0, this.#handle);
     const state = await this.#handle.evaluate(({ errors }) => errors[0]);
     return ["connecting", "open", "closed"][state];
   }

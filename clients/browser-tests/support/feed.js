@@ -1,9 +1,11 @@
+import { until } from "./patience.js";
+
 /**
  * A feed of the client in the page, and everything that it told: in `log` a notification is its data and a gap an
  * object. `tokens` are what its token callback gives, one after the other each time that the hub has refused one.
  */
 export async function openFeed(page, url, { tokens, ...options } = {}) {
-  await page.waitForFunction(() => window.tidings);
+  await until(page, () => window.tidings);
   const handle = await page.evaluateHandle(
     ([url, options, tokens]) => {
       let refusals = 0;
@@ -30,19 +32,20 @@ class PageFeed {
 
   /** Until it is open, by this transport. */
   async open(transport) {
-    await this.#page.waitForFunction(
+    await until(
+      this.#page,
       ([{ feed }, transport]) => feed.state.name === "open" && feed.state.transport === transport,
       [this.#handle, transport],
     );
   }
 
   async waiting() {
-    await this.#page.waitForFunction(({ feed }) => feed.state.name === "waiting", this.#handle);
+    await until(this.#page, ({ feed }) => feed.state.name === "waiting", this.#handle);
   }
 
   /** Everything that was told, once that is `count` things. */
   async log(count) {
-    await this.#page.waitForFunction(([{ log }, count]) => log.length >= count, [this.#handle, count]);
+    await until(this.#page, ([{ log }, count]) => log.length >= count, [this.#handle, count]);
     return this.#handle.evaluate(({ log }) => log);
   }
 

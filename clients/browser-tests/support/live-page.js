@@ -1,4 +1,5 @@
 import { testbed } from "./bed.js";
+import { until } from "./patience.js";
 
 export const TRANSPORTS = ["websocket", "sse", "long-polling"];
 
@@ -40,7 +41,8 @@ export class Card {
 
   /** Until this figure is so much, or more. */
   async reaches(name, least) {
-    await this.#page.waitForFunction(
+    await until(
+      this.#page,
       ([selector, least]) => Number(document.querySelector(selector)?.value || NaN) >= least,
       [this.#value(name), least],
     );
@@ -48,7 +50,8 @@ export class Card {
 
   /** Until this text is there. */
   async says(name, text) {
-    await this.#page.waitForFunction(
+    await until(
+      this.#page,
       ([selector, text]) => document.querySelector(selector)?.textContent.includes(text),
       [this.#value(name), text],
     );

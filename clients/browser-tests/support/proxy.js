@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import http from "node:http";
+import { inTime } from "./patience.js";
 
 /**
  * An HTTP proxy before the hub, which can misbehave in the named ways of `ways.js`. `pages` are what it serves of
@@ -57,7 +58,11 @@ class MisbehavingProxy {
   }
 
   /** The first request, made or to come, that is so; `skip` passes over so many of the list. */
-  async requested(isSo, skip = 0) {
+  requested(isSo, skip = 0) {
+    return inTime(this.#requested(isSo, skip), `a request for which ${isSo}`);
+  }
+
+  async #requested(isSo, skip) {
     for (let next = skip; ; next++) {
       while (next >= this.requests.length) await new Promise((resolve) => this.#waiting.add(resolve));
       if (isSo(this.requests[next])) return this.requests[next];

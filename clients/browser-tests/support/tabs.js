@@ -1,3 +1,5 @@
+import { inTime } from "./patience.js";
+
 /**
  * Tabs that are seen or hidden as a user's are: one window, one tab in front. Playwright's own pages are all kept
  * visible, so these are driven by the bare DevTools protocol.
@@ -17,7 +19,7 @@ export async function openTabs(browser) {
 }
 
 class Tab {
-  /** The errors that it told of. */
+  /** The errors of the page itself; those that the browser writes to the console are not among them. */
   faults = [];
   #session;
   #targetId;
@@ -35,7 +37,7 @@ class Tab {
   }
 
   async go(url) {
-    await Promise.all(["Runtime.enable", "Log.enable", "Page.enable"].map((method) => this.#send(method)));
+    await Promise.all(["Runtime.enable", "Page.enable"].map((method) => this.#send(method)));
     await this.#send("Page.navigate", { url });
   }
 
@@ -63,11 +65,12 @@ class Tab {
     return result.value;
   }
 
-  /** Until the function returns something true. It asks again with each frame, so the tab has to be in front. */
+  /** Until the function returns something true. A tab that is hidden is looked at once a second or less. */
   async until(condition, ...given) {
-    await this.evaluate(`async (given) => {
-      while (!(${condition})(...given)) await new Promise(requestAnimationFrame);
+    const met = this.evaluate(`async (given) => {
+      while (!(${condition})(...given)) await new Promise((resolve) => setTimeout(resolve, 100));
     }`, given);
+    await inTime(met, condition);
   }
 
   #send(method, params = {}) {
@@ -87,6 +90,5 @@ class Tab {
 
     if (method === "Runtime.exceptionThrown") this.faults.push(params.exceptionDetails.text);
     if (method === "Runtime.consoleAPICalled" && params.type === "error") this.faults.push(JSON.stringify(params.args));
-    if (method === "Log.entryAdded" && params.entry.level === "error") this.faults.push(params.entry.text);
   }
 }
