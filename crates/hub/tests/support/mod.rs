@@ -31,7 +31,7 @@ use url::Url;
 
 pub(crate) use self::engines::{Engine, Engines, hub_at};
 pub(crate) use self::follower::{Follower, keep_reading};
-pub(crate) use self::raw::{Raw, masked};
+pub(crate) use self::raw::{Answer, Raw, masked};
 
 /// How long anything may take that is to happen. Nothing waits for it where all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

@@ -131,6 +131,47 @@ impl Raw {
 }
 
 impl Answer {
+    /// The answers in everything that came on a connection, interim ones left out. A body without a length ends
+    /// with the connection; a chunked one is put together.
+    pub(crate) fn all(mut bytes: &[u8]) -> Vec<Self> {
+        let mut answers = Vec::new();
+        while !bytes.is_empty() {
+            let end = find(bytes, b"\r\n\r\n")
+                .unwrap_or_else(|| panic!("no head: {:?}", String::from_utf8_lossy(bytes)));
+            let (head, rest) = bytes.split_at(end + 4);
+            let head = String::from_utf8(head.to_vec()).unwrap();
+            let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5));
+            let status = status.unwrap_or_else(|| panic!("no head: {head:?}")).parse().unwrap();
+            let mut answer = Self { status, head, body: Vec::new() };
+            let length = answer.header("content-length").map(|length| length.parse().unwrap());
+            bytes = match length {
+                // The answer to a HEAD has the length of a body that it does not have.
+                _ if status < 200 || rest.starts_with(b"HTTP/1.") => rest,
+                Some(length) => {
+                    let length: usize = rest.len().min(length);
+                    answer.body = rest[..length].to_vec();
+                    &rest[length..]
+                }
+                None if answer.header("transfer-encoding").is_some() => {
+                    dechunked(rest, &mut answer.body)
+                }
+                None => {
+                    answer.body = rest.to_vec();
+                    &[]
+                }
+            };
+            if status >= 200 || status == 101 {
+                answers.push(answer);
+            }
+        }
+        answers
+    }
+
+    /// Whether the connection ends with this answer.
+    pub(crate) fn is_last(&self) -> bool {
+        self.header("connection") == Some("close")
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(": ")?;
@@ -153,6 +194,26 @@ impl Answer {
         assert!(error["message"].as_str().is_some_and(|text| text.len() > 8), "{self:?}");
         (self.status, error["code"].as_str().expect("a code").to_owned())
     }
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+/// Appends the chunks to `body`, and returns what follows the last one.
+fn dechunked<'a>(mut bytes: &'a [u8], body: &mut Vec<u8>) -> &'a [u8] {
+    while let Some(end) = find(bytes, b"\r\n") {
+        let size = usize::from_str_radix(std::str::from_utf8(&bytes[..end]).unwrap(), 16).unwrap();
+        let rest = &bytes[end + 2..];
+        let Some(chunk) = rest.get(..size) else { break };
+        body.extend_from_slice(chunk);
+        bytes = rest.get(size + 2..).unwrap_or_default();
+        if size == 0 {
+            return bytes;
+        }
+    }
+    // The connection ended in the middle.
+    &[]
 }
 
 /// A frame as a client sends it, masked with zeros.

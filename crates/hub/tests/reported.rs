@@ -1,0 +1,37 @@
+//! Public bug reports as rows of one table: what is sent, and what must hold.
+//!
+//! Each row names the report that it comes from. Each is run by every mover of bytes: the lane with io_uring,
+//! the lane with plain sends, and the general path. A failure names the row, its report and the mover.
+//!
+//! To add a report, add a row to the area that it belongs to:
+//!
+//! ```text
+//! row("a body of a GET is not the next request", "hyperium/hyper#309")
+//!     .send("GET /healthz HTTP/1.1\r\nHost: hub\r\nContent-Length: 2\r\n\r\n")
+//!     .later("hi")                          // a segment of its own
+//!     .answers(&[200])                      // the status of each answer, in order
+//!     .stays_open()                         // or .closes()
+//!     .holds(|seen| assert_eq!(seen.published, 0))
+//! ```
+//!
+//! `.config(|config| …)` changes the hub's settings. A report that needs more than one connection is a
+//! `.scenario(|hub| async move { … }.boxed_local())`. A new area is a file in `reported/` and a line below.
+
+mod support;
+
+mod reported {
+    mod connections;
+    mod framing;
+    mod row;
+
+    macro_rules! areas {
+        ($($area:ident),* $(,)?) => {$(
+            #[test]
+            fn $area() {
+                row::run(&$area::rows());
+            }
+        )*};
+    }
+
+    areas!(connections, framing);
+}
