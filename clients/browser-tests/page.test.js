@@ -102,7 +102,7 @@ describe("the live page", { concurrency: 4 }, () => {
     const lines = page.locator("[data-log] p", { hasText: "trying again" });
     const told = async () => (await lines.allTextContents()).join("\n");
     for (const name of NAMES) await lines.filter({ hasText: name }).waitFor();
-    assert.doesNotMatch(await told(), /^(?!.*: the hub said goodbye; trying again$).*$/m);
+    assert.doesNotMatch(await told(), /^(?!.*: the hub is going away; trying again$).*$/m);
     await page.click('[data-action="publish"]');
     await page.locator("[data-log] p", { hasText: "Not published, “hello”: the hub does not answer" }).waitFor();
     const why = /^It is away: there is no connection to the hub\./;

@@ -1,33 +1,36 @@
 /** Where a feed's hub is, and what of it. */
 export class Address {
-  readonly #url: URL;
+  readonly url: URL;
   /** The topic where the filters are exactly one. */
   readonly topic: string | undefined;
 
-  /** @throws TypeError where it is no URL of a hub's topics; URIError where its escapes are broken. */
-  constructor(url: string | URL) {
-    this.#url = new URL(url, globalThis.location?.href);
-    this.#url.protocol = this.#url.protocol.replace("ws", "http");
-    const filters = decodeURIComponent(this.#url.pathname.split("/").pop()!);
-    if (!filters || !/^https?:$/.test(this.#url.protocol)) throw new TypeError(`"${url}" is no topic of a hub`);
+  /** @throws TypeError if it is not the URL of a hub's topics; URIError if its escapes are broken. */
+  constructor(given: string | URL) {
+    let url;
+    try {
+      // A worker has no document; its paths are relative to its script.
+      url = new URL(given, globalThis.document?.baseURI ?? globalThis.location?.href);
+    } catch {}
+    const filters = decodeURIComponent(url?.pathname.split("/").pop() ?? "");
+    if (!url || !filters || !/^(http|ws)s?:/.test(url.protocol)) {
+      throw new TypeError(`"${given}" is not http://HOST/topics/NAME (a path needs a document)`);
+    }
+    url.protocol = url.protocol.replace("ws", "http");
+    this.url = url;
     this.topic = /[*>,]/.test(filters) ? undefined : filters;
   }
 
-  get origin(): string {
-    return this.#url.origin;
-  }
-
-  /** The subscription, with these parameters of the query where they are there. */
+  /** The subscription, with these parameters of the query, except for empty ones. */
   subscription(query: Record<string, string | undefined>): URL {
-    const url = new URL(this.#url);
+    const url = new URL(this.url);
     for (const [name, value] of Object.entries(query)) {
-      if (value !== undefined) url.searchParams.set(name, value);
+      if (value) url.searchParams.set(name, value);
     }
     return url;
   }
 
   publication(topic: string): URL {
-    const url = new URL(encodeURIComponent(topic), this.#url);
+    const url = new URL(encodeURIComponent(topic), this.url);
     url.search = "";
     return url;
   }

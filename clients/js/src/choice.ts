@@ -1,3 +1,4 @@
+import { now } from "./clock.js";
 import type { TransportName } from "./types.js";
 
 /** So many early ends in a row, and a transport is taken for one that does not last here. */
@@ -13,18 +14,19 @@ export class Choice {
   #patience: number;
   #betterAt: number;
 
-  /** @param key where to remember what worked; @param betterAfter milliseconds until a better one is tried. */
+  /** @param place where to remember what worked; @param usual milliseconds until a better one is tried. */
   constructor(
     readonly names: readonly TransportName[],
-    private readonly key: string,
-    private readonly betterAfter: number,
+    private readonly place: string,
+    private readonly usual: number,
   ) {
-    this.#at = Math.max(0, names.indexOf(recall(key) as TransportName));
-    this.#patience = betterAfter;
-    this.#betterAt = Date.now() + betterAfter;
+    const [name, until] = stored(place) as [TransportName, number];
+    this.#at = until > Date.now() ? Math.max(0, names.indexOf(name)) : 0;
+    this.#patience = usual;
+    this.#betterAt = now() + usual;
   }
 
-  get now(): TransportName {
+  get current(): TransportName {
     return this.names[this.#at]!;
   }
 
@@ -39,14 +41,14 @@ export class Choice {
   opened(name: TransportName): void {
     const at = this.names.indexOf(name);
     if (at < this.#at) this.#move(at);
-    remember(this.key, at > 0 ? name : undefined);
+    stored(this.place, [name, Date.now() + REMEMBERED]);
   }
 
   /** It ended, too early or after a while. Early ends again and again count as one that cannot be opened. */
   ended(isEarly: boolean): void {
     if (!isEarly) {
       this.#strikes = 0;
-      if (this.#at === 0) this.#patience = this.betterAfter;
+      if (this.#at === 0) this.#patience = this.usual;
     } else if (++this.#strikes === STRIKES) {
       this.#strikes = 0;
       if (this.#at + 1 < this.names.length) this.#at++;
@@ -61,7 +63,7 @@ export class Choice {
 
   /** In how many milliseconds to try them; `undefined` where there are none. */
   get betterIn(): number | undefined {
-    return this.#at > 0 ? this.#betterAt - Date.now() : undefined;
+    return this.#at > 0 ? this.#betterAt - now() : undefined;
   }
 
   /** The present one is to do for longer: no better one could be opened, or none lasted. */
@@ -77,28 +79,17 @@ export class Choice {
 
   #move(to: number): void {
     this.#at = to;
-    this.#betterAt = Date.now() + this.#patience;
+    this.#betterAt = now() + this.#patience;
   }
 }
 
-function recall(key: string): string | undefined {
-  return stored((storage) => {
-    const [name, until] = JSON.parse(storage.getItem(key)!);
-    return until > Date.now() ? name : undefined;
-  });
-}
-
-function remember(key: string, name: TransportName | undefined): void {
-  stored((storage) =>
-    name ? storage.setItem(key, JSON.stringify([name, Date.now() + REMEMBERED])) : storage.removeItem(key),
-  );
-}
-
-/** With no storage, none that may be used or nothing of ours in it, nothing is remembered. */
-function stored<T>(act: (storage: Storage) => T): T | undefined {
+/** Returns what worked last, and until when that counts; nothing if there is no window, or no storage that may be used. */
+function stored(key: string, value?: [TransportName, number]): [TransportName, number] | [] {
   try {
-    return act(localStorage);
+    const storage = window.localStorage;
+    if (value) storage.setItem(key, JSON.stringify(value));
+    return JSON.parse(storage.getItem(key)!) ?? [];
   } catch {
-    return undefined;
+    return [];
   }
 }

@@ -1,4 +1,6 @@
-import type { Ear, Opening, Transport } from "./transport.js";
+import { now } from "./clock.js";
+import type { Fault } from "./refusal.js";
+import type { Frame, Opening, Transport } from "./transport.js";
 import type { TransportName } from "./types.js";
 
 /** A heartbeat, in milliseconds, where the hub has not told its own. */
@@ -12,10 +14,10 @@ const LATE = 1_000;
 export interface Ending {
   /**
    * `failed`: it never opened; `early`: it was cut soon after it opened; `silent`: it fell silent soon; `cut`: either
-   * of them, later; `goodbye`: the hub said so; `closed`: we did.
+   * of them, later; `closed`: we did.
    */
-  readonly how: "failed" | "early" | "silent" | "cut" | "goodbye" | "closed";
-  readonly error?: Error;
+  readonly how: "failed" | "early" | "silent" | "cut" | "closed";
+  readonly error: Fault;
 }
 
 /** One connection, from its opening to its end; silence ends it. */
@@ -25,7 +27,7 @@ export class Connection {
   readonly ended: Promise<Ending>;
   #abort = new AbortController();
   #openedAt: number | undefined;
-  #heardAt = Date.now();
+  #heardAt = now();
   #ping = PING;
   #patience: number;
   /** Why it was given up. */
@@ -39,23 +41,23 @@ export class Connection {
     readonly name: TransportName,
     transport: Transport,
     opening: Omit<Opening, "signal">,
-    ear: Omit<Ear, "alive">,
     openTimeout: number,
   ) {
     this.#patience = openTimeout;
     this.opened = new Promise((resolve) => (this.#settle = resolve));
     const { signal } = this.#abort;
-    const aborted = new Promise<void>((_, reject) => {
+    const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason));
     });
-    const alive = (ping?: number) => this.#alive(ping);
+    const hear = (frame: Frame) => {
+      if (signal.aborted) return;
+      this.#alive(frame.ping);
+      opening.hear(frame);
+    };
     // What waits for its reader has come: that is no silence.
-    const room = () => ear.room()?.then(() => alive());
-    const carried = transport({ ...opening, signal }, { ...ear, alive, room });
-    this.ended = Promise.race([carried, aborted]).then(
-      () => this.#end(),
-      (error: Error) => this.#end(error),
-    );
+    const room = () => opening.room()?.then(() => this.#alive());
+    const carried = transport({ ...opening, signal, hear, room });
+    this.ended = Promise.race([carried, aborted]).catch((error) => this.#end(error)) as Promise<Ending>;
     this.#watch();
   }
 
@@ -65,7 +67,7 @@ export class Connection {
 
   /** Ends it where it has been silent for too long. */
   check(): void {
-    const late = Date.now() - this.#heardAt - this.#patience;
+    const late = now() - this.#heardAt - this.#patience;
     if (late > LATE && !this.#isSpared) {
       // What came while the page slept is read in the next moments, if anything came.
       this.#isSpared = true;
@@ -84,13 +86,12 @@ export class Connection {
 
   #watch(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.check(), this.#heardAt + this.#patience - Date.now());
+    this.#timer = setTimeout(() => this.check(), this.#heardAt + this.#patience - now());
   }
 
   #alive(ping = this.#ping): void {
-    if (this.#abort.signal.aborted) return;
     this.#ping = ping;
-    this.#heardAt = Date.now();
+    this.#heardAt = now();
     this.#patience = 1.5 * ping + 2_000;
     this.#isSpared = false;
     if (this.#openedAt !== undefined) return;
@@ -99,15 +100,14 @@ export class Connection {
     this.#settle(true);
   }
 
-  #end(error?: Error): Ending {
+  #end(error: Error): Ending {
     clearTimeout(this.#timer);
     this.#settle(false);
     // Whatever is still open of it.
     this.#abort.abort();
-    if (error === undefined) return { how: "goodbye" };
-    if (this.#cause === "closed") return { how: "closed" };
+    if (this.#cause === "closed") return { how: "closed", error };
     if (this.#openedAt === undefined) return { how: "failed", error };
-    const until = this.#cause ? this.#heardAt : Date.now();
+    const until = this.#cause ? this.#heardAt : now();
     return { how: until - this.#openedAt >= EARLY ? "cut" : (this.#cause ?? "early"), error };
   }
 }

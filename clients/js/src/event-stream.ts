@@ -1,10 +1,9 @@
 /** One block of an event stream, up to its blank line. */
-export interface StreamEvent {
-  type: string;
-  /** `undefined` where no line of data came: then it is no event, and may still move the position. */
+export interface Block {
+  event?: string;
+  /** `undefined` if no line of data came: then it is not an event, and may still move the position. */
   data?: string;
   id?: string;
-  retry?: number;
   /** A field of tidings' own, which other readers pass over. */
   topic?: string;
 }
@@ -13,12 +12,14 @@ export interface StreamEvent {
 export class EventStream {
   /** The heartbeat that the opening comment tells, in milliseconds. */
   ping: number | undefined;
+  /** The last reconnection time, in milliseconds. */
+  retry: number | undefined;
   #decoder = new TextDecoder();
   /** The line that is not yet whole. */
   #rest = "";
-  #block: StreamEvent = { type: "message" };
+  #block: Block = {};
 
-  *read(chunk: Uint8Array): Generator<StreamEvent> {
+  *blocks(chunk: Uint8Array): Generator<Block> {
     const text = this.#rest + this.#decoder.decode(chunk, { stream: true });
     // A CR at the end may be half of a CRLF: it waits for what follows.
     const lines = text.split(/\r\n|\n|\r(?!$)/);
@@ -26,7 +27,7 @@ export class EventStream {
     for (const line of lines) {
       if (line === "") {
         yield this.#block;
-        this.#block = { type: "message" };
+        this.#block = {};
       } else {
         this.#field(line);
       }
@@ -37,10 +38,9 @@ export class EventStream {
     const [, name, value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line)!;
     const block = this.#block;
     if (name === "data") block.data = block.data === undefined ? value : `${block.data}\n${value}`;
-    else if (name === "id") block.id = value;
-    else if (name === "event") block.type = value || "message";
-    else if (name === "topic") block.topic = value;
-    else if (name === "retry" && /^\d+$/.test(value)) block.retry = Number(value);
-    else if (name === "" && /^ping \d+$/.test(value)) this.ping = Number(value.slice(5));
+    else if (name === "id" || name === "event" || name === "topic") block[name] = value;
+    // What is not a number is passed over.
+    else if (name === "retry") this.retry = Number(value) || this.retry;
+    else if (!name) this.ping = Number(/^ping (\d+)$/.exec(value)?.[1]) || this.ping;
   }
 }

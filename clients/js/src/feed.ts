@@ -1,6 +1,7 @@
 import { Address } from "./address.js";
 import { Line } from "./line.js";
 import { Pause } from "./pause.js";
+import type { Frame } from "./transport.js";
 import { publish } from "./publish.js";
 import type { Events, Feed, Gap, Notification, Options, State } from "./types.js";
 
@@ -8,22 +9,22 @@ import type { Events, Feed, Gap, Notification, Options, State } from "./types.js
 const TURN = 1_000;
 
 /** What waits for the reader, and the position behind it. */
-interface Waiting {
-  readonly notification?: Notification;
-  readonly gap?: Gap;
+interface Waiting<T> {
+  readonly notification: Notification<T> | undefined;
+  readonly gap: Gap | undefined;
   position: string;
 }
 
 /** The reader's side of a feed: a bounded buffer between the line and whoever listens or iterates. */
-export class TidingsFeed implements Feed {
+export class TidingsFeed<T> implements Feed<T> {
   state: State;
   position: string | undefined;
   readonly #address: Address;
-  readonly #options: Options;
+  readonly #options: Options<T>;
   readonly #line: Line;
-  readonly #buffer: Waiting[] = [];
+  readonly #buffer: Waiting<T>[] = [];
   readonly #limit: number;
-  readonly #listeners: { [K in keyof Events]: Set<(it: Events[K]) => void> } = {
+  readonly #listeners: { [K in keyof Events<T>]: Set<(it: Events<T>[K]) => void> } = {
     notification: new Set(),
     gap: new Set(),
     state: new Set(),
@@ -34,19 +35,17 @@ export class TidingsFeed implements Feed {
   readonly #relief = new Pause();
   #isIterated = false;
   /** What the reader has been given and may still be at work on. */
-  #inHand: Waiting | undefined;
+  #inHand: Waiting<T> | undefined;
 
-  constructor(url: string | URL, options: Options) {
+  constructor(url: string | URL, options: Options<T>) {
     this.#address = new Address(url);
     this.#options = options;
     this.#limit = options.buffer ?? 1024;
-    if (!(this.#limit >= 1)) throw new TypeError("options.buffer is below 1");
+    if (!(this.#limit >= 1)) throw new TypeError("buffer is below 1");
     this.position = options.after;
     this.#line = new Line(this.#address, options, {
-      notification: (notification) => this.#take({ notification, position: notification.id }),
+      take: (position, frame) => this.#take(position, frame),
       room: () => this.#room(),
-      gap: (gap) => this.#take({ gap, position: gap.resume }),
-      position: (id) => this.#pass(id),
       state: (state) => {
         this.state = state;
         this.#tell("state", state, state.name === "closed" && state.error && !this.#isIterated);
@@ -56,17 +55,23 @@ export class TidingsFeed implements Feed {
     this.state = { name: "connecting", transport: options.transports?.[0] ?? "websocket" };
     // After the code that made the feed: its listeners are to hear everything.
     queueMicrotask(() => void this.#line.run());
+    const close = () => this.close();
+    options.signal?.addEventListener("abort", close);
+    if (options.signal?.aborted) close();
   }
 
-  on<K extends keyof Events>(event: K, listener: (it: Events[K]) => void): () => void {
-    const listeners = this.#listeners[event];
-    listeners.add(listener);
+  on<K extends keyof Events<T>>(event: K, listener: (it: Events<T>[K]) => void): () => void {
+    this.#listeners[event].add(listener);
     this.#drain();
-    return () => void listeners.delete(listener);
+    return () => this.off(event, listener);
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterableIterator<Notification> {
-    if (this.#isIterated) throw new Error("it is iterated already");
+  off<K extends keyof Events<T>>(event: K, listener: (it: Events<T>[K]) => void): void {
+    this.#listeners[event].delete(listener);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterableIterator<Notification<T>> {
+    if (this.#isIterated) throw new Error("iterated already");
     this.#isIterated = true;
     try {
       for (;;) {
@@ -78,7 +83,7 @@ export class TidingsFeed implements Feed {
           if (this.state.error) throw this.state.error;
           return;
         } else {
-          await this.#arrival.wait();
+          await this.#arrival.sleep();
         }
       }
     } finally {
@@ -87,8 +92,16 @@ export class TidingsFeed implements Feed {
     }
   }
 
-  publish(data: string | Uint8Array, topic?: string): Promise<string> {
-    return publish(this.#address, this.#options, data, topic);
+  async publish(data: string | Uint8Array, topic?: string): Promise<string> {
+    const lend = () => {
+      const { transport } = this.state as { transport?: string };
+      if (globalThis.location && transport && transport !== "websocket") this.#line.hold();
+    };
+    try {
+      return await publish(this.#address, this.#options, lend, data, topic);
+    } finally {
+      this.#line.release();
+    }
   }
 
   close(): void {
@@ -96,26 +109,33 @@ export class TidingsFeed implements Feed {
     this.#line.close();
   }
 
-  #take(waiting: Waiting): void {
-    this.#buffer.push(waiting);
-    this.#arrival.wake();
-    this.#drain();
-    if (this.#buffer.length > this.#limit) this.#line.hold();
+  #take(position: string, { gap, topic, data, data_base64 }: Frame): void {
+    const { decode } = this.#options;
+    let notification;
+    if (topic) {
+      const payload = data ?? bytes(data_base64!);
+      try {
+        notification = { id: position, topic, data: decode ? decode(payload, topic) : (payload as T) };
+      } catch (error) {
+        console.error("tidings:", "decode", position, error);
+      }
+    }
+    const last = this.#buffer.at(-1) ?? this.#inHand;
+    if (gap || notification) {
+      this.#buffer.push({ gap, notification, position });
+      this.#arrival.wake();
+      this.#drain();
+      if (this.#buffer.length > this.#limit) this.#line.hold();
+    } else if (last) last.position = position;
+    else this.position = position;
   }
 
   /** Where the buffer is full: until the reader has made room, or its turn is over and the connection is given up. */
   #room(): Promise<void> | undefined {
     if (this.#buffer.length < this.#limit) return undefined;
-    return this.#relief.wait(TURN).then(() => {
+    return this.#relief.sleep(TURN).then(() => {
       if (this.#buffer.length >= this.#limit) this.#line.hold();
     });
-  }
-
-  /** Nothing to tell but a position. */
-  #pass(id: string): void {
-    const last = this.#buffer.at(-1) ?? this.#inHand;
-    if (last) last.position = id;
-    else this.position = id;
   }
 
   /** To the listeners, where nobody iterates: who iterates sets the pace. */
@@ -127,13 +147,13 @@ export class TidingsFeed implements Feed {
     }
   }
 
-  #done({ position }: Waiting): void {
+  #done({ position }: Waiting<T>): void {
     this.position = position;
     this.#inHand = undefined;
   }
 
   /** Takes the next out of the buffer and tells the listeners of it. */
-  #next(): Waiting | undefined {
+  #next(): Waiting<T> | undefined {
     const waiting = (this.#inHand = this.#buffer.shift());
     if (this.#buffer.length <= this.#limit / 2) {
       this.#line.release();
@@ -145,7 +165,7 @@ export class TidingsFeed implements Feed {
   }
 
   /** What is lost must be heard of, by the console where nobody else listens. */
-  #tell<K extends keyof Events>(event: K, it: Events[K], isLoss?: unknown): void {
+  #tell<K extends keyof Events<T>>(event: K, it: Events<T>[K], isLoss?: unknown): void {
     if (isLoss && this.#listeners[event].size === 0) console.error("tidings:", event, it);
     for (const listener of this.#listeners[event]) {
       try {
@@ -156,4 +176,8 @@ export class TidingsFeed implements Feed {
       }
     }
   }
+}
+
+function bytes(base64: string): Uint8Array {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }

@@ -15,7 +15,7 @@
  * @module
  */
 import { TidingsFeed } from "./feed.js";
-import type { Feed, Options } from "./types.js";
+import type { Feed, Options, Payload } from "./types.js";
 
 export { Refusal } from "./refusal.js";
 export type {
@@ -24,6 +24,7 @@ export type {
   Gap,
   Notification,
   Options,
+  Payload,
   State,
   TransportName,
   WebSocketConstructor,
@@ -37,6 +38,8 @@ export type {
  *
  * @throws TypeError where the URL or an option cannot be used, URIError where the URL's escapes are broken.
  */
+export function tidings(url: string | URL, options?: Options): Feed;
+export function tidings<T>(url: string | URL, options: Options<T> & Required<Pick<Options<T>, "decode">>): Feed<T>;
 export function tidings(url: string | URL, options: Options = {}): Feed {
   return new TidingsFeed(url, options);
 }

@@ -1,14 +1,15 @@
 import type { Address } from "./address.js";
 import { Backoff } from "./backoff.js";
 import { Choice } from "./choice.js";
+import { now } from "./clock.js";
 import { Connection, type Ending } from "./connection.js";
 import { longPolling } from "./long-polling.js";
 import { Pause } from "./pause.js";
 import { isAhead } from "./position.js";
-import { Refusal } from "./refusal.js";
+import { isBusy, isFinal } from "./refusal.js";
 import { sse } from "./sse.js";
-import { type Ear, OPEN_TIMEOUT, type Opening, type Transport } from "./transport.js";
-import type { Gap, Notification, Options, State, TransportName, WebSocketConstructor } from "./types.js";
+import { type Frame, OPEN_TIMEOUT, type Opening, type Transport } from "./transport.js";
+import type { Options, State, TransportName } from "./types.js";
 import { webSocket } from "./websocket.js";
 
 const TRANSPORTS: Record<TransportName, Transport> = {
@@ -19,13 +20,11 @@ const TRANSPORTS: Record<TransportName, Transport> = {
 /** How long a poll is held, in seconds. */
 const HOLD = 25;
 
-/** Who is told what a line brings: each thing once and in order, whatever happens below. */
+/** Takes what a line brings: each thing once and in order, whatever happens below. */
 export interface Listener {
-  notification(notification: Notification): void;
-  gap(gap: Gap): void;
+  /** Everything up to `position` has come, with what it ended with. */
+  take(position: string, frame: Frame): void;
   room(): Promise<void> | undefined;
-  /** Everything up to this id was told. */
-  position(id: string): void;
   state(state: State): void;
 }
 
@@ -35,11 +34,13 @@ export class Line {
   readonly #backoff = new Backoff();
   readonly #pause = new Pause();
   readonly #connections = new Set<Connection>();
-  readonly #WebSocket: WebSocketConstructor | undefined;
   readonly #polls = { hold: HOLD, cuts: 0 };
   /** Everything up to here has come. */
   #position: string | undefined;
   #wasRefused = false;
+  #wasOpen = false;
+  /** Some transport that was tried since the last wait may open at another time. */
+  #mayPass = false;
   #isHeld = false;
   #isClosed = false;
   /** The network has changed: what is connected may be dead and not know it. */
@@ -48,31 +49,30 @@ export class Line {
   /** @throws TypeError where no transport is left. */
   constructor(
     private readonly address: Address,
-    private readonly options: Options,
+    private readonly options: Options<any>,
     private readonly listener: Listener,
   ) {
-    this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
     const names = options.transports ?? (Object.keys(TRANSPORTS) as TransportName[]);
     const usable = names.filter((name) => {
       if (!TRANSPORTS[name]) throw new TypeError(`"${name}" is no transport of tidings`);
-      return name !== "websocket" || this.#WebSocket;
+      return name !== "websocket" || (options.WebSocket ?? globalThis.WebSocket);
     });
     if (!usable[0]) throw new TypeError("no transport is left");
-    this.#choice = new Choice(usable, `tidings ${address.origin} ${usable}`, options.betterAfter ?? 60_000);
+    this.#choice = new Choice(usable, `tidings ${address.url.origin} ${usable}`, options.betterAfter ?? 60_000);
     this.#position = options.after;
   }
 
   /** Connects, again and again, until it is closed or the hub refuses for good. */
   async run(): Promise<void> {
-    const events = ["online", "visibilitychange"];
-    for (const event of events) globalThis.addEventListener?.(event, this.#onPage);
+    const ended = new AbortController();
+    for (const event of ["online", "visibilitychange"]) globalThis.addEventListener?.(event, this.#onPage, ended);
     let error;
     try {
       while (!this.#isClosed) await (this.#isHeld ? this.#rest({ name: "paused" }) : this.#carry());
     } catch (refused) {
       error = refused as Error;
     }
-    for (const event of events) globalThis.removeEventListener?.(event, this.#onPage);
+    ended.abort();
     this.listener.state({ name: "closed", error });
   }
 
@@ -100,7 +100,7 @@ export class Line {
 
   /** Whoever is told may end the rest at once. */
   #rest(state: State, milliseconds?: number): Promise<void> {
-    const rest = this.#pause.wait(milliseconds);
+    const rest = this.#pause.sleep(milliseconds);
     this.listener.state(state);
     return rest;
   }
@@ -108,11 +108,11 @@ export class Line {
   /** One connection after the other takes over, until one ends and none has taken its place. */
   async #carry(): Promise<void> {
     this.#hasMoved = false;
-    this.listener.state({ name: "connecting", transport: this.#choice.now });
-    let connection = this.#open(this.#choice.now);
+    this.listener.state({ name: "connecting", transport: this.#choice.current });
+    let connection = this.#open(this.#choice.current);
     if (await connection.opened) this.#opens(connection);
     for (;;) {
-      const ending = await Promise.race([connection.ended, this.#pause.wait(this.#choice.betterIn)]);
+      const ending = await Promise.race([connection.ended, this.#pause.sleep(this.#choice.betterIn)]);
       if (ending) {
         this.#pause.wake();
         return this.#after(ending);
@@ -140,20 +140,21 @@ export class Line {
   }
 
   #open(name: TransportName): Connection {
-    const transport: Transport = async (opening, ear) => {
+    const transport: Transport = async (opening) => {
       const token = await this.options.token?.(this.#wasRefused);
-      if (!opening.signal.aborted) await TRANSPORTS[name]({ ...opening, token }, ear);
+      if (!opening.signal.aborted) await TRANSPORTS[name]({ ...opening, token });
     };
     const opening: Omit<Opening, "signal"> = {
       url: (query) => this.address.subscription({ transport: name, after: this.#position, ...query }),
       token: undefined,
       topic: this.address.topic,
       polls: this.#polls,
-      fetch: this.options.fetch ?? globalThis.fetch,
-      WebSocket: this.#WebSocket,
+      options: this.options,
+      hear: (frame) => this.#hear(frame),
+      room: () => this.listener.room(),
     };
     const timeout = this.options.openTimeout ?? OPEN_TIMEOUT;
-    const connection = new Connection(name, transport, opening, this.#ear, timeout);
+    const connection = new Connection(name, transport, opening, timeout);
     // Closed by whoever heard that it connects, or between two transports that are better.
     if (this.#isClosed || this.#isHeld) connection.close();
     this.#connections.add(connection);
@@ -162,32 +163,21 @@ export class Line {
   }
 
   /** Two connections may speak at once while one takes over: what one of them has told already is passed over. */
-  readonly #ear: Omit<Ear, "alive"> = {
-    notification: (notification) => {
-      if (this.#advance(notification.id)) this.listener.notification(notification);
-    },
-    room: () => this.listener.room(),
-    gap: (gap) => {
-      // It may lead back: a hub can lose the end of its history.
-      if (gap.after === this.#position) this.#position = undefined;
-      if (this.#advance(gap.resume)) this.listener.gap(gap);
-    },
-    position: (id) => {
-      if (this.#advance(id)) this.listener.position(id);
-    },
-    retry: (after) => {
-      this.#backoff.retry = after;
-    },
-  };
-
-  #advance(to: string): boolean {
-    const isNew = isAhead(to, this.#position);
-    if (isNew) this.#position = to;
-    return isNew;
+  #hear(frame: Frame): void {
+    const { gap, retry } = frame;
+    if (frame.topic) this.#backoff.reset();
+    if (retry !== undefined) this.#backoff.retry = retry;
+    const to = gap ? gap.resume : frame.id;
+    // A gap may lead back: a hub can lose the end of its history.
+    if (to && (isAhead(to, this.#position) || gap?.after === this.#position)) {
+      this.#position = to;
+      this.listener.take(to, frame);
+    }
   }
 
   #opens({ name }: Connection): void {
     this.#wasRefused = false;
+    this.#wasOpen = true;
     this.#choice.opened(name);
     this.listener.state({ name: "open", transport: name });
   }
@@ -195,27 +185,37 @@ export class Line {
   /** What an ending means for the next attempt, and the wait for it. */
   async #after({ how, error }: Ending): Promise<void> {
     if (how === "closed") return;
-    const refusal = error instanceof Refusal ? error : undefined;
-    if (refusal?.status === 401 && this.options.token && !this.#wasRefused) {
+    const { status, code, retryAfter, message } = error;
+    if (status === 401 && this.options.token && !this.#wasRefused) {
       this.#wasRefused = true;
       return this.#choice.restart();
     }
-    if (refusal?.status === 401 || refusal?.isFinal) throw refusal;
-    if (!refusal?.isBusy) {
+    // A load balancer answers 404 of itself while its only server restarts.
+    const isEnd = isFinal(status) && !(this.#wasOpen && status === 404 && !code);
+    if (isEnd && code && code !== "bad_transport") throw error;
+    if (!isBusy(error)) {
+      // A WebSocket that fails does not say why.
+      if (how !== "failed" || !(isEnd || this.#choice.current === "websocket")) this.#mayPass = true;
       if (how === "silent") this.#choice.stay();
-      if ((how === "failed" || how === "silent") && this.#choice.failed()) return;
-      if (how === "early" || how === "cut") this.#choice.ended(how === "early");
+      if (isEnd || how === "failed" || how === "silent") {
+        if (this.#choice.failed()) return;
+        if (isEnd && !this.#mayPass) throw error;
+      } else {
+        this.#choice.ended(how === "early");
+      }
     }
-    if (how === "cut" || how === "goodbye") this.#backoff.reset();
-    await this.#wait(refusal?.retryAfter, error?.message ?? "the hub said goodbye");
+    this.#mayPass = false;
+    if (how === "cut") this.#backoff.reset();
+    await this.#wait(retryAfter, message);
   }
 
   async #wait(atLeast: number | undefined, reason: string): Promise<void> {
-    const since = Date.now();
-    const until = since + this.#backoff.next(atLeast);
+    const since = now();
+    const wait = this.#backoff.delay(atLeast);
+    const until = Date.now() + wait;
     // The page may wake it, but not before the hub wants it back.
-    do await this.#rest({ name: "waiting", until, reason }, until - Date.now());
-    while (Date.now() - since < atLeast! && !this.#isClosed && !this.#isHeld);
+    do await this.#rest({ name: "waiting", until, reason }, since + wait - now());
+    while (now() - since < atLeast! && !this.#isClosed && !this.#isHeld);
   }
 
   readonly #onPage = ({ type }: Event): void => {

@@ -6,7 +6,7 @@ export class Pause {
   #wake: (() => void) | undefined;
 
   /** Until `wake()`, or so many milliseconds. */
-  wait(milliseconds?: number): Promise<void> {
+  sleep(milliseconds?: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = milliseconds === undefined ? undefined : setTimeout(resolve, Math.min(MOST, milliseconds));
       this.#wake = () => {

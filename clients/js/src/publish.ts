@@ -1,50 +1,64 @@
 import type { Address } from "./address.js";
 import { Backoff } from "./backoff.js";
 import { Pause } from "./pause.js";
-import { Refusal, refusal } from "./refusal.js";
-import { authorization, OPEN_TIMEOUT } from "./transport.js";
+import { type Fault, isFinal } from "./refusal.js";
+import { request } from "./request.js";
+import { OPEN_TIMEOUT } from "./transport.js";
 import type { Options } from "./types.js";
 
 const ATTEMPTS = 5;
+/** The slowest upload that is waited for, in bytes per millisecond: fetch reports nothing while bytes move. */
+const SLOWEST = 16;
+/** A publish that takes longer than this, in milliseconds, and than an upload of `USUAL` bytes per millisecond, may be
+ * waiting for a connection. */
+const SOON = 2_000;
+const USUAL = 64;
 
-/** Publishes once, however often it has to be tried: the hub knows the attempts by their key. */
+/**
+ * Publishes once, however often it has to be tried: the hub knows the attempts by their key.
+ *
+ * @param wait called if the request may be waiting for a connection: over HTTP/1.1 a browser opens six to one host.
+ */
 export async function publish(
   address: Address,
-  options: Options,
+  options: Options<any>,
+  wait: () => void,
   data: string | Uint8Array,
   topic: string | undefined = address.topic,
 ): Promise<string> {
   if (topic === undefined) throw new TypeError("the feed is not of one topic: publish(data, topic)");
-  const fetch = options.fetch ?? globalThis.fetch;
   const backoff = new Backoff();
-  const key = unguessable();
   const isText = typeof data === "string";
   if (!isText && !ArrayBuffer.isView(data)) throw new TypeError("publish takes text or bytes");
+  // Not `randomUUID`, which a page has over HTTPS only.
+  const headers: Record<string, string> = { "idempotency-key": crypto.getRandomValues(new Uint32Array(4)).join("-") };
   // Text is named as such by fetch.
-  const type: Record<string, string> = isText ? {} : { "content-type": "application/octet-stream" };
+  if (!isText) headers["content-type"] = "application/octet-stream";
   let wasRefused = false;
+  let atLeast;
   for (let attempt = 1; ; attempt++) {
+    const abort = new AbortController();
+    const limit = (options.openTimeout ?? OPEN_TIMEOUT) + data.length / SLOWEST;
+    const fault = `no answer within ${limit} ms: are the six connections of a browser to one host in use?`;
+    const timers: ReturnType<typeof setTimeout>[] = [];
     try {
       const token = await options.token?.(wasRefused);
-      const response = await fetch(address.publication(topic), {
-        method: "POST",
-        body: data as BodyInit,
-        headers: { ...authorization(token), ...type, "idempotency-key": key },
-        signal: AbortSignal.timeout(options.openTimeout ?? OPEN_TIMEOUT),
-      });
-      if (response.status !== 200) throw await refusal(response);
+      timers.push(setTimeout(() => abort.abort(new Error(fault)), limit));
+      timers.push(setTimeout(wait, SOON + data.length / USUAL));
+      const init = { method: "POST", body: data as BodyInit };
+      const response = await request({ options, token, signal: abort.signal }, address.publication(topic), headers, init);
       return (await response.json()).id;
     } catch (error) {
-      const refused = error instanceof Refusal ? error : undefined;
-      const isUnknown = refused?.status === 401;
-      if (refused?.isFinal || attempt === ATTEMPTS || (isUnknown && (wasRefused || !options.token))) throw error;
+      const { status, retryAfter } = error as Fault;
+      const isUnknown = status === 401;
+      if (attempt === ATTEMPTS || (isUnknown ? wasRefused || !options.token : isFinal(status))) throw error;
+      // Before all attempts are over: that may take a minute.
+      if (abort.signal.aborted) console.error("tidings:", "publish", error);
       wasRefused = isUnknown;
-      if (!isUnknown) await new Pause().wait(backoff.next(refused?.retryAfter));
+      atLeast = retryAfter;
+    } finally {
+      timers.forEach(clearTimeout);
     }
+    if (!wasRefused) await new Pause().sleep(backoff.delay(atLeast));
   }
-}
-
-/** Not `randomUUID`, which a page has over HTTPS only. */
-function unguessable(): string {
-  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }

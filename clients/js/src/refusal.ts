@@ -1,10 +1,13 @@
-/** An answer of the hub, or of a proxy before it, that is not what was asked for. */
+const MOST_RETRY_AFTER = 3_600_000;
+
+/** An answer of the hub, or of a proxy before it, that is not what was asked for; or a goodbye of the hub. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
 
   /**
-   * @param code the hub's name of the fault; `undefined` where it was not the hub that answered
-   * @param retryAfter milliseconds, where the answer asks for them
+   * @param status of the answer; of a goodbye 503 if a client should come back, otherwise 403; 0 if a WebSocket broke
+   * @param code the hub's name of the fault, or a WebSocket's close code; `undefined` if it was not the hub that answered
+   * @param retryAfter milliseconds, if the answer asks for them
    */
   constructor(
     readonly status: number,
@@ -14,20 +17,28 @@ export class Refusal extends Error {
   ) {
     super(message);
   }
-
-  /** Whether asking again, by any transport, is of no use: the hub itself says that the request is wrong. */
-  get isFinal(): boolean {
-    const isOfTheRequest = /^4(?!01|08|26|29)/.test(String(this.status));
-    return isOfTheRequest && this.code !== undefined && this.code !== "bad_transport";
-  }
-
-  /** Whether the hub answered, and is only not able to at present: another transport would not help. */
-  get isBusy(): boolean {
-    return this.code !== undefined && (this.status === 429 || this.status === 503);
-  }
 }
 
-/** What an answer other than the expected one says. */
+/** Any error: only a refusal has a status. */
+export type Fault = Error & Partial<Pick<Refusal, "status" | "code" | "retryAfter">>;
+
+/** Returns `true` if the same request would get the same answer: the table is in docs/protocol.md. */
+export function isFinal(status: number | undefined): boolean {
+  return /^(204|3|4(?!08|25|29)|50[15])/.test(String(status));
+}
+
+/** Returns `true` if the hub answered and is not able to serve at present: another transport would not help. */
+export function isBusy({ status, code }: Fault): boolean {
+  return !!code && (status === 429 || status === 503);
+}
+
+/** Returns what a goodbye means, as the answer that says the same. */
+export function goodbye({ reason, message }: { reason: string; message: string }, retry?: number): Refusal {
+  const isEnd = /^(normal|protocol|unsupported|bad_utf8|not_allowed|too_big)$/.test(reason);
+  return new Refusal(isEnd ? 403 : 503, reason, message, retry);
+}
+
+/** Reads an answer other than the expected one. */
 export async function refusal(response: Response): Promise<Refusal> {
   const { status, headers } = response;
   const { error } = await response.json().catch(() => ({}));
@@ -38,6 +49,6 @@ export async function refusal(response: Response): Promise<Refusal> {
 
 /** `Retry-After` is seconds or a date (RFC 9110, section 10.2.3). */
 function milliseconds(after: string | null): number | undefined {
-  const wait = after && !/\D/.test(after) ? Number(after) * 1000 : Date.parse(after ?? "") - Date.now();
-  return wait >= 0 ? wait : undefined;
+  const wait = Number(after) * 1000 || Date.parse(after!) - Date.now();
+  return wait >= 0 ? Math.min(wait, MOST_RETRY_AFTER) : undefined;
 }

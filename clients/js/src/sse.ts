@@ -1,18 +1,15 @@
-import { EventStream, type StreamEvent } from "./event-stream.js";
-import { refusal } from "./refusal.js";
-import { authorization, bytes, type Ear, type Opening } from "./transport.js";
+import { type Block, EventStream } from "./event-stream.js";
+import { goodbye } from "./refusal.js";
+import { request } from "./request.js";
+import type { Opening } from "./transport.js";
 
 /**
  * By server-sent events, read with fetch and not with `EventSource`, which hides refusals, heartbeats and
  * comments, sends no token, and which Node has not.
  */
-export async function sse({ url, token, topic, signal, fetch }: Opening, ear: Ear): Promise<void> {
-  const response = await fetch(url(), {
-    headers: { ...authorization(token), accept: "text/event-stream" },
-    cache: "no-store",
-    signal,
-  });
-  if (response.status !== 200) throw await refusal(response);
+export async function sse(opening: Opening): Promise<void> {
+  const { url, signal, hear, room } = opening;
+  const response = await request(opening, url(), { accept: "text/event-stream" });
   const type = response.headers.get("content-type");
   if (!type?.startsWith("text/event-stream")) throw new Error(`not an event stream, but ${type}`);
 
@@ -21,26 +18,23 @@ export async function sse({ url, token, topic, signal, fetch }: Opening, ear: Ea
   for (;;) {
     const { done, value } = await reader.read();
     if (done) throw new Error("the stream ended");
-    for (const event of stream.read(value)) {
-      await ear.room();
+    for (const block of stream.blocks(value)) {
+      await room();
       if (signal.aborted) return;
-      if (event.type === "goodbye") return;
-      hear(event, topic, ear);
+      const frame = read(opening.topic, block);
+      // It may be the first event: an `EventSource` never comes back after a 503, so a hub sends what it means by one so.
+      if (frame.goodbye) throw goodbye(frame.goodbye, stream.retry);
+      if (block.id) hear({ ping: stream.ping, ...frame });
     }
-    // After the events: their position is known before anyone learns that the connection is open.
-    ear.alive(stream.ping);
+    // After the events, so that a first goodbye finds the connection not open. A part of a long event is a sign of life.
+    hear({ ping: stream.ping, retry: stream.retry });
   }
 }
 
-function hear(event: StreamEvent, topic: string | undefined, ear: Ear): void {
-  const { id, data } = event;
-  if (event.retry !== undefined) ear.retry(event.retry);
-  if (data === undefined) {
-    if (id !== undefined) ear.position(id);
-  } else if (event.type === "gap") {
-    ear.gap(JSON.parse(data).gap);
-  } else if (id !== undefined && (event.type === "message" || event.type === "binary")) {
-    const isBinary = event.type === "binary";
-    ear.notification({ id, topic: event.topic ?? topic ?? "", data: isBinary ? bytes(data) : data });
-  }
+/** Returns the frame that the block is; one of an unknown event moves the position only. */
+function read(ofFeed: string | undefined, { event, id, topic = ofFeed, data }: Block): any {
+  if (data === undefined) return { id };
+  if (event === "gap" || event === "goodbye") return JSON.parse(data);
+  if (event === "binary") return { id, topic, data_base64: data };
+  return event ? { id } : { id, topic, data };
 }

@@ -1,13 +1,27 @@
-import type { Gap, Notification, WebSocketConstructor } from "./types.js";
+import type { Sender } from "./request.js";
+import type { Gap } from "./types.js";
 
 /** How long an opening or a publish may take, in milliseconds, where no option says it. */
 export const OPEN_TIMEOUT = 10_000;
 
-/** What a connection needs to be opened. */
-export interface Opening {
+/** What a hub sends, as it is in a WebSocket of `tidings.v1`. The other transports bring theirs into the same form. */
+export interface Frame {
+  /** The id of a notification; without a topic, the position up to which everything was sent. */
+  readonly id?: string | undefined;
+  readonly topic?: string | undefined;
+  readonly data?: string | undefined;
+  readonly data_base64?: string;
+  readonly gap?: Gap;
+  /** The next frame is due within so many milliseconds. */
+  readonly ping?: number | undefined;
+  /** Of an event stream: come back after so many milliseconds. */
+  readonly retry?: number | undefined;
+}
+
+/** What a connection needs to be opened and read. */
+export interface Opening extends Sender {
   /** The subscription with its position as of now, and these further parameters. */
   url(query?: Record<string, string | undefined>): URL;
-  readonly token: string | undefined;
   /** The feed's topic where it is exactly one. */
   readonly topic: string | undefined;
   /**
@@ -15,48 +29,14 @@ export interface Opening {
    * the connection.
    */
   readonly polls: { hold: number; cuts: number };
-  readonly signal: AbortSignal;
-  readonly fetch: typeof globalThis.fetch;
-  readonly WebSocket: WebSocketConstructor | undefined;
-}
-
-/** Who hears what a connection brings, in its order. */
-export interface Ear {
-  /** A sign of life; the next one is due within `ping` milliseconds, where that is known. */
-  alive(ping?: number): void;
-  /** Everything up to this id was told. */
-  position(id: string): void;
-  notification(notification: Notification): void;
+  /** Takes each frame in its order; each is a sign of life. */
+  hear(frame: Frame): void;
   /** To be waited for before a notification, by a transport that can make its hub wait; `undefined`: there is room. */
   room(): Promise<void> | undefined;
-  gap(gap: Gap): void;
-  /** The hub asks to come back after so many milliseconds. */
-  retry(after: number): void;
 }
 
 /**
- * Opens one connection and reads it to its end. It returns when the hub said goodbye, and throws in every
- * other case: a {@link Refusal}, or whatever broke. Once the signal is aborted nobody hears it any more.
+ * Opens one connection and reads it to its end, which it throws: a {@link Refusal}, or whatever broke. Once the signal is
+ * aborted nobody hears it any more.
  */
-export type Transport = (opening: Opening, ear: Ear) => Promise<void>;
-
-/** A notification as the hub writes it in JSON. */
-export interface Told {
-  id: string;
-  topic: string;
-  data?: string;
-  data_base64?: string;
-}
-
-/** RFC 6750, section 2.1. */
-export function authorization(token: string | undefined): Record<string, string> {
-  return token === undefined ? {} : { authorization: `Bearer ${token}` };
-}
-
-export function notification({ id, topic, data, data_base64 }: Told): Notification {
-  return { id, topic, data: data_base64 === undefined ? (data ?? "") : bytes(data_base64) };
-}
-
-export function bytes(base64: string): Uint8Array {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-}
+export type Transport = (opening: Opening) => Promise<unknown>;

@@ -1,13 +1,16 @@
 /** The ways to a hub, by their names in `?transport=`. */
 export type TransportName = "websocket" | "sse" | "long-polling";
 
+/** A payload: text, or the bytes of a binary notification. */
+export type Payload = string | Uint8Array;
+
 /** What was published. */
-export interface Notification {
+export interface Notification<T = Payload> {
   /** Its identity and the position behind it, `EPOCH-SEQ`: keep it, and go on from it with {@link Options.after}. */
   readonly id: string;
   readonly topic: string;
-  /** Text, or the bytes of a binary notification. */
-  readonly data: string | Uint8Array;
+  /** The payload, or what {@link Options.decode} made of it. */
+  readonly data: T;
 }
 
 /** Notifications that can no longer be had: the hub keeps so many, and this feed was away for longer. */
@@ -28,7 +31,7 @@ export type State =
   | { readonly name: "open"; readonly transport: TransportName }
   /** Between two attempts, at most until `until` (milliseconds since 1970). */
   | { readonly name: "waiting"; readonly until: number; readonly reason: string }
-  /** The reader is behind by a full buffer: the connection is given up until it has caught up. */
+  /** The connection is given up for a while: until the reader of a full buffer has caught up, or for a publish. */
   | { readonly name: "paused" }
   /** For good: `close()` was called, or `error` says what the hub refused. */
   | { readonly name: "closed"; readonly error: Error | undefined };
@@ -46,7 +49,7 @@ export interface WebSocketLike {
 export type WebSocketConstructor = new (url: string | URL, protocol: string) => WebSocketLike;
 
 /** How to open a {@link Feed}. Every member has a default. */
-export interface Options {
+export interface Options<T = Payload> {
   /** The ways to try, best first. Default: WebSocket, SSE, long-polling. */
   transports?: readonly TransportName[];
   /** Where to begin: behind this id, or at the `"earliest"` that is kept. Default: what is published from now on. */
@@ -57,6 +60,17 @@ export interface Options {
    * WebSocket, where a page can set no header.
    */
   token?: (refused: boolean) => string | Promise<string>;
+  /**
+   * Makes `data` of a payload. If it throws, the notification is passed over and the error is written to the console.
+   * Default: the payload itself.
+   */
+  decode?: (payload: Payload, topic: string) => T;
+  /** Further headers of each request. A WebSocket in a page sends none. */
+  headers?: Record<string, string>;
+  /** Whether requests carry cookies, as for `fetch`. Default: to the page's own origin. */
+  credentials?: RequestCredentials;
+  /** Closes the feed once it is aborted. */
+  signal?: AbortSignal;
   /** How many notifications may wait for their reader before the connection is given up. Default: 1,024. */
   buffer?: number;
   /** How long an opening may take, in milliseconds, before it counts as failed. Default: 10,000. */
@@ -71,18 +85,20 @@ export interface Options {
 }
 
 /** What {@link Feed.on} tells. */
-export interface Events {
-  notification: Notification;
+export interface Events<T = Payload> {
+  notification: Notification<T>;
   gap: Gap;
   state: State;
 }
 
 /** One stream of notifications, whatever carries it. */
-export interface Feed extends AsyncIterable<Notification> {
+export interface Feed<T = Payload> extends AsyncIterable<Notification<T>> {
   /** Calls `listener` for each from now on; call what it returns to stop that. */
-  on<K extends keyof Events>(event: K, listener: (it: Events[K]) => void): () => void;
+  on<K extends keyof Events<T>>(event: K, listener: (it: Events<T>[K]) => void): () => void;
+  /** Stops what `on` began with the same arguments. */
+  off<K extends keyof Events<T>>(event: K, listener: (it: Events<T>[K]) => void): void;
   /** Publishes and tells the id once it is stored. `topic` is needed where the feed's filters are not one topic. */
-  publish(data: string | Uint8Array, topic?: string): Promise<string>;
+  publish(data: Payload, topic?: string): Promise<string>;
   /** Ends it for good. */
   close(): void;
   readonly state: State;

@@ -1,25 +1,26 @@
 import { Refusal } from "./refusal.js";
-import { notification, type Ear, type Opening } from "./transport.js";
+import type { Opening } from "./transport.js";
+import type { WebSocketLike } from "./types.js";
 
 const PROTOCOL = "tidings.v1";
-const GOING_AWAY = 1001;
-const NOT_ALLOWED = 1008;
+/** The close codes after which a client should not come back, and those of a hub that wants it back. */
+const ENDS = /^100[023789]$/;
+const LATER = /^10(01|1[13])$/;
 
 /** By WebSocket, with the subprotocol that shows positions, gaps and heartbeats to page script. */
-export function webSocket({ url, token, signal, WebSocket }: Opening, ear: Ear): Promise<void> {
-  return new Promise((resolve, reject) => {
+export function webSocket({ url, token, signal, options, hear }: Opening): Promise<unknown> {
+  return new Promise((_, reject) => {
     // Page script cannot set a header here: RFC 6750, section 2.3.
     const address = url({ access_token: token });
     address.protocol = address.protocol.replace("http", "ws");
     // The line passes this transport over where there is none.
-    const socket = new WebSocket!(address, PROTOCOL);
+    const socket: WebSocketLike = new (options.WebSocket ?? WebSocket)(address, PROTOCOL);
     socket.onopen = () => {
       if (socket.protocol !== PROTOCOL) reject(new Error("this is no tidings hub"));
     };
     socket.onmessage = ({ data }) => {
-      if (signal.aborted) return;
       try {
-        hear(JSON.parse(data), ear);
+        hear(JSON.parse(data));
       } catch (error) {
         reject(error);
       }
@@ -27,17 +28,9 @@ export function webSocket({ url, token, signal, WebSocket }: Opening, ear: Ear):
     // The end tells all there is to know, but from `ws` an error that nobody hears ends the program.
     socket.onerror = () => {};
     socket.onclose = ({ code, reason }) => {
-      if (code === GOING_AWAY) resolve();
-      else if (code === NOT_ALLOWED) reject(new Refusal(403, "not_allowed", reason));
-      else reject(new Error(`closed with ${code} ${reason}`));
+      const status = ENDS.test(code) ? 403 : LATER.test(code) ? 503 : 0;
+      reject(new Refusal(status, String(code), reason || `closed with ${code}`));
     };
     signal.addEventListener("abort", () => socket.close());
   });
-}
-
-function hear(frame: any, ear: Ear): void {
-  ear.alive(frame.ping);
-  if (frame.gap) ear.gap(frame.gap);
-  else if (frame.ping !== undefined) ear.position(frame.id);
-  else if (frame.topic) ear.notification(notification(frame));
 }

@@ -1,38 +1,39 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EventStream } from "../dist/event-stream.js";
+import { internal } from "./internal.js";
 
+const { EventStream } = await internal("event-stream");
 const bytes = (text) => new TextEncoder().encode(text);
 
 function read(text, size = text.length) {
   const stream = new EventStream();
   const all = bytes(text);
-  const events = [];
-  for (let at = 0; at < all.length; at += size) events.push(...stream.read(all.subarray(at, at + size)));
-  return { events, ping: stream.ping };
+  const blocks = [];
+  for (let at = 0; at < all.length; at += size) blocks.push(...stream.blocks(all.subarray(at, at + size)));
+  return { blocks, ping: stream.ping, retry: stream.retry };
 }
 
 const TEXT =
   "\uFEFF:ping 3000\nretry: 900\nid: e-1\n\n" +
   "id: e-2\r\ndata: seven\r\ndata:\u00a0teapots \u{1FAD6}\r\n\r\n" +
   "topic: a.b\rid: e-3\revent: binary\rdata: AP8=\r\r" +
-  "retry: soon\n:comment\n\ndata\n\ndata:  two spaces\n\n";
+  "retry: soon\n:comment\n:17\n\ndata\n\ndata:  two spaces\n\n";
 
-const EVENTS = [
-  { type: "message", retry: 900, id: "e-1" },
-  { type: "message", id: "e-2", data: "seven\n\u00a0teapots \u{1FAD6}" },
-  { type: "binary", topic: "a.b", id: "e-3", data: "AP8=" },
-  { type: "message" },
-  { type: "message", data: "" },
-  { type: "message", data: " two spaces" },
+const BLOCKS = [
+  { id: "e-1" },
+  { id: "e-2", data: "seven\n\u00a0teapots \u{1FAD6}" },
+  { event: "binary", topic: "a.b", id: "e-3", data: "AP8=" },
+  {},
+  { data: "" },
+  { data: " two spaces" },
 ];
 
 test("a stream says the same however its bytes are cut", () => {
   for (let size = 1; size <= 40; size++) {
-    assert.deepEqual(read(TEXT, size), { events: EVENTS, ping: 3000 }, `in pieces of ${size}`);
+    assert.deepEqual(read(TEXT, size), { blocks: BLOCKS, ping: 3000, retry: 900 }, `in pieces of ${size}`);
   }
 });
 
 test("what no blank line follows is not said", () => {
-  assert.deepEqual(read("data: half\n").events, []);
+  assert.deepEqual(read("data: half\n").blocks, []);
 });

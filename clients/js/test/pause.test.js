@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { Pause } from "../dist/pause.js";
+import { internal } from "./internal.js";
+
+const { Pause } = await internal("pause");
 
 test("a wait for longer than a timer can is long", async () => {
   for (const milliseconds of [2 ** 31, Infinity]) {
     const pause = new Pause();
-    const wait = pause.wait(milliseconds).then(() => "over");
+    const wait = pause.sleep(milliseconds).then(() => "over");
     assert.equal(await Promise.race([wait, setTimeout(20, "waits")]), "waits", String(milliseconds));
     pause.wake();
     assert.equal(await wait, "over");

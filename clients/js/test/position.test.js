@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isAhead } from "../dist/position.js";
+import { internal } from "./internal.js";
+
+const { isAhead } = await internal("position");
 
 test("ahead is a higher number of the same history, or another history", () => {
   assert.ok(isAhead("e-10", "e-9"));

@@ -14,6 +14,9 @@ export async function settle() {
 export function ownTime(test, random = 1) {
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
   mock.method(Math, "random", () => random);
+  // A clock of its own: that of the day may be set.
+  const { now } = Date;
+  mock.method(performance, "now", () => now() - 1_000_000);
   test.after(async () => {
     // In the time in which they began: what it has for a timer, another could not clear.
     for (const feed of feeds.splice(0)) feed.close();

@@ -1,0 +1,36 @@
+import { refusal } from "./refusal.js";
+import type { Options } from "./types.js";
+
+/** What a request needs besides its URL. */
+export interface Sender {
+  readonly options: Options<any>;
+  readonly token: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Sends a request with the headers, the credentials and the token of a feed. Returns the answer if its status is 200.
+ *
+ * `no-store` is for pages: the HTTP cache of a browser lets only one request for a URL go out at a time (a second tab
+ * would wait for the first one's poll), unless the request cannot be stored.
+ *
+ * @throws Refusal for any other status.
+ */
+export async function request(
+  { options, token, signal }: Sender,
+  url: URL,
+  headers?: Record<string, string>,
+  init?: RequestInit,
+): Promise<Response> {
+  const response = await (options.fetch ?? fetch)(url, {
+    cache: "no-store",
+    // An `undefined` member counts as missing.
+    credentials: options.credentials as RequestCredentials,
+    signal,
+    ...init,
+    // RFC 6750, section 2.1.
+    headers: { ...options.headers, ...(token && { authorization: `Bearer ${token}` }), ...headers },
+  });
+  if (response.status !== 200) throw await refusal(response);
+  return response;
+}

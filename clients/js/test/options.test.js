@@ -1,0 +1,225 @@
+// What a feed is given: its URL, its options, and what the environment has or has not.
+
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { tidings } from "../dist/index.js";
+import { Hub, json, ownTime, pass, settle, stream } from "./support.js";
+
+const told = (seq, data = "x") => ({ id: `e-${seq}`, topic: "orders.new", data });
+
+/** A global for one test. */
+function withGlobal(t, name, value) {
+  globalThis[name] = value;
+  t.after(() => delete globalThis[name]);
+}
+
+test("a path is relative to the base of the document, and to the script in a worker", async (t) => {
+  const hub = new Hub();
+  const asked = async () => {
+    const { feed } = hub.feed(t, { transports: ["sse"] }, "topics/a");
+    await settle();
+    feed.close();
+    return hub.request.url.href;
+  };
+  withGlobal(t, "location", { href: "http://worker/js/worker.js" });
+  assert.equal(await asked(), "http://worker/js/topics/a?transport=sse");
+  withGlobal(t, "document", { baseURI: "http://base/app/" });
+  assert.equal(await asked(), "http://base/app/topics/a?transport=sse");
+});
+
+test("a URL that cannot be a topic's is named, with what is expected", () => {
+  for (const url of ["/topics/a", "topics/a", "127.0.0.1:8080/topics/a", "localhost:8080/topics/a", "http://hub/topics/"]) {
+    const message = `"${url}" is not http://HOST/topics/NAME (a path needs a document)`;
+    assert.throws(() => tidings(url), { name: "TypeError", message });
+  }
+});
+
+test("storage is the page's: the one that Node has is never touched", async (t) => {
+  const had = Object.getOwnPropertyDescriptor(globalThis, "localStorage");
+  let touched = 0;
+  Object.defineProperty(globalThis, "localStorage", { configurable: true, get: () => ++touched });
+  t.after(() => (had ? Object.defineProperty(globalThis, "localStorage", had) : delete globalThis.localStorage));
+  const hub = new Hub();
+  const { feed } = hub.feed(t);
+  await settle();
+  hub.socket.say({ ping: 25_000, id: "e-1" });
+  await settle();
+  assert.equal(feed.state.name, "open");
+  assert.equal(touched, 0);
+});
+
+test("a clock of the day that is set forward or back ends no connection and tries no better transport", async (t) => {
+  for (const hours of [-1, 1]) {
+    ownTime(t);
+    const hub = new Hub();
+    hub.upgrades = false;
+    const { feed } = hub.feed(t, { betterAfter: 20_000 });
+    await settle();
+    const body = stream();
+    hub.request.answer(body.response);
+    body.say(":ping 4000\nid: e-1\n\n");
+    await settle();
+    const { now } = Date;
+    const set = t.mock.method(Date, "now", () => now() + hours * 3_600_000);
+    for (let second = 0; second < 12; second += 4) {
+      await pass(4_000);
+      assert.equal(feed.state.name, "open");
+      body.say(":\nid: e-1\n\n");
+    }
+    assert.equal(hub.sockets.length, 1);
+    await pass(8_001);
+    assert.notEqual(feed.state.name, "open", `silence is noticed, ${hours} h away`);
+    set.mock.restore();
+    feed.close();
+    await settle();
+    mock.timers.reset();
+    mock.restoreAll();
+  }
+});
+
+test("decode makes the data that listeners and iterations get, and null is data", async (t) => {
+  const hub = new Hub();
+  const decode = (payload, topic) => (typeof payload === "string" ? JSON.parse(payload) : [topic, ...payload]);
+  const { feed } = hub.feed(t, { decode });
+  const heard = [];
+  feed.on("notification", ({ data }) => heard.push(data));
+  await settle();
+  for (const [seq, data] of ['{"a":1}', "null", "0"].entries()) hub.socket.say(told(seq, data));
+  hub.socket.say({ id: "e-9", topic: "orders.new", data_base64: "AP8=" });
+  assert.deepEqual(heard, [{ a: 1 }, null, 0, ["orders.new", 0, 255]]);
+});
+
+test("what cannot be decoded is passed over, with the error on the console", async (t) => {
+  const hub = new Hub();
+  const written = mock.method(console, "error", () => {});
+  t.after(() => mock.restoreAll());
+  const { feed, told: heard } = hub.feed(t, { decode: JSON.parse });
+  await settle();
+  for (const [seq, data] of ["1", "{", "3"].entries()) hub.socket.say(told(seq, data));
+  await settle();
+  assert.deepEqual(heard.notifications, ["e-0", "e-2"]);
+  assert.equal(feed.state.name, "open");
+  const [[, what, id, error]] = written.mock.calls.map((call) => call.arguments);
+  assert.deepEqual([what, id, error.name], ["decode", "e-1", "SyntaxError"]);
+  hub.socket.say(told(4, "{"));
+  assert.equal(feed.position, "e-4", "the position goes on");
+});
+
+test("off ends what on began, and so does the function that on returned", async (t) => {
+  const hub = new Hub();
+  const { feed } = hub.feed(t);
+  const heard = [];
+  const listener = ({ id }) => heard.push(id);
+  feed.on("notification", listener);
+  await settle();
+  hub.socket.say(told(1));
+  feed.off("notification", listener);
+  hub.socket.say(told(2));
+  feed.on("notification", listener)();
+  hub.socket.say(told(3));
+  assert.deepEqual(heard, ["e-1"]);
+});
+
+test("headers and credentials go with each request, the token and what the request needs before them", async (t) => {
+  const hub = new Hub();
+  const options = { headers: { "x-tenant": "7", accept: "text/html" }, credentials: "include", token: () => "secret" };
+  for (const transport of ["sse", "long-polling"]) {
+    const { feed } = hub.feed(t, { transports: [transport], ...options });
+    await settle();
+    assert.equal(hub.request.init.headers["x-tenant"], "7");
+    assert.equal(hub.request.init.headers.authorization, "Bearer secret");
+    assert.equal(hub.request.init.headers.accept, transport === "sse" ? "text/event-stream" : "text/html");
+    assert.equal(hub.request.init.credentials, "include");
+    assert.equal(hub.request.init.cache, "no-store");
+    void feed.publish("x").catch(() => {});
+    await settle();
+    assert.equal(hub.request.init.method, "POST");
+    assert.equal(hub.request.init.headers["x-tenant"], "7");
+    assert.equal(hub.request.init.credentials, "include");
+    feed.close();
+  }
+});
+
+test("a signal closes the feed, and one that was aborted before opens none", async (t) => {
+  const hub = new Hub();
+  const abort = new AbortController();
+  const { feed } = hub.feed(t, { signal: abort.signal });
+  await settle();
+  hub.socket.say({ ping: 25_000, id: "e-1" });
+  abort.abort();
+  await settle();
+  assert.deepEqual(feed.state, { name: "closed", error: undefined });
+  assert.ok(hub.socket.isClosed);
+  const { feed: late } = hub.feed(t, { signal: abort.signal });
+  await settle();
+  assert.equal(late.state.name, "closed");
+  assert.equal(hub.sockets.length, 1);
+});
+
+test("the time of an upload does not count: a publish may take a second more for each 16 KB", async (t) => {
+  ownTime(t);
+  const written = mock.method(console, "error", () => {});
+  const hub = new Hub();
+  const { feed } = hub.feed(t);
+  const publishing = feed.publish("x".repeat(1_000_000));
+  await pass(10_000 + 62_499);
+  assert.equal(hub.requests.length, 1);
+  hub.request.answer(json({ id: "e-1" }));
+  assert.equal(await publishing, "e-1");
+
+  const unanswered = assert.rejects(feed.publish("x"), /^Error: no answer within 10000\.\d+ ms: are the six connections/);
+  const publishes = () => hub.requests.filter(({ init }) => init.method === "POST").length;
+  for (let attempt = 1; attempt <= 5; attempt++) {
+    await settle();
+    assert.equal(publishes(), 1 + attempt);
+    await pass(10_001);
+    if (attempt < 5) await pass(1_000 * 2 ** (attempt - 1));
+  }
+  await unanswered;
+  const [[, event, error]] = written.mock.calls.map((call) => call.arguments);
+  assert.equal(event, "publish", "said at the first attempt");
+  assert.match(String(error), /six connections/);
+});
+
+test("a feed lends its connection to a publish that is not answered soon, if a browser counts connections", async (t) => {
+  ownTime(t);
+  withGlobal(t, "location", { href: "http://hub/" });
+  const hub = new Hub();
+  const { feed } = hub.feed(t, { transports: ["sse"] });
+  await settle();
+  const body = stream();
+  hub.request.answer(body.response);
+  body.say("id: e-1\n\n");
+  await settle();
+  const [{ init }] = hub.requests;
+  const publishing = feed.publish("x");
+  await pass(2_000);
+  assert.ok(!init.signal.aborted);
+  await pass(1);
+  assert.ok(init.signal.aborted, "the stream is given up");
+  assert.equal(feed.state.name, "paused");
+  hub.request.answer(json({ id: "e-2" }));
+  assert.equal(await publishing, "e-2");
+  await settle();
+  assert.equal(hub.request.url.search, "?transport=sse&after=e-1", "and comes back with its position");
+});
+
+test("a WebSocket is not one of the six, and in Node nobody counts: nothing is lent", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  const { feed } = hub.feed(t, { transports: ["sse"] });
+  await settle();
+  const body = stream();
+  hub.request.answer(body.response);
+  body.say("id: e-1\n\n");
+  void feed.publish("x").catch(() => {});
+  await pass(5_000);
+  assert.equal(feed.state.name, "open");
+  withGlobal(t, "location", { href: "http://hub/" });
+  const { feed: other } = hub.feed(t);
+  await settle();
+  hub.socket.say({ ping: 25_000, id: "e-1" });
+  void other.publish("x").catch(() => {});
+  await pass(5_000);
+  assert.equal(other.state.name, "open");
+});

@@ -1,0 +1,98 @@
+// The package as npm packs it, installed in a project of its own.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+let project;
+let installed;
+before(() => {
+  project = mkdtempSync(`${tmpdir()}/tidings-package-`);
+  installed = `${project}/node_modules/tidings`;
+  mkdirSync(installed, { recursive: true });
+  // It is built already.
+  const pack = ["pack", "--ignore-scripts", "--json", "--pack-destination", project];
+  const packed = JSON.parse(execFileSync("npm", pack, { cwd: at(".."), encoding: "utf8" }));
+  // By name since npm 12.
+  const [{ filename }] = Object.values(packed);
+  execFileSync("tar", ["-xzf", `${project}/${filename}`, "-C", installed, "--strip-components", "1"]);
+});
+after(() => rmSync(project, { recursive: true, force: true }));
+
+const manifest = () => JSON.parse(readFileSync(`${installed}/package.json`, "utf8"));
+
+function run(file, program) {
+  writeFileSync(`${project}/${file}`, program);
+  return execFileSync(process.execPath, [file], { cwd: project, encoding: "utf8" });
+}
+
+const USE = `
+  const feed = tidings("http://127.0.0.1:1/topics/a");
+  feed.close();
+  console.log(typeof feed.publish, new Refusal(404) instanceof Error);
+`;
+
+test("the package is imported by a module and required by CommonJS, and both find its manifest", () => {
+  assert.equal(run("module.mjs", `import { Refusal, tidings } from "tidings";${USE}`), "function true\n");
+  assert.equal(run("script.cjs", `const { Refusal, tidings } = require("tidings");${USE}`), "function true\n");
+  assert.equal(run("version.cjs", `console.log(require("tidings/package.json").name)`), "tidings\n");
+});
+
+test("CommonJS is served by a file of its own, so that no Node has to require a module", () => {
+  assert.equal(manifest().main, "./dist/index.cjs");
+  const required = `console.log(require.resolve("tidings").endsWith("index.cjs"))`;
+  assert.equal(run("resolve.cjs", required), "true\n");
+});
+
+const TYPED = `
+  interface Order { readonly n: number }
+  const plain = tidings("http://127.0.0.1:1/topics/a");
+  plain.on("notification", ({ data }) => { const payload: string | Uint8Array = data; void payload; });
+  const orders = tidings("http://127.0.0.1:1/topics/a", { decode: (data): Order => JSON.parse(String(data)) });
+  const listener = (order: Notification<Order>) => console.log(order.data.n);
+  orders.on("notification", listener);
+  orders.off("notification", listener);
+  const feed: Feed<Order> = orders;
+  export async function read(): Promise<void> { for await (const { data } of feed) console.log(data.n); }
+  // @ts-expect-error: data is an Order only if something makes it one.
+  export const unsound: Feed<Order> = tidings("http://127.0.0.1:1/topics/a");
+`;
+
+const IMPORT = `import { type Feed, type Notification, tidings } from "tidings";`;
+
+for (const [module, moduleResolution, file] of [
+  ["node16", "node16", "types.mts"],
+  ["node16", "node16", "types.cts"],
+  ["nodenext", "nodenext", "types.cts"],
+  ["preserve", "bundler", "types.ts"],
+  ["esnext", "bundler", "types.ts"],
+]) {
+  test(`its types are found with module ${module} and moduleResolution ${moduleResolution} in ${file}`, () => {
+    writeFileSync(`${project}/${file}`, IMPORT + TYPED);
+    const options = ["--ignoreConfig", "--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom,dom.asynciterable"];
+    const resolution = ["--types", "", "--module", module, "--moduleResolution", moduleResolution];
+    try {
+      execFileSync(at("../../node_modules/.bin/tsc"), [...options, ...resolution, file], { cwd: project });
+    } catch (error) {
+      assert.fail(String(error.stdout));
+    }
+  });
+}
+
+test("the package has its licences, and each link of its README leads to a file in it or to the web", () => {
+  for (const licence of ["LICENSE-MIT", "LICENSE-APACHE"]) assert.ok(existsSync(`${installed}/${licence}`), licence);
+  const links = [...readFileSync(`${installed}/README.md`, "utf8").matchAll(/\]\(([^)#]+)/g)].map(([, link]) => link);
+  assert.ok(links.length > 0);
+  for (const link of links) assert.ok(/^https?:/.test(link) || existsSync(`${installed}/${link}`), link);
+});
+
+test("everything that the manifest names is there", () => {
+  const { exports, main, module, types } = manifest();
+  const files = [main, module, types, ...JSON.stringify(exports).match(/\.\/[\w./]+/g)];
+  for (const file of files) assert.ok(existsSync(`${installed}/${file}`), file);
+});
