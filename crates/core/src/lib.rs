@@ -29,6 +29,7 @@
 mod arrivals;
 mod bell;
 mod broker;
+mod containment;
 mod cursor;
 mod engine;
 mod entry;
