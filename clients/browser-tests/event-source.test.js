@@ -104,7 +104,7 @@ test("the bytes are those that the format asks for", async (t) => {
     assert.equal(type, "text/event-stream");
   });
   await t.test("request-cache-control: nothing on the way may store or change it", () => {
-    assert.equal(cache, "no-cache, no-transform");
+    assert.equal(cache, "no-store, no-transform");
   });
   await t.test("format-utf-8, format-bom: it is UTF-8 and begins with a comment, not with a byte order mark", () => {
     assert.match(text, /^:/);

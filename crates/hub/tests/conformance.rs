@@ -13,6 +13,7 @@ mod conformance {
     mod idempotency;
     mod limits;
     mod live_page;
+    mod negotiation;
     mod other_origins;
     mod payloads;
     mod pipelined;

@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
-
-use crate::accept;
+use tidings_transport::prefers;
 
 pub(crate) struct File {
     pub(crate) media: &'static str,
@@ -27,7 +26,7 @@ pub(crate) use file;
 impl File {
     /// In the form that the client accepts.
     pub(crate) fn response(&self, request: &HeaderMap) -> Response<Bytes> {
-        let is_gzipped = accept::lists(request, header::ACCEPT_ENCODING, "gzip");
+        let is_gzipped = prefers(request, header::ACCEPT_ENCODING, "gzip", "identity");
         let bytes = if is_gzipped { self.gzipped } else { self.plain };
         let mut response = Response::new(Bytes::from_static(bytes));
         let mut say =

@@ -7,7 +7,6 @@
 //! The page is built by Node and committed, so that who builds a hub needs Rust alone. [`answer`] serves it;
 //! [`LOOK`] is what it has in common with other pages of the project.
 
-mod accept;
 mod file;
 mod page;
 
@@ -15,6 +14,7 @@ use bytes::Bytes;
 use file::{File, file};
 use http::request::Parts;
 use http::{HeaderValue, Response, header};
+use tidings_transport::prefers;
 
 /// The style sheet of the project's pages: names for colours, light and dark, for type and for spaces.
 pub const LOOK: &str = include_str!("../look.css");
@@ -34,7 +34,7 @@ static SCRIPT: File = file!("page.js", "text/javascript; charset=utf-8");
 pub fn answer(request: &Parts) -> Option<Response<Bytes>> {
     let headers = &request.headers;
     match request.uri.path() {
-        "/" => accept::lists(headers, header::ACCEPT, "text/html").then(|| page::answer(headers)),
+        "/" => prefers(headers, header::ACCEPT, "text/html", "text/plain").then(|| page::answer(headers)),
         env!("PAGE_CSS") => Some(kept_for_ever(STYLE.response(headers))),
         env!("PAGE_JS") => Some(kept_for_ever(SCRIPT.response(headers))),
         _ => None,
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn the_page_is_for_who_accepts_html() {
         assert!(get("/", &[HTML]).is_some());
-        for accept in ["*/*", "text/plain", "text/html;q=0", ""] {
+        for accept in ["*/*", "text/plain", "text/html;q=0", "text/html;q=0.5, */*", ""] {
             assert!(get("/", &[("accept", accept)]).is_none(), "{accept}");
         }
         assert!(get("/", &[]).is_none());

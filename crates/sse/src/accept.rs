@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderValue, Response, header};
 use tidings_core::Heartbeat;
-use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, Words, lists};
+use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, Words, prefers};
 
 use crate::words::{EVENT, EVENT_WITH_TOPIC, Stream};
 
@@ -60,9 +60,12 @@ impl Sse {
         let mut head = Response::new(());
         let headers = head.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        // no-transform keeps compressing proxies from holding events back; the next line, nginx.
-        let uncached = HeaderValue::from_static("no-cache, no-transform");
+        // Without no-store, Chromium's cache makes a second request for the same URL wait for the end of the
+        // first. no-transform keeps compressing proxies from holding events back.
+        let uncached = HeaderValue::from_static("no-store, no-transform");
         headers.insert(header::CACHE_CONTROL, uncached);
+        // Intermediaries forward each event as it comes: RFC 10036, and nginx's own header.
+        headers.insert("incremental", HeaderValue::from_static("?1"));
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         let words = |event| Arc::new(Stream { retry, heartbeat, event });
         Self {
@@ -79,7 +82,7 @@ impl Transport for Sse {
     }
 
     fn claims(&self, request: &Parts) -> bool {
-        lists(request, header::ACCEPT, "text/event-stream")
+        prefers(&request.headers, header::ACCEPT, "text/event-stream", "application/json")
     }
 
     fn accept(&self, _: &Parts, ask: &Ask) -> Result<Accepted, Refusal> {

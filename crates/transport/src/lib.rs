@@ -16,10 +16,12 @@ pub mod client;
 mod contract;
 mod envelope;
 pub mod mount;
+mod negotiate;
 mod refusal;
 mod request;
 
 pub use contract::{Accepted, Ear, Inbound, Said, Shape, Transport, Words, concatenated};
 pub use envelope::{ENVELOPE, Envelope, base64_of, gap_json};
+pub use negotiate::prefers;
 pub use refusal::Refusal;
 pub use request::{Ask, lists, path_segment, query};
