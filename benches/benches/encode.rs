@@ -11,7 +11,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use http::Request;
 use http::request::Parts;
 use tidings_core::{Entry, Epoch, Event, Heartbeat, Id, Kind, Notification, Topic};
-use tidings_hub::{Origins, transports};
+use tidings_hub::transports;
 use tidings_transport::{Ask, Words};
 
 const SIZES: [usize; 4] = [16, 256, 4 << 10, 64 << 10];
@@ -55,7 +55,7 @@ fn encode(criterion: &mut Criterion) {
 fn every_words() -> Vec<Spoken> {
     let mut all: Vec<Spoken> = Vec::new();
     let mut rendered: Vec<Bytes> = Vec::new();
-    for listed in transports(Heartbeat::default(), Origins::Same) {
+    for listed in transports(Heartbeat::default()) {
         for subprotocol in ["", "tidings.v1"] {
             let request = request(subprotocol);
             let ask = Ask::read("orders.new", &request).expect("it is well-formed");

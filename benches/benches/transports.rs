@@ -14,7 +14,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use futures::StreamExt;
 use tidings_benches::Tally;
 use tidings_core::{Heartbeat, Hub, Notification, Position};
-use tidings_hub::{Config, Origins, run, transports};
+use tidings_hub::{Config, run, transports};
 use tidings_transport::client::{Arrival, Arrivals, Client, ClientError, Meter, Target};
 use tokio::net::TcpListener;
 use tokio::runtime;
@@ -27,7 +27,7 @@ fn every_transport(criterion: &mut Criterion) {
     let runtime =
         runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("tokio");
     let mut group = criterion.benchmark_group("transports");
-    for listed in transports(Heartbeat::default(), Origins::Same) {
+    for listed in transports(Heartbeat::default()) {
         for clients in [1, 100, 1000] {
             group.throughput(Throughput::Elements(clients as u64));
             let id = BenchmarkId::new(listed.client.transport(), clients);

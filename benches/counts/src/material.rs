@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Request;
 use http::request::Parts;
 use tidings_core::{Entry, Epoch, Event, Heartbeat, Id, Notification, Topic};
-use tidings_hub::{Origins, transports};
+use tidings_hub::transports;
 use tidings_transport::{Ask, Words};
 
 /// How often a scenario does what it is about, where once would be too few instructions for a tolerance
@@ -37,7 +37,7 @@ pub(crate) fn entries(number: u64, payload: &str) -> Vec<Event> {
 
 /// The words that the hub's own list has for this transport.
 pub(crate) fn words(transport: &str, subprotocol: &str) -> Arc<dyn Words> {
-    let listed = transports(Heartbeat::default(), Origins::Same);
+    let listed = transports(Heartbeat::default());
     let listed = listed.iter().find(|listed| listed.server.name() == transport);
     let request = request(subprotocol);
     let ask = Ask::read("orders.new", &request).expect("it is well-formed");

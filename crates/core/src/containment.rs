@@ -48,9 +48,8 @@ impl Filters {
         let start = || start.split_terminator('.');
         let longest = self.iter().map(|one| one.tokens().count()).max().unwrap_or_default();
         let most = (longest + 1).saturating_sub(start().count()).max(1);
-        (1..=most).all(|count| {
-            self.iter().any(|one| covers(one, start().chain(repeat_n("*", count))))
-        })
+        (1..=most)
+            .all(|count| self.iter().any(|one| covers(one, start().chain(repeat_n("*", count)))))
     }
 }
 

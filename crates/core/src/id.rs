@@ -30,6 +30,12 @@ pub struct Id {
     pub seq: u64,
 }
 
+impl Id {
+    /// Stands for a position that is not an id, such as one that another product gave out. No hub has this epoch,
+    /// so a subscriber that reads from here is sent a gap with the reason `epoch`. Written `0-0`.
+    pub const UNKNOWN: Self = Self { epoch: Epoch(0), seq: 0 };
+}
+
 /// From where a subscriber wants to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Position {

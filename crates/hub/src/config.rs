@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use tidings_core::{Hub, SlowPolicy, Topic};
-use tidings_transport::{Refusal, Transport};
-use tidings_websocket::Origins;
+use tidings_core::{Filters, Hub, SlowPolicy, Topic};
+use tidings_transport::{Hosts, Origins, Refusal, Transport};
 
 use crate::transports;
 
@@ -30,9 +29,11 @@ pub struct Config {
     pub transports: Vec<Arc<dyn Transport>>,
     /// Who may do what. Default: everyone everything.
     pub access: Access,
-    /// From which web pages a notification may be published, and which may read streams and polls. Default:
-    /// those of the same host. For WebSockets their own transport has the same policy.
+    /// Which web pages may connect, read and publish, on every transport. Default: those of the same host.
     pub origins: Origins,
+    /// By which names the hub may be addressed. Default: by every name, except on a loopback listener. Health
+    /// checks are answered whatever their host is.
+    pub hosts: Hosts,
     /// What becomes of clients that are too slow. Default: they are told the gap.
     pub slow: SlowPolicy,
     /// Whether WebSocket clients get back what they sent themselves. Default true.
@@ -69,30 +70,55 @@ pub struct Config {
     pub general_path: bool,
 }
 
-/// What a request wants to do.
+/// What a request wants to do, as the hub understands it. Decide by these values and not by the path, which
+/// can say the same in several ways: several filters in one path, percent-encoded or not.
+///
+/// Two things are not decided: `/healthz` answers everyone with one word, and a browser's preflight only
+/// announces the request that is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Send notifications.
-    Publish,
-    /// Follow notifications.
-    Subscribe,
+#[non_exhaustive]
+pub enum Action<'a> {
+    /// Publish to this topic. Also asked when a client that may send messages subscribes to one topic.
+    Publish(&'a Topic),
+    /// Follow what these filters match.
+    Subscribe(&'a Filters),
+    /// Open the live page, one of its files, the lines of help, or `/transports`. They hold no notification.
+    Page,
+    /// Read `/metrics`.
+    Metrics,
 }
 
 /// Who may do what.
+///
+/// ```
+/// use tidings_core::Filters;
+/// use tidings_hub::{Access, Action};
+/// use tidings_transport::Refusal;
+///
+/// let public: Filters = "public.>".parse()?;
+/// let access = Access::new(move |_request, action| match action {
+///     Action::Subscribe(filters) if public.contains(filters) => Ok(()),
+///     Action::Page => Ok(()),
+///     _ => Err(Refusal::new(http::StatusCode::FORBIDDEN, "forbidden", "public topics can be read")),
+/// });
+/// # drop(access);
+/// # Ok::<(), tidings_core::ParseTopicError>(())
+/// ```
 #[derive(Clone)]
 pub struct Access(Arc<Check>);
 
-type Check = dyn Fn(&Parts, Action) -> Result<(), Refusal> + Send + Sync;
+type Check = dyn Fn(&Parts, Action<'_>) -> Result<(), Refusal> + Send + Sync;
 
 impl Config {
     /// The defaults, for this hub.
     pub fn new(hub: Hub) -> Self {
-        let listed = transports(hub.heartbeat(), Origins::default());
+        let listed = transports(hub.heartbeat());
         Self {
             hub,
             transports: listed.into_iter().map(|listed| listed.server).collect(),
             access: Access::default(),
             origins: Origins::default(),
+            hosts: Hosts::default(),
             slow: SlowPolicy::default(),
             echo: true,
             write_deadline: Duration::from_secs(30),
@@ -111,14 +137,14 @@ impl Config {
 }
 
 impl Access {
-    /// Decided by this function; it refuses with `401` or `403`.
+    /// Access decided by this function, which rejects a request with `401` or `403`.
     pub fn new(
-        check: impl Fn(&Parts, Action) -> Result<(), Refusal> + Send + Sync + 'static,
+        check: impl Fn(&Parts, Action<'_>) -> Result<(), Refusal> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(check))
     }
 
-    pub(crate) fn check(&self, request: &Parts, action: Action) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, request: &Parts, action: Action<'_>) -> Result<(), Refusal> {
         (self.0)(request, action)
     }
 }

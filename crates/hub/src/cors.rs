@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, header};
-use tidings_websocket::Origins;
+use tidings_transport::Origins;
 
 use crate::config::Config;
 
@@ -26,16 +26,15 @@ pub(crate) fn asks_first(request: &Parts, config: &Config) -> bool {
         && is_allowed(request, config)
 }
 
-/// The answer to that question, good for a day.
-pub(crate) fn may_send() -> Response<Bytes> {
+/// Returns the answer to a preflight, good for a day. It allows every header that is asked for: pages send
+/// some that no server lists in advance, such as the `traceparent` of a tracing library.
+pub(crate) fn may_send(request: &Parts) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
-    let headers = "authorization, content-type, idempotency-key, last-event-id, prefer";
-    for (name, value) in [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, headers),
-        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
-    ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    for asked in request.headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.append(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
     }
     response
 }

@@ -40,5 +40,5 @@ mod worker;
 pub use config::{Access, Action, Config};
 pub use front::clock;
 pub use run::run;
-pub use tidings_websocket::Origins;
+pub use tidings_transport::{Hosts, Origins};
 pub use transports::{Listed, transports};

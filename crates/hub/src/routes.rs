@@ -59,10 +59,11 @@ impl Answer {
 
 /// Answers a request that is all there.
 pub(crate) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Answer {
-    let answered = match route(request.uri.path()) {
-        _ if is_ambiguous(request) => Err(ambiguous()),
-        Route::Topics(_) if cors::asks_first(request, &shared.config) => {
-            Ok(Answer::Whole(cors::may_send()))
+    let route = route(request.uri.path());
+    let answered = check(request, &route, shared).and_then(|()| match route {
+        Route::Nothing => Err(nothing_there()),
+        _ if cors::asks_first(request, &shared.config) => {
+            Ok(Answer::Whole(cors::may_send(request)))
         }
         Route::Topics(name) => match request.method {
             Method::GET => subscribe(request, name, shared).map(Answer::Stays),
@@ -70,28 +71,39 @@ pub(crate) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Answer {
                 .and_then(|topic| accept(request, topic, body, shared)),
             _ => Err(not_allowed("GET, POST")),
         },
-        Route::Nothing => Err(nothing_there()),
         _ if !matches!(request.method, Method::GET | Method::HEAD) => Err(not_allowed("GET, HEAD")),
-        Route::Front => Ok(Answer::Whole(front::front(request, &shared.config))),
-        Route::Page => {
-            front::page(request, &shared.config).map(Answer::Whole).ok_or_else(nothing_there)
-        }
-        Route::Transports => Ok(Answer::Whole(front::transports(&shared.config))),
-        Route::Health => Ok(Answer::Whole(text("text/plain; charset=utf-8", "ok\n"))),
-        Route::Metrics => metrics(shared).map(Answer::Whole),
-    };
+        page => show(request, &page, shared).map(Answer::Whole),
+    });
     settled(answered, request, shared)
+}
+
+/// Answers a `GET` of anything but a topic.
+fn show(request: &Parts, page: &Route<'_>, shared: &Shared) -> Result<Response<Bytes>, Refusal> {
+    let config = &shared.config;
+    let may = |action| config.access.check(request, action);
+    match page {
+        Route::Health => Ok(text("text/plain; charset=utf-8", "ok\n")),
+        Route::Metrics => may(Action::Metrics).and_then(|()| metrics(shared)),
+        Route::Front => may(Action::Page).map(|()| front::front(request, config)),
+        Route::Transports => may(Action::Page).map(|()| front::transports(config)),
+        Route::Page => {
+            may(Action::Page).and_then(|()| front::page(request, config).ok_or_else(nothing_there))
+        }
+        Route::Topics(_) | Route::Nothing => Err(nothing_there()),
+    }
 }
 
 /// Answers a request whose body is still to come.
 pub(crate) async fn answer_once_read(request: Request<Incoming>, shared: &Shared) -> Answer {
     let (request, body) = request.into_parts();
-    let to_topic = match route(request.uri.path()) {
-        Route::Topics(name) if request.method == Method::POST && !is_ambiguous(&request) => name,
+    let route = route(request.uri.path());
+    let to_topic = match route {
+        Route::Topics(name) if request.method == Method::POST => name,
         _ => return answer(&request, Bytes::new(), shared),
     };
     // Who may not publish is told so before the body is waited for.
     let answered = async {
+        check(&request, &route, shared)?;
         let topic = publish(&request, to_topic, shared)?;
         accept(&request, topic, read(body, &shared.config).await?, shared)
     };
@@ -133,6 +145,18 @@ fn route(path: &str) -> Route<'_> {
     }
 }
 
+/// Checks that the request is for this hub. Health checks may give any host: a balancer or an orchestrator sends
+/// the one it is configured with, and the answer says nothing to a foreign page.
+fn check(request: &Parts, route: &Route<'_>, shared: &Shared) -> Result<(), Refusal> {
+    if is_ambiguous(request) {
+        return Err(ambiguous());
+    }
+    match route {
+        Route::Health => Ok(()),
+        _ => shared.config.hosts.check(request, shared.address),
+    }
+}
+
 /// Who is meant must be said once: RFC 9112, section 3.2. (Content-Length beside Transfer-Encoding never gets
 /// here: hyper reads such a request by the latter and then closes, as section 6.1 has it.)
 fn is_ambiguous(request: &Parts) -> bool {
@@ -142,13 +166,25 @@ fn is_ambiguous(request: &Parts) -> bool {
 
 /// Whether this request may publish, and to which topic.
 fn publish(request: &Parts, topic: &str, shared: &Shared) -> Result<Topic, Refusal> {
-    let config = &shared.config;
-    config.access.check(request, Action::Publish)?;
+    let topic = path_segment(topic)?.parse()?;
     // A page may send a POST to any host without asking; only this check keeps foreign pages out.
-    if !config.origins.allow(request) {
-        return Err(foreign_page());
+    shared.config.origins.check(request)?;
+    shared.config.access.check(request, Action::Publish(&topic))?;
+    if is_coded(request) {
+        return Err(coded());
     }
-    Ok(path_segment(topic)?.parse()?)
+    Ok(topic)
+}
+
+/// Whether the payload has a content coding (RFC 9110, section 8.4). It would be stored, and reach each
+/// subscriber, as if the coded bytes were the payload.
+fn is_coded(request: &Parts) -> bool {
+    let lines = request.headers.get_all(header::CONTENT_ENCODING).iter();
+    let mut codings = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
+    codings.any(|coding| {
+        let coding = coding.trim_ascii();
+        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
+    })
 }
 
 async fn read(body: Incoming, config: &Config) -> Result<Bytes, Refusal> {
@@ -213,8 +249,10 @@ fn is_binary(media: &HeaderValue) -> bool {
 
 fn subscribe(request: &Parts, filters: &str, shared: &Shared) -> Result<Box<Visitor>, Refusal> {
     let config = &shared.config;
-    config.access.check(request, Action::Subscribe)?;
     let ask = Ask::read(filters, request)?;
+    // A foreign page cannot read the answer, but it would hold a seat.
+    config.origins.check(request)?;
+    config.access.check(request, Action::Subscribe(&ask.filters))?;
     let transport = choose(config, request)?;
     let accepted = transport.accept(request, &ask)?;
     let seat = config.hub.join(transport.name())?;
@@ -247,7 +285,7 @@ fn choose<'a>(config: &'a Config, request: &Parts) -> Result<&'a Arc<dyn Transpo
 /// nothing.
 fn publishes_to(config: &Config, request: &Parts, filters: &Filters) -> Option<Topic> {
     let topic = filters.as_topic()?;
-    config.access.check(request, Action::Publish).ok()?;
+    config.access.check(request, Action::Publish(&topic)).ok()?;
     Some(topic)
 }
 
@@ -264,11 +302,6 @@ fn ambiguous() -> Refusal {
         .with(header::CONNECTION, HeaderValue::from_static("close"))
 }
 
-fn foreign_page() -> Refusal {
-    let message = "pages of this origin may not publish: the hub's origin policy decides";
-    Refusal::new(StatusCode::FORBIDDEN, "origin_not_allowed", message)
-}
-
 fn not_allowed(allow: &'static str) -> Refusal {
     let message = format!("this resource knows {allow}");
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
@@ -278,6 +311,13 @@ fn not_allowed(allow: &'static str) -> Refusal {
 fn nothing_there() -> Refusal {
     let message = "nothing is there: topics are at /topics/NAME";
     Refusal::new(StatusCode::NOT_FOUND, "not_found", message)
+}
+
+fn coded() -> Refusal {
+    let message = "the payload has a Content-Encoding: send it as it is, or as application/octet-stream without \
+                   that header if subscribers are to decode it";
+    Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_coding", message)
+        .with(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
 }
 
 fn too_big(limit: usize) -> Refusal {

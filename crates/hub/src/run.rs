@@ -30,6 +30,7 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    let address = listener.local_addr()?;
     let listener = listener.into_std()?;
     worker::prepare(&listener, config.write_deadline)?;
     let (stop, is_stopping) = watch::channel(false);
@@ -39,7 +40,8 @@ pub async fn run(
     let neighbours = Neighbours::new(workers);
     let config = Arc::new(config);
     let open_heads = OpenHeads::default();
-    let shared = Shared { config, metrics, open_heads, connections, neighbours, is_stopping };
+    let shared =
+        Shared { config, address, metrics, open_heads, connections, neighbours, is_stopping };
     let mut running = JoinSet::new();
     for lane in 0..workers {
         let (listener, shared) = (listener.try_clone()?, shared.clone());

@@ -1,5 +1,6 @@
 //! What the parts of a running hub have in common.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -15,6 +16,8 @@ use crate::metrics::Metrics;
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
+    /// Where the hub listens.
+    pub(crate) address: SocketAddr,
     pub(crate) metrics: Metrics,
     pub(crate) open_heads: OpenHeads,
     pub(crate) connections: Connections,

@@ -6,7 +6,7 @@ use tidings_core::Heartbeat;
 use tidings_long_polling::{LongPolling, LongPollingClient};
 use tidings_sse::{Sse, SseClient, SseConfig};
 use tidings_transport::{Transport, client::Client};
-use tidings_websocket::{Origins, WebSocket, WebSocketClient, WebSocketConfig};
+use tidings_websocket::{WebSocket, WebSocketClient, WebSocketConfig};
 
 /// Both halves of one transport.
 #[derive(Clone, Debug)]
@@ -21,13 +21,13 @@ pub struct Listed {
 /// Long-polling is last because it claims every request.
 ///
 /// ```
-/// use tidings_hub::{Origins, transports};
+/// use tidings_hub::transports;
 /// let names: Vec<_> =
-///     transports(Default::default(), Origins::Same).iter().map(|listed| listed.server.name()).collect();
+///     transports(Default::default()).iter().map(|listed| listed.server.name()).collect();
 /// assert_eq!(names, ["websocket", "sse", "long-polling"]);
 /// ```
-pub fn transports(heartbeat: Heartbeat, origins: Origins) -> Vec<Listed> {
-    let websocket = WebSocketConfig { heartbeat, origins, ..WebSocketConfig::default() };
+pub fn transports(heartbeat: Heartbeat) -> Vec<Listed> {
+    let websocket = WebSocketConfig { heartbeat, ..WebSocketConfig::default() };
     let sse = SseConfig { heartbeat, ..SseConfig::default() };
     vec![
         Listed {

@@ -4,12 +4,14 @@
 mod support;
 
 mod conformance {
+    mod access;
     mod clients;
     mod delivery;
     mod errors;
     mod exactly_once;
     mod gaps;
     mod heartbeats;
+    mod hosts;
     mod idempotency;
     mod limits;
     mod live_page;

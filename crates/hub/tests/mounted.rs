@@ -17,7 +17,7 @@ use tidings_transport::mount::{Mount, OnMessage, WriteDeadline, farewell};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use support::{Follower, PATIENCE, all_listed};
+use support::{Follower, PATIENCE, Raw, all_listed};
 
 /// A server that knows one path.
 async fn serve(hub: Hub, transport: Arc<dyn Transport>) -> (SocketAddr, JoinSet<()>) {
@@ -33,7 +33,8 @@ async fn serve(hub: Hub, transport: Arc<dyn Transport>) -> (SocketAddr, JoinSet<
             let mount = mount.clone();
             let service = service_fn(move |request| {
                 let mount = mount.clone();
-                async move { Ok::<_, Infallible>(mount.respond(request, "orders.*").await) }
+                let filters = "orders.*".parse().unwrap();
+                async move { Ok::<_, Infallible>(mount.respond(request, &filters).await) }
             });
             let io = TokioIo::new(WriteDeadline::new(stream, Duration::from_secs(10)));
             let mut http = http1::Builder::new();
@@ -136,5 +137,34 @@ async fn a_farewell_is_told_on_every_mounted_transport() {
     assert_eq!(farewell(&hub, Reason::GoingAway, PATIENCE).await, 0);
     for goodbye in told.join_all().await {
         assert_eq!(goodbye.code, Some(Reason::GoingAway.code()));
+    }
+}
+
+/// What the application has checked is what is served, and a foreign page is kept out without a check of its own.
+#[tokio::test]
+async fn a_mount_serves_the_filters_it_is_given_and_only_to_pages_of_its_own_host() {
+    for listed in all_listed() {
+        let name = listed.server.name();
+        let hub = Hub::default();
+        publish(&hub, "invoices.new", "the secret".to_owned()).await;
+        let (address, _serving) = serve(hub.clone(), listed.server).await;
+        let ask = async |headers: &str| {
+            let mut raw = Raw::connect(address).await;
+            raw.send(format!(
+                "GET /orders.*,invoices.*?after=earliest&wait=0 HTTP/1.1\r\nHost: hub.example\r\n\
+                 Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
+            ))
+            .await;
+            raw.head().await.status
+        };
+        assert_eq!(ask("Origin: https://evil.example\r\n").await, 403, "{name}");
+        assert_eq!(ask("Sec-Fetch-Site: cross-site\r\n").await, 403, "{name}");
+        assert!(hub.pool().is_empty(), "{name}");
+        assert!(matches!(ask("Origin: https://hub.example\r\n").await, 101 | 200), "{name}");
+
+        let mut follower = follow(address, &*listed.client, Position::Earliest).await;
+        publish(&hub, "orders.new", "a teapot".to_owned()).await;
+        assert_eq!(follower.text().await.1, "a teapot", "{name}: not what the path names");
     }
 }

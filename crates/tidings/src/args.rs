@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use tidings::core::{Heartbeat, Id, IdempotencyKey, Position, SlowPolicy};
-use tidings::hub::{Origins, transports};
+use tidings::hub::transports;
 use url::Url;
 
 use crate::contenders;
@@ -84,7 +84,12 @@ pub(crate) struct ServeArgs {
     /// Threads that serve [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<NonZeroUsize>,
-    /// Origin of web pages that may subscribe and publish, such as https://shop.example, beside the hub's own; repeatable
+    /// Further name that requests may give as their host, such as news.example; repeatable. With this flag, only
+    /// loopback names, IP addresses and these [default: on a loopback address those and names without a dot,
+    /// otherwise every name]
+    #[arg(long = "host", value_name = "NAME", value_parser = host)]
+    pub(crate) hosts: Vec<String>,
+    /// Origin of web pages that may subscribe and publish, such as https://shop.example, besides the hub's own; repeatable
     #[arg(long = "allow-origin", value_name = "ORIGIN", value_parser = origin)]
     pub(crate) allow_origins: Vec<String>,
     /// Answer `/` with some lines of text in place of the live page
@@ -224,7 +229,7 @@ impl From<Slow> for SlowPolicy {
 }
 
 fn a_transport() -> clap::builder::PossibleValuesParser {
-    let listed = transports(Heartbeat::default(), Origins::default());
+    let listed = transports(Heartbeat::default());
     listed.iter().map(|listed| listed.server.name()).collect::<Vec<_>>().into()
 }
 
@@ -256,6 +261,14 @@ fn origin(text: &str) -> Result<String, String> {
         origin if !origin.is_tuple() => Ok(text.trim_end_matches('/').to_owned()),
         origin => Ok(origin.ascii_serialization()),
     }
+}
+
+/// A name as browsers send it in `Host`, without a port.
+fn host(text: &str) -> Result<String, String> {
+    let wanted = || "give a name without scheme, port or path, such as news.example".to_owned();
+    let is_bare = !text.contains([':', '/', '@', '*', ' ']);
+    let host = url::Host::parse(text).ok().filter(|_| is_bare).ok_or_else(wanted)?;
+    Ok(host.to_string())
 }
 
 fn engine(url: &str) -> Result<String, String> {
@@ -298,6 +311,21 @@ mod tests {
         }
         for given in ["*", "shop.example", "127.0.0.1:8090", "http://shop.example/app", "http://"] {
             assert!(origin(given).unwrap_err().contains("https://shop.example"), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_as_browsers_send_it() {
+        for (given, meant) in [
+            ("News.example", "news.example"),
+            ("hub", "hub"),
+            ("bücher.example", "xn--bcher-kva.example"),
+        ] {
+            assert_eq!(host(given), Ok(meant.to_owned()));
+        }
+        for given in ["", "*", "https://news.example", "news.example:8080", "a b", "news.example/x"]
+        {
+            assert!(host(given).unwrap_err().contains("news.example"), "{given}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use tidings::core::Heartbeat;
-use tidings::hub::{Origins, transports};
+use tidings::hub::transports;
 use tidings::transport::client::{Client, Publisher};
 use tidings_compare::{Contender, Engine, Server};
 use tidings_message_queue::direct::{
@@ -109,6 +109,6 @@ pub(crate) fn nodes() -> anyhow::Result<Vec<Contender>> {
 }
 
 fn clients() -> impl Iterator<Item = Arc<dyn Client>> {
-    let listed = transports(Heartbeat::default(), Origins::default());
+    let listed = transports(Heartbeat::default());
     listed.into_iter().map(|listed| listed.client)
 }

@@ -8,7 +8,7 @@ use anyhow::Context;
 use tidings::core::{
     Heartbeat, Hub, HubConfig, Limits, Notification, PublishError, Retention, Source, Topic,
 };
-use tidings::hub::{Config, Origins, clock, run, transports};
+use tidings::hub::{Config, Hosts, Origins, clock, run};
 use tidings::message_queue::{EngineConfig, Keep, connect};
 use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval};
@@ -31,10 +31,9 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     )
     .await?;
     let mut config = Config::new(hub.clone());
-    if !args.allow_origins.is_empty() {
-        config.origins = origins(args.allow_origins);
-        let listed = transports(hub.heartbeat(), config.origins.clone());
-        config.transports = listed.into_iter().map(|listed| listed.server).collect();
+    config.origins = Origins::Listed(args.allow_origins);
+    if !args.hosts.is_empty() {
+        config.hosts = Hosts::Listed(args.hosts);
     }
     // Publishers and health checks have connections as well.
     config.max_connections = config.max_connections.max(args.clients as usize + 1024);
@@ -74,13 +73,6 @@ async fn hub(config: HubConfig, args: &ServeArgs) -> anyhow::Result<Hub> {
     };
     let broker = connect(url, EngineConfig { keep, replicas: args.replicas.into() }).await?;
     Ok(Hub::connect(broker, config).await?)
-}
-
-/// The hub's own pages and these.
-fn origins(listed: Vec<String>) -> Origins {
-    Origins::Custom(std::sync::Arc::new(move |_, request| {
-        Origins::Same.allow(request) || Origins::Listed(listed.clone()).allow(request)
-    }))
 }
 
 /// Every client is an open file. What a process may have to begin with is often 1,024, for the sake of

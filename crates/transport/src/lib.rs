@@ -15,13 +15,17 @@
 pub mod client;
 mod contract;
 mod envelope;
+mod hosts;
 pub mod mount;
 mod negotiate;
+mod origin;
 mod refusal;
 mod request;
 
 pub use contract::{Accepted, Ear, Inbound, Said, Shape, Transport, Words, concatenated};
 pub use envelope::{ENVELOPE, Envelope, base64_of, gap_json};
+pub use hosts::Hosts;
 pub use negotiate::prefers;
+pub use origin::{OriginCheck, Origins};
 pub use refusal::Refusal;
 pub use request::{Ask, lists, path_segment, query};

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use http::request::Parts;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 use percent_encoding::percent_decode_str;
-use tidings_core::{Filters, Position};
+use tidings_core::{Filters, Id, Position};
 
 use crate::Refusal;
 
@@ -24,7 +24,7 @@ use crate::Refusal;
 pub struct Ask {
     /// Of which topics.
     pub filters: Filters,
-    /// From where: `Last-Event-ID`, else `?after=`, else `?last_event_id=`.
+    /// From where: the last event id in the header, else the one in the query, else `?after=`.
     pub position: Position,
 }
 
@@ -35,7 +35,15 @@ impl Ask {
     /// # Errors
     /// `400` where filters or position are malformed.
     pub fn read(filters: &str, request: &Parts) -> Result<Self, Refusal> {
-        Ok(Self { filters: path_segment(filters)?.parse()?, position: position(request)? })
+        Self::new(path_segment(filters)?.parse()?, request)
+    }
+
+    /// Reads the position that a request asks for, of these filters.
+    ///
+    /// # Errors
+    /// `400` if the position is malformed.
+    pub fn new(filters: Filters, request: &Parts) -> Result<Self, Refusal> {
+        Ok(Self { filters, position: position(request)? })
     }
 }
 
@@ -52,29 +60,63 @@ pub fn path_segment(encoded: &str) -> Result<Cow<'_, str>, Refusal> {
     })
 }
 
+/// A client that comes back says so with its last event id, in the header or in the query. Its URL may still have
+/// the `?after=` with which it began.
 fn position(request: &Parts) -> Result<Position, Refusal> {
-    let header = match request.headers.get("last-event-id") {
-        None => None,
-        Some(value) => Some(value.to_str().map(Cow::Borrowed).map_err(|_| {
-            Refusal::bad_request("bad_id", "Last-Event-ID is not an id: expected EPOCH-SEQ")
-        })?),
-    };
-    let text = header
-        .filter(|text| !text.is_empty())
-        .or_else(|| query(request, "after"))
-        .or_else(|| query(request, "last_event_id"));
-    match text.as_deref() {
+    if let Some(position) = last_event_id(request) {
+        return Ok(position);
+    }
+    match query(request, "after").as_deref() {
         None => Ok(Position::Live),
         Some("earliest") => Ok(Position::Earliest),
         Some(id) => Ok(Position::After(id.parse()?)),
     }
 }
 
+/// The last event id. One that is not an id of ours gets a gap and not an error, because an `EventSource` never
+/// comes back after an error.
+fn last_event_id(request: &Parts) -> Option<Position> {
+    let header = request.headers.get("last-event-id").filter(|value| !value.is_empty());
+    let header = header.map(|value| Cow::Borrowed(value.to_str().unwrap_or("?")));
+    let text = header.or_else(|| {
+        let named = |(name, value): (Cow<'_, str>, _)| is_last_event_id(&name).then_some(value);
+        // Clients append it to a URL that may have an older one.
+        pairs(request).filter_map(named).filter(|value| !value.is_empty()).last()
+    })?;
+    Some(match &*text {
+        "earliest" => Position::Earliest,
+        id => Position::After(id.parse().unwrap_or(Id::UNKNOWN)),
+    })
+}
+
+/// Whether a query parameter of this name is a last event id. Polyfills of `EventSource` cannot send the header to
+/// another origin and put it there: `lastEventId` (event-source-polyfill), `lastEventID` and `Last-Event-ID`
+/// (Mercure), `evs_last_event_id` (amvtek's polyfill). So the case does not count, nor what separates the words.
+pub(crate) fn is_last_event_id(name: &str) -> bool {
+    let name = name.strip_prefix("evs_").unwrap_or(name);
+    let letters = name.bytes().filter(|byte| !matches!(byte, b'-' | b'_'));
+    letters.map(|byte| byte.to_ascii_lowercase()).eq(*b"lasteventid")
+}
+
+/// The host that a request is for, with its port. An absolute target counts and not the `Host` header (RFC 9112,
+/// section 3.2.2), and over HTTP/2 there may be no such header.
+pub(crate) fn host(request: &Parts) -> Option<&str> {
+    match request.uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => request.headers.get(header::HOST)?.to_str().ok(),
+    }
+}
+
 /// The first value of a query parameter, decoded as a form's (URL standard, section 5.1).
 pub fn query<'a>(request: &'a Parts, name: &str) -> Option<Cow<'a, str>> {
-    request.uri.query()?.split('&').find_map(|pair| {
+    pairs(request).find_map(|(key, value)| (key == name).then_some(value))
+}
+
+fn pairs(request: &Parts) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let pairs = request.uri.query().into_iter().flat_map(|query| query.split('&'));
+    pairs.map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decoded(key) == name).then(|| decoded(value))
+        (decoded(key), decoded(value))
     })
 }
 
@@ -115,17 +157,55 @@ mod tests {
         Ask::read(parts.uri.path().trim_start_matches("/topics/"), &parts)
     }
 
-    #[test]
-    fn the_header_comes_before_the_query_and_an_empty_one_is_none() {
-        let seq = |ask: Ask| match ask.position {
+    fn seq(uri: &str, last_event_id: Option<&str>) -> u64 {
+        match ask(uri, last_event_id).unwrap().position {
             Position::After(id) => id.seq,
             other => panic!("{other:?}"),
-        };
-        assert_eq!(seq(ask("/topics/a?after=e-2&last_event_id=e-3", Some("e-1")).unwrap()), 1);
-        assert_eq!(seq(ask("/topics/a?last_event_id=e-3&after=e-2", Some("")).unwrap()), 2);
-        assert_eq!(seq(ask("/topics/a?last_event_id=e-3", None).unwrap()), 3);
+        }
+    }
+
+    #[test]
+    fn a_last_event_id_comes_before_the_position_that_the_client_began_with() {
+        assert_eq!(seq("/topics/a?after=e-2&last_event_id=e-3", Some("e-1")), 1);
+        assert_eq!(seq("/topics/a?after=e-2&last_event_id=e-3", Some("")), 3);
+        assert_eq!(seq("/topics/a?last_event_id=e-3&after=earliest", None), 3);
+        assert_eq!(seq("/topics/a?lastEventId=e-3&x&lastEventId=e-4&lastEventId=", None), 4);
+        assert_eq!(seq("/topics/a?after=e-2&lastEventId=", None), 2);
         assert_eq!(ask("/topics/a?after=earliest", None).unwrap().position, Position::Earliest);
         assert_eq!(ask("/topics/a", None).unwrap().position, Position::Live);
+    }
+
+    #[test]
+    fn a_last_event_id_in_the_query_has_any_name_that_clients_give_it() {
+        for name in [
+            "last_event_id",
+            "lastEventId",
+            "lastEventID",
+            "Last-Event-ID",
+            "Last-Event-Id",
+            "last-event-id",
+            "lasteventid",
+            "evs_last_event_id",
+            "last%5Fevent%5Fid",
+        ] {
+            assert_eq!(seq(&format!("/topics/a?{name}=e-3"), None), 3, "{name}");
+            let earliest = ask(&format!("/topics/a?{name}=earliest"), None).unwrap().position;
+            assert_eq!(earliest, Position::Earliest, "{name}");
+        }
+        for name in ["lastEvent", "myLastEventId", "evs", "id"] {
+            let position = ask(&format!("/topics/a?{name}=e-3"), None).unwrap().position;
+            assert_eq!(position, Position::Live, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_last_event_id_of_another_product_is_a_position_of_no_history() {
+        for id in ["urn:uuid:1", "7", "nonsense", "A-1", "caf\u{e9}", "e-99999999999999999999"] {
+            let unknown = Position::After(Id::UNKNOWN);
+            assert_eq!(ask("/topics/a", Some(id)).unwrap().position, unknown, "{id}");
+            let in_query = format!("/topics/a?lastEventId={}", id.replace('\u{e9}', "%E9"));
+            assert_eq!(ask(&in_query, None).unwrap().position, unknown, "{id}");
+        }
     }
 
     #[test]

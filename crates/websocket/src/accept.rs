@@ -10,7 +10,6 @@ use tidings_core::Heartbeat;
 use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, Words, lists};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::Origins;
 use crate::words::{Bare, Enveloped};
 
 /// The subprotocol whose frames are JSON with ids, gaps and heartbeats.
@@ -40,32 +39,24 @@ pub const SUBPROTOCOL: &str = "tidings.v1";
 /// ```
 #[derive(Debug)]
 pub struct WebSocket {
-    origins: Origins,
     bare: Arc<dyn Words>,
     enveloped: Arc<dyn Words>,
 }
 
-/// What a client may send, and from where it may connect.
+/// What a client may send.
 #[derive(Clone, Debug)]
 pub struct WebSocketConfig {
     /// The largest message from a client, in bytes, over all its frames. Default 1 MiB.
     pub max_message: usize,
     /// The largest single frame from a client, in bytes. Default 1 MiB.
     pub max_frame: usize,
-    /// Which web pages may connect. Default: those of the same host.
-    pub origins: Origins,
     /// Told to clients of `tidings.v1`, so that they know when to give up on the hub. Use the hub's own.
     pub heartbeat: Heartbeat,
 }
 
 impl Default for WebSocketConfig {
     fn default() -> Self {
-        Self {
-            max_message: 1 << 20,
-            max_frame: 1 << 20,
-            origins: Origins::default(),
-            heartbeat: Heartbeat::default(),
-        }
+        Self { max_message: 1 << 20, max_frame: 1 << 20, heartbeat: Heartbeat::default() }
     }
 }
 
@@ -78,9 +69,8 @@ impl Default for WebSocket {
 impl WebSocket {
     /// The transport with this configuration.
     pub fn new(config: WebSocketConfig) -> Self {
-        let WebSocketConfig { max_message, max_frame, origins, heartbeat } = config;
+        let WebSocketConfig { max_message, max_frame, heartbeat } = config;
         Self {
-            origins,
             bare: Arc::new(Bare { max_message, max_frame }),
             enveloped: Arc::new(Enveloped { max_message, max_frame, heartbeat }),
         }
@@ -98,13 +88,6 @@ impl Transport for WebSocket {
 
     fn accept(&self, request: &Parts, _: &Ask) -> Result<Accepted, Refusal> {
         let key = check(request)?;
-        if !self.origins.allow(request) {
-            return Err(Refusal::new(
-                StatusCode::FORBIDDEN,
-                "origin_not_allowed",
-                "pages of this origin may not connect: the hub's origin policy decides",
-            ));
-        }
         let mut head = Response::new(());
         *head.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = head.headers_mut();
@@ -131,24 +114,15 @@ fn check(request: &Parts) -> Result<&str, Refusal> {
     if !lists(request, header::UPGRADE, "websocket")
         || !lists(request, header::CONNECTION, "upgrade")
     {
-        return Err(Refusal::new(
-            StatusCode::UPGRADE_REQUIRED,
-            "upgrade_required",
-            "this is a WebSocket: ask with Connection: Upgrade and Upgrade: websocket",
-        )
-        .with(header::CONNECTION, HeaderValue::from_static("Upgrade"))
-        .with(header::UPGRADE, HeaderValue::from_static("websocket")));
+        let message = "this is a WebSocket: ask with Connection: Upgrade and Upgrade: websocket";
+        return Err(upgrade_required("upgrade_required", message));
     }
     if request.method != Method::GET || request.version != http::Version::HTTP_11 {
         return Err(bad_handshake("a WebSocket opens with GET over HTTP/1.1"));
     }
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-        return Err(Refusal::new(
-            StatusCode::UPGRADE_REQUIRED,
-            "bad_version",
-            "Sec-WebSocket-Version must be 13",
-        )
-        .with(header::SEC_WEBSOCKET_VERSION, 13));
+        let rejection = upgrade_required("bad_version", "Sec-WebSocket-Version must be 13");
+        return Err(rejection.with(header::SEC_WEBSOCKET_VERSION, 13));
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
     let is_nonce = |key: &&str| {
@@ -157,6 +131,13 @@ fn check(request: &Parts) -> Result<&str, Refusal> {
     };
     key.filter(is_nonce)
         .ok_or_else(|| bad_handshake("Sec-WebSocket-Key must be 16 bytes in base64"))
+}
+
+/// Returns a `426`, which always names the protocol to upgrade to (RFC 9110, sections 7.8 and 15.5.22).
+fn upgrade_required(code: &'static str, message: &str) -> Refusal {
+    Refusal::new(StatusCode::UPGRADE_REQUIRED, code, message)
+        .with(header::CONNECTION, HeaderValue::from_static("Upgrade"))
+        .with(header::UPGRADE, HeaderValue::from_static("websocket"))
 }
 
 fn bad_handshake(message: &str) -> Refusal {
@@ -208,6 +189,5 @@ mod tests {
         assert_eq!(refused("sec-websocket-version", Some("8")), (426, "bad_version"));
         assert_eq!(refused("sec-websocket-key", Some("c2hvcnQ=")), (400, "bad_handshake"));
         assert_eq!(refused("sec-websocket-key", None), (400, "bad_handshake"));
-        assert_eq!(refused("origin", Some("http://evil.example")), (403, "origin_not_allowed"));
     }
 }

@@ -16,9 +16,7 @@ mod accept;
 mod client;
 mod ear;
 mod frame;
-mod origin;
 mod words;
 
 pub use accept::{SUBPROTOCOL, WebSocket, WebSocketConfig};
 pub use client::WebSocketClient;
-pub use origin::{OriginCheck, Origins};

@@ -1,8 +1,9 @@
 //! What can no longer be had is told.
 
-use tidings_core::{Epoch, GapReason, HubConfig, Position, Retention};
+use tidings_core::{Epoch, GapReason, HubConfig, Id, Position, Retention};
+use tidings_transport::Shape;
 
-use crate::support::{Running, every};
+use crate::support::{Raw, Running, every};
 
 fn ten_kept() -> HubConfig {
     HubConfig {
@@ -45,12 +46,73 @@ fn a_foreign_epoch_and_a_position_from_the_future_are_told() {
         hub.publish_numbers(1..=12).await;
         let foreign = Epoch::from_number(7).id(11);
         let future = hub.hub.epoch().id(1000);
-        for position in [foreign, future] {
+        for position in [foreign, future, Id::UNKNOWN] {
             let mut follower = hub.follow(&case.listed, ">", Position::After(position)).await;
             let gap = follower.whole_gap(2).await;
             assert_eq!((gap.after, gap.resume.seq), (position, 2));
             assert_eq!((gap.missed, gap.reason), (None, GapReason::Epoch));
             assert_eq!(follower.seqs(10).await, Vec::from_iter(3..=12));
+        }
+        hub.stop().await;
+    });
+}
+
+/// An error would end an `EventSource` for good.
+#[test]
+fn a_last_event_id_of_another_product_is_answered_with_a_gap() {
+    every(async |case| {
+        let hub = Running::start(case.config(ten_kept()).await).await;
+        hub.publish_numbers(1..=12).await;
+        for (header, query) in [
+            ("Last-Event-ID: urn:uuid:7b0c6a4e-3f1d-4b8e-9a65-0d2f5c1e8a90\r\n", ""),
+            ("Last-Event-ID: caf\u{e9}\r\n", ""),
+            ("", "&lastEventId=42"),
+            ("", "&Last-Event-ID=EARLIEST"),
+            ("Last-Event-ID: 1\r\n", "&after=earliest"),
+        ] {
+            let mut raw = Raw::connect(hub.address).await;
+            let request = case.request("%3E", &format!("{query}&wait=0"));
+            raw.send(request.replacen("\r\n", &format!("\r\n{header}"), 1)).await;
+            let head = raw.head().await;
+            if case.shape() == Shape::Upgrade {
+                // Without a subprotocol a gap is not shown, and the oldest is the first.
+                assert_eq!(head.status, 101, "{header}{query}");
+                assert_eq!(raw.frame().await.1, b"3", "{header}{query}");
+                continue;
+            }
+            assert_eq!(head.status, 200, "{header}{query}");
+            let gap = String::from_utf8(raw.until(b"\"reason\":\"epoch\"").await).unwrap();
+            assert!(gap.contains(r#""after":"0-0""#), "{header}{query}: {gap}");
+        }
+        hub.stop().await;
+    });
+}
+
+/// A polyfill of `EventSource` adds the position to the URL with which the page began.
+#[test]
+fn a_client_that_puts_its_last_event_id_into_the_query_resumes_there() {
+    every(async |case| {
+        let hub = Running::start(case.config(ten_kept()).await).await;
+        hub.publish_numbers(1..=5).await;
+        let at = hub.hub.epoch().id(4);
+        for name in
+            ["lastEventId", "lastEventID", "Last-Event-ID", "evs_last_event_id", "last_event_id"]
+        {
+            let mut raw = Raw::connect(hub.address).await;
+            raw.send(case.request("t", &format!("&after=earliest&wait=0&{name}={at}"))).await;
+            raw.head().await;
+            let first = match case.shape() {
+                Shape::Upgrade => String::from_utf8(raw.frame().await.1).unwrap(),
+                Shape::Stream => {
+                    raw.until(b"data: ").await;
+                    String::from_utf8(raw.take(1).await).unwrap()
+                }
+                Shape::Answer { .. } => {
+                    raw.until(br#""data":""#).await;
+                    String::from_utf8(raw.take(1).await).unwrap()
+                }
+            };
+            assert_eq!(first, "5", "{name}");
         }
         hub.stop().await;
     });

@@ -14,7 +14,7 @@ fn request(method: &str, path: &str, headers: &str) -> String {
 }
 
 /// The paths of the files that the page names.
-fn files(html: &str) -> Vec<String> {
+pub(super) fn files(html: &str) -> Vec<String> {
     let names = html.split('"').filter(|text| text.starts_with("page/"));
     names.map(|name| format!("/{name}")).collect()
 }

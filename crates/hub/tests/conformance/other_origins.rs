@@ -3,7 +3,7 @@
 use tidings_core::HubConfig;
 use tidings_hub::{Config, Origins};
 
-use crate::support::{Mover, Raw, Running, eventually, every_mover};
+use crate::support::{Mover, Raw, Running, eventually, every, every_mover};
 
 const SHOP: &str = "Origin: https://shop.example\r\n";
 const OTHER: &str = "Origin: https://other.example\r\n";
@@ -34,7 +34,7 @@ fn a_page_of_a_listed_origin_can_read_what_it_is_answered() {
             get("/topics/a..b", ""),
             post(""),
         ] {
-            for (origin, expected) in [(SHOP, Some("*")), (OTHER, None), ("", None)] {
+            for (origin, expected) in [(SHOP, Some("*")), (OWN, None), (OTHER, None), ("", None)] {
                 let request = request.replace("Host: hub\r\n", &format!("Host: hub\r\n{origin}"));
                 let mut raw = Raw::connect(hub.address).await;
                 raw.send(&request).await;
@@ -48,13 +48,67 @@ fn a_page_of_a_listed_origin_can_read_what_it_is_answered() {
     });
 }
 
+/// One list of origins is for every transport, and for publishing.
+#[test]
+fn a_page_may_use_every_transport_or_none_and_if_none_it_holds_no_seat() {
+    let fetch = |site: &str, mode: &str, dest: &str| {
+        format!("Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: {mode}\r\nSec-Fetch-Dest: {dest}\r\n")
+    };
+    every(async |case| {
+        let hub = hub(case.mover).await;
+        let request = |headers: &str, query: &str| {
+            case.request("t", query).replacen("\r\n", &format!("\r\n{headers}"), 1)
+        };
+        for headers in [
+            OTHER.to_owned(),
+            "Origin: null\r\n".to_owned(),
+            "Origin: http://shop.example\r\n".to_owned(),
+            fetch("cross-site", "no-cors", "empty"),
+            fetch("same-site", "no-cors", "image"),
+            fetch("cross-site", "navigate", "iframe"),
+        ] {
+            let answer = Raw::ask(hub.address, request(&headers, "&after=earliest")).await;
+            assert_eq!(answer.refusal(), (403, "origin_not_allowed".to_owned()), "{headers}");
+            assert!(hub.hub.pool().is_empty(), "{headers}");
+            let answer = Raw::ask(hub.address, post(&headers)).await;
+            assert_eq!(answer.refusal(), (403, "origin_not_allowed".to_owned()), "{headers}");
+        }
+        for headers in [
+            SHOP.to_owned(),
+            OWN.to_owned(),
+            fetch("same-origin", "cors", "empty"),
+            fetch("cross-site", "navigate", "document"),
+        ] {
+            let mut raw = Raw::connect(hub.address).await;
+            raw.send(request(&headers, "&after=earliest&wait=0")).await;
+            assert!(matches!(raw.head().await.status, 101 | 200), "{headers}");
+        }
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn the_rejection_of_an_origin_names_it_the_host_and_the_flag() {
+    every_mover(async |mover| {
+        let hub = mover.hub().await;
+        let sse = "Accept: text/event-stream\r\n";
+        for request in [post(SHOP), get("/topics/t", &format!("{SHOP}{sse}"))] {
+            let message = Raw::ask(hub.address, request).await.text();
+            for named in ["https://shop.example", "hub", "--allow-origin https://shop.example"] {
+                assert!(message.contains(named), "{message}");
+            }
+        }
+        hub.stop().await;
+    });
+}
+
 #[test]
 fn a_held_poll_of_a_listed_origin_is_answered_so_that_its_page_can_read_it() {
     every_mover(async |mover| {
         let hub = hub(mover).await;
         let position = hub.publish("t", "before").await;
         let mut raws = Vec::new();
-        for origin in [SHOP, OTHER, SHOP] {
+        for origin in [SHOP, OWN, SHOP] {
             let mut raw = Raw::connect(hub.address).await;
             raw.send(get(&format!("/topics/t?after={position}"), origin)).await;
             raws.push((raw, origin));
@@ -73,23 +127,24 @@ fn a_held_poll_of_a_listed_origin_is_answered_so_that_its_page_can_read_it() {
 
 #[test]
 fn a_browser_that_asks_first_is_told_what_a_page_may_send() {
-    let ask = |origin: &str| {
-        let headers = "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: idempotency-key\r\n";
-        get("/topics/t", &format!("{origin}{headers}")).replace("GET", "OPTIONS")
+    const ASKED: &str = "authorization,baggage,idempotency-key,sentry-trace,traceparent";
+    let ask = |origin: &str, path: &str| {
+        let headers = format!(
+            "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: {ASKED}\r\n"
+        );
+        get(path, &format!("{origin}{headers}")).replace("GET", "OPTIONS")
     };
     every_mover(async |mover| {
         let hub = hub(mover).await;
-        let answer = Raw::ask(hub.address, ask(SHOP)).await;
-        assert_eq!(answer.status, 200);
-        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
-        assert_eq!(answer.header("access-control-allow-methods"), Some("GET, POST"));
-        let headers = answer.header("access-control-allow-headers").unwrap_or_default();
-        assert!(
-            headers.contains("idempotency-key") && headers.contains("authorization"),
-            "{headers}"
-        );
+        for path in ["/topics/t", "/transports"] {
+            let answer = Raw::ask(hub.address, ask(SHOP, path)).await;
+            assert_eq!(answer.status, 200);
+            assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+            assert_eq!(answer.header("access-control-allow-methods"), Some("GET, POST"));
+            assert_eq!(answer.header("access-control-allow-headers"), Some(ASKED));
+        }
         for origin in [OTHER, ""] {
-            let answer = Raw::ask(hub.address, ask(origin)).await;
+            let answer = Raw::ask(hub.address, ask(origin, "/topics/t")).await;
             assert_eq!(answer.refusal(), (405, "method_not_allowed".to_owned()));
             assert_eq!(answer.header("access-control-allow-origin"), None);
         }

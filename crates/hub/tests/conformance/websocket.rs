@@ -112,10 +112,8 @@ fn who_may_not_publish_is_closed_with_1008() {
 
         let mut config = mover.config(HubConfig::default()).await;
         config.access = Access::new(|_, action| match action {
-            Action::Subscribe => Ok(()),
-            Action::Publish => {
-                Err(Refusal::new(http::StatusCode::FORBIDDEN, "forbidden", "read only"))
-            }
+            Action::Subscribe(_) => Ok(()),
+            _ => Err(Refusal::new(http::StatusCode::FORBIDDEN, "forbidden", "read only")),
         });
         let hub = Running::start(config).await;
         let mut socket = Socket::open(&hub, "t").await;

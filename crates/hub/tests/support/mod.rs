@@ -81,7 +81,7 @@ pub(crate) const MOVERS: [Mover; 6] = [
 
 /// Everything in THE list, with default settings.
 pub(crate) fn all_listed() -> Vec<Listed> {
-    transports(Default::default(), Default::default())
+    transports(Default::default())
 }
 
 /// Every transport by every mover.

@@ -4,6 +4,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tidings_core::Position;
 use url::Url;
 
+use crate::request::is_last_event_id;
+
 /// The URL with the position as `?after=`, in place of any that it had. [`Position::Live`] leaves the URL
 /// as it is.
 ///
@@ -21,7 +23,7 @@ pub fn url_after(url: &Url, position: Position) -> Url {
     let Some(after) = text(position) else {
         return url;
     };
-    let is_position = |name: &str| name == "after" || name == "last_event_id";
+    let is_position = |name: &str| name == "after" || is_last_event_id(name);
     if url.query_pairs().any(|(name, _)| is_position(&name)) {
         let others = url
             .query_pairs()
@@ -65,7 +67,7 @@ mod tests {
         let at = Position::After(id);
         assert_eq!(after("http://h/t", at), "http://h/t?after=e-7");
         assert_eq!(
-            after("http://h/t?after=e-1&wait=2&last_event_id=e-3", at),
+            after("http://h/t?after=e-1&wait=2&lastEventId=e-3", at),
             "http://h/t?wait=2&after=e-7"
         );
         assert_eq!(after("http://h/t?after=e-1", Position::Earliest), "http://h/t?after=earliest");

@@ -7,13 +7,20 @@
 //! A [`Mount`] answers requests for one transport. Its body implements [`http_body::Body`], so hyper takes
 //! it as it is and axum through `axum::body::Body::new`.
 //!
+//! Whether a client may follow the filters is the application's decision. It parses them once, for example
+//! from [`path_segment`](crate::path_segment), compares them with
+//! [`Filters::contains`](tidings_core::Filters::contains), and hands over what it has checked. A mount does
+//! not know its listener: an application that listens on a loopback address also calls
+//! [`Hosts::check`](crate::Hosts::check).
+//!
 //! ```no_run
 //! use std::sync::Arc;
 //! use tidings_core::Hub;
 //! use tidings_transport::{Transport, mount::Mount};
 //!
 //! async fn orders(sse: Arc<dyn Transport>, hub: Hub, request: http::Request<()>) {
-//!     let response = Mount::new(hub, sse).respond(request, "orders.*").await;
+//!     let orders = "orders.*".parse().expect("a filter");
+//!     let response = Mount::new(hub, sse).respond(request, &orders).await;
 //!     # drop(response);
 //! }
 //! ```
@@ -29,7 +36,7 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
-use tidings_core::{Event, Hub, Id, Interest, SlowPolicy, Subscription};
+use tidings_core::{Event, Filters, Hub, Id, Interest, SlowPolicy, Subscription};
 use tokio::time::{Instant, timeout};
 
 pub use body::MountBody;
@@ -37,7 +44,7 @@ pub use deadline::WriteDeadline;
 pub use farewell::farewell;
 pub use message::OnMessage;
 
-use crate::{Accepted, Ask, Refusal, Shape, Transport, Words};
+use crate::{Accepted, Ask, Origins, Refusal, Shape, Transport, Words};
 
 /// The most payload bytes in one answer of [`Shape::Answer`]: 1 MiB, or one notification.
 pub const MAX_ANSWER: usize = 1 << 20;
@@ -55,6 +62,8 @@ pub struct Mount {
     pub hub: Hub,
     /// How they follow it.
     pub transport: Arc<dyn Transport>,
+    /// Which web pages may follow it. Default: those of the same host.
+    pub origins: Origins,
     /// What becomes of those who are too slow. Default: they are told the gap.
     pub slow: SlowPolicy,
     /// Whether clients get back what they sent themselves. Default true.
@@ -83,6 +92,7 @@ impl Mount {
         Self {
             hub,
             transport,
+            origins: Origins::default(),
             slow: SlowPolicy::default(),
             echo: true,
             on_message: OnMessage::refused(),
@@ -94,10 +104,11 @@ impl Mount {
     /// held.
     ///
     /// Cancel safe: dropping the future gives the seat back.
-    pub async fn respond<B>(&self, request: Request<B>, filters: &str) -> Response<MountBody> {
+    pub async fn respond<B>(&self, request: Request<B>, filters: &Filters) -> Response<MountBody> {
         let (mut request, _) = request.into_parts();
         let upgrade = request.extensions.remove::<OnUpgrade>();
-        let accepted = Ask::read(filters, &request).and_then(|ask| {
+        let accepted = Ask::new(filters.clone(), &request).and_then(|ask| {
+            self.origins.check(&request)?;
             let accepted = self.transport.accept(&request, &ask)?;
             let mut interest = Interest::new(ask.filters).slow(self.slow);
             if !self.echo {

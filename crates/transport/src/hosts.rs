@@ -1,0 +1,182 @@
+//! By which names a server may be addressed: the check against DNS rebinding.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use http::StatusCode;
+use http::request::Parts;
+
+use crate::Refusal;
+use crate::request::host;
+
+/// By which names a server may be addressed.
+///
+/// A page can be served from a name that its owner then points to another address, such as `127.0.0.1`: DNS
+/// rebinding. For the browser the server at that address is of the page's own origin, so no origin policy
+/// keeps the page out. But the browser still sends the page's name as `Host`, and only this check sees it.
+///
+/// A request without a host is accepted, because a browser always sends one.
+///
+/// ```
+/// use tidings_transport::Hosts;
+///
+/// let request = |host| http::Request::get("/").header("host", host).body(()).unwrap().into_parts().0;
+/// let listener = "127.0.0.1:8080".parse().unwrap();
+/// let hosts = Hosts::default();
+/// assert!(hosts.check(&request("localhost:8080"), listener).is_ok());
+/// assert_eq!(hosts.check(&request("evil.example:8080"), listener).unwrap_err().status, 421);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Hosts {
+    /// Every name, except on a loopback listener. That accepts `localhost` and names below it, IP addresses, and
+    /// names without a dot. Nobody can register a name without a dot in the public DNS; proxies and containers use
+    /// them for servers near to them. The default.
+    #[default]
+    ByListener,
+    /// On every listener `localhost` and names below it, IP addresses, and these names, without a port.
+    Listed(Vec<String>),
+    /// Every name. For a server with a check of its own.
+    Any,
+}
+
+impl Hosts {
+    /// Checks the host of a request that came in through this listener.
+    ///
+    /// # Errors
+    /// `421` if the server is not addressed by this name (RFC 9110, section 15.5.20).
+    pub fn check(&self, request: &Parts, listener: SocketAddr) -> Result<(), Refusal> {
+        let is_exempt = match self {
+            Self::ByListener => !listener.ip().to_canonical().is_loopback(),
+            Self::Listed(_) => false,
+            Self::Any => true,
+        };
+        if is_exempt {
+            return Ok(());
+        }
+        match host(request).map(name) {
+            Some(name) if !self.accept(name) => Err(misdirected(name)),
+            _ => Ok(()),
+        }
+    }
+
+    fn accept(&self, name: &str) -> bool {
+        let is_accepted = match self {
+            Self::Listed(names) => names.iter().any(|one| one.eq_ignore_ascii_case(name)),
+            Self::ByListener | Self::Any => !name.contains('.') && !name.contains(':'),
+        };
+        is_accepted || name.is_empty() || is_address(name) || is_localhost(name)
+    }
+}
+
+/// The host without its port.
+fn name(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// An address is no name that could be pointed elsewhere.
+fn is_address(name: &str) -> bool {
+    match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => name.parse::<IpAddr>().is_ok_and(|address| address.is_ipv4()),
+    }
+}
+
+/// RFC 6761, section 6.3: these names are loopback everywhere.
+fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let last = name.rsplit('.').next().unwrap_or(name);
+    last.eq_ignore_ascii_case("localhost")
+}
+
+fn misdirected(name: &str) -> Refusal {
+    let message = format!(
+        "this server is not addressed as {name:?}: if it should be, start it with --host {name} (in a program, \
+         list the name in its configuration)"
+    );
+    Refusal::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOPBACK: [&str; 3] = ["127.0.0.1:8080", "[::1]:8080", "[::ffff:127.0.0.1]:8080"];
+    const PUBLIC: [&str; 3] = ["0.0.0.0:8080", "192.0.2.1:8080", "[::]:8080"];
+    const LOCAL: [&str; 9] = [
+        "localhost",
+        "LOCALHOST:8080",
+        "localhost.",
+        "tidings.localhost:8080",
+        "127.0.0.1:8080",
+        "192.0.2.7",
+        "[::1]:8080",
+        "[2001:db8::1]",
+        "",
+    ];
+    const FOREIGN: [&str; 9] = [
+        "evil.example",
+        "evil.example:8080",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example:8080",
+        "evillocalhost.example",
+        "com.",
+        "[::1].evil.example",
+        "ann@evil.example",
+        "::1.evil.example",
+    ];
+
+    fn check(hosts: &Hosts, host: &str, listener: &str) -> Result<(), Refusal> {
+        let request = http::Request::get("/").header("host", host).body(()).unwrap();
+        hosts.check(&request.into_parts().0, listener.parse().unwrap())
+    }
+
+    #[test]
+    fn a_loopback_listener_accepts_what_no_foreign_name_can_be() {
+        let hosts = Hosts::ByListener;
+        for listener in LOOPBACK {
+            for host in LOCAL.into_iter().chain(["hub", "hub:8080"]) {
+                assert_eq!(check(&hosts, host, listener), Ok(()), "{host}");
+            }
+            for host in FOREIGN {
+                let refusal = check(&hosts, host, listener).expect_err(host);
+                assert_eq!((refusal.status.as_u16(), refusal.code), (421, "unknown_host"));
+            }
+        }
+        for (listener, host) in PUBLIC.into_iter().zip(FOREIGN) {
+            assert_eq!(check(&hosts, host, listener), Ok(()), "{host} on {listener}");
+        }
+    }
+
+    #[test]
+    fn listed_names_are_accepted_on_every_listener_and_others_on_none() {
+        let hosts = Hosts::Listed(vec!["news.example".to_owned()]);
+        for listener in LOOPBACK.into_iter().chain(PUBLIC) {
+            for host in LOCAL.into_iter().chain(["news.example", "News.Example:8443"]) {
+                assert_eq!(check(&hosts, host, listener), Ok(()), "{host}");
+            }
+            for host in FOREIGN.into_iter().chain(["hub", "old.news.example", "news.example.evil"])
+            {
+                assert!(check(&hosts, host, listener).is_err(), "{host}");
+            }
+        }
+        assert_eq!(check(&Hosts::Any, "evil.example", "127.0.0.1:1"), Ok(()));
+    }
+
+    #[test]
+    fn the_rejection_names_the_host_and_the_flag() {
+        let refusal = check(&Hosts::ByListener, "evil.example:8080", "127.0.0.1:1").unwrap_err();
+        assert!(refusal.message.contains("\"evil.example\""), "{}", refusal.message);
+        assert!(refusal.message.contains("--host evil.example "), "{}", refusal.message);
+    }
+
+    #[test]
+    fn an_absolute_target_counts_and_not_the_host_header() {
+        let request = http::Request::get("http://evil.example/").header("host", "localhost");
+        let request = request.body(()).unwrap().into_parts().0;
+        assert!(Hosts::ByListener.check(&request, "127.0.0.1:1".parse().unwrap()).is_err());
+        let request = http::Request::get("/").body(()).unwrap().into_parts().0;
+        assert_eq!(Hosts::ByListener.check(&request, "127.0.0.1:1".parse().unwrap()), Ok(()));
+    }
+}

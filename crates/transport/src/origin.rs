@@ -1,0 +1,221 @@
+//! From which web pages a browser may connect, read and publish.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderName, Method, StatusCode, header};
+
+use crate::Refusal;
+use crate::request::host;
+
+/// Which web pages may connect, read and publish. A browser lets any page send a `POST`, open a WebSocket or
+/// start a stream at any host, and sends cookies with it (RFC 6455, section 10.2). Only the server's check of
+/// `Origin` keeps foreign pages out. A request that is not from a page is accepted.
+///
+/// ```
+/// use tidings_transport::Origins;
+/// let request = http::Request::get("/topics/t")
+///     .header("host", "hub.example")
+///     .header("origin", "https://shop.example")
+///     .body(())?
+///     .into_parts()
+///     .0;
+/// assert!(!Origins::Same.allow(&request));
+/// assert!(Origins::Listed(vec!["https://shop.example".into()]).allow(&request));
+/// # Ok::<(), http::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub enum Origins {
+    /// Only pages of the host that the request names. The default.
+    #[default]
+    Same,
+    /// Those, and pages of these origins, written as a browser does: `https://example.org`, with the port if
+    /// it is not the scheme's own.
+    Listed(Vec<String>),
+    /// Every page. For public streams that use no cookies.
+    Any,
+    /// The pages for which this function, given the origin and the request, returns `true`.
+    Custom(Arc<OriginCheck>),
+}
+
+/// Decides about an origin and the request it came with.
+pub type OriginCheck = dyn Fn(&str, &Parts) -> bool + Send + Sync;
+
+impl Origins {
+    /// Returns `true` if the request is not from a page, or from one that may send it.
+    ///
+    /// A page can send a `GET` without its origin, for example as an image or with `fetch` and the mode
+    /// `no-cors`. It cannot read the answer, but would hold a seat for as long as it is open. Browsers mark such
+    /// a request (`Sec-Fetch-Site`), and it is accepted only if the user follows a link.
+    pub fn allow(&self, request: &Parts) -> bool {
+        let Some(origin) = request.headers.get(header::ORIGIN) else {
+            return matches!(self, Self::Any) || !hides_its_origin(request);
+        };
+        let Ok(origin) = origin.to_str() else { return false };
+        match self {
+            Self::Same => is_same(origin, request),
+            Self::Listed(origins) => {
+                origins.iter().any(|one| one.eq_ignore_ascii_case(origin))
+                    || is_same(origin, request)
+            }
+            Self::Any => true,
+            Self::Custom(allow) => allow(origin, request),
+        }
+    }
+
+    /// The same as [`allow`](Self::allow), as a rejection that names the origin and what to do.
+    ///
+    /// # Errors
+    /// `403` if the page may not send this request.
+    pub fn check(&self, request: &Parts) -> Result<(), Refusal> {
+        if self.allow(request) { Ok(()) } else { Err(foreign_page(request)) }
+    }
+}
+
+fn is_same(origin: &str, request: &Parts) -> bool {
+    let (Some(host), Some((scheme, authority))) = (host(request), origin.split_once("://")) else {
+        return false;
+    };
+    // Behind a proxy that ends TLS the scheme is unknown here, so either default port may be left out.
+    let default_port = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
+    let bare = |text: &str| text.strip_suffix(default_port).unwrap_or(text).to_ascii_lowercase();
+    bare(authority) == bare(host)
+}
+
+/// Whether a page of another origin sent this request without saying so. A link that the user follows is not
+/// such a request: it holds nothing once it is answered in a tab of its own.
+fn hides_its_origin(request: &Parts) -> bool {
+    let Some(site) = request.headers.get(&SITE) else { return false };
+    let is = |name, value: &str| request.headers.get(name).is_some_and(|line| line == value);
+    let is_link = request.method == Method::GET
+        && is("sec-fetch-mode", "navigate")
+        && is("sec-fetch-dest", "document");
+    (site == "cross-site" || site == "same-site") && !is_link
+}
+
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+fn foreign_page(request: &Parts) -> Refusal {
+    let host = host(request).unwrap_or_default();
+    let message = match request.headers.get(header::ORIGIN).map(|origin| origin.to_str()) {
+        None => format!(
+            "a page of another origin sent this to {host:?} without its origin: send it with \
+             fetch and mode \"cors\", and list the origin with --allow-origin"
+        ),
+        Some(origin) => {
+            let origin = origin.unwrap_or("?");
+            format!(
+                "pages of origin {origin:?} may not use host {host:?}: list it with --allow-origin {origin} (in a \
+                 program, in its origin policy)"
+            )
+        }
+    };
+    Refusal::new(StatusCode::FORBIDDEN, "origin_not_allowed", message)
+}
+
+impl fmt::Debug for Origins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Same => f.write_str("Same"),
+            Self::Listed(origins) => f.debug_tuple("Listed").field(origins).finish(),
+            Self::Any => f.write_str("Any"),
+            Self::Custom(_) => f.write_str("Custom"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LISTED: &str = "https://shop.example";
+
+    fn request(headers: &[(&str, &str)]) -> Parts {
+        let request = http::Request::get("/topics/t").header("host", "hub.example");
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn same(origin: Option<&str>, host: &str) -> bool {
+        let mut request = http::Request::get("/").header("host", host);
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        Origins::Same.allow(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn same_origin_compares_host_and_port_and_nothing_else_gets_by() {
+        assert!(same(None, "a.example"));
+        assert!(same(Some("http://a.example"), "a.example"));
+        assert!(same(Some("http://A.example:80"), "a.example"));
+        assert!(same(Some("https://a.example"), "a.example:443"));
+        assert!(same(Some("http://127.0.0.1:8080"), "127.0.0.1:8080"));
+        assert!(!same(Some("http://a.example:8080"), "a.example"));
+        assert!(!same(Some("http://a.example.evil.org"), "a.example"));
+        assert!(!same(Some("http://evil.org/a.example"), "a.example"));
+        assert!(!same(Some("null"), "a.example"));
+    }
+
+    #[test]
+    fn over_http_2_the_host_is_in_the_target() {
+        let request = http::Request::post("https://a.example/topics/t")
+            .version(http::Version::HTTP_2)
+            .header("origin", "https://a.example");
+        assert!(Origins::Same.allow(&request.body(()).unwrap().into_parts().0));
+    }
+
+    #[test]
+    fn listed_origins_are_allowed_besides_the_own_one() {
+        let listed = Origins::Listed(vec![LISTED.to_owned()]);
+        for (origin, is_allowed) in [
+            (LISTED, true),
+            ("HTTPS://shop.example", true),
+            ("http://hub.example", true),
+            ("http://shop.example", false),
+            ("https://other.example", false),
+            ("null", false),
+        ] {
+            assert_eq!(listed.allow(&request(&[("origin", origin)])), is_allowed, "{origin}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_hides_its_origin_is_not_allowed_and_a_link_is() {
+        let sent = |site, mode, dest| {
+            request(&[("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)])
+        };
+        let listed = Origins::Listed(vec![LISTED.to_owned()]);
+        for (request, is_allowed) in [
+            (sent("cross-site", "no-cors", "empty"), false),
+            (sent("cross-site", "no-cors", "image"), false),
+            (sent("same-site", "no-cors", "script"), false),
+            (sent("cross-site", "navigate", "iframe"), false),
+            (sent("cross-site", "navigate", "document"), true),
+            (sent("same-origin", "cors", "empty"), true),
+            (sent("none", "navigate", "document"), true),
+            (request(&[]), true),
+        ] {
+            assert_eq!(Origins::Same.allow(&request), is_allowed, "{:?}", request.headers);
+            assert_eq!(listed.allow(&request), is_allowed, "{:?}", request.headers);
+            assert!(Origins::Any.allow(&request));
+        }
+    }
+
+    #[test]
+    fn the_rejection_names_the_origin_the_host_and_the_flag() {
+        let message = |headers: &[(&str, &str)]| {
+            let refusal = Origins::Same.check(&request(headers)).unwrap_err();
+            assert_eq!((refusal.status.as_u16(), refusal.code), (403, "origin_not_allowed"));
+            refusal.message
+        };
+        let told = message(&[("origin", "http://localhost:5173")]);
+        for named in ["http://localhost:5173", "hub.example", "--allow-origin"] {
+            assert!(told.contains(named), "{told}");
+        }
+        let told = message(&[("sec-fetch-site", "cross-site")]);
+        assert!(told.contains("hub.example") && told.contains("--allow-origin"), "{told}");
+    }
+}
