@@ -48,7 +48,8 @@ async fn main() -> anyhow::Result<()> {
         echo: false, // the page shows one's own words by itself
         ..Mount::new(hub.clone(), Arc::new(WebSocket::new(config)))
     };
-    let chat = async move |request: Request| chat.respond(request, "chat").await.map(Body::new);
+    let topic = "chat".parse()?;
+    let chat = async move |request: Request| chat.respond(request, &topic).await.map(Body::new);
     let app = Router::new().route("/", get(Html(PAGE))).route("/chat", get(chat));
 
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());

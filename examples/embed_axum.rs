@@ -8,17 +8,19 @@
 //! curl --data teapot http://127.0.0.1:8080/orders
 //! ```
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
+use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use tidings::core::{Hub, Notification, Reason, Topic};
+use tidings::core::{Filters, Hub, Notification, Reason, Topic};
 use tidings::transport::mount::{Mount, farewell};
-use tidings::transport::{Refusal, Transport};
+use tidings::transport::{Hosts, Refusal, Transport};
 use tidings::{long_polling::LongPolling, sse::Sse, websocket::WebSocket};
 use tokio::net::TcpListener;
 
@@ -30,7 +32,7 @@ const url = '/topics/orders.*'
 new WebSocket(`ws://${location.host}${url}`).onmessage = message => show(`${message.data} (WebSocket)`)
 new EventSource(url).onmessage = message => show(`${message.data} (SSE)`)
 for (let after = '';;) {
-  const answer = await (await fetch(url + after)).json()
+  const answer = await (await fetch(url + after, {cache: 'no-store'})).json()
   for (const order of answer.notifications) show(`${order.data} (long-polling)`)
   if (answer.goodbye) break
   after = `?after=${answer.cursor}`
@@ -54,6 +56,7 @@ async fn main() -> anyhow::Result<()> {
 
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
+    let app = app.layer(middleware::from_fn_with_state(listener.local_addr()?, check_host));
     println!("listening on http://{}", listener.local_addr()?);
     tokio::select! {
         served = axum::serve(listener, app) => served?,
@@ -63,8 +66,21 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Keeps pages of other names out that point to this address: DNS rebinding.
+async fn check_host(address: State<SocketAddr>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match Hosts::default().check(&parts, *address) {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(rejection) => rejection.into_response().map(Body::from),
+    }
+}
+
 async fn subscribe(mounts: State<[Mount; 3]>, filters: Path<String>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
+    let filters: Filters = match filters.parse() {
+        Ok(filters) => filters,
+        Err(error) => return Refusal::from(error).into_response().map(Body::from),
+    };
     let Some(mount) = mounts.iter().find(|mount| mount.transport.claims(&parts)) else {
         return Response::default();
     };

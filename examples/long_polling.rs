@@ -24,7 +24,7 @@ const PAGE: &str = r#"<!doctype html><title>Long-polling</title><h1>Tidings by l
 <script type="module">
 const show = text => document.querySelector('ol').append(Object.assign(document.createElement('li'), {textContent: text}))
 for (let url = '/ticks', strikes = 0; strikes < 3;) try {
-  const answer = await (await fetch(url)).json()
+  const answer = await (await fetch(url, {cache: 'no-store'})).json()
   for (const notification of answer.notifications) show(notification.data)
   if (answer.goodbye) { show(`closed: ${answer.goodbye.message}`); break }
   [url, strikes] = [`/ticks?after=${answer.cursor}`, 0]
@@ -43,7 +43,8 @@ async fn main() -> anyhow::Result<()> {
     // without an answer are the page's reason to give up; a client that does not come back holds no seat.
     let transport = LongPolling::new(Duration::from_secs(5), Duration::from_secs(60));
     let ticks = Mount::new(hub.clone(), Arc::new(transport));
-    let ticks = async move |request: Request| ticks.respond(request, "ticks").await.map(Body::new);
+    let topic = "ticks".parse()?;
+    let ticks = async move |request: Request| ticks.respond(request, &topic).await.map(Body::new);
     let app = Router::new().route("/", get(Html(PAGE))).route("/ticks", get(ticks));
 
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());

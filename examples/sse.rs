@@ -13,7 +13,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tidings::core::{Heartbeat, Hub, HubConfig, Notification, Reason, Source, Topic};
+use tidings::core::{Filters, Heartbeat, Hub, HubConfig, Notification, Reason, Source, Topic};
 use tidings::sse::Sse;
 use tidings::transport::mount::{Mount, MountBody, WriteDeadline, farewell};
 use tokio::net::TcpListener;
@@ -39,6 +39,7 @@ async fn main() -> anyhow::Result<()> {
     tokio::spawn(Source::default().run(hub.clone(), tick));
 
     let ticks = Mount::new(hub.clone(), Arc::new(Sse::default()));
+    let topic: Filters = "ticks".parse()?;
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
@@ -48,8 +49,8 @@ async fn main() -> anyhow::Result<()> {
             interrupted = tokio::signal::ctrl_c() => break interrupted?,
         };
         let socket = TokioIo::new(WriteDeadline::new(socket, patience));
-        let ticks = ticks.clone();
-        let service = service_fn(move |request| answer(ticks.clone(), request));
+        let (ticks, topic) = (ticks.clone(), topic.clone());
+        let service = service_fn(move |request| answer(ticks.clone(), topic.clone(), request));
         tokio::spawn(http1::Builder::new().serve_connection(socket, service));
     }
     // Closes all: each stream ends with an event that says why. Nobody is waited for longer than 5 s.
@@ -59,10 +60,11 @@ async fn main() -> anyhow::Result<()> {
 
 async fn answer(
     ticks: Mount,
+    topic: Filters,
     request: Request<Incoming>,
 ) -> Result<Response<MountBody>, Infallible> {
     Ok(match request.uri().path() {
-        "/ticks" => ticks.respond(request, "ticks").await,
+        "/ticks" => ticks.respond(request, &topic).await,
         _ => Response::new(MountBody::whole(PAGE.into())),
     })
 }

@@ -273,6 +273,8 @@ fn one_axum_router_serves_every_transport_beside_its_own_routes() {
     assert!(poll.contains("\"topic\":\"orders.new\",\"data\":\"teapot\""), "{poll}");
     let refused = example.get("/topics/orders..new").rest();
     assert!(refused.contains(" 400 ") && refused.contains("bad_topic"), "{refused}");
+    let rebound = example.get(&format!("http://evil.example{url}")).rest();
+    assert!(rebound.contains(" 421 ") && rebound.contains("evil.example"), "{rebound}");
 
     let poll = example.get(&format!("{url}?after={}", cursor(&poll)));
     example.let_it_read_all();
@@ -281,6 +283,44 @@ fn one_axum_router_serves_every_transport_beside_its_own_routes() {
     for rest in [events.rest(), poll.rest()] {
         assert!(rest.contains("goodbye") && rest.contains("going_away"), "{rest}");
     }
+    assert!(example.end().success());
+}
+
+#[test]
+fn a_token_opens_its_own_topics_and_no_others_however_it_is_sent() {
+    let example = Example::start("access");
+    let ways = |token: &str| {
+        [
+            (format!("Authorization: Bearer {token}\r\n"), String::new()),
+            (format!("Cookie: theme=dark; token={token}\r\n"), String::new()),
+            (String::new(), format!("&access_token={token}")),
+        ]
+    };
+    let status = |answer: Answer| -> u16 { answer.rest()[9..12].parse().expect("a status") };
+    let post = |headers: &str, topic: &str| {
+        status(example.ask(&format!("POST /topics/{topic}"), headers, "good morning"))
+    };
+    let get = |headers: &str, filters: &str, token: &str| {
+        let line = format!("GET /topics/{filters}?after=earliest&wait=0{token}");
+        status(example.ask(&line, headers, ""))
+    };
+    assert_eq!(get("", "users.ann.inbox", ""), 401);
+    assert_eq!(get("", "public.news", ""), 200);
+    assert_eq!(post("", "public.news"), 401);
+    for (headers, token) in ways("ann-7c1f9a") {
+        assert_eq!(post(&headers, &format!("users.ann.inbox?x{token}")), 200);
+        assert_eq!(post(&headers, &format!("users.bob.inbox?x{token}")), 403);
+        assert_eq!(get(&headers, "users.ann.%3E,public.news", &token), 200);
+        assert_eq!(get(&headers, "users.ann.inbox,users.bob.inbox", &token), 403);
+        assert_eq!(get(&headers, "%3E", &token), 403);
+    }
+    let mut socket = example.websocket("/topics/users.ann.inbox?access_token=ann-7c1f9a");
+    socket.send("good evening".into()).expect("it reads");
+    assert_eq!(text(&mut socket), "good evening");
+    for (headers, token) in ways("eve-000000") {
+        assert_eq!(get(&headers, "users.ann.inbox", &token), 401);
+    }
+    example.interrupt();
     assert!(example.end().success());
 }
 
