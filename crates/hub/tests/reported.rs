@@ -22,6 +22,7 @@ mod support;
 mod reported {
     mod connections;
     mod framing;
+    mod policy;
     mod row;
 
     macro_rules! areas {
@@ -33,5 +34,5 @@ mod reported {
         )*};
     }
 
-    areas!(connections, framing);
+    areas!(connections, framing, policy);
 }

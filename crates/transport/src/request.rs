@@ -24,7 +24,7 @@ use crate::Refusal;
 pub struct Ask {
     /// Of which topics.
     pub filters: Filters,
-    /// From where: the last event id in the header, else the one in the query, else `?after=`.
+    /// From where: `Last-Event-ID`, otherwise the last `?after=` or `?last_event_id=`.
     pub position: Position,
 }
 
@@ -60,33 +60,30 @@ pub fn path_segment(encoded: &str) -> Result<Cow<'_, str>, Refusal> {
     })
 }
 
-/// A client that comes back says so with its last event id, in the header or in the query. Its URL may still have
-/// the `?after=` with which it began.
+/// The header, otherwise the last position in the query: a client that comes back adds its last event id to the URL
+/// with which it began, and that may have a position already.
 fn position(request: &Parts) -> Result<Position, Refusal> {
-    if let Some(position) = last_event_id(request) {
-        return Ok(position);
+    let header = request.headers.get("last-event-id").filter(|value| !value.is_empty());
+    if let Some(value) = header {
+        return Ok(last_event_id(value.to_str().unwrap_or_default()));
     }
-    match query(request, "after").as_deref() {
+    let is_position = |(name, value): &(Cow<'_, str>, Cow<'_, str>)| {
+        name == "after" || (is_last_event_id(name) && !value.is_empty())
+    };
+    match pairs(request).filter(is_position).last() {
         None => Ok(Position::Live),
-        Some("earliest") => Ok(Position::Earliest),
-        Some(id) => Ok(Position::After(id.parse()?)),
+        Some((name, id)) if name == "after" && id != "earliest" => Ok(Position::After(id.parse()?)),
+        Some((_, id)) => Ok(last_event_id(&id)),
     }
 }
 
-/// The last event id. One that is not an id of ours gets a gap and not an error, because an `EventSource` never
-/// comes back after an error.
-fn last_event_id(request: &Parts) -> Option<Position> {
-    let header = request.headers.get("last-event-id").filter(|value| !value.is_empty());
-    let header = header.map(|value| Cow::Borrowed(value.to_str().unwrap_or("?")));
-    let text = header.or_else(|| {
-        let named = |(name, value): (Cow<'_, str>, _)| is_last_event_id(&name).then_some(value);
-        // Clients append it to a URL that may have an older one.
-        pairs(request).filter_map(named).filter(|value| !value.is_empty()).last()
-    })?;
-    Some(match &*text {
+/// One that is not an id of ours gets a gap and not an error, because an `EventSource` never comes back after an
+/// error.
+fn last_event_id(text: &str) -> Position {
+    match text {
         "earliest" => Position::Earliest,
         id => Position::After(id.parse().unwrap_or(Id::UNKNOWN)),
-    })
+    }
 }
 
 /// Whether a query parameter of this name is a last event id. Polyfills of `EventSource` cannot send the header to
@@ -165,10 +162,10 @@ mod tests {
     }
 
     #[test]
-    fn a_last_event_id_comes_before_the_position_that_the_client_began_with() {
+    fn the_header_comes_first_and_then_the_last_position_in_the_query() {
         assert_eq!(seq("/topics/a?after=e-2&last_event_id=e-3", Some("e-1")), 1);
-        assert_eq!(seq("/topics/a?after=e-2&last_event_id=e-3", Some("")), 3);
-        assert_eq!(seq("/topics/a?last_event_id=e-3&after=earliest", None), 3);
+        assert_eq!(seq("/topics/a?after=earliest&last_event_id=e-3", Some("")), 3);
+        assert_eq!(seq("/topics/a?last_event_id=e-3&after=e-2", None), 2);
         assert_eq!(seq("/topics/a?lastEventId=e-3&x&lastEventId=e-4&lastEventId=", None), 4);
         assert_eq!(seq("/topics/a?after=e-2&lastEventId=", None), 2);
         assert_eq!(ask("/topics/a?after=earliest", None).unwrap().position, Position::Earliest);

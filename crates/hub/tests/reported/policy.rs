@@ -29,10 +29,26 @@ fn authorization() -> Vec<Row> {
             .answers(&[403])
     };
     vec![
-        leak("a second filter is decided as well", "wind-c/comqtt#169", "users.ann.x,users.bob.secret"),
-        leak("so is one after an encoded comma", "chillzhuang/SpringBlade#8", "users.ann.x%2Cusers.bob.secret"),
-        leak("so is a wildcard after something public", "wind-c/comqtt#169", "public.x,users.bob.%3E"),
-        leak("so is a topic that is encoded letter by letter", "greenpau/go-authcrunch#110", "%75sers%2Ebob%2Esecret"),
+        leak(
+            "a second filter is decided as well",
+            "wind-c/comqtt#169",
+            "users.ann.x,users.bob.secret",
+        ),
+        leak(
+            "so is one after an encoded comma",
+            "chillzhuang/SpringBlade#8",
+            "users.ann.x%2Cusers.bob.secret",
+        ),
+        leak(
+            "so is a wildcard after something public",
+            "wind-c/comqtt#169",
+            "public.x,users.bob.%3E",
+        ),
+        leak(
+            "so is a topic that is encoded letter by letter",
+            "greenpau/go-authcrunch#110",
+            "%75sers%2Ebob%2Esecret",
+        ),
     ]
 }
 
