@@ -26,7 +26,7 @@ pub(crate) use file;
 impl File {
     /// In the form that the client accepts.
     pub(crate) fn response(&self, request: &HeaderMap) -> Response<Bytes> {
-        let is_gzipped = prefers(request, header::ACCEPT_ENCODING, "gzip", "identity");
+        let is_gzipped = prefers(request, &header::ACCEPT_ENCODING, "gzip", "identity");
         let bytes = if is_gzipped { self.gzipped } else { self.plain };
         let mut response = Response::new(Bytes::from_static(bytes));
         let mut say =

@@ -34,7 +34,7 @@ static SCRIPT: File = file!("page.js", "text/javascript; charset=utf-8");
 pub fn answer(request: &Parts) -> Option<Response<Bytes>> {
     let headers = &request.headers;
     match request.uri.path() {
-        "/" => prefers(headers, header::ACCEPT, "text/html", "text/plain")
+        "/" => prefers(headers, &header::ACCEPT, "text/html", "text/plain")
             .then(|| page::answer(headers)),
         env!("PAGE_CSS") => Some(kept_for_ever(STYLE.response(headers))),
         env!("PAGE_JS") => Some(kept_for_ever(SCRIPT.response(headers))),

@@ -82,7 +82,7 @@ impl Transport for Sse {
     }
 
     fn claims(&self, request: &Parts) -> bool {
-        prefers(&request.headers, header::ACCEPT, "text/event-stream", "application/json")
+        prefers(&request.headers, &header::ACCEPT, "text/event-stream", "application/json")
     }
 
     fn accept(&self, _: &Parts, ask: &Ask) -> Result<Accepted, Refusal> {

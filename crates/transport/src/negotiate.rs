@@ -13,14 +13,14 @@ use http::{HeaderMap, HeaderName};
 ///
 /// let mut headers = HeaderMap::new();
 /// headers.insert(ACCEPT, "text/html, application/json;q=0.9, */*;q=0.8".parse()?);
-/// assert!(prefers(&headers, ACCEPT, "text/html", "application/json"));
-/// assert!(!prefers(&headers, ACCEPT, "application/json", "text/html"));
-/// assert!(!prefers(&headers, ACCEPT, "text/event-stream", "text/plain"));
+/// assert!(prefers(&headers, &ACCEPT, "text/html", "application/json"));
+/// assert!(!prefers(&headers, &ACCEPT, "application/json", "text/html"));
+/// assert!(!prefers(&headers, &ACCEPT, "text/event-stream", "text/plain"));
 /// # Ok::<(), http::header::InvalidHeaderValue>(())
 /// ```
-pub fn prefers(headers: &HeaderMap, name: HeaderName, item: &str, other: &str) -> bool {
+pub fn prefers(headers: &HeaderMap, name: &HeaderName, item: &str, other: &str) -> bool {
     let weight = |is_meant: &dyn Fn(&str) -> bool| {
-        let lines = headers.get_all(&name).iter().filter_map(|line| line.to_str().ok());
+        let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
         let ranges = lines.flat_map(elements).filter_map(range);
         ranges.filter(|(range, _)| is_meant(range)).map(|(_, weight)| weight).max()
     };
@@ -76,7 +76,7 @@ mod tests {
         for line in lines {
             headers.append(ACCEPT, line.parse().unwrap());
         }
-        prefers(&headers, ACCEPT, STREAM, "application/json")
+        prefers(&headers, &ACCEPT, STREAM, "application/json")
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub struct WebSocket {
 }
 
 /// What a client may send.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct WebSocketConfig {
     /// The largest message from a client, in bytes, over all its frames. Default 1 MiB.
     pub max_message: usize,
