@@ -51,6 +51,9 @@ pub struct Config {
     /// The most connections, clients of every transport and publishers together. Default 100,000. One
     /// more is answered `503` and closed.
     pub max_connections: usize,
+    /// For how long the hub goes on serving after the shutdown signal, with `503` at `/readyz`, so that a
+    /// balancer stops sending clients before the listener closes. Default 0.
+    pub drain_delay: Duration,
     /// Over how long the goodbyes are spread when the hub shuts down, so that not all clients come back
     /// somewhere else in the same moment. Default 1 s.
     pub drain: Duration,
@@ -126,6 +129,7 @@ impl Config {
             body_deadline: Duration::from_secs(30),
             max_head: 16 << 10,
             max_connections: 100_000,
+            drain_delay: Duration::ZERO,
             drain: Duration::from_secs(1),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             io_uring: true,

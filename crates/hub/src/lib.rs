@@ -30,6 +30,7 @@ mod front;
 mod head;
 mod lane;
 mod metrics;
+mod readiness;
 mod request;
 mod routes;
 mod run;

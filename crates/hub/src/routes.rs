@@ -83,6 +83,7 @@ fn show(request: &Parts, page: &Route<'_>, shared: &Shared) -> Result<Response<B
     let may = |action| config.access.check(request, action);
     match page {
         Route::Health => Ok(text("text/plain; charset=utf-8", "ok\n")),
+        Route::Ready => Ok(shared.readiness.answer(&config.hub)),
         Route::Metrics => may(Action::Metrics).and_then(|()| metrics(shared)),
         Route::Front => may(Action::Page).map(|()| front::front(request, config)),
         Route::Transports => may(Action::Page).map(|()| front::transports(config)),
@@ -126,6 +127,7 @@ enum Route<'a> {
     Page,
     Transports,
     Health,
+    Ready,
     Metrics,
     Topics(&'a str),
     Nothing,
@@ -136,6 +138,7 @@ fn route(path: &str) -> Route<'_> {
         "/" => Route::Front,
         "/transports" => Route::Transports,
         "/healthz" => Route::Health,
+        "/readyz" => Route::Ready,
         "/metrics" => Route::Metrics,
         path if path.starts_with("/page/") => Route::Page,
         path => match path.strip_prefix("/topics/") {
@@ -152,7 +155,7 @@ fn check(request: &Parts, route: &Route<'_>, shared: &Shared) -> Result<(), Refu
         return Err(ambiguous());
     }
     match route {
-        Route::Health => Ok(()),
+        Route::Health | Route::Ready => Ok(()),
         _ => shared.config.hosts.check(request, shared.address),
     }
 }

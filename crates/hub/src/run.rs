@@ -7,19 +7,25 @@ use tidings_core::Reason;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
 use crate::connected::Connections;
 use crate::cors::OpenHeads;
 use crate::lane::Neighbours;
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 use crate::shared::Shared;
 use crate::worker::{self, flatten};
 
-/// Serves the hub on this listener until `shutdown` is ready; then says goodbye on every transport and
-/// returns, within [`Config::drain`] and four seconds.
+/// Serves the hub on this listener until `shutdown` resolves, then shuts down in three steps:
 ///
-/// Closes the hub: after this it takes no further clients or notifications.
+/// 1. For [`Config::drain_delay`] everything is served as before, except that `GET /readyz` answers `503`.
+/// 2. The listener is closed, and so is the hub: it takes no further clients or notifications. The goodbyes
+///    are spread over [`Config::drain`].
+/// 3. Connections have four more seconds to end. Those that are left are cut off, and this returns.
+///
+/// Each step is logged at INFO. A shutdown that is already complete when this is called is fine.
 ///
 /// Dropping the future before that ends the hub's workers as well, without a goodbye.
 ///
@@ -39,9 +45,17 @@ pub async fn run(
     let connections = Connections::new(metrics.connections.clone(), config.max_connections);
     let neighbours = Neighbours::new(workers);
     let config = Arc::new(config);
-    let open_heads = OpenHeads::default();
-    let shared =
-        Shared { config, address, metrics, open_heads, connections, neighbours, is_stopping };
+    let (open_heads, readiness) = (OpenHeads::default(), Readiness::default());
+    let shared = Shared {
+        config,
+        address,
+        metrics,
+        readiness,
+        open_heads,
+        connections,
+        neighbours,
+        is_stopping,
+    };
     let mut running = JoinSet::new();
     for lane in 0..workers {
         let (listener, shared) = (listener.try_clone()?, shared.clone());
@@ -49,9 +63,11 @@ pub async fn run(
     }
     drop(listener);
     let failed = tokio::select! {
-        () = shutdown => None,
+        () = last_call(shutdown, &shared) => None,
         ended = running.join_next() => ended,
     };
+    let begun = Instant::now();
+    tracing::info!(clients = hub.pool().len(), over = ?shared.config.drain, "draining");
     hub.close(Reason::GoingAway);
     // Fails only where every worker has ended already.
     let _ = stop.send(true);
@@ -59,5 +75,18 @@ pub async fn run(
     while let Some(ended) = running.join_next().await {
         outcome = outcome.and(flatten(ended));
     }
+    tracing::info!(clients = hub.pool().len(), took = ?begun.elapsed(), "drained");
     outcome
+}
+
+/// Resolves when the listener is to be closed: [`Config::drain_delay`] after the shutdown signal.
+async fn last_call(shutdown: impl Future<Output = ()>, shared: &Shared) {
+    shutdown.await;
+    shared.readiness.drain();
+    let delay = shared.config.drain_delay;
+    if !delay.is_zero() {
+        let clients = shared.config.hub.pool().len();
+        tracing::info!(clients, ?delay, "shutting down: not ready, and still serving");
+        sleep(delay).await;
+    }
 }

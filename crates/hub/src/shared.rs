@@ -11,6 +11,7 @@ use crate::connected::Connections;
 use crate::cors::OpenHeads;
 use crate::lane::{Lane, Neighbours};
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 
 /// What all workers of a hub share.
 #[derive(Clone)]
@@ -19,6 +20,7 @@ pub(crate) struct Shared {
     /// Where the hub listens.
     pub(crate) address: SocketAddr,
     pub(crate) metrics: Metrics,
+    pub(crate) readiness: Readiness,
     pub(crate) open_heads: OpenHeads,
     pub(crate) connections: Connections,
     pub(crate) neighbours: Neighbours,

@@ -58,8 +58,12 @@ async fn serve(listener: StdTcpListener, shared: Shared, lane: usize) -> io::Res
         tasks.wait().await;
         lane
     };
-    // Whoever has not gone by then is cut off: the hub ends in bounded time.
-    tokio::time::timeout(config.drain + GRACE, ended).await.unwrap_or(Ok(()))
+    // Connections that have not ended by then are cut off: the hub ends in bounded time.
+    tokio::time::timeout(config.drain + GRACE, ended).await.unwrap_or_else(|_| {
+        let connections = context.lane.len() + tasks.len();
+        tracing::warn!(connections, "cut off connections that did not end in time");
+        Ok(())
+    })
 }
 
 /// What a task came to, a panic being a failure.

@@ -92,6 +92,13 @@ pub(crate) struct ServeArgs {
     /// Origin of web pages that may subscribe and publish, such as https://shop.example, besides the hub's own; repeatable
     #[arg(long = "allow-origin", value_name = "ORIGIN", value_parser = origin)]
     pub(crate) allow_origins: Vec<String>,
+    /// Seconds for which SIGTERM changes only `/readyz` to 503, before the listener closes: as long as a
+    /// load balancer needs to notice
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds_or_none)]
+    pub(crate) drain_delay: Duration,
+    /// Seconds over which the goodbyes to the clients are spread, once the listener is closed
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds_or_none)]
+    pub(crate) drain: Duration,
     /// Answer `/` with some lines of text in place of the live page
     #[arg(long)]
     pub(crate) no_page: bool,
@@ -249,6 +256,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "give between 0.001 and 86400 seconds".to_owned())
 }
 
+fn seconds_or_none(text: &str) -> Result<Duration, String> {
+    if text == "0" { Ok(Duration::ZERO) } else { seconds(text) }
+}
+
 /// As a browser writes it: nothing behind the authority, and no port that is the scheme's own.
 fn origin(text: &str) -> Result<String, String> {
     let wanted =
@@ -333,6 +344,8 @@ mod tests {
     fn what_is_no_time_or_position_is_told() {
         assert!(seconds("-1").is_err() && seconds("NaN").is_err() && seconds("soon").is_err());
         assert_eq!(seconds("2.5"), Ok(Duration::from_millis(2500)));
+        assert!(seconds("0").is_err());
+        assert_eq!(seconds_or_none("0"), Ok(Duration::ZERO));
         assert!(position("nonsense").unwrap_err().contains("EPOCH-SEQ"));
     }
 }

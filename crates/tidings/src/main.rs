@@ -34,12 +34,15 @@ async fn main() -> ExitCode {
     })
 }
 
-/// What `RUST_LOG` says, else warnings. The NATS library is heard only where it is named: it writes the
-/// password of its server when it connects, and what matters of it a hub says in its own words.
+/// Returns what `RUST_LOG` says. By default that is warnings, and of this project INFO as well: an operator
+/// follows a shutdown by it. The NATS library logs only if `RUST_LOG` names it: it writes the password of its
+/// server when it connects, and the hub logs what matters of it.
 fn log_filter() -> tracing_subscriber::EnvFilter {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
-    let wanted = if wanted.is_empty() { "warn" } else { &wanted };
+    let wanted = if wanted.is_empty() { DEFAULT_LOG } else { &wanted };
     let quiet = if wanted.contains("async_nats") { "" } else { ",async_nats=off" };
     tracing_subscriber::EnvFilter::try_new(format!("{wanted}{quiet}"))
-        .unwrap_or_else(|_| "warn,async_nats=off".into())
+        .unwrap_or_else(|_| format!("{DEFAULT_LOG},async_nats=off").into())
 }
+
+const DEFAULT_LOG: &str = "warn,tidings=info";

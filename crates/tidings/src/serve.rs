@@ -41,6 +41,7 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     config.io_uring = !args.no_io_uring;
     config.general_path = args.general_path;
     config.live_page = !args.no_page;
+    (config.drain_delay, config.drain) = (args.drain_delay, args.drain);
     if let Some(workers) = args.workers {
         config.workers = workers;
     }

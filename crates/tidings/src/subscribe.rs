@@ -34,7 +34,7 @@ pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
         };
         match event {
             None => return Ok(ExitCode::FAILURE),
-            Some(Followed::Connected) => tracing::info!("connected"),
+            Some(Followed::Connected) => tracing::debug!("connected"),
             Some(Followed::Arrived(arrival)) => match print(&arrival, args.json) {
                 // Whoever reads us has gone: `| head`.
                 Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {

@@ -45,8 +45,17 @@ impl Running {
     }
 
     fn interrupt(mut self) -> Option<i32> {
-        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
+        self.signal(Signal::INT);
         self.child.wait().unwrap().code()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// The lines of its standard error.
+    fn log(&mut self) -> impl Iterator<Item = String> {
+        BufReader::new(self.child.stderr.take().unwrap()).lines().map(Result::unwrap)
     }
 }
 
@@ -152,4 +161,29 @@ fn a_publish_that_is_refused_exits_with_1_and_says_why() {
     let (code, _, error) = output(&["publish", &format!("{url}/topics/a..b")]);
     assert_eq!(code, Some(1));
     assert!(error.contains("empty token"), "{error}");
+}
+
+#[test]
+fn sigterm_makes_readyz_fail_while_the_listener_is_open_and_logs_each_step() {
+    let status = |url: &str| {
+        let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.lines().next().unwrap().to_owned()
+    };
+    let (mut hub, url) = Running::hub(&["--drain-delay", "3600"]);
+    assert_eq!(status(&url), "HTTP/1.1 200 OK");
+    hub.signal(Signal::TERM);
+    assert!(hub.log().any(|line| line.contains("still serving") && line.contains("clients=0")));
+    assert_eq!(status(&url), "HTTP/1.1 503 Service Unavailable");
+
+    let (mut hub, _) = Running::hub(&["--drain-delay", "0.001", "--drain", "0.001"]);
+    hub.signal(Signal::TERM);
+    let log: Vec<String> = hub.log().collect();
+    let steps = ["still serving", "draining", "drained"];
+    let logged: Vec<&str> =
+        log.iter().filter_map(|line| steps.into_iter().find(|step| line.contains(step))).collect();
+    assert_eq!(logged, steps, "{log:?}");
+    assert_eq!(hub.child.wait().unwrap().code(), Some(0));
 }

@@ -152,6 +152,11 @@ impl Lane {
         state.wake();
     }
 
+    /// Returns the number of connections.
+    pub(crate) fn len(&self) -> usize {
+        self.0.borrow().connections.len()
+    }
+
     /// Serves the lane until the hub is closed and the last connection is gone.
     pub(crate) async fn drive(self) -> io::Result<()> {
         poll_fn(|context| self.0.borrow_mut().turn(context)).await

@@ -111,6 +111,52 @@ fn a_held_poll_on_a_kept_connection_is_told_and_nobody_to_wait_for() {
 }
 
 #[test]
+fn before_the_listener_closes_the_hub_is_not_ready_and_serves_everyone() {
+    every(async |case| {
+        let mut config = case.config(HubConfig::default()).await;
+        config.drain_delay = Duration::from_secs(3600);
+        let mut hub = Running::start(config).await;
+        let ready = Raw::get(hub.address, "/readyz").await;
+        assert_eq!((ready.status, ready.text().as_str()), (200, "ready\n"));
+
+        let after = Position::After(hub.hub.log().head());
+        let mut before = hub.follow(&case.listed, "t", after).await;
+        hub.ask_to_stop();
+        eventually("it is not ready", async || {
+            Raw::get(hub.address, "/readyz").await.status == 503
+        })
+        .await;
+        let answer = Raw::get(hub.address, "/readyz").await;
+        assert_eq!(answer.refusal(), (503, "going_away".to_owned()));
+        assert_eq!(Raw::get(hub.address, "/healthz").await.status, 200);
+        let mut since = hub.follow(&case.listed, "t", after).await;
+        assert_eq!(Raw::ask(hub.address, POST).await.status, 200);
+        assert_eq!(before.text().await.1, "x");
+        assert_eq!(since.text().await.1, "x");
+        assert_eq!(hub.metric("tidings_refused_total").await, 0, "a probe is not a rejection");
+
+        hub.hub.close(Reason::GoingAway);
+        // A poll that has its answer is not there to be told.
+        if !case.polls() {
+            assert_eq!(before.goodbye().await.code, Some(1001));
+            assert_eq!(since.goodbye().await.code, Some(1001));
+        }
+        hub.ended().await;
+    });
+}
+
+const POST: &str = "POST /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 1\r\n\r\nx";
+
+#[test]
+fn a_hub_ends_by_itself_after_the_drain_delay() {
+    every_mover(async |mover| {
+        let mut config = mover.config(HubConfig::default()).await;
+        config.drain_delay = Duration::from_millis(1);
+        Running::start(config).await.stop().await;
+    });
+}
+
+#[test]
 fn all_transports_at_once_are_told() {
     every_mover(async |mover| {
         let mut hub = mover.hub().await;
