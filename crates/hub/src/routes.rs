@@ -112,13 +112,32 @@ pub(crate) async fn answer_once_read(request: Request<Incoming>, shared: &Shared
 }
 
 fn settled(answered: Result<Answer, Refusal>, request: &Parts, shared: &Shared) -> Answer {
-    let answer = answered.unwrap_or_else(|refusal| Answer::Whole(refused(refusal, shared)));
+    let answer = answered.unwrap_or_else(|refusal| {
+        Answer::Whole(match asked_transport(&refusal, request, &shared.config) {
+            Some(transport) => {
+                shared.metrics.refused.inc();
+                refusal.into_response_by(&**transport)
+            }
+            None => refused(refusal, shared),
+        })
+    });
     answer.readable(request, shared)
 }
 
 fn refused(refusal: Refusal, shared: &Shared) -> Response<Bytes> {
     shared.metrics.refused.inc();
     refusal.into_response()
+}
+
+/// Returns the transport that a subscriber who is rejected for now has asked for.
+fn asked_transport<'a>(
+    refusal: &Refusal,
+    request: &Parts,
+    config: &'a Config,
+) -> Option<&'a Arc<dyn Transport>> {
+    let subscribes =
+        request.method == Method::GET && matches!(route(request.uri.path()), Route::Topics(_));
+    if refusal.is_for_now() && subscribes { choose(config, request).ok() } else { None }
 }
 
 enum Route<'a> {

@@ -10,9 +10,9 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tidings_core::{Hub, Kind, Notification, Position, Reason};
+use tidings_core::{Hub, HubConfig, Kind, Limits, Notification, Position, Reason};
 use tidings_transport::Transport;
-use tidings_transport::client::{Client, Target};
+use tidings_transport::client::{Client, ClientError, Target};
 use tidings_transport::mount::{Mount, OnMessage, WriteDeadline, farewell};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -113,6 +113,40 @@ async fn a_position_of_one_mounted_transport_resumes_on_each_other() {
             expected += 1;
             let mut follower = follow(*there, &**other, Position::After(position)).await;
             assert_eq!(follower.text().await, (expected, "missed".to_owned()));
+        }
+    }
+}
+
+/// An `EventSource` gives up for good after any status but 200 (galaxyproject/galaxy#22629).
+#[tokio::test]
+async fn a_full_hub_is_an_event_stream_that_ends_if_that_is_what_is_mounted() {
+    for listed in all_listed() {
+        let name = listed.server.name();
+        let limits = Limits { total: 0, ..Limits::default() };
+        let hub = Hub::new(HubConfig { limits, ..HubConfig::default() });
+        let (address, _serving) = serve(hub.clone(), listed.server).await;
+        let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        let answer = Raw::ask(address, format!("GET / HTTP/1.1\r\nHost: h\r\n{upgrade}\r\n")).await;
+        assert_eq!(answer.header("retry-after"), Some("5"), "{name}");
+        if name == "sse" {
+            assert_eq!(answer.status, 200);
+            assert!(answer.text().contains("\nevent: goodbye\ndata: {"), "{answer:?}");
+        } else {
+            assert_eq!(answer.refusal(), (503, "full".to_owned()), "{name}");
+        }
+        let url = format!("http://{address}/wherever").parse().unwrap();
+        let target =
+            Target { url, position: Position::Live, meter: Default::default(), local: None };
+        for code in ["full", "going_away"] {
+            let error = listed.client.connect(target.clone()).await.err().unwrap();
+            let ClientError::Refused { status, code: given, .. } = &error else {
+                panic!("{error}")
+            };
+            assert_eq!((status.as_u16(), given.as_deref()), (503, Some(code)), "{name}");
+            assert_eq!(error.retry_after(), Some(Duration::from_secs(5)), "{name}: {error}");
+            assert!(!error.is_final(), "{name}: {error}");
+            hub.close(Reason::GoingAway);
         }
     }
 }

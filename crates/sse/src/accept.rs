@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Response, header};
 use tidings_core::Heartbeat;
 use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, Words, prefers};
 
+use crate::rejection;
 use crate::words::{EVENT, EVENT_WITH_TOPIC, Stream};
 
 /// The server half of the SSE transport.
@@ -92,6 +94,10 @@ impl Transport for Sse {
         };
         let (head, words) = (self.head.clone(), words.clone());
         Ok(Accepted { head, words, shape: Shape::Stream })
+    }
+
+    fn reject_for_now(&self, refusal: &Refusal) -> Option<Response<Bytes>> {
+        Some(rejection::stream(refusal, &self.head))
     }
 }
 

@@ -13,7 +13,7 @@ use tidings_transport::client::{
     request, url_after,
 };
 
-use crate::{Event, Item, Parser};
+use crate::{Event, Item, Parser, rejection};
 
 /// Subscribes by server-sent events (HTML standard, section 9.2).
 ///
@@ -47,6 +47,10 @@ async fn connect(target: Target) -> Result<Arrivals, ClientError> {
 
     let (head, mut body) = http.send(request).await?.into_parts();
     require_event_stream(&head.headers)?;
+    if head.headers.contains_key(header::RETRY_AFTER) {
+        let body = http.whole(body, rejection::MAX_BYTES).await?;
+        return Err(rejection::read(&head.headers, &body));
+    }
     let arrivals = async_stream::try_stream! {
         let mut parser = Parser::default();
         let mut items = Vec::new();
@@ -274,6 +278,19 @@ mod tests {
         assert!(error.to_string().contains("\"text/html\""), "{error}");
         let (target, _) = hub(&[&[&["HTTP/1.1 204 No Content\r\n\r\n"]]]).await;
         assert!(SseClient.connect(target).await.err().unwrap().is_final());
+    }
+
+    #[tokio::test]
+    async fn a_stream_with_retry_after_is_the_503_that_it_stands_for() {
+        const FULL: Script = &[&[&[
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nRetry-After: 5\r\n\r\n",
+            "retry: 6000\nevent: goodbye\n",
+            "data: {\"goodbye\":{\"reason\":\"full\",\"message\":\"try again later\"}}\n\n",
+        ]]];
+        let (target, _) = hub(FULL).await;
+        let error = SseClient.connect(target).await.err().unwrap();
+        assert_eq!(error.retry_after(), Some(std::time::Duration::from_secs(5)));
+        assert!(!error.is_final() && error.to_string().ends_with("try again later"), "{error}");
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@
 mod accept;
 mod client;
 mod parser;
+mod rejection;
 mod words;
 
 pub use accept::{Sse, SseConfig};

@@ -49,7 +49,7 @@ impl Words for Stream {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -79,7 +79,7 @@ fn goodbye_json(reason: Reason) -> String {
     json!({"goodbye": {"reason": reason.name(), "message": reason.phrase()}}).to_string()
 }
 
-fn control(id: Option<Id>, name: &str, json: &str) -> Bytes {
+pub(crate) fn control(id: Option<Id>, name: &str, json: &str) -> Bytes {
     let mut event = BytesMut::new();
     if let Some(id) = id {
         put_id(&mut event, id);

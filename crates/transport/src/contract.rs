@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::Response;
 use http::request::Parts;
 use tidings_core::{Event, Id, Kind, Reason};
 
@@ -23,6 +24,15 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The refusal to send where the request cannot be served.
     fn accept(&self, request: &Parts, ask: &Ask) -> Result<Accepted, Refusal>;
+
+    /// Returns the response to a request for this transport that is [rejected for
+    /// now](Refusal::is_for_now), if it is another one than the rejection itself.
+    ///
+    /// A transport needs one if its clients never come back after an error status, as an `EventSource` does
+    /// not. Its own client treats that response as the status that it stands for.
+    fn reject_for_now(&self, _rejection: &Refusal) -> Option<Response<Bytes>> {
+        None
+    }
 }
 
 /// How an accepted client is answered.

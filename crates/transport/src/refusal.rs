@@ -5,6 +5,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 use tidings_core::{JoinError, ParseIdError, ParseKeyError, ParseTopicError, PublishError};
 
+use crate::Transport;
+
 /// The answer to a request that cannot be served: a status, a code for programs and a sentence for
 /// people, which says what is wrong and what to do.
 ///
@@ -52,6 +54,19 @@ impl Refusal {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
+    }
+}
+
+impl Refusal {
+    /// Returns `true` if the same request may be served later: `503` and `429`.
+    pub fn is_for_now(&self) -> bool {
+        matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+    }
+
+    /// Returns the response to a request for this transport.
+    pub fn into_response_by(self, transport: &dyn Transport) -> Response<Bytes> {
+        let of_transport = if self.is_for_now() { transport.reject_for_now(&self) } else { None };
+        of_transport.unwrap_or_else(|| self.into_response())
     }
 }
 

@@ -124,7 +124,7 @@ fn words(body: &[u8]) -> (Option<String>, Option<String>) {
 
 /// Reads `Retry-After`, which is seconds or a date (RFC 9110, section 10.2.3). A date is held against the
 /// answer's own `Date` if it has one, so that a wrong clock on this machine does not matter.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok();
     let date = |name| httpdate::parse_http_date(text(name)?).ok();
     let wait = match text(header::RETRY_AFTER)?.trim().parse::<u64>() {

@@ -36,7 +36,7 @@ use futures::stream::BoxStream;
 use tidings_core::{Gap, Id, Kind, Position};
 use url::Url;
 
-pub use error::ClientError;
+pub use error::{ClientError, retry_after};
 pub use follow::{Backoff, Followed, follow};
 pub use goodbye::Goodbye;
 pub use http::{Body, Http, SendError, Upgraded, request};

@@ -126,7 +126,7 @@ impl Mount {
                 };
                 visit.respond(accepted, upgrade).await
             }
-            Err(refusal) => refusal.into_response().map(MountBody::whole),
+            Err(refusal) => refusal.into_response_by(&*self.transport).map(MountBody::whole),
         }
     }
 }
