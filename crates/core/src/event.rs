@@ -85,6 +85,22 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 12] = [
+        Self::Normal,
+        Self::GoingAway,
+        Self::Protocol,
+        Self::Unsupported,
+        Self::BadUtf8,
+        Self::NotAllowed,
+        Self::TooBig,
+        Self::Internal,
+        Self::Full,
+        Self::TooSlow,
+        Self::Silent,
+        Self::Unavailable,
+    ];
+
     /// The WebSocket close code.
     pub const fn code(self) -> u16 {
         match self {

@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_core::Stream;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep};
 
+use crate::id::random;
 use crate::{Budget, Cursor, Event, Fetched, Gap, Hub, Id, Interest, Kept, Listener, Reason, Seat};
 
 /// One reader of the hub: a [`Cursor`], a [`Seat`], and the wait for news. A [`Stream`] that ends after
@@ -40,6 +42,10 @@ pub struct Subscription {
     ready: VecDeque<Event>,
     listener: Listener,
     heartbeat: Interval,
+    /// Over how long the goodbyes of a hub that closes are spread.
+    spread: Duration,
+    /// The wait for this one, once the hub is closed.
+    leaving: Option<Pin<Box<Sleep>>>,
     has_ended: bool,
 }
 
@@ -80,8 +86,16 @@ impl Subscription {
             ready,
             listener,
             heartbeat,
+            spread: Duration::ZERO,
+            leaving: None,
             has_ended: false,
         }
+    }
+
+    /// Spreads the goodbyes of a hub that closes: this one comes after a random time of up to `spread`, so
+    /// that not all readers come back somewhere else at the same moment. By default it comes at once.
+    pub fn with_goodbye_within(self, spread: Duration) -> Self {
+        Self { spread, ..self }
     }
 
     /// The next event, when there is one; `None` once the subscription has ended.
@@ -170,10 +184,23 @@ impl Subscription {
         if events.is_empty()
             && (kept == Kept::Engine || !self.is_behind(head))
             && let Some(reason) = closed
+            && self.may_leave()
         {
             events.push(Event::Goodbye(reason));
         }
         self.ready.extend(events);
+    }
+
+    /// Returns `true` once the goodbye of a hub that is closed is due.
+    fn may_leave(&mut self) -> bool {
+        if self.spread.is_zero() {
+            return true;
+        }
+        let leaving = self.leaving.get_or_insert_with(|| {
+            let part = f64::from(random() as u32) / f64::from(u32::MAX);
+            Box::pin(sleep(self.spread.mul_f64(part)))
+        });
+        leaving.deadline() <= Instant::now()
     }
 
     /// Whether there is more than the cursor has seen.
@@ -211,6 +238,12 @@ impl Subscription {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
+        if let Some(leaving) = &mut self.leaving
+            && leaving.as_mut().poll(context).is_ready()
+            && let Some(event) = self.try_next()
+        {
+            return Poll::Ready(Some(event));
+        }
         self.heartbeat.poll_tick(context).map(|_| Some(Event::Heartbeat(self.position())))
     }
 }
@@ -231,6 +264,32 @@ mod tests {
 
     use super::*;
     use crate::{HubConfig, Notification, Position, Retention};
+
+    #[tokio::test(start_paused = true)]
+    async fn the_goodbyes_of_a_hub_that_closes_are_spread_and_come_in_time() {
+        let hub = Hub::default();
+        let spread = Duration::from_secs(60);
+        let mut waits = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            let reader = hub.subscribe("t", Interest::new(">".parse().unwrap())).unwrap();
+            let mut reader = reader.with_goodbye_within(spread);
+            waits.spawn(async move {
+                let closed = Instant::now();
+                let mut event = reader.next().await;
+                while matches!(event, Some(Event::Heartbeat(_))) {
+                    event = reader.next().await;
+                }
+                assert!(matches!(event, Some(Event::Goodbye(Reason::GoingAway))), "{event:?}");
+                closed.elapsed()
+            });
+        }
+        tokio::task::yield_now().await;
+        hub.close(Reason::GoingAway);
+        let waits = waits.join_all().await;
+        assert!(waits.iter().all(|wait| *wait <= spread + Duration::from_millis(1)), "{waits:?}");
+        let early = waits.iter().filter(|wait| **wait < spread / 2).count();
+        assert!((10..=90).contains(&early), "{waits:?}");
+    }
 
     fn note(text: &str) -> Notification {
         Notification::text("t".parse().unwrap(), text)

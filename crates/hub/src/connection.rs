@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tidings_transport::mount::{MountBody, OnMessage, Visit, WriteDeadline};
+use tidings_transport::mount::{MountBody, Observer, OnMessage, Visit, WriteDeadline};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -27,6 +28,7 @@ use crate::counted::Counted;
 use crate::lane::{Newcomer, Visitor};
 use crate::routes::{self, Answer};
 use crate::shared::Context;
+use crate::watched::Watched;
 
 /// The smallest buffer that hyper takes.
 const MIN_HEAD: usize = 8192;
@@ -44,10 +46,12 @@ pub(crate) async fn serve(
         tracing::debug!(%error, "a connection was gone before it was served");
         return;
     }
+    let observer: Arc<dyn Observer> = Arc::new(Watched::new(context.shared.metrics.clone()));
     let socket = WriteDeadline::new(socket, context.shared.config.write_deadline);
+    let socket = socket.observed_by(observer.clone());
     let ended = if context.shared.config.general_path {
         let socket = Counted::new(socket, connected, context.tasks.token());
-        serve_general(socket, &context).await
+        serve_general(socket, &observer, &context).await
     } else {
         serve_lane(socket, connected, early, &context).await
     };
@@ -68,10 +72,12 @@ fn http(context: &Context) -> http1::Builder {
 /// Everything through hyper, as in anybody's server.
 async fn serve_general(
     socket: Counted<WriteDeadline<TcpStream>>,
+    observer: &Arc<dyn Observer>,
     context: &Rc<Context>,
 ) -> hyper::Result<()> {
-    let service =
-        service_fn(|request| async { Ok::<_, Infallible>(answer_general(request, context).await) });
+    let service = service_fn(|request| async {
+        Ok::<_, Infallible>(answer_general(request, observer, context).await)
+    });
     let connection = http(context).serve_connection(TokioIo::new(socket), service).with_upgrades();
     let mut connection = pin!(connection);
     let mut stopping = context.shared.is_stopping.clone();
@@ -82,7 +88,11 @@ async fn serve_general(
     connection.await
 }
 
-async fn answer_general(mut request: Request<Incoming>, context: &Context) -> Response<MountBody> {
+async fn answer_general(
+    mut request: Request<Incoming>,
+    observer: &Arc<dyn Observer>,
+    context: &Context,
+) -> Response<MountBody> {
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     match routes::answer_once_read(request, &context.shared).await {
         Answer::Whole(response) => response.map(MountBody::whole),
@@ -91,9 +101,12 @@ async fn answer_general(mut request: Request<Incoming>, context: &Context) -> Re
             let Visitor { accepted, seat, interest, position, publishes_to, .. } = *visitor;
             let config = &context.shared.config;
             let subscription = config.hub.read(seat, interest, position);
+            let subscription = subscription.with_goodbye_within(config.drain);
             let write_deadline = config.write_deadline;
             let on_message = publishes_to.map_or_else(OnMessage::refused, OnMessage::published_to);
-            Visit { subscription, on_message, write_deadline }.respond(accepted, upgrade).await
+            let observer = observer.clone();
+            let visit = Visit { subscription, on_message, write_deadline, observer };
+            visit.respond(accepted, upgrade).await
         }
     }
 }
@@ -149,7 +162,7 @@ async fn serve_lane(
         let early = if early.is_empty() { read } else { [read, early].concat().into() };
         match io.into_inner().into_std() {
             Ok(socket) => context.lane.join(Newcomer { socket, connected, early, visitor }),
-            Err(error) => tracing::warn!(%error, "a connection could not be taken over"),
+            Err(error) => context.shared.metrics.unserved.add(error),
         }
     }
     Ok(())

@@ -23,12 +23,24 @@ const HELP_OF_PAGE: &str = "
 In a browser this address is a page that shows every transport side by side.
 ";
 
+const ICON: &str = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='none' \
+    stroke-width='2' stroke-linecap='round'><path stroke='#2f6db3' d='M2 4h12'/>\
+    <path stroke='#d9792b' d='M2 8h12'/><path stroke='#2c9077' d='M2 12h12'/></svg>\n";
+
 /// The page for a browser, help for the rest.
 pub(crate) fn front(request: &Parts, config: &Config) -> Response<Bytes> {
     page(request, config).unwrap_or_else(|| {
         let of_page = if config.live_page { HELP_OF_PAGE } else { "" };
         text("text/plain; charset=utf-8", [HELP, of_page].concat())
     })
+}
+
+/// The icon of the live page, for browsers that ask at the usual address.
+pub(crate) fn icon() -> Response<Bytes> {
+    let mut response = text("image/svg+xml", ICON);
+    let a_day = HeaderValue::from_static("public, max-age=86400");
+    response.headers_mut().insert(header::CACHE_CONTROL, a_day);
+    response
 }
 
 /// The live page or one of its files.

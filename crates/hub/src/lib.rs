@@ -35,7 +35,9 @@ mod request;
 mod routes;
 mod run;
 mod shared;
+mod tally;
 mod transports;
+mod watched;
 mod worker;
 
 pub use config::{Access, Action, Config};

@@ -5,7 +5,10 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use tidings_core::{Hub, Reason};
+use tidings_core::Reason;
+
+use crate::config::Config;
+use crate::tally::Tally;
 
 type Labels = [(&'static str, &'static str); 1];
 
@@ -17,9 +20,25 @@ pub(crate) struct Metrics {
     pub(crate) published: Counter,
     pub(crate) refused: Counter,
     pub(crate) connections: Gauge,
+    /// Clients cut off by the write deadline, to be logged.
+    pub(crate) cut_off: Tally,
+    /// Connections that the system did not let the hub serve, to be logged.
+    pub(crate) unserved: Tally,
 }
 
 impl Metrics {
+    /// Metrics whose every label is there from the start: an alert on a rate needs the 0 before the first.
+    pub(crate) fn new(config: &Config) -> Self {
+        let metrics = Self::default();
+        for transport in &config.transports {
+            drop(metrics.delivered(transport.name()));
+        }
+        for reason in Reason::ALL {
+            drop(metrics.ended.get_or_create(&[("reason", reason.name())]));
+        }
+        metrics
+    }
+
     /// The counter of notifications handed to clients of this transport.
     pub(crate) fn delivered(&self, transport: &'static str) -> Counter {
         self.delivered.get_or_create(&[("transport", transport)]).clone()
@@ -30,8 +49,15 @@ impl Metrics {
         self.ended.get_or_create(&[("reason", reason.name())]).inc();
     }
 
+    /// One more client was cut off, because it took nothing for the write deadline.
+    pub(crate) fn cut_off(&self) {
+        self.let_go(Reason::TooSlow);
+        self.cut_off.add("");
+    }
+
     /// The Prometheus text. Gauges of the hub's state are read at this moment.
-    pub(crate) fn text(&self, hub: &Hub) -> Result<String, std::fmt::Error> {
+    pub(crate) fn text(&self, config: &Config) -> Result<String, std::fmt::Error> {
+        let hub = &config.hub;
         let mut registry = Registry::with_prefix("tidings");
         let mut count = |name: &str, help: &str, counter: &Counter| {
             registry.register(name, help, counter.clone());
@@ -44,6 +70,9 @@ impl Metrics {
         registry.register("connections", "Open connections", self.connections.clone());
 
         let clients = Family::<Labels, Gauge>::default();
+        for transport in &config.transports {
+            drop(clients.get_or_create(&[("transport", transport.name())]));
+        }
         for (transport, number) in hub.pool().counts() {
             clients.get_or_create(&[("transport", transport)]).set(number as i64);
         }

@@ -84,6 +84,7 @@ fn show(request: &Parts, page: &Route<'_>, shared: &Shared) -> Result<Response<B
     match page {
         Route::Health => Ok(text("text/plain; charset=utf-8", "ok\n")),
         Route::Ready => Ok(shared.readiness.answer(&config.hub)),
+        Route::Icon => Ok(front::icon()),
         Route::Metrics => may(Action::Metrics).and_then(|()| metrics(shared)),
         Route::Front => may(Action::Page).map(|()| front::front(request, config)),
         Route::Transports => may(Action::Page).map(|()| front::transports(config)),
@@ -125,7 +126,10 @@ fn settled(answered: Result<Answer, Refusal>, request: &Parts, shared: &Shared) 
 }
 
 fn refused(refusal: Refusal, shared: &Shared) -> Response<Bytes> {
-    shared.metrics.refused.inc();
+    // A path that is not there is no sign of a client that is turned away.
+    if refusal.status != StatusCode::NOT_FOUND {
+        shared.metrics.refused.inc();
+    }
     refusal.into_response()
 }
 
@@ -144,6 +148,8 @@ enum Route<'a> {
     Front,
     /// A file of the live page.
     Page,
+    /// What a browser asks for by itself.
+    Icon,
     Transports,
     Health,
     Ready,
@@ -156,6 +162,7 @@ fn route(path: &str) -> Route<'_> {
     match path {
         "/" => Route::Front,
         "/transports" => Route::Transports,
+        "/favicon.ico" => Route::Icon,
         "/healthz" => Route::Health,
         "/readyz" => Route::Ready,
         "/metrics" => Route::Metrics,
@@ -312,7 +319,7 @@ fn publishes_to(config: &Config, request: &Parts, filters: &Filters) -> Option<T
 }
 
 fn metrics(shared: &Shared) -> Result<Response<Bytes>, Refusal> {
-    let text_of = shared.metrics.text(&shared.config.hub).map_err(|_| {
+    let text_of = shared.metrics.text(&shared.config).map_err(|_| {
         let (status, what) = (StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written");
         Refusal::new(status, "internal", what)
     })?;

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use socket2::SockRef;
 use tidings_core::Reason;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -38,10 +39,10 @@ pub async fn run(
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     let listener = listener.into_std()?;
-    worker::prepare(&listener, config.write_deadline)?;
+    worker::prepare(SockRef::from(&listener), config.write_deadline)?;
     let (stop, is_stopping) = watch::channel(false);
     let (hub, workers) = (config.hub.clone(), config.workers.get());
-    let metrics = Metrics::default();
+    let metrics = Metrics::new(&config);
     let connections = Connections::new(metrics.connections.clone(), config.max_connections);
     let neighbours = Neighbours::new(workers);
     let config = Arc::new(config);
@@ -56,6 +57,8 @@ pub async fn run(
         neighbours,
         is_stopping,
     };
+    let mut logging = JoinSet::new();
+    logging.spawn(log_tallies(shared.clone()));
     let mut running = JoinSet::new();
     for lane in 0..workers {
         let (listener, shared) = (listener.try_clone()?, shared.clone());
@@ -75,6 +78,10 @@ pub async fn run(
     while let Some(ended) = running.join_next().await {
         outcome = outcome.and(flatten(ended));
     }
+    logging.abort_all();
+    let Metrics { cut_off, unserved, .. } = &shared.metrics;
+    cut_off.log(|count, _| log_cut_off(count, &shared.config));
+    unserved.log(log_unserved);
     tracing::info!(clients = hub.pool().len(), took = ?begun.elapsed(), "drained");
     outcome
 }
@@ -89,4 +96,25 @@ async fn last_call(shutdown: impl Future<Output = ()>, shared: &Shared) {
         tracing::info!(clients, ?delay, "shutting down: not ready, and still serving");
         sleep(delay).await;
     }
+}
+
+async fn log_tallies(shared: Shared) {
+    let Metrics { cut_off, unserved, .. } = &shared.metrics;
+    tokio::join!(
+        cut_off.log_each_period(|count, _| log_cut_off(count, &shared.config)),
+        unserved.log_each_period(log_unserved),
+    );
+}
+
+fn log_cut_off(clients: u64, config: &Config) {
+    let deadline = config.write_deadline;
+    tracing::warn!(clients, ?deadline, "cut off clients that took nothing for the write deadline");
+}
+
+fn log_unserved(attempts: u64, error: &str) {
+    tracing::warn!(
+        attempts,
+        error,
+        "could not accept or serve connections; if files are used up, raise the limit (ulimit -n, LimitNOFILE=)"
+    );
 }

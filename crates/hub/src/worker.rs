@@ -89,6 +89,7 @@ fn make_lane(
     let answering = shared.clone();
     let reception = Reception {
         listener: Some(listener),
+        has_early_ones: true,
         connections: shared.connections.clone(),
         neighbours: shared.neighbours.clone(),
         lane,
@@ -116,18 +117,21 @@ fn converse(
             let serving = connection::serve(socket, connected, early, context.clone());
             spawn_local(context.tasks.track_future(serving));
         }
-        Err(error) => tracing::warn!(%error, "a connection could not be served"),
+        Err(error) => context.shared.metrics.unserved.add(error),
     }
 }
 
-/// Sets on the listener what each of its connections is to have: they inherit it.
-pub(crate) fn prepare(listener: &StdTcpListener, patience: Duration) -> io::Result<()> {
-    let listener = SockRef::from(listener);
-    listener.set_tcp_nodelay(true)?;
-    // A peer that is gone without a word acknowledges nothing: the system finds it by this, even where
-    // there is too little to write to fill the socket (RFC 5482).
+/// Sets on a listener what each of its connections is to have. They inherit it, except for those that are
+/// established already.
+pub(crate) fn prepare(socket: SockRef<'_>, patience: Duration) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    // A peer that is gone acknowledges nothing, and one that does not read closes its window. The system finds both
+    // by this, even if there is too little to write to fill the socket (RFC 5482). It is the write deadline as the
+    // system keeps it: it begins earlier than the hub's own, which begins when the socket is full, so it ends most
+    // connections of that kind. Both are counted in the same way. If it were longer, a socket that the hub has
+    // closed would stay with its buffers in the kernel for the difference.
     #[cfg(target_os = "linux")]
-    listener.set_tcp_user_timeout(Some(patience))?;
+    socket.set_tcp_user_timeout(Some(patience))?;
     #[cfg(not(target_os = "linux"))]
     let _ = patience;
     Ok(())
@@ -140,7 +144,7 @@ mod tests {
     #[test]
     fn connections_inherit_what_is_set_on_the_listener() {
         let listener = StdTcpListener::bind("127.0.0.1:0").unwrap();
-        prepare(&listener, Duration::from_secs(7)).unwrap();
+        prepare(SockRef::from(&listener), Duration::from_secs(7)).unwrap();
         let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = listener.accept().unwrap();
         let accepted = SockRef::from(&accepted);

@@ -15,6 +15,7 @@ mod conformance {
     mod idempotency;
     mod limits;
     mod live_page;
+    mod metrics;
     mod negotiation;
     mod other_origins;
     mod payloads;

@@ -23,6 +23,7 @@ mod reported {
     mod connections;
     mod framing;
     mod policy;
+    mod rejections;
     mod row;
 
     macro_rules! areas {
@@ -34,5 +35,5 @@ mod reported {
         )*};
     }
 
-    areas!(connections, framing, policy);
+    areas!(connections, framing, policy, rejections);
 }

@@ -50,6 +50,8 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
         config.demo = Some(topic.clone());
         tokio::spawn(demo(hub, topic));
     }
+    // Before the first line: a program that has it may end us at once.
+    let shutdown = shutdown();
     // The first line is for programs as well, which started us with port 0. It is one write: a program that
     // has its line may have closed its end.
     let address = listener.local_addr()?;
@@ -59,7 +61,7 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     }
     print!("{lines}");
     std::io::stdout().flush()?;
-    run(listener, config, shutdown()).await.context("the hub failed")?;
+    run(listener, config, shutdown).await.context("the hub failed")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -107,26 +109,30 @@ async fn demo(hub: Hub, topic: Topic) {
     Source::default().run(hub, tick).await;
 }
 
-/// Ctrl-C, or a service manager's SIGTERM.
-pub(crate) async fn shutdown() {
+/// Returns a future that resolves at Ctrl-C or a service manager's SIGTERM. It counts from the call on, not from
+/// the first poll.
+pub(crate) fn shutdown() -> impl Future<Output = ()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-            return interrupt().await;
-        };
-        tokio::select! {
-            () = interrupt() => {}
-            _ = terminate.recv() => {}
+        let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+        async {
+            let received = signals.map(async |signal| match signal {
+                Ok(mut signal) => drop(signal.recv().await),
+                Err(error) => unheard(&error).await,
+            });
+            futures::future::select_all(received.map(Box::pin)).await;
         }
     }
     #[cfg(not(unix))]
-    interrupt().await;
+    async {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            unheard(&error).await;
+        }
+    }
 }
 
-async fn interrupt() {
-    if let Err(error) = tokio::signal::ctrl_c().await {
-        tracing::warn!(%error, "Ctrl-C cannot be heard; end the hub by its process id");
-        std::future::pending::<()>().await;
-    }
+async fn unheard(error: &std::io::Error) {
+    tracing::warn!(%error, "a signal cannot be received; end the hub by its process id");
+    std::future::pending().await
 }

@@ -54,7 +54,7 @@ impl Running {
     }
 
     /// The lines of its standard error.
-    fn log(&mut self) -> impl Iterator<Item = String> {
+    fn log(&mut self) -> impl Iterator<Item = String> + use<> {
         BufReader::new(self.child.stderr.take().unwrap()).lines().map(Result::unwrap)
     }
 }
@@ -186,4 +186,31 @@ fn sigterm_makes_readyz_fail_while_the_listener_is_open_and_logs_each_step() {
         log.iter().filter_map(|line| steps.into_iter().find(|step| line.contains(step))).collect();
     assert_eq!(logged, steps, "{log:?}");
     assert_eq!(hub.child.wait().unwrap().code(), Some(0));
+}
+
+/// Runs a shell that lowers the limit, because the hub raises it to the highest that it may have.
+#[cfg(target_os = "linux")]
+#[test]
+fn connections_that_find_no_descriptor_are_logged_in_one_line_with_their_number() {
+    let begun = std::time::Instant::now();
+    let mut hub = Command::new("sh");
+    let script = r#"ulimit -n 64 && exec "$0" serve --listen 127.0.0.1:0 --workers 1"#;
+    hub.args(["-c", script, env!("CARGO_BIN_EXE_tidings")]);
+    hub.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = hub.spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap());
+    let mut hub = Running { child, lines };
+    let address = hub.line().strip_prefix("listening on http://").unwrap().to_owned();
+    let crowd: Vec<_> = (0..100).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    let is_of_them =
+        |line: &String| line.contains("could not accept") && line.contains("attempts=");
+    let mut log = hub.log();
+    let first = log.find(is_of_them).unwrap();
+    assert!(first.contains("Too many open files"), "{first}");
+    drop(crowd);
+    hub.signal(Signal::TERM);
+    let rest: Vec<String> = log.collect();
+    let further = rest.iter().filter(|line| is_of_them(line)).count() as u64;
+    assert!(further <= 1 + begun.elapsed().as_secs() / 10, "{further} more lines");
+    assert_eq!(hub.child.wait().unwrap().code(), Some(0), "{rest:?}");
 }

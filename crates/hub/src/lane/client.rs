@@ -87,7 +87,7 @@ pub(super) enum Written {
     /// The socket is full; this many bytes went.
     Some(usize),
     /// The connection is broken.
-    Broken,
+    Broken(Errno),
 }
 
 impl Client {
@@ -110,7 +110,7 @@ impl Connection {
                     return Written::Some(sent);
                 }
                 Err(Errno::INTR) => {}
-                Err(_) => return Written::Broken,
+                Err(error) => return Written::Broken(error),
             }
         }
         Written::All

@@ -7,15 +7,16 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use mio::net::{TcpListener, TcpStream};
+use socket2::SockRef;
 
 use super::State;
 use super::client::{Connection, Stage};
 use super::join::Visitor;
 use super::neighbours::Neighbours;
 use crate::connected::{Connected, Connections};
-use crate::head;
 use crate::request::{self, Whole, is_last};
 use crate::routes::Answer;
+use crate::{head, worker};
 
 type Answering = dyn Fn(&Parts, Bytes) -> Answer;
 
@@ -23,6 +24,8 @@ type Answering = dyn Fn(&Parts, Bytes) -> Answer;
 pub(crate) struct Reception {
     /// Where connections come from, until the hub is closed.
     pub(crate) listener: Option<TcpListener>,
+    /// Whether connections may wait there that are older than what was set on the listener.
+    pub(crate) has_early_ones: bool,
     /// How many there may be.
     pub(crate) connections: Connections,
     /// Who else takes some of them, and which of the lanes this one is.
@@ -61,10 +64,18 @@ impl State {
                 return;
             }
             match listener.accept() {
-                Ok((socket, _)) => self.welcome(socket),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Ok((socket, _)) => {
+                    if self.reception.has_early_ones {
+                        self.prepare(&socket);
+                    }
+                    self.welcome(socket);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.reception.has_early_ones = false;
+                    return;
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "no connection could be accepted");
+                    self.metrics.unserved.add(error);
                     self.timers.start(LISTENER, OUT_OF_DESCRIPTORS);
                     self.is_out_of_descriptors = true;
                     return;
@@ -72,6 +83,12 @@ impl State {
             }
         }
         self.has_callers = true;
+    }
+
+    fn prepare(&self, socket: &TcpStream) {
+        if let Err(error) = worker::prepare(SockRef::from(socket), self.manners.write_deadline) {
+            tracing::debug!(%error, "a connection that is older than the server has other options");
+        }
     }
 
     fn welcome(&mut self, mut socket: TcpStream) {
@@ -129,7 +146,7 @@ impl State {
             connected,
         });
         if let Err(error) = self.epoll.watch(&mut connection.socket, key) {
-            tracing::warn!(%error, "a connection could not be watched, and is let go");
+            self.metrics.unserved.add(error);
             self.remove(key);
             return None;
         }

@@ -1,5 +1,6 @@
 //! The ways out: an answer given, a goodbye, a connection that ends.
 
+use std::io;
 use std::net::Shutdown;
 
 use tidings_core::{Event, Reason};
@@ -76,6 +77,30 @@ impl State {
             return self.remove(key);
         }
         self.linger(key);
+    }
+
+    /// Ends a connection that failed. If the system gave up on it, that is the write deadline as well: see
+    /// [`prepare`](crate::worker::prepare).
+    pub(super) fn broke(&mut self, key: usize, error: &io::Error) {
+        match error.kind() {
+            io::ErrorKind::TimedOut => self.cut_off(key),
+            _ => self.remove(key),
+        }
+    }
+
+    /// Cuts off a connection whose peer took nothing for the write deadline.
+    pub(super) fn cut_off(&mut self, key: usize) {
+        let Some(connection) = self.connections.get(key) else { return };
+        // A client that was told goodbye is counted already.
+        let is_counted = match connection.stage {
+            Stage::Left => true,
+            Stage::Leaving => connection.client.is_some(),
+            Stage::Asking | Stage::Open | Stage::Answered => false,
+        };
+        if !is_counted {
+            self.metrics.cut_off();
+        }
+        self.remove(key);
     }
 
     /// Lets a connection go without a word.

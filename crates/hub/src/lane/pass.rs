@@ -152,7 +152,7 @@ impl State {
             Ok(sent) => sent,
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => 0,
-                _ => return self.remove(key),
+                _ => return self.broke(key, &error),
             },
         };
         self.groups.get(rendering.group).delivered.inc_by(rendering.notifications);

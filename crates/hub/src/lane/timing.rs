@@ -21,11 +21,11 @@ const FETCHING: Duration = Duration::from_millis(20);
 /// For how long at the most.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// In how many steps the goodbyes of a drain are spread.
-const DRAIN_STEPS: u32 = 20;
+/// The least time between two steps of a drain.
+const DRAIN_STEP: Duration = Duration::from_millis(50);
 
-/// Few enough that nobody would notice them coming back together.
-const DRAIN_AT_ONCE: usize = 100;
+/// So few goodbyes, those of a lane, are not spread: nobody would notice the clients coming back together.
+const DRAIN_AT_ONCE: usize = 10;
 
 /// A lane whose hub is closed.
 pub(super) struct Drain {
@@ -106,10 +106,7 @@ impl State {
             }
             match connection.stage {
                 Stage::Asking if connection.publishing.is_some() => self.await_request(key),
-                _ if connection.is_waiting => {
-                    self.metrics.let_go(Reason::TooSlow);
-                    self.remove(key);
-                }
+                _ if connection.is_waiting => self.cut_off(key),
                 Stage::Left | Stage::Asking => self.remove(key),
                 Stage::Open if connection.is_held() => self.end_hold(key),
                 Stage::Open => self.beat(key),
@@ -184,9 +181,11 @@ impl State {
         let mut drain = self.drain.take().unwrap_or_else(|| {
             self.reception.listener = None;
             let left: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
-            let step = left.len().div_ceil(DRAIN_STEPS as usize).max(DRAIN_AT_ONCE);
-            let between = (self.manners.drain / DRAIN_STEPS).max(Duration::from_millis(1));
-            Drain { reason, left, step, ticks: interval(between) }
+            let drain = self.manners.drain;
+            let most = drain.as_millis() / DRAIN_STEP.as_millis();
+            let steps = left.len().div_ceil(DRAIN_AT_ONCE).min(most as usize).max(1);
+            let between = (drain / steps as u32).max(Duration::from_millis(1));
+            Drain { reason, step: left.len().div_ceil(steps), left, ticks: interval(between) }
         });
         while !drain.left.is_empty() && drain.ticks.poll_tick(context).is_ready() {
             for key in drain.left.split_off(drain.left.len().saturating_sub(drain.step)) {

@@ -64,8 +64,12 @@ impl State {
                     (connection.is_last || connection.early.is_none(), true);
                 return Read::Nothing;
             }
-            Ok(Some(0)) | Err(_) => {
+            Ok(Some(0)) => {
                 self.remove(key);
+                return Read::Nothing;
+            }
+            Err(error) => {
+                self.broke(key, &error.into());
                 return Read::Nothing;
             }
             Ok(Some(count)) => count,
@@ -164,7 +168,7 @@ impl State {
                         return self.await_room(key);
                     }
                     Written::Some(_) => return,
-                    Written::Broken => return self.remove(key),
+                    Written::Broken(error) => return self.broke(key, &error.into()),
                 }
             }
             match self.connections[key].stage {

@@ -36,6 +36,31 @@ fn shutdown_says_goodbye_to_five_hundred_streams_and_ends() {
 }
 
 #[test]
+fn the_goodbyes_are_spread_over_the_drain() {
+    // A poll that is held counts as well.
+    every(async |case| {
+        let mut config = case.config(HubConfig::default()).await;
+        config.drain = Duration::from_secs(1);
+        let mut hub = Running::start(config).await;
+        let after = Position::After(hub.hub.log().head());
+        let mut streams = JoinSet::new();
+        for _ in 0..100 {
+            let follower = hub.follow(&case.listed, "t", after).await;
+            streams.spawn(async move {
+                follower.goodbye().await;
+                Instant::now()
+            });
+        }
+        eventually("all are there", async || hub.hub.pool().len() == 100).await;
+        hub.ask_to_stop();
+        let told = streams.join_all().await;
+        let (first, last) = (told.iter().min().unwrap(), told.iter().max().unwrap());
+        assert!(last.duration_since(*first) > Duration::from_millis(500), "{told:?}");
+        hub.ended().await;
+    });
+}
+
+#[test]
 fn what_was_published_before_the_end_arrives_before_the_goodbye() {
     // Who polls may come back to a hub that is gone.
     let stays = |shape| !matches!(shape, Shape::Answer { .. });

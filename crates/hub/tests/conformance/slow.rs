@@ -12,6 +12,7 @@ use crate::support::{Case, Follower, Raw, Running, eventually, every, every_shap
 /// hub's side (`tcp_wmem`) and little more than 64 KiB on the side that does not read.
 const PAYLOAD: usize = 64 << 10;
 const NUMBER: u64 = 160;
+const TOO_SLOW: &str = "tidings_let_go_total{reason=\"too_slow\"}";
 /// How many of them the hub keeps.
 const KEPT: usize = 8;
 
@@ -69,6 +70,7 @@ fn a_slow_reader_is_let_go_where_that_is_the_policy() {
             let goodbye = slow.goodbye().await;
             assert_eq!(goodbye.code, Some(Reason::TooSlow.code()));
             assert!(goodbye.is_worth_reconnecting());
+            eventually("it is counted", async || hub.metric(TOO_SLOW).await == 1).await;
         }
         hub.publish("t", "the next").await;
         assert_eq!(quick.text().await, (NUMBER + 1, "the next".to_owned()));
@@ -115,6 +117,30 @@ fn a_reader_that_silently_stalls_is_found_by_the_write_deadline() {
         assert!(hub.hub.pool().is_empty());
         let read = stalled.rest().await;
         assert!(read.len() < LARGE, "it was sent everything, {} bytes", read.len());
+        eventually("it is counted", async || hub.metric(TOO_SLOW).await == 1).await;
+        hub.stop().await;
+    });
+}
+
+/// What is sent fits into the socket, so the hub has nothing to wait for, and the system finds that the peer takes
+/// nothing.
+#[test]
+fn a_reader_that_stalls_is_counted_even_if_its_socket_is_not_full() {
+    every(async |case| {
+        let mut config = case.config(HubConfig::default()).await;
+        config.write_deadline = Duration::from_millis(300);
+        let hub = Running::start(config).await;
+        hub.publish("t", "x".repeat(PAYLOAD)).await;
+        let mut stalled = Raw::connect_narrow(hub.address).await;
+        stalled.send(case.request("t", "&after=earliest")).await;
+        assert!(matches!(stalled.head().await.status, 101 | 200));
+        eventually("the hub counts it", async || hub.metric(TOO_SLOW).await == 1).await;
+        eventually("and closes its connection", async || {
+            hub.metric("tidings_connections").await == 1
+        })
+        .await;
+        assert!(hub.hub.pool().is_empty());
+        drop(stalled);
         hub.stop().await;
     });
 }
@@ -126,11 +152,12 @@ fn a_reader_that_is_slow_and_steady_is_kept() {
         let mut config = case.config(HubConfig::default()).await;
         config.write_deadline = Duration::from_secs(2);
         let hub = Running::start(config).await;
-        let mut slow = hub.follow(&case.listed, ">", Position::Live).await;
+        // Before the reader comes: on a slow machine this takes longer than a write may wait.
         let payload = "x".repeat(PAYLOAD);
         for _ in 0..NUMBER {
             hub.publish("t", payload.clone()).await;
         }
+        let mut slow = hub.follow(&case.listed, ">", Position::Earliest).await;
         // The pauses are what is tested: all of them together are longer than a write may wait, and none
         // of them is.
         for seq in 1..=NUMBER {

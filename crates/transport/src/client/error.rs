@@ -257,7 +257,7 @@ mod tests {
                 reasons += 1;
             }
         }
-        assert_eq!(reasons, Goodbye::reasons().len(), "the table has every reason");
+        assert_eq!(reasons, tidings_core::Reason::ALL.len(), "the table has every reason");
         for code in [None, Some(1012), Some(4000)] {
             let unknown = Goodbye { code, reason: String::new() };
             assert_eq!(!unknown.is_worth_reconnecting(), ends(&any_other[2]));

@@ -21,39 +21,18 @@ struct Named {
     message: Option<String>,
 }
 
-/// What a hub may give as its reason. Where two share a code, both give the same advice.
-const REASONS: [Reason; 12] = [
-    Reason::Normal,
-    Reason::GoingAway,
-    Reason::Protocol,
-    Reason::Unsupported,
-    Reason::BadUtf8,
-    Reason::NotAllowed,
-    Reason::TooBig,
-    Reason::Internal,
-    Reason::Full,
-    Reason::TooSlow,
-    Reason::Silent,
-    Reason::Unavailable,
-];
-
 impl Goodbye {
-    /// Every reason that a hub may give.
-    #[cfg(test)]
-    pub(super) fn reasons() -> &'static [Reason] {
-        &REASONS
-    }
-
     /// Whether it is of use to connect again; so it is where the code says nothing of it.
     pub fn is_worth_reconnecting(&self) -> bool {
-        let coded = REASONS.iter().find(|reason| Some(reason.code()) == self.code);
+        // Reasons that share a code give the same advice.
+        let coded = Reason::ALL.iter().find(|reason| Some(reason.code()) == self.code);
         coded.is_none_or(|reason| reason.is_worth_reconnecting())
     }
 }
 
 impl From<Named> for Goodbye {
     fn from(named: Named) -> Self {
-        let known = REASONS.iter().find(|reason| reason.name() == named.reason);
+        let known = Reason::ALL.iter().find(|reason| reason.name() == named.reason);
         Self {
             code: known.map(|reason| reason.code()),
             reason: named.message.unwrap_or(named.reason),
@@ -79,7 +58,7 @@ mod tests {
 
     #[test]
     fn reasons_that_share_a_code_give_the_same_advice() {
-        for reason in REASONS {
+        for reason in Reason::ALL {
             let goodbye = Goodbye { code: Some(reason.code()), reason: String::new() };
             assert_eq!(goodbye.is_worth_reconnecting(), reason.is_worth_reconnecting());
         }

@@ -10,6 +10,8 @@ use futures::Stream;
 use http_body::{Body, Frame, SizeHint};
 use tidings_core::{Event, Subscription};
 
+use super::Observer;
+use super::observer::observe;
 use crate::Words;
 
 /// The body of a mounted transport's answer: whole, or events without end.
@@ -26,6 +28,7 @@ enum Inner {
 struct Events {
     subscription: Subscription,
     words: Arc<dyn Words>,
+    observer: Arc<dyn Observer>,
     is_open: bool,
     has_ended: bool,
 }
@@ -47,8 +50,12 @@ impl MountBody {
         Self(Inner::Whole(None))
     }
 
-    pub(super) fn events(subscription: Subscription, words: Arc<dyn Words>) -> Self {
-        let events = Events { subscription, words, is_open: false, has_ended: false };
+    pub(super) fn events(
+        subscription: Subscription,
+        words: Arc<dyn Words>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        let events = Events { subscription, words, observer, is_open: false, has_ended: false };
         Self(Inner::Events(Box::new(events)))
     }
 }
@@ -66,6 +73,7 @@ impl Events {
             let first = std::task::ready!(Pin::new(&mut self.subscription).poll_next(context));
             let events = batch(first, &mut self.subscription);
             self.has_ended = !matches!(events.last(), Some(event) if !is_goodbye(event));
+            observe(&*self.observer, &self.subscription, &events);
             let bytes = self.words.render(&events, self.subscription.position());
             if !bytes.is_empty() {
                 return Poll::Ready(Some(bytes));

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::Visit;
 use super::body::{batch, is_goodbye};
+use super::observer::observe;
 use crate::{Said, Words};
 
 /// What one read takes at the most. No more is ever held for a client, beside what its ear has not whole.
@@ -23,7 +24,11 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(super) async fn converse(upgrade: OnUpgrade, visit: Visit, words: Arc<dyn Words>) {
     match upgrade.await {
         Ok(upgraded) => {
+            let observer = visit.observer.clone();
             let ended = run(TokioIo::new(upgraded), visit, words).await;
+            if matches!(&ended, Err(error) if error.kind() == std::io::ErrorKind::TimedOut) {
+                observer.cut_off();
+            }
             tracing::debug!(?ended, "a conversation is over");
         }
         Err(error) => tracing::debug!(%error, "a client left before the upgrade"),
@@ -34,7 +39,7 @@ async fn run<T>(io: T, visit: Visit, words: Arc<dyn Words>) -> std::io::Result<(
 where
     T: AsyncRead + AsyncWrite,
 {
-    let Visit { mut subscription, on_message, write_deadline } = visit;
+    let Visit { mut subscription, on_message, write_deadline, observer } = visit;
     let (mut reader, mut writer) = tokio::io::split(io);
     // Every bit of progress earns the peer the whole deadline anew: slow is not stalled.
     let mut write = async |mut bytes: Bytes| -> std::io::Result<()> {
@@ -62,6 +67,8 @@ where
                 }
                 let events = batch(event, &mut subscription);
                 write(words.render(&events, subscription.position())).await?;
+                // After the write: a goodbye that is not taken ends as a write that is not.
+                observe(&*observer, &subscription, &events);
                 if events.last().is_none_or(is_goodbye) {
                     break;
                 }
@@ -137,6 +144,7 @@ mod tests {
             subscription: hub.subscribe("plain", Interest::new(">".parse().unwrap())).unwrap(),
             on_message: OnMessage::refused(),
             write_deadline: Duration::from_secs(10),
+            observer: Arc::new(()),
         }
     }
 

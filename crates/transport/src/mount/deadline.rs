@@ -2,11 +2,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::Observer;
 
 /// A connection on which no write may wait for longer than a deadline: then it fails with
 /// [`io::ErrorKind::TimedOut`]. An HTTP server does not notice by itself that the reader of an endless
@@ -25,12 +28,19 @@ pub struct WriteDeadline<T> {
     patience: Duration,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl<T> WriteDeadline<T> {
     /// Wraps a connection; a write may wait for this long.
     pub fn new(io: T, patience: Duration) -> Self {
-        Self { io, patience, waiting: None }
+        Self { io, patience, waiting: None, observer: None }
+    }
+
+    /// Reports a peer that takes nothing to this observer. An HTTP server may take such an error for an end like
+    /// any other, so its own errors do not show all of them.
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// The connection itself.
@@ -50,14 +60,24 @@ impl<T> WriteDeadline<T> {
     ) -> Poll<io::Result<R>> {
         if written.is_ready() {
             self.waiting = None;
-            return written;
+            return self.observe(written);
         }
         let deadline = Instant::now() + self.patience;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        waiting
+        let late = waiting
             .as_mut()
             .poll(context)
-            .map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the peer has stopped reading")))
+            .map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the peer has stopped reading")));
+        self.observe(late)
+    }
+
+    fn observe<R>(&self, outcome: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
+        if let (Some(observer), Poll::Ready(Err(error))) = (&self.observer, &outcome)
+            && error.kind() == io::ErrorKind::TimedOut
+        {
+            observer.cut_off();
+        }
+        outcome
     }
 }
 
@@ -67,7 +87,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for WriteDeadline<T> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, buffer)
+        let read = Pin::new(&mut self.io).poll_read(context, buffer);
+        self.observe(read)
     }
 }
 

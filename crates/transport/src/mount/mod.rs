@@ -30,6 +30,7 @@ mod conversation;
 mod deadline;
 mod farewell;
 mod message;
+mod observer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +44,9 @@ pub use body::MountBody;
 pub use deadline::WriteDeadline;
 pub use farewell::farewell;
 pub use message::OnMessage;
+pub use observer::Observer;
 
+use self::observer::observe;
 use crate::{Accepted, Ask, Origins, Refusal, Shape, Transport, Words};
 
 /// The most payload bytes in one answer of [`Shape::Answer`]: 1 MiB, or one notification.
@@ -84,6 +87,8 @@ pub struct Visit {
     pub on_message: OnMessage,
     /// How long one write to an upgraded connection may take.
     pub write_deadline: Duration,
+    /// Is told what becomes of the client.
+    pub observer: Arc<dyn Observer>,
 }
 
 impl Mount {
@@ -123,6 +128,7 @@ impl Mount {
                     subscription,
                     on_message: self.on_message.clone(),
                     write_deadline: self.write_deadline,
+                    observer: Arc::new(()),
                 };
                 visit.respond(accepted, upgrade).await
             }
@@ -140,7 +146,7 @@ impl Visit {
     ) -> Response<MountBody> {
         let Accepted { head, words, shape } = accepted;
         let body = match shape {
-            Shape::Stream => MountBody::events(self.subscription, words),
+            Shape::Stream => MountBody::events(self.subscription, words, self.observer),
             Shape::Answer { hold } => self.answer(&*words, hold).await,
             Shape::Upgrade => {
                 let Some(upgrade) = upgrade else {
@@ -165,6 +171,7 @@ impl Visit {
             let room = size + self.subscription.next_size().unwrap_or_default() <= MAX_ANSWER;
             next = room.then(|| self.subscription.try_next()).flatten();
         }
+        observe(&*self.observer, &self.subscription, &events);
         let position = self.subscription.position();
         MountBody::whole(words.render(&events, position))
     }

@@ -1,0 +1,57 @@
+//! What an operator reads at `/metrics`.
+
+use tidings_core::{Position, Reason};
+
+use crate::support::{Raw, all_listed, eventually, every, every_mover};
+
+#[test]
+fn every_label_is_there_from_the_start() {
+    every_mover(async |mover| {
+        let hub = mover.hub().await;
+        let metrics = Raw::get(hub.address, "/metrics").await.text();
+        let mut expected =
+            vec!["tidings_published_total 0".to_owned(), "tidings_refused_total 0".to_owned()];
+        for listed in all_listed() {
+            let name = listed.server.name();
+            expected.push(format!("tidings_delivered_total{{transport=\"{name}\"}} 0"));
+            expected.push(format!("tidings_clients{{transport=\"{name}\"}} 0"));
+        }
+        for reason in Reason::ALL {
+            expected.push(format!("tidings_let_go_total{{reason=\"{}\"}} 0", reason.name()));
+        }
+        for line in expected {
+            assert!(metrics.lines().any(|given| given == line), "{line} is not in {metrics}");
+        }
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn what_is_delivered_is_counted_by_transport() {
+    every(async |case| {
+        let hub = case.hub().await;
+        let after = Position::After(hub.hub.log().head());
+        let mut follower = hub.follow(&case.listed, "t", after).await;
+        hub.publish("t", "x").await;
+        assert_eq!(follower.text().await.1, "x");
+        let delivered = format!("tidings_delivered_total{{transport=\"{}\"}}", case.transport());
+        eventually("it is counted", async || hub.metric(&delivered).await == 1).await;
+        drop(follower);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_path_that_is_not_there_is_no_rejection_and_browsers_get_their_icon() {
+    every_mover(async |mover| {
+        let hub = mover.hub().await;
+        let icon = Raw::get(hub.address, "/favicon.ico").await;
+        assert_eq!((icon.status, icon.header("content-type")), (200, Some("image/svg+xml")));
+        assert_eq!(icon.header("cache-control"), Some("public, max-age=86400"));
+        assert_eq!(Raw::get(hub.address, "/wp-login.php").await.status, 404);
+        assert_eq!(hub.metric("tidings_refused_total").await, 0);
+        assert_eq!(Raw::get(hub.address, "/topics/a..b").await.status, 400);
+        assert_eq!(hub.metric("tidings_refused_total").await, 1);
+        hub.stop().await;
+    });
+}
