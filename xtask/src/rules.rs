@@ -79,6 +79,7 @@ const ROOMS: &[&str] = &[
     "tidings",
     "tidings-batch",
     "tidings-core",
+    "tidings-watchdog",
     "tidings-transport",
     "tidings-live-page",
     "tidings-hub",

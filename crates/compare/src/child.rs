@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
+use tidings_watchdog::Watchdog;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::mpsc;
@@ -25,6 +26,8 @@ const END: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Child {
     program: PathBuf,
+    /// Ends the child if this process is killed.
+    _watchdog: Option<Watchdog>,
     child: tokio::process::Child,
     input: Option<ChildStdin>,
     output: mpsc::Receiver<String>,
@@ -103,8 +106,13 @@ impl Child {
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.kill_on_drop(true);
+        // Ctrl-C is for this process alone, which then ends its children.
+        #[cfg(unix)]
+        command.process_group(0);
         let spawned = start_on(async move || command.spawn(), cores.clone(), place).await;
         let mut child = spawned.and_then(|spawned| spawned).map_err(broken)?;
+        // Without a shell to watch, only a parent that is killed leaves its child alone.
+        let watchdog = child.id().and_then(|pid| Watchdog::over(pid, None).ok());
 
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(broken(std::io::Error::other("it has no standard output")));
@@ -114,7 +122,15 @@ impl Child {
         let input = child.stdin.take();
         let (tell, output) = mpsc::channel(LAST_LINES);
         tokio::spawn(pass_on(BufReader::new(out).lines(), tell));
-        Ok(Self { program: program.to_owned(), child, input, output, said, errors })
+        Ok(Self {
+            program: program.to_owned(),
+            _watchdog: watchdog,
+            child,
+            input,
+            output,
+            said,
+            errors,
+        })
     }
 
     /// Its process, until it has ended.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tidings_watchdog::Watchdog;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -27,6 +28,8 @@ pub(super) struct Process {
     name: &'static str,
     program: PathBuf,
     arguments: Vec<String>,
+    /// Ends the child and removes the directory if this process is killed.
+    watchdog: Option<Watchdog>,
     /// Dropped first: what still writes into the directory is ended before that goes.
     child: Option<Child>,
     directory: TempDir,
@@ -53,12 +56,16 @@ impl Process {
             .map_err(system("no directory for it"))?;
         let place = Place { directory: directory.path(), log: directory.path().join(LOG_FILE) };
         let arguments = arguments(place).map_err(system("its configuration cannot be written"))?;
-        Ok(Self { name, program, arguments, directory, child: None })
+        Ok(Self { name, program, arguments, directory, watchdog: None, child: None })
     }
 
     /// Starts it. It ends when this is dropped.
     pub(super) fn spawn(&mut self) -> Result<(), LocalError> {
-        let spawned = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        // Ctrl-C is for this process alone, which then ends its servers.
+        #[cfg(unix)]
+        command.process_group(0);
+        let spawned = command
             .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -71,6 +78,9 @@ impl Process {
             }
             _ => self.system("it cannot be started", source),
         })?);
+        // Without a shell to watch, only a parent that is killed leaves its server alone.
+        self.watchdog =
+            self.pid().and_then(|pid| Watchdog::over(pid, Some(self.directory.path())).ok());
         Ok(())
     }
 
@@ -115,6 +125,8 @@ impl Process {
 
     async fn end(&mut self, signal: Signal) -> Result<(), LocalError> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
+        // From here on the child is waited for.
+        self.watchdog = None;
         if let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
             // It may have ended just now, which is as good.
             let _ = kill_process(pid, signal);
