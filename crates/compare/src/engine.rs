@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, LocalBoxFuture};
@@ -12,6 +13,11 @@ use crate::pin::{Cores, Place};
 
 /// A server of another kind than the hub, which its caller knows how to start.
 pub trait Engine: fmt::Debug + Send + Sync + 'static {
+    /// The program that is started, which the report asks for its version; `None` if there is no one program.
+    fn program(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// Starts one that holds nothing yet, on a free port. Resolves once it can be connected to.
     ///
     /// The future stays on the thread that it was made on, and has to start the process there, not in a task

@@ -6,6 +6,9 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use crate::pin::Cores;
+use crate::versions::Version;
+
 /// The circumstances of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
@@ -21,8 +24,14 @@ pub struct Environment {
     pub cpu: String,
     /// Cores that the run could use.
     pub cores: usize,
+    /// The CPU quota of the control group in cores; `None` if there is no limit.
+    #[serde(default)]
+    pub quota: Option<f64>,
     /// Whether the hub had a core for itself.
     pub parted: bool,
+    /// The servers that were measured, each with its version.
+    #[serde(default)]
+    pub servers: Vec<Version>,
     /// When the run began.
     pub date: String,
     /// How long it took.
@@ -31,7 +40,7 @@ pub struct Environment {
 
 impl Environment {
     /// As things are now.
-    pub(crate) fn now(parted: bool) -> Self {
+    pub(crate) fn now(cores: &Cores) -> Self {
         Self {
             command: command(std::env::args()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -39,7 +48,9 @@ impl Environment {
             kernel: kernel(),
             cpu: cpu_model().unwrap_or_else(|| "unknown".to_owned()),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            parted,
+            quota: cores.quota.cores,
+            parted: cores.hub.is_some(),
+            servers: Vec::new(),
             date: httpdate::fmt_http_date(SystemTime::now()),
             seconds: 0.0,
         }
@@ -47,10 +58,20 @@ impl Environment {
 
     /// How many cores there were, and whose.
     pub(crate) fn parting(&self) -> String {
-        match self.parted {
-            true => format!("{}, one of them the hub’s alone", self.cores),
-            false => format!("{}, shared by hub and load", self.cores),
-        }
+        let parting =
+            if self.parted { "one of them the hub’s alone" } else { "shared by hub and load" };
+        let quota =
+            self.quota.map_or(String::new(), |quota| format!(", a CPU quota of {quota:.1}"));
+        format!("{}, {parting}{quota}", self.cores)
+    }
+
+    /// The measured servers in one line, each with its version.
+    pub(crate) fn versions(&self) -> String {
+        let servers = self.servers.iter().map(|Version { server, version }| match version {
+            Some(version) => format!("{server} {version}"),
+            None => format!("{server} (version unknown)"),
+        });
+        servers.collect::<Vec<_>>().join(" · ")
     }
 
     /// For a terminal: the program, then the machine.

@@ -73,6 +73,9 @@ pub enum RunError {
         /// What was missing, in the words of whoever could not start it.
         problem: String,
     },
+    /// The run was interrupted before the first measurement was finished.
+    #[error("interrupted before the first measurement was finished: there is nothing to report")]
+    Interrupted,
     /// The hub's address takes no topic.
     #[error("{url} is no address of a hub: expected one such as http://127.0.0.1:8080")]
     BadUrl {

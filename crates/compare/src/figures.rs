@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Cell, Latency, Measured};
+use crate::stats::Spread;
 
 /// The unit of a figure, and how it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,16 +52,59 @@ impl Unit {
 
     /// The value with three telling digits, thousands parted by a thin space.
     pub fn write(self, value: f64) -> String {
+        Digits { last: self.three_digits(value) }.write(value)
+    }
+
+    /// Returns the digits that the spread of a figure allows: the last one is of the size of half the range, and
+    /// there are three at most. A single sample says nothing of its spread, so a time or a rate has two then.
+    pub(crate) fn digits(self, spread: &Spread) -> Digits {
+        let three = self.three_digits(spread.median);
+        let Some(first) = place(spread.median) else { return Digits { last: three } };
+        let is_steady = matches!(self, Self::Bytes | Self::Number);
+        let uncertain = match spread.n {
+            1 if is_steady => None,
+            1 => Some(first - 1),
+            _ => place((spread.max - spread.min) / 2.0),
+        };
+        let last = uncertain.map_or(three, |uncertain| uncertain.max(three).min(first.max(three)));
+        Digits { last }
+    }
+
+    /// The place of the last of three digits; whole numbers are not cut.
+    fn three_digits(self, value: f64) -> i32 {
         let size = value.abs();
         let counted = matches!(self, Self::PerSecond | Self::Bytes) && size >= 10.0;
-        let digits = match size {
+        match size {
             _ if counted || size >= 100.0 || size == 0.0 => 0,
-            _ if size >= 10.0 => 1,
-            _ if size >= 1.0 => 2,
-            _ => 3,
-        };
+            _ if size >= 10.0 => -1,
+            _ if size >= 1.0 => -2,
+            _ => -3,
+        }
+    }
+}
+
+/// How exactly a figure is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Digits {
+    /// The power of ten of the last digit: -2 writes hundredths, 3 whole thousands.
+    last: i32,
+}
+
+impl Digits {
+    /// The value, thousands parted by a thin space.
+    pub(crate) fn write(self, value: f64) -> String {
+        if self.last > 0 {
+            let unit = 10_f64.powi(self.last);
+            return parted(&format!("{:.0}", (value / unit).round() * unit));
+        }
+        let digits = self.last.unsigned_abs() as usize;
         parted(&format!("{value:.digits$}"))
     }
+}
+
+/// The power of ten of the first digit; `None` for zero.
+fn place(value: f64) -> Option<i32> {
+    (value != 0.0).then(|| value.abs().log10().floor() as i32)
 }
 
 fn parted(number: &str) -> String {
@@ -196,6 +240,32 @@ mod tests {
         assert_eq!(written, expected);
         assert_eq!(Unit::Bytes.write(-1_234_567.0), "-1\u{202f}234\u{202f}567");
         assert_eq!(Unit::Bytes.write(48.6), "49");
+    }
+
+    #[test]
+    fn a_figure_has_as_many_digits_as_its_spread_allows() {
+        let written = |unit: Unit, samples: &[f64]| {
+            let spread = Spread::of(samples.iter().copied()).unwrap();
+            let digits = unit.digits(&spread);
+            [spread.median, spread.min, spread.max].map(|value| digits.write(value)).join(" ")
+        };
+        for (unit, samples, expected) in [
+            (Unit::Micros, &[3.81, 3.24, 3.91][..], "3.8 3.2 3.9"),
+            (Unit::Micros, &[3.81, 3.68, 3.82], "3.81 3.68 3.82"),
+            (Unit::Micros, &[3.81], "3.8 3.8 3.8"),
+            (Unit::Millis, &[12.0, 3.0, 40.0], "10 0 40"),
+            (
+                Unit::PerSecond,
+                &[39_877.0, 38_100.0, 41_900.0],
+                "40\u{202f}000 38\u{202f}000 42\u{202f}000",
+            ),
+            (Unit::Bytes, &[187.2, 187.3], "187 187 187"),
+            (Unit::Bytes, &[187.2], "187 187 187"),
+            (Unit::Number, &[0.0, 0.0, 2.0], "0 0 2"),
+            (Unit::Millis, &[0.0042, 0.0042], "0.004 0.004 0.004"),
+        ] {
+            assert_eq!(written(unit, samples), expected, "{samples:?}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@
 //! | --- | --- |
 //! | what to measure | `plan.rs` |
 //! | who takes part, and what serves it | `contender.rs`, `engine.rs`, `servers.rs` |
-//! | the hub, and what the kernel says of it | `hub.rs`, `child.rs`, `proc.rs`, `pin.rs` |
+//! | the hub, and what the kernel says of it | `hub.rs`, `child.rs`, `proc.rs`, `pin.rs`, `quota.rs` |
 //! | when to publish, and publishing then | `schedule.rs`, `workload.rs` |
 //! | what each payload says of itself | `stamp.rs` |
 //! | receiving, timing, checking | `receive.rs`, `check.rs` |
@@ -45,6 +45,7 @@ mod pin;
 mod plan;
 mod proc;
 mod progress;
+mod quota;
 mod receive;
 mod record;
 mod report;
@@ -54,6 +55,7 @@ mod servers;
 mod stamp;
 mod stats;
 mod summary;
+mod versions;
 mod warnings;
 mod workload;
 
@@ -76,4 +78,5 @@ pub use run::{backplane, run};
 pub use schedule::Regime;
 pub use stats::Spread;
 pub use summary::{Curve, Row, Summary};
-pub use warnings::{Warning, Worst};
+pub use versions::Version;
+pub use warnings::{Place, Warning, Worst};

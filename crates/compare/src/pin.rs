@@ -1,5 +1,7 @@
 //! The hub on one core, the load on the others, so that neither measures the other's turn to run.
 
+use crate::quota::Quota;
+
 /// Which cores whom.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cores {
@@ -7,6 +9,8 @@ pub(crate) struct Cores {
     all: Vec<usize>,
     /// The hub's, where it has one for itself.
     pub(crate) hub: Option<usize>,
+    /// The CPU quota that hub and load share.
+    pub(crate) quota: Quota,
 }
 
 /// Where a child belongs.
@@ -27,16 +31,21 @@ pub(crate) struct Pinned {
 }
 
 impl Cores {
-    /// Parts the cores where the hub is ours and there are two.
+    /// Parts the cores if the hub is ours and this process may use two of them to the full.
     pub(crate) fn part(own_hub: bool) -> Self {
-        let all = system::allowed();
-        let hub = (own_hub && all.len() > 1).then(|| all[0]);
-        Self { all, hub }
+        Self::parted(own_hub, system::allowed(), Quota::of_this_process())
     }
 
-    /// How many cores there are for the load.
-    pub(crate) fn of_load(&self) -> usize {
-        self.load().len().max(1)
+    fn parted(own_hub: bool, all: Vec<usize>, quota: Quota) -> Self {
+        let allows_two = quota.cores.is_none_or(|cores| cores >= 2.0);
+        let hub = (own_hub && all.len() > 1 && allows_two).then(|| all[0]);
+        Self { all, hub, quota }
+    }
+
+    /// Returns how many cores' time there is for the load.
+    pub(crate) fn of_load(&self) -> f64 {
+        let cores = self.load().len().max(1) as f64;
+        self.quota.cores.map_or(cores, |quota| cores.min(quota))
     }
 
     fn load(&self) -> Vec<usize> {
@@ -119,15 +128,23 @@ mod tests {
 
     #[test]
     fn one_core_is_not_parted() {
-        let cores = Cores { all: vec![3], hub: None };
-        assert_eq!(cores.of_load(), 1);
+        let cores = Cores::parted(true, vec![3], Quota::default());
+        assert_eq!((cores.hub, cores.of_load()), (None, 1.0));
         assert!(cores.pin_load().is_none());
     }
 
     #[test]
     fn the_hub_has_one_core_and_the_load_the_rest() {
-        let cores = Cores { all: vec![2, 5, 7], hub: Some(2) };
-        assert_eq!(cores.load(), [5, 7]);
+        let cores = Cores::parted(true, vec![2, 5, 7], Quota::default());
+        assert_eq!((cores.hub, cores.load()), (Some(2), vec![5, 7]));
+    }
+
+    #[test]
+    fn a_quota_below_two_cores_leaves_no_core_to_the_hub_alone() {
+        let quota = Quota::of_cores;
+        let parted = |cores| Cores::parted(true, vec![0, 1], quota(cores));
+        assert_eq!((parted(1.0).hub, parted(1.0).of_load()), (None, 1.0));
+        assert_eq!((parted(1.9).hub, parted(2.0).hub), (None, Some(0)));
     }
 
     #[test]

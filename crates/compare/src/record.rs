@@ -79,6 +79,9 @@ pub struct Measured {
     /// CPU time that other processes of this machine spent, as a part of all cores' time; `None` where
     /// the server's process is not known, and with it who the others are.
     pub others: Option<f64>,
+    /// Periods of the scheduler that ended early because the CPU quota was used up.
+    #[serde(default)]
+    pub throttled: u64,
     /// Bytes that the clients received, counted at the socket.
     pub received_bytes: u64,
     /// Bytes that the clients sent, counted at the socket.

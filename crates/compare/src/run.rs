@@ -1,5 +1,6 @@
 //! The whole comparison: rounds of contenders, A B C A B C.
 
+use std::pin::pin;
 use std::time::Instant;
 
 use crate::clock;
@@ -13,24 +14,28 @@ use crate::progress::{Progress, STEPS};
 use crate::report::{Missing, Remark, Report};
 use crate::summary::Summary;
 use crate::warnings::Warning;
-use crate::{RunError, files};
+use crate::{RunError, files, versions};
 
 /// Carries out the plan with these contenders.
 ///
 /// Needs a multi-threaded tokio runtime. While it runs, the process keeps to all cores but one, and that
-/// one is the server's. Dropping the future ends the server it started, and so does every error; a caller
-/// that is ended by a signal has to drop it first.
+/// one is the server's. Dropping the future ends the server it started, and so does every error.
+///
+/// When `interrupt` resolves, the measurement under way is dropped and the report is made of those that are
+/// finished. Such a report is marked with [`Warning::Interrupted`].
 ///
 /// A contender whose [`Engine`](crate::Engine) cannot be started is not measured, and the report says why.
 ///
 /// # Errors
-/// [`RunError::Plan`] before anything is started, and everything else that leaves nothing to report.
+/// [`RunError::Plan`] before anything is started, [`RunError::Interrupted`] if nothing was finished, and
+/// everything else that leaves nothing to report.
 pub async fn run(
     plan: &Plan,
     contenders: &[Contender],
     progress: &Progress,
+    interrupt: impl Future<Output = ()>,
 ) -> Result<Report, RunError> {
-    measured(plan, contenders, progress, FIGURES).await
+    measured(plan, contenders, progress, FIGURES, interrupt).await
 }
 
 /// What it costs that hubs share a stream: the same as [`run`] with the figures that tell it, of contenders
@@ -43,11 +48,12 @@ pub async fn backplane(
     plan: &Plan,
     contenders: &[Contender],
     progress: &Progress,
+    interrupt: impl Future<Output = ()>,
 ) -> Result<Report, RunError> {
     if let HubUnderTest::Url { .. } = plan.hub {
         return Err(PlanError::NotOurs.into());
     }
-    measured(plan, contenders, progress, BACKPLANE).await
+    measured(plan, contenders, progress, BACKPLANE, interrupt).await
 }
 
 async fn measured(
@@ -55,6 +61,7 @@ async fn measured(
     contenders: &[Contender],
     progress: &Progress,
     figures: &[Figure],
+    interrupt: impl Future<Output = ()>,
 ) -> Result<Report, RunError> {
     plan.check()?;
     let contenders = chosen(plan, contenders)?;
@@ -62,41 +69,54 @@ async fn measured(
 
     let began = Instant::now();
     let cores = Cores::part(matches!(plan.hub, HubUnderTest::Child { .. }));
-    let mut environment = Environment::now(cores.hub.is_some());
+    let mut environment = Environment::now(&cores);
     let _pinned = cores.pin_load();
     progress.start(plan.rounds * contenders.len() * STEPS);
 
     let bench = Bench { plan, cores: &cores, progress };
     let mut cells = Vec::with_capacity(plan.rounds * contenders.len());
     let mut missing: Vec<Missing> = Vec::new();
-    for round in 1..=plan.rounds {
-        for contender in &contenders {
-            if missing.iter().any(|other| other.transport == contender.title) {
-                progress.skip();
-                continue;
+    let mut interrupted = None;
+    let mut interrupt = pin!(interrupt);
+    let rounds = (1..=plan.rounds).flat_map(|round| contenders.iter().map(move |one| (round, one)));
+    for (round, contender) in rounds {
+        if missing.iter().any(|other| other.transport == contender.title) {
+            progress.skip();
+            continue;
+        }
+        let measured = tokio::select! {
+            measured = Box::pin(bench.measure(contender, round)) => measured?,
+            () = &mut interrupt => {
+                interrupted = Some(Warning::Interrupted { round, rounds: plan.rounds });
+                break;
             }
-            match Box::pin(bench.measure(contender, round)).await? {
-                Ok(cell) => cells.push(cell),
-                Err(problem) => {
-                    progress.skip();
-                    missing.push(Missing { transport: contender.title.to_owned(), problem });
-                }
+        };
+        match measured {
+            Ok(cell) => cells.push(cell),
+            Err(problem) => {
+                progress.skip();
+                missing.push(Missing { transport: contender.title.to_owned(), problem });
             }
         }
     }
     environment.seconds = began.elapsed().as_secs_f64();
+    if cells.is_empty() && interrupted.is_some() {
+        return Err(RunError::Interrupted);
+    }
     if let (true, Some(missing)) = (cells.is_empty(), missing.first()) {
         return Err(RunError::Nothing { problem: missing.problem.clone() });
     }
 
     let summary = Summary::of(&cells, figures);
-    let mut warnings = circumstances(plan.rounds);
+    let mut warnings = Vec::from_iter(interrupted);
+    warnings.extend(circumstances(plan.rounds));
     warnings.extend(of_hub(&plan.hub, &cores));
     warnings.extend(Warning::of(&cells, &summary));
-    let remarks = contenders.iter().filter_map(|one| {
-        let text = one.remark.clone()?;
-        let was_measured = summary.transports.iter().any(|name| name == one.title);
-        was_measured.then(|| Remark { transport: one.title.to_owned(), text })
+    let mut measured = contenders;
+    measured.retain(|one| summary.transports.iter().any(|name| name == one.title));
+    environment.servers = versions::of(&plan.hub, &measured).await;
+    let remarks = measured.iter().filter_map(|one| {
+        Some(Remark { transport: one.title.to_owned(), text: one.remark.clone()? })
     });
     let remarks = remarks.collect();
     let plan = plan.record();

@@ -32,6 +32,18 @@ pub struct Worst {
     pub value: f64,
     /// In how many other regimes, of this transport or others, it is too much as well.
     pub further: usize,
+    /// All of them, this one included.
+    #[serde(default)]
+    pub places: Vec<Place>,
+}
+
+/// A transport, and a regime or a figure of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The transport; against the limit, the server.
+    pub transport: String,
+    /// The regime, such as `steady`; the key of a figure, such as `steady.p99`; against the limit, the load.
+    pub at: String,
 }
 
 /// A doubt.
@@ -50,6 +62,8 @@ pub enum Warning {
     /// Clients that do not read had no room for everything: the part of the server's CPU time that came
     /// behind the wall time of its fan-out.
     FanOutBehind(Worst),
+    /// The CPU quota was used up: in how many periods of the scheduler.
+    Throttled(Worst),
     /// Sends began late: microseconds that one in ten was late by.
     PublisherLate(Worst),
     /// The rounds do not agree on a figure, this one least of all.
@@ -62,6 +76,9 @@ pub enum Warning {
         relative_iqr: f64,
         /// How many other figures, of this transport or others, spread too wide as well.
         further: usize,
+        /// All of them by their keys, this one included.
+        #[serde(default)]
+        places: Vec<Place>,
     },
     /// Some publishes were not delivered to everybody, or more than once, or out of order.
     NotClean {
@@ -95,9 +112,63 @@ pub enum Warning {
     },
     /// Not optimised.
     DebugBuild,
+    /// The run was ended before all rounds were measured.
+    Interrupted {
+        /// The round in which it was ended.
+        round: usize,
+        /// How many rounds were planned.
+        rounds: usize,
+    },
 }
 
 impl Warning {
+    /// Returns `true` if the run was ended before all rounds were measured.
+    pub(crate) fn is_interruption(&self) -> bool {
+        matches!(self, Self::Interrupted { .. })
+    }
+
+    /// Returns `true` if the warning casts a doubt on this figure of this transport. One about the whole run, such
+    /// as a debug build, concerns no figure more than the others and returns `false` for each.
+    pub(crate) fn concerns(&self, transport: &str, key: &str) -> bool {
+        let (regime, figure) = key.split_once('.').unwrap_or((key, ""));
+        let is_latency = matches!(figure, "p50" | "p90" | "p99" | "p999" | "max")
+            || figure.starts_with("answer.");
+        let is_timed = is_latency || matches!(figure, "rate" | "cpu" | "engine");
+        let among = |places: &[Place], at: &str| {
+            places.iter().any(|place| place.transport == transport && place.at == at)
+        };
+        match self {
+            Self::LoadBusy(worst) | Self::PublisherLate(worst) => {
+                is_latency && among(&worst.places, regime)
+            }
+            Self::SaturationLoadBusy(worst) => figure == "rate" && among(&worst.places, regime),
+            Self::Stolen(worst) | Self::Crowded(worst) | Self::Throttled(worst) => {
+                is_timed && among(&worst.places, regime)
+            }
+            Self::WideSpread { places, .. } => among(places, key),
+            Self::NotClean { transport: unclean, .. } => {
+                unclean == transport && regime == "integrity"
+            }
+            Self::HubNotFresh => key == "idle.memory",
+            Self::SharedCores => is_latency || figure == "rate",
+            _ => false,
+        }
+    }
+
+    /// Returns `true` if the warning casts a doubt on this run of the comparison against the limit.
+    pub(crate) fn concerns_run(&self, run: &str) -> bool {
+        match self {
+            Self::LoadBusy(worst)
+            | Self::Stolen(worst)
+            | Self::Crowded(worst)
+            | Self::Throttled(worst)
+            | Self::FanOutBehind(worst) => worst.places.iter().any(|place| {
+                run.split_once(" under ") == Some((place.transport.as_str(), place.at.as_str()))
+            }),
+            _ => false,
+        }
+    }
+
     /// The doubts that the figures themselves raise.
     pub(crate) fn of(cells: &[Cell], summary: &Summary) -> Vec<Self> {
         let mut doubts = Vec::new();
@@ -140,6 +211,7 @@ fn wide_spread(summary: &Summary) -> Option<Warning> {
         figure: format!("{}, {}", row.group.to_lowercase(), row.title()),
         relative_iqr: spread.relative_iqr,
         further: wide.len() - 1,
+        places: wide.iter().map(|(row, transport, _)| Place::of(transport, &row.key)).collect(),
     })
 }
 
@@ -162,23 +234,32 @@ fn in_regimes(cells: &[Cell], summary: &Summary) -> Vec<Warning> {
                     regime: regime.name().to_owned(),
                     value,
                     further: 0,
+                    places: Vec::new(),
                 });
             }
         }
         let further = found.len().saturating_sub(1);
+        let places = found.iter().map(|one| Place::of(&one.transport, &one.regime)).collect();
         let worst = found.into_iter().max_by(|a, b| a.value.total_cmp(&b.value));
-        worst.map(|worst| Worst { further, ..worst })
+        worst.map(|worst| Worst { further, places, ..worst })
     };
     [
         worst(open, BUSY, &|m| m.load_busy).map(Warning::LoadBusy),
         worst(&[Regime::Saturation], BUSY, &|m| m.load_busy).map(Warning::SaturationLoadBusy),
         worst(&Regime::ALL, STOLEN, &|m| m.stolen).map(Warning::Stolen),
         worst(&Regime::ALL, CROWDED, &|m| m.others.unwrap_or(0.0)).map(Warning::Crowded),
+        worst(&Regime::ALL, 0.0, &|m| m.throttled as f64).map(Warning::Throttled),
         worst(open, LATE_US, &late).map(Warning::PublisherLate),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+impl Place {
+    pub(crate) fn of(transport: &str, at: &str) -> Self {
+        Self { transport: transport.to_owned(), at: at.to_owned() }
+    }
 }
 
 impl fmt::Display for Worst {
@@ -224,13 +305,19 @@ impl fmt::Display for Warning {
                  fan-out is not that of all deliveries",
                 percent(&worst.value)
             ),
+            Self::Throttled(worst) => write!(
+                f,
+                "{worst}: the CPU quota was used up in {:.0} periods of the scheduler, so the figures show \
+                 the quota: raise it, or lower the rate",
+                worst.value
+            ),
             Self::PublisherLate(worst) => write!(
                 f,
                 "{worst}: one send in ten began {:.1} ms late or more; the latencies count from the \
                  intended time and include it",
                 worst.value / 1e3
             ),
-            Self::WideSpread { transport, figure, relative_iqr, further } => {
+            Self::WideSpread { transport, figure, relative_iqr, further, .. } => {
                 write!(f, "{transport}, {figure}")?;
                 if *further > 0 {
                     write!(f, " (and {further} more)")?;
@@ -280,6 +367,11 @@ impl fmt::Display for Warning {
             Self::DebugBuild => {
                 f.write_str("this is a debug build: every figure is several times too high")
             }
+            Self::Interrupted { round, rounds } => write!(
+                f,
+                "interrupted in round {round} of {rounds}: the figures are of the measurements that were \
+                 finished"
+            ),
         }
     }
 }
@@ -319,6 +411,7 @@ mod tests {
         assert!(raised(|c| c.steady.load_busy = 0.9).contains("the load side was 90 % busy"));
         assert!(raised(|c| c.saturation.load_busy = 1.0).contains("the server could do more"));
         assert!(raised(|c| c.burst.others = Some(0.4)).contains("other processes"));
+        assert!(raised(|c| c.burst.throttled = 12).contains("used up in 12 periods"));
         let late = |c: &mut Cell| c.steady.late.as_mut().unwrap().p90 = 4_200.0;
         assert!(raised(late).contains("4.2 ms late"));
     }

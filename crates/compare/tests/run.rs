@@ -1,5 +1,6 @@
 //! A whole comparison against a hub of forty lines, which is an engine as well, and a client that may cheat.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +66,7 @@ impl TinyHub {
 
     async fn compare(&self, plan: &Plan, habit: Habit) -> Result<Report, RunError> {
         let clients = [self.client("honest", Habit::Honest), self.client("other", habit)];
-        run(plan, &clients.map(Contender::hub), &Progress::hidden()).await
+        run(plan, &clients.map(Contender::hub), &Progress::hidden(), pending()).await
     }
 
     /// Itself, as an engine that is read directly.
@@ -244,7 +245,7 @@ async fn an_engine_is_a_row_like_any_other_and_one_that_is_not_there_says_how_to
         hub.contender("there", "engines (there)", Server::Engine(hub.engine())),
         hub.contender("away", "engines (away)", Server::Engine(Arc::new(TinyEngine { url: None }))),
     ];
-    let report = run(&hub.plan(), &contenders, &Progress::hidden()).await.unwrap();
+    let report = run(&hub.plan(), &contenders, &Progress::hidden(), pending()).await.unwrap();
 
     assert!(report.is_clean(), "{:?}", report.warnings);
     assert_eq!(report.summary.transports, ["honest", "engines (there)"]);
@@ -266,7 +267,7 @@ async fn a_family_is_chosen_by_its_name_and_nothing_twice() {
     ];
     let transports = vec!["two".into(), "engines".into()];
     let plan = Plan { rounds: 1, transports, ..hub.plan() };
-    let report = run(&plan, &contenders, &Progress::hidden()).await.unwrap();
+    let report = run(&plan, &contenders, &Progress::hidden(), pending()).await.unwrap();
     assert_eq!(report.summary.transports, ["engines (two)", "engines (one)"]);
 }
 
@@ -278,7 +279,7 @@ async fn where_nothing_is_there_there_is_no_report() {
         "engines (away)",
         Server::Engine(Arc::new(TinyEngine { url: None })),
     )];
-    let error = run(&hub.plan(), &away, &Progress::hidden()).await.unwrap_err();
+    let error = run(&hub.plan(), &away, &Progress::hidden(), pending()).await.unwrap_err();
     assert!(error.to_string().ends_with("PATH: write one"), "{error}");
 }
 
@@ -297,7 +298,7 @@ async fn nodes_are_started_over_their_engine_and_both_sides_are_told() {
         hub.contender("alone", "engines (alone)", nodes(1, None)),
         hub.contender("pair", "engines (pair)", nodes(2, Some(hub.engine()))),
     ];
-    let report = backplane(&plan, &contenders, &Progress::hidden()).await.unwrap();
+    let report = backplane(&plan, &contenders, &Progress::hidden(), pending()).await.unwrap();
 
     assert!(report.is_clean(), "{:?}", report.warnings);
     let row = |key: &str| report.summary.row(key).unwrap().values.clone();
@@ -307,6 +308,7 @@ async fn nodes_are_started_over_their_engine_and_both_sides_are_told() {
     assert!(alone.is_none() && pair.is_some());
 
     let elsewhere = Plan { rounds: 1, ..hub.plan() };
-    let error = backplane(&elsewhere, &contenders, &Progress::hidden()).await.unwrap_err();
+    let error =
+        backplane(&elsewhere, &contenders, &Progress::hidden(), pending()).await.unwrap_err();
     assert!(matches!(error, RunError::Plan(PlanError::NotOurs)));
 }

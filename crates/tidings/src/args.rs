@@ -133,6 +133,7 @@ pub(crate) enum Slow {
   tidings compare --backplane --json backplane.json
 
 Every notification goes to every client. Latency counts from the scheduled time of the publish.
+Ctrl-C ends the run, reports the measurements that are finished and makes the exit code 1.
 Anything lost, duplicated or reordered makes the exit code 1, and so does a run that fails. A bar
 that is missed does not: on a machine with other work that says nothing yet. Neither does a message
 queue whose server is not installed; its row says how to get it.
@@ -170,10 +171,10 @@ pub(crate) struct CompareArgs {
     /// Measure the hub's general path: stream adapters in place of lanes
     #[arg(long, conflicts_with = "url")]
     pub(crate) general_path: bool,
-    /// Write every raw figure as JSON
+    /// Write every raw figure as JSON; - is standard output, and the table then goes to standard error
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Write a page with plots
+    /// Write a page with plots; - is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
     /// Hold the hub against bare delivery: ratios to the limit, the bar beside each

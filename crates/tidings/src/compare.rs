@@ -1,14 +1,17 @@
 //! `tidings compare`: the transports side by side, and message queues beside them; with `--backplane` hubs
 //! that share one.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use serde_json::to_string_pretty;
 use tidings_compare::{HubUnderTest, Plan, Progress, Report, backplane, run};
 
 use crate::args::CompareArgs;
 use crate::contenders;
 use crate::limit;
+use crate::output::Output;
 use crate::serve::shutdown;
 
 pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
@@ -18,35 +21,57 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let (json, html, nodes) = (args.json.clone(), args.html.clone(), args.backplane);
     let plan = plan(args)?;
     if let Err(error) = plan.check() {
-        eprintln!("tidings: {error}");
-        return Ok(ExitCode::from(2));
+        return Ok(usage(&error.to_string()));
     }
-    let progress = Progress::terminal();
-    let report = tokio::select! {
-        report = measured(&plan, nodes, &progress) => report?,
-        () = shutdown() => anyhow::bail!("interrupted; nothing was measured to the end"),
+    let outputs = open(json.as_deref()).and_then(|json| Ok((json, open(html.as_deref())?)));
+    let (json, html) = match outputs {
+        Ok((Some(json), Some(html))) if json.is_stdout() && html.is_stdout() => {
+            return Ok(usage("only one of --json and --html can be - (standard output)"));
+        }
+        Ok(outputs) => outputs,
+        Err(error) => return Ok(usage(&error)),
     };
-    println!("{}", report.table());
-    if let Some(path) = json {
-        let text = serde_json::to_string_pretty(&report)?;
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    let progress = Progress::terminal();
+    let report = measured(&plan, nodes, &progress).await?;
+    drop(progress);
+    let has_stdout = [&json, &html].into_iter().flatten().any(Output::is_stdout);
+    print(&report.table(), has_stdout);
+    if let Some(output) = json {
+        output.write(&(to_string_pretty(&report)? + "\n"))?;
     }
-    if let Some(path) = html {
-        report.write_html(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    if let Some(output) = html {
+        output.write(&report.html())?;
     }
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Opens the file that was asked for, if one was.
+pub(crate) fn open(path: Option<&Path>) -> Result<Option<Output>, String> {
+    path.map(Output::open).transpose()
+}
+
+/// Prints the table to standard output, or to standard error if a report goes to standard output.
+pub(crate) fn print(table: &str, stdout_is_taken: bool) {
+    if stdout_is_taken { eprintln!("{table}") } else { println!("{table}") }
+}
+
+/// Prints what is wrong with the command line and returns the exit code for that.
+pub(crate) fn usage(error: &str) -> ExitCode {
+    eprintln!("tidings: {error}");
+    ExitCode::from(2)
+}
+
 async fn measured(plan: &Plan, nodes: bool, progress: &Progress) -> anyhow::Result<Report> {
     if nodes {
-        return Ok(Box::pin(backplane(plan, &contenders::nodes()?, progress)).await?);
+        let nodes = contenders::nodes()?;
+        return Ok(Box::pin(backplane(plan, &nodes, progress, shutdown())).await?);
     }
     let mut all = contenders::hub();
     // A hub elsewhere and a queue of our own on this machine would be two machines compared.
     if let HubUnderTest::Child { .. } = plan.hub {
         all.extend(contenders::queues());
     }
-    Ok(Box::pin(run(plan, &all, progress)).await?)
+    Ok(Box::pin(run(plan, &all, progress, shutdown())).await?)
 }
 
 fn plan(args: CompareArgs) -> anyhow::Result<Plan> {

@@ -1,5 +1,7 @@
 //! Message queues as the comparison starts them: fresh, on a free port, in a temporary directory.
 
+use std::path::PathBuf;
+
 use futures::future::{BoxFuture, LocalBoxFuture};
 use tidings_compare::{Engine, EngineError, Running};
 use tidings_message_queue::local::{LocalConfig, LocalError, LocalNats, LocalRedis};
@@ -20,6 +22,10 @@ struct RunningNats(LocalNats);
 struct RunningRedis(LocalRedis);
 
 impl Engine for Nats {
+    fn program(&self) -> Option<PathBuf> {
+        Some("nats-server".into())
+    }
+
     fn start(&self) -> LocalBoxFuture<'static, Result<Box<dyn Running>, EngineError>> {
         Box::pin(async {
             let started = LocalNats::start(LocalConfig::default()).await;
@@ -30,6 +36,10 @@ impl Engine for Nats {
 }
 
 impl Engine for Redis {
+    fn program(&self) -> Option<PathBuf> {
+        Some("redis-server".into())
+    }
+
     fn start(&self) -> LocalBoxFuture<'static, Result<Box<dyn Running>, EngineError>> {
         // A load comes from several addresses of loopback, which protected mode takes for other machines,
         // and with more clients than the server lets in by itself.

@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
+use serde_json::to_string_pretty;
 use tidings_compare::{LimitPlan, Programs, Progress, against_limit};
 
 use crate::args::CompareArgs;
+use crate::compare::{open, print, usage};
+use crate::output::Output;
 use crate::serve::shutdown;
 
 pub(crate) async fn limit(args: CompareArgs) -> anyhow::Result<ExitCode> {
@@ -13,20 +15,19 @@ pub(crate) async fn limit(args: CompareArgs) -> anyhow::Result<ExitCode> {
     plan.rounds = args.rounds.unwrap_or(plan.rounds);
     plan.rows = args.rows;
     if let Err(error) = plan.check() {
-        eprintln!("tidings: {error}");
-        return Ok(ExitCode::from(2));
+        return Ok(usage(&error.to_string()));
     }
+    let json = match open(args.json.as_deref()) {
+        Ok(json) => json,
+        Err(error) => return Ok(usage(&error)),
+    };
     let programs = Programs::beside_this_one()?;
     let progress = Progress::terminal();
-    let report = tokio::select! {
-        report = against_limit(&plan, &programs, &progress) => report?,
-        () = shutdown() => anyhow::bail!("interrupted; nothing was measured to the end"),
-    };
+    let report = against_limit(&plan, &programs, &progress, shutdown()).await?;
     drop(progress);
-    println!("{}", report.table());
-    if let Some(path) = args.json {
-        let text = serde_json::to_string_pretty(&report)?;
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    print(&report.table(), json.as_ref().is_some_and(Output::is_stdout));
+    if let Some(output) = json {
+        output.write(&(to_string_pretty(&report)? + "\n"))?;
     }
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -5,6 +5,7 @@ mod compare;
 mod contenders;
 mod engines;
 mod limit;
+mod output;
 mod publish;
 mod serve;
 mod subscribe;

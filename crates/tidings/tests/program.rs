@@ -91,6 +91,10 @@ fn help_shows_examples_and_wrong_usage_exits_with_2() {
         &["compare", "--backplane", "--url", "http://127.0.0.1:1"],
         &["compare", "--backplane", "--transports", "sse"],
         &["compare", "--backplane", "--html", "page.html"],
+        &["compare", "--json", "/no/such/folder/figures.json"],
+        &["compare", "--html", "/no/such/folder/report.html"],
+        &["compare", "--limit", "--json", "/no/such/folder/figures.json"],
+        &["compare", "--json", "-", "--html", "-"],
         &["subscribe", "http://127.0.0.1:1/topics/t", "--after", "nonsense"],
         &["subscribe", "http://127.0.0.1:1/topics/t", "--transport", "carrier-pigeon"],
     ] {

@@ -5,7 +5,7 @@ use super::plan::LimitPlan;
 use super::rows::Row;
 use super::run::Run;
 use super::sample::Sample;
-use crate::warnings::{BUSY, CROWDED, STOLEN, Warning, Worst};
+use crate::warnings::{BUSY, CROWDED, Place, STOLEN, Warning, Worst};
 
 /// Above this part of a fan-out's CPU time that came when reading had begun, its wall time is not that of all the
 /// work: the sockets were full.
@@ -27,6 +27,7 @@ pub(crate) fn of(plan: &LimitPlan, samples: &[Sample]) -> Vec<Warning> {
             .map(Warning::LoadBusy),
         worst(STOLEN, &|sample| Some(sample.stolen)).map(Warning::Stolen),
         worst(CROWDED, &|sample| sample.others).map(Warning::Crowded),
+        worst(0.0, &|sample| Some(sample.throttled as f64)).map(Warning::Throttled),
         worst(BEHIND, &|sample| sample.behind_fan_out).map(Warning::FanOutBehind),
     ];
     circumstances.into_iter().chain(doubts).flatten().collect()
@@ -49,13 +50,13 @@ fn worst(samples: &[Sample], limit: f64, of: &dyn Fn(&Sample) -> Option<f64>) ->
     let mut others: Vec<&str> = found.iter().map(|(run, _)| *run).filter(|r| *r != run).collect();
     others.sort_unstable();
     others.dedup();
-    let (server, load) = run.split_once(" under ").unwrap_or((run, ""));
-    Some(Worst {
-        transport: server.to_owned(),
-        regime: load.to_owned(),
-        value,
-        further: others.len(),
-    })
+    let parts = |run: &'_ str| {
+        let (server, load) = run.split_once(" under ").unwrap_or((run, ""));
+        Place::of(server, load)
+    };
+    let places = [run].into_iter().chain(others.iter().copied()).map(parts).collect();
+    let Place { transport, at: regime } = parts(run);
+    Some(Worst { transport, regime, value, further: others.len(), places })
 }
 
 #[cfg(test)]

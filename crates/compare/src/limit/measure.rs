@@ -11,6 +11,7 @@ use crate::connect::at_rest;
 use crate::hub::Hub;
 use crate::pin::Cores;
 use crate::proc::{MachineTime, Process};
+use crate::quota::Quota;
 
 /// How often to look whether the server works while nobody reads.
 const LOOK: Duration = Duration::from_millis(1);
@@ -35,6 +36,7 @@ struct Reading {
     load_ns: Option<u64>,
     own_ns: Option<u64>,
     machine: MachineTime,
+    throttled: u64,
 }
 
 /// Until when a server worked while nobody read.
@@ -70,7 +72,7 @@ impl Bench<'_> {
 
         let pss = || of_server.and_then(Process::pss);
         let pss_before = pss();
-        let before = Reading::now(of_server, of_load.as_ref());
+        let before = Reading::now(of_server, of_load.as_ref(), &self.cores.quota);
         load.go().await?;
         let mut fan_out = None;
         if let Work::Flood { .. } = run.load.work {
@@ -78,7 +80,7 @@ impl Bench<'_> {
             load.read().await?;
         }
         let figures = load.figures().await?;
-        let after = Reading::now(of_server, of_load.as_ref());
+        let after = Reading::now(of_server, of_load.as_ref(), &self.cores.quota);
 
         let mut window = None;
         if let Work::Idle { window: time } = run.load.work {
@@ -111,6 +113,7 @@ impl Bench<'_> {
             load_busy: self.load_busy(&before, &after),
             stolen: after.machine.stolen_since(&before.machine),
             others: after.others(&before),
+            throttled: after.throttled - before.throttled,
             load: figures,
         })
     }
@@ -118,18 +121,19 @@ impl Bench<'_> {
     fn load_busy(&self, before: &Reading, after: &Reading) -> Option<f64> {
         let cpu_ns = since(before.load_ns, after.load_ns)?;
         let wall_ns = after.at.duration_since(before.at).as_nanos() as f64;
-        Some(cpu_ns as f64 / (wall_ns * self.cores.of_load() as f64))
+        Some(cpu_ns as f64 / (wall_ns * self.cores.of_load()))
     }
 }
 
 impl Reading {
-    fn now(server: Option<&Process>, load: Option<&Process>) -> Self {
+    fn now(server: Option<&Process>, load: Option<&Process>, quota: &Quota) -> Self {
         Self {
             at: Instant::now(),
             server_ns: server.and_then(Process::cpu_ns),
             load_ns: load.and_then(Process::cpu_ns),
             own_ns: Process::this().cpu_ns(),
             machine: MachineTime::now(),
+            throttled: quota.throttled(),
         }
     }
 

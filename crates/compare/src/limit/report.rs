@@ -83,9 +83,10 @@ pub struct LimitFailure {
 
 impl LimitReport {
     /// Whether every run came to figures and every client received everything, once and in order. A program
-    /// should exit with 1 where this is `false`. A bar that is missed is still clean.
+    /// should exit with 1 if this is `false`. A bar that is missed is still clean.
     pub fn is_clean(&self) -> bool {
-        self.failures.is_empty() && self.rows.iter().all(LimitRow::is_clean)
+        let is_whole = !self.warnings.iter().any(Warning::is_interruption);
+        is_whole && self.failures.is_empty() && self.rows.iter().all(LimitRow::is_clean)
     }
 
     /// The table for a terminal of 100 columns, and the doubts below it.

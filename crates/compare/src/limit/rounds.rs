@@ -1,6 +1,7 @@
 //! The whole measurement: every run of every round, and what became of it.
 
 use std::error::Error;
+use std::pin::pin;
 use std::time::Instant;
 
 use super::doubts;
@@ -23,14 +24,17 @@ const PUBLISHERS: usize = 64;
 ///
 /// A run that fails is told in the report and not tried again; the others go on, because the whole takes long.
 /// Needs a tokio runtime. While it runs, the process keeps to all cores but one, and that one is the servers'.
-/// Dropping the future ends whatever it started; a caller that is ended by a signal has to drop it first.
+/// Dropping the future ends whatever it started. When `interrupt` resolves, the run under way is dropped and the
+/// report is made of those that are finished, with [`Warning::Interrupted`].
 ///
 /// # Errors
-/// [`RunError::Plan`] and [`RunError::OpenFiles`], before anything is started.
+/// [`RunError::Plan`] and [`RunError::OpenFiles`], before anything is started; [`RunError::Interrupted`] if no
+/// run was finished.
 pub async fn against_limit(
     plan: &LimitPlan,
     programs: &Programs,
     progress: &Progress,
+    interrupt: impl Future<Output = ()>,
 ) -> Result<LimitReport, RunError> {
     plan.check()?;
     let schedule = plan.schedule();
@@ -39,17 +43,26 @@ pub async fn against_limit(
 
     let began = Instant::now();
     let cores = Cores::part(true);
-    let mut environment = Environment::now(cores.hub.is_some());
+    let mut environment = Environment::now(&cores);
     let _pinned = cores.pin_load();
     progress.start(schedule.len());
 
     let bench = Bench { programs, cores: &cores };
     let (mut samples, mut failures) = (Vec::new(), Vec::<LimitFailure>::new());
+    let mut interrupted = None;
+    let mut interrupt = pin!(interrupt);
     for (round, run) in schedule {
         let name = run.to_string();
         if !failures.iter().any(|failure| failure.run == name) {
             progress.say(run.server.side.name(), round, plan.rounds, &run.load.to_string());
-            match Box::pin(bench.measure(&run, round)).await {
+            let measured = tokio::select! {
+                measured = Box::pin(bench.measure(&run, round)) => measured,
+                () = &mut interrupt => {
+                    interrupted = Some(Warning::Interrupted { round, rounds: plan.rounds });
+                    break;
+                }
+            };
+            match measured {
                 Ok(sample) => samples.push(sample),
                 Err(error) => {
                     let failure = LimitFailure { run: name, round, error: with_source(&error) };
@@ -61,10 +74,14 @@ pub async fn against_limit(
         progress.step();
     }
     environment.seconds = began.elapsed().as_secs_f64();
+    if samples.is_empty() && interrupted.is_some() {
+        return Err(RunError::Interrupted);
+    }
 
     let rows = plan.chosen().into_iter();
     let rows = rows.map(|row| LimitRow::of(row, plan, &samples, &failures)).collect();
-    let mut warnings = circumstances(plan.rounds);
+    let mut warnings = Vec::from_iter(interrupted);
+    warnings.extend(circumstances(plan.rounds));
     warnings.extend(cores.hub.is_none().then_some(Warning::SharedCores));
     warnings.extend(doubts::of(plan, &samples));
     let (rounds, quick) = (plan.rounds, plan.quick);
@@ -77,6 +94,8 @@ fn with_source(error: &dyn Error) -> String {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::future::pending;
+
     use super::*;
     use crate::limit::Verdict;
     use crate::limit::programs::Program;
@@ -94,7 +113,7 @@ mod tests {
             limit: Program::shell(SERVER),
             load: Program::shell(&load.replace("\n        ", "")),
         };
-        against_limit(&plan, &programs, &Progress::hidden()).await.unwrap()
+        against_limit(&plan, &programs, &Progress::hidden(), pending()).await.unwrap()
     }
 
     /// Where a named pipe may be: by it, a load of these tests reaches its server.

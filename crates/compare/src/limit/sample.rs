@@ -65,6 +65,9 @@ pub struct Sample {
     pub stolen: f64,
     /// The part of all CPU time that other processes of this machine took.
     pub others: Option<f64>,
+    /// Periods of the scheduler that ended early because the CPU quota was used up.
+    #[serde(default)]
+    pub throttled: u64,
 }
 
 /// The server's CPU time while clients were connected and nothing was published.
@@ -108,6 +111,7 @@ pub(crate) mod tests {
             load_busy: Some(0.4),
             stolen: 0.0,
             others: Some(0.01),
+            throttled: 0,
         }
     }
 }

@@ -7,6 +7,8 @@ use comfy_table::{
 };
 
 use super::report::{LimitReport, LimitRow};
+use crate::figures::Unit;
+use crate::report::raised;
 use crate::stats::Spread;
 
 const LINE: LineStyle = LineStyle::none().fill('─').junction('─');
@@ -39,7 +41,7 @@ pub(super) fn table(report: &LimitReport) -> String {
             let unit = if sign.starts_with('/') { String::new() } else { format!(", {sign}") };
             table.add_row([bold(&format!("{figure}{unit}"))]);
         }
-        table.add_row(cells(row));
+        table.add_row(cells(row, &mark(report, row)));
         if !row.is_clean() {
             let LimitRow { lost, duplicated, reordered, .. } = row;
             table.add_row([format!("  ! {lost} lost, {duplicated} twice, {reordered} astray")]);
@@ -47,8 +49,8 @@ pub(super) fn table(report: &LimitReport) -> String {
     }
 
     let mut text = format!("{table}\n{NOTE}\n{}\n", report.environment.lines());
-    for warning in &report.warnings {
-        let _ = writeln!(text, "warning: {warning}");
+    for (at, warning) in report.warnings.iter().enumerate() {
+        let _ = writeln!(text, "{} warning: {warning}", raised(at + 1));
     }
     for failure in &report.failures {
         let _ = writeln!(text, "failed: {failure}");
@@ -56,30 +58,37 @@ pub(super) fn table(report: &LimitReport) -> String {
     text
 }
 
-fn cells(row: &LimitRow) -> [Cell; 7] {
+/// The numbers of the warnings that concern a run of this row, as a mark that follows its verdict.
+fn mark(report: &LimitReport, row: &LimitRow) -> String {
+    let runs = || [Some(&row.run), row.against.as_ref()].into_iter().flatten();
+    let numbered = report.warnings.iter().enumerate();
+    let concerning = numbered.filter(|(_, warning)| runs().any(|run| warning.concerns_run(run)));
+    concerning.map(|(at, _)| format!(" {}", raised(at + 1))).collect()
+}
+
+fn cells(row: &LimitRow, mark: &str) -> [Cell; 7] {
     let median = |spread: Option<Spread>| {
-        right(Cell::new(spread.map_or("–".to_owned(), |spread| row.unit.write(spread.median))))
+        let write = |spread: Spread| row.unit.digits(&spread).write(spread.median);
+        right(Cell::new(spread.map_or("–".to_owned(), write)))
     };
     let judged = row.judged();
-    let write = |value: f64| match row.by_ratio {
-        true => format!("{value:.3}"),
-        false => row.unit.write(value),
-    };
+    let unit = if row.by_ratio { Unit::Number } else { row.unit };
     let verdict = if row.failed { "failed".to_owned() } else { row.verdict.to_string() };
     [
         Cell::new(format!("  {}", row.title)),
         median(row.value),
         if row.against.is_some() { median(row.other) } else { Cell::new("") },
-        right(Cell::new(judged.map_or("–".to_owned(), |spread| told(&spread, write)))),
+        right(Cell::new(judged.map_or("–".to_owned(), |spread| told(&spread, unit)))),
         right(Cell::new(judged.map_or(0, |spread| spread.n))),
         right(Cell::new(row.bar.map_or(String::new(), |bar| bar.to_string()))),
-        Cell::new(verdict),
+        Cell::new(verdict + mark),
     ]
 }
 
 /// The median, with its spread where there is one.
-fn told(spread: &Spread, write: impl Fn(f64) -> String) -> String {
-    let [median, min, max] = [spread.median, spread.min, spread.max].map(write);
+fn told(spread: &Spread, unit: Unit) -> String {
+    let digits = unit.digits(spread);
+    let [median, min, max] = [spread.median, spread.min, spread.max].map(|one| digits.write(one));
     if min == max { median } else { format!("{median} ({min}–{max})") }
 }
 
@@ -90,9 +99,9 @@ fn right(cell: Cell) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figures::Unit;
     use crate::limit::report::LimitFailure;
     use crate::limit::report::tests::report;
+    use crate::warnings::{Place, Warning, Worst};
 
     #[test]
     fn every_row_is_there_with_its_bar_and_verdict() {
@@ -124,6 +133,23 @@ mod tests {
         for line in text.lines() {
             assert!(line.chars().count() <= 100, "{}: {line}", line.chars().count());
         }
+    }
+
+    #[test]
+    fn a_row_in_doubt_carries_the_number_of_its_warning() {
+        let mut report = report();
+        let (server, load) = report.rows[0].run.split_once(" under ").unwrap();
+        let (transport, regime) = (server.to_owned(), load.to_owned());
+        let places = vec![Place::of(&transport, &regime)];
+        let stolen = Worst { transport, regime, value: 0.3, further: 0, places };
+        report.warnings = vec![Warning::DebugBuild, Warning::Stolen(stolen)];
+        let text = table(&report);
+        assert!(text.contains("¹ warning: ") && text.contains("² warning: "), "{text}");
+        let run = &report.rows[0].run;
+        let rows = report.rows.iter();
+        let concerned = rows.filter(|row| row.run == *run || row.against.as_ref() == Some(run));
+        let marked = text.lines().filter(|line| line.trim_end().ends_with(" ²")).count();
+        assert_eq!(marked, concerned.count(), "{text}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::markup::text;
 use super::plots::{self, Bars, SERIES};
 use super::{Missing, Remark, Report, range};
 use crate::schedule::Regime;
+use crate::stats::Spread;
 use crate::summary::{Row, Summary};
 
 const STYLE: &str = include_str!("page.css");
@@ -36,8 +37,8 @@ pub(super) fn page(report: &Report) -> String {
     );
     cards(&mut page, report);
     remarks(&mut page, report);
-    latency(&mut page, summary);
-    costs(&mut page, summary);
+    latency(&mut page, report);
+    costs(&mut page, report);
     table(&mut page, report);
     doubts(&mut page, report);
     circumstances(&mut page, report);
@@ -49,11 +50,11 @@ fn cards(page: &mut String, report: &Report) {
     let summary = &report.summary;
     page.push_str("<section class=\"cards\">\n");
     for (at, transport) in summary.transports.iter().enumerate() {
-        let (cpu, unit) = written(summary, "steady.cpu", at);
+        let (cpu, unit, mark) = written(report, "steady.cpu", at);
         let _ = write!(
             page,
             "<article class=\"card\"><h3>{}{}</h3>\
-             <p class=\"big\">{cpu} <small>{unit}</small></p>\
+             <p class=\"big\">{cpu} <small>{unit}{mark}</small></p>\
              <small>of the server’s CPU for one delivery</small><dl>",
             dot(at),
             text(transport)
@@ -65,8 +66,8 @@ fn cards(page: &mut String, report: &Report) {
             ("memory a client", "idle.memory"),
             ("deliveries, flat out", "saturation.rate"),
         ] {
-            let (value, unit) = written(summary, key, at);
-            let _ = write!(page, "<dt>{label}</dt><dd>{value} {unit}</dd>");
+            let (value, unit, mark) = written(report, key, at);
+            let _ = write!(page, "<dt>{label}</dt><dd>{value} {unit}{mark}</dd>");
         }
         page.push_str("</dl></article>\n");
     }
@@ -94,7 +95,8 @@ fn remarks(page: &mut String, report: &Report) {
     page.push_str("</dl>\n");
 }
 
-fn latency(page: &mut String, summary: &Summary) {
+fn latency(page: &mut String, report: &Report) {
+    let summary = &report.summary;
     page.push_str(
         "<h2>How long until everybody knows</h2>\n<p class=\"quiet-text\">Milliseconds from the \
          instant at which a notification was to be sent, to each client that received it. Lower is \
@@ -113,17 +115,25 @@ fn latency(page: &mut String, summary: &Summary) {
             })
             .collect();
         let title = format!("Latency, {caption}");
-        figure(
-            page,
-            &title,
-            "milliseconds at each percentile, both axes logarithmic",
-            &plots::curves(&curves),
-        );
+        let doubts = curves.iter().map(|(_, curve)| {
+            let median = format!("{}.p50", regime.name());
+            (curve.transport.as_str(), report.mark(&curve.transport, &median))
+        });
+        let marked: Vec<String> = doubts
+            .filter(|(_, mark)| !mark.is_empty())
+            .map(|(transport, mark)| format!("{transport}{mark}"))
+            .collect();
+        let mut note = "milliseconds at each percentile, both axes logarithmic".to_owned();
+        if !marked.is_empty() {
+            let _ = write!(note, "; in doubt: {}", marked.join(", "));
+        }
+        figure(page, &title, &note, &plots::curves(&curves));
     }
     page.push_str("</div>\n");
 }
 
-fn costs(page: &mut String, summary: &Summary) {
+fn costs(page: &mut String, report: &Report) {
+    let summary = &report.summary;
     page.push_str("<h2>What it costs</h2>\n");
     key(page, summary);
     page.push_str("<div class=\"grid\">\n");
@@ -148,8 +158,12 @@ fn costs(page: &mut String, summary: &Summary) {
         let groups: Vec<(&Row, &str)> =
             keys.iter().filter_map(|(key, label)| Some((summary.row(key)?, *label))).collect();
         let Some((first, _)) = groups.first() else { continue };
-        let bars: Vec<Bars<'_>> =
-            groups.iter().map(|(row, label)| Bars { label, values: &row.values }).collect();
+        let marks =
+            |row: &Row| summary.transports.iter().map(|name| report.mark(name, &row.key)).collect();
+        let bars: Vec<Bars<'_>> = groups
+            .iter()
+            .map(|(row, label)| Bars { label, values: &row.values, marks: marks(row) })
+            .collect();
         figure(page, title, note, &plots::bars(first.unit, &bars));
     }
     page.push_str("</div>\n");
@@ -187,10 +201,12 @@ fn table(page: &mut String, report: &Report) {
         );
         for row in group {
             let _ = write!(page, "<tr><th scope=\"row\">{}</th>", text(row.title()));
-            for value in &row.values {
-                let median = value.map_or("–".to_owned(), |spread| row.unit.write(spread.median));
+            for (transport, value) in summary.transports.iter().zip(&row.values) {
+                let write = |spread: Spread| row.unit.digits(&spread).write(spread.median);
+                let median = value.map_or("–".to_owned(), write);
                 let range = value.and_then(|spread| range(row, &spread)).unwrap_or_default();
-                let _ = write!(page, "<td>{}<small>{}</small></td>", text(median), text(range));
+                let (median, mark) = (text(median), report.mark(transport, &row.key));
+                let _ = write!(page, "<td>{median}{mark}<small>{}</small></td>", text(range));
             }
             page.push_str("</tr>\n");
         }
@@ -203,11 +219,14 @@ fn doubts(page: &mut String, report: &Report) {
     if report.warnings.is_empty() {
         return;
     }
-    page.push_str("<h2>Reasons to doubt</h2>\n<ul class=\"doubts\">\n");
+    page.push_str(
+        "<h2>Reasons to doubt</h2>\n<p class=\"quiet-text\">A small number at a figure is that of the \
+         reason to doubt it.</p>\n<ol class=\"doubts\">\n",
+    );
     for warning in &report.warnings {
         let _ = writeln!(page, "<li>{}</li>", text(warning.to_string()));
     }
-    page.push_str("</ul>\n");
+    page.push_str("</ol>\n");
 }
 
 fn circumstances(page: &mut String, report: &Report) {
@@ -218,6 +237,7 @@ fn circumstances(page: &mut String, report: &Report) {
         ("Cores", environment.parting()),
         ("Kernel", environment.kernel.clone()),
         ("tidings", format!("{}, commit {}", environment.version, environment.commit)),
+        ("Servers", environment.versions()),
         ("Date", environment.date.clone()),
         ("Took", format!("{:.0} s", environment.seconds)),
     ] {
@@ -239,11 +259,13 @@ fn dot(transport: usize) -> String {
     format!("<i class=\"dot b{}\"></i>", transport % SERIES)
 }
 
-/// The median of one figure of one transport, and its unit.
-fn written(summary: &Summary, key: &str, transport: usize) -> (String, &'static str) {
+/// The median of one figure of one transport, its unit, and the mark of its doubts.
+fn written(report: &Report, key: &str, transport: usize) -> (String, &'static str, String) {
+    let summary = &report.summary;
     let found = summary.row(key).and_then(|row| Some((row, (*row.values.get(transport)?)?)));
-    found.map_or(("–".to_owned(), ""), |(row, spread)| {
-        (row.unit.write(spread.median), row.unit.sign())
+    found.map_or(("–".to_owned(), "", String::new()), |(row, spread)| {
+        let median = row.unit.digits(&spread).write(spread.median);
+        (median, row.unit.sign(), report.mark(&summary.transports[transport], key))
     })
 }
 
@@ -260,6 +282,21 @@ mod tests {
         }
         assert_eq!(page.matches("<svg").count(), 6);
         assert!(page.contains("What is compared") && page.contains("buy some"), "{page}");
+    }
+
+    #[test]
+    fn a_figure_in_doubt_is_marked_in_its_card_in_the_plots_and_in_the_table() {
+        let mut report = sample();
+        report.cells[1].steady.stolen = 0.4;
+        report.warnings = crate::Warning::of(&report.cells, &report.summary);
+        let page = page(&report);
+        let cards = &page[..page.find("What is compared").unwrap()];
+        assert_eq!(cards.matches(" ¹").count(), 3, "CPU, median and p99 of sse: {cards}");
+        assert!(page.contains("in doubt: sse ¹"), "{page}");
+        let plots = &page[page.find("What it costs").unwrap()..page.find("Every figure").unwrap()];
+        assert_eq!(plots.matches(" ¹").count(), 1, "the bar of sse, steady: {plots}");
+        let table = &page[page.find("Every figure").unwrap()..];
+        assert_eq!(table.matches(" ¹<small>").count(), 7, "rate, CPU and five latencies: {table}");
     }
 
     #[test]

@@ -58,10 +58,11 @@ pub struct Missing {
 }
 
 impl Report {
-    /// Whether every client received everything, once and in order. A program should exit with 1
-    /// where this is `false`.
+    /// Whether every client received everything, once and in order, and every planned measurement was
+    /// finished. A program should exit with 1 if this is `false`.
     pub fn is_clean(&self) -> bool {
-        self.cells.iter().all(|cell| cell.integrity.is_clean())
+        let is_whole = !self.warnings.iter().any(Warning::is_interruption);
+        is_whole && self.cells.iter().all(|cell| cell.integrity.is_clean())
     }
 
     /// The table for a terminal, and the doubts below it.
@@ -82,28 +83,52 @@ impl Report {
         std::fs::write(path, self.html())
     }
 
+    /// The numbers of the warnings that concern this figure of this transport, from 1.
+    fn doubts(&self, transport: &str, key: &str) -> Vec<usize> {
+        let concerning = |warning: &Warning| warning.concerns(transport, key);
+        let numbered = self.warnings.iter().enumerate();
+        numbered.filter(|(_, warning)| concerning(warning)).map(|(at, _)| at + 1).collect()
+    }
+
+    /// The same as a mark that follows the figure, such as ` ¹ ²`.
+    fn mark(&self, transport: &str, key: &str) -> String {
+        let numbers = self.doubts(transport, key);
+        numbers.into_iter().map(|number| format!(" {}", raised(number))).collect()
+    }
+
     /// Clients, rate, payload and rounds in one line.
     fn subject(&self) -> String {
         let PlanRecord { clients, rate, payload, rounds, .. } = &self.plan;
         let plural = if *rounds == 1 { "" } else { "s" };
+        let interrupted = self.warnings.iter().any(Warning::is_interruption);
+        let mark = if interrupted { " · interrupted" } else { "" };
         format!(
-            "{clients} clients · {rate} notifications/s · {payload} B payload · {rounds} round{plural}"
+            "{clients} clients · {rate} notifications/s · {payload} B payload · {rounds} \
+             round{plural}{mark}"
         )
     }
 }
 
-/// How a median is told: with its spread where there is one.
+/// The least and the greatest of a figure, if they differ as they are written.
 fn range(row: &crate::Row, spread: &crate::Spread) -> Option<String> {
-    let (min, max) = (row.unit.write(spread.min), row.unit.write(spread.max));
+    let digits = row.unit.digits(spread);
+    let (min, max) = (digits.write(spread.min), digits.write(spread.max));
     (spread.n > 1 && min != max).then(|| format!("{min}–{max}"))
+}
+
+/// A number in superscript digits.
+pub(crate) fn raised(number: usize) -> String {
+    const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+    let digit = |c: char| c.to_digit(10).map_or(c, |digit| DIGITS[digit as usize]);
+    number.to_string().chars().map(digit).collect()
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::Integrity;
     use crate::figures::FIGURES;
     use crate::record::{Connect, Idle, Latency, Measured};
+    use crate::{Integrity, Version};
 
     /// Three transports, three rounds, none of it measured.
     pub(crate) fn sample() -> Report {
@@ -119,7 +144,12 @@ pub(crate) mod tests {
             kernel: "Linux 6.1.0 x86_64".into(),
             cpu: "A CPU".into(),
             cores: 2,
+            quota: None,
             parted: true,
+            servers: vec![
+                Version { server: "tidings".into(), version: Some("0.1.0".into()) },
+                Version { server: "pigeon-server".into(), version: None },
+            ],
             date: "Thu, 01 Jan 2026 00:00:00 GMT".into(),
             seconds: 71.0,
         };
@@ -144,6 +174,7 @@ pub(crate) mod tests {
             load_busy: 0.4,
             stolen: 0.0,
             others: Some(0.01),
+            throttled: 0,
             received_bytes: (13_100_000.0 * factor) as u64,
             sent_bytes: if at == 2 { 21_000_000 } else { 0 },
             requests: if at == 2 { 100_000 } else { 0 },

@@ -31,6 +31,8 @@ type Drawn = Result<(), DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBack
 pub(super) struct Bars<'a> {
     pub(super) label: &'a str,
     pub(super) values: &'a [Option<Spread>],
+    /// What follows each value: the mark of its doubts.
+    pub(super) marks: Vec<String>,
 }
 
 /// Latency over percentiles: the tail is stretched, each nine as wide as the one before.
@@ -123,9 +125,12 @@ pub(super) fn bars(unit: Unit, groups: &[Bars<'_>]) -> String {
                     }
                 }
                 let value = value.map_or("–".to_owned(), |spread| {
-                    format!("{} {}", unit.write(spread.median), unit.sign())
+                    let median = unit.digits(&spread).write(spread.median);
+                    let median = format!("{median} {}", unit.sign());
+                    median.trim_end().to_owned()
+                        + group.marks.get(series).map_or("", String::as_str)
                 });
-                write(area, value.trim_end(), (after + 8, middle), INK, HPos::Left)?;
+                write(area, &value, (after + 8, middle), INK, HPos::Left)?;
                 top += STEP;
             }
             top += 8;
@@ -206,7 +211,10 @@ mod tests {
         };
         let spread = Spread::of([1.0, 2.0]);
         let svg = curves(&[(0, &curve)])
-            + &bars(Unit::Micros, &[Bars { label: "steady", values: &[spread, None] }]);
+            + &bars(
+                Unit::Micros,
+                &[Bars { label: "steady", values: &[spread, None], marks: Vec::new() }],
+            );
         assert!(svg.contains("class=\"s0-line\"") && svg.contains("class=\"s0\""), "{svg}");
         assert!(!svg.contains("\"#0"), "{svg}");
     }

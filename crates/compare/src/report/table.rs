@@ -6,7 +6,7 @@ use comfy_table::{
     Attribute, Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle,
 };
 
-use super::{Missing, Remark, Report, range};
+use super::{Missing, Remark, Report, raised, range};
 
 const LINE: LineStyle = LineStyle::none().fill('─').junction('─');
 const STYLE: TableStyle =
@@ -33,11 +33,11 @@ pub(super) fn table(report: &Report) -> String {
             table.add_row([bold(group)]);
         }
         let label = Cell::new(format!("  {}", row.title()));
-        let values = row.values.iter().map(|value| {
+        let values = summary.transports.iter().zip(&row.values).map(|(transport, value)| {
             let Some(spread) = value else { return right(Cell::new("–")) };
-            let median = row.unit.write(spread.median);
+            let median = row.unit.digits(spread).write(spread.median);
             let range = range(row, spread).map_or(String::new(), |range| format!(" ({range})"));
-            right(Cell::new(median + &range))
+            right(Cell::new(median + &range + &report.mark(transport, &row.key)))
         });
         table.add_row([label].into_iter().chain(values));
     }
@@ -46,14 +46,15 @@ pub(super) fn table(report: &Report) -> String {
     let spread =
         if report.plan.rounds > 1 { "medians over rounds (min–max)" } else { "one round" };
     let _ = writeln!(text, "{spread}; latency counts from the intended send");
+    let _ = writeln!(text, "measured: {}", report.environment.versions());
     for Remark { transport, text: remark } in &report.remarks {
         let _ = writeln!(text, "{transport}: {remark}");
     }
     for Missing { transport, problem } in &report.missing {
         let _ = writeln!(text, "{transport}: not measured: {problem}");
     }
-    for warning in &report.warnings {
-        let _ = writeln!(text, "warning: {warning}");
+    for (at, warning) in report.warnings.iter().enumerate() {
+        let _ = writeln!(text, "{} warning: {warning}", raised(at + 1));
     }
     text
 }
@@ -79,6 +80,25 @@ mod tests {
         }
         assert!(text.contains("long-polling: asks again and again\n"), "{text}");
         assert!(text.contains("pigeon: not measured: there are no pigeons: buy some\n"), "{text}");
+    }
+
+    #[test]
+    fn a_figure_in_doubt_carries_the_number_of_its_warning() {
+        let mut report = sample();
+        report.cells[1].steady.load_busy = 0.95;
+        report.warnings = crate::Warning::of(&report.cells, &report.summary);
+        let text = table(&report);
+        assert!(text.contains("¹ warning: sse, steady: the load side was 95 % busy"), "{text}");
+        let marked: Vec<&str> = text.lines().filter(|line| line.contains(") ¹")).collect();
+        assert_eq!(marked.len(), 5, "the five latencies of sse, steady: {marked:?}");
+        assert!(marked.iter().all(|line| line.contains("latency")), "{marked:?}");
+    }
+
+    #[test]
+    fn the_servers_are_named_with_their_versions() {
+        let text = table(&sample());
+        let told = "measured: tidings 0.1.0 · pigeon-server (version unknown)\n";
+        assert!(text.contains(told), "{text}");
     }
 
     #[test]

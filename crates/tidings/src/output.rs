@@ -1,0 +1,112 @@
+//! A file that a report is written to, opened before the first measurement.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The name that stands for standard output.
+const STDOUT: &str = "-";
+
+/// Where a report goes. If nothing is written, a file that did not exist before is removed again.
+#[derive(Debug)]
+pub(crate) struct Output {
+    path: PathBuf,
+    /// `None` is standard output.
+    file: Option<File>,
+    /// The file did not exist before and holds nothing yet.
+    is_new: bool,
+}
+
+impl Output {
+    /// Opens the file without changing what it holds. The path `-` is standard output.
+    ///
+    /// # Errors
+    /// If the file cannot be opened for writing. The message names it.
+    pub(crate) fn open(path: &Path) -> Result<Self, String> {
+        let path = path.to_owned();
+        if path.as_os_str() == STDOUT {
+            return Ok(Self { path, file: None, is_new: false });
+        }
+        let opened = match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                OpenOptions::new().write(true).open(&path).map(|file| (file, false))
+            }
+            created => created.map(|file| (file, true)),
+        };
+        match opened {
+            Ok((file, is_new)) => Ok(Self { path, file: Some(file), is_new }),
+            Err(error) => Err(format!("cannot write {}: {error}", path.display())),
+        }
+    }
+
+    /// Returns `true` if it is standard output.
+    pub(crate) fn is_stdout(&self) -> bool {
+        self.file.is_none()
+    }
+
+    /// Writes the text in place of what the file held.
+    ///
+    /// # Errors
+    /// If the system refuses, for example because the disk is full. The message names the file.
+    pub(crate) fn write(mut self, text: &str) -> anyhow::Result<()> {
+        let written = match &mut self.file {
+            None => io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()),
+            Some(file) => replace(file, text),
+        };
+        self.is_new = false;
+        let path = self.path.display();
+        written.map_err(|error| anyhow::anyhow!("cannot write {path}: {error}"))
+    }
+}
+
+fn replace(file: &mut File, text: &str) -> io::Result<()> {
+    // A pipe or a device has no length to set.
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    file.write_all(text.as_bytes())
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if self.is_new {
+            // The file is empty. If it cannot be removed, nothing is lost.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("tidings-{name}-{}", std::process::id()));
+        let _ = fs::remove_file(&path);
+        path
+    }
+
+    #[test]
+    fn a_new_file_that_nothing_was_written_to_is_removed() {
+        let path = path("new");
+        drop(Output::open(&path).unwrap());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn an_old_file_keeps_its_text_until_a_shorter_one_replaces_all_of_it() {
+        let path = path("old");
+        fs::write(&path, "the report of yesterday").unwrap();
+        drop(Output::open(&path).unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "the report of yesterday");
+        Output::open(&path).unwrap().write("today").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "today");
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_written_is_named() {
+        let error = Output::open(Path::new("/no/such/folder/f.json")).unwrap_err();
+        assert!(error.starts_with("cannot write /no/such/folder/f.json: "), "{error}");
+    }
+}

@@ -1,0 +1,143 @@
+//! `tidings compare` that is interrupted or killed.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// Far longer than anything here takes.
+const LIMIT: Duration = Duration::from_secs(120);
+
+fn compare(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    command.args(["compare", "--clients", "3", "--rounds", "50"]).args(args);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn path(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_file(&path);
+    path
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), signal).unwrap();
+}
+
+/// Looks until there is something to be seen.
+fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(began.elapsed() < LIMIT, "{what}: not within {LIMIT:?}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// The processes that `of` has started and that have not ended.
+fn children(of: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{of}/task")).into_iter().flatten().flatten();
+    let lists = tasks.map(|task| fs::read_to_string(task.path().join("children")));
+    let text: String = lists.map(Result::unwrap_or_default).collect();
+    text.split_ascii_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+/// Whether the process is that program with these first arguments. Between fork and exec a child has the command
+/// line of its parent, so the name alone is not enough for the program itself.
+fn runs(pid: u32, command: &[&str]) -> bool {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words: Vec<_> =
+        line.split(|byte| matches!(byte, 0 | b' ')).map(String::from_utf8_lossy).collect();
+    let name = |word: &str| word.rsplit('/').next() == Some(command[0]);
+    words.len() > command.len()
+        && name(&words[0])
+        && words[1..].iter().zip(&command[1..]).all(|(word, wanted)| word == wanted)
+}
+
+const HUB: [&str; 2] = ["tidings", "serve"];
+
+fn is_running(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // A process that has ended and that nobody has waited for is a zombie.
+    stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
+}
+
+/// Waits for the third hub that `compare` starts: two measurements are finished then.
+fn third_hub(of: &mut Child) {
+    let mut hubs = Vec::new();
+    eventually("a third hub", || {
+        assert_eq!(of.try_wait().unwrap(), None, "it ended too early");
+        hubs.extend(children(of.id()).into_iter().filter(|&pid| runs(pid, &HUB)));
+        hubs.sort_unstable();
+        hubs.dedup();
+        (hubs.len() >= 3).then_some(())
+    });
+}
+
+#[test]
+fn what_was_measured_before_an_interruption_is_reported() {
+    let (json, html) = (path("interrupted.json"), path("interrupted.html"));
+    let files = ["--json", json.to_str().unwrap(), "--html", html.to_str().unwrap()];
+    let short = ["--transports", "sse,websocket", "--seconds", "0.2", "--rate", "100"];
+    let mut child = compare(&short).args(files).spawn().unwrap();
+    third_hub(&mut child);
+    signal(&child, Signal::INT);
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert!(stdout.contains(" · interrupted"), "{stdout}");
+    assert!(stdout.contains("interrupted in round"), "{stdout}");
+    let report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    assert_eq!(report["warnings"][0]["kind"], "interrupted");
+    let cells = report["cells"].as_array().unwrap();
+    assert!((2..100).contains(&cells.len()), "{}", cells.len());
+    assert!(fs::read_to_string(&html).unwrap().contains("interrupted in round"));
+}
+
+#[test]
+fn an_interruption_before_the_first_figure_leaves_no_file() {
+    let json = path("nothing.json");
+    let mut command = compare(&["--transports", "sse", "--json", json.to_str().unwrap()]);
+    let child = command.args(["--seconds", "60"]).spawn().unwrap();
+    eventually("a hub", || children(child.id()).into_iter().find(|&pid| runs(pid, &HUB)));
+    signal(&child, Signal::INT);
+    let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&stderr);
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("interrupted before the first"), "{stderr}");
+    assert!(!json.exists());
+}
+
+#[test]
+fn killed_it_leaves_no_process_and_no_directory() {
+    let temporary = path("killed");
+    let _ = fs::remove_dir_all(&temporary);
+    fs::create_dir(&temporary).unwrap();
+    for (transport, server) in
+        [("sse", &HUB[..]), ("redis", &["redis-server"]), ("nats", &["nats-server"])]
+    {
+        let mut command = compare(&["--transports", transport, "--seconds", "60"]);
+        let mut child = command.env("TMPDIR", &temporary).spawn().unwrap();
+        let started = eventually(transport, || {
+            let found = children(child.id());
+            // The watchdog is started after the server that it watches over.
+            let is_watched = found.iter().any(|&pid| runs(pid, &["sh"]));
+            let server = found.iter().find(|&&pid| runs(pid, server))?;
+            is_watched.then_some(*server)
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        eventually("the end of the server", || (!is_running(started)).then_some(()));
+        eventually("an empty directory", || {
+            fs::read_dir(&temporary).unwrap().next().is_none().then_some(())
+        });
+    }
+}
