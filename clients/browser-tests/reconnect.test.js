@@ -56,6 +56,22 @@ describe("a feed comes back when it should", { concurrency: 4 }, () => {
     assert.equal(attempts[0].headers["idempotency-key"], attempts[1].headers["idempotency-key"]);
   });
 
+  test("a publish of a page whose feeds use all six connections takes that of its own feed", async (t) => {
+    const { hub, proxy, page } = await bed(t);
+    const feeds = [];
+    for (let n = 1; n <= 6; n++) {
+      feeds.push(await openFeed(page, "/topics/news", { transports: ["sse"] }));
+      await feeds.at(-1).open("sse");
+    }
+    assert.equal(proxy.held("sse"), 6);
+    const began = performance.now();
+    const id = await feeds[5].publish("x");
+    assert.ok(performance.now() - began < 10_000, "at the first attempt");
+    assert.deepEqual(await stored(hub, "news"), [id]);
+    for (const feed of feeds) assert.deepEqual(await feed.log(1), ["x"]);
+    await feeds[5].open("sse");
+  });
+
   test("a feed that waits wakes when the page is online again", async (t) => {
     const { hub, proxy, page } = await bed(t);
     const feed = await openFeed(page, "/topics/news");

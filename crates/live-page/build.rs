@@ -1,5 +1,5 @@
 //! Names the page's files after what is in them, so that a browser may keep them for ever, and compresses each
-//! once, so that no hub has to.
+//! once, so that no hub has to. The page itself and the client keep their names and get an entity tag.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,10 @@ fn main() -> io::Result<()> {
         put(file, &bytes)?;
     }
     println!("cargo::rustc-env=INDEX_HTML={}", hash(html.as_bytes()));
-    put("index.html", html.as_bytes())
+    put("index.html", html.as_bytes())?;
+    let client = fs::read(built.join("client.js"))?;
+    println!("cargo::rustc-env=CLIENT_JS={}", hash(&client));
+    put("client.js", &client)
 }
 
 /// Both forms of a file, for `include_bytes!`.

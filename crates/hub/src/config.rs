@@ -86,6 +86,7 @@ pub enum Action<'a> {
     /// Follow what these filters match.
     Subscribe(&'a Filters),
     /// Open the live page, one of its files, the lines of help, or `/transports`. They hold no notification.
+    /// `/client.js` is open to everyone.
     Page,
     /// Read `/metrics`.
     Metrics,

@@ -16,7 +16,7 @@ const HELP: &str = "tidings: one notification stream by every realtime transport
   long-polling    curl                     'http://HOST/topics/greetings?after=earliest'
   WebSocket       new WebSocket('ws://HOST/topics/greetings')
 
-  /transports  /healthz  /readyz  /metrics
+  /client.js  /transports  /healthz  /readyz  /metrics
 ";
 
 const HELP_OF_PAGE: &str = "

@@ -85,6 +85,8 @@ fn show(request: &Parts, page: &Route<'_>, shared: &Shared) -> Result<Response<B
         Route::Health => Ok(text("text/plain; charset=utf-8", "ok\n")),
         Route::Ready => Ok(shared.readiness.answer(&config.hub)),
         Route::Icon => Ok(front::icon()),
+        // It is the same for everyone, and an `import` has no way to send a token.
+        Route::Client => Ok(tidings_live_page::client(request)),
         Route::Metrics => may(Action::Metrics).and_then(|()| metrics(shared)),
         Route::Front => may(Action::Page).map(|()| front::front(request, config)),
         Route::Transports => may(Action::Page).map(|()| front::transports(config)),
@@ -150,6 +152,8 @@ enum Route<'a> {
     Page,
     /// What a browser asks for by itself.
     Icon,
+    /// The JavaScript client, which is served without the page as well.
+    Client,
     Transports,
     Health,
     Ready,
@@ -161,6 +165,7 @@ enum Route<'a> {
 fn route(path: &str) -> Route<'_> {
     match path {
         "/" => Route::Front,
+        "/client.js" => Route::Client,
         "/transports" => Route::Transports,
         "/favicon.ico" => Route::Icon,
         "/healthz" => Route::Health,

@@ -2,13 +2,17 @@
 //!
 //! ```text
 //! clients/live-page ─(npm run build)─► built/ ─(build.rs)─► hashed names, gzip ─► answer(request)
+//! clients/js        ─(npm run build)─► built/ ─(build.rs)─► entity tag, gzip   ─► client(request)
 //! ```
 //!
-//! The page is built by Node and committed, so that who builds a hub needs Rust alone. [`answer`] serves it;
-//! [`LOOK`] is what it has in common with other pages of the project.
+//! Both are built by Node and committed, so that building a hub needs Rust alone. [`answer`] serves the page
+//! and [`client`](fn@client) the JavaScript client. [`LOOK`] is what the page has in common with other pages
+//! of the project.
 
+mod client;
 mod file;
 mod page;
+mod revalidated;
 
 use bytes::Bytes;
 use file::{File, file};
@@ -35,11 +39,23 @@ pub fn answer(request: &Parts) -> Option<Response<Bytes>> {
     let headers = &request.headers;
     match request.uri.path() {
         "/" => prefers(headers, &header::ACCEPT, "text/html", "text/plain")
-            .then(|| page::answer(headers)),
+            .then(|| page::PAGE.answer(headers)),
         env!("PAGE_CSS") => Some(kept_for_ever(STYLE.response(headers))),
         env!("PAGE_JS") => Some(kept_for_ever(SCRIPT.response(headers))),
         _ => None,
     }
+}
+
+/// Returns the answer to a `GET` or `HEAD` of the JavaScript client, which pages of every origin may import.
+///
+/// ```
+/// let request = http::Request::get("/client.js").body(())?;
+/// let client = tidings_live_page::client(&request.into_parts().0);
+/// assert_eq!(client.headers()["content-type"], "text/javascript; charset=utf-8");
+/// # Ok::<(), http::Error>(())
+/// ```
+pub fn client(request: &Parts) -> Response<Bytes> {
+    client::CLIENT.answer(&request.headers)
 }
 
 /// Another version has another path.
@@ -128,6 +144,35 @@ mod tests {
             get("/", &[HTML, ("accept-encoding", encoding)]).unwrap().headers()["etag"].clone()
         };
         assert_ne!(tag("gzip"), tag("identity"), "they are not the same bytes");
+    }
+
+    #[test]
+    fn the_client_is_a_module_that_every_origin_may_import_and_is_revalidated() {
+        let ask = |headers: &[(&str, &str)]| {
+            let request =
+                headers.iter().fold(Request::get("/client.js"), |request, (name, value)| {
+                    request.header(*name, *value)
+                });
+            client(&request.body(()).unwrap().into_parts().0)
+        };
+        let plain = ask(&[]);
+        let gzipped = ask(&[("accept-encoding", "gzip")]);
+        assert_eq!(inflated(gzipped.body()), plain.body()[..]);
+        assert!(plain.body().ends_with(b"as tidings};\n"), "it exports the client");
+        for (response, encoding) in [(&plain, "identity"), (&gzipped, "gzip")] {
+            let tag = response.headers()["etag"].to_str().unwrap();
+            let again = ask(&[("accept-encoding", encoding), ("if-none-match", tag)]);
+            assert_eq!((again.status(), again.body().len()), (StatusCode::NOT_MODIFIED, 0));
+            for response in [response, &again] {
+                let headers = response.headers();
+                assert_eq!(headers["access-control-allow-origin"], "*");
+                assert_eq!(headers["cross-origin-resource-policy"], "cross-origin");
+                assert_eq!(headers["cache-control"], "no-cache");
+                assert_eq!(headers["vary"], "Accept-Encoding");
+                assert_eq!(headers["x-content-type-options"], "nosniff");
+            }
+        }
+        assert_ne!(plain.headers()["etag"], gzipped.headers()["etag"]);
     }
 
     #[test]

@@ -73,10 +73,37 @@ fn the_files_of_the_page_are_kept_and_the_page_is_asked_for_again() {
 }
 
 #[test]
+fn the_javascript_client_is_served_to_every_origin_with_and_without_the_page() {
+    every_mover(async |mover| {
+        for live_page in [true, false] {
+            let mut config = mover.config(HubConfig::default()).await;
+            config.live_page = live_page;
+            let hub = Running::start(config).await;
+            let ask = async |headers: &str| {
+                let headers = format!("Origin: http://elsewhere.example\r\n{headers}");
+                let mut raw = Raw::connect(hub.address).await;
+                raw.send(request("GET", "/client.js", &headers)).await;
+                raw
+            };
+            let client = ask("").await.answer().await;
+            assert_eq!(client.status, 200);
+            assert_eq!(client.header("content-type"), Some("text/javascript; charset=utf-8"));
+            assert_eq!(client.header("access-control-allow-origin"), Some("*"));
+            assert!(client.text().contains("as tidings}"));
+            let known = format!("If-None-Match: {}\r\n", client.header("etag").unwrap());
+            let mut again = ask(&known).await;
+            assert_eq!(again.head().await.status, 304);
+            assert_eq!(again.rest().await, b"");
+            hub.stop().await;
+        }
+    });
+}
+
+#[test]
 fn a_head_is_an_answer_without_its_body() {
     every_mover(async |mover| {
         let hub = mover.hub().await;
-        for path in ["/", "/transports"] {
+        for path in ["/", "/transports", "/client.js"] {
             let mut raw = Raw::connect(hub.address).await;
             raw.send(request("HEAD", path, "Accept: text/html\r\n")).await;
             let head = raw.head().await;

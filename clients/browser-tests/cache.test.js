@@ -1,0 +1,95 @@
+// Chromium's HTTP cache lets one request for a URL go out at a time, and others for it wait until the head of the answer
+// shows that it cannot be stored, 20 seconds at most. A poll has no head for as long as it is held.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { testbed } from "./support/bed.js";
+import { launchBrowser } from "./support/browser.js";
+import { openEventSource } from "./support/event-source.js";
+import { openFeed } from "./support/feed.js";
+import { testPage } from "./support/test-page.js";
+
+/** Less than Chromium lets a request wait, in milliseconds. */
+const UNSTALLED = 15_000;
+
+let browser;
+let pages;
+before(async () => {
+  [browser, pages] = await Promise.all([launchBrowser(), testPage()]);
+});
+after(() => browser.close());
+
+test("one page may fetch the same event stream any number of times", async (t) => {
+  const { proxy, page } = await testbed(t, browser);
+  for (let stream = 1; stream <= 3; stream++) await openStream(page);
+  await openEventSource(page, "/topics/news").then((source) => source.opened());
+  assert.equal(proxy.held("sse"), 4);
+});
+
+test("two tabs may fetch the same event stream, with and without EventSource", async (t) => {
+  const { proxy, tabs } = await twoTabs(t);
+  for (const tab of tabs) await openStream(tab);
+  for (const tab of tabs) await openEventSource(tab, "/topics/news").then((source) => source.opened());
+  assert.equal(proxy.held("sse"), 4);
+});
+
+test("plain polls of two tabs for one URL do not wait for each other if they are no-store", async (t) => {
+  const { hub, proxy, tabs } = await twoTabs(t);
+  const url = `/topics/news?after=${await hub.publish("news", "0")}&wait=60`;
+  const answers = tabs.map((tab) =>
+    tab.evaluate(async (url) => (await fetch(url, { cache: "no-store" })).json(), url),
+  );
+  await held(proxy, "long-polling", tabs.length);
+  await hub.publish("news", "1");
+  for (const answer of await Promise.all(answers)) assert.equal(answer.notifications[0].data, "1");
+});
+
+for (const transport of ["sse", "long-polling"]) {
+  test(`feeds of one topic in two tabs do not wait for each other, by ${transport}`, async (t) => {
+    const { hub, proxy, tabs } = await twoTabs(t);
+    const after = await hub.publish("news", "0");
+    const open = (tab) => openFeed(tab, "/topics/news", { transports: [transport], after });
+    const feeds = await Promise.all([...tabs, ...tabs].map(open));
+    for (const feed of feeds) await feed.open(transport);
+    await held(proxy, transport, feeds.length);
+    await hub.publish("news", "1");
+    for (const feed of feeds) assert.deepEqual(await feed.log(1), ["1"]);
+  });
+}
+
+async function twoTabs(t) {
+  const { page, ...bed } = await testbed(t, browser, { pages });
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  return { tabs: [page, other], ...bed };
+}
+
+/** Fetches an event stream as a page would that knows nothing of caches; its head has come once this returns. */
+function openStream(page) {
+  return unstalled(
+    page.evaluate(async () => {
+      // What nothing refers to may be closed at any time.
+      (window.streams ??= []).push(await fetch("/topics/news?transport=sse"));
+    }),
+  );
+}
+
+/** Until so many requests of a transport are open at the same time. */
+function held(proxy, transport, count) {
+  const waiting = async () => {
+    while (proxy.held(transport) < count) await proxy.requested(() => true, proxy.requests.length);
+  };
+  return unstalled(waiting());
+}
+
+async function unstalled(promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(reject, UNSTALLED, new Error("a request waits for another one"));
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,53 @@
+//! A file whose path does not name its version: the client asks each time whether it has changed.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+
+use crate::file::File;
+
+pub(crate) struct Revalidated {
+    pub(crate) file: File,
+    /// The entity tags of the file as it is and of the gzipped one: each form needs its own (RFC 9110,
+    /// section 8.8.3).
+    pub(crate) tags: [&'static str; 2],
+    pub(crate) headers: &'static [(HeaderName, &'static str)],
+}
+
+/// The entity tags of the version that `build.rs` has put into this variable.
+macro_rules! tags {
+    ($variable:literal) => {
+        [concat!("\"", env!($variable), "\""), concat!("\"", env!($variable), "-gzip\"")]
+    };
+}
+
+pub(crate) use tags;
+
+impl Revalidated {
+    /// Returns the file, or `304` if the client has this version.
+    pub(crate) fn answer(&self, request: &HeaderMap) -> Response<Bytes> {
+        let mut response = self.file.response(request);
+        let headers = response.headers_mut();
+        let is_gzipped = headers.contains_key(header::CONTENT_ENCODING);
+        let tag = self.tags[usize::from(is_gzipped)];
+        headers.insert(header::ETAG, HeaderValue::from_static(tag));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        for (name, value) in self.headers {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        if knows(request, tag) {
+            headers.remove(header::CONTENT_TYPE);
+            headers.remove(header::CONTENT_ENCODING);
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            *response.body_mut() = Bytes::new();
+        }
+        response
+    }
+}
+
+/// Returns `true` if the client has what this tag is of (RFC 9110, section 13.1.2). A proxy that compresses
+/// makes tags weak.
+fn knows(request: &HeaderMap, tag: &str) -> bool {
+    let is_it = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag;
+    let lines = request.get_all(header::IF_NONE_MATCH).iter().flat_map(|line| line.to_str());
+    lines.flat_map(|line| line.split(',')).any(|known| is_it(known.trim()))
+}
