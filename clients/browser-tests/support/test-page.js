@@ -5,14 +5,14 @@ const HTML = `<!doctype html>
 <script type="module" src="/test/client.js"></script>`;
 
 /**
- * A page for `startProxy` with nothing on it but the client, bundled from its sources, as `window.tidings`. The
+ * A page for `startProxy` with nothing on it but the client, as the package has it, as `window.tidings`. The
  * jitter of its backoff is always small, so that a test waits no longer than it must.
  */
 export async function testPage() {
   const bundle = await build({
     stdin: {
-      contents: `import { tidings } from "./index.ts"; window.tidings = tidings; Math.random = () => 0.05;`,
-      resolveDir: new URL("../../js/src", import.meta.url).pathname,
+      contents: `import { tidings } from "tidings"; window.tidings = tidings; Math.random = () => 0.05;`,
+      resolveDir: new URL("..", import.meta.url).pathname,
     },
     bundle: true,
     format: "esm",
