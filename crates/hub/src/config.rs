@@ -41,10 +41,14 @@ pub struct Config {
     /// How long a client may take nothing of what is written to it. Default 30 s. A reader that silently
     /// stalls is found by this, on every transport.
     pub write_deadline: Duration,
-    /// How long the head of a request may take, and how long a connection may idle between two requests.
-    /// Default 30 s.
+    /// How long the head of a request may take, from its first byte on. The first one of a connection has as
+    /// long from the start of the connection. Default 10 s.
     pub head_deadline: Duration,
-    /// How long the body of a publish may take. Default 30 s.
+    /// How long a connection may idle between two requests. Default 75 s, which is longer than most proxies
+    /// and clients keep an idle connection: they are to close it first. Each answer announces it as
+    /// `Keep-Alive: timeout=SECONDS`.
+    pub idle_timeout: Duration,
+    /// How long the body of a request may take. Default 30 s.
     pub body_deadline: Duration,
     /// The largest head of a request, in bytes, at least 8,192. Default 16 KiB.
     pub max_head: usize,
@@ -126,7 +130,8 @@ impl Config {
             slow: SlowPolicy::default(),
             echo: true,
             write_deadline: Duration::from_secs(30),
-            head_deadline: Duration::from_secs(30),
+            head_deadline: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
             body_deadline: Duration::from_secs(30),
             max_head: 16 << 10,
             max_connections: 100_000,

@@ -1,37 +1,41 @@
-//! One HTTP/1.1 connection in hyper's hands, until it ends or a client leaves HTTP on it.
+//! One connection that is not in a lane: its heads are checked here, its requests are read by hyper.
 //!
-//! On the lane path it comes here with a request that is not plain, and may stay for further ones. Where
-//! one is from a client that stays, the connection is taken over from hyper: it is polled until everything
-//! written before is out, and then taken apart.
+//! ```text
+//! socket ─► head: whole and well-formed? ─► exchange: hyper reads the request ─► routes ─► the answer
+//!                                                                                      └─► a client that stays
+//! ```
+//!
+//! On the lane path a connection comes here with a request that is not plain, and goes back to its lane after
+//! the answer, or as a client that stays. On the general path it is here from its beginning to its end.
 
-use std::cell::{Cell, RefCell};
-use std::convert::Infallible;
 use std::io;
-use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
 
-use bytes::Bytes;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::upgrade::OnUpgrade;
-use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tidings_transport::mount::{MountBody, Observer, OnMessage, Visit, WriteDeadline};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::{Bytes, BytesMut};
+use tidings_transport::Refusal;
+use tidings_transport::mount::{Observer, WriteDeadline};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 
 use crate::connected::Connected;
-use crate::counted::Counted;
-use crate::lane::{Newcomer, Visitor};
-use crate::routes::{self, Answer};
+use crate::lane::Newcomer;
+use crate::routes::{Answer, Asked};
 use crate::shared::Context;
+use crate::socket::Socket;
 use crate::watched::Watched;
+use crate::{closing, exchange, head, held, request, routes};
 
-/// The smallest buffer that hyper takes.
-const MIN_HEAD: usize = 8192;
+/// How a connection goes on after an answer.
+pub(crate) enum Next {
+    /// With the next request.
+    Request(Socket),
+    /// It does not: this side is closed in stages.
+    Close(Socket),
+    /// It is somebody else's, or over.
+    Nothing,
+}
 
 /// Serves one connection, on which these bytes have come already.
 pub(crate) async fn serve(
@@ -40,185 +44,139 @@ pub(crate) async fn serve(
     early: Bytes,
     context: Rc<Context>,
 ) {
-    // hyper tries once to answer what it cannot read: it must not find tokio still unaware that the socket
-    // can be written.
-    if let Err(error) = socket.writable().await {
-        tracing::debug!(%error, "a connection was gone before it was served");
-        return;
-    }
     let observer: Arc<dyn Observer> = Arc::new(Watched::new(context.shared.metrics.clone()));
-    let socket = WriteDeadline::new(socket, context.shared.config.write_deadline);
-    let socket = socket.observed_by(observer.clone());
-    let ended = if context.shared.config.general_path {
-        let socket = Counted::new(socket, connected, context.tasks.token());
-        serve_general(socket, &observer, &context).await
-    } else {
-        serve_lane(socket, connected, early, &context).await
-    };
-    if let Err(error) = ended {
+    let io = WriteDeadline::new(socket, context.shared.config.write_deadline);
+    let io = io.observed_by(observer.clone());
+    let socket = Socket { io, early: BytesMut::from(early), observer };
+    if let Err(error) = serve_all(socket, connected, &context).await {
         tracing::debug!(%error, "a connection broke");
     }
 }
 
-fn http(context: &Context) -> http1::Builder {
-    let config = &context.shared.config;
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(config.head_deadline)
-        .max_buf_size(config.max_head.max(MIN_HEAD));
-    http
-}
-
-/// Everything through hyper, as in anybody's server.
-async fn serve_general(
-    socket: Counted<WriteDeadline<TcpStream>>,
-    observer: &Arc<dyn Observer>,
-    context: &Rc<Context>,
-) -> hyper::Result<()> {
-    let service = service_fn(|request| async {
-        Ok::<_, Infallible>(answer_general(request, observer, context).await)
-    });
-    let connection = http(context).serve_connection(TokioIo::new(socket), service).with_upgrades();
-    let mut connection = pin!(connection);
-    let mut stopping = context.shared.is_stopping.clone();
-    tokio::select! {
-        ended = connection.as_mut() => return ended,
-        _ = stopping.wait_for(|stopping| *stopping) => connection.as_mut().graceful_shutdown(),
-    }
-    connection.await
-}
-
-async fn answer_general(
-    mut request: Request<Incoming>,
-    observer: &Arc<dyn Observer>,
-    context: &Context,
-) -> Response<MountBody> {
-    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
-    match routes::answer_once_read(request, &context.shared).await {
-        Answer::Whole(response) => response.map(MountBody::whole),
-        Answer::Later(later) => later.await.map(MountBody::whole),
-        Answer::Stays(visitor) => {
-            let Visitor { accepted, seat, interest, position, publishes_to, .. } = *visitor;
-            let config = &context.shared.config;
-            let subscription = config.hub.read(seat, interest, position);
-            let subscription = subscription.with_goodbye_within(config.drain);
-            let write_deadline = config.write_deadline;
-            let on_message = publishes_to.map_or_else(OnMessage::refused, OnMessage::published_to);
-            let observer = observer.clone();
-            let visit = Visit { subscription, on_message, write_deadline, observer };
-            visit.respond(accepted, upgrade).await
-        }
-    }
-}
-
-/// Clients that stay leave hyper for the lane.
-async fn serve_lane(
-    socket: WriteDeadline<TcpStream>,
+async fn serve_all(
+    mut socket: Socket,
     connected: Connected,
-    early: Bytes,
     context: &Rc<Context>,
-) -> hyper::Result<()> {
-    let socket = Borrowed(Rc::new(RefCell::new(Socket { io: socket, early })));
-    let visitor = Cell::new(None::<Box<Visitor>>);
-    // Boxed, because hyper lets only a connection that can be moved be polled in this way.
-    let service = service_fn(|request| {
-        Box::pin(async {
-            match routes::answer_once_read(request, &context.shared).await {
-                Answer::Whole(response) => Ok::<_, Infallible>(response.map(MountBody::whole)),
-                Answer::Later(later) => Ok(later.await.map(MountBody::whole)),
-                // The answer is the lane's: whoever polls takes the connection over.
-                Answer::Stays(arrived) => {
-                    visitor.set(Some(arrived));
-                    std::future::pending().await
-                }
+) -> io::Result<()> {
+    let mut connected = Some(connected);
+    let mut is_first = true;
+    loop {
+        let next = match head_of_next(&mut socket, is_first, context).await? {
+            None => return Ok(()),
+            Some(Err(refusal)) => refuse(socket, refusal, context).await?,
+            Some(Ok(())) => answer(socket, &mut connected, context).await?,
+        };
+        is_first = false;
+        socket = match next {
+            Next::Request(socket) => socket,
+            Next::Close(socket) => {
+                let is_stopping = *context.shared.is_stopping.borrow();
+                closing::close(socket, is_stopping).await;
+                return Ok(());
             }
-        })
-    });
-    let mut connection = http(context).serve_connection(TokioIo::new(socket.clone()), service);
+            Next::Nothing => return Ok(()),
+        };
+        if !context.shared.config.general_path {
+            let Some(connected) = connected.take() else { return Ok(()) };
+            let Socket { io, early, .. } = socket;
+            match io.into_inner().into_std() {
+                Ok(socket) => context.lane.take_back(socket, connected, &early),
+                Err(error) => context.shared.metrics.unserved.add(error),
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// Waits until the head of the next request is whole, and checks it. Returns `None` if it does not come: the
+/// peer has left, its time is over, or the hub stops.
+async fn head_of_next(
+    socket: &mut Socket,
+    is_first: bool,
+    context: &Context,
+) -> io::Result<Option<Result<(), Refusal>>> {
+    let config = &context.shared.config;
     let mut stopping = context.shared.is_stopping.clone();
-    let mut stopped = pin!(stopping.wait_for(|stopping| *stopping));
-    let mut is_stopping = false;
-    let ended = std::future::poll_fn(|task| {
-        if !is_stopping && stopped.as_mut().poll(task).is_ready() {
-            is_stopping = true;
-            Pin::new(&mut connection).graceful_shutdown();
-        }
-        let ended = connection.poll_without_shutdown(task);
-        match visitor.take() {
-            // The answer to an earlier request of the same connection has to be out first.
-            Some(waiting) if ended.is_pending() && socket.0.borrow().io.is_waiting() => {
-                visitor.set(Some(waiting));
-                Poll::Pending
+    let is_idle = !is_first && socket.early.is_empty();
+    let patience = if is_idle { config.idle_timeout } else { config.head_deadline };
+    let mut deadline = Instant::now() + patience;
+    loop {
+        match request::head(&socket.early, config.max_head) {
+            Ok(Some(_)) => {
+                request::encode_target(&mut socket.early);
+                return Ok(Some(Ok(())));
             }
-            Some(taken) if ended.is_pending() => Poll::Ready(Ok(Some(taken))),
-            // With a connection that broke on the way out of an earlier answer there is nothing to take.
-            _ => ended.map_ok(|()| None),
+            Ok(None) => {}
+            Err(refusal) => return Ok(Some(Err(refusal))),
         }
-    })
-    .await?;
-    let read = connection.into_parts().read_buf;
-    if let (Some(visitor), Some(socket)) = (ended, Rc::into_inner(socket.0)) {
-        let Socket { io, early } = socket.into_inner();
-        let early = if early.is_empty() { read } else { [read, early].concat().into() };
-        match io.into_inner().into_std() {
-            Ok(socket) => context.lane.join(Newcomer { socket, connected, early, visitor }),
-            Err(error) => context.shared.metrics.unserved.add(error),
+        let has_begun = !socket.early.is_empty();
+        let count = tokio::select! {
+            read = timeout_at(deadline, socket.fill()) => match read {
+                Ok(count) => count?,
+                Err(_) => return Ok(None),
+            },
+            _ = stopping.wait_for(|stopping| *stopping), if !has_begun => return Ok(None),
+        };
+        if count == 0 {
+            return Ok(None);
         }
-    }
-    Ok(())
-}
-
-/// A connection that can be looked at while hyper has it. Both are of one thread.
-#[derive(Clone)]
-struct Borrowed(Rc<RefCell<Socket>>);
-
-struct Socket {
-    io: WriteDeadline<TcpStream>,
-    /// What was read before hyper had it.
-    early: Bytes,
-}
-
-impl AsyncRead for Borrowed {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut TaskContext<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let Socket { io, early } = &mut *self.0.borrow_mut();
-        if early.is_empty() {
-            return Pin::new(io).poll_read(context, buffer);
+        if is_idle && !has_begun {
+            deadline = Instant::now() + config.head_deadline;
         }
-        buffer.put_slice(&early.split_to(early.len().min(buffer.remaining())));
-        Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Borrowed {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut TaskContext<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0.borrow_mut().io).poll_write(context, bytes)
-    }
+/// Answers a request that is refused for its form. Where the next one begins is not known.
+async fn refuse(mut socket: Socket, refusal: Refusal, context: &Context) -> io::Result<Next> {
+    let mut bytes = BytesMut::new();
+    head::whole(&mut bytes, &routes::refuse(None, refusal, &context.shared), head::CLOSE);
+    socket.write_all(&bytes).await?;
+    Ok(Next::Close(socket))
+}
 
-    fn poll_flush(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0.borrow_mut().io).poll_flush(context)
+/// Reads the request whose head is there, and answers it.
+async fn answer(
+    socket: Socket,
+    connected: &mut Option<Connected>,
+    context: &Rc<Context>,
+) -> io::Result<Next> {
+    let is_surplus = connected.as_ref().is_some_and(Connected::is_surplus);
+    let (socket, asked) = exchange::ask(socket, is_surplus, &context.shared).await;
+    let Some(mut socket) = socket else { return Ok(Next::Nothing) };
+    let Asked { answer, is_last, is_head } = match asked {
+        Ok(Some(asked)) => asked,
+        Ok(None) => return Ok(Next::Nothing),
+        Err(error) if error.is_parse() => {
+            let message = format!("the request is not HTTP/1.1: {error}");
+            return refuse(socket, Refusal::bad_request("bad_request", message), context).await;
+        }
+        Err(error) => return Err(io::Error::other(error)),
+    };
+    let response = match answer {
+        Answer::Whole(response) => response,
+        Answer::Later(later) => later.await,
+        Answer::Stays(visitor) if context.shared.config.general_path => {
+            return held::serve(socket, *visitor, context).await;
+        }
+        Answer::Stays(visitor) => {
+            let Some(connected) = connected.take() else { return Ok(Next::Nothing) };
+            let Socket { io, early, .. } = socket;
+            let early = early.freeze();
+            match io.into_inner().into_std() {
+                Ok(socket) => context.lane.join(Newcomer { socket, connected, early, visitor }),
+                Err(error) => context.shared.metrics.unserved.add(error),
+            }
+            return Ok(Next::Nothing);
+        }
+    };
+    let is_last = is_last || head::is_last(&response) || *context.shared.is_stopping.borrow();
+    let keep_alive = head::keep_alive(context.shared.config.idle_timeout);
+    let ending = if is_last { head::CLOSE } else { &keep_alive };
+    let mut bytes = BytesMut::new();
+    match is_head {
+        true => head::without_body(&mut bytes, &response, ending),
+        false => head::whole(&mut bytes, &response, ending),
     }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0.borrow_mut().io).poll_shutdown(context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.0.borrow().io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut TaskContext<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0.borrow_mut().io).poll_write_vectored(context, slices)
-    }
+    socket.write_all(&bytes).await?;
+    Ok(if is_last { Next::Close(socket) } else { Next::Request(socket) })
 }

@@ -1,7 +1,7 @@
 //! The head of an answer as bytes, for connections that hyper does not have.
 
 use std::fmt::Write;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{Response, StatusCode, header};
@@ -34,13 +34,21 @@ pub(crate) fn finish_upgrade(head: &mut BytesMut) {
     head.put_slice(b"\r\n");
 }
 
-/// The part of a head that all answers to equal clients have in common.
-pub(crate) fn open_answer(head: &Response<()>, is_last: bool) -> Bytes {
+/// The line that ends a connection after an answer.
+pub(crate) const CLOSE: &[u8] = b"connection: close\r\n";
+
+/// The lines that keep a connection open after an answer, and announce how long it may idle. Clients of
+/// HTTP/1.0 need the first of them, and the second is listed in it (RFC 9110, section 7.6.1).
+pub(crate) fn keep_alive(idle: Duration) -> Bytes {
+    format!("connection: keep-alive\r\nkeep-alive: timeout={}\r\n", idle.as_secs()).into()
+}
+
+/// The part of a head that all answers to equal clients have in common. `ending` is [`CLOSE`] or what
+/// [`keep_alive`] returns.
+pub(crate) fn open_answer(head: &Response<()>, ending: &[u8]) -> Bytes {
     let mut bytes = BytesMut::new();
     open(&mut bytes, head);
-    if is_last {
-        bytes.put_slice(b"connection: close\r\n");
-    }
+    bytes.put_slice(ending);
     bytes.freeze()
 }
 
@@ -52,12 +60,9 @@ pub(crate) fn answer(head: &[u8], body: &[u8]) -> Bytes {
     answer.freeze()
 }
 
-/// Appends a whole answer.
-pub(crate) fn whole(bytes: &mut BytesMut, response: &Response<Bytes>, is_last: bool) {
-    open(bytes, response);
-    if is_last && !self::is_last(response) {
-        bytes.put_slice(b"connection: close\r\n");
-    }
+/// Appends a whole answer. `ending` is [`CLOSE`] or what [`keep_alive`] returns.
+pub(crate) fn whole(bytes: &mut BytesMut, response: &Response<Bytes>, ending: &[u8]) {
+    open_whole(bytes, response, ending);
     // A length would be that of what is not sent (RFC 9110, section 8.6).
     if response.status() == StatusCode::NOT_MODIFIED {
         let _ = write!(bytes, "date: {}\r\n\r\n", date());
@@ -66,12 +71,29 @@ pub(crate) fn whole(bytes: &mut BytesMut, response: &Response<Bytes>, is_last: b
     }
 }
 
+/// Appends the answer to a `HEAD`: the length of the body, if that is known, and no body.
+pub(crate) fn without_body(bytes: &mut BytesMut, response: &Response<Bytes>, ending: &[u8]) {
+    open_whole(bytes, response, ending);
+    if !response.body().is_empty() {
+        let _ = write!(bytes, "content-length: {}\r\n", response.body().len());
+    }
+    let _ = write!(bytes, "date: {}\r\n\r\n", date());
+}
+
+fn open_whole(bytes: &mut BytesMut, response: &Response<Bytes>, ending: &[u8]) {
+    open(bytes, response);
+    if !is_last(response) {
+        bytes.put_slice(ending);
+    }
+}
+
 /// Whether an answer says itself that the connection ends with it.
 pub(crate) fn is_last<T>(response: &Response<T>) -> bool {
     response.headers().get(header::CONNECTION).is_some_and(|value| value == "close")
 }
 
-fn finish_answer(bytes: &mut BytesMut, body: &[u8]) {
+/// The rest of an answer: length, date and body.
+pub(crate) fn finish_answer(bytes: &mut BytesMut, body: &[u8]) {
     let _ = write!(bytes, "content-length: {}\r\ndate: {}\r\n\r\n", body.len(), date());
     bytes.put_slice(body);
 }
@@ -87,7 +109,7 @@ mod tests {
     #[test]
     fn an_answer_has_status_headers_length_and_date() {
         let head = Response::builder().header("content-type", "application/json").body(()).unwrap();
-        let answer = answer(&open_answer(&head, true), b"{}");
+        let answer = answer(&open_answer(&head, CLOSE), b"{}");
         let text = std::str::from_utf8(&answer).unwrap();
         assert!(
             text.starts_with("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"),
@@ -100,15 +122,27 @@ mod tests {
     #[test]
     fn the_end_of_a_connection_is_told_once() {
         let response = |builder: http::response::Builder| builder.body(Bytes::new()).unwrap();
-        for (plain, is_last) in [
-            (response(Response::builder().header("connection", "close")), false),
-            (response(Response::builder().header("connection", "close")), true),
-            (response(Response::builder()), true),
+        let keep_alive = keep_alive(Duration::from_secs(75));
+        for (plain, ending) in [
+            (response(Response::builder().header("connection", "close")), &keep_alive[..]),
+            (response(Response::builder().header("connection", "close")), CLOSE),
+            (response(Response::builder()), CLOSE),
         ] {
             let mut bytes = BytesMut::new();
-            whole(&mut bytes, &plain, is_last);
+            whole(&mut bytes, &plain, ending);
             let text = std::str::from_utf8(&bytes).unwrap();
+            assert_eq!(text.matches("connection: ").count(), 1, "{text}");
             assert_eq!(text.matches("connection: close\r\n").count(), 1, "{text}");
         }
+    }
+
+    #[test]
+    fn an_answer_without_a_body_has_the_length_that_it_would_have() {
+        let mut bytes = BytesMut::new();
+        let keep_alive = keep_alive(Duration::from_secs(75));
+        without_body(&mut bytes, &Response::new(Bytes::from("ok")), &keep_alive);
+        let text = std::str::from_utf8(&bytes).unwrap();
+        assert!(text.contains("\r\nkeep-alive: timeout=75\r\ncontent-length: 2\r\n"), "{text}");
+        assert!(text.ends_with("\r\n\r\n"), "{text}");
     }
 }

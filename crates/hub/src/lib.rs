@@ -21,13 +21,15 @@
 //! # }
 //! ```
 
+mod closing;
 mod config;
 mod connected;
 mod connection;
 mod cors;
-mod counted;
+mod exchange;
 mod front;
 mod head;
+mod held;
 mod lane;
 mod metrics;
 mod readiness;
@@ -35,6 +37,7 @@ mod request;
 mod routes;
 mod run;
 mod shared;
+mod socket;
 mod tally;
 mod transports;
 mod watched;

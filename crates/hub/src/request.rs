@@ -1,15 +1,16 @@
-//! One whole request out of the bytes that came.
+//! Requests out of the bytes that came: which of them are whole, and which are refused for their form.
 //!
-//! Most requests are plain and come in one piece: a head, perhaps a body of known length. Those are taken
-//! apart here, by the parser that hyper has as well. Whatever is not as plain as that is hyper's: a request
-//! that is not all there, a body in chunks, another version or method, and everything that is at fault.
+//! Most requests are plain and come in one piece: a head, perhaps a body of known length. A lane answers those
+//! by itself. All others are read on by hyper: a request that is not all there, a body in chunks, another
+//! version or method. Either way the head is checked here first, so that no path accepts what another refuses.
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
-use tidings_transport::lists;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
+use tidings_transport::{Refusal, lists};
 
 /// A request that is all there.
 #[derive(Debug)]
@@ -20,63 +21,243 @@ pub(crate) struct Whole {
     pub(crate) length: usize,
 }
 
+/// What some bytes are the beginning of.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// A whole and plain request.
+    Whole(Whole),
+    /// A request that is not whole or not plain.
+    Other,
+    /// A request that is refused for its form. The connection ends with the answer, since nobody knows where
+    /// the next request begins.
+    Refused(Refusal),
+}
+
 /// As many header lines as hyper takes.
 const MAX_LINES: usize = 100;
 
-/// Which of these a head has decides how its body is framed, or whether it is wanted.
+/// A head with one of these is not plain: they decide how its body is framed, or whether it is wanted.
 const NOT_PLAIN: [HeaderName; 2] = [header::TRANSFER_ENCODING, header::EXPECT];
 
-/// The first request in these bytes, where it is whole and plain.
-pub(crate) fn whole(bytes: &[u8], max_head: usize) -> Option<Whole> {
-    let mut lines = [MaybeUninit::uninit(); MAX_LINES];
-    let mut head = httparse::Request::new(&mut []);
-    let httparse::Status::Complete(head_length) =
-        head.parse_with_uninit_headers(bytes, &mut lines).ok()?
-    else {
-        return None;
-    };
-    if head_length > max_head || head.version != Some(1) {
+/// Reads the first request in these bytes, if it is whole and plain.
+pub(crate) fn next(bytes: &[u8], max_head: usize) -> Next {
+    match head(bytes, max_head) {
+        Ok(Some((request, length))) => match body(&request, &bytes[length..]) {
+            Some(body) => {
+                let length = length + body.len();
+                Next::Whole(Whole { request, body, length })
+            }
+            None => Next::Other,
+        },
+        Ok(None) => Next::Other,
+        Err(refusal) => Next::Refused(refusal),
+    }
+}
+
+/// The body of a plain request, if all of it is there.
+fn body(request: &Parts, rest: &[u8]) -> Option<Bytes> {
+    let is_plain = request.version == Version::HTTP_11
+        && matches!(request.method, Method::GET | Method::POST)
+        && !NOT_PLAIN.iter().any(|name| request.headers.contains_key(name));
+    if !is_plain {
         return None;
     }
-    let method = match head.method? {
-        "GET" => Method::GET,
-        "POST" => Method::POST,
-        _ => return None,
+    let length = request.headers.get(header::CONTENT_LENGTH).map_or(Some(0), digits)?;
+    if request.method == Method::GET && length > 0 {
+        return None;
+    }
+    rest.get(..length).map(Bytes::copy_from_slice)
+}
+
+/// Reads and checks the head at the beginning of these bytes. Returns the head and its length, or `None` if it
+/// is not all there.
+///
+/// # Errors
+/// The refusal to send if the head is malformed, too large, or can be read in two ways (RFC 9112, section 11.2).
+pub(crate) fn head(bytes: &[u8], max_head: usize) -> Result<Option<(Parts, usize)>, Refusal> {
+    let mut lines = [MaybeUninit::uninit(); MAX_LINES];
+    let mut head = httparse::Request::new(&mut []);
+    let length = match head
+        .parse_with_uninit_headers(bytes, &mut lines)
+        .map_err(|error| malformed(bytes, error))?
+    {
+        httparse::Status::Complete(length) if length <= max_head => length,
+        httparse::Status::Partial if bytes.len() <= max_head => return Ok(None),
+        _ => return Err(too_large(bytes, max_head)),
     };
+    let (Some(method), Some(target)) = (head.method, head.path) else { return Ok(None) };
     // The parts of a request share one copy of its head.
-    let shared = Bytes::copy_from_slice(&bytes[..head_length]);
+    let shared = Bytes::copy_from_slice(&bytes[..length]);
     let part = |part: &[u8]| {
         let start = part.as_ptr().addr() - bytes.as_ptr().addr();
         shared.slice(start..start + part.len())
     };
     let mut headers = HeaderMap::with_capacity(head.headers.len());
-    let mut body_length = None;
     for line in &*head.headers {
-        let name = HeaderName::from_bytes(line.name.as_bytes()).ok()?;
-        if NOT_PLAIN.contains(&name) || (name == header::CONTENT_LENGTH && body_length.is_some()) {
-            return None;
-        }
-        if name == header::CONTENT_LENGTH {
-            body_length = Some(digits(line.value)?);
-        }
-        headers.append(name, HeaderValue::from_maybe_shared(part(line.value)).ok()?);
+        let name = HeaderName::from_bytes(line.name.as_bytes())
+            .map_err(|_| bad(format!("invalid header name {:?}", line.name)))?;
+        let value = HeaderValue::from_maybe_shared(part(line.value))
+            .map_err(|_| bad(format!("the value of {name} has a control character in it")))?;
+        headers.append(name, value);
     }
-    let body_length = body_length.unwrap_or(0);
-    if method == Method::GET && body_length > 0 {
-        return None;
-    }
-    let length = head_length.checked_add(body_length)?;
-    let body = Bytes::copy_from_slice(bytes.get(head_length..length)?);
     let (mut request, ()) = Request::new(()).into_parts();
-    request.uri = Uri::from_maybe_shared(part(head.path?.as_bytes())).ok()?;
-    (request.method, request.headers) = (method, headers);
-    Some(Whole { request, body, length })
+    request.uri = match encoded(target) {
+        Cow::Borrowed(target) => Uri::from_maybe_shared(part(target.as_bytes())),
+        Cow::Owned(target) => Uri::from_maybe_shared(Bytes::from(target)),
+    }
+    .map_err(|_| bad_target(target))?;
+    request.method = Method::from_bytes(method.as_bytes())
+        .map_err(|_| bad(format!("invalid method {method:?}")))?;
+    request.version = if head.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
+    request.headers = headers;
+    check(&request)?;
+    Ok(Some((request, length)))
+}
+
+/// The target of a request with each `>` percent-encoded. It is not a character of a URL, but it is one of
+/// filters, and curl sends it as it is typed.
+fn encoded(target: &str) -> Cow<'_, str> {
+    if target.contains('>') { target.replace('>', "%3E").into() } else { target.into() }
+}
+
+/// Encodes the target in these bytes, which begin with a head, for a parser that does not accept a bare `>`.
+pub(crate) fn encode_target(bytes: &mut BytesMut) {
+    // Empty lines may come before the request line (RFC 9112, section 2.2).
+    let start = bytes.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(bytes.len());
+    let line = bytes[start..].iter().position(|&byte| byte == b'\n');
+    let end = line.map_or(bytes.len(), |line| start + line);
+    let mut encoded = BytesMut::with_capacity(bytes.len() + 16);
+    let mut at = 0;
+    while let Some(found) = bytes[at..end].iter().position(|&byte| byte == b'>') {
+        encoded.extend_from_slice(&bytes[at..at + found]);
+        encoded.extend_from_slice(b"%3E");
+        at += found + 1;
+    }
+    if at > 0 {
+        encoded.extend_from_slice(&bytes[at..]);
+        *bytes = encoded;
+    }
+}
+
+/// Refuses a head that says something about its own framing or its host that is wrong, or says it twice.
+fn check(request: &Parts) -> Result<(), Refusal> {
+    let headers = &request.headers;
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) if is_host(host) => {}
+        (None, None) if request.version == Version::HTTP_10 => {}
+        (Some(host), None) => {
+            let message = format!("invalid Host {host:?}: expected HOST or HOST:PORT");
+            return Err(Refusal::bad_request("bad_host", message));
+        }
+        _ => return Err(Refusal::bad_request("ambiguous_request", "give exactly one Host")),
+    }
+    let is_origin_form = request.uri.path().starts_with('/');
+    let is_server_wide = request.uri.path() == "*" && request.method == Method::OPTIONS;
+    if !is_origin_form && !is_server_wide {
+        return Err(bad_target(&request.uri.to_string()));
+    }
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    if let Some(length) = lengths.next() {
+        if digits(length).is_none() {
+            return Err(bad(format!("invalid Content-Length {length:?}: expected digits")));
+        }
+        if lengths.next().is_some() {
+            return Err(Refusal::bad_request("ambiguous_request", "give one Content-Length"));
+        }
+    }
+    if headers.get_all(header::CONTENT_TYPE).iter().nth(1).is_some() {
+        return Err(Refusal::bad_request("ambiguous_request", "give one Content-Type"));
+    }
+    if headers.contains_key(header::TRANSFER_ENCODING) { check_codings(request) } else { Ok(()) }
+}
+
+/// The one coding that is understood is `chunked`, applied once (RFC 9112, section 6.1).
+fn check_codings(request: &Parts) -> Result<(), Refusal> {
+    if request.version == Version::HTTP_10 {
+        return Err(bad("HTTP/1.0 has no Transfer-Encoding: send a Content-Length"));
+    }
+    if request.headers.contains_key(header::CONTENT_LENGTH) {
+        let message = "give Content-Length or Transfer-Encoding, not both";
+        return Err(Refusal::bad_request("ambiguous_request", message));
+    }
+    let mut chunked = 0;
+    for line in request.headers.get_all(header::TRANSFER_ENCODING) {
+        for coding in line.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+            if !coding.eq_ignore_ascii_case(b"chunked") {
+                let coding = String::from_utf8_lossy(coding);
+                let message = format!("unknown Transfer-Encoding {coding:?}: expected chunked");
+                return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "unknown_coding", message));
+            }
+            chunked += 1;
+        }
+    }
+    if chunked == 1 { Ok(()) } else { Err(bad("Transfer-Encoding: chunked is given twice")) }
+}
+
+/// Whether this is a host and perhaps a port, without user information (RFC 9110, section 7.2).
+fn is_host(host: &HeaderValue) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(byte);
+    !host.is_empty() && host.as_bytes().iter().all(is_part)
 }
 
 /// A length is digits alone (RFC 9112, section 6.2).
-fn digits(value: &[u8]) -> Option<usize> {
-    let is_plain = value.iter().all(u8::is_ascii_digit);
-    if is_plain { std::str::from_utf8(value).ok()?.parse().ok() } else { None }
+fn digits(value: &HeaderValue) -> Option<usize> {
+    let is_plain = !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit);
+    if is_plain { value.to_str().ok()?.parse().ok() } else { None }
+}
+
+fn malformed(bytes: &[u8], error: httparse::Error) -> Refusal {
+    let line = bytes.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
+    let version = line.and_then(|line| line.split(|&byte| byte == b' ').nth(2));
+    match error {
+        httparse::Error::Version if version.is_some_and(|it| it.starts_with(b"HTTP/")) => {
+            Refusal::new(
+                StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+                "unknown_version",
+                "this server speaks HTTP/1.1 without TLS",
+            )
+        }
+        httparse::Error::TooManyHeaders => Refusal::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "head_too_large",
+            format!("the head has more than {MAX_LINES} lines"),
+        ),
+        error => bad(format!("the request is not HTTP/1.1: {error}")),
+    }
+}
+
+fn too_large(bytes: &[u8], max_head: usize) -> Refusal {
+    let is_line = !bytes.iter().take(max_head).any(|&byte| byte == b'\n');
+    let (status, what) = match is_line {
+        true => (StatusCode::URI_TOO_LONG, "request line"),
+        false => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head"),
+    };
+    let message = format!("the {what} is larger than the limit of {max_head} bytes");
+    Refusal::new(status, "head_too_large", message)
+}
+
+fn bad(message: impl Into<String>) -> Refusal {
+    Refusal::bad_request("bad_request", message)
+}
+
+fn bad_target(target: &str) -> Refusal {
+    let is_allowed = |character: char| {
+        character.is_ascii_alphanumeric() || "-._~:/?#[]@!$&'()*+,;=%".contains(character)
+    };
+    let message = match target.chars().find(|&character| !is_allowed(character)) {
+        Some(character) => {
+            let mut bytes = [0; 4];
+            let encoded: String = character
+                .encode_utf8(&mut bytes)
+                .bytes()
+                .map(|byte| format!("%{byte:02X}"))
+                .collect();
+            format!("the request target has {character:?} in it: send it as {encoded}")
+        }
+        None => format!("invalid request target {target:?}: expected a path that begins with /"),
+    };
+    Refusal::bad_request("bad_target", message)
 }
 
 /// Whether the client expects the connection to end with the answer (RFC 9112, section 9.3).
@@ -94,7 +275,17 @@ mod tests {
     const MAX_HEAD: usize = 8192;
 
     fn taken(text: &str) -> Option<Whole> {
-        whole(text.as_bytes(), MAX_HEAD)
+        match next(text.as_bytes(), MAX_HEAD) {
+            Next::Whole(whole) => Some(whole),
+            _ => None,
+        }
+    }
+
+    fn refused(text: impl AsRef<[u8]>) -> (u16, &'static str) {
+        match next(text.as_ref(), MAX_HEAD) {
+            Next::Refused(refusal) => (refusal.status.as_u16(), refusal.code),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -113,29 +304,84 @@ mod tests {
     #[test]
     fn whatever_is_not_plain_is_left_to_hyper() {
         for head in [
-            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
-            "POST / HTTP/1.1\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n",
-            "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n",
-            "POST / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
-            "POST / HTTP/1.1\r\nContent-Length: +0\r\n\r\n",
-            "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
-            "GET / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx",
-            "HEAD / HTTP/1.1\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx",
+            "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n",
             "GET / HTTP/1.0\r\n\r\n",
-            "GET  / HTTP/1.1\r\n\r\n",
-            "\u{16}\u{3}\u{1}",
         ] {
-            assert!(taken(head).is_none(), "{head:?}");
+            assert!(matches!(next(head.as_bytes(), MAX_HEAD), Next::Other), "{head:?}");
         }
-        let long = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(MAX_HEAD));
-        assert!(taken(&long).is_none());
-        assert!(taken("GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n").is_some());
+        assert!(taken("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n").is_some());
+    }
+
+    #[test]
+    fn each_fault_of_a_head_has_its_status_and_code() {
+        let post = |lines: &str| format!("POST / HTTP/1.1\r\nHost: h\r\n{lines}\r\n");
+        let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+        let host = |host: &str| format!("GET / HTTP/1.1\r\n{host}\r\n");
+        let large = "x".repeat(MAX_HEAD);
+        for (request, expected) in [
+            (post("Content-Length: 0\r\nContent-Length: 0\r\n"), (400, "ambiguous_request")),
+            (
+                post("Content-Length: 0\r\nTransfer-Encoding: chunked\r\n"),
+                (400, "ambiguous_request"),
+            ),
+            (post("Content-Type: a/b\r\nContent-Type: a/c\r\n"), (400, "ambiguous_request")),
+            (post("Content-Length: +0\r\n"), (400, "bad_request")),
+            (post("Content-Length: 5, 5\r\n"), (400, "bad_request")),
+            (post("Content-Length:\r\n"), (400, "bad_request")),
+            (post("Content-Length: 99999999999999999999\r\n"), (400, "bad_request")),
+            (post("Transfer-Encoding: gzip, chunked\r\n"), (501, "unknown_coding")),
+            (post("Transfer-Encoding: xchunked\r\n"), (501, "unknown_coding")),
+            (
+                post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
+                (400, "bad_request"),
+            ),
+            (post("Content-Length : 0\r\n"), (400, "bad_request")),
+            (post("X: folded\r\n line\r\n"), (400, "bad_request")),
+            (post("X: bell\u{7}\r\n"), (400, "bad_request")),
+            (post(&format!("X: {large}\r\n")), (431, "head_too_large")),
+            (post(&"x: 1\r\n".repeat(100)), (431, "head_too_large")),
+            (host(""), (400, "ambiguous_request")),
+            (host("Host: a\r\nHost: b\r\n"), (400, "ambiguous_request")),
+            (host("Host:\r\n"), (400, "bad_host")),
+            (host("Host: a b\r\n"), (400, "bad_host")),
+            (host("Host: user@a\r\n"), (400, "bad_host")),
+            (host("Host: a/b\r\n"), (400, "bad_host")),
+            (host("Host: a, b\r\n"), (400, "bad_host")),
+            (get(&format!("/{large}")), (414, "head_too_large")),
+            (get("/a<b"), (400, "bad_target")),
+            (get("*"), (400, "bad_target")),
+            (get("h:80"), (400, "bad_target")),
+            (get("a/b"), (400, "bad_target")),
+            (get("  /"), (400, "bad_request")),
+            ("GET / HTTP/2.0\r\nHost: h\r\n\r\n".into(), (505, "unknown_version")),
+            ("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".into(), (400, "bad_request")),
+            ("\u{16}\u{3}\u{1}".into(), (400, "bad_request")),
+        ] {
+            assert_eq!(refused(&request), expected, "{request:?}");
+        }
+    }
+
+    #[test]
+    fn a_bare_greater_than_sign_is_understood() {
+        let whole = taken("GET /topics/a.>?x=> HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        assert_eq!(whole.request.uri, "/topics/a.%3E?x=%3E");
+        for (sent, encoded) in [
+            ("HEAD /> HTTP/1.1\r\nX: >\r\n\r\n>", "HEAD /%3E HTTP/1.1\r\nX: >\r\n\r\n>"),
+            ("HEAD / HTTP/1.1\r\nX: >\r\n\r\n", "HEAD / HTTP/1.1\r\nX: >\r\n\r\n"),
+        ] {
+            let mut bytes = BytesMut::from(sent);
+            encode_target(&mut bytes);
+            assert_eq!(bytes, encoded);
+        }
     }
 
     #[test]
     fn who_wants_the_connection_closed_says_so() {
         let is_last = |lines: &str| {
-            is_last(&taken(&format!("GET / HTTP/1.1\r\n{lines}\r\n")).unwrap().request)
+            is_last(&taken(&format!("GET / HTTP/1.1\r\nHost: h\r\n{lines}\r\n")).unwrap().request)
         };
         assert!(is_last("Connection: close\r\n"));
         assert!(is_last("Connection: upgrade\r\nConnection: x, Close\r\n"));

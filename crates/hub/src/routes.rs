@@ -6,13 +6,13 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use tidings_core::{
     Filters, Id, IdempotencyKey, Interest, Kind, Notification, PublishError, Topic,
 };
-use tidings_transport::{Ask, Refusal, Shape, Transport, path_segment, query};
+use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, path_segment, query};
 
 use crate::config::{Action, Config};
 use crate::front::text;
@@ -57,24 +57,39 @@ impl Answer {
     }
 }
 
+/// A request that hyper has read, answered.
+pub(crate) struct Asked {
+    pub(crate) answer: Answer,
+    /// Whether the connection ends with the answer: the client asked for that, or the body has not been read
+    /// to its end, so that the next request cannot be found (RFC 9112, section 9.3).
+    pub(crate) is_last: bool,
+    /// Whether the answer has no body.
+    pub(crate) is_head: bool,
+}
+
 /// Answers a request that is all there.
 pub(crate) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Answer {
+    settled(answered(request, body, shared), request, shared)
+}
+
+fn answered(request: &Parts, body: Bytes, shared: &Shared) -> Result<Answer, Refusal> {
     let route = route(request.uri.path());
-    let answered = check(request, &route, shared).and_then(|()| match route {
+    check(request, &route, shared)?;
+    match route {
         Route::Nothing => Err(nothing_there()),
         _ if cors::asks_first(request, &shared.config) => {
             Ok(Answer::Whole(cors::may_send(request)))
         }
         Route::Topics(name) => match request.method {
             Method::GET => subscribe(request, name, shared).map(Answer::Stays),
+            Method::HEAD => outline(request, name, &shared.config).map(Answer::Whole),
             Method::POST => publish(request, name, shared)
                 .and_then(|topic| accept(request, topic, body, shared)),
-            _ => Err(not_allowed("GET, POST")),
+            _ => Err(not_allowed("GET, HEAD, POST")),
         },
         _ if !matches!(request.method, Method::GET | Method::HEAD) => Err(not_allowed("GET, HEAD")),
         page => show(request, &page, shared).map(Answer::Whole),
-    });
-    settled(answered, request, shared)
+    }
 }
 
 /// Answers a `GET` of anything but a topic.
@@ -97,42 +112,69 @@ fn show(request: &Parts, page: &Route<'_>, shared: &Shared) -> Result<Response<B
     }
 }
 
-/// Answers a request whose body is still to come.
-pub(crate) async fn answer_once_read(request: Request<Incoming>, shared: &Shared) -> Answer {
-    let (request, body) = request.into_parts();
-    let route = route(request.uri.path());
-    let to_topic = match route {
-        Route::Topics(name) if request.method == Method::POST => name,
-        _ => return answer(&request, Bytes::new(), shared),
-    };
-    // Who may not publish is told so before the body is waited for.
-    let answered = async {
+/// Answers a request whose body is still to come. The body is read to its end before the request is answered,
+/// whatever the method, unless the answer does not depend on it. `is_surplus` is whether the hub has no room
+/// for the connection.
+pub(crate) async fn answer_once_read(
+    request: Request<Incoming>,
+    is_surplus: bool,
+    shared: &Shared,
+) -> Asked {
+    let (request, mut body) = request.into_parts();
+    let mut is_read = body.is_end_stream();
+    let answering = async {
+        if is_surplus {
+            return Err(no_room());
+        }
+        let route = route(request.uri.path());
         check(&request, &route, shared)?;
-        let topic = publish(&request, to_topic, shared)?;
-        accept(&request, topic, read(body, &shared.config).await?, shared)
-    };
-    settled(answered.await, &request, shared)
-}
-
-fn settled(answered: Result<Answer, Refusal>, request: &Parts, shared: &Shared) -> Answer {
-    let answer = answered.unwrap_or_else(|refusal| {
-        Answer::Whole(match asked_transport(&refusal, request, &shared.config) {
-            Some(transport) => {
-                shared.metrics.refused.inc();
-                refusal.into_response_by(&**transport)
+        let mut read = async || {
+            let payload = read(&mut body, &shared.config).await?;
+            is_read = true;
+            Ok::<_, Refusal>(payload)
+        };
+        match route {
+            Route::Topics(name) if request.method == Method::POST => {
+                let topic = publish(&request, name, shared)?;
+                accept(&request, topic, read().await?, shared)
             }
-            None => refused(refusal, shared),
-        })
-    });
-    answer.readable(request, shared)
+            _ => answered(&request, read().await?, shared),
+        }
+    };
+    let answered = answering.await;
+    let answer = settled(answered, &request, shared);
+    let is_last = is_last(&request) || !is_read;
+    Asked { answer, is_last, is_head: request.method == Method::HEAD }
 }
 
-fn refused(refusal: Refusal, shared: &Shared) -> Response<Bytes> {
+/// The answer to a request that is not served. `request` is `None` if it is not known what was asked.
+pub(crate) fn refuse(
+    request: Option<&Parts>,
+    refusal: Refusal,
+    shared: &Shared,
+) -> Response<Bytes> {
     // A path that is not there is no sign of a client that is turned away.
     if refusal.status != StatusCode::NOT_FOUND {
         shared.metrics.refused.inc();
     }
-    refusal.into_response()
+    match request.and_then(|request| asked_transport(&refusal, request, &shared.config)) {
+        Some(transport) => refusal.into_response_by(&**transport),
+        None => refusal.into_response(),
+    }
+}
+
+/// Refuses a connection over the limit.
+pub(crate) fn no_room() -> Refusal {
+    let message = "too many connections: try again later";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "full", message)
+        .with(header::RETRY_AFTER, 5)
+        .with(header::CONNECTION, HeaderValue::from_static("close"))
+}
+
+fn settled(answered: Result<Answer, Refusal>, request: &Parts, shared: &Shared) -> Answer {
+    let answer =
+        answered.unwrap_or_else(|refusal| Answer::Whole(refuse(Some(request), refusal, shared)));
+    answer.readable(request, shared)
 }
 
 /// Returns the transport that a subscriber who is rejected for now has asked for.
@@ -182,20 +224,10 @@ fn route(path: &str) -> Route<'_> {
 /// Checks that the request is for this hub. Health checks may give any host: a balancer or an orchestrator sends
 /// the one it is configured with, and the answer says nothing to a foreign page.
 fn check(request: &Parts, route: &Route<'_>, shared: &Shared) -> Result<(), Refusal> {
-    if is_ambiguous(request) {
-        return Err(ambiguous());
-    }
     match route {
         Route::Health | Route::Ready => Ok(()),
         _ => shared.config.hosts.check(request, shared.address),
     }
-}
-
-/// Who is meant must be said once: RFC 9112, section 3.2. (Content-Length beside Transfer-Encoding never gets
-/// here: hyper reads such a request by the latter and then closes, as section 6.1 has it.)
-fn is_ambiguous(request: &Parts) -> bool {
-    let hosts = request.headers.get_all(header::HOST).iter().count();
-    hosts > 1 || (hosts == 0 && request.version == http::Version::HTTP_11)
 }
 
 /// Whether this request may publish, and to which topic.
@@ -221,10 +253,18 @@ fn is_coded(request: &Parts) -> bool {
     })
 }
 
-async fn read(body: Incoming, config: &Config) -> Result<Bytes, Refusal> {
+async fn read(body: &mut Incoming, config: &Config) -> Result<Bytes, Refusal> {
     let limit = config.hub.max_payload();
+    // Refused before a client that waits for `100 Continue` is told to go on.
+    if usize::try_from(body.size_hint().lower()).is_ok_and(|announced| announced > limit) {
+        return Err(too_big(limit));
+    }
     let body = tokio::time::timeout(config.body_deadline, Limited::new(body, limit).collect());
     match body.await {
+        Ok(Ok(body)) if body.trailers().is_some_and(decides_framing) => {
+            let message = "a trailer may not be Content-Length, Transfer-Encoding or Host";
+            Err(Refusal::bad_request("bad_body", message))
+        }
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_big(limit)),
         Ok(Err(error)) => {
@@ -232,6 +272,13 @@ async fn read(body: Incoming, config: &Config) -> Result<Bytes, Refusal> {
         }
         Err(_) => Err(too_late(config)),
     }
+}
+
+/// RFC 9110, section 6.5.1: such a field comes too late in a trailer.
+fn decides_framing(trailers: &HeaderMap) -> bool {
+    [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::HOST]
+        .iter()
+        .any(|name| trailers.contains_key(name))
 }
 
 fn accept(
@@ -264,7 +311,7 @@ fn published(outcome: Result<Id, PublishError>, shared: &Shared) -> Response<Byt
             shared.metrics.published.inc();
             text("application/json", format!("{{\"id\":\"{id}\"}}\n"))
         }
-        Err(error) => refused(error.into(), shared),
+        Err(error) => refuse(None, error.into(), shared),
     }
 }
 
@@ -283,12 +330,7 @@ fn is_binary(media: &HeaderValue) -> bool {
 
 fn subscribe(request: &Parts, filters: &str, shared: &Shared) -> Result<Box<Visitor>, Refusal> {
     let config = &shared.config;
-    let ask = Ask::read(filters, request)?;
-    // A foreign page cannot read the answer, but it would hold a seat.
-    config.origins.check(request)?;
-    config.access.check(request, Action::Subscribe(&ask.filters))?;
-    let transport = choose(config, request)?;
-    let accepted = transport.accept(request, &ask)?;
+    let (ask, transport, accepted) = may_subscribe(request, filters, config)?;
     let seat = config.hub.join(transport.name())?;
     // Who only reads has nothing to say.
     let publishes_to = match accepted.shape {
@@ -301,6 +343,27 @@ fn subscribe(request: &Parts, filters: &str, shared: &Shared) -> Result<Box<Visi
     }
     let (position, is_last) = (ask.position, is_last(request));
     Ok(Box::new(Visitor { accepted, seat, interest, position, publishes_to, is_last }))
+}
+
+/// Whether this request may subscribe, to what, and how it is served.
+fn may_subscribe<'a>(
+    request: &Parts,
+    filters: &str,
+    config: &'a Config,
+) -> Result<(Ask, &'a Arc<dyn Transport>, Accepted), Refusal> {
+    let ask = Ask::read(filters, request)?;
+    // A foreign page cannot read the answer, but it would hold a seat.
+    config.origins.check(request)?;
+    config.access.check(request, Action::Subscribe(&ask.filters))?;
+    let transport = choose(config, request)?;
+    let accepted = transport.accept(request, &ask)?;
+    Ok((ask, transport, accepted))
+}
+
+/// The head of what `subscribe` would answer, for a `HEAD`. It takes no seat and holds nothing.
+fn outline(request: &Parts, filters: &str, config: &Config) -> Result<Response<Bytes>, Refusal> {
+    let (.., accepted) = may_subscribe(request, filters, config)?;
+    Ok(Response::clone(&accepted.head).map(|()| Bytes::new()))
 }
 
 /// The transport that the query names, else the first that claims the request.
@@ -331,11 +394,6 @@ fn metrics(shared: &Shared) -> Result<Response<Bytes>, Refusal> {
     Ok(text("application/openmetrics-text; version=1.0.0; charset=utf-8", text_of))
 }
 
-fn ambiguous() -> Refusal {
-    Refusal::bad_request("ambiguous_request", "give exactly one Host")
-        .with(header::CONNECTION, HeaderValue::from_static("close"))
-}
-
 fn not_allowed(allow: &'static str) -> Refusal {
     let message = format!("this resource knows {allow}");
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
@@ -355,7 +413,7 @@ fn coded() -> Refusal {
 }
 
 fn too_big(limit: usize) -> Refusal {
-    let message = format!("the payload is larger than the limit of {limit} bytes");
+    let message = format!("the body is larger than the limit of {limit} bytes");
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_big", message)
 }
 

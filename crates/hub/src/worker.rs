@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::connected::Connected;
 use crate::lane::{Epoll, Lane, Manners, Reception, Sender};
 use crate::shared::{Context, Shared};
-use crate::{connection, routes};
+use crate::{connection, head, routes};
 
 /// How long connections have to end once the last goodbye is said.
 pub(crate) const GRACE: Duration = Duration::from_secs(4);
@@ -83,10 +83,12 @@ fn make_lane(
     let manners = Manners {
         write_deadline: config.write_deadline,
         head_deadline: config.head_deadline,
+        idle_timeout: config.idle_timeout,
+        keep_alive: head::keep_alive(config.idle_timeout),
         max_head: config.max_head,
         drain: config.drain,
     };
-    let answering = shared.clone();
+    let (answering, refusing) = (shared.clone(), shared.clone());
     let reception = Reception {
         listener: Some(listener),
         has_early_ones: true,
@@ -95,6 +97,7 @@ fn make_lane(
         lane,
         general_path: config.general_path,
         answer: Box::new(move |request, body| routes::answer(request, body, &answering)),
+        refuse: Box::new(move |request, refusal| routes::refuse(request, refusal, &refusing)),
         hand_over: Box::new(move |socket, connected, early| {
             if let Some(context) = context.upgrade() {
                 converse(&context, socket, connected, early);

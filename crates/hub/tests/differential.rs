@@ -33,6 +33,11 @@ const REQUESTS: &[&str] = &[
     "GET / HTTP/1.1\r\nHost: hub\r\nAccept: text/html\r\nAccept-Encoding: gzip\r\n\r\n",
     "GET / HTTP/1.1\r\nHost: hub\r\nAccept: text/html\r\nIf-None-Match: *\r\n\r\n",
     "OPTIONS * HTTP/1.1\r\nHost: hub\r\n\r\n",
+    "GET /topics/t?wait=0&after=earliest HTTP/1.1\r\nHost: hub\r\nContent-Length: 5\r\n\r\nhello",
+    "GET /healthz HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+    "GET /topics/t?wait=0 HTTP/1.1\r\nHost: hub\r\nContent-Length: 36\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: hub\r\n\r\n",
+    "HEAD /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 2\r\n\r\nhi",
+    "GET /topics/>?wait=0 HTTP/1.1\r\nHost: hub\r\n\r\n",
     "PUT /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 1\r\n\r\nx",
     "GET /healthz HTTP/1.1\r\nHost: hub\r\nX: folded\r\n line\r\n\r\n",
     "GET /healthz HTTP/1.1\nHost: hub\n\n",
@@ -50,11 +55,16 @@ struct Disturbance {
     how: u8,
 }
 
-fn conversations() -> impl Strategy<Value = Vec<u8>> {
+/// Bytes, and where they are cut into two segments.
+type Conversation = (Vec<u8>, usize);
+
+fn conversations() -> impl Strategy<Value = Conversation> {
     let disturbance = (any::<prop::sample::Index>(), prop::sample::select(DISTURBING), 0..3_u8)
         .prop_map(|(place, byte, how)| Disturbance { place, byte, how });
     let requests = prop::collection::vec(prop::sample::select(REQUESTS), 1..4);
-    (requests, prop::collection::vec(disturbance, 0..4)).prop_map(|(requests, disturbances)| {
+    let disturbances = prop::collection::vec(disturbance, 0..4);
+    let parts = (requests, disturbances, any::<prop::sample::Index>());
+    parts.prop_map(|(requests, disturbances, cut)| {
         let mut bytes = requests.concat().into_bytes();
         for Disturbance { place, byte, how } in disturbances {
             let place = place.index(bytes.len());
@@ -64,22 +74,28 @@ fn conversations() -> impl Strategy<Value = Vec<u8>> {
                 _ => drop(bytes.remove(place)),
             }
         }
-        bytes
+        let cut = cut.index(bytes.len());
+        (bytes, cut)
     })
 }
 
 async fn start(mover: Mover) -> Running {
     let mut config = mover.config(HubConfig::default()).await;
-    (config.head_deadline, config.body_deadline) =
-        (Duration::from_millis(500), Duration::from_millis(500));
+    let patience = Duration::from_millis(500);
+    (config.head_deadline, config.idle_timeout, config.body_deadline) =
+        (patience, patience, patience);
     Running::start(config).await
 }
 
 /// The status of each answer. (To a client of HTTP/1.0 hyper answers in its version and a lane in its own, as
 /// RFC 9110, section 2.5 allows.)
-async fn answered(address: std::net::SocketAddr, conversation: &[u8]) -> Vec<String> {
+async fn answered(address: std::net::SocketAddr, (bytes, cut): &Conversation) -> Vec<String> {
     let mut raw = Raw::connect(address).await;
-    raw.try_send([conversation, LAST.as_bytes()].concat()).await;
+    raw.stream.set_nodelay(true).unwrap();
+    raw.try_send(&bytes[..*cut]).await;
+    // The hub has time to act on the first segment before the second one comes.
+    Raw::get(address, "/healthz").await;
+    raw.try_send([&bytes[*cut..], LAST.as_bytes()].concat()).await;
     let answers = raw.rest().await;
     let answers = String::from_utf8_lossy(&answers);
     let statuses = answers.match_indices("HTTP/1.");
@@ -90,7 +106,12 @@ async fn answered(address: std::net::SocketAddr, conversation: &[u8]) -> Vec<Str
 async fn a_hub_with_a_door_answers_what_a_hub_without_one_answers() {
     let (door, hyper) = (start(Mover::LANE).await, start(Mover::STREAM).await);
     let mut runner = TestRunner::deterministic();
-    let plain = REQUESTS.iter().map(|request| request.as_bytes().to_vec());
+    let whole = REQUESTS.iter().map(|request| (request.as_bytes().to_vec(), 0));
+    let in_two = REQUESTS.iter().filter_map(|request| {
+        let body = request.find("\r\n\r\n")? + 4;
+        (body < request.len()).then(|| (request.as_bytes().to_vec(), body))
+    });
+    let plain = whole.chain(in_two);
     let disturbed =
         (0..DISTURBED).map(|_| conversations().new_tree(&mut runner).unwrap().current());
     let mut asking = JoinSet::new();
@@ -114,7 +135,7 @@ async fn a_hub_with_a_door_answers_what_a_hub_without_one_answers() {
     hyper.stop().await;
 }
 
-fn judged((conversation, (door, hyper)): (Vec<u8>, (Vec<String>, Vec<String>))) -> usize {
-    assert_eq!(door, hyper, "{:?}", String::from_utf8_lossy(&conversation));
+fn judged(((bytes, cut), (door, hyper)): (Conversation, (Vec<String>, Vec<String>))) -> usize {
+    assert_eq!(door, hyper, "{:?}, cut at {cut}", String::from_utf8_lossy(&bytes));
     door.len()
 }

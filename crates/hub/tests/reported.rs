@@ -22,6 +22,7 @@ mod support;
 mod reported {
     mod connections;
     mod framing;
+    mod methods;
     mod policy;
     mod rejections;
     mod row;
@@ -35,5 +36,5 @@ mod reported {
         )*};
     }
 
-    areas!(connections, framing, policy, rejections);
+    areas!(connections, framing, methods, policy, rejections);
 }

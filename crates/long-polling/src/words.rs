@@ -39,7 +39,7 @@ impl Words for Answer {
         }
         body.put_u8(b']');
         body.put_slice(members.as_bytes());
-        body.put_u8(b'}');
+        body.put_slice(b"}\n");
         body.freeze()
     }
 }

@@ -81,6 +81,12 @@ pub(crate) struct ServeArgs {
     /// What becomes of clients that are too slow
     #[arg(long, value_name = "POLICY", default_value = "gap")]
     pub(crate) slow: Slow,
+    /// Seconds for the head of a request, from its first byte on
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(crate) head_deadline: Duration,
+    /// Seconds for which a connection may idle between two requests, announced as Keep-Alive: timeout=SECONDS
+    #[arg(long, value_name = "SECONDS", default_value = "75", value_parser = seconds)]
+    pub(crate) idle_timeout: Duration,
     /// Threads that serve [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<NonZeroUsize>,

@@ -38,6 +38,8 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     // Publishers and health checks have connections as well.
     config.max_connections = config.max_connections.max(args.clients as usize + 1024);
     config.slow = args.slow.into();
+    config.head_deadline = args.head_deadline;
+    config.idle_timeout = args.idle_timeout;
     config.io_uring = !args.no_io_uring;
     config.general_path = args.general_path;
     config.live_page = !args.no_page;

@@ -44,9 +44,10 @@ impl Refusal {
         self
     }
 
-    /// The response: JSON `{"error":{"code":…,"message":…}}`.
+    /// The response: JSON `{"error":{"code":…,"message":…}}` and the end of the line.
     pub fn into_response(self) -> Response<Bytes> {
-        let body = json!({"error": {"code": self.code, "message": self.message}}).to_string();
+        let mut body = json!({"error": {"code": self.code, "message": self.message}}).to_string();
+        body.push('\n');
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = self.status;
         *response.headers_mut() = *self.headers;

@@ -120,6 +120,12 @@ fn check(request: &Parts) -> Result<&str, Refusal> {
     if request.method != Method::GET || request.version != http::Version::HTTP_11 {
         return Err(bad_handshake("a WebSocket opens with GET over HTTP/1.1"));
     }
+    // What follows the head of a handshake is frames: a body would be taken for some.
+    let length = headers.get(header::CONTENT_LENGTH);
+    if length.is_some_and(|length| length != "0") || headers.contains_key(header::TRANSFER_ENCODING)
+    {
+        return Err(bad_handshake("a WebSocket opens with a request without a body"));
+    }
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         let rejection = upgrade_required("bad_version", "Sec-WebSocket-Version must be 13");
         return Err(rejection.with(header::SEC_WEBSOCKET_VERSION, 13));

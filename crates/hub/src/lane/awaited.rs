@@ -112,7 +112,8 @@ impl State {
         connection.publishing = None;
         let is_last = connection.is_last || head::is_last(answer) || is_closing;
         let mut bytes = BytesMut::new();
-        head::whole(&mut bytes, answer, is_last);
+        let ending = if is_last { head::CLOSE } else { &self.manners.keep_alive };
+        head::whole(&mut bytes, answer, ending);
         if is_last {
             connection.stage = Stage::Leaving;
         }

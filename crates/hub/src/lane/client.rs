@@ -27,6 +27,8 @@ pub(super) struct Connection {
     pub(super) timer: Timer,
     /// Whether the connection ends with the present answer.
     pub(super) is_last: bool,
+    /// Whether its peer has closed its side while it is served. It may still read.
+    pub(super) is_half_closed: bool,
     /// Whether its socket is full, and the write deadline runs.
     pub(super) is_waiting: bool,
     /// Whether it waits among the busy.

@@ -5,20 +5,23 @@ use std::task::Context;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::Response;
 use http::request::Parts;
 use mio::net::{TcpListener, TcpStream};
 use socket2::SockRef;
+use tidings_transport::Refusal;
 
 use super::State;
 use super::client::{Connection, Stage};
 use super::join::Visitor;
 use super::neighbours::Neighbours;
 use crate::connected::{Connected, Connections};
-use crate::request::{self, Whole, is_last};
+use crate::request::{self, Next, Whole, is_last};
 use crate::routes::Answer;
-use crate::{head, worker};
+use crate::{head, routes, worker};
 
 type Answering = dyn Fn(&Parts, Bytes) -> Answer;
+type Refusing = dyn Fn(Option<&Parts>, Refusal) -> Response<Bytes>;
 
 /// Who comes in, and who answers what is asked at the door.
 pub(crate) struct Reception {
@@ -35,6 +38,8 @@ pub(crate) struct Reception {
     pub(crate) general_path: bool,
     /// Answers a whole request.
     pub(crate) answer: Box<Answering>,
+    /// The answer to a request that is not served.
+    pub(crate) refuse: Box<Refusing>,
     /// Takes a connection whose request is not plain, with what has come of it.
     pub(crate) hand_over: Box<dyn Fn(std::net::TcpStream, Connected, Bytes)>,
 }
@@ -50,10 +55,6 @@ const MAX_ANSWERS: usize = 64 << 10;
 
 /// How long to wait where the system has no more connections to give, before asking again.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
-
-const HUB_IS_FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n\
-    content-type: application/json\r\ncontent-length: 77\r\nconnection: close\r\n\r\n\
-    {\"error\":{\"code\":\"full\",\"message\":\"too many connections: try again later\"}}\r\n";
 
 impl State {
     /// Takes in those who wait outside, until the hub is closed.
@@ -93,9 +94,12 @@ impl State {
 
     fn welcome(&mut self, mut socket: TcpStream) {
         let Some(connected) = self.reception.connections.admit() else {
-            // As a courtesy: whether it goes out or not, the connection is closed.
-            let _ = socket.write(HUB_IS_FULL);
-            self.metrics.refused.inc();
+            // Too many to wait for what they ask. As a courtesy they are answered at once; whether that
+            // arrives or not, the connection is closed.
+            let mut answer = BytesMut::new();
+            let refused = (self.reception.refuse)(None, routes::no_room());
+            head::whole(&mut answer, &refused, head::CLOSE);
+            let _ = socket.write(&answer);
             return;
         };
         let Reception { neighbours, lane, general_path, .. } = &self.reception;
@@ -140,6 +144,7 @@ impl State {
             is_ahead: false,
             timer: self.timers.start(key, self.manners.head_deadline),
             is_last: false,
+            is_half_closed: false,
             is_waiting: false,
             is_busy: false,
             publishing: None,
@@ -156,11 +161,17 @@ impl State {
     /// Answers these requests, one after the other; what comes behind a client that stays is kept for it.
     pub(super) fn requests(&mut self, key: usize, mut bytes: &[u8]) {
         let mut answers = BytesMut::new();
+        let is_surplus = self.connections[key].connected.is_surplus();
         while !bytes.is_empty() {
-            let Some(whole) = request::whole(bytes, self.manners.max_head) else {
-                return self.hand_over(key, answers, bytes);
+            let Whole { request, body, length } = match request::next(bytes, self.manners.max_head)
+            {
+                Next::Whole(Whole { request, .. }) if is_surplus => {
+                    return self.refuse(key, answers, Some(&request), routes::no_room());
+                }
+                Next::Whole(whole) => whole,
+                Next::Other => return self.hand_over(key, answers, bytes),
+                Next::Refused(refusal) => return self.refuse(key, answers, None, refusal),
             };
-            let Whole { request, body, length } = whole;
             bytes = &bytes[length..];
             match (self.reception.answer)(&request, body) {
                 Answer::Stays(visitor) => return self.stay(key, *visitor, answers, bytes),
@@ -172,11 +183,9 @@ impl State {
                 Answer::Whole(answer) => {
                     // What is answered now is the last thing that is said by a hub that is closed.
                     if is_last(&request) || head::is_last(&answer) || self.is_closing() {
-                        head::whole(&mut answers, &answer, true);
-                        self.connections[key].stage = Stage::Leaving;
-                        return self.append(key, answers.freeze());
+                        return self.answer_last(key, answers, &answer);
                     }
-                    head::whole(&mut answers, &answer, false);
+                    head::whole(&mut answers, &answer, &self.manners.keep_alive);
                     if answers.len() > MAX_ANSWERS && !bytes.is_empty() {
                         self.connections[key].early = Some(bytes.into());
                         self.keep_busy(key);
@@ -186,6 +195,19 @@ impl State {
             }
         }
         self.await_request(key);
+        self.append(key, answers.freeze());
+    }
+
+    /// Answers a request that is not served, and ends the connection.
+    fn refuse(&mut self, key: usize, answers: BytesMut, request: Option<&Parts>, refusal: Refusal) {
+        let answer = (self.reception.refuse)(request, refusal);
+        self.answer_last(key, answers, &answer);
+    }
+
+    /// Sends the last answer of a connection, after those that are to be sent before it.
+    fn answer_last(&mut self, key: usize, mut answers: BytesMut, answer: &Response<Bytes>) {
+        head::whole(&mut answers, answer, head::CLOSE);
+        self.connections[key].stage = Stage::Leaving;
         self.append(key, answers.freeze());
     }
 

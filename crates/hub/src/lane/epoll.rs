@@ -26,6 +26,8 @@ pub(super) struct Ready {
     /// Whether the peer sends nothing more behind that.
     pub(super) is_closed: bool,
     pub(super) is_writable: bool,
+    /// Whether nothing can be written any more: the peer has reset the connection.
+    pub(super) is_broken: bool,
 }
 
 /// How many sockets one look names.
@@ -73,6 +75,7 @@ impl Epoll {
             is_readable: event.is_readable(),
             is_closed: event.is_read_closed(),
             is_writable: event.is_writable(),
+            is_broken: event.is_write_closed(),
         }));
         if found.len() < EVENTS {
             guard.clear_ready();

@@ -16,6 +16,8 @@ use crate::head;
 /// All groups of a lane, and which of them an entry is for.
 #[derive(Default)]
 pub(super) struct Groups {
+    /// The lines of a head that keep a connection open.
+    keep_alive: Bytes,
     groups: Slab<Group>,
     by_key: HashMap<Key, usize, RandomState>,
     /// Groups that ask for exactly this topic, among others.
@@ -48,17 +50,33 @@ pub(super) struct Group {
 struct Key {
     words: usize,
     interest: Interest,
-    answer: Option<(usize, bool)>,
+    answer: Option<(usize, Ending)>,
 }
 
-/// The head that every answer begins with, and whether its connection ends with it.
+/// The head that every answer begins with, and how it ends.
 #[derive(Clone)]
 pub(super) struct AnswerHead {
     pub(super) head: Arc<Response<()>>,
-    pub(super) is_last: bool,
+    pub(super) ending: Ending,
+}
+
+/// How the head of an answer ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Ending {
+    /// The connection stays open.
+    Open,
+    /// The connection ends with the answer.
+    Last,
+    /// As `Last`, and the head has been sent already.
+    Sent,
 }
 
 impl Groups {
+    /// No groups. `keep_alive` is what [`head::keep_alive`] returns.
+    pub(super) fn new(keep_alive: Bytes) -> Self {
+        Self { keep_alive, ..Self::default() }
+    }
+
     /// The group of such clients, made where it is the first.
     pub(super) fn find_or_make(
         &mut self,
@@ -67,14 +85,18 @@ impl Groups {
         answer: Option<AnswerHead>,
         delivered: impl FnOnce() -> Counter,
     ) -> usize {
-        let told = |answer: &AnswerHead| (Arc::as_ptr(&answer.head).addr(), answer.is_last);
+        let told = |answer: &AnswerHead| (Arc::as_ptr(&answer.head).addr(), answer.ending);
         let words_told = Arc::as_ptr(words).addr();
         let key = Key { words: words_told, interest, answer: answer.as_ref().map(told) };
         if let Some(&group) = self.by_key.get(&key) {
             return group;
         }
         let opened = |answer: AnswerHead| {
-            let bytes = head::open_answer(&answer.head, answer.is_last);
+            let bytes = match answer.ending {
+                Ending::Open => head::open_answer(&answer.head, &self.keep_alive),
+                Ending::Last => head::open_answer(&answer.head, head::CLOSE),
+                Ending::Sent => Bytes::new(),
+            };
             (answer, bytes)
         };
         let ear = words.ear();
@@ -169,6 +191,11 @@ impl Groups {
 }
 
 impl Group {
+    /// The head that its answers begin with, if it is one of polls.
+    pub(super) fn answer_head(&self) -> Option<&AnswerHead> {
+        self.answer.as_ref().map(|(head, _)| head)
+    }
+
     /// Lends an ear, for as long as it takes to hear one client.
     pub(super) fn lend_ear(&mut self) -> Option<Box<dyn Ear>> {
         self.ear.take().or_else(|| self.words.ear())

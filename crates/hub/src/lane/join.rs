@@ -8,7 +8,7 @@ use tidings_transport::{Accepted, Shape};
 
 use super::State;
 use super::client::{Client, Progress, Stage};
-use super::group::AnswerHead;
+use super::group::{AnswerHead, Ending};
 use crate::connected::Connected;
 use crate::head;
 
@@ -42,6 +42,21 @@ impl State {
         }
     }
 
+    pub(super) fn take_back(&mut self, socket: TcpStream, connected: Connected, early: &[u8]) {
+        if self.is_closing() {
+            return;
+        }
+        self.reception.neighbours.came(self.reception.lane);
+        let Some(key) = self.admit(mio::net::TcpStream::from_std(socket), connected) else {
+            return;
+        };
+        self.await_request(key);
+        if !early.is_empty() {
+            self.connections[key].early = Some(early.into());
+            self.keep_busy(key);
+        }
+    }
+
     /// Serves a client on this connection. What it must be told first is written at once, behind what is
     /// to be written before it.
     pub(super) fn seat(&mut self, key: usize, visitor: Visitor, early: &[u8]) {
@@ -64,7 +79,10 @@ impl State {
                 head::finish_stream(&mut first);
                 None
             }
-            Shape::Answer { .. } => Some(AnswerHead { head, is_last }),
+            Shape::Answer { .. } => {
+                let ending = if is_last { Ending::Last } else { Ending::Open };
+                Some(AnswerHead { head, ending })
+            }
         };
         if answer.is_none() {
             // Until the gap is told the client stands before it.
@@ -104,10 +122,13 @@ impl State {
             self.hear(key, &mut early.to_vec());
         }
         self.write(key);
-        if patience.is_zero()
-            && self.connections.get(key).is_some_and(|one| one.stage == Stage::Open)
-        {
-            self.end_hold(key);
+        if patience.is_zero() {
+            // What has been published is seen by a poll that is not held, whether the lane has come to it or
+            // not.
+            self.pass();
+            if self.connections.get(key).is_some_and(|one| one.stage == Stage::Open) {
+                self.end_hold(key);
+            }
         }
         // It may be gone already: a broken socket, or a poll that was answered.
         if let Some(drain) = &self.drain

@@ -8,6 +8,8 @@ use tidings_transport::Shape;
 
 use super::State;
 use super::client::{Client, Connection, Progress, Stage};
+use super::group::{AnswerHead, Ending};
+use crate::head;
 
 impl State {
     /// A client has its answer, and leaves. Its connection is read for the next request, if there may be one.
@@ -73,7 +75,8 @@ impl State {
     pub(super) fn close_our_side(&mut self, key: usize) {
         let connection = &mut self.connections[key];
         connection.stage = Stage::Left;
-        if connection.socket.shutdown(Shutdown::Write).is_err() {
+        // A peer that has closed its side as well has nothing left to send.
+        if connection.is_half_closed || connection.socket.shutdown(Shutdown::Write).is_err() {
             return self.remove(key);
         }
         self.linger(key);
@@ -118,6 +121,36 @@ impl State {
             self.dismiss(client);
         }
         Some(connection)
+    }
+
+    /// The peer of a client that is served has closed its side (RFC 9112, section 9.6). It may still read, so
+    /// the client is served on: a poll until it is answered, all others until a write fails. Whether the peer
+    /// is there at all shows only when something is sent to it. So a stream is sent a heartbeat now, and a
+    /// poll the first part of its answer.
+    pub(super) fn half_closed(&mut self, key: usize) {
+        let connection = &mut self.connections[key];
+        connection.is_last = true;
+        if std::mem::replace(&mut connection.is_half_closed, true) {
+            return;
+        }
+        if connection.is_held() { self.begin_answer(key) } else { self.beat(key) }
+    }
+
+    /// Sends the first part of the answer to a held poll, which joins those whose head has been sent.
+    fn begin_answer(&mut self, key: usize) {
+        let Some(mut client) = self.connections[key].client.take() else { return };
+        self.dismiss(&client);
+        let group = self.groups.get(client.group);
+        let (words, interest) = (group.words.clone(), group.interest.clone());
+        let head = group.answer_head().map(|answer| answer.head.clone());
+        let answer = head.clone().map(|head| AnswerHead { head, ending: Ending::Sent });
+        let delivered = || self.metrics.delivered(client.seat.transport());
+        client.group = self.groups.find_or_make(&words, interest, answer, delivered);
+        client.place = self.groups.enter(client.group, key);
+        self.connections[key].client = Some(client);
+        if let Some(head) = head {
+            self.append(key, head::open_answer(&head, head::CLOSE));
+        }
     }
 
     /// Takes a client out of its group.

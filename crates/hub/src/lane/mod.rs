@@ -36,6 +36,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use slab::Slab;
 use tidings_core::{Cursor, Hub, Id, Interest, Listener};
 
@@ -52,6 +53,7 @@ use self::pass::Outgoing;
 pub(crate) use self::sender::Sender;
 use self::timers::Timers;
 use self::timing::Drain;
+use crate::connected::Connected;
 use crate::metrics::Metrics;
 
 /// The lane of this thread, shared by its tasks.
@@ -59,10 +61,13 @@ use crate::metrics::Metrics;
 pub(crate) struct Lane(Rc<RefCell<State>>);
 
 /// What a lane is told about how to treat its clients.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Manners {
     pub(crate) write_deadline: Duration,
     pub(crate) head_deadline: Duration,
+    pub(crate) idle_timeout: Duration,
+    /// The lines of a head that keep a connection open.
+    pub(crate) keep_alive: Bytes,
     pub(crate) max_head: usize,
     pub(crate) drain: Duration,
 }
@@ -120,11 +125,11 @@ impl Lane {
         let state = State {
             seen: Cursor::at(hub.log().head()),
             bell: hub.listen(),
+            groups: Groups::new(manners.keep_alive.clone()),
             manners,
             metrics,
             reception,
             connections: Slab::new(),
-            groups: Groups::default(),
             sender,
             outgoing: Outgoing::default(),
             everything,
@@ -155,6 +160,20 @@ impl Lane {
     /// Returns the number of connections.
     pub(crate) fn len(&self) -> usize {
         self.0.borrow().connections.len()
+    }
+
+    /// Takes a connection back whose request hyper has read and which is open for the next one, with what has
+    /// come of that.
+    pub(crate) fn take_back(
+        &self,
+        socket: std::net::TcpStream,
+        connected: Connected,
+        early: &[u8],
+    ) {
+        let mut state = self.0.borrow_mut();
+        state.timers.look_at_the_clock();
+        state.take_back(socket, connected, early);
+        state.wake();
     }
 
     /// Serves the lane until the hub is closed and the last connection is gone.
@@ -203,9 +222,13 @@ impl State {
             };
             looked?;
             let mut found = std::mem::take(&mut self.found);
-            for Ready { key, is_readable, is_closed, is_writable } in found.drain(..) {
+            for Ready { key, is_readable, is_closed, is_writable, is_broken } in found.drain(..) {
                 if key == LISTENER {
                     self.accept();
+                    continue;
+                }
+                if is_broken && self.connections.get(key).is_some_and(|one| one.is_half_closed) {
+                    self.remove(key);
                     continue;
                 }
                 if is_readable {

@@ -50,7 +50,7 @@ impl State {
             return;
         }
         let patience = match &self.connections[key].client {
-            None => self.manners.head_deadline,
+            None => self.manners.idle_timeout,
             Some(client) => self.patience_with(client.shape),
         };
         self.wait(key, patience);
@@ -66,7 +66,7 @@ impl State {
 
     /// It may idle for so long before its next request.
     pub(super) fn await_request(&mut self, key: usize) {
-        self.wait(key, self.manners.head_deadline);
+        self.wait(key, self.manners.idle_timeout);
     }
 
     /// It has been told goodbye.
@@ -147,7 +147,7 @@ impl State {
         self.tell(key, &[], position);
     }
 
-    fn beat(&mut self, key: usize) {
+    pub(super) fn beat(&mut self, key: usize) {
         let policy = self.hub.heartbeat();
         let position = self.position();
         let Some(client) = &mut self.connections[key].client else { return };

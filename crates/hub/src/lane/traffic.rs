@@ -64,6 +64,10 @@ impl State {
                     (connection.is_last || connection.early.is_none(), true);
                 return Read::Nothing;
             }
+            Ok(Some(0)) if connection.stage == Stage::Open => {
+                self.half_closed(key);
+                return Read::Nothing;
+            }
             Ok(Some(0)) => {
                 self.remove(key);
                 return Read::Nothing;

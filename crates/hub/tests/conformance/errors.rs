@@ -89,7 +89,7 @@ fn a_refusal_says_what_to_do() {
         let hub = mover.hub().await;
         let ask = async |request: String| Raw::ask(hub.address, request).await;
         let deleted = ask(post("/topics/t", "").replace("POST", "DELETE")).await;
-        assert_eq!(deleted.header("allow"), Some("GET, POST"));
+        assert_eq!(deleted.header("allow"), Some("GET, HEAD, POST"));
         assert_eq!(ask(post("/metrics", "")).await.header("allow"), Some("GET, HEAD"));
         let demanded = ask(get("/topics/t?transport=websocket", "")).await;
         assert_eq!(demanded.header("upgrade"), Some("websocket"));
@@ -159,40 +159,26 @@ fn a_request_that_can_be_read_in_two_ways_is_refused_and_ends_the_connection() {
     let head = |headers: &str| format!("POST /topics/t HTTP/1.1\r\nHost: hub\r\n{headers}\r\n");
     let requests = [
         // Two lengths, and one that is no number.
-        head("Content-Length: 1\r\nContent-Length: 2\r\n") + "x",
-        head("Content-Length: +1\r\n") + "x",
+        (head("Content-Length: 1\r\nContent-Length: 2\r\n") + "x", 400),
+        (head("Content-Length: +1\r\n") + "x", 400),
         // A coding that is not the last one, and one that is nearly the one we know.
-        head("Transfer-Encoding: chunked, identity\r\n") + "0\r\n\r\n",
-        head("Transfer-Encoding: xchunked\r\n") + "0\r\n\r\n",
+        (head("Transfer-Encoding: chunked, identity\r\n") + "0\r\n\r\n", 501),
+        (head("Transfer-Encoding: xchunked\r\n") + "0\r\n\r\n", 501),
+        // A length and a coding.
+        (head("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n", 400),
+        (head("Transfer-Encoding: chunked\r\nContent-Length: 4\r\n") + "0\r\n\r\n", 400),
         // A blank before the colon.
-        head("Content-Length : 1\r\n") + "x",
+        (head("Content-Length : 1\r\n") + "x", 400),
         // Two Hosts.
-        head("Host: other\r\nContent-Length: 1\r\n") + "x",
+        (head("Host: other\r\nContent-Length: 1\r\n") + "x", 400),
     ];
     every_mover(async |mover| {
         let hub = mover.hub().await;
-        for request in &requests {
+        for (request, status) in &requests {
             let answered = answered(&hub, request).await;
-            assert!(answered.starts_with("HTTP/1.1 400 "), "{request}{answered}");
+            assert!(answered.starts_with(&format!("HTTP/1.1 {status} ")), "{request}{answered}");
             assert_eq!(hub.hub.log().head().seq, 0, "{request}");
         }
-        hub.stop().await;
-    });
-}
-
-/// With both a length and a coding, the coding counts, and the connection ends (RFC 9112, section 6.3).
-#[test]
-fn where_a_length_and_a_coding_differ_nothing_behind_the_request_is_read() {
-    let head = "POST /topics/t HTTP/1.1\r\nHost: hub\r\n";
-    let (length, coding) = ("Content-Length: 4\r\n", "Transfer-Encoding: chunked\r\n");
-    every_mover(async |mover| {
-        let hub = mover.hub().await;
-        for headers in [format!("{length}{coding}"), format!("{coding}{length}")] {
-            let answered = answered(&hub, &format!("{head}{headers}\r\n0\r\n\r\n")).await;
-            assert!(answered.starts_with("HTTP/1.1 200 "), "{headers}{answered}");
-            assert!(answered.contains("\r\nconnection: close\r\n"), "{headers}{answered}");
-        }
-        assert_eq!(hub.hub.log().head().seq, 2, "the hidden ones are not published");
         hub.stop().await;
     });
 }
@@ -245,6 +231,7 @@ fn whoever_takes_too_long_is_not_waited_for() {
     async fn hub(mover: Mover) -> Running {
         let mut config = mover.config(HubConfig::default()).await;
         config.head_deadline = Duration::from_millis(150);
+        config.idle_timeout = Duration::from_millis(150);
         config.body_deadline = Duration::from_millis(150);
         Running::start(config).await
     }

@@ -78,6 +78,7 @@ fn one_connection_too_many_is_told_so_and_closed() {
         eventually("both are there", async || hub.hub.pool().len() == 2).await;
 
         let mut third = Raw::connect(hub.address).await;
+        third.send("GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n").await;
         let answer = third.answer().await;
         assert_eq!(answer.refusal(), (503, "full".to_owned()));
         assert_eq!(answer.header("retry-after"), Some("5"));

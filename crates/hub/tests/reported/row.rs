@@ -18,7 +18,7 @@ const LAST: &str = "GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\
 
 /// One public report.
 pub(super) struct Row {
-    name: &'static str,
+    name: String,
     report: &'static str,
     config: fn(&mut Config),
     segments: Vec<Vec<u8>>,
@@ -34,15 +34,17 @@ type Scenario = for<'a> fn(&'a Running) -> LocalBoxFuture<'a, ()>;
 pub(super) struct Seen {
     /// The answers to what the row sent.
     pub(super) answers: Vec<Answer>,
+    /// All that came, as it came.
+    pub(super) text: String,
     /// How many notifications the hub has stored.
     pub(super) published: u64,
 }
 
 /// A row that sends nothing yet. `report` is the public report, as `owner/repository#number` or the section
 /// of an RFC.
-pub(super) fn row(name: &'static str, report: &'static str) -> Row {
+pub(super) fn row(name: impl Into<String>, report: &'static str) -> Row {
     Row {
-        name,
+        name: name.into(),
         report,
         config: |_| {},
         segments: Vec::new(),
@@ -135,7 +137,7 @@ impl Row {
         if is_open {
             answers.pop();
         }
-        let text = String::from_utf8_lossy(&heard);
+        let text = String::from_utf8_lossy(&heard).into_owned();
         let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
         if let Some(expected) = &self.statuses {
             assert_eq!(&statuses, expected, "the answers are: {text}");
@@ -143,7 +145,7 @@ impl Row {
         if let Some(stays_open) = self.stays_open {
             assert_eq!(is_open, stays_open, "whether the connection stays open: {text}");
         }
-        (self.holds)(&Seen { answers, published: hub.hub.log().head().seq });
+        (self.holds)(&Seen { answers, text, published: hub.hub.log().head().seq });
     }
 }
 

@@ -50,6 +50,18 @@ impl MountBody {
         Self(Inner::Whole(None))
     }
 
+    /// The bytes of a heartbeat, outside of its interval, for a client that has closed its side: whether it is
+    /// still there shows when something is sent to it. Empty for a body that is whole.
+    pub fn heartbeat(&self) -> Bytes {
+        match &self.0 {
+            Inner::Whole(_) => Bytes::new(),
+            Inner::Events(events) => {
+                let position = events.subscription.position();
+                events.words.render(&[Event::Heartbeat(position)], position)
+            }
+        }
+    }
+
     pub(super) fn events(
         subscription: Subscription,
         words: Arc<dyn Words>,

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tidings_core::{Beat, Event, Pulse, Reason};
+use tidings_core::{Beat, Event, Pulse, Reason, Subscription};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Visit;
 use super::body::{batch, is_goodbye};
@@ -21,18 +21,35 @@ const READ_BUFFER: usize = 4096;
 /// How long a client has to close its side once the hub has said goodbye.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How long after a client has closed its side it is looked for a second time: the first write to a client that
+/// is gone is answered by a reset, and the next one fails.
+const LOOK: Duration = Duration::from_secs(1);
+
 pub(super) async fn converse(upgrade: OnUpgrade, visit: Visit, words: Arc<dyn Words>) {
     match upgrade.await {
         Ok(upgraded) => {
-            let observer = visit.observer.clone();
-            let ended = run(TokioIo::new(upgraded), visit, words).await;
-            if matches!(&ended, Err(error) if error.kind() == std::io::ErrorKind::TimedOut) {
-                observer.cut_off();
-            }
+            let ended = run_observed(TokioIo::new(upgraded), visit, words).await;
             tracing::debug!(?ended, "a conversation is over");
         }
         Err(error) => tracing::debug!(%error, "a client left before the upgrade"),
     }
+}
+
+/// Reports a client that takes nothing to its observer.
+pub(super) async fn run_observed<T>(
+    io: T,
+    visit: Visit,
+    words: Arc<dyn Words>,
+) -> std::io::Result<()>
+where
+    T: AsyncRead + AsyncWrite,
+{
+    let observer = visit.observer.clone();
+    let ended = run(io, visit, words).await;
+    if matches!(&ended, Err(error) if error.kind() == std::io::ErrorKind::TimedOut) {
+        observer.cut_off();
+    }
+    ended
 }
 
 async fn run<T>(io: T, visit: Visit, words: Arc<dyn Words>) -> std::io::Result<()>
@@ -55,6 +72,12 @@ where
     let policy = subscription.hub().heartbeat();
     let mut ear = words.ear();
     let (mut pulse, mut said) = (Pulse::default(), Vec::new());
+    let heartbeat = |subscription: &Subscription| {
+        let position = subscription.position();
+        words.render(&[Event::Heartbeat(position)], position)
+    };
+    // Whether the client has closed its side, and when to look for it once more.
+    let (mut is_half_closed, mut look) = (false, None);
     let mut buffer = vec![0; READ_BUFFER];
 
     write(words.opening(subscription.position())).await?;
@@ -73,10 +96,17 @@ where
                     break;
                 }
             }
-            count = reader.read(&mut buffer) => {
+            () = until(look), if look.is_some() => {
+                look = None;
+                write(heartbeat(&subscription)).await?;
+            }
+            count = reader.read(&mut buffer), if !is_half_closed => {
                 let count = count?;
                 if count == 0 {
-                    return Ok(());
+                    // It may still read (RFC 9112, section 9.6), and is served until its strikes are out.
+                    (is_half_closed, look) = (true, Some(Instant::now() + LOOK));
+                    write(heartbeat(&subscription)).await?;
+                    continue;
                 }
                 pulse.heard();
                 if let Some(ear) = &mut ear {
@@ -117,12 +147,18 @@ where
     drained.await.unwrap_or(Ok(()))
 }
 
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::mount::OnMessage;
     use tidings_core::{Hub, Id, Interest};
-    use tokio::time::Instant;
 
     /// Words that any eye can read.
     #[derive(Debug)]

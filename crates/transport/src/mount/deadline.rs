@@ -43,6 +43,16 @@ impl<T> WriteDeadline<T> {
         Self { observer: Some(observer), ..self }
     }
 
+    /// The connection, to look at.
+    pub fn get_ref(&self) -> &T {
+        &self.io
+    }
+
+    /// The connection, to read from. Writes to it have no deadline.
+    pub fn get_mut(&mut self) -> &mut T {
+        &mut self.io
+    }
+
     /// The connection itself.
     pub fn into_inner(self) -> T {
         self.io

@@ -4,6 +4,10 @@
 //! Subscription (a Stream of events) ─► words ─► http_body::Body, or an upgraded connection
 //! ```
 //!
+//! The server decides how connections end. Serve with hyper's `half_close(true)` if clients that close their side
+//! after a request are to be served (RFC 9112, section 9.6); a poll of one that is gone is then held to its end.
+//! hyper reads or drops the body of a request, so that it is never the next one.
+//!
 //! A [`Mount`] answers requests for one transport. Its body implements [`http_body::Body`], so hyper takes
 //! it as it is and axum through `axum::body::Body::new`.
 //!
@@ -38,6 +42,7 @@ use std::time::Duration;
 use http::{Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use tidings_core::{Event, Filters, Hub, Id, Interest, SlowPolicy, Subscription};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
 pub use body::MountBody;
@@ -157,6 +162,20 @@ impl Visit {
             }
         };
         http::Response::clone(&head).map(|()| body)
+    }
+
+    /// Serves the client on a connection that has left HTTP: the head that switches protocols has been written.
+    /// Returns when the conversation is over.
+    ///
+    /// Not cancel safe: dropping the future ends the conversation without a goodbye.
+    ///
+    /// # Errors
+    /// If the connection breaks, or the client takes nothing for as long as the write deadline.
+    pub async fn converse<T>(self, io: T, words: Arc<dyn Words>) -> std::io::Result<()>
+    where
+        T: AsyncRead + AsyncWrite,
+    {
+        conversation::run_observed(io, self, words).await
     }
 
     async fn answer(mut self, words: &dyn Words, hold: Duration) -> MountBody {

@@ -1,0 +1,72 @@
+//! One request, read by hyper.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::Empty;
+use hyper::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+
+use crate::routes::{self, Asked};
+use crate::shared::Shared;
+use crate::socket::{Lent, Socket};
+
+/// The smallest buffer that hyper takes.
+const MIN_HEAD: usize = 8192;
+
+/// Has hyper read the next request on this socket, whose head has come already and is well-formed, and finds the
+/// answer to it. Returns the socket as it is after the request, with what came after that.
+///
+/// hyper knows how a body is framed, and asks for it with `100 Continue`. It does not get to answer: when the
+/// request is read, its connection is taken apart. So what comes after the request is still there, and nothing
+/// but the answer is written.
+///
+/// # Errors
+/// hyper's, if the request cannot be read.
+pub(crate) async fn ask(
+    socket: Socket,
+    is_surplus: bool,
+    shared: &Shared,
+) -> (Option<Socket>, hyper::Result<Option<Asked>>) {
+    let lent = Lent::new(socket);
+    let asked = Cell::new(None::<Asked>);
+    // Boxed, because hyper lets only a connection that can be moved be polled in this way.
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        lent.allow_writes();
+        Box::pin(async {
+            asked.set(Some(routes::answer_once_read(request, is_surplus, shared).await));
+            std::future::pending::<Result<Response<Empty<Bytes>>, Infallible>>().await
+        })
+    });
+    let mut http = http1::Builder::new();
+    http.half_close(true).max_buf_size(shared.config.max_head.max(MIN_HEAD));
+    let mut connection = http.serve_connection(TokioIo::new(lent.clone()), service);
+    let ended = poll_fn(|task| {
+        let ended = connection.poll_without_shutdown(task);
+        match asked.take() {
+            // `100 Continue` has to be out first.
+            Some(answered) if ended.is_pending() && lent.is_waiting() => {
+                asked.set(Some(answered));
+                Poll::Pending
+            }
+            Some(answered) => Poll::Ready(Ok(Some(answered))),
+            None => ended.map_ok(|()| None),
+        }
+    })
+    .await;
+    let read = connection.into_parts().read_buf;
+    let mut socket = lent.into_socket();
+    if let Some(socket) = &mut socket
+        && !read.is_empty()
+    {
+        let early = std::mem::replace(&mut socket.early, BytesMut::from(read));
+        socket.early.extend_from_slice(&early);
+    }
+    (socket, ended)
+}

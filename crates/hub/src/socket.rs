@@ -1,0 +1,161 @@
+//! The socket of a connection that is not in a lane.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use tidings_transport::mount::{Observer, WriteDeadline};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A socket, and what was read from it too early.
+pub(crate) struct Socket {
+    pub(crate) io: WriteDeadline<TcpStream>,
+    /// What was read and not yet used. Reads return it first.
+    pub(crate) early: BytesMut,
+    /// Counts what becomes of the client.
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
+/// What a peer does while it is not read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// It has closed its side. It may still read.
+    HalfClosed,
+    /// It has reset the connection.
+    Gone,
+}
+
+impl Socket {
+    /// Reads more into `early`. Returns how many bytes came, 0 at the end of what the peer sends.
+    ///
+    /// Cancel safe.
+    pub(crate) async fn fill(&mut self) -> io::Result<usize> {
+        self.early.reserve(4096);
+        self.io.get_mut().read_buf(&mut self.early).await
+    }
+
+    /// Waits until the peer closes its side, or is gone. What it sends until then is left where it is, and
+    /// hides the end.
+    ///
+    /// Cancel safe.
+    pub(crate) async fn peer(&self) -> Peer {
+        match self.io.get_ref().peek(&mut [0]).await {
+            Ok(0) => Peer::HalfClosed,
+            Ok(_) => self.broken().await,
+            Err(_) => Peer::Gone,
+        }
+    }
+
+    /// Waits until the peer has reset the connection.
+    ///
+    /// Cancel safe.
+    pub(crate) async fn broken(&self) -> Peer {
+        // Elsewhere the next write shows it.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if self.io.get_ref().ready(tokio::io::Interest::ERROR).await.is_ok() {
+            return Peer::Gone;
+        }
+        std::future::pending().await
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.early.is_empty() {
+            return Pin::new(&mut self.io).poll_read(context, buffer);
+        }
+        let count = self.early.len().min(buffer.remaining());
+        buffer.put_slice(&self.early.split_to(count));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
+
+/// A socket that hyper reads from, for as long as one request takes. Both are of one thread.
+#[derive(Clone)]
+pub(crate) struct Lent(Rc<RefCell<Loan>>);
+
+struct Loan {
+    socket: Socket,
+    may_write: bool,
+}
+
+impl Lent {
+    pub(crate) fn new(socket: Socket) -> Self {
+        Self(Rc::new(RefCell::new(Loan { socket, may_write: false })))
+    }
+
+    /// From now on hyper's writes reach the peer. What it writes before that is its own answer to a request
+    /// that it refuses, and is thrown away: that answer has no body.
+    pub(crate) fn allow_writes(&self) {
+        self.0.borrow_mut().may_write = true;
+    }
+
+    /// Whether a write waits for the peer.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.0.borrow().socket.io.is_waiting()
+    }
+
+    /// Returns the socket once hyper has let go of it.
+    pub(crate) fn into_socket(self) -> Option<Socket> {
+        Rc::into_inner(self.0).map(|loan| loan.into_inner().socket)
+    }
+}
+
+impl AsyncRead for Lent {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0.borrow_mut().socket).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Lent {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut loan = self.0.borrow_mut();
+        if !loan.may_write {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        Pin::new(&mut loan.socket).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0.borrow_mut().socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0.borrow_mut().socket).poll_shutdown(context)
+    }
+}
