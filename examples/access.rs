@@ -1,4 +1,4 @@
-//! A hub that decides who may do what. A program sends its token as a Bearer header, and a page as a cookie. An
+//! A hub that decides by a token what a request may do. A program sends its token as a Bearer header, and a page as a cookie. An
 //! `EventSource` or `WebSocket` of another origin can send neither, so it puts the token into the query:
 //!
 //! ```sh
@@ -67,7 +67,7 @@ fn user(request: &Parts) -> Option<&'static str> {
             request.headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(Cow::Borrowed(token.trim()))
     };
-    // A browser sends the cookie whichever page asks. The hub's origin policy keeps foreign pages out.
+    // A browser also sends the cookie for a foreign page. The hub's origin policy keeps those out.
     let cookie = || {
         let lines = request.headers.get_all(header::COOKIE).iter().flat_map(|line| line.to_str());
         let mut pairs =

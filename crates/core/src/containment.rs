@@ -25,7 +25,7 @@ impl Filter {
 
 impl Filters {
     /// Returns `true` if every topic that one of the `other` filters matches is matched by one of these. An
-    /// access check compares what a client may read with what it asks for.
+    /// access check compares the filters that a client may follow with those of its request.
     ///
     /// ```
     /// use tidings_core::Filters;

@@ -32,7 +32,7 @@ pub struct Config {
     /// Which web pages may connect, read and publish, on every transport. Default: those of the same host.
     pub origins: Origins,
     /// By which names the hub may be addressed. Default: by every name, except on a loopback listener. Health
-    /// checks are answered whatever their host is.
+    /// checks are answered for every host.
     pub hosts: Hosts,
     /// What becomes of clients that are too slow. Default: they are told the gap.
     pub slow: SlowPolicy,
@@ -77,8 +77,8 @@ pub struct Config {
     pub general_path: bool,
 }
 
-/// What a request wants to do, as the hub understands it. Decide by these values and not by the path, which
-/// can say the same in several ways: several filters in one path, percent-encoded or not.
+/// What a request wants to do, as the hub understands it. Decide by these values and not by the path. A path can
+/// name several filters, and each of them can be percent-encoded.
 ///
 /// Two things are not decided: `/healthz` answers everyone with one word, and a browser's preflight only
 /// announces the request that is decided.

@@ -221,8 +221,8 @@ fn route(path: &str) -> Route<'_> {
     }
 }
 
-/// Checks that the request is for this hub. Health checks may give any host: a balancer or an orchestrator sends
-/// the one it is configured with, and the answer says nothing to a foreign page.
+/// Checks that the request is for this hub. Health checks may have any host: a balancer or an orchestrator sends
+/// the one it is configured with, and the answer has nothing in it for a foreign page.
 fn check(request: &Parts, route: &Route<'_>, shared: &Shared) -> Result<(), Refusal> {
     match route {
         Route::Health | Route::Ready => Ok(()),

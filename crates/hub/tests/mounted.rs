@@ -174,7 +174,7 @@ async fn a_farewell_is_told_on_every_mounted_transport() {
     }
 }
 
-/// What the application has checked is what is served, and a foreign page is kept out without a check of its own.
+/// The application checks the filters, and the mount checks the origin.
 #[tokio::test]
 async fn a_mount_serves_the_filters_it_is_given_and_only_to_pages_of_its_own_host() {
     for listed in all_listed() {

@@ -28,13 +28,13 @@ use crate::request::host;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Hosts {
     /// Every name, except on a loopback listener. That accepts `localhost` and names below it, IP addresses, and
-    /// names without a dot. Nobody can register a name without a dot in the public DNS; proxies and containers use
-    /// them for servers near to them. The default.
+    /// names without a dot. A name without a dot cannot be registered in the public DNS, and proxies and
+    /// containers use such names for servers in their network. The default.
     #[default]
     ByListener,
     /// On every listener `localhost` and names below it, IP addresses, and these names, without a port.
     Listed(Vec<String>),
-    /// Every name. For a server with a check of its own.
+    /// Every name. For a server that checks the host itself.
     Any,
 }
 
@@ -92,8 +92,8 @@ fn is_localhost(name: &str) -> bool {
 
 fn misdirected(name: &str) -> Refusal {
     let message = format!(
-        "this server is not addressed as {name:?}: if it should be, start it with --host {name} (in a program, \
-         list the name in its configuration)"
+        "host {name:?} is not a name of this server: start it with --host {name} if it should be (in a program, \
+         set its Hosts)"
     );
     Refusal::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message)
 }

@@ -46,8 +46,8 @@ impl Origins {
     /// Returns `true` if the request is not from a page, or from one that may send it.
     ///
     /// A page can send a `GET` without its origin, for example as an image or with `fetch` and the mode
-    /// `no-cors`. It cannot read the answer, but would hold a seat for as long as it is open. Browsers mark such
-    /// a request (`Sec-Fetch-Site`), and it is accepted only if the user follows a link.
+    /// `no-cors`. It cannot read the answer, but it would hold a seat while it is open. Browsers mark such a
+    /// request (`Sec-Fetch-Site`), and it is accepted only if the user follows a link.
     pub fn allow(&self, request: &Parts) -> bool {
         let Some(origin) = request.headers.get(header::ORIGIN) else {
             return matches!(self, Self::Any) || !hides_its_origin(request);
@@ -83,8 +83,8 @@ fn is_same(origin: &str, request: &Parts) -> bool {
     bare(authority) == bare(host)
 }
 
-/// Whether a page of another origin sent this request without saying so. A link that the user follows is not
-/// such a request: it holds nothing once it is answered in a tab of its own.
+/// Whether a page of another origin sent this request without saying so. A link that the user follows is no
+/// such request: it opens in a tab, where the user sees it.
 fn hides_its_origin(request: &Parts) -> bool {
     let Some(site) = request.headers.get(&SITE) else { return false };
     let is = |name, value: &str| request.headers.get(name).is_some_and(|line| line == value);
@@ -107,7 +107,7 @@ fn foreign_page(request: &Parts) -> Refusal {
             let origin = origin.unwrap_or("?");
             format!(
                 "pages of origin {origin:?} may not use host {host:?}: list it with --allow-origin {origin} (in a \
-                 program, in its origin policy)"
+                 program, set its Origins)"
             )
         }
     };
@@ -211,11 +211,11 @@ mod tests {
             assert_eq!((refusal.status.as_u16(), refusal.code), (403, "origin_not_allowed"));
             refusal.message
         };
-        let told = message(&[("origin", "http://localhost:5173")]);
+        let text = message(&[("origin", "http://localhost:5173")]);
         for named in ["http://localhost:5173", "hub.example", "--allow-origin"] {
-            assert!(told.contains(named), "{told}");
+            assert!(text.contains(named), "{text}");
         }
-        let told = message(&[("sec-fetch-site", "cross-site")]);
-        assert!(told.contains("hub.example") && told.contains("--allow-origin"), "{told}");
+        let text = message(&[("sec-fetch-site", "cross-site")]);
+        assert!(text.contains("hub.example") && text.contains("--allow-origin"), "{text}");
     }
 }

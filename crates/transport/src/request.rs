@@ -38,7 +38,7 @@ impl Ask {
         Self::new(path_segment(filters)?.parse()?, request)
     }
 
-    /// Reads the position that a request asks for, of these filters.
+    /// Reads the position of a request for these filters.
     ///
     /// # Errors
     /// `400` if the position is malformed.

@@ -1,4 +1,4 @@
-//! Who may do what, decided by what a request means and not by how its path is written.
+//! Access is decided by what a request means and not by how its path is written.
 
 use http::StatusCode;
 use tidings_core::{Filters, HubConfig, Topic};
@@ -61,7 +61,7 @@ fn no_way_to_write_a_path_leaks_what_is_not_allowed() {
     });
 }
 
-/// What would be decoded twice, or is a path of its own, is never a topic.
+/// A path that only a second decoding would turn into a topic is not a topic.
 #[test]
 fn a_path_is_decoded_once() {
     every(async |case| {
@@ -136,8 +136,8 @@ fn every_resource_is_decided_and_health_answers_everyone() {
                 }
                 _ => "unknown",
             };
-            let told = request.headers.get("x-only").is_some_and(|only| only == named);
-            if told {
+            let is_this = request.headers.get("x-only").is_some_and(|only| only == named);
+            if is_this {
                 return Ok(());
             }
             Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", format!("this is {named}")))

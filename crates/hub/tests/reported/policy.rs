@@ -1,4 +1,4 @@
-//! Who may do what, and what a request means.
+//! Access, origins, hosts, positions and headers that change what a request means.
 
 use futures::FutureExt;
 use tidings_hub::{Access, Action, Hosts, Origins};
@@ -79,7 +79,7 @@ fn names_and_origins() -> Vec<Row> {
             .config(|config| config.hosts = Hosts::Listed(vec!["evil.example".to_owned()]))
             .send(rebound(GET, ""))
             .answers(&[200]),
-        row("health checks send a host of their own", "mastodon/mastodon#20238")
+        row("health checks may have any host", "mastodon/mastodon#20238")
             .send("GET /healthz HTTP/1.1\r\nHost: health.check.internal\r\n\r\n")
             .answers(&[200]),
         row("the rejection of an origin helps", "vitejs/vite#16557")
