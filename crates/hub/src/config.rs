@@ -80,8 +80,8 @@ pub struct Config {
 /// What a request wants to do, as the hub understands it. Decide by these values and not by the path. A path can
 /// name several filters, and each of them can be percent-encoded.
 ///
-/// Two things are not decided: `/healthz` answers everyone with one word, and a browser's preflight only
-/// announces the request that is decided.
+/// Some requests are not decided. `/healthz`, `/readyz` and `/favicon.ico` have nothing in them that could be kept
+/// from anyone, and a browser's preflight only announces the request that is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action<'a> {

@@ -165,7 +165,9 @@ fn every_resource_is_decided_and_health_answers_everyone() {
             assert_eq!(ask("").await, 401, "{line}");
             assert_eq!(ask(&format!("X-Only: {name}\r\n")).await, 200, "{line} is {name}");
         }
-        assert_eq!(Raw::get(hub.address, "/healthz").await.status, 200);
+        for path in ["/healthz", "/readyz"] {
+            assert_eq!(Raw::get(hub.address, path).await.status, 200, "{path}");
+        }
         hub.stop().await;
     });
 }

@@ -57,7 +57,9 @@ fn every_resource_but_the_health_check_is_rejected() {
             let answer = Raw::ask(hub.address, rebound(line, headers)).await;
             assert_eq!(answer.refusal(), (421, "unknown_host".to_owned()), "{line}");
         }
-        assert_eq!(Raw::ask(hub.address, rebound("GET /healthz", "")).await.status, 200);
+        for line in ["GET /healthz", "GET /readyz"] {
+            assert_eq!(Raw::ask(hub.address, rebound(line, "")).await.status, 200, "{line}");
+        }
         hub.stop().await;
     });
 }
