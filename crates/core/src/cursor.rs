@@ -1,5 +1,7 @@
 //! A reader's place in the log.
 
+use std::sync::Arc;
+
 use crate::log::Unread;
 use crate::{Entry, Event, Filters, Gap, GapReason, Id, Log, Position, Reason, SeatId};
 
@@ -156,13 +158,8 @@ impl Cursor {
         if self.is_new && (is_elsewhere || self.is_ahead_of(upto)) {
             return Kept::Engine;
         }
-        let read = log.read(
-            self.at,
-            upto.seq,
-            budget,
-            |entry| interest.wants(entry, seat),
-            |entry| out.push(Event::Deliver(entry.clone())),
-        );
+        let found = |entry: &_| out.push(Event::Deliver(Arc::clone(entry)));
+        let read = log.read(self.at, upto.seq, budget, interest, seat, found);
         match read {
             Ok(reached) => {
                 *self = Self::at(self.at.epoch.id(reached));

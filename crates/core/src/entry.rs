@@ -1,10 +1,12 @@
 //! A notification in the log, and its bytes for each wire format.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use crate::copies::Copies;
 use crate::{Id, Notification};
 
 /// How a notification is written for one kind of client. A transport has one static of these for each
@@ -26,10 +28,24 @@ pub struct Format {
 }
 
 /// A published notification: its id, and its bytes in the formats that anyone has asked for.
+///
+/// Those bytes are kept and shared, unless the entry is of a log whose copies have grown to the bound that
+/// [`Retention::bytes`](crate::Retention::bytes) sets, or is one of the oldest of such a log. Then each asker
+/// encodes for itself.
 pub struct Entry {
     id: Id,
     notification: Notification,
     encoded: [Encoding; ENCODED],
+    share: Share,
+}
+
+/// An entry's share of what the copies of its log count. Dropping it gives it back.
+struct Share {
+    /// Where the log counts its copies. An entry that is not of a log keeps them uncounted.
+    copies: Option<Arc<Copies>>,
+    counted: AtomicUsize,
+    /// Nothing more is kept.
+    is_old: AtomicBool,
 }
 
 /// One format's bytes. The owner is settled before the bytes are made, so that a format may build on
@@ -37,7 +53,8 @@ pub struct Entry {
 #[derive(Default)]
 struct Encoding {
     format: OnceLock<&'static Format>,
-    bytes: OnceLock<Bytes>,
+    /// `None` if there was no room for them.
+    bytes: OnceLock<Option<Bytes>>,
 }
 
 /// The formats an entry remembers; a further one is encoded anew for each asker. The hub's transports
@@ -54,7 +71,21 @@ impl Format {
 impl Entry {
     /// An entry as the log makes it. Useful by itself in tests of a transport's words.
     pub fn new(id: Id, notification: Notification) -> Self {
-        Self { id, notification, encoded: Default::default() }
+        Self { id, notification, encoded: Default::default(), share: Share::of(None, false) }
+    }
+
+    /// An entry of a log, which counts the copies.
+    pub(crate) fn counted(id: Id, notification: Notification, copies: &Arc<Copies>) -> Self {
+        Self { share: Share::of(Some(copies.clone()), false), ..Self::new(id, notification) }
+    }
+
+    /// Keeps no further copies. Returns the same entry without copies if it has any now.
+    pub(crate) fn grow_old(&self) -> Option<Self> {
+        self.share.is_old.store(true, Ordering::Relaxed);
+        (self.share.counted.load(Ordering::Relaxed) > 0).then(|| {
+            let share = Share::of(self.share.copies.clone(), true);
+            Self { share, ..Self::new(self.id, self.notification.clone()) }
+        })
     }
 
     /// Its identity and position.
@@ -67,14 +98,68 @@ impl Entry {
         &self.notification
     }
 
-    /// Its bytes in this format: the first asker encodes, the rest share what it made.
+    /// Its bytes in this format: the first asker encodes, and the others share what it made, if it is kept.
     pub fn encoded(&self, format: &'static Format) -> Bytes {
         for slot in &self.encoded {
             if std::ptr::eq(*slot.format.get_or_init(|| format), format) {
-                return slot.bytes.get_or_init(|| (format.encode)(self)).clone();
+                return self.encoded_in(slot, format);
             }
         }
         (format.encode)(self)
+    }
+
+    fn encoded_in(&self, slot: &Encoding, format: &'static Format) -> Bytes {
+        if slot.bytes.get().is_none() && !self.share.has_room(self.notification.payload().len()) {
+            return (format.encode)(self);
+        }
+        let mut not_kept = None;
+        let kept = slot.bytes.get_or_init(|| {
+            let bytes = (format.encode)(self);
+            if self.share.count(bytes.len()) {
+                return Some(bytes);
+            }
+            not_kept = Some(bytes);
+            None
+        });
+        match kept {
+            Some(bytes) => bytes.clone(),
+            None => not_kept.unwrap_or_else(|| (format.encode)(self)),
+        }
+    }
+}
+
+impl Share {
+    fn of(copies: Option<Arc<Copies>>, is_old: bool) -> Self {
+        Self { copies, counted: AtomicUsize::new(0), is_old: AtomicBool::new(is_old) }
+    }
+
+    /// Whether there is room for a copy of this length. What it will be is not known before it is made.
+    fn has_room(&self, length: usize) -> bool {
+        self.copies.as_ref().is_none_or(|copies| {
+            !self.is_old.load(Ordering::Relaxed) && copies.has_room(Copies::cost(length))
+        })
+    }
+
+    /// Counts a copy, and returns `true`, if there is room for it.
+    fn count(&self, length: usize) -> bool {
+        let Some(copies) = &self.copies else { return true };
+        let cost = Copies::cost(length);
+        let has_room = copies.count(cost);
+        if has_room {
+            self.counted.fetch_add(cost, Ordering::Relaxed);
+        }
+        has_room
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let counted = *self.counted.get_mut();
+        if let Some(copies) = &self.copies
+            && counted > 0
+        {
+            copies.give_back(counted);
+        }
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::{
-    Bell, Broker, BrokerError, ClientPool, Cursor, Epoch, Heartbeat, IdempotencyKey, Interest,
-    JoinError, Limits, Listener, Log, Notification, Position, PublishError, Publishing, Reason,
-    Retention, Seat, Subscription,
+    Bell, Broker, BrokerError, ClientPool, Cursor, Epoch, Filters, Heartbeat, IdempotencyKey,
+    Interest, JoinError, Limits, Listener, Log, Notification, Position, PublishError, Publishing,
+    Reason, Retention, Seat, Subscription,
 };
 
 /// What a hub keeps, allows and expects. The default suits a service on the open internet.
@@ -143,6 +143,15 @@ impl Hub {
         self.0.pool.join(transport)
     }
 
+    /// Takes a seat for a client of this transport with these filters, which a later [`read`](Self::read)
+    /// uses.
+    ///
+    /// # Errors
+    /// If the pool is full or closed, or if the filters are more than it has room for.
+    pub fn join_with(&self, transport: &'static str, filters: &Filters) -> Result<Seat, JoinError> {
+        self.0.pool.join_with(transport, filters)
+    }
+
     /// Reads from a position on. Needs a tokio runtime with time, for the heartbeat.
     ///
     /// # Panics
@@ -152,11 +161,11 @@ impl Hub {
         Subscription::new(self.clone(), seat, interest, cursor, gap)
     }
 
-    /// Takes a seat and reads what is published from now on: [`join`](Self::join) and
+    /// Takes a seat and reads what is published from now on: [`join_with`](Self::join_with) and
     /// [`read`](Self::read) in one.
     ///
     /// # Errors
-    /// Where the pool is full or closed.
+    /// If the pool is full or closed, or if the filters are more than it has room for.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -165,7 +174,8 @@ impl Hub {
         transport: &'static str,
         interest: Interest,
     ) -> Result<Subscription, JoinError> {
-        Ok(self.read(self.join(transport)?, interest, Position::Live))
+        let seat = self.join_with(transport, interest.filters())?;
+        Ok(self.read(seat, interest, Position::Live))
     }
 
     /// Says goodbye to every subscriber, once it has been told what it had coming, and takes no further

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::copies::Copies;
 use crate::remembered::Remembered;
 use crate::{
-    Bell, Budget, Entry, Epoch, Filters, GapReason, Id, IdempotencyKey, Notification, Stored, Tail,
+    Bell, Budget, Entry, Epoch, Filters, GapReason, Id, IdempotencyKey, Interest, Notification,
+    SeatId, Stored, Tail,
 };
 
 /// How much of the stream is kept for those who come back. Whichever bound is met first evicts the
@@ -14,9 +16,12 @@ use crate::{
 pub struct Retention {
     /// Notifications kept. Default 65,536. More lets clients be away for longer.
     pub entries: usize,
-    /// Bytes kept: payloads, topics and a fixed part for each. Default 64 MiB. Each format in which an
-    /// entry is asked for adds a copy that this bound does not count; in JSON it is up to six times as
-    /// long, where a payload is all control characters. Set less where publishers are not trusted.
+    /// Bytes kept. Default 64 MiB. Three quarters are for the notifications: payloads, topics and a fixed part
+    /// for each. One quarter is for their encoded copies, one for each format that was asked for, so that
+    /// clients share them. If copies take more than half of that quarter, the oldest notifications give theirs
+    /// up. A copy for which there is no room is made for its asker alone. So readers cannot shorten the
+    /// history, whatever they ask for, and a copy that is six times as long as its payload, as JSON can be,
+    /// costs time instead of memory.
     pub bytes: usize,
 }
 
@@ -38,6 +43,7 @@ pub struct Retention {
 pub struct Log {
     retention: Retention,
     bell: Bell,
+    copies: Arc<Copies>,
     ring: RwLock<Ring>,
 }
 
@@ -49,7 +55,10 @@ struct Ring {
     first: u64,
     /// `None` stands for what somebody else has put into an engine's stream and nobody can read.
     entries: VecDeque<Option<Arc<Entry>>>,
+    /// Of the entries without their copies.
     bytes: usize,
+    /// Entries before this sequence number keep no copies.
+    shared_from: u64,
     /// Up to where the engine's stream is gone as well; `None` where there is no engine.
     engine_floor: Option<u64>,
     remembered: Remembered,
@@ -67,8 +76,24 @@ pub(crate) enum Unread {
 }
 
 /// The most entries that are looked at under one lock, so that a reader who wants few of many does not
-/// keep a publisher waiting.
+/// keep a publisher waiting. For a reader with many filters it is less: see [`scan`].
 const SCAN: u64 = 4096;
+
+/// What a notification takes besides its topic and payload: the entry, its place in the ring, the counts of three
+/// shared allocations and the allocator's headers.
+const FIXED: usize = size_of::<Entry>() + 128;
+
+/// One part in so many of the retained bytes is for encoded copies.
+const COPIES_SHARE: usize = 4;
+
+/// How many entries give up their copies when one is added, at the most.
+const AGED_AT_ONCE: usize = 64;
+
+/// How many entries are looked at under one lock for a reader of so many filters. To compare an entry with 64
+/// filters takes about as long as to compare eight with one.
+fn scan(filters: &Filters) -> u64 {
+    SCAN / (1 + filters.count() as u64 / 8)
+}
 
 impl Default for Retention {
     fn default() -> Self {
@@ -84,11 +109,16 @@ impl Log {
             first: 1,
             entries: VecDeque::new(),
             bytes: 0,
+            shared_from: 1,
             engine_floor: None,
             remembered: Remembered::default(),
             is_sealed: false,
         };
-        Self { retention, bell, ring: RwLock::new(ring) }
+        // What copies may take is no part of what notifications may.
+        let for_copies = retention.bytes / COPIES_SHARE;
+        let retention = Retention { bytes: retention.bytes - for_copies, ..retention };
+        let copies = Arc::new(Copies::new(for_copies));
+        Self { retention, bell, copies, ring: RwLock::new(ring) }
     }
 
     /// Adds a notification, evicts what the retention no longer holds, and wakes the readers. Where one with
@@ -105,8 +135,8 @@ impl Log {
             {
                 return Some(ring.epoch.id(seq));
             }
-            ring.push(Some(Arc::new(Entry::new(id, notification))));
-            ring.evict(&self.retention);
+            ring.push(Some(Arc::new(Entry::counted(id, notification, &self.copies))));
+            ring.evict(&self.retention, &self.copies);
             id
         };
         self.bell.ring();
@@ -141,8 +171,9 @@ impl Log {
                 }
                 if seq == ring.next() {
                     let id = ring.epoch.id(seq);
-                    ring.push(notification.map(|one| Arc::new(Entry::new(id, one))));
-                    ring.evict(&self.retention);
+                    let entry = |one| Arc::new(Entry::counted(id, one, &self.copies));
+                    ring.push(notification.map(entry));
+                    ring.evict(&self.retention, &self.copies);
                 }
             }
         }
@@ -184,30 +215,32 @@ impl Log {
         self.read_ring().engine_floor.is_some()
     }
 
-    /// The number of retained notifications and their bytes, as the retention counts them.
+    /// The number of retained notifications and their bytes, as the retention counts them: their encoded copies
+    /// included.
     pub fn size(&self) -> (usize, usize) {
         let ring = self.read_ring();
-        (ring.entries.len(), ring.bytes)
+        (ring.entries.len(), ring.bytes + self.copies.bytes())
     }
 
-    /// Reads what matches in `(after, upto]` into `out`, within the budget, and returns the sequence number
+    /// Reads what the seat is interested in from `(after, upto]`, within the budget, and returns the sequence number
     /// up to which it has looked. That is short of `upto` where the budget or the scan was used up.
     pub(crate) fn read(
         &self,
         after: Id,
         upto: u64,
         budget: Budget,
-        mut matches: impl FnMut(&Entry) -> bool,
+        interest: &Interest,
+        seat: SeatId,
         mut found: impl FnMut(&Arc<Entry>),
     ) -> Result<u64, Unread> {
         let ring = self.read_ring();
         ring.check(after)?;
         let after = after.seq;
-        let end = upto.min(ring.next() - 1).min(after.saturating_add(SCAN));
+        let end = upto.min(ring.next() - 1).min(after.saturating_add(scan(interest.filters())));
         let (mut entries, mut bytes) = (0, 0);
         for seq in after + 1..=end {
             let Some(entry) = &ring.entries[(seq - ring.first) as usize] else { continue };
-            if !matches(entry) {
+            if !interest.wants(entry, seat) {
                 continue;
             }
             let size = entry.notification().payload().len();
@@ -231,7 +264,7 @@ impl Log {
             if end < ring.first {
                 return None;
             }
-            let start = end.saturating_sub(SCAN - 1).max(ring.first);
+            let start = end.saturating_sub(scan(filters) - 1).max(ring.first);
             let matches = |seq: &u64| {
                 let entry = &ring.entries[(seq - ring.first) as usize];
                 entry.as_ref().is_some_and(|one| filters.matches(one.notification().topic()))
@@ -275,7 +308,7 @@ impl Ring {
         self.entries.push_back(entry);
     }
 
-    fn evict(&mut self, retention: &Retention) {
+    fn evict(&mut self, retention: &Retention, copies: &Copies) {
         // The newest stays whatever its size: a live reader must be able to get it.
         while self.entries.len() > 1
             && (self.entries.len() > retention.entries || self.bytes > retention.bytes)
@@ -285,19 +318,42 @@ impl Ring {
                 self.first += 1;
             }
         }
+        if copies.are_many() {
+            self.age(copies);
+        }
+    }
+
+    /// Takes the copies from the oldest entries that keep them, so that the newest find room for theirs. Readers
+    /// that hold such an entry share its copies until they let it go.
+    fn age(&mut self, copies: &Copies) {
+        for _ in 0..AGED_AT_ONCE {
+            self.shared_from = self.shared_from.max(self.first);
+            // The newest is about to be encoded.
+            if self.shared_from + 1 >= self.next() || !copies.are_many() {
+                return;
+            }
+            let index = (self.shared_from - self.first) as usize;
+            if let Some(entry) = &mut self.entries[index]
+                && let Some(without_copies) = entry.grow_old()
+            {
+                *entry = Arc::new(without_copies);
+            }
+            self.shared_from += 1;
+        }
     }
 
     /// Forgets what is here: the next entry is the first.
     fn begin_anew(&mut self, epoch: Epoch, first: u64) {
         self.entries.clear();
         (self.epoch, self.first, self.bytes) = (epoch, first, 0);
+        self.shared_from = first;
     }
 }
 
 fn weight(entry: Option<&Arc<Entry>>) -> usize {
     let Some(entry) = entry else { return 0 };
     let notification = entry.notification();
-    size_of::<Entry>() + notification.topic().as_str().len() + notification.payload().len()
+    FIXED + notification.topic().as_str().len() + notification.payload().len()
 }
 
 #[cfg(test)]
@@ -331,9 +387,10 @@ mod tests {
             let mut model: Vec<(u64, usize, usize)> = Vec::new();
             for (index, &(topic, size)) in published.iter().enumerate() {
                 log.append(note(topics[topic], size), None);
-                model.push((index as u64 + 1, topic, size_of::<Entry>() + 1 + size));
+                model.push((index as u64 + 1, topic, FIXED + 1 + size));
                 while model.len() > 1
-                    && (model.len() > entries || model.iter().map(|m| m.2).sum::<usize>() > bytes)
+                    && (model.len() > entries
+                        || model.iter().map(|m| m.2).sum::<usize>() > bytes - bytes / COPIES_SHARE)
                 {
                     model.remove(0);
                 }
@@ -347,8 +404,7 @@ mod tests {
             let budget = Budget { entries: budget, bytes: usize::MAX };
             let after_id = log.epoch().id(after);
             let reached = log.read(
-                after_id, u64::MAX, budget,
-                |entry| filter.matches(entry.notification().topic()),
+                after_id, u64::MAX, budget, &Interest::new(filter), SeatId::default(),
                 |entry| read.push(entry.id().seq),
             );
             if after + 1 < first {
@@ -384,9 +440,28 @@ mod tests {
             log.append(note("a", 400), None);
         }
         let budget = Budget { entries: 100, bytes: 1000 };
-        assert_eq!(log.read(log.epoch().id(0), 5, budget, |_| true, |_| {}), Ok(2));
-        assert_eq!(log.read(log.epoch().id(2), 5, budget, |_| true, |_| {}), Ok(4));
-        assert_eq!(log.read(log.epoch().id(4), 5, budget, |_| true, |_| {}), Ok(5));
-        assert_eq!(log.read(log.epoch().id(5), 5, ALL, |_| true, |_| {}), Ok(5));
+        let all = Interest::new(">".parse().unwrap());
+        let read = |after, budget| {
+            log.read(log.epoch().id(after), 5, budget, &all, SeatId::default(), |_| {})
+        };
+        assert_eq!([0, 2, 4].map(|after| read(after, budget)), [Ok(2), Ok(4), Ok(5)]);
+        assert_eq!(read(5, ALL), Ok(5));
+    }
+
+    #[test]
+    fn a_reader_of_many_filters_looks_at_fewer_entries_under_one_lock() {
+        let log = log(10_000, usize::MAX);
+        for _ in 0..5000 {
+            log.append(note("a", 0), None);
+        }
+        let reached = |filters: &str| {
+            let interest = Interest::new(filters.parse().unwrap());
+            let begin = log.epoch().id(0);
+            log.read(begin, u64::MAX, ALL, &interest, SeatId::default(), |_| {}).unwrap()
+        };
+        assert_eq!(reached("b"), 4096);
+        assert_eq!(reached(&vec!["b.*"; 64].join(",")), 455);
+        let filters = vec!["a"; 64].join(",").parse().unwrap();
+        assert_eq!(log.newest(&filters, 5000), Some(5000));
     }
 }

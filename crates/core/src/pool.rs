@@ -8,7 +8,10 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::id::random;
-use crate::{Bell, Reason};
+use crate::{Bell, Filters, Reason};
+
+/// So many filters each client may name, however many the others hold.
+const FILTERS_OF_ITS_OWN: usize = 4;
 
 /// How many clients may be connected at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +20,9 @@ pub struct Limits {
     pub total: usize,
     /// For single transports, by name; one that is not named has only the total above it.
     pub transports: BTreeMap<String, usize>,
+    /// Filters that all clients hold together, the first four of each client not counted, so that clients with
+    /// many filters cannot keep out those with few. Default 500,000. Each takes 150 to 400 bytes of memory.
+    pub filters: usize,
 }
 
 /// The clients of one hub. Cheap to clone; all clones are the same pool.
@@ -39,6 +45,8 @@ pub struct ClientPool(Arc<Shared>);
 pub struct Seat {
     id: SeatId,
     transport: &'static str,
+    /// How many filters are counted for it.
+    filters: usize,
     pool: ClientPool,
 }
 
@@ -57,6 +65,15 @@ pub enum JoinError {
     #[error("all {limit} seats are taken: try again later")]
     Full {
         /// The limit that was met.
+        limit: usize,
+    },
+    /// The client names more filters than there is room for.
+    #[error(
+        "the clients of this hub hold {limit} filters already: name at most {FILTERS_OF_ITS_OWN}, or try \
+         again later"
+    )]
+    TooManyFilters {
+        /// [`Limits::filters`].
         limit: usize,
     },
     /// The pool is closed, for this reason.
@@ -85,6 +102,8 @@ struct Shared {
 struct State {
     last_id: u64,
     total: usize,
+    /// How many filters are held, those of each client that are not counted left out.
+    filters: usize,
     /// A handful of names, so a list beats a map.
     transports: Vec<(&'static str, usize)>,
     /// Only of the seats that have one.
@@ -94,7 +113,7 @@ struct State {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { total: 100_000, transports: BTreeMap::new() }
+        Self { total: 100_000, transports: BTreeMap::new(), filters: 500_000 }
     }
 }
 
@@ -106,17 +125,33 @@ impl ClientPool {
         Self(Arc::new(Shared { limits, bell, state: Mutex::new(state), occupancy }))
     }
 
-    /// Takes a seat for a client of this transport.
+    /// Takes a seat for a client of this transport that has no filters yet, or few.
     ///
     /// # Errors
     /// Where the pool is full or closed.
     pub fn join(&self, transport: &'static str) -> Result<Seat, JoinError> {
+        self.join_counting(transport, 0)
+    }
+
+    /// Takes a seat for a client of this transport with these filters.
+    ///
+    /// # Errors
+    /// If the pool is full or closed, or if the client names more than four filters and all clients together
+    /// would hold more than [`Limits::filters`].
+    pub fn join_with(&self, transport: &'static str, filters: &Filters) -> Result<Seat, JoinError> {
+        self.join_counting(transport, filters.count().saturating_sub(FILTERS_OF_ITS_OWN))
+    }
+
+    fn join_counting(&self, transport: &'static str, filters: usize) -> Result<Seat, JoinError> {
         let mut state = self.lock();
         if let Some(reason) = state.closed {
             return Err(JoinError::Closed(reason));
         }
         if state.total >= self.0.limits.total {
             return Err(JoinError::Full { limit: self.0.limits.total });
+        }
+        if filters > 0 && state.filters + filters > self.0.limits.filters {
+            return Err(JoinError::TooManyFilters { limit: self.0.limits.filters });
         }
         let count = state.count_of(transport);
         if let Some(&limit) = self.0.limits.transports.get(transport)
@@ -126,11 +161,12 @@ impl ClientPool {
         }
         *count += 1;
         state.total += 1;
+        state.filters += filters;
         state.last_id += 1;
         if state.total == 1 {
             self.announce(&state);
         }
-        Ok(Seat { id: SeatId(state.last_id), transport, pool: self.clone() })
+        Ok(Seat { id: SeatId(state.last_id), transport, filters, pool: self.clone() })
     }
 
     /// How many clients are connected.
@@ -241,6 +277,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut state = self.pool.lock();
         state.total -= 1;
+        state.filters -= self.filters;
         *state.count_of(self.transport) -= 1;
         // The value is dropped after the lock: its own drop may ask the pool something.
         let _session = state.sessions.remove(&self.id);
@@ -258,7 +295,26 @@ mod tests {
     fn pool(total: usize, transports: &[(&str, usize)]) -> ClientPool {
         let transports =
             transports.iter().map(|(name, limit)| (name.to_string(), *limit)).collect();
-        ClientPool::new(Limits { total, transports }, Bell::default())
+        ClientPool::new(Limits { total, transports, ..Limits::default() }, Bell::default())
+    }
+
+    #[test]
+    fn clients_with_many_filters_share_a_bound_and_leave_room_for_those_with_few() {
+        let limits = Limits { filters: 70, ..Limits::default() };
+        let pool = ClientPool::new(limits, Bell::default());
+        let filters = |number: usize| -> Filters {
+            let filters: Vec<_> = (0..number).map(|number| format!("a{number}.*")).collect();
+            filters.join(",").parse().unwrap()
+        };
+        let many = pool.join_with("sse", &filters(64)).unwrap();
+        let full = JoinError::TooManyFilters { limit: 70 };
+        assert_eq!(pool.join_with("sse", &filters(64)).unwrap_err(), full);
+        let _some = pool.join_with("sse", &filters(14)).unwrap();
+        assert_eq!(pool.join_with("sse", &filters(5)).unwrap_err(), full);
+        let few: Vec<_> = (0..100).map(|_| pool.join_with("sse", &filters(4)).unwrap()).collect();
+        drop(many);
+        assert!(pool.join_with("sse", &filters(64)).is_ok());
+        drop(few);
     }
 
     #[test]

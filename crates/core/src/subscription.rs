@@ -38,7 +38,7 @@ pub struct Subscription {
     cursor: Cursor,
     /// What only the engine has, on its way.
     fetching: Option<Fetching>,
-    /// What one read of the log brought; bounded by [`BATCH`], for entries are shared, not copied.
+    /// What one read brought, bounded by [`BATCH`] or [`FETCH`]: the log may evict it while the reader is slow.
     ready: VecDeque<Event>,
     listener: Listener,
     heartbeat: Interval,
@@ -49,7 +49,8 @@ pub struct Subscription {
     has_ended: bool,
 }
 
-const BATCH: Budget = Budget { entries: 64, bytes: usize::MAX };
+/// What is read from the log at a time.
+const BATCH: Budget = Budget { entries: 64, bytes: 256 << 10 };
 
 /// What is read from the engine at a time: those entries are this reader's alone.
 const FETCH: Budget = Budget { entries: 64, bytes: 256 << 10 };

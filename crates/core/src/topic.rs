@@ -6,11 +6,17 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::pattern::{MAX_FILTER_TOKENS, MAX_STARS, Pattern, TokenHashes};
+
 /// The longest topic or filter, in bytes.
 pub const MAX_TOPIC_BYTES: usize = 255;
 
 /// The most filters that one subscriber may name.
 pub const MAX_FILTERS: usize = 64;
+
+/// Up to so many filters are compared with a topic one by one. For more of them the topic's tokens are hashed
+/// first, which costs as much as a few comparisons.
+const FEW_FILTERS: usize = 4;
 
 /// What a notification is about: tokens of `[A-Za-z0-9_-]+` joined by `.`, at most 255 bytes.
 ///
@@ -22,9 +28,10 @@ pub const MAX_FILTERS: usize = 64;
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Topic(Arc<str>);
 
-/// A topic whose tokens may be `*` (exactly one token) or, as the last, `>` (one or more).
+/// A topic whose tokens may be `*` (exactly one token) or, as the last, `>` (one or more). With a wildcard it has
+/// at most [`MAX_FILTER_TOKENS`] tokens, of which at most [`MAX_STARS`] are `*`.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Filter(Arc<str>);
+pub struct Filter(Arc<str>, Pattern);
 
 /// One to [`MAX_FILTERS`] filters, joined by `,`; a topic matches when any one of them does.
 ///
@@ -61,6 +68,14 @@ pub enum ParseTopicError {
     /// More than [`MAX_FILTERS`].
     #[error("{0} filters are too many, the limit is {MAX_FILTERS}")]
     TooManyFilters(usize),
+    /// A filter with a wildcard and more than [`MAX_FILTER_TOKENS`] tokens.
+    #[error(
+        "{0:?} has {1} tokens, the limit of a filter with a wildcard is {MAX_FILTER_TOKENS}: end it earlier with >"
+    )]
+    TooManyTokens(String, usize),
+    /// A filter with more than [`MAX_STARS`] `*`.
+    #[error("{0:?} has {1} tokens that are *, the limit of one filter is {MAX_STARS}")]
+    TooManyStars(String, usize),
 }
 
 impl Topic {
@@ -99,16 +114,36 @@ impl Filter {
         (!self.has_wildcard()).then(|| Topic(self.0.clone()))
     }
 
+    pub(crate) fn pattern(&self) -> Pattern {
+        self.1
+    }
+
+    pub(crate) fn into_text(self) -> Arc<str> {
+        self.0
+    }
+
     fn has_wildcard(&self) -> bool {
-        // `*` and `>` are whole tokens and no token holds them otherwise, so one byte tells.
-        self.0.bytes().any(|byte| byte == b'*' || byte == b'>')
+        self.1.shape.has_wildcard()
     }
 }
 
 impl Filters {
     /// Whether any of the filters matches.
     pub fn matches(&self, topic: &Topic) -> bool {
-        self.0.iter().any(|filter| filter.matches(topic))
+        if self.0.len() <= FEW_FILTERS {
+            return self.0.iter().any(|filter| filter.matches(topic));
+        }
+        let mut hashes = None;
+        self.0.iter().any(|filter| {
+            let mut may_match =
+                || hashes.get_or_insert_with(|| TokenHashes::of(topic)).may_match(filter);
+            (!filter.has_wildcard() || may_match()) && filter.matches(topic)
+        })
+    }
+
+    /// Returns the number of filters.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// Whether every topic matches, so that nothing is ever passed over.
@@ -132,7 +167,7 @@ impl Filters {
 
 impl From<Topic> for Filters {
     fn from(topic: Topic) -> Self {
-        Self(Arc::new([Filter(topic.0)]))
+        Self(Arc::new([Filter(topic.0, Pattern::default())]))
     }
 }
 
@@ -149,8 +184,23 @@ impl FromStr for Filter {
     type Err = ParseTopicError;
 
     fn from_str(text: &str) -> Result<Self, ParseTopicError> {
-        check_tokens(text, |token, is_last| token == "*" || (token == ">" && is_last))?;
-        Ok(Self(text.into()))
+        let (mut stars, mut is_open) = (0, false);
+        check_tokens(text, |token, is_last| {
+            stars += usize::from(token == "*");
+            is_open |= token == ">" && is_last;
+            token == "*" || (token == ">" && is_last)
+        })?;
+        if stars == 0 && !is_open {
+            return Ok(Self(text.into(), Pattern::default()));
+        }
+        let tokens = 1 + text.bytes().filter(|&byte| byte == b'.').count();
+        if tokens > MAX_FILTER_TOKENS {
+            return Err(ParseTopicError::TooManyTokens(text.into(), tokens));
+        }
+        if stars > MAX_STARS {
+            return Err(ParseTopicError::TooManyStars(text.into(), stars));
+        }
+        Ok(Self(text.into(), Pattern::of(text)))
     }
 }
 
@@ -171,7 +221,7 @@ impl FromStr for Filters {
 
 fn check_tokens(
     text: &str,
-    is_wildcard: impl Fn(&str, bool) -> bool,
+    mut is_wildcard: impl FnMut(&str, bool) -> bool,
 ) -> Result<(), ParseTopicError> {
     if text.is_empty() {
         return Err(ParseTopicError::Empty);
@@ -293,5 +343,16 @@ mod tests {
         assert_eq!(fault("a*"), MisplacedWildcard("a*".into()));
         assert_eq!("a.*".parse::<Topic>(), Err(MisplacedWildcard("a.*".into())));
         assert_eq!(vec!["a"; 65].join(",").parse::<Filters>(), Err(TooManyFilters(65)));
+        let long = vec!["a"; 15].join(".");
+        assert_eq!(fault(&format!("{long}.a.>")), TooManyTokens(format!("{long}.a.>"), 17));
+        assert_eq!(fault("*.a.*.*.*.*"), TooManyStars("*.a.*.*.*.*".into(), 5));
+    }
+
+    #[test]
+    fn a_filter_may_be_as_long_as_the_limits_say() {
+        let tokens = vec!["a"; 128].join(".");
+        assert!(tokens.parse::<Topic>().is_ok() && tokens.parse::<Filter>().is_ok());
+        let filter = format!("*.*.*.*.{}.>", vec!["a"; 11].join("."));
+        assert!(filter.parse::<Filter>().unwrap().matches(&tokens.parse().unwrap()));
     }
 }

@@ -265,7 +265,8 @@ async fn read(body: &mut Incoming, config: &Config) -> Result<Bytes, Refusal> {
             let message = "a trailer may not be Content-Length, Transfer-Encoding or Host";
             Err(Refusal::bad_request("bad_body", message))
         }
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+        // A copy, because a body that came in one piece keeps all of the buffer that it was read into.
+        Ok(Ok(body)) => Ok(Bytes::copy_from_slice(&body.to_bytes())),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_big(limit)),
         Ok(Err(error)) => {
             Err(Refusal::bad_request("bad_body", format!("the body broke off: {error}")))
@@ -331,7 +332,7 @@ fn is_binary(media: &HeaderValue) -> bool {
 fn subscribe(request: &Parts, filters: &str, shared: &Shared) -> Result<Box<Visitor>, Refusal> {
     let config = &shared.config;
     let (ask, transport, accepted) = may_subscribe(request, filters, config)?;
-    let seat = config.hub.join(transport.name())?;
+    let seat = config.hub.join_with(transport.name(), &ask.filters)?;
     // Who only reads has nothing to say.
     let publishes_to = match accepted.shape {
         Shape::Upgrade => publishes_to(config, request, &ask.filters),

@@ -11,19 +11,13 @@ pub(crate) struct Answer;
 
 impl Words for Answer {
     fn render(&self, events: &[Event], position: Id) -> Bytes {
-        let mut body =
-            BytesMut::from(format!("{{\"cursor\":\"{position}\",\"notifications\":[").as_bytes());
-        let mut is_first = true;
+        let begin = format!("{{\"cursor\":\"{position}\",\"notifications\":[");
+        let mut found = Vec::new();
         let mut gap = None;
         let mut members = String::new();
         for event in events {
             match event {
-                Event::Deliver(entry) => {
-                    if !std::mem::take(&mut is_first) {
-                        body.put_u8(b',');
-                    }
-                    body.put_slice(&entry.encoded(&ENVELOPE));
-                }
+                Event::Deliver(entry) => found.push(entry.encoded(&ENVELOPE)),
                 // The log may have moved on once more while the answer was put together.
                 Event::Gap(next) => gap = Some(gap.map_or(*next, |gap: Gap| gap.joined(*next))),
                 // The empty answer at the end of the hold time is the heartbeat.
@@ -36,6 +30,15 @@ impl Words for Answer {
         }
         if let Some(gap) = gap {
             members.push_str(&format!(",\"gap\":{}", json!(gap)));
+        }
+        let length: usize = found.iter().map(|json| json.len() + 1).sum();
+        let mut body = BytesMut::with_capacity(begin.len() + length + members.len() + 2);
+        body.put_slice(begin.as_bytes());
+        for (index, json) in found.iter().enumerate() {
+            if index > 0 {
+                body.put_u8(b',');
+            }
+            body.put_slice(json);
         }
         body.put_u8(b']');
         body.put_slice(members.as_bytes());

@@ -1,14 +1,14 @@
 //! Events in the event stream format: the HTML standard, section 9.2.5.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use serde_json::json;
-use std::fmt::Write;
+use std::io::Write;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tidings_core::{Entry, Event, Format, Heartbeat, Id, Kind, Reason, Topic};
-use tidings_transport::{Words, concatenated, gap_json};
+use tidings_transport::{Words, concatenated, fitted, gap_json};
 
 /// A notification as one event: its id, and one `data:` line for each line of the payload.
 pub(crate) static EVENT: Format = Format::new("sse", |entry| event(entry, None));
@@ -17,6 +17,12 @@ pub(crate) static EVENT: Format = Format::new("sse", |entry| event(entry, None))
 /// that it does not know (section 9.2.6).
 pub(crate) static EVENT_WITH_TOPIC: Format =
     Format::new("sse with topic", |entry| event(entry, Some(entry.notification().topic())));
+
+/// What says that the data is binary, in base64.
+const BINARY: &[u8] = b"event: binary\n";
+
+/// What each line of data begins with.
+const DATA: &[u8] = b"data: ";
 
 /// The words of an event stream.
 #[derive(Debug)]
@@ -56,8 +62,12 @@ pub(crate) fn millis(duration: Duration) -> u64 {
 fn event(entry: &Entry, topic: Option<&Topic>) -> Bytes {
     let notification = entry.notification();
     let payload = notification.payload();
+    let data_bytes = match notification.kind() {
+        Kind::Text => payload.len(),
+        Kind::Binary => payload.len().div_ceil(3) * 4 + BINARY.len(),
+    };
     let topic_bytes = topic.map_or(0, |topic| topic.as_str().len());
-    let mut event = BytesMut::with_capacity(payload.len() + topic_bytes + 64);
+    let mut event = Vec::with_capacity(data_bytes + topic_bytes + 64);
     put_id(&mut event, entry.id());
     if let Some(topic) = topic {
         event.put_slice(b"topic: ");
@@ -67,12 +77,12 @@ fn event(entry: &Entry, topic: Option<&Topic>) -> Bytes {
     match notification.kind() {
         Kind::Text => put_data(&mut event, payload),
         Kind::Binary => {
-            event.put_slice(b"event: binary\n");
+            event.put_slice(BINARY);
             put_data(&mut event, STANDARD.encode(payload).as_bytes());
         }
     }
     event.put_u8(b'\n');
-    event.freeze()
+    fitted(event)
 }
 
 fn goodbye_json(reason: Reason) -> String {
@@ -80,7 +90,7 @@ fn goodbye_json(reason: Reason) -> String {
 }
 
 pub(crate) fn control(id: Option<Id>, name: &str, json: &str) -> Bytes {
-    let mut event = BytesMut::new();
+    let mut event = Vec::new();
     if let Some(id) = id {
         put_id(&mut event, id);
     }
@@ -89,21 +99,27 @@ pub(crate) fn control(id: Option<Id>, name: &str, json: &str) -> Bytes {
     event.put_u8(b'\n');
     put_data(&mut event, json.as_bytes());
     event.put_u8(b'\n');
-    event.freeze()
+    event.into()
 }
 
-fn put_id(event: &mut BytesMut, id: Id) {
+fn put_id(event: &mut Vec<u8>, id: Id) {
     // Writing into a growing buffer cannot fail.
     let _ = writeln!(event, "id: {id}");
 }
 
 /// Each line of the payload on a line of its own. CR, LF and CRLF all end a line in this format, so none
 /// of them may get through: what follows it would be read as a field.
-fn put_data(event: &mut BytesMut, payload: &[u8]) {
+fn put_data(event: &mut Vec<u8>, payload: &[u8]) {
     let mut rest = payload;
+    let mut is_first = true;
     loop {
         let end = memchr::memchr2(b'\n', b'\r', rest);
-        event.put_slice(b"data: ");
+        if end.is_some() && std::mem::take(&mut is_first) {
+            // A payload of nothing but line ends becomes seven times as long.
+            let lines = 1 + memchr::memchr2_iter(b'\n', b'\r', rest).count();
+            event.reserve_exact(rest.len() + lines * DATA.len() + 2);
+        }
+        event.put_slice(DATA);
         event.put_slice(&rest[..end.unwrap_or(rest.len())]);
         event.put_u8(b'\n');
         let Some(end) = end else { return };

@@ -119,10 +119,14 @@ pub fn concatenated(events: &[Event], mut each: impl FnMut(&Event) -> Bytes) -> 
     match events {
         [] => Bytes::new(),
         [only] => each(only),
-        several => {
-            let mut all = BytesMut::new();
-            several.iter().for_each(|event| all.extend_from_slice(&each(event)));
-            all.freeze()
-        }
+        several => joined(&several.iter().map(&mut each).collect::<Vec<_>>()),
     }
+}
+
+/// These pieces as one, in a buffer of exactly their length.
+fn joined(pieces: &[Bytes]) -> Bytes {
+    let length = pieces.iter().map(Bytes::len).sum();
+    let mut all = BytesMut::with_capacity(length);
+    pieces.iter().for_each(|piece| all.extend_from_slice(piece));
+    all.freeze()
 }

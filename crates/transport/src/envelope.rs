@@ -9,6 +9,8 @@ use tidings_core::{Format, Gap, Id, Kind};
 
 use std::borrow::Cow;
 
+use crate::fitted::fitted;
+
 /// A notification where it travels inside JSON.
 ///
 /// ```
@@ -37,6 +39,11 @@ pub struct Envelope<'a> {
 pub static ENVELOPE: Format = Format::new("envelope", |entry| {
     let notification = entry.notification();
     let base64 = || Cow::Owned(base64_of(notification.payload()));
+    let length = match notification.kind() {
+        Kind::Text => notification.payload().len(),
+        Kind::Binary => notification.payload().len().div_ceil(3) * 4,
+    };
+    let mut json = Vec::with_capacity(length + notification.topic().as_str().len() + 80);
     let envelope = Envelope {
         id: entry.id(),
         topic: Cow::Borrowed(notification.topic().as_str()),
@@ -44,7 +51,10 @@ pub static ENVELOPE: Format = Format::new("envelope", |entry| {
         data_base64: (notification.kind() == Kind::Binary).then(base64),
     };
     // A struct of strings always serializes; an empty object would be seen at once by any reader.
-    Bytes::from(serde_json::to_vec(&envelope).unwrap_or_else(|_| b"{}".to_vec()))
+    if serde_json::to_writer(&mut json, &envelope).is_err() {
+        json = b"{}".to_vec();
+    }
+    fitted(json)
 });
 
 impl Envelope<'_> {

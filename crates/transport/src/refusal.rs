@@ -93,6 +93,7 @@ impl From<JoinError> for Refusal {
     fn from(error: JoinError) -> Self {
         let code = match error {
             JoinError::Full { .. } => "full",
+            JoinError::TooManyFilters { .. } => "too_many_filters",
             JoinError::Closed(_) => "going_away",
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string())

@@ -4,7 +4,7 @@
 use std::io::Cursor;
 
 use tidings_core::{Kind, Reason};
-use tidings_transport::{Ear, Inbound, Said};
+use tidings_transport::{Ear, Inbound, Said, fitted};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -95,7 +95,8 @@ impl FrameEar {
         message.check(header.is_final)?;
         if header.is_final {
             let Message { kind, bytes, .. } = message;
-            said.push(Said::Message(Inbound { kind, payload: bytes.into() }));
+            // It may stay in the log for long, and has grown piece by piece.
+            said.push(Said::Message(Inbound { kind, payload: fitted(bytes) }));
         } else {
             self.message = Some(message);
         }

@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use tidings_core::{Budget, Event, Id, Kept};
 use tidings_transport::Shape;
-use tidings_transport::mount::MAX_ANSWER;
+use tidings_transport::mount::{MAX_ANSWER, MAX_ANSWER_ENTRIES};
 
 use super::State;
 use super::client::{Progress, Stage};
 use super::pass::PASS;
 
 /// What one answer holds at the most.
-const ANSWER: Budget = Budget { entries: usize::MAX, bytes: MAX_ANSWER };
+const ANSWER: Budget = Budget { entries: MAX_ANSWER_ENTRIES, bytes: MAX_ANSWER };
 
 impl State {
     /// Gives a client that is behind its next portion from the log: whether there may be more.

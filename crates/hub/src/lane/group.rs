@@ -1,6 +1,6 @@
 //! Clients that are sent the very same bytes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use http::Response;
 use prometheus_client::metrics::counter::Counter;
 use slab::Slab;
-use tidings_core::{Event, Filter, Id, Interest, Topic};
+use tidings_core::{Event, FilterIndex, Id, Interest};
 use tidings_transport::{Ear, Words};
 
 use crate::head;
@@ -20,10 +20,7 @@ pub(super) struct Groups {
     keep_alive: Bytes,
     groups: Slab<Group>,
     by_key: HashMap<Key, usize, RandomState>,
-    /// Groups that ask for exactly this topic, among others.
-    by_topic: HashMap<Topic, Vec<usize>, RandomState>,
-    /// Groups with a wildcard.
-    wild: Vec<usize>,
+    by_filter: FilterIndex<Named>,
     /// Groups whose last member has left, to be forgotten if nobody has come since.
     deserted: Vec<usize>,
 }
@@ -42,6 +39,13 @@ pub(super) struct Group {
     /// What the present pass has for them.
     pub(super) pending: Vec<Event>,
     pub(super) delivered: Counter,
+}
+
+/// The groups that name one filter. Almost always it is one, so one takes no memory of its own; of many, each
+/// can be taken out without a search.
+enum Named {
+    One(usize),
+    Several(Box<HashSet<usize, RandomState>>),
 }
 
 /// What makes clients equal. The words of one transport are one allocation, and so are heads, so the
@@ -112,10 +116,10 @@ impl Groups {
             key: key.clone(),
         };
         let index = self.groups.insert(group);
-        for place in places(&key.interest) {
-            match place {
-                Some(topic) => self.by_topic.entry(topic).or_default().push(index),
-                None => self.wild.push(index),
+        for filter in key.interest.filters().iter() {
+            match self.by_filter.get_mut(filter) {
+                Some(named) => named.add(index),
+                None => drop(self.by_filter.insert(filter.clone(), Named::One(index))),
             }
         }
         self.by_key.insert(key, index);
@@ -151,16 +155,11 @@ impl Groups {
     fn remove(&mut self, index: usize) {
         let group = self.groups.remove(index);
         self.by_key.remove(&group.key);
-        for place in places(&group.interest) {
-            let Some(topic) = place else {
-                self.wild.retain(|&one| one != index);
-                continue;
-            };
-            if let Some(groups) = self.by_topic.get_mut(&topic) {
-                groups.retain(|&one| one != index);
-                if groups.is_empty() {
-                    self.by_topic.remove(&topic);
-                }
+        for filter in group.interest.filters().iter() {
+            if let Some(named) = self.by_filter.get_mut(filter)
+                && named.take_out(index)
+            {
+                self.by_filter.remove(filter);
             }
         }
     }
@@ -169,20 +168,23 @@ impl Groups {
     /// `touched`.
     pub(super) fn offer(&mut self, event: &Event, touched: &mut Vec<usize>) {
         let Event::Deliver(entry) = event else { return };
-        let topic = entry.notification().topic();
-        let exact = self.by_topic.get(topic).into_iter().flatten();
-        for &index in exact.chain(&self.wild) {
-            let group = &mut self.groups[index];
-            // A group can be found twice, by a topic and by a wildcard that matches it.
+        let groups = &mut self.groups;
+        let mut put = |index: usize| {
+            let group = &mut groups[index];
+            // A group is found by each of its filters that matches.
             let has_it = matches!(group.pending.last(),
                 Some(Event::Deliver(last)) if Arc::ptr_eq(last, entry));
-            if !has_it && group.interest.filters().matches(topic) {
+            if !has_it {
                 if group.pending.is_empty() {
                     touched.push(index);
                 }
                 group.pending.push(event.clone());
             }
-        }
+        };
+        self.by_filter.visit_matches(entry.notification().topic(), |named| match named {
+            Named::One(index) => put(*index),
+            Named::Several(indices) => indices.iter().for_each(|&index| put(index)),
+        });
     }
 
     pub(super) fn get(&mut self, index: usize) -> &mut Group {
@@ -216,16 +218,28 @@ impl Group {
     }
 }
 
-/// Under which topics an interest is found; `None` for being asked about every entry.
-fn places(interest: &Interest) -> Vec<Option<Topic>> {
-    let topics: Vec<Option<Topic>> = interest.filters().iter().map(Filter::as_topic).collect();
-    let mut places: Vec<Option<Topic>> = Vec::new();
-    for topic in topics {
-        if !places.contains(&topic) {
-            places.push(topic);
+impl Named {
+    fn add(&mut self, index: usize) {
+        match self {
+            // A group that names a filter twice.
+            Self::One(only) if *only == index => {}
+            Self::One(first) => {
+                *self = Self::Several(Box::new(HashSet::from_iter([*first, index])))
+            }
+            Self::Several(indices) => drop(indices.insert(index)),
         }
     }
-    places
+
+    /// Takes a group out, and returns `true` if none is left.
+    fn take_out(&mut self, index: usize) -> bool {
+        match self {
+            Self::One(only) => *only == index,
+            Self::Several(indices) => {
+                indices.remove(&index);
+                indices.is_empty()
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -272,6 +286,33 @@ mod tests {
         groups.sweep();
         let mut touched = Vec::new();
         groups.offer(&entry("a"), &mut touched);
-        assert!(touched.is_empty() && groups.by_topic.is_empty() && groups.wild.is_empty());
+        assert!(touched.is_empty() && groups.by_filter.is_empty());
+    }
+
+    #[test]
+    fn groups_that_share_filters_come_and_go_one_by_one() {
+        let words: Arc<dyn Words> = Arc::new(Silent);
+        let mut groups = Groups::default();
+        let made: Vec<usize> = (0..3)
+            .map(|number| {
+                let filters = format!("a.*,a.*,b,own.{number}");
+                let interest = Interest::new(filters.parse().unwrap());
+                let group = groups.find_or_make(&words, interest, None, Counter::default);
+                groups.enter(group, number);
+                group
+            })
+            .collect();
+        for gone in 0..3 {
+            for topic in ["a.x", "b"] {
+                let mut touched = Vec::new();
+                groups.offer(&entry(topic), &mut touched);
+                touched.sort_unstable();
+                assert_eq!(touched, made[gone..]);
+                touched.iter().for_each(|&group| groups.get(group).pending.clear());
+            }
+            groups.leave(made[gone], 0);
+            groups.sweep();
+        }
+        assert!(groups.by_filter.is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! A message of the stream as a notification.
 
 use async_nats::Message;
+use bytes::Bytes;
 use tidings_core::{Kind, Notification, Stored};
 
 use crate::stored::notification;
@@ -47,7 +48,9 @@ pub(super) fn stored(stream: &str, seq: u64, message: &Message) -> Stored {
     let is_binary = header(KIND_HEADER) == Some(BINARY);
     let seat = header(SEAT_HEADER).and_then(|seat| seat.parse().ok());
     let kind = if is_binary { Kind::Binary } else { Kind::Text };
-    let told: Option<Notification> = notification(topic, kind, message.payload.clone(), seat);
+    // A copy, because the library's payload keeps all of the buffer that it was read into.
+    let payload = Bytes::copy_from_slice(&message.payload);
+    let told: Option<Notification> = notification(topic, kind, payload, seat);
     if told.is_none() {
         crate::stored::warn_of_foreign(stream, seq, &message.subject);
     }

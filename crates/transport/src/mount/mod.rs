@@ -57,6 +57,9 @@ use crate::{Accepted, Ask, Origins, Refusal, Shape, Transport, Words};
 /// The most payload bytes in one answer of [`Shape::Answer`]: 1 MiB, or one notification.
 pub const MAX_ANSWER: usize = 1 << 20;
 
+/// The most notifications in one answer of [`Shape::Answer`], because empty ones have no payload bytes.
+pub const MAX_ANSWER_ENTRIES: usize = 4096;
+
 /// How often to look whether a poll whose time is over has come to what is there.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -120,11 +123,11 @@ impl Mount {
         let accepted = Ask::new(filters.clone(), &request).and_then(|ask| {
             self.origins.check(&request)?;
             let accepted = self.transport.accept(&request, &ask)?;
+            let seat = self.hub.join_with(self.transport.name(), &ask.filters)?;
             let mut interest = Interest::new(ask.filters).slow(self.slow);
             if !self.echo {
                 interest = interest.without_own();
             }
-            let seat = self.hub.join(self.transport.name())?;
             Ok((accepted, self.hub.read(seat, interest, ask.position)))
         });
         match accepted {
@@ -187,7 +190,8 @@ impl Visit {
                 size += entry.notification().payload().len();
             }
             events.push(event);
-            let room = size + self.subscription.next_size().unwrap_or_default() <= MAX_ANSWER;
+            let room = events.len() < MAX_ANSWER_ENTRIES
+                && size + self.subscription.next_size().unwrap_or_default() <= MAX_ANSWER;
             next = room.then(|| self.subscription.try_next()).flatten();
         }
         observe(&*self.observer, &self.subscription, &events);
