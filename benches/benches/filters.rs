@@ -1,0 +1,109 @@
+//! What a publish costs because of filters that it does not match.
+
+use std::cell::OnceCell;
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use tidings_core::{FilterIndex, Filters, MAX_FILTER_TOKENS, MAX_STARS, Topic};
+
+const CLIENTS: usize = 5000;
+
+/// As many as one client may name.
+const FILTERS: usize = 64;
+
+fn filters(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("filters");
+    group.throughput(Throughput::Elements(1));
+    let indices = [
+        ("1 exact topic", "orders.new", one as fn() -> FilterIndex<usize>),
+        ("5000 x 64 of one shape", "c7.x.x8.y", of_one_shape),
+        ("5000 x 64 of every shape", LONG, of_every_shape),
+    ];
+    for (name, topic, make) in indices {
+        let index = OnceCell::new();
+        let topic: Topic = topic.parse().expect("a topic");
+        group.bench_function(name, |bencher| {
+            let index = index.get_or_init(make);
+            bencher.iter(|| {
+                let mut found = 0;
+                index.visit_matches(black_box(&topic), |_| found += 1);
+                found
+            });
+        });
+    }
+    // A reader on the general path, or one that catches up, compares for itself.
+    let topic: Topic = LONG.parse().expect("a topic");
+    group.bench_function("64 of one reader", |bencher| {
+        let filters = of_one_reader();
+        bencher.iter(|| black_box(&filters).matches(black_box(&topic)));
+    });
+    group.finish();
+}
+
+/// A topic as long as filters with wildcards can be.
+const LONG: &str = "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a";
+
+fn one() -> FilterIndex<usize> {
+    let mut index = FilterIndex::default();
+    index.insert("orders.new".parse().expect("a filter"), 0);
+    index
+}
+
+/// `c{client}.*.x{filter}.>`, none of which matches.
+fn of_one_shape() -> FilterIndex<usize> {
+    let mut index = FilterIndex::default();
+    for number in 0..CLIENTS * FILTERS {
+        let (client, filter) = (number / FILTERS, number % FILTERS);
+        let filter = format!("c{client}.*.x{filter}.z.>");
+        index.insert(filter.parse().expect("a filter"), number);
+    }
+    index
+}
+
+/// As many filters that match in all but one token, with their wildcards wherever wildcards may be.
+fn of_every_shape() -> FilterIndex<usize> {
+    let mut index = FilterIndex::default();
+    let shapes = shapes();
+    for number in 0..CLIENTS * FILTERS {
+        let (tokens, stars, is_open) = shapes[number % shapes.len()];
+        let mut filter: Vec<String> = (0..tokens)
+            .map(|place| if stars >> place & 1 == 1 { "*".into() } else { "a".into() })
+            .collect();
+        match filter.iter_mut().rev().find(|token| *token != "*") {
+            Some(last) => *last = format!("z{}", number / shapes.len()),
+            None => continue,
+        }
+        if is_open {
+            filter.push(">".into());
+        }
+        index.insert(filter.join(".").parse().expect("a filter"), number);
+    }
+    index
+}
+
+/// All that fit a topic of [`MAX_FILTER_TOKENS`].
+fn shapes() -> Vec<(usize, u32, bool)> {
+    let stars = |tokens: usize| {
+        (0_u32..1 << tokens).filter(|stars| stars.count_ones() as usize <= MAX_STARS)
+    };
+    let open = (0..MAX_FILTER_TOKENS)
+        .flat_map(|tokens| stars(tokens).map(move |stars| (tokens, stars, true)));
+    let closed = stars(MAX_FILTER_TOKENS).skip(1).map(|stars| (MAX_FILTER_TOKENS, stars, false));
+    open.chain(closed).collect()
+}
+
+fn of_one_reader() -> Filters {
+    let filter = |number: usize| format!("a.*.a.*.a.*.a.*.a.a.a.a.a.a.a.z{number}");
+    (0..FILTERS).map(filter).collect::<Vec<_>>().join(",").parse().expect("filters")
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .sample_size(30);
+    targets = filters
+}
+criterion_main!(benches);

@@ -1,0 +1,119 @@
+//! The program keeps to its retention, whatever is published and whoever reads it.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+const MIB: usize = 1 << 20;
+
+/// More than the retention of 64 MiB holds.
+const PUBLISHED: usize = 120;
+
+/// What the program takes besides its log: itself, buffers of clients, and what the allocator has not given back.
+const REST: usize = 48 * MIB;
+
+struct Hub {
+    child: Child,
+    address: String,
+}
+
+impl Hub {
+    fn start() -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--workers", "2"]);
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim_end().strip_prefix("listening on http://").unwrap().to_owned();
+        Self { child, address }
+    }
+
+    /// The bytes that it has in memory now.
+    fn memory(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
+
+    fn ask(&self, request: &str, body: &[u8]) -> TcpStream {
+        let mut socket = TcpStream::connect(&self.address).unwrap();
+        socket.write_all(request.as_bytes()).unwrap();
+        socket.write_all(body).unwrap();
+        socket
+    }
+
+    /// Publishes, and returns the id.
+    fn publish(&self, payload: &[u8]) -> String {
+        let head = format!(
+            "POST /topics/t HTTP/1.1\r\nHost: hub\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            payload.len()
+        );
+        let mut answer = String::new();
+        self.ask(&head, payload).read_to_string(&mut answer).unwrap();
+        let id = answer.split("{\"id\":\"").nth(1).unwrap_or_else(|| panic!("{answer}"));
+        id.split('"').next().unwrap().to_owned()
+    }
+
+    /// Reads all that is retained on one connection, up to what begins with `last` and to its end.
+    fn stream(&self, headers: &str, last: &str, end: &[u8]) {
+        let head = "GET /topics/t?after=earliest HTTP/1.1\r\nHost: hub\r\n";
+        let mut socket = self.ask(&format!("{head}{headers}\r\n"), b"");
+        let (mut piece, mut text, mut has_last) = (vec![0; 64 << 10], Vec::new(), false);
+        while !(has_last && text.ends_with(end)) {
+            let count = socket.read(&mut piece).unwrap();
+            assert_ne!(count, 0, "the hub has closed it");
+            text.drain(..text.len().saturating_sub(100));
+            text.extend_from_slice(&piece[..count]);
+            has_last |= text.windows(last.len()).any(|window| window == last.as_bytes());
+        }
+    }
+
+    fn poll(&self, last: &str) {
+        let mut after = "earliest".to_owned();
+        while after != last {
+            let head = format!(
+                "GET /topics/t?wait=0&after={after} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n"
+            );
+            let mut answer = String::new();
+            self.ask(&head, b"").read_to_string(&mut answer).unwrap();
+            let cursor = answer.split("{\"cursor\":\"").nth(1).unwrap();
+            after = cursor.split('"').next().unwrap().to_owned();
+        }
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const WEBSOCKET: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// A control character is six in JSON.
+#[test]
+fn control_characters_read_in_every_format_take_no_more_than_the_retention() {
+    let hub = Hub::start();
+    let before = hub.memory();
+    let payload = vec![1; MIB];
+    let ids: Vec<String> = (0..PUBLISHED).map(|_| hub.publish(&payload)).collect();
+    let last = ids.last().unwrap();
+    let read = |hub: &Hub| {
+        hub.stream("Accept: text/event-stream\r\n", &format!("id: {last}\n"), b"\n\n");
+        let v1 = format!("{WEBSOCKET}Sec-WebSocket-Protocol: tidings.v1\r\n");
+        hub.stream(&v1, &format!("\"id\":\"{last}\""), b"\\u0001\"}");
+        hub.poll(last);
+    };
+    read(&hub);
+    let taken = hub.memory() - before;
+    assert!(taken < 64 * MIB + REST, "{} MiB are taken", taken / MIB);
+    read(&hub);
+    let again = hub.memory() - before;
+    assert!(again < 64 * MIB + REST, "{} MiB are taken after they were read again", again / MIB);
+}
