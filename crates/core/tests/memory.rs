@@ -1,4 +1,4 @@
-//! What a log takes of the allocator is what its retention says, whatever its readers ask for.
+//! What a log takes of the allocator is what its retention says, whatever its readers ask for; and what filters take.
 
 use std::alloc::System;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use cap::Cap;
 use tidings_core::{
-    Bell, Budget, Cursor, Entry, Epoch, Event, Format, Interest, Log, Notification, Retention,
-    SeatId,
+    Bell, Budget, Cursor, Entry, Epoch, Event, Filter, FilterIndex, Format, Interest, Log,
+    Notification, Retention, SeatId,
 };
 
 #[global_allocator]
@@ -156,4 +156,22 @@ fn newest(log: &Log) -> Arc<Entry> {
         Some(Event::Deliver(entry)) => entry,
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_filter_takes_at_most_100_bytes_of_an_index_besides_its_text_and_gives_them_back() {
+    const FILTERS: usize = 5000 * 64;
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let filter = |number| format!("c{}.*.x{}.>", number / 64, number % 64).parse().unwrap();
+    let filters: Vec<Filter> = (0..FILTERS).map(filter).collect();
+    let before = ALLOCATOR.allocated();
+    let mut index = FilterIndex::default();
+    for filter in &filters {
+        index.insert(filter.clone(), [0_usize; 2]);
+    }
+    let each = (ALLOCATOR.allocated() - before) / FILTERS;
+    assert!(each <= 100, "{each} bytes");
+    println!("a filter takes {each} bytes of the index");
+    filters.iter().for_each(|filter| assert!(index.remove(filter).is_some()));
+    assert!(ALLOCATOR.allocated() < before + 10_000, "they are given back");
 }

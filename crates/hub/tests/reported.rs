@@ -21,6 +21,7 @@ mod support;
 
 mod reported {
     mod connections;
+    mod filters;
     mod framing;
     mod methods;
     mod policy;
@@ -36,5 +37,5 @@ mod reported {
         )*};
     }
 
-    areas!(connections, framing, methods, policy, rejections);
+    areas!(connections, filters, framing, methods, policy, rejections);
 }

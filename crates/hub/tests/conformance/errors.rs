@@ -36,6 +36,8 @@ fn each_fault_has_its_status_and_code() {
         (get("/topics/caf%C3%A9", ""), 400, "bad_topic"),
         (get(&long, ""), 400, "bad_topic"),
         (get(&many, ""), 400, "bad_topic"),
+        (get("/topics/*.*.*.*.*.a", ""), 400, "bad_topic"),
+        (get(&format!("/topics/{}", ["a"; 16].join(".") + ".*"), ""), 400, "bad_topic"),
         (get("/topics/t?after=nonsense", ""), 400, "bad_id"),
         (get("/topics/t?after=", ""), 400, "bad_id"),
         (get("/topics/t?after=A-1", "Accept: text/event-stream\r\n"), 400, "bad_id"),

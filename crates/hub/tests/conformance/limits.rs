@@ -67,6 +67,27 @@ fn one_transport_can_be_full_while_the_others_are_not() {
 }
 
 #[test]
+fn a_hub_full_of_filters_serves_clients_with_few() {
+    every(async |case| {
+        let limits = Limits { filters: 70, ..Limits::default() };
+        let config = case.config(HubConfig { limits, ..HubConfig::default() }).await;
+        let hub = Running::start(config).await;
+        let after = Position::After(hub.hub.log().head());
+        let many = (0..64).map(|number| format!("a{number}.*")).collect::<Vec<_>>().join(",");
+        let greedy = keep_reading(hub.follow(&case.listed, &many, after).await);
+        eventually("it has its seat", async || hub.hub.pool().len() == 1).await;
+        for other in all_listed() {
+            assert_full(hub.try_follow(&other, &many, Position::Live).await);
+            hub.try_follow(&other, "a.*,b.*,c.>,d", Position::Live).await.unwrap();
+        }
+        greedy.abort();
+        eventually("it has left", async || hub.hub.pool().is_empty()).await;
+        hub.follow(&case.listed, &many, Position::Live).await;
+        hub.stop().await;
+    });
+}
+
+#[test]
 fn one_connection_too_many_is_told_so_and_closed() {
     every(async |case| {
         let mut config = case.config(HubConfig::default()).await;
