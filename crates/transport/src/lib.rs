@@ -15,8 +15,8 @@
 pub mod client;
 mod contract;
 mod envelope;
-mod hosts;
 mod fitted;
+mod hosts;
 pub mod mount;
 mod negotiate;
 mod origin;
@@ -25,9 +25,9 @@ mod request;
 
 pub use contract::{Accepted, Ear, Inbound, Said, Shape, Transport, Words, concatenated};
 pub use envelope::{ENVELOPE, Envelope, base64_of, gap_json};
+pub use fitted::fitted;
 pub use hosts::Hosts;
 pub use negotiate::prefers;
 pub use origin::{OriginCheck, Origins};
-pub use fitted::fitted;
 pub use refusal::Refusal;
 pub use request::{Ask, lists, path_segment, query};
