@@ -39,7 +39,7 @@ pub async fn run(
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     let listener = listener.into_std()?;
-    worker::prepare(SockRef::from(&listener), config.write_deadline)?;
+    worker::prepare(&SockRef::from(&listener), config.write_deadline)?;
     let (stop, is_stopping) = watch::channel(false);
     let (hub, workers) = (config.hub.clone(), config.workers.get());
     let metrics = Metrics::new(&config);

@@ -126,7 +126,7 @@ fn converse(
 
 /// Sets on a listener what each of its connections is to have. They inherit it, except for those that are
 /// established already.
-pub(crate) fn prepare(socket: SockRef<'_>, patience: Duration) -> io::Result<()> {
+pub(crate) fn prepare(socket: &SockRef<'_>, patience: Duration) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     // A peer that is gone acknowledges nothing, and one that does not read closes its window. The system finds both
     // by this, even if there is too little to write to fill the socket (RFC 5482). It is the write deadline as the
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn connections_inherit_what_is_set_on_the_listener() {
         let listener = StdTcpListener::bind("127.0.0.1:0").unwrap();
-        prepare(SockRef::from(&listener), Duration::from_secs(7)).unwrap();
+        prepare(&SockRef::from(&listener), Duration::from_secs(7)).unwrap();
         let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = listener.accept().unwrap();
         let accepted = SockRef::from(&accepted);

@@ -136,5 +136,5 @@ pub(crate) fn shutdown() -> impl Future<Output = ()> {
 
 async fn unheard(error: &std::io::Error) {
     tracing::warn!(%error, "a signal cannot be received; end the hub by its process id");
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

@@ -87,7 +87,7 @@ impl State {
     }
 
     fn prepare(&self, socket: &TcpStream) {
-        if let Err(error) = worker::prepare(SockRef::from(socket), self.manners.write_deadline) {
+        if let Err(error) = worker::prepare(&SockRef::from(socket), self.manners.write_deadline) {
             tracing::debug!(%error, "a connection that is older than the server has other options");
         }
     }
