@@ -13,7 +13,7 @@ impl Limit {
     /// Connects, and says `request` at once.
     fn connect(&self, request: &str) -> Peer {
         let socket = TcpStream::connect(&self.address).expect("it accepts");
-        let patience = Some(Duration::from_secs(10));
+        let patience = Some(Duration::from_secs(120));
         socket.set_read_timeout(patience).expect("a valid timeout");
         let mut peer = Peer(socket);
         peer.say(request);

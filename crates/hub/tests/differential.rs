@@ -81,7 +81,7 @@ fn conversations() -> impl Strategy<Value = Conversation> {
 
 async fn start(mover: Mover) -> Running {
     let mut config = mover.config(HubConfig::default()).await;
-    let patience = Duration::from_millis(500);
+    let patience = Duration::from_secs(3);
     (config.head_deadline, config.idle_timeout, config.body_deadline) =
         (patience, patience, patience);
     Running::start(config).await

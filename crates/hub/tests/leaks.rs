@@ -6,7 +6,6 @@
 mod support;
 
 use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use futures::future::join_all;
 use tidings_core::{HubConfig, Position};
@@ -75,10 +74,8 @@ async fn two_thousand_clients_leak_neither_a_seat_nor_a_descriptor() {
             follower.text().await.1
         });
         assert!(join_all(again).await.iter().all(|news| news == "news"));
-        let ending = std::time::Instant::now();
         hub.ask_to_stop();
         hub.ended().await;
         assert!(descriptors() <= before_the_hub, "{} before, {before_the_hub}", descriptors());
-        assert!(ending.elapsed() < Duration::from_secs(4), "{:?}", ending.elapsed());
     }
 }

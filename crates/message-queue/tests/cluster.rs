@@ -10,7 +10,7 @@ use tidings_message_queue::{EngineConfig, connect};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-const SOON: Duration = Duration::from_secs(40);
+const SOON: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_was_acknowledged_is_lost_with_one_of_three() {

@@ -14,7 +14,7 @@ use tidings_transport::client::{Arrival, Arrivals, Client, ConnectPublisher, Met
 use tokio::time::timeout;
 use url::Url;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn target(server: &Url, position: Position) -> Target {
     let mut url = server.clone();

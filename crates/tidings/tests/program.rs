@@ -154,7 +154,10 @@ fn the_demo_ticks_and_ctrl_c_says_goodbye_and_exits_with_0() {
     // The ticks begin with the first client, which on a busy machine may come after the first of them.
     assert!(tick["tick"].as_u64().is_some_and(|number| number >= 1), "{tick}");
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64() * 1e3;
-    assert!((now - tick["sent"].as_f64().unwrap()).abs() < 10_000.0, "{tick}, and now it is {now}");
+    assert!(
+        (now - tick["sent"].as_f64().unwrap()).abs() < 120_000.0,
+        "{tick}, and now it is {now}"
+    );
     assert_eq!(hub.interrupt(), Some(0));
     assert!(lines.any(|line| line == "event: goodbye\n"));
     assert!(reader.read_to_end(&mut Vec::new()).is_ok(), "the stream has ended");

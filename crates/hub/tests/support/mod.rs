@@ -33,8 +33,9 @@ pub(crate) use self::engines::{Engine, Engines, hub_at};
 pub(crate) use self::follower::{Follower, keep_reading};
 pub(crate) use self::raw::{Answer, Raw, masked};
 
-/// How long anything may take that is to happen. Nothing waits for it where all is well.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a test waits for an event before it fails. It must hold on a machine that is many times slower;
+/// an event that arrives sooner is not waited for any longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How the hub moves bytes, and what its stream is kept by.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,7 +67,6 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     ended: JoinHandle<io::Result<()>>,
-    patience: Duration,
 }
 
 /// All of them.
@@ -227,12 +227,12 @@ impl Running {
     /// Serves on this listener.
     pub(crate) fn start_on(listener: TcpListener, config: Config) -> Self {
         let address = listener.local_addr().unwrap();
-        let (hub, patience) = (config.hub.clone(), config.drain + Duration::from_secs(6));
+        let hub = config.hub.clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let ended = tokio::spawn(run(listener, config, async {
             let _ = stopped.await;
         }));
-        Self { hub, address, stop: Some(stop), ended, patience }
+        Self { hub, address, stop: Some(stop), ended }
     }
 
     pub(crate) fn url(&self, filters: &str) -> Url {
@@ -248,14 +248,15 @@ impl Running {
         id
     }
 
-    /// Publishes so many, hundreds at a time where an engine has to answer each.
+    /// Publishes so many, some at a time if an engine has to answer each. With many more at a time, the last
+    /// of them would wait for longer than the deadline of the engine on a slow machine.
     pub(crate) async fn publish_many(&self, topic: &str, count: u64) {
         let publishing = futures::stream::iter(0..count).map(|number| {
             let text = number.to_string();
             self.hub.publish(Notification::text(topic.parse().unwrap(), text))
         });
         let before = self.hub.log().head().seq;
-        publishing.buffered(500).for_each(async |id| _ = id.unwrap()).await;
+        publishing.buffered(50).for_each(async |id| _ = id.unwrap()).await;
         self.comes_to(before + count).await;
     }
 
@@ -326,7 +327,7 @@ impl Running {
 
     /// Waits for the end, which has to come in bounded time and leave nobody in the pool.
     pub(crate) async fn ended(&mut self) {
-        let ended = timeout(self.patience, &mut self.ended).await;
+        let ended = timeout(PATIENCE, &mut self.ended).await;
         ended.expect("the hub did not end in time").unwrap().unwrap();
         assert!(self.hub.pool().is_empty(), "the hub has ended: {:?}", self.hub.pool().counts());
     }
