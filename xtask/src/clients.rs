@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 
@@ -44,11 +44,7 @@ pub(crate) fn screenshots() -> Result<Outcome> {
 fn prepare() -> Result<PathBuf> {
     install()?;
     npm(&["run", "build", "-w", "tidings"])?;
-    cargo::build_program()?;
-    // This one is in the same folder.
-    let program = env::current_exe()?.with_file_name(format!("tidings{}", env::consts::EXE_SUFFIX));
-    ensure!(program.exists(), "no program at {}", program.display());
-    Ok(program)
+    cargo::build_program()
 }
 
 /// Installs what the lockfile says, where that has not been done since it changed.

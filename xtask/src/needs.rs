@@ -69,6 +69,13 @@ const NEEDS: &[Need] = &[
         npm: &[],
     },
     Need {
+        name: "curl",
+        why: "the live page shows commands with it, and they are tested",
+        probe: &["curl", "--version"],
+        apt: &["curl"],
+        npm: &[],
+    },
+    Need {
         name: "chromium",
         why: "the client and the live page are tested in it",
         probe: &["chromium", "--version"],

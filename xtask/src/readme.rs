@@ -1,6 +1,9 @@
 //! Every command that the documents show would start. Nothing is served, measured or benchmarked: the
 //! program is asked for help with the very arguments, and cargo for its list of targets.
 
+use std::path::Path;
+use std::process::Command;
+
 use anyhow::{Result, bail, ensure};
 
 use crate::cargo;
@@ -12,7 +15,7 @@ use crate::steps;
 
 /// Tells all commands that would not start at once, each with its place.
 pub(crate) fn check() -> Result<Outcome> {
-    cargo::build_program()?;
+    let program = cargo::build_program()?;
     let mut broken = Vec::new();
     let mut count = 0;
     for document in markdown::documents()? {
@@ -22,7 +25,7 @@ pub(crate) fn check() -> Result<Outcome> {
                     continue;
                 };
                 count += 1;
-                if let Err(error) = keeps(&promise) {
+                if let Err(error) = keeps(&promise, &program) {
                     broken.push(format!(
                         "{}:{}: `{}`: {error:#}",
                         document.path.display(),
@@ -40,9 +43,9 @@ pub(crate) fn check() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-fn keeps(promise: &Promise) -> Result<()> {
+fn keeps(promise: &Promise, program: &Path) -> Result<()> {
     match promise {
-        Promise::Program { cargo, args } => program_accepts(cargo, args),
+        Promise::Program { cargo, args } => program_accepts(program, cargo, args),
         Promise::Target { package, kind, name } => {
             target_exists(package.as_deref(), *kind, name.as_deref())
         }
@@ -53,15 +56,18 @@ fn keeps(promise: &Promise) -> Result<()> {
     }
 }
 
-/// The program parses `args` up to a last `--help`, and that help tells each flag of them.
-fn program_accepts(cargo: &[String], args: &[String]) -> Result<()> {
+/// The program parses `args` up to a last `--help`, and that help tells each flag of them. It is run by way
+/// of cargo if the command has options for cargo.
+fn program_accepts(program: &Path, cargo: &[String], args: &[String]) -> Result<()> {
     let asked = question(args);
-    let mut call = vec!["run", "--quiet"];
-    call.extend(cargo.iter().map(String::as_str));
-    call.push("--");
-    call.extend(asked.iter().copied());
-    call.push("--help");
-    let (success, help, complaint) = cargo::capture(&call)?;
+    let mut call = if cargo.is_empty() {
+        Command::new(program)
+    } else {
+        let mut call = cargo::command();
+        call.args(["run", "--quiet"]).args(cargo).arg("--");
+        call
+    };
+    let (success, help, complaint) = cargo::capture_of(call.args(&asked).arg("--help"))?;
     ensure!(success, "{}", gist(&complaint));
     for flag in flags(args) {
         ensure!(tells(&help, flag), "{flag} is not in the help of `{}`", asked.join(" "));

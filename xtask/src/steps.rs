@@ -59,13 +59,17 @@ pub(crate) const STEPS: &[Step] = &[
         about: "the reference builds without a broken link",
         action: Action::Cargo {
             env: &[("RUSTDOCFLAGS", "-D warnings")],
-            args: &["doc", "--workspace", "--no-deps"],
+            args: &["doc", "--workspace", "--all-features", "--no-deps"],
         },
     },
     Step {
         name: "bench-smoke",
         about: "every benchmark runs once; nothing is measured",
-        action: Action::Cargo { env: &[], args: &["bench", "--", "--test"] },
+        // In the suite's profile and with its features, so that only the benchmarks are left to compile.
+        action: Action::Cargo {
+            env: &[],
+            args: &["test", "--workspace", "--all-features", "--bench", "*", "--", "--test"],
+        },
     },
     Step {
         name: "counts",
