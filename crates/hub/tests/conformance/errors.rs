@@ -6,7 +6,7 @@ use tidings_core::HubConfig;
 use tidings_hub::{Access, Action};
 use tidings_transport::Refusal;
 
-use crate::support::{Mover, PATIENCE, Raw, Running, every_mover};
+use crate::support::{PATIENCE, Raw, Running, every_mover};
 
 fn post(path: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: hub\r\nContent-Length: {}\r\n\r\n{body}", body.len())

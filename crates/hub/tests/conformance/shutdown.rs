@@ -1,6 +1,6 @@
 //! The end: everyone is told, and it comes in bounded time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tidings_core::{HubConfig, Position, Reason};
 use tidings_transport::Shape;
