@@ -81,7 +81,7 @@ fn whoever_does_not_leave_is_cut_off() {
         let mut hub = Running::start(config).await;
         hub.publish("t", "x".repeat(7 << 20)).await;
         let mut deaf = Vec::new();
-        for case in cases() {
+        for case in cases().into_iter().filter(|case| case.mover == mover) {
             let mut one = Raw::connect_narrow(hub.address).await;
             one.send(case.request("t", "&after=earliest")).await;
             assert!(matches!(one.head().await.status, 101 | 200));
