@@ -95,6 +95,12 @@ pub(crate) fn every(scenario: impl AsyncFn(&Case)) {
     among(&cases(), &scenario);
 }
 
+/// Plays a scenario for every transport by the movers that have no engine, if an engine has no part in it.
+pub(crate) fn every_without_engine(scenario: impl AsyncFn(&Case)) {
+    let cases: Vec<Case> = cases().into_iter().filter(|case| case.mover.engine.is_none()).collect();
+    among(&cases, &scenario);
+}
+
 /// Plays a scenario for the cases whose answers have such a shape.
 pub(crate) fn every_shaped(fits: impl Fn(Shape) -> bool, scenario: impl AsyncFn(&Case)) {
     let cases: Vec<Case> = cases().into_iter().filter(|case| fits(case.shape())).collect();
