@@ -7,14 +7,15 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::socket::Socket;
 
-/// How long the peer may send nothing before the connection is closed.
-const SILENCE: Duration = Duration::from_secs(5);
+/// How long the peer may send nothing before the connection is closed. A client that has many uploads under way
+/// sends to one of them after the other.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// The same while the hub stops.
 const SILENCE_AT_THE_END: Duration = Duration::from_secs(2);
 
 /// How long the peer may go on sending.
-const LINGER: Duration = Duration::from_secs(30);
+const LINGER: Duration = Duration::from_secs(60);
 
 /// How much the peer may still send.
 const MAX_DISCARDED: usize = 64 << 20;
