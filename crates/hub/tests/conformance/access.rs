@@ -151,6 +151,7 @@ fn every_resource_is_decided_and_health_answers_everyone() {
             ("GET /transports".to_owned(), "page"),
             ("GET /metrics".to_owned(), "metrics"),
             ("GET /topics/t?after=earliest&wait=0".to_owned(), "subscribe t"),
+            ("HEAD /topics/t?after=earliest".to_owned(), "subscribe t"),
             ("POST /topics/t".to_owned(), "publish t"),
         ];
         resources.extend(files(&html).into_iter().map(|path| (format!("GET {path}"), "page")));
