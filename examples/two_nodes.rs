@@ -32,7 +32,7 @@ async fn main() -> anyhow::Result<()> {
         let (stop, stopped) = oneshot::channel::<()>();
         serving.spawn(hub::run(listener, config, async { drop(stopped.await) }));
         stops.push(stop);
-        publishers.push(Publisher::connect(url.parse()?, Arc::default()).await?);
+        publishers.push(Publisher::connect(Target::new(url.parse()?)).await?);
         urls.push(url);
     }
     let ((), received) = tokio::try_join!(publish(publishers, stops.remove(0)), consume(urls))?;
@@ -74,7 +74,7 @@ async fn consume(urls: Vec<String>) -> anyhow::Result<Vec<Vec<usize>>> {
     let (mut received, mut position) = (Vec::new(), Position::Earliest);
     for (node, url) in (1..).zip(urls) {
         println!("client: asks node {node} for {position:?}");
-        let target = Target { url: url.parse()?, position, meter: Arc::default(), local: None };
+        let target = Target { position, ..Target::new(url.parse()?) };
         let mut arrivals = SseClient.connect(target).await?;
         let mut here = Vec::new();
         while let Ok(Some(Ok(arrival))) = time::timeout(PATIENCE, arrivals.next()).await {

@@ -75,7 +75,7 @@ impl Followed {
         let (mut clients, tally) = (JoinSet::new(), Tally::new(count));
         for _ in 0..count {
             let (position, meter) = (Position::Live, Arc::new(Meter::default()));
-            let target = Target { url: url.clone(), position, meter, local: None };
+            let target = Target { position, meter, ..Target::new(url.clone()) };
             let arrivals = client.connect(target).await.expect("the hub has seats");
             clients.spawn(follow(arrivals, tally.clone()));
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use tidings_core::Position;
-use tidings_transport::client::{Arrival, Arrivals, Meter, Target};
+use tidings_transport::client::{Arrival, Arrivals, ConnectOptions, Meter, Target, shown};
 use tokio::task::JoinSet;
 use url::{Host, Url};
 
@@ -36,6 +36,7 @@ pub(crate) struct Crowd<'a> {
     pub(crate) contender: &'a Contender,
     /// The topic on each node; clients take them in turn.
     pub(crate) urls: &'a [Url],
+    pub(crate) options: &'a Arc<ConnectOptions>,
     pub(crate) meter: &'a Arc<Meter>,
     pub(crate) clients: usize,
 }
@@ -46,7 +47,7 @@ pub(crate) fn topics(hubs: &[Url], run: u32) -> Result<Vec<Url>, RunError> {
 }
 
 fn topic(hub: &Url, run: u32) -> Result<Url, RunError> {
-    let bad = || RunError::BadUrl { url: hub.to_string() };
+    let bad = || RunError::BadUrl { url: shown(hub) };
     let mut url = hub.clone();
     let topic = format!("compare.{run:08x}");
     url.path_segments_mut().map_err(|()| bad())?.pop_if_empty().extend(["topics", &topic]);
@@ -93,6 +94,7 @@ impl Crowd<'_> {
             position: Position::Live,
             meter: self.meter.clone(),
             local: local_address(url, at),
+            options: self.options.clone(),
         }
     }
 }
@@ -116,12 +118,13 @@ fn local_address(url: &Url, client: usize) -> Option<IpAddr> {
 pub(crate) async fn rehearse(
     contender: &Contender,
     urls: &[Url],
+    options: &Arc<ConnectOptions>,
     workload: &mut Workload,
 ) -> Result<(), RunError> {
     let transport = contender.title;
     let mut joined = Vec::with_capacity(AT_ONCE);
     let meter = Arc::new(Meter::default());
-    let crowd = Crowd { contender, urls, meter: &meter, clients: AT_ONCE };
+    let crowd = Crowd { contender, urls, options, meter: &meter, clients: AT_ONCE };
     crowd.connect(|arrivals| joined.push(arrivals)).await?;
     let receiving = async {
         for arrivals in &mut joined {

@@ -32,7 +32,7 @@ impl Hub {
             HubUnderTest::Child { program, args } => {
                 Self::spawn(program, args, cores, Place::Hub).await
             }
-            HubUnderTest::Url { url, pid } => {
+            HubUnderTest::Url { url, pid, .. } => {
                 Ok(Self { url: url.clone(), process: pid.map(Process::new), child: None })
             }
         }

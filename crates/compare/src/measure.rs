@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use tidings_transport::client::{ClientError, Meter};
+use tidings_transport::client::{ClientError, ConnectOptions, Meter, Target};
 use tokio::task::JoinSet;
 
 use crate::RunError;
@@ -80,15 +80,17 @@ impl Bench<'_> {
         let run = getrandom::u32().unwrap_or_else(|_| clock::now_ns() as u32);
         let urls = connect::topics(servers.urls(), run)?;
         let publishing = |source| RunError::Publish { transport: contender.title, source };
+        let options = plan.hub.options();
+        let publishing_to = Target { options: options.clone(), ..Target::new(urls[0].clone()) };
         let workload =
-            Workload::connect(contender.publisher, &urls[0], plan.publishers, plan.payload);
+            Workload::connect(contender.publisher, publishing_to, plan.publishers, plan.payload);
         let mut workload = workload.await.map_err(publishing)?;
-        connect::rehearse(contender, &urls, &mut workload).await?;
+        connect::rehearse(contender, &urls, &options, &mut workload).await?;
 
         let board = Arc::new(Board::new(run, plan.clients, plan.publishers));
         let meter = Arc::new(Meter::default());
         let mut stage = Stage { bench: self, contender, servers, workload, board, meter };
-        let (connect, idle, mut readers) = stage.connect(&urls).await?;
+        let (connect, idle, mut readers) = stage.connect(&urls, &options).await?;
         self.progress.step();
 
         stage.warm_up().await.map_err(publishing)?;
@@ -125,12 +127,13 @@ impl Stage<'_> {
     async fn connect(
         &mut self,
         urls: &[url::Url],
+        options: &Arc<ConnectOptions>,
     ) -> Result<(Connect, Option<Idle>, JoinSet<()>), RunError> {
         let clients = self.board.clients();
         self.at_rest().await;
         let pss_before = self.servers.pss();
         let before = self.reading();
-        let crowd = Crowd { contender: self.contender, urls, meter: &self.meter, clients };
+        let crowd = Crowd { contender: self.contender, urls, options, meter: &self.meter, clients };
         let mut readers = JoinSet::new();
         let mut at = 0;
         crowd

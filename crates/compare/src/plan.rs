@@ -1,10 +1,12 @@
 //! What to measure, and how long.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use tidings_transport::client::ConnectOptions;
 use url::Url;
 
 use crate::schedule::BURST;
@@ -63,6 +65,8 @@ pub enum HubUnderTest {
         url: Url,
         /// Its process, where it is on this machine: without, nothing is known of its CPU and memory.
         pid: Option<u32>,
+        /// Headers, time limits and certificates of every connection to it.
+        options: Arc<ConnectOptions>,
     },
 }
 
@@ -110,9 +114,11 @@ pub enum PlanError {
         /// Those there are.
         known: String,
     },
-    /// No number, or none above zero.
-    #[error("rate must be a number above 0, not {given}")]
+    /// Not a number that can be published at.
+    #[error("rate must be above 0 and at most {most} a second, not {given}")]
     BadRate {
+        /// What is allowed.
+        most: f64,
         /// What the plan has.
         given: f64,
     },
@@ -169,6 +175,8 @@ impl Plan {
     pub const MIN_PAYLOAD: usize = Stamp::LEN;
     /// The greatest payload, what a hub takes by default.
     pub const MAX_PAYLOAD: usize = 1024 * 1024;
+    /// The greatest rate, which is beyond every hub of one machine.
+    pub const MAX_RATE: f64 = 1e6;
 
     /// The default plan: under 90 s on two cores for three transports.
     pub fn new(hub: HubUnderTest) -> Self {
@@ -213,8 +221,8 @@ impl Plan {
         if self.payload > Self::MAX_PAYLOAD {
             return Err(PlanError::PayloadTooBig { most: Self::MAX_PAYLOAD, given: self.payload });
         }
-        if !(self.rate.is_finite() && self.rate > 0.0) {
-            return Err(PlanError::BadRate { given: self.rate });
+        if !(self.rate > 0.0 && self.rate <= Self::MAX_RATE) {
+            return Err(PlanError::BadRate { most: Self::MAX_RATE, given: self.rate });
         }
         let sockets = self.clients.saturating_add(self.publishers);
         if sockets > MAX_SOCKETS || self.publishers > usize::from(u16::MAX) {
@@ -254,6 +262,14 @@ impl HubUnderTest {
     pub fn this_program() -> std::io::Result<Self> {
         let args = ["serve", "--listen", "127.0.0.1:0"].map(str::to_owned).to_vec();
         Ok(Self::Child { program: std::env::current_exe()?, args })
+    }
+
+    /// How to connect to it.
+    pub(crate) fn options(&self) -> Arc<ConnectOptions> {
+        match self {
+            Self::Child { .. } => Arc::default(),
+            Self::Url { options, .. } => options.clone(),
+        }
     }
 
     /// The same over the engine at this address. A hub that runs already is over what it is over.
@@ -300,6 +316,7 @@ mod tests {
             Plan { publishers: 0, ..plan() },
             Plan { rate: 0.0, ..plan() },
             Plan { rate: f64::NAN, ..plan() },
+            Plan { rate: 2.0 * Plan::MAX_RATE, ..plan() },
             Plan { payload: Plan::MIN_PAYLOAD - 1, ..plan() },
             Plan { payload: Plan::MAX_PAYLOAD + 1, ..plan() },
             Plan { rate: 1.0, ..plan() },

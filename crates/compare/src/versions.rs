@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tidings_transport::client::shown;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -35,9 +36,7 @@ pub(crate) async fn of(hub: &HubUnderTest, contenders: &[&Contender]) -> Vec<Ver
         let hub = match hub {
             _ if !has_hub => None,
             HubUnderTest::Child { program, .. } => Some(of_program(program).await),
-            HubUnderTest::Url { url, .. } => {
-                Some(Version { server: url.to_string(), version: None })
-            }
+            HubUnderTest::Url { url, .. } => Some(Version { server: shown(url), version: None }),
         };
         let engine = match engine.and_then(|engine| engine.program()) {
             Some(program) => Some(of_program(&program).await),

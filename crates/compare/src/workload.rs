@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use tidings_core::Kind;
-use tidings_transport::client::{ClientError, ConnectPublisher, Meter, Publish};
+use tidings_transport::client::{ClientError, ConnectPublisher, Publish, Target};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use url::Url;
 
 use crate::clock;
 use crate::receive::Board;
 use crate::record::{Latency, histogram};
 use crate::schedule::Schedule;
 use crate::stamp::Stamp;
+
+/// How long a server may take for one connection or one publish.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Time between the decision to start and the first intended send, so that nobody is late from the start.
 const RUN_UP: Duration = Duration::from_millis(10);
@@ -62,14 +64,13 @@ impl Workload {
     /// Connects so many publishers.
     pub(crate) async fn connect(
         connect: ConnectPublisher,
-        url: &Url,
+        target: Target,
         publishers: usize,
         payload: usize,
     ) -> Result<Self, ClientError> {
-        let meter = Arc::new(Meter::default());
         let mut lanes = Vec::with_capacity(publishers);
         for index in 0..publishers {
-            let publisher = connect(url.clone(), meter.clone()).await?;
+            let publisher = answered(connect(target.clone())).await?;
             lanes.push(Lane { publisher, index: index as u16, next: 0 });
         }
         Ok(Self { lanes, payload })
@@ -85,7 +86,8 @@ impl Workload {
         let payload = ".".repeat(self.payload);
         for at in 0..count {
             let lane = at % self.lanes.len();
-            self.lanes[lane].publisher.publish(Kind::Text, payload.clone().into()).await?;
+            let publisher = &mut self.lanes[lane].publisher;
+            answered(publisher.publish(Kind::Text, payload.clone().into())).await?;
         }
         Ok(())
     }
@@ -228,7 +230,15 @@ impl Lane {
         let stamp = Stamp { run: board.run, regime, lane: self.index, seq: self.next, intended_ns };
         // Counted before the answer: what the hub took and could not confirm may still arrive.
         self.next += 1;
-        self.publisher.publish(Kind::Text, stamp.payload(size)).await?;
-        Ok(())
+        answered(self.publisher.publish(Kind::Text, stamp.payload(size))).await
     }
+}
+
+/// Waits for a server for a bounded time, also through a client that has no limit of its own.
+async fn answered<T>(
+    answer: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    let silent =
+        |_| ClientError::TimedOut { waited_for: "a publish to be answered", after: PATIENCE };
+    tokio::time::timeout(PATIENCE, answer).await.map_err(silent)?
 }

@@ -56,7 +56,7 @@ impl TinyHub {
             burst: Duration::from_millis(100),
             saturation: Duration::from_millis(20),
             patience: Duration::from_millis(100),
-            ..Plan::new(HubUnderTest::Url { url, pid: None })
+            ..Plan::new(HubUnderTest::Url { url, pid: None, options: Arc::default() })
         }
     }
 

@@ -47,7 +47,7 @@ async fn serve(hub: Hub, transport: Arc<dyn Transport>) -> (SocketAddr, JoinSet<
 
 async fn follow(address: SocketAddr, client: &dyn Client, position: Position) -> Follower {
     let url = format!("http://{address}/wherever").parse().unwrap();
-    let target = Target { url, position, meter: Default::default(), local: None };
+    let target = Target { position, ..Target::new(url) };
     Follower::new(client.connect(target).await.unwrap())
 }
 
@@ -136,8 +136,7 @@ async fn a_full_hub_is_an_event_stream_that_ends_if_that_is_what_is_mounted() {
             assert_eq!(answer.refusal(), (503, "full".to_owned()), "{name}");
         }
         let url = format!("http://{address}/wherever").parse().unwrap();
-        let target =
-            Target { url, position: Position::Live, meter: Default::default(), local: None };
+        let target = Target::new(url);
         for code in ["full", "going_away"] {
             let error = listed.client.connect(target.clone()).await.err().unwrap();
             let ClientError::Refused { status, code: given, .. } = &error else {

@@ -11,10 +11,14 @@ use serde::Deserialize;
 use tidings_core::{Gap, Id, Position};
 use tidings_transport::client::{
     Arrival, Arrivals, Client, ClientError, Goodbye, Http, Notice, Target, request, url_after,
+    url_with_wait,
 };
 
 /// The longest answer that is taken. A hub puts about 1 MiB into one, and one notification may be larger.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// The longest time for which a hub holds a poll.
+const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
 /// Subscribes by long-polling: one request after the other over one connection that is kept alive, each
 /// from the cursor of the answer before.
@@ -58,17 +62,13 @@ impl Client for LongPollingClient {
 async fn connect(target: Target, wait: Option<Duration>) -> Result<Arrivals, ClientError> {
     let http = Http::connect(&target).await?;
     let mut poller = Poller { target, wait, http, is_kept: false };
-    // Without a position the subscription stands where the hub says it does, and the hub says so at once.
-    // With one it stands by itself, and the first request may be held.
-    let mut first = match poller.target.position {
-        Position::Live => Some(poller.poll().await?),
-        Position::Earliest | Position::After(_) => None,
-    };
+    // The first poll is not held: its answer shows at once that the subscription stands.
+    let mut first = Some(poller.poll(Duration::ZERO).await?);
     let arrivals = async_stream::try_stream! {
         loop {
             let answer = match first.take() {
                 Some(answer) => answer,
-                None => poller.poll().await?,
+                None => poller.poll(poller.hold()).await?,
             };
             let mut told = None;
             if let Some(gap) = answer.gap {
@@ -93,14 +93,21 @@ async fn connect(target: Target, wait: Option<Duration>) -> Result<Arrivals, Cli
 }
 
 impl Poller {
-    /// The next answer; the position is then its cursor.
-    async fn poll(&mut self) -> Result<Answer, ClientError> {
-        let response = match self.http.send(self.request()?).await {
+    /// How long the hub may hold a poll: as the address asks for, otherwise as the client does.
+    fn hold(&self) -> Duration {
+        let named = self.target.url.query_pairs().find(|(name, _)| name == "wait");
+        let named = named.and_then(|(_, seconds)| seconds.parse().ok()).map(Duration::from_secs);
+        named.or(self.wait).map_or(LONGEST_HOLD, |hold| hold.min(LONGEST_HOLD))
+    }
+
+    /// The next answer; the position is then its cursor. With a hold of zero it comes at once.
+    async fn poll(&mut self, hold: Duration) -> Result<Answer, ClientError> {
+        let response = match self.http.send_held(self.request(hold)?, hold).await {
             // A poll changes nothing, so it may be asked again (RFC 9110, section 9.2.2).
             Err(ClientError::Broken(_)) if self.is_kept => {
                 self.is_kept = false;
                 self.http = Http::connect(&self.target).await?;
-                self.http.send(self.request()?).await?
+                self.http.send_held(self.request(hold)?, hold).await?
             }
             answered => answered?,
         };
@@ -112,8 +119,12 @@ impl Poller {
         Ok(answer)
     }
 
-    fn request(&self) -> Result<Request<Full<Bytes>>, ClientError> {
-        let mut request = request(&url_after(&self.target.url, self.target.position))?;
+    fn request(&self, hold: Duration) -> Result<Request<Full<Bytes>>, ClientError> {
+        let mut url = url_after(&self.target.url, self.target.position);
+        if hold.is_zero() {
+            url = url_with_wait(&url, 0);
+        }
+        let mut request = request(&url)?;
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(wait) = self.wait {
@@ -133,7 +144,9 @@ fn protocol(problem: String) -> ClientError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use tidings_core::Kind;
+    use tidings_transport::client::{ConnectOptions, TimeLimits};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use tokio::task::JoinHandle;
@@ -157,12 +170,8 @@ mod tests {
         script: &'static [&'static [&'static [&'static str]]],
     ) -> (Target, JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let target = Target {
-            url: format!("http://{}/topics/a", listener.local_addr().unwrap()).parse().unwrap(),
-            position: Position::Live,
-            meter: Default::default(),
-            local: None,
-        };
+        let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
+        let target = Target::new(url.parse().unwrap());
         let served = tokio::spawn(async move {
             let mut requests = Vec::new();
             for answers in script {
@@ -220,18 +229,54 @@ mod tests {
         assert_eq!(error.retry_after(), Some(Duration::from_secs(5)));
         assert!(arrivals.next().await.is_none());
         let requests = requests.await.unwrap();
-        assert_eq!(paths(&requests), ["/topics/a", "/topics/a?after=e-1", "/topics/a?after=e-9"]);
+        let expected = ["/topics/a?wait=0", "/topics/a?after=e-1", "/topics/a?after=e-9"];
+        assert_eq!(paths(&requests), expected);
         assert!(requests[0].contains("prefer: wait=7\r\n"), "{requests:?}");
     }
 
     #[tokio::test]
-    async fn with_a_position_connect_does_not_wait_for_the_first_answer() {
-        let (target, requests) = hub(&[&[AT_1]]).await;
-        let target = Target { position: Position::Earliest, ..target };
-        let mut arrivals = LongPollingClient::default().connect(target.clone()).await.unwrap();
-        assert_eq!(target.meter.requests.load(std::sync::atomic::Ordering::Relaxed), 0);
-        assert!(matches!(arrivals.next().await, Some(Ok(Arrival::Heartbeat(Some(_))))));
-        assert_eq!(paths(&requests.await.unwrap()), ["/topics/a?after=earliest"]);
+    async fn the_first_poll_is_not_held_even_if_the_address_asks_for_it() {
+        let (mut target, requests) = hub(&[&[AT_1, AT_9]]).await;
+        target.url.set_query(Some("wait=50"));
+        target.position = Position::Earliest;
+        let mut arrivals = LongPollingClient::default().connect(target).await.unwrap();
+        for _ in 0..2 {
+            assert!(matches!(arrivals.next().await, Some(Ok(_))));
+        }
+        let expected = ["/topics/a?after=earliest&wait=0", "/topics/a?wait=50&after=e-1"];
+        assert_eq!(paths(&requests.await.unwrap()), expected);
+    }
+
+    #[tokio::test]
+    async fn a_hub_that_falls_silent_is_given_up_once_the_hold_is_over() {
+        let limit = Duration::from_millis(200);
+        let limits = TimeLimits { head: limit, body: limit, ..TimeLimits::default() };
+        let options = Arc::new(ConnectOptions { limits, ..ConnectOptions::default() });
+        for (second, waited_for) in [
+            ("", "the head of an answer"),
+            ("HTTP/1.1 200 O", "the head of an answer"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"cursor\":", "the rest of an answer"),
+        ] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
+            let hub = tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                for answer in [AT_1.concat().as_str(), second] {
+                    let mut request = Vec::new();
+                    while !request.ends_with(b"\r\n\r\n") {
+                        request.push(stream.read_u8().await.unwrap());
+                    }
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                }
+                std::future::pending::<()>().await;
+            });
+            let client = LongPollingClient { wait: Some(Duration::from_secs(0)) };
+            let target = Target { options: options.clone(), ..Target::new(url.parse().unwrap()) };
+            let arrivals: Vec<_> = client.connect(target).await.unwrap().collect().await;
+            let [Ok(_), Err(error)] = &arrivals[..] else { panic!("{arrivals:?}") };
+            assert!(error.to_string().ends_with(waited_for), "{error}");
+            hub.abort();
+        }
     }
 
     #[tokio::test]

@@ -1,6 +1,5 @@
 //! The engines read directly, as a transport's client would be.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use tidings_message_queue::direct::{
     JetStreamClient, JetStreamPublisher, NatsClient, NatsPublisher, RedisClient, RedisPublisher,
 };
 use tidings_message_queue::local::{LocalConfig, LocalNats, LocalRedis};
-use tidings_transport::client::{Arrival, Arrivals, Client, ConnectPublisher, Meter, Target};
+use tidings_transport::client::{Arrival, Arrivals, Client, ConnectPublisher, Target};
 use tokio::time::timeout;
 use url::Url;
 
@@ -20,7 +19,7 @@ fn target(server: &Url, position: Position) -> Target {
     let mut url = server.clone();
     url.set_path("/topics/news.local");
     let local = Some("127.0.0.5".parse().unwrap());
-    Target { url, position, meter: Arc::new(Meter::default()), local }
+    Target { position, local, ..Target::new(url) }
 }
 
 async fn next(arrivals: &mut Arrivals) -> (Option<Id>, String) {
@@ -39,7 +38,7 @@ async fn what_is_published_arrives(
     publisher: ConnectPublisher,
 ) -> Vec<Id> {
     let target = target(server, Position::Live);
-    let mut publisher = publisher(target.url.clone(), Arc::default()).await.unwrap();
+    let mut publisher = publisher(Target::new(target.url.clone())).await.unwrap();
     publisher.publish(Kind::Text, "before".into()).await.unwrap();
     let mut arrivals = client.connect(target.clone()).await.unwrap();
     assert!(target.meter.requests.load(Relaxed) <= 1);
@@ -110,7 +109,7 @@ async fn a_server_that_dies_ends_its_connections() {
     nats.start_again().await.unwrap();
     let mut stream = url.clone();
     stream.set_path("/topics/news.local");
-    let publisher = JetStreamPublisher::boxed(stream, Arc::default()).await.unwrap();
+    let publisher = JetStreamPublisher::boxed(Target::new(stream)).await.unwrap();
     drop(publisher);
     the_end_is_told(&url, &JetStreamClient, async || nats.kill().await.unwrap()).await;
 

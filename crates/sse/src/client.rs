@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 use tidings_core::{Gap, Id, Kind, Position};
 use tidings_transport::client::{
-    Arrival, Arrivals, Client, ClientError, Goodbye, Http, Received, Target, last_event_id,
-    request, url_after,
+    Arrival, Arrivals, Client, ClientError, Goodbye, Http, Received, Silence, Target,
+    last_event_id, request, url_after,
 };
 
 use crate::{Event, Item, Parser, rejection};
@@ -54,13 +54,17 @@ async fn connect(target: Target) -> Result<Arrivals, ClientError> {
     let arrivals = async_stream::try_stream! {
         let mut parser = Parser::default();
         let mut items = Vec::new();
-        while let Some(chunk) = http.chunk(&mut body).await? {
+        let mut silence = Silence::default();
+        while let Some(chunk) = silence.bound(http.chunk(&mut body)).await?? {
             let read = parser.feed(&chunk, &mut items);
             // A comment only says that the hub is there, and so does whatever it comes with.
             let is_told = |item: &Item| matches!(item, Item::Event(_) | Item::Id(_));
             let told = items.iter().rposition(is_told).unwrap_or(0);
             for (at, item) in items.drain(..).enumerate() {
-                if item == Item::Comment && at < told {
+                if let Item::Ping(interval) = item {
+                    silence = Silence::of(interval);
+                }
+                if matches!(item, Item::Comment | Item::Ping(_)) && at < told {
                     continue;
                 }
                 let Some(arrival) = arrival(item, parser.last_event_id())? else { continue };
@@ -92,7 +96,9 @@ fn require_event_stream(headers: &HeaderMap) -> Result<(), ClientError> {
 fn arrival(item: Item, last_event_id: &str) -> Result<Option<Arrival>, ClientError> {
     let event = match item {
         Item::Event(event) => event,
-        Item::Comment => return Ok(Some(Arrival::Heartbeat(last_event_id.parse().ok()))),
+        Item::Comment | Item::Ping(_) => {
+            return Ok(Some(Arrival::Heartbeat(last_event_id.parse().ok())));
+        }
         // As of this block: what came with it in one piece may be ahead already.
         Item::Id(id) => return Ok(Some(Arrival::Heartbeat(id.parse().ok()))),
         Item::Retry(_) => return Ok(None),
@@ -159,12 +165,8 @@ mod tests {
     /// connection is closed behind its last answer. In the end it tells the requests that came.
     async fn hub(script: Script) -> (Target, JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let target = Target {
-            url: format!("http://{}/topics/a", listener.local_addr().unwrap()).parse().unwrap(),
-            position: Position::Live,
-            meter: Default::default(),
-            local: None,
-        };
+        let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
+        let target = Target::new(url.parse().unwrap());
         let served = tokio::spawn(async move {
             let mut requests = Vec::new();
             for answers in script {
@@ -291,6 +293,31 @@ mod tests {
         let error = SseClient.connect(target).await.err().unwrap();
         assert_eq!(error.retry_after(), Some(std::time::Duration::from_secs(5)));
         assert!(!error.is_final() && error.to_string().ends_with("try again later"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_falls_silent_is_given_up_after_its_own_heartbeat() {
+        // After the head, after the opening, and in an event.
+        for (said, arrivals) in [
+            (":ping 1\n", 1),
+            (":ping 1\nretry: 900\nid: e-1\n\n", 1),
+            (":ping 1\nid: e-1\n\nid: e-2\ndata: ha", 1),
+        ] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
+            let hub = tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                stream.write_all([HEAD, said].concat().as_bytes()).await.unwrap();
+                // It does not read, so it ends with the test.
+                std::future::pending::<()>().await;
+            });
+            let stream = SseClient.connect(Target::new(url.parse().unwrap())).await.unwrap();
+            let mut told: Vec<_> = stream.collect().await;
+            let error = told.pop().unwrap().unwrap_err();
+            assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
+            assert_eq!(told.len(), arrivals, "{told:?}");
+            hub.abort();
+        }
     }
 
     #[tokio::test]

@@ -55,6 +55,8 @@ pub enum Item {
     Event(Event),
     /// A comment, which keeps a connection alive.
     Comment,
+    /// A hub's comment `ping MILLISECONDS`: the time between two of its heartbeats.
+    Ping(Duration),
     /// A block without data that moved the last event id to this and is no event.
     Id(String),
     /// After how long to reconnect.
@@ -174,7 +176,8 @@ impl Parser {
         }
         let (field, value) = match line.iter().position(|byte| *byte == b':') {
             Some(0) => {
-                items.push(Item::Comment);
+                let interval = line.strip_prefix(b":ping ").and_then(milliseconds);
+                items.push(interval.map_or(Item::Comment, Item::Ping));
                 return Ok(());
             }
             Some(colon) => {
@@ -190,7 +193,7 @@ impl Parser {
             b"id" if !value.contains(&0) => {
                 self.block.id = Some(String::from_utf8_lossy(value).into_owned());
             }
-            b"retry" => items.extend(retry(value).map(Item::Retry)),
+            b"retry" => items.extend(milliseconds(value).map(Item::Retry)),
             _ => {}
         }
         Ok(())
@@ -245,7 +248,7 @@ fn into_text(bytes: Vec<u8>) -> String {
 }
 
 /// Milliseconds in ASCII digits; anything else is ignored.
-fn retry(value: &[u8]) -> Option<Duration> {
+fn milliseconds(value: &[u8]) -> Option<Duration> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }

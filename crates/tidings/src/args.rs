@@ -7,9 +7,10 @@ use std::time::Duration;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use tidings::core::{Heartbeat, Id, IdempotencyKey, Position, SlowPolicy};
 use tidings::hub::transports;
-use url::Url;
+use url::{Host, Url};
 
 use crate::contenders;
+use crate::remote::{RemoteArgs, Secret};
 
 /// One notification stream by every realtime transport, measured side by side.
 #[derive(Debug, Parser)]
@@ -48,7 +49,7 @@ pub(crate) enum Command {
   curl -N -H 'Accept: text/event-stream' http://127.0.0.1:8080/topics/greetings")]
 pub(crate) struct ServeArgs {
     /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen)]
     pub(crate) listen: String,
     /// Publish a tick every second to the topic `ticks`, from the first client on
     #[arg(long)]
@@ -87,8 +88,8 @@ pub(crate) struct ServeArgs {
     /// Seconds for which a connection may idle between two requests, announced as Keep-Alive: timeout=SECONDS
     #[arg(long, value_name = "SECONDS", default_value = "75", value_parser = seconds)]
     pub(crate) idle_timeout: Duration,
-    /// Threads that serve [default: one a core]
-    #[arg(long, value_name = "N")]
+    /// Threads that serve, at most 1024 [default: one a core]
+    #[arg(long, value_name = "N", value_parser = workers)]
     pub(crate) workers: Option<NonZeroUsize>,
     /// Further name that requests may give as their host, such as news.example; repeatable. With this flag, only
     /// loopback names, IP addresses and these [default: on a loopback address those and names without a dot,
@@ -168,9 +169,11 @@ pub(crate) struct CompareArgs {
     /// Transports and message queues to compare, in this order [default: all]
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = a_contender())]
     pub(crate) transports: Vec<String>,
-    /// Measure a hub that is already running; without --pid nothing is known of its CPU and memory
+    /// Measure a hub that is already running, http or https; without --pid nothing is known of its CPU and memory
     #[arg(long, value_name = "URL")]
-    pub(crate) url: Option<Url>,
+    pub(crate) url: Option<Secret>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
     /// The process of the hub at --url, where it is on this machine
     #[arg(long, value_name = "PID", requires = "url")]
     pub(crate) pid: Option<u32>,
@@ -199,13 +202,21 @@ pub(crate) struct CompareArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   echo hello | tidings publish http://127.0.0.1:8080/topics/greetings
-  tidings publish http://127.0.0.1:8080/topics/pictures --binary < cat.png")]
+  tidings publish http://127.0.0.1:8080/topics/pictures --binary < cat.png
+  tidings publish https://hub.example/topics/orders.new --token \"$TOKEN\" < order.json
+
+One line end at the end of a text is left out, because `echo` and editors add it; --raw keeps it.")]
 pub(crate) struct PublishArgs {
-    /// The topic's address, such as http://127.0.0.1:8080/topics/greetings
-    pub(crate) url: Url,
+    /// The topic's address, such as http://127.0.0.1:8080/topics/greetings; https as well
+    pub(crate) url: Secret,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
     /// The payload is binary, not text
     #[arg(long)]
     pub(crate) binary: bool,
+    /// Keep the line end at the end of a text
+    #[arg(long)]
+    pub(crate) raw: bool,
     /// A key of this publish's own, such as a UUID: with it, trying again stores nothing twice
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<IdempotencyKey>,
@@ -216,11 +227,14 @@ pub(crate) struct PublishArgs {
   tidings subscribe http://127.0.0.1:8080/topics/ticks
   tidings subscribe 'http://127.0.0.1:8080/topics/orders.>' --transport long-polling --json
   tidings subscribe http://127.0.0.1:8080/topics/ticks --after earliest
+  tidings subscribe https://hub.example/topics/ticks --token \"$TOKEN\"
 
 Reconnects by itself, with its position; what can no longer be had is told on standard error.")]
 pub(crate) struct SubscribeArgs {
-    /// The address, such as http://127.0.0.1:8080/topics/orders.*
-    pub(crate) url: Url,
+    /// The address, such as http://127.0.0.1:8080/topics/orders.*; https as well
+    pub(crate) url: Secret,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
     /// By which transport
     #[arg(long, value_name = "NAME", default_value = "websocket", value_parser = a_transport())]
     pub(crate) transport: String,
@@ -249,6 +263,11 @@ fn a_transport() -> clap::builder::PossibleValuesParser {
 
 fn a_contender() -> clap::builder::PossibleValuesParser {
     contenders::names().into()
+}
+
+fn workers(text: &str) -> Result<NonZeroUsize, String> {
+    let workers = text.parse().ok().filter(|workers: &NonZeroUsize| workers.get() <= 1024);
+    workers.ok_or_else(|| "expected a number from 1 to 1024".to_owned())
 }
 
 fn at_least_one() -> clap::builder::RangedU64ValueParser<u64> {
@@ -287,6 +306,15 @@ fn host(text: &str) -> Result<String, String> {
     let is_bare = !text.contains([':', '/', '@', '*', ' ']);
     let host = url::Host::parse(text).ok().filter(|_| is_bare).ok_or_else(wanted)?;
     Ok(host.to_string())
+}
+
+/// `ADDRESS:PORT`, where the address may be a name or an IPv6 address in brackets.
+fn listen(text: &str) -> Result<String, String> {
+    let wanted = "expected ADDRESS:PORT, such as 127.0.0.1:8080, [::1]:8080 or localhost:0";
+    let (host, port) = text.rsplit_once(':').ok_or(wanted)?;
+    Host::parse(host).map_err(|error| format!("{error}: {wanted}"))?;
+    port.parse::<u16>().map_err(|_| format!("{port:?} is not a port: {wanted}"))?;
+    Ok(text.to_owned())
 }
 
 fn engine(url: &str) -> Result<String, String> {
@@ -345,6 +373,19 @@ mod tests {
         {
             assert!(host(given).unwrap_err().contains("news.example"), "{given}");
         }
+    }
+
+    #[test]
+    fn an_address_to_listen_on_has_a_host_and_a_port() {
+        for sound in ["127.0.0.1:8080", "[::1]:0", "localhost:65535", "hub.example:80"] {
+            assert_eq!(listen(sound), Ok(sound.to_owned()));
+        }
+        for wrong in
+            ["foo", ":8080", "8080", "127.0.0.1", "127.0.0.1:", "h:99999", "h:http", "::1:8080"]
+        {
+            assert!(listen(wrong).unwrap_err().contains("expected ADDRESS:PORT"), "{wrong}");
+        }
+        assert!(listen("256.1.1.1:80").is_err() && listen("http://h:80").is_err());
     }
 
     #[test]

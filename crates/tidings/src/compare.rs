@@ -76,7 +76,9 @@ async fn measured(plan: &Plan, nodes: bool, progress: &Progress) -> anyhow::Resu
 
 fn plan(args: CompareArgs) -> anyhow::Result<Plan> {
     let mut hub = match args.url {
-        Some(url) => HubUnderTest::Url { url, pid: args.pid },
+        Some(url) => {
+            HubUnderTest::Url { url: url.url()?, pid: args.pid, options: args.remote.options()? }
+        }
         None => HubUnderTest::this_program().context("cannot find this program to run the hub")?,
     };
     if let (true, HubUnderTest::Child { args, .. }) = (args.general_path, &mut hub) {

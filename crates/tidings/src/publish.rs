@@ -2,11 +2,10 @@
 
 use std::io::Read;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
 use tidings::core::Kind;
-use tidings::transport::client::{Meter, Publisher};
+use tidings::transport::client::{Publisher, Target};
 
 use crate::args::PublishArgs;
 
@@ -14,16 +13,49 @@ use crate::args::PublishArgs;
 const MAX_INPUT: u64 = 64 << 20;
 
 pub(crate) async fn publish(args: PublishArgs) -> anyhow::Result<ExitCode> {
+    let target = Target { options: args.remote.options()?, ..Target::new(args.url.url()?) };
     let mut payload = Vec::new();
     let mut input = std::io::stdin().lock().take(MAX_INPUT + 1);
     input.read_to_end(&mut payload).context("cannot read standard input")?;
     anyhow::ensure!(payload.len() as u64 <= MAX_INPUT, "the input has more than {MAX_INPUT} bytes");
     let kind = if args.binary { Kind::Binary } else { Kind::Text };
-    let mut publisher = Publisher::connect(args.url, Arc::new(Meter::default())).await?;
+    if kind == Kind::Text && !args.raw {
+        strip_line_end(&mut payload);
+    }
+    let mut publisher = Publisher::connect(target).await?;
     let id = match &args.idempotency_key {
         Some(key) => publisher.publish_once(kind, payload.into(), key).await?,
         None => publisher.publish(kind, payload.into()).await?,
     };
     println!("{id}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes one LF or CRLF off the end.
+fn strip_line_end(text: &mut Vec<u8>) {
+    if text.pop_if(|last| *last == b'\n').is_some() {
+        text.pop_if(|last| *last == b'\r');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_end_is_taken_off_and_nothing_else() {
+        for (given, left) in [
+            ("hello\n", "hello"),
+            ("hello\r\n", "hello"),
+            ("hello\n\n", "hello\n"),
+            ("hello\r", "hello\r"),
+            (" a\nb ", " a\nb "),
+            ("\n", ""),
+            ("", ""),
+        ] {
+            let mut text = given.as_bytes().to_vec();
+            strip_line_end(&mut text);
+            assert_eq!(text, left.as_bytes(), "{given:?}");
+        }
+    }
 }

@@ -10,9 +10,7 @@ use serde_json::{Value, json};
 use tidings::core::{Gap, Heartbeat, Kind};
 use tidings::hub::transports;
 use tidings::transport::base64_of;
-use tidings::transport::client::{
-    Arrival, Backoff, Client, Followed, Meter, Received, Target, follow,
-};
+use tidings::transport::client::{Arrival, Backoff, Client, Followed, Received, Target, follow};
 
 use crate::args::SubscribeArgs;
 use crate::serve::shutdown;
@@ -20,10 +18,9 @@ use crate::serve::shutdown;
 pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
     let client = client(&args.transport)?;
     let target = Target {
-        url: args.url,
         position: args.after.unwrap_or_default(),
-        meter: Arc::new(Meter::default()),
-        local: None,
+        options: args.remote.options()?,
+        ..Target::new(args.url.url()?)
     };
     let mut followed = follow(client, target, Backoff::default());
     let mut interrupted = std::pin::pin!(shutdown());

@@ -10,12 +10,11 @@ mod nodes;
 #[path = "faults/publishers.rs"]
 mod publishers;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tidings::core::{Id, Kind};
 use tidings::message_queue::local::{LocalConfig, LocalNats, LocalNatsCluster, LocalRedis};
-use tidings::transport::client::Publisher;
+use tidings::transport::client::{Publisher, Target};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::crowd::{Crowd, Told};
@@ -42,7 +41,7 @@ fn seed() -> u64 {
 async fn start(nodes: &Nodes) -> Id {
     let mut url = nodes.at(0);
     url.set_path("/topics/a");
-    let mut publisher = Publisher::connect(url, Arc::default()).await.unwrap();
+    let mut publisher = Publisher::connect(Target::new(url)).await.unwrap();
     publisher.publish(Kind::Text, "the start".into()).await.unwrap()
 }
 

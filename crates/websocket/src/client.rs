@@ -10,14 +10,17 @@ use futures::{FutureExt, SinkExt, StreamExt};
 use serde::Deserialize;
 use tidings_core::{Gap, Id, Kind};
 use tidings_transport::client::{
-    Arrival, Arrivals, Client, ClientError, Goodbye, Notice, Received, Target,
+    Arrival, Arrivals, Client, ClientError, Goodbye, Notice, Received, Silence, Target,
 };
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError};
 
 /// The longest message that is taken.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 /// How long the hub is given to close the connection behind its close frame (RFC 6455, section 7.1.1).
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a server may be silent that does not announce its heartbeat.
+const BARE_SILENCE: Duration = Duration::from_secs(90);
 
 /// Subscribes by WebSocket (RFC 6455).
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,18 +43,28 @@ impl Client for WebSocketClient {
 
 async fn connect(target: Target, is_bare: bool) -> Result<Arrivals, ClientError> {
     let mut socket = handshake::shake(&target, is_bare).await?;
+    // The hub sends the first frame of `tidings.v1` at once, and it announces the heartbeat.
+    let mut silence =
+        Silence::exactly(if is_bare { BARE_SILENCE } else { target.options.limits.head });
     let arrivals = async_stream::try_stream! {
-        while let Some(message) = socket.next().await {
+        while let Some(message) = silence.bound(socket.next()).await? {
             let arrival = match message.map_err(|error| broken(&error))? {
                 Message::Text(text) if is_bare => received(Kind::Text, text.into()),
-                Message::Text(text) => envelope(&text)?,
+                Message::Text(text) => {
+                    let frame: Frame =
+                        serde_json::from_str(&text).map_err(|error| protocol(error.to_string()))?;
+                    if let Some(interval) = frame.ping {
+                        silence = Silence::of(Duration::from_millis(interval));
+                    }
+                    arrival(frame)?
+                }
                 Message::Binary(payload) if is_bare => received(Kind::Binary, payload),
                 Message::Binary(_) => {
                     Err(protocol("a binary frame, and tidings.v1 has only text".to_owned()))?
                 }
                 Message::Ping(_) => {
                     // The pong is queued, and this client has nothing of its own to send behind it.
-                    socket.flush().await.map_err(|error| broken(&error))?;
+                    silence.bound(socket.flush()).await?.map_err(|error| broken(&error))?;
                     if !is_bare {
                         // Its visible ping says the same, and the position too.
                         continue;
@@ -60,13 +73,13 @@ async fn connect(target: Target, is_bare: bool) -> Result<Arrivals, ClientError>
                 }
                 Message::Close(frame) => {
                     // The answer is queued too. A hub that has already hung up needs none.
-                    let _ = socket.flush().await;
+                    let _ = timeout(CLOSE_PATIENCE, socket.flush()).await;
                     let (code, reason) = match frame {
                         Some(frame) => (Some(frame.code.into()), frame.reason.to_string()),
                         None => (None, String::new()),
                     };
                     yield Arrival::Goodbye(Goodbye { code, reason });
-                    let _ = tokio::time::timeout(CLOSE_PATIENCE, socket.next()).await;
+                    let _ = timeout(CLOSE_PATIENCE, socket.next()).await;
                     return;
                 }
                 Message::Pong(_) | Message::Frame(_) => continue,
@@ -88,8 +101,7 @@ struct Frame {
     ping: Option<u64>,
 }
 
-fn envelope(text: &str) -> Result<Arrival, ClientError> {
-    let frame = serde_json::from_str(text).map_err(|error| protocol(error.to_string()))?;
+fn arrival(frame: Frame) -> Result<Arrival, ClientError> {
     Ok(match frame {
         Frame { gap: Some(gap), .. } => Arrival::Gap(gap),
         Frame { ping: Some(_), id, .. } => Arrival::Heartbeat(id),
@@ -124,7 +136,9 @@ fn broken(error: &Error) -> ClientError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use tidings_core::Position;
+    use tidings_transport::client::{ConnectOptions, TimeLimits};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
     use tokio::task::JoinHandle;
@@ -146,15 +160,30 @@ mod tests {
         header: &'static str,
         frames: Vec<Vec<u8>>,
     ) -> (Target, JoinHandle<(String, Vec<u8>)>) {
-        serve(move |key| {
-            let accept = derive_accept_key(key.as_bytes());
-            let head = format!(
-                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\
-                 Sec-WebSocket-Accept: {accept}\r\n{header}\r\n"
-            );
-            [vec![head.into_bytes()], frames].concat()
-        })
-        .await
+        serve(move |key| [vec![switching(key, header).into_bytes()], frames].concat()).await
+    }
+
+    /// A hub that takes one client with these frames, and is silent then.
+    async fn mute(frames: Vec<Vec<u8>>) -> (Target, JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
+        let hub = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let head = read_head(&mut stream).await;
+            let key = head.lines().find_map(|line| line.strip_prefix("sec-websocket-key: "));
+            stream.write_all(switching(key.unwrap(), V1).as_bytes()).await.unwrap();
+            stream.write_all(&frames.concat()).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        (Target::new(url.parse().unwrap()), hub)
+    }
+
+    fn switching(key: &str, header: &str) -> String {
+        let accept = derive_accept_key(key.as_bytes());
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n{header}\r\n"
+        )
     }
 
     /// A hub that takes one request, answers its key with these pieces and says no more.
@@ -162,12 +191,8 @@ mod tests {
         answer: impl FnOnce(&str) -> Vec<Vec<u8>> + Send + 'static,
     ) -> (Target, JoinHandle<(String, Vec<u8>)>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let target = Target {
-            url: format!("http://{}/topics/a", listener.local_addr().unwrap()).parse().unwrap(),
-            position: Position::Live,
-            meter: Default::default(),
-            local: None,
-        };
+        let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
+        let target = Target::new(url.parse().unwrap());
         let served = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let head = read_head(&mut stream).await;
@@ -255,8 +280,7 @@ mod tests {
     async fn a_ping_is_answered_while_the_hub_waits() {
         let (near, mut far) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Vec::new());
         let url = format!("http://{}/topics/a", near.local_addr().unwrap()).parse().unwrap();
-        let target =
-            Target { url, position: Position::Live, meter: Default::default(), local: None };
+        let target = Target::new(url);
         let hub = async {
             let (mut stream, _) = near.accept().await.unwrap();
             let head = read_head(&mut stream).await;
@@ -295,6 +319,24 @@ mod tests {
             ]
         );
         assert!(!served.await.unwrap().0.contains("sec-websocket-protocol"));
+    }
+
+    #[tokio::test]
+    async fn a_hub_that_falls_silent_is_given_up_after_its_own_heartbeat() {
+        let limits = TimeLimits { head: Duration::from_millis(200), ..TimeLimits::default() };
+        let options = Arc::new(ConnectOptions { limits, ..ConnectOptions::default() });
+        let ping = frame(1, br#"{"ping":1,"id":"e-1"}"#);
+        let half = [&ping[..], &[0x81, 100, b'{']].concat();
+        // Before the first frame, between two, and in one.
+        for (frames, arrivals) in [(vec![], 0), (vec![ping], 1), (vec![half], 1)] {
+            let (mut target, hub) = mute(frames).await;
+            target.options = options.clone();
+            let mut told = all(WebSocketClient::default(), target).await;
+            let error = told.pop().unwrap().unwrap_err();
+            assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
+            assert_eq!(told.len(), arrivals, "{told:?}");
+            hub.abort();
+        }
     }
 
     #[tokio::test]

@@ -284,7 +284,7 @@ impl Running {
     }
 
     pub(crate) async fn publisher(&self, topic: &str) -> Publisher {
-        Publisher::connect(self.url(topic), Default::default()).await.unwrap()
+        Publisher::connect(Target::new(self.url(topic))).await.unwrap()
     }
 
     /// Connects with our client half.
@@ -313,8 +313,7 @@ impl Running {
         filters: &str,
         position: Position,
     ) -> Result<Follower, ClientError> {
-        let target =
-            Target { url: self.url(filters), position, meter: Default::default(), local: None };
+        let target = Target { position, ..Target::new(self.url(filters)) };
         let connected = timeout(PATIENCE, listed.client.connect(target)).await;
         connected.expect("it never connected").map(Follower::new)
     }

@@ -1,6 +1,6 @@
 //! The engine and the topic, out of one address.
 
-use tidings_transport::client::ClientError;
+use tidings_transport::client::{ClientError, shown};
 use tidings_transport::path_segment;
 use url::Url;
 
@@ -9,7 +9,7 @@ const PREFIX: &str = "direct";
 
 /// The engine alone, and the topic with `parted` between it and the prefix.
 pub(super) fn parts(url: &Url, parted: char) -> Result<(Url, String), ClientError> {
-    let bad = |problem| ClientError::BadUrl { url: url.to_string(), problem };
+    let bad = |problem| ClientError::BadUrl { url: shown(url), problem };
     let last = url.path_segments().and_then(|mut parts| parts.next_back());
     let last = last.filter(|part| !part.is_empty()).ok_or_else(|| bad("it names no topic"))?;
     let topic = path_segment(last).map_err(|_| bad("the topic is not UTF-8"))?;

@@ -1,7 +1,5 @@
 //! JetStream: a stored stream, and an ordered consumer for each client.
 
-use std::sync::Arc;
-
 use async_nats::jetstream::consumer::push::OrderedConfig;
 use async_nats::jetstream::consumer::{Consumer, DeliverPolicy};
 use async_nats::jetstream::stream::Config;
@@ -11,13 +9,10 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use tidings_core::{Epoch, Kind, Position};
-use tidings_transport::client::{
-    Arrivals, Client, ClientError, Connecting, Meter, Publish, Target,
-};
-use url::Url;
+use tidings_transport::client::{Arrivals, Client, ClientError, Connecting, Publish, Target};
 
 use super::KEPT;
-use super::nats::{broken, connect, publishing, received};
+use super::nats::{broken, connect, received};
 
 /// The stream for all subjects of this kind.
 const STREAM: &str = "direct";
@@ -75,9 +70,9 @@ impl Client for JetStreamClient {
 
 impl JetStreamPublisher {
     /// Connects it.
-    pub fn boxed(url: Url, meter: Arc<Meter>) -> Connecting {
+    pub fn boxed(target: Target) -> Connecting {
         Box::pin(async move {
-            let (client, subject, _) = connect(&publishing(url, meter)).await?;
+            let (client, subject, _) = connect(&target).await?;
             let context = jetstream::new(client);
             let config = Config {
                 name: STREAM.to_owned(),

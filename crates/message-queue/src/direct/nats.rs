@@ -11,9 +11,8 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use tidings_core::Kind;
 use tidings_transport::client::{
-    self, Arrival, Arrivals, ClientError, Connecting, Meter, Publish, Received, Target,
+    self, Arrival, Arrivals, ClientError, Connecting, Meter, Publish, Received, Target, shown,
 };
-use url::Url;
 
 use super::address;
 
@@ -66,9 +65,9 @@ impl client::Client for NatsClient {
 
 impl NatsPublisher {
     /// Connects it.
-    pub fn boxed(url: Url, meter: Arc<Meter>) -> Connecting {
+    pub fn boxed(target: Target) -> Connecting {
         Box::pin(async move {
-            let (client, subject, _) = connect(&publishing(url, meter)).await?;
+            let (client, subject, _) = connect(&target).await?;
             Ok(Box::new(Self { client, subject }) as Box<dyn Publish>)
         })
     }
@@ -91,19 +90,12 @@ pub(super) async fn connect(target: &Target) -> Result<(Client, String, Counted)
     if let Some(ip) = target.local {
         options = options.local_address(SocketAddr::new(ip, 0));
     }
-    let failed = |error| ClientError::Connect {
-        address: url.to_string(),
-        source: std::io::Error::other(error),
-    };
+    let failed =
+        |error| ClientError::Connect { address: shown(&url), source: std::io::Error::other(error) };
     let client = options.connect(url.as_str()).await.map_err(failed)?;
     let (statistics, meter) = (client.statistics(), target.meter.clone());
     meter.requests.fetch_add(1, Relaxed);
     Ok((client, subject, Counted { statistics, meter, received: 0, sent: 0 }))
-}
-
-/// A publisher reads nothing, and from no position.
-pub(super) fn publishing(url: Url, meter: Arc<Meter>) -> Target {
-    Target { url, position: Default::default(), meter, local: None }
 }
 
 pub(super) fn received(id: Option<tidings_core::Id>, payload: Bytes) -> Arrival {

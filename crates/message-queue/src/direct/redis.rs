@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use async_stream::stream;
@@ -12,12 +11,9 @@ use futures::future::BoxFuture;
 use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
 use redis::{Cmd, cmd};
 use tidings_core::{Epoch, Id, Kind, Position};
-use tidings_transport::client::{
-    Arrivals, Client, ClientError, Connecting, Meter, Publish, Target,
-};
-use url::Url;
+use tidings_transport::client::{Arrivals, Client, ClientError, Connecting, Publish, Target};
 
-use super::nats::{publishing, received};
+use super::nats::received;
 use super::redis_link::Link;
 use super::{KEPT, address};
 
@@ -89,10 +85,10 @@ impl Client for RedisClient {
 
 impl RedisPublisher {
     /// Connects it.
-    pub fn boxed(url: Url, meter: Arc<Meter>) -> Connecting {
+    pub fn boxed(target: Target) -> Connecting {
         Box::pin(async move {
-            let (engine, key) = address::parts(&url, ':')?;
-            let link = Link::connect(&engine, &publishing(url, meter)).await?;
+            let (engine, key) = address::parts(&target.url, ':')?;
+            let link = Link::connect(&engine, &target).await?;
             Ok(Box::new(Self { link, key }) as Box<dyn Publish>)
         })
     }

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Fuse};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, IntoConnectionInfo, RedisError};
-use tidings_transport::client::{ClientError, Meter, Target, connect};
+use tidings_transport::client::{ClientError, Meter, Target, connect, shown};
 use url::Url;
 
 /// A connection that asks one thing at a time. It has no task of its own, so dropping it disconnects, also in
@@ -23,7 +23,7 @@ impl Link {
     /// Connects to the engine at this address, from where `target` says.
     pub(super) async fn connect(engine: &Url, target: &Target) -> Result<Self, ClientError> {
         let failed = |error: RedisError| ClientError::Connect {
-            address: engine.to_string(),
+            address: shown(engine),
             source: io::Error::other(error),
         };
         let info = engine.as_str().into_connection_info().map_err(failed)?;
@@ -53,7 +53,7 @@ impl Link {
 
 /// Redis' host and port as the address of a socket.
 fn socket(engine: &Url) -> Result<Url, ClientError> {
-    let bad = |problem| ClientError::BadUrl { url: engine.to_string(), problem };
+    let bad = |problem| ClientError::BadUrl { url: shown(engine), problem };
     if engine.scheme() != "redis" {
         return Err(bad("the scheme is not redis"));
     }

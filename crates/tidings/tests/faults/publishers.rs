@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tidings::core::{Id, Kind};
-use tidings::transport::client::{ClientError, Publisher};
+use tidings::transport::client::{ClientError, Publisher, Target};
 use tokio::task::JoinSet;
 
 use crate::nodes::Nodes;
@@ -76,7 +76,7 @@ async fn until_stored(
         url.set_path(&format!("/topics/{topic}"));
         let began = Instant::now();
         let attempt = async {
-            let mut publisher = Publisher::connect(url, Arc::default()).await?;
+            let mut publisher = Publisher::connect(Target::new(url)).await?;
             publisher.publish_once(Kind::Text, payload.clone().into(), &key).await
         };
         let outcome = attempt.await;

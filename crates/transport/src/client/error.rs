@@ -6,6 +6,9 @@ use http::response::Parts;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use thiserror::Error;
+use url::Url;
+
+use super::{options::without_secrets, shown};
 
 /// The longest `Retry-After` that is waited for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
@@ -28,6 +31,22 @@ pub enum ClientError {
         address: String,
         /// The system's reason.
         source: std::io::Error,
+    },
+    /// No TLS over a connection that stands.
+    #[error("no TLS with {address}")]
+    Tls {
+        /// Host and port, and the address that the name stands for.
+        address: String,
+        /// What rustls says, such as that the certificate is not valid.
+        source: std::io::Error,
+    },
+    /// The server is silent.
+    #[error("the server is silent: waited {after:?} for {waited_for}")]
+    TimedOut {
+        /// What should have come.
+        waited_for: &'static str,
+        /// The limit that is over.
+        after: Duration,
     },
     /// The hub answered, and refused.
     #[error("the hub answered {status}: {message}")]
@@ -67,7 +86,8 @@ impl ClientError {
                 408 | 425 | 429 => false,
                 other => (400..500).contains(&other),
             },
-            Self::Connect { .. } | Self::Protocol { .. } | Self::Broken(_) => false,
+            Self::Connect { .. } | Self::Tls { .. } | Self::TimedOut { .. } => false,
+            Self::Protocol { .. } | Self::Broken(_) => false,
         }
     }
 
@@ -77,14 +97,17 @@ impl ClientError {
         matches!(self, Self::Refused { status: StatusCode::NOT_FOUND, code: None, .. })
     }
 
-    /// The refusal that this answer is.
-    pub(super) fn refused(head: &Parts, body: &[u8]) -> Self {
+    /// The refusal that this answer is. `sent` are the headers that were sent to `url`, whose values a
+    /// server may repeat.
+    pub(super) fn refused(head: &Parts, body: &[u8], sent: &HeaderMap, url: &Url) -> Self {
         let elsewhere = || {
             let address = head.headers.get(header::LOCATION)?.to_str().ok()?;
+            let address =
+                url.join(address).map_or_else(|_| "no valid URL".to_owned(), |to| shown(&to));
             Some(format!("it is elsewhere, connect to {address}"))
         };
         let (code, message) = words(body);
-        let message = message.or_else(elsewhere);
+        let message = message.or_else(elsewhere).map(|text| without_secrets(&text, sent, url));
         Self::Refused {
             status: head.status,
             code,
@@ -159,7 +182,8 @@ mod tests {
     fn refused(status: u16, header: (&str, &str), body: &str) -> ClientError {
         let response = http::Response::builder().status(status).header(header.0, header.1);
         let head = response.body(()).unwrap().into_parts().0;
-        ClientError::refused(&head, body.as_bytes())
+        let url = "http://h/a".parse().unwrap();
+        ClientError::refused(&head, body.as_bytes(), &HeaderMap::new(), &url)
     }
 
     #[test]
@@ -167,7 +191,7 @@ mod tests {
         for (status, header, body, words) in [
             (403, ("x", ""), r#"{"error":{"code":"c","message":"log in"}}"#, "log in"),
             (404, ("x", ""), " <p>no such\r\n", "<p>no such"),
-            (302, ("location", "/b"), "", "connect to /b"),
+            (302, ("location", "/b"), "", "connect to http://h/b"),
             (204, ("x", ""), "", "it gave no reason"),
         ] {
             let error = refused(status, header, body);
@@ -231,15 +255,23 @@ mod tests {
 
     #[test]
     fn the_table_of_failures_without_an_answer_is_followed() {
+        let io = || std::io::Error::other("");
         let failures = [
-            ClientError::BadUrl { url: String::new(), problem: "" },
-            ClientError::Broken(String::new()),
-            ClientError::Protocol { transport: "", problem: String::new() },
+            vec![ClientError::BadUrl { url: String::new(), problem: "" }],
+            vec![
+                ClientError::Connect { address: String::new(), source: io() },
+                ClientError::Tls { address: String::new(), source: io() },
+                ClientError::Broken(String::new()),
+                ClientError::TimedOut { waited_for: "", after: Duration::ZERO },
+            ],
+            vec![ClientError::Protocol { transport: "", problem: String::new() }],
         ];
         let rows = rows("No answer");
         assert_eq!(rows.len(), failures.len());
-        for (row, failure) in rows.iter().zip(failures) {
-            assert_eq!(failure.is_final(), ends(&row[1]), "{}", row[0]);
+        for (row, failures) in rows.iter().zip(failures) {
+            for failure in failures {
+                assert_eq!(failure.is_final(), ends(&row[1]), "{}: {failure}", row[0]);
+            }
         }
     }
 

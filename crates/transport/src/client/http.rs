@@ -1,5 +1,6 @@
 //! One HTTP/1.1 connection, as small as a load of thousands wants it.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -8,35 +9,40 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, Connection, Parts, SendRequest};
+use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio::task::coop::unconstrained;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
-use super::{ClientError, Meter, Metered, Target, connect, error::with_causes};
+use super::line::{Line, broken};
+use super::{ClientError, Meter, Stream, Target, TimeLimits, connect, shown};
 
 /// The most that is buffered of what arrives, and so the longest head of an answer.
 const BUFFER: usize = 16 * 1024;
 /// The most that is read of a refusal's body, and for how long.
 const REFUSAL: usize = 64 * 1024;
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(5);
+/// A request body may take a second for each of these bytes, and a whole answer for each of those, so that
+/// a slow line is not taken for a dead server and a server that sends byte by byte is.
+const SLOWEST_UPLOAD: u64 = 16 * 1024;
+const SLOWEST_ANSWER: u64 = 4 * 1024;
 
 /// One HTTP/1.1 connection (RFC 9112), kept alive from request to request.
 ///
 /// It has no task of its own: it moves while one of its methods is awaited. So a client is one task and
 /// one wake-up for what arrives, and dropping it closes the connection.
-#[derive(Debug)]
 pub struct Http {
     sender: SendRequest<Full<Bytes>>,
     line: Line,
     meter: Arc<Meter>,
-    host: HeaderValue,
+    url: Url,
+    /// `Host`, and what the caller wants to send.
+    headers: HeaderMap,
+    limits: TimeLimits,
 }
 
 /// Why a request has no answer.
@@ -45,7 +51,7 @@ pub struct SendError {
     /// What went wrong.
     pub error: ClientError,
     /// The request, where not a byte of it was sent.
-    pub unsent: Option<Request<Full<Bytes>>>,
+    pub unsent: Option<Box<Request<Full<Bytes>>>>,
 }
 
 /// The body of an answer, read with [`Http::chunk`] or [`Http::whole`].
@@ -58,12 +64,10 @@ pub struct Upgraded {
     /// The answer that agreed to it.
     pub head: Response<()>,
     /// The connection.
-    pub stream: Metered<TcpStream>,
+    pub stream: Stream,
     /// What arrived behind the answer's head.
     pub read: Bytes,
 }
-
-type Wire = Connection<TokioIo<Metered<TcpStream>>, Full<Bytes>>;
 
 /// A request to the resource of `url`, in origin form (RFC 9112, section 3.2.1).
 ///
@@ -72,7 +76,7 @@ type Wire = Connection<TokioIo<Metered<TcpStream>>, Full<Bytes>>;
 pub fn request(url: &Url) -> Result<Request<Full<Bytes>>, ClientError> {
     let origin = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let bad = |_| ClientError::BadUrl {
-        url: url.to_string(),
+        url: shown(url),
         problem: "percent-encode the path and the query: they have characters that HTTP does not allow",
     };
     Request::get(origin).body(Full::default()).map_err(bad)
@@ -92,27 +96,46 @@ impl Http {
             .map_err(|error| broken(&error))?;
         let authority = &target.url[url::Position::BeforeHost..url::Position::AfterPort];
         let host = HeaderValue::try_from(authority).map_err(|_| ClientError::BadUrl {
-            url: target.url.to_string(),
+            url: shown(&target.url),
             problem: "the host has characters that HTTP does not allow",
         })?;
+        let mut headers = target.options.headers_for(&target.url);
+        headers.entry(header::HOST).or_insert(host);
         Ok(Self {
             sender,
             line: Line { wire: Some(Box::new(connection)), done: false },
             meter: target.meter.clone(),
-            host,
+            url: target.url.clone(),
+            headers,
+            limits: target.options.limits,
         })
     }
 
     /// Sends a request and waits for the head of its `200`.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] with the hub's words for any other status; [`ClientError::Broken`] where
-    /// the connection breaks, and then the request may have been served or not.
+    /// [`ClientError::Refused`] with the hub's words for any other status; [`ClientError::Broken`] if the
+    /// connection breaks and [`ClientError::TimedOut`] if the head does not come within
+    /// [`TimeLimits::head`], and then the request may have been served or not.
     pub async fn send(
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Body>, ClientError> {
-        self.try_send(request).await.map_err(|failed| failed.error)
+        self.send_held(request, Duration::ZERO).await
+    }
+
+    /// Does the same as [`send`](Self::send) with a request that the hub may hold for this long before it
+    /// answers.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_held(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        hold: Duration,
+    ) -> Result<Response<Body>, ClientError> {
+        let response = self.exchange(request, hold).await.map_err(|failed| failed.error)?;
+        self.accepted(response).await
     }
 
     /// As [`send`](Self::send), and gives the request back where not a byte of it was sent, as on a kept
@@ -124,11 +147,18 @@ impl Http {
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Body>, SendError> {
-        let response = self.exchange(request).await?;
-        if response.status() != StatusCode::OK {
-            return Err(SendError { error: self.refusal(response).await, unsent: None });
+        let response = self.exchange(request, Duration::ZERO).await?;
+        self.accepted(response).await.map_err(|error| SendError { error, unsent: None })
+    }
+
+    async fn accepted(
+        &mut self,
+        response: Response<Incoming>,
+    ) -> Result<Response<Body>, ClientError> {
+        match response.status() {
+            StatusCode::OK => Ok(response.map(Body)),
+            _ => Err(self.refusal(response).await),
         }
-        Ok(response.map(Body))
     }
 
     /// Whether a request can be sent on this connection, as far as this end can know.
@@ -136,7 +166,8 @@ impl Http {
         poll_fn(|cx| Poll::Ready(self.line.advance(cx))).await
     }
 
-    /// The next bytes of a body; `None` at its end. Cancel safe.
+    /// The next bytes of a body; `None` at its end. Cancel safe. It waits for as long as it takes: the
+    /// caller knows how long a stream may be silent, see [`Silence`](super::Silence).
     ///
     /// # Errors
     /// [`ClientError::Broken`] where the connection ends before the body does.
@@ -160,11 +191,25 @@ impl Http {
     /// A whole body of at most `limit` bytes.
     ///
     /// # Errors
-    /// [`ClientError::Protocol`] where it is longer, and the connection is of no more use then; else as
-    /// [`chunk`](Self::chunk).
+    /// [`ClientError::Protocol`] if it is longer, and [`ClientError::TimedOut`] if no byte comes for
+    /// [`TimeLimits::body`] or if all of it comes slower than 4 KiB a second. The connection is of no use
+    /// after either. Otherwise as [`chunk`](Self::chunk).
     pub async fn whole(&mut self, mut body: Body, limit: usize) -> Result<Bytes, ClientError> {
         let mut whole = BytesMut::new();
-        while let Some(chunk) = self.chunk(&mut body).await? {
+        let began = Instant::now();
+        loop {
+            let patience = self.limits.body;
+            let latest =
+                began + patience + Duration::from_secs(whole.len() as u64 / SLOWEST_ANSWER);
+            let deadline = latest.min(Instant::now() + patience);
+            let Ok(chunk) = timeout_at(deadline, self.chunk(&mut body)).await else {
+                self.line.wire = None;
+                return Err(ClientError::TimedOut {
+                    waited_for: "the rest of an answer",
+                    after: began.elapsed(),
+                });
+            };
+            let Some(chunk) = chunk? else { return Ok(whole.freeze()) };
             if whole.len() + chunk.len() > limit {
                 self.line.wire = None;
                 return Err(ClientError::Protocol {
@@ -177,7 +222,6 @@ impl Http {
             }
             whole.extend_from_slice(&chunk);
         }
-        Ok(whole.freeze())
     }
 
     /// Sends a request to leave HTTP (RFC 9110, section 7.8) and waits for the `101`.
@@ -185,7 +229,8 @@ impl Http {
     /// # Errors
     /// As [`send`](Self::send), a `200` too is a refusal.
     pub async fn upgrade(mut self, request: Request<Full<Bytes>>) -> Result<Upgraded, ClientError> {
-        let response = self.exchange(request).await.map_err(|failed| failed.error)?;
+        let answered = self.exchange(request, Duration::ZERO).await;
+        let response = answered.map_err(|failed| failed.error)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(self.refusal(response).await);
         }
@@ -199,19 +244,34 @@ impl Http {
 
     async fn exchange(
         &mut self,
+        request: Request<Full<Bytes>>,
+        hold: Duration,
+    ) -> Result<Response<Incoming>, SendError> {
+        let bytes = request.body().size_hint().exact().unwrap_or_default();
+        let limit = self.limits.head + hold + Duration::from_secs(bytes / SLOWEST_UPLOAD);
+        let answered = timeout(limit, self.exchange_unbounded(request)).await;
+        answered.unwrap_or_else(|_| {
+            self.line.wire = None;
+            let error = ClientError::TimedOut { waited_for: "the head of an answer", after: limit };
+            Err(SendError { error, unsent: None })
+        })
+    }
+
+    async fn exchange_unbounded(
+        &mut self,
         mut request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, SendError> {
         let closed = || ClientError::Broken("the hub closed it; connect again".to_owned());
-        request.headers_mut().insert(header::HOST, self.host.clone());
+        request.headers_mut().extend(self.headers.clone());
         if !self.is_open().await || self.line.drive(|cx| self.sender.poll_ready(cx)).await.is_err()
         {
-            return Err(SendError { error: closed(), unsent: Some(request) });
+            return Err(SendError { error: closed(), unsent: Some(Box::new(request)) });
         }
         self.meter.requests.fetch_add(1, Relaxed);
         let mut answer = pin!(self.sender.try_send_request(request));
         let answer = self.line.drive(|cx| answer.as_mut().poll(cx)).await;
         answer.map_err(|mut error| {
-            let unsent = error.take_message();
+            let unsent = error.take_message().map(Box::new);
             SendError { error: broken(error.error()), unsent }
         })
     }
@@ -221,76 +281,21 @@ impl Http {
         let body = timeout(REFUSAL_PATIENCE, self.whole(Body(body), REFUSAL)).await;
         // The status alone is worth more to the caller than why its explanation did not arrive.
         let body = body.ok().and_then(Result::ok).unwrap_or_default();
-        ClientError::refused(&head, &body)
+        ClientError::refused(&head, &body, &self.headers, &self.url)
     }
 }
 
-/// The connection proper.
-#[derive(Debug)]
-struct Line {
-    /// Dropped when it is done and nobody took it over, which wakes whoever waits for it with an error.
-    wire: Option<Box<Wire>>,
-    done: bool,
-}
-
-impl Line {
-    /// Moves the connection as far as it goes; whether it is still open.
-    fn advance(&mut self, cx: &mut Context<'_>) -> bool {
-        match &mut self.wire {
-            Some(wire) if !self.done => {
-                self.done = wire.poll_without_shutdown(cx).is_ready();
-                !self.done
-            }
-            _ => {
-                self.wire = None;
-                false
-            }
-        }
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("url", &shown(&self.url)).finish_non_exhaustive()
     }
-
-    /// Polls what waits for the connection, and moves the connection as long as that has to wait.
-    async fn drive<T>(&mut self, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
-        poll_fn(|cx| {
-            loop {
-                // Once the connection is done, what waits is there or will never be: a task whose budget is
-                // used up must not be told the latter in place of the former.
-                let polled = match self.done {
-                    true => pin!(unconstrained(poll_fn(&mut poll))).poll(cx),
-                    false => poll(cx),
-                };
-                if polled.is_ready() {
-                    return polled;
-                }
-                if self.advance(cx) || self.wire.is_none() {
-                    return poll(cx);
-                }
-            }
-        })
-        .await
-    }
-
-    /// The connection, behind the answer that agreed to leave HTTP.
-    async fn leave_http(self) -> Result<Parts<TokioIo<Metered<TcpStream>>>, ClientError> {
-        match self.wire {
-            Some(wire) if self.done => Ok(wire.into_parts()),
-            Some(wire) => wire.without_shutdown().await.map_err(|error| broken(&error)),
-            None => Err(ClientError::Broken("it ended with the handshake".to_owned())),
-        }
-    }
-}
-
-fn broken(error: &hyper::Error) -> ClientError {
-    let problem = with_causes(error);
-    if error.is_parse() {
-        return ClientError::Protocol { transport: "HTTP", problem };
-    }
-    ClientError::Broken(problem)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::scripted::{Script, hub};
+    use crate::client::ConnectOptions;
+    use crate::client::scripted::{Script, hub, mute};
 
     async fn get(script: Script) -> Result<(Http, Response<Body>), ClientError> {
         let (target, _) = hub(script).await;
@@ -356,6 +361,90 @@ mod tests {
             .await
             .unwrap_err();
         assert!(error.to_string().ends_with("403 Forbidden: it gave no reason"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_falls_silent_in_an_answer_is_given_up() {
+        for (said, waited_for) in [
+            ("", "the head of an answer"),
+            ("HTTP/1.1 200 OK\r\nContent-", "the head of an answer"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", "the rest of an answer"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "the rest of an answer"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n", "the rest of an answer"),
+        ] {
+            let (target, server) = mute(said).await;
+            let mut http = Http::connect(&target).await.unwrap();
+            let body = match http.send(request(&target.url).unwrap()).await {
+                Ok(response) => http.whole(response.into_body(), 9).await.map(drop),
+                Err(error) => Err(error),
+            };
+            let error = body.unwrap_err();
+            assert!(error.to_string().ends_with(waited_for), "{said:?}: {error}");
+            assert!(!error.is_final());
+            assert!(!http.is_open().await, "what comes late would be taken for the next answer");
+            server.abort();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_whose_words_do_not_come_is_still_that_refusal() {
+        let (target, server) = mute("HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\nhalf").await;
+        let mut http = Http::connect(&target).await.unwrap();
+        let error = http.send(request(&target.url).unwrap()).await.unwrap_err();
+        assert!(error.to_string().contains("503"), "{error}");
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn an_upgrade_that_is_not_answered_is_given_up() {
+        let (target, server) =
+            mute("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n").await;
+        let http = Http::connect(&target).await.unwrap();
+        let error = http.upgrade(request(&target.url).unwrap()).await.unwrap_err();
+        assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn a_held_poll_may_take_its_hold_in_addition() {
+        let (target, server) = mute("").await;
+        let mut http = Http::connect(&target).await.unwrap();
+        let hold = Duration::from_millis(150);
+        let error = http.send_held(request(&target.url).unwrap(), hold).await.unwrap_err();
+        let ClientError::TimedOut { after, .. } = error else { panic!("{error}") };
+        assert_eq!(after, hold + target.options.limits.head);
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn headers_go_with_each_request_and_come_back_in_no_error() {
+        const REFUSED: Script = &[&[&[
+            "HTTP/1.1 403 Forbidden\r\nContent-Length: 47\r\n\r\n",
+            "no entry for s3cret-token (Bearer s3cret-token)",
+        ]]];
+        let (mut target, requests) = hub(REFUSED).await;
+        let options = ConnectOptions::default().bearer("s3cret-token").unwrap();
+        target.options = Arc::new(options);
+        let mut http = Http::connect(&target).await.unwrap();
+        let error = http.send(request(&target.url).unwrap()).await.unwrap_err();
+        assert!(error.to_string().contains("no entry for ***"), "{error}");
+        assert!(!format!("{error:?} {http:?} {target:?}").contains("s3cret"));
+        let sent = &requests.await.unwrap()[0];
+        assert!(sent.contains("authorization: Bearer s3cret-token\r\n"), "{sent}");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_named_and_not_followed() {
+        let (target, _) = hub(&[&[&[
+            "HTTP/1.1 302 Found\r\nLocation: http://other.example/a?access_token=s3cret\r\n\
+             Content-Length: 0\r\n\r\n",
+        ]]])
+        .await;
+        let mut http = Http::connect(&target).await.unwrap();
+        let error = http.send(request(&target.url).unwrap()).await.unwrap_err();
+        let words = "connect to http://other.example/a?access_token=***";
+        assert!(error.to_string().ends_with(words), "{error}");
+        assert!(error.is_final());
     }
 
     #[tokio::test]

@@ -18,13 +18,19 @@ mod error;
 mod follow;
 mod goodbye;
 mod http;
+mod line;
 mod meter;
 mod notice;
+mod options;
 mod position;
 mod publish;
 #[cfg(test)]
 mod scripted;
+mod silence;
 mod socket;
+mod stream;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -42,9 +48,14 @@ pub use goodbye::Goodbye;
 pub use http::{Body, Http, SendError, Upgraded, request};
 pub use meter::{Meter, Metered};
 pub use notice::Notice;
-pub use position::{last_event_id, url_after};
+pub use options::{ConnectOptions, TimeLimits, shown};
+pub use position::{last_event_id, url_after, url_with_wait};
 pub use publish::Publisher;
+pub use silence::Silence;
 pub use socket::connect;
+pub use stream::Stream;
+#[cfg(feature = "tls")]
+pub use tls::Tls;
 
 /// The client half of one transport.
 pub trait Client: fmt::Debug + Send + Sync + 'static {
@@ -53,6 +64,9 @@ pub trait Client: fmt::Debug + Send + Sync + 'static {
 
     /// Connects; resolves once the subscription stands, so that whatever is published from then on
     /// arrives. Dropping the stream disconnects.
+    ///
+    /// Both the future and the stream bound each wait for the server, and fail with
+    /// [`ClientError::TimedOut`] if it is silent for too long.
     fn connect(&self, target: Target) -> BoxFuture<'static, Result<Arrivals, ClientError>>;
 }
 
@@ -64,8 +78,8 @@ pub trait Publish: fmt::Debug + Send {
     fn publish(&mut self, kind: Kind, payload: Bytes) -> BoxFuture<'_, Result<(), ClientError>>;
 }
 
-/// Connects a [`Publish`] to the topic at this address.
-pub type ConnectPublisher = fn(Url, Arc<Meter>) -> Connecting;
+/// Connects a [`Publish`] to the topic at the target's address. The position does not matter.
+pub type ConnectPublisher = fn(Target) -> Connecting;
 
 /// A [`Publish`] that is being connected.
 pub type Connecting = BoxFuture<'static, Result<Box<dyn Publish>, ClientError>>;
@@ -73,10 +87,10 @@ pub type Connecting = BoxFuture<'static, Result<Box<dyn Publish>, ClientError>>;
 /// What arrives on one connection; the end of the stream is the end of the connection.
 pub type Arrivals = BoxStream<'static, Result<Arrival, ClientError>>;
 
-/// Where to connect, and from which position.
-#[derive(Clone, Debug)]
+/// Where to connect, how, and from which position.
+#[derive(Clone)]
 pub struct Target {
-    /// The resource, such as `http://127.0.0.1:8080/topics/orders.*`; `http` for every transport.
+    /// The resource, such as `http://127.0.0.1:8080/topics/orders.*`; `http` or `https` for every transport.
     pub url: Url,
     /// From where to read.
     pub position: Position,
@@ -85,6 +99,33 @@ pub struct Target {
     /// The local address to connect from; `None` leaves it to the system. A load of many thousand
     /// connections from one machine needs several.
     pub local: Option<IpAddr>,
+    /// Headers, time limits and certificates; shared, since a load has thousands of targets.
+    pub options: Arc<ConnectOptions>,
+}
+
+impl Target {
+    /// Reads from now on at this address, with default options.
+    pub fn new(url: Url) -> Self {
+        Self {
+            url,
+            position: Position::Live,
+            meter: Arc::default(),
+            local: None,
+            options: Arc::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Target {
+    /// Writes the address without its secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("url", &shown(&self.url))
+            .field("position", &self.position)
+            .field("local", &self.local)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One thing that arrived.

@@ -19,20 +19,31 @@ use crate::request::is_last_event_id;
 /// # Ok::<(), url::ParseError>(())
 /// ```
 pub fn url_after(url: &Url, position: Position) -> Url {
+    match text(position) {
+        Some(after) => {
+            let is_position = |name: &str| name == "after" || is_last_event_id(name);
+            with_parameter(url, is_position, "after", &after)
+        }
+        None => url.clone(),
+    }
+}
+
+/// Returns the URL with `?wait=` as this many seconds, in place of any that it had.
+pub fn url_with_wait(url: &Url, seconds: u64) -> Url {
+    with_parameter(url, |name| name == "wait", "wait", &seconds.to_string())
+}
+
+fn with_parameter(url: &Url, is_replaced: impl Fn(&str) -> bool, name: &str, value: &str) -> Url {
     let mut url = url.clone();
-    let Some(after) = text(position) else {
-        return url;
-    };
-    let is_position = |name: &str| name == "after" || is_last_event_id(name);
-    if url.query_pairs().any(|(name, _)| is_position(&name)) {
+    if url.query_pairs().any(|(name, _)| is_replaced(&name)) {
         let others = url
             .query_pairs()
-            .filter(|(name, _)| !is_position(name))
+            .filter(|(name, _)| !is_replaced(name))
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect::<Vec<_>>();
         url.query_pairs_mut().clear().extend_pairs(others);
     }
-    url.query_pairs_mut().append_pair("after", &after);
+    url.query_pairs_mut().append_pair(name, value);
     url
 }
 

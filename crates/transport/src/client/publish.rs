@@ -1,16 +1,13 @@
 //! Publishing, which is the same for every transport: `POST` to the topic.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::Full;
 use serde::Deserialize;
-use tidings_core::{Id, IdempotencyKey, Kind, Position};
-use url::Url;
+use tidings_core::{Id, IdempotencyKey, Kind};
 
-use super::{ClientError, Connecting, Http, Meter, Publish, SendError, Target, request};
+use super::{ClientError, Connecting, Http, Publish, SendError, Target, request};
 
 /// The longest answer to a publish: an id and some words around it.
 const ANSWER: usize = 64 * 1024;
@@ -28,20 +25,20 @@ struct Published {
 }
 
 impl Publisher {
-    /// Connects; `url` is the topic's resource, such as `http://127.0.0.1:8080/topics/orders.new`.
+    /// Connects. The target's address is the topic's resource, such as
+    /// `http://127.0.0.1:8080/topics/orders.new`; its position does not matter.
     ///
     /// # Errors
     /// As [`connect`](super::connect).
-    pub async fn connect(url: Url, meter: Arc<Meter>) -> Result<Self, ClientError> {
-        let target = Target { url, position: Position::Live, meter, local: None };
+    pub async fn connect(target: Target) -> Result<Self, ClientError> {
         let http = Http::connect(&target).await?;
         Ok(Self { target, http })
     }
 
     /// The same as a [`ConnectPublisher`](super::ConnectPublisher).
-    pub fn boxed(url: Url, meter: Arc<Meter>) -> Connecting {
+    pub fn boxed(target: Target) -> Connecting {
         Box::pin(async move {
-            let publisher = Self::connect(url, meter).await?;
+            let publisher = Self::connect(target).await?;
             Ok(Box::new(publisher) as Box<dyn Publish>)
         })
     }
@@ -53,8 +50,9 @@ impl Publisher {
     /// dropped, the hub may have accepted it or not.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] with the hub's words; [`ClientError::Broken`] where the connection broke,
-    /// and whether the hub accepted it cannot be known.
+    /// [`ClientError::Refused`] with the hub's words; [`ClientError::Broken`] if the connection broke and
+    /// [`ClientError::TimedOut`] if the hub did not answer in time, and whether it accepted the notification
+    /// cannot be known.
     pub async fn publish(&mut self, kind: Kind, payload: Bytes) -> Result<Id, ClientError> {
         let request = self.request(kind, payload)?;
         self.send(request).await
@@ -64,8 +62,7 @@ impl Publisher {
     /// stores nothing, and has the first one's id for its answer. Cancel safe in that sense.
     ///
     /// # Errors
-    /// As [`publish`](Self::publish); after each of them but a refusal with a 4xx status it is of use to try
-    /// again.
+    /// As [`publish`](Self::publish). It is of use to try again unless [`ClientError::is_final`].
     pub async fn publish_once(
         &mut self,
         kind: Kind,
@@ -85,7 +82,7 @@ impl Publisher {
             Ok(response) => response,
             Err(SendError { unsent: Some(unsent), .. }) => {
                 self.http = Http::connect(&self.target).await?;
-                self.http.send(unsent).await?
+                self.http.send(*unsent).await?
             }
             Err(SendError { error, unsent: None }) => return Err(error),
         };
@@ -129,7 +126,7 @@ mod tests {
     #[tokio::test]
     async fn text_and_binary_are_published_over_one_connection() {
         let (target, requests) = hub(&[&[ONE, TWO]]).await;
-        let mut publisher = Publisher::connect(target.url, target.meter).await.unwrap();
+        let mut publisher = Publisher::connect(target).await.unwrap();
         let one = publisher.publish(Kind::Text, "seven teapots".into()).await.unwrap();
         let two = publisher.publish(Kind::Binary, Bytes::from_static(b"\0")).await.unwrap();
         assert_eq!((one.seq, two.seq), (1, 2));
@@ -144,7 +141,7 @@ mod tests {
     #[tokio::test]
     async fn a_key_goes_with_the_request() {
         let (target, requests) = hub(&[&[ONE]]).await;
-        let mut publisher = Publisher::connect(target.url, target.meter).await.unwrap();
+        let mut publisher = Publisher::connect(target).await.unwrap();
         let key = "k-1".parse().unwrap();
         publisher.publish_once(Kind::Text, "one".into(), &key).await.unwrap();
         assert!(requests.await.unwrap()[0].contains("idempotency-key: k-1\r\n"));
@@ -153,7 +150,7 @@ mod tests {
     #[tokio::test]
     async fn a_kept_connection_that_has_died_is_made_anew() {
         let (target, requests) = hub(&[&[ONE], &[TWO]]).await;
-        let mut publisher = Publisher::connect(target.url, target.meter).await.unwrap();
+        let mut publisher = Publisher::connect(target).await.unwrap();
         publisher.publish(Kind::Text, "one".into()).await.unwrap();
         while publisher.http.is_open().await {
             tokio::task::yield_now().await;
@@ -165,7 +162,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_sent_is_never_sent_again_in_silence() {
         let (target, requests) = hub(&[&[ONE, HUNG_UP], &[TWO]]).await;
-        let mut publisher = Publisher::connect(target.url, target.meter).await.unwrap();
+        let mut publisher = Publisher::connect(target).await.unwrap();
         publisher.publish(Kind::Text, "one".into()).await.unwrap();
         let error = publisher.publish(Kind::Text, "two".into()).await.unwrap_err();
         assert!(matches!(error, ClientError::Broken(_)), "{error}");

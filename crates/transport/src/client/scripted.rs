@@ -1,25 +1,45 @@
 //! A hub for tests that answers by heart.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use super::Target;
+use super::{ConnectOptions, Target, TimeLimits};
 
 /// Connections, each a list of answers, each written in these pieces. A connection is closed behind its
 /// last answer.
 pub(super) type Script = &'static [&'static [&'static [&'static str]]];
 
+/// A server that writes this to each connection, whatever it is sent, and is silent then.
+pub(super) async fn mute(said: &'static str) -> (Target, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
+    let held = tokio::spawn(async move {
+        let mut held = Vec::new();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(said.as_bytes()).await.unwrap();
+            held.push(stream);
+        }
+    });
+    (Target { options: impatient(), ..Target::new(url.parse().unwrap()) }, held)
+}
+
+/// Options whose limits are over soon.
+pub(super) fn impatient() -> Arc<ConnectOptions> {
+    let limit = Duration::from_millis(50);
+    let limits = TimeLimits { connect: limit, head: limit, body: limit };
+    Arc::new(ConnectOptions { limits, ..ConnectOptions::default() })
+}
+
 /// A hub on a free port, and the requests that it was sent once the script is over.
 pub(super) async fn hub(script: Script) -> (Target, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let target = Target {
-        url: format!("http://{address}/topics/a").parse().unwrap(),
-        position: Default::default(),
-        meter: Default::default(),
-        local: None,
-    };
+    let target = Target::new(format!("http://{address}/topics/a").parse().unwrap());
     let served = tokio::spawn(async move {
         let mut requests = Vec::new();
         for answers in script {

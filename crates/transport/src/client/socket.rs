@@ -1,57 +1,100 @@
-//! The TCP connection under every client.
+//! The connection below every client: TCP, and TLS over it for `https`.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use url::Host;
 
-use super::{ClientError, Metered, Target};
+use super::{ClientError, Metered, Stream, Target, shown};
 
-/// How long one address is given to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The least time that one of several addresses is given.
+const LEAST: Duration = Duration::from_secs(2);
 
-/// Connects to the host of `target.url`, from `target.local` where it is given, without Nagle's delay.
-/// Each address that the name has is tried in turn, ten seconds each.
+/// Connects to the host of `target.url`, from `target.local` if it is given, without Nagle's delay. `wss`
+/// and `ws` mean `https` and `http`.
+///
+/// Name resolution, connecting and TLS together take at most [`TimeLimits::connect`]. Each address that the
+/// name has is tried in turn, with an even share of the time that is left, so that one that does not answer
+/// leaves time for the next.
 ///
 /// # Errors
-/// [`ClientError::BadUrl`] where the URL is not `http`; [`ClientError::Connect`] with the address that was
-/// tried last.
-pub async fn connect(target: &Target) -> Result<Metered<TcpStream>, ClientError> {
-    let bad = |problem| ClientError::BadUrl { url: target.url.to_string(), problem };
-    match target.url.scheme() {
-        "http" => {}
-        "https" | "wss" => {
-            return Err(bad(
-                "this client speaks no TLS: give an http URL, or put a proxy that does in between",
-            ));
-        }
-        "ws" => return Err(bad("give the http URL, also for WebSocket")),
-        _ => return Err(bad("the scheme is not http")),
-    }
+/// [`ClientError::BadUrl`] if the URL cannot be connected to; [`ClientError::Connect`] with the address that
+/// was tried last.
+///
+/// [`TimeLimits::connect`]: super::TimeLimits::connect
+pub async fn connect(target: &Target) -> Result<Stream, ClientError> {
+    let bad = |problem| ClientError::BadUrl { url: shown(&target.url), problem };
+    let is_tls = match target.url.scheme() {
+        "http" | "ws" => false,
+        "https" | "wss" if cfg!(feature = "tls") => true,
+        "https" | "wss" => return Err(bad("this build speaks no TLS: enable the feature `tls`")),
+        _ => return Err(bad("the scheme is not http or https")),
+    };
     let host = target.url.host().ok_or_else(|| bad("there is no host"))?;
     let port = target.url.port_or_known_default().unwrap_or(80);
-    let failed = |address: String| move |source| ClientError::Connect { address, source };
+    let limit = target.options.limits.connect;
+    let deadline = Instant::now() + limit;
+    let name = format!("{host}:{port}");
 
     let addresses = match host {
         Host::Ipv4(ip) => vec![SocketAddr::new(ip.into(), port)],
         Host::Ipv6(ip) => vec![SocketAddr::new(ip.into(), port)],
-        Host::Domain(name) => {
-            lookup_host((name, port)).await.map_err(failed(format!("{name}:{port}")))?.collect()
+        Host::Domain(domain) => {
+            let found = within(deadline, "name resolution", lookup_host((domain, port))).await;
+            found
+                .map_err(|source| ClientError::Connect { address: name.clone(), source })?
+                .collect()
         }
     };
+    let (address, stream) = first_that_answers(target, addresses, deadline, &name).await?;
+    let stream = Metered::new(stream, target.meter.clone());
+    if !is_tls {
+        return Ok(Stream::Plain(stream));
+    }
+    #[cfg(feature = "tls")]
+    {
+        let opened =
+            within(deadline, "the TLS handshake", target.options.tls.open(host, stream)).await;
+        let opened = opened.map(|stream| Stream::Tls(Box::new(stream)));
+        opened.map_err(|source| ClientError::Tls { address: format!("{name} ({address})"), source })
+    }
+    #[cfg(not(feature = "tls"))]
+    unreachable!("{address}: the scheme was checked")
+}
+
+async fn first_that_answers(
+    target: &Target,
+    addresses: Vec<SocketAddr>,
+    deadline: Instant,
+    name: &str,
+) -> Result<(SocketAddr, TcpStream), ClientError> {
+    let failed = |address: String, source| ClientError::Connect { address, source };
     let nowhere = "the name has no address of the local address' family";
-    let mut error = failed(format!("{host}:{port}"))(io::Error::other(nowhere));
+    let mut error = failed(name.to_owned(), io::Error::other(nowhere));
     let fits = |to: &SocketAddr| target.local.is_none_or(|from| from.is_ipv4() == to.is_ipv4());
-    for address in addresses.into_iter().filter(fits) {
-        match attempt(address, target.local).await {
-            Ok(stream) => return Ok(Metered::new(stream, target.meter.clone())),
-            Err(source) => error = failed(address.to_string())(source),
+    let addresses: Vec<_> = addresses.into_iter().filter(fits).collect();
+    for (at, address) in addresses.iter().enumerate() {
+        let now = Instant::now();
+        let left = deadline.saturating_duration_since(now);
+        let share = (left / (addresses.len() - at) as u32).max(LEAST.min(left));
+        match within(now + share, "connect", attempt(*address, target.local)).await {
+            Ok(stream) => return Ok((*address, stream)),
+            Err(source) => error = failed(address.to_string(), source),
         }
     }
     Err(error)
+}
+
+async fn within<T>(
+    deadline: Instant,
+    step: &str,
+    done: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("{step} took too long"));
+    timeout_at(deadline, done).await.unwrap_or_else(|_| Err(late()))
 }
 
 async fn attempt(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
@@ -62,7 +105,7 @@ async fn attempt(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> 
     if let Some(from) = from {
         socket.bind(SocketAddr::new(from, 0))?;
     }
-    let stream = timeout(PATIENCE, socket.connect(to)).await??;
+    let stream = socket.connect(to).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -70,29 +113,30 @@ async fn attempt(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidings_core::Position;
+    use crate::client::TimeLimits;
+    use crate::client::scripted::impatient;
     use tokio::net::TcpListener;
 
     fn target(url: &str, local: Option<&str>) -> Target {
-        Target {
-            url: url.parse().unwrap(),
-            position: Position::Live,
-            meter: Default::default(),
-            local: local.map(|ip| ip.parse().unwrap()),
+        let local = local.map(|ip| ip.parse().unwrap());
+        Target { local, ..Target::new(url.parse().unwrap()) }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_http_is_final_and_shows_no_password() {
+        for url in ["unix:/tmp/socket", "ftp://ann:s3cret@h/"] {
+            let error = connect(&target(url, None)).await.unwrap_err();
+            assert!(error.to_string().contains("the scheme is not http or https"), "{error}");
+            assert!(!error.to_string().contains("s3cret"), "{error}");
+            assert!(error.is_final());
         }
     }
 
     #[tokio::test]
-    async fn only_http_is_spoken_and_the_error_says_what_to_do() {
-        for (url, advice) in [
-            ("https://127.0.0.1/topics/a", "give an http URL"),
-            ("ws://127.0.0.1/topics/a", "give the http URL"),
-            ("unix:/tmp/socket", "the scheme is not http"),
-        ] {
-            let error = connect(&target(url, None)).await.unwrap_err();
-            assert!(error.to_string().contains(advice), "{error}");
-            assert!(error.is_final());
-        }
+    async fn ws_means_http() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/", listener.local_addr().unwrap());
+        assert!(connect(&target(&url, None)).await.is_ok());
     }
 
     #[tokio::test]
@@ -112,8 +156,36 @@ mod tests {
         let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
         let stream = connect(&target(&url, Some("127.0.0.7"))).await.unwrap();
         let (_, peer) = listener.accept().await.unwrap();
-        assert_eq!(peer, stream.inner().local_addr().unwrap());
+        assert_eq!(peer, stream.socket().local_addr().unwrap());
         assert_eq!(peer.ip().to_string(), "127.0.0.7");
-        assert!(stream.inner().nodelay().unwrap());
+        assert!(stream.socket().nodelay().unwrap());
+    }
+
+    /// An address whose queue of connections is full does not answer any further one.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_is_given_up() {
+        let full = TcpSocket::new_v4().unwrap();
+        full.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = full.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        let error = loop {
+            let target =
+                Target { options: impatient(), ..target(&format!("http://{address}/"), None) };
+            match connect(&target).await {
+                Ok(stream) => waiting.push(stream),
+                Err(error) => break error,
+            }
+            assert!(waiting.len() < 100, "the queue is endless");
+        };
+        let ClientError::Connect { source, .. } = error else { panic!("{error}") };
+        assert_eq!(source.kind(), io::ErrorKind::TimedOut, "{source}");
+    }
+
+    #[test]
+    fn by_default_a_server_that_never_answers_is_given_up_within_half_a_minute() {
+        let TimeLimits { connect, head, body } = TimeLimits::default();
+        assert!(connect + head + body <= Duration::from_secs(30));
     }
 }

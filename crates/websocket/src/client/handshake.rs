@@ -1,8 +1,7 @@
 //! The opening handshake (RFC 6455, section 4.1).
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use tidings_transport::client::{ClientError, Http, Metered, Target, request, url_after};
-use tokio::net::TcpStream;
+use tidings_transport::client::{ClientError, Http, Stream, Target, request, url_after};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -15,7 +14,7 @@ use crate::SUBPROTOCOL;
 pub(super) async fn shake(
     target: &Target,
     is_bare: bool,
-) -> Result<WebSocketStream<Metered<TcpStream>>, ClientError> {
+) -> Result<WebSocketStream<Stream>, ClientError> {
     let http = Http::connect(target).await?;
     let mut request = request(&url_after(&target.url, target.position))?;
     let key = generate_key();

@@ -1,0 +1,172 @@
+//! How `subscribe`, `publish` and `compare --url` reach a server: its address, credentials and certificates.
+//!
+//! Nothing of this is checked by clap, which prints the value that it does not accept, and here a value may
+//! be a secret.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+use tidings::transport::client::{ConnectOptions, Tls};
+use url::Url;
+
+use crate::usage::Usage;
+
+/// The variable of the environment that may hold the token, so that no list of processes shows it.
+const TOKEN: &str = "TIDINGS_TOKEN";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RemoteArgs {
+    /// Send this token as `Authorization: Bearer` [default: the environment's TIDINGS_TOKEN]
+    #[arg(long, value_name = "TOKEN", requires = "url")]
+    token: Option<Secret>,
+    /// Send this header with each request, such as 'X-Tenant: acme'; repeatable
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", requires = "url")]
+    headers: Vec<Secret>,
+    /// Trust the certificate authorities in this PEM file in place of the system's
+    #[arg(long, value_name = "FILE", requires = "url")]
+    ca: Option<PathBuf>,
+}
+
+/// A value that may be a secret, and is never printed.
+#[derive(Clone)]
+pub(crate) struct Secret(String);
+
+impl RemoteArgs {
+    /// Reads the options for connections to the server.
+    ///
+    /// # Errors
+    /// If a header or the token is malformed, or the file cannot be read. The message does not repeat the
+    /// value.
+    pub(crate) fn options(&self) -> Result<Arc<ConnectOptions>, Usage> {
+        let mut options = ConnectOptions::default();
+        let named = self.token.as_ref().map(|token| token.0.clone());
+        let token = named.or_else(|| std::env::var(TOKEN).ok().filter(|token| !token.is_empty()));
+        if let Some(token) = token {
+            options = options.bearer(token.trim()).map_err(|_| {
+                Usage::new("invalid --token: it has characters that a header may not have")
+            })?;
+        }
+        for header in &self.headers {
+            let (name, value) = parse_header(&header.0).map_err(Usage::new)?;
+            options.headers.append(name, value);
+        }
+        if let Some(path) = &self.ca {
+            options.tls = authorities(path)
+                .map_err(|error| Usage::new(format!("invalid --ca {}: {error}", path.display())))?;
+        }
+        Ok(Arc::new(options))
+    }
+}
+
+fn authorities(path: &Path) -> std::io::Result<Tls> {
+    Tls::with_authorities(&std::fs::read(path)?)
+}
+
+fn parse_header(header: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = header
+        .split_once(':')
+        .ok_or("invalid --header: it has no colon, write 'NAME: VALUE'".to_owned())?;
+    let parsed = HeaderName::from_str(name.trim())
+        .map_err(|_| format!("invalid --header: {name:?} is not the name of a header"))?;
+    if ConnectOptions::is_reserved(&parsed) {
+        return Err(format!("invalid --header: {parsed} is set by this program"));
+    }
+    let mut value = HeaderValue::from_str(value.trim())
+        .map_err(|_| format!("invalid --header: the value of {parsed} has control characters"))?;
+    value.set_sensitive(true);
+    Ok((parsed, value))
+}
+
+impl Secret {
+    /// Reads the address of a server or of a topic on it.
+    ///
+    /// # Errors
+    /// If it is not the URL of an HTTP server. The message has neither its user, its password nor its query.
+    pub(crate) fn url(&self) -> Result<Url, Usage> {
+        let bad = |problem: &str| Usage::new(format!("invalid URL {:?}: {problem}", self.shown()));
+        if !self.0.contains("://") {
+            let shown = self.shown();
+            return Err(bad(&format!("it has no scheme, write http://{shown} or https://{shown}")));
+        }
+        let url = Url::parse(&self.0).map_err(|error| bad(&error.to_string()))?;
+        match url.scheme() {
+            "http" | "https" | "ws" | "wss" => Ok(url),
+            other => Err(bad(&format!("its scheme is {other}, expected http or https"))),
+        }
+    }
+
+    fn shown(&self) -> String {
+        let address = self.0.split(['?', '#']).next().unwrap_or_default();
+        let (scheme, rest) = match address.split_once("://") {
+            Some((scheme, rest)) => (format!("{scheme}://"), rest),
+            None => (String::new(), address),
+        };
+        format!("{scheme}{}", rest.rsplit_once('@').map_or(rest, |(_, rest)| rest))
+    }
+}
+
+impl FromStr for Secret {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> Secret {
+        Secret(text.to_owned())
+    }
+
+    #[test]
+    fn a_url_without_a_scheme_or_with_another_one_says_what_to_write() {
+        for (given, words) in [
+            ("127.0.0.1:8080/topics/a", "write http://127.0.0.1:8080/topics/a or https://"),
+            ("localhost:8080/topics/a", "it has no scheme"),
+            ("/topics/a", "it has no scheme"),
+            ("", "it has no scheme"),
+            ("ftp://h/topics/a", "its scheme is ftp"),
+            ("http://", "empty host"),
+            ("http://h:99999/", "invalid port"),
+            ("http://ann:p@ss w@h:x/?access_token=hidden", "\"http://h:x/\": invalid port"),
+            ("ann:pass@h/topics/a?token=hidden", "write http://h/topics/a or"),
+        ] {
+            let error = secret(given).url().unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+            assert!(!error.contains("hidden") && !error.contains("ss w"), "{error}");
+        }
+        for given in ["http://h/topics/a", "wss://h/app/topics/a", "https://ann:pass@h/topics/a"] {
+            assert!(secret(given).url().is_ok(), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_header_is_name_and_value_and_an_error_does_not_repeat_the_value() {
+        let (name, value) = parse_header("X-Tenant:  acme: west ").unwrap();
+        assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-tenant", "acme: west"));
+        for (given, words) in [
+            ("hidden", "no colon"),
+            ("two words: hidden", "\"two words\" is not the name"),
+            ("X-Key: hid\nden", "the value of x-key"),
+            ("Content-Length: 7", "content-length is set by this program"),
+            ("Sec-WebSocket-Key: hidden", "set by this program"),
+        ] {
+            let error = parse_header(given).unwrap_err();
+            assert!(error.contains(words) && !error.contains("hid"), "{error}");
+        }
+        assert_eq!(format!("{:?}", secret("hidden")), "***");
+    }
+}

@@ -1,0 +1,295 @@
+//! `subscribe`, `publish` and `compare --url` against servers that are elsewhere: behind TLS and a path
+//! prefix, with credentials, silent, or moved.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+
+use rcgen::{CertificateParams, KeyPair};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+const TOKEN: &str = "s3cret-token";
+
+/// A process that does not outlive the test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn tidings(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    command.args(args).env_remove("TIDINGS_TOKEN");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Exit code, standard output and standard error of a run with this input.
+fn run(args: &[&str], input: &str) -> (Option<i32>, String, String) {
+    let mut child = tidings(args).spawn().unwrap();
+    // A program that does not accept its arguments has gone before it reads.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// The first line of a program's output, and the program.
+fn first_line(args: &[&str]) -> (Process, String) {
+    let mut child = tidings(args).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (Process(child), line.trim_end().to_owned())
+}
+
+/// A hub, and a proxy before it that speaks TLS, serves the hub below `/app` and demands a token.
+struct Deployment {
+    _hub: Process,
+    /// The hub's address at the proxy.
+    url: String,
+    /// A file with the authority of the proxy's certificate.
+    ca: PathBuf,
+}
+
+impl Deployment {
+    fn start(name: &str) -> Self {
+        let (hub, line) = first_line(&["serve", "--listen", "127.0.0.1:0"]);
+        let address = line.strip_prefix("listening on http://").unwrap().to_owned();
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let ca = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.pem"));
+        std::fs::write(&ca, certificate.pem()).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://localhost:{}/app", listener.local_addr().unwrap().port());
+        listener.set_nonblocking(true).unwrap();
+        thread::spawn(move || proxy(listener, TlsAcceptor::from(Arc::new(config)), address));
+        Self { _hub: hub, url, ca }
+    }
+
+    fn topic(&self) -> String {
+        format!("{}/topics/greetings", self.url)
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn proxy(listener: TcpListener, acceptor: TlsAcceptor, hub: String) {
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    loop {
+        let (client, _) = listener.accept().await.unwrap();
+        let (acceptor, hub) = (acceptor.clone(), hub.clone());
+        tokio::spawn(async move {
+            // A client that does not trust the certificate leaves here.
+            let Ok(client) = acceptor.accept(client).await else { return };
+            let hub = TcpStream::connect(hub).await.unwrap();
+            let (mut from_client, mut to_client) = split(client);
+            let (mut from_hub, mut to_hub) = hub.into_split();
+            let upwards = async move {
+                let mut buffer = vec![0; 64 * 1024];
+                loop {
+                    let read = from_client.read(&mut buffer).await.unwrap_or(0);
+                    let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
+                        return None;
+                    };
+                    let text = String::from_utf8_lossy(bytes);
+                    // Our clients write each request at once. All else is a body or a frame.
+                    if !text.contains(" HTTP/1.1\r\n") {
+                        to_hub.write_all(bytes).await.ok()?;
+                        continue;
+                    }
+                    if !text.contains(&format!("authorization: Bearer {TOKEN}\r\n")) {
+                        return Some(text.into_owned());
+                    }
+                    let request = text.replacen(" /app/", " /", 1);
+                    to_hub.write_all(request.as_bytes()).await.ok()?;
+                }
+            };
+            tokio::select! {
+                refused = upwards => if let Some(request) = refused {
+                    // As a server that repeats in its error what it was sent.
+                    let length = request.len();
+                    let answer = format!(
+                        "HTTP/1.1 401 Unauthorized\r\nContent-Length: {length}\r\n\r\n{request}"
+                    );
+                    let _ = to_client.write_all(answer.as_bytes()).await;
+                },
+                _ = tokio::io::copy(&mut from_hub, &mut to_client) => {}
+            }
+            let _ = to_client.shutdown().await;
+        });
+    }
+}
+
+#[test]
+fn through_a_tls_proxy_with_a_prefix_a_publish_reaches_subscribers_of_each_transport() {
+    let deployment = Deployment::start("subscribers");
+    let (topic, ca) = (deployment.topic(), deployment.ca.to_str().unwrap());
+    let with = ["--ca", ca, "--token", TOKEN];
+    let publish = |text| {
+        let (code, id, error) = run(&[&["publish", &topic][..], &with].concat(), text);
+        assert_eq!(code, Some(0), "{error}");
+        id.trim_end().to_owned()
+    };
+    let first = publish("one\n");
+    publish("two\n");
+    for transport in ["websocket", "sse", "long-polling"] {
+        let args = ["subscribe", &topic, "--transport", transport, "--after", &first];
+        let (_subscriber, line) = first_line(&[&args[..], &with].concat());
+        assert_eq!(line, "two", "{transport}");
+    }
+    // The same by `wss`, by a header in place of the token, and by the environment.
+    let wss = topic.replace("https://", "wss://");
+    let header = format!("Authorization: Bearer {TOKEN}");
+    let args = ["subscribe", &wss, "--after", &first, "--ca", ca, "-H", &header];
+    assert_eq!(first_line(&args).1, "two");
+    let mut publish = tidings(&["publish", &topic, "--ca", ca]);
+    let mut publish = publish.env("TIDINGS_TOKEN", TOKEN).spawn().unwrap();
+    publish.stdin.take().unwrap().write_all(b"three").unwrap();
+    assert!(publish.wait().unwrap().success());
+}
+
+#[test]
+fn a_comparison_of_a_hub_elsewhere_goes_through_tls_with_the_token() {
+    let deployment = Deployment::start("compare");
+    let args = ["compare", "--url", &deployment.url, "--ca", deployment.ca.to_str().unwrap()];
+    let size = ["--clients", "2", "--rounds", "1", "--seconds", "0.2", "--rate", "100"];
+    let (code, table, error) = run(&[&args[..], &["--token", TOKEN], &size].concat(), "");
+    assert_eq!(code, Some(0), "{error}{table}");
+    for transport in ["websocket", "sse", "long-polling"] {
+        assert!(table.contains(transport), "{table}");
+    }
+    let (code, _, error) = run(&[&args[..], &["--token", "s3cret-wrong"], &size].concat(), "");
+    assert_eq!(code, Some(1));
+    assert!(error.contains("401") && !error.contains("s3cret"), "{error}");
+}
+
+#[test]
+fn credentials_that_are_refused_are_in_no_error() {
+    let deployment = Deployment::start("refused");
+    let (topic, ca) = (deployment.topic(), deployment.ca.to_str().unwrap());
+    let with_user = topic.replace("https://", "https://ann:s3cret-password@");
+    for (url, more) in [
+        (&topic, &["--token", "s3cret-wrong"][..]),
+        (&topic, &["-H", "X-Api-Key: s3cret-key"]),
+        (&with_user, &[]),
+    ] {
+        for command in ["publish", "subscribe"] {
+            let args = [&[command, url.as_str(), "--ca", ca][..], more].concat();
+            let (code, _, error) = run(&args, "x");
+            assert_eq!(code, Some(1), "{error}");
+            assert!(error.contains("401 Unauthorized"), "{error}");
+            assert!(!error.contains("s3cret") && !error.contains("YW5uOn"), "{error}");
+        }
+    }
+    // Not the system's authorities either.
+    let (code, _, error) = run(&["publish", &topic, "--token", "s3cret-wrong"], "x");
+    assert_eq!(code, Some(1));
+    assert!(error.contains("no TLS with localhost:") && !error.contains("s3cret"), "{error}");
+}
+
+#[test]
+fn credentials_do_not_follow_a_redirect_to_another_server() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let elsewhere = format!("http://{}/topics/t", other.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/topics/t", listener.local_addr().unwrap());
+    let answer = format!(
+        "HTTP/1.1 307 Temporary Redirect\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\n\r\n"
+    );
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head);
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    for command in ["publish", "subscribe"] {
+        let (code, _, error) = run(&[command, &url, "--token", TOKEN], "x");
+        assert_eq!(code, Some(1), "{error}");
+        assert!(error.contains(&elsewhere), "{error}");
+    }
+    other.set_nonblocking(true).unwrap();
+    assert!(other.accept().is_err(), "the redirect was followed");
+}
+
+#[test]
+fn a_server_that_accepts_and_never_answers_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/topics/t", listener.local_addr().unwrap());
+    // The system accepts for the listener, and nobody ever reads.
+    let mut publish = tidings(&["publish", &url]).spawn().unwrap();
+    publish.stdin.take().unwrap().write_all(b"x").unwrap();
+    let subscribers = ["websocket", "sse", "long-polling"].map(|transport| {
+        Process(tidings(&["subscribe", &url, "--transport", transport]).spawn().unwrap())
+    });
+    let output = publish.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("the server is silent"), "{error}");
+    for mut subscriber in subscribers {
+        let mut line = String::new();
+        BufReader::new(subscriber.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("the server is silent") && line.contains("again in"), "{line}");
+        assert!(!line.contains("again in 0.0"), "{line}");
+    }
+}
+
+#[test]
+fn wrong_arguments_exit_with_2_whatever_the_command() {
+    let url = "http://127.0.0.1:1/topics/t";
+    for wrong in [
+        &["publish", "127.0.0.1:1/topics/t"][..],
+        &["publish", "localhost:1/topics/t"],
+        &["publish", "ftp://127.0.0.1/topics/t"],
+        &["publish", "http://127.0.0.1:99999/topics/t"],
+        &["publish", url, "-H", "no colon"],
+        &["publish", url, "-H", "Content-Length: 1"],
+        &["publish", url, "--token", "two\nlines"],
+        &["publish", url, "--ca", "/no/such/file"],
+        &["publish", url, "--ca", "/dev/null"],
+        &["subscribe", "127.0.0.1:1/topics/t"],
+        &["subscribe", "http://", "--transport", "sse"],
+        &["subscribe", url, "-H", "Connection: close"],
+        &["compare", "--url", "127.0.0.1:1"],
+        &["compare", "--url", "http://"],
+        &["compare", "--token", "without-url"],
+        &["compare", "--rate", "0"],
+        &["compare", "--rate", "1e300"],
+        &["compare", "--payload", "1"],
+        &["compare", "--rounds", "0"],
+        &["compare", "--seconds", "1e9"],
+        &["serve", "--listen", "foo"],
+        &["serve", "--listen", ":8080"],
+        &["serve", "--listen", "127.0.0.1:99999"],
+        &["serve", "--workers", "0"],
+        &["serve", "--workers", "100000"],
+        &["serve", "--retain", "0"],
+        &["serve", "--heartbeat", "1e9"],
+    ] {
+        let (code, _, error) = run(wrong, "x");
+        assert_eq!(code, Some(2), "{wrong:?}: {error}");
+        assert!(!error.is_empty());
+    }
+    let (_, _, error) = run(&["subscribe", "localhost:8080/topics/t"], "");
+    assert!(error.contains("write http://localhost:8080/topics/t"), "{error}");
+}

@@ -1,0 +1,226 @@
+//! TLS for clients: rustls with the certificate authorities of the system, or those of a file.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use rustls_native_certs::load_native_certs;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use url::Host;
+
+use super::Metered;
+
+/// Which certificates a client accepts. The default is those of the certificate authorities that the system
+/// trusts; they are read once, when they are first needed.
+#[derive(Clone, Default)]
+pub struct Tls(Option<Arc<ClientConfig>>);
+
+impl Tls {
+    /// Trusts the certificate authorities in this PEM text and no others.
+    ///
+    /// # Errors
+    /// If the text has no certificate, or one that is malformed.
+    pub fn with_authorities(pem: &[u8]) -> io::Result<Self> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            roots.add(certificate.map_err(invalid)?).map_err(invalid)?;
+        }
+        if roots.is_empty() {
+            return Err(invalid("it has no PEM certificate"));
+        }
+        Ok(Self(Some(Arc::new(config(roots)?))))
+    }
+
+    /// Returns the configuration, and reads the system's authorities if it is theirs.
+    fn config(&self) -> io::Result<Arc<ClientConfig>> {
+        static SYSTEM: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+        if let Some(config) = self.0.as_ref().or_else(|| SYSTEM.get()) {
+            return Ok(config.clone());
+        }
+        let found = load_native_certs();
+        let mut roots = RootCertStore::empty();
+        // A system may have certificates that rustls cannot read; what matters is that there are others.
+        let (added, _unreadable) = roots.add_parsable_certificates(found.certs);
+        if added == 0 {
+            let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
+            return Err(io::Error::other(format!(
+                "this system has no certificate authorities{why}: install them or name a file of them"
+            )));
+        }
+        let config = Arc::new(config(roots)?);
+        Ok(SYSTEM.get_or_init(|| config).clone())
+    }
+
+    /// Opens TLS over a connection to this host. HTTP/1.1 is all that is offered (RFC 7301), so that a
+    /// server that prefers HTTP/2 does not choose it.
+    pub(super) async fn open(
+        &self,
+        host: Host<&str>,
+        stream: Metered<TcpStream>,
+    ) -> io::Result<TlsStream<Metered<TcpStream>>> {
+        let name = match host {
+            Host::Domain(name) => ServerName::try_from(name.to_owned()).map_err(invalid)?,
+            Host::Ipv4(ip) => ServerName::IpAddress(IpAddr::from(ip).into()),
+            Host::Ipv6(ip) => ServerName::IpAddress(IpAddr::from(ip).into()),
+        };
+        TlsConnector::from(self.config()?).connect(name, stream).await
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let authorities = if self.0.is_some() { "named" } else { "of the system" };
+        f.debug_struct("Tls").field("authorities", &authorities).finish()
+    }
+}
+
+fn config(roots: RootCertStore) -> io::Result<ClientConfig> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(invalid)?;
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn invalid(error: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::task::JoinHandle;
+    use tokio_rustls::TlsAcceptor;
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+    use super::*;
+    use crate::client::scripted::{impatient, mute};
+    use crate::client::{ClientError, ConnectOptions, Http, Target, connect, request};
+
+    /// A server with a certificate of its own for this name, its authority in PEM, and the request that it
+    /// is sent. It answers with this text and ends TLS as it should, or not.
+    async fn server(
+        name: &str,
+        answer: &'static str,
+        ends_tls: bool,
+    ) -> (Target, Vec<u8>, JoinHandle<String>) {
+        let key = KeyPair::generate().unwrap();
+        let certificate =
+            CertificateParams::new([name.to_owned()]).unwrap().self_signed(&key).unwrap();
+        let pem = certificate.pem().into_bytes();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        // As a proxy that prefers HTTP/2.
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}/topics/a", listener.local_addr().unwrap().port());
+        let served = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(stream).await else { return String::new() };
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                match stream.read_u8().await {
+                    Ok(byte) => request.push(byte),
+                    Err(_) => break,
+                }
+            }
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream.flush().await.unwrap();
+            if ends_tls {
+                stream.shutdown().await.unwrap();
+            }
+            String::from_utf8(request).unwrap()
+        });
+        (Target::new(url.parse().unwrap()), pem, served)
+    }
+
+    fn trusting(target: Target, pem: &[u8]) -> Target {
+        let tls = Tls::with_authorities(pem).unwrap();
+        Target { options: Arc::new(ConnectOptions { tls, ..ConnectOptions::default() }), ..target }
+    }
+
+    async fn get(target: &Target) -> Result<String, ClientError> {
+        let mut http = Http::connect(target).await?;
+        let response = http.send(request(&target.url)?).await?;
+        let body = http.whole(response.into_body(), 1024).await?;
+        Ok(String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_server_whose_authority_is_trusted_is_spoken_to_in_http_1() {
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntea";
+        let (target, pem, served) = server("localhost", answer, true).await;
+        let target = trusting(target, &pem);
+        assert_eq!(get(&target).await.unwrap(), "tea");
+        let request = served.await.unwrap();
+        assert!(request.starts_with("GET /topics/a HTTP/1.1\r\n"), "{request}");
+        assert!(request.contains(&format!("host: {}\r\n", target.url.authority())), "{request}");
+    }
+
+    #[tokio::test]
+    async fn another_authority_or_another_name_is_an_error_that_says_so() {
+        let (target, _, _served) = server("localhost", "", true).await;
+        let error = Http::connect(&target).await.map(drop).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(error.to_string().contains("no TLS with localhost:"), "{error}");
+        assert!(source.contains("UnknownIssuer") || source.contains("authorities"), "{source}");
+
+        let (target, pem, _served) = server("other.example", "", true).await;
+        let error = Http::connect(&trusting(target, &pem)).await.map(drop).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("not valid for name"), "{source}");
+        assert!(!error.is_final(), "a certificate can be renewed");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_ends_without_the_end_of_tls_is_an_error_and_never_a_shorter_body() {
+        let answer = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf";
+        for (ends_tls, is_whole) in [(true, true), (false, false)] {
+            let (target, pem, _served) = server("localhost", answer, ends_tls).await;
+            assert_eq!(get(&trusting(target, &pem)).await.is_ok(), is_whole);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_silent_or_speaks_no_tls_is_told_so() {
+        for (said, words) in [("", "took too long"), ("HTTP/1.1 400 Bad\r\n\r\n", "")] {
+            let (target, server) = mute(said).await;
+            let mut url = target.url.clone();
+            url.set_scheme("https").unwrap();
+            let key = KeyPair::generate().unwrap();
+            let certificate = CertificateParams::new(["h".to_owned()]).unwrap().self_signed(&key);
+            let tls = Tls::with_authorities(certificate.unwrap().pem().as_bytes()).unwrap();
+            let options = ConnectOptions { tls, ..(*impatient()).clone() };
+            let target = Target { options: Arc::new(options), ..Target::new(url) };
+            let error = connect(&target).await.unwrap_err();
+            let ClientError::Tls { source, .. } = error else { panic!("{error}") };
+            assert!(source.to_string().contains(words), "{source}");
+            server.abort();
+        }
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_an_error() {
+        assert!(Tls::with_authorities(b"nothing").unwrap_err().to_string().contains("no PEM"));
+        let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(Tls::with_authorities(broken).is_err());
+    }
+}
