@@ -60,7 +60,6 @@ test("a page of the hub's own origin imports it by its path, and asks again when
     opened.waitForResponse((response) => response.url().endsWith("/client.js")),
     opened.reload(),
   ]);
-  assert.equal(answer.headers()["content-type"], "text/javascript; charset=utf-8");
-  assert.equal(answer.headers()["cache-control"], "no-cache");
+  assert.equal(answer.status(), 304);
   await opened.locator("li").nth(1).waitFor();
 });
