@@ -71,12 +71,16 @@ impl Format {
 impl Entry {
     /// An entry as the log makes it. Useful by itself in tests of a transport's words.
     pub fn new(id: Id, notification: Notification) -> Self {
-        Self { id, notification, encoded: Default::default(), share: Share::of(None, false) }
+        Self::sharing(id, notification, Share::of(None, false))
     }
 
     /// An entry of a log, which counts the copies.
     pub(crate) fn counted(id: Id, notification: Notification, copies: &Arc<Copies>) -> Self {
-        Self { share: Share::of(Some(copies.clone()), false), ..Self::new(id, notification) }
+        Self::sharing(id, notification, Share::of(Some(copies.clone()), false))
+    }
+
+    fn sharing(id: Id, notification: Notification, share: Share) -> Self {
+        Self { id, notification, encoded: Default::default(), share }
     }
 
     /// Keeps no further copies. Returns the same entry without copies if it has any now.
@@ -84,7 +88,7 @@ impl Entry {
         self.share.is_old.store(true, Ordering::Relaxed);
         (self.share.counted.load(Ordering::Relaxed) > 0).then(|| {
             let share = Share::of(self.share.copies.clone(), true);
-            Self { share, ..Self::new(self.id, self.notification.clone()) }
+            Self::sharing(self.id, self.notification.clone(), share)
         })
     }
 

@@ -111,14 +111,8 @@ fn put_id(event: &mut Vec<u8>, id: Id) {
 /// of them may get through: what follows it would be read as a field.
 fn put_data(event: &mut Vec<u8>, payload: &[u8]) {
     let mut rest = payload;
-    let mut is_first = true;
     loop {
         let end = memchr::memchr2(b'\n', b'\r', rest);
-        if end.is_some() && std::mem::take(&mut is_first) {
-            // A payload of nothing but line ends becomes seven times as long.
-            let lines = 1 + memchr::memchr2_iter(b'\n', b'\r', rest).count();
-            event.reserve_exact(rest.len() + lines * DATA.len() + 2);
-        }
         event.put_slice(DATA);
         event.put_slice(&rest[..end.unwrap_or(rest.len())]);
         event.put_u8(b'\n');
