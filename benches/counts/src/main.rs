@@ -11,6 +11,7 @@
 //! Not gungraun (iai-callgrind): it needs a second program, installed by hand in the very version of the
 //! library, and what is taken from callgrind here is one line of its output.
 
+mod filters;
 mod hear;
 mod lane;
 mod log;

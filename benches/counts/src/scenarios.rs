@@ -1,6 +1,6 @@
 //! THE list of scenarios; a further one is a line here and `cargo xtask counts-write`.
 
-use crate::{hear, lane, log, render};
+use crate::{filters, hear, lane, log, render};
 
 /// Each with the name that its line of the baseline has.
 pub(crate) const SCENARIOS: &[(&str, fn())] = &[
@@ -15,6 +15,7 @@ pub(crate) const SCENARIOS: &[(&str, fn())] = &[
     ("read-1000", log::read_1000),
     ("hear-text", hear::text),
     ("hear-ping", hear::ping),
+    ("match-wildcards", filters::wildcards),
     ("lane-128", lane::lane_128),
 ];
 
