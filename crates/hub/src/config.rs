@@ -41,10 +41,9 @@ pub struct Config {
     /// How long a client may take nothing of what is written to it. Default 30 s. A reader that silently
     /// stalls is found by this, on every transport.
     pub write_deadline: Duration,
-    /// How long the head of a request may take, from its first byte on. The first one of a connection has as
-    /// long from the start of the connection. Default 10 s.
+    /// How long the head of a request may take, from its first byte on. Default 10 s.
     pub head_deadline: Duration,
-    /// How long a connection may idle between two requests. Default 75 s, which is longer than most proxies
+    /// How long a connection may idle before its first request and between two. Default 75 s, which is longer than most proxies
     /// and clients keep an idle connection: they are to close it first. Each answer announces it as
     /// `Keep-Alive: timeout=SECONDS`.
     pub idle_timeout: Duration,

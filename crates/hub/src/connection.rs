@@ -59,14 +59,12 @@ async fn serve_all(
     context: &Rc<Context>,
 ) -> io::Result<()> {
     let mut connected = Some(connected);
-    let mut is_first = true;
     loop {
-        let next = match head_of_next(&mut socket, is_first, context).await? {
+        let next = match head_of_next(&mut socket, context).await? {
             None => return Ok(()),
             Some(Err(refusal)) => refuse(socket, refusal, context).await?,
             Some(Ok(())) => answer(socket, &mut connected, context).await?,
         };
-        is_first = false;
         socket = match next {
             Next::Request(socket) => socket,
             Next::Close(socket) => {
@@ -92,12 +90,11 @@ async fn serve_all(
 /// peer has left, its time is over, or the hub stops.
 async fn head_of_next(
     socket: &mut Socket,
-    is_first: bool,
     context: &Context,
 ) -> io::Result<Option<Result<(), Refusal>>> {
     let config = &context.shared.config;
     let mut stopping = context.shared.is_stopping.clone();
-    let is_idle = !is_first && socket.early.is_empty();
+    let is_idle = socket.early.is_empty();
     let patience = if is_idle { config.idle_timeout } else { config.head_deadline };
     let mut deadline = Instant::now() + patience;
     loop {

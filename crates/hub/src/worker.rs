@@ -82,7 +82,6 @@ fn make_lane(
     let config = &shared.config;
     let manners = Manners {
         write_deadline: config.write_deadline,
-        head_deadline: config.head_deadline,
         idle_timeout: config.idle_timeout,
         keep_alive: head::keep_alive(config.idle_timeout),
         max_head: config.max_head,

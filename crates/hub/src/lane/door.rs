@@ -142,7 +142,7 @@ impl State {
             rest: Bytes::new(),
             early: None,
             is_ahead: false,
-            timer: self.timers.start(key, self.manners.head_deadline),
+            timer: self.timers.start(key, self.manners.idle_timeout),
             is_last: false,
             is_half_closed: false,
             is_waiting: false,

@@ -64,7 +64,6 @@ pub(crate) struct Lane(Rc<RefCell<State>>);
 #[derive(Clone, Debug)]
 pub(crate) struct Manners {
     pub(crate) write_deadline: Duration,
-    pub(crate) head_deadline: Duration,
     pub(crate) idle_timeout: Duration,
     /// The lines of a head that keep a connection open.
     pub(crate) keep_alive: Bytes,
