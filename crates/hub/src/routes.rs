@@ -123,7 +123,7 @@ pub(crate) async fn answer_once_read(
     let (request, mut body) = request.into_parts();
     let mut is_read = body.is_end_stream();
     let answering = async {
-        if is_surplus {
+        if is_surplus && !is_probe(&request) {
             return Err(no_room());
         }
         let route = route(request.uri.path());
@@ -143,7 +143,7 @@ pub(crate) async fn answer_once_read(
     };
     let answered = answering.await;
     let answer = settled(answered, &request, shared);
-    let is_last = is_last(&request) || !is_read;
+    let is_last = is_last(&request) || !is_read || is_surplus;
     Asked { answer, is_last, is_head: request.method == Method::HEAD }
 }
 
@@ -161,6 +161,12 @@ pub(crate) fn refuse(
         Some(transport) => refusal.into_response_by(&**transport),
         None => refusal.into_response(),
     }
+}
+
+/// Returns `true` for a request by which the hub is looked after. It is answered on a connection over the limit
+/// too: a liveness probe that failed would end a hub because it is full.
+pub(crate) fn is_probe(request: &Parts) -> bool {
+    matches!(route(request.uri.path()), Route::Health | Route::Ready | Route::Metrics)
 }
 
 /// Refuses a connection over the limit.

@@ -165,7 +165,7 @@ impl State {
         while !bytes.is_empty() {
             let Whole { request, body, length } = match request::next(bytes, self.manners.max_head)
             {
-                Next::Whole(Whole { request, .. }) if is_surplus => {
+                Next::Whole(Whole { request, .. }) if is_surplus && !routes::is_probe(&request) => {
                     return self.refuse(key, answers, Some(&request), routes::no_room());
                 }
                 Next::Whole(whole) => whole,
@@ -182,7 +182,8 @@ impl State {
                 }
                 Answer::Whole(answer) => {
                     // What is answered now is the last thing that is said by a hub that is closed.
-                    if is_last(&request) || head::is_last(&answer) || self.is_closing() {
+                    let is_last = is_surplus || is_last(&request) || head::is_last(&answer);
+                    if is_last || self.is_closing() {
                         return self.answer_last(key, answers, &answer);
                     }
                     head::whole(&mut answers, &answer, &self.manners.keep_alive);

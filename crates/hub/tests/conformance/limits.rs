@@ -99,17 +99,23 @@ fn one_connection_too_many_is_told_so_and_closed() {
         eventually("both are there", async || hub.hub.pool().len() == 2).await;
 
         let mut third = Raw::connect(hub.address).await;
-        third.send("GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n").await;
+        third.send("GET /transports HTTP/1.1\r\nHost: hub\r\n\r\n").await;
         let answer = third.answer().await;
         assert_eq!(answer.refusal(), (503, "full".to_owned()));
         assert_eq!(answer.header("retry-after"), Some("5"));
         assert!(third.rest().await.is_empty(), "and the connection is closed");
+        for other in all_listed() {
+            assert_full(hub.try_follow(&other, "t", Position::Live).await);
+        }
+        // A liveness probe that failed would end a hub because it is full.
+        assert_eq!(Raw::get(hub.address, "/healthz").await.status, 200);
 
         two.abort();
         eventually("it has left", async || hub.hub.pool().len() == 1).await;
         eventually("its connection is free", async || {
             let mut raw = Raw::connect(hub.address).await;
-            raw.try_send("GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n").await;
+            raw.try_send("GET /transports HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
+                .await;
             String::from_utf8(raw.rest().await).unwrap().starts_with("HTTP/1.1 200")
         })
         .await;

@@ -43,6 +43,25 @@ pub(super) fn rows() -> Vec<Row> {
         .send(STREAM)
         .answers(&[200])
         .holds(|seen| assert_is_goodbye(&seen.answers[0], "slow_down")),
+        row("nor does one without room for connections", "galaxyproject/galaxy#22629")
+            .config(without_connections)
+            .send(STREAM)
+            .answers(&[200])
+            .closes()
+            .holds(|seen| assert_is_goodbye(&seen.answers[0], "full")),
+        row("nor does one, if the request comes in pieces", "galaxyproject/galaxy#22629")
+            .config(without_connections)
+            .send(&STREAM[..40])
+            .later(&STREAM[40..])
+            .answers(&[200])
+            .closes()
+            .holds(|seen| assert_is_goodbye(&seen.answers[0], "full")),
+        row("so is one that finds no room for its connection", "RFC 9110, section 15.6.4")
+            .config(without_connections)
+            .send(POLL)
+            .answers(&[503])
+            .closes()
+            .holds(assert_is_503),
         row("an EventSource that is wrong ends", "HTML standard, section 9.2.3")
             .send(STREAM.replace("/t ", "/a..b "))
             .answers(&[400]),
@@ -61,6 +80,10 @@ pub(super) fn rows() -> Vec<Row> {
 fn without_seats(config: &mut Config) {
     let limits = Limits { total: 0, ..Limits::default() };
     config.hub = Hub::new(HubConfig { limits, ..HubConfig::default() });
+}
+
+fn without_connections(config: &mut Config) {
+    config.max_connections = 0;
 }
 
 fn assert_is_goodbye(answer: &Answer, reason: &str) {
