@@ -5,7 +5,7 @@
 //! cargo run -p tidings-examples --example two_nodes
 //! ```
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use futures::StreamExt;
