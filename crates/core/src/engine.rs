@@ -12,7 +12,8 @@ use tokio::time::timeout;
 use crate::arrivals::{Arrivals, Pauses};
 use crate::hub::Shared;
 use crate::{
-    Broker, BrokerError, IdempotencyKey, Log, Notification, PublishError, Publishing, Start,
+    Broker, BrokerError, IdempotencyKey, Log, LogLimit, Notification, PublishError, Publishing,
+    Start,
 };
 
 /// What a hub knows of the engine below it.
@@ -23,8 +24,21 @@ pub(crate) struct Engine {
     room: Arc<Semaphore>,
     /// How many readers are served from the engine at the same time; others wait for their turn.
     pub(crate) replays: Semaphore,
+    /// How long a reader waits for a replay that fails again and again.
+    pub(crate) replay_deadline: Duration,
+    /// Whether the last replay failed.
+    pub(crate) is_replay_failing: AtomicBool,
+    pub(crate) replay_log: LogLimit,
+    publish_log: Arc<LogLimit>,
     is_connected: AtomicBool,
     feeding: JoinHandle<()>,
+}
+
+/// How long a hub tries, in the two directions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadlines {
+    pub(crate) publish: Duration,
+    pub(crate) replay: Duration,
 }
 
 /// Readers of what the log has evicted, at the same time.
@@ -47,7 +61,7 @@ impl Engine {
         broker: Arc<dyn Broker>,
         log: &Log,
         keep: u64,
-        publish_deadline: Duration,
+        deadlines: Deadlines,
         hub: Weak<Shared>,
     ) -> Result<Self, BrokerError> {
         let mut arrivals = Arrivals::of(broker.tail(Start::Newest(keep)).await?);
@@ -67,7 +81,11 @@ impl Engine {
         let feeding = tokio::spawn(feed(hub, broker.clone(), arrivals));
         Ok(Self {
             broker,
-            publish_deadline,
+            publish_deadline: deadlines.publish,
+            replay_deadline: deadlines.replay,
+            is_replay_failing: AtomicBool::new(false),
+            replay_log: LogLimit::default(),
+            publish_log: Arc::default(),
             room: Arc::new(Semaphore::new(ON_THEIR_WAY)),
             replays: Semaphore::new(REPLAYS),
             is_connected: AtomicBool::new(true),
@@ -90,11 +108,17 @@ impl Engine {
             return Publishing::done(Err(PublishError::Unavailable(error)));
         };
         let (storing, deadline) = (self.broker.publish(notification, key), self.publish_deadline);
+        let log = self.publish_log.clone();
         Publishing::on_its_way(Box::pin(async move {
             let _room = room;
             let late = || away(format!("no answer within {deadline:?}"));
             let stored = timeout(deadline, storing).await.unwrap_or_else(|_| Err(late()));
-            stored.map_err(PublishError::Unavailable)
+            stored.map_err(|error| {
+                if let Some(left_out) = log.admit() {
+                    tracing::warn!(%error, left_out, "a notification was not stored");
+                }
+                PublishError::Unavailable(error)
+            })
         }))
     }
 }
@@ -106,6 +130,7 @@ pub(crate) fn away(problem: String) -> BrokerError {
 /// Keeps the log fed for as long as there is a hub that is not closed.
 async fn feed(hub: Weak<Shared>, broker: Arc<dyn Broker>, mut arrivals: Arrivals) {
     let mut pauses = Pauses::default();
+    let log = LogLimit::default();
     loop {
         let problem = loop {
             let batch = match arrivals.next().await {
@@ -119,15 +144,21 @@ async fn feed(hub: Weak<Shared>, broker: Arc<dyn Broker>, mut arrivals: Arrivals
             }
         };
         tracing::warn!(error = %problem, "the stream of the engine has broken off");
+        if let Some(hub) = hub.upgrade() {
+            hub.says_connected(false);
+        }
         let tail = loop {
             pauses.pause().await;
             let Some(hub) = hub.upgrade() else { return };
-            hub.says_connected(false);
             let head = hub.log.head();
             drop(hub);
             match broker.tail(Start::After(head)).await {
                 Ok(tail) => break tail,
-                Err(error) => tracing::debug!(%error, "the engine is still away"),
+                Err(error) => {
+                    if let Some(left_out) = log.admit() {
+                        tracing::warn!(%error, left_out, "the broker cannot be followed, retrying");
+                    }
+                }
             }
         };
         let Some(hub) = hub.upgrade() else { return };
@@ -218,5 +249,76 @@ mod tests {
         assert_eq!(began.elapsed(), deadline);
         assert!(hub.publish(half()).now().is_err(), "there is room again, and it is on its way");
         drop(other);
+    }
+
+    /// A broker that has ten notifications, of which it delivers the newest only.
+    #[derive(Debug)]
+    struct Forgetful;
+
+    impl Broker for Forgetful {
+        fn publish(
+            &self,
+            _: Notification,
+            _: Option<IdempotencyKey>,
+        ) -> BoxFuture<'static, Result<Id, BrokerError>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn tail(&self, _: Start) -> BoxFuture<'static, Result<Tail, BrokerError>> {
+            let arrivals = Box::pin(futures::stream::pending());
+            let epoch = Epoch::from_number(1);
+            Box::pin(async move { Ok(Tail { epoch, floor: 0, after: 10, head: 10, arrivals }) })
+        }
+
+        fn replay(
+            &self,
+            _: &Filters,
+            _: Id,
+            _: u64,
+            _: Budget,
+        ) -> BoxFuture<'static, Result<Replay, BrokerError>> {
+            Box::pin(async { Err(away("maximum consumers limit reached".to_owned())) })
+        }
+
+        fn max_payload(&self) -> usize {
+            usize::MAX
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_whose_replay_fails_is_let_go_after_the_deadline() {
+        use crate::{Event, Interest, Position, Reason};
+        let config = HubConfig { replay_deadline: Duration::from_secs(9), ..HubConfig::default() };
+        let hub = Hub::connect(Arc::new(Forgetful), config).await.unwrap();
+        let began = tokio::time::Instant::now();
+        let mut readers = Vec::new();
+        // More than have a turn at the same time.
+        for _ in 0..2 * REPLAYS {
+            let (seat, interest) = (hub.join("sse").unwrap(), Interest::new(">".parse().unwrap()));
+            readers.push(hub.read(seat, interest, Position::After(hub.epoch().id(3))));
+        }
+        for reader in &mut readers {
+            assert!(matches!(reader.next().await, Some(Event::Goodbye(Reason::Unavailable))));
+            assert!(reader.next().await.is_none());
+        }
+        let waited = began.elapsed();
+        assert!((9..12).contains(&waited.as_secs()), "{waited:?}");
+    }
+
+    #[tokio::test]
+    async fn a_pending_hub_takes_nothing_until_its_broker_is_attached() {
+        use crate::JoinError;
+        let hub = Hub::pending(HubConfig::default());
+        let note = || Notification::text("t".parse().unwrap(), "x");
+        assert_eq!((hub.is_ready(), hub.is_connected()), (false, Some(false)));
+        assert!(matches!(hub.join("sse"), Err(JoinError::Unavailable)));
+        assert!(matches!(hub.publish(note()).now(), Ok(Err(PublishError::Unavailable(_)))));
+        hub.attach(Arc::new(Silent)).await.unwrap();
+        assert_eq!((hub.is_ready(), hub.is_connected()), (true, Some(true)));
+        assert!(hub.join("sse").is_ok());
+        assert!(hub.attach(Arc::new(Silent)).await.is_err(), "it has one");
+        assert!(Hub::default().attach(Arc::new(Silent)).await.is_err(), "it needs none");
+        hub.close(crate::Reason::GoingAway);
+        assert!(!hub.is_ready());
     }
 }

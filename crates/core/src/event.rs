@@ -80,7 +80,7 @@ pub enum Reason {
     TooSlow,
     /// The peer gave no sign of life.
     Silent,
-    /// The engine below the hub did not store what the peer sent.
+    /// The broker did not store what the peer sent, or does not deliver what it has missed.
     Unavailable,
 }
 
@@ -130,7 +130,7 @@ impl Reason {
             Self::Full => "the hub is full, try again later",
             Self::TooSlow => "too slow, try again later",
             Self::Silent => "no sign of life",
-            Self::Unavailable => "not stored, try again later",
+            Self::Unavailable => "the broker is unavailable, try again later",
         }
     }
 

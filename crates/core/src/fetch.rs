@@ -1,11 +1,21 @@
 //! What the log has evicted and the engine still has, for one reader.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_core::future::BoxFuture;
+use tokio::sync::SemaphorePermit;
+use tokio::time::{Instant, timeout_at};
 
 use crate::arrivals::Pauses;
-use crate::{Budget, Cursor, Entry, Event, Hub, Id, Interest, Kept, Replay, SeatId, Stored};
+use crate::engine::Engine;
+use crate::{
+    Budget, Cursor, Entry, Event, Hub, Id, Interest, Kept, Reason, Replay, SeatId, Stored,
+};
+
+/// How often a reader whose deadline is over looks whether replays fail by now.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What the engine had for a reader.
 #[derive(Debug)]
@@ -17,8 +27,11 @@ pub struct Fetched {
 }
 
 impl Hub {
-    /// What the engine has for a cursor that was told [`Kept::Engine`]. Waits while the engine is away, and
-    /// ends at once where the log has it by now.
+    /// What the engine has for a cursor that was told [`Kept::Engine`]. Ends at once if the log has it by now.
+    ///
+    /// While the engine does not deliver it, this waits, for at most
+    /// [`HubConfig::replay_deadline`](crate::HubConfig::replay_deadline). Then the event is an
+    /// [`Event::Goodbye`] with [`Reason::Unavailable`], and the client comes back later with its position.
     ///
     /// Cancel safe: the cursor stays where it was.
     pub fn fetch(
@@ -32,9 +45,13 @@ impl Hub {
         Box::pin(async move {
             let Some(engine) = hub.engine() else { return Fetched { events: Vec::new(), cursor } };
             let mut pauses = Pauses::default();
+            let give_up = Instant::now() + engine.replay_deadline;
             loop {
-                // Never closed, so a permit is always to be had in the end. Nobody holds it while he pauses.
-                let turn = engine.replays.acquire().await.ok();
+                // A reader does not keep its turn while it pauses.
+                let Some(turn) = engine.turn(give_up).await else {
+                    let events = vec![Event::Goodbye(Reason::Unavailable)];
+                    return Fetched { events, cursor };
+                };
                 if hub.pool().closed().is_some() || !hub.asks_engine(cursor, &interest, seat) {
                     return Fetched { events: Vec::new(), cursor };
                 }
@@ -42,6 +59,7 @@ impl Hub {
                 let upto = upto.seq.max(after.seq);
                 let replay = engine.broker.replay(interest.filters(), after, upto, budget).await;
                 drop(turn);
+                engine.is_replay_failing.store(replay.is_err(), Ordering::Relaxed);
                 let history = match &replay {
                     Ok(Replay::Read { .. }) => after.epoch,
                     Ok(Replay::Gone { resume, .. }) => resume.epoch,
@@ -50,6 +68,7 @@ impl Hub {
                 // The hub is still to learn of this history, or has learnt of a newer one: from here the log
                 // would send the reader back.
                 if history != hub.epoch() {
+                    engine.is_replay_failing.store(true, Ordering::Relaxed);
                     pauses.pause().await;
                     continue;
                 }
@@ -66,7 +85,12 @@ impl Hub {
                         return Fetched { events: vec![told], cursor };
                     }
                     Err(error) => {
-                        tracing::debug!(%error, "what a client is to get is not to be had yet");
+                        if let Some(left_out) = engine.replay_log.admit() {
+                            tracing::warn!(
+                                %error, left_out,
+                                "what clients have missed cannot be read from the broker, retrying"
+                            );
+                        }
                         pauses.pause().await;
                     }
                 }
@@ -78,6 +102,26 @@ impl Hub {
         let (head, one) = (self.log().head(), Budget { entries: 1, bytes: 1 });
         let kept = cursor.read(self.log(), interest, seat, head, one, &mut Vec::new());
         kept == Kept::Engine
+    }
+}
+
+impl Engine {
+    /// A turn to read from the broker. After `give_up` it is `None` if replays fail; if they do not, many
+    /// readers wait, and each has its turn.
+    async fn turn(&self, give_up: Instant) -> Option<SemaphorePermit<'_>> {
+        let is_failing = || self.is_replay_failing.load(Ordering::Relaxed);
+        loop {
+            let is_late = Instant::now() >= give_up;
+            if is_late && is_failing() {
+                return None;
+            }
+            // Looks again now and then, for it may begin to fail while many wait.
+            let until = if is_late { Instant::now() + LOOK_EVERY } else { give_up };
+            if let Ok(turn) = timeout_at(until, self.replays.acquire()).await {
+                // Fails if it was closed, which it never is.
+                return turn.ok();
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::engine::Engine;
+use crate::engine::{Deadlines, Engine, away};
 use crate::{
     Bell, Broker, BrokerError, ClientPool, Cursor, Epoch, Filters, Heartbeat, IdempotencyKey,
     Interest, JoinError, Limits, Listener, Log, Notification, Position, PublishError, Publishing,
@@ -29,6 +29,9 @@ pub struct HubConfig {
     pub max_payload: usize,
     /// How long an engine below the hub may take to store a notification. Default 5 s.
     pub publish_deadline: Duration,
+    /// How long a client waits for notifications that only the broker has, while the broker does not deliver
+    /// them. Then it is let go with [`Reason::Unavailable`]. Default 30 s.
+    pub replay_deadline: Duration,
 }
 
 /// One stream of notifications and those who follow it. Cheap to clone; all clones are the same hub.
@@ -42,7 +45,11 @@ pub(crate) struct Shared {
     bell: Bell,
     heartbeat: Heartbeat,
     max_payload: usize,
-    /// None where the log is all there is.
+    retention: Retention,
+    deadlines: Deadlines,
+    /// Whether the hub is of use only with a broker, attached or still to come.
+    needs_broker: bool,
+    /// Empty without a broker, and before it is attached.
     pub(crate) engine: OnceLock<Engine>,
 }
 
@@ -54,6 +61,7 @@ impl Default for HubConfig {
             heartbeat: Heartbeat::default(),
             max_payload: 1 << 20,
             publish_deadline: Duration::from_secs(5),
+            replay_deadline: Duration::from_secs(30),
         }
     }
 }
@@ -67,6 +75,18 @@ impl Default for Hub {
 impl Hub {
     /// A hub with an empty log, nobody connected, and an epoch of its own.
     pub fn new(config: HubConfig) -> Self {
+        Self::make(config, false)
+    }
+
+    /// A hub whose broker is still to be [attached](Self::attach). Until then it takes no clients and no
+    /// notifications, and is not [ready](Self::is_ready).
+    ///
+    /// A server starts with it when the broker may come up later than the server does.
+    pub fn pending(config: HubConfig) -> Self {
+        Self::make(config, true)
+    }
+
+    fn make(config: HubConfig, needs_broker: bool) -> Self {
         let bell = Bell::default();
         Self(Arc::new(Shared {
             log: Log::new(Epoch::random(), config.retention, bell.clone()),
@@ -74,6 +94,12 @@ impl Hub {
             bell,
             heartbeat: config.heartbeat,
             max_payload: config.max_payload,
+            retention: config.retention,
+            deadlines: Deadlines {
+                publish: config.publish_deadline,
+                replay: config.replay_deadline,
+            },
+            needs_broker,
             engine: OnceLock::new(),
         }))
     }
@@ -91,14 +117,33 @@ impl Hub {
     /// Outside of a tokio runtime: a task of that keeps the log fed until the hub is closed or the last clone
     /// of it is dropped.
     pub async fn connect(broker: Arc<dyn Broker>, config: HubConfig) -> Result<Self, BrokerError> {
-        let HubConfig { retention, publish_deadline, .. } = config;
-        let max_payload = config.max_payload.min(broker.max_payload());
-        let hub = Self::new(HubConfig { max_payload, ..config });
-        let (log, shared) = (hub.log(), Arc::downgrade(&hub.0));
-        let keep = retention.entries as u64;
-        let engine = Engine::start(broker, log, keep, publish_deadline, shared).await?;
-        hub.0.engine.get_or_init(|| engine);
+        let hub = Self::pending(config);
+        hub.attach(broker).await?;
         Ok(hub)
+    }
+
+    /// Attaches the broker of a hub that was made by [`pending`](Self::pending), as
+    /// [`connect`](Self::connect) does. Resolves once the hub is ready. After an error it can be called again.
+    ///
+    /// # Errors
+    /// If the broker does not answer or refuses, or if this hub takes no broker: it has one, or was made
+    /// without.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn attach(&self, broker: Arc<dyn Broker>) -> Result<(), BrokerError> {
+        let not_pending = || BrokerError::Refused {
+            engine: "the hub".to_owned(),
+            problem: "it takes no broker: attach one, once, to a hub made by Hub::pending"
+                .to_owned(),
+        };
+        if !self.0.needs_broker || self.engine().is_some() {
+            return Err(not_pending());
+        }
+        let Shared { ref log, retention, deadlines, .. } = *self.0;
+        let (keep, shared) = (retention.entries as u64, Arc::downgrade(&self.0));
+        let engine = Engine::start(broker, log, keep, deadlines, shared).await?;
+        self.0.engine.set(engine).map_err(|_| not_pending())
     }
 
     /// Publishes a notification to everyone whose filters match. It is stored once the outcome is there;
@@ -120,7 +165,7 @@ impl Hub {
         notification: Notification,
         key: Option<IdempotencyKey>,
     ) -> Publishing {
-        let (size, limit) = (notification.payload().len(), self.0.max_payload);
+        let (size, limit) = (notification.payload().len(), self.max_payload());
         if size > limit {
             return Publishing::done(Err(PublishError::TooBig { size, limit }));
         }
@@ -130,6 +175,10 @@ impl Hub {
         if let Some(engine) = self.engine() {
             return engine.publish(notification, key);
         }
+        if self.0.needs_broker {
+            let error = away("it is not connected yet".to_owned());
+            return Publishing::done(Err(PublishError::Unavailable(error)));
+        }
         // A close that came in between has sealed the log: what it did not take nobody will read.
         let id = self.0.log.append(notification, key);
         Publishing::done(id.ok_or(PublishError::Closed(Reason::GoingAway)))
@@ -138,8 +187,11 @@ impl Hub {
     /// Takes a seat for a client of this transport, which a later [`read`](Self::read) uses.
     ///
     /// # Errors
-    /// Where the pool is full or closed.
+    /// If the pool is full or closed, or the broker is not attached yet.
     pub fn join(&self, transport: &'static str) -> Result<Seat, JoinError> {
+        if self.0.needs_broker && self.engine().is_none() {
+            return Err(self.0.pool.closed().map_or(JoinError::Unavailable, JoinError::Closed));
+        }
         self.0.pool.join(transport)
     }
 
@@ -200,9 +252,16 @@ impl Hub {
         self.0.log.epoch()
     }
 
-    /// Whether the engine below the hub is followed at the moment; `None` where there is none.
+    /// Whether the broker is followed at the moment; `None` for a hub without one.
     pub fn is_connected(&self) -> Option<bool> {
-        self.engine().map(Engine::is_connected)
+        self.0.needs_broker.then(|| self.engine().is_some_and(Engine::is_connected))
+    }
+
+    /// Whether the hub takes clients: it is not closed, and its broker, if it has one, is attached. A broker
+    /// that goes away later does not change this.
+    pub fn is_ready(&self) -> bool {
+        let is_attached = !self.0.needs_broker || self.engine().is_some();
+        is_attached && self.0.pool.closed().is_none()
     }
 
     pub(crate) fn engine(&self) -> Option<&Engine> {
@@ -216,7 +275,8 @@ impl Hub {
 
     /// The largest payload, in bytes.
     pub fn max_payload(&self) -> usize {
-        self.0.max_payload
+        let limit = self.0.max_payload;
+        self.engine().map_or(limit, |engine| limit.min(engine.broker.max_payload()))
     }
 
     /// A place at the bell that rings when the log grows or the hub closes, for those who read with a

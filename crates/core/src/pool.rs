@@ -79,6 +79,9 @@ pub enum JoinError {
     /// The pool is closed, for this reason.
     #[error("the hub takes no more clients: {}", .0.phrase())]
     Closed(Reason),
+    /// The hub's broker is not attached yet.
+    #[error("the hub is not connected to its broker yet: try again later")]
+    Unavailable,
 }
 
 /// Whether anyone is there, for those who work only while someone is.

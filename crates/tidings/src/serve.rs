@@ -1,6 +1,7 @@
 //! `tidings serve`: the hub until Ctrl-C.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,27 +10,28 @@ use tidings::core::{
     Heartbeat, Hub, HubConfig, Limits, Notification, PublishError, Retention, Source, Topic,
 };
 use tidings::hub::{Config, Hosts, Origins, clock, run};
-use tidings::message_queue::{EngineConfig, Keep, connect};
+use tidings::message_queue::{EngineConfig, Keep};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::args::ServeArgs;
+use crate::broker::attach;
 
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind(&args.listen).await.with_context(|| {
         format!("cannot listen on {}; choose with --listen ADDRESS:PORT", args.listen)
     })?;
     allow_many_files();
-    let hub = hub(
-        HubConfig {
-            retention: Retention { entries: args.retain as usize, ..Retention::default() },
-            limits: Limits { total: args.clients as usize, ..Limits::default() },
-            heartbeat: Heartbeat { interval: args.heartbeat, ..Heartbeat::default() },
-            ..HubConfig::default()
-        },
-        &args,
-    )
-    .await?;
+    let config = HubConfig {
+        retention: Retention { entries: args.retain as usize, ..Retention::default() },
+        limits: Limits { total: args.clients as usize, ..Limits::default() },
+        heartbeat: Heartbeat { interval: args.heartbeat, ..Heartbeat::default() },
+        ..HubConfig::default()
+    };
+    let broker = broker_config(&args);
+    let hub = if args.broker.is_some() { Hub::pending(config) } else { Hub::new(config) };
     let mut config = Config::new(hub.clone());
     config.origins = Origins::Listed(args.allow_origins);
     if !args.hosts.is_empty() {
@@ -50,34 +52,71 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     if args.demo {
         let topic: Topic = "ticks".parse()?;
         config.demo = Some(topic.clone());
-        tokio::spawn(demo(hub, topic));
+        tokio::spawn(demo(hub.clone(), topic));
     }
     // Before the first line: a program that has it may end us at once.
     let shutdown = shutdown();
-    // The first line is for programs as well, which started us with port 0. It is one write: a program that
-    // has its line may have closed its end.
-    let address = listener.local_addr()?;
-    let mut lines = format!("listening on http://{address}\n");
-    if config.live_page {
-        lines += &format!("open http://{address} in a browser: every transport side by side\n");
-    }
-    print!("{lines}");
-    std::io::stdout().flush()?;
-    run(listener, config, shutdown).await.context("the hub failed")?;
-    Ok(ExitCode::SUCCESS)
+    let lines = greeting(listener.local_addr()?, config.live_page);
+    let (attempted, first_attempt) = oneshot::channel();
+    let attached = tokio::spawn(async move {
+        match args.broker {
+            Some(url) => attach(hub, url, broker, args.broker_timeout, attempted).await,
+            None => {
+                drop(attempted);
+                Ok(())
+            }
+        }
+    });
+    let greeted = tokio::spawn(async move {
+        // A program that has its line finds the broker attached, if it is there.
+        let _ = first_attempt.await;
+        print(&lines)
+    });
+    let mut failure = None;
+    let stop = async {
+        tokio::select! {
+            error = failed(attached) => failure = Some(error),
+            error = failed(greeted) => failure = Some(error),
+            () = shutdown => {}
+        }
+    };
+    run(listener, config, stop).await.context("the hub failed")?;
+    failure.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-/// A hub by itself, or over the engine that is named.
-async fn hub(config: HubConfig, args: &ServeArgs) -> anyhow::Result<Hub> {
-    let Some(url) = &args.broker else { return Ok(Hub::new(config)) };
+/// What a new stream keeps, and on how many servers.
+fn broker_config(args: &ServeArgs) -> EngineConfig {
     let default = Keep::default();
     let keep = Keep {
         age: args.keep_age.or(default.age),
         messages: args.keep_messages.or(default.messages),
         bytes: args.keep_bytes.or(default.bytes),
     };
-    let broker = connect(url, EngineConfig { keep, replicas: args.replicas.into() }).await?;
-    Ok(Hub::connect(broker, config).await?)
+    EngineConfig { keep, replicas: args.replicas.into() }
+}
+
+/// The first line is also for programs that started this one with port 0.
+fn greeting(address: SocketAddr, live_page: bool) -> String {
+    let mut lines = format!("listening on http://{address}\n");
+    if live_page {
+        lines += &format!("open http://{address} in a browser: every transport side by side\n");
+    }
+    lines
+}
+
+/// Prints in one write, because a program that has its line may close its end.
+fn print(lines: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(lines.as_bytes()).and_then(|()| out.flush()).context("cannot write the address")
+}
+
+/// Resolves with the error of the task. If the task succeeds, this never resolves.
+async fn failed<E: Into<anyhow::Error>>(task: JoinHandle<Result<(), E>>) -> anyhow::Error {
+    match task.await {
+        Ok(Ok(())) => std::future::pending().await,
+        Ok(Err(error)) => error.into(),
+        Err(panic) => panic.into(),
+    }
 }
 
 /// Every client is an open file. What a process may have to begin with is often 1,024, for the sake of

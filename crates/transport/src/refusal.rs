@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
-use tidings_core::{JoinError, ParseIdError, ParseKeyError, ParseTopicError, PublishError};
+use tidings_core::{
+    BrokerError, JoinError, ParseIdError, ParseKeyError, ParseTopicError, PublishError,
+};
 
 use crate::Transport;
 
@@ -95,6 +97,7 @@ impl From<JoinError> for Refusal {
             JoinError::Full { .. } => "full",
             JoinError::TooManyFilters { .. } => "too_many_filters",
             JoinError::Closed(_) => "going_away",
+            JoinError::Unavailable => "unavailable",
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string())
             .with(header::RETRY_AFTER, 5)
@@ -113,7 +116,12 @@ impl From<PublishError> for Refusal {
             }
             // Not known to be stored: that it can be tried again with its key is half of what to do.
             // Which engine it is, and where, is not for everyone who publishes.
-            PublishError::Unavailable(_) => {
+            PublishError::Unavailable(BrokerError::Refused { problem, .. }) => {
+                let message = format!("the broker refuses to store this: {problem}");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "broker_refused", message)
+                    .with(header::RETRY_AFTER, 5)
+            }
+            PublishError::Unavailable(BrokerError::Away { .. }) => {
                 let message = "the engine below the hub has not said that it stored this: try again, with the \
                                same Idempotency-Key if it had one, or it may be stored twice";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings_core::{GapReason, Position, Reason, SlowPolicy};
+use tidings_core::{GapReason, HubConfig, Position, Reason, SlowPolicy};
 use tidings_transport::Shape;
 use tokio::time::timeout;
 
@@ -82,6 +82,26 @@ fn what_only_the_engine_has_arrives_and_what_is_live_behind_it() {
             drop(followers);
             hub.stop().await;
         }
+    });
+}
+
+#[test]
+fn a_client_whose_past_cannot_be_read_is_let_go_and_reads_it_when_it_comes_back() {
+    every(async |case| {
+        let model = filled(2 * KEPT as u64);
+        let way = model.way();
+        let config = HubConfig { replay_deadline: Duration::from_millis(200), ..keeping(KEPT) };
+        let hub = Running::start(case.mover.config_of(way.hub(config).await)).await;
+        let position = Position::After(hub.hub.epoch().id(2));
+        way.fail_replays(true);
+        let follower = hub.follow_at_once(&case.listed, "a", position).await;
+        assert_eq!(follower.goodbye().await.code, Some(Reason::Unavailable.code()));
+        way.fail_replays(false);
+        let mut follower = hub.follow_at_once(&case.listed, "a", position).await;
+        let expected = expected(&[0], 2, 2 * KEPT as u64);
+        assert_eq!(follower.seqs(expected.len()).await, expected);
+        drop(follower);
+        hub.stop().await;
     });
 }
 

@@ -2,6 +2,7 @@
 //! is stored.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -39,6 +40,7 @@ pub(super) struct Way {
     pub(super) answers: Gate,
     /// Behind it are replays.
     pub(super) replays: Gate,
+    fails_replays: Arc<AtomicBool>,
 }
 
 /// Open, until it is closed.
@@ -62,6 +64,7 @@ impl Model {
             held_at: Arc::new(watch::Sender::new(None)),
             answers: Gate::default(),
             replays: Gate::default(),
+            fails_replays: Arc::default(),
         }
     }
 
@@ -135,6 +138,11 @@ impl Way {
         self.held_at.send_replace(Some(seq));
     }
 
+    /// From now on each replay is an error, or none is.
+    pub(super) fn fail_replays(&self, fails: bool) {
+        self.fails_replays.store(fails, Ordering::Relaxed);
+    }
+
     pub(super) fn let_go(&self) {
         self.held_at.send_replace(None);
     }
@@ -203,6 +211,9 @@ impl Broker for Way {
         let (way, filters) = (self.clone(), filters.clone());
         Box::pin(async move {
             way.replays.pass().await;
+            if way.fails_replays.load(Ordering::Relaxed) {
+                return Err(away("maximum consumers limit reached"));
+            }
             let stream = way.model.0.borrow();
             let gone = |reason| Replay::Gone { resume: stream.epoch.id(stream.floor), reason };
             if after.epoch != stream.epoch || after.seq > stream.head().seq {
