@@ -34,6 +34,12 @@ impl Readiness {
 
     fn problem(&self, hub: &Hub) -> Option<(&'static str, &'static str)> {
         let is_closing = self.is_draining.load(Ordering::Acquire) || hub.pool().closed().is_some();
-        is_closing.then_some(("going_away", "the hub is shutting down"))
+        if is_closing {
+            Some(("going_away", "the hub is shutting down"))
+        } else if hub.is_ready() {
+            None
+        } else {
+            Some(("unavailable", "the hub is not connected to its broker yet"))
+        }
     }
 }

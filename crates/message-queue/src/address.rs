@@ -1,88 +1,391 @@
-//! What an engine's URL says.
+//! A broker's URL, taken apart.
 
+use std::fmt;
+use std::path::PathBuf;
+
+use percent_encoding::percent_decode_str;
 use tidings_core::BrokerError;
-use url::Url;
+use url::{Host, Url};
 
 use crate::fault::refused;
 
-/// The stream where none is named.
+/// The stream if the URL names none.
 pub(crate) const DEFAULT_STREAM: &str = "tidings";
 
 const MAX_NAME_BYTES: usize = 64;
 
-/// A URL taken apart: `SCHEME://HOST[,HOST…][/PATH][?stream=NAME]`.
+/// One server, and how to log in to it. Its `Display` is `HOST:PORT`, without the login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// A name or an address; an IPv6 address without brackets.
+    pub host: String,
+    /// The port. 4222 by default for NATS, 6379 for Redis.
+    pub port: u16,
+    /// Whether the connection must be encrypted: `tls://` and `rediss://`.
+    pub tls: bool,
+    /// `USER:PASSWORD@` or `SECRET@` of the URL.
+    pub login: Option<Login>,
+}
+
+/// A user and a password; without a user, a NATS token or the password of the default user of Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The user.
+    pub user: Option<String>,
+    /// The password or token.
+    pub secret: Secret,
+}
+
+/// A text that is never printed: its `Debug` is `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+/// The files of a TLS connection, in PEM format. By default there are none, and the certificate authorities of
+/// the system are trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate authorities to trust instead of those of the system: `?ca=FILE`.
+    pub ca: Option<PathBuf>,
+    /// The client's certificate and its key, for a server that asks for one: `?cert=FILE&key=FILE`.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
+/// Which broker a URL is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BrokerKind {
+    Nats,
+    Redis,
+}
+
+/// A URL taken apart: `SCHEME://[LOGIN@]HOST[:PORT][,…][/DATABASE][?stream=NAME&…]`.
 #[derive(Debug)]
 pub(crate) struct Address {
-    /// One URL a host, without what belongs to us.
-    pub(crate) servers: Vec<Url>,
+    pub(crate) servers: Vec<Server>,
     pub(crate) stream: String,
+    /// Of Redis; 0 by default.
+    pub(crate) database: u32,
+    /// A file with a NATS user's JWT and seed.
+    pub(crate) credentials: Option<PathBuf>,
+    pub(crate) tls: Tls,
+}
+
+/// What may be wrong with a URL that was not written for this.
+const ENCODE: &str = "percent-encode what is special in a user or password: %40 for @, %3A for :, %2F for /, \
+                      %3F for ?, %23 for #, %2C for a comma";
+
+impl BrokerKind {
+    /// The kind for a URL's scheme, `None` if it is not one of a broker.
+    pub(crate) fn of(url: &str) -> Option<Self> {
+        let (scheme, _) = url.split_once("://")?;
+        [Self::Nats, Self::Redis].into_iter().find(|kind| kind.schemes().contains(&scheme))
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nats => "NATS",
+            Self::Redis => "Redis",
+        }
+    }
+
+    /// The schemes: plain and encrypted.
+    fn schemes(self) -> [&'static str; 2] {
+        match self {
+            Self::Nats => ["nats", "tls"],
+            Self::Redis => ["redis", "rediss"],
+        }
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Nats => 4222,
+            Self::Redis => 6379,
+        }
+    }
 }
 
 impl Address {
-    /// Several hosts are no URL to the `url` crate, so it is taken apart before.
-    pub(crate) fn parse(text: &str, scheme: &str) -> Result<Self, BrokerError> {
-        let fault = |problem: String| refused(scheme, problem);
-        let rest = text
-            .strip_prefix(scheme)
-            .and_then(|rest| rest.strip_prefix("://"))
-            .ok_or_else(|| fault(format!("its URL must begin with {scheme}://")))?;
-        let (hosts, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let servers = hosts.split(',').map(|host| format!("{scheme}://{host}").parse());
-        let servers: Vec<Url> = servers
-            .collect::<Result<_, _>>()
-            .map_err(|error: url::ParseError| fault(format!("its URL cannot be read: {error}")))?;
-        if servers.iter().any(|server| server.host_str().is_none_or(str::is_empty)) {
-            return Err(fault(format!("its URL names no host: {scheme}://HOST:PORT")));
-        }
-        let mut stream = DEFAULT_STREAM.to_owned();
-        for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            match &*key {
-                "stream" => stream = value.into_owned(),
-                other => return Err(fault(format!("its URL has {other:?}: there is only stream"))),
-            }
-        }
-        check_stream(&stream).map_err(fault)?;
-        Ok(Self { servers, stream })
+    /// Takes a URL apart. A URL of several hosts is not one for the `url` crate, so it is split before.
+    ///
+    /// No error has a part of the URL in it that could belong to a login.
+    pub(crate) fn parse(text: &str, kind: BrokerKind) -> Result<Self, BrokerError> {
+        Self::read(text, kind).map_err(|problem| refused(kind.name(), problem))
     }
 
-    /// For errors and logs: where, and never a password.
-    pub(crate) fn name(&self, engine: &str) -> String {
-        let hosts = self.servers.iter().map(|url| {
-            let host = url.host_str().unwrap_or_default();
-            url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-        });
-        format!("{engine} at {}", hosts.collect::<Vec<_>>().join(","))
+    fn read(text: &str, kind: BrokerKind) -> Result<Self, String> {
+        let [plain, encrypted] = kind.schemes();
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+        let scheme = scheme
+            .filter(|scheme| kind.schemes().contains(scheme))
+            .ok_or_else(|| format!("its URL must begin with {plain}:// or {encrypted}://"))?;
+        let (hosts, query) = text.split_once('?').unwrap_or((text, ""));
+        if query.contains('@') {
+            return Err(format!("its URL has an @ after a ?: {ENCODE}"));
+        }
+        let mut path = String::new();
+        let mut servers = Vec::new();
+        for host in hosts.split(',') {
+            let has_scheme = host.contains("://");
+            let url = if has_scheme { host.parse() } else { format!("{scheme}://{host}").parse() };
+            let url: Url = url.map_err(|error| unreadable(hosts, error))?;
+            servers.push(Server::of(&url, kind)?);
+            url.path().trim_matches('/').clone_into(&mut path);
+        }
+        // The servers of one cluster have the same users.
+        let login = servers.iter().find_map(|server| server.login.clone());
+        for server in &mut servers {
+            server.login = server.login.take().or_else(|| login.clone());
+        }
+        let stream = DEFAULT_STREAM.to_owned();
+        let (credentials, tls) = (None, Tls::default());
+        let mut address = Self { servers, stream, database: 0, credentials, tls };
+        address.read_path(&path, kind)?;
+        address.read_query(query, kind)?;
+        Ok(address)
+    }
+
+    fn read_path(&mut self, path: &str, kind: BrokerKind) -> Result<(), String> {
+        match (path, kind) {
+            ("", _) => Ok(()),
+            (_, BrokerKind::Nats) => {
+                Err("its URL has a path: name the stream with ?stream=NAME".into())
+            }
+            (number, BrokerKind::Redis) => {
+                self.database = number.parse().map_err(|_| {
+                    "the path of its URL is not the number of a database: redis://HOST:PORT/0"
+                        .to_owned()
+                })?;
+                Ok(())
+            }
+        }
+    }
+
+    fn read_query(&mut self, query: &str, kind: BrokerKind) -> Result<(), String> {
+        let (mut cert, mut key) = (None, None);
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let value = value.into_owned();
+            match (&*name, kind) {
+                ("stream", _) => self.stream = value,
+                ("ca", _) => self.tls.ca = Some(value.into()),
+                ("cert", _) => cert = Some(value.into()),
+                ("key", _) => key = Some(value.into()),
+                ("creds", BrokerKind::Nats) => self.credentials = Some(value.into()),
+                (other, BrokerKind::Nats) => {
+                    return Err(format!(
+                        "its URL has {other:?}: there are stream, creds, ca, cert and key"
+                    ));
+                }
+                (other, BrokerKind::Redis) => {
+                    return Err(format!(
+                        "its URL has {other:?}: there are stream, ca, cert and key"
+                    ));
+                }
+            }
+        }
+        self.tls.client = match (cert, key) {
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (None, None) => None,
+            _ => {
+                return Err(
+                    "its URL has one of cert and key: a client's certificate needs both".into()
+                );
+            }
+        };
+        if self.credentials.is_some() && self.servers.iter().any(|server| server.login.is_some()) {
+            return Err("its URL has a login and creds: give one of them".into());
+        }
+        // A NATS server that requires TLS says so, and the connection is encrypted.
+        let is_plain = self.servers.iter().all(|server| !server.tls);
+        if kind == BrokerKind::Redis && is_plain && self.tls != Tls::default() {
+            return Err(
+                "its URL has files for TLS, and redis:// is not encrypted: rediss://".into()
+            );
+        }
+        check_stream(&self.stream)
+    }
+
+    /// The broker and its servers, for errors and logs.
+    pub(crate) fn name(kind: BrokerKind, servers: &[Server]) -> String {
+        let hosts = servers.iter().map(Server::to_string).collect::<Vec<_>>();
+        format!("{} at {}", kind.name(), hosts.join(","))
     }
 }
 
-/// A name that is one token of a NATS subject and plain in a Redis key.
+impl Server {
+    /// The server of a URL that names one; its path and query are not looked at.
+    pub(crate) fn of(url: &Url, kind: BrokerKind) -> Result<Self, String> {
+        let [plain, encrypted] = kind.schemes();
+        if !kind.schemes().contains(&url.scheme()) {
+            return Err(format!(
+                "each of its servers must begin with {plain}:// or {encrypted}://"
+            ));
+        }
+        if url.fragment().is_some() {
+            return Err(format!("its URL has a #: {ENCODE}"));
+        }
+        let host = match url.host() {
+            Some(Host::Ipv6(address)) => address.to_string(),
+            Some(host) => host.to_string(),
+            None => String::new(),
+        };
+        if host.is_empty() {
+            return Err(format!("its URL names no host: {plain}://HOST:PORT"));
+        }
+        let port = url.port().unwrap_or(kind.default_port());
+        Ok(Self { host, port, tls: url.scheme() == encrypted, login: Login::of(url)? })
+    }
+}
+
+impl Login {
+    /// `USER:PASSWORD@`, `:PASSWORD@` or `SECRET@`, percent-decoded.
+    fn of(url: &Url) -> Result<Option<Self>, String> {
+        let decoded = |text: &str| {
+            let text = percent_decode_str(text).decode_utf8();
+            text.map(String::from).map_err(|_| "the user or password in its URL is not UTF-8")
+        };
+        let name = decoded(url.username())?;
+        Ok(match url.password() {
+            Some(password) => {
+                let user = (!name.is_empty()).then_some(name);
+                Some(Self { user, secret: Secret(decoded(password)?) })
+            }
+            None if name.is_empty() => None,
+            None => Some(Self { user: None, secret: Secret(name) }),
+        })
+    }
+}
+
+impl Secret {
+    /// Keeps this text from being printed.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port, .. } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
+}
+
+fn unreadable(hosts: &str, error: url::ParseError) -> String {
+    let hint = if hosts.contains('@') { format!(": {ENCODE}") } else { String::new() };
+    format!("its URL cannot be read: {error}{hint}")
+}
+
+/// Checks that the name is one token of a NATS subject and plain in a Redis key.
 fn check_stream(name: &str) -> Result<(), String> {
-    let sound = (1..=MAX_NAME_BYTES).contains(&name.len())
+    let is_sound = (1..=MAX_NAME_BYTES).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
-    let words =
+    let problem =
         || format!("the stream's name {name:?} is not 1 to {MAX_NAME_BYTES} of A-Z a-z 0-9 _ -");
-    if sound { Ok(()) } else { Err(words()) }
+    is_sound.then_some(()).ok_or_else(problem)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn several_hosts_and_the_stream_are_read() {
-        let address = Address::parse("nats://a:1,u:secret@b:2?stream=news", "nats").unwrap();
-        assert_eq!(address.servers.len(), 2);
-        assert_eq!(address.stream, "news");
-        assert_eq!(address.name("NATS"), "NATS at a:1,b:2");
-        assert_eq!(Address::parse("nats://a", "nats").unwrap().stream, "tidings");
+    fn nats(text: &str) -> Address {
+        Address::parse(text, BrokerKind::Nats).unwrap()
+    }
+
+    fn login(user: Option<&str>, secret: &str) -> Option<Login> {
+        Some(Login { user: user.map(str::to_owned), secret: Secret::new(secret) })
     }
 
     #[test]
-    fn each_fault_is_named() {
-        let fault = |text| Address::parse(text, "nats").unwrap_err().to_string();
-        assert!(fault("redis://a").contains("nats://"));
-        assert!(fault("nats://").contains("host"));
-        assert!(fault("nats://a?stream=a.b").contains("\"a.b\""));
-        assert!(fault("nats://a?colour=red").contains("colour"));
+    fn several_hosts_and_the_stream_are_read() {
+        let address = nats("nats://a:1,u:secret@b:2?stream=news");
+        assert_eq!(address.stream, "news");
+        assert_eq!(Address::name(BrokerKind::Nats, &address.servers), "NATS at a:1,b:2");
+        assert_eq!(address.servers[0].login, address.servers[1].login);
+        assert_eq!(nats("nats://a").stream, "tidings");
+    }
+
+    #[test]
+    fn each_form_of_a_nats_url_is_read() {
+        for (text, servers) in [
+            ("nats://a", "a:4222"),
+            ("nats://a/", "a:4222"),
+            ("tls://a", "a:4222 tls"),
+            ("nats://a,b:1", "a:4222 b:1"),
+            ("nats://a,nats://b", "a:4222 b:4222"),
+            ("tls://a,b", "a:4222 tls b:4222 tls"),
+            ("nats://a,tls://b", "a:4222 b:4222 tls"),
+            ("nats://[::1]:1,127.0.0.1", "[::1]:1 127.0.0.1:4222"),
+        ] {
+            let found = nats(text).servers.into_iter();
+            let found = found.map(|one| format!("{one}{}", if one.tls { " tls" } else { "" }));
+            assert_eq!(found.collect::<Vec<_>>().join(" "), servers, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_login_is_percent_decoded_and_without_a_colon_it_is_a_secret() {
+        for (text, expected) in [
+            ("nats://hub:p%40ss@a", login(Some("hub"), "p@ss")),
+            ("nats://h%3Aub:p%2C%2F%3F%23@a", login(Some("h:ub"), "p,/?#")),
+            ("nats://hub:@a", login(Some("hub"), "")),
+            ("nats://:p@a", login(None, "p")),
+            ("nats://t0ken@a", login(None, "t0ken")),
+            ("nats://a", None),
+        ] {
+            assert_eq!(nats(text).servers[0].login, expected, "{text}");
+        }
+        // Each server its own, and the first one for those without.
+        let servers = nats("nats://a,x:1@b,y:2@c").servers;
+        assert_eq!(servers[0].login, login(Some("x"), "1"));
+        assert_eq!(servers[2].login, login(Some("y"), "2"));
+    }
+
+    #[test]
+    fn files_are_read_from_the_query() {
+        let address = nats("tls://a?creds=/run/hub.creds&ca=ca.pem&cert=c.pem&key=k.pem");
+        assert_eq!(address.credentials, Some("/run/hub.creds".into()));
+        let client = Some(("c.pem".into(), "k.pem".into()));
+        assert_eq!(address.tls, Tls { ca: Some("ca.pem".into()), client });
+        let address = Address::parse("rediss://a/3?ca=ca.pem", BrokerKind::Redis).unwrap();
+        assert_eq!((address.database, address.servers[0].tls), (3, true));
+    }
+
+    #[test]
+    fn each_fault_is_named_and_no_error_or_debug_has_the_secret() {
+        let cases = [
+            (BrokerKind::Nats, "redis://u:s3cret@a", "nats://"),
+            (BrokerKind::Nats, "nats://u:s3cret@", "host"),
+            (BrokerKind::Nats, "nats://u:s3cret@a?stream=a.b", "\"a.b\""),
+            (BrokerKind::Nats, "nats://u:s3cret@a?colour=red", "colour"),
+            (BrokerKind::Nats, "nats://u:s3cret@a/b", "path"),
+            (BrokerKind::Nats, "nats://u:s3cret#x@a", "%23"),
+            (BrokerKind::Nats, "nats://u:s3cret/x@a", "%2F"),
+            (BrokerKind::Nats, "nats://s3cret?x=s3cret@a", "%3F"),
+            (BrokerKind::Nats, "nats://u:s3cret@a,http://b", "tls://"),
+            (BrokerKind::Nats, "nats://u:s3cret%ff@a", "UTF-8"),
+            (BrokerKind::Nats, "nats://u:s3cret@a?creds=f", "creds"),
+            (BrokerKind::Nats, "nats://u:s3cret@a?cert=f", "key"),
+            (BrokerKind::Redis, "nats://u:s3cret@a", "rediss://"),
+            (BrokerKind::Redis, "redis://u:s3cret@a/x", "database"),
+            (BrokerKind::Redis, "redis://u:s3cret@a?ca=f", "rediss://"),
+            (BrokerKind::Redis, "redis://u:s3cret@a?creds=f", "creds"),
+            (BrokerKind::Redis, "rediss://u:s3cret@a#insecure", "#"),
+        ];
+        for (kind, text, expected) in cases {
+            let error = Address::parse(text, kind).unwrap_err();
+            let printed = format!("{error} {error:?}");
+            assert!(printed.contains(expected) && !printed.contains("s3cret"), "{text}: {printed}");
+        }
+        assert!(!format!("{:?}", nats("nats://u:s3cret@a")).contains("s3cret"));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tidings_core::{Broker, BrokerError};
 
 use crate::Keep;
+use crate::address::BrokerKind;
 use crate::fault::refused;
 use crate::nats::{Nats, NatsConfig};
 use crate::redis::{Redis, RedisConfig};
@@ -31,39 +32,48 @@ impl Default for EngineConfig {
     }
 }
 
-/// Whether a URL is one that [`connect`] can read. Asks nobody.
+const SCHEMES: &str = "its URL must begin with nats://, tls://, redis:// or rediss://";
+
+/// Checks that a URL is one that [`connect`] can read. Connects to nothing.
 ///
 /// # Errors
-/// What is wrong with it.
+/// What is wrong with it, without the user and password.
 pub fn check(url: &str) -> Result<(), String> {
-    let checked = match url.split_once("://").map(|(scheme, _)| scheme) {
-        Some("nats") => NatsConfig::from_url(url).map(drop),
-        Some("redis") => RedisConfig::from_url(url).map(drop),
-        _ => return Err("it must begin with nats:// or redis://".to_owned()),
+    let checked = match BrokerKind::of(url) {
+        Some(BrokerKind::Nats) => NatsConfig::from_url(url).map(drop),
+        Some(BrokerKind::Redis) => RedisConfig::from_url(url).map(drop),
+        None => return Err(SCHEMES.to_owned()),
     };
     checked.map_err(|error| match error {
         BrokerError::Refused { problem, .. } | BrokerError::Away { problem, .. } => problem,
     })
 }
 
-/// Connects to `nats://HOST:PORT[,HOST:PORT…][?stream=NAME]` or `redis://HOST:PORT[/DATABASE][?stream=NAME]`.
+/// Connects to a broker:
 ///
-/// A text and not a `Url`, for a URL of several hosts is none to the `url` crate.
+/// - `nats://[USER:PASSWORD@|TOKEN@]HOST[:PORT][,HOST[:PORT]…][?stream=NAME]`, encrypted with `tls://`, with the
+///   credentials of a file with `?creds=FILE`;
+/// - `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?stream=NAME]`, encrypted with `rediss://`.
+///
+/// User and password are percent-encoded. `?ca=FILE` names the certificate authorities to trust instead of the
+/// system's, `?cert=FILE&key=FILE` the client's certificate.
+///
+/// The argument is a text because a URL of several hosts is not one for the `url` crate.
 ///
 /// # Errors
-/// [`BrokerError::Refused`] where the URL names neither, or the engine says no; [`BrokerError::Away`] where it
-/// does not answer.
+/// [`BrokerError::Refused`] if the URL is wrong or the broker refuses; [`BrokerError::Away`] if it does not
+/// answer. Neither has the user and password in it.
 pub async fn connect(url: &str, config: EngineConfig) -> Result<Arc<dyn Broker>, BrokerError> {
     let EngineConfig { keep, replicas } = config;
-    match url.split_once("://").map(|(scheme, _)| scheme) {
-        Some("nats") => {
+    match BrokerKind::of(url) {
+        Some(BrokerKind::Nats) => {
             let config = NatsConfig { keep, replicas, ..NatsConfig::from_url(url)? };
             Ok(Arc::new(Nats::connect(config).await?))
         }
-        Some("redis") => {
+        Some(BrokerKind::Redis) => {
             let config = RedisConfig { keep, ..RedisConfig::from_url(url)? };
             Ok(Arc::new(Redis::connect(config).await?))
         }
-        _ => Err(refused("the engine", "its URL must begin with nats:// or redis://")),
+        None => Err(refused("the broker", SCHEMES)),
     }
 }

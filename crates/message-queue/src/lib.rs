@@ -29,5 +29,6 @@ mod replay;
 mod seen;
 mod stored;
 
+pub use address::{Login, Secret, Server, Tls};
 pub use engine::{EngineConfig, check, connect};
 pub use keep::Keep;

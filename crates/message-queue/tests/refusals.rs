@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream;
 use tidings_core::{BrokerError, Notification, Start};
 use tidings_message_queue::local::{LocalConfig, LocalNats, LocalRedis};
-use tidings_message_queue::{EngineConfig, connect};
+use tidings_message_queue::{EngineConfig, Keep, connect};
 use tokio::time::timeout;
 
 /// How long connecting to an engine that is not there may take, on a machine that is many times slower as well.
@@ -81,5 +81,136 @@ async fn a_redis_that_is_full_refuses_in_its_own_words() {
         }
     }
     let problem = refusal(last);
-    assert!(problem.contains("OOM"), "{problem}");
+    assert!(problem.contains("OOM") && problem.contains("maxmemory"), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_setting_that_a_stream_cannot_have_is_refused_with_what_to_change() {
+    let server = LocalNats::start(LocalConfig::default()).await.unwrap();
+    let client = async_nats::connect(server.url().as_str()).await.unwrap();
+    let jetstream = jetstream::new(client);
+    let source = jetstream::stream::Source { name: "origin".into(), ..Default::default() };
+    let plain = |name: &str| jetstream::stream::Config {
+        name: name.into(),
+        subjects: vec![format!("{name}.>")],
+        ..Default::default()
+    };
+    jetstream.create_stream(plain("origin")).await.unwrap();
+    let cases = [
+        (
+            jetstream::stream::Config {
+                discard: jetstream::stream::DiscardPolicy::New,
+                max_messages: 5,
+                ..plain("full")
+            },
+            "discard",
+        ),
+        (
+            jetstream::stream::Config {
+                subjects: Vec::new(),
+                mirror: Some(source.clone()),
+                ..plain("mirror")
+            },
+            "mirror",
+        ),
+        (jetstream::stream::Config { sources: Some(vec![source]), ..plain("copy") }, "sources"),
+        (jetstream::stream::Config { max_messages_per_subject: 1, ..plain("last") }, "subject"),
+        (jetstream::stream::Config { no_ack: true, ..plain("mute") }, "no_ack"),
+        (
+            jetstream::stream::Config {
+                retention: jetstream::stream::RetentionPolicy::Interest,
+                ..plain("interest")
+            },
+            "interest",
+        ),
+    ];
+    for (config, expected) in cases {
+        let name = config.name.clone();
+        jetstream.create_stream(config).await.unwrap();
+        let url = format!("{}?stream={name}", server.url());
+        let problem = refusal(connect(&url, EngineConfig::default()).await);
+        assert!(problem.contains(expected) && problem.contains("?stream="), "{name}: {problem}");
+    }
+    jetstream.create_stream(plain("sealed")).await.unwrap();
+    let sealed = jetstream::stream::Config { sealed: true, ..plain("sealed") };
+    jetstream.update_stream(sealed).await.unwrap();
+    let url = format!("{}?stream=sealed", server.url());
+    let problem = refusal(connect(&url, EngineConfig::default()).await);
+    assert!(problem.contains("sealed"), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_has_no_room_refuses_a_publish_and_is_not_asked_again() {
+    let server = LocalNats::start(LocalConfig::default()).await.unwrap();
+    let broker = connect(server.url().as_str(), EngineConfig::default()).await.unwrap();
+    let publish = || broker.publish(Notification::text("a".parse().unwrap(), "x"), None);
+    publish().await.unwrap();
+    // Changed by its operator while a hub uses it.
+    let client = async_nats::connect(server.url().as_str()).await.unwrap();
+    let full = jetstream::stream::Config {
+        name: "tidings".into(),
+        subjects: vec!["tidings.>".into()],
+        discard: jetstream::stream::DiscardPolicy::New,
+        max_messages: 1,
+        ..Default::default()
+    };
+    jetstream::new(client).update_stream(full).await.unwrap();
+    let problem = refusal(publish().await);
+    assert!(problem.contains("maximum messages") && problem.contains("discard"), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_takes_no_more_consumers_says_so() {
+    let server = LocalNats::start(LocalConfig::default()).await.unwrap();
+    let client = async_nats::connect(server.url().as_str()).await.unwrap();
+    let few = jetstream::stream::Config {
+        name: "tidings".into(),
+        subjects: vec!["tidings.>".into()],
+        max_consumers: 1,
+        ..Default::default()
+    };
+    jetstream::new(client).create_stream(few).await.unwrap();
+    let broker = connect(server.url().as_str(), EngineConfig::default()).await.unwrap();
+    let _tail = broker.tail(Start::Newest(1)).await.unwrap();
+    let problem = refusal(broker.tail(Start::Newest(1)).await);
+    assert!(problem.contains("max_consumers"), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_too_large_for_its_server_is_refused_with_the_flag() {
+    let server = LocalNats::start(LocalConfig::default()).await.unwrap();
+    let keep = Keep { bytes: Some(1 << 60), ..Keep::default() };
+    let config = EngineConfig { keep, ..EngineConfig::default() };
+    let problem = refusal(connect(server.url().as_str(), config).await);
+    assert!(problem.contains("--keep-bytes"), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_whose_keys_are_something_else_is_refused() {
+    let server = LocalRedis::start(LocalConfig::default()).await.unwrap();
+    let client = redis::Client::open(server.url().as_str()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let _: () = redis::cmd("SET")
+        .arg("{tidings}:log")
+        .arg("mine")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    let problem = refusal(connect(server.url().as_str(), EngineConfig::default()).await);
+    assert!(problem.contains("WRONGTYPE") && problem.contains("?stream="), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_of_redis_is_away_until_it_is_a_master() {
+    let server = LocalRedis::start(LocalConfig::default()).await.unwrap();
+    let client = redis::Client::open(server.url().as_str()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut follow = redis::cmd("REPLICAOF");
+    let _: () = follow.arg("127.0.0.1").arg(1).query_async(&mut connection).await.unwrap();
+    let error = connect(server.url().as_str(), EngineConfig::default()).await.unwrap_err();
+    assert!(matches!(error, BrokerError::Away { .. }), "{error}");
+    assert!(error.to_string().contains("replica"), "{error}");
+    let mut lead = redis::cmd("REPLICAOF");
+    let _: () = lead.arg("NO").arg("ONE").query_async(&mut connection).await.unwrap();
+    connect(server.url().as_str(), EngineConfig::default()).await.unwrap();
 }

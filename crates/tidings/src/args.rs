@@ -1,9 +1,12 @@
 //! The command line. Exit codes: 0 all well, 1 the run failed, 2 wrong usage.
 
+use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use tidings::core::{Heartbeat, Id, IdempotencyKey, Position, SlowPolicy};
 use tidings::hub::transports;
@@ -57,10 +60,14 @@ pub(crate) struct ServeArgs {
     /// Notifications kept in memory for those who come back
     #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = at_least_one())]
     pub(crate) retain: u64,
-    /// The engine that this hub shares with others: nats://HOST:PORT or redis://HOST:PORT, with
-    /// ?stream=NAME where it is not to be `tidings` [default: none, the hub's own memory]
-    #[arg(long, value_name = "URL", value_parser = engine)]
+    /// The broker that this hub shares with others: nats://[USER:PASSWORD@]HOST:PORT or
+    /// redis://[USER:PASSWORD@]HOST:PORT; tls:// and rediss:// are encrypted; ?stream=NAME names the stream
+    /// [default: none, the hub's own memory]
+    #[arg(long, value_name = "URL", value_parser = BrokerUrl)]
     pub(crate) broker: Option<String>,
+    /// Exit if the broker is not connected within this many seconds of the start [default: wait for it]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "broker")]
+    pub(crate) broker_timeout: Option<Duration>,
     /// Seconds for which the engine keeps a notification [default: a day]
     #[arg(long, value_name = "SECONDS", value_parser = age, requires = "broker")]
     pub(crate) keep_age: Option<Duration>,
@@ -317,8 +324,27 @@ fn listen(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn engine(url: &str) -> Result<String, String> {
-    tidings::message_queue::check(url).map(|()| url.to_owned())
+/// Reads the URL of a broker. Its error does not print the URL, as others do: there may be a password in it.
+#[derive(Clone, Copy, Debug)]
+struct BrokerUrl;
+
+impl TypedValueParser for BrokerUrl {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        let url = value.to_str().ok_or_else(|| "its URL is not UTF-8".to_owned());
+        let checked =
+            url.and_then(|url| tidings::message_queue::check(url).map(|()| url.to_owned()));
+        checked.map_err(|problem| {
+            let message = format!("invalid value for --broker: {problem}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        })
+    }
 }
 
 /// As long as anybody would keep a notification: ten years.

@@ -1,6 +1,7 @@
 //! The program `tidings`: serve, compare, publish, subscribe.
 
 mod args;
+mod broker;
 mod compare;
 mod contenders;
 mod engines;
@@ -52,13 +53,14 @@ async fn run() -> ExitCode {
 }
 
 /// Returns what `RUST_LOG` says. By default that is warnings, and of this project INFO as well: an operator
-/// follows a shutdown by it. The NATS library logs only if `RUST_LOG` names it: it writes the password of its
-/// server when it connects, and the hub logs what matters of it.
+/// follows a shutdown by it. The NATS library logs only if `RUST_LOG` names it, because the hub logs what matters
+/// of it; and it never logs the login that it sends, which it would at `trace`.
 fn log_filter() -> tracing_subscriber::EnvFilter {
+    const NO_LOGIN: &str = "async_nats::connection=debug";
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let wanted = if wanted.is_empty() { DEFAULT_LOG } else { &wanted };
-    let quiet = if wanted.contains("async_nats") { "" } else { ",async_nats=off" };
-    tracing_subscriber::EnvFilter::try_new(format!("{wanted}{quiet}"))
+    let nats = if wanted.contains("async_nats") { NO_LOGIN } else { "async_nats=off" };
+    tracing_subscriber::EnvFilter::try_new(format!("{wanted},{nats}"))
         .unwrap_or_else(|_| format!("{DEFAULT_LOG},async_nats=off").into())
 }
 

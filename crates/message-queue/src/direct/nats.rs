@@ -11,10 +11,12 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use tidings_core::Kind;
 use tidings_transport::client::{
-    self, Arrival, Arrivals, ClientError, Connecting, Meter, Publish, Received, Target, shown,
+    self, Arrival, Arrivals, ClientError, Connecting, Meter, Publish, Received, Target,
 };
 
 use super::address;
+use crate::address::{BrokerKind, Tls};
+use crate::nats::login::{self, NoConnection};
 
 /// A plain subscription. It has no history to read from, whatever position is asked for, and what arrives
 /// has no id.
@@ -84,15 +86,22 @@ impl Publish for NatsPublisher {
 
 /// One connection, its subject, and its counter.
 pub(super) async fn connect(target: &Target) -> Result<(Client, String, Counted), ClientError> {
-    let (url, subject) = address::parts(&target.url, '.')?;
-    // One that is lost is not made anew in silence for long.
-    let mut options = ConnectOptions::new().max_reconnects(1);
-    if let Some(ip) = target.local {
-        options = options.local_address(SocketAddr::new(ip, 0));
-    }
-    let failed =
-        |error| ClientError::Connect { address: shown(&url), source: std::io::Error::other(error) };
-    let client = options.connect(url.as_str()).await.map_err(failed)?;
+    let (server, subject) = address::parts(&target.url, BrokerKind::Nats, '.')?;
+    let options = || {
+        // One that is lost is not made anew in silence for long.
+        let options = ConnectOptions::new().max_reconnects(1);
+        match target.local {
+            Some(ip) => options.local_address(SocketAddr::new(ip, 0)),
+            None => options,
+        }
+    };
+    let failed = |error| {
+        let (NoConnection::Refused(problem) | NoConnection::Away(problem)) = error;
+        let source = std::io::Error::other(problem);
+        ClientError::Connect { address: server.to_string(), source }
+    };
+    let servers = std::slice::from_ref(&server);
+    let client = login::connect(servers, None, &Tls::default(), options).await.map_err(failed)?;
     let (statistics, meter) = (client.statistics(), target.meter.clone());
     meter.requests.fetch_add(1, Relaxed);
     Ok((client, subject, Counted { statistics, meter, received: 0, sent: 0 }))

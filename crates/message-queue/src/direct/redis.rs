@@ -16,6 +16,7 @@ use tidings_transport::client::{Arrivals, Client, ClientError, Connecting, Publi
 use super::nats::received;
 use super::redis_link::Link;
 use super::{KEPT, address};
+use crate::address::BrokerKind;
 
 /// The field of an entry that holds the payload.
 const PAYLOAD: &str = "d";
@@ -53,8 +54,8 @@ impl Client for RedisClient {
 
     fn connect(&self, target: Target) -> BoxFuture<'static, Result<Arrivals, ClientError>> {
         Box::pin(async move {
-            let (engine, key) = address::parts(&target.url, ':')?;
-            let mut link = Link::connect(&engine, &target).await?;
+            let (server, key) = address::parts(&target.url, BrokerKind::Redis, ':')?;
+            let mut link = Link::connect(&server, &target).await?;
             let mut after = match target.position {
                 Position::Live => newest(&mut link, &key).await?,
                 Position::Earliest => EntryId::default(),
@@ -87,8 +88,8 @@ impl RedisPublisher {
     /// Connects it.
     pub fn boxed(target: Target) -> Connecting {
         Box::pin(async move {
-            let (engine, key) = address::parts(&target.url, ':')?;
-            let link = Link::connect(&engine, &target).await?;
+            let (server, key) = address::parts(&target.url, BrokerKind::Redis, ':')?;
+            let link = Link::connect(&server, &target).await?;
             Ok(Box::new(Self { link, key }) as Box<dyn Publish>)
         })
     }

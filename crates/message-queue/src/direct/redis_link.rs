@@ -6,9 +6,11 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Fuse};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, IntoConnectionInfo, RedisError};
-use tidings_transport::client::{ClientError, Meter, Target, connect, shown};
-use url::Url;
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisError};
+use tidings_transport::client::{ClientError, Meter, Target, connect};
+
+use crate::address::Server;
+use crate::redis::login;
 
 /// A connection that asks one thing at a time. It has no task of its own, so dropping it disconnects, also in
 /// the middle of a question that is never answered.
@@ -20,14 +22,21 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Connects to the engine at this address, from where `target` says.
-    pub(super) async fn connect(engine: &Url, target: &Target) -> Result<Self, ClientError> {
+    /// Connects to this server, from where `target` says. Its bytes are counted before they are encrypted, so
+    /// it must be one without TLS.
+    pub(super) async fn connect(server: &Server, target: &Target) -> Result<Self, ClientError> {
+        let address = server.to_string();
+        let bad = |problem| ClientError::BadUrl { url: address.clone(), problem };
+        if server.tls {
+            return Err(bad("Redis is read directly without TLS only: redis://"));
+        }
+        let url = format!("http://{server}").parse().map_err(|_| bad("its host cannot be read"))?;
         let failed = |error: RedisError| ClientError::Connect {
-            address: shown(engine),
+            address: address.clone(),
             source: io::Error::other(error),
         };
-        let info = engine.as_str().into_connection_info().map_err(failed)?;
-        let stream = connect(&Target { url: socket(engine)?, ..target.clone() }).await?;
+        let info = login::info(server, 0).map_err(failed)?;
+        let stream = connect(&Target { url, ..target.clone() }).await?;
         // A blocking question may wait for as long as nothing is published.
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let (connection, driver) =
@@ -49,15 +58,4 @@ impl Link {
         };
         answer.map_err(|error| ClientError::Broken(error.to_string()))
     }
-}
-
-/// Redis' host and port as the address of a socket.
-fn socket(engine: &Url) -> Result<Url, ClientError> {
-    let bad = |problem| ClientError::BadUrl { url: shown(engine), problem };
-    if engine.scheme() != "redis" {
-        return Err(bad("the scheme is not redis"));
-    }
-    let host = engine.host_str().ok_or_else(|| bad("there is no host"))?;
-    let address = format!("http://{host}:{}", engine.port().unwrap_or(6379));
-    address.parse().map_err(|_| bad("the host is none"))
 }

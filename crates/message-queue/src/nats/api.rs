@@ -3,6 +3,8 @@
 //! They are asked here and not through a library's types, because a stream that is updated must get back
 //! every setting it had, also those of a server that is newer than the library.
 
+use std::fmt;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -10,10 +12,30 @@ use serde_json::Value;
 pub(super) const STREAM_NOT_FOUND: u64 = 10059;
 /// A stream of that name is there, with other settings.
 pub(super) const STREAM_NAME_IN_USE: u64 = 10058;
-/// More replicas than there are servers: one that is not of a cluster has no others.
-pub(super) const TOO_MANY_REPLICAS: u64 = 10074;
 /// There is no message with that number.
 pub(super) const NO_MESSAGE_FOUND: u64 = 10037;
+
+/// What an operator can do about an error. An error of the server's own (5xx) that is listed here does not pass
+/// by itself, so what failed with it is not tried again.
+const REMEDIES: [(u64, &str); 10] = [
+    (10074, "--replicas 1, or a cluster of enough servers"),
+    (
+        10026,
+        "raise max_consumers of the stream or the account: each hub needs one, and up to 16 more for clients \
+             that come back",
+    ),
+    (
+        10077,
+        "it has no room, and does not remove the oldest: let its discard policy be old, or raise its limits",
+    ),
+    (10047, "lower --keep-bytes, or raise max_file_store of the server"),
+    (10028, "raise max_memory_store of the server"),
+    (10023, "the server has no room for it: free disk space, or raise max_file_store"),
+    (10002, "raise the limits of the account"),
+    (10039, "enable JetStream for the account"),
+    (10109, "name another stream with ?stream=NAME"),
+    (10054, "raise max_msg_size of the stream"),
+];
 
 /// An answer that says no.
 #[derive(Clone, Debug, Deserialize)]
@@ -24,6 +46,24 @@ pub(super) struct ApiError {
     pub(super) err_code: u64,
     #[serde(default)]
     pub(super) description: String,
+}
+
+impl ApiError {
+    /// Whether it may go well when it is tried again.
+    pub(super) fn is_passing(&self) -> bool {
+        self.code >= 500 && self.remedy().is_none()
+    }
+
+    fn remedy(&self) -> Option<&'static str> {
+        REMEDIES.iter().find(|(code, _)| *code == self.err_code).map(|(_, remedy)| *remedy)
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.description)?;
+        self.remedy().map_or(Ok(()), |remedy| write!(f, ": {remedy}"))
+    }
 }
 
 /// Any answer: it has an error, or what was asked for.
@@ -56,6 +96,26 @@ pub(super) struct StreamConfig {
     pub(super) max_msgs_per_subject: i64,
     #[serde(default)]
     pub(super) max_msg_size: i64,
+    #[serde(default)]
+    pub(super) max_consumers: i64,
+    #[serde(default)]
+    pub(super) max_msgs: i64,
+    #[serde(default)]
+    pub(super) max_bytes: i64,
+    /// In nanoseconds.
+    #[serde(default)]
+    pub(super) max_age: u64,
+    /// In nanoseconds.
+    #[serde(default)]
+    pub(super) duplicate_window: u64,
+    #[serde(default)]
+    pub(super) discard: String,
+    #[serde(default)]
+    pub(super) storage: String,
+    #[serde(default)]
+    pub(super) persist_mode: String,
+    #[serde(default)]
+    pub(super) allow_msg_counter: bool,
     #[serde(default)]
     pub(super) no_ack: bool,
     #[serde(default)]

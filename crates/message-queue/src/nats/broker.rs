@@ -27,12 +27,13 @@ impl Nats {
     /// Connects, and makes the stream where it is absent.
     ///
     /// # Errors
-    /// [`BrokerError::Away`] where no server answers; [`BrokerError::Refused`] where the stream is unfit or
-    /// the server lets us not in.
+    /// [`BrokerError::Away`] if no server answers; [`BrokerError::Refused`] if the stream is unfit or the login
+    /// is wrong.
     pub async fn connect(config: NatsConfig) -> Result<Self, BrokerError> {
         let connection = Connection::open(config).await?;
         let server_limit = connection.client().max_payload();
         let info = connection.stream().await?;
+        connection.warn_of_doubts(&info.config);
         connection.witness.follow(epoch(&info.created, &info.config.description));
         let stream_limit =
             usize::try_from(info.config.max_msg_size).ok().filter(|&limit| limit > 0);

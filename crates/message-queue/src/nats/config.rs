@@ -1,12 +1,12 @@
 //! Which stream of which NATS, and how it is used.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tidings_core::BrokerError;
-use url::Url;
 
 use crate::Keep;
-use crate::address::Address;
+use crate::address::{Address, BrokerKind, Server, Tls};
 
 /// Which stream of which NATS, and how it is used.
 ///
@@ -18,8 +18,12 @@ use crate::address::Address;
 /// ```
 #[derive(Clone, Debug)]
 pub struct NatsConfig {
-    /// The servers of one cluster; any of them will do. A user and a password may be in the URL.
-    pub servers: Vec<Url>,
+    /// The servers of one cluster; any of them will do.
+    pub servers: Vec<Server>,
+    /// A file with the JWT and the seed of a user, as `nsc` writes it. `None` by default.
+    pub credentials: Option<PathBuf>,
+    /// The files for an encrypted connection.
+    pub tls: Tls,
     /// The stream. `tidings` by default; made where it is absent.
     pub stream: String,
     /// How much a new stream keeps.
@@ -35,14 +39,17 @@ pub struct NatsConfig {
 }
 
 impl NatsConfig {
-    /// From `nats://HOST:PORT[,HOST:PORT…][?stream=NAME]`, and else the defaults.
+    /// The configuration of a URL as [`connect`](crate::connect) reads it, with the defaults for the rest.
     ///
     /// # Errors
-    /// [`BrokerError::Refused`] where the URL is none of this form.
+    /// [`BrokerError::Refused`] if the URL is not of that form.
     pub fn from_url(url: &str) -> Result<Self, BrokerError> {
-        let Address { servers, stream } = Address::parse(url, "nats")?;
+        let address = Address::parse(url, BrokerKind::Nats)?;
+        let Address { servers, stream, credentials, tls, .. } = address;
         Ok(Self {
             servers,
+            credentials,
+            tls,
             stream,
             keep: Keep::default(),
             replicas: 1,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_nats::client::RequestErrorKind;
-use async_nats::{Client, ConnectError, ConnectErrorKind, HeaderMap, Message, Request};
+use async_nats::{Client, HeaderMap, Message, Request};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -11,10 +11,11 @@ use tidings_core::BrokerError;
 use tokio::time::{Instant, timeout_at};
 
 use super::NatsConfig;
-use super::api::{Answer, ApiError, TOO_MANY_REPLICAS};
+use super::api::{Answer, ApiError};
 use super::epoch::epoch;
-use super::link::{Link, connect};
-use crate::address::Address;
+use super::events::{Events, denied};
+use super::link::Link;
+use crate::address::{Address, BrokerKind};
 use crate::fault::{away, refused};
 use crate::seen::Witness;
 
@@ -33,6 +34,8 @@ pub(super) struct Connection {
 pub(super) enum Fault {
     /// None came: nobody is there, not connected, too late.
     Silence(String),
+    /// The server does not let us do it: neither now nor when it is tried again.
+    Refused(String),
     /// It says no.
     No(ApiError),
 }
@@ -40,20 +43,13 @@ pub(super) enum Fault {
 impl Connection {
     /// Connects to whichever server answers.
     pub(super) async fn open(config: NatsConfig) -> Result<Self, BrokerError> {
-        let address = Address { servers: config.servers.clone(), stream: config.stream.clone() };
-        let engine = format!("{}, stream {}", address.name("NATS"), config.stream);
+        let name = Address::name(BrokerKind::Nats, &config.servers);
+        let engine = format!("{name}, stream {}", config.stream);
         let until = Instant::now() + config.request_deadline;
-        let client = match timeout_at(until, connect(&config)).await {
-            Ok(Ok(client)) => client,
-            Ok(Err(error)) if is_refusal(&error) => {
-                let problem = format!("{error}: put USER:PASSWORD@ before the host");
-                return Err(refused(engine, problem));
-            }
-            Ok(Err(error)) => return Err(away(engine, error.to_string())),
-            Err(_) => return Err(away(engine, "it cannot be connected to in time")),
-        };
+        let events = Events::new(engine.clone(), config.stream.clone());
+        let link = Link::open(config.clone(), events, until).await;
+        let link = Arc::new(link.map_err(|fault| fault.named(&engine))?);
         let witness = Witness::new(epoch("", ""));
-        let link = Arc::new(Link::new(client, config.clone()));
         Ok(Self { link, config, engine, witness })
     }
 
@@ -64,7 +60,7 @@ impl Connection {
 
     /// A client that is connected, as far as it knows.
     pub(super) async fn up(&self, until: Instant) -> Result<Client, Fault> {
-        self.link.up(until).await.map_err(Fault::Silence)
+        self.link.up(until).await
     }
 
     /// Asks JetStream; bounded by the request deadline.
@@ -78,23 +74,59 @@ impl Connection {
         let client = self.up(until).await?;
         let body = if question.is_null() { Bytes::new() } else { question.to_string().into() };
         let subject = format!("$JS.API.{verb}.{name}");
-        answer(&request(&client, subject, None, body, until).await?)
+        answer(&self.request(&client, subject, None, body, until).await?)
     }
 
     /// The fault in this engine's name.
     pub(super) fn error(&self, fault: Fault) -> BrokerError {
-        match fault {
-            Fault::Silence(problem) => away(&self.engine, problem),
-            Fault::No(error) if error.err_code == TOO_MANY_REPLICAS => {
-                refused(&self.engine, format!("{}: --replicas 1, or a cluster", error.description))
-            }
-            Fault::No(error) if error.code >= 500 => away(&self.engine, error.description),
-            Fault::No(error) => refused(&self.engine, error.description),
+        fault.named(&self.engine)
+    }
+
+    /// Sends one request over a connection that is up, and waits for the answer, or for the server to say that
+    /// this is not permitted.
+    pub(super) async fn request(
+        &self,
+        client: &Client,
+        subject: String,
+        headers: Option<HeaderMap>,
+        payload: Bytes,
+        until: Instant,
+    ) -> Result<Message, Fault> {
+        let mut request = Request::new().payload(payload).timeout(None);
+        if let Some(headers) = headers {
+            request = request.headers(headers);
+        }
+        let denials = self.link.events.denials();
+        let asked = timeout_at(until, client.send_request(subject.clone(), request));
+        let answer = tokio::select! {
+            answer = asked => answer,
+            denial = denied(denials, &subject) => return Err(Fault::Refused(denial.to_string())),
+        };
+        match answer {
+            Ok(Ok(message)) => Ok(message),
+            Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => Err(Fault::Silence(
+                "JetStream does not answer: is it enabled (nats-server -js), and has it a leader?"
+                    .into(),
+            )),
+            Ok(Err(error)) => Err(Fault::Silence(error.to_string())),
+            Err(_) => Err(Fault::Silence("no answer in time".into())),
         }
     }
 
     pub(super) fn away(&self, problem: impl Into<String>) -> BrokerError {
         away(&self.engine, problem)
+    }
+}
+
+impl Fault {
+    /// The error of this engine.
+    fn named(self, engine: &str) -> BrokerError {
+        match self {
+            Self::Silence(problem) => away(engine, problem),
+            Self::Refused(problem) => refused(engine, problem),
+            Self::No(error) if error.is_passing() => away(engine, error.to_string()),
+            Self::No(error) => refused(engine, error.to_string()),
+        }
     }
 }
 
@@ -105,33 +137,4 @@ pub(super) fn answer<T: DeserializeOwned>(message: &Message) -> Result<T, Fault>
         Ok(Answer::No { error }) => Err(Fault::No(error)),
         Err(error) => Err(Fault::Silence(format!("its answer cannot be read: {error}"))),
     }
-}
-
-/// One request, over a connection that is up.
-pub(super) async fn request(
-    client: &Client,
-    subject: String,
-    headers: Option<HeaderMap>,
-    payload: Bytes,
-    until: Instant,
-) -> Result<Message, Fault> {
-    let mut request = Request::new().payload(payload).timeout(None);
-    if let Some(headers) = headers {
-        request = request.headers(headers);
-    }
-    let asked = timeout_at(until, client.send_request(subject, request));
-    match asked.await {
-        Ok(Ok(message)) => Ok(message),
-        Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => Err(Fault::Silence(
-            "JetStream does not answer: is it enabled (nats-server -js), and has it a leader?"
-                .into(),
-        )),
-        Ok(Err(error)) => Err(Fault::Silence(error.to_string())),
-        Err(_) => Err(Fault::Silence("no answer in time".into())),
-    }
-}
-
-fn is_refusal(error: &ConnectError) -> bool {
-    use ConnectErrorKind::{Authentication, AuthorizationViolation};
-    matches!(error.kind(), Authentication | AuthorizationViolation)
 }

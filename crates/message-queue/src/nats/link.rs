@@ -4,10 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::connection::State;
-use async_nats::{Client, ConnectError, ConnectOptions};
+use async_nats::{Client, ConnectOptions};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::NatsConfig;
+use super::connection::Fault;
+use super::events::Events;
+use super::login::{self, NoConnection};
 
 /// The client, and another one where that lost its connection.
 ///
@@ -20,8 +23,10 @@ pub(super) struct Link {
     /// not hold up the others.
     connecting: tokio::sync::Mutex<()>,
     config: NatsConfig,
+    pub(super) events: Events,
 }
 
+const LATE: &str = "not connected in time";
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// A connection whose other end is gone without a word is found after two of these.
 const PING_EVERY: Duration = Duration::from_secs(5);
@@ -31,8 +36,16 @@ const OWN_TRIES: usize = 3;
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 impl Link {
-    pub(super) fn new(client: Client, config: NatsConfig) -> Self {
-        Self { client: Mutex::new(client), connecting: tokio::sync::Mutex::default(), config }
+    /// Connects to whichever server answers, by then.
+    pub(super) async fn open(
+        config: NatsConfig,
+        events: Events,
+        until: Instant,
+    ) -> Result<Self, Fault> {
+        let client = timeout_at(until, connect(&config, &events)).await;
+        let client = client.unwrap_or_else(|_| Err(Fault::Silence(LATE.to_owned())))?;
+        let (client, connecting) = (Mutex::new(client), tokio::sync::Mutex::default());
+        Ok(Self { client, connecting, config, events })
     }
 
     /// The client, connected or not.
@@ -40,9 +53,9 @@ impl Link {
         self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A client that is connected, as far as it knows; else what is in the way.
-    pub(super) async fn up(self: &Arc<Self>, until: Instant) -> Result<Client, String> {
-        let mut problem = "not connected".to_owned();
+    /// Returns a client that is connected, as far as it knows.
+    pub(super) async fn up(self: &Arc<Self>, until: Instant) -> Result<Client, Fault> {
+        let mut problem = Fault::Silence("not connected".to_owned());
         while Instant::now() < until {
             let client = self.client();
             if is_up(&client) {
@@ -51,29 +64,30 @@ impl Link {
             let tried = tokio::spawn(self.clone().try_once(until));
             match timeout_at(until, tried).await {
                 Ok(Ok(Ok(()))) => {}
-                Ok(Ok(Err(error))) => problem = error,
+                Ok(Ok(Err(refused @ Fault::Refused(_)))) => return Err(refused),
+                Ok(Ok(Err(fault))) => problem = fault,
                 Ok(Err(_)) | Err(_) => break,
             }
         }
         Err(problem)
     }
 
-    async fn try_once(self: Arc<Self>, until: Instant) -> Result<(), String> {
+    async fn try_once(self: Arc<Self>, until: Instant) -> Result<(), Fault> {
         let _one = self.connecting.lock().await;
         if is_up(&self.client()) {
             return Ok(());
         }
-        match timeout_at(until, connect(&self.config)).await {
+        match timeout_at(until, connect(&self.config, &self.events)).await {
             Ok(Ok(client)) => {
                 *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
                 Ok(())
             }
-            Ok(Err(error)) => {
+            Ok(Err(fault)) => {
                 // With the lock, so that many who wait do not try more often than one.
                 sleep(BETWEEN_TRIES).await;
-                Err(error.to_string())
+                Err(fault)
             }
-            Err(_) => Err("not connected in time".into()),
+            Err(_) => Err(Fault::Silence(LATE.to_owned())),
         }
     }
 }
@@ -82,15 +96,26 @@ pub(super) fn is_up(client: &Client) -> bool {
     client.connection_state() == State::Connected
 }
 
-pub(super) async fn connect(config: &NatsConfig) -> Result<Client, ConnectError> {
-    let servers: Vec<&str> = config.servers.iter().map(url::Url::as_str).collect();
-    ConnectOptions::new()
-        .name("tidings")
-        .connection_timeout(CONNECT_WITHIN)
-        .request_timeout(Some(config.request_deadline))
-        .ping_interval(PING_EVERY)
-        .max_reconnects(servers.len().max(OWN_TRIES))
-        .reconnect_delay_callback(|_| Duration::ZERO)
-        .connect(servers)
-        .await
+async fn connect(config: &NatsConfig, events: &Events) -> Result<Client, Fault> {
+    let options = || {
+        let events = events.clone();
+        ConnectOptions::new()
+            .name("tidings")
+            .connection_timeout(CONNECT_WITHIN)
+            .request_timeout(Some(config.request_deadline))
+            .ping_interval(PING_EVERY)
+            .max_reconnects(config.servers.len().max(OWN_TRIES))
+            .reconnect_delay_callback(|_| Duration::ZERO)
+            .event_callback(move |event| {
+                events.take(&event);
+                std::future::ready(())
+            })
+    };
+    let credentials = config.credentials.as_deref();
+    login::connect(&config.servers, credentials, &config.tls, options).await.map_err(|problem| {
+        match problem {
+            NoConnection::Refused(problem) => Fault::Refused(problem),
+            NoConnection::Away(problem) => Fault::Silence(problem),
+        }
+    })
 }

@@ -7,7 +7,7 @@ use tidings_core::{BrokerError, Id, IdempotencyKey, Kind, Notification};
 use tokio::time::{Instant, sleep};
 
 use super::api::PubAck;
-use super::connection::{Connection, Fault, answer, request};
+use super::connection::{Connection, Fault, answer};
 use super::message::{BINARY, KIND_HEADER, SEAT_HEADER};
 use crate::fault::refused;
 use crate::key::random_key;
@@ -62,9 +62,9 @@ impl Connection {
         loop {
             let problem = match self.store_once(subject, headers, notification, until).await {
                 Ok(ack) => return Ok(ack),
-                Err(Fault::No(no)) if no.code < 500 => return Err(self.error(Fault::No(no))),
-                Err(Fault::No(no)) => no.description,
+                Err(Fault::No(no)) if no.is_passing() => no.to_string(),
                 Err(Fault::Silence(problem)) => problem,
+                Err(fault @ (Fault::No(_) | Fault::Refused(_))) => return Err(self.error(fault)),
             };
             if Instant::now() + pause >= until {
                 return Err(self.away(problem));
@@ -90,8 +90,9 @@ impl Connection {
         let client = self.up(until).await?;
         let until = until.min(Instant::now() + TRY_AGAIN_AFTER);
         let payload = notification.payload().clone();
-        let message =
-            request(&client, subject.to_owned(), Some(headers.clone()), payload, until).await?;
+        let message = self
+            .request(&client, subject.to_owned(), Some(headers.clone()), payload, until)
+            .await?;
         answer(&message)
     }
 

@@ -11,7 +11,7 @@ use crate::Keep;
 use crate::fault::refused;
 
 /// For so long the server knows the key of a message.
-const KEY_WINDOW: Duration = Duration::from_secs(120);
+pub(super) const KEY_WINDOW: Duration = Duration::from_secs(120);
 
 impl Connection {
     /// The stream as it is, made anew where it is absent.
@@ -63,7 +63,14 @@ fn new_stream(name: &str, keep: &Keep, replicas: usize) -> Value {
 /// Whether ids and resuming can be kept on this stream. How much it keeps is its operator's to say.
 fn check(name: &str, config: &StreamConfig) -> Result<(), String> {
     let own = format!("{name}.>");
-    let problem = if config.retention != "limits" {
+    // A stream that is sealed also discards what is new.
+    let problem = if config.sealed {
+        "it is sealed: nothing can be published".to_owned()
+    } else if config.discard == "new" {
+        "it refuses new messages when it is full (discard: new): let it discard the old".into()
+    } else if [&config.mirror, &config.sources].into_iter().any(|other| is_set(other.as_ref())) {
+        "it copies another stream (mirror or sources)".into()
+    } else if config.retention != "limits" {
         format!("its retention is {}: only limits keeps what was read", config.retention)
     } else if config.subjects != [own.as_str()] {
         format!("its subjects are {:?} and not [{own:?}]", config.subjects)
@@ -71,12 +78,10 @@ fn check(name: &str, config: &StreamConfig) -> Result<(), String> {
         "it has a limit for each subject (max_msgs_per_subject), which takes messages from the middle".into()
     } else if config.no_ack {
         "it acknowledges nothing (no_ack), so no publish has an id".into()
-    } else if config.sealed {
-        "it is sealed: nothing can be published".into()
-    } else if [&config.mirror, &config.sources].into_iter().any(|other| is_set(other.as_ref())) {
-        "it copies another stream (mirror or sources)".into()
     } else if is_set(config.subject_transform.as_ref()) {
         "it changes subjects (subject_transform)".into()
+    } else if config.allow_msg_counter {
+        "it counts (allow_msg_counter): it takes numbers only".into()
     } else {
         return Ok(());
     };
@@ -103,13 +108,26 @@ mod tests {
             config[key] = value;
             check("news", &serde_json::from_value(config).unwrap())
         };
-        assert_eq!(verdict("description", json!("anything")), Ok(()));
+        for (key, value) in [
+            ("description", json!("anything")),
+            ("deny_delete", json!(true)),
+            ("deny_purge", json!(true)),
+            ("allow_direct", json!(true)),
+            ("allow_rollup_hdrs", json!(true)),
+            ("republish", json!({ "src": ">", "dest": "copy.>" })),
+            ("storage", json!("memory")),
+        ] {
+            assert_eq!(verdict(key, value), Ok(()), "{key}");
+        }
         for (key, value) in [
             ("retention", json!("workqueue")),
             ("retention", json!("interest")),
             ("subjects", json!(["news.>", "other"])),
             ("max_msgs_per_subject", json!(1)),
             ("no_ack", json!(true)),
+            ("discard", json!("new")),
+            ("allow_msg_counter", json!(true)),
+            ("subject_transform", json!({ "src": ">", "dest": "x.>" })),
             ("sealed", json!(true)),
             ("mirror", json!({ "name": "other" })),
             ("sources", json!([{ "name": "other" }])),

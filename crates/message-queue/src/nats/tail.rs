@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_stream::try_stream;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use tidings_core::{BrokerError, Epoch, Start, Stored, Tail};
+use tidings_core::{BrokerError, Epoch, LogLimit, Start, Stored, Tail};
 use tokio::time::sleep;
 
 use super::connection::Connection;
@@ -67,6 +67,7 @@ fn arrivals(
 /// Looks at the stream now and then; resolves when it has another epoch. What goes wrong with a look is
 /// passed over: the consumer's heartbeat tells whether the server is there.
 async fn until_another_epoch(connection: Arc<Connection>, epoch: Epoch) -> BrokerError {
+    let log = LogLimit::default();
     loop {
         sleep(connection.config.look_every).await;
         match connection.look().await {
@@ -74,6 +75,12 @@ async fn until_another_epoch(connection: Arc<Connection>, epoch: Epoch) -> Broke
                 return connection.away(format!("its history is another one: {}", look.epoch));
             }
             Ok(_) => {}
+            // Its operator has changed it, and what arrives still arrives.
+            Err(error @ BrokerError::Refused { .. }) => {
+                if let Some(left_out) = log.admit() {
+                    tracing::warn!(%error, left_out, "the stream cannot serve as the log any more");
+                }
+            }
             Err(error) => tracing::debug!(%error, "no look at the stream"),
         }
     }

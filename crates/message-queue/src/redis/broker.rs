@@ -28,6 +28,7 @@ impl Redis {
     pub async fn connect(config: RedisConfig) -> Result<Self, BrokerError> {
         let connection = Connection::new(config, Witness::new(Epoch::from_number(0)))?;
         connection.look().await?;
+        connection.warn_of_doubts().await;
         Ok(Self { connection: Arc::new(connection) })
     }
 }

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use tidings_core::BrokerError;
-use url::Url;
 
 use crate::Keep;
-use crate::address::Address;
+use crate::address::{Address, BrokerKind, Server, Tls};
 use crate::fault::refused;
 
 /// Which stream of which Redis, and how it is used.
@@ -14,13 +13,17 @@ use crate::fault::refused;
 /// ```
 /// use tidings_message_queue::redis::RedisConfig;
 /// let config = RedisConfig::from_url("redis://127.0.0.1:6379/2?stream=news")?;
-/// assert_eq!((config.server.path(), config.stream.as_str()), ("/2", "news"));
+/// assert_eq!((config.database, config.stream.as_str()), (2, "news"));
 /// # Ok::<(), tidings_core::BrokerError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct RedisConfig {
-    /// The server. A user, a password and a database number may be in the URL.
-    pub server: Url,
+    /// The server.
+    pub server: Server,
+    /// The number of the database. 0 by default.
+    pub database: u32,
+    /// The files for an encrypted connection.
+    pub tls: Tls,
     /// The stream. `tidings` by default; made where it is absent.
     pub stream: String,
     /// How much the stream keeps. Each node removes by this whenever it publishes, so all of them should say
@@ -35,20 +38,23 @@ pub struct RedisConfig {
 }
 
 impl RedisConfig {
-    /// From `redis://HOST:PORT[/DATABASE][?stream=NAME]`, and else the defaults.
+    /// The configuration of a URL as [`connect`](crate::connect) reads it, with the defaults for the rest.
     ///
     /// # Errors
-    /// [`BrokerError::Refused`] where the URL is none of this form.
+    /// [`BrokerError::Refused`] if the URL is not of that form.
     pub fn from_url(url: &str) -> Result<Self, BrokerError> {
-        let Address { mut servers, stream } = Address::parse(url, "redis")?;
+        let address = Address::parse(url, BrokerKind::Redis)?;
+        let Address { mut servers, stream, database, tls, .. } = address;
         let (Some(server), true) = (servers.pop(), servers.is_empty()) else {
             return Err(refused(
-                "redis",
+                "Redis",
                 "its URL names several hosts: one Redis holds the stream",
             ));
         };
         Ok(Self {
             server,
+            database,
+            tls,
             stream,
             keep: Keep::default(),
             max_payload: 8 << 20,

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Client, ErrorKind, RedisError};
+use redis::{ErrorKind, RedisError};
 use tidings_core::BrokerError;
 use tokio::time::{Instant, timeout_at};
 
 use super::RedisConfig;
 use super::link::Link;
-use crate::address::Address;
+use super::login;
+use super::trouble::{describe, ends_connection, is_passing};
+use crate::address::{Address, BrokerKind};
 use crate::fault::{away, refused};
 use crate::seen::Witness;
 
@@ -36,10 +38,9 @@ pub(super) struct Keys {
 impl Connection {
     /// Not connected yet.
     pub(super) fn new(config: RedisConfig, witness: Witness) -> Result<Self, BrokerError> {
-        let address =
-            Address { servers: vec![config.server.clone()], stream: config.stream.clone() };
-        let engine = format!("{}, stream {}", address.name("Redis"), config.stream);
-        let client = Client::open(config.server.as_str())
+        let name = Address::name(BrokerKind::Redis, std::slice::from_ref(&config.server));
+        let engine = format!("{name}, stream {}", config.stream);
+        let info = login::info(&config.server, config.database)
             .map_err(|error| refused(&engine, error.to_string()))?;
         let name = &config.stream;
         let keys = Keys {
@@ -47,7 +48,7 @@ impl Connection {
             meta: format!("{{{name}}}:meta"),
             key: format!("{{{name}}}:key:"),
         };
-        let link = Arc::new(Link::new(client, config.request_deadline));
+        let link = Arc::new(Link::new(info, config.tls.clone(), config.request_deadline));
         Ok(Self { link, config, engine, witness, keys })
     }
 
@@ -78,7 +79,7 @@ impl Connection {
         let wire = wire?;
         let answer = timeout_at(until, question(wire.connection.clone())).await;
         let answer = answer.unwrap_or_else(|_| late());
-        if answer.as_ref().err().is_some_and(is_silence) {
+        if answer.as_ref().err().is_some_and(ends_connection) {
             self.link.forget(&wire);
         }
         answer
@@ -86,31 +87,11 @@ impl Connection {
 
     /// The error in this engine's name.
     pub(super) fn error(&self, error: &RedisError) -> BrokerError {
-        let problem = error.to_string();
+        let problem = describe(error);
         if is_passing(error) { away(&self.engine, problem) } else { refused(&self.engine, problem) }
     }
 
     pub(super) fn away(&self, problem: impl Into<String>) -> BrokerError {
         away(&self.engine, problem)
     }
-}
-
-/// Nothing came back, so the connection is of no use.
-fn is_silence(error: &RedisError) -> bool {
-    error.is_io_error()
-        || error.is_timeout()
-        || error.is_connection_dropped()
-        || error.is_unrecoverable_error()
-}
-
-/// It may go well next time: silence, and what Redis says while it begins, is busy, or follows another.
-pub(super) fn is_passing(error: &RedisError) -> bool {
-    const PASSING: [&str; 7] =
-        ["LOADING", "BUSY", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS"];
-    if error.kind() == ErrorKind::AuthenticationFailed {
-        return false;
-    }
-    is_silence(error)
-        || error.is_connection_refusal()
-        || error.code().is_some_and(|code| PASSING.contains(&code))
 }

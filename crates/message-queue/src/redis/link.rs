@@ -4,13 +4,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError};
-use tokio::time::Instant;
+use redis::{
+    AsyncConnectionConfig, ConnectionInfo, ErrorKind, RedisError, ServerErrorKind, Value, cmd,
+};
+use tokio::time::{Instant, timeout};
+
+use super::login;
+use crate::address::Tls;
 
 /// The connection that is shared, and another one where that broke.
 #[derive(Debug)]
 pub(super) struct Link {
-    client: Client,
+    info: ConnectionInfo,
+    tls: Tls,
     /// How long an answer may take.
     answers: Duration,
     shared: Mutex<Option<Wire>>,
@@ -30,9 +36,10 @@ pub(super) struct Wire {
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
 impl Link {
-    pub(super) fn new(client: Client, answers: Duration) -> Self {
+    pub(super) fn new(info: ConnectionInfo, tls: Tls, answers: Duration) -> Self {
         Self {
-            client,
+            info,
+            tls,
             answers,
             shared: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
@@ -67,7 +74,14 @@ impl Link {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_WITHIN))
             .set_response_timeout(Some(answers));
-        self.client.get_multiplexed_async_connection_with_config(&config).await
+        let connected = timeout(CONNECT_WITHIN, async {
+            let client = login::client(self.info.clone(), &self.tls).await?;
+            let mut made = client.get_multiplexed_async_connection_with_config(&config).await?;
+            is_master(&mut made).await?;
+            Ok(made)
+        });
+        let late = |_| Err((ErrorKind::Io, "it cannot be connected to in time").into());
+        connected.await.unwrap_or_else(late)
     }
 
     async fn make(self: Arc<Self>, until: Instant) -> Result<Wire, RedisError> {
@@ -88,5 +102,19 @@ impl Link {
 
     fn shared(&self) -> MutexGuard<'_, Option<Wire>> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Checks that the server is one that can be written to. A replica has the stream, and may have it from a master
+/// that is not the master any more.
+pub(super) async fn is_master(connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+    // Whoever may not ask, or asks something that does not know the command, finds out when it publishes.
+    let Ok(Value::Array(role)) = cmd("ROLE").query_async(connection).await else { return Ok(()) };
+    match role.first() {
+        Some(Value::BulkString(role)) if role == b"slave" => {
+            let replica = ErrorKind::Server(ServerErrorKind::ReadOnly);
+            Err((replica, "this server is a replica at the moment").into())
+        }
+        _ => Ok(()),
     }
 }

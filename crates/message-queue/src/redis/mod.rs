@@ -1,4 +1,4 @@
-//! Redis Streams, from Redis 6.2 on; any server that speaks the same, such as Valkey, will do.
+//! Redis Streams, from Redis 7 on; any server that speaks the same, such as Valkey, will do.
 //!
 //! One stream holds all topics: `{NAME}:log`, whose entries are numbered by us, `SEQ-0`. Beside it,
 //! `{NAME}:meta` has the epoch and the sequence, and `{NAME}:key:KEY` the keys of the last two minutes. A
@@ -22,12 +22,15 @@
 mod broker;
 mod config;
 mod connection;
+mod doubts;
 mod entry;
 mod link;
+pub(crate) mod login;
 mod look;
 mod publish;
 mod replay;
 mod tail;
+mod trouble;
 
 pub use broker::Redis;
 pub use config::RedisConfig;

@@ -7,7 +7,8 @@ use redis::{RedisError, Script};
 use tidings_core::{BrokerError, Epoch, Id, IdempotencyKey, Kind, Notification};
 use tokio::time::{Instant, sleep};
 
-use super::connection::{Connection, is_passing};
+use super::connection::Connection;
+use super::trouble::{describe, is_passing};
 use crate::fault::refused;
 use crate::key::random_key;
 
@@ -61,7 +62,7 @@ impl Connection {
             let problem = match self.append_once(notification, key, once).await {
                 Ok(appended) => return Ok(appended),
                 Err(error) if !is_passing(&error) => return Err(self.error(&error)),
-                Err(error) => error.to_string(),
+                Err(error) => describe(&error),
             };
             if Instant::now() + pause >= until {
                 return Err(self.away(problem));

@@ -9,14 +9,17 @@ use futures::stream::BoxStream;
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Value, cmd};
 use tidings_core::{BrokerError, Start, Stored, Tail};
+use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::entry::{Page, read_entries};
+use super::link::is_master;
 use super::look::Look;
 
 /// The most entries of one answer.
 const MOST: usize = 1024;
-/// How long Redis waits for the next entry; then we look at the stream.
+/// How long Redis waits for the next entry; then we look at the stream. As often we look whether the server is
+/// still the one to follow.
 const BLOCK: Duration = Duration::from_secs(1);
 /// Silence for so long is an end.
 const SILENCE: Duration = Duration::from_millis(3500);
@@ -51,7 +54,12 @@ fn arrivals(
 ) -> BoxStream<'static, Result<Stored, BrokerError>> {
     let mut page = Page::new(MOST);
     let arrivals = try_stream! {
+        let mut checked = Instant::now();
         loop {
+            if checked.elapsed() >= BLOCK {
+                is_master(&mut own).await.map_err(|error| connection.error(&error))?;
+                checked = Instant::now();
+            }
             let read = read(&mut own, &connection.keys.log, last, page.count()).await;
             let answer = read.map_err(|error| connection.error(&error))?;
             let found = read_entries(&connection.config.stream, answer);

@@ -1,0 +1,56 @@
+//! How a client of Redis connects: address, login and TLS, for the broker and for the direct clients.
+
+use std::io;
+use std::path::Path;
+
+use redis::{
+    Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo,
+    RedisConnectionInfo, RedisError, TlsCertificates,
+};
+
+use crate::address::{Login, Server, Tls};
+
+/// The address and login as the library wants them.
+pub(crate) fn info(server: &Server, database: u32) -> Result<ConnectionInfo, RedisError> {
+    let (host, port) = (server.host.clone(), server.port);
+    let address = if server.tls {
+        ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+    } else {
+        ConnectionAddr::Tcp(host, port)
+    };
+    let mut settings = RedisConnectionInfo::default().set_db(database.into());
+    if let Some(Login { user, secret }) = &server.login {
+        settings = settings.set_password(secret.reveal());
+        if let Some(user) = user {
+            settings = settings.set_username(user);
+        }
+    }
+    Ok(address.into_connection_info()?.set_redis_settings(settings))
+}
+
+/// A client for this server. Reads the files for TLS, which may have been renewed since the last time.
+pub(crate) async fn client(info: ConnectionInfo, tls: &Tls) -> Result<Client, RedisError> {
+    if *tls == Tls::default() {
+        return Client::open(info);
+    }
+    let root_cert = match &tls.ca {
+        Some(path) => Some(read("ca", path).await?),
+        None => None,
+    };
+    let client_tls = match &tls.client {
+        Some((cert, key)) => Some(ClientTlsConfig {
+            client_cert: read("cert", cert).await?,
+            client_key: read("key", key).await?,
+        }),
+        None => None,
+    };
+    Client::build_with_tls(info, TlsCertificates { client_tls, root_cert })
+}
+
+async fn read(name: &str, path: &Path) -> Result<Vec<u8>, RedisError> {
+    let unreadable = |error: io::Error| {
+        let problem = format!("{name}={}: {error}", path.display());
+        RedisError::from((ErrorKind::InvalidClientConfig, "a file cannot be read", problem))
+    };
+    tokio::fs::read(path).await.map_err(unreadable)
+}

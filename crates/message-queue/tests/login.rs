@@ -1,0 +1,200 @@
+//! Servers that let in only those with the right login, encrypted and not.
+
+#[path = "login/certificates.rs"]
+mod certificates;
+#[path = "login/jwt.rs"]
+mod jwt;
+
+use futures::StreamExt;
+use redis::cmd;
+use tidings_core::{BrokerError, Notification, Start};
+use tidings_message_queue::direct::{NatsClient, NatsPublisher, RedisClient, RedisPublisher};
+use tidings_message_queue::local::{LocalConfig, LocalNats, LocalRedis};
+use tidings_message_queue::{EngineConfig, connect};
+use tidings_transport::client::{Arrival, Client, ClientError, Target};
+
+use self::certificates::Certificates;
+
+/// What has to be percent-encoded in a URL, and how it looks there.
+const PASSWORD: &str = "s3cret@:/?#,%";
+const ENCODED: &str = "s3cret%40%3A%2F%3F%23%2C%25";
+
+async fn nats(settings: &[String]) -> LocalNats {
+    let config = LocalConfig { settings: settings.to_vec(), ..LocalConfig::default() };
+    LocalNats::start(config).await.unwrap()
+}
+
+/// Redis takes each word of a setting as an argument of its own.
+async fn redis(settings: &[&str]) -> LocalRedis {
+    let words = settings.iter().flat_map(|setting| setting.split(' '));
+    let settings = words.map(str::to_owned).collect();
+    LocalRedis::start(LocalConfig { settings, ..LocalConfig::default() }).await.unwrap()
+}
+
+/// `HOST:PORT` of a URL.
+fn host(url: &url::Url) -> String {
+    format!("{}:{}", url.host_str().unwrap(), url.port().unwrap())
+}
+
+/// What is published is delivered.
+async fn works(url: &str) {
+    let broker = connect(url, EngineConfig::default()).await;
+    let broker = broker.unwrap_or_else(|error| panic!("{url}: {error}"));
+    let mut tail = broker.tail(Start::Newest(0)).await.unwrap();
+    broker.publish(Notification::text("a".parse().unwrap(), "hello"), None).await.unwrap();
+    let stored = tail.arrivals.next().await.unwrap().unwrap();
+    assert_eq!(stored.notification.unwrap().as_text(), Some("hello"), "{url}");
+}
+
+/// It is refused, and the error has not the secret but what to do.
+async fn is_refused(url: &str, hint: &str) {
+    let error = connect(url, EngineConfig::default()).await.unwrap_err();
+    assert!(matches!(error, BrokerError::Refused { .. }), "{url}: {error}");
+    let printed = format!("{error} {error:?}");
+    assert!(printed.contains(hint) && !printed.contains("s3cret"), "{url}: {printed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nats_lets_a_user_in_with_the_password_of_the_url() {
+    let settings = [format!("authorization {{ user: \"h@b\", password: {PASSWORD:?} }}")];
+    let server = nats(&settings).await;
+    let host = host(&server.url());
+    works(&format!("nats://h%40b:{ENCODED}@{host}")).await;
+    // The first of several does not answer, and the login stands at one of them.
+    works(&format!("nats://127.0.0.1:1,h%40b:{ENCODED}@{host}")).await;
+    works(&format!("nats://h%40b:{ENCODED}@127.0.0.1:1,nats://{host}")).await;
+    works(&format!("nats://other:s3cret@127.0.0.1:1,h%40b:{ENCODED}@{host}?stream=news")).await;
+    is_refused(&format!("nats://{host}"), "USER:PASSWORD@").await;
+    is_refused(&format!("nats://h%40b:s3cret@{host}"), "USER:PASSWORD@").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nats_lets_in_with_a_token() {
+    let server = nats(&[format!("authorization {{ token: {PASSWORD:?} }}")]).await;
+    let host = host(&server.url());
+    works(&format!("nats://{ENCODED}@{host}")).await;
+    is_refused(&format!("nats://s3cret@{host}"), "TOKEN@").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nats_lets_in_with_a_credentials_file() {
+    let identity = jwt::Identity::new();
+    let server = nats(&identity.settings).await;
+    let host = host(&server.url());
+    works(&format!("nats://{host}?creds={}", identity.credentials.display())).await;
+    is_refused(&format!("nats://{host}"), "creds=FILE").await;
+    is_refused(&format!("nats://{host}?creds=/nowhere.creds"), "/nowhere.creds").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nats_is_reached_encrypted_with_a_certificate_of_the_client() {
+    let certificates = Certificates::new();
+    let [ca, server_cert, server_key, cert, key] = certificates.paths();
+    let settings = [format!(
+        "tls {{ cert_file: {server_cert:?}, key_file: {server_key:?}, ca_file: {ca:?}, verify: true }}"
+    )];
+    let server = nats(&settings).await;
+    let host = host(&server.url());
+    let files = format!("ca={}&cert={}&key={}", ca.display(), cert.display(), key.display());
+    works(&format!("tls://{host}?{files}")).await;
+    // The server says that it wants TLS.
+    works(&format!("nats://{host}?stream=news&{files}")).await;
+    let error = connect(&format!("tls://{host}"), EngineConfig::default()).await.unwrap_err();
+    assert!(error.to_string().contains("ca=FILE"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_lets_a_user_in_with_the_password_of_the_url() {
+    let user = format!("hub on >{PASSWORD} ~{{tidings}}:* ~{{news}}:* +@all");
+    let server = redis(&["--user", &user, "--user", "default on nopass -@all +info +quit"]).await;
+    let host = host(&server.url());
+    works(&format!("redis://hub:{ENCODED}@{host}")).await;
+    works(&format!("redis://hub:{ENCODED}@{host}/3?stream=news")).await;
+    is_refused(&format!("redis://{host}"), "NOPERM").await;
+    is_refused(&format!("redis://hub:s3cret@{host}"), "USER:PASSWORD@").await;
+    is_refused(&format!("redis://hub:{ENCODED}@{host}?stream=other"), "NOPERM").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_lets_in_with_the_password_of_the_default_user() {
+    let server = redis(&[]).await;
+    let client = redis::Client::open(server.url().as_str()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut set = cmd("CONFIG");
+    set.arg("SET").arg("requirepass").arg(PASSWORD);
+    let _: () = set.query_async(&mut connection).await.unwrap();
+    let host = host(&server.url());
+    works(&format!("redis://:{ENCODED}@{host}")).await;
+    works(&format!("redis://{ENCODED}@{host}?stream=news")).await;
+    works(&format!("redis://default:{ENCODED}@{host}?stream=more")).await;
+    is_refused(&format!("redis://{host}"), ":PASSWORD@").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_is_reached_encrypted_with_a_certificate_of_the_client() {
+    let certificates = Certificates::new();
+    let [ca, server_cert, server_key, cert, key] = certificates.paths();
+    let text = |path: &std::path::Path| path.display().to_string();
+    let (ca, cert, key) = (text(ca), text(cert), text(key));
+    // A port that was free a moment ago: its own is for looking whether the server is there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let _server = redis(&[
+        "--tls-port",
+        &port.to_string(),
+        "--tls-cert-file",
+        &text(server_cert),
+        "--tls-key-file",
+        &text(server_key),
+        "--tls-ca-cert-file",
+        &ca,
+    ])
+    .await;
+    works(&format!("rediss://127.0.0.1:{port}?ca={ca}&cert={cert}&key={key}")).await;
+    let error = connect(&format!("rediss://127.0.0.1:{port}"), EngineConfig::default()).await;
+    assert!(error.as_ref().unwrap_err().to_string().contains("ca=FILE"), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_read_the_queue_directly_log_in_as_well() {
+    let settings = [format!("authorization {{ user: hub, password: {PASSWORD:?} }}")];
+    let nats = nats(&settings).await;
+    let redis = redis(&[
+        "--user",
+        "default on nopass -@all +info +quit",
+        "--user",
+        &format!("hub on >{PASSWORD} ~* +@all"),
+    ])
+    .await;
+    let url = |scheme: &str, login: &str, url: &url::Url| -> url::Url {
+        format!("{scheme}://{login}@{}/topics/t", host(url)).parse().unwrap()
+    };
+    let login = format!("hub:{ENCODED}");
+    let of_nats = url("nats", &login, &nats.url());
+    let mut arrivals = NatsClient.connect(Target::new(of_nats.clone())).await.unwrap();
+    let mut publisher = NatsPublisher::boxed(Target::new(of_nats)).await.unwrap();
+    publisher.publish(tidings_core::Kind::Binary, "hello".into()).await.unwrap();
+    arrived(arrivals.next().await);
+
+    let of_redis = url("redis", &login, &redis.url());
+    let mut arrivals = RedisClient.connect(Target::new(of_redis.clone())).await.unwrap();
+    let mut publisher = RedisPublisher::boxed(Target::new(of_redis)).await.unwrap();
+    publisher.publish(tidings_core::Kind::Binary, "hello".into()).await.unwrap();
+    arrived(arrivals.next().await);
+
+    let wrong = [
+        NatsClient.connect(Target::new(url("nats", "hub:s3cret", &nats.url()))).await.err(),
+        RedisClient.connect(Target::new(url("redis", "hub:s3cret", &redis.url()))).await.err(),
+    ];
+    for error in wrong {
+        let error = error.expect("the login is wrong");
+        let printed = format!("{error} {error:?}");
+        assert!(!printed.contains("s3cret"), "{printed}");
+    }
+}
+
+fn arrived(arrival: Option<Result<Arrival, ClientError>>) {
+    match arrival {
+        Some(Ok(Arrival::Notification(received))) => assert_eq!(received.payload, "hello"),
+        other => panic!("a notification was due, and it was {other:?}"),
+    }
+}
