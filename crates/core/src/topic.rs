@@ -352,7 +352,7 @@ mod tests {
     fn a_filter_may_be_as_long_as_the_limits_say() {
         let tokens = vec!["a"; 128].join(".");
         assert!(tokens.parse::<Topic>().is_ok() && tokens.parse::<Filter>().is_ok());
-        let filter = format!("*.*.*.*.{}.>", vec!["a"; 11].join("."));
+        let filter = format!("*.*.*.*.{}.>", ["a"; 11].join("."));
         assert!(filter.parse::<Filter>().unwrap().matches(&tokens.parse().unwrap()));
     }
 }

@@ -29,10 +29,10 @@ static FRAMED: Format = Format::new("framed", |entry| {
 });
 
 static ONCE: [Format; 4] = [
-    Format::new("1", |entry| once(entry)),
-    Format::new("2", |entry| once(entry)),
-    Format::new("3", |entry| once(entry)),
-    Format::new("4", |entry| once(entry)),
+    Format::new("1", once),
+    Format::new("2", once),
+    Format::new("3", once),
+    Format::new("4", once),
 ];
 
 fn once(entry: &Entry) -> Bytes {

@@ -23,6 +23,7 @@ pub(crate) struct Whole {
 
 /// What some bytes are the beginning of.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once and never stored")]
 pub(crate) enum Next {
     /// A whole and plain request.
     Whole(Whole),

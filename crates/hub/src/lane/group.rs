@@ -43,6 +43,7 @@ pub(super) struct Group {
 
 /// The groups that name one filter. Almost always it is one, so one takes no memory of its own; of many, each
 /// can be taken out without a search.
+#[expect(clippy::box_collection, reason = "an index for each filter is as small as a pointer")]
 enum Named {
     One(usize),
     Several(Box<HashSet<usize, RandomState>>),
@@ -224,7 +225,7 @@ impl Named {
             // A group that names a filter twice.
             Self::One(only) if *only == index => {}
             Self::One(first) => {
-                *self = Self::Several(Box::new(HashSet::from_iter([*first, index])))
+                *self = Self::Several(Box::new(HashSet::from_iter([*first, index])));
             }
             Self::Several(indices) => drop(indices.insert(index)),
         }
