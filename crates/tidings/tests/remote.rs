@@ -82,7 +82,7 @@ impl Deployment {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("https://localhost:{}/app", listener.local_addr().unwrap().port());
         listener.set_nonblocking(true).unwrap();
-        thread::spawn(move || proxy(listener, TlsAcceptor::from(Arc::new(config)), address));
+        thread::spawn(move || proxy(listener, &TlsAcceptor::from(Arc::new(config)), &address));
         Self { _hub: hub, url, ca }
     }
 
@@ -92,11 +92,11 @@ impl Deployment {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn proxy(listener: TcpListener, acceptor: TlsAcceptor, hub: String) {
+async fn proxy(listener: TcpListener, acceptor: &TlsAcceptor, hub: &str) {
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     loop {
         let (client, _) = listener.accept().await.unwrap();
-        let (acceptor, hub) = (acceptor.clone(), hub.clone());
+        let (acceptor, hub) = (acceptor.clone(), hub.to_owned());
         tokio::spawn(async move {
             // A client that does not trust the certificate leaves here.
             let Ok(client) = acceptor.accept(client).await else { return };
@@ -107,9 +107,7 @@ async fn proxy(listener: TcpListener, acceptor: TlsAcceptor, hub: String) {
                 let mut buffer = vec![0; 64 * 1024];
                 loop {
                     let read = from_client.read(&mut buffer).await.unwrap_or(0);
-                    let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
-                        return None;
-                    };
+                    let bytes = buffer.get(..read).filter(|bytes| !bytes.is_empty())?;
                     let text = String::from_utf8_lossy(bytes);
                     // Our clients write each request at once. All else is a body or a frame.
                     if !text.contains(" HTTP/1.1\r\n") {
