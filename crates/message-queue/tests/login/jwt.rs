@@ -21,22 +21,23 @@ impl Identity {
     pub(crate) fn new() -> Self {
         let (operator, account, user) =
             (KeyPair::new_operator(), KeyPair::new_account(), KeyPair::new_user());
-        let of_operator = signed(&operator, &operator, json!({ "type": "operator", "version": 2 }));
+        let of_operator =
+            signed(&operator, &operator, &json!({ "type": "operator", "version": 2 }));
         let without_limit = json!({
             "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true,
             "conn": -1, "leaf": -1, "mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1,
         });
         let claims = json!({ "type": "account", "version": 2, "limits": without_limit });
-        let of_account = signed(&operator, &account, claims);
+        let of_account = signed(&operator, &account, &claims);
         let system = KeyPair::new_account();
         let without_jetstream = json!({
             "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true,
             "conn": -1, "leaf": -1,
         });
         let claims = json!({ "type": "account", "version": 2, "limits": without_jetstream });
-        let of_system = signed(&operator, &system, claims);
+        let of_system = signed(&operator, &system, &claims);
         let claims = json!({ "type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1 });
-        let of_user = signed(&account, &user, claims);
+        let of_user = signed(&account, &user, &claims);
 
         let directory = tempfile::tempdir().unwrap();
         let credentials = directory.path().join("hub.creds");
@@ -61,10 +62,10 @@ impl Identity {
 }
 
 /// The claims of `subject`, signed by `issuer`.
-fn signed(issuer: &KeyPair, subject: &KeyPair, claims: Value) -> String {
-    let encoded = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let head = encoded(json!({ "typ": "JWT", "alg": "ed25519-nkey" }));
-    let body = encoded(json!({
+fn signed(issuer: &KeyPair, subject: &KeyPair, claims: &Value) -> String {
+    let encoded = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let head = encoded(&json!({ "typ": "JWT", "alg": "ed25519-nkey" }));
+    let body = encoded(&json!({
         "jti": subject.public_key(), "iat": 1_700_000_000, "iss": issuer.public_key(), "name": "test",
         "sub": subject.public_key(), "nats": claims,
     }));

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ impl Program {
             panic!("it does not listen: {line} {rest}");
         };
         let address = address.parse().unwrap();
-        let (sender, errors) = channel();
+        let (sender, errors) = sync_channel(1_024);
         thread::spawn(move || {
             for line in err.lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
