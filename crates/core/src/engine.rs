@@ -313,6 +313,8 @@ mod tests {
         let note = || Notification::text("t".parse().unwrap(), "x");
         assert_eq!((hub.is_ready(), hub.is_connected()), (false, Some(false)));
         assert!(matches!(hub.join("sse"), Err(JoinError::Unavailable)));
+        let filters = crate::Filters::from("t".parse::<crate::Topic>().unwrap());
+        assert!(matches!(hub.join_with("sse", &filters), Err(JoinError::Unavailable)));
         assert!(matches!(hub.publish(note()).now(), Ok(Err(PublishError::Unavailable(_)))));
         hub.attach(Arc::new(Silent)).await.unwrap();
         assert_eq!((hub.is_ready(), hub.is_connected()), (true, Some(true)));

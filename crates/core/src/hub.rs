@@ -189,9 +189,7 @@ impl Hub {
     /// # Errors
     /// If the pool is full or closed, or the broker is not attached yet.
     pub fn join(&self, transport: &'static str) -> Result<Seat, JoinError> {
-        if self.0.needs_broker && self.engine().is_none() {
-            return Err(self.0.pool.closed().map_or(JoinError::Unavailable, JoinError::Closed));
-        }
+        self.check_broker()?;
         self.0.pool.join(transport)
     }
 
@@ -199,9 +197,19 @@ impl Hub {
     /// uses.
     ///
     /// # Errors
-    /// If the pool is full or closed, or if the filters are more than it has room for.
+    /// If the pool is full or closed, if the filters are more than it has room for, or if the broker is not
+    /// attached yet.
     pub fn join_with(&self, transport: &'static str, filters: &Filters) -> Result<Seat, JoinError> {
+        self.check_broker()?;
         self.0.pool.join_with(transport, filters)
+    }
+
+    /// Fails until the broker is attached, if there is to be one.
+    fn check_broker(&self) -> Result<(), JoinError> {
+        if self.0.needs_broker && self.engine().is_none() {
+            return Err(self.0.pool.closed().map_or(JoinError::Unavailable, JoinError::Closed));
+        }
+        Ok(())
     }
 
     /// Reads from a position on. Needs a tokio runtime with time, for the heartbeat.
@@ -217,7 +225,7 @@ impl Hub {
     /// [`read`](Self::read) in one.
     ///
     /// # Errors
-    /// If the pool is full or closed, or if the filters are more than it has room for.
+    /// As [`join_with`](Self::join_with).
     ///
     /// # Panics
     /// Outside of a tokio runtime.
