@@ -46,9 +46,11 @@ impl Hub {
             let Some(engine) = hub.engine() else { return Fetched { events: Vec::new(), cursor } };
             let mut pauses = Pauses::default();
             let give_up = Instant::now() + engine.replay_deadline;
+            // Of this reader, whatever becomes of those of others.
+            let mut has_failed = false;
             loop {
                 // A reader does not keep its turn while it pauses.
-                let Some(turn) = engine.turn(give_up).await else {
+                let Some(turn) = engine.turn(give_up, has_failed).await else {
                     let events = vec![Event::Goodbye(Reason::Unavailable)];
                     return Fetched { events, cursor };
                 };
@@ -59,7 +61,8 @@ impl Hub {
                 let upto = upto.seq.max(after.seq);
                 let replay = engine.broker.replay(interest.filters(), after, upto, budget).await;
                 drop(turn);
-                engine.is_replay_failing.store(replay.is_err(), Ordering::Relaxed);
+                has_failed = replay.is_err();
+                engine.is_replay_failing.store(has_failed, Ordering::Relaxed);
                 let history = match &replay {
                     Ok(Replay::Read { .. }) => after.epoch,
                     Ok(Replay::Gone { resume, .. }) => resume.epoch,
@@ -68,6 +71,7 @@ impl Hub {
                 // The hub is still to learn of this history, or has learnt of a newer one: from here the log
                 // would send the reader back.
                 if history != hub.epoch() {
+                    has_failed = true;
                     engine.is_replay_failing.store(true, Ordering::Relaxed);
                     pauses.pause().await;
                     continue;
@@ -88,7 +92,7 @@ impl Hub {
                         if let Some(left_out) = engine.replay_log.admit() {
                             tracing::warn!(
                                 %error, left_out,
-                                "what clients have missed cannot be read from the broker, retrying"
+                                "broker replay failed, retrying"
                             );
                         }
                         pauses.pause().await;
@@ -106,10 +110,10 @@ impl Hub {
 }
 
 impl Engine {
-    /// A turn to read from the broker. After `give_up` it is `None` if replays fail; if they do not, many
-    /// readers wait, and each has its turn.
-    async fn turn(&self, give_up: Instant) -> Option<SemaphorePermit<'_>> {
-        let is_failing = || self.is_replay_failing.load(Ordering::Relaxed);
+    /// A turn to read from the broker. After `give_up` it is `None` if replays fail, or if the last one of this
+    /// reader `has_failed`; otherwise many readers wait, and each has its turn.
+    async fn turn(&self, give_up: Instant, has_failed: bool) -> Option<SemaphorePermit<'_>> {
+        let is_failing = || has_failed || self.is_replay_failing.load(Ordering::Relaxed);
         loop {
             let is_late = Instant::now() >= give_up;
             if is_late && is_failing() {

@@ -114,7 +114,7 @@ impl Log {
             remembered: Remembered::default(),
             is_sealed: false,
         };
-        // What copies may take is no part of what notifications may.
+        // The bytes for copies are not available to notifications.
         let for_copies = retention.bytes / COPIES_SHARE;
         let retention = Retention { bytes: retention.bytes - for_copies, ..retention };
         let copies = Arc::new(Copies::new(for_copies));
@@ -238,7 +238,7 @@ impl Log {
         let after = after.seq;
         let end = upto.min(ring.next() - 1).min(after.saturating_add(scan(interest.filters())));
         let (mut entries, mut bytes) = (0, 0);
-        for seq in after + 1..=end {
+        for seq in after.saturating_add(1)..=end {
             let Some(entry) = &ring.entries[(seq - ring.first) as usize] else { continue };
             if !interest.wants(entry, seat) {
                 continue;
@@ -300,7 +300,7 @@ impl Ring {
         if after.seq < tail.seq {
             return Err(Unread::Gone { resume: tail, reason: GapReason::Evicted });
         }
-        if after.seq + 1 < self.first { Err(Unread::InEngine) } else { Ok(()) }
+        if after.seq < self.first - 1 { Err(Unread::InEngine) } else { Ok(()) }
     }
 
     fn push(&mut self, entry: Option<Arc<Entry>>) {

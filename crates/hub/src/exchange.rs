@@ -45,7 +45,8 @@ pub(crate) async fn ask(
         })
     });
     let mut http = http1::Builder::new();
-    http.half_close(true).max_buf_size(shared.config.max_head.max(MIN_HEAD));
+    // The head is within its limit already. A bare > in it is three bytes for hyper.
+    http.half_close(true).max_buf_size(3 * shared.config.max_head.max(MIN_HEAD));
     let mut connection = http.serve_connection(TokioIo::new(lent.clone()), service);
     let ended = poll_fn(|task| {
         let ended = connection.poll_without_shutdown(task);

@@ -153,7 +153,7 @@ pub(crate) fn refuse(
     refusal: Refusal,
     shared: &Shared,
 ) -> Response<Bytes> {
-    // A path that is not there is no sign of a client that is turned away.
+    // A path that does not exist does not count as a client that is rejected.
     if refusal.status != StatusCode::NOT_FOUND {
         shared.metrics.refused.inc();
     }

@@ -201,3 +201,21 @@ async fn a_mount_serves_the_filters_it_is_given_and_only_to_pages_of_its_own_hos
         assert_eq!(follower.text().await.1, "a teapot", "{name}: not what the path names");
     }
 }
+
+#[tokio::test]
+async fn a_head_is_answered_at_once_and_takes_no_seat() {
+    for listed in all_listed() {
+        if listed.server.name() == "websocket" {
+            // It takes no HEAD: an upgrade has no answer without a body.
+            continue;
+        }
+        let hub = Hub::default();
+        let (address, _serving) = serve(hub.clone(), listed.server).await;
+        let mut raw = Raw::connect(address).await;
+        raw.send("HEAD /wherever?wait=60 HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n")
+            .await;
+        let head = raw.head().await;
+        assert_eq!(head.status, 200);
+        assert_eq!(hub.pool().len(), 0);
+    }
+}

@@ -124,14 +124,23 @@ impl Address {
         let mut path = String::new();
         let mut servers = Vec::new();
         for host in hosts.split(',') {
+            // Of several hosts the last one has the path. On another one it is a part of a password, whose first part
+            // would be taken for the host.
+            if !path.is_empty() {
+                return Err(format!("its URL has a / before a comma: {ENCODE}"));
+            }
             let has_scheme = host.contains("://");
             let url = if has_scheme { host.parse() } else { format!("{scheme}://{host}").parse() };
             let url: Url = url.map_err(|error| unreadable(hosts, error))?;
             servers.push(Server::of(&url, kind)?);
             url.path().trim_matches('/').clone_into(&mut path);
         }
-        // The servers of one cluster have the same users.
-        let login = servers.iter().find_map(|server| server.login.clone());
+        // The servers of one cluster have the same users. A login that the first host lacks may be the second half
+        // of one with a bare comma, and must not be sent to what stands before it.
+        let login = servers.first().and_then(|server: &Server| server.login.clone());
+        if login.is_none() && servers.iter().any(|server| server.login.is_some()) {
+            return Err(format!("its URL has a login, but not at its first host: {ENCODE}"));
+        }
         for server in &mut servers {
             server.login = server.login.take().or_else(|| login.clone());
         }
@@ -307,7 +316,7 @@ mod tests {
 
     #[test]
     fn several_hosts_and_the_stream_are_read() {
-        let address = nats("nats://a:1,u:secret@b:2?stream=news");
+        let address = nats("nats://u:secret@a:1,b:2?stream=news");
         assert_eq!(address.stream, "news");
         assert_eq!(Address::name(BrokerKind::Nats, &address.servers), "NATS at a:1,b:2");
         assert_eq!(address.servers[0].login, address.servers[1].login);
@@ -374,6 +383,9 @@ mod tests {
             (BrokerKind::Nats, "nats://u:s3cret@a,http://b", "tls://"),
             (BrokerKind::Nats, "nats://u:s3cret%ff@a", "UTF-8"),
             (BrokerKind::Nats, "nats://u:s3cret@a?creds=f", "creds"),
+            // A password with a bare slash or comma is cut into hosts.
+            (BrokerKind::Nats, "nats://ann:12/s3cret@a,b", "before a comma"),
+            (BrokerKind::Nats, "nats://ann:12,s3cret@a", "first host"),
             (BrokerKind::Nats, "nats://u:s3cret@a?cert=f", "key"),
             (BrokerKind::Redis, "nats://u:s3cret@a", "rediss://"),
             (BrokerKind::Redis, "redis://u:s3cret@a/x", "database"),

@@ -68,13 +68,13 @@ pub(crate) struct ServeArgs {
     /// Exit if the broker is not connected within this many seconds of the start [default: wait for it]
     #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "broker")]
     pub(crate) broker_timeout: Option<Duration>,
-    /// Seconds for which the engine keeps a notification [default: a day]
+    /// Seconds for which the broker keeps a notification [default: a day]
     #[arg(long, value_name = "SECONDS", value_parser = age, requires = "broker")]
     pub(crate) keep_age: Option<Duration>,
-    /// Notifications that the engine keeps [default: as many as age and bytes allow]
+    /// Notifications that the broker keeps [default: as many as age and bytes allow]
     #[arg(long, value_name = "N", value_parser = at_least_one(), requires = "broker")]
     pub(crate) keep_messages: Option<u64>,
-    /// Bytes that the engine keeps [default: 1073741824]
+    /// Bytes that the broker keeps [default: 1073741824]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..), requires = "broker")]
     pub(crate) keep_bytes: Option<u64>,
     /// On how many servers of a NATS cluster a new stream is stored

@@ -75,7 +75,7 @@ fn name(host: &str) -> &str {
     }
 }
 
-/// An address is no name that could be pointed elsewhere.
+/// An address cannot be pointed elsewhere, as a name can.
 fn is_address(name: &str) -> bool {
     match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),

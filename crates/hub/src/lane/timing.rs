@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The least time between two steps of a drain.
 const DRAIN_STEP: Duration = Duration::from_millis(50);
 
-/// So few goodbyes, those of a lane, are not spread: nobody would notice the clients coming back together.
+/// A lane sends this many goodbyes at once: so few clients that come back together do not overload a server.
 const DRAIN_AT_ONCE: usize = 10;
 
 /// A lane whose hub is closed.

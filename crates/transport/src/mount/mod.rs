@@ -39,7 +39,7 @@ mod observer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use tidings_core::{Event, Filters, Hub, Id, Interest, SlowPolicy, Subscription};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -123,15 +123,20 @@ impl Mount {
         let accepted = Ask::new(filters.clone(), &request).and_then(|ask| {
             self.origins.check(&request)?;
             let accepted = self.transport.accept(&request, &ask)?;
+            // A HEAD is answered like a GET without its body. It takes no seat and is never held.
+            if request.method == Method::HEAD {
+                return Ok(Err(accepted));
+            }
             let seat = self.hub.join_with(self.transport.name(), &ask.filters)?;
             let mut interest = Interest::new(ask.filters).slow(self.slow);
             if !self.echo {
                 interest = interest.without_own();
             }
-            Ok((accepted, self.hub.read(seat, interest, ask.position)))
+            Ok(Ok((accepted, self.hub.read(seat, interest, ask.position))))
         });
         match accepted {
-            Ok((accepted, subscription)) => {
+            Ok(Err(accepted)) => Response::clone(&accepted.head).map(|()| MountBody::empty()),
+            Ok(Ok((accepted, subscription))) => {
                 let visit = Visit {
                     subscription,
                     on_message: self.on_message.clone(),
