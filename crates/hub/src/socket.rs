@@ -36,7 +36,7 @@ impl Socket {
     /// Cancel safe.
     pub(crate) async fn fill(&mut self) -> io::Result<usize> {
         self.early.reserve(4096);
-        self.io.get_mut().read_buf(&mut self.early).await
+        self.io.read_buf(&mut self.early).await
     }
 
     /// Waits until the peer closes its side, or is gone. What it sends until then is left where it is, and
@@ -47,8 +47,17 @@ impl Socket {
         match self.io.get_ref().peek(&mut [0]).await {
             Ok(0) => Peer::HalfClosed,
             Ok(_) => self.broken().await,
-            Err(_) => Peer::Gone,
+            Err(error) => self.gone(&error),
         }
+    }
+
+    /// Counts a peer that the system gave up on: that is the write deadline as well, see
+    /// [`prepare`](crate::worker::prepare).
+    fn gone(&self, error: &io::Error) -> Peer {
+        if error.kind() == io::ErrorKind::TimedOut {
+            self.observer.cut_off();
+        }
+        Peer::Gone
     }
 
     /// Waits until the peer has reset the connection.
@@ -58,7 +67,10 @@ impl Socket {
         // Elsewhere the next write shows it.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if self.io.get_ref().ready(tokio::io::Interest::ERROR).await.is_ok() {
-            return Peer::Gone;
+            return match self.io.get_ref().take_error() {
+                Ok(Some(error)) => self.gone(&error),
+                _ => Peer::Gone,
+            };
         }
         std::future::pending().await
     }
