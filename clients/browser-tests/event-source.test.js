@@ -225,12 +225,15 @@ describe("a reader that comes back has lost nothing", { concurrency: true }, () 
     assert.equal(await stream.firstError(), "closed");
   });
 
-  test("request-status-error: a hub without a seat (503) ends it for good", async (t) => {
+  test("request-status-error: a hub without a seat says so, and the browser tries again", async (t) => {
     const { page } = await brittleBed(t, "--clients", "1");
     const first = await openEventSource(page, "/topics/news");
     await first.opened();
     const second = await openEventSource(page, "/topics/news");
-    assert.equal(await second.firstError(), "closed");
+    assert.equal(await second.firstError(), "connecting");
+    const [goodbye] = await second.events(1);
+    assert.equal(goodbye.type, "goodbye");
+    assert.equal(JSON.parse(goodbye.data).goodbye.reason, "full");
   });
 
   test("eventsource-cross-origin: a page of a listed origin reads as one of the hub's own", async (t) => {
