@@ -58,7 +58,7 @@ fn what_only_the_engine_has_arrives_and_what_is_live_behind_it() {
             for (filters, matching) in FILTERS {
                 for after in [0, 7, STORED - KEPT as u64 - 1] {
                     let position = Position::After(id(after));
-                    let follower = hub.follow_at_once(&case.listed, filters, position).await;
+                    let follower = hub.follow_in_background(&case.listed, filters, position);
                     followers.push((follower, matching, after));
                 }
             }
@@ -156,7 +156,7 @@ fn no_more_than_sixteen_are_served_from_the_engine_at_the_same_time_and_all_in_t
         let mut followers = Vec::new();
         for _ in 0..50 {
             let position = Position::After(hub.hub.epoch().id(50));
-            followers.push(hub.follow_at_once(&case.listed, ">", position).await);
+            followers.push(hub.follow_in_background(&case.listed, ">", position));
         }
         eventually("they are there", async || hub.hub.pool().len() == 50).await;
         way.replays.has_waiting(16).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidings_core::{HubConfig, Position};
 
 use super::model::Model;
-use super::plays::{every, every_way, keeping, post};
+use super::plays::{every, every_way, is_answer, keeping, post};
 use crate::support::{Mover, Raw, Running, all_listed, eventually, masked};
 
 /// A publish by request and one by message, both on their way.
@@ -83,17 +83,28 @@ fn who_waits_for_the_engine_is_told_goodbye_where_it_stands() {
         let mut hub = way.running(case.mover, keeping(10)).await;
         way.replays.close();
         let id = |seq| hub.hub.epoch().id(seq);
-        let mut followers = Vec::new();
+        let (mut streams, mut polls) = (Vec::new(), Vec::new());
         // More than are served at a time, below the log and ahead of it.
         for index in 0..40 {
-            let position = Position::After(id(if index % 2 == 0 { 5 } else { 31 }));
-            followers.push(hub.follow_at_once(&case.listed, "t", position).await);
+            let after = id(if index % 2 == 0 { 5 } else { 31 });
+            if is_answer(case.shape()) {
+                // Our client's first poll is not held.
+                let mut poll = Raw::connect(hub.address).await;
+                poll.send(case.request("t", &format!("&after={after}"))).await;
+                polls.push(poll);
+            } else {
+                streams.push(hub.follow(&case.listed, "t", Position::After(after)).await);
+            }
         }
         eventually("they are there", async || hub.hub.pool().len() == 40).await;
         way.replays.has_waiting(16).await;
         hub.ask_to_stop();
-        for follower in followers {
-            assert_eq!(follower.goodbye().await.code, Some(1001));
+        for stream in streams {
+            assert_eq!(stream.goodbye().await.code, Some(1001));
+        }
+        for mut poll in polls {
+            let answer = poll.answer().await.json();
+            assert_eq!(answer["goodbye"]["reason"], "going_away", "{answer}");
         }
         hub.ended().await;
         way.replays.has_waiting(0).await;

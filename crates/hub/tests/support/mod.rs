@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{StreamExt, TryFutureExt};
 
 use tidings_core::{Hub, HubConfig, Id, Notification, Position, Reason};
 use tidings_hub::{Config, Listed, run, transports};
@@ -305,6 +305,18 @@ impl Running {
         position: Position,
     ) -> Follower {
         self.follow(listed, filters, position).await.reading()
+    }
+
+    /// Does the same without waiting for the connection: the first answer to a poll may have to wait for the
+    /// broker.
+    pub(crate) fn follow_in_background(
+        &self,
+        listed: &Listed,
+        filters: &str,
+        position: Position,
+    ) -> Follower {
+        let target = Target { position, ..Target::new(self.url(filters)) };
+        Follower::new(listed.client.connect(target).try_flatten_stream().boxed()).reading()
     }
 
     pub(crate) async fn try_follow(
