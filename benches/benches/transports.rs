@@ -120,13 +120,7 @@ async fn follow(mut arrivals: Arrivals, tally: Tally) -> Unexpected {
 
 /// Each client is two open files here.
 fn allow_many_files() {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-        let limit = getrlimit(Resource::Nofile);
-        let raised = Rlimit { current: limit.maximum, ..limit };
-        setrlimit(Resource::Nofile, raised).expect("up to the maximum is always allowed");
-    }
+    rlimit::increase_nofile_limit(u64::MAX).expect("up to the maximum is always allowed");
 }
 
 criterion_group! {

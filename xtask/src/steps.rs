@@ -6,6 +6,9 @@ use crate::{clients, counts, deny, links, needs, readme, tree};
 /// The chore that is all steps in order.
 pub(crate) const ALL: &str = "test";
 
+/// Tests wait more than they compute, so more of them run at once than there are cores.
+const TEST_THREADS: (&str, &str) = ("RUST_TEST_THREADS", "6");
+
 /// In the order in which `cargo xtask test` runs them: the code, then what the project says of itself,
 /// which runs what was built for the code.
 pub(crate) const STEPS: &[Step] = &[
@@ -45,7 +48,7 @@ pub(crate) const STEPS: &[Step] = &[
         name: "suite",
         about: "unit, integration and doc tests, and the examples' smoke tests",
         action: Action::Cargo {
-            env: &[],
+            env: &[TEST_THREADS],
             args: &["test", "--workspace", "--all-features", "--no-fail-fast"],
         },
     },
@@ -85,6 +88,23 @@ pub(crate) const STEPS: &[Step] = &[
         name: "readme",
         about: "every command that the documents show would start",
         action: Action::Check(readme::check),
+    },
+    // The last that compiles: without the lane the hub is compiled anew, and so is what stands on it.
+    Step {
+        name: "portable",
+        about: "the hub without its lane, as it is on other systems than Linux",
+        action: Action::Cargo {
+            env: &[("TIDINGS_PORTABLE", "1"), TEST_THREADS],
+            args: &[
+                "test",
+                "--workspace",
+                "--all-features",
+                "--test",
+                "conformance",
+                "--test",
+                "reported",
+            ],
+        },
     },
     Step {
         name: "links",

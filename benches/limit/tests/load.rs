@@ -1,5 +1,7 @@
 //! What the load tells of a server, for every scenario and transport.
 
+#![cfg(target_os = "linux")]
+
 mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};

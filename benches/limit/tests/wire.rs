@@ -1,5 +1,7 @@
 //! What clients of the limit see, byte for byte.
 
+#![cfg(target_os = "linux")]
+
 mod common;
 
 use std::io::{ErrorKind, Read, Write};

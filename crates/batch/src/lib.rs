@@ -29,12 +29,8 @@
 //! # }
 //! ```
 
-#[cfg(target_os = "linux")]
-#[path = "ring.rs"]
-mod imp;
+#![cfg(target_os = "linux")]
 
-#[cfg(not(target_os = "linux"))]
-#[path = "nowhere.rs"]
-mod imp;
+mod ring;
 
-pub use imp::Batch;
+pub use ring::Batch;

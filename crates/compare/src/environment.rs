@@ -127,10 +127,16 @@ fn git(dir: &Path, args: &[&str]) -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
+#[cfg(unix)]
 fn kernel() -> String {
     let name = rustix::system::uname();
     let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
     format!("{} {} {}", text(name.sysname()), text(name.release()), text(name.machine()))
+}
+
+#[cfg(not(unix))]
+fn kernel() -> String {
+    format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)
 }
 
 fn cpu_model() -> Option<String> {

@@ -72,7 +72,7 @@ pub struct Config {
     /// `/transports`. Default: none.
     pub demo: Option<Topic>,
     /// Serve through the stream adapters, as a mounted transport is, and not through lanes. For
-    /// comparing the two. Default false.
+    /// comparing the two. Default false. On other systems than Linux there are no lanes, and it is always so.
     pub general_path: bool,
 }
 

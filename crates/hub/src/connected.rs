@@ -1,5 +1,7 @@
 //! One open connection, counted for as long as it lives, wherever it goes.
 
+use std::time::Duration;
+
 use prometheus_client::metrics::gauge::Gauge;
 
 /// The connections of a hub: how many there are, and how many there may be.
@@ -19,6 +21,9 @@ pub(crate) struct Connected {
 
 /// How many connections over the limit are kept at once until they have been answered that the hub is full.
 const MAX_SURPLUS: usize = 1024;
+
+/// How long such a connection may idle before its request.
+const SURPLUS_IDLE: Duration = Duration::from_secs(5);
 
 impl Connections {
     /// At most `limit` of them, counted by this gauge.
@@ -44,6 +49,11 @@ impl Connected {
     /// Whether the connection is over the limit, and is answered only that the hub is full.
     pub(crate) fn is_surplus(&self) -> bool {
         self.is_surplus
+    }
+
+    /// How long the connection may idle before its first request, where it is this long for others.
+    pub(crate) fn idle_timeout(&self, usual: Duration) -> Duration {
+        if self.is_surplus { usual.min(SURPLUS_IDLE) } else { usual }
     }
 }
 

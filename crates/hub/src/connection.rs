@@ -11,19 +11,21 @@
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tidings_transport::Refusal;
 use tidings_transport::mount::{Observer, WriteDeadline};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout_at};
 
 use crate::connected::Connected;
-use crate::lane::Newcomer;
 use crate::routes::{Answer, Asked};
 use crate::shared::Context;
 use crate::socket::Socket;
+use crate::visitor::Newcomer;
 use crate::watched::Watched;
 use crate::{closing, exchange, head, held, request, routes};
 
@@ -37,13 +39,13 @@ pub(crate) enum Next {
     Nothing,
 }
 
-/// Serves one connection, on which these bytes have come already.
-pub(crate) async fn serve(
-    socket: TcpStream,
-    connected: Connected,
-    early: Bytes,
-    context: Rc<Context>,
-) {
+/// Starts the task that serves one connection, on which these bytes have come already.
+pub(crate) fn start(socket: TcpStream, connected: Connected, early: Bytes, context: &Rc<Context>) {
+    let serving = serve(socket, connected, early, context.clone());
+    spawn_local(context.tasks.track_future(serving));
+}
+
+async fn serve(socket: TcpStream, connected: Connected, early: Bytes, context: Rc<Context>) {
     let observer: Arc<dyn Observer> = Arc::new(Watched::new(context.shared.metrics.clone()));
     let io = WriteDeadline::new(socket, context.shared.config.write_deadline);
     let io = io.observed_by(observer.clone());
@@ -58,9 +60,10 @@ async fn serve_all(
     connected: Connected,
     context: &Rc<Context>,
 ) -> io::Result<()> {
+    let idle_timeout = connected.idle_timeout(context.shared.config.idle_timeout);
     let mut connected = Some(connected);
     loop {
-        let next = match head_of_next(&mut socket, context).await? {
+        let next = match head_of_next(&mut socket, idle_timeout, context).await? {
             None => return Ok(()),
             Some(Err(refusal)) => refuse(socket, refusal, context).await?,
             Some(Ok(())) => answer(socket, &mut connected, context).await?,
@@ -74,11 +77,11 @@ async fn serve_all(
             }
             Next::Nothing => return Ok(()),
         };
-        if !context.shared.config.general_path {
+        if let Some(lane) = &context.lane {
             let Some(connected) = connected.take() else { return Ok(()) };
             let Socket { io, early, .. } = socket;
             match io.into_inner().into_std() {
-                Ok(socket) => context.lane.take_back(socket, connected, &early),
+                Ok(socket) => lane.take_back(socket, connected, &early),
                 Err(error) => context.shared.metrics.unserved.add(error),
             }
             return Ok(());
@@ -90,12 +93,13 @@ async fn serve_all(
 /// peer has left, its time is over, or the hub stops.
 async fn head_of_next(
     socket: &mut Socket,
+    idle_timeout: Duration,
     context: &Context,
 ) -> io::Result<Option<Result<(), Refusal>>> {
     let config = &context.shared.config;
     let mut stopping = context.shared.is_stopping.clone();
     let is_idle = socket.early.is_empty();
-    let patience = if is_idle { config.idle_timeout } else { config.head_deadline };
+    let patience = if is_idle { idle_timeout } else { config.head_deadline };
     let mut deadline = Instant::now() + patience;
     loop {
         match request::head(&socket.early, config.max_head) {
@@ -152,15 +156,15 @@ async fn answer(
     let response = match answer {
         Answer::Whole(response) => response,
         Answer::Later(later) => later.await,
-        Answer::Stays(visitor) if context.shared.config.general_path => {
-            return held::serve(socket, *visitor, context).await;
-        }
         Answer::Stays(visitor) => {
+            let Some(lane) = &context.lane else {
+                return held::serve(socket, *visitor, context).await;
+            };
             let Some(connected) = connected.take() else { return Ok(Next::Nothing) };
             let Socket { io, early, .. } = socket;
             let early = early.freeze();
             match io.into_inner().into_std() {
-                Ok(socket) => context.lane.join(Newcomer { socket, connected, early, visitor }),
+                Ok(socket) => lane.join(Newcomer { socket, connected, early, visitor }),
                 Err(error) => context.shared.metrics.unserved.add(error),
             }
             return Ok(Next::Nothing);

@@ -10,9 +10,9 @@ use tokio::io::AsyncWriteExt;
 
 use crate::connection::Next;
 use crate::head;
-use crate::lane::Visitor;
 use crate::shared::Context;
 use crate::socket::{Peer, Socket};
+use crate::visitor::Visitor;
 
 /// Serves a client until it has its answer, its stream has ended, or it is gone.
 ///

@@ -21,6 +21,10 @@
 //! # }
 //! ```
 
+// What only a lane uses is compiled on every system.
+#![cfg_attr(not(lane), allow(dead_code))]
+
+mod accept;
 mod closing;
 mod config;
 mod connected;
@@ -30,6 +34,7 @@ mod exchange;
 mod front;
 mod head;
 mod held;
+#[cfg_attr(not(lane), path = "no_lane.rs")]
 mod lane;
 mod metrics;
 mod readiness;
@@ -40,6 +45,7 @@ mod shared;
 mod socket;
 mod tally;
 mod transports;
+mod visitor;
 mod watched;
 mod worker;
 

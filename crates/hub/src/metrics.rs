@@ -85,7 +85,7 @@ impl Metrics {
         };
         if let Some(is_connected) = hub.is_connected() {
             let help = "Whether the engine below the hub is followed";
-            state("engine_connected", help, usize::from(is_connected));
+            state("broker_connected", help, usize::from(is_connected));
         }
         state("log_entries", "Notifications retained", entries);
         state("log_bytes", "Bytes retained", bytes);

@@ -1,8 +1,9 @@
 //! Requests out of the bytes that came: which of them are whole, and which are refused for their form.
 //!
 //! Most requests are plain and come in one piece: a head, perhaps a body of known length. A lane answers those
-//! by itself. All others are read on by hyper: a request that is not all there, a body in chunks, another
-//! version or method. Either way the head is checked here first, so that no path accepts what another refuses.
+//! by itself. All others leave the lane: a request that is not all there, a body in chunks, another version or
+//! method, and what is refused for its form. Either way the head is checked here first, so that no path accepts
+//! what another refuses.
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
@@ -21,38 +22,18 @@ pub(crate) struct Whole {
     pub(crate) length: usize,
 }
 
-/// What some bytes are the beginning of.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once and never stored")]
-pub(crate) enum Next {
-    /// A whole and plain request.
-    Whole(Whole),
-    /// A request that is not whole or not plain.
-    Other,
-    /// A request that is refused for its form. The connection ends with the answer, since nobody knows where
-    /// the next request begins.
-    Refused(Refusal),
-}
-
 /// As many header lines as hyper takes.
 const MAX_LINES: usize = 100;
 
 /// A head with one of these is not plain: they decide how its body is framed, or whether it is wanted.
 const NOT_PLAIN: [HeaderName; 2] = [header::TRANSFER_ENCODING, header::EXPECT];
 
-/// Reads the first request in these bytes, if it is whole and plain.
-pub(crate) fn next(bytes: &[u8], max_head: usize) -> Next {
-    match head(bytes, max_head) {
-        Ok(Some((request, length))) => match body(&request, &bytes[length..]) {
-            Some(body) => {
-                let length = length + body.len();
-                Next::Whole(Whole { request, body, length })
-            }
-            None => Next::Other,
-        },
-        Ok(None) => Next::Other,
-        Err(refusal) => Next::Refused(refusal),
-    }
+/// Returns the first request in these bytes, if it is whole, plain and well-formed.
+pub(crate) fn next(bytes: &[u8], max_head: usize) -> Option<Whole> {
+    let (request, length) = head(bytes, max_head).ok()??;
+    let body = body(&request, &bytes[length..])?;
+    let length = length + body.len();
+    Some(Whole { request, body, length })
 }
 
 /// The body of a plain request, if all of it is there.
@@ -276,17 +257,13 @@ mod tests {
     const MAX_HEAD: usize = 8192;
 
     fn taken(text: &str) -> Option<Whole> {
-        match next(text.as_bytes(), MAX_HEAD) {
-            Next::Whole(whole) => Some(whole),
-            _ => None,
-        }
+        next(text.as_bytes(), MAX_HEAD)
     }
 
     fn refused(text: impl AsRef<[u8]>) -> (u16, &'static str) {
-        match next(text.as_ref(), MAX_HEAD) {
-            Next::Refused(refusal) => (refusal.status.as_u16(), refusal.code),
-            other => panic!("{other:?}"),
-        }
+        let refusal = head(text.as_ref(), MAX_HEAD).unwrap_err();
+        assert!(next(text.as_ref(), MAX_HEAD).is_none());
+        (refusal.status.as_u16(), refusal.code)
     }
 
     #[test]
@@ -311,7 +288,7 @@ mod tests {
             "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n",
             "GET / HTTP/1.0\r\n\r\n",
         ] {
-            assert!(matches!(next(head.as_bytes(), MAX_HEAD), Next::Other), "{head:?}");
+            assert!(taken(head).is_none(), "{head:?}");
         }
         assert!(taken("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n").is_some());
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use http::request::Parts;
@@ -16,10 +16,10 @@ use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, path_segment, 
 
 use crate::config::{Action, Config};
 use crate::front::text;
-use crate::lane::Visitor;
 use crate::request::is_last;
 use crate::shared::Shared;
-use crate::{cors, front};
+use crate::visitor::Visitor;
+use crate::{cors, front, head};
 
 /// What becomes of a request.
 pub(crate) enum Answer {
@@ -124,7 +124,7 @@ pub(crate) async fn answer_once_read(
     let mut is_read = body.is_end_stream();
     let answering = async {
         if is_surplus && !is_probe(&request) {
-            return Err(no_room());
+            return Err(full());
         }
         let route = route(request.uri.path());
         check(&request, &route, shared)?;
@@ -169,8 +169,15 @@ pub(crate) fn is_probe(request: &Parts) -> bool {
     matches!(route(request.uri.path()), Route::Health | Route::Ready | Route::Metrics)
 }
 
-/// Refuses a connection over the limit.
-pub(crate) fn no_room() -> Refusal {
+/// The whole answer to a connection over the limit that is not waited for.
+pub(crate) fn no_room(shared: &Shared) -> Bytes {
+    let mut answer = BytesMut::new();
+    head::whole(&mut answer, &refuse(None, full(), shared), head::CLOSE);
+    answer.freeze()
+}
+
+/// Refuses a request on a connection over the limit.
+fn full() -> Refusal {
     let message = "too many connections: try again later";
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "full", message)
         .with(header::RETRY_AFTER, 5)

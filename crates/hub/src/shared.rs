@@ -30,6 +30,7 @@ pub(crate) struct Shared {
 /// What the connections of one worker share.
 pub(crate) struct Context {
     pub(crate) shared: Shared,
-    pub(crate) lane: Lane,
+    /// `None` on the general path.
+    pub(crate) lane: Option<Lane>,
     pub(crate) tasks: TaskTracker,
 }

@@ -1,46 +1,47 @@
-//! One thread that serves: its lane, and hyper for what is not the lane's.
+//! One thread that serves: its lane, and hyper for what is not the lane's. Or hyper for everything.
 
 use std::io;
 use std::net::TcpListener as StdTcpListener;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use mio::net::TcpListener;
 use socket2::SockRef;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio_util::task::TaskTracker;
 
-use crate::connected::Connected;
-use crate::lane::{Epoll, Lane, Manners, Reception, Sender};
+use crate::accept;
+use crate::lane::{self, Lane};
 use crate::shared::{Context, Shared};
-use crate::{connection, head, routes};
 
 /// How long connections have to end once the last goodbye is said.
 pub(crate) const GRACE: Duration = Duration::from_secs(4);
 
 /// Serves on this thread until the hub stops.
-pub(crate) fn run(listener: StdTcpListener, shared: Shared, lane: usize) -> io::Result<()> {
+pub(crate) fn run(listener: StdTcpListener, shared: Shared, number: usize) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, serve(listener, shared, lane))
+    LocalSet::new().block_on(&runtime, serve(listener, shared, number))
 }
 
-async fn serve(listener: StdTcpListener, shared: Shared, lane: usize) -> io::Result<()> {
+async fn serve(listener: StdTcpListener, shared: Shared, number: usize) -> io::Result<()> {
     let tasks = TaskTracker::new();
-    let mut stopping = shared.is_stopping.clone();
-    let config = shared.config.clone();
-    let mut listener = TcpListener::from_std(listener);
-    let epoll = Epoll::new()?;
-    epoll.watch_listener(&mut listener)?;
-    let context = Rc::new_cyclic(|context| {
-        let lane = make_lane(&shared, lane, listener, epoll, context.clone());
-        Context { shared: shared.clone(), lane, tasks: tasks.clone() }
-    });
-    let mut lane = spawn_local(context.lane.clone().drive());
-    let lane_ended = tokio::select! {
-        // It ends by itself once the hub is closed. Else it has failed, and a worker without its lane
-        // serves nobody.
-        ended = &mut lane => {
+    if lane::IS_BUILT && !shared.config.general_path {
+        let (context, lane) = lane::start(listener, shared, number, tasks)?;
+        let serving = spawn_local(lane.drive());
+        attend(&context, serving).await
+    } else {
+        let context = Rc::new(Context { shared, lane: None, tasks });
+        let serving = spawn_local(accept::serve(listener, context.clone()));
+        attend(&context, serving).await
+    }
+}
+
+/// Waits until this has served everyone, or for as long as a hub that stops may take.
+async fn attend(context: &Context, mut serving: JoinHandle<io::Result<()>>) -> io::Result<()> {
+    let Context { shared, lane, tasks } = context;
+    let (mut stopping, config) = (shared.is_stopping.clone(), &shared.config);
+    let served = tokio::select! {
+        // It ends by itself once the hub is closed. Else it has failed, and such a worker serves nobody.
+        ended = &mut serving => {
             let ended = flatten(ended);
             if ended.is_err() || config.hub.pool().closed().is_none() {
                 return ended;
@@ -51,16 +52,16 @@ async fn serve(listener: StdTcpListener, shared: Shared, lane: usize) -> io::Res
     };
     tasks.close();
     let ended = async {
-        let lane = match lane_ended {
+        let served = match served {
             Some(ended) => ended,
-            None => flatten(lane.await),
+            None => flatten(serving.await),
         };
         tasks.wait().await;
-        lane
+        served
     };
     // Connections that have not ended by then are cut off: the hub ends in bounded time.
     tokio::time::timeout(config.drain + GRACE, ended).await.unwrap_or_else(|_| {
-        let connections = context.lane.len() + tasks.len();
+        let connections = lane.as_ref().map_or(0, Lane::len) + tasks.len();
         tracing::warn!(connections, "cut off connections that did not end in time");
         Ok(())
     })
@@ -69,58 +70,6 @@ async fn serve(listener: StdTcpListener, shared: Shared, lane: usize) -> io::Res
 /// What a task came to, a panic being a failure.
 pub(crate) fn flatten(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<()> {
     ended.unwrap_or_else(|panic| Err(io::Error::other(panic)))
-}
-
-/// The lane of a worker. What is not for it goes to hyper.
-fn make_lane(
-    shared: &Shared,
-    lane: usize,
-    listener: TcpListener,
-    epoll: Epoll,
-    context: Weak<Context>,
-) -> Lane {
-    let config = &shared.config;
-    let manners = Manners {
-        write_deadline: config.write_deadline,
-        idle_timeout: config.idle_timeout,
-        keep_alive: head::keep_alive(config.idle_timeout),
-        max_head: config.max_head,
-        drain: config.drain,
-    };
-    let (answering, refusing) = (shared.clone(), shared.clone());
-    let reception = Reception {
-        listener: Some(listener),
-        has_early_ones: true,
-        connections: shared.connections.clone(),
-        neighbours: shared.neighbours.clone(),
-        lane,
-        general_path: config.general_path,
-        answer: Box::new(move |request, body| routes::answer(request, body, &answering)),
-        refuse: Box::new(move |request, refusal| routes::refuse(request, refusal, &refusing)),
-        hand_over: Box::new(move |socket, connected, early| {
-            if let Some(context) = context.upgrade() {
-                converse(&context, socket, connected, early);
-            }
-        }),
-    };
-    let sender = Sender::new(config.io_uring);
-    Lane::new(config.hub.clone(), manners, shared.metrics.clone(), reception, epoll, sender)
-}
-
-/// Leaves a connection to hyper.
-fn converse(
-    context: &Rc<Context>,
-    socket: std::net::TcpStream,
-    connected: Connected,
-    early: Bytes,
-) {
-    match tokio::net::TcpStream::from_std(socket) {
-        Ok(socket) => {
-            let serving = connection::serve(socket, connected, early, context.clone());
-            spawn_local(context.tasks.track_future(serving));
-        }
-        Err(error) => context.shared.metrics.unserved.add(error),
-    }
 }
 
 /// Sets on a listener what each of its connections is to have. They inherit it, except for those that are

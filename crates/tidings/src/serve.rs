@@ -122,14 +122,8 @@ async fn failed<E: Into<anyhow::Error>>(task: JoinHandle<Result<(), E>>) -> anyh
 /// Every client is an open file. What a process may have to begin with is often 1,024, for the sake of
 /// programs that use `select`, and what it may raise that to is much more.
 fn allow_many_files() {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-        let limit = getrlimit(Resource::Nofile);
-        let raised = Rlimit { current: limit.maximum, ..limit };
-        if let Err(error) = setrlimit(Resource::Nofile, raised) {
-            tracing::warn!(%error, limit = ?limit.current, "the limit on open files stays as it is");
-        }
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit on open files stays as it is");
     }
 }
 

@@ -1,5 +1,7 @@
 //! The program as its user meets it: a child process, its output and its exit code.
 
+#![cfg(unix)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};

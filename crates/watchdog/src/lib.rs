@@ -80,6 +80,8 @@ mod tests {
         let mut watchdog = Watchdog::over(child.id(), Some(&directory)).unwrap();
         // The system does this when the process ends.
         drop(watchdog.0.stdin.take());
+        // Held, because `wait` would close it, and the child would end by itself.
+        let _input = child.stdin.take();
         assert!(!child.wait().unwrap().success(), "it was killed");
         watchdog.0.wait().unwrap();
         assert!(!directory.exists());

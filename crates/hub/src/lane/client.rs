@@ -143,6 +143,7 @@ impl Connection {
 
     /// Whether its client waits for an answer, or for the rest of it.
     pub(super) fn is_held(&self) -> bool {
-        matches!(&self.client, Some(client) if matches!(client.shape, Shape::Answer { .. }))
+        self.stage == Stage::Answered
+            || matches!(&self.client, Some(client) if matches!(client.shape, Shape::Answer { .. }))
     }
 }

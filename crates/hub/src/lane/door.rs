@@ -9,19 +9,17 @@ use http::Response;
 use http::request::Parts;
 use mio::net::{TcpListener, TcpStream};
 use socket2::SockRef;
-use tidings_transport::Refusal;
 
 use super::State;
 use super::client::{Connection, Stage};
-use super::join::Visitor;
 use super::neighbours::Neighbours;
 use crate::connected::{Connected, Connections};
-use crate::request::{self, Next, Whole, is_last};
+use crate::request::{self, Whole, is_last};
 use crate::routes::Answer;
+use crate::visitor::Visitor;
 use crate::{head, routes, worker};
 
 type Answering = dyn Fn(&Parts, Bytes) -> Answer;
-type Refusing = dyn Fn(Option<&Parts>, Refusal) -> Response<Bytes>;
 
 /// Who comes in, and who answers what is asked at the door.
 pub(crate) struct Reception {
@@ -34,12 +32,10 @@ pub(crate) struct Reception {
     /// Who else takes some of them, and which of the lanes this one is.
     pub(crate) neighbours: Neighbours,
     pub(crate) lane: usize,
-    /// Whether hyper is to have every connection, whatever is asked.
-    pub(crate) general_path: bool,
     /// Answers a whole request.
     pub(crate) answer: Box<Answering>,
-    /// The answer to a request that is not served.
-    pub(crate) refuse: Box<Refusing>,
+    /// The answer to a connection that nobody waits for.
+    pub(crate) no_room: Box<dyn Fn() -> Bytes>,
     /// Takes a connection whose request is not plain, with what has come of it.
     pub(crate) hand_over: Box<dyn Fn(std::net::TcpStream, Connected, Bytes)>,
 }
@@ -94,18 +90,11 @@ impl State {
 
     fn welcome(&mut self, mut socket: TcpStream) {
         let Some(connected) = self.reception.connections.admit() else {
-            // Too many to wait for what they ask. As a courtesy they are answered at once; whether that
-            // arrives or not, the connection is closed.
-            let mut answer = BytesMut::new();
-            let refused = (self.reception.refuse)(None, routes::no_room());
-            head::whole(&mut answer, &refused, head::CLOSE);
-            let _ = socket.write(&answer);
+            // There are too many to wait for their requests. The answer may not arrive; the connection is closed.
+            let _ = socket.write(&(self.reception.no_room)());
             return;
         };
-        let Reception { neighbours, lane, general_path, .. } = &self.reception;
-        if *general_path {
-            return (self.reception.hand_over)(socket.into(), connected, Bytes::new());
-        }
+        let Reception { neighbours, lane, .. } = &self.reception;
         match neighbours.next(*lane) {
             next if next == *lane => {
                 neighbours.came(*lane);
@@ -142,7 +131,7 @@ impl State {
             rest: Bytes::new(),
             early: None,
             is_ahead: false,
-            timer: self.timers.start(key, self.manners.idle_timeout),
+            timer: self.timers.start(key, connected.idle_timeout(self.manners.idle_timeout)),
             is_last: false,
             is_half_closed: false,
             is_waiting: false,
@@ -163,14 +152,10 @@ impl State {
         let mut answers = BytesMut::new();
         let is_surplus = self.connections[key].connected.is_surplus();
         while !bytes.is_empty() {
-            let Whole { request, body, length } = match request::next(bytes, self.manners.max_head)
-            {
-                Next::Whole(Whole { request, .. }) if is_surplus && !routes::is_probe(&request) => {
-                    return self.refuse(key, answers, Some(&request), routes::no_room());
-                }
-                Next::Whole(whole) => whole,
-                Next::Other => return self.hand_over(key, answers, bytes),
-                Next::Refused(refusal) => return self.refuse(key, answers, None, refusal),
+            let whole = request::next(bytes, self.manners.max_head)
+                .filter(|whole| !is_surplus || routes::is_probe(&whole.request));
+            let Some(Whole { request, body, length }) = whole else {
+                return self.hand_over(key, answers, bytes);
             };
             bytes = &bytes[length..];
             match (self.reception.answer)(&request, body) {
@@ -199,12 +184,6 @@ impl State {
         self.append(key, answers.freeze());
     }
 
-    /// Answers a request that is not served, and ends the connection.
-    fn refuse(&mut self, key: usize, answers: BytesMut, request: Option<&Parts>, refusal: Refusal) {
-        let answer = (self.reception.refuse)(request, refusal);
-        self.answer_last(key, answers, &answer);
-    }
-
     /// Sends the last answer of a connection, after those that are to be sent before it.
     fn answer_last(&mut self, key: usize, mut answers: BytesMut, answer: &Response<Bytes>) {
         head::whole(&mut answers, answer, head::CLOSE);
@@ -217,7 +196,8 @@ impl State {
         self.seat(key, visitor, early);
     }
 
-    /// hyper gets what is not plain, once the answers to what came before are out.
+    /// What is not plain, or refused, leaves the lane once the answers to what came before are out. Its peer may
+    /// still be sending, and a lane does not wait for that.
     fn hand_over(&mut self, key: usize, answers: BytesMut, bytes: &[u8]) {
         if !answers.is_empty() {
             self.connections[key].early = Some(bytes.into());

@@ -2,8 +2,8 @@
 
 use std::net::TcpStream;
 
-use bytes::{Bytes, BytesMut};
-use tidings_core::{Cursor, Event, Interest, Position, Pulse, Seat, Topic};
+use bytes::BytesMut;
+use tidings_core::{Cursor, Event, Pulse};
 use tidings_transport::{Accepted, Shape};
 
 use super::State;
@@ -11,27 +11,7 @@ use super::client::{Client, Progress, Stage};
 use super::group::{AnswerHead, Ending};
 use crate::connected::Connected;
 use crate::head;
-
-/// A client that has been accepted, with the connection that was taken over from hyper.
-pub(crate) struct Newcomer {
-    pub(crate) socket: TcpStream,
-    pub(crate) connected: Connected,
-    /// What came behind the request.
-    pub(crate) early: Bytes,
-    pub(crate) visitor: Box<Visitor>,
-}
-
-/// A client that has been accepted, before it is served.
-pub(crate) struct Visitor {
-    pub(crate) accepted: Accepted,
-    pub(crate) seat: Seat,
-    pub(crate) interest: Interest,
-    pub(crate) position: Position,
-    /// Where its messages are published; `None` where it may send none.
-    pub(crate) publishes_to: Option<Topic>,
-    /// Whether the connection ends with the answer, as the client asked or its HTTP/1.0 has it.
-    pub(crate) is_last: bool,
-}
+use crate::visitor::{Newcomer, Visitor};
 
 impl State {
     pub(super) fn join(&mut self, newcomer: Newcomer) {

@@ -14,17 +14,20 @@ use crate::head;
 impl State {
     /// A client has its answer, and leaves. Its connection is read for the next request, if there may be one.
     pub(super) fn next_request(&mut self, key: usize) {
-        let connection = &mut self.connections[key];
-        let client = connection.client.take();
-        connection.stage = Stage::Asking;
-        if let Some(client) = client {
-            self.dismiss(&client);
-        }
+        self.give_seat_back(key);
+        self.connections[key].stage = Stage::Asking;
         if self.connections[key].is_last || self.is_closing() {
             return self.close_our_side(key);
         }
         self.await_request(key);
         self.ask_on(key);
+    }
+
+    /// Takes the client from its connection. A client that has read its answer can count on its seat being free.
+    pub(super) fn give_seat_back(&mut self, key: usize) {
+        if let Some(client) = self.connections[key].client.take() {
+            self.dismiss(&client);
+        }
     }
 
     /// Reads the requests that came before they were due.

@@ -24,6 +24,7 @@ mod leave;
 mod neighbours;
 mod pass;
 mod sender;
+mod start;
 mod timers;
 mod timing;
 mod traffic;
@@ -43,18 +44,22 @@ use tidings_core::{Cursor, Hub, Id, Interest, Listener};
 use self::awaited::Awaited;
 use self::client::Connection;
 use self::door::LISTENER;
-pub(crate) use self::door::Reception;
-pub(crate) use self::epoll::Epoll;
+use self::door::Reception;
+use self::epoll::Epoll;
 use self::epoll::Ready;
 use self::group::Groups;
-pub(crate) use self::join::{Newcomer, Visitor};
 pub(crate) use self::neighbours::Neighbours;
 use self::pass::Outgoing;
-pub(crate) use self::sender::Sender;
+use self::sender::Sender;
+pub(crate) use self::start::start;
 use self::timers::Timers;
 use self::timing::Drain;
 use crate::connected::Connected;
 use crate::metrics::Metrics;
+use crate::visitor::Newcomer;
+
+/// Whether this program has lanes.
+pub(crate) const IS_BUILT: bool = true;
 
 /// The lane of this thread, shared by its tasks.
 #[derive(Clone)]

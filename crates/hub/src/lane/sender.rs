@@ -7,11 +7,7 @@ use rustix::net::{SendFlags, send};
 use tidings_batch::Batch;
 
 /// Never waits, and raises no signal where the peer is gone: that is told by the outcome.
-#[cfg(not(target_vendor = "apple"))]
 pub(super) const FLAGS: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
-/// Never waits. The standard library has the signal ignored in every Rust program.
-#[cfg(target_vendor = "apple")]
-pub(super) const FLAGS: SendFlags = SendFlags::DONTWAIT;
 
 /// Both ways say of each send, in order, what it came to, and neither ever waits.
 #[derive(Debug)]

@@ -162,6 +162,9 @@ impl State {
     /// Sends what is left over, and then what the client has not had yet.
     pub(super) fn write(&mut self, key: usize) {
         for _ in 0..PORTIONS {
+            if self.connections.get(key).is_some_and(|one| one.stage == Stage::Answered) {
+                self.give_seat_back(key);
+            }
             let Some(connection) = self.connections.get_mut(key) else { return };
             if !connection.rest.is_empty() {
                 match connection.send_rest() {

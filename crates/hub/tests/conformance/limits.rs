@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidings_core::{HubConfig, Limits, Position};
 use tidings_transport::client::ClientError;
 
-use crate::support::{Raw, Running, all_listed, eventually, every, keep_reading};
+use crate::support::{Case, Raw, Running, all_listed, eventually, every};
 
 fn assert_full(refused: Result<crate::support::Follower, ClientError>) {
     match refused.map(|_| "let in").expect_err("it is full") {
@@ -19,25 +19,32 @@ fn assert_full(refused: Result<crate::support::Follower, ClientError>) {
     }
 }
 
+/// A client that keeps its seat until it is dropped. A client of ours that polls has one only while it asks.
+async fn seated(case: &Case, hub: &Running, filters: &str) -> Raw {
+    let after = hub.hub.log().head();
+    let mut raw = Raw::connect(hub.address).await;
+    raw.send(case.request(filters, &format!("&after={after}"))).await;
+    raw
+}
+
 #[test]
 fn a_full_pool_refuses_and_a_seat_that_is_given_back_is_taken_again() {
     every(async |case| {
         let limits = Limits { total: 2, ..Limits::default() };
         let config = case.config(HubConfig { limits, ..HubConfig::default() }).await;
         let hub = Running::start(config).await;
-        let after = Position::After(hub.hub.log().head());
-        let one = keep_reading(hub.follow(&case.listed, "t", after).await);
-        let two = keep_reading(hub.follow(&case.listed, "t", after).await);
+        let one = seated(case, &hub, "t").await;
+        let two = seated(case, &hub, "t").await;
         eventually("both have a seat", async || hub.hub.pool().len() == 2).await;
         for other in all_listed() {
             assert_full(hub.try_follow(&other, "t", Position::Live).await);
         }
-        one.abort();
+        drop(one);
         eventually("one has left", async || hub.hub.pool().len() == 1).await;
         let mut three = hub.follow(&case.listed, "t", Position::Live).await;
         hub.publish("t", "welcome").await;
         assert_eq!(three.text().await.1, "welcome");
-        two.abort();
+        drop(two);
         drop(three);
         hub.stop().await;
     });
@@ -50,8 +57,7 @@ fn one_transport_can_be_full_while_the_others_are_not() {
         let limits = Limits { transports, ..Limits::default() };
         let config = case.config(HubConfig { limits, ..HubConfig::default() }).await;
         let hub = Running::start(config).await;
-        let after = Position::After(hub.hub.log().head());
-        let one = keep_reading(hub.follow(&case.listed, "t", after).await);
+        let one = seated(case, &hub, "t").await;
         eventually("it has its seat", async || hub.hub.pool().len() == 1).await;
         for other in all_listed() {
             let came = hub.try_follow(&other, "t", Position::Live).await;
@@ -61,7 +67,7 @@ fn one_transport_can_be_full_while_the_others_are_not() {
                 came.unwrap();
             }
         }
-        one.abort();
+        drop(one);
         hub.stop().await;
     });
 }
@@ -72,15 +78,14 @@ fn a_hub_full_of_filters_serves_clients_with_few() {
         let limits = Limits { filters: 70, ..Limits::default() };
         let config = case.config(HubConfig { limits, ..HubConfig::default() }).await;
         let hub = Running::start(config).await;
-        let after = Position::After(hub.hub.log().head());
         let many = (0..64).map(|number| format!("a{number}.*")).collect::<Vec<_>>().join(",");
-        let greedy = keep_reading(hub.follow(&case.listed, &many, after).await);
+        let greedy = seated(case, &hub, &many).await;
         eventually("it has its seat", async || hub.hub.pool().len() == 1).await;
         for other in all_listed() {
             assert_full(hub.try_follow(&other, &many, Position::Live).await);
             hub.try_follow(&other, "a.*,b.*,c.>,d", Position::Live).await.unwrap();
         }
-        greedy.abort();
+        drop(greedy);
         eventually("it has left", async || hub.hub.pool().is_empty()).await;
         hub.follow(&case.listed, &many, Position::Live).await;
         hub.stop().await;
@@ -93,9 +98,8 @@ fn one_connection_too_many_is_told_so_and_closed() {
         let mut config = case.config(HubConfig::default()).await;
         config.max_connections = 2;
         let hub = Running::start(config).await;
-        let after = Position::After(hub.hub.log().head());
-        let one = keep_reading(hub.follow(&case.listed, "t", after).await);
-        let two = keep_reading(hub.follow(&case.listed, "t", after).await);
+        let one = seated(case, &hub, "t").await;
+        let two = seated(case, &hub, "t").await;
         eventually("both are there", async || hub.hub.pool().len() == 2).await;
 
         let mut third = Raw::connect(hub.address).await;
@@ -110,7 +114,7 @@ fn one_connection_too_many_is_told_so_and_closed() {
         // A liveness probe that failed would end a hub because it is full.
         assert_eq!(Raw::get(hub.address, "/healthz").await.status, 200);
 
-        two.abort();
+        drop(two);
         eventually("it has left", async || hub.hub.pool().len() == 1).await;
         eventually("its connection is free", async || {
             let mut raw = Raw::connect(hub.address).await;
@@ -119,7 +123,7 @@ fn one_connection_too_many_is_told_so_and_closed() {
             String::from_utf8(raw.rest().await).unwrap().starts_with("HTTP/1.1 200")
         })
         .await;
-        one.abort();
+        drop(one);
         hub.stop().await;
     });
 }

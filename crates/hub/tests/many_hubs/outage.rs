@@ -60,7 +60,7 @@ fn an_engine_that_is_away_is_told_and_waited_for_and_nothing_is_lost() {
         let mut socket = Raw::connect(one.address).await;
         socket.send(upgrade.request("t", "")).await;
         assert_eq!(socket.head().await.status, 101);
-        let name = "tidings_engine_connected";
+        let name = "tidings_broker_connected";
         assert_eq!(one.metric(name).await, 1);
 
         engine.stop().await;

@@ -4,7 +4,6 @@ use futures::{StreamExt, stream};
 use tidings_core::{Gap, GapReason, Id};
 use tidings_transport::client::{Arrival, Arrivals, ClientError, Goodbye, Received};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::PATIENCE;
@@ -135,9 +134,4 @@ impl Follower {
             }
         }
     }
-}
-
-/// A client that reads for as long as it is let: one that polls is there only while it asks.
-pub(crate) fn keep_reading(mut follower: Follower) -> JoinHandle<()> {
-    tokio::spawn(async move { while follower.0.next().await.is_some() {} })
 }

@@ -30,7 +30,7 @@ use tokio::time::timeout;
 use url::Url;
 
 pub(crate) use self::engines::{Engine, Engines, hub_at};
-pub(crate) use self::follower::{Follower, keep_reading};
+pub(crate) use self::follower::Follower;
 pub(crate) use self::raw::{Answer, Raw, masked};
 
 /// How long a test waits for an event before it fails. It must hold on a machine that is many times slower;
@@ -69,15 +69,19 @@ pub(crate) struct Running {
     ended: JoinHandle<io::Result<()>>,
 }
 
-/// All of them.
-pub(crate) const MOVERS: [Mover; 6] = [
-    Mover::LANE,
-    Mover::PLAIN_LANE,
-    Mover::STREAM,
-    Mover::LANE.over(Engine::Nats),
-    Mover::STREAM.over(Engine::Nats),
-    Mover::LANE.over(Engine::Redis),
-];
+/// All of them. Without lanes they are fewer.
+pub(crate) const MOVERS: &[Mover] = if cfg!(lane) {
+    &[
+        Mover::LANE,
+        Mover::PLAIN_LANE,
+        Mover::STREAM,
+        Mover::LANE.over(Engine::Nats),
+        Mover::STREAM.over(Engine::Nats),
+        Mover::LANE.over(Engine::Redis),
+    ]
+} else {
+    &[Mover::STREAM, Mover::STREAM.over(Engine::Nats)]
+};
 
 /// Everything in THE list, with default settings.
 pub(crate) fn all_listed() -> Vec<Listed> {
@@ -86,7 +90,8 @@ pub(crate) fn all_listed() -> Vec<Listed> {
 
 /// Every transport by every mover.
 pub(crate) fn cases() -> Vec<Case> {
-    let case = |listed: Listed| MOVERS.map(|mover| Case { listed: listed.clone(), mover });
+    let case =
+        |listed: Listed| MOVERS.iter().map(move |&mover| Case { listed: listed.clone(), mover });
     all_listed().into_iter().flat_map(case).collect()
 }
 
@@ -203,7 +208,8 @@ impl Mover {
     pub(crate) fn config_of(self, hub: Hub) -> Config {
         let mut config = Config::new(hub);
         config.workers = NonZeroUsize::new(2).unwrap();
-        config.general_path = self.way == Way::Stream;
+        // Without lanes there is no other path, whatever the configuration says.
+        config.general_path = cfg!(lane) && self.way == Way::Stream;
         config.io_uring = self.way == Way::Lane;
         config.drain = Duration::from_millis(100);
         config

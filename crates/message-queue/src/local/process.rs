@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tidings_watchdog::Watchdog;
 use tokio::process::{Child, Command};
@@ -115,22 +114,19 @@ impl Process {
 
     /// Asks it to end, and waits.
     pub(super) async fn stop(&mut self) -> Result<(), LocalError> {
-        self.end(Signal::TERM).await
+        self.end(terminate).await
     }
 
     /// Ends it without a word.
     pub(super) async fn kill(&mut self) -> Result<(), LocalError> {
-        self.end(Signal::KILL).await
+        self.end(kill).await
     }
 
-    async fn end(&mut self, signal: Signal) -> Result<(), LocalError> {
+    async fn end(&mut self, ask: impl FnOnce(&mut Child)) -> Result<(), LocalError> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         // From here on the child is waited for.
         self.watchdog = None;
-        if let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
-            // It may have ended just now, which is as good.
-            let _ = kill_process(pid, signal);
-        }
+        ask(&mut child);
         let waited: Result<io::Result<ExitStatus>, _> = timeout(STOP_WITHIN, child.wait()).await;
         let ended = match waited {
             Ok(ended) => ended.map(drop),
@@ -156,6 +152,25 @@ impl Process {
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
     }
+}
+
+#[cfg(unix)]
+fn terminate(child: &mut Child) {
+    use rustix::process::{Pid, Signal, kill_process};
+    if let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+        // It may have ended just now, which is as good.
+        let _ = kill_process(pid, Signal::TERM);
+    }
+}
+
+#[cfg(not(unix))]
+fn terminate(child: &mut Child) {
+    kill(child);
+}
+
+fn kill(child: &mut Child) {
+    // It may have ended just now, which is as good.
+    let _ = child.start_kill();
 }
 
 /// A port that nobody listens on at this moment. It is none of those that the system gives to connections

@@ -65,7 +65,7 @@ async fn a_hub_goes_where_the_name_points_when_its_redis_becomes_a_replica() {
     ask(a, &format!("REPLICAOF 127.0.0.1 {b}")).await;
     // The name still points to what is a replica now: nothing can be published, and the hub says so.
     let connected = |hub: &Program, number: u8| {
-        hub.get("/metrics").1.contains(&format!("tidings_engine_connected {number}"))
+        hub.get("/metrics").1.contains(&format!("tidings_broker_connected {number}"))
     };
     eventually("it is not connected", async || connected(&hub, 0)).await;
     let (status, answer) = hub.publish("t", "meanwhile");

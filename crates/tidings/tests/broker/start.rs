@@ -14,7 +14,7 @@ fn waits(hub: &mut Program) {
     assert!(status == 503 && answer.contains("\"unavailable\""), "{answer}");
     let (status, answer) = hub.get("/topics/t?wait=0");
     assert!(status == 503 && answer.contains("\"unavailable\""), "{answer}");
-    assert!(hub.get("/metrics").1.contains("tidings_engine_connected 0"), "it is not connected");
+    assert!(hub.get("/metrics").1.contains("tidings_broker_connected 0"), "it is not connected");
 }
 
 fn goes_on(mut hub: Program) {
@@ -23,7 +23,7 @@ fn goes_on(mut hub: Program) {
     assert_eq!(hub.publish("t", "hello").0, 200);
     let (status, answer) = hub.get("/topics/t?after=earliest&wait=0");
     assert!(status == 200 && answer.contains("hello") && !answer.contains("early"), "{answer}");
-    assert!(hub.get("/metrics").1.contains("tidings_engine_connected 1"), "it is connected");
+    assert!(hub.get("/metrics").1.contains("tidings_broker_connected 1"), "it is connected");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use rustix::io::Errno;
 
-use crate::failure::Failure;
+use crate::clients::failure::Failure;
 
 /// What has come on stdin. A line is a signal; what it says does not matter.
 #[derive(Debug, Default)]

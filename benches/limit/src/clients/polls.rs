@@ -1,7 +1,7 @@
 //! A long-polling client's reading: answers, each of which asks for the next.
 
-use crate::answer::Head;
-use crate::inbox::{Gone, Inbox};
+use crate::clients::answer::Head;
+use crate::clients::inbox::{Gone, Inbox};
 
 /// What the body of every answer starts with, and the longest id that is taken for a cursor behind it.
 const START: &[u8] = br#"{"cursor":""#;
@@ -73,7 +73,7 @@ fn is_of_an_id(byte: &u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inbox::fixture;
+    use crate::clients::inbox::fixture;
 
     fn answer(notifications: &[u64]) -> Vec<u8> {
         let mut body = br#"{"cursor":"a-7","notifications":["#.to_vec();

@@ -1,6 +1,6 @@
 //! Faults of the peer, as it is told them.
 
-use crate::http;
+use crate::limit::http;
 
 /// A request that cannot be served: the status, and what the JSON body says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

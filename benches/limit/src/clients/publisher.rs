@@ -4,12 +4,12 @@ use std::net::{SocketAddr, TcpStream};
 
 use rustix::fd::OwnedFd;
 
-use crate::answer::Head;
-use crate::failure::Failure;
-use crate::requests::Requests;
-use crate::score::Score;
-use crate::socket::{self, Intake};
-use crate::stamp::Run;
+use crate::clients::answer::Head;
+use crate::clients::failure::Failure;
+use crate::clients::requests::Requests;
+use crate::clients::score::Score;
+use crate::clients::socket::{self, Intake};
+use crate::clients::stamp::Run;
 
 /// Publishes, either when told to or whenever fewer than a window are unanswered.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! The scenarios, each from top to bottom as it happens.
 
-use crate::control;
-use crate::failure::Failure;
-use crate::inbox::Gone;
-use crate::load::{Load, NEVER};
+use crate::clients::control;
+use crate::clients::failure::Failure;
+use crate::clients::inbox::Gone;
+use crate::clients::load::{Load, NEVER};
 
 /// How many clients are on their way at once where connecting is not what is measured.
 const GENTLY: usize = 64;

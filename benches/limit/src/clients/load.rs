@@ -9,16 +9,16 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
-use crate::clock::{self, Clock};
-use crate::control::{self, Control};
-use crate::crowd::{Crowd, INTEREST};
-use crate::failure::Failure;
-use crate::publisher::Publisher;
-use crate::report::Report;
-use crate::requests::{Requests, Transport};
-use crate::score::Score;
-use crate::socket::{Intake, Route};
-use crate::stamp::Run;
+use crate::clients::clock::{self, Clock};
+use crate::clients::control::{self, Control};
+use crate::clients::crowd::{Crowd, INTEREST};
+use crate::clients::failure::Failure;
+use crate::clients::publisher::Publisher;
+use crate::clients::report::Report;
+use crate::clients::requests::{Requests, Transport};
+use crate::clients::score::Score;
+use crate::clients::socket::{Intake, Route};
+use crate::clients::stamp::Run;
 
 /// The keys that no client has.
 const STDIN: u64 = u64::MAX;

@@ -5,15 +5,15 @@ use std::ops::Range;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
-use crate::client::{self, Client, Stage};
-use crate::clock::Clock;
-use crate::failure::Failure;
-use crate::inbox::{Gone, Inbox};
-use crate::order::Order;
-use crate::requests::{Requests, Transport};
-use crate::score::Score;
-use crate::socket::{Intake, Route};
-use crate::stamp::Run;
+use crate::clients::client::{self, Client, Stage};
+use crate::clients::clock::Clock;
+use crate::clients::failure::Failure;
+use crate::clients::inbox::{Gone, Inbox};
+use crate::clients::order::Order;
+use crate::clients::requests::{Requests, Transport};
+use crate::clients::score::Score;
+use crate::clients::socket::{Intake, Route};
+use crate::clients::stamp::Run;
 
 /// Edge-triggered: a socket that was read to its end is not looked at again before more comes.
 pub(crate) const INTEREST: EventFlags = EventFlags::IN.union(EventFlags::OUT).union(EventFlags::ET);

@@ -5,10 +5,10 @@ use std::io;
 
 use memchr::memchr;
 
-use crate::order::Order;
-use crate::requests::Requests;
-use crate::score::Score;
-use crate::stamp::{self, Run};
+use crate::clients::order::Order;
+use crate::clients::requests::Requests;
+use crate::clients::score::Score;
+use crate::clients::stamp::{self, Run};
 
 /// Why a client is no longer there.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
-use crate::fault::Fault;
+use crate::limit::fault::Fault;
 
 /// The longest head that is waited for.
 const MAX_HEAD: usize = 16 * 1024;

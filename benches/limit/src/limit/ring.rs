@@ -5,8 +5,8 @@ use std::io;
 use slab::Slab;
 use tidings_batch::Batch;
 
-use crate::connection::Connection;
-use crate::wave::Wave;
+use crate::limit::connection::Connection;
+use crate::limit::wave::Wave;
 
 /// Sends a wave to everyone, as [`Connection::deliver`] does to one.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! What a request asks for.
 
-use crate::fault::Fault;
-use crate::http::Request;
-use crate::log::Id;
-use crate::websocket::SUBPROTOCOL;
+use crate::limit::fault::Fault;
+use crate::limit::http::Request;
+use crate::limit::log::Id;
+use crate::limit::websocket::SUBPROTOCOL;
 
 /// The four things one can ask of a topic.
 #[derive(Debug)]

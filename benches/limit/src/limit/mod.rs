@@ -28,11 +28,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
 use clap::Parser;
-use rustix::process::{Resource, getrlimit, setrlimit};
 
-use fan_out::FanOut;
-use ring::Ring;
-use server::Server;
+use self::fan_out::FanOut;
+use self::ring::Ring;
+use self::server::Server;
 
 /// The bare epoll loop that tidings is measured against: one topic, whatever its name, by WebSocket, SSE and
 /// long-polling, on one thread, until it is killed.
@@ -52,7 +51,8 @@ struct Options {
     io_uring: bool,
 }
 
-fn main() -> ExitCode {
+/// Serves until it is killed. Returns only if it cannot.
+pub fn main() -> ExitCode {
     let Err(error) = run(&Options::parse());
     eprintln!("tidings-limit: {error}");
     ExitCode::FAILURE
@@ -79,9 +79,7 @@ fn run(options: &Options) -> io::Result<Infallible> {
 /// The usual soft limit of 1,024 descriptors would end a measurement of 10,000 clients; a refusal is not worth
 /// stopping for, because smaller runs still work.
 fn allow_every_descriptor() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         eprintln!("tidings-limit: the limit of open files stays as it was: {error}");
     }
 }

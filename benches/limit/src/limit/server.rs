@@ -11,13 +11,13 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with, listen, sockopt::set_tcp_nodelay};
 use slab::Slab;
 
-use crate::call::Call;
-use crate::connection::{Closed, Connection, Role};
-use crate::encode;
-use crate::fan_out::FanOut;
-use crate::http::{self, Request};
-use crate::log::Id;
-use crate::websocket::{self, Discard};
+use crate::limit::call::Call;
+use crate::limit::connection::{Closed, Connection, Role};
+use crate::limit::encode;
+use crate::limit::fan_out::FanOut;
+use crate::limit::http::{self, Request};
+use crate::limit::log::Id;
+use crate::limit::websocket::{self, Discard};
 
 /// The key of the listener, which no slab reaches.
 const LISTENER: u64 = u64::MAX;

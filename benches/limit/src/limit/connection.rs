@@ -4,8 +4,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::encode::Format;
-use crate::websocket::{self, Discard};
+use crate::limit::encode::Format;
+use crate::limit::websocket::{self, Discard};
 
 /// This connection is over, and only this one. Why does not matter here: nobody is told.
 #[derive(Debug)]

@@ -2,10 +2,10 @@
 
 use slab::Slab;
 
-use crate::connection::Connection;
-use crate::log::{Id, KEPT, Log};
-use crate::ring::Ring;
-use crate::wave::Wave;
+use crate::limit::connection::Connection;
+use crate::limit::log::{Id, KEPT, Log};
+use crate::limit::ring::Ring;
+use crate::limit::wave::Wave;
 
 /// The log, and how far it has been delivered.
 ///

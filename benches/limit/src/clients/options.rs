@@ -4,8 +4,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use clap::{Args, Parser, Subcommand, value_parser};
 
-use crate::load::Plan;
-use crate::requests::Transport;
+use crate::clients::load::Plan;
+use crate::clients::requests::Transport;
 
 /// The most clients that one process has: what is usually allowed are 20,000 descriptors.
 const MOST_CLIENTS: u64 = 19_900;

@@ -1,7 +1,7 @@
 //! A WebSocket client's reading: frames of bare payloads (RFC 6455, section 5.2).
 
-use crate::inbox::{Gone, Inbox};
-use crate::stamp;
+use crate::clients::inbox::{Gone, Inbox};
+use crate::clients::stamp;
 
 /// The longest payload of a control frame (section 5.5).
 const CONTROL: usize = 125;
@@ -64,7 +64,7 @@ fn pong(out: &mut Vec<u8>, payload: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inbox::fixture;
+    use crate::clients::inbox::fixture;
 
     fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
         let length = payload.len();

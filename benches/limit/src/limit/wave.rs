@@ -1,7 +1,7 @@
 //! A wave: what one round of deliveries sends, encoded once for each format that somebody reads.
 
-use crate::encode::Format;
-use crate::log::Notification;
+use crate::limit::encode::Format;
+use crate::limit::log::Notification;
 
 /// The bytes of one round, by format. The buffers outlive the round, so that a steady stream allocates nothing.
 #[derive(Debug, Default)]

@@ -3,13 +3,13 @@
 use rustix::fd::OwnedFd;
 use rustix::net::sockopt::socket_error;
 
-use crate::answer::Head;
-use crate::frames::Frames;
-use crate::inbox::{Gone, Inbox};
-use crate::order::Order;
-use crate::polls::Polls;
-use crate::requests::Transport;
-use crate::socket::{self, Intake};
+use crate::clients::answer::Head;
+use crate::clients::frames::Frames;
+use crate::clients::inbox::{Gone, Inbox};
+use crate::clients::order::Order;
+use crate::clients::polls::Polls;
+use crate::clients::requests::Transport;
+use crate::clients::socket::{self, Intake};
 
 /// How far a client has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use hdrhistogram::Histogram;
 
-use crate::order::{Arrival, Order};
+use crate::clients::order::{Arrival, Order};
 
 /// A latency is told to three digits, up to an hour.
 const DIGITS: u8 = 3;

@@ -36,13 +36,13 @@ mod stamp;
 use std::process::ExitCode;
 
 use clap::Parser;
-use rustix::process::{Resource, getrlimit, setrlimit};
 
-use failure::Failure;
-use load::Load;
-use options::{Options, Scenario};
+use self::failure::Failure;
+use self::load::Load;
+use self::options::{Options, Scenario};
 
-fn main() -> ExitCode {
+/// Runs the scenario that the arguments name.
+pub fn main() -> ExitCode {
     match run(&Options::parse().scenario) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -75,7 +75,5 @@ fn run(scenario: &Scenario) -> Result<(), Failure> {
 /// The usual soft limit of 1,024 descriptors would end a run of 10,000 clients. A refusal is told by the first client
 /// that has none.
 fn allow_every_descriptor() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    let _ = setrlimit(Resource::Nofile, limit);
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
 }

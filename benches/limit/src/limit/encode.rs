@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use crate::http;
-use crate::log::{Id, Notification};
-use crate::websocket;
+use crate::limit::http;
+use crate::limit::log::{Id, Notification};
+use crate::limit::websocket;
 
 /// What every client of one kind receives, byte for byte the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,67 @@
+//! The general path: every connection is accepted here, and a task serves it.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::TcpListener as StdTcpListener;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use socket2::SockRef;
+use tidings_core::Hub;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+use crate::shared::Context;
+use crate::{connection, routes, worker};
+
+/// How long to wait after a failure, as if files are used up, before the next connection is accepted.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts connections until the hub is closed.
+///
+/// # Errors
+/// If the listener cannot be watched.
+pub(crate) async fn serve(listener: StdTcpListener, context: Rc<Context>) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let mut closed = std::pin::pin!(closed(&context.shared.config.hub));
+    loop {
+        let accepted = tokio::select! {
+            () = &mut closed => return Ok(()),
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, _)) => welcome(socket, &context),
+            Err(error) => {
+                context.shared.metrics.unserved.add(error);
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+fn welcome(socket: TcpStream, context: &Rc<Context>) {
+    let shared = &context.shared;
+    // A connection that is older than the server has not inherited them from the listener.
+    if let Err(error) = worker::prepare(&SockRef::from(&socket), shared.config.write_deadline) {
+        tracing::debug!(%error, "a connection has other options than it should");
+    }
+    match shared.connections.admit() {
+        Some(connected) => connection::start(socket, connected, Bytes::new(), context),
+        None => {
+            // There are too many to wait for their requests. The answer may not arrive; the connection is closed.
+            let _ = socket.try_write(&routes::no_room(shared));
+        }
+    }
+}
+
+/// Resolves once the hub is closed.
+async fn closed(hub: &Hub) {
+    let bell = hub.listen();
+    poll_fn(|context| {
+        bell.register(context);
+        if hub.pool().closed().is_some() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}

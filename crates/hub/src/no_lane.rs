@@ -1,0 +1,56 @@
+//! What stands in for the lane where the lane is not built: every connection takes the general path.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::rc::Rc;
+
+use tokio_util::task::TaskTracker;
+
+use crate::connected::Connected;
+use crate::shared::{Context, Shared};
+use crate::visitor::Newcomer;
+
+/// Whether this program has lanes.
+pub(crate) const IS_BUILT: bool = false;
+
+/// There is none.
+#[derive(Clone)]
+pub(crate) enum Lane {}
+
+/// There are none.
+#[derive(Clone)]
+pub(crate) struct Neighbours;
+
+/// Fails always.
+pub(crate) fn start(
+    _: TcpListener,
+    _: Shared,
+    _: usize,
+    _: TaskTracker,
+) -> io::Result<(Rc<Context>, Lane)> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+impl Lane {
+    pub(crate) fn join(&self, _: Newcomer) {
+        match *self {}
+    }
+
+    pub(crate) fn take_back(&self, _: TcpStream, _: Connected, _: &[u8]) {
+        match *self {}
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match *self {}
+    }
+
+    pub(crate) async fn drive(self) -> io::Result<()> {
+        match self {}
+    }
+}
+
+impl Neighbours {
+    pub(crate) fn new(_: usize) -> Self {
+        Self
+    }
+}
