@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use futures::future::{BoxFuture, LocalBoxFuture};
 use tidings_compare::{
     Contender, Engine, EngineError, HubUnderTest, Missing, Plan, PlanError, Progress, Report,
-    RunError, Running, Server, Warning, backplane, run,
+    RunError, Running, Server, Warning, run,
 };
 use tidings_core::Kind;
 use tidings_transport::client::{
@@ -298,7 +298,9 @@ async fn nodes_are_started_over_their_engine_and_both_sides_are_told() {
         hub.contender("alone", "engines (alone)", nodes(1, None)),
         hub.contender("pair", "engines (pair)", nodes(2, Some(hub.engine()))),
     ];
-    let report = backplane(&plan, &contenders, &Progress::hidden(), pending()).await.unwrap();
+    let report = tidings_compare::backplane(&plan, &contenders, &Progress::hidden(), pending())
+        .await
+        .unwrap();
 
     assert!(report.is_clean(), "{:?}", report.warnings);
     let row = |key: &str| report.summary.row(key).unwrap().values.clone();
@@ -308,7 +310,8 @@ async fn nodes_are_started_over_their_engine_and_both_sides_are_told() {
     assert!(alone.is_none() && pair.is_some());
 
     let elsewhere = Plan { rounds: 1, ..hub.plan() };
-    let error =
-        backplane(&elsewhere, &contenders, &Progress::hidden(), pending()).await.unwrap_err();
+    let error = tidings_compare::backplane(&elsewhere, &contenders, &Progress::hidden(), pending())
+        .await
+        .unwrap_err();
     assert!(matches!(error, RunError::Plan(PlanError::NotOurs)));
 }

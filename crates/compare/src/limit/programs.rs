@@ -83,7 +83,7 @@ impl Programs {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 impl Program {
     /// A shell script; what it is started with is `$*`.
     pub(crate) fn shell(script: &str) -> Self {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tidings::core::{Id, Kind};
 use tidings::transport::client::{ClientError, Publisher, Target};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::nodes::Nodes;
@@ -28,18 +29,19 @@ pub(crate) struct Published {
 }
 
 /// Publishes `number` from each of so many publishers, one each `pace`, to hubs at random; and in the end
-/// one to every topic, behind everything else.
+/// one to every topic, behind everything else. `stored` counts them.
 pub(crate) async fn publish(
     nodes: &Nodes,
     publishers: usize,
     number: usize,
     pace: Duration,
     seed: u64,
+    stored: watch::Sender<usize>,
 ) -> Published {
     let published = Arc::new(Mutex::new(Published::default()));
     let mut running = JoinSet::new();
     for publisher in 0..publishers {
-        let (nodes, published) = (nodes.clone(), published.clone());
+        let (nodes, published, stored) = (nodes.clone(), published.clone(), stored.clone());
         running.spawn(async move {
             let mut random = fastrand::Rng::with_seed(seed ^ publisher as u64);
             let mut ticks = tokio::time::interval(pace);
@@ -48,6 +50,7 @@ pub(crate) async fn publish(
                 let topic = TOPICS[random.usize(..TOPICS.len())];
                 let payload = format!("{at} of publisher {publisher}");
                 until_stored(&nodes, topic, payload, &mut random, &published).await;
+                stored.send_modify(|stored| *stored += 1);
             }
         });
     }

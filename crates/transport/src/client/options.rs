@@ -108,13 +108,11 @@ impl fmt::Debug for ConnectOptions {
 /// Returns the address as it may be shown: without user and password, and with `***` in place of each value
 /// of the query but those of the hub's own parameters.
 pub fn shown(url: &Url) -> String {
-    const HARMLESS: [&str; 4] = ["after", "last_event_id", "transport", "wait"];
     let mut shown = url.clone();
     // An address that has no host has no user either.
     let _ = shown.set_username("").and_then(|()| shown.set_password(None));
-    let is_secret = |name: &str| !HARMLESS.contains(&name);
-    if url.query_pairs().any(|(name, _)| is_secret(&name)) {
-        let pairs = url.query_pairs().map(|(name, value)| match is_secret(&name) {
+    if url.query_pairs().any(|(name, _)| may_be_secret(&name)) {
+        let pairs = url.query_pairs().map(|(name, value)| match may_be_secret(&name) {
             true => format!("{name}=***"),
             false => format!("{name}={value}"),
         });
@@ -122,6 +120,12 @@ pub fn shown(url: &Url) -> String {
     }
     shown.set_fragment(None);
     shown.to_string()
+}
+
+/// Whether a parameter of an address may hold a credential: every one that is not the hub's own.
+fn may_be_secret(name: &str) -> bool {
+    const HARMLESS: [&str; 4] = ["after", "last_event_id", "transport", "wait"];
+    !HARMLESS.contains(&name)
 }
 
 /// Takes the values of credentials out of what a server says: a server may repeat the request in its error.
@@ -141,7 +145,7 @@ pub(super) fn without_secrets(text: &str, headers: &HeaderMap, url: &Url) -> Str
     });
     let mut secrets: Vec<String> = parts.map(str::to_owned).collect();
     secrets.extend(url.password().map(str::to_owned));
-    let tokens = url.query_pairs().filter(|(name, _)| name == "access_token");
+    let tokens = url.query_pairs().filter(|(name, _)| may_be_secret(name));
     secrets.extend(tokens.map(|(_, token)| token.into_owned()));
     secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
     let mut text = text.to_owned();
@@ -194,13 +198,12 @@ mod tests {
     #[test]
     fn what_a_server_repeats_of_the_credentials_is_taken_out() {
         let options = ConnectOptions::default().bearer("s3cret-token").unwrap();
-        let url = url("http://h/topics/a?access_token=an0ther");
+        let url = url("http://h/topics/a?access_token=an0ther&api_key=k3yk3y&wait=5000");
         let mut headers = options.headers_for(&url);
         headers.insert(header::HOST, HeaderValue::from_static("example.org"));
         headers.insert(header::COOKIE, HeaderValue::from_static("a=b; session=f00d"));
-        let told =
-            "bad token s3cret-token in \"Bearer s3cret-token\", an0ther and f00d at example.org";
+        let told = "bad token s3cret-token in \"Bearer s3cret-token\", an0ther, k3yk3y and f00d at example.org: 5000";
         let told = without_secrets(told, &headers, &url);
-        assert_eq!(told, "bad token *** in \"***\", *** and *** at example.org");
+        assert_eq!(told, "bad token *** in \"***\", ***, *** and *** at example.org: 5000");
     }
 }

@@ -114,7 +114,6 @@ async fn attempt(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> 
 mod tests {
     use super::*;
     use crate::client::TimeLimits;
-    use crate::client::scripted::impatient;
     use tokio::net::TcpListener;
 
     fn target(url: &str, local: Option<&str>) -> Target {
@@ -171,8 +170,10 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let mut waiting = Vec::new();
         let error = loop {
-            let target =
-                Target { options: impatient(), ..target(&format!("http://{address}/"), None) };
+            let target = Target {
+                options: crate::client::scripted::impatient(),
+                ..target(&format!("http://{address}/"), None)
+            };
             match connect(&target).await {
                 Ok(stream) => waiting.push(stream),
                 Err(error) => break error,
