@@ -4,10 +4,11 @@ use bytes::Bytes;
 use mio::net::TcpStream;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, send};
-use tidings_core::{Cursor, Pulse, Seat, Topic};
+use tidings_core::{Cursor, Id, Pulse, Seat, Topic};
 use tidings_transport::{Ear, Said, Shape};
 
 use super::awaited::Hold;
+use super::ending::Last;
 use super::sender::FLAGS;
 use super::timers::Timer;
 use crate::connected::Connected;
@@ -53,6 +54,10 @@ pub(super) struct Client {
     pub(super) publishes_to: Option<Topic>,
     /// What it has said behind a message whose publish is on its way. One read brought all of it.
     pub(super) unheard: Vec<Said>,
+    /// The last of its messages that was published.
+    pub(super) published: Option<Id>,
+    /// Set once it is to be let go: nothing more that it sends is handled.
+    pub(super) ending: Option<Last>,
     /// What only the engine has for it, on its way.
     pub(super) fetching: Option<Hold>,
 }
@@ -139,6 +144,11 @@ impl Connection {
     /// Whether the last bytes for its client are on their way.
     pub(super) fn is_being_told(&self) -> bool {
         matches!(self.stage, Stage::Answered | Stage::Leaving) && !self.rest.is_empty()
+    }
+
+    /// Returns `true` if its client is let go once its own messages have been echoed.
+    pub(super) fn is_ending(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.ending.is_some())
     }
 
     /// Whether its client waits for an answer, or for the rest of it.

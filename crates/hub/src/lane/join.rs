@@ -106,6 +106,8 @@ impl State {
             pulse: Pulse::default(),
             publishes_to,
             unheard: Vec::new(),
+            published: None,
+            ending: None,
             fetching: None,
         };
         let patience = self.patience_with(shape);
