@@ -60,8 +60,13 @@ struct Example {
 
 impl Example {
     fn start(name: &str) -> Self {
+        Self::start_with(name, &[])
+    }
+
+    fn start_with(name: &str, args: &[&str]) -> Self {
         let mut child = Command::new(program(name))
             .arg("127.0.0.1:0")
+            .args(args)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{error}: build it, cargo build --example {name}"));
@@ -251,6 +256,22 @@ fn in_the_chat_each_hears_the_others_and_not_itself() {
     assert_goodbye(&close_frame(&mut one));
     assert_goodbye(&close_frame(&mut other));
     assert!(example.end().success());
+}
+
+#[test]
+fn echo_returns_large_messages_of_either_kind_by_both_ways_until_ctrl_c() {
+    for way in ["lanes", "general-path"] {
+        let example = Example::start_with("echo", &[way]);
+        let mut socket = example.websocket("/topics/echo");
+        let large = "tidings ".repeat(2 << 20);
+        socket.send(large.as_str().into()).expect("it reads");
+        assert!(text(&mut socket) == large, "16 MiB come back");
+        socket.send(Message::binary(vec![0xff; 3])).expect("it reads");
+        assert_eq!(socket.read().expect("it comes in time"), Message::binary(vec![0xff; 3]));
+        example.interrupt();
+        assert_goodbye(&close_frame(&mut socket));
+        assert!(example.end().success());
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The chores of the workspace. `cargo xtask test` runs every step of [`steps::STEPS`] in order;
 //! `cargo xtask NAME` runs one of them.
 
+mod autobahn;
 mod cargo;
 mod clients;
 mod counts;

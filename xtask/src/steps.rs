@@ -1,7 +1,7 @@
 //! THE list of steps; a new step is one entry here.
 
 use crate::runner::{Action, Step};
-use crate::{clients, counts, deny, links, needs, readme, tree};
+use crate::{autobahn, clients, counts, deny, links, needs, readme, tree};
 
 /// The chore that is all steps in order.
 pub(crate) const ALL: &str = "test";
@@ -118,8 +118,13 @@ pub(crate) const STEPS: &[Step] = &[
     },
 ];
 
-/// Chores that are no part of [`ALL`], because they change what is committed.
+/// Chores that are not part of [`ALL`], because they change what is committed or need the network.
 pub(crate) const APART: &[Step] = &[
+    Step {
+        name: "autobahn",
+        about: "Autobahn's test suite finds in the WebSocket what xtask/autobahn.txt has",
+        action: Action::Check(autobahn::check),
+    },
     Step {
         name: "counts-write",
         about: "writes the instructions of now as the baseline",

@@ -98,9 +98,9 @@ pub enum Said {
     Message(Inbound),
     /// Something that the protocol answers by itself with these bytes (a ping).
     Reply(Bytes),
-    /// It is leaving; these bytes are the last to send.
+    /// It is leaving; these bytes are the last to send, after its messages from before were echoed.
     Closed(Bytes),
-    /// It broke a rule and is to be told so and let go.
+    /// It broke a rule and is let go with this reason, after its messages from before were echoed.
     Fault(Reason),
 }
 

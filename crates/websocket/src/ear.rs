@@ -1,42 +1,38 @@
-//! Frames in: RFC 6455, sections 5 and 7, over borrowed bytes. Nothing is held between two reads but a
-//! frame or message that is not yet whole.
+//! Frames in: RFC 6455, sections 5 and 7, over borrowed bytes. Between two reads the decoder holds only the
+//! start of a header or control frame, and the message that is not complete yet.
 
 use std::io::Cursor;
 
-use tidings_core::{Kind, Reason};
-use tidings_transport::{Ear, Inbound, Said, fitted};
+use tidings_core::Reason;
+use tidings_transport::{Ear, Said};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, OpCode};
 
 use crate::frame;
+use crate::message::{Messages, Open, unmask};
 
-/// Hears one client.
+/// Decodes the frames of one client.
 #[derive(Debug)]
 pub(crate) struct FrameEar {
-    max_message: usize,
     max_frame: usize,
-    /// The beginning of a frame whose rest has not come: at most a header and `max_frame`.
+    /// The start of a header or of a control frame: at most 130 bytes.
     partial: Vec<u8>,
-    message: Option<Message>,
+    messages: Messages,
     is_over: bool,
-}
-
-/// The fragments of a message so far: at most `max_message`.
-#[derive(Debug)]
-struct Message {
-    kind: Kind,
-    bytes: Vec<u8>,
-    /// So many bytes of a text are known to be UTF-8.
-    checked: usize,
 }
 
 impl FrameEar {
     pub(crate) fn new(max_message: usize, max_frame: usize) -> Self {
-        Self { max_message, max_frame, partial: Vec::new(), message: None, is_over: false }
+        let messages = Messages::new(max_message);
+        Self { max_frame, partial: Vec::new(), messages, is_over: false }
     }
 
-    /// Takes one frame off the front: how many bytes it was, or `None` where it is not whole yet.
+    /// Decodes from the front as much as belongs to one frame, and returns how many bytes that was. Returns
+    /// `None` if a header or a control frame is not complete yet.
     fn frame(&mut self, bytes: &mut [u8], said: &mut Vec<Said>) -> Result<Option<usize>, Reason> {
+        if self.messages.has_open_frame() {
+            return self.payload(bytes, said).map(Some);
+        }
         let mut cursor = Cursor::new(&*bytes);
         let parsed = FrameHeader::parse(&mut cursor).map_err(|_| Reason::Protocol)?;
         let Some((header, length)) = parsed else { return Ok(None) };
@@ -52,61 +48,49 @@ impl FrameEar {
         if length > self.max_frame {
             return Err(Reason::TooBig);
         }
-        let Some(payload) = bytes.get_mut(start..start + length) else { return Ok(None) };
-        payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
-        self.take(&header, payload, said)?;
-        Ok(Some(start + length))
+        match header.opcode {
+            OpCode::Control(control) => {
+                let Some(payload) = bytes.get_mut(start..start + length) else { return Ok(None) };
+                unmask(payload, mask);
+                self.control(control, payload, said)?;
+                Ok(Some(start + length))
+            }
+            OpCode::Data(data) => {
+                self.messages.open(data, Open { is_final: header.is_final, mask, left: length })?;
+                let taken = self.payload(&mut bytes[start..], said)?;
+                Ok(Some(start + taken))
+            }
+        }
     }
 
-    fn take(
+    fn control(
         &mut self,
-        header: &FrameHeader,
+        control: Control,
         payload: &[u8],
         said: &mut Vec<Said>,
     ) -> Result<(), Reason> {
-        let kind = match header.opcode {
-            OpCode::Control(Control::Ping) => {
-                said.push(Said::Reply(frame::pong(payload)));
-                return Ok(());
-            }
-            OpCode::Control(Control::Pong) => return Ok(()),
-            OpCode::Control(Control::Close) => {
+        match control {
+            Control::Ping => said.push(Said::Reply(frame::pong(payload))),
+            Control::Pong => {}
+            Control::Close => {
                 said.push(Said::Closed(frame::close_echo(close_code(payload)?)));
                 self.is_over = true;
-                return Ok(());
             }
-            OpCode::Data(Data::Text) => Some(Kind::Text),
-            OpCode::Data(Data::Binary) => Some(Kind::Binary),
-            OpCode::Data(Data::Continue) => None,
-            OpCode::Control(Control::Reserved(_)) | OpCode::Data(Data::Reserved(_)) => {
-                return Err(Reason::Protocol);
-            }
-        };
-        // A new message may not begin inside another, nor go on where none began.
-        let mut message = match (kind, self.message.take()) {
-            (Some(kind), None) => Message { kind, bytes: Vec::new(), checked: 0 },
-            (None, Some(begun)) => begun,
-            _ => return Err(Reason::Protocol),
-        };
-        if message.bytes.len() + payload.len() > self.max_message {
-            return Err(Reason::TooBig);
-        }
-        message.bytes.extend_from_slice(payload);
-        message.check(header.is_final)?;
-        if header.is_final {
-            let Message { kind, bytes, .. } = message;
-            // It may stay in the log for long, and has grown piece by piece.
-            said.push(Said::Message(Inbound { kind, payload: fitted(bytes) }));
-        } else {
-            self.message = Some(message);
+            Control::Reserved(_) => return Err(Reason::Protocol),
         }
         Ok(())
     }
 
-    /// Takes every whole frame and returns how many bytes they were.
+    fn payload(&mut self, bytes: &mut [u8], said: &mut Vec<Said>) -> Result<usize, Reason> {
+        let (taken, complete) = self.messages.payload(bytes)?;
+        said.extend(complete.map(Said::Message));
+        Ok(taken)
+    }
+
+    /// Decodes as much as there is, and returns how many bytes that was.
     fn frames(&mut self, bytes: &mut [u8], said: &mut Vec<Said>) -> usize {
         let mut taken = 0;
-        while !self.is_over {
+        while !self.is_over && taken < bytes.len() {
             match self.frame(&mut bytes[taken..], said) {
                 Ok(Some(length)) => taken += length,
                 Ok(None) => break,
@@ -120,22 +104,6 @@ impl FrameEar {
     }
 }
 
-impl Message {
-    /// Checks what has not been checked yet. A character may be cut by the end of a fragment, not by the
-    /// end of the message (RFC 6455, section 8.1).
-    fn check(&mut self, is_final: bool) -> Result<(), Reason> {
-        if self.kind == Kind::Binary {
-            return Ok(());
-        }
-        match std::str::from_utf8(&self.bytes[self.checked..]) {
-            Ok(_) => self.checked = self.bytes.len(),
-            Err(fault) if is_final || fault.error_len().is_some() => return Err(Reason::BadUtf8),
-            Err(cut) => self.checked += cut.valid_up_to(),
-        }
-        Ok(())
-    }
-}
-
 impl Ear for FrameEar {
     fn hear(&mut self, bytes: &mut [u8], said: &mut Vec<Said>) {
         if self.partial.is_empty() {
@@ -145,20 +113,16 @@ impl Ear for FrameEar {
             let mut all = std::mem::take(&mut self.partial);
             all.extend_from_slice(bytes);
             let taken = self.frames(&mut all, said);
-            all.drain(..taken);
-            // A client that once sent something large does not keep the room for it.
-            if all.is_empty() {
-                all = Vec::new();
-            }
-            self.partial = all;
+            self.partial = all[taken..].to_vec();
         }
         if self.is_over {
             self.partial = Vec::new();
+            self.messages.clear();
         }
     }
 
     fn is_at_rest(&self) -> bool {
-        self.partial.is_empty() && self.message.is_none() && !self.is_over
+        self.partial.is_empty() && self.messages.is_empty() && !self.is_over
     }
 }
 
@@ -184,6 +148,8 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use proptest::prelude::*;
+    use tidings_core::Kind;
+    use tidings_transport::Inbound;
     use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
     use tokio_tungstenite::tungstenite::{Message, WebSocket};
 
@@ -317,6 +283,55 @@ mod tests {
             1009,
             "told before it comes"
         );
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_a_fault_before_its_frame_is_complete() {
+        // The parts of Autobahn's cases 6.4.1 to 6.4.4: valid, the fault, valid.
+        let parts: [&[u8]; 3] = ["\u{3ba}\u{1f79}".as_bytes(), b"\xf4\x90\x80\x80", b"edited"];
+        let bytes = client_frame(0x81, &parts.concat());
+        let valid = bytes.len() - parts[1].len() - parts[2].len();
+        // `F4` may begin a character; `F4 90` cannot.
+        for cuts in [&[valid, 2][..], &vec![1; bytes.len()]] {
+            let (mut ear, mut said, mut at) = (ear(), Vec::new(), 0);
+            for &cut in cuts {
+                assert_eq!(said, [], "nothing is wrong with the first {at} bytes");
+                ear.hear(&mut bytes[at..at + cut].to_vec(), &mut said);
+                at += cut;
+                if at >= valid + 2 {
+                    break;
+                }
+            }
+            assert_eq!((said, at), (vec![Said::Fault(Reason::BadUtf8)], valid + 2));
+        }
+        // The same in the second fragment of a message.
+        let mut bytes = client_frame(0x01, parts[0]);
+        bytes.extend(&client_frame(0x80, &parts[1..].concat())[..8]);
+        assert_eq!(hear_in_cuts(&bytes, &[]), [Said::Fault(Reason::BadUtf8)]);
+    }
+
+    #[test]
+    fn a_message_that_becomes_too_long_is_a_fault_at_the_header_of_the_frame() {
+        let mut bytes = client_frame(0x02, &[0; 500]);
+        bytes.extend(client_frame(0x00, &[0; 500]));
+        bytes.extend(&client_frame(0x80, b"x")[..6]);
+        assert_eq!(hear_in_cuts(&bytes, &[]), [Said::Fault(Reason::TooBig)]);
+    }
+
+    #[test]
+    fn what_comes_before_a_fault_in_the_same_bytes_is_decoded() {
+        let mut bytes = client_frame(0x81, b"hello");
+        bytes.extend(client_frame(0x89, b"?"));
+        bytes.extend(client_frame(0xa1, b"hello"));
+        bytes.extend(client_frame(0x89, b"!"));
+        let hello = Inbound { kind: Kind::Text, payload: "hello".into() };
+        let expected = [
+            Said::Message(hello),
+            Said::Reply(Bytes::from_static(b"\x8a\x01?")),
+            Said::Fault(Reason::Protocol),
+        ];
+        assert_eq!(hear_in_cuts(&bytes, &[]), expected);
+        assert_eq!(hear_in_cuts(&bytes, &vec![1; bytes.len()]), expected);
     }
 
     #[test]

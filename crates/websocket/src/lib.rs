@@ -4,6 +4,7 @@
 //! accept   the opening handshake; `tidings.v1` or bare payloads
 //! words    an event ─► frames
 //! ear      a client's frames ─► messages, pings, close
+//! message  the payload of data frames ─► whole messages
 //! ```
 //!
 //! Without a subprotocol each notification is one frame with the bare payload, as
@@ -16,6 +17,7 @@ mod accept;
 mod client;
 mod ear;
 mod frame;
+mod message;
 mod words;
 
 pub use accept::{SUBPROTOCOL, WebSocket, WebSocketConfig};

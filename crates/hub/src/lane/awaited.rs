@@ -3,7 +3,6 @@
 //! A lane polls these futures itself. Each belongs to a connection, which has at most one publish and one
 //! fetch on the way, and dies with it.
 
-use std::collections::VecDeque;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -12,12 +11,12 @@ use futures::future::{AbortHandle, Abortable, LocalBoxFuture};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use http::Response;
-use tidings_core::{Budget, Cursor, Fetched, Publishing, Reason};
-use tidings_transport::Said;
+use tidings_core::{Budget, Cursor, Fetched, Id, Publishing, Reason};
 use tokio::task::unconstrained;
 
 use super::State;
 use super::client::{Progress, Stage};
+use super::ending::Last;
 use crate::head;
 use crate::routes::Later;
 
@@ -39,7 +38,7 @@ enum Outcome {
     /// The answer to a request.
     Answer(Response<Bytes>),
     /// What became of a client's message.
-    Published(Result<(), Reason>),
+    Published(Result<Id, Reason>),
     /// What the engine had for a client.
     Fetched(Fetched),
 }
@@ -125,19 +124,22 @@ impl State {
     pub(super) fn publish_on_its_way(&mut self, key: usize, way: Publishing) {
         let outcome = async {
             let stored = way.await;
-            Outcome::Published(stored.map(drop).map_err(|error| error.reason()))
+            Outcome::Published(stored.map_err(|error| error.reason()))
         };
         self.connections[key].publishing = Some(self.awaited.add(key, outcome));
     }
 
-    fn published(&mut self, key: usize, outcome: Result<(), Reason>) {
+    fn published(&mut self, key: usize, outcome: Result<Id, Reason>) {
         let connection = &mut self.connections[key];
         connection.publishing = None;
         let Some(client) = &mut connection.client else { return };
-        let waiting: VecDeque<Said> = std::mem::take(&mut client.unheard).into();
+        let waiting = std::mem::take(&mut client.speech().unheard);
         match outcome {
-            Ok(()) => self.heard_all(key, waiting),
-            Err(reason) => self.goodbye(key, reason),
+            Ok(id) => {
+                client.speech().published = Some(id);
+                self.heard_all(key, waiting);
+            }
+            Err(reason) => self.end(key, Last::Goodbye(reason)),
         }
         if self.connections.contains(key) {
             self.ask_on(key);

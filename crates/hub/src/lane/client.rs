@@ -5,9 +5,10 @@ use mio::net::TcpStream;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, send};
 use tidings_core::{Cursor, Pulse, Seat, Topic};
-use tidings_transport::{Ear, Said, Shape};
+use tidings_transport::{Ear, Shape};
 
 use super::awaited::Hold;
+use super::ending::Speech;
 use super::sender::FLAGS;
 use super::timers::Timer;
 use crate::connected::Connected;
@@ -51,8 +52,8 @@ pub(super) struct Client {
     pub(super) pulse: Pulse,
     /// Where its messages are published; `None` where it may send none.
     pub(super) publishes_to: Option<Topic>,
-    /// What it has said behind a message whose publish is on its way. One read brought all of it.
-    pub(super) unheard: Vec<Said>,
+    /// `None` until it sends something: most clients only listen.
+    pub(super) speech: Option<Box<Speech>>,
     /// What only the engine has for it, on its way.
     pub(super) fetching: Option<Hold>,
 }
@@ -139,6 +140,11 @@ impl Connection {
     /// Whether the last bytes for its client are on their way.
     pub(super) fn is_being_told(&self) -> bool {
         matches!(self.stage, Stage::Answered | Stage::Leaving) && !self.rest.is_empty()
+    }
+
+    /// Returns `true` if its client is let go once its own messages have been echoed.
+    pub(super) fn is_ending(&self) -> bool {
+        self.client.as_ref().is_some_and(Client::is_ending)
     }
 
     /// Whether its client waits for an answer, or for the rest of it.

@@ -85,7 +85,7 @@ impl State {
             ear: None,
             pulse: Pulse::default(),
             publishes_to,
-            unheard: Vec::new(),
+            speech: None,
             fetching: None,
         };
         let patience = self.patience_with(shape);

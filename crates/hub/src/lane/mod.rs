@@ -17,6 +17,7 @@ mod awaited;
 mod behind;
 mod client;
 mod door;
+mod ending;
 mod epoll;
 mod group;
 mod join;

@@ -65,14 +65,14 @@ impl State {
         }
     }
 
-    /// Serves those who stood ahead of the lane, and no longer do.
+    /// Serves those who stood ahead of the lane, or waited for what it had not come to, and no longer do.
     pub(super) fn come_to_those_ahead(&mut self) {
         if self.ahead.is_empty() {
             return;
         }
         let mut ahead = std::mem::take(&mut self.ahead);
         ahead.retain(|&key| {
-            let is_ahead = self.is_ahead(key);
+            let is_ahead = self.is_ahead(key) || self.is_short_of_its_end(key);
             if !is_ahead {
                 self.keep_busy(key);
             }

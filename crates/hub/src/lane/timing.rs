@@ -109,6 +109,8 @@ impl State {
                 _ if connection.is_waiting => self.cut_off(key),
                 Stage::Left | Stage::Asking => self.remove(key),
                 Stage::Open if connection.is_held() => self.end_hold(key),
+                // The broker did not deliver what its end waits for.
+                Stage::Open if connection.is_ending() => self.end_now(key),
                 Stage::Open => self.beat(key),
                 Stage::Answered | Stage::Leaving => self.write(key),
             }

@@ -8,6 +8,7 @@ use tidings_transport::Said;
 
 use super::State;
 use super::client::{Stage, Written};
+use super::ending::Last;
 
 /// How many reads or renderings one client has in one turn.
 const PORTIONS: usize = 8;
@@ -94,7 +95,7 @@ impl State {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let Some(client) = &mut connection.client else { return };
         client.pulse.heard();
-        if connection.stage != Stage::Open {
+        if connection.stage != Stage::Open || client.is_ending() {
             return;
         }
         let group = self.groups.get(client.group);
@@ -116,7 +117,7 @@ impl State {
             let Some(connection) = self.connections.get_mut(key) else { return };
             if connection.publishing.is_some() {
                 if let Some(client) = &mut connection.client {
-                    client.unheard = said.into();
+                    client.speech().unheard = said;
                 }
                 return;
             }
@@ -126,7 +127,7 @@ impl State {
     fn heard(&mut self, key: usize, said: Said) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let Some(client) = &mut connection.client else { return };
-        if connection.stage != Stage::Open {
+        if connection.stage != Stage::Open || client.is_ending() {
             return;
         }
         match said {
@@ -136,19 +137,16 @@ impl State {
                     None => Err(Reason::NotAllowed),
                 };
                 match handled.map(Publishing::now) {
-                    Ok(Ok(Ok(_))) => {}
-                    Ok(Ok(Err(error))) => self.goodbye(key, error.reason()),
+                    Ok(Ok(Ok(id))) => client.speech().published = Some(id),
+                    Ok(Ok(Err(error))) => self.end(key, Last::Goodbye(error.reason())),
                     Ok(Err(on_its_way)) => self.publish_on_its_way(key, on_its_way),
-                    Err(reason) => self.goodbye(key, reason),
+                    Err(reason) => self.end(key, Last::Goodbye(reason)),
                 }
             }
             Said::Reply(bytes) if connection.rest.len() < MAX_REPLIES => self.append(key, bytes),
             Said::Reply(_) => {}
-            Said::Closed(bytes) => {
-                connection.stage = Stage::Leaving;
-                self.append(key, bytes);
-            }
-            Said::Fault(reason) => self.goodbye(key, reason),
+            Said::Closed(bytes) => self.end(key, Last::Reply(bytes)),
+            Said::Fault(reason) => self.end(key, Last::Goodbye(reason)),
         }
     }
 
@@ -184,7 +182,8 @@ impl State {
                 Stage::Asking => return self.ask_on(key),
                 Stage::Left => return,
                 Stage::Open => {
-                    if !self.serve_from_log(key) {
+                    let has_more = self.serve_from_log(key);
+                    if self.end_if_due(key) || !has_more {
                         return;
                     }
                 }

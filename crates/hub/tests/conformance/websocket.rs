@@ -1,7 +1,9 @@
 //! The way in over a WebSocket, with `tokio-tungstenite`, which is none of ours, at the other end.
 
+use std::time::Duration;
+
 use futures::{SinkExt, StreamExt};
-use tidings_core::{HubConfig, Kind, Position};
+use tidings_core::{Heartbeat, HubConfig, Kind, Position};
 use tidings_hub::{Access, Action};
 use tidings_transport::Refusal;
 use tokio::net::TcpStream;
@@ -55,6 +57,29 @@ impl Socket {
                 Message::Text(_) | Message::Binary(_) => {}
                 other => panic!("{other:?}"),
             }
+        }
+    }
+}
+
+/// A WebSocket whose frames the test writes and reads itself.
+async fn raw_socket(hub: &Running, lines: &str) -> Raw {
+    let mut raw = Raw::connect(hub.address).await;
+    let request = format!(
+        "GET /topics/t HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{lines}\r\n"
+    );
+    raw.send(request).await;
+    assert_eq!(raw.head().await.status, 101);
+    raw
+}
+
+/// The payloads of all frames up to the close frame, and its code.
+async fn until_close(raw: &mut Raw) -> (Vec<String>, u16) {
+    let mut payloads = Vec::new();
+    loop {
+        match raw.frame().await {
+            (0x88, payload) => return (payloads, u16::from_be_bytes([payload[0], payload[1]])),
+            (_, payload) => payloads.push(String::from_utf8(payload).unwrap()),
         }
     }
 }
@@ -182,17 +207,47 @@ fn frames_against_the_protocol_are_closed_with_1002() {
         let frames =
             [vec![0x81, 0x01, b'x'], masked(0xc1, b"x"), masked(0x83, b"x"), masked(9, b"")];
         for frame in frames {
-            let mut raw = Raw::connect(hub.address).await;
-            let request = "GET /topics/t HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\n\
-                Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-            raw.send(request).await;
-            assert_eq!(raw.head().await.status, 101);
+            let mut raw = raw_socket(&hub, "").await;
             raw.send(&frame).await;
             let (first, payload) = raw.frame().await;
             assert_eq!((first, &payload[..2]), (0x88, &1002_u16.to_be_bytes()[..]), "{frame:?}");
         }
         hub.stop().await;
+    });
+}
+
+#[test]
+fn what_came_before_the_last_frame_in_the_same_read_is_echoed_before_it() {
+    // Without heartbeats, which would end what is not ended otherwise.
+    let heartbeat = Heartbeat { interval: Duration::from_secs(3600), strikes: 3 };
+    let messages = [masked(0x81, b"one"), masked(0x01, b"t"), masked(0x80, b"wo")].concat();
+    // A reserved bit, text that is not UTF-8 in a frame that is not complete, a message that the hub does not take,
+    // and a close.
+    let ends = [
+        (masked(0xa1, b"x"), 1002),
+        (masked(0x81, b"\xff....")[..8].to_vec(), 1007),
+        (masked(0x81, b"eleven byte"), 1009),
+        (masked(0x88, &1000_u16.to_be_bytes()), 1000),
+    ];
+    every_mover(async |mover| {
+        for echo in [true, false] {
+            let hub = HubConfig { max_payload: 10, heartbeat, ..HubConfig::default() };
+            let mut config = mover.config(hub).await;
+            config.echo = echo;
+            let hub = Running::start(config).await;
+            for (end, code) in &ends {
+                let mut raw = raw_socket(&hub, "").await;
+                raw.send([&messages[..], end].concat()).await;
+                let expected = if echo { vec!["one".to_owned(), "two".to_owned()] } else { vec![] };
+                assert_eq!(until_close(&mut raw).await, (expected, *code), "echo: {echo}");
+            }
+            let mut raw = raw_socket(&hub, "Sec-WebSocket-Protocol: tidings.v1\r\n").await;
+            raw.send([&messages[..], &ends[0].0].concat()).await;
+            let (payloads, closed) = until_close(&mut raw).await;
+            let echoed = payloads.iter().filter(|payload| payload.contains("\"data\":")).count();
+            assert_eq!((echoed, closed), (if echo { 2 } else { 0 }, 1002), "{payloads:?}");
+            hub.stop().await;
+        }
     });
 }
 

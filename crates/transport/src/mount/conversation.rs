@@ -1,12 +1,16 @@
 //! A subscription on an upgraded connection: bytes both ways.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use futures::Stream;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tidings_core::{Beat, Event, Pulse, Reason, Subscription};
+use tidings_core::{Beat, Cursor, Event, Id, Pulse, Reason, Subscription};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -78,6 +82,8 @@ where
     };
     // Whether the client has closed its side, and when to look for it once more.
     let (mut is_half_closed, mut look) = (false, None);
+    // Where the last of its messages is in the log.
+    let mut published = subscription.position();
     let mut buffer = vec![0; READ_BUFFER];
 
     write(words.opening(subscription.position())).await?;
@@ -113,25 +119,42 @@ where
                     ear.hear(&mut buffer[..count], &mut said);
                 }
                 for said in said.drain(..) {
-                    match said {
+                    let last = match said {
                         Said::Message(message) => {
                             let (hub, seat) = (subscription.hub(), subscription.seat());
-                            let handled = on_message.handle(hub, seat, message).await;
-                            if let Err(reason) = handled {
-                                subscription.end(reason);
-                                break;
+                            match on_message.handle(hub, seat, message).await {
+                                Ok(id) => {
+                                    // A handler of the application's may have published by itself.
+                                    let head = || subscription.hub().log().head();
+                                    published = id.unwrap_or_else(head);
+                                    continue;
+                                }
+                                Err(reason) => Last::Goodbye(reason),
                             }
                         }
-                        Said::Reply(bytes) => write(bytes).await?,
-                        Said::Closed(bytes) => {
+                        Said::Reply(bytes) => {
+                            write(bytes).await?;
+                            continue;
+                        }
+                        Said::Closed(bytes) => Last::Reply(bytes),
+                        Said::Fault(reason) => Last::Goodbye(reason),
+                    };
+                    while let Some(event) = next_up_to(published, &mut subscription).await {
+                        let events = batch(Some(event), &mut subscription);
+                        write(words.render(&events, subscription.position())).await?;
+                        observe(&*observer, &subscription, &events);
+                        if events.last().is_some_and(is_goodbye) {
+                            break 'open;
+                        }
+                    }
+                    match last {
+                        Last::Goodbye(reason) => subscription.end(reason),
+                        Last::Reply(bytes) => {
                             write(bytes).await?;
                             break 'open;
                         }
-                        Said::Fault(reason) => {
-                            subscription.end(reason);
-                            break;
-                        }
                     }
+                    break;
                 }
             }
         }
@@ -147,6 +170,32 @@ where
     drained.await.unwrap_or(Ok(()))
 }
 
+/// How a conversation ends that the client has brought to its end.
+enum Last {
+    /// With the answer to the client's own close frame.
+    Reply(Bytes),
+    Goodbye(Reason),
+}
+
+/// Returns the next event up to `id`. Returns `None` once the reader stands there, or if the broker has not delivered
+/// it by the next heartbeat.
+async fn next_up_to(id: Id, subscription: &mut Subscription) -> Option<Event> {
+    let event = poll_fn(|context| {
+        if !Cursor::at(id).is_ahead_of(subscription.position()) {
+            return Poll::Ready(None);
+        }
+        match Pin::new(&mut *subscription).poll_next(context) {
+            // It may have come so far without finding anything that matches.
+            Poll::Pending if !Cursor::at(id).is_ahead_of(subscription.position()) => {
+                Poll::Ready(None)
+            }
+            event => event,
+        }
+    })
+    .await;
+    event.filter(|event| !matches!(event, Event::Heartbeat(_)))
+}
+
 async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
@@ -158,7 +207,8 @@ async fn until(moment: Option<Instant>) {
 mod tests {
     use super::*;
     use crate::mount::OnMessage;
-    use tidings_core::{Hub, Id, Interest};
+    use crate::{Ear, Inbound};
+    use tidings_core::{Hub, Id, Interest, Kind};
 
     /// Words that any eye can read.
     #[derive(Debug)]
@@ -207,6 +257,55 @@ mod tests {
             there.read_exact(&mut beat).await.unwrap();
             assert_eq!(&beat, b"beat ");
             there.write_all(b"!").await.unwrap();
+        }
+    }
+
+    /// The same, for clients each of whose reads is a message and then a broken rule.
+    #[derive(Debug)]
+    struct Faulty;
+
+    impl Words for Faulty {
+        fn render(&self, events: &[Event], position: Id) -> Bytes {
+            Plain.render(events, position)
+        }
+
+        fn ear(&self) -> Option<Box<dyn Ear>> {
+            Some(Box::new(Self))
+        }
+    }
+
+    impl Ear for Faulty {
+        fn hear(&mut self, bytes: &mut [u8], said: &mut Vec<Said>) {
+            let payload = Bytes::copy_from_slice(bytes);
+            said.push(Said::Message(Inbound { kind: Kind::Text, payload }));
+            said.push(Said::Fault(Reason::Protocol));
+        }
+
+        fn is_at_rest(&self) -> bool {
+            true
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_published_before_a_fault_goes_out_before_the_goodbye() {
+        let hub = Hub::default();
+        let topic: tidings_core::Topic = "t".parse().unwrap();
+        for (filters, expected) in [("t", "first said protocol"), ("elsewhere", "protocol")] {
+            let (here, mut there) = tokio::io::duplex(1024);
+            let mut visit = visit(&hub);
+            visit.subscription =
+                hub.subscribe("plain", Interest::new(filters.parse().unwrap())).unwrap();
+            visit.on_message = OnMessage::published_to(topic.clone());
+            hub.publish(tidings_core::Notification::text(topic.clone(), "first ")).await.unwrap();
+            there.write_all(b"said ").await.unwrap();
+            let begun = Instant::now();
+            let running = tokio::spawn(run(here, visit, Arc::new(Faulty)));
+            let mut told = String::new();
+            there.read_to_string(&mut told).await.unwrap();
+            assert_eq!(told, expected, "{filters}");
+            assert_eq!(begun.elapsed(), Duration::ZERO, "it waits for nothing");
+            drop(there);
+            running.await.unwrap().unwrap();
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tidings_core::{Hub, Notification, Publishing, Reason, Seat, Topic};
+use tidings_core::{Hub, Id, Notification, Publishing, Reason, Seat, Topic};
 
 use crate::Inbound;
 
@@ -48,19 +48,24 @@ impl OnMessage {
         Self::new(|_, _, _| Err(Reason::NotAllowed))
     }
 
-    /// Hands over one message, and waits until it is published where that is what becomes of it.
+    /// Hands over one message. If it is published to a topic, this waits for the outcome and returns its id.
     ///
     /// Not cancel safe: the message may be published or not.
     ///
     /// # Errors
     /// The reason for which the client is to go.
-    pub async fn handle(&self, hub: &Hub, seat: &Seat, message: Inbound) -> Result<(), Reason> {
+    pub async fn handle(
+        &self,
+        hub: &Hub,
+        seat: &Seat,
+        message: Inbound,
+    ) -> Result<Option<Id>, Reason> {
         let topic = match &self.0 {
-            Handling::Function(handler) => return handler(hub, seat, message),
+            Handling::Function(handler) => return handler(hub, seat, message).map(|()| None),
             Handling::Published(topic) => topic.clone(),
         };
         match message.publish(hub, seat, topic)?.await {
-            Ok(_) => Ok(()),
+            Ok(id) => Ok(Some(id)),
             Err(error) => Err(error.reason()),
         }
     }

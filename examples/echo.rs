@@ -1,0 +1,55 @@
+//! A WebSocket server that returns to each client what it has sent, for test suites: messages of up to 16 MiB, text
+//! as text and binary as binary. `cargo xtask autobahn` runs Autobahn's test suite against it. Run it and connect
+//! to ws://127.0.0.1:8080/topics/echo, or any other topic:
+//!
+//! ```sh
+//! cargo run -p tidings-examples --example echo
+//! cargo run -p tidings-examples --example echo -- 127.0.0.1:8080 general-path
+//! ```
+//!
+//! It is a server like any other. A client's message is published to the topic that it follows, and comes back to
+//! it because [`Config::echo`] is set. A client starts at the end of the log, so it gets nothing that was sent
+//! before. Clients of one topic get each other's messages as well.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings::core::{Heartbeat, Hub, HubConfig, Retention};
+use tidings::hub::{Config, run};
+use tidings::websocket::{WebSocket, WebSocketConfig};
+use tokio::net::TcpListener;
+
+/// The largest message. The log also keeps the encoded copies.
+const MAX_MESSAGE: usize = 16 << 20;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    // A test suite counts the pings that it gets, so there are none.
+    let heartbeat = Heartbeat { interval: Duration::from_secs(24 * 60 * 60), strikes: 3 };
+    let hub = Hub::new(HubConfig {
+        heartbeat,
+        max_payload: MAX_MESSAGE,
+        retention: Retention { bytes: 8 * MAX_MESSAGE, ..Retention::default() },
+        ..HubConfig::default()
+    });
+    let limits = WebSocketConfig { max_message: MAX_MESSAGE, max_frame: MAX_MESSAGE, heartbeat };
+    let config = Config {
+        transports: vec![Arc::new(WebSocket::new(limits))],
+        echo: true,
+        // Two ways lead from the decoder to the encoder: the lanes, and the stream adapters of a `Mount`.
+        general_path: std::env::args().nth(2).is_some_and(|way| way == "general-path"),
+        ..Config::new(hub)
+    };
+
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    run(listener, config, async {
+        // Without a handler for Ctrl-C, the system ends the program.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+    .await?;
+    Ok(())
+}
