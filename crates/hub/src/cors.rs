@@ -1,7 +1,7 @@
 //! Pages of other origins: which of them may read what the hub answers (the Fetch standard, section 3.3).
 //!
-//! The origin policy says who, request by request, so those who may are told `*`. With that a browser
-//! sends no cookies along, and none are asked for: a token is a header.
+//! A listed page may send cookies, as it may on a WebSocket. If every page is allowed, none of them may: cookies of
+//! their users would be open to all.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,18 +12,23 @@ use tidings_transport::Origins;
 
 use crate::config::Config;
 
-/// Whether a page of another origin asks, and may read the answer.
-pub(crate) fn is_allowed(request: &Parts, config: &Config) -> bool {
-    request.headers.contains_key(header::ORIGIN)
-        && !Origins::Same.allow(request)
-        && config.origins.allow(request)
+/// Returns which origin is told that its pages may read the answer, if a page of another origin asks and may.
+pub(crate) fn reader(request: &Parts, config: &Config) -> Option<HeaderValue> {
+    let origin = request.headers.get(header::ORIGIN)?;
+    if Origins::Same.allow(request) || !config.origins.allow(request) {
+        return None;
+    }
+    let is_public = matches!(config.origins, Origins::Any);
+    Some(if is_public { EVERYONE } else { origin.clone() })
 }
+
+const EVERYONE: HeaderValue = HeaderValue::from_static("*");
 
 /// Whether a browser asks what such a page may send, before it sends it: a preflight.
 pub(crate) fn asks_first(request: &Parts, config: &Config) -> bool {
     request.method == Method::OPTIONS
         && request.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-        && is_allowed(request, config)
+        && reader(request, config).is_some()
 }
 
 /// Returns the answer to a preflight, good for a day. It allows every header that is asked for: pages send
@@ -39,40 +44,46 @@ pub(crate) fn may_send(request: &Parts) -> Response<Bytes> {
     response
 }
 
-/// Lets the page that asked read the answer with these headers.
-pub(crate) fn open(headers: &mut HeaderMap) {
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+/// Lets pages of this origin read the answer with these headers.
+pub(crate) fn open(headers: &mut HeaderMap, origin: HeaderValue) {
+    if origin != EVERYONE {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    }
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     let readable = HeaderValue::from_static("retry-after");
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, readable);
     headers.append(header::VARY, HeaderValue::from_static("origin"));
 }
 
 /// A transport has one head for everyone, by which lanes know clients that can be sent the same bytes. These
-/// are the heads for pages of other origins, one for each of those.
+/// are the heads for pages of other origins, one for each of those and each origin.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OpenHeads(Arc<Mutex<Vec<OpenHead>>>);
 
 #[derive(Debug)]
 struct OpenHead {
     plain: Arc<Response<()>>,
+    origin: HeaderValue,
     open: Arc<Response<()>>,
 }
 
-/// More than there are transports. One that makes a head for each client would fill any number.
-const MOST_HEADS: usize = 16;
+/// Enough for three transports and twenty origins. A transport that makes a head for each client would fill any
+/// number. Without one of these a client is sent its own bytes, and nothing else changes.
+const MOST_HEADS: usize = 64;
 
 impl OpenHeads {
-    /// This head, opened.
-    pub(crate) fn of(&self, plain: &Arc<Response<()>>) -> Arc<Response<()>> {
+    /// This head, opened for pages of this origin.
+    pub(crate) fn of(&self, plain: &Arc<Response<()>>, origin: HeaderValue) -> Arc<Response<()>> {
         let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(head) = heads.iter().find(|head| Arc::ptr_eq(&head.plain, plain)) {
+        let is_same = |head: &&OpenHead| Arc::ptr_eq(&head.plain, plain) && head.origin == origin;
+        if let Some(head) = heads.iter().find(is_same) {
             return head.open.clone();
         }
         let mut opened = Response::clone(plain);
-        open(opened.headers_mut());
+        open(opened.headers_mut(), origin.clone());
         let opened = Arc::new(opened);
         if heads.len() < MOST_HEADS {
-            heads.push(OpenHead { plain: plain.clone(), open: opened.clone() });
+            heads.push(OpenHead { plain: plain.clone(), origin, open: opened.clone() });
         }
         opened
     }

@@ -37,11 +37,10 @@ pub(crate) type Later = LocalBoxFuture<'static, Response<Bytes>>;
 impl Answer {
     /// So that the page that asked may read it, where it is one of another origin and listed.
     fn readable(self, request: &Parts, shared: &Shared) -> Self {
-        if !cors::is_allowed(request, &shared.config) {
-            return self;
-        }
+        let Some(origin) = cors::reader(request, &shared.config) else { return self };
+        let for_head = origin.clone();
         let opened = |mut response: Response<Bytes>| {
-            cors::open(response.headers_mut());
+            cors::open(response.headers_mut(), origin);
             response
         };
         match self {
@@ -49,7 +48,7 @@ impl Answer {
             Self::Later(later) => Self::Later(Box::pin(later.map(opened))),
             Self::Stays(mut visitor) => {
                 if !matches!(visitor.accepted.shape, Shape::Upgrade) {
-                    visitor.accepted.head = shared.open_heads.of(&visitor.accepted.head);
+                    visitor.accepted.head = shared.open_heads.of(&visitor.accepted.head, for_head);
                 }
                 Self::Stays(visitor)
             }

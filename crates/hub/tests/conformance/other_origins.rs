@@ -19,6 +19,11 @@ fn get(path: &str, headers: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: hub\r\n{headers}\r\n")
 }
 
+/// The origin in this line, as pages of it are told that they may read.
+fn allowed(line: &str) -> Option<&str> {
+    line.trim().split_once(": ").map(|(_, origin)| origin)
+}
+
 fn post(headers: &str) -> String {
     format!("POST /topics/t HTTP/1.1\r\nHost: hub\r\n{headers}Content-Length: 1\r\n\r\nx")
 }
@@ -34,12 +39,17 @@ fn a_page_of_a_listed_origin_can_read_what_it_is_answered() {
             get("/topics/a..b", ""),
             post(""),
         ] {
-            for (origin, expected) in [(SHOP, Some("*")), (OWN, None), (OTHER, None), ("", None)] {
+            for (origin, expected) in
+                [(SHOP, allowed(SHOP)), (OWN, None), (OTHER, None), ("", None)]
+            {
                 let request = request.replace("Host: hub\r\n", &format!("Host: hub\r\n{origin}"));
                 let mut raw = Raw::connect(hub.address).await;
                 raw.send(&request).await;
                 let head = raw.head().await;
                 assert_eq!(head.header("access-control-allow-origin"), expected, "{request}");
+                let with_cookies = expected.map(|_| "true");
+                let told = head.header("access-control-allow-credentials");
+                assert_eq!(told, with_cookies, "{request}");
                 let readable = expected.map(|_| "retry-after");
                 assert_eq!(head.header("access-control-expose-headers"), readable, "{request}");
             }
@@ -118,7 +128,7 @@ fn a_held_poll_of_a_listed_origin_is_answered_so_that_its_page_can_read_it() {
         for (mut raw, origin) in raws {
             let answer = raw.answer().await;
             assert!(answer.text().contains("news"), "{answer:?}");
-            let expected = (origin == SHOP).then_some("*");
+            let expected = allowed(origin).filter(|_| origin == SHOP);
             assert_eq!(answer.header("access-control-allow-origin"), expected, "{answer:?}");
         }
         hub.stop().await;
@@ -139,7 +149,8 @@ fn a_browser_that_asks_first_is_told_what_a_page_may_send() {
         for path in ["/topics/t", "/transports"] {
             let answer = Raw::ask(hub.address, ask(SHOP, path)).await;
             assert_eq!(answer.status, 200);
-            assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+            assert_eq!(answer.header("access-control-allow-origin"), allowed(SHOP));
+            assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
             assert_eq!(answer.header("access-control-allow-methods"), Some("GET, POST"));
             assert_eq!(answer.header("access-control-allow-headers"), Some(ASKED));
         }
@@ -162,6 +173,8 @@ fn a_page_of_the_hubs_own_origin_needs_no_leave() {
         assert_eq!(answer.header("access-control-allow-origin"), None);
         let answer = Raw::ask(hub.address, get("/topics/t", OTHER)).await;
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        // Cookies would be open to every page.
+        assert_eq!(answer.header("access-control-allow-credentials"), None);
         hub.stop().await;
     });
 }
