@@ -246,6 +246,8 @@ fn what_came_before_the_last_frame_in_the_same_read_is_echoed_before_it() {
             let (payloads, closed) = until_close(&mut raw).await;
             let echoed = payloads.iter().filter(|payload| payload.contains("\"data\":")).count();
             assert_eq!((echoed, closed), (if echo { 2 } else { 0 }, 1002), "{payloads:?}");
+            // The hub waits for its close.
+            drop(raw);
             hub.stop().await;
         }
     });
