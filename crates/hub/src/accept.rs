@@ -16,7 +16,8 @@ use tokio::time::sleep;
 use crate::shared::Context;
 use crate::{connection, routes, worker};
 
-/// How long to wait after a failure, as if files are used up, before the next connection is accepted.
+/// How long to wait after a failure before the next connection is accepted, such as when the process has no more
+/// file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts connections until the hub is closed.
@@ -33,6 +34,7 @@ pub(crate) async fn serve(listener: StdTcpListener, context: Rc<Context>) -> io:
         };
         match accepted {
             Ok((socket, _)) => welcome(socket, &context),
+            Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 context.shared.metrics.unserved.add(error);
                 sleep(PAUSE).await;
@@ -51,13 +53,22 @@ fn welcome(socket: TcpStream, context: &Rc<Context>) {
         Some(connected) => connection::start(socket, connected, Bytes::new(), context),
         None => {
             // There are too many to wait for their requests. The answer may not arrive; the connection is closed.
-            let _ = socket.try_write(&routes::no_room(shared));
+            // Not by tokio, which has not heard of the socket yet that it can be written.
+            let _ = SockRef::from(&socket).send(&routes::no_room(shared));
         }
     }
 }
 
+/// Returns `true` if a failure to accept concerns one peer, which has left before it was accepted, and not the
+/// listener.
+pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    let kinds = [ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted];
+    kinds.contains(&error.kind())
+}
+
 /// Resolves once the hub is closed.
-async fn closed(hub: &Hub) {
+pub(crate) async fn closed(hub: &Hub) {
     let bell = hub.listen();
     poll_fn(|context| {
         bell.register(context);

@@ -51,7 +51,7 @@ impl Connected {
         self.is_surplus
     }
 
-    /// How long the connection may idle before its first request, where it is this long for others.
+    /// Returns how long the connection may idle before its first request, if `usual` is the limit for others.
     pub(crate) fn idle_timeout(&self, usual: Duration) -> Duration {
         if self.is_surplus { usual.min(SURPLUS_IDLE) } else { usual }
     }

@@ -1,7 +1,7 @@
 //! Pages of other origins: which of them may read what the hub answers (the Fetch standard, section 3.3).
 //!
-//! A listed page may send cookies, as it may on a WebSocket. If every page is allowed, none of them may: cookies of
-//! their users would be open to all.
+//! A page of a listed origin may read what is answered to a request with cookies. Where nobody listed the origin, as
+//! with [`Origins::Any`] and [`Origins::Custom`], it may not: what the cookies of its user open would be open to it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,14 +12,21 @@ use tidings_transport::Origins;
 
 use crate::config::Config;
 
-/// Returns which origin is told that its pages may read the answer, if a page of another origin asks and may.
+/// Returns the value of `Access-Control-Allow-Origin`, or `None` if no page of another origin asks, or it may not read
+/// the answer.
 pub(crate) fn reader(request: &Parts, config: &Config) -> Option<HeaderValue> {
     let origin = request.headers.get(header::ORIGIN)?;
     if Origins::Same.allow(request) || !config.origins.allow(request) {
         return None;
     }
-    let is_public = matches!(config.origins, Origins::Any);
-    Some(if is_public { EVERYONE } else { origin.clone() })
+    // A page in a sandbox has the origin `null`, and any page can make one.
+    match &config.origins {
+        Origins::Listed(_) if origin != "null" => {
+            // One spelling for each: browsers send lower case, and so do equal heads stay equal.
+            HeaderValue::try_from(origin.to_str().ok()?.to_ascii_lowercase()).ok()
+        }
+        _ => Some(EVERYONE),
+    }
 }
 
 const EVERYONE: HeaderValue = HeaderValue::from_static("*");

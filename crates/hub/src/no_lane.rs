@@ -1,4 +1,4 @@
-//! What stands in for the lane where the lane is not built: every connection takes the general path.
+//! Replaces the lane on systems without it: every connection takes the general path.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -13,15 +13,15 @@ use crate::visitor::Newcomer;
 /// Whether this program has lanes.
 pub(crate) const IS_BUILT: bool = false;
 
-/// There is none.
+/// The lane of a worker, which does not exist here.
 #[derive(Clone)]
 pub(crate) enum Lane {}
 
-/// There are none.
+/// The lanes of a hub, which do not exist here.
 #[derive(Clone)]
 pub(crate) struct Neighbours;
 
-/// Fails always.
+/// Always returns an error.
 pub(crate) fn start(
     _: TcpListener,
     _: Shared,

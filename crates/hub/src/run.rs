@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::accept;
 use crate::config::Config;
 use crate::connected::Connections;
 use crate::cors::OpenHeads;
@@ -68,6 +69,8 @@ pub async fn run(
     let failed = tokio::select! {
         () = last_call(shutdown, &shared) => None,
         ended = running.join_next() => ended,
+        // By the application. The workers have to hear of it at once: an idle connection waits for them.
+        () = accept::closed(&hub) => None,
     };
     let begun = Instant::now();
     tracing::info!(clients = hub.pool().len(), over = ?shared.config.drain, "draining");

@@ -12,7 +12,7 @@ use crate::connected::Connected;
 pub(crate) struct Newcomer {
     pub(crate) socket: TcpStream,
     pub(crate) connected: Connected,
-    /// What came behind the request.
+    /// What came after the request.
     pub(crate) early: Bytes,
     pub(crate) visitor: Box<Visitor>,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Visitor {
     pub(crate) seat: Seat,
     pub(crate) interest: Interest,
     pub(crate) position: Position,
-    /// Where its messages are published; `None` where it may send none.
+    /// Where its messages are published; `None` if it may send none.
     pub(crate) publishes_to: Option<Topic>,
     /// Whether the connection ends with the answer, as the client asked or its HTTP/1.0 has it.
     pub(crate) is_last: bool,

@@ -40,7 +40,7 @@ async fn attend(context: &Context, mut serving: JoinHandle<io::Result<()>>) -> i
     let Context { shared, lane, tasks } = context;
     let (mut stopping, config) = (shared.is_stopping.clone(), &shared.config);
     let served = tokio::select! {
-        // It ends by itself once the hub is closed. Else it has failed, and such a worker serves nobody.
+        // It ends by itself once the hub is closed. Else it has failed, and accepts no more connections.
         ended = &mut serving => {
             let ended = flatten(ended);
             if ended.is_err() || config.hub.pool().closed().is_none() {

@@ -135,13 +135,11 @@ impl Address {
             servers.push(Server::of(&url, kind)?);
             url.path().trim_matches('/').clone_into(&mut path);
         }
-        // The servers of one cluster have the same users.
-        let login = servers.iter().find_map(|server: &Server| server.login.clone());
-        // A token alone at a later host may be the second half of a password with a bare comma. It must not be sent
-        // to what stands before the comma.
-        let is_token = login.as_ref().is_some_and(|login: &Login| login.user.is_none());
-        if is_token && servers.first().is_some_and(|first: &Server| first.login.is_none()) {
-            return Err(format!("its URL has a token, but not at its first host: {ENCODE}"));
+        // The servers of one cluster have the same users. A login that the first host lacks may be the second half
+        // of one with a bare comma, and must not be sent to what stands before it.
+        let login = servers.first().and_then(|server: &Server| server.login.clone());
+        if login.is_none() && servers.iter().any(|server| server.login.is_some()) {
+            return Err(format!("its URL has a login, but not at its first host: {ENCODE}"));
         }
         for server in &mut servers {
             server.login = server.login.take().or_else(|| login.clone());

@@ -31,11 +31,13 @@ pub enum Origins {
     #[default]
     Same,
     /// Those, and pages of these origins, written as a browser does: `https://example.org`, with the port if
-    /// it is not the scheme's own.
+    /// it is not the scheme's own. They may also read what is answered to requests with cookies.
     Listed(Vec<String>),
-    /// Every page. For public streams that use no cookies.
+    /// Every page. For public streams that use no cookies: a page cannot read the answer to a request with cookies,
+    /// but any page can publish and open a WebSocket with those of its user.
     Any,
-    /// The pages for which this function, given the origin and the request, returns `true`.
+    /// The pages for which this function, given the origin and the request, returns `true`. As with `Any` they
+    /// cannot read the answer to a request with cookies.
     Custom(Arc<OriginCheck>),
 }
 
@@ -105,6 +107,13 @@ fn foreign_page(request: &Parts) -> Refusal {
         ),
         Some(origin) => {
             let origin = origin.unwrap_or("?");
+            if origin == "null" {
+                let message = format!(
+                    "a page without an origin, such as a file or a sandboxed frame, may not use host {host:?}: serve \
+                     it from an origin"
+                );
+                return Refusal::new(StatusCode::FORBIDDEN, "origin_not_allowed", message);
+            }
             format!(
                 "pages of origin {origin:?} may not use host {host:?}: list it with --allow-origin {origin} (in a \
                  program, set its Origins)"

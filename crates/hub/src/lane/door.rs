@@ -13,6 +13,7 @@ use socket2::SockRef;
 use super::State;
 use super::client::{Connection, Stage};
 use super::neighbours::Neighbours;
+use crate::accept::is_of_one_connection;
 use crate::connected::{Connected, Connections};
 use crate::request::{self, Whole, is_last};
 use crate::routes::Answer;
@@ -34,7 +35,7 @@ pub(crate) struct Reception {
     pub(crate) lane: usize,
     /// Answers a whole request.
     pub(crate) answer: Box<Answering>,
-    /// The answer to a connection that nobody waits for.
+    /// The answer to a connection that is closed without reading a request.
     pub(crate) no_room: Box<dyn Fn() -> Bytes>,
     /// Takes a connection whose request is not plain, with what has come of it.
     pub(crate) hand_over: Box<dyn Fn(std::net::TcpStream, Connected, Bytes)>,
@@ -71,6 +72,7 @@ impl State {
                     self.reception.has_early_ones = false;
                     return;
                 }
+                Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     self.metrics.unserved.add(error);
                     self.timers.start(LISTENER, OUT_OF_DESCRIPTORS);

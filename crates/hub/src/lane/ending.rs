@@ -2,6 +2,7 @@
 //! not taken. Its own messages from before that are echoed before the last frame.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tidings_core::{Cursor, Id, Reason};
@@ -10,15 +11,18 @@ use tidings_transport::Said;
 use super::State;
 use super::client::{Client, Progress, Stage};
 
-/// What a client has sent, as far as that is not done with.
+/// How long the last frame may wait for the echo: a broker may not deliver it, and a client may read slowly.
+const ECHO: Duration = Duration::from_secs(5);
+
+/// What a client has sent that is not handled yet, or not echoed.
 #[derive(Default)]
 pub(super) struct Speech {
     /// What came after a message whose publish is on its way. One read brought all of it.
     pub(super) unheard: VecDeque<Said>,
     /// The last of its messages that was published.
     pub(super) published: Option<Id>,
-    /// Set once it is to be let go: nothing more that it sends is handled.
-    ending: Option<Last>,
+    /// Set once it is to be let go, at that time at the latest: nothing more that it sends is handled.
+    ending: Option<(Last, Instant)>,
 }
 
 /// The last frame to a client.
@@ -33,7 +37,10 @@ impl State {
     /// is handled.
     pub(super) fn end(&mut self, key: usize, last: Last) {
         let Some(client) = &mut self.connections[key].client else { return };
-        client.speech().ending = Some(last);
+        client.speech().ending = Some((last, Instant::now() + ECHO));
+        if !self.connections[key].is_waiting {
+            self.wait(key, ECHO);
+        }
         if self.is_short_of_its_end(key) {
             self.pass();
         }
@@ -56,14 +63,14 @@ impl State {
     pub(super) fn end_if_due(&mut self, key: usize) -> bool {
         let Some(connection) = self.connections.get(key) else { return false };
         let Some(client) = &connection.client else { return false };
-        if !client.is_ending() || connection.stage != Stage::Open {
+        let Some(until) = client.ends_by().filter(|_| connection.stage == Stage::Open) else {
             return false;
-        }
+        };
         let stands = match client.progress {
             Progress::Current => self.seen,
             Progress::Behind(cursor) => cursor,
         };
-        let is_due = !client.is_echo_ahead_of(stands);
+        let is_due = !client.is_echo_ahead_of(stands) || Instant::now() >= until;
         if is_due {
             self.end_now(key);
         }
@@ -76,8 +83,8 @@ impl State {
         let Some(client) = &mut connection.client else { return };
         match client.speech().ending.take() {
             None => {}
-            Some(Last::Goodbye(reason)) => self.goodbye(key, reason),
-            Some(Last::Reply(bytes)) => {
+            Some((Last::Goodbye(reason), _)) => self.goodbye(key, reason),
+            Some((Last::Reply(bytes), _)) => {
                 client.fetching = None;
                 connection.stage = Stage::Leaving;
                 self.append(key, bytes);
@@ -95,7 +102,11 @@ impl Client {
 
     /// Returns `true` if it is let go once its own messages have been echoed.
     pub(super) fn is_ending(&self) -> bool {
-        self.speech.as_ref().is_some_and(|speech| speech.ending.is_some())
+        self.ends_by().is_some()
+    }
+
+    fn ends_by(&self) -> Option<Instant> {
+        self.speech.as_ref()?.ending.as_ref().map(|&(_, until)| until)
     }
 
     pub(super) fn speech(&mut self) -> &mut Speech {

@@ -23,7 +23,7 @@ impl State {
         self.ask_on(key);
     }
 
-    /// Takes the client from its connection. A client that has read its answer can count on its seat being free.
+    /// Takes the client from its connection.
     pub(super) fn give_seat_back(&mut self, key: usize) {
         if let Some(client) = self.connections[key].client.take() {
             self.dismiss(&client);

@@ -17,6 +17,9 @@ const PORTIONS: usize = 8;
 /// gets no further pongs.
 const MAX_REPLIES: usize = 4096;
 
+/// An answer of so many bytes is taken by every socket at once.
+const SHORT_ANSWER: usize = 1024;
+
 /// What one read came to.
 enum Read {
     /// As much as there was room for: there may be more.
@@ -160,10 +163,13 @@ impl State {
     /// Sends what is left over, and then what the client has not had yet.
     pub(super) fn write(&mut self, key: usize) {
         for _ in 0..PORTIONS {
-            if self.connections.get(key).is_some_and(|one| one.stage == Stage::Answered) {
+            let Some(connection) = self.connections.get(key) else { return };
+            // A client that has read such an answer can count on its seat being free. One that does not read a long
+            // answer keeps its seat, so that seats bound what waits to be read.
+            if connection.stage == Stage::Answered && connection.rest.len() <= SHORT_ANSWER {
                 self.give_seat_back(key);
             }
-            let Some(connection) = self.connections.get_mut(key) else { return };
+            let connection = &mut self.connections[key];
             if !connection.rest.is_empty() {
                 match connection.send_rest() {
                     Written::All => self.room(key),

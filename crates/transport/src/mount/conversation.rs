@@ -12,7 +12,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tidings_core::{Beat, Cursor, Event, Id, Pulse, Reason, Subscription};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Visit;
 use super::body::{batch, is_goodbye};
@@ -122,11 +122,13 @@ where
                     let last = match said {
                         Said::Message(message) => {
                             let (hub, seat) = (subscription.hub(), subscription.seat());
+                            let before = hub.log().head();
                             match on_message.handle(hub, seat, message).await {
                                 Ok(id) => {
                                     // A handler of the application's may have published by itself.
-                                    let head = || subscription.hub().log().head();
-                                    published = id.unwrap_or_else(head);
+                                    let head = hub.log().head();
+                                    let last = id.or_else(|| (head != before).then_some(head));
+                                    published = last.unwrap_or(published);
                                     continue;
                                 }
                                 Err(reason) => Last::Goodbye(reason),
@@ -139,7 +141,10 @@ where
                         Said::Closed(bytes) => Last::Reply(bytes),
                         Said::Fault(reason) => Last::Goodbye(reason),
                     };
-                    while let Some(event) = next_up_to(published, &mut subscription).await {
+                    let until = Instant::now() + ECHO;
+                    while let Ok(Some(event)) =
+                        timeout_at(until, next_up_to(published, &mut subscription)).await
+                    {
                         let events = batch(Some(event), &mut subscription);
                         write(words.render(&events, subscription.position())).await?;
                         observe(&*observer, &subscription, &events);
@@ -147,14 +152,16 @@ where
                             break 'open;
                         }
                     }
+                    // Nothing more that it sends is handled.
                     match last {
-                        Last::Goodbye(reason) => subscription.end(reason),
-                        Last::Reply(bytes) => {
-                            write(bytes).await?;
-                            break 'open;
+                        Last::Goodbye(reason) => {
+                            let goodbye = [Event::Goodbye(reason)];
+                            write(words.render(&goodbye, subscription.position())).await?;
+                            observe(&*observer, &subscription, &goodbye);
                         }
+                        Last::Reply(bytes) => write(bytes).await?,
                     }
-                    break;
+                    break 'open;
                 }
             }
         }
@@ -170,6 +177,9 @@ where
     drained.await.unwrap_or(Ok(()))
 }
 
+/// How long the last frame may wait for the echo: a broker may not deliver it, and a client may read slowly.
+const ECHO: Duration = Duration::from_secs(5);
+
 /// How a conversation ends that the client has brought to its end.
 enum Last {
     /// With the answer to the client's own close frame.
@@ -177,8 +187,7 @@ enum Last {
     Goodbye(Reason),
 }
 
-/// Returns the next event up to `id`. Returns `None` once the reader stands there, or if the broker has not delivered
-/// it by the next heartbeat.
+/// Returns the next event up to `id`. Returns `None` once the reader stands there, or at the next heartbeat.
 async fn next_up_to(id: Id, subscription: &mut Subscription) -> Option<Event> {
     let event = poll_fn(|context| {
         if !Cursor::at(id).is_ahead_of(subscription.position()) {
