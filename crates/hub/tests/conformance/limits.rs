@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidings_core::{HubConfig, Limits, Position};
 use tidings_transport::client::ClientError;
 
-use crate::support::{Case, Raw, Running, all_listed, eventually, every};
+use crate::support::{Case, Raw, Running, all_listed, eventually, every, every_mover};
 
 fn assert_full(refused: Result<crate::support::Follower, ClientError>) {
     match refused.map(|_| "let in").expect_err("it is full") {
@@ -124,6 +124,35 @@ fn one_connection_too_many_is_told_so_and_closed() {
         })
         .await;
         drop(one);
+        hub.stop().await;
+    });
+}
+
+/// A connection that is not even waited for is answered nevertheless.
+#[test]
+fn connections_beyond_those_that_are_waited_for_are_told_at_once() {
+    /// One within the limit, and those over it that are waited for.
+    const WAITED_FOR: usize = 1 + 1024;
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    every_mover(async |mover| {
+        if mover.engine.is_some() {
+            return;
+        }
+        let mut config = mover.config(HubConfig::default()).await;
+        config.max_connections = 1;
+        let hub = Running::start(config).await;
+        let mut held = Vec::new();
+        for _ in 0..WAITED_FOR {
+            held.push(Raw::connect(hub.address).await);
+        }
+        // Connections are accepted in their order, but by several threads.
+        eventually("one more is told", async || {
+            let mut one_more = Raw::connect(hub.address).await;
+            let answer = tokio::time::timeout(Duration::from_secs(1), one_more.rest()).await;
+            answer.is_ok_and(|bytes| bytes.starts_with(b"HTTP/1.1 503 "))
+        })
+        .await;
+        drop(held);
         hub.stop().await;
     });
 }

@@ -1,5 +1,7 @@
 //! Pages of other origins: those that the policy lists can read everything, the rest nothing.
 
+use std::sync::Arc;
+
 use tidings_core::HubConfig;
 use tidings_hub::{Config, Origins};
 
@@ -176,5 +178,26 @@ fn a_page_of_the_hubs_own_origin_needs_no_leave() {
         // Cookies would be open to every page.
         assert_eq!(answer.header("access-control-allow-credentials"), None);
         hub.stop().await;
+    });
+}
+
+/// A page that nobody has listed by name may read, and not with the cookies of its user.
+#[test]
+fn cookies_are_for_listed_origins_alone() {
+    every_mover(async |mover| {
+        for origins in [
+            Origins::Any,
+            Origins::Custom(Arc::new(|_, _| true)),
+            // Any page can have the origin `null`, in a sandbox.
+            Origins::Listed(vec!["null".to_owned()]),
+        ] {
+            let mut config = mover.config(HubConfig::default()).await;
+            config.origins = origins;
+            let hub = Running::start(config).await;
+            let answer = Raw::ask(hub.address, get("/topics/t", "Origin: null\r\n")).await;
+            assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+            assert_eq!(answer.header("access-control-allow-credentials"), None);
+            hub.stop().await;
+        }
     });
 }
