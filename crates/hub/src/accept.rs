@@ -53,8 +53,7 @@ fn welcome(socket: TcpStream, context: &Rc<Context>) {
         Some(connected) => connection::start(socket, connected, Bytes::new(), context),
         None => {
             // There are too many to wait for their requests. The answer may not arrive; the connection is closed.
-            // Not by tokio, which has not heard of the socket yet that it can be written.
-            let _ = SockRef::from(&socket).send(&routes::no_room(shared));
+            let _ = socket.try_write(&routes::no_room(shared));
         }
     }
 }
