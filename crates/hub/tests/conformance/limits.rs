@@ -147,7 +147,7 @@ fn connections_beyond_those_that_are_waited_for_are_told_at_once() {
         }
         // Connections are accepted in their order, but by several threads.
         eventually("one more is told", async || {
-            let mut one_more = Raw::connect(hub.address).await;
+            let one_more = Raw::connect(hub.address).await;
             let answer = tokio::time::timeout(Duration::from_secs(1), one_more.rest()).await;
             answer.is_ok_and(|bytes| bytes.starts_with(b"HTTP/1.1 503 "))
         })
