@@ -53,7 +53,8 @@ fn welcome(socket: TcpStream, context: &Rc<Context>) {
         Some(connected) => connection::start(socket, connected, Bytes::new(), context),
         None => {
             // There are too many to wait for their requests. The answer may not arrive; the connection is closed.
-            let _ = socket.try_write(&routes::no_room(shared));
+            // Directly, because tokio may not know yet that the socket can be written.
+            let _ = SockRef::from(&socket).send(&routes::no_room(shared));
         }
     }
 }

@@ -141,18 +141,16 @@ fn connections_beyond_those_that_are_waited_for_are_told_at_once() {
         let mut config = mover.config(HubConfig::default()).await;
         config.max_connections = 1;
         let hub = Running::start(config).await;
-        let mut held = Vec::new();
-        for _ in 0..WAITED_FOR {
-            held.push(Raw::connect(hub.address).await);
-        }
-        // Connections are accepted in their order, but by several threads.
         eventually("one more is told", async || {
+            // Those that are waited for are closed after some seconds, and a slow machine opens few in that time.
+            let mut held = Vec::new();
+            for _ in 0..WAITED_FOR {
+                held.push(Raw::connect(hub.address).await);
+            }
             let one_more = Raw::connect(hub.address).await;
-            let answer = tokio::time::timeout(Duration::from_secs(1), one_more.rest()).await;
-            answer.is_ok_and(|bytes| bytes.starts_with(b"HTTP/1.1 503 "))
+            one_more.rest().await.starts_with(b"HTTP/1.1 503 ")
         })
         .await;
-        drop(held);
         hub.stop().await;
     });
 }
