@@ -20,16 +20,16 @@ use crate::{connection, routes, worker};
 /// file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts connections until the hub is closed.
+/// Accepts connections until the hub stops.
 ///
 /// # Errors
 /// If the listener cannot be watched.
 pub(crate) async fn serve(listener: StdTcpListener, context: Rc<Context>) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let mut closed = std::pin::pin!(closed(&context.shared.config.hub));
+    let mut stopping = context.shared.is_stopping.clone();
     loop {
         let accepted = tokio::select! {
-            () = &mut closed => return Ok(()),
+            _ = stopping.wait_for(|stopping| *stopping) => return Ok(()),
             accepted = listener.accept() => accepted,
         };
         match accepted {

@@ -14,7 +14,7 @@ use crate::accept;
 use crate::config::Config;
 use crate::connected::Connections;
 use crate::cors::OpenHeads;
-use crate::lane::Neighbours;
+use crate::lane::{self, Neighbours};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::shared::Shared;
@@ -61,16 +61,17 @@ pub async fn run(
     let mut logging = JoinSet::new();
     logging.spawn(log_tallies(shared.clone()));
     let mut running = JoinSet::new();
-    for lane in 0..workers {
+    for number in 0..workers {
         let (listener, shared) = (listener.try_clone()?, shared.clone());
-        running.spawn_blocking(move || worker::run(listener, shared, lane));
+        running.spawn_blocking(move || worker::run(listener, shared, number));
     }
     drop(listener);
     let failed = tokio::select! {
         () = last_call(shutdown, &shared) => None,
         ended = running.join_next() => ended,
-        // By the application. The workers have to hear of it at once: an idle connection waits for them.
-        () = accept::closed(&hub) => None,
+        // By the application. A lane finds out by itself; tasks that wait for a request do not. Each publish wakes
+        // this, so it is for them alone.
+        () = accept::closed(&hub), if shared.config.general_path || !lane::IS_BUILT => None,
     };
     let begun = Instant::now();
     tracing::info!(clients = hub.pool().len(), over = ?shared.config.drain, "draining");
