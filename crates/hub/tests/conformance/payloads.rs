@@ -75,11 +75,11 @@ fn text_that_is_not_utf_8_and_what_is_too_large_are_refused_and_reach_nobody() {
     every(async |case| {
         let hub = case.hub().await;
         let mut follower = hub.follow(&case.listed, "t", Position::Live).await;
-        let mut publisher = hub.publisher("t").await;
         let invalid = Bytes::from_static(b"fine until \xff here");
         let too_large = Bytes::from(vec![b'x'; MIB + 1]);
         for (payload, refused, words) in [(invalid, 400, "byte 11"), (too_large, 413, "1048576")] {
-            match publisher.publish(Kind::Text, payload).await {
+            // One each: a refusal may cost the connection, and a stopping hub waits for those still open.
+            match hub.publisher("t").await.publish(Kind::Text, payload).await {
                 Err(ClientError::Refused { status, message, .. }) => {
                     assert_eq!(status, refused);
                     assert!(message.contains(words), "{message}");
@@ -87,7 +87,6 @@ fn text_that_is_not_utf_8_and_what_is_too_large_are_refused_and_reach_nobody() {
                 other => panic!("{other:?}"),
             }
         }
-        // A refusal may cost the connection, so this goes over a new one.
         hub.publisher("t").await.publish(Kind::Text, "fine".into()).await.unwrap();
         assert_eq!(follower.text().await, (1, "fine".to_owned()));
         drop(follower);
