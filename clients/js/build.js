@@ -1,10 +1,11 @@
 // Bundles the client into one file that pages load as it is, and the same as a CommonJS module. The hub serves the
 // first one, so it is committed in the crate of the hub's page: the same sources have to give the same bytes.
 
-import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { minify } from "terser";
+import { writeIfChanged } from "../write-if-changed.js";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -22,7 +23,7 @@ for (const name of TYPES) {
   const types = await readFile(here(`dist/${name}.d.ts`), "utf8");
   await writeFile(here(`dist/${name}.d.cts`), types.replaceAll('.js"', '.cjs"'));
 }
-await copyFile(here("dist/index.js"), here("../../crates/live-page/built/client.js"));
+await writeIfChanged(here("../../crates/live-page/built/client.js"), await readFile(here("dist/index.js")));
 
 async function bundle(format, file) {
   const { outputFiles } = await build({

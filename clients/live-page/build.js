@@ -1,27 +1,27 @@
 // Bundles the page into the crate that serves it. What comes out is committed, so that the hub builds without Node:
 // the same sources have to give the same bytes.
 
-import { copyFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { writeIfChanged } from "../write-if-changed.js";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const built = here("../../crates/live-page/built/");
 
-await build({
+await bundle({
   entryPoints: { page: here("src/main.ts") },
-  outdir: built,
-  bundle: true,
-  minify: true,
   format: "esm",
   target: "es2022",
   banner: { js: "/*! Contains uPlot, Copyright (c) Leon Sorokin, MIT licence: https://github.com/leeoniya/uPlot */" },
 });
-await build({
+await bundle({
   entryPoints: { page: here("style.css") },
-  outdir: built,
-  bundle: true,
-  minify: true,
   target: ["chrome120", "firefox121", "safari17.2"],
 });
-await copyFile(here("index.html"), `${built}index.html`);
+await writeIfChanged(`${built}index.html`, await readFile(here("index.html")));
+
+async function bundle(options) {
+  const { outputFiles } = await build({ ...options, outdir: built, bundle: true, minify: true, write: false });
+  for (const { path, contents } of outputFiles) await writeIfChanged(path, contents);
+}

@@ -131,11 +131,13 @@ test("headers and credentials go with each request, the token and what the reque
     assert.equal(hub.request.init.headers.accept, transport === "sse" ? "text/event-stream" : "text/html");
     assert.equal(hub.request.init.credentials, "include");
     assert.equal(hub.request.init.cache, "no-store");
-    void feed.publish("x").catch(() => {});
+    const publishing = feed.publish("x");
     await settle();
     assert.equal(hub.request.init.method, "POST");
     assert.equal(hub.request.init.headers["x-tenant"], "7");
     assert.equal(hub.request.init.credentials, "include");
+    hub.request.answer(json({ id: "e-1" }));
+    assert.equal(await publishing, "e-1");
     feed.close();
   }
 });
@@ -176,7 +178,7 @@ test("the time of an upload does not count: a publish may take a second more for
     if (attempt < 5) await pass(1_000 * 2 ** (attempt - 1));
   }
   await unanswered;
-  const [[, event, error]] = written.mock.calls.map((call) => call.arguments);
+  const [[, event, error]] = written.mock.calls.map((call) => call.arguments).filter(([by]) => by === "tidings:");
   assert.equal(event, "publish", "said at the first attempt");
   assert.match(String(error), /six connections/);
 });
