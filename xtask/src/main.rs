@@ -1,4 +1,4 @@
-//! The chores of the workspace. `cargo xtask test` runs every step of [`steps::STEPS`] in order;
+//! The chores of the workspace. `cargo xtask test` runs every step of [`steps`];
 //! `cargo xtask NAME` runs one of them.
 
 mod autobahn;
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
             print!("{}", steps::help());
             ExitCode::SUCCESS
         }
-        [steps::ALL] => runner::run(steps::STEPS),
+        [steps::ALL] => runner::run_beside(steps::FIRST, steps::MAIN, steps::BESIDE),
         [name] if let Some(step) = steps::named(name) => runner::run(std::slice::from_ref(step)),
         _ => {
             eprint!("unknown chore: {}\n\n{}", asked.join(" "), steps::help());

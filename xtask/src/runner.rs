@@ -1,7 +1,9 @@
 //! Runs steps, each whether or not those before it failed, and reports at the end how each of them
 //! ended, how long it took, and how to repeat those that failed.
 
-use std::process::ExitCode;
+use std::env;
+use std::process::{Command, ExitCode, Output};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -41,10 +43,40 @@ struct Ended {
 
 /// Runs all `steps` in order. Returns a failure if one of them failed.
 pub(crate) fn run(steps: &[Step]) -> ExitCode {
-    let ended: Vec<Ended> = steps.iter().map(run_step).collect();
-    print!("\n{}", report(&ended));
+    run_beside(steps, &[], &[])
+}
+
+/// Runs the steps of `first` in order, and then those of `main` in order while those of `beside` run in
+/// order as well. Returns a failure if one of them failed.
+///
+/// What a step of `beside` prints is kept, and printed when the step has ended.
+pub(crate) fn run_beside(first: &[Step], main: &[Step], beside: &[Step]) -> ExitCode {
+    let started = Instant::now();
+    let mut ended: Vec<Ended> = first.iter().map(run_step).collect();
+    thread::scope(|scope| {
+        let beside = scope.spawn(|| beside.iter().map(run_aside).collect::<Vec<_>>());
+        ended.extend(main.iter().map(run_step));
+        ended.extend(beside.join().expect("a step that fails is no panic"));
+    });
+    print!("\n{}", report(&ended, started.elapsed()));
     let has_failed = ended.iter().any(|step| step.result.is_err());
     if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Runs a step in a process of its own, and prints its output at once when it has ended.
+fn run_aside(step: &Step) -> Ended {
+    let Step { name, about, action } = step;
+    println!("\n==> {name}, beside the others: {}\n    {about}", action.command(name));
+    let started = Instant::now();
+    let ran = env::current_exe().and_then(|program| Command::new(program).arg(name).output());
+    let took = started.elapsed();
+    let result = ran.map_err(Into::into).and_then(|Output { status, stdout, stderr }| {
+        let text = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        println!("\n<== {name} ended after {}\n{}", seconds(took), text.concat());
+        ensure!(status.success(), "{status}");
+        Ok(Outcome::Passed)
+    });
+    Ended { name, result, took }
 }
 
 fn run_step(Step { name, about, action }: &Step) -> Ended {
@@ -97,13 +129,12 @@ impl Action {
 
 /// The last lines of the output: a table of times, the failed steps, and the counts on a line of their
 /// own, which is the last.
-fn report(ended: &[Ended]) -> String {
+fn report(ended: &[Ended], took: Duration) -> String {
     let mut text = String::new();
     for step in ended {
         text += &format!("{:<12} {:<8} {:>12}\n", step.name, step.word(), seconds(step.took));
     }
-    let total = ended.iter().map(|step| step.took).sum();
-    text += &format!("{:<12} {:<8} {:>12}\n\n", "all", "", seconds(total));
+    text += &format!("{:<12} {:<8} {:>12}\n\n", "all", "", seconds(took));
 
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for Ended { name, result, .. } in ended {
@@ -189,7 +220,7 @@ browser FAILED: 2 of 122 tests failed
 deny was skipped: not installed
 1 passed, 1 failed, 1 skipped
 ";
-        assert_eq!(report(&all), expected);
-        assert!(report(&all[..1]).ends_with("\n1 passed, 0 failed\n"));
+        assert_eq!(report(&all, Duration::from_secs(91)), expected);
+        assert!(report(&all[..1], Duration::ZERO).ends_with("\n1 passed, 0 failed\n"));
     }
 }

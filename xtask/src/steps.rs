@@ -3,20 +3,36 @@
 use crate::runner::{Action, Step};
 use crate::{autobahn, clients, counts, deny, links, needs, readme, tree};
 
-/// The chore that is all steps in order.
+/// The chore that is all steps.
 pub(crate) const ALL: &str = "test";
 
 /// Tests wait more than they compute, so more of them run at once than there are cores.
 const TEST_THREADS: (&str, &str) = ("RUST_TEST_THREADS", "6");
 
+/// What the others rely on; [`ALL`] begins with it.
+pub(crate) const FIRST: &[Step] = &[Step {
+    name: "needs",
+    about: "what the tests need beyond Rust is installed",
+    action: Action::Check(needs::check),
+}];
+
+/// What runs beside [`MAIN`] and keeps few cores busy: it waits for a browser, or for time to pass.
+pub(crate) const BESIDE: &[Step] = &[
+    Step {
+        name: "clients",
+        about: "the JavaScript client and the live page: types, tests, and that the built page is committed",
+        action: Action::Check(clients::check),
+    },
+    Step {
+        name: "browser",
+        about: "the client and the live page in Chromium, and through proxies that misbehave",
+        action: Action::Check(clients::browser),
+    },
+];
+
 /// In the order in which `cargo xtask test` runs them: the code, then what the project says of itself,
 /// which runs what was built for the code.
-pub(crate) const STEPS: &[Step] = &[
-    Step {
-        name: "needs",
-        about: "what the tests need beyond Rust is installed",
-        action: Action::Check(needs::check),
-    },
+pub(crate) const MAIN: &[Step] = &[
     Step {
         name: "fmt",
         about: "the code is formatted",
@@ -38,12 +54,6 @@ pub(crate) const STEPS: &[Step] = &[
             ],
         },
     },
-    // Before the suite: the page is built into the hub.
-    Step {
-        name: "clients",
-        about: "the JavaScript client and the live page: types, tests, and that the built page is committed",
-        action: Action::Check(clients::check),
-    },
     Step {
         name: "suite",
         about: "unit, integration and doc tests, and the examples' smoke tests",
@@ -51,11 +61,6 @@ pub(crate) const STEPS: &[Step] = &[
             env: &[TEST_THREADS],
             args: &["test", "--workspace", "--all-features", "--no-fail-fast"],
         },
-    },
-    Step {
-        name: "browser",
-        about: "the client and the live page in Chromium, and through proxies that misbehave",
-        action: Action::Check(clients::browser),
     },
     Step {
         name: "doc",
@@ -137,9 +142,14 @@ pub(crate) const APART: &[Step] = &[
     },
 ];
 
+/// Every step of [`ALL`].
+fn steps() -> impl Iterator<Item = &'static Step> {
+    FIRST.iter().chain(MAIN).chain(BESIDE)
+}
+
 /// The step, or the chore apart, of that name.
 pub(crate) fn named(name: &str) -> Option<&'static Step> {
-    STEPS.iter().chain(APART).find(|step| step.name == name)
+    steps().chain(APART).find(|step| step.name == name)
 }
 
 /// Whether `cargo xtask NAME` is a chore.
@@ -149,9 +159,8 @@ pub(crate) fn knows(name: &str) -> bool {
 
 /// What `cargo xtask help` prints.
 pub(crate) fn help() -> String {
-    let mut text =
-        format!("Usage: cargo xtask CHORE\n\n  {ALL:<13} every step below, in this order\n");
-    for step in STEPS {
+    let mut text = format!("Usage: cargo xtask CHORE\n\n  {ALL:<13} every step below\n");
+    for step in steps() {
         text.push_str(&format!("    {:<11} {}\n", step.name, step.about));
     }
     for Step { name, about, .. } in APART {
@@ -169,14 +178,14 @@ mod tests {
     #[test]
     fn each_chore_has_a_name_of_its_own() {
         let mut taken = HashSet::from([ALL, "help"]);
-        for step in STEPS.iter().chain(APART) {
+        for step in steps().chain(APART) {
             assert!(taken.insert(step.name), "{} twice", step.name);
         }
     }
 
     #[test]
     fn help_tells_every_chore() {
-        for step in STEPS.iter().chain(APART) {
+        for step in steps().chain(APART) {
             assert!(help().contains(step.name), "{} is not in help", step.name);
             assert!(knows(step.name));
         }
