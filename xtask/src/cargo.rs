@@ -1,33 +1,36 @@
-//! Calling cargo on this workspace.
+//! Calls of cargo on this workspace, and of other programs.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-/// The workspace's root.
+/// Returns the root of the workspace.
 ///
-/// By what cargo says now, not when this program was built: checkouts that share a target folder share
-/// the program.
+/// The path comes from the cargo that runs this program, not from the build: checkouts that share a
+/// target folder share the program.
 pub(crate) fn root() -> &'static Path {
     static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
-        let own = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-        let own = own.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-        own.parent().expect("xtask is a folder of the workspace").to_owned()
+        let xtask = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let xtask = xtask.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        xtask.parent().expect("xtask is a folder of the workspace").to_owned()
     });
     &ROOT
 }
 
-/// The cargo that runs this program, in the root.
+/// Returns a call of the cargo that runs this program, in the root of the workspace.
 ///
-/// What cargo told this program about itself is taken out of the environment: build scripts that watch
-/// those variables would otherwise run again at each change between `cargo test` and `cargo xtask`.
-pub(crate) fn command() -> Command {
+/// The variables that cargo has set for this program are removed. Otherwise build scripts that watch
+/// them would run again at each change between `cargo test` and `cargo xtask`.
+pub(crate) fn command(args: &str) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root()).env("PATH", search_path());
+    command.args(args.split_whitespace()).current_dir(root()).env("PATH", search_path());
     for (key, _) in env::vars_os() {
         let name = key.to_string_lossy();
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
@@ -37,46 +40,83 @@ pub(crate) fn command() -> Command {
     command
 }
 
-/// The search path, and where Debian puts servers, which is in root's only.
+/// Returns the search path with the folders that Debian puts servers in, which only root has.
 pub(crate) fn search_path() -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
     let all = env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     env::join_paths(all).unwrap_or(path)
 }
 
-/// Builds the program and returns its path.
-///
-/// It is built with the features that `cargo test --workspace --all-features` gives it, those of
-/// dev-dependencies included (a test has to be named for that). With other features cargo would compile
-/// most dependencies a second time.
-pub(crate) fn build_program() -> Result<PathBuf> {
-    let args = ["build", "--workspace", "--all-features", "--bin", "tidings", "--test", "program"];
-    let build = command().args(args).status()?;
-    ensure!(build.success(), "the program does not build");
-    // This one is in the same folder.
-    let program = env::current_exe()?.with_file_name(format!("tidings{}", env::consts::EXE_SUFFIX));
-    ensure!(program.exists(), "no program at {}", program.display());
-    Ok(program)
+/// Runs a command whose output goes to the terminal. Returns an error if it fails.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot run `{}`", shown(command)))?;
+    ensure!(status.success(), "`{}`: {status}", shown(command));
+    Ok(())
 }
 
-/// What cargo printed, where it succeeded.
-pub(crate) fn output(args: &[&str]) -> Result<String> {
-    let (success, stdout, stderr) = capture(args)?;
-    if !success {
-        bail!("`cargo {}`: {}", args.join(" "), stderr.trim());
-    }
-    Ok(stdout)
-}
-
-/// Whether cargo succeeded, what it printed and what it complained of.
-pub(crate) fn capture(args: &[&str]) -> Result<(bool, String, String)> {
-    capture_of(command().args(args))
-}
-
-/// Whether a command succeeded, what it printed and what it complained of.
-pub(crate) fn capture_of(command: &mut Command) -> Result<(bool, String, String)> {
+/// Runs a command and returns what it printed. Returns an error with its messages if it fails.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output();
-    let output = output.with_context(|| format!("{command:?} does not start"))?;
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ok((output.status.success(), text(output.stdout), text(output.stderr)))
+    let output = output.with_context(|| format!("cannot run `{}`", shown(command)))?;
+    let messages = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "`{}`: {}", shown(command), messages.trim());
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn shown(command: &Command) -> String {
+    let name = Path::new(command.get_program()).file_name().unwrap_or_default();
+    let words = [name].into_iter().chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+/// Builds the program `tidings` and returns its path.
+///
+/// It has the features that `cargo test --workspace --all-features` gives it, including those of
+/// dev-dependencies, which is why a test is named. With other features cargo would compile most
+/// dependencies a second time.
+pub(crate) fn build_program() -> Result<PathBuf> {
+    run(&mut command("build --workspace --all-features --bin tidings --test program"))?;
+    built("tidings")
+}
+
+/// Returns the path of a program in the same target folder as this one.
+pub(crate) fn built(name: &str) -> Result<PathBuf> {
+    let path = env::current_exe()?.with_file_name(format!("{name}{}", env::consts::EXE_SUFFIX));
+    ensure!(path.exists(), "no program at {}", path.display());
+    Ok(path)
+}
+
+/// The packages of the workspace, as `cargo metadata` lists them.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Metadata {
+    pub(crate) packages: Vec<Package>,
+    /// The ids of the packages that cargo takes if a command names none.
+    pub(crate) workspace_default_members: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Package {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) manifest_path: PathBuf,
+    /// Dependencies of every kind, also those for tests and build scripts.
+    pub(crate) dependencies: Vec<Dependency>,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) features: BTreeMap<String, IgnoredAny>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Target {
+    pub(crate) name: String,
+    pub(crate) kind: Vec<String>,
+}
+
+pub(crate) fn metadata() -> Result<Metadata> {
+    let json = output(&mut command("metadata --no-deps --format-version 1"))?;
+    serde_json::from_str(&json).context("cannot read the output of `cargo metadata`")
 }

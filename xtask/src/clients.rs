@@ -1,9 +1,9 @@
-//! What is written in JavaScript: the client, the live page, and their tests in a browser.
+//! The JavaScript client, the live page, and their tests in a browser.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -11,79 +11,71 @@ use anyhow::{Context, Result, ensure};
 use crate::cargo;
 use crate::runner::Outcome;
 
-/// The page as `crates/live-page` has it, which is made by the build and committed.
+/// The page and the client as they are committed, for builds without Node.
 const BUILT: &str = "crates/live-page/built";
 
-/// Types and tests, and that the committed page is the one that the sources make.
+/// Checks types, runs the tests, and returns an error if the committed page is not the one that the
+/// sources make.
 pub(crate) fn check() -> Result<Outcome> {
     install()?;
-    let committed = files(Path::new(BUILT))?;
-    npm(&["run", "build"])?;
+    let committed = built()?;
+    npm("run build")?;
     ensure!(
-        files(Path::new(BUILT))? == committed,
-        "{BUILT} was not what clients/ makes. It is now: commit it (`npm run build` in clients/ does the same)"
+        built()? == committed,
+        "{BUILT} was not built from clients/ as it is: commit it, it has now been built"
     );
-    npm(&["run", "check"])?;
-    npm(&["test", "-w", "tidings"])?;
+    npm("run check")?;
+    npm("test -w tidings")?;
     Ok(Outcome::Passed)
 }
 
-/// The client and the page in Chromium, against a hub of this build.
+/// Tests the client and the page in Chromium, with a server of this build.
 pub(crate) fn browser() -> Result<Outcome> {
-    let program = prepare()?;
-    run(node("npm").args(["test", "-w", "tidings-browser-tests"]).env("TIDINGS", program))
+    with_program("npm", "test -w tidings-browser-tests")
 }
 
-/// The images that the documents show.
+/// Makes the images of the documents.
 pub(crate) fn screenshots() -> Result<Outcome> {
-    let program = prepare()?;
-    run(node("node").arg("browser-tests/screenshots.js").env("TIDINGS", program))
+    with_program("node", "browser-tests/screenshots.js")
 }
 
-/// What the browser is to be shown: the client, and the program, whose path this tells.
-fn prepare() -> Result<PathBuf> {
+fn with_program(command: &str, args: &str) -> Result<Outcome> {
     install()?;
-    npm(&["run", "build", "-w", "tidings"])?;
-    cargo::build_program()
+    npm("run build -w tidings")?;
+    cargo::run(node(command, args).env("TIDINGS", cargo::build_program()?))?;
+    Ok(Outcome::Passed)
 }
 
-/// Installs what the lockfile says, where that has not been done since it changed.
+/// Installs the packages of the lockfile if it has changed since the last time.
 fn install() -> Result<()> {
     let modified = |file| fs::metadata(folder().join(file)).and_then(|file| file.modified()).ok();
-    // The last file that npm writes.
+    // The first is the last file that npm writes.
     if modified("node_modules/.package-lock.json") < modified("package-lock.json") {
-        npm(&["ci"])?;
+        npm("ci")?;
     }
     Ok(())
 }
 
-fn npm(args: &[&str]) -> Result<()> {
-    run(node("npm").args(args)).map(drop)
+fn npm(args: &str) -> Result<()> {
+    cargo::run(&mut node("npm", args))
 }
 
-fn node(program: &str) -> Command {
+fn node(program: &str, args: &str) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(folder()).env("PATH", cargo::search_path());
+    command.args(args.split(' ')).current_dir(folder()).env("PATH", cargo::search_path());
     command
-}
-
-fn run(command: &mut Command) -> Result<Outcome> {
-    let shown = format!("{command:?}");
-    let status = command.status().with_context(|| format!("{shown} does not start"))?;
-    ensure!(status.success(), "{shown}: {status}");
-    Ok(Outcome::Passed)
 }
 
 fn folder() -> PathBuf {
     cargo::root().join("clients")
 }
 
-/// Every file of a folder of the workspace, by its name.
-fn files(folder: &Path) -> Result<BTreeMap<OsString, Vec<u8>>> {
+/// Returns the content of every file in [`BUILT`].
+fn built() -> Result<BTreeMap<OsString, Vec<u8>>> {
     let read = || {
-        fs::read_dir(cargo::root().join(folder))?
+        fs::read_dir(cargo::root().join(BUILT))?
             .map(|entry| entry.and_then(|entry| Ok((entry.file_name(), fs::read(entry.path())?))))
             .collect::<std::io::Result<_>>()
     };
-    read().with_context(|| format!("cannot read {}", folder.display()))
+    read().with_context(|| format!("cannot read {BUILT}"))
 }

@@ -1,42 +1,38 @@
-//! Every relative link leads to a file.
+//! Checks that every relative link in the documents leads to a file.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 
 use crate::cargo;
-use crate::markdown;
+use crate::documents;
 use crate::runner::Outcome;
 
-/// Tells all broken links at once.
+/// Returns an error that names all broken links.
 pub(crate) fn check() -> Result<Outcome> {
     let mut broken = Vec::new();
     let mut count = 0;
-    for document in markdown::documents()? {
-        for (line, target) in markdown::links(&document.text) {
-            let Some(path) = file_of(target, &document.path) else {
-                continue;
-            };
-            count += 1;
-            if !cargo::root().join(path).exists() {
-                broken.push(format!("{}:{line}: no file at {target}", document.path.display()));
+    for document in documents::all()? {
+        for (line, target) in documents::links(&document.text) {
+            if let Some(path) = file_of(&target, &document.path) {
+                count += 1;
+                if !cargo::root().join(path).exists() {
+                    broken.push(format!("{}:{line}: no file at {target}", document.path.display()));
+                }
             }
         }
     }
-    if !broken.is_empty() {
-        bail!("\n{}", broken.join("\n"));
-    }
+    ensure!(broken.is_empty(), "\n{}", broken.join("\n"));
     println!("    {count} links");
     Ok(Outcome::Passed)
 }
 
-/// The file, from the root, that `target` means in `document`; none where it leads to the web or stays
-/// in the document.
+/// Returns the path that `target` means in `document`, relative to the root of the workspace. Returns
+/// `None` if it leads to another site or stays in the document.
 fn file_of(target: &str, document: &Path) -> Option<PathBuf> {
     let path = target.split('#').next().unwrap_or_default();
-    let elsewhere = target.contains("://") || target.starts_with("mailto:");
-    let folder = document.parent().unwrap_or(Path::new(""));
-    (!elsewhere && !path.is_empty()).then(|| folder.join(path))
+    let is_elsewhere = target.contains("://") || target.starts_with("mailto:");
+    (!is_elsewhere && !path.is_empty()).then(|| document.with_file_name(path))
 }
 
 #[cfg(test)]
@@ -44,15 +40,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_starts_from_its_documents_folder() {
-        let file = file_of("../README.md#why", Path::new("docs/protocol.md"));
-        assert_eq!(file, Some("docs/../README.md".into()));
-    }
-
-    #[test]
-    fn the_web_mail_and_anchors_are_no_files() {
+    fn only_relative_links_are_files_and_start_from_their_document() {
+        let file = |target| file_of(target, Path::new("docs/protocol.md"));
+        assert_eq!(file("../README.md#why"), Some("docs/../README.md".into()));
         for target in ["https://example.com/a.md", "mailto:a@example.com", "#why"] {
-            assert_eq!(file_of(target, Path::new("README.md")), None, "{target}");
+            assert_eq!(file(target), None, "{target}");
         }
     }
 }

@@ -1,175 +1,167 @@
-//! Every command that the documents show would start. Nothing is served, measured or benchmarked: the
-//! program is asked for help with the very arguments, and cargo for its list of targets.
+//! Checks that every documented command of this project would start. Nothing is served or measured:
+//! `tidings` is called with the documented arguments and `--help`, and the names of packages,
+//! targets, features and steps are looked up.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 
-use crate::cargo;
-use crate::markdown;
-use crate::promise::{self, Kind, Promise};
+use crate::cargo::{self, Metadata, Package, Target};
+use crate::documents;
 use crate::runner::Outcome;
-use crate::shell;
 use crate::steps;
 
-/// Tells all commands that would not start at once, each with its place.
+/// Words that end one command and begin another, or a redirection, which is not checked.
+const SEPARATORS: [&str; 9] = ["&&", "||", "|", ";", "&", ">", ">>", "2>", "<"];
+
+/// Returns an error that names all commands that would not start.
 pub(crate) fn check() -> Result<Outcome> {
-    let program = cargo::build_program()?;
+    let checker = Checker { program: cargo::build_program()?, metadata: cargo::metadata()? };
     let mut broken = Vec::new();
     let mut count = 0;
-    for document in markdown::documents()? {
-        for (first, block) in markdown::shell_blocks(&document.text) {
-            for command in shell::commands(&block) {
-                let Some(promise) = promise::of(&command.words) else {
-                    continue;
-                };
-                count += 1;
-                if let Err(error) = keeps(&promise, &program) {
-                    broken.push(format!(
-                        "{}:{}: `{}`: {error:#}",
-                        document.path.display(),
-                        first + command.line,
-                        command.words.join(" ")
-                    ));
+    for document in documents::all()? {
+        for (line, block) in documents::shell_blocks(&document.text) {
+            for command in commands(&block) {
+                let words: Vec<&str> = command.iter().map(String::as_str).collect();
+                match checker.check(&words) {
+                    Ok(is_ours) => count += usize::from(is_ours),
+                    Err(error) => {
+                        let (path, words) = (document.path.display(), words.join(" "));
+                        broken.push(format!("block at {path}:{line}: `{words}`\n    {error:#}"));
+                    }
                 }
             }
         }
     }
-    if !broken.is_empty() {
-        bail!("\n{}", broken.join("\n"));
-    }
+    ensure!(broken.is_empty(), "\n{}", broken.join("\n"));
     println!("    {count} commands");
     Ok(Outcome::Passed)
 }
 
-fn keeps(promise: &Promise, program: &Path) -> Result<()> {
-    match promise {
-        Promise::Program { cargo, args } => program_accepts(program, cargo, args),
-        Promise::Target { package, kind, name } => {
-            target_exists(package.as_deref(), *kind, name.as_deref())
+/// Returns the words of each command in a shell block. A line with an open quote is left out. Variables
+/// are not expanded, and assignments before the program are left out.
+fn commands(block: &str) -> Vec<Vec<String>> {
+    let block = block.replace("\\\n", " ");
+    let mut commands = Vec::new();
+    for words in block.lines().filter_map(shlex::split) {
+        for command in words.split(|word| SEPARATORS.contains(&word.as_str())) {
+            commands.push(command.iter().skip_while(|word| word.contains('=')).cloned().collect());
         }
-        Promise::Chore(name) => {
-            ensure!(steps::knows(name), "xtask has no chore {name}");
-            Ok(())
+    }
+    commands
+}
+
+struct Checker {
+    program: PathBuf,
+    metadata: Metadata,
+}
+
+impl Checker {
+    /// Returns `true` if the command would start, and `false` if it is not one of this project. Returns
+    /// an error if it would not start.
+    fn check(&self, words: &[&str]) -> Result<bool> {
+        match words {
+            ["taskset", "-c", _, rest @ ..] => return self.check(rest),
+            ["tidings" | "target/release/tidings", args @ ..] => self.program_accepts(args)?,
+            ["cargo", "xtask", name, ..] => ensure!(steps::knows(name), "there is no such step"),
+            ["cargo", command @ ("run" | "bench" | "build" | "test"), rest @ ..] => {
+                let mut parts = rest.splitn(2, |word| *word == "--");
+                let options = pairs(parts.next().unwrap_or_default());
+                self.names_exist(&options)?;
+                let is_other = |(option, value): &(&str, &str)| match *option {
+                    "-p" | "--bin" => *value != "tidings",
+                    option => option == "--example",
+                };
+                if *command == "run" && !options.iter().any(is_other) {
+                    self.program_accepts(parts.next().unwrap_or_default())?;
+                }
+            }
+            _ => return Ok(false),
         }
+        Ok(true)
+    }
+
+    /// Returns an error if `tidings` does not parse these arguments.
+    fn program_accepts(&self, args: &[&str]) -> Result<()> {
+        let args = args.split(|arg| *arg == "--").next().unwrap_or_default();
+        cargo::output(Command::new(&self.program).args(args).arg("--help")).map(drop)
+    }
+
+    /// Returns an error if a package, target or feature in cargo's options does not exist.
+    fn names_exist(&self, options: &[(&str, &str)]) -> Result<()> {
+        let Metadata { packages, workspace_default_members: default } = &self.metadata;
+        let named: Vec<_> = options.iter().filter(|it| it.0 == "-p").map(|it| it.1).collect();
+        let is_chosen = |it: &&Package| match named[..] {
+            [] => default.contains(&it.id),
+            _ => named.contains(&it.name.as_str()),
+        };
+        let chosen: Vec<&Package> = packages.iter().filter(is_chosen).collect();
+        for (option, value) in options {
+            let is_target = |it: &Target| it.name == *value && option[2..] == it.kind[0];
+            let has_feature = |name| chosen.iter().any(|it| it.features.contains_key(name));
+            let exists = match *option {
+                "-p" => chosen.iter().any(|it| it.name == *value),
+                "--bin" | "--example" | "--bench" | "--test" => {
+                    chosen.iter().flat_map(|it| &it.targets).any(is_target)
+                }
+                "--features" => value.split(',').all(has_feature),
+                _ => true,
+            };
+            ensure!(exists, "there is no `{option} {value}` in the packages of this command");
+        }
+        Ok(())
     }
 }
 
-/// The program parses `args` up to a last `--help`, and that help tells each flag of them. It is run by way
-/// of cargo if the command has options for cargo.
-fn program_accepts(program: &Path, cargo: &[String], args: &[String]) -> Result<()> {
-    let asked = question(args);
-    let mut call = if cargo.is_empty() {
-        Command::new(program)
-    } else {
-        let mut call = cargo::command();
-        call.args(["run", "--quiet"]).args(cargo).arg("--");
-        call
-    };
-    let (success, help, complaint) = cargo::capture_of(call.args(&asked).arg("--help"))?;
-    ensure!(success, "{}", gist(&complaint));
-    for flag in flags(args) {
-        ensure!(tells(&help, flag), "{flag} is not in the help of `{}`", asked.join(" "));
-    }
-    Ok(())
-}
-
-/// All arguments, so that values are parsed too; only the subcommand where a shell would first have to
-/// fill in a variable.
-fn question(args: &[String]) -> Vec<&str> {
-    let args = args.iter().map(String::as_str);
-    let own: Vec<&str> = args.take_while(|arg| *arg != "--").collect();
-    if own.iter().any(|arg| arg.contains('$')) {
-        own.into_iter().take(1).filter(|arg| !arg.starts_with('-')).collect()
-    } else {
-        own
-    }
-}
-
-fn flags(args: &[String]) -> impl Iterator<Item = &str> {
-    args.iter()
-        .take_while(|arg| *arg != "--")
-        .filter(|arg| arg.starts_with("--"))
-        .map(|arg| arg.split('=').next().unwrap_or(arg))
-}
-
-/// Whether `help` has `flag`, not as the start of a longer one.
-fn tells(help: &str, flag: &str) -> bool {
-    let goes_on = |c: char| c.is_alphanumeric() || c == '-';
-    help.match_indices(flag).any(|(at, _)| !help[at + flag.len()..].starts_with(goes_on))
-}
-
-/// Asks cargo, which knows targets by any path they may have: an option without its value makes it list
-/// them.
-fn target_exists(package: Option<&str>, kind: Kind, name: Option<&str>) -> Result<()> {
-    let (command, option) = match kind {
-        Kind::Binary => ("run", "--bin"),
-        Kind::Example => ("run", "--example"),
-        Kind::Bench => ("bench", "--bench"),
-    };
-    let mut call = vec![command];
-    call.extend(package.iter().flat_map(|package| ["-p", package]));
-    call.push(option);
-    let (_, _, answer) = cargo::capture(&call)?;
-    ensure!(answer.contains("vailable"), "{}", gist(&answer));
-    if let Some(name) = name {
-        let names: Vec<_> = listed(&answer).collect();
-        let place = package.unwrap_or("the default members, and no -p is given");
-        ensure!(names.contains(&name), "there is no {option} {name} in {place}");
-    }
-    Ok(())
-}
-
-/// The first paragraph of a complaint; usage and hints follow it.
-fn gist(complaint: &str) -> &str {
-    complaint.trim().split("\n\n").next().unwrap_or_default()
-}
-
-/// The indented lines of cargo's `Available …:` list.
-fn listed(answer: &str) -> impl Iterator<Item = &str> {
-    let lines = answer.lines().filter(|line| line.starts_with("    "));
-    lines.map(str::trim)
+/// Returns each word with the one after it: options with their values, and some other pairs.
+fn pairs<'w>(options: &[&'w str]) -> Vec<(&'w str, &'w str)> {
+    let words: Vec<&str> = options.iter().flat_map(|word| word.split('=')).collect();
+    let short = |word| if word == "--package" { "-p" } else { word };
+    words.windows(2).map(|pair| (short(pair[0]), pair[1])).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn args(line: &str) -> Vec<String> {
-        line.split(' ').map(str::to_owned).collect()
+    #[test]
+    fn commands_are_split_as_a_shell_does() {
+        let block = "RUST_LOG=debug tidings serve \\\n  --topic 'a b'  # why\n# more\n\
+                     cd x && cargo run > out.txt\ncurl -d 'two\nlines'\n";
+        let commands: Vec<_> = commands(block).iter().map(|words| words.join("_")).collect();
+        assert_eq!(commands, ["tidings_serve_--topic_a b", "", "cd_x", "cargo_run", "out.txt"]);
     }
 
     #[test]
-    fn a_flag_is_not_told_by_a_longer_one() {
-        let help = "  -c, --clients-max <N>  how many\n  --rate=<N>";
-        assert!(!tells(help, "--clients"));
-        assert!(tells(help, "--clients-max"));
-        assert!(tells(help, "--rate"));
-    }
-
-    #[test]
-    fn flags_come_without_their_values_and_end_with_the_arguments() {
-        let args = args("serve --port=80 --topic a.b -- --not-a-flag");
-        let flags: Vec<_> = flags(&args).collect();
-        assert_eq!(flags, ["--port", "--topic"]);
-    }
-
-    #[test]
-    fn values_are_tried_unless_a_shell_would_fill_them_in() {
-        assert_eq!(question(&args("serve --port 80")), ["serve", "--port", "80"]);
-        assert_eq!(question(&args("subscribe --after $ID")), ["subscribe"]);
-        assert!(question(&args("--after $ID")).is_empty());
-    }
-
-    #[test]
-    fn help_is_asked_before_a_double_dash_that_would_hide_it() {
-        assert_eq!(question(&args("publish a.b -- --text")), ["publish", "a.b"]);
-    }
-
-    #[test]
-    fn cargos_list_of_targets_is_read() {
-        let answer = "error: \"--example\" takes one argument.\nAvailable examples:\n    sse\n    websocket\n\n";
-        assert_eq!(listed(answer).collect::<Vec<_>>(), ["sse", "websocket"]);
+    fn commands_that_would_not_start_are_rejected() {
+        // `true` and `false` accept and reject all arguments.
+        let check = |program: &str, command: &str| {
+            let checker = Checker { program: program.into(), metadata: cargo::metadata().unwrap() };
+            checker.check(&command.split(' ').collect::<Vec<_>>())
+        };
+        for command in [
+            "taskset -c 0 target/release/tidings serve",
+            "cargo xtask test",
+            "cargo run --release --features=hub,tls -- compare",
+            "cargo run -p tidings-examples --example sse -- --port 1",
+            "cargo bench --package=tidings-benches --bench=encode",
+            "cargo build --release -p tidings -p tidings-limit",
+        ] {
+            assert!(check("true", command).unwrap(), "{command}");
+        }
+        assert!(!check("true", "curl -N localhost").unwrap());
+        for (program, command) in [
+            ("false", "tidings serve"),
+            ("false", "cargo run -- serve"),
+            ("true", "cargo xtask launch"),
+            ("true", "cargo run --example sse"),
+            ("true", "cargo run -p tidings-examples --example gone"),
+            ("true", "cargo bench --bench gone"),
+            ("true", "cargo run --features gone -- serve"),
+            ("true", "cargo test -p gone"),
+        ] {
+            check(program, command).expect_err(command);
+        }
     }
 }

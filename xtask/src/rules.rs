@@ -1,137 +1,170 @@
-//! The arrows that must never be, as one table: [`RULES`]. [`crate::tree`] holds the crates against it.
+//! The dependencies that crates of this workspace must not have, as one table: [`RULES`].
+//!
+//! `clippy.toml` holds the rule against unbounded channels.
 
-use std::path::PathBuf;
+use anyhow::{Result, ensure};
 
-use crate::cargo;
+use crate::cargo::{self, Package};
+use crate::runner::Outcome;
 
-/// What some crates must never do.
-pub(crate) struct Rule {
-    pub(crate) who: Who,
-    pub(crate) never: Never,
-    pub(crate) why: &'static str,
+struct Rule {
+    crates: Crates,
+    must_not: MustNot,
+    on: Crates,
+    why: &'static str,
 }
 
-/// Whom a rule binds.
-pub(crate) enum Who {
+enum Crates {
+    /// By their names, separated by spaces.
     Named(&'static str),
-    /// Every crate in `crates/` that is not one of [`ROOMS`], so that a new transport is bound from its
-    /// first day and nobody has to remember this table.
+    /// Every crate in `crates/` that is not in [`OTHERS`]. A new transport is bound by the rules without
+    /// a change to this table.
     Transports,
-    EveryoneBut(&'static str),
 }
 
-/// What a rule forbids.
-pub(crate) enum Never {
-    /// To depend on one of these, however far down.
-    Reach(&'static [&'static str]),
-    /// To name one of these in its own manifest, even for its tests.
-    Name(&'static [&'static str]),
-    /// To name another transport in its own manifest, even for its tests.
-    NameOtherTransports,
-    /// To have one of these in its code.
-    Say(&'static [&'static str]),
+enum MustNot {
+    /// Directly or through other crates, outside of tests.
+    Depend,
+    /// In its own manifest, also for tests.
+    Name,
 }
 
-pub(crate) const RULES: &[Rule] = &[
+const RULES: &[Rule] = &[
     Rule {
-        who: Who::Named("tidings-core"),
-        never: Never::Reach(&[
-            "hyper",
-            "http",
-            "h2",
-            "tungstenite",
-            "tokio-tungstenite",
-            "mio",
-            "socket2",
-            "axum",
-            "reqwest",
-            "clap",
-            "async-nats",
-            "redis",
-        ]),
-        why: "core has no network and no command line, so it is tested without either",
+        crates: Crates::Named("tidings-core"),
+        must_not: MustNot::Depend,
+        on: Crates::Named(
+            "hyper http h2 tungstenite tokio-tungstenite mio socket2 axum reqwest clap \
+             async-nats redis",
+        ),
+        why: "core has no network and no command line, so its tests need neither",
     },
     Rule {
-        who: Who::Named("tidings-compare"),
-        never: Never::Reach(&["async-nats", "redis", "tidings-message-queue"]),
-        why: "whoever measures knows no protocol, so a further server is compared without a line changed",
+        crates: Crates::Named("tidings-core"),
+        must_not: MustNot::Name,
+        on: Crates::Named("tidings-transport tidings-hub tidings-compare tidings"),
+        why: "core is at the bottom, and its tests need no crate above it",
     },
     Rule {
-        who: Who::Transports,
-        never: Never::NameOtherTransports,
-        why: "transports know nothing of each other, so any of them can be left out",
+        crates: Crates::Named("tidings-compare"),
+        must_not: MustNot::Depend,
+        on: Crates::Named("async-nats redis tidings-message-queue"),
+        why: "the comparison knows no protocol, so another server needs no change in it",
     },
     Rule {
-        who: Who::Transports,
-        never: Never::Name(&["tidings-hub", "tidings-compare", "tidings"]),
-        why: "a transport is words, for this hub and for anyone else's server",
+        crates: Crates::Transports,
+        must_not: MustNot::Name,
+        on: Crates::Transports,
+        why: "transports do not depend on each other, so any of them can be left out",
     },
     Rule {
-        // xtask spells the words, in order to look for them.
-        who: Who::EveryoneBut("xtask"),
-        never: Never::Say(&["unbounded_channel", "unbounded(", "unbounded::<"]),
-        why: "an unbounded channel hides a slow consumer until memory runs out",
+        crates: Crates::Transports,
+        must_not: MustNot::Name,
+        on: Crates::Named("tidings-hub tidings-compare tidings"),
+        why: "a transport works in any server, not only in this one",
     },
 ];
 
-/// The crates of `crates/` that are not transports.
-const ROOMS: &[&str] = &[
-    "tidings",
-    "tidings-batch",
-    "tidings-core",
-    "tidings-watchdog",
-    "tidings-transport",
-    "tidings-live-page",
-    "tidings-hub",
-    "tidings-compare",
-];
+/// The crates in `crates/` that are not transports.
+const OTHERS: &str = "tidings tidings-batch tidings-core tidings-watchdog tidings-transport \
+                      tidings-live-page tidings-hub tidings-compare";
 
-/// A package of the workspace.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Member {
-    pub(crate) name: String,
-    pub(crate) dir: PathBuf,
+/// Returns an error that names all violations, each with its crate and its rule.
+pub(crate) fn check() -> Result<Outcome> {
+    let packages = cargo::metadata()?.packages;
+    let violations = violations(&packages, dependencies)?;
+    ensure!(violations.is_empty(), "\n{}", violations.join("\n"));
+    println!("    {} crates, {} rules", packages.len(), RULES.len());
+    Ok(Outcome::Passed)
 }
 
-impl Member {
-    pub(crate) fn is_transport(&self) -> bool {
-        self.dir.parent() == Some(&cargo::root().join("crates"))
-            && !ROOMS.contains(&self.name.as_str())
-    }
-}
-
-impl Who {
-    pub(crate) fn means(&self, member: &Member) -> bool {
-        match self {
-            Self::Named(name) => member.name == *name,
-            Self::Transports => member.is_transport(),
-            Self::EveryoneBut(name) => member.name != *name,
+/// `depends` returns all crates that a crate depends on outside of tests.
+fn violations(
+    packages: &[Package],
+    depends: impl Fn(&str) -> Result<Vec<String>>,
+) -> Result<Vec<String>> {
+    let mut violations = Vec::new();
+    for Rule { crates, must_not, on, why } in RULES {
+        let (crates, on) = (crates.names(packages), on.names(packages));
+        let bound: Vec<_> = packages.iter().filter(|it| crates.contains(&&*it.name)).collect();
+        if bound.is_empty() {
+            violations.push(format!("there is no crate for the rule: {why}"));
+        }
+        for package in bound {
+            let dependencies = match must_not {
+                MustNot::Depend => depends(&package.name)?,
+                MustNot::Name => package.dependencies.iter().map(|it| it.name.clone()).collect(),
+            };
+            for name in dependencies.iter().filter(|name| on.contains(&name.as_str())) {
+                violations.push(format!("{} depends on {name}\n    rule: {why}", package.name));
+            }
         }
     }
+    Ok(violations)
+}
+
+/// Asks `cargo tree`. In `cargo metadata`, a crate has the features that any other crate of the
+/// workspace gives it, so tokio has the network even for core.
+fn dependencies(package: &str) -> Result<Vec<String>> {
+    let args = format!("tree -p {package} -e normal --all-features --prefix none");
+    let tree = cargo::output(&mut cargo::command(&args))?;
+    let mut names: Vec<String> =
+        tree.lines().skip(1).filter_map(|line| Some(line.split_once(' ')?.0.to_owned())).collect();
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
+impl Crates {
+    fn names<'a>(&self, packages: &'a [Package]) -> Vec<&'a str> {
+        match self {
+            Self::Named(names) => names.split_whitespace().collect(),
+            Self::Transports => {
+                packages.iter().filter(|it| is_transport(it)).map(|it| &*it.name).collect()
+            }
+        }
+    }
+}
+
+fn is_transport(package: &Package) -> bool {
+    let folder = package.manifest_path.parent().and_then(|own| own.parent());
+    folder == Some(&cargo::root().join("crates"))
+        && !OTHERS.split_whitespace().any(|name| name == package.name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cargo::Dependency;
 
-    fn member(name: &str, dir: &str) -> Member {
-        Member { name: name.to_owned(), dir: cargo::root().join(dir) }
+    /// Returns the violations if the manifest of `package` has `dependency`, and all crates depend on
+    /// `indirect`.
+    fn violations(package: &str, dependency: &str, indirect: &str) -> String {
+        let mut packages = cargo::metadata().unwrap().packages;
+        let changed = packages.iter_mut().find(|it| it.name == package).unwrap();
+        changed.dependencies.push(Dependency { name: dependency.to_owned() });
+        super::violations(&packages, |_| Ok(vec![indirect.to_owned()])).unwrap().join("\n")
     }
 
     #[test]
-    fn a_crate_nobody_listed_is_bound_as_a_transport() {
-        assert!(Who::Transports.means(&member("tidings-carrier-pigeon", "crates/carrier-pigeon")));
+    fn each_rule_finds_what_it_forbids() {
+        assert_eq!(violations("tidings-sse", "bytes", "bytes"), "");
+        let core = violations("tidings-core", "tidings-hub", "mio");
+        assert!(core.contains("tidings-core depends on tidings-hub"), "{core}");
+        assert!(core.contains("tidings-core depends on mio"), "{core}");
+        let compare = violations("tidings-sse", "tidings-websocket", "redis");
+        assert!(compare.contains("tidings-compare depends on redis"), "{compare}");
+        assert!(compare.contains("tidings-sse depends on tidings-websocket"), "{compare}");
+        assert!(violations("tidings-sse", "tidings-hub", "").contains("any server"));
     }
 
     #[test]
-    fn rooms_and_what_lies_outside_of_crates_are_no_transports() {
-        for (name, dir) in [
-            ("tidings-hub", "crates/hub"),
-            ("tidings-core", "crates/core"),
-            ("tidings-benches", "benches"),
-            ("tidings-limit", "benches/limit"),
-        ] {
-            assert!(!Who::Transports.means(&member(name, dir)), "{name}");
-        }
+    fn a_crate_that_is_in_no_list_is_a_transport() {
+        let mut packages = cargo::metadata().unwrap().packages;
+        packages.retain(is_transport);
+        let names: Vec<_> = packages.iter().map(|it| it.name.as_str()).collect();
+        assert!(names.contains(&"tidings-sse") && !names.contains(&"tidings-limit"), "{names:?}");
+        packages[0].name = "tidings-carrier-pigeon".to_owned();
+        assert!(is_transport(&packages[0]));
     }
 }

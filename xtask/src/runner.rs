@@ -1,47 +1,45 @@
-//! Runs steps, each whether or not those before it failed, and reports at the end how each of them
-//! ended, how long it took, and how to repeat those that failed.
+//! Runs steps. A step that fails does not stop those after it. The report at the end has the result and
+//! the time of each step, and the command that repeats a failed one.
 
 use std::env;
 use std::process::{Command, ExitCode, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::cargo;
 
-/// One named step.
 pub(crate) struct Step {
-    /// `cargo xtask NAME` runs it alone.
+    /// `cargo xtask NAME` runs the step alone.
     pub(crate) name: &'static str,
-    /// What holds once it has passed, in a line.
+    /// What is true if the step passes, in one line.
     pub(crate) about: &'static str,
     pub(crate) action: Action,
 }
 
-/// How a step is done.
 pub(crate) enum Action {
-    /// By one call of cargo, whose output goes straight to the terminal.
-    Cargo { env: &'static [(&'static str, &'static str)], args: &'static [&'static str] },
-    /// By code of this crate.
+    /// Runs this command line, which is `cargo` after assignments of variables. Its output goes to the
+    /// terminal.
+    Cargo(&'static str),
+    /// Calls a function of this crate.
     Check(fn() -> Result<Outcome>),
 }
 
-/// How a step ended that did not fail.
+/// The result of a step that did not fail.
 pub(crate) enum Outcome {
     Passed,
-    /// With the reason.
+    /// Holds the reason.
     Skipped(String),
 }
 
-/// A step that has ended.
 struct Ended {
     name: &'static str,
     result: Result<Outcome>,
     took: Duration,
 }
 
-/// Runs all `steps` in order. Returns a failure if one of them failed.
+/// Runs all steps in order. Returns a failure if one of them failed.
 pub(crate) fn run(steps: &[Step]) -> ExitCode {
     run_beside(steps, &[], &[])
 }
@@ -49,21 +47,21 @@ pub(crate) fn run(steps: &[Step]) -> ExitCode {
 /// Runs the steps of `first` in order, and then those of `main` in order while those of `beside` run in
 /// order as well. Returns a failure if one of them failed.
 ///
-/// What a step of `beside` prints is kept, and printed when the step has ended.
+/// The output of a step of `beside` is printed when the step has ended.
 pub(crate) fn run_beside(first: &[Step], main: &[Step], beside: &[Step]) -> ExitCode {
     let started = Instant::now();
     let mut ended: Vec<Ended> = first.iter().map(run_step).collect();
     thread::scope(|scope| {
         let beside = scope.spawn(|| beside.iter().map(run_aside).collect::<Vec<_>>());
         ended.extend(main.iter().map(run_step));
-        ended.extend(beside.join().expect("a step that fails is no panic"));
+        ended.extend(beside.join().expect("a failed step does not panic"));
     });
     print!("\n{}", report(&ended, started.elapsed()));
     let has_failed = ended.iter().any(|step| step.result.is_err());
     if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Runs a step in a process of its own, and prints its output at once when it has ended.
+/// Runs a step in a process of its own, so that its output can be printed in one piece.
 fn run_aside(step: &Step) -> Ended {
     let Step { name, about, action } = step;
     println!("\n==> {name}, beside the others: {}\n    {about}", action.command(name));
@@ -85,10 +83,8 @@ fn run_step(Step { name, about, action }: &Step) -> Ended {
     let result = action.run();
     let ended = Ended { name, result, took: started.elapsed() };
     println!("<== {name} {} after {}", ended.word(), seconds(ended.took));
-    match &ended.result {
-        Ok(Outcome::Passed) => {}
-        Ok(Outcome::Skipped(why)) => println!("    {why}"),
-        Err(error) => println!("    {error:#}"),
+    if let Err(error) = &ended.result {
+        println!("    {error:#}");
     }
     ended
 }
@@ -104,31 +100,31 @@ impl Ended {
 }
 
 impl Action {
-    /// As one would type it.
     fn command(&self, name: &str) -> String {
         match self {
             Self::Check(_) => format!("cargo xtask {name}"),
-            Self::Cargo { env, args } => {
-                let env = env.iter().map(|(key, value)| format!("{key}=\"{value}\" "));
-                format!("{}cargo {}", env.collect::<String>(), args.join(" "))
-            }
+            Self::Cargo(line) => (*line).to_owned(),
         }
     }
 
     fn run(&self) -> Result<Outcome> {
         match self {
             Self::Check(check) => check(),
-            Self::Cargo { env, args } => {
-                let status = cargo::command().args(*args).envs(env.to_vec()).status()?;
-                ensure!(status.success(), "`{}`: {status}", self.command(""));
+            Self::Cargo(line) => {
+                let words = shlex::split(line).context("a quote is open")?;
+                let mut parts = words.splitn(2, |word| word == "cargo");
+                let variables = parts.next().unwrap_or_default().iter();
+                let mut cargo = cargo::command("");
+                cargo.envs(variables.filter_map(|word| word.split_once('=')));
+                cargo::run(cargo.args(parts.next().context("the command is not cargo")?))?;
                 Ok(Outcome::Passed)
             }
         }
     }
 }
 
-/// The last lines of the output: a table of times, the failed steps, and the counts on a line of their
-/// own, which is the last.
+/// Returns the last lines of the output: a table of times, the steps that failed or were skipped, and
+/// the number of each as the last line.
 fn report(ended: &[Ended], took: Duration) -> String {
     let mut text = String::new();
     for step in ended {
@@ -136,26 +132,21 @@ fn report(ended: &[Ended], took: Duration) -> String {
     }
     text += &format!("{:<12} {:<8} {:>12}\n\n", "all", "", seconds(took));
 
-    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for Ended { name, result, .. } in ended {
         match result {
-            Ok(Outcome::Passed) => passed += 1,
-            Ok(Outcome::Skipped(why)) => {
-                skipped += 1;
-                text += &format!("{name} was skipped: {why}\n");
-            }
+            Ok(Outcome::Passed) => {}
+            Ok(Outcome::Skipped(why)) => text += &format!("{name} was skipped: {why}\n"),
             Err(error) => {
-                failed += 1;
-                text +=
-                    &format!("{name} FAILED: {error:#}\n    to repeat it: cargo xtask {name}\n");
+                text += &format!("{name} FAILED: {error:#}\n    repeat it: cargo xtask {name}\n");
             }
         }
     }
-    text += &format!("{passed} passed, {failed} failed");
-    if skipped > 0 {
-        text += &format!(", {skipped} skipped");
+    let count = |word| ended.iter().filter(|step| step.word() == word).count();
+    text += &format!("{} passed, {} failed", count("passed"), count("FAILED"));
+    match count("skipped") {
+        0 => text + "\n",
+        skipped => format!("{text}, {skipped} skipped\n"),
     }
-    text + "\n"
 }
 
 fn seconds(took: Duration) -> String {
@@ -174,29 +165,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_is_shown_as_one_would_type_it() {
-        let doc =
-            Action::Cargo { env: &[("RUSTDOCFLAGS", "-D warnings")], args: &["doc", "--no-deps"] };
-        assert_eq!(doc.command("doc"), "RUSTDOCFLAGS=\"-D warnings\" cargo doc --no-deps");
-        let check = Action::Check(|| Ok(Outcome::Passed));
-        assert_eq!(check.command("tree"), "cargo xtask tree");
-    }
-
-    #[test]
-    fn a_failed_step_does_not_keep_later_ones_from_running() {
+    fn a_failed_step_does_not_stop_later_ones() {
         static RUNS: AtomicUsize = AtomicUsize::new(0);
-        let fails = || {
-            RUNS.fetch_add(1, Ordering::Relaxed);
-            bail!("broken")
-        };
         let passes = || {
             RUNS.fetch_add(1, Ordering::Relaxed);
             Ok(Outcome::Passed)
         };
         let step = |name, check| Step { name, about: "", action: Action::Check(check) };
-        let code = run(&[step("first", fails), step("second", passes), step("third", fails)]);
-        assert_eq!(code, ExitCode::FAILURE);
-        assert_eq!(RUNS.load(Ordering::Relaxed), 3);
+        let fails = || bail!("broken");
+        assert_eq!(run(&[step("first", fails), step("second", passes)]), ExitCode::FAILURE);
+        assert_eq!(RUNS.load(Ordering::Relaxed), 1);
         assert_eq!(run(&[step("second", passes)]), ExitCode::SUCCESS);
     }
 
@@ -216,7 +194,7 @@ deny         skipped         0.0 s
 all                     1 min 31 s
 
 browser FAILED: 2 of 122 tests failed
-    to repeat it: cargo xtask browser
+    repeat it: cargo xtask browser
 deny was skipped: not installed
 1 passed, 1 failed, 1 skipped
 ";

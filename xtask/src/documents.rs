@@ -1,0 +1,111 @@
+//! The Markdown documents of the project, with their shell blocks and links.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+
+use crate::cargo;
+
+const NAMED: [&str; 4] = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "clients/js/README.md"];
+
+/// A Markdown file.
+pub(crate) struct Document {
+    /// Relative to the root of the workspace.
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+}
+
+/// Returns the documents of [`NAMED`] and all of `docs/`.
+pub(crate) fn all() -> Result<Vec<Document>> {
+    let mut paths: Vec<PathBuf> = NAMED.map(PathBuf::from).into();
+    for entry in fs::read_dir(cargo::root().join("docs")).context("cannot read docs/")? {
+        let path = Path::new("docs").join(entry?.file_name());
+        if path.extension().is_some_and(|extension| extension == "md") {
+            paths.push(path);
+        }
+    }
+    paths.sort_unstable();
+    paths.into_iter().map(read).collect()
+}
+
+fn read(path: PathBuf) -> Result<Document> {
+    let text = fs::read_to_string(cargo::root().join(&path))
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Document { path, text })
+}
+
+/// Returns the text of every `sh` block, with the number of its first line.
+pub(crate) fn shell_blocks(text: &str) -> Vec<(usize, String)> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (line, event) in events(text) {
+        match event {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info)))
+                if info.split([',', ' ']).next() == Some("sh") =>
+            {
+                open = Some((line + 1, String::new()));
+            }
+            Event::Text(code) => {
+                if let Some((_, block)) = &mut open {
+                    block.push_str(&code);
+                }
+            }
+            Event::End(TagEnd::CodeBlock) => blocks.extend(open.take()),
+            _ => {}
+        }
+    }
+    blocks
+}
+
+/// Returns the target of every link and image, also those in HTML, with its line.
+pub(crate) fn links(text: &str) -> Vec<(usize, String)> {
+    let mut links = Vec::new();
+    for (line, event) in events(text) {
+        match event {
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                links.push((line, dest_url.into_string()));
+            }
+            Event::Html(html) | Event::InlineHtml(html) => {
+                for attribute in ["src=\"", "srcset=\"", "href=\""] {
+                    let values = html.split(attribute).skip(1);
+                    let targets = values.filter_map(|rest| rest.split(['"', ' ']).next());
+                    links.extend(targets.map(|target| (line, target.to_owned())));
+                }
+            }
+            _ => {}
+        }
+    }
+    links
+}
+
+/// Returns what the parser finds, with the line that it begins in.
+fn events(text: &str) -> impl Iterator<Item = (usize, Event<'_>)> {
+    let events = Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter();
+    events.map(|(event, range)| (1 + text[..range.start].matches('\n').count(), event))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_shell_blocks_are_returned_each_with_its_first_line() {
+        let text = "```sh\none\n\ntwo\n```\n```rust\nno\n```\n- a list\n  ```sh\n  three\n  ```\n";
+        assert_eq!(
+            shell_blocks(text),
+            [(2, "one\n\ntwo\n".to_owned()), (11, "three\n".to_owned())]
+        );
+    }
+
+    #[test]
+    fn links_and_images_are_returned_with_their_lines_and_code_is_not() {
+        let text = "[`a`](a.md#part) ![b](b.svg \"title\")\n| [c] |\n| --- |\n| [d](d.md) |\n\n\
+                    [c]: <c d.md>\n`v[0](x)`\n```text\n[e](e.md)\n```\n\
+                    <source srcset=\"f.png 2x\">\n<img src=\"g.png\" alt=\"a\">";
+        let links = links(text).into_iter().map(|(line, target)| format!("{line} {target}"));
+        let expected = ["1 a.md#part", "1 b.svg", "2 c d.md", "4 d.md", "11 f.png", "12 g.png"];
+        assert_eq!(links.collect::<Vec<_>>(), expected);
+    }
+}
