@@ -28,7 +28,10 @@ pub(crate) fn check() -> Result<Outcome> {
                     Ok(is_ours) => count += usize::from(is_ours),
                     Err(error) => {
                         let (path, words) = (document.path.display(), words.join(" "));
-                        broken.push(format!("block at {path}:{line}: `{words}`\n    {error:#}"));
+                        // Usage and hints follow the first paragraph.
+                        let error = format!("{error:#}");
+                        let error = error.split("\n\n").next().unwrap_or_default();
+                        broken.push(format!("block at {path}:{line}: `{words}`\n    {error}"));
                     }
                 }
             }

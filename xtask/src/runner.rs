@@ -83,9 +83,6 @@ fn run_step(Step { name, about, action }: &Step) -> Ended {
     let result = action.run();
     let ended = Ended { name, result, took: started.elapsed() };
     println!("<== {name} {} after {}", ended.word(), seconds(ended.took));
-    if let Err(error) = &ended.result {
-        println!("    {error:#}");
-    }
     ended
 }
 
