@@ -71,12 +71,16 @@ impl Checker {
             ["cargo", command @ ("run" | "bench" | "build" | "test"), rest @ ..] => {
                 let mut parts = rest.splitn(2, |word| *word == "--");
                 let options = pairs(parts.next().unwrap_or_default());
-                self.names_exist(&options)?;
-                let is_other = |(option, value): &(&str, &str)| match *option {
-                    "-p" | "--bin" => *value != "tidings",
-                    option => option == "--example",
+                let packages = self.chosen(&options);
+                names_exist(&options, &packages)?;
+                let mut targets = packages.iter().flat_map(|it| &it.targets);
+                let is_other = |(option, value): &(&str, &str)| {
+                    *option == "--example" || (*option == "--bin" && *value != "tidings")
                 };
-                if *command == "run" && !options.iter().any(is_other) {
+                if *command == "run"
+                    && targets.any(|it| it.name == "tidings" && it.kind[0] == "bin")
+                    && !options.iter().any(is_other)
+                {
                     self.program_accepts(parts.next().unwrap_or_default())?;
                 }
             }
@@ -91,30 +95,34 @@ impl Checker {
         cargo::output(Command::new(&self.program).args(args).arg("--help")).map(drop)
     }
 
-    /// Returns an error if a package, target or feature in cargo's options does not exist.
-    fn names_exist(&self, options: &[(&str, &str)]) -> Result<()> {
+    /// Returns the packages that a call of cargo names, or the default ones.
+    fn chosen(&self, options: &[(&str, &str)]) -> Vec<&Package> {
         let Metadata { packages, workspace_default_members: default } = &self.metadata;
         let named: Vec<_> = options.iter().filter(|it| it.0 == "-p").map(|it| it.1).collect();
         let is_chosen = |it: &&Package| match named[..] {
             [] => default.contains(&it.id),
             _ => named.contains(&it.name.as_str()),
         };
-        let chosen: Vec<&Package> = packages.iter().filter(is_chosen).collect();
-        for (option, value) in options {
-            let is_target = |it: &Target| it.name == *value && option[2..] == it.kind[0];
-            let has_feature = |name| chosen.iter().any(|it| it.features.contains_key(name));
-            let exists = match *option {
-                "-p" => chosen.iter().any(|it| it.name == *value),
-                "--bin" | "--example" | "--bench" | "--test" => {
-                    chosen.iter().flat_map(|it| &it.targets).any(is_target)
-                }
-                "--features" => value.split(',').all(has_feature),
-                _ => true,
-            };
-            ensure!(exists, "there is no `{option} {value}` in the packages of this command");
-        }
-        Ok(())
+        packages.iter().filter(is_chosen).collect()
     }
+}
+
+/// Returns an error if a package, target or feature in cargo's options does not exist.
+fn names_exist(options: &[(&str, &str)], packages: &[&Package]) -> Result<()> {
+    for (option, value) in options {
+        let is_target = |it: &Target| it.name == *value && option[2..] == it.kind[0];
+        let has_feature = |name| packages.iter().any(|it| it.features.contains_key(name));
+        let exists = match *option {
+            "-p" => packages.iter().any(|it| it.name == *value),
+            "--bin" | "--example" | "--bench" | "--test" => {
+                packages.iter().flat_map(|it| &it.targets).any(is_target)
+            }
+            "--features" => value.split(',').all(has_feature),
+            _ => true,
+        };
+        ensure!(exists, "there is no `{option} {value}` in the packages of this command");
+    }
+    Ok(())
 }
 
 /// Returns each word with the one after it: options with their values, and some other pairs.
