@@ -64,7 +64,7 @@ pub(crate) fn check() -> Result<Outcome> {
 fn advice(missing: &[&Need]) -> String {
     let line = |need: &&Need| format!("\n    {}  # {}: {}", need.install(), need.name(), need.why);
     let lines: String = missing.iter().map(line).collect();
-    format!("install what is missing, as root on Debian in this order:{lines}")
+    format!("install what is missing, as root on Debian:\n    apt-get update{lines}")
 }
 
 impl Need {
