@@ -52,18 +52,13 @@ pub(crate) const RULES: &[Rule] = &[
         why: "core has no network and no command line, so it is tested without either",
     },
     Rule {
-        who: Who::Named("tidings-compare"),
-        never: Never::Reach(&["async-nats", "redis", "tidings-message-queue"]),
-        why: "whoever measures knows no protocol, so a further server is compared without a line changed",
-    },
-    Rule {
         who: Who::Transports,
         never: Never::NameOtherTransports,
         why: "transports know nothing of each other, so any of them can be left out",
     },
     Rule {
         who: Who::Transports,
-        never: Never::Name(&["tidings-hub", "tidings-compare", "tidings"]),
+        never: Never::Name(&["tidings-server", "tidings-compare", "tidings"]),
         why: "a transport is words, for this hub and for anyone else's server",
     },
     Rule {
@@ -82,8 +77,11 @@ const ROOMS: &[&str] = &[
     "tidings-watchdog",
     "tidings-transport",
     "tidings-live-page",
-    "tidings-hub",
+    "tidings-server",
     "tidings-compare",
+    "tidings-cli",
+    "tidings-testkit",
+    "tidings-message-queue",
 ];
 
 /// A package of the workspace.
@@ -126,7 +124,7 @@ mod tests {
     #[test]
     fn rooms_and_what_lies_outside_of_crates_are_no_transports() {
         for (name, dir) in [
-            ("tidings-hub", "crates/hub"),
+            ("tidings-server", "crates/server"),
             ("tidings-core", "crates/core"),
             ("tidings-benches", "benches"),
             ("tidings-limit", "benches/limit"),
