@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use tidings::core::{Filter, Filters, Hub};
-use tidings::hub::{Access, Action, Config, run};
+use tidings::server::{Access, Action, Config, run};
 use tidings::transport::{Refusal, query};
 use tokio::net::TcpListener;
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings::core::{Heartbeat, Hub, HubConfig, Retention};
-use tidings::hub::{Config, run};
+use tidings::server::{Config, run};
 use tidings::websocket::{WebSocket, WebSocketConfig};
 use tokio::net::TcpListener;
 

@@ -12,8 +12,8 @@ use tidings::core::{
     Event, Hub, HubConfig, Id, IdempotencyKey, Interest, Notification, Position, Subscription,
     Topic,
 };
-use tidings::message_queue::local::{LocalConfig, LocalError, LocalNats, LocalRedis};
 use tidings::message_queue::{EngineConfig, connect};
+use tidings_testkit::{LocalConfig, LocalError, LocalNats, LocalRedis};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

@@ -43,10 +43,12 @@ async fn main() -> anyhow::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
+    // One for all turns of the loop: a signal between two of them would reach none that is made anew.
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         let (socket, _) = tokio::select! {
             accepted = listener.accept() => accepted?,
-            interrupted = tokio::signal::ctrl_c() => break interrupted?,
+            interrupted = &mut interrupted => break interrupted?,
         };
         let socket = TokioIo::new(WriteDeadline::new(socket, patience));
         let (ticks, topic) = (ticks.clone(), topic.clone());

@@ -10,9 +10,9 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use futures::StreamExt;
 use tidings::core::{Hub, HubConfig, Kind, Position};
-use tidings::message_queue::local::{LocalConfig, LocalNats};
 use tidings::transport::client::{Arrival, Client, Publisher, Target};
-use tidings::{hub, message_queue, sse::SseClient};
+use tidings::{message_queue, server, sse::SseClient};
+use tidings_testkit::{LocalConfig, LocalNats};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet, time};
 
 const LAST: usize = 20;
@@ -25,12 +25,12 @@ async fn main() -> anyhow::Result<()> {
     let (mut stops, mut serving) = (Vec::new(), JoinSet::new());
     for node in 1..=2 {
         let broker = message_queue::connect(nats.url().as_str(), Default::default()).await?;
-        let config = hub::Config::new(Hub::connect(broker, HubConfig::default()).await?);
+        let config = server::Config::new(Hub::connect(broker, HubConfig::default()).await?);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/topics/orders", listener.local_addr()?);
         println!("node {node}: serves {url}");
         let (stop, stopped) = oneshot::channel::<()>();
-        serving.spawn(hub::run(listener, config, async { drop(stopped.await) }));
+        serving.spawn(server::run(listener, config, async { drop(stopped.await) }));
         stops.push(stop);
         publishers.push(Publisher::connect(Target::new(url.parse()?)).await?);
         urls.push(url);

@@ -11,7 +11,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use http::Request;
 use http::request::Parts;
 use tidings_core::{Entry, Epoch, Event, Heartbeat, Id, Kind, Notification, Topic};
-use tidings_hub::transports;
+use tidings_server::transports;
 use tidings_transport::{Ask, Words};
 
 const SIZES: [usize; 4] = [16, 256, 4 << 10, 64 << 10];

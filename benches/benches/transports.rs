@@ -14,7 +14,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use futures::StreamExt;
 use tidings_benches::Tally;
 use tidings_core::{Heartbeat, Hub, Notification, Position};
-use tidings_hub::{Config, run, transports};
+use tidings_server::{Config, run, transports};
 use tidings_transport::client::{Arrival, Arrivals, Client, ClientError, Meter, Target};
 use tokio::net::TcpListener;
 use tokio::runtime;

@@ -154,7 +154,8 @@ mod tests {
         for command in [
             "taskset -c 0 target/release/tidings serve",
             "cargo xtask test",
-            "cargo run --release --features=hub,tls -- compare",
+            "cargo run --release -- compare",
+            "cargo test -p tidings --features=client,tls",
             "cargo run -p tidings-examples --example sse -- --port 1",
             "cargo bench --package=tidings-benches --bench=encode",
             "cargo build --release -p tidings -p tidings-limit",

@@ -42,14 +42,8 @@ const RULES: &[Rule] = &[
     Rule {
         crates: Crates::Named("tidings-core"),
         must_not: MustNot::Name,
-        on: Crates::Named("tidings-transport tidings-hub tidings-compare tidings"),
+        on: Crates::Named("tidings-transport tidings-server tidings-compare tidings"),
         why: "core is at the bottom, and its tests need no crate above it",
-    },
-    Rule {
-        crates: Crates::Named("tidings-compare"),
-        must_not: MustNot::Depend,
-        on: Crates::Named("async-nats redis tidings-message-queue"),
-        why: "the comparison knows no protocol, so another server needs no change in it",
     },
     Rule {
         crates: Crates::Transports,
@@ -60,14 +54,15 @@ const RULES: &[Rule] = &[
     Rule {
         crates: Crates::Transports,
         must_not: MustNot::Name,
-        on: Crates::Named("tidings-hub tidings-compare tidings"),
+        on: Crates::Named("tidings-server tidings-compare tidings"),
         why: "a transport works in any server, not only in this one",
     },
 ];
 
 /// The crates in `crates/` that are not transports.
 const OTHERS: &str = "tidings tidings-batch tidings-core tidings-watchdog tidings-transport \
-                      tidings-live-page tidings-hub tidings-compare";
+                      tidings-live-page tidings-server tidings-compare tidings-cli tidings-testkit \
+                      tidings-message-queue";
 
 /// Returns an error that names all violations, each with its crate and its rule.
 pub(crate) fn check() -> Result<Outcome> {
@@ -149,13 +144,12 @@ mod tests {
     #[test]
     fn each_rule_finds_what_it_forbids() {
         assert_eq!(violations("tidings-sse", "bytes", "bytes"), "");
-        let core = violations("tidings-core", "tidings-hub", "mio");
-        assert!(core.contains("tidings-core depends on tidings-hub"), "{core}");
+        let core = violations("tidings-core", "tidings-server", "mio");
+        assert!(core.contains("tidings-core depends on tidings-server"), "{core}");
         assert!(core.contains("tidings-core depends on mio"), "{core}");
-        let compare = violations("tidings-sse", "tidings-websocket", "redis");
-        assert!(compare.contains("tidings-compare depends on redis"), "{compare}");
-        assert!(compare.contains("tidings-sse depends on tidings-websocket"), "{compare}");
-        assert!(violations("tidings-sse", "tidings-hub", "").contains("any server"));
+        let sse = violations("tidings-sse", "tidings-websocket", "");
+        assert!(sse.contains("tidings-sse depends on tidings-websocket"), "{sse}");
+        assert!(violations("tidings-sse", "tidings-server", "").contains("any server"));
     }
 
     #[test]

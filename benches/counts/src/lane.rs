@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use tidings_core::{Event, Heartbeat, Hub, HubConfig, Id, Notification};
-use tidings_hub::{Config, run};
+use tidings_server::{Config, run};
 use tidings_sse::Sse;
 use tidings_transport::{Accepted, Ask, Ear, Refusal, Transport, Words};
 use tokio::sync::oneshot;

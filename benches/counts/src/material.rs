@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Request;
 use http::request::Parts;
 use tidings_core::{Entry, Epoch, Event, Heartbeat, Id, Notification, Topic};
-use tidings_hub::transports;
+use tidings_server::transports;
 use tidings_transport::{Ask, Words};
 
 /// How often a scenario does what it is about, where once would be too few instructions for a tolerance

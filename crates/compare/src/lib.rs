@@ -10,14 +10,14 @@
 //! for it. Rounds are interleaved (A B C A B C), figures are medians with their spread, and whatever
 //! casts a doubt on them is a [`Warning`].
 //!
-//! There is no protocol code in here: each [`Contender`] comes from the caller, with its
-//! [`Client`](tidings_transport::client::Client), its way in and, where it is not the hub that serves it,
-//! its [`Engine`]. So a new transport, or another server, is compared without a line changed.
+//! Each [`Contender`] brings its [`Client`](tidings_transport::client::Client), its publisher and, if it is not served
+//! by the hub, its [`Engine`]. Outside [`contenders`] nothing depends on a protocol, so another transport or server is
+//! one more contender.
 //!
 //! | idea | file |
 //! | --- | --- |
 //! | what to measure | `plan.rs` |
-//! | who takes part, and what serves it | `contender.rs`, `engine.rs`, `servers.rs` |
+//! | who takes part, and what serves it | `contender.rs`, `contenders/`, `engine.rs`, `servers.rs` |
 //! | the hub, and what the kernel says of it | `hub.rs`, `child.rs`, `proc.rs`, `pin.rs`, `quota.rs` |
 //! | when to publish, and publishing then | `schedule.rs`, `workload.rs` |
 //! | what each payload says of itself | `stamp.rs` |
@@ -33,6 +33,7 @@ mod child;
 mod clock;
 mod connect;
 mod contender;
+pub mod contenders;
 mod engine;
 mod environment;
 mod error;

@@ -7,8 +7,10 @@
 //! [`LongPolling`] is the server half, [`LongPollingClient`] the client half.
 
 mod accept;
+#[cfg(feature = "client")]
 mod client;
 mod words;
 
 pub use accept::LongPolling;
+#[cfg(feature = "client")]
 pub use client::LongPollingClient;

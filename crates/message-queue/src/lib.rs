@@ -16,12 +16,10 @@
 //! ```
 
 mod address;
-pub mod direct;
 mod engine;
 mod fault;
 mod keep;
 mod key;
-pub mod local;
 pub mod nats;
 mod overlap;
 pub mod redis;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use tidings_core::{Broker, Notification, Start};
-use tidings_message_queue::local::{LocalConfig, LocalNatsCluster};
 use tidings_message_queue::{EngineConfig, connect};
+use tidings_testkit::{LocalConfig, LocalNatsCluster};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 

@@ -8,10 +8,8 @@ mod jwt;
 use futures::StreamExt;
 use redis::cmd;
 use tidings_core::{BrokerError, Notification, Start};
-use tidings_message_queue::direct::{NatsClient, NatsPublisher, RedisClient, RedisPublisher};
-use tidings_message_queue::local::{LocalConfig, LocalNats, LocalRedis};
 use tidings_message_queue::{EngineConfig, connect};
-use tidings_transport::client::{Arrival, Client, ClientError, Target};
+use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 
 use self::certificates::Certificates;
 
@@ -153,49 +151,4 @@ async fn redis_is_reached_encrypted_with_a_certificate_of_the_client() {
     works(&format!("rediss://127.0.0.1:{port}?ca={ca}&cert={cert}&key={key}")).await;
     let error = connect(&format!("rediss://127.0.0.1:{port}"), EngineConfig::default()).await;
     assert!(error.as_ref().unwrap_err().to_string().contains("ca=FILE"), "{error:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clients_that_read_the_queue_directly_log_in_as_well() {
-    let settings = [format!("authorization {{ user: hub, password: {PASSWORD:?} }}")];
-    let nats = nats(&settings).await;
-    let redis = redis(&[
-        "--user",
-        "default on nopass -@all +info +quit",
-        "--user",
-        &format!("hub on >{PASSWORD} ~* +@all"),
-    ])
-    .await;
-    let url = |scheme: &str, login: &str, url: &url::Url| -> url::Url {
-        format!("{scheme}://{login}@{}/topics/t", host(url)).parse().unwrap()
-    };
-    let login = format!("hub:{ENCODED}");
-    let of_nats = url("nats", &login, &nats.url());
-    let mut arrivals = NatsClient.connect(Target::new(of_nats.clone())).await.unwrap();
-    let mut publisher = NatsPublisher::boxed(Target::new(of_nats)).await.unwrap();
-    publisher.publish(tidings_core::Kind::Binary, "hello".into()).await.unwrap();
-    arrived(arrivals.next().await);
-
-    let of_redis = url("redis", &login, &redis.url());
-    let mut arrivals = RedisClient.connect(Target::new(of_redis.clone())).await.unwrap();
-    let mut publisher = RedisPublisher::boxed(Target::new(of_redis)).await.unwrap();
-    publisher.publish(tidings_core::Kind::Binary, "hello".into()).await.unwrap();
-    arrived(arrivals.next().await);
-
-    let wrong = [
-        NatsClient.connect(Target::new(url("nats", "hub:s3cret", &nats.url()))).await.err(),
-        RedisClient.connect(Target::new(url("redis", "hub:s3cret", &redis.url()))).await.err(),
-    ];
-    for error in wrong {
-        let error = error.expect("the login is wrong");
-        let printed = format!("{error} {error:?}");
-        assert!(!printed.contains("s3cret"), "{printed}");
-    }
-}
-
-fn arrived(arrival: Option<Result<Arrival, ClientError>>) {
-    match arrival {
-        Some(Ok(Arrival::Notification(received))) => assert_eq!(received.payload, "hello"),
-        other => panic!("a notification was due, and it was {other:?}"),
-    }
 }

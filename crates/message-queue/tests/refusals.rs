@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use tidings_core::{BrokerError, Notification, Start};
-use tidings_message_queue::local::{LocalConfig, LocalNats, LocalRedis};
 use tidings_message_queue::{EngineConfig, Keep, connect};
+use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 use tokio::time::timeout;
 
 /// How long connecting to an engine that is not there may take, on a machine that is many times slower as well.

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use futures::{StreamExt, stream};
 use tidings_core::{Broker, Notification, Start};
-use tidings_message_queue::local::{LocalConfig, LocalNats, LocalRedis};
 use tidings_message_queue::{EngineConfig, connect};
+use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 
 const MESSAGES: u64 = 300_000;
 const PUBLISHES: u64 = 50_000;

@@ -1,5 +1,7 @@
 //! The client half.
 
+mod rejection;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -13,7 +15,7 @@ use tidings_transport::client::{
     last_event_id, request, url_after,
 };
 
-use crate::{Event, Item, Parser, rejection};
+use crate::{Event, Item, Parser};
 
 /// Subscribes by server-sent events (HTML standard, section 9.2).
 ///

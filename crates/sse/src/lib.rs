@@ -6,11 +6,13 @@
 //! [`Sse`] is the server half, [`SseClient`] the client half, and [`Parser`] reads any event stream.
 
 mod accept;
+#[cfg(feature = "client")]
 mod client;
 mod parser;
 mod rejection;
 mod words;
 
 pub use accept::{Sse, SseConfig};
+#[cfg(feature = "client")]
 pub use client::SseClient;
 pub use parser::{Event, Item, MAX_EVENT_BYTES, Parser, TooLong};

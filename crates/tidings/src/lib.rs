@@ -1,13 +1,18 @@
-//! One notification stream by every realtime transport. This crate is the face of the workspace: it
-//! re-exports the others, each transport behind a feature of its name, the whole hub behind `hub`, and
-//! the program behind `program`. Embed what you need:
+//! One notification stream by every realtime transport.
 //!
-//! ```toml
-//! tidings = { version = "0.1", default-features = false, features = ["sse", "websocket"] }
-//! ```
+//! This crate re-exports the others, each behind a feature:
+//!
+//! | feature | what it adds | default |
+//! | --- | --- | --- |
+//! | `server` | the server, with every transport | yes |
+//! | `websocket`, `sse`, `long-polling` | one transport, to mount in your own server | with `server` |
+//! | `message-queue` | NATS JetStream and Redis Streams as brokers for many hubs | no |
+//! | `client` | the clients of the transports | no |
+//! | `tls` | clients of `https` and `wss` | no |
 //!
 //! ```
-//! use tidings::core::{Event, Hub, Interest, Notification};
+//! use tidings::{Event, Hub, Notification};
+//! use tidings::core::Interest;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,13 +24,18 @@
 //! # }
 //! ```
 
+#[doc(inline)]
+pub use tidings_core::{
+    Event, Filters, Gap, Hub, HubConfig, Id, Notification, Position, Source, Topic,
+};
+
 pub use tidings_core as core;
-#[cfg(feature = "hub")]
-pub use tidings_hub as hub;
 #[cfg(feature = "long-polling")]
 pub use tidings_long_polling as long_polling;
 #[cfg(feature = "message-queue")]
 pub use tidings_message_queue as message_queue;
+#[cfg(feature = "server")]
+pub use tidings_server as server;
 #[cfg(feature = "sse")]
 pub use tidings_sse as sse;
 pub use tidings_transport as transport;
@@ -33,6 +43,6 @@ pub use tidings_transport as transport;
 pub use tidings_websocket as websocket;
 
 /// Compiles the README's Rust, so that it cannot drift.
-#[cfg(all(doctest, feature = "hub"))]
+#[cfg(all(doctest, feature = "server"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

@@ -8,10 +8,12 @@
 //!
 //! A [`Transport`] does no I/O: it owns no timer, no policy, no history, no list of clients and no socket.
 //! So it is a page or two, it is tested without a network, and the same code serves both movers of bytes:
-//! the lanes of `tidings-hub`, and [`mount`] in somebody's own server.
+//! the lanes of `tidings-server`, and [`mount`] in somebody's own server.
 //!
-//! [`client`] is the contract of the other half: connect, and what arrives as a stream.
+//! With the feature `client`, [`client`](crate::client) is the contract of the other half: connect, and what arrives
+//! as a stream.
 
+#[cfg(feature = "client")]
 pub mod client;
 mod contract;
 mod envelope;

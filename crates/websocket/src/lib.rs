@@ -14,6 +14,7 @@
 //! [`WebSocket`] is the server half, [`WebSocketClient`] the client half.
 
 mod accept;
+#[cfg(feature = "client")]
 mod client;
 mod ear;
 mod frame;
@@ -21,4 +22,5 @@ mod message;
 mod words;
 
 pub use accept::{SUBPROTOCOL, WebSocket, WebSocketConfig};
+#[cfg(feature = "client")]
 pub use client::WebSocketClient;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use tidings_core::{Broker, Notification, Start, Stored, Tail};
-use tidings_message_queue::local::{LocalConfig, LocalNats, LocalRedis};
 use tidings_message_queue::{EngineConfig, Keep, connect};
+use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 use tokio::time::timeout;
 
 /// How long a step of a scenario may take, on a machine that is many times slower as well.

@@ -1,0 +1,424 @@
+//! The command line. Exit codes: 0 all well, 1 the run failed, 2 wrong usage.
+
+use std::ffi::OsStr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
+use tidings::core::{Heartbeat, Id, IdempotencyKey, Position, SlowPolicy};
+use tidings::server::transports;
+use url::{Host, Url};
+
+use crate::remote::{RemoteArgs, Secret};
+
+/// One notification stream by every realtime transport, measured side by side.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  tidings compare --quick                  WebSocket, SSE and long-polling side by side
+  tidings serve --demo                     a hub with a tick every second
+  tidings subscribe http://127.0.0.1:8080/topics/ticks --transport sse
+  echo hello | tidings publish http://127.0.0.1:8080/topics/greetings
+
+Exit codes: 0 all well, 1 the run failed, 2 wrong usage.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the hub until Ctrl-C
+    Serve(ServeArgs),
+    /// Measure the transports side by side, and message queues beside them
+    Compare(CompareArgs),
+    /// Publish standard input as one notification
+    Publish(PublishArgs),
+    /// Print what arrives, one line each
+    Subscribe(SubscribeArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  tidings serve --demo
+  tidings serve --listen 0.0.0.0:9000 --retain 10000
+  tidings serve --listen 127.0.0.1:8081 --broker nats://127.0.0.1:4222
+  curl -d hello http://127.0.0.1:8080/topics/greetings
+  curl -N -H 'Accept: text/event-stream' http://127.0.0.1:8080/topics/greetings")]
+pub(crate) struct ServeArgs {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen)]
+    pub(crate) listen: String,
+    /// Publish a tick every second to the topic `ticks`, from the first client on
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// Notifications kept in memory for those who come back
+    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = at_least_one())]
+    pub(crate) retain: u64,
+    /// The broker that this hub shares with others: nats://[USER:PASSWORD@]HOST:PORT or
+    /// redis://[USER:PASSWORD@]HOST:PORT; tls:// and rediss:// are encrypted; ?stream=NAME names the stream
+    /// [default: none, the hub's own memory]
+    #[arg(long, value_name = "URL", value_parser = BrokerUrl)]
+    pub(crate) broker: Option<String>,
+    /// Exit if the broker is not connected within this many seconds of the start [default: wait for it]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "broker")]
+    pub(crate) broker_timeout: Option<Duration>,
+    /// Seconds for which the broker keeps a notification [default: a day]
+    #[arg(long, value_name = "SECONDS", value_parser = age, requires = "broker")]
+    pub(crate) keep_age: Option<Duration>,
+    /// Notifications that the broker keeps [default: as many as age and bytes allow]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), requires = "broker")]
+    pub(crate) keep_messages: Option<u64>,
+    /// Bytes that the broker keeps [default: 1073741824]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..), requires = "broker")]
+    pub(crate) keep_bytes: Option<u64>,
+    /// On how many servers of a NATS cluster a new stream is stored
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5), requires = "broker")]
+    pub(crate) replicas: u8,
+    /// Clients connected at once
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = at_least_one())]
+    pub(crate) clients: u64,
+    /// Seconds between two heartbeats to each client
+    #[arg(long, value_name = "SECONDS", default_value = "25", value_parser = seconds)]
+    pub(crate) heartbeat: Duration,
+    /// What becomes of clients that are too slow
+    #[arg(long, value_name = "POLICY", default_value = "gap")]
+    pub(crate) slow: Slow,
+    /// Seconds for the head of a request, from its first byte on
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(crate) head_deadline: Duration,
+    /// Seconds for which a connection may idle between two requests, announced as Keep-Alive: timeout=SECONDS
+    #[arg(long, value_name = "SECONDS", default_value = "75", value_parser = seconds)]
+    pub(crate) idle_timeout: Duration,
+    /// Threads that serve, at most 1024 [default: one a core]
+    #[arg(long, value_name = "N", value_parser = workers)]
+    pub(crate) workers: Option<NonZeroUsize>,
+    /// Further name that requests may give as their host, such as news.example; repeatable. With this flag, only
+    /// loopback names, IP addresses and these [default: on a loopback address those and names without a dot,
+    /// otherwise every name]
+    #[arg(long = "host", value_name = "NAME", value_parser = host)]
+    pub(crate) hosts: Vec<String>,
+    /// Origin of web pages that may subscribe and publish, such as https://shop.example, besides the hub's own; repeatable
+    #[arg(long = "allow-origin", value_name = "ORIGIN", value_parser = origin)]
+    pub(crate) allow_origins: Vec<String>,
+    /// Seconds for which SIGTERM changes only `/readyz` to 503, before the listener closes: as long as a
+    /// load balancer needs to notice
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds_or_none)]
+    pub(crate) drain_delay: Duration,
+    /// Seconds over which the goodbyes to the clients are spread, once the listener is closed
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds_or_none)]
+    pub(crate) drain: Duration,
+    /// Answer `/` with some lines of text in place of the live page
+    #[arg(long)]
+    pub(crate) no_page: bool,
+    /// Send with one system call each, even where io_uring is to be had, to compare the two
+    #[arg(long)]
+    pub(crate) no_io_uring: bool,
+    /// Serve through the stream adapters in place of the lanes, to compare the two
+    #[arg(long)]
+    pub(crate) general_path: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Slow {
+    /// Tell them the gap and go on with the oldest that is left
+    Gap,
+    /// Let them go
+    Disconnect,
+    /// Tell them the gap and go on with the newest
+    KeepLatest,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("table").args(["limit", "backplane"])))]
+#[command(after_help = "Examples:
+  tidings compare
+  tidings compare --quick --html report.html
+  tidings compare --clients 10000 --rate 4 --transports websocket,sse --json figures.json
+  tidings compare --url http://127.0.0.1:8080
+  tidings compare --limit
+  tidings compare --limit --rows saturated,p99 --rounds 3
+  tidings compare --transports sse,message-queue
+  tidings compare --backplane --json backplane.json
+
+Every notification goes to every client. Latency counts from the scheduled time of the publish.
+Ctrl-C ends the run, reports the measurements that are finished and makes the exit code 1.
+Anything lost, duplicated or reordered makes the exit code 1, and so does a run that fails. A bar
+that is missed does not: on a machine with other work that says nothing yet. Neither does a message
+queue whose server is not installed; its row says how to get it.
+
+--limit needs tidings-limit and tidings-load beside this program:
+  cargo build --release -p tidings-cli -p tidings-limit")]
+pub(crate) struct CompareArgs {
+    /// A look in under 20 seconds: 200 clients, one round; with --limit a tenth of its numbers
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Connected clients [default: 1000, with --quick 200; with --backplane half as many]
+    #[arg(long, value_name = "N")]
+    pub(crate) clients: Option<usize>,
+    /// Notifications published a second [default: 20, with --quick 40]
+    #[arg(long, value_name = "PER-SECOND")]
+    pub(crate) rate: Option<f64>,
+    /// Bytes of each payload [default: 128]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) payload: Option<usize>,
+    /// Interleaved rounds [default: 3, with --limit 5, with --quick 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) rounds: Option<usize>,
+    /// Seconds of each regime [default: 3 steady and burst, 1.5 saturation]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) seconds: Option<Duration>,
+    /// Transports and message queues to compare, in this order [default: all]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = a_contender())]
+    pub(crate) transports: Vec<String>,
+    /// Measure a hub that is already running, http or https; without --pid nothing is known of its CPU and memory
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<Secret>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+    /// The process of the hub at --url, where it is on this machine
+    #[arg(long, value_name = "PID", requires = "url")]
+    pub(crate) pid: Option<u32>,
+    /// Measure the hub's general path: stream adapters in place of lanes
+    #[arg(long, conflicts_with = "url")]
+    pub(crate) general_path: bool,
+    /// Write every raw figure as JSON; - is standard output, and the table then goes to standard error
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write a page with plots; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Hold the hub against bare delivery: ratios to the limit, the bar beside each
+    #[arg(long, conflicts_with_all = [
+        "clients", "rate", "payload", "seconds", "transports", "url", "general_path", "html",
+    ])]
+    pub(crate) limit: bool,
+    /// Measure what it costs that hubs share a stream: one on its own, one and two over NATS and Redis
+    #[arg(long, conflicts_with_all = ["transports", "url", "html"])]
+    pub(crate) backplane: bool,
+    /// Of the table of --limit or --backplane only these rows; one that is not there lists them all
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "table")]
+    pub(crate) rows: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  echo hello | tidings publish http://127.0.0.1:8080/topics/greetings
+  tidings publish http://127.0.0.1:8080/topics/pictures --binary < cat.png
+  tidings publish https://hub.example/topics/orders.new --token \"$TOKEN\" < order.json
+
+One line end at the end of a text is left out, because `echo` and editors add it; --raw keeps it.")]
+pub(crate) struct PublishArgs {
+    /// The topic's address, such as http://127.0.0.1:8080/topics/greetings; https as well
+    pub(crate) url: Secret,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+    /// The payload is binary, not text
+    #[arg(long)]
+    pub(crate) binary: bool,
+    /// Keep the line end at the end of a text
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// A key of this publish's own, such as a UUID: with it, trying again stores nothing twice
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<IdempotencyKey>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  tidings subscribe http://127.0.0.1:8080/topics/ticks
+  tidings subscribe 'http://127.0.0.1:8080/topics/orders.>' --transport long-polling --json
+  tidings subscribe http://127.0.0.1:8080/topics/ticks --after earliest
+  tidings subscribe https://hub.example/topics/ticks --token \"$TOKEN\"
+
+Reconnects by itself, with its position; what can no longer be had is told on standard error.")]
+pub(crate) struct SubscribeArgs {
+    /// The address, such as http://127.0.0.1:8080/topics/orders.*; https as well
+    pub(crate) url: Secret,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+    /// By which transport
+    #[arg(long, value_name = "NAME", default_value = "websocket", value_parser = a_transport())]
+    pub(crate) transport: String,
+    /// Print the envelope with id and topic, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Read from behind this id, or `earliest` [default: from now on]
+    #[arg(long, value_name = "ID", value_parser = position)]
+    pub(crate) after: Option<Position>,
+}
+
+impl From<Slow> for SlowPolicy {
+    fn from(slow: Slow) -> Self {
+        match slow {
+            Slow::Gap => Self::Gap,
+            Slow::Disconnect => Self::Disconnect,
+            Slow::KeepLatest => Self::KeepLatest,
+        }
+    }
+}
+
+fn a_transport() -> clap::builder::PossibleValuesParser {
+    let listed = transports(Heartbeat::default());
+    listed.iter().map(|listed| listed.server.name()).collect::<Vec<_>>().into()
+}
+
+fn a_contender() -> clap::builder::PossibleValuesParser {
+    tidings_compare::contenders::names().into()
+}
+
+fn workers(text: &str) -> Result<NonZeroUsize, String> {
+    let workers = text.parse().ok().filter(|workers: &NonZeroUsize| workers.get() <= 1024);
+    workers.ok_or_else(|| "expected a number from 1 to 1024".to_owned())
+}
+
+fn at_least_one() -> clap::builder::RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(1..=u64::from(u32::MAX))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "give seconds, such as 2.5".to_owned())?;
+    let is_sound = (0.001..=86_400.0).contains(&seconds);
+    is_sound
+        .then(|| Duration::from_secs_f64(seconds))
+        .ok_or_else(|| "give between 0.001 and 86400 seconds".to_owned())
+}
+
+fn seconds_or_none(text: &str) -> Result<Duration, String> {
+    if text == "0" { Ok(Duration::ZERO) } else { seconds(text) }
+}
+
+/// As a browser writes it: nothing behind the authority, and no port that is the scheme's own.
+fn origin(text: &str) -> Result<String, String> {
+    let wanted =
+        || "give SCHEME://HOST or SCHEME://HOST:PORT, such as https://shop.example".to_owned();
+    let url = Url::parse(text).ok().filter(Url::has_host).ok_or_else(wanted)?;
+    let is_bare = matches!(url.path(), "" | "/") && url.query().or(url.fragment()).is_none();
+    match url.origin() {
+        _ if !is_bare => Err(wanted()),
+        // A scheme that is not the web's, such as an extension's.
+        origin if !origin.is_tuple() => Ok(text.trim_end_matches('/').to_owned()),
+        origin => Ok(origin.ascii_serialization()),
+    }
+}
+
+/// A name as browsers send it in `Host`, without a port.
+fn host(text: &str) -> Result<String, String> {
+    let wanted = || "give a name without scheme, port or path, such as news.example".to_owned();
+    let is_bare = !text.contains([':', '/', '@', '*', ' ']);
+    let host = url::Host::parse(text).ok().filter(|_| is_bare).ok_or_else(wanted)?;
+    Ok(host.to_string())
+}
+
+/// `ADDRESS:PORT`, where the address may be a name or an IPv6 address in brackets.
+fn listen(text: &str) -> Result<String, String> {
+    let wanted = "expected ADDRESS:PORT, such as 127.0.0.1:8080, [::1]:8080 or localhost:0";
+    let (host, port) = text.rsplit_once(':').ok_or(wanted)?;
+    Host::parse(host).map_err(|error| format!("{error}: {wanted}"))?;
+    port.parse::<u16>().map_err(|_| format!("{port:?} is not a port: {wanted}"))?;
+    Ok(text.to_owned())
+}
+
+/// Reads the URL of a broker. Its error does not print the URL, as others do: there may be a password in it.
+#[derive(Clone, Copy, Debug)]
+struct BrokerUrl;
+
+impl TypedValueParser for BrokerUrl {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        let url = value.to_str().ok_or_else(|| "its URL is not UTF-8".to_owned());
+        let checked =
+            url.and_then(|url| tidings::message_queue::check(url).map(|()| url.to_owned()));
+        checked.map_err(|problem| {
+            let message = format!("invalid value for --broker: {problem}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        })
+    }
+}
+
+/// As long as anybody would keep a notification: ten years.
+fn age(text: &str) -> Result<Duration, String> {
+    let seconds: u64 = text.parse().map_err(|_| "give whole seconds, such as 3600".to_owned())?;
+    let is_sound = (1..=10 * 366 * 86_400).contains(&seconds);
+    is_sound.then(|| Duration::from_secs(seconds)).ok_or_else(|| "give 1 to 316224000".to_owned())
+}
+
+fn position(text: &str) -> Result<Position, String> {
+    match text {
+        "earliest" => Ok(Position::Earliest),
+        id => id.parse::<Id>().map(Position::After).map_err(|error| error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn an_origin_is_as_a_browser_writes_it_or_refused() {
+        for (given, meant) in [
+            ("https://Shop.example", "https://shop.example"),
+            ("https://shop.example:443/", "https://shop.example"),
+            ("http://127.0.0.1:8090", "http://127.0.0.1:8090"),
+            ("chrome-extension://abc", "chrome-extension://abc"),
+        ] {
+            assert_eq!(origin(given), Ok(meant.to_owned()));
+        }
+        for given in ["*", "shop.example", "127.0.0.1:8090", "http://shop.example/app", "http://"] {
+            assert!(origin(given).unwrap_err().contains("https://shop.example"), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_as_browsers_send_it() {
+        for (given, meant) in [
+            ("News.example", "news.example"),
+            ("hub", "hub"),
+            ("bücher.example", "xn--bcher-kva.example"),
+        ] {
+            assert_eq!(host(given), Ok(meant.to_owned()));
+        }
+        for given in ["", "*", "https://news.example", "news.example:8080", "a b", "news.example/x"]
+        {
+            assert!(host(given).unwrap_err().contains("news.example"), "{given}");
+        }
+    }
+
+    #[test]
+    fn an_address_to_listen_on_has_a_host_and_a_port() {
+        for sound in ["127.0.0.1:8080", "[::1]:0", "localhost:65535", "hub.example:80"] {
+            assert_eq!(listen(sound), Ok(sound.to_owned()));
+        }
+        for wrong in
+            ["foo", ":8080", "8080", "127.0.0.1", "127.0.0.1:", "h:99999", "h:http", "::1:8080"]
+        {
+            assert!(listen(wrong).unwrap_err().contains("expected ADDRESS:PORT"), "{wrong}");
+        }
+        assert!(listen("256.1.1.1:80").is_err() && listen("http://h:80").is_err());
+    }
+
+    #[test]
+    fn what_is_no_time_or_position_is_told() {
+        assert!(seconds("-1").is_err() && seconds("NaN").is_err() && seconds("soon").is_err());
+        assert_eq!(seconds("2.5"), Ok(Duration::from_millis(2500)));
+        assert!(seconds("0").is_err());
+        assert_eq!(seconds_or_none("0"), Ok(Duration::ZERO));
+        assert!(position("nonsense").unwrap_err().contains("EPOCH-SEQ"));
+    }
+}

@@ -1,0 +1,65 @@
+//! The program `tidings`: serve, compare, publish, subscribe.
+
+mod args;
+mod broker;
+mod compare;
+mod limit;
+mod output;
+mod publish;
+mod remote;
+mod serve;
+mod subscribe;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+use crate::usage::Usage;
+
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("tidings: cannot start the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(run());
+    // A name that is still being resolved, which no time limit can end, must not hold the exit.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_env_filter(log_filter())
+        .init();
+    let done = match Args::parse().command {
+        Command::Serve(args) => serve::serve(args).await,
+        Command::Compare(args) => Box::pin(compare::compare(args)).await,
+        Command::Publish(args) => publish::publish(args).await,
+        Command::Subscribe(args) => subscribe::subscribe(args).await,
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("tidings: {error:#}");
+        if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    })
+}
+
+/// Returns what `RUST_LOG` says. By default that is warnings, and of this project INFO as well: an operator
+/// follows a shutdown by it. The NATS library logs only if `RUST_LOG` names it, because the hub logs what matters
+/// of it; and it never logs the login that it sends, which it would at `trace`.
+fn log_filter() -> tracing_subscriber::EnvFilter {
+    const NO_LOGIN: &str = "async_nats::connection=debug";
+    let wanted = std::env::var("RUST_LOG").unwrap_or_default();
+    let wanted = if wanted.is_empty() { DEFAULT_LOG } else { &wanted };
+    let nats = if wanted.contains("async_nats") { NO_LOGIN } else { "async_nats=off" };
+    tracing_subscriber::EnvFilter::try_new(format!("{wanted},{nats}"))
+        .unwrap_or_else(|_| format!("{DEFAULT_LOG},async_nats=off").into())
+}
+
+const DEFAULT_LOG: &str = "warn,tidings=info";

@@ -1,0 +1,173 @@
+//! `tidings serve`: the hub until Ctrl-C.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use tidings::core::{
+    Heartbeat, Hub, HubConfig, Limits, Notification, PublishError, Retention, Source, Topic,
+};
+use tidings::message_queue::{EngineConfig, Keep};
+use tidings::server::{Config, Hosts, Origins, clock, run};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::args::ServeArgs;
+use crate::broker::attach;
+
+pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let listener = TcpListener::bind(&args.listen).await.with_context(|| {
+        format!("cannot listen on {}; choose with --listen ADDRESS:PORT", args.listen)
+    })?;
+    allow_many_files();
+    let config = HubConfig {
+        retention: Retention { entries: args.retain as usize, ..Retention::default() },
+        limits: Limits { total: args.clients as usize, ..Limits::default() },
+        heartbeat: Heartbeat { interval: args.heartbeat, ..Heartbeat::default() },
+        ..HubConfig::default()
+    };
+    let broker = broker_config(&args);
+    let hub = if args.broker.is_some() { Hub::pending(config) } else { Hub::new(config) };
+    let mut config = Config::new(hub.clone());
+    config.origins = Origins::Listed(args.allow_origins);
+    if !args.hosts.is_empty() {
+        config.hosts = Hosts::Listed(args.hosts);
+    }
+    // Publishers and health checks have connections as well.
+    config.max_connections = config.max_connections.max(args.clients as usize + 1024);
+    config.slow = args.slow.into();
+    config.head_deadline = args.head_deadline;
+    config.idle_timeout = args.idle_timeout;
+    config.io_uring = !args.no_io_uring;
+    config.general_path = args.general_path;
+    config.live_page = !args.no_page;
+    (config.drain_delay, config.drain) = (args.drain_delay, args.drain);
+    if let Some(workers) = args.workers {
+        config.workers = workers;
+    }
+    if args.demo {
+        let topic: Topic = "ticks".parse()?;
+        config.demo = Some(topic.clone());
+        tokio::spawn(demo(hub.clone(), topic));
+    }
+    // Before the first line: a program that has it may end us at once.
+    let shutdown = shutdown();
+    let lines = greeting(listener.local_addr()?, config.live_page);
+    let (attempted, first_attempt) = oneshot::channel();
+    let attached = tokio::spawn(async move {
+        match args.broker {
+            Some(url) => attach(hub, url, broker, args.broker_timeout, attempted).await,
+            None => {
+                drop(attempted);
+                Ok(())
+            }
+        }
+    });
+    let greeted = tokio::spawn(async move {
+        // A program that has its line finds the broker attached, if it is there.
+        let _ = first_attempt.await;
+        print(&lines)
+    });
+    let mut failure = None;
+    let stop = async {
+        tokio::select! {
+            error = failed(attached) => failure = Some(error),
+            error = failed(greeted) => failure = Some(error),
+            () = shutdown => {}
+        }
+    };
+    run(listener, config, stop).await.context("the hub failed")?;
+    failure.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// What a new stream keeps, and on how many servers.
+fn broker_config(args: &ServeArgs) -> EngineConfig {
+    let default = Keep::default();
+    let keep = Keep {
+        age: args.keep_age.or(default.age),
+        messages: args.keep_messages.or(default.messages),
+        bytes: args.keep_bytes.or(default.bytes),
+    };
+    EngineConfig { keep, replicas: args.replicas.into() }
+}
+
+/// The first line is also for programs that started this one with port 0.
+fn greeting(address: SocketAddr, live_page: bool) -> String {
+    let mut lines = format!("listening on http://{address}\n");
+    if live_page {
+        lines += &format!("open http://{address} in a browser: every transport side by side\n");
+    }
+    lines
+}
+
+/// Prints in one write, because a program that has its line may close its end.
+fn print(lines: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(lines.as_bytes()).and_then(|()| out.flush()).context("cannot write the address")
+}
+
+/// Resolves with the error of the task. If the task succeeds, this never resolves.
+async fn failed<E: Into<anyhow::Error>>(task: JoinHandle<Result<(), E>>) -> anyhow::Error {
+    match task.await {
+        Ok(Ok(())) => std::future::pending().await,
+        Ok(Err(error)) => error.into(),
+        Err(panic) => panic.into(),
+    }
+}
+
+/// Every client is an open file. What a process may have to begin with is often 1,024, for the sake of
+/// programs that use `select`, and what it may raise that to is much more.
+fn allow_many_files() {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit on open files stays as it is");
+    }
+}
+
+/// A tick at once and then every second, from the first client on.
+async fn demo(hub: Hub, topic: Topic) {
+    let tick = async move |hub: Hub| -> Result<(), PublishError> {
+        let mut second = interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        for number in 1_u64.. {
+            // When it was due, not when it was published: a hub that is late is not to look fast.
+            let due = second.tick().await;
+            let sent = clock() - due.elapsed().as_secs_f64() * 1e3;
+            let tick = format!(r#"{{"tick":{number},"sent":{sent:.1}}}"#);
+            hub.publish(Notification::text(topic.clone(), tick)).await?;
+        }
+        Ok(())
+    };
+    Source::default().run(hub, tick).await;
+}
+
+/// Returns a future that resolves at Ctrl-C or a service manager's SIGTERM. It counts from the call on, not from
+/// the first poll.
+pub(crate) fn shutdown() -> impl Future<Output = ()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+        async {
+            let received = signals.map(async |signal| match signal {
+                Ok(mut signal) => drop(signal.recv().await),
+                Err(error) => unheard(&error).await,
+            });
+            futures::future::select_all(received.map(Box::pin)).await;
+        }
+    }
+    #[cfg(not(unix))]
+    async {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            unheard(&error).await;
+        }
+    }
+}
+
+async fn unheard(error: &std::io::Error) {
+    tracing::warn!(%error, "a signal cannot be received; end the hub by its process id");
+    std::future::pending::<()>().await;
+}

@@ -1,0 +1,93 @@
+//! `tidings subscribe`: prints what arrives.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use futures::StreamExt;
+use serde_json::{Value, json};
+use tidings::core::{Gap, Heartbeat, Kind};
+use tidings::server::transports;
+use tidings::transport::base64_of;
+use tidings::transport::client::{Arrival, Backoff, Client, Followed, Received, Target, follow};
+
+use crate::args::SubscribeArgs;
+use crate::serve::shutdown;
+
+pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
+    let client = client(&args.transport)?;
+    let target = Target {
+        position: args.after.unwrap_or_default(),
+        options: args.remote.options()?,
+        ..Target::new(args.url.url()?)
+    };
+    let mut followed = follow(client, target, Backoff::default());
+    let mut interrupted = std::pin::pin!(shutdown());
+    loop {
+        let event = tokio::select! {
+            event = followed.next() => event,
+            () = &mut interrupted => return Ok(ExitCode::SUCCESS),
+        };
+        match event {
+            None => return Ok(ExitCode::FAILURE),
+            Some(Followed::Connected) => tracing::debug!("connected"),
+            Some(Followed::Arrived(arrival)) => match print(&arrival, args.json) {
+                // Whoever reads us has gone: `| head`.
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                    return Ok(ExitCode::SUCCESS);
+                }
+                printed => printed.context("cannot write to standard output")?,
+            },
+            Some(Followed::Disconnected { error, retry_in }) => {
+                let why = error.map_or_else(
+                    || "the connection ended".to_owned(),
+                    |error| format!("{:#}", anyhow::Error::new(error)),
+                );
+                match retry_in {
+                    Some(delay) => eprintln!("{why}; again in {:.1} s", delay.as_secs_f64()),
+                    None => eprintln!("{why}"),
+                }
+            }
+        }
+    }
+}
+
+fn client(name: &str) -> anyhow::Result<Arc<dyn Client>> {
+    let mut listed = transports(Heartbeat::default()).into_iter();
+    let found = listed.find(|listed| listed.server.name() == name);
+    Ok(found.with_context(|| format!("there is no transport {name:?}"))?.client)
+}
+
+fn print(arrival: &Arrival, as_json: bool) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match arrival {
+        Arrival::Notification(received) if as_json => {
+            writeln!(out, "{}", envelope(received))?;
+        }
+        Arrival::Notification(received) => {
+            out.write_all(&received.payload)?;
+            out.write_all(b"\n")?;
+        }
+        Arrival::Gap(gap) if as_json => writeln!(out, "{}", json!({ "gap": gap }))?,
+        Arrival::Gap(gap) => eprintln!("{}", gap_in_words(gap)),
+        Arrival::Heartbeat(_) => {}
+        Arrival::Goodbye(goodbye) => eprintln!("the hub says goodbye: {}", goodbye.reason),
+    }
+    out.flush()
+}
+
+/// As the hub words it: the id and the topic are there on every transport that carries them.
+fn envelope(received: &Received) -> Value {
+    let (name, data) = match received.kind {
+        Kind::Text => ("data", String::from_utf8_lossy(&received.payload).into_owned()),
+        Kind::Binary => ("data_base64", base64_of(&received.payload)),
+    };
+    json!({ "id": received.id, "topic": received.topic, name: data })
+}
+
+fn gap_in_words(gap: &Gap) -> String {
+    let number = gap.missed.map_or("some".to_owned(), |missed| missed.to_string());
+    let Gap { after, resume, .. } = gap;
+    format!("gap: {number} missed after {after}; going on after {resume}")
+}

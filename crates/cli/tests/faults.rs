@@ -1,0 +1,187 @@
+//! What hubs over one engine promise, while hubs and engines are killed: a publish that was answered is
+//! stored, and each client is told what is for it once and in order, on whichever hubs it has been.
+//!
+//! Real programs and real engines, each test with its own.
+
+#[path = "faults/crowd.rs"]
+mod crowd;
+#[path = "faults/nodes.rs"]
+mod nodes;
+#[path = "faults/publishers.rs"]
+mod publishers;
+
+use std::time::Duration;
+
+use tidings::core::{Id, Kind};
+use tidings::transport::client::{Publisher, Target};
+use tidings_testkit::{LocalConfig, LocalNats, LocalNatsCluster, LocalRedis};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use crate::crowd::{Crowd, Told};
+use crate::nodes::Nodes;
+use crate::publishers::{Published, publish};
+
+/// How long an engine is away. It is time that passes, and nothing waits for it but the test.
+const AWAY: Duration = Duration::from_secs(10);
+
+/// How many are stored between two kills.
+const STORED_PER_KILL: usize = 60;
+
+/// Hubs that keep so few that those who come back are often served by the engine.
+const FEW: [&str; 2] = ["--retain", "40"];
+
+/// An attempt to publish takes no longer than the hub's deadline for it and the delays of a busy machine.
+const BOUNDED: Duration = Duration::from_secs(60);
+
+fn seed() -> u64 {
+    let given = std::env::var("TIDINGS_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| fastrand::u64(..));
+    eprintln!("TIDINGS_SEED={seed}");
+    seed
+}
+
+/// A first notification, behind which everyone reads.
+async fn start(nodes: &Nodes) -> Id {
+    let mut url = nodes.at(0);
+    url.set_path("/topics/a");
+    let mut publisher = Publisher::connect(Target::new(url)).await.unwrap();
+    publisher.publish(Kind::Text, "the start".into()).await.unwrap()
+}
+
+fn check(told: &[Told], published: &Published, start: Id) {
+    let gaps: Vec<_> = told.iter().flat_map(|one| &one.gaps).collect();
+    assert!(gaps.is_empty(), "nothing was gone, and {} gaps were told: {:?}", gaps.len(), gaps[0]);
+    told.iter().for_each(|one| one.check(start, &published.record));
+    let (hops, cuts) =
+        told.iter().fold((0, 0), |(hops, cuts), one| (hops + one.hops, cuts + one.cuts));
+    eprintln!(
+        "{} stored, {} clients, {hops} connections, {cuts} cut; {} tried again, {} unavailable, longest {:?}",
+        published.record.len(),
+        told.len(),
+        published.retries,
+        published.unavailable,
+        published.longest,
+    );
+    assert!(published.longest < BOUNDED, "{:?}", published.longest);
+}
+
+/// 200 clients hop between the hubs, publishers are on all of them, and hubs are killed and started again.
+async fn hubs_are_killed(hubs: usize, broker: &str) {
+    let seed = seed();
+    let nodes = Nodes::start(hubs, broker, &FEW);
+    let start = start(&nodes).await;
+    let crowd = Crowd::follow(&nodes, 200, start, Some(120), seed);
+    let (stored, mut is_stored) = watch::channel(0);
+    let mut publishing = Box::pin(publish(&nodes, 6, 100, Duration::from_millis(40), seed, stored));
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut killed = 0;
+    let published = loop {
+        tokio::select! {
+            published = &mut publishing => break published,
+            // By what is stored and not by time: on a slow machine hubs would die faster than they can start.
+            _ = is_stored.wait_for(|stored| *stored >= (killed + 1) * STORED_PER_KILL) => {
+                let place = random.usize(..hubs);
+                nodes.kill(place);
+                killed += 1;
+                let (again, broker) = (nodes.clone(), broker.to_owned());
+                let started = move || again.start_again(place, &broker, &FEW);
+                tokio::task::spawn_blocking(started).await.unwrap();
+            }
+        }
+    };
+    eprintln!("{killed} hubs killed");
+    check(&crowd.told().await, &published, start);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hubs_on_nats_are_killed_and_nothing_is_lost() {
+    let nats = LocalNats::start(LocalConfig::default()).await.unwrap();
+    hubs_are_killed(2, nats.url().as_str()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_hubs_on_nats_are_killed_and_nothing_is_lost() {
+    let nats = LocalNats::start(LocalConfig::default()).await.unwrap();
+    hubs_are_killed(3, nats.url().as_str()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hubs_on_redis_are_killed_and_nothing_is_lost() {
+    let redis = LocalRedis::start(LocalConfig::default()).await.unwrap();
+    hubs_are_killed(2, redis.url().as_str()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_hubs_on_redis_are_killed_and_nothing_is_lost() {
+    let redis = LocalRedis::start(LocalConfig::default()).await.unwrap();
+    hubs_are_killed(3, redis.url().as_str()).await;
+}
+
+/// The engine is away in the middle of a load: publishes are refused in time, and whoever follows stays.
+async fn engine_is_away(broker: &str, mut change: impl AsyncFnMut(bool)) {
+    let seed = seed();
+    let nodes = Nodes::start(2, broker, &[]);
+    let start = start(&nodes).await;
+    let staying = Crowd::follow(&nodes, 60, start, None, seed);
+    let hopping = Crowd::follow(&nodes, 60, start, Some(60), !seed);
+    let publishing =
+        publish(&nodes, 4, 80, Duration::from_millis(50), seed, watch::Sender::default());
+    let meanwhile = async {
+        sleep(Duration::from_secs(1)).await;
+        change(false).await;
+        sleep(AWAY).await;
+        change(true).await;
+        Instant::now()
+    };
+    let (published, _back) = tokio::join!(publishing, meanwhile);
+    let stayed = staying.told().await;
+    assert!(stayed.iter().all(|one| one.cuts == 0), "whoever followed has stayed connected");
+    assert!(published.unavailable > 0, "publishers were told that the engine is away");
+    check(&stayed, &published, start);
+    check(&hopping.told().await, &published, start);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nats_is_away_for_ten_seconds_and_everything_goes_on() {
+    let mut nats = LocalNats::start(LocalConfig::default()).await.unwrap();
+    let url = nats.url();
+    engine_is_away(url.as_str(), async |is_there| match is_there {
+        false => nats.kill().await.unwrap(),
+        true => nats.start_again().await.unwrap(),
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_is_away_for_ten_seconds_and_everything_goes_on() {
+    let mut redis = LocalRedis::start(LocalConfig::default()).await.unwrap();
+    let url = redis.url();
+    engine_is_away(url.as_str(), async |is_there| match is_there {
+        false => redis.kill().await.unwrap(),
+        true => redis.start_again().await.unwrap(),
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_three_nats_servers_is_killed_and_nothing_is_lost() {
+    let seed = seed();
+    let mut cluster = LocalNatsCluster::start(3, LocalConfig::default()).await.unwrap();
+    let nodes = Nodes::start(2, &cluster.url(), &["--replicas", "3"]);
+    let start = start(&nodes).await;
+    let crowd = Crowd::follow(&nodes, 100, start, Some(100), seed);
+    let publishing =
+        publish(&nodes, 4, 120, Duration::from_millis(50), seed, watch::Sender::default());
+    let meanwhile = async {
+        for round in 0..2 {
+            sleep(Duration::from_millis(1500)).await;
+            let index = (seed as usize + round) % 3;
+            cluster.kill(index).await.unwrap();
+            sleep(Duration::from_millis(1500)).await;
+            cluster.start_again(index).await.unwrap();
+        }
+    };
+    let (published, ()) = tokio::join!(publishing, meanwhile);
+    check(&crowd.told().await, &published, start);
+}

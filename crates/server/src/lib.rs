@@ -1,0 +1,56 @@
+//! The tidings hub: one notification stream by every realtime transport, over HTTP/1.1.
+//!
+//! ```text
+//! listener ─► worker threads ─► the worker's lane ─► a whole request ─► routes ─┬─ publish ─► Hub
+//!                                      │                                        └─ subscribe ─► the lane
+//!                                      └─ anything else ─► hyper ─► routes
+//! ```
+//!
+//! [`run`] takes a listener, a [`Config`] and a shutdown signal. [`transports`] is THE list of transports.
+//!
+//! ```
+//! use tidings_core::Hub;
+//! use tidings_server::{Config, run};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! # let a_signal = async {};
+//! run(listener, Config::new(Hub::default()), a_signal).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+// What only a lane uses is compiled on every system.
+#![cfg_attr(not(lane), allow(dead_code))]
+
+mod accept;
+mod closing;
+mod config;
+mod connected;
+mod connection;
+mod cors;
+mod exchange;
+mod front;
+mod head;
+mod held;
+#[cfg_attr(not(lane), path = "no_lane.rs")]
+mod lane;
+mod metrics;
+mod readiness;
+mod request;
+mod routes;
+mod run;
+mod shared;
+mod socket;
+mod tally;
+mod transports;
+mod visitor;
+mod watched;
+mod worker;
+
+pub use config::{Access, Action, Config};
+pub use front::clock;
+pub use run::run;
+pub use tidings_transport::{Hosts, Origins};
+pub use transports::{Listed, transports};

@@ -1,0 +1,50 @@
+//! THE list of transports. A further one is a line here.
+
+use std::sync::Arc;
+
+use tidings_core::Heartbeat;
+use tidings_long_polling::LongPolling;
+use tidings_sse::{Sse, SseConfig};
+use tidings_transport::Transport;
+use tidings_websocket::{WebSocket, WebSocketConfig};
+
+/// Both halves of one transport.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// What the hub speaks.
+    pub server: Arc<dyn Transport>,
+    /// What a client of ours speaks, with the feature `client`.
+    #[cfg(feature = "client")]
+    pub client: Arc<dyn tidings_transport::client::Client>,
+}
+
+/// Every transport, in the order in which a request is offered to them: the first that claims it has it.
+/// Long-polling is last because it claims every request.
+///
+/// ```
+/// use tidings_server::transports;
+/// let names: Vec<_> =
+///     transports(Default::default()).iter().map(|listed| listed.server.name()).collect();
+/// assert_eq!(names, ["websocket", "sse", "long-polling"]);
+/// ```
+pub fn transports(heartbeat: Heartbeat) -> Vec<Listed> {
+    let websocket = WebSocketConfig { heartbeat, ..WebSocketConfig::default() };
+    let sse = SseConfig { heartbeat, ..SseConfig::default() };
+    vec![
+        Listed {
+            server: Arc::new(WebSocket::new(websocket)),
+            #[cfg(feature = "client")]
+            client: Arc::new(tidings_websocket::WebSocketClient::default()),
+        },
+        Listed {
+            server: Arc::new(Sse::new(sse)),
+            #[cfg(feature = "client")]
+            client: Arc::new(tidings_sse::SseClient),
+        },
+        Listed {
+            server: Arc::new(LongPolling::default()),
+            #[cfg(feature = "client")]
+            client: Arc::new(tidings_long_polling::LongPollingClient::default()),
+        },
+    ]
+}

@@ -1,0 +1,178 @@
+//! Access is decided by what a request means and not by how its path is written.
+
+use http::StatusCode;
+use tidings_core::{Filters, HubConfig, Topic};
+use tidings_server::{Access, Action};
+use tidings_transport::Refusal;
+
+use super::live_page::files;
+use crate::support::{Case, Mover, Raw, Running, every, every_mover};
+
+/// Everyone may open the page, follow what is public or of ann, and publish as ann.
+fn ann() -> Access {
+    let reads: Filters = "public.>,users.ann.>".parse().unwrap();
+    let writes: Filters = "users.ann.>".parse().unwrap();
+    Access::new(move |_, action| match action {
+        Action::Subscribe(filters) if reads.contains(filters) => Ok(()),
+        Action::Publish(topic) if writes.matches(topic) => Ok(()),
+        Action::Page => Ok(()),
+        _ => Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", "it is not yours")),
+    })
+}
+
+async fn hub(mover: Mover) -> Running {
+    let mut config = mover.config(HubConfig::default()).await;
+    config.access = ann();
+    Running::start(config).await
+}
+
+/// A request of this transport for what waits.
+fn ask(case: &Case, filters: &str) -> String {
+    case.request(filters, "&after=earliest&wait=0")
+}
+
+#[test]
+fn no_way_to_write_a_path_leaks_what_is_not_allowed() {
+    const FORBIDDEN: [&str; 14] = [
+        "users.ann.x,users.bob.secret",
+        "users.ann.x%2Cusers.bob.secret",
+        "users.ann.x%2cusers%2Ebob%2Esecret",
+        "public.x,users.bob.%3E",
+        "public.x%2Cusers.bob.%3E",
+        "public.%3E,%3E",
+        "%3E",
+        "%2A.bob.secret",
+        "*.*.secret",
+        "users.*.secret",
+        "users.%3E",
+        "users.bob.secret",
+        "%75sers.bob.secret",
+        "users.ann,users.ann.x",
+    ];
+    every(async |case| {
+        let hub = hub(case.mover).await;
+        hub.publish("users.bob.secret", "the secret").await;
+        for filters in FORBIDDEN {
+            let answer = Raw::ask(hub.address, ask(case, filters)).await;
+            assert_eq!(answer.refusal(), (403, "forbidden".to_owned()), "{filters}");
+        }
+        assert!(hub.hub.pool().is_empty());
+        hub.stop().await;
+    });
+}
+
+/// A path that only a second decoding would turn into a topic is not a topic.
+#[test]
+fn a_path_is_decoded_once() {
+    every(async |case| {
+        let hub = hub(case.mover).await;
+        hub.publish("users.bob.secret", "the secret").await;
+        for (filters, status, code) in [
+            ("users.ann.x%252Cusers.bob.secret", 400, "bad_topic"),
+            ("users.ann.x%252cusers.bob.%253E", 400, "bad_topic"),
+            ("users.ann.x%00", 400, "bad_topic"),
+            ("users.ann.x/../users.bob.secret", 404, "not_found"),
+            ("users.ann.x%2F..%2Fusers.bob.secret", 400, "bad_topic"),
+        ] {
+            let answer = Raw::ask(hub.address, ask(case, filters)).await;
+            assert_eq!(answer.refusal(), (status, code.to_owned()), "{filters}");
+        }
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn what_is_allowed_is_served_however_it_is_written() {
+    every(async |case| {
+        let hub = hub(case.mover).await;
+        for filters in
+            ["users.ann.x", "users.ann.%3E,public.news", "users%2Eann%2Ex%2Cpublic.%3E", "public.*"]
+        {
+            let mut raw = Raw::connect(hub.address).await;
+            raw.send(ask(case, filters)).await;
+            let head = raw.head().await;
+            assert!(matches!(head.status, 101 | 200), "{filters}: {head:?}");
+        }
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn publishing_is_decided_by_the_topic_that_is_published_to() {
+    let post = |topic: &str| {
+        format!("POST /topics/{topic} HTTP/1.1\r\nHost: hub\r\nContent-Length: 1\r\n\r\nx")
+    };
+    every_mover(async |mover| {
+        let hub = hub(mover).await;
+        for (topic, status, code) in [
+            ("users.bob.x", 403, "forbidden"),
+            ("users%2Ebob%2Ex", 403, "forbidden"),
+            ("public.x", 403, "forbidden"),
+            ("users.ann.x,users.bob.x", 400, "bad_topic"),
+            ("users.ann.%3E", 400, "bad_topic"),
+        ] {
+            let answer = Raw::ask(hub.address, post(topic)).await;
+            assert_eq!(answer.refusal(), (status, code.to_owned()), "{topic}");
+        }
+        assert_eq!(hub.hub.log().head().seq, 0);
+        for topic in ["users.ann.x", "users%2Eann%2Ex"] {
+            assert_eq!(Raw::ask(hub.address, post(topic)).await.status, 200, "{topic}");
+        }
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn every_resource_is_decided_and_health_answers_everyone() {
+    every_mover(async |mover| {
+        let mut config = mover.config(HubConfig::default()).await;
+        config.access = Access::new(|request, action| {
+            let named = match action {
+                Action::Page => "page",
+                Action::Metrics => "metrics",
+                Action::Publish(topic) if *topic == topic_t() => "publish t",
+                Action::Subscribe(filters) if filters.as_topic() == Some(topic_t()) => {
+                    "subscribe t"
+                }
+                _ => "unknown",
+            };
+            let is_this = request.headers.get("x-only").is_some_and(|only| only == named);
+            if is_this {
+                return Ok(());
+            }
+            Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", format!("this is {named}")))
+        });
+        let hub = Running::start(config).await;
+        let as_page = "GET / HTTP/1.1\r\nHost: hub\r\nAccept: text/html\r\nX-Only: page\r\n\r\n";
+        let html = Raw::ask(hub.address, as_page).await.text();
+        let mut resources: Vec<(String, &str)> = vec![
+            ("GET /".to_owned(), "page"),
+            ("HEAD /".to_owned(), "page"),
+            ("GET /transports".to_owned(), "page"),
+            ("GET /metrics".to_owned(), "metrics"),
+            ("GET /topics/t?after=earliest&wait=0".to_owned(), "subscribe t"),
+            ("HEAD /topics/t?after=earliest".to_owned(), "subscribe t"),
+            ("POST /topics/t".to_owned(), "publish t"),
+        ];
+        resources.extend(files(&html).into_iter().map(|path| (format!("GET {path}"), "page")));
+        for (line, name) in resources {
+            let ask = async |headers: &str| {
+                let head =
+                    format!("{line} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n{headers}");
+                let mut raw = Raw::connect(hub.address).await;
+                raw.send(format!("{head}Content-Length: 0\r\n\r\n")).await;
+                raw.head().await.status
+            };
+            assert_eq!(ask("").await, 401, "{line}");
+            assert_eq!(ask(&format!("X-Only: {name}\r\n")).await, 200, "{line} is {name}");
+        }
+        for path in ["/healthz", "/readyz"] {
+            assert_eq!(Raw::get(hub.address, path).await.status, 200, "{path}");
+        }
+        hub.stop().await;
+    });
+}
+
+fn topic_t() -> Topic {
+    "t".parse().unwrap()
+}

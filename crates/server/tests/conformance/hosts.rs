@@ -1,0 +1,98 @@
+//! DNS rebinding: a page of a name that its owner points to this address.
+
+use std::time::Duration;
+
+use tidings_core::HubConfig;
+use tidings_server::Hosts;
+use tokio::net::TcpListener;
+
+use crate::support::{Raw, Running, every, every_mover};
+
+const EVIL: &str = "evil.example:8080";
+
+/// As the browser of a victim sends it: the page is of the same origin as the host that it names.
+fn rebound(line: &str, headers: &str) -> String {
+    format!("{line} HTTP/1.1\r\nHost: {EVIL}\r\nOrigin: http://{EVIL}\r\n{headers}\r\n")
+}
+
+#[test]
+fn a_page_of_a_foreign_name_can_neither_read_nor_publish() {
+    every(async |case| {
+        let hub = Running::start(case.config(HubConfig::default()).await).await;
+        let request =
+            case.request("t", "&after=earliest").replace("Host: hub", &format!("Host: {EVIL}"));
+        let with_origin = request.replacen("\r\n", &format!("\r\nOrigin: http://{EVIL}\r\n"), 1);
+        // The browser sends no Origin with a GET of the page's own origin.
+        for request in [request, with_origin, rebound("POST /topics/t", "Content-Length: 0\r\n")] {
+            let answer = Raw::ask(hub.address, request).await;
+            assert_eq!(answer.refusal(), (421, "unknown_host".to_owned()));
+            let message = answer.text();
+            for named in ["evil.example", "--host evil.example"] {
+                assert!(message.contains(named), "{message}");
+            }
+        }
+        assert!(hub.hub.pool().is_empty());
+        assert_eq!(hub.hub.log().head().seq, 0);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn every_resource_but_the_health_check_is_rejected() {
+    let preflight = "Access-Control-Request-Method: POST\r\n";
+    let chunked = "Transfer-Encoding: chunked\r\n";
+    every_mover(async |mover| {
+        let hub = mover.hub().await;
+        for (line, headers) in [
+            ("GET /", ""),
+            ("GET /", "Accept: text/html\r\n"),
+            ("GET /transports", ""),
+            ("GET /metrics", ""),
+            ("GET /nothing", ""),
+            ("GET /page/page.js", ""),
+            ("OPTIONS /topics/t", preflight),
+            ("POST /topics/t", chunked),
+            ("GET http://evil.example/transports", "X-Host: localhost\r\n"),
+        ] {
+            let answer = Raw::ask(hub.address, rebound(line, headers)).await;
+            assert_eq!(answer.refusal(), (421, "unknown_host".to_owned()), "{line}");
+        }
+        for line in ["GET /healthz", "GET /readyz"] {
+            assert_eq!(Raw::ask(hub.address, rebound(line, "")).await.status, 200, "{line}");
+        }
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn listed_hosts_are_accepted_and_a_listener_that_is_not_loopback_accepts_all() {
+    let get = |host: &str| format!("GET /transports HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    every_mover(async |mover| {
+        let status = async |hub: &Running, host: &str| {
+            Raw::ask((std::net::Ipv4Addr::LOCALHOST, hub.address.port()).into(), get(host))
+                .await
+                .status
+        };
+        let on = async |address: &str, hosts: Hosts| {
+            let mut config = mover.config(HubConfig::default()).await;
+            config.hosts = hosts;
+            config.drain = Duration::from_millis(10);
+            Running::start_on(TcpListener::bind(address).await.unwrap(), config)
+        };
+        let listed = || Hosts::Listed(vec!["news.example".to_owned()]);
+        for (address, hosts, accepted) in [
+            ("127.0.0.1:0", Hosts::ByListener, [200, 200, 200, 421, 421]),
+            ("127.0.0.1:0", listed(), [200, 200, 421, 200, 421]),
+            ("127.0.0.1:0", Hosts::Any, [200; 5]),
+            ("0.0.0.0:0", Hosts::ByListener, [200; 5]),
+            ("0.0.0.0:0", listed(), [200, 200, 421, 200, 421]),
+        ] {
+            let hub = on(address, hosts).await;
+            let hosts = ["localhost:1", "192.0.2.1", "hub", "News.example:8443", EVIL];
+            for (host, expected) in hosts.into_iter().zip(accepted) {
+                assert_eq!(status(&hub, host).await, expected, "{host} on {address}");
+            }
+            hub.stop().await;
+        }
+    });
+}

@@ -1,0 +1,203 @@
+//! Pages of other origins: those that the policy lists can read everything, the rest nothing.
+
+use std::sync::Arc;
+
+use tidings_core::HubConfig;
+use tidings_server::{Config, Origins};
+
+use crate::support::{Mover, Raw, Running, eventually, every, every_mover};
+
+const SHOP: &str = "Origin: https://shop.example\r\n";
+const OTHER: &str = "Origin: https://other.example\r\n";
+const OWN: &str = "Origin: http://hub\r\n";
+
+async fn hub(mover: Mover) -> Running {
+    let mut config: Config = mover.config(HubConfig::default()).await;
+    config.origins = Origins::Listed(vec!["https://shop.example".to_owned()]);
+    Running::start(config).await
+}
+
+fn get(path: &str, headers: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: hub\r\n{headers}\r\n")
+}
+
+/// The origin in this line, as pages of it are told that they may read.
+fn allowed(line: &str) -> Option<&str> {
+    line.trim().split_once(": ").map(|(_, origin)| origin)
+}
+
+fn post(headers: &str) -> String {
+    format!("POST /topics/t HTTP/1.1\r\nHost: hub\r\n{headers}Content-Length: 1\r\n\r\nx")
+}
+
+#[test]
+fn a_page_of_a_listed_origin_can_read_what_it_is_answered() {
+    every_mover(async |mover| {
+        let hub = hub(mover).await;
+        for request in [
+            get("/topics/t", ""),
+            get("/topics/t?after=earliest&wait=0", ""),
+            get("/topics/t", "Accept: text/event-stream\r\n"),
+            get("/topics/a..b", ""),
+            post(""),
+        ] {
+            for (origin, expected) in
+                [(SHOP, allowed(SHOP)), (OWN, None), (OTHER, None), ("", None)]
+            {
+                let request = request.replace("Host: hub\r\n", &format!("Host: hub\r\n{origin}"));
+                let mut raw = Raw::connect(hub.address).await;
+                raw.send(&request).await;
+                let head = raw.head().await;
+                assert_eq!(head.header("access-control-allow-origin"), expected, "{request}");
+                let with_cookies = expected.map(|_| "true");
+                let told = head.header("access-control-allow-credentials");
+                assert_eq!(told, with_cookies, "{request}");
+                let readable = expected.map(|_| "retry-after");
+                assert_eq!(head.header("access-control-expose-headers"), readable, "{request}");
+            }
+        }
+        hub.stop().await;
+    });
+}
+
+/// One list of origins is for every transport, and for publishing.
+#[test]
+fn a_page_may_use_every_transport_or_none_and_if_none_it_holds_no_seat() {
+    let fetch = |site: &str, mode: &str, dest: &str| {
+        format!("Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: {mode}\r\nSec-Fetch-Dest: {dest}\r\n")
+    };
+    every(async |case| {
+        let hub = hub(case.mover).await;
+        let request = |headers: &str, query: &str| {
+            case.request("t", query).replacen("\r\n", &format!("\r\n{headers}"), 1)
+        };
+        for headers in [
+            OTHER.to_owned(),
+            "Origin: null\r\n".to_owned(),
+            "Origin: http://shop.example\r\n".to_owned(),
+            fetch("cross-site", "no-cors", "empty"),
+            fetch("same-site", "no-cors", "image"),
+            fetch("cross-site", "navigate", "iframe"),
+        ] {
+            let answer = Raw::ask(hub.address, request(&headers, "&after=earliest")).await;
+            assert_eq!(answer.refusal(), (403, "origin_not_allowed".to_owned()), "{headers}");
+            assert!(hub.hub.pool().is_empty(), "{headers}");
+            let answer = Raw::ask(hub.address, post(&headers)).await;
+            assert_eq!(answer.refusal(), (403, "origin_not_allowed".to_owned()), "{headers}");
+        }
+        for headers in [
+            SHOP.to_owned(),
+            OWN.to_owned(),
+            fetch("same-origin", "cors", "empty"),
+            fetch("cross-site", "navigate", "document"),
+        ] {
+            let mut raw = Raw::connect(hub.address).await;
+            raw.send(request(&headers, "&after=earliest&wait=0")).await;
+            assert!(matches!(raw.head().await.status, 101 | 200), "{headers}");
+        }
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn the_rejection_of_an_origin_names_it_the_host_and_the_flag() {
+    every_mover(async |mover| {
+        let hub = mover.hub().await;
+        let sse = "Accept: text/event-stream\r\n";
+        for request in [post(SHOP), get("/topics/t", &format!("{SHOP}{sse}"))] {
+            let message = Raw::ask(hub.address, request).await.text();
+            for named in ["https://shop.example", "hub", "--allow-origin https://shop.example"] {
+                assert!(message.contains(named), "{message}");
+            }
+        }
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_held_poll_of_a_listed_origin_is_answered_so_that_its_page_can_read_it() {
+    every_mover(async |mover| {
+        let hub = hub(mover).await;
+        let position = hub.publish("t", "before").await;
+        let mut raws = Vec::new();
+        for origin in [SHOP, OWN, SHOP] {
+            let mut raw = Raw::connect(hub.address).await;
+            raw.send(get(&format!("/topics/t?after={position}"), origin)).await;
+            raws.push((raw, origin));
+        }
+        eventually("three are seated", async || hub.hub.pool().len() == 3).await;
+        hub.publish("t", "news").await;
+        for (mut raw, origin) in raws {
+            let answer = raw.answer().await;
+            assert!(answer.text().contains("news"), "{answer:?}");
+            let expected = allowed(origin).filter(|_| origin == SHOP);
+            assert_eq!(answer.header("access-control-allow-origin"), expected, "{answer:?}");
+        }
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_browser_that_asks_first_is_told_what_a_page_may_send() {
+    const ASKED: &str = "authorization,baggage,idempotency-key,sentry-trace,traceparent";
+    let ask = |origin: &str, path: &str| {
+        let headers = format!(
+            "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: {ASKED}\r\n"
+        );
+        get(path, &format!("{origin}{headers}")).replace("GET", "OPTIONS")
+    };
+    every_mover(async |mover| {
+        let hub = hub(mover).await;
+        for path in ["/topics/t", "/transports"] {
+            let answer = Raw::ask(hub.address, ask(SHOP, path)).await;
+            assert_eq!(answer.status, 200);
+            assert_eq!(answer.header("access-control-allow-origin"), allowed(SHOP));
+            assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
+            assert_eq!(answer.header("access-control-allow-methods"), Some("GET, POST"));
+            assert_eq!(answer.header("access-control-allow-headers"), Some(ASKED));
+        }
+        for origin in [OTHER, ""] {
+            let answer = Raw::ask(hub.address, ask(origin, "/topics/t")).await;
+            assert_eq!(answer.refusal(), (405, "method_not_allowed".to_owned()));
+            assert_eq!(answer.header("access-control-allow-origin"), None);
+        }
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_page_of_the_hubs_own_origin_needs_no_leave() {
+    every_mover(async |mover| {
+        let mut config = mover.config(HubConfig::default()).await;
+        config.origins = Origins::Any;
+        let hub = Running::start(config).await;
+        let answer = Raw::ask(hub.address, get("/topics/t", OWN)).await;
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+        let answer = Raw::ask(hub.address, get("/topics/t", OTHER)).await;
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        // Cookies would be open to every page.
+        assert_eq!(answer.header("access-control-allow-credentials"), None);
+        hub.stop().await;
+    });
+}
+
+/// A page that nobody has listed by name may read, and not with the cookies of its user.
+#[test]
+fn cookies_are_for_listed_origins_alone() {
+    every_mover(async |mover| {
+        for origins in [
+            Origins::Any,
+            Origins::Custom(Arc::new(|_, _| true)),
+            // Any page can have the origin `null`, in a sandbox.
+            Origins::Listed(vec!["null".to_owned()]),
+        ] {
+            let mut config = mover.config(HubConfig::default()).await;
+            config.origins = origins;
+            let hub = Running::start(config).await;
+            let answer = Raw::ask(hub.address, get("/topics/t", "Origin: null\r\n")).await;
+            assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+            assert_eq!(answer.header("access-control-allow-credentials"), None);
+            hub.stop().await;
+        }
+    });
+}

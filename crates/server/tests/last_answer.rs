@@ -1,0 +1,38 @@
+//! A poll whose connection is to end with its answer: RFC 9112, section 9.3.
+
+use tidings_core::{Hub, Notification};
+use tidings_server::{Config, run};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+#[tokio::test]
+async fn a_held_poll_that_asks_for_it_is_answered_and_closed() {
+    let hub = Hub::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(run(listener, Config::new(hub.clone()), async {
+        let _ = stopped.await;
+    }));
+
+    for (version, option) in [("HTTP/1.1", "Connection: close\r\n"), ("HTTP/1.0", "")] {
+        let mut poll = TcpStream::connect(address).await.unwrap();
+        let after = hub.log().head();
+        let request = format!("GET /topics/t?after={after} {version}\r\nHost: h\r\n{option}\r\n");
+        poll.write_all(request.as_bytes()).await.unwrap();
+        while hub.pool().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        hub.publish(Notification::text("t".parse().unwrap(), "news")).await.unwrap();
+        let mut answer = String::new();
+        poll.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+        assert!(answer.contains("\"data\":\"news\""), "{answer}");
+        drop(poll);
+        while !hub.pool().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
+    stop.send(()).unwrap();
+    running.await.unwrap().unwrap();
+}

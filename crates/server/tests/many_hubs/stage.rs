@@ -1,0 +1,117 @@
+//! A stream of a real engine that several hubs share, and what an operator does to it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tidings_core::HubConfig;
+use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
+use url::Url;
+
+use crate::support::{Engine, Mover, Running, hub_at};
+
+/// A stream of its own, of the engine that is given.
+pub(super) struct Shared {
+    engine: Engine,
+    url: Url,
+    name: String,
+    /// How many messages the engine keeps.
+    messages: Option<u64>,
+}
+
+/// An engine of a scenario's own, which may be stopped.
+pub(super) enum Own {
+    Nats(LocalNats),
+    Redis(LocalRedis),
+}
+
+impl Shared {
+    /// On the servers that all tests share.
+    pub(super) fn new(engine: Engine, messages: Option<u64>) -> Self {
+        Self::at(engine, engine.url(), messages)
+    }
+
+    fn at(engine: Engine, url: Url, messages: Option<u64>) -> Self {
+        static STREAMS: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("shared-{}", STREAMS.fetch_add(1, Ordering::Relaxed));
+        Self { engine, url, name, messages }
+    }
+
+    /// A hub that serves it.
+    pub(super) async fn running(&self, mover: Mover, config: HubConfig) -> Running {
+        let hub = hub_at(&self.url, &self.name, self.messages, config).await;
+        Running::start(mover.config_of(hub)).await
+    }
+
+    /// Removes the oldest, up to this one.
+    pub(super) async fn purge(&self, upto: u64) {
+        match self.engine {
+            Engine::Nats => {
+                let stream = self.jetstream().await.get_stream(&self.name).await.unwrap();
+                stream.purge().sequence(upto + 1).await.unwrap();
+            }
+            Engine::Redis => {
+                let mut trim = redis::cmd("XTRIM");
+                trim.arg(self.key("log")).arg("MINID").arg(format!("{}-0", upto + 1));
+                self.command(trim).await;
+            }
+        }
+    }
+
+    /// Deletes it.
+    pub(super) async fn delete(&self) {
+        match self.engine {
+            Engine::Nats => {
+                self.jetstream().await.delete_stream(&self.name).await.unwrap();
+            }
+            Engine::Redis => {
+                let mut delete = redis::cmd("DEL");
+                delete.arg(self.key("log")).arg(self.key("meta"));
+                self.command(delete).await;
+            }
+        }
+    }
+
+    async fn jetstream(&self) -> async_nats::jetstream::Context {
+        async_nats::jetstream::new(async_nats::connect(self.url.as_str()).await.unwrap())
+    }
+
+    fn key(&self, part: &str) -> String {
+        format!("{{{}}}:{part}", self.name)
+    }
+
+    async fn command(&self, command: redis::Cmd) {
+        let client = redis::Client::open(self.url.as_str()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let _: redis::Value = command.query_async(&mut connection).await.unwrap();
+    }
+}
+
+impl Own {
+    pub(super) async fn start(engine: Engine) -> Self {
+        let config = LocalConfig::default();
+        match engine {
+            Engine::Nats => Self::Nats(LocalNats::start(config).await.unwrap()),
+            Engine::Redis => Self::Redis(LocalRedis::start(config).await.unwrap()),
+        }
+    }
+
+    pub(super) fn stream(&self) -> Shared {
+        match self {
+            Self::Nats(nats) => Shared::at(Engine::Nats, nats.url(), None),
+            Self::Redis(redis) => Shared::at(Engine::Redis, redis.url(), None),
+        }
+    }
+
+    pub(super) async fn stop(&mut self) {
+        match self {
+            Self::Nats(nats) => nats.stop().await.unwrap(),
+            Self::Redis(redis) => redis.stop().await.unwrap(),
+        }
+    }
+
+    pub(super) async fn start_again(&mut self) {
+        match self {
+            Self::Nats(nats) => nats.start_again().await.unwrap(),
+            Self::Redis(redis) => redis.start_again().await.unwrap(),
+        }
+    }
+}

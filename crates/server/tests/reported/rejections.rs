@@ -1,0 +1,103 @@
+//! How clients are turned away so that they come back.
+
+use futures::FutureExt;
+use tidings_core::{Hub, HubConfig, Limits};
+use tidings_server::{Access, Config};
+use tidings_transport::Refusal;
+
+use super::row::{Row, Seen, row};
+use crate::support::Answer;
+
+const STREAM: &str = "GET /topics/t HTTP/1.1\r\nHost: hub\r\nAccept: text/event-stream\r\n\r\n";
+const POLL: &str = "GET /topics/t HTTP/1.1\r\nHost: hub\r\n\r\n";
+
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        row("a full hub does not end an EventSource", "galaxyproject/galaxy#22629")
+            .config(without_seats)
+            .send(STREAM)
+            .answers(&[200])
+            .stays_open()
+            .holds(|seen| assert_is_goodbye(&seen.answers[0], "full")),
+        row("nor does one that is asked by query", "Yaffle/EventSource#88")
+            .config(without_seats)
+            .send("GET /topics/t?transport=sse HTTP/1.1\r\nHost: hub\r\n\r\n")
+            .answers(&[200])
+            .holds(|seen| assert_is_goodbye(&seen.answers[0], "full")),
+        row("a poll at a full hub is told when to come back", "RFC 9110, section 15.6.4")
+            .config(without_seats)
+            .send(POLL)
+            .answers(&[503])
+            .stays_open()
+            .holds(assert_is_503),
+        row(
+            "a limit of the embedding program does not end an EventSource",
+            "Yaffle/EventSource#88",
+        )
+        .config(|config| {
+            config.access = Access::new(|_, _| {
+                let status = http::StatusCode::TOO_MANY_REQUESTS;
+                Err(Refusal::new(status, "slow_down", "one stream for each user"))
+            });
+        })
+        .send(STREAM)
+        .answers(&[200])
+        .holds(|seen| assert_is_goodbye(&seen.answers[0], "slow_down")),
+        row("nor does one without room for connections", "galaxyproject/galaxy#22629")
+            .config(without_connections)
+            .send(STREAM)
+            .answers(&[200])
+            .closes()
+            .holds(|seen| assert_is_goodbye(&seen.answers[0], "full")),
+        row("nor does one, if the request comes in pieces", "galaxyproject/galaxy#22629")
+            .config(without_connections)
+            .send(&STREAM[..40])
+            .later(&STREAM[40..])
+            .answers(&[200])
+            .closes()
+            .holds(|seen| assert_is_goodbye(&seen.answers[0], "full")),
+        row("so is one that finds no room for its connection", "RFC 9110, section 15.6.4")
+            .config(without_connections)
+            .send(POLL)
+            .answers(&[503])
+            .closes()
+            .holds(assert_is_503),
+        row("an EventSource that is wrong ends", "HTML standard, section 9.2.3")
+            .send(STREAM.replace("/t ", "/a..b "))
+            .answers(&[400]),
+        row("a rejection that is a stream is counted as one", "galaxyproject/galaxy#22629")
+            .config(without_seats)
+            .send(STREAM)
+            .scenario(|hub| {
+                async {
+                    assert_eq!(hub.metric("tidings_refused_total").await, 1);
+                }
+                .boxed_local()
+            }),
+    ]
+}
+
+fn without_seats(config: &mut Config) {
+    let limits = Limits { total: 0, ..Limits::default() };
+    config.hub = Hub::new(HubConfig { limits, ..HubConfig::default() });
+}
+
+fn without_connections(config: &mut Config) {
+    config.max_connections = 0;
+}
+
+fn assert_is_goodbye(answer: &Answer, reason: &str) {
+    assert_eq!(answer.header("content-type"), Some("text/event-stream"));
+    let text = answer.text();
+    let (retry, rest) = text.strip_prefix("retry: ").unwrap().split_once('\n').unwrap();
+    assert!((5000..10_000).contains(&retry.parse().unwrap()), "{text}");
+    let data = rest.strip_prefix("event: goodbye\ndata: ").unwrap().strip_suffix("\n\n").unwrap();
+    let goodbye = &serde_json::from_str::<serde_json::Value>(data).unwrap()["goodbye"];
+    assert_eq!(goodbye["reason"], reason);
+    assert!(goodbye["message"].as_str().unwrap().len() > 8);
+}
+
+fn assert_is_503(seen: &Seen) {
+    assert_eq!(seen.answers[0].refusal(), (503, "full".to_owned()));
+    assert_eq!(seen.answers[0].header("retry-after"), Some("5"));
+}

@@ -1,0 +1,381 @@
+//! What the tests of the hub stand on: a hub in this process, followers over real sockets, and one loop
+//! over every transport by every mover of bytes.
+#![allow(dead_code, unused_imports, reason = "each test crate uses its own part of this")]
+#![allow(clippy::needless_pass_by_value, reason = "a scenario is written where it is handed over")]
+
+mod engines;
+mod follower;
+mod raw;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Poll;
+use std::time::Duration;
+
+use futures::{StreamExt, TryFutureExt};
+
+use tidings_core::{Hub, HubConfig, Id, Notification, Position, Reason};
+use tidings_server::{Config, Listed, run, transports};
+use tidings_transport::client::{ClientError, Publisher, Target};
+use tidings_transport::{Ask, Shape};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use url::Url;
+
+pub(crate) use self::engines::{Engine, Engines, hub_at};
+pub(crate) use self::follower::Follower;
+pub(crate) use self::raw::{Answer, Raw, masked};
+
+/// How long a test waits for an event before it fails. It must hold on a machine that is many times slower;
+/// an event that arrives sooner is not waited for any longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How the hub moves bytes, and what its stream is kept by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mover {
+    way: Way,
+    pub(crate) engine: Option<Engine>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// By the lanes, many sends in one system call where the kernel has that.
+    Lane,
+    /// By the lanes, one system call each.
+    PlainLane,
+    /// By the stream adapters.
+    Stream,
+}
+
+/// One transport by one mover.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) listed: Listed,
+    pub(crate) mover: Mover,
+}
+
+/// A hub that serves.
+pub(crate) struct Running {
+    pub(crate) hub: Hub,
+    pub(crate) address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    ended: JoinHandle<io::Result<()>>,
+}
+
+/// All of them. Without lanes they are fewer.
+pub(crate) const MOVERS: &[Mover] = if cfg!(lane) {
+    &[
+        Mover::LANE,
+        Mover::PLAIN_LANE,
+        Mover::STREAM,
+        Mover::LANE.over(Engine::Nats),
+        Mover::STREAM.over(Engine::Nats),
+        Mover::LANE.over(Engine::Redis),
+    ]
+} else {
+    &[Mover::STREAM, Mover::STREAM.over(Engine::Nats)]
+};
+
+/// Everything in THE list, with default settings.
+pub(crate) fn all_listed() -> Vec<Listed> {
+    transports(Default::default())
+}
+
+/// Every transport by every mover.
+pub(crate) fn cases() -> Vec<Case> {
+    let case =
+        |listed: Listed| MOVERS.iter().map(move |&mover| Case { listed: listed.clone(), mover });
+    all_listed().into_iter().flat_map(case).collect()
+}
+
+/// Plays a scenario for every transport by every mover, and then says for which it failed.
+pub(crate) fn every(scenario: impl AsyncFn(&Case)) {
+    among(&cases(), &scenario);
+}
+
+/// Plays a scenario for every transport by the movers that have no engine, if an engine has no part in it.
+pub(crate) fn every_without_engine(scenario: impl AsyncFn(&Case)) {
+    let cases: Vec<Case> = cases().into_iter().filter(|case| case.mover.engine.is_none()).collect();
+    among(&cases, &scenario);
+}
+
+/// Plays a scenario for the cases whose answers have such a shape.
+pub(crate) fn every_shaped(fits: impl Fn(Shape) -> bool, scenario: impl AsyncFn(&Case)) {
+    let cases: Vec<Case> = cases().into_iter().filter(|case| fits(case.shape())).collect();
+    among(&cases, &scenario);
+}
+
+/// Plays a scenario that is not of one transport, by every mover.
+pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
+    // Which transport it is does not matter: the case is there for its mover.
+    among(&cases()[..MOVERS.len()], &async |case: &Case| scenario(case.mover).await);
+}
+
+/// Plays a scenario for these cases, and then says for which it failed.
+pub(crate) fn among(cases: &[Case], scenario: &impl AsyncFn(&Case)) {
+    assert!(!cases.is_empty(), "there is nothing to play this for");
+    let _engines = Engines::started();
+    let failed: Vec<String> = cases
+        .iter()
+        .filter(|case| {
+            eprintln!("-- {}", case.name());
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let played = AssertUnwindSafe(|| runtime.block_on(scenario(case)));
+            catch_unwind(played).is_err()
+        })
+        .map(Case::name)
+        .collect();
+    assert!(failed.is_empty(), "it failed over {}; the panics are above", failed.join(", "));
+}
+
+impl Case {
+    /// For panics.
+    pub(crate) fn name(&self) -> String {
+        format!("{} by the {:?}", self.transport(), self.mover)
+    }
+
+    /// The transport's name.
+    pub(crate) fn transport(&self) -> &'static str {
+        self.listed.server.name()
+    }
+
+    /// A configuration for this mover, for quick tests.
+    pub(crate) async fn config(&self, hub: HubConfig) -> Config {
+        self.mover.config(hub).await
+    }
+
+    /// A hub with the defaults.
+    pub(crate) async fn hub(&self) -> Running {
+        Running::start(self.config(HubConfig::default()).await).await
+    }
+
+    /// A request that this transport accepts, with all that any of them asks for in its head.
+    pub(crate) fn request(&self, filters: &str, query: &str) -> String {
+        format!(
+            "GET /topics/{filters}?transport={}{query} HTTP/1.1\r\nHost: hub\r\n\
+             Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            self.transport()
+        )
+    }
+
+    /// How this transport answers.
+    pub(crate) fn shape(&self) -> Shape {
+        let request = http::Request::get("/topics/t?after=earliest")
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .body(());
+        let request = request.unwrap().into_parts().0;
+        let ask = Ask::read("t", &request).unwrap();
+        self.listed.server.accept(&request, &ask).unwrap().shape
+    }
+
+    /// Whether a client of this transport is there only while it asks.
+    pub(crate) fn polls(&self) -> bool {
+        matches!(self.shape(), Shape::Answer { .. })
+    }
+}
+
+impl Mover {
+    pub(crate) const LANE: Self = Self { way: Way::Lane, engine: None };
+    pub(crate) const PLAIN_LANE: Self = Self { way: Way::PlainLane, engine: None };
+    pub(crate) const STREAM: Self = Self { way: Way::Stream, engine: None };
+
+    /// The same over an engine.
+    pub(crate) const fn over(self, engine: Engine) -> Self {
+        Self { way: self.way, engine: Some(engine) }
+    }
+
+    pub(crate) async fn config(self, hub: HubConfig) -> Config {
+        let hub = match self.engine {
+            None => Hub::new(hub),
+            Some(engine) => engine.hub(hub).await,
+        };
+        self.config_of(hub)
+    }
+
+    /// A configuration for a hub that is there already.
+    pub(crate) fn config_of(self, hub: Hub) -> Config {
+        let mut config = Config::new(hub);
+        config.workers = NonZeroUsize::new(2).unwrap();
+        // Without lanes there is no other path, whatever the configuration says.
+        config.general_path = cfg!(lane) && self.way == Way::Stream;
+        config.io_uring = self.way == Way::Lane;
+        config.drain = Duration::from_millis(100);
+        config
+    }
+
+    pub(crate) async fn hub(self) -> Running {
+        Running::start(self.config(HubConfig::default()).await).await
+    }
+}
+
+impl fmt::Debug for Mover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.engine {
+            None => write!(f, "{:?}", self.way),
+            Some(engine) => write!(f, "{:?} over {engine:?}", self.way),
+        }
+    }
+}
+
+impl Running {
+    /// Serves on a free port.
+    pub(crate) async fn start(config: Config) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(listener, config)
+    }
+
+    /// Serves on this listener.
+    pub(crate) fn start_on(listener: TcpListener, config: Config) -> Self {
+        let address = listener.local_addr().unwrap();
+        let hub = config.hub.clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let ended = tokio::spawn(run(listener, config, async {
+            let _ = stopped.await;
+        }));
+        Self { hub, address, stop: Some(stop), ended }
+    }
+
+    pub(crate) fn url(&self, filters: &str) -> Url {
+        format!("http://{}/topics/{filters}", self.address).parse().unwrap()
+    }
+
+    /// Publishes in this process, and waits until it is in the hub's log; through the wire it is
+    /// [`Publisher`]'s.
+    pub(crate) async fn publish(&self, topic: &str, text: impl Into<String>) -> Id {
+        let notification = Notification::text(topic.parse().unwrap(), text);
+        let id = self.hub.publish(notification).await.unwrap();
+        self.comes_to(id.seq).await;
+        id
+    }
+
+    /// Publishes so many, some at a time if an engine has to answer each. With many more at a time, the last
+    /// of them would wait for longer than the deadline of the engine on a slow machine.
+    pub(crate) async fn publish_many(&self, topic: &str, count: u64) {
+        let publishing = futures::stream::iter(0..count).map(|number| {
+            let text = number.to_string();
+            self.hub.publish(Notification::text(topic.parse().unwrap(), text))
+        });
+        let before = self.hub.log().head().seq;
+        publishing.buffered(50).for_each(async |id| _ = id.unwrap()).await;
+        self.comes_to(before + count).await;
+    }
+
+    /// Waits until the log has so many: from an engine they come a little later than the answer.
+    pub(crate) async fn comes_to(&self, seq: u64) {
+        let bell = self.hub.listen();
+        let has_come = poll_fn(|context| {
+            bell.register(context);
+            if self.hub.log().head().seq >= seq { Poll::Ready(()) } else { Poll::Pending }
+        });
+        timeout(PATIENCE, has_come).await.expect("it never came back from the engine");
+    }
+
+    /// Publishes these numbers to the topic `t`.
+    pub(crate) async fn publish_numbers(&self, numbers: RangeInclusive<u64>) {
+        for number in numbers {
+            self.publish("t", number.to_string()).await;
+        }
+    }
+
+    pub(crate) async fn publisher(&self, topic: &str) -> Publisher {
+        Publisher::connect(Target::new(self.url(topic))).await.unwrap()
+    }
+
+    /// Connects with our client half.
+    pub(crate) async fn follow(
+        &self,
+        listed: &Listed,
+        filters: &str,
+        position: Position,
+    ) -> Follower {
+        self.try_follow(listed, filters, position).await.unwrap()
+    }
+
+    /// The same, with a client that is there at once and reads ahead.
+    pub(crate) async fn follow_at_once(
+        &self,
+        listed: &Listed,
+        filters: &str,
+        position: Position,
+    ) -> Follower {
+        self.follow(listed, filters, position).await.reading()
+    }
+
+    /// Does the same without waiting for the connection: the first answer to a poll may have to wait for the
+    /// broker.
+    pub(crate) fn follow_in_background(
+        &self,
+        listed: &Listed,
+        filters: &str,
+        position: Position,
+    ) -> Follower {
+        let target = Target { position, ..Target::new(self.url(filters)) };
+        Follower::new(listed.client.connect(target).try_flatten_stream().boxed()).reading()
+    }
+
+    pub(crate) async fn try_follow(
+        &self,
+        listed: &Listed,
+        filters: &str,
+        position: Position,
+    ) -> Result<Follower, ClientError> {
+        let target = Target { position, ..Target::new(self.url(filters)) };
+        let connected = timeout(PATIENCE, listed.client.connect(target)).await;
+        connected.expect("it never connected").map(Follower::new)
+    }
+
+    /// What a gauge or counter of `GET /metrics` says; 0 where it is not there yet.
+    pub(crate) async fn metric(&self, name: &str) -> i64 {
+        let text = Raw::get(self.address, "/metrics").await.text();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// Asks the hub to end, without waiting for it.
+    pub(crate) fn ask_to_stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    /// Waits for the end, which has to come in bounded time and leave nobody in the pool.
+    pub(crate) async fn ended(&mut self) {
+        let ended = timeout(PATIENCE, &mut self.ended).await;
+        ended.expect("the hub did not end in time").unwrap().unwrap();
+        assert!(self.hub.pool().is_empty(), "the hub has ended: {:?}", self.hub.pool().counts());
+    }
+
+    /// Stops and waits for the end.
+    pub(crate) async fn stop(mut self) {
+        self.ask_to_stop();
+        self.ended().await;
+    }
+}
+
+impl Drop for Running {
+    /// Where a test fails, its hub ends all the same, and at once.
+    fn drop(&mut self) {
+        self.hub.close(Reason::GoingAway);
+    }
+}
+
+/// Waits until something is so that nobody tells.
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let mut looks = tokio::time::interval(Duration::from_millis(2));
+    let looking = async {
+        while !is_so().await {
+            looks.tick().await;
+        }
+    };
+    timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
