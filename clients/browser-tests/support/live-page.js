@@ -65,13 +65,9 @@ export class Card {
     return { gaps, missed, lost, doubled };
   }
 
-  /** Why it is away. */
+  /** The note with the reason why its stream is away. */
   get away() {
     return this.#page.locator(`${this.#selector} [data-note="away"]`);
-  }
-
-  get note() {
-    return this.#page.locator(`${this.#selector} [data-note="connections"]`);
   }
 
   #value(name) {

@@ -1,119 +1,108 @@
-// What can be done to all streams at once: publish, flood, go offline. The page comes with all of it disabled.
+// What acts on all streams: publish, flood, go offline. The HTML disables all of it until the page is ready.
 
-import { Arrivals } from "./arrivals.js";
-import { find, write } from "./card.js";
-import { type Clock, resource } from "./hub.js";
-import { type Log, quoted } from "./log.js";
-import type { Gate } from "./probe.js";
-import type { Stream } from "./stream.js";
-import type { Ledger } from "./truth.js";
-import { count, duration } from "./words.js";
+import { find, quoted, write } from "./dom.js";
+import { count, duration } from "./format.js";
+import type { Shared, Stream } from "./stream.js";
 
-/** Publishes at the same time, in a flood. The streams need connections as well. */
+/** How many publishes of a flood are under way at the same time. The streams need connections as well. */
 const AT_ONCE = 3;
 
-export interface Page {
+export interface Page extends Shared {
   readonly topic: string;
-  readonly clock: Clock;
-  readonly gate: Gate;
-  readonly ledger: Ledger;
   readonly streams: readonly Stream[];
-  readonly log: Log;
 }
 
-export function controls(page: Page): void {
-  offline(page);
-  publish(page);
-  flood(page);
-}
+export class Controls {
+  readonly #page: Page;
+  #isOffline = false;
+  /** Stops the flood that is running. */
+  #flood: AbortController | undefined;
 
-function offline({ gate, streams, log }: Page): void {
-  const button = find<HTMLButtonElement>(document, "[data-action=offline]");
-  button.disabled = false;
-  button.addEventListener("click", () => {
-    if (!gate.offline) for (const stream of streams) stream.leaves("offline");
-    gate.offline = !gate.offline;
-    button.textContent = gate.offline ? "Go online" : "Go offline";
-    log.say(gate.offline ? "The page is offline" : "The page is online again");
-    // What a browser does when its network is back: clients wake by it.
-    if (!gate.offline) dispatchEvent(new Event("online"));
-  });
-}
+  constructor(page: Page) {
+    this.#page = page;
+    const offline = find<HTMLButtonElement>(document, "[data-action=offline]");
+    offline.disabled = false;
+    offline.addEventListener("click", () => this.#toggleOffline(offline));
 
-function publish(page: Page): void {
-  const form = find<HTMLFormElement>(document, "[data-form=publish]");
-  const words = find<HTMLInputElement>(form, "input");
-  words.disabled = find<HTMLButtonElement>(form, "button").disabled = !isOne(page.topic);
-  if (words.disabled) find(form, "label").textContent = "A filter is read from; to publish needs a topic";
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const text = words.value;
-    const sent = page.clock.now();
-    const arrivals = new Arrivals(page.streams, sent);
-    try {
-      await send(page, text, sent);
-      arrivals.tell(page.log, text);
-    } catch (error) {
-      arrivals.end();
-      page.log.say("Not published, “", quoted(text), `”: ${(error as Error).message}`);
+    const form = find<HTMLFormElement>(document, "[data-form=publish]");
+    const text = find<HTMLInputElement>(form, "input");
+    const flood = find<HTMLButtonElement>(document, "[data-action=flood]");
+    const many = find<HTMLSelectElement>(document, "#many");
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#publish(text.value);
+    });
+    flood.addEventListener("click", () => {
+      if (this.#flood) this.#flood.abort();
+      else void this.#runFlood(Number(many.value), flood);
+    });
+    const isFilter = /[*>,]/.test(page.topic);
+    for (const control of [text, find<HTMLButtonElement>(form, "button"), flood, many]) control.disabled = isFilter;
+    if (isFilter) find(form, "label").textContent = "This page shows a filter. To publish, open it with one topic.";
+  }
+
+  #toggleOffline(button: HTMLElement): void {
+    const { streams, log } = this.#page;
+    this.#isOffline = !this.#isOffline;
+    for (const { probe } of streams) {
+      if (this.#isOffline) probe.unplug("the page is offline");
+      else probe.plug();
     }
-  });
-}
+    button.textContent = this.#isOffline ? "Go online" : "Go offline";
+    log.add(this.#isOffline ? "The page is offline" : "The page is online again");
+    // A browser sends this event when its network is back. Feeds that wait try again at once.
+    if (!this.#isOffline) dispatchEvent(new Event("online"));
+  }
 
-function flood(page: Page): void {
-  const button = find<HTMLButtonElement>(document, "[data-action=flood]");
-  const many = find<HTMLSelectElement>(document, "#many");
-  const progress = find<HTMLProgressElement>(document, ".flood progress");
-  const told = find(document, "[data-value=flood]");
-  button.disabled = many.disabled = !isOne(page.topic);
-  let running: AbortController | undefined;
+  async #publish(text: string): Promise<void> {
+    const { log } = this.#page;
+    try {
+      await this.#send(text);
+      log.add("Published “", quoted(text), "”");
+    } catch (error) {
+      log.add("Not published, “", quoted(text), `”: ${(error as Error).message}`);
+    }
+  }
 
-  button.addEventListener("click", async () => {
-    if (running) return running.abort();
-    running = new AbortController();
-    const { signal } = running;
-    const total = Number(many.value);
+  async #runFlood(total: number, button: HTMLElement): Promise<void> {
+    const { log } = this.#page;
+    const progress = find(document, "[data-value=flood]");
+    const { signal } = (this.#flood = new AbortController());
     button.textContent = "Stop";
-    progress.hidden = false;
     const began = performance.now();
     let [next, done] = [0, 0];
-    const show = setInterval(() => {
-      progress.value = done / total;
-      write(told, `${count(done)} of ${count(total)}`);
-    }, 100);
+    const show = setInterval(() => write(progress, `${count(done)} of ${count(total)}`), 100);
     const publisher = async () => {
       while (next < total && !signal.aborted) {
         next += 1;
-        await send(page, `flood ${count(next)}`);
+        await this.#send(`flood ${count(next)}`);
         done += 1;
       }
     };
     try {
       await Promise.all(Array.from({ length: AT_ONCE }, publisher));
-      const whole = `${count(done)} published in ${duration(performance.now() - began)}`;
-      page.log.say(`Flooded: ${done < total ? `${count(done)} of ${count(total)}, stopped` : whole}`);
+      const all = `${count(done)} published in ${duration(performance.now() - began)}`;
+      log.add(`Flood: ${done < total ? `stopped after ${count(done)} of ${count(total)}` : all}`);
     } catch (error) {
-      running.abort();
-      page.log.say(`The flood ended after ${count(done)}: ${(error as Error).message}`);
+      this.#flood.abort();
+      log.add(`Flood: ended after ${count(done)}: ${(error as Error).message}`);
     }
     clearInterval(show);
-    progress.hidden = true;
-    write(told, "");
+    write(progress, "");
     button.textContent = "Flood";
-    running = undefined;
-  });
-}
+    this.#flood = undefined;
+  }
 
-async function send({ topic, clock, gate, ledger }: Page, text: string, sent = clock.now()): Promise<void> {
-  if (gate.offline) throw new Error("the page is offline");
-  const body = JSON.stringify({ text, sent });
-  const response = await fetch(resource(topic), { method: "POST", body }).catch(() => {
-    throw new Error("the hub does not answer");
-  });
-  // What stands before a hub that is away answers in other forms.
-  const answer = (await response.json().catch(() => ({}))) as { id: string; error?: { message: string } };
-  if (!response.ok) throw new Error(answer.error?.message ?? `the hub answered ${response.status}`);
-  ledger.exists(answer.id);
+  async #send(text: string): Promise<void> {
+    const { url, clock, check } = this.#page;
+    if (this.#isOffline) throw new Error("the page is offline");
+    const body = JSON.stringify({ text, sent: clock.now() });
+    const response = await fetch(url, { method: "POST", body }).catch(() => {
+      throw new Error("the server does not answer");
+    });
+    // A proxy whose server is away may answer with something else than JSON.
+    const answer = (await response.json().catch(() => ({}))) as { id: string; error?: { message: string } };
+    if (!response.ok) throw new Error(answer.error?.message ?? `the server answered ${response.status}`);
+    check.stored(answer.id);
+  }
 }
-
-const isOne = (topic: string) => !/[*>,]/.test(topic);

@@ -1,219 +1,185 @@
-// One transport at work: its feed, the reader that can pause, and what both have come to.
+// One transport at work: its feed, a reader that can pause, and their counts.
 
-import { tidings, type Feed, type Notification, type State, type TransportName } from "tidings";
+import { tidings, type Feed, type State, type TransportName } from "tidings";
 
-import { type Losses, plain } from "./absences.js";
-import type { Turns } from "./connections.js";
-import type { Clock } from "./hub.js";
+import { count, duration } from "./format.js";
+import { LatencyWindow } from "./latency-window.js";
 import type { Log } from "./log.js";
-import { Minute } from "./minute.js";
-import { read } from "./payload.js";
-import type { Probe } from "./probe.js";
-import { known, type Known } from "./transports.js";
-import type { Witness } from "./truth.js";
-import { count, duration } from "./words.js";
+import { type LossCheck, StreamCheck } from "./loss-check.js";
+import { Probe } from "./probe.js";
+import type { Clock } from "./server.js";
+import { kinds } from "./transports.js";
 
-/** How long after an absence it is said what came of it. */
+/** Milliseconds from a reconnect to the report of its outcome. What was missed arrives in this time. */
 const SETTLED = 1500;
-/** For an opening: one that waits for its turn among many tabs is no failure. */
-const PATIENCE = 60_000;
+/** The longest text of a message that is shown, in characters. */
+const LONGEST = 120;
 
-export interface Parts {
+/** What all streams of the page share. */
+export interface Shared {
   readonly url: URL;
-  /** Where to begin. */
-  readonly after: string | undefined;
+  /** The position at which all streams begin. */
+  readonly after: string;
   readonly clock: Clock;
-  readonly probe: Probe;
-  readonly turns: Turns;
-  readonly witness: Witness;
+  readonly check: LossCheck;
   readonly log: Log;
-  readonly losses: Losses;
 }
 
-/** An absence: what it began with, what stands in the way of its end, and what had come to be missing before. */
-export interface Away {
+interface Message {
+  readonly text: string;
+  /** When it was due to be sent, in milliseconds since 1970 by the server's clock, or `NaN`. */
+  readonly sent: number;
+}
+
+/** The time without a connection, with the counts at its beginning and the reason of the last failure. */
+interface Outage {
   readonly since: number;
-  readonly why: string;
-  reason?: string;
   readonly gaps: number;
   readonly lost: number;
+  readonly reason: string;
 }
 
-/** Hears of a notification that says when it was due to be sent. */
-export type Took = (sent: number, latency: number) => void;
-
 export class Stream {
-  readonly kind: Known;
-  readonly minute = new Minute();
+  readonly kind;
+  readonly probe = new Probe();
+  readonly latencies = new LatencyWindow();
+  readonly feed: Feed<Message>;
+  readonly check: StreamCheck;
+  /** Messages that the reader has taken. */
   messages = 0;
-  reconnects = 0;
-  /** Openings that failed before the first that did not. */
-  failures = 0;
-  gaps = 0;
-  /** Known to be missed; and whether some gap's number is unknown. */
-  missed = 0;
-  missedMore = false;
   last: { readonly text: string; readonly at: Date } | undefined;
-  /** When something came last, for those who wonder why nothing comes here. */
-  heard = -Infinity;
+  reconnects = 0;
+  gaps = 0;
+  missed = 0;
+  /** The server could not count what was missed in some gap. */
+  isMissedUnknown = false;
+  outage: Outage | undefined;
 
-  readonly #feed: Feed;
-  readonly #tookListeners = new Set<Took>();
-  #resume: (() => void) | undefined;
-  #reading = Promise.resolve();
-  /** When it was open for the first time, by the hub's clock, or its reader last read again. What was due before is no
-   * measure of a transport. */
-  #begun: number | undefined;
-  /** What the probe had counted when it was open for the first time. */
-  #opening = { granted: 0, bytes: 0, messages: 0 };
-  #away: Away | undefined;
+  /** Messages that have arrived, whether the reader has taken them or not. */
+  #arrived = 0;
+  /** The counts when the stream was open for the first time. */
+  #opening = { requests: 0, bytes: 0, arrived: 0 };
+  /** Latency is measured for messages that were due after this time, when the stream opened or its reader resumed. */
+  #measuredFrom = Infinity;
+  #pause: Promise<void> | undefined;
+  #resume = () => {};
 
   constructor(
     readonly name: TransportName,
-    readonly parts: Parts,
+    readonly shared: Shared,
   ) {
-    this.kind = known[name];
-    const { url, after, probe } = parts;
-    const { fetch, WebSocket } = probe;
-    const from = after === undefined ? {} : { after };
-    this.#feed = tidings(url.href, { ...from, transports: [name], openTimeout: PATIENCE, fetch, WebSocket });
-    this.#feed.on("state", (state) => this.#turned(state));
-    this.#feed.on("gap", (gap) => {
+    const { url, after, check } = shared;
+    const { fetch, WebSocket } = this.probe;
+    this.kind = kinds[name];
+    this.check = new StreamCheck(check);
+    this.check.resume(after);
+    const decode = (payload: string | Uint8Array) => {
+      this.#arrived += 1;
+      return read(payload);
+    };
+    this.feed = tidings(url.href, { after, transports: [name], decode, fetch, WebSocket });
+    this.feed.on("state", (state) => this.#changed(state));
+    this.feed.on("gap", ({ missed, reason, resume }) => {
       this.gaps += 1;
-      this.missed += gap.missed ?? 0;
-      this.missedMore ||= gap.missed === null;
-      parts.witness.resume(gap.resume);
-      const missed = gap.missed === null ? "an unknown number" : count(gap.missed);
-      this.#say(`a gap, ${missed} missed (${gap.reason})`);
+      this.missed += missed ?? 0;
+      this.isMissedUnknown ||= missed === null;
+      this.check.resume(resume);
+      this.#log(`a gap, ${missed === null ? "an unknown number" : count(missed)} missed (${reason})`);
     });
-    // Where the hub refuses it, the state has said so already.
+    // If the server rejects the stream, its state reports that.
     this.#read().catch(() => {});
   }
 
-  get state(): State {
-    return this.#feed.state;
+  get isPaused(): boolean {
+    return this.#pause !== undefined;
   }
 
-  /** Up to where its reader has read. */
-  get position(): string | undefined {
-    return this.#feed.position;
+  /** What each message took on the network, without the opening. `undefined` until a message has arrived. */
+  get perMessage(): { readonly requests: number; readonly bytes: number } | undefined {
+    const arrived = this.#arrived - this.#opening.arrived;
+    if (this.#measuredFrom === Infinity || arrived === 0) return undefined;
+    const { requests, bytes } = this.probe;
+    return { requests: (requests - this.#opening.requests) / arrived, bytes: (bytes - this.#opening.bytes) / arrived };
   }
 
-  get paused(): boolean {
-    return this.#resume !== undefined;
-  }
-
-  /** What each message took on the wire, without the opening: nothing until one has come. */
-  get each(): { readonly requests: number; readonly bytes: number } | undefined {
-    const { granted, bytes, messages } = this.parts.probe;
-    const came = messages - this.#opening.messages;
-    if (this.#begun === undefined || came === 0) return undefined;
-    return { requests: (granted - this.#opening.granted) / came, bytes: (bytes - this.#opening.bytes) / came };
-  }
-
-  /** Calls `listener` for each that the reader takes; call what it returns to stop that. */
-  onTook(listener: Took): () => void {
-    this.#tookListeners.add(listener);
-    return () => void this.#tookListeners.delete(listener);
-  }
-
-  /** The connection breaks, as when the network does. */
+  /** Breaks the connection, as a network does. */
   cut(): void {
-    if (this.parts.probe.cut()) this.#leaves("cut");
-    else this.#say("nothing to cut, it is not connected");
+    if (!this.probe.isPlugged) return;
+    this.probe.unplug("the connection was cut");
+    this.probe.plug();
   }
 
   pause(): void {
-    this.#reading = new Promise((resolve) => (this.#resume = resolve));
-    this.#say("the reader pauses");
+    this.#pause = new Promise((resolve) => (this.#resume = resolve));
+    this.#log("the reader pauses");
   }
 
   resume(): void {
-    this.#resume?.();
-    this.#resume = undefined;
-    if (this.#begun !== undefined) this.#begun = this.parts.clock.now();
-    this.#say("the reader reads again");
-  }
-
-  /** While it is not open again, or not open yet. */
-  get away(): Readonly<Away> | undefined {
-    return this.#away;
-  }
-
-  /** Goes on at once where it waits to try again, and so do the others: as when the page is looked at again. */
-  hurry(): void {
-    dispatchEvent(new Event("visibilitychange"));
-  }
-
-  /** Says why what comes next will be an absence. */
-  leaves(why: string): void {
-    if (this.state.name === "open") this.#leaves(why);
-  }
-
-  #leaves(why: string): void {
-    this.#away ??= { since: performance.now(), why, gaps: this.gaps, lost: this.parts.witness.lost };
+    this.#resume();
+    this.#pause = undefined;
+    if (this.#measuredFrom < Infinity) this.#measuredFrom = this.shared.clock.now();
+    this.#log("the reader continues");
   }
 
   async #read(): Promise<void> {
-    for await (const notification of this.#feed) {
-      this.#took(notification);
-      await this.#reading;
+    for await (const { id, data } of this.feed) {
+      this.check.received(id);
+      this.messages += 1;
+      this.last = { text: data.text, at: new Date() };
+      if (data.sent >= this.#measuredFrom) this.latencies.add(this.shared.clock.now() - data.sent);
+      await this.#pause;
     }
   }
 
-  #took({ id, data }: Notification): void {
-    const { sent, tick, text } = read(data);
-    this.parts.witness.saw(id, tick);
-    this.messages += 1;
-    this.heard = performance.now();
-    this.last = { text, at: new Date() };
-    if (sent === undefined) return;
-    const latency = this.parts.clock.now() - sent;
-    if (this.#begun !== undefined && sent >= this.#begun) this.minute.add(latency);
-    for (const listener of this.#tookListeners) listener(sent, latency);
+  #changed(state: State): void {
+    if (state.name === "open") this.#opened();
+    if (state.name === "waiting") this.#failed(state.reason);
+    if (state.name === "paused") this.#log("the buffer is full, disconnected until the reader continues");
+    if (state.name === "closed") this.#log(`closed${state.error ? `: ${state.error.message}` : ""}`);
   }
 
-  #turned(state: State): void {
-    if (state.name === "open") this.#opens();
-    if (state.name === "waiting") this.#waits(state.reason);
-    if (state.name === "paused" && this.paused) this.#say("its buffer is full, the connection is given up until the reader has caught up");
-    if (state.name === "closed") this.#say(`closed${state.error ? `: ${state.error.message}` : ""}`);
+  #failed(reason: string): void {
+    if (!this.outage && this.probe.isPlugged) this.#log(`${reason}, trying again`);
+    this.outage = { since: performance.now(), gaps: this.gaps, lost: this.check.lost, ...this.outage, reason };
   }
 
-  #waits(reason: string): void {
-    if (this.#begun === undefined) this.failures += 1;
-    const broke = this.#begun !== undefined && this.#away?.reason === undefined;
-    const why = plain(reason, broke);
-    if (broke && !this.#away) this.parts.losses.add(this, why);
-    this.#leaves(why);
-    this.#away!.reason = why;
-  }
-
-  #opens(): void {
-    const away = this.#away;
-    this.#away = undefined;
-    this.failures = 0;
-    if (this.#begun !== undefined) {
-      this.reconnects += 1;
-      if (away) this.#settle(away);
+  #opened(): void {
+    const { outage } = this;
+    this.outage = undefined;
+    if (this.#measuredFrom === Infinity) {
+      const { requests, bytes } = this.probe;
+      this.#opening = { requests, bytes, arrived: this.#arrived };
+      this.#measuredFrom = this.shared.clock.now();
       return;
     }
-    if (this.#feed.position) this.parts.witness.resume(this.#feed.position);
-    const { granted, bytes, messages } = this.parts.probe;
-    this.#opening = { granted, bytes, messages };
-    this.#begun = this.parts.clock.now();
-  }
-
-  #settle(away: Away): void {
-    const after = duration(performance.now() - away.since);
+    this.reconnects += 1;
+    if (!outage) return;
+    const after = duration(performance.now() - outage.since);
     setTimeout(() => {
-      const lost = this.parts.witness.lost - away.lost;
-      const outcome = lost > 0 ? `${count(lost)} lost` : this.gaps > away.gaps ? "with a gap" : "nothing lost";
-      this.#say(`${away.why}, back after ${after}, ${outcome}`);
+      const lost = this.check.lost - outage.lost;
+      const outcome = lost > 0 ? `${count(lost)} lost` : this.gaps > outage.gaps ? "with a gap" : "nothing lost";
+      this.#log(`back after ${after}, ${outcome}`);
     }, SETTLED);
   }
 
-  #say(what: string): void {
-    this.parts.log.say(`${this.kind.title}: ${what}`);
+  #log(text: string): void {
+    this.shared.log.add(`${this.kind.title}: ${text}`);
   }
+}
+
+/** Reads what this page and the demo publish, and shows any other payload as it is. */
+function read(payload: string | Uint8Array): Message {
+  if (typeof payload !== "string") return { text: `${payload.byteLength} bytes`, sent: NaN };
+  let members: { text?: unknown; tick?: unknown; sent?: unknown } = {};
+  try {
+    if (payload.startsWith("{")) members = JSON.parse(payload);
+  } catch {
+    // It is text that happens to begin like JSON.
+  }
+  const { sent, tick } = members;
+  const text = typeof members.text === "string" ? members.text : typeof tick === "number" ? `tick ${tick}` : payload;
+  return {
+    text: text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text,
+    sent: typeof sent === "number" ? sent : NaN,
+  };
 }
