@@ -10,7 +10,7 @@
 //! So it is a page or two, it is tested without a network, and the same code serves both movers of bytes:
 //! the lanes of `tidings-server`, and [`mount`] in somebody's own server.
 //!
-//! With the feature `client`, [`client`](crate::client) is the contract of the other half: connect, and what arrives
+//! With the feature `client`, the module `client` is the contract of the other half: connect, and what arrives
 //! as a stream.
 
 #[cfg(feature = "client")]
