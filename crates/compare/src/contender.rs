@@ -7,7 +7,7 @@ use tidings_transport::client::{Client, ConnectPublisher, Publisher};
 use crate::engine::Engine;
 use crate::plan::{Plan, PlanError};
 
-/// One row of a comparison. The caller brings them, so nothing in here knows a protocol.
+/// One row of a comparison. Those of the program are in [`contenders`](crate::contenders).
 #[derive(Clone, Debug)]
 pub struct Contender {
     /// The name by which it is chosen, without blanks.

@@ -1,4 +1,4 @@
-//! How a client of NATS connects: servers, login and TLS, for the broker and for the direct clients.
+//! How a client of NATS connects: servers, login and TLS.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! How a client of Redis connects: address, login and TLS, for the broker and for the direct clients.
+//! How a client of Redis connects: address, login and TLS.
 
 use std::io;
 use std::path::Path;
