@@ -12,25 +12,25 @@ use http::Request;
 use http::request::Parts;
 use tidings_core::{Entry, Epoch, Event, Heartbeat, Id, Kind, Notification, Topic};
 use tidings_server::transports;
-use tidings_transport::{Ask, Words};
+use tidings_transport::{Encoder, SubscribeRequest};
 
 const SIZES: [usize; 4] = [16, 256, 4 << 10, 64 << 10];
 const ID: Id = Epoch::from_number(1_000_000_000).id(1042);
 
 /// One way to render, and its name.
-type Spoken = (String, Arc<dyn Words>);
+type Spoken = (String, Arc<dyn Encoder>);
 
 fn encode(criterion: &mut Criterion) {
     let spoken = every_words();
     let mut group = criterion.benchmark_group("encode/fresh");
     for size in SIZES {
         group.throughput(Throughput::Bytes(size as u64));
-        for (name, words) in &spoken {
+        for (name, encoder) in &spoken {
             group.bench_function(BenchmarkId::new(name, size), |bencher| {
                 // An entry remembers its bytes, so each is rendered once.
                 bencher.iter_batched_ref(
                     || [entry(size)],
-                    |events| words.render(black_box(events), ID),
+                    |events| encoder.encode(black_box(events), ID),
                     BatchSize::LargeInput,
                 );
             });
@@ -40,11 +40,11 @@ fn encode(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("encode/shared");
     for size in [SIZES[0], SIZES[3]] {
-        for (name, words) in &spoken {
+        for (name, encoder) in &spoken {
             let events = [entry(size)];
-            words.render(&events, ID);
+            encoder.encode(&events, ID);
             group.bench_function(BenchmarkId::new(name, size), |bencher| {
-                bencher.iter(|| words.render(black_box(&events), ID));
+                bencher.iter(|| encoder.encode(black_box(&events), ID));
             });
         }
     }
@@ -58,13 +58,15 @@ fn every_words() -> Vec<Spoken> {
     for listed in transports(Heartbeat::default()) {
         for subprotocol in ["", "tidings.v1"] {
             let request = request(subprotocol);
-            let ask = Ask::read("orders.new", &request).expect("it is well-formed");
-            let accepted = listed.server.accept(&request, &ask).expect("it is everybody's request");
-            let bytes = accepted.words.render(&[entry(16)], ID);
+            let subscribe =
+                SubscribeRequest::read("orders.new", &request).expect("it is well-formed");
+            let accepted =
+                listed.server.accept(&request, &subscribe).expect("it is everybody's request");
+            let bytes = accepted.encoder.encode(&[entry(16)], ID);
             if !rendered.contains(&bytes) {
                 rendered.push(bytes);
                 let name = [listed.server.name(), subprotocol].join(" ").trim_end().to_owned();
-                all.push((name, accepted.words));
+                all.push((name, accepted.encoder));
             }
         }
     }

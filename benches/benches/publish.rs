@@ -89,7 +89,7 @@ fn to_waiting(readers: usize, count: u64) -> Duration {
 }
 
 fn send(hub: &Hub, notification: &Notification) {
-    hub.publish(notification.clone()).now().expect("it has no engine").expect("it is open");
+    hub.publish(notification.clone()).now().expect("it has no broker").expect("it is open");
 }
 
 fn notification() -> Notification {

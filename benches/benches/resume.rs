@@ -54,7 +54,7 @@ fn full(entries: usize) -> Hub {
         let topic = if number.is_multiple_of(RARE) { "orders.rare" } else { "orders.usual" };
         let topic = topic.parse().expect("a topic");
         let published = hub.publish(Notification::text(topic, "x".repeat(256))).now();
-        published.expect("it has no engine").expect("it is open");
+        published.expect("it has no broker").expect("it is open");
     }
     assert_eq!(hub.log().size().0, entries, "it is full");
     hub

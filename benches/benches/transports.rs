@@ -89,7 +89,7 @@ impl Followed {
         self.hub
             .publish(self.notification.clone())
             .now()
-            .expect("it has no engine")
+            .expect("it has no broker")
             .expect("it is open");
         tokio::select! {
             () = self.tally.all() => {}
