@@ -1,39 +1,14 @@
-//! What a lane does for a connection: the actions of [`Next`]. Each returns what follows from its outcome.
+//! What a lane does for the client of a connection. Each action returns what follows from its outcome.
 
 use tidings_core::{Event, Id, Publishing, Topic};
 use tidings_transport::Message;
 
 use super::next::Next;
-use super::peer::{self, Peer};
 use super::pending::Outcome;
 use super::{Lane, catch_up, subscription};
-use crate::answer::Answer;
-use crate::request::Whole;
 use crate::subscriber::Subscriber;
 
 impl Lane {
-    pub(super) fn write(&mut self, key: usize) -> Next {
-        let Peer { socket, connection, .. } = &mut self.peers[key];
-        match peer::write(socket, connection.unsent()) {
-            Ok(count) => connection.on_written(count, &self.status),
-            Err(error) => Next::after(&error.into()),
-        }
-    }
-
-    pub(super) fn answer(&mut self, key: usize, whole: Whole) -> Next {
-        let Whole { request, body, .. } = whole;
-        let connection = &mut self.peers[key].connection;
-        match self.service.call(&request, body) {
-            Answer::Response(response) => connection.on_response(&response, &self.status),
-            Answer::Pending(response) => {
-                let outcome = async { Outcome::Response(response.await) };
-                let pending = self.pending.add(key, outcome);
-                connection.on_response_pending(pending, &self.status)
-            }
-            Answer::Subscription(subscriber) => self.subscribe(key, *subscriber),
-        }
-    }
-
     /// Serves a subscriber on this connection.
     pub(super) fn subscribe(&mut self, key: usize, subscriber: Subscriber) -> Next {
         let is_last = subscriber.is_last;

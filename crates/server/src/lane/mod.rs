@@ -59,8 +59,10 @@ use self::pending::{Outcome, PendingSet};
 use self::sender::Sender;
 use self::status::Status;
 use self::timers::Timers;
+use crate::answer::Answer;
 use crate::handover::HandOver;
 use crate::metrics::Metrics;
+use crate::request::Whole;
 use crate::service::Service;
 use crate::shared::Shared;
 use crate::subscriber::Subscriber;
@@ -486,6 +488,30 @@ impl Lane {
         }
         if let Some(patience) = self.peers[key].connection.take_timeout(&self.status) {
             self.timers.restart(key, patience);
+        }
+    }
+
+    /// Writes the unsent bytes.
+    fn write(&mut self, key: usize) -> Next {
+        let Peer { socket, connection, .. } = &mut self.peers[key];
+        match peer::write(socket, connection.unsent()) {
+            Ok(count) => connection.on_written(count, &self.status),
+            Err(error) => Next::after(&error.into()),
+        }
+    }
+
+    /// Answers a request.
+    fn answer(&mut self, key: usize, whole: Whole) -> Next {
+        let Whole { request, body, .. } = whole;
+        let connection = &mut self.peers[key].connection;
+        match self.service.call(&request, body) {
+            Answer::Response(response) => connection.on_response(&response, &self.status),
+            Answer::Pending(response) => {
+                let outcome = async { Outcome::Response(response.await) };
+                let pending = self.pending.add(key, outcome);
+                connection.on_response_pending(pending, &self.status)
+            }
+            Answer::Subscription(subscriber) => self.subscribe(key, *subscriber),
         }
     }
 }
