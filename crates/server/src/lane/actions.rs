@@ -57,13 +57,13 @@ impl Lane {
         connection.on_fetching(pending, &self.status)
     }
 
-    /// Encodes one event, or the end of a hold, for one client.
-    pub(super) fn encode(&mut self, key: usize, event: Option<Event>, position: Id) -> Next {
-        if let Some(Event::Goodbye(reason)) = event {
-            self.metrics.let_go(reason);
+    /// Encodes one event for one client, or the end of its hold if there is none.
+    pub(super) fn encode(&mut self, key: usize, event: &[Event], position: Id) -> Next {
+        if let [Event::Goodbye(reason)] = event {
+            self.metrics.let_go(*reason);
         }
         let Some(group) = self.fan_out.groups.of(key) else { return Next::Remove };
-        let bytes = group.encode(event.as_slice(), position);
+        let bytes = group.encode(event, position);
         self.peers[key].connection.on_encoded(bytes, &self.status)
     }
 }

@@ -52,7 +52,7 @@ impl Lane {
         }
         self.timers.start(key, connected.idle_timeout(self.status.settings.idle_timeout));
         let connection = Connection::new(connected.is_surplus());
-        entry.insert(Peer { socket, connection, connected, is_busy: false });
+        entry.insert(Peer { socket, connection, connected, is_busy: false, watches_room: false });
         Some(key)
     }
 

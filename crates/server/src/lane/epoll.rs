@@ -1,7 +1,7 @@
 //! The lane's own epoll, itself watched by tokio's.
 //!
-//! A socket that is registered here, edge-triggered for both directions, costs its place in the kernel
-//! and nothing else: no task, no waker, no registration of tokio's.
+//! A socket that is registered here, edge-triggered, costs its place in the kernel and nothing else: no task, no
+//! waker, no registration of tokio's.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -50,10 +50,16 @@ impl Epoll {
         Ok(Self { poll, events: Events::with_capacity(EVENTS) })
     }
 
-    /// Watches a socket, in both directions, under this key.
+    /// Watches a socket for input, under this key.
     pub(super) fn watch(&self, socket: &mut TcpStream, key: usize) -> io::Result<()> {
+        self.poll.get_ref().registry().register(socket, Token(key), Interest::READABLE)
+    }
+
+    /// Watches a socket that is full for room as well. Most sockets never are, and each would be reported once as
+    /// writable when it is new.
+    pub(super) fn watch_room(&self, socket: &mut TcpStream, key: usize) -> io::Result<()> {
         let both = Interest::READABLE | Interest::WRITABLE;
-        self.poll.get_ref().registry().register(socket, Token(key), both)
+        self.poll.get_ref().registry().reregister(socket, Token(key), both)
     }
 
     /// Watches the listener, under [`LISTENER`].

@@ -456,7 +456,7 @@ impl Lane {
                     self.keep_busy(key);
                     break;
                 }
-                Next::Encode(event, position) => self.encode(key, event, position),
+                Next::Encode(event, position) => self.encode(key, event.as_slice(), position),
                 Next::OpenAnswer => {
                     let head = self.fan_out.groups.open_answer(key).unwrap_or_default();
                     self.peers[key].connection.on_encoded(head, &self.status)
@@ -493,11 +493,20 @@ impl Lane {
 
     /// Writes the unsent bytes.
     fn write(&mut self, key: usize) -> Next {
-        let Peer { socket, connection, .. } = &mut self.peers[key];
-        match peer::write(socket, connection.unsent()) {
-            Ok(count) => connection.on_written(count, &self.status),
-            Err(error) => Next::after(&error.into()),
+        let Peer { socket, connection, watches_room, .. } = &mut self.peers[key];
+        let count = match peer::write(socket, connection.unsent()) {
+            Ok(count) => count,
+            Err(error) => return Next::after(&error.into()),
+        };
+        let next = connection.on_written(count, &self.status);
+        if connection.awaits_room()
+            && !std::mem::replace(watches_room, true)
+            && let Err(error) = self.epoll.watch_room(socket, key)
+        {
+            self.metrics.unserved.add(error);
+            return Next::Remove;
         }
+        next
     }
 
     /// Answers a request.

@@ -15,6 +15,8 @@ pub(super) struct Peer {
     pub(super) connected: Connected,
     /// Whether it waits among the busy.
     pub(super) is_busy: bool,
+    /// Whether it is watched for room, because it was full once.
+    pub(super) watches_room: bool,
 }
 
 /// Reads once, or peeks. Returns how many bytes came, 0 at the end of the stream, or `None` if there are none now.

@@ -112,6 +112,11 @@ impl Connection {
         self.output.bytes()
     }
 
+    /// Returns `true` if its socket is full, so that it waits for room.
+    pub(super) fn awaits_room(&self) -> bool {
+        self.output.is_stalled()
+    }
+
     /// Returns for how long the timer is to run from now on, if it is to be started.
     pub(super) fn take_timeout(&mut self, status: &Status) -> Option<Duration> {
         let shape = self.client.as_ref().map(|client| client.shape);
