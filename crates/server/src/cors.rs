@@ -1,6 +1,6 @@
 //! Pages of other origins: which of them may read what the hub answers (the Fetch standard, section 3.3).
 //!
-//! A page of a listed origin may read what is answered to a request with cookies. Where nobody listed the origin, as
+//! A page of a listed origin may read what is answered to a request with cookies. If the origin is not listed, as
 //! with [`Origins::Any`] and [`Origins::Custom`], it may not: what the cookies of its user open would be open to it.
 
 use std::sync::{Arc, Mutex, PoisonError};

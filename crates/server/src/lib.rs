@@ -1,4 +1,4 @@
-//! The tidings hub: one notification stream by every realtime transport, over HTTP/1.1.
+//! The server of tidings: one notification stream by every realtime transport, over HTTP/1.1.
 //!
 //! ```text
 //! listener ─► worker threads ─► the worker's lane ─► a whole request ─► routes ─┬─ publish ─► Hub

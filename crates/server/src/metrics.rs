@@ -18,7 +18,7 @@ pub(crate) struct Metrics {
     delivered: Family<Labels, Counter>,
     ended: Family<Labels, Counter>,
     pub(crate) published: Counter,
-    pub(crate) refused: Counter,
+    pub(crate) rejected: Counter,
     pub(crate) connections: Gauge,
     /// Clients cut off by the write deadline, to be logged.
     pub(crate) cut_off: Tally,
@@ -63,7 +63,7 @@ impl Metrics {
             registry.register(name, help, counter.clone());
         };
         count("published", "Notifications published by request", &self.published);
-        count("refused", "Requests refused", &self.refused);
+        count("refused", "Requests refused", &self.rejected);
         let delivered = self.delivered.clone();
         registry.register("delivered", "Notifications handed to clients", delivered);
         registry.register("let_go", "Clients the hub let go, by reason", self.ended.clone());

@@ -36,7 +36,7 @@ impl Handle {
         match *self {}
     }
 
-    pub(crate) fn subscribe(&self, _: HandOver, _: Subscriber) {
+    pub(crate) fn subscribe(&self, _: HandOver, _: Subscriber, _: bool) {
         match *self {}
     }
 

@@ -28,7 +28,7 @@ const ICON: &str = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' 
     stroke-width='2' stroke-linecap='round'><path stroke='#2f6db3' d='M2 4h12'/>\
     <path stroke='#d9792b' d='M2 8h12'/><path stroke='#2c9077' d='M2 12h12'/></svg>\n";
 
-/// The page for a browser, help for the rest.
+/// Returns the live page for a browser, otherwise the help text.
 pub(crate) fn front(request: &Parts, config: &Config) -> Response<Bytes> {
     page(request, config).unwrap_or_else(|| {
         let of_page = if config.live_page { HELP_OF_PAGE } else { "" };
@@ -36,7 +36,7 @@ pub(crate) fn front(request: &Parts, config: &Config) -> Response<Bytes> {
     })
 }
 
-/// The icon of the live page, for browsers that ask at the usual address.
+/// Returns the icon of the live page, for browsers that request it at the usual address.
 pub(crate) fn icon() -> Response<Bytes> {
     let mut response = text("image/svg+xml", ICON);
     let a_day = HeaderValue::from_static("public, max-age=86400");
@@ -44,25 +44,25 @@ pub(crate) fn icon() -> Response<Bytes> {
     response
 }
 
-/// The live page or one of its files.
+/// Returns the live page or one of its files, or `None` if there is no such file.
 pub(crate) fn page(request: &Parts, config: &Config) -> Option<Response<Bytes>> {
     if config.live_page { tidings_live_page::answer(request) } else { None }
 }
 
-/// What a page has to know of this hub, and its clock.
+/// Returns what a page has to know of this server, and its clock.
 pub(crate) fn transports(config: &Config) -> Response<Bytes> {
     let names: Vec<_> = config.transports.iter().map(|transport| transport.name()).collect();
-    let told = json!({
+    let description = json!({
         "transports": names,
         "demo": config.demo.as_ref().map(|topic| topic.as_str()),
         "heartbeat": u64::try_from(config.hub.heartbeat().interval.as_millis()).unwrap_or(u64::MAX),
         "now": clock(),
     });
-    text("application/json", format!("{told}\n"))
+    text("application/json", format!("{description}\n"))
 }
 
-/// The hub's clock: milliseconds since 1970, to the microsecond, as `GET /transports` tells it. Whoever
-/// publishes when something was sent, by this clock, lets a page reckon how long it took.
+/// Returns the server's clock: milliseconds since 1970, to the microsecond, as in the response to `GET /transports`. If
+/// a notification carries the time by this clock at which it was sent, a page can compute how long it took.
 pub fn clock() -> f64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_1970.as_micros() as f64 / 1e3

@@ -1,9 +1,9 @@
-//! Requests out of the bytes that came: which of them are whole, and which are refused for their form.
+//! Reads requests from bytes: which of them are whole, and which are rejected for their form.
 //!
 //! Most requests are plain and come in one piece: a head, perhaps a body of known length. A lane answers those
 //! by itself. All others leave the lane: a request that is not all there, a body in chunks, another version or
-//! method, and what is refused for its form. Either way the head is checked here first, so that no path accepts
-//! what another refuses.
+//! method, and what is rejected for its form. Either way the head is checked here first, so that no path accepts
+//! what another rejects.
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
@@ -29,11 +29,11 @@ const MAX_LINES: usize = 100;
 const NOT_PLAIN: [HeaderName; 2] = [header::TRANSFER_ENCODING, header::EXPECT];
 
 /// Returns the first request in these bytes, if it is whole, plain and well-formed.
-pub(crate) fn next(bytes: &[u8], max_head: usize) -> Option<Whole> {
+pub(crate) fn next(bytes: &[u8], max_head: usize) -> Option<Box<Whole>> {
     let (request, length) = head(bytes, max_head).ok()??;
     let body = body(&request, &bytes[length..])?;
     let length = length + body.len();
-    Some(Whole { request, body, length })
+    Some(Box::new(Whole { request, body, length }))
 }
 
 /// The body of a plain request, if all of it is there.
@@ -256,11 +256,11 @@ mod tests {
 
     const MAX_HEAD: usize = 8192;
 
-    fn taken(text: &str) -> Option<Whole> {
+    fn taken(text: &str) -> Option<Box<Whole>> {
         next(text.as_bytes(), MAX_HEAD)
     }
 
-    fn refused(text: impl AsRef<[u8]>) -> (u16, &'static str) {
+    fn rejected(text: impl AsRef<[u8]>) -> (u16, &'static str) {
         let rejection = head(text.as_ref(), MAX_HEAD).unwrap_err();
         assert!(next(text.as_ref(), MAX_HEAD).is_none());
         (rejection.status.as_u16(), rejection.code)
@@ -273,7 +273,7 @@ mod tests {
         for cut in 0..end {
             assert!(taken(&text[..cut]).is_none(), "{cut}");
         }
-        let Whole { request, body, length } = taken(text).unwrap();
+        let Whole { request, body, length } = *taken(text).unwrap();
         assert_eq!((request.method, body.as_ref(), length), (Method::POST, &b"hi"[..], end));
         assert_eq!((request.uri.path(), request.uri.query()), ("/topics/t", Some("x=1")));
         assert_eq!(request.headers[header::HOST], "hub");
@@ -338,7 +338,7 @@ mod tests {
             ("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".into(), (400, "bad_request")),
             ("\u{16}\u{3}\u{1}".into(), (400, "bad_request")),
         ] {
-            assert_eq!(refused(&request), expected, "{request:?}");
+            assert_eq!(rejected(&request), expected, "{request:?}");
         }
     }
 

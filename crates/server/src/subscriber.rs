@@ -11,6 +11,4 @@ pub(crate) struct Subscriber {
     pub(crate) position: Position,
     /// Where its messages are published; `None` if it may send none.
     pub(crate) publishes_to: Option<Topic>,
-    /// Whether the connection ends with the answer, because the client asked for that or uses HTTP/1.0.
-    pub(crate) is_last: bool,
 }

@@ -1,4 +1,4 @@
-//! One connection that is not in a lane: its heads are checked here, its requests are read by hyper.
+//! One connection on the general path. Its heads are checked here, and its requests are read by hyper.
 //!
 //! ```text
 //! socket ─► head: whole and well-formed? ─► exchange: hyper reads the request ─► routes ─► the answer
@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout_at};
 
-use super::observer::Watched;
+use super::observer::ConnectionObserver;
 use super::socket::Socket;
 use super::{Context, closing, exchange, subscription};
 use crate::answer::{self, Answer};
@@ -53,7 +53,8 @@ pub(super) fn serve(socket: TcpStream, connected: Connected, input: Bytes, conte
 }
 
 async fn run(socket: TcpStream, connected: Connected, input: Bytes, context: Rc<Context>) {
-    let observer: Arc<dyn Observer> = Arc::new(Watched::new(context.shared.metrics.clone()));
+    let observer: Arc<dyn Observer> =
+        Arc::new(ConnectionObserver::new(context.shared.metrics.clone()));
     let io = WriteDeadline::new(socket, context.shared.config.write_deadline);
     let io = io.observed_by(observer.clone());
     let socket = Socket { io, early: BytesMut::from(input), observer };
@@ -144,7 +145,7 @@ async fn head_of_next(
     }
 }
 
-/// Answers a request that is refused for its form. Where the next one begins is not known.
+/// Answers a request that is rejected for its form. It is not known where the next one begins.
 async fn reject(mut socket: Socket, rejection: Rejection, context: &Context) -> io::Result<Next> {
     let mut bytes = BytesMut::new();
     answer::write(&mut bytes, &routes::reject(None, rejection, &context.shared), answer::CLOSE);
@@ -175,11 +176,11 @@ async fn answer(
         Answer::Pending(response) => response.await,
         Answer::Subscription(subscriber) => {
             let Some(lane) = &context.lane else {
-                return subscription::serve(socket, *subscriber, context).await;
+                return subscription::serve(socket, *subscriber, is_last, context).await;
             };
             let Some(connected) = connected.take() else { return Ok(Next::Nothing) };
             if let Some(connection) = hand_over(socket, connected, context) {
-                lane.subscribe(connection, *subscriber);
+                lane.subscribe(connection, *subscriber, is_last);
             }
             return Ok(Next::Nothing);
         }

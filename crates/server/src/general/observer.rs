@@ -1,4 +1,4 @@
-//! One connection that hyper serves, for the metrics.
+//! Counts what happens on a connection of the general path.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,21 +7,21 @@ use tidings_transport::mount::Observer;
 
 use crate::metrics::Metrics;
 
-/// Counts what becomes of a connection and its client. That it is cut off is counted once, whether the socket
-/// shows it or a conversation that waits for the socket.
+/// Counts what happens to a connection and its client. A cut-off is counted once, even if both the socket and the
+/// conversation on it report it.
 #[derive(Debug)]
-pub(crate) struct Watched {
+pub(crate) struct ConnectionObserver {
     metrics: Metrics,
     is_cut_off: AtomicBool,
 }
 
-impl Watched {
+impl ConnectionObserver {
     pub(crate) fn new(metrics: Metrics) -> Self {
         Self { metrics, is_cut_off: AtomicBool::new(false) }
     }
 }
 
-impl Observer for Watched {
+impl Observer for ConnectionObserver {
     fn delivered(&self, transport: &'static str, notifications: u64) {
         self.metrics.delivered(transport).inc_by(notifications);
     }

@@ -124,7 +124,7 @@ impl Lent {
     }
 
     /// From now on hyper's writes reach the peer. What it writes before that is its own answer to a request
-    /// that it refuses, and is thrown away: that answer has no body.
+    /// that it rejects, and is discarded: that response has no body.
     pub(crate) fn allow_writes(&self) {
         self.0.borrow_mut().may_write = true;
     }

@@ -1,4 +1,4 @@
-//! A client that stays, on the general path: it is served by the stream adapters.
+//! A subscriber on the general path: the stream adapters serve it.
 
 use std::io;
 
@@ -16,14 +16,16 @@ use crate::subscriber::Subscriber;
 
 /// Serves a client until it has its answer, its stream has ended, or it is gone.
 ///
-/// A client that closes its side is served on (RFC 9112, section 9.6). Whether it is still there shows when
-/// something is sent to it: at once a heartbeat of its stream, or the first part of its answer.
+/// A client that closes its side is still served (RFC 9112, section 9.6). Whether it is there at all shows when something
+/// is sent to it. So a stream is sent a heartbeat at once, and a poll the first part of its answer. `is_last` is `true` if
+/// the connection ends with the answer to a poll.
 pub(crate) async fn serve(
     mut socket: Socket,
     subscriber: Subscriber,
+    is_last: bool,
     context: &Context,
 ) -> io::Result<Next> {
-    let Subscriber { accepted, seat, interest, position, publishes_to, is_last } = subscriber;
+    let Subscriber { accepted, seat, interest, position, publishes_to } = subscriber;
     let config = &context.shared.config;
     let subscription = config.hub.read(seat, interest, position);
     let subscription = subscription.with_goodbye_within(config.drain);

@@ -11,10 +11,11 @@ use crate::subscriber::Subscriber;
 impl Lane {
     /// Serves a subscriber on this connection.
     pub(super) fn subscribe(&mut self, key: usize, subscriber: Subscriber) -> Next {
-        let is_last = subscriber.is_last;
-        let (groups, metrics) = (&mut self.fan_out.groups, &self.metrics);
-        let opened = subscription::open(key, subscriber, groups, metrics, &self.status);
-        self.peers[key].connection.on_subscribed(opened, is_last, &self.status)
+        let connection = &mut self.peers[key].connection;
+        let (groups, metrics, is_last) =
+            (&mut self.fan_out.groups, &self.metrics, connection.is_last());
+        let opened = subscription::open(key, subscriber, is_last, groups, metrics, &self.status);
+        connection.on_subscribed(opened, &self.status)
     }
 
     /// Publishes a client's message.

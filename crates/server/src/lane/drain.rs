@@ -9,7 +9,7 @@ use tokio::time::{Interval, interval};
 /// A lane whose hub is closed.
 pub(super) struct Drain {
     pub(super) reason: Reason,
-    /// The connections that were not told yet.
+    /// The connections that are still to be sent a goodbye.
     left: Vec<usize>,
     step: usize,
     ticks: Interval,
@@ -22,7 +22,7 @@ const STEP: Duration = Duration::from_millis(50);
 const AT_ONCE: usize = 10;
 
 impl Drain {
-    /// Starts to tell these connections. Needs a tokio runtime.
+    /// Starts to spread the goodbyes to these connections. Needs a tokio runtime.
     pub(super) fn new(reason: Reason, left: Vec<usize>, over: Duration) -> Self {
         let most = over.as_millis() / STEP.as_millis();
         let steps = left.len().div_ceil(AT_ONCE).min(most as usize).max(1);
@@ -30,8 +30,7 @@ impl Drain {
         Self { reason, step: left.len().div_ceil(steps), left, ticks: interval(between) }
     }
 
-    /// Returns the connections that are told next, or is pending until it is time for more. Always pending once all
-    /// were told.
+    /// Returns the connections that are sent a goodbye next. Pending until it is time for more, and once there are no more.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Vec<usize>> {
         if self.left.is_empty() {
             return Poll::Pending;

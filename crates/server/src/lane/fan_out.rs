@@ -80,15 +80,15 @@ impl FanOut {
             return false;
         }
         self.events.clear();
-        let nobody = SeatId::default();
+        let no_seat = SeatId::default();
         let events = &mut self.events;
-        let kept = self.cursor.read(log, &self.everything, nobody, head, PASS, events);
+        let kept = self.cursor.read(log, &self.everything, no_seat, head, PASS, events);
         if kept == Kept::Broker {
             // What the lane has missed is fetched for each of its clients.
             self.cursor = Cursor::at(log.own_tail());
         }
         if kept == Kept::Broker || matches!(self.events.first(), Some(Event::Gap(_))) {
-            // The log has moved on past the lane itself. Each client is told that by its own policy.
+            // The log has moved on past the lane itself. Each client is told the gap or let go, by its policy.
             let behind = peers
                 .iter_mut()
                 .filter_map(|(key, peer)| peer.connection.leave_at(before).then_some(key));

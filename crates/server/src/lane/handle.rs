@@ -43,14 +43,14 @@ impl Handle {
         poll_fn(|context| self.0.borrow_mut().poll_turn(context)).await
     }
 
-    /// Serves a subscriber on this connection.
-    pub(crate) fn subscribe(&self, connection: HandOver, subscriber: Subscriber) {
-        self.0.borrow_mut().take_over(connection, Some(subscriber));
+    /// Serves a subscriber on this connection, which ends with the answer to a poll if `is_last`.
+    pub(crate) fn subscribe(&self, connection: HandOver, subscriber: Subscriber, is_last: bool) {
+        self.0.borrow_mut().take_over(connection, Some(subscriber), is_last);
     }
 
     /// Takes a connection back whose request is answered, for the next one.
     pub(crate) fn take_back(&self, connection: HandOver) {
-        self.0.borrow_mut().take_over(connection, None);
+        self.0.borrow_mut().take_over(connection, None, false);
     }
 
     /// Returns the number of connections.

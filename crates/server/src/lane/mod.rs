@@ -346,7 +346,7 @@ impl Lane {
             Drain::new(reason, keys, self.status.settings.drain)
         });
         while let Poll::Ready(keys) = drain.poll_next(context) {
-            // A client that came since then, into a place that was left, is told as well.
+            // A client that has joined since then, with the key of another, is sent one as well.
             keys.into_iter().for_each(|key| self.goodbye(key, reason));
         }
         self.drain = Some(drain);
@@ -372,7 +372,7 @@ impl Lane {
     }
 
     /// Takes over a connection from hyper, for its next request or for this subscriber.
-    fn take_over(&mut self, connection: HandOver, subscriber: Option<Subscriber>) {
+    fn take_over(&mut self, connection: HandOver, subscriber: Option<Subscriber>, is_last: bool) {
         // After the goodbyes no further request is read.
         if self.status.is_closing && subscriber.is_none() {
             return;
@@ -381,7 +381,7 @@ impl Lane {
         let HandOver { socket, connected, input } = connection;
         self.acceptor.inbox.joined();
         let Some(key) = self.admit(TcpStream::from_std(socket), connected) else { return };
-        self.peers[key].connection.hold(input);
+        self.peers[key].connection.resume(input, is_last);
         let next = match subscriber {
             Some(subscriber) => self.subscribe(key, subscriber),
             None => self.peers[key].connection.next(&self.status),
@@ -446,7 +446,7 @@ impl Lane {
             next = match next {
                 Next::Idle => break,
                 Next::Write => self.write(key),
-                Next::Answer(whole) => self.answer(key, *whole),
+                Next::Answer(whole) => self.answer(key, whole),
                 Next::Publish(topic, message) => self.publish(key, topic, message),
                 Next::CatchUp if portions < PORTIONS => {
                     portions += 1;
@@ -476,7 +476,7 @@ impl Lane {
                     Err(_) => Next::Remove,
                 },
                 Next::CutOff => {
-                    // A client that was told goodbye is counted already.
+                    // A client that was sent a goodbye is counted already.
                     if !self.peers[key].connection.is_let_go() {
                         self.metrics.cut_off();
                     }
@@ -510,10 +510,9 @@ impl Lane {
     }
 
     /// Answers a request.
-    fn answer(&mut self, key: usize, whole: Whole) -> Next {
-        let Whole { request, body, .. } = whole;
+    fn answer(&mut self, key: usize, whole: Box<Whole>) -> Next {
         let connection = &mut self.peers[key].connection;
-        match self.service.call(&request, body) {
+        match self.service.call(&whole.request, whole.body) {
             Answer::Response(response) => connection.on_response(&response, &self.status),
             Answer::Pending(response) => {
                 let outcome = async { Outcome::Response(response.await) };

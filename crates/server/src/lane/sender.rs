@@ -1,4 +1,4 @@
-//! How the bytes of a pass get to their sockets: one by one, or many in one system call.
+//! Sends the bytes of a pass to their sockets, one by one or many in one system call.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -6,10 +6,10 @@ use std::os::fd::BorrowedFd;
 use rustix::net::{SendFlags, send};
 use tidings_batch::Batch;
 
-/// Never waits, and raises no signal where the peer is gone: that is told by the outcome.
+/// Does not block, and raises no signal if the peer is gone: the result shows that.
 pub(super) const FLAGS: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
 
-/// Both ways say of each send, in order, what it came to, and neither ever waits.
+/// Reports the result of each send, in order. Does not block.
 #[derive(Debug)]
 pub(crate) enum Sender {
     /// One system call each.
@@ -19,7 +19,7 @@ pub(crate) enum Sender {
 }
 
 impl Sender {
-    /// Batches where they are wanted and the kernel has them. It stays on the thread that makes it.
+    /// Returns a sender that batches if that is wanted and the kernel can. It stays on the thread that makes it.
     pub(crate) fn new(wants_batches: bool) -> Self {
         if !wants_batches {
             return Self::OneByOne;

@@ -20,15 +20,17 @@ pub(super) struct Opened {
     pub(super) is_answered: bool,
 }
 
-/// Makes a subscriber a client, with this key, and adds it to its group.
+/// Makes a subscriber a client, with this key, and adds it to its group. If `is_last`, the connection of a poll ends with
+/// the answer.
 pub(super) fn open(
     key: usize,
     subscriber: Subscriber,
+    is_last: bool,
     groups: &mut Groups,
     metrics: &Metrics,
     status: &Status,
 ) -> Opened {
-    let Subscriber { accepted, seat, interest, position, publishes_to, is_last } = subscriber;
+    let Subscriber { accepted, seat, interest, position, publishes_to } = subscriber;
     let Accepted { head, encoder, shape } = accepted;
     let (cursor, gap) = Cursor::open(status.hub.log(), position, &interest);
     let start = cursor.position();
@@ -51,7 +53,7 @@ pub(super) fn open(
     };
     let is_poll = answer.is_some();
     if !is_poll {
-        // Until it is told the gap, the client is before it.
+        // Until it is sent the gap, the client is before it.
         first.extend_from_slice(&encoder.opening(gap.map_or(start, |gap| gap.after)));
     }
     let delivered = || metrics.delivered(seat.transport());

@@ -125,7 +125,7 @@ pub(crate) fn reject(
 ) -> Response<Bytes> {
     // A path that does not exist does not count as a client that is rejected.
     if rejection.status != StatusCode::NOT_FOUND {
-        shared.metrics.refused.inc();
+        shared.metrics.rejected.inc();
     }
     match request.and_then(|request| rejecting_transport(&rejection, request, &shared.config)) {
         Some(transport) => rejection.into_response_by(&**transport),

@@ -59,7 +59,7 @@ pub(crate) async fn answer_streamed(
 
 async fn read(body: &mut Incoming, config: &Config) -> Result<Bytes, Rejection> {
     let limit = config.hub.max_payload();
-    // Rejected before a client that waits for `100 Continue` is told to go on.
+    // Rejected before `100 Continue` is sent to a client that waits for it.
     if usize::try_from(body.size_hint().lower()).is_ok_and(|announced| announced > limit) {
         return Err(too_big(limit));
     }

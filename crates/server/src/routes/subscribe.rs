@@ -10,7 +10,6 @@ use tidings_transport::{Accepted, Rejection, Shape, SubscribeRequest, Transport,
 
 use super::not_found;
 use crate::config::{Action, Config};
-use crate::request::is_last;
 use crate::shared::Shared;
 use crate::subscriber::Subscriber;
 
@@ -32,8 +31,8 @@ pub(super) fn subscribe(
     if !config.echo {
         interest = interest.without_own();
     }
-    let (position, is_last) = (subscribe.position, is_last(request));
-    Ok(Box::new(Subscriber { accepted, seat, interest, position, publishes_to, is_last }))
+    let position = subscribe.position;
+    Ok(Box::new(Subscriber { accepted, seat, interest, position, publishes_to }))
 }
 
 /// Checks that this request may subscribe. Returns what it subscribes to and how it is served.

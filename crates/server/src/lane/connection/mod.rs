@@ -44,7 +44,7 @@ pub(super) struct Connection {
     pending: Option<Pending>,
     /// The timer to start, if it is to be started.
     timeout: Option<Timeout>,
-    /// Whether there is no room for the connection, so that it is told only that.
+    /// Whether the connection is over the limit, so that the only answer is that the server is full.
     is_surplus: bool,
     /// Whether the connection ends with the present answer.
     is_last: bool,
@@ -112,6 +112,11 @@ impl Connection {
         self.output.bytes()
     }
 
+    /// Returns `true` if the connection ends with the present answer.
+    pub(super) fn is_last(&self) -> bool {
+        self.is_last
+    }
+
     /// Returns `true` if its socket is full, so that it waits for room.
     pub(super) fn awaits_room(&self) -> bool {
         self.output.is_stalled()
@@ -153,9 +158,10 @@ impl Connection {
         }
     }
 
-    /// Keeps bytes that were read with an earlier request, on the general path.
-    pub(super) fn hold(&mut self, input: Bytes) {
+    /// Goes on after a request that hyper has read, with the bytes that came after it.
+    pub(super) fn resume(&mut self, input: Bytes, is_last: bool) {
         self.input.hold(input);
+        self.is_last = is_last;
     }
 
     /// Goes on with the held input.
@@ -299,7 +305,7 @@ impl Connection {
         Next::Yield
     }
 
-    /// A peer that was told goodbye has a moment to close its own side. What it sent meanwhile is read, or the system
+    /// A peer that was sent a goodbye has a moment to close its own side. What it sent meanwhile is read, or the system
     /// would answer it with a reset that can overtake the goodbye (RFC 6455, section 7.1.1).
     fn close(&mut self) -> Next {
         self.stage = Stage::Left;

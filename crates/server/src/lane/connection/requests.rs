@@ -21,7 +21,7 @@ impl Connection {
             return self.hand_over(Bytes::copy_from_slice(bytes));
         };
         self.input.hold(Bytes::copy_from_slice(&bytes[whole.length..]));
-        Next::Answer(Box::new(whole))
+        Next::Answer(whole)
     }
 
     pub(super) fn next_request(&mut self, status: &Status) -> Next {
@@ -29,13 +29,16 @@ impl Connection {
         let Some(whole) = self.parse(&bytes, status) else { return self.hand_over(bytes) };
         bytes.advance(whole.length);
         self.input.hold(bytes);
-        Next::Answer(Box::new(whole))
+        Next::Answer(whole)
     }
 
-    fn parse(&mut self, bytes: &[u8], status: &Status) -> Option<Whole> {
+    fn parse(&mut self, bytes: &[u8], status: &Status) -> Option<Box<Whole>> {
         let whole = request::next(bytes, status.settings.max_head)?;
+        if self.is_surplus && !resource::is_probe(&whole.request) {
+            return None;
+        }
         self.is_last = is_last(&whole.request);
-        (!self.is_surplus || resource::is_probe(&whole.request)).then_some(whole)
+        Some(whole)
     }
 
     /// A request that is not plain, or is rejected for its form, leaves the lane after the answers to those before it.
@@ -82,16 +85,10 @@ impl Connection {
     }
 
     /// A client is served from now on.
-    pub(in crate::lane) fn on_subscribed(
-        &mut self,
-        opened: Opened,
-        is_last: bool,
-        status: &Status,
-    ) -> Next {
+    pub(in crate::lane) fn on_subscribed(&mut self, opened: Opened, status: &Status) -> Next {
         self.output.append(opened.first);
         self.stage = if opened.is_answered { Stage::Answered } else { Stage::Open };
         self.client = Some(opened.client);
-        self.is_last = is_last;
         self.timeout = Some(Timeout::Quiet);
         self.next(status)
     }

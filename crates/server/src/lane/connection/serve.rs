@@ -137,7 +137,7 @@ impl Connection {
         self.settle(status)
     }
 
-    /// What follows a client's cursor cannot be had, because the hub is closed. It is told goodbye where it stands.
+    /// The broker is not asked, because the hub is closed. The client is sent a goodbye with its own position.
     pub(in crate::lane) fn on_unavailable(&mut self, status: &Status) -> Next {
         self.settle(status)
     }

@@ -69,7 +69,7 @@ impl Lane {
             client.standing = Standing::WithLane;
         }
         let opened = Opened { client, first: Bytes::new(), is_answered: false };
-        let next = self.connection.on_subscribed(opened, false, &self.status);
+        let next = self.connection.on_subscribed(opened, &self.status);
         self.apply(next)
     }
 
@@ -234,8 +234,10 @@ fn a_peer_that_takes_its_response_in_pieces_is_read_on_only_after_the_last() {
         assert_eq!(lane.timeout, Some(lane.status.settings.write_deadline));
         assert!(matches!(lane.read(get("/2").as_bytes()), Next::Idle), "it is not read");
         let mut next = Next::Idle;
-        while matches!(next, Next::Idle) {
-            next = lane.takes(piece);
+        for _ in 0..1000 {
+            if matches!(next, Next::Idle) {
+                next = lane.takes(piece);
+            }
         }
         assert!(matches!(next, Next::Yield), "its next request is read in the next turn: {next:?}");
         assert_eq!(lane.bodies(), ["/1"]);
