@@ -77,12 +77,12 @@ pub(crate) const MAIN: &[Step] = &[
         about: "every documented command would start",
         action: Action::Check(readme::check),
     },
-    // The last step that compiles, because everything above the server is compiled again without lanes.
+    // The suite runs the general path on Linux as well, so without lanes the code has only to compile.
     Step {
         name: "portable",
-        about: "the server works without lanes, as on systems other than Linux",
+        about: "the server compiles without lanes, as on systems other than Linux",
         action: Action::Cargo(
-            "TIDINGS_PORTABLE=1 RUST_TEST_THREADS=6 cargo test --workspace --all-features --test conformance --test reported",
+            "TIDINGS_PORTABLE=1 cargo clippy --workspace --all-features --lib -- -D warnings",
         ),
     },
     Step {
