@@ -24,33 +24,31 @@
 // What only a lane uses is compiled on every system.
 #![cfg_attr(not(lane), allow(dead_code))]
 
-mod accept;
-mod closing;
+mod answer;
 mod config;
 mod connected;
-mod connection;
 mod cors;
-mod exchange;
-mod front;
-mod head;
-mod held;
+mod general;
+mod handover;
 #[cfg_attr(not(lane), path = "no_lane.rs")]
 mod lane;
+mod listener;
 mod metrics;
+mod pages;
 mod readiness;
 mod request;
+mod resource;
 mod routes;
 mod run;
+mod service;
 mod shared;
-mod socket;
+mod subscriber;
 mod tally;
 mod transports;
-mod visitor;
-mod watched;
 mod worker;
 
 pub use config::{Access, Action, Config};
-pub use front::clock;
+pub use pages::clock;
 pub use run::run;
 pub use tidings_transport::{Hosts, Origins};
 pub use transports::{Listed, transports};

@@ -1,56 +1,60 @@
 //! Replaces the lane on systems without it: every connection takes the general path.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
-use std::rc::Rc;
+use std::net::TcpListener;
 
-use tokio_util::task::TaskTracker;
-
-use crate::connected::Connected;
-use crate::shared::{Context, Shared};
-use crate::visitor::Newcomer;
+use crate::handover::HandOver;
+use crate::service::Service;
+use crate::shared::Shared;
+use crate::subscriber::Subscriber;
 
 /// Whether this program has lanes.
 pub(crate) const IS_BUILT: bool = false;
 
-/// The lane of a worker, which does not exist here.
+/// A handle to a lane, which does not exist here.
 #[derive(Clone)]
-pub(crate) enum Lane {}
+pub(crate) enum Handle {}
 
-/// The lanes of a hub, which do not exist here.
-#[derive(Clone)]
-pub(crate) struct Neighbours;
+/// The lanes of a server, which do not exist here.
+pub(crate) struct Balancer;
 
-/// Always returns an error.
-pub(crate) fn start(
-    _: TcpListener,
-    _: Shared,
-    _: usize,
-    _: TaskTracker,
-) -> io::Result<(Rc<Context>, Lane)> {
-    Err(io::ErrorKind::Unsupported.into())
-}
+/// What other lanes hand to one. They do not exist here.
+pub(crate) struct Inbox;
 
-impl Lane {
-    pub(crate) fn join(&self, _: Newcomer) {
+impl Handle {
+    /// Always returns an error.
+    pub(crate) fn new(
+        _: TcpListener,
+        _: &Shared,
+        _: Inbox,
+        _: Box<dyn Service>,
+    ) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) async fn serve(&self) -> io::Result<Option<Vec<HandOver>>> {
         match *self {}
     }
 
-    pub(crate) fn take_back(&self, _: TcpStream, _: Connected, _: &[u8]) {
+    pub(crate) fn subscribe(&self, _: HandOver, _: Subscriber) {
+        match *self {}
+    }
+
+    pub(crate) fn take_back(&self, _: HandOver) {
         match *self {}
     }
 
     pub(crate) fn len(&self) -> usize {
         match *self {}
     }
-
-    pub(crate) async fn drive(self) -> io::Result<()> {
-        match self {}
-    }
 }
 
-impl Neighbours {
+impl Balancer {
     pub(crate) fn new(_: usize) -> Self {
         Self
+    }
+
+    pub(crate) fn inbox(&self, _: usize) -> Inbox {
+        Inbox
     }
 }

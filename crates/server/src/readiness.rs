@@ -8,7 +8,7 @@ use http::{Response, StatusCode};
 use tidings_core::Hub;
 use tidings_transport::Rejection;
 
-use crate::front::text;
+use crate::answer::text;
 
 /// Whether the server has begun to shut down. All clones share one state.
 #[derive(Clone, Debug, Default)]

@@ -10,11 +10,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::accept;
 use crate::config::Config;
 use crate::connected::Connections;
 use crate::cors::OpenHeads;
-use crate::lane::{self, Neighbours};
+use crate::general;
+use crate::lane::{self, Balancer};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::shared::Shared;
@@ -32,7 +32,7 @@ use crate::worker::{self, flatten};
 /// Dropping the future before that ends the hub's workers as well, without a goodbye.
 ///
 /// # Errors
-/// Where the listener cannot be shared among the workers, or a worker fails.
+/// Returns an error if the listener cannot be shared among the workers, or if a worker fails.
 pub async fn run(
     listener: TcpListener,
     config: Config,
@@ -40,30 +40,23 @@ pub async fn run(
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     let listener = listener.into_std()?;
-    worker::prepare(&SockRef::from(&listener), config.write_deadline)?;
+    crate::listener::prepare(&SockRef::from(&listener), config.write_deadline)?;
     let (stop, is_stopping) = watch::channel(false);
     let (hub, workers) = (config.hub.clone(), config.workers.get());
     let metrics = Metrics::new(&config);
     let connections = Connections::new(metrics.connections.clone(), config.max_connections);
-    let neighbours = Neighbours::new(workers);
+    let balancer = Balancer::new(workers);
     let config = Arc::new(config);
     let (open_heads, readiness) = (OpenHeads::default(), Readiness::default());
-    let shared = Shared {
-        config,
-        address,
-        metrics,
-        readiness,
-        open_heads,
-        connections,
-        neighbours,
-        is_stopping,
-    };
+    let shared =
+        Shared { config, address, metrics, readiness, open_heads, connections, is_stopping };
     let mut logging = JoinSet::new();
     logging.spawn(log_tallies(shared.clone()));
     let mut running = JoinSet::new();
     for number in 0..workers {
         let (listener, shared) = (listener.try_clone()?, shared.clone());
-        running.spawn_blocking(move || worker::run(listener, shared, number));
+        let inbox = balancer.inbox(number);
+        running.spawn_blocking(move || worker::run(listener, shared, inbox));
     }
     drop(listener);
     let failed = tokio::select! {
@@ -71,7 +64,7 @@ pub async fn run(
         ended = running.join_next() => ended,
         // By the application. A lane finds out by itself; tasks that wait for a request do not. Each publish wakes
         // this, so it is for them alone.
-        () = accept::closed(&hub), if shared.config.general_path || !lane::IS_BUILT => None,
+        () = general::closed(&hub), if shared.config.general_path || !lane::IS_BUILT => None,
     };
     let begun = Instant::now();
     tracing::info!(clients = hub.pool().len(), over = ?shared.config.drain, "draining");

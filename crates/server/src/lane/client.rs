@@ -1,155 +1,177 @@
-//! One connection of a lane, and the client that it may be.
+//! The client that a connection may have: its seat, where it stands, and what it has sent.
+
+use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
-use mio::net::TcpStream;
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv, send};
-use tidings_core::{Cursor, Pulse, Seat, Topic};
-use tidings_transport::{Decoder, Shape};
+use tidings_core::{Cursor, Id, Pulse, Reason, Seat, Topic};
+use tidings_transport::{Decoder, Inbound, Shape};
+use tokio::time::Instant;
 
-use super::awaited::Hold;
-use super::ending::Speech;
-use super::sender::FLAGS;
-use super::timers::Timer;
-use crate::connected::Connected;
+use super::pending::Pending;
 
-/// A socket, and what is half written.
-pub(super) struct Connection {
-    pub(super) socket: TcpStream,
-    pub(super) stage: Stage,
-    /// Who is served on it; nobody between two requests.
-    pub(super) client: Option<Client>,
-    /// What is half written: a part of bytes that others share.
-    pub(super) rest: Bytes,
-    /// What came before it was due: the next requests.
-    pub(super) early: Option<Box<[u8]>>,
-    /// Whether more of them wait in the socket, where they were left until they are due.
-    pub(super) is_ahead: bool,
-    pub(super) timer: Timer,
-    /// Whether the connection ends with the present answer.
-    pub(super) is_last: bool,
-    /// Whether its peer has closed its side while it is served. It may still read.
-    pub(super) is_half_closed: bool,
-    /// Whether its socket is full, and the write deadline runs.
-    pub(super) is_waiting: bool,
-    /// Whether it waits among the busy.
-    pub(super) is_busy: bool,
-    /// A publish on its way: until it has come to something, nothing more is read.
-    pub(super) publishing: Option<Hold>,
-    pub(super) connected: Connected,
-}
-
-/// A seat, a cursor, and what its group has not got.
+/// A seat, and where it stands in the log.
 pub(super) struct Client {
     pub(super) seat: Seat,
-    /// Its group, and its place among the members.
-    pub(super) group: usize,
-    pub(super) place: usize,
-    pub(super) progress: Progress,
+    pub(super) standing: Standing,
     pub(super) shape: Shape,
-    /// In the middle of a message it has an ear of its own; else it borrows its group's.
-    pub(super) decoder: Option<Box<dyn Decoder>>,
+    /// Whether it can answer a heartbeat.
+    pub(super) can_answer: bool,
     pub(super) pulse: Pulse,
-    /// Where its messages are published; `None` where it may send none.
+    /// Where its messages are published; `None` if it may send none.
     pub(super) publishes_to: Option<Topic>,
+    /// What only the broker has for it, while that is fetched.
+    pub(super) fetching: Option<Pending>,
+    /// Only in the middle of a message: otherwise a decoder is borrowed.
+    decoder: Option<Box<dyn Decoder>>,
     /// `None` until it sends something: most clients only listen.
-    pub(super) speech: Option<Box<Speech>>,
-    /// What only the broker has for it, on its way.
-    pub(super) fetching: Option<Hold>,
+    conversation: Option<Box<Conversation>>,
 }
 
 /// Where a client stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// Where the lane stands.
-    Current,
-    /// Elsewhere: further back, or ahead of the lane where another hub was faster.
-    Behind(Cursor),
+pub(super) enum Standing {
+    /// Where the lane stands: the pass serves it.
+    WithLane,
+    /// Elsewhere: it is served from the log or the broker.
+    Own(Cursor),
+    /// Further than the lane, at a position that is known to be real: it waits for the lane.
+    Ahead(Cursor),
 }
 
-/// What is to become of a connection once `rest` is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// The next request is read.
-    Asking,
-    /// Its client is served.
-    Open,
-    /// Its client has its answer, and leaves.
-    Answered,
-    /// All is said, and the hub's side is closed.
-    Leaving,
-    /// The hub's side is closed; only its own close is waited for.
-    Left,
+/// What a client has sent that is not handled yet, or not echoed.
+#[derive(Default)]
+struct Conversation {
+    /// In its order: what follows a message waits until the message is published.
+    inbound: VecDeque<Inbound>,
+    /// The last of its messages that was published.
+    published: Option<Id>,
+    /// Set once it is to be let go, at that time at the latest.
+    ending: Option<(LastFrame, Instant)>,
 }
 
-/// What a write came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Written {
-    /// All of it.
-    All,
-    /// The socket is full; this many bytes went.
-    Some(usize),
-    /// The connection is broken.
-    Broken(Errno),
+/// The last frame to a client.
+#[derive(Debug)]
+pub(super) enum LastFrame {
+    /// The answer to the client's own close frame.
+    Reply(Bytes),
+    /// A goodbye with this reason.
+    Goodbye(Reason),
 }
 
 impl Client {
-    /// Whether it stands where the lane stands: asked for each delivery.
-    pub(super) fn is_current(&self) -> bool {
-        matches!(self.progress, Progress::Current)
-    }
-}
-
-impl Connection {
-    /// Writes what is left over.
-    pub(super) fn send_rest(&mut self) -> Written {
-        let rest = std::mem::take(&mut self.rest);
-        let mut sent = 0;
-        while sent < rest.len() {
-            match send(&self.socket, &rest[sent..], FLAGS) {
-                Ok(count) => sent += count,
-                Err(Errno::AGAIN) => {
-                    self.rest = rest.slice(sent..);
-                    return Written::Some(sent);
-                }
-                Err(Errno::INTR) => {}
-                Err(error) => return Written::Broken(error),
-            }
-        }
-        Written::All
-    }
-
-    /// Reads once: the bytes that came, 0 at the end of the stream, `None` where there are none now.
-    pub(super) fn receive(&self, buffer: &mut [u8]) -> Result<Option<usize>, Errno> {
-        // Who waits for an answer may have sent its next request already: that is left in the socket until it
-        // is due.
-        let (flags, room) = match self.is_held() || self.publishing.is_some() {
-            true => (RecvFlags::PEEK, 1),
-            false => (RecvFlags::empty(), buffer.len()),
-        };
-        loop {
-            match recv(&self.socket, &mut buffer[..room], flags) {
-                Ok((count, _)) => return Ok(Some(count)),
-                Err(Errno::AGAIN) => return Ok(None),
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error),
-            }
+    /// A client with its own cursor.
+    pub(super) fn new(
+        seat: Seat,
+        cursor: Cursor,
+        shape: Shape,
+        can_answer: bool,
+        publishes_to: Option<Topic>,
+    ) -> Self {
+        Self {
+            seat,
+            standing: Standing::Own(cursor),
+            shape,
+            can_answer,
+            pulse: Pulse::default(),
+            publishes_to,
+            fetching: None,
+            decoder: None,
+            conversation: None,
         }
     }
 
-    /// Whether the last bytes for its client are on their way.
-    pub(super) fn is_being_told(&self) -> bool {
-        matches!(self.stage, Stage::Answered | Stage::Leaving) && !self.rest.is_empty()
+    /// Returns `true` if it is a poll, which has one answer.
+    pub(super) fn is_poll(&self) -> bool {
+        matches!(self.shape, Shape::Answer { .. })
     }
 
-    /// Returns `true` if its client is let go once its own messages have been echoed.
+    /// Returns `true` if it is a poll that is answered at once, whether something waits or not.
+    pub(super) fn is_unheld(&self) -> bool {
+        self.shape == Shape::Answer { hold: Duration::ZERO }
+    }
+
+    /// Returns `true` if it stands where the lane stands.
+    pub(super) fn is_with_lane(&self) -> bool {
+        matches!(self.standing, Standing::WithLane)
+    }
+
+    /// Returns its cursor. `lane` is where the lane stands.
+    pub(super) fn cursor(&self, lane: Id) -> Cursor {
+        match self.standing {
+            Standing::WithLane => Cursor::at(lane),
+            Standing::Own(cursor) | Standing::Ahead(cursor) => cursor,
+        }
+    }
+
+    /// Returns `true` if it waits for the lane to come to where it stands, or to its own last message before it ends.
+    pub(super) fn waits_for_lane(&self, lane: Id) -> bool {
+        let is_ahead = matches!(self.standing, Standing::Ahead(cursor) if cursor.is_ahead_of(lane));
+        is_ahead || (self.is_ending() && self.is_echo_after(Cursor::at(lane)))
+    }
+
+    /// Decodes what it has sent. `spare` is a decoder to borrow; `None` if such clients send nothing. Once the client is
+    /// to be let go its bytes are ignored.
+    pub(super) fn decode(&mut self, bytes: &mut [u8], spare: &mut Option<Box<dyn Decoder>>) {
+        self.pulse.heard();
+        if self.is_ending() {
+            return;
+        }
+        let Some(mut decoder) = self.decoder.take().or_else(|| spare.take()) else { return };
+        let mut inbound = Vec::new();
+        decoder.decode(bytes, &mut inbound);
+        if decoder.is_at_rest() {
+            *spare = Some(decoder);
+        } else {
+            self.decoder = Some(decoder);
+        }
+        if !inbound.is_empty() {
+            self.conversation().inbound.extend(inbound);
+        }
+    }
+
+    /// Takes the next thing that it has sent.
+    pub(super) fn take_inbound(&mut self) -> Option<Inbound> {
+        self.conversation.as_mut()?.inbound.pop_front()
+    }
+
+    /// Its message was published with this id.
+    pub(super) fn published(&mut self, id: Id) {
+        self.conversation().published = Some(id);
+    }
+
+    /// From now on it is to be let go, once it has been sent its own messages, and at `until` at the latest. Nothing more
+    /// that it sends is handled.
+    pub(super) fn end(&mut self, last: LastFrame, until: Instant) {
+        let conversation = self.conversation();
+        conversation.inbound.clear();
+        conversation.ending = Some((last, until));
+    }
+
+    /// Returns `true` if it is to be let go once its own messages have been echoed.
     pub(super) fn is_ending(&self) -> bool {
-        self.client.as_ref().is_some_and(Client::is_ending)
+        self.conversation.as_ref().is_some_and(|conversation| conversation.ending.is_some())
     }
 
-    /// Whether its client waits for an answer, or for the rest of it.
-    pub(super) fn is_held(&self) -> bool {
-        self.stage == Stage::Answered
-            || matches!(&self.client, Some(client) if matches!(client.shape, Shape::Answer { .. }))
+    /// Returns `true` if it is to be let go now: its own messages have been sent to it, or it is too late for them.
+    pub(super) fn is_end_due(&self, lane: Id, now: Instant) -> bool {
+        let conversation = self.conversation.as_ref();
+        let ending = conversation.and_then(|conversation| conversation.ending.as_ref());
+        ending.is_some_and(|&(_, until)| !self.is_echo_after(self.cursor(lane)) || now >= until)
+    }
+
+    /// Takes the last frame of a client that is to be let go.
+    pub(super) fn take_last_frame(&mut self) -> Option<LastFrame> {
+        self.conversation.as_mut()?.ending.take().map(|(last, _)| last)
+    }
+
+    /// Returns `true` if its own last message comes after this cursor.
+    fn is_echo_after(&self, cursor: Cursor) -> bool {
+        let published = self.conversation.as_ref().and_then(|it| it.published);
+        published.is_some_and(|id| Cursor::at(id).is_ahead_of(cursor.position()))
+    }
+
+    fn conversation(&mut self) -> &mut Conversation {
+        self.conversation.get_or_insert_default()
     }
 }

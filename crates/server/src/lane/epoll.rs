@@ -1,7 +1,7 @@
 //! The lane's own epoll, itself watched by tokio's.
 //!
-//! A socket that is registered here, edge-triggered for both directions, costs its place in the kernel
-//! and nothing else: no task, no waker, no registration of tokio's.
+//! A socket that is registered here, edge-triggered, costs its place in the kernel and nothing else: no task, no
+//! waker, no registration of tokio's.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -11,9 +11,11 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Token};
 use tokio::io::unix::AsyncFd;
 
-use super::door::LISTENER;
+/// The key of the listener, which no connection has.
+pub(super) const LISTENER: usize = usize::MAX;
 
-pub(crate) struct Epoll {
+/// An epoll instance.
+pub(super) struct Epoll {
     poll: AsyncFd<mio::Poll>,
     events: Events,
 }
@@ -23,19 +25,22 @@ pub(crate) struct Epoll {
 pub(super) struct Ready {
     pub(super) key: usize,
     pub(super) is_readable: bool,
-    /// Whether the peer sends nothing more behind that.
+    /// Whether the peer sends nothing more after that.
     pub(super) is_closed: bool,
     pub(super) is_writable: bool,
     /// Whether nothing can be written any more: the peer has reset the connection.
     pub(super) is_broken: bool,
 }
 
-/// How many sockets one look names.
+/// How many sockets one poll returns.
 const EVENTS: usize = 1024;
 
 impl Epoll {
-    /// Needs a tokio runtime.
-    pub(crate) fn new() -> io::Result<Self> {
+    /// Creates one. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// If the system has none.
+    pub(super) fn new() -> io::Result<Self> {
         let poll = mio::Poll::new()?;
         // SAFETY: the descriptor must stay open and the same for as long as it is registered. The poll
         // owns it, the `AsyncFd` owns the poll and never gives it out by value, and it deregisters first
@@ -45,39 +50,45 @@ impl Epoll {
         Ok(Self { poll, events: Events::with_capacity(EVENTS) })
     }
 
-    /// Watches a socket, in both directions, under this key.
+    /// Watches a socket for input, under this key.
     pub(super) fn watch(&self, socket: &mut TcpStream, key: usize) -> io::Result<()> {
+        self.poll.get_ref().registry().register(socket, Token(key), Interest::READABLE)
+    }
+
+    /// Watches a socket that is full for room as well. Most sockets never are, and each would be reported once as
+    /// writable when it is new.
+    pub(super) fn watch_room(&self, socket: &mut TcpStream, key: usize) -> io::Result<()> {
         let both = Interest::READABLE | Interest::WRITABLE;
-        self.poll.get_ref().registry().register(socket, Token(key), both)
+        self.poll.get_ref().registry().reregister(socket, Token(key), both)
     }
 
     /// Watches the listener, under [`LISTENER`].
-    pub(crate) fn watch_listener(&self, listener: &mut TcpListener) -> io::Result<()> {
+    pub(super) fn watch_listener(&self, listener: &mut TcpListener) -> io::Result<()> {
         self.poll.get_ref().registry().register(listener, Token(LISTENER), Interest::READABLE)
     }
 
-    /// Watches it no more.
+    /// Stops watching a socket.
     pub(super) fn forget(&self, socket: &mut TcpStream) {
         // It fails only for a socket that epoll has forgotten by itself.
         let _ = self.poll.get_ref().registry().deregister(socket);
     }
 
-    /// Appends the sockets with news; pending once there are no more.
+    /// Appends the sockets with news to `ready`. Pending once there are no more.
     pub(super) fn poll(
         &mut self,
         context: &mut Context<'_>,
-        found: &mut Vec<Ready>,
+        ready: &mut Vec<Ready>,
     ) -> Poll<io::Result<()>> {
         let mut guard = std::task::ready!(self.poll.poll_read_ready_mut(context))?;
         guard.get_inner_mut().poll(&mut self.events, Some(Duration::ZERO))?;
-        found.extend(self.events.iter().map(|event| Ready {
+        ready.extend(self.events.iter().map(|event| Ready {
             key: event.token().0,
             is_readable: event.is_readable(),
             is_closed: event.is_read_closed(),
             is_writable: event.is_writable(),
             is_broken: event.is_write_closed(),
         }));
-        if found.len() < EVENTS {
+        if ready.len() < EVENTS {
             guard.clear_ready();
         }
         Poll::Ready(Ok(()))

@@ -1,4 +1,4 @@
-//! Clients that are sent the very same bytes.
+//! Clients that are sent the same bytes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,11 +9,12 @@ use http::Response;
 use prometheus_client::metrics::counter::Counter;
 use slab::Slab;
 use tidings_core::{Event, FilterIndex, Id, Interest};
-use tidings_transport::{Decoder, Encoder};
+use tidings_transport::Encoder;
 
-use crate::head;
+use super::connection::SpareDecoder;
+use crate::answer;
 
-/// All groups of a lane, and which of them an entry is for.
+/// All groups of a lane, which of them an entry is for, and which client is in which.
 #[derive(Default)]
 pub(super) struct Groups {
     /// The lines of a head that keep a connection open.
@@ -21,36 +22,46 @@ pub(super) struct Groups {
     groups: Slab<Group>,
     by_key: HashMap<Key, usize, RandomState>,
     by_filter: FilterIndex<Named>,
-    /// Groups whose last member has left, to be forgotten if nobody has come since.
+    /// By the keys of connections.
+    memberships: Vec<Option<Membership>>,
+    /// Groups whose last member has left. They are removed if no client has joined since.
     deserted: Vec<usize>,
 }
 
-/// Clients of the same words and interest.
+/// Clients with the same encoder and interest.
 pub(super) struct Group {
     key: Key,
     answer: Option<(AnswerHead, Bytes)>,
-    pub(super) encoder: Arc<dyn Encoder>,
-    /// Whether its members can say something, and so can answer.
-    pub(super) can_speak: bool,
-    /// Heard with by whoever speaks, where it has not been left in the middle of something.
-    decoder: Option<Box<dyn Decoder>>,
+    encoder: Arc<dyn Encoder>,
+    /// Whether its members can send something, and so can answer.
+    pub(super) can_answer: bool,
+    /// Borrowed by the member that is decoded. `None` while a member is in the middle of a message.
+    decoder: SpareDecoder,
     pub(super) interest: Interest,
+    /// The keys of its members.
     pub(super) members: Vec<usize>,
     /// What the present pass has for them.
     pub(super) pending: Vec<Event>,
     pub(super) delivered: Counter,
 }
 
-/// The groups that name one filter. Almost always it is one, so one takes no memory of its own; of many, each
-/// can be taken out without a search.
+/// The group of a client, and its place among the members.
+#[derive(Clone, Copy, Debug)]
+struct Membership {
+    group: usize,
+    place: usize,
+}
+
+/// The groups that name one filter. Almost always it is one, which takes no memory of its own. Of many, each can be
+/// removed without a search.
 #[expect(clippy::box_collection, reason = "an index for each filter is as small as a pointer")]
 enum Named {
     One(usize),
     Several(Box<HashSet<usize, RandomState>>),
 }
 
-/// What makes clients equal. The words of one transport are one allocation, and so are heads, so the
-/// address tells them: the group keeps both, so that no other can come to have it.
+/// What makes clients equal. The encoder of a transport is one allocation, and so is a head: both are compared by their
+/// address. The group keeps both, so that no other can have that address.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     encoder: usize,
@@ -77,74 +88,77 @@ pub(super) enum Ending {
 }
 
 impl Groups {
-    /// No groups. `keep_alive` is what [`head::keep_alive`] returns.
+    /// Returns no groups. `keep_alive` is what [`answer::keep_alive`] returns.
     pub(super) fn new(keep_alive: Bytes) -> Self {
         Self { keep_alive, ..Self::default() }
     }
 
-    /// The group of such clients, made where it is the first.
-    pub(super) fn find_or_make(
+    /// Adds a client to the group of clients that are equal to it, which is made if it is the first. Returns the group.
+    pub(super) fn join(
         &mut self,
+        client: usize,
         encoder: &Arc<dyn Encoder>,
         interest: Interest,
         answer: Option<AnswerHead>,
         delivered: impl FnOnce() -> Counter,
-    ) -> usize {
-        let told = |answer: &AnswerHead| (Arc::as_ptr(&answer.head).addr(), answer.ending);
-        let encoder_address = Arc::as_ptr(encoder).addr();
-        let key = Key { encoder: encoder_address, interest, answer: answer.as_ref().map(told) };
-        if let Some(&group) = self.by_key.get(&key) {
-            return group;
-        }
-        let opened = |answer: AnswerHead| {
-            let bytes = match answer.ending {
-                Ending::Open => head::open_answer(&answer.head, &self.keep_alive),
-                Ending::Last => head::open_answer(&answer.head, head::CLOSE),
-                Ending::Sent => Bytes::new(),
-            };
-            (answer, bytes)
-        };
-        let decoder = encoder.decoder();
-        let group = Group {
-            can_speak: decoder.is_some(),
-            decoder,
-            answer: answer.map(opened),
-            encoder: encoder.clone(),
-            interest: key.interest.clone(),
-            members: Vec::new(),
-            pending: Vec::new(),
-            delivered: delivered(),
-            key: key.clone(),
-        };
-        let index = self.groups.insert(group);
-        for filter in key.interest.filters().iter() {
-            match self.by_filter.get_mut(filter) {
-                Some(named) => named.add(index),
-                None => drop(self.by_filter.insert(filter.clone(), Named::One(index))),
-            }
-        }
-        self.by_key.insert(key, index);
-        index
-    }
-
-    /// Adds a member, and tells its place.
-    pub(super) fn enter(&mut self, index: usize, client: usize) -> usize {
+    ) -> &Group {
+        let index = self.find_or_make(encoder, interest, answer, delivered);
         let members = &mut self.groups[index].members;
         members.push(client);
-        members.len() - 1
-    }
-
-    /// Takes the member at this place out, and tells which other one has moved there.
-    pub(super) fn leave(&mut self, index: usize, place: usize) -> Option<usize> {
-        let members = &mut self.groups[index].members;
-        members.swap_remove(place);
-        if members.is_empty() {
-            self.deserted.push(index);
+        let membership = Membership { group: index, place: members.len() - 1 };
+        if self.memberships.len() <= client {
+            self.memberships.resize(client + 1, None);
         }
-        members.get(place).copied()
+        self.memberships[client] = Some(membership);
+        &self.groups[index]
     }
 
-    /// Forgets the groups that have no members.
+    /// Takes a client out of its group, if it is in one.
+    pub(super) fn leave(&mut self, client: usize) {
+        let Some(membership) = self.memberships.get_mut(client).and_then(Option::take) else {
+            return;
+        };
+        let members = &mut self.groups[membership.group].members;
+        members.swap_remove(membership.place);
+        if members.is_empty() {
+            self.deserted.push(membership.group);
+        }
+        // The last member has its place now.
+        if let Some(&moved) = members.get(membership.place) {
+            self.memberships[moved] = Some(membership);
+        }
+    }
+
+    /// Moves a poll to the group of those whose head has been sent. Returns that head.
+    pub(super) fn open_answer(&mut self, client: usize) -> Option<Bytes> {
+        let group = self.of(client)?;
+        let head = group.answer.as_ref()?.0.head.clone();
+        let bytes = answer::poll_head(&head, answer::CLOSE);
+        let (encoder, interest) = (group.encoder.clone(), group.interest.clone());
+        let delivered = group.delivered.clone();
+        self.leave(client);
+        let sent = AnswerHead { head, ending: Ending::Sent };
+        self.join(client, &encoder, interest, Some(sent), || delivered);
+        Some(bytes)
+    }
+
+    /// Returns the group of a client.
+    pub(super) fn of(&self, client: usize) -> Option<&Group> {
+        let membership = self.memberships.get(client).copied().flatten()?;
+        self.groups.get(membership.group)
+    }
+
+    /// Returns the decoder that a client may borrow, or `None` if it has nothing to send.
+    pub(super) fn decoder(&mut self, client: usize) -> Option<&mut SpareDecoder> {
+        let membership = self.memberships.get(client).copied().flatten()?;
+        let group = self.groups.get_mut(membership.group)?;
+        if group.decoder.is_none() {
+            group.decoder = group.encoder.decoder();
+        }
+        Some(&mut group.decoder)
+    }
+
+    /// Removes the groups that have no members.
     pub(super) fn sweep(&mut self) {
         while let Some(index) = self.deserted.pop() {
             if self.groups.get(index).is_some_and(|group| group.members.is_empty()) {
@@ -153,19 +167,7 @@ impl Groups {
         }
     }
 
-    fn remove(&mut self, index: usize) {
-        let group = self.groups.remove(index);
-        self.by_key.remove(&group.key);
-        for filter in group.interest.filters().iter() {
-            if let Some(named) = self.by_filter.get_mut(filter)
-                && named.take_out(index)
-            {
-                self.by_filter.remove(filter);
-            }
-        }
-    }
-
-    /// Puts an entry before every group that wants it; those that had nothing before are added to
+    /// Puts an entry before every group that wants it. The indices of groups that had nothing before are added to
     /// `touched`.
     pub(super) fn offer(&mut self, event: &Event, touched: &mut Vec<usize>) {
         let Event::Deliver(entry) = event else { return };
@@ -188,32 +190,76 @@ impl Groups {
         });
     }
 
-    pub(super) fn get(&mut self, index: usize) -> &mut Group {
+    pub(super) fn get_mut(&mut self, index: usize) -> &mut Group {
         &mut self.groups[index]
+    }
+
+    fn find_or_make(
+        &mut self,
+        encoder: &Arc<dyn Encoder>,
+        interest: Interest,
+        answer: Option<AnswerHead>,
+        delivered: impl FnOnce() -> Counter,
+    ) -> usize {
+        let identity = |answer: &AnswerHead| (Arc::as_ptr(&answer.head).addr(), answer.ending);
+        let key = Key {
+            encoder: Arc::as_ptr(encoder).addr(),
+            interest,
+            answer: answer.as_ref().map(identity),
+        };
+        if let Some(&group) = self.by_key.get(&key) {
+            return group;
+        }
+        let with_bytes = |answer: AnswerHead| {
+            let bytes = match answer.ending {
+                Ending::Open => answer::poll_head(&answer.head, &self.keep_alive),
+                Ending::Last => answer::poll_head(&answer.head, answer::CLOSE),
+                Ending::Sent => Bytes::new(),
+            };
+            (answer, bytes)
+        };
+        let decoder = encoder.decoder();
+        let group = Group {
+            can_answer: decoder.is_some(),
+            decoder,
+            answer: answer.map(with_bytes),
+            encoder: encoder.clone(),
+            interest: key.interest.clone(),
+            members: Vec::new(),
+            pending: Vec::new(),
+            delivered: delivered(),
+            key: key.clone(),
+        };
+        let index = self.groups.insert(group);
+        for filter in key.interest.filters().iter() {
+            match self.by_filter.get_mut(filter) {
+                Some(named) => named.add(index),
+                None => drop(self.by_filter.insert(filter.clone(), Named::One(index))),
+            }
+        }
+        self.by_key.insert(key, index);
+        index
+    }
+
+    fn remove(&mut self, index: usize) {
+        let group = self.groups.remove(index);
+        self.by_key.remove(&group.key);
+        for filter in group.interest.filters().iter() {
+            if let Some(named) = self.by_filter.get_mut(filter)
+                && named.remove(index)
+            {
+                self.by_filter.remove(filter);
+            }
+        }
     }
 }
 
 impl Group {
-    /// The head that its answers begin with, if it is one of polls.
-    pub(super) fn answer_head(&self) -> Option<&AnswerHead> {
-        self.answer.as_ref().map(|(head, _)| head)
-    }
-
-    /// Lends an ear, for as long as it takes to hear one client.
-    pub(super) fn lend_decoder(&mut self) -> Option<Box<dyn Decoder>> {
-        self.decoder.take().or_else(|| self.encoder.decoder())
-    }
-
-    /// Takes back an ear that is at rest.
-    pub(super) fn take_back(&mut self, decoder: Box<dyn Decoder>) {
-        self.decoder = Some(decoder);
-    }
-
-    /// These events on the wire, for one write to each member that stands there.
+    /// Encodes these events for one write to each member that is at this position after them.
     pub(super) fn encode(&self, events: &[Event], position: Id) -> Bytes {
         let body = self.encoder.encode(events, position);
         match &self.answer {
-            Some((_, head)) => head::answer(head, &body),
+            Some((_, head)) => answer::poll(head, &body),
             None => body,
         }
     }
@@ -231,8 +277,8 @@ impl Named {
         }
     }
 
-    /// Takes a group out, and returns `true` if none is left.
-    fn take_out(&mut self, index: usize) -> bool {
+    /// Removes a group. Returns `true` if none is left.
+    fn remove(&mut self, index: usize) -> bool {
         match self {
             Self::One(only) => *only == index,
             Self::Several(indices) => {
@@ -262,32 +308,44 @@ mod tests {
         Event::Deliver(Arc::new(Entry::new(Epoch::from_number(1).id(1), notification)))
     }
 
+    fn join(
+        groups: &mut Groups,
+        encoder: &Arc<dyn Encoder>,
+        client: usize,
+        filters: &str,
+    ) -> usize {
+        let interest = Interest::new(filters.parse().unwrap());
+        groups.join(client, encoder, interest, None, Counter::default);
+        groups.memberships[client].unwrap().group
+    }
+
+    fn touched(groups: &mut Groups, topic: &str) -> Vec<usize> {
+        let mut touched = Vec::new();
+        groups.offer(&entry(topic), &mut touched);
+        touched.sort_unstable();
+        touched
+    }
+
     #[test]
     fn an_entry_goes_once_to_each_group_that_wants_it_and_to_no_other() {
         let encoder: Arc<dyn Encoder> = Arc::new(Silent);
         let mut groups = Groups::default();
-        let mut make = |filters: &str| {
-            let interest = Interest::new(filters.parse().unwrap());
-            groups.find_or_make(&encoder, interest, None, Counter::default)
-        };
-        let (a, both, other, all) = (make("a"), make("a,*"), make("b"), make(">"));
-        assert_eq!(make("a"), a, "equal clients share a group");
+        let made = ["a", "a,*", "b", ">"]
+            .into_iter()
+            .enumerate()
+            .map(|(client, filters)| join(&mut groups, &encoder, client, filters))
+            .collect::<Vec<_>>();
+        assert_eq!(join(&mut groups, &encoder, 4, "a"), made[0], "equal clients share a group");
 
-        let mut touched = Vec::new();
-        groups.offer(&entry("a"), &mut touched);
-        touched.sort_unstable();
-        assert_eq!(touched, [a, both, all]);
-        assert!(touched.iter().all(|&index| groups.get(index).pending.len() == 1));
-        assert!(groups.get(other).pending.is_empty());
+        let [a, both, other, all] = made[..] else { panic!("four groups") };
+        let found = touched(&mut groups, "a");
+        assert_eq!(found, [a, both, all]);
+        assert!(found.iter().all(|&index| groups.get_mut(index).pending.len() == 1));
+        assert!(groups.get_mut(other).pending.is_empty());
 
-        for group in [a, both, other, all] {
-            assert_eq!(groups.enter(group, 7), 0);
-            assert_eq!(groups.leave(group, 0), None);
-        }
+        (0..5).for_each(|client| groups.leave(client));
         groups.sweep();
-        let mut touched = Vec::new();
-        groups.offer(&entry("a"), &mut touched);
-        assert!(touched.is_empty() && groups.by_filter.is_empty());
+        assert!(touched(&mut groups, "a").is_empty() && groups.by_filter.is_empty());
     }
 
     #[test]
@@ -295,25 +353,31 @@ mod tests {
         let encoder: Arc<dyn Encoder> = Arc::new(Silent);
         let mut groups = Groups::default();
         let made: Vec<usize> = (0..3)
-            .map(|number| {
-                let filters = format!("a.*,a.*,b,own.{number}");
-                let interest = Interest::new(filters.parse().unwrap());
-                let group = groups.find_or_make(&encoder, interest, None, Counter::default);
-                groups.enter(group, number);
-                group
-            })
+            .map(|client| join(&mut groups, &encoder, client, &format!("a.*,a.*,b,own.{client}")))
             .collect();
         for gone in 0..3 {
             for topic in ["a.x", "b"] {
-                let mut touched = Vec::new();
-                groups.offer(&entry(topic), &mut touched);
-                touched.sort_unstable();
-                assert_eq!(touched, made[gone..]);
-                touched.iter().for_each(|&group| groups.get(group).pending.clear());
+                let found = touched(&mut groups, topic);
+                assert_eq!(found, made[gone..]);
+                found.iter().for_each(|&group| groups.get_mut(group).pending.clear());
             }
-            groups.leave(made[gone], 0);
+            groups.leave(gone);
             groups.sweep();
         }
         assert!(groups.by_filter.is_empty());
+    }
+
+    #[test]
+    fn a_member_that_leaves_gives_its_place_to_the_last_one() {
+        let encoder: Arc<dyn Encoder> = Arc::new(Silent);
+        let mut groups = Groups::default();
+        for client in 0..4 {
+            join(&mut groups, &encoder, client, "a");
+        }
+        for (leaves, left) in [(1, &[0, 3, 2][..]), (3, &[0, 2]), (0, &[2])] {
+            groups.leave(leaves);
+            assert_eq!(groups.of(2).unwrap().members, left);
+        }
+        assert!(groups.of(0).is_none());
     }
 }

@@ -1,286 +1,526 @@
-//! A lane: the connections of one worker thread, and the one pass that serves them all.
+//! A lane: the connections of one worker thread, and the pass that serves all of their clients.
 //!
 //! ```text
-//! epoll ─► a socket is readable ─► door: a whole request ─► an answer, or a client that stays
-//!                                ─► ear: what a client says
-//! wake-up ─► pass: new entries ─► groups of equal words and interest ─► one rendering a group
-//!                                                                 ─► one send a client
-//! epoll ─► a socket is writable ─► what is left, then the client's own cursor
-//! timer ─► heartbeat, end of a hold, write deadline, idle connections
+//! epoll event ─► Connection::on_readable / on_writable / on_timer ─► Next ─► Lane::apply
+//! new entries ─► FanOut::pass ─► sends ─► Connection::on_sent     ─► Next ─► Lane::apply
 //! ```
 //!
-//! A lane is itself a reader of the log: `seen` is its cursor. A client that has taken everything stands
-//! where the lane stands and costs a pass one send. A client whose socket is full is left behind with a
-//! cursor of its own; nothing is copied for it.
+//! The parts return what happens next, and only this file makes it happen. No part knows the lane: `Connection` does no
+//! I/O, `FanOut` sends nothing, and `catch_up` returns bytes.
+//!
+//! A lane is itself a reader of the log. A client that has taken everything is where the lane is, and costs a pass one
+//! send. A client whose socket is full has a cursor of its own; nothing is copied for it.
 
-mod awaited;
-mod behind;
+mod accept;
+mod actions;
+mod admission;
+mod balancer;
+mod catch_up;
 mod client;
-mod door;
-mod ending;
+mod connection;
+mod drain;
 mod epoll;
+mod fan_out;
 mod group;
-mod join;
-mod leave;
-mod neighbours;
-mod pass;
+mod handle;
+mod input;
+mod next;
+mod output;
+mod peer;
+mod pending;
 mod sender;
-mod start;
+mod status;
+mod subscription;
+mod timeout;
 mod timers;
-mod timing;
-mod traffic;
 
-use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
-use std::future::poll_fn;
 use std::io;
-use std::rc::Rc;
+use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
-use bytes::Bytes;
+use mio::net::TcpStream;
 use slab::Slab;
-use tidings_core::{Cursor, Hub, Id, Interest, Waiter};
+use tidings_core::{Reason, Waiter};
+use tokio::time::Instant;
 
-use self::awaited::Awaited;
-use self::client::Connection;
-use self::door::LISTENER;
-use self::door::Reception;
-use self::epoll::Epoll;
-use self::epoll::Ready;
+use self::accept::Acceptor;
+pub(crate) use self::balancer::{Balancer, Inbox};
+use self::connection::Reads;
+use self::drain::Drain;
+use self::epoll::{Epoll, LISTENER, Ready};
+use self::fan_out::{FanOut, Pass};
 use self::group::Groups;
-pub(crate) use self::neighbours::Neighbours;
-use self::pass::Outgoing;
+pub(crate) use self::handle::Handle;
+use self::next::Next;
+use self::peer::Peer;
+use self::pending::{Outcome, PendingSet};
 use self::sender::Sender;
-pub(crate) use self::start::start;
+use self::status::Status;
 use self::timers::Timers;
-use self::timing::Drain;
-use crate::connected::Connected;
+use crate::answer::Answer;
+use crate::handover::HandOver;
 use crate::metrics::Metrics;
-use crate::visitor::Newcomer;
+use crate::request::Whole;
+use crate::service::Service;
+use crate::shared::Shared;
+use crate::subscriber::Subscriber;
 
 /// Whether this program has lanes.
 pub(crate) const IS_BUILT: bool = true;
 
-/// The lane of this thread, shared by its tasks.
-#[derive(Clone)]
-pub(crate) struct Lane(Rc<RefCell<State>>);
-
-/// What a lane is told about how to treat its clients.
-#[derive(Clone, Debug)]
-pub(crate) struct Manners {
-    pub(crate) write_deadline: Duration,
-    pub(crate) idle_timeout: Duration,
-    /// The lines of a head that keep a connection open.
-    pub(crate) keep_alive: Bytes,
-    pub(crate) max_head: usize,
-    pub(crate) drain: Duration,
-}
-
-struct State {
-    hub: Hub,
-    manners: Manners,
+struct Lane {
+    status: Status,
     metrics: Metrics,
-    reception: Reception,
-    connections: Slab<Connection>,
-    groups: Groups,
-    sender: Sender,
-    outgoing: Outgoing,
-    /// Up to here the lane has served everyone who can keep up.
-    seen: Cursor,
-    /// The lane wants everything; what matches whom is the groups' business.
-    everything: Interest,
-    /// Clients whose position is one that another hub has given out, and this one has not come to yet.
-    ahead: BTreeSet<usize>,
-    awaited: Awaited,
-    waiter: Waiter,
+    service: Box<dyn Service>,
+    acceptor: Acceptor,
     epoll: Epoll,
-    /// Whether the system has no more connections to give at the moment.
-    is_out_of_descriptors: bool,
-    /// Whether more connections may wait outside than one turn takes in.
-    has_callers: bool,
-    /// What the last look at epoll found.
-    found: Vec<Ready>,
+    peers: Slab<Peer>,
     timers: Timers,
-    /// Connections with more to do than one turn allows them. Each is in it at most once.
-    busy: VecDeque<usize>,
-    /// Borrowed by whichever connection is read at the moment.
-    read_buffer: Box<[u8]>,
-    /// Wakes the driver when a task outside of it has left work.
+    fan_out: FanOut,
+    sender: Sender,
+    pending: PendingSet,
+    /// Wakes the lane when the log has grown or the hub is closed.
+    waiter: Waiter,
+    /// Wakes the lane when a task outside of it has left work.
     waker: Option<Waker>,
     drain: Option<Drain>,
+    /// Connections to go on with in the next turn. Each is in it at most once.
+    busy: VecDeque<usize>,
+    /// Connections whose clients wait for the lane to come to where they are.
+    ahead: BTreeSet<usize>,
+    /// Connections for hyper.
+    handed_over: Vec<HandOver>,
+    /// Whether more connections may wait at the listener than one turn accepts.
+    has_callers: bool,
+    /// What follows is kept for its room. Every socket is read into this buffer.
+    buffer: Box<[u8]>,
+    ready: Vec<Ready>,
+    pass: Pass,
+    sent: Vec<io::Result<usize>>,
 }
 
 /// How often one turn looks at epoll before the rest of the thread has its turn.
-const LOOKS_PER_TURN: usize = 4;
+const LOOKS: usize = 4;
 
-/// How many busy connections one turn serves before others of the thread have theirs.
-const BUSY_PER_TURN: usize = 256;
+/// How many busy connections one turn serves.
+const BUSY: usize = 256;
 
-impl Lane {
-    pub(crate) fn new(
-        hub: Hub,
-        manners: Manners,
-        metrics: Metrics,
-        reception: Reception,
-        epoll: Epoll,
-        sender: Sender,
-    ) -> Self {
-        let everything = Interest::new(every_topic());
-        let state = State {
-            seen: Cursor::at(hub.log().head()),
-            waiter: hub.waiter(),
-            groups: Groups::new(manners.keep_alive.clone()),
-            manners,
-            metrics,
-            reception,
-            connections: Slab::new(),
-            sender,
-            outgoing: Outgoing::default(),
-            everything,
-            ahead: BTreeSet::new(),
-            awaited: Awaited::default(),
-            epoll,
-            is_out_of_descriptors: false,
-            has_callers: false,
-            found: Vec::new(),
-            timers: Timers::new(hub.heartbeat().interval),
-            busy: VecDeque::new(),
-            read_buffer: vec![0; 64 << 10].into_boxed_slice(),
-            waker: None,
-            drain: None,
-            hub,
-        };
-        Self(Rc::new(RefCell::new(state)))
-    }
+/// How many outcomes of what is pending one turn takes.
+const OUTCOMES: usize = 256;
 
-    /// Takes a client in that hyper has read. What it must be told first is written at once.
-    pub(crate) fn join(&self, newcomer: Newcomer) {
-        let mut state = self.0.borrow_mut();
-        state.timers.look_at_the_clock();
-        state.join(newcomer);
-        state.wake();
-    }
+/// How many reads, or portions from the log, one connection has in one turn.
+const PORTIONS: usize = 8;
 
-    /// Returns the number of connections.
-    pub(crate) fn len(&self) -> usize {
-        self.0.borrow().connections.len()
-    }
-
-    /// Takes a connection back whose request hyper has read and which is open for the next one, with what has
-    /// come of that.
-    pub(crate) fn take_back(
-        &self,
-        socket: std::net::TcpStream,
-        connected: Connected,
-        early: &[u8],
-    ) {
-        let mut state = self.0.borrow_mut();
-        state.timers.look_at_the_clock();
-        state.take_back(socket, connected, early);
-        state.wake();
-    }
-
-    /// Serves the lane until the hub is closed and the last connection is gone.
-    pub(crate) async fn drive(self) -> io::Result<()> {
-        poll_fn(|context| self.0.borrow_mut().turn(context)).await
-    }
+/// What one read came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    /// As much as there was room for. There may be more.
+    Full,
+    /// Less than that. If the peer is not gone, epoll reports when there is more.
+    Some,
+    /// Nothing, or nothing that may be read now.
+    Nothing,
 }
 
-impl State {
-    /// One turn: everything that is there to do now, each kind in bounded portions.
-    fn turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+impl Lane {
+    fn new(
+        listener: std::net::TcpListener,
+        shared: &Shared,
+        inbox: Inbox,
+        service: Box<dyn Service>,
+    ) -> io::Result<Self> {
+        let config = &shared.config;
+        let status = Status::new(config);
+        let epoll = Epoll::new()?;
+        let listener = mio::net::TcpListener::from_std(listener);
+        let connections = shared.connections.clone();
+        let acceptor = Acceptor::new(listener, &epoll, config.write_deadline, connections, inbox)?;
+        let groups = Groups::new(status.settings.keep_alive.clone());
+        Ok(Self {
+            metrics: shared.metrics.clone(),
+            service,
+            acceptor,
+            epoll,
+            peers: Slab::new(),
+            timers: Timers::new(status.hub.heartbeat().interval),
+            fan_out: FanOut::new(groups, status.position),
+            sender: Sender::new(config.io_uring),
+            pending: PendingSet::default(),
+            waiter: status.hub.waiter(),
+            waker: None,
+            drain: None,
+            busy: VecDeque::new(),
+            ahead: BTreeSet::new(),
+            handed_over: Vec::new(),
+            has_callers: false,
+            buffer: vec![0; 64 << 10].into_boxed_slice(),
+            ready: Vec::new(),
+            pass: Pass::default(),
+            sent: Vec::new(),
+            status,
+        })
+    }
+
+    fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// One turn: everything that there is to do now, each kind in bounded portions. Returns connections for hyper, if there
+    /// are any, and `None` once the lane has ended.
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<Vec<HandOver>>>> {
         self.waker = Some(context.waker().clone());
-        self.timers.look_at_the_clock();
-        // Registered before the look, so that an entry that comes during the pass wakes us again.
+        self.set_now();
+        // Registered before the look, so that an entry that comes during the pass wakes the lane again.
         self.waiter.register(context);
-        self.take_handed(context);
-        // Before the pass, so that what many have published goes out together.
+        for (socket, connected) in self.acceptor.inbox.take(context) {
+            self.admit_handed(socket, connected);
+        }
+        // Before the pass, so that what many connections have published goes out together.
         self.sockets(context)?;
-        self.pass();
-        self.come_to_those_ahead();
-        self.take_outcomes(context);
-        self.catch_up();
+        self.run_pass();
+        self.wake_those_ahead();
+        self.outcomes(context);
+        self.busy();
         if std::mem::take(&mut self.has_callers) {
             self.accept();
         }
-        self.groups.sweep();
+        self.fan_out.groups.sweep();
         if self.drained(context) {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(Ok(None));
         }
-        // Last, so that no timer is set behind it that it does not know of.
+        // Last, so that no timer is started after it that it does not know of.
         self.expired(context);
-        if self.drain.is_some() && self.connections.is_empty() {
+        let is_drained = self.drain.is_some() && self.peers.is_empty();
+        if is_drained || !self.busy.is_empty() || self.has_callers || self.pending.has_new() {
             context.waker().wake_by_ref();
         }
-        if !self.busy.is_empty() || self.has_callers || self.awaited.has_new() {
-            context.waker().wake_by_ref();
+        if self.handed_over.is_empty() {
+            return Poll::Pending;
         }
-        Poll::Pending
+        Poll::Ready(Ok(Some(std::mem::take(&mut self.handed_over))))
     }
 
-    /// Looks at the sockets that epoll names.
+    fn set_now(&mut self) {
+        self.status.now = Instant::now();
+        self.timers.set_now(self.status.now);
+    }
+
+    /// Serves the sockets that epoll names.
     fn sockets(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        for _ in 0..LOOKS_PER_TURN {
-            let Poll::Ready(looked) = self.epoll.poll(context, &mut self.found) else {
+        for _ in 0..LOOKS {
+            let Poll::Ready(looked) = self.epoll.poll(context, &mut self.ready) else {
                 return Ok(());
             };
             looked?;
-            let mut found = std::mem::take(&mut self.found);
-            for Ready { key, is_readable, is_closed, is_writable, is_broken } in found.drain(..) {
+            let mut ready = std::mem::take(&mut self.ready);
+            for Ready { key, is_readable, is_closed, is_writable, is_broken } in ready.drain(..) {
                 if key == LISTENER {
                     self.accept();
                     continue;
                 }
-                if is_broken && self.connections.get(key).is_some_and(|one| one.is_half_closed) {
-                    self.remove(key);
-                    continue;
+                if is_broken && let Some(peer) = self.peers.get(key) {
+                    let next = peer.connection.on_reset();
+                    self.apply(key, next);
                 }
                 if is_readable {
                     self.read(key, is_closed);
                 }
-                if is_writable {
-                    self.write(key);
+                if is_writable && let Some(peer) = self.peers.get_mut(key) {
+                    let next = peer.connection.on_writable(&self.status);
+                    self.apply(key, next);
                 }
             }
-            self.found = found;
+            self.ready = ready;
         }
         context.waker().wake_by_ref();
         Ok(())
     }
 
-    /// Serves some of those who had more to do than their last turn allowed.
-    fn catch_up(&mut self) {
-        for _ in 0..self.busy.len().min(BUSY_PER_TURN) {
+    /// Serves everything up to the head of the log.
+    fn run_pass(&mut self) {
+        let head = self.status.hub.log().head();
+        let mut pass = std::mem::take(&mut self.pass);
+        while self.fan_out.pass(self.status.hub.log(), head, &mut self.peers, &mut pass) {
+            self.status.position = self.fan_out.position();
+            self.send(&mut pass);
+            pass.clear();
+        }
+        self.pass = pass;
+    }
+
+    /// Sends what a pass has for its clients.
+    fn send(&mut self, pass: &mut Pass) {
+        let mut sent = std::mem::take(&mut self.sent);
+        let sends = pass.sends.iter().map(|&(key, encoding)| {
+            (self.peers[key].socket.as_fd(), &pass.encodings[encoding].bytes[..])
+        });
+        self.sender.send(sends, |_, result| sent.push(result));
+        for (&(key, encoding), result) in pass.sends.iter().zip(sent.drain(..)) {
+            let encoding = &mut pass.encodings[encoding];
+            let connection = &mut self.peers[key].connection;
+            let next = connection.on_sent(&encoding.bytes, result, &self.status);
+            encoding.clients += u64::from(!matches!(next, Next::Remove | Next::CutOff));
+            if !matches!(next, Next::Idle) {
+                self.apply(key, next);
+            }
+        }
+        self.sent = sent;
+        for encoding in &pass.encodings {
+            let group = self.fan_out.groups.get_mut(encoding.group);
+            group.delivered.inc_by(encoding.notifications * encoding.clients);
+        }
+        for &key in &pass.left_behind {
+            self.keep_busy(key);
+        }
+    }
+
+    /// Goes on with those to whom the lane has come.
+    fn wake_those_ahead(&mut self) {
+        if self.ahead.is_empty() {
+            return;
+        }
+        let mut ahead = std::mem::take(&mut self.ahead);
+        ahead.retain(|&key| {
+            let peer = self.peers.get(key);
+            let waits = peer.is_some_and(|peer| peer.connection.waits_for_lane(&self.status));
+            if !waits {
+                self.keep_busy(key);
+            }
+            waits
+        });
+        self.ahead = ahead;
+    }
+
+    /// Takes the outcomes that there are of what was pending.
+    fn outcomes(&mut self, context: &mut Context<'_>) {
+        for _ in 0..OUTCOMES {
+            let Poll::Ready((key, outcome)) = self.pending.poll_next(context) else { return };
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            let (connection, status) = (&mut peer.connection, &self.status);
+            let next = match outcome {
+                Outcome::Response(response) => connection.on_response(&response, status),
+                Outcome::Published(outcome) => connection.on_published(outcome, status),
+                Outcome::Fetched(fetched) => {
+                    let Some(group) = self.fan_out.groups.of(key) else { continue };
+                    let portion = catch_up::encode(group, &fetched.events, fetched.cursor);
+                    portion.goodbye.into_iter().for_each(|reason| self.metrics.let_go(reason));
+                    connection.on_fetched(portion, status)
+                }
+            };
+            self.apply(key, next);
+        }
+        context.waker().wake_by_ref();
+    }
+
+    /// Goes on with some of those that had more to do than their last turn allowed.
+    fn busy(&mut self) {
+        for _ in 0..self.busy.len().min(BUSY) {
             let Some(key) = self.busy.pop_front() else { return };
-            if let Some(connection) = self.connections.get_mut(key) {
-                connection.is_busy = false;
-                self.read(key, true);
-                self.write(key);
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            peer.is_busy = false;
+            self.read(key, true);
+            if let Some(peer) = self.peers.get_mut(key) {
+                let next = peer.connection.next(&self.status);
+                self.apply(key, next);
             }
         }
     }
 
-    /// Comes back to this connection in the next turn.
     fn keep_busy(&mut self, key: usize) {
-        if let Some(connection) = self.connections.get_mut(key)
-            && !std::mem::replace(&mut connection.is_busy, true)
+        if let Some(peer) = self.peers.get_mut(key)
+            && !std::mem::replace(&mut peer.is_busy, true)
         {
             self.busy.push_back(key);
         }
     }
 
-    fn wake(&self) {
-        if let Some(waker) = &self.waker {
-            waker.wake_by_ref();
+    /// Says goodbye to every client, in steps, once the hub is closed. Returns `true` when the last one is gone.
+    fn drained(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(reason) = self.status.hub.pool().closed() else { return false };
+        let mut drain = self.drain.take().unwrap_or_else(|| {
+            self.status.is_closing = true;
+            self.acceptor.close();
+            let keys = self.peers.iter().map(|(key, _)| key).collect();
+            Drain::new(reason, keys, self.status.settings.drain)
+        });
+        while let Poll::Ready(keys) = drain.poll_next(context) {
+            // A client that came since then, into a place that was left, is told as well.
+            keys.into_iter().for_each(|key| self.goodbye(key, reason));
+        }
+        self.drain = Some(drain);
+        self.peers.is_empty()
+    }
+
+    fn goodbye(&mut self, key: usize, reason: Reason) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let next = peer.connection.on_goodbye(reason, &self.status);
+        self.apply(key, next);
+    }
+
+    fn expired(&mut self, context: &mut Context<'_>) {
+        if self.acceptor.poll_resume(context).is_ready() {
+            self.accept();
+        }
+        let again = self.status.hub.heartbeat().interval;
+        while let Poll::Ready(key) = self.timers.poll_due(context, again) {
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            let next = peer.connection.on_timer(&self.status);
+            self.apply(key, next);
         }
     }
 
-    fn position(&self) -> Id {
-        self.seen.position()
+    /// Takes over a connection from hyper, for its next request or for this subscriber.
+    fn take_over(&mut self, connection: HandOver, subscriber: Option<Subscriber>) {
+        // After the goodbyes no further request is read.
+        if self.status.is_closing && subscriber.is_none() {
+            return;
+        }
+        self.set_now();
+        let HandOver { socket, connected, input } = connection;
+        self.acceptor.inbox.joined();
+        let Some(key) = self.admit(TcpStream::from_std(socket), connected) else { return };
+        self.peers[key].connection.hold(input);
+        let next = match subscriber {
+            Some(subscriber) => self.subscribe(key, subscriber),
+            None => self.peers[key].connection.next(&self.status),
+        };
+        self.apply(key, next);
+        if let Some(Drain { reason, .. }) = self.drain {
+            self.goodbye(key, reason);
+        }
+        self.waker.iter().for_each(Waker::wake_by_ref);
     }
-}
 
-fn every_topic() -> tidings_core::Filters {
-    ">".parse().unwrap_or_else(|_| unreachable!("> is a filter"))
+    /// Reads what has come on a connection. A socket that does not fill the buffer is empty, and epoll reports when more
+    /// has come. But it reports nothing more of a socket that its peer has closed, and that is read to its end.
+    fn read(&mut self, key: usize, to_the_end: bool) {
+        let has_more = (0..PORTIONS).all(|_| match self.read_once(key) {
+            Read::Full => true,
+            Read::Some => to_the_end,
+            Read::Nothing => false,
+        });
+        if has_more {
+            self.keep_busy(key);
+        }
+    }
+
+    fn read_once(&mut self, key: usize) -> Read {
+        let Some(Peer { socket, connection, .. }) = self.peers.get_mut(key) else {
+            return Read::Nothing;
+        };
+        let (status, mut none) = (&self.status, None);
+        let spare = self.fan_out.groups.decoder(key).unwrap_or(&mut none);
+        let reads = connection.reads();
+        let (next, read) = match reads {
+            Reads::Nothing => return Read::Nothing,
+            Reads::Held => (connection.on_held(spare, status), Read::Full),
+            Reads::Peek | Reads::Bytes => {
+                let peeks = reads == Reads::Peek;
+                let room = if peeks { 1 } else { self.buffer.len() };
+                match peer::receive(socket, &mut self.buffer[..room], peeks) {
+                    Ok(None) => return Read::Nothing,
+                    Ok(Some(0)) => (connection.on_end(status), Read::Nothing),
+                    Ok(Some(count)) => {
+                        let bytes = &mut self.buffer[..count];
+                        let read = match peeks {
+                            true => Read::Nothing,
+                            false if count == room => Read::Full,
+                            false => Read::Some,
+                        };
+                        (connection.on_readable(bytes, spare, status), read)
+                    }
+                    Err(error) => (Next::after(&error.into()), Read::Nothing),
+                }
+            }
+        };
+        self.apply(key, next);
+        read
+    }
+
+    /// Does what a connection returned, and what follows from that, until it is idle.
+    fn apply(&mut self, key: usize, mut next: Next) {
+        let mut portions = 0;
+        loop {
+            next = match next {
+                Next::Idle => break,
+                Next::Write => self.write(key),
+                Next::Answer(whole) => self.answer(key, *whole),
+                Next::Publish(topic, message) => self.publish(key, topic, message),
+                Next::CatchUp if portions < PORTIONS => {
+                    portions += 1;
+                    self.catch_up(key)
+                }
+                Next::CatchUp | Next::Yield => {
+                    self.keep_busy(key);
+                    break;
+                }
+                Next::Encode(event, position) => self.encode(key, event.as_slice(), position),
+                Next::OpenAnswer => {
+                    let head = self.fan_out.groups.open_answer(key).unwrap_or_default();
+                    self.peers[key].connection.on_encoded(head, &self.status)
+                }
+                Next::Release => {
+                    self.fan_out.groups.leave(key);
+                    let connection = &mut self.peers[key].connection;
+                    drop(connection.release());
+                    connection.next(&self.status)
+                }
+                Next::AwaitPass => {
+                    self.ahead.insert(key);
+                    break;
+                }
+                Next::Close => match self.peers[key].socket.shutdown(Shutdown::Write) {
+                    Ok(()) => break,
+                    Err(_) => Next::Remove,
+                },
+                Next::CutOff => {
+                    // A client that was told goodbye is counted already.
+                    if !self.peers[key].connection.is_let_go() {
+                        self.metrics.cut_off();
+                    }
+                    Next::Remove
+                }
+                Next::HandOver(input) => return self.hand_over(key, input),
+                Next::Remove => return drop(self.remove(key)),
+            };
+        }
+        if let Some(patience) = self.peers[key].connection.take_timeout(&self.status) {
+            self.timers.restart(key, patience);
+        }
+    }
+
+    /// Writes the unsent bytes.
+    fn write(&mut self, key: usize) -> Next {
+        let Peer { socket, connection, watches_room, .. } = &mut self.peers[key];
+        let count = match peer::write(socket, connection.unsent()) {
+            Ok(count) => count,
+            Err(error) => return Next::after(&error.into()),
+        };
+        let next = connection.on_written(count, &self.status);
+        if connection.awaits_room()
+            && !std::mem::replace(watches_room, true)
+            && let Err(error) = self.epoll.watch_room(socket, key)
+        {
+            self.metrics.unserved.add(error);
+            return Next::Remove;
+        }
+        next
+    }
+
+    /// Answers a request.
+    fn answer(&mut self, key: usize, whole: Whole) -> Next {
+        let Whole { request, body, .. } = whole;
+        let connection = &mut self.peers[key].connection;
+        match self.service.call(&request, body) {
+            Answer::Response(response) => connection.on_response(&response, &self.status),
+            Answer::Pending(response) => {
+                let outcome = async { Outcome::Response(response.await) };
+                let pending = self.pending.add(key, outcome);
+                connection.on_response_pending(pending, &self.status)
+            }
+            Answer::Subscription(subscriber) => self.subscribe(key, *subscriber),
+        }
+    }
 }

@@ -1,10 +1,9 @@
-//! One timer a connection, for whatever it waits for.
+//! One timer for each connection.
 //!
-//! What a connection waits for changes with each request and answer, and is nearly always over before its
-//! time. So a timer is not moved where what is waited for now ends later than what was waited for before:
-//! it fires too early then, and is set anew. And it need not be exact: those that are due at about the same
-//! time share one moment, so that a timer is a place in a list, and ten thousand heartbeats are a hundred
-//! wake-ups.
+//! What a connection waits for changes with each request and answer, and is nearly always over before its time. So a
+//! timer is not moved if the new wait ends later than the last one: it fires too early then, and is set anew. And it
+//! need not be exact. Timers that are due at about the same time share one moment, so that a timer is a place in a
+//! list, and ten thousand heartbeats are a hundred wake-ups.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -13,11 +12,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// The timers of a lane.
+/// The timers of a lane, by the keys of its connections.
 pub(super) struct Timers {
+    timers: Vec<Option<Timer>>,
     /// Whose timer fires when.
     moments: BTreeMap<Moment, Vec<usize>>,
-    /// Who is to be told that its timer has fired.
+    /// The connections of the moment that has come last, less those that were returned.
     fired: Vec<usize>,
     fired_at: Moment,
     /// No first timer is set for later than this, because what follows soon often ends sooner.
@@ -32,13 +32,13 @@ pub(super) struct Timers {
 type Moment = u64;
 
 /// The timer of one connection.
-#[derive(Debug)]
-pub(super) struct Timer {
-    /// When what is waited for is over.
+#[derive(Clone, Copy, Debug)]
+struct Timer {
+    /// When the wait is over.
     due: Moment,
     /// When it fires, and its place among those that fire then.
     fires: Moment,
-    pub(super) place: usize,
+    place: usize,
 }
 
 /// How late a timer may be, as a part of its time.
@@ -49,6 +49,7 @@ impl Timers {
     pub(super) fn new(usual: Duration) -> Self {
         let now = Instant::now();
         Self {
+            timers: Vec::new(),
             moments: BTreeMap::new(),
             fired: Vec::new(),
             fired_at: 0,
@@ -59,53 +60,65 @@ impl Timers {
         }
     }
 
-    /// A new turn begins.
-    pub(super) fn look_at_the_clock(&mut self) {
-        self.now = Instant::now();
+    /// Starts a turn at this time.
+    pub(super) fn set_now(&mut self, now: Instant) {
+        self.now = now;
     }
 
-    /// A timer for this connection.
-    pub(super) fn start(&mut self, connection: usize, patience: Duration) -> Timer {
+    /// Starts the timer of a new connection.
+    pub(super) fn start(&mut self, key: usize, patience: Duration) {
         let due = self.due(patience);
         let fires = due.min(self.due(self.usual));
-        Timer { due, fires, place: self.enter(connection, fires) }
-    }
-
-    /// From now on the connection waits for something else. Says whose timer has another place by that.
-    pub(super) fn restart(
-        &mut self,
-        connection: usize,
-        timer: &mut Timer,
-        patience: Duration,
-    ) -> Option<usize> {
-        timer.due = self.due(patience);
-        if timer.due >= timer.fires {
-            return None;
+        let place = self.enter(key, fires);
+        if self.timers.len() <= key {
+            self.timers.resize(key + 1, None);
         }
-        let moved = self.stop(timer);
-        timer.fires = timer.due;
-        timer.place = self.enter(connection, timer.fires);
-        moved
+        self.timers[key] = Some(Timer { due, fires, place });
     }
 
-    /// Says whose timer has the place of this one by that.
-    pub(super) fn stop(&mut self, timer: &Timer) -> Option<usize> {
-        // It may have fired: then it has no place any more.
-        let connections = self.moments.get_mut(&timer.fires)?;
-        connections.swap_remove(timer.place);
-        let moved = connections.get(timer.place).copied();
-        if connections.is_empty() {
-            self.moments.remove(&timer.fires);
+    /// From now on the connection waits for something else.
+    pub(super) fn restart(&mut self, key: usize, patience: Duration) {
+        let due = self.due(patience);
+        let Some(timer) = self.timers.get_mut(key).and_then(Option::as_mut) else { return };
+        timer.due = due;
+        if due < timer.fires {
+            let timer = *timer;
+            self.leave(timer);
+            let place = self.enter(key, due);
+            self.timers[key] = Some(Timer { due, fires: due, place });
         }
-        moved
     }
 
-    /// The next connection whose timer has fired, where that is still its timer: see
-    /// [`has_fired`](Self::has_fired).
-    pub(super) fn poll_fired(&mut self, context: &mut Context<'_>) -> Poll<usize> {
+    /// Stops the timer of a connection that ends.
+    pub(super) fn stop(&mut self, key: usize) {
+        if let Some(timer) = self.timers.get_mut(key).and_then(Option::take) {
+            self.leave(timer);
+        }
+    }
+
+    /// Returns the next connection whose wait is over. It waits for `again` from now on, unless its timer is restarted.
+    pub(super) fn poll_due(&mut self, context: &mut Context<'_>, again: Duration) -> Poll<usize> {
         loop {
-            if let Some(connection) = self.fired.pop() {
-                return Poll::Ready(connection);
+            let key = std::task::ready!(self.poll_fired(context));
+            let Some(timer) = self.timers.get(key).copied().flatten() else { continue };
+            // The connection may be one that has the key after another whose timer was to fire.
+            if timer.fires != self.fired_at {
+                continue;
+            }
+            let is_due = timer.due <= self.fired_at;
+            let due = if is_due { self.due(again) } else { timer.due };
+            let place = self.enter(key, due);
+            self.timers[key] = Some(Timer { due, fires: due, place });
+            if is_due {
+                return Poll::Ready(key);
+            }
+        }
+    }
+
+    fn poll_fired(&mut self, context: &mut Context<'_>) -> Poll<usize> {
+        loop {
+            if let Some(key) = self.fired.pop() {
+                return Poll::Ready(key);
             }
             let Some((&moment, _)) = self.moments.first_key_value() else { return Poll::Pending };
             let deadline = self.at(moment);
@@ -113,36 +126,34 @@ impl Timers {
                 self.alarm.as_mut().reset(deadline);
             }
             std::task::ready!(self.alarm.as_mut().poll(context));
-            if let Some((moment, connections)) = self.moments.pop_first() {
-                (self.fired_at, self.fired) = (moment, connections);
+            if let Some((moment, keys)) = self.moments.pop_first() {
+                (self.fired_at, self.fired) = (moment, keys);
             }
         }
     }
 
-    /// Whether it is this timer that has fired, and not that of one who had the same key before.
-    pub(super) fn has_fired(&self, timer: &Timer) -> bool {
-        timer.fires == self.fired_at
+    fn enter(&mut self, key: usize, fires: Moment) -> usize {
+        let keys = self.moments.entry(fires).or_default();
+        keys.push(key);
+        keys.len() - 1
     }
 
-    /// Sets a timer that has fired anew, and tells whether what was waited for is over: then it waits for
-    /// this long again, or for what the connection is told to wait for next.
-    pub(super) fn is_due(&mut self, connection: usize, timer: &mut Timer, again: Duration) -> bool {
-        let is_due = timer.due <= self.fired_at;
-        if is_due {
-            timer.due = self.due(again);
+    /// Takes a timer out of its moment. The last one there gets its place.
+    fn leave(&mut self, timer: Timer) {
+        // If it has fired, it has no place any more.
+        let Some(keys) = self.moments.get_mut(&timer.fires) else { return };
+        keys.swap_remove(timer.place);
+        if let Some(&moved) = keys.get(timer.place)
+            && let Some(moved) = &mut self.timers[moved]
+        {
+            moved.place = timer.place;
         }
-        timer.fires = timer.due;
-        timer.place = self.enter(connection, timer.fires);
-        is_due
+        if keys.is_empty() {
+            self.moments.remove(&timer.fires);
+        }
     }
 
-    fn enter(&mut self, connection: usize, fires: Moment) -> usize {
-        let connections = self.moments.entry(fires).or_default();
-        connections.push(connection);
-        connections.len() - 1
-    }
-
-    /// Never the moment that has fired last: who is in that has been told.
+    /// Never the moment that has come last: its timers have fired.
     fn due(&self, patience: Duration) -> Moment {
         let step = millis(patience / SLACK).max(1);
         let exact = millis(self.now - self.start).saturating_add(millis(patience));
@@ -171,61 +182,71 @@ mod tests {
         Timers::new(60 * SECOND)
     }
 
-    async fn fired(timers: &mut Timers) -> usize {
-        let fired = poll_fn(|context| timers.poll_fired(context)).await;
-        timers.look_at_the_clock();
-        fired
+    async fn due(timers: &mut Timers, again: Duration) -> usize {
+        poll_fn(|context| {
+            timers.set_now(Instant::now());
+            timers.poll_due(context, again)
+        })
+        .await
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_that_is_prolonged_ends_when_the_last_one_ends_and_not_before() {
         let mut timers = timers();
         let begun = Instant::now();
-        let mut timer = timers.start(7, SECOND);
-        assert_eq!(timers.restart(7, &mut timer, 3 * SECOND), None);
-        let mut early = 0;
-        while fired(&mut timers).await == 7 && !timers.is_due(7, &mut timer, 9 * SECOND) {
-            early += 1;
-        }
-        assert_eq!((early, begun.elapsed().as_secs()), (1, 3));
-        assert_eq!(fired(&mut timers).await, 7);
-        assert!(timers.is_due(7, &mut timer, SECOND) && begun.elapsed() >= 12 * SECOND);
+        timers.start(7, SECOND);
+        timers.restart(7, 3 * SECOND);
+        assert_eq!(due(&mut timers, 9 * SECOND).await, 7);
+        assert_eq!(begun.elapsed().as_secs(), 3);
+        assert_eq!(due(&mut timers, SECOND).await, 7);
+        assert!(begun.elapsed() >= 12 * SECOND);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_that_is_cut_short_ends_at_once() {
         let mut timers = timers();
         let begun = Instant::now();
-        let mut timer = timers.start(7, 60 * SECOND);
-        timers.restart(7, &mut timer, SECOND);
-        fired(&mut timers).await;
-        assert!(timers.is_due(7, &mut timer, SECOND) && begun.elapsed() < 2 * SECOND);
+        timers.start(7, 60 * SECOND);
+        timers.restart(7, SECOND);
+        assert_eq!(due(&mut timers, SECOND).await, 7);
+        assert!(begun.elapsed() < 2 * SECOND);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_stopped_is_not_told_and_the_others_are() {
+    async fn a_stopped_timer_is_not_due_and_the_others_are() {
         let mut timers = timers();
-        let started: Vec<_> = (0..4).map(|index| timers.start(index, SECOND)).collect();
-        assert_eq!(timers.stop(&started[1]), Some(3), "the last one has its place now");
-        let mut told: Vec<_> = [fired(&mut timers).await, fired(&mut timers).await].into();
-        told.push(fired(&mut timers).await);
-        told.sort_unstable();
-        assert_eq!(told, [0, 2, 3]);
-        assert!(timers.has_fired(&started[0]));
-        let newcomer = timers.start(1, Duration::ZERO);
-        assert!(!timers.has_fired(&newcomer), "who has a key after another is not taken for it");
+        (0..4).for_each(|key| timers.start(key, SECOND));
+        timers.stop(1);
+        timers.restart(3, SECOND / 2);
+        let mut keys = Vec::new();
+        for _ in 0..3 {
+            keys.push(due(&mut timers, 60 * SECOND).await);
+        }
+        keys.sort_unstable();
+        assert_eq!(keys, [0, 2, 3]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_has_the_key_of_another_is_not_taken_for_it() {
+        let mut timers = timers();
+        (0..2).for_each(|key| timers.start(key, SECOND));
+        let first = due(&mut timers, 60 * SECOND).await;
+        let begun = Instant::now();
+        timers.stop(1 - first);
+        timers.start(1 - first, 5 * SECOND);
+        assert_eq!(due(&mut timers, 60 * SECOND).await, 1 - first);
+        assert!(begun.elapsed() >= 5 * SECOND);
     }
 
     #[tokio::test(start_paused = true)]
     async fn those_that_are_due_at_about_the_same_time_fire_together() {
         let mut timers = timers();
-        let mut started = Vec::new();
-        for index in 0..100 {
+        for key in 0..100 {
             tokio::time::advance(Duration::from_millis(2)).await;
-            timers.look_at_the_clock();
-            started.push(timers.start(index, 25 * SECOND));
+            timers.set_now(Instant::now());
+            timers.start(key, 25 * SECOND);
         }
-        fired(&mut timers).await;
+        due(&mut timers, 60 * SECOND).await;
         assert!(timers.fired.len() > 50);
     }
 }

@@ -13,9 +13,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use crate::routes::{self, Asked};
+use super::socket::{Lent, Socket};
+use crate::routes::{self, Streamed};
 use crate::shared::Shared;
-use crate::socket::{Lent, Socket};
 
 /// The smallest buffer that hyper takes.
 const MIN_HEAD: usize = 8192;
@@ -33,14 +33,14 @@ pub(crate) async fn ask(
     socket: Socket,
     is_surplus: bool,
     shared: &Shared,
-) -> (Option<Socket>, hyper::Result<Option<Asked>>) {
+) -> (Option<Socket>, hyper::Result<Option<Streamed>>) {
     let lent = Lent::new(socket);
-    let asked = Cell::new(None::<Asked>);
+    let streamed = Cell::new(None::<Streamed>);
     // Boxed, because hyper lets only a connection that can be moved be polled in this way.
     let service = service_fn(|request: hyper::Request<Incoming>| {
         lent.allow_writes();
         Box::pin(async {
-            asked.set(Some(routes::answer_once_read(request, is_surplus, shared).await));
+            streamed.set(Some(routes::answer_streamed(request, is_surplus, shared).await));
             std::future::pending::<Result<Response<Empty<Bytes>>, Infallible>>().await
         })
     });
@@ -50,10 +50,10 @@ pub(crate) async fn ask(
     let mut connection = http.serve_connection(TokioIo::new(lent.clone()), service);
     let ended = poll_fn(|task| {
         let ended = connection.poll_without_shutdown(task);
-        match asked.take() {
+        match streamed.take() {
             // `100 Continue` has to be out first.
             Some(answered) if ended.is_pending() && lent.is_waiting() => {
-                asked.set(Some(answered));
+                streamed.set(Some(answered));
                 Poll::Pending
             }
             Some(answered) => Poll::Ready(Ok(Some(answered))),

@@ -8,11 +8,11 @@ use tidings_transport::mount::{MountBody, OnMessage, Visit};
 use tidings_transport::{Accepted, Shape};
 use tokio::io::AsyncWriteExt;
 
-use crate::connection::Next;
-use crate::head;
-use crate::shared::Context;
-use crate::socket::{Peer, Socket};
-use crate::visitor::Visitor;
+use super::Context;
+use super::connection::Next;
+use super::socket::{Peer, Socket};
+use crate::answer;
+use crate::subscriber::Subscriber;
 
 /// Serves a client until it has its answer, its stream has ended, or it is gone.
 ///
@@ -20,10 +20,10 @@ use crate::visitor::Visitor;
 /// something is sent to it: at once a heartbeat of its stream, or the first part of its answer.
 pub(crate) async fn serve(
     mut socket: Socket,
-    visitor: Visitor,
+    subscriber: Subscriber,
     context: &Context,
 ) -> io::Result<Next> {
-    let Visitor { accepted, seat, interest, position, publishes_to, is_last } = visitor;
+    let Subscriber { accepted, seat, interest, position, publishes_to, is_last } = subscriber;
     let config = &context.shared.config;
     let subscription = config.hub.read(seat, interest, position);
     let subscription = subscription.with_goodbye_within(config.drain);
@@ -34,22 +34,22 @@ pub(crate) async fn serve(
     let mut open = BytesMut::new();
     match shape {
         Shape::Upgrade => {
-            head::open(&mut open, &head);
-            head::finish_upgrade(&mut open);
+            answer::begin_head(&mut open, &head);
+            answer::end_upgrade_head(&mut open);
             socket.write_all(&open).await?;
             visit.converse(socket, encoder).await?;
             Ok(Next::Nothing)
         }
         Shape::Stream => {
-            head::open(&mut open, &head);
-            head::finish_stream(&mut open);
+            answer::begin_head(&mut open, &head);
+            answer::end_stream_head(&mut open);
             socket.write_all(&open).await?;
             let body = visit.respond(accepted, None).await.into_body();
             stream(socket, body).await
         }
         Shape::Answer { .. } => {
-            let keep_alive = head::keep_alive(config.idle_timeout);
-            let ending = |is_last| if is_last { head::CLOSE } else { &keep_alive[..] };
+            let keep_alive = answer::keep_alive(config.idle_timeout);
+            let ending = |is_last| if is_last { answer::CLOSE } else { &keep_alive[..] };
             let mut answering = std::pin::pin!(visit.respond(accepted, None));
             let answered = tokio::select! {
                 answered = &mut answering => Ok(answered),
@@ -59,13 +59,13 @@ pub(crate) async fn serve(
             let answered = match answered {
                 Ok(answered) => {
                     is_last |= *context.shared.is_stopping.borrow();
-                    open.extend_from_slice(&head::open_answer(&head, ending(is_last)));
+                    open.extend_from_slice(&answer::poll_head(&head, ending(is_last)));
                     answered
                 }
                 Err(Peer::Gone) => return Ok(Next::Nothing),
                 Err(Peer::HalfClosed) => {
                     is_last = true;
-                    socket.write_all(&head::open_answer(&head, ending(is_last))).await?;
+                    socket.write_all(&answer::poll_head(&head, ending(is_last))).await?;
                     tokio::select! {
                         answered = answering => answered,
                         _ = socket.broken() => return Ok(Next::Nothing),
@@ -76,7 +76,7 @@ pub(crate) async fn serve(
                 Ok(body) => body.to_bytes(),
                 Err(never) => match never {},
             };
-            head::finish_answer(&mut open, &body);
+            answer::end_with_body(&mut open, &body);
             socket.write_all(&open).await?;
             Ok(if is_last { Next::Close(socket) } else { Next::Request(socket) })
         }

@@ -1,4 +1,4 @@
-//! The general path: every connection is accepted here, and a task serves it.
+//! Accepts connections without a lane.
 
 use std::future::poll_fn;
 use std::io;
@@ -13,8 +13,10 @@ use tidings_core::Hub;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
-use crate::shared::Context;
-use crate::{connection, routes, worker};
+use super::Context;
+use super::connection::serve;
+use crate::listener::is_of_one_connection;
+use crate::{listener, routes};
 
 /// How long to wait after a failure before the next connection is accepted, such as when the process has no more
 /// file descriptors.
@@ -24,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// If the listener cannot be watched.
-pub(crate) async fn serve(listener: StdTcpListener, context: Rc<Context>) -> io::Result<()> {
+pub(crate) async fn accept_all(listener: StdTcpListener, context: Rc<Context>) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let mut stopping = context.shared.is_stopping.clone();
     loop {
@@ -33,7 +35,7 @@ pub(crate) async fn serve(listener: StdTcpListener, context: Rc<Context>) -> io:
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, _)) => welcome(socket, &context),
+            Ok((socket, _)) => admit(socket, &context),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 context.shared.metrics.unserved.add(error);
@@ -43,28 +45,20 @@ pub(crate) async fn serve(listener: StdTcpListener, context: Rc<Context>) -> io:
     }
 }
 
-fn welcome(socket: TcpStream, context: &Rc<Context>) {
+fn admit(socket: TcpStream, context: &Rc<Context>) {
     let shared = &context.shared;
     // A connection that is older than the server has not inherited them from the listener.
-    if let Err(error) = worker::prepare(&SockRef::from(&socket), shared.config.write_deadline) {
+    if let Err(error) = listener::prepare(&SockRef::from(&socket), shared.config.write_deadline) {
         tracing::debug!(%error, "a connection has other options than it should");
     }
     match shared.connections.admit() {
-        Some(connected) => connection::start(socket, connected, Bytes::new(), context),
+        Some(connected) => serve(socket, connected, Bytes::new(), context),
         None => {
             // There are too many to wait for their requests. The answer may not arrive; the connection is closed.
             // Directly, because tokio may not know yet that the socket can be written.
             let _ = SockRef::from(&socket).send(&routes::no_room(shared));
         }
     }
-}
-
-/// Returns `true` if a failure to accept concerns one peer, which has left before it was accepted, and not the
-/// listener.
-pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    let kinds = [ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted];
-    kinds.contains(&error.kind())
 }
 
 /// Resolves once the hub is closed.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
-use crate::socket::Socket;
+use super::socket::Socket;
 
 /// How long the peer may send nothing before the connection is closed. A client that has many uploads under way
 /// sends to one of them after the other.

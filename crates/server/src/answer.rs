@@ -1,13 +1,37 @@
-//! The head of an answer as bytes, for connections that hyper does not have.
+//! The answer to a request, and its bytes.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{Response, StatusCode, header};
+use futures::future::LocalBoxFuture;
+use http::{HeaderValue, Response, StatusCode, header};
 
-/// A head whose length, date and end are still to come.
-pub(crate) fn open<T>(bytes: &mut BytesMut, head: &Response<T>) {
+use crate::subscriber::Subscriber;
+
+/// What a request is answered with.
+pub(crate) enum Answer {
+    /// This response.
+    Response(Response<Bytes>),
+    /// A response that is ready once a broker has stored something.
+    Pending(PendingResponse),
+    /// A stream, a conversation or a poll, for a client that was accepted.
+    Subscription(Box<Subscriber>),
+}
+
+/// A response that is not ready yet.
+pub(crate) type PendingResponse = LocalBoxFuture<'static, Response<Bytes>>;
+
+/// Returns a response with this media type that must not be stored.
+pub(crate) fn text(media: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(body.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Appends the beginning of a head: the status and the headers, without length, date and end.
+pub(crate) fn begin_head<T>(bytes: &mut BytesMut, head: &Response<T>) {
     let status = head.status();
     bytes.reserve(256);
     bytes.put_slice(b"HTTP/1.1 ");
@@ -23,77 +47,77 @@ pub(crate) fn open<T>(bytes: &mut BytesMut, head: &Response<T>) {
     }
 }
 
-/// The rest of a head before a body that ends with the connection (RFC 9112, section 6.3).
-pub(crate) fn finish_stream(head: &mut BytesMut) {
+/// Appends the rest of the head of a body that ends with the connection (RFC 9112, section 6.3).
+pub(crate) fn end_stream_head(head: &mut BytesMut) {
     // Writing into a growing buffer cannot fail.
     let _ = write!(head, "connection: close\r\ndate: {}\r\n\r\n", date());
 }
 
-/// The rest of a head that switches protocols.
-pub(crate) fn finish_upgrade(head: &mut BytesMut) {
+/// Appends the rest of a head that switches protocols.
+pub(crate) fn end_upgrade_head(head: &mut BytesMut) {
     head.put_slice(b"\r\n");
 }
 
-/// The line that ends a connection after an answer.
+/// The line that ends a connection after a response.
 pub(crate) const CLOSE: &[u8] = b"connection: close\r\n";
 
-/// The lines that keep a connection open after an answer, and announce how long it may idle. Clients of
-/// HTTP/1.0 need the first of them, and the second is listed in it (RFC 9110, section 7.6.1).
+/// Returns the lines that keep a connection open after a response, and announce how long it may idle. Clients of
+/// HTTP/1.0 need the first line, which lists the second (RFC 9110, section 7.6.1).
 pub(crate) fn keep_alive(idle: Duration) -> Bytes {
     format!("connection: keep-alive\r\nkeep-alive: timeout={}\r\n", idle.as_secs()).into()
 }
 
-/// The part of a head that all answers to equal clients have in common. `ending` is [`CLOSE`] or what
+/// Returns the part of a head that the answers to all polls of a group have in common. `ending` is [`CLOSE`] or what
 /// [`keep_alive`] returns.
-pub(crate) fn open_answer(head: &Response<()>, ending: &[u8]) -> Bytes {
+pub(crate) fn poll_head(head: &Response<()>, ending: &[u8]) -> Bytes {
     let mut bytes = BytesMut::new();
-    open(&mut bytes, head);
+    begin_head(&mut bytes, head);
     bytes.put_slice(ending);
     bytes.freeze()
 }
 
-/// A whole answer behind such a part: length, date and body.
-pub(crate) fn answer(head: &[u8], body: &[u8]) -> Bytes {
+/// Returns the answer to a poll: this part of its head, the rest of it and the body.
+pub(crate) fn poll(head: &[u8], body: &[u8]) -> Bytes {
     let mut answer = BytesMut::with_capacity(head.len() + body.len() + 96);
     answer.put_slice(head);
-    finish_answer(&mut answer, body);
+    end_with_body(&mut answer, body);
     answer.freeze()
 }
 
-/// Appends a whole answer. `ending` is [`CLOSE`] or what [`keep_alive`] returns.
-pub(crate) fn whole(bytes: &mut BytesMut, response: &Response<Bytes>, ending: &[u8]) {
-    open_whole(bytes, response, ending);
+/// Appends a whole response. `ending` is [`CLOSE`] or what [`keep_alive`] returns.
+pub(crate) fn write(bytes: &mut BytesMut, response: &Response<Bytes>, ending: &[u8]) {
+    write_head(bytes, response, ending);
     // A length would be that of what is not sent (RFC 9110, section 8.6).
     if response.status() == StatusCode::NOT_MODIFIED {
         let _ = write!(bytes, "date: {}\r\n\r\n", date());
     } else {
-        finish_answer(bytes, response.body());
+        end_with_body(bytes, response.body());
     }
 }
 
-/// Appends the answer to a `HEAD`: the length of the body, if that is known, and no body.
+/// Appends the response to a `HEAD`: the length of the body, if that is known, and no body.
 pub(crate) fn without_body(bytes: &mut BytesMut, response: &Response<Bytes>, ending: &[u8]) {
-    open_whole(bytes, response, ending);
+    write_head(bytes, response, ending);
     if !response.body().is_empty() {
         let _ = write!(bytes, "content-length: {}\r\n", response.body().len());
     }
     let _ = write!(bytes, "date: {}\r\n\r\n", date());
 }
 
-fn open_whole(bytes: &mut BytesMut, response: &Response<Bytes>, ending: &[u8]) {
-    open(bytes, response);
+fn write_head(bytes: &mut BytesMut, response: &Response<Bytes>, ending: &[u8]) {
+    begin_head(bytes, response);
     if !is_last(response) {
         bytes.put_slice(ending);
     }
 }
 
-/// Whether an answer says itself that the connection ends with it.
+/// Returns `true` if the response itself says that the connection ends with it.
 pub(crate) fn is_last<T>(response: &Response<T>) -> bool {
     response.headers().get(header::CONNECTION).is_some_and(|value| value == "close")
 }
 
-/// The rest of an answer: length, date and body.
-pub(crate) fn finish_answer(bytes: &mut BytesMut, body: &[u8]) {
+/// Appends the rest of a response: length, date and body.
+pub(crate) fn end_with_body(bytes: &mut BytesMut, body: &[u8]) {
     let _ = write!(bytes, "content-length: {}\r\ndate: {}\r\n\r\n", body.len(), date());
     bytes.put_slice(body);
 }
@@ -109,7 +133,7 @@ mod tests {
     #[test]
     fn an_answer_has_status_headers_length_and_date() {
         let head = Response::builder().header("content-type", "application/json").body(()).unwrap();
-        let answer = answer(&open_answer(&head, CLOSE), b"{}");
+        let answer = poll(&poll_head(&head, CLOSE), b"{}");
         let text = std::str::from_utf8(&answer).unwrap();
         assert!(
             text.starts_with("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"),
@@ -129,7 +153,7 @@ mod tests {
             (response(Response::builder()), CLOSE),
         ] {
             let mut bytes = BytesMut::new();
-            whole(&mut bytes, &plain, ending);
+            write(&mut bytes, &plain, ending);
             let text = std::str::from_utf8(&bytes).unwrap();
             assert_eq!(text.matches("connection: ").count(), 1, "{text}");
             assert_eq!(text.matches("connection: close\r\n").count(), 1, "{text}");

@@ -1,4 +1,4 @@
-//! What a hub tells of itself: the live page, the lines of help, and what that page has to know.
+//! The live page, the help text, and `/transports`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{HeaderValue, Response, header};
 use serde_json::json;
 
+use crate::answer::text;
 use crate::config::Config;
 
 const HELP: &str = "tidings: one notification stream by every realtime transport
@@ -65,12 +66,4 @@ pub(crate) fn transports(config: &Config) -> Response<Bytes> {
 pub fn clock() -> f64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_1970.as_micros() as f64 / 1e3
-}
-
-/// An answer that is of this moment.
-pub(crate) fn text(media: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
-    let mut response = Response::new(body.into());
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

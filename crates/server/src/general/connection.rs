@@ -2,11 +2,8 @@
 //!
 //! ```text
 //! socket ─► head: whole and well-formed? ─► exchange: hyper reads the request ─► routes ─► the answer
-//!                                                                                      └─► a client that stays
+//!                                                                                      └─► a subscriber
 //! ```
-//!
-//! On the lane path a connection comes here with a request that is not plain, and goes back to its lane after
-//! the answer, or as a client that stays. On the general path it is here from its beginning to its end.
 
 use std::io;
 use std::rc::Rc;
@@ -21,13 +18,14 @@ use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout_at};
 
+use super::observer::Watched;
+use super::socket::Socket;
+use super::{Context, closing, exchange, subscription};
+use crate::answer::{self, Answer};
 use crate::connected::Connected;
-use crate::routes::{Answer, Asked};
-use crate::shared::Context;
-use crate::socket::Socket;
-use crate::visitor::Newcomer;
-use crate::watched::Watched;
-use crate::{closing, exchange, head, held, request, routes};
+use crate::handover::HandOver;
+use crate::routes::Streamed;
+use crate::{request, routes};
 
 /// How a connection goes on after an answer.
 pub(crate) enum Next {
@@ -35,21 +33,30 @@ pub(crate) enum Next {
     Request(Socket),
     /// It does not: this side is closed in stages.
     Close(Socket),
-    /// It is somebody else's, or over.
+    /// It was handed over, or has ended.
     Nothing,
 }
 
-/// Starts the task that serves one connection, on which these bytes have come already.
-pub(crate) fn start(socket: TcpStream, connected: Connected, early: Bytes, context: &Rc<Context>) {
-    let serving = serve(socket, connected, early, context.clone());
+/// Takes over a connection from a lane.
+pub(crate) fn take_over(connection: HandOver, context: &Rc<Context>) {
+    let HandOver { socket, connected, input } = connection;
+    match TcpStream::from_std(socket) {
+        Ok(socket) => serve(socket, connected, input, context),
+        Err(error) => context.shared.metrics.unserved.add(error),
+    }
+}
+
+/// Starts the task that serves one connection, from which `input` was read already.
+pub(super) fn serve(socket: TcpStream, connected: Connected, input: Bytes, context: &Rc<Context>) {
+    let serving = run(socket, connected, input, context.clone());
     spawn_local(context.tasks.track_future(serving));
 }
 
-async fn serve(socket: TcpStream, connected: Connected, early: Bytes, context: Rc<Context>) {
+async fn run(socket: TcpStream, connected: Connected, input: Bytes, context: Rc<Context>) {
     let observer: Arc<dyn Observer> = Arc::new(Watched::new(context.shared.metrics.clone()));
     let io = WriteDeadline::new(socket, context.shared.config.write_deadline);
     let io = io.observed_by(observer.clone());
-    let socket = Socket { io, early: BytesMut::from(early), observer };
+    let socket = Socket { io, early: BytesMut::from(input), observer };
     if let Err(error) = serve_all(socket, connected, &context).await {
         tracing::debug!(%error, "a connection broke");
     }
@@ -65,7 +72,7 @@ async fn serve_all(
     loop {
         let next = match head_of_next(&mut socket, idle_timeout, context).await? {
             None => return Ok(()),
-            Some(Err(rejection)) => refuse(socket, rejection, context).await?,
+            Some(Err(rejection)) => reject(socket, rejection, context).await?,
             Some(Ok(())) => answer(socket, &mut connected, context).await?,
         };
         socket = match next {
@@ -79,12 +86,22 @@ async fn serve_all(
         };
         if let Some(lane) = &context.lane {
             let Some(connected) = connected.take() else { return Ok(()) };
-            let Socket { io, early, .. } = socket;
-            match io.into_inner().into_std() {
-                Ok(socket) => lane.take_back(socket, connected, &early),
-                Err(error) => context.shared.metrics.unserved.add(error),
+            if let Some(connection) = hand_over(socket, connected, context) {
+                lane.take_back(connection);
             }
             return Ok(());
+        }
+    }
+}
+
+/// Prepares a connection for its lane. Returns `None` if the system does not let go of it.
+fn hand_over(socket: Socket, connected: Connected, context: &Context) -> Option<HandOver> {
+    let Socket { io, early, .. } = socket;
+    match io.into_inner().into_std() {
+        Ok(socket) => Some(HandOver { socket, connected, input: early.freeze() }),
+        Err(error) => {
+            context.shared.metrics.unserved.add(error);
+            None
         }
     }
 }
@@ -128,9 +145,9 @@ async fn head_of_next(
 }
 
 /// Answers a request that is refused for its form. Where the next one begins is not known.
-async fn refuse(mut socket: Socket, rejection: Rejection, context: &Context) -> io::Result<Next> {
+async fn reject(mut socket: Socket, rejection: Rejection, context: &Context) -> io::Result<Next> {
     let mut bytes = BytesMut::new();
-    head::whole(&mut bytes, &routes::refuse(None, rejection, &context.shared), head::CLOSE);
+    answer::write(&mut bytes, &routes::reject(None, rejection, &context.shared), answer::CLOSE);
     socket.write_all(&bytes).await?;
     Ok(Next::Close(socket))
 }
@@ -142,41 +159,38 @@ async fn answer(
     context: &Rc<Context>,
 ) -> io::Result<Next> {
     let is_surplus = connected.as_ref().is_some_and(Connected::is_surplus);
-    let (socket, asked) = exchange::ask(socket, is_surplus, &context.shared).await;
+    let (socket, streamed) = exchange::ask(socket, is_surplus, &context.shared).await;
     let Some(mut socket) = socket else { return Ok(Next::Nothing) };
-    let Asked { answer, is_last, is_head } = match asked {
-        Ok(Some(asked)) => asked,
+    let Streamed { answer, is_last, is_head } = match streamed {
+        Ok(Some(streamed)) => streamed,
         Ok(None) => return Ok(Next::Nothing),
         Err(error) if error.is_parse() => {
             let message = format!("the request is not HTTP/1.1: {error}");
-            return refuse(socket, Rejection::bad_request("bad_request", message), context).await;
+            return reject(socket, Rejection::bad_request("bad_request", message), context).await;
         }
         Err(error) => return Err(io::Error::other(error)),
     };
     let response = match answer {
-        Answer::Whole(response) => response,
-        Answer::Later(later) => later.await,
-        Answer::Stays(visitor) => {
+        Answer::Response(response) => response,
+        Answer::Pending(response) => response.await,
+        Answer::Subscription(subscriber) => {
             let Some(lane) = &context.lane else {
-                return held::serve(socket, *visitor, context).await;
+                return subscription::serve(socket, *subscriber, context).await;
             };
             let Some(connected) = connected.take() else { return Ok(Next::Nothing) };
-            let Socket { io, early, .. } = socket;
-            let early = early.freeze();
-            match io.into_inner().into_std() {
-                Ok(socket) => lane.join(Newcomer { socket, connected, early, visitor }),
-                Err(error) => context.shared.metrics.unserved.add(error),
+            if let Some(connection) = hand_over(socket, connected, context) {
+                lane.subscribe(connection, *subscriber);
             }
             return Ok(Next::Nothing);
         }
     };
-    let is_last = is_last || head::is_last(&response) || *context.shared.is_stopping.borrow();
-    let keep_alive = head::keep_alive(context.shared.config.idle_timeout);
-    let ending = if is_last { head::CLOSE } else { &keep_alive };
+    let is_last = is_last || answer::is_last(&response) || *context.shared.is_stopping.borrow();
+    let keep_alive = answer::keep_alive(context.shared.config.idle_timeout);
+    let ending = if is_last { answer::CLOSE } else { &keep_alive };
     let mut bytes = BytesMut::new();
     match is_head {
-        true => head::without_body(&mut bytes, &response, ending),
-        false => head::whole(&mut bytes, &response, ending),
+        true => answer::without_body(&mut bytes, &response, ending),
+        false => answer::write(&mut bytes, &response, ending),
     }
     socket.write_all(&bytes).await?;
     Ok(if is_last { Next::Close(socket) } else { Next::Request(socket) })

@@ -1,0 +1,15 @@
+//! A connection between a lane and the general path.
+
+use std::net::TcpStream;
+
+use bytes::Bytes;
+
+use crate::connected::Connected;
+
+/// A connection that one of them hands over to the other.
+pub(crate) struct HandOver {
+    pub(crate) socket: TcpStream,
+    pub(crate) connected: Connected,
+    /// What was read from it and not used.
+    pub(crate) input: Bytes,
+}

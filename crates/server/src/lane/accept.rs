@@ -1,0 +1,118 @@
+//! Accepts the connections of a lane.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream};
+use socket2::SockRef;
+use tokio::time::{Sleep, sleep};
+
+use super::balancer::Inbox;
+use super::epoll::Epoll;
+use crate::connected::{Connected, Connections};
+use crate::listener::{is_of_one_connection, prepare};
+
+/// The listener of a lane, until the hub is closed.
+pub(super) struct Acceptor {
+    listener: Option<TcpListener>,
+    /// Whether connections may wait that are older than the options of the listener.
+    has_early_ones: bool,
+    write_deadline: Duration,
+    connections: Connections,
+    pub(super) inbox: Inbox,
+    /// Runs while the system has no more descriptors.
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+/// What one look at the listener came to.
+pub(super) enum Accepted {
+    /// A connection for this lane, counted.
+    Connection(TcpStream, Connected),
+    /// A connection for which there is no room. It may be answered, and is closed.
+    NoRoom(TcpStream),
+    /// Another lane has it, or its peer has left already.
+    Elsewhere,
+    /// No connection waits, or none may be accepted now.
+    Nothing,
+}
+
+/// How long to wait if the system has no more descriptors.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl Acceptor {
+    /// Watches the listener by this epoll.
+    ///
+    /// # Errors
+    /// If the system refuses that.
+    pub(super) fn new(
+        mut listener: TcpListener,
+        epoll: &Epoll,
+        write_deadline: Duration,
+        connections: Connections,
+        inbox: Inbox,
+    ) -> io::Result<Self> {
+        epoll.watch_listener(&mut listener)?;
+        Ok(Self {
+            listener: Some(listener),
+            has_early_ones: true,
+            write_deadline,
+            connections,
+            inbox,
+            pause: None,
+        })
+    }
+
+    /// Accepts one connection.
+    ///
+    /// # Errors
+    /// If the system has no more descriptors. [`poll_resume`](Self::poll_resume) is ready once it is time to try again.
+    pub(super) fn accept(&mut self) -> io::Result<Accepted> {
+        let Some(listener) = self.listener.as_ref().filter(|_| self.pause.is_none()) else {
+            return Ok(Accepted::Nothing);
+        };
+        let socket = match listener.accept() {
+            Ok((socket, _)) => socket,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.has_early_ones = false;
+                return Ok(Accepted::Nothing);
+            }
+            Err(error) if is_of_one_connection(&error) => return Ok(Accepted::Elsewhere),
+            Err(error) => {
+                self.pause = Some(Box::pin(sleep(PAUSE)));
+                return Err(error);
+            }
+        };
+        if self.has_early_ones
+            && let Err(error) = prepare(&SockRef::from(&socket), self.write_deadline)
+        {
+            tracing::debug!(%error, "a connection that is older than the server has other options");
+        }
+        let Some(connected) = self.connections.admit() else {
+            return Ok(Accepted::NoRoom(socket));
+        };
+        Ok(match self.inbox.balance(socket, connected) {
+            Some((socket, connected)) => Accepted::Connection(socket, connected),
+            None => Accepted::Elsewhere,
+        })
+    }
+
+    /// Is ready once after each failure to accept, when it is time to try again.
+    pub(super) fn poll_resume(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.pause {
+            None => Poll::Pending,
+            Some(pause) => {
+                std::task::ready!(pause.as_mut().poll(context));
+                self.pause = None;
+                Poll::Ready(())
+            }
+        }
+    }
+
+    /// Closes the listener.
+    pub(super) fn close(&mut self) {
+        self.listener = None;
+    }
+}

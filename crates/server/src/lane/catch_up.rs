@@ -1,0 +1,63 @@
+//! Catching up: a client that is not where the lane is gets its bytes from the log, at its own pace.
+
+use bytes::Bytes;
+use tidings_core::{Budget, Cursor, Event, Kept, Reason};
+use tidings_transport::Shape;
+use tidings_transport::mount::{MAX_ANSWER, MAX_ANSWER_ENTRIES};
+
+use super::client::Client;
+use super::fan_out::PASS;
+use super::group::Group;
+use super::status::Status;
+
+/// What one answer holds at the most.
+const ANSWER: Budget = Budget { entries: MAX_ANSWER_ENTRIES, bytes: MAX_ANSWER };
+
+/// A portion of what follows a client's cursor.
+pub(super) struct Portion {
+    /// The client's cursor after it.
+    pub(super) cursor: Cursor,
+    pub(super) bytes: Bytes,
+    /// Whether nothing matched so far.
+    pub(super) is_empty: bool,
+    /// The reason of the goodbye with which it ends, if it does.
+    pub(super) goodbye: Option<Reason>,
+}
+
+/// Reads a portion of what follows a client's cursor. Returns `None` if only the broker has that.
+pub(super) fn read(client: &Client, group: &Group, status: &Status) -> Option<Portion> {
+    let log = status.hub.log();
+    let mut cursor = client.cursor(status.position);
+    // To where the lane is, so that the next pass serves it. But a poll that is not held gets what is published, whether
+    // the lane has come to it or not; and a client that is further than the lane is not sent back.
+    let is_ahead = cursor.is_ahead_of(status.position);
+    let upto = if client.is_unheld() || is_ahead { log.head() } else { status.position };
+    let mut events = Vec::new();
+    let budget = budget(client.shape);
+    let seat = client.seat.id();
+    match cursor.read(log, &group.interest, seat, upto, budget, &mut events) {
+        Kept::Log => Some(encode(group, &events, cursor)),
+        Kept::Broker => None,
+    }
+}
+
+/// Encodes these events for one client, which has this cursor after them.
+pub(super) fn encode(group: &Group, events: &[Event], cursor: Cursor) -> Portion {
+    let goodbye = match events.last() {
+        Some(Event::Goodbye(reason)) => Some(*reason),
+        _ => None,
+    };
+    let is_empty = events.is_empty();
+    let bytes = if is_empty { Bytes::new() } else { group.encode(events, cursor.position()) };
+    let notifications = events.iter().filter(|event| matches!(event, Event::Deliver(_))).count();
+    group.delivered.inc_by(notifications as u64);
+    Portion { cursor, bytes, is_empty, goodbye }
+}
+
+/// Returns how much one portion holds for a client of this shape.
+pub(super) fn budget(shape: Shape) -> Budget {
+    match shape {
+        Shape::Answer { .. } => ANSWER,
+        Shape::Upgrade | Shape::Stream => PASS,
+    }
+}

@@ -1,0 +1,262 @@
+//! The client of a connection: what it sends, what it is sent, and its end.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tidings_core::{Beat, Cursor, Event, Id, Reason, SeatId};
+use tidings_transport::Inbound;
+
+use super::{Connection, Stage};
+use crate::lane::catch_up::Portion;
+use crate::lane::client::{LastFrame, Standing};
+use crate::lane::next::Next;
+use crate::lane::pending::Pending;
+use crate::lane::status::Status;
+use crate::lane::timeout::{ECHO, Timeout};
+
+/// Whether a client takes part in a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::lane) enum Part {
+    /// It is sent what its group is sent.
+    Takes,
+    /// It is not: it is to be served from the log at once.
+    CatchesUp,
+    /// It is not.
+    Nothing,
+}
+
+/// Unsent bytes that a protocol's own replies may not add to: a client that pings without reading gets no more pongs.
+const MAX_REPLIES: usize = 4096;
+
+/// For how long at the most the broker is asked for a poll whose hold is over.
+const REPLAY_PATIENCE: Duration = Duration::from_secs(5);
+
+impl Connection {
+    /// Serves a client: handles what it has sent, then what the log has for it, then its end.
+    pub(super) fn serve(&mut self, status: &Status) -> Next {
+        while self.pending.is_none()
+            && let Some(client) = &mut self.client
+            && let Some(inbound) = client.take_inbound()
+        {
+            match inbound {
+                Inbound::Message(message) => match client.publishes_to.clone() {
+                    Some(topic) => return Next::Publish(topic, message),
+                    None => return self.end(LastFrame::Goodbye(Reason::NotAllowed), status),
+                },
+                Inbound::Reply(bytes) if self.output.len() < MAX_REPLIES => {
+                    self.output.append(bytes);
+                    if self.output.is_writable() {
+                        return Next::Write;
+                    }
+                }
+                Inbound::Reply(_) => {}
+                Inbound::Closed(bytes) => return self.end(LastFrame::Reply(bytes), status),
+                Inbound::Fault(reason) => return self.end(LastFrame::Goodbye(reason), status),
+            }
+        }
+        let Some(client) = &mut self.client else { return Next::Remove };
+        if !self.output.is_empty() {
+            return self.read_on();
+        }
+        if let Standing::Ahead(cursor) = client.standing
+            && !cursor.is_ahead_of(status.position)
+        {
+            client.standing = Standing::Own(cursor);
+        }
+        match client.standing {
+            Standing::Own(_) if client.fetching.is_none() => Next::CatchUp,
+            _ => self.settle(status),
+        }
+    }
+
+    /// A client has been served for now: it ends, or waits.
+    fn settle(&mut self, status: &Status) -> Next {
+        let Some(client) = &self.client else { return Next::Remove };
+        if client.is_end_due(status.position, status.now) {
+            return self.end_now(status);
+        }
+        if client.is_unheld() && !matches!(client.standing, Standing::Own(_)) {
+            return self.end_hold(status);
+        }
+        match self.read_on() {
+            Next::Idle if self.waits_for_lane(status) => Next::AwaitPass,
+            next => next,
+        }
+    }
+
+    /// The outcome of publishing a client's message.
+    pub(in crate::lane) fn on_published(
+        &mut self,
+        outcome: Result<Id, Reason>,
+        status: &Status,
+    ) -> Next {
+        self.pending = None;
+        match (outcome, &mut self.client) {
+            (Ok(id), Some(client)) => {
+                client.published(id);
+                self.next(status)
+            }
+            (Err(reason), _) => self.end(LastFrame::Goodbye(reason), status),
+            (Ok(_), None) => Next::Idle,
+        }
+    }
+
+    /// A client's message is pending. What it sent after that waits.
+    pub(in crate::lane) fn on_publish_pending(&mut self, pending: Pending) -> Next {
+        self.pending = Some(pending);
+        Next::Idle
+    }
+
+    /// What the log has for a client after its own cursor. An empty portion means that nothing matched so far.
+    pub(in crate::lane) fn on_caught_up(&mut self, portion: Portion, status: &Status) -> Next {
+        let cursor = portion.cursor;
+        let standing = if cursor.position() == status.position {
+            Standing::WithLane
+        } else if cursor.is_ahead_of(status.position) {
+            Standing::Ahead(cursor)
+        } else {
+            Standing::Own(cursor)
+        };
+        let is_empty = portion.bytes.is_empty();
+        self.take_portion(portion, standing);
+        if self.stage != Stage::Open {
+            return self.next(status);
+        }
+        match &self.client {
+            Some(client) if client.is_end_due(status.position, status.now) => self.end_now(status),
+            Some(_) if is_empty && matches!(standing, Standing::Own(_)) => Next::CatchUp,
+            _ => self.next(status),
+        }
+    }
+
+    /// The broker is asked for what follows a client's cursor.
+    pub(in crate::lane) fn on_fetching(&mut self, pending: Pending, status: &Status) -> Next {
+        if let Some(client) = &mut self.client {
+            client.fetching = Some(pending);
+        }
+        self.settle(status)
+    }
+
+    /// What follows a client's cursor cannot be had, because the hub is closed. It is told goodbye where it stands.
+    pub(in crate::lane) fn on_unavailable(&mut self, status: &Status) -> Next {
+        self.settle(status)
+    }
+
+    /// What the broker has for a client.
+    pub(in crate::lane) fn on_fetched(&mut self, portion: Portion, status: &Status) -> Next {
+        let Some(client) = &mut self.client else { return Next::Idle };
+        client.fetching = None;
+        let standing = Standing::Own(portion.cursor);
+        self.take_portion(portion, standing);
+        self.next(status)
+    }
+
+    fn take_portion(&mut self, portion: Portion, standing: Standing) {
+        let Some(client) = &mut self.client else { return };
+        client.standing = standing;
+        if portion.is_empty {
+            return;
+        }
+        if client.is_poll() {
+            self.stage = Stage::Answered;
+        } else if portion.goodbye.is_some() {
+            self.stage = Stage::Leaving;
+        }
+        self.output.append(portion.bytes);
+    }
+
+    /// The bytes that [`Next::Encode`] or [`Next::OpenAnswer`] asked for.
+    pub(in crate::lane) fn on_encoded(&mut self, bytes: Bytes, status: &Status) -> Next {
+        self.output.append(bytes);
+        self.next(status)
+    }
+
+    /// Joins a pass that serves everything after `before`. `authors` are the seats that have published a part of it.
+    pub(in crate::lane) fn join_pass(&mut self, authors: &[SeatId], before: Cursor) -> Part {
+        let Some(client) = &mut self.client else { return Part::Nothing };
+        if !client.is_with_lane() || self.stage != Stage::Open {
+            return Part::Nothing;
+        }
+        // A client that has published a part may not want that back.
+        let has_room = self.output.is_empty();
+        if !has_room || authors.contains(&client.seat.id()) {
+            client.standing = Standing::Own(before);
+            return if has_room { Part::CatchesUp } else { Part::Nothing };
+        }
+        if client.is_poll() {
+            self.stage = Stage::Answered;
+        }
+        Part::Takes
+    }
+
+    /// Leaves a client where the lane stood before. Returns `true` if it stood there.
+    pub(in crate::lane) fn leave_at(&mut self, before: Cursor) -> bool {
+        let Some(client) = self.client.as_mut().filter(|client| client.is_with_lane()) else {
+            return false;
+        };
+        client.standing = Standing::Own(before);
+        true
+    }
+
+    pub(super) fn heartbeat(&mut self, status: &Status) -> Next {
+        let Some(client) = &mut self.client else { return Next::Idle };
+        // Of a client that cannot answer, a write that is not taken is the sign.
+        if client.can_answer && client.pulse.beat(&status.hub.heartbeat()) == Beat::GiveUp {
+            return self.on_goodbye(Reason::Silent, status);
+        }
+        // A client that is catching up has other news.
+        if matches!(client.standing, Standing::Own(_)) && client.fetching.is_none() {
+            return Next::Idle;
+        }
+        let position = client.cursor(status.position).position();
+        Next::Encode(Some(Event::Heartbeat(position)), position)
+    }
+
+    /// Answers a poll whose hold is over, unless something may come for it that was published before that.
+    pub(super) fn end_hold(&mut self, status: &Status) -> Next {
+        let Some(client) = &mut self.client else { return Next::Idle };
+        let is_over = match client.standing {
+            Standing::WithLane => true,
+            Standing::Ahead(_) if client.fetching.is_none() => true,
+            // The broker is away, or does not reply.
+            Standing::Own(_) | Standing::Ahead(_) => {
+                status.hub.is_connected() == Some(false)
+                    || client.fetching.as_ref().is_some_and(|it| it.age() > REPLAY_PATIENCE)
+            }
+        };
+        if !is_over {
+            self.timeout = Some(Timeout::Replay);
+            return Next::Idle;
+        }
+        client.fetching = None;
+        self.stage = Stage::Answered;
+        Next::Encode(None, client.cursor(status.position).position())
+    }
+
+    /// Lets a client go once it has been sent what the log has up to its own last message.
+    fn end(&mut self, last: LastFrame, status: &Status) -> Next {
+        let Some(client) = self.client.as_mut().filter(|_| self.stage == Stage::Open) else {
+            return self.next(status);
+        };
+        client.end(last, status.now + ECHO);
+        if !self.output.is_stalled() {
+            self.timeout = Some(Timeout::Echo);
+        }
+        self.next(status)
+    }
+
+    /// Sends the last frame of a client that is to be let go.
+    pub(super) fn end_now(&mut self, status: &Status) -> Next {
+        let Some(client) = &mut self.client else { return Next::Idle };
+        match client.take_last_frame() {
+            None => Next::Idle,
+            Some(LastFrame::Goodbye(reason)) => self.on_goodbye(reason, status),
+            Some(LastFrame::Reply(bytes)) => {
+                client.fetching = None;
+                self.stage = Stage::Leaving;
+                self.output.append(bytes);
+                self.next(status)
+            }
+        }
+    }
+}

@@ -1,0 +1,573 @@
+//! The connection without sockets: a lane that writes to memory, as much as there is room for.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use tidings_core::{Cursor, Event, Heartbeat, Hub, HubConfig, Id, Reason, SeatId};
+use tidings_transport::{Shape, SubscribeRequest, Transport};
+use tidings_websocket::WebSocket;
+
+use super::*;
+use crate::config::Config;
+use crate::lane::catch_up::Portion;
+use crate::lane::client::Standing;
+use crate::lane::pending::{Pending, PendingSet};
+use crate::lane::subscription::Opened;
+use crate::lane::timeout::ECHO;
+
+const POLL: Shape = Shape::Answer { hold: Duration::from_secs(25) };
+
+/// The requests of this test are answered with their path, and these are pending.
+const PENDING: &str = "/pending";
+
+struct Lane {
+    connection: Connection,
+    status: Status,
+    spare: SpareDecoder,
+    pending: PendingSet,
+    /// How many bytes the socket takes before it is full.
+    room: usize,
+    wire: Vec<u8>,
+    /// What the timer was started with last.
+    timeout: Option<Duration>,
+}
+
+impl Lane {
+    fn new() -> Self {
+        let heartbeat = Heartbeat { strikes: 1, ..Heartbeat::default() };
+        let hub = Hub::new(HubConfig { heartbeat, ..HubConfig::default() });
+        Self {
+            connection: Connection::new(false),
+            status: Status::new(&Config::new(hub)),
+            spare: None,
+            pending: PendingSet::default(),
+            room: usize::MAX,
+            wire: Vec::new(),
+            timeout: None,
+        }
+    }
+
+    /// A lane whose connection has a client, with the lane or with its own cursor at `own`.
+    fn with_client(shape: Shape, own: Option<u64>) -> Self {
+        let mut lane = Self::new();
+        lane.subscribe(shape, own);
+        lane
+    }
+
+    fn subscribe(&mut self, shape: Shape, own: Option<u64>) -> Next {
+        let hub = &self.status.hub;
+        let seat = hub.join("test").unwrap();
+        let cursor = Cursor::at(self.id(own.unwrap_or_default()));
+        let speaks = shape == Shape::Upgrade;
+        if speaks {
+            self.spare = decoder();
+        }
+        let topic = speaks.then(|| "t".parse().unwrap());
+        let mut client = Client::new(seat, cursor, shape, speaks, topic);
+        if own.is_none() {
+            client.standing = Standing::WithLane;
+        }
+        let opened = Opened { client, first: Bytes::new(), is_answered: false };
+        let next = self.connection.on_subscribed(opened, false, &self.status);
+        self.apply(next)
+    }
+
+    fn id(&self, seq: u64) -> Id {
+        self.status.hub.epoch().id(seq)
+    }
+
+    /// The lane comes to this position.
+    fn comes_to(&mut self, seq: u64) {
+        self.status.position = self.id(seq);
+    }
+
+    fn standing(&self) -> Standing {
+        self.connection.client().unwrap().standing
+    }
+
+    fn hold(&mut self) -> Pending {
+        self.pending.add(0, std::future::pending())
+    }
+
+    /// Reads these bytes as the lane does. Returns what is left to do.
+    fn read(&mut self, bytes: &[u8]) -> Next {
+        let mut bytes = bytes.to_vec();
+        let next = match self.connection.reads() {
+            Reads::Held => self.connection.on_held(&mut self.spare, &self.status),
+            Reads::Peek => {
+                self.connection.on_readable(&mut bytes[..1], &mut self.spare, &self.status)
+            }
+            Reads::Bytes => self.connection.on_readable(&mut bytes, &mut self.spare, &self.status),
+            Reads::Nothing => Next::Idle,
+        };
+        self.apply(next)
+    }
+
+    /// The socket has room again.
+    fn takes(&mut self, room: usize) -> Next {
+        self.room = room;
+        let next = self.connection.on_writable(&self.status);
+        self.apply(next)
+    }
+
+    fn timer(&mut self) -> Next {
+        let next = self.connection.on_timer(&self.status);
+        self.apply(next)
+    }
+
+    /// Does what a lane does, but leaves to the test what needs a log, a broker or a socket.
+    fn apply(&mut self, mut next: Next) -> Next {
+        loop {
+            next = match next {
+                Next::Write => {
+                    let unsent = self.connection.unsent();
+                    let count = unsent.len().min(self.room);
+                    self.wire.extend_from_slice(&unsent[..count]);
+                    self.room -= count;
+                    self.connection.on_written(count, &self.status)
+                }
+                Next::Answer(whole) if whole.request.uri.path() == PENDING => {
+                    let pending = self.hold();
+                    self.connection.on_response_pending(pending, &self.status)
+                }
+                Next::Answer(whole) => {
+                    let path = whole.request.uri.path().to_owned();
+                    self.connection.on_response(&Response::new(path.into()), &self.status)
+                }
+                Next::Encode(event, position) => {
+                    let bytes = match event {
+                        None => format!("nothing until {}", position.seq),
+                        Some(Event::Heartbeat(_)) => format!("heartbeat at {}", position.seq),
+                        Some(Event::Goodbye(reason)) => format!("goodbye {}", reason.name()),
+                        Some(other) => panic!("{other:?}"),
+                    };
+                    self.connection.on_encoded(bytes.into(), &self.status)
+                }
+                Next::Release => {
+                    drop(self.connection.release().expect("a client"));
+                    self.connection.next(&self.status)
+                }
+                next => {
+                    let timeout = self.connection.take_timeout(&self.status);
+                    self.timeout = timeout.or(self.timeout);
+                    return next;
+                }
+            }
+        }
+    }
+
+    /// Takes the text that was written.
+    fn written(&mut self) -> String {
+        String::from_utf8(std::mem::take(&mut self.wire)).unwrap()
+    }
+
+    /// Takes the bodies of the responses that were written.
+    fn bodies(&mut self) -> Vec<String> {
+        let written = self.written();
+        let responses = written.split("HTTP/1.1 200 OK\r\n").skip(1);
+        responses.map(|text| text.split_once("\r\n\r\n").unwrap().1.to_owned()).collect()
+    }
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n")
+}
+
+fn decoder() -> SpareDecoder {
+    let request = http::Request::get("/topics/t")
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .body(())
+        .unwrap();
+    let parts = request.into_parts().0;
+    let subscribe = SubscribeRequest::read("t", &parts).unwrap();
+    WebSocket::default().accept(&parts, &subscribe).unwrap().encoder.decoder()
+}
+
+/// A masked frame, with a mask of zeros.
+fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x80 | opcode, 0x80 | payload.len() as u8, 0, 0, 0, 0];
+    frame.extend_from_slice(payload);
+    frame
+}
+
+const TEXT: u8 = 1;
+const CLOSE: u8 = 8;
+const PING: u8 = 9;
+const PONG: [u8; 2] = [0x8a, 1];
+
+fn portion(cursor: Cursor, text: &'static str) -> Portion {
+    Portion { cursor, bytes: text.into(), is_empty: text.is_empty(), goodbye: None }
+}
+
+#[test]
+fn whole_requests_are_answered_in_order_and_the_start_of_the_next_is_handed_over_in_every_cut() {
+    let requests = [get("/1"), get("/2"), get("/3")];
+    let all = requests.concat();
+    for cut in 1..all.len() {
+        let whole = cut / requests[0].len();
+        let mut lane = Lane::new();
+        let mut next = lane.read(&all.as_bytes()[..cut]);
+        // A part waits until the responses before it are out.
+        if whole > 0 && cut % requests[0].len() > 0 {
+            assert!(matches!(next, Next::Yield), "{cut}: {next:?}");
+            next = lane.read(b"");
+        }
+        assert_eq!(lane.bodies(), ["/1", "/2", "/3"][..whole], "{cut}");
+        match next {
+            Next::HandOver(bytes) => assert_eq!(bytes, all[whole * requests[0].len()..cut]),
+            Next::Idle => assert_eq!(cut % requests[0].len(), 0),
+            next => panic!("{cut}: {next:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_takes_its_response_in_pieces_is_read_on_only_after_the_last() {
+    for piece in [1, 7, 100] {
+        let mut lane = Lane::new();
+        lane.room = 0;
+        assert!(matches!(lane.read(get("/1").as_bytes()), Next::Idle));
+        assert_eq!(lane.timeout, Some(lane.status.settings.write_deadline));
+        assert!(matches!(lane.read(get("/2").as_bytes()), Next::Idle), "it is not read");
+        let mut next = Next::Idle;
+        while matches!(next, Next::Idle) {
+            next = lane.takes(piece);
+        }
+        assert!(matches!(next, Next::Yield), "its next request is read in the next turn: {next:?}");
+        assert_eq!(lane.bodies(), ["/1"]);
+        assert_eq!(lane.timeout, Some(lane.status.settings.idle_timeout));
+        lane.room = usize::MAX;
+        lane.read(get("/2").as_bytes());
+        assert_eq!(lane.bodies(), ["/2"]);
+    }
+}
+
+#[test]
+fn requests_after_one_that_is_pending_wait_for_its_response() {
+    let mut lane = Lane::new();
+    lane.read((get("/1") + &get(PENDING) + &get("/2")).as_bytes());
+    assert_eq!(lane.bodies(), ["/1"]);
+    assert_eq!(lane.connection.reads(), Reads::Peek);
+    assert!(matches!(lane.timer(), Next::Idle), "it may take longer than a connection may idle");
+    let response = Response::new(Bytes::from_static(b"stored"));
+    let next = lane.connection.on_response(&response, &lane.status);
+    assert!(matches!(lane.apply(next), Next::Yield));
+    assert_eq!(lane.bodies(), ["stored"]);
+    lane.read(b"");
+    assert_eq!(lane.bodies(), ["/2"]);
+}
+
+#[test]
+fn a_connection_ends_with_the_response_if_the_peer_the_limit_or_the_server_wants_it() {
+    let close = "GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".to_owned();
+    let mut lane = Lane::new();
+    assert!(matches!(lane.read((close + &get("/ignored")).as_bytes()), Next::Close));
+    assert!(lane.written().contains("connection: close\r\n"));
+    assert!(matches!(lane.timer(), Next::Remove), "its peer does not close its side");
+
+    let mut lane = Lane::new();
+    lane.connection = Connection::new(true);
+    assert!(matches!(lane.read(get("/healthz").as_bytes()), Next::Close));
+    lane.connection = Connection::new(true);
+    assert!(matches!(lane.read(get("/other").as_bytes()), Next::HandOver(_)));
+
+    let mut lane = Lane::new();
+    lane.status.is_closing = true;
+    assert!(matches!(lane.read(get("/1").as_bytes()), Next::Close));
+}
+
+#[test]
+fn what_the_timer_ends_follows_from_the_state() {
+    let mut idle = Lane::new();
+    assert!(matches!(idle.timer(), Next::Remove));
+
+    let mut stalled = Lane::new();
+    stalled.room = 3;
+    stalled.read(get("/1").as_bytes());
+    assert!(matches!(stalled.timer(), Next::CutOff));
+    assert!(!stalled.connection.is_let_go());
+
+    let mut poll = Lane::with_client(POLL, None);
+    assert_eq!(poll.timeout, Some(Duration::from_secs(25)));
+    assert!(matches!(poll.timer(), Next::Idle));
+    assert_eq!(poll.written(), "nothing until 0");
+    assert!(poll.connection.client().is_none(), "it has given its seat back");
+
+    let mut stream = Lane::with_client(Shape::Stream, None);
+    stream.comes_to(4);
+    for _ in 0..3 {
+        assert!(matches!(stream.timer(), Next::Idle));
+        assert_eq!(stream.written(), "heartbeat at 4");
+    }
+
+    let mut silent = Lane::with_client(Shape::Upgrade, None);
+    silent.timer();
+    assert_eq!(silent.written(), "heartbeat at 0");
+    silent.read(&frame(PING, b"!"));
+    silent.wire.clear();
+    silent.timer();
+    assert_eq!(silent.written(), "heartbeat at 0", "it has answered the first");
+    assert!(matches!(silent.timer(), Next::Close));
+    assert_eq!(silent.written(), "goodbye silent");
+    assert!(silent.connection.is_let_go());
+}
+
+#[test]
+fn what_a_client_sends_is_handled_in_its_order_in_every_cut() {
+    let sent =
+        [frame(PING, b"!"), frame(TEXT, b"hi"), frame(CLOSE, b""), frame(PING, b"?")].concat();
+    for cut in 1..sent.len() {
+        let mut lane = Lane::with_client(Shape::Upgrade, None);
+        let mut published = 0;
+        for part in [&sent[..cut], &sent[cut..]] {
+            let mut next = lane.read(part);
+            while let Next::Publish(topic, message) = next {
+                assert_eq!((topic.as_str(), &message.payload[..]), ("t", &b"hi"[..]));
+                assert!(lane.wire.starts_with(&PONG), "{cut}");
+                published += 1;
+                // The lane has come to it already.
+                lane.comes_to(1);
+                next = lane.connection.on_published(Ok(lane.id(1)), &lane.status);
+                next = lane.apply(next);
+            }
+        }
+        assert_eq!(published, 1, "{cut}");
+        assert_eq!(lane.wire, [&PONG[..], b"!", &[0x88, 0]].concat(), "{cut}");
+    }
+}
+
+#[test]
+fn what_follows_a_message_waits_until_it_is_published() {
+    let mut lane = Lane::with_client(Shape::Upgrade, None);
+    let next = lane.read(&[frame(TEXT, b"1"), frame(TEXT, b"2")].concat());
+    assert!(matches!(next, Next::Publish(..)));
+    let pending = lane.hold();
+    assert!(matches!(lane.connection.on_publish_pending(pending), Next::Idle));
+    assert_eq!(lane.connection.reads(), Reads::Peek);
+    assert!(matches!(lane.read(&frame(TEXT, b"3")), Next::Idle));
+
+    let next = lane.connection.on_published(Ok(lane.id(1)), &lane.status);
+    assert!(matches!(lane.apply(next), Next::Publish(_, message) if message.payload == "2"));
+    let next = lane.connection.on_published(Ok(lane.id(2)), &lane.status);
+    assert!(matches!(lane.apply(next), Next::Yield), "more was left in the socket");
+    let next = lane.read(&frame(TEXT, b"3"));
+    assert!(matches!(next, Next::Publish(_, message) if message.payload == "3"));
+    lane.comes_to(2);
+    let next = lane.connection.on_published(Err(Reason::TooBig), &lane.status);
+    assert!(matches!(lane.apply(next), Next::Close));
+    assert_eq!(lane.written(), "goodbye too_big");
+}
+
+#[test]
+fn the_last_frame_comes_after_the_clients_own_messages_but_not_later_than_their_time() {
+    for comes in [true, false] {
+        let mut lane = Lane::with_client(Shape::Upgrade, None);
+        let next = lane.read(&[frame(TEXT, b"1"), frame(CLOSE, b"")].concat());
+        assert!(matches!(next, Next::Publish(..)));
+        let next = lane.connection.on_published(Ok(lane.id(1)), &lane.status);
+        assert!(matches!(lane.apply(next), Next::AwaitPass));
+        assert_eq!((lane.wire.len(), lane.timeout), (0, Some(ECHO)));
+        assert!(lane.connection.waits_for_lane(&lane.status));
+        let next = if comes {
+            lane.comes_to(1);
+            assert!(!lane.connection.waits_for_lane(&lane.status));
+            lane.connection.next(&lane.status)
+        } else {
+            lane.connection.on_timer(&lane.status)
+        };
+        assert!(matches!(lane.apply(next), Next::Close));
+        assert_eq!(lane.wire, [0x88, 0]);
+    }
+}
+
+#[test]
+fn a_pass_serves_clients_that_are_with_the_lane_and_have_room() {
+    let before = Cursor::at(Lane::new().id(0));
+    let mut lane = Lane::with_client(Shape::Stream, None);
+    assert_eq!(lane.connection.join_pass(&[], before), Part::Takes);
+    let bytes = Bytes::from_static(b"news");
+    let next = lane.connection.on_sent(&bytes, Ok(4), &lane.status);
+    assert!(matches!(next, Next::Idle));
+
+    lane.room = 1;
+    let next = lane.connection.on_sent(&bytes, Ok(1), &lane.status);
+    assert!(matches!(lane.apply(next), Next::Idle));
+    assert_eq!(lane.connection.unsent(), b"ws");
+    assert_eq!(lane.connection.join_pass(&[], before), Part::Nothing);
+    assert_eq!(lane.standing(), Standing::Own(before));
+    assert!(matches!(lane.takes(2), Next::CatchUp), "bytes must not overtake");
+
+    let mut author = Lane::with_client(Shape::Upgrade, None);
+    let seat = author.connection.client().unwrap().seat.id();
+    assert_eq!(author.connection.join_pass(&[seat], before), Part::CatchesUp);
+    let mut other = Lane::with_client(Shape::Upgrade, None);
+    assert_eq!(other.connection.join_pass(&[SeatId::default()], before), Part::Takes);
+    let error = std::io::Error::from(std::io::ErrorKind::TimedOut);
+    assert!(matches!(other.connection.on_sent(&bytes, Err(error), &other.status), Next::CutOff));
+}
+
+#[test]
+fn a_poll_is_answered_once_gives_its_seat_back_and_its_connection_is_read_on() {
+    let mut lane = Lane::with_client(POLL, None);
+    let before = Cursor::at(lane.id(0));
+    assert!(matches!(lane.read(get("/next").as_bytes()), Next::Idle), "it is left in the socket");
+    assert_eq!(lane.connection.join_pass(&[], before), Part::Takes);
+    assert_eq!(lane.connection.join_pass(&[], before), Part::Nothing);
+    let bytes = Bytes::from(vec![b'x'; 4096]);
+    lane.room = 0;
+    let next = lane.connection.on_sent(&bytes, Ok(1024), &lane.status);
+    assert!(matches!(lane.apply(next), Next::Idle));
+    assert!(lane.connection.client().is_some(), "a long answer that is not taken keeps its seat");
+    assert!(matches!(lane.takes(2048), Next::Idle));
+    assert!(matches!(lane.takes(usize::MAX), Next::Yield));
+    assert!(lane.connection.client().is_none());
+    lane.wire.clear();
+    lane.read(get("/next").as_bytes());
+    assert_eq!(lane.bodies(), ["/next"]);
+}
+
+#[test]
+fn a_client_that_catches_up_is_with_the_lane_once_it_has_its_position() {
+    let mut lane = Lane::new();
+    lane.comes_to(9);
+    assert!(matches!(lane.subscribe(Shape::Stream, Some(1)), Next::CatchUp));
+    let nothing = portion(Cursor::at(lane.id(5)), "");
+    let next = lane.connection.on_caught_up(nothing, &lane.status);
+    assert!(matches!(lane.apply(next), Next::CatchUp), "nothing matched so far");
+    assert!(matches!(lane.timer(), Next::Idle), "it has other news than a heartbeat");
+    assert_eq!(lane.written(), "");
+
+    lane.room = 2;
+    let some = portion(Cursor::at(lane.id(7)), "some");
+    let next = lane.connection.on_caught_up(some, &lane.status);
+    assert!(matches!(lane.apply(next), Next::Idle), "its socket is full");
+    assert!(matches!(lane.takes(usize::MAX), Next::CatchUp));
+    let rest = portion(Cursor::at(lane.id(9)), "rest");
+    let next = lane.connection.on_caught_up(rest, &lane.status);
+    assert!(matches!(lane.apply(next), Next::Idle));
+    assert_eq!((lane.written().as_str(), lane.standing()), ("somerest", Standing::WithLane));
+}
+
+#[test]
+fn a_client_that_is_further_than_the_lane_waits_for_it() {
+    let mut lane = Lane::new();
+    lane.comes_to(3);
+    lane.subscribe(Shape::Stream, Some(5));
+    let at = Cursor::at(lane.id(5));
+    let next = lane.connection.on_caught_up(portion(at, ""), &lane.status);
+    assert!(matches!(lane.apply(next), Next::AwaitPass));
+    assert_eq!(lane.connection.join_pass(&[], Cursor::at(lane.id(3))), Part::Nothing);
+    lane.timer();
+    assert_eq!(lane.written(), "heartbeat at 5");
+    lane.comes_to(7);
+    assert!(!lane.connection.waits_for_lane(&lane.status));
+    assert!(matches!(lane.connection.next(&lane.status), Next::CatchUp));
+}
+
+#[test]
+fn what_the_broker_has_is_sent_and_until_then_a_poll_is_not_told_that_there_is_nothing() {
+    let mut lane = Lane::new();
+    lane.comes_to(9);
+    assert!(matches!(lane.subscribe(POLL, Some(1)), Next::CatchUp));
+    let pending = lane.hold();
+    let next = lane.connection.on_fetching(pending, &lane.status);
+    assert!(matches!(lane.apply(next), Next::Idle));
+    assert!(matches!(lane.timer(), Next::Idle));
+    assert!(lane.wire.is_empty() && lane.timeout < Some(Duration::from_secs(1)));
+
+    let found = portion(Cursor::at(lane.id(4)), "found");
+    let next = lane.connection.on_fetched(found, &lane.status);
+    assert!(matches!(lane.apply(next), Next::Idle));
+    assert_eq!(lane.written(), "found");
+    assert!(lane.connection.client().is_none());
+
+    let mut stream = Lane::new();
+    stream.comes_to(9);
+    stream.subscribe(Shape::Stream, Some(1));
+    let pending = stream.hold();
+    stream.connection.on_fetching(pending, &stream.status);
+    stream.timer();
+    assert_eq!(stream.written(), "heartbeat at 1");
+    let nothing = portion(Cursor::at(stream.id(4)), "");
+    let next = stream.connection.on_fetched(nothing, &stream.status);
+    assert!(matches!(stream.apply(next), Next::CatchUp));
+}
+
+#[test]
+fn a_peer_that_closes_its_side_is_served_on() {
+    let mut stream = Lane::with_client(Shape::Stream, None);
+    assert!(matches!(stream.connection.on_reset(), Next::Idle), "reading shows that");
+    let next = stream.connection.on_end(&stream.status);
+    assert!(matches!(stream.apply(next), Next::Idle));
+    assert_eq!(stream.written(), "heartbeat at 0");
+    assert!(matches!(stream.connection.on_end(&stream.status), Next::Idle));
+    assert!(matches!(stream.connection.on_reset(), Next::Remove));
+
+    let mut poll = Lane::with_client(POLL, None);
+    assert!(matches!(poll.connection.on_end(&poll.status), Next::OpenAnswer));
+    let next = poll.connection.on_encoded(Bytes::from_static(b"head "), &poll.status);
+    assert!(matches!(poll.apply(next), Next::Idle));
+    assert!(matches!(poll.timer(), Next::Remove), "it has nothing left to send");
+    assert_eq!(poll.written(), "head nothing until 0");
+
+    let mut requests = Lane::new();
+    requests.read(get(PENDING).as_bytes());
+    assert!(matches!(requests.connection.on_end(&requests.status), Next::Idle));
+    let response = Response::new(Bytes::from_static(b"stored"));
+    let next = requests.connection.on_response(&response, &requests.status);
+    assert!(matches!(requests.apply(next), Next::Close));
+    assert_eq!(requests.bodies(), ["stored"]);
+    assert!(matches!(Lane::new().connection.on_end(&requests.status), Next::Remove));
+}
+
+#[test]
+fn a_goodbye_comes_after_what_waits_and_ends_the_connection() {
+    let reason = Reason::GoingAway;
+    let goodbye = |lane: &mut Lane| {
+        let next = lane.connection.on_goodbye(reason, &lane.status);
+        lane.apply(next)
+    };
+    assert!(matches!(goodbye(&mut Lane::new()), Next::Remove));
+
+    let mut stream = Lane::with_client(Shape::Stream, None);
+    stream.room = 1;
+    let next = stream.connection.on_sent(&Bytes::from_static(b"news "), Ok(0), &stream.status);
+    stream.apply(next);
+    assert!(matches!(goodbye(&mut stream), Next::Idle));
+    assert!(matches!(stream.takes(usize::MAX), Next::Close));
+    assert_eq!(stream.written(), "news goodbye going_away");
+
+    let mut poll = Lane::with_client(POLL, None);
+    poll.status.is_closing = true;
+    assert!(matches!(goodbye(&mut poll), Next::Close));
+
+    let mut pending = Lane::new();
+    pending.read(get(PENDING).as_bytes());
+    assert!(matches!(goodbye(&mut pending), Next::Idle));
+    let response = Response::new(Bytes::from_static(b"stored"));
+    let next = pending.connection.on_response(&response, &pending.status);
+    assert!(matches!(pending.apply(next), Next::Close));
+}
+
+#[test]
+fn a_client_that_pings_without_reading_gets_only_some_pongs() {
+    let mut lane = Lane::with_client(Shape::Upgrade, None);
+    lane.room = 0;
+    let pings: Vec<u8> = std::iter::repeat_n(frame(PING, &[b'!'; 100]), 500).flatten().collect();
+    assert!(matches!(lane.read(&pings), Next::Idle));
+    let unsent = lane.connection.unsent().len();
+    assert!((4096..4096 + 128).contains(&unsent), "{unsent}");
+}
+
+#[test]
+fn a_client_that_may_send_nothing_is_let_go_if_it_does() {
+    let mut lane = Lane::with_client(Shape::Upgrade, None);
+    let client = lane.connection.client.as_mut().unwrap();
+    client.publishes_to = None;
+    assert!(matches!(lane.read(&frame(TEXT, b"hi")), Next::Close));
+    assert_eq!(lane.written(), "goodbye not_allowed");
+}

@@ -1,0 +1,57 @@
+//! One socket of a lane, and the connection on it.
+
+use mio::net::TcpStream;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv, send};
+
+use super::connection::Connection;
+use super::sender::FLAGS;
+use crate::connected::Connected;
+
+/// A socket with its state.
+pub(super) struct Peer {
+    pub(super) socket: TcpStream,
+    pub(super) connection: Connection,
+    pub(super) connected: Connected,
+    /// Whether it waits among the busy.
+    pub(super) is_busy: bool,
+    /// Whether it is watched for room, because it was full once.
+    pub(super) watches_room: bool,
+}
+
+/// Reads once, or peeks. Returns how many bytes came, 0 at the end of the stream, or `None` if there are none now.
+///
+/// # Errors
+/// If the connection is broken.
+pub(super) fn receive(
+    socket: &TcpStream,
+    buffer: &mut [u8],
+    peeks: bool,
+) -> Result<Option<usize>, Errno> {
+    let flags = if peeks { RecvFlags::PEEK } else { RecvFlags::empty() };
+    loop {
+        match recv(socket, &mut *buffer, flags) {
+            Ok((count, _)) => return Ok(Some(count)),
+            Err(Errno::AGAIN) => return Ok(None),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Writes until all is written or the socket is full. Returns how many bytes were written.
+///
+/// # Errors
+/// If the connection is broken.
+pub(super) fn write(socket: &TcpStream, bytes: &[u8]) -> Result<usize, Errno> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match send(socket, &bytes[written..], FLAGS) {
+            Ok(count) => written += count,
+            Err(Errno::AGAIN) => break,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(written)
+}

@@ -1,0 +1,68 @@
+//! How a subscriber becomes a client of the lane.
+
+use bytes::{Bytes, BytesMut};
+use tidings_core::{Cursor, Event};
+use tidings_transport::{Accepted, Shape};
+
+use super::client::{Client, Standing};
+use super::group::{AnswerHead, Ending, Groups};
+use super::status::Status;
+use crate::answer;
+use crate::metrics::Metrics;
+use crate::subscriber::Subscriber;
+
+/// A client that has joined its group.
+pub(super) struct Opened {
+    pub(super) client: Client,
+    /// What it is sent at once.
+    pub(super) first: Bytes,
+    /// Whether that is a poll's whole answer.
+    pub(super) is_answered: bool,
+}
+
+/// Makes a subscriber a client, with this key, and adds it to its group.
+pub(super) fn open(
+    key: usize,
+    subscriber: Subscriber,
+    groups: &mut Groups,
+    metrics: &Metrics,
+    status: &Status,
+) -> Opened {
+    let Subscriber { accepted, seat, interest, position, publishes_to, is_last } = subscriber;
+    let Accepted { head, encoder, shape } = accepted;
+    let (cursor, gap) = Cursor::open(status.hub.log(), position, &interest);
+    let start = cursor.position();
+    let mut first = BytesMut::new();
+    let answer = match shape {
+        Shape::Upgrade => {
+            answer::begin_head(&mut first, &head);
+            answer::end_upgrade_head(&mut first);
+            None
+        }
+        Shape::Stream => {
+            answer::begin_head(&mut first, &head);
+            answer::end_stream_head(&mut first);
+            None
+        }
+        Shape::Answer { .. } => {
+            let ending = if is_last { Ending::Last } else { Ending::Open };
+            Some(AnswerHead { head, ending })
+        }
+    };
+    let is_poll = answer.is_some();
+    if !is_poll {
+        // Until it is told the gap, the client is before it.
+        first.extend_from_slice(&encoder.opening(gap.map_or(start, |gap| gap.after)));
+    }
+    let delivered = || metrics.delivered(seat.transport());
+    let group = groups.join(key, &encoder, interest, answer, delivered);
+    if let Some(gap) = gap {
+        first.extend_from_slice(&group.encode(&[Event::Gap(gap)], start));
+    }
+    let mut client = Client::new(seat, cursor, shape, group.can_answer, publishes_to);
+    // A poll that is not held gets what is published, whether the lane has come to it or not.
+    if start == status.position && !client.is_unheld() {
+        client.standing = Standing::WithLane;
+    }
+    Opened { client, first: first.freeze(), is_answered: is_poll && gap.is_some() }
+}

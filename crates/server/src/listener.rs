@@ -1,0 +1,51 @@
+//! What a listener and its connections have in common on every path.
+
+use std::io;
+use std::time::Duration;
+
+use socket2::SockRef;
+
+/// Sets on a listener the options that its connections inherit. A connection that is older than that is given them by
+/// itself.
+///
+/// # Errors
+/// If the system rejects an option.
+pub(crate) fn prepare(socket: &SockRef<'_>, write_deadline: Duration) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    // A peer that is gone acknowledges nothing, and one that does not read closes its window. The system finds both
+    // by this, even if there is too little to write to fill the socket (RFC 5482). It is the write deadline as the
+    // system keeps it: it begins earlier than the server's own, which begins when the socket is full, so it ends most
+    // connections of that kind. Both are counted in the same way. If it were longer, a socket that the server has
+    // closed would stay with its buffers in the kernel for the difference.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(write_deadline))?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = write_deadline;
+    Ok(())
+}
+
+/// Returns `true` if a failure to accept concerns one peer, which has left before it was accepted, and not the
+/// listener.
+pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    let kinds = [ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted];
+    kinds.contains(&error.kind())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn connections_inherit_what_is_set_on_the_listener() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        prepare(&SockRef::from(&listener), Duration::from_secs(7)).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let accepted = SockRef::from(&accepted);
+        assert!(accepted.tcp_nodelay().unwrap());
+        assert_eq!(accepted.tcp_user_timeout().unwrap(), Some(Duration::from_secs(7)));
+    }
+}
