@@ -15,7 +15,7 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use tidings::core::{Filter, Filters, Hub};
 use tidings::server::{Access, Action, Config, run};
-use tidings::transport::{Refusal, query};
+use tidings::transport::{Rejection, query};
 use tokio::net::TcpListener;
 
 /// Tokens and whose they are. A real program looks the token up among its sessions, or verifies its signature.
@@ -33,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// Everyone may follow `public.>`, and a user may follow and publish all that is below `users.NAME`.
-fn decide(request: &Parts, action: Action<'_>) -> Result<(), Refusal> {
+fn decide(request: &Parts, action: Action<'_>) -> Result<(), Rejection> {
     let user = user(request);
     let own = user.map(|name| format!("users.{name}.>"));
     let readable: Filters = match &own {
@@ -51,11 +51,11 @@ fn decide(request: &Parts, action: Action<'_>) -> Result<(), Refusal> {
         _ if is_allowed => Ok(()),
         Some(name) => {
             let message = format!("{name} may use users.{name}.> and read public.>");
-            Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", message))
+            Err(Rejection::new(StatusCode::FORBIDDEN, "forbidden", message))
         }
         None => {
             let message = "send a token: Authorization: Bearer TOKEN";
-            Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+            Err(Rejection::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
                 .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
         }
     }

@@ -20,7 +20,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use tidings::core::{Filters, Hub, Notification, Reason, Topic};
 use tidings::transport::mount::{Mount, farewell};
-use tidings::transport::{Hosts, Refusal, Transport};
+use tidings::transport::{Hosts, Rejection, Transport};
 use tidings::{long_polling::LongPolling, sse::Sse, websocket::WebSocket};
 use tokio::net::TcpListener;
 
@@ -79,7 +79,7 @@ async fn subscribe(mounts: State<[Mount; 3]>, filters: Path<String>, request: Re
     let (parts, body) = request.into_parts();
     let filters: Filters = match filters.parse() {
         Ok(filters) => filters,
-        Err(error) => return Refusal::from(error).into_response().map(Body::from),
+        Err(error) => return Rejection::from(error).into_response().map(Body::from),
     };
     let Some(mount) = mounts.iter().find(|mount| mount.transport.claims(&parts)) else {
         return Response::default();
@@ -91,6 +91,6 @@ async fn subscribe(mounts: State<[Mount; 3]>, filters: Path<String>, request: Re
 async fn order(State((hub, topic)): State<(Hub, Topic)>, item: String) -> Response {
     match hub.publish(Notification::text(topic, item)).await {
         Ok(id) => format!("order {id}\n").into_response(),
-        Err(error) => Refusal::from(error).into_response().map(Body::from),
+        Err(error) => Rejection::from(error).into_response().map(Body::from),
     }
 }

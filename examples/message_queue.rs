@@ -12,7 +12,7 @@ use tidings::core::{
     Event, Hub, HubConfig, Id, IdempotencyKey, Interest, Notification, Position, Subscription,
     Topic,
 };
-use tidings::message_queue::{EngineConfig, connect};
+use tidings::message_queue::{BrokerConfig, connect};
 use tidings_testkit::{LocalConfig, LocalError, LocalNats, LocalRedis};
 
 #[tokio::main]
@@ -33,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
 
 async fn publish_and_consume(url: &str) -> anyhow::Result<()> {
     println!("{url}");
-    let broker = connect(url, EngineConfig::default()).await?;
+    let broker = connect(url, BrokerConfig::default()).await?;
     let hub = Hub::connect(broker.clone(), HubConfig::default()).await?;
     let interest = Interest::new("orders.*".parse()?);
     let mut live = hub.subscribe("example", interest.clone())?;

@@ -15,7 +15,7 @@ const INTERNAL = `address better betterIn blocks check current cuts delay ended 
   options place polls publication release reset restart retry room run sleep stay subscription take url usual wake`;
 
 /** The parts of the types that the package exports. */
-const TYPES = ["index", "types", "refusal"];
+const TYPES = ["index", "types", "rejection"];
 
 await bundle("esm", "dist/index.js");
 await bundle("cjs", "dist/index.cjs");

@@ -13,7 +13,7 @@ use http::request::Parts;
 use tidings_core::{Event, Heartbeat, Hub, HubConfig, Id, Notification};
 use tidings_server::{Config, run};
 use tidings_sse::Sse;
-use tidings_transport::{Accepted, Ask, Ear, Refusal, Transport, Words};
+use tidings_transport::{Accepted, Decoder, Encoder, Rejection, SubscribeRequest, Transport};
 use tokio::sync::oneshot;
 
 use crate::mark::mark;
@@ -40,7 +40,7 @@ const WEBSOCKET: &str = "GET /topics/orders.new?after=earliest HTTP/1.1\r\nHost:
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// One publish after the other, each until the last of 64 clients by SSE and 64 by WebSocket has it.
-/// Counted are the instructions of the hub's thread, from the rendering for SSE of one pass to that of a
+/// Counted are the instructions of the hub's thread, from the encoding for SSE of one pass to that of a
 /// later one: as many whole passes, wherever in a pass that is.
 pub(crate) fn lane_128() {
     let heartbeat = Heartbeat { interval: Duration::from_secs(3600), ..Heartbeat::default() };
@@ -52,7 +52,7 @@ pub(crate) fn lane_128() {
     for number in 0..=WARM_UP + COUNTED {
         let end = format!("publish {number:04}");
         let published = hub.publish(Notification::text(topic(), json() + &end)).now();
-        published.expect("it has no engine").expect("it is open");
+        published.expect("it has no broker").expect("it is open");
         clients.iter_mut().for_each(|client| client.read_until(&end));
         thread::sleep(ASLEEP);
     }
@@ -128,12 +128,12 @@ impl Client {
 #[derive(Debug, Default)]
 struct Marking {
     sse: Sse,
-    words: OnceLock<Arc<dyn Words>>,
+    encoder: OnceLock<Arc<dyn Encoder>>,
 }
 
 #[derive(Debug)]
-struct MarkingWords {
-    words: Arc<dyn Words>,
+struct MarkingEncoder {
+    encoder: Arc<dyn Encoder>,
     /// The sequence number at which it did so last.
     marked: AtomicU64,
 }
@@ -147,33 +147,36 @@ impl Transport for Marking {
         self.sse.claims(request)
     }
 
-    fn accept(&self, request: &Parts, ask: &Ask) -> Result<Accepted, Refusal> {
-        let accepted = self.sse.accept(request, ask)?;
-        // One for all: clients of the same words are one group.
-        let words = self.words.get_or_init(|| {
-            Arc::new(MarkingWords { words: accepted.words.clone(), marked: AtomicU64::new(0) })
+    fn accept(&self, request: &Parts, subscribe: &SubscribeRequest) -> Result<Accepted, Rejection> {
+        let accepted = self.sse.accept(request, subscribe)?;
+        // One for all: clients of the same encoder are one group.
+        let encoder = self.encoder.get_or_init(|| {
+            Arc::new(MarkingEncoder {
+                encoder: accepted.encoder.clone(),
+                marked: AtomicU64::new(0),
+            })
         });
-        Ok(Accepted { words: words.clone(), ..accepted })
+        Ok(Accepted { encoder: encoder.clone(), ..accepted })
     }
 }
 
-impl Words for MarkingWords {
+impl Encoder for MarkingEncoder {
     fn opening(&self, position: Id) -> Bytes {
-        self.words.opening(position)
+        self.encoder.opening(position)
     }
 
-    fn render(&self, events: &[Event], position: Id) -> Bytes {
+    fn encode(&self, events: &[Event], position: Id) -> Bytes {
         if let [Event::Deliver(entry)] = events
             && [WARM_UP + 1, WARM_UP + 1 + COUNTED].contains(&entry.id().seq)
-            // However often one pass may render it.
+            // However often one pass may encode it.
             && self.marked.swap(entry.id().seq, Ordering::Relaxed) != entry.id().seq
         {
             mark();
         }
-        self.words.render(events, position)
+        self.encoder.encode(events, position)
     }
 
-    fn ear(&self) -> Option<Box<dyn Ear>> {
-        self.words.ear()
+    fn decoder(&self) -> Option<Box<dyn Decoder>> {
+        self.encoder.decoder()
     }
 }

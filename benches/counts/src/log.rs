@@ -18,7 +18,7 @@ pub(crate) fn publish_evicting() {
     let notifications = vec![notification(); FULL];
     counted(|| {
         for notification in notifications {
-            hub.publish(notification).now().expect("it has no engine").expect("it is open");
+            hub.publish(notification).now().expect("it has no broker").expect("it is open");
         }
     });
     assert_eq!(hub.log().tail().seq, 2 * FULL as u64, "each has evicted one");
@@ -31,7 +31,7 @@ pub(crate) fn read_1000() {
     let budget = Budget { entries: FULL, bytes: usize::MAX };
     let mut cursor = Cursor::at(hub.log().tail());
     let mut events = Vec::with_capacity(FULL);
-    let mut kept = Kept::Engine;
+    let mut kept = Kept::Broker;
     counted(|| {
         let head = hub.log().head();
         kept = cursor.read(hub.log(), &interest, SeatId::default(), head, budget, &mut events);
@@ -45,7 +45,7 @@ fn full() -> Hub {
     let retention = Retention { entries: FULL, bytes: usize::MAX };
     let hub = Hub::new(HubConfig { retention, ..HubConfig::default() });
     for _ in 0..2 * FULL {
-        hub.publish(notification()).now().expect("it has no engine").expect("it is open");
+        hub.publish(notification()).now().expect("it has no broker").expect("it is open");
     }
     hub
 }

@@ -11,13 +11,13 @@
 //! Not gungraun (iai-callgrind): it needs a second program, installed by hand in the very version of the
 //! library, and what is taken from callgrind here is one line of its output.
 
+mod decode;
+mod encode;
 mod filters;
-mod hear;
 mod lane;
 mod log;
 mod mark;
 mod material;
-mod render;
 mod scenarios;
 
 use std::process::ExitCode;

@@ -6,7 +6,7 @@ use http::Request;
 use http::request::Parts;
 use tidings_core::{Entry, Epoch, Event, Heartbeat, Id, Notification, Topic};
 use tidings_server::transports;
-use tidings_transport::{Ask, Words};
+use tidings_transport::{Encoder, SubscribeRequest};
 
 /// How often a scenario does what it is about, where once would be too few instructions for a tolerance
 /// in per cent.
@@ -35,14 +35,14 @@ pub(crate) fn entries(number: u64, payload: &str) -> Vec<Event> {
     (0..number).map(|seq| Event::Deliver(Arc::new(entry(seq)))).collect()
 }
 
-/// The words that the hub's own list has for this transport.
-pub(crate) fn words(transport: &str, subprotocol: &str) -> Arc<dyn Words> {
+/// Returns the encoder of this transport in the hub's own list.
+pub(crate) fn encoder(transport: &str, subprotocol: &str) -> Arc<dyn Encoder> {
     let listed = transports(Heartbeat::default());
     let listed = listed.iter().find(|listed| listed.server.name() == transport);
     let request = request(subprotocol);
-    let ask = Ask::read("orders.new", &request).expect("it is well-formed");
-    let accepted = listed.expect("it is listed").server.accept(&request, &ask);
-    accepted.expect("it is everybody's request").words
+    let subscribe = SubscribeRequest::read("orders.new", &request).expect("it is well-formed");
+    let accepted = listed.expect("it is listed").server.accept(&request, &subscribe);
+    accepted.expect("it is everybody's request").encoder
 }
 
 /// A request that every transport can accept.

@@ -1,20 +1,20 @@
 //! THE list of scenarios; a further one is a line here and `cargo xtask counts-write`.
 
-use crate::{filters, hear, lane, log, render};
+use crate::{decode, encode, filters, lane, log};
 
 /// Each with the name that its line of the baseline has.
 pub(crate) const SCENARIOS: &[(&str, fn())] = &[
-    ("encode-websocket", render::websocket),
-    ("encode-websocket-v1", render::websocket_v1),
-    ("encode-sse", render::sse),
-    ("encode-sse-lines", render::sse_lines),
-    ("encode-long-polling-10", render::long_polling_10),
-    ("pass-sse-64", render::sse_64),
-    ("pass-websocket-64", render::websocket_64),
+    ("encode-websocket", encode::websocket),
+    ("encode-websocket-v1", encode::websocket_v1),
+    ("encode-sse", encode::sse),
+    ("encode-sse-lines", encode::sse_lines),
+    ("encode-long-polling-10", encode::long_polling_10),
+    ("pass-sse-64", encode::sse_64),
+    ("pass-websocket-64", encode::websocket_64),
     ("publish-evicting", log::publish_evicting),
     ("read-1000", log::read_1000),
-    ("hear-text", hear::text),
-    ("hear-ping", hear::ping),
+    ("decode-text", decode::text),
+    ("decode-ping", decode::ping),
     ("match-wildcards", filters::wildcards),
     ("lane-128", lane::lane_128),
 ];

@@ -8,8 +8,8 @@ export async function openFeed(page, url, { tokens, ...options } = {}) {
   await until(page, () => window.tidings);
   const handle = await page.evaluateHandle(
     ([url, options, tokens]) => {
-      let refusals = 0;
-      if (tokens) options.token = (refused) => tokens[refused ? ++refusals : refusals];
+      let rejections = 0;
+      if (tokens) options.token = (refused) => tokens[refused ? ++rejections : rejections];
       const feed = window.tidings(url, options);
       const told = { feed, log: [] };
       feed.on("gap", (gap) => told.log.push({ gap }));

@@ -1,5 +1,5 @@
 import { now } from "./clock.js";
-import type { Fault } from "./refusal.js";
+import type { Fault } from "./rejection.js";
 import type { Frame, Opening, Transport } from "./transport.js";
 import type { TransportName } from "./types.js";
 

@@ -17,7 +17,7 @@
 import { TidingsFeed } from "./feed.js";
 import type { Feed, Options, Payload } from "./types.js";
 
-export { Refusal } from "./refusal.js";
+export { Rejection } from "./rejection.js";
 export type {
   Events,
   Feed,

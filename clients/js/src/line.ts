@@ -6,7 +6,7 @@ import { Connection, type Ending } from "./connection.js";
 import { longPolling } from "./long-polling.js";
 import { Pause } from "./pause.js";
 import { isAhead } from "./position.js";
-import { isBusy, isFinal } from "./refusal.js";
+import { isBusy, isFinal } from "./rejection.js";
 import { sse } from "./sse.js";
 import { type Frame, OPEN_TIMEOUT, type Opening, type Transport } from "./transport.js";
 import type { Options, State, TransportName } from "./types.js";

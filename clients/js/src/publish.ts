@@ -1,7 +1,7 @@
 import type { Address } from "./address.js";
 import { Backoff } from "./backoff.js";
 import { Pause } from "./pause.js";
-import { type Fault, isFinal } from "./refusal.js";
+import { type Fault, isFinal } from "./rejection.js";
 import { request } from "./request.js";
 import { OPEN_TIMEOUT } from "./transport.js";
 import type { Options } from "./types.js";

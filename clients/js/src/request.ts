@@ -1,4 +1,4 @@
-import { refusal } from "./refusal.js";
+import { rejection } from "./rejection.js";
 import type { Options } from "./types.js";
 
 /** What a request needs besides its URL. */
@@ -14,7 +14,7 @@ export interface Sender {
  * `no-store` is for pages: the HTTP cache of a browser lets only one request for a URL go out at a time (a second tab
  * would wait for the first one's poll), unless the request cannot be stored.
  *
- * @throws Refusal for any other status.
+ * @throws Rejection for any other status.
  */
 export async function request(
   { options, token, signal }: Sender,
@@ -31,6 +31,6 @@ export async function request(
     // RFC 6750, section 2.1.
     headers: { ...options.headers, ...(token && { authorization: `Bearer ${token}` }), ...headers },
   });
-  if (response.status !== 200) throw await refusal(response);
+  if (response.status !== 200) throw await rejection(response);
   return response;
 }

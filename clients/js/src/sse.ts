@@ -1,10 +1,10 @@
 import { type Block, EventStream } from "./event-stream.js";
-import { goodbye } from "./refusal.js";
+import { goodbye } from "./rejection.js";
 import { request } from "./request.js";
 import type { Opening } from "./transport.js";
 
 /**
- * By server-sent events, read with fetch and not with `EventSource`, which hides refusals, heartbeats and
+ * By server-sent events, read with fetch and not with `EventSource`, which hides rejections, heartbeats and
  * comments, sends no token, and which Node has not.
  */
 export async function sse(opening: Opening): Promise<void> {

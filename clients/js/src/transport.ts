@@ -36,7 +36,7 @@ export interface Opening extends Sender {
 }
 
 /**
- * Opens one connection and reads it to its end, which it throws: a {@link Refusal}, or whatever broke. Once the signal is
+ * Opens one connection and reads it to its end, which it throws: a {@link Rejection}, or whatever broke. Once the signal is
  * aborted nobody hears it any more.
  */
 export type Transport = (opening: Opening) => Promise<unknown>;

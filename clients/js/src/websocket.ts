@@ -1,4 +1,4 @@
-import { Refusal } from "./refusal.js";
+import { Rejection } from "./rejection.js";
 import type { Opening } from "./transport.js";
 import type { WebSocketLike } from "./types.js";
 
@@ -29,7 +29,7 @@ export function webSocket({ url, token, signal, options, hear }: Opening): Promi
     socket.onerror = () => {};
     socket.onclose = ({ code, reason }) => {
       const status = ENDS.test(code) ? 403 : LATER.test(code) ? 503 : 0;
-      reject(new Refusal(status, String(code), reason || `closed with ${code}`));
+      reject(new Rejection(status, String(code), reason || `closed with ${code}`));
     };
     signal.addEventListener("abort", () => socket.close());
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { tidings } from "../dist/index.js";
-import { Hub, json, ownTime, pass, refusal, settle, stream } from "./support.js";
+import { Hub, json, ownTime, pass, rejection, settle, stream } from "./support.js";
 
 const told = (seq) => ({ id: `e-${seq}`, topic: "orders.new", data: String(seq) });
 const gap = { after: "e-3", resume: "e-8", missed: 5, reason: "lagged" };
@@ -145,7 +145,7 @@ test("a feed that is refused for good says so on the console where nobody would 
   listener.on("state", () => {});
   const reading = assert.rejects(reader[Symbol.asyncIterator]().next(), { code: "not_found" });
   await settle();
-  for (const request of hub.requests) request.answer(refusal(404, "not_found"));
+  for (const request of hub.requests) request.answer(rejection(404, "not_found"));
   await settle();
   await reading;
   assert.deepEqual(written.mock.calls.map((call) => call.arguments), [["tidings:", "state", deaf.state]]);
@@ -159,7 +159,7 @@ test("a publish is tried again under the same key until it is stored", async (t)
   await settle();
   hub.request.fail();
   await pass(1_000);
-  hub.request.answer(refusal(503, "unavailable", { "retry-after": "1" }));
+  hub.request.answer(rejection(503, "unavailable", { "retry-after": "1" }));
   await pass(3_000);
   hub.request.answer(json({ id: "e-4" }));
   assert.equal(await publishing, "e-4");
@@ -175,9 +175,9 @@ test("a publish that the hub refuses is not tried again, and one without a topic
   await assert.rejects(feed.publish("x"), TypeError);
   await assert.rejects(feed.publish({ text: "x" }, "orders.new"), TypeError);
   const publishing = feed.publish("x", "orders.new");
-  hub.request?.answer(refusal(413, "too_big"));
+  hub.request?.answer(rejection(413, "too_big"));
   await settle();
-  hub.request.answer(refusal(413, "too_big"));
+  hub.request.answer(rejection(413, "too_big"));
   await assert.rejects(publishing, { status: 413, code: "too_big" });
   assert.equal(hub.requests.length, 1);
 });

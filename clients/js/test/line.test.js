@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tidings } from "../dist/index.js";
-import { Hub, json, ownTime, pass, refusal, settle, stream } from "./support.js";
+import { Hub, json, ownTime, pass, rejection, settle, stream } from "./support.js";
 
 const ping = (id, ms = 25_000) => ({ ping: ms, id });
 const told = (seq) => ({ id: `e-${seq}`, topic: "orders.new", data: "x" });
@@ -237,18 +237,18 @@ test("Retry-After of a full hub is waited for, and no other transport is asked",
   const hub = new Hub();
   hub.feed(t, { transports: ["sse", "long-polling"] });
   await settle();
-  hub.request.answer(refusal(503, "full", { "retry-after": "5" }));
+  hub.request.answer(rejection(503, "full", { "retry-after": "5" }));
   await settle();
   await pass(5_499);
   assert.equal(hub.requests.length, 1);
   await pass(1);
   assert.equal(hub.request.url.searchParams.get("transport"), "sse");
-  hub.request.answer(refusal(503, "full", { "retry-after": new Date(Date.now() + 9_000).toUTCString() }));
+  hub.request.answer(rejection(503, "full", { "retry-after": new Date(Date.now() + 9_000).toUTCString() }));
   await pass(8_000);
   assert.equal(hub.requests.length, 2);
   await pass(2_000);
   assert.equal(hub.requests.length, 3);
-  hub.request.answer(refusal(503, "full", { "retry-after": "86400" }));
+  hub.request.answer(rejection(503, "full", { "retry-after": "86400" }));
   await pass(3_610_000);
   assert.equal(hub.requests.length, 4, "an hour is the most");
 });
@@ -258,7 +258,7 @@ test("what the hub refuses for good closes the feed with its words", async (t) =
   const hub = new Hub();
   const { feed } = hub.feed(t, { transports: ["sse", "long-polling"] });
   await settle();
-  hub.request.answer(refusal(400, "bad_topic"));
+  hub.request.answer(rejection(400, "bad_topic"));
   await settle();
   assert.equal(feed.state.name, "closed");
   assert.equal(feed.state.error.code, "bad_topic");
@@ -286,11 +286,11 @@ test("a token that is refused is fetched anew, once", async (t) => {
   await settle();
   assert.equal(hub.socket.url.searchParams.get("access_token"), "stale");
   assert.equal(hub.request.init.headers.authorization, "Bearer stale");
-  hub.request.answer(refusal(401, "expired"));
+  hub.request.answer(rejection(401, "expired"));
   await settle();
   assert.deepEqual(asked, [false, false, true, true], "both transports again");
   assert.equal(hub.request.init.headers.authorization, "Bearer fresh");
-  hub.request.answer(refusal(401, "expired"));
+  hub.request.answer(rejection(401, "expired"));
   await settle();
   assert.equal(feed.state.error.status, 401);
 });
@@ -520,7 +520,7 @@ test("an error that another server writes in the hub's form, with a number for a
   const hub = new Hub();
   hub.feed(t, { transports: ["sse", "long-polling"] });
   await settle();
-  hub.request.answer(refusal(403, 403));
+  hub.request.answer(rejection(403, 403));
   await settle();
   assert.equal(hub.request.url.searchParams.get("transport"), "long-polling");
 });

@@ -34,12 +34,12 @@ function run(file, program) {
 const USE = `
   const feed = tidings("http://127.0.0.1:1/topics/a");
   feed.close();
-  console.log(typeof feed.publish, new Refusal(404) instanceof Error);
+  console.log(typeof feed.publish, new Rejection(404) instanceof Error);
 `;
 
 test("the package is imported by a module and required by CommonJS, and both find its manifest", () => {
-  assert.equal(run("module.mjs", `import { Refusal, tidings } from "tidings";${USE}`), "function true\n");
-  assert.equal(run("script.cjs", `const { Refusal, tidings } = require("tidings");${USE}`), "function true\n");
+  assert.equal(run("module.mjs", `import { Rejection, tidings } from "tidings";${USE}`), "function true\n");
+  assert.equal(run("script.cjs", `const { Rejection, tidings } = require("tidings");${USE}`), "function true\n");
   assert.equal(run("version.cjs", `console.log(require("tidings/package.json").name)`), "tidings\n");
 });
 

@@ -106,6 +106,6 @@ export function json(value, status = 200, headers = {}) {
   return Response.json(value, { status, headers });
 }
 
-export function refusal(status, code, headers) {
+export function rejection(status, code, headers) {
   return json({ error: { code, message: `it is ${code}` } }, status, headers);
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { Hub, ownTime, pass, refusal, settle, stream } from "./support.js";
+import { Hub, ownTime, pass, rejection, settle, stream } from "./support.js";
 
 const PAGE = readFileSync(new URL("../../../docs/protocol.md", import.meta.url), "utf8");
 const SECTION = PAGE.split("## What ends a client, and what it retries")[1];
@@ -67,7 +67,7 @@ test("a publish follows the same table, whoever answers", async (t) => {
     const failed = hub.feed(t).feed.publish("x");
     await settle();
     hub.request.answer(new Response("<h1>nginx</h1>", { status }));
-    await assert.rejects(failed, { name: "Refusal", status, code: undefined });
+    await assert.rejects(failed, { name: "Rejection", status, code: undefined });
     assert.equal(hub.requests.length, 1);
   }
 });
@@ -140,7 +140,7 @@ test("a 404 of somebody else is retried once the feed was open, and the hub's ow
     hub.request.answer(answer);
   };
   assert.equal(await ends(t, "sse", reopened(notFound())), "retries");
-  assert.equal(await ends(t, "sse", reopened(refusal(404, "not_found"))), "ends");
+  assert.equal(await ends(t, "sse", reopened(rejection(404, "not_found"))), "ends");
 });
 
 test("an answer of a proxy ends only its transport: the feed ends once every other one is answered so", async (t) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings::core::{Broker, BrokerError, Hub};
-use tidings::message_queue::{EngineConfig, connect};
+use tidings::message_queue::{BrokerConfig, connect};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -23,7 +23,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 pub(crate) async fn attach(
     hub: Hub,
     url: String,
-    config: EngineConfig,
+    config: BrokerConfig,
     patience: Option<Duration>,
     first_attempt: oneshot::Sender<()>,
 ) -> Result<(), BrokerError> {
@@ -59,11 +59,11 @@ pub(crate) async fn attach(
     }
 }
 
-async fn attach_once(hub: &Hub, url: &str, config: EngineConfig) -> Result<(), BrokerError> {
+async fn attach_once(hub: &Hub, url: &str, config: BrokerConfig) -> Result<(), BrokerError> {
     let broker: Arc<dyn Broker> = connect(url, config).await?;
     hub.attach(broker).await
 }
 
 fn late() -> BrokerError {
-    BrokerError::Away { engine: "the broker".to_owned(), problem: "no answer in time".to_owned() }
+    BrokerError::Away { broker: "the broker".to_owned(), problem: "no answer in time".to_owned() }
 }

@@ -9,7 +9,7 @@ use anyhow::Context;
 use tidings::core::{
     Heartbeat, Hub, HubConfig, Limits, Notification, PublishError, Retention, Source, Topic,
 };
-use tidings::message_queue::{EngineConfig, Keep};
+use tidings::message_queue::{BrokerConfig, Keep};
 use tidings::server::{Config, Hosts, Origins, clock, run};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -85,14 +85,14 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// What a new stream keeps, and on how many servers.
-fn broker_config(args: &ServeArgs) -> EngineConfig {
+fn broker_config(args: &ServeArgs) -> BrokerConfig {
     let default = Keep::default();
     let keep = Keep {
         age: args.keep_age.or(default.age),
         messages: args.keep_messages.or(default.messages),
         bytes: args.keep_bytes.or(default.bytes),
     };
-    EngineConfig { keep, replicas: args.replicas.into() }
+    BrokerConfig { keep, replicas: args.replicas.into() }
 }
 
 /// The first line is also for programs that started this one with port 0.

@@ -1,7 +1,7 @@
-//! What hubs over one engine promise, while hubs and engines are killed: a publish that was answered is
+//! What hubs over one broker promise, while hubs and brokers are killed: a publish that was answered is
 //! stored, and each client is told what is for it once and in order, on whichever hubs it has been.
 //!
-//! Real programs and real engines, each test with its own.
+//! Real programs and real brokers, each test with its own.
 
 #[path = "faults/crowd.rs"]
 mod crowd;
@@ -22,13 +22,13 @@ use crate::crowd::{Crowd, Told};
 use crate::nodes::Nodes;
 use crate::publishers::{Published, publish};
 
-/// How long an engine is away. It is time that passes, and nothing waits for it but the test.
+/// How long a broker is away. It is time that passes, and nothing waits for it but the test.
 const AWAY: Duration = Duration::from_secs(10);
 
 /// How many are stored between two kills.
 const STORED_PER_KILL: usize = 60;
 
-/// Hubs that keep so few that those who come back are often served by the engine.
+/// Hubs that keep so few that those who come back are often served by the broker.
 const FEW: [&str; 2] = ["--retain", "40"];
 
 /// An attempt to publish takes no longer than the hub's deadline for it and the delays of a busy machine.
@@ -118,8 +118,8 @@ async fn three_hubs_on_redis_are_killed_and_nothing_is_lost() {
     hubs_are_killed(3, redis.url().as_str()).await;
 }
 
-/// The engine is away in the middle of a load: publishes are refused in time, and whoever follows stays.
-async fn engine_is_away(broker: &str, mut change: impl AsyncFnMut(bool)) {
+/// The broker is away in the middle of a load: publishes are refused in time, and whoever follows stays.
+async fn broker_is_away(broker: &str, mut change: impl AsyncFnMut(bool)) {
     let seed = seed();
     let nodes = Nodes::start(2, broker, &[]);
     let start = start(&nodes).await;
@@ -137,7 +137,7 @@ async fn engine_is_away(broker: &str, mut change: impl AsyncFnMut(bool)) {
     let (published, _back) = tokio::join!(publishing, meanwhile);
     let stayed = staying.told().await;
     assert!(stayed.iter().all(|one| one.cuts == 0), "whoever followed has stayed connected");
-    assert!(published.unavailable > 0, "publishers were told that the engine is away");
+    assert!(published.unavailable > 0, "publishers were told that the broker is away");
     check(&stayed, &published, start);
     check(&hopping.told().await, &published, start);
 }
@@ -146,7 +146,7 @@ async fn engine_is_away(broker: &str, mut change: impl AsyncFnMut(bool)) {
 async fn nats_is_away_for_ten_seconds_and_everything_goes_on() {
     let mut nats = LocalNats::start(LocalConfig::default()).await.unwrap();
     let url = nats.url();
-    engine_is_away(url.as_str(), async |is_there| match is_there {
+    broker_is_away(url.as_str(), async |is_there| match is_there {
         false => nats.kill().await.unwrap(),
         true => nats.start_again().await.unwrap(),
     })
@@ -157,7 +157,7 @@ async fn nats_is_away_for_ten_seconds_and_everything_goes_on() {
 async fn redis_is_away_for_ten_seconds_and_everything_goes_on() {
     let mut redis = LocalRedis::start(LocalConfig::default()).await.unwrap();
     let url = redis.url();
-    engine_is_away(url.as_str(), async |is_there| match is_there {
+    broker_is_away(url.as_str(), async |is_there| match is_there {
         false => redis.kill().await.unwrap(),
         true => redis.start_again().await.unwrap(),
     })

@@ -1,4 +1,4 @@
-//! An engine's tail, read in batches; and the pauses while there is none.
+//! A broker's tail, read in batches; and the pauses while there is none.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::engine::away;
+use crate::broker_link::away;
 use crate::{BrokerError, Stored, Tail};
 
 /// A tail, read in batches.
@@ -25,7 +25,7 @@ const BATCH: usize = 256;
 /// The same in payload bytes, the last notification beside it.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Pauses before an engine that is away is asked again: the first, and the longest.
+/// Pauses before a broker that is away is asked again: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 impl Arrivals {

@@ -1,4 +1,4 @@
-//! The engine below many hubs: one stream that all of them share.
+//! The broker below many hubs: one stream that all of them share.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,18 +11,18 @@ use crate::{Budget, Epoch, Filters, GapReason, Id, Notification};
 
 /// A message queue that stores the stream, so that any number of hubs are one.
 ///
-/// The sequence number of every id is the engine's own, so an id means the same on every hub. A hub keeps
+/// The sequence number of every id is the broker's own, so an id means the same on every hub. A hub keeps
 /// the newest part of the stream in its [`Log`](crate::Log), fed by one [`tail`](Self::tail); what is
-/// older it [`replay`](Self::replay)s for whoever asks. A hub without a broker is its own engine.
+/// older it [`replay`](Self::replay)s for whoever asks. A hub without a broker is its own broker.
 ///
-/// Every future may be dropped at any time. None of them waits for ever: an engine that is away is an
+/// Every future may be dropped at any time. None of them waits for ever: a broker that is away is an
 /// error, and the hub asks again.
 pub trait Broker: fmt::Debug + Send + Sync + 'static {
-    /// Stores a notification: resolves with its id once the engine has stored it, and what that means is
-    /// the engine's to say. With a key that the engine has seen lately, it stores nothing and resolves with
+    /// Stores a notification: resolves with its id once the broker has stored it, and what that means is
+    /// the broker's to say. With a key that the broker has seen lately, it stores nothing and resolves with
     /// the first one's id.
     ///
-    /// A dropped or failed future tells nothing: the engine may have stored it. Who must not publish twice
+    /// A dropped or failed future tells nothing: the broker may have stored it. Who must not publish twice
     /// tries again with the same key.
     fn publish(
         &self,
@@ -30,7 +30,7 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
         key: Option<IdempotencyKey>,
     ) -> BoxFuture<'static, Result<Id, BrokerError>>;
 
-    /// Follows the stream. Where the engine's history is another one than that of `start`, because the
+    /// Follows the stream. Where the broker's history is another one than that of `start`, because the
     /// stream was deleted or its sequence went back, the tail has a new epoch, the same on every hub.
     fn tail(&self, start: Start) -> BoxFuture<'static, Result<Tail, BrokerError>>;
 
@@ -44,7 +44,7 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
         budget: Budget,
     ) -> BoxFuture<'static, Result<Replay, BrokerError>>;
 
-    /// The largest payload that the engine takes, in bytes.
+    /// The largest payload that the broker takes, in bytes.
     fn max_payload(&self) -> usize;
 }
 
@@ -61,15 +61,15 @@ pub enum Start {
 pub struct Tail {
     /// The history that is followed.
     pub epoch: Epoch,
-    /// Everything up to this sequence number is gone from the engine.
+    /// Everything up to this sequence number is gone from the broker.
     pub floor: u64,
     /// What arrives follows this sequence number. It is that of [`Start::After`], or further on where what
     /// lies between is gone.
     pub after: u64,
-    /// The newest that the engine has now; not below `after`.
+    /// The newest that the broker has now; not below `after`.
     pub head: u64,
     /// What is there, and what comes, with rising sequence numbers. A number that is passed over is one that
-    /// the engine no longer has. It ends with an error, or without one where the engine let go.
+    /// the broker no longer has. It ends with an error, or without one where the broker let go.
     pub arrivals: BoxStream<'static, Result<Stored, BrokerError>>,
 }
 
@@ -119,22 +119,22 @@ pub struct IdempotencyKey(Box<str>);
 #[error("an idempotency key is 1 to {MAX_KEY_BYTES} visible ASCII characters: use a UUID")]
 pub struct ParseKeyError;
 
-/// The engine did not do what it was asked.
+/// The broker did not do what it was asked.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum BrokerError {
     /// It does not answer, or not in time. It may come back.
-    #[error("{engine} is away: {problem}")]
+    #[error("{broker} is away: {problem}")]
     Away {
-        /// Which engine, and where.
-        engine: String,
+        /// Which broker, and where.
+        broker: String,
         /// What was seen of it.
         problem: String,
     },
     /// It answers, and refuses: nothing changes until somebody mends what it says.
-    #[error("{engine} refuses: {problem}")]
+    #[error("{broker} refuses: {problem}")]
     Refused {
-        /// Which engine, and where.
-        engine: String,
+        /// Which broker, and where.
+        broker: String,
         /// Its words, and what to do.
         problem: String,
     },

@@ -17,12 +17,12 @@ pub struct Cursor {
 
 /// Where the next of a cursor's notifications are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "what only the engine has is to be fetched"]
+#[must_use = "what only the broker has is to be fetched"]
 pub enum Kept {
     /// In the log, or still to come.
     Log,
-    /// In the engine, where they must be [fetched](crate::Hub::fetch).
-    Engine,
+    /// In the broker, where they must be [fetched](crate::Hub::fetch).
+    Broker,
 }
 
 /// What a reader wants to be told, and what is to happen when it is too slow. Readers with the same
@@ -108,9 +108,9 @@ impl Cursor {
             Position::Live => return (Self::at(head), None),
             Position::Earliest => return (Self::new(tail), None),
             // A position of another history than that of a log that is the whole of the stream, or ahead of
-            // it, was never given out. Where there is an engine, it may be of a hub that knows more.
+            // it, was never given out. Where there is a broker, it may be of a hub that knows more.
             Position::After(id)
-                if !log.has_engine() && (id.epoch != head.epoch || id.seq > head.seq) =>
+                if !log.has_broker() && (id.epoch != head.epoch || id.seq > head.seq) =>
             {
                 (tail, GapReason::Epoch)
             }
@@ -144,7 +144,7 @@ impl Cursor {
 
     /// Appends to `out` what the reader must be told next, up to and including `upto`, and moves behind
     /// it. Call again while [`position`](Self::position) is not `upto`. An [`Event::Goodbye`] is the last.
-    /// With [`Kept::Engine`] nothing was appended.
+    /// With [`Kept::Broker`] nothing was appended.
     pub fn read(
         &mut self,
         log: &Log,
@@ -154,9 +154,9 @@ impl Cursor {
         budget: Budget,
         out: &mut Vec<Event>,
     ) -> Kept {
-        let is_elsewhere = self.at.epoch != upto.epoch && log.has_engine();
+        let is_elsewhere = self.at.epoch != upto.epoch && log.has_broker();
         if self.is_new && (is_elsewhere || self.is_ahead_of(upto)) {
-            return Kept::Engine;
+            return Kept::Broker;
         }
         let found = |entry: &_| out.push(Event::Deliver(Arc::clone(entry)));
         let read = log.read(self.at, upto.seq, budget, interest, seat, found);
@@ -165,16 +165,16 @@ impl Cursor {
                 *self = Self::at(self.at.epoch.id(reached));
                 Kept::Log
             }
-            Err(Unread::InEngine) if self.is_new || interest.slow == SlowPolicy::Gap => {
-                Kept::Engine
+            Err(Unread::InBroker) if self.is_new || interest.slow == SlowPolicy::Gap => {
+                Kept::Broker
             }
-            Err(Unread::InEngine) => {
+            Err(Unread::InBroker) => {
                 out.push(self.is_slow(log, interest, log.own_tail()));
                 Kept::Log
             }
-            // What an engine has not any more it was not the reader that was too slow for.
+            // What a broker has not any more it was not the reader that was too slow for.
             Err(Unread::Gone { resume, reason: GapReason::Evicted })
-                if !self.is_new && !log.has_engine() =>
+                if !self.is_new && !log.has_broker() =>
             {
                 out.push(self.is_slow(log, interest, resume));
                 Kept::Log
@@ -217,7 +217,7 @@ impl Cursor {
         Event::Gap(gap)
     }
 
-    /// What the engine had for the reader, up to `reached`; and whether that is all that it has to be asked
+    /// What the broker had for the reader, up to `reached`; and whether that is all that it has to be asked
     /// for.
     pub(crate) fn has_fetched(&mut self, reached: Id, is_done: bool) {
         *self = Self { at: reached, is_new: !is_done };
@@ -237,11 +237,11 @@ impl Interest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Bell, Epoch, Notification, Retention};
+    use crate::{Epoch, Notification, Retention, WakerSet};
 
     fn log_of(published: u64, entries: usize) -> Log {
         let retention = Retention { entries, ..Retention::default() };
-        let log = Log::new(Epoch::from_number(1), retention, Bell::default());
+        let log = Log::new(Epoch::from_number(1), retention, WakerSet::default());
         for seq in 1..=published {
             let topic = if seq % 2 == 0 { "even" } else { "odd" };
             log.append(Notification::text(topic.parse().unwrap(), seq.to_string()), None);

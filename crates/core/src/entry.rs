@@ -69,7 +69,7 @@ impl Format {
 }
 
 impl Entry {
-    /// An entry as the log makes it. Useful by itself in tests of a transport's words.
+    /// An entry as the log makes it. Useful by itself in tests of an encoder.
     pub fn new(id: Id, notification: Notification) -> Self {
         Self::sharing(id, notification, Share::of(None, false))
     }

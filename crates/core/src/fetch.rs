@@ -1,4 +1,4 @@
-//! What the log has evicted and the engine still has, for one reader.
+//! What the log has evicted and the broker still has, for one reader.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,7 +9,7 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use crate::arrivals::Pauses;
-use crate::engine::Engine;
+use crate::broker_link::BrokerLink;
 use crate::{
     Budget, Cursor, Entry, Event, Hub, Id, Interest, Kept, Reason, Replay, SeatId, Stored,
 };
@@ -17,7 +17,7 @@ use crate::{
 /// How often a reader whose deadline is over looks whether replays fail by now.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What the engine had for a reader.
+/// What the broker had for a reader.
 #[derive(Debug)]
 pub struct Fetched {
     /// What it must be told next. Nothing where nothing matched, or the log has it by now.
@@ -27,9 +27,9 @@ pub struct Fetched {
 }
 
 impl Hub {
-    /// What the engine has for a cursor that was told [`Kept::Engine`]. Ends at once if the log has it by now.
+    /// What the broker has for a cursor that was told [`Kept::Broker`]. Ends at once if the log has it by now.
     ///
-    /// While the engine does not deliver it, this waits, for at most
+    /// While the broker does not deliver it, this waits, for at most
     /// [`HubConfig::replay_deadline`](crate::HubConfig::replay_deadline). Then the event is an
     /// [`Event::Goodbye`] with [`Reason::Unavailable`], and the client comes back later with its position.
     ///
@@ -43,26 +43,26 @@ impl Hub {
     ) -> BoxFuture<'static, Fetched> {
         let hub = self.clone();
         Box::pin(async move {
-            let Some(engine) = hub.engine() else { return Fetched { events: Vec::new(), cursor } };
+            let Some(broker) = hub.broker() else { return Fetched { events: Vec::new(), cursor } };
             let mut pauses = Pauses::default();
-            let give_up = Instant::now() + engine.replay_deadline;
+            let give_up = Instant::now() + broker.replay_deadline;
             // Of this reader, whatever becomes of those of others.
             let mut has_failed = false;
             loop {
                 // A reader does not keep its turn while it pauses.
-                let Some(turn) = engine.turn(give_up, has_failed).await else {
+                let Some(turn) = broker.turn(give_up, has_failed).await else {
                     let events = vec![Event::Goodbye(Reason::Unavailable)];
                     return Fetched { events, cursor };
                 };
-                if hub.pool().closed().is_some() || !hub.asks_engine(cursor, &interest, seat) {
+                if hub.pool().closed().is_some() || !hub.asks_broker(cursor, &interest, seat) {
                     return Fetched { events: Vec::new(), cursor };
                 }
                 let (after, upto) = (cursor.position(), hub.log().own_tail());
                 let upto = upto.seq.max(after.seq);
-                let replay = engine.broker.replay(interest.filters(), after, upto, budget).await;
+                let replay = broker.broker.replay(interest.filters(), after, upto, budget).await;
                 drop(turn);
                 has_failed = replay.is_err();
-                engine.is_replay_failing.store(has_failed, Ordering::Relaxed);
+                broker.is_replay_failing.store(has_failed, Ordering::Relaxed);
                 let history = match &replay {
                     Ok(Replay::Read { .. }) => after.epoch,
                     Ok(Replay::Gone { resume, .. }) => resume.epoch,
@@ -72,7 +72,7 @@ impl Hub {
                 // would send the reader back.
                 if history != hub.epoch() {
                     has_failed = true;
-                    engine.is_replay_failing.store(true, Ordering::Relaxed);
+                    broker.is_replay_failing.store(true, Ordering::Relaxed);
                     pauses.pause().await;
                     continue;
                 }
@@ -89,7 +89,7 @@ impl Hub {
                         return Fetched { events: vec![told], cursor };
                     }
                     Err(error) => {
-                        if let Some(left_out) = engine.replay_log.admit() {
+                        if let Some(left_out) = broker.replay_log.admit() {
                             tracing::warn!(
                                 %error, left_out,
                                 "broker replay failed, retrying"
@@ -102,14 +102,14 @@ impl Hub {
         })
     }
 
-    fn asks_engine(&self, mut cursor: Cursor, interest: &Interest, seat: SeatId) -> bool {
+    fn asks_broker(&self, mut cursor: Cursor, interest: &Interest, seat: SeatId) -> bool {
         let (head, one) = (self.log().head(), Budget { entries: 1, bytes: 1 });
         let kept = cursor.read(self.log(), interest, seat, head, one, &mut Vec::new());
-        kept == Kept::Engine
+        kept == Kept::Broker
     }
 }
 
-impl Engine {
+impl BrokerLink {
     /// A turn to read from the broker. After `give_up` it is `None` if replays fail, or if the last one of this
     /// reader `has_failed`; otherwise many readers wait, and each has its turn.
     async fn turn(&self, give_up: Instant, has_failed: bool) -> Option<SemaphorePermit<'_>> {

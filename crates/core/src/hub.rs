@@ -3,11 +3,11 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::engine::{Deadlines, Engine, away};
+use crate::broker_link::{BrokerLink, Deadlines, away};
 use crate::{
-    Bell, Broker, BrokerError, ClientPool, Cursor, Epoch, Filters, Heartbeat, IdempotencyKey,
-    Interest, JoinError, Limits, Listener, Log, Notification, Position, PublishError, Publishing,
-    Reason, Retention, Seat, Subscription,
+    Broker, BrokerError, ClientPool, Cursor, Epoch, Filters, Heartbeat, IdempotencyKey, Interest,
+    JoinError, Limits, Log, Notification, Position, PublishError, Publishing, Reason, Retention,
+    Seat, Subscription, Waiter, WakerSet,
 };
 
 /// What a hub keeps, allows and expects. The default suits a service on the open internet.
@@ -25,9 +25,9 @@ pub struct HubConfig {
     pub limits: Limits,
     /// When quiet clients are spoken to.
     pub heartbeat: Heartbeat,
-    /// The largest payload, in bytes. Default 1 MiB. An engine below the hub may take less.
+    /// The largest payload, in bytes. Default 1 MiB. A broker below the hub may take less.
     pub max_payload: usize,
-    /// How long an engine below the hub may take to store a notification. Default 5 s.
+    /// How long a broker below the hub may take to store a notification. Default 5 s.
     pub publish_deadline: Duration,
     /// How long a client waits for notifications that only the broker has, while the broker does not deliver
     /// them. Then it is let go with [`Reason::Unavailable`]. Default 30 s.
@@ -42,7 +42,7 @@ pub struct Hub(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) log: Log,
     pool: ClientPool,
-    bell: Bell,
+    wakers: WakerSet,
     heartbeat: Heartbeat,
     max_payload: usize,
     retention: Retention,
@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     /// Whether the hub is of use only with a broker, attached or still to come.
     needs_broker: bool,
     /// Empty without a broker, and before it is attached.
-    pub(crate) engine: OnceLock<Engine>,
+    pub(crate) broker: OnceLock<BrokerLink>,
 }
 
 impl Default for HubConfig {
@@ -87,11 +87,11 @@ impl Hub {
     }
 
     fn make(config: HubConfig, needs_broker: bool) -> Self {
-        let bell = Bell::default();
+        let wakers = WakerSet::default();
         Self(Arc::new(Shared {
-            log: Log::new(Epoch::random(), config.retention, bell.clone()),
-            pool: ClientPool::new(config.limits, bell.clone()),
-            bell,
+            log: Log::new(Epoch::random(), config.retention, wakers.clone()),
+            pool: ClientPool::new(config.limits, wakers.clone()),
+            wakers,
             heartbeat: config.heartbeat,
             max_payload: config.max_payload,
             retention: config.retention,
@@ -100,18 +100,18 @@ impl Hub {
                 replay: config.replay_deadline,
             },
             needs_broker,
-            engine: OnceLock::new(),
+            broker: OnceLock::new(),
         }))
     }
 
-    /// A hub over an engine that other hubs share: its ids are the engine's, and its log is the newest part
-    /// of the engine's stream, as much of it as `config.retention` keeps. Resolves once that is read.
+    /// A hub over a broker that other hubs share: its ids are the broker's, and its log is the newest part
+    /// of the broker's stream, as much of it as `config.retention` keeps. Resolves once that is read.
     ///
-    /// While the engine is away, publishes fail in bounded time and subscribers wait; when it is back,
+    /// While the broker is away, publishes fail in bounded time and subscribers wait; when it is back,
     /// everything goes on behind what the hub had.
     ///
     /// # Errors
-    /// Where the engine does not answer, or refuses.
+    /// Where the broker does not answer, or refuses.
     ///
     /// # Panics
     /// Outside of a tokio runtime: a task of that keeps the log fed until the hub is closed or the last clone
@@ -133,24 +133,24 @@ impl Hub {
     /// Outside of a tokio runtime.
     pub async fn attach(&self, broker: Arc<dyn Broker>) -> Result<(), BrokerError> {
         let not_pending = || BrokerError::Refused {
-            engine: "the hub".to_owned(),
+            broker: "the hub".to_owned(),
             problem: "it takes no broker: attach one, once, to a hub made by Hub::pending"
                 .to_owned(),
         };
-        if !self.0.needs_broker || self.engine().is_some() {
+        if !self.0.needs_broker || self.broker().is_some() {
             return Err(not_pending());
         }
         let Shared { ref log, retention, deadlines, .. } = *self.0;
         let (keep, shared) = (retention.entries as u64, Arc::downgrade(&self.0));
-        let engine = Engine::start(broker, log, keep, deadlines, shared).await?;
-        self.0.engine.set(engine).map_err(|_| not_pending())
+        let broker = BrokerLink::start(broker, log, keep, deadlines, shared).await?;
+        self.0.broker.set(broker).map_err(|_| not_pending())
     }
 
     /// Publishes a notification to everyone whose filters match. It is stored once the outcome is there;
     /// delivery follows.
     ///
     /// # Errors
-    /// Where the payload is too large, the hub is closed, or the engine below it is away.
+    /// Where the payload is too large, the hub is closed, or the broker below it is away.
     pub fn publish(&self, notification: Notification) -> Publishing {
         self.publish_once(notification, None)
     }
@@ -172,8 +172,8 @@ impl Hub {
         if let Some(reason) = self.0.pool.closed() {
             return Publishing::done(Err(PublishError::Closed(reason)));
         }
-        if let Some(engine) = self.engine() {
-            return engine.publish(notification, key);
+        if let Some(broker) = self.broker() {
+            return broker.publish(notification, key);
         }
         if self.0.needs_broker {
             let error = away("it is not connected yet".to_owned());
@@ -206,7 +206,7 @@ impl Hub {
 
     /// Fails until the broker is attached, if there is to be one.
     fn check_broker(&self) -> Result<(), JoinError> {
-        if self.0.needs_broker && self.engine().is_none() {
+        if self.0.needs_broker && self.broker().is_none() {
             return Err(self.0.pool.closed().map_or(JoinError::Unavailable, JoinError::Closed));
         }
         Ok(())
@@ -262,18 +262,18 @@ impl Hub {
 
     /// Whether the broker is followed at the moment; `None` for a hub without one.
     pub fn is_connected(&self) -> Option<bool> {
-        self.0.needs_broker.then(|| self.engine().is_some_and(Engine::is_connected))
+        self.0.needs_broker.then(|| self.broker().is_some_and(BrokerLink::is_connected))
     }
 
     /// Whether the hub takes clients: it is not closed, and its broker, if it has one, is attached. A broker
     /// that goes away later does not change this.
     pub fn is_ready(&self) -> bool {
-        let is_attached = !self.0.needs_broker || self.engine().is_some();
+        let is_attached = !self.0.needs_broker || self.broker().is_some();
         is_attached && self.0.pool.closed().is_none()
     }
 
-    pub(crate) fn engine(&self) -> Option<&Engine> {
-        self.0.engine.get()
+    pub(crate) fn broker(&self) -> Option<&BrokerLink> {
+        self.0.broker.get()
     }
 
     /// The heartbeat policy.
@@ -284,12 +284,12 @@ impl Hub {
     /// The largest payload, in bytes.
     pub fn max_payload(&self) -> usize {
         let limit = self.0.max_payload;
-        self.engine().map_or(limit, |engine| limit.min(engine.broker.max_payload()))
+        self.broker().map_or(limit, |broker| limit.min(broker.broker.max_payload()))
     }
 
-    /// A place at the bell that rings when the log grows or the hub closes, for those who read with a
+    /// Returns a waiter that is woken when the log grows or the hub closes, for those who read with a
     /// [`Cursor`] of their own.
-    pub fn listen(&self) -> Listener {
-        self.0.bell.listen()
+    pub fn waiter(&self) -> Waiter {
+        self.0.wakers.waiter()
     }
 }

@@ -1,7 +1,7 @@
 //! The heart of tidings: **one log, many cursors**, and no network.
 //!
 //! ```text
-//! Source ─► Hub::publish ─► Log (Id, Arc<Entry>, ring the bell) ─► Subscription::next ─► Event
+//! Source ─► Hub::publish ─► Log (Id, Arc<Entry>, wake the waiters) ─► Subscription::next ─► Event
 //! ```
 //!
 //! A [`Hub`] keeps one bounded [`Log`] of notifications. A subscriber is a [`Cursor`] into it, so live
@@ -27,12 +27,12 @@
 //! ```
 
 mod arrivals;
-mod bell;
 mod broker;
+mod broker_link;
 mod containment;
 mod copies;
 mod cursor;
-mod engine;
+mod dedup_window;
 mod entry;
 mod event;
 mod fetch;
@@ -46,12 +46,11 @@ mod notification;
 mod pattern;
 mod pool;
 mod publishing;
-mod remembered;
 mod source;
 mod subscription;
 mod topic;
+mod waker_set;
 
-pub use bell::{Bell, Listener};
 pub use broker::{Broker, BrokerError, IdempotencyKey, ParseKeyError, Replay, Start, Stored, Tail};
 pub use cursor::{Budget, Cursor, Interest, Kept, SlowPolicy};
 pub use entry::{Entry, Format};
@@ -70,3 +69,4 @@ pub use publishing::{PublishError, Publishing};
 pub use source::{OnEmpty, OnEnd, Source};
 pub use subscription::Subscription;
 pub use topic::{Filter, Filters, MAX_FILTERS, MAX_TOPIC_BYTES, ParseTopicError, Topic};
+pub use waker_set::{Waiter, WakerSet};

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::copies::Copies;
-use crate::remembered::Remembered;
+use crate::dedup_window::DedupWindow;
 use crate::{
-    Bell, Budget, Entry, Epoch, Filters, GapReason, Id, IdempotencyKey, Interest, Notification,
-    SeatId, Stored, Tail,
+    Budget, Entry, Epoch, Filters, GapReason, Id, IdempotencyKey, Interest, Notification, SeatId,
+    Stored, Tail, WakerSet,
 };
 
 /// How much of the stream is kept for those who come back. Whichever bound is met first evicts the
@@ -27,13 +27,13 @@ pub struct Retention {
 
 /// The notifications of one hub, oldest first, each with its place in one hub-wide sequence.
 ///
-/// By itself it is the whole of the stream. Over an engine that many hubs share it is the newest part of
-/// the engine's, and what it has evicted the engine may still have.
+/// By itself it is the whole of the stream. Over a broker that many hubs share it is the newest part of
+/// the broker's, and what it has evicted the broker may still have.
 ///
 /// ```
-/// use tidings_core::{Bell, Epoch, Log, Notification, Retention};
+/// use tidings_core::{WakerSet, Epoch, Log, Notification, Retention};
 ///
-/// let log = Log::new(Epoch::random(), Retention::default(), Bell::default());
+/// let log = Log::new(Epoch::random(), Retention::default(), WakerSet::default());
 /// let id = log.append(Notification::text("t".parse()?, "first"), None).expect("it is not sealed");
 /// assert_eq!(id.seq, 1);
 /// assert_eq!(log.head(), id);
@@ -42,7 +42,7 @@ pub struct Retention {
 #[derive(Debug)]
 pub struct Log {
     retention: Retention,
-    bell: Bell,
+    wakers: WakerSet,
     copies: Arc<Copies>,
     ring: RwLock<Ring>,
 }
@@ -53,15 +53,15 @@ struct Ring {
     epoch: Epoch,
     /// The sequence number of `entries[0]`, or of the next entry where there is none.
     first: u64,
-    /// `None` stands for what somebody else has put into an engine's stream and nobody can read.
+    /// `None` stands for what somebody else has put into a broker's stream and nobody can read.
     entries: VecDeque<Option<Arc<Entry>>>,
     /// Of the entries without their copies.
     bytes: usize,
     /// Entries before this sequence number keep no copies.
     shared_from: u64,
-    /// Up to where the engine's stream is gone as well; `None` where there is no engine.
-    engine_floor: Option<u64>,
-    remembered: Remembered,
+    /// Up to where the broker's stream is gone as well; `None` where there is no broker.
+    broker_floor: Option<u64>,
+    dedup: DedupWindow,
     /// Nothing more is added.
     is_sealed: bool,
 }
@@ -71,8 +71,8 @@ struct Ring {
 pub(crate) enum Unread {
     /// What follows it is gone, or it is of another history. Reading can go on behind `resume`.
     Gone { resume: Id, reason: GapReason },
-    /// What follows it is no longer here, and the engine may have it.
-    InEngine,
+    /// What follows it is no longer here, and the broker may have it.
+    InBroker,
 }
 
 /// The most entries that are looked at under one lock, so that a reader who wants few of many does not
@@ -102,23 +102,23 @@ impl Default for Retention {
 }
 
 impl Log {
-    /// An empty log that rings the bell whenever it grows.
-    pub fn new(epoch: Epoch, retention: Retention, bell: Bell) -> Self {
+    /// An empty log that wakes the waiters whenever it grows.
+    pub fn new(epoch: Epoch, retention: Retention, wakers: WakerSet) -> Self {
         let ring = Ring {
             epoch,
             first: 1,
             entries: VecDeque::new(),
             bytes: 0,
             shared_from: 1,
-            engine_floor: None,
-            remembered: Remembered::default(),
+            broker_floor: None,
+            dedup: DedupWindow::default(),
             is_sealed: false,
         };
         // The bytes for copies are not available to notifications.
         let for_copies = retention.bytes / COPIES_SHARE;
         let retention = Retention { bytes: retention.bytes - for_copies, ..retention };
         let copies = Arc::new(Copies::new(for_copies));
-        Self { retention, bell, copies, ring: RwLock::new(ring) }
+        Self { retention, wakers, copies, ring: RwLock::new(ring) }
     }
 
     /// Adds a notification, evicts what the retention no longer holds, and wakes the readers. Where one with
@@ -131,7 +131,7 @@ impl Log {
             }
             let id = ring.epoch.id(ring.next());
             if let Some(key) = key
-                && let Some(seq) = ring.remembered.recall_or_note(key, id.seq)
+                && let Some(seq) = ring.dedup.recall_or_note(key, id.seq)
             {
                 return Some(ring.epoch.id(seq));
             }
@@ -139,23 +139,23 @@ impl Log {
             ring.evict(&self.retention, &self.copies);
             id
         };
-        self.bell.ring();
+        self.wakers.wake_all();
         Some(id)
     }
 
-    /// Goes on with an engine's stream, behind `after`. What the log has stays where that is its end.
+    /// Goes on with a broker's stream, behind `after`. What the log has stays where that is its end.
     pub(crate) fn follow(&self, tail: &Tail) {
         {
             let mut ring = self.write();
             if ring.epoch != tail.epoch || ring.next() != tail.after + 1 {
                 ring.begin_anew(tail.epoch, tail.after + 1);
             }
-            ring.engine_floor = Some(tail.floor);
+            ring.broker_floor = Some(tail.floor);
         }
-        self.bell.ring();
+        self.wakers.wake_all();
     }
 
-    /// Adds what has arrived from the engine, in order; false where the log is sealed.
+    /// Adds what has arrived from the broker, in order; false where the log is sealed.
     pub(crate) fn store(&self, arrived: impl IntoIterator<Item = Stored>) -> bool {
         {
             let mut ring = self.write();
@@ -167,7 +167,7 @@ impl Log {
                 if seq > ring.next() {
                     let epoch = ring.epoch;
                     ring.begin_anew(epoch, seq);
-                    ring.engine_floor = Some(seq - 1);
+                    ring.broker_floor = Some(seq - 1);
                 }
                 if seq == ring.next() {
                     let id = ring.epoch.id(seq);
@@ -177,7 +177,7 @@ impl Log {
                 }
             }
         }
-        self.bell.ring();
+        self.wakers.wake_all();
         true
     }
 
@@ -201,18 +201,18 @@ impl Log {
     /// The position before the oldest notification that can be had: reading from here loses nothing.
     pub fn tail(&self) -> Id {
         let ring = self.read_ring();
-        ring.epoch.id(ring.engine_floor.unwrap_or(ring.first - 1))
+        ring.epoch.id(ring.broker_floor.unwrap_or(ring.first - 1))
     }
 
-    /// The position before the oldest notification that is here, and not only in the engine.
+    /// The position before the oldest notification that is here, and not only in the broker.
     pub fn own_tail(&self) -> Id {
         let ring = self.read_ring();
         ring.epoch.id(ring.first - 1)
     }
 
-    /// Whether there is an engine below, so that others may be ahead of this log.
-    pub(crate) fn has_engine(&self) -> bool {
-        self.read_ring().engine_floor.is_some()
+    /// Whether there is a broker below, so that others may be ahead of this log.
+    pub(crate) fn has_broker(&self) -> bool {
+        self.read_ring().broker_floor.is_some()
     }
 
     /// The number of retained notifications and their bytes, as the retention counts them: their encoded copies
@@ -293,14 +293,14 @@ impl Ring {
 
     /// Whether what follows a position is here.
     fn check(&self, after: Id) -> Result<(), Unread> {
-        let tail = self.epoch.id(self.engine_floor.unwrap_or(self.first - 1));
+        let tail = self.epoch.id(self.broker_floor.unwrap_or(self.first - 1));
         if after.epoch != self.epoch {
             return Err(Unread::Gone { resume: tail, reason: GapReason::Epoch });
         }
         if after.seq < tail.seq {
             return Err(Unread::Gone { resume: tail, reason: GapReason::Evicted });
         }
-        if after.seq < self.first - 1 { Err(Unread::InEngine) } else { Ok(()) }
+        if after.seq < self.first - 1 { Err(Unread::InBroker) } else { Ok(()) }
     }
 
     fn push(&mut self, entry: Option<Arc<Entry>>) {
@@ -362,7 +362,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn log(entries: usize, bytes: usize) -> Log {
-        Log::new(Epoch::from_number(1), Retention { entries, bytes }, Bell::default())
+        Log::new(Epoch::from_number(1), Retention { entries, bytes }, WakerSet::default())
     }
 
     fn note(topic: &str, size: usize) -> Notification {

@@ -62,7 +62,7 @@ impl Notification {
         Ok(Self { topic, payload, kind, origin: None })
     }
 
-    /// Says which client sent it, so that this client can be spared its own words
+    /// Says which client sent it, so that this client can be spared its own messages
     /// (see [`Interest::without_own`](crate::Interest::without_own)).
     pub fn from_seat(mut self, seat: SeatId) -> Self {
         self.origin = Some(seat);

@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::id::random;
-use crate::{Bell, Filters, Reason};
+use crate::{Filters, Reason, WakerSet};
 
 /// So many filters each client may name, however many the others hold.
 const FILTERS_OF_ITS_OWN: usize = 4;
@@ -28,9 +28,9 @@ pub struct Limits {
 /// The clients of one hub. Cheap to clone; all clones are the same pool.
 ///
 /// ```
-/// use tidings_core::{Bell, ClientPool, Limits};
+/// use tidings_core::{WakerSet, ClientPool, Limits};
 ///
-/// let pool = ClientPool::new(Limits { total: 1, ..Limits::default() }, Bell::default());
+/// let pool = ClientPool::new(Limits { total: 1, ..Limits::default() }, WakerSet::default());
 /// let seat = pool.join("sse")?;
 /// assert!(pool.join("sse").is_err(), "the only seat is taken");
 /// drop(seat);
@@ -51,7 +51,7 @@ pub struct Seat {
 }
 
 /// Tells seats apart; never used twice. Pools begin to count somewhere at random, so that two hubs over one
-/// engine do not meet either. 0 is nobody's.
+/// broker do not meet either. 0 is nobody's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SeatId(u64);
 
@@ -96,7 +96,7 @@ pub(crate) struct Occupancy {
 #[derive(Debug)]
 struct Shared {
     limits: Limits,
-    bell: Bell,
+    wakers: WakerSet,
     state: Mutex<State>,
     occupancy: watch::Sender<Occupancy>,
 }
@@ -121,11 +121,11 @@ impl Default for Limits {
 }
 
 impl ClientPool {
-    /// An empty pool that rings the bell when it closes.
-    pub fn new(limits: Limits, bell: Bell) -> Self {
+    /// An empty pool that wakes the waiters when it closes.
+    pub fn new(limits: Limits, wakers: WakerSet) -> Self {
         let occupancy = watch::Sender::new(Occupancy::default());
         let state = State { last_id: random() >> 1, ..State::default() };
-        Self(Arc::new(Shared { limits, bell, state: Mutex::new(state), occupancy }))
+        Self(Arc::new(Shared { limits, wakers, state: Mutex::new(state), occupancy }))
     }
 
     /// Takes a seat for a client of this transport that has no filters yet, or few.
@@ -204,7 +204,7 @@ impl ClientPool {
             state.closed.get_or_insert(reason);
             self.announce(&state);
         }
-        self.0.bell.ring();
+        self.0.wakers.wake_all();
     }
 
     /// The reason for which the pool was closed, if it was.
@@ -298,13 +298,13 @@ mod tests {
     fn pool(total: usize, transports: &[(&str, usize)]) -> ClientPool {
         let transports =
             transports.iter().map(|(name, limit)| (name.to_string(), *limit)).collect();
-        ClientPool::new(Limits { total, transports, ..Limits::default() }, Bell::default())
+        ClientPool::new(Limits { total, transports, ..Limits::default() }, WakerSet::default())
     }
 
     #[test]
     fn clients_with_many_filters_share_a_bound_and_leave_room_for_those_with_few() {
         let limits = Limits { filters: 70, ..Limits::default() };
-        let pool = ClientPool::new(limits, Bell::default());
+        let pool = ClientPool::new(limits, WakerSet::default());
         let filters = |number: usize| -> Filters {
             let filters: Vec<_> = (0..number).map(|number| format!("a{number}.*")).collect();
             filters.join(",").parse().unwrap()

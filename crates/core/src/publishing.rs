@@ -11,7 +11,7 @@ use crate::{BrokerError, Id, Reason};
 
 /// A publish on its way: a future of the id, once the notification is stored.
 ///
-/// By itself a hub stores at once, and [`now`](Self::now) has the outcome without a wait; over an engine
+/// By itself a hub stores at once, and [`now`](Self::now) has the outcome without a wait; over a broker
 /// it takes a way there and back. Dropped before it is ready, the notification may be stored or not.
 #[must_use = "whether it was stored is known only to who awaits this"]
 pub struct Publishing(State);
@@ -30,7 +30,7 @@ pub enum PublishError {
     /// The hub is closed.
     #[error("the hub is closed: {}", .0.phrase())]
     Closed(Reason),
-    /// The engine below the hub has not said that it has stored it. It may have, all the same: who must
+    /// The broker below the hub has not said that it has stored it. It may have, all the same: who must
     /// not publish twice tries again with the same key.
     #[error("not stored: {0}")]
     Unavailable(#[source] BrokerError),

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep};
 
 use crate::id::random;
-use crate::{Budget, Cursor, Event, Fetched, Gap, Hub, Id, Interest, Kept, Listener, Reason, Seat};
+use crate::{Budget, Cursor, Event, Fetched, Gap, Hub, Id, Interest, Kept, Reason, Seat, Waiter};
 
 /// One reader of the hub: a [`Cursor`], a [`Seat`], and the wait for news. A [`Stream`] that ends after
 /// [`Event::Goodbye`].
@@ -36,11 +36,11 @@ pub struct Subscription {
     seat: Seat,
     interest: Interest,
     cursor: Cursor,
-    /// What only the engine has, on its way.
+    /// What only the broker has, on its way.
     fetching: Option<Fetching>,
     /// What one read brought, bounded by [`BATCH`] or [`FETCH`]: the log may evict it while the reader is slow.
     ready: VecDeque<Event>,
-    listener: Listener,
+    waiter: Waiter,
     heartbeat: Interval,
     /// Over how long the goodbyes of a hub that closes are spread.
     spread: Duration,
@@ -52,10 +52,10 @@ pub struct Subscription {
 /// What is read from the log at a time.
 const BATCH: Budget = Budget { entries: 64, bytes: 256 << 10 };
 
-/// What is read from the engine at a time: those entries are this reader's alone.
+/// What is read from the broker at a time: those entries are this reader's alone.
 const FETCH: Budget = Budget { entries: 64, bytes: 256 << 10 };
 
-/// A task of its own: a reader that is busy with something else must not keep its turn at the engine.
+/// A task of its own: a reader that is busy with something else must not keep its turn at the broker.
 #[derive(Debug)]
 struct Fetching(JoinHandle<Fetched>);
 
@@ -76,7 +76,7 @@ impl Subscription {
         let interval = hub.heartbeat().interval;
         let mut heartbeat = interval_at(Instant::now() + interval, interval);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let listener = hub.listen();
+        let waiter = hub.waiter();
         let ready = gap.map(Event::Gap).into_iter().collect();
         Self {
             hub,
@@ -85,7 +85,7 @@ impl Subscription {
             cursor,
             fetching: None,
             ready,
-            listener,
+            waiter,
             heartbeat,
             spread: Duration::ZERO,
             leaving: None,
@@ -163,7 +163,7 @@ impl Subscription {
     fn read(&mut self) {
         let closed = self.hub.pool().closed();
         if closed.is_some() {
-            // Who waits for the engine is told goodbye where it stands.
+            // Who waits for the broker is told goodbye where it stands.
             self.fetching = None;
         }
         if self.fetching.is_some() {
@@ -174,16 +174,16 @@ impl Subscription {
         if self.cursor.position() != head {
             let (log, seat) = (self.hub.log(), self.seat.id());
             kept = self.cursor.read(log, &self.interest, seat, head, BATCH, &mut events);
-            if kept == Kept::Engine && closed.is_none() {
+            if kept == Kept::Broker && closed.is_none() {
                 let fetched = self.hub.fetch(self.cursor, self.interest.clone(), seat, FETCH);
                 self.fetching = Some(Fetching(tokio::spawn(fetched)));
                 return;
             }
         }
         // The log was sealed before the pool was closed, so nothing can follow what was found. What only the
-        // engine has is not waited for by a hub that is closed.
+        // broker has is not waited for by a hub that is closed.
         if events.is_empty()
-            && (kept == Kept::Engine || !self.is_behind(head))
+            && (kept == Kept::Broker || !self.is_behind(head))
             && let Some(reason) = closed
             && self.may_leave()
         {
@@ -217,7 +217,7 @@ impl Subscription {
         if let Some(event) = self.try_next() {
             return Poll::Ready(Some(event));
         }
-        self.listener.register(context);
+        self.waiter.register(context);
         if let Some(event) = self.try_next() {
             return Poll::Ready(Some(event));
         }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use cap::Cap;
 use tidings_core::{
-    Bell, Budget, Cursor, Entry, Epoch, Event, Filter, FilterIndex, Format, Interest, Log,
-    Notification, Retention, SeatId,
+    Budget, Cursor, Entry, Epoch, Event, Filter, FilterIndex, Format, Interest, Log, Notification,
+    Retention, SeatId, WakerSet,
 };
 
 #[global_allocator]
@@ -41,7 +41,7 @@ fn once(entry: &Entry) -> Bytes {
 }
 
 fn log() -> Log {
-    Log::new(Epoch::random(), Retention::default(), Bell::default())
+    Log::new(Epoch::random(), Retention::default(), WakerSet::default())
 }
 
 fn note(size: usize) -> Notification {

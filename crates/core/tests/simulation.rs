@@ -1,4 +1,4 @@
-//! Hubs over one engine, in simulated time and without a network: clients, hubs and the engine fail in
+//! Hubs over one broker, in simulated time and without a network: clients, hubs and the broker fail in
 //! every order that a seed can think of, and what clients are told is held against what was stored.
 //!
 //! One schedule once more, with all that happens in it:
@@ -6,9 +6,9 @@
 
 mod simulation {
     mod book;
+    mod broker;
     mod check;
     mod client;
-    mod engine;
     mod history;
     mod hubs;
     mod publisher;

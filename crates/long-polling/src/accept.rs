@@ -6,20 +6,20 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderValue, Response, header};
 use tidings_core::Position;
-use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, Words, query};
+use tidings_transport::{Accepted, Encoder, Rejection, Shape, SubscribeRequest, Transport, query};
 
-use crate::words::Answer;
+use crate::encoder::Answer;
 
 /// The server half of the long-polling transport.
 ///
 /// ```
 /// use std::time::Duration;
 /// use tidings_long_polling::LongPolling;
-/// use tidings_transport::{Ask, Shape, Transport};
+/// use tidings_transport::{SubscribeRequest, Shape, Transport};
 ///
 /// let request = http::Request::get("/topics/t?after=b7k2q9-7&wait=40").body(())?.into_parts().0;
-/// let ask = Ask::read("t", &request).expect("well-formed");
-/// let accepted = LongPolling::default().accept(&request, &ask).expect("a poll");
+/// let subscribe = SubscribeRequest::read("t", &request).expect("well-formed");
+/// let accepted = LongPolling::default().accept(&request, &subscribe).expect("a poll");
 /// assert_eq!(accepted.shape, Shape::Answer { hold: Duration::from_secs(40) });
 /// # Ok::<(), http::Error>(())
 /// ```
@@ -28,7 +28,7 @@ pub struct LongPolling {
     default_hold: Duration,
     max_hold: Duration,
     head: Arc<Response<()>>,
-    words: Arc<dyn Words>,
+    encoder: Arc<dyn Encoder>,
 }
 
 impl LongPolling {
@@ -38,7 +38,7 @@ impl LongPolling {
         let headers = head.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Self { default_hold, max_hold, head: Arc::new(head), words: Arc::new(Answer) }
+        Self { default_hold, max_hold, head: Arc::new(head), encoder: Arc::new(Answer) }
     }
 }
 
@@ -59,20 +59,20 @@ impl Transport for LongPolling {
         true
     }
 
-    fn accept(&self, request: &Parts, ask: &Ask) -> Result<Accepted, Refusal> {
+    fn accept(&self, request: &Parts, subscribe: &SubscribeRequest) -> Result<Accepted, Rejection> {
         let hold = wait(request)?.unwrap_or(self.default_hold).min(self.max_hold);
         // Who has no position yet gets the present one at once: nothing falls between two polls.
-        let hold = if ask.position == Position::Live { Duration::ZERO } else { hold };
-        let (head, words) = (self.head.clone(), self.words.clone());
-        Ok(Accepted { head, words, shape: Shape::Answer { hold } })
+        let hold = if subscribe.position == Position::Live { Duration::ZERO } else { hold };
+        let (head, encoder) = (self.head.clone(), self.encoder.clone());
+        Ok(Accepted { head, encoder, shape: Shape::Answer { hold } })
     }
 }
 
 /// The time a poll asks for: `?wait=SECONDS`, else `Prefer: wait=SECONDS` (RFC 7240, section 4.3).
-fn wait(request: &Parts) -> Result<Option<Duration>, Refusal> {
+fn wait(request: &Parts) -> Result<Option<Duration>, Rejection> {
     if let Some(text) = query(request, "wait") {
         let seconds = text.parse::<u32>().map_err(|_| {
-            Refusal::bad_request(
+            Rejection::bad_request(
                 "bad_wait",
                 format!("wait={text:?}: give whole seconds, 0 or more"),
             )
@@ -100,8 +100,9 @@ mod tests {
             request = request.header("prefer", prefer);
         }
         let parts = request.body(()).unwrap().into_parts().0;
-        let accepted = LongPolling::default().accept(&parts, &Ask::read("t", &parts).unwrap());
-        match accepted.map_err(|refusal| refusal.code)?.shape {
+        let accepted =
+            LongPolling::default().accept(&parts, &SubscribeRequest::read("t", &parts).unwrap());
+        match accepted.map_err(|rejection| rejection.code)?.shape {
             Shape::Answer { hold } => Ok(hold.as_secs()),
             other => panic!("{other:?}"),
         }

@@ -1,4 +1,4 @@
-//! Tidings by long-polling: the server's words and the client.
+//! Tidings by long-polling: the server's encoder and the client.
 //!
 //! A poll says after which position it asks. It is answered at once with all that waits there, or held
 //! until the first notification comes or its time is over; the answer brings the position for the next.
@@ -9,7 +9,7 @@
 mod accept;
 #[cfg(feature = "client")]
 mod client;
-mod words;
+mod encoder;
 
 pub use accept::LongPolling;
 #[cfg(feature = "client")]

@@ -1,11 +1,11 @@
-//! Errors in an engine's name.
+//! Errors in a broker's name.
 
 use tidings_core::BrokerError;
 
-pub(crate) fn away(engine: impl Into<String>, problem: impl Into<String>) -> BrokerError {
-    BrokerError::Away { engine: engine.into(), problem: problem.into() }
+pub(crate) fn away(broker: impl Into<String>, problem: impl Into<String>) -> BrokerError {
+    BrokerError::Away { broker: broker.into(), problem: problem.into() }
 }
 
-pub(crate) fn refused(engine: impl Into<String>, problem: impl Into<String>) -> BrokerError {
-    BrokerError::Refused { engine: engine.into(), problem: problem.into() }
+pub(crate) fn refused(broker: impl Into<String>, problem: impl Into<String>) -> BrokerError {
+    BrokerError::Refused { broker: broker.into(), problem: problem.into() }
 }

@@ -1,8 +1,8 @@
-//! How much of the stream an engine keeps.
+//! How much of the stream a broker keeps.
 
 use std::time::Duration;
 
-/// How much of the stream an engine keeps: what is beyond any one of these goes, the oldest first.
+/// How much of the stream a broker keeps: what is beyond any one of these goes, the oldest first.
 ///
 /// It is asked for when the stream is made. A stream that is there already keeps what it was told to.
 ///
@@ -18,7 +18,7 @@ pub struct Keep {
     pub age: Option<Duration>,
     /// The most messages. `None`, the default, is without limit.
     pub messages: Option<u64>,
-    /// The most bytes, with what the engine adds to each message. 1 GiB by default; `None` is without limit.
+    /// The most bytes, with what the broker adds to each message. 1 GiB by default; `None` is without limit.
     pub bytes: Option<u64>,
 }
 

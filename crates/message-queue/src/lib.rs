@@ -1,14 +1,14 @@
 //! A message queue below many hubs: NATS JetStream and Redis Streams.
 //!
-//! Each implements [`Broker`](tidings_core::Broker): the stream is the engine's, its sequence number is that
+//! Each implements [`Broker`](tidings_core::Broker): the stream is the broker's, its sequence number is that
 //! of every id, and any number of hubs on one stream are one hub.
 //!
 //! ```no_run
 //! use tidings_core::Notification;
-//! use tidings_message_queue::{EngineConfig, connect};
+//! use tidings_message_queue::{BrokerConfig, connect};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let broker = connect("nats://127.0.0.1:4222?stream=tidings", EngineConfig::default()).await?;
+//! let broker = connect("nats://127.0.0.1:4222?stream=tidings", BrokerConfig::default()).await?;
 //! let id = broker.publish(Notification::text("orders.new".parse()?, "seven teapots"), None).await?;
 //! println!("stored as {id}");
 //! # Ok(())
@@ -16,7 +16,7 @@
 //! ```
 
 mod address;
-mod engine;
+mod connect;
 mod fault;
 mod keep;
 mod key;
@@ -28,5 +28,5 @@ mod seen;
 mod stored;
 
 pub use address::{Login, Secret, Server, Tls};
-pub use engine::{EngineConfig, check, connect};
+pub use connect::{BrokerConfig, check, connect};
 pub use keep::Keep;

@@ -10,7 +10,7 @@ pub(crate) struct Seen {
     pub(crate) epoch: Epoch,
     /// The newest sequence number: of a message that arrived or that was acknowledged.
     pub(crate) head: u64,
-    /// The newest message that arrived, with the time at which the engine says it stored it.
+    /// The newest message that arrived, with the time at which the broker says it stored it.
     pub(crate) stamp: Option<(u64, i64)>,
 }
 
@@ -50,7 +50,7 @@ impl Witness {
         }
     }
 
-    /// The engine's history is this one.
+    /// The broker's history is this one.
     pub(crate) fn follow(&self, epoch: Epoch) {
         let mut seen = self.lock();
         if seen.epoch != epoch {

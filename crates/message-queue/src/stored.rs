@@ -1,4 +1,4 @@
-//! What an engine stores as a notification.
+//! What a broker stores as a notification.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

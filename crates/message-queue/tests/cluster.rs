@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use tidings_core::{Broker, Notification, Start};
-use tidings_message_queue::{EngineConfig, connect};
+use tidings_message_queue::{BrokerConfig, connect};
 use tidings_testkit::{LocalConfig, LocalNatsCluster};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_secs(120);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_was_acknowledged_is_lost_with_one_of_three() {
     let mut cluster = LocalNatsCluster::start(3, LocalConfig::default()).await.unwrap();
-    let config = EngineConfig { replicas: 3, ..EngineConfig::default() };
+    let config = BrokerConfig { replicas: 3, ..BrokerConfig::default() };
     let broker = connect(&cluster.url(), config).await.unwrap();
     // What failed may be stored all the same, so only the end says up to where there is something.
     let (end, ends) = watch::channel(u64::MAX);

@@ -8,7 +8,7 @@ mod jwt;
 use futures::StreamExt;
 use redis::cmd;
 use tidings_core::{BrokerError, Notification, Start};
-use tidings_message_queue::{EngineConfig, connect};
+use tidings_message_queue::{BrokerConfig, connect};
 use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 
 use self::certificates::Certificates;
@@ -36,7 +36,7 @@ fn host(url: &url::Url) -> String {
 
 /// What is published is delivered.
 async fn works(url: &str) {
-    let broker = connect(url, EngineConfig::default()).await;
+    let broker = connect(url, BrokerConfig::default()).await;
     let broker = broker.unwrap_or_else(|error| panic!("{url}: {error}"));
     let mut tail = broker.tail(Start::Newest(0)).await.unwrap();
     broker.publish(Notification::text("a".parse().unwrap(), "hello"), None).await.unwrap();
@@ -46,7 +46,7 @@ async fn works(url: &str) {
 
 /// It is refused, and the error has not the secret but what to do.
 async fn is_refused(url: &str, hint: &str) {
-    let error = connect(url, EngineConfig::default()).await.unwrap_err();
+    let error = connect(url, BrokerConfig::default()).await.unwrap_err();
     assert!(matches!(error, BrokerError::Refused { .. }), "{url}: {error}");
     let printed = format!("{error} {error:?}");
     assert!(printed.contains(hint) && !printed.contains("s3cret"), "{url}: {printed}");
@@ -98,7 +98,7 @@ async fn nats_is_reached_encrypted_with_a_certificate_of_the_client() {
     works(&format!("tls://{host}?{files}")).await;
     // The server says that it wants TLS.
     works(&format!("nats://{host}?stream=news&{files}")).await;
-    let error = connect(&format!("tls://{host}"), EngineConfig::default()).await.unwrap_err();
+    let error = connect(&format!("tls://{host}"), BrokerConfig::default()).await.unwrap_err();
     assert!(error.to_string().contains("ca=FILE"), "{error}");
 }
 
@@ -149,6 +149,6 @@ async fn redis_is_reached_encrypted_with_a_certificate_of_the_client() {
     ])
     .await;
     works(&format!("rediss://127.0.0.1:{port}?ca={ca}&cert={cert}&key={key}")).await;
-    let error = connect(&format!("rediss://127.0.0.1:{port}"), EngineConfig::default()).await;
+    let error = connect(&format!("rediss://127.0.0.1:{port}"), BrokerConfig::default()).await;
     assert!(error.as_ref().unwrap_err().to_string().contains("ca=FILE"), "{error:?}");
 }

@@ -1,4 +1,4 @@
-//! What an engine carries on this machine: prints figures, asserts nothing about them.
+//! What a broker carries on this machine: prints figures, asserts nothing about them.
 //!
 //! `cargo test --release -p tidings-message-queue --test throughput -- --ignored --nocapture --test-threads 1`
 
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use futures::{StreamExt, stream};
 use tidings_core::{Broker, Notification, Start};
-use tidings_message_queue::{EngineConfig, connect};
+use tidings_message_queue::{BrokerConfig, connect};
 use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 
 const MESSAGES: u64 = 300_000;
@@ -28,12 +28,12 @@ async fn redis() {
     measure("Redis, appendfsync everysec", server.url().as_str()).await;
 }
 
-async fn measure(engine: &str, url: &str) {
-    let broker = connect(url, EngineConfig::default()).await.unwrap();
+async fn measure(local: &str, url: &str) {
+    let broker = connect(url, BrokerConfig::default()).await.unwrap();
     for at_once in [1, 64, 1024] {
         let count = if at_once == 1 { PUBLISHES / 10 } else { PUBLISHES };
         let took = publish(&broker, count, at_once).await;
-        println!("{engine}: publish, {at_once} at once: {:.0}/s", count as f64 / took);
+        println!("{local}: publish, {at_once} at once: {:.0}/s", count as f64 / took);
     }
     publish(&broker, MESSAGES, 1024).await;
     let began = Instant::now();
@@ -41,7 +41,7 @@ async fn measure(engine: &str, url: &str) {
     let arrived = tail.arrivals.take(MESSAGES as usize).all(|stored| async move { stored.is_ok() });
     assert!(arrived.await);
     let rate = MESSAGES as f64 / began.elapsed().as_secs_f64();
-    println!("{engine}: tail of what is there, 128 bytes: {rate:.0}/s");
+    println!("{local}: tail of what is there, 128 bytes: {rate:.0}/s");
 }
 
 /// Seconds.

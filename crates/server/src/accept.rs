@@ -69,9 +69,9 @@ pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
 
 /// Resolves once the hub is closed.
 pub(crate) async fn closed(hub: &Hub) {
-    let bell = hub.listen();
+    let waiter = hub.waiter();
     poll_fn(|context| {
-        bell.register(context);
+        waiter.register(context);
         if hub.pool().closed().is_some() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;

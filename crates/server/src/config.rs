@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::request::Parts;
 use tidings_core::{Filters, Hub, SlowPolicy, Topic};
-use tidings_transport::{Hosts, Origins, Refusal, Transport};
+use tidings_transport::{Hosts, Origins, Rejection, Transport};
 
 use crate::transports;
 
@@ -100,13 +100,13 @@ pub enum Action<'a> {
 /// ```
 /// use tidings_core::Filters;
 /// use tidings_server::{Access, Action};
-/// use tidings_transport::Refusal;
+/// use tidings_transport::Rejection;
 ///
 /// let public: Filters = "public.>".parse()?;
 /// let access = Access::new(move |_request, action| match action {
 ///     Action::Subscribe(filters) if public.contains(filters) => Ok(()),
 ///     Action::Page => Ok(()),
-///     _ => Err(Refusal::new(http::StatusCode::FORBIDDEN, "forbidden", "public topics can be read")),
+///     _ => Err(Rejection::new(http::StatusCode::FORBIDDEN, "forbidden", "public topics can be read")),
 /// });
 /// # drop(access);
 /// # Ok::<(), tidings_core::ParseTopicError>(())
@@ -114,7 +114,7 @@ pub enum Action<'a> {
 #[derive(Clone)]
 pub struct Access(Arc<Check>);
 
-type Check = dyn Fn(&Parts, Action<'_>) -> Result<(), Refusal> + Send + Sync;
+type Check = dyn Fn(&Parts, Action<'_>) -> Result<(), Rejection> + Send + Sync;
 
 impl Config {
     /// The defaults, for this hub.
@@ -148,12 +148,12 @@ impl Config {
 impl Access {
     /// Access decided by this function, which rejects a request with `401` or `403`.
     pub fn new(
-        check: impl Fn(&Parts, Action<'_>) -> Result<(), Refusal> + Send + Sync + 'static,
+        check: impl Fn(&Parts, Action<'_>) -> Result<(), Rejection> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(check))
     }
 
-    pub(crate) fn check(&self, request: &Parts, action: Action<'_>) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, request: &Parts, action: Action<'_>) -> Result<(), Rejection> {
         (self.0)(request, action)
     }
 }

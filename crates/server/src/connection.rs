@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tidings_transport::Refusal;
+use tidings_transport::Rejection;
 use tidings_transport::mount::{Observer, WriteDeadline};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -65,7 +65,7 @@ async fn serve_all(
     loop {
         let next = match head_of_next(&mut socket, idle_timeout, context).await? {
             None => return Ok(()),
-            Some(Err(refusal)) => refuse(socket, refusal, context).await?,
+            Some(Err(rejection)) => refuse(socket, rejection, context).await?,
             Some(Ok(())) => answer(socket, &mut connected, context).await?,
         };
         socket = match next {
@@ -95,7 +95,7 @@ async fn head_of_next(
     socket: &mut Socket,
     idle_timeout: Duration,
     context: &Context,
-) -> io::Result<Option<Result<(), Refusal>>> {
+) -> io::Result<Option<Result<(), Rejection>>> {
     let config = &context.shared.config;
     let mut stopping = context.shared.is_stopping.clone();
     let is_idle = socket.early.is_empty();
@@ -108,7 +108,7 @@ async fn head_of_next(
                 return Ok(Some(Ok(())));
             }
             Ok(None) => {}
-            Err(refusal) => return Ok(Some(Err(refusal))),
+            Err(rejection) => return Ok(Some(Err(rejection))),
         }
         let has_begun = !socket.early.is_empty();
         let count = tokio::select! {
@@ -128,9 +128,9 @@ async fn head_of_next(
 }
 
 /// Answers a request that is refused for its form. Where the next one begins is not known.
-async fn refuse(mut socket: Socket, refusal: Refusal, context: &Context) -> io::Result<Next> {
+async fn refuse(mut socket: Socket, rejection: Rejection, context: &Context) -> io::Result<Next> {
     let mut bytes = BytesMut::new();
-    head::whole(&mut bytes, &routes::refuse(None, refusal, &context.shared), head::CLOSE);
+    head::whole(&mut bytes, &routes::refuse(None, rejection, &context.shared), head::CLOSE);
     socket.write_all(&bytes).await?;
     Ok(Next::Close(socket))
 }
@@ -149,7 +149,7 @@ async fn answer(
         Ok(None) => return Ok(Next::Nothing),
         Err(error) if error.is_parse() => {
             let message = format!("the request is not HTTP/1.1: {error}");
-            return refuse(socket, Refusal::bad_request("bad_request", message), context).await;
+            return refuse(socket, Rejection::bad_request("bad_request", message), context).await;
         }
         Err(error) => return Err(io::Error::other(error)),
     };

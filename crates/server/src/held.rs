@@ -30,14 +30,14 @@ pub(crate) async fn serve(
     let on_message = publishes_to.map_or_else(OnMessage::refused, OnMessage::published_to);
     let (write_deadline, observer) = (config.write_deadline, socket.observer.clone());
     let visit = Visit { subscription, on_message, write_deadline, observer };
-    let Accepted { head, words, shape } = accepted.clone();
+    let Accepted { head, encoder, shape } = accepted.clone();
     let mut open = BytesMut::new();
     match shape {
         Shape::Upgrade => {
             head::open(&mut open, &head);
             head::finish_upgrade(&mut open);
             socket.write_all(&open).await?;
-            visit.converse(socket, words).await?;
+            visit.converse(socket, encoder).await?;
             Ok(Next::Nothing)
         }
         Shape::Stream => {

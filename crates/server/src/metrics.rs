@@ -84,7 +84,7 @@ impl Metrics {
             registry.register(name, help, gauge);
         };
         if let Some(is_connected) = hub.is_connected() {
-            let help = "Whether the engine below the hub is followed";
+            let help = "Whether the broker below the hub is followed";
             state("broker_connected", help, usize::from(is_connected));
         }
         state("log_entries", "Notifications retained", entries);

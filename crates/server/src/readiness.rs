@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use tidings_core::Hub;
-use tidings_transport::Refusal;
+use tidings_transport::Rejection;
 
 use crate::front::text;
 
@@ -27,7 +27,7 @@ impl Readiness {
         match self.problem(hub) {
             None => text("text/plain; charset=utf-8", "ready\n"),
             Some((code, message)) => {
-                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, message).into_response()
+                Rejection::new(StatusCode::SERVICE_UNAVAILABLE, code, message).into_response()
             }
         }
     }

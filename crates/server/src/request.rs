@@ -11,7 +11,7 @@ use std::mem::MaybeUninit;
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
-use tidings_transport::{Refusal, lists};
+use tidings_transport::{Rejection, lists};
 
 /// A request that is all there.
 #[derive(Debug)]
@@ -55,8 +55,8 @@ fn body(request: &Parts, rest: &[u8]) -> Option<Bytes> {
 /// is not all there.
 ///
 /// # Errors
-/// The refusal to send if the head is malformed, too large, or can be read in two ways (RFC 9112, section 11.2).
-pub(crate) fn head(bytes: &[u8], max_head: usize) -> Result<Option<(Parts, usize)>, Refusal> {
+/// The rejection to send if the head is malformed, too large, or can be read in two ways (RFC 9112, section 11.2).
+pub(crate) fn head(bytes: &[u8], max_head: usize) -> Result<Option<(Parts, usize)>, Rejection> {
     let mut lines = [MaybeUninit::uninit(); MAX_LINES];
     let mut head = httparse::Request::new(&mut []);
     let length = match head
@@ -122,7 +122,7 @@ pub(crate) fn encode_target(bytes: &mut BytesMut) {
 }
 
 /// Refuses a head that says something about its own framing or its host that is wrong, or says it twice.
-fn check(request: &Parts) -> Result<(), Refusal> {
+fn check(request: &Parts) -> Result<(), Rejection> {
     let headers = &request.headers;
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -130,9 +130,9 @@ fn check(request: &Parts) -> Result<(), Refusal> {
         (None, None) if request.version == Version::HTTP_10 => {}
         (Some(host), None) => {
             let message = format!("invalid Host {host:?}: expected HOST or HOST:PORT");
-            return Err(Refusal::bad_request("bad_host", message));
+            return Err(Rejection::bad_request("bad_host", message));
         }
-        _ => return Err(Refusal::bad_request("ambiguous_request", "give exactly one Host")),
+        _ => return Err(Rejection::bad_request("ambiguous_request", "give exactly one Host")),
     }
     let is_origin_form = request.uri.path().starts_with('/');
     let is_server_wide = request.uri.path() == "*" && request.method == Method::OPTIONS;
@@ -145,23 +145,23 @@ fn check(request: &Parts) -> Result<(), Refusal> {
             return Err(bad(format!("invalid Content-Length {length:?}: expected digits")));
         }
         if lengths.next().is_some() {
-            return Err(Refusal::bad_request("ambiguous_request", "give one Content-Length"));
+            return Err(Rejection::bad_request("ambiguous_request", "give one Content-Length"));
         }
     }
     if headers.get_all(header::CONTENT_TYPE).iter().nth(1).is_some() {
-        return Err(Refusal::bad_request("ambiguous_request", "give one Content-Type"));
+        return Err(Rejection::bad_request("ambiguous_request", "give one Content-Type"));
     }
     if headers.contains_key(header::TRANSFER_ENCODING) { check_codings(request) } else { Ok(()) }
 }
 
 /// The one coding that is understood is `chunked`, applied once (RFC 9112, section 6.1).
-fn check_codings(request: &Parts) -> Result<(), Refusal> {
+fn check_codings(request: &Parts) -> Result<(), Rejection> {
     if request.version == Version::HTTP_10 {
         return Err(bad("HTTP/1.0 has no Transfer-Encoding: send a Content-Length"));
     }
     if request.headers.contains_key(header::CONTENT_LENGTH) {
         let message = "give Content-Length or Transfer-Encoding, not both";
-        return Err(Refusal::bad_request("ambiguous_request", message));
+        return Err(Rejection::bad_request("ambiguous_request", message));
     }
     let mut chunked = 0;
     for line in request.headers.get_all(header::TRANSFER_ENCODING) {
@@ -169,7 +169,7 @@ fn check_codings(request: &Parts) -> Result<(), Refusal> {
             if !coding.eq_ignore_ascii_case(b"chunked") {
                 let coding = String::from_utf8_lossy(coding);
                 let message = format!("unknown Transfer-Encoding {coding:?}: expected chunked");
-                return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "unknown_coding", message));
+                return Err(Rejection::new(StatusCode::NOT_IMPLEMENTED, "unknown_coding", message));
             }
             chunked += 1;
         }
@@ -189,18 +189,18 @@ fn digits(value: &HeaderValue) -> Option<usize> {
     if is_plain { value.to_str().ok()?.parse().ok() } else { None }
 }
 
-fn malformed(bytes: &[u8], error: httparse::Error) -> Refusal {
+fn malformed(bytes: &[u8], error: httparse::Error) -> Rejection {
     let line = bytes.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
     let version = line.and_then(|line| line.split(|&byte| byte == b' ').nth(2));
     match error {
         httparse::Error::Version if version.is_some_and(|it| it.starts_with(b"HTTP/")) => {
-            Refusal::new(
+            Rejection::new(
                 StatusCode::HTTP_VERSION_NOT_SUPPORTED,
                 "unknown_version",
                 "this server speaks HTTP/1.1 without TLS",
             )
         }
-        httparse::Error::TooManyHeaders => Refusal::new(
+        httparse::Error::TooManyHeaders => Rejection::new(
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "head_too_large",
             format!("the head has more than {MAX_LINES} lines"),
@@ -209,21 +209,21 @@ fn malformed(bytes: &[u8], error: httparse::Error) -> Refusal {
     }
 }
 
-fn too_large(bytes: &[u8], max_head: usize) -> Refusal {
+fn too_large(bytes: &[u8], max_head: usize) -> Rejection {
     let is_line = !bytes.iter().take(max_head).any(|&byte| byte == b'\n');
     let (status, what) = match is_line {
         true => (StatusCode::URI_TOO_LONG, "request line"),
         false => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head"),
     };
     let message = format!("the {what} is larger than the limit of {max_head} bytes");
-    Refusal::new(status, "head_too_large", message)
+    Rejection::new(status, "head_too_large", message)
 }
 
-fn bad(message: impl Into<String>) -> Refusal {
-    Refusal::bad_request("bad_request", message)
+fn bad(message: impl Into<String>) -> Rejection {
+    Rejection::bad_request("bad_request", message)
 }
 
-fn bad_target(target: &str) -> Refusal {
+fn bad_target(target: &str) -> Rejection {
     let is_allowed = |character: char| {
         character.is_ascii_alphanumeric() || "-._~:/?#[]@!$&'()*+,;=%".contains(character)
     };
@@ -239,7 +239,7 @@ fn bad_target(target: &str) -> Refusal {
         }
         None => format!("invalid request target {target:?}: expected a path that begins with /"),
     };
-    Refusal::bad_request("bad_target", message)
+    Rejection::bad_request("bad_target", message)
 }
 
 /// Whether the client expects the connection to end with the answer (RFC 9112, section 9.3).
@@ -261,9 +261,9 @@ mod tests {
     }
 
     fn refused(text: impl AsRef<[u8]>) -> (u16, &'static str) {
-        let refusal = head(text.as_ref(), MAX_HEAD).unwrap_err();
+        let rejection = head(text.as_ref(), MAX_HEAD).unwrap_err();
         assert!(next(text.as_ref(), MAX_HEAD).is_none());
-        (refusal.status.as_u16(), refusal.code)
+        (rejection.status.as_u16(), rejection.code)
     }
 
     #[test]

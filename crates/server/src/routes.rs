@@ -12,7 +12,9 @@ use hyper::body::{Body, Incoming};
 use tidings_core::{
     Filters, Id, IdempotencyKey, Interest, Kind, Notification, PublishError, Topic,
 };
-use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, path_segment, query};
+use tidings_transport::{
+    Accepted, Rejection, Shape, SubscribeRequest, Transport, path_segment, query,
+};
 
 use crate::config::{Action, Config};
 use crate::front::text;
@@ -25,7 +27,7 @@ use crate::{cors, front, head};
 pub(crate) enum Answer {
     /// This is the answer.
     Whole(Response<Bytes>),
-    /// It comes once the engine below the hub has stored something.
+    /// It comes once the broker below the hub has stored something.
     Later(Later),
     /// It is from a client that stays.
     Stays(Box<Visitor>),
@@ -71,7 +73,7 @@ pub(crate) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Answer {
     settled(answered(request, body, shared), request, shared)
 }
 
-fn answered(request: &Parts, body: Bytes, shared: &Shared) -> Result<Answer, Refusal> {
+fn answered(request: &Parts, body: Bytes, shared: &Shared) -> Result<Answer, Rejection> {
     let route = route(request.uri.path());
     check(request, &route, shared)?;
     match route {
@@ -92,7 +94,7 @@ fn answered(request: &Parts, body: Bytes, shared: &Shared) -> Result<Answer, Ref
 }
 
 /// Answers a `GET` of anything but a topic.
-fn show(request: &Parts, page: &Route<'_>, shared: &Shared) -> Result<Response<Bytes>, Refusal> {
+fn show(request: &Parts, page: &Route<'_>, shared: &Shared) -> Result<Response<Bytes>, Rejection> {
     let config = &shared.config;
     let may = |action| config.access.check(request, action);
     match page {
@@ -130,7 +132,7 @@ pub(crate) async fn answer_once_read(
         let mut read = async || {
             let payload = read(&mut body, &shared.config).await?;
             is_read = true;
-            Ok::<_, Refusal>(payload)
+            Ok::<_, Rejection>(payload)
         };
         match route {
             Route::Topics(name) if request.method == Method::POST => {
@@ -149,16 +151,16 @@ pub(crate) async fn answer_once_read(
 /// The answer to a request that is not served. `request` is `None` if it is not known what was asked.
 pub(crate) fn refuse(
     request: Option<&Parts>,
-    refusal: Refusal,
+    rejection: Rejection,
     shared: &Shared,
 ) -> Response<Bytes> {
     // A path that does not exist does not count as a client that is rejected.
-    if refusal.status != StatusCode::NOT_FOUND {
+    if rejection.status != StatusCode::NOT_FOUND {
         shared.metrics.refused.inc();
     }
-    match request.and_then(|request| asked_transport(&refusal, request, &shared.config)) {
-        Some(transport) => refusal.into_response_by(&**transport),
-        None => refusal.into_response(),
+    match request.and_then(|request| asked_transport(&rejection, request, &shared.config)) {
+        Some(transport) => rejection.into_response_by(&**transport),
+        None => rejection.into_response(),
     }
 }
 
@@ -176,28 +178,28 @@ pub(crate) fn no_room(shared: &Shared) -> Bytes {
 }
 
 /// Refuses a request on a connection over the limit.
-fn full() -> Refusal {
+fn full() -> Rejection {
     let message = "too many connections: try again later";
-    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "full", message)
+    Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "full", message)
         .with(header::RETRY_AFTER, 5)
         .with(header::CONNECTION, HeaderValue::from_static("close"))
 }
 
-fn settled(answered: Result<Answer, Refusal>, request: &Parts, shared: &Shared) -> Answer {
-    let answer =
-        answered.unwrap_or_else(|refusal| Answer::Whole(refuse(Some(request), refusal, shared)));
+fn settled(answered: Result<Answer, Rejection>, request: &Parts, shared: &Shared) -> Answer {
+    let answer = answered
+        .unwrap_or_else(|rejection| Answer::Whole(refuse(Some(request), rejection, shared)));
     answer.readable(request, shared)
 }
 
 /// Returns the transport that a subscriber who is rejected for now has asked for.
 fn asked_transport<'a>(
-    refusal: &Refusal,
+    rejection: &Rejection,
     request: &Parts,
     config: &'a Config,
 ) -> Option<&'a Arc<dyn Transport>> {
     let subscribes =
         request.method == Method::GET && matches!(route(request.uri.path()), Route::Topics(_));
-    if refusal.is_for_now() && subscribes { choose(config, request).ok() } else { None }
+    if rejection.is_temporary() && subscribes { choose(config, request).ok() } else { None }
 }
 
 enum Route<'a> {
@@ -235,7 +237,7 @@ fn route(path: &str) -> Route<'_> {
 
 /// Checks that the request is for this hub. Health checks may have any host: a balancer or an orchestrator sends
 /// the one it is configured with, and the answer has nothing in it for a foreign page.
-fn check(request: &Parts, route: &Route<'_>, shared: &Shared) -> Result<(), Refusal> {
+fn check(request: &Parts, route: &Route<'_>, shared: &Shared) -> Result<(), Rejection> {
     match route {
         Route::Health | Route::Ready => Ok(()),
         _ => shared.config.hosts.check(request, shared.address),
@@ -243,7 +245,7 @@ fn check(request: &Parts, route: &Route<'_>, shared: &Shared) -> Result<(), Refu
 }
 
 /// Whether this request may publish, and to which topic.
-fn publish(request: &Parts, topic: &str, shared: &Shared) -> Result<Topic, Refusal> {
+fn publish(request: &Parts, topic: &str, shared: &Shared) -> Result<Topic, Rejection> {
     let topic = path_segment(topic)?.parse()?;
     // A page may send a POST to any host without asking; only this check keeps foreign pages out.
     shared.config.origins.check(request)?;
@@ -265,7 +267,7 @@ fn is_coded(request: &Parts) -> bool {
     })
 }
 
-async fn read(body: &mut Incoming, config: &Config) -> Result<Bytes, Refusal> {
+async fn read(body: &mut Incoming, config: &Config) -> Result<Bytes, Rejection> {
     let limit = config.hub.max_payload();
     // Refused before a client that waits for `100 Continue` is told to go on.
     if usize::try_from(body.size_hint().lower()).is_ok_and(|announced| announced > limit) {
@@ -275,13 +277,13 @@ async fn read(body: &mut Incoming, config: &Config) -> Result<Bytes, Refusal> {
     match body.await {
         Ok(Ok(body)) if body.trailers().is_some_and(decides_framing) => {
             let message = "a trailer may not be Content-Length, Transfer-Encoding or Host";
-            Err(Refusal::bad_request("bad_body", message))
+            Err(Rejection::bad_request("bad_body", message))
         }
         // A copy, because a body that came in one piece keeps all of the buffer that it was read into.
         Ok(Ok(body)) => Ok(Bytes::copy_from_slice(&body.to_bytes())),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_big(limit)),
         Ok(Err(error)) => {
-            Err(Refusal::bad_request("bad_body", format!("the body broke off: {error}")))
+            Err(Rejection::bad_request("bad_body", format!("the body broke off: {error}")))
         }
         Err(_) => Err(too_late(config)),
     }
@@ -299,7 +301,7 @@ fn accept(
     topic: Topic,
     payload: Bytes,
     shared: &Shared,
-) -> Result<Answer, Refusal> {
+) -> Result<Answer, Rejection> {
     let key = idempotency_key(request)?;
     let kind = match request.headers.get(header::CONTENT_TYPE) {
         Some(media) if is_binary(media) => Kind::Binary,
@@ -307,7 +309,7 @@ fn accept(
     };
     let notification = Notification::checked(topic, kind, payload).map_err(|fault| {
         let how = "send it with Content-Type: application/octet-stream";
-        Refusal::bad_request("bad_payload", format!("{fault}; for binary, {how}"))
+        Rejection::bad_request("bad_payload", format!("{fault}; for binary, {how}"))
     })?;
     match shared.config.hub.publish_once(notification, key).now() {
         Ok(outcome) => Ok(Answer::Whole(published(outcome, shared))),
@@ -329,7 +331,7 @@ fn published(outcome: Result<Id, PublishError>, shared: &Shared) -> Response<Byt
 }
 
 /// The key is a string of RFC 8941, section 3.3.3, in quotes; bare it is understood as well.
-fn idempotency_key(request: &Parts) -> Result<Option<IdempotencyKey>, Refusal> {
+fn idempotency_key(request: &Parts) -> Result<Option<IdempotencyKey>, Rejection> {
     let Some(value) = request.headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
     let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
@@ -341,20 +343,20 @@ fn is_binary(media: &HeaderValue) -> bool {
     essence.trim_ascii().eq_ignore_ascii_case(b"application/octet-stream")
 }
 
-fn subscribe(request: &Parts, filters: &str, shared: &Shared) -> Result<Box<Visitor>, Refusal> {
+fn subscribe(request: &Parts, filters: &str, shared: &Shared) -> Result<Box<Visitor>, Rejection> {
     let config = &shared.config;
-    let (ask, transport, accepted) = may_subscribe(request, filters, config)?;
-    let seat = config.hub.join_with(transport.name(), &ask.filters)?;
+    let (subscribe, transport, accepted) = may_subscribe(request, filters, config)?;
+    let seat = config.hub.join_with(transport.name(), &subscribe.filters)?;
     // Who only reads has nothing to say.
     let publishes_to = match accepted.shape {
-        Shape::Upgrade => publishes_to(config, request, &ask.filters),
+        Shape::Upgrade => publishes_to(config, request, &subscribe.filters),
         Shape::Stream | Shape::Answer { .. } => None,
     };
-    let mut interest = Interest::new(ask.filters).slow(config.slow);
+    let mut interest = Interest::new(subscribe.filters).slow(config.slow);
     if !config.echo {
         interest = interest.without_own();
     }
-    let (position, is_last) = (ask.position, is_last(request));
+    let (position, is_last) = (subscribe.position, is_last(request));
     Ok(Box::new(Visitor { accepted, seat, interest, position, publishes_to, is_last }))
 }
 
@@ -363,31 +365,31 @@ fn may_subscribe<'a>(
     request: &Parts,
     filters: &str,
     config: &'a Config,
-) -> Result<(Ask, &'a Arc<dyn Transport>, Accepted), Refusal> {
-    let ask = Ask::read(filters, request)?;
+) -> Result<(SubscribeRequest, &'a Arc<dyn Transport>, Accepted), Rejection> {
+    let subscribe = SubscribeRequest::read(filters, request)?;
     // A foreign page cannot read the answer, but it would hold a seat.
     config.origins.check(request)?;
-    config.access.check(request, Action::Subscribe(&ask.filters))?;
+    config.access.check(request, Action::Subscribe(&subscribe.filters))?;
     let transport = choose(config, request)?;
-    let accepted = transport.accept(request, &ask)?;
-    Ok((ask, transport, accepted))
+    let accepted = transport.accept(request, &subscribe)?;
+    Ok((subscribe, transport, accepted))
 }
 
 /// The head of what `subscribe` would answer, for a `HEAD`. It takes no seat and holds nothing.
-fn outline(request: &Parts, filters: &str, config: &Config) -> Result<Response<Bytes>, Refusal> {
+fn outline(request: &Parts, filters: &str, config: &Config) -> Result<Response<Bytes>, Rejection> {
     let (.., accepted) = may_subscribe(request, filters, config)?;
     Ok(Response::clone(&accepted.head).map(|()| Bytes::new()))
 }
 
 /// The transport that the query names, else the first that claims the request.
-fn choose<'a>(config: &'a Config, request: &Parts) -> Result<&'a Arc<dyn Transport>, Refusal> {
+fn choose<'a>(config: &'a Config, request: &Parts) -> Result<&'a Arc<dyn Transport>, Rejection> {
     let Some(name) = query(request, "transport") else {
         return config.transports.iter().find(|one| one.claims(request)).ok_or_else(nothing_there);
     };
     config.transports.iter().find(|transport| transport.name() == name).ok_or_else(|| {
         let names: Vec<_> = config.transports.iter().map(|transport| transport.name()).collect();
         let message = format!("transport={name:?} is none of {}", names.join(", "));
-        Refusal::bad_request("bad_transport", message)
+        Rejection::bad_request("bad_transport", message)
     })
 }
 
@@ -399,39 +401,39 @@ fn publishes_to(config: &Config, request: &Parts, filters: &Filters) -> Option<T
     Some(topic)
 }
 
-fn metrics(shared: &Shared) -> Result<Response<Bytes>, Refusal> {
+fn metrics(shared: &Shared) -> Result<Response<Bytes>, Rejection> {
     let text_of = shared.metrics.text(&shared.config).map_err(|_| {
         let (status, what) = (StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written");
-        Refusal::new(status, "internal", what)
+        Rejection::new(status, "internal", what)
     })?;
     Ok(text("application/openmetrics-text; version=1.0.0; charset=utf-8", text_of))
 }
 
-fn not_allowed(allow: &'static str) -> Refusal {
+fn not_allowed(allow: &'static str) -> Rejection {
     let message = format!("this resource knows {allow}");
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+    Rejection::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
         .with(header::ALLOW, HeaderValue::from_static(allow))
 }
 
-fn nothing_there() -> Refusal {
+fn nothing_there() -> Rejection {
     let message = "nothing is there: topics are at /topics/NAME";
-    Refusal::new(StatusCode::NOT_FOUND, "not_found", message)
+    Rejection::new(StatusCode::NOT_FOUND, "not_found", message)
 }
 
-fn coded() -> Refusal {
+fn coded() -> Rejection {
     let message = "the payload has a Content-Encoding: send it as it is, or as application/octet-stream without \
                    that header if subscribers are to decode it";
-    Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_coding", message)
+    Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_coding", message)
         .with(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
 }
 
-fn too_big(limit: usize) -> Refusal {
+fn too_big(limit: usize) -> Rejection {
     let message = format!("the body is larger than the limit of {limit} bytes");
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_big", message)
+    Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, "too_big", message)
 }
 
-fn too_late(config: &Config) -> Refusal {
+fn too_late(config: &Config) -> Rejection {
     let message = format!("the body was not there within {:?}", config.body_deadline);
-    Refusal::new(StatusCode::REQUEST_TIMEOUT, "too_late", message)
+    Rejection::new(StatusCode::REQUEST_TIMEOUT, "too_late", message)
         .with(header::CONNECTION, HeaderValue::from_static("close"))
 }

@@ -22,7 +22,7 @@ fn descriptors() -> usize {
 
 #[tokio::test]
 async fn two_thousand_clients_leak_neither_a_seat_nor_a_descriptor() {
-    for mover in MOVERS.iter().copied().filter(|mover| mover.engine.is_none()) {
+    for mover in MOVERS.iter().copied().filter(|mover| mover.broker.is_none()) {
         let before_the_hub = descriptors();
         let mut config = mover.config(HubConfig::default()).await;
         config.workers = NonZeroUsize::MIN;

@@ -1,4 +1,4 @@
-//! What only hubs over an engine do. What depends on who is faster is played over a model of an engine that
+//! What only hubs over a broker do. What depends on who is faster is played over a model of a broker that
 //! waits where it is told to; the rest over real servers.
 
 mod support;

@@ -133,7 +133,7 @@ async fn a_full_hub_is_an_event_stream_that_ends_if_that_is_what_is_mounted() {
             assert_eq!(answer.status, 200);
             assert!(answer.text().contains("\nevent: goodbye\ndata: {"), "{answer:?}");
         } else {
-            assert_eq!(answer.refusal(), (503, "full".to_owned()), "{name}");
+            assert_eq!(answer.rejection(), (503, "full".to_owned()), "{name}");
         }
         let url = format!("http://{address}/wherever").parse().unwrap();
         let target = Target::new(url);

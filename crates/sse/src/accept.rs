@@ -7,30 +7,32 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Response, header};
 use tidings_core::Heartbeat;
-use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, Words, prefers};
+use tidings_transport::{
+    Accepted, Encoder, Rejection, Shape, SubscribeRequest, Transport, prefers,
+};
 
+use crate::encoder::{EVENT, EVENT_WITH_TOPIC, Stream};
 use crate::rejection;
-use crate::words::{EVENT, EVENT_WITH_TOPIC, Stream};
 
 /// The server half of the SSE transport.
 ///
 /// ```
 /// use tidings_sse::Sse;
-/// use tidings_transport::{Ask, Transport};
+/// use tidings_transport::{SubscribeRequest, Transport};
 ///
 /// let request = http::Request::get("/topics/t").header("accept", "text/event-stream").body(())?;
 /// let request = request.into_parts().0;
 /// let sse = Sse::default();
 /// assert!(sse.claims(&request));
-/// let accepted = sse.accept(&request, &Ask::read("t", &request).expect("well-formed")).expect("a GET");
+/// let accepted = sse.accept(&request, &SubscribeRequest::read("t", &request).expect("well-formed")).expect("a GET");
 /// assert_eq!(accepted.head.headers()["content-type"], "text/event-stream");
 /// # Ok::<(), http::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Sse {
     head: Arc<Response<()>>,
-    of_one_topic: Arc<dyn Words>,
-    of_several: Arc<dyn Words>,
+    of_one_topic: Arc<dyn Encoder>,
+    of_several: Arc<dyn Encoder>,
 }
 
 /// What the clients are told about the stream.
@@ -69,11 +71,11 @@ impl Sse {
         // Intermediaries forward each event as it comes: RFC 10036, and nginx's own header.
         headers.insert("incremental", HeaderValue::from_static("?1"));
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-        let words = |event| Arc::new(Stream { retry, heartbeat, event });
+        let encoder = |event| Arc::new(Stream { retry, heartbeat, event });
         Self {
             head: Arc::new(head),
-            of_one_topic: words(&EVENT),
-            of_several: words(&EVENT_WITH_TOPIC),
+            of_one_topic: encoder(&EVENT),
+            of_several: encoder(&EVENT_WITH_TOPIC),
         }
     }
 }
@@ -87,17 +89,17 @@ impl Transport for Sse {
         prefers(&request.headers, &header::ACCEPT, "text/event-stream", "application/json")
     }
 
-    fn accept(&self, _: &Parts, ask: &Ask) -> Result<Accepted, Refusal> {
-        let words = match ask.filters.as_topic() {
+    fn accept(&self, _: &Parts, subscribe: &SubscribeRequest) -> Result<Accepted, Rejection> {
+        let encoder = match subscribe.filters.as_topic() {
             Some(_) => &self.of_one_topic,
             None => &self.of_several,
         };
-        let (head, words) = (self.head.clone(), words.clone());
-        Ok(Accepted { head, words, shape: Shape::Stream })
+        let (head, encoder) = (self.head.clone(), encoder.clone());
+        Ok(Accepted { head, encoder, shape: Shape::Stream })
     }
 
-    fn reject_for_now(&self, refusal: &Refusal) -> Option<Response<Bytes>> {
-        Some(rejection::stream(refusal, &self.head))
+    fn reject_temporarily(&self, rejection: &Rejection) -> Option<Response<Bytes>> {
+        Some(rejection::stream(rejection, &self.head))
     }
 }
 
@@ -112,8 +114,9 @@ mod tests {
         let (sse, id) = (Sse::default(), Epoch::from_number(36).id(5));
         let entry = Arc::new(Entry::new(id, Notification::text("a.b".parse().unwrap(), "x")));
         for (filters, tells) in [("a.b", false), ("a.*", true), ("a.b,c", true), ("%3E", true)] {
-            let accepted = sse.accept(&request, &Ask::read(filters, &request).unwrap()).unwrap();
-            let bytes = accepted.words.render(&[Event::Deliver(entry.clone())], id);
+            let accepted =
+                sse.accept(&request, &SubscribeRequest::read(filters, &request).unwrap()).unwrap();
+            let bytes = accepted.encoder.encode(&[Event::Deliver(entry.clone())], id);
             assert_eq!(bytes.starts_with(b"id: 10-5\ntopic: a.b\n"), tells, "{filters}");
         }
     }

@@ -1,4 +1,4 @@
-//! Tidings by server-sent events (the HTML standard, section 9.2): the server's words and the client.
+//! Tidings by server-sent events (the HTML standard, section 9.2): the server's encoder and the client.
 //!
 //! A stream is one endless `200` answer. Each notification is an event with its id, so that a browser's
 //! `EventSource` resumes by itself; heartbeats are comments; gaps and goodbyes are events of those names.
@@ -8,9 +8,9 @@
 mod accept;
 #[cfg(feature = "client")]
 mod client;
+mod encoder;
 mod parser;
 mod rejection;
-mod words;
 
 pub use accept::{Sse, SseConfig};
 #[cfg(feature = "client")]

@@ -6,16 +6,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Response, header};
 use serde_json::json;
-use tidings_transport::Refusal;
+use tidings_transport::Rejection;
 
-use crate::words::{control, millis};
+use crate::encoder::{control, millis};
 
 /// How long clients wait if the rejection does not say it.
 const WAIT: Duration = Duration::from_secs(5);
 
 /// Returns a stream of one goodbye that stands for this rejection. `Retry-After` shows our own client what it
 /// is; `retry:`, which is as long or up to twice as long, is for an `EventSource`.
-pub(crate) fn stream(rejection: &Refusal, head: &Response<()>) -> Response<Bytes> {
+pub(crate) fn stream(rejection: &Rejection, head: &Response<()>) -> Response<Bytes> {
     let seconds = rejection.headers.get(header::RETRY_AFTER);
     let seconds = seconds.and_then(|value| value.to_str().ok()?.parse().ok());
     let wait = seconds.map_or(WAIT, Duration::from_secs);
@@ -37,8 +37,8 @@ mod tests {
     use super::*;
     use http::StatusCode;
 
-    fn full() -> Refusal {
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "full", "all 1 seats are taken")
+    fn full() -> Rejection {
+        Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "full", "all 1 seats are taken")
             .with(header::RETRY_AFTER, 7)
     }
 

@@ -1,4 +1,4 @@
-//! Accept, render, receive.
+//! The contract of a transport: accept, encode, decode.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,112 +9,115 @@ use http::Response;
 use http::request::Parts;
 use tidings_core::{Event, Id, Kind, Reason};
 
-use crate::{Ask, Refusal};
+use crate::{Rejection, SubscribeRequest};
 
 /// The server half of one transport.
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
-    /// Its name in `?transport=`, in limits, in metrics and in reports.
+    /// Returns its name in `?transport=`, limits, metrics and reports.
     fn name(&self) -> &'static str;
 
-    /// Whether a request is for this transport, judged by its headers.
+    /// Returns `true` if the request is for this transport, judged by its headers.
     fn claims(&self, request: &Parts) -> bool;
 
-    /// The answer to a request that is for this transport.
+    /// Accepts a request that this transport [claims](Self::claims), and returns how to answer it.
     ///
     /// # Errors
-    /// The refusal to send where the request cannot be served.
-    fn accept(&self, request: &Parts, ask: &Ask) -> Result<Accepted, Refusal>;
+    /// Returns the rejection to send if the request cannot be served.
+    fn accept(&self, request: &Parts, subscribe: &SubscribeRequest) -> Result<Accepted, Rejection>;
 
-    /// Returns the response to a request for this transport that is [rejected for
-    /// now](Refusal::is_for_now), if it is another one than the rejection itself.
+    /// Returns the response to a request that is rejected [temporarily](Rejection::is_temporary), or
+    /// `None` if the response is the rejection itself.
     ///
-    /// A transport needs one if its clients never come back after an error status, as an `EventSource` does
-    /// not. Its own client treats that response as the status that it stands for.
-    fn reject_for_now(&self, _rejection: &Refusal) -> Option<Response<Bytes>> {
+    /// A transport needs such a response if its clients never come back after an error status, as an
+    /// `EventSource` does not. Its own client treats that response as the status that it stands for.
+    fn reject_temporarily(&self, _rejection: &Rejection) -> Option<Response<Bytes>> {
         None
     }
 }
 
-/// How an accepted client is answered.
+/// How an accepted request is answered.
 #[derive(Clone, Debug)]
 pub struct Accepted {
-    /// Status and headers. The mover adds those of the connection: `Content-Length`, `Date`. Where they are
-    /// the same for everyone, share one: clients of one head are told apart by nothing else.
+    /// Status and headers. The server adds those of the connection, such as `Content-Length` and `Date`.
+    /// If the head is the same for every client, share one: groups of clients are compared by its address.
     pub head: Arc<http::Response<()>>,
-    /// What the client understands.
-    pub words: Arc<dyn Words>,
+    /// Encodes events for the client.
+    pub encoder: Arc<dyn Encoder>,
     /// How bytes follow the head.
     pub shape: Shape,
 }
 
-/// How bytes follow the head of an answer.
+/// How bytes follow the head of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// The connection leaves HTTP: bytes both ways, without end.
+    /// The connection leaves HTTP. Bytes flow both ways, without end.
     Upgrade,
     /// A body without end.
     Stream,
-    /// One body with whatever waits, or whatever comes first within this time; then the next request.
+    /// One body, then the next request. The body holds everything that waits. If nothing waits, it holds
+    /// what comes first within `hold`.
     Answer {
-        /// How long the request is held where nothing waits.
+        /// How long the request is held if nothing waits.
         hold: Duration,
     },
 }
 
-/// What one kind of client understands. Clients of the same words, interest and position are sent the
-/// very same bytes.
-pub trait Words: fmt::Debug + Send + Sync + 'static {
-    /// What goes out at once behind the head, to a client that stands at this position.
+/// Encodes events for one wire format. Clients with the same encoder, interest and position are sent the
+/// same bytes.
+pub trait Encoder: fmt::Debug + Send + Sync + 'static {
+    /// Returns the bytes to send directly after the head, to a client at this position.
     fn opening(&self, _position: Id) -> Bytes {
         Bytes::new()
     }
 
-    /// These events on the wire, for one write. `position` is where the client stands behind them.
+    /// Encodes these events for one write. `position` is the client's position after them.
     ///
-    /// With [`Shape::Answer`] it is a whole body, and no events mean that the hold time is over.
-    fn render(&self, events: &[Event], position: Id) -> Bytes;
+    /// For [`Shape::Answer`] the result is a whole body, and an empty list of events means that the hold
+    /// time is over.
+    fn encode(&self, events: &[Event], position: Id) -> Bytes;
 
-    /// A listener for one client's bytes; `None` where clients of this kind have nothing to say.
-    fn ear(&self) -> Option<Box<dyn Ear>> {
+    /// Returns a decoder for the bytes of one client, or `None` if clients of this format send nothing.
+    fn decoder(&self) -> Option<Box<dyn Decoder>> {
         None
     }
 }
 
-/// Hears one client.
-pub trait Ear: fmt::Debug + Send {
-    /// Takes the bytes that came, in any cuts, and appends what they say. The bytes may be changed in
-    /// place. After a [`Said::Closed`] or [`Said::Fault`] nothing more is heard.
-    fn hear(&mut self, bytes: &mut [u8], said: &mut Vec<Said>);
+/// Decodes the bytes of one client.
+pub trait Decoder: fmt::Debug + Send {
+    /// Decodes bytes, which may be cut anywhere, and appends what they contain to `inbound`. The bytes may be
+    /// changed in place. After an [`Inbound::Closed`] or [`Inbound::Fault`] all further input is ignored.
+    fn decode(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>);
 
-    /// Whether it is as it was when it was new: in the middle of nothing. Then it may hear another client,
-    /// so that those who are silent need none of their own.
+    /// Returns `true` if the decoder holds no partial input. It may then decode for another client, so a
+    /// silent client needs no decoder of its own.
     fn is_at_rest(&self) -> bool;
 }
 
-/// What a client said.
+/// What a client sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum Inbound {
     /// A message for the application.
-    Message(Inbound),
-    /// Something that the protocol answers by itself with these bytes (a ping).
+    Message(Message),
+    /// A control message, such as a ping. The protocol's reply is these bytes.
     Reply(Bytes),
-    /// It is leaving; these bytes are the last to send, after its messages from before were echoed.
+    /// The client closes. These bytes are the last to send, after its earlier messages were echoed.
     Closed(Bytes),
-    /// It broke a rule and is let go with this reason, after its messages from before were echoed.
+    /// The client violated the protocol. It is disconnected with this reason, after its earlier messages
+    /// were echoed.
     Fault(Reason),
 }
 
 /// A message from a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inbound {
+pub struct Message {
     /// Text, which is valid UTF-8, or binary.
     pub kind: Kind,
-    /// Its bytes.
+    /// The payload.
     pub payload: Bytes,
 }
 
-/// The bytes of several events for a wire where they simply follow each other. One event's bytes are
-/// passed on as they are, shared and not copied.
+/// Encodes several events for a format in which they simply follow each other. The bytes of a single event
+/// are shared and not copied.
 pub fn concatenated(events: &[Event], mut each: impl FnMut(&Event) -> Bytes) -> Bytes {
     match events {
         [] => Bytes::new(),
@@ -123,7 +126,7 @@ pub fn concatenated(events: &[Event], mut each: impl FnMut(&Event) -> Bytes) -> 
     }
 }
 
-/// These pieces as one, in a buffer of exactly their length.
+/// Joins the pieces in a buffer of exactly their length.
 fn joined(pieces: &[Bytes]) -> Bytes {
     let length = pieces.iter().map(Bytes::len).sum();
     let mut all = BytesMut::with_capacity(length);

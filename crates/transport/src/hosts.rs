@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use http::StatusCode;
 use http::request::Parts;
 
-use crate::Refusal;
+use crate::Rejection;
 use crate::request::host;
 
 /// By which names a server may be addressed.
@@ -43,7 +43,7 @@ impl Hosts {
     ///
     /// # Errors
     /// `421` if the server is not addressed by this name (RFC 9110, section 15.5.20).
-    pub fn check(&self, request: &Parts, listener: SocketAddr) -> Result<(), Refusal> {
+    pub fn check(&self, request: &Parts, listener: SocketAddr) -> Result<(), Rejection> {
         let is_exempt = match self {
             Self::ByListener => !listener.ip().to_canonical().is_loopback(),
             Self::Listed(_) => false,
@@ -90,12 +90,12 @@ fn is_localhost(name: &str) -> bool {
     last.eq_ignore_ascii_case("localhost")
 }
 
-fn misdirected(name: &str) -> Refusal {
+fn misdirected(name: &str) -> Rejection {
     let message = format!(
         "host {name:?} is not a name of this server: start it with --host {name} if it should be (in a program, \
          set its Hosts)"
     );
-    Refusal::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message)
+    Rejection::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message)
 }
 
 #[cfg(test)]
@@ -127,7 +127,7 @@ mod tests {
         "::1.evil.example",
     ];
 
-    fn check(hosts: &Hosts, host: &str, listener: &str) -> Result<(), Refusal> {
+    fn check(hosts: &Hosts, host: &str, listener: &str) -> Result<(), Rejection> {
         let request = http::Request::get("/").header("host", host).body(()).unwrap();
         hosts.check(&request.into_parts().0, listener.parse().unwrap())
     }
@@ -140,8 +140,8 @@ mod tests {
                 assert_eq!(check(&hosts, host, listener), Ok(()), "{host}");
             }
             for host in FOREIGN {
-                let refusal = check(&hosts, host, listener).expect_err(host);
-                assert_eq!((refusal.status.as_u16(), refusal.code), (421, "unknown_host"));
+                let rejection = check(&hosts, host, listener).expect_err(host);
+                assert_eq!((rejection.status.as_u16(), rejection.code), (421, "unknown_host"));
             }
         }
         for (listener, host) in PUBLIC.into_iter().zip(FOREIGN) {
@@ -166,9 +166,9 @@ mod tests {
 
     #[test]
     fn the_rejection_names_the_host_and_the_flag() {
-        let refusal = check(&Hosts::ByListener, "evil.example:8080", "127.0.0.1:1").unwrap_err();
-        assert!(refusal.message.contains("\"evil.example\""), "{}", refusal.message);
-        assert!(refusal.message.contains("--host evil.example "), "{}", refusal.message);
+        let rejection = check(&Hosts::ByListener, "evil.example:8080", "127.0.0.1:1").unwrap_err();
+        assert!(rejection.message.contains("\"evil.example\""), "{}", rejection.message);
+        assert!(rejection.message.contains("--host evil.example "), "{}", rejection.message);
     }
 
     #[test]

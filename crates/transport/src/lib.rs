@@ -1,14 +1,14 @@
-//! The contract of a transport: **words, not wires**.
+//! The contract of a transport: accept, encode, decode. A transport does no I/O.
 //!
 //! ```text
-//! accept(request)   ─► Accepted { head, words, shape }      is this mine, and what is the answer's head
-//! words.render(events, position) ─► Bytes                   what they look like on my wire
-//! ear.hear(bytes)   ─► Said                                  what the client said
+//! accept(request)                  ─► Accepted { head, encoder, shape }   the head of the response, and what follows it
+//! encoder.encode(events, position) ─► Bytes                               the events on the wire
+//! decoder.decode(bytes)            ─► Inbound                             what the client sent
 //! ```
 //!
-//! A [`Transport`] does no I/O: it owns no timer, no policy, no history, no list of clients and no socket.
-//! So it is a page or two, it is tested without a network, and the same code serves both movers of bytes:
-//! the lanes of `tidings-server`, and [`mount`] in somebody's own server.
+//! A [`Transport`] owns no timer, policy, history, client list or socket. So it is a page or two, it is tested
+//! without a network, and the same code serves both drivers: the lanes of `tidings-server`, and [`mount`] in
+//! another server.
 //!
 //! With the feature `client`, the module `client` is the contract of the other half: connect, and what arrives
 //! as a stream.
@@ -22,14 +22,14 @@ mod hosts;
 pub mod mount;
 mod negotiate;
 mod origin;
-mod refusal;
+mod rejection;
 mod request;
 
-pub use contract::{Accepted, Ear, Inbound, Said, Shape, Transport, Words, concatenated};
+pub use contract::{Accepted, Decoder, Encoder, Inbound, Message, Shape, Transport, concatenated};
 pub use envelope::{ENVELOPE, Envelope, base64_of, gap_json};
 pub use fitted::fitted;
 pub use hosts::Hosts;
 pub use negotiate::prefers;
 pub use origin::{OriginCheck, Origins};
-pub use refusal::Refusal;
-pub use request::{Ask, lists, path_segment, query};
+pub use rejection::Rejection;
+pub use request::{SubscribeRequest, lists, path_segment, query};

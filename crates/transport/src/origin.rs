@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderName, Method, StatusCode, header};
 
-use crate::Refusal;
+use crate::Rejection;
 use crate::request::host;
 
 /// Which web pages may connect, read and publish. A browser lets any page send a `POST`, open a WebSocket or
@@ -70,7 +70,7 @@ impl Origins {
     ///
     /// # Errors
     /// `403` if the page may not send this request.
-    pub fn check(&self, request: &Parts) -> Result<(), Refusal> {
+    pub fn check(&self, request: &Parts) -> Result<(), Rejection> {
         if self.allow(request) { Ok(()) } else { Err(foreign_page(request)) }
     }
 }
@@ -98,7 +98,7 @@ fn hides_its_origin(request: &Parts) -> bool {
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-fn foreign_page(request: &Parts) -> Refusal {
+fn foreign_page(request: &Parts) -> Rejection {
     let host = host(request).unwrap_or_default();
     let message = match request.headers.get(header::ORIGIN).map(|origin| origin.to_str()) {
         None => format!(
@@ -112,7 +112,7 @@ fn foreign_page(request: &Parts) -> Refusal {
                     "a page without an origin, such as a file or a sandboxed frame, may not use host {host:?}: serve \
                      it from an origin"
                 );
-                return Refusal::new(StatusCode::FORBIDDEN, "origin_not_allowed", message);
+                return Rejection::new(StatusCode::FORBIDDEN, "origin_not_allowed", message);
             }
             format!(
                 "pages of origin {origin:?} may not use host {host:?}: list it with --allow-origin {origin} (in a \
@@ -120,7 +120,7 @@ fn foreign_page(request: &Parts) -> Refusal {
             )
         }
     };
-    Refusal::new(StatusCode::FORBIDDEN, "origin_not_allowed", message)
+    Rejection::new(StatusCode::FORBIDDEN, "origin_not_allowed", message)
 }
 
 impl fmt::Debug for Origins {
@@ -216,9 +216,9 @@ mod tests {
     #[test]
     fn the_rejection_names_the_origin_the_host_and_the_flag() {
         let message = |headers: &[(&str, &str)]| {
-            let refusal = Origins::Same.check(&request(headers)).unwrap_err();
-            assert_eq!((refusal.status.as_u16(), refusal.code), (403, "origin_not_allowed"));
-            refusal.message
+            let rejection = Origins::Same.check(&request(headers)).unwrap_err();
+            assert_eq!((rejection.status.as_u16(), rejection.code), (403, "origin_not_allowed"));
+            rejection.message
         };
         let text = message(&[("origin", "http://localhost:5173")]);
         for named in ["http://localhost:5173", "hub.example", "--allow-origin"] {

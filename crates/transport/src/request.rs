@@ -7,34 +7,34 @@ use http::{HeaderName, HeaderValue, header};
 use percent_encoding::percent_decode_str;
 use tidings_core::{Filters, Id, Position};
 
-use crate::Refusal;
+use crate::Rejection;
 
 /// What a subscriber asks for.
 ///
 /// ```
 /// use tidings_core::Position;
-/// use tidings_transport::Ask;
+/// use tidings_transport::SubscribeRequest;
 ///
 /// let request = http::Request::get("/topics/orders.*?after=b7k2q9-1042").body(())?;
-/// let ask = Ask::read("orders.*", &request.into_parts().0).expect("it is well-formed");
-/// assert!(matches!(ask.position, Position::After(id) if id.seq == 1042));
+/// let subscribe = SubscribeRequest::read("orders.*", &request.into_parts().0).expect("it is well-formed");
+/// assert!(matches!(subscribe.position, Position::After(id) if id.seq == 1042));
 /// # Ok::<(), http::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct SubscribeRequest {
     /// Of which topics.
     pub filters: Filters,
     /// From where: `Last-Event-ID`, otherwise the last `?after=` or `?last_event_id=`.
     pub position: Position,
 }
 
-impl Ask {
+impl SubscribeRequest {
     /// Reads what a request asks for; `filters` is the part of the path that names them, still
     /// percent-encoded.
     ///
     /// # Errors
     /// `400` where filters or position are malformed.
-    pub fn read(filters: &str, request: &Parts) -> Result<Self, Refusal> {
+    pub fn read(filters: &str, request: &Parts) -> Result<Self, Rejection> {
         Self::new(path_segment(filters)?.parse()?, request)
     }
 
@@ -42,7 +42,7 @@ impl Ask {
     ///
     /// # Errors
     /// `400` if the position is malformed.
-    pub fn new(filters: Filters, request: &Parts) -> Result<Self, Refusal> {
+    pub fn new(filters: Filters, request: &Parts) -> Result<Self, Rejection> {
         Ok(Self { filters, position: position(request)? })
     }
 }
@@ -51,18 +51,18 @@ impl Ask {
 ///
 /// # Errors
 /// `400` where that is no UTF-8.
-pub fn path_segment(encoded: &str) -> Result<Cow<'_, str>, Refusal> {
+pub fn path_segment(encoded: &str) -> Result<Cow<'_, str>, Rejection> {
     if !encoded.bytes().any(|byte| byte == b'%') {
         return Ok(Cow::Borrowed(encoded));
     }
     percent_decode_str(encoded).decode_utf8().map_err(|_| {
-        Refusal::bad_request("bad_topic", "the topic is not UTF-8 once percent-decoded")
+        Rejection::bad_request("bad_topic", "the topic is not UTF-8 once percent-decoded")
     })
 }
 
 /// The header, otherwise the last position in the query: a client that comes back adds its last event id to the URL
 /// with which it began, and that may have a position already.
-fn position(request: &Parts) -> Result<Position, Refusal> {
+fn position(request: &Parts) -> Result<Position, Rejection> {
     let header = request.headers.get("last-event-id").filter(|value| !value.is_empty());
     if let Some(value) = header {
         return Ok(last_event_id(value.to_str().unwrap_or_default()));
@@ -145,17 +145,17 @@ fn decoded(text: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
-    fn ask(uri: &str, last_event_id: Option<&str>) -> Result<Ask, Refusal> {
+    fn subscribe(uri: &str, last_event_id: Option<&str>) -> Result<SubscribeRequest, Rejection> {
         let mut request = http::Request::get(uri);
         if let Some(id) = last_event_id {
             request = request.header("Last-Event-ID", id);
         }
         let parts = request.body(()).unwrap().into_parts().0;
-        Ask::read(parts.uri.path().trim_start_matches("/topics/"), &parts)
+        SubscribeRequest::read(parts.uri.path().trim_start_matches("/topics/"), &parts)
     }
 
     fn seq(uri: &str, last_event_id: Option<&str>) -> u64 {
-        match ask(uri, last_event_id).unwrap().position {
+        match subscribe(uri, last_event_id).unwrap().position {
             Position::After(id) => id.seq,
             other => panic!("{other:?}"),
         }
@@ -168,8 +168,11 @@ mod tests {
         assert_eq!(seq("/topics/a?last_event_id=e-3&after=e-2", None), 2);
         assert_eq!(seq("/topics/a?lastEventId=e-3&x&lastEventId=e-4&lastEventId=", None), 4);
         assert_eq!(seq("/topics/a?after=e-2&lastEventId=", None), 2);
-        assert_eq!(ask("/topics/a?after=earliest", None).unwrap().position, Position::Earliest);
-        assert_eq!(ask("/topics/a", None).unwrap().position, Position::Live);
+        assert_eq!(
+            subscribe("/topics/a?after=earliest", None).unwrap().position,
+            Position::Earliest
+        );
+        assert_eq!(subscribe("/topics/a", None).unwrap().position, Position::Live);
     }
 
     #[test]
@@ -186,11 +189,11 @@ mod tests {
             "last%5Fevent%5Fid",
         ] {
             assert_eq!(seq(&format!("/topics/a?{name}=e-3"), None), 3, "{name}");
-            let earliest = ask(&format!("/topics/a?{name}=earliest"), None).unwrap().position;
+            let earliest = subscribe(&format!("/topics/a?{name}=earliest"), None).unwrap().position;
             assert_eq!(earliest, Position::Earliest, "{name}");
         }
         for name in ["lastEvent", "myLastEventId", "evs", "id"] {
-            let position = ask(&format!("/topics/a?{name}=e-3"), None).unwrap().position;
+            let position = subscribe(&format!("/topics/a?{name}=e-3"), None).unwrap().position;
             assert_eq!(position, Position::Live, "{name}");
         }
     }
@@ -199,15 +202,15 @@ mod tests {
     fn a_last_event_id_of_another_product_is_a_position_of_no_history() {
         for id in ["urn:uuid:1", "7", "nonsense", "A-1", "caf\u{e9}", "e-99999999999999999999"] {
             let unknown = Position::After(Id::UNKNOWN);
-            assert_eq!(ask("/topics/a", Some(id)).unwrap().position, unknown, "{id}");
+            assert_eq!(subscribe("/topics/a", Some(id)).unwrap().position, unknown, "{id}");
             let in_query = format!("/topics/a?lastEventId={}", id.replace('\u{e9}', "%E9"));
-            assert_eq!(ask(&in_query, None).unwrap().position, unknown, "{id}");
+            assert_eq!(subscribe(&in_query, None).unwrap().position, unknown, "{id}");
         }
     }
 
     #[test]
     fn wildcards_and_commas_may_be_percent_encoded() {
-        let filters = ask("/topics/a.%2A%2Cb.%3E", None).unwrap().filters;
+        let filters = subscribe("/topics/a.%2A%2Cb.%3E", None).unwrap().filters;
         assert_eq!(filters.to_string(), "a.*,b.>");
     }
 
@@ -235,7 +238,7 @@ mod tests {
 
     #[test]
     fn each_fault_is_a_400_with_a_code_of_its_own() {
-        let code = |uri| ask(uri, None).unwrap_err().code;
+        let code = |uri| subscribe(uri, None).unwrap_err().code;
         assert_eq!(code("/topics/"), "bad_topic");
         assert_eq!(code("/topics/a..b"), "bad_topic");
         assert_eq!(code("/topics/%ff"), "bad_topic");

@@ -7,10 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use tidings_core::Heartbeat;
-use tidings_transport::{Accepted, Ask, Refusal, Shape, Transport, Words, lists};
+use tidings_transport::{Accepted, Encoder, Rejection, Shape, SubscribeRequest, Transport, lists};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::words::{Bare, Enveloped};
+use crate::encoder::{Bare, Enveloped};
 
 /// The subprotocol whose frames are JSON with ids, gaps and heartbeats.
 pub const SUBPROTOCOL: &str = "tidings.v1";
@@ -21,7 +21,7 @@ pub const SUBPROTOCOL: &str = "tidings.v1";
 /// sends is bounded by the limits here.
 ///
 /// ```
-/// use tidings_transport::{Ask, Transport};
+/// use tidings_transport::{SubscribeRequest, Transport};
 /// use tidings_websocket::WebSocket;
 ///
 /// let request = http::Request::get("/topics/t")
@@ -32,15 +32,15 @@ pub const SUBPROTOCOL: &str = "tidings.v1";
 ///     .body(())?
 ///     .into_parts()
 ///     .0;
-/// let ask = Ask::read("t", &request).expect("well-formed");
-/// let accepted = WebSocket::default().accept(&request, &ask).expect("a handshake");
+/// let subscribe = SubscribeRequest::read("t", &request).expect("well-formed");
+/// let accepted = WebSocket::default().accept(&request, &subscribe).expect("a handshake");
 /// assert_eq!(accepted.head.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 /// # Ok::<(), http::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct WebSocket {
-    bare: Arc<dyn Words>,
-    enveloped: Arc<dyn Words>,
+    bare: Arc<dyn Encoder>,
+    enveloped: Arc<dyn Encoder>,
 }
 
 /// What a client may send.
@@ -86,7 +86,7 @@ impl Transport for WebSocket {
         lists(request, header::UPGRADE, "websocket")
     }
 
-    fn accept(&self, request: &Parts, _: &Ask) -> Result<Accepted, Refusal> {
+    fn accept(&self, request: &Parts, _: &SubscribeRequest) -> Result<Accepted, Rejection> {
         let key = check(request)?;
         let mut head = Response::new(());
         *head.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -97,19 +97,19 @@ impl Transport for WebSocket {
             .map_err(|_| bad_handshake("the Sec-WebSocket-Key cannot be answered"))?;
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
         // A server that speaks none of the offered subprotocols goes on without one (section 4.2.2).
-        let words = if lists(request, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
+        let encoder = if lists(request, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
             let subprotocol = HeaderValue::from_static(SUBPROTOCOL);
             headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
             &self.enveloped
         } else {
             &self.bare
         };
-        Ok(Accepted { head: Arc::new(head), words: words.clone(), shape: Shape::Upgrade })
+        Ok(Accepted { head: Arc::new(head), encoder: encoder.clone(), shape: Shape::Upgrade })
     }
 }
 
 /// Checks what section 4.2.1 asks of a client, and returns its key.
-fn check(request: &Parts) -> Result<&str, Refusal> {
+fn check(request: &Parts) -> Result<&str, Rejection> {
     let headers = &request.headers;
     if !lists(request, header::UPGRADE, "websocket")
         || !lists(request, header::CONNECTION, "upgrade")
@@ -140,21 +140,21 @@ fn check(request: &Parts) -> Result<&str, Refusal> {
 }
 
 /// Returns a `426`, which always names the protocol to upgrade to (RFC 9110, sections 7.8 and 15.5.22).
-fn upgrade_required(code: &'static str, message: &str) -> Refusal {
-    Refusal::new(StatusCode::UPGRADE_REQUIRED, code, message)
+fn upgrade_required(code: &'static str, message: &str) -> Rejection {
+    Rejection::new(StatusCode::UPGRADE_REQUIRED, code, message)
         .with(header::CONNECTION, HeaderValue::from_static("Upgrade"))
         .with(header::UPGRADE, HeaderValue::from_static("websocket"))
 }
 
-fn bad_handshake(message: &str) -> Refusal {
-    Refusal::bad_request("bad_handshake", message)
+fn bad_handshake(message: &str) -> Rejection {
+    Rejection::bad_request("bad_handshake", message)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn accept(changes: &[(&'static str, Option<&str>)]) -> Result<Accepted, Refusal> {
+    fn accept(changes: &[(&'static str, Option<&str>)]) -> Result<Accepted, Rejection> {
         let mut request = http::Request::get("/topics/t")
             .header("host", "hub.example")
             .header("connection", "keep-alive, Upgrade")
@@ -170,8 +170,8 @@ mod tests {
             }
         }
         let parts = request.into_parts().0;
-        let ask = Ask::read("t", &parts).unwrap();
-        WebSocket::default().accept(&parts, &ask)
+        let subscribe = SubscribeRequest::read("t", &parts).unwrap();
+        WebSocket::default().accept(&parts, &subscribe)
     }
 
     #[test]
@@ -187,8 +187,8 @@ mod tests {
     #[test]
     fn each_broken_handshake_is_refused_with_its_status() {
         let refused = |name, value| {
-            let refusal = accept(&[(name, value)]).unwrap_err();
-            (refusal.status.as_u16(), refusal.code)
+            let rejection = accept(&[(name, value)]).unwrap_err();
+            (rejection.status.as_u16(), rejection.code)
         };
         assert_eq!(refused("upgrade", None), (426, "upgrade_required"));
         assert_eq!(refused("connection", Some("close")), (426, "upgrade_required"));

@@ -1,9 +1,9 @@
-//! Tidings by WebSocket (RFC 6455): the server's words and the client.
+//! Tidings by WebSocket (RFC 6455): the encoder and decoder of the server, and the client.
 //!
 //! ```text
 //! accept   the opening handshake; `tidings.v1` or bare payloads
-//! words    an event ─► frames
-//! ear      a client's frames ─► messages, pings, close
+//! encoder  an event ─► frames
+//! decoder  a client's frames ─► messages, pings, close
 //! message  the payload of data frames ─► whole messages
 //! ```
 //!
@@ -16,10 +16,10 @@
 mod accept;
 #[cfg(feature = "client")]
 mod client;
-mod ear;
+mod decoder;
+mod encoder;
 mod frame;
 mod message;
-mod words;
 
 pub use accept::{SUBPROTOCOL, WebSocket, WebSocketConfig};
 #[cfg(feature = "client")]

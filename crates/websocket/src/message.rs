@@ -3,7 +3,7 @@
 //! takes no more room than it has sent.
 
 use tidings_core::{Kind, Reason};
-use tidings_transport::{Inbound, fitted};
+use tidings_transport::{Message, fitted};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::Data;
 
 /// The messages of one client, one after the other.
@@ -73,7 +73,7 @@ impl Messages {
     ///
     /// # Errors
     /// [`Reason::BadUtf8`] if the text cannot become UTF-8 any more.
-    pub(crate) fn payload(&mut self, bytes: &mut [u8]) -> Result<(usize, Option<Inbound>), Reason> {
+    pub(crate) fn payload(&mut self, bytes: &mut [u8]) -> Result<(usize, Option<Message>), Reason> {
         let Some(frame) = &mut self.frame else { return Ok((0, None)) };
         let count = frame.left.min(bytes.len());
         let part = &mut bytes[..count];
@@ -105,11 +105,11 @@ impl Messages {
         Ok(())
     }
 
-    fn complete(&mut self) -> Option<Inbound> {
+    fn complete(&mut self) -> Option<Message> {
         let kind = self.begun.take()?;
         self.checked = 0;
         // It may stay in the log for long, and has grown piece by piece.
-        Some(Inbound { kind, payload: fitted(std::mem::take(&mut self.bytes)) })
+        Some(Message { kind, payload: fitted(std::mem::take(&mut self.bytes)) })
     }
 }
 

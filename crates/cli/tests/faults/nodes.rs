@@ -1,4 +1,4 @@
-//! Several hubs over one engine: child processes, killed and started again.
+//! Several hubs over one broker: child processes, killed and started again.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -16,7 +16,7 @@ struct Node {
 }
 
 impl Nodes {
-    /// Starts so many over this engine.
+    /// Starts so many over this broker.
     pub(crate) fn start(count: usize, broker: &str, flags: &[&str]) -> Self {
         let nodes = (0..count).map(|_| Some(Node::start(broker, flags)));
         Self(Arc::new(Mutex::new(nodes.collect())))

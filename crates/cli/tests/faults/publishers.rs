@@ -22,7 +22,7 @@ pub(crate) struct Published {
     pub(crate) record: Record,
     /// How often one had to try again.
     pub(crate) retries: usize,
-    /// How often a hub said that the engine is away.
+    /// How often a hub said that the broker is away.
     pub(crate) unavailable: usize,
     /// The longest that one attempt took.
     pub(crate) longest: Duration,

@@ -135,7 +135,7 @@ impl Audience {
 #[test]
 fn every_kind_of_client_gets_both_notifications() {
     let baseline = Baseline::start(&[]);
-    let mut audience = Audience::join(&limit);
+    let mut audience = Audience::join(&baseline);
     audience.poll.send(&poll("?after=aaaaaa-0"));
 
     let mut publisher = baseline.connect(&publish("one"));
@@ -155,7 +155,7 @@ fn every_kind_of_client_gets_both_notifications() {
 #[test]
 fn by_io_uring_every_kind_of_client_gets_the_same_bytes_if_the_kernel_has_it() {
     let Some(baseline) = Baseline::try_start(&["--io-uring"]) else { return };
-    let mut audience = Audience::join(&limit);
+    let mut audience = Audience::join(&baseline);
     audience.poll.send(&poll("?after=aaaaaa-0"));
     let mut publisher = baseline.connect(&publish("one"));
     publisher.expect(&json(r#"{"id":"aaaaaa-1"}"#));

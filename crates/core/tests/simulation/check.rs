@@ -1,9 +1,9 @@
-//! What one client was told, held against what the engine had.
+//! What one client was told, held against what the broker had.
 
 use tidings_core::{Entry, Event, Gap, GapReason, Id, Interest, SlowPolicy};
 
 use super::book::Book;
-use super::engine::Engine;
+use super::broker::SharedBroker;
 
 /// A client's knowledge: its position is that of the last event.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(crate) struct Reader {
     pub(crate) told: Option<Id>,
     /// Up to here it has been told everything.
     at: Option<Id>,
-    engine: Engine,
+    broker: SharedBroker,
     book: Book,
 }
 
@@ -24,11 +24,11 @@ impl Reader {
         name: String,
         interest: Interest,
         policy: SlowPolicy,
-        engine: Engine,
+        broker: SharedBroker,
         book: Book,
     ) -> Self {
         let interest = interest.slow(policy);
-        Self { name, interest, policy, told: None, at: None, engine, book }
+        Self { name, interest, policy, told: None, at: None, broker, book }
     }
 
     /// It has begun to read, and the subscription says that it stands here.
@@ -77,7 +77,7 @@ impl Reader {
     /// Whether it has been told everything there is.
     pub(crate) fn has_all(&self) -> bool {
         let Some(at) = self.at else { return false };
-        let state = self.engine.state();
+        let state = self.broker.state();
         let present = state.present();
         let left = present.first_match(self.interest.filters(), at.seq, present.head() + 1);
         at.epoch == present.epoch && left.is_none()
@@ -101,12 +101,12 @@ impl Reader {
             ));
         }
         let is_stored = self
-            .engine
+            .broker
             .state()
             .history(id.epoch)
             .is_some_and(|(_, history)| history.at(id.seq) == Some(entry.notification()));
         if !is_stored {
-            self.fail(&format!("{id} is not what the engine stored: {:?}", entry.notification()));
+            self.fail(&format!("{id} is not what the broker stored: {:?}", entry.notification()));
         }
         if !self.interest.filters().matches(entry.notification().topic()) {
             self.fail(&format!("{id} was not asked for: {:?}", entry.notification()));
@@ -119,7 +119,7 @@ impl Reader {
         if to.epoch != at.epoch || to.seq < at.seq {
             return self.fail(&format!("from {at} it is moved to {to} and was told of no gap"));
         }
-        let state = self.engine.state();
+        let state = self.broker.state();
         let Some((_, history)) = state.history(at.epoch) else {
             drop(state);
             return self.fail(&format!("{at} is of a history that never was"));
@@ -138,7 +138,7 @@ impl Reader {
     /// A gap is told only where something is gone, and reaches no further than that.
     fn check_gap(&mut self, gap: Gap) {
         let Gap { after, resume, missed, reason } = gap;
-        let state = self.engine.state();
+        let state = self.broker.state();
         let (was, is) = (state.history(after.epoch), state.history(resume.epoch));
         let (Some((was, _)), Some((is, history))) = (was, is) else {
             drop(state);

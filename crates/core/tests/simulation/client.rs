@@ -12,14 +12,14 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::book::Book;
+use super::broker::SharedBroker;
 use super::check::Reader;
-use super::engine::Engine;
 use super::weather::chance;
 
 pub(crate) struct Client {
     reader: Arc<Mutex<Reader>>,
     connection: Option<Connection>,
-    engine: Engine,
+    broker: SharedBroker,
     rng: Rng,
     is_slow: bool,
 }
@@ -44,16 +44,16 @@ const POLICIES: [SlowPolicy; 6] = [
 ];
 
 impl Client {
-    pub(crate) fn any(number: usize, engine: Engine, book: Book, mut rng: Rng) -> Self {
+    pub(crate) fn any(number: usize, broker: SharedBroker, book: Book, mut rng: Rng) -> Self {
         let filters = rng.choice(FILTERS).unwrap_or(">");
         let policy = rng.choice(POLICIES).unwrap_or_default();
         let interest = Interest::new(filters.parse().expect("these are filters"));
         book.note(|| format!("client {number} wants {filters}, {policy:?}"));
         let reader =
-            Reader::new(format!("client {number}"), interest, policy, engine.clone(), book);
+            Reader::new(format!("client {number}"), interest, policy, broker.clone(), book);
         let is_slow = chance(&mut rng, 30);
         let reader = Arc::new(Mutex::new(reader));
-        Self { reader, connection: None, engine, rng, is_slow }
+        Self { reader, connection: None, broker, rng, is_slow }
     }
 
     pub(crate) fn connect(&mut self, hub: &Hub, number: usize) {
@@ -69,8 +69,8 @@ impl Client {
         };
         let subscription = hub.read(seat, interest, position);
         lock(&self.reader).opened(subscription.position());
-        let (engine, rng) = (self.engine.clone(), self.rng.fork());
-        let reading = follow(subscription, self.reader.clone(), engine, rng, self.is_slow);
+        let (broker, rng) = (self.broker.clone(), self.rng.fork());
+        let reading = follow(subscription, self.reader.clone(), broker, rng, self.is_slow);
         self.connection = Some(Connection { hub: number, reading: tokio::spawn(reading) });
     }
 
@@ -110,7 +110,7 @@ impl Client {
 async fn follow(
     mut subscription: Subscription,
     reader: Arc<Mutex<Reader>>,
-    engine: Engine,
+    broker: SharedBroker,
     mut rng: Rng,
     is_slow: bool,
 ) {
@@ -124,7 +124,7 @@ async fn follow(
             let Some(event) = subscription.try_next() else { break };
             hears(&reader, &event, &subscription);
         }
-        let dawdles = engine.state().weather.dawdles;
+        let dawdles = broker.state().weather.dawdles;
         if is_slow && chance(&mut rng, dawdles) {
             sleep(Duration::from_millis(rng.u64(0..1500))).await;
         }

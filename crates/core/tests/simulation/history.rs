@@ -1,13 +1,13 @@
-//! One history of the engine's stream, with what it has lost since.
+//! One history of the broker's stream, with what it has lost since.
 
 use tidings_core::{Budget, Epoch, Filters, Id, Notification, Stored};
 
-/// Everything that was ever stored in one epoch. What is gone from the engine stays here, for those who
+/// Everything that was ever stored in one epoch. What is gone from the broker stays here, for those who
 /// check what clients were told.
 #[derive(Debug)]
 pub(crate) struct History {
     pub(crate) epoch: Epoch,
-    /// Everything up to here is gone from the engine.
+    /// Everything up to here is gone from the broker.
     pub(crate) floor: u64,
     /// `None` is what somebody else put into the stream.
     messages: Vec<Option<Notification>>,

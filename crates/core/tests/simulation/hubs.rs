@@ -9,14 +9,14 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::book::Book;
-use super::engine::Engine;
+use super::broker::SharedBroker;
 use super::weather::chance;
 
 /// Every hub there is; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Hubs {
     places: Arc<Mutex<Vec<Place>>>,
-    engine: Engine,
+    broker: SharedBroker,
     book: Book,
 }
 
@@ -28,13 +28,13 @@ enum Place {
 
 pub(crate) const PUBLISH_DEADLINE: Duration = Duration::from_secs(2);
 
-/// How long a hub may take to start, whatever the engine does short of not answering.
+/// How long a hub may take to start, whatever the broker does short of not answering.
 const START_DEADLINE: Duration = Duration::from_secs(20);
 
 impl Hubs {
-    pub(crate) fn new(count: usize, engine: Engine, book: Book) -> Self {
+    pub(crate) fn new(count: usize, broker: SharedBroker, book: Book) -> Self {
         let places = (0..count).map(|_| Place::Down).collect();
-        Self { places: Arc::new(Mutex::new(places)), engine, book }
+        Self { places: Arc::new(Mutex::new(places)), broker, book }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -67,7 +67,7 @@ impl Hubs {
             let config = config(rng);
             self.book.count("hubs started");
             self.book.note(|| format!("hub {number} starts, keeps {}", config.retention.entries));
-            let hub = tokio::spawn(Hub::connect(Arc::new(self.engine.clone()), config));
+            let hub = tokio::spawn(Hub::connect(Arc::new(self.broker.clone()), config));
             *place = Place::Starting { since: Instant::now(), hub };
         }
     }

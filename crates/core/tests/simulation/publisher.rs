@@ -7,14 +7,14 @@ use tidings_core::{Id, IdempotencyKey, Notification};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::book::Book;
-use super::engine::Engine;
+use super::broker::SharedBroker;
 use super::hubs::{Hubs, PUBLISH_DEADLINE};
 use super::weather::chance;
 
 pub(crate) struct Publisher {
     pub(crate) number: usize,
     pub(crate) hubs: Hubs,
-    pub(crate) engine: Engine,
+    pub(crate) broker: SharedBroker,
     pub(crate) book: Book,
     pub(crate) rng: Rng,
 }
@@ -78,7 +78,7 @@ impl Publisher {
     }
 
     fn check(&self, id: Id, notification: &Notification) {
-        let state = self.engine.state();
+        let state = self.broker.state();
         let stored = state.history(id.epoch).and_then(|(_, history)| history.at(id.seq));
         if stored != Some(notification) {
             self.book.fail(format!("{notification:?} was said to be {id}, and that is {stored:?}"));

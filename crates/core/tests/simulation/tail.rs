@@ -7,7 +7,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use tidings_core::{BrokerError, Stored};
 use tokio::time::sleep;
 
-use super::engine::{Engine, away};
+use super::broker::{SharedBroker, away};
 use super::weather::chance;
 
 /// How a tail ends before its time.
@@ -18,7 +18,7 @@ pub(crate) enum Ending {
 }
 
 pub(super) struct Arrivals {
-    engine: Engine,
+    broker: SharedBroker,
     number: usize,
     history: usize,
     after: u64,
@@ -27,8 +27,14 @@ pub(super) struct Arrivals {
 }
 
 impl Arrivals {
-    pub(super) fn new(engine: Engine, number: usize, history: usize, after: u64, rng: Rng) -> Self {
-        Self { engine, number, history, after, rng, portion: VecDeque::new() }
+    pub(super) fn new(
+        broker: SharedBroker,
+        number: usize,
+        history: usize,
+        after: u64,
+        rng: Rng,
+    ) -> Self {
+        Self { broker, number, history, after, rng, portion: VecDeque::new() }
     }
 
     pub(super) fn into_stream(self) -> BoxStream<'static, Result<Stored, BrokerError>> {
@@ -50,7 +56,7 @@ impl Arrivals {
             }
             self.wait().await;
             let (delay, ending) = {
-                let state = self.engine.state();
+                let state = self.broker.state();
                 (state.weather.delay(&mut self.rng), state.endings[self.number])
             };
             sleep(delay).await;
@@ -65,20 +71,20 @@ impl Arrivals {
     }
 
     async fn wait(&self) {
-        let engine = self.engine.clone();
-        let mut news = std::pin::pin!(engine.news().notified());
+        let broker = self.broker.clone();
+        let mut news = std::pin::pin!(broker.news().notified());
         news.as_mut().enable();
-        if self.engine.state().endings[self.number].is_none() && !self.has_more() {
+        if self.broker.state().endings[self.number].is_none() && !self.has_more() {
             news.await;
         }
     }
 
     fn has_more(&self) -> bool {
-        self.engine.state().histories[self.history].head() > self.after
+        self.broker.state().histories[self.history].head() > self.after
     }
 
     fn take_portion(&mut self) {
-        let state = self.engine.state();
+        let state = self.broker.state();
         let history = &state.histories[self.history];
         let from = self.after.max(history.floor);
         let most = if self.rng.bool() { 3 } else { 40 };

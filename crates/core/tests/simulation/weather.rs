@@ -7,7 +7,7 @@ use fastrand::Rng;
 /// How often things go wrong, in percent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Weather {
-    /// A publish never comes to the engine.
+    /// A publish never comes to the broker.
     lost: u32,
     /// It is stored, and the answer is an error.
     answer_lost: u32,
@@ -15,7 +15,7 @@ pub(crate) struct Weather {
     unanswered: u32,
     /// A tail or a replay is not to be had.
     fails: u32,
-    /// The way to the engine or back is a long one.
+    /// The way to the broker or back is a long one.
     slow: u32,
     /// A reader pauses before its next event.
     pub(crate) dawdles: u32,

@@ -8,8 +8,8 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::book::{Book, Outcome};
+use super::broker::SharedBroker;
 use super::client::Client;
-use super::engine::Engine;
 use super::hubs::Hubs;
 use super::publisher::Publisher;
 use super::tail::Ending;
@@ -32,11 +32,11 @@ pub(crate) fn run(seed: u64, is_traced: bool) -> Outcome {
 struct World {
     rng: Rng,
     book: Book,
-    engine: Engine,
+    broker: SharedBroker,
     hubs: Hubs,
     clients: Vec<Client>,
     publishing: Vec<JoinHandle<()>>,
-    /// Whether the engine ever loses its history in this schedule.
+    /// Whether the broker ever loses its history in this schedule.
     loses_history: bool,
 }
 
@@ -49,21 +49,21 @@ impl World {
     fn new(seed: u64, is_traced: bool) -> Self {
         let (mut rng, book) = (Rng::with_seed(seed), Book::new(is_traced));
         let (weather, keep) = (Weather::any(&mut rng), rng.u64(20..200));
-        book.note(|| format!("seed {seed}: {weather:?}, the engine keeps {keep}"));
-        let engine = Engine::new(rng.fork(), weather, keep, book.clone());
-        let hubs = Hubs::new(rng.usize(2..=3), engine.clone(), book.clone());
+        book.note(|| format!("seed {seed}: {weather:?}, the broker keeps {keep}"));
+        let broker = SharedBroker::new(rng.fork(), weather, keep, book.clone());
+        let hubs = Hubs::new(rng.usize(2..=3), broker.clone(), book.clone());
         let clients = (0..rng.usize(5..=10))
-            .map(|number| Client::any(number, engine.clone(), book.clone(), rng.fork()))
+            .map(|number| Client::any(number, broker.clone(), book.clone(), rng.fork()))
             .collect();
         let publishing = (0..rng.usize(2..=4))
             .map(|number| {
-                let (hubs, engine, book) = (hubs.clone(), engine.clone(), book.clone());
-                let publisher = Publisher { number, hubs, engine, book, rng: rng.fork() };
+                let (hubs, broker, book) = (hubs.clone(), broker.clone(), book.clone());
+                let publisher = Publisher { number, hubs, broker, book, rng: rng.fork() };
                 tokio::spawn(publisher.publish(rng.usize(20..70)))
             })
             .collect();
         let loses_history = rng.bool();
-        Self { rng, book, engine, hubs, clients, publishing, loses_history }
+        Self { rng, book, broker, hubs, clients, publishing, loses_history }
     }
 
     /// Anything may happen.
@@ -71,7 +71,7 @@ impl World {
         for _ in 0..self.rng.usize(100..=200) {
             sleep(Duration::from_millis(self.rng.u64(0..50))).await;
             self.hubs.settle().await;
-            self.trouble_engine();
+            self.trouble_broker();
             self.trouble_hubs();
             self.trouble_clients().await;
             if self.book.has_failed() {
@@ -80,17 +80,17 @@ impl World {
         }
     }
 
-    fn trouble_engine(&mut self) {
-        let (rng, engine) = (&mut self.rng, &self.engine);
-        if !engine.is_up() {
+    fn trouble_broker(&mut self) {
+        let (rng, broker) = (&mut self.rng, &self.broker);
+        if !broker.is_up() {
             if chance(rng, 10) {
-                self.book.note(|| "the engine is back".to_owned());
-                engine.set_up(true);
+                self.book.note(|| "the broker is back".to_owned());
+                broker.set_up(true);
             }
             return;
         }
         let what = match rng.u32(0..200) {
-            0..3 => "engine down",
+            0..3 => "broker down",
             3..12 => "tails cut",
             12..18 => "tails hung up",
             18..26 => "foreign messages",
@@ -102,13 +102,13 @@ impl World {
         self.book.count(what);
         self.book.note(|| format!("fault: {what}"));
         match what {
-            "engine down" => engine.set_up(false),
-            "tails cut" => engine.cut_one(Ending::Error),
-            "tails hung up" => engine.cut_one(Ending::HangUp),
-            "foreign messages" => engine.store_foreign(),
-            "purges" => engine.purge(),
-            "streams deleted" => engine.delete(),
-            _ => engine.go_back(rng.u64(1..20)),
+            "broker down" => broker.set_up(false),
+            "tails cut" => broker.cut_one(Ending::Error),
+            "tails hung up" => broker.cut_one(Ending::HangUp),
+            "foreign messages" => broker.store_foreign(),
+            "purges" => broker.purge(),
+            "streams deleted" => broker.delete(),
+            _ => broker.go_back(rng.u64(1..20)),
         }
     }
 
@@ -143,8 +143,8 @@ impl World {
     /// Nothing goes wrong any more: everyone must get everything, soon.
     async fn calm(&mut self) {
         self.book.note(|| "calm".to_owned());
-        self.engine.set_weather(Weather::CALM);
-        self.engine.set_up(true);
+        self.broker.set_weather(Weather::CALM);
+        self.broker.set_up(true);
         let is_over = |world: &mut Self| world.publishing.iter().all(JoinHandle::is_finished);
         self.settle("publishers are not done", is_over).await;
         for publishing in self.publishing.drain(..) {
@@ -155,13 +155,13 @@ impl World {
         self.kill(0);
         self.hubs.start(0, &mut self.rng);
         sleep(Duration::from_millis(self.rng.u64(0..30))).await;
-        self.engine.purge();
+        self.broker.purge();
         self.settle("hubs are not up", |world| world.hubs.are_all_open()).await;
         // Who has missed the newest, which was purged, learns of it with the next.
         let mut last = Publisher {
             number: usize::MAX,
             hubs: self.hubs.clone(),
-            engine: self.engine.clone(),
+            broker: self.broker.clone(),
             book: self.book.clone(),
             rng: self.rng.fork(),
         };
@@ -194,7 +194,7 @@ impl World {
     }
 
     fn check_stored_once(&self) {
-        let state = self.engine.state();
+        let state = self.broker.state();
         for history in &state.histories {
             let mut counts = BTreeMap::new();
             for notification in history.all() {

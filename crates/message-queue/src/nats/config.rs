@@ -30,7 +30,7 @@ pub struct NatsConfig {
     pub keep: Keep,
     /// On how many servers a new stream is stored: 1 by default; 3 outlives the loss of one.
     pub replicas: usize,
-    /// How long a publish is tried again before the engine counts as away. 4 s by default.
+    /// How long a publish is tried again before the broker counts as away. 4 s by default.
     pub publish_deadline: Duration,
     /// How long any other question may take. 4 s by default.
     pub request_deadline: Duration,

@@ -24,8 +24,8 @@ use crate::seen::Witness;
 pub(super) struct Connection {
     link: Arc<Link>,
     pub(super) config: NatsConfig,
-    /// For errors: which engine, and where.
-    pub(super) engine: String,
+    /// For errors: which broker, and where.
+    pub(super) broker: String,
     pub(super) witness: Witness,
 }
 
@@ -44,13 +44,13 @@ impl Connection {
     /// Connects to whichever server answers.
     pub(super) async fn open(config: NatsConfig) -> Result<Self, BrokerError> {
         let name = Address::name(BrokerKind::Nats, &config.servers);
-        let engine = format!("{name}, stream {}", config.stream);
+        let broker = format!("{name}, stream {}", config.stream);
         let until = Instant::now() + config.request_deadline;
-        let events = Events::new(engine.clone(), config.stream.clone());
+        let events = Events::new(broker.clone(), config.stream.clone());
         let link = Link::open(config.clone(), events, until).await;
-        let link = Arc::new(link.map_err(|fault| fault.named(&engine))?);
+        let link = Arc::new(link.map_err(|fault| fault.named(&broker))?);
         let witness = Witness::new(epoch("", ""));
-        Ok(Self { link, config, engine, witness })
+        Ok(Self { link, config, broker, witness })
     }
 
     /// The client, connected or not.
@@ -77,9 +77,9 @@ impl Connection {
         answer(&self.request(&client, subject, None, body, until).await?)
     }
 
-    /// The fault in this engine's name.
+    /// The fault in this broker's name.
     pub(super) fn error(&self, fault: Fault) -> BrokerError {
-        fault.named(&self.engine)
+        fault.named(&self.broker)
     }
 
     /// Sends one request over a connection that is up, and waits for the answer, or for the server to say that
@@ -114,18 +114,18 @@ impl Connection {
     }
 
     pub(super) fn away(&self, problem: impl Into<String>) -> BrokerError {
-        away(&self.engine, problem)
+        away(&self.broker, problem)
     }
 }
 
 impl Fault {
-    /// The error of this engine.
-    fn named(self, engine: &str) -> BrokerError {
+    /// The error of this broker.
+    fn named(self, broker: &str) -> BrokerError {
         match self {
-            Self::Silence(problem) => away(engine, problem),
-            Self::Refused(problem) => refused(engine, problem),
-            Self::No(error) if error.is_passing() => away(engine, error.to_string()),
-            Self::No(error) => refused(engine, error.to_string()),
+            Self::Silence(problem) => away(broker, problem),
+            Self::Refused(problem) => refused(broker, problem),
+            Self::No(error) if error.is_passing() => away(broker, error.to_string()),
+            Self::No(error) => refused(broker, error.to_string()),
         }
     }
 }

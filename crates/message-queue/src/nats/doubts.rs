@@ -15,16 +15,16 @@ const CONSUMERS: i64 = 17;
 impl Connection {
     /// Logs a warning for each setting under which a promise cannot hold.
     pub(super) fn warn_of_doubts(&self, stream: &StreamConfig) {
-        let (client, engine) = (self.client(), &self.engine);
+        let (client, broker) = (self.client(), &self.broker);
         let server_limit = i64::try_from(client.max_payload()).unwrap_or(i64::MAX);
         for doubt in doubts(stream, &self.config, server_limit) {
-            tracing::warn!(engine, "{doubt}");
+            tracing::warn!(broker, "{doubt}");
         }
         let (major, minor, patch) = FIRST_VERSION;
         if !client.is_server_compatible(major, minor, patch) {
             let version = client.server_info().version;
             tracing::warn!(
-                engine,
+                broker,
                 version,
                 "this server is older than 2.9, the first that is tested"
             );

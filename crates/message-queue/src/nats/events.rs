@@ -14,7 +14,7 @@ pub(super) struct Events(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    engine: String,
+    broker: String,
     stream: String,
     denials: Sender<Denial>,
     publish: LogLimit,
@@ -35,10 +35,10 @@ pub(super) struct Denial {
 const DENIALS: usize = 64;
 
 impl Events {
-    pub(super) fn new(engine: String, stream: String) -> Self {
+    pub(super) fn new(broker: String, stream: String) -> Self {
         let (denials, _) = channel(DENIALS);
         let [publish, subscription, slow, other] = std::array::from_fn(|_| LogLimit::default());
-        Self(Arc::new(Shared { engine, stream, denials, publish, subscription, slow, other }))
+        Self(Arc::new(Shared { broker, stream, denials, publish, subscription, slow, other }))
     }
 
     pub(super) fn denials(&self) -> Receiver<Denial> {
@@ -47,7 +47,7 @@ impl Events {
 
     /// Logs the event if an operator should see it.
     pub(super) fn take(&self, event: &Event) {
-        let Shared { engine, stream, denials, publish, subscription, slow, other } = &*self.0;
+        let Shared { broker, stream, denials, publish, subscription, slow, other } = &*self.0;
         let denial = match event {
             Event::ServerError(ServerError::Other(text)) => Denial::parse(text, stream),
             _ => None,
@@ -55,7 +55,7 @@ impl Events {
         if let Some(denial) = denial {
             let limit = if denial.is_publish { publish } else { subscription };
             if let Some(left_out) = limit.admit() {
-                tracing::warn!(engine, left_out, "{denial}");
+                tracing::warn!(broker, left_out, "{denial}");
             }
             // Fails if no request waits.
             let _ = denials.send(denial);
@@ -65,7 +65,7 @@ impl Events {
             Event::SlowConsumer(_) => {
                 if let Some(left_out) = slow.admit() {
                     tracing::warn!(
-                        engine,
+                        broker,
                         left_out,
                         "this hub reads more slowly than NATS sends: it follows the stream again from \
                          where it was; give it more CPU, or spread the topics over several streams"
@@ -74,18 +74,18 @@ impl Events {
             }
             Event::ServerError(error) => {
                 if let Some(left_out) = other.admit() {
-                    tracing::warn!(engine, left_out, %error, "NATS sent an error");
+                    tracing::warn!(broker, left_out, %error, "NATS sent an error");
                 }
             }
             Event::LameDuckMode => {
-                tracing::info!(engine, "the NATS server is about to shut down");
+                tracing::info!(broker, "the NATS server is about to shut down");
             }
             // A connection that is lost is logged when the hub no longer follows the stream.
             Event::Connected
             | Event::Disconnected
             | Event::Draining
             | Event::Closed
-            | Event::ClientError(_) => tracing::debug!(engine, %event),
+            | Event::ClientError(_) => tracing::debug!(broker, %event),
         }
     }
 }

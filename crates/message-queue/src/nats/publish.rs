@@ -29,7 +29,7 @@ impl Connection {
         let size = notification.payload().len();
         if size > max_payload {
             let problem = format!("a payload of {size} bytes: it takes at most {max_payload}");
-            return Err(refused(&self.engine, problem));
+            return Err(refused(&self.broker, problem));
         }
         let until = Instant::now() + self.config.publish_deadline;
         let subject = format!("{}.{}", self.config.stream, notification.topic());
@@ -72,10 +72,10 @@ impl Connection {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
             // Nobody answers too where the stream was deleted: a look makes it again.
-            if let Ok(Err(refusal @ BrokerError::Refused { .. })) =
+            if let Ok(Err(rejection @ BrokerError::Refused { .. })) =
                 tokio::time::timeout_at(until, self.stream()).await
             {
-                return Err(refusal);
+                return Err(rejection);
             }
         }
     }

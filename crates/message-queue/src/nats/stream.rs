@@ -31,7 +31,7 @@ impl Connection {
             other => other,
         };
         let info: StreamInfo = info.map_err(|fault| self.error(fault))?;
-        check(name, &info.config).map_err(|problem| refused(&self.engine, problem))?;
+        check(name, &info.config).map_err(|problem| refused(&self.broker, problem))?;
         Ok(info)
     }
 }

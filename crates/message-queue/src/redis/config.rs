@@ -31,7 +31,7 @@ pub struct RedisConfig {
     pub keep: Keep,
     /// The largest payload, in bytes. 8 MiB by default; Redis itself would take 512.
     pub max_payload: usize,
-    /// How long a publish is tried again before the engine counts as away. 4 s by default.
+    /// How long a publish is tried again before the broker counts as away. 4 s by default.
     pub publish_deadline: Duration,
     /// How long any other question may take. 4 s by default.
     pub request_deadline: Duration,

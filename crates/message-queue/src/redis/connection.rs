@@ -21,8 +21,8 @@ use crate::seen::Witness;
 pub(super) struct Connection {
     link: Arc<Link>,
     pub(super) config: RedisConfig,
-    /// For errors: which engine, and where.
-    pub(super) engine: String,
+    /// For errors: which broker, and where.
+    pub(super) broker: String,
     pub(super) witness: Witness,
     pub(super) keys: Keys,
 }
@@ -39,9 +39,9 @@ impl Connection {
     /// Not connected yet.
     pub(super) fn new(config: RedisConfig, witness: Witness) -> Result<Self, BrokerError> {
         let name = Address::name(BrokerKind::Redis, std::slice::from_ref(&config.server));
-        let engine = format!("{name}, stream {}", config.stream);
+        let broker = format!("{name}, stream {}", config.stream);
         let info = login::info(&config.server, config.database)
-            .map_err(|error| refused(&engine, error.to_string()))?;
+            .map_err(|error| refused(&broker, error.to_string()))?;
         let name = &config.stream;
         let keys = Keys {
             log: format!("{{{name}}}:log"),
@@ -49,7 +49,7 @@ impl Connection {
             key: format!("{{{name}}}:key:"),
         };
         let link = Arc::new(Link::new(info, config.tls.clone(), config.request_deadline));
-        Ok(Self { link, config, engine, witness, keys })
+        Ok(Self { link, config, broker, witness, keys })
     }
 
     /// A connection of one's own, whose answers may take so long.
@@ -85,13 +85,13 @@ impl Connection {
         answer
     }
 
-    /// The error in this engine's name.
+    /// The error in this broker's name.
     pub(super) fn error(&self, error: &RedisError) -> BrokerError {
         let problem = describe(error);
-        if is_passing(error) { away(&self.engine, problem) } else { refused(&self.engine, problem) }
+        if is_passing(error) { away(&self.broker, problem) } else { refused(&self.broker, problem) }
     }
 
     pub(super) fn away(&self, problem: impl Into<String>) -> BrokerError {
-        away(&self.engine, problem)
+        away(&self.broker, problem)
     }
 }

@@ -19,12 +19,12 @@ impl Connection {
         let settings = match self.settings().await {
             Ok(settings) => settings,
             Err(error) => {
-                let engine = &self.engine;
-                return tracing::debug!(engine, %error, "its settings cannot be read");
+                let broker = &self.broker;
+                return tracing::debug!(broker, %error, "its settings cannot be read");
             }
         };
         for doubt in doubts(&settings, &self.config) {
-            tracing::warn!(engine = self.engine, "{doubt}");
+            tracing::warn!(broker = self.broker, "{doubt}");
         }
     }
 

@@ -40,7 +40,7 @@ impl Connection {
     pub(super) fn epoch(&self, text: &str) -> Result<Epoch, BrokerError> {
         let fault = |_| {
             let problem = format!("its epoch {text:?} is none: delete the key {}", self.keys.meta);
-            crate::fault::refused(&self.engine, problem)
+            crate::fault::refused(&self.broker, problem)
         };
         text.parse().map_err(fault)
     }

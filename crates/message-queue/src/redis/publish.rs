@@ -34,7 +34,7 @@ impl Connection {
         let (size, limit) = (notification.payload().len(), self.config.max_payload);
         if size > limit {
             let problem = format!("a payload of {size} bytes: it takes at most {limit}");
-            return Err(refused(&self.engine, problem));
+            return Err(refused(&self.broker, problem));
         }
         let key = key.as_ref().map_or_else(random_key, |key| key.as_str().to_owned());
         let before = self.witness.seen();

@@ -2,7 +2,7 @@
 
 use tidings_core::{Broker, Start};
 
-use crate::engine::{Engine, end_of, payloads, seqs, tail_soon, take, text};
+use crate::broker::{LocalBroker, end_of, payloads, seqs, tail_soon, take, text};
 
 async fn publish(broker: &dyn Broker, words: &[&str]) -> tidings_core::Id {
     let mut last = None;
@@ -13,16 +13,16 @@ async fn publish(broker: &dyn Broker, words: &[&str]) -> tidings_core::Id {
 }
 
 pub(crate) async fn a_stream_that_was_deleted_has_a_new_epoch_which_two_nodes_agree_on(
-    engine: Engine,
+    local: LocalBroker,
 ) {
-    let (one, other) = (engine.connect().await, engine.connect().await);
+    let (one, other) = (local.connect().await, local.connect().await);
     let mut tails =
         [one.tail(Start::Newest(10)).await.unwrap(), other.tail(Start::Newest(10)).await.unwrap()];
     let old = publish(&*one, &["1", "2", "3"]).await;
     for tail in &mut tails {
         assert_eq!(take(tail, 3).await.len(), 3);
     }
-    engine.delete().await;
+    local.delete().await;
     for tail in &mut tails {
         end_of(tail).await;
     }
@@ -37,10 +37,10 @@ pub(crate) async fn a_stream_that_was_deleted_has_a_new_epoch_which_two_nodes_ag
     assert_eq!(seqs(&take(&mut other_again, 1).await), [1]);
 }
 
-pub(crate) async fn a_publish_into_a_new_stream_has_no_id_of_the_old_one(engine: Engine) {
-    let (one, other) = (engine.connect().await, engine.connect().await);
+pub(crate) async fn a_publish_into_a_new_stream_has_no_id_of_the_old_one(local: LocalBroker) {
+    let (one, other) = (local.connect().await, local.connect().await);
     let old = publish(&*one, &["1", "2", "3"]).await;
-    engine.delete().await;
+    local.delete().await;
     let new = publish(&*one, &["anew"]).await;
     assert_ne!(new.epoch, old.epoch);
     assert_eq!(new.seq, 1);
@@ -49,21 +49,21 @@ pub(crate) async fn a_publish_into_a_new_stream_has_no_id_of_the_old_one(engine:
 }
 
 pub(crate) async fn a_sequence_that_went_back_has_a_new_epoch_which_two_nodes_agree_on(
-    mut engine: Engine,
+    mut local: LocalBroker,
 ) {
-    let (one, other) = (engine.connect().await, engine.connect().await);
+    let (one, other) = (local.connect().await, local.connect().await);
     publish(&*one, &["1", "2", "3"]).await;
-    engine.stop().await;
-    let snapshot = engine.snapshot();
-    engine.start_again().await;
+    local.stop().await;
+    let snapshot = local.snapshot();
+    local.start_again().await;
     let mut tail = tail_soon(&one, Start::Newest(10)).await;
     let mut other_tail = tail_soon(&other, Start::Newest(10)).await;
     let old = publish(&*one, &["4", "5"]).await;
     assert_eq!(take(&mut tail, 5).await.len(), 5);
     assert_eq!(take(&mut other_tail, 5).await.len(), 5);
-    engine.stop().await;
-    engine.roll_back(&snapshot);
-    engine.start_again().await;
+    local.stop().await;
+    local.roll_back(&snapshot);
+    local.start_again().await;
     end_of(&mut tail).await;
     end_of(&mut other_tail).await;
 
@@ -80,20 +80,20 @@ pub(crate) async fn a_sequence_that_went_back_has_a_new_epoch_which_two_nodes_ag
     assert_eq!(payloads(&take(&mut other_tail, 4).await), words);
 }
 
-pub(crate) async fn a_sequence_that_went_back_and_grew_again_is_noticed(mut engine: Engine) {
-    let one = engine.connect().await;
+pub(crate) async fn a_sequence_that_went_back_and_grew_again_is_noticed(mut local: LocalBroker) {
+    let one = local.connect().await;
     publish(&*one, &["1"]).await;
-    engine.stop().await;
-    let snapshot = engine.snapshot();
-    engine.start_again().await;
+    local.stop().await;
+    let snapshot = local.snapshot();
+    local.start_again().await;
     let mut tail = tail_soon(&one, Start::Newest(10)).await;
     let old = publish(&*one, &["2", "3"]).await;
     assert_eq!(take(&mut tail, 3).await.len(), 3);
-    engine.stop().await;
-    engine.roll_back(&snapshot);
-    engine.start_again().await;
+    local.stop().await;
+    local.roll_back(&snapshot);
+    local.start_again().await;
     // A node that has seen nothing of it fills it up again, beyond where it was.
-    let stranger = engine.connect().await;
+    let stranger = local.connect().await;
     publish(&*stranger, &["other 2", "other 3", "other 4", "other 5"]).await;
     end_of(&mut tail).await;
     let mut tail = tail_soon(&one, Start::After(old)).await;
@@ -104,11 +104,11 @@ pub(crate) async fn a_sequence_that_went_back_and_grew_again_is_noticed(mut engi
     );
 }
 
-pub(crate) async fn a_key_of_a_history_that_has_ended_is_a_new_one(engine: Engine) {
-    let broker = engine.connect().await;
+pub(crate) async fn a_key_of_a_history_that_has_ended_is_a_new_one(local: LocalBroker) {
+    let broker = local.connect().await;
     let once = || broker.publish(text("a", "once"), Some("a-key".parse().unwrap()));
     let old = once().await.unwrap();
-    engine.delete().await;
+    local.delete().await;
     publish(&*broker, &["1", "2", "3"]).await;
     let new = once().await.unwrap();
     assert_ne!(new.epoch, old.epoch);
@@ -118,20 +118,20 @@ pub(crate) async fn a_key_of_a_history_that_has_ended_is_a_new_one(engine: Engin
 }
 
 pub(crate) async fn an_epoch_that_an_operator_writes_is_another_history_of_the_same_stream(
-    engine: Engine,
+    local: LocalBroker,
 ) {
-    let broker = engine.connect().await;
+    let broker = local.connect().await;
     let old = publish(&*broker, &["1", "2", "3"]).await;
     let mut tail = tail_soon(&broker, Start::Newest(10)).await;
     take(&mut tail, 3).await;
-    engine.write_epoch().await;
+    local.write_epoch().await;
     end_of(&mut tail).await;
     let mut tail = tail_soon(&broker, Start::After(old)).await;
     assert_ne!(tail.epoch, old.epoch);
     assert_eq!(publish(&*broker, &["4"]).await, tail.epoch.id(4));
     assert_eq!(payloads(&take(&mut tail, 4).await), ["1", "2", "3", "4"]);
     // Who has just begun knows nothing of before.
-    let begun = engine.connect().await;
+    let begun = local.connect().await;
     let mut begun = tail_soon(&begun, Start::Newest(10)).await;
     assert_eq!(seqs(&take(&mut begun, 4).await), [1, 2, 3, 4]);
 }

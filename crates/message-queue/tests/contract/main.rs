@@ -1,25 +1,25 @@
-//! What every broker must do, as scenarios that run against real servers of each engine.
+//! What every broker must do, as scenarios that run against real servers of each broker.
 
-mod engine;
+mod broker;
 mod history;
 mod outage;
 mod publish;
 mod replay;
 mod tail;
 
-/// Each scenario as a test of each engine.
+/// Each scenario as a test of each broker.
 macro_rules! contract {
     ($($room:ident: $($scenario:ident),+;)+) => {
         mod nats {
             $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $scenario() {
-                super::$room::$scenario(crate::engine::Engine::nats().await).await;
+                super::$room::$scenario(crate::broker::LocalBroker::nats().await).await;
             })+)+
         }
         mod redis {
             $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $scenario() {
-                super::$room::$scenario(crate::engine::Engine::redis().await).await;
+                super::$room::$scenario(crate::broker::LocalBroker::redis().await).await;
             })+)+
         }
     };
@@ -49,6 +49,6 @@ contract! {
         a_key_of_a_history_that_has_ended_is_a_new_one,
         an_epoch_that_an_operator_writes_is_another_history_of_the_same_stream;
     outage:
-        a_stopped_engine_is_away_in_bounded_time_and_comes_back_with_nothing_lost,
+        a_stopped_broker_is_away_in_bounded_time_and_comes_back_with_nothing_lost,
         a_publish_that_failed_is_not_stored_afterwards;
 }

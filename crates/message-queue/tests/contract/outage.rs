@@ -1,14 +1,14 @@
-//! An engine that goes away and comes back.
+//! A broker that goes away and comes back.
 
 use tidings_core::{BrokerError, Start};
 use tokio::time::timeout;
 
-use crate::engine::{Engine, SOON, end_of, payloads, tail_soon, take, text};
+use crate::broker::{LocalBroker, SOON, end_of, payloads, tail_soon, take, text};
 
-pub(crate) async fn a_stopped_engine_is_away_in_bounded_time_and_comes_back_with_nothing_lost(
-    mut engine: Engine,
+pub(crate) async fn a_stopped_broker_is_away_in_bounded_time_and_comes_back_with_nothing_lost(
+    mut local: LocalBroker,
 ) {
-    let broker = engine.connect().await;
+    let broker = local.connect().await;
     let mut tail = broker.tail(Start::Newest(10)).await.unwrap();
     let mut acknowledged = Vec::new();
     for number in 0..50 {
@@ -17,7 +17,7 @@ pub(crate) async fn a_stopped_engine_is_away_in_bounded_time_and_comes_back_with
         acknowledged.push(word);
     }
     let mut last = take(&mut tail, 20).await.pop().unwrap().seq;
-    engine.kill().await;
+    local.kill().await;
 
     let publishing = broker.publish(text("a", "lost"), None);
     let error = timeout(SOON, publishing).await.expect("it does not wait").unwrap_err();
@@ -25,7 +25,7 @@ pub(crate) async fn a_stopped_engine_is_away_in_bounded_time_and_comes_back_with
     assert!(broker.tail(Start::Newest(1)).await.is_err());
     end_of_counting(&mut tail, &mut last).await;
 
-    engine.start_again().await;
+    local.start_again().await;
     let mut again = tail_soon(&broker, Start::After(tail.epoch.id(last))).await;
     assert_eq!(again.epoch, tail.epoch);
     let id = timeout(SOON, broker.publish(text("a", "back"), None)).await.unwrap().unwrap();
@@ -35,7 +35,7 @@ pub(crate) async fn a_stopped_engine_is_away_in_bounded_time_and_comes_back_with
     assert_eq!(payloads(&rest), acknowledged[usize::try_from(last).unwrap()..]);
 }
 
-/// What was on its way when the engine went still counts.
+/// What was on its way when the broker went still counts.
 async fn end_of_counting(tail: &mut tidings_core::Tail, last: &mut u64) {
     use futures::StreamExt;
     let ended = timeout(SOON, async {
@@ -46,16 +46,16 @@ async fn end_of_counting(tail: &mut tidings_core::Tail, last: &mut u64) {
     ended.await.expect("the tail ends in time");
 }
 
-pub(crate) async fn a_publish_that_failed_is_not_stored_afterwards(mut engine: Engine) {
-    let broker = engine.connect().await;
+pub(crate) async fn a_publish_that_failed_is_not_stored_afterwards(mut local: LocalBroker) {
+    let broker = local.connect().await;
     broker.publish(text("a", "before"), None).await.unwrap();
     let mut tail = broker.tail(Start::Newest(0)).await.unwrap();
-    engine.stop().await;
+    local.stop().await;
     end_of(&mut tail).await;
     for number in 0..3 {
         assert!(broker.publish(text("a", format!("lost {number}")), None).await.is_err());
     }
-    engine.start_again().await;
+    local.start_again().await;
     let mut tail = tail_soon(&broker, Start::Newest(10)).await;
     broker.publish(text("a", "after"), None).await.unwrap();
     assert_eq!(payloads(&take(&mut tail, 2).await), ["before", "after"]);

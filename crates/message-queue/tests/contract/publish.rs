@@ -3,10 +3,10 @@
 use futures::future::join_all;
 use tidings_core::{BrokerError, Notification, Start};
 
-use crate::engine::{Engine, payloads, seqs, take, text};
+use crate::broker::{LocalBroker, payloads, seqs, take, text};
 
-pub(crate) async fn ids_are_contiguous_from_one(engine: Engine) {
-    let broker = engine.connect().await;
+pub(crate) async fn ids_are_contiguous_from_one(local: LocalBroker) {
+    let broker = local.connect().await;
     let mut ids = Vec::new();
     for number in 0..20 {
         ids.push(broker.publish(text("a", number.to_string()), None).await.unwrap());
@@ -15,8 +15,8 @@ pub(crate) async fn ids_are_contiguous_from_one(engine: Engine) {
     assert!(ids.iter().all(|id| id.epoch == ids[0].epoch));
 }
 
-pub(crate) async fn a_repeated_key_has_the_first_ones_id_and_stores_nothing(engine: Engine) {
-    let (one, other) = (engine.connect().await, engine.connect().await);
+pub(crate) async fn a_repeated_key_has_the_first_ones_id_and_stores_nothing(local: LocalBroker) {
+    let (one, other) = (local.connect().await, local.connect().await);
     let key = || Some("8e03978e-40d5".parse().unwrap());
     let first = one.publish(text("a", "once"), key()).await.unwrap();
     one.publish(text("a", "between"), None).await.unwrap();
@@ -29,13 +29,13 @@ pub(crate) async fn a_repeated_key_has_the_first_ones_id_and_stores_nothing(engi
 }
 
 pub(crate) async fn a_payload_beyond_the_limit_is_refused_and_one_at_the_limit_arrives(
-    engine: Engine,
+    local: LocalBroker,
 ) {
-    let broker = engine.connect().await;
+    let broker = local.connect().await;
     let limit = broker.max_payload();
     let of = |size: usize| Notification::binary("a".parse().unwrap(), vec![7; size]);
-    let refusal = broker.publish(of(limit + 1), None).await.unwrap_err();
-    assert!(matches!(refusal, BrokerError::Refused { .. }), "{refusal}");
+    let rejection = broker.publish(of(limit + 1), None).await.unwrap_err();
+    assert!(matches!(rejection, BrokerError::Refused { .. }), "{rejection}");
     let longest = "k".repeat(255).parse().unwrap();
     broker.publish(of(limit), Some(longest)).await.unwrap();
     let mut tail = broker.tail(Start::Newest(1)).await.unwrap();
@@ -43,8 +43,8 @@ pub(crate) async fn a_payload_beyond_the_limit_is_refused_and_one_at_the_limit_a
     assert_eq!(arrived[0].notification.as_ref().unwrap().payload().len(), limit);
 }
 
-pub(crate) async fn publishes_of_two_nodes_have_one_order(engine: Engine) {
-    let nodes = [engine.connect().await, engine.connect().await];
+pub(crate) async fn publishes_of_two_nodes_have_one_order(local: LocalBroker) {
+    let nodes = [local.connect().await, local.connect().await];
     let mut tails = Vec::new();
     for node in &nodes {
         tails.push(node.tail(Start::Newest(0)).await.unwrap());

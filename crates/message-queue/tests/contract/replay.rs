@@ -3,7 +3,7 @@
 use tidings_core::{Budget, Epoch, Filters, GapReason, Replay};
 use tidings_message_queue::Keep;
 
-use crate::engine::{Engine, seqs, text};
+use crate::broker::{LocalBroker, seqs, text};
 
 fn read(replay: Replay) -> (Vec<u64>, u64) {
     match replay {
@@ -12,8 +12,8 @@ fn read(replay: Replay) -> (Vec<u64>, u64) {
     }
 }
 
-pub(crate) async fn filters_single_several_and_overlapping_find_what_matches(engine: Engine) {
-    let broker = engine.connect().await;
+pub(crate) async fn filters_single_several_and_overlapping_find_what_matches(local: LocalBroker) {
+    let broker = local.connect().await;
     let mut ids = Vec::new();
     for topic in ["a.x", "b.x", "a.y", "c", "a.x", "b.y", "a.x.z"] {
         ids.push(broker.publish(text(topic, "four"), None).await.unwrap());
@@ -37,8 +37,8 @@ pub(crate) async fn filters_single_several_and_overlapping_find_what_matches(eng
     assert_eq!(find(">", 7, 7).await, (vec![], 7));
 }
 
-pub(crate) async fn a_replay_keeps_to_its_budget_and_its_end(engine: Engine) {
-    let broker = engine.connect().await;
+pub(crate) async fn a_replay_keeps_to_its_budget_and_its_end(local: LocalBroker) {
+    let broker = local.connect().await;
     for number in 0..1500 {
         let topic = if number % 2 == 0 { "even" } else { "odd" };
         broker.publish(text(topic, "0123456789"), None).await.unwrap();
@@ -70,9 +70,9 @@ pub(crate) async fn a_replay_keeps_to_its_budget_and_its_end(engine: Engine) {
     assert!(all.into_iter().eq((1..=1501).step_by(2)));
 }
 
-pub(crate) async fn a_position_that_is_gone_is_told_with_its_reason(engine: Engine) {
+pub(crate) async fn a_position_that_is_gone_is_told_with_its_reason(local: LocalBroker) {
     let keep = Keep { messages: Some(10), ..Keep::default() };
-    let broker = engine.connect_keeping(keep).await;
+    let broker = local.connect_keeping(keep).await;
     let mut last = None;
     for number in 1..=25 {
         last = Some(broker.publish(text("a", number.to_string()), None).await.unwrap());

@@ -2,10 +2,10 @@
 
 use tidings_core::{Kind, Notification, Start};
 
-use crate::engine::{Engine, payloads, seqs, take, text};
+use crate::broker::{LocalBroker, payloads, seqs, take, text};
 
-pub(crate) async fn a_tail_delivers_everything_in_order_from_any_start(engine: Engine) {
-    let broker = engine.connect().await;
+pub(crate) async fn a_tail_delivers_everything_in_order_from_any_start(local: LocalBroker) {
+    let broker = local.connect().await;
     let empty = broker.tail(Start::Newest(5)).await.unwrap();
     assert_eq!((empty.floor, empty.after, empty.head), (0, 0, 0));
     let mut ids = Vec::new();
@@ -26,8 +26,8 @@ pub(crate) async fn a_tail_delivers_everything_in_order_from_any_start(engine: E
     assert_eq!(all[10].notification.as_ref().unwrap().topic().as_str(), "b.c");
 }
 
-pub(crate) async fn every_byte_arrives_and_so_does_the_kind(engine: Engine) {
-    let broker = engine.connect().await;
+pub(crate) async fn every_byte_arrives_and_so_does_the_kind(local: LocalBroker) {
+    let broker = local.connect().await;
     let every_byte: Vec<u8> = (0..=255).collect();
     let binary = Notification::binary("a".parse().unwrap(), every_byte);
     let told = text("a", "tëxt\r\n\0");
@@ -35,7 +35,7 @@ pub(crate) async fn every_byte_arrives_and_so_does_the_kind(engine: Engine) {
     for notification in [&binary, &told, &nothing] {
         broker.publish(notification.clone(), None).await.unwrap();
     }
-    engine.write_bad_text("a").await;
+    local.write_bad_text("a").await;
     let mut tail = broker.tail(Start::Newest(10)).await.unwrap();
     let arrived = take(&mut tail, 4).await;
     for (stored, sent) in arrived.iter().zip([&binary, &told, &nothing]) {
@@ -45,10 +45,10 @@ pub(crate) async fn every_byte_arrives_and_so_does_the_kind(engine: Engine) {
     assert_eq!((bad.kind(), &bad.payload()[..]), (Kind::Binary, &b"ab\xff"[..]));
 }
 
-pub(crate) async fn what_somebody_else_wrote_is_passed_over_with_its_place(engine: Engine) {
-    let broker = engine.connect().await;
+pub(crate) async fn what_somebody_else_wrote_is_passed_over_with_its_place(local: LocalBroker) {
+    let broker = local.connect().await;
     broker.publish(text("a", "1"), None).await.unwrap();
-    engine.write_foreign().await;
+    local.write_foreign().await;
     broker.publish(text("a", "3"), None).await.unwrap();
     let mut tail = broker.tail(Start::Newest(10)).await.unwrap();
     let arrived = take(&mut tail, 3).await;
@@ -56,14 +56,14 @@ pub(crate) async fn what_somebody_else_wrote_is_passed_over_with_its_place(engin
     assert_eq!(arrived[1].notification, None);
 }
 
-pub(crate) async fn what_was_purged_under_a_tail_is_a_jump(engine: Engine) {
-    let broker = engine.connect().await;
+pub(crate) async fn what_was_purged_under_a_tail_is_a_jump(local: LocalBroker) {
+    let broker = local.connect().await;
     let mut follower = broker.tail(Start::Newest(10)).await.unwrap();
     for number in 1..=6 {
         broker.publish(text("a", number.to_string()), None).await.unwrap();
     }
     assert_eq!(take(&mut follower, 6).await.len(), 6);
-    engine.purge(4).await;
+    local.purge(4).await;
     let id = broker.publish(text("a", "7"), None).await.unwrap();
     assert_eq!(id.seq, 7);
     assert_eq!(seqs(&take(&mut follower, 1).await), [7]);
@@ -72,13 +72,13 @@ pub(crate) async fn what_was_purged_under_a_tail_is_a_jump(engine: Engine) {
     assert_eq!((late.epoch, late.floor, late.after, late.head), (id.epoch, 4, 4, 7));
     assert_eq!(seqs(&take(&mut late, 3).await), [5, 6, 7]);
 
-    engine.purge(7).await;
+    local.purge(7).await;
     let nothing = broker.tail(Start::Newest(10)).await.unwrap();
     assert_eq!((nothing.epoch, nothing.floor, nothing.after, nothing.head), (id.epoch, 7, 7, 7));
 }
 
-pub(crate) async fn many_and_large_messages_arrive(engine: Engine) {
-    let broker = engine.connect().await;
+pub(crate) async fn many_and_large_messages_arrive(local: LocalBroker) {
+    let broker = local.connect().await;
     let mut tail = broker.tail(Start::Newest(0)).await.unwrap();
     let large = "x".repeat(1 << 20);
     let publisher = tokio::spawn(async move {

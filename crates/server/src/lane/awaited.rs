@@ -1,4 +1,4 @@
-//! What takes a way to the engine below the hub and back: a publish, and what only the engine has.
+//! What takes a way to the broker below the hub and back: a publish, and what only the broker has.
 //!
 //! A lane polls these futures itself. Each belongs to a connection, which has at most one publish and one
 //! fetch on the way, and dies with it.
@@ -39,7 +39,7 @@ enum Outcome {
     Answer(Response<Bytes>),
     /// What became of a client's message.
     Published(Result<Id, Reason>),
-    /// What the engine had for a client.
+    /// What the broker had for a client.
     Fetched(Fetched),
 }
 
@@ -146,7 +146,7 @@ impl State {
         }
     }
 
-    /// Asks the engine for what follows this client's cursor.
+    /// Asks the broker for what follows this client's cursor.
     pub(super) fn fetch(&mut self, key: usize, cursor: Cursor, budget: Budget) {
         let Some(client) = &mut self.connections[key].client else { return };
         let interest = self.groups.get(client.group).interest.clone();

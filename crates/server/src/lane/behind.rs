@@ -28,7 +28,7 @@ impl State {
         let interest = &self.groups.get(client.group).interest;
         let (mut events, log, seat) = (Vec::new(), self.hub.log(), client.seat.id());
         let kept = cursor.read(log, interest, seat, position, budget, &mut events);
-        if kept == Kept::Engine {
+        if kept == Kept::Broker {
             // Of a hub that is closed it is told goodbye where it stands: nothing is fetched there, and
             // asking again and again would keep the lane from saying so.
             if self.hub.pool().closed().is_none() {
@@ -62,7 +62,7 @@ impl State {
         let connection = &mut self.connections[key];
         let Some(client) = &connection.client else { return Bytes::new() };
         let (shape, group) = (client.shape, self.groups.get(client.group));
-        let bytes = group.render(events, position);
+        let bytes = group.encode(events, position);
         let number = events.iter().filter(|event| matches!(event, Event::Deliver(_))).count();
         group.delivered.inc_by(number as u64);
         let goodbye = match events.last() {

@@ -5,7 +5,7 @@ use mio::net::TcpStream;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, send};
 use tidings_core::{Cursor, Pulse, Seat, Topic};
-use tidings_transport::{Ear, Shape};
+use tidings_transport::{Decoder, Shape};
 
 use super::awaited::Hold;
 use super::ending::Speech;
@@ -48,13 +48,13 @@ pub(super) struct Client {
     pub(super) progress: Progress,
     pub(super) shape: Shape,
     /// In the middle of a message it has an ear of its own; else it borrows its group's.
-    pub(super) ear: Option<Box<dyn Ear>>,
+    pub(super) decoder: Option<Box<dyn Decoder>>,
     pub(super) pulse: Pulse,
     /// Where its messages are published; `None` where it may send none.
     pub(super) publishes_to: Option<Topic>,
     /// `None` until it sends something: most clients only listen.
     pub(super) speech: Option<Box<Speech>>,
-    /// What only the engine has for it, on its way.
+    /// What only the broker has for it, on its way.
     pub(super) fetching: Option<Hold>,
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tidings_core::{Cursor, Id, Reason};
-use tidings_transport::Said;
+use tidings_transport::Inbound;
 
 use super::State;
 use super::client::{Client, Progress, Stage};
@@ -18,7 +18,7 @@ const ECHO: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(super) struct Speech {
     /// What came after a message whose publish is on its way. One read brought all of it.
-    pub(super) unheard: VecDeque<Said>,
+    pub(super) unheard: VecDeque<Inbound>,
     /// The last of its messages that was published.
     pub(super) published: Option<Id>,
     /// Set once it is to be let go, at that time at the latest: nothing more that it sends is handled.

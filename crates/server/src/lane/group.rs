@@ -9,7 +9,7 @@ use http::Response;
 use prometheus_client::metrics::counter::Counter;
 use slab::Slab;
 use tidings_core::{Event, FilterIndex, Id, Interest};
-use tidings_transport::{Ear, Words};
+use tidings_transport::{Decoder, Encoder};
 
 use crate::head;
 
@@ -29,11 +29,11 @@ pub(super) struct Groups {
 pub(super) struct Group {
     key: Key,
     answer: Option<(AnswerHead, Bytes)>,
-    pub(super) words: Arc<dyn Words>,
+    pub(super) encoder: Arc<dyn Encoder>,
     /// Whether its members can say something, and so can answer.
     pub(super) can_speak: bool,
     /// Heard with by whoever speaks, where it has not been left in the middle of something.
-    ear: Option<Box<dyn Ear>>,
+    decoder: Option<Box<dyn Decoder>>,
     pub(super) interest: Interest,
     pub(super) members: Vec<usize>,
     /// What the present pass has for them.
@@ -53,7 +53,7 @@ enum Named {
 /// address tells them: the group keeps both, so that no other can come to have it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
-    words: usize,
+    encoder: usize,
     interest: Interest,
     answer: Option<(usize, Ending)>,
 }
@@ -85,14 +85,14 @@ impl Groups {
     /// The group of such clients, made where it is the first.
     pub(super) fn find_or_make(
         &mut self,
-        words: &Arc<dyn Words>,
+        encoder: &Arc<dyn Encoder>,
         interest: Interest,
         answer: Option<AnswerHead>,
         delivered: impl FnOnce() -> Counter,
     ) -> usize {
         let told = |answer: &AnswerHead| (Arc::as_ptr(&answer.head).addr(), answer.ending);
-        let words_told = Arc::as_ptr(words).addr();
-        let key = Key { words: words_told, interest, answer: answer.as_ref().map(told) };
+        let encoder_address = Arc::as_ptr(encoder).addr();
+        let key = Key { encoder: encoder_address, interest, answer: answer.as_ref().map(told) };
         if let Some(&group) = self.by_key.get(&key) {
             return group;
         }
@@ -104,12 +104,12 @@ impl Groups {
             };
             (answer, bytes)
         };
-        let ear = words.ear();
+        let decoder = encoder.decoder();
         let group = Group {
-            can_speak: ear.is_some(),
-            ear,
+            can_speak: decoder.is_some(),
+            decoder,
             answer: answer.map(opened),
-            words: words.clone(),
+            encoder: encoder.clone(),
             interest: key.interest.clone(),
             members: Vec::new(),
             pending: Vec::new(),
@@ -200,18 +200,18 @@ impl Group {
     }
 
     /// Lends an ear, for as long as it takes to hear one client.
-    pub(super) fn lend_ear(&mut self) -> Option<Box<dyn Ear>> {
-        self.ear.take().or_else(|| self.words.ear())
+    pub(super) fn lend_decoder(&mut self) -> Option<Box<dyn Decoder>> {
+        self.decoder.take().or_else(|| self.encoder.decoder())
     }
 
     /// Takes back an ear that is at rest.
-    pub(super) fn take_back(&mut self, ear: Box<dyn Ear>) {
-        self.ear = Some(ear);
+    pub(super) fn take_back(&mut self, decoder: Box<dyn Decoder>) {
+        self.decoder = Some(decoder);
     }
 
     /// These events on the wire, for one write to each member that stands there.
-    pub(super) fn render(&self, events: &[Event], position: Id) -> Bytes {
-        let body = self.words.render(events, position);
+    pub(super) fn encode(&self, events: &[Event], position: Id) -> Bytes {
+        let body = self.encoder.encode(events, position);
         match &self.answer {
             Some((_, head)) => head::answer(head, &body),
             None => body,
@@ -251,8 +251,8 @@ mod tests {
     #[derive(Debug)]
     struct Silent;
 
-    impl Words for Silent {
-        fn render(&self, _: &[Event], _: Id) -> Bytes {
+    impl Encoder for Silent {
+        fn encode(&self, _: &[Event], _: Id) -> Bytes {
             Bytes::new()
         }
     }
@@ -264,11 +264,11 @@ mod tests {
 
     #[test]
     fn an_entry_goes_once_to_each_group_that_wants_it_and_to_no_other() {
-        let words: Arc<dyn Words> = Arc::new(Silent);
+        let encoder: Arc<dyn Encoder> = Arc::new(Silent);
         let mut groups = Groups::default();
         let mut make = |filters: &str| {
             let interest = Interest::new(filters.parse().unwrap());
-            groups.find_or_make(&words, interest, None, Counter::default)
+            groups.find_or_make(&encoder, interest, None, Counter::default)
         };
         let (a, both, other, all) = (make("a"), make("a,*"), make("b"), make(">"));
         assert_eq!(make("a"), a, "equal clients share a group");
@@ -292,13 +292,13 @@ mod tests {
 
     #[test]
     fn groups_that_share_filters_come_and_go_one_by_one() {
-        let words: Arc<dyn Words> = Arc::new(Silent);
+        let encoder: Arc<dyn Encoder> = Arc::new(Silent);
         let mut groups = Groups::default();
         let made: Vec<usize> = (0..3)
             .map(|number| {
                 let filters = format!("a.*,a.*,b,own.{number}");
                 let interest = Interest::new(filters.parse().unwrap());
-                let group = groups.find_or_make(&words, interest, None, Counter::default);
+                let group = groups.find_or_make(&encoder, interest, None, Counter::default);
                 groups.enter(group, number);
                 group
             })

@@ -41,7 +41,7 @@ impl State {
     /// to be written before it.
     pub(super) fn seat(&mut self, key: usize, visitor: Visitor, early: &[u8]) {
         let Visitor { accepted, seat, interest, position, publishes_to, is_last } = visitor;
-        let Accepted { head, words, shape } = accepted;
+        let Accepted { head, encoder, shape } = accepted;
         let (cursor, gap) = Cursor::open(self.hub.log(), position, &interest);
         // Nobody in a lane stands ahead of it: what others are told next, this one is as well.
         self.pass_to(cursor.position());
@@ -66,13 +66,13 @@ impl State {
         };
         if answer.is_none() {
             // Until the gap is told the client stands before it.
-            first.extend_from_slice(&words.opening(gap.map_or(start, |gap| gap.after)));
+            first.extend_from_slice(&encoder.opening(gap.map_or(start, |gap| gap.after)));
         }
         let delivered = || self.metrics.delivered(seat.transport());
-        let group = self.groups.find_or_make(&words, interest, answer, delivered);
+        let group = self.groups.find_or_make(&encoder, interest, answer, delivered);
         if let Some(gap) = gap {
             let gap = [Event::Gap(gap)];
-            first.extend_from_slice(&self.groups.get(group).render(&gap, start));
+            first.extend_from_slice(&self.groups.get(group).encode(&gap, start));
         }
         let is_answer = matches!(shape, Shape::Answer { .. });
         let is_current = start == self.position();
@@ -82,7 +82,7 @@ impl State {
             place: self.groups.enter(group, key),
             progress: if is_current { Progress::Current } else { Progress::Behind(cursor) },
             shape,
-            ear: None,
+            decoder: None,
             pulse: Pulse::default(),
             publishes_to,
             speech: None,
@@ -99,7 +99,7 @@ impl State {
             // Its next request, for when it has its answer.
             connection.early = (!early.is_empty()).then(|| early.into());
         } else if !early.is_empty() {
-            self.hear(key, &mut early.to_vec());
+            self.decode(key, &mut early.to_vec());
         }
         self.write(key);
         if patience.is_zero() {

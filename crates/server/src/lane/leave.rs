@@ -68,7 +68,7 @@ impl State {
             Shape::Answer { .. } => Stage::Answered,
             Shape::Upgrade | Shape::Stream => Stage::Leaving,
         };
-        let goodbye = self.groups.get(client.group).render(&[Event::Goodbye(reason)], position);
+        let goodbye = self.groups.get(client.group).encode(&[Event::Goodbye(reason)], position);
         self.metrics.let_go(reason);
         self.append(key, goodbye);
     }
@@ -144,11 +144,11 @@ impl State {
         let Some(mut client) = self.connections[key].client.take() else { return };
         self.dismiss(&client);
         let group = self.groups.get(client.group);
-        let (words, interest) = (group.words.clone(), group.interest.clone());
+        let (encoder, interest) = (group.encoder.clone(), group.interest.clone());
         let head = group.answer_head().map(|answer| answer.head.clone());
         let answer = head.clone().map(|head| AnswerHead { head, ending: Ending::Sent });
         let delivered = || self.metrics.delivered(client.seat.transport());
-        client.group = self.groups.find_or_make(&words, interest, answer, delivered);
+        client.group = self.groups.find_or_make(&encoder, interest, answer, delivered);
         client.place = self.groups.enter(client.group, key);
         self.connections[key].client = Some(client);
         if let Some(head) = head {

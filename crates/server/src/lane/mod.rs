@@ -3,7 +3,7 @@
 //! ```text
 //! epoll ─► a socket is readable ─► door: a whole request ─► an answer, or a client that stays
 //!                                ─► ear: what a client says
-//! bell ─► pass: new entries ─► groups of equal words and interest ─► one rendering a group
+//! wake-up ─► pass: new entries ─► groups of equal words and interest ─► one rendering a group
 //!                                                                 ─► one send a client
 //! epoll ─► a socket is writable ─► what is left, then the client's own cursor
 //! timer ─► heartbeat, end of a hold, write deadline, idle connections
@@ -40,7 +40,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use slab::Slab;
-use tidings_core::{Cursor, Hub, Id, Interest, Listener};
+use tidings_core::{Cursor, Hub, Id, Interest, Waiter};
 
 use self::awaited::Awaited;
 use self::client::Connection;
@@ -93,7 +93,7 @@ struct State {
     /// Clients whose position is one that another hub has given out, and this one has not come to yet.
     ahead: BTreeSet<usize>,
     awaited: Awaited,
-    bell: Listener,
+    waiter: Waiter,
     epoll: Epoll,
     /// Whether the system has no more connections to give at the moment.
     is_out_of_descriptors: bool,
@@ -129,7 +129,7 @@ impl Lane {
         let everything = Interest::new(every_topic());
         let state = State {
             seen: Cursor::at(hub.log().head()),
-            bell: hub.listen(),
+            waiter: hub.waiter(),
             groups: Groups::new(manners.keep_alive.clone()),
             manners,
             metrics,
@@ -193,7 +193,7 @@ impl State {
         self.waker = Some(context.waker().clone());
         self.timers.look_at_the_clock();
         // Registered before the look, so that an entry that comes during the pass wakes us again.
-        self.bell.register(context);
+        self.waiter.register(context);
         self.take_handed(context);
         // Before the pass, so that what many have published goes out together.
         self.sockets(context)?;

@@ -53,11 +53,11 @@ impl State {
             let nobody = SeatId::default();
             let log = self.hub.log();
             let kept = self.seen.read(log, &self.everything, nobody, head, PASS, &mut events);
-            if kept == Kept::Engine {
+            if kept == Kept::Broker {
                 // What the lane has missed each of its clients asks for itself.
                 self.seen = Cursor::at(log.own_tail());
             }
-            if kept == Kept::Engine || matches!(events.first(), Some(Event::Gap(_))) {
+            if kept == Kept::Broker || matches!(events.first(), Some(Event::Gap(_))) {
                 self.leave_everyone_at(before);
             } else {
                 self.serve(&events, before);
@@ -90,7 +90,7 @@ impl State {
     fn serve(&mut self, events: &[Event], before: Cursor) {
         // Taken out, so that the lane can be told of each send while it is read.
         let mut outgoing = std::mem::take(&mut self.outgoing);
-        self.render(events, before, &mut outgoing);
+        self.encode(events, before, &mut outgoing);
         let Outgoing { renderings, sends, sent } = &mut outgoing;
         let (connections, sender) = (&self.connections, &mut self.sender);
         let wires = sends.iter().map(|&(key, rendering)| {
@@ -105,7 +105,7 @@ impl State {
     }
 
     /// Finds who is to be sent what, with one rendering for each group.
-    fn render(&mut self, events: &[Event], before: Cursor, outgoing: &mut Outgoing) {
+    fn encode(&mut self, events: &[Event], before: Cursor, outgoing: &mut Outgoing) {
         let mut touched = Vec::new();
         events.iter().for_each(|event| self.groups.offer(event, &mut touched));
         for group in touched {
@@ -119,7 +119,7 @@ impl State {
                     outgoing.sends.push((key, rendering));
                 }
             }
-            let bytes = self.groups.get(group).render(&pending, position);
+            let bytes = self.groups.get(group).encode(&pending, position);
             let notifications = pending.len() as u64;
             outgoing.renderings.push(Rendering { bytes, group, notifications });
         }

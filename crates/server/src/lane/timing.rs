@@ -15,7 +15,7 @@ use super::door::LISTENER;
 /// How long a client has to close its side once it has been told goodbye.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How often to look at a poll whose time is over while the engine is asked for it.
+/// How often to look at a poll whose time is over while the broker is asked for it.
 const FETCHING: Duration = Duration::from_millis(20);
 
 /// For how long at the most.
@@ -123,14 +123,14 @@ impl State {
         let Some(client) = &self.connections[key].client else { return };
         let position = match client.progress {
             Progress::Current => position,
-            // It asks for what an engine has that is away, or that does not say.
+            // It asks for what a broker has that is away, or that does not say.
             Progress::Behind(cursor) if self.hub.is_connected() == Some(false) => cursor.position(),
             Progress::Behind(cursor)
                 if client.fetching.as_ref().is_some_and(|hold| hold.age() > PATIENCE) =>
             {
                 cursor.position()
             }
-            // It stands further on than the lane, and the engine has said that it may.
+            // It stands further on than the lane, and the broker has said that it may.
             Progress::Behind(cursor)
                 if cursor.is_ahead_of(position) && client.fetching.is_none() =>
             {
@@ -173,7 +173,7 @@ impl State {
     /// Renders these events for one client alone, which stands here.
     fn tell(&mut self, key: usize, events: &[Event], position: Id) {
         let Some(client) = &self.connections[key].client else { return };
-        let bytes = self.groups.get(client.group).render(events, position);
+        let bytes = self.groups.get(client.group).encode(events, position);
         self.append(key, bytes);
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use tidings_core::{Publishing, Reason};
-use tidings_transport::Said;
+use tidings_transport::Inbound;
 
 use super::State;
 use super::client::{Stage, Written};
@@ -88,13 +88,13 @@ impl State {
         } else if connection.stage == Stage::Asking {
             self.requests(key, &buffer[..count]);
         } else {
-            self.hear(key, &mut buffer[..count]);
+            self.decode(key, &mut buffer[..count]);
         }
         if count == buffer.len() { Read::Full } else { Read::Some }
     }
 
     /// What a client has said.
-    pub(super) fn hear(&mut self, key: usize, bytes: &mut [u8]) {
+    pub(super) fn decode(&mut self, key: usize, bytes: &mut [u8]) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let Some(client) = &mut connection.client else { return };
         client.pulse.heard();
@@ -102,39 +102,41 @@ impl State {
             return;
         }
         let group = self.groups.get(client.group);
-        let Some(mut ear) = client.ear.take().or_else(|| group.lend_ear()) else { return };
-        let mut said = Vec::new();
-        ear.hear(bytes, &mut said);
-        if ear.is_at_rest() {
-            group.take_back(ear);
+        let Some(mut decoder) = client.decoder.take().or_else(|| group.lend_decoder()) else {
+            return;
+        };
+        let mut inbound = Vec::new();
+        decoder.decode(bytes, &mut inbound);
+        if decoder.is_at_rest() {
+            group.take_back(decoder);
         } else {
-            client.ear = Some(ear);
+            client.decoder = Some(decoder);
         }
-        self.heard_all(key, said.into());
+        self.heard_all(key, inbound.into());
     }
 
     /// What a client has said, in its order: what follows a message waits for the message.
-    pub(super) fn heard_all(&mut self, key: usize, mut said: VecDeque<Said>) {
-        while let Some(next) = said.pop_front() {
+    pub(super) fn heard_all(&mut self, key: usize, mut inbound: VecDeque<Inbound>) {
+        while let Some(next) = inbound.pop_front() {
             self.heard(key, next);
             let Some(connection) = self.connections.get_mut(key) else { return };
             if connection.publishing.is_some() {
                 if let Some(client) = &mut connection.client {
-                    client.speech().unheard = said;
+                    client.speech().unheard = inbound;
                 }
                 return;
             }
         }
     }
 
-    fn heard(&mut self, key: usize, said: Said) {
+    fn heard(&mut self, key: usize, inbound: Inbound) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let Some(client) = &mut connection.client else { return };
         if connection.stage != Stage::Open || client.is_ending() {
             return;
         }
-        match said {
-            Said::Message(message) => {
+        match inbound {
+            Inbound::Message(message) => {
                 let handled = match &client.publishes_to {
                     Some(topic) => message.publish(&self.hub, &client.seat, topic.clone()),
                     None => Err(Reason::NotAllowed),
@@ -146,10 +148,10 @@ impl State {
                     Err(reason) => self.end(key, Last::Goodbye(reason)),
                 }
             }
-            Said::Reply(bytes) if connection.rest.len() < MAX_REPLIES => self.append(key, bytes),
-            Said::Reply(_) => {}
-            Said::Closed(bytes) => self.end(key, Last::Reply(bytes)),
-            Said::Fault(reason) => self.end(key, Last::Goodbye(reason)),
+            Inbound::Reply(bytes) if connection.rest.len() < MAX_REPLIES => self.append(key, bytes),
+            Inbound::Reply(_) => {}
+            Inbound::Closed(bytes) => self.end(key, Last::Reply(bytes)),
+            Inbound::Fault(reason) => self.end(key, Last::Goodbye(reason)),
         }
     }
 

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use tidings_core::{Filters, HubConfig, Topic};
 use tidings_server::{Access, Action};
-use tidings_transport::Refusal;
+use tidings_transport::Rejection;
 
 use super::live_page::files;
 use crate::support::{Case, Mover, Raw, Running, every, every_mover};
@@ -16,7 +16,7 @@ fn ann() -> Access {
         Action::Subscribe(filters) if reads.contains(filters) => Ok(()),
         Action::Publish(topic) if writes.matches(topic) => Ok(()),
         Action::Page => Ok(()),
-        _ => Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", "it is not yours")),
+        _ => Err(Rejection::new(StatusCode::FORBIDDEN, "forbidden", "it is not yours")),
     })
 }
 
@@ -54,7 +54,7 @@ fn no_way_to_write_a_path_leaks_what_is_not_allowed() {
         hub.publish("users.bob.secret", "the secret").await;
         for filters in FORBIDDEN {
             let answer = Raw::ask(hub.address, ask(case, filters)).await;
-            assert_eq!(answer.refusal(), (403, "forbidden".to_owned()), "{filters}");
+            assert_eq!(answer.rejection(), (403, "forbidden".to_owned()), "{filters}");
         }
         assert!(hub.hub.pool().is_empty());
         hub.stop().await;
@@ -75,7 +75,7 @@ fn a_path_is_decoded_once() {
             ("users.ann.x%2F..%2Fusers.bob.secret", 400, "bad_topic"),
         ] {
             let answer = Raw::ask(hub.address, ask(case, filters)).await;
-            assert_eq!(answer.refusal(), (status, code.to_owned()), "{filters}");
+            assert_eq!(answer.rejection(), (status, code.to_owned()), "{filters}");
         }
         hub.stop().await;
     });
@@ -112,7 +112,7 @@ fn publishing_is_decided_by_the_topic_that_is_published_to() {
             ("users.ann.%3E", 400, "bad_topic"),
         ] {
             let answer = Raw::ask(hub.address, post(topic)).await;
-            assert_eq!(answer.refusal(), (status, code.to_owned()), "{topic}");
+            assert_eq!(answer.rejection(), (status, code.to_owned()), "{topic}");
         }
         assert_eq!(hub.hub.log().head().seq, 0);
         for topic in ["users.ann.x", "users%2Eann%2Ex"] {
@@ -140,7 +140,11 @@ fn every_resource_is_decided_and_health_answers_everyone() {
             if is_this {
                 return Ok(());
             }
-            Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", format!("this is {named}")))
+            Err(Rejection::new(
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                format!("this is {named}"),
+            ))
         });
         let hub = Running::start(config).await;
         let as_page = "GET / HTTP/1.1\r\nHost: hub\r\nAccept: text/html\r\nX-Only: page\r\n\r\n";

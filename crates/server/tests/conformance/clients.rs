@@ -2,15 +2,51 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use eventsource_client::{Client, ClientBuilder, ReconnectOptions, SSE};
 use futures::TryStreamExt;
-use launchdarkly_sdk_transport::HyperTransport;
+use futures::stream;
+use http::{Request, Response};
+use launchdarkly_sdk_transport::{HttpTransport, ResponseFuture, TransportError};
 use serde_json::Value;
 use tidings_core::{Hub, Notification, Reason};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::support::{PATIENCE, Running, every_mover};
+
+/// The HTTP client for `eventsource-client`, which can do without hyper's HTTP/2 so.
+#[derive(Clone, Default)]
+struct Reqwest(reqwest::Client);
+
+impl HttpTransport for Reqwest {
+    fn request(&self, request: Request<Option<Bytes>>) -> ResponseFuture {
+        let request = request.map(Option::unwrap_or_default).try_into().unwrap();
+        // A future that is `Sync`, as reqwest's are not.
+        let sent = tokio::spawn(self.0.execute(request));
+        Box::pin(async {
+            let mut response = sent.await.unwrap().map_err(TransportError::new)?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            let (chunks, received) = mpsc::channel(1);
+            tokio::spawn(async move {
+                let dropped = chunks.clone();
+                let relay = async {
+                    while let Some(chunk) = response.chunk().await.transpose() {
+                        let _ = chunks.send(chunk.map_err(TransportError::new)).await;
+                    }
+                };
+                tokio::select! { () = relay => {}, () = dropped.closed() => {} }
+            });
+            let next = |mut body: mpsc::Receiver<_>| async { Some((body.recv().await?, body)) };
+            let body: launchdarkly_sdk_transport::ByteStream =
+                Box::pin(stream::unfold(received, next));
+            let mut response = Response::new(body);
+            (*response.status_mut(), *response.headers_mut()) = (status, headers);
+            Ok(response)
+        })
+    }
+}
 
 /// An `eventsource-client` event: its id, type and data.
 type Told = (String, String, String);
@@ -53,7 +89,7 @@ fn eventsource_client_reads_everything_and_comes_back_with_its_last_event_id() {
         let client = ClientBuilder::for_url(first.url("t").as_str())
             .unwrap()
             .reconnect(options.delay_max(delay).build())
-            .build_with_transport(HyperTransport::new().unwrap());
+            .build_with_transport(Reqwest::default());
         let mut events = client.stream();
         loop {
             let told = timeout(PATIENCE, events.try_next()).await.expect("it never connected");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidings_core::HubConfig;
 use tidings_server::{Access, Action};
-use tidings_transport::Refusal;
+use tidings_transport::Rejection;
 
 use crate::support::{PATIENCE, Raw, Running, every_mover};
 
@@ -71,7 +71,7 @@ fn each_fault_has_its_status_and_code() {
         let hub = mover.hub().await;
         for (request, status, code) in &table {
             let answer = Raw::ask(hub.address, request).await;
-            assert_eq!(answer.refusal(), (*status, (*code).to_owned()), "{request}");
+            assert_eq!(answer.rejection(), (*status, (*code).to_owned()), "{request}");
             assert_eq!(answer.header("cache-control"), Some("no-store"), "{request}");
             // RFC 9110, section 15.5.22.
             let upgrade = (answer.status == 426).then_some("websocket");
@@ -86,7 +86,7 @@ fn each_fault_has_its_status_and_code() {
 }
 
 #[test]
-fn a_refusal_says_what_to_do() {
+fn a_rejection_says_what_to_do() {
     every_mover(async |mover| {
         let hub = mover.hub().await;
         let ask = async |request: String| Raw::ask(hub.address, request).await;
@@ -118,7 +118,7 @@ fn a_payload_that_is_too_large_is_refused_with_the_limit() {
         );
         for request in [post("/topics/t", &"x".repeat(1001)), chunked] {
             let answer = Raw::ask(hub.address, request).await;
-            assert_eq!(answer.refusal(), (413, "too_big".to_owned()));
+            assert_eq!(answer.rejection(), (413, "too_big".to_owned()));
             assert!(answer.text().contains("1000"), "{answer:?}");
         }
         assert_eq!(hub.hub.log().head().seq, 1);
@@ -142,7 +142,7 @@ fn a_payload_with_a_content_coding_is_rejected_before_it_is_read() {
         {
             for request in [post(coding), post(coding).replace("hi", "").replace(": 2", ": 9")] {
                 let answer = Raw::ask(hub.address, request).await;
-                assert_eq!(answer.refusal(), (415, "unsupported_coding".to_owned()), "{coding}");
+                assert_eq!(answer.rejection(), (415, "unsupported_coding".to_owned()), "{coding}");
                 assert_eq!(answer.header("accept-encoding"), Some("identity"), "{coding}");
             }
         }
@@ -240,7 +240,7 @@ fn whoever_takes_too_long_is_not_waited_for() {
         let mut raw = Raw::connect(hub.address).await;
         raw.send("POST /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 9\r\n\r\nhalf").await;
         let answer = raw.answer().await;
-        assert_eq!(answer.refusal(), (408, "too_late".to_owned()));
+        assert_eq!(answer.rejection(), (408, "too_late".to_owned()));
         assert_eq!(answer.header("connection"), Some("close"));
         assert!(raw.rest().await.is_empty());
         assert_eq!(hub.hub.log().head().seq, 0);
@@ -289,7 +289,7 @@ fn who_may_do_what_is_asked_on_every_way_in() {
             let token = request.headers.get("authorization").map_or(&b""[..], |it| it.as_bytes());
             let refused = |status: u16, code| {
                 let status = http::StatusCode::from_u16(status).unwrap();
-                Err(Refusal::new(status, code, "ask the owner for a token"))
+                Err(Rejection::new(status, code, "ask the owner for a token"))
             };
             match (token, action) {
                 (b"", _) => refused(401, "unauthorized"),
@@ -302,11 +302,11 @@ fn who_may_do_what_is_asked_on_every_way_in() {
             request.replacen("\r\n", &format!("\r\nAuthorization: {token}\r\n"), 1)
         };
         let poll = || get("/topics/t?after=earliest&wait=0", "");
-        let refusal = async |request| Raw::ask(hub.address, request).await.refusal();
-        assert_eq!(refusal(poll()).await, (401, "unauthorized".to_owned()));
-        assert_eq!(refusal(post("/topics/t", "x")).await, (401, "unauthorized".to_owned()));
+        let rejection = async |request| Raw::ask(hub.address, request).await.rejection();
+        assert_eq!(rejection(poll()).await, (401, "unauthorized".to_owned()));
+        assert_eq!(rejection(post("/topics/t", "x")).await, (401, "unauthorized".to_owned()));
         let forbidden = with(post("/topics/t", "x"), "reader");
-        assert_eq!(refusal(forbidden).await, (403, "forbidden".to_owned()));
+        assert_eq!(rejection(forbidden).await, (403, "forbidden".to_owned()));
         let allowed = with(post("/topics/t", "x"), "writer");
         assert_eq!(Raw::ask(hub.address, allowed).await.status, 200);
         assert_eq!(Raw::ask(hub.address, with(poll(), "reader")).await.status, 200);

@@ -25,7 +25,7 @@ fn a_page_of_a_foreign_name_can_neither_read_nor_publish() {
         // The browser sends no Origin with a GET of the page's own origin.
         for request in [request, with_origin, rebound("POST /topics/t", "Content-Length: 0\r\n")] {
             let answer = Raw::ask(hub.address, request).await;
-            assert_eq!(answer.refusal(), (421, "unknown_host".to_owned()));
+            assert_eq!(answer.rejection(), (421, "unknown_host".to_owned()));
             let message = answer.text();
             for named in ["evil.example", "--host evil.example"] {
                 assert!(message.contains(named), "{message}");
@@ -55,7 +55,7 @@ fn every_resource_but_the_health_check_is_rejected() {
             ("GET http://evil.example/transports", "X-Host: localhost\r\n"),
         ] {
             let answer = Raw::ask(hub.address, rebound(line, headers)).await;
-            assert_eq!(answer.refusal(), (421, "unknown_host".to_owned()), "{line}");
+            assert_eq!(answer.rejection(), (421, "unknown_host".to_owned()), "{line}");
         }
         for line in ["GET /healthz", "GET /readyz"] {
             assert_eq!(Raw::ask(hub.address, rebound(line, "")).await.status, 200, "{line}");

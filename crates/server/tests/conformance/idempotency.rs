@@ -40,7 +40,7 @@ fn a_key_is_the_same_with_quotes_and_without_and_one_that_is_none_is_refused() {
         assert_eq!(bare["id"], quoted["id"]);
         for none in ["", "\"\"", "two words", &"x".repeat(256)] {
             assert_eq!(
-                ask(none).await.refusal(),
+                ask(none).await.rejection(),
                 (400, "bad_idempotency_key".to_owned()),
                 "{none}"
             );

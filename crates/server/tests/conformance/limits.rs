@@ -105,7 +105,7 @@ fn one_connection_too_many_is_told_so_and_closed() {
         let mut third = Raw::connect(hub.address).await;
         third.send("GET /transports HTTP/1.1\r\nHost: hub\r\n\r\n").await;
         let answer = third.answer().await;
-        assert_eq!(answer.refusal(), (503, "full".to_owned()));
+        assert_eq!(answer.rejection(), (503, "full".to_owned()));
         assert_eq!(answer.header("retry-after"), Some("5"));
         assert!(third.rest().await.is_empty(), "and the connection is closed");
         for other in all_listed() {
@@ -135,7 +135,7 @@ fn connections_beyond_those_that_are_waited_for_are_told_at_once() {
     const WAITED_FOR: usize = 1 + 1024;
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
     every_mover(async |mover| {
-        if mover.engine.is_some() {
+        if mover.broker.is_some() {
             return;
         }
         let mut config = mover.config(HubConfig::default()).await;

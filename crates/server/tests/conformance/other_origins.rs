@@ -80,10 +80,10 @@ fn a_page_may_use_every_transport_or_none_and_if_none_it_holds_no_seat() {
             fetch("cross-site", "navigate", "iframe"),
         ] {
             let answer = Raw::ask(hub.address, request(&headers, "&after=earliest")).await;
-            assert_eq!(answer.refusal(), (403, "origin_not_allowed".to_owned()), "{headers}");
+            assert_eq!(answer.rejection(), (403, "origin_not_allowed".to_owned()), "{headers}");
             assert!(hub.hub.pool().is_empty(), "{headers}");
             let answer = Raw::ask(hub.address, post(&headers)).await;
-            assert_eq!(answer.refusal(), (403, "origin_not_allowed".to_owned()), "{headers}");
+            assert_eq!(answer.rejection(), (403, "origin_not_allowed".to_owned()), "{headers}");
         }
         for headers in [
             SHOP.to_owned(),
@@ -158,7 +158,7 @@ fn a_browser_that_asks_first_is_told_what_a_page_may_send() {
         }
         for origin in [OTHER, ""] {
             let answer = Raw::ask(hub.address, ask(origin, "/topics/t")).await;
-            assert_eq!(answer.refusal(), (405, "method_not_allowed".to_owned()));
+            assert_eq!(answer.rejection(), (405, "method_not_allowed".to_owned()));
             assert_eq!(answer.header("access-control-allow-origin"), None);
         }
         hub.stop().await;

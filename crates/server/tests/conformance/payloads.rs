@@ -78,7 +78,7 @@ fn text_that_is_not_utf_8_and_what_is_too_large_are_refused_and_reach_nobody() {
         let invalid = Bytes::from_static(b"fine until \xff here");
         let too_large = Bytes::from(vec![b'x'; MIB + 1]);
         for (payload, refused, words) in [(invalid, 400, "byte 11"), (too_large, 413, "1048576")] {
-            // One each: a refusal may cost the connection, and a stopping hub waits for those still open.
+            // One each: a rejection may cost the connection, and a stopping hub waits for those still open.
             match hub.publisher("t").await.publish(Kind::Text, payload).await {
                 Err(ClientError::Refused { status, message, .. }) => {
                     assert_eq!(status, refused);

@@ -37,8 +37,8 @@ fn many_publishes_in_one_packet_come_before_the_subscription_behind_them() {
             assert_eq!(answer.json()["id"], hub.hub.epoch().id(seq).to_string());
         }
         assert!(matches!(raw.head().await.status, 101 | 200));
-        // From an engine they come a little later than the answers: a poll may be told of some only.
-        let told = if case.polls() && case.mover.engine.is_some() { 1 } else { 40 };
+        // From a broker they come a little later than the answers: a poll may be told of some only.
+        let told = if case.polls() && case.mover.broker.is_some() { 1 } else { 40 };
         for _ in 0..told {
             raw.until(b"first").await;
         }

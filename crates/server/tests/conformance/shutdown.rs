@@ -147,7 +147,7 @@ fn before_the_listener_closes_the_hub_is_not_ready_and_serves_everyone() {
         })
         .await;
         let answer = Raw::get(hub.address, "/readyz").await;
-        assert_eq!(answer.refusal(), (503, "going_away".to_owned()));
+        assert_eq!(answer.rejection(), (503, "going_away".to_owned()));
         assert_eq!(Raw::get(hub.address, "/healthz").await.status, 200);
         let mut since = hub.follow(&case.listed, "t", after).await;
         assert_eq!(Raw::ask(hub.address, POST).await.status, 200);

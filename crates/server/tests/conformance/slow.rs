@@ -7,7 +7,7 @@ use tidings_core::{GapReason, HubConfig, Id, Position, Reason, Retention, SlowPo
 use tidings_transport::Shape;
 
 use crate::support::{
-    Case, Follower, Raw, Running, eventually, every, every_shaped, every_without_engine,
+    Case, Follower, Raw, Running, eventually, every, every_shaped, every_without_broker,
 };
 
 /// Large enough, and enough of them, to fill every buffer of the system in between: at most 4 MiB on the
@@ -60,7 +60,7 @@ fn a_slow_reader_is_told_its_gap_and_others_notice_nothing() {
 
 #[test]
 fn a_slow_reader_is_let_go_where_that_is_the_policy() {
-    every_without_engine(async |case| {
+    every_without_broker(async |case| {
         let hub = hub(case, SlowPolicy::Disconnect).await;
         let mut slow = hub.follow(&case.listed, ">", Position::Live).await;
         let mut quick = hub.follow(&case.listed, ">", Position::Live).await;
@@ -84,7 +84,7 @@ fn a_slow_reader_is_let_go_where_that_is_the_policy() {
 
 #[test]
 fn a_slow_reader_is_told_the_latest_where_that_is_the_policy() {
-    every_without_engine(async |case| {
+    every_without_broker(async |case| {
         let hub = hub(case, SlowPolicy::KeepLatest).await;
         let mut slow = hub.follow(&case.listed, ">", Position::Live).await;
         let mut quick = hub.follow(&case.listed, ">", Position::Live).await;
@@ -102,7 +102,7 @@ fn a_slow_reader_is_told_the_latest_where_that_is_the_policy() {
 fn a_reader_that_silently_stalls_is_found_by_the_write_deadline() {
     // One payload that is larger than all the buffers in between.
     const LARGE: usize = 7 << 20;
-    every_without_engine(async |case| {
+    every_without_broker(async |case| {
         let mut config =
             case.config(HubConfig { max_payload: LARGE, ..HubConfig::default() }).await;
         config.write_deadline = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::{SinkExt, StreamExt};
 use tidings_core::{Heartbeat, HubConfig, Kind, Position};
 use tidings_server::{Access, Action};
-use tidings_transport::Refusal;
+use tidings_transport::Rejection;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -138,7 +138,7 @@ fn who_may_not_publish_is_closed_with_1008() {
         let mut config = mover.config(HubConfig::default()).await;
         config.access = Access::new(|_, action| match action {
             Action::Subscribe(_) => Ok(()),
-            _ => Err(Refusal::new(http::StatusCode::FORBIDDEN, "forbidden", "read only")),
+            _ => Err(Rejection::new(http::StatusCode::FORBIDDEN, "forbidden", "read only")),
         });
         let hub = Running::start(config).await;
         let mut socket = Socket::open(&hub, "t").await;

@@ -1,4 +1,4 @@
-//! A position below what the hub keeps itself: the engine has what follows it, or has it no longer.
+//! A position below what the hub keeps itself: the broker has what follows it, or has it no longer.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tidings_transport::Shape;
 use tokio::time::timeout;
 
 use super::model::{Model, Way};
-use super::plays::{every, every_over_engines, every_shaped, is_answer, keeping};
+use super::plays::{every, every_over_brokers, every_shaped, is_answer, keeping};
 use super::stage::Shared;
 use crate::support::{Case, Follower, Raw, Running, eventually};
 
@@ -45,7 +45,7 @@ async fn hub(case: &Case, way: &Way, policy: SlowPolicy) -> Running {
 }
 
 #[test]
-fn what_only_the_engine_has_arrives_and_what_is_live_behind_it() {
+fn what_only_the_broker_has_arrives_and_what_is_live_behind_it() {
     every(async |case| {
         for policy in [SlowPolicy::Gap, SlowPolicy::Disconnect, SlowPolicy::KeepLatest] {
             let model = filled(STORED);
@@ -106,7 +106,7 @@ fn a_client_whose_past_cannot_be_read_is_let_go_and_reads_it_when_it_comes_back(
 }
 
 #[test]
-fn polls_that_do_not_wait_get_what_only_the_engine_has() {
+fn polls_that_do_not_wait_get_what_only_the_broker_has() {
     every_shaped(is_answer, async |case| {
         let model = filled(STORED);
         let way = model.way();
@@ -147,7 +147,7 @@ fn polls_that_do_not_wait_get_what_only_the_engine_has() {
 }
 
 #[test]
-fn no_more_than_sixteen_are_served_from_the_engine_at_the_same_time_and_all_in_the_end() {
+fn no_more_than_sixteen_are_served_from_the_broker_at_the_same_time_and_all_in_the_end() {
     every(async |case| {
         let model = filled(100);
         let way = model.way();
@@ -174,7 +174,7 @@ fn no_more_than_sixteen_are_served_from_the_engine_at_the_same_time_and_all_in_t
 }
 
 #[test]
-fn what_the_engine_has_no_longer_is_a_gap_and_then_the_rest() {
+fn what_the_broker_has_no_longer_is_a_gap_and_then_the_rest() {
     every(async |case| {
         for policy in [SlowPolicy::Gap, SlowPolicy::Disconnect, SlowPolicy::KeepLatest] {
             let model = filled(100);
@@ -201,14 +201,14 @@ fn what_the_engine_has_no_longer_is_a_gap_and_then_the_rest() {
 }
 
 #[test]
-fn the_same_over_the_engines() {
+fn the_same_over_the_brokers() {
     const PUBLISHED: u64 = 1500;
-    const IN_ENGINE: u64 = 1200;
-    every_over_engines(async |case| {
-        let stream = Shared::new(case.mover.engine.unwrap(), Some(IN_ENGINE));
+    const IN_BROKER: u64 = 1200;
+    every_over_brokers(async |case| {
+        let stream = Shared::new(case.mover.broker.unwrap(), Some(IN_BROKER));
         let hub = stream.running(case.mover, keeping(KEPT)).await;
         hub.publish_many("a", PUBLISHED).await;
-        let (id, floor) = (|seq| hub.hub.epoch().id(seq), PUBLISHED - IN_ENGINE);
+        let (id, floor) = (|seq| hub.hub.epoch().id(seq), PUBLISHED - IN_BROKER);
         for filters in ["a", "b,a", "*", ">"] {
             let position = Position::After(id(floor));
             let mut follower = hub.follow_at_once(&case.listed, filters, position).await;
@@ -222,7 +222,7 @@ fn the_same_over_the_engines() {
             assert_eq!(gap.reason, GapReason::Evicted);
             assert_eq!(follower.seqs(expected.len()).await, expected, "{filters}");
         }
-        // Each that is published costs the engine its oldest.
+        // Each that is published costs the broker its oldest.
         let position = Position::After(id(floor + 1));
         let mut none = hub.follow_at_once(&case.listed, "b", position).await;
         let live = hub.publish("b", "live").await;
@@ -233,7 +233,7 @@ fn the_same_over_the_engines() {
 }
 
 #[test]
-fn a_slow_reader_gets_from_the_engine_what_the_hub_has_lost() {
+fn a_slow_reader_gets_from_the_broker_what_the_hub_has_lost() {
     every(async |case| {
         let (hub, mut slow, last) = slow_reader(case, SlowPolicy::Gap).await;
         assert_eq!(slow.read_up_to(hub.hub.epoch().id(last), 0).await, []);
@@ -245,7 +245,7 @@ fn a_slow_reader_gets_from_the_engine_what_the_hub_has_lost() {
 }
 
 #[test]
-fn a_slow_reader_is_let_go_where_that_is_the_policy_whatever_the_engine_has() {
+fn a_slow_reader_is_let_go_where_that_is_the_policy_whatever_the_broker_has() {
     every_shaped(stays, async |case| {
         let (hub, slow, _) = slow_reader(case, SlowPolicy::Disconnect).await;
         assert_eq!(slow.goodbye().await.code, Some(Reason::TooSlow.code()));
@@ -254,7 +254,7 @@ fn a_slow_reader_is_let_go_where_that_is_the_policy_whatever_the_engine_has() {
 }
 
 #[test]
-fn a_slow_reader_is_told_the_latest_where_that_is_the_policy_whatever_the_engine_has() {
+fn a_slow_reader_is_told_the_latest_where_that_is_the_policy_whatever_the_broker_has() {
     every_shaped(stays, async |case| {
         let (hub, mut slow, last) = slow_reader(case, SlowPolicy::KeepLatest).await;
         let gaps = slow.read_up_to(hub.hub.epoch().id(last), 0).await;

@@ -4,7 +4,7 @@ use tidings_core::{Epoch, Event, GapReason, HubConfig, Interest, Position, SlowP
 use tokio::time::timeout;
 
 use super::model::Model;
-use super::plays::{every, every_engine, keeping, post};
+use super::plays::{every, every_broker, keeping, post};
 use super::stage::Shared;
 use crate::support::{Follower, PATIENCE, Raw, Running, all_listed, eventually};
 
@@ -20,8 +20,8 @@ async fn all(hubs: &[&Running], filters: &str, position: Position) -> Vec<Follow
 
 #[test]
 fn a_stream_that_was_deleted_is_another_history_to_all_clients_of_all_hubs() {
-    every_engine(async |mover| {
-        let stream = Shared::new(mover.engine.unwrap(), None);
+    every_broker(async |mover| {
+        let stream = Shared::new(mover.broker.unwrap(), None);
         let one = stream.running(mover, HubConfig::default()).await;
         let other = stream.running(mover, HubConfig::default()).await;
         let mut followers = all(&[&one, &other], ">", Position::Live).await;
@@ -73,8 +73,8 @@ fn a_stream_that_was_deleted_is_another_history_to_all_clients_of_all_hubs() {
 
 #[test]
 fn a_purge_is_nothing_to_who_is_current_and_a_gap_to_who_comes_back_from_before() {
-    every_engine(async |mover| {
-        let stream = Shared::new(mover.engine.unwrap(), None);
+    every_broker(async |mover| {
+        let stream = Shared::new(mover.broker.unwrap(), None);
         let one = stream.running(mover, keeping(10)).await;
         let other = stream.running(mover, keeping(10)).await;
         one.publish_many("t", 40).await;
@@ -115,7 +115,7 @@ fn a_purge_is_nothing_to_who_is_current_and_a_gap_to_who_comes_back_from_before(
 }
 
 #[test]
-fn who_asks_the_engine_before_its_hub_has_noticed_another_history_is_told_once() {
+fn who_asks_the_broker_before_its_hub_has_noticed_another_history_is_told_once() {
     every(async |case| {
         let model = Model::default();
         for seq in 1..=30 {
@@ -178,7 +178,7 @@ fn to_be_told_another_history_is_not_to_be_slow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hub_begins_where_the_newest_were_taken_out_of_the_engine() {
+async fn a_hub_begins_where_the_newest_were_taken_out_of_the_broker() {
     let model = Model::default();
     for seq in 1..=5 {
         model.store("t", seq.to_string());

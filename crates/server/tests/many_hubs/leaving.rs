@@ -1,4 +1,4 @@
-//! A hub shuts down while something is on its way from the engine.
+//! A hub shuts down while something is on its way from the broker.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ fn publishes_that_are_not_answered_do_not_keep_a_hub() {
         let (mut asks, says) = on_the_way(&hub, mover).await;
         way.answers.has_waiting(2).await;
         hub.ask_to_stop();
-        assert_eq!(asks.answer().await.refusal(), (503, "unavailable".to_owned()));
+        assert_eq!(asks.answer().await.rejection(), (503, "unavailable".to_owned()));
         assert!(asks.rest().await.is_empty());
         // It is told whichever comes first.
         assert!(matches!(close_code(says).await, 1001 | 1013));
@@ -73,7 +73,7 @@ fn publishes_that_are_not_answered_do_not_keep_a_hub() {
 }
 
 #[test]
-fn who_waits_for_the_engine_is_told_goodbye_where_it_stands() {
+fn who_waits_for_the_broker_is_told_goodbye_where_it_stands() {
     every(async |case| {
         let model = Model::default();
         for seq in 1..=30 {

@@ -1,4 +1,4 @@
-//! An engine in memory that does what a scenario tells it: when an answer comes, and when a hub hears of what
+//! A broker in memory that does what a scenario tells it: when an answer comes, and when a hub hears of what
 //! is stored.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::support::{Mover, PATIENCE, Running};
 
-/// The engine. Cheap to clone; all clones are the same one.
+/// The broker. Cheap to clone; all clones are the same one.
 #[derive(Clone, Debug)]
 pub(super) struct Model(Arc<watch::Sender<Stream>>);
 
@@ -123,7 +123,7 @@ impl Stream {
 }
 
 impl Way {
-    /// A hub that comes to the engine in this way.
+    /// A hub that comes to the broker in this way.
     pub(super) async fn hub(&self, config: HubConfig) -> Hub {
         Hub::connect(Arc::new(self.clone()), config).await.unwrap()
     }
@@ -282,5 +282,5 @@ impl Drop for Waiting<'_> {
 }
 
 fn away(problem: &str) -> BrokerError {
-    BrokerError::Away { engine: "the model".to_owned(), problem: problem.to_owned() }
+    BrokerError::Away { broker: "the model".to_owned(), problem: problem.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! Publishes whose answer is on its way from the engine, and what comes behind them.
+//! Publishes whose answer is on its way from the broker, and what comes behind them.
 
 use std::time::Duration;
 
@@ -166,7 +166,7 @@ fn a_publish_whose_answer_does_not_come_is_answered_in_time_and_so_is_what_follo
         let mut raw = Raw::connect(hub.address).await;
         raw.send(format!("{}{HEALTH}{}", post("t", "1"), post("t", "2"))).await;
         let answer = raw.answer().await;
-        assert_eq!(answer.refusal(), (503, "unavailable".to_owned()));
+        assert_eq!(answer.rejection(), (503, "unavailable".to_owned()));
         assert_eq!(answer.header("retry-after"), Some("1"));
         assert_eq!(raw.answer().await.status, 200);
         assert_eq!(raw.answer().await.status, 503);
@@ -206,7 +206,7 @@ fn messages_of_one_read_keep_their_order_and_so_does_what_is_between_them() {
             told.push(socket.frame().await);
         }
         let pong = told.iter().position(|(first, _)| *first == 0x8a).expect("a pong");
-        // What is said comes back by way of the engine, so the pong may overtake it.
+        // What is said comes back by way of the broker, so the pong may overtake it.
         assert_eq!(told.remove(pong).1, b"ping");
         let texts: Vec<_> = told.iter().map(|(_, text)| String::from_utf8_lossy(text)).collect();
         assert_eq!(texts, (0..30).map(|number| number.to_string()).collect::<Vec<_>>());

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use tidings_core::{HubConfig, Kind, Position};
 
-use super::plays::every_engine;
+use super::plays::every_broker;
 use super::stage::Shared;
 use crate::support::{Running, all_listed};
 
 #[test]
 fn subscribers_of_two_hubs_see_what_is_published_through_both_in_one_order() {
-    every_engine(async |mover| {
+    every_broker(async |mover| {
         const EACH: u64 = 50;
-        let stream = Shared::new(mover.engine.unwrap(), None);
+        let stream = Shared::new(mover.broker.unwrap(), None);
         let one = stream.running(mover, HubConfig::default()).await;
         let other = stream.running(mover, HubConfig::default()).await;
         assert_eq!(one.hub.epoch(), other.hub.epoch());

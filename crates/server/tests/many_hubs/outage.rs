@@ -1,4 +1,4 @@
-//! The engine is away, and comes back.
+//! The broker is away, and comes back.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use tidings_core::{Heartbeat, HubConfig, Position};
 use tidings_transport::Shape;
 use tidings_transport::client::Arrival;
 
-use super::plays::{every_engine, post};
+use super::plays::{every_broker, post};
 use super::stage::Own;
 use crate::support::{Case, Raw, Running, all_listed, eventually, masked};
 
@@ -37,10 +37,10 @@ async fn publish_stubbornly(hub: &Running, text: &str) {
 }
 
 #[test]
-fn an_engine_that_is_away_is_told_and_waited_for_and_nothing_is_lost() {
-    every_engine(async |mover| {
-        let mut engine = Own::start(mover.engine.unwrap()).await;
-        let stream = engine.stream();
+fn a_broker_that_is_away_is_told_and_waited_for_and_nothing_is_lost() {
+    every_broker(async |mover| {
+        let mut broker = Own::start(mover.broker.unwrap()).await;
+        let stream = broker.stream();
         let one = stream.running(mover, config()).await;
         let other = stream.running(mover, config()).await;
         let mut followers = Vec::new();
@@ -63,12 +63,12 @@ fn an_engine_that_is_away_is_told_and_waited_for_and_nothing_is_lost() {
         let name = "tidings_broker_connected";
         assert_eq!(one.metric(name).await, 1);
 
-        engine.stop().await;
+        broker.stop().await;
         for hub in [&one, &other] {
             eventually("it has noticed", async || hub.metric(name).await == 0).await;
         }
         let answer = Raw::ask(one.address, post("t", "in vain")).await;
-        assert_eq!(answer.refusal(), (503, "unavailable".to_owned()));
+        assert_eq!(answer.rejection(), (503, "unavailable".to_owned()));
         assert_eq!(answer.header("retry-after"), Some("1"));
 
         socket.send(masked(0x81, b"in vain as well")).await;
@@ -109,7 +109,7 @@ fn an_engine_that_is_away_is_told_and_waited_for_and_nothing_is_lost() {
             publish_stubbornly(&one, "during-1").await;
             publish_stubbornly(&other, "during-2").await;
         };
-        let (_, ()) = tokio::join!(engine.start_again(), meanwhile);
+        let (_, ()) = tokio::join!(broker.start_again(), meanwhile);
         for hub in [&one, &other] {
             eventually("it is followed again", async || hub.metric(name).await == 1).await;
         }

@@ -4,17 +4,17 @@
 use tidings_core::{HubConfig, Retention};
 use tidings_transport::Shape;
 
-use crate::support::{Case, Engine, Mover, all_listed, among};
+use crate::support::{Broker, Case, Mover, all_listed, among};
 
 /// Every way of moving bytes.
 const WAYS: [Mover; 3] = [Mover::LANE, Mover::PLAIN_LANE, Mover::STREAM];
 
-/// The ways, over the engines.
-const OVER_ENGINES: [Mover; 4] = [
-    Mover::LANE.over(Engine::Nats),
-    Mover::STREAM.over(Engine::Nats),
-    Mover::LANE.over(Engine::Redis),
-    Mover::STREAM.over(Engine::Redis),
+/// The ways, over the brokers.
+const OVER_BROKERS: [Mover; 4] = [
+    Mover::LANE.over(Broker::Nats),
+    Mover::STREAM.over(Broker::Nats),
+    Mover::LANE.over(Broker::Redis),
+    Mover::STREAM.over(Broker::Redis),
 ];
 
 fn cases(movers: &[Mover], fits: impl Fn(Shape) -> bool) -> Vec<Case> {
@@ -44,14 +44,14 @@ pub(super) fn every_lane(scenario: impl AsyncFn(Mover)) {
     ways(&WAYS[..2], scenario);
 }
 
-/// Every transport by every way over every engine.
-pub(super) fn every_over_engines(scenario: impl AsyncFn(&Case)) {
-    among(&cases(&OVER_ENGINES, |_| true), &scenario);
+/// Every transport by every way over every broker.
+pub(super) fn every_over_brokers(scenario: impl AsyncFn(&Case)) {
+    among(&cases(&OVER_BROKERS, |_| true), &scenario);
 }
 
-/// Every way over every engine, for a scenario that brings its transports itself.
-pub(super) fn every_engine(scenario: impl AsyncFn(Mover)) {
-    ways(&OVER_ENGINES, scenario);
+/// Every way over every broker, for a scenario that brings its transports itself.
+pub(super) fn every_broker(scenario: impl AsyncFn(Mover)) {
+    ways(&OVER_BROKERS, scenario);
 }
 
 fn ways(movers: &[Mover], scenario: impl AsyncFn(Mover)) {

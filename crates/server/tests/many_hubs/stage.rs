@@ -1,4 +1,4 @@
-//! A stream of a real engine that several hubs share, and what an operator does to it.
+//! A stream of a real broker that several hubs share, and what an operator does to it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -6,18 +6,18 @@ use tidings_core::HubConfig;
 use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 use url::Url;
 
-use crate::support::{Engine, Mover, Running, hub_at};
+use crate::support::{Broker, Mover, Running, hub_at};
 
-/// A stream of its own, of the engine that is given.
+/// A stream of its own, of the broker that is given.
 pub(super) struct Shared {
-    engine: Engine,
+    broker: Broker,
     url: Url,
     name: String,
-    /// How many messages the engine keeps.
+    /// How many messages the broker keeps.
     messages: Option<u64>,
 }
 
-/// An engine of a scenario's own, which may be stopped.
+/// A broker of a scenario's own, which may be stopped.
 pub(super) enum Own {
     Nats(LocalNats),
     Redis(LocalRedis),
@@ -25,14 +25,14 @@ pub(super) enum Own {
 
 impl Shared {
     /// On the servers that all tests share.
-    pub(super) fn new(engine: Engine, messages: Option<u64>) -> Self {
-        Self::at(engine, engine.url(), messages)
+    pub(super) fn new(broker: Broker, messages: Option<u64>) -> Self {
+        Self::at(broker, broker.url(), messages)
     }
 
-    fn at(engine: Engine, url: Url, messages: Option<u64>) -> Self {
+    fn at(broker: Broker, url: Url, messages: Option<u64>) -> Self {
         static STREAMS: AtomicUsize = AtomicUsize::new(0);
         let name = format!("shared-{}", STREAMS.fetch_add(1, Ordering::Relaxed));
-        Self { engine, url, name, messages }
+        Self { broker, url, name, messages }
     }
 
     /// A hub that serves it.
@@ -43,12 +43,12 @@ impl Shared {
 
     /// Removes the oldest, up to this one.
     pub(super) async fn purge(&self, upto: u64) {
-        match self.engine {
-            Engine::Nats => {
+        match self.broker {
+            Broker::Nats => {
                 let stream = self.jetstream().await.get_stream(&self.name).await.unwrap();
                 stream.purge().sequence(upto + 1).await.unwrap();
             }
-            Engine::Redis => {
+            Broker::Redis => {
                 let mut trim = redis::cmd("XTRIM");
                 trim.arg(self.key("log")).arg("MINID").arg(format!("{}-0", upto + 1));
                 self.command(trim).await;
@@ -58,11 +58,11 @@ impl Shared {
 
     /// Deletes it.
     pub(super) async fn delete(&self) {
-        match self.engine {
-            Engine::Nats => {
+        match self.broker {
+            Broker::Nats => {
                 self.jetstream().await.delete_stream(&self.name).await.unwrap();
             }
-            Engine::Redis => {
+            Broker::Redis => {
                 let mut delete = redis::cmd("DEL");
                 delete.arg(self.key("log")).arg(self.key("meta"));
                 self.command(delete).await;
@@ -86,18 +86,18 @@ impl Shared {
 }
 
 impl Own {
-    pub(super) async fn start(engine: Engine) -> Self {
+    pub(super) async fn start(broker: Broker) -> Self {
         let config = LocalConfig::default();
-        match engine {
-            Engine::Nats => Self::Nats(LocalNats::start(config).await.unwrap()),
-            Engine::Redis => Self::Redis(LocalRedis::start(config).await.unwrap()),
+        match broker {
+            Broker::Nats => Self::Nats(LocalNats::start(config).await.unwrap()),
+            Broker::Redis => Self::Redis(LocalRedis::start(config).await.unwrap()),
         }
     }
 
     pub(super) fn stream(&self) -> Shared {
         match self {
-            Self::Nats(nats) => Shared::at(Engine::Nats, nats.url(), None),
-            Self::Redis(redis) => Shared::at(Engine::Redis, redis.url(), None),
+            Self::Nats(nats) => Shared::at(Broker::Nats, nats.url(), None),
+            Self::Redis(redis) => Shared::at(Broker::Redis, redis.url(), None),
         }
     }
 

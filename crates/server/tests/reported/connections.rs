@@ -82,13 +82,13 @@ pub(super) fn rows() -> Vec<Row> {
             .scenario(|hub| vanishes(hub, "Accept: text/event-stream\r\n").boxed_local()),
         row("a client that closes a WebSocket leaves at once", HALF_CLOSED)
             .scenario(|hub| vanishes(hub, HANDSHAKE).boxed_local()),
-        row("a refusal of a large body arrives", REFUSED)
+        row("a rejection of a large body arrives", REFUSED)
             .scenario(|hub| uploads(hub, "", "413", "too_big").boxed_local()),
-        row("a refusal of an origin arrives before a large body", REFUSED).scenario(|hub| {
+        row("a rejection of an origin arrives before a large body", REFUSED).scenario(|hub| {
             uploads(hub, "Origin: http://evil.example\r\n", "403", "origin_not_allowed")
                 .boxed_local()
         }),
-        row("a refusal of a head arrives before a large body", REFUSED).scenario(|hub| {
+        row("a rejection of a head arrives before a large body", REFUSED).scenario(|hub| {
             uploads(hub, "Host: twice\r\n", "400", "ambiguous_request").boxed_local()
         }),
         row("a full hub's answer arrives before a large body", REFUSED)
@@ -197,7 +197,7 @@ async fn uploads(hub: &Running, headers: &str, status: &str, code: &str) {
         });
     }
     for answer in uploading.join_all().await {
-        assert_eq!(answer.refusal(), (status.parse().unwrap(), code.to_owned()));
+        assert_eq!(answer.rejection(), (status.parse().unwrap(), code.to_owned()));
     }
     assert_eq!(hub.hub.log().head().seq, 0);
 }

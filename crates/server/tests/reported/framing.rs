@@ -260,7 +260,7 @@ fn malformed() -> impl Iterator<Item = Row> {
     .map(|(name, report, request, status)| {
         row(name, report).send(request + HIDDEN).answers(&[status]).closes().holds(|seen| {
             nothing_is_published(seen);
-            let (_, code) = seen.answers[0].refusal();
+            let (_, code) = seen.answers[0].rejection();
             assert!(!code.is_empty());
         })
     })

@@ -2,7 +2,7 @@
 
 use futures::FutureExt;
 use tidings_server::{Access, Action, Hosts, Origins};
-use tidings_transport::Refusal;
+use tidings_transport::Rejection;
 
 use super::row::{Row, Seen, row};
 use crate::support::{Raw, Running};
@@ -58,7 +58,7 @@ fn only_ann() -> Access {
         let allowed: tidings_core::Filters = "public.>,users.ann.>".parse()?;
         match action {
             Action::Subscribe(filters) if allowed.contains(filters) => Ok(()),
-            _ => Err(Refusal::new(http::StatusCode::FORBIDDEN, "forbidden", "it is not yours")),
+            _ => Err(Rejection::new(http::StatusCode::FORBIDDEN, "forbidden", "it is not yours")),
         }
     })
 }
@@ -161,7 +161,7 @@ fn headers() -> Vec<Row> {
                 assert_eq!(seen.answers[0].header("accept-encoding"), Some("identity"));
                 assert_eq!(seen.published, 0);
             }),
-        row("a weight of 0 is a refusal", "RFC 9110, section 12.4.2")
+        row("a weight of 0 is a rejection", "RFC 9110, section 12.4.2")
             .send(request(GET, "Accept: text/event-stream;q=0\r\n", ""))
             .answers(&[200])
             .stays_open(),

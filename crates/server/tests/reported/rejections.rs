@@ -3,7 +3,7 @@
 use futures::FutureExt;
 use tidings_core::{Hub, HubConfig, Limits};
 use tidings_server::{Access, Config};
-use tidings_transport::Refusal;
+use tidings_transport::Rejection;
 
 use super::row::{Row, Seen, row};
 use crate::support::Answer;
@@ -37,7 +37,7 @@ pub(super) fn rows() -> Vec<Row> {
         .config(|config| {
             config.access = Access::new(|_, _| {
                 let status = http::StatusCode::TOO_MANY_REQUESTS;
-                Err(Refusal::new(status, "slow_down", "one stream for each user"))
+                Err(Rejection::new(status, "slow_down", "one stream for each user"))
             });
         })
         .send(STREAM)
@@ -98,6 +98,6 @@ fn assert_is_goodbye(answer: &Answer, reason: &str) {
 }
 
 fn assert_is_503(seen: &Seen) {
-    assert_eq!(seen.answers[0].refusal(), (503, "full".to_owned()));
+    assert_eq!(seen.answers[0].rejection(), (503, "full".to_owned()));
     assert_eq!(seen.answers[0].header("retry-after"), Some("5"));
 }

@@ -70,7 +70,7 @@ impl Follower {
         }
     }
 
-    /// The next gap, with another one right behind it as one: what an engine has evicted a hub knows only once
+    /// The next gap, with another one right behind it as one: what a broker has evicted a hub knows only once
     /// it has asked.
     pub(crate) async fn whole_gap(&mut self, resume: u64) -> Gap {
         let gap = self.gap().await;

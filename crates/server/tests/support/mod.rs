@@ -3,7 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "each test crate uses its own part of this")]
 #![allow(clippy::needless_pass_by_value, reason = "a scenario is written where it is handed over")]
 
-mod engines;
+mod brokers;
 mod follower;
 mod raw;
 
@@ -22,14 +22,14 @@ use futures::{StreamExt, TryFutureExt};
 use tidings_core::{Hub, HubConfig, Id, Notification, Position, Reason};
 use tidings_server::{Config, Listed, run, transports};
 use tidings_transport::client::{ClientError, Publisher, Target};
-use tidings_transport::{Ask, Shape};
+use tidings_transport::{Shape, SubscribeRequest};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use url::Url;
 
-pub(crate) use self::engines::{Engine, Engines, hub_at};
+pub(crate) use self::brokers::{Broker, Brokers, hub_at};
 pub(crate) use self::follower::Follower;
 pub(crate) use self::raw::{Answer, Raw, masked};
 
@@ -41,7 +41,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mover {
     way: Way,
-    pub(crate) engine: Option<Engine>,
+    pub(crate) broker: Option<Broker>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,12 +75,12 @@ pub(crate) const MOVERS: &[Mover] = if cfg!(lane) {
         Mover::LANE,
         Mover::PLAIN_LANE,
         Mover::STREAM,
-        Mover::LANE.over(Engine::Nats),
-        Mover::STREAM.over(Engine::Nats),
-        Mover::LANE.over(Engine::Redis),
+        Mover::LANE.over(Broker::Nats),
+        Mover::STREAM.over(Broker::Nats),
+        Mover::LANE.over(Broker::Redis),
     ]
 } else {
-    &[Mover::STREAM, Mover::STREAM.over(Engine::Nats)]
+    &[Mover::STREAM, Mover::STREAM.over(Broker::Nats)]
 };
 
 /// Everything in THE list, with default settings.
@@ -100,9 +100,9 @@ pub(crate) fn every(scenario: impl AsyncFn(&Case)) {
     among(&cases(), &scenario);
 }
 
-/// Plays a scenario for every transport by the movers that have no engine, if an engine has no part in it.
-pub(crate) fn every_without_engine(scenario: impl AsyncFn(&Case)) {
-    let cases: Vec<Case> = cases().into_iter().filter(|case| case.mover.engine.is_none()).collect();
+/// Plays a scenario for every transport by the movers that have no broker, if a broker has no part in it.
+pub(crate) fn every_without_broker(scenario: impl AsyncFn(&Case)) {
+    let cases: Vec<Case> = cases().into_iter().filter(|case| case.mover.broker.is_none()).collect();
     among(&cases, &scenario);
 }
 
@@ -121,7 +121,7 @@ pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
 /// Plays a scenario for these cases, and then says for which it failed.
 pub(crate) fn among(cases: &[Case], scenario: &impl AsyncFn(&Case)) {
     assert!(!cases.is_empty(), "there is nothing to play this for");
-    let _engines = Engines::started();
+    let _brokers = Brokers::started();
     let failed: Vec<String> = cases
         .iter()
         .filter(|case| {
@@ -176,7 +176,7 @@ impl Case {
             .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
             .body(());
         let request = request.unwrap().into_parts().0;
-        let ask = Ask::read("t", &request).unwrap();
+        let ask = SubscribeRequest::read("t", &request).unwrap();
         self.listed.server.accept(&request, &ask).unwrap().shape
     }
 
@@ -187,19 +187,19 @@ impl Case {
 }
 
 impl Mover {
-    pub(crate) const LANE: Self = Self { way: Way::Lane, engine: None };
-    pub(crate) const PLAIN_LANE: Self = Self { way: Way::PlainLane, engine: None };
-    pub(crate) const STREAM: Self = Self { way: Way::Stream, engine: None };
+    pub(crate) const LANE: Self = Self { way: Way::Lane, broker: None };
+    pub(crate) const PLAIN_LANE: Self = Self { way: Way::PlainLane, broker: None };
+    pub(crate) const STREAM: Self = Self { way: Way::Stream, broker: None };
 
-    /// The same over an engine.
-    pub(crate) const fn over(self, engine: Engine) -> Self {
-        Self { way: self.way, engine: Some(engine) }
+    /// The same over a broker.
+    pub(crate) const fn over(self, broker: Broker) -> Self {
+        Self { way: self.way, broker: Some(broker) }
     }
 
     pub(crate) async fn config(self, hub: HubConfig) -> Config {
-        let hub = match self.engine {
+        let hub = match self.broker {
             None => Hub::new(hub),
-            Some(engine) => engine.hub(hub).await,
+            Some(broker) => broker.hub(hub).await,
         };
         self.config_of(hub)
     }
@@ -222,9 +222,9 @@ impl Mover {
 
 impl fmt::Debug for Mover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.engine {
+        match self.broker {
             None => write!(f, "{:?}", self.way),
-            Some(engine) => write!(f, "{:?} over {engine:?}", self.way),
+            Some(broker) => write!(f, "{:?} over {broker:?}", self.way),
         }
     }
 }
@@ -260,8 +260,8 @@ impl Running {
         id
     }
 
-    /// Publishes so many, some at a time if an engine has to answer each. With many more at a time, the last
-    /// of them would wait for longer than the deadline of the engine on a slow machine.
+    /// Publishes so many, some at a time if a broker has to answer each. With many more at a time, the last
+    /// of them would wait for longer than the deadline of the broker on a slow machine.
     pub(crate) async fn publish_many(&self, topic: &str, count: u64) {
         let publishing = futures::stream::iter(0..count).map(|number| {
             let text = number.to_string();
@@ -272,14 +272,14 @@ impl Running {
         self.comes_to(before + count).await;
     }
 
-    /// Waits until the log has so many: from an engine they come a little later than the answer.
+    /// Waits until the log has so many: from a broker they come a little later than the answer.
     pub(crate) async fn comes_to(&self, seq: u64) {
-        let bell = self.hub.listen();
+        let waiter = self.hub.waiter();
         let has_come = poll_fn(|context| {
-            bell.register(context);
+            waiter.register(context);
             if self.hub.log().head().seq >= seq { Poll::Ready(()) } else { Poll::Pending }
         });
-        timeout(PATIENCE, has_come).await.expect("it never came back from the engine");
+        timeout(PATIENCE, has_come).await.expect("it never came back from the broker");
     }
 
     /// Publishes these numbers to the topic `t`.

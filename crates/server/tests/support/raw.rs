@@ -187,8 +187,8 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Status and code of a refusal, which has a sentence for people as well.
-    pub(crate) fn refusal(&self) -> (u16, String) {
+    /// Status and code of a rejection, which has a sentence for people as well.
+    pub(crate) fn rejection(&self) -> (u16, String) {
         let error = &self.json()["error"];
         assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
         assert!(error["message"].as_str().is_some_and(|text| text.len() > 8), "{self:?}");

@@ -42,12 +42,12 @@ mod tests {
     use std::time::Duration;
 
     use http::{Response, header};
-    use tidings_transport::Refusal;
+    use tidings_transport::Rejection;
 
     use crate::rejection::stream;
 
-    fn full() -> Refusal {
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "full", "all 1 seats are taken")
+    fn full() -> Rejection {
+        Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "full", "all 1 seats are taken")
             .with(header::RETRY_AFTER, 7)
     }
 

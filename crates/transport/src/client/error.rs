@@ -97,7 +97,7 @@ impl ClientError {
         matches!(self, Self::Refused { status: StatusCode::NOT_FOUND, code: None, .. })
     }
 
-    /// The refusal that this answer is. `sent` are the headers that were sent to `url`, whose values a
+    /// The rejection that this answer is. `sent` are the headers that were sent to `url`, whose values a
     /// server may repeat.
     pub(super) fn refused(head: &Parts, body: &[u8], sent: &HeaderMap, url: &Url) -> Self {
         let elsewhere = || {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_with_code_and_message_or_with_the_body() {
+    fn a_rejection_is_told_with_code_and_message_or_with_the_body() {
         for (status, header, body, words) in [
             (403, ("x", ""), r#"{"error":{"code":"c","message":"log in"}}"#, "log in"),
             (404, ("x", ""), " <p>no such\r\n", "<p>no such"),

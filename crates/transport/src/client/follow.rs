@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refusal_for_good_is_told_and_ends_it_and_one_for_now_is_waited_for() {
+    async fn a_rejection_for_good_is_told_and_ends_it_and_one_for_now_is_waited_for() {
         let (_, stream) = followed(vec![
             Err(refused(429, Some(7))),
             Err(refused(503, None)),

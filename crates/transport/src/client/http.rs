@@ -23,7 +23,7 @@ use super::{ClientError, Meter, Stream, Target, TimeLimits, connect, shown};
 
 /// The most that is buffered of what arrives, and so the longest head of an answer.
 const BUFFER: usize = 16 * 1024;
-/// The most that is read of a refusal's body, and for how long.
+/// The most that is read of a rejection's body, and for how long.
 const REFUSAL: usize = 64 * 1024;
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(5);
 /// A request body may take a second for each of these bytes, and a whole answer for each of those, so that
@@ -157,7 +157,7 @@ impl Http {
     ) -> Result<Response<Body>, ClientError> {
         match response.status() {
             StatusCode::OK => Ok(response.map(Body)),
-            _ => Err(self.refusal(response).await),
+            _ => Err(self.rejection(response).await),
         }
     }
 
@@ -227,12 +227,12 @@ impl Http {
     /// Sends a request to leave HTTP (RFC 9110, section 7.8) and waits for the `101`.
     ///
     /// # Errors
-    /// As [`send`](Self::send), a `200` too is a refusal.
+    /// As [`send`](Self::send), a `200` too is a rejection.
     pub async fn upgrade(mut self, request: Request<Full<Bytes>>) -> Result<Upgraded, ClientError> {
         let answered = self.exchange(request, Duration::ZERO).await;
         let response = answered.map_err(|failed| failed.error)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(self.refusal(response).await);
+            return Err(self.rejection(response).await);
         }
         let parts = self.line.leave_http().await?;
         Ok(Upgraded {
@@ -276,7 +276,7 @@ impl Http {
         })
     }
 
-    async fn refusal(&mut self, response: Response<Incoming>) -> ClientError {
+    async fn rejection(&mut self, response: Response<Incoming>) -> ClientError {
         let (head, body) = response.into_parts();
         let body = timeout(REFUSAL_PATIENCE, self.whole(Body(body), REFUSAL)).await;
         // The status alone is worth more to the caller than why its explanation did not arrive.
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_has_the_hubs_words_and_when_to_come_back() {
+    async fn a_rejection_has_the_hubs_words_and_when_to_come_back() {
         let error = get(&[&[&[
             "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 59\r\n\r\n",
             "{\"error\":{\"code\":\"full\",\"message\":\"come back a bit later\"}}",
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_whose_words_are_cut_is_still_that_refusal() {
+    async fn a_rejection_whose_words_are_cut_is_still_that_rejection() {
         let error = get(&[&[&["HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\ncut"]]])
             .await
             .unwrap_err();
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_whose_words_do_not_come_is_still_that_refusal() {
+    async fn a_rejection_whose_words_do_not_come_is_still_that_rejection() {
         let (target, server) = mute("HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\nhalf").await;
         let mut http = Http::connect(&target).await.unwrap();
         let error = http.send(request(&target.url).unwrap()).await.unwrap_err();

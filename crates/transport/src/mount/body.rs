@@ -12,7 +12,7 @@ use tidings_core::{Event, Subscription};
 
 use super::Observer;
 use super::observer::observe;
-use crate::Words;
+use crate::Encoder;
 
 /// The body of a mounted transport's answer: whole, or events without end.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ enum Inner {
 #[derive(Debug)]
 struct Events {
     subscription: Subscription,
-    words: Arc<dyn Words>,
+    encoder: Arc<dyn Encoder>,
     observer: Arc<dyn Observer>,
     is_open: bool,
     has_ended: bool,
@@ -57,17 +57,17 @@ impl MountBody {
             Inner::Whole(_) => Bytes::new(),
             Inner::Events(events) => {
                 let position = events.subscription.position();
-                events.words.render(&[Event::Heartbeat(position)], position)
+                events.encoder.encode(&[Event::Heartbeat(position)], position)
             }
         }
     }
 
     pub(super) fn events(
         subscription: Subscription,
-        words: Arc<dyn Words>,
+        encoder: Arc<dyn Encoder>,
         observer: Arc<dyn Observer>,
     ) -> Self {
-        let events = Events { subscription, words, observer, is_open: false, has_ended: false };
+        let events = Events { subscription, encoder, observer, is_open: false, has_ended: false };
         Self(Inner::Events(Box::new(events)))
     }
 }
@@ -76,7 +76,7 @@ impl Events {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if !self.is_open {
             self.is_open = true;
-            let opening = self.words.opening(self.subscription.position());
+            let opening = self.encoder.opening(self.subscription.position());
             if !opening.is_empty() {
                 return Poll::Ready(Some(opening));
             }
@@ -86,7 +86,7 @@ impl Events {
             let events = batch(first, &mut self.subscription);
             self.has_ended = !matches!(events.last(), Some(event) if !is_goodbye(event));
             observe(&*self.observer, &self.subscription, &events);
-            let bytes = self.words.render(&events, self.subscription.position());
+            let bytes = self.encoder.encode(&events, self.subscription.position());
             if !bytes.is_empty() {
                 return Poll::Ready(Some(bytes));
             }

@@ -17,9 +17,9 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use super::Visit;
 use super::body::{batch, is_goodbye};
 use super::observer::observe;
-use crate::{Said, Words};
+use crate::{Encoder, Inbound};
 
-/// What one read takes at the most. No more is ever held for a client, beside what its ear has not whole.
+/// What one read takes at the most. No more is ever held for a client, besides the partial input in its decoder.
 const READ_BUFFER: usize = 4096;
 
 /// How long a client has to close its side once the hub has said goodbye.
@@ -29,10 +29,10 @@ const LINGER: Duration = Duration::from_secs(2);
 /// is gone is answered by a reset, and the next one fails.
 const LOOK: Duration = Duration::from_secs(1);
 
-pub(super) async fn converse(upgrade: OnUpgrade, visit: Visit, words: Arc<dyn Words>) {
+pub(super) async fn converse(upgrade: OnUpgrade, visit: Visit, encoder: Arc<dyn Encoder>) {
     match upgrade.await {
         Ok(upgraded) => {
-            let ended = run_observed(TokioIo::new(upgraded), visit, words).await;
+            let ended = run_observed(TokioIo::new(upgraded), visit, encoder).await;
             tracing::debug!(?ended, "a conversation is over");
         }
         Err(error) => tracing::debug!(%error, "a client left before the upgrade"),
@@ -43,20 +43,20 @@ pub(super) async fn converse(upgrade: OnUpgrade, visit: Visit, words: Arc<dyn Wo
 pub(super) async fn run_observed<T>(
     io: T,
     visit: Visit,
-    words: Arc<dyn Words>,
+    encoder: Arc<dyn Encoder>,
 ) -> std::io::Result<()>
 where
     T: AsyncRead + AsyncWrite,
 {
     let observer = visit.observer.clone();
-    let ended = run(io, visit, words).await;
+    let ended = run(io, visit, encoder).await;
     if matches!(&ended, Err(error) if error.kind() == std::io::ErrorKind::TimedOut) {
         observer.cut_off();
     }
     ended
 }
 
-async fn run<T>(io: T, visit: Visit, words: Arc<dyn Words>) -> std::io::Result<()>
+async fn run<T>(io: T, visit: Visit, encoder: Arc<dyn Encoder>) -> std::io::Result<()>
 where
     T: AsyncRead + AsyncWrite,
 {
@@ -74,11 +74,11 @@ where
         timeout(write_deadline, writer.flush()).await?
     };
     let policy = subscription.hub().heartbeat();
-    let mut ear = words.ear();
-    let (mut pulse, mut said) = (Pulse::default(), Vec::new());
+    let mut decoder = encoder.decoder();
+    let (mut pulse, mut inbound) = (Pulse::default(), Vec::new());
     let heartbeat = |subscription: &Subscription| {
         let position = subscription.position();
-        words.render(&[Event::Heartbeat(position)], position)
+        encoder.encode(&[Event::Heartbeat(position)], position)
     };
     // Whether the client has closed its side, and when to look for it once more.
     let (mut is_half_closed, mut look) = (false, None);
@@ -86,7 +86,7 @@ where
     let mut published = subscription.position();
     let mut buffer = vec![0; READ_BUFFER];
 
-    write(words.opening(subscription.position())).await?;
+    write(encoder.opening(subscription.position())).await?;
     'open: loop {
         tokio::select! {
             event = subscription.next() => {
@@ -95,7 +95,7 @@ where
                     continue;
                 }
                 let events = batch(event, &mut subscription);
-                write(words.render(&events, subscription.position())).await?;
+                write(encoder.encode(&events, subscription.position())).await?;
                 // After the write: a goodbye that is not taken ends as a write that is not.
                 observe(&*observer, &subscription, &events);
                 if events.last().is_none_or(is_goodbye) {
@@ -115,12 +115,12 @@ where
                     continue;
                 }
                 pulse.heard();
-                if let Some(ear) = &mut ear {
-                    ear.hear(&mut buffer[..count], &mut said);
+                if let Some(decoder) = &mut decoder {
+                    decoder.decode(&mut buffer[..count], &mut inbound);
                 }
-                for said in said.drain(..) {
-                    let last = match said {
-                        Said::Message(message) => {
+                for inbound in inbound.drain(..) {
+                    let last = match inbound {
+                        Inbound::Message(message) => {
                             let (hub, seat) = (subscription.hub(), subscription.seat());
                             let before = hub.log().head();
                             match on_message.handle(hub, seat, message).await {
@@ -134,19 +134,19 @@ where
                                 Err(reason) => Last::Goodbye(reason),
                             }
                         }
-                        Said::Reply(bytes) => {
+                        Inbound::Reply(bytes) => {
                             write(bytes).await?;
                             continue;
                         }
-                        Said::Closed(bytes) => Last::Reply(bytes),
-                        Said::Fault(reason) => Last::Goodbye(reason),
+                        Inbound::Closed(bytes) => Last::Reply(bytes),
+                        Inbound::Fault(reason) => Last::Goodbye(reason),
                     };
                     let until = Instant::now() + ECHO;
                     while let Ok(Some(event)) =
                         timeout_at(until, next_up_to(published, &mut subscription)).await
                     {
                         let events = batch(Some(event), &mut subscription);
-                        write(words.render(&events, subscription.position())).await?;
+                        write(encoder.encode(&events, subscription.position())).await?;
                         observe(&*observer, &subscription, &events);
                         if events.last().is_some_and(is_goodbye) {
                             break 'open;
@@ -156,7 +156,7 @@ where
                     match last {
                         Last::Goodbye(reason) => {
                             let goodbye = [Event::Goodbye(reason)];
-                            write(words.render(&goodbye, subscription.position())).await?;
+                            write(encoder.encode(&goodbye, subscription.position())).await?;
                             observe(&*observer, &subscription, &goodbye);
                         }
                         Last::Reply(bytes) => write(bytes).await?,
@@ -216,15 +216,15 @@ async fn until(moment: Option<Instant>) {
 mod tests {
     use super::*;
     use crate::mount::OnMessage;
-    use crate::{Ear, Inbound};
+    use crate::{Decoder, Message};
     use tidings_core::{Hub, Id, Interest, Kind};
 
-    /// Words that any eye can read.
+    /// Encoder that any eye can read.
     #[derive(Debug)]
     struct Plain;
 
-    impl Words for Plain {
-        fn render(&self, events: &[Event], _: Id) -> Bytes {
+    impl Encoder for Plain {
+        fn encode(&self, events: &[Event], _: Id) -> Bytes {
             crate::concatenated(events, |event| match event {
                 Event::Deliver(entry) => entry.notification().payload().clone(),
                 Event::Gap(_) => "gap ".into(),
@@ -273,21 +273,21 @@ mod tests {
     #[derive(Debug)]
     struct Faulty;
 
-    impl Words for Faulty {
-        fn render(&self, events: &[Event], position: Id) -> Bytes {
-            Plain.render(events, position)
+    impl Encoder for Faulty {
+        fn encode(&self, events: &[Event], position: Id) -> Bytes {
+            Plain.encode(events, position)
         }
 
-        fn ear(&self) -> Option<Box<dyn Ear>> {
+        fn decoder(&self) -> Option<Box<dyn Decoder>> {
             Some(Box::new(Self))
         }
     }
 
-    impl Ear for Faulty {
-        fn hear(&mut self, bytes: &mut [u8], said: &mut Vec<Said>) {
+    impl Decoder for Faulty {
+        fn decode(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) {
             let payload = Bytes::copy_from_slice(bytes);
-            said.push(Said::Message(Inbound { kind: Kind::Text, payload }));
-            said.push(Said::Fault(Reason::Protocol));
+            inbound.push(Inbound::Message(Message { kind: Kind::Text, payload }));
+            inbound.push(Inbound::Fault(Reason::Protocol));
         }
 
         fn is_at_rest(&self) -> bool {

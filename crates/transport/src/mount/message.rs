@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tidings_core::{Hub, Id, Notification, Publishing, Reason, Seat, Topic};
 
-use crate::Inbound;
+use crate::Message;
 
-type Handler = dyn Fn(&Hub, &Seat, Inbound) -> Result<(), Reason> + Send + Sync;
+type Handler = dyn Fn(&Hub, &Seat, Message) -> Result<(), Reason> + Send + Sync;
 
 /// What becomes of a client's messages. An error ends its connection, with that reason. The handler must
 /// not block: it runs between two reads.
@@ -33,7 +33,7 @@ enum Handling {
 impl OnMessage {
     /// Handled by this function.
     pub fn new(
-        handler: impl Fn(&Hub, &Seat, Inbound) -> Result<(), Reason> + Send + Sync + 'static,
+        handler: impl Fn(&Hub, &Seat, Message) -> Result<(), Reason> + Send + Sync + 'static,
     ) -> Self {
         Self(Handling::Function(Arc::new(handler)))
     }
@@ -58,7 +58,7 @@ impl OnMessage {
         &self,
         hub: &Hub,
         seat: &Seat,
-        message: Inbound,
+        message: Message,
     ) -> Result<Option<Id>, Reason> {
         let topic = match &self.0 {
             Handling::Function(handler) => return handler(hub, seat, message).map(|()| None),
@@ -71,7 +71,7 @@ impl OnMessage {
     }
 }
 
-impl Inbound {
+impl Message {
     /// Publishes the message to this topic, as the own of the client in this seat.
     ///
     /// # Errors

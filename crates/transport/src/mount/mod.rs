@@ -1,7 +1,7 @@
 //! The stream way of moving bytes: a transport inside somebody's own hyper or axum server.
 //!
 //! ```text
-//! Subscription (a Stream of events) ─► words ─► http_body::Body, or an upgraded connection
+//! Subscription (a Stream of events) ─► encoder ─► http_body::Body, or an upgraded connection
 //! ```
 //!
 //! The server decides how connections end. Serve with hyper's `half_close(true)` if clients that close their side
@@ -52,7 +52,7 @@ pub use message::OnMessage;
 pub use observer::Observer;
 
 use self::observer::observe;
-use crate::{Accepted, Ask, Origins, Refusal, Shape, Transport, Words};
+use crate::{Accepted, Encoder, Origins, Rejection, Shape, SubscribeRequest, Transport};
 
 /// The most payload bytes in one answer of [`Shape::Answer`]: 1 MiB, or one notification.
 pub const MAX_ANSWER: usize = 1 << 20;
@@ -120,19 +120,19 @@ impl Mount {
     pub async fn respond<B>(&self, request: Request<B>, filters: &Filters) -> Response<MountBody> {
         let (mut request, _) = request.into_parts();
         let upgrade = request.extensions.remove::<OnUpgrade>();
-        let accepted = Ask::new(filters.clone(), &request).and_then(|ask| {
+        let accepted = SubscribeRequest::new(filters.clone(), &request).and_then(|subscribe| {
             self.origins.check(&request)?;
-            let accepted = self.transport.accept(&request, &ask)?;
+            let accepted = self.transport.accept(&request, &subscribe)?;
             // A HEAD is answered like a GET without its body. It takes no seat and is never held.
             if request.method == Method::HEAD {
                 return Ok(Err(accepted));
             }
-            let seat = self.hub.join_with(self.transport.name(), &ask.filters)?;
-            let mut interest = Interest::new(ask.filters).slow(self.slow);
+            let seat = self.hub.join_with(self.transport.name(), &subscribe.filters)?;
+            let mut interest = Interest::new(subscribe.filters).slow(self.slow);
             if !self.echo {
                 interest = interest.without_own();
             }
-            Ok(Ok((accepted, self.hub.read(seat, interest, ask.position))))
+            Ok(Ok((accepted, self.hub.read(seat, interest, subscribe.position))))
         });
         match accepted {
             Ok(Err(accepted)) => Response::clone(&accepted.head).map(|()| MountBody::empty()),
@@ -145,7 +145,7 @@ impl Mount {
                 };
                 visit.respond(accepted, upgrade).await
             }
-            Err(refusal) => refusal.into_response_by(&*self.transport).map(MountBody::whole),
+            Err(rejection) => rejection.into_response_by(&*self.transport).map(MountBody::whole),
         }
     }
 }
@@ -157,15 +157,15 @@ impl Visit {
         accepted: Accepted,
         upgrade: Option<OnUpgrade>,
     ) -> Response<MountBody> {
-        let Accepted { head, words, shape } = accepted;
+        let Accepted { head, encoder, shape } = accepted;
         let body = match shape {
-            Shape::Stream => MountBody::events(self.subscription, words, self.observer),
-            Shape::Answer { hold } => self.answer(&*words, hold).await,
+            Shape::Stream => MountBody::events(self.subscription, encoder, self.observer),
+            Shape::Answer { hold } => self.answer(&*encoder, hold).await,
             Shape::Upgrade => {
                 let Some(upgrade) = upgrade else {
                     return cannot_upgrade().into_response().map(MountBody::whole);
                 };
-                tokio::spawn(conversation::converse(upgrade, self, words));
+                tokio::spawn(conversation::converse(upgrade, self, encoder));
                 MountBody::empty()
             }
         };
@@ -179,14 +179,14 @@ impl Visit {
     ///
     /// # Errors
     /// If the connection breaks, or the client takes nothing for as long as the write deadline.
-    pub async fn converse<T>(self, io: T, words: Arc<dyn Words>) -> std::io::Result<()>
+    pub async fn converse<T>(self, io: T, encoder: Arc<dyn Encoder>) -> std::io::Result<()>
     where
         T: AsyncRead + AsyncWrite,
     {
-        conversation::run_observed(io, self, words).await
+        conversation::run_observed(io, self, encoder).await
     }
 
-    async fn answer(mut self, words: &dyn Words, hold: Duration) -> MountBody {
+    async fn answer(mut self, encoder: &dyn Encoder, hold: Duration) -> MountBody {
         let mut events = Vec::new();
         let mut size = 0;
         let mut next = self.first_within(hold).await;
@@ -201,7 +201,7 @@ impl Visit {
         }
         observe(&*self.observer, &self.subscription, &events);
         let position = self.subscription.position();
-        MountBody::whole(words.render(&events, position))
+        MountBody::whole(encoder.encode(&events, position))
     }
 
     /// The first event that is there when the hold is over.
@@ -219,7 +219,7 @@ impl Visit {
         self.subscription.try_next()
     }
 
-    /// Whether it has not come so far, and is not kept from it by an engine that is away.
+    /// Whether it has not come so far, and is not kept from it by a broker that is away.
     fn is_short_of(&self, head: Id) -> bool {
         let at = self.subscription.position();
         let is_there = at.epoch == head.epoch && at.seq >= head.seq;
@@ -237,8 +237,8 @@ impl Visit {
     }
 }
 
-fn cannot_upgrade() -> Refusal {
-    Refusal::new(
+fn cannot_upgrade() -> Rejection {
+    Rejection::new(
         StatusCode::NOT_IMPLEMENTED,
         "cannot_upgrade",
         "this server's connections cannot leave HTTP: serve it with upgrades enabled",

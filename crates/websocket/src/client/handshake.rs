@@ -10,7 +10,7 @@ use super::{MAX_MESSAGE, protocol};
 use crate::SUBPROTOCOL;
 
 /// Connects and asks for the upgrade over the HTTP client that the other transports use, so
-/// that a refusal reads the same on each of them.
+/// that a rejection reads the same on each of them.
 pub(super) async fn shake(
     target: &Target,
     is_bare: bool,

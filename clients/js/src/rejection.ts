@@ -1,8 +1,8 @@
 const MOST_RETRY_AFTER = 3_600_000;
 
 /** An answer of the hub, or of a proxy before it, that is not what was asked for; or a goodbye of the hub. */
-export class Refusal extends Error {
-  override readonly name = "Refusal";
+export class Rejection extends Error {
+  override readonly name = "Rejection";
 
   /**
    * @param status of the answer; of a goodbye 503 if a client should come back, otherwise 403; 0 if a WebSocket broke
@@ -19,8 +19,8 @@ export class Refusal extends Error {
   }
 }
 
-/** Any error: only a refusal has a status. */
-export type Fault = Error & Partial<Pick<Refusal, "status" | "code" | "retryAfter">>;
+/** Any error: only a rejection has a status. */
+export type Fault = Error & Partial<Pick<Rejection, "status" | "code" | "retryAfter">>;
 
 /** Returns `true` if the same request would get the same answer: the table is in docs/protocol.md. */
 export function isFinal(status: number | undefined): boolean {
@@ -33,18 +33,18 @@ export function isBusy({ status, code }: Fault): boolean {
 }
 
 /** Returns what a goodbye means, as the answer that says the same. */
-export function goodbye({ reason, message }: { reason: string; message: string }, retry?: number): Refusal {
+export function goodbye({ reason, message }: { reason: string; message: string }, retry?: number): Rejection {
   const isEnd = /^(normal|protocol|unsupported|bad_utf8|not_allowed|too_big)$/.test(reason);
-  return new Refusal(isEnd ? 403 : 503, reason, message, retry);
+  return new Rejection(isEnd ? 403 : 503, reason, message, retry);
 }
 
 /** Reads an answer other than the expected one. */
-export async function refusal(response: Response): Promise<Refusal> {
+export async function rejection(response: Response): Promise<Rejection> {
   const { status, headers } = response;
   const { error } = await response.json().catch(() => ({}));
   // Others write such answers as well, with numbers for codes.
   const code = typeof error?.code === "string" ? error.code : undefined;
-  return new Refusal(status, code, error?.message, milliseconds(headers.get("retry-after")));
+  return new Rejection(status, code, error?.message, milliseconds(headers.get("retry-after")));
 }
 
 /** `Retry-After` is seconds or a date (RFC 9110, section 10.2.3). */

@@ -9,7 +9,7 @@ use crate::IdempotencyKey;
 
 /// The keys of the last [`WINDOW`], at most [`MOST`] of them.
 #[derive(Debug, Default)]
-pub(crate) struct Remembered {
+pub(crate) struct DedupWindow {
     by_key: HashMap<IdempotencyKey, u64>,
     in_order: VecDeque<(Instant, IdempotencyKey)>,
 }
@@ -20,7 +20,7 @@ const WINDOW: Duration = Duration::from_secs(120);
 /// How many keys are remembered: 20 to 40 MB where each has its full length.
 const MOST: usize = 65_536;
 
-impl Remembered {
+impl DedupWindow {
     /// The sequence number that was published with this key; where there is none, it is `seq` from now on.
     pub(crate) fn recall_or_note(&mut self, key: IdempotencyKey, seq: u64) -> Option<u64> {
         let now = Instant::now();
@@ -54,7 +54,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_key_is_remembered_for_its_window_and_no_longer() {
-        let mut remembered = Remembered::default();
+        let mut remembered = DedupWindow::default();
         assert_eq!(remembered.recall_or_note(key(1), 7), None);
         tokio::time::advance(WINDOW).await;
         assert_eq!(remembered.recall_or_note(key(1), 8), Some(7));
@@ -64,7 +64,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn however_many_keys_come_no_more_than_the_most_are_kept() {
-        let mut remembered = Remembered::default();
+        let mut remembered = DedupWindow::default();
         for number in 0..MOST + 10 {
             remembered.recall_or_note(key(number), number as u64);
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tidings_core::{Entry, Event, Format, Heartbeat, Id, Kind, Reason, Topic};
-use tidings_transport::{Words, concatenated, fitted, gap_json};
+use tidings_transport::{Encoder, concatenated, fitted, gap_json};
 
 /// A notification as one event: its id, and one `data:` line for each line of the payload.
 pub(crate) static EVENT: Format = Format::new("sse", |entry| event(entry, None));
@@ -24,7 +24,7 @@ const BINARY: &[u8] = b"event: binary\n";
 /// What each line of data begins with.
 const DATA: &[u8] = b"data: ";
 
-/// The words of an event stream.
+/// The encoder of an event stream.
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) retry: Duration,
@@ -33,7 +33,7 @@ pub(crate) struct Stream {
     pub(crate) event: &'static Format,
 }
 
-impl Words for Stream {
+impl Encoder for Stream {
     /// A comment so that proxies and browsers see the stream open, with the heartbeat for who can read
     /// comments; a reconnection time that differs from client to client so that they do not all come back
     /// at once; and the position, so that a client that is cut before its first notification can resume
@@ -44,7 +44,7 @@ impl Words for Stream {
         Bytes::from(format!(":ping {ping}\nretry: {}\nid: {position}\n\n", retry / 2 + jitter))
     }
 
-    fn render(&self, events: &[Event], _: Id) -> Bytes {
+    fn encode(&self, events: &[Event], _: Id) -> Bytes {
         concatenated(events, |event| match event {
             Event::Deliver(entry) => entry.encoded(self.event),
             Event::Gap(gap) => control(Some(gap.resume), "gap", &gap_json(gap)),
@@ -174,8 +174,8 @@ mod tests {
     #[test]
     fn the_opening_tells_the_heartbeat_and_the_position_and_jitters_the_retry() {
         let heartbeat = Heartbeat { interval: Duration::from_millis(1500), ..Heartbeat::default() };
-        let words = Stream { retry: Duration::from_secs(2), heartbeat, event: &EVENT };
-        let opening = || words.opening(Epoch::from_number(36).id(5));
+        let encoder = Stream { retry: Duration::from_secs(2), heartbeat, event: &EVENT };
+        let opening = || encoder.opening(Epoch::from_number(36).id(5));
         assert!(parsed(&opening()).is_empty(), "it is no event");
         assert!(
             opening().starts_with(b":ping 1500\nretry: ") && opening().ends_with(b"\nid: 10-5\n\n")

@@ -13,24 +13,24 @@ use crate::Transport;
 /// people, which says what is wrong and what to do.
 ///
 /// ```
-/// use tidings_transport::Refusal;
-/// let refusal = Refusal::bad_request("bad_wait", "wait=soon: give whole seconds");
-/// assert_eq!(refusal.into_response().status(), 400);
+/// use tidings_transport::Rejection;
+/// let rejection = Rejection::bad_request("bad_wait", "wait=soon: give whole seconds");
+/// assert_eq!(rejection.into_response().status(), 400);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Rejection {
     /// The HTTP status.
     pub status: StatusCode,
     /// In snake case, stable, for programs.
     pub code: &'static str,
     /// For people.
     pub message: String,
-    /// Further headers, such as `Allow` and `Retry-After`. Boxed, for most refusals have none.
+    /// Further headers, such as `Allow` and `Retry-After`. Boxed, for most rejections have none.
     pub headers: Box<HeaderMap>,
 }
 
-impl Refusal {
-    /// A refusal with this status.
+impl Rejection {
+    /// A rejection with this status.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), headers: Box::default() }
     }
@@ -60,38 +60,39 @@ impl Refusal {
     }
 }
 
-impl Refusal {
+impl Rejection {
     /// Returns `true` if the same request may be served later: `503` and `429`.
-    pub fn is_for_now(&self) -> bool {
+    pub fn is_temporary(&self) -> bool {
         matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
     }
 
     /// Returns the response to a request for this transport.
     pub fn into_response_by(self, transport: &dyn Transport) -> Response<Bytes> {
-        let of_transport = if self.is_for_now() { transport.reject_for_now(&self) } else { None };
+        let of_transport =
+            if self.is_temporary() { transport.reject_temporarily(&self) } else { None };
         of_transport.unwrap_or_else(|| self.into_response())
     }
 }
 
-impl From<ParseTopicError> for Refusal {
+impl From<ParseTopicError> for Rejection {
     fn from(error: ParseTopicError) -> Self {
         Self::bad_request("bad_topic", error.to_string())
     }
 }
 
-impl From<ParseIdError> for Refusal {
+impl From<ParseIdError> for Rejection {
     fn from(error: ParseIdError) -> Self {
         Self::bad_request("bad_id", error.to_string())
     }
 }
 
-impl From<ParseKeyError> for Refusal {
+impl From<ParseKeyError> for Rejection {
     fn from(error: ParseKeyError) -> Self {
         Self::bad_request("bad_idempotency_key", error.to_string())
     }
 }
 
-impl From<JoinError> for Refusal {
+impl From<JoinError> for Rejection {
     fn from(error: JoinError) -> Self {
         let code = match error {
             JoinError::Full { .. } => "full",
@@ -104,7 +105,7 @@ impl From<JoinError> for Refusal {
     }
 }
 
-impl From<PublishError> for Refusal {
+impl From<PublishError> for Rejection {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::TooBig { .. } => {
@@ -115,14 +116,14 @@ impl From<PublishError> for Refusal {
                     .with(header::RETRY_AFTER, 5)
             }
             // Not known to be stored: that it can be tried again with its key is half of what to do.
-            // Which engine it is, and where, is not for everyone who publishes.
+            // Which broker it is, and where, is not for everyone who publishes.
             PublishError::Unavailable(BrokerError::Refused { problem, .. }) => {
                 let message = format!("the broker refuses to store this: {problem}");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "broker_refused", message)
                     .with(header::RETRY_AFTER, 5)
             }
             PublishError::Unavailable(BrokerError::Away { .. }) => {
-                let message = "the engine below the hub has not said that it stored this: try again, with the \
+                let message = "the broker below the hub has not said that it stored this: try again, with the \
                                same Idempotency-Key if it had one, or it may be stored twice";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
                     .with(header::RETRY_AFTER, 1)

@@ -1,17 +1,17 @@
-//! What an engine, or we, will not do, and that it says so.
+//! What a broker, or we, will not do, and that it says so.
 
 use std::time::Duration;
 
 use async_nats::jetstream;
 use tidings_core::{BrokerError, Notification, Start};
-use tidings_message_queue::{EngineConfig, Keep, connect};
+use tidings_message_queue::{BrokerConfig, Keep, connect};
 use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 use tokio::time::timeout;
 
-/// How long connecting to an engine that is not there may take, on a machine that is many times slower as well.
+/// How long connecting to a broker that is not there may take, on a machine that is many times slower as well.
 const SOON: Duration = Duration::from_secs(120);
 
-fn refusal<T: std::fmt::Debug>(result: Result<T, BrokerError>) -> String {
+fn rejection<T: std::fmt::Debug>(result: Result<T, BrokerError>) -> String {
     match result {
         Err(BrokerError::Refused { problem, .. }) => problem,
         other => panic!("not refused: {other:?}"),
@@ -19,15 +19,15 @@ fn refusal<T: std::fmt::Debug>(result: Result<T, BrokerError>) -> String {
 }
 
 #[tokio::test]
-async fn a_url_of_no_engine_is_refused_with_those_that_are() {
-    let problem = refusal(connect("http://127.0.0.1:1", EngineConfig::default()).await);
+async fn a_url_of_no_broker_is_refused_with_those_that_are() {
+    let problem = rejection(connect("http://127.0.0.1:1", BrokerConfig::default()).await);
     assert!(problem.contains("nats://") && problem.contains("redis://"), "{problem}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_engine_that_is_not_there_is_away_in_bounded_time() {
+async fn a_broker_that_is_not_there_is_away_in_bounded_time() {
     for url in ["nats://127.0.0.1:1", "redis://127.0.0.1:1"] {
-        let connecting = connect(url, EngineConfig::default());
+        let connecting = connect(url, BrokerConfig::default());
         let error = timeout(SOON, connecting).await.expect("it does not wait").unwrap_err();
         assert!(matches!(error, BrokerError::Away { .. }), "{error}");
     }
@@ -45,7 +45,7 @@ async fn a_stream_that_is_unfit_is_refused_and_left_alone() {
         ..Default::default()
     };
     jetstream.create_stream(unfit).await.unwrap();
-    let problem = refusal(connect(server.url().as_str(), EngineConfig::default()).await);
+    let problem = rejection(connect(server.url().as_str(), BrokerConfig::default()).await);
     assert!(problem.contains("retention") && problem.contains("?stream="), "{problem}");
 
     // Other limits are its operator's to choose.
@@ -57,7 +57,7 @@ async fn a_stream_that_is_unfit_is_refused_and_left_alone() {
     };
     jetstream.create_stream(fit).await.unwrap();
     let url = format!("{}?stream=news", server.url());
-    let broker = connect(&url, EngineConfig::default()).await.unwrap();
+    let broker = connect(&url, BrokerConfig::default()).await.unwrap();
     for _ in 0..4 {
         broker.publish(Notification::text("a".parse().unwrap(), "x"), None).await.unwrap();
     }
@@ -71,7 +71,7 @@ async fn a_redis_that_is_full_refuses_in_its_own_words() {
     let settings = settings.map(str::to_owned).to_vec();
     let config = LocalConfig { settings, ..LocalConfig::default() };
     let server = LocalRedis::start(config).await.unwrap();
-    let broker = connect(server.url().as_str(), EngineConfig::default()).await.unwrap();
+    let broker = connect(server.url().as_str(), BrokerConfig::default()).await.unwrap();
     let mut last = Ok(());
     for _ in 0..100 {
         let large = Notification::text("a".parse().unwrap(), "x".repeat(100_000));
@@ -80,7 +80,7 @@ async fn a_redis_that_is_full_refuses_in_its_own_words() {
             break;
         }
     }
-    let problem = refusal(last);
+    let problem = rejection(last);
     assert!(problem.contains("OOM") && problem.contains("maxmemory"), "{problem}");
 }
 
@@ -128,21 +128,21 @@ async fn each_setting_that_a_stream_cannot_have_is_refused_with_what_to_change()
         let name = config.name.clone();
         jetstream.create_stream(config).await.unwrap();
         let url = format!("{}?stream={name}", server.url());
-        let problem = refusal(connect(&url, EngineConfig::default()).await);
+        let problem = rejection(connect(&url, BrokerConfig::default()).await);
         assert!(problem.contains(expected) && problem.contains("?stream="), "{name}: {problem}");
     }
     jetstream.create_stream(plain("sealed")).await.unwrap();
     let sealed = jetstream::stream::Config { sealed: true, ..plain("sealed") };
     jetstream.update_stream(sealed).await.unwrap();
     let url = format!("{}?stream=sealed", server.url());
-    let problem = refusal(connect(&url, EngineConfig::default()).await);
+    let problem = rejection(connect(&url, BrokerConfig::default()).await);
     assert!(problem.contains("sealed"), "{problem}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_has_no_room_refuses_a_publish_and_is_not_asked_again() {
     let server = LocalNats::start(LocalConfig::default()).await.unwrap();
-    let broker = connect(server.url().as_str(), EngineConfig::default()).await.unwrap();
+    let broker = connect(server.url().as_str(), BrokerConfig::default()).await.unwrap();
     let publish = || broker.publish(Notification::text("a".parse().unwrap(), "x"), None);
     publish().await.unwrap();
     // Changed by its operator while a hub uses it.
@@ -155,7 +155,7 @@ async fn a_stream_that_has_no_room_refuses_a_publish_and_is_not_asked_again() {
         ..Default::default()
     };
     jetstream::new(client).update_stream(full).await.unwrap();
-    let problem = refusal(publish().await);
+    let problem = rejection(publish().await);
     assert!(problem.contains("maximum messages") && problem.contains("discard"), "{problem}");
 }
 
@@ -170,9 +170,9 @@ async fn a_stream_that_takes_no_more_consumers_says_so() {
         ..Default::default()
     };
     jetstream::new(client).create_stream(few).await.unwrap();
-    let broker = connect(server.url().as_str(), EngineConfig::default()).await.unwrap();
+    let broker = connect(server.url().as_str(), BrokerConfig::default()).await.unwrap();
     let _tail = broker.tail(Start::Newest(1)).await.unwrap();
-    let problem = refusal(broker.tail(Start::Newest(1)).await);
+    let problem = rejection(broker.tail(Start::Newest(1)).await);
     assert!(problem.contains("max_consumers"), "{problem}");
 }
 
@@ -180,8 +180,8 @@ async fn a_stream_that_takes_no_more_consumers_says_so() {
 async fn a_stream_that_is_too_large_for_its_server_is_refused_with_the_flag() {
     let server = LocalNats::start(LocalConfig::default()).await.unwrap();
     let keep = Keep { bytes: Some(1 << 60), ..Keep::default() };
-    let config = EngineConfig { keep, ..EngineConfig::default() };
-    let problem = refusal(connect(server.url().as_str(), config).await);
+    let config = BrokerConfig { keep, ..BrokerConfig::default() };
+    let problem = rejection(connect(server.url().as_str(), config).await);
     assert!(problem.contains("--keep-bytes"), "{problem}");
 }
 
@@ -196,7 +196,7 @@ async fn a_redis_whose_keys_are_something_else_is_refused() {
         .query_async(&mut connection)
         .await
         .unwrap();
-    let problem = refusal(connect(server.url().as_str(), EngineConfig::default()).await);
+    let problem = rejection(connect(server.url().as_str(), BrokerConfig::default()).await);
     assert!(problem.contains("WRONGTYPE") && problem.contains("?stream="), "{problem}");
 }
 
@@ -207,10 +207,10 @@ async fn a_replica_of_redis_is_away_until_it_is_a_master() {
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let mut follow = redis::cmd("REPLICAOF");
     let _: () = follow.arg("127.0.0.1").arg(1).query_async(&mut connection).await.unwrap();
-    let error = connect(server.url().as_str(), EngineConfig::default()).await.unwrap_err();
+    let error = connect(server.url().as_str(), BrokerConfig::default()).await.unwrap_err();
     assert!(matches!(error, BrokerError::Away { .. }), "{error}");
     assert!(error.to_string().contains("replica"), "{error}");
     let mut lead = redis::cmd("REPLICAOF");
     let _: () = lead.arg("NO").arg("ONE").query_async(&mut connection).await.unwrap();
-    connect(server.url().as_str(), EngineConfig::default()).await.unwrap();
+    connect(server.url().as_str(), BrokerConfig::default()).await.unwrap();
 }

@@ -4,7 +4,7 @@
 use std::io::Cursor;
 
 use tidings_core::Reason;
-use tidings_transport::{Ear, Said};
+use tidings_transport::{Decoder, Inbound};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, OpCode};
 
@@ -13,7 +13,7 @@ use crate::message::{Messages, Open, unmask};
 
 /// Decodes the frames of one client.
 #[derive(Debug)]
-pub(crate) struct FrameEar {
+pub(crate) struct FrameDecoder {
     max_frame: usize,
     /// The start of a header or of a control frame: at most 130 bytes.
     partial: Vec<u8>,
@@ -21,7 +21,7 @@ pub(crate) struct FrameEar {
     is_over: bool,
 }
 
-impl FrameEar {
+impl FrameDecoder {
     pub(crate) fn new(max_message: usize, max_frame: usize) -> Self {
         let messages = Messages::new(max_message);
         Self { max_frame, partial: Vec::new(), messages, is_over: false }
@@ -29,9 +29,13 @@ impl FrameEar {
 
     /// Decodes from the front as much as belongs to one frame, and returns how many bytes that was. Returns
     /// `None` if a header or a control frame is not complete yet.
-    fn frame(&mut self, bytes: &mut [u8], said: &mut Vec<Said>) -> Result<Option<usize>, Reason> {
+    fn frame(
+        &mut self,
+        bytes: &mut [u8],
+        inbound: &mut Vec<Inbound>,
+    ) -> Result<Option<usize>, Reason> {
         if self.messages.has_open_frame() {
-            return self.payload(bytes, said).map(Some);
+            return self.payload(bytes, inbound).map(Some);
         }
         let mut cursor = Cursor::new(&*bytes);
         let parsed = FrameHeader::parse(&mut cursor).map_err(|_| Reason::Protocol)?;
@@ -52,12 +56,12 @@ impl FrameEar {
             OpCode::Control(control) => {
                 let Some(payload) = bytes.get_mut(start..start + length) else { return Ok(None) };
                 unmask(payload, mask);
-                self.control(control, payload, said)?;
+                self.control(control, payload, inbound)?;
                 Ok(Some(start + length))
             }
             OpCode::Data(data) => {
                 self.messages.open(data, Open { is_final: header.is_final, mask, left: length })?;
-                let taken = self.payload(&mut bytes[start..], said)?;
+                let taken = self.payload(&mut bytes[start..], inbound)?;
                 Ok(Some(start + taken))
             }
         }
@@ -67,13 +71,13 @@ impl FrameEar {
         &mut self,
         control: Control,
         payload: &[u8],
-        said: &mut Vec<Said>,
+        inbound: &mut Vec<Inbound>,
     ) -> Result<(), Reason> {
         match control {
-            Control::Ping => said.push(Said::Reply(frame::pong(payload))),
+            Control::Ping => inbound.push(Inbound::Reply(frame::pong(payload))),
             Control::Pong => {}
             Control::Close => {
-                said.push(Said::Closed(frame::close_echo(close_code(payload)?)));
+                inbound.push(Inbound::Closed(frame::close_echo(close_code(payload)?)));
                 self.is_over = true;
             }
             Control::Reserved(_) => return Err(Reason::Protocol),
@@ -81,21 +85,21 @@ impl FrameEar {
         Ok(())
     }
 
-    fn payload(&mut self, bytes: &mut [u8], said: &mut Vec<Said>) -> Result<usize, Reason> {
+    fn payload(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) -> Result<usize, Reason> {
         let (taken, complete) = self.messages.payload(bytes)?;
-        said.extend(complete.map(Said::Message));
+        inbound.extend(complete.map(Inbound::Message));
         Ok(taken)
     }
 
     /// Decodes as much as there is, and returns how many bytes that was.
-    fn frames(&mut self, bytes: &mut [u8], said: &mut Vec<Said>) -> usize {
+    fn frames(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) -> usize {
         let mut taken = 0;
         while !self.is_over && taken < bytes.len() {
-            match self.frame(&mut bytes[taken..], said) {
+            match self.frame(&mut bytes[taken..], inbound) {
                 Ok(Some(length)) => taken += length,
                 Ok(None) => break,
                 Err(reason) => {
-                    said.push(Said::Fault(reason));
+                    inbound.push(Inbound::Fault(reason));
                     self.is_over = true;
                 }
             }
@@ -104,15 +108,15 @@ impl FrameEar {
     }
 }
 
-impl Ear for FrameEar {
-    fn hear(&mut self, bytes: &mut [u8], said: &mut Vec<Said>) {
+impl Decoder for FrameDecoder {
+    fn decode(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) {
         if self.partial.is_empty() {
-            let taken = self.frames(bytes, said);
+            let taken = self.frames(bytes, inbound);
             self.partial.extend_from_slice(&bytes[taken..]);
         } else {
             let mut all = std::mem::take(&mut self.partial);
             all.extend_from_slice(bytes);
-            let taken = self.frames(&mut all, said);
+            let taken = self.frames(&mut all, inbound);
             self.partial = all[taken..].to_vec();
         }
         if self.is_over {
@@ -149,22 +153,22 @@ mod tests {
     use bytes::Bytes;
     use proptest::prelude::*;
     use tidings_core::Kind;
-    use tidings_transport::Inbound;
+    use tidings_transport::Message;
     use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-    use tokio_tungstenite::tungstenite::{Message, WebSocket};
+    use tokio_tungstenite::tungstenite::{self, WebSocket};
 
-    fn ear() -> FrameEar {
-        FrameEar::new(1000, 500)
+    fn decoder() -> FrameDecoder {
+        FrameDecoder::new(1000, 500)
     }
 
-    fn hear_in_cuts(bytes: &[u8], cuts: &[usize]) -> Vec<Said> {
-        let (mut ear, mut said, mut rest) = (ear(), Vec::new(), bytes);
+    fn decode_in_cuts(bytes: &[u8], cuts: &[usize]) -> Vec<Inbound> {
+        let (mut decoder, mut inbound, mut rest) = (decoder(), Vec::new(), bytes);
         for &cut in cuts.iter().chain([&usize::MAX]) {
             let (now, later) = rest.split_at(cut.min(rest.len()));
-            ear.hear(&mut now.to_vec(), &mut said);
+            decoder.decode(&mut now.to_vec(), &mut inbound);
             rest = later;
         }
-        said
+        inbound
     }
 
     /// A masked frame, as a client sends it.
@@ -184,7 +188,7 @@ mod tests {
     }
 
     /// What tungstenite, the reference, makes of the same bytes: messages, and whether it found a fault.
-    fn reference(bytes: &[u8]) -> (Vec<Said>, bool) {
+    fn reference(bytes: &[u8]) -> (Vec<Inbound>, bool) {
         struct Script<'a>(&'a [u8]);
         impl std::io::Read for Script<'_> {
             fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
@@ -205,21 +209,21 @@ mod tests {
         let config =
             WebSocketConfig::default().max_message_size(Some(1000)).max_frame_size(Some(500));
         let mut socket = WebSocket::from_raw_socket(Script(bytes), Role::Server, Some(config));
-        let mut said = Vec::new();
+        let mut inbound = Vec::new();
         loop {
             let (kind, payload) = match socket.read() {
-                Ok(Message::Text(text)) => (Kind::Text, Bytes::from(text)),
-                Ok(Message::Binary(bytes)) => (Kind::Binary, bytes),
+                Ok(tungstenite::Message::Text(text)) => (Kind::Text, Bytes::from(text)),
+                Ok(tungstenite::Message::Binary(bytes)) => (Kind::Binary, bytes),
                 // It words a close frame that may not be sent as one of its own.
-                Ok(Message::Close(close)) => {
+                Ok(tungstenite::Message::Close(close)) => {
                     let is_fault = close.is_some_and(|close| close.reason == "Protocol violation");
-                    return (said, is_fault);
+                    return (inbound, is_fault);
                 }
                 Ok(_) => continue,
-                Err(tokio_tungstenite::tungstenite::Error::Io(_)) => return (said, false),
-                Err(_) => return (said, true),
+                Err(tokio_tungstenite::tungstenite::Error::Io(_)) => return (inbound, false),
+                Err(_) => return (inbound, true),
             };
-            said.push(Said::Message(Inbound { kind, payload }));
+            inbound.push(Inbound::Message(Message { kind, payload }));
         }
     }
 
@@ -245,10 +249,10 @@ mod tests {
         ) {
             let mut bytes = frames.concat();
             bytes.extend(noise);
-            let said = hear_in_cuts(&bytes, &cuts);
-            let is_fault = matches!(said.last(), Some(Said::Fault(_)));
+            let inbound = decode_in_cuts(&bytes, &cuts);
+            let is_fault = matches!(inbound.last(), Some(Inbound::Fault(_)));
             let messages: Vec<_> =
-                said.into_iter().filter(|said| matches!(said, Said::Message(_))).collect();
+                inbound.into_iter().filter(|inbound| matches!(inbound, Inbound::Message(_))).collect();
             // The reference finds some faults only once the payload behind the header is there.
             if is_fault {
                 bytes.extend([0; 1000]);
@@ -262,15 +266,15 @@ mod tests {
         let mut bytes = client_frame(0x01, b"hel");
         bytes.extend(client_frame(0x89, b"?"));
         bytes.extend(client_frame(0x80, b"lo"));
-        let hello = Inbound { kind: Kind::Text, payload: "hello".into() };
-        let expected = [Said::Reply(Bytes::from_static(b"\x8a\x01?")), Said::Message(hello)];
-        assert_eq!(hear_in_cuts(&bytes, &[]), expected);
+        let hello = Message { kind: Kind::Text, payload: "hello".into() };
+        let expected = [Inbound::Reply(Bytes::from_static(b"\x8a\x01?")), Inbound::Message(hello)];
+        assert_eq!(decode_in_cuts(&bytes, &[]), expected);
     }
 
     #[test]
     fn each_broken_rule_has_its_close_code() {
-        let fault = |bytes: &[u8]| match hear_in_cuts(bytes, &[1]).pop() {
-            Some(Said::Fault(reason)) => reason.code(),
+        let fault = |bytes: &[u8]| match decode_in_cuts(bytes, &[1]).pop() {
+            Some(Inbound::Fault(reason)) => reason.code(),
             other => panic!("{bytes:?} made {other:?}"),
         };
         assert_eq!(fault(&[0x81, 0x01, b'x']), 1002, "not masked");
@@ -293,21 +297,21 @@ mod tests {
         let valid = bytes.len() - parts[1].len() - parts[2].len();
         // `F4` may begin a character; `F4 90` cannot.
         for cuts in [&[valid, 2][..], &vec![1; bytes.len()]] {
-            let (mut ear, mut said, mut at) = (ear(), Vec::new(), 0);
+            let (mut decoder, mut inbound, mut at) = (decoder(), Vec::new(), 0);
             for &cut in cuts {
-                assert_eq!(said, [], "nothing is wrong with the first {at} bytes");
-                ear.hear(&mut bytes[at..at + cut].to_vec(), &mut said);
+                assert_eq!(inbound, [], "nothing is wrong with the first {at} bytes");
+                decoder.decode(&mut bytes[at..at + cut].to_vec(), &mut inbound);
                 at += cut;
                 if at >= valid + 2 {
                     break;
                 }
             }
-            assert_eq!((said, at), (vec![Said::Fault(Reason::BadUtf8)], valid + 2));
+            assert_eq!((inbound, at), (vec![Inbound::Fault(Reason::BadUtf8)], valid + 2));
         }
         // The same in the second fragment of a message.
         let mut bytes = client_frame(0x01, parts[0]);
         bytes.extend(&client_frame(0x80, &parts[1..].concat())[..8]);
-        assert_eq!(hear_in_cuts(&bytes, &[]), [Said::Fault(Reason::BadUtf8)]);
+        assert_eq!(decode_in_cuts(&bytes, &[]), [Inbound::Fault(Reason::BadUtf8)]);
     }
 
     #[test]
@@ -315,7 +319,7 @@ mod tests {
         let mut bytes = client_frame(0x02, &[0; 500]);
         bytes.extend(client_frame(0x00, &[0; 500]));
         bytes.extend(&client_frame(0x80, b"x")[..6]);
-        assert_eq!(hear_in_cuts(&bytes, &[]), [Said::Fault(Reason::TooBig)]);
+        assert_eq!(decode_in_cuts(&bytes, &[]), [Inbound::Fault(Reason::TooBig)]);
     }
 
     #[test]
@@ -324,21 +328,21 @@ mod tests {
         bytes.extend(client_frame(0x89, b"?"));
         bytes.extend(client_frame(0xa1, b"hello"));
         bytes.extend(client_frame(0x89, b"!"));
-        let hello = Inbound { kind: Kind::Text, payload: "hello".into() };
+        let hello = Message { kind: Kind::Text, payload: "hello".into() };
         let expected = [
-            Said::Message(hello),
-            Said::Reply(Bytes::from_static(b"\x8a\x01?")),
-            Said::Fault(Reason::Protocol),
+            Inbound::Message(hello),
+            Inbound::Reply(Bytes::from_static(b"\x8a\x01?")),
+            Inbound::Fault(Reason::Protocol),
         ];
-        assert_eq!(hear_in_cuts(&bytes, &[]), expected);
-        assert_eq!(hear_in_cuts(&bytes, &vec![1; bytes.len()]), expected);
+        assert_eq!(decode_in_cuts(&bytes, &[]), expected);
+        assert_eq!(decode_in_cuts(&bytes, &vec![1; bytes.len()]), expected);
     }
 
     #[test]
     fn a_close_is_echoed_and_nothing_behind_it_is_heard() {
         let mut bytes = client_frame(0x88, &[3, 232]);
         bytes.extend(client_frame(0x81, b"late"));
-        let expected = [Said::Closed(Bytes::from_static(&[0x88, 2, 3, 232]))];
-        assert_eq!(hear_in_cuts(&bytes, &[]), expected);
+        let expected = [Inbound::Closed(Bytes::from_static(&[0x88, 2, 3, 232]))];
+        assert_eq!(decode_in_cuts(&bytes, &[]), expected);
     }
 }

@@ -1,4 +1,4 @@
-//! The engine below a hub: the log is fed from its tail, and publishes go to it.
+//! The broker below a hub: the log is fed from its tail, and publishes go to it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,13 +16,13 @@ use crate::{
     Start,
 };
 
-/// What a hub knows of the engine below it.
-pub(crate) struct Engine {
+/// What a hub knows of the broker below it.
+pub(crate) struct BrokerLink {
     pub(crate) broker: Arc<dyn Broker>,
     publish_deadline: Duration,
-    /// For how many payload bytes more there is room on the way to the engine.
+    /// For how many payload bytes more there is room on the way to the broker.
     room: Arc<Semaphore>,
-    /// How many readers are served from the engine at the same time; others wait for their turn.
+    /// How many readers are served from the broker at the same time; others wait for their turn.
     pub(crate) replays: Semaphore,
     /// How long a reader waits for a replay that fails again and again.
     pub(crate) replay_deadline: Duration,
@@ -44,19 +44,19 @@ pub(crate) struct Deadlines {
 /// Readers of what the log has evicted, at the same time.
 const REPLAYS: usize = 16;
 
-/// Payload bytes on their way to the engine, each notification counting for [`LEAST`] at least: what publishers
+/// Payload bytes on their way to the broker, each notification counting for [`LEAST`] at least: what publishers
 /// can fill while it is away.
 const ON_THEIR_WAY: usize = 64 << 20;
 
 const LEAST: usize = 1 << 10;
 
-/// How long a hub that begins waits for the next of what the engine said it has. What is purged by then
-/// never comes, so the engine is asked once more; and the newest that were taken out of it one by one never
+/// How long a hub that begins waits for the next of what the broker said it has. What is purged by then
+/// never comes, so the broker is asked once more; and the newest that were taken out of it one by one never
 /// come either, so it is not waited for twice.
 const SILENCE: Duration = Duration::from_secs(3);
 
-impl Engine {
-    /// Fills the log with the newest that the engine has, and keeps it fed from then on.
+impl BrokerLink {
+    /// Fills the log with the newest that the broker has, and keeps it fed from then on.
     pub(crate) async fn start(
         broker: Arc<dyn Broker>,
         log: &Log,
@@ -124,7 +124,7 @@ impl Engine {
 }
 
 pub(crate) fn away(problem: String) -> BrokerError {
-    BrokerError::Away { engine: "the engine".to_owned(), problem }
+    BrokerError::Away { broker: "the broker".to_owned(), problem }
 }
 
 /// Keeps the log fed for as long as there is a hub that is not closed.
@@ -143,7 +143,7 @@ async fn feed(hub: Weak<Shared>, broker: Arc<dyn Broker>, mut arrivals: Arrivals
                 return;
             }
         };
-        tracing::warn!(error = %problem, "the stream of the engine has broken off");
+        tracing::warn!(error = %problem, "the stream of the broker has broken off");
         if let Some(hub) = hub.upgrade() {
             hub.says_connected(false);
         }
@@ -164,10 +164,10 @@ async fn feed(hub: Weak<Shared>, broker: Arc<dyn Broker>, mut arrivals: Arrivals
         let Some(hub) = hub.upgrade() else { return };
         if tail.epoch != hub.log.epoch() {
             let (before, now) = (hub.log.epoch(), tail.epoch);
-            tracing::warn!(%before, %now, "the engine's stream is another one: clients are told so");
+            tracing::warn!(%before, %now, "the broker's stream is another one: clients are told so");
         }
         // As loud as the end was: whoever read of that is to read of this.
-        tracing::warn!(?tail, "the engine is followed again");
+        tracing::warn!(?tail, "the broker is followed again");
         hub.log.follow(&tail);
         hub.says_connected(true);
         arrivals = Arrivals::of(tail);
@@ -176,21 +176,21 @@ async fn feed(hub: Weak<Shared>, broker: Arc<dyn Broker>, mut arrivals: Arrivals
 
 impl Shared {
     fn says_connected(&self, is_connected: bool) {
-        if let Some(engine) = self.engine.get() {
-            engine.is_connected.store(is_connected, Ordering::Relaxed);
+        if let Some(broker) = self.broker.get() {
+            broker.is_connected.store(is_connected, Ordering::Relaxed);
         }
     }
 }
 
-impl Drop for Engine {
+impl Drop for BrokerLink {
     fn drop(&mut self) {
         self.feeding.abort();
     }
 }
 
-impl fmt::Debug for Engine {
+impl fmt::Debug for BrokerLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("broker", &self.broker).finish_non_exhaustive()
+        f.debug_struct("BrokerLink").field("broker", &self.broker).finish_non_exhaustive()
     }
 }
 
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
     use crate::{Budget, Epoch, Filters, Hub, HubConfig, Id, Replay, Tail};
 
-    /// An engine that begins, and then never answers.
+    /// A broker that begins, and then never answers.
     #[derive(Debug)]
     struct Silent;
 
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_on_its_way_to_a_silent_engine_is_bounded_in_bytes_and_time() {
+    async fn what_is_on_its_way_to_a_silent_broker_is_bounded_in_bytes_and_time() {
         let config = HubConfig { max_payload: ON_THEIR_WAY, ..HubConfig::default() };
         let deadline = config.publish_deadline;
         let hub = Hub::connect(Arc::new(Silent), config).await.unwrap();

@@ -2,33 +2,34 @@
 
 use std::hint::black_box;
 
-use tidings_transport::Said;
+use tidings_transport::Inbound;
 
 use crate::mark::counted;
-use crate::material::{ROUNDS, json, words};
+use crate::material::{ROUNDS, encoder, json};
 
 pub(crate) fn text() {
     let payload = json();
-    let message = |said: &Said| matches!(said, Said::Message(it) if it.payload == payload);
-    hear(&masked(0x81, payload.as_bytes()), message);
+    let message =
+        |inbound: &Inbound| matches!(inbound, Inbound::Message(it) if it.payload == payload);
+    decode(&masked(0x81, payload.as_bytes()), message);
 }
 
 pub(crate) fn ping() {
-    hear(&masked(0x89, b"are you there?"), |said| matches!(said, Said::Reply(_)));
+    decode(&masked(0x89, b"are you there?"), |inbound| matches!(inbound, Inbound::Reply(_)));
 }
 
 /// Hears the same frame so often, each time as one piece.
-fn hear(frame: &[u8], expected: impl Fn(&Said) -> bool) {
-    let mut ear = words("websocket", "").ear().expect("its clients speak");
+fn decode(frame: &[u8], expected: impl Fn(&Inbound) -> bool) {
+    let mut decoder = encoder("websocket", "").decoder().expect("its clients speak");
     // Frames are unmasked in place.
     let mut frames = vec![frame.to_vec(); ROUNDS as usize];
-    let mut said = Vec::with_capacity(frames.len());
+    let mut inbound = Vec::with_capacity(frames.len());
     counted(|| {
         for frame in &mut frames {
-            ear.hear(black_box(frame), &mut said);
+            decoder.decode(black_box(frame), &mut inbound);
         }
     });
-    assert!(said.len() == frames.len() && said.iter().all(expected), "{said:?}");
+    assert!(inbound.len() == frames.len() && inbound.iter().all(expected), "{inbound:?}");
 }
 
 fn masked(first: u8, payload: &[u8]) -> Vec<u8> {

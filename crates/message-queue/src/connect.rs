@@ -1,4 +1,4 @@
-//! The engine that a URL names.
+//! The broker that a URL names.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use crate::fault::refused;
 use crate::nats::{Nats, NatsConfig};
 use crate::redis::{Redis, RedisConfig};
 
-/// What both engines are told alike. The default suits one server.
+/// What both brokers are told alike. The default suits one server.
 ///
 /// ```
-/// use tidings_message_queue::EngineConfig;
-/// let config = EngineConfig { replicas: 3, ..EngineConfig::default() };
+/// use tidings_message_queue::BrokerConfig;
+/// let config = BrokerConfig { replicas: 3, ..BrokerConfig::default() };
 /// assert_eq!(config.keep, tidings_message_queue::Keep::default());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EngineConfig {
+pub struct BrokerConfig {
     /// How much the stream keeps.
     pub keep: Keep,
     /// On how many servers of a NATS cluster a new stream is stored. 1 by default. Redis has its replicas
@@ -26,7 +26,7 @@ pub struct EngineConfig {
     pub replicas: usize,
 }
 
-impl Default for EngineConfig {
+impl Default for BrokerConfig {
     fn default() -> Self {
         Self { keep: Keep::default(), replicas: 1 }
     }
@@ -63,8 +63,8 @@ pub fn check(url: &str) -> Result<(), String> {
 /// # Errors
 /// [`BrokerError::Refused`] if the URL is wrong or the broker refuses; [`BrokerError::Away`] if it does not
 /// answer. Neither has the user and password in it.
-pub async fn connect(url: &str, config: EngineConfig) -> Result<Arc<dyn Broker>, BrokerError> {
-    let EngineConfig { keep, replicas } = config;
+pub async fn connect(url: &str, config: BrokerConfig) -> Result<Arc<dyn Broker>, BrokerError> {
+    let BrokerConfig { keep, replicas } = config;
     match BrokerKind::of(url) {
         Some(BrokerKind::Nats) => {
             let config = NatsConfig { keep, replicas, ..NatsConfig::from_url(url)? };

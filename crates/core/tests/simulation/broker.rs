@@ -1,4 +1,4 @@
-//! The model of the engine: one stored stream, and everything that goes wrong with it.
+//! The model of the broker: one stored stream, and everything that goes wrong with it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,9 +19,9 @@ use super::history::History;
 use super::tail::{Arrivals, Ending};
 use super::weather::{Fate, Weather};
 
-/// The engine; cheap to clone.
+/// The broker; cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Engine(Arc<Shared>);
+pub(crate) struct SharedBroker(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
@@ -46,7 +46,7 @@ pub(crate) struct State {
 /// How long a key is remembered.
 const WINDOW: Duration = Duration::from_secs(120);
 
-impl Engine {
+impl SharedBroker {
     pub(crate) fn new(mut rng: Rng, weather: Weather, keep: u64, book: Book) -> Self {
         let histories = vec![History::new(Epoch::spread(rng.u64(..)))];
         let (keys, endings) = (BTreeMap::new(), Vec::new());
@@ -181,45 +181,45 @@ impl Engine {
     }
 }
 
-impl Broker for Engine {
+impl Broker for SharedBroker {
     fn publish(
         &self,
         notification: Notification,
         key: Option<IdempotencyKey>,
     ) -> BoxFuture<'static, Result<Id, BrokerError>> {
-        let engine = self.clone();
+        let broker = self.clone();
         Box::pin(async move {
-            engine.travel().await;
-            let fate = engine.state().fate();
-            engine.0.book.count(fate.name());
+            broker.travel().await;
+            let fate = broker.state().fate();
+            broker.0.book.count(fate.name());
             if fate == Fate::Lost {
                 return Err(away("the publish was lost"));
             }
             let id = {
-                let state = &mut *engine.state();
+                let state = &mut *broker.state();
                 state.answers()?;
                 let text = notification.as_text().unwrap_or_default().to_owned();
                 let id = state.store(Some(notification), key.as_ref());
-                engine.0.book.note(|| format!("{text} is {id}: {}", fate.name()));
+                broker.0.book.note(|| format!("{text} is {id}: {}", fate.name()));
                 id
             };
-            engine.0.news.notify_waiters();
+            broker.0.news.notify_waiters();
             match fate {
                 Fate::AnswerLost => return Err(away("the answer was lost")),
                 Fate::Unanswered => sleep(WINDOW).await,
                 Fate::Lost | Fate::Answered => {}
             }
-            engine.travel().await;
+            broker.travel().await;
             Ok(id)
         })
     }
 
     fn tail(&self, start: Start) -> BoxFuture<'static, Result<Tail, BrokerError>> {
-        let engine = self.clone();
+        let broker = self.clone();
         Box::pin(async move {
-            engine.travel().await;
-            let tail = engine.open_tail(start)?;
-            engine.travel().await;
+            broker.travel().await;
+            let tail = broker.open_tail(start)?;
+            broker.travel().await;
             Ok(tail)
         })
     }
@@ -231,11 +231,11 @@ impl Broker for Engine {
         upto: u64,
         budget: Budget,
     ) -> BoxFuture<'static, Result<Replay, BrokerError>> {
-        let (engine, filters) = (self.clone(), filters.clone());
+        let (broker, filters) = (self.clone(), filters.clone());
         Box::pin(async move {
-            engine.travel().await;
-            let replay = engine.look(&filters, after, upto, budget)?;
-            engine.travel().await;
+            broker.travel().await;
+            let replay = broker.look(&filters, after, upto, budget)?;
+            broker.travel().await;
             Ok(replay)
         })
     }
@@ -302,11 +302,11 @@ impl State {
 }
 
 pub(super) fn away(problem: &str) -> BrokerError {
-    BrokerError::Away { engine: "the model".to_owned(), problem: problem.to_owned() }
+    BrokerError::Away { broker: "the model".to_owned(), problem: problem.to_owned() }
 }
 
-impl fmt::Debug for Engine {
+impl fmt::Debug for SharedBroker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Engine")
+        f.write_str("SharedBroker")
     }
 }

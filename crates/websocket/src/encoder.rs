@@ -3,9 +3,9 @@
 use bytes::{Bytes, BytesMut};
 use serde_json::json;
 use tidings_core::{Event, Heartbeat, Id};
-use tidings_transport::{Ear, Words, concatenated, gap_json};
+use tidings_transport::{Decoder, Encoder, concatenated, gap_json};
 
-use crate::ear::FrameEar;
+use crate::decoder::FrameDecoder;
 use crate::frame;
 
 /// Without a subprotocol: bare payloads. Gaps and positions are not shown.
@@ -23,8 +23,8 @@ pub(crate) struct Enveloped {
     pub(crate) heartbeat: Heartbeat,
 }
 
-impl Words for Bare {
-    fn render(&self, events: &[Event], _: Id) -> Bytes {
+impl Encoder for Bare {
+    fn encode(&self, events: &[Event], _: Id) -> Bytes {
         concatenated(events, |event| match event {
             Event::Deliver(entry) => entry.encoded(&frame::BARE),
             Event::Gap(_) => Bytes::new(),
@@ -33,8 +33,8 @@ impl Words for Bare {
         })
     }
 
-    fn ear(&self) -> Option<Box<dyn Ear>> {
-        Some(Box::new(FrameEar::new(self.max_message, self.max_frame)))
+    fn decoder(&self) -> Option<Box<dyn Decoder>> {
+        Some(Box::new(FrameDecoder::new(self.max_message, self.max_frame)))
     }
 }
 
@@ -46,14 +46,14 @@ impl Enveloped {
     }
 }
 
-impl Words for Enveloped {
+impl Encoder for Enveloped {
     /// The position goes out first, so that a client that is cut before its first notification can
     /// resume as well.
     fn opening(&self, position: Id) -> Bytes {
         self.visible_ping(position)
     }
 
-    fn render(&self, events: &[Event], _: Id) -> Bytes {
+    fn encode(&self, events: &[Event], _: Id) -> Bytes {
         concatenated(events, |event| match event {
             Event::Deliver(entry) => entry.encoded(&frame::ENVELOPED),
             Event::Gap(gap) => frame::text(gap_json(gap).as_bytes()),
@@ -67,7 +67,7 @@ impl Words for Enveloped {
         })
     }
 
-    fn ear(&self) -> Option<Box<dyn Ear>> {
-        Some(Box::new(FrameEar::new(self.max_message, self.max_frame)))
+    fn decoder(&self) -> Option<Box<dyn Decoder>> {
+        Some(Box::new(FrameDecoder::new(self.max_message, self.max_frame)))
     }
 }

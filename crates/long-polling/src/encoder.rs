@@ -3,14 +3,14 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::json;
 use tidings_core::{Event, Gap, Id};
-use tidings_transport::{ENVELOPE, Words};
+use tidings_transport::{ENVELOPE, Encoder};
 
 /// `{"cursor":…,"notifications":[…],"gap":{…}?,"goodbye":{…}?}`.
 #[derive(Debug)]
 pub(crate) struct Answer;
 
-impl Words for Answer {
-    fn render(&self, events: &[Event], position: Id) -> Bytes {
+impl Encoder for Answer {
+    fn encode(&self, events: &[Event], position: Id) -> Bytes {
         let begin = format!("{{\"cursor\":\"{position}\",\"notifications\":[");
         let mut found = Vec::new();
         let mut gap = None;
@@ -74,8 +74,8 @@ mod tests {
             "gap": {"after": "10-1", "resume": "10-4", "missed": 3, "reason": "lagged"},
             "goodbye": {"reason": "going_away", "message": "the hub is going away"},
         });
-        assert_eq!(read(Answer.render(&events, id(6))), expected);
+        assert_eq!(read(Answer.encode(&events, id(6))), expected);
         let empty = json!({"cursor": "10-6", "notifications": []});
-        assert_eq!(read(Answer.render(&[], id(6))), empty);
+        assert_eq!(read(Answer.encode(&[], id(6))), empty);
     }
 }

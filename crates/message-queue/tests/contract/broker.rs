@@ -1,4 +1,4 @@
-//! A server of either engine, and what an operator or a stranger may do to it.
+//! A server of either broker, and what an operator or a stranger may do to it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,22 +6,22 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use tidings_core::{Broker, Notification, Start, Stored, Tail};
-use tidings_message_queue::{EngineConfig, Keep, connect};
+use tidings_message_queue::{BrokerConfig, Keep, connect};
 use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 use tokio::time::timeout;
 
 /// How long a step of a scenario may take, on a machine that is many times slower as well.
 pub(crate) const SOON: Duration = Duration::from_secs(120);
 
-pub(crate) enum Engine {
+pub(crate) enum LocalBroker {
     Nats(LocalNats),
     Redis(LocalRedis),
 }
 
-/// What an engine had on its disk at a time.
+/// What a broker had on its disk at a time.
 pub(crate) struct Snapshot(tempfile::TempDir);
 
-impl Engine {
+impl LocalBroker {
     pub(crate) async fn nats() -> Self {
         Self::Nats(LocalNats::start(LocalConfig::default()).await.unwrap())
     }
@@ -35,7 +35,7 @@ impl Engine {
     }
 
     pub(crate) async fn connect_keeping(&self, keep: Keep) -> Arc<dyn Broker> {
-        let config = EngineConfig { keep, ..EngineConfig::default() };
+        let config = BrokerConfig { keep, ..BrokerConfig::default() };
         connect(self.url().as_str(), config).await.unwrap()
     }
 
@@ -236,13 +236,13 @@ pub(crate) fn seqs(stored: &[Stored]) -> Vec<u64> {
     stored.iter().map(|stored| stored.seq).collect()
 }
 
-/// Follows, again where the engine is not yet back.
+/// Follows, again where the broker is not yet back.
 pub(crate) async fn tail_soon(broker: &Arc<dyn Broker>, start: Start) -> Tail {
     let began = std::time::Instant::now();
     loop {
         match broker.tail(start).await {
             Ok(tail) => return tail,
-            Err(error) => assert!(began.elapsed() < SOON, "the engine is not back: {error}"),
+            Err(error) => assert!(began.elapsed() < SOON, "the local is not back: {error}"),
         }
     }
 }
