@@ -18,7 +18,7 @@
 //! | --- | --- |
 //! | what the parent and the load write to each other | `../protocol.rs`, `control.rs` |
 //! | the commands | `stages.rs` |
-//! | the loop | `load.rs` |
+//! | the loop | `event_loop.rs` |
 //! | clients and publishers | `crowd.rs`, `client.rs`, `publisher.rs`, `socket.rs` |
 //! | what they send, and how they find the stamps in what they read | `requests.rs`, `wire/`, `inbox.rs` |
 //! | the stamp, the check, the latencies | `stamp.rs`, `order.rs`, `score.rs` |
@@ -27,9 +27,9 @@ mod client;
 mod clock;
 mod control;
 mod crowd;
+mod event_loop;
 mod failure;
 mod inbox;
-mod load;
 mod order;
 mod publisher;
 mod requests;
@@ -42,8 +42,8 @@ mod wire;
 use std::process::ExitCode;
 
 use self::control::Control;
+use self::event_loop::Load;
 use self::failure::Failure;
-use self::load::Load;
 
 /// Runs the load that standard input describes. Returns when standard input ends.
 pub fn main() -> ExitCode {

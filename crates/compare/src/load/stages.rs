@@ -1,8 +1,8 @@
 //! The commands of the parent, each from top to bottom as it happens.
 
+use super::event_loop::Load;
 use super::failure::Failure;
 use super::inbox::Gone;
-use super::load::Load;
 use crate::protocol::{Command, Outcome};
 use crate::sample::Latency;
 
