@@ -6,14 +6,13 @@
 
 use std::hint::black_box;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use futures::StreamExt;
-use tidings_core::{Heartbeat, Hub, Notification, Position};
+use tidings_core::{Heartbeat, Hub, Notification};
 use tidings_server::{Config, run, transports};
-use tidings_transport::client::{Arrival, Arrivals, Client, ClientError, Meter, Target};
+use tidings_transport::client::{Arrival, Arrivals, Client, ClientError, Target};
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::oneshot;
@@ -76,9 +75,8 @@ impl Followed {
         let url: Url = format!("http://{address}/topics/orders.new").parse().expect("a URL");
         let (mut clients, tally) = (JoinSet::new(), Tally::new(count));
         for _ in 0..count {
-            let (position, meter) = (Position::Live, Arc::new(Meter::default()));
-            let target = Target { position, meter, ..Target::new(url.clone()) };
-            let arrivals = client.connect(target).await.expect("the hub has seats");
+            let arrivals =
+                client.connect(Target::new(url.clone())).await.expect("the hub has seats");
             clients.spawn(follow(arrivals, tally.clone()));
         }
         let topic = "orders.new".parse().expect("a topic");
