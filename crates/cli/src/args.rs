@@ -188,8 +188,9 @@ pub(crate) struct CompareArgs {
     /// Seconds of each stage [default: 2 steady and burst, 1 saturation]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) seconds: Option<Duration>,
-    /// Transports, message queues, or families of them to compare, in this order [default: transports, message-queue]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = a_contender())]
+    /// Transports and message queues to compare, in this order, by their name or their family: transports, plain,
+    /// baseline, message-queue, broker (an unknown name lists all) [default: transports, message-queue]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = a_contender(), hide_possible_values = true)]
     pub(crate) transports: Vec<String>,
     /// Measure only these rows, by a part of their key such as p99 or steady.cpu (an unknown key lists all)
     #[arg(long, value_name = "KEY,…", value_delimiter = ',')]

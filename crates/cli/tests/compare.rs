@@ -1,4 +1,4 @@
-//! `tidings compare` with message queues: measured where their servers are, and told where they are not.
+//! `tidings compare`: contenders that are measured, and those whose servers are not installed.
 
 use std::process::Command;
 
@@ -58,4 +58,17 @@ fn the_baseline_stands_beside_our_server_with_targets() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["targets"][0]["judged"]["n"], 2);
     assert_eq!(report["samples"].as_array().unwrap().len(), 4, "only the stage that was chosen");
+}
+
+#[test]
+fn long_scenarios_are_measured_if_their_rows_are_chosen() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    command.args(["compare", "--transports", "websocket", "--rows", "topics,resume,many,quiet"]);
+    command.args(["--clients", "5", "--rounds", "1", "--rate", "50", "--seconds", "0.3"]);
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for part in ["One topic a client", "Resume", "15 times as many", "Quiet clients"] {
+        assert!(said.contains(part), "{said}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,57 +37,13 @@ pub(crate) struct Child {
 
 /// A child failed.
 #[derive(Debug, Error)]
-pub(crate) enum ChildError {
-    /// It could not be started.
-    #[error("{} could not be started", .program.display())]
-    Start {
-        /// The program.
-        program: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// It ended too early.
-    #[error("{} ended before {before} ({status}){output}", name(.program))]
-    Ended {
-        /// The program.
-        program: PathBuf,
-        /// What should have come first.
-        before: &'static str,
-        /// How it ended.
-        status: ExitStatus,
-        /// The last lines of its standard error.
-        output: String,
-    },
-    /// It wrote nothing in time.
-    #[error("{}: {} s passed before {before}{output}", name(.program), .after.as_secs())]
-    Silent {
-        /// The program.
-        program: PathBuf,
-        /// What should have come.
-        before: &'static str,
-        /// How long it had.
-        after: Duration,
-        /// The last lines of its standard error.
-        output: String,
-    },
-    /// It wrote something unexpected.
-    #[error("{} printed {line:?}, which is not {expected}", name(.program))]
-    Unexpected {
-        /// The program.
-        program: PathBuf,
-        /// What it wrote.
-        line: String,
-        /// What it should have been.
-        expected: &'static str,
-    },
-    /// A pipe to it failed.
-    #[error("the pipe to {} failed", name(.program))]
-    Pipe {
-        /// The program.
-        program: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
+#[error("{program}{problem}{output}")]
+pub(crate) struct ChildError {
+    program: String,
+    /// What happened, with the space or the colon before it.
+    problem: String,
+    /// The last lines of its standard error, each on a line of its own.
+    output: String,
 }
 
 fn name(program: &Path) -> String {
@@ -102,7 +58,11 @@ impl Child {
         cores: &Cores,
         place: Place,
     ) -> Result<Self, ChildError> {
-        let broken = |source| ChildError::Start { program: program.to_owned(), source };
+        let broken = |source: std::io::Error| ChildError {
+            program: program.display().to_string(),
+            problem: format!(" could not be started: {source}"),
+            output: String::new(),
+        };
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.kill_on_drop(true);
@@ -148,12 +108,7 @@ impl Child {
         match tokio::time::timeout(patience, self.output.recv()).await {
             Ok(Some(line)) => Ok(line),
             Ok(None) => Err(self.ended(before).await),
-            Err(_) => Err(ChildError::Silent {
-                program: self.program.clone(),
-                before,
-                after: patience,
-                output: self.last_lines.text(),
-            }),
+            Err(_) => Err(self.error(format!(": {} s passed before {before}", patience.as_secs()))),
         }
     }
 
@@ -169,13 +124,13 @@ impl Child {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
                 Err(self.ended("it read a command").await)
             }
-            Err(source) => Err(self.pipe(source)),
+            Err(source) => Err(self.broken_pipe(&source)),
         }
     }
 
     /// Returns the error for an unexpected line.
-    pub(crate) fn unexpected(&self, line: String, expected: &'static str) -> ChildError {
-        ChildError::Unexpected { program: self.program.clone(), line, expected }
+    pub(crate) fn unexpected(&self, line: &str, expected: &'static str) -> ChildError {
+        self.error(format!(" printed {line:?}, which is not {expected}"))
     }
 
     /// Ends its input and waits until it exits. Returns an error if it has exited before or fails.
@@ -186,7 +141,7 @@ impl Child {
         self.input = None;
         match tokio::time::timeout(END, self.child.wait()).await {
             Ok(Ok(status)) if !status.success() => Err(self.ended("it was done").await),
-            Ok(Err(source)) => Err(self.pipe(source)),
+            Ok(Err(source)) => Err(self.broken_pipe(&source)),
             Ok(Ok(_)) => Ok(()),
             Err(_) => {
                 self.stop().await;
@@ -228,15 +183,18 @@ impl Child {
             Ok(status) => {
                 // A child of its own may hold the pipe open for long.
                 let _ = tokio::time::timeout(END, &mut self.errors).await;
-                let (program, output) = (self.program.clone(), self.last_lines.text());
-                ChildError::Ended { program, before, status, output }
+                self.error(format!(" ended before {before} ({status})"))
             }
-            Err(source) => self.pipe(source),
+            Err(source) => self.broken_pipe(&source),
         }
     }
 
-    fn pipe(&self, source: std::io::Error) -> ChildError {
-        ChildError::Pipe { program: self.program.clone(), source }
+    fn error(&self, problem: String) -> ChildError {
+        ChildError { program: name(&self.program), problem, output: self.last_lines.text() }
+    }
+
+    fn broken_pipe(&self, source: &std::io::Error) -> ChildError {
+        self.error(format!(": a pipe failed: {source}"))
     }
 }
 

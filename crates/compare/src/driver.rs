@@ -36,7 +36,7 @@ impl Driver {
     pub(crate) async fn run(&mut self, command: Command) -> Result<Outcome, ChildError> {
         self.0.write(&json(&command)).await?;
         let line = self.0.line("the stage was finished", PATIENCE).await?;
-        serde_json::from_str(&line).map_err(|_| self.0.unexpected(line, "an outcome"))
+        serde_json::from_str(&line).map_err(|_| self.0.unexpected(&line, "an outcome"))
     }
 
     /// Ends it. Returns an error if it has ended before.

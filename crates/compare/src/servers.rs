@@ -141,7 +141,7 @@ impl Servers {
                 break address.trim().to_owned();
             }
         };
-        let url = address.parse().map_err(|_| child.unexpected(address, "an address"))?;
+        let url = address.parse().map_err(|_| child.unexpected(&address, "an address"))?;
         child.discard_output();
         self.urls.push(url);
         self.serving.push(child.process());

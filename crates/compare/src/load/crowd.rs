@@ -91,7 +91,7 @@ impl Crowd {
     }
 
     fn order(&self, index: usize, score: &Score) -> Order {
-        let first = if self.requests.from_start { 0 } else { score.next() };
+        let first = if self.requests.from_start { score.log() } else { score.next() };
         if !self.own_topics {
             return Order::new(first, 1);
         }

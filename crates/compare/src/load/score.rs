@@ -22,6 +22,8 @@ pub(crate) struct Score {
     publishes: Vec<Publish>,
     /// The first publish of the stage.
     first: u64,
+    /// The first publish of the log that clients resume.
+    log: u64,
     /// Whether the stage has a schedule from which latency can be counted.
     is_timed: bool,
     pub(crate) latency: Histogram<u64>,
@@ -46,6 +48,7 @@ impl Score {
         Self {
             publishes: Vec::new(),
             first: 0,
+            log: 0,
             is_timed: false,
             latency: histogram(),
             late: histogram(),
@@ -72,12 +75,22 @@ impl Score {
         (self.deliveries, self.duplicated, self.reordered, self.requests) = (0, 0, 0, 0);
     }
 
-    /// Begins a stage in which `clients` clients receive all that the load has published.
+    /// Begins a stage that publishes a log for [`begin_resume`](Self::begin_resume).
+    pub(crate) fn begin_log(&mut self) {
+        self.log = self.next();
+    }
+
+    /// Begins a stage in which `clients` clients receive the log.
     pub(crate) fn begin_resume(&mut self, clients: usize) {
         self.begin(false);
-        self.first = 0;
-        self.expected = self.next() * clients as u64;
+        self.first = self.log;
+        self.expected = self.published() * clients as u64;
         self.due = self.expected;
+    }
+
+    /// Returns the first publish of the log.
+    pub(crate) fn log(&self) -> u64 {
+        self.log
     }
 
     /// Returns the sequence number of the next publish.

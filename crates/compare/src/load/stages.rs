@@ -99,6 +99,7 @@ impl Load {
 
     fn fill(&mut self, count: u64) -> Result<Outcome, Failure> {
         let start = self.begin(false, false);
+        self.score.begin_log();
         let deadline = self.deadline();
         for _ in 0..count {
             while self.publishers.idle() == 0 && self.clock.now() < deadline {
