@@ -157,8 +157,8 @@ impl Http {
         }
     }
 
-    /// Whether a request can be sent on this connection, as far as this end can know.
-    pub async fn is_open(&mut self) -> bool {
+    /// Reads what has come on the connection, and returns `true` if a request can still be sent on it.
+    pub async fn check_open(&mut self) -> bool {
         poll_fn(|cx| Poll::Ready(self.line.advance(cx))).await
     }
 
@@ -259,7 +259,8 @@ impl Http {
     ) -> Result<Response<Incoming>, SendError> {
         let closed = || ClientError::Broken("the hub closed it; connect again".to_owned());
         request.headers_mut().extend(self.headers.clone());
-        if !self.is_open().await || self.line.drive(|cx| self.sender.poll_ready(cx)).await.is_err()
+        if !self.check_open().await
+            || self.line.drive(|cx| self.sender.poll_ready(cx)).await.is_err()
         {
             return Err(SendError { error: closed(), unsent: Some(Box::new(request)) });
         }
@@ -346,7 +347,7 @@ mod tests {
         let (mut http, response) = get(CUT).await.unwrap();
         let error = http.whole(response.into_body(), 4).await.unwrap_err();
         assert!(error.to_string().contains("longer than 4 bytes"), "{error}");
-        assert!(!http.is_open().await);
+        assert!(!http.check_open().await);
     }
 
     #[tokio::test]
@@ -375,7 +376,7 @@ mod tests {
             let error = body.unwrap_err();
             assert!(error.to_string().ends_with(waited_for), "{said:?}: {error}");
             assert!(!error.is_final());
-            assert!(!http.is_open().await, "what comes late would be taken for the next answer");
+            assert!(!http.check_open().await, "what comes late would be taken for the next answer");
             server.abort();
         }
     }

@@ -136,7 +136,7 @@ mod tests {
         let (target, requests) = hub(&[&[ONE], &[TWO]]).await;
         let mut publisher = Publisher::connect(target).await.unwrap();
         publisher.publish(Kind::Text, "one".into()).await.unwrap();
-        while publisher.http.is_open().await {
+        while publisher.http.check_open().await {
             tokio::task::yield_now().await;
         }
         assert_eq!(publisher.publish(Kind::Text, "two".into()).await.unwrap().seq, 2);
