@@ -1,20 +1,23 @@
-//! One notification to many readers in core, on one thread; the clock stops when the last one has it.
+//! Delivers one notification to many subscribers in memory, on one thread. The clock stops when the last one has it.
 
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use tidings_benches::Tally;
+use criterion::{Criterion, Throughput};
 use tidings_core::{Event, Hub, Interest, Notification, Subscription};
 use tokio::runtime::{Builder, Runtime};
 
-fn fan_out(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("fan_out");
+use crate::tally::Tally;
+
+pub(crate) fn bench(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("deliver in memory");
+    group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_millis(2000));
+    group.sample_size(30);
     for readers in [1, 100, 10_000] {
         group.throughput(Throughput::Elements(readers as u64));
-        // Criterion calls this once a sample, so the readers are kept from one to the next.
+        // Criterion calls this once a sample, so the subscribers are kept.
         let mut followed = None;
-        group.bench_function(BenchmarkId::from_parameter(readers), |bencher| {
+        group.bench_function(format!("{readers} subscribers"), |bencher| {
             let Followed { runtime, hub, tally } =
                 followed.get_or_insert_with(|| Followed::by(readers));
             let topic = "orders.new".parse().expect("a topic");
@@ -28,7 +31,7 @@ fn fan_out(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A hub and those who follow it, each in a task of its own.
+/// A hub and its subscribers, each in a task of its own.
 struct Followed {
     runtime: Runtime,
     hub: Hub,
@@ -58,13 +61,3 @@ async fn read(mut subscription: Subscription, tally: Tally) {
         }
     }
 }
-
-criterion_group! {
-    name = benches;
-    config = Criterion::default()
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
-        .sample_size(30);
-    targets = fan_out
-}
-criterion_main!(benches);

@@ -1,25 +1,28 @@
-//! What a publisher waits for.
+//! Publishes in memory: how long a publisher waits.
 
 use std::time::{Duration, Instant};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tidings_benches::Tally;
+use criterion::{Criterion, Throughput};
 use tidings_core::{Hub, HubConfig, Interest, Notification, Retention};
 use tokio::runtime;
 
-/// How many notifications go into one log that has room for all of them.
+use crate::tally::Tally;
+
+/// Notifications in one log that has room for all of them.
 const ROOM: u64 = 10_000;
 
-fn publish(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("publish");
+pub(crate) fn bench(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("publish in memory");
+    group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_millis(2000));
+    group.sample_size(30);
     group.throughput(Throughput::Elements(1));
-    group.bench_function("0 wait", |bencher| bencher.iter_custom(into_room));
-    group.bench_function("1000 wait", |bencher| {
+    group.bench_function("no subscriber", |bencher| bencher.iter_custom(into_room));
+    group.bench_function("1000 subscribers", |bencher| {
         bencher.iter_custom(|count| to_waiting(1000, count));
     });
-    // Criterion calls this once a sample, so what is dear to set up is kept from one to the next.
+    // Criterion calls this once a sample, so what is expensive to set up is kept.
     let mut full = None;
-    group.bench_function("the log is full", |bencher| {
+    group.bench_function("full log", |bencher| {
         let hub = full.get_or_insert_with(full_hub);
         let notification = notification();
         bencher.iter(|| send(hub, &notification));
@@ -27,7 +30,7 @@ fn publish(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A hub that has begun to evict.
+/// Returns a hub whose log evicts.
 fn full_hub() -> Hub {
     let hub = Hub::default();
     let notification = notification();
@@ -37,7 +40,7 @@ fn full_hub() -> Hub {
     hub
 }
 
-/// Into a log that never has to evict. It is memory that nobody has used yet, and so not the quickest.
+/// Publishes into a log that never evicts. Its memory is new, and so not the fastest.
 fn into_room(count: u64) -> Duration {
     let notification = notification();
     let mut elapsed = Duration::ZERO;
@@ -57,8 +60,8 @@ fn into_room(count: u64) -> Duration {
     elapsed
 }
 
-/// To readers each of whom sleeps until it is woken. Only the publish is timed: it wakes them, and they run
-/// once it is over, for there is one thread.
+/// Publishes to subscribers that sleep. Only the publish is timed. It wakes them, and they run after it because there
+/// is one thread.
 fn to_waiting(readers: usize, count: u64) -> Duration {
     let runtime = runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(async {
@@ -74,7 +77,7 @@ fn to_waiting(readers: usize, count: u64) -> Duration {
             });
         }
         let notification = notification();
-        // The first round is for them to fall asleep.
+        // They begin to wait in the first round.
         send(&hub, &notification);
         let mut elapsed = Duration::ZERO;
         for _ in 0..count {
@@ -95,13 +98,3 @@ fn send(hub: &Hub, notification: &Notification) {
 fn notification() -> Notification {
     Notification::text("orders.new".parse().expect("a topic"), "x".repeat(256))
 }
-
-criterion_group! {
-    name = benches;
-    config = Criterion::default()
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
-        .sample_size(30);
-    targets = publish
-}
-criterion_main!(benches);

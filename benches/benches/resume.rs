@@ -1,27 +1,28 @@
-//! Coming back: a reader that starts at the oldest notification of a full log and reads up to the newest.
+//! Resumes: a subscriber reads a full log from the oldest notification to the newest.
 
 use std::cell::OnceCell;
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput};
 use tidings_core::{Event, Hub, HubConfig, Interest, Notification, Position, Retention};
 use tokio::runtime;
 
-/// One in so many is about the rare topic.
+/// One notification in so many has the rare topic.
 const RARE: usize = 100;
 
-fn resume(criterion: &mut Criterion) {
-    // A subscription has a heartbeat, and that a timer.
+pub(crate) fn bench(criterion: &mut Criterion) {
+    // A subscription has a heartbeat, which needs a timer.
     let runtime = runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let _inside = runtime.enter();
-    let mut group = criterion.benchmark_group("resume");
+    let mut group = criterion.benchmark_group("resume from the start");
+    group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_millis(2000));
+    group.sample_size(20);
     for entries in [10_000, 65_536] {
-        // Criterion calls a benchmark once a sample, and only those that were asked for: the log is filled
-        // by the first.
+        // Criterion calls a benchmark once a sample, and only those that were chosen. The first call fills the log.
         let hub = OnceCell::new();
         group.throughput(Throughput::Elements(entries as u64));
-        for (name, filters) in [("all match", ">"), ("1 % match", "orders.rare")] {
+        for (name, filters) in [("all of", ">"), ("1 % of", "orders.rare")] {
             group.bench_function(BenchmarkId::new(name, entries), |bencher| {
                 let hub = hub.get_or_init(|| full(entries));
                 let matching = holds(hub, filters);
@@ -32,7 +33,7 @@ fn resume(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Reads everything, as a client that comes back does, and returns how much there was.
+/// Reads everything, as a client that resumes does, and returns how many there were.
 fn read(hub: &Hub, filters: &str) -> usize {
     let interest = Interest::new(filters.parse().expect("filters"));
     let seat = hub.join("bench").expect("there are seats");
@@ -46,7 +47,7 @@ fn read(hub: &Hub, filters: &str) -> usize {
     count
 }
 
-/// A hub with so many notifications, and as many evicted before them.
+/// Returns a hub with so many notifications, after as many that were evicted.
 fn full(entries: usize) -> Hub {
     let retention = Retention { entries, bytes: usize::MAX };
     let hub = Hub::new(HubConfig { retention, ..HubConfig::default() });
@@ -60,7 +61,7 @@ fn full(entries: usize) -> Hub {
     hub
 }
 
-/// How many of the retained notifications match, told by counting and not by reading.
+/// Returns how many of the retained notifications match, by their numbers.
 fn holds(hub: &Hub, filters: &str) -> usize {
     let retained = hub.log().tail().seq..hub.log().head().seq;
     match filters {
@@ -68,13 +69,3 @@ fn holds(hub: &Hub, filters: &str) -> usize {
         _ => retained.filter(|number| number.is_multiple_of(RARE as u64)).count(),
     }
 }
-
-criterion_group! {
-    name = benches;
-    config = Criterion::default()
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
-        .sample_size(20);
-    targets = resume
-}
-criterion_main!(benches);

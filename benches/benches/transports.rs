@@ -1,37 +1,38 @@
-//! End to end over loopback: one notification to many clients of each transport in the hub's list; the
-//! clock stops when the last one has it.
+//! Delivers one notification to many clients of each transport over loopback. The clock stops when the last one has it.
 //!
-//! The hub runs in this process, as do the clients, so this is for comparing one commit with the next;
-//! `tidings compare` measures with the two apart. A long-polling client asks again before it is sent
-//! anything further, and a round ends when all have theirs: so each round pays for one request a client.
+//! Server and clients run in this process, so this compares one commit with the next. `tidings compare` measures with
+//! a process for each. A long-polling client sends a new request before the next notification, so each round includes
+//! one request for each client.
 
 use std::hint::black_box;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput};
 use futures::StreamExt;
-use tidings_benches::Tally;
-use tidings_core::{Heartbeat, Hub, Notification, Position};
+use tidings_core::{Heartbeat, Hub, Notification};
 use tidings_server::{Config, run, transports};
-use tidings_transport::client::{Arrival, Arrivals, Client, ClientError, Meter, Target};
+use tidings_transport::client::{Arrival, Arrivals, Client, ClientError, Target};
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
-fn every_transport(criterion: &mut Criterion) {
+use crate::tally::Tally;
+
+pub(crate) fn bench(criterion: &mut Criterion) {
     allow_many_files();
     let runtime =
         runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("tokio");
-    let mut group = criterion.benchmark_group("transports");
+    let mut group = criterion.benchmark_group("deliver over loopback");
+    group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_millis(3000));
+    group.sample_size(20);
     for listed in transports(Heartbeat::default()) {
         for clients in [1, 100, 1000] {
             group.throughput(Throughput::Elements(clients as u64));
-            let id = BenchmarkId::new(listed.client.transport(), clients);
-            // Criterion calls this once a sample, so the clients are kept from one to the next.
+            let id = BenchmarkId::new(listed.client.transport(), format!("{clients} clients"));
+            // Criterion calls this once a sample, so the clients are kept.
             let mut followed = None;
             group.bench_function(id, |bencher| {
                 let followed: &mut Followed = followed.get_or_insert_with(|| {
@@ -49,7 +50,7 @@ fn every_transport(criterion: &mut Criterion) {
 
 type Unexpected = Option<Result<Arrival, ClientError>>;
 
-/// A hub that is served, and its clients, each in a task of its own.
+/// A server and its clients, each in a task of its own.
 struct Followed {
     hub: Hub,
     notification: Notification,
@@ -67,16 +68,15 @@ impl Followed {
         let hub = Hub::default();
         let config = Config { drain: Duration::ZERO, ..Config::new(hub.clone()) };
         let running = tokio::spawn(run(listener, config, async {
-            // An error is the sender's end, which is a stop as well.
+            // An error means that the sender is gone, which is a stop as well.
             let _ = stopped.await;
         }));
 
         let url: Url = format!("http://{address}/topics/orders.new").parse().expect("a URL");
         let (mut clients, tally) = (JoinSet::new(), Tally::new(count));
         for _ in 0..count {
-            let (position, meter) = (Position::Live, Arc::new(Meter::default()));
-            let target = Target { position, meter, ..Target::new(url.clone()) };
-            let arrivals = client.connect(target).await.expect("the hub has seats");
+            let arrivals =
+                client.connect(Target::new(url.clone())).await.expect("the hub has seats");
             clients.spawn(follow(arrivals, tally.clone()));
         }
         let topic = "orders.new".parse().expect("a topic");
@@ -84,7 +84,7 @@ impl Followed {
         Self { hub, notification, clients, tally, stop, running }
     }
 
-    /// What is measured: from the publish until the last client has it.
+    /// Publishes, and waits until the last client has it. This is what is measured.
     async fn deliver(&mut self) {
         self.hub
             .publish(self.notification.clone())
@@ -104,7 +104,7 @@ impl Followed {
     }
 }
 
-/// Reads until something comes that does not belong here, or the connection ends.
+/// Reads until something unexpected comes or the connection ends.
 async fn follow(mut arrivals: Arrivals, tally: Tally) -> Unexpected {
     loop {
         match arrivals.next().await {
@@ -122,13 +122,3 @@ async fn follow(mut arrivals: Arrivals, tally: Tally) -> Unexpected {
 fn allow_many_files() {
     rlimit::increase_nofile_limit(u64::MAX).expect("up to the maximum is always allowed");
 }
-
-criterion_group! {
-    name = benches;
-    config = Criterion::default()
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(3))
-        .sample_size(20);
-    targets = every_transport
-}
-criterion_main!(benches);

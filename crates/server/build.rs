@@ -1,5 +1,5 @@
-//! Decides whether the hub has lanes: on Linux. `TIDINGS_PORTABLE` leaves them out there as well, so that what other
-//! systems have can be tested on Linux.
+//! Decides whether the server has lanes: on Linux. `TIDINGS_PORTABLE` leaves them out there as well, so that what other
+//! systems have can be compiled on Linux.
 
 use std::env;
 

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
             print!("{}", steps::help());
             ExitCode::SUCCESS
         }
-        [steps::ALL] => runner::run_beside(steps::FIRST, steps::MAIN, steps::BESIDE),
+        [steps::ALL] => runner::run_plan(&steps::PLAN),
         [name] if let Some(step) = steps::named(name) => runner::run(std::slice::from_ref(step)),
         _ => {
             eprint!("unknown step \"{}\"\n\n{}", args.join(" "), steps::help());

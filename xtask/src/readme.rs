@@ -157,8 +157,8 @@ mod tests {
             "cargo run --release -- compare",
             "cargo test -p tidings --features=client,tls",
             "cargo run -p tidings-examples --example sse -- --port 1",
-            "cargo bench --package=tidings-benches --bench=encode",
-            "cargo build --release -p tidings -p tidings-limit",
+            "cargo bench --package=tidings-benches --bench=tidings",
+            "cargo build --release -p tidings -p tidings-benches",
         ] {
             assert!(check("true", command).unwrap(), "{command}");
         }

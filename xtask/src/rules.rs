@@ -157,7 +157,7 @@ mod tests {
         let mut packages = cargo::metadata().unwrap().packages;
         packages.retain(is_transport);
         let names: Vec<_> = packages.iter().map(|it| it.name.as_str()).collect();
-        assert!(names.contains(&"tidings-sse") && !names.contains(&"tidings-limit"), "{names:?}");
+        assert!(names.contains(&"tidings-sse") && !names.contains(&"tidings-benches"), "{names:?}");
         packages[0].name = "tidings-carrier-pigeon".to_owned();
         assert!(is_transport(&packages[0]));
     }

@@ -39,24 +39,46 @@ struct Ended {
     took: Duration,
 }
 
-/// Runs all steps in order. Returns a failure if one of them failed.
-pub(crate) fn run(steps: &[Step]) -> ExitCode {
-    run_beside(steps, &[], &[])
+/// Steps, and the order in which they run.
+pub(crate) struct Plan {
+    /// Runs before all others.
+    pub(crate) first: &'static [Step],
+    /// Runs next. Its output goes to the terminal.
+    pub(crate) main: &'static [Step],
+    /// Lists that run at the same time as `main`. The output of such a step is printed when it has ended.
+    pub(crate) beside: &'static [&'static [Step]],
+    /// Runs after all others.
+    pub(crate) last: &'static [Step],
 }
 
-/// Runs the steps of `first` in order, and then those of `main` in order while those of `beside` run in
-/// order as well. Returns a failure if one of them failed.
-///
-/// The output of a step of `beside` is printed when the step has ended.
-pub(crate) fn run_beside(first: &[Step], main: &[Step], beside: &[Step]) -> ExitCode {
+/// Runs all steps in order. Returns a failure if one of them failed.
+pub(crate) fn run(steps: &[Step]) -> ExitCode {
     let started = Instant::now();
-    let mut ended: Vec<Ended> = first.iter().map(run_step).collect();
+    let ended: Vec<Ended> = steps.iter().map(run_step).collect();
+    finish(&ended, started)
+}
+
+/// Runs the steps of a plan. Returns a failure if one of them failed.
+pub(crate) fn run_plan(plan: &Plan) -> ExitCode {
+    let started = Instant::now();
+    let mut ended: Vec<Ended> = plan.first.iter().map(run_step).collect();
     thread::scope(|scope| {
-        let beside = scope.spawn(|| beside.iter().map(run_aside).collect::<Vec<_>>());
-        ended.extend(main.iter().map(run_step));
-        ended.extend(beside.join().expect("a failed step does not panic"));
+        let beside: Vec<_> = plan
+            .beside
+            .iter()
+            .map(|steps| scope.spawn(|| steps.iter().map(run_aside).collect::<Vec<_>>()))
+            .collect();
+        ended.extend(plan.main.iter().map(run_step));
+        for steps in beside {
+            ended.extend(steps.join().expect("a failed step does not panic"));
+        }
     });
-    print!("\n{}", report(&ended, started.elapsed()));
+    ended.extend(plan.last.iter().map(run_step));
+    finish(&ended, started)
+}
+
+fn finish(ended: &[Ended], started: Instant) -> ExitCode {
+    print!("\n{}", report(ended, started.elapsed()));
     let has_failed = ended.iter().any(|step| step.result.is_err());
     if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -1,59 +1,36 @@
 //! The list of all steps. A new step is one entry here.
 
-use crate::runner::{Action, Step};
+use crate::runner::{Action, Plan, Step};
 use crate::{autobahn, clients, counts, links, needs, plugins, readme, rules};
 
 /// The name that runs all steps.
 pub(crate) const ALL: &str = "test";
 
-/// Runs before all others, which rely on it.
-pub(crate) const FIRST: &[Step] = &[Step {
-    name: "needs",
-    about: "what the tests need beyond Rust is installed",
-    action: Action::Check(needs::check),
-}];
+/// What `cargo xtask test` runs. Tests wait more than they compute. So while they run, other steps compile.
+pub(crate) const PLAN: Plan =
+    Plan { first: &FIRST, main: &MAIN, beside: &[&LINTS, &BROWSER], last: &LAST };
 
-/// Runs beside [`MAIN`] and keeps few cores busy, because it waits for a browser or for time to pass.
-pub(crate) const BESIDE: &[Step] = &[
+const FIRST: [Step; 2] = [
     Step {
-        name: "clients",
-        about: "client and live page pass their tests, and the built page is committed",
-        action: Action::Check(clients::check),
+        name: "needs",
+        about: "what the tests need beyond Rust is installed",
+        action: Action::Check(needs::check),
     },
-    Step {
-        name: "browser",
-        about: "the client and the live page work in Chromium, also through proxies that misbehave",
-        action: Action::Check(clients::browser),
-    },
-];
-
-/// Runs in this order: first the code, then the documents, whose commands use what was built.
-pub(crate) const MAIN: &[Step] = &[
     Step {
         name: "fmt",
         about: "the code is formatted",
         action: Action::Cargo("cargo fmt --all --check"),
     },
-    Step {
-        name: "clippy",
-        about: "no lint fires in any target, and no channel is unbounded",
-        action: Action::Cargo(
-            "cargo clippy --workspace --all-targets --all-features -- -D warnings",
-        ),
-    },
+];
+
+/// The tests, and then the documents, whose commands use what was built.
+const MAIN: [Step; 7] = [
     Step {
         name: "suite",
         about: "unit, integration and doc tests pass, and smoke tests of the examples",
-        // Tests wait more than they compute, so more of them run at once than there are cores.
+        // More tests run at once than there are cores.
         action: Action::Cargo(
             "RUST_TEST_THREADS=6 cargo test --workspace --all-features --no-fail-fast",
-        ),
-    },
-    Step {
-        name: "doc",
-        about: "the reference builds without a broken link",
-        action: Action::Cargo(
-            "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps",
         ),
     },
     Step {
@@ -61,11 +38,6 @@ pub(crate) const MAIN: &[Step] = &[
         about: "every benchmark runs once, and nothing is measured",
         // With the profile and the features of the suite, so that only the benchmarks are compiled.
         action: Action::Cargo("cargo test --workspace --all-features --bench '*' -- --test"),
-    },
-    Step {
-        name: "counts",
-        about: "no scenario needs 3 % more or fewer instructions than its baseline",
-        action: Action::Check(counts::check),
     },
     Step {
         name: "tree",
@@ -76,14 +48,6 @@ pub(crate) const MAIN: &[Step] = &[
         name: "readme",
         about: "every documented command would start",
         action: Action::Check(readme::check),
-    },
-    // The last step that compiles, because everything above the server is compiled again without lanes.
-    Step {
-        name: "portable",
-        about: "the server works without lanes, as on systems other than Linux",
-        action: Action::Cargo(
-            "TIDINGS_PORTABLE=1 RUST_TEST_THREADS=6 cargo test --workspace --all-features --test conformance --test reported",
-        ),
     },
     Step {
         name: "links",
@@ -102,8 +66,57 @@ pub(crate) const MAIN: &[Step] = &[
     },
 ];
 
+/// These compile. The first has a profile of its own, so it does not wait for the suite to be compiled.
+const LINTS: [Step; 3] = [
+    Step {
+        name: "counts",
+        about: "no scenario needs 3 % more or fewer instructions than its baseline",
+        action: Action::Check(counts::check),
+    },
+    Step {
+        name: "clippy",
+        about: "no lint fires in any target, and no channel is unbounded",
+        action: Action::Cargo(
+            "cargo clippy --workspace --all-targets --all-features -- -D warnings",
+        ),
+    },
+    Step {
+        name: "doc",
+        about: "the reference builds without a broken link",
+        action: Action::Cargo(
+            "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps",
+        ),
+    },
+];
+
+/// These wait for a browser or for time to pass.
+const BROWSER: [Step; 2] = [
+    Step {
+        name: "clients",
+        about: "client and live page pass their tests, and the built page is committed",
+        action: Action::Check(clients::check),
+    },
+    Step {
+        name: "browser",
+        about: "the client and the live page work in Chromium, also through proxies that misbehave",
+        action: Action::Check(clients::browser),
+    },
+];
+
+/// Runs last, because everything above the server would be compiled again after it.
+const LAST: [Step; 1] = [
+    // The suite runs the general path on Linux as well, so without lanes the code has only to compile.
+    Step {
+        name: "portable",
+        about: "the server compiles without lanes, as on systems other than Linux",
+        action: Action::Cargo(
+            "TIDINGS_PORTABLE=1 cargo clippy --workspace --all-features --lib -- -D warnings",
+        ),
+    },
+];
+
 /// Steps that are not part of [`ALL`], because they change committed files or need the network.
-pub(crate) const APART: &[Step] = &[
+const APART: &[Step] = &[
     Step {
         name: "autobahn",
         about: "run Autobahn's WebSocket test suite and compare with xtask/autobahn.txt",
@@ -123,7 +136,7 @@ pub(crate) const APART: &[Step] = &[
 
 /// Returns every step of [`ALL`].
 fn steps() -> impl Iterator<Item = &'static Step> {
-    FIRST.iter().chain(MAIN).chain(BESIDE)
+    FIRST.iter().chain(&MAIN).chain(&LINTS).chain(&BROWSER).chain(&LAST)
 }
 
 /// Returns the step of that name, also if it is not part of [`ALL`].

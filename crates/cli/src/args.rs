@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
-use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use tidings::core::{Heartbeat, Id, IdempotencyKey, Position, SlowPolicy};
 use tidings::server::transports;
 use url::{Host, Url};
@@ -40,6 +40,19 @@ pub(crate) enum Command {
     Publish(PublishArgs),
     /// Print what arrives, one line each
     Subscribe(SubscribeArgs),
+    /// Serve as the baseline does, for compare
+    #[command(hide = true)]
+    Baseline(BaselineArgs),
+    /// Load a server as standard input says, for compare
+    #[command(hide = true)]
+    Load,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BaselineArgs {
+    /// Send by io_uring
+    #[arg(long)]
+    pub(crate) io_uring: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -134,30 +147,33 @@ pub(crate) enum Slow {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(group(ArgGroup::new("table").args(["limit", "backplane"])))]
 #[command(after_help = "Examples:
   tidings compare
   tidings compare --quick --html report.html
-  tidings compare --clients 10000 --rate 4 --transports websocket,sse --json figures.json
-  tidings compare --url http://127.0.0.1:8080
-  tidings compare --limit
-  tidings compare --limit --rows saturated,p99 --rounds 3
   tidings compare --transports sse,message-queue
-  tidings compare --backplane --json backplane.json
+  tidings compare --clients 10000 --rate 4 --transports websocket,sse --json figures.json
+  tidings compare --baseline --full
+  tidings compare --baseline --rows saturation,p99 --rounds 5
+  tidings compare --transports broker --clients 500
+  tidings compare --url http://127.0.0.1:8080
 
 Every notification goes to every client. Latency counts from the scheduled time of the publish.
 Ctrl-C ends the run, reports the measurements that are finished and makes the exit code 1.
-Anything lost, duplicated or reordered makes the exit code 1, and so does a run that fails. A bar
-that is missed does not: on a machine with other work that says nothing yet. Neither does a message
-queue whose server is not installed; its row says how to get it.
-
---limit needs tidings-limit and tidings-load beside this program:
-  cargo build --release -p tidings-cli -p tidings-limit")]
+Anything lost, duplicated or reordered makes the exit code 1, and so does a contender that fails. A
+target that is missed does not: on a machine with other work that says nothing yet. Neither does a
+message queue whose server is not installed. A line says how to get it.")]
 pub(crate) struct CompareArgs {
-    /// A look in under 20 seconds: 200 clients, one round; with --limit a tenth of its numbers
+    /// Measure 200 clients in one round, as a first look
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Connected clients [default: 1000, with --quick 200; with --backplane half as many]
+    /// Measure the long scenarios too: ten times as many quiet clients, a topic for each client, resume, and fifteen
+    /// times as many clients
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Measure the baseline next to each transport, and hold the ratios against their targets
+    #[arg(long, conflicts_with = "url")]
+    pub(crate) baseline: bool,
+    /// Connected clients [default: 1000, with --quick 200]
     #[arg(long, value_name = "N")]
     pub(crate) clients: Option<usize>,
     /// Notifications published a second [default: 20, with --quick 40]
@@ -166,24 +182,28 @@ pub(crate) struct CompareArgs {
     /// Bytes of each payload [default: 128]
     #[arg(long, value_name = "BYTES")]
     pub(crate) payload: Option<usize>,
-    /// Interleaved rounds [default: 3, with --limit 5, with --quick 1]
+    /// Interleaved rounds [default: 3, with --quick 1]
     #[arg(long, value_name = "N")]
     pub(crate) rounds: Option<usize>,
-    /// Seconds of each regime [default: 3 steady and burst, 1.5 saturation]
+    /// Seconds of each stage [default: 2 steady and burst, 1 saturation]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) seconds: Option<Duration>,
-    /// Transports and message queues to compare, in this order [default: all]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = a_contender())]
+    /// Transports and message queues to compare, in this order, by their name or their family: transports, plain,
+    /// baseline, message-queue, broker (an unknown name lists all) [default: transports, message-queue]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = a_contender(), hide_possible_values = true)]
     pub(crate) transports: Vec<String>,
-    /// Measure a hub that is already running, http or https; without --pid nothing is known of its CPU and memory
+    /// Measure only these rows, by a part of their key such as p99 or steady.cpu (an unknown key lists all)
+    #[arg(long, value_name = "KEY,…", value_delimiter = ',')]
+    pub(crate) rows: Vec<String>,
+    /// Measure a server that is already running; without --pid nothing is known of its CPU and memory
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<Secret>,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
-    /// The process of the hub at --url, where it is on this machine
+    /// The process of the server at --url, if it is on this machine
     #[arg(long, value_name = "PID", requires = "url")]
     pub(crate) pid: Option<u32>,
-    /// Measure the hub's general path: stream adapters in place of lanes
+    /// Measure the general path of our server: stream adapters instead of lanes
     #[arg(long, conflicts_with = "url")]
     pub(crate) general_path: bool,
     /// Write every raw figure as JSON; - is standard output, and the table then goes to standard error
@@ -192,17 +212,6 @@ pub(crate) struct CompareArgs {
     /// Write a page with plots; - is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
-    /// Hold the hub against bare delivery: ratios to the limit, the bar beside each
-    #[arg(long, conflicts_with_all = [
-        "clients", "rate", "payload", "seconds", "transports", "url", "general_path", "html",
-    ])]
-    pub(crate) limit: bool,
-    /// Measure what it costs that hubs share a stream: one on its own, one and two over NATS and Redis
-    #[arg(long, conflicts_with_all = ["transports", "url", "html"])]
-    pub(crate) backplane: bool,
-    /// Of the table of --limit or --backplane only these rows; one that is not there lists them all
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "table")]
-    pub(crate) rows: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -268,7 +277,7 @@ fn a_transport() -> clap::builder::PossibleValuesParser {
 }
 
 fn a_contender() -> clap::builder::PossibleValuesParser {
-    tidings_compare::contenders::names().into()
+    tidings_compare::contender_names().into()
 }
 
 fn workers(text: &str) -> Result<NonZeroUsize, String> {
@@ -364,6 +373,13 @@ fn position(text: &str) -> Result<Position, String> {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn every_transport_can_be_compared() {
+        let names = tidings_compare::contender_names();
+        let listed = transports(Heartbeat::default());
+        assert!(listed.iter().all(|listed| names.contains(&listed.server.name())));
+    }
 
     #[test]
     fn the_command_line_is_sound() {

@@ -1,23 +1,19 @@
-//! `tidings compare`: the transports side by side, and message queues beside them; with `--backplane` hubs
-//! that share one.
+//! `tidings compare`: transports, message queues and the baseline side by side.
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use serde_json::to_string_pretty;
-use tidings_compare::{HubUnderTest, Plan, Progress, Report, backplane, contenders, run};
+use tidings_compare::{Plan, Progress, RunningServer, run};
 
 use crate::args::CompareArgs;
-use crate::limit;
 use crate::output::Output;
 use crate::serve::shutdown;
 
 pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
-    if args.limit {
-        return limit::limit(args).await;
-    }
-    let (json, html, nodes) = (args.json.clone(), args.html.clone(), args.backplane);
+    let (json, html) = (args.json.clone(), args.html.clone());
     let plan = plan(args)?;
     if let Err(error) = plan.check() {
         return Ok(usage(&error.to_string()));
@@ -31,10 +27,14 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
         Err(error) => return Ok(usage(&error)),
     };
     let progress = Progress::terminal();
-    let report = measured(&plan, nodes, &progress).await?;
+    let report = Box::pin(run(&plan, &progress, shutdown())).await?;
     drop(progress);
-    let has_stdout = [&json, &html].into_iter().flatten().any(Output::is_stdout);
-    print(&report.table(), has_stdout);
+    // The table makes way if a report goes to standard output.
+    if [&json, &html].into_iter().flatten().any(Output::is_stdout) {
+        eprintln!("{}", report.table(columns(&std::io::stderr())));
+    } else {
+        println!("{}", report.table(columns(&std::io::stdout())));
+    }
     if let Some(output) = json {
         output.write(&(to_string_pretty(&report)? + "\n"))?;
     }
@@ -44,52 +44,41 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Opens the file that was asked for, if one was.
-pub(crate) fn open(path: Option<&Path>) -> Result<Option<Output>, String> {
+/// Opens the file if a path was given.
+fn open(path: Option<&Path>) -> Result<Option<Output>, String> {
     path.map(Output::open).transpose()
 }
 
-/// Prints the table to standard output, or to standard error if a report goes to standard output.
-pub(crate) fn print(table: &str, stdout_is_taken: bool) {
-    if stdout_is_taken { eprintln!("{table}") } else { println!("{table}") }
+/// Returns the width of a terminal. A file takes lines of any width.
+#[cfg(unix)]
+fn columns(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok().filter(|_| stream.is_terminal());
+    size.map(|size| size.ws_col.into()).filter(|columns| *columns > 0)
+}
+
+#[cfg(not(unix))]
+fn columns(stream: &impl IsTerminal) -> Option<usize> {
+    stream.is_terminal().then_some(120)
 }
 
 /// Prints what is wrong with the command line and returns the exit code for that.
-pub(crate) fn usage(error: &str) -> ExitCode {
+fn usage(error: &str) -> ExitCode {
     eprintln!("tidings: {error}");
     ExitCode::from(2)
 }
 
-async fn measured(plan: &Plan, nodes: bool, progress: &Progress) -> anyhow::Result<Report> {
-    if nodes {
-        let nodes = contenders::nodes();
-        return Ok(Box::pin(backplane(plan, &nodes, progress, shutdown())).await?);
-    }
-    let mut all = contenders::hub();
-    // A hub elsewhere and a queue of our own on this machine would be two machines compared.
-    if let HubUnderTest::Child { .. } = plan.hub {
-        all.extend(contenders::queues());
-    }
-    Ok(Box::pin(run(plan, &all, progress, shutdown())).await?)
-}
-
 fn plan(args: CompareArgs) -> anyhow::Result<Plan> {
-    let mut hub = match args.url {
-        Some(url) => {
-            HubUnderTest::Url { url: url.url()?, pid: args.pid, options: args.remote.options()? }
-        }
-        None => HubUnderTest::this_program().context("cannot find this program to run the hub")?,
-    };
-    if let (true, HubUnderTest::Child { args, .. }) = (args.general_path, &mut hub) {
-        args.push("--general-path".to_owned());
+    let program = std::env::current_exe().context("cannot find this program to start servers")?;
+    let mut plan = if args.quick { Plan::quick(program) } else { Plan::new(program) };
+    if args.general_path {
+        plan.serve_args.push("--general-path".to_owned());
     }
-    let mut plan = if args.quick { Plan::quick(hub) } else { Plan::new(hub) };
-    plan.transports = args.transports;
-    if args.backplane {
-        plan.transports = args.rows;
-        // There are more servers on the same core.
-        plan.clients /= 2;
+    if let Some(url) = args.url {
+        let headers = args.remote.header_lines()?;
+        plan.running = Some(RunningServer { url: url.url()?, pid: args.pid, headers });
     }
+    plan.contenders = args.transports;
+    (plan.baseline, plan.full, plan.rows) = (args.baseline, args.full, args.rows);
     plan.clients = args.clients.unwrap_or(plan.clients);
     plan.rate = args.rate.unwrap_or(plan.rate);
     plan.payload = args.payload.unwrap_or(plan.payload);

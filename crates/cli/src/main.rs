@@ -3,7 +3,6 @@
 mod args;
 mod broker;
 mod compare;
-mod limit;
 mod output;
 mod publish;
 mod remote;
@@ -19,6 +18,14 @@ use crate::args::{Args, Command};
 use crate::usage::Usage;
 
 fn main() -> ExitCode {
+    let command = Args::parse().command;
+    // The two instruments of compare are loops of their own, without tokio.
+    #[cfg(target_os = "linux")]
+    match &command {
+        Command::Baseline(args) => return tidings_compare::baseline::main(args.io_uring),
+        Command::Load => return tidings_compare::load::main(),
+        _ => {}
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -26,23 +33,26 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(run());
+    let code = runtime.block_on(run(command));
     // A name that is still being resolved, which no time limit can end, must not hold the exit.
     runtime.shutdown_background();
     code
 }
 
-async fn run() -> ExitCode {
+async fn run(command: Command) -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_env_filter(log_filter())
         .init();
-    let done = match Args::parse().command {
+    let done = match command {
         Command::Serve(args) => serve::serve(args).await,
         Command::Compare(args) => Box::pin(compare::compare(args)).await,
         Command::Publish(args) => publish::publish(args).await,
         Command::Subscribe(args) => subscribe::subscribe(args).await,
+        Command::Baseline(_) | Command::Load => {
+            Err(anyhow::anyhow!("compare needs Linux: its load and the baseline use epoll"))
+        }
     };
     done.unwrap_or_else(|error| {
         eprintln!("tidings: {error:#}");

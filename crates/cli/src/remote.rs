@@ -60,6 +60,18 @@ impl RemoteArgs {
         }
         Ok(Arc::new(options))
     }
+
+    /// Returns the headers of the options as lines of a request, each with its line end.
+    ///
+    /// # Errors
+    /// As [`options`](Self::options).
+    pub(crate) fn header_lines(&self) -> Result<String, Usage> {
+        let options = self.options()?;
+        let line = |(name, value): (&HeaderName, &HeaderValue)| {
+            format!("{name}: {}\r\n", String::from_utf8_lossy(value.as_bytes()))
+        };
+        Ok(options.headers.iter().map(line).collect())
+    }
 }
 
 fn authorities(path: &Path) -> std::io::Result<Tls> {

@@ -66,12 +66,12 @@ fn check(told: &[Told], published: &Published, start: Id) {
     assert!(published.longest < BOUNDED, "{:?}", published.longest);
 }
 
-/// 200 clients hop between the hubs, publishers are on all of them, and hubs are killed and started again.
+/// 100 clients hop between the hubs, publishers are on all of them, and hubs are killed and started again.
 async fn hubs_are_killed(hubs: usize, broker: &str) {
     let seed = seed();
     let nodes = Nodes::start(hubs, broker, &FEW);
     let start = start(&nodes).await;
-    let crowd = Crowd::follow(&nodes, 200, start, Some(120), seed);
+    let crowd = Crowd::follow(&nodes, 100, start, Some(120), seed);
     let (stored, mut is_stored) = watch::channel(0);
     let mut publishing = Box::pin(publish(&nodes, 6, 100, Duration::from_millis(40), seed, stored));
     let mut random = fastrand::Rng::with_seed(seed);

@@ -68,7 +68,7 @@ impl Hub {
             assert_ne!(count, 0, "the hub has closed it");
             text.drain(..text.len().saturating_sub(100));
             text.extend_from_slice(&piece[..count]);
-            has_last |= text.windows(last.len()).any(|window| window == last.as_bytes());
+            has_last |= String::from_utf8_lossy(&text).contains(last);
         }
     }
 

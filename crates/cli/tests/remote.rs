@@ -166,18 +166,43 @@ fn through_a_tls_proxy_with_a_prefix_a_publish_reaches_subscribers_of_each_trans
 }
 
 #[test]
-fn a_comparison_of_a_hub_elsewhere_goes_through_tls_with_the_token() {
-    let deployment = Deployment::start("compare");
-    let args = ["compare", "--url", &deployment.url, "--ca", deployment.ca.to_str().unwrap()];
+fn a_server_that_runs_already_is_compared() {
+    let (_server, line) = first_line(&["serve", "--listen", "127.0.0.1:0"]);
+    let url = line.strip_prefix("listening on ").unwrap();
     let size = ["--clients", "2", "--rounds", "1", "--seconds", "0.2", "--rate", "100"];
-    let (code, table, error) = run(&[&args[..], &["--token", TOKEN], &size].concat(), "");
+    let (code, table, error) = run(&[&["compare", "--url", url][..], &size].concat(), "");
     assert_eq!(code, Some(0), "{error}{table}");
     for transport in ["websocket", "sse", "long-polling"] {
         assert!(table.contains(transport), "{table}");
     }
-    let (code, _, error) = run(&[&args[..], &["--token", "s3cret-wrong"], &size].concat(), "");
+}
+
+#[test]
+fn a_comparison_sends_the_token_below_the_path_and_never_prints_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/app", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            thread::spawn(move || {
+                let mut stream = stream.unwrap();
+                let mut head = [0; 4096];
+                let read = stream.read(&mut head).unwrap_or(0);
+                let text = String::from_utf8_lossy(&head[..read]).into_owned();
+                let is_right = text.contains(" /app/topics/compare.")
+                    || text.contains(" /app/topics/rehearsal.");
+                let has_token = text.contains(&format!("authorization: Bearer {TOKEN}\r\n"));
+                let status = if is_right && has_token { 401 } else { 418 };
+                let response = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n");
+                let _ = stream.write_all(response.as_bytes());
+            });
+        }
+    });
+    let (code, _, error) = run(&["compare", "--url", &url, "--token", TOKEN, "--quick"], "");
     assert_eq!(code, Some(1));
     assert!(error.contains("401") && !error.contains("s3cret"), "{error}");
+    let (code, _, error) = run(&["compare", "--url", "https://u:s3cret@localhost/"], "");
+    assert_eq!(code, Some(2));
+    assert!(error.contains("without TLS") && !error.contains("s3cret"), "{error}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! A child process that is talked with line by line, on the cores that are meant for it.
+//! A child process that reads and writes lines, on its own cores.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use tokio::task::JoinHandle;
 use crate::pin::{Cores, Place};
 use crate::proc::Process;
 
-/// How many of its last lines are kept for the error.
+/// How many of its last lines are kept for an error.
 const LAST_LINES: usize = 20;
 
-/// How long a child may take to end once its input has.
+/// How long a child may take to end after its input has ended.
 const END: Duration = Duration::from_secs(10);
 
 /// A child. Dropping it kills it.
@@ -31,63 +31,19 @@ pub(crate) struct Child {
     child: tokio::process::Child,
     input: Option<ChildStdin>,
     output: mpsc::Receiver<String>,
-    said: LastLines,
+    last_lines: LastLines,
     errors: JoinHandle<()>,
 }
 
-/// A child did not do its part.
+/// A child failed.
 #[derive(Debug, Error)]
-pub enum ChildError {
-    /// It could not be started.
-    #[error("{} could not be started", .program.display())]
-    Start {
-        /// The program.
-        program: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// It ended too early.
-    #[error("{} ended before {before} ({status}){said}", name(.program))]
-    Ended {
-        /// The program.
-        program: PathBuf,
-        /// What should have come first.
-        before: &'static str,
-        /// How it ended.
-        status: ExitStatus,
-        /// Its last words on standard error.
-        said: String,
-    },
-    /// It said nothing in time.
-    #[error("{}: {} s passed before {before}{said}", name(.program), .after.as_secs())]
-    Silent {
-        /// The program.
-        program: PathBuf,
-        /// What should have come.
-        before: &'static str,
-        /// How long it had.
-        after: Duration,
-        /// Its last words on standard error.
-        said: String,
-    },
-    /// It said something else than it should.
-    #[error("{} said {line:?}, which is no {expected}", name(.program))]
-    Said {
-        /// The program.
-        program: PathBuf,
-        /// What it said.
-        line: String,
-        /// What it should have been.
-        expected: &'static str,
-    },
-    /// It could not be talked with.
-    #[error("{} could not be talked with", name(.program))]
-    Talk {
-        /// The program.
-        program: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
+#[error("{program}{problem}{output}")]
+pub(crate) struct ChildError {
+    program: String,
+    /// What happened, with the space or the colon before it.
+    problem: String,
+    /// The last lines of its standard error, each on a line of its own.
+    output: String,
 }
 
 fn name(program: &Path) -> String {
@@ -98,11 +54,15 @@ impl Child {
     /// Starts a program on the cores of that place.
     pub(crate) async fn start(
         program: &Path,
-        args: &[String],
+        args: &[&str],
         cores: &Cores,
         place: Place,
     ) -> Result<Self, ChildError> {
-        let broken = |source| ChildError::Start { program: program.to_owned(), source };
+        let broken = |source: std::io::Error| ChildError {
+            program: program.display().to_string(),
+            problem: format!(" could not be started: {source}"),
+            output: String::new(),
+        };
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.kill_on_drop(true);
@@ -117,18 +77,18 @@ impl Child {
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(broken(std::io::Error::other("it has no standard output")));
         };
-        let said = LastLines::default();
-        let errors = tokio::spawn(said.clone().read(BufReader::new(err).lines()));
+        let last_lines = LastLines::default();
+        let errors = tokio::spawn(last_lines.clone().read(BufReader::new(err).lines()));
         let input = child.stdin.take();
-        let (tell, output) = mpsc::channel(LAST_LINES);
-        tokio::spawn(pass_on(BufReader::new(out).lines(), tell));
+        let (sender, output) = mpsc::channel(LAST_LINES);
+        tokio::spawn(pass_on(BufReader::new(out).lines(), sender));
         Ok(Self {
             program: program.to_owned(),
             _watchdog: watchdog,
             child,
             input,
             output,
-            said,
+            last_lines,
             errors,
         })
     }
@@ -138,8 +98,8 @@ impl Child {
         self.child.id().map(Process::new)
     }
 
-    /// The next line it says. `before` is what the line is waited for, and ends a sentence that begins
-    /// with "it ended before". Cancel safe: a line is taken whole or not at all.
+    /// Returns the next line of its output. `before` ends a sentence of an error that begins with "it ended before".
+    /// Cancel safe: a line is taken completely or not at all.
     pub(crate) async fn line(
         &mut self,
         before: &'static str,
@@ -148,46 +108,40 @@ impl Child {
         match tokio::time::timeout(patience, self.output.recv()).await {
             Ok(Some(line)) => Ok(line),
             Ok(None) => Err(self.ended(before).await),
-            Err(_) => Err(ChildError::Silent {
-                program: self.program.clone(),
-                before,
-                after: patience,
-                said: self.said.text(),
-            }),
+            Err(_) => Err(self.error(format!(": {} s passed before {before}", patience.as_secs()))),
         }
     }
 
-    /// Tells it a line.
-    pub(crate) async fn tell(&mut self, word: &'static str) -> Result<(), ChildError> {
-        let told = match &mut self.input {
-            Some(input) => input.write_all(format!("{word}\n").as_bytes()).await,
+    /// Writes a line to its input.
+    pub(crate) async fn write(&mut self, line: &str) -> Result<(), ChildError> {
+        let written = match &mut self.input {
+            Some(input) => input.write_all(format!("{line}\n").as_bytes()).await,
             None => Err(std::io::ErrorKind::BrokenPipe.into()),
         };
-        match told {
+        match written {
             Ok(()) => Ok(()),
-            // It has ended, and why is in its own words.
+            // It has ended, and its output says why.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-                Err(self.ended("it could be told to go on").await)
+                Err(self.ended("it read a command").await)
             }
-            Err(source) => Err(self.talk(source)),
+            Err(source) => Err(self.broken_pipe(&source)),
         }
     }
 
-    /// Says that a line is none of those that were expected.
-    pub(crate) fn misunderstood(&self, line: String, expected: &'static str) -> ChildError {
-        ChildError::Said { program: self.program.clone(), line, expected }
+    /// Returns the error for an unexpected line.
+    pub(crate) fn unexpected(&self, line: &str, expected: &'static str) -> ChildError {
+        self.error(format!(" printed {line:?}, which is not {expected}"))
     }
 
-    /// Ends its input and waits until it has ended too. It must not have ended by itself before, and
-    /// has to end well.
-    pub(crate) async fn dismiss(mut self) -> Result<(), ChildError> {
-        if let Some(ended) = self.has_ended("it was dismissed", Duration::ZERO).await {
+    /// Ends its input and waits until it exits. Returns an error if it has exited before or fails.
+    pub(crate) async fn finish(mut self) -> Result<(), ChildError> {
+        if let Some(ended) = self.has_ended("its input ended", Duration::ZERO).await {
             return Err(ended);
         }
         self.input = None;
         match tokio::time::timeout(END, self.child.wait()).await {
             Ok(Ok(status)) if !status.success() => Err(self.ended("it was done").await),
-            Ok(Err(source)) => Err(self.talk(source)),
+            Ok(Err(source)) => Err(self.broken_pipe(&source)),
             Ok(Ok(_)) => Ok(()),
             Err(_) => {
                 self.stop().await;
@@ -196,7 +150,7 @@ impl Child {
         }
     }
 
-    /// How it has ended by itself, where it has or does within that time.
+    /// Returns how it has ended if it has, or does so within that time.
     pub(crate) async fn has_ended(
         &mut self,
         before: &'static str,
@@ -214,36 +168,38 @@ impl Child {
         self.errors.abort();
     }
 
-    /// Forgets what it says from now on, and reads it still: a child that says much would stand still
-    /// at a full pipe.
-    pub(crate) fn listen_no_more(&mut self) {
+    /// Discards its output from now on. It is still read, because a full pipe would block the child.
+    pub(crate) fn discard_output(&mut self) {
         self.output.close();
     }
 
     async fn ended(&mut self, before: &'static str) -> ChildError {
-        // It may have closed its output and live on; then it is of no use either.
+        // It may have closed its output and not exited.
         let status = match tokio::time::timeout(END, self.child.wait()).await {
             Ok(status) => status,
             Err(_) => self.child.kill().await.and(self.child.wait().await),
         };
         match status {
             Ok(status) => {
-                // One that it started itself may hold the pipe open for long.
+                // A child of its own may hold the pipe open for long.
                 let _ = tokio::time::timeout(END, &mut self.errors).await;
-                let (program, said) = (self.program.clone(), self.said.text());
-                ChildError::Ended { program, before, status, said }
+                self.error(format!(" ended before {before} ({status})"))
             }
-            Err(source) => self.talk(source),
+            Err(source) => self.broken_pipe(&source),
         }
     }
 
-    fn talk(&self, source: std::io::Error) -> ChildError {
-        ChildError::Talk { program: self.program.clone(), source }
+    fn error(&self, problem: String) -> ChildError {
+        ChildError { program: name(&self.program), problem, output: self.last_lines.text() }
+    }
+
+    fn broken_pipe(&self, source: &std::io::Error) -> ChildError {
+        self.error(format!(": a pipe failed: {source}"))
     }
 }
 
-/// Starts a child on its cores: it inherits those of the thread that starts it, so that not one of its own
-/// threads is ever elsewhere. So `start` runs on a thread of its own.
+/// Starts a child on its cores. It inherits those of the thread that starts it, so `start` runs on a thread of its own
+/// and no thread of the child is ever on another core.
 pub(crate) async fn start_on<T: Send + 'static>(
     start: impl AsyncFnOnce() -> T + Send + 'static,
     cores: Cores,
@@ -258,7 +214,7 @@ pub(crate) async fn start_on<T: Send + 'static>(
     started.await.map_err(std::io::Error::other)
 }
 
-/// Passes its lines on for as long as they are wanted, and reads on behind that.
+/// Passes lines on as long as they are received, and reads the rest without passing it on.
 async fn pass_on<R: AsyncRead + Unpin>(mut lines: Lines<BufReader<R>>, to: mpsc::Sender<String>) {
     while let Ok(Some(line)) = lines.next_line().await {
         let _ = to.send(line).await;
@@ -292,31 +248,32 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(10);
 
     async fn shell(script: &str) -> Child {
-        let args = ["-c".to_owned(), script.to_owned()];
-        Child::start(Path::new("sh"), &args, &Cores::default(), Place::Load).await.unwrap()
+        Child::start(Path::new("sh"), &["-c", script], &Cores::default(), Place::Load)
+            .await
+            .unwrap()
     }
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn what_is_started_is_on_its_core_from_the_beginning() {
-        let cores = Cores::part(true);
-        let Some(core) = cores.hub else { return };
+    async fn a_child_is_on_its_core_from_the_beginning() {
+        let cores = Cores::divide(true);
+        let Some(core) = cores.server else { return };
         let allowed = async || std::fs::read_to_string("/proc/thread-self/status").unwrap();
-        let status = start_on(allowed, cores, Place::Hub).await.unwrap();
+        let status = start_on(allowed, cores, Place::Server).await.unwrap();
         assert!(status.contains(&format!("Cpus_allowed_list:\t{core}\n")), "{status}");
     }
 
     #[tokio::test]
-    async fn it_hears_and_is_heard_line_by_line() {
+    async fn lines_go_both_ways() {
         let mut child = shell("echo one; read word; echo $word two; read more || exit 0").await;
         assert_eq!(child.line("a line", PATIENCE).await.unwrap(), "one");
-        child.tell("go").await.unwrap();
+        child.write("go").await.unwrap();
         assert_eq!(child.line("a line", PATIENCE).await.unwrap(), "go two");
-        child.dismiss().await.unwrap();
+        child.finish().await.unwrap();
     }
 
     #[tokio::test]
-    async fn one_that_ends_too_early_is_told_with_its_own_words() {
+    async fn a_child_that_ends_too_early_is_reported_with_its_output() {
         let mut child = shell("echo no route >&2; exit 3").await;
         let error = child.line("it was ready", PATIENCE).await.unwrap_err().to_string();
         assert!(error.starts_with("sh ended before it was ready"), "{error}");
@@ -324,24 +281,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_ends_badly_when_it_is_dismissed_is_told() {
+    async fn a_child_that_fails_at_the_end_is_reported() {
         let mut child = shell("echo ready; read word; echo lost two >&2; exit 1").await;
         child.line("it was ready", PATIENCE).await.unwrap();
-        let error = child.dismiss().await.unwrap_err().to_string();
+        let error = child.finish().await.unwrap_err().to_string();
         assert!(error.contains("lost two"), "{error}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_says_nothing_is_not_waited_for_for_ever() {
+    async fn a_silent_child_is_not_waited_for_for_ever() {
         let mut child = shell("exec sleep 600").await;
         let error = child.line("it was ready", PATIENCE).await.unwrap_err();
         assert_eq!(error.to_string(), "sh: 10 s passed before it was ready");
     }
 
     #[tokio::test]
-    async fn one_that_says_much_to_nobody_does_not_stand_still() {
+    async fn a_child_whose_output_is_discarded_is_not_blocked() {
         let mut child = shell("i=0; while [ $i -lt 9999 ]; do echo much; i=$((i+1)); done").await;
-        child.listen_no_more();
+        child.discard_output();
         assert!(child.child.wait().await.unwrap().success());
     }
 }

@@ -1,4 +1,4 @@
-//! Where and how it was measured: without this, figures are rumours.
+//! Where and how it was measured.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,11 +12,11 @@ use crate::versions::Version;
 /// The circumstances of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
-    /// The command, as it was given.
+    /// The command line.
     pub command: String,
     /// Version of tidings.
     pub version: String,
-    /// Commit of the checkout it was built in, with `-dirty` where there was more; `unknown` outside one.
+    /// Commit of the checkout in which it was built, with `-dirty` if files were changed. `unknown` outside of one.
     pub commit: String,
     /// The kernel's name and release.
     pub kernel: String,
@@ -25,12 +25,10 @@ pub struct Environment {
     /// Cores that the run could use.
     pub cores: usize,
     /// The CPU quota of the control group in cores; `None` if there is no limit.
-    #[serde(default)]
     pub quota: Option<f64>,
-    /// Whether the hub had a core for itself.
-    pub parted: bool,
+    /// Whether the servers had a core for themselves.
+    pub divided: bool,
     /// The servers that were measured, each with its version.
-    #[serde(default)]
     pub servers: Vec<Version>,
     /// When the run began.
     pub date: String,
@@ -39,7 +37,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// As things are now.
+    /// Returns the present circumstances.
     pub(crate) fn now(cores: &Cores) -> Self {
         Self {
             command: command(std::env::args()),
@@ -49,23 +47,25 @@ impl Environment {
             cpu: cpu_model().unwrap_or_else(|| "unknown".to_owned()),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             quota: cores.quota.cores,
-            parted: cores.hub.is_some(),
+            divided: cores.server.is_some(),
             servers: Vec::new(),
             date: httpdate::fmt_http_date(SystemTime::now()),
             seconds: 0.0,
         }
     }
 
-    /// How many cores there were, and whose.
-    pub(crate) fn parting(&self) -> String {
-        let parting =
-            if self.parted { "one of them the hub’s alone" } else { "shared by hub and load" };
+    /// Returns how many cores there were and how they were divided.
+    pub(crate) fn division(&self) -> String {
+        let division = match self.divided {
+            true => "one of them for the servers alone",
+            false => "shared by servers and load",
+        };
         let quota =
             self.quota.map_or(String::new(), |quota| format!(", a CPU quota of {quota:.1}"));
-        format!("{}, {parting}{quota}", self.cores)
+        format!("{}, {division}{quota}", self.cores)
     }
 
-    /// The measured servers in one line, each with its version.
+    /// Returns the measured servers in one line, each with its version.
     pub(crate) fn versions(&self) -> String {
         let servers = self.servers.iter().map(|Version { server, version }| match version {
             Some(version) => format!("{server} {version}"),
@@ -74,18 +74,18 @@ impl Environment {
         servers.collect::<Vec<_>>().join(" · ")
     }
 
-    /// For a terminal: the program, then the machine.
+    /// Returns the program and the machine in two lines.
     pub(crate) fn lines(&self) -> String {
         let Self { version, commit, date, seconds, cpu, kernel, .. } = self;
         format!(
             "tidings {version}, commit {commit} · {date} · took {seconds:.0} s\n{cpu} · cores: {} · \
              {kernel}",
-            self.parting()
+            self.division()
         )
     }
 }
 
-/// The arguments as a shell takes them; of the program its name, because where it lies says nothing.
+/// Returns the command line as a shell takes it, with the program's name and without its folder.
 fn command(mut args: impl Iterator<Item = String>) -> String {
     let program = args.next().unwrap_or_default();
     let name =
@@ -101,7 +101,7 @@ fn quoted(arg: String) -> String {
     format!("'{}'", arg.replace('\'', r"'\''"))
 }
 
-/// What the build says, or else git: of the program's own checkout, never of another project's.
+/// Returns the commit of the build, or that of the checkout which the program is in. Never that of another project.
 fn commit() -> Option<String> {
     if let Some(commit) = option_env!("TIDINGS_COMMIT") {
         return Some(commit.to_owned());
@@ -145,12 +145,19 @@ fn cpu_model() -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
+/// Returns the name of the kernel's clock if it is slow to read, which makes every stamp a cost of its own.
+pub(crate) fn slow_clock() -> Option<String> {
+    let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    let name = std::fs::read_to_string(path).ok()?.trim().to_owned();
+    matches!(name.as_str(), "hpet" | "acpi_pm" | "jiffies" | "refined-jiffies").then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_command_can_be_pasted_and_says_nothing_of_where_the_program_lies() {
+    fn the_command_can_be_pasted_and_has_no_folder() {
         let args = ["/somewhere/bin/tidings", "compare", "--html", "it's here.html", ""];
         let line = command(args.into_iter().map(str::to_owned));
         assert_eq!(line, r"tidings compare --html 'it'\''s here.html' ''");

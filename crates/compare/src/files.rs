@@ -1,11 +1,11 @@
-//! Sockets are files, and a process may have only so many.
+//! The limit of open files: each socket is one.
 
 use crate::RunError;
 
-/// What both sides have open besides: standard streams, the runtime's own, `/proc`, libraries.
+/// What a process has open besides: standard streams, the runtime, `/proc`, libraries.
 const BESIDES: u64 = 64;
 
-/// Raises this process' limit to what it may be, so that so many sockets fit; its children inherit it.
+/// Raises the limit of this process so that so many sockets are allowed. Its children inherit it.
 ///
 /// # Errors
 /// If the system does not allow so many.

@@ -1,83 +1,72 @@
-//! Measures realtime transports side by side: **one workload, any transport, honest figures**.
+//! Measures realtime transports side by side: **one workload, any server, honest figures**.
 //!
 //! ```text
-//! Plan ─► run(plan, contenders, progress) ─► Cell, Cell, … ─► Summary ─► Report: table, page, JSON
+//! Plan ─► cells: contender × scenario × round ─► Sample, Sample, … ─► rows, targets, warnings ─► Report
+//!              │
+//!              ├─ starts ─► server   ours, the baseline, nats-server or redis-server, on a core of its own
+//!              └─ starts ─► load     one thread, thousands of clients, on another core; a command in, an outcome out
 //! ```
 //!
-//! The hub is a child process on a core of its own, so that server and load never share a process. Every
-//! transport gets the same open-loop workload over real sockets, and latency counts from the instant
-//! at which a notification was *to be* sent: a hub that stalls cannot hide behind publishers that wait
-//! for it. Rounds are interleaved (A B C A B C), figures are medians with their spread, and whatever
-//! casts a doubt on them is a [`Warning`].
+//! Each cell has a fresh server and a fresh [load](load), both processes of their own. Latency counts from the instant
+//! at which a notification was *to be* published, so a server that stalls cannot hide behind publishers that wait for
+//! it. Lost, duplicated and reordered notifications are always counted. Rounds are interleaved, figures are medians with
+//! their spread, and whatever casts doubt on them is a [`Warning`].
 //!
-//! Each [`Contender`] brings its [`Client`](tidings_transport::client::Client), its publisher and, if it is not served
-//! by the hub, its [`Engine`]. Outside [`contenders`] nothing depends on a protocol, so another transport or server is
-//! one more contender.
+//! The [baseline](baseline) is one more server. If it is measured, ratios to it are held against targets.
 //!
 //! | idea | file |
 //! | --- | --- |
 //! | what to measure | `plan.rs` |
-//! | who takes part, and what serves it | `contender.rs`, `contenders/`, `engine.rs`, `servers.rs` |
-//! | the hub, and what the kernel says of it | `hub.rs`, `child.rs`, `proc.rs`, `pin.rs`, `quota.rs` |
-//! | when to publish, and publishing then | `schedule.rs`, `workload.rs` |
-//! | what each payload says of itself | `stamp.rs` |
-//! | receiving, timing, checking | `receive.rs`, `check.rs` |
-//! | one contender in one round; all of them | `measure.rs`, `run.rs` |
-//! | raw figures; THE lists of figures; medians | `record.rs`, `figures.rs`, `summary.rs`, `stats.rs` |
+//! | the lists: contenders, scenarios, rows and targets | `contender.rs`, `scenario.rs`, `rows.rs` |
+//! | starting and stopping servers, their CPU time and memory | `servers.rs`, `child.rs`, `proc.rs`, `pin.rs`, `quota.rs` |
+//! | the load, and how it is told what to do | `load/`, `protocol.rs`, `driver.rs` |
+//! | one cell; all of them | `measure.rs`, `run.rs` |
+//! | raw figures; medians; ratios | `sample.rs`, `summary.rs`, `stats.rs`, `units.rs`, `targets.rs` |
 //! | doubts | `warnings.rs` |
-//! | what a person sees | `report/` |
-//! | the hub against bare delivery, with the bars | `limit/` |
+//! | what a person sees | `report/`, `progress.rs` |
+//! | the baseline server | `baseline/` |
 
-mod check;
+#[cfg(target_os = "linux")]
+pub mod baseline;
 mod child;
-mod clock;
-mod connect;
 mod contender;
-pub mod contenders;
-mod engine;
+mod driver;
 mod environment;
 mod error;
-mod figures;
 mod files;
-mod hub;
-mod limit;
+#[cfg(target_os = "linux")]
+pub mod load;
 mod measure;
 mod pin;
 mod plan;
 mod proc;
 mod progress;
+mod protocol;
 mod quota;
-mod receive;
-mod record;
 mod report;
+mod rows;
 mod run;
-mod schedule;
+mod sample;
+mod scenario;
 mod servers;
-mod stamp;
 mod stats;
 mod summary;
+mod targets;
+mod units;
 mod versions;
 mod warnings;
-mod workload;
 
-pub use check::Integrity;
-pub use child::ChildError;
-pub use contender::{Contender, Server};
-pub use engine::{Engine, EngineError, Running};
+pub use contender::contender_names;
 pub use environment::Environment;
 pub use error::RunError;
-pub use figures::Unit;
-pub use limit::{
-    Bar, LimitFailure, LimitPlan, LimitReport, LimitRow, LoadFigures, Program, Programs,
-    ProgramsError, Sample, Verdict, Window, against_limit,
-};
-pub use plan::{HubUnderTest, MAX_SOCKETS, Plan, PlanError, PlanRecord};
+pub use plan::{MAX_SOCKETS, Plan, PlanError, PlanRecord, RunningServer};
 pub use progress::Progress;
-pub use record::{Cell, Connect, Idle, Latency, Measured};
 pub use report::{Missing, Remark, Report};
-pub use run::{backplane, run};
-pub use schedule::Regime;
+pub use run::run;
+pub use sample::{Latency, Sample};
 pub use stats::Spread;
 pub use summary::{Curve, Row, Summary};
+pub use targets::{TargetRow, Verdict};
+pub use units::Unit;
 pub use versions::Version;
 pub use warnings::{Place, Warning, Worst};

@@ -1,71 +1,62 @@
-//! The hub on one core, the load on the others, so that neither measures the other's turn to run.
+//! One core for the servers and the others for the load, so that neither waits for the other's turn to run.
 
 use crate::quota::Quota;
 
-/// Which cores whom.
+/// The cores of servers and load.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cores {
-    /// All that this process may use.
+    /// All cores that this process may use.
     all: Vec<usize>,
-    /// The hub's, where it has one for itself.
-    pub(crate) hub: Option<usize>,
-    /// The CPU quota that hub and load share.
+    /// The servers' core, if they have one for themselves.
+    pub(crate) server: Option<usize>,
+    /// The CPU quota that servers and load share.
     pub(crate) quota: Quota,
 }
 
-/// Where a child belongs.
+/// The cores of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// On the hub's core.
-    Hub,
-    /// On the cores of the load.
+    /// The servers' core.
+    Server,
+    /// The cores of the load.
     Load,
-    /// On all of them, as without us.
-    Anywhere,
 }
 
-/// The load keeps to its cores while this lives.
+/// This process keeps to the load's cores until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Pinned {
     restore: Vec<usize>,
 }
 
 impl Cores {
-    /// Parts the cores if the hub is ours and this process may use two of them to the full.
-    pub(crate) fn part(own_hub: bool) -> Self {
-        Self::parted(own_hub, system::allowed(), Quota::of_this_process())
+    /// Divides the cores if servers are started here and this process may use two cores to the full.
+    pub(crate) fn divide(own_server: bool) -> Self {
+        Self::divided(own_server, system::allowed(), Quota::of_this_process())
     }
 
-    fn parted(own_hub: bool, all: Vec<usize>, quota: Quota) -> Self {
+    fn divided(own_server: bool, all: Vec<usize>, quota: Quota) -> Self {
         let allows_two = quota.cores.is_none_or(|cores| cores >= 2.0);
-        let hub = (own_hub && all.len() > 1 && allows_two).then(|| all[0]);
-        Self { all, hub, quota }
-    }
-
-    /// Returns how many cores' time there is for the load.
-    pub(crate) fn of_load(&self) -> f64 {
-        let cores = self.load().len().max(1) as f64;
-        self.quota.cores.map_or(cores, |quota| cores.min(quota))
+        let server = (own_server && all.len() > 1 && allows_two).then(|| all[0]);
+        Self { all, server, quota }
     }
 
     fn load(&self) -> Vec<usize> {
-        self.all.iter().copied().filter(|core| Some(*core) != self.hub).collect()
+        self.all.iter().copied().filter(|core| Some(*core) != self.server).collect()
     }
 
-    /// Keeps every thread of this process off the hub's core, and those it starts from now on.
+    /// Keeps every thread of this process off the servers' core, and those that it starts from now on.
     pub(crate) fn pin_load(&self) -> Option<Pinned> {
-        self.hub?;
+        self.server?;
         system::pin_process(&self.load());
         Some(Pinned { restore: self.all.clone() })
     }
 
-    /// Keeps the calling thread, and whatever it starts, to the cores of that place.
+    /// Keeps the calling thread, and what it starts, to the cores of that place.
     pub(crate) fn enter(&self, place: Place) {
-        if let Some(core) = self.hub {
+        if let Some(core) = self.server {
             match place {
-                Place::Hub => system::pin_thread(&[core]),
+                Place::Server => system::pin_thread(&[core]),
                 Place::Load => system::pin_thread(&self.load()),
-                Place::Anywhere => system::pin_thread(&self.all),
             }
         }
     }
@@ -77,8 +68,7 @@ impl Drop for Pinned {
     }
 }
 
-/// Pinning makes figures steadier; where the system refuses it, they are still figures. So nothing here
-/// fails.
+/// Pinning makes figures steadier. They are still figures if the system refuses it, so nothing here fails.
 #[cfg(target_os = "linux")]
 mod system {
     use rustix::process::Pid;
@@ -127,28 +117,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_core_is_not_parted() {
-        let cores = Cores::parted(true, vec![3], Quota::default());
-        assert_eq!((cores.hub, cores.of_load()), (None, 1.0));
+    fn one_core_is_not_divided() {
+        let cores = Cores::divided(true, vec![3], Quota::default());
+        assert_eq!(cores.server, None);
         assert!(cores.pin_load().is_none());
     }
 
     #[test]
-    fn the_hub_has_one_core_and_the_load_the_rest() {
-        let cores = Cores::parted(true, vec![2, 5, 7], Quota::default());
-        assert_eq!((cores.hub, cores.load()), (Some(2), vec![5, 7]));
+    fn the_servers_have_one_core_and_the_load_the_rest() {
+        let cores = Cores::divided(true, vec![2, 5, 7], Quota::default());
+        assert_eq!((cores.server, cores.load()), (Some(2), vec![5, 7]));
     }
 
     #[test]
-    fn a_quota_below_two_cores_leaves_no_core_to_the_hub_alone() {
+    fn a_quota_below_two_cores_leaves_no_core_to_the_servers_alone() {
         let quota = Quota::of_cores;
-        let parted = |cores| Cores::parted(true, vec![0, 1], quota(cores));
-        assert_eq!((parted(1.0).hub, parted(1.0).of_load()), (None, 1.0));
-        assert_eq!((parted(1.9).hub, parted(2.0).hub), (None, Some(0)));
+        let divided = |cores| Cores::divided(true, vec![0, 1], quota(cores));
+        assert_eq!(divided(1.0).server, None);
+        assert_eq!((divided(1.9).server, divided(2.0).server), (None, Some(0)));
     }
 
     #[test]
-    fn a_hub_that_is_not_ours_is_left_where_it_is() {
-        assert_eq!(Cores::part(false).hub, None);
+    fn a_server_that_runs_already_is_not_moved() {
+        assert_eq!(Cores::divide(false).server, None);
     }
 }

@@ -1,215 +1,240 @@
-//! What to measure, and how long.
+//! What to measure, and for how long.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tidings_transport::client::ConnectOptions;
 use url::Url;
 
-use crate::schedule::BURST;
-use crate::stamp::Stamp;
+use crate::contender::{self, CONTENDERS, Contender, Family, Server};
+use crate::rows::{self, ROWS, Row};
+use crate::scenario::{BURST, SCENARIOS, Scenario};
 
-/// The most sockets that one load process holds: the usual limit of 20,000 open files, less some.
+/// The most sockets of one load: the usual limit of 20,000 open files, less a few.
 pub const MAX_SOCKETS: usize = 19_900;
 
-/// The plan of a comparison. Start from [`Plan::new`] or [`Plan::quick`] and set what should differ.
+/// The plan of a comparison. Start from [`Plan::new`] or [`Plan::quick`] and change fields.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The hub to measure.
-    pub hub: HubUnderTest,
-    /// Names of the contenders to compare, or of their families, in this order; empty means all that are
-    /// given to [`run`](crate::run). Default: empty.
-    pub transports: Vec<String>,
-    /// Connected clients, each of which receives everything. Default 1,000.
+    /// A program with the subcommands `serve`, `baseline` and `load`.
+    pub program: PathBuf,
+    /// Further arguments of `serve`.
+    pub serve_args: Vec<String>,
+    /// A server of ours that runs already. Default: `None`, a fresh one for each cell.
+    pub running: Option<RunningServer>,
+    /// The names of contenders or of families of them, in this order. Default: empty, which means our transports, and
+    /// message queues if `running` and `baseline` are not set.
+    pub contenders: Vec<String>,
+    /// Whether the baseline is measured next to each of our transports, and targets are shown. Default: `false`.
+    pub baseline: bool,
+    /// Whether the long scenarios are measured too. Default: `false`.
+    pub full: bool,
+    /// Parts of the keys of rows. Only these rows are measured. Default: empty, which means all rows.
+    pub rows: Vec<String>,
+    /// Connected clients, each of which receives every notification. Default: 1,000.
     pub clients: usize,
-    /// Notifications published a second in the regimes steady and burst; times `clients` are the
-    /// deliveries. Keep it below what the hub and the load can do: beyond, latencies only say how long
-    /// the queue grew. Default 20, because a request for each delivery is then still below saturation
-    /// with one core for each side.
+    /// Notifications a second in the stages steady and burst. If the server or the load cannot keep up, latency only
+    /// shows how long the queue grew. Default: 20.
     pub rate: f64,
-    /// Bytes of each payload, at least [`Plan::MIN_PAYLOAD`]. Default 128.
+    /// Bytes of each payload, at least [`Plan::MIN_PAYLOAD`]. Default: 128.
     pub payload: usize,
-    /// Interleaved rounds (A B C A B C), each with a fresh hub where the hub is ours. The medians are
-    /// over rounds. Default 3.
+    /// Interleaved rounds with fresh servers. The medians are over rounds. Default: 3.
     pub rounds: usize,
-    /// How long the steady regime publishes, for each transport and round. Default 3 s.
+    /// How long the stage steady publishes. Default: 2 s.
     pub steady: Duration,
-    /// How long the burst regime publishes, for each transport and round. Default 3 s.
+    /// How long the stage burst publishes. Default: 2 s.
     pub burst: Duration,
-    /// How long saturation goes on, for each transport and round. Default 1.5 s.
+    /// How long saturation lasts. Default: 1 s.
     pub saturation: Duration,
-    /// Publishing connections, and so the notifications in flight at saturation. Default 64.
+    /// Publishing connections, and so the notifications in flight at saturation. Default: 64.
     pub publishers: usize,
-    /// How long to wait for what has been published and has not arrived; then it is lost. Default 10 s.
+    /// How long to wait for what has been published and not received. What is missing after that is lost. Default:
+    /// 10 s.
     pub patience: Duration,
 }
 
-/// Which hub is measured.
+/// A server that was started by someone else.
 #[derive(Clone, Debug)]
-pub enum HubUnderTest {
-    /// A child process, a fresh one for each transport and round.
-    Child {
-        /// The program.
-        program: PathBuf,
-        /// Its arguments. It has to listen on a free port and to write the line
-        /// `listening on http://ADDRESS:PORT` to standard output. Where hubs share a stream, the
-        /// arguments `--broker URL` follow these.
-        args: Vec<String>,
-    },
-    /// A hub that runs already.
-    Url {
-        /// Its address, such as `http://127.0.0.1:8080`.
-        url: Url,
-        /// Its process, where it is on this machine: without, nothing is known of its CPU and memory.
-        pid: Option<u32>,
-        /// Headers, time limits and certificates of every connection to it.
-        options: Arc<ConnectOptions>,
-    },
+pub struct RunningServer {
+    /// Its address, such as `http://127.0.0.1:8080`.
+    pub url: Url,
+    /// Its process, if it is on this machine. Without it the CPU time and memory are not known.
+    pub pid: Option<u32>,
+    /// Header lines of every request, each with its line end.
+    pub headers: String,
 }
 
-/// The numbers of a plan as the report keeps them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The numbers of a plan in the report.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanRecord {
     /// Connected clients.
     pub clients: usize,
-    /// Notifications a second in the regimes steady and burst.
+    /// Notifications a second in the stages steady and burst.
     pub rate: f64,
     /// Bytes of each payload.
     pub payload: usize,
     /// Rounds.
     pub rounds: usize,
-    /// Seconds of the steady regime.
+    /// Seconds of the stage steady.
     pub steady_seconds: f64,
-    /// Seconds of the burst regime.
+    /// Seconds of the stage burst.
     pub burst_seconds: f64,
     /// Seconds of saturation.
     pub saturation_seconds: f64,
     /// Publishing connections.
     pub publishers: usize,
-    /// Whether the hub was a child of the load process.
-    pub own_hub: bool,
 }
 
 /// A plan that cannot be carried out.
 #[derive(Debug, Error, PartialEq)]
 pub enum PlanError {
-    /// Nothing to measure.
+    /// A number is too small.
     #[error("{what} must be at least {least}, not {given}")]
     TooSmall {
         /// The field.
         what: &'static str,
-        /// What is needed.
+        /// The least value.
         least: usize,
-        /// What the plan has.
+        /// The value of the plan.
         given: usize,
     },
-    /// No row of the table against the limit has this in its name.
+    /// No row has this in its key.
     #[error("there is no row {name:?}; there are {known}")]
     UnknownRow {
-        /// What was asked for.
+        /// The name that was given.
         name: String,
-        /// Those there are.
+        /// The known keys.
         known: String,
     },
-    /// Not a number that can be published at.
+    /// The rate is not a number that can be published at.
     #[error("rate must be above 0 and at most {most} a second, not {given}")]
     BadRate {
-        /// What is allowed.
+        /// The greatest rate.
         most: f64,
-        /// What the plan has.
+        /// The rate of the plan.
         given: f64,
     },
-    /// The payload is more than a hub takes by default.
+    /// A server does not accept the payload by default.
     #[error("payload must be at most {most} bytes, not {given}")]
     PayloadTooBig {
-        /// What is allowed.
+        /// The greatest payload.
         most: usize,
-        /// What the plan has.
+        /// The payload of the plan.
         given: usize,
     },
-    /// More sockets than one process holds.
-    #[error("{clients} clients and {publishers} publishers need {} sockets, and one load process holds {most}: compare with fewer clients", .clients + .publishers)]
+    /// One load cannot hold so many sockets.
+    #[error("{clients} clients and {publishers} publishers need {} sockets, and one load holds {most}: use fewer clients", .clients + .publishers)]
     TooManySockets {
         /// Clients of the plan.
         clients: usize,
         /// Publishers of the plan.
         publishers: usize,
-        /// What one process holds.
+        /// The most sockets of one load.
         most: usize,
     },
-    /// Not enough publishes to say anything.
+    /// There are too few publishes.
     #[error(
-        "{regime} at {rate} notifications a second for {seconds} s publishes fewer than {least}: raise the rate or the time"
+        "{stage} at {rate} notifications a second for {seconds} s publishes fewer than {least}: raise the rate or the time"
     )]
     TooShort {
-        /// The regime.
-        regime: &'static str,
+        /// The stage.
+        stage: &'static str,
         /// Notifications a second.
         rate: f64,
         /// Seconds.
         seconds: f64,
-        /// What is needed.
+        /// The least number of publishes.
         least: usize,
     },
-    /// No client of this name.
+    /// There is no contender of this name.
     #[error("there is no transport {name:?}; there are {known}")]
-    UnknownTransport {
-        /// What was asked for.
+    UnknownContender {
+        /// The name that was given.
         name: String,
-        /// What there is.
+        /// The known names.
         known: String,
     },
-    /// Nodes are started by whoever measures them.
-    #[error("hubs that share a stream are started for the run: leave out the address of a hub")]
-    NotOurs,
-    /// No contenders at all.
-    #[error("there is no transport to compare")]
-    NoTransport,
+    /// A server that runs already can only be measured by our transports.
+    #[error("{name} cannot be measured at a server that runs already: leave out its address")]
+    NotOurs {
+        /// The contender.
+        name: &'static str,
+    },
+    /// The load speaks plain HTTP only.
+    #[error(
+        "{url} is not the address of a server: expected one such as http://127.0.0.1:8080, without TLS"
+    )]
+    BadUrl {
+        /// The address without its secrets.
+        url: String,
+    },
+    /// None of the contenders takes part in a scenario with one of the rows.
+    #[error("none of these contenders has one of these rows")]
+    Nothing,
+}
+
+impl RunningServer {
+    /// Returns the address without its secrets.
+    pub(crate) fn shown(&self) -> String {
+        shown(&self.url)
+    }
+}
+
+/// Returns an address without user, password, query and fragment, any of which may be a secret.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // An address that takes no user has none.
+    let _ = (url.set_username(""), url.set_password(None));
+    url.set_query(None);
+    url.set_fragment(None);
+    url.to_string()
 }
 
 impl Plan {
-    /// The smallest payload: it carries who sent it, its number and its time.
-    pub const MIN_PAYLOAD: usize = Stamp::LEN;
-    /// The greatest payload, what a hub takes by default.
+    /// The smallest payload. It has to hold a stamp.
+    pub const MIN_PAYLOAD: usize = 48;
+    /// The greatest payload: servers do not accept more by default.
     pub const MAX_PAYLOAD: usize = 1024 * 1024;
-    /// The greatest rate, which is beyond every hub of one machine.
+    /// The greatest rate.
     pub const MAX_RATE: f64 = 1e6;
 
-    /// The default plan: under 90 s on two cores for three transports.
-    pub fn new(hub: HubUnderTest) -> Self {
+    /// Returns the default plan, which takes under a minute for three transports.
+    pub fn new(program: PathBuf) -> Self {
         Self {
-            hub,
-            transports: Vec::new(),
+            program,
+            serve_args: Vec::new(),
+            running: None,
+            contenders: Vec::new(),
+            baseline: false,
+            full: false,
+            rows: Vec::new(),
             clients: 1_000,
             rate: 20.0,
             payload: 128,
             rounds: 3,
-            steady: Duration::from_secs(3),
-            burst: Duration::from_secs(3),
-            saturation: Duration::from_millis(1_500),
+            steady: Duration::from_secs(2),
+            burst: Duration::from_secs(2),
+            saturation: Duration::from_secs(1),
             publishers: 64,
             patience: Duration::from_secs(10),
         }
     }
 
-    /// A look in under 20 s for six contenders: 200 clients, 40 notifications a second, and one round, so that its medians
-    /// are single samples.
-    pub fn quick(hub: HubUnderTest) -> Self {
+    /// Returns a plan with 200 clients and one round, so that its medians are single samples.
+    pub fn quick(program: PathBuf) -> Self {
         Self {
             clients: 200,
             rate: 40.0,
             rounds: 1,
             steady: Duration::from_secs(1),
             burst: Duration::from_secs(1),
-            saturation: Duration::from_millis(600),
-            ..Self::new(hub)
+            saturation: Duration::from_millis(500),
+            ..Self::new(program)
         }
     }
 
-    /// Whether the plan can be carried out. [`run`](crate::run) asks this first.
+    /// Returns an error if the plan cannot be carried out.
     pub fn check(&self) -> Result<(), PlanError> {
         let least = |what, least, given| {
             if given < least { Err(PlanError::TooSmall { what, least, given }) } else { Ok(()) }
@@ -224,21 +249,85 @@ impl Plan {
         if !(self.rate > 0.0 && self.rate <= Self::MAX_RATE) {
             return Err(PlanError::BadRate { most: Self::MAX_RATE, given: self.rate });
         }
-        let sockets = self.clients.saturating_add(self.publishers);
-        if sockets > MAX_SOCKETS || self.publishers > usize::from(u16::MAX) {
+        if self.clients.saturating_add(self.publishers) > MAX_SOCKETS {
             let (clients, publishers) = (self.clients, self.publishers);
             return Err(PlanError::TooManySockets { clients, publishers, most: MAX_SOCKETS });
         }
-        for (regime, time) in [("steady", self.steady), ("burst", self.burst)] {
+        for (stage, time) in [("steady", self.steady), ("burst", self.burst)] {
             let (rate, seconds) = (self.rate, time.as_secs_f64());
             if rate * seconds < BURST as f64 {
-                return Err(PlanError::TooShort { regime, rate, seconds, least: BURST });
+                return Err(PlanError::TooShort { stage, rate, seconds, least: BURST });
             }
         }
-        Ok(())
+        if let Some(RunningServer { url, .. }) = &self.running
+            && !(url.scheme() == "http" && url.has_host())
+        {
+            return Err(PlanError::BadUrl { url: shown(url) });
+        }
+        for part in &self.rows {
+            if !ROWS.iter().any(|row| row.key.contains(part.as_str())) {
+                return Err(PlanError::UnknownRow { name: part.clone(), known: rows::known() });
+            }
+        }
+        if self.cells()?.is_empty() { Err(PlanError::Nothing) } else { Ok(()) }
     }
 
-    /// The numbers for the report.
+    /// Returns the contenders in their order.
+    pub(crate) fn contenders(&self) -> Result<Vec<&'static Contender>, PlanError> {
+        let default = || match self.running.is_some() || self.baseline {
+            true => vec!["transports".to_owned()],
+            false => ["transports", "message-queue"].map(str::to_owned).to_vec(),
+        };
+        let names = if self.contenders.is_empty() { default() } else { self.contenders.clone() };
+        let mut chosen = contender::chosen(&names)?;
+        if self.baseline {
+            chosen = chosen.into_iter().flat_map(with_baseline).collect();
+            let mut seen = Vec::new();
+            chosen.retain(|one| {
+                !seen.contains(one) && {
+                    seen.push(*one);
+                    true
+                }
+            });
+        }
+        let is_other = |one: &&&Contender| one.family != Family::Transports;
+        match chosen.iter().find(is_other) {
+            Some(Contender { name, .. }) if self.running.is_some() => {
+                Err(PlanError::NotOurs { name })
+            }
+            _ => Ok(chosen),
+        }
+    }
+
+    /// Returns the rows in their order.
+    pub(crate) fn rows(&self) -> Vec<&'static Row> {
+        let is_default = |stage| SCENARIOS[0].stages.iter().any(|one| one.name == stage);
+        let is_chosen = |row: &&Row| match row.stage() {
+            None => true,
+            Some(stage) if self.rows.is_empty() => self.full || is_default(stage),
+            Some(_) => self.rows.iter().any(|part| row.key.contains(part.as_str())),
+        };
+        ROWS.iter().filter(is_chosen).collect()
+    }
+
+    /// Returns `true` if a row of this stage is chosen.
+    pub(crate) fn has_stage(&self, stage: &str) -> bool {
+        self.rows().iter().any(|row| row.stage() == Some(stage))
+    }
+
+    /// Returns the cells of one round: each contender under each scenario of which a stage is chosen.
+    pub(crate) fn cells(&self) -> Result<Vec<(&'static Contender, &'static Scenario)>, PlanError> {
+        let contenders = self.contenders()?;
+        let is_chosen =
+            |scenario: &&Scenario| scenario.stages.iter().any(|one| self.has_stage(one.name));
+        let cells = SCENARIOS.iter().filter(is_chosen).flat_map(|scenario| {
+            let includes = |one: &&&'static Contender| scenario.includes(one);
+            contenders.iter().filter(includes).map(move |one| (*one, scenario))
+        });
+        Ok(cells.collect())
+    }
+
+    /// Returns the numbers for the report.
     pub(crate) fn record(&self) -> PlanRecord {
         PlanRecord {
             clients: self.clients,
@@ -249,37 +338,18 @@ impl Plan {
             burst_seconds: self.burst.as_secs_f64(),
             saturation_seconds: self.saturation.as_secs_f64(),
             publishers: self.publishers,
-            own_hub: matches!(self.hub, HubUnderTest::Child { .. }),
         }
     }
 }
 
-impl HubUnderTest {
-    /// `serve` of the program that is running.
-    ///
-    /// # Errors
-    /// Where the system does not tell which program that is.
-    pub fn this_program() -> std::io::Result<Self> {
-        let args = ["serve", "--listen", "127.0.0.1:0"].map(str::to_owned).to_vec();
-        Ok(Self::Child { program: std::env::current_exe()?, args })
-    }
-
-    /// How to connect to it.
-    pub(crate) fn options(&self) -> Arc<ConnectOptions> {
-        match self {
-            Self::Child { .. } => Arc::default(),
-            Self::Url { options, .. } => options.clone(),
-        }
-    }
-
-    /// The same over the engine at this address. A hub that runs already is over what it is over.
-    pub(crate) fn over(&self, engine: &Url) -> Self {
-        let mut hub = self.clone();
-        if let Self::Child { args, .. } = &mut hub {
-            args.extend(["--broker".to_owned(), engine.to_string()]);
-        }
-        hub
-    }
+/// Returns a contender, and after it the baseline by the same transport if it is our server.
+fn with_baseline(contender: &'static Contender) -> Vec<&'static Contender> {
+    let is_baseline = |one: &&'static Contender| {
+        matches!(contender.server, Server::Ours(_))
+            && one.server == Server::Baseline(&[])
+            && one.transport == contender.transport
+    };
+    [contender].into_iter().chain(CONTENDERS.iter().filter(is_baseline)).collect()
 }
 
 #[cfg(test)]
@@ -287,42 +357,66 @@ mod tests {
     use super::*;
 
     fn plan() -> Plan {
-        Plan::new(HubUnderTest::Child { program: "tidings".into(), args: Vec::new() })
+        Plan::new("tidings".into())
+    }
+
+    fn names(plan: &Plan) -> Vec<&'static str> {
+        plan.contenders().unwrap().iter().map(|one| one.name).collect()
     }
 
     #[test]
     fn the_presets_can_be_carried_out() {
         assert_eq!(plan().check(), Ok(()));
-        assert_eq!(Plan::quick(plan().hub).check(), Ok(()));
-    }
-
-    #[test]
-    fn more_sockets_than_a_process_holds_are_refused_with_the_numbers() {
-        let error = Plan { clients: 30_000, ..plan() }.check().unwrap_err();
         assert_eq!(
-            error.to_string(),
-            "30000 clients and 64 publishers need 30064 sockets, and one load process holds 19900: \
-             compare with fewer clients"
+            Plan { baseline: true, full: true, ..Plan::quick("tidings".into()) }.check(),
+            Ok(())
         );
-        assert_eq!(Plan { clients: MAX_SOCKETS - 64, ..plan() }.check(), Ok(()));
-        assert!(Plan { clients: usize::MAX, ..plan() }.check().is_err());
     }
 
     #[test]
-    fn a_plan_that_would_measure_nothing_is_refused() {
-        for bad in [
-            Plan { clients: 0, ..plan() },
-            Plan { rounds: 0, ..plan() },
-            Plan { publishers: 0, ..plan() },
-            Plan { rate: 0.0, ..plan() },
-            Plan { rate: f64::NAN, ..plan() },
-            Plan { rate: 2.0 * Plan::MAX_RATE, ..plan() },
-            Plan { payload: Plan::MIN_PAYLOAD - 1, ..plan() },
-            Plan { payload: Plan::MAX_PAYLOAD + 1, ..plan() },
-            Plan { rate: 1.0, ..plan() },
-            Plan { burst: Duration::ZERO, ..plan() },
-        ] {
-            assert!(bad.check().is_err(), "{bad:?}");
+    fn the_baseline_is_next_to_its_transport_and_there_once() {
+        let contenders = ["websocket", "plain"].map(str::to_owned).to_vec();
+        let plan = Plan { contenders, baseline: true, ..plan() };
+        let expected =
+            ["websocket", "baseline-websocket", "websocket-plain", "sse-plain", "baseline-sse"];
+        assert_eq!(names(&plan), expected);
+    }
+
+    #[test]
+    fn more_sockets_than_a_process_holds_are_rejected_with_the_numbers() {
+        let error = Plan { clients: 20_000, ..plan() }.check().unwrap_err();
+        assert!(error.to_string().contains("20064 sockets, and one load holds 19900"), "{error}");
+    }
+
+    #[test]
+    fn a_rate_or_a_payload_out_of_range_is_rejected() {
+        for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e7] {
+            assert!(Plan { rate, ..plan() }.check().is_err(), "{rate}");
         }
+        assert!(Plan { payload: 10, ..plan() }.check().is_err());
+        assert!(Plan { steady: Duration::from_millis(100), ..plan() }.check().is_err());
+    }
+
+    #[test]
+    fn rows_choose_the_stages_that_are_measured() {
+        let plan = Plan { rows: vec!["steady.p99".into()], ..plan() };
+        assert!(plan.has_stage("steady") && !plan.has_stage("burst"));
+        let quiet = Plan { rows: vec!["quiet".into()], ..plan.clone() };
+        assert_eq!(quiet.cells().unwrap().len(), 3, "message queues take no part");
+        let error = Plan { rows: vec!["pigeon".into()], ..plan }.check().unwrap_err().to_string();
+        assert!(error.contains("pigeon") && error.contains("steady.p99"), "{error}");
+    }
+
+    #[test]
+    fn a_server_that_runs_already_is_measured_by_our_transports() {
+        let running = |url: &str| {
+            Some(RunningServer { url: url.parse().unwrap(), pid: None, headers: String::new() })
+        };
+        let plan = Plan { running: running("http://127.0.0.1:8080"), ..plan() };
+        assert_eq!(names(&plan), ["websocket", "sse", "long-polling"]);
+        assert!(Plan { contenders: vec!["nats".into()], ..plan.clone() }.check().is_err());
+        let error = Plan { running: running("https://u:secret@h/?t=secret"), ..plan }.check();
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("without TLS") && !error.contains("secret"), "{error}");
     }
 }

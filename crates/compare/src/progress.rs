@@ -1,56 +1,51 @@
-//! How far it is, for whoever waits.
+//! How far a run is, on the terminal.
 
-use indicatif::{ProgressBar, ProgressStyle};
-use std::time::Duration;
+use std::cell::Cell;
+use std::io::{IsTerminal, Write};
+use std::time::Instant;
 
-/// A bar on standard error; nothing where that is no terminal.
+/// A line on standard error that is written anew with each step. It is empty if standard error is not a terminal.
 #[derive(Debug)]
 pub struct Progress {
-    bar: ProgressBar,
+    is_shown: bool,
+    began: Instant,
+    done: Cell<usize>,
+    all: Cell<usize>,
 }
 
-/// Steps of one contender in one round: connect, three regimes.
-pub(crate) const STEPS: usize = 4;
-
 impl Progress {
-    /// A bar where standard error is a terminal.
+    /// Shows the progress if standard error is a terminal.
     pub fn terminal() -> Self {
-        Self { bar: ProgressBar::no_length() }
-    }
-
-    /// Nothing at all.
-    pub fn hidden() -> Self {
-        Self { bar: ProgressBar::hidden() }
+        let is_shown = std::io::stderr().is_terminal();
+        Self { is_shown, began: Instant::now(), done: Cell::new(0), all: Cell::new(0) }
     }
 
     pub(crate) fn start(&self, steps: usize) {
-        let style = ProgressStyle::with_template("{elapsed:>4} {wide_bar:.cyan/dim} {msg}");
-        self.bar.set_style(style.expect("the template is well formed").progress_chars("━╸─"));
-        self.bar.set_length(steps as u64);
-        self.bar.enable_steady_tick(Duration::from_millis(250));
+        self.all.set(steps);
     }
 
-    pub(crate) fn say(&self, transport: &str, round: usize, rounds: usize, step: &str) {
-        self.bar.set_message(format!("{transport} · {step} · round {round} of {rounds}"));
-    }
-
-    /// Says something that stays, above the bar.
-    pub(crate) fn note(&self, text: &str) {
-        self.bar.println(text);
-    }
-
-    /// One contender is not measured in this round.
-    pub(crate) fn skip(&self) {
-        self.bar.inc(STEPS as u64);
+    pub(crate) fn show(&self, contender: &str, stage: &str, round: usize, rounds: usize) {
+        let (done, all, time) = (self.done.get(), self.all.get(), self.began.elapsed().as_secs());
+        self.write(&format!(
+            "{time:>3} s  {done} of {all}  {contender} · from {stage} on · round {round} of {rounds}"
+        ));
     }
 
     pub(crate) fn step(&self) {
-        self.bar.inc(1);
+        self.done.set(self.done.get() + 1);
+    }
+
+    /// Replaces the line. A terminal that is gone has nobody to show it to.
+    fn write(&self, line: &str) {
+        if self.is_shown {
+            let mut stderr = std::io::stderr();
+            let _ = write!(stderr, "\r\x1b[2K{line}").and_then(|()| stderr.flush());
+        }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.write("");
     }
 }

@@ -1,146 +1,154 @@
-//! The whole comparison: rounds of contenders, A B C A B C.
+//! The whole comparison: rounds of cells, and then the report.
 
 use std::pin::pin;
 use std::time::Instant;
 
-use crate::clock;
-use crate::contender::{Contender, chosen};
-use crate::environment::Environment;
-use crate::figures::{BACKPLANE, FIGURES, Figure};
-use crate::measure::Bench;
+use crate::contender::{Contender, Server};
+use crate::environment::{Environment, slow_clock};
+use crate::error::RunError;
+use crate::files;
+use crate::measure::{Bench, CellError};
 use crate::pin::Cores;
-use crate::plan::{HubUnderTest, Plan, PlanError};
-use crate::progress::{Progress, STEPS};
+use crate::plan::Plan;
+use crate::progress::Progress;
 use crate::report::{Missing, Remark, Report};
+use crate::sample::Sample;
+use crate::servers::{StartError, in_full};
 use crate::summary::Summary;
+use crate::targets::TargetRow;
+use crate::versions;
 use crate::warnings::Warning;
-use crate::{RunError, files, versions};
 
-/// Carries out the plan with these contenders.
+/// Carries out the plan.
 ///
-/// Needs a multi-threaded tokio runtime. While it runs, the process keeps to all cores but one, and that
-/// one is the server's. Dropping the future ends the server it started, and so does every error.
+/// Needs a tokio runtime. While it runs, this process keeps to all cores but one, and that one is the servers'.
+/// Dropping the future ends what it started, and so does every error.
 ///
-/// When `interrupt` resolves, the measurement under way is dropped and the report is made of those that are
-/// finished. Such a report is marked with [`Warning::Interrupted`].
+/// When `interrupt` resolves, the cell under way is dropped and the report is made of the finished ones. Such a report
+/// has [`Warning::Interrupted`].
 ///
-/// A contender whose [`Engine`](crate::Engine) cannot be started is not measured, and the report says why.
+/// A contender whose server cannot be started, or that fails, is not measured again, and the report says why.
 ///
 /// # Errors
-/// [`RunError::Plan`] before anything is started, [`RunError::Interrupted`] if nothing was finished, and
-/// everything else that leaves nothing to report.
+/// Returns [`RunError::Plan`] and [`RunError::OpenFiles`] before anything is started, [`RunError::Interrupted`] if no
+/// cell was finished, and [`RunError::Nothing`] if every contender failed.
 pub async fn run(
     plan: &Plan,
-    contenders: &[Contender],
     progress: &Progress,
-    interrupt: impl Future<Output = ()>,
-) -> Result<Report, RunError> {
-    measured(plan, contenders, progress, FIGURES, interrupt).await
-}
-
-/// What it costs that hubs share a stream: the same as [`run`] with the figures that tell it, of contenders
-/// that are each so many [nodes](crate::Server::Nodes). All of them, and the engine, keep to one core, so that
-/// CPU adds up and deliveries a second are those of one core whatever the number of nodes.
-///
-/// # Errors
-/// As [`run`]; and [`PlanError::NotOurs`] where the plan has a hub that runs already.
-pub async fn backplane(
-    plan: &Plan,
-    contenders: &[Contender],
-    progress: &Progress,
-    interrupt: impl Future<Output = ()>,
-) -> Result<Report, RunError> {
-    if let HubUnderTest::Url { .. } = plan.hub {
-        return Err(PlanError::NotOurs.into());
-    }
-    measured(plan, contenders, progress, BACKPLANE, interrupt).await
-}
-
-async fn measured(
-    plan: &Plan,
-    contenders: &[Contender],
-    progress: &Progress,
-    figures: &[Figure],
     interrupt: impl Future<Output = ()>,
 ) -> Result<Report, RunError> {
     plan.check()?;
-    let contenders = chosen(plan, contenders)?;
-    files::allow(plan.clients + plan.publishers)?;
+    let cells = plan.cells()?;
+    let most = cells.iter().map(|(contender, scenario)| scenario.clients(plan, contender)).max();
+    files::allow(most.unwrap_or(0) + plan.publishers)?;
 
     let began = Instant::now();
-    let cores = Cores::part(matches!(plan.hub, HubUnderTest::Child { .. }));
+    let cores = Cores::divide(plan.running.is_none());
     let mut environment = Environment::now(&cores);
     let _pinned = cores.pin_load();
-    progress.start(plan.rounds * contenders.len() * STEPS);
+    progress.start(plan.rounds * cells.len());
 
-    let bench = Bench { plan, cores: &cores, progress };
-    let mut cells = Vec::with_capacity(plan.rounds * contenders.len());
+    let bench = Bench { plan, cores: &cores };
+    let mut samples: Vec<Sample> = Vec::new();
     let mut missing: Vec<Missing> = Vec::new();
     let mut interrupted = None;
     let mut interrupt = pin!(interrupt);
-    let rounds = (1..=plan.rounds).flat_map(|round| contenders.iter().map(move |one| (round, one)));
-    for (round, contender) in rounds {
+    for (round, contender, scenario) in schedule(plan.rounds, &cells) {
         if missing.iter().any(|other| other.transport == contender.title) {
-            progress.skip();
+            progress.step();
             continue;
         }
+        progress.show(contender.title, scenario.stages[0].name, round, plan.rounds);
         let measured = tokio::select! {
-            measured = Box::pin(bench.measure(contender, round)) => measured?,
+            measured = Box::pin(bench.measure(contender, scenario, round)) => measured,
             () = &mut interrupt => {
                 interrupted = Some(Warning::Interrupted { round, rounds: plan.rounds });
                 break;
             }
         };
         match measured {
-            Ok(cell) => cells.push(cell),
-            Err(problem) => {
-                progress.skip();
-                missing.push(Missing { transport: contender.title.to_owned(), problem });
-            }
+            Ok(measured) => samples.extend(measured),
+            Err(error) => missing.push(Missing {
+                transport: contender.title.to_owned(),
+                problem: in_full(&error),
+                is_failure: !is_not_installed(&error),
+            }),
         }
+        progress.step();
     }
     environment.seconds = began.elapsed().as_secs_f64();
-    if cells.is_empty() && interrupted.is_some() {
-        return Err(RunError::Interrupted);
-    }
-    if let (true, Some(missing)) = (cells.is_empty(), missing.first()) {
-        return Err(RunError::Nothing { problem: missing.problem.clone() });
+    match (samples.is_empty(), &interrupted, missing.first()) {
+        (true, Some(_), _) => return Err(RunError::Interrupted),
+        (true, None, Some(Missing { problem, .. })) => {
+            return Err(RunError::Nothing { problem: problem.clone() });
+        }
+        _ => {}
     }
 
-    let summary = Summary::of(&cells, figures);
+    let mut contenders = plan.contenders()?;
+    contenders.retain(|one| samples.iter().any(|sample| sample.contender == one.title));
+    let summary = Summary::of(&samples, &contenders, &plan.rows());
+    let targets = TargetRow::all(&samples, &contenders);
     let mut warnings = Vec::from_iter(interrupted);
-    warnings.extend(circumstances(plan.rounds));
-    warnings.extend(of_hub(&plan.hub, &cores));
-    warnings.extend(Warning::of(&cells, &summary));
-    let mut measured = contenders;
-    measured.retain(|one| summary.transports.iter().any(|name| name == one.title));
-    environment.servers = versions::of(&plan.hub, &measured).await;
-    let remarks = measured.iter().filter_map(|one| {
-        Some(Remark { transport: one.title.to_owned(), text: one.remark.clone()? })
+    warnings.extend(circumstances(plan, &cores));
+    warnings.extend(Warning::of(&samples, &summary, &contenders));
+    environment.servers = versions::of(plan, &contenders).await;
+    let remarks = contenders.iter().filter_map(|one| {
+        Some(Remark { transport: one.title.to_owned(), text: one.remark?.to_owned() })
     });
     let remarks = remarks.collect();
     let plan = plan.record();
-    Ok(Report { environment, plan, summary, remarks, missing, warnings, cells })
+    Ok(Report { environment, plan, summary, targets, remarks, missing, warnings, samples })
 }
 
-/// What is not known of a hub that is not ours, or has no core to itself.
-fn of_hub(hub: &HubUnderTest, cores: &Cores) -> Option<Warning> {
-    match hub {
-        HubUnderTest::Url { pid: None, .. } => Some(Warning::HubUnknown),
-        HubUnderTest::Url { pid: Some(_), .. } => Some(Warning::HubNotFresh),
-        HubUnderTest::Child { .. } => cores.hub.is_none().then_some(Warning::SharedCores),
-    }
+/// Returns all cells of all rounds. Rounds go through the list forwards and backwards by turns, so that neither side of
+/// a ratio is always the first.
+fn schedule<'a, C: Copy, S>(
+    rounds: usize,
+    cells: &'a [(C, &'a S)],
+) -> impl Iterator<Item = (usize, C, &'a S)> {
+    (1..=rounds).flat_map(move |round| {
+        (0..cells.len()).map(move |at| {
+            let at = if round % 2 == 1 { at } else { cells.len() - 1 - at };
+            let (contender, scenario) = cells[at];
+            (round, contender, scenario)
+        })
+    })
 }
 
-/// The doubts that are there before the first figure.
-pub(crate) fn circumstances(rounds: usize) -> Vec<Warning> {
-    let mut doubts = Vec::new();
-    if cfg!(debug_assertions) {
-        doubts.push(Warning::DebugBuild);
+fn is_not_installed(error: &CellError) -> bool {
+    matches!(error, CellError::Start(StartError::Missing { .. }))
+}
+
+/// Returns the doubts that do not depend on the figures.
+fn circumstances(plan: &Plan, cores: &Cores) -> Vec<Warning> {
+    let of_server = match &plan.running {
+        Some(running) if running.pid.is_none() => Some(Warning::ServerUnknown),
+        Some(_) => Some(Warning::ServerNotFresh),
+        None => cores.server.is_none().then_some(Warning::SharedCores),
+    };
+    let doubts = [
+        cfg!(debug_assertions).then_some(Warning::DebugBuild),
+        (plan.rounds == 1).then_some(Warning::OneRound),
+        slow_clock().map(|source| Warning::SlowClock { source }),
+        of_server,
+    ];
+    doubts.into_iter().flatten().collect()
+}
+
+/// Returns `true` if our server is a part of the contender.
+pub(crate) fn has_our_server(contender: &Contender) -> bool {
+    matches!(contender.server, Server::Ours(_) | Server::Nodes(..))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_are_interleaved_and_take_turns_to_begin() {
+        let cells = [("ours", &()), ("baseline", &())];
+        let order: Vec<_> = schedule(2, &cells).map(|(round, name, ())| (round, name)).collect();
+        assert_eq!(order, [(1, "ours"), (1, "baseline"), (2, "baseline"), (2, "ours")]);
     }
-    if rounds == 1 {
-        doubts.push(Warning::OneRound);
-    }
-    doubts.extend(clock::slow_source().map(|source| Warning::SlowClock { source }));
-    doubts
 }

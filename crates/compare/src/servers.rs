@@ -1,130 +1,316 @@
-//! What serves one cell: the hub, an engine that is read directly, or hubs over an engine.
+//! The servers of one cell: started on their core, found, sampled, stopped.
 
-use std::sync::Arc;
+use std::error::Error;
+use std::path::Path;
+use std::time::Duration;
 
+use thiserror::Error;
+use tidings_testkit::{LocalConfig, LocalError, LocalNats, LocalRedis};
 use url::Url;
 
-use crate::RunError;
-use crate::contender::Server;
-use crate::engine::{self, Engine, Running};
-use crate::hub::Hub;
-use crate::pin::Cores;
-use crate::plan::HubUnderTest;
+use crate::child::{Child, ChildError, start_on};
+use crate::contender::{Broker, Server};
+use crate::pin::{Cores, Place};
+use crate::plan::Plan;
 use crate::proc::Process;
+
+/// How long a server may take to listen.
+const START: Duration = Duration::from_secs(10);
+
+/// How long after its sockets a process may end.
+const DEATH: Duration = Duration::from_millis(200);
+
+/// A server is at rest if it used less than this in one [`LOOK`].
+const REST_NS: u64 = 200_000;
+/// The time between two looks, and the most looks.
+const LOOK: Duration = Duration::from_millis(20);
+const LOOKS: usize = 100;
 
 /// The servers of one cell. Dropping them ends those that were started.
 #[derive(Debug)]
 pub(crate) struct Servers {
-    hubs: Vec<Hub>,
-    engine: Option<Box<dyn Running>>,
-    urls: Vec<Url>,
-    /// Whose figures are those of the row.
+    /// Where clients connect. Publishers connect to the first.
+    pub(crate) urls: Vec<Url>,
+    children: Vec<Child>,
+    broker: Option<Running>,
+    /// The processes whose CPU time and memory are those of the contender.
     serving: Vec<Option<Process>>,
-    /// The engine, where hubs stand between it and the clients.
+    /// The broker, if our servers are between it and the clients.
     below: Option<Process>,
 }
 
-/// Why there are none.
+/// A broker that was started.
 #[derive(Debug)]
+enum Running {
+    Nats(LocalNats),
+    Redis(LocalRedis),
+}
+
+/// Why there are no servers.
+#[derive(Debug, Error)]
 pub(crate) enum StartError {
-    /// The engine could not be started: the row is not measured, and these are the words in its place.
-    Missing(String),
-    /// The hub could not, which is what all of this is about.
-    Run(RunError),
+    /// The program is not installed.
+    #[error(
+        "there is no {program} in PATH: get it from {from}, or on Debian and Ubuntu with \
+         `apt-get install {program}`"
+    )]
+    Missing { program: String, from: &'static str },
+    #[error("the broker did not start: {0}")]
+    Broker(String),
+    #[error(transparent)]
+    Child(#[from] ChildError),
 }
 
 impl Servers {
+    /// Starts a server with further arguments, or finds the one of the plan that runs already.
     pub(crate) async fn start(
-        server: &Server,
-        hub: &HubUnderTest,
+        server: Server,
+        args: &[&str],
+        plan: &Plan,
         cores: &Cores,
     ) -> Result<Self, StartError> {
-        match server {
-            Server::Hub => Self::hubs(1, None, hub, cores).await,
-            Server::Nodes { nodes, engine } => {
-                let engine = match engine {
-                    Some(engine) => Some(started(engine, cores).await?),
+        match (server, &plan.running) {
+            (Server::Ours(_), Some(running)) => Ok(Self {
+                urls: vec![running.url.clone()],
+                serving: vec![running.pid.map(Process::new)],
+                ..Self::none()
+            }),
+            (Server::Ours(more), None) => {
+                Self::ours(1, None, &[more, args].concat(), plan, cores).await
+            }
+            (Server::Nodes(count, broker), _) => {
+                let broker = match broker {
+                    Some(broker) => Some(Running::start(broker, cores).await?),
                     None => None,
                 };
-                Self::hubs(*nodes, engine, hub, cores).await
+                Self::ours(count, broker, args, plan, cores).await
             }
-            Server::Engine(engine) => {
-                let engine = started(engine, cores).await?;
+            (Server::Baseline(more), _) => {
+                let mut servers = Self::none();
+                servers.add(&plan.program, &[&["baseline"], more].concat(), cores).await?;
+                Ok(servers)
+            }
+            (Server::Queue(broker), _) => {
+                let broker = Running::start(broker, cores).await?;
                 Ok(Self {
-                    hubs: Vec::new(),
-                    urls: vec![engine.url()],
-                    serving: vec![engine.pid().map(Process::new)],
-                    engine: Some(engine),
-                    below: None,
+                    urls: vec![broker.url()],
+                    serving: vec![broker.process()],
+                    broker: Some(broker),
+                    ..Self::none()
                 })
             }
         }
     }
 
-    async fn hubs(
-        nodes: usize,
-        engine: Option<Box<dyn Running>>,
-        hub: &HubUnderTest,
+    fn none() -> Self {
+        let (urls, children, serving) = (Vec::new(), Vec::new(), Vec::new());
+        Self { urls, children, broker: None, serving, below: None }
+    }
+
+    async fn ours(
+        count: usize,
+        broker: Option<Running>,
+        more: &[&str],
+        plan: &Plan,
         cores: &Cores,
     ) -> Result<Self, StartError> {
-        let hub = match &engine {
-            Some(engine) => hub.over(&engine.url()),
-            None => hub.clone(),
-        };
-        let mut hubs = Vec::with_capacity(nodes);
-        for _ in 0..nodes {
-            let started = Hub::start(&hub, cores).await;
-            hubs.push(started.map_err(|error| StartError::Run(error.into()))?);
+        let below = broker.as_ref().and_then(Running::process);
+        let url = broker.as_ref().map(|broker| broker.url().to_string());
+        let mut args = vec!["serve", "--listen", "127.0.0.1:0"];
+        args.extend(plan.serve_args.iter().map(String::as_str));
+        args.extend(more);
+        args.extend(url.iter().flat_map(|url| ["--broker", url]));
+        let mut servers = Self { broker, below, ..Self::none() };
+        for _ in 0..count {
+            servers.add(&plan.program, &args, cores).await?;
         }
-        Ok(Self {
-            urls: hubs.iter().map(|hub| hub.url.clone()).collect(),
-            serving: hubs.iter().map(|hub| hub.process.clone()).collect(),
-            below: engine.as_ref().and_then(|engine| engine.pid()).map(Process::new),
-            hubs,
-            engine,
-        })
+        Ok(servers)
     }
 
-    /// Where clients connect; publishers do at the first.
-    pub(crate) fn urls(&self) -> &[Url] {
-        &self.urls
+    /// Starts a program that prints where it listens.
+    async fn add(
+        &mut self,
+        program: &Path,
+        args: &[&str],
+        cores: &Cores,
+    ) -> Result<(), ChildError> {
+        let mut child = Child::start(program, args, cores, Place::Server).await?;
+        let address = loop {
+            let line = child.line("it printed where it listens", START).await?;
+            if let Some((_, address)) = line.split_once("listening on ") {
+                break address.trim().to_owned();
+            }
+        };
+        let url = address.parse().map_err(|_| child.unexpected(&address, "an address"))?;
+        child.discard_output();
+        self.urls.push(url);
+        self.serving.push(child.process());
+        self.children.push(child);
+        Ok(())
     }
 
-    /// CPU time of those that clients are connected to.
+    /// Returns why one of the servers has ended. Call this when clients report a problem, which they may do a moment
+    /// before the process is gone.
+    pub(crate) async fn ended(&mut self) -> Option<ChildError> {
+        for child in &mut self.children {
+            if let Some(ended) = child.has_ended("the stage was finished", DEATH).await {
+                return Some(ended);
+            }
+        }
+        None
+    }
+
+    /// Returns the CPU time of the servers that clients are connected to.
     pub(crate) fn cpu_ns(&self) -> Option<u64> {
-        self.of_each(Process::cpu_ns)
+        self.sum(Process::cpu_ns)
     }
 
-    /// Memory of those that clients are connected to.
+    /// Returns the memory of the servers that clients are connected to.
     pub(crate) fn pss(&self) -> Option<u64> {
-        self.of_each(Process::pss)
+        self.sum(Process::pss)
     }
 
-    /// CPU time of the engine below hubs.
-    pub(crate) fn below_cpu_ns(&self) -> Option<u64> {
+    /// Returns the CPU time of the broker below our servers.
+    pub(crate) fn broker_cpu_ns(&self) -> Option<u64> {
         self.below.as_ref()?.cpu_ns()
     }
 
-    /// CPU time of all of them: at rest is what none of them works for.
-    pub(crate) fn all_cpu_ns(&self) -> Option<u64> {
-        Some(self.cpu_ns()? + self.below_cpu_ns().unwrap_or(0))
+    /// Returns `true` if the first server has an io_uring.
+    pub(crate) fn has_io_uring(&self) -> Option<bool> {
+        self.serving.first()?.as_ref()?.has_io_uring()
     }
 
-    fn of_each(&self, figure: fn(&Process) -> Option<u64>) -> Option<u64> {
+    fn sum(&self, figure: fn(&Process) -> Option<u64>) -> Option<u64> {
         self.serving.iter().map(|process| figure(process.as_ref()?)).sum()
     }
 
-    /// Ends them, hubs first: an engine that leaves a hub is none of the hub's figures.
-    pub(crate) async fn stop(self) {
-        for hub in self.hubs {
-            hub.stop().await;
+    /// Waits until the servers have nothing to do. No client can see when a server has finished with its last
+    /// request, such as a poll that is now held, but its CPU time shows it.
+    pub(crate) async fn rest(&self) {
+        let cpu_ns = || Some(self.cpu_ns()? + self.broker_cpu_ns().unwrap_or(0));
+        let mut before = cpu_ns();
+        for _ in 0..LOOKS {
+            tokio::time::sleep(LOOK).await;
+            let now = cpu_ns();
+            let spent = now.zip(before).map(|(now, before)| now.saturating_sub(before));
+            if spent.is_none_or(|spent| spent < REST_NS) {
+                break;
+            }
+            before = now;
         }
-        if let Some(engine) = self.engine {
-            engine.stop().await;
+    }
+
+    /// Ends the servers and then the broker.
+    pub(crate) async fn stop(self) {
+        for child in self.children {
+            child.stop().await;
+        }
+        if let Some(broker) = self.broker {
+            broker.stop().await;
         }
     }
 }
 
-async fn started(engine: &Arc<dyn Engine>, cores: &Cores) -> Result<Box<dyn Running>, StartError> {
-    engine::start(engine.clone(), cores).await.map_err(StartError::Missing)
+impl Running {
+    /// Starts a broker without data on the servers' core.
+    async fn start(broker: Broker, cores: &Cores) -> Result<Self, StartError> {
+        let from = match broker {
+            Broker::Nats => "https://nats.io/download",
+            Broker::Redis => "https://redis.io/downloads",
+        };
+        let start = async move || match broker {
+            Broker::Nats => LocalNats::start(LocalConfig::default()).await.map(Self::Nats),
+            Broker::Redis => LocalRedis::start(redis()).await.map(Self::Redis),
+        };
+        match start_on(start, cores.clone(), Place::Server).await {
+            Ok(Ok(running)) => Ok(running),
+            Ok(Err(LocalError::Missing { program })) => Err(StartError::Missing { program, from }),
+            Ok(Err(error)) => Err(StartError::Broker(in_full(&error))),
+            Err(error) => Err(StartError::Broker(error.to_string())),
+        }
+    }
+
+    fn url(&self) -> Url {
+        match self {
+            Self::Nats(nats) => nats.url(),
+            Self::Redis(redis) => redis.url(),
+        }
+    }
+
+    fn process(&self) -> Option<Process> {
+        let pid = match self {
+            Self::Nats(nats) => nats.pid(),
+            Self::Redis(redis) => redis.pid(),
+        };
+        pid.map(Process::new)
+    }
+
+    /// Kills it: its directory is removed as well, so it has nothing to put in order.
+    async fn stop(self) {
+        // A server that cannot be ended ends with this process.
+        let _ = match self {
+            Self::Nats(mut nats) => nats.kill().await,
+            Self::Redis(mut redis) => redis.kill().await,
+        };
+    }
+}
+
+/// The load connects from several loopback addresses, which protected mode takes for other machines, and with more
+/// clients than Redis accepts by default.
+fn redis() -> LocalConfig {
+    let settings = ["--protected-mode", "no", "--maxclients", "20000"];
+    LocalConfig {
+        settings: settings.map(str::to_owned).to_vec(),
+        // As JetStream does: a response means that the system has it, and the disk a little later.
+        flush_each_write: false,
+        ..LocalConfig::default()
+    }
+}
+
+/// Returns an error and its causes on one line.
+pub(crate) fn in_full(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    async fn start(script: &str) -> Result<Servers, StartError> {
+        let plan = Plan::new("sh".into());
+        let mut servers = Servers::none();
+        servers.add(&plan.program, &["-c", script], &Cores::default()).await?;
+        Ok(servers)
+    }
+
+    #[tokio::test]
+    async fn the_address_is_read_from_the_output_and_the_child_ends_with_us() {
+        let script = "echo hello; echo listening on http://127.0.0.1:4242; exec sleep 600";
+        let servers = start(script).await.unwrap();
+        assert_eq!(servers.urls[0].as_str(), "http://127.0.0.1:4242/");
+        let process = servers.serving[0].clone().unwrap();
+        assert!(servers.cpu_ns().is_some() && servers.pss().is_some());
+        servers.stop().await;
+        assert_eq!(process.cpu_ns(), None, "it is gone");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_ends_at_once_is_reported_with_its_output() {
+        let error = start("echo address in use >&2; exit 3").await.unwrap_err().to_string();
+        assert!(error.contains("address in use") && error.contains('3'), "{error}");
+        let error = start("echo listening on the wire; exec sleep 600").await.unwrap_err();
+        assert_eq!(error.to_string(), "sh printed \"the wire\", which is not an address");
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_is_not_installed_is_named_with_where_to_get_it() {
+        let error = StartError::Missing { program: "pigeon".into(), from: "https://pigeon" };
+        assert!(error.to_string().contains("apt-get install pigeon"));
+    }
 }

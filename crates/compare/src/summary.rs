@@ -1,76 +1,83 @@
-//! Medians over rounds: from [`Cell`]s to the rows of the table.
+//! Medians over rounds: from [`Sample`]s to the rows of the table.
 
 use serde::{Deserialize, Serialize};
 
-use crate::figures::{Figure, Unit};
-use crate::record::{Cell, Measured};
-use crate::schedule::Regime;
+use crate::contender::Contender;
+use crate::rows;
+use crate::sample::Sample;
 use crate::stats::Spread;
+use crate::units::Unit;
 
-/// Every figure of every transport, over all rounds.
+/// Every figure of every contender, over all rounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// The transports, in the order in which they were measured.
+    /// The titles of the contenders, in their order.
     pub transports: Vec<String>,
-    /// The figures.
+    /// The figures. A figure that no contender has is left out.
     pub rows: Vec<Row>,
     /// Latency over quantiles.
     pub curves: Vec<Curve>,
 }
 
-/// One figure, for each transport.
+/// One figure, for each contender.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Its name for programs, such as `steady.p99`.
     pub key: String,
-    /// What it is about, such as `Steady`.
+    /// Its heading, such as `Steady`.
     pub group: String,
-    /// What it is, such as `latency p99`.
+    /// Its name below the heading, such as `latency p99`.
     pub label: String,
     /// Its unit.
     pub unit: Unit,
-    /// Whether a wide spread is worth a warning; tails differ by nature.
+    /// Whether a wide spread is worth a warning. Tails differ by nature.
     pub telling: bool,
-    /// One for each transport, in their order; `None` where it could not be measured.
+    /// One for each contender, in their order. `None` if it was not measured.
     pub values: Vec<Option<Spread>>,
 }
 
-/// The latencies of one transport in one regime, at a fixed list of quantiles.
+/// The latencies of one contender in one stage, at a fixed list of quantiles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Curve {
-    /// The transport.
+    /// The contender's title.
     pub transport: String,
-    /// The regime.
-    pub regime: Regime,
-    /// Quantile, and the median over rounds of the latency there, in microseconds.
+    /// The stage.
+    pub stage: String,
+    /// The quantile, and the median over rounds of the latency there in microseconds.
     pub points: Vec<(f64, f64)>,
 }
 
 impl Summary {
-    /// These figures of these cells; the transports in the order of their first appearance.
-    pub(crate) fn of(cells: &[Cell], figures: &[Figure]) -> Self {
-        let mut transports: Vec<String> = Vec::new();
-        for cell in cells {
-            if !transports.contains(&cell.transport) {
-                transports.push(cell.transport.clone());
-            }
+    /// Returns these rows of these samples.
+    pub(crate) fn of(samples: &[Sample], contenders: &[&Contender], rows: &[&rows::Row]) -> Self {
+        let titles = || contenders.iter().map(|one| one.title);
+        let row = |row: &&rows::Row| Row {
+            key: row.key.to_owned(),
+            group: row.group.to_owned(),
+            label: row.label.to_owned(),
+            unit: row.unit,
+            telling: row.is_telling,
+            values: titles().map(|title| spread(&figures(row, title, samples))).collect(),
+        };
+        let is_known = |row: &Row| row.values.iter().any(Option::is_some);
+        let curves = ["steady", "burst"].into_iter();
+        let curves =
+            curves.flat_map(|stage| titles().filter_map(move |it| curve(it, stage, samples)));
+        Self {
+            transports: titles().map(str::to_owned).collect(),
+            rows: rows.iter().map(row).filter(is_known).collect(),
+            curves: curves.collect(),
         }
-        let rows = figures.iter().map(|figure| row(figure, cells, &transports)).collect();
-        let curves = [Regime::Steady, Regime::Burst]
-            .into_iter()
-            .flat_map(|regime| transports.iter().filter_map(move |name| curve(name, regime, cells)))
-            .collect();
-        Self { transports, rows, curves }
     }
 
-    /// The row of this key.
+    /// Returns the row of this key.
     pub fn row(&self, key: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.key == key)
     }
 }
 
 impl Row {
-    /// Label and unit.
+    /// Returns label and unit.
     pub fn title(&self) -> String {
         match self.unit {
             Unit::PerSecond => format!("{}/s", self.label),
@@ -82,29 +89,33 @@ impl Row {
     }
 }
 
-fn row(figure: &Figure, cells: &[Cell], transports: &[String]) -> Row {
-    let spread = |transport: &String| {
-        let mine = cells.iter().filter(|cell| cell.transport == *transport);
-        Spread::of(mine.filter_map(figure.of))
-    };
-    Row {
-        key: figure.key.to_owned(),
-        group: figure.group.to_owned(),
-        label: figure.label.to_owned(),
-        unit: figure.unit,
-        telling: figure.telling,
-        values: transports.iter().map(spread).collect(),
+/// Returns a figure of one contender for each round in which it is known. Integrity is the sum over all stages.
+pub(crate) fn figures(row: &rows::Row, title: &str, samples: &[Sample]) -> Vec<(usize, f64)> {
+    let mut figures: Vec<(usize, f64)> = Vec::new();
+    let mine = samples.iter().filter(|sample| sample.contender == title);
+    for sample in mine.filter(|sample| row.stage().is_none_or(|stage| stage == sample.stage)) {
+        let Some(value) = (row.of)(sample) else { continue };
+        match figures.iter_mut().find(|(round, _)| *round == sample.round) {
+            Some((_, sum)) => *sum += value,
+            None => figures.push((sample.round, value)),
+        }
     }
+    figures
 }
 
-fn curve(transport: &str, regime: Regime, cells: &[Cell]) -> Option<Curve> {
-    let mine = cells.iter().filter(|cell| cell.transport == transport);
-    let measured = mine.map(|cell: &Cell| -> &Measured { cell.regime(regime) });
+/// Returns the spread over rounds.
+pub(crate) fn spread(figures: &[(usize, f64)]) -> Option<Spread> {
+    Spread::of(figures.iter().map(|(_, value)| *value))
+}
+
+fn curve(title: &str, stage: &str, samples: &[Sample]) -> Option<Curve> {
+    let mine = samples.iter().filter(|sample| sample.contender == title && sample.stage == stage);
     let rounds: Vec<&[(f64, f64)]> =
-        measured.filter_map(|m| Some(m.latency.as_ref()?.curve.as_slice())).collect();
+        mine.filter_map(|sample| Some(sample.latency.as_ref()?.curve.as_slice())).collect();
     let points = rounds.first()?.iter().enumerate().filter_map(|(at, (quantile, _))| {
         let samples = rounds.iter().filter_map(|round| Some(round.get(at)?.1));
         Some((*quantile, Spread::of(samples)?.median))
     });
-    Some(Curve { transport: transport.to_owned(), regime, points: points.collect() })
+    let points = points.collect();
+    Some(Curve { transport: title.to_owned(), stage: stage.to_owned(), points })
 }

@@ -5,12 +5,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tidings_transport::client::shown;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::contender::{Contender, Server};
-use crate::plan::HubUnderTest;
+use crate::contender::{Broker, Contender, Server};
+use crate::plan::Plan;
 
 /// How long a program may take to print its version.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -25,24 +24,28 @@ pub struct Version {
 }
 
 /// Returns the servers of these contenders, each once.
-pub(crate) async fn of(hub: &HubUnderTest, contenders: &[&Contender]) -> Vec<Version> {
+pub(crate) async fn of(plan: &Plan, contenders: &[&Contender]) -> Vec<Version> {
     let mut versions: Vec<Version> = Vec::new();
     for contender in contenders {
-        let (has_hub, engine) = match &contender.server {
-            Server::Hub => (true, None),
-            Server::Engine(engine) => (false, Some(engine)),
-            Server::Nodes { engine, .. } => (true, engine.as_ref()),
+        let broker = match contender.server {
+            Server::Queue(broker) | Server::Nodes(_, Some(broker)) => Some(broker),
+            _ => None,
         };
-        let hub = match hub {
-            _ if !has_hub => None,
-            HubUnderTest::Child { program, .. } => Some(of_program(program).await),
-            HubUnderTest::Url { url, .. } => Some(Version { server: shown(url), version: None }),
-        };
-        let engine = match engine.and_then(|engine| engine.program()) {
-            Some(program) => Some(of_program(&program).await),
+        let program = match broker {
+            Some(Broker::Nats) => Some(Path::new("nats-server")),
+            Some(Broker::Redis) => Some(Path::new("redis-server")),
             None => None,
         };
-        for version in hub.into_iter().chain(engine) {
+        let ours = match &plan.running {
+            _ if matches!(contender.server, Server::Queue(_)) => None,
+            Some(running) => Some(Version { server: running.shown(), version: None }),
+            None => Some(of_program(&plan.program).await),
+        };
+        let broker = match program {
+            Some(program) => Some(of_program(program).await),
+            None => None,
+        };
+        for version in ours.into_iter().chain(broker) {
             if !versions.contains(&version) {
                 versions.push(version);
             }
@@ -51,7 +54,7 @@ pub(crate) async fn of(hub: &HubUnderTest, contenders: &[&Contender]) -> Vec<Ver
     versions
 }
 
-/// Asks a program for its version with `--version`.
+/// Runs a program with `--version`.
 async fn of_program(program: &Path) -> Version {
     let name = program.file_name().unwrap_or(program.as_os_str());
     let server = name.to_string_lossy().into_owned();
@@ -67,7 +70,7 @@ async fn of_program(program: &Path) -> Version {
     Version { server, version }
 }
 
-/// The first word that is a version, as in `nats-server: v2.9.10` and `Redis server v=7.0.15 sha=0`.
+/// Returns the first word that is a version, as in `nats-server: v2.9.10` and `Redis server v=7.0.15 sha=0`.
 fn first_version(text: &str) -> Option<String> {
     let mut words = text
         .split_ascii_whitespace()

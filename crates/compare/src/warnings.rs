@@ -1,48 +1,47 @@
-//! Reasons to doubt a figure, said out loud.
+//! Reasons to doubt a figure.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Cell, Measured};
-use crate::schedule::Regime;
+use crate::contender::{Contender, Family};
+use crate::run::has_our_server;
+use crate::sample::Sample;
 use crate::stats::Spread;
 use crate::summary::Summary;
 
-/// Above this part of its cores' time, the load process is what is measured.
-pub(crate) const BUSY: f64 = 0.85;
-/// Above this part of stolen time, figures are somebody else's too.
-pub(crate) const STOLEN: f64 = 0.02;
+/// Above this part of its core's time the load is what is measured.
+const BUSY: f64 = 0.85;
+/// Above this part of stolen time the figures are also those of other machines.
+const STOLEN: f64 = 0.02;
 /// Above this distance of the quartiles, as a part of the median, a figure is not settled.
 const WIDE: f64 = 0.15;
-/// Publishers later than this, and than a tenth of the latency, blur it.
+/// Publishers that are later than this, and than a tenth of the latency, blur it.
 const LATE_US: f64 = 1_000.0;
+/// Other processes may use this part of all cores' time. The kernel's own ticks are as coarse.
+const CROWDED: f64 = 0.10;
 
-/// Others on this machine may take this part of all cores' time; the kernel's own ticks are as coarse.
-pub(crate) const CROWDED: f64 = 0.10;
-
-/// Where a doubt is worst, and how widespread it is.
+/// Where a doubt is worst, and how many places it concerns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Worst {
-    /// The transport; against the limit, the server.
+    /// The contender.
     pub transport: String,
-    /// The regime; against the limit, what the load was asked for.
-    pub regime: String,
-    /// What was measured there, in the worst round.
+    /// The stage.
+    pub stage: String,
+    /// The value of the worst round.
     pub value: f64,
-    /// In how many other regimes, of this transport or others, it is too much as well.
+    /// How many other stages, of this contender or others, it concerns as well.
     pub further: usize,
     /// All of them, this one included.
-    #[serde(default)]
     pub places: Vec<Place>,
 }
 
-/// A transport, and a regime or a figure of it.
+/// A contender, and one of its stages or rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// The transport; against the limit, the server.
+    /// The contender.
     pub transport: String,
-    /// The regime, such as `steady`; the key of a figure, such as `steady.p99`; against the limit, the load.
+    /// The stage, such as `steady`, or the key of a row, such as `steady.p99`.
     pub at: String,
 }
 
@@ -51,66 +50,60 @@ pub struct Place {
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Warning {
-    /// The load process had next to nothing left to give: the part of its cores' time it used.
+    /// The load was busy: the part of its core's time that it used.
     LoadBusy(Worst),
-    /// So at saturation, where one side has to be the bottleneck.
+    /// The load was busy at saturation, where one side has to be the bottleneck.
     SaturationLoadBusy(Worst),
-    /// The hypervisor gave CPU time to somebody else: the part of all CPU time.
+    /// The hypervisor gave CPU time to other machines: the part of all CPU time.
     Stolen(Worst),
     /// Other processes of this machine were at work: the part of all CPU time.
     Crowded(Worst),
-    /// Clients that do not read had no room for everything: the part of the server's CPU time that came
-    /// behind the wall time of its fan-out.
-    FanOutBehind(Worst),
     /// The CPU quota was used up: in how many periods of the scheduler.
     Throttled(Worst),
-    /// Sends began late: microseconds that one in ten was late by.
+    /// Publishes were late: microseconds that one in ten was late by.
     PublisherLate(Worst),
-    /// The rounds do not agree on a figure, this one least of all.
+    /// The rounds do not agree on a figure.
     WideSpread {
-        /// The transport.
+        /// The contender.
         transport: String,
         /// The figure.
         figure: String,
         /// The distance of the quartiles as a part of the median.
         relative_iqr: f64,
-        /// How many other figures, of this transport or others, spread too wide as well.
+        /// How many other figures, of this contender or others, spread too widely as well.
         further: usize,
         /// All of them by their keys, this one included.
-        #[serde(default)]
         places: Vec<Place>,
     },
-    /// Some publishes were not delivered to everybody, or more than once, or out of order.
+    /// Some notifications were not received, or more than once, or out of order.
     NotClean {
-        /// The transport.
+        /// The contender.
         transport: String,
-        /// Not delivered.
+        /// Not received.
         lost: u64,
-        /// More than once.
+        /// Received more than once.
         duplicated: u64,
-        /// Out of order.
+        /// Received out of order.
         reordered: u64,
-        /// How the first connection that ended early ended.
+        /// Why the first of the lost connections ended.
         first_ending: Option<String>,
     },
-    /// The kernel refuses io_uring, or has none.
+    /// Our server has no io_uring, and targets are about it.
     NoIoUring,
-    /// The bars are about greater numbers.
-    SmallNumbers,
-    /// Medians of one.
+    /// Each median is a single sample.
     OneRound,
-    /// CPU and memory of the hub are not known.
-    HubUnknown,
-    /// The hub has served others before, and uses their memory again.
-    HubNotFresh,
-    /// Hub and load take turns on the same cores.
+    /// CPU time and memory of the server are not known.
+    ServerUnknown,
+    /// The server has served others before, and uses their memory again.
+    ServerNotFresh,
+    /// Servers and load take turns on the same cores.
     SharedCores,
-    /// Reading the clock is slow here.
+    /// The clock is slow to read.
     SlowClock {
         /// The kernel's name of it.
         source: String,
     },
-    /// Not optimised.
+    /// The program is not optimised.
     DebugBuild,
     /// The run was ended before all rounds were measured.
     Interrupted {
@@ -127,74 +120,74 @@ impl Warning {
         matches!(self, Self::Interrupted { .. })
     }
 
-    /// Returns `true` if the warning casts a doubt on this figure of this transport. One about the whole run, such
+    /// Returns `true` if the warning casts a doubt on this figure of this contender. A warning about the whole run, such
     /// as a debug build, concerns no figure more than the others and returns `false` for each.
     pub(crate) fn concerns(&self, transport: &str, key: &str) -> bool {
-        let (regime, figure) = key.split_once('.').unwrap_or((key, ""));
-        let is_latency = matches!(figure, "p50" | "p90" | "p99" | "p999" | "max")
-            || figure.starts_with("answer.");
-        let is_timed = is_latency || matches!(figure, "rate" | "cpu" | "engine");
+        let (stage, figure) = key.split_once('.').unwrap_or((key, ""));
+        let is_latency = matches!(figure, "p50" | "p90" | "p99" | "p999" | "max" | "answer");
+        let is_timed = is_latency || matches!(figure, "rate" | "cpu" | "broker");
         let among = |places: &[Place], at: &str| {
             places.iter().any(|place| place.transport == transport && place.at == at)
         };
         match self {
             Self::LoadBusy(worst) | Self::PublisherLate(worst) => {
-                is_latency && among(&worst.places, regime)
+                is_latency && among(&worst.places, stage)
             }
-            Self::SaturationLoadBusy(worst) => figure == "rate" && among(&worst.places, regime),
+            Self::SaturationLoadBusy(worst) => figure == "rate" && among(&worst.places, stage),
             Self::Stolen(worst) | Self::Crowded(worst) | Self::Throttled(worst) => {
-                is_timed && among(&worst.places, regime)
+                is_timed && among(&worst.places, stage)
             }
             Self::WideSpread { places, .. } => among(places, key),
             Self::NotClean { transport: unclean, .. } => {
-                unclean == transport && regime == "integrity"
+                unclean == transport && stage == "integrity"
             }
-            Self::HubNotFresh => key == "idle.memory",
+            Self::ServerNotFresh => figure == "memory",
             Self::SharedCores => is_latency || figure == "rate",
             _ => false,
         }
     }
 
-    /// Returns `true` if the warning casts a doubt on this run of the comparison against the limit.
-    pub(crate) fn concerns_run(&self, run: &str) -> bool {
-        match self {
-            Self::LoadBusy(worst)
-            | Self::Stolen(worst)
-            | Self::Crowded(worst)
-            | Self::Throttled(worst)
-            | Self::FanOutBehind(worst) => worst.places.iter().any(|place| {
-                run.split_once(" under ") == Some((place.transport.as_str(), place.at.as_str()))
-            }),
-            _ => false,
-        }
-    }
-
-    /// The doubts that the figures themselves raise.
-    pub(crate) fn of(cells: &[Cell], summary: &Summary) -> Vec<Self> {
-        let mut doubts = Vec::new();
-        for transport in &summary.transports {
-            let mine = || cells.iter().filter(|cell| cell.transport == *transport);
-            doubts.extend(not_clean(transport, mine()));
-        }
-        doubts.extend(in_regimes(cells, summary));
+    /// Returns the doubts that the figures raise.
+    pub(crate) fn of(
+        samples: &[Sample],
+        summary: &Summary,
+        contenders: &[&Contender],
+    ) -> Vec<Self> {
+        let mut doubts: Vec<Self> = summary
+            .transports
+            .iter()
+            .filter_map(|transport| not_clean(transport, samples))
+            .collect();
+        doubts.extend(no_io_uring(samples, contenders));
+        doubts.extend(in_stages(samples));
         doubts.extend(wide_spread(summary));
         doubts
     }
 }
 
-fn not_clean<'a>(transport: &str, cells: impl Iterator<Item = &'a Cell>) -> Option<Warning> {
-    let (mut all, mut first_ending) = (crate::Integrity::default(), None);
-    for cell in cells {
-        all.add(cell.integrity);
-        first_ending = first_ending.or_else(|| cell.first_ending.clone());
+fn not_clean(transport: &str, samples: &[Sample]) -> Option<Warning> {
+    let mine = || samples.iter().filter(|sample| sample.contender == transport);
+    if mine().all(Sample::is_clean) {
+        return None;
     }
-    (!all.is_clean()).then(|| Warning::NotClean {
+    Some(Warning::NotClean {
         transport: transport.to_owned(),
-        lost: all.lost,
-        duplicated: all.duplicated,
-        reordered: all.reordered,
-        first_ending,
+        lost: mine().map(|sample| sample.lost).sum(),
+        duplicated: mine().map(|sample| sample.duplicated).sum(),
+        reordered: mine().map(|sample| sample.reordered).sum(),
+        first_ending: mine().find_map(|sample| sample.first_ending.clone()),
     })
+}
+
+/// Returns the doubt if the baseline was measured and our server, which may use io_uring, does not.
+fn no_io_uring(samples: &[Sample], contenders: &[&Contender]) -> Option<Warning> {
+    let has_targets = contenders.iter().any(|one| one.family == Family::Baseline);
+    let is_asked = |one: &&&Contender| has_our_server(one) && one.family != Family::Plain;
+    let has_none = |one: &Contender| {
+        samples.iter().any(|it| it.contender == one.title && it.io_uring == Some(false))
+    };
+    let found = has_targets && contenders.iter().filter(is_asked).any(|one| has_none(one));
+    found.then_some(Warning::NoIoUring)
 }
 
 fn wide_spread(summary: &Summary) -> Option<Warning> {
@@ -215,45 +208,41 @@ fn wide_spread(summary: &Summary) -> Option<Warning> {
     })
 }
 
-fn in_regimes(cells: &[Cell], summary: &Summary) -> Vec<Warning> {
-    let open = &[Regime::Steady, Regime::Burst][..];
-    let late = |m: &Measured| match (&m.late, &m.latency) {
+fn in_stages(samples: &[Sample]) -> Vec<Warning> {
+    let is_saturation = |sample: &Sample| matches!(sample.stage.as_str(), "saturation" | "many");
+    let busy = |sample: &Sample| sample.load_busy.unwrap_or(0.0);
+    let late = |sample: &Sample| match (&sample.late, &sample.latency) {
         (Some(late), Some(latency)) if late.p90 > latency.p90 / 10.0 => late.p90,
         _ => 0.0,
     };
-    let worst = |regimes: &[Regime], limit: f64, of: &dyn Fn(&Measured) -> f64| {
-        let mut found: Vec<Worst> = Vec::new();
-        for (transport, regime) in
-            summary.transports.iter().flat_map(|t| regimes.iter().map(move |regime| (t, *regime)))
-        {
-            let mine = cells.iter().filter(|cell| cell.transport == *transport);
-            let value = mine.map(|cell| of(cell.regime(regime))).fold(0.0, f64::max);
-            if value > limit {
-                found.push(Worst {
-                    transport: transport.clone(),
-                    regime: regime.name().to_owned(),
-                    value,
-                    further: 0,
-                    places: Vec::new(),
-                });
-            }
-        }
-        let further = found.len().saturating_sub(1);
-        let places = found.iter().map(|one| Place::of(&one.transport, &one.regime)).collect();
-        let worst = found.into_iter().max_by(|a, b| a.value.total_cmp(&b.value));
-        worst.map(|worst| Worst { further, places, ..worst })
-    };
+    let worst = |limit: f64, of: &dyn Fn(&Sample) -> f64| worst(samples, limit, of);
+    let timed_busy = |sample: &Sample| if sample.latency.is_some() { busy(sample) } else { 0.0 };
+    let saturated_busy = |sample: &Sample| if is_saturation(sample) { busy(sample) } else { 0.0 };
     [
-        worst(open, BUSY, &|m| m.load_busy).map(Warning::LoadBusy),
-        worst(&[Regime::Saturation], BUSY, &|m| m.load_busy).map(Warning::SaturationLoadBusy),
-        worst(&Regime::ALL, STOLEN, &|m| m.stolen).map(Warning::Stolen),
-        worst(&Regime::ALL, CROWDED, &|m| m.others.unwrap_or(0.0)).map(Warning::Crowded),
-        worst(&Regime::ALL, 0.0, &|m| m.throttled as f64).map(Warning::Throttled),
-        worst(open, LATE_US, &late).map(Warning::PublisherLate),
+        worst(BUSY, &timed_busy).map(Warning::LoadBusy),
+        worst(BUSY, &saturated_busy).map(Warning::SaturationLoadBusy),
+        worst(STOLEN, &|sample| sample.stolen).map(Warning::Stolen),
+        worst(CROWDED, &|sample| sample.others.unwrap_or(0.0)).map(Warning::Crowded),
+        worst(0.0, &|sample| sample.throttled as f64).map(Warning::Throttled),
+        worst(LATE_US, &late).map(Warning::PublisherLate),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Returns the worst sample above the limit, and all stages that have one.
+fn worst(samples: &[Sample], limit: f64, of: &dyn Fn(&Sample) -> f64) -> Option<Worst> {
+    let above = || samples.iter().filter(|sample| of(sample) > limit);
+    let worst = above().max_by(|a, b| of(a).total_cmp(&of(b)))?;
+    let mut places: Vec<Place> = Vec::new();
+    for place in above().map(|sample| Place::of(&sample.contender, &sample.stage)) {
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    let (transport, stage) = (worst.contender.clone(), worst.stage.clone());
+    Some(Worst { transport, stage, value: of(worst), further: places.len() - 1, places })
 }
 
 impl Place {
@@ -264,8 +253,8 @@ impl Place {
 
 impl fmt::Display for Worst {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { transport, regime, further, .. } = self;
-        write!(f, "{transport}, {regime}")?;
+        let Self { transport, stage, further, .. } = self;
+        write!(f, "{transport}, {stage}")?;
         match further {
             0 => Ok(()),
             further => write!(f, " (and {further} more)"),
@@ -279,30 +268,24 @@ impl fmt::Display for Warning {
         match self {
             Self::LoadBusy(worst) => write!(
                 f,
-                "{worst}: the load side was {} busy, so latencies are partly the receivers' own: a \
-                 lower rate or fewer clients show less of them",
+                "{worst}: the load was {} busy, so latencies are partly its own: use a lower --rate or \
+                 fewer --clients",
                 percent(&worst.value)
             ),
             Self::SaturationLoadBusy(worst) => write!(
                 f,
-                "{worst}: the load side was {} busy, so the server could do more than these deliveries a \
-                 second; CPU a delivery holds",
+                "{worst}: the load was {} busy, so the server could deliver more a second; the CPU time \
+                 of a delivery holds",
                 percent(&worst.value)
             ),
             Self::Stolen(worst) => write!(
                 f,
-                "{worst}: {} of the CPU time was taken by others on this machine's host",
+                "{worst}: the host gave {} of the CPU time to other machines",
                 percent(&worst.value)
             ),
             Self::Crowded(worst) => write!(
                 f,
                 "{worst}: other processes took {} of the CPU time: run it again on a machine at rest",
-                percent(&worst.value)
-            ),
-            Self::FanOutBehind(worst) => write!(
-                f,
-                "{worst}: {} of the CPU time came when the clients read at last, so the time of the \
-                 fan-out is not that of all deliveries",
                 percent(&worst.value)
             ),
             Self::Throttled(worst) => write!(
@@ -340,26 +323,23 @@ impl fmt::Display for Warning {
                 }
             }
             Self::NoIoUring => f.write_str(
-                "the hub had no io_uring here, so its rows are all of plain writes, and the bars of \
-                 some are about io_uring",
-            ),
-            Self::SmallNumbers => f.write_str(
-                "small numbers (--quick): it works, and the bars are about greater ones",
+                "our server had no io_uring here, so all its figures are of plain writes, and some \
+                 targets are about io_uring",
             ),
             Self::OneRound => {
                 f.write_str("one round only: every median is a single sample (n = 1)")
             }
-            Self::HubUnknown => f.write_str(
-                "the hub's process is not known, so there are no figures of its CPU and memory: \
+            Self::ServerUnknown => f.write_str(
+                "the server's process is not known, so there are no figures of its CPU and memory: \
                  name it with --pid, or let the comparison start its own",
             ),
-            Self::HubNotFresh => f.write_str(
-                "the same hub served every round: it uses the memory of earlier clients again, so \
-                 memory a client reads too low",
+            Self::ServerNotFresh => f.write_str(
+                "the same server served every round and uses the memory of earlier clients again, so \
+                 the memory of a client is too low",
             ),
             Self::SharedCores => f.write_str(
-                "hub and load shared the same cores: CPU a delivery holds, latency and throughput \
-                 are lower on their own",
+                "servers and load shared the same cores: the CPU time of a delivery holds, latency and \
+                 throughput are worse than with a core for each",
             ),
             Self::SlowClock { source } => {
                 write!(f, "the kernel's clock is {source}, which is slow to read")
@@ -379,40 +359,62 @@ impl fmt::Display for Warning {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::sample;
+    use crate::report::tests::{contenders, sample};
+
+    fn of(samples: &[Sample], summary: &Summary) -> Vec<Warning> {
+        Warning::of(samples, summary, &contenders())
+    }
 
     #[test]
     fn a_calm_run_raises_no_doubts() {
         let report = sample();
-        assert_eq!(Warning::of(&report.cells, &report.summary), []);
+        assert_eq!(of(&report.samples, &report.summary), []);
     }
 
     #[test]
-    fn a_doubt_is_told_once_where_it_is_worst() {
+    fn a_doubt_is_reported_once_where_it_is_worst() {
         let mut report = sample();
-        report.cells[0].steady.stolen = 0.05;
-        report.cells[4].burst.stolen = 0.31;
-        let doubts = Warning::of(&report.cells, &report.summary);
+        for (contender, stage, stolen) in [("websocket", "steady", 0.05), ("sse", "burst", 0.31)] {
+            let is_it = |it: &&mut Sample| it.contender == contender && it.stage == stage;
+            report.samples.iter_mut().find(is_it).unwrap().stolen = stolen;
+        }
+        let doubts = of(&report.samples, &report.summary);
         let [doubt] = &doubts[..] else { panic!("{doubts:?}") };
-        let told = "sse, burst (and 1 more): 31 % of the CPU time was taken by others on this \
-                    machine's host";
-        assert_eq!(doubt.to_string(), told);
+        let text = "sse, burst (and 1 more): the host gave 31 % of the CPU time to other machines";
+        assert_eq!(doubt.to_string(), text);
     }
 
     #[test]
     fn each_limit_raises_its_own_doubt() {
-        let raised = |change: fn(&mut Cell)| {
+        let raised = |stage: &str, change: fn(&mut Sample)| {
             let mut report = sample();
-            change(&mut report.cells[0]);
-            let doubts = Warning::of(&report.cells, &report.summary);
+            change(report.samples.iter_mut().find(|sample| sample.stage == stage).unwrap());
+            let doubts = of(&report.samples, &report.summary);
             assert_eq!(doubts.len(), 1, "{doubts:?}");
             doubts[0].to_string()
         };
-        assert!(raised(|c| c.steady.load_busy = 0.9).contains("the load side was 90 % busy"));
-        assert!(raised(|c| c.saturation.load_busy = 1.0).contains("the server could do more"));
-        assert!(raised(|c| c.burst.others = Some(0.4)).contains("other processes"));
-        assert!(raised(|c| c.burst.throttled = 12).contains("used up in 12 periods"));
-        let late = |c: &mut Cell| c.steady.late.as_mut().unwrap().p90 = 4_200.0;
-        assert!(raised(late).contains("4.2 ms late"));
+        assert!(raised("steady", |s| s.load_busy = Some(0.9)).contains("the load was 90 % busy"));
+        let busy = raised("saturation", |s| s.load_busy = Some(1.0));
+        assert!(busy.contains("could deliver more"), "{busy}");
+        assert!(raised("burst", |s| s.others = Some(0.4)).contains("other processes"));
+        assert!(raised("burst", |s| s.throttled = 12).contains("used up in 12 periods"));
+        let late = |s: &mut Sample| s.late.as_mut().unwrap().p90 = 4_200.0;
+        assert!(raised("steady", late).contains("4.2 ms late"));
+        assert!(raised("steady", |s| s.lost = 3).contains("3 lost"));
+    }
+
+    #[test]
+    fn a_server_that_fell_back_to_plain_writes_is_reported_if_the_baseline_is_there() {
+        let samples = [Sample {
+            contender: "websocket".to_owned(),
+            io_uring: Some(false),
+            ..Sample::default()
+        }];
+        let names = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            no_io_uring(&samples, &crate::contender::chosen(&names).unwrap())
+        };
+        assert_eq!(names(&["websocket", "baseline"]), Some(Warning::NoIoUring));
+        assert_eq!(names(&["websocket"]), None);
     }
 }

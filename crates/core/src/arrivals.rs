@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::broker_link::away;
 use crate::{BrokerError, Stored, Tail};
 
 /// A tail, read in batches.
@@ -53,7 +52,7 @@ impl Arrivals {
                         continue;
                     }
                     Some(Err(error)) => error,
-                    None => away("its stream ended".to_owned()),
+                    None => BrokerError::away("its stream ended"),
                 };
                 if batch.is_empty() {
                     return Poll::Ready(Err(problem));

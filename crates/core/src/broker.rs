@@ -140,6 +140,13 @@ pub enum BrokerError {
     },
 }
 
+impl BrokerError {
+    /// Returns the error of a hub whose broker cannot be used.
+    pub(crate) fn away(problem: impl Into<String>) -> Self {
+        Self::Away { broker: "the broker".to_owned(), problem: problem.into() }
+    }
+}
+
 const MAX_KEY_BYTES: usize = 255;
 
 impl IdempotencyKey {

@@ -10,7 +10,6 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::arrivals::{Arrivals, Pauses};
-use crate::hub::Shared;
 use crate::{
     Broker, BrokerError, IdempotencyKey, Log, LogLimit, Notification, PublishError, Publishing,
     Start,
@@ -30,7 +29,7 @@ pub(crate) struct BrokerLink {
     pub(crate) is_replay_failing: AtomicBool,
     pub(crate) replay_log: LogLimit,
     publish_log: Arc<LogLimit>,
-    is_connected: AtomicBool,
+    is_connected: Arc<AtomicBool>,
     feeding: JoinHandle<()>,
 }
 
@@ -59,10 +58,9 @@ impl BrokerLink {
     /// Fills the log with the newest that the broker has, and keeps it fed from then on.
     pub(crate) async fn start(
         broker: Arc<dyn Broker>,
-        log: &Log,
+        log: &Arc<Log>,
         keep: u64,
         deadlines: Deadlines,
-        hub: Weak<Shared>,
     ) -> Result<Self, BrokerError> {
         let mut arrivals = Arrivals::of(broker.tail(Start::Newest(keep)).await?);
         log.follow(&arrivals.tail);
@@ -78,7 +76,8 @@ impl BrokerLink {
                 log.follow(&arrivals.tail);
             }
         }
-        let feeding = tokio::spawn(feed(hub, broker.clone(), arrivals));
+        let is_connected = Arc::new(AtomicBool::new(true));
+        let feed = feed(Arc::downgrade(log), is_connected.clone(), broker.clone(), arrivals);
         Ok(Self {
             broker,
             publish_deadline: deadlines.publish,
@@ -88,8 +87,8 @@ impl BrokerLink {
             publish_log: Arc::default(),
             room: Arc::new(Semaphore::new(ON_THEIR_WAY)),
             replays: Semaphore::new(REPLAYS),
-            is_connected: AtomicBool::new(true),
-            feeding,
+            is_connected,
+            feeding: tokio::spawn(feed),
         })
     }
 
@@ -104,14 +103,14 @@ impl BrokerLink {
     ) -> Publishing {
         let size = notification.payload().len().clamp(LEAST, ON_THEIR_WAY) as u32;
         let Ok(room) = self.room.clone().try_acquire_many_owned(size) else {
-            let error = away("too much is on its way to it already".to_owned());
+            let error = BrokerError::away("too much is on its way to it already");
             return Publishing::done(Err(PublishError::Unavailable(error)));
         };
         let (storing, deadline) = (self.broker.publish(notification, key), self.publish_deadline);
         let log = self.publish_log.clone();
         Publishing::on_its_way(Box::pin(async move {
             let _room = room;
-            let late = || away(format!("no answer within {deadline:?}"));
+            let late = || BrokerError::away(format!("no answer within {deadline:?}"));
             let stored = timeout(deadline, storing).await.unwrap_or_else(|_| Err(late()));
             stored.map_err(|error| {
                 if let Some(left_out) = log.admit() {
@@ -123,14 +122,15 @@ impl BrokerLink {
     }
 }
 
-pub(crate) fn away(problem: String) -> BrokerError {
-    BrokerError::Away { broker: "the broker".to_owned(), problem }
-}
-
-/// Keeps the log fed for as long as there is a hub that is not closed.
-async fn feed(hub: Weak<Shared>, broker: Arc<dyn Broker>, mut arrivals: Arrivals) {
+/// Appends what the broker has to the log, until the hub is closed or dropped.
+async fn feed(
+    log: Weak<Log>,
+    is_connected: Arc<AtomicBool>,
+    broker: Arc<dyn Broker>,
+    mut arrivals: Arrivals,
+) {
     let mut pauses = Pauses::default();
-    let log = LogLimit::default();
+    let warnings = LogLimit::default();
     loop {
         let problem = loop {
             let batch = match arrivals.next().await {
@@ -138,47 +138,35 @@ async fn feed(hub: Weak<Shared>, broker: Arc<dyn Broker>, mut arrivals: Arrivals
                 Err(problem) => break problem,
             };
             pauses = Pauses::default();
-            let Some(hub) = hub.upgrade() else { return };
-            if !hub.log.store(batch) {
+            let Some(log) = log.upgrade() else { return };
+            if !log.store(batch) {
                 return;
             }
         };
         tracing::warn!(error = %problem, "the stream of the broker has broken off");
-        if let Some(hub) = hub.upgrade() {
-            hub.says_connected(false);
-        }
+        is_connected.store(false, Ordering::Relaxed);
         let tail = loop {
             pauses.pause().await;
-            let Some(hub) = hub.upgrade() else { return };
-            let head = hub.log.head();
-            drop(hub);
+            let Some(head) = log.upgrade().map(|log| log.head()) else { return };
             match broker.tail(Start::After(head)).await {
                 Ok(tail) => break tail,
                 Err(error) => {
-                    if let Some(left_out) = log.admit() {
+                    if let Some(left_out) = warnings.admit() {
                         tracing::warn!(%error, left_out, "the broker cannot be followed, retrying");
                     }
                 }
             }
         };
-        let Some(hub) = hub.upgrade() else { return };
-        if tail.epoch != hub.log.epoch() {
-            let (before, now) = (hub.log.epoch(), tail.epoch);
+        let Some(log) = log.upgrade() else { return };
+        if tail.epoch != log.epoch() {
+            let (before, now) = (log.epoch(), tail.epoch);
             tracing::warn!(%before, %now, "the broker's stream is another one: clients are told so");
         }
-        // As loud as the end was: whoever read of that is to read of this.
+        // At the level of the warning about the end, so that both are seen.
         tracing::warn!(?tail, "the broker is followed again");
-        hub.log.follow(&tail);
-        hub.says_connected(true);
+        log.follow(&tail);
+        is_connected.store(true, Ordering::Relaxed);
         arrivals = Arrivals::of(tail);
-    }
-}
-
-impl Shared {
-    fn says_connected(&self, is_connected: bool) {
-        if let Some(broker) = self.broker.get() {
-            broker.is_connected.store(is_connected, Ordering::Relaxed);
-        }
     }
 }
 
@@ -277,7 +265,7 @@ mod tests {
             _: u64,
             _: Budget,
         ) -> BoxFuture<'static, Result<Replay, BrokerError>> {
-            Box::pin(async { Err(away("maximum consumers limit reached".to_owned())) })
+            Box::pin(async { Err(BrokerError::away("maximum consumers limit reached")) })
         }
 
         fn max_payload(&self) -> usize {

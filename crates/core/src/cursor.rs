@@ -123,7 +123,7 @@ impl Cursor {
         (Self::new(resume), Some(interest.gap(after, resume, reason)))
     }
 
-    /// A cursor behind this id, for a reader that stands in the log.
+    /// Returns a cursor after this id, for a reader that follows the log already.
     pub fn at(id: Id) -> Self {
         Self { at: id, is_new: false }
     }
@@ -132,19 +132,20 @@ impl Cursor {
         Self { at: id, is_new: true }
     }
 
-    /// The position up to which everything has been told.
+    /// Returns the position up to which everything was delivered.
     pub fn position(&self) -> Id {
         self.at
     }
 
-    /// Its sequence number.
+    /// Returns the sequence number of the position.
     pub fn seq(&self) -> u64 {
         self.at.seq
     }
 
-    /// Appends to `out` what the reader must be told next, up to and including `upto`, and moves behind
-    /// it. Call again while [`position`](Self::position) is not `upto`. An [`Event::Goodbye`] is the last.
-    /// With [`Kept::Broker`] nothing was appended.
+    /// Appends the next events for the reader to `out`, up to and including `upto`, and moves after them.
+    ///
+    /// Call it again until [`position`](Self::position) is `upto`. No event follows an [`Event::Goodbye`].
+    /// If it returns [`Kept::Broker`], nothing was appended.
     pub fn read(
         &mut self,
         log: &Log,
@@ -169,30 +170,31 @@ impl Cursor {
                 Kept::Broker
             }
             Err(Unread::InBroker) => {
-                out.push(self.is_slow(log, interest, log.own_tail()));
+                out.push(self.lag_event(log, interest, log.own_tail()));
                 Kept::Log
             }
-            // What a broker has not any more it was not the reader that was too slow for.
+            // If a broker no longer has the entries, that is not the fault of a slow reader.
             Err(Unread::Gone { resume, reason: GapReason::Evicted })
                 if !self.is_new && !log.has_broker() =>
             {
-                out.push(self.is_slow(log, interest, resume));
+                out.push(self.lag_event(log, interest, resume));
                 Kept::Log
             }
             Err(Unread::Gone { resume, reason }) => {
-                out.push(self.is_gone(interest, resume, reason));
+                out.push(self.skip_to(interest, resume, reason));
                 Kept::Log
             }
         }
     }
 
-    /// Whether it stands further on than this, in the same history.
+    /// Returns `true` if the cursor is after this id in the same epoch.
     pub fn is_ahead_of(&self, id: Id) -> bool {
         self.at.epoch == id.epoch && self.at.seq > id.seq
     }
 
-    /// What the reader is told past which the log has moved on, by its own policy.
-    fn is_slow(&mut self, log: &Log, interest: &Interest, resume: Id) -> Event {
+    /// Returns the event for a reader that fell so far behind that the log no longer has what it reads next. Its
+    /// [`SlowPolicy`] decides which event that is.
+    fn lag_event(&mut self, log: &Log, interest: &Interest, resume: Id) -> Event {
         let resume = match interest.slow {
             SlowPolicy::Disconnect => return Event::Goodbye(Reason::TooSlow),
             SlowPolicy::Gap => resume,
@@ -203,11 +205,11 @@ impl Cursor {
                 resume.epoch.id(seq)
             }
         };
-        self.is_gone(interest, resume, GapReason::Lagged)
+        self.skip_to(interest, resume, GapReason::Lagged)
     }
 
-    /// What the reader is told where what follows can no longer be had, and moves to where reading goes on.
-    pub(crate) fn is_gone(&mut self, interest: &Interest, resume: Id, reason: GapReason) -> Event {
+    /// Moves to `resume`, because the entries before it are gone, and returns the gap.
+    pub(crate) fn skip_to(&mut self, interest: &Interest, resume: Id, reason: GapReason) -> Event {
         let reason = match reason {
             GapReason::Evicted if !self.is_new => GapReason::Lagged,
             reason => reason,
@@ -217,15 +219,14 @@ impl Cursor {
         Event::Gap(gap)
     }
 
-    /// What the broker had for the reader, up to `reached`; and whether that is all that it has to be asked
-    /// for.
-    pub(crate) fn has_fetched(&mut self, reached: Id, is_done: bool) {
+    /// Moves to `reached`, up to which the broker has delivered. If `is_done`, the log has what follows.
+    pub(crate) fn move_to(&mut self, reached: Id, is_done: bool) {
         *self = Self { at: reached, is_new: !is_done };
     }
 }
 
 impl Interest {
-    /// A hole. How many notifications lie in it is known only where every one of them would have matched.
+    /// Returns a gap. The number of missed notifications is known only if every one of them would have matched.
     fn gap(&self, after: Id, resume: Id, reason: GapReason) -> Gap {
         let counts_all = self.filters.match_everything() && !self.without_own;
         let is_one_history = after.epoch == resume.epoch && reason != GapReason::Epoch;

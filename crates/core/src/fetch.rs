@@ -81,11 +81,11 @@ impl Hub {
                         let events = delivered(found, after, &interest, seat);
                         // One that stands ahead of the log has learnt that its place is a real one.
                         let is_ahead = cursor.is_ahead_of(hub.log().head());
-                        cursor.has_fetched(after.epoch.id(reached), is_ahead);
+                        cursor.move_to(after.epoch.id(reached), is_ahead);
                         return Fetched { events, cursor };
                     }
                     Ok(Replay::Gone { resume, reason }) => {
-                        let told = cursor.is_gone(&interest, resume, reason);
+                        let told = cursor.skip_to(&interest, resume, reason);
                         return Fetched { events: vec![told], cursor };
                     }
                     Err(error) => {

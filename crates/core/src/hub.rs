@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::broker_link::{BrokerLink, Deadlines, away};
+use crate::broker_link::{BrokerLink, Deadlines};
 use crate::{
     Broker, BrokerError, ClientPool, Cursor, Epoch, Filters, Heartbeat, IdempotencyKey, Interest,
     JoinError, Limits, Log, Notification, Position, PublishError, Publishing, Reason, Retention,
@@ -40,7 +40,7 @@ pub struct Hub(Arc<Shared>);
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) log: Log,
+    pub(crate) log: Arc<Log>,
     pool: ClientPool,
     wakers: WakerSet,
     heartbeat: Heartbeat,
@@ -89,7 +89,7 @@ impl Hub {
     fn make(config: HubConfig, needs_broker: bool) -> Self {
         let wakers = WakerSet::default();
         Self(Arc::new(Shared {
-            log: Log::new(Epoch::random(), config.retention, wakers.clone()),
+            log: Arc::new(Log::new(Epoch::random(), config.retention, wakers.clone())),
             pool: ClientPool::new(config.limits, wakers.clone()),
             wakers,
             heartbeat: config.heartbeat,
@@ -141,8 +141,8 @@ impl Hub {
             return Err(not_pending());
         }
         let Shared { ref log, retention, deadlines, .. } = *self.0;
-        let (keep, shared) = (retention.entries as u64, Arc::downgrade(&self.0));
-        let broker = BrokerLink::start(broker, log, keep, deadlines, shared).await?;
+        let keep = retention.entries as u64;
+        let broker = BrokerLink::start(broker, log, keep, deadlines).await?;
         self.0.broker.set(broker).map_err(|_| not_pending())
     }
 
@@ -176,7 +176,7 @@ impl Hub {
             return broker.publish(notification, key);
         }
         if self.0.needs_broker {
-            let error = away("it is not connected yet".to_owned());
+            let error = BrokerError::away("it is not connected yet");
             return Publishing::done(Err(PublishError::Unavailable(error)));
         }
         // A close that came in between has sealed the log: what it did not take nobody will read.

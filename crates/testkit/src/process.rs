@@ -95,7 +95,7 @@ impl Process {
             if looked.unwrap_or(false) {
                 return Ok(());
             }
-            if self.has_ended() {
+            if self.try_wait() {
                 return Err(self.ended());
             }
             sleep(BETWEEN_LOOKS).await;
@@ -134,7 +134,8 @@ impl Process {
         ended.map_err(|source| self.system("it cannot be ended", source))
     }
 
-    fn has_ended(&mut self) -> bool {
+    /// Returns `true` if the process has ended.
+    fn try_wait(&mut self) -> bool {
         self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
     }
 

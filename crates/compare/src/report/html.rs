@@ -1,4 +1,4 @@
-//! The page: what it cost at a glance, plots, the whole table, doubts, circumstances.
+//! The page: the costs at a glance, plots, targets, the whole table, doubts, circumstances.
 
 use std::fmt::Write as _;
 
@@ -7,23 +7,18 @@ use tidings_live_page::LOOK;
 use super::markup::text;
 use super::plots::{self, Bars, SERIES};
 use super::{Missing, Remark, Report, range};
-use crate::schedule::Regime;
 use crate::stats::Spread;
 use crate::summary::{Row, Summary};
+use crate::units::Unit;
 
 const STYLE: &str = include_str!("page.css");
 
-/// The whole page.
+/// Returns the whole page.
 pub(super) fn page(report: &Report) -> String {
     let summary = &report.summary;
     let count = match summary.transports.len() {
-        1 => "One transport".to_owned(),
-        2 => "Two transports".to_owned(),
-        3 => "Three transports".to_owned(),
-        4 => "Four transports".to_owned(),
-        5 => "Five transports".to_owned(),
-        6 => "Six transports".to_owned(),
-        more => format!("{more} transports"),
+        1 => "One way".to_owned(),
+        more => format!("{more} ways"),
     };
     let mut page = String::with_capacity(96 * 1024);
     let _ = write!(
@@ -39,6 +34,7 @@ pub(super) fn page(report: &Report) -> String {
     remarks(&mut page, report);
     latency(&mut page, report);
     costs(&mut page, report);
+    targets(&mut page, report);
     table(&mut page, report);
     doubts(&mut page, report);
     circumstances(&mut page, report);
@@ -63,7 +59,7 @@ fn cards(page: &mut String, report: &Report) {
             ("latency, median", "steady.p50"),
             ("latency, p99", "steady.p99"),
             ("received a delivery", "steady.received"),
-            ("memory a client", "idle.memory"),
+            ("memory a client", "connect.memory"),
             ("deliveries, flat out", "saturation.rate"),
         ] {
             let (value, unit, mark) = written(report, key, at);
@@ -71,7 +67,7 @@ fn cards(page: &mut String, report: &Report) {
         }
         page.push_str("</dl></article>\n");
     }
-    for Missing { transport, problem } in &report.missing {
+    for Missing { transport, problem, .. } in &report.missing {
         let _ = writeln!(
             page,
             "<article class=\"card\"><h3>{}</h3><p>Not measured.</p><small>{}</small></article>",
@@ -82,7 +78,7 @@ fn cards(page: &mut String, report: &Report) {
     page.push_str("</section>\n");
 }
 
-/// Figures side by side look as if the same were done for each: where it is not, that stands above them.
+/// Writes what is different between contenders. Figures side by side look as if each did the same.
 fn remarks(page: &mut String, report: &Report) {
     if report.remarks.is_empty() {
         return;
@@ -98,17 +94,17 @@ fn remarks(page: &mut String, report: &Report) {
 fn latency(page: &mut String, report: &Report) {
     let summary = &report.summary;
     page.push_str(
-        "<h2>How long until everybody knows</h2>\n<p class=\"quiet-text\">Milliseconds from the \
-         instant at which a notification was to be sent, to each client that received it. Lower is \
-         sooner; further right is rarer.</p>\n",
+        "<h2>Latency</h2>\n<p class=\"quiet-text\">Milliseconds from the instant at which a \
+         notification was to be published to each client that received it. Lower is sooner; \
+         further right is rarer.</p>\n",
     );
     key(page, summary);
     page.push_str("<div class=\"grid\">\n");
-    for (regime, caption) in [(Regime::Steady, "one at a time"), (Regime::Burst, "ten at a time")] {
+    for (stage, caption) in [("steady", "one at a time"), ("burst", "ten at a time")] {
         let curves: Vec<_> = summary
             .curves
             .iter()
-            .filter(|curve| curve.regime == regime)
+            .filter(|curve| curve.stage == stage)
             .filter_map(|curve| {
                 let at = summary.transports.iter().position(|name| *name == curve.transport)?;
                 Some((at, curve))
@@ -116,7 +112,7 @@ fn latency(page: &mut String, report: &Report) {
             .collect();
         let title = format!("Latency, {caption}");
         let doubts = curves.iter().map(|(_, curve)| {
-            let median = format!("{}.p50", regime.name());
+            let median = format!("{stage}.p50");
             (curve.transport.as_str(), report.mark(&curve.transport, &median))
         });
         let marked: Vec<String> = doubts
@@ -134,7 +130,7 @@ fn latency(page: &mut String, report: &Report) {
 
 fn costs(page: &mut String, report: &Report) {
     let summary = &report.summary;
-    page.push_str("<h2>What it costs</h2>\n");
+    page.push_str("<h2>Costs</h2>\n");
     key(page, summary);
     page.push_str("<div class=\"grid\">\n");
     for (title, note, keys) in [
@@ -152,7 +148,7 @@ fn costs(page: &mut String, report: &Report) {
         (
             "Memory a client",
             "bytes in the server, connected and idle; the kernel’s buffers not counted",
-            &[("idle.memory", "")][..],
+            &[("connect.memory", "")][..],
         ),
     ] {
         let groups: Vec<(&Row, &str)> =
@@ -178,13 +174,13 @@ fn figure(page: &mut String, title: &str, note: &str, svg: &str) {
 
 fn table(page: &mut String, report: &Report) {
     let summary = &report.summary;
-    let told = match report.plan.rounds {
+    let spread = match report.plan.rounds {
         1 => "One round: each figure is a single sample.".to_owned(),
         n => format!("Medians over {n} interleaved rounds; below them the least and the greatest."),
     };
     let _ = write!(
         page,
-        "<h2>Every figure</h2>\n<p class=\"quiet-text\">{told}</p>\n<div class=\"wide\" role=\"region\" \
+        "<h2>Every figure</h2>\n<p class=\"quiet-text\">{spread}</p>\n<div class=\"wide\" role=\"region\" \
          aria-label=\"Every figure\" tabindex=\"0\"><table>\n<thead><tr><th></th>"
     );
     for (at, name) in summary.transports.iter().enumerate() {
@@ -204,7 +200,7 @@ fn table(page: &mut String, report: &Report) {
             for (transport, value) in summary.transports.iter().zip(&row.values) {
                 let write = |spread: Spread| row.unit.digits(&spread).write(spread.median);
                 let median = value.map_or("–".to_owned(), write);
-                let range = value.and_then(|spread| range(row, &spread)).unwrap_or_default();
+                let range = value.and_then(|it| range(row.unit, &it)).unwrap_or_default();
                 let (median, mark) = (text(median), report.mark(transport, &row.key));
                 let _ = write!(page, "<td>{median}{mark}<small>{}</small></td>", text(range));
             }
@@ -215,13 +211,53 @@ fn table(page: &mut String, report: &Report) {
     page.push_str("</table></div>\n");
 }
 
+fn targets(page: &mut String, report: &Report) {
+    if report.targets.is_empty() {
+        return;
+    }
+    page.push_str(
+        "<h2>Targets</h2>\n<p class=\"quiet-text\">Judged is the figure, or its ratio of the same \
+         round to what stands beside it.</p>\n<div class=\"wide\" role=\"region\" \
+         aria-label=\"Targets\" tabindex=\"0\"><table>\n<thead><tr><th></th>",
+    );
+    for heading in ["figure", "against", "judged", "target", "verdict"] {
+        let _ = write!(page, "<th scope=\"col\">{heading}</th>");
+    }
+    page.push_str("</tr></thead>\n<tbody>\n");
+    for target in &report.targets {
+        let median = |spread: Option<Spread>, unit: Unit| {
+            spread.map_or(String::new(), |spread| unit.digits(&spread).write(spread.median))
+        };
+        let unit = target.judged_unit();
+        let range = target.judged.and_then(|it| range(unit, &it)).unwrap_or_default();
+        let mark = report.mark(&target.transport, &target.key);
+        let against = target.against.as_deref().unwrap_or_default();
+        let _ = writeln!(
+            page,
+            "<tr><th scope=\"row\">{}<small>{}</small></th><td>{} {}</td><td>{}<small>{}</small></td>\
+             <td>{}<small>{}</small></td><td>≤ {}</td><td>{}{mark}</td></tr>",
+            text(target.transport.as_str()),
+            text(target.figure.as_str()),
+            text(median(target.value, target.unit)),
+            target.unit.sign(),
+            text(median(target.other, target.unit)),
+            text(against),
+            text(median(target.judged, unit)),
+            text(range),
+            target.at_most,
+            target.verdict,
+        );
+    }
+    page.push_str("</tbody></table></div>\n");
+}
+
 fn doubts(page: &mut String, report: &Report) {
     if report.warnings.is_empty() {
         return;
     }
     page.push_str(
-        "<h2>Reasons to doubt</h2>\n<p class=\"quiet-text\">A small number at a figure is that of the \
-         reason to doubt it.</p>\n<ol class=\"doubts\">\n",
+        "<h2>Reasons to doubt</h2>\n<p class=\"quiet-text\">A small number at a figure is the \
+         number of a reason to doubt it.</p>\n<ol class=\"doubts\">\n",
     );
     for warning in &report.warnings {
         let _ = writeln!(page, "<li>{}</li>", text(warning.to_string()));
@@ -234,7 +270,7 @@ fn circumstances(page: &mut String, report: &Report) {
     page.push_str("<h2>How it was measured</h2>\n<dl class=\"facts\">\n");
     for (label, value) in [
         ("CPU", environment.cpu.clone()),
-        ("Cores", environment.parting()),
+        ("Cores", environment.division()),
         ("Kernel", environment.kernel.clone()),
         ("tidings", format!("{}, commit {}", environment.version, environment.commit)),
         ("Servers", environment.versions()),
@@ -259,7 +295,7 @@ fn dot(transport: usize) -> String {
     format!("<i class=\"dot b{}\"></i>", transport % SERIES)
 }
 
-/// The median of one figure of one transport, its unit, and the mark of its doubts.
+/// Returns the median of one figure of one contender, its unit, and the mark of its doubts.
 fn written(report: &Report, key: &str, transport: usize) -> (String, &'static str, String) {
     let summary = &report.summary;
     let found = summary.row(key).and_then(|row| Some((row, (*row.values.get(transport)?)?)));
@@ -272,7 +308,7 @@ fn written(report: &Report, key: &str, transport: usize) -> (String, &'static st
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::sample;
+    use crate::report::tests::{contenders, sample};
 
     #[test]
     fn the_page_needs_nothing_from_anywhere() {
@@ -287,20 +323,21 @@ mod tests {
     #[test]
     fn a_figure_in_doubt_is_marked_in_its_card_in_the_plots_and_in_the_table() {
         let mut report = sample();
-        report.cells[1].steady.stolen = 0.4;
-        report.warnings = crate::Warning::of(&report.cells, &report.summary);
+        let is_it = |it: &&mut crate::Sample| it.contender == "sse" && it.stage == "steady";
+        report.samples.iter_mut().find(is_it).unwrap().stolen = 0.4;
+        report.warnings = crate::Warning::of(&report.samples, &report.summary, &contenders());
         let page = page(&report);
         let cards = &page[..page.find("What is compared").unwrap()];
         assert_eq!(cards.matches(" ¹").count(), 3, "CPU, median and p99 of sse: {cards}");
         assert!(page.contains("in doubt: sse ¹"), "{page}");
-        let plots = &page[page.find("What it costs").unwrap()..page.find("Every figure").unwrap()];
+        let plots = &page[page.find("<h2>Costs").unwrap()..page.find("Targets").unwrap()];
         assert_eq!(plots.matches(" ¹").count(), 1, "the bar of sse, steady: {plots}");
         let table = &page[page.find("Every figure").unwrap()..];
-        assert_eq!(table.matches(" ¹<small>").count(), 7, "rate, CPU and five latencies: {table}");
+        assert_eq!(table.matches(" ¹<small>").count(), 8, "rate, CPU and six latencies: {table}");
     }
 
     #[test]
-    fn what_others_have_written_is_shown_and_not_obeyed() {
+    fn text_from_elsewhere_is_shown_and_not_interpreted() {
         let mut report = sample();
         let evil = "<script>alert(\"1\")</script>";
         report.environment.command = evil.into();

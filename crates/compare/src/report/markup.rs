@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// Text that shows as it is, between tags as well as in a quoted attribute.
+/// Text that is shown as it is, between tags and in a quoted attribute.
 pub(super) struct Text<'a>(Cow<'a, str>);
 
-/// Everything that goes into the page goes through here.
+/// Escapes text. Everything that goes into the page passes through here.
 pub(super) fn text<'a>(text: impl Into<Cow<'a, str>>) -> Text<'a> {
     Text(text.into())
 }
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_means_something_to_a_browser_is_left() {
+    fn no_character_with_a_meaning_in_html_is_left() {
         let written = text(r#"<b a="1" b='2'>R&D µs</b>"#).to_string();
         assert_eq!(written, "&lt;b a=&quot;1&quot; b=&#39;2&#39;&gt;R&amp;D µs&lt;/b&gt;");
     }

@@ -1,7 +1,7 @@
 //! What a person, or another program, sees of a comparison.
 //!
-//! The table and the page are made of the [`Summary`] alone, so that a report read back from JSON looks
-//! the same as the one that was just measured.
+//! The table and the page are made of the [`Summary`] and the targets, so a report that is read from JSON looks like the
+//! one that was just measured.
 
 mod html;
 mod markup;
@@ -14,63 +14,68 @@ use serde::{Deserialize, Serialize};
 
 use crate::environment::Environment;
 use crate::plan::PlanRecord;
-use crate::record::Cell;
+use crate::sample::Sample;
 use crate::summary::Summary;
+use crate::targets::TargetRow;
 use crate::warnings::Warning;
 
-/// A finished comparison. As JSON it is every raw figure, and the circumstances they belong to.
+/// A finished comparison. As JSON it is every raw figure and the circumstances of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Where and how it was measured.
     pub environment: Environment,
-    /// What was asked for.
+    /// The numbers of the plan.
     pub plan: PlanRecord,
     /// Medians and spreads.
     pub summary: Summary,
-    /// What figures cannot tell of a contender.
-    #[serde(default)]
+    /// Figures against their targets. Empty if the baseline was not measured.
+    pub targets: Vec<TargetRow>,
+    /// What figures cannot show of a contender.
     pub remarks: Vec<Remark>,
-    /// What should have been measured and could not be.
-    #[serde(default)]
+    /// What should have been measured and was not.
     pub missing: Vec<Missing>,
     /// Reasons to doubt.
     pub warnings: Vec<Warning>,
-    /// The raw figures, one for each transport and round, in the order of measuring.
-    pub cells: Vec<Cell>,
+    /// The raw figures in the order of measuring, one for each contender, stage and round.
+    pub samples: Vec<Sample>,
 }
 
-/// What a reader has to know of a contender before its figures are held against others.
+/// What a reader has to know of a contender before comparing its figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Remark {
-    /// The contender, as the table has it.
+    /// The contender's title.
     pub transport: String,
     /// A sentence or two.
     pub text: String,
 }
 
-/// A contender that was not measured. That makes no report unclean: nothing of it went wrong.
+/// A contender that was not measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Missing {
-    /// The contender, as the table would have had it.
+    /// The contender's title.
     pub transport: String,
     /// Why, and what to do.
     pub problem: String,
+    /// Whether it failed. A server that is not installed is not a failure.
+    pub is_failure: bool,
 }
 
 impl Report {
-    /// Whether every client received everything, once and in order, and every planned measurement was
-    /// finished. A program should exit with 1 if this is `false`.
+    /// Returns `true` if every client received everything, once and in order, no contender failed, and every planned
+    /// measurement was finished. A program should exit with 1 if this is `false`. A target that is missed does not matter.
     pub fn is_clean(&self) -> bool {
         let is_whole = !self.warnings.iter().any(Warning::is_interruption);
-        is_whole && self.cells.iter().all(|cell| cell.integrity.is_clean())
+        let has_failed = self.missing.iter().any(|missing| missing.is_failure);
+        is_whole && !has_failed && self.samples.iter().all(Sample::is_clean)
     }
 
-    /// The table for a terminal, and the doubts below it.
-    pub fn table(&self) -> String {
-        table::table(self)
+    /// Returns the table for a terminal with so many columns, and the doubts below it. Without a number the table may be
+    /// as wide as it needs.
+    pub fn table(&self, columns: Option<usize>) -> String {
+        table::table(self, columns)
     }
 
-    /// One page that needs nothing else: no script, no font, no image from anywhere.
+    /// Returns one page that needs nothing else: no script, no font, no image.
     pub fn html(&self) -> String {
         html::page(self)
     }
@@ -78,25 +83,20 @@ impl Report {
     /// Writes [`html`](Self::html) to a file.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn write_html(&self, path: impl AsRef<Path>) -> std::io::Result<()> {
         std::fs::write(path, self.html())
     }
 
-    /// The numbers of the warnings that concern this figure of this transport, from 1.
-    fn doubts(&self, transport: &str, key: &str) -> Vec<usize> {
-        let concerning = |warning: &Warning| warning.concerns(transport, key);
-        let numbered = self.warnings.iter().enumerate();
-        numbered.filter(|(_, warning)| concerning(warning)).map(|(at, _)| at + 1).collect()
-    }
-
-    /// The same as a mark that follows the figure, such as ` ¹ ²`.
+    /// Returns the numbers of the warnings that concern this figure of this contender, from 1, as a mark that follows
+    /// the figure, such as ` ¹ ²`.
     fn mark(&self, transport: &str, key: &str) -> String {
-        let numbers = self.doubts(transport, key);
-        numbers.into_iter().map(|number| format!(" {}", raised(number))).collect()
+        let numbered = (1..).zip(&self.warnings);
+        let concerning = numbered.filter(|(_, warning)| warning.concerns(transport, key));
+        concerning.map(|(number, _)| format!(" {}", raised(number))).collect()
     }
 
-    /// Clients, rate, payload and rounds in one line.
+    /// Returns clients, rate, payload and rounds in one line.
     fn subject(&self) -> String {
         let PlanRecord { clients, rate, payload, rounds, .. } = &self.plan;
         let plural = if *rounds == 1 { "" } else { "s" };
@@ -109,15 +109,15 @@ impl Report {
     }
 }
 
-/// The least and the greatest of a figure, if they differ as they are written.
-fn range(row: &crate::Row, spread: &crate::Spread) -> Option<String> {
-    let digits = row.unit.digits(spread);
+/// Returns the least and the greatest of a figure if they differ as they are written.
+fn range(unit: crate::Unit, spread: &crate::Spread) -> Option<String> {
+    let digits = unit.digits(spread);
     let (min, max) = (digits.write(spread.min), digits.write(spread.max));
     (spread.n > 1 && min != max).then(|| format!("{min}–{max}"))
 }
 
-/// A number in superscript digits.
-pub(crate) fn raised(number: usize) -> String {
+/// Returns a number in superscript digits.
+fn raised(number: usize) -> String {
     const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     let digit = |c: char| c.to_digit(10).map_or(c, |digit| DIGITS[digit as usize]);
     number.to_string().chars().map(digit).collect()
@@ -126,17 +126,31 @@ pub(crate) fn raised(number: usize) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::figures::FIGURES;
-    use crate::record::{Connect, Idle, Latency, Measured};
-    use crate::{Integrity, Version};
+    use crate::Version;
+    use crate::contender::{Contender, chosen};
+    use crate::plan::Plan;
+    use crate::sample::Latency;
 
-    /// Three transports, three rounds, none of it measured.
+    /// The contenders of [`sample`].
+    pub(crate) fn contenders() -> Vec<&'static Contender> {
+        let names = ["websocket", "baseline-websocket", "sse", "long-polling"];
+        chosen(&names.map(str::to_owned)).unwrap()
+    }
+
+    /// Four contenders, three rounds, none of it measured.
     pub(crate) fn sample() -> Report {
-        let names = ["websocket", "sse", "long-polling"];
-        let cells: Vec<Cell> = (1..=3)
-            .flat_map(|round| names.iter().enumerate().map(move |(at, name)| cell(name, at, round)))
-            .collect();
-        let summary = Summary::of(&cells, FIGURES);
+        let mut samples = Vec::new();
+        for round in 1..=3 {
+            for (at, contender) in contenders().into_iter().enumerate() {
+                let factor = [1.0, 0.98, 1.04, 3.2][at] * (1.0 + round as f64 / 50.0);
+                for stage in ["connect", "steady", "burst", "saturation"] {
+                    samples.push(one(contender.title, stage, round, factor));
+                }
+            }
+        }
+        let plan = Plan { baseline: true, ..Plan::new("tidings".into()) };
+        let summary = Summary::of(&samples, &contenders(), &plan.rows());
+        let targets = TargetRow::all(&samples, &contenders());
         let environment = Environment {
             command: "tidings compare --html report.html".into(),
             version: "0.1.0".into(),
@@ -144,63 +158,47 @@ pub(crate) mod tests {
             kernel: "Linux 6.1.0 x86_64".into(),
             cpu: "A CPU".into(),
             cores: 2,
-            quota: None,
-            parted: true,
+            divided: true,
             servers: vec![
                 Version { server: "tidings".into(), version: Some("0.1.0".into()) },
                 Version { server: "pigeon-server".into(), version: None },
             ],
             date: "Thu, 01 Jan 2026 00:00:00 GMT".into(),
             seconds: 71.0,
+            ..Environment::default()
         };
-        let hub = crate::HubUnderTest::Child { program: "tidings".into(), args: Vec::new() };
-        let plan = crate::Plan::new(hub).record();
-        let warnings = Warning::of(&cells, &summary);
-        let remark = "asks again and again".to_owned();
-        let remarks = vec![Remark { transport: "long-polling".to_owned(), text: remark }];
+        let warnings = Warning::of(&samples, &summary, &contenders());
+        let text = "requests again and again".to_owned();
+        let remarks = vec![Remark { transport: "long-polling".to_owned(), text }];
         let problem = "there are no pigeons: buy some".to_owned();
-        let missing = vec![Missing { transport: "pigeon".to_owned(), problem }];
-        Report { environment, plan, summary, remarks, missing, warnings, cells }
+        let missing = vec![Missing { transport: "pigeon".to_owned(), problem, is_failure: false }];
+        let plan = plan.record();
+        Report { environment, plan, summary, targets, remarks, missing, warnings, samples }
     }
 
-    fn cell(transport: &str, at: usize, round: usize) -> Cell {
-        let factor = [1.0, 1.04, 3.2][at] * (1.0 + round as f64 / 50.0);
-        let measured = |rate: f64, timed: bool| Measured {
-            published: 100,
-            deliveries: 100_000,
-            seconds: 100_000.0 / rate,
-            server_cpu_ns: Some((6_100.0 * factor) as u64 * 100_000),
-            engine_cpu_ns: None,
-            load_busy: 0.4,
-            stolen: 0.0,
-            others: Some(0.01),
-            throttled: 0,
-            received_bytes: (13_100_000.0 * factor) as u64,
-            sent_bytes: if at == 2 { 21_000_000 } else { 0 },
-            requests: if at == 2 { 100_000 } else { 0 },
-            latency: timed.then(|| latency(3_000.0 * factor)),
-            late: timed.then(|| latency(60.0)),
-            answered: timed.then(|| latency(900.0)),
-        };
-        Cell {
-            transport: transport.to_owned(),
+    fn one(contender: &str, stage: &str, round: usize, factor: f64) -> Sample {
+        let is_timed = matches!(stage, "steady" | "burst");
+        let delivers = stage != "connect";
+        Sample {
+            contender: contender.to_owned(),
+            stage: stage.to_owned(),
             round,
-            connect: Connect {
-                clients: 1_000,
-                seconds: 0.1 * factor,
-                server_cpu_ns: Some((40_000_000.0 * factor) as u64),
-                received_bytes: 129_000,
-                sent_bytes: 180_000,
-            },
-            idle: Some(Idle {
-                pss_before: 4 << 20,
-                pss_after: (4 << 20) + (1.6e6 * factor) as u64,
-            }),
-            steady: measured(40_000.0, true),
-            burst: measured(40_000.0, true),
-            saturation: measured(110_000.0 / factor, false),
-            integrity: Integrity::default(),
-            first_ending: None,
+            clients: 1_000,
+            published: if delivers { 100 } else { 0 },
+            deliveries: if delivers { 100_000 } else { 0 },
+            requests: 1_000,
+            received_bytes: (13_100_000.0 * factor) as u64,
+            seconds: 2.5,
+            server_cpu_ns: Some((610_000_000.0 * factor) as u64),
+            pss_before: Some(4 << 20),
+            pss_after: Some((4 << 20) + (1.6e6 * factor) as u64),
+            load_busy: Some(0.4),
+            others: Some(0.01),
+            io_uring: Some(true),
+            latency: is_timed.then(|| latency(3_000.0 * factor)),
+            late: is_timed.then(|| latency(60.0)),
+            answered: is_timed.then(|| latency(900.0)),
+            ..Sample::default()
         }
     }
 
@@ -225,15 +223,13 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn one_lost_notification_is_not_clean() {
+    fn a_lost_notification_or_a_failure_is_not_clean() {
         let mut report = sample();
         assert!(report.is_clean());
-        report.cells[4].integrity.lost = 1;
+        report.missing[0].is_failure = true;
         assert!(!report.is_clean());
-        let doubts = Warning::of(&report.cells, &report.summary);
-        assert!(
-            doubts.iter().any(|doubt| doubt.to_string().starts_with("sse: 1 lost")),
-            "{doubts:?}"
-        );
+        report.missing.clear();
+        report.samples[4].lost = 1;
+        assert!(!report.is_clean());
     }
 }

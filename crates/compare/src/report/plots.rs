@@ -1,33 +1,20 @@
-//! The plots, as SVG that lives inside the page and takes its colours from it.
-//!
-//! `plotters` writes fixed colours; the page has two palettes. So each colour drawn with is a token,
-//! replaced by a class of the page's style sheet afterwards.
+//! The plots, as SVG inside the page. Their colours are classes of the page's style sheet, which has two palettes.
 
-use plotters::coord::Shift;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::fmt::{Display, Write as _};
 
-use crate::figures::Unit;
+use super::markup::text;
 use crate::stats::Spread;
 use crate::summary::Curve;
+use crate::units::Unit;
 
-/// Drawing units across; the page scales them to what it has.
-const WIDTH: i32 = 400;
-const CURVES_HEIGHT: i32 = 270;
-const TEXT: i32 = 16;
+/// The width in drawing units. The page scales a plot to the space it has.
+const WIDTH: f64 = 400.0;
+const CURVES_HEIGHT: f64 = 270.0;
 
-const INK: RGBColor = RGBColor(2, 0, 0);
-const QUIET: RGBColor = RGBColor(2, 0, 1);
-const GRID: RGBColor = RGBColor(2, 0, 2);
-
-/// Colours of the page's palette for transports.
+/// Colours of the page's palette for contenders.
 pub(super) const SERIES: usize = 6;
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-/// Drawing into a string cannot fail, so nobody has to think about how.
-type Drawn = Result<(), DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>>;
-
-/// Bars that belong together, one a transport.
+/// Bars that belong together, one for each contender.
 pub(super) struct Bars<'a> {
     pub(super) label: &'a str,
     pub(super) values: &'a [Option<Spread>],
@@ -35,151 +22,141 @@ pub(super) struct Bars<'a> {
     pub(super) marks: Vec<String>,
 }
 
-/// Latency over percentiles: the tail is stretched, each nine as wide as the one before.
-pub(super) fn curves(curves: &[(usize, &Curve)]) -> String {
-    draw(CURVES_HEIGHT, |area| {
-        let visible = |curve: &Curve| -> Vec<(f64, f64)> {
-            // The very least says nothing, and would bend the scale for all that does.
-            let telling = curve.points.iter().filter(|(q, _)| (0.1..=0.999_91).contains(q));
-            telling.map(|&(q, us)| (nines(q), (us / 1e3).max(0.001))).collect()
-        };
-        let all: Vec<f64> =
-            curves.iter().flat_map(|(_, c)| visible(c)).map(|(_, millis)| millis).collect();
-        let low = all.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = all.iter().copied().fold(0.0, f64::max);
-        if all.is_empty() {
-            return Ok(());
-        }
-        let (low, high) = (step_below(low), step_above(high));
-        let (left, right, top, bottom) = (46, WIDTH - 18, 14, CURVES_HEIGHT - 30);
-        let x = |nines: f64| left + (nines / 4.0 * f64::from(right - left)) as i32;
-        let y = |millis: f64| {
-            let part = (millis / low).ln() / (high / low).ln();
-            bottom - (part * f64::from(bottom - top)) as i32
-        };
+/// An SVG image under construction.
+struct Drawing(String);
 
-        let steps = steps(low, high);
-        // Every 1-2-5 step has a line; where they crowd, only powers of ten have a number.
-        let crowded = steps.len() > 8;
-        for step in steps {
-            area.draw(&PathElement::new(vec![(left, y(step)), (right, y(step))], GRID))?;
-            if !crowded || is_power_of_ten(step) {
-                let label =
-                    Unit::Millis.write(step).trim_end_matches('0').trim_end_matches('.').to_owned();
-                let label = if step >= 1.0 { format!("{step:.0}") } else { label };
-                write(area, &label, (left - 8, y(step)), QUIET, HPos::Right)?;
-            }
+/// Returns latency over percentiles. The tail is stretched: each nine is as wide as the one before.
+pub(super) fn curves(curves: &[(usize, &Curve)]) -> String {
+    let mut drawing = Drawing::new(CURVES_HEIGHT);
+    let visible = |curve: &Curve| -> Vec<(f64, f64)> {
+        // The least value says nothing and would bend the scale for all others.
+        let telling = curve.points.iter().filter(|(q, _)| (0.1..=0.999_91).contains(q));
+        telling.map(|&(q, us)| (nines(q), (us / 1e3).max(0.001))).collect()
+    };
+    let all: Vec<f64> =
+        curves.iter().flat_map(|(_, c)| visible(c)).map(|(_, millis)| millis).collect();
+    if all.is_empty() {
+        return drawing.finish();
+    }
+    let low = step_below(all.iter().copied().fold(f64::INFINITY, f64::min));
+    let high = step_above(all.iter().copied().fold(0.0, f64::max));
+    let (left, right, top, bottom) = (46.0, WIDTH - 18.0, 14.0, CURVES_HEIGHT - 30.0);
+    let x = |nines: f64| left + nines / 4.0 * (right - left);
+    let y = |millis: f64| bottom - (millis / low).ln() / (high / low).ln() * (bottom - top);
+
+    let steps = steps(low, high);
+    // Each step of 1, 2 and 5 has a line. If there are many, only powers of ten have a number.
+    let is_crowded = steps.len() > 8;
+    for step in steps {
+        drawing.line("grid-line", &[(left, y(step)), (right, y(step))]);
+        if !is_crowded || is_power_of_ten(step) {
+            drawing.text("quiet", "end", (left - 8.0, y(step)), step);
         }
-        for (q, label) in
-            [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99")]
-        {
-            let at = x(nines(q));
-            area.draw(&PathElement::new(vec![(at, top), (at, bottom)], GRID))?;
-            let anchor = if q > 0.9998 { HPos::Right } else { HPos::Center };
-            let nudge = if q > 0.9998 { 14 } else { 0 };
-            write(area, label, (at + nudge, bottom + 16), QUIET, anchor)?;
-        }
-        for (series, curve) in curves {
-            let line = visible(curve).into_iter().map(|(at, millis)| (x(at), y(millis)));
-            let style = series_colour(*series).stroke_width(2);
-            area.draw(&PathElement::new(line.collect::<Vec<_>>(), style))?;
-        }
-        Ok(())
-    })
+    }
+    for (q, label) in
+        [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99")]
+    {
+        let at = x(nines(q));
+        drawing.line("grid-line", &[(at, top), (at, bottom)]);
+        let is_last = q > 0.9998;
+        let (anchor, shift) = if is_last { ("end", 14.0) } else { ("middle", 0.0) };
+        drawing.text("quiet", anchor, (at + shift, bottom + 16.0), label);
+    }
+    for (series, curve) in curves {
+        let points = visible(curve).into_iter().map(|(at, millis)| (x(at), y(millis)));
+        let class = format!("s{}-line", series % SERIES);
+        drawing.line(&class, &points.collect::<Vec<_>>());
+    }
+    drawing.finish()
 }
 
-/// Horizontal bars from zero, each with its value and, as a thin line, its spread.
+/// Returns horizontal bars from zero, each with its value and, as a thin line, its spread.
 pub(super) fn bars(unit: Unit, groups: &[Bars<'_>]) -> String {
-    const BAR: i32 = 16;
-    const STEP: i32 = 26;
-    const HEAD: i32 = 26;
-    let head = |group: &Bars<'_>| if group.label.is_empty() { 4 } else { HEAD };
-    let height: i32 = groups.iter().map(|g| head(g) + g.values.len() as i32 * STEP + 8).sum();
+    const BAR: f64 = 16.0;
+    const STEP: f64 = 26.0;
+    const AFTER: f64 = 8.0;
+    let head = |group: &Bars<'_>| if group.label.is_empty() { 4.0 } else { 26.0 };
+    let height = groups.iter().map(|g| head(g) + g.values.len() as f64 * STEP + AFTER).sum();
     let spreads = groups.iter().flat_map(|group| group.values).flatten();
     let most = spreads.map(|spread| spread.max).fold(0.0, f64::max);
-    draw(height, |area| {
-        // Room for the value behind the longest bar.
-        let full = f64::from(WIDTH - 112);
-        let x = |value: f64| if most > 0.0 { (value.max(0.0) / most * full) as i32 } else { 0 };
-        let mut top = 0;
-        for group in groups {
-            if !group.label.is_empty() {
-                write(area, group.label, (0, top + 12), QUIET, HPos::Left)?;
-            }
-            top += head(group);
-            for (series, value) in group.values.iter().enumerate() {
-                let middle = top + BAR / 2;
-                let mut after = 0;
-                if let Some(spread) = value {
-                    let end = if spread.median > 0.0 { x(spread.median).max(2) } else { 0 };
-                    let bar = Rectangle::new(
-                        [(0, top), (end, top + BAR)],
-                        series_colour(series).filled(),
-                    );
-                    area.draw(&bar)?;
-                    after = end;
-                    if spread.n > 1 && x(spread.max) > x(spread.min) + 1 {
-                        let whisker = vec![(x(spread.min), middle), (x(spread.max), middle)];
-                        area.draw(&PathElement::new(whisker, INK))?;
-                        after = after.max(x(spread.max));
-                    }
-                }
-                let value = value.map_or("–".to_owned(), |spread| {
-                    let median = unit.digits(&spread).write(spread.median);
-                    let median = format!("{median} {}", unit.sign());
-                    median.trim_end().to_owned()
-                        + group.marks.get(series).map_or("", String::as_str)
-                });
-                write(area, &value, (after + 8, middle), INK, HPos::Left)?;
-                top += STEP;
-            }
-            top += 8;
+    // The longest bar leaves room for its value.
+    let x = |value: f64| if most > 0.0 { value.max(0.0) / most * (WIDTH - 112.0) } else { 0.0 };
+    let mut drawing = Drawing::new(height);
+    let mut top = 0.0;
+    for group in groups {
+        if !group.label.is_empty() {
+            drawing.text("quiet", "start", (0.0, top + 12.0), group.label);
         }
-        Ok(())
-    })
-}
-
-fn draw(height: i32, what: impl FnOnce(&Area<'_>) -> Drawn) -> String {
-    let mut svg = String::new();
-    {
-        let size = (WIDTH as u32, height.max(1) as u32);
-        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-        what(&area).and_then(|()| area.present()).expect("a string takes every drawing");
+        top += head(group);
+        for (series, value) in group.values.iter().enumerate() {
+            let middle = top + BAR / 2.0;
+            let mut end = 0.0;
+            if let Some(spread) = value {
+                end = if spread.median > 0.0 { x(spread.median).max(2.0) } else { 0.0 };
+                drawing.bar(series, top, end, BAR);
+                if spread.n > 1 && x(spread.max) > x(spread.min) + 1.0 {
+                    drawing.line("ink-line", &[(x(spread.min), middle), (x(spread.max), middle)]);
+                    end = end.max(x(spread.max));
+                }
+            }
+            let written = value.map_or("–".to_owned(), |spread| {
+                format!("{} {}", unit.digits(&spread).write(spread.median), unit.sign())
+            });
+            let mark = group.marks.get(series).map_or("", String::as_str);
+            let label = format!("{}{mark}", written.trim_end());
+            drawing.text("ink", "start", (end + 8.0, middle), label);
+            top += STEP;
+        }
+        top += AFTER;
     }
-    themed(svg)
+    drawing.finish()
 }
 
-fn write(area: &Area<'_>, text: &str, at: (i32, i32), colour: RGBColor, anchor: HPos) -> Drawn {
-    let font = ("sans-serif", TEXT).into_text_style(area);
-    let style = font.color(&colour).pos(Pos::new(anchor, VPos::Center));
-    area.draw(&plotters::element::Text::new(text.to_owned(), at, style))
-}
-
-fn series_colour(series: usize) -> RGBColor {
-    RGBColor(1, 0, (series % SERIES) as u8)
-}
-
-/// Tokens become classes, and the fixed size becomes whatever there is.
-fn themed(svg: String) -> String {
-    let names = [("#020000", "ink"), ("#020001", "quiet"), ("#020002", "grid")];
-    let mut svg = names.iter().fold(svg, |svg, (token, name)| {
-        svg.replace(&format!("fill=\"{token}\""), &format!("class=\"{name}\""))
-            .replace(&format!("stroke=\"{token}\""), &format!("class=\"{name}-line\""))
-    });
-    for series in 0..SERIES {
-        svg = svg
-            .replace(&format!("fill=\"#01000{series}\""), &format!("class=\"s{series}\""))
-            .replace(&format!("stroke=\"#01000{series}\""), &format!("class=\"s{series}-line\""));
+impl Drawing {
+    fn new(height: f64) -> Self {
+        let height = height.max(1.0);
+        Self(format!(
+            "<svg viewBox=\"0 0 {WIDTH} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\n"
+        ))
     }
-    svg
+
+    fn line(&mut self, class: &str, points: &[(f64, f64)]) {
+        let points = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect::<Vec<_>>();
+        let points = points.join(" ");
+        self.add(format_args!("<polyline fill=\"none\" class=\"{class}\" points=\"{points}\"/>"));
+    }
+
+    fn bar(&mut self, series: usize, top: f64, width: f64, height: f64) {
+        let series = series % SERIES;
+        self.add(format_args!(
+            "<rect class=\"s{series}\" x=\"0\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height}\"/>"
+        ));
+    }
+
+    fn text(&mut self, class: &str, anchor: &str, (x, y): (f64, f64), label: impl Display) {
+        let label = text(label.to_string());
+        self.add(format_args!(
+            "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" dy=\"0.35em\" text-anchor=\"{anchor}\" \
+             font-family=\"sans-serif\" font-size=\"13\">{label}</text>"
+        ));
+    }
+
+    fn add(&mut self, element: impl Display) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "{element}");
+    }
+
+    fn finish(self) -> String {
+        self.0 + "</svg>"
+    }
 }
 
-/// How many nines a quantile has: 0.9 has one, 0.99 two.
+/// Returns the number of nines of a quantile: 0.9 has one, 0.99 two.
 fn nines(quantile: f64) -> f64 {
     if quantile >= 1.0 { f64::INFINITY } else { -(1.0 - quantile).log10() }
 }
 
-/// The steps 1, 2, 5, 10, … from `low` to `high`.
+/// Returns the steps 1, 2, 5, 10, … from `low` to `high`.
 fn steps(low: f64, high: f64) -> Vec<f64> {
     let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
     let all = decades.flat_map(|power| [1.0, 2.0, 5.0].map(|step| step * 10_f64.powi(power)));
@@ -203,10 +180,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_colour_is_the_pages() {
+    fn every_colour_is_a_class_of_the_page() {
         let curve = Curve {
             transport: "sse".into(),
-            regime: crate::Regime::Steady,
+            stage: "steady".into(),
             points: vec![(0.0, 300.0), (0.5, 900.0), (0.999, 4_000.0), (1.0, 90_000.0)],
         };
         let spread = Spread::of([1.0, 2.0]);
@@ -216,7 +193,7 @@ mod tests {
                 &[Bars { label: "steady", values: &[spread, None], marks: Vec::new() }],
             );
         assert!(svg.contains("class=\"s0-line\"") && svg.contains("class=\"s0\""), "{svg}");
-        assert!(!svg.contains("\"#0"), "{svg}");
+        assert!(!svg.contains("\"#"), "{svg}");
     }
 
     #[test]

@@ -11,12 +11,12 @@ use tidings_core::BrokerError;
 use tokio::time::{Instant, timeout_at};
 
 use super::NatsConfig;
-use super::api::{Answer, ApiError};
 use super::epoch::epoch;
 use super::events::{Events, denied};
+use super::fault::{Fault, answer};
 use super::link::Link;
 use crate::address::{Address, BrokerKind};
-use crate::fault::{away, refused};
+use crate::fault::away;
 use crate::seen::Witness;
 
 /// What all that this node does with the stream has in common.
@@ -27,17 +27,6 @@ pub(super) struct Connection {
     /// For errors: which broker, and where.
     pub(super) broker: String,
     pub(super) witness: Witness,
-}
-
-/// Why a question has no good answer.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// None came: nobody is there, not connected, too late.
-    Silence(String),
-    /// The server does not let us do it: neither now nor when it is tried again.
-    Refused(String),
-    /// It says no.
-    No(ApiError),
 }
 
 impl Connection {
@@ -115,26 +104,5 @@ impl Connection {
 
     pub(super) fn away(&self, problem: impl Into<String>) -> BrokerError {
         away(&self.broker, problem)
-    }
-}
-
-impl Fault {
-    /// The error of this broker.
-    fn named(self, broker: &str) -> BrokerError {
-        match self {
-            Self::Silence(problem) => away(broker, problem),
-            Self::Refused(problem) => refused(broker, problem),
-            Self::No(error) if error.is_passing() => away(broker, error.to_string()),
-            Self::No(error) => refused(broker, error.to_string()),
-        }
-    }
-}
-
-/// What an answer says.
-pub(super) fn answer<T: DeserializeOwned>(message: &Message) -> Result<T, Fault> {
-    match serde_json::from_slice(&message.payload) {
-        Ok(Answer::Yes(answer)) => Ok(answer),
-        Ok(Answer::No { error }) => Err(Fault::No(error)),
-        Err(error) => Err(Fault::Silence(format!("its answer cannot be read: {error}"))),
     }
 }

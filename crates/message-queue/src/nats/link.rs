@@ -8,8 +8,8 @@ use async_nats::{Client, ConnectOptions};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::NatsConfig;
-use super::connection::Fault;
 use super::events::Events;
+use super::fault::Fault;
 use super::login::{self, NoConnection};
 
 /// The client, and another one where that lost its connection.

@@ -7,8 +7,9 @@ use tidings_core::{BrokerError, Epoch};
 use tokio::time::sleep;
 
 use super::api::{NO_MESSAGE_FOUND, RawMessage, StreamInfo, StreamState};
-use super::connection::{Connection, Fault};
+use super::connection::Connection;
 use super::epoch::{epoch, next_description};
+use super::fault::Fault;
 use crate::seen::Seen;
 
 /// The stream as a look finds it.

@@ -22,6 +22,7 @@ mod connection;
 mod doubts;
 mod epoch;
 mod events;
+mod fault;
 mod link;
 pub(crate) mod login;
 mod look;

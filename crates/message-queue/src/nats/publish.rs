@@ -7,7 +7,8 @@ use tidings_core::{BrokerError, Id, IdempotencyKey, Kind, Notification};
 use tokio::time::{Instant, sleep};
 
 use super::api::PubAck;
-use super::connection::{Connection, Fault, answer};
+use super::connection::Connection;
+use super::fault::{Fault, answer};
 use super::message::{BINARY, KIND_HEADER, SEAT_HEADER};
 use crate::fault::refused;
 use crate::key::random_key;

@@ -13,7 +13,8 @@ use tidings_core::BrokerError;
 use tokio::time::timeout;
 
 use super::api::ConsumerInfo;
-use super::connection::{Connection, Fault};
+use super::connection::Connection;
+use super::fault::Fault;
 use super::link::is_up;
 use super::message::Place;
 

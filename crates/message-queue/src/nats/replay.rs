@@ -5,7 +5,8 @@ use tidings_core::{BrokerError, Budget, Filters, GapReason, Id, Replay};
 use tokio::time::{Instant, sleep};
 
 use super::api::{NO_MESSAGE_FOUND, RawMessage};
-use super::connection::{Connection, Fault};
+use super::connection::Connection;
+use super::fault::Fault;
 use super::look::{BETWEEN_LOOKS, LOOKS, Look};
 use super::message::stored;
 use super::pull::{Pull, Want};

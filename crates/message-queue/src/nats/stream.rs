@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use tidings_core::BrokerError;
 
 use super::api::{STREAM_NAME_IN_USE, STREAM_NOT_FOUND, StreamConfig, StreamInfo};
-use super::connection::{Connection, Fault};
+use super::connection::Connection;
+use super::fault::Fault;
 use crate::Keep;
 use crate::fault::refused;
 

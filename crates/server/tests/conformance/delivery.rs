@@ -158,6 +158,10 @@ fn who_asks_for_little_of_a_long_log_is_not_told_that_there_is_nothing() {
     every_shaped(
         |shape| matches!(shape, Shape::Answer { .. }),
         async |case| {
+            // What is read is the log of the hub, whether it has a broker or not.
+            if case.mover.broker.is_some() {
+                return;
+            }
             let hub = case.hub().await;
             hub.publish_many("others", 50_000).await;
             hub.publish("t", "mine").await;

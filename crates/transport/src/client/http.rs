@@ -3,8 +3,6 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,7 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use super::line::{Line, broken};
-use super::{ClientError, Meter, Stream, Target, TimeLimits, connect, shown};
+use super::{ClientError, Stream, Target, TimeLimits, connect, shown};
 
 /// The most that is buffered of what arrives, and so the longest head of an answer.
 const BUFFER: usize = 16 * 1024;
@@ -38,7 +36,6 @@ const SLOWEST_ANSWER: u64 = 4 * 1024;
 pub struct Http {
     sender: SendRequest<Full<Bytes>>,
     line: Line,
-    meter: Arc<Meter>,
     url: Url,
     /// `Host`, and what the caller wants to send.
     headers: HeaderMap,
@@ -104,7 +101,6 @@ impl Http {
         Ok(Self {
             sender,
             line: Line { wire: Some(Box::new(connection)), done: false },
-            meter: target.meter.clone(),
             url: target.url.clone(),
             headers,
             limits: target.options.limits,
@@ -161,8 +157,8 @@ impl Http {
         }
     }
 
-    /// Whether a request can be sent on this connection, as far as this end can know.
-    pub async fn is_open(&mut self) -> bool {
+    /// Reads what has come on the connection, and returns `true` if a request can still be sent on it.
+    pub async fn check_open(&mut self) -> bool {
         poll_fn(|cx| Poll::Ready(self.line.advance(cx))).await
     }
 
@@ -263,11 +259,11 @@ impl Http {
     ) -> Result<Response<Incoming>, SendError> {
         let closed = || ClientError::Broken("the hub closed it; connect again".to_owned());
         request.headers_mut().extend(self.headers.clone());
-        if !self.is_open().await || self.line.drive(|cx| self.sender.poll_ready(cx)).await.is_err()
+        if !self.check_open().await
+            || self.line.drive(|cx| self.sender.poll_ready(cx)).await.is_err()
         {
             return Err(SendError { error: closed(), unsent: Some(Box::new(request)) });
         }
-        self.meter.requests.fetch_add(1, Relaxed);
         let mut answer = pin!(self.sender.try_send_request(request));
         let answer = self.line.drive(|cx| answer.as_mut().poll(cx)).await;
         answer.map_err(|mut error| {
@@ -294,6 +290,8 @@ impl fmt::Debug for Http {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
     use crate::client::ConnectOptions;
     use crate::client::scripted::{Script, hub, mute};
 
@@ -305,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn requests_follow_each_other_on_one_connection_and_are_counted() {
+    async fn requests_follow_each_other_on_one_connection() {
         let (target, requests) = hub(&[&[
             &["HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none"],
             &[
@@ -324,9 +322,6 @@ mod tests {
         let host = format!("host: {}\r\n", target.url.authority());
         assert!(requests[0].starts_with("GET /topics/a HTTP/1.1\r\n"), "{requests:?}");
         assert!(requests[0].contains(&host), "{requests:?}");
-        let sent: usize = requests.iter().map(String::len).sum();
-        assert_eq!(target.meter.requests.load(Relaxed), 2);
-        assert_eq!(target.meter.sent.load(Relaxed), sent as u64);
     }
 
     #[tokio::test]
@@ -352,7 +347,7 @@ mod tests {
         let (mut http, response) = get(CUT).await.unwrap();
         let error = http.whole(response.into_body(), 4).await.unwrap_err();
         assert!(error.to_string().contains("longer than 4 bytes"), "{error}");
-        assert!(!http.is_open().await);
+        assert!(!http.check_open().await);
     }
 
     #[tokio::test]
@@ -381,7 +376,7 @@ mod tests {
             let error = body.unwrap_err();
             assert!(error.to_string().ends_with(waited_for), "{said:?}: {error}");
             assert!(!error.is_final());
-            assert!(!http.is_open().await, "what comes late would be taken for the next answer");
+            assert!(!http.check_open().await, "what comes late would be taken for the next answer");
             server.abort();
         }
     }

@@ -11,7 +11,7 @@
 //! the way in, which is the same for every transport; [`Publish`] is what whoever measures needs of it, so
 //! that another server's way in can stand in its place.
 //!
-//! [`Http`], [`connect`] and [`Metered`] are what the transports' clients are built on: small, because a
+//! [`Http`] and [`connect`] are what the transports' clients are built on: small, because a
 //! load holds thousands of them in one process, and counted at the socket, so that their costs compare.
 
 mod error;
@@ -19,7 +19,6 @@ mod follow;
 mod goodbye;
 mod http;
 mod line;
-mod meter;
 mod notice;
 mod options;
 mod position;
@@ -33,7 +32,6 @@ mod stream;
 mod tls;
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -46,7 +44,6 @@ pub use error::{ClientError, retry_after};
 pub use follow::{Backoff, Followed, follow};
 pub use goodbye::Goodbye;
 pub use http::{Body, Http, SendError, Upgraded, request};
-pub use meter::{Meter, Metered};
 pub use notice::Notice;
 pub use options::{ConnectOptions, TimeLimits, shown};
 pub use position::{last_event_id, url_after, url_with_wait};
@@ -70,20 +67,6 @@ pub trait Client: fmt::Debug + Send + Sync + 'static {
     fn connect(&self, target: Target) -> BoxFuture<'static, Result<Arrivals, ClientError>>;
 }
 
-/// A way in: one connection that publishes to one topic.
-pub trait Publish: fmt::Debug + Send {
-    /// Publishes, and resolves once the server has said that it took it; where its protocol says no such
-    /// thing, once it is sent. Text has to be UTF-8. Not cancel safe: where the future is dropped, the
-    /// server may have taken it or not.
-    fn publish(&mut self, kind: Kind, payload: Bytes) -> BoxFuture<'_, Result<(), ClientError>>;
-}
-
-/// Connects a [`Publish`] to the topic at the target's address. The position does not matter.
-pub type ConnectPublisher = fn(Target) -> Connecting;
-
-/// A [`Publish`] that is being connected.
-pub type Connecting = BoxFuture<'static, Result<Box<dyn Publish>, ClientError>>;
-
 /// What arrives on one connection; the end of the stream is the end of the connection.
 pub type Arrivals = BoxStream<'static, Result<Arrival, ClientError>>;
 
@@ -94,25 +77,14 @@ pub struct Target {
     pub url: Url,
     /// From where to read.
     pub position: Position,
-    /// Counts what this client costs on the wire.
-    pub meter: Arc<Meter>,
-    /// The local address to connect from; `None` leaves it to the system. A load of many thousand
-    /// connections from one machine needs several.
-    pub local: Option<IpAddr>,
-    /// Headers, time limits and certificates; shared, since a load has thousands of targets.
+    /// Headers, time limits and certificates.
     pub options: Arc<ConnectOptions>,
 }
 
 impl Target {
     /// Reads from now on at this address, with default options.
     pub fn new(url: Url) -> Self {
-        Self {
-            url,
-            position: Position::Live,
-            meter: Arc::default(),
-            local: None,
-            options: Arc::default(),
-        }
+        Self { url, position: Position::Live, options: Arc::default() }
     }
 }
 
@@ -122,7 +94,6 @@ impl fmt::Debug for Target {
         f.debug_struct("Target")
             .field("url", &shown(&self.url))
             .field("position", &self.position)
-            .field("local", &self.local)
             .field("options", &self.options)
             .finish_non_exhaustive()
     }

@@ -1,13 +1,12 @@
 //! Publishing, which is the same for every transport: `POST` to the topic.
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::Full;
 use serde::Deserialize;
 use tidings_core::{Id, IdempotencyKey, Kind};
 
-use super::{ClientError, Connecting, Http, Publish, SendError, Target, request};
+use super::{ClientError, Http, SendError, Target, request};
 
 /// The longest answer to a publish: an id and some words around it.
 const ANSWER: usize = 64 * 1024;
@@ -33,14 +32,6 @@ impl Publisher {
     pub async fn connect(target: Target) -> Result<Self, ClientError> {
         let http = Http::connect(&target).await?;
         Ok(Self { target, http })
-    }
-
-    /// The same as a [`ConnectPublisher`](super::ConnectPublisher).
-    pub fn boxed(target: Target) -> Connecting {
-        Box::pin(async move {
-            let publisher = Self::connect(target).await?;
-            Ok(Box::new(publisher) as Box<dyn Publish>)
-        })
     }
 
     /// Publishes, and waits until the hub has accepted it. Text has to be UTF-8.
@@ -107,13 +98,6 @@ impl Publisher {
     }
 }
 
-impl Publish for Publisher {
-    fn publish(&mut self, kind: Kind, payload: Bytes) -> BoxFuture<'_, Result<(), ClientError>> {
-        // The method of the type itself, which is what a path of the type names first.
-        Box::pin(async move { Publisher::publish(self, kind, payload).await.map(|_| ()) })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,7 +136,7 @@ mod tests {
         let (target, requests) = hub(&[&[ONE], &[TWO]]).await;
         let mut publisher = Publisher::connect(target).await.unwrap();
         publisher.publish(Kind::Text, "one".into()).await.unwrap();
-        while publisher.http.is_open().await {
+        while publisher.http.check_open().await {
             tokio::task::yield_now().await;
         }
         assert_eq!(publisher.publish(Kind::Text, "two".into()).await.unwrap().seq, 2);

@@ -1,20 +1,19 @@
 //! The connection below every client: TCP, and TLS over it for `https`.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 use url::Host;
 
-use super::{ClientError, Metered, Stream, Target, shown};
+use super::{ClientError, Stream, Target, shown};
 
 /// The least time that one of several addresses is given.
 const LEAST: Duration = Duration::from_secs(2);
 
-/// Connects to the host of `target.url`, from `target.local` if it is given, without Nagle's delay. `wss`
-/// and `ws` mean `https` and `http`.
+/// Connects to the host of `target.url`, without Nagle's delay. `wss` and `ws` mean `https` and `http`.
 ///
 /// Name resolution, connecting and TLS together take at most [`TimeLimits::connect`]. Each address that the
 /// name has is tried in turn, with an even share of the time that is left, so that one that does not answer
@@ -49,8 +48,7 @@ pub async fn connect(target: &Target) -> Result<Stream, ClientError> {
                 .collect()
         }
     };
-    let (address, stream) = first_that_answers(target, addresses, deadline, &name).await?;
-    let stream = Metered::new(stream, target.meter.clone());
+    let (address, stream) = first_that_answers(addresses, deadline, &name).await?;
     if !is_tls {
         return Ok(Stream::Plain(stream));
     }
@@ -66,21 +64,17 @@ pub async fn connect(target: &Target) -> Result<Stream, ClientError> {
 }
 
 async fn first_that_answers(
-    target: &Target,
     addresses: Vec<SocketAddr>,
     deadline: Instant,
     name: &str,
 ) -> Result<(SocketAddr, TcpStream), ClientError> {
     let failed = |address: String, source| ClientError::Connect { address, source };
-    let nowhere = "the name has no address of the local address' family";
-    let mut error = failed(name.to_owned(), io::Error::other(nowhere));
-    let fits = |to: &SocketAddr| target.local.is_none_or(|from| from.is_ipv4() == to.is_ipv4());
-    let addresses: Vec<_> = addresses.into_iter().filter(fits).collect();
+    let mut error = failed(name.to_owned(), io::Error::other("the name has no address"));
     for (at, address) in addresses.iter().enumerate() {
         let now = Instant::now();
         let left = deadline.saturating_duration_since(now);
         let share = (left / (addresses.len() - at) as u32).max(LEAST.min(left));
-        match within(now + share, "connect", attempt(*address, target.local)).await {
+        match within(now + share, "connect", attempt(*address)).await {
             Ok(stream) => return Ok((*address, stream)),
             Err(source) => error = failed(address.to_string(), source),
         }
@@ -97,15 +91,8 @@ async fn within<T>(
     timeout_at(deadline, done).await.unwrap_or_else(|_| Err(late()))
 }
 
-async fn attempt(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
-    let socket = match to {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    if let Some(from) = from {
-        socket.bind(SocketAddr::new(from, 0))?;
-    }
-    let stream = socket.connect(to).await?;
+async fn attempt(to: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(to).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -116,15 +103,14 @@ mod tests {
     use crate::client::TimeLimits;
     use tokio::net::TcpListener;
 
-    fn target(url: &str, local: Option<&str>) -> Target {
-        let local = local.map(|ip| ip.parse().unwrap());
-        Target { local, ..Target::new(url.parse().unwrap()) }
+    fn target(url: &str) -> Target {
+        Target::new(url.parse().unwrap())
     }
 
     #[tokio::test]
     async fn what_is_not_http_is_final_and_shows_no_password() {
         for url in ["unix:/tmp/socket", "ftp://ann:s3cret@h/"] {
-            let error = connect(&target(url, None)).await.unwrap_err();
+            let error = connect(&target(url)).await.unwrap_err();
             assert!(error.to_string().contains("the scheme is not http or https"), "{error}");
             assert!(!error.to_string().contains("s3cret"), "{error}");
             assert!(error.is_final());
@@ -135,7 +121,7 @@ mod tests {
     async fn ws_means_http() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}/", listener.local_addr().unwrap());
-        assert!(connect(&target(&url, None)).await.is_ok());
+        assert!(connect(&target(&url)).await.is_ok());
     }
 
     #[tokio::test]
@@ -143,28 +129,17 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let error = connect(&target(&format!("http://{address}/"), None)).await;
+        let error = connect(&target(&format!("http://{address}/"))).await;
         let error = error.unwrap_err();
         assert!(error.to_string().contains(&address.to_string()), "{error}");
         assert!(!error.is_final());
-    }
-
-    #[tokio::test]
-    async fn the_connection_comes_from_the_local_address() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
-        let stream = connect(&target(&url, Some("127.0.0.7"))).await.unwrap();
-        let (_, peer) = listener.accept().await.unwrap();
-        assert_eq!(peer, stream.socket().local_addr().unwrap());
-        assert_eq!(peer.ip().to_string(), "127.0.0.7");
-        assert!(stream.socket().nodelay().unwrap());
     }
 
     /// An address whose queue of connections is full does not answer any further one.
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn an_address_that_does_not_answer_is_given_up() {
-        let full = TcpSocket::new_v4().unwrap();
+        let full = tokio::net::TcpSocket::new_v4().unwrap();
         full.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let listener = full.listen(0).unwrap();
         let address = listener.local_addr().unwrap();
@@ -172,7 +147,7 @@ mod tests {
         let error = loop {
             let target = Target {
                 options: crate::client::scripted::impatient(),
-                ..target(&format!("http://{address}/"), None)
+                ..target(&format!("http://{address}/"))
             };
             match connect(&target).await {
                 Ok(stream) => waiting.push(stream),

@@ -9,25 +9,23 @@ use tokio::net::TcpStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::client::TlsStream;
 
-use super::Metered;
-
-/// A connection, with or without TLS. Bytes are counted at the socket, so those of TLS are counted as well.
+/// A connection, with or without TLS.
 #[derive(Debug)]
 pub enum Stream {
     /// `http`.
-    Plain(Metered<TcpStream>),
+    Plain(TcpStream),
     /// `https`.
     #[cfg(feature = "tls")]
-    Tls(Box<TlsStream<Metered<TcpStream>>>),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
     /// Returns the socket.
     pub fn socket(&self) -> &TcpStream {
         match self {
-            Self::Plain(stream) => stream.inner(),
+            Self::Plain(stream) => stream,
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.get_ref().0.inner(),
+            Self::Tls(stream) => stream.get_ref().0,
         }
     }
 }

@@ -16,8 +16,6 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::Host;
 
-use super::Metered;
-
 /// Which certificates a client accepts. The default is those of the certificate authorities that the system
 /// trusts; they are read once, when they are first needed.
 #[derive(Clone, Default)]
@@ -64,8 +62,8 @@ impl Tls {
     pub(super) async fn open(
         &self,
         host: Host<&str>,
-        stream: Metered<TcpStream>,
-    ) -> io::Result<TlsStream<Metered<TcpStream>>> {
+        stream: TcpStream,
+    ) -> io::Result<TlsStream<TcpStream>> {
         let name = match host {
             Host::Domain(name) => ServerName::try_from(name.to_owned()).map_err(invalid)?,
             Host::Ipv4(ip) => ServerName::IpAddress(IpAddr::from(ip).into()),

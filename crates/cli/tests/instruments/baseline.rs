@@ -1,0 +1,211 @@
+//! What clients of the baseline receive, byte for byte.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::Baseline;
+
+impl Baseline {
+    /// Connects and sends `request`.
+    fn connect(&self, request: &str) -> Peer {
+        let socket = TcpStream::connect(&self.address).expect("it accepts");
+        let patience = Some(Duration::from_secs(120));
+        socket.set_read_timeout(patience).expect("a valid timeout");
+        let mut peer = Peer(socket);
+        peer.send(request);
+        peer
+    }
+}
+
+struct Peer(TcpStream);
+
+impl Peer {
+    fn send(&mut self, request: &str) {
+        self.0.write_all(request.as_bytes()).expect("it reads");
+    }
+
+    /// Asserts that exactly these bytes come next.
+    fn expect(&mut self, bytes: &str) {
+        let mut read = vec![0; bytes.len()];
+        self.0.read_exact(&mut read).expect("it answers in time");
+        assert_eq!(String::from_utf8_lossy(&read), bytes);
+    }
+
+    /// Reads to the end and returns how many bytes came.
+    fn expect_end(&mut self) -> usize {
+        let mut buffer = vec![0; 64 * 1024];
+        let mut total = 0;
+        loop {
+            match self.0.read(&mut buffer) {
+                Ok(0) => return total,
+                Ok(length) => total += length,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return total,
+                Err(error) => panic!("the connection does not end: {error}"),
+            }
+        }
+    }
+}
+
+fn publish(payload: &str) -> String {
+    let length = payload.len();
+    format!("POST /topics/x HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{payload}")
+}
+
+fn poll(query: &str) -> String {
+    format!("GET /topics/x{query} HTTP/1.1\r\nHost: h\r\n\r\n")
+}
+
+fn json(body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// The handshake of RFC 6455, section 1.3.
+fn handshake(header: &str) -> String {
+    format!(
+        "GET /topics/x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{header}\r\n"
+    )
+}
+
+fn switched(header: &str) -> String {
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         {header}Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+    )
+}
+
+const STREAM: &str = "GET /topics/x HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n";
+
+const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
+    Cache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nConnection: close\r\n\r\n:\n\n";
+
+const FIRST: &str = r#"{"id":"aaaaaa-1","topic":"x","data":"one"}"#;
+const SECOND: &str = r#"{"id":"aaaaaa-2","topic":"x","data":"\"two\"\n"}"#;
+
+/// A text frame of fewer than 126 bytes.
+fn frame(text: &str) -> Vec<u8> {
+    [&[0x81, text.len() as u8], text.as_bytes()].concat()
+}
+
+/// One subscriber of each kind, whose heads have been read.
+struct Audience {
+    bare: Peer,
+    envelope: Peer,
+    stream: Peer,
+    poll: Peer,
+}
+
+impl Audience {
+    fn join(baseline: &Baseline) -> Self {
+        let protocol = "Sec-WebSocket-Protocol: other, tidings.v1\r\n";
+        let mut audience = Self {
+            bare: baseline.connect(&handshake("")),
+            envelope: baseline.connect(&handshake(protocol)),
+            stream: baseline.connect(STREAM),
+            poll: baseline.connect(&poll("")),
+        };
+        audience.bare.expect(&switched(""));
+        let protocol = "Sec-WebSocket-Protocol: tidings.v1\r\n";
+        audience.envelope.expect(&switched(protocol));
+        audience.stream.expect(STREAM_HEAD);
+        let empty = r#"{"cursor":"aaaaaa-0","notifications":[]}"#;
+        audience.poll.expect(&json(empty));
+        audience
+    }
+
+    /// Reads both publishes from the streams, whether or not they came as one write.
+    fn expect_both(&mut self) {
+        for (peer, frames) in
+            [(&mut self.bare, ["one", "\"two\"\n"]), (&mut self.envelope, [FIRST, SECOND])]
+        {
+            let bytes = frames.map(frame).concat();
+            let mut read = vec![0; bytes.len()];
+            peer.0.read_exact(&mut read).expect("frames come");
+            assert_eq!(read, bytes);
+        }
+        self.stream.expect("id: aaaaaa-1\ndata: one\n\nid: aaaaaa-2\ndata: \"two\"\ndata: \n\n");
+    }
+}
+
+#[test]
+fn every_kind_of_client_gets_both_notifications() {
+    let baseline = Baseline::start(&[]);
+    let mut audience = Audience::join(&baseline);
+    audience.poll.send(&poll("?after=aaaaaa-0"));
+
+    let mut publisher = baseline.connect(&publish("one"));
+    publisher.expect(&json(r#"{"id":"aaaaaa-1"}"#));
+    let page = format!(r#"{{"cursor":"aaaaaa-1","notifications":[{FIRST}]}}"#);
+    audience.poll.expect(&json(&page));
+
+    publisher.send(&publish("\"two\"\n"));
+    publisher.expect(&json(r#"{"id":"aaaaaa-2"}"#));
+    audience.poll.send(&poll("?wait=25&after=aaaaaa-1"));
+    let page = format!(r#"{{"cursor":"aaaaaa-2","notifications":[{SECOND}]}}"#);
+    audience.poll.expect(&json(&page));
+
+    audience.expect_both();
+}
+
+#[test]
+fn by_io_uring_every_kind_of_client_gets_the_same_bytes_if_the_kernel_has_it() {
+    let Some(baseline) = Baseline::try_start(&["--io-uring"]) else { return };
+    let mut audience = Audience::join(&baseline);
+    audience.poll.send(&poll("?after=aaaaaa-0"));
+    let mut publisher = baseline.connect(&publish("one"));
+    publisher.expect(&json(r#"{"id":"aaaaaa-1"}"#));
+    let page = format!(r#"{{"cursor":"aaaaaa-1","notifications":[{FIRST}]}}"#);
+    audience.poll.expect(&json(&page));
+    publisher.send(&publish("\"two\"\n"));
+    audience.expect_both();
+}
+
+#[test]
+fn a_client_that_stops_reading_is_closed_and_the_others_go_on() {
+    const PAYLOAD: usize = 64 * 1024;
+    const PUBLISHES: usize = 256;
+    let baseline = Baseline::start(&[]);
+    let mut stalled = baseline.connect(STREAM);
+    stalled.expect(STREAM_HEAD);
+    let mut reader = baseline.connect(STREAM);
+    reader.expect(STREAM_HEAD);
+
+    let payload = "x".repeat(PAYLOAD);
+    let mut publisher = baseline.connect("");
+    for seq in 1..=PUBLISHES {
+        publisher.send(&publish(&payload));
+        publisher.expect(&json(&format!(r#"{{"id":"aaaaaa-{seq}"}}"#)));
+        reader.expect(&format!("id: aaaaaa-{seq}\ndata: {payload}\n\n"));
+    }
+    assert!(stalled.expect_end() < PAYLOAD * PUBLISHES);
+}
+
+#[test]
+fn a_close_frame_is_answered_and_ends_the_connection() {
+    let baseline = Baseline::start(&[]);
+    let mut client = baseline.connect(&handshake(""));
+    client.expect(&switched(""));
+    let goodbye = [0x89, 0x80, 1, 2, 3, 4, 0x88, 0x80, 1, 2, 3, 4];
+    client.0.write_all(&goodbye).expect("it reads");
+    let mut answer = [0; 2];
+    client.0.read_exact(&mut answer).expect("it answers");
+    assert_eq!(answer, [0x88, 0]);
+    assert_eq!(client.expect_end(), 0);
+}
+
+#[test]
+fn a_fault_is_answered_and_ends_only_its_own_connection() {
+    let baseline = Baseline::start(&[]);
+    let mut peer = baseline.connect("GET /elsewhere HTTP/1.1\r\n\r\n");
+    peer.expect("HTTP/1.1 404 Not Found\r\n");
+    let mut broken = baseline.connect("nonsense\r\n\r\n");
+    broken.expect("HTTP/1.1 400 Bad Request\r\n");
+    broken.expect_end();
+    let mut publisher = baseline.connect(&publish("still here"));
+    publisher.expect(&json(r#"{"id":"aaaaaa-1"}"#));
+}

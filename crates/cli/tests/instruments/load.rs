@@ -1,0 +1,243 @@
+//! What the load reports of a server, for every command and transport.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use super::Baseline;
+
+const TRANSPORTS: [&str; 3] = ["websocket", "sse", "long-polling"];
+
+/// `tidings load`, driven as compare does, ended when this is dropped.
+struct Load {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Load {
+    fn start(address: &str, transport: &str, clients: usize, more: &Value) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tidings"))
+            .arg("load")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut load = Self { stdin: child.stdin.take(), stdout, child };
+        let mut crowd = json!({
+            "urls": [format!("http://{address}/")], "headers": "", "transport": transport,
+            "clients": clients, "publishers": 8, "payload": 128, "patience": 60.0,
+            "own_topics": false,
+        });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            crowd[key] = value.clone();
+        }
+        load.write(&crowd);
+        load
+    }
+
+    fn write(&mut self, line: &Value) {
+        let stdin = self.stdin.as_mut().expect("it is open");
+        writeln!(stdin, "{line}").expect("the load reads");
+    }
+
+    /// Carries out a command and returns its outcome.
+    fn run(&mut self, command: &Value) -> Value {
+        self.write(command);
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).expect("the load writes");
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("{command}: {}", self.errors()))
+    }
+
+    fn connected(address: &str, transport: &str, clients: usize, more: &Value) -> Self {
+        let mut load = Self::start(address, transport, clients, more);
+        load.run(&json!("rehearse"));
+        load.run(&json!("connect"));
+        load
+    }
+
+    /// Ends standard input, and asserts that the load ends well.
+    fn end(mut self) {
+        drop(self.stdin.take());
+        assert!(self.child.wait().expect("it ends").success());
+    }
+
+    /// Waits for its end and returns what it wrote to standard error.
+    fn errors(&mut self) -> String {
+        drop(self.stdin.take());
+        let mut text = String::new();
+        let stderr = self.child.stderr.take().expect("stderr is piped");
+        BufReader::new(stderr).read_to_string(&mut text).expect("it is text");
+        text
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asserts these figures of an outcome.
+fn expect(outcome: &Value, figures: &[(&str, u64)]) {
+    for &(key, figure) in figures {
+        assert_eq!(outcome[key].as_u64(), Some(figure), "{key} of {outcome}");
+    }
+}
+
+/// Asserts that so much was received, once and in order.
+fn expect_deliveries(outcome: &Value, deliveries: u64) {
+    let figures = [("deliveries", deliveries), ("lost", 0), ("duplicated", 0), ("reordered", 0)];
+    expect(outcome, &figures);
+}
+
+fn publish(rate: f64, burst: usize, seconds: f64) -> Value {
+    json!({ "publish": { "rate": rate, "burst": burst, "seconds": seconds } })
+}
+
+#[test]
+fn bursts_reach_every_client_and_latency_is_ordered() {
+    let baseline = Baseline::start(&[]);
+    for transport in TRANSPORTS {
+        let mut load = Load::connected(&baseline.address, transport, 5, &Value::Null);
+        let outcome = load.run(&publish(100.0, 4, 1.0));
+        expect_deliveries(&outcome, 500);
+        expect(&outcome, &[("published", 100), ("connections", 5)]);
+        for times in ["latency", "answered"] {
+            let [p50, p99, max] = ["p50", "p99", "max"].map(|key| outcome[times][key].as_f64());
+            assert!(p50 > Some(0.0) && p50 <= p99 && p99 <= max, "{outcome}");
+        }
+        assert!(outcome["seconds"].as_f64() >= Some(1.0), "{outcome}");
+        load.end();
+    }
+}
+
+#[test]
+fn a_saturated_server_delivers_everything_too() {
+    let baseline = Baseline::start(&[]);
+    for transport in TRANSPORTS {
+        let large = json!({ "payload": 3000 });
+        let mut load = Load::connected(&baseline.address, transport, 7, &large);
+        let outcome = load.run(&json!({ "saturate": { "seconds": 0.2 } }));
+        let published = outcome["published"].as_u64().unwrap();
+        assert!(published > 8, "{outcome}");
+        expect_deliveries(&outcome, published * 7);
+        assert!(outcome["received_bytes"].as_u64() > Some(published * 7 * 3000), "{outcome}");
+        assert!(outcome["latency"].is_null(), "{outcome}");
+        load.end();
+    }
+}
+
+#[test]
+fn every_handshake_is_counted() {
+    let baseline = Baseline::start(&[]);
+    // Long-polling requests the position, and then holds a poll.
+    for (transport, requests) in TRANSPORTS.into_iter().zip([40, 40, 80]) {
+        let mut load = Load::start(&baseline.address, transport, 40, &Value::Null);
+        load.run(&json!("rehearse"));
+        let outcome = load.run(&json!("connect"));
+        let figures = [("connections", 40), ("requests", requests), ("deliveries", 0), ("lost", 0)];
+        expect(&outcome, &figures);
+        load.end();
+    }
+}
+
+#[test]
+fn what_is_not_meant_for_a_client_is_counted() {
+    let baseline = Baseline::start(&[]);
+    let own_topics = json!({ "own_topics": true });
+    let mut load = Load::connected(&baseline.address, "sse", 1, &own_topics);
+    expect_deliveries(&load.run(&publish(50.0, 1, 1.0)), 50);
+    load.end();
+    // The baseline has one topic, so each of two clients receives what is meant for the other as well.
+    let mut load = Load::start(&baseline.address, "sse", 2, &own_topics);
+    load.run(&json!("connect"));
+    let outcome = load.run(&publish(50.0, 1, 1.0));
+    expect(&outcome, &[("deliveries", 50), ("lost", 0)]);
+    // The last of them may come when the load has all that it waits for.
+    assert!(outcome["duplicated"].as_u64() >= Some(49), "{outcome}");
+}
+
+#[test]
+fn a_missed_log_is_resumed_completely() {
+    let baseline = Baseline::start(&[]);
+    let large = json!({ "payload": 9000 });
+    let mut load = Load::start(&baseline.address, "long-polling", 5, &large);
+    expect(&load.run(&json!({ "fill": { "count": 300 } })), &[("published", 300)]);
+    let outcome = load.run(&json!("resume"));
+    expect_deliveries(&outcome, 1500);
+    expect(&outcome, &[("connections", 5)]);
+    load.end();
+}
+
+#[test]
+fn loss_duplicates_and_disorder_are_found() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it has one").to_string();
+    let server = thread::spawn(move || serve_badly(&listener));
+    let one = json!({ "publishers": 1, "payload": 48, "patience": 1.0 });
+    let mut load = Load::start(&address, "websocket", 1, &one);
+    load.run(&json!("connect"));
+    let outcome = load.run(&publish(100.0, 1, 0.06));
+    let counts = [("deliveries", 5), ("lost", 1), ("duplicated", 1), ("reordered", 1)];
+    expect(&outcome, &counts);
+    expect(&outcome, &[("published", 6), ("connections", 1)]);
+    load.end();
+    server.join().expect("the server understood the load");
+}
+
+/// Of six notifications drops one, repeats one, and swaps two.
+fn serve_badly(listener: &TcpListener) {
+    let accept = || BufReader::new(listener.accept().expect("the load connects").0);
+    let mut publisher = accept();
+    let mut client = accept();
+    read_head(&mut client);
+    let head = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
+    client.get_mut().write_all(head).expect("the load reads");
+    let six: Vec<_> = (0..6).map(|_| take_publish(&mut publisher)).collect();
+    for index in [0, 2, 2, 4, 3, 5] {
+        let frame = [&[0x81, six[index].len() as u8], &six[index][..]].concat();
+        client.get_mut().write_all(&frame).expect("the load reads");
+    }
+    // Until the load is gone: it counts its connections when its patience has ended.
+    let _ = client.read_to_end(&mut Vec::new());
+}
+
+fn take_publish(publisher: &mut BufReader<TcpStream>) -> [u8; 48] {
+    read_head(publisher);
+    let mut payload = [0; 48];
+    publisher.read_exact(&mut payload).expect("a payload follows");
+    let response = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+    publisher.get_mut().write_all(response).expect("the load reads");
+    payload
+}
+
+fn read_head(peer: &mut BufReader<TcpStream>) {
+    let mut line = String::new();
+    while line != "\r\n" {
+        line.clear();
+        assert_ne!(peer.read_line(&mut line).expect("the load sends"), 0);
+    }
+}
+
+#[test]
+fn a_server_that_rejects_or_is_missing_is_a_failure_with_its_reason() {
+    let baseline = Baseline::start(&[]);
+    let elsewhere = json!({ "urls": [format!("http://{}/elsewhere", baseline.address)] });
+    let mut load = Load::start(&baseline.address, "sse", 3, &elsewhere);
+    load.write(&json!("connect"));
+    let error = load.errors();
+    assert!(error.contains("404") && error.contains("0 of 3 clients"), "{error}");
+
+    // Bound and closed: nothing listens there now.
+    let address = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
+    let mut load = Load::start(&address.to_string(), "sse", 1, &Value::Null);
+    let error = load.errors();
+    assert!(error.contains(&address.to_string()) && error.lines().count() == 1, "{error}");
+}

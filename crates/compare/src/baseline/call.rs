@@ -1,0 +1,55 @@
+//! What a request is for.
+
+use crate::baseline::fault::Fault;
+use crate::baseline::http::Request;
+use crate::baseline::log::Id;
+use crate::baseline::websocket::SUBPROTOCOL;
+
+/// The four requests to a topic.
+#[derive(Debug)]
+pub(crate) enum Call<'a> {
+    /// Publish this payload.
+    Publish(&'a str),
+    /// Subscribe by WebSocket.
+    WebSocket { key: &'a [u8], envelope: bool },
+    /// Subscribe by SSE.
+    EventStream,
+    /// Poll for what comes after a position, or for the present position.
+    Poll { after: Option<Id> },
+}
+
+impl<'a> Call<'a> {
+    /// Reads the request as the server does: the method, then `Upgrade`, then `Accept`.
+    pub(crate) fn read(request: &Request<'a>) -> Result<Self, Fault> {
+        let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
+        // Filters cost, and there are none here: every name is the one topic.
+        if !path.starts_with("/topics/") {
+            return Err(Fault::NOT_FOUND);
+        }
+        match request.method {
+            "POST" => {
+                str::from_utf8(request.body).map(Self::Publish).map_err(|_| Fault::BAD_PAYLOAD)
+            }
+            "GET" if request.lists("upgrade", "websocket") => Ok(Self::WebSocket {
+                key: request.header("sec-websocket-key").ok_or(Fault::BAD_HANDSHAKE)?,
+                envelope: request.lists("sec-websocket-protocol", SUBPROTOCOL),
+            }),
+            "GET" if request.lists("accept", "text/event-stream") => Ok(Self::EventStream),
+            "GET" => Ok(Self::Poll { after: position(query)? }),
+            _ => Err(Fault::BAD_METHOD),
+        }
+    }
+}
+
+/// The `after` of a query. Ids need no percent-decoding.
+fn position(query: &str) -> Result<Option<Id>, Fault> {
+    query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("after="))
+        .map(|id| match id {
+            // A position that the log has evicted is skipped.
+            "earliest" => Ok(Id(0)),
+            id => Id::parse(id).ok_or(Fault::BAD_POSITION),
+        })
+        .transpose()
+}

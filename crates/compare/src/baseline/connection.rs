@@ -1,0 +1,121 @@
+//! A connection: its socket and its present role.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use crate::baseline::encode::Format;
+use crate::baseline::websocket::{self, Discard};
+
+/// The connection has ended. The reason does not matter: it is not reported.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
+impl From<io::Error> for Closed {
+    fn from(_: io::Error) -> Self {
+        Self
+    }
+}
+
+/// The role of a connection.
+#[derive(Debug)]
+pub(crate) enum Role {
+    /// It sends requests; `input` is the part of one that is not complete.
+    Requesting { input: Vec<u8> },
+    /// It waits for the response to a long-poll, which may be its last.
+    Polling { last: bool },
+    /// It reads an SSE stream.
+    EventStream,
+    /// It reads frames, bare or in envelopes.
+    WebSocket { envelope: bool, frames: Discard },
+}
+
+impl Role {
+    /// Returns the role between two requests.
+    pub(crate) fn requesting() -> Self {
+        Self::Requesting { input: Vec::new() }
+    }
+}
+
+/// One client or publisher.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    socket: TcpStream,
+    pub(crate) role: Role,
+}
+
+impl Connection {
+    pub(crate) fn new(socket: TcpStream) -> Self {
+        Self { socket, role: Role::requesting() }
+    }
+
+    /// Returns the socket, to send to many connections at once.
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Returns the format that it receives, or `None` if it does not wait for a notification.
+    pub(crate) fn format(&self) -> Option<Format> {
+        match self.role {
+            Role::Requesting { .. } => None,
+            Role::Polling { .. } => Some(Format::Poll),
+            Role::EventStream => Some(Format::EventStream),
+            Role::WebSocket { envelope: true, .. } => Some(Format::Envelope),
+            Role::WebSocket { envelope: false, .. } => Some(Format::Bare),
+        }
+    }
+
+    /// Sends a wave in the format of this connection. After the response to a long-poll it sends requests again.
+    pub(crate) fn deliver(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+        self.send(bytes)?;
+        self.delivered()
+    }
+
+    /// Changes the role after a wave that has been sent completely.
+    pub(crate) fn delivered(&mut self) -> Result<(), Closed> {
+        match self.role {
+            Role::Polling { last: true } => return Err(Closed),
+            Role::Polling { last: false } => self.role = Role::requesting(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Writes all of `bytes` or gives the connection up. To keep what a full socket did not take would be the first
+    /// feature.
+    pub(crate) fn send(&self, bytes: &[u8]) -> Result<(), Closed> {
+        if (&self.socket).write(bytes)? == bytes.len() { Ok(()) } else { Err(Closed) }
+    }
+
+    /// Reads once. The epoll is level-triggered, so what is left is reported again in the next pass, and one busy
+    /// publisher cannot delay the pass.
+    pub(crate) fn receive<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], Closed> {
+        match (&self.socket).read(buffer) {
+            Ok(0) => Err(Closed),
+            Ok(length) => Ok(&buffer[..length]),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+            {
+                Ok(&[])
+            }
+            Err(_) => Err(Closed),
+        }
+    }
+
+    /// Takes what the peer sent. What a reader of an event stream sends is ignored.
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+        match &mut self.role {
+            Role::Requesting { input } => input.extend_from_slice(bytes),
+            // Requests that are pipelined after a held poll would have to be kept until it is answered.
+            Role::Polling { .. } if !bytes.is_empty() => return Err(Closed),
+            Role::Polling { .. } | Role::EventStream => {}
+            Role::WebSocket { frames, .. } => {
+                if frames.discard(bytes).is_break() {
+                    self.send(&websocket::CLOSE)?;
+                    return Err(Closed);
+                }
+            }
+        }
+        Ok(())
+    }
+}

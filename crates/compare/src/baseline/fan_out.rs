@@ -1,0 +1,65 @@
+//! Fan-out: from the log to every client.
+
+use slab::Slab;
+
+use crate::baseline::connection::Connection;
+use crate::baseline::log::{Id, KEPT, Log};
+use crate::baseline::ring::Ring;
+use crate::baseline::wave::Wave;
+
+/// The log, and how far it has been delivered.
+///
+/// A publish only joins the log; the end of the pass delivers everything that joined as one write a client.
+#[derive(Debug)]
+pub(crate) struct FanOut {
+    log: Log,
+    delivered: u64,
+    wave: Wave,
+    /// Sends to all clients at once, if that was requested.
+    ring: Option<Ring>,
+    /// The clients that a pass lost, kept for its capacity: a slab cannot lose entries during iteration.
+    lost: Vec<usize>,
+}
+
+impl FanOut {
+    pub(crate) fn new(ring: Option<Ring>) -> Self {
+        Self { log: Log::default(), delivered: 0, wave: Wave::default(), ring, lost: Vec::new() }
+    }
+
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Appends a payload. Delivers first if the log would otherwise evict what no client has been sent.
+    pub(crate) fn publish(&mut self, payload: &str, connections: &mut Slab<Connection>) -> Id {
+        if self.log.newest() - self.delivered == KEPT as u64 {
+            self.deliver(connections);
+        }
+        self.log.push(payload)
+    }
+
+    /// Sends what has not been sent: encoded once a format, one write a client, no allocation or copy for any of
+    /// them. Every client gets the same range, because no client joins while something is undelivered.
+    pub(crate) fn deliver(&mut self, connections: &mut Slab<Connection>) {
+        if self.delivered == self.log.newest() {
+            return;
+        }
+        self.wave.clear();
+        for (key, connection) in connections.iter_mut() {
+            let Some(format) = connection.format() else {
+                continue;
+            };
+            let bytes = self.wave.bytes(format, || self.log.after(self.delivered));
+            if self.ring.is_none() && connection.deliver(bytes).is_err() {
+                self.lost.push(key);
+            }
+        }
+        if let Some(ring) = &mut self.ring {
+            ring.send(&self.wave, connections, &mut self.lost);
+        }
+        for key in self.lost.drain(..) {
+            connections.remove(key);
+        }
+        self.delivered = self.log.newest();
+    }
+}

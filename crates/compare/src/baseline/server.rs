@@ -1,0 +1,231 @@
+//! The loop: one thread, one epoll, passes of reads that end in a delivery.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, accept_with, listen, sockopt::set_tcp_nodelay};
+use slab::Slab;
+
+use crate::baseline::call::Call;
+use crate::baseline::connection::{Closed, Connection, Role};
+use crate::baseline::encode;
+use crate::baseline::fan_out::FanOut;
+use crate::baseline::http::{self, Request};
+use crate::baseline::log::Id;
+use crate::baseline::websocket::{self, Discard};
+
+/// The key of the listener. No slab has so many entries.
+const LISTENER: u64 = u64::MAX;
+
+/// The most sockets that one pass reads.
+const PASS: usize = 1024;
+
+/// The most bytes of one read.
+const READ: usize = 64 * 1024;
+
+/// About how much payload one response to a long-poll carries, as on the server. More than a socket takes at once
+/// would close it.
+const PAGE: usize = 1024 * 1024;
+
+/// Everything that the baseline has.
+#[derive(Debug)]
+pub(crate) struct Server {
+    epoll: OwnedFd,
+    listener: TcpListener,
+    connections: Slab<Connection>,
+    fan_out: FanOut,
+    /// The buffer into which every socket is read.
+    buffer: Box<[u8]>,
+    /// The responses to the requests of one connection in this pass, which are one write.
+    answers: Vec<u8>,
+}
+
+impl Server {
+    /// Takes a bound listener.
+    pub(crate) fn new(listener: TcpListener, fan_out: FanOut) -> io::Result<Self> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        listener.set_nonblocking(true)?;
+        // The standard library listens with a backlog of 128. A burst of connects would overflow it, and a
+        // measurement would then show the kernel's retry after a second.
+        listen(&listener, 4096)?;
+        // Edge-triggered, so that a listener without a free descriptor does not spin.
+        let interest = EventFlags::IN | EventFlags::ET;
+        epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), interest)?;
+        Ok(Self {
+            epoll,
+            listener,
+            connections: Slab::new(),
+            fan_out,
+            buffer: vec![0; READ].into(),
+            answers: Vec::new(),
+        })
+    }
+
+    /// Serves until the epoll itself fails.
+    pub(crate) fn run(mut self) -> io::Result<Infallible> {
+        let mut events = Vec::with_capacity(PASS);
+        loop {
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            for event in events.drain(..) {
+                match event.data.u64() {
+                    LISTENER => self.accept(),
+                    key => self.read(key as usize),
+                }
+            }
+            self.fan_out.deliver(&mut self.connections);
+        }
+    }
+
+    /// Accepts all connections that wait, as an edge-triggered listener must.
+    fn accept(&mut self) {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        loop {
+            match accept_with(&self.listener, flags) {
+                Ok(socket) => {
+                    if let Err(error) = self.admit(socket) {
+                        eprintln!("a connection is refused: {error}");
+                    }
+                }
+                Err(Errno::AGAIN) => return,
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(error) => {
+                    eprintln!("cannot accept until the next connect: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, socket: OwnedFd) -> io::Result<()> {
+        set_tcp_nodelay(&socket, true)?;
+        let entry = self.connections.vacant_entry();
+        let data = EventData::new_u64(entry.key() as u64);
+        epoll::add(&self.epoll, &socket, data, EventFlags::IN)?;
+        entry.insert(Connection::new(TcpStream::from(socket)));
+        Ok(())
+    }
+
+    /// Reads one connection once. The key may be stale if a delivery in this pass closed the connection. If it has a
+    /// new owner, that one has nothing to read, which does no harm.
+    fn read(&mut self, key: usize) {
+        if self.connections.contains(key) && self.receive(key).is_err() {
+            // Dropping the socket closes it, which removes it from the epoll.
+            self.connections.remove(key);
+        }
+    }
+
+    fn receive(&mut self, key: usize) -> Result<(), Closed> {
+        let connection = &mut self.connections[key];
+        let bytes = connection.receive(&mut self.buffer)?;
+        connection.take(bytes)?;
+        if let Role::Requesting { input } = &mut connection.role {
+            let input = std::mem::take(input);
+            self.serve(key, input)?;
+        }
+        Ok(())
+    }
+
+    /// Answers every complete request of `input`. Meanwhile no delivery reaches the connection, because of its role.
+    fn serve(&mut self, key: usize, mut input: Vec<u8>) -> Result<(), Closed> {
+        self.answers.clear();
+        let mut used = 0;
+        let mut last = false;
+        let mut role = None;
+        while role.is_none() && !last {
+            match Request::parse(&input[used..]) {
+                Ok(None) => break,
+                Ok(Some(request)) => {
+                    used += request.length;
+                    last = request.is_last();
+                    role = self.answer(&request);
+                }
+                Err(fault) => {
+                    fault.write(&mut self.answers);
+                    last = true;
+                }
+            }
+        }
+
+        let connection = &mut self.connections[key];
+        if !self.answers.is_empty() {
+            connection.send(&self.answers)?;
+        }
+        match role {
+            Some(role) => {
+                connection.role = role;
+                connection.take(&input[used..])
+            }
+            None if last => Err(Closed),
+            None if used == input.len() => Ok(()),
+            None => {
+                input.drain(..used);
+                connection.role = Role::Requesting { input };
+                Ok(())
+            }
+        }
+    }
+
+    /// Answers one request. Returns the new role of the connection if it changes.
+    fn answer(&mut self, request: &Request<'_>) -> Option<Role> {
+        let newest = self.fan_out.log().newest();
+        let call = match Call::read(request) {
+            Ok(call) => call,
+            Err(fault) => {
+                fault.write(&mut self.answers);
+                return None;
+            }
+        };
+        match call {
+            Call::Publish(payload) => {
+                let id = self.fan_out.publish(payload, &mut self.connections);
+                let body = format!(r#"{{"id":"{id}"}}"#);
+                http::json(&mut self.answers, "200 OK", "", &[body.as_bytes()]);
+                None
+            }
+            Call::WebSocket { key, envelope } => {
+                websocket::accept(&mut self.answers, key, envelope);
+                Some(self.join(Role::WebSocket { envelope, frames: Discard::default() }))
+            }
+            Call::EventStream => {
+                self.answers.extend_from_slice(http::EVENT_STREAM);
+                Some(self.join(Role::EventStream))
+            }
+            Call::Poll { after: None } => {
+                encode::page(&mut self.answers, Id(newest), std::iter::empty());
+                None
+            }
+            Call::Poll { after: Some(after) } if after.0 < newest => {
+                self.catch_up(after);
+                None
+            }
+            Call::Poll { after: Some(_) } => {
+                Some(self.join(Role::Polling { last: request.is_last() }))
+            }
+        }
+    }
+
+    /// Answers a long-poll with the oldest of what waits, up to [`PAGE`].
+    fn catch_up(&mut self, after: Id) {
+        let mut room = PAGE;
+        let waiting = self.fan_out.log().after(after.0).take_while(|n| {
+            let fits = room > 0;
+            room = room.saturating_sub(n.payload.len());
+            fits
+        });
+        encode::page(&mut self.answers, after, waiting);
+    }
+
+    /// Lets a client join after everything published so far: what this pass brought before it is not for the client.
+    fn join(&mut self, role: Role) -> Role {
+        self.fan_out.deliver(&mut self.connections);
+        role
+    }
+}

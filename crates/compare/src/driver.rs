@@ -1,0 +1,97 @@
+//! The load as a child process: a command in, an outcome out.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::child::{Child, ChildError};
+use crate::pin::{Cores, Place};
+use crate::proc::Process;
+use crate::protocol::{Command, Crowd, Outcome};
+
+/// How long a command may take. The load's own patience with a server is shorter, and its errors say more.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A load. Dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Driver(Child);
+
+impl Driver {
+    /// Starts a load on its cores, with the subcommand `load` of the program.
+    pub(crate) async fn start(
+        program: &Path,
+        crowd: &Crowd,
+        cores: &Cores,
+    ) -> Result<Self, ChildError> {
+        let mut child = Child::start(program, &["load"], cores, Place::Load).await?;
+        child.write(&json(crowd)).await?;
+        Ok(Self(child))
+    }
+
+    /// Returns its process.
+    pub(crate) fn process(&self) -> Option<Process> {
+        self.0.process()
+    }
+
+    /// Carries out a command.
+    pub(crate) async fn run(&mut self, command: Command) -> Result<Outcome, ChildError> {
+        self.0.write(&json(&command)).await?;
+        let line = self.0.line("the stage was finished", PATIENCE).await?;
+        serde_json::from_str(&line).map_err(|_| self.0.unexpected(&line, "an outcome"))
+    }
+
+    /// Ends it. Returns an error if it has ended before.
+    pub(crate) async fn finish(self) -> Result<(), ChildError> {
+        self.0.finish().await
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("its keys are strings")
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::protocol::Transport;
+
+    async fn driver(script: &str) -> Driver {
+        let crowd = Crowd {
+            urls: vec!["http://127.0.0.1:4242/".parse().unwrap()],
+            headers: String::new(),
+            transport: Transport::Sse,
+            clients: 7,
+            publishers: 1,
+            payload: 128,
+            patience: 1.0,
+            own_topics: false,
+        };
+        let mut child =
+            Child::start(Path::new("sh"), &["-c", script], &Cores::default(), Place::Load)
+                .await
+                .unwrap();
+        child.write(&json(&crowd)).await.unwrap();
+        Driver(child)
+    }
+
+    #[tokio::test]
+    async fn an_outcome_follows_its_command() {
+        let outcome = json(&Outcome { deliveries: 12, ..Outcome::default() });
+        let script = format!("read crowd; read command; echo '{outcome}'; read more || exit 0");
+        let mut driver = driver(&script).await;
+        assert_eq!(driver.run(Command::Connect).await.unwrap().deliveries, 12);
+        driver.finish().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_load_that_fails_is_reported_with_its_output() {
+        let mut load = driver("read crowd; read command; echo client 7 >&2; exit 1").await;
+        let error = load.run(Command::Connect).await.unwrap_err().to_string();
+        assert!(
+            error.starts_with("sh ended before the stage") && error.contains("client 7"),
+            "{error}"
+        );
+        let mut load = driver("read crowd; read command; echo done; read more").await;
+        let error = load.run(Command::Connect).await.unwrap_err();
+        assert_eq!(error.to_string(), "sh printed \"done\", which is not an outcome");
+    }
+}

@@ -1,0 +1,201 @@
+//! All clients, each by its index.
+
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::fd::OwnedFd;
+
+use super::client::{self, Client, Stage};
+use super::clock::Clock;
+use super::failure::Failure;
+use super::inbox::{Gone, Inbox};
+use super::order::Order;
+use super::requests::Requests;
+use super::score::Score;
+use super::socket::{Intake, Local};
+use super::stamp::Run;
+
+/// Edge-triggered: a socket that was read to its end is not reported again before more comes.
+pub(crate) const INTEREST: EventFlags = EventFlags::IN.union(EventFlags::OUT).union(EventFlags::ET);
+
+/// The clients of a load.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    pub(crate) requests: Requests,
+    /// Whether clients subscribe as soon as they are connected.
+    pub(crate) is_eager: bool,
+    clients: Vec<Client>,
+    own_topics: bool,
+    /// How many clients there will be.
+    planned: usize,
+    local: Local,
+    run: Run,
+    /// What one client sends after one read.
+    reply: Vec<u8>,
+    /// How many clients are connected, receive, and have lost their connection.
+    pub(crate) connected: usize,
+    pub(crate) ready: usize,
+    pub(crate) gone: usize,
+    /// Why the first connection ended.
+    pub(crate) reason: Option<Gone>,
+    /// What the clients received and sent in the present stage.
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+}
+
+impl Crowd {
+    pub(crate) fn new(requests: Requests, planned: usize, own_topics: bool, run: Run) -> Self {
+        Self {
+            requests,
+            is_eager: true,
+            clients: Vec::with_capacity(planned),
+            own_topics,
+            planned,
+            local: Local::new(run.seed()),
+            run,
+            reply: Vec::new(),
+            connected: 0,
+            ready: 0,
+            gone: 0,
+            reason: None,
+            received: 0,
+            sent: 0,
+        }
+    }
+
+    /// Returns how many clients there are, in any stage.
+    pub(crate) fn size(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Returns how many clients a publish is meant for, and how many of them are connected.
+    pub(crate) fn audience(&self, sequence: u64) -> (u64, u64) {
+        if !self.own_topics {
+            return (self.clients.len() as u64, self.ready as u64);
+        }
+        let index = sequence as usize % self.planned;
+        let is_ready = |client: &Client| client.stage == Stage::Ready;
+        (1, self.clients.get(index).is_some_and(is_ready).into())
+    }
+
+    /// Begins to connect one more client, which is meant to receive what is published from now on, or all that was.
+    pub(crate) fn open(&mut self, epoll: &OwnedFd, score: &Score) -> Result<(), Failure> {
+        let index = self.clients.len();
+        let socket = self.local.connect(self.requests.server(index), index);
+        let socket = socket.map_err(|error| {
+            Failure::new(format_args!("cannot connect client {index}: {error}; use fewer clients"))
+        })?;
+        epoll::add(epoll, &socket, EventData::new_u64(index as u64), INTEREST)
+            .map_err(Failure::to("wait for a client"))?;
+        let order = self.order(index, score);
+        self.clients.push(Client::new(socket, self.requests.transport, order));
+        Ok(())
+    }
+
+    fn order(&self, index: usize, score: &Score) -> Order {
+        let first = if self.requests.from_start { score.log() } else { score.next() };
+        if !self.own_topics {
+            return Order::new(first, 1);
+        }
+        let (index, step) = (index as u64, self.planned as u64);
+        Order::new(first + (index + step - first % step) % step, step)
+    }
+
+    /// Disconnects all clients.
+    pub(crate) fn clear(&mut self) {
+        self.clients.clear();
+        (self.connected, self.ready) = (0, 0);
+    }
+
+    /// Sends the requests of all clients that are connected.
+    pub(crate) fn subscribe_all(&mut self, score: &mut Score) {
+        for index in 0..self.clients.len() {
+            if self.clients[index].stage == Stage::Connected
+                && let Err(gone) = self.subscribe(index, score)
+            {
+                self.lose(index, gone, score);
+            }
+        }
+    }
+
+    /// Continues with a client whose socket is readable or writable.
+    pub(crate) fn attend(
+        &mut self,
+        index: usize,
+        intake: &mut Intake,
+        score: &mut Score,
+        clock: Clock,
+    ) {
+        let done = match self.clients[index].stage {
+            Stage::Gone => Ok(()),
+            Stage::Connecting => self.finish_connecting(index, score),
+            _ => self.receive(index, intake, score, clock),
+        };
+        if let Err(gone) = done {
+            self.lose(index, gone, score);
+        }
+    }
+
+    fn finish_connecting(&mut self, index: usize, score: &mut Score) -> Result<(), Gone> {
+        self.clients[index].finish_connecting()?;
+        self.connected += 1;
+        if self.is_eager { self.subscribe(index, score) } else { Ok(()) }
+    }
+
+    fn subscribe(&mut self, index: usize, score: &mut Score) -> Result<(), Gone> {
+        self.requests.subscribe(&mut self.reply, index);
+        self.clients[index].stage = Stage::Subscribing;
+        score.requests += 1;
+        self.send_reply(index)
+    }
+
+    fn receive(
+        &mut self,
+        index: usize,
+        intake: &mut Intake,
+        score: &mut Score,
+        clock: Clock,
+    ) -> Result<(), Gone> {
+        loop {
+            let client = &mut self.clients[index];
+            let before = client.stage;
+            let (run, requests, reply) = (self.run, &self.requests, &mut self.reply);
+            let (length, more) = client::receive(client, intake, |order| Inbox {
+                run,
+                requests,
+                index,
+                order,
+                score,
+                now: clock.now(),
+                reply,
+            })?;
+            self.received += length as u64;
+            self.ready += usize::from(self.clients[index].stage != before);
+            if !self.reply.is_empty() {
+                self.send_reply(index)?;
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    fn send_reply(&mut self, index: usize) -> Result<(), Gone> {
+        let sent = self.clients[index].send(&self.reply);
+        self.sent += self.reply.len() as u64;
+        self.reply.clear();
+        sent
+    }
+
+    /// What a lost client has not received will not come any more; it counts as lost.
+    fn lose(&mut self, index: usize, gone: Gone, score: &mut Score) {
+        let client = &mut self.clients[index];
+        if client.stage == Stage::Ready {
+            self.ready -= 1;
+            let end = score.next();
+            client.order.missing(end).for_each(|sequence| score.give_up(sequence));
+        }
+        client.stage = Stage::Gone;
+        self.gone += 1;
+        self.reason.get_or_insert(gone);
+        self.reply.clear();
+    }
+}

@@ -1,0 +1,174 @@
+//! What all clients together have received in the present stage, and how late.
+
+use hdrhistogram::Histogram;
+
+use super::order::{Arrival, Order};
+use crate::sample::histogram;
+
+/// A published notification.
+#[derive(Clone, Copy, Debug)]
+struct Publish {
+    /// When it was to be published.
+    intended: u64,
+    /// How many clients have not received it yet.
+    missing: u32,
+    publisher: u16,
+}
+
+/// The counters of a stage. A stage begins with [`begin`](Self::begin).
+#[derive(Debug)]
+pub(crate) struct Score {
+    /// All publishes of the load, by their sequence number.
+    publishes: Vec<Publish>,
+    /// The first publish of the stage.
+    first: u64,
+    /// The first publish of the log that clients resume.
+    log: u64,
+    /// Whether the stage has a schedule from which latency can be counted.
+    is_timed: bool,
+    pub(crate) latency: Histogram<u64>,
+    pub(crate) late: Histogram<u64>,
+    pub(crate) answered: Histogram<u64>,
+    /// Deliveries that the stage should make.
+    pub(crate) expected: u64,
+    /// Deliveries that can still be made.
+    pub(crate) due: u64,
+    pub(crate) deliveries: u64,
+    pub(crate) duplicated: u64,
+    pub(crate) reordered: u64,
+    pub(crate) requests: u64,
+    /// When the last delivery was made.
+    pub(crate) last: u64,
+    /// The publishers whose notification every client has now.
+    pub(crate) complete: Vec<u16>,
+}
+
+impl Score {
+    pub(crate) fn new() -> Self {
+        Self {
+            publishes: Vec::new(),
+            first: 0,
+            log: 0,
+            is_timed: false,
+            latency: histogram(),
+            late: histogram(),
+            answered: histogram(),
+            expected: 0,
+            due: 0,
+            deliveries: 0,
+            duplicated: 0,
+            reordered: 0,
+            requests: 0,
+            last: 0,
+            complete: Vec::new(),
+        }
+    }
+
+    /// Begins a stage with all counters at zero.
+    pub(crate) fn begin(&mut self, is_timed: bool) {
+        self.first = self.next();
+        self.is_timed = is_timed;
+        for times in [&mut self.latency, &mut self.late, &mut self.answered] {
+            times.reset();
+        }
+        (self.expected, self.due, self.last) = (0, 0, 0);
+        (self.deliveries, self.duplicated, self.reordered, self.requests) = (0, 0, 0, 0);
+    }
+
+    /// Begins a stage that publishes a log for [`begin_resume`](Self::begin_resume).
+    pub(crate) fn begin_log(&mut self) {
+        self.log = self.next();
+    }
+
+    /// Begins a stage in which `clients` clients receive the log.
+    pub(crate) fn begin_resume(&mut self, clients: usize) {
+        self.begin(false);
+        self.first = self.log;
+        self.expected = self.published() * clients as u64;
+        self.due = self.expected;
+    }
+
+    /// Returns the first publish of the log.
+    pub(crate) fn log(&self) -> u64 {
+        self.log
+    }
+
+    /// Returns the sequence number of the next publish.
+    pub(crate) fn next(&self) -> u64 {
+        self.publishes.len() as u64
+    }
+
+    /// Returns how many notifications the stage has published.
+    pub(crate) fn published(&self) -> u64 {
+        self.next() - self.first
+    }
+
+    /// Records a publish that is meant for `expected` clients, of which `live` are connected. Returns its sequence
+    /// number.
+    pub(crate) fn publish(
+        &mut self,
+        intended: u64,
+        publisher: u16,
+        expected: u64,
+        live: u64,
+    ) -> u64 {
+        self.publishes.push(Publish { intended, missing: live as u32, publisher });
+        self.expected += expected;
+        self.due += live;
+        if live == 0 {
+            self.complete.push(publisher);
+        }
+        self.next() - 1
+    }
+
+    /// Returns when a publish was intended.
+    pub(crate) fn intended(&self, sequence: u64) -> u64 {
+        self.publishes[sequence as usize].intended
+    }
+
+    /// Records that a client has received a notification at `now`.
+    pub(crate) fn receive(&mut self, order: &mut Order, sequence: u64, now: u64) {
+        let publishes = &self.publishes;
+        let Some(publish) = publishes.get(sequence as usize) else {
+            self.duplicated += 1;
+            return;
+        };
+        let Publish { intended, .. } = *publish;
+        match order.take(sequence, |other| publishes[other as usize].publisher) {
+            Arrival::Extra => {
+                self.duplicated += 1;
+                return;
+            }
+            Arrival::Late => self.reordered += 1,
+            Arrival::InOrder => {}
+        }
+        self.settle_one(sequence);
+        if sequence < self.first {
+            // It was counted as lost by the stage that published it.
+            return;
+        }
+        self.deliveries += 1;
+        self.last = now;
+        if self.is_timed {
+            self.latency.saturating_record(now.saturating_sub(intended));
+        }
+    }
+
+    /// Gives up a delivery to a client that is gone.
+    pub(crate) fn give_up(&mut self, sequence: u64) {
+        self.settle_one(sequence);
+    }
+
+    fn settle_one(&mut self, sequence: u64) {
+        if sequence >= self.first {
+            self.due = self.due.saturating_sub(1);
+        }
+        let publish = &mut self.publishes[sequence as usize];
+        if publish.missing > 0 {
+            publish.missing -= 1;
+            if publish.missing == 0 {
+                self.complete.push(publish.publisher);
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The stamp at the start of each payload, which identifies the publish to the client that receives it.
+//!
+//! ```text
+//! @ 000000000000002a 5f0c93d1 ..........................
+//!   sequence number  run      padding up to the length of the payload
+//! ```
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+/// The first byte of a stamp. The rest of a payload does not contain it, so a scan can search for it.
+pub(crate) const MARK: u8 = b'@';
+
+/// Bytes of a stamp.
+pub(crate) const LENGTH: usize = 1 + 16 + 8;
+
+/// Distinguishes the notifications of this load from those that another one left in the server's log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run([u8; 8]);
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(str::from_utf8(&self.0).unwrap_or_default())
+    }
+}
+
+impl Run {
+    /// Returns one of 2^32 numbers, from the seed of the standard library's hash maps.
+    pub(crate) fn random() -> Self {
+        Self::new(RandomState::new().build_hasher().finish() as u32)
+    }
+
+    pub(crate) fn new(number: u32) -> Self {
+        let mut digits = [0; 8];
+        digits.copy_from_slice(format!("{number:08x}").as_bytes());
+        Self(digits)
+    }
+
+    /// Returns a byte that differs between loads.
+    pub(crate) fn seed(self) -> u8 {
+        number(self.0) as u8
+    }
+
+    /// Appends a payload of `length` bytes.
+    pub(crate) fn write(self, out: &mut Vec<u8>, sequence: u64, length: usize) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let end = out.len() + length;
+        out.push(MARK);
+        out.extend((0..16).rev().map(|place| DIGITS[(sequence >> (4 * place)) as usize & 15]));
+        out.extend_from_slice(&self.0);
+        out.resize(end, b'.');
+    }
+
+    /// Returns the sequence number of a stamp, or `None` if it is not a stamp of this load.
+    pub(crate) fn read(self, stamp: &[u8]) -> Option<u64> {
+        let (&mark, rest) = stamp.split_first()?;
+        let (high, rest) = rest.split_first_chunk::<8>()?;
+        let (low, rest) = rest.split_first_chunk::<8>()?;
+        let ours = mark == MARK && rest.first_chunk() == Some(&self.0);
+        ours.then(|| number(*high) << 32 | number(*low))
+    }
+}
+
+/// Reads eight hexadecimal digits at once, without a branch for each. Other bytes yield an arbitrary number, so the
+/// caller compares the run first.
+fn number(digits: [u8; 8]) -> u64 {
+    let bytes = u64::from_be_bytes(digits);
+    let letters = (bytes >> 6) & 0x0101_0101_0101_0101;
+    let nibbles = (bytes & 0x0f0f_0f0f_0f0f_0f0f) + 9 * letters;
+    let pairs = (nibbles | nibbles >> 4) & 0x00ff_00ff_00ff_00ff;
+    let quads = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    (quads | quads >> 16) & 0xffff_ffff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_reads_back_the_number_it_was_given() {
+        let run = Run::new(0x5f0c_93d1);
+        for sequence in [0, 42, 0x0123_4567_89ab_cdef, u64::MAX] {
+            let mut payload = Vec::new();
+            run.write(&mut payload, sequence, 64);
+            assert_eq!(payload.len(), 64);
+            assert_eq!(run.read(&payload), Some(sequence));
+            assert_eq!(Run::new(7).read(&payload), None, "of another load");
+            assert_eq!(run.read(&payload[..LENGTH - 1]), None, "cut");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The list of rows, and the list of targets.
+//!
+//! A new figure is one line of [`ROWS`]. A new target is one line of [`TARGETS`]. The table, the page and the JSON
+//! follow.
+
+use crate::sample::{Latency, Sample, each};
+use crate::units::Unit;
+
+/// A figure of one stage.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) key: &'static str,
+    pub(crate) group: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) unit: Unit,
+    /// Whether a wide spread is worth a warning. Tails differ by nature.
+    pub(crate) is_telling: bool,
+    pub(crate) of: fn(&Sample) -> Option<f64>,
+}
+
+/// A limit for a figure of a contender.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) row: &'static str,
+    /// The contender's name.
+    pub(crate) contender: &'static str,
+    pub(crate) against: Against,
+    pub(crate) at_most: f64,
+}
+
+/// What a figure is divided by, in the same round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Against {
+    /// Nothing: the limit is for the figure.
+    Nothing,
+    /// The same figure of this contender.
+    Contender(&'static str),
+    /// This figure of the same contender.
+    Row(&'static str),
+}
+
+impl Row {
+    /// Returns the stage whose samples have the figure. Integrity is that of all stages.
+    pub(crate) fn stage(&self) -> Option<&'static str> {
+        self.key.split('.').next().filter(|stage| *stage != "integrity")
+    }
+}
+
+/// Returns the keys of all rows.
+pub(crate) fn known() -> String {
+    ROWS.iter().map(|row| row.key).collect::<Vec<_>>().join(", ")
+}
+
+macro_rules! rows {
+    ($($key:literal $group:literal $label:literal $unit:ident $telling:literal $of:expr;)*) => {
+        /// All rows, in the order of the table.
+        pub(crate) static ROWS: &[Row] = &[$(Row {
+            key: $key,
+            group: $group,
+            label: $label,
+            unit: Unit::$unit,
+            is_telling: $telling,
+            of: $of,
+        }),*];
+    };
+}
+
+rows! {
+    "connect.rate" "Connect" "connections" PerSecond false |s| s.rate(s.clients as u64);
+    "connect.cpu" "Connect" "server CPU each" Micros true |s| s.cpu_each(s.clients as u64);
+    "connect.bytes" "Connect" "bytes each, both ways" Bytes false
+        |s| each((s.received_bytes + s.sent_bytes) as f64, s.clients as u64);
+    "connect.memory" "Connect" "server memory a client" Bytes true |s| s.memory_each();
+
+    "steady.rate" "Steady" "deliveries" PerSecond true |s| s.rate(s.deliveries);
+    "steady.cpu" "Steady" "server CPU a delivery" Micros true |s| s.cpu_each(s.deliveries);
+    "steady.p50" "Steady" "latency p50" Millis true |s| millis(&s.latency, |l| l.p50);
+    "steady.p90" "Steady" "latency p90" Millis false |s| millis(&s.latency, |l| l.p90);
+    "steady.p99" "Steady" "latency p99" Millis false |s| millis(&s.latency, |l| l.p99);
+    "steady.p999" "Steady" "latency p99.9" Millis false |s| millis(&s.latency, |l| l.p999);
+    "steady.max" "Steady" "latency max" Millis false |s| millis(&s.latency, |l| l.max);
+    "steady.answer" "Steady" "publish answered p50" Millis false |s| millis(&s.answered, |l| l.p50);
+    "steady.received" "Steady" "bytes received a delivery" Bytes true
+        |s| s.for_a_delivery(s.received_bytes);
+    "steady.sent" "Steady" "bytes sent a delivery" Bytes true |s| s.for_a_delivery(s.sent_bytes);
+    "steady.requests" "Steady" "requests a delivery" Number false |s| s.for_a_delivery(s.requests);
+    "steady.broker" "Steady" "broker CPU a publish" Micros true |s| broker_cpu(s);
+
+    "burst.cpu" "Burst" "server CPU a delivery" Micros true |s| s.cpu_each(s.deliveries);
+    "burst.p50" "Burst" "latency p50" Millis true |s| millis(&s.latency, |l| l.p50);
+    "burst.p99" "Burst" "latency p99" Millis false |s| millis(&s.latency, |l| l.p99);
+    "burst.p999" "Burst" "latency p99.9" Millis false |s| millis(&s.latency, |l| l.p999);
+    "burst.answer" "Burst" "publish answered p50" Millis false |s| millis(&s.answered, |l| l.p50);
+    "burst.received" "Burst" "bytes received a delivery" Bytes true
+        |s| s.for_a_delivery(s.received_bytes);
+    "burst.requests" "Burst" "requests a delivery" Number false |s| s.for_a_delivery(s.requests);
+    "burst.broker" "Burst" "broker CPU a publish" Micros true |s| broker_cpu(s);
+
+    "saturation.rate" "Saturation" "deliveries" PerSecond true |s| s.rate(s.deliveries);
+    "saturation.cpu" "Saturation" "server CPU a delivery" Micros true |s| s.cpu_each(s.deliveries);
+    "saturation.load" "Saturation" "load busy" Percent false |s| Some(s.load_busy? * 100.0);
+    "saturation.received" "Saturation" "bytes received a delivery" Bytes true
+        |s| s.for_a_delivery(s.received_bytes);
+    "saturation.requests" "Saturation" "requests a delivery" Number false
+        |s| s.for_a_delivery(s.requests);
+    "saturation.broker" "Saturation" "broker CPU a publish" Micros true |s| broker_cpu(s);
+
+    "quiet.memory" "Quiet clients (10 times as many)" "server memory a client" Bytes true
+        |s| s.memory_each();
+    "heartbeat.cpu" "Quiet clients (10 times as many)" "server CPU a client and heartbeat" Micros true
+        |s| s.cpu_each(s.clients as u64);
+    "topics.cpu" "One topic a client (10 times as many)" "server CPU a publish" Micros true
+        |s| s.cpu_each(s.published);
+    "resume.cpu" "Resume from the start of the log" "server CPU a delivery" Micros true
+        |s| s.cpu_each(s.deliveries);
+    "many.cpu" "Saturation (15 times as many clients)" "server CPU a delivery" Micros true
+        |s| s.cpu_each(s.deliveries);
+
+    "integrity.lost" "Integrity" "lost" Number false |s| Some(s.lost as f64);
+    "integrity.duplicated" "Integrity" "duplicated" Number false |s| Some(s.duplicated as f64);
+    "integrity.reordered" "Integrity" "reordered" Number false |s| Some(s.reordered as f64);
+}
+
+const fn target(
+    row: &'static str,
+    contender: &'static str,
+    against: Against,
+    at_most: f64,
+) -> Target {
+    Target { row, contender, against, at_most }
+}
+
+const WEBSOCKET: Against = Against::Contender("baseline-websocket");
+const SSE: Against = Against::Contender("baseline-sse");
+const LONG_POLLING: Against = Against::Contender("baseline-long-polling");
+
+/// All targets. They are shown if the baseline is measured.
+pub(crate) static TARGETS: &[Target] = &[
+    target("steady.cpu", "websocket-plain", WEBSOCKET, 1.03),
+    target("steady.cpu", "websocket", WEBSOCKET, 0.85),
+    target("steady.cpu", "sse-plain", SSE, 1.03),
+    target("steady.cpu", "sse", SSE, 0.85),
+    target("steady.cpu", "long-polling", LONG_POLLING, 1.15),
+    target("saturation.cpu", "websocket", WEBSOCKET, 1.25),
+    target("saturation.cpu", "sse", SSE, 1.25),
+    target("many.cpu", "websocket", Against::Row("saturation.cpu"), 1.25),
+    target("resume.cpu", "sse", Against::Nothing, 0.3),
+    target("topics.cpu", "websocket", WEBSOCKET, 1.3),
+    target("connect.cpu", "websocket", WEBSOCKET, 1.2),
+    target("steady.p99", "websocket", WEBSOCKET, 1.15),
+    target("steady.p99", "sse", SSE, 1.15),
+    target("quiet.memory", "websocket", Against::Nothing, 1024.0),
+    target("quiet.memory", "sse", Against::Nothing, 1024.0),
+    target("quiet.memory", "long-polling", Against::Nothing, 1024.0),
+    target("heartbeat.cpu", "websocket", Against::Nothing, 12.5),
+    target("heartbeat.cpu", "sse", Against::Nothing, 12.5),
+];
+
+fn millis(latency: &Option<Latency>, of: fn(&Latency) -> f64) -> Option<f64> {
+    Some(of(latency.as_ref()?) / 1e3)
+}
+
+fn broker_cpu(sample: &Sample) -> Option<f64> {
+    each(sample.broker_cpu_ns? as f64 / 1e3, sample.published)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contender::CONTENDERS;
+    use crate::scenario::SCENARIOS;
+
+    #[test]
+    fn no_key_is_used_twice() {
+        let mut keys: Vec<&str> = ROWS.iter().map(|row| row.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), ROWS.len());
+    }
+
+    #[test]
+    fn every_row_is_of_a_stage_and_every_stage_has_a_row() {
+        let stages: Vec<&str> = SCENARIOS.iter().flat_map(|s| s.stages).map(|s| s.name).collect();
+        assert!(ROWS.iter().filter_map(Row::stage).all(|stage| stages.contains(&stage)));
+        let has_row = |stage: &&str| ROWS.iter().any(|row| row.stage() == Some(*stage));
+        assert!(stages.iter().all(has_row));
+    }
+
+    #[test]
+    fn targets_are_about_rows_and_contenders_that_exist() {
+        let is_contender = |name| CONTENDERS.iter().any(|one| one.name == name);
+        let is_row = |key| ROWS.iter().any(|row| row.key == key);
+        for Target { row, contender, against, .. } in TARGETS {
+            let is_sound = match against {
+                Against::Nothing => true,
+                Against::Contender(name) => is_contender(*name),
+                Against::Row(key) => is_row(*key),
+            };
+            assert!(is_sound && is_contender(*contender) && is_row(*row), "{row} of {contender}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The list of scenarios: how many clients there are, and the stages they go through.
+
+use std::time::Duration;
+
+use crate::contender::{Contender, Family, Server};
+use crate::plan::{MAX_SOCKETS, Plan};
+use crate::protocol::{Command, Transport};
+
+/// A fresh server, a fresh load, and stages one after the other.
+#[derive(Debug)]
+pub(crate) struct Scenario {
+    /// The number of clients as a multiple of the plan's.
+    times: usize,
+    pub(crate) own_topics: bool,
+    /// Further arguments of our server.
+    pub(crate) serve_args: &'static [&'static str],
+    pub(crate) stages: &'static [Stage],
+    includes: fn(&Contender) -> bool,
+}
+
+/// A part of a scenario that yields a sample.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    /// Its name in samples and in the keys of rows.
+    pub(crate) name: &'static str,
+    pub(crate) work: Work,
+}
+
+/// What happens in a stage.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Work {
+    Connect,
+    /// Nothing is published for so long.
+    Watch(Duration),
+    Steady,
+    Burst,
+    Saturate,
+    /// Publishes of which each is meant for one client.
+    Topics,
+    /// All clients return to a log that they have not seen.
+    Resume,
+}
+
+/// Notifications at the same instant in a burst.
+pub(crate) const BURST: usize = 10;
+
+/// Publishes a second to topics of one client.
+const TOPICS_RATE: f64 = 500.0;
+
+/// The log of a resume, as a multiple of the clients.
+const LOG_TIMES: usize = 20;
+
+/// The interval of heartbeats while quiet clients are watched, and the time: each client has exactly one heartbeat,
+/// which may be late by a hundredth of the interval.
+const HEARTBEAT: &[&str] = &["--heartbeat", "5"];
+const WATCH: Duration = Duration::from_millis(5_060);
+
+/// The first scenario is measured by default, all of them with `--full`.
+pub(crate) static SCENARIOS: &[Scenario] = &[
+    Scenario {
+        times: 1,
+        own_topics: false,
+        serve_args: &[],
+        stages: &[
+            Stage { name: "connect", work: Work::Connect },
+            Stage { name: "steady", work: Work::Steady },
+            Stage { name: "burst", work: Work::Burst },
+            Stage { name: "saturation", work: Work::Saturate },
+        ],
+        includes: |_| true,
+    },
+    Scenario {
+        times: 10,
+        own_topics: false,
+        serve_args: HEARTBEAT,
+        stages: &[
+            Stage { name: "quiet", work: Work::Connect },
+            Stage { name: "heartbeat", work: Work::Watch(WATCH) },
+        ],
+        includes: is_http,
+    },
+    Scenario {
+        times: 10,
+        own_topics: true,
+        serve_args: &[],
+        stages: &[Stage { name: "topics", work: Work::Topics }],
+        includes: |contender| contender.transport == Transport::WebSocket,
+    },
+    Scenario {
+        times: 1,
+        own_topics: false,
+        serve_args: &[],
+        stages: &[Stage { name: "resume", work: Work::Resume }],
+        includes: |contender| contender.family == Family::Transports,
+    },
+    Scenario {
+        times: 15,
+        own_topics: false,
+        serve_args: &[],
+        stages: &[Stage { name: "many", work: Work::Saturate }],
+        includes: is_http,
+    },
+];
+
+fn is_http(contender: &Contender) -> bool {
+    contender.transport.is_http() && !matches!(contender.server, Server::Nodes(..))
+}
+
+impl Scenario {
+    /// Returns `true` if the contender takes part.
+    pub(crate) fn includes(&self, contender: &Contender) -> bool {
+        (self.includes)(contender)
+    }
+
+    /// Returns the number of clients.
+    pub(crate) fn clients(&self, plan: &Plan, contender: &Contender) -> usize {
+        // The baseline has one topic, so one client of it stands for one of many topics.
+        if self.own_topics && contender.family == Family::Baseline {
+            return 1;
+        }
+        (plan.clients * self.times).min(MAX_SOCKETS - plan.publishers).max(plan.clients)
+    }
+}
+
+impl Work {
+    /// Returns what the load does, or `None` if it does nothing.
+    pub(crate) fn command(self, plan: &Plan) -> Option<Command> {
+        let publish = |rate, burst, time: Duration| {
+            Some(Command::Publish { rate, burst, seconds: time.as_secs_f64() })
+        };
+        match self {
+            Self::Connect => Some(Command::Connect),
+            Self::Watch(_) => None,
+            Self::Steady => publish(plan.rate, 1, plan.steady),
+            Self::Burst => publish(plan.rate, BURST, plan.burst),
+            Self::Saturate => Some(Command::Saturate { seconds: plan.saturation.as_secs_f64() }),
+            Self::Topics => publish(TOPICS_RATE, 1, 2 * plan.steady),
+            Self::Resume => Some(Command::Resume),
+        }
+    }
+
+    /// Returns the notifications that are published before clients connect.
+    pub(crate) fn log(self, plan: &Plan) -> u64 {
+        if self == Self::Resume { (LOG_TIMES * plan.clients) as u64 } else { 0 }
+    }
+
+    /// Returns `true` if the clients have to be connected before the stage.
+    pub(crate) fn needs_clients(self) -> bool {
+        !matches!(self, Self::Connect | Self::Resume)
+    }
+}

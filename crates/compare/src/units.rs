@@ -1,0 +1,146 @@
+//! Units, and how figures are written.
+
+use serde::{Deserialize, Serialize};
+
+use crate::stats::Spread;
+
+/// The unit of a figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Events a second.
+    PerSecond,
+    /// Microseconds of CPU time.
+    Micros,
+    /// Milliseconds.
+    Millis,
+    /// Bytes.
+    Bytes,
+    /// Hundredths, as of a core's time.
+    Percent,
+    /// A plain number.
+    Number,
+}
+
+impl Unit {
+    /// Returns the sign at the end of a label.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::PerSecond => "/s",
+            Self::Micros => "µs",
+            Self::Millis => "ms",
+            Self::Bytes => "B",
+            Self::Percent => "%",
+            Self::Number => "",
+        }
+    }
+
+    /// Returns the value with three significant digits, and thousands separated by a thin space.
+    pub fn write(self, value: f64) -> String {
+        Digits { last: self.three_digits(value) }.write(value)
+    }
+
+    /// Returns the digits that the spread of a figure allows. The last one is of the size of half the range, and there
+    /// are three at most. A single sample has no spread, so a time or a rate has two digits then.
+    pub(crate) fn digits(self, spread: &Spread) -> Digits {
+        let three = self.three_digits(spread.median);
+        let Some(first) = place(spread.median) else { return Digits { last: three } };
+        let is_steady = matches!(self, Self::Bytes | Self::Number);
+        let uncertain = match spread.n {
+            1 if is_steady => None,
+            1 => Some(first - 1),
+            _ => place((spread.max - spread.min) / 2.0),
+        };
+        let last = uncertain.map_or(three, |uncertain| uncertain.max(three).min(first.max(three)));
+        Digits { last }
+    }
+
+    /// Returns the place of the last of three digits. Whole numbers are not rounded.
+    fn three_digits(self, value: f64) -> i32 {
+        let size = value.abs();
+        let counted = matches!(self, Self::PerSecond | Self::Bytes) && size >= 10.0;
+        match size {
+            _ if counted || size >= 100.0 || size == 0.0 => 0,
+            _ if size >= 10.0 => -1,
+            _ if size >= 1.0 => -2,
+            _ => -3,
+        }
+    }
+}
+
+/// The precision of a written figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Digits {
+    /// The power of ten of the last digit: -2 writes hundredths, 3 whole thousands.
+    last: i32,
+}
+
+impl Digits {
+    /// Returns the value, with thousands separated by a thin space.
+    pub(crate) fn write(self, value: f64) -> String {
+        if self.last > 0 {
+            let unit = 10_f64.powi(self.last);
+            return separated(&format!("{:.0}", (value / unit).round() * unit));
+        }
+        let digits = self.last.unsigned_abs() as usize;
+        separated(&format!("{value:.digits$}"))
+    }
+}
+
+/// Returns the power of ten of the first digit, or `None` for zero.
+fn place(value: f64) -> Option<i32> {
+    (value != 0.0).then(|| value.abs().log10().floor() as i32)
+}
+
+fn separated(number: &str) -> String {
+    let (sign, digits) = number.strip_prefix('-').map_or(("", number), |rest| ("-", rest));
+    let (whole, part) = digits.find('.').map_or((digits, ""), |at| digits.split_at(at));
+    let mut text = String::from(sign);
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at) % 3 == 0 {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text + part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_significant_digits_and_separated_thousands() {
+        let written = [0.0, 0.004_21, 1.234, 12.34, 123.4, 39_876.6].map(|v| Unit::Millis.write(v));
+        let expected = ["0", "0.004", "1.23", "12.3", "123", "39\u{202f}877"];
+        assert_eq!(written, expected);
+        assert_eq!(Unit::Bytes.write(-1_234_567.0), "-1\u{202f}234\u{202f}567");
+        assert_eq!(Unit::Bytes.write(48.6), "49");
+    }
+
+    #[test]
+    fn a_figure_has_as_many_digits_as_its_spread_allows() {
+        let written = |unit: Unit, samples: &[f64]| {
+            let spread = Spread::of(samples.iter().copied()).unwrap();
+            let digits = unit.digits(&spread);
+            [spread.median, spread.min, spread.max].map(|value| digits.write(value)).join(" ")
+        };
+        for (unit, samples, expected) in [
+            (Unit::Micros, &[3.81, 3.24, 3.91][..], "3.8 3.2 3.9"),
+            (Unit::Micros, &[3.81, 3.68, 3.82], "3.81 3.68 3.82"),
+            (Unit::Micros, &[3.81], "3.8 3.8 3.8"),
+            (Unit::Millis, &[12.0, 3.0, 40.0], "10 0 40"),
+            (
+                Unit::PerSecond,
+                &[39_877.0, 38_100.0, 41_900.0],
+                "40\u{202f}000 38\u{202f}000 42\u{202f}000",
+            ),
+            (Unit::Bytes, &[187.2, 187.3], "187 187 187"),
+            (Unit::Bytes, &[187.2], "187 187 187"),
+            (Unit::Number, &[0.0, 0.0, 2.0], "0 0 2"),
+            (Unit::Millis, &[0.0042, 0.0042], "0.004 0.004 0.004"),
+        ] {
+            assert_eq!(written(unit, samples), expected, "{samples:?}");
+        }
+    }
+}

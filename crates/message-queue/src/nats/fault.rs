@@ -1,0 +1,40 @@
+//! Why the server did not do what it was asked to do.
+
+use async_nats::Message;
+use serde::de::DeserializeOwned;
+use tidings_core::BrokerError;
+
+use super::api::{Answer, ApiError};
+use crate::fault::{away, refused};
+
+/// Why a request failed.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// No answer came: the server is not connected, or it took too long.
+    Silence(String),
+    /// The server does not permit it, and will not if it is tried again.
+    Refused(String),
+    /// The server answered with an error.
+    No(ApiError),
+}
+
+impl Fault {
+    /// Returns the error of the broker with this name.
+    pub(super) fn named(self, broker: &str) -> BrokerError {
+        match self {
+            Self::Silence(problem) => away(broker, problem),
+            Self::Refused(problem) => refused(broker, problem),
+            Self::No(error) if error.is_passing() => away(broker, error.to_string()),
+            Self::No(error) => refused(broker, error.to_string()),
+        }
+    }
+}
+
+/// Reads the JSON answer to an API request.
+pub(super) fn answer<T: DeserializeOwned>(message: &Message) -> Result<T, Fault> {
+    match serde_json::from_slice(&message.payload) {
+        Ok(Answer::Yes(answer)) => Ok(answer),
+        Ok(Answer::No { error }) => Err(Fault::No(error)),
+        Err(error) => Err(Fault::Silence(format!("its answer cannot be read: {error}"))),
+    }
+}
