@@ -13,8 +13,8 @@ use tidings_core::Hub;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
-use super::Context;
 use super::connection::serve;
+use super::context::Context;
 use crate::listener::is_of_one_connection;
 use crate::{listener, routes};
 

@@ -18,24 +18,15 @@ use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout_at};
 
+use super::context::Context;
 use super::observer::ConnectionObserver;
-use super::socket::Socket;
-use super::{Context, closing, exchange, subscription};
+use super::socket::{AfterAnswer, Socket};
+use super::{closing, exchange, subscription};
 use crate::answer::{self, Answer};
 use crate::connected::Connected;
 use crate::handover::HandOver;
 use crate::routes::Streamed;
 use crate::{request, routes};
-
-/// How a connection goes on after an answer.
-pub(crate) enum Next {
-    /// With the next request.
-    Request(Socket),
-    /// It does not: this side is closed in stages.
-    Close(Socket),
-    /// It was handed over, or has ended.
-    Nothing,
-}
 
 /// Takes over a connection from a lane.
 pub(crate) fn take_over(connection: HandOver, context: &Rc<Context>) {
@@ -77,13 +68,13 @@ async fn serve_all(
             Some(Ok(())) => answer(socket, &mut connected, context).await?,
         };
         socket = match next {
-            Next::Request(socket) => socket,
-            Next::Close(socket) => {
+            AfterAnswer::NextRequest(socket) => socket,
+            AfterAnswer::Close(socket) => {
                 let is_stopping = *context.shared.is_stopping.borrow();
                 closing::close(socket, is_stopping).await;
                 return Ok(());
             }
-            Next::Nothing => return Ok(()),
+            AfterAnswer::Done => return Ok(()),
         };
         if let Some(lane) = &context.lane {
             let Some(connected) = connected.take() else { return Ok(()) };
@@ -146,11 +137,15 @@ async fn head_of_next(
 }
 
 /// Answers a request that is rejected for its form. It is not known where the next one begins.
-async fn reject(mut socket: Socket, rejection: Rejection, context: &Context) -> io::Result<Next> {
+async fn reject(
+    mut socket: Socket,
+    rejection: Rejection,
+    context: &Context,
+) -> io::Result<AfterAnswer> {
     let mut bytes = BytesMut::new();
     answer::write(&mut bytes, &routes::reject(None, rejection, &context.shared), answer::CLOSE);
     socket.write_all(&bytes).await?;
-    Ok(Next::Close(socket))
+    Ok(AfterAnswer::Close(socket))
 }
 
 /// Reads the request whose head is there, and answers it.
@@ -158,13 +153,13 @@ async fn answer(
     socket: Socket,
     connected: &mut Option<Connected>,
     context: &Rc<Context>,
-) -> io::Result<Next> {
+) -> io::Result<AfterAnswer> {
     let is_surplus = connected.as_ref().is_some_and(Connected::is_surplus);
     let (socket, streamed) = exchange::ask(socket, is_surplus, &context.shared).await;
-    let Some(mut socket) = socket else { return Ok(Next::Nothing) };
+    let Some(mut socket) = socket else { return Ok(AfterAnswer::Done) };
     let Streamed { answer, is_last, is_head } = match streamed {
         Ok(Some(streamed)) => streamed,
-        Ok(None) => return Ok(Next::Nothing),
+        Ok(None) => return Ok(AfterAnswer::Done),
         Err(error) if error.is_parse() => {
             let message = format!("the request is not HTTP/1.1: {error}");
             return reject(socket, Rejection::bad_request("bad_request", message), context).await;
@@ -178,11 +173,11 @@ async fn answer(
             let Some(lane) = &context.lane else {
                 return subscription::serve(socket, *subscriber, is_last, context).await;
             };
-            let Some(connected) = connected.take() else { return Ok(Next::Nothing) };
+            let Some(connected) = connected.take() else { return Ok(AfterAnswer::Done) };
             if let Some(connection) = hand_over(socket, connected, context) {
                 lane.subscribe(connection, *subscriber, is_last);
             }
-            return Ok(Next::Nothing);
+            return Ok(AfterAnswer::Done);
         }
     };
     let is_last = is_last || answer::is_last(&response) || *context.shared.is_stopping.borrow();
@@ -194,5 +189,5 @@ async fn answer(
         false => answer::write(&mut bytes, &response, ending),
     }
     socket.write_all(&bytes).await?;
-    Ok(if is_last { Next::Close(socket) } else { Next::Request(socket) })
+    Ok(if is_last { AfterAnswer::Close(socket) } else { AfterAnswer::NextRequest(socket) })
 }

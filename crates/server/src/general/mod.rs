@@ -6,22 +6,12 @@
 mod accept;
 mod closing;
 mod connection;
+mod context;
 mod exchange;
 mod observer;
 mod socket;
 mod subscription;
 
-use tokio_util::task::TaskTracker;
-
 pub(crate) use self::accept::{accept_all, closed};
 pub(crate) use self::connection::take_over;
-use crate::lane;
-use crate::shared::Shared;
-
-/// What the connections of one worker share.
-pub(crate) struct Context {
-    pub(crate) shared: Shared,
-    /// `None` on the general path.
-    pub(crate) lane: Option<lane::Handle>,
-    pub(crate) tasks: TaskTracker,
-}
+pub(crate) use self::context::Context;

@@ -21,9 +21,19 @@ pub(crate) struct Socket {
     pub(crate) observer: Arc<dyn Observer>,
 }
 
+/// How a connection goes on after an answer.
+pub(crate) enum AfterAnswer {
+    /// It is read for its next request.
+    NextRequest(Socket),
+    /// This side is closed in stages.
+    Close(Socket),
+    /// It was handed over, or has ended.
+    Done,
+}
+
 /// What a peer does while it is not read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Peer {
+pub(crate) enum PeerState {
     /// It has closed its side. It may still read.
     HalfClosed,
     /// It has reset the connection.
@@ -43,33 +53,33 @@ impl Socket {
     /// hides the end.
     ///
     /// Cancel safe.
-    pub(crate) async fn peer(&self) -> Peer {
+    pub(crate) async fn peer(&self) -> PeerState {
         match self.io.get_ref().peek(&mut [0]).await {
-            Ok(0) => Peer::HalfClosed,
+            Ok(0) => PeerState::HalfClosed,
             Ok(_) => self.broken().await,
             Err(error) => self.gone(&error),
         }
     }
 
     /// Counts a peer that the system gave up on: that is the write deadline as well, see
-    /// [`prepare`](crate::worker::prepare).
-    fn gone(&self, error: &io::Error) -> Peer {
+    /// [`prepare`](crate::listener::prepare).
+    fn gone(&self, error: &io::Error) -> PeerState {
         if error.kind() == io::ErrorKind::TimedOut {
             self.observer.cut_off();
         }
-        Peer::Gone
+        PeerState::Gone
     }
 
     /// Waits until the peer has reset the connection.
     ///
     /// Cancel safe.
-    pub(crate) async fn broken(&self) -> Peer {
+    pub(crate) async fn broken(&self) -> PeerState {
         // Elsewhere the next write shows it.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if self.io.get_ref().ready(tokio::io::Interest::ERROR).await.is_ok() {
             return match self.io.get_ref().take_error() {
                 Ok(Some(error)) => self.gone(&error),
-                _ => Peer::Gone,
+                _ => PeerState::Gone,
             };
         }
         std::future::pending().await

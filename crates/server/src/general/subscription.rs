@@ -8,9 +8,8 @@ use tidings_transport::mount::{MountBody, OnMessage, Visit};
 use tidings_transport::{Accepted, Shape};
 use tokio::io::AsyncWriteExt;
 
-use super::Context;
-use super::connection::Next;
-use super::socket::{Peer, Socket};
+use super::context::Context;
+use super::socket::{AfterAnswer, PeerState, Socket};
 use crate::answer;
 use crate::subscriber::Subscriber;
 
@@ -24,7 +23,7 @@ pub(crate) async fn serve(
     subscriber: Subscriber,
     is_last: bool,
     context: &Context,
-) -> io::Result<Next> {
+) -> io::Result<AfterAnswer> {
     let Subscriber { accepted, seat, interest, position, publishes_to } = subscriber;
     let config = &context.shared.config;
     let subscription = config.hub.read(seat, interest, position);
@@ -40,7 +39,7 @@ pub(crate) async fn serve(
             answer::end_upgrade_head(&mut open);
             socket.write_all(&open).await?;
             visit.converse(socket, encoder).await?;
-            Ok(Next::Nothing)
+            Ok(AfterAnswer::Done)
         }
         Shape::Stream => {
             answer::begin_head(&mut open, &head);
@@ -64,13 +63,13 @@ pub(crate) async fn serve(
                     open.extend_from_slice(&answer::poll_head(&head, ending(is_last)));
                     answered
                 }
-                Err(Peer::Gone) => return Ok(Next::Nothing),
-                Err(Peer::HalfClosed) => {
+                Err(PeerState::Gone) => return Ok(AfterAnswer::Done),
+                Err(PeerState::HalfClosed) => {
                     is_last = true;
                     socket.write_all(&answer::poll_head(&head, ending(is_last))).await?;
                     tokio::select! {
                         answered = answering => answered,
-                        _ = socket.broken() => return Ok(Next::Nothing),
+                        _ = socket.broken() => return Ok(AfterAnswer::Done),
                     }
                 }
             };
@@ -80,13 +79,13 @@ pub(crate) async fn serve(
             };
             answer::end_with_body(&mut open, &body);
             socket.write_all(&open).await?;
-            Ok(if is_last { Next::Close(socket) } else { Next::Request(socket) })
+            Ok(if is_last { AfterAnswer::Close(socket) } else { AfterAnswer::NextRequest(socket) })
         }
     }
 }
 
 /// Writes events until the stream ends.
-async fn stream(mut socket: Socket, mut body: MountBody) -> io::Result<Next> {
+async fn stream(mut socket: Socket, mut body: MountBody) -> io::Result<AfterAnswer> {
     let mut is_half_closed = false;
     loop {
         let peer =
@@ -95,11 +94,11 @@ async fn stream(mut socket: Socket, mut body: MountBody) -> io::Result<Next> {
             frame = body.frame() => match frame {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
                 Some(Err(never)) => match never {},
-                None => return Ok(Next::Close(socket)),
+                None => return Ok(AfterAnswer::Close(socket)),
             },
             peer = peer => match peer {
-                Peer::Gone => return Ok(Next::Nothing),
-                Peer::HalfClosed => {
+                PeerState::Gone => return Ok(AfterAnswer::Done),
+                PeerState::HalfClosed => {
                     is_half_closed = true;
                     body.heartbeat()
                 }

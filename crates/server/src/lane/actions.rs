@@ -51,7 +51,7 @@ impl Lane {
         if hub.pool().closed().is_some() {
             return connection.on_unavailable(&self.status);
         }
-        let (interest, budget) = (group.interest.clone(), catch_up::budget(client.shape));
+        let (interest, budget) = (group.interest.clone(), client.budget());
         let cursor = client.cursor(self.status.position);
         let fetching = hub.fetch(cursor, interest, client.seat.id(), budget);
         let pending = self.pending.add(key, async { Outcome::Fetched(fetching.await) });

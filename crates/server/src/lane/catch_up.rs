@@ -1,17 +1,11 @@
 //! Catching up: a client that is not where the lane is gets its bytes from the log, at its own pace.
 
 use bytes::Bytes;
-use tidings_core::{Budget, Cursor, Event, Kept, Reason};
-use tidings_transport::Shape;
-use tidings_transport::mount::{MAX_ANSWER, MAX_ANSWER_ENTRIES};
+use tidings_core::{Cursor, Event, Kept, Reason};
 
 use super::client::Client;
-use super::fan_out::PASS;
 use super::group::Group;
 use super::status::Status;
-
-/// What one answer holds at the most.
-const ANSWER: Budget = Budget { entries: MAX_ANSWER_ENTRIES, bytes: MAX_ANSWER };
 
 /// A portion of what follows a client's cursor.
 pub(super) struct Portion {
@@ -31,11 +25,10 @@ pub(super) fn read(client: &Client, group: &Group, status: &Status) -> Option<Po
     // To where the lane is, so that the next pass serves it. But a poll that is not held gets what is published, whether
     // the lane has come to it or not; and a client that is further than the lane is not sent back.
     let is_ahead = cursor.is_ahead_of(status.position);
-    let upto = if client.is_unheld() || is_ahead { log.head() } else { status.position };
+    let upto = if client.is_immediate_poll() || is_ahead { log.head() } else { status.position };
     let mut events = Vec::new();
-    let budget = budget(client.shape);
     let seat = client.seat.id();
-    match cursor.read(log, &group.interest, seat, upto, budget, &mut events) {
+    match cursor.read(log, &group.interest, seat, upto, client.budget(), &mut events) {
         Kept::Log => Some(encode(group, &events, cursor)),
         Kept::Broker => None,
     }
@@ -52,12 +45,4 @@ pub(super) fn encode(group: &Group, events: &[Event], cursor: Cursor) -> Portion
     let notifications = events.iter().filter(|event| matches!(event, Event::Deliver(_))).count();
     group.delivered.inc_by(notifications as u64);
     Portion { cursor, bytes, is_empty, goodbye }
-}
-
-/// Returns how much one portion holds for a client of this shape.
-pub(super) fn budget(shape: Shape) -> Budget {
-    match shape {
-        Shape::Answer { .. } => ANSWER,
-        Shape::Upgrade | Shape::Stream => PASS,
-    }
 }

@@ -4,11 +4,21 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_core::{Cursor, Id, Pulse, Reason, Seat, Topic};
+use tidings_core::{Budget, Cursor, Id, Pulse, Reason, Seat, Topic};
+use tidings_transport::mount::{MAX_ANSWER, MAX_ANSWER_ENTRIES};
 use tidings_transport::{Decoder, Inbound, Shape};
 use tokio::time::Instant;
 
 use super::pending::Pending;
+
+/// A decoder that clients of one group borrow, one after the other.
+pub(super) type SpareDecoder = Option<Box<dyn Decoder>>;
+
+/// What one encoding holds at the most, so that a client that stops in the middle keeps no more than this alive.
+pub(super) const PORTION: Budget = Budget { entries: 1024, bytes: 256 << 10 };
+
+/// What one answer to a poll holds at the most.
+const ANSWER: Budget = Budget { entries: MAX_ANSWER_ENTRIES, bytes: MAX_ANSWER };
 
 /// A seat, and where it stands in the log.
 pub(super) struct Client {
@@ -87,8 +97,13 @@ impl Client {
     }
 
     /// Returns `true` if it is a poll that is answered at once, whether something waits or not.
-    pub(super) fn is_unheld(&self) -> bool {
+    pub(super) fn is_immediate_poll(&self) -> bool {
         self.shape == Shape::Answer { hold: Duration::ZERO }
+    }
+
+    /// Returns how much one read of the log returns for it.
+    pub(super) fn budget(&self) -> Budget {
+        if self.is_poll() { ANSWER } else { PORTION }
     }
 
     /// Returns `true` if it stands where the lane stands.
@@ -112,7 +127,7 @@ impl Client {
 
     /// Decodes what it has sent. `spare` is a decoder to borrow; `None` if such clients send nothing. Once the client is
     /// to be let go its bytes are ignored.
-    pub(super) fn decode(&mut self, bytes: &mut [u8], spare: &mut Option<Box<dyn Decoder>>) {
+    pub(super) fn decode(&mut self, bytes: &mut [u8], spare: &mut SpareDecoder) {
         self.pulse.heard();
         if self.is_ending() {
             return;

@@ -6,14 +6,12 @@
 
 use bytes::Bytes;
 use slab::Slab;
-use tidings_core::{Budget, Cursor, Event, Id, Interest, Kept, Log, SeatId};
+use tidings_core::{Cursor, Event, Id, Interest, Kept, Log, SeatId};
 
+use super::client::PORTION;
 use super::connection::Part;
 use super::group::Groups;
 use super::peer::Peer;
-
-/// What one encoding holds at the most, so that a client that stops in the middle keeps no more than this alive.
-pub(super) const PASS: Budget = Budget { entries: 1024, bytes: 256 << 10 };
 
 /// The lane as a reader of the log.
 pub(super) struct FanOut {
@@ -81,7 +79,7 @@ impl FanOut {
         }
         let no_seat = SeatId::default();
         let events = &mut self.events;
-        let kept = self.cursor.read(log, &self.everything, no_seat, head, PASS, events);
+        let kept = self.cursor.read(log, &self.everything, no_seat, head, PORTION, events);
         if kept == Kept::Broker {
             // What the lane has missed is fetched for each of its clients.
             self.cursor = Cursor::at(log.own_tail());

@@ -11,7 +11,7 @@ use slab::Slab;
 use tidings_core::{Event, FilterIndex, Id, Interest};
 use tidings_transport::Encoder;
 
-use super::connection::SpareDecoder;
+use super::client::SpareDecoder;
 use crate::answer;
 
 /// All groups of a lane, which of them an entry is for, and which client is in which.

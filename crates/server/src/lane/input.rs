@@ -12,7 +12,7 @@ pub(super) struct Input {
 
 impl Input {
     /// Keeps these bytes, in place of what was kept.
-    pub(super) fn hold(&mut self, bytes: Bytes) {
+    pub(super) fn put_back(&mut self, bytes: Bytes) {
         self.held = bytes;
     }
 
@@ -22,12 +22,12 @@ impl Input {
     }
 
     /// Returns `true` if bytes are kept.
-    pub(super) fn is_held(&self) -> bool {
+    pub(super) fn has_buffered(&self) -> bool {
         !self.held.is_empty()
     }
 
     /// Returns `true` if there is more to read, here or in the socket.
     pub(super) fn has_more(&self) -> bool {
-        self.has_unread || self.is_held()
+        self.has_unread || self.has_buffered()
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! epoll event ─► Connection::on_readable / on_writable / on_timer ─► Next ─► Lane::apply
-//! new entries ─► FanOut::pass ─► sends ─► Connection::on_sent     ─► Next ─► Lane::apply
+//! new entries ─► FanOut::pass (Connection::join_pass) ─► sends ─► Connection::on_sent ─► Next ─► Lane::apply
 //! ```
 //!
-//! The parts return what happens next, and only this file makes it happen. No part knows the lane: `Connection` does no
-//! I/O, `FanOut` sends nothing, and `catch_up` returns bytes.
+//! The parts return what happens next, and only `impl Lane` performs it: the turn is here, what a lane does for clients in
+//! `actions`, and how connections come and go in `admission`. `Connection` does no I/O, `FanOut` sends nothing, and
+//! `catch_up` returns bytes.
 //!
 //! A lane is itself a reader of the log. A client that has taken everything is where the lane is, and costs a pass one
 //! send. A client whose socket is full has a cursor of its own; nothing is copied for it.
@@ -178,21 +179,21 @@ impl Lane {
             self.admit_handed(socket, connected);
         }
         // Before the pass, so that what many connections have published goes out together.
-        self.sockets(context)?;
+        self.poll_sockets(context)?;
         self.run_pass();
         self.wake_those_ahead();
-        self.outcomes(context);
-        self.busy();
+        self.poll_outcomes(context);
+        self.resume_busy();
         if std::mem::take(&mut self.has_callers) {
             self.accept();
         }
         self.fan_out.groups.sweep();
         // What was handed over in this turn is still to be served by hyper.
-        if self.drained(context) && self.handed_over.is_empty() {
+        if self.poll_drain(context).is_ready() && self.handed_over.is_empty() {
             return Poll::Ready(Ok(None));
         }
         // Last, so that no timer is started after it that it does not know of.
-        self.expired(context);
+        self.poll_timers(context);
         let is_drained = self.drain.is_some() && self.peers.is_empty();
         if is_drained || !self.busy.is_empty() || self.has_callers || self.pending.has_new() {
             context.waker().wake_by_ref();
@@ -209,7 +210,7 @@ impl Lane {
     }
 
     /// Serves the sockets that epoll names.
-    fn sockets(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+    fn poll_sockets(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         for _ in 0..LOOKS {
             let Poll::Ready(looked) = self.epoll.poll(context, &mut self.ready) else {
                 return Ok(());
@@ -295,7 +296,7 @@ impl Lane {
     }
 
     /// Takes the outcomes that there are of what was pending.
-    fn outcomes(&mut self, context: &mut Context<'_>) {
+    fn poll_outcomes(&mut self, context: &mut Context<'_>) {
         for _ in 0..OUTCOMES {
             let Poll::Ready((key, outcome)) = self.pending.poll_next(context) else { return };
             let Some(peer) = self.peers.get_mut(key) else { continue };
@@ -316,7 +317,7 @@ impl Lane {
     }
 
     /// Goes on with some of those that had more to do than their last turn allowed.
-    fn busy(&mut self) {
+    fn resume_busy(&mut self) {
         for _ in 0..self.busy.len().min(BUSY) {
             let Some(key) = self.busy.pop_front() else { return };
             let Some(peer) = self.peers.get_mut(key) else { continue };
@@ -337,9 +338,9 @@ impl Lane {
         }
     }
 
-    /// Says goodbye to every client, in steps, once the hub is closed. Returns `true` when the last one is gone.
-    fn drained(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(reason) = self.status.hub.pool().closed() else { return false };
+    /// Says goodbye to every client, in steps, once the hub is closed. Ready when the last connection has ended.
+    fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(reason) = self.status.hub.pool().closed() else { return Poll::Pending };
         let mut drain = self.drain.take().unwrap_or_else(|| {
             self.status.is_closing = true;
             self.acceptor.close();
@@ -351,7 +352,7 @@ impl Lane {
             keys.into_iter().for_each(|key| self.goodbye(key, reason));
         }
         self.drain = Some(drain);
-        self.peers.is_empty()
+        if self.peers.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn goodbye(&mut self, key: usize, reason: Reason) {
@@ -360,7 +361,7 @@ impl Lane {
         self.apply(key, next);
     }
 
-    fn expired(&mut self, context: &mut Context<'_>) {
+    fn poll_timers(&mut self, context: &mut Context<'_>) {
         // A failure starts a new pause, which must be polled to wake the lane.
         while self.acceptor.poll_resume(context).is_ready() {
             self.accept();
@@ -417,7 +418,7 @@ impl Lane {
         let reads = connection.reads();
         let (next, read) = match reads {
             Reads::Nothing => return Read::Nothing,
-            Reads::Held => (connection.on_held(spare, status), Read::Full),
+            Reads::Buffered => (connection.on_buffered(spare, status), Read::Full),
             Reads::Peek | Reads::Bytes => {
                 let peeks = reads == Reads::Peek;
                 let room = if peeks { 1 } else { self.buffer.len() };

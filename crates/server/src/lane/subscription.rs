@@ -63,7 +63,7 @@ pub(super) fn open(
     }
     let mut client = Client::new(seat, cursor, shape, group.can_answer, publishes_to);
     // A poll that is not held gets what is published, whether the lane has come to it or not.
-    if start == status.position && !client.is_unheld() {
+    if start == status.position && !client.is_immediate_poll() {
         client.standing = Standing::WithLane;
     }
     Opened { client, first: first.freeze(), is_answered: is_poll && gap.is_some() }

@@ -6,7 +6,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use tidings_core::{Id, IdempotencyKey, Kind, Notification, PublishError, Topic};
 use tidings_transport::{Rejection, path_segment};
 
-use super::reject;
+use super::reject::reject;
 use crate::answer::{Answer, text};
 use crate::config::Action;
 use crate::shared::Shared;

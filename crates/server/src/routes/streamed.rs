@@ -6,7 +6,9 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use tidings_transport::Rejection;
 
-use super::{answer, check_host, finish, full, publish};
+use super::publish;
+use super::rejections::too_many_connections;
+use super::route::{answer, check_host, finish};
 use crate::answer::Answer;
 use crate::config::Config;
 use crate::request::is_last;
@@ -35,7 +37,7 @@ pub(crate) async fn answer_streamed(
     let mut is_read = body.is_end_stream();
     let answering = async {
         if is_surplus && !is_probe(&request) {
-            return Err(full());
+            return Err(too_many_connections());
         }
         let resource = Resource::of(&request);
         check_host(&request, &resource, shared)?;

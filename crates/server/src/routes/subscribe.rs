@@ -8,7 +8,7 @@ use http::request::Parts;
 use tidings_core::{Filters, Interest, Topic};
 use tidings_transport::{Accepted, Rejection, Shape, SubscribeRequest, Transport, query};
 
-use super::not_found;
+use super::rejections::not_found;
 use crate::config::{Action, Config};
 use crate::shared::Shared;
 use crate::subscriber::Subscriber;

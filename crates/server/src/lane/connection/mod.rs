@@ -22,10 +22,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_core::{Event, Reason};
-use tidings_transport::Decoder;
 
-pub(super) use self::serve::Part;
-use super::client::Client;
+use super::client::{Client, SpareDecoder};
 use super::input::Input;
 use super::next::Next;
 use super::output::{Output, Progress};
@@ -61,10 +59,10 @@ enum Stage {
     Open,
     /// Its client has its answer, and gives its seat back.
     Answered,
-    /// Everything is said, and this side is closed.
-    Leaving,
-    /// This side is closed. Only the peer's own close is awaited.
-    Left,
+    /// The last bytes are written. Then this side is closed.
+    Closing,
+    /// This side is closed. The peer has yet to close its own.
+    Lingering,
 }
 
 /// How a connection is read.
@@ -72,16 +70,24 @@ enum Stage {
 pub(super) enum Reads {
     /// Not at the moment.
     Nothing,
-    /// Its held input comes first.
-    Held,
+    /// Its buffered input comes first.
+    Buffered,
     /// One byte, which stays in the socket: only the end of the stream matters now.
     Peek,
     /// Everything.
     Bytes,
 }
 
-/// A decoder that clients of one group borrow, one after the other.
-pub(super) type SpareDecoder = Option<Box<dyn Decoder>>;
+/// Whether a client takes part in a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// It is sent what its group is sent.
+    Takes,
+    /// It is not: it is to be served from the log at once.
+    CatchesUp,
+    /// It is not.
+    Nothing,
+}
 
 /// The size of a short answer, which every socket takes at once.
 const SHORT_ANSWER: usize = 1024;
@@ -131,8 +137,8 @@ impl Connection {
     /// Returns `true` if its client is counted already as one that was let go.
     pub(super) fn is_let_go(&self) -> bool {
         match self.stage {
-            Stage::Left => true,
-            Stage::Leaving => self.client.is_some(),
+            Stage::Lingering => true,
+            Stage::Closing => self.client.is_some(),
             Stage::Requests | Stage::Open | Stage::Answered => false,
         }
     }
@@ -144,7 +150,7 @@ impl Connection {
 
     /// Returns how it is to be read now.
     pub(super) fn reads(&mut self) -> Reads {
-        if self.is_held() || self.pending.is_some() {
+        if self.awaits_answer() || self.pending.is_some() {
             return Reads::Peek;
         }
         match self.stage {
@@ -153,19 +159,19 @@ impl Connection {
                 self.input.has_unread = true;
                 Reads::Nothing
             }
-            Stage::Requests | Stage::Open if self.input.is_held() => Reads::Held,
+            Stage::Requests | Stage::Open if self.input.has_buffered() => Reads::Buffered,
             _ => Reads::Bytes,
         }
     }
 
     /// Goes on after a request that hyper has read, with the bytes that came after it.
     pub(super) fn resume(&mut self, input: Bytes, is_last: bool) {
-        self.input.hold(input);
+        self.input.put_back(input);
         self.is_last = is_last;
     }
 
-    /// Goes on with the held input.
-    pub(super) fn on_held(&mut self, spare: &mut SpareDecoder, status: &Status) -> Next {
+    /// Handles the buffered input.
+    pub(super) fn on_buffered(&mut self, spare: &mut SpareDecoder, status: &Status) -> Next {
         if self.stage == Stage::Requests {
             return self.next_request(status);
         }
@@ -173,14 +179,14 @@ impl Connection {
         self.on_readable(&mut bytes, spare, status)
     }
 
-    /// These bytes have come: one at least.
+    /// Handles bytes read from the socket. `bytes` is not empty.
     pub(super) fn on_readable(
         &mut self,
         bytes: &mut [u8],
         spare: &mut SpareDecoder,
         status: &Status,
     ) -> Next {
-        if self.is_held() || self.pending.is_some() {
+        if self.awaits_answer() || self.pending.is_some() {
             self.input.has_unread = true;
             return Next::Idle;
         }
@@ -200,10 +206,10 @@ impl Connection {
     /// answer.
     pub(super) fn on_end(&mut self, status: &Status) -> Next {
         let is_writing_last =
-            matches!(self.stage, Stage::Answered | Stage::Leaving) && !self.output.is_empty();
+            matches!(self.stage, Stage::Answered | Stage::Closing) && !self.output.is_empty();
         if is_writing_last || self.pending.is_some() {
             // The requests that came before are still answered.
-            self.is_last |= !self.input.is_held();
+            self.is_last |= !self.input.has_buffered();
             self.input.has_unread = true;
             return Next::Idle;
         }
@@ -214,7 +220,7 @@ impl Connection {
         if std::mem::replace(&mut self.is_half_closed, true) {
             return Next::Idle;
         }
-        if self.is_held() { Next::OpenAnswer } else { self.heartbeat(status) }
+        if self.awaits_answer() { Next::OpenAnswer } else { self.heartbeat(status) }
     }
 
     /// The peer has reset the connection. Unless it had closed its side, reading shows that.
@@ -222,13 +228,13 @@ impl Connection {
         if self.is_half_closed { Next::Remove } else { Next::Idle }
     }
 
-    /// The socket can be written again.
+    /// Handles a socket that has become writable.
     pub(super) fn on_writable(&mut self, status: &Status) -> Next {
         self.output.has_room();
         self.next(status)
     }
 
-    /// The socket has taken so many of the unsent bytes, and is full unless those were all.
+    /// Records that `count` unsent bytes were written. If bytes remain, the socket is full.
     pub(super) fn on_written(&mut self, count: usize, status: &Status) -> Next {
         match self.output.written(count) {
             Progress::All | Progress::Nothing => {}
@@ -244,7 +250,7 @@ impl Connection {
         self.next(status)
     }
 
-    /// These bytes of a pass were sent, as far as `sent` says.
+    /// Handles the result of sending `bytes` in a pass. Keeps the bytes that were not sent.
     pub(super) fn on_sent(
         &mut self,
         bytes: &Bytes,
@@ -266,7 +272,7 @@ impl Connection {
         self.next(status)
     }
 
-    /// Returns what follows from the state: the first of what there is to do.
+    /// Returns the first thing to do in the present state.
     pub(super) fn next(&mut self, status: &Status) -> Next {
         // A client that has read a short answer can count on its seat being free. One that does not read a long answer
         // keeps its seat, so that seats bound what waits to be read.
@@ -291,14 +297,14 @@ impl Connection {
                 self.timeout = Some(Timeout::Request);
                 self.read_on()
             }
-            Stage::Leaving => self.close(),
-            Stage::Left => self.read_on(),
+            Stage::Closing => self.close(),
+            Stage::Lingering => self.read_on(),
         }
     }
 
     /// Nothing is left to do but to read, in the next turn, what has come too early.
     fn read_on(&mut self) -> Next {
-        if self.is_held() || self.pending.is_some() || !self.input.has_more() {
+        if self.awaits_answer() || self.pending.is_some() || !self.input.has_more() {
             return Next::Idle;
         }
         self.input.has_unread = false;
@@ -308,7 +314,7 @@ impl Connection {
     /// A peer that was sent a goodbye has a moment to close its own side. What it sent meanwhile is read, or the system
     /// would answer it with a reset that can overtake the goodbye (RFC 6455, section 7.1.1).
     fn close(&mut self) -> Next {
-        self.stage = Stage::Left;
+        self.stage = Stage::Lingering;
         // A peer that has closed its side as well has nothing left to send.
         if self.is_half_closed {
             return Next::Remove;
@@ -322,12 +328,12 @@ impl Connection {
         self.client.take()
     }
 
-    /// Returns `true` if its client waits for an answer, or for the rest of it.
-    fn is_held(&self) -> bool {
+    /// Returns `true` if the client is a poll whose answer is not sent completely.
+    fn awaits_answer(&self) -> bool {
         self.stage == Stage::Answered || self.client.as_ref().is_some_and(Client::is_poll)
     }
 
-    /// The wait is over that the timer was started for.
+    /// Handles the expiry of the timer.
     pub(super) fn on_timer(&mut self, status: &Status) -> Next {
         match self.stage {
             Stage::Requests if self.pending.is_some() => {
@@ -335,14 +341,14 @@ impl Connection {
                 Next::Idle
             }
             _ if self.output.is_stalled() => Next::CutOff,
-            Stage::Left | Stage::Requests => Next::Remove,
-            Stage::Open if self.is_held() => self.end_hold(status),
+            Stage::Lingering | Stage::Requests => Next::Remove,
+            Stage::Open if self.awaits_answer() => self.end_hold(status),
             // The broker did not deliver what the end waits for.
             Stage::Open if self.client.as_ref().is_some_and(Client::is_ending) => {
                 self.end_now(status)
             }
             Stage::Open => self.heartbeat(status),
-            Stage::Answered | Stage::Leaving => self.next(status),
+            Stage::Answered | Stage::Closing => self.next(status),
         }
     }
 
@@ -356,13 +362,13 @@ impl Connection {
             if self.output.is_empty() {
                 return Next::Remove;
             }
-            self.stage = Stage::Leaving;
+            self.stage = Stage::Closing;
         }
         let Some(client) = self.client.as_mut().filter(|_| self.stage == Stage::Open) else {
             return Next::Idle;
         };
         client.fetching = None;
-        self.stage = if client.is_poll() { Stage::Answered } else { Stage::Leaving };
+        self.stage = if client.is_poll() { Stage::Answered } else { Stage::Closing };
         Next::Encode(Some(Event::Goodbye(reason)), client.cursor(status.position).position())
     }
 }

@@ -20,7 +20,7 @@ impl Connection {
         let Some(whole) = self.parse(bytes, status) else {
             return self.hand_over(Bytes::copy_from_slice(bytes));
         };
-        self.input.hold(Bytes::copy_from_slice(&bytes[whole.length..]));
+        self.input.put_back(Bytes::copy_from_slice(&bytes[whole.length..]));
         Next::Answer(whole)
     }
 
@@ -28,7 +28,7 @@ impl Connection {
         let mut bytes = self.input.take();
         let Some(whole) = self.parse(&bytes, status) else { return self.hand_over(bytes) };
         bytes.advance(whole.length);
-        self.input.hold(bytes);
+        self.input.put_back(bytes);
         Next::Answer(whole)
     }
 
@@ -47,7 +47,7 @@ impl Connection {
         if self.output.is_empty() {
             return Next::HandOver(bytes);
         }
-        self.input.hold(bytes);
+        self.input.put_back(bytes);
         Next::Write
     }
 
@@ -63,11 +63,11 @@ impl Connection {
         let ending = if is_last { answer::CLOSE } else { &status.settings.keep_alive };
         self.output.write_with(|bytes| answer::write(bytes, response, ending));
         if is_last {
-            self.stage = Stage::Leaving;
+            self.stage = Stage::Closing;
             return self.next(status);
         }
         self.timeout = Some(Timeout::Request);
-        if was_pending || !self.input.is_held() || self.output.len() > MAX_ANSWERS {
+        if was_pending || !self.input.has_buffered() || self.output.len() > MAX_ANSWERS {
             return self.next(status);
         }
         self.next_request(status)

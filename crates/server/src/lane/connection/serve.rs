@@ -6,24 +6,13 @@ use bytes::Bytes;
 use tidings_core::{Beat, Cursor, Event, Id, Reason, SeatId};
 use tidings_transport::Inbound;
 
-use super::{Connection, Stage};
+use super::{Connection, Part, Stage};
 use crate::lane::catch_up::Portion;
 use crate::lane::client::{Client, LastFrame, Standing};
 use crate::lane::next::Next;
 use crate::lane::pending::Pending;
 use crate::lane::status::Status;
 use crate::lane::timeout::{ECHO, Timeout};
-
-/// Whether a client takes part in a pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::lane) enum Part {
-    /// It is sent what its group is sent.
-    Takes,
-    /// It is not: it is to be served from the log at once.
-    CatchesUp,
-    /// It is not.
-    Nothing,
-}
 
 /// Unsent bytes that a protocol's own replies may not add to: a client that pings without reading gets no more pongs.
 const MAX_REPLIES: usize = 4096;
@@ -75,7 +64,7 @@ impl Connection {
         if client.is_end_due(status.position, status.now) {
             return self.end_now(status);
         }
-        if client.is_unheld() && !matches!(client.standing, Standing::Own(_)) {
+        if client.is_immediate_poll() && !matches!(client.standing, Standing::Own(_)) {
             return self.end_hold(status);
         }
         match self.read_on() {
@@ -112,7 +101,7 @@ impl Connection {
         let cursor = portion.cursor;
         // One read looks at a bounded number of entries. A poll that is not held is answered only once all are looked at.
         let is_short = portion.is_empty
-            && self.client.as_ref().is_some_and(Client::is_unheld)
+            && self.client.as_ref().is_some_and(Client::is_immediate_poll)
             && Cursor::at(status.hub.log().head()).is_ahead_of(cursor.position());
         let standing = if is_short {
             Standing::Own(cursor)
@@ -166,7 +155,7 @@ impl Connection {
         if client.is_poll() {
             self.stage = Stage::Answered;
         } else if portion.goodbye.is_some() {
-            self.stage = Stage::Leaving;
+            self.stage = Stage::Closing;
         }
         self.output.append(portion.bytes);
     }
@@ -268,7 +257,7 @@ impl Connection {
             Some(LastFrame::Goodbye(reason)) => self.on_goodbye(reason, status),
             Some(LastFrame::Reply(bytes)) => {
                 client.fetching = None;
-                self.stage = Stage::Leaving;
+                self.stage = Stage::Closing;
                 self.output.append(bytes);
                 self.next(status)
             }

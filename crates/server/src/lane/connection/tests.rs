@@ -94,7 +94,7 @@ impl Lane {
     fn read(&mut self, bytes: &[u8]) -> Next {
         let mut bytes = bytes.to_vec();
         let next = match self.connection.reads() {
-            Reads::Held => self.connection.on_held(&mut self.spare, &self.status),
+            Reads::Buffered => self.connection.on_buffered(&mut self.spare, &self.status),
             Reads::Peek => {
                 self.connection.on_readable(&mut bytes[..1], &mut self.spare, &self.status)
             }

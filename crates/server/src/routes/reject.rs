@@ -1,0 +1,54 @@
+//! The response to a rejected request.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use tidings_transport::{Rejection, Transport};
+
+use super::rejections::too_many_connections;
+use super::subscribe;
+use crate::answer;
+use crate::config::Config;
+use crate::resource::Resource;
+use crate::shared::Shared;
+
+/// Returns the response to a request that is rejected, and counts it. `request` is `None` if it is not known what was
+/// requested.
+pub(crate) fn reject(
+    request: Option<&Parts>,
+    rejection: Rejection,
+    shared: &Shared,
+) -> Response<Bytes> {
+    // A path that does not exist does not count as a client that is rejected.
+    if rejection.status != StatusCode::NOT_FOUND {
+        shared.metrics.rejected.inc();
+    }
+    match request.and_then(|request| rejecting_transport(&rejection, request, &shared.config)) {
+        Some(transport) => rejection.into_response_by(&**transport),
+        None => rejection.into_response(),
+    }
+}
+
+/// Returns the transport of a subscriber that is rejected temporarily.
+fn rejecting_transport<'a>(
+    rejection: &Rejection,
+    request: &Parts,
+    config: &'a Config,
+) -> Option<&'a Arc<dyn Transport>> {
+    let subscribes =
+        request.method == Method::GET && matches!(Resource::of(request), Resource::Topics(_));
+    if rejection.is_temporary() && subscribes {
+        subscribe::transport(config, request).ok()
+    } else {
+        None
+    }
+}
+
+/// Returns the whole response to a connection over the limit that is not waited for.
+pub(crate) fn no_room(shared: &Shared) -> Bytes {
+    let mut bytes = BytesMut::new();
+    answer::write(&mut bytes, &reject(None, too_many_connections(), shared), answer::CLOSE);
+    bytes.freeze()
+}
