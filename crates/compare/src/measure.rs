@@ -150,15 +150,7 @@ impl Cell<'_> {
             stage: stage.name.to_owned(),
             round: self.round,
             clients,
-            published: outcome.published,
-            deliveries: outcome.deliveries,
-            lost: outcome.lost,
-            duplicated: outcome.duplicated,
-            reordered: outcome.reordered,
-            requests: outcome.requests,
-            received_bytes: outcome.received_bytes,
-            sent_bytes: outcome.sent_bytes,
-            seconds: outcome.seconds,
+            load: outcome,
             server_cpu_ns,
             broker_cpu_ns,
             pss_before: before.pss,
@@ -168,10 +160,6 @@ impl Cell<'_> {
             others: ours.map(|ours| after.machine.others_since(&before.machine, ours)),
             throttled: after.throttled - before.throttled,
             io_uring: self.servers.has_io_uring(),
-            latency: outcome.latency,
-            late: outcome.late,
-            answered: outcome.answered,
-            first_ending: outcome.first_ending,
         })
     }
 
