@@ -1,5 +1,5 @@
-//! What `compare` and its load write to each other: one line of JSON for the crowd, one for each command and one
-//! for each outcome.
+//! What `compare` and its load write to each other: one line of JSON for the setup, one for each command
+//! and one for each outcome.
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -8,7 +8,7 @@ use crate::sample::Latency;
 
 /// The clients and publishers of one load. This is the first line that the load reads.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Crowd {
+pub(crate) struct Setup {
     /// The servers. Clients connect to them in turn, publishers to the first.
     pub(crate) urls: Vec<Url>,
     /// Header lines of every HTTP request, each with its line end.
