@@ -150,6 +150,13 @@ pub(crate) static CONTENDERS: &[Contender] = &[
     nodes("redis-2", "Redis, 2 nodes", 2, Some(Broker::Redis), OVER_REDIS),
 ];
 
+impl Contender {
+    /// Returns `true` if our server is a part of it.
+    pub(crate) fn has_our_server(&self) -> bool {
+        matches!(self.server, Server::Ours(_) | Server::Nodes(..))
+    }
+}
+
 impl Family {
     const ALL: [Self; 5] =
         [Self::Transports, Self::Plain, Self::Baseline, Self::MessageQueue, Self::Broker];
@@ -180,7 +187,7 @@ pub(crate) fn chosen(names: &[String]) -> Result<Vec<&'static Contender>, PlanEr
         let meant: Vec<_> = CONTENDERS.iter().filter(is_meant).collect();
         if meant.is_empty() {
             let known = contender_names().join(", ");
-            return Err(PlanError::UnknownContender { name: name.clone(), known });
+            return Err(PlanError(format!("there is no transport {name:?}; there are {known}")));
         }
         let new: Vec<_> = meant.into_iter().filter(|one| !chosen.contains(one)).collect();
         chosen.extend(new);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::child::{Child, ChildError};
 use crate::pin::{Cores, Place};
 use crate::proc::Process;
-use crate::protocol::{Command, Crowd, Outcome};
+use crate::protocol::{Command, Outcome, Setup};
 
 /// How long a command may take. The load's own patience with a server is shorter, and its errors say more.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -19,11 +19,11 @@ impl Driver {
     /// Starts a load on its cores, with the subcommand `load` of the program.
     pub(crate) async fn start(
         program: &Path,
-        crowd: &Crowd,
+        setup: &Setup,
         cores: &Cores,
     ) -> Result<Self, ChildError> {
         let mut child = Child::start(program, &["load"], cores, Place::Load).await?;
-        child.write(&json(crowd)).await?;
+        child.write(&json(setup)).await?;
         Ok(Self(child))
     }
 
@@ -55,7 +55,7 @@ mod tests {
     use crate::protocol::Transport;
 
     async fn driver(script: &str) -> Driver {
-        let crowd = Crowd {
+        let setup = Setup {
             urls: vec!["http://127.0.0.1:4242/".parse().unwrap()],
             headers: String::new(),
             transport: Transport::Sse,
@@ -69,14 +69,14 @@ mod tests {
             Child::start(Path::new("sh"), &["-c", script], &Cores::default(), Place::Load)
                 .await
                 .unwrap();
-        child.write(&json(&crowd)).await.unwrap();
+        child.write(&json(&setup)).await.unwrap();
         Driver(child)
     }
 
     #[tokio::test]
     async fn an_outcome_follows_its_command() {
         let outcome = json(&Outcome { deliveries: 12, ..Outcome::default() });
-        let script = format!("read crowd; read command; echo '{outcome}'; read more || exit 0");
+        let script = format!("read setup; read command; echo '{outcome}'; read more || exit 0");
         let mut driver = driver(&script).await;
         assert_eq!(driver.run(Command::Connect).await.unwrap().deliveries, 12);
         driver.finish().await.unwrap();
@@ -84,13 +84,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_load_that_fails_is_reported_with_its_output() {
-        let mut load = driver("read crowd; read command; echo client 7 >&2; exit 1").await;
+        let mut load = driver("read setup; read command; echo client 7 >&2; exit 1").await;
         let error = load.run(Command::Connect).await.unwrap_err().to_string();
         assert!(
             error.starts_with("sh ended before the stage") && error.contains("client 7"),
             "{error}"
         );
-        let mut load = driver("read crowd; read command; echo done; read more").await;
+        let mut load = driver("read setup; read command; echo done; read more").await;
         let error = load.run(Command::Connect).await.unwrap_err();
         assert_eq!(error.to_string(), "sh printed \"done\", which is not an outcome");
     }

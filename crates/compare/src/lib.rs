@@ -7,12 +7,12 @@
 //!              └─ starts ─► load     one thread, thousands of clients, on another core; a command in, an outcome out
 //! ```
 //!
-//! Each cell has a fresh server and a fresh [load](load), both processes of their own. Latency counts from the instant
+//! Each cell has a fresh server and a fresh load, both processes of their own. Latency counts from the instant
 //! at which a notification was *to be* published, so a server that stalls cannot hide behind publishers that wait for
 //! it. Lost, duplicated and reordered notifications are always counted. Rounds are interleaved, figures are medians with
 //! their spread, and whatever casts doubt on them is a [`Warning`].
 //!
-//! The [baseline](baseline) is one more server. If it is measured, ratios to it are held against targets.
+//! The baseline is one more server. If it is measured, ratios to it are held against targets.
 //!
 //! | idea | file |
 //! | --- | --- |
@@ -61,6 +61,7 @@ pub use environment::Environment;
 pub use error::RunError;
 pub use plan::{MAX_SOCKETS, Plan, PlanError, PlanRecord, RunningServer};
 pub use progress::Progress;
+pub use protocol::Outcome;
 pub use report::{Missing, Remark, Report};
 pub use run::run;
 pub use sample::{Latency, Sample};
@@ -69,4 +70,4 @@ pub use summary::{Curve, Row, Summary};
 pub use targets::{TargetRow, Verdict};
 pub use units::Unit;
 pub use versions::Version;
-pub use warnings::{Place, Warning, Worst};
+pub use warnings::{Doubt, Place, Warning};

@@ -10,7 +10,7 @@ use crate::driver::Driver;
 use crate::pin::Cores;
 use crate::plan::Plan;
 use crate::proc::{MachineTime, Process};
-use crate::protocol::{Command, Crowd, Outcome};
+use crate::protocol::{Command, Outcome, Setup};
 use crate::sample::Sample;
 use crate::scenario::{Scenario, Stage, Work};
 use crate::servers::{Servers, StartError};
@@ -66,7 +66,7 @@ impl Bench<'_> {
     ) -> Result<Vec<Sample>, CellError> {
         let Self { plan, cores } = *self;
         let servers = Servers::start(contender.server, scenario.serve_args, plan, cores).await?;
-        let crowd = Crowd {
+        let setup = Setup {
             urls: servers.urls.clone(),
             headers: plan.running.as_ref().map_or(String::new(), |it| it.headers.clone()),
             transport: contender.transport,
@@ -76,9 +76,9 @@ impl Bench<'_> {
             patience: plan.patience.as_secs_f64(),
             own_topics: scenario.own_topics,
         };
-        let driver = Driver::start(&plan.program, &crowd, cores).await?;
+        let driver = Driver::start(&plan.program, &setup, cores).await?;
         let mut cell = Cell { bench: self, contender, scenario, round, servers, driver };
-        match cell.stages(crowd.clients).await {
+        match cell.stages(setup.clients).await {
             Ok(samples) => {
                 // A load that has failed meanwhile has served no clients.
                 cell.driver.finish().await?;
@@ -150,15 +150,7 @@ impl Cell<'_> {
             stage: stage.name.to_owned(),
             round: self.round,
             clients,
-            published: outcome.published,
-            deliveries: outcome.deliveries,
-            lost: outcome.lost,
-            duplicated: outcome.duplicated,
-            reordered: outcome.reordered,
-            requests: outcome.requests,
-            received_bytes: outcome.received_bytes,
-            sent_bytes: outcome.sent_bytes,
-            seconds: outcome.seconds,
+            load: outcome,
             server_cpu_ns,
             broker_cpu_ns,
             pss_before: before.pss,
@@ -168,10 +160,6 @@ impl Cell<'_> {
             others: ours.map(|ours| after.machine.others_since(&before.machine, ours)),
             throttled: after.throttled - before.throttled,
             io_uring: self.servers.has_io_uring(),
-            latency: outcome.latency,
-            late: outcome.late,
-            answered: outcome.answered,
-            first_ending: outcome.first_ending,
         })
     }
 

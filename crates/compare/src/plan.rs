@@ -86,109 +86,21 @@ pub struct PlanRecord {
     pub publishers: usize,
 }
 
-/// A plan that cannot be carried out.
+/// A plan that cannot be carried out: what is wrong with it.
 #[derive(Debug, Error, PartialEq)]
-pub enum PlanError {
-    /// A number is too small.
-    #[error("{what} must be at least {least}, not {given}")]
-    TooSmall {
-        /// The field.
-        what: &'static str,
-        /// The least value.
-        least: usize,
-        /// The value of the plan.
-        given: usize,
-    },
-    /// No row has this in its key.
-    #[error("there is no row {name:?}; there are {known}")]
-    UnknownRow {
-        /// The name that was given.
-        name: String,
-        /// The known keys.
-        known: String,
-    },
-    /// The rate is not a number that can be published at.
-    #[error("rate must be above 0 and at most {most} a second, not {given}")]
-    BadRate {
-        /// The greatest rate.
-        most: f64,
-        /// The rate of the plan.
-        given: f64,
-    },
-    /// A server does not accept the payload by default.
-    #[error("payload must be at most {most} bytes, not {given}")]
-    PayloadTooBig {
-        /// The greatest payload.
-        most: usize,
-        /// The payload of the plan.
-        given: usize,
-    },
-    /// One load cannot hold so many sockets.
-    #[error("{clients} clients and {publishers} publishers need {} sockets, and one load holds {most}: use fewer clients", .clients + .publishers)]
-    TooManySockets {
-        /// Clients of the plan.
-        clients: usize,
-        /// Publishers of the plan.
-        publishers: usize,
-        /// The most sockets of one load.
-        most: usize,
-    },
-    /// There are too few publishes.
-    #[error(
-        "{stage} at {rate} notifications a second for {seconds} s publishes fewer than {least}: raise the rate or the time"
-    )]
-    TooShort {
-        /// The stage.
-        stage: &'static str,
-        /// Notifications a second.
-        rate: f64,
-        /// Seconds.
-        seconds: f64,
-        /// The least number of publishes.
-        least: usize,
-    },
-    /// There is no contender of this name.
-    #[error("there is no transport {name:?}; there are {known}")]
-    UnknownContender {
-        /// The name that was given.
-        name: String,
-        /// The known names.
-        known: String,
-    },
-    /// A server that runs already can only be measured by our transports.
-    #[error("{name} cannot be measured at a server that runs already: leave out its address")]
-    NotOurs {
-        /// The contender.
-        name: &'static str,
-    },
-    /// The load speaks plain HTTP only.
-    #[error(
-        "{url} is not the address of a server: expected one such as http://127.0.0.1:8080, without TLS"
-    )]
-    BadUrl {
-        /// The address without its secrets.
-        url: String,
-    },
-    /// None of the contenders takes part in a scenario with one of the rows.
-    #[error("none of these contenders has one of these rows")]
-    Nothing,
-}
+#[error("{0}")]
+pub struct PlanError(pub(crate) String);
 
 impl RunningServer {
-    /// Returns the address without its secrets.
+    /// Returns the address without user, password, query and fragment, any of which may be a secret.
     pub(crate) fn shown(&self) -> String {
-        shown(&self.url)
+        let mut url = self.url.clone();
+        // An address that takes no user has none.
+        let _ = (url.set_username(""), url.set_password(None));
+        url.set_query(None);
+        url.set_fragment(None);
+        url.to_string()
     }
-}
-
-/// Returns an address without user, password, query and fragment, any of which may be a secret.
-fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    // An address that takes no user has none.
-    let _ = (url.set_username(""), url.set_password(None));
-    url.set_query(None);
-    url.set_fragment(None);
-    url.to_string()
 }
 
 impl Plan {
@@ -236,40 +148,60 @@ impl Plan {
 
     /// Returns an error if the plan cannot be carried out.
     pub fn check(&self) -> Result<(), PlanError> {
-        let least = |what, least, given| {
-            if given < least { Err(PlanError::TooSmall { what, least, given }) } else { Ok(()) }
-        };
-        least("clients", 1, self.clients)?;
-        least("rounds", 1, self.rounds)?;
-        least("publishers", 1, self.publishers)?;
-        least("payload", Self::MIN_PAYLOAD, self.payload)?;
-        if self.payload > Self::MAX_PAYLOAD {
-            return Err(PlanError::PayloadTooBig { most: Self::MAX_PAYLOAD, given: self.payload });
-        }
-        if !(self.rate > 0.0 && self.rate <= Self::MAX_RATE) {
-            return Err(PlanError::BadRate { most: Self::MAX_RATE, given: self.rate });
-        }
-        if self.clients.saturating_add(self.publishers) > MAX_SOCKETS {
-            let (clients, publishers) = (self.clients, self.publishers);
-            return Err(PlanError::TooManySockets { clients, publishers, most: MAX_SOCKETS });
-        }
-        for (stage, time) in [("steady", self.steady), ("burst", self.burst)] {
-            let (rate, seconds) = (self.rate, time.as_secs_f64());
-            if rate * seconds < BURST as f64 {
-                return Err(PlanError::TooShort { stage, rate, seconds, least: BURST });
+        let wrong = |problem: String| Err(PlanError(problem));
+        let Self { clients, publishers, payload, rounds, rate, .. } = *self;
+        for (what, least, given) in [
+            ("clients", 1, clients),
+            ("rounds", 1, rounds),
+            ("publishers", 1, publishers),
+            ("payload", Self::MIN_PAYLOAD, payload),
+        ] {
+            if given < least {
+                return wrong(format!("{what} must be at least {least}, not {given}"));
             }
         }
-        if let Some(RunningServer { url, .. }) = &self.running
-            && !(url.scheme() == "http" && url.has_host())
+        if payload > Self::MAX_PAYLOAD {
+            let most = Self::MAX_PAYLOAD;
+            return wrong(format!("payload must be at most {most} bytes, not {payload}"));
+        }
+        if !(rate > 0.0 && rate <= Self::MAX_RATE) {
+            let most = Self::MAX_RATE;
+            return wrong(format!("rate must be above 0 and at most {most} a second, not {rate}"));
+        }
+        let sockets = clients.saturating_add(publishers);
+        if sockets > MAX_SOCKETS {
+            return wrong(format!(
+                "{clients} clients and {publishers} publishers need {sockets} sockets, and one load \
+                 holds {MAX_SOCKETS}: use fewer clients"
+            ));
+        }
+        for (stage, time) in [("steady", self.steady), ("burst", self.burst)] {
+            let seconds = time.as_secs_f64();
+            if rate * seconds < BURST as f64 {
+                return wrong(format!(
+                    "{stage} at {rate} notifications a second for {seconds} s publishes fewer than \
+                     {BURST}: raise the rate or the time"
+                ));
+            }
+        }
+        if let Some(running) = &self.running
+            && !(running.url.scheme() == "http" && running.url.has_host())
         {
-            return Err(PlanError::BadUrl { url: shown(url) });
+            return wrong(format!(
+                "{} is not the address of a server: expected one such as http://127.0.0.1:8080, \
+                 without TLS",
+                running.shown()
+            ));
         }
         for part in &self.rows {
             if !ROWS.iter().any(|row| row.key.contains(part.as_str())) {
-                return Err(PlanError::UnknownRow { name: part.clone(), known: rows::known() });
+                return wrong(format!("there is no row {part:?}; there are {}", rows::known()));
             }
         }
-        if self.cells()?.is_empty() { Err(PlanError::Nothing) } else { Ok(()) }
+        match self.cells()?.is_empty() {
+            true => wrong("none of these contenders has one of these rows".to_owned()),
+            false => Ok(()),
+        }
     }
 
     /// Returns the contenders in their order.
@@ -292,9 +224,9 @@ impl Plan {
         }
         let is_other = |one: &&&Contender| one.family != Family::Transports;
         match chosen.iter().find(is_other) {
-            Some(Contender { name, .. }) if self.running.is_some() => {
-                Err(PlanError::NotOurs { name })
-            }
+            Some(Contender { name, .. }) if self.running.is_some() => Err(PlanError(format!(
+                "{name} cannot be measured at a server that runs already: leave out its address"
+            ))),
             _ => Ok(chosen),
         }
     }

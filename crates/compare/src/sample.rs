@@ -3,6 +3,8 @@
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::Outcome;
+
 /// One stage of one contender in one round.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
@@ -14,25 +16,9 @@ pub struct Sample {
     pub round: usize,
     /// Connected clients.
     pub clients: usize,
-    /// Notifications published.
-    pub published: u64,
-    /// Notifications received, each counted once for each client that it was meant for.
-    pub deliveries: u64,
-    /// Notifications that a client should have received and did not.
-    pub lost: u64,
-    /// Notifications received more than once.
-    pub duplicated: u64,
-    /// Notifications received after a later one of the same publisher.
-    pub reordered: u64,
-    /// Requests of the clients.
-    pub requests: u64,
-    /// Bytes that the clients received, counted at their sockets.
-    pub received_bytes: u64,
-    /// Bytes that the clients sent, counted at their sockets.
-    pub sent_bytes: u64,
-    /// From the first intended publish to the last delivery, and at least as long as the schedule. Of clients that
-    /// connect: until the last one was answered.
-    pub seconds: f64,
+    /// What the load counted.
+    #[serde(flatten)]
+    pub load: Outcome,
     /// CPU time of the servers that clients are connected to.
     pub server_cpu_ns: Option<u64>,
     /// CPU time of the broker below our servers.
@@ -51,14 +37,6 @@ pub struct Sample {
     pub throttled: u64,
     /// Whether the server has an io_uring.
     pub io_uring: Option<bool>,
-    /// From the intended publish to each delivery. `None` without a schedule.
-    pub latency: Option<Latency>,
-    /// From the intended publish to the actual one.
-    pub late: Option<Latency>,
-    /// From the intended publish to the server's response.
-    pub answered: Option<Latency>,
-    /// Why the first of the lost connections ended.
-    pub first_ending: Option<String>,
 }
 
 /// A distribution of times, in microseconds.
@@ -87,12 +65,12 @@ const QUANTILES: [f64; 17] = [
 impl Sample {
     /// Returns `true` if everything was received, once and in order.
     pub fn is_clean(&self) -> bool {
-        self.lost == 0 && self.duplicated == 0 && self.reordered == 0
+        self.load.lost == 0 && self.load.duplicated == 0 && self.load.reordered == 0
     }
 
     /// Returns the events of a kind a second.
     pub(crate) fn rate(&self, count: u64) -> Option<f64> {
-        (self.seconds > 0.0).then(|| count as f64 / self.seconds)
+        (self.load.seconds > 0.0).then(|| count as f64 / self.load.seconds)
     }
 
     /// Returns the server's CPU time for each of `count` events, in microseconds.
@@ -102,7 +80,7 @@ impl Sample {
 
     /// Returns the part of `total` for each delivery.
     pub(crate) fn for_a_delivery(&self, total: u64) -> Option<f64> {
-        each(total as f64, self.deliveries)
+        each(total as f64, self.load.deliveries)
     }
 
     /// Returns the growth of the servers' memory for each client.

@@ -15,7 +15,7 @@ use super::requests::Requests;
 use super::score::Score;
 use super::socket::Intake;
 use super::stamp::Run;
-use crate::protocol;
+use crate::protocol::Setup;
 
 /// The keys that no client has. Publishers have those from [`PUBLISHERS`] on.
 const STDIN: u64 = u64::MAX;
@@ -43,16 +43,16 @@ pub(crate) struct Load {
 
 impl Load {
     /// Connects the publishers. No client is connected yet.
-    pub(crate) fn new(crowd: protocol::Crowd, control: Control) -> Result<Self, Failure> {
+    pub(crate) fn new(setup: Setup, control: Control) -> Result<Self, Failure> {
         let run = Run::random();
-        let protocol::Crowd { transport, clients, publishers, payload, own_topics, .. } = crowd;
+        let Setup { transport, clients, publishers, payload, own_topics, patience, .. } = setup;
         let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(Failure::to("make an epoll"))?;
         epoll::add(&epoll, rustix::stdio::stdin(), EventData::new_u64(STDIN), EventFlags::IN)
             .map_err(Failure::to("wait for standard input, which must be a pipe"))?;
         let topics = if own_topics { clients as u64 } else { 1 };
-        let requests = Requests::new(transport, &crowd.urls, crowd.headers, run, topics)?;
-        let crowd_of = Crowd::new(requests, clients, own_topics, run);
-        let publishers = Publishers::connect(&crowd_of, run, publishers, payload)?;
+        let requests = Requests::new(transport, &setup.urls, setup.headers, run, topics)?;
+        let crowd = Crowd::new(requests, clients, own_topics, run);
+        let publishers = Publishers::connect(&crowd, run, publishers, payload)?;
         for (index, socket) in publishers.sockets() {
             let data = EventData::new_u64(PUBLISHERS + index);
             epoll::add(&epoll, socket, data, INTEREST)
@@ -60,7 +60,7 @@ impl Load {
         }
         let mut load = Self {
             clock: Clock::start(),
-            crowd: crowd_of,
+            crowd,
             publishers,
             score: Score::new(),
             clients,
@@ -68,7 +68,7 @@ impl Load {
             events: Vec::with_capacity(TURN),
             control,
             intake: Intake::new(),
-            patience: (crowd.patience * 1e9) as u64,
+            patience: (patience * 1e9) as u64,
         };
         let deadline = load.deadline();
         while !load.publishers.is_ready() {

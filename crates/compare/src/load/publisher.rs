@@ -187,11 +187,10 @@ impl Publishers {
             let (expected, live) = crowd.audience(score.next());
             let sequence = score.publish(intended, index, expected, live);
             let publisher = &mut self.all[usize::from(index)];
-            let mut out = std::mem::take(&mut publisher.out);
-            let end = crowd.requests.publish(&mut out, index, sequence, self.payload);
-            self.run.write(&mut out, sequence, self.payload);
+            let out = &mut publisher.out;
+            let end = crowd.requests.publish(out, index, sequence, self.payload);
+            self.run.write(out, sequence, self.payload);
             out.extend_from_slice(end);
-            publisher.out = out;
             let is_answered = !crowd.requests.transport.answers_publishes();
             publisher.in_flight = Some(InFlight { sequence, is_answered, is_delivered: false });
             publisher.flush()?;

@@ -346,7 +346,7 @@ mod tests {
         report.summary.rows[0].label = evil.into();
         report.remarks[0].text = evil.into();
         report.missing[0].problem = evil.into();
-        report.warnings = vec![crate::Warning::SlowClock { source: evil.into() }];
+        report.warnings = vec![crate::Warning::new(crate::Doubt::SlowClock, evil)];
         let page = page(&report);
         assert!(!page.contains("<script"), "{page}");
         assert!(page.contains("&lt;script&gt;"));

@@ -210,7 +210,8 @@ mod tests {
     fn what_is_not_known_is_a_dash_with_a_sentence() {
         let mut report = sample();
         report.summary.rows.iter_mut().for_each(|row| row.values.fill(None));
-        report.warnings = vec![crate::Warning::ServerUnknown];
+        report.warnings =
+            vec![crate::Warning::new(crate::Doubt::ServerUnknown, "name it with --pid")];
         let text = table(&report, None);
         assert!(text.contains('–') && text.contains("--pid"), "{text}");
     }
