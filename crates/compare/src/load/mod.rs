@@ -5,7 +5,7 @@
 //!                one notification in flight each        one connection a client
 //! ```
 //!
-//! It is a process of its own, on a core of its own. The parent writes one line for the setup and then one for each
+//! It is a separate process on its own core. The parent writes one line for the setup and then one for each
 //! command. The load answers each command with one line, its outcome. Between two commands it keeps serving its clients,
 //! and the parent reads what the kernel counts for the server. At the end of standard input the load exits.
 //!
