@@ -41,6 +41,8 @@ async fn serve(listener: StdTcpListener, shared: Shared, inbox: Inbox) -> io::Re
 async fn drive(lane: lane::Handle, context: Rc<Context>) -> io::Result<()> {
     while let Some(connections) = lane.serve().await? {
         connections.into_iter().for_each(|connection| general::take_over(connection, &context));
+        // The tasks that serve them have their turn before the lane has its next.
+        tokio::task::yield_now().await;
     }
     Ok(())
 }

@@ -79,7 +79,6 @@ impl FanOut {
         if before.position() == head {
             return false;
         }
-        self.events.clear();
         let no_seat = SeatId::default();
         let events = &mut self.events;
         let kept = self.cursor.read(log, &self.everything, no_seat, head, PASS, events);
@@ -96,6 +95,8 @@ impl FanOut {
         } else {
             self.encode(before, peers, pass);
         }
+        // An entry must not live longer than the log keeps it.
+        self.events.clear();
         true
     }
 

@@ -187,7 +187,8 @@ impl Lane {
             self.accept();
         }
         self.fan_out.groups.sweep();
-        if self.drained(context) {
+        // What was handed over in this turn is still to be served by hyper.
+        if self.drained(context) && self.handed_over.is_empty() {
             return Poll::Ready(Ok(None));
         }
         // Last, so that no timer is started after it that it does not know of.
@@ -360,7 +361,8 @@ impl Lane {
     }
 
     fn expired(&mut self, context: &mut Context<'_>) {
-        if self.acceptor.poll_resume(context).is_ready() {
+        // A failure starts a new pause, which must be polled to wake the lane.
+        while self.acceptor.poll_resume(context).is_ready() {
             self.accept();
         }
         let again = self.status.hub.heartbeat().interval;
@@ -436,7 +438,9 @@ impl Lane {
             }
         };
         self.apply(key, next);
-        read
+        // What the connection could not do in this turn comes before what it has sent since.
+        let is_busy = self.peers.get(key).is_none_or(|peer| peer.is_busy);
+        if is_busy { Read::Nothing } else { read }
     }
 
     /// Does what a connection returned, and what follows from that, until it is idle.
@@ -472,7 +476,7 @@ impl Lane {
                     break;
                 }
                 Next::Close => match self.peers[key].socket.shutdown(Shutdown::Write) {
-                    Ok(()) => break,
+                    Ok(()) => self.peers[key].connection.next(&self.status),
                     Err(_) => Next::Remove,
                 },
                 Next::CutOff => {

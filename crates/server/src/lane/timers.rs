@@ -236,6 +236,8 @@ mod tests {
         timers.start(1 - first, 5 * SECOND);
         assert_eq!(due(&mut timers, 60 * SECOND).await, 1 - first);
         assert!(begun.elapsed() >= 5 * SECOND);
+        let places: usize = timers.moments.values().map(Vec::len).sum();
+        assert_eq!(places, 2, "each timer has one place");
     }
 
     #[tokio::test(start_paused = true)]

@@ -167,3 +167,29 @@ fn who_asks_and_leaves_in_one_breath_leaves_no_seat_taken() {
 fn polls(shape: Shape) -> bool {
     matches!(shape, Shape::Answer { .. })
 }
+
+/// One read of the log looks at 4,096 notifications. What was published in the same packet comes after those.
+#[test]
+fn a_poll_that_is_not_held_has_what_was_published_right_before_it() {
+    every_shaped(
+        |shape| matches!(shape, Shape::Answer { .. }),
+        async |case| {
+            if case.mover.broker.is_some() {
+                return;
+            }
+            let hub = case.hub().await;
+            let start = hub.hub.log().head();
+            hub.publish_many("others", 4096).await;
+            let mut raw = Raw::connect(hub.address).await;
+            // After this answer the lane is at the head of the log.
+            raw.send(case.request("t", "&wait=0")).await;
+            assert_eq!(raw.answer().await.status, 200);
+            raw.send(format!("{POST}{}", case.request("t", &format!("&after={start}&wait=0"))))
+                .await;
+            assert_eq!(raw.answer().await.status, 200);
+            assert_eq!(raw.answer().await.json()["notifications"][0]["data"], "first");
+            drop(raw);
+            hub.stop().await;
+        },
+    );
+}

@@ -292,7 +292,7 @@ impl Connection {
                 self.read_on()
             }
             Stage::Leaving => self.close(),
-            Stage::Left => Next::Idle,
+            Stage::Left => self.read_on(),
         }
     }
 

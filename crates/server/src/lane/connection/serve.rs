@@ -8,7 +8,7 @@ use tidings_transport::Inbound;
 
 use super::{Connection, Stage};
 use crate::lane::catch_up::Portion;
-use crate::lane::client::{LastFrame, Standing};
+use crate::lane::client::{Client, LastFrame, Standing};
 use crate::lane::next::Next;
 use crate::lane::pending::Pending;
 use crate::lane::status::Status;
@@ -110,7 +110,13 @@ impl Connection {
     /// What the log has for a client after its own cursor. An empty portion means that nothing matched so far.
     pub(in crate::lane) fn on_caught_up(&mut self, portion: Portion, status: &Status) -> Next {
         let cursor = portion.cursor;
-        let standing = if cursor.position() == status.position {
+        // One read looks at a bounded number of entries. A poll that is not held is answered only once all are looked at.
+        let is_short = portion.is_empty
+            && self.client.as_ref().is_some_and(Client::is_unheld)
+            && Cursor::at(status.hub.log().head()).is_ahead_of(cursor.position());
+        let standing = if is_short {
+            Standing::Own(cursor)
+        } else if cursor.position() == status.position {
             Standing::WithLane
         } else if cursor.is_ahead_of(status.position) {
             Standing::Ahead(cursor)
@@ -205,7 +211,12 @@ impl Connection {
             return self.on_goodbye(Reason::Silent, status);
         }
         // A client that is catching up has other news.
-        if matches!(client.standing, Standing::Own(_)) && client.fetching.is_none() {
+        let catches_up = match client.standing {
+            Standing::WithLane => false,
+            Standing::Own(_) => true,
+            Standing::Ahead(cursor) => !cursor.is_ahead_of(status.position),
+        };
+        if catches_up && client.fetching.is_none() {
             return Next::Idle;
         }
         let position = client.cursor(status.position).position();
@@ -217,7 +228,11 @@ impl Connection {
         let Some(client) = &mut self.client else { return Next::Idle };
         let is_over = match client.standing {
             Standing::WithLane => true,
-            Standing::Ahead(_) if client.fetching.is_none() => true,
+            Standing::Ahead(_)
+                if client.fetching.is_none() && client.waits_for_lane(status.position) =>
+            {
+                true
+            }
             // The broker is away, or does not reply.
             Standing::Own(_) | Standing::Ahead(_) => {
                 status.hub.is_connected() == Some(false)

@@ -349,6 +349,7 @@ fn what_follows_a_message_waits_until_it_is_published() {
     assert!(matches!(next, Next::Publish(..)));
     let pending = lane.hold();
     assert!(matches!(lane.connection.on_publish_pending(pending), Next::Idle));
+    assert!(matches!(lane.takes(usize::MAX), Next::Idle), "the second waits for the first");
     assert_eq!(lane.connection.reads(), Reads::Peek);
     assert!(matches!(lane.read(&frame(TEXT, b"3")), Next::Idle));
 
