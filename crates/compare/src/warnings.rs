@@ -16,7 +16,7 @@ const STOLEN: f64 = 0.02;
 /// Above this distance of the quartiles, as a part of the median, a figure is not settled.
 const WIDE: f64 = 0.15;
 /// Publishers that are later than this, and than a tenth of the latency, blur it.
-const LATE_US: f64 = 1_000.0;
+const LATE_US: f64 = 200.0;
 /// Other processes may use this part of all cores' time. The kernel's own ticks are as coarse.
 const CROWDED: f64 = 0.10;
 

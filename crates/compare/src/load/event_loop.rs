@@ -1,10 +1,10 @@
 //! The loop: one thread, one epoll, everything that is connected.
 
 use rustix::buffer::spare_capacity;
-use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
+use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 
 use super::clock::Clock;
 use super::control::Control;
@@ -19,6 +19,7 @@ use crate::protocol::Setup;
 
 /// The keys that no client has. Publishers have those from [`PUBLISHERS`] on.
 const STDIN: u64 = u64::MAX;
+const TIMER: u64 = u64::MAX - 1;
 const PUBLISHERS: u64 = 1 << 32;
 
 /// The most sockets that one turn attends to.
@@ -35,6 +36,10 @@ pub(crate) struct Load {
     pub(crate) score: Score,
     pub(crate) clients: usize,
     epoll: OwnedFd,
+    /// Ends a wait. The time limit of epoll itself is in whole milliseconds, so every publish would be late.
+    timer: OwnedFd,
+    /// The time of the timer.
+    armed: u64,
     events: Vec<Event>,
     control: Control,
     intake: Intake,
@@ -49,6 +54,11 @@ impl Load {
         let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(Failure::to("make an epoll"))?;
         epoll::add(&epoll, rustix::stdio::stdin(), EventData::new_u64(STDIN), EventFlags::IN)
             .map_err(Failure::to("wait for standard input, which must be a pipe"))?;
+        let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)
+            .map_err(Failure::to("make a timer"))?;
+        // Edge-triggered: it is not read.
+        epoll::add(&epoll, &timer, EventData::new_u64(TIMER), EventFlags::IN | EventFlags::ET)
+            .map_err(Failure::to("wait for a timer"))?;
         let topics = if own_topics { clients as u64 } else { 1 };
         let requests = Requests::new(transport, &setup.urls, setup.headers, run, topics)?;
         let crowd = Crowd::new(requests, clients, own_topics, run);
@@ -65,6 +75,8 @@ impl Load {
             score: Score::new(),
             clients,
             epoll,
+            timer,
+            armed: NEVER,
             events: Vec::with_capacity(TURN),
             control,
             intake: Intake::new(),
@@ -140,13 +152,13 @@ impl Load {
 
     /// Attends to all that is ready. Waits for that until `until` at most.
     pub(crate) fn turn(&mut self, until: u64) -> Result<(), Failure> {
-        let wait = (until != NEVER).then(|| {
-            let wait = until.saturating_sub(self.clock.now());
-            let (seconds, rest) = (wait / 1_000_000_000, wait % 1_000_000_000);
-            Timespec { tv_sec: seconds as i64, tv_nsec: rest as i64 }
-        });
+        let now = self.clock.now();
+        let no_wait = (until <= now).then(Timespec::default);
+        if no_wait.is_none() && until != self.armed {
+            self.arm(until, now)?;
+        }
         let mut events = std::mem::take(&mut self.events);
-        match epoll::wait(&self.epoll, spare_capacity(&mut events), wait.as_ref()) {
+        match epoll::wait(&self.epoll, spare_capacity(&mut events), no_wait.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(Failure::to("wait for sockets")(error)),
         }
@@ -157,13 +169,25 @@ impl Load {
                 crowd.attend(key as usize, intake, score, self.clock);
             } else if key == STDIN {
                 self.control.read()?;
-            } else {
+            } else if key != TIMER {
                 let index = (key - PUBLISHERS) as u16;
                 publishers.attend(index, intake, crowd, score, self.clock.now())?;
             }
         }
         self.events = events;
         self.publishers.take_complete(&self.crowd, &mut self.score, self.clock.now())
+    }
+
+    /// Sets the timer, or stops it if `until` never comes.
+    fn arm(&mut self, until: u64, now: u64) -> Result<(), Failure> {
+        let wait = if until == NEVER { 0 } else { until - now };
+        let (seconds, rest) = (wait / 1_000_000_000, wait % 1_000_000_000);
+        let it_value = Timespec { tv_sec: seconds as i64, tv_nsec: rest as i64 };
+        let once = Itimerspec { it_interval: Timespec::default(), it_value };
+        rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)
+            .map_err(Failure::to("set the timer"))?;
+        self.armed = until;
+        Ok(())
     }
 
     fn require_all(
