@@ -151,7 +151,7 @@ pub(crate) enum Slow {
   tidings compare
   tidings compare --quick --html report.html
   tidings compare --transports sse,message-queue
-  tidings compare --clients 10000 --rate 4 --transports websocket,sse --json figures.json
+  tidings compare --clients 10000 --rate 4 --rows connect,steady --transports websocket,sse --json figures.json
   tidings compare --baseline --full
   tidings compare --baseline --rows saturation,p99 --rounds 5
   tidings compare --transports broker --clients 500
