@@ -8,12 +8,16 @@ use crate::pin::{Cores, Place};
 use crate::proc::Process;
 use crate::protocol::{Command, Outcome, Setup};
 
-/// How long a command may take. The load's own patience with a server is shorter, and its errors say more.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// How much longer than the load's own time limits a command may take. An error of the load says more.
+const MARGIN: Duration = Duration::from_secs(10);
 
 /// A load. Dropping it kills it.
 #[derive(Debug)]
-pub(crate) struct Driver(Child);
+pub(crate) struct Driver {
+    child: Child,
+    /// How long the load waits for a server in one command.
+    patience: Duration,
+}
 
 impl Driver {
     /// Starts a load on its cores, with the subcommand `load` of the program.
@@ -24,24 +28,25 @@ impl Driver {
     ) -> Result<Self, ChildError> {
         let mut child = Child::start(program, &["load"], cores, Place::Load).await?;
         child.write(&json(setup)).await?;
-        Ok(Self(child))
+        Ok(Self { child, patience: Duration::from_secs_f64(3.0 * setup.patience) })
     }
 
     /// Returns its process.
     pub(crate) fn process(&self) -> Option<Process> {
-        self.0.process()
+        self.child.process()
     }
 
     /// Carries out a command.
     pub(crate) async fn run(&mut self, command: Command) -> Result<Outcome, ChildError> {
-        self.0.write(&json(&command)).await?;
-        let line = self.0.line("the stage was finished", PATIENCE).await?;
-        serde_json::from_str(&line).map_err(|_| self.0.unexpected(&line, "an outcome"))
+        self.child.write(&json(&command)).await?;
+        let limit = Duration::from_secs_f64(command.seconds()) + self.patience + MARGIN;
+        let line = self.child.line("the stage was finished", limit).await?;
+        serde_json::from_str(&line).map_err(|_| self.child.unexpected(&line, "an outcome"))
     }
 
     /// Ends it. Returns an error if it has ended before.
     pub(crate) async fn finish(self) -> Result<(), ChildError> {
-        self.0.finish().await
+        self.child.finish().await
     }
 }
 
@@ -70,7 +75,7 @@ mod tests {
                 .await
                 .unwrap();
         child.write(&json(&setup)).await.unwrap();
-        Driver(child)
+        Driver { child, patience: Duration::from_secs(3) }
     }
 
     #[tokio::test]

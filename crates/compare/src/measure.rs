@@ -19,6 +19,9 @@ use crate::servers::{Servers, StartError};
 /// server that has been running.
 const WARM_UP: f64 = 0.25;
 
+/// How long the load serves after the last stage, so that a late duplicate is counted.
+const LINGER: f64 = 0.05;
+
 /// What cells are measured with.
 pub(crate) struct Bench<'a> {
     pub(crate) plan: &'a Plan,
@@ -44,6 +47,14 @@ struct Cell<'a> {
     driver: Driver,
 }
 
+/// What went wrong outside the stages that yield samples.
+#[derive(Default)]
+struct Aside {
+    lost: u64,
+    duplicated: u64,
+    reordered: u64,
+}
+
 /// The counters at one instant.
 struct Reading {
     at: Instant,
@@ -54,6 +65,20 @@ struct Reading {
     pss: Option<u64>,
     machine: MachineTime,
     throttled: u64,
+}
+
+impl Aside {
+    fn add(&mut self, outcome: &Outcome) {
+        self.lost += outcome.lost;
+        self.duplicated += outcome.duplicated;
+        self.reordered += outcome.reordered;
+    }
+
+    fn count_to(self, outcome: &mut Outcome) {
+        outcome.lost += self.lost;
+        outcome.duplicated += self.duplicated;
+        outcome.reordered += self.reordered;
+    }
 }
 
 impl Bench<'_> {
@@ -95,28 +120,38 @@ impl Cell<'_> {
     async fn stages(&mut self, clients: usize) -> Result<Vec<Sample>, ChildError> {
         let plan = self.bench.plan;
         let log: u64 = self.scenario.stages.iter().map(|stage| stage.work.log(plan)).sum();
-        self.driver.run(Command::Rehearse).await?;
+        // Losses and the like of what is not measured count to the next sample.
+        let mut aside = Aside::default();
+        aside.add(&self.driver.run(Command::Rehearse).await?);
         if log > 0 {
+            // Without clients, so nothing of it is lost.
             self.driver.run(Command::Fill { count: log }).await?;
         }
-        let mut samples = Vec::new();
+        let mut samples: Vec<Sample> = Vec::new();
         let (mut is_connected, mut is_warm) = (false, false);
         for stage in self.scenario.stages {
             let is_chosen = plan.has_stage(stage.name);
             if is_chosen && stage.work.needs_clients() {
                 if !is_connected {
-                    self.driver.run(Command::Connect).await?;
+                    aside.add(&self.driver.run(Command::Connect).await?);
                 }
                 if !is_warm && !matches!(stage.work, Work::Watch(_)) {
                     let rate = plan.rate.max(10.0);
-                    self.driver.run(Command::Publish { rate, burst: 1, seconds: WARM_UP }).await?;
+                    let warm_up = Command::Publish { rate, burst: 1, seconds: WARM_UP };
+                    aside.add(&self.driver.run(warm_up).await?);
                     is_warm = true;
                 }
             }
             if is_chosen {
-                samples.push(self.stage(stage, clients).await?);
+                let mut sample = self.stage(stage, clients).await?;
+                std::mem::take(&mut aside).count_to(&mut sample.load);
+                samples.push(sample);
             }
             is_connected |= is_chosen;
+        }
+        aside.add(&self.driver.run(Command::Watch { seconds: LINGER }).await?);
+        if let Some(last) = samples.last_mut() {
+            aside.count_to(&mut last.load);
         }
         Ok(samples)
     }
@@ -124,41 +159,39 @@ impl Cell<'_> {
     async fn stage(&mut self, stage: &Stage, clients: usize) -> Result<Sample, ChildError> {
         self.servers.rest().await;
         let before = self.reading();
-        let outcome = match (stage.work, stage.work.command(self.bench.plan)) {
-            (_, Some(command)) => self.driver.run(command).await?,
-            (Work::Watch(time), None) => {
-                tokio::time::sleep(time).await;
-                Outcome { seconds: time.as_secs_f64(), ..Outcome::default() }
-            }
-            (_, None) => Outcome::default(),
-        };
-        if stage.work == Work::Connect {
-            // The server's part of the last handshakes, such as a poll that is held now.
+        let outcome = self.driver.run(stage.work.command(self.bench.plan)).await?;
+        let end = self.reading();
+        let is_watched = matches!(stage.work, Work::Watch(_));
+        if !is_watched {
+            // The server's part of the last deliveries and handshakes, such as a poll that is held now.
             self.servers.rest().await;
         }
-        let after = self.reading();
-        let since =
-            |of: fn(&Reading) -> Option<u64>| Some(of(&after)?.saturating_sub(of(&before)?));
-        let (server_cpu_ns, load_ns) = (since(|r| r.server_ns), since(|r| r.load_ns));
-        let broker_cpu_ns = since(|r| r.broker_ns);
-        let ours = server_cpu_ns.zip(load_ns).map(|(server, load)| {
-            server + load + broker_cpu_ns.unwrap_or(0) + since(|r| r.own_ns).unwrap_or(0)
-        });
-        let wall_ns = after.at.duration_since(before.at).as_nanos() as f64;
+        let after = if is_watched { &end } else { &self.reading() };
+        let since = |to: &Reading, of: fn(&Reading) -> Option<u64>| {
+            Some(of(to)?.saturating_sub(of(&before)?))
+        };
+        // The stage ends with the outcome.
+        let wall_ns = end.at.duration_since(before.at).as_nanos() as f64;
+        let load_ns = since(&end, |r| r.load_ns);
+        let servers_ns = since(&end, |r| Some(r.server_ns? + r.broker_ns.unwrap_or(0)));
+        let ours = servers_ns
+            .zip(load_ns)
+            .map(|(servers, load)| servers + load + since(&end, |r| r.own_ns).unwrap_or(0));
         Ok(Sample {
             contender: self.contender.title.to_owned(),
             stage: stage.name.to_owned(),
             round: self.round,
             clients,
             load: outcome,
-            server_cpu_ns,
-            broker_cpu_ns,
+            server_cpu_ns: since(after, |r| r.server_ns),
+            broker_cpu_ns: since(after, |r| r.broker_ns),
             pss_before: before.pss,
             pss_after: after.pss,
             load_busy: load_ns.map(|load_ns| load_ns as f64 / wall_ns),
-            stolen: after.machine.stolen_since(&before.machine),
-            others: ours.map(|ours| after.machine.others_since(&before.machine, ours)),
-            throttled: after.throttled - before.throttled,
+            server_busy: servers_ns.map(|servers_ns| servers_ns as f64 / wall_ns),
+            stolen: end.machine.stolen_since(&before.machine),
+            others: ours.map(|ours| end.machine.others_since(&before.machine, ours)),
+            throttled: end.throttled.saturating_sub(before.throttled),
             io_uring: self.servers.has_io_uring(),
         })
     }

@@ -57,6 +57,22 @@ pub(crate) enum Command {
     Fill { count: u64 },
     /// Connects all clients, which then request all that was published at the same time.
     Resume,
+    /// Publishes nothing. Fails if a client loses its connection.
+    Watch { seconds: f64 },
+}
+
+impl Command {
+    /// Returns the most seconds that the command takes, without the time that the load waits for a server.
+    pub(crate) fn seconds(self) -> f64 {
+        match self {
+            Self::Publish { seconds, .. }
+            | Self::Saturate { seconds }
+            | Self::Watch { seconds } => seconds,
+            Self::Rehearse | Self::Connect => 60.0,
+            // They last for as long as the server delivers.
+            Self::Fill { .. } | Self::Resume => 600.0,
+        }
+    }
 }
 
 /// What came of a command.

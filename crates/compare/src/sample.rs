@@ -29,6 +29,8 @@ pub struct Sample {
     pub pss_after: Option<u64>,
     /// The part of one core that the load used.
     pub load_busy: Option<f64>,
+    /// The part of one core that the servers and their broker used.
+    pub server_busy: Option<f64>,
     /// The part of all CPU time that the hypervisor gave to other machines.
     pub stolen: f64,
     /// The part of all CPU time that other processes used, if all of ours are known.

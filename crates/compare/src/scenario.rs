@@ -47,8 +47,11 @@ pub(crate) const BURST: usize = 10;
 /// Publishes a second to topics of one client.
 const TOPICS_RATE: f64 = 500.0;
 
-/// The log of a resume, as a multiple of the clients.
-const LOG_TIMES: usize = 20;
+/// The most notifications of the log that clients resume, and the most bytes with what a server keeps of each besides
+/// its payload. By default our server keeps more of both.
+const LOG: usize = 10_000;
+const LOG_BYTES: usize = 32 << 20;
+const ENTRY_BYTES: usize = 700;
 
 /// The interval of heartbeats while quiet clients are watched, and the time: each client has exactly one heartbeat,
 /// which may be late by a hundredth of the interval.
@@ -123,25 +126,30 @@ impl Scenario {
 }
 
 impl Work {
-    /// Returns what the load does, or `None` if it does nothing.
-    pub(crate) fn command(self, plan: &Plan) -> Option<Command> {
-        let publish = |rate, burst, time: Duration| {
-            Some(Command::Publish { rate, burst, seconds: time.as_secs_f64() })
+    /// Returns what the load does.
+    pub(crate) fn command(self, plan: &Plan) -> Command {
+        let publish = |rate, burst, time: Duration| Command::Publish {
+            rate,
+            burst,
+            seconds: time.as_secs_f64(),
         };
         match self {
-            Self::Connect => Some(Command::Connect),
-            Self::Watch(_) => None,
+            Self::Connect => Command::Connect,
+            Self::Watch(time) => Command::Watch { seconds: time.as_secs_f64() },
             Self::Steady => publish(plan.rate, 1, plan.steady),
             Self::Burst => publish(plan.rate, BURST, plan.burst),
-            Self::Saturate => Some(Command::Saturate { seconds: plan.saturation.as_secs_f64() }),
+            Self::Saturate => Command::Saturate { seconds: plan.saturation.as_secs_f64() },
             Self::Topics => publish(TOPICS_RATE, 1, 2 * plan.steady),
-            Self::Resume => Some(Command::Resume),
+            Self::Resume => Command::Resume,
         }
     }
 
     /// Returns the notifications that are published before clients connect.
     pub(crate) fn log(self, plan: &Plan) -> u64 {
-        if self == Self::Resume { (LOG_TIMES * plan.clients) as u64 } else { 0 }
+        if self != Self::Resume {
+            return 0;
+        }
+        LOG.min(LOG_BYTES / (plan.payload + ENTRY_BYTES)) as u64
     }
 
     /// Returns `true` if the clients have to be connected before the stage.

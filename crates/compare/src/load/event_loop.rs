@@ -82,54 +82,77 @@ impl Load {
             intake: Intake::new(),
             patience: (patience * 1e9) as u64,
         };
-        let deadline = load.deadline();
-        while !load.publishers.is_ready() {
-            load.turn(deadline)?;
-            if load.clock.now() >= deadline {
-                return Err(Failure::new("the server does not answer the publishers"));
-            }
+        if !load.wait_until(|load| load.publishers.is_ready())? {
+            return Err(Failure::new("the server does not answer the publishers"));
         }
         Ok(load)
     }
 
-    /// Returns the end of a wait that begins now.
-    pub(crate) fn deadline(&self) -> u64 {
-        self.clock.now() + self.patience
+    /// Serves until `is_done`. Returns `false` if nothing has happened for as long as the load waits for a server.
+    pub(crate) fn wait_until(&mut self, is_done: impl Fn(&Self) -> bool) -> Result<bool, Failure> {
+        let (mut before, mut deadline) = (self.progress(), self.clock.now() + self.patience);
+        while !is_done(self) {
+            let now = self.clock.now();
+            if now >= deadline {
+                let progress = self.progress();
+                if progress == before {
+                    return Ok(false);
+                }
+                (before, deadline) = (progress, now + self.patience);
+            }
+            self.turn(deadline)?;
+        }
+        Ok(true)
+    }
+
+    /// Returns a number that changes if a client connects or receives something, or a publish is answered.
+    fn progress(&self) -> u64 {
+        let Self { crowd, score, .. } = self;
+        (crowd.connected + crowd.ready) as u64 + score.deliveries + score.answered.len()
+    }
+
+    /// Serves until `end`.
+    pub(crate) fn serve_until(&mut self, end: u64) -> Result<(), Failure> {
+        while self.clock.now() < end {
+            self.turn(end)?;
+        }
+        Ok(())
     }
 
     /// Connects clients until there are `count`. At most `concurrency` of them wait for their first response at the
     /// same time.
     pub(crate) fn gather(&mut self, count: usize, concurrency: usize) -> Result<(), Failure> {
-        let deadline = self.deadline();
         while self.crowd.ready < count {
             while self.crowd.size() < count.min(self.crowd.ready + concurrency) {
                 self.crowd.open(&self.epoll, &self.score)?;
             }
-            self.turn(deadline)?;
-            self.require_all("answered", self.crowd.ready, count, deadline)?;
+            let before = self.crowd.ready;
+            self.wait_until(|load| load.crowd.ready > before || load.crowd.reason.is_some())?;
+            if self.crowd.ready == before || self.crowd.reason.is_some() {
+                return Err(self.not_all("answered", self.crowd.ready, count));
+            }
         }
         Ok(())
     }
 
     /// Connects all clients at the same time. None of them subscribes yet.
     pub(crate) fn connect_all(&mut self) -> Result<(), Failure> {
-        let deadline = self.deadline();
         self.crowd.is_eager = false;
         for _ in 0..self.clients {
             self.crowd.open(&self.epoll, &self.score)?;
         }
-        while self.crowd.connected < self.clients {
-            self.turn(deadline)?;
-            self.require_all("connected", self.crowd.connected, self.clients, deadline)?;
+        let all = self.clients;
+        self.wait_until(|load| load.crowd.connected == all || load.crowd.reason.is_some())?;
+        if self.crowd.connected < all || self.crowd.reason.is_some() {
+            return Err(self.not_all("connected", self.crowd.connected, all));
         }
         Ok(())
     }
 
-    /// Waits until all publishes are answered and every client has what is meant for it, or until the deadline.
-    pub(crate) fn settle(&mut self, deadline: u64) -> Result<(), Failure> {
-        while !(self.publishers.is_done() && self.score.due == 0) && self.clock.now() < deadline {
-            self.turn(deadline)?;
-        }
+    /// Waits until all publishes are answered and every client has what is meant for it, or until nothing arrives any
+    /// more.
+    pub(crate) fn settle(&mut self) -> Result<(), Failure> {
+        self.wait_until(|load| load.publishers.is_done() && load.score.due == 0)?;
         // A notification that is not delivered is a loss. A publish that is not answered is a failure.
         if self.publishers.is_done() || self.publishers.give_up() {
             return Ok(());
@@ -190,23 +213,15 @@ impl Load {
         Ok(())
     }
 
-    fn require_all(
-        &self,
-        what: &str,
-        count: usize,
-        all: usize,
-        deadline: u64,
-    ) -> Result<(), Failure> {
-        if let Some(reason) = &self.crowd.reason {
-            return Err(Failure::new(format_args!(
-                "{count} of {all} clients were {what}, then {reason}"
-            )));
-        }
-        if count < all && self.clock.now() >= deadline {
-            return Err(Failure::new(format_args!(
+    /// Returns the failure that only `count` of the clients were connected or answered.
+    fn not_all(&self, what: &str, count: usize, all: usize) -> Failure {
+        match &self.crowd.reason {
+            Some(reason) => {
+                Failure::new(format_args!("{count} of {all} clients were {what}, then {reason}"))
+            }
+            None => Failure::new(format_args!(
                 "only {count} of {all} clients were {what} in time: use fewer clients"
-            )));
+            )),
         }
-        Ok(())
     }
 }

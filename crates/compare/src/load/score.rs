@@ -15,7 +15,7 @@ struct Publish {
     publisher: u16,
 }
 
-/// The counters of a stage. A stage begins with [`begin`](Self::begin).
+/// The counters of a stage. A stage lasts from [`begin`](Self::begin) to [`end`](Self::end).
 #[derive(Debug)]
 pub(crate) struct Score {
     /// All publishes of the load, by their sequence number.
@@ -64,7 +64,7 @@ impl Score {
         }
     }
 
-    /// Begins a stage with all counters at zero.
+    /// Begins a stage. What arrived twice or in the wrong order since the last one ended counts to this one.
     pub(crate) fn begin(&mut self, is_timed: bool) {
         self.first = self.next();
         self.is_timed = is_timed;
@@ -72,7 +72,13 @@ impl Score {
             times.reset();
         }
         (self.expected, self.due, self.last) = (0, 0, 0);
-        (self.deliveries, self.duplicated, self.reordered, self.requests) = (0, 0, 0, 0);
+        (self.deliveries, self.requests) = (0, 0);
+    }
+
+    /// Ends the stage. Its notifications that arrive later are neither its deliveries nor those of the next stage.
+    pub(crate) fn end(&mut self) {
+        self.first = self.next();
+        (self.duplicated, self.reordered) = (0, 0);
     }
 
     /// Begins a stage that publishes a log for [`begin_resume`](Self::begin_resume).

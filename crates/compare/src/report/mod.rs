@@ -199,6 +199,7 @@ pub(crate) mod tests {
             pss_before: Some(4 << 20),
             pss_after: Some((4 << 20) + (1.6e6 * factor) as u64),
             load_busy: Some(0.4),
+            server_busy: Some(0.98),
             others: Some(0.01),
             io_uring: Some(true),
             ..Sample::default()
