@@ -49,6 +49,8 @@ pub enum Doubt {
     LoadBusy,
     /// The load was busy at saturation, where one side has to be the bottleneck.
     SaturationLoadBusy,
+    /// Neither side was busy at saturation.
+    NotSaturated,
     /// The hypervisor gave CPU time to other machines.
     Stolen,
     /// Other processes of this machine were at work.
@@ -110,7 +112,7 @@ impl Warning {
         };
         match self.kind {
             Doubt::LoadBusy | Doubt::PublisherLate => is_latency && is_at(stage),
-            Doubt::SaturationLoadBusy => figure == "rate" && is_at(stage),
+            Doubt::SaturationLoadBusy | Doubt::NotSaturated => figure == "rate" && is_at(stage),
             Doubt::Stolen | Doubt::Crowded | Doubt::Throttled => is_timed && is_at(stage),
             Doubt::WideSpread => is_at(key),
             Doubt::NotClean => is_at(stage),
@@ -191,7 +193,12 @@ fn wide_spread(summary: &Summary) -> Option<Warning> {
 }
 
 fn in_stages(samples: &[Sample]) -> Vec<Warning> {
-    let is_saturation = |sample: &Sample| matches!(sample.stage.as_str(), "saturation" | "many");
+    let is_fan_out = |sample: &Sample| matches!(sample.stage.as_str(), "saturation" | "many");
+    let is_saturation = |sample: &Sample| is_fan_out(sample) || sample.stage == "connect";
+    let idle = |sample: &Sample| {
+        let busiest = sample.server_busy?.max(sample.load_busy?);
+        (is_fan_out(sample) && busiest < BUSY).then_some(1.0 - busiest)
+    };
     let busy = |sample: &Sample, counts: bool| sample.load_busy.filter(|_| counts).unwrap_or(0.0);
     let late = |sample: &Sample| match (&sample.load.late, &sample.load.latency) {
         (Some(late), Some(latency)) if late.p90 > latency.p90 / 10.0 => late.p90,
@@ -213,6 +220,13 @@ fn in_stages(samples: &[Sample]) -> Vec<Warning> {
             format!(
                 "the load was {part} busy, so the server could deliver more a second; the CPU time \
                  of a delivery holds"
+            )
+        }),
+        worst(Doubt::NotSaturated, 0.0, &|it| idle(it).unwrap_or(0.0), &|part| {
+            format!(
+                "neither the server nor the load was more than {} busy, so the notifications in \
+                 flight were the limit",
+                percent(1.0 - part)
             )
         }),
         worst(Doubt::Stolen, STOLEN, &|it| it.stolen, &|part| {
@@ -324,6 +338,8 @@ mod tests {
         assert!(raised("steady", |s| s.load_busy = Some(0.9)).contains("the load was 90 % busy"));
         let busy = raised("saturation", |s| s.load_busy = Some(1.0));
         assert!(busy.contains("could deliver more"), "{busy}");
+        let idle = raised("saturation", |s| s.server_busy = Some(0.5));
+        assert!(idle.contains("more than 50 % busy"), "{idle}");
         assert!(raised("burst", |s| s.others = Some(0.4)).contains("other processes"));
         assert!(raised("burst", |s| s.throttled = 12).contains("used up in 12 periods"));
         let late = |s: &mut Sample| s.load.late.as_mut().unwrap().p90 = 4_200.0;
