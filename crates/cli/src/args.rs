@@ -42,17 +42,10 @@ pub(crate) enum Command {
     Subscribe(SubscribeArgs),
     /// Serve as the baseline does, for compare
     #[command(hide = true)]
-    Baseline(BaselineArgs),
+    Baseline,
     /// Load a server as standard input says, for compare
     #[command(hide = true)]
     Load,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct BaselineArgs {
-    /// Send by io_uring
-    #[arg(long)]
-    pub(crate) io_uring: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -39,8 +39,8 @@ pub(crate) enum Server {
     Ours(&'static [&'static str]),
     /// So many of our servers over one broker. Clients connect to all of them in turn, publishers to the first.
     Nodes(usize, Option<Broker>),
-    /// The baseline server with these further arguments.
-    Baseline(&'static [&'static str]),
+    /// The baseline server.
+    Baseline,
     /// A message queue.
     Queue(Broker),
 }
@@ -53,13 +53,8 @@ pub(crate) enum Broker {
 }
 
 /// The baseline by one transport.
-const fn baseline(
-    name: &'static str,
-    title: &'static str,
-    args: &'static [&'static str],
-    transport: Transport,
-) -> Contender {
-    let (family, server) = (Family::Baseline, Server::Baseline(args));
+const fn baseline(name: &'static str, title: &'static str, transport: Transport) -> Contender {
+    let (family, server) = (Family::Baseline, Server::Baseline);
     Contender { name, family, title, server, transport, remark: None }
 }
 
@@ -109,13 +104,12 @@ const OVER_REDIS: &str = "a publish is answered when it is in the log file of Re
 pub(crate) static CONTENDERS: &[Contender] = &[
     ours("websocket", Transport::WebSocket),
     plain("websocket-plain", "websocket, plain writes", Transport::WebSocket),
-    baseline("baseline-websocket", "baseline websocket", &[], Transport::WebSocket),
-    baseline("baseline-io-uring", "baseline, io_uring", &["--io-uring"], Transport::WebSocket),
+    baseline("baseline-websocket", "baseline websocket", Transport::WebSocket),
     ours("sse", Transport::Sse),
     plain("sse-plain", "sse, plain writes", Transport::Sse),
-    baseline("baseline-sse", "baseline sse", &[], Transport::Sse),
+    baseline("baseline-sse", "baseline sse", Transport::Sse),
     ours("long-polling", Transport::LongPolling),
-    baseline("baseline-long-polling", "baseline long-polling", &[], Transport::LongPolling),
+    baseline("baseline-long-polling", "baseline long-polling", Transport::LongPolling),
     queue(
         "nats",
         "NATS",

@@ -278,7 +278,7 @@ impl Plan {
 fn with_baseline(contender: &'static Contender) -> Vec<&'static Contender> {
     let is_baseline = |one: &&'static Contender| {
         matches!(contender.server, Server::Ours(_))
-            && one.server == Server::Baseline(&[])
+            && one.server == Server::Baseline
             && one.transport == contender.transport
     };
     [contender].into_iter().chain(CONTENDERS.iter().filter(is_baseline)).collect()

@@ -85,9 +85,9 @@ impl Servers {
                 };
                 Self::ours(count, broker, args, plan, cores).await
             }
-            (Server::Baseline(more), _) => {
+            (Server::Baseline, _) => {
                 let mut servers = Self::none();
-                servers.add(&plan.program, &[&["baseline"], more].concat(), cores).await?;
+                servers.add(&plan.program, &["baseline"], cores).await?;
                 Ok(servers)
             }
             (Server::Queue(broker), _) => {

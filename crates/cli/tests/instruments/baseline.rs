@@ -134,7 +134,7 @@ impl Audience {
 
 #[test]
 fn every_kind_of_client_gets_both_notifications() {
-    let baseline = Baseline::start(&[]);
+    let baseline = Baseline::start();
     let mut audience = Audience::join(&baseline);
     audience.poll.send(&poll("?after=aaaaaa-0"));
 
@@ -153,23 +153,10 @@ fn every_kind_of_client_gets_both_notifications() {
 }
 
 #[test]
-fn by_io_uring_every_kind_of_client_gets_the_same_bytes_if_the_kernel_has_it() {
-    let Some(baseline) = Baseline::try_start(&["--io-uring"]) else { return };
-    let mut audience = Audience::join(&baseline);
-    audience.poll.send(&poll("?after=aaaaaa-0"));
-    let mut publisher = baseline.connect(&publish("one"));
-    publisher.expect(&json(r#"{"id":"aaaaaa-1"}"#));
-    let page = format!(r#"{{"cursor":"aaaaaa-1","notifications":[{FIRST}]}}"#);
-    audience.poll.expect(&json(&page));
-    publisher.send(&publish("\"two\"\n"));
-    audience.expect_both();
-}
-
-#[test]
 fn a_client_that_stops_reading_is_closed_and_the_others_go_on() {
     const PAYLOAD: usize = 64 * 1024;
     const PUBLISHES: usize = 256;
-    let baseline = Baseline::start(&[]);
+    let baseline = Baseline::start();
     let mut stalled = baseline.connect(STREAM);
     stalled.expect(STREAM_HEAD);
     let mut reader = baseline.connect(STREAM);
@@ -186,21 +173,8 @@ fn a_client_that_stops_reading_is_closed_and_the_others_go_on() {
 }
 
 #[test]
-fn a_close_frame_is_answered_and_ends_the_connection() {
-    let baseline = Baseline::start(&[]);
-    let mut client = baseline.connect(&handshake(""));
-    client.expect(&switched(""));
-    let goodbye = [0x89, 0x80, 1, 2, 3, 4, 0x88, 0x80, 1, 2, 3, 4];
-    client.0.write_all(&goodbye).expect("it reads");
-    let mut answer = [0; 2];
-    client.0.read_exact(&mut answer).expect("it answers");
-    assert_eq!(answer, [0x88, 0]);
-    assert_eq!(client.expect_end(), 0);
-}
-
-#[test]
 fn a_fault_is_answered_and_ends_only_its_own_connection() {
-    let baseline = Baseline::start(&[]);
+    let baseline = Baseline::start();
     let mut peer = baseline.connect("GET /elsewhere HTTP/1.1\r\n\r\n");
     peer.expect("HTTP/1.1 404 Not Found\r\n");
     let mut broken = baseline.connect("nonsense\r\n\r\n");

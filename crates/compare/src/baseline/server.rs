@@ -17,7 +17,7 @@ use crate::baseline::encode;
 use crate::baseline::fan_out::FanOut;
 use crate::baseline::http::{self, Request};
 use crate::baseline::log::Id;
-use crate::baseline::websocket::{self, Discard};
+use crate::baseline::websocket;
 
 /// The key of the listener. No slab has so many entries.
 const LISTENER: u64 = u64::MAX;
@@ -192,7 +192,7 @@ impl Server {
             }
             Call::WebSocket { key, envelope } => {
                 websocket::accept(&mut self.answers, key, envelope);
-                Some(self.join(Role::WebSocket { envelope, frames: Discard::default() }))
+                Some(self.join(Role::WebSocket { envelope }))
             }
             Call::EventStream => {
                 self.answers.extend_from_slice(http::EVENT_STREAM);
