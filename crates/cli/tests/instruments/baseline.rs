@@ -65,19 +65,12 @@ fn json(body: &str) -> String {
 }
 
 /// The handshake of RFC 6455, section 1.3.
-fn handshake(header: &str) -> String {
-    format!(
-        "GET /topics/x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{header}\r\n"
-    )
-}
+const HANDSHAKE: &str = "GET /topics/x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Protocol: tidings.v1\r\n\r\n";
 
-fn switched(header: &str) -> String {
-    format!(
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         {header}Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-    )
-}
+const SWITCHED: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Protocol: tidings.v1\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
 const STREAM: &str = "GET /topics/x HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n";
 
@@ -92,64 +85,34 @@ fn frame(text: &str) -> Vec<u8> {
     [&[0x81, text.len() as u8], text.as_bytes()].concat()
 }
 
-/// One subscriber of each kind, whose heads have been read.
-struct Audience {
-    bare: Peer,
-    envelope: Peer,
-    stream: Peer,
-    poll: Peer,
-}
-
-impl Audience {
-    fn join(baseline: &Baseline) -> Self {
-        let protocol = "Sec-WebSocket-Protocol: other, tidings.v1\r\n";
-        let mut audience = Self {
-            bare: baseline.connect(&handshake("")),
-            envelope: baseline.connect(&handshake(protocol)),
-            stream: baseline.connect(STREAM),
-            poll: baseline.connect(&poll("")),
-        };
-        audience.bare.expect(&switched(""));
-        let protocol = "Sec-WebSocket-Protocol: tidings.v1\r\n";
-        audience.envelope.expect(&switched(protocol));
-        audience.stream.expect(STREAM_HEAD);
-        let empty = r#"{"cursor":"aaaaaa-0","notifications":[]}"#;
-        audience.poll.expect(&json(empty));
-        audience
-    }
-
-    /// Reads both publishes from the streams, whether or not they came as one write.
-    fn expect_both(&mut self) {
-        for (peer, frames) in
-            [(&mut self.bare, ["one", "\"two\"\n"]), (&mut self.envelope, [FIRST, SECOND])]
-        {
-            let bytes = frames.map(frame).concat();
-            let mut read = vec![0; bytes.len()];
-            peer.0.read_exact(&mut read).expect("frames come");
-            assert_eq!(read, bytes);
-        }
-        self.stream.expect("id: aaaaaa-1\ndata: one\n\nid: aaaaaa-2\ndata: \"two\"\ndata: \n\n");
-    }
-}
-
 #[test]
 fn every_kind_of_client_gets_both_notifications() {
     let baseline = Baseline::start();
-    let mut audience = Audience::join(&baseline);
-    audience.poll.send(&poll("?after=aaaaaa-0"));
+    let mut websocket = baseline.connect(HANDSHAKE);
+    let mut stream = baseline.connect(STREAM);
+    let mut polling = baseline.connect(&poll(""));
+    websocket.expect(SWITCHED);
+    stream.expect(STREAM_HEAD);
+    polling.expect(&json(r#"{"cursor":"aaaaaa-0","notifications":[]}"#));
+    polling.send(&poll("?after=aaaaaa-0"));
 
     let mut publisher = baseline.connect(&publish("one"));
     publisher.expect(&json(r#"{"id":"aaaaaa-1"}"#));
     let page = format!(r#"{{"cursor":"aaaaaa-1","notifications":[{FIRST}]}}"#);
-    audience.poll.expect(&json(&page));
+    polling.expect(&json(&page));
 
     publisher.send(&publish("\"two\"\n"));
     publisher.expect(&json(r#"{"id":"aaaaaa-2"}"#));
-    audience.poll.send(&poll("?wait=25&after=aaaaaa-1"));
+    polling.send(&poll("?wait=25&after=aaaaaa-1"));
     let page = format!(r#"{{"cursor":"aaaaaa-2","notifications":[{SECOND}]}}"#);
-    audience.poll.expect(&json(&page));
+    polling.expect(&json(&page));
 
-    audience.expect_both();
+    for text in [FIRST, SECOND] {
+        let mut read = vec![0; 2 + text.len()];
+        websocket.0.read_exact(&mut read).expect("a frame comes");
+        assert_eq!(read, frame(text));
+    }
+    stream.expect("id: aaaaaa-1\ndata: one\n\nid: aaaaaa-2\ndata: \"two\"\ndata: \n\n");
 }
 
 #[test]

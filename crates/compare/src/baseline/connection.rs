@@ -20,12 +20,12 @@ impl From<io::Error> for Closed {
 pub(crate) enum Role {
     /// It sends requests; `input` is the part of one that is not complete.
     Requesting { input: Vec<u8> },
-    /// It waits for the response to a long-poll, which may be its last.
-    Polling { last: bool },
+    /// It waits for the response to a long-poll.
+    Polling,
     /// It reads an SSE stream.
     EventStream,
-    /// It reads frames, bare or in envelopes.
-    WebSocket { envelope: bool },
+    /// It reads frames.
+    WebSocket,
 }
 
 impl Role {
@@ -51,20 +51,17 @@ impl Connection {
     pub(crate) fn format(&self) -> Option<Format> {
         match self.role {
             Role::Requesting { .. } => None,
-            Role::Polling { .. } => Some(Format::Poll),
+            Role::Polling => Some(Format::Poll),
             Role::EventStream => Some(Format::EventStream),
-            Role::WebSocket { envelope: true } => Some(Format::Envelope),
-            Role::WebSocket { envelope: false } => Some(Format::Bare),
+            Role::WebSocket => Some(Format::WebSocket),
         }
     }
 
     /// Sends a wave in the format of this connection. After the response to a long-poll it sends requests again.
     pub(crate) fn deliver(&mut self, bytes: &[u8]) -> Result<(), Closed> {
         self.send(bytes)?;
-        match self.role {
-            Role::Polling { last: true } => return Err(Closed),
-            Role::Polling { last: false } => self.role = Role::requesting(),
-            _ => {}
+        if matches!(self.role, Role::Polling) {
+            self.role = Role::requesting();
         }
         Ok(())
     }
@@ -96,8 +93,8 @@ impl Connection {
         match &mut self.role {
             Role::Requesting { input } => input.extend_from_slice(bytes),
             // Requests that are pipelined after a held poll would have to be kept until it is answered.
-            Role::Polling { .. } if !bytes.is_empty() => return Err(Closed),
-            Role::Polling { .. } | Role::EventStream | Role::WebSocket { .. } => {}
+            Role::Polling if !bytes.is_empty() => return Err(Closed),
+            Role::Polling | Role::EventStream | Role::WebSocket => {}
         }
         Ok(())
     }

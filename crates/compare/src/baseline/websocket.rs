@@ -4,21 +4,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
-/// The subprotocol whose frames are envelopes.
-pub(crate) const SUBPROTOCOL: &str = "tidings.v1";
-
-/// Appends the response that accepts a handshake (RFC 6455, section 4.2.2).
-pub(crate) fn accept(out: &mut Vec<u8>, key: &[u8], envelope: bool) {
+/// Appends the response that accepts a handshake (RFC 6455, section 4.2.2) with the subprotocol of envelopes.
+pub(crate) fn accept(out: &mut Vec<u8>, key: &[u8]) {
     let digest = Sha1::new()
         .chain_update(key)
         .chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11")
         .finalize();
     out.extend_from_slice(
-        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+          Sec-WebSocket-Protocol: tidings.v1\r\n",
     );
-    if envelope {
-        out.extend_from_slice(format!("Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n").as_bytes());
-    }
     let accept = STANDARD.encode(digest);
     out.extend_from_slice(format!("Sec-WebSocket-Accept: {accept}\r\n\r\n").as_bytes());
 }
