@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::child::{Child, ChildError};
-use crate::pin::{Cores, Place};
+use crate::pin::{Cores, Side};
 use crate::proc::Process;
 use crate::protocol::{Command, Outcome, Setup};
 
@@ -26,7 +26,7 @@ impl Driver {
         setup: &Setup,
         cores: &Cores,
     ) -> Result<Self, ChildError> {
-        let mut child = Child::start(program, &["load"], cores, Place::Load).await?;
+        let mut child = Child::start(program, &["load"], cores, Side::Load).await?;
         child.write(&json(setup)).await?;
         Ok(Self { child, patience: Duration::from_secs_f64(3.0 * setup.patience) })
     }
@@ -71,7 +71,7 @@ mod tests {
             own_topics: false,
         };
         let mut child =
-            Child::start(Path::new("sh"), &["-c", script], &Cores::default(), Place::Load)
+            Child::start(Path::new("sh"), &["-c", script], &Cores::default(), Side::Load)
                 .await
                 .unwrap();
         child.write(&json(&setup)).await.unwrap();

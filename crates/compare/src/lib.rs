@@ -21,7 +21,7 @@
 //! | starting and stopping servers, their CPU time and memory | `servers.rs`, `child.rs`, `proc.rs`, `pin.rs`, `quota.rs` |
 //! | the load, and how it is told what to do | `load/`, `protocol.rs`, `driver.rs` |
 //! | one cell; all of them | `measure.rs`, `run.rs` |
-//! | raw figures; medians; ratios | `sample.rs`, `summary.rs`, `stats.rs`, `units.rs`, `targets.rs` |
+//! | raw figures; medians; ratios | `sample.rs`, `latency.rs`, `summary.rs`, `stats.rs`, `units.rs`, `targets.rs` |
 //! | doubts | `warnings.rs` |
 //! | what a person sees | `report/`, `progress.rs` |
 //! | the baseline server | `baseline/` |
@@ -34,6 +34,7 @@ mod driver;
 mod environment;
 mod error;
 mod files;
+mod latency;
 #[cfg(target_os = "linux")]
 pub mod load;
 mod measure;
@@ -59,12 +60,13 @@ mod warnings;
 pub use contender::contender_names;
 pub use environment::Environment;
 pub use error::RunError;
-pub use plan::{MAX_SOCKETS, Plan, PlanError, PlanRecord, RunningServer};
+pub use latency::Latency;
+pub use plan::{Plan, PlanError, PlanRecord, RunningServer};
 pub use progress::Progress;
-pub use protocol::Outcome;
+pub use protocol::{MAX_SOCKETS, Outcome};
 pub use report::{Missing, Remark, Report};
 pub use run::run;
-pub use sample::{Latency, Sample};
+pub use sample::Sample;
 pub use stats::Spread;
 pub use summary::{Curve, Row, Summary};
 pub use targets::{TargetRow, Verdict};

@@ -23,7 +23,7 @@ const WARM_UP: f64 = 0.25;
 const LINGER: f64 = 0.05;
 
 /// What cells are measured with.
-pub(crate) struct Bench<'a> {
+pub(crate) struct Harness<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) cores: &'a Cores,
 }
@@ -39,7 +39,7 @@ pub(crate) enum CellError {
 
 /// Everything that one cell has running.
 struct Cell<'a> {
-    bench: &'a Bench<'a>,
+    harness: &'a Harness<'a>,
     contender: &'a Contender,
     scenario: &'a Scenario,
     round: usize,
@@ -81,7 +81,7 @@ impl Aside {
     }
 }
 
-impl Bench<'_> {
+impl Harness<'_> {
     /// Measures one cell. Returns a sample for each stage of which a row is chosen.
     pub(crate) async fn measure(
         &self,
@@ -95,14 +95,14 @@ impl Bench<'_> {
             urls: servers.urls.clone(),
             headers: plan.running.as_ref().map_or(String::new(), |it| it.headers.clone()),
             transport: contender.transport,
-            clients: scenario.clients(plan, contender),
+            clients: plan.clients(scenario, contender),
             publishers: plan.publishers,
             payload: plan.payload,
             patience: plan.patience.as_secs_f64(),
             own_topics: scenario.own_topics,
         };
         let driver = Driver::start(&plan.program, &setup, cores).await?;
-        let mut cell = Cell { bench: self, contender, scenario, round, servers, driver };
+        let mut cell = Cell { harness: self, contender, scenario, round, servers, driver };
         match cell.stages(setup.clients).await {
             Ok(samples) => {
                 // A load that has failed meanwhile has served no clients.
@@ -118,8 +118,8 @@ impl Bench<'_> {
 
 impl Cell<'_> {
     async fn stages(&mut self, clients: usize) -> Result<Vec<Sample>, ChildError> {
-        let plan = self.bench.plan;
-        let log: u64 = self.scenario.stages.iter().map(|stage| stage.work.log(plan)).sum();
+        let plan = self.harness.plan;
+        let log = plan.log(self.scenario);
         // Losses and the like of what is not measured count to the next sample.
         let mut aside = Aside::default();
         aside.add(&self.driver.run(Command::Rehearse).await?);
@@ -157,14 +157,14 @@ impl Cell<'_> {
     }
 
     async fn stage(&mut self, stage: &Stage, clients: usize) -> Result<Sample, ChildError> {
-        self.servers.rest().await;
+        self.servers.wait_until_idle().await;
         let before = self.reading();
-        let outcome = self.driver.run(stage.work.command(self.bench.plan)).await?;
+        let outcome = self.driver.run(self.harness.plan.command(stage.work)).await?;
         let end = self.reading();
         let is_watched = matches!(stage.work, Work::Watch(_));
         if !is_watched {
             // The server's part of the last deliveries and handshakes, such as a poll that is held now.
-            self.servers.rest().await;
+            self.servers.wait_until_idle().await;
         }
         let after = if is_watched { &end } else { &self.reading() };
         let since = |to: &Reading, of: fn(&Reading) -> Option<u64>| {
@@ -205,7 +205,7 @@ impl Cell<'_> {
             own_ns: Process::this().cpu_ns(),
             pss: self.servers.pss(),
             machine: MachineTime::now(),
-            throttled: self.bench.cores.quota.throttled(),
+            throttled: self.harness.cores.quota.throttled(),
         }
     }
 }

@@ -8,11 +8,18 @@ use thiserror::Error;
 use url::Url;
 
 use crate::contender::{self, CONTENDERS, Contender, Family, Server};
+use crate::protocol::{Command, MAX_SOCKETS};
 use crate::rows::{self, ROWS, Row};
-use crate::scenario::{BURST, SCENARIOS, Scenario};
+use crate::scenario::{BURST, SCENARIOS, Scenario, Work};
 
-/// The most sockets of one load: the usual limit of 20,000 open files, less a few.
-pub const MAX_SOCKETS: usize = 19_900;
+/// Publishes a second to topics of one client.
+const TOPICS_RATE: f64 = 500.0;
+
+/// The most notifications of the log that clients resume, and the most bytes with what a server keeps of each besides
+/// its payload. By default our server keeps more of both.
+const LOG: usize = 10_000;
+const LOG_BYTES: usize = 32 << 20;
+const ENTRY_BYTES: usize = 700;
 
 /// The plan of a comparison. Start from [`Plan::new`] or [`Plan::quick`] and change fields.
 #[derive(Clone, Debug)]
@@ -108,6 +115,8 @@ impl Plan {
     pub const MIN_PAYLOAD: usize = 48;
     /// The greatest payload: servers do not accept more by default.
     pub const MAX_PAYLOAD: usize = 1024 * 1024;
+    /// The most rounds.
+    pub const MAX_ROUNDS: usize = 1_000;
     /// The greatest rate.
     pub const MAX_RATE: f64 = 1e6;
 
@@ -160,6 +169,10 @@ impl Plan {
                 return wrong(format!("{what} must be at least {least}, not {given}"));
             }
         }
+        if rounds > Self::MAX_ROUNDS {
+            let most = Self::MAX_ROUNDS;
+            return wrong(format!("rounds must be at most {most}, not {rounds}"));
+        }
         if payload > Self::MAX_PAYLOAD {
             let most = Self::MAX_PAYLOAD;
             return wrong(format!("payload must be at most {most} bytes, not {payload}"));
@@ -185,7 +198,8 @@ impl Plan {
             ));
         }
         for part in &self.rows {
-            if !ROWS.iter().any(|row| row.key.contains(part.as_str())) {
+            let is_meant = |row: &Row| row.stage().is_some() && row.key.contains(part.as_str());
+            if part.is_empty() || !ROWS.iter().any(is_meant) {
                 return wrong(format!("there is no row {part:?}; there are {}", rows::known()));
             }
         }
@@ -211,7 +225,10 @@ impl Plan {
             false => ["transports", "message-queue"].map(str::to_owned).to_vec(),
         };
         let names = if self.contenders.is_empty() { default() } else { self.contenders.clone() };
-        let mut chosen = contender::chosen(&names)?;
+        let mut chosen = contender::chosen(&names).map_err(|name| {
+            let known = contender::contender_names().join(", ");
+            PlanError(format!("unknown contender {name:?}: expected one of {known}"))
+        })?;
         if self.baseline {
             chosen = chosen.into_iter().flat_map(with_baseline).collect();
             let mut seen = Vec::new();
@@ -250,13 +267,51 @@ impl Plan {
     /// Returns the cells of one round: each contender under each scenario of which a stage is chosen.
     pub(crate) fn cells(&self) -> Result<Vec<(&'static Contender, &'static Scenario)>, PlanError> {
         let contenders = self.contenders()?;
-        let is_chosen =
-            |scenario: &&Scenario| scenario.stages.iter().any(|one| self.has_stage(one.name));
+        // A server that runs already keeps its arguments.
+        let is_possible = |one: &Scenario| self.running.is_none() || one.serve_args.is_empty();
+        let is_chosen = |scenario: &&Scenario| {
+            is_possible(scenario) && scenario.stages.iter().any(|one| self.has_stage(one.name))
+        };
         let cells = SCENARIOS.iter().filter(is_chosen).flat_map(|scenario| {
             let includes = |one: &&&'static Contender| scenario.includes(one);
             contenders.iter().filter(includes).map(move |one| (*one, scenario))
         });
         Ok(cells.collect())
+    }
+
+    /// Returns the number of clients of a scenario.
+    pub(crate) fn clients(&self, scenario: &Scenario, contender: &Contender) -> usize {
+        // The baseline has one topic, so one client of it stands for one of many topics.
+        if scenario.own_topics && contender.family == Family::Baseline {
+            return 1;
+        }
+        (self.clients * scenario.times).min(MAX_SOCKETS - self.publishers).max(self.clients)
+    }
+
+    /// Returns what the load does in a stage.
+    pub(crate) fn command(&self, work: Work) -> Command {
+        let publish = |rate, burst, time: Duration| Command::Publish {
+            rate,
+            burst,
+            seconds: time.as_secs_f64(),
+        };
+        match work {
+            Work::Connect => Command::Connect,
+            Work::Watch(time) => Command::Watch { seconds: time.as_secs_f64() },
+            Work::Steady => publish(self.rate, 1, self.steady),
+            Work::Burst => publish(self.rate, BURST, self.burst),
+            Work::Saturate => Command::Saturate { seconds: self.saturation.as_secs_f64() },
+            Work::Topics => publish(TOPICS_RATE, 1, 2 * self.steady),
+            Work::Resume => Command::Resume,
+        }
+    }
+
+    /// Returns the notifications that are published before clients connect.
+    pub(crate) fn log(&self, scenario: &Scenario) -> u64 {
+        if !scenario.stages.iter().any(|stage| stage.work == Work::Resume) {
+            return 0;
+        }
+        LOG.min(LOG_BYTES / (self.payload + ENTRY_BYTES)) as u64
     }
 
     /// Returns the numbers for the report.
@@ -345,6 +400,9 @@ mod tests {
         assert_eq!(quiet.cells().unwrap().len(), 3, "message queues take no part");
         let error = Plan { rows: vec!["pigeon".into()], ..plan }.check().unwrap_err().to_string();
         assert!(error.contains("pigeon") && error.contains("steady.p99"), "{error}");
+        for part in ["", "integrity"] {
+            assert!(Plan { rows: vec![part.into()], ..self::plan() }.check().is_err(), "{part}");
+        }
     }
 
     #[test]
@@ -355,6 +413,8 @@ mod tests {
         let plan = Plan { running: running("http://127.0.0.1:8080"), ..plan() };
         assert_eq!(names(&plan), ["websocket", "sse", "long-polling"]);
         assert!(Plan { contenders: vec!["nats".into()], ..plan.clone() }.check().is_err());
+        let quiet = Plan { rows: vec!["quiet".into()], ..plan.clone() };
+        assert!(quiet.check().is_err(), "its heartbeats are its own");
         let error = Plan { running: running("https://u:secret@h/?t=secret"), ..plan }.check();
         let error = error.unwrap_err().to_string();
         assert!(error.contains("without TLS") && !error.contains("secret"), "{error}");

@@ -4,7 +4,10 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::sample::Latency;
+use crate::latency::Latency;
+
+/// The most sockets of one load: the usual limit of 20,000 open files, less a few.
+pub const MAX_SOCKETS: usize = 19_900;
 
 /// The clients and publishers of one load. This is the first line that the load reads.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::environment::{Environment, slow_clock};
 use crate::error::RunError;
 use crate::files;
-use crate::measure::{Bench, CellError};
+use crate::measure::{CellError, Harness};
 use crate::pin::Cores;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -26,7 +26,8 @@ use crate::warnings::{Doubt, Warning};
 /// When `interrupt` resolves, the cell under way is dropped and the report is made of the finished ones. Such a report
 /// has [`Doubt::Interrupted`](crate::Doubt::Interrupted).
 ///
-/// A contender whose server cannot be started, or that fails, is not measured again, and the report says why.
+/// A contender that fails in a scenario is not measured in that scenario again. One whose server is not installed is
+/// not measured at all. The report says why.
 ///
 /// # Errors
 /// Returns [`RunError::Plan`] and [`RunError::OpenFiles`] before anything is started, [`RunError::Interrupted`] if no
@@ -38,7 +39,7 @@ pub async fn run(
 ) -> Result<Report, RunError> {
     plan.check()?;
     let cells = plan.cells()?;
-    let most = cells.iter().map(|(contender, scenario)| scenario.clients(plan, contender)).max();
+    let most = cells.iter().map(|(contender, scenario)| plan.clients(scenario, contender)).max();
     files::allow(most.unwrap_or(0) + plan.publishers)?;
 
     let began = Instant::now();
@@ -47,19 +48,22 @@ pub async fn run(
     let _pinned = cores.pin_load();
     progress.start(plan.rounds * cells.len());
 
-    let bench = Bench { plan, cores: &cores };
+    let harness = Harness { plan, cores: &cores };
     let mut samples: Vec<Sample> = Vec::new();
     let mut missing: Vec<Missing> = Vec::new();
+    // The cells that are not measured again.
+    let mut failed: Vec<(&str, &str)> = Vec::new();
     let mut interrupted = None;
     let mut interrupt = pin!(interrupt);
     for (round, contender, scenario) in schedule(plan.rounds, &cells) {
-        if missing.iter().any(|other| other.transport == contender.title) {
+        let stage = scenario.stages[0].name;
+        if failed.contains(&(contender.name, stage)) {
             progress.step();
             continue;
         }
-        progress.show(contender.title, scenario.stages[0].name, round, plan.rounds);
+        progress.show(contender.title, stage, round, plan.rounds);
         let measured = tokio::select! {
-            measured = Box::pin(bench.measure(contender, scenario, round)) => measured,
+            measured = Box::pin(harness.measure(contender, scenario, round)) => measured,
             () = &mut interrupt => {
                 interrupted = Some(Warning::interrupted(round, plan.rounds));
                 break;
@@ -67,11 +71,19 @@ pub async fn run(
         };
         match measured {
             Ok(measured) => samples.extend(measured),
-            Err(error) => missing.push(Missing {
-                transport: contender.title.to_owned(),
-                problem: in_full(&error),
-                is_failure: !is_not_installed(&error),
-            }),
+            Err(error) => {
+                let is_failure = !is_not_installed(&error);
+                let mut problem = in_full(&error);
+                if is_failure {
+                    failed.push((contender.name, stage));
+                    problem = format!("from {stage} on in round {round}: {problem}");
+                } else {
+                    let all = cells.iter().filter(|(one, _)| *one == contender);
+                    failed.extend(all.map(|(one, other)| (one.name, other.stages[0].name)));
+                }
+                let transport = contender.title.to_owned();
+                missing.push(Missing { transport, problem, is_failure });
+            }
         }
         progress.step();
     }

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use crate::contender::{Contender, Family, Server};
-use crate::plan::{MAX_SOCKETS, Plan};
-use crate::protocol::{Command, Transport};
+use crate::protocol::Transport;
 
 /// A fresh server, a fresh load, and stages one after the other.
 #[derive(Debug)]
 pub(crate) struct Scenario {
     /// The number of clients as a multiple of the plan's.
-    times: usize,
+    pub(crate) times: usize,
     pub(crate) own_topics: bool,
     /// Further arguments of our server.
     pub(crate) serve_args: &'static [&'static str],
@@ -43,15 +42,6 @@ pub(crate) enum Work {
 
 /// Notifications at the same instant in a burst.
 pub(crate) const BURST: usize = 10;
-
-/// Publishes a second to topics of one client.
-const TOPICS_RATE: f64 = 500.0;
-
-/// The most notifications of the log that clients resume, and the most bytes with what a server keeps of each besides
-/// its payload. By default our server keeps more of both.
-const LOG: usize = 10_000;
-const LOG_BYTES: usize = 32 << 20;
-const ENTRY_BYTES: usize = 700;
 
 /// The interval of heartbeats while quiet clients are watched, and the time: each client has exactly one heartbeat,
 /// which may be late by a hundredth of the interval.
@@ -114,44 +104,9 @@ impl Scenario {
     pub(crate) fn includes(&self, contender: &Contender) -> bool {
         (self.includes)(contender)
     }
-
-    /// Returns the number of clients.
-    pub(crate) fn clients(&self, plan: &Plan, contender: &Contender) -> usize {
-        // The baseline has one topic, so one client of it stands for one of many topics.
-        if self.own_topics && contender.family == Family::Baseline {
-            return 1;
-        }
-        (plan.clients * self.times).min(MAX_SOCKETS - plan.publishers).max(plan.clients)
-    }
 }
 
 impl Work {
-    /// Returns what the load does.
-    pub(crate) fn command(self, plan: &Plan) -> Command {
-        let publish = |rate, burst, time: Duration| Command::Publish {
-            rate,
-            burst,
-            seconds: time.as_secs_f64(),
-        };
-        match self {
-            Self::Connect => Command::Connect,
-            Self::Watch(time) => Command::Watch { seconds: time.as_secs_f64() },
-            Self::Steady => publish(plan.rate, 1, plan.steady),
-            Self::Burst => publish(plan.rate, BURST, plan.burst),
-            Self::Saturate => Command::Saturate { seconds: plan.saturation.as_secs_f64() },
-            Self::Topics => publish(TOPICS_RATE, 1, 2 * plan.steady),
-            Self::Resume => Command::Resume,
-        }
-    }
-
-    /// Returns the notifications that are published before clients connect.
-    pub(crate) fn log(self, plan: &Plan) -> u64 {
-        if self != Self::Resume {
-            return 0;
-        }
-        LOG.min(LOG_BYTES / (plan.payload + ENTRY_BYTES)) as u64
-    }
-
     /// Returns `true` if the clients have to be connected before the stage.
     pub(crate) fn needs_clients(self) -> bool {
         !matches!(self, Self::Connect | Self::Resume)

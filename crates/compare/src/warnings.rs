@@ -105,7 +105,7 @@ impl Warning {
     /// as a debug build, concerns no figure more than the others and returns `false` for each.
     pub(crate) fn concerns(&self, transport: &str, key: &str) -> bool {
         let (stage, figure) = key.split_once('.').unwrap_or((key, ""));
-        let is_latency = matches!(figure, "p50" | "p90" | "p99" | "p999" | "max" | "answer");
+        let is_latency = matches!(figure, "p50" | "p90" | "p99" | "max" | "answer");
         let is_timed = is_latency || matches!(figure, "rate" | "cpu" | "broker");
         let is_at = |at: &str| {
             self.places.iter().any(|place| place.transport == transport && place.at == at)

@@ -23,7 +23,7 @@ const TIMER: u64 = u64::MAX - 1;
 const PUBLISHERS: u64 = 1 << 32;
 
 /// The most sockets that one turn attends to.
-const TURN: usize = 1024;
+const EVENTS_PER_TURN: usize = 1024;
 
 /// A time that never comes.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -77,7 +77,7 @@ impl Load {
             epoll,
             timer,
             armed: NEVER,
-            events: Vec::with_capacity(TURN),
+            events: Vec::with_capacity(EVENTS_PER_TURN),
             control,
             intake: Intake::new(),
             patience: (patience * 1e9) as u64,
@@ -152,7 +152,7 @@ impl Load {
     /// Waits until all publishes are answered and every client has what is meant for it, or until nothing arrives any
     /// more.
     pub(crate) fn settle(&mut self) -> Result<(), Failure> {
-        self.wait_until(|load| load.publishers.is_done() && load.score.due == 0)?;
+        self.wait_until(|load| load.publishers.is_done() && load.score.outstanding == 0)?;
         // A notification that is not delivered is a loss. A publish that is not answered is a failure.
         if self.publishers.is_done() || self.publishers.give_up() {
             return Ok(());
@@ -192,6 +192,11 @@ impl Load {
                 crowd.attend(key as usize, intake, score, self.clock);
             } else if key == STDIN {
                 self.control.read()?;
+                if self.control.has_ended() {
+                    // Its end would be reported again and again.
+                    epoll::delete(&self.epoll, rustix::stdio::stdin())
+                        .map_err(Failure::to("forget standard input"))?;
+                }
             } else if key != TIMER {
                 let index = (key - PUBLISHERS) as u16;
                 publishers.attend(index, intake, crowd, score, self.clock.now())?;

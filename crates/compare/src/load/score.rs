@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 use super::order::{Arrival, Order};
-use crate::sample::histogram;
+use crate::latency::histogram;
 
 /// A published notification.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,7 @@ pub(crate) struct Score {
     /// Deliveries that the stage should make.
     pub(crate) expected: u64,
     /// Deliveries that can still be made.
-    pub(crate) due: u64,
+    pub(crate) outstanding: u64,
     pub(crate) deliveries: u64,
     pub(crate) duplicated: u64,
     pub(crate) reordered: u64,
@@ -54,7 +54,7 @@ impl Score {
             late: histogram(),
             answered: histogram(),
             expected: 0,
-            due: 0,
+            outstanding: 0,
             deliveries: 0,
             duplicated: 0,
             reordered: 0,
@@ -71,7 +71,7 @@ impl Score {
         for times in [&mut self.latency, &mut self.late, &mut self.answered] {
             times.reset();
         }
-        (self.expected, self.due, self.last) = (0, 0, 0);
+        (self.expected, self.outstanding, self.last) = (0, 0, 0);
         (self.deliveries, self.requests) = (0, 0);
     }
 
@@ -91,7 +91,7 @@ impl Score {
         self.begin(false);
         self.first = self.log;
         self.expected = self.published() * clients as u64;
-        self.due = self.expected;
+        self.outstanding = self.expected;
     }
 
     /// Returns the first publish of the log.
@@ -120,7 +120,7 @@ impl Score {
     ) -> u64 {
         self.publishes.push(Publish { intended, missing: live as u32, publisher });
         self.expected += expected;
-        self.due += live;
+        self.outstanding += live;
         if live == 0 {
             self.complete.push(publisher);
         }
@@ -148,7 +148,7 @@ impl Score {
             Arrival::Late => self.reordered += 1,
             Arrival::InOrder => {}
         }
-        self.settle_one(sequence);
+        self.mark_settled(sequence);
         if sequence < self.first {
             // It was counted as lost by the stage that published it.
             return;
@@ -162,12 +162,12 @@ impl Score {
 
     /// Gives up a delivery to a client that is gone.
     pub(crate) fn give_up(&mut self, sequence: u64) {
-        self.settle_one(sequence);
+        self.mark_settled(sequence);
     }
 
-    fn settle_one(&mut self, sequence: u64) {
+    fn mark_settled(&mut self, sequence: u64) {
         if sequence >= self.first {
-            self.due = self.due.saturating_sub(1);
+            self.outstanding = self.outstanding.saturating_sub(1);
         }
         let publish = &mut self.publishes[sequence as usize];
         if publish.missing > 0 {

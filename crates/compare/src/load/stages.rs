@@ -3,8 +3,8 @@
 use super::event_loop::Load;
 use super::failure::Failure;
 use super::inbox::Gone;
+use crate::latency::Latency;
 use crate::protocol::{Command, Outcome};
-use crate::sample::Latency;
 
 /// Handshakes at the same time: enough to keep a server busy, few enough for any listen backlog.
 const AT_ONCE: usize = 64;
@@ -14,7 +14,7 @@ const AT_ONCE: usize = 64;
 const REHEARSAL: usize = 4;
 
 /// Time between the start of a stage and its first publish, so that no publish is late from the start.
-const RUN_UP: u64 = 10_000_000;
+const LEAD_TIME: u64 = 10_000_000;
 
 impl Load {
     /// Carries out a command.
@@ -62,7 +62,7 @@ impl Load {
     }
 
     fn publish(&mut self, rate: f64, burst: usize, seconds: f64) -> Result<Outcome, Failure> {
-        let start = self.begin(true, false) + RUN_UP;
+        let start = self.begin(true, false) + LEAD_TIME;
         let period = burst as f64 * 1e9 / rate;
         // A little more, so that 40 a second for 2.5 s are a hundred in spite of rounding.
         let bursts = (rate * seconds / burst as f64 + 1e-6) as u64;

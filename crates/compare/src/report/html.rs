@@ -333,7 +333,7 @@ mod tests {
         let plots = &page[page.find("<h2>Costs").unwrap()..page.find("Targets").unwrap()];
         assert_eq!(plots.matches(" ¹").count(), 1, "the bar of sse, steady: {plots}");
         let table = &page[page.find("Every figure").unwrap()..];
-        assert_eq!(table.matches(" ¹<small>").count(), 8, "rate, CPU and six latencies: {table}");
+        assert_eq!(table.matches(" ¹<small>").count(), 7, "rate, CPU and five latencies: {table}");
     }
 
     #[test]

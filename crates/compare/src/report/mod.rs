@@ -127,8 +127,8 @@ fn raised(number: usize) -> String {
 pub(crate) mod tests {
     use super::*;
     use crate::contender::{Contender, chosen};
+    use crate::latency::Latency;
     use crate::plan::Plan;
-    use crate::sample::Latency;
     use crate::{Outcome, Version};
 
     /// The contenders of [`sample`].

@@ -192,7 +192,7 @@ mod tests {
         assert!(text.contains("¹ warning: sse, steady: the load was 95 % busy"), "{text}");
         let marked: Vec<&str> = text.lines().filter(|line| line.contains(") ¹")).collect();
         assert!(marked.iter().all(|line| line.contains("latency")), "{marked:?}");
-        assert_eq!(marked.len(), 5, "the latencies of sse, steady: {marked:?}");
+        assert_eq!(marked.len(), 4, "the latencies of sse, steady: {marked:?}");
     }
 
     #[test]
