@@ -200,15 +200,18 @@ fn in_stages(samples: &[Sample]) -> Vec<Warning> {
         (is_fan_out(sample) && busiest < BUSY).then_some(1.0 - busiest)
     };
     let busy = |sample: &Sample, counts: bool| sample.load_busy.filter(|_| counts).unwrap_or(0.0);
+    let has_latency = |sample: &Sample| matches!(sample.stage.as_str(), "steady" | "burst");
     let late = |sample: &Sample| match (&sample.load.late, &sample.load.latency) {
-        (Some(late), Some(latency)) if late.p90 > latency.p90 / 10.0 => late.p90,
+        (Some(late), Some(latency)) if has_latency(sample) && late.p90 > latency.p90 / 10.0 => {
+            late.p90
+        }
         _ => 0.0,
     };
     let worst = |kind, limit: f64, of: &dyn Fn(&Sample) -> f64, text: &dyn Fn(f64) -> String| {
         worst(samples, kind, limit, of, text)
     };
     [
-        worst(Doubt::LoadBusy, BUSY, &|it| busy(it, it.load.latency.is_some()), &|part| {
+        worst(Doubt::LoadBusy, BUSY, &|it| busy(it, has_latency(it)), &|part| {
             let part = percent(part);
             format!(
                 "the load was {part} busy, so latencies are partly its own: use a lower --rate or \
