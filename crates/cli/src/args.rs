@@ -42,17 +42,10 @@ pub(crate) enum Command {
     Subscribe(SubscribeArgs),
     /// Serve as the baseline does, for compare
     #[command(hide = true)]
-    Baseline(BaselineArgs),
+    Baseline,
     /// Load a server as standard input says, for compare
     #[command(hide = true)]
     Load,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct BaselineArgs {
-    /// Send by io_uring
-    #[arg(long)]
-    pub(crate) io_uring: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -151,7 +144,7 @@ pub(crate) enum Slow {
   tidings compare
   tidings compare --quick --html report.html
   tidings compare --transports sse,message-queue
-  tidings compare --clients 10000 --rate 4 --transports websocket,sse --json figures.json
+  tidings compare --clients 10000 --rate 4 --rows connect,steady --transports websocket,sse --json figures.json
   tidings compare --baseline --full
   tidings compare --baseline --rows saturation,p99 --rounds 5
   tidings compare --transports broker --clients 500

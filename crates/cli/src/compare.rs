@@ -88,3 +88,28 @@ fn plan(args: CompareArgs) -> anyhow::Result<Plan> {
     }
     Ok(plan)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+    use crate::args::{Args, Command};
+
+    #[test]
+    fn the_examples_of_the_help_can_be_carried_out() {
+        let args = Args::command();
+        let help = args.find_subcommand("compare").unwrap().get_after_help().unwrap().to_string();
+        let examples =
+            help.lines().map(str::trim).filter(|line| line.starts_with("tidings compare"));
+        let examples: Vec<_> = examples.collect();
+        assert!(examples.len() > 5, "{help}");
+        for example in examples {
+            let Command::Compare(args) = Args::parse_from(example.split_whitespace()).command
+            else {
+                panic!("{example}");
+            };
+            assert_eq!(plan(args).unwrap().check(), Ok(()), "{example}");
+        }
+    }
+}

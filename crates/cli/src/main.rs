@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     // The two instruments of compare are loops of their own, without tokio.
     #[cfg(target_os = "linux")]
     match &command {
-        Command::Baseline(args) => return tidings_compare::baseline::main(args.io_uring),
+        Command::Baseline => return tidings_compare::baseline::main(),
         Command::Load => return tidings_compare::load::main(),
         _ => {}
     }
@@ -50,7 +50,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Compare(args) => Box::pin(compare::compare(args)).await,
         Command::Publish(args) => publish::publish(args).await,
         Command::Subscribe(args) => subscribe::subscribe(args).await,
-        Command::Baseline(_) | Command::Load => {
+        Command::Baseline | Command::Load => {
             Err(anyhow::anyhow!("compare needs Linux: its load and the baseline use epoll"))
         }
     };

@@ -13,7 +13,7 @@ use tokio::process::{ChildStdin, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::pin::{Cores, Place};
+use crate::pin::{Cores, Side};
 use crate::proc::Process;
 
 /// How many of its last lines are kept for an error.
@@ -51,12 +51,12 @@ fn name(program: &Path) -> String {
 }
 
 impl Child {
-    /// Starts a program on the cores of that place.
+    /// Starts a program on the cores of that side.
     pub(crate) async fn start(
         program: &Path,
         args: &[&str],
         cores: &Cores,
-        place: Place,
+        side: Side,
     ) -> Result<Self, ChildError> {
         let broken = |source: std::io::Error| ChildError {
             program: program.display().to_string(),
@@ -69,7 +69,7 @@ impl Child {
         // Ctrl-C is for this process alone, which then ends its children.
         #[cfg(unix)]
         command.process_group(0);
-        let spawned = start_on(async move || command.spawn(), cores.clone(), place).await;
+        let spawned = start_on(async move || command.spawn(), cores.clone(), side).await;
         let mut child = spawned.and_then(|spawned| spawned).map_err(broken)?;
         // Without a shell to watch, only a parent that is killed leaves its child alone.
         let watchdog = child.id().and_then(|pid| Watchdog::over(pid, None).ok());
@@ -203,12 +203,12 @@ impl Child {
 pub(crate) async fn start_on<T: Send + 'static>(
     start: impl AsyncFnOnce() -> T + Send + 'static,
     cores: Cores,
-    place: Place,
+    side: Side,
 ) -> std::io::Result<T> {
     let runtime = tokio::runtime::Handle::current();
     let (done, started) = tokio::sync::oneshot::channel();
     std::thread::Builder::new().name("child-start".into()).spawn(move || {
-        cores.enter(place);
+        cores.enter(side);
         let _ = done.send(runtime.block_on(start()));
     })?;
     started.await.map_err(std::io::Error::other)
@@ -248,9 +248,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(10);
 
     async fn shell(script: &str) -> Child {
-        Child::start(Path::new("sh"), &["-c", script], &Cores::default(), Place::Load)
-            .await
-            .unwrap()
+        Child::start(Path::new("sh"), &["-c", script], &Cores::default(), Side::Load).await.unwrap()
     }
 
     #[cfg(target_os = "linux")]
@@ -259,7 +257,7 @@ mod tests {
         let cores = Cores::divide(true);
         let Some(core) = cores.server else { return };
         let allowed = async || std::fs::read_to_string("/proc/thread-self/status").unwrap();
-        let status = start_on(allowed, cores, Place::Server).await.unwrap();
+        let status = start_on(allowed, cores, Side::Server).await.unwrap();
         assert!(status.contains(&format!("Cpus_allowed_list:\t{core}\n")), "{status}");
     }
 

@@ -7,12 +7,12 @@
 //!              └─ starts ─► load     one thread, thousands of clients, on another core; a command in, an outcome out
 //! ```
 //!
-//! Each cell has a fresh server and a fresh [load](load), both processes of their own. Latency counts from the instant
+//! Each cell has a fresh server and a fresh load, both processes of their own. Latency counts from the instant
 //! at which a notification was *to be* published, so a server that stalls cannot hide behind publishers that wait for
 //! it. Lost, duplicated and reordered notifications are always counted. Rounds are interleaved, figures are medians with
 //! their spread, and whatever casts doubt on them is a [`Warning`].
 //!
-//! The [baseline](baseline) is one more server. If it is measured, ratios to it are held against targets.
+//! The baseline is one more server. If it is measured, ratios to it are held against targets.
 //!
 //! | idea | file |
 //! | --- | --- |
@@ -21,7 +21,7 @@
 //! | starting and stopping servers, their CPU time and memory | `servers.rs`, `child.rs`, `proc.rs`, `pin.rs`, `quota.rs` |
 //! | the load, and how it is told what to do | `load/`, `protocol.rs`, `driver.rs` |
 //! | one cell; all of them | `measure.rs`, `run.rs` |
-//! | raw figures; medians; ratios | `sample.rs`, `summary.rs`, `stats.rs`, `units.rs`, `targets.rs` |
+//! | raw figures; medians; ratios | `sample.rs`, `latency.rs`, `summary.rs`, `stats.rs`, `units.rs`, `targets.rs` |
 //! | doubts | `warnings.rs` |
 //! | what a person sees | `report/`, `progress.rs` |
 //! | the baseline server | `baseline/` |
@@ -34,6 +34,7 @@ mod driver;
 mod environment;
 mod error;
 mod files;
+mod latency;
 #[cfg(target_os = "linux")]
 pub mod load;
 mod measure;
@@ -59,14 +60,16 @@ mod warnings;
 pub use contender::contender_names;
 pub use environment::Environment;
 pub use error::RunError;
-pub use plan::{MAX_SOCKETS, Plan, PlanError, PlanRecord, RunningServer};
+pub use latency::Latency;
+pub use plan::{Plan, PlanError, PlanRecord, RunningServer};
 pub use progress::Progress;
+pub use protocol::{MAX_SOCKETS, Outcome};
 pub use report::{Missing, Remark, Report};
 pub use run::run;
-pub use sample::{Latency, Sample};
+pub use sample::Sample;
 pub use stats::Spread;
 pub use summary::{Curve, Row, Summary};
 pub use targets::{TargetRow, Verdict};
 pub use units::Unit;
 pub use versions::Version;
-pub use warnings::{Place, Warning, Worst};
+pub use warnings::{Doubt, Place, Warning};

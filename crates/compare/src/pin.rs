@@ -15,7 +15,7 @@ pub(crate) struct Cores {
 
 /// The cores of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Side {
     /// The servers' core.
     Server,
     /// The cores of the load.
@@ -51,12 +51,12 @@ impl Cores {
         Some(Pinned { restore: self.all.clone() })
     }
 
-    /// Keeps the calling thread, and what it starts, to the cores of that place.
-    pub(crate) fn enter(&self, place: Place) {
+    /// Keeps the calling thread, and what it starts, to the cores of that side.
+    pub(crate) fn enter(&self, side: Side) {
         if let Some(core) = self.server {
-            match place {
-                Place::Server => system::pin_thread(&[core]),
-                Place::Load => system::pin_thread(&self.load()),
+            match side {
+                Side::Server => system::pin_thread(&[core]),
+                Side::Load => system::pin_thread(&self.load()),
             }
         }
     }

@@ -8,11 +8,18 @@ use thiserror::Error;
 use url::Url;
 
 use crate::contender::{self, CONTENDERS, Contender, Family, Server};
+use crate::protocol::{Command, MAX_SOCKETS};
 use crate::rows::{self, ROWS, Row};
-use crate::scenario::{BURST, SCENARIOS, Scenario};
+use crate::scenario::{BURST, SCENARIOS, Scenario, Work};
 
-/// The most sockets of one load: the usual limit of 20,000 open files, less a few.
-pub const MAX_SOCKETS: usize = 19_900;
+/// Publishes a second to topics of one client.
+const TOPICS_RATE: f64 = 500.0;
+
+/// The most notifications of the log that clients resume, and the most bytes with what a server keeps of each besides
+/// its payload. By default our server keeps more of both.
+const LOG: usize = 10_000;
+const LOG_BYTES: usize = 32 << 20;
+const ENTRY_BYTES: usize = 700;
 
 /// The plan of a comparison. Start from [`Plan::new`] or [`Plan::quick`] and change fields.
 #[derive(Clone, Debug)]
@@ -86,109 +93,21 @@ pub struct PlanRecord {
     pub publishers: usize,
 }
 
-/// A plan that cannot be carried out.
+/// A plan that cannot be carried out: what is wrong with it.
 #[derive(Debug, Error, PartialEq)]
-pub enum PlanError {
-    /// A number is too small.
-    #[error("{what} must be at least {least}, not {given}")]
-    TooSmall {
-        /// The field.
-        what: &'static str,
-        /// The least value.
-        least: usize,
-        /// The value of the plan.
-        given: usize,
-    },
-    /// No row has this in its key.
-    #[error("there is no row {name:?}; there are {known}")]
-    UnknownRow {
-        /// The name that was given.
-        name: String,
-        /// The known keys.
-        known: String,
-    },
-    /// The rate is not a number that can be published at.
-    #[error("rate must be above 0 and at most {most} a second, not {given}")]
-    BadRate {
-        /// The greatest rate.
-        most: f64,
-        /// The rate of the plan.
-        given: f64,
-    },
-    /// A server does not accept the payload by default.
-    #[error("payload must be at most {most} bytes, not {given}")]
-    PayloadTooBig {
-        /// The greatest payload.
-        most: usize,
-        /// The payload of the plan.
-        given: usize,
-    },
-    /// One load cannot hold so many sockets.
-    #[error("{clients} clients and {publishers} publishers need {} sockets, and one load holds {most}: use fewer clients", .clients + .publishers)]
-    TooManySockets {
-        /// Clients of the plan.
-        clients: usize,
-        /// Publishers of the plan.
-        publishers: usize,
-        /// The most sockets of one load.
-        most: usize,
-    },
-    /// There are too few publishes.
-    #[error(
-        "{stage} at {rate} notifications a second for {seconds} s publishes fewer than {least}: raise the rate or the time"
-    )]
-    TooShort {
-        /// The stage.
-        stage: &'static str,
-        /// Notifications a second.
-        rate: f64,
-        /// Seconds.
-        seconds: f64,
-        /// The least number of publishes.
-        least: usize,
-    },
-    /// There is no contender of this name.
-    #[error("there is no transport {name:?}; there are {known}")]
-    UnknownContender {
-        /// The name that was given.
-        name: String,
-        /// The known names.
-        known: String,
-    },
-    /// A server that runs already can only be measured by our transports.
-    #[error("{name} cannot be measured at a server that runs already: leave out its address")]
-    NotOurs {
-        /// The contender.
-        name: &'static str,
-    },
-    /// The load speaks plain HTTP only.
-    #[error(
-        "{url} is not the address of a server: expected one such as http://127.0.0.1:8080, without TLS"
-    )]
-    BadUrl {
-        /// The address without its secrets.
-        url: String,
-    },
-    /// None of the contenders takes part in a scenario with one of the rows.
-    #[error("none of these contenders has one of these rows")]
-    Nothing,
-}
+#[error("{0}")]
+pub struct PlanError(pub(crate) String);
 
 impl RunningServer {
-    /// Returns the address without its secrets.
+    /// Returns the address without user, password, query and fragment, any of which may be a secret.
     pub(crate) fn shown(&self) -> String {
-        shown(&self.url)
+        let mut url = self.url.clone();
+        // An address that takes no user has none.
+        let _ = (url.set_username(""), url.set_password(None));
+        url.set_query(None);
+        url.set_fragment(None);
+        url.to_string()
     }
-}
-
-/// Returns an address without user, password, query and fragment, any of which may be a secret.
-fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    // An address that takes no user has none.
-    let _ = (url.set_username(""), url.set_password(None));
-    url.set_query(None);
-    url.set_fragment(None);
-    url.to_string()
 }
 
 impl Plan {
@@ -196,6 +115,8 @@ impl Plan {
     pub const MIN_PAYLOAD: usize = 48;
     /// The greatest payload: servers do not accept more by default.
     pub const MAX_PAYLOAD: usize = 1024 * 1024;
+    /// The most rounds.
+    pub const MAX_ROUNDS: usize = 1_000;
     /// The greatest rate.
     pub const MAX_RATE: f64 = 1e6;
 
@@ -236,40 +157,65 @@ impl Plan {
 
     /// Returns an error if the plan cannot be carried out.
     pub fn check(&self) -> Result<(), PlanError> {
-        let least = |what, least, given| {
-            if given < least { Err(PlanError::TooSmall { what, least, given }) } else { Ok(()) }
-        };
-        least("clients", 1, self.clients)?;
-        least("rounds", 1, self.rounds)?;
-        least("publishers", 1, self.publishers)?;
-        least("payload", Self::MIN_PAYLOAD, self.payload)?;
-        if self.payload > Self::MAX_PAYLOAD {
-            return Err(PlanError::PayloadTooBig { most: Self::MAX_PAYLOAD, given: self.payload });
-        }
-        if !(self.rate > 0.0 && self.rate <= Self::MAX_RATE) {
-            return Err(PlanError::BadRate { most: Self::MAX_RATE, given: self.rate });
-        }
-        if self.clients.saturating_add(self.publishers) > MAX_SOCKETS {
-            let (clients, publishers) = (self.clients, self.publishers);
-            return Err(PlanError::TooManySockets { clients, publishers, most: MAX_SOCKETS });
-        }
-        for (stage, time) in [("steady", self.steady), ("burst", self.burst)] {
-            let (rate, seconds) = (self.rate, time.as_secs_f64());
-            if rate * seconds < BURST as f64 {
-                return Err(PlanError::TooShort { stage, rate, seconds, least: BURST });
+        let wrong = |problem: String| Err(PlanError(problem));
+        let Self { clients, publishers, payload, rounds, rate, .. } = *self;
+        for (what, least, given) in [
+            ("clients", 1, clients),
+            ("rounds", 1, rounds),
+            ("publishers", 1, publishers),
+            ("payload", Self::MIN_PAYLOAD, payload),
+        ] {
+            if given < least {
+                return wrong(format!("{what} must be at least {least}, not {given}"));
             }
         }
-        if let Some(RunningServer { url, .. }) = &self.running
-            && !(url.scheme() == "http" && url.has_host())
+        if rounds > Self::MAX_ROUNDS {
+            let most = Self::MAX_ROUNDS;
+            return wrong(format!("rounds must be at most {most}, not {rounds}"));
+        }
+        if payload > Self::MAX_PAYLOAD {
+            let most = Self::MAX_PAYLOAD;
+            return wrong(format!("payload must be at most {most} bytes, not {payload}"));
+        }
+        if !(rate > 0.0 && rate <= Self::MAX_RATE) {
+            let most = Self::MAX_RATE;
+            return wrong(format!("rate must be above 0 and at most {most} a second, not {rate}"));
+        }
+        let sockets = clients.saturating_add(publishers);
+        if sockets > MAX_SOCKETS {
+            return wrong(format!(
+                "{clients} clients and {publishers} publishers need {sockets} sockets, and one load \
+                 holds {MAX_SOCKETS}: use fewer clients"
+            ));
+        }
+        if let Some(running) = &self.running
+            && !(running.url.scheme() == "http" && running.url.has_host())
         {
-            return Err(PlanError::BadUrl { url: shown(url) });
+            return wrong(format!(
+                "{} is not the address of a server: expected one such as http://127.0.0.1:8080, \
+                 without TLS",
+                running.shown()
+            ));
         }
         for part in &self.rows {
-            if !ROWS.iter().any(|row| row.key.contains(part.as_str())) {
-                return Err(PlanError::UnknownRow { name: part.clone(), known: rows::known() });
+            let is_meant = |row: &Row| row.stage().is_some() && row.key.contains(part.as_str());
+            if part.is_empty() || !ROWS.iter().any(is_meant) {
+                return wrong(format!("there is no row {part:?}; there are {}", rows::known()));
             }
         }
-        if self.cells()?.is_empty() { Err(PlanError::Nothing) } else { Ok(()) }
+        for (stage, time, least) in [("steady", self.steady, 1), ("burst", self.burst, BURST)] {
+            let seconds = time.as_secs_f64();
+            if self.has_stage(stage) && rate * seconds < least as f64 {
+                return wrong(format!(
+                    "{stage} at {rate} notifications a second for {seconds} s publishes fewer than \
+                     {least}: raise --rate or --seconds, or choose other rows with --rows"
+                ));
+            }
+        }
+        match self.cells()?.is_empty() {
+            true => wrong("none of these contenders has one of these rows".to_owned()),
+            false => Ok(()),
+        }
     }
 
     /// Returns the contenders in their order.
@@ -279,7 +225,10 @@ impl Plan {
             false => ["transports", "message-queue"].map(str::to_owned).to_vec(),
         };
         let names = if self.contenders.is_empty() { default() } else { self.contenders.clone() };
-        let mut chosen = contender::chosen(&names)?;
+        let mut chosen = contender::chosen(&names).map_err(|name| {
+            let known = contender::contender_names().join(", ");
+            PlanError(format!("unknown contender {name:?}: expected one of {known}"))
+        })?;
         if self.baseline {
             chosen = chosen.into_iter().flat_map(with_baseline).collect();
             let mut seen = Vec::new();
@@ -292,9 +241,9 @@ impl Plan {
         }
         let is_other = |one: &&&Contender| one.family != Family::Transports;
         match chosen.iter().find(is_other) {
-            Some(Contender { name, .. }) if self.running.is_some() => {
-                Err(PlanError::NotOurs { name })
-            }
+            Some(Contender { name, .. }) if self.running.is_some() => Err(PlanError(format!(
+                "{name} cannot be measured at a server that runs already: leave out its address"
+            ))),
             _ => Ok(chosen),
         }
     }
@@ -318,13 +267,51 @@ impl Plan {
     /// Returns the cells of one round: each contender under each scenario of which a stage is chosen.
     pub(crate) fn cells(&self) -> Result<Vec<(&'static Contender, &'static Scenario)>, PlanError> {
         let contenders = self.contenders()?;
-        let is_chosen =
-            |scenario: &&Scenario| scenario.stages.iter().any(|one| self.has_stage(one.name));
+        // A server that runs already keeps its arguments.
+        let is_possible = |one: &Scenario| self.running.is_none() || one.serve_args.is_empty();
+        let is_chosen = |scenario: &&Scenario| {
+            is_possible(scenario) && scenario.stages.iter().any(|one| self.has_stage(one.name))
+        };
         let cells = SCENARIOS.iter().filter(is_chosen).flat_map(|scenario| {
             let includes = |one: &&&'static Contender| scenario.includes(one);
             contenders.iter().filter(includes).map(move |one| (*one, scenario))
         });
         Ok(cells.collect())
+    }
+
+    /// Returns the number of clients of a scenario.
+    pub(crate) fn clients(&self, scenario: &Scenario, contender: &Contender) -> usize {
+        // The baseline has one topic, so one client of it stands for one of many topics.
+        if scenario.own_topics && contender.family == Family::Baseline {
+            return 1;
+        }
+        (self.clients * scenario.times).min(MAX_SOCKETS - self.publishers).max(self.clients)
+    }
+
+    /// Returns what the load does in a stage.
+    pub(crate) fn command(&self, work: Work) -> Command {
+        let publish = |rate, burst, time: Duration| Command::Publish {
+            rate,
+            burst,
+            seconds: time.as_secs_f64(),
+        };
+        match work {
+            Work::Connect => Command::Connect,
+            Work::Watch(time) => Command::Watch { seconds: time.as_secs_f64() },
+            Work::Steady => publish(self.rate, 1, self.steady),
+            Work::Burst => publish(self.rate, BURST, self.burst),
+            Work::Saturate => Command::Saturate { seconds: self.saturation.as_secs_f64() },
+            Work::Topics => publish(TOPICS_RATE, 1, 2 * self.steady),
+            Work::Resume => Command::Resume,
+        }
+    }
+
+    /// Returns the notifications that are published before clients connect.
+    pub(crate) fn log(&self, scenario: &Scenario) -> u64 {
+        if !scenario.stages.iter().any(|stage| stage.work == Work::Resume) {
+            return 0;
+        }
+        LOG.min(LOG_BYTES / (self.payload + ENTRY_BYTES)) as u64
     }
 
     /// Returns the numbers for the report.
@@ -346,7 +333,7 @@ impl Plan {
 fn with_baseline(contender: &'static Contender) -> Vec<&'static Contender> {
     let is_baseline = |one: &&'static Contender| {
         matches!(contender.server, Server::Ours(_))
-            && one.server == Server::Baseline(&[])
+            && one.server == Server::Baseline
             && one.transport == contender.transport
     };
     [contender].into_iter().chain(CONTENDERS.iter().filter(is_baseline)).collect()
@@ -394,7 +381,15 @@ mod tests {
             assert!(Plan { rate, ..plan() }.check().is_err(), "{rate}");
         }
         assert!(Plan { payload: 10, ..plan() }.check().is_err());
-        assert!(Plan { steady: Duration::from_millis(100), ..plan() }.check().is_err());
+        assert!(Plan { steady: Duration::from_millis(10), ..plan() }.check().is_err());
+    }
+
+    #[test]
+    fn a_rate_needs_a_burst_only_if_bursts_are_measured() {
+        let slow = Plan { rate: 4.0, ..plan() };
+        let error = slow.check().unwrap_err().to_string();
+        assert!(error.starts_with("burst at 4 notifications"), "{error}");
+        assert_eq!(Plan { rows: vec!["steady".into()], ..slow }.check(), Ok(()));
     }
 
     #[test]
@@ -405,6 +400,9 @@ mod tests {
         assert_eq!(quiet.cells().unwrap().len(), 3, "message queues take no part");
         let error = Plan { rows: vec!["pigeon".into()], ..plan }.check().unwrap_err().to_string();
         assert!(error.contains("pigeon") && error.contains("steady.p99"), "{error}");
+        for part in ["", "integrity"] {
+            assert!(Plan { rows: vec![part.into()], ..self::plan() }.check().is_err(), "{part}");
+        }
     }
 
     #[test]
@@ -415,6 +413,8 @@ mod tests {
         let plan = Plan { running: running("http://127.0.0.1:8080"), ..plan() };
         assert_eq!(names(&plan), ["websocket", "sse", "long-polling"]);
         assert!(Plan { contenders: vec!["nats".into()], ..plan.clone() }.check().is_err());
+        let quiet = Plan { rows: vec!["quiet".into()], ..plan.clone() };
+        assert!(quiet.check().is_err(), "its heartbeats are its own");
         let error = Plan { running: running("https://u:secret@h/?t=secret"), ..plan }.check();
         let error = error.unwrap_err().to_string();
         assert!(error.contains("without TLS") && !error.contains("secret"), "{error}");

@@ -1,14 +1,17 @@
-//! What `compare` and its load write to each other: one line of JSON for the crowd, one for each command and one
-//! for each outcome.
+//! What `compare` and its load write to each other: one line of JSON for the setup, one for each command
+//! and one for each outcome.
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::sample::Latency;
+use crate::latency::Latency;
+
+/// The most sockets of one load: the usual limit of 20,000 open files, less a few.
+pub const MAX_SOCKETS: usize = 19_900;
 
 /// The clients and publishers of one load. This is the first line that the load reads.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Crowd {
+pub(crate) struct Setup {
     /// The servers. Clients connect to them in turn, publishers to the first.
     pub(crate) urls: Vec<Url>,
     /// Header lines of every HTTP request, each with its line end.
@@ -57,38 +60,56 @@ pub(crate) enum Command {
     Fill { count: u64 },
     /// Connects all clients, which then request all that was published at the same time.
     Resume,
+    /// Publishes nothing. Fails if a client loses its connection.
+    Watch { seconds: f64 },
+}
+
+impl Command {
+    /// Returns the most seconds that the command takes, without the time that the load waits for a server.
+    pub(crate) fn seconds(self) -> f64 {
+        match self {
+            Self::Publish { seconds, .. }
+            | Self::Saturate { seconds }
+            | Self::Watch { seconds } => seconds,
+            Self::Rehearse | Self::Connect => 60.0,
+            // They last for as long as the server delivers.
+            Self::Fill { .. } | Self::Resume => 600.0,
+        }
+    }
 }
 
 /// What came of a command.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Outcome {
+pub struct Outcome {
     /// Clients that are connected and have been answered.
-    pub(crate) connections: u64,
+    pub connections: u64,
     /// Notifications published.
-    pub(crate) published: u64,
+    pub published: u64,
     /// Notifications received, each counted once for each client that it was meant for.
-    pub(crate) deliveries: u64,
+    pub deliveries: u64,
     /// Notifications that a client should have received and did not.
-    pub(crate) lost: u64,
+    pub lost: u64,
     /// Notifications received a second time, or by a client that they were not meant for.
-    pub(crate) duplicated: u64,
+    pub duplicated: u64,
     /// Notifications received after a later one of the same publisher.
-    pub(crate) reordered: u64,
+    pub reordered: u64,
     /// Requests of the clients.
-    pub(crate) requests: u64,
-    pub(crate) received_bytes: u64,
-    pub(crate) sent_bytes: u64,
+    pub requests: u64,
+    /// Bytes that the clients received, counted at their sockets.
+    pub received_bytes: u64,
+    /// Bytes that the clients sent, counted at their sockets.
+    pub sent_bytes: u64,
     /// From the first intended publish to the last delivery, and at least as long as the schedule. For clients that
     /// connect: until the last one is answered.
-    pub(crate) seconds: f64,
-    /// From the intended publish to each delivery.
-    pub(crate) latency: Option<Latency>,
+    pub seconds: f64,
+    /// From the intended publish to each delivery. `None` without a schedule.
+    pub latency: Option<Latency>,
     /// From the intended publish to the actual one.
-    pub(crate) late: Option<Latency>,
+    pub late: Option<Latency>,
     /// From the intended publish to the server's response.
-    pub(crate) answered: Option<Latency>,
+    pub answered: Option<Latency>,
     /// Why the first of the lost connections ended.
-    pub(crate) first_ending: Option<String>,
+    pub first_ending: Option<String>,
 }
 
 impl Transport {

@@ -3,7 +3,8 @@
 //! A new figure is one line of [`ROWS`]. A new target is one line of [`TARGETS`]. The table, the page and the JSON
 //! follow.
 
-use crate::sample::{Latency, Sample, each};
+use crate::latency::Latency;
+use crate::sample::{Sample, each};
 use crate::units::Unit;
 
 /// A figure of one stage.
@@ -69,56 +70,54 @@ rows! {
     "connect.rate" "Connect" "connections" PerSecond false |s| s.rate(s.clients as u64);
     "connect.cpu" "Connect" "server CPU each" Micros true |s| s.cpu_each(s.clients as u64);
     "connect.bytes" "Connect" "bytes each, both ways" Bytes false
-        |s| each((s.received_bytes + s.sent_bytes) as f64, s.clients as u64);
+        |s| each((s.load.received_bytes + s.load.sent_bytes) as f64, s.clients as u64);
     "connect.memory" "Connect" "server memory a client" Bytes true |s| s.memory_each();
 
-    "steady.rate" "Steady" "deliveries" PerSecond true |s| s.rate(s.deliveries);
-    "steady.cpu" "Steady" "server CPU a delivery" Micros true |s| s.cpu_each(s.deliveries);
-    "steady.p50" "Steady" "latency p50" Millis true |s| millis(&s.latency, |l| l.p50);
-    "steady.p90" "Steady" "latency p90" Millis false |s| millis(&s.latency, |l| l.p90);
-    "steady.p99" "Steady" "latency p99" Millis false |s| millis(&s.latency, |l| l.p99);
-    "steady.p999" "Steady" "latency p99.9" Millis false |s| millis(&s.latency, |l| l.p999);
-    "steady.max" "Steady" "latency max" Millis false |s| millis(&s.latency, |l| l.max);
-    "steady.answer" "Steady" "publish answered p50" Millis false |s| millis(&s.answered, |l| l.p50);
+    "steady.rate" "Steady" "deliveries" PerSecond true |s| s.rate(s.load.deliveries);
+    "steady.cpu" "Steady" "server CPU a delivery" Micros true |s| s.cpu_each(s.load.deliveries);
+    "steady.p50" "Steady" "latency p50" Millis true |s| millis(&s.load.latency, |l| l.p50);
+    "steady.p90" "Steady" "latency p90" Millis false |s| millis(&s.load.latency, |l| l.p90);
+    "steady.p99" "Steady" "latency p99" Millis false |s| millis(&s.load.latency, |l| l.p99);
+    "steady.max" "Steady" "latency max" Millis false |s| millis(&s.load.latency, |l| l.max);
+    "steady.answer" "Steady" "publish answered p50" Millis false |s| millis(&s.load.answered, |l| l.p50);
     "steady.received" "Steady" "bytes received a delivery" Bytes true
-        |s| s.for_a_delivery(s.received_bytes);
-    "steady.sent" "Steady" "bytes sent a delivery" Bytes true |s| s.for_a_delivery(s.sent_bytes);
-    "steady.requests" "Steady" "requests a delivery" Number false |s| s.for_a_delivery(s.requests);
+        |s| s.for_a_delivery(s.load.received_bytes);
+    "steady.sent" "Steady" "bytes sent a delivery" Bytes true |s| s.for_a_delivery(s.load.sent_bytes);
+    "steady.requests" "Steady" "requests a delivery" Number false |s| s.for_a_delivery(s.load.requests);
     "steady.broker" "Steady" "broker CPU a publish" Micros true |s| broker_cpu(s);
 
-    "burst.cpu" "Burst" "server CPU a delivery" Micros true |s| s.cpu_each(s.deliveries);
-    "burst.p50" "Burst" "latency p50" Millis true |s| millis(&s.latency, |l| l.p50);
-    "burst.p99" "Burst" "latency p99" Millis false |s| millis(&s.latency, |l| l.p99);
-    "burst.p999" "Burst" "latency p99.9" Millis false |s| millis(&s.latency, |l| l.p999);
-    "burst.answer" "Burst" "publish answered p50" Millis false |s| millis(&s.answered, |l| l.p50);
+    "burst.cpu" "Burst" "server CPU a delivery" Micros true |s| s.cpu_each(s.load.deliveries);
+    "burst.p50" "Burst" "latency p50" Millis true |s| millis(&s.load.latency, |l| l.p50);
+    "burst.p99" "Burst" "latency p99" Millis false |s| millis(&s.load.latency, |l| l.p99);
+    "burst.answer" "Burst" "publish answered p50" Millis false |s| millis(&s.load.answered, |l| l.p50);
     "burst.received" "Burst" "bytes received a delivery" Bytes true
-        |s| s.for_a_delivery(s.received_bytes);
-    "burst.requests" "Burst" "requests a delivery" Number false |s| s.for_a_delivery(s.requests);
+        |s| s.for_a_delivery(s.load.received_bytes);
+    "burst.requests" "Burst" "requests a delivery" Number false |s| s.for_a_delivery(s.load.requests);
     "burst.broker" "Burst" "broker CPU a publish" Micros true |s| broker_cpu(s);
 
-    "saturation.rate" "Saturation" "deliveries" PerSecond true |s| s.rate(s.deliveries);
-    "saturation.cpu" "Saturation" "server CPU a delivery" Micros true |s| s.cpu_each(s.deliveries);
+    "saturation.rate" "Saturation" "deliveries" PerSecond true |s| s.rate(s.load.deliveries);
+    "saturation.cpu" "Saturation" "server CPU a delivery" Micros true |s| s.cpu_each(s.load.deliveries);
     "saturation.load" "Saturation" "load busy" Percent false |s| Some(s.load_busy? * 100.0);
     "saturation.received" "Saturation" "bytes received a delivery" Bytes true
-        |s| s.for_a_delivery(s.received_bytes);
+        |s| s.for_a_delivery(s.load.received_bytes);
     "saturation.requests" "Saturation" "requests a delivery" Number false
-        |s| s.for_a_delivery(s.requests);
+        |s| s.for_a_delivery(s.load.requests);
     "saturation.broker" "Saturation" "broker CPU a publish" Micros true |s| broker_cpu(s);
 
-    "quiet.memory" "Quiet clients (10 times as many)" "server memory a client" Bytes true
+    "quiet.memory" "Quiet clients (up to 10 times as many)" "server memory a client" Bytes true
         |s| s.memory_each();
-    "heartbeat.cpu" "Quiet clients (10 times as many)" "server CPU a client and heartbeat" Micros true
+    "heartbeat.cpu" "Quiet clients (up to 10 times as many)" "server CPU a client and heartbeat" Micros true
         |s| s.cpu_each(s.clients as u64);
-    "topics.cpu" "One topic a client (10 times as many)" "server CPU a publish" Micros true
-        |s| s.cpu_each(s.published);
+    "topics.cpu" "One topic a client (up to 10 times as many)" "server CPU a publish" Micros true
+        |s| s.cpu_each(s.load.published);
     "resume.cpu" "Resume from the start of the log" "server CPU a delivery" Micros true
-        |s| s.cpu_each(s.deliveries);
-    "many.cpu" "Saturation (15 times as many clients)" "server CPU a delivery" Micros true
-        |s| s.cpu_each(s.deliveries);
+        |s| s.cpu_each(s.load.deliveries);
+    "many.cpu" "Saturation (up to 15 times as many clients)" "server CPU a delivery" Micros true
+        |s| s.cpu_each(s.load.deliveries);
 
-    "integrity.lost" "Integrity" "lost" Number false |s| Some(s.lost as f64);
-    "integrity.duplicated" "Integrity" "duplicated" Number false |s| Some(s.duplicated as f64);
-    "integrity.reordered" "Integrity" "reordered" Number false |s| Some(s.reordered as f64);
+    "integrity.lost" "Integrity" "lost" Number false |s| Some(s.load.lost as f64);
+    "integrity.duplicated" "Integrity" "duplicated" Number false |s| Some(s.load.duplicated as f64);
+    "integrity.reordered" "Integrity" "reordered" Number false |s| Some(s.load.reordered as f64);
 }
 
 const fn target(
@@ -161,7 +160,7 @@ fn millis(latency: &Option<Latency>, of: fn(&Latency) -> f64) -> Option<f64> {
 }
 
 fn broker_cpu(sample: &Sample) -> Option<f64> {
-    each(sample.broker_cpu_ns? as f64 / 1e3, sample.published)
+    each(sample.broker_cpu_ns? as f64 / 1e3, sample.load.published)
 }
 
 #[cfg(test)]

@@ -3,11 +3,10 @@
 use std::pin::pin;
 use std::time::Instant;
 
-use crate::contender::{Contender, Server};
 use crate::environment::{Environment, slow_clock};
 use crate::error::RunError;
 use crate::files;
-use crate::measure::{Bench, CellError};
+use crate::measure::{CellError, Harness};
 use crate::pin::Cores;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -17,7 +16,7 @@ use crate::servers::{StartError, in_full};
 use crate::summary::Summary;
 use crate::targets::TargetRow;
 use crate::versions;
-use crate::warnings::Warning;
+use crate::warnings::{Doubt, Warning};
 
 /// Carries out the plan.
 ///
@@ -25,9 +24,10 @@ use crate::warnings::Warning;
 /// Dropping the future ends what it started, and so does every error.
 ///
 /// When `interrupt` resolves, the cell under way is dropped and the report is made of the finished ones. Such a report
-/// has [`Warning::Interrupted`].
+/// has [`Doubt::Interrupted`](crate::Doubt::Interrupted).
 ///
-/// A contender whose server cannot be started, or that fails, is not measured again, and the report says why.
+/// A contender that fails in a scenario is not measured in that scenario again. One whose server is not installed is
+/// not measured at all. The report says why.
 ///
 /// # Errors
 /// Returns [`RunError::Plan`] and [`RunError::OpenFiles`] before anything is started, [`RunError::Interrupted`] if no
@@ -39,7 +39,7 @@ pub async fn run(
 ) -> Result<Report, RunError> {
     plan.check()?;
     let cells = plan.cells()?;
-    let most = cells.iter().map(|(contender, scenario)| scenario.clients(plan, contender)).max();
+    let most = cells.iter().map(|(contender, scenario)| plan.clients(scenario, contender)).max();
     files::allow(most.unwrap_or(0) + plan.publishers)?;
 
     let began = Instant::now();
@@ -48,31 +48,42 @@ pub async fn run(
     let _pinned = cores.pin_load();
     progress.start(plan.rounds * cells.len());
 
-    let bench = Bench { plan, cores: &cores };
+    let harness = Harness { plan, cores: &cores };
     let mut samples: Vec<Sample> = Vec::new();
     let mut missing: Vec<Missing> = Vec::new();
+    // The cells that are not measured again.
+    let mut failed: Vec<(&str, &str)> = Vec::new();
     let mut interrupted = None;
     let mut interrupt = pin!(interrupt);
     for (round, contender, scenario) in schedule(plan.rounds, &cells) {
-        if missing.iter().any(|other| other.transport == contender.title) {
+        let stage = scenario.stages[0].name;
+        if failed.contains(&(contender.name, stage)) {
             progress.step();
             continue;
         }
-        progress.show(contender.title, scenario.stages[0].name, round, plan.rounds);
+        progress.show(contender.title, stage, round, plan.rounds);
         let measured = tokio::select! {
-            measured = Box::pin(bench.measure(contender, scenario, round)) => measured,
+            measured = Box::pin(harness.measure(contender, scenario, round)) => measured,
             () = &mut interrupt => {
-                interrupted = Some(Warning::Interrupted { round, rounds: plan.rounds });
+                interrupted = Some(Warning::interrupted(round, plan.rounds));
                 break;
             }
         };
         match measured {
             Ok(measured) => samples.extend(measured),
-            Err(error) => missing.push(Missing {
-                transport: contender.title.to_owned(),
-                problem: in_full(&error),
-                is_failure: !is_not_installed(&error),
-            }),
+            Err(error) => {
+                let is_failure = !is_not_installed(&error);
+                let mut problem = in_full(&error);
+                if is_failure {
+                    failed.push((contender.name, stage));
+                    problem = format!("from {stage} on in round {round}: {problem}");
+                } else {
+                    let all = cells.iter().filter(|(one, _)| *one == contender);
+                    failed.extend(all.map(|(one, other)| (one.name, other.stages[0].name)));
+                }
+                let transport = contender.title.to_owned();
+                missing.push(Missing { transport, problem, is_failure });
+            }
         }
         progress.step();
     }
@@ -123,22 +134,35 @@ fn is_not_installed(error: &CellError) -> bool {
 /// Returns the doubts that do not depend on the figures.
 fn circumstances(plan: &Plan, cores: &Cores) -> Vec<Warning> {
     let of_server = match &plan.running {
-        Some(running) if running.pid.is_none() => Some(Warning::ServerUnknown),
-        Some(_) => Some(Warning::ServerNotFresh),
-        None => cores.server.is_none().then_some(Warning::SharedCores),
+        Some(running) if running.pid.is_none() => Some(Warning::new(
+            Doubt::ServerUnknown,
+            "the server's process is not known, so there are no figures of its CPU and memory: name \
+             it with --pid, or let the comparison start its own",
+        )),
+        Some(_) => Some(Warning::new(
+            Doubt::ServerNotFresh,
+            "the same server served every round and uses the memory of earlier clients again, so the \
+             memory of a client is too low",
+        )),
+        None if cores.server.is_none() => Some(Warning::new(
+            Doubt::SharedCores,
+            "servers and load shared the same cores: the CPU time of a delivery holds, latency and \
+             throughput are worse than with a core for each",
+        )),
+        None => None,
     };
+    let debug = "this is a debug build: every figure is several times too high";
+    let one_round = "one round only: every median is a single sample (n = 1)";
     let doubts = [
-        cfg!(debug_assertions).then_some(Warning::DebugBuild),
-        (plan.rounds == 1).then_some(Warning::OneRound),
-        slow_clock().map(|source| Warning::SlowClock { source }),
+        cfg!(debug_assertions).then(|| Warning::new(Doubt::DebugBuild, debug)),
+        (plan.rounds == 1).then(|| Warning::new(Doubt::OneRound, one_round)),
+        slow_clock().map(|clock| {
+            let text = format!("the kernel's clock is {clock}, which is slow to read");
+            Warning::new(Doubt::SlowClock, text)
+        }),
         of_server,
     ];
     doubts.into_iter().flatten().collect()
-}
-
-/// Returns `true` if our server is a part of the contender.
-pub(crate) fn has_our_server(contender: &Contender) -> bool {
-    matches!(contender.server, Server::Ours(_) | Server::Nodes(..))
 }
 
 #[cfg(test)]

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use crate::contender::{Contender, Family, Server};
-use crate::plan::{MAX_SOCKETS, Plan};
-use crate::protocol::{Command, Transport};
+use crate::protocol::Transport;
 
 /// A fresh server, a fresh load, and stages one after the other.
 #[derive(Debug)]
 pub(crate) struct Scenario {
     /// The number of clients as a multiple of the plan's.
-    times: usize,
+    pub(crate) times: usize,
     pub(crate) own_topics: bool,
     /// Further arguments of our server.
     pub(crate) serve_args: &'static [&'static str],
@@ -43,12 +42,6 @@ pub(crate) enum Work {
 
 /// Notifications at the same instant in a burst.
 pub(crate) const BURST: usize = 10;
-
-/// Publishes a second to topics of one client.
-const TOPICS_RATE: f64 = 500.0;
-
-/// The log of a resume, as a multiple of the clients.
-const LOG_TIMES: usize = 20;
 
 /// The interval of heartbeats while quiet clients are watched, and the time: each client has exactly one heartbeat,
 /// which may be late by a hundredth of the interval.
@@ -111,39 +104,9 @@ impl Scenario {
     pub(crate) fn includes(&self, contender: &Contender) -> bool {
         (self.includes)(contender)
     }
-
-    /// Returns the number of clients.
-    pub(crate) fn clients(&self, plan: &Plan, contender: &Contender) -> usize {
-        // The baseline has one topic, so one client of it stands for one of many topics.
-        if self.own_topics && contender.family == Family::Baseline {
-            return 1;
-        }
-        (plan.clients * self.times).min(MAX_SOCKETS - plan.publishers).max(plan.clients)
-    }
 }
 
 impl Work {
-    /// Returns what the load does, or `None` if it does nothing.
-    pub(crate) fn command(self, plan: &Plan) -> Option<Command> {
-        let publish = |rate, burst, time: Duration| {
-            Some(Command::Publish { rate, burst, seconds: time.as_secs_f64() })
-        };
-        match self {
-            Self::Connect => Some(Command::Connect),
-            Self::Watch(_) => None,
-            Self::Steady => publish(plan.rate, 1, plan.steady),
-            Self::Burst => publish(plan.rate, BURST, plan.burst),
-            Self::Saturate => Some(Command::Saturate { seconds: plan.saturation.as_secs_f64() }),
-            Self::Topics => publish(TOPICS_RATE, 1, 2 * plan.steady),
-            Self::Resume => Some(Command::Resume),
-        }
-    }
-
-    /// Returns the notifications that are published before clients connect.
-    pub(crate) fn log(self, plan: &Plan) -> u64 {
-        if self == Self::Resume { (LOG_TIMES * plan.clients) as u64 } else { 0 }
-    }
-
     /// Returns `true` if the clients have to be connected before the stage.
     pub(crate) fn needs_clients(self) -> bool {
         !matches!(self, Self::Connect | Self::Resume)

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::child::{Child, ChildError, start_on};
 use crate::contender::{Broker, Server};
-use crate::pin::{Cores, Place};
+use crate::pin::{Cores, Side};
 use crate::plan::Plan;
 use crate::proc::Process;
 
@@ -18,13 +18,13 @@ use crate::proc::Process;
 const START: Duration = Duration::from_secs(10);
 
 /// How long after its sockets a process may end.
-const DEATH: Duration = Duration::from_millis(200);
+const EXIT_DELAY: Duration = Duration::from_millis(200);
 
-/// A server is at rest if it used less than this in one [`LOOK`].
-const REST_NS: u64 = 200_000;
-/// The time between two looks, and the most looks.
-const LOOK: Duration = Duration::from_millis(20);
-const LOOKS: usize = 100;
+/// A server is idle if it used less than this in one [`IDLE_POLL`].
+const IDLE_CPU_NS: u64 = 200_000;
+/// The time between two looks at its CPU time, and the most looks.
+const IDLE_POLL: Duration = Duration::from_millis(20);
+const IDLE_POLLS: usize = 100;
 
 /// The servers of one cell. Dropping them ends those that were started.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(crate) struct Servers {
     /// The processes whose CPU time and memory are those of the contender.
     serving: Vec<Option<Process>>,
     /// The broker, if our servers are between it and the clients.
-    below: Option<Process>,
+    broker_process: Option<Process>,
 }
 
 /// A broker that was started.
@@ -85,9 +85,9 @@ impl Servers {
                 };
                 Self::ours(count, broker, args, plan, cores).await
             }
-            (Server::Baseline(more), _) => {
+            (Server::Baseline, _) => {
                 let mut servers = Self::none();
-                servers.add(&plan.program, &[&["baseline"], more].concat(), cores).await?;
+                servers.add(&plan.program, &["baseline"], cores).await?;
                 Ok(servers)
             }
             (Server::Queue(broker), _) => {
@@ -104,7 +104,7 @@ impl Servers {
 
     fn none() -> Self {
         let (urls, children, serving) = (Vec::new(), Vec::new(), Vec::new());
-        Self { urls, children, broker: None, serving, below: None }
+        Self { urls, children, broker: None, serving, broker_process: None }
     }
 
     async fn ours(
@@ -114,13 +114,13 @@ impl Servers {
         plan: &Plan,
         cores: &Cores,
     ) -> Result<Self, StartError> {
-        let below = broker.as_ref().and_then(Running::process);
+        let broker_process = broker.as_ref().and_then(Running::process);
         let url = broker.as_ref().map(|broker| broker.url().to_string());
         let mut args = vec!["serve", "--listen", "127.0.0.1:0"];
         args.extend(plan.serve_args.iter().map(String::as_str));
         args.extend(more);
         args.extend(url.iter().flat_map(|url| ["--broker", url]));
-        let mut servers = Self { broker, below, ..Self::none() };
+        let mut servers = Self { broker, broker_process, ..Self::none() };
         for _ in 0..count {
             servers.add(&plan.program, &args, cores).await?;
         }
@@ -134,7 +134,7 @@ impl Servers {
         args: &[&str],
         cores: &Cores,
     ) -> Result<(), ChildError> {
-        let mut child = Child::start(program, args, cores, Place::Server).await?;
+        let mut child = Child::start(program, args, cores, Side::Server).await?;
         let address = loop {
             let line = child.line("it printed where it listens", START).await?;
             if let Some((_, address)) = line.split_once("listening on ") {
@@ -153,7 +153,7 @@ impl Servers {
     /// before the process is gone.
     pub(crate) async fn ended(&mut self) -> Option<ChildError> {
         for child in &mut self.children {
-            if let Some(ended) = child.has_ended("the stage was finished", DEATH).await {
+            if let Some(ended) = child.has_ended("the stage was finished", EXIT_DELAY).await {
                 return Some(ended);
             }
         }
@@ -172,7 +172,7 @@ impl Servers {
 
     /// Returns the CPU time of the broker below our servers.
     pub(crate) fn broker_cpu_ns(&self) -> Option<u64> {
-        self.below.as_ref()?.cpu_ns()
+        self.broker_process.as_ref()?.cpu_ns()
     }
 
     /// Returns `true` if the first server has an io_uring.
@@ -186,14 +186,14 @@ impl Servers {
 
     /// Waits until the servers have nothing to do. No client can see when a server has finished with its last
     /// request, such as a poll that is now held, but its CPU time shows it.
-    pub(crate) async fn rest(&self) {
+    pub(crate) async fn wait_until_idle(&self) {
         let cpu_ns = || Some(self.cpu_ns()? + self.broker_cpu_ns().unwrap_or(0));
         let mut before = cpu_ns();
-        for _ in 0..LOOKS {
-            tokio::time::sleep(LOOK).await;
+        for _ in 0..IDLE_POLLS {
+            tokio::time::sleep(IDLE_POLL).await;
             let now = cpu_ns();
             let spent = now.zip(before).map(|(now, before)| now.saturating_sub(before));
-            if spent.is_none_or(|spent| spent < REST_NS) {
+            if spent.is_none_or(|spent| spent < IDLE_CPU_NS) {
                 break;
             }
             before = now;
@@ -222,7 +222,7 @@ impl Running {
             Broker::Nats => LocalNats::start(LocalConfig::default()).await.map(Self::Nats),
             Broker::Redis => LocalRedis::start(redis()).await.map(Self::Redis),
         };
-        match start_on(start, cores.clone(), Place::Server).await {
+        match start_on(start, cores.clone(), Side::Server).await {
             Ok(Ok(running)) => Ok(running),
             Ok(Err(LocalError::Missing { program })) => Err(StartError::Missing { program, from }),
             Ok(Err(error)) => Err(StartError::Broker(in_full(&error))),

@@ -111,7 +111,7 @@ pub(crate) fn spread(figures: &[(usize, f64)]) -> Option<Spread> {
 fn curve(title: &str, stage: &str, samples: &[Sample]) -> Option<Curve> {
     let mine = samples.iter().filter(|sample| sample.contender == title && sample.stage == stage);
     let rounds: Vec<&[(f64, f64)]> =
-        mine.filter_map(|sample| Some(sample.latency.as_ref()?.curve.as_slice())).collect();
+        mine.filter_map(|sample| Some(sample.load.latency.as_ref()?.curve.as_slice())).collect();
     let points = rounds.first()?.iter().enumerate().filter_map(|(at, (quantile, _))| {
         let samples = rounds.iter().filter_map(|round| Some(round.get(at)?.1));
         Some((*quantile, Spread::of(samples)?.median))

@@ -122,6 +122,7 @@ impl fmt::Display for Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Outcome;
     use crate::contender::chosen;
 
     #[test]
@@ -143,7 +144,7 @@ mod tests {
                 contender: one.title.to_owned(),
                 stage: stage.to_owned(),
                 round: 1,
-                deliveries: 1,
+                load: Outcome { deliveries: 1, ..Outcome::default() },
                 clients: 1,
                 server_cpu_ns: Some(*cpu),
                 ..Sample::default()

@@ -5,7 +5,6 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::contender::{Contender, Family};
-use crate::run::has_our_server;
 use crate::sample::Sample;
 use crate::stats::Spread;
 use crate::summary::Summary;
@@ -17,22 +16,18 @@ const STOLEN: f64 = 0.02;
 /// Above this distance of the quartiles, as a part of the median, a figure is not settled.
 const WIDE: f64 = 0.15;
 /// Publishers that are later than this, and than a tenth of the latency, blur it.
-const LATE_US: f64 = 1_000.0;
+const LATE_US: f64 = 200.0;
 /// Other processes may use this part of all cores' time. The kernel's own ticks are as coarse.
 const CROWDED: f64 = 0.10;
 
-/// Where a doubt is worst, and how many places it concerns.
+/// A reason to doubt figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Worst {
-    /// The contender.
-    pub transport: String,
-    /// The stage.
-    pub stage: String,
-    /// The value of the worst round.
-    pub value: f64,
-    /// How many other stages, of this contender or others, it concerns as well.
-    pub further: usize,
-    /// All of them, this one included.
+pub struct Warning {
+    /// Its kind.
+    pub kind: Doubt,
+    /// A sentence for a person.
+    pub text: String,
+    /// The stages or rows that it concerns, if it does not concern the whole run.
     pub places: Vec<Place>,
 }
 
@@ -45,49 +40,29 @@ pub struct Place {
     pub at: String,
 }
 
-/// A doubt.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+/// The kind of a warning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Warning {
-    /// The load was busy: the part of its core's time that it used.
-    LoadBusy(Worst),
+pub enum Doubt {
+    /// The load was busy.
+    LoadBusy,
     /// The load was busy at saturation, where one side has to be the bottleneck.
-    SaturationLoadBusy(Worst),
-    /// The hypervisor gave CPU time to other machines: the part of all CPU time.
-    Stolen(Worst),
-    /// Other processes of this machine were at work: the part of all CPU time.
-    Crowded(Worst),
-    /// The CPU quota was used up: in how many periods of the scheduler.
-    Throttled(Worst),
-    /// Publishes were late: microseconds that one in ten was late by.
-    PublisherLate(Worst),
+    SaturationLoadBusy,
+    /// Neither side was busy at saturation.
+    NotSaturated,
+    /// The hypervisor gave CPU time to other machines.
+    Stolen,
+    /// Other processes of this machine were at work.
+    Crowded,
+    /// The CPU quota was used up.
+    Throttled,
+    /// Publishes were late.
+    PublisherLate,
     /// The rounds do not agree on a figure.
-    WideSpread {
-        /// The contender.
-        transport: String,
-        /// The figure.
-        figure: String,
-        /// The distance of the quartiles as a part of the median.
-        relative_iqr: f64,
-        /// How many other figures, of this contender or others, spread too widely as well.
-        further: usize,
-        /// All of them by their keys, this one included.
-        places: Vec<Place>,
-    },
+    WideSpread,
     /// Some notifications were not received, or more than once, or out of order.
-    NotClean {
-        /// The contender.
-        transport: String,
-        /// Not received.
-        lost: u64,
-        /// Received more than once.
-        duplicated: u64,
-        /// Received out of order.
-        reordered: u64,
-        /// Why the first of the lost connections ended.
-        first_ending: Option<String>,
-    },
+    NotClean,
     /// Our server has no io_uring, and targets are about it.
     NoIoUring,
     /// Each median is a single sample.
@@ -99,50 +74,50 @@ pub enum Warning {
     /// Servers and load take turns on the same cores.
     SharedCores,
     /// The clock is slow to read.
-    SlowClock {
-        /// The kernel's name of it.
-        source: String,
-    },
+    SlowClock,
     /// The program is not optimised.
     DebugBuild,
     /// The run was ended before all rounds were measured.
-    Interrupted {
-        /// The round in which it was ended.
-        round: usize,
-        /// How many rounds were planned.
-        rounds: usize,
-    },
+    Interrupted,
 }
 
 impl Warning {
+    /// Returns a warning about the whole run.
+    pub(crate) fn new(kind: Doubt, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), places: Vec::new() }
+    }
+
+    /// Returns the warning of a run that was ended in this round.
+    pub(crate) fn interrupted(round: usize, rounds: usize) -> Self {
+        let text = format!(
+            "interrupted in round {round} of {rounds}: the figures are of the measurements that were \
+             finished"
+        );
+        Self::new(Doubt::Interrupted, text)
+    }
+
     /// Returns `true` if the run was ended before all rounds were measured.
     pub(crate) fn is_interruption(&self) -> bool {
-        matches!(self, Self::Interrupted { .. })
+        self.kind == Doubt::Interrupted
     }
 
     /// Returns `true` if the warning casts a doubt on this figure of this contender. A warning about the whole run, such
     /// as a debug build, concerns no figure more than the others and returns `false` for each.
     pub(crate) fn concerns(&self, transport: &str, key: &str) -> bool {
         let (stage, figure) = key.split_once('.').unwrap_or((key, ""));
-        let is_latency = matches!(figure, "p50" | "p90" | "p99" | "p999" | "max" | "answer");
+        let is_latency = matches!(figure, "p50" | "p90" | "p99" | "max" | "answer");
         let is_timed = is_latency || matches!(figure, "rate" | "cpu" | "broker");
-        let among = |places: &[Place], at: &str| {
-            places.iter().any(|place| place.transport == transport && place.at == at)
+        let is_at = |at: &str| {
+            self.places.iter().any(|place| place.transport == transport && place.at == at)
         };
-        match self {
-            Self::LoadBusy(worst) | Self::PublisherLate(worst) => {
-                is_latency && among(&worst.places, stage)
-            }
-            Self::SaturationLoadBusy(worst) => figure == "rate" && among(&worst.places, stage),
-            Self::Stolen(worst) | Self::Crowded(worst) | Self::Throttled(worst) => {
-                is_timed && among(&worst.places, stage)
-            }
-            Self::WideSpread { places, .. } => among(places, key),
-            Self::NotClean { transport: unclean, .. } => {
-                unclean == transport && stage == "integrity"
-            }
-            Self::ServerNotFresh => figure == "memory",
-            Self::SharedCores => is_latency || figure == "rate",
+        match self.kind {
+            Doubt::LoadBusy | Doubt::PublisherLate => is_latency && is_at(stage),
+            Doubt::SaturationLoadBusy | Doubt::NotSaturated => figure == "rate" && is_at(stage),
+            Doubt::Stolen | Doubt::Crowded | Doubt::Throttled => is_timed && is_at(stage),
+            Doubt::WideSpread => is_at(key),
+            Doubt::NotClean => is_at(stage),
+            Doubt::ServerNotFresh => figure == "memory",
+            Doubt::SharedCores => is_latency || figure == "rate",
             _ => false,
         }
     }
@@ -170,24 +145,30 @@ fn not_clean(transport: &str, samples: &[Sample]) -> Option<Warning> {
     if mine().all(Sample::is_clean) {
         return None;
     }
-    Some(Warning::NotClean {
-        transport: transport.to_owned(),
-        lost: mine().map(|sample| sample.lost).sum(),
-        duplicated: mine().map(|sample| sample.duplicated).sum(),
-        reordered: mine().map(|sample| sample.reordered).sum(),
-        first_ending: mine().find_map(|sample| sample.first_ending.clone()),
-    })
+    let sum = |of: fn(&Sample) -> u64| mine().map(of).sum::<u64>();
+    let (lost, twice) = (sum(|it| it.load.lost), sum(|it| it.load.duplicated));
+    let reordered = sum(|it| it.load.reordered);
+    let ending = mine().find_map(|sample| sample.load.first_ending.clone());
+    let ending = ending.map_or(String::new(), |it| format!("; the first lost connection: {it}"));
+    let text =
+        format!("{transport}: {lost} lost, {twice} duplicated, {reordered} reordered{ending}");
+    let places = vec![Place::of(transport, "integrity")];
+    Some(Warning { kind: Doubt::NotClean, text, places })
 }
 
 /// Returns the doubt if the baseline was measured and our server, which may use io_uring, does not.
 fn no_io_uring(samples: &[Sample], contenders: &[&Contender]) -> Option<Warning> {
     let has_targets = contenders.iter().any(|one| one.family == Family::Baseline);
-    let is_asked = |one: &&&Contender| has_our_server(one) && one.family != Family::Plain;
+    let may_use = |one: &&&Contender| one.has_our_server() && one.family != Family::Plain;
     let has_none = |one: &Contender| {
         samples.iter().any(|it| it.contender == one.title && it.io_uring == Some(false))
     };
-    let found = has_targets && contenders.iter().filter(is_asked).any(|one| has_none(one));
-    found.then_some(Warning::NoIoUring)
+    let found = has_targets && contenders.iter().filter(may_use).any(|one| has_none(one));
+    found.then(|| {
+        let text = "our server had no io_uring here, so all its figures are of plain writes, and some \
+                    targets are about io_uring";
+        Warning::new(Doubt::NoIoUring, text)
+    })
 }
 
 fn wide_spread(summary: &Summary) -> Option<Warning> {
@@ -199,40 +180,94 @@ fn wide_spread(summary: &Summary) -> Option<Warning> {
     let wide: Vec<_> = all.filter(|(_, _, spread)| spread.relative_iqr > WIDE).collect();
     let iqr = |(_, _, spread): &(_, _, Spread)| spread.relative_iqr;
     let (row, transport, spread) = wide.iter().max_by(|a, b| iqr(a).total_cmp(&iqr(b)))?;
-    Some(Warning::WideSpread {
-        transport: (*transport).clone(),
-        figure: format!("{}, {}", row.group.to_lowercase(), row.title()),
-        relative_iqr: spread.relative_iqr,
-        further: wide.len() - 1,
-        places: wide.iter().map(|(row, transport, _)| Place::of(transport, &row.key)).collect(),
-    })
+    let text = format!(
+        "{transport}, {}, {}{}: the rounds differ by {} of the median: run it again on a machine at \
+         rest, or with more --rounds",
+        row.group.to_lowercase(),
+        row.title(),
+        further(wide.len()),
+        percent(spread.relative_iqr)
+    );
+    let places = wide.iter().map(|(row, transport, _)| Place::of(transport, &row.key)).collect();
+    Some(Warning { kind: Doubt::WideSpread, text, places })
 }
 
 fn in_stages(samples: &[Sample]) -> Vec<Warning> {
-    let is_saturation = |sample: &Sample| matches!(sample.stage.as_str(), "saturation" | "many");
-    let busy = |sample: &Sample| sample.load_busy.unwrap_or(0.0);
-    let late = |sample: &Sample| match (&sample.late, &sample.latency) {
-        (Some(late), Some(latency)) if late.p90 > latency.p90 / 10.0 => late.p90,
+    let is_fan_out = |sample: &Sample| matches!(sample.stage.as_str(), "saturation" | "many");
+    let is_saturation = |sample: &Sample| is_fan_out(sample) || sample.stage == "connect";
+    let idle = |sample: &Sample| {
+        let busiest = sample.server_busy?.max(sample.load_busy?);
+        (is_fan_out(sample) && busiest < BUSY).then_some(1.0 - busiest)
+    };
+    let busy = |sample: &Sample, counts: bool| sample.load_busy.filter(|_| counts).unwrap_or(0.0);
+    let has_latency = |sample: &Sample| matches!(sample.stage.as_str(), "steady" | "burst");
+    let late = |sample: &Sample| match (&sample.load.late, &sample.load.latency) {
+        (Some(late), Some(latency)) if has_latency(sample) && late.p90 > latency.p90 / 10.0 => {
+            late.p90
+        }
         _ => 0.0,
     };
-    let worst = |limit: f64, of: &dyn Fn(&Sample) -> f64| worst(samples, limit, of);
-    let timed_busy = |sample: &Sample| if sample.latency.is_some() { busy(sample) } else { 0.0 };
-    let saturated_busy = |sample: &Sample| if is_saturation(sample) { busy(sample) } else { 0.0 };
+    let worst = |kind, limit: f64, of: &dyn Fn(&Sample) -> f64, text: &dyn Fn(f64) -> String| {
+        worst(samples, kind, limit, of, text)
+    };
     [
-        worst(BUSY, &timed_busy).map(Warning::LoadBusy),
-        worst(BUSY, &saturated_busy).map(Warning::SaturationLoadBusy),
-        worst(STOLEN, &|sample| sample.stolen).map(Warning::Stolen),
-        worst(CROWDED, &|sample| sample.others.unwrap_or(0.0)).map(Warning::Crowded),
-        worst(0.0, &|sample| sample.throttled as f64).map(Warning::Throttled),
-        worst(LATE_US, &late).map(Warning::PublisherLate),
+        worst(Doubt::LoadBusy, BUSY, &|it| busy(it, has_latency(it)), &|part| {
+            let part = percent(part);
+            format!(
+                "the load was {part} busy, so latencies are partly its own: use a lower --rate or \
+                 fewer --clients"
+            )
+        }),
+        worst(Doubt::SaturationLoadBusy, BUSY, &|it| busy(it, is_saturation(it)), &|part| {
+            let part = percent(part);
+            format!(
+                "the load was {part} busy, so the server could deliver more a second; the CPU time \
+                 of a delivery holds"
+            )
+        }),
+        worst(Doubt::NotSaturated, 0.0, &|it| idle(it).unwrap_or(0.0), &|part| {
+            format!(
+                "neither the server nor the load was more than {} busy, so the notifications in \
+                 flight were the limit",
+                percent(1.0 - part)
+            )
+        }),
+        worst(Doubt::Stolen, STOLEN, &|it| it.stolen, &|part| {
+            format!("the host gave {} of the CPU time to other machines", percent(part))
+        }),
+        worst(Doubt::Crowded, CROWDED, &|it| it.others.unwrap_or(0.0), &|part| {
+            let part = percent(part);
+            format!(
+                "other processes took {part} of the CPU time: run it again on a machine at rest"
+            )
+        }),
+        worst(Doubt::Throttled, 0.0, &|it| it.throttled as f64, &|periods| {
+            format!(
+                "the CPU quota was used up in {periods:.0} periods of the scheduler, so the figures \
+                 show the quota: raise it, or lower the rate"
+            )
+        }),
+        worst(Doubt::PublisherLate, LATE_US, &late, &|us| {
+            format!(
+                "one publish in ten began {:.1} ms late or more; the latencies count from the \
+                 intended time and include it",
+                us / 1e3
+            )
+        }),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
-/// Returns the worst sample above the limit, and all stages that have one.
-fn worst(samples: &[Sample], limit: f64, of: &dyn Fn(&Sample) -> f64) -> Option<Worst> {
+/// Returns the warning about the worst sample above the limit and all stages that have one.
+fn worst(
+    samples: &[Sample],
+    kind: Doubt,
+    limit: f64,
+    of: &dyn Fn(&Sample) -> f64,
+    text: &dyn Fn(f64) -> String,
+) -> Option<Warning> {
     let above = || samples.iter().filter(|sample| of(sample) > limit);
     let worst = above().max_by(|a, b| of(a).total_cmp(&of(b)))?;
     let mut places: Vec<Place> = Vec::new();
@@ -241,118 +276,28 @@ fn worst(samples: &[Sample], limit: f64, of: &dyn Fn(&Sample) -> f64) -> Option<
             places.push(place);
         }
     }
-    let (transport, stage) = (worst.contender.clone(), worst.stage.clone());
-    Some(Worst { transport, stage, value: of(worst), further: places.len() - 1, places })
+    let Sample { contender, stage, .. } = worst;
+    let text = format!("{contender}, {stage}{}: {}", further(places.len()), text(of(worst)));
+    Some(Warning { kind, text, places })
+}
+
+fn further(places: usize) -> String {
+    if places > 1 { format!(" (and {} more)", places - 1) } else { String::new() }
+}
+
+fn percent(part: f64) -> String {
+    format!("{:.0} %", part * 100.0)
 }
 
 impl Place {
-    pub(crate) fn of(transport: &str, at: &str) -> Self {
+    fn of(transport: &str, at: &str) -> Self {
         Self { transport: transport.to_owned(), at: at.to_owned() }
-    }
-}
-
-impl fmt::Display for Worst {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { transport, stage, further, .. } = self;
-        write!(f, "{transport}, {stage}")?;
-        match further {
-            0 => Ok(()),
-            further => write!(f, " (and {further} more)"),
-        }
     }
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let percent = |part: &f64| format!("{:.0} %", part * 100.0);
-        match self {
-            Self::LoadBusy(worst) => write!(
-                f,
-                "{worst}: the load was {} busy, so latencies are partly its own: use a lower --rate or \
-                 fewer --clients",
-                percent(&worst.value)
-            ),
-            Self::SaturationLoadBusy(worst) => write!(
-                f,
-                "{worst}: the load was {} busy, so the server could deliver more a second; the CPU time \
-                 of a delivery holds",
-                percent(&worst.value)
-            ),
-            Self::Stolen(worst) => write!(
-                f,
-                "{worst}: the host gave {} of the CPU time to other machines",
-                percent(&worst.value)
-            ),
-            Self::Crowded(worst) => write!(
-                f,
-                "{worst}: other processes took {} of the CPU time: run it again on a machine at rest",
-                percent(&worst.value)
-            ),
-            Self::Throttled(worst) => write!(
-                f,
-                "{worst}: the CPU quota was used up in {:.0} periods of the scheduler, so the figures show \
-                 the quota: raise it, or lower the rate",
-                worst.value
-            ),
-            Self::PublisherLate(worst) => write!(
-                f,
-                "{worst}: one send in ten began {:.1} ms late or more; the latencies count from the \
-                 intended time and include it",
-                worst.value / 1e3
-            ),
-            Self::WideSpread { transport, figure, relative_iqr, further, .. } => {
-                write!(f, "{transport}, {figure}")?;
-                if *further > 0 {
-                    write!(f, " (and {further} more)")?;
-                }
-                write!(
-                    f,
-                    ": the rounds differ by {} of the median: run it again on a machine at rest, or \
-                     with more --rounds",
-                    percent(relative_iqr)
-                )
-            }
-            Self::NotClean { transport, lost, duplicated, reordered, first_ending } => {
-                write!(
-                    f,
-                    "{transport}: {lost} lost, {duplicated} duplicated, {reordered} reordered"
-                )?;
-                match first_ending {
-                    Some(ending) => write!(f, "; the first connection ended with: {ending}"),
-                    None => Ok(()),
-                }
-            }
-            Self::NoIoUring => f.write_str(
-                "our server had no io_uring here, so all its figures are of plain writes, and some \
-                 targets are about io_uring",
-            ),
-            Self::OneRound => {
-                f.write_str("one round only: every median is a single sample (n = 1)")
-            }
-            Self::ServerUnknown => f.write_str(
-                "the server's process is not known, so there are no figures of its CPU and memory: \
-                 name it with --pid, or let the comparison start its own",
-            ),
-            Self::ServerNotFresh => f.write_str(
-                "the same server served every round and uses the memory of earlier clients again, so \
-                 the memory of a client is too low",
-            ),
-            Self::SharedCores => f.write_str(
-                "servers and load shared the same cores: the CPU time of a delivery holds, latency and \
-                 throughput are worse than with a core for each",
-            ),
-            Self::SlowClock { source } => {
-                write!(f, "the kernel's clock is {source}, which is slow to read")
-            }
-            Self::DebugBuild => {
-                f.write_str("this is a debug build: every figure is several times too high")
-            }
-            Self::Interrupted { round, rounds } => write!(
-                f,
-                "interrupted in round {round} of {rounds}: the figures are of the measurements that were \
-                 finished"
-            ),
-        }
+        f.write_str(&self.text)
     }
 }
 
@@ -396,11 +341,13 @@ mod tests {
         assert!(raised("steady", |s| s.load_busy = Some(0.9)).contains("the load was 90 % busy"));
         let busy = raised("saturation", |s| s.load_busy = Some(1.0));
         assert!(busy.contains("could deliver more"), "{busy}");
+        let idle = raised("saturation", |s| s.server_busy = Some(0.5));
+        assert!(idle.contains("more than 50 % busy"), "{idle}");
         assert!(raised("burst", |s| s.others = Some(0.4)).contains("other processes"));
         assert!(raised("burst", |s| s.throttled = 12).contains("used up in 12 periods"));
-        let late = |s: &mut Sample| s.late.as_mut().unwrap().p90 = 4_200.0;
+        let late = |s: &mut Sample| s.load.late.as_mut().unwrap().p90 = 4_200.0;
         assert!(raised("steady", late).contains("4.2 ms late"));
-        assert!(raised("steady", |s| s.lost = 3).contains("3 lost"));
+        assert!(raised("steady", |s| s.load.lost = 3).contains("3 lost"));
     }
 
     #[test]
@@ -414,7 +361,7 @@ mod tests {
             let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
             no_io_uring(&samples, &crate::contender::chosen(&names).unwrap())
         };
-        assert_eq!(names(&["websocket", "baseline"]), Some(Warning::NoIoUring));
+        assert!(names(&["websocket", "baseline"]).is_some_and(|it| it.kind == Doubt::NoIoUring));
         assert_eq!(names(&["websocket"]), None);
     }
 }

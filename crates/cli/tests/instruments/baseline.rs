@@ -65,19 +65,12 @@ fn json(body: &str) -> String {
 }
 
 /// The handshake of RFC 6455, section 1.3.
-fn handshake(header: &str) -> String {
-    format!(
-        "GET /topics/x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{header}\r\n"
-    )
-}
+const HANDSHAKE: &str = "GET /topics/x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Protocol: tidings.v1\r\n\r\n";
 
-fn switched(header: &str) -> String {
-    format!(
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         {header}Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-    )
-}
+const SWITCHED: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Protocol: tidings.v1\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
 const STREAM: &str = "GET /topics/x HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n";
 
@@ -92,84 +85,41 @@ fn frame(text: &str) -> Vec<u8> {
     [&[0x81, text.len() as u8], text.as_bytes()].concat()
 }
 
-/// One subscriber of each kind, whose heads have been read.
-struct Audience {
-    bare: Peer,
-    envelope: Peer,
-    stream: Peer,
-    poll: Peer,
-}
-
-impl Audience {
-    fn join(baseline: &Baseline) -> Self {
-        let protocol = "Sec-WebSocket-Protocol: other, tidings.v1\r\n";
-        let mut audience = Self {
-            bare: baseline.connect(&handshake("")),
-            envelope: baseline.connect(&handshake(protocol)),
-            stream: baseline.connect(STREAM),
-            poll: baseline.connect(&poll("")),
-        };
-        audience.bare.expect(&switched(""));
-        let protocol = "Sec-WebSocket-Protocol: tidings.v1\r\n";
-        audience.envelope.expect(&switched(protocol));
-        audience.stream.expect(STREAM_HEAD);
-        let empty = r#"{"cursor":"aaaaaa-0","notifications":[]}"#;
-        audience.poll.expect(&json(empty));
-        audience
-    }
-
-    /// Reads both publishes from the streams, whether or not they came as one write.
-    fn expect_both(&mut self) {
-        for (peer, frames) in
-            [(&mut self.bare, ["one", "\"two\"\n"]), (&mut self.envelope, [FIRST, SECOND])]
-        {
-            let bytes = frames.map(frame).concat();
-            let mut read = vec![0; bytes.len()];
-            peer.0.read_exact(&mut read).expect("frames come");
-            assert_eq!(read, bytes);
-        }
-        self.stream.expect("id: aaaaaa-1\ndata: one\n\nid: aaaaaa-2\ndata: \"two\"\ndata: \n\n");
-    }
-}
-
 #[test]
 fn every_kind_of_client_gets_both_notifications() {
-    let baseline = Baseline::start(&[]);
-    let mut audience = Audience::join(&baseline);
-    audience.poll.send(&poll("?after=aaaaaa-0"));
+    let baseline = Baseline::start();
+    let mut websocket = baseline.connect(HANDSHAKE);
+    let mut stream = baseline.connect(STREAM);
+    let mut polling = baseline.connect(&poll(""));
+    websocket.expect(SWITCHED);
+    stream.expect(STREAM_HEAD);
+    polling.expect(&json(r#"{"cursor":"aaaaaa-0","notifications":[]}"#));
+    polling.send(&poll("?after=aaaaaa-0"));
 
     let mut publisher = baseline.connect(&publish("one"));
     publisher.expect(&json(r#"{"id":"aaaaaa-1"}"#));
     let page = format!(r#"{{"cursor":"aaaaaa-1","notifications":[{FIRST}]}}"#);
-    audience.poll.expect(&json(&page));
+    polling.expect(&json(&page));
 
     publisher.send(&publish("\"two\"\n"));
     publisher.expect(&json(r#"{"id":"aaaaaa-2"}"#));
-    audience.poll.send(&poll("?wait=25&after=aaaaaa-1"));
+    polling.send(&poll("?wait=25&after=aaaaaa-1"));
     let page = format!(r#"{{"cursor":"aaaaaa-2","notifications":[{SECOND}]}}"#);
-    audience.poll.expect(&json(&page));
+    polling.expect(&json(&page));
 
-    audience.expect_both();
-}
-
-#[test]
-fn by_io_uring_every_kind_of_client_gets_the_same_bytes_if_the_kernel_has_it() {
-    let Some(baseline) = Baseline::try_start(&["--io-uring"]) else { return };
-    let mut audience = Audience::join(&baseline);
-    audience.poll.send(&poll("?after=aaaaaa-0"));
-    let mut publisher = baseline.connect(&publish("one"));
-    publisher.expect(&json(r#"{"id":"aaaaaa-1"}"#));
-    let page = format!(r#"{{"cursor":"aaaaaa-1","notifications":[{FIRST}]}}"#);
-    audience.poll.expect(&json(&page));
-    publisher.send(&publish("\"two\"\n"));
-    audience.expect_both();
+    for text in [FIRST, SECOND] {
+        let mut read = vec![0; 2 + text.len()];
+        websocket.0.read_exact(&mut read).expect("a frame comes");
+        assert_eq!(read, frame(text));
+    }
+    stream.expect("id: aaaaaa-1\ndata: one\n\nid: aaaaaa-2\ndata: \"two\"\ndata: \n\n");
 }
 
 #[test]
 fn a_client_that_stops_reading_is_closed_and_the_others_go_on() {
     const PAYLOAD: usize = 64 * 1024;
     const PUBLISHES: usize = 256;
-    let baseline = Baseline::start(&[]);
+    let baseline = Baseline::start();
     let mut stalled = baseline.connect(STREAM);
     stalled.expect(STREAM_HEAD);
     let mut reader = baseline.connect(STREAM);
@@ -186,21 +136,8 @@ fn a_client_that_stops_reading_is_closed_and_the_others_go_on() {
 }
 
 #[test]
-fn a_close_frame_is_answered_and_ends_the_connection() {
-    let baseline = Baseline::start(&[]);
-    let mut client = baseline.connect(&handshake(""));
-    client.expect(&switched(""));
-    let goodbye = [0x89, 0x80, 1, 2, 3, 4, 0x88, 0x80, 1, 2, 3, 4];
-    client.0.write_all(&goodbye).expect("it reads");
-    let mut answer = [0; 2];
-    client.0.read_exact(&mut answer).expect("it answers");
-    assert_eq!(answer, [0x88, 0]);
-    assert_eq!(client.expect_end(), 0);
-}
-
-#[test]
 fn a_fault_is_answered_and_ends_only_its_own_connection() {
-    let baseline = Baseline::start(&[]);
+    let baseline = Baseline::start();
     let mut peer = baseline.connect("GET /elsewhere HTTP/1.1\r\n\r\n");
     peer.expect("HTTP/1.1 404 Not Found\r\n");
     let mut broken = baseline.connect("nonsense\r\n\r\n");

@@ -1,9 +1,8 @@
 //! What a request is for.
 
-use crate::baseline::fault::Fault;
 use crate::baseline::http::Request;
 use crate::baseline::log::Id;
-use crate::baseline::websocket::SUBPROTOCOL;
+use crate::baseline::response::Fault;
 
 /// The four requests to a topic.
 #[derive(Debug)]
@@ -11,7 +10,7 @@ pub(crate) enum Call<'a> {
     /// Publish this payload.
     Publish(&'a str),
     /// Subscribe by WebSocket.
-    WebSocket { key: &'a [u8], envelope: bool },
+    WebSocket { key: &'a [u8] },
     /// Subscribe by SSE.
     EventStream,
     /// Poll for what comes after a position, or for the present position.
@@ -24,19 +23,18 @@ impl<'a> Call<'a> {
         let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
         // Filters cost, and there are none here: every name is the one topic.
         if !path.starts_with("/topics/") {
-            return Err(Fault::NOT_FOUND);
+            return Err(Fault("404 Not Found"));
         }
         match request.method {
             "POST" => {
-                str::from_utf8(request.body).map(Self::Publish).map_err(|_| Fault::BAD_PAYLOAD)
+                str::from_utf8(request.body).map(Self::Publish).map_err(|_| Fault::BAD_REQUEST)
             }
             "GET" if request.lists("upgrade", "websocket") => Ok(Self::WebSocket {
-                key: request.header("sec-websocket-key").ok_or(Fault::BAD_HANDSHAKE)?,
-                envelope: request.lists("sec-websocket-protocol", SUBPROTOCOL),
+                key: request.header("sec-websocket-key").ok_or(Fault::BAD_REQUEST)?,
             }),
             "GET" if request.lists("accept", "text/event-stream") => Ok(Self::EventStream),
             "GET" => Ok(Self::Poll { after: position(query)? }),
-            _ => Err(Fault::BAD_METHOD),
+            _ => Err(Fault("405 Method Not Allowed")),
         }
     }
 }
@@ -49,7 +47,7 @@ fn position(query: &str) -> Result<Option<Id>, Fault> {
         .map(|id| match id {
             // A position that the log has evicted is skipped.
             "earliest" => Ok(Id(0)),
-            id => Id::parse(id).ok_or(Fault::BAD_POSITION),
+            id => Id::parse(id).ok_or(Fault::BAD_REQUEST),
         })
         .transpose()
 }

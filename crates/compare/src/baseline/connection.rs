@@ -2,10 +2,8 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::baseline::encode::Format;
-use crate::baseline::websocket::{self, Discard};
 
 /// The connection has ended. The reason does not matter: it is not reported.
 #[derive(Debug)]
@@ -22,12 +20,12 @@ impl From<io::Error> for Closed {
 pub(crate) enum Role {
     /// It sends requests; `input` is the part of one that is not complete.
     Requesting { input: Vec<u8> },
-    /// It waits for the response to a long-poll, which may be its last.
-    Polling { last: bool },
+    /// It waits for the response to a long-poll.
+    Polling,
     /// It reads an SSE stream.
     EventStream,
-    /// It reads frames, bare or in envelopes.
-    WebSocket { envelope: bool, frames: Discard },
+    /// It reads frames.
+    WebSocket,
 }
 
 impl Role {
@@ -49,34 +47,21 @@ impl Connection {
         Self { socket, role: Role::requesting() }
     }
 
-    /// Returns the socket, to send to many connections at once.
-    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-
     /// Returns the format that it receives, or `None` if it does not wait for a notification.
     pub(crate) fn format(&self) -> Option<Format> {
         match self.role {
             Role::Requesting { .. } => None,
-            Role::Polling { .. } => Some(Format::Poll),
+            Role::Polling => Some(Format::Poll),
             Role::EventStream => Some(Format::EventStream),
-            Role::WebSocket { envelope: true, .. } => Some(Format::Envelope),
-            Role::WebSocket { envelope: false, .. } => Some(Format::Bare),
+            Role::WebSocket => Some(Format::WebSocket),
         }
     }
 
     /// Sends a wave in the format of this connection. After the response to a long-poll it sends requests again.
     pub(crate) fn deliver(&mut self, bytes: &[u8]) -> Result<(), Closed> {
         self.send(bytes)?;
-        self.delivered()
-    }
-
-    /// Changes the role after a wave that has been sent completely.
-    pub(crate) fn delivered(&mut self) -> Result<(), Closed> {
-        match self.role {
-            Role::Polling { last: true } => return Err(Closed),
-            Role::Polling { last: false } => self.role = Role::requesting(),
-            _ => {}
+        if matches!(self.role, Role::Polling) {
+            self.role = Role::requesting();
         }
         Ok(())
     }
@@ -102,19 +87,14 @@ impl Connection {
         }
     }
 
-    /// Takes what the peer sent. What a reader of an event stream sends is ignored.
+    /// Takes what the peer sent. What a reader of a stream sends is ignored, because the load sends nothing and
+    /// closes without a close frame.
     pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<(), Closed> {
         match &mut self.role {
             Role::Requesting { input } => input.extend_from_slice(bytes),
             // Requests that are pipelined after a held poll would have to be kept until it is answered.
-            Role::Polling { .. } if !bytes.is_empty() => return Err(Closed),
-            Role::Polling { .. } | Role::EventStream => {}
-            Role::WebSocket { frames, .. } => {
-                if frames.discard(bytes).is_break() {
-                    self.send(&websocket::CLOSE)?;
-                    return Err(Closed);
-                }
-            }
+            Role::Polling if !bytes.is_empty() => return Err(Closed),
+            Role::Polling | Role::EventStream | Role::WebSocket => {}
         }
         Ok(())
     }

@@ -2,17 +2,15 @@
 
 use std::io::Write;
 
-use crate::baseline::http;
 use crate::baseline::log::{Id, Notification};
+use crate::baseline::response;
 use crate::baseline::websocket;
 
 /// A format. All clients of one format receive the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// A WebSocket text frame of the payload alone.
-    Bare,
     /// A WebSocket text frame of the JSON envelope, as the subprotocol `tidings.v1` has it.
-    Envelope,
+    WebSocket,
     /// An event of an SSE stream.
     EventStream,
     /// The complete response to a held long-poll, with its head.
@@ -21,7 +19,7 @@ pub(crate) enum Format {
 
 impl Format {
     /// The number of formats, for tables indexed by `format as usize`.
-    pub(crate) const COUNT: usize = 4;
+    pub(crate) const COUNT: usize = 3;
 
     /// Appends the notifications to `out` in this format.
     pub(crate) fn encode<'a>(
@@ -30,8 +28,7 @@ impl Format {
         notifications: impl Iterator<Item = Notification<'a>>,
     ) {
         match self {
-            Self::Bare => notifications.for_each(|n| websocket::text(out, n.payload.as_bytes())),
-            Self::Envelope => {
+            Self::WebSocket => {
                 let mut json = Vec::new();
                 for notification in notifications {
                     json.clear();
@@ -60,7 +57,7 @@ pub(crate) fn page<'a>(
         cursor = notification.id;
     }
     let start = format!(r#"{{"cursor":"{cursor}","notifications":["#);
-    http::json(out, "200 OK", "", &[start.as_bytes(), &list, b"]}"]);
+    response::json(out, "200 OK", &[start.as_bytes(), &list, b"]}"]);
 }
 
 /// Appends `{"id","topic","data"}`.
@@ -118,7 +115,7 @@ mod tests {
     #[test]
     fn an_envelope_escapes_the_payload() {
         let json = r#"{"id":"aaaaaa-7","topic":"x","data":"\"\\\n"}"#;
-        let frame = encoded(Format::Envelope, "\"\\\n");
+        let frame = encoded(Format::WebSocket, "\"\\\n");
         assert!(frame.ends_with(json), "{frame:?}");
     }
 }

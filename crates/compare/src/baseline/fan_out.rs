@@ -4,28 +4,21 @@ use slab::Slab;
 
 use crate::baseline::connection::Connection;
 use crate::baseline::log::{Id, KEPT, Log};
-use crate::baseline::ring::Ring;
 use crate::baseline::wave::Wave;
 
 /// The log, and how far it has been delivered.
 ///
 /// A publish only joins the log; the end of the pass delivers everything that joined as one write a client.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct FanOut {
     log: Log,
     delivered: u64,
     wave: Wave,
-    /// Sends to all clients at once, if that was requested.
-    ring: Option<Ring>,
     /// The clients that a pass lost, kept for its capacity: a slab cannot lose entries during iteration.
     lost: Vec<usize>,
 }
 
 impl FanOut {
-    pub(crate) fn new(ring: Option<Ring>) -> Self {
-        Self { log: Log::default(), delivered: 0, wave: Wave::default(), ring, lost: Vec::new() }
-    }
-
     pub(crate) fn log(&self) -> &Log {
         &self.log
     }
@@ -50,12 +43,9 @@ impl FanOut {
                 continue;
             };
             let bytes = self.wave.bytes(format, || self.log.after(self.delivered));
-            if self.ring.is_none() && connection.deliver(bytes).is_err() {
+            if connection.deliver(bytes).is_err() {
                 self.lost.push(key);
             }
-        }
-        if let Some(ring) = &mut self.ring {
-            ring.send(&self.wave, connections, &mut self.lost);
         }
         for key in self.lost.drain(..) {
             connections.remove(key);

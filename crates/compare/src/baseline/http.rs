@@ -2,7 +2,7 @@
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
-use crate::baseline::fault::Fault;
+use crate::baseline::response::Fault;
 
 /// The longest head.
 const MAX_HEAD: usize = 16 * 1024;
@@ -10,12 +10,9 @@ const MAX_HEAD: usize = 16 * 1024;
 /// The longest payload.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// The head of an SSE stream and its first comment, which shows a proxy that the stream is alive.
-pub(crate) const EVENT_STREAM: &[u8] = b"HTTP/1.1 200 OK\r\n\
-    Content-Type: text/event-stream\r\n\
-    Cache-Control: no-cache, no-transform\r\n\
-    X-Accel-Buffering: no\r\n\
-    Connection: close\r\n\r\n:\n\n";
+const HEAD_TOO_LARGE: Fault = Fault("431 Request Header Fields Too Large");
+const CHUNKED: Fault = Fault("501 Not Implemented");
+const BODY_TOO_LARGE: Fault = Fault("413 Content Too Large");
 
 /// One complete request, borrowed from the bytes it came in.
 #[derive(Debug)]
@@ -25,7 +22,6 @@ pub(crate) struct Request<'a> {
     pub(crate) body: &'a [u8],
     /// The length of the request in the input.
     pub(crate) length: usize,
-    minor_version: u8,
     headers: [Header<'a>; 64],
 }
 
@@ -37,14 +33,13 @@ impl<'a> Request<'a> {
         let mut head = httparse::Request::new(&mut headers);
         let status = head.parse(input).map_err(|_| Fault::BAD_REQUEST)?;
         let Status::Complete(body_at) = status else {
-            return if input.len() > MAX_HEAD { Err(Fault::HEAD_TOO_LARGE) } else { Ok(None) };
+            return if input.len() > MAX_HEAD { Err(HEAD_TOO_LARGE) } else { Ok(None) };
         };
         let mut request = Self {
             method: head.method.unwrap_or_default(),
             target: head.path.unwrap_or_default(),
             body: &[],
             length: body_at,
-            minor_version: head.version.unwrap_or_default(),
             headers,
         };
         request.length += request.body_length()?;
@@ -68,11 +63,6 @@ impl<'a> Request<'a> {
             .any(|element| element.trim_ascii().eq_ignore_ascii_case(item.as_bytes()))
     }
 
-    /// Returns `true` if the peer expects no further response on this connection.
-    pub(crate) fn is_last(&self) -> bool {
-        self.minor_version == 0 || self.lists("connection", "close")
-    }
-
     fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.headers
             .iter()
@@ -82,7 +72,7 @@ impl<'a> Request<'a> {
 
     fn body_length(&self) -> Result<usize, Fault> {
         if self.header("transfer-encoding").is_some() {
-            return Err(Fault::CHUNKED);
+            return Err(CHUNKED);
         }
         let Some(value) = self.header("content-length") else {
             return Ok(0);
@@ -90,24 +80,10 @@ impl<'a> Request<'a> {
         let length = str::from_utf8(value).ok().and_then(|v| v.parse().ok());
         match length {
             None => Err(Fault::BAD_REQUEST),
-            Some(length) if length > MAX_BODY => Err(Fault::BODY_TOO_LARGE),
+            Some(length) if length > MAX_BODY => Err(BODY_TOO_LARGE),
             Some(length) => Ok(length),
         }
     }
-}
-
-/// Appends a response with a JSON body in parts. `header` is a further header line with its line end, or empty.
-pub(crate) fn json(out: &mut Vec<u8>, status: &str, header: &str, body: &[&[u8]]) {
-    let length: usize = body.iter().map(|part| part.len()).sum();
-    let head = format!(
-        "HTTP/1.1 {status}\r\n\
-         Content-Type: application/json\r\n\
-         Cache-Control: no-store\r\n\
-         {header}\
-         Content-Length: {length}\r\n\r\n"
-    );
-    out.extend_from_slice(head.as_bytes());
-    body.iter().for_each(|part| out.extend_from_slice(part));
 }
 
 #[cfg(test)]
@@ -138,11 +114,11 @@ mod tests {
     fn a_head_without_end_or_a_body_without_measure_is_a_fault() {
         let fault = |input: &[u8]| Request::parse(input).err();
         let endless = [&b"GET /"[..], &[b'a'; MAX_HEAD]].concat();
-        assert_eq!(fault(&endless), Some(Fault::HEAD_TOO_LARGE));
+        assert_eq!(fault(&endless), Some(HEAD_TOO_LARGE));
         let chunked = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
-        assert_eq!(fault(chunked), Some(Fault::CHUNKED));
+        assert_eq!(fault(chunked), Some(CHUNKED));
         let huge = b"POST / HTTP/1.1\r\ncontent-length: 1048577\r\n\r\n";
-        assert_eq!(fault(huge), Some(Fault::BODY_TOO_LARGE));
+        assert_eq!(fault(huge), Some(BODY_TOO_LARGE));
         let negative = b"POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n";
         assert_eq!(fault(negative), Some(Fault::BAD_REQUEST));
     }

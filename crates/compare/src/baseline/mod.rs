@@ -14,10 +14,9 @@ mod call;
 mod connection;
 mod encode;
 mod fan_out;
-mod fault;
 mod http;
 mod log;
-mod ring;
+mod response;
 mod server;
 mod wave;
 mod websocket;
@@ -28,29 +27,26 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::ExitCode;
 
 use self::fan_out::FanOut;
-use self::ring::Ring;
 use self::server::Server;
 
 /// Serves on a free port of the loopback address until the process is killed: one topic, whatever its name, by
-/// WebSocket, SSE and long-polling, on one thread. Prints the address. With `io_uring`, up to 256 sends are one system
-/// call.
+/// WebSocket, SSE and long-polling, on one thread. Prints the address.
 ///
 /// Returns only if it cannot serve.
-pub fn main(io_uring: bool) -> ExitCode {
-    let Err(error) = run(io_uring);
+pub fn main() -> ExitCode {
+    let Err(error) = run();
     eprintln!("{error}");
     ExitCode::FAILURE
 }
 
-fn run(io_uring: bool) -> io::Result<Infallible> {
+fn run() -> io::Result<Infallible> {
     // Without it, 1,024 descriptors would be the usual limit. A smaller measurement still works.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         eprintln!("the limit of open files is unchanged: {error}");
     }
-    let ring = if io_uring { Some(Ring::new()?) } else { None };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
-    let server = Server::new(listener, FanOut::new(ring))?;
+    let server = Server::new(listener, FanOut::default())?;
 
     let mut stdout = io::stdout();
     writeln!(stdout, "listening on http://{address}")?;

@@ -15,9 +15,10 @@ use crate::baseline::call::Call;
 use crate::baseline::connection::{Closed, Connection, Role};
 use crate::baseline::encode;
 use crate::baseline::fan_out::FanOut;
-use crate::baseline::http::{self, Request};
+use crate::baseline::http::Request;
 use crate::baseline::log::Id;
-use crate::baseline::websocket::{self, Discard};
+use crate::baseline::response;
+use crate::baseline::websocket;
 
 /// The key of the listener. No slab has so many entries.
 const LISTENER: u64 = u64::MAX;
@@ -137,19 +138,18 @@ impl Server {
     fn serve(&mut self, key: usize, mut input: Vec<u8>) -> Result<(), Closed> {
         self.answers.clear();
         let mut used = 0;
-        let mut last = false;
+        let mut is_broken = false;
         let mut role = None;
-        while role.is_none() && !last {
+        while role.is_none() && !is_broken {
             match Request::parse(&input[used..]) {
                 Ok(None) => break,
                 Ok(Some(request)) => {
                     used += request.length;
-                    last = request.is_last();
                     role = self.answer(&request);
                 }
                 Err(fault) => {
                     fault.write(&mut self.answers);
-                    last = true;
+                    is_broken = true;
                 }
             }
         }
@@ -163,7 +163,7 @@ impl Server {
                 connection.role = role;
                 connection.take(&input[used..])
             }
-            None if last => Err(Closed),
+            None if is_broken => Err(Closed),
             None if used == input.len() => Ok(()),
             None => {
                 input.drain(..used);
@@ -187,15 +187,15 @@ impl Server {
             Call::Publish(payload) => {
                 let id = self.fan_out.publish(payload, &mut self.connections);
                 let body = format!(r#"{{"id":"{id}"}}"#);
-                http::json(&mut self.answers, "200 OK", "", &[body.as_bytes()]);
+                response::json(&mut self.answers, "200 OK", &[body.as_bytes()]);
                 None
             }
-            Call::WebSocket { key, envelope } => {
-                websocket::accept(&mut self.answers, key, envelope);
-                Some(self.join(Role::WebSocket { envelope, frames: Discard::default() }))
+            Call::WebSocket { key } => {
+                websocket::accept(&mut self.answers, key);
+                Some(self.join(Role::WebSocket))
             }
             Call::EventStream => {
-                self.answers.extend_from_slice(http::EVENT_STREAM);
+                self.answers.extend_from_slice(response::EVENT_STREAM);
                 Some(self.join(Role::EventStream))
             }
             Call::Poll { after: None } => {
@@ -206,9 +206,7 @@ impl Server {
                 self.catch_up(after);
                 None
             }
-            Call::Poll { after: Some(_) } => {
-                Some(self.join(Role::Polling { last: request.is_last() }))
-            }
+            Call::Poll { after: Some(_) } => Some(self.join(Role::Polling)),
         }
     }
 

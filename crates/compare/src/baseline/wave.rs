@@ -28,9 +28,4 @@ impl Wave {
         }
         bytes
     }
-
-    /// Returns the bytes in a `format` that has been encoded.
-    pub(crate) fn encoded(&self, format: Format) -> &[u8] {
-        &self.bytes[format as usize]
-    }
 }

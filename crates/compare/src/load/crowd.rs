@@ -188,8 +188,10 @@ impl Crowd {
     /// What a lost client has not received will not come any more; it counts as lost.
     fn lose(&mut self, index: usize, gone: Gone, score: &mut Score) {
         let client = &mut self.clients[index];
-        if client.stage == Stage::Ready {
-            self.ready -= 1;
+        let is_ready = client.stage == Stage::Ready;
+        self.ready -= usize::from(is_ready);
+        // The log is meant for a client from its subscription on.
+        if is_ready || (self.requests.from_start && client.stage == Stage::Subscribing) {
             let end = score.next();
             client.order.missing(end).for_each(|sequence| score.give_up(sequence));
         }

@@ -1,10 +1,10 @@
 //! The loop: one thread, one epoll, everything that is connected.
 
 use rustix::buffer::spare_capacity;
-use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
+use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 
 use super::clock::Clock;
 use super::control::Control;
@@ -15,14 +15,15 @@ use super::requests::Requests;
 use super::score::Score;
 use super::socket::Intake;
 use super::stamp::Run;
-use crate::protocol;
+use crate::protocol::Setup;
 
 /// The keys that no client has. Publishers have those from [`PUBLISHERS`] on.
 const STDIN: u64 = u64::MAX;
+const TIMER: u64 = u64::MAX - 1;
 const PUBLISHERS: u64 = 1 << 32;
 
 /// The most sockets that one turn attends to.
-const TURN: usize = 1024;
+const EVENTS_PER_TURN: usize = 1024;
 
 /// A time that never comes.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -35,6 +36,10 @@ pub(crate) struct Load {
     pub(crate) score: Score,
     pub(crate) clients: usize,
     epoll: OwnedFd,
+    /// Ends a wait. The time limit of epoll itself is in whole milliseconds, so every publish would be late.
+    timer: OwnedFd,
+    /// The time of the timer.
+    armed: u64,
     events: Vec<Event>,
     control: Control,
     intake: Intake,
@@ -43,16 +48,21 @@ pub(crate) struct Load {
 
 impl Load {
     /// Connects the publishers. No client is connected yet.
-    pub(crate) fn new(crowd: protocol::Crowd, control: Control) -> Result<Self, Failure> {
+    pub(crate) fn new(setup: Setup, control: Control) -> Result<Self, Failure> {
         let run = Run::random();
-        let protocol::Crowd { transport, clients, publishers, payload, own_topics, .. } = crowd;
+        let Setup { transport, clients, publishers, payload, own_topics, patience, .. } = setup;
         let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(Failure::to("make an epoll"))?;
         epoll::add(&epoll, rustix::stdio::stdin(), EventData::new_u64(STDIN), EventFlags::IN)
             .map_err(Failure::to("wait for standard input, which must be a pipe"))?;
+        let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)
+            .map_err(Failure::to("make a timer"))?;
+        // Edge-triggered: it is not read.
+        epoll::add(&epoll, &timer, EventData::new_u64(TIMER), EventFlags::IN | EventFlags::ET)
+            .map_err(Failure::to("wait for a timer"))?;
         let topics = if own_topics { clients as u64 } else { 1 };
-        let requests = Requests::new(transport, &crowd.urls, crowd.headers, run, topics)?;
-        let crowd_of = Crowd::new(requests, clients, own_topics, run);
-        let publishers = Publishers::connect(&crowd_of, run, publishers, payload)?;
+        let requests = Requests::new(transport, &setup.urls, setup.headers, run, topics)?;
+        let crowd = Crowd::new(requests, clients, own_topics, run);
+        let publishers = Publishers::connect(&crowd, run, publishers, payload)?;
         for (index, socket) in publishers.sockets() {
             let data = EventData::new_u64(PUBLISHERS + index);
             epoll::add(&epoll, socket, data, INTEREST)
@@ -60,64 +70,89 @@ impl Load {
         }
         let mut load = Self {
             clock: Clock::start(),
-            crowd: crowd_of,
+            crowd,
             publishers,
             score: Score::new(),
             clients,
             epoll,
-            events: Vec::with_capacity(TURN),
+            timer,
+            armed: NEVER,
+            events: Vec::with_capacity(EVENTS_PER_TURN),
             control,
             intake: Intake::new(),
-            patience: (crowd.patience * 1e9) as u64,
+            patience: (patience * 1e9) as u64,
         };
-        let deadline = load.deadline();
-        while !load.publishers.is_ready() {
-            load.turn(deadline)?;
-            if load.clock.now() >= deadline {
-                return Err(Failure::new("the server does not answer the publishers"));
-            }
+        if !load.wait_until(|load| load.publishers.is_ready())? {
+            return Err(Failure::new("the server does not answer the publishers"));
         }
         Ok(load)
     }
 
-    /// Returns the end of a wait that begins now.
-    pub(crate) fn deadline(&self) -> u64 {
-        self.clock.now() + self.patience
+    /// Serves until `is_done`. Returns `false` if nothing has happened for as long as the load waits for a server.
+    pub(crate) fn wait_until(&mut self, is_done: impl Fn(&Self) -> bool) -> Result<bool, Failure> {
+        let (mut before, mut deadline) = (self.progress(), self.clock.now() + self.patience);
+        while !is_done(self) {
+            let now = self.clock.now();
+            if now >= deadline {
+                let progress = self.progress();
+                if progress == before {
+                    return Ok(false);
+                }
+                (before, deadline) = (progress, now + self.patience);
+            }
+            self.turn(deadline)?;
+        }
+        Ok(true)
+    }
+
+    /// Returns a number that changes if a client connects or receives something, or a publish is answered.
+    fn progress(&self) -> u64 {
+        let Self { crowd, score, .. } = self;
+        (crowd.connected + crowd.ready) as u64 + score.deliveries + score.answered.len()
+    }
+
+    /// Serves until `end`.
+    pub(crate) fn serve_until(&mut self, end: u64) -> Result<(), Failure> {
+        while self.clock.now() < end {
+            self.turn(end)?;
+        }
+        Ok(())
     }
 
     /// Connects clients until there are `count`. At most `concurrency` of them wait for their first response at the
     /// same time.
     pub(crate) fn gather(&mut self, count: usize, concurrency: usize) -> Result<(), Failure> {
-        let deadline = self.deadline();
         while self.crowd.ready < count {
             while self.crowd.size() < count.min(self.crowd.ready + concurrency) {
                 self.crowd.open(&self.epoll, &self.score)?;
             }
-            self.turn(deadline)?;
-            self.require_all("answered", self.crowd.ready, count, deadline)?;
+            let before = self.crowd.ready;
+            self.wait_until(|load| load.crowd.ready > before || load.crowd.reason.is_some())?;
+            if self.crowd.ready == before || self.crowd.reason.is_some() {
+                return Err(self.not_all("answered", self.crowd.ready, count));
+            }
         }
         Ok(())
     }
 
     /// Connects all clients at the same time. None of them subscribes yet.
     pub(crate) fn connect_all(&mut self) -> Result<(), Failure> {
-        let deadline = self.deadline();
         self.crowd.is_eager = false;
         for _ in 0..self.clients {
             self.crowd.open(&self.epoll, &self.score)?;
         }
-        while self.crowd.connected < self.clients {
-            self.turn(deadline)?;
-            self.require_all("connected", self.crowd.connected, self.clients, deadline)?;
+        let all = self.clients;
+        self.wait_until(|load| load.crowd.connected == all || load.crowd.reason.is_some())?;
+        if self.crowd.connected < all || self.crowd.reason.is_some() {
+            return Err(self.not_all("connected", self.crowd.connected, all));
         }
         Ok(())
     }
 
-    /// Waits until all publishes are answered and every client has what is meant for it, or until the deadline.
-    pub(crate) fn settle(&mut self, deadline: u64) -> Result<(), Failure> {
-        while !(self.publishers.is_done() && self.score.due == 0) && self.clock.now() < deadline {
-            self.turn(deadline)?;
-        }
+    /// Waits until all publishes are answered and every client has what is meant for it, or until nothing arrives any
+    /// more.
+    pub(crate) fn settle(&mut self) -> Result<(), Failure> {
+        self.wait_until(|load| load.publishers.is_done() && load.score.outstanding == 0)?;
         // A notification that is not delivered is a loss. A publish that is not answered is a failure.
         if self.publishers.is_done() || self.publishers.give_up() {
             return Ok(());
@@ -140,13 +175,13 @@ impl Load {
 
     /// Attends to all that is ready. Waits for that until `until` at most.
     pub(crate) fn turn(&mut self, until: u64) -> Result<(), Failure> {
-        let wait = (until != NEVER).then(|| {
-            let wait = until.saturating_sub(self.clock.now());
-            let (seconds, rest) = (wait / 1_000_000_000, wait % 1_000_000_000);
-            Timespec { tv_sec: seconds as i64, tv_nsec: rest as i64 }
-        });
+        let now = self.clock.now();
+        let no_wait = (until <= now).then(Timespec::default);
+        if no_wait.is_none() && until != self.armed {
+            self.arm(until, now)?;
+        }
         let mut events = std::mem::take(&mut self.events);
-        match epoll::wait(&self.epoll, spare_capacity(&mut events), wait.as_ref()) {
+        match epoll::wait(&self.epoll, spare_capacity(&mut events), no_wait.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(Failure::to("wait for sockets")(error)),
         }
@@ -157,7 +192,12 @@ impl Load {
                 crowd.attend(key as usize, intake, score, self.clock);
             } else if key == STDIN {
                 self.control.read()?;
-            } else {
+                if self.control.has_ended() {
+                    // Its end would be reported again and again.
+                    epoll::delete(&self.epoll, rustix::stdio::stdin())
+                        .map_err(Failure::to("forget standard input"))?;
+                }
+            } else if key != TIMER {
                 let index = (key - PUBLISHERS) as u16;
                 publishers.attend(index, intake, crowd, score, self.clock.now())?;
             }
@@ -166,23 +206,27 @@ impl Load {
         self.publishers.take_complete(&self.crowd, &mut self.score, self.clock.now())
     }
 
-    fn require_all(
-        &self,
-        what: &str,
-        count: usize,
-        all: usize,
-        deadline: u64,
-    ) -> Result<(), Failure> {
-        if let Some(reason) = &self.crowd.reason {
-            return Err(Failure::new(format_args!(
-                "{count} of {all} clients were {what}, then {reason}"
-            )));
-        }
-        if count < all && self.clock.now() >= deadline {
-            return Err(Failure::new(format_args!(
-                "only {count} of {all} clients were {what} in time: use fewer clients"
-            )));
-        }
+    /// Sets the timer, or stops it if `until` never comes.
+    fn arm(&mut self, until: u64, now: u64) -> Result<(), Failure> {
+        let wait = if until == NEVER { 0 } else { until - now };
+        let (seconds, rest) = (wait / 1_000_000_000, wait % 1_000_000_000);
+        let it_value = Timespec { tv_sec: seconds as i64, tv_nsec: rest as i64 };
+        let once = Itimerspec { it_interval: Timespec::default(), it_value };
+        rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)
+            .map_err(Failure::to("set the timer"))?;
+        self.armed = until;
         Ok(())
+    }
+
+    /// Returns the failure that only `count` of the clients were connected or answered.
+    fn not_all(&self, what: &str, count: usize, all: usize) -> Failure {
+        match &self.crowd.reason {
+            Some(reason) => {
+                Failure::new(format_args!("{count} of {all} clients were {what}, then {reason}"))
+            }
+            None => Failure::new(format_args!(
+                "only {count} of {all} clients were {what} in time: use fewer clients"
+            )),
+        }
     }
 }

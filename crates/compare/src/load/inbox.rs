@@ -125,7 +125,7 @@ pub(crate) mod fixture {
             carry.drain(..used);
         }
         assert!(carry.is_empty(), "all is used at the end");
-        let seen = (score.deliveries, score.duplicated, score.reordered, score.due);
+        let seen = (score.deliveries, score.duplicated, score.reordered, score.outstanding);
         assert_eq!(seen, (5, 0, 0, 0), "cut by {cut}");
         reply
     }

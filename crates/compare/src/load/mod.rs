@@ -5,10 +5,9 @@
 //!                one notification in flight each        one connection a client
 //! ```
 //!
-//! It is a process of its own, on a core of its own. The parent writes one line for the [crowd](crate::protocol::Crowd) and
-//! then one for each [command](crate::protocol::Command); the load answers each command with one line, its
-//! [outcome](crate::protocol::Outcome). Between two commands it keeps serving its clients, and the parent reads what the kernel
-//! counts for the server. At the end of standard input the load exits.
+//! It is a separate process on its own core. The parent writes one line for the setup and then one for each
+//! command. The load answers each command with one line, its outcome. Between two commands it keeps serving its clients,
+//! and the parent reads what the kernel counts for the server. At the end of standard input the load exits.
 //!
 //! It must cost little, because it may share a machine with the server: one epoll, one read into one buffer for each
 //! readiness, no allocation for a message, and of each payload only the stamp is read. A notification is delivered
@@ -58,7 +57,7 @@ pub fn main() -> ExitCode {
 
 fn run() -> Result<(), Failure> {
     let mut control = Control::default();
-    let crowd = loop {
+    let setup = loop {
         if let Some(line) = control.take_line() {
             break line;
         }
@@ -67,8 +66,8 @@ fn run() -> Result<(), Failure> {
         }
         control.read()?;
     };
-    let crowd = serde_json::from_slice(&crowd).map_err(Failure::to("read the crowd"))?;
-    let mut load = Load::new(crowd, control)?;
+    let setup = serde_json::from_slice(&setup).map_err(Failure::to("read the setup"))?;
+    let mut load = Load::new(setup, control)?;
     while let Some(line) = load.wait_for_line()? {
         let command = serde_json::from_slice(&line).map_err(Failure::to("read a command"))?;
         control::write(&load.run(command)?)?;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use rustix::fd::OwnedFd;
 
@@ -15,6 +16,9 @@ use super::wire::http::Head;
 use super::wire::nats::Nats;
 use super::wire::redis;
 use crate::protocol::Transport;
+
+/// How long a publisher waits for its connection.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// All publishers, and what they are to publish.
 #[derive(Debug)]
@@ -187,11 +191,10 @@ impl Publishers {
             let (expected, live) = crowd.audience(score.next());
             let sequence = score.publish(intended, index, expected, live);
             let publisher = &mut self.all[usize::from(index)];
-            let mut out = std::mem::take(&mut publisher.out);
-            let end = crowd.requests.publish(&mut out, index, sequence, self.payload);
-            self.run.write(&mut out, sequence, self.payload);
+            let out = &mut publisher.out;
+            let end = crowd.requests.publish(out, index, sequence, self.payload);
+            self.run.write(out, sequence, self.payload);
             out.extend_from_slice(end);
-            publisher.out = out;
             let is_answered = !crowd.requests.transport.answers_publishes();
             publisher.in_flight = Some(InFlight { sequence, is_answered, is_delivered: false });
             publisher.flush()?;
@@ -204,7 +207,7 @@ impl Publishers {
 impl Publisher {
     /// Waits for the connection, so that a missing server is reported at once.
     fn connect(server: SocketAddr) -> Result<Self, Failure> {
-        let socket = TcpStream::connect(server)
+        let socket = TcpStream::connect_timeout(&server, CONNECT)
             .and_then(|socket| {
                 socket.set_nodelay(true)?;
                 socket.set_nonblocking(true)?;

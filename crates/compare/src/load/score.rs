@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 use super::order::{Arrival, Order};
-use crate::sample::histogram;
+use crate::latency::histogram;
 
 /// A published notification.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +15,7 @@ struct Publish {
     publisher: u16,
 }
 
-/// The counters of a stage. A stage begins with [`begin`](Self::begin).
+/// The counters of a stage. A stage lasts from [`begin`](Self::begin) to [`end`](Self::end).
 #[derive(Debug)]
 pub(crate) struct Score {
     /// All publishes of the load, by their sequence number.
@@ -32,7 +32,7 @@ pub(crate) struct Score {
     /// Deliveries that the stage should make.
     pub(crate) expected: u64,
     /// Deliveries that can still be made.
-    pub(crate) due: u64,
+    pub(crate) outstanding: u64,
     pub(crate) deliveries: u64,
     pub(crate) duplicated: u64,
     pub(crate) reordered: u64,
@@ -54,7 +54,7 @@ impl Score {
             late: histogram(),
             answered: histogram(),
             expected: 0,
-            due: 0,
+            outstanding: 0,
             deliveries: 0,
             duplicated: 0,
             reordered: 0,
@@ -64,15 +64,21 @@ impl Score {
         }
     }
 
-    /// Begins a stage with all counters at zero.
+    /// Begins a stage. What arrived twice or in the wrong order since the last one ended counts to this one.
     pub(crate) fn begin(&mut self, is_timed: bool) {
         self.first = self.next();
         self.is_timed = is_timed;
         for times in [&mut self.latency, &mut self.late, &mut self.answered] {
             times.reset();
         }
-        (self.expected, self.due, self.last) = (0, 0, 0);
-        (self.deliveries, self.duplicated, self.reordered, self.requests) = (0, 0, 0, 0);
+        (self.expected, self.outstanding, self.last) = (0, 0, 0);
+        (self.deliveries, self.requests) = (0, 0);
+    }
+
+    /// Ends the stage. Its notifications that arrive later are neither its deliveries nor those of the next stage.
+    pub(crate) fn end(&mut self) {
+        self.first = self.next();
+        (self.duplicated, self.reordered) = (0, 0);
     }
 
     /// Begins a stage that publishes a log for [`begin_resume`](Self::begin_resume).
@@ -85,7 +91,7 @@ impl Score {
         self.begin(false);
         self.first = self.log;
         self.expected = self.published() * clients as u64;
-        self.due = self.expected;
+        self.outstanding = self.expected;
     }
 
     /// Returns the first publish of the log.
@@ -114,7 +120,7 @@ impl Score {
     ) -> u64 {
         self.publishes.push(Publish { intended, missing: live as u32, publisher });
         self.expected += expected;
-        self.due += live;
+        self.outstanding += live;
         if live == 0 {
             self.complete.push(publisher);
         }
@@ -142,7 +148,7 @@ impl Score {
             Arrival::Late => self.reordered += 1,
             Arrival::InOrder => {}
         }
-        self.settle_one(sequence);
+        self.mark_settled(sequence);
         if sequence < self.first {
             // It was counted as lost by the stage that published it.
             return;
@@ -156,12 +162,12 @@ impl Score {
 
     /// Gives up a delivery to a client that is gone.
     pub(crate) fn give_up(&mut self, sequence: u64) {
-        self.settle_one(sequence);
+        self.mark_settled(sequence);
     }
 
-    fn settle_one(&mut self, sequence: u64) {
+    fn mark_settled(&mut self, sequence: u64) {
         if sequence >= self.first {
-            self.due = self.due.saturating_sub(1);
+            self.outstanding = self.outstanding.saturating_sub(1);
         }
         let publish = &mut self.publishes[sequence as usize];
         if publish.missing > 0 {

@@ -13,7 +13,7 @@ use url::Url;
 use super::failure::Failure;
 
 /// How many connections share a local address: the fewer ports are free, the longer the system searches for one.
-const AN_ADDRESS: usize = 1000;
+const CLIENTS_PER_ADDRESS: usize = 1000;
 
 /// The most bytes that are carried over from one read to the next: the longest head or line.
 const CARRIED: usize = 8 * 1024;
@@ -60,7 +60,7 @@ impl Local {
         let socket = socket_with(family, SocketType::STREAM, flags, None)?;
         set_tcp_nodelay(&socket, true)?;
         if matches!(server.ip(), IpAddr::V4(ip) if ip.is_loopback()) {
-            let last = self.first.saturating_add((index / AN_ADDRESS) as u8);
+            let last = self.first.saturating_add((index / CLIENTS_PER_ADDRESS) as u8);
             bind(&socket, &SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)))?;
         }
         match connect(&socket, &server) {

@@ -3,17 +3,18 @@
 use super::event_loop::Load;
 use super::failure::Failure;
 use super::inbox::Gone;
+use crate::latency::Latency;
 use crate::protocol::{Command, Outcome};
-use crate::sample::Latency;
 
 /// Handshakes at the same time: enough to keep a server busy, few enough for any listen backlog.
 const AT_ONCE: usize = 64;
 
-/// Notifications of the rehearsal.
-const REHEARSAL: usize = 8;
+/// Clients of the rehearsal, and its notifications, which may be for one client each. They are few, because the memory
+/// of a client is what the server needs more after the rehearsal.
+const REHEARSAL: usize = 4;
 
 /// Time between the start of a stage and its first publish, so that no publish is late from the start.
-const RUN_UP: u64 = 10_000_000;
+const LEAD_TIME: u64 = 10_000_000;
 
 impl Load {
     /// Carries out a command.
@@ -25,19 +26,19 @@ impl Load {
             Command::Saturate { seconds } => self.saturate(seconds),
             Command::Fill { count } => self.fill(count),
             Command::Resume => self.resume(),
+            Command::Watch { seconds } => self.watch(seconds),
         }
     }
 
     fn rehearse(&mut self) -> Result<Outcome, Failure> {
         let start = self.begin(false, false);
         self.crowd.requests.set_topic("rehearsal");
-        self.gather(AT_ONCE.min(self.clients), AT_ONCE)?;
+        self.gather(REHEARSAL.min(self.clients), REHEARSAL)?;
         for _ in 0..REHEARSAL {
             let now = self.clock.now();
             self.publishers.publish(now, &self.crowd, &mut self.score, now)?;
         }
-        let deadline = self.deadline();
-        self.settle(deadline)?;
+        self.settle()?;
         let outcome = self.end(start, 0);
         if outcome.lost > 0 {
             let reason = match &self.crowd.reason {
@@ -61,23 +62,20 @@ impl Load {
     }
 
     fn publish(&mut self, rate: f64, burst: usize, seconds: f64) -> Result<Outcome, Failure> {
-        let start = self.begin(true, false) + RUN_UP;
+        let start = self.begin(true, false) + LEAD_TIME;
         let period = burst as f64 * 1e9 / rate;
         // A little more, so that 40 a second for 2.5 s are a hundred in spite of rounding.
         let bursts = (rate * seconds / burst as f64 + 1e-6) as u64;
         for index in 0..bursts {
             // From the start, so that delays do not add up.
             let at = start + (index as f64 * period) as u64;
-            while self.clock.now() < at {
-                self.turn(at)?;
-            }
+            self.serve_until(at)?;
             for _ in 0..burst {
                 let now = self.clock.now();
                 self.publishers.publish(at, &self.crowd, &mut self.score, now)?;
             }
         }
-        let deadline = self.deadline();
-        self.settle(deadline)?;
+        self.settle()?;
         Ok(self.end(start, (bursts as f64 * period) as u64))
     }
 
@@ -92,23 +90,21 @@ impl Load {
             self.publishers.publish_all(&self.crowd, &mut self.score, now)?;
             self.turn(end)?;
         }
-        let deadline = self.deadline();
-        self.settle(deadline)?;
+        self.settle()?;
         Ok(self.end(start, 0))
     }
 
     fn fill(&mut self, count: u64) -> Result<Outcome, Failure> {
         let start = self.begin(false, false);
         self.score.begin_log();
-        let deadline = self.deadline();
         for _ in 0..count {
-            while self.publishers.idle() == 0 && self.clock.now() < deadline {
-                self.turn(deadline)?;
+            if !self.wait_until(|load| load.publishers.idle() > 0)? {
+                return Err(Failure::new("the server did not answer all publishes in time"));
             }
             let now = self.clock.now();
             self.publishers.publish(now, &self.crowd, &mut self.score, now)?;
         }
-        self.settle(deadline)?;
+        self.settle()?;
         Ok(self.end(start, 0))
     }
 
@@ -118,8 +114,7 @@ impl Load {
         let start = self.begin(false, false);
         self.score.begin_resume(self.clients);
         self.crowd.subscribe_all(&mut self.score);
-        let deadline = self.deadline();
-        self.settle(deadline)?;
+        self.settle()?;
         // A loss is an outcome. A server that rejects the request has none.
         if let Some(reason @ Gone::Rejected(_)) = &self.crowd.reason {
             return Err(Failure::new(format_args!("a client cannot resume: {reason}")));
@@ -127,7 +122,22 @@ impl Load {
         Ok(self.end(start, 0))
     }
 
-    /// Begins a stage with all counters at zero, and returns the time.
+    fn watch(&mut self, seconds: f64) -> Result<Outcome, Failure> {
+        let start = self.begin(false, false);
+        let before = self.crowd.ready;
+        let schedule = (seconds * 1e9) as u64;
+        self.serve_until(start + schedule)?;
+        let (ready, reason) = (self.crowd.ready, &self.crowd.reason);
+        match reason {
+            Some(reason) if ready < before => Err(Failure::new(format_args!(
+                "{} of {before} clients lost their connection; the first: {reason}",
+                before - ready
+            ))),
+            _ => Ok(self.end(start, schedule)),
+        }
+    }
+
+    /// Begins a stage and returns the time. Duplicates that have arrived since the last stage count to this one.
     fn begin(&mut self, is_timed: bool, wait_for_delivery: bool) -> u64 {
         self.score.begin(is_timed);
         self.publishers.begin(wait_for_delivery);
@@ -135,9 +145,9 @@ impl Load {
         self.clock.now()
     }
 
-    fn end(&self, start: u64, schedule: u64) -> Outcome {
+    fn end(&mut self, start: u64, schedule: u64) -> Outcome {
         let (score, crowd) = (&self.score, &self.crowd);
-        Outcome {
+        let outcome = Outcome {
             connections: crowd.ready as u64,
             published: score.published(),
             deliveries: score.deliveries,
@@ -152,6 +162,8 @@ impl Load {
             late: Latency::of(&score.late).filter(|_| schedule > 0),
             answered: Latency::of(&score.answered).filter(|_| schedule > 0),
             first_ending: crowd.reason.as_ref().map(ToString::to_string),
-        }
+        };
+        self.score.end();
+        outcome
     }
 }

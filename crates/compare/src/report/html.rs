@@ -333,7 +333,7 @@ mod tests {
         let plots = &page[page.find("<h2>Costs").unwrap()..page.find("Targets").unwrap()];
         assert_eq!(plots.matches(" ¹").count(), 1, "the bar of sse, steady: {plots}");
         let table = &page[page.find("Every figure").unwrap()..];
-        assert_eq!(table.matches(" ¹<small>").count(), 8, "rate, CPU and six latencies: {table}");
+        assert_eq!(table.matches(" ¹<small>").count(), 7, "rate, CPU and five latencies: {table}");
     }
 
     #[test]
@@ -346,7 +346,7 @@ mod tests {
         report.summary.rows[0].label = evil.into();
         report.remarks[0].text = evil.into();
         report.missing[0].problem = evil.into();
-        report.warnings = vec![crate::Warning::SlowClock { source: evil.into() }];
+        report.warnings = vec![crate::Warning::new(crate::Doubt::SlowClock, evil)];
         let page = page(&report);
         assert!(!page.contains("<script"), "{page}");
         assert!(page.contains("&lt;script&gt;"));

@@ -126,10 +126,10 @@ fn raised(number: usize) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::Version;
     use crate::contender::{Contender, chosen};
+    use crate::latency::Latency;
     use crate::plan::Plan;
-    use crate::sample::Latency;
+    use crate::{Outcome, Version};
 
     /// The contenders of [`sample`].
     pub(crate) fn contenders() -> Vec<&'static Contender> {
@@ -184,20 +184,24 @@ pub(crate) mod tests {
             stage: stage.to_owned(),
             round,
             clients: 1_000,
-            published: if delivers { 100 } else { 0 },
-            deliveries: if delivers { 100_000 } else { 0 },
-            requests: 1_000,
-            received_bytes: (13_100_000.0 * factor) as u64,
-            seconds: 2.5,
+            load: Outcome {
+                published: if delivers { 100 } else { 0 },
+                deliveries: if delivers { 100_000 } else { 0 },
+                requests: 1_000,
+                received_bytes: (13_100_000.0 * factor) as u64,
+                seconds: 2.5,
+                latency: is_timed.then(|| latency(3_000.0 * factor)),
+                late: is_timed.then(|| latency(60.0)),
+                answered: is_timed.then(|| latency(900.0)),
+                ..Outcome::default()
+            },
             server_cpu_ns: Some((610_000_000.0 * factor) as u64),
             pss_before: Some(4 << 20),
             pss_after: Some((4 << 20) + (1.6e6 * factor) as u64),
             load_busy: Some(0.4),
+            server_busy: Some(0.98),
             others: Some(0.01),
             io_uring: Some(true),
-            latency: is_timed.then(|| latency(3_000.0 * factor)),
-            late: is_timed.then(|| latency(60.0)),
-            answered: is_timed.then(|| latency(900.0)),
             ..Sample::default()
         }
     }
@@ -229,7 +233,7 @@ pub(crate) mod tests {
         report.missing[0].is_failure = true;
         assert!(!report.is_clean());
         report.missing.clear();
-        report.samples[4].lost = 1;
+        report.samples[4].load.lost = 1;
         assert!(!report.is_clean());
     }
 }

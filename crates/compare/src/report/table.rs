@@ -192,7 +192,7 @@ mod tests {
         assert!(text.contains("¹ warning: sse, steady: the load was 95 % busy"), "{text}");
         let marked: Vec<&str> = text.lines().filter(|line| line.contains(") ¹")).collect();
         assert!(marked.iter().all(|line| line.contains("latency")), "{marked:?}");
-        assert_eq!(marked.len(), 5, "the latencies of sse, steady: {marked:?}");
+        assert_eq!(marked.len(), 4, "the latencies of sse, steady: {marked:?}");
     }
 
     #[test]
@@ -210,7 +210,8 @@ mod tests {
     fn what_is_not_known_is_a_dash_with_a_sentence() {
         let mut report = sample();
         report.summary.rows.iter_mut().for_each(|row| row.values.fill(None));
-        report.warnings = vec![crate::Warning::ServerUnknown];
+        report.warnings =
+            vec![crate::Warning::new(crate::Doubt::ServerUnknown, "name it with --pid")];
         let text = table(&report, None);
         assert!(text.contains('–') && text.contains("--pid"), "{text}");
     }

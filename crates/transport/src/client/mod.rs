@@ -6,13 +6,11 @@
 //! Publisher::publish(kind, payload) ─► Id
 //! ```
 //!
-//! Each transport crate has one [`Client`]. It opens one connection, from one position, and says what
-//! arrived; it never reconnects by itself. [`follow`] does that, for all of them alike. [`Publisher`] is
-//! the way in, which is the same for every transport; [`Publish`] is what whoever measures needs of it, so
-//! that another server's way in can stand in its place.
+//! Each transport crate has one [`Client`]. It opens one connection from one position and returns what
+//! arrives. It never reconnects by itself: [`follow`] does that for all of them. [`Publisher`] publishes, which
+//! is the same for every transport.
 //!
-//! [`Http`] and [`connect`] are what the transports' clients are built on: small, because a
-//! load holds thousands of them in one process, and counted at the socket, so that their costs compare.
+//! The transports' clients are built on [`Http`] and [`connect`].
 
 mod error;
 mod follow;
