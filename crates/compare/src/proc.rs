@@ -1,6 +1,6 @@
-//! What the kernel says of a process: CPU time and memory; and of the machine: time stolen from it.
+//! CPU time and memory of a process, and the CPU time of the machine, from Linux's `/proc`.
 //!
-//! Everything here is Linux' `/proc`; elsewhere nothing is known, and the report says so.
+//! On other systems all figures are `None`, and the report names what is missing.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,11 +16,11 @@ pub(crate) struct Process {
 pub(crate) struct MachineTime {
     total: u64,
     stolen: u64,
-    /// Spent by processes: interrupts are nobody's.
+    /// Spent by processes, without interrupts.
     spent: u64,
 }
 
-/// Length of one tick of `/proc/*/stat`; Linux tells 100 a second to programs on every architecture.
+/// The length of a tick of `/proc/*/stat`. Linux counts 100 a second on every architecture.
 const TICK_NS: u64 = 10_000_000;
 
 impl Process {
@@ -32,10 +32,10 @@ impl Process {
         Self { dir: "/proc/self".into() }
     }
 
-    /// CPU time spent so far, user and system, all threads, in nanoseconds.
+    /// Returns the CPU time of all threads so far, user and system, in nanoseconds.
     ///
-    /// The scheduler's figures are exact, and forget a thread that has ended; the process' own count
-    /// remembers those, in ticks rounded down. Neither ever says too much: the greater is nearer.
+    /// The scheduler's figures are exact but do not include threads that have ended. The count of the process includes
+    /// them, in ticks rounded down. Neither is ever too high, so the greater one is closer.
     pub(crate) fn cpu_ns(&self) -> Option<u64> {
         let ticks = parse_stat(&fs::read_to_string(self.dir.join("stat")).ok()?)?;
         let of_threads = self.threads_ns().unwrap_or(0);

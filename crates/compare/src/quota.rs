@@ -1,6 +1,6 @@
 //! The CPU quota of this process's control groups: how much CPU time it may use, whatever cores it may run on.
 //!
-//! Both versions of Linux's control groups are read. A quota holds for a group and all groups inside it, so the
+//! Version 2 of Linux's control groups is read. A quota holds for a group and all groups inside it, so the
 //! least on the way up to the root counts. Without control groups there is no quota.
 
 use std::fs;
@@ -14,18 +14,11 @@ pub(crate) struct Quota {
     stats: Vec<PathBuf>,
 }
 
-/// One mounted hierarchy of control groups.
-struct Mount {
-    version: Version,
+/// The mounted hierarchy of control groups.
+struct Mount<'a> {
     /// The group that is seen at the mount point.
-    root: PathBuf,
-    at: PathBuf,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Version {
-    One,
-    Two,
+    root: &'a Path,
+    at: &'a Path,
 }
 
 impl Quota {
@@ -47,70 +40,40 @@ impl Quota {
     /// Reads the quota from the file systems below `base`.
     fn below(base: &Path) -> Self {
         let read = |path: &str| fs::read_to_string(base.join(path)).unwrap_or_default();
-        let groups = read("proc/self/cgroup");
+        let (groups, mounts) = (read("proc/self/cgroup"), read("proc/self/mountinfo"));
         let mut quota = Self::default();
-        for mount in read("proc/self/mountinfo").lines().filter_map(mount) {
-            let Some(group) = groups.lines().find_map(|line| group(line, mount.version)) else {
-                continue;
-            };
-            // Inside a container the group's path can be one that is outside of what is mounted.
-            let inside = group.strip_prefix(&mount.root).unwrap_or(Path::new(""));
-            for inside in inside.ancestors() {
-                let below = |path: &Path| base.join(path.strip_prefix("/").unwrap_or(path));
-                let folder = below(&mount.at).join(inside);
-                if let Some(cores) = limit(&folder, mount.version) {
-                    quota.cores = Some(quota.cores.map_or(cores, |least| least.min(cores)));
-                    quota.stats.push(folder.join("cpu.stat"));
-                }
+        let group = groups.lines().find_map(|line| line.strip_prefix("0::"));
+        let Some((group, mount)) = group.zip(mounts.lines().find_map(mount)) else {
+            return quota;
+        };
+        // Inside a container the group's path can be one that is outside of what is mounted.
+        let inside = Path::new(group).strip_prefix(mount.root).unwrap_or(Path::new(""));
+        let top = base.join(mount.at.strip_prefix("/").unwrap_or(mount.at));
+        for folder in inside.ancestors().map(|inside| top.join(inside)) {
+            if let Some(cores) = limit(&folder) {
+                quota.cores = Some(quota.cores.map_or(cores, |least| least.min(cores)));
+                quota.stats.push(folder.join("cpu.stat"));
             }
         }
         quota
     }
 }
 
-/// A line of `mountinfo`: `36 35 98:0 ROOT POINT OPTIONS … - TYPE SOURCE SUPER-OPTIONS`.
-fn mount(line: &str) -> Option<Mount> {
+/// Reads a line of `mountinfo`: `36 35 98:0 ROOT POINT OPTIONS … - TYPE SOURCE SUPER-OPTIONS`. Returns `None` if it is
+/// not about control groups.
+fn mount(line: &str) -> Option<Mount<'_>> {
     let (mount, kind) = line.split_once(" - ")?;
-    let mut fields = mount.split(' ').skip(3);
-    let (root, at) = (fields.next()?.into(), fields.next()?.into());
-    let mut kind = kind.split(' ');
-    let version = match kind.next()? {
-        "cgroup2" => Version::Two,
-        "cgroup" if has_cpu(kind.nth(1)?) => Version::One,
-        _ => return None,
-    };
-    Some(Mount { version, root, at })
+    let mut fields = mount.split(' ').skip(3).map(Path::new);
+    let (root, at) = (fields.next()?, fields.next()?);
+    kind.starts_with("cgroup2 ").then_some(Mount { root, at })
 }
 
-/// A line of `/proc/self/cgroup`: `0::PATH` in version 2, `4:cpu,cpuacct:PATH` in version 1.
-fn group(line: &str, version: Version) -> Option<&Path> {
-    let mut fields = line.splitn(3, ':').skip(1);
-    let controllers = fields.next()?;
-    let is_wanted = match version {
-        Version::One => has_cpu(controllers),
-        Version::Two => controllers.is_empty(),
-    };
-    is_wanted.then_some(Path::new(fields.next()?))
-}
-
-fn has_cpu(controllers: &str) -> bool {
-    controllers.split(',').any(|controller| controller == "cpu")
-}
-
-/// The quota of one group in cores, if it has one.
-fn limit(folder: &Path, version: Version) -> Option<f64> {
-    let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
+/// Returns the quota of one group in cores, or `None` if it has no limit, which is written as `max`.
+fn limit(folder: &Path) -> Option<f64> {
     let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| *number > 0.0);
-    let (quota, period) = match version {
-        Version::One => (read("cpu.cfs_quota_us")?, read("cpu.cfs_period_us")?),
-        Version::Two => {
-            let text = read("cpu.max")?;
-            let (quota, period) = text.trim().split_once(' ')?;
-            (quota.to_owned(), period.to_owned())
-        }
-    };
-    // Without a limit the quota is -1 or "max".
-    Some(number(&quota)? / number(&period)?)
+    let text = fs::read_to_string(folder.join("cpu.max")).ok()?;
+    let (quota, period) = text.split_once(' ')?;
+    Some(number(quota)? / number(period)?)
 }
 
 fn throttled(stat: &str) -> Option<u64> {
@@ -142,14 +105,14 @@ mod tests {
         }
     }
 
-    const TWO: &str = "30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n";
+    const CGROUP2: &str = "30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n";
 
     #[test]
     fn the_least_quota_on_the_way_up_counts() {
         let tree = Tree::of(
             "quota-two",
             &[
-                ("proc/self/mountinfo", TWO),
+                ("proc/self/mountinfo", CGROUP2),
                 ("proc/self/cgroup", "0::/system.slice/load.service\n"),
                 ("sys/fs/cgroup/system.slice/cpu.max", "150000 100000\n"),
                 ("sys/fs/cgroup/system.slice/cpu.stat", "usage_usec 7\nnr_throttled 4\n"),
@@ -161,29 +124,9 @@ mod tests {
     }
 
     #[test]
-    fn version_one_of_a_container_is_read_at_its_mount_point() {
-        let tree = Tree::of(
-            "quota-one",
-            &[
-                (
-                    "proc/self/mountinfo",
-                    "36 35 0:31 /docker/abc /sys/fs/cgroup/cpu,cpuacct ro - cgroup cgroup rw,cpu,cpuacct\n\
-                     37 35 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n",
-                ),
-                ("proc/self/cgroup", "5:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n0::/x\n"),
-                ("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "50000\n"),
-                ("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n"),
-                ("sys/fs/cgroup/cpu,cpuacct/cpu.stat", "nr_periods 9\nnr_throttled 3\n"),
-            ],
-        );
-        let quota = Quota::below(&tree.0);
-        assert_eq!((quota.cores, quota.throttled()), (Some(0.5), 3));
-    }
-
-    #[test]
     fn without_a_limit_or_without_control_groups_there_is_no_quota() {
         let unlimited = [
-            ("proc/self/mountinfo", TWO),
+            ("proc/self/mountinfo", CGROUP2),
             ("proc/self/cgroup", "0::/\n"),
             ("sys/fs/cgroup/cpu.max", "max 100000\n"),
         ];

@@ -1,4 +1,4 @@
-//! A few samples, honestly summed up: the median, and how far the rest lies from it.
+//! The median of a few samples and their spread.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,12 +13,12 @@ pub struct Spread {
     pub min: f64,
     /// The greatest.
     pub max: f64,
-    /// The distance between the quartiles as a part of the median; 0 where the median is 0.
+    /// The distance between the quartiles as a part of the median; 0 if the median is 0.
     pub relative_iqr: f64,
 }
 
 impl Spread {
-    /// Of these samples; `None` where there are none.
+    /// Summarizes these samples. Returns `None` if there are none.
     pub fn of(samples: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = samples.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
@@ -30,7 +30,7 @@ impl Spread {
     }
 }
 
-/// Linear between the two nearest ranks.
+/// Returns a quantile, linear between the two nearest ranks.
 fn quantile(sorted: &[f64], q: f64) -> f64 {
     let rank = q * (sorted.len() - 1) as f64;
     let (below, above) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);

@@ -351,12 +351,4 @@ mod tests {
         assert!(!page.contains("<script"), "{page}");
         assert!(page.contains("&lt;script&gt;"));
     }
-
-    /// `TIDINGS_SAMPLE=page.html cargo test -p tidings-compare` writes the page to look at.
-    #[test]
-    fn the_sample_page_can_be_looked_at() {
-        if let Some(path) = std::env::var_os("TIDINGS_SAMPLE") {
-            sample().write_html(path).unwrap();
-        }
-    }
 }

@@ -93,7 +93,7 @@ impl Report {
     fn mark(&self, transport: &str, key: &str) -> String {
         let numbered = (1..).zip(&self.warnings);
         let concerning = numbered.filter(|(_, warning)| warning.concerns(transport, key));
-        concerning.map(|(number, _)| format!(" {}", raised(number))).collect()
+        concerning.map(|(number, _)| format!(" {}", superscript(number))).collect()
     }
 
     /// Returns clients, rate, payload and rounds in one line.
@@ -117,7 +117,7 @@ fn range(unit: crate::Unit, spread: &crate::Spread) -> Option<String> {
 }
 
 /// Returns a number in superscript digits.
-fn raised(number: usize) -> String {
+fn superscript(number: usize) -> String {
     const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     let digit = |c: char| c.to_digit(10).map_or(c, |digit| DIGITS[digit as usize]);
     number.to_string().chars().map(digit).collect()

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Missing, Remark, Report, raised, range};
+use super::{Missing, Remark, Report, range, superscript};
 use crate::units::Unit;
 
 /// The space between two columns.
@@ -37,7 +37,7 @@ pub(super) fn table(report: &Report, columns: Option<usize>) -> String {
         let _ = writeln!(text, "{transport}: not measured: {problem}");
     }
     for (at, warning) in report.warnings.iter().enumerate() {
-        let _ = writeln!(text, "{} warning: {warning}", raised(at + 1));
+        let _ = writeln!(text, "{} warning: {warning}", superscript(at + 1));
     }
     text
 }
