@@ -111,6 +111,15 @@ impl Client {
         matches!(self.standing, Standing::WithLane)
     }
 
+    /// Gives it a cursor of its own again, if it was ahead and the lane has come to where it stands.
+    pub(super) fn lane_is_at(&mut self, lane: Id) {
+        if let Standing::Ahead(cursor) = self.standing
+            && !cursor.is_ahead_of(lane)
+        {
+            self.standing = Standing::Own(cursor);
+        }
+    }
+
     /// Returns its cursor. `lane` is where the lane stands.
     pub(super) fn cursor(&self, lane: Id) -> Cursor {
         match self.standing {

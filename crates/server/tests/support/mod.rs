@@ -112,6 +112,12 @@ pub(crate) fn every_shaped(fits: impl Fn(Shape) -> bool, scenario: impl AsyncFn(
     among(&cases, &scenario);
 }
 
+/// Plays a scenario for the transports that answer polls, by the movers that have no broker.
+pub(crate) fn every_poll_without_broker(scenario: impl AsyncFn(&Case)) {
+    let fits = |case: &Case| case.polls() && case.mover.broker.is_none();
+    among(&cases().into_iter().filter(fits).collect::<Vec<_>>(), &scenario);
+}
+
 /// Plays a scenario that is not of one transport, by every mover.
 pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
     // Which transport it is does not matter: the case is there for its mover.

@@ -47,11 +47,7 @@ impl Connection {
         if !self.output.is_empty() {
             return self.read_on();
         }
-        if let Standing::Ahead(cursor) = client.standing
-            && !cursor.is_ahead_of(status.position)
-        {
-            client.standing = Standing::Own(cursor);
-        }
+        client.lane_is_at(status.position);
         match client.standing {
             Standing::Own(_) if client.fetching.is_none() => Next::CatchUp,
             _ => self.settle(status),
@@ -200,12 +196,8 @@ impl Connection {
             return self.on_goodbye(Reason::Silent, status);
         }
         // A client that is catching up has other news.
-        let catches_up = match client.standing {
-            Standing::WithLane => false,
-            Standing::Own(_) => true,
-            Standing::Ahead(cursor) => !cursor.is_ahead_of(status.position),
-        };
-        if catches_up && client.fetching.is_none() {
+        client.lane_is_at(status.position);
+        if matches!(client.standing, Standing::Own(_)) && client.fetching.is_none() {
             return Next::Idle;
         }
         let position = client.cursor(status.position).position();
@@ -215,13 +207,10 @@ impl Connection {
     /// Answers a poll whose hold is over, unless something may come for it that was published before that.
     pub(super) fn end_hold(&mut self, status: &Status) -> Next {
         let Some(client) = &mut self.client else { return Next::Idle };
+        client.lane_is_at(status.position);
         let is_over = match client.standing {
             Standing::WithLane => true,
-            Standing::Ahead(_)
-                if client.fetching.is_none() && client.waits_for_lane(status.position) =>
-            {
-                true
-            }
+            Standing::Ahead(_) if client.fetching.is_none() => true,
             // The broker is away, or does not reply.
             Standing::Own(_) | Standing::Ahead(_) => {
                 status.hub.is_connected() == Some(false)
