@@ -45,7 +45,8 @@ pub(crate) struct Plan {
     pub(crate) first: &'static [Step],
     /// Runs next. Its output goes to the terminal.
     pub(crate) main: &'static [Step],
-    /// Lists that run at the same time as `main`. The output of such a step is printed when it has ended.
+    /// Lists that run at the same time as `main`, with a lower priority. The output of such a step is printed
+    /// when it has ended.
     pub(crate) beside: &'static [&'static [Step]],
     /// Runs after all others.
     pub(crate) last: &'static [Step],
@@ -88,7 +89,9 @@ fn run_aside(step: &Step) -> Ended {
     let Step { name, about, action } = step;
     println!("\n==> {name}, beside the others: {}\n    {about}", action.command(name));
     let started = Instant::now();
-    let ran = env::current_exe().and_then(|program| Command::new(program).arg(name).output());
+    // The main steps take the longest, because tests wait. So they come first, and these use what is left.
+    let ran = env::current_exe()
+        .and_then(|program| Command::new("nice").args(["-n", "5"]).arg(program).arg(name).output());
     let took = started.elapsed();
     let result = ran.map_err(Into::into).and_then(|Output { status, stdout, stderr }| {
         let text = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned());

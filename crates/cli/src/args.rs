@@ -1,17 +1,15 @@
 //! The command line. Exit codes: 0 all well, 1 the run failed, 2 wrong usage.
 
-use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::TypedValueParser;
-use clap::error::ErrorKind;
 use clap::{Parser, Subcommand, ValueEnum};
 use tidings::core::{Heartbeat, Id, IdempotencyKey, Position, SlowPolicy};
 use tidings::server::transports;
 use url::{Host, Url};
 
+use crate::broker::BrokerArgs;
 use crate::remote::{RemoteArgs, Secret};
 
 /// One notification stream by every realtime transport, measured side by side.
@@ -52,7 +50,6 @@ pub(crate) enum Command {
 #[command(after_help = "Examples:
   tidings serve --demo
   tidings serve --listen 0.0.0.0:9000 --retain 10000
-  tidings serve --listen 127.0.0.1:8081 --broker nats://127.0.0.1:4222
   curl -d hello http://127.0.0.1:8080/topics/greetings
   curl -N -H 'Accept: text/event-stream' http://127.0.0.1:8080/topics/greetings")]
 pub(crate) struct ServeArgs {
@@ -65,26 +62,8 @@ pub(crate) struct ServeArgs {
     /// Notifications kept in memory for those who come back
     #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = at_least_one())]
     pub(crate) retain: u64,
-    /// The broker that this hub shares with others: nats://[USER:PASSWORD@]HOST:PORT or
-    /// redis://[USER:PASSWORD@]HOST:PORT; tls:// and rediss:// are encrypted; ?stream=NAME names the stream
-    /// [default: none, the hub's own memory]
-    #[arg(long, value_name = "URL", value_parser = BrokerUrl)]
-    pub(crate) broker: Option<String>,
-    /// Exit if the broker is not connected within this many seconds of the start [default: wait for it]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "broker")]
-    pub(crate) broker_timeout: Option<Duration>,
-    /// Seconds for which the broker keeps a notification [default: a day]
-    #[arg(long, value_name = "SECONDS", value_parser = age, requires = "broker")]
-    pub(crate) keep_age: Option<Duration>,
-    /// Notifications that the broker keeps [default: as many as age and bytes allow]
-    #[arg(long, value_name = "N", value_parser = at_least_one(), requires = "broker")]
-    pub(crate) keep_messages: Option<u64>,
-    /// Bytes that the broker keeps [default: 1073741824]
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..), requires = "broker")]
-    pub(crate) keep_bytes: Option<u64>,
-    /// On how many servers of a NATS cluster a new stream is stored
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5), requires = "broker")]
-    pub(crate) replicas: u8,
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
     /// Clients connected at once
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = at_least_one())]
     pub(crate) clients: u64,
@@ -278,11 +257,11 @@ fn workers(text: &str) -> Result<NonZeroUsize, String> {
     workers.ok_or_else(|| "expected a number from 1 to 1024".to_owned())
 }
 
-fn at_least_one() -> clap::builder::RangedU64ValueParser<u64> {
+pub(crate) fn at_least_one() -> clap::builder::RangedU64ValueParser<u64> {
     clap::value_parser!(u64).range(1..=u64::from(u32::MAX))
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "give seconds, such as 2.5".to_owned())?;
     let is_sound = (0.001..=86_400.0).contains(&seconds);
     is_sound
@@ -323,36 +302,6 @@ fn listen(text: &str) -> Result<String, String> {
     Host::parse(host).map_err(|error| format!("{error}: {wanted}"))?;
     port.parse::<u16>().map_err(|_| format!("{port:?} is not a port: {wanted}"))?;
     Ok(text.to_owned())
-}
-
-/// Reads the URL of a broker. Its error does not print the URL, as others do: there may be a password in it.
-#[derive(Clone, Copy, Debug)]
-struct BrokerUrl;
-
-impl TypedValueParser for BrokerUrl {
-    type Value = String;
-
-    fn parse_ref(
-        &self,
-        command: &clap::Command,
-        _: Option<&clap::Arg>,
-        value: &OsStr,
-    ) -> Result<String, clap::Error> {
-        let url = value.to_str().ok_or_else(|| "its URL is not UTF-8".to_owned());
-        let checked =
-            url.and_then(|url| tidings::message_queue::check(url).map(|()| url.to_owned()));
-        checked.map_err(|problem| {
-            let message = format!("invalid value for --broker: {problem}\n");
-            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
-        })
-    }
-}
-
-/// As long as anybody would keep a notification: ten years.
-fn age(text: &str) -> Result<Duration, String> {
-    let seconds: u64 = text.parse().map_err(|_| "give whole seconds, such as 3600".to_owned())?;
-    let is_sound = (1..=10 * 366 * 86_400).contains(&seconds);
-    is_sound.then(|| Duration::from_secs(seconds)).ok_or_else(|| "give 1 to 316224000".to_owned())
 }
 
 fn position(text: &str) -> Result<Position, String> {

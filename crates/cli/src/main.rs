@@ -1,6 +1,7 @@
 //! The program `tidings`: serve, compare, publish, subscribe.
 
 mod args;
+#[cfg_attr(not(feature = "brokers"), path = "no_broker.rs")]
 mod broker;
 mod compare;
 mod output;
@@ -13,6 +14,8 @@ mod usage;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
 use crate::args::{Args, Command};
 use crate::usage::Usage;
@@ -43,7 +46,9 @@ async fn run(command: Command) -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_env_filter(log_filter())
+        .with_max_level(LevelFilter::TRACE)
+        .finish()
+        .with(log_filter())
         .init();
     let done = match command {
         Command::Serve(args) => serve::serve(args).await,
@@ -60,16 +65,17 @@ async fn run(command: Command) -> ExitCode {
     })
 }
 
-/// Returns what `RUST_LOG` says. By default that is warnings, and of this project INFO as well: an operator
-/// follows a shutdown by it. The NATS library logs only if `RUST_LOG` names it, because the hub logs what matters
-/// of it; and it never logs the login that it sends, which it would at `trace`.
-fn log_filter() -> tracing_subscriber::EnvFilter {
+/// Returns what `RUST_LOG` says, such as `debug` or `warn,tidings=debug`. By default that is warnings, and of
+/// this project INFO as well: an operator follows a shutdown by it. The NATS library logs only if `RUST_LOG` names
+/// it, because the server logs what matters of it; and it never logs the login that it sends, which it would at
+/// `trace`.
+fn log_filter() -> Targets {
     const NO_LOGIN: &str = "async_nats::connection=debug";
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let wanted = if wanted.is_empty() { DEFAULT_LOG } else { &wanted };
     let nats = if wanted.contains("async_nats") { NO_LOGIN } else { "async_nats=off" };
-    tracing_subscriber::EnvFilter::try_new(format!("{wanted},{nats}"))
-        .unwrap_or_else(|_| format!("{DEFAULT_LOG},async_nats=off").into())
+    let filter = |wanted| format!("{wanted},{nats}").parse::<Targets>();
+    filter(wanted).or_else(|_| filter(DEFAULT_LOG)).unwrap_or_default()
 }
 
 const DEFAULT_LOG: &str = "warn,tidings=info";

@@ -9,7 +9,6 @@ use anyhow::Context;
 use tidings::core::{
     Heartbeat, Hub, HubConfig, Limits, Notification, PublishError, Retention, Source, Topic,
 };
-use tidings::message_queue::{BrokerConfig, Keep};
 use tidings::server::{Config, Hosts, Origins, clock, run};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -30,8 +29,7 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
         heartbeat: Heartbeat { interval: args.heartbeat, ..Heartbeat::default() },
         ..HubConfig::default()
     };
-    let broker = broker_config(&args);
-    let hub = if args.broker.is_some() { Hub::pending(config) } else { Hub::new(config) };
+    let hub = if args.broker.is_given() { Hub::pending(config) } else { Hub::new(config) };
     let mut config = Config::new(hub.clone());
     config.origins = Origins::Listed(args.allow_origins);
     if !args.hosts.is_empty() {
@@ -58,15 +56,7 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let shutdown = shutdown();
     let lines = greeting(listener.local_addr()?, config.live_page);
     let (attempted, first_attempt) = oneshot::channel();
-    let attached = tokio::spawn(async move {
-        match args.broker {
-            Some(url) => attach(hub, url, broker, args.broker_timeout, attempted).await,
-            None => {
-                drop(attempted);
-                Ok(())
-            }
-        }
-    });
+    let attached = tokio::spawn(attach(hub, args.broker, attempted));
     let greeted = tokio::spawn(async move {
         // A program that has its line finds the broker attached, if it is there.
         let _ = first_attempt.await;
@@ -82,17 +72,6 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     };
     run(listener, config, stop).await.context("the hub failed")?;
     failure.map_or(Ok(ExitCode::SUCCESS), Err)
-}
-
-/// What a new stream keeps, and on how many servers.
-fn broker_config(args: &ServeArgs) -> BrokerConfig {
-    let default = Keep::default();
-    let keep = Keep {
-        age: args.keep_age.or(default.age),
-        messages: args.keep_messages.or(default.messages),
-        bytes: args.keep_bytes.or(default.bytes),
-    };
-    BrokerConfig { keep, replicas: args.replicas.into() }
 }
 
 /// The first line is also for programs that started this one with port 0.

@@ -1,0 +1,30 @@
+//! A build without brokers. `--broker` says how to get one with them.
+
+use tidings::core::{BrokerError, Hub};
+use tokio::sync::oneshot;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BrokerArgs {
+    #[arg(long, value_name = "URL", hide = true, value_parser = reject)]
+    broker: Option<String>,
+}
+
+impl BrokerArgs {
+    /// Returns `false`, because [`reject`] accepts no URL.
+    pub(crate) fn is_given(&self) -> bool {
+        self.broker.is_some()
+    }
+}
+
+/// Attaches nothing.
+pub(crate) async fn attach(
+    _: Hub,
+    _: BrokerArgs,
+    _: oneshot::Sender<()>,
+) -> Result<(), BrokerError> {
+    Ok(())
+}
+
+fn reject(_: &str) -> Result<String, &'static str> {
+    Err("this build has no brokers: build with `--features brokers`")
+}
