@@ -2,9 +2,8 @@
 
 use std::cell::OnceCell;
 use std::hint::black_box;
-use std::time::Duration;
 
-use criterion::{Criterion, Throughput};
+use criterion::Criterion;
 use tidings_core::{FilterIndex, Filters, MAX_FILTER_TOKENS, MAX_STARS, Topic};
 
 const CLIENTS: usize = 5000;
@@ -14,9 +13,6 @@ const FILTERS: usize = 64;
 
 pub(crate) fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("match a topic");
-    group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_millis(2000));
-    group.sample_size(30);
-    group.throughput(Throughput::Elements(1));
     let indices = [
         ("1 exact filter", "orders.new", one as fn() -> FilterIndex<usize>),
         ("320000 filters of one shape", "c7.x.x8.y", of_one_shape),

@@ -2,40 +2,33 @@
 //!
 //! | benchmark | what one iteration does |
 //! | --- | --- |
-//! | `encode` | encodes one notification for each transport |
-//! | `publish in memory` | publishes, with and without subscribers, into a log that has room or is full |
+//! | `work` | the scenarios whose instructions are counted: encodes, decodes, publishes, reads a log, matches topics |
 //! | `deliver in memory` | publishes to subscribers, until the last one has it |
-//! | `match a topic` | finds the filters that a topic matches |
-//! | `resume from the start` | reads a full log from its beginning |
-//! | `deliver over loopback` | publishes to clients of each transport, until the last one has it |
-//! | `publish to a broker` | publishes to NATS or Redis, until a subscriber has it |
+//! | `match a topic` | finds the filters that a topic matches among very many |
 //!
-//! `cargo bench` runs all of them and ends with an overview, `cargo bench -- encode` those whose name contains the word.
+//! `cargo bench` runs all of them, `cargo bench -- encode` those whose name contains the word. They have no sockets:
+//! `tidings compare` measures servers and brokers, with a process for each.
 
-mod brokers;
-mod encode;
 mod fan_out;
 mod filters;
-mod overview;
-mod publish;
-mod resume;
-mod tally;
-mod transports;
 
-use std::time::SystemTime;
+use std::time::Duration;
 
-use criterion::Criterion;
+use criterion::{BatchSize, Criterion};
+use tidings_counts::SCENARIOS;
 
 fn main() {
-    let began = SystemTime::now();
-    let mut criterion = Criterion::default().configure_from_args();
-    encode::bench(&mut criterion);
-    publish::bench(&mut criterion);
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .sample_size(30)
+        .configure_from_args();
+    for scenario in SCENARIOS {
+        criterion.bench_function(&format!("work/{}", scenario.name), |bencher| {
+            bencher.iter_batched_ref(scenario.prepare, |work| work(), BatchSize::LargeInput);
+        });
+    }
     fan_out::bench(&mut criterion);
     filters::bench(&mut criterion);
-    resume::bench(&mut criterion);
-    transports::bench(&mut criterion);
-    brokers::bench(&mut criterion);
     criterion.final_summary();
-    overview::print(began);
 }

@@ -1,4 +1,4 @@
-//! The hub's own path from the log to sockets, through nothing but its public face.
+//! The server's path from the log to sockets, through its public interface.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,13 +11,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use tidings_core::{Event, Heartbeat, Hub, HubConfig, Id, Notification};
+use tidings_counts::mark::mark;
+use tidings_counts::{json, topic};
 use tidings_server::{Config, run};
 use tidings_sse::Sse;
 use tidings_transport::{Accepted, Decoder, Encoder, Rejection, SubscribeRequest, Transport};
 use tokio::sync::oneshot;
-
-use crate::mark::mark;
-use crate::material::{json, topic};
 
 /// Clients of each of the two transports.
 const CLIENTS: usize = 64;
@@ -28,8 +27,8 @@ const WARM_UP: u64 = 8;
 /// Publishes that count.
 const COUNTED: u64 = 64;
 
-/// How long the hub's thread has to fall asleep behind each publish. If it were sometimes woken from there
-/// and sometimes met awake, the count would differ.
+/// How long the server's thread has to fall asleep after each publish. If it were asleep at some publishes and awake at
+/// others, the count would differ.
 const ASLEEP: Duration = Duration::from_millis(4);
 
 const SSE: &str = "GET /topics/orders.new?after=earliest HTTP/1.1\r\nHost: hub\r\n\
@@ -48,7 +47,7 @@ pub(crate) fn lane_128() {
     let served = Served::new(hub.clone());
     let requests = [SSE, WEBSOCKET].into_iter().cycle().take(2 * CLIENTS);
     let mut clients: Vec<_> = requests.map(|it| Client::connect(served.address, it)).collect();
-    // Counting begins within the first pass behind the warm-up, and ends within the last of all.
+    // Counting begins within the first pass after the warm-up, and ends within the last of all.
     for number in 0..=WARM_UP + COUNTED {
         let end = format!("publish {number:04}");
         let published = hub.publish(Notification::text(topic(), json() + &end)).now();

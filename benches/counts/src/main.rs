@@ -1,38 +1,72 @@
-//! Work of a fixed size, for callgrind to count the instructions of: `cargo xtask counts` runs each
-//! scenario under it and compares with `baseline.txt`.
+//! Runs one scenario for callgrind: `cargo xtask counts` compares its instructions with `baseline.txt`.
 //!
 //! ```text
 //! tidings-counts          the names of the scenarios
 //! tidings-counts NAME     one of them
 //! ```
 //!
-//! Only what lies between two calls of [`mark::mark`] counts, and so no program's start and no set-up.
+//! Only what is between two calls of [`mark`](tidings_counts::mark::mark) counts, and so no program's start and no
+//! preparation.
 //!
-//! Not gungraun (iai-callgrind): it needs a second program, installed by hand in the very version of the
-//! library, and what is taken from callgrind here is one line of its output.
+//! gungraun (iai-callgrind) is not used: it needs a second program, installed by hand in the version of the library, and
+//! only one line of callgrind's output is needed here.
 
-mod decode;
-mod encode;
-mod filters;
 mod lane;
-mod log;
-mod mark;
-mod material;
-mod scenarios;
 
 use std::process::ExitCode;
 
-use scenarios::SCENARIOS;
+use tidings_counts::SCENARIOS;
+use tidings_counts::mark::mark;
+
+/// The scenario that sets its own marks.
+const LANE: &str = "lane-128";
+
+fn names() -> impl Iterator<Item = &'static str> {
+    SCENARIOS.iter().map(|scenario| scenario.name).chain([LANE])
+}
+
+fn run(name: &str) {
+    if name == LANE {
+        return lane::lane_128();
+    }
+    for scenario in SCENARIOS.iter().filter(|scenario| scenario.name == name) {
+        let mut work = (scenario.prepare)();
+        mark();
+        let count = work();
+        mark();
+        assert_eq!(count, scenario.count, "{name}");
+    }
+}
 
 fn main() -> ExitCode {
     let Some(name) = std::env::args().nth(1) else {
-        SCENARIOS.iter().for_each(|(name, _)| println!("{name}"));
+        names().for_each(|name| println!("{name}"));
         return ExitCode::SUCCESS;
     };
-    let Some((_, work)) = SCENARIOS.iter().find(|(known, _)| *known == name) else {
+    if !names().any(|known| known == name) {
         eprintln!("there is no scenario {name}");
         return ExitCode::FAILURE;
-    };
-    work();
+    }
+    run(&name);
     ExitCode::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_has_a_line_of_the_baseline_and_no_line_is_left_over() {
+        let baseline = include_str!("../baseline.txt");
+        let lines = baseline.lines().filter(|line| !line.starts_with('#'));
+        let recorded: Vec<_> = lines.filter_map(|line| line.split_whitespace().next()).collect();
+        let mut listed: Vec<_> = names().collect();
+        listed.sort_unstable();
+        assert_eq!(recorded, listed, "update it with: cargo xtask counts-write");
+    }
+
+    #[test]
+    fn every_scenario_runs_without_callgrind_too() {
+        names().for_each(run);
+    }
 }

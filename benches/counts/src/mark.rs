@@ -2,19 +2,12 @@
 
 use std::hint::black_box;
 
-/// Called once before what is to be counted and once behind it, on the same thread. Callgrind starts a new
-/// part of its output whenever this function is entered, so the part between the two calls is the count.
+/// Called once before what is to be counted and once after it, on the same thread. Callgrind starts a new part of its
+/// output whenever this function is entered, so the part between the two calls is the count.
 ///
-/// `--toggle-collect` would do for one function, but not for the passes of a lane, which begin and end on
-/// a thread of the hub's.
+/// `--toggle-collect` would do for one function, but not for the passes of a lane, which begin and end on a thread of the
+/// server's.
 #[inline(never)]
-pub(crate) fn mark() {
+pub fn mark() {
     black_box("mark");
-}
-
-/// Counts this work.
-pub(crate) fn counted(work: impl FnOnce()) {
-    mark();
-    work();
-    mark();
 }

@@ -1,4 +1,4 @@
-//! What the scenarios work on, the same at each run: no randomness, no clock.
+//! What the scenarios work on.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use tidings_core::{Entry, Epoch, Event, Heartbeat, Id, Notification, Topic};
 use tidings_server::transports;
 use tidings_transport::{Encoder, SubscribeRequest};
 
-/// How often a scenario does what it is about, where once would be too few instructions for a tolerance
-/// in per cent.
-pub(crate) const ROUNDS: u64 = 100;
+/// How often a scenario does its work. Once would be too few instructions for a tolerance in per cent.
+pub(crate) const ROUNDS: usize = 100;
 
-/// The payload's bytes, where a scenario is not about others.
+/// The bytes of most payloads.
 pub(crate) const SIZE: usize = 256;
 
-pub(crate) fn topic() -> Topic {
+/// Returns the topic of all notifications.
+pub fn topic() -> Topic {
     "orders.new".parse().expect("a topic")
 }
 
-/// JSON, for that is what most payloads are, and its quotes are what makes JSON inside JSON dear.
-pub(crate) fn json() -> String {
+/// Returns a payload. It is JSON, as most payloads are: its quotes make JSON inside JSON expensive.
+pub fn json() -> String {
     let json = r#"{"item":"teapot","count":7,"note":"blue, with a lid"},"#;
     json.chars().cycle().take(SIZE).collect()
 }
@@ -29,20 +29,20 @@ pub(crate) fn id(seq: u64) -> Id {
     Epoch::from_number(1_000_000_000).id(1000 + seq)
 }
 
-/// Entries that nobody has asked for yet: one remembers its bytes, so each is encoded once.
-pub(crate) fn entries(number: u64, payload: &str) -> Vec<Event> {
+/// Returns entries that have not been encoded. An entry keeps its bytes, so each is encoded once.
+pub(crate) fn entries(number: usize, payload: &str) -> Vec<Event> {
     let entry = |seq| Entry::new(id(seq), Notification::text(topic(), payload));
-    (0..number).map(|seq| Event::Deliver(Arc::new(entry(seq)))).collect()
+    (0..number as u64).map(|seq| Event::Deliver(Arc::new(entry(seq)))).collect()
 }
 
-/// Returns the encoder of this transport in the hub's own list.
+/// Returns the encoder of this transport in the server's list.
 pub(crate) fn encoder(transport: &str, subprotocol: &str) -> Arc<dyn Encoder> {
     let listed = transports(Heartbeat::default());
     let listed = listed.iter().find(|listed| listed.server.name() == transport);
     let request = request(subprotocol);
     let subscribe = SubscribeRequest::read("orders.new", &request).expect("it is well-formed");
     let accepted = listed.expect("it is listed").server.accept(&request, &subscribe);
-    accepted.expect("it is everybody's request").encoder
+    accepted.expect("every transport accepts it").encoder
 }
 
 /// A request that every transport can accept.

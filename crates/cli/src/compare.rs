@@ -79,12 +79,15 @@ fn plan(args: CompareArgs) -> anyhow::Result<Plan> {
     }
     plan.contenders = args.transports;
     (plan.baseline, plan.full, plan.rows) = (args.baseline, args.full, args.rows);
-    plan.clients = args.clients.unwrap_or(plan.clients);
-    plan.rate = args.rate.unwrap_or(plan.rate);
-    plan.payload = args.payload.unwrap_or(plan.payload);
-    plan.rounds = args.rounds.unwrap_or(plan.rounds);
-    if let Some(time) = args.seconds {
-        (plan.steady, plan.burst, plan.saturation) = (time, time, time);
+    let workload = &mut plan.workload;
+    workload.clients = args.clients.unwrap_or(workload.clients);
+    workload.rate = args.rate.unwrap_or(workload.rate);
+    workload.payload = args.payload.unwrap_or(workload.payload);
+    workload.rounds = args.rounds.unwrap_or(workload.rounds);
+    if let Some(seconds) = args.seconds.map(|time| time.as_secs_f64()) {
+        workload.steady_seconds = seconds;
+        workload.burst_seconds = seconds;
+        workload.saturation_seconds = seconds;
     }
     Ok(plan)
 }

@@ -16,6 +16,5 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("name two files: figures.json report.html".into());
     };
     let report: Report = serde_json::from_reader(BufReader::new(File::open(figures)?))?;
-    report.write_html(page)?;
-    Ok(())
+    Ok(std::fs::write(page, report.html())?)
 }

@@ -1,53 +1,48 @@
 //! A child process that reads and writes lines, on its own cores.
 
-use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek};
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use thiserror::Error;
 use tidings_watchdog::Watchdog;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{ChildStdin, Command};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
 
 use crate::pin::{Cores, Side};
 use crate::proc::Process;
 
-/// How many of its last lines are kept for an error.
+/// How many of its last lines are in an error.
 const LAST_LINES: usize = 20;
 
-/// How long a child may take to end after its input has ended.
+/// How long a child may take to end after its input or its output has ended.
 const END: Duration = Duration::from_secs(10);
 
 /// A child. Dropping it kills it.
 #[derive(Debug)]
 pub(crate) struct Child {
-    program: PathBuf,
+    name: String,
     /// Ends the child if this process is killed.
     _watchdog: Option<Watchdog>,
     child: tokio::process::Child,
     input: Option<ChildStdin>,
-    output: mpsc::Receiver<String>,
-    last_lines: LastLines,
-    errors: JoinHandle<()>,
+    output: Lines<BufReader<ChildStdout>>,
+    /// What it writes to standard error.
+    errors: File,
 }
 
 /// A child failed.
 #[derive(Debug, Error)]
-#[error("{program}{problem}{output}")]
+#[error("{name}{problem}{errors}")]
 pub(crate) struct ChildError {
-    program: String,
+    name: String,
     /// What happened, with the space or the colon before it.
     problem: String,
     /// The last lines of its standard error, each on a line of its own.
-    output: String,
-}
-
-fn name(program: &Path) -> String {
-    program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()
+    errors: String,
 }
 
 impl Child {
@@ -58,57 +53,43 @@ impl Child {
         cores: &Cores,
         side: Side,
     ) -> Result<Self, ChildError> {
-        let broken = |source: std::io::Error| ChildError {
-            program: program.display().to_string(),
+        let name = program.file_name().unwrap_or(program.as_os_str());
+        let name = name.to_string_lossy().into_owned();
+        let failed = |source: std::io::Error| ChildError {
+            name: name.clone(),
             problem: format!(" could not be started: {source}"),
-            output: String::new(),
+            errors: String::new(),
         };
+        let errors = tempfile::tempfile().map_err(failed)?;
         let mut command = Command::new(program);
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.kill_on_drop(true);
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stderr(errors.try_clone().map_err(failed)?).kill_on_drop(true);
         // Ctrl-C is for this process alone, which then ends its children.
         #[cfg(unix)]
         command.process_group(0);
         let spawned = start_on(async move || command.spawn(), cores.clone(), side).await;
-        let mut child = spawned.and_then(|spawned| spawned).map_err(broken)?;
+        let mut child = spawned.and_then(|spawned| spawned).map_err(failed)?;
         // Without a shell to watch, only a parent that is killed leaves its child alone.
         let watchdog = child.id().and_then(|pid| Watchdog::over(pid, None).ok());
-
-        let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(broken(std::io::Error::other("it has no standard output")));
-        };
-        let last_lines = LastLines::default();
-        let errors = tokio::spawn(last_lines.clone().read(BufReader::new(err).lines()));
         let input = child.stdin.take();
-        let (sender, output) = mpsc::channel(LAST_LINES);
-        tokio::spawn(pass_on(BufReader::new(out).lines(), sender));
-        Ok(Self {
-            program: program.to_owned(),
-            _watchdog: watchdog,
-            child,
-            input,
-            output,
-            last_lines,
-            errors,
-        })
+        let output = child.stdout.take();
+        let output = output.ok_or_else(|| failed(std::io::Error::other("it has no output")))?;
+        let output = BufReader::new(output).lines();
+        Ok(Self { name, _watchdog: watchdog, child, input, output, errors })
     }
 
-    /// Its process, until it has ended.
+    /// Returns its process, until it has ended.
     pub(crate) fn process(&self) -> Option<Process> {
         self.child.id().map(Process::new)
     }
 
     /// Returns the next line of its output. `before` ends a sentence of an error that begins with "it ended before".
-    /// Cancel safe: a line is taken completely or not at all.
-    pub(crate) async fn line(
-        &mut self,
-        before: &'static str,
-        patience: Duration,
-    ) -> Result<String, ChildError> {
-        match tokio::time::timeout(patience, self.output.recv()).await {
+    /// Cancel safe.
+    pub(crate) async fn line(&mut self, before: &str) -> Result<String, ChildError> {
+        match self.output.next_line().await {
             Ok(Some(line)) => Ok(line),
             Ok(None) => Err(self.ended(before).await),
-            Err(_) => Err(self.error(format!(": {} s passed before {before}", patience.as_secs()))),
+            Err(source) => Err(self.broken_pipe(&source)),
         }
     }
 
@@ -116,21 +97,15 @@ impl Child {
     pub(crate) async fn write(&mut self, line: &str) -> Result<(), ChildError> {
         let written = match &mut self.input {
             Some(input) => input.write_all(format!("{line}\n").as_bytes()).await,
-            None => Err(std::io::ErrorKind::BrokenPipe.into()),
+            None => Err(ErrorKind::BrokenPipe.into()),
         };
         match written {
-            Ok(()) => Ok(()),
             // It has ended, and its output says why.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 Err(self.ended("it read a command").await)
             }
-            Err(source) => Err(self.broken_pipe(&source)),
+            written => written.map_err(|source| self.broken_pipe(&source)),
         }
-    }
-
-    /// Returns the error for an unexpected line.
-    pub(crate) fn unexpected(&self, line: &str, expected: &'static str) -> ChildError {
-        self.error(format!(" printed {line:?}, which is not {expected}"))
     }
 
     /// Ends its input and waits until it exits. Returns an error if it has exited before or fails.
@@ -139,58 +114,51 @@ impl Child {
             return Err(ended);
         }
         self.input = None;
-        match tokio::time::timeout(END, self.child.wait()).await {
-            Ok(Ok(status)) if !status.success() => Err(self.ended("it was done").await),
-            Ok(Err(source)) => Err(self.broken_pipe(&source)),
-            Ok(Ok(_)) => Ok(()),
-            Err(_) => {
-                self.stop().await;
-                Ok(())
-            }
+        match self.wait().await {
+            Ok(status) if !status.success() => Err(self.ended("it was done").await),
+            // One that had to be killed has done its work as well.
+            ended => ended.map(drop).map_err(|source| self.broken_pipe(&source)),
         }
     }
 
     /// Returns how it has ended if it has, or does so within that time.
-    pub(crate) async fn has_ended(
-        &mut self,
-        before: &'static str,
-        within: Duration,
-    ) -> Option<ChildError> {
-        match tokio::time::timeout(within, self.child.wait()).await {
-            Err(_) => None,
-            Ok(_) => Some(self.ended(before).await),
-        }
+    pub(crate) async fn has_ended(&mut self, before: &str, within: Duration) -> Option<ChildError> {
+        timeout(within, self.child.wait()).await.ok()?.ok()?;
+        Some(self.ended(before).await)
     }
 
     /// Kills it, and waits until it is gone.
     pub(crate) async fn stop(mut self) {
         let _ = self.child.kill().await;
-        self.errors.abort();
     }
 
-    /// Discards its output from now on. It is still read, because a full pipe would block the child.
-    pub(crate) fn discard_output(&mut self) {
-        self.output.close();
+    /// Returns an error with the last lines of its standard error.
+    pub(crate) fn error(&self, problem: String) -> ChildError {
+        let mut text = Vec::new();
+        let read = (&self.errors).rewind().and_then(|()| (&self.errors).read_to_end(&mut text));
+        let text = read.map_or(String::new(), |_| String::from_utf8_lossy(&text).into_owned());
+        let lines: Vec<&str> = text.lines().collect();
+        let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+        let errors = last.iter().map(|line| format!("\n  {line}")).collect();
+        ChildError { name: self.name.clone(), problem, errors }
     }
 
-    async fn ended(&mut self, before: &'static str) -> ChildError {
-        // It may have closed its output and not exited.
-        let status = match tokio::time::timeout(END, self.child.wait()).await {
-            Ok(status) => status,
-            Err(_) => self.child.kill().await.and(self.child.wait().await),
-        };
-        match status {
-            Ok(status) => {
-                // A child of its own may hold the pipe open for long.
-                let _ = tokio::time::timeout(END, &mut self.errors).await;
-                self.error(format!(" ended before {before} ({status})"))
-            }
+    async fn ended(&mut self, before: &str) -> ChildError {
+        match self.wait().await {
+            Ok(status) => self.error(format!(" ended before {before} ({status})")),
             Err(source) => self.broken_pipe(&source),
         }
     }
 
-    fn error(&self, problem: String) -> ChildError {
-        ChildError { program: name(&self.program), problem, output: self.last_lines.text() }
+    /// Waits for its end, and kills it if that takes too long.
+    async fn wait(&mut self) -> std::io::Result<ExitStatus> {
+        match timeout(END, self.child.wait()).await {
+            Ok(status) => status,
+            Err(_) => {
+                self.child.kill().await?;
+                self.child.wait().await
+            }
+        }
     }
 
     fn broken_pipe(&self, source: &std::io::Error) -> ChildError {
@@ -214,38 +182,10 @@ pub(crate) async fn start_on<T: Send + 'static>(
     started.await.map_err(std::io::Error::other)
 }
 
-/// Passes lines on as long as they are received, and reads the rest without passing it on.
-async fn pass_on<R: AsyncRead + Unpin>(mut lines: Lines<BufReader<R>>, to: mpsc::Sender<String>) {
-    while let Ok(Some(line)) = lines.next_line().await {
-        let _ = to.send(line).await;
-    }
-}
-
-#[derive(Clone, Debug, Default)]
-struct LastLines(Arc<Mutex<VecDeque<String>>>);
-
-impl LastLines {
-    async fn read<R: AsyncRead + Unpin>(self, mut lines: Lines<BufReader<R>>) {
-        while let Ok(Some(line)) = lines.next_line().await {
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() == LAST_LINES {
-                kept.pop_front();
-            }
-            kept.push_back(line);
-        }
-    }
-
-    fn text(&self) -> String {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().fold(String::new(), |text, line| text + "\n  " + line)
-    }
-}
-
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
-
-    const PATIENCE: Duration = Duration::from_secs(10);
 
     async fn shell(script: &str) -> Child {
         Child::start(Path::new("sh"), &["-c", script], &Cores::default(), Side::Load).await.unwrap()
@@ -264,39 +204,26 @@ mod tests {
     #[tokio::test]
     async fn lines_go_both_ways() {
         let mut child = shell("echo one; read word; echo $word two; read more || exit 0").await;
-        assert_eq!(child.line("a line", PATIENCE).await.unwrap(), "one");
+        assert_eq!(child.line("a line").await.unwrap(), "one");
         child.write("go").await.unwrap();
-        assert_eq!(child.line("a line", PATIENCE).await.unwrap(), "go two");
+        assert_eq!(child.line("a line").await.unwrap(), "go two");
         child.finish().await.unwrap();
     }
 
     #[tokio::test]
-    async fn a_child_that_ends_too_early_is_reported_with_its_output() {
-        let mut child = shell("echo no route >&2; exit 3").await;
-        let error = child.line("it was ready", PATIENCE).await.unwrap_err().to_string();
+    async fn a_child_that_ends_too_early_is_reported_with_its_last_lines() {
+        let mut child = shell("seq 30 >&2; echo no route >&2; exit 3").await;
+        let error = child.line("it was ready").await.unwrap_err().to_string();
         assert!(error.starts_with("sh ended before it was ready"), "{error}");
-        assert!(error.contains("no route") && error.contains('3'), "{error}");
+        assert!(error.ends_with("\n  29\n  30\n  no route") && error.contains('3'), "{error}");
+        assert_eq!(error.lines().count(), 1 + LAST_LINES);
     }
 
     #[tokio::test]
     async fn a_child_that_fails_at_the_end_is_reported() {
         let mut child = shell("echo ready; read word; echo lost two >&2; exit 1").await;
-        child.line("it was ready", PATIENCE).await.unwrap();
+        child.line("it was ready").await.unwrap();
         let error = child.finish().await.unwrap_err().to_string();
         assert!(error.contains("lost two"), "{error}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_silent_child_is_not_waited_for_for_ever() {
-        let mut child = shell("exec sleep 600").await;
-        let error = child.line("it was ready", PATIENCE).await.unwrap_err();
-        assert_eq!(error.to_string(), "sh: 10 s passed before it was ready");
-    }
-
-    #[tokio::test]
-    async fn a_child_whose_output_is_discarded_is_not_blocked() {
-        let mut child = shell("i=0; while [ $i -lt 9999 ]; do echo much; i=$((i+1)); done").await;
-        child.discard_output();
-        assert!(child.child.wait().await.unwrap().success());
     }
 }

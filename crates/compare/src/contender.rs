@@ -8,7 +8,7 @@ pub(crate) struct Contender {
     /// The name by which it is chosen.
     pub(crate) name: &'static str,
     /// The name of a group by which it is chosen together with others.
-    pub(crate) family: Family,
+    pub(crate) family: &'static str,
     /// Its heading in the report.
     pub(crate) title: &'static str,
     pub(crate) server: Server,
@@ -17,27 +17,12 @@ pub(crate) struct Contender {
     pub(crate) remark: Option<&'static str>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
-    /// Our server by each transport.
-    Transports,
-    /// Our server with one system call for each send.
-    Plain,
-    /// The baseline server by each transport.
-    Baseline,
-    /// Message queues that clients read directly.
-    MessageQueue,
-    /// Our servers with and without a broker.
-    Broker,
-}
-
 /// What is started.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Server {
-    /// Our server with these further arguments.
-    Ours(&'static [&'static str]),
-    /// So many of our servers over one broker. Clients connect to all of them in turn, publishers to the first.
-    Nodes(usize, Option<Broker>),
+    /// So many of our servers, with these arguments, over a broker or not. Clients connect to all of them in turn,
+    /// publishers to the first.
+    Ours { nodes: usize, broker: Option<Broker>, args: &'static [&'static str] },
     /// The baseline server.
     Baseline,
     /// A message queue.
@@ -51,25 +36,31 @@ pub(crate) enum Broker {
     Redis,
 }
 
-/// The baseline by one transport.
-const fn baseline(name: &'static str, title: &'static str, transport: Transport) -> Contender {
-    let (family, server) = (Family::Baseline, Server::Baseline);
-    Contender { name, family, title, server, transport, remark: None }
-}
+/// The family of our server by each transport.
+pub(crate) const TRANSPORTS: &str = "transports";
+/// The family of our server with one system call for each send.
+const PLAIN: &str = "plain";
+/// The family of the baseline server by each transport.
+const BASELINE: &str = "baseline";
+/// The family of message queues that clients read directly.
+pub(crate) const MESSAGE_QUEUE: &str = "message-queue";
+/// The family of our servers with and without a broker.
+const BROKER: &str = "broker";
 
-/// Our server by one transport.
 const fn ours(name: &'static str, transport: Transport) -> Contender {
-    let (family, server) = (Family::Transports, Server::Ours(&[]));
-    Contender { name, family, title: name, server, transport, remark: None }
+    let server = Server::Ours { nodes: 1, broker: None, args: &[] };
+    Contender { name, family: TRANSPORTS, title: name, server, transport, remark: None }
 }
 
-/// Our server by plain writes.
 const fn plain(name: &'static str, title: &'static str, transport: Transport) -> Contender {
-    let (family, server) = (Family::Plain, Server::Ours(&["--no-io-uring"]));
-    Contender { name, family, title, server, transport, remark: None }
+    let server = Server::Ours { nodes: 1, broker: None, args: &["--no-io-uring"] };
+    Contender { name, family: PLAIN, title, server, transport, remark: None }
 }
 
-/// A message queue.
+const fn baseline(name: &'static str, title: &'static str, transport: Transport) -> Contender {
+    Contender { name, family: BASELINE, title, server: Server::Baseline, transport, remark: None }
+}
+
 const fn queue(
     name: &'static str,
     title: &'static str,
@@ -77,20 +68,19 @@ const fn queue(
     transport: Transport,
     remark: &'static str,
 ) -> Contender {
-    let (family, server) = (Family::MessageQueue, Server::Queue(broker));
+    let (family, server) = (MESSAGE_QUEUE, Server::Queue(broker));
     Contender { name, family, title, server, transport, remark: Some(remark) }
 }
 
-/// Our servers over a broker, by SSE.
 const fn nodes(
     name: &'static str,
     title: &'static str,
-    count: usize,
+    nodes: usize,
     broker: Option<Broker>,
     remark: &'static str,
 ) -> Contender {
-    let (family, server) = (Family::Broker, Server::Nodes(count, broker));
-    Contender { name, family, title, server, transport: Transport::Sse, remark: Some(remark) }
+    let (server, transport) = (Server::Ours { nodes, broker, args: &[] }, Transport::Sse);
+    Contender { name, family: BROKER, title, server, transport, remark: Some(remark) }
 }
 
 const IN_MEMORY: &str = "the server's own log, which ends with it.";
@@ -144,30 +134,42 @@ pub(crate) static CONTENDERS: &[Contender] = &[
 ];
 
 impl Contender {
-    /// Returns `true` if our server is a part of it.
-    pub(crate) fn has_our_server(&self) -> bool {
-        matches!(self.server, Server::Ours(_) | Server::Nodes(..))
+    /// Returns `true` if it is one server that speaks HTTP.
+    pub(crate) fn is_one_http_server(&self) -> bool {
+        self.transport.is_http() && self.family != BROKER
+    }
+
+    /// Returns `true` if it is the baseline.
+    pub(crate) fn is_baseline(&self) -> bool {
+        self.server == Server::Baseline
+    }
+
+    /// Returns `true` if it is our server, which uses io_uring if the system allows it.
+    pub(crate) fn may_use_io_uring(&self) -> bool {
+        matches!(self.server, Server::Ours { .. }) && self.family != PLAIN
+    }
+
+    /// Returns the baseline by the same transport, if this is our server alone.
+    pub(crate) fn baseline(&self) -> Option<&'static Self> {
+        let is_it = |one: &&Self| one.is_baseline() && one.transport == self.transport;
+        matches!(self.family, TRANSPORTS | PLAIN).then(|| CONTENDERS.iter().find(is_it))?
     }
 }
 
-impl Family {
-    const ALL: [Self; 5] =
-        [Self::Transports, Self::Plain, Self::Baseline, Self::MessageQueue, Self::Broker];
-
-    fn name(self) -> &'static str {
+impl Server {
+    /// Returns the broker or message queue that is a part of it.
+    pub(crate) fn broker(self) -> Option<Broker> {
         match self {
-            Self::Transports => "transports",
-            Self::Plain => "plain",
-            Self::Baseline => "baseline",
-            Self::MessageQueue => "message-queue",
-            Self::Broker => "broker",
+            Self::Ours { broker, .. } => broker,
+            Self::Queue(broker) => Some(broker),
+            Self::Baseline => None,
         }
     }
 }
 
 /// Returns the names of all families and contenders.
 pub fn contender_names() -> Vec<&'static str> {
-    let families = Family::ALL.map(Family::name);
+    let families = [TRANSPORTS, PLAIN, BASELINE, MESSAGE_QUEUE, BROKER];
     families.into_iter().chain(CONTENDERS.iter().map(|contender| contender.name)).collect()
 }
 
@@ -175,19 +177,28 @@ pub fn contender_names() -> Vec<&'static str> {
 ///
 /// # Errors
 /// Returns the first name that is unknown.
-pub(crate) fn chosen(names: &[String]) -> Result<Vec<&'static Contender>, &str> {
+pub(crate) fn chosen<'a>(names: &[&'a str]) -> Result<Vec<&'static Contender>, &'a str> {
     let mut chosen: Vec<&Contender> = Vec::new();
     for name in names {
-        let is_meant =
-            |one: &&Contender| one.name == name.as_str() || one.family.name() == name.as_str();
-        let meant: Vec<_> = CONTENDERS.iter().filter(is_meant).collect();
-        if meant.is_empty() {
+        let is_meant = |one: &&Contender| one.name == *name || one.family == *name;
+        let mut meant = CONTENDERS.iter().filter(is_meant).peekable();
+        if meant.peek().is_none() {
             return Err(name);
         }
-        let new: Vec<_> = meant.into_iter().filter(|one| !chosen.contains(one)).collect();
-        chosen.extend(new);
+        chosen.extend(meant);
     }
-    Ok(chosen)
+    Ok(each_once(chosen))
+}
+
+/// Leaves out all that are there a second time.
+pub(crate) fn each_once(contenders: Vec<&'static Contender>) -> Vec<&'static Contender> {
+    let mut once: Vec<&Contender> = Vec::new();
+    for contender in contenders {
+        if !once.contains(&contender) {
+            once.push(contender);
+        }
+    }
+    once
 }
 
 #[cfg(test)]
@@ -195,8 +206,7 @@ mod tests {
     use super::*;
 
     fn names(names: &[&str]) -> Vec<&'static str> {
-        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
-        chosen(&names).unwrap().iter().map(|contender| contender.name).collect()
+        chosen(names).unwrap().iter().map(|contender| contender.name).collect()
     }
 
     #[test]
@@ -207,8 +217,7 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_returned() {
-        let names = ["sse", "pigeon"].map(str::to_owned);
-        assert_eq!(chosen(&names), Err("pigeon"));
+        assert_eq!(chosen(&["sse", "pigeon"]), Err("pigeon"));
     }
 
     #[test]

@@ -6,8 +6,18 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use crate::contender::{Broker, Contender, Server};
 use crate::pin::Cores;
-use crate::versions::Version;
+use crate::plan::Plan;
+
+/// A server that was measured, and its version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// The program, such as `nats-server`, or the address of a server that was running before.
+    pub server: String,
+    /// Its version, such as `2.10.1`; `None` if it is not known.
+    pub version: Option<String>,
+}
 
 /// The circumstances of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -85,6 +95,53 @@ impl Environment {
     }
 }
 
+impl Version {
+    /// Returns the servers of these contenders, each once.
+    pub(crate) fn of(plan: &Plan, contenders: &[&Contender]) -> Vec<Self> {
+        let mut versions: Vec<Self> = Vec::new();
+        for Contender { server, .. } in contenders {
+            let ours = match &plan.running {
+                _ if matches!(server, Server::Queue(_)) => None,
+                Some(running) => Some(Self { server: running.shown(), version: None }),
+                None => Some(Self::of_program(&plan.program)),
+            };
+            let broker = server.broker().map(|broker| match broker {
+                Broker::Nats => Self::of_program(Path::new("nats-server")),
+                Broker::Redis => Self::of_program(Path::new("redis-server")),
+            });
+            for version in ours.into_iter().chain(broker) {
+                if !versions.contains(&version) {
+                    versions.push(version);
+                }
+            }
+        }
+        versions
+    }
+
+    /// Runs a program with `--version`.
+    fn of_program(program: &Path) -> Self {
+        let name = program.file_name().unwrap_or(program.as_os_str());
+        let answer = output(Command::new(program).arg("--version"));
+        let version = answer.and_then(|text| first_version(&text));
+        Self { server: name.to_string_lossy().into_owned(), version }
+    }
+}
+
+/// Returns the first word that is a version, as in `nats-server: v2.9.10` and `Redis server v=7.0.15 sha=0`.
+fn first_version(text: &str) -> Option<String> {
+    let mut words = text
+        .split_ascii_whitespace()
+        .map(|word| word.strip_prefix("v=").or_else(|| word.strip_prefix('v')).unwrap_or(word));
+    words.find(|word| word.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned)
+}
+
+/// Runs a command and returns what it writes, if it succeeds.
+fn output(command: &mut Command) -> Option<String> {
+    let output = command.output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}
+
 /// Returns the command line as a shell takes it, with the program's name and without its folder.
 fn command(mut args: impl Iterator<Item = String>) -> String {
     let program = args.next().unwrap_or_default();
@@ -122,9 +179,7 @@ fn commit() -> Option<String> {
 }
 
 fn git(dir: &Path, args: &[&str]) -> Option<String> {
-    let output = Command::new("git").arg("-C").arg(dir).args(args).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| text.trim().to_owned())
+    output(Command::new("git").arg("-C").arg(dir).args(args))
 }
 
 #[cfg(unix)]
@@ -161,5 +216,26 @@ mod tests {
         let args = ["/somewhere/bin/tidings", "compare", "--html", "it's here.html", ""];
         let line = command(args.into_iter().map(str::to_owned));
         assert_eq!(line, r"tidings compare --html 'it'\''s here.html' ''");
+    }
+
+    #[test]
+    fn the_version_is_found_in_what_servers_print() {
+        for (text, version) in [
+            ("nats-server: v2.9.10\n", Some("2.9.10")),
+            (
+                "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64\n",
+                Some("7.0.15"),
+            ),
+            ("tidings 0.1.0\n", Some("0.1.0")),
+            ("usage: server [options]\n", None),
+        ] {
+            assert_eq!(first_version(text).as_deref(), version);
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_has_no_known_version() {
+        let version = Version::of_program(Path::new("no-such-server"));
+        assert_eq!(version, Version { server: "no-such-server".to_owned(), version: None });
     }
 }

@@ -26,27 +26,43 @@ const QUANTILES: [f64; 17] = [
     0.999_99, 1.0,
 ];
 
-impl Latency {
-    /// Reads a histogram in nanoseconds. Returns `None` if it is empty.
-    pub(crate) fn of(times: &Histogram<u64>) -> Option<Self> {
-        if times.is_empty() {
-            return None;
-        }
-        let at = |quantile| times.value_at_quantile(quantile) as f64 / 1e3;
-        Some(Self {
+/// Counts times in nanoseconds up to a minute, with three digits.
+#[derive(Debug)]
+pub(crate) struct Times(Histogram<u64>);
+
+impl Default for Times {
+    fn default() -> Self {
+        let histogram = Histogram::new_with_bounds(1_000, 60_000_000_000, 3);
+        Self(histogram.expect("the bounds are in order"))
+    }
+}
+
+impl Times {
+    pub(crate) fn record(&mut self, ns: u64) {
+        self.0.saturating_record(ns);
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.0.reset();
+    }
+
+    /// Returns how many times were recorded.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// Returns the distribution, or `None` if no time was recorded.
+    pub(crate) fn summary(&self) -> Option<Latency> {
+        let at = |quantile| self.0.value_at_quantile(quantile) as f64 / 1e3;
+        (!self.0.is_empty()).then(|| Latency {
             p50: at(0.5),
             p90: at(0.9),
             p99: at(0.99),
             p999: at(0.999),
-            max: times.max() as f64 / 1e3,
+            max: self.0.max() as f64 / 1e3,
             curve: QUANTILES.map(|quantile| (quantile, at(quantile))).to_vec(),
         })
     }
-}
-
-/// Returns a histogram of nanoseconds up to a minute, with three digits.
-pub(crate) fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1_000, 60_000_000_000, 3).expect("the bounds are in order")
 }
 
 #[cfg(test)]
@@ -54,16 +70,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_histogram_has_no_latency() {
-        assert_eq!(Latency::of(&histogram()), None);
+    fn no_times_have_no_distribution() {
+        assert_eq!(Times::default().summary(), None);
     }
 
     #[test]
     fn a_distribution_keeps_its_tail() {
-        let mut times = histogram();
-        times.record_n(1_000_000, 998).unwrap();
-        times.record_n(50_000_000, 2).unwrap();
-        let latency = Latency::of(&times).unwrap();
+        let mut times = Times::default();
+        (0..998).for_each(|_| times.record(1_000_000));
+        (0..2).for_each(|_| times.record(50_000_000));
+        let latency = times.summary().unwrap();
         assert!((latency.p50 - 1_000.0).abs() < 2.0, "{latency:?}");
         assert!((latency.p999 - 50_000.0).abs() < 60.0, "{latency:?}");
         assert_eq!(latency.curve.len(), QUANTILES.len());

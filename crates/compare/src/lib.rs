@@ -19,7 +19,7 @@
 //! | what to measure | `plan.rs` |
 //! | the lists: contenders, scenarios, rows and targets | `contender.rs`, `scenario.rs`, `rows.rs` |
 //! | starting and stopping servers, their CPU time and memory | `servers.rs`, `child.rs`, `proc.rs`, `pin.rs`, `quota.rs` |
-//! | the load, and how it is told what to do | `load/`, `protocol.rs`, `driver.rs` |
+//! | the load, and how it is told what to do | `load/`, `protocol.rs` |
 //! | one cell; all of them | `measure.rs`, `run.rs` |
 //! | raw figures; medians; ratios | `sample.rs`, `latency.rs`, `summary.rs`, `stats.rs`, `units.rs`, `targets.rs` |
 //! | doubts | `warnings.rs` |
@@ -30,10 +30,8 @@
 pub mod baseline;
 mod child;
 mod contender;
-mod driver;
 mod environment;
 mod error;
-mod files;
 mod latency;
 #[cfg(target_os = "linux")]
 pub mod load;
@@ -54,14 +52,13 @@ mod stats;
 mod summary;
 mod targets;
 mod units;
-mod versions;
 mod warnings;
 
 pub use contender::contender_names;
-pub use environment::Environment;
+pub use environment::{Environment, Version};
 pub use error::RunError;
 pub use latency::Latency;
-pub use plan::{Plan, PlanError, PlanRecord, RunningServer};
+pub use plan::{Plan, PlanError, RunningServer, Workload};
 pub use progress::Progress;
 pub use protocol::{MAX_SOCKETS, Outcome};
 pub use report::{Missing, Remark, Report};
@@ -69,7 +66,6 @@ pub use run::run;
 pub use sample::Sample;
 pub use stats::Spread;
 pub use summary::{Curve, Row, Summary};
-pub use targets::{TargetRow, Verdict};
+pub use targets::TargetRow;
 pub use units::Unit;
-pub use versions::Version;
 pub use warnings::{Doubt, Place, Warning};

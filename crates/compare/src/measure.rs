@@ -2,57 +2,37 @@
 
 use std::time::Instant;
 
-use thiserror::Error;
-
-use crate::child::ChildError;
+use crate::child::{Child, ChildError};
 use crate::contender::Contender;
-use crate::driver::Driver;
-use crate::pin::Cores;
+use crate::pin::{Cores, Side};
 use crate::plan::Plan;
 use crate::proc::{MachineTime, Process};
 use crate::protocol::{Command, Outcome, Setup};
 use crate::sample::Sample;
-use crate::scenario::{Scenario, Stage, Work};
-use crate::servers::{Servers, StartError};
+use crate::scenario::{Scenario, Stage};
+use crate::servers::{CellError, Servers};
 
-/// How long the warm-up publishes. After it the caches, allocators and branch predictors of both sides are those of a
+/// The saturation that warms up. After it the caches, allocators and branch predictors of both sides are those of a
 /// server that has been running.
-const WARM_UP: f64 = 0.25;
+const WARM_UP: Command = Command::Saturate { seconds: 0.1 };
 
-/// How long the load serves after the last stage, so that a late duplicate is counted.
-const LINGER: f64 = 0.05;
+/// The load serves for a moment after the last stage, so that a late duplicate is counted.
+const LINGER: Command = Command::Watch { seconds: 0.05 };
 
-/// What cells are measured with.
-pub(crate) struct Harness<'a> {
-    pub(crate) plan: &'a Plan,
-    pub(crate) cores: &'a Cores,
-}
-
-/// Why a cell has no samples.
-#[derive(Debug, Error)]
-pub(crate) enum CellError {
-    #[error(transparent)]
-    Start(#[from] StartError),
-    #[error(transparent)]
-    Child(#[from] ChildError),
-}
+/// How long the load waits for clients that connect and for notifications that are still missing. What is missing
+/// after that is lost.
+const PATIENCE: f64 = 10.0;
 
 /// Everything that one cell has running.
 struct Cell<'a> {
-    harness: &'a Harness<'a>,
+    plan: &'a Plan,
+    cores: &'a Cores,
     contender: &'a Contender,
     scenario: &'a Scenario,
     round: usize,
+    clients: usize,
     servers: Servers,
-    driver: Driver,
-}
-
-/// What went wrong outside the stages that yield samples.
-#[derive(Default)]
-struct Aside {
-    lost: u64,
-    duplicated: u64,
-    reordered: u64,
+    load: Child,
 }
 
 /// The counters at one instant.
@@ -67,101 +47,81 @@ struct Reading {
     throttled: u64,
 }
 
-impl Aside {
-    fn add(&mut self, outcome: &Outcome) {
-        self.lost += outcome.lost;
-        self.duplicated += outcome.duplicated;
-        self.reordered += outcome.reordered;
-    }
-
-    fn count_to(self, outcome: &mut Outcome) {
-        outcome.lost += self.lost;
-        outcome.duplicated += self.duplicated;
-        outcome.reordered += self.reordered;
-    }
-}
-
-impl Harness<'_> {
-    /// Measures one cell. Returns a sample for each stage of which a row is chosen.
-    pub(crate) async fn measure(
-        &self,
-        contender: &Contender,
-        scenario: &Scenario,
-        round: usize,
-    ) -> Result<Vec<Sample>, CellError> {
-        let Self { plan, cores } = *self;
-        let servers = Servers::start(contender.server, scenario.serve_args, plan, cores).await?;
-        let setup = Setup {
-            urls: servers.urls.clone(),
-            headers: plan.running.as_ref().map_or(String::new(), |it| it.headers.clone()),
-            transport: contender.transport,
-            clients: plan.clients(scenario, contender),
-            publishers: plan.publishers,
-            payload: plan.payload,
-            patience: plan.patience.as_secs_f64(),
-            own_topics: scenario.own_topics,
-        };
-        let driver = Driver::start(&plan.program, &setup, cores).await?;
-        let mut cell = Cell { harness: self, contender, scenario, round, servers, driver };
-        match cell.stages(setup.clients).await {
-            Ok(samples) => {
-                // A load that has failed meanwhile has served no clients.
-                cell.driver.finish().await?;
-                cell.servers.stop().await;
-                Ok(samples)
-            }
-            // Without its server the load can only report that nothing answers.
-            Err(error) => Err(cell.servers.ended().await.unwrap_or(error).into()),
+/// Measures one cell. Returns a sample for each stage of which a figure is chosen.
+pub(crate) async fn measure(
+    plan: &Plan,
+    cores: &Cores,
+    contender: &Contender,
+    scenario: &Scenario,
+    round: usize,
+) -> Result<Vec<Sample>, CellError> {
+    let servers = Servers::start(contender.server, scenario.serve_args, plan, cores).await?;
+    let clients = plan.clients(scenario, contender);
+    let setup = Setup {
+        urls: servers.urls.clone(),
+        headers: plan.running.as_ref().map_or(String::new(), |it| it.headers.clone()),
+        transport: contender.transport,
+        clients,
+        publishers: plan.workload.publishers,
+        payload: plan.workload.payload,
+        patience: PATIENCE,
+        own_topics: scenario.own_topics,
+    };
+    let mut load = Child::start(&plan.program, &["load"], cores, Side::Load).await?;
+    load.write(&json(&setup)).await?;
+    let mut cell = Cell { plan, cores, contender, scenario, round, clients, servers, load };
+    match cell.stages().await {
+        Ok(samples) => {
+            // A load that has failed meanwhile has served no clients.
+            cell.load.finish().await?;
+            cell.servers.stop().await;
+            Ok(samples)
         }
+        // Without its server the load can only report that nothing answers.
+        Err(error) => Err(cell.servers.ended().await.unwrap_or(error).into()),
     }
 }
 
 impl Cell<'_> {
-    async fn stages(&mut self, clients: usize) -> Result<Vec<Sample>, ChildError> {
-        let plan = self.harness.plan;
-        let log = plan.log(self.scenario);
-        // Losses and the like of what is not measured count to the next sample.
-        let mut aside = Aside::default();
-        aside.add(&self.driver.run(Command::Rehearse).await?);
-        if log > 0 {
+    async fn stages(&mut self) -> Result<Vec<Sample>, ChildError> {
+        // What went wrong outside the stages counts to the next sample.
+        let mut aside = self.run(Command::Rehearse).await?;
+        if self.scenario.has_log {
             // Without clients, so nothing of it is lost.
-            self.driver.run(Command::Fill { count: log }).await?;
+            self.run(Command::Fill { count: self.plan.log() }).await?;
         }
         let mut samples: Vec<Sample> = Vec::new();
         let (mut is_connected, mut is_warm) = (false, false);
-        for stage in self.scenario.stages {
-            let is_chosen = plan.has_stage(stage.name);
-            if is_chosen && stage.work.needs_clients() {
+        let plan = self.plan;
+        for stage in self.scenario.stages.iter().filter(|stage| plan.has_stage(stage.name)) {
+            let command = (stage.command)(&plan.workload);
+            if !matches!(command, Command::Connect | Command::Resume) {
                 if !is_connected {
-                    aside.add(&self.driver.run(Command::Connect).await?);
+                    aside.add_faults(&self.run(Command::Connect).await?);
                 }
-                if !is_warm && !matches!(stage.work, Work::Watch(_)) {
-                    let rate = plan.rate.max(10.0);
-                    let warm_up = Command::Publish { rate, burst: 1, seconds: WARM_UP };
-                    aside.add(&self.driver.run(warm_up).await?);
+                if !is_warm && !matches!(command, Command::Watch { .. }) {
+                    aside.add_faults(&self.run(WARM_UP).await?);
                     is_warm = true;
                 }
             }
-            if is_chosen {
-                let mut sample = self.stage(stage, clients).await?;
-                std::mem::take(&mut aside).count_to(&mut sample.load);
-                samples.push(sample);
-            }
-            is_connected |= is_chosen;
+            is_connected = true;
+            let mut sample = self.stage(stage, command).await?;
+            sample.load.add_faults(&std::mem::take(&mut aside));
+            samples.push(sample);
         }
-        aside.add(&self.driver.run(Command::Watch { seconds: LINGER }).await?);
+        aside.add_faults(&self.run(LINGER).await?);
         if let Some(last) = samples.last_mut() {
-            aside.count_to(&mut last.load);
+            last.load.add_faults(&aside);
         }
         Ok(samples)
     }
 
-    async fn stage(&mut self, stage: &Stage, clients: usize) -> Result<Sample, ChildError> {
+    async fn stage(&mut self, stage: &Stage, command: Command) -> Result<Sample, ChildError> {
         self.servers.wait_until_idle().await;
         let before = self.reading();
-        let outcome = self.driver.run(self.harness.plan.command(stage.work)).await?;
+        let outcome = self.run(command).await?;
         let end = self.reading();
-        let is_watched = matches!(stage.work, Work::Watch(_));
+        let is_watched = matches!(command, Command::Watch { .. });
         if !is_watched {
             // The server's part of the last deliveries and handshakes, such as a poll that is held now.
             self.servers.wait_until_idle().await;
@@ -174,14 +134,13 @@ impl Cell<'_> {
         let wall_ns = end.at.duration_since(before.at).as_nanos() as f64;
         let load_ns = since(&end, |r| r.load_ns);
         let servers_ns = since(&end, |r| Some(r.server_ns? + r.broker_ns.unwrap_or(0)));
-        let ours = servers_ns
-            .zip(load_ns)
-            .map(|(servers, load)| servers + load + since(&end, |r| r.own_ns).unwrap_or(0));
+        let own_ns = since(&end, |r| r.own_ns).unwrap_or(0);
+        let ours = servers_ns.zip(load_ns).map(|(servers, load)| servers + load + own_ns);
         Ok(Sample {
             contender: self.contender.title.to_owned(),
             stage: stage.name.to_owned(),
             round: self.round,
-            clients,
+            clients: self.clients,
             load: outcome,
             server_cpu_ns: since(after, |r| r.server_ns),
             broker_cpu_ns: since(after, |r| r.broker_ns),
@@ -196,16 +155,63 @@ impl Cell<'_> {
         })
     }
 
+    /// Lets the load carry out a command.
+    async fn run(&mut self, command: Command) -> Result<Outcome, ChildError> {
+        run(&mut self.load, command).await
+    }
+
     fn reading(&self) -> Reading {
         Reading {
             at: Instant::now(),
             server_ns: self.servers.cpu_ns(),
             broker_ns: self.servers.broker_cpu_ns(),
-            load_ns: self.driver.process().and_then(|load| load.cpu_ns()),
+            load_ns: self.load.process().and_then(|load| load.cpu_ns()),
             own_ns: Process::this().cpu_ns(),
             pss: self.servers.pss(),
             machine: MachineTime::now(),
-            throttled: self.harness.cores.quota.throttled(),
+            throttled: self.cores.quota.throttled(),
         }
+    }
+}
+
+async fn run(load: &mut Child, command: Command) -> Result<Outcome, ChildError> {
+    load.write(&json(&command)).await?;
+    let line = load.line("the stage was finished").await?;
+    serde_json::from_str(&line)
+        .map_err(|_| load.error(format!(" printed {line:?}, which is not an outcome")))
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("its keys are strings")
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    async fn load(script: &str) -> Child {
+        Child::start(Path::new("sh"), &["-c", script], &Cores::default(), Side::Load).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_outcome_follows_its_command() {
+        let outcome = json(&Outcome { deliveries: 12, ..Outcome::default() });
+        let mut load = load(&format!("read command; echo '{outcome}'; read more || exit 0")).await;
+        assert_eq!(run(&mut load, Command::Connect).await.unwrap().deliveries, 12);
+        load.finish().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_load_that_fails_is_reported_with_its_output() {
+        let mut failing = load("read command; echo client 7 >&2; exit 1").await;
+        let error = run(&mut failing, Command::Connect).await.unwrap_err().to_string();
+        assert!(error.starts_with("sh ended before the stage"), "{error}");
+        assert!(error.contains("client 7"), "{error}");
+        let mut confused = load("read command; echo done; read more").await;
+        let error = run(&mut confused, Command::Connect).await.unwrap_err();
+        assert_eq!(error.to_string(), "sh printed \"done\", which is not an outcome");
     }
 }

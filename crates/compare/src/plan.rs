@@ -1,19 +1,15 @@
 //! What to measure, and for how long.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use url::Url;
 
-use crate::contender::{self, CONTENDERS, Contender, Family, Server};
-use crate::protocol::{Command, MAX_SOCKETS};
-use crate::rows::{self, ROWS, Row};
-use crate::scenario::{BURST, SCENARIOS, Scenario, Work};
-
-/// Publishes a second to topics of one client.
-const TOPICS_RATE: f64 = 500.0;
+use crate::contender::{self, Contender, MESSAGE_QUEUE, TRANSPORTS, chosen, each_once};
+use crate::protocol::MAX_SOCKETS;
+use crate::rows::{FIGURES, Figure};
+use crate::scenario::{BURST, SCENARIOS, Scenario};
 
 /// The most notifications of the log that clients resume, and the most bytes with what a server keeps of each besides
 /// its payload. By default our server keeps more of both.
@@ -39,26 +35,30 @@ pub struct Plan {
     pub full: bool,
     /// Parts of the keys of rows. Only these rows are measured. Default: empty, which means all rows.
     pub rows: Vec<String>,
+    /// The clients and what is published to them.
+    pub workload: Workload,
+}
+
+/// The clients and what is published to them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Workload {
     /// Connected clients, each of which receives every notification. Default: 1,000.
     pub clients: usize,
     /// Notifications a second in the stages steady and burst. If the server or the load cannot keep up, latency only
     /// shows how long the queue grew. Default: 20.
     pub rate: f64,
-    /// Bytes of each payload, at least [`Plan::MIN_PAYLOAD`]. Default: 128.
+    /// Bytes of each payload, at least [`Workload::MIN_PAYLOAD`]. Default: 128.
     pub payload: usize,
     /// Interleaved rounds with fresh servers. The medians are over rounds. Default: 3.
     pub rounds: usize,
-    /// How long the stage steady publishes. Default: 2 s.
-    pub steady: Duration,
-    /// How long the stage burst publishes. Default: 2 s.
-    pub burst: Duration,
-    /// How long saturation lasts. Default: 1 s.
-    pub saturation: Duration,
+    /// How long the stage steady publishes.
+    pub steady_seconds: f64,
+    /// How long the stage burst publishes.
+    pub burst_seconds: f64,
+    /// How long saturation lasts.
+    pub saturation_seconds: f64,
     /// Publishing connections, and so the notifications in flight at saturation. Default: 64.
     pub publishers: usize,
-    /// How long to wait for what has been published and not received. What is missing after that is lost. Default:
-    /// 10 s.
-    pub patience: Duration,
 }
 
 /// A server that was started by someone else.
@@ -70,27 +70,6 @@ pub struct RunningServer {
     pub pid: Option<u32>,
     /// Header lines of every request, each with its line end.
     pub headers: String,
-}
-
-/// The numbers of a plan in the report.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct PlanRecord {
-    /// Connected clients.
-    pub clients: usize,
-    /// Notifications a second in the stages steady and burst.
-    pub rate: f64,
-    /// Bytes of each payload.
-    pub payload: usize,
-    /// Rounds.
-    pub rounds: usize,
-    /// Seconds of the stage steady.
-    pub steady_seconds: f64,
-    /// Seconds of the stage burst.
-    pub burst_seconds: f64,
-    /// Seconds of saturation.
-    pub saturation_seconds: f64,
-    /// Publishing connections.
-    pub publishers: usize,
 }
 
 /// A plan that cannot be carried out: what is wrong with it.
@@ -110,7 +89,22 @@ impl RunningServer {
     }
 }
 
-impl Plan {
+impl Default for Workload {
+    fn default() -> Self {
+        Self {
+            clients: 1_000,
+            rate: 20.0,
+            payload: 128,
+            rounds: 3,
+            steady_seconds: 1.2,
+            burst_seconds: 1.5,
+            saturation_seconds: 0.5,
+            publishers: 64,
+        }
+    }
+}
+
+impl Workload {
     /// The smallest payload. It has to hold a stamp.
     pub const MIN_PAYLOAD: usize = 48;
     /// The greatest payload: servers do not accept more by default.
@@ -120,62 +114,20 @@ impl Plan {
     /// The greatest rate.
     pub const MAX_RATE: f64 = 1e6;
 
-    /// Returns the default plan, which takes under a minute for three transports.
-    pub fn new(program: PathBuf) -> Self {
-        Self {
-            program,
-            serve_args: Vec::new(),
-            running: None,
-            contenders: Vec::new(),
-            baseline: false,
-            full: false,
-            rows: Vec::new(),
-            clients: 1_000,
-            rate: 20.0,
-            payload: 128,
-            rounds: 3,
-            steady: Duration::from_secs(2),
-            burst: Duration::from_secs(2),
-            saturation: Duration::from_secs(1),
-            publishers: 64,
-            patience: Duration::from_secs(10),
-        }
-    }
-
-    /// Returns a plan with 200 clients and one round, so that its medians are single samples.
-    pub fn quick(program: PathBuf) -> Self {
-        Self {
-            clients: 200,
-            rate: 40.0,
-            rounds: 1,
-            steady: Duration::from_secs(1),
-            burst: Duration::from_secs(1),
-            saturation: Duration::from_millis(500),
-            ..Self::new(program)
-        }
-    }
-
-    /// Returns an error if the plan cannot be carried out.
-    pub fn check(&self) -> Result<(), PlanError> {
-        let wrong = |problem: String| Err(PlanError(problem));
+    fn check(&self) -> Result<(), PlanError> {
         let Self { clients, publishers, payload, rounds, rate, .. } = *self;
-        for (what, least, given) in [
-            ("clients", 1, clients),
-            ("rounds", 1, rounds),
-            ("publishers", 1, publishers),
-            ("payload", Self::MIN_PAYLOAD, payload),
+        for (what, given, least, most) in [
+            ("clients", clients, 1, usize::MAX),
+            ("publishers", publishers, 1, usize::MAX),
+            ("rounds", rounds, 1, Self::MAX_ROUNDS),
+            ("payload", payload, Self::MIN_PAYLOAD, Self::MAX_PAYLOAD),
         ] {
             if given < least {
                 return wrong(format!("{what} must be at least {least}, not {given}"));
             }
-        }
-        if rounds > Self::MAX_ROUNDS {
-            let most = Self::MAX_ROUNDS;
-            return wrong(format!("rounds must be at most {most}, not {rounds}"));
-        }
-        if payload > Self::MAX_PAYLOAD {
-            let most = Self::MAX_PAYLOAD;
-            return wrong(format!("payload must be at most {most} bytes, not {payload}"));
+            if given > most {
+                return wrong(format!("{what} must be at most {most}, not {given}"));
+            }
         }
         if !(rate > 0.0 && rate <= Self::MAX_RATE) {
             let most = Self::MAX_RATE;
@@ -188,6 +140,41 @@ impl Plan {
                  holds {MAX_SOCKETS}: use fewer clients"
             ));
         }
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// Returns the default plan.
+    pub fn new(program: PathBuf) -> Self {
+        Self {
+            program,
+            serve_args: Vec::new(),
+            running: None,
+            contenders: Vec::new(),
+            baseline: false,
+            full: false,
+            rows: Vec::new(),
+            workload: Workload::default(),
+        }
+    }
+
+    /// Returns a plan with 200 clients and one round, so that its medians are single samples.
+    pub fn quick(program: PathBuf) -> Self {
+        let workload = Workload {
+            clients: 200,
+            rate: 40.0,
+            rounds: 1,
+            steady_seconds: 1.0,
+            burst_seconds: 1.0,
+            ..Workload::default()
+        };
+        Self { workload, ..Self::new(program) }
+    }
+
+    /// Returns an error if the plan cannot be carried out.
+    pub fn check(&self) -> Result<(), PlanError> {
+        self.workload.check()?;
         if let Some(running) = &self.running
             && !(running.url.scheme() == "http" && running.url.has_host())
         {
@@ -198,13 +185,17 @@ impl Plan {
             ));
         }
         for part in &self.rows {
-            let is_meant = |row: &Row| row.stage().is_some() && row.key.contains(part.as_str());
-            if part.is_empty() || !ROWS.iter().any(is_meant) {
-                return wrong(format!("there is no row {part:?}; there are {}", rows::known()));
+            let is_meant = |row: &Figure| row.stage().is_some() && row.key.contains(part.as_str());
+            if part.is_empty() || !FIGURES.iter().any(is_meant) {
+                let known: Vec<&str> = FIGURES.iter().map(|figure| figure.key).collect();
+                let known = known.join(", ");
+                return wrong(format!("unknown row {part:?}: expected a part of one of {known}"));
             }
         }
-        for (stage, time, least) in [("steady", self.steady, 1), ("burst", self.burst, BURST)] {
-            let seconds = time.as_secs_f64();
+        let Workload { rate, steady_seconds, burst_seconds, .. } = self.workload;
+        for (stage, seconds, least) in
+            [("steady", steady_seconds, 1), ("burst", burst_seconds, BURST)]
+        {
             if self.has_stage(stage) && rate * seconds < least as f64 {
                 return wrong(format!(
                     "{stage} at {rate} notifications a second for {seconds} s publishes fewer than \
@@ -220,48 +211,42 @@ impl Plan {
 
     /// Returns the contenders in their order.
     pub(crate) fn contenders(&self) -> Result<Vec<&'static Contender>, PlanError> {
-        let default = || match self.running.is_some() || self.baseline {
-            true => vec!["transports".to_owned()],
-            false => ["transports", "message-queue"].map(str::to_owned).to_vec(),
+        let names: Vec<&str> = match &self.contenders[..] {
+            [] if self.running.is_some() || self.baseline => vec![TRANSPORTS],
+            [] => vec![TRANSPORTS, MESSAGE_QUEUE],
+            names => names.iter().map(String::as_str).collect(),
         };
-        let names = if self.contenders.is_empty() { default() } else { self.contenders.clone() };
-        let mut chosen = contender::chosen(&names).map_err(|name| {
+        let mut contenders = chosen(&names).map_err(|name| {
             let known = contender::contender_names().join(", ");
             PlanError(format!("unknown contender {name:?}: expected one of {known}"))
         })?;
         if self.baseline {
-            chosen = chosen.into_iter().flat_map(with_baseline).collect();
-            let mut seen = Vec::new();
-            chosen.retain(|one| {
-                !seen.contains(one) && {
-                    seen.push(*one);
-                    true
-                }
-            });
+            let pairs = contenders.into_iter().flat_map(|one| [Some(one), one.baseline()]);
+            contenders = each_once(pairs.flatten().collect());
         }
-        let is_other = |one: &&&Contender| one.family != Family::Transports;
-        match chosen.iter().find(is_other) {
-            Some(Contender { name, .. }) if self.running.is_some() => Err(PlanError(format!(
+        let is_other = |one: &&&Contender| one.family != TRANSPORTS;
+        match contenders.iter().find(is_other) {
+            Some(Contender { name, .. }) if self.running.is_some() => wrong(format!(
                 "{name} cannot be measured at a server that runs already: leave out its address"
-            ))),
-            _ => Ok(chosen),
+            )),
+            _ => Ok(contenders),
         }
     }
 
-    /// Returns the rows in their order.
-    pub(crate) fn rows(&self) -> Vec<&'static Row> {
+    /// Returns the figures of the report in their order.
+    pub(crate) fn figures(&self) -> Vec<&'static Figure> {
         let is_default = |stage| SCENARIOS[0].stages.iter().any(|one| one.name == stage);
-        let is_chosen = |row: &&Row| match row.stage() {
+        let is_chosen = |figure: &&Figure| match figure.stage() {
             None => true,
             Some(stage) if self.rows.is_empty() => self.full || is_default(stage),
-            Some(_) => self.rows.iter().any(|part| row.key.contains(part.as_str())),
+            Some(_) => self.rows.iter().any(|part| figure.key.contains(part.as_str())),
         };
-        ROWS.iter().filter(is_chosen).collect()
+        FIGURES.iter().filter(is_chosen).collect()
     }
 
-    /// Returns `true` if a row of this stage is chosen.
+    /// Returns `true` if a figure of this stage is chosen.
     pub(crate) fn has_stage(&self, stage: &str) -> bool {
-        self.rows().iter().any(|row| row.stage() == Some(stage))
+        self.figures().iter().any(|figure| figure.stage() == Some(stage))
     }
 
     /// Returns the cells of one round: each contender under each scenario of which a stage is chosen.
@@ -273,7 +258,7 @@ impl Plan {
             is_possible(scenario) && scenario.stages.iter().any(|one| self.has_stage(one.name))
         };
         let cells = SCENARIOS.iter().filter(is_chosen).flat_map(|scenario| {
-            let includes = |one: &&&'static Contender| scenario.includes(one);
+            let includes = |one: &&&'static Contender| (scenario.includes)(one);
             contenders.iter().filter(includes).map(move |one| (*one, scenario))
         });
         Ok(cells.collect())
@@ -282,61 +267,30 @@ impl Plan {
     /// Returns the number of clients of a scenario.
     pub(crate) fn clients(&self, scenario: &Scenario, contender: &Contender) -> usize {
         // The baseline has one topic, so one client of it stands for one of many topics.
-        if scenario.own_topics && contender.family == Family::Baseline {
+        if scenario.own_topics && contender.is_baseline() {
             return 1;
         }
-        (self.clients * scenario.times).min(MAX_SOCKETS - self.publishers).max(self.clients)
+        let Workload { clients, publishers, .. } = self.workload;
+        (clients * scenario.times).min(MAX_SOCKETS - publishers).max(clients)
     }
 
-    /// Returns what the load does in a stage.
-    pub(crate) fn command(&self, work: Work) -> Command {
-        let publish = |rate, burst, time: Duration| Command::Publish {
-            rate,
-            burst,
-            seconds: time.as_secs_f64(),
-        };
-        match work {
-            Work::Connect => Command::Connect,
-            Work::Watch(time) => Command::Watch { seconds: time.as_secs_f64() },
-            Work::Steady => publish(self.rate, 1, self.steady),
-            Work::Burst => publish(self.rate, BURST, self.burst),
-            Work::Saturate => Command::Saturate { seconds: self.saturation.as_secs_f64() },
-            Work::Topics => publish(TOPICS_RATE, 1, 2 * self.steady),
-            Work::Resume => Command::Resume,
-        }
+    /// Returns `true` if the scenario of this figure has fewer clients than it should, because a load holds no more.
+    pub(crate) fn is_capped(&self, key: &str) -> bool {
+        let stage = key.split('.').next();
+        let of_stage = |one: &&Scenario| one.stages.iter().any(|it| Some(it.name) == stage);
+        let scenario = SCENARIOS.iter().find(of_stage);
+        let Workload { clients, publishers, .. } = self.workload;
+        scenario.is_some_and(|one| clients * one.times + publishers > MAX_SOCKETS)
     }
 
-    /// Returns the notifications that are published before clients connect.
-    pub(crate) fn log(&self, scenario: &Scenario) -> u64 {
-        if !scenario.stages.iter().any(|stage| stage.work == Work::Resume) {
-            return 0;
-        }
-        LOG.min(LOG_BYTES / (self.payload + ENTRY_BYTES)) as u64
-    }
-
-    /// Returns the numbers for the report.
-    pub(crate) fn record(&self) -> PlanRecord {
-        PlanRecord {
-            clients: self.clients,
-            rate: self.rate,
-            payload: self.payload,
-            rounds: self.rounds,
-            steady_seconds: self.steady.as_secs_f64(),
-            burst_seconds: self.burst.as_secs_f64(),
-            saturation_seconds: self.saturation.as_secs_f64(),
-            publishers: self.publishers,
-        }
+    /// Returns the notifications of the log that clients resume.
+    pub(crate) fn log(&self) -> u64 {
+        LOG.min(LOG_BYTES / (self.workload.payload + ENTRY_BYTES)) as u64
     }
 }
 
-/// Returns a contender, and after it the baseline by the same transport if it is our server.
-fn with_baseline(contender: &'static Contender) -> Vec<&'static Contender> {
-    let is_baseline = |one: &&'static Contender| {
-        matches!(contender.server, Server::Ours(_))
-            && one.server == Server::Baseline
-            && one.transport == contender.transport
-    };
-    [contender].into_iter().chain(CONTENDERS.iter().filter(is_baseline)).collect()
+fn wrong<T>(problem: String) -> Result<T, PlanError> {
+    Err(PlanError(problem))
 }
 
 #[cfg(test)]
@@ -369,24 +323,30 @@ mod tests {
         assert_eq!(names(&plan), expected);
     }
 
+    fn changed(change: impl FnOnce(&mut Workload)) -> Plan {
+        let mut plan = plan();
+        change(&mut plan.workload);
+        plan
+    }
+
     #[test]
     fn more_sockets_than_a_process_holds_are_rejected_with_the_numbers() {
-        let error = Plan { clients: 20_000, ..plan() }.check().unwrap_err();
+        let error = changed(|it| it.clients = 20_000).check().unwrap_err();
         assert!(error.to_string().contains("20064 sockets, and one load holds 19900"), "{error}");
     }
 
     #[test]
     fn a_rate_or_a_payload_out_of_range_is_rejected() {
         for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e7] {
-            assert!(Plan { rate, ..plan() }.check().is_err(), "{rate}");
+            assert!(changed(|it| it.rate = rate).check().is_err(), "{rate}");
         }
-        assert!(Plan { payload: 10, ..plan() }.check().is_err());
-        assert!(Plan { steady: Duration::from_millis(10), ..plan() }.check().is_err());
+        assert!(changed(|it| it.payload = 10).check().is_err());
+        assert!(changed(|it| it.steady_seconds = 0.01).check().is_err());
     }
 
     #[test]
     fn a_rate_needs_a_burst_only_if_bursts_are_measured() {
-        let slow = Plan { rate: 4.0, ..plan() };
+        let slow = changed(|it| it.rate = 4.0);
         let error = slow.check().unwrap_err().to_string();
         assert!(error.starts_with("burst at 4 notifications"), "{error}");
         assert_eq!(Plan { rows: vec!["steady".into()], ..slow }.check(), Ok(()));

@@ -64,16 +64,19 @@ pub(crate) enum Command {
     Watch { seconds: f64 },
 }
 
-impl Command {
-    /// Returns the most seconds that the command takes, without the time that the load waits for a server.
-    pub(crate) fn seconds(self) -> f64 {
-        match self {
-            Self::Publish { seconds, .. }
-            | Self::Saturate { seconds }
-            | Self::Watch { seconds } => seconds,
-            Self::Rehearse | Self::Connect => 60.0,
-            // They last for as long as the server delivers.
-            Self::Fill { .. } | Self::Resume => 600.0,
+#[cfg(test)]
+impl Setup {
+    /// Seven clients of a server that is not there.
+    pub(crate) fn of_tests(transport: Transport) -> Self {
+        Self {
+            urls: vec!["http://127.0.0.1:4242/".parse().expect("it is a URL")],
+            headers: String::new(),
+            transport,
+            clients: 7,
+            publishers: 1,
+            payload: 128,
+            patience: 1.0,
+            own_topics: false,
         }
     }
 }
@@ -110,6 +113,15 @@ pub struct Outcome {
     pub answered: Option<Latency>,
     /// Why the first of the lost connections ended.
     pub first_ending: Option<String>,
+}
+
+impl Outcome {
+    /// Adds what another command found wrong.
+    pub(crate) fn add_faults(&mut self, other: &Self) {
+        self.lost += other.lost;
+        self.duplicated += other.duplicated;
+        self.reordered += other.reordered;
+    }
 }
 
 impl Transport {

@@ -1,6 +1,6 @@
 //! The list of rows, and the list of targets.
 //!
-//! A new figure is one line of [`ROWS`]. A new target is one line of [`TARGETS`]. The table, the page and the JSON
+//! A new figure is one line of [`FIGURES`]. A new target is one line of [`TARGETS`]. The table, the page and the JSON
 //! follow.
 
 use crate::latency::Latency;
@@ -9,13 +9,13 @@ use crate::units::Unit;
 
 /// A figure of one stage.
 #[derive(Debug)]
-pub(crate) struct Row {
+pub(crate) struct Figure {
     pub(crate) key: &'static str,
     pub(crate) group: &'static str,
     pub(crate) label: &'static str,
     pub(crate) unit: Unit,
     /// Whether a wide spread is worth a warning. Tails differ by nature.
-    pub(crate) is_telling: bool,
+    pub(crate) warns_if_wide: bool,
     pub(crate) of: fn(&Sample) -> Option<f64>,
 }
 
@@ -40,33 +40,28 @@ pub(crate) enum Against {
     Row(&'static str),
 }
 
-impl Row {
+impl Figure {
     /// Returns the stage whose samples have the figure. Integrity is that of all stages.
     pub(crate) fn stage(&self) -> Option<&'static str> {
         self.key.split('.').next().filter(|stage| *stage != "integrity")
     }
 }
 
-/// Returns the keys of all rows.
-pub(crate) fn known() -> String {
-    ROWS.iter().map(|row| row.key).collect::<Vec<_>>().join(", ")
-}
-
-macro_rules! rows {
-    ($($key:literal $group:literal $label:literal $unit:ident $telling:literal $of:expr;)*) => {
-        /// All rows, in the order of the table.
-        pub(crate) static ROWS: &[Row] = &[$(Row {
+macro_rules! figures {
+    ($($key:literal $group:literal $label:literal $unit:ident $warns:literal $of:expr;)*) => {
+        /// All figures, in the order of the table.
+        pub(crate) static FIGURES: &[Figure] = &[$(Figure {
             key: $key,
             group: $group,
             label: $label,
             unit: Unit::$unit,
-            is_telling: $telling,
+            warns_if_wide: $warns,
             of: $of,
         }),*];
     };
 }
 
-rows! {
+figures! {
     "connect.rate" "Connect" "connections" PerSecond false |s| s.rate(s.clients as u64);
     "connect.cpu" "Connect" "server CPU each" Micros true |s| s.cpu_each(s.clients as u64);
     "connect.bytes" "Connect" "bytes each, both ways" Bytes false
@@ -104,15 +99,15 @@ rows! {
         |s| s.for_a_delivery(s.load.requests);
     "saturation.broker" "Saturation" "broker CPU a publish" Micros true |s| broker_cpu(s);
 
-    "quiet.memory" "Quiet clients (up to 10 times as many)" "server memory a client" Bytes true
+    "quiet.memory" "Quiet clients" "server memory a client" Bytes true
         |s| s.memory_each();
-    "heartbeat.cpu" "Quiet clients (up to 10 times as many)" "server CPU a client and heartbeat" Micros true
+    "heartbeat.cpu" "Quiet clients" "server CPU a client and heartbeat" Micros true
         |s| s.cpu_each(s.clients as u64);
-    "topics.cpu" "One topic a client (up to 10 times as many)" "server CPU a publish" Micros true
+    "topics.cpu" "One topic a client" "server CPU a publish" Micros true
         |s| s.cpu_each(s.load.published);
     "resume.cpu" "Resume from the start of the log" "server CPU a delivery" Micros true
         |s| s.cpu_each(s.load.deliveries);
-    "many.cpu" "Saturation (up to 15 times as many clients)" "server CPU a delivery" Micros true
+    "many.cpu" "Saturation of many" "server CPU a delivery" Micros true
         |s| s.cpu_each(s.load.deliveries);
 
     "integrity.lost" "Integrity" "lost" Number false |s| Some(s.load.lost as f64);
@@ -171,24 +166,24 @@ mod tests {
 
     #[test]
     fn no_key_is_used_twice() {
-        let mut keys: Vec<&str> = ROWS.iter().map(|row| row.key).collect();
+        let mut keys: Vec<&str> = FIGURES.iter().map(|row| row.key).collect();
         keys.sort_unstable();
         keys.dedup();
-        assert_eq!(keys.len(), ROWS.len());
+        assert_eq!(keys.len(), FIGURES.len());
     }
 
     #[test]
     fn every_row_is_of_a_stage_and_every_stage_has_a_row() {
         let stages: Vec<&str> = SCENARIOS.iter().flat_map(|s| s.stages).map(|s| s.name).collect();
-        assert!(ROWS.iter().filter_map(Row::stage).all(|stage| stages.contains(&stage)));
-        let has_row = |stage: &&str| ROWS.iter().any(|row| row.stage() == Some(*stage));
+        assert!(FIGURES.iter().filter_map(Figure::stage).all(|stage| stages.contains(&stage)));
+        let has_row = |stage: &&str| FIGURES.iter().any(|row| row.stage() == Some(*stage));
         assert!(stages.iter().all(has_row));
     }
 
     #[test]
     fn targets_are_about_rows_and_contenders_that_exist() {
         let is_contender = |name| CONTENDERS.iter().any(|one| one.name == name);
-        let is_row = |key| ROWS.iter().any(|row| row.key == key);
+        let is_row = |key| FIGURES.iter().any(|row| row.key == key);
         for Target { row, contender, against, .. } in TARGETS {
             let is_sound = match against {
                 Against::Nothing => true,

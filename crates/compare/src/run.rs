@@ -3,20 +3,21 @@
 use std::pin::pin;
 use std::time::Instant;
 
-use crate::environment::{Environment, slow_clock};
+use crate::environment::{Environment, Version};
 use crate::error::RunError;
-use crate::files;
-use crate::measure::{CellError, Harness};
+use crate::measure::measure;
 use crate::pin::Cores;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::{Missing, Remark, Report};
 use crate::sample::Sample;
-use crate::servers::{StartError, in_full};
+use crate::servers::{CellError, in_full};
 use crate::summary::Summary;
 use crate::targets::TargetRow;
-use crate::versions;
 use crate::warnings::{Doubt, Warning};
+
+/// What a process has open besides sockets: standard streams, the runtime, `/proc`, libraries.
+const FILES: usize = 64;
 
 /// Carries out the plan.
 ///
@@ -40,46 +41,47 @@ pub async fn run(
     plan.check()?;
     let cells = plan.cells()?;
     let most = cells.iter().map(|(contender, scenario)| plan.clients(scenario, contender)).max();
-    files::allow(most.unwrap_or(0) + plan.publishers)?;
+    allow_files(most.unwrap_or(0) + plan.workload.publishers + FILES)?;
 
     let began = Instant::now();
     let cores = Cores::divide(plan.running.is_none());
     let mut environment = Environment::now(&cores);
     let _pinned = cores.pin_load();
-    progress.start(plan.rounds * cells.len());
+    let rounds = plan.workload.rounds;
+    progress.start(rounds * cells.len());
 
-    let harness = Harness { plan, cores: &cores };
     let mut samples: Vec<Sample> = Vec::new();
     let mut missing: Vec<Missing> = Vec::new();
     // The cells that are not measured again.
     let mut failed: Vec<(&str, &str)> = Vec::new();
     let mut interrupted = None;
     let mut interrupt = pin!(interrupt);
-    for (round, contender, scenario) in schedule(plan.rounds, &cells) {
+    for (round, contender, scenario) in schedule(rounds, &cells) {
         let stage = scenario.stages[0].name;
         if failed.contains(&(contender.name, stage)) {
             progress.step();
             continue;
         }
-        progress.show(contender.title, stage, round, plan.rounds);
+        progress.show(contender.title, stage, round, rounds);
         let measured = tokio::select! {
-            measured = Box::pin(harness.measure(contender, scenario, round)) => measured,
+            measured = Box::pin(measure(plan, &cores, contender, scenario, round)) => measured,
             () = &mut interrupt => {
-                interrupted = Some(Warning::interrupted(round, plan.rounds));
+                interrupted = Some(Warning::interrupted(round, rounds));
                 break;
             }
         };
         match measured {
             Ok(measured) => samples.extend(measured),
             Err(error) => {
-                let is_failure = !is_not_installed(&error);
+                // A server that is not installed is missing in every scenario.
+                let is_failure = !matches!(error, CellError::Missing { .. });
+                let same = cells.iter().filter(|(one, it)| {
+                    *one == contender && (!is_failure || it.stages[0].name == stage)
+                });
+                failed.extend(same.map(|(one, it)| (one.name, it.stages[0].name)));
                 let mut problem = in_full(&error);
                 if is_failure {
-                    failed.push((contender.name, stage));
                     problem = format!("from {stage} on in round {round}: {problem}");
-                } else {
-                    let all = cells.iter().filter(|(one, _)| *one == contender);
-                    failed.extend(all.map(|(one, other)| (one.name, other.stages[0].name)));
                 }
                 let transport = contender.title.to_owned();
                 missing.push(Missing { transport, problem, is_failure });
@@ -88,28 +90,42 @@ pub async fn run(
         progress.step();
     }
     environment.seconds = began.elapsed().as_secs_f64();
-    match (samples.is_empty(), &interrupted, missing.first()) {
-        (true, Some(_), _) => return Err(RunError::Interrupted),
-        (true, None, Some(Missing { problem, .. })) => {
-            return Err(RunError::Nothing { problem: problem.clone() });
-        }
-        _ => {}
+    if samples.is_empty() {
+        return Err(match missing.into_iter().next() {
+            Some(Missing { problem, .. }) if interrupted.is_none() => RunError::Nothing { problem },
+            _ => RunError::Interrupted,
+        });
     }
 
     let mut contenders = plan.contenders()?;
     contenders.retain(|one| samples.iter().any(|sample| sample.contender == one.title));
-    let summary = Summary::of(&samples, &contenders, &plan.rows());
-    let targets = TargetRow::all(&samples, &contenders);
+    let summary = Summary::of(&samples, &contenders, plan);
+    let targets = TargetRow::all(&samples, &contenders, plan);
     let mut warnings = Vec::from_iter(interrupted);
-    warnings.extend(circumstances(plan, &cores));
+    if plan.baseline && targets.is_empty() {
+        let text = "no target: none of the measured rows has one, or the row that it is divided by \
+                    was not measured, such as saturation.cpu for many.cpu";
+        warnings.push(Warning::new(Doubt::NoTargets, text));
+    }
+    warnings.extend(Warning::of_circumstances(plan, &cores));
     warnings.extend(Warning::of(&samples, &summary, &contenders));
-    environment.servers = versions::of(plan, &contenders).await;
+    environment.servers = Version::of(plan, &contenders);
     let remarks = contenders.iter().filter_map(|one| {
         Some(Remark { transport: one.title.to_owned(), text: one.remark?.to_owned() })
     });
     let remarks = remarks.collect();
-    let plan = plan.record();
+    let plan = plan.workload.clone();
     Ok(Report { environment, plan, summary, targets, remarks, missing, warnings, samples })
+}
+
+/// Raises the limit of open files of this process. Its children inherit it.
+///
+/// # Errors
+/// If the system does not allow so many.
+fn allow_files(count: usize) -> Result<(), RunError> {
+    let needed = count as u64;
+    let limit = rlimit::increase_nofile_limit(needed).unwrap_or(0);
+    if limit >= needed { Ok(()) } else { Err(RunError::OpenFiles { needed, limit }) }
 }
 
 /// Returns all cells of all rounds. Rounds go through the list forwards and backwards by turns, so that neither side of
@@ -125,44 +141,6 @@ fn schedule<'a, C: Copy, S>(
             (round, contender, scenario)
         })
     })
-}
-
-fn is_not_installed(error: &CellError) -> bool {
-    matches!(error, CellError::Start(StartError::Missing { .. }))
-}
-
-/// Returns the doubts that do not depend on the figures.
-fn circumstances(plan: &Plan, cores: &Cores) -> Vec<Warning> {
-    let of_server = match &plan.running {
-        Some(running) if running.pid.is_none() => Some(Warning::new(
-            Doubt::ServerUnknown,
-            "the server's process is not known, so there are no figures of its CPU and memory: name \
-             it with --pid, or let the comparison start its own",
-        )),
-        Some(_) => Some(Warning::new(
-            Doubt::ServerNotFresh,
-            "the same server served every round and uses the memory of earlier clients again, so the \
-             memory of a client is too low",
-        )),
-        None if cores.server.is_none() => Some(Warning::new(
-            Doubt::SharedCores,
-            "servers and load shared the same cores: the CPU time of a delivery holds, latency and \
-             throughput are worse than with a core for each",
-        )),
-        None => None,
-    };
-    let debug = "this is a debug build: every figure is several times too high";
-    let one_round = "one round only: every median is a single sample (n = 1)";
-    let doubts = [
-        cfg!(debug_assertions).then(|| Warning::new(Doubt::DebugBuild, debug)),
-        (plan.rounds == 1).then(|| Warning::new(Doubt::OneRound, one_round)),
-        slow_clock().map(|clock| {
-            let text = format!("the kernel's clock is {clock}, which is slow to read");
-            Warning::new(Doubt::SlowClock, text)
-        }),
-        of_server,
-    ];
-    doubts.into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! The list of scenarios: how many clients there are, and the stages they go through.
 
-use std::time::Duration;
-
-use crate::contender::{Contender, Family, Server};
-use crate::protocol::Transport;
+use crate::contender::{Contender, TRANSPORTS};
+use crate::plan::Workload;
+use crate::protocol::{Command, Transport};
 
 /// A fresh server, a fresh load, and stages one after the other.
 #[derive(Debug)]
@@ -11,10 +10,13 @@ pub(crate) struct Scenario {
     /// The number of clients as a multiple of the plan's.
     pub(crate) times: usize,
     pub(crate) own_topics: bool,
+    /// Whether a log is published before clients connect.
+    pub(crate) has_log: bool,
     /// Further arguments of our server.
     pub(crate) serve_args: &'static [&'static str],
     pub(crate) stages: &'static [Stage],
-    includes: fn(&Contender) -> bool,
+    /// Returns `true` if the contender takes part.
+    pub(crate) includes: fn(&Contender) -> bool,
 }
 
 /// A part of a scenario that yields a sample.
@@ -22,93 +24,76 @@ pub(crate) struct Scenario {
 pub(crate) struct Stage {
     /// Its name in samples and in the keys of rows.
     pub(crate) name: &'static str,
-    pub(crate) work: Work,
-}
-
-/// What happens in a stage.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Work {
-    Connect,
-    /// Nothing is published for so long.
-    Watch(Duration),
-    Steady,
-    Burst,
-    Saturate,
-    /// Publishes of which each is meant for one client.
-    Topics,
-    /// All clients return to a log that they have not seen.
-    Resume,
+    /// Returns what the load does.
+    pub(crate) command: fn(&Workload) -> Command,
 }
 
 /// Notifications at the same instant in a burst.
 pub(crate) const BURST: usize = 10;
 
+/// Publishes a second to topics of one client.
+const TOPICS_RATE: f64 = 500.0;
+
 /// The interval of heartbeats while quiet clients are watched, and the time: each client has exactly one heartbeat,
 /// which may be late by a hundredth of the interval.
 const HEARTBEAT: &[&str] = &["--heartbeat", "5"];
-const WATCH: Duration = Duration::from_millis(5_060);
+const WATCH: Command = Command::Watch { seconds: 5.06 };
+
+const DEFAULT: Scenario = Scenario {
+    times: 1,
+    own_topics: false,
+    has_log: false,
+    serve_args: &[],
+    stages: &[
+        Stage { name: "connect", command: |_| Command::Connect },
+        Stage { name: "steady", command: |it| publish(it.rate, 1, it.steady_seconds) },
+        Stage { name: "burst", command: |it| publish(it.rate, BURST, it.burst_seconds) },
+        Stage { name: "saturation", command: saturate },
+    ],
+    includes: |_| true,
+};
 
 /// The first scenario is measured by default, all of them with `--full`.
 pub(crate) static SCENARIOS: &[Scenario] = &[
-    Scenario {
-        times: 1,
-        own_topics: false,
-        serve_args: &[],
-        stages: &[
-            Stage { name: "connect", work: Work::Connect },
-            Stage { name: "steady", work: Work::Steady },
-            Stage { name: "burst", work: Work::Burst },
-            Stage { name: "saturation", work: Work::Saturate },
-        ],
-        includes: |_| true,
-    },
+    DEFAULT,
     Scenario {
         times: 10,
-        own_topics: false,
         serve_args: HEARTBEAT,
         stages: &[
-            Stage { name: "quiet", work: Work::Connect },
-            Stage { name: "heartbeat", work: Work::Watch(WATCH) },
+            Stage { name: "quiet", command: |_| Command::Connect },
+            Stage { name: "heartbeat", command: |_| WATCH },
         ],
-        includes: is_http,
+        includes: Contender::is_one_http_server,
+        ..DEFAULT
     },
     Scenario {
         times: 10,
         own_topics: true,
-        serve_args: &[],
-        stages: &[Stage { name: "topics", work: Work::Topics }],
+        stages: &[Stage {
+            name: "topics",
+            command: |it| publish(TOPICS_RATE, 1, 2.0 * it.steady_seconds),
+        }],
         includes: |contender| contender.transport == Transport::WebSocket,
+        ..DEFAULT
     },
     Scenario {
-        times: 1,
-        own_topics: false,
-        serve_args: &[],
-        stages: &[Stage { name: "resume", work: Work::Resume }],
-        includes: |contender| contender.family == Family::Transports,
+        has_log: true,
+        stages: &[Stage { name: "resume", command: |_| Command::Resume }],
+        includes: |contender| contender.family == TRANSPORTS,
+        ..DEFAULT
     },
     Scenario {
         times: 15,
-        own_topics: false,
-        serve_args: &[],
-        stages: &[Stage { name: "many", work: Work::Saturate }],
-        includes: is_http,
+        stages: &[Stage { name: "many", command: saturate }],
+        includes: Contender::is_one_http_server,
+        ..DEFAULT
     },
 ];
 
-fn is_http(contender: &Contender) -> bool {
-    contender.transport.is_http() && !matches!(contender.server, Server::Nodes(..))
+fn publish(rate: f64, burst: usize, seconds: f64) -> Command {
+    Command::Publish { rate, burst, seconds }
 }
 
-impl Scenario {
-    /// Returns `true` if the contender takes part.
-    pub(crate) fn includes(&self, contender: &Contender) -> bool {
-        (self.includes)(contender)
-    }
-}
-
-impl Work {
-    /// Returns `true` if the clients have to be connected before the stage.
-    pub(crate) fn needs_clients(self) -> bool {
-        !matches!(self, Self::Connect | Self::Resume)
-    }
+fn saturate(workload: &Workload) -> Command {
+    Command::Saturate { seconds: workload.saturation_seconds }
 }

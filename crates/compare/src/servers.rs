@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tidings_testkit::{LocalConfig, LocalError, LocalNats, LocalRedis};
+use tokio::time::{sleep, timeout};
 use url::Url;
 
 use crate::child::{Child, ChildError, start_on};
@@ -21,13 +22,13 @@ const START: Duration = Duration::from_secs(10);
 const EXIT_DELAY: Duration = Duration::from_millis(200);
 
 /// A server is idle if it used less than this in one [`IDLE_POLL`].
-const IDLE_CPU_NS: u64 = 200_000;
+const IDLE_CPU_NS: u64 = 100_000;
 /// The time between two looks at its CPU time, and the most looks.
-const IDLE_POLL: Duration = Duration::from_millis(20);
-const IDLE_POLLS: usize = 100;
+const IDLE_POLL: Duration = Duration::from_millis(10);
+const IDLE_POLLS: usize = 200;
 
 /// The servers of one cell. Dropping them ends those that were started.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Servers {
     /// Where clients connect. Publishers connect to the first.
     pub(crate) urls: Vec<Url>,
@@ -46,9 +47,9 @@ enum Running {
     Redis(LocalRedis),
 }
 
-/// Why there are no servers.
+/// Why a cell has no samples.
 #[derive(Debug, Error)]
-pub(crate) enum StartError {
+pub(crate) enum CellError {
     /// The program is not installed.
     #[error(
         "there is no {program} in PATH: get it from {from}, or on Debian and Ubuntu with \
@@ -68,83 +69,71 @@ impl Servers {
         args: &[&str],
         plan: &Plan,
         cores: &Cores,
-    ) -> Result<Self, StartError> {
-        match (server, &plan.running) {
-            (Server::Ours(_), Some(running)) => Ok(Self {
-                urls: vec![running.url.clone()],
-                serving: vec![running.pid.map(Process::new)],
-                ..Self::none()
-            }),
-            (Server::Ours(more), None) => {
-                Self::ours(1, None, &[more, args].concat(), plan, cores).await
-            }
-            (Server::Nodes(count, broker), _) => {
-                let broker = match broker {
-                    Some(broker) => Some(Running::start(broker, cores).await?),
-                    None => None,
-                };
-                Self::ours(count, broker, args, plan, cores).await
-            }
-            (Server::Baseline, _) => {
-                let mut servers = Self::none();
-                servers.add(&plan.program, &["baseline"], cores).await?;
-                Ok(servers)
-            }
-            (Server::Queue(broker), _) => {
-                let broker = Running::start(broker, cores).await?;
-                Ok(Self {
-                    urls: vec![broker.url()],
-                    serving: vec![broker.process()],
-                    broker: Some(broker),
-                    ..Self::none()
-                })
+    ) -> Result<Self, CellError> {
+        let mut servers = Self::default();
+        let mut broker_args = Vec::new();
+        if let Some(broker) = server.broker() {
+            let (running, url, process) = Running::start(broker, cores).await?;
+            servers.broker = Some(running);
+            if server == Server::Queue(broker) {
+                servers.add(url, process);
+            } else {
+                broker_args = vec!["--broker".to_owned(), url.to_string()];
+                servers.broker_process = process;
             }
         }
-    }
-
-    fn none() -> Self {
-        let (urls, children, serving) = (Vec::new(), Vec::new(), Vec::new());
-        Self { urls, children, broker: None, serving, broker_process: None }
-    }
-
-    async fn ours(
-        count: usize,
-        broker: Option<Running>,
-        more: &[&str],
-        plan: &Plan,
-        cores: &Cores,
-    ) -> Result<Self, StartError> {
-        let broker_process = broker.as_ref().and_then(Running::process);
-        let url = broker.as_ref().map(|broker| broker.url().to_string());
-        let mut args = vec!["serve", "--listen", "127.0.0.1:0"];
-        args.extend(plan.serve_args.iter().map(String::as_str));
-        args.extend(more);
-        args.extend(url.iter().flat_map(|url| ["--broker", url]));
-        let mut servers = Self { broker, broker_process, ..Self::none() };
-        for _ in 0..count {
-            servers.add(&plan.program, &args, cores).await?;
+        match (server, &plan.running) {
+            (Server::Ours { .. }, Some(running)) => {
+                servers.add(running.url.clone(), running.pid.map(Process::new));
+            }
+            (Server::Ours { nodes, args: own, .. }, None) => {
+                let further = plan.serve_args.iter().chain(&broker_args).map(String::as_str);
+                let serve = ["serve", "--listen", "127.0.0.1:0"];
+                let all = serve.iter().chain(own).chain(args).copied().chain(further);
+                let all: Vec<&str> = all.collect();
+                for _ in 0..nodes {
+                    servers.spawn(&plan.program, &all, cores).await?;
+                }
+            }
+            (Server::Baseline, _) => servers.spawn(&plan.program, &["baseline"], cores).await?,
+            (Server::Queue(_), _) => {}
         }
         Ok(servers)
     }
 
-    /// Starts a program that prints where it listens.
-    async fn add(
+    fn add(&mut self, url: Url, process: Option<Process>) {
+        self.urls.push(url);
+        self.serving.push(process);
+    }
+
+    /// Starts a program that prints where it listens, and then nothing more.
+    async fn spawn(
         &mut self,
         program: &Path,
         args: &[&str],
         cores: &Cores,
     ) -> Result<(), ChildError> {
         let mut child = Child::start(program, args, cores, Side::Server).await?;
-        let address = loop {
-            let line = child.line("it printed where it listens", START).await?;
-            if let Some((_, address)) = line.split_once("listening on ") {
-                break address.trim().to_owned();
+        let before = "it printed where it listens";
+        let address = async {
+            loop {
+                let line = child.line(before).await?;
+                if let Some((_, address)) = line.split_once("listening on ") {
+                    return Ok(address.trim().to_owned());
+                }
             }
         };
-        let url = address.parse().map_err(|_| child.unexpected(&address, "an address"))?;
-        child.discard_output();
-        self.urls.push(url);
-        self.serving.push(child.process());
+        let address = match timeout(START, address).await {
+            Ok(address) => address?,
+            Err(_) => {
+                let seconds = START.as_secs();
+                return Err(child.error(format!(": {seconds} s passed before {before}")));
+            }
+        };
+        let url = address.parse();
+        let url =
+            url.map_err(|_| child.error(format!(" printed {address:?}, which is not an address")))?;
+        self.add(url, child.process());
         self.children.push(child);
         Ok(())
     }
@@ -190,7 +179,7 @@ impl Servers {
         let cpu_ns = || Some(self.cpu_ns()? + self.broker_cpu_ns().unwrap_or(0));
         let mut before = cpu_ns();
         for _ in 0..IDLE_POLLS {
-            tokio::time::sleep(IDLE_POLL).await;
+            sleep(IDLE_POLL).await;
             let now = cpu_ns();
             let spent = now.zip(before).map(|(now, before)| now.saturating_sub(before));
             if spent.is_none_or(|spent| spent < IDLE_CPU_NS) {
@@ -200,65 +189,55 @@ impl Servers {
         }
     }
 
-    /// Ends the servers and then the broker.
+    /// Ends the servers and then the broker. A broker is killed: its directory is removed as well, so it has nothing to
+    /// put in order.
     pub(crate) async fn stop(self) {
         for child in self.children {
             child.stop().await;
         }
-        if let Some(broker) = self.broker {
-            broker.stop().await;
-        }
+        // A broker that cannot be ended ends with this process.
+        let _ = match self.broker {
+            Some(Running::Nats(mut nats)) => nats.kill().await,
+            Some(Running::Redis(mut redis)) => redis.kill().await,
+            None => Ok(()),
+        };
     }
 }
 
 impl Running {
     /// Starts a broker without data on the servers' core.
-    async fn start(broker: Broker, cores: &Cores) -> Result<Self, StartError> {
+    async fn start(
+        broker: Broker,
+        cores: &Cores,
+    ) -> Result<(Self, Url, Option<Process>), CellError> {
         let from = match broker {
             Broker::Nats => "https://nats.io/download",
             Broker::Redis => "https://redis.io/downloads",
         };
         let start = async move || match broker {
-            Broker::Nats => LocalNats::start(LocalConfig::default()).await.map(Self::Nats),
-            Broker::Redis => LocalRedis::start(redis()).await.map(Self::Redis),
+            Broker::Nats => {
+                let nats = LocalNats::start(LocalConfig::default()).await?;
+                Ok((nats.url(), nats.pid(), Self::Nats(nats)))
+            }
+            Broker::Redis => {
+                let redis = LocalRedis::start(redis()).await?;
+                Ok((redis.url(), redis.pid(), Self::Redis(redis)))
+            }
         };
         match start_on(start, cores.clone(), Side::Server).await {
-            Ok(Ok(running)) => Ok(running),
-            Ok(Err(LocalError::Missing { program })) => Err(StartError::Missing { program, from }),
-            Ok(Err(error)) => Err(StartError::Broker(in_full(&error))),
-            Err(error) => Err(StartError::Broker(error.to_string())),
+            Ok(Ok((url, pid, running))) => Ok((running, url, pid.map(Process::new))),
+            Ok(Err(LocalError::Missing { program })) => Err(CellError::Missing { program, from }),
+            Ok(Err(error)) => Err(CellError::Broker(in_full(&error))),
+            Err(error) => Err(CellError::Broker(error.to_string())),
         }
-    }
-
-    fn url(&self) -> Url {
-        match self {
-            Self::Nats(nats) => nats.url(),
-            Self::Redis(redis) => redis.url(),
-        }
-    }
-
-    fn process(&self) -> Option<Process> {
-        let pid = match self {
-            Self::Nats(nats) => nats.pid(),
-            Self::Redis(redis) => redis.pid(),
-        };
-        pid.map(Process::new)
-    }
-
-    /// Kills it: its directory is removed as well, so it has nothing to put in order.
-    async fn stop(self) {
-        // A server that cannot be ended ends with this process.
-        let _ = match self {
-            Self::Nats(mut nats) => nats.kill().await,
-            Self::Redis(mut redis) => redis.kill().await,
-        };
     }
 }
 
 /// The load connects from several loopback addresses, which protected mode takes for other machines, and with more
-/// clients than Redis accepts by default.
+/// clients than Redis accepts by default. The log file is never rewritten, so no second process takes part.
 fn redis() -> LocalConfig {
-    let settings = ["--protected-mode", "no", "--maxclients", "20000"];
+    let settings =
+        ["--protected-mode", "no", "--maxclients", "20000", "--auto-aof-rewrite-percentage", "0"];
     LocalConfig {
         settings: settings.map(str::to_owned).to_vec(),
         // As JetStream does: a response means that the system has it, and the disk a little later.
@@ -278,14 +257,14 @@ pub(crate) fn in_full(error: &dyn Error) -> String {
     text
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 
-    async fn start(script: &str) -> Result<Servers, StartError> {
-        let plan = Plan::new("sh".into());
-        let mut servers = Servers::none();
-        servers.add(&plan.program, &["-c", script], &Cores::default()).await?;
+    async fn start(script: &str) -> Result<Servers, ChildError> {
+        let mut servers = Servers::default();
+        servers.spawn(Path::new("sh"), &["-c", script], &Cores::default()).await?;
         Ok(servers)
     }
 
@@ -308,9 +287,15 @@ mod tests {
         assert_eq!(error.to_string(), "sh printed \"the wire\", which is not an address");
     }
 
-    #[tokio::test]
-    async fn a_broker_that_is_not_installed_is_named_with_where_to_get_it() {
-        let error = StartError::Missing { program: "pigeon".into(), from: "https://pigeon" };
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_server_is_not_waited_for_for_ever() {
+        let error = start("exec sleep 600").await.unwrap_err();
+        assert_eq!(error.to_string(), "sh: 10 s passed before it printed where it listens");
+    }
+
+    #[test]
+    fn a_broker_that_is_not_installed_is_named_with_where_to_get_it() {
+        let error = CellError::Missing { program: "pigeon".into(), from: "https://pigeon" };
         assert!(error.to_string().contains("apt-get install pigeon"));
     }
 }

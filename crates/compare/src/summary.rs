@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::contender::Contender;
-use crate::rows;
+use crate::plan::Plan;
+use crate::rows::Figure;
 use crate::sample::Sample;
 use crate::stats::Spread;
 use crate::units::Unit;
@@ -31,7 +32,7 @@ pub struct Row {
     /// Its unit.
     pub unit: Unit,
     /// Whether a wide spread is worth a warning. Tails differ by nature.
-    pub telling: bool,
+    pub warns_if_wide: bool,
     /// One for each contender, in their order. `None` if it was not measured.
     pub values: Vec<Option<Spread>>,
 }
@@ -48,16 +49,16 @@ pub struct Curve {
 }
 
 impl Summary {
-    /// Returns these rows of these samples.
-    pub(crate) fn of(samples: &[Sample], contenders: &[&Contender], rows: &[&rows::Row]) -> Self {
+    /// Returns the figures of the plan, from these samples.
+    pub(crate) fn of(samples: &[Sample], contenders: &[&Contender], plan: &Plan) -> Self {
         let titles = || contenders.iter().map(|one| one.title);
-        let row = |row: &&rows::Row| Row {
-            key: row.key.to_owned(),
-            group: row.group.to_owned(),
-            label: row.label.to_owned(),
-            unit: row.unit,
-            telling: row.is_telling,
-            values: titles().map(|title| spread(&figures(row, title, samples))).collect(),
+        let row = |figure: &Figure| Row {
+            key: figure.key.to_owned(),
+            group: heading(figure, samples, plan),
+            label: figure.label.to_owned(),
+            unit: figure.unit,
+            warns_if_wide: figure.warns_if_wide,
+            values: titles().map(|title| spread(&figures(figure, title, samples))).collect(),
         };
         let is_known = |row: &Row| row.values.iter().any(Option::is_some);
         let curves = ["steady", "burst"].into_iter();
@@ -65,7 +66,7 @@ impl Summary {
             curves.flat_map(|stage| titles().filter_map(move |it| curve(it, stage, samples)));
         Self {
             transports: titles().map(str::to_owned).collect(),
-            rows: rows.iter().map(row).filter(is_known).collect(),
+            rows: plan.figures().into_iter().map(row).filter(is_known).collect(),
             curves: curves.collect(),
         }
     }
@@ -89,12 +90,23 @@ impl Row {
     }
 }
 
+/// Returns the heading of a figure, with the number of clients if it is not that of the plan.
+fn heading(figure: &Figure, samples: &[Sample], plan: &Plan) -> String {
+    let of_stage = samples.iter().filter(|sample| figure.stage() == Some(&sample.stage));
+    match of_stage.map(|sample| sample.clients).max() {
+        Some(clients) if clients != plan.workload.clients => {
+            format!("{} ({clients} clients)", figure.group)
+        }
+        _ => figure.group.to_owned(),
+    }
+}
+
 /// Returns a figure of one contender for each round in which it is known. Integrity is the sum over all stages.
-pub(crate) fn figures(row: &rows::Row, title: &str, samples: &[Sample]) -> Vec<(usize, f64)> {
+pub(crate) fn figures(figure: &Figure, title: &str, samples: &[Sample]) -> Vec<(usize, f64)> {
     let mut figures: Vec<(usize, f64)> = Vec::new();
     let mine = samples.iter().filter(|sample| sample.contender == title);
-    for sample in mine.filter(|sample| row.stage().is_none_or(|stage| stage == sample.stage)) {
-        let Some(value) = (row.of)(sample) else { continue };
+    for sample in mine.filter(|sample| figure.stage().is_none_or(|stage| stage == sample.stage)) {
+        let Some(value) = (figure.of)(sample) else { continue };
         match figures.iter_mut().find(|(round, _)| *round == sample.round) {
             Some((_, sum)) => *sum += value,
             None => figures.push((sample.round, value)),

@@ -1,11 +1,10 @@
 //! Figures against their targets.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-use crate::contender::{Contender, Family};
-use crate::rows::{self, Against, ROWS, TARGETS, Target};
+use crate::contender::Contender;
+use crate::plan::Plan;
+use crate::rows::{Against, FIGURES, Figure, TARGETS, Target};
 use crate::sample::Sample;
 use crate::stats::Spread;
 use crate::summary::{figures, spread};
@@ -28,31 +27,23 @@ pub struct TargetRow {
     pub against: Option<String>,
     /// The divisor, over rounds.
     pub other: Option<Spread>,
-    /// What is held against the target: the ratio of each round, or the figure.
-    pub judged: Option<Spread>,
+    /// What is compared with the target: the ratio of each round, or the figure.
+    pub compared: Spread,
     /// The target.
     pub at_most: f64,
-    /// Whether it is met.
-    pub verdict: Verdict,
-}
-
-/// Whether a target is met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// The median is at most the target.
-    Met,
-    /// The median is above it.
-    Missed,
+    /// Whether the median is at most the target.
+    pub is_met: bool,
 }
 
 impl TargetRow {
     /// Returns the targets of these contenders whose figures are known. Returns none if the baseline was not measured.
-    pub(crate) fn all(samples: &[Sample], contenders: &[&Contender]) -> Vec<Self> {
-        if contenders.iter().all(|one| one.family != Family::Baseline) {
+    pub(crate) fn all(samples: &[Sample], contenders: &[&Contender], plan: &Plan) -> Vec<Self> {
+        if !contenders.iter().any(|one| one.is_baseline()) {
             return Vec::new();
         }
-        TARGETS.iter().filter_map(|target| Self::of(target, samples, contenders)).collect()
+        // With fewer clients than the scenario is meant for, its target is that of something else.
+        let targets = TARGETS.iter().filter(|target| !plan.is_capped(target.row));
+        targets.filter_map(|target| Self::of(target, samples, contenders)).collect()
     }
 
     fn of(target: &Target, samples: &[Sample], contenders: &[&Contender]) -> Option<Self> {
@@ -71,11 +62,10 @@ impl TargetRow {
                 (Some(other.group.to_lowercase()), figures(other, title, samples))
             }
         };
-        let judged = match against {
+        let compared = match against {
             Some(_) => ratios(&values, &others)?,
             None => spread(&values)?,
         };
-        let is_met = judged.median <= target.at_most;
         Some(Self {
             key: row.key.to_owned(),
             figure: format!("{}, {}", row.group, row.label),
@@ -84,20 +74,20 @@ impl TargetRow {
             value: spread(&values),
             against,
             other: spread(&others),
-            judged: Some(judged),
+            compared,
             at_most: target.at_most,
-            verdict: if is_met { Verdict::Met } else { Verdict::Missed },
+            is_met: compared.median <= target.at_most,
         })
     }
 
-    /// Returns the unit of what is held against the target.
-    pub(crate) fn judged_unit(&self) -> Unit {
+    /// Returns the unit of what is compared with the target.
+    pub(crate) fn compared_unit(&self) -> Unit {
         if self.against.is_some() { Unit::Number } else { self.unit }
     }
 }
 
-fn named(key: &str) -> Option<&'static rows::Row> {
-    ROWS.iter().find(|row| row.key == key)
+fn named(key: &str) -> Option<&'static Figure> {
+    FIGURES.iter().find(|row| row.key == key)
 }
 
 /// Divides round by round: what slowed one round down slowed both sides of the ratio. A round that only one side has
@@ -108,15 +98,6 @@ fn ratios(values: &[(usize, f64)], others: &[(usize, f64)]) -> Option<Spread> {
         (*other != 0.0).then(|| value / other)
     };
     Spread::of(values.iter().filter_map(pair))
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Met => "met",
-            Self::Missed => "missed",
-        })
-    }
 }
 
 #[cfg(test)]
@@ -135,8 +116,7 @@ mod tests {
     }
 
     fn targets(names: &[&str], stage: &str, cpu: &[u64]) -> Vec<TargetRow> {
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let contenders = chosen(&names).unwrap();
+        let contenders = chosen(names).unwrap();
         let samples: Vec<Sample> = contenders
             .iter()
             .zip(cpu)
@@ -150,16 +130,16 @@ mod tests {
                 ..Sample::default()
             })
             .collect();
-        TargetRow::all(&samples, &contenders)
+        TargetRow::all(&samples, &contenders, &Plan::new("tidings".into()))
     }
 
     #[test]
     fn a_target_itself_is_still_met() {
         let pair = ["long-polling", "baseline-long-polling"];
-        for (ours, verdict) in [(1_150, Verdict::Met), (1_151, Verdict::Missed)] {
+        for (ours, is_met) in [(1_150, true), (1_151, false)] {
             let [row] = &targets(&pair, "steady", &[ours, 1_000])[..] else { panic!() };
             assert_eq!(row.against.as_deref(), Some("baseline long-polling"));
-            assert_eq!(row.verdict, verdict);
+            assert_eq!(row.is_met, is_met);
         }
     }
 

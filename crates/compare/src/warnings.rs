@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contender::{Contender, Family};
+use crate::contender::Contender;
+use crate::environment::slow_clock;
+use crate::pin::Cores;
+use crate::plan::Plan;
 use crate::sample::Sample;
 use crate::stats::Spread;
 use crate::summary::Summary;
@@ -77,6 +80,8 @@ pub enum Doubt {
     SlowClock,
     /// The program is not optimised.
     DebugBuild,
+    /// The baseline was measured, and no row that was measured can be held against a target.
+    NoTargets,
     /// The run was ended before all rounds were measured.
     Interrupted,
 }
@@ -122,21 +127,47 @@ impl Warning {
         }
     }
 
+    /// Returns the doubts that do not depend on the figures.
+    pub(crate) fn of_circumstances(plan: &Plan, cores: &Cores) -> Vec<Self> {
+        let mut doubts = Vec::new();
+        let mut raise_if = |is_raised: bool, kind, text: &str| {
+            if is_raised {
+                doubts.push(Self::new(kind, text));
+            }
+        };
+        let text = "this is a debug build: every figure is several times too high";
+        raise_if(cfg!(debug_assertions), Doubt::DebugBuild, text);
+        let text = "one round only: every median is a single sample (n = 1)";
+        raise_if(plan.workload.rounds == 1, Doubt::OneRound, text);
+        let clock = slow_clock().unwrap_or_default();
+        let text = format!("the kernel's clock is {clock}, which is slow to read");
+        raise_if(!clock.is_empty(), Doubt::SlowClock, &text);
+        let running = plan.running.as_ref();
+        let text = "the server's process is not known, so there are no figures of its CPU and memory: \
+                    name it with --pid, or let the comparison start its own";
+        raise_if(running.is_some_and(|it| it.pid.is_none()), Doubt::ServerUnknown, text);
+        let text = "the same server served every round and uses the memory of earlier clients again, \
+                    so the memory of a client is too low";
+        raise_if(running.is_some_and(|it| it.pid.is_some()), Doubt::ServerNotFresh, text);
+        let text = "servers and load shared the same cores: the CPU time of a delivery holds, latency \
+                    and throughput are worse than with a core for each";
+        raise_if(running.is_none() && cores.server.is_none(), Doubt::SharedCores, text);
+        doubts
+    }
+
     /// Returns the doubts that the figures raise.
     pub(crate) fn of(
         samples: &[Sample],
         summary: &Summary,
         contenders: &[&Contender],
     ) -> Vec<Self> {
-        let mut doubts: Vec<Self> = summary
-            .transports
-            .iter()
+        let transports = summary.transports.iter();
+        transports
             .filter_map(|transport| not_clean(transport, samples))
-            .collect();
-        doubts.extend(no_io_uring(samples, contenders));
-        doubts.extend(in_stages(samples));
-        doubts.extend(wide_spread(summary));
-        doubts
+            .chain(no_io_uring(samples, contenders))
+            .chain(CHECKS.iter().filter_map(|check| check.of(samples)))
+            .chain(wide_spread(summary))
+            .collect()
     }
 }
 
@@ -158,13 +189,12 @@ fn not_clean(transport: &str, samples: &[Sample]) -> Option<Warning> {
 
 /// Returns the doubt if the baseline was measured and our server, which may use io_uring, does not.
 fn no_io_uring(samples: &[Sample], contenders: &[&Contender]) -> Option<Warning> {
-    let has_targets = contenders.iter().any(|one| one.family == Family::Baseline);
-    let may_use = |one: &&&Contender| one.has_our_server() && one.family != Family::Plain;
-    let has_none = |one: &Contender| {
-        samples.iter().any(|it| it.contender == one.title && it.io_uring == Some(false))
+    let has_targets = contenders.iter().any(|one| one.is_baseline());
+    let has_none = |one: &&Contender| {
+        let mut its = samples.iter().filter(|sample| sample.contender == one.title);
+        one.may_use_io_uring() && its.any(|sample| sample.io_uring == Some(false))
     };
-    let found = has_targets && contenders.iter().filter(may_use).any(|one| has_none(one));
-    found.then(|| {
+    (has_targets && contenders.iter().any(has_none)).then(|| {
         let text = "our server had no io_uring here, so all its figures are of plain writes, and some \
                     targets are about io_uring";
         Warning::new(Doubt::NoIoUring, text)
@@ -172,8 +202,8 @@ fn no_io_uring(samples: &[Sample], contenders: &[&Contender]) -> Option<Warning>
 }
 
 fn wide_spread(summary: &Summary) -> Option<Warning> {
-    let telling = summary.rows.iter().filter(|row| row.telling);
-    let all = telling.flat_map(|row| {
+    let rows = summary.rows.iter().filter(|row| row.warns_if_wide);
+    let all = rows.flat_map(|row| {
         let values = summary.transports.iter().zip(&row.values);
         values.filter_map(move |(transport, spread)| Some((row, transport, (*spread)?)))
     });
@@ -192,93 +222,121 @@ fn wide_spread(summary: &Summary) -> Option<Warning> {
     Some(Warning { kind: Doubt::WideSpread, text, places })
 }
 
-fn in_stages(samples: &[Sample]) -> Vec<Warning> {
-    let is_fan_out = |sample: &Sample| matches!(sample.stage.as_str(), "saturation" | "many");
-    let is_saturation = |sample: &Sample| is_fan_out(sample) || sample.stage == "connect";
-    let idle = |sample: &Sample| {
-        let busiest = sample.server_busy?.max(sample.load_busy?);
-        (is_fan_out(sample) && busiest < BUSY).then_some(1.0 - busiest)
-    };
-    let busy = |sample: &Sample, counts: bool| sample.load_busy.filter(|_| counts).unwrap_or(0.0);
-    let has_latency = |sample: &Sample| matches!(sample.stage.as_str(), "steady" | "burst");
-    let late = |sample: &Sample| match (&sample.load.late, &sample.load.latency) {
-        (Some(late), Some(latency)) if has_latency(sample) && late.p90 > latency.p90 / 10.0 => {
-            late.p90
-        }
-        _ => 0.0,
-    };
-    let worst = |kind, limit: f64, of: &dyn Fn(&Sample) -> f64, text: &dyn Fn(f64) -> String| {
-        worst(samples, kind, limit, of, text)
-    };
-    [
-        worst(Doubt::LoadBusy, BUSY, &|it| busy(it, has_latency(it)), &|part| {
-            let part = percent(part);
-            format!(
-                "the load was {part} busy, so latencies are partly its own: use a lower --rate or \
-                 fewer --clients"
-            )
-        }),
-        worst(Doubt::SaturationLoadBusy, BUSY, &|it| busy(it, is_saturation(it)), &|part| {
-            let part = percent(part);
-            format!(
-                "the load was {part} busy, so the server could deliver more a second; the CPU time \
-                 of a delivery holds"
-            )
-        }),
-        worst(Doubt::NotSaturated, 0.0, &|it| idle(it).unwrap_or(0.0), &|part| {
-            format!(
-                "neither the server nor the load was more than {} busy, so the notifications in \
-                 flight were the limit",
-                percent(1.0 - part)
-            )
-        }),
-        worst(Doubt::Stolen, STOLEN, &|it| it.stolen, &|part| {
-            format!("the host gave {} of the CPU time to other machines", percent(part))
-        }),
-        worst(Doubt::Crowded, CROWDED, &|it| it.others.unwrap_or(0.0), &|part| {
-            let part = percent(part);
-            format!(
-                "other processes took {part} of the CPU time: run it again on a machine at rest"
-            )
-        }),
-        worst(Doubt::Throttled, 0.0, &|it| it.throttled as f64, &|periods| {
-            format!(
-                "the CPU quota was used up in {periods:.0} periods of the scheduler, so the figures \
-                 show the quota: raise it, or lower the rate"
-            )
-        }),
-        worst(Doubt::PublisherLate, LATE_US, &late, &|us| {
-            format!(
-                "one publish in ten began {:.1} ms late or more; the latencies count from the \
-                 intended time and include it",
-                us / 1e3
-            )
-        }),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+/// What makes a sample doubtful.
+struct Check {
+    kind: Doubt,
+    /// Above this the sample is doubtful.
+    limit: f64,
+    of: fn(&Sample) -> f64,
+    shown: fn(f64) -> String,
+    /// What the worst value means, with `{}` in its place.
+    text: &'static str,
 }
 
-/// Returns the warning about the worst sample above the limit and all stages that have one.
-fn worst(
-    samples: &[Sample],
+const fn check(
     kind: Doubt,
     limit: f64,
-    of: &dyn Fn(&Sample) -> f64,
-    text: &dyn Fn(f64) -> String,
-) -> Option<Warning> {
-    let above = || samples.iter().filter(|sample| of(sample) > limit);
-    let worst = above().max_by(|a, b| of(a).total_cmp(&of(b)))?;
-    let mut places: Vec<Place> = Vec::new();
-    for place in above().map(|sample| Place::of(&sample.contender, &sample.stage)) {
-        if !places.contains(&place) {
-            places.push(place);
+    of: fn(&Sample) -> f64,
+    shown: fn(f64) -> String,
+    text: &'static str,
+) -> Check {
+    Check { kind, limit, of, shown, text }
+}
+
+static CHECKS: &[Check] = &[
+    check(
+        Doubt::LoadBusy,
+        BUSY,
+        |it| if has_latency(it) { it.load_busy.unwrap_or(0.0) } else { 0.0 },
+        percent,
+        "the load was {} busy, so latencies are partly its own: use a lower --rate or fewer --clients",
+    ),
+    check(
+        Doubt::SaturationLoadBusy,
+        BUSY,
+        |it| if is_saturation(it) { it.load_busy.unwrap_or(0.0) } else { 0.0 },
+        percent,
+        "the load was {} busy, so the server could deliver more a second; the CPU time of a delivery \
+         holds",
+    ),
+    check(
+        Doubt::NotSaturated,
+        1.0 - BUSY,
+        |it| match (it.server_busy, it.load_busy) {
+            (Some(server), Some(load)) if is_fan_out(it) => 1.0 - server.max(load),
+            _ => 0.0,
+        },
+        |idle| percent(1.0 - idle),
+        "neither the server nor the load was more than {} busy, so the notifications in flight were \
+         the limit",
+    ),
+    check(
+        Doubt::Stolen,
+        STOLEN,
+        |it| it.stolen,
+        percent,
+        "the host gave {} of the CPU time to other machines",
+    ),
+    check(
+        Doubt::Crowded,
+        CROWDED,
+        |it| it.others.unwrap_or(0.0),
+        percent,
+        "other processes took {} of the CPU time: run it again on a machine at rest",
+    ),
+    check(
+        Doubt::Throttled,
+        0.0,
+        |it| it.throttled as f64,
+        |periods| format!("{periods:.0}"),
+        "the CPU quota was used up in {} periods of the scheduler, so the figures show the quota: \
+         raise it, or lower the rate",
+    ),
+    check(
+        Doubt::PublisherLate,
+        LATE_US,
+        |it| match (&it.load.late, &it.load.latency) {
+            (Some(late), Some(latency)) if has_latency(it) && late.p90 > latency.p90 / 10.0 => {
+                late.p90
+            }
+            _ => 0.0,
+        },
+        |us| format!("{:.1} ms", us / 1e3),
+        "one publish in ten began {} late or more; the latencies count from the intended time and \
+         include it",
+    ),
+];
+
+fn has_latency(sample: &Sample) -> bool {
+    matches!(sample.stage.as_str(), "steady" | "burst")
+}
+
+fn is_saturation(sample: &Sample) -> bool {
+    is_fan_out(sample) || sample.stage == "connect"
+}
+
+fn is_fan_out(sample: &Sample) -> bool {
+    matches!(sample.stage.as_str(), "saturation" | "many")
+}
+
+impl Check {
+    /// Returns the warning about the worst sample above the limit and all stages that have one.
+    fn of(&self, samples: &[Sample]) -> Option<Warning> {
+        let of = self.of;
+        let above = || samples.iter().filter(|sample| of(sample) > self.limit);
+        let worst = above().max_by(|a, b| of(a).total_cmp(&of(b)))?;
+        let mut places: Vec<Place> = Vec::new();
+        for place in above().map(|sample| Place::of(&sample.contender, &sample.stage)) {
+            if !places.contains(&place) {
+                places.push(place);
+            }
         }
+        let Sample { contender, stage, .. } = worst;
+        let (further, shown) = (further(places.len()), (self.shown)(of(worst)));
+        let text = self.text.replace("{}", &shown);
+        let text = format!("{contender}, {stage}{further}: {text}");
+        Some(Warning { kind: self.kind, text, places })
     }
-    let Sample { contender, stage, .. } = worst;
-    let text = format!("{contender}, {stage}{}: {}", further(places.len()), text(of(worst)));
-    Some(Warning { kind, text, places })
 }
 
 fn further(places: usize) -> String {
@@ -357,10 +415,8 @@ mod tests {
             io_uring: Some(false),
             ..Sample::default()
         }];
-        let names = |names: &[&str]| {
-            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-            no_io_uring(&samples, &crate::contender::chosen(&names).unwrap())
-        };
+        let names =
+            |names: &[&str]| no_io_uring(&samples, &crate::contender::chosen(names).unwrap());
         assert!(names(&["websocket", "baseline"]).is_some_and(|it| it.kind == Doubt::NoIoUring));
         assert_eq!(names(&["websocket"]), None);
     }

@@ -1,8 +1,11 @@
 //! Several NATS servers that keep the same streams.
 
+use std::io;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use async_nats::jetstream;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
@@ -78,7 +81,7 @@ impl LocalNatsCluster {
     async fn wait_for_a_leader(&self, within: Duration) -> Result<(), LocalError> {
         let until = Instant::now() + within;
         while Instant::now() < until {
-            if let Ok(Some(())) = timeout(Duration::from_secs(5), self.keep_a_stream()).await {
+            if let Ok(Ok(true)) = timeout(Duration::from_secs(5), self.keep_a_stream()).await {
                 return Ok(());
             }
             sleep(Duration::from_millis(100)).await;
@@ -87,21 +90,38 @@ impl LocalNatsCluster {
         Err(LocalError::NotReady { program: "nats-server".into(), within, log })
     }
 
-    /// Makes a stream that all of them keep, and takes it away again.
-    async fn keep_a_stream(&self) -> Option<()> {
+    /// Makes a stream that all of them keep, and deletes it again. Returns `true` if they did.
+    async fn keep_a_stream(&self) -> io::Result<bool> {
         const NAME: &str = "tidings-local-probe";
-        let first = self.servers.first()?;
-        let client = async_nats::connect(first.url().as_str()).await.ok()?;
-        let jetstream = jetstream::new(client);
-        let config = jetstream::stream::Config {
-            name: NAME.into(),
-            num_replicas: self.servers.len(),
-            ..Default::default()
+        let Some(port) = self.servers.first().and_then(|first| first.url().port()) else {
+            return Ok(false);
         };
-        jetstream.create_stream(config).await.ok()?;
-        jetstream.delete_stream(NAME).await.ok()?;
-        Some(())
+        let mut socket = BufReader::new(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?);
+        socket.write_all(b"CONNECT {\"verbose\":false}\r\nSUB responses 1\r\n").await?;
+        let count = self.servers.len();
+        let stream = format!(r#"{{"name":"{NAME}","subjects":["{NAME}"],"num_replicas":{count}}}"#);
+        Ok(request(&mut socket, &format!("CREATE.{NAME}"), &stream).await?
+            && request(&mut socket, &format!("DELETE.{NAME}"), "").await?)
     }
+}
+
+/// Sends a request about a stream to JetStream. Returns `true` if the response is not an error.
+async fn request(
+    socket: &mut BufReader<TcpStream>,
+    operation: &str,
+    json: &str,
+) -> io::Result<bool> {
+    let length = json.len();
+    let request = format!("PUB $JS.API.STREAM.{operation} responses {length}\r\n{json}\r\n");
+    socket.write_all(request.as_bytes()).await?;
+    let mut line = String::new();
+    while !line.starts_with('{') {
+        line.clear();
+        if socket.read_line(&mut line).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(!line.contains("\"error\""))
 }
 
 fn prepare(count: usize, config: &LocalConfig) -> Result<Vec<LocalNats>, LocalError> {
@@ -110,10 +130,11 @@ fn prepare(count: usize, config: &LocalConfig) -> Result<Vec<LocalNats>, LocalEr
         inner.iter().map(|port| format!("\"nats://127.0.0.1:{port}\"")).collect();
     let routes = routes.join(", ");
     let prepare = |port: &u16| {
-        let further = format!(
-            "cluster {{ name: \"tidings\", listen: \"127.0.0.1:{port}\", routes: [{routes}] }}\n"
-        );
-        LocalNats::prepare(config, free_port()?, &further)
+        let mut config = config.clone();
+        config.settings.push(format!(
+            "cluster {{ name: \"tidings\", listen: \"127.0.0.1:{port}\", routes: [{routes}] }}"
+        ));
+        LocalNats::prepare(&config)
     };
     inner.iter().map(prepare).collect()
 }

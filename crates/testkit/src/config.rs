@@ -34,9 +34,3 @@ impl Default for LocalConfig {
         }
     }
 }
-
-/// The address of a server on this machine.
-pub(super) fn loopback(scheme: &str, port: u16) -> url::Url {
-    let text = format!("{scheme}://127.0.0.1:{port}");
-    text.parse().expect("a scheme of ours, an address and a port are a URL")
-}

@@ -19,6 +19,7 @@
 mod cluster;
 mod config;
 mod error;
+mod local;
 mod nats;
 mod process;
 mod redis;
@@ -26,5 +27,6 @@ mod redis;
 pub use cluster::LocalNatsCluster;
 pub use config::LocalConfig;
 pub use error::LocalError;
+pub use local::Local;
 pub use nats::LocalNats;
 pub use redis::LocalRedis;

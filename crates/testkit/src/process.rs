@@ -34,9 +34,11 @@ pub(super) struct Process {
 }
 
 /// The place of a process that is about to be started.
-pub(super) struct Place<'a> {
+#[derive(Debug)]
+pub struct Place<'a> {
     pub(super) directory: &'a Path,
     pub(super) log: PathBuf,
+    pub(super) port: u16,
 }
 
 impl Process {
@@ -44,6 +46,7 @@ impl Process {
     pub(super) fn prepare(
         name: &'static str,
         config: &LocalConfig,
+        port: u16,
         arguments: impl FnOnce(Place<'_>) -> io::Result<Vec<String>>,
     ) -> Result<Self, LocalError> {
         let system = |what| move |source| LocalError::System { program: name.into(), what, source };
@@ -52,7 +55,8 @@ impl Process {
             .prefix(&format!("tidings-{name}-"))
             .tempdir()
             .map_err(system("no directory for it"))?;
-        let place = Place { directory: directory.path(), log: directory.path().join(LOG_FILE) };
+        let place =
+            Place { directory: directory.path(), log: directory.path().join(LOG_FILE), port };
         let arguments = arguments(place).map_err(system("its configuration cannot be written"))?;
         Ok(Self { name, program, arguments, directory, watchdog: None, child: None })
     }

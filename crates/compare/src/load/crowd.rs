@@ -1,20 +1,17 @@
 //! All clients, each by its index.
 
-use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::epoll::{self, EventData};
 use rustix::fd::OwnedFd;
 
-use super::client::{self, Client, Stage};
 use super::clock::Clock;
 use super::failure::Failure;
-use super::inbox::{Gone, Inbox};
+use super::gone::Gone;
+use super::inbox::Inbox;
 use super::order::Order;
 use super::requests::Requests;
 use super::score::Score;
-use super::socket::{Intake, Local};
+use super::socket::{Connection, INTEREST, Intake, Local};
 use super::stamp::Run;
-
-/// Edge-triggered: a socket that was read to its end is not reported again before more comes.
-pub(crate) const INTEREST: EventFlags = EventFlags::IN.union(EventFlags::OUT).union(EventFlags::ET);
 
 /// The clients of a load.
 #[derive(Debug)]
@@ -30,15 +27,38 @@ pub(crate) struct Crowd {
     run: Run,
     /// What one client sends after one read.
     reply: Vec<u8>,
-    /// How many clients are connected, receive, and have lost their connection.
+    /// How many clients are connected, and how many receive.
     pub(crate) connected: usize,
     pub(crate) ready: usize,
-    pub(crate) gone: usize,
     /// Why the first connection ended.
     pub(crate) reason: Option<Gone>,
     /// What the clients received and sent in the present stage.
     pub(crate) received: u64,
     pub(crate) sent: u64,
+}
+
+/// One client: a connection that subscribes and receives.
+#[derive(Debug)]
+struct Client {
+    connection: Connection,
+    stage: Stage,
+    order: Order,
+    /// What it sends first.
+    request: String,
+}
+
+/// How far a client has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Connecting,
+    /// It has not subscribed yet.
+    Connected,
+    /// It has subscribed and has not been answered.
+    Subscribing,
+    /// It receives.
+    Ready,
+    /// Its connection has ended.
+    Gone,
 }
 
 impl Crowd {
@@ -54,7 +74,6 @@ impl Crowd {
             reply: Vec::new(),
             connected: 0,
             ready: 0,
-            gone: 0,
             reason: None,
             received: 0,
             sent: 0,
@@ -85,8 +104,10 @@ impl Crowd {
         })?;
         epoll::add(epoll, &socket, EventData::new_u64(index as u64), INTEREST)
             .map_err(Failure::to("wait for a client"))?;
+        let (request, reader) = self.requests.subscribe(index);
+        let connection = Connection::new(socket, reader);
         let order = self.order(index, score);
-        self.clients.push(Client::new(socket, self.requests.transport, order));
+        self.clients.push(Client { connection, stage: Stage::Connecting, order, request });
         Ok(())
     }
 
@@ -135,16 +156,20 @@ impl Crowd {
     }
 
     fn finish_connecting(&mut self, index: usize, score: &mut Score) -> Result<(), Gone> {
-        self.clients[index].finish_connecting()?;
+        let client = &mut self.clients[index];
+        client.connection.finish_connecting()?;
+        client.stage = Stage::Connected;
         self.connected += 1;
         if self.is_eager { self.subscribe(index, score) } else { Ok(()) }
     }
 
     fn subscribe(&mut self, index: usize, score: &mut Score) -> Result<(), Gone> {
-        self.requests.subscribe(&mut self.reply, index);
-        self.clients[index].stage = Stage::Subscribing;
+        let client = &mut self.clients[index];
+        client.stage = Stage::Subscribing;
         score.requests += 1;
-        self.send_reply(index)
+        let request = std::mem::take(&mut client.request);
+        self.sent += request.len() as u64;
+        client.connection.send(request.as_bytes())
     }
 
     fn receive(
@@ -154,35 +179,26 @@ impl Crowd {
         score: &mut Score,
         clock: Clock,
     ) -> Result<(), Gone> {
+        let Client { connection, stage, order, .. } = &mut self.clients[index];
+        self.reply.clear();
+        let (run, reply) = (self.run, &mut self.reply);
+        let mut inbox = Inbox { run, order, score, now: 0, answers: 0, reply };
         loop {
-            let client = &mut self.clients[index];
-            let before = client.stage;
-            let (run, requests, reply) = (self.run, &self.requests, &mut self.reply);
-            let (length, more) = client::receive(client, intake, |order| Inbox {
-                run,
-                requests,
-                index,
-                order,
-                score,
-                now: clock.now(),
-                reply,
-            })?;
+            let (length, more) = connection.receive(intake, clock, &mut inbox)?;
             self.received += length as u64;
-            self.ready += usize::from(self.clients[index].stage != before);
-            if !self.reply.is_empty() {
-                self.send_reply(index)?;
+            if *stage == Stage::Subscribing && inbox.answers > 0 {
+                *stage = Stage::Ready;
+                self.ready += 1;
+            }
+            if !inbox.reply.is_empty() {
+                self.sent += inbox.reply.len() as u64;
+                connection.send(inbox.reply)?;
+                inbox.reply.clear();
             }
             if !more {
                 return Ok(());
             }
         }
-    }
-
-    fn send_reply(&mut self, index: usize) -> Result<(), Gone> {
-        let sent = self.clients[index].send(&self.reply);
-        self.sent += self.reply.len() as u64;
-        self.reply.clear();
-        sent
     }
 
     /// What a lost client has not received will not come any more; it counts as lost.
@@ -193,11 +209,9 @@ impl Crowd {
         // The log is meant for a client from its subscription on.
         if is_ready || (self.requests.from_start && client.stage == Stage::Subscribing) {
             let end = score.next();
-            client.order.missing(end).for_each(|sequence| score.give_up(sequence));
+            client.order.missing(end).for_each(|sequence| score.settle(sequence));
         }
         client.stage = Stage::Gone;
-        self.gone += 1;
         self.reason.get_or_insert(gone);
-        self.reply.clear();
     }
 }

@@ -8,19 +8,18 @@ use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, 
 
 use super::clock::Clock;
 use super::control::Control;
-use super::crowd::{Crowd, INTEREST};
+use super::crowd::Crowd;
 use super::failure::Failure;
-use super::publisher::Publishers;
+use super::publisher::{PUBLISHERS, Publishers};
 use super::requests::Requests;
 use super::score::Score;
 use super::socket::Intake;
 use super::stamp::Run;
 use crate::protocol::Setup;
 
-/// The keys that no client has. Publishers have those from [`PUBLISHERS`] on.
+/// The keys that neither a client nor a publisher has.
 const STDIN: u64 = u64::MAX;
 const TIMER: u64 = u64::MAX - 1;
-const PUBLISHERS: u64 = 1 << 32;
 
 /// The most sockets that one turn attends to.
 const EVENTS_PER_TURN: usize = 1024;
@@ -48,9 +47,8 @@ pub(crate) struct Load {
 
 impl Load {
     /// Connects the publishers. No client is connected yet.
-    pub(crate) fn new(setup: Setup, control: Control) -> Result<Self, Failure> {
+    pub(crate) fn new(setup: &Setup, control: Control) -> Result<Self, Failure> {
         let run = Run::random();
-        let Setup { transport, clients, publishers, payload, own_topics, patience, .. } = setup;
         let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(Failure::to("make an epoll"))?;
         epoll::add(&epoll, rustix::stdio::stdin(), EventData::new_u64(STDIN), EventFlags::IN)
             .map_err(Failure::to("wait for standard input, which must be a pipe"))?;
@@ -59,28 +57,23 @@ impl Load {
         // Edge-triggered: it is not read.
         epoll::add(&epoll, &timer, EventData::new_u64(TIMER), EventFlags::IN | EventFlags::ET)
             .map_err(Failure::to("wait for a timer"))?;
-        let topics = if own_topics { clients as u64 } else { 1 };
-        let requests = Requests::new(transport, &setup.urls, setup.headers, run, topics)?;
-        let crowd = Crowd::new(requests, clients, own_topics, run);
-        let publishers = Publishers::connect(&crowd, run, publishers, payload)?;
-        for (index, socket) in publishers.sockets() {
-            let data = EventData::new_u64(PUBLISHERS + index);
-            epoll::add(&epoll, socket, data, INTEREST)
-                .map_err(Failure::to("wait for responses"))?;
-        }
+        let requests = Requests::new(setup, run)?;
+        let shared = epoll.try_clone().map_err(Failure::to("share the epoll"))?;
+        let publishers =
+            Publishers::connect(&requests, run, setup.publishers, setup.payload, shared)?;
         let mut load = Self {
             clock: Clock::start(),
-            crowd,
+            crowd: Crowd::new(requests, setup.clients, setup.own_topics, run),
             publishers,
-            score: Score::new(),
-            clients,
+            score: Score::default(),
+            clients: setup.clients,
             epoll,
             timer,
             armed: NEVER,
             events: Vec::with_capacity(EVENTS_PER_TURN),
             control,
             intake: Intake::new(),
-            patience: (patience * 1e9) as u64,
+            patience: (setup.patience * 1e9) as u64,
         };
         if !load.wait_until(|load| load.publishers.is_ready())? {
             return Err(Failure::new("the server does not answer the publishers"));
@@ -108,7 +101,7 @@ impl Load {
     /// Returns a number that changes if a client connects or receives something, or a publish is answered.
     fn progress(&self) -> u64 {
         let Self { crowd, score, .. } = self;
-        (crowd.connected + crowd.ready) as u64 + score.deliveries + score.answered.len()
+        (crowd.connected + crowd.ready) as u64 + score.deliveries + score.answered.count()
     }
 
     /// Serves until `end`.
@@ -119,32 +112,31 @@ impl Load {
         Ok(())
     }
 
-    /// Connects clients until there are `count`. At most `concurrency` of them wait for their first response at the
-    /// same time.
-    pub(crate) fn gather(&mut self, count: usize, concurrency: usize) -> Result<(), Failure> {
-        while self.crowd.ready < count {
-            while self.crowd.size() < count.min(self.crowd.ready + concurrency) {
+    /// Connects clients until `count` of them have come so far that `done` counts them. At most `concurrency` of them are
+    /// not so far at the same time. `what` names the clients that are, in an error.
+    pub(crate) fn gather(
+        &mut self,
+        count: usize,
+        concurrency: usize,
+        what: &str,
+        done: fn(&Crowd) -> usize,
+    ) -> Result<(), Failure> {
+        while done(&self.crowd) < count {
+            let before = done(&self.crowd);
+            while self.crowd.size() < count.min(before + concurrency) {
                 self.crowd.open(&self.epoll, &self.score)?;
             }
-            let before = self.crowd.ready;
-            self.wait_until(|load| load.crowd.ready > before || load.crowd.reason.is_some())?;
-            if self.crowd.ready == before || self.crowd.reason.is_some() {
-                return Err(self.not_all("answered", self.crowd.ready, count));
+            self.wait_until(|load| done(&load.crowd) > before || load.crowd.reason.is_some())?;
+            let now = done(&self.crowd);
+            if let Some(reason) = &self.crowd.reason {
+                let line = format_args!("{now} of {count} clients were {what}, then {reason}");
+                return Err(Failure::new(line));
             }
-        }
-        Ok(())
-    }
-
-    /// Connects all clients at the same time. None of them subscribes yet.
-    pub(crate) fn connect_all(&mut self) -> Result<(), Failure> {
-        self.crowd.is_eager = false;
-        for _ in 0..self.clients {
-            self.crowd.open(&self.epoll, &self.score)?;
-        }
-        let all = self.clients;
-        self.wait_until(|load| load.crowd.connected == all || load.crowd.reason.is_some())?;
-        if self.crowd.connected < all || self.crowd.reason.is_some() {
-            return Err(self.not_all("connected", self.crowd.connected, all));
+            if now == before {
+                return Err(Failure::new(format_args!(
+                    "only {now} of {count} clients were {what} in time: use fewer clients"
+                )));
+            }
         }
         Ok(())
     }
@@ -199,11 +191,11 @@ impl Load {
                 }
             } else if key != TIMER {
                 let index = (key - PUBLISHERS) as u16;
-                publishers.attend(index, intake, crowd, score, self.clock.now())?;
+                publishers.attend(index, intake, score, self.clock)?;
             }
         }
         self.events = events;
-        self.publishers.take_complete(&self.crowd, &mut self.score, self.clock.now())
+        self.publishers.advance(&self.crowd, &mut self.score, self.clock.now())
     }
 
     /// Sets the timer, or stops it if `until` never comes.
@@ -216,17 +208,5 @@ impl Load {
             .map_err(Failure::to("set the timer"))?;
         self.armed = until;
         Ok(())
-    }
-
-    /// Returns the failure that only `count` of the clients were connected or answered.
-    fn not_all(&self, what: &str, count: usize, all: usize) -> Failure {
-        match &self.crowd.reason {
-            Some(reason) => {
-                Failure::new(format_args!("{count} of {all} clients were {what}, then {reason}"))
-            }
-            None => Failure::new(format_args!(
-                "only {count} of {all} clients were {what} in time: use fewer clients"
-            )),
-        }
     }
 }

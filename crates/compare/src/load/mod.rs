@@ -18,16 +18,17 @@
 //! | what the parent and the load write to each other | `../protocol.rs`, `control.rs` |
 //! | the commands | `stages.rs` |
 //! | the loop | `event_loop.rs` |
-//! | clients and publishers | `crowd.rs`, `client.rs`, `publisher.rs`, `socket.rs` |
-//! | what they send, and how they find the stamps in what they read | `requests.rs`, `wire/`, `inbox.rs` |
+//! | clients and publishers | `crowd.rs`, `publisher.rs`, `socket.rs` |
+//! | what they send | `requests.rs` |
+//! | how they find stamps and responses in what they read | `wire/`, `inbox.rs` |
 //! | the stamp, the check, the latencies | `stamp.rs`, `order.rs`, `score.rs` |
 
-mod client;
 mod clock;
 mod control;
 mod crowd;
 mod event_loop;
 mod failure;
+mod gone;
 mod inbox;
 mod order;
 mod publisher;
@@ -43,6 +44,7 @@ use std::process::ExitCode;
 use self::control::Control;
 use self::event_loop::Load;
 use self::failure::Failure;
+use crate::protocol::Setup;
 
 /// Runs the load that standard input describes. Returns when standard input ends.
 pub fn main() -> ExitCode {
@@ -66,8 +68,8 @@ fn run() -> Result<(), Failure> {
         }
         control.read()?;
     };
-    let setup = serde_json::from_slice(&setup).map_err(Failure::to("read the setup"))?;
-    let mut load = Load::new(setup, control)?;
+    let setup: Setup = serde_json::from_slice(&setup).map_err(Failure::to("read the setup"))?;
+    let mut load = Load::new(&setup, control)?;
     while let Some(line) = load.wait_for_line()? {
         let command = serde_json::from_slice(&line).map_err(Failure::to("read a command"))?;
         control::write(&load.run(command)?)?;

@@ -1,24 +1,23 @@
 //! The publishers: connections with one notification in flight each.
 
 use std::collections::VecDeque;
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
+use rustix::event::epoll::{self, EventData};
 use rustix::fd::OwnedFd;
 
+use super::clock::Clock;
 use super::crowd::Crowd;
 use super::failure::Failure;
-use super::inbox::Gone;
+use super::gone::Gone;
+use super::inbox::Inbox;
+use super::order::Order;
+use super::requests::Requests;
 use super::score::Score;
-use super::socket::{self, Intake};
+use super::socket::{Connection, INTEREST, Intake, connect_now};
 use super::stamp::Run;
-use super::wire::http::Head;
-use super::wire::nats::Nats;
-use super::wire::redis;
-use crate::protocol::Transport;
 
-/// How long a publisher waits for its connection.
-const CONNECT: Duration = Duration::from_secs(10);
+/// The first of the epoll's keys for publishers. Those below are clients.
+pub(crate) const PUBLISHERS: u64 = 1 << 32;
 
 /// All publishers, and what they are to publish.
 #[derive(Debug)]
@@ -28,23 +27,23 @@ pub(crate) struct Publishers {
     /// When each notification that no publisher has taken yet was intended.
     due: VecDeque<u64>,
     /// Whether a publisher waits until every client has its notification.
-    wait_for_delivery: bool,
+    pub(crate) wait_for_delivery: bool,
     run: Run,
     payload: usize,
+    epoll: OwnedFd,
 }
 
 /// One connection.
 #[derive(Debug)]
 struct Publisher {
-    socket: OwnedFd,
-    /// How many responses to its first requests have not come yet.
-    beginning: usize,
+    connection: Connection,
+    /// Whether the server has closed it.
+    is_closed: bool,
+    /// Whether the response to its first request has not come yet.
+    is_beginning: bool,
     in_flight: Option<InFlight>,
     /// What the socket has not taken yet.
     out: Vec<u8>,
-    /// What the last read left unused, and what is left of the body of a response.
-    carry: Vec<u8>,
-    skip: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,32 +59,21 @@ impl Publishers {
     /// # Errors
     /// If nothing listens at the address.
     pub(crate) fn connect(
-        crowd: &Crowd,
+        requests: &Requests,
         run: Run,
         count: usize,
         payload: usize,
+        epoll: OwnedFd,
     ) -> Result<Self, Failure> {
-        let mut all = Vec::with_capacity(count);
-        for index in 0..count as u16 {
-            let mut publisher = Publisher::connect(crowd.requests.server(0))?;
-            let mut first = Vec::new();
-            publisher.beginning = crowd.requests.begin_publishing(&mut first, index);
-            publisher.send(&first)?;
-            all.push(publisher);
-        }
-        let idle = (0..count as u16).collect();
-        let due = VecDeque::new();
-        Ok(Self { all, idle, due, wait_for_delivery: false, run, payload })
-    }
-
-    /// Returns their sockets, each with its index.
-    pub(crate) fn sockets(&self) -> impl Iterator<Item = (u64, &OwnedFd)> {
-        (0..).zip(self.all.iter().map(|publisher| &publisher.socket))
+        let idle: VecDeque<u16> = (0..count as u16).collect();
+        let all = idle.iter().map(|index| Publisher::connect(*index, requests, &epoll));
+        let all = all.collect::<Result<_, _>>()?;
+        Ok(Self { all, idle, due: VecDeque::new(), wait_for_delivery: false, run, payload, epoll })
     }
 
     /// Returns `true` once each has its first response.
     pub(crate) fn is_ready(&self) -> bool {
-        self.all.iter().all(|publisher| publisher.beginning == 0)
+        self.all.iter().all(|publisher| !publisher.is_beginning)
     }
 
     /// Returns `true` if everything is published and answered.
@@ -93,9 +81,9 @@ impl Publishers {
         self.due.is_empty() && self.idle.len() == self.all.len()
     }
 
-    /// Begins a stage.
-    pub(crate) fn begin(&mut self, wait_for_delivery: bool) {
-        self.wait_for_delivery = wait_for_delivery;
+    /// Returns how many publishers are idle.
+    pub(crate) fn idle(&self) -> usize {
+        self.idle.len()
     }
 
     /// Publishes a notification that is intended for `intended`, as soon as a publisher is idle.
@@ -110,47 +98,28 @@ impl Publishers {
         self.publish_due(crowd, score, now)
     }
 
-    /// Publishes one notification with each publisher that is idle.
-    pub(crate) fn publish_all(
-        &mut self,
-        crowd: &Crowd,
-        score: &mut Score,
-        now: u64,
-    ) -> Result<(), Failure> {
-        (0..self.idle.len()).try_for_each(|_| self.publish(now, crowd, score, now))
-    }
-
-    /// Returns how many publishers are idle.
-    pub(crate) fn idle(&self) -> usize {
-        self.idle.len()
-    }
-
     /// Continues with a publisher whose socket is readable or writable.
     pub(crate) fn attend(
         &mut self,
         index: u16,
         intake: &mut Intake,
-        crowd: &Crowd,
         score: &mut Score,
-        now: u64,
+        clock: Clock,
     ) -> Result<(), Failure> {
         let publisher = &mut self.all[usize::from(index)];
-        publisher.flush()?;
-        loop {
-            let (answers, more) = publisher.receive(intake, crowd.requests.transport)?;
-            for _ in 0..answers {
-                publisher.answered(score, now);
+        match publisher.flush().and_then(|()| publisher.receive(intake, self.run, score, clock)) {
+            // A server may close a connection that is not used. The next publish opens it again.
+            Err(Gone::Closed) if publisher.in_flight.is_none() && !publisher.is_beginning => {
+                publisher.is_closed = true;
             }
-            if !more {
-                break;
-            }
+            received => received.map_err(Failure::to("publish"))?,
         }
         self.release(index);
-        self.publish_due(crowd, score, now)
+        Ok(())
     }
 
-    /// Takes note of what every client has received by now.
-    pub(crate) fn take_complete(
+    /// Takes note of what every client has received by now, and publishes what is due.
+    pub(crate) fn advance(
         &mut self,
         crowd: &Crowd,
         score: &mut Score,
@@ -187,17 +156,20 @@ impl Publishers {
             && let Some(index) = self.idle.pop_front()
         {
             self.due.pop_front();
-            score.late.saturating_record(now.saturating_sub(intended));
+            score.late.record(now.saturating_sub(intended));
             let (expected, live) = crowd.audience(score.next());
             let sequence = score.publish(intended, index, expected, live);
             let publisher = &mut self.all[usize::from(index)];
-            let out = &mut publisher.out;
-            let end = crowd.requests.publish(out, index, sequence, self.payload);
-            self.run.write(out, sequence, self.payload);
-            out.extend_from_slice(end);
+            if publisher.is_closed {
+                *publisher = Publisher::connect(index, &crowd.requests, &self.epoll)?;
+            }
+            let (head, end) = crowd.requests.publish(index, sequence, self.payload);
+            publisher.out.extend_from_slice(head.as_bytes());
+            self.run.write(&mut publisher.out, sequence, self.payload);
+            publisher.out.extend_from_slice(end);
             let is_answered = !crowd.requests.transport.answers_publishes();
             publisher.in_flight = Some(InFlight { sequence, is_answered, is_delivered: false });
-            publisher.flush()?;
+            publisher.flush().map_err(Failure::to("publish"))?;
             self.release(index);
         }
         Ok(())
@@ -205,93 +177,63 @@ impl Publishers {
 }
 
 impl Publisher {
-    /// Waits for the connection, so that a missing server is reported at once.
-    fn connect(server: SocketAddr) -> Result<Self, Failure> {
-        let socket = TcpStream::connect_timeout(&server, CONNECT)
-            .and_then(|socket| {
-                socket.set_nodelay(true)?;
-                socket.set_nonblocking(true)?;
-                Ok(socket)
-            })
+    /// Connects to the first server, and sends what a publisher sends first.
+    fn connect(index: u16, requests: &Requests, epoll: &OwnedFd) -> Result<Self, Failure> {
+        let server = requests.server(0);
+        let socket = connect_now(server)
             .map_err(|error| Failure::new(format_args!("no server at {server}: {error}")))?;
-        Ok(Self {
-            socket: socket.into(),
-            beginning: 0,
+        epoll::add(epoll, &socket, EventData::new_u64(PUBLISHERS + u64::from(index)), INTEREST)
+            .map_err(Failure::to("wait for responses"))?;
+        let (first, reader) = requests.begin_publishing(index);
+        let mut publisher = Self {
+            connection: Connection::new(socket, reader),
+            is_closed: false,
+            is_beginning: !first.is_empty(),
             in_flight: None,
-            out: Vec::new(),
-            carry: Vec::new(),
-            skip: 0,
-        })
+            out: first.into_bytes(),
+        };
+        publisher.flush().map_err(Failure::to("publish"))?;
+        Ok(publisher)
     }
 
-    fn answered(&mut self, score: &mut Score, now: u64) {
-        if self.beginning > 0 {
-            self.beginning -= 1;
-        } else if let Some(in_flight) = &mut self.in_flight {
-            in_flight.is_answered = true;
-            let intended = score.intended(in_flight.sequence);
-            score.answered.saturating_record(now.saturating_sub(intended));
-        }
-    }
-
-    fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.out.extend_from_slice(bytes);
-        self.flush()
-    }
-
-    fn flush(&mut self) -> Result<(), Failure> {
+    fn flush(&mut self) -> Result<(), Gone> {
         if !self.out.is_empty() {
-            let taken = socket::write(&self.socket, &self.out).map_err(Failure::to("publish"))?;
+            let taken = self.connection.write(&self.out)?;
             self.out.drain(..taken);
         }
         Ok(())
     }
 
-    /// Reads once. Returns how many responses came, and whether there may be more to read.
+    /// Reads all responses that have come.
     fn receive(
         &mut self,
         intake: &mut Intake,
-        transport: Transport,
-    ) -> Result<(usize, bool), Failure> {
-        let received = intake.read(&self.socket, &self.carry);
-        let received = received.map_err(Failure::to("read the response to a publish"))?;
-        let Some(received) = received else {
-            return Ok((0, false));
-        };
-        if received.length == 0 {
-            return Err(Failure::new("the server closed the connection of a publisher"));
+        run: Run,
+        score: &mut Score,
+        clock: Clock,
+    ) -> Result<(), Gone> {
+        loop {
+            // No notification is meant for a publisher.
+            let (order, reply) = (&mut Order::new(0, 1), &mut self.out);
+            let mut inbox = Inbox { run, order, score, now: 0, answers: 0, reply };
+            let (_, more) = self.connection.receive(intake, clock, &mut inbox)?;
+            let (answers, now) = (inbox.answers, inbox.now);
+            (0..answers).for_each(|_| self.answered(score, now));
+            self.flush()?;
+            if !more {
+                return Ok(());
+            }
         }
-        let input = received.bytes;
-        let taken = match transport {
-            Transport::Nats | Transport::JetStream => Nats::take_answers(input, &mut self.out),
-            Transport::Redis => redis::take_answers(input),
-            _ => self.take_responses(input),
-        };
-        let rejected = |gone: Gone| Failure::new(format_args!("cannot publish: {gone}"));
-        let (used, answers) = taken.map_err(rejected)?;
-        self.carry.clear();
-        self.carry.extend_from_slice(&input[used..]);
-        let more = received.full;
-        self.flush()?;
-        Ok((answers, more))
     }
 
-    /// Reads responses of HTTP. Returns how many bytes it used and how many heads there were.
-    fn take_responses(&mut self, input: &[u8]) -> Result<(usize, usize), Gone> {
-        let (mut at, mut answers) = (0, 0);
-        loop {
-            let skipped = self.skip.min(input.len() - at);
-            self.skip -= skipped;
-            at += skipped;
-            let Some(head) = Head::read(&input[at..]).map_err(Gone::Invalid)? else {
-                return Ok((at, answers));
-            };
-            if head.status != 200 {
-                return Err(Gone::Rejected(head.status));
-            }
-            self.skip = head.body.unwrap_or_default();
-            answers += 1;
-            at += head.length;
+    fn answered(&mut self, score: &mut Score, now: u64) {
+        if std::mem::take(&mut self.is_beginning) {
+            return;
+        }
+        if let Some(in_flight) = &mut self.in_flight {
+            in_flight.is_answered = true;
+            let intended = score.intended(in_flight.sequence);
+            score.answered.record(now.saturating_sub(intended));
         }
     }
 }

@@ -1,7 +1,5 @@
-//! The bytes that clients and publishers send.
+//! What clients and publishers send, and who reads the responses.
 
-use std::fmt::Display;
-use std::io::Write;
 use std::net::SocketAddr;
 
 use url::Url;
@@ -9,8 +7,12 @@ use url::Url;
 use super::failure::Failure;
 use super::socket::resolve;
 use super::stamp::Run;
-use super::wire::{nats, redis};
-use crate::protocol::Transport;
+use super::wire::Reader;
+use super::wire::http::{Events, Responses, Stream};
+use super::wire::nats::{self, Nats};
+use super::wire::redis::{self, Redis};
+use super::wire::websocket::Frames;
+use crate::protocol::{Setup, Transport};
 
 /// The requests of one load.
 #[derive(Debug)]
@@ -42,16 +44,16 @@ impl Requests {
     ///
     /// # Errors
     /// If a name cannot be resolved.
-    pub(crate) fn new(
-        transport: Transport,
-        urls: &[Url],
-        headers: String,
-        run: Run,
-        topics: u64,
-    ) -> Result<Self, Failure> {
-        let servers = urls.iter().map(Server::of).collect::<Result<_, _>>()?;
-        let topic = format!("compare.{run}");
-        Ok(Self { transport, servers, headers, run, topic, topics, from_start: false })
+    pub(crate) fn new(setup: &Setup, run: Run) -> Result<Self, Failure> {
+        Ok(Self {
+            transport: setup.transport,
+            servers: setup.urls.iter().map(Server::of).collect::<Result<_, _>>()?,
+            headers: setup.headers.clone(),
+            run,
+            topic: format!("compare.{run}"),
+            topics: if setup.own_topics { setup.clients as u64 } else { 1 },
+            from_start: false,
+        })
     }
 
     /// Changes the topic of all requests that follow.
@@ -59,148 +61,120 @@ impl Requests {
         self.topic = format!("{name}.{}", self.run);
     }
 
-    /// Returns the server of a client.
+    /// Returns the server of a client. Publishers connect to the one of the first client.
     pub(crate) fn server(&self, index: usize) -> SocketAddr {
         self.of_client(index).address
     }
 
-    /// Returns the topic of a client or of a publish.
-    pub(crate) fn topic(&self, number: u64) -> String {
-        match self.topics {
-            1 => self.topic.clone(),
-            topics => format!("{}.{}", self.topic, number % topics),
-        }
-    }
-
-    /// Appends what a client sends first.
-    pub(crate) fn subscribe(&self, out: &mut Vec<u8>, index: usize) {
-        let topic = || self.topic(index as u64);
+    /// Returns what a client sends first, and what reads the rest.
+    pub(crate) fn subscribe(&self, index: usize) -> (String, Box<dyn Reader>) {
+        let topic = self.topic(index as u64);
+        let (server, query) =
+            (self.of_client(index), if self.from_start { "?after=earliest" } else { "" });
+        let get = |headers| self.request("GET", server, &topic, query, headers);
         match self.transport {
             Transport::WebSocket => {
-                self.get(out, index);
-                out.extend_from_slice(
-                    b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                      Sec-WebSocket-Protocol: tidings.v1\r\n\
-                      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-                );
+                let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
+                               Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: tidings.v1\r\n\
+                               Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+                (get(upgrade), Box::new(Stream::new(101, Frames::default())))
             }
             Transport::Sse => {
-                self.get(out, index);
-                out.extend_from_slice(b"Accept: text/event-stream\r\n\r\n");
+                (get("Accept: text/event-stream\r\n"), Box::new(Stream::new(200, Events)))
             }
             Transport::LongPolling => {
-                self.get(out, index);
-                out.extend_from_slice(b"\r\n");
+                // A poll is held for as long as servers allow, so that quiet clients cost them as little as possible.
+                let poll = self.request("GET", server, &topic, "?after=\n&wait=60", "");
+                let (before_cursor, after_cursor) = poll.split_once('\n').unwrap_or_default();
+                let reader = Responses::to_polls(before_cursor.into(), after_cursor.into());
+                (get(""), Box::new(reader))
             }
-            Transport::Nats => nats::subscribe(out, &topic()),
+            Transport::Nats => (nats::subscribe(&topic), Box::new(Nats::default())),
             Transport::JetStream => {
-                nats::consume(out, &topic(), &format!("_INBOX.{}.c{index}", self.run));
+                let inbox = format!("_INBOX.{}.c{index}", self.run);
+                (nats::consume(&topic, &inbox), Box::new(Nats::default()))
             }
-            Transport::Redis => redis::subscribe(out, &topic()),
+            Transport::Redis => (redis::subscribe(&topic), Box::new(Redis::new(&topic))),
         }
     }
 
-    /// Appends the poll that follows a response with this cursor. It is held for as long as servers allow, so that
-    /// quiet clients cost them as little as possible.
-    pub(crate) fn poll(&self, out: &mut Vec<u8>, index: usize, cursor: &[u8]) {
-        let cursor = str::from_utf8(cursor).unwrap_or_default();
-        let query = format_args!("?after={cursor}&wait=60");
-        self.head(out, "GET", self.of_client(index), index as u64, query);
-        out.extend_from_slice(b"\r\n");
-    }
-
-    /// Appends what a publisher sends first. Returns how many responses follow.
-    pub(crate) fn begin_publishing(&self, out: &mut Vec<u8>, publisher: u16) -> usize {
+    /// Returns what a publisher sends first, which is answered once unless it is empty, and what reads the responses.
+    pub(crate) fn begin_publishing(&self, publisher: u16) -> (String, Box<dyn Reader>) {
         match self.transport {
-            Transport::Nats => nats::begin(out, None, false),
+            Transport::Nats => (nats::begin(None, false), Box::new(Nats::default())),
             Transport::JetStream => {
-                nats::begin(out, Some(&self.publisher_inbox(publisher)), publisher == 0);
+                let inbox = self.publisher_inbox(publisher);
+                (nats::begin(Some(&inbox), publisher == 0), Box::new(Nats::default()))
             }
-            _ => return 0,
+            Transport::Redis => (String::new(), Box::new(Redis::new(&self.topic))),
+            _ => (String::new(), Box::new(Responses::default())),
         }
-        1
     }
 
-    /// Appends a publish of `length` bytes up to its payload. Returns what follows the payload.
+    /// Returns a publish of `length` bytes up to its payload, and what follows the payload.
     pub(crate) fn publish(
         &self,
-        out: &mut Vec<u8>,
         publisher: u16,
         sequence: u64,
         length: usize,
-    ) -> &'static [u8] {
-        match self.transport {
-            Transport::Nats => nats::publish(out, &self.topic(sequence), None, length),
+    ) -> (String, &'static [u8]) {
+        let topic = self.topic(sequence);
+        let head = match self.transport {
+            Transport::Nats => nats::publish(&topic, None, length),
             Transport::JetStream => {
-                let inbox = self.publisher_inbox(publisher);
-                nats::publish(out, &self.topic(sequence), Some(&inbox), length);
+                nats::publish(&topic, Some(&self.publisher_inbox(publisher)), length)
             }
-            Transport::Redis => redis::publish(out, &self.topic(sequence), length),
+            Transport::Redis => redis::publish(&topic, length),
             _ => {
-                self.head(out, "POST", &self.servers[0], sequence, "");
-                write(out, format_args!("Content-Length: {length}\r\n\r\n"));
-                return b"";
+                let length = format!("Content-Length: {length}\r\n");
+                return (self.request("POST", &self.servers[0], &topic, "", &length), b"");
             }
-        }
-        b"\r\n"
+        };
+        (head, b"\r\n")
     }
 
     fn publisher_inbox(&self, publisher: u16) -> String {
         format!("_INBOX.{}.p{publisher}", self.run)
     }
 
-    /// Appends the head of a client's first request without its last line end.
-    fn get(&self, out: &mut Vec<u8>, index: usize) {
-        let query = if self.from_start { "?after=earliest" } else { "" };
-        self.head(out, "GET", self.of_client(index), index as u64, query);
+    /// Returns the topic of a client or of a publish.
+    fn topic(&self, number: u64) -> String {
+        match self.topics {
+            1 => self.topic.clone(),
+            topics => format!("{}.{}", self.topic, number % topics),
+        }
     }
 
-    /// Appends the request line, `Host` and the further headers.
-    fn head(
+    /// Returns the head of a request, with these and the further headers.
+    fn request(
         &self,
-        out: &mut Vec<u8>,
         method: &str,
         server: &Server,
-        number: u64,
-        query: impl Display,
-    ) {
-        let Server { host, path, .. } = server;
-        let (topic, headers) = (&self.topic, &self.headers);
-        write(out, format_args!("{method} {path}/topics/{topic}"));
-        if self.topics > 1 {
-            write(out, format_args!(".{}", number % self.topics));
-        }
-        write(out, format_args!("{query} HTTP/1.1\r\nHost: {host}\r\n{headers}"));
+        topic: &str,
+        query: &str,
+        headers: &str,
+    ) -> String {
+        let (Server { host, path, .. }, further) = (server, &self.headers);
+        format!(
+            "{method} {path}/topics/{topic}{query} HTTP/1.1\r\nHost: {host}\r\n{further}{headers}\r\n"
+        )
     }
 
     fn of_client(&self, index: usize) -> &Server {
         &self.servers[index % self.servers.len()]
     }
-
-    /// Long-polling of `x`.
-    #[cfg(test)]
-    pub(crate) fn fixture() -> Self {
-        let urls = ["http://127.0.0.1/".parse().unwrap()];
-        let run = Run::new(super::inbox::fixture::RUN);
-        let requests = Self::new(Transport::LongPolling, &urls, String::new(), run, 1).unwrap();
-        Self { topic: "x".to_owned(), ..requests }
-    }
 }
 
 impl Server {
     fn of(url: &Url) -> Result<Self, Failure> {
-        let address = resolve(url)?;
         let host = url.host_str().unwrap_or_default();
         let host = match url.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         };
-        Ok(Self { address, host, path: url.path().trim_end_matches('/').to_owned() })
+        let path = url.path().trim_end_matches('/').to_owned();
+        Ok(Self { address: resolve(url)?, host, path })
     }
-}
-
-fn write(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("text written to memory cannot fail");
 }
 
 #[cfg(test)]
@@ -209,14 +183,16 @@ mod tests {
 
     #[test]
     fn topics_are_below_the_server_s_path_and_headers_in_every_request() {
-        let urls = ["http://127.0.0.1:8080/news/".parse().unwrap()];
-        let headers = "Authorization: Bearer x\r\n".to_owned();
-        let run = Run::new(1);
-        let requests = Requests::new(Transport::Sse, &urls, headers, run, 10).unwrap();
-        let mut out = Vec::new();
-        requests.subscribe(&mut out, 12);
+        let setup = Setup {
+            urls: vec!["http://127.0.0.1:8080/news/".parse().unwrap()],
+            headers: "Authorization: Bearer x\r\n".to_owned(),
+            clients: 10,
+            own_topics: true,
+            ..Setup::of_tests(Transport::Sse)
+        };
+        let (request, _) = Requests::new(&setup, Run::new(1)).unwrap().subscribe(12);
         let expected = "GET /news/topics/compare.00000001.2 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
                         Authorization: Bearer x\r\nAccept: text/event-stream\r\n\r\n";
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        assert_eq!(request, expected);
     }
 }

@@ -1,9 +1,7 @@
 //! What all clients together have received in the present stage, and how late.
 
-use hdrhistogram::Histogram;
-
 use super::order::{Arrival, Order};
-use crate::latency::histogram;
+use crate::latency::Times;
 
 /// A published notification.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +14,7 @@ struct Publish {
 }
 
 /// The counters of a stage. A stage lasts from [`begin`](Self::begin) to [`end`](Self::end).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Score {
     /// All publishes of the load, by their sequence number.
     publishes: Vec<Publish>,
@@ -26,9 +24,9 @@ pub(crate) struct Score {
     log: u64,
     /// Whether the stage has a schedule from which latency can be counted.
     is_timed: bool,
-    pub(crate) latency: Histogram<u64>,
-    pub(crate) late: Histogram<u64>,
-    pub(crate) answered: Histogram<u64>,
+    pub(crate) latency: Times,
+    pub(crate) late: Times,
+    pub(crate) answered: Times,
     /// Deliveries that the stage should make.
     pub(crate) expected: u64,
     /// Deliveries that can still be made.
@@ -44,33 +42,11 @@ pub(crate) struct Score {
 }
 
 impl Score {
-    pub(crate) fn new() -> Self {
-        Self {
-            publishes: Vec::new(),
-            first: 0,
-            log: 0,
-            is_timed: false,
-            latency: histogram(),
-            late: histogram(),
-            answered: histogram(),
-            expected: 0,
-            outstanding: 0,
-            deliveries: 0,
-            duplicated: 0,
-            reordered: 0,
-            requests: 0,
-            last: 0,
-            complete: Vec::new(),
-        }
-    }
-
     /// Begins a stage. What arrived twice or in the wrong order since the last one ended counts to this one.
     pub(crate) fn begin(&mut self, is_timed: bool) {
         self.first = self.next();
         self.is_timed = is_timed;
-        for times in [&mut self.latency, &mut self.late, &mut self.answered] {
-            times.reset();
-        }
+        [&mut self.latency, &mut self.late, &mut self.answered].into_iter().for_each(Times::reset);
         (self.expected, self.outstanding, self.last) = (0, 0, 0);
         (self.deliveries, self.requests) = (0, 0);
     }
@@ -148,7 +124,7 @@ impl Score {
             Arrival::Late => self.reordered += 1,
             Arrival::InOrder => {}
         }
-        self.mark_settled(sequence);
+        self.settle(sequence);
         if sequence < self.first {
             // It was counted as lost by the stage that published it.
             return;
@@ -156,16 +132,12 @@ impl Score {
         self.deliveries += 1;
         self.last = now;
         if self.is_timed {
-            self.latency.saturating_record(now.saturating_sub(intended));
+            self.latency.record(now.saturating_sub(intended));
         }
     }
 
-    /// Gives up a delivery to a client that is gone.
-    pub(crate) fn give_up(&mut self, sequence: u64) {
-        self.mark_settled(sequence);
-    }
-
-    fn mark_settled(&mut self, sequence: u64) {
+    /// Counts a delivery that is made or will never be made.
+    pub(crate) fn settle(&mut self, sequence: u64) {
         if sequence >= self.first {
             self.outstanding = self.outstanding.saturating_sub(1);
         }

@@ -2,8 +2,7 @@
 
 use super::event_loop::Load;
 use super::failure::Failure;
-use super::inbox::Gone;
-use crate::latency::Latency;
+use super::gone::Gone;
 use crate::protocol::{Command, Outcome};
 
 /// Handshakes at the same time: enough to keep a server busy, few enough for any listen backlog.
@@ -33,7 +32,7 @@ impl Load {
     fn rehearse(&mut self) -> Result<Outcome, Failure> {
         let start = self.begin(false, false);
         self.crowd.requests.set_topic("rehearsal");
-        self.gather(REHEARSAL.min(self.clients), REHEARSAL)?;
+        self.gather(REHEARSAL.min(self.clients), REHEARSAL, "answered", |crowd| crowd.ready)?;
         for _ in 0..REHEARSAL {
             let now = self.clock.now();
             self.publishers.publish(now, &self.crowd, &mut self.score, now)?;
@@ -56,7 +55,7 @@ impl Load {
 
     fn connect(&mut self) -> Result<Outcome, Failure> {
         let start = self.begin(false, false);
-        self.gather(self.clients, AT_ONCE)?;
+        self.gather(self.clients, AT_ONCE, "answered", |crowd| crowd.ready)?;
         self.score.last = self.clock.now();
         Ok(self.end(start, 0))
     }
@@ -87,7 +86,9 @@ impl Load {
             if now >= end {
                 break;
             }
-            self.publishers.publish_all(&self.crowd, &mut self.score, now)?;
+            for _ in 0..self.publishers.idle() {
+                self.publishers.publish(now, &self.crowd, &mut self.score, now)?;
+            }
             self.turn(end)?;
         }
         self.settle()?;
@@ -110,7 +111,9 @@ impl Load {
 
     fn resume(&mut self) -> Result<Outcome, Failure> {
         self.crowd.requests.from_start = true;
-        self.connect_all()?;
+        // All at the same time. None of them subscribes yet.
+        self.crowd.is_eager = false;
+        self.gather(self.clients, self.clients, "connected", |crowd| crowd.connected)?;
         let start = self.begin(false, false);
         self.score.begin_resume(self.clients);
         self.crowd.subscribe_all(&mut self.score);
@@ -140,7 +143,7 @@ impl Load {
     /// Begins a stage and returns the time. Duplicates that have arrived since the last stage count to this one.
     fn begin(&mut self, is_timed: bool, wait_for_delivery: bool) -> u64 {
         self.score.begin(is_timed);
-        self.publishers.begin(wait_for_delivery);
+        self.publishers.wait_for_delivery = wait_for_delivery;
         (self.crowd.received, self.crowd.sent) = (0, 0);
         self.clock.now()
     }
@@ -158,9 +161,9 @@ impl Load {
             received_bytes: crowd.received,
             sent_bytes: crowd.sent,
             seconds: score.last.saturating_sub(start).max(schedule) as f64 / 1e9,
-            latency: Latency::of(&score.latency),
-            late: Latency::of(&score.late).filter(|_| schedule > 0),
-            answered: Latency::of(&score.answered).filter(|_| schedule > 0),
+            latency: score.latency.summary(),
+            late: score.late.summary().filter(|_| schedule > 0),
+            answered: score.answered.summary().filter(|_| schedule > 0),
             first_ending: crowd.reason.as_ref().map(ToString::to_string),
         };
         self.score.end();

@@ -4,12 +4,11 @@ use std::fmt::Write as _;
 
 use tidings_live_page::LOOK;
 
+use super::cells::{Cell, Table};
 use super::markup::text;
 use super::plots::{self, Bars, SERIES};
-use super::{Missing, Remark, Report, range};
-use crate::stats::Spread;
+use super::{Missing, Remark, Report};
 use crate::summary::{Row, Summary};
-use crate::units::Unit;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -35,7 +34,7 @@ pub(super) fn page(report: &Report) -> String {
     latency(&mut page, report);
     costs(&mut page, report);
     targets(&mut page, report);
-    table(&mut page, report);
+    figures(&mut page, report);
     doubts(&mut page, report);
     circumstances(&mut page, report);
     page.push_str("</main>\n</html>\n");
@@ -46,7 +45,7 @@ fn cards(page: &mut String, report: &Report) {
     let summary = &report.summary;
     page.push_str("<section class=\"cards\">\n");
     for (at, transport) in summary.transports.iter().enumerate() {
-        let (cpu, unit, mark) = written(report, "steady.cpu", at);
+        let (Cell { median: cpu, mark, .. }, unit) = written(report, "steady.cpu", at);
         let _ = write!(
             page,
             "<article class=\"card\"><h3>{}{}</h3>\
@@ -62,8 +61,8 @@ fn cards(page: &mut String, report: &Report) {
             ("memory a client", "connect.memory"),
             ("deliveries, flat out", "saturation.rate"),
         ] {
-            let (value, unit, mark) = written(report, key, at);
-            let _ = write!(page, "<dt>{label}</dt><dd>{value} {unit}{mark}</dd>");
+            let (Cell { median, mark, .. }, unit) = written(report, key, at);
+            let _ = write!(page, "<dt>{label}</dt><dd>{median} {unit}{mark}</dd>");
         }
         page.push_str("</dl></article>\n");
     }
@@ -154,11 +153,9 @@ fn costs(page: &mut String, report: &Report) {
         let groups: Vec<(&Row, &str)> =
             keys.iter().filter_map(|(key, label)| Some((summary.row(key)?, *label))).collect();
         let Some((first, _)) = groups.first() else { continue };
-        let marks =
-            |row: &Row| summary.transports.iter().map(|name| report.mark(name, &row.key)).collect();
         let bars: Vec<Bars<'_>> = groups
             .iter()
-            .map(|(row, label)| Bars { label, values: &row.values, marks: marks(row) })
+            .map(|(row, label)| Bars { label, values: &row.values, cells: report.cells(row) })
             .collect();
         figure(page, title, note, &plots::bars(first.unit, &bars));
     }
@@ -172,83 +169,56 @@ fn figure(page: &mut String, title: &str, note: &str, svg: &str) {
         writeln!(page, "<figure><figcaption>{title}<span>{note}</span></figcaption>{svg}</figure>");
 }
 
-fn table(page: &mut String, report: &Report) {
-    let summary = &report.summary;
+fn figures(page: &mut String, report: &Report) {
     let spread = match report.plan.rounds {
         1 => "One round: each figure is a single sample.".to_owned(),
         n => format!("Medians over {n} interleaved rounds; below them the least and the greatest."),
     };
-    let _ = write!(
+    let figures = report.figures();
+    let columns = figures.columns.iter().enumerate();
+    let columns = columns.map(|(at, name)| format!("{}{}", dot(at), text(name.as_str())));
+    table(page, "Every figure", &spread, columns, &figures);
+}
+
+fn targets(page: &mut String, report: &Report) {
+    let Some(targets) = report.target_table() else { return };
+    let note = "Compared is the figure, or its ratio of the same round to what stands beside it.";
+    table(page, "Targets", note, targets.columns.iter().cloned(), &targets);
+}
+
+/// Writes a table. The headings of its columns are HTML.
+fn table(
+    page: &mut String,
+    title: &str,
+    note: &str,
+    columns: impl ExactSizeIterator<Item = String>,
+    table: &Table,
+) {
+    let count = columns.len();
+    let columns: String = columns.map(|it| format!("<th scope=\"col\">{it}</th>")).collect();
+    let _ = writeln!(
         page,
-        "<h2>Every figure</h2>\n<p class=\"quiet-text\">{spread}</p>\n<div class=\"wide\" role=\"region\" \
-         aria-label=\"Every figure\" tabindex=\"0\"><table>\n<thead><tr><th></th>"
+        "<h2>{title}</h2>\n<p class=\"quiet-text\">{note}</p>\n<div class=\"wide\" role=\"region\" \
+         aria-label=\"{title}\" tabindex=\"0\"><table>\n<thead><tr><th></th>{columns}</tr></thead>"
     );
-    for (at, name) in summary.transports.iter().enumerate() {
-        let _ = write!(page, "<th scope=\"col\">{}{}</th>", dot(at), text(name));
-    }
-    page.push_str("</tr></thead>\n");
-    for group in summary.rows.chunk_by(|a, b| a.group == b.group) {
-        let columns = summary.transports.len();
+    for group in &table.groups {
         let _ = writeln!(
             page,
             "<tbody class=\"group\"><tr class=\"head\"><th scope=\"rowgroup\">{}</th>\
-             <td colspan=\"{columns}\"></td></tr>",
-            text(&group[0].group)
+             <td colspan=\"{count}\"></td></tr>",
+            text(group.heading.as_str())
         );
-        for row in group {
-            let _ = write!(page, "<tr><th scope=\"row\">{}</th>", text(row.title()));
-            for (transport, value) in summary.transports.iter().zip(&row.values) {
-                let write = |spread: Spread| row.unit.digits(&spread).write(spread.median);
-                let median = value.map_or("–".to_owned(), write);
-                let range = value.and_then(|it| range(row.unit, &it)).unwrap_or_default();
-                let (median, mark) = (text(median), report.mark(transport, &row.key));
-                let _ = write!(page, "<td>{median}{mark}<small>{}</small></td>", text(range));
+        for (label, cells) in &group.rows {
+            let _ = write!(page, "<tr><th scope=\"row\">{}</th>", text(label.as_str()));
+            for Cell { median, range, mark } in cells {
+                let (median, range) = (text(median.as_str()), text(range.as_str()));
+                let _ = write!(page, "<td>{median}{mark}<small>{range}</small></td>");
             }
             page.push_str("</tr>\n");
         }
         page.push_str("</tbody>\n");
     }
     page.push_str("</table></div>\n");
-}
-
-fn targets(page: &mut String, report: &Report) {
-    if report.targets.is_empty() {
-        return;
-    }
-    page.push_str(
-        "<h2>Targets</h2>\n<p class=\"quiet-text\">Judged is the figure, or its ratio of the same \
-         round to what stands beside it.</p>\n<div class=\"wide\" role=\"region\" \
-         aria-label=\"Targets\" tabindex=\"0\"><table>\n<thead><tr><th></th>",
-    );
-    for heading in ["figure", "against", "judged", "target", "verdict"] {
-        let _ = write!(page, "<th scope=\"col\">{heading}</th>");
-    }
-    page.push_str("</tr></thead>\n<tbody>\n");
-    for target in &report.targets {
-        let median = |spread: Option<Spread>, unit: Unit| {
-            spread.map_or(String::new(), |spread| unit.digits(&spread).write(spread.median))
-        };
-        let unit = target.judged_unit();
-        let range = target.judged.and_then(|it| range(unit, &it)).unwrap_or_default();
-        let mark = report.mark(&target.transport, &target.key);
-        let against = target.against.as_deref().unwrap_or_default();
-        let _ = writeln!(
-            page,
-            "<tr><th scope=\"row\">{}<small>{}</small></th><td>{} {}</td><td>{}<small>{}</small></td>\
-             <td>{}<small>{}</small></td><td>≤ {}</td><td>{}{mark}</td></tr>",
-            text(target.transport.as_str()),
-            text(target.figure.as_str()),
-            text(median(target.value, target.unit)),
-            target.unit.sign(),
-            text(median(target.other, target.unit)),
-            text(against),
-            text(median(target.judged, unit)),
-            text(range),
-            target.at_most,
-            target.verdict,
-        );
-    }
-    page.push_str("</tbody></table></div>\n");
 }
 
 fn doubts(page: &mut String, report: &Report) {
@@ -295,13 +265,11 @@ fn dot(transport: usize) -> String {
     format!("<i class=\"dot b{}\"></i>", transport % SERIES)
 }
 
-/// Returns the median of one figure of one contender, its unit, and the mark of its doubts.
-fn written(report: &Report, key: &str, transport: usize) -> (String, &'static str, String) {
-    let summary = &report.summary;
-    let found = summary.row(key).and_then(|row| Some((row, (*row.values.get(transport)?)?)));
-    found.map_or(("–".to_owned(), "", String::new()), |(row, spread)| {
-        let median = row.unit.digits(&spread).write(spread.median);
-        (median, row.unit.sign(), report.mark(&summary.transports[transport], key))
+/// Returns one figure of one contender, and its unit.
+fn written(report: &Report, key: &str, transport: usize) -> (Cell, &'static str) {
+    let row = report.summary.row(key).filter(|row| row.values[transport].is_some());
+    row.map_or((Cell::new(crate::Unit::Number, None), ""), |row| {
+        (report.cells(row).swap_remove(transport), row.unit.sign())
     })
 }
 

@@ -3,17 +3,16 @@
 //! The table and the page are made of the [`Summary`] and the targets, so a report that is read from JSON looks like the
 //! one that was just measured.
 
+mod cells;
 mod html;
 mod markup;
 mod plots;
 mod table;
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 use crate::environment::Environment;
-use crate::plan::PlanRecord;
+use crate::plan::Workload;
 use crate::sample::Sample;
 use crate::summary::Summary;
 use crate::targets::TargetRow;
@@ -24,8 +23,8 @@ use crate::warnings::Warning;
 pub struct Report {
     /// Where and how it was measured.
     pub environment: Environment,
-    /// The numbers of the plan.
-    pub plan: PlanRecord,
+    /// The clients and what was published to them.
+    pub plan: Workload,
     /// Medians and spreads.
     pub summary: Summary,
     /// Figures against their targets. Empty if the baseline was not measured.
@@ -80,14 +79,6 @@ impl Report {
         html::page(self)
     }
 
-    /// Writes [`html`](Self::html) to a file.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn write_html(&self, path: impl AsRef<Path>) -> std::io::Result<()> {
-        std::fs::write(path, self.html())
-    }
-
     /// Returns the numbers of the warnings that concern this figure of this contender, from 1, as a mark that follows
     /// the figure, such as ` ¹ ²`.
     fn mark(&self, transport: &str, key: &str) -> String {
@@ -98,7 +89,7 @@ impl Report {
 
     /// Returns clients, rate, payload and rounds in one line.
     fn subject(&self) -> String {
-        let PlanRecord { clients, rate, payload, rounds, .. } = &self.plan;
+        let Workload { clients, rate, payload, rounds, .. } = &self.plan;
         let plural = if *rounds == 1 { "" } else { "s" };
         let interrupted = self.warnings.iter().any(Warning::is_interruption);
         let mark = if interrupted { " · interrupted" } else { "" };
@@ -109,13 +100,6 @@ impl Report {
     }
 }
 
-/// Returns the least and the greatest of a figure if they differ as they are written.
-fn range(unit: crate::Unit, spread: &crate::Spread) -> Option<String> {
-    let digits = unit.digits(spread);
-    let (min, max) = (digits.write(spread.min), digits.write(spread.max));
-    (spread.n > 1 && min != max).then(|| format!("{min}–{max}"))
-}
-
 /// Returns a number in superscript digits.
 fn superscript(number: usize) -> String {
     const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
@@ -124,116 +108,4 @@ fn superscript(number: usize) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use crate::contender::{Contender, chosen};
-    use crate::latency::Latency;
-    use crate::plan::Plan;
-    use crate::{Outcome, Version};
-
-    /// The contenders of [`sample`].
-    pub(crate) fn contenders() -> Vec<&'static Contender> {
-        let names = ["websocket", "baseline-websocket", "sse", "long-polling"];
-        chosen(&names.map(str::to_owned)).unwrap()
-    }
-
-    /// Four contenders, three rounds, none of it measured.
-    pub(crate) fn sample() -> Report {
-        let mut samples = Vec::new();
-        for round in 1..=3 {
-            for (at, contender) in contenders().into_iter().enumerate() {
-                let factor = [1.0, 0.98, 1.04, 3.2][at] * (1.0 + round as f64 / 50.0);
-                for stage in ["connect", "steady", "burst", "saturation"] {
-                    samples.push(one(contender.title, stage, round, factor));
-                }
-            }
-        }
-        let plan = Plan { baseline: true, ..Plan::new("tidings".into()) };
-        let summary = Summary::of(&samples, &contenders(), &plan.rows());
-        let targets = TargetRow::all(&samples, &contenders());
-        let environment = Environment {
-            command: "tidings compare --html report.html".into(),
-            version: "0.1.0".into(),
-            commit: "0123456789ab".into(),
-            kernel: "Linux 6.1.0 x86_64".into(),
-            cpu: "A CPU".into(),
-            cores: 2,
-            divided: true,
-            servers: vec![
-                Version { server: "tidings".into(), version: Some("0.1.0".into()) },
-                Version { server: "pigeon-server".into(), version: None },
-            ],
-            date: "Thu, 01 Jan 2026 00:00:00 GMT".into(),
-            seconds: 71.0,
-            ..Environment::default()
-        };
-        let warnings = Warning::of(&samples, &summary, &contenders());
-        let text = "requests again and again".to_owned();
-        let remarks = vec![Remark { transport: "long-polling".to_owned(), text }];
-        let problem = "there are no pigeons: buy some".to_owned();
-        let missing = vec![Missing { transport: "pigeon".to_owned(), problem, is_failure: false }];
-        let plan = plan.record();
-        Report { environment, plan, summary, targets, remarks, missing, warnings, samples }
-    }
-
-    fn one(contender: &str, stage: &str, round: usize, factor: f64) -> Sample {
-        let is_timed = matches!(stage, "steady" | "burst");
-        let delivers = stage != "connect";
-        Sample {
-            contender: contender.to_owned(),
-            stage: stage.to_owned(),
-            round,
-            clients: 1_000,
-            load: Outcome {
-                published: if delivers { 100 } else { 0 },
-                deliveries: if delivers { 100_000 } else { 0 },
-                requests: 1_000,
-                received_bytes: (13_100_000.0 * factor) as u64,
-                seconds: 2.5,
-                latency: is_timed.then(|| latency(3_000.0 * factor)),
-                late: is_timed.then(|| latency(60.0)),
-                answered: is_timed.then(|| latency(900.0)),
-                ..Outcome::default()
-            },
-            server_cpu_ns: Some((610_000_000.0 * factor) as u64),
-            pss_before: Some(4 << 20),
-            pss_after: Some((4 << 20) + (1.6e6 * factor) as u64),
-            load_busy: Some(0.4),
-            server_busy: Some(0.98),
-            others: Some(0.01),
-            io_uring: Some(true),
-            ..Sample::default()
-        }
-    }
-
-    fn latency(p50: f64) -> Latency {
-        let quantiles = [0.0, 0.25, 0.5, 0.9, 0.99, 0.999, 0.9999, 1.0];
-        let at = |q: f64| p50 * (0.3 + 1.4 * q + q.powi(200));
-        Latency {
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: at(1.0),
-            curve: quantiles.map(|q| (q, at(q))).to_vec(),
-        }
-    }
-
-    #[test]
-    fn json_there_and_back_is_the_same_report() {
-        let report = sample();
-        let json = serde_json::to_string(&report).unwrap();
-        assert!(serde_json::from_str::<Report>(&json).unwrap() == report, "{json}");
-    }
-
-    #[test]
-    fn a_lost_notification_or_a_failure_is_not_clean() {
-        let mut report = sample();
-        assert!(report.is_clean());
-        report.missing[0].is_failure = true;
-        assert!(!report.is_clean());
-        report.missing.clear();
-        report.samples[4].load.lost = 1;
-        assert!(!report.is_clean());
-    }
-}
+pub(crate) mod tests;

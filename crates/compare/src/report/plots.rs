@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
+use super::cells::Cell;
 use super::markup::text;
 use crate::stats::Spread;
 use crate::summary::Curve;
@@ -18,8 +19,8 @@ pub(super) const SERIES: usize = 6;
 pub(super) struct Bars<'a> {
     pub(super) label: &'a str,
     pub(super) values: &'a [Option<Spread>],
-    /// What follows each value: the mark of its doubts.
-    pub(super) marks: Vec<String>,
+    /// The values as they are written.
+    pub(super) cells: Vec<Cell>,
 }
 
 /// An SVG image under construction.
@@ -88,7 +89,7 @@ pub(super) fn bars(unit: Unit, groups: &[Bars<'_>]) -> String {
             drawing.text("quiet", "start", (0.0, top + 12.0), group.label);
         }
         top += head(group);
-        for (series, value) in group.values.iter().enumerate() {
+        for (series, (value, cell)) in group.values.iter().zip(&group.cells).enumerate() {
             let middle = top + BAR / 2.0;
             let mut end = 0.0;
             if let Some(spread) = value {
@@ -99,11 +100,9 @@ pub(super) fn bars(unit: Unit, groups: &[Bars<'_>]) -> String {
                     end = end.max(x(spread.max));
                 }
             }
-            let written = value.map_or("–".to_owned(), |spread| {
-                format!("{} {}", unit.digits(&spread).write(spread.median), unit.sign())
-            });
-            let mark = group.marks.get(series).map_or("", String::as_str);
-            let label = format!("{}{mark}", written.trim_end());
+            let unit = if value.is_some() { unit.sign() } else { "" };
+            let label = format!("{} {unit}", cell.median);
+            let label = format!("{}{}", label.trim_end(), cell.mark);
             drawing.text("ink", "start", (end + 8.0, middle), label);
             top += STEP;
         }
@@ -190,7 +189,11 @@ mod tests {
         let svg = curves(&[(0, &curve)])
             + &bars(
                 Unit::Micros,
-                &[Bars { label: "steady", values: &[spread, None], marks: Vec::new() }],
+                &[Bars {
+                    label: "steady",
+                    values: &[spread, None],
+                    cells: [spread, None].map(|it| Cell::new(Unit::Micros, it)).to_vec(),
+                }],
             );
         assert!(svg.contains("class=\"s0-line\"") && svg.contains("class=\"s0\""), "{svg}");
         assert!(!svg.contains("\"#"), "{svg}");

@@ -2,31 +2,23 @@
 
 use std::fmt::Write as _;
 
-use super::{Missing, Remark, Report, range, superscript};
-use crate::units::Unit;
+use super::cells::{Cell, Table};
+use super::{Missing, Remark, Report, superscript};
 
 /// The space between two columns.
 const GAP: usize = 2;
 
-/// A line of a table.
-enum Line {
-    Heading(String),
-    /// A label and its values. A value may have a part that goes below it if the table is too wide.
-    Values(String, Vec<(String, String)>),
-}
-
 /// Figures down, contenders across. Targets, remarks and doubts follow below.
 pub(super) fn table(report: &Report, columns: Option<usize>) -> String {
     let mut text = format!("{}\n\n", report.subject());
-    text += &aligned(&report.summary.transports, &figures(report), columns);
+    text += &aligned(&report.figures(), columns);
     let spread =
         if report.plan.rounds > 1 { "medians over rounds (min–max)" } else { "one round" };
     let _ = writeln!(text, "\n{spread}; latency counts from the intended publish");
-    if !report.targets.is_empty() {
-        let heading = ["figure", "against", "judged", "target", ""].map(str::to_owned);
+    if let Some(targets) = report.target_table() {
         text += "\n";
-        text += &aligned(&heading, &targets(report), None);
-        text += "\njudged: the figure, or its ratio of the same round to what stands beside it\n";
+        text += &aligned(&targets, None);
+        text += "\ncompared: the figure, or its ratio of the same round to what stands beside it\n";
     }
     let _ = writeln!(text, "\nmeasured: {}", report.environment.versions());
     let _ = writeln!(text, "{}", report.environment.lines());
@@ -42,114 +34,75 @@ pub(super) fn table(report: &Report, columns: Option<usize>) -> String {
     text
 }
 
-fn figures(report: &Report) -> Vec<Line> {
-    let summary = &report.summary;
-    let mut lines = Vec::new();
-    for group in summary.rows.chunk_by(|a, b| a.group == b.group) {
-        lines.push(Line::Heading(group[0].group.clone()));
-        for row in group {
-            let values = summary.transports.iter().zip(&row.values).map(|(transport, value)| {
-                let Some(spread) = value else { return ("–".to_owned(), String::new()) };
-                let median = row.unit.digits(spread).write(spread.median);
-                let range = range(row.unit, spread).map(|range| format!("({range})"));
-                let mark = report.mark(transport, &row.key);
-                (median, range.unwrap_or_default() + &mark)
-            });
-            lines.push(Line::Values(row.title(), values.collect()));
-        }
-    }
-    lines
-}
-
-fn targets(report: &Report) -> Vec<Line> {
-    let mut lines = Vec::new();
-    for group in report.targets.chunk_by(|a, b| a.figure == b.figure) {
-        let sign = group[0].unit.sign();
-        lines.push(Line::Heading(format!("{}, {sign}", group[0].figure)));
-        for target in group {
-            let median =
-                |spread: &crate::Spread, unit: Unit| unit.digits(spread).write(spread.median);
-            let figure = target.value.map_or("–".to_owned(), |it| median(&it, target.unit));
-            let other = target.other.map_or(String::new(), |it| median(&it, target.unit));
-            let unit = target.judged_unit();
-            let judged = target.judged.map_or("–".to_owned(), |it| {
-                let range = range(unit, &it).map_or(String::new(), |it| format!(" ({it})"));
-                median(&it, unit) + &range
-            });
-            let label = match &target.against {
-                Some(against) => format!("{} by {against}", target.transport),
-                None => target.transport.clone(),
-            };
-            let mark = report.mark(&target.transport, &target.key);
-            let limit = format!("≤ {}", target.at_most);
-            let values = [figure, other, judged, limit, format!("{}{mark}", target.verdict)];
-            lines.push(Line::Values(label, values.map(|value| (value, String::new())).into()));
-        }
-    }
-    lines
-}
-
 /// Returns the lines with the first column aligned to the left and the others to the right. If they would be wider than
-/// `limit` columns, the second part of each value goes below the first.
-fn aligned(heading: &[String], lines: &[Line], limit: Option<usize>) -> String {
-    let width = |text: &str| text.chars().count();
-    let label = lines.iter().filter_map(|line| match line {
-        Line::Values(label, _) => Some(width(label) + 2),
-        Line::Heading(_) => None,
-    });
-    let label = label.max().unwrap_or(0);
-    let joined = |(first, second): &(String, String)| {
-        if second.is_empty() || second.starts_with(' ') {
-            format!("{first}{second}")
-        } else {
-            format!("{first} {second}")
+/// `limit` columns, the range of each figure goes below it.
+fn aligned(table: &Table, limit: Option<usize>) -> String {
+    let lines = written(table, false);
+    match limit {
+        Some(limit) if widths(&lines).iter().sum::<usize>() > limit => {
+            laid_out(&written(table, true))
         }
-    };
-    let widths = |of: &dyn Fn(&(String, String)) -> usize| -> Vec<usize> {
-        let of_column = |at: usize| {
-            let values = lines.iter().filter_map(|line| match line {
-                Line::Values(_, values) => values.get(at).map(of),
-                Line::Heading(_) => None,
-            });
-            values.max().unwrap_or(0).max(width(&heading[at]))
-        };
-        (0..heading.len()).map(of_column).collect()
-    };
-    let mut columns = widths(&|value| width(&joined(value)));
-    let whole = label + columns.iter().map(|column| column + GAP).sum::<usize>();
-    let is_split = limit.is_some_and(|limit| whole > limit);
-    if is_split {
-        columns = widths(&|(first, second)| width(first).max(width(second.trim_start())));
+        _ => laid_out(&lines),
     }
+}
 
-    let mut text = String::new();
-    let mut write = |first: &str, values: &[String]| {
-        let mut line = format!("{first:label$}");
-        for (value, column) in values.iter().zip(&columns) {
-            let padding = column + GAP - width(value).min(*column);
-            let _ = write!(line, "{}{value}", " ".repeat(padding));
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
-    };
-    write("", heading);
-    for line in lines {
-        match line {
-            Line::Heading(heading) => write(heading, &[]),
-            Line::Values(label, values) if is_split => {
-                let part = |of: fn(&(String, String)) -> String| -> Vec<String> {
-                    values.iter().map(of).collect()
-                };
-                write(&format!("  {label}"), &part(|(first, _)| first.clone()));
-                let second = part(|(_, second)| second.trim_start().to_owned());
-                if second.iter().any(|second| !second.is_empty()) {
-                    write("", &second);
+/// Returns the words of each line: the label, and one for each column. A heading has no more than its label.
+fn written(table: &Table, is_split: bool) -> Vec<Vec<String>> {
+    let mut lines = vec![[String::new()].iter().chain(&table.columns).cloned().collect()];
+    for group in &table.groups {
+        lines.push(vec![group.heading.clone()]);
+        for (label, cells) in &group.rows {
+            let label = format!("  {label}");
+            let words = |label: String, of: &dyn Fn(&Cell) -> String| {
+                std::iter::once(label).chain(cells.iter().map(of)).collect()
+            };
+            if is_split {
+                lines.push(words(label, &|cell| cell.median.clone()));
+                if cells.iter().any(|cell| !below(cell).is_empty()) {
+                    lines.push(words(String::new(), &|cell| below(cell).trim_start().to_owned()));
                 }
-            }
-            Line::Values(label, values) => {
-                let values: Vec<String> = values.iter().map(joined).collect();
-                write(&format!("  {label}"), &values);
+            } else {
+                lines.push(words(label, &|cell| {
+                    let gap = if cell.range.is_empty() { "" } else { " " };
+                    format!("{}{gap}{}", cell.median, below(cell))
+                }));
             }
         }
+    }
+    lines
+}
+
+/// Returns what can go below a figure: its range and its mark.
+fn below(cell: &Cell) -> String {
+    match cell.range.as_str() {
+        "" => cell.mark.clone(),
+        range => format!("({range}){}", cell.mark),
+    }
+}
+
+/// Returns the width of each column with the space before it. Headings may be wider than the column of labels.
+fn widths(lines: &[Vec<String>]) -> Vec<usize> {
+    let rows = || lines.iter().filter(|line| line.len() > 1);
+    let of_column = |at: usize| {
+        let widest = rows().map(|line| line[at].chars().count()).max().unwrap_or(0);
+        if at == 0 { widest } else { widest + GAP }
+    };
+    (0..rows().map(Vec::len).max().unwrap_or(0)).map(of_column).collect()
+}
+
+fn laid_out(lines: &[Vec<String>]) -> String {
+    let widths = widths(lines);
+    let mut text = String::new();
+    for line in lines {
+        let mut columns = line.iter().zip(&widths);
+        let mut written = String::new();
+        if let Some((label, width)) = columns.next() {
+            let _ = write!(written, "{label:width$}");
+        }
+        columns.for_each(|(word, width)| {
+            let _ = write!(written, "{word:>width$}");
+        });
+        let _ = writeln!(text, "{}", written.trim_end());
     }
     text
 }
@@ -199,7 +152,7 @@ mod tests {
     fn a_table_that_is_too_wide_has_its_spreads_below_the_medians() {
         let report = sample();
         let longest = |columns| {
-            let text = aligned(&report.summary.transports, &figures(&report), columns);
+            let text = aligned(&report.figures(), columns);
             text.lines().map(|line| line.chars().count()).max().unwrap()
         };
         assert!(longest(None) > 110, "{}", longest(None));

@@ -1,39 +1,211 @@
-//! The head of an HTTP response.
+//! HTTP: streams after a head, and responses one after the other.
 
 use httparse::{EMPTY_HEADER, Response, Status};
 
-/// The parts of a head that decide what follows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) status: u16,
+use super::Reader;
+use crate::load::gone::Gone;
+use crate::load::inbox::Inbox;
+
+/// The start of the body of every response to a poll.
+const START: &[u8] = br#"{"cursor":""#;
+
+/// The longest id that is accepted as a cursor.
+const LONGEST_ID: usize = 52;
+
+/// Reads the head of a response, and after it a stream.
+#[derive(Debug)]
+pub(crate) struct Stream<R> {
+    /// The expected status, until the head is read.
+    status: Option<u16>,
+    body: R,
+}
+
+/// Reads an event stream, chunked or not. The size line of a chunk contains no stamp, and no server ends a chunk within
+/// an event.
+#[derive(Debug)]
+pub(crate) struct Events;
+
+/// Reads responses with a body each.
+#[derive(Debug, Default)]
+pub(crate) struct Responses {
+    /// What is left of the present response's body.
+    left: u64,
+    polls: Option<Polls>,
+}
+
+/// Long-polling: each response carries the cursor of the next request.
+#[derive(Debug)]
+struct Polls {
+    cursor: Vec<u8>,
+    before_cursor: String,
+    after_cursor: String,
+}
+
+/// The head of a response.
+struct Head {
     /// Where the body starts.
-    pub(crate) length: usize,
+    length: usize,
     /// The value of `Content-Length`. A stream has none.
-    pub(crate) body: Option<usize>,
+    body: Option<usize>,
+}
+
+impl<R> Stream<R> {
+    pub(crate) fn new(status: u16, body: R) -> Self {
+        Self { status: Some(status), body }
+    }
+}
+
+impl<R: Reader> Reader for Stream<R> {
+    fn take(&mut self, input: &[u8], inbox: &mut Inbox<'_>) -> Result<usize, Gone> {
+        let mut at = 0;
+        if let Some(status) = self.status {
+            let Some(head) = Head::read(input, status)? else { return Ok(0) };
+            self.status = None;
+            inbox.answers += 1;
+            at = head.length;
+        }
+        Ok(at + self.body.take(&input[at..], inbox)?)
+    }
+}
+
+impl Reader for Events {
+    fn take(&mut self, input: &[u8], inbox: &mut Inbox<'_>) -> Result<usize, Gone> {
+        Ok(inbox.scan(input))
+    }
+}
+
+impl Responses {
+    /// Returns the reader of a client that polls. A poll is its cursor between these two parts.
+    pub(crate) fn to_polls(before_cursor: String, after_cursor: String) -> Self {
+        Self { left: 0, polls: Some(Polls { cursor: Vec::new(), before_cursor, after_cursor }) }
+    }
+
+    /// Reads a head, and the cursor of a poll. Returns where the body starts.
+    fn begin(&mut self, input: &[u8]) -> Result<Option<usize>, Gone> {
+        let Some(head) = Head::read(input, 200)? else { return Ok(None) };
+        let length = head.body.ok_or(Gone::Invalid("a response has no Content-Length"))?;
+        if let Some(polls) = &mut self.polls {
+            let body = &input[head.length..];
+            if body.len() < length.min(START.len() + LONGEST_ID + 1) {
+                return Ok(None);
+            }
+            let rest = body.strip_prefix(START);
+            let cursor = rest.and_then(|rest| rest.split(|&byte| byte == b'"').next());
+            let cursor = cursor.filter(|id| id.len() <= LONGEST_ID && id.iter().all(is_of_an_id));
+            let cursor = cursor.ok_or(Gone::Invalid("the response to a poll has no cursor"))?;
+            polls.cursor.clear();
+            polls.cursor.extend_from_slice(cursor);
+        }
+        self.left = length as u64;
+        Ok(Some(head.length))
+    }
+}
+
+impl Reader for Responses {
+    /// At the end of the response to a poll the next poll is the reply.
+    fn take(&mut self, input: &[u8], inbox: &mut Inbox<'_>) -> Result<usize, Gone> {
+        let mut at = 0;
+        loop {
+            if self.left == 0 {
+                let Some(length) = self.begin(&input[at..])? else { return Ok(at) };
+                at += length;
+            }
+            at += inbox.scan_body(&mut self.left, &input[at..]);
+            if self.left > 0 {
+                return Ok(at);
+            }
+            inbox.answers += 1;
+            if let Some(Polls { cursor, before_cursor, after_cursor }) = &self.polls {
+                inbox.request(&[before_cursor.as_bytes(), cursor, after_cursor.as_bytes()]);
+            }
+        }
+    }
+}
+
+/// Returns `true` if a URL may contain the byte as it is.
+fn is_of_an_id(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
 
 impl Head {
     /// Reads the head at the start of `input`. Returns `None` if it is not complete.
     ///
     /// # Errors
-    /// If it is not a head of HTTP/1.1.
-    pub(crate) fn read(input: &[u8]) -> Result<Option<Self>, &'static str> {
+    /// If it is not a head of HTTP/1.1, or has another status.
+    fn read(input: &[u8], status: u16) -> Result<Option<Self>, Gone> {
         let mut headers = [EMPTY_HEADER; 32];
         let mut response = Response::new(&mut headers);
         let Ok(parsed) = response.parse(input) else {
-            return Err("the server does not respond in HTTP/1.1");
+            return Err(Gone::Invalid("the server does not respond in HTTP/1.1"));
         };
-        let Status::Complete(length) = parsed else {
-            return Ok(None);
-        };
-        let status = response.code.unwrap_or_default();
-        let mut body = None;
-        for header in response.headers {
-            if header.name.eq_ignore_ascii_case("content-length") {
-                let length = str::from_utf8(header.value).ok().and_then(|text| text.parse().ok());
-                body = Some(length.ok_or("the Content-Length of a response is not a number")?);
-            }
+        let Status::Complete(length) = parsed else { return Ok(None) };
+        let code = response.code.unwrap_or_default();
+        if code != status {
+            return Err(Gone::Rejected(code));
         }
-        Ok(Some(Self { status, length, body }))
+        let is_length =
+            |header: &&mut httparse::Header<'_>| header.name.eq_ignore_ascii_case("content-length");
+        let mut body = None;
+        if let Some(header) = response.headers.iter_mut().find(is_length) {
+            let length = str::from_utf8(header.value).ok().and_then(|text| text.parse().ok());
+            let invalid = Gone::Invalid("the Content-Length of a response is not a number");
+            body = Some(length.ok_or(invalid)?);
+        }
+        Ok(Some(Self { length, body }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{five_by_cuts, payload};
+    use super::*;
+
+    fn response(notifications: &[u64]) -> Vec<u8> {
+        let mut body = br#"{"cursor":"a-7","notifications":["#.to_vec();
+        for &sequence in notifications {
+            body.extend_from_slice(br#"{"id":"a-1","topic":"x","data":""#);
+            body.extend(payload(sequence));
+            body.extend_from_slice(br#""}"#);
+        }
+        body.extend_from_slice(b"]}");
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+        [head.into_bytes(), body].concat()
+    }
+
+    #[test]
+    fn every_response_is_followed_by_one_poll_wherever_the_reads_cut() {
+        let bytes = [response(&[]), response(&[0, 1, 2]), response(&[3]), response(&[4])].concat();
+        for cut in 1..bytes.len() {
+            let mut polls = Responses::to_polls("GET /?after=".to_owned(), "\r\n".to_owned());
+            let (reply, answers) = five_by_cuts(&bytes, cut, &mut polls);
+            let poll = "GET /?after=a-7\r\n";
+            assert_eq!((String::from_utf8_lossy(&reply).as_ref(), answers), (&*poll.repeat(4), 4));
+        }
+    }
+
+    #[test]
+    fn every_event_counts_once_after_the_head_wherever_the_reads_cut() {
+        let mut bytes =
+            b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nretry: 1\n\n: it@is\n\n".to_vec();
+        for sequence in 0..5 {
+            bytes.extend_from_slice(b"id: a-1\ndata: ");
+            bytes.extend(payload(sequence));
+            bytes.extend_from_slice(b"\n\n");
+        }
+        for cut in 1..=bytes.len() {
+            let (reply, answers) = five_by_cuts(&bytes, cut, &mut Stream::new(200, Events));
+            assert_eq!((reply.len(), answers), (0, 1));
+        }
+        let rejected = Head::read(b"HTTP/1.1 404 Not Found\r\n\r\n", 200);
+        assert!(matches!(rejected, Err(Gone::Rejected(404))));
+    }
+
+    #[test]
+    fn a_cursor_that_would_break_the_next_request_is_rejected() {
+        let body = br#"{"cursor":"a b\r\n","notifications":[]}"#;
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+        let response = [head.as_bytes(), body].concat();
+        let mut polls = Responses::to_polls(String::new(), String::new());
+        assert!(matches!(polls.begin(&response), Err(Gone::Invalid(_))));
     }
 }

@@ -1,6 +1,8 @@
 //! WebSocket frames (RFC 6455, section 5.2). The payload of a data frame is a notification or the JSON around it.
 
-use crate::load::inbox::{Gone, Inbox};
+use super::Reader;
+use crate::load::gone::Gone;
+use crate::load::inbox::Inbox;
 
 /// The longest payload of a control frame (section 5.5).
 const CONTROL: u64 = 125;
@@ -12,8 +14,8 @@ pub(crate) struct Frames {
     left: u64,
 }
 
-impl Frames {
-    pub(crate) fn take(&mut self, input: &[u8], inbox: &mut Inbox<'_>) -> Result<usize, Gone> {
+impl Reader for Frames {
+    fn take(&mut self, input: &[u8], inbox: &mut Inbox<'_>) -> Result<usize, Gone> {
         let mut at = 0;
         loop {
             at += inbox.scan_body(&mut self.left, &input[at..]);
@@ -63,8 +65,8 @@ fn pong(out: &mut Vec<u8>, payload: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{five_by_cuts, payload};
     use super::*;
-    use crate::load::inbox::fixture;
 
     fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
         let length = payload.len();
@@ -79,16 +81,14 @@ mod tests {
     fn every_frame_counts_once_wherever_the_reads_cut() {
         let mut bytes = frame(9, b"hi");
         for sequence in 0..5 {
-            let payload = fixture::payload(sequence);
+            let payload = payload(sequence);
             let json = [br#"{"id":"a-1","data":""#, &payload[..], b"\"}"].concat();
             bytes.extend(frame(1, if sequence % 2 == 0 { &payload } else { &json }));
             bytes.extend(frame(2, b"of another load"));
         }
         bytes.extend(frame(9, b""));
         for cut in 1..=bytes.len() {
-            let mut frames = Frames::default();
-            let reply =
-                fixture::five_by_cuts(&bytes, cut, |input, inbox| frames.take(input, inbox));
+            let (reply, _) = five_by_cuts(&bytes, cut, &mut Frames::default());
             assert_eq!(reply, b"\x8a\x82\0\0\0\0hi\x8a\x80\0\0\0\0");
         }
     }

@@ -1,0 +1,103 @@
+//! The tables of a report as they are written, for the terminal and for the page.
+
+use super::Report;
+use crate::stats::Spread;
+use crate::summary::Row;
+use crate::targets::TargetRow;
+use crate::units::Unit;
+
+/// A table.
+pub(super) struct Table {
+    /// The headings of the columns, without that of the labels.
+    pub(super) columns: Vec<String>,
+    pub(super) groups: Vec<Group>,
+}
+
+/// Rows below a heading of their own.
+pub(super) struct Group {
+    pub(super) heading: String,
+    /// Each with its label, and one cell for each column.
+    pub(super) rows: Vec<(String, Vec<Cell>)>,
+}
+
+/// A figure.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cell {
+    /// The median, with the digits that its spread allows.
+    pub(super) median: String,
+    /// The least and the greatest if they differ as they are written.
+    pub(super) range: String,
+    /// The mark of its doubts, such as ` ¹ ²`.
+    pub(super) mark: String,
+}
+
+impl Cell {
+    /// Writes a figure. An unknown one is a dash.
+    pub(super) fn new(unit: Unit, spread: Option<Spread>) -> Self {
+        let Some(spread) = spread else { return Self::of("–") };
+        let digits = unit.digits(&spread);
+        let [median, min, max] =
+            [spread.median, spread.min, spread.max].map(|value| digits.write(value));
+        let is_range = spread.n > 1 && min != max;
+        let range = if is_range { format!("{min}–{max}") } else { String::new() };
+        Self { median, range, mark: String::new() }
+    }
+
+    fn of(text: impl Into<String>) -> Self {
+        Self { median: text.into(), ..Self::default() }
+    }
+}
+
+impl Report {
+    /// Returns all figures, one column for each contender.
+    pub(super) fn figures(&self) -> Table {
+        let groups = self.summary.rows.chunk_by(|a, b| a.group == b.group);
+        let row = |row: &Row| (row.title(), self.cells(row));
+        let group = |rows: &[Row]| Group {
+            heading: rows[0].group.clone(),
+            rows: rows.iter().map(row).collect(),
+        };
+        Table { columns: self.summary.transports.clone(), groups: groups.map(group).collect() }
+    }
+
+    /// Returns the figures of one row, one for each contender.
+    pub(super) fn cells(&self, row: &Row) -> Vec<Cell> {
+        let values = self.summary.transports.iter().zip(&row.values);
+        let cell = |(transport, value): (&String, &Option<Spread>)| Cell {
+            mark: self.mark(transport, &row.key),
+            ..Cell::new(row.unit, *value)
+        };
+        values.map(cell).collect()
+    }
+
+    /// Returns the targets, or `None` if there are none.
+    pub(super) fn target_table(&self) -> Option<Table> {
+        let groups = self.targets.chunk_by(|a, b| a.figure == b.figure).map(|targets| Group {
+            heading: format!("{}, {}", targets[0].figure, targets[0].unit.sign()),
+            rows: targets.iter().map(|target| self.target(target)).collect(),
+        });
+        let columns = ["figure", "against", "compared", "target", ""].map(str::to_owned).to_vec();
+        (!self.targets.is_empty()).then(|| Table { columns, groups: groups.collect() })
+    }
+
+    fn target(&self, target: &TargetRow) -> (String, Vec<Cell>) {
+        let TargetRow { transport, against, unit, .. } = target;
+        let label = match against {
+            Some(against) => format!("{transport} by {against}"),
+            None => transport.clone(),
+        };
+        let other = target.other.map_or(Cell::default(), |other| Cell::new(*unit, Some(other)));
+        let verdict = Cell {
+            mark: self.mark(transport, &target.key),
+            ..Cell::of(if target.is_met { "met" } else { "missed" })
+        };
+        let cells = vec![
+            Cell::new(*unit, target.value),
+            other,
+            Cell::new(target.compared_unit(), Some(target.compared)),
+            Cell::of(format!("≤ {}", target.at_most)),
+            verdict,
+        ];
+        (label, cells)
+    }
+}

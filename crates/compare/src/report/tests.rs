@@ -1,0 +1,113 @@
+//! A report that was not measured, and what every report has in common.
+
+use super::*;
+use crate::contender::{Contender, chosen};
+use crate::latency::Latency;
+use crate::plan::Plan;
+use crate::{Outcome, Version};
+
+/// The contenders of [`sample`].
+pub(crate) fn contenders() -> Vec<&'static Contender> {
+    let names = ["websocket", "baseline-websocket", "sse", "long-polling"];
+    chosen(&names).unwrap()
+}
+
+/// Four contenders, three rounds, none of it measured.
+pub(crate) fn sample() -> Report {
+    let mut samples = Vec::new();
+    for round in 1..=3 {
+        for (at, contender) in contenders().into_iter().enumerate() {
+            let factor = [1.0, 0.98, 1.04, 3.2][at] * (1.0 + round as f64 / 50.0);
+            for stage in ["connect", "steady", "burst", "saturation"] {
+                samples.push(one(contender.title, stage, round, factor));
+            }
+        }
+    }
+    let plan = Plan { baseline: true, ..Plan::new("tidings".into()) };
+    let summary = Summary::of(&samples, &contenders(), &plan);
+    let targets = TargetRow::all(&samples, &contenders(), &plan);
+    let environment = Environment {
+        command: "tidings compare --html report.html".into(),
+        version: "0.1.0".into(),
+        commit: "0123456789ab".into(),
+        kernel: "Linux 6.1.0 x86_64".into(),
+        cpu: "A CPU".into(),
+        cores: 2,
+        divided: true,
+        servers: vec![
+            Version { server: "tidings".into(), version: Some("0.1.0".into()) },
+            Version { server: "pigeon-server".into(), version: None },
+        ],
+        date: "Thu, 01 Jan 2026 00:00:00 GMT".into(),
+        seconds: 71.0,
+        ..Environment::default()
+    };
+    let warnings = Warning::of(&samples, &summary, &contenders());
+    let text = "requests again and again".to_owned();
+    let remarks = vec![Remark { transport: "long-polling".to_owned(), text }];
+    let problem = "there are no pigeons: buy some".to_owned();
+    let missing = vec![Missing { transport: "pigeon".to_owned(), problem, is_failure: false }];
+    let plan = plan.workload;
+    Report { environment, plan, summary, targets, remarks, missing, warnings, samples }
+}
+
+fn one(contender: &str, stage: &str, round: usize, factor: f64) -> Sample {
+    let is_timed = matches!(stage, "steady" | "burst");
+    let delivers = stage != "connect";
+    Sample {
+        contender: contender.to_owned(),
+        stage: stage.to_owned(),
+        round,
+        clients: 1_000,
+        load: Outcome {
+            published: if delivers { 100 } else { 0 },
+            deliveries: if delivers { 100_000 } else { 0 },
+            requests: 1_000,
+            received_bytes: (13_100_000.0 * factor) as u64,
+            seconds: 2.5,
+            latency: is_timed.then(|| latency(3_000.0 * factor)),
+            late: is_timed.then(|| latency(60.0)),
+            answered: is_timed.then(|| latency(900.0)),
+            ..Outcome::default()
+        },
+        server_cpu_ns: Some((610_000_000.0 * factor) as u64),
+        pss_before: Some(4 << 20),
+        pss_after: Some((4 << 20) + (1.6e6 * factor) as u64),
+        load_busy: Some(0.4),
+        server_busy: Some(0.98),
+        others: Some(0.01),
+        io_uring: Some(true),
+        ..Sample::default()
+    }
+}
+
+fn latency(p50: f64) -> Latency {
+    let quantiles = [0.0, 0.25, 0.5, 0.9, 0.99, 0.999, 0.9999, 1.0];
+    let at = |q: f64| p50 * (0.3 + 1.4 * q + q.powi(200));
+    Latency {
+        p50: at(0.5),
+        p90: at(0.9),
+        p99: at(0.99),
+        p999: at(0.999),
+        max: at(1.0),
+        curve: quantiles.map(|q| (q, at(q))).to_vec(),
+    }
+}
+
+#[test]
+fn json_there_and_back_is_the_same_report() {
+    let report = sample();
+    let json = serde_json::to_string(&report).unwrap();
+    assert!(serde_json::from_str::<Report>(&json).unwrap() == report, "{json}");
+}
+
+#[test]
+fn a_lost_notification_or_a_failure_is_not_clean() {
+    let mut report = sample();
+    assert!(report.is_clean());
+    report.missing[0].is_failure = true;
+    assert!(!report.is_clean());
+    report.missing.clear();
+    report.samples[4].load.lost = 1;
+    assert!(!report.is_clean());
+}
