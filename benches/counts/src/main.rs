@@ -14,11 +14,13 @@
 mod decode;
 mod encode;
 mod filters;
+mod handshake;
 mod lane;
 mod log;
 mod mark;
 mod material;
 mod scenarios;
+mod served;
 
 use std::process::ExitCode;
 

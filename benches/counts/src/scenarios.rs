@@ -1,6 +1,6 @@
 //! THE list of scenarios; a further one is a line here and `cargo xtask counts-write`.
 
-use crate::{decode, encode, filters, lane, log};
+use crate::{decode, encode, filters, handshake, lane, log};
 
 /// Each with the name that its line of the baseline has.
 pub(crate) const SCENARIOS: &[(&str, fn())] = &[
@@ -17,6 +17,7 @@ pub(crate) const SCENARIOS: &[(&str, fn())] = &[
     ("decode-ping", decode::ping),
     ("match-wildcards", filters::wildcards),
     ("lane-128", lane::lane_128),
+    ("accept-websocket", handshake::accept_websocket),
 ];
 
 #[cfg(test)]

@@ -25,38 +25,36 @@ pub(crate) struct Whole {
 /// As many header lines as hyper takes.
 const MAX_LINES: usize = 100;
 
-/// A head with one of these is not plain: they decide how its body is framed, or whether it is wanted.
-const NOT_PLAIN: [HeaderName; 2] = [header::TRANSFER_ENCODING, header::EXPECT];
+/// The head of a request.
+#[derive(Debug)]
+pub(crate) struct Head {
+    request: Parts,
+    /// How many bytes it was.
+    length: usize,
+    /// The length of the body that follows, or `None` if it comes in chunks.
+    body: Option<usize>,
+}
 
 /// Returns the first request in these bytes, if it is whole, plain and well-formed.
 pub(crate) fn next(bytes: &[u8], max_head: usize) -> Option<Box<Whole>> {
-    let (request, length) = head(bytes, max_head).ok()??;
-    let body = body(&request, &bytes[length..])?;
-    let length = length + body.len();
+    let Head { request, length, body } = head(bytes, max_head).ok()??;
+    let is_plain = request.version == Version::HTTP_11
+        && match request.method {
+            Method::GET => body == Some(0),
+            Method::POST => true,
+            _ => false,
+        }
+        && !request.headers.contains_key(header::EXPECT);
+    let body = if is_plain { bytes[length..].get(..body?)? } else { return None };
+    let (body, length) = (Bytes::copy_from_slice(body), length + body.len());
     Some(Box::new(Whole { request, body, length }))
 }
 
-/// The body of a plain request, if all of it is there.
-fn body(request: &Parts, rest: &[u8]) -> Option<Bytes> {
-    let is_plain = request.version == Version::HTTP_11
-        && matches!(request.method, Method::GET | Method::POST)
-        && !NOT_PLAIN.iter().any(|name| request.headers.contains_key(name));
-    if !is_plain {
-        return None;
-    }
-    let length = request.headers.get(header::CONTENT_LENGTH).map_or(Some(0), digits)?;
-    if request.method == Method::GET && length > 0 {
-        return None;
-    }
-    rest.get(..length).map(Bytes::copy_from_slice)
-}
-
-/// Reads and checks the head at the beginning of these bytes. Returns the head and its length, or `None` if it
-/// is not all there.
+/// Reads and checks the head at the beginning of these bytes. Returns `None` if it is not all there.
 ///
 /// # Errors
 /// The rejection to send if the head is malformed, too large, or can be read in two ways (RFC 9112, section 11.2).
-pub(crate) fn head(bytes: &[u8], max_head: usize) -> Result<Option<(Parts, usize)>, Rejection> {
+pub(crate) fn head(bytes: &[u8], max_head: usize) -> Result<Option<Head>, Rejection> {
     let mut lines = [MaybeUninit::uninit(); MAX_LINES];
     let mut head = httparse::Request::new(&mut []);
     let length = match head
@@ -92,8 +90,8 @@ pub(crate) fn head(bytes: &[u8], max_head: usize) -> Result<Option<(Parts, usize
         .map_err(|_| bad(format!("invalid method {method:?}")))?;
     request.version = if head.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     request.headers = headers;
-    check(&request)?;
-    Ok(Some((request, length)))
+    let body = check(&request)?;
+    Ok(Some(Head { request, length, body }))
 }
 
 /// The target of a request with each `>` percent-encoded. It is not a character of a URL, but it is one of
@@ -121,8 +119,12 @@ pub(crate) fn encode_target(bytes: &mut BytesMut) {
     }
 }
 
-/// Refuses a head that says something about its own framing or its host that is wrong, or says it twice.
-fn check(request: &Parts) -> Result<(), Rejection> {
+/// Checks the host of a request and how its body is framed. Returns the length of the body, or `None` if it comes in
+/// chunks.
+///
+/// # Errors
+/// The rejection to send if the head has a wrong or a second value for one of these.
+fn check(request: &Parts) -> Result<Option<usize>, Rejection> {
     let headers = &request.headers;
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -140,18 +142,21 @@ fn check(request: &Parts) -> Result<(), Rejection> {
         return Err(bad_target(&request.uri.to_string()));
     }
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    if let Some(length) = lengths.next() {
-        if digits(length).is_none() {
-            return Err(bad(format!("invalid Content-Length {length:?}: expected digits")));
-        }
-        if lengths.next().is_some() {
-            return Err(Rejection::bad_request("ambiguous_request", "give one Content-Length"));
-        }
+    let length = match lengths.next() {
+        None => 0,
+        Some(length) => digits(length)
+            .ok_or_else(|| bad(format!("invalid Content-Length {length:?}: expected digits")))?,
+    };
+    if lengths.next().is_some() {
+        return Err(Rejection::bad_request("ambiguous_request", "give one Content-Length"));
     }
     if headers.get_all(header::CONTENT_TYPE).iter().nth(1).is_some() {
         return Err(Rejection::bad_request("ambiguous_request", "give one Content-Type"));
     }
-    if headers.contains_key(header::TRANSFER_ENCODING) { check_codings(request) } else { Ok(()) }
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return check_codings(request).map(|()| None);
+    }
+    Ok(Some(length))
 }
 
 /// The one coding that is understood is `chunked`, applied once (RFC 9112, section 6.1).

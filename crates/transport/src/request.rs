@@ -60,10 +60,12 @@ pub fn path_segment(encoded: &str) -> Result<Cow<'_, str>, Rejection> {
     })
 }
 
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
 /// The header, otherwise the last position in the query: a client that comes back adds its last event id to the URL
 /// with which it began, and that may have a position already.
 fn position(request: &Parts) -> Result<Position, Rejection> {
-    let header = request.headers.get("last-event-id").filter(|value| !value.is_empty());
+    let header = request.headers.get(&LAST_EVENT_ID).filter(|value| !value.is_empty());
     if let Some(value) = header {
         return Ok(last_event_id(value.to_str().unwrap_or_default()));
     }
