@@ -1,8 +1,5 @@
 //! The server's path from the log to sockets, through its public interface.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -13,10 +10,10 @@ use http::request::Parts;
 use tidings_core::{Event, Heartbeat, Hub, HubConfig, Id, Notification};
 use tidings_counts::mark::mark;
 use tidings_counts::{json, topic};
-use tidings_server::{Config, run};
 use tidings_sse::Sse;
 use tidings_transport::{Accepted, Decoder, Encoder, Rejection, SubscribeRequest, Transport};
-use tokio::sync::oneshot;
+
+use crate::served::{ASLEEP, Client, SSE, Served, WEBSOCKET};
 
 /// Clients of each of the two transports.
 const CLIENTS: usize = 64;
@@ -27,26 +24,20 @@ const WARM_UP: u64 = 8;
 /// Publishes that count.
 const COUNTED: u64 = 64;
 
-/// How long the server's thread has to fall asleep after each publish. If it were asleep at some publishes and awake at
-/// others, the count would differ.
-const ASLEEP: Duration = Duration::from_millis(4);
-
-const SSE: &str = "GET /topics/orders.new?after=earliest HTTP/1.1\r\nHost: hub\r\n\
-    Accept: text/event-stream\r\n\r\n";
-
-const WEBSOCKET: &str = "GET /topics/orders.new?after=earliest HTTP/1.1\r\nHost: hub\r\n\
-    Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
 /// One publish after the other, each until the last of 64 clients by SSE and 64 by WebSocket has it.
 /// Counted are the instructions of the hub's thread, from the encoding for SSE of one pass to that of a
 /// later one: as many whole passes, wherever in a pass that is.
 pub(crate) fn lane_128() {
     let heartbeat = Heartbeat { interval: Duration::from_secs(3600), ..Heartbeat::default() };
     let hub = Hub::new(HubConfig { heartbeat, ..HubConfig::default() });
-    let served = Served::new(hub.clone());
+    let served = Served::new(hub.clone(), Marking::default());
     let requests = [SSE, WEBSOCKET].into_iter().cycle().take(2 * CLIENTS);
-    let mut clients: Vec<_> = requests.map(|it| Client::connect(served.address, it)).collect();
+    let connect = |request: &str| {
+        let mut client = Client::connect(served.address);
+        client.request(request);
+        client
+    };
+    let mut clients: Vec<_> = requests.map(connect).collect();
     // Counting begins within the first pass after the warm-up, and ends within the last of all.
     for number in 0..=WARM_UP + COUNTED {
         let end = format!("publish {number:04}");
@@ -57,70 +48,6 @@ pub(crate) fn lane_128() {
     }
     drop(clients);
     served.stop();
-}
-
-/// A hub on a thread of its own.
-struct Served {
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    thread: thread::JoinHandle<()>,
-}
-
-impl Served {
-    fn new(hub: Hub) -> Self {
-        let mut config = Config::new(hub);
-        config.workers = NonZeroUsize::MIN;
-        config.drain = Duration::ZERO;
-        // The same path on every kernel.
-        config.io_uring = false;
-        config.transports.retain(|transport| transport.name() != "sse");
-        config.transports.insert(0, Arc::new(Marking::default()));
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        listener.set_nonblocking(true).expect("it can be told so");
-        let address = listener.local_addr().expect("it is bound");
-        let (stop, stopped) = oneshot::channel();
-        let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let served = runtime.expect("a runtime").block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener)?;
-                run(listener, config, async { drop(stopped.await) }).await
-            });
-            served.expect("it serves");
-        });
-        Self { address, stop, thread }
-    }
-
-    fn stop(self) {
-        self.stop.send(()).expect("it runs");
-        self.thread.join().expect("it has served");
-    }
-}
-
-/// A client that knows nothing but where what it waits for ends.
-struct Client {
-    socket: TcpStream,
-    read: Vec<u8>,
-}
-
-impl Client {
-    /// Reads the answer's head, too.
-    fn connect(address: SocketAddr, request: &str) -> Self {
-        let mut socket = TcpStream::connect(address).expect("it listens");
-        socket.write_all(request.as_bytes()).expect("it reads");
-        let mut client = Self { socket, read: Vec::new() };
-        client.read_until("\r\n\r\n");
-        client
-    }
-
-    fn read_until(&mut self, end: &str) {
-        self.read.clear();
-        let mut piece = [0; 4096];
-        while !self.read.windows(end.len()).any(|window| window == end.as_bytes()) {
-            let count = self.socket.read(&mut piece).expect("it is connected");
-            assert_ne!(count, 0, "the hub has closed it");
-            self.read.extend_from_slice(&piece[..count]);
-        }
-    }
 }
 
 /// SSE that calls [`mark`] where counting begins and ends.

@@ -11,23 +11,27 @@
 //! gungraun (iai-callgrind) is not used: it needs a second program, installed by hand in the version of the library, and
 //! only one line of callgrind's output is needed here.
 
+mod handshake;
 mod lane;
+mod served;
 
 use std::process::ExitCode;
 
 use tidings_counts::SCENARIOS;
 use tidings_counts::mark::mark;
 
-/// The scenario that sets its own marks.
-const LANE: &str = "lane-128";
+/// Scenarios of a whole server, which set their own marks.
+const SERVED: [(&str, fn()); 2] =
+    [("lane-128", lane::lane_128), ("accept-websocket", handshake::accept_websocket)];
 
 fn names() -> impl Iterator<Item = &'static str> {
-    SCENARIOS.iter().map(|scenario| scenario.name).chain([LANE])
+    let served = SERVED.iter().map(|(name, _)| *name);
+    SCENARIOS.iter().map(|scenario| scenario.name).chain(served)
 }
 
 fn run(name: &str) {
-    if name == LANE {
-        return lane::lane_128();
+    for (_, work) in SERVED.iter().filter(|(served, _)| *served == name) {
+        work();
     }
     for scenario in SCENARIOS.iter().filter(|scenario| scenario.name == name) {
         let mut work = (scenario.prepare)();

@@ -64,7 +64,7 @@ impl Transport for LongPolling {
         // Who has no position yet gets the present one at once: nothing falls between two polls.
         let hold = if subscribe.position == Position::Live { Duration::ZERO } else { hold };
         let (head, encoder) = (self.head.clone(), self.encoder.clone());
-        Ok(Accepted { head, encoder, shape: Shape::Answer { hold } })
+        Ok(Accepted { head, header: None, encoder, shape: Shape::Answer { hold } })
     }
 }
 

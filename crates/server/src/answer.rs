@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::future::LocalBoxFuture;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use tidings_transport::Accepted;
 
 use crate::subscriber::Subscriber;
 
@@ -31,7 +32,7 @@ pub(crate) fn text(media: &'static str, body: impl Into<Bytes>) -> Response<Byte
 }
 
 /// Appends the beginning of a head: the status and the headers, without length, date and end.
-pub(crate) fn begin_head<T>(bytes: &mut BytesMut, head: &Response<T>) {
+fn begin_head<T>(bytes: &mut BytesMut, head: &Response<T>) {
     let status = head.status();
     bytes.reserve(256);
     bytes.put_slice(b"HTTP/1.1 ");
@@ -39,23 +40,34 @@ pub(crate) fn begin_head<T>(bytes: &mut BytesMut, head: &Response<T>) {
     bytes.put_u8(b' ');
     bytes.put_slice(status.canonical_reason().unwrap_or("").as_bytes());
     bytes.put_slice(b"\r\n");
-    for (name, value) in head.headers() {
-        bytes.put_slice(name.as_str().as_bytes());
-        bytes.put_slice(b": ");
-        bytes.put_slice(value.as_bytes());
-        bytes.put_slice(b"\r\n");
-    }
+    head.headers().iter().for_each(|(name, value)| put_header(bytes, name, value));
 }
 
-/// Appends the rest of the head of a body that ends with the connection (RFC 9112, section 6.3).
-pub(crate) fn end_stream_head(head: &mut BytesMut) {
+fn put_header(bytes: &mut BytesMut, name: &HeaderName, value: &HeaderValue) {
+    bytes.put_slice(name.as_str().as_bytes());
+    bytes.put_slice(b": ");
+    bytes.put_slice(value.as_bytes());
+    bytes.put_slice(b"\r\n");
+}
+
+/// Appends the head of a response whose body ends with the connection (RFC 9112, section 6.3).
+pub(crate) fn stream_head(bytes: &mut BytesMut, accepted: &Accepted) {
+    begin_accepted(bytes, accepted);
     // Writing into a growing buffer cannot fail.
-    let _ = write!(head, "connection: close\r\ndate: {}\r\n\r\n", date());
+    let _ = write!(bytes, "connection: close\r\ndate: {}\r\n\r\n", date());
 }
 
-/// Appends the rest of a head that switches protocols.
-pub(crate) fn end_upgrade_head(head: &mut BytesMut) {
-    head.put_slice(b"\r\n");
+/// Appends the head of a response that switches protocols.
+pub(crate) fn upgrade_head(bytes: &mut BytesMut, accepted: &Accepted) {
+    begin_accepted(bytes, accepted);
+    bytes.put_slice(b"\r\n");
+}
+
+fn begin_accepted(bytes: &mut BytesMut, accepted: &Accepted) {
+    begin_head(bytes, &accepted.head);
+    if let Some((name, value)) = &accepted.header {
+        put_header(bytes, name, value);
+    }
 }
 
 /// The line that ends a connection after a response.

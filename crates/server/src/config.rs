@@ -1,4 +1,4 @@
-//! What a hub's server allows, and how long it waits.
+//! The configuration of a server.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -11,7 +11,7 @@ use tidings_transport::{Hosts, Origins, Rejection, Transport};
 
 use crate::transports;
 
-/// The configuration of [`run`](crate::run). Public fields with sound defaults.
+/// The configuration of [`run`](crate::run). [`Config::new`] sets the defaults, and each field can be changed.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,79 +23,76 @@ use crate::transports;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The stream that is served.
+    /// The hub that is served.
     pub hub: Hub,
-    /// The transports, in the order in which a request is offered to them. Default: all.
+    /// The transports. The first one that claims a request serves it. Default: all.
     pub transports: Vec<Arc<dyn Transport>>,
-    /// Who may do what. Default: everyone everything.
+    /// Decides which requests may publish, subscribe or read pages. Default: all of them.
     pub access: Access,
-    /// Which web pages may connect, read and publish, on every transport. Default: those of the same host.
+    /// Which web pages may connect, read and publish, on every transport. Default: pages of the same host.
     pub origins: Origins,
-    /// By which names the hub may be addressed. Default: by every name, except on a loopback listener. Health
+    /// By which names the server may be addressed. Default: by every name, except on a loopback listener. Health
     /// checks are answered for every host.
     pub hosts: Hosts,
-    /// What becomes of clients that are too slow. Default: they are told the gap.
+    /// What happens to a client for which the log has moved on. Default: it is sent a gap.
     pub slow: SlowPolicy,
-    /// Whether WebSocket clients get back what they sent themselves. Default true.
+    /// Whether a WebSocket client is sent its own messages too. Default true.
     pub echo: bool,
-    /// How long a client may take nothing of what is written to it. Default 30 s. A reader that silently
-    /// stalls is found by this, on every transport.
+    /// How long a client may read nothing while bytes wait for it. After that it is disconnected. Default 30 s.
     pub write_deadline: Duration,
-    /// How long the head of a request may take, from its first byte on. Default 10 s.
+    /// How long the head of a request may take, counted from its first byte. Default 10 s.
     pub head_deadline: Duration,
-    /// How long a connection may idle before its first request and between two. Default 75 s, which is longer than most proxies
-    /// and clients keep an idle connection: they are to close it first. Each answer announces it as
-    /// `Keep-Alive: timeout=SECONDS`.
+    /// How long a connection may idle before its first request and between two requests. Each response announces it as
+    /// `Keep-Alive: timeout=SECONDS`. Default 75 s. Most proxies and clients close an idle connection earlier than that,
+    /// so a request rarely meets a connection that the server is closing.
     pub idle_timeout: Duration,
     /// How long the body of a request may take. Default 30 s.
     pub body_deadline: Duration,
     /// The largest head of a request, in bytes, at least 8,192. Default 16 KiB.
     pub max_head: usize,
-    /// The most connections, clients of every transport and publishers together. Default 100,000. One
-    /// more is answered `503` and closed.
+    /// The most open connections, of subscribers and publishers together. A further one is answered `503` and closed.
+    /// Default 100,000.
     pub max_connections: usize,
-    /// For how long the hub goes on serving after the shutdown signal, with `503` at `/readyz`, so that a
-    /// balancer stops sending clients before the listener closes. Default 0.
+    /// How long the server still accepts clients after the shutdown signal, while `/readyz` answers `503`. A load
+    /// balancer can stop sending clients in that time. Default 0.
     pub drain_delay: Duration,
-    /// Over how long the goodbyes are spread when the hub shuts down, so that not all clients come back
-    /// somewhere else in the same moment. Default 1 s.
+    /// The time over which goodbyes are spread at the shutdown, so that clients do not all reconnect to another server at
+    /// the same moment. Default 1 s.
     pub drain: Duration,
-    /// How many threads serve, each with a lane of its own. Default: one a core.
+    /// The number of threads that serve, each with one lane. Default: one for each core.
     pub workers: NonZeroUsize,
-    /// Whether a lane sends what a pass has for its clients by io_uring, many sends in one system call. Where
-    /// the kernel has none or refuses it, and with `false`, it is one call each. Default true.
+    /// Whether lanes send by io_uring, many sends in one system call. If this is `false`, or if the kernel does not allow
+    /// io_uring, each send is one system call. Default true.
     pub io_uring: bool,
-    /// Whether `/` is a page that shows every transport side by side. Default true; with `false` it is some
-    /// lines of text, and the rest of the hub is as it was.
+    /// Whether `/` serves the live page. Otherwise it serves a help text. Default true.
     pub live_page: bool,
-    /// A topic where something is always going on, which the live page then follows; it is told at
-    /// `/transports`. Default: none.
+    /// A topic with regular notifications, which the live page follows. It is listed at `/transports`. Default: none.
     pub demo: Option<Topic>,
-    /// Serve through the stream adapters, as a mounted transport is, and not through lanes. For
-    /// comparing the two. Default false. On other systems than Linux there are no lanes, and it is always so.
+    /// Whether all connections take the general path instead of lanes, to compare the two. Default false. Systems other
+    /// than Linux have no lanes.
     pub general_path: bool,
 }
 
-/// What a request wants to do, as the hub understands it. Decide by these values and not by the path. A path can
-/// name several filters, and each of them can be percent-encoded.
+/// What a request wants to do, for [`Access`]. Decide by these values and not by the path: a path can name several
+/// filters, and each of them can be percent-encoded.
 ///
-/// Some requests are not decided. `/healthz`, `/readyz` and `/favicon.ico` have nothing in them that could be kept
-/// from anyone, and a browser's preflight only announces the request that is decided.
+/// `/healthz`, `/readyz`, `/favicon.ico` and `/client.js` are open to everyone. So is the preflight of a browser, because
+/// the request that follows it is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action<'a> {
-    /// Publish to this topic. Also asked when a client that may send messages subscribes to one topic.
+    /// Publish to this topic. A WebSocket client that subscribes to a single topic may send messages to it if this is
+    /// allowed.
     Publish(&'a Topic),
-    /// Follow what these filters match.
+    /// Subscribe to these filters.
     Subscribe(&'a Filters),
-    /// Open the live page, one of its files, the lines of help, or `/transports`. They hold no notification.
-    /// `/client.js` is open to everyone.
+    /// Read the live page, one of its files, the help text, or `/transports`. None of them has a notification in it.
     Page,
     /// Read `/metrics`.
     Metrics,
 }
 
-/// Who may do what.
+/// Decides whether a request may do what it asks for.
 ///
 /// ```
 /// use tidings_core::Filters;
@@ -117,7 +114,7 @@ pub struct Access(Arc<Check>);
 type Check = dyn Fn(&Parts, Action<'_>) -> Result<(), Rejection> + Send + Sync;
 
 impl Config {
-    /// The defaults, for this hub.
+    /// Returns the defaults for this hub.
     pub fn new(hub: Hub) -> Self {
         let listed = transports(hub.heartbeat());
         Self {
@@ -146,7 +143,8 @@ impl Config {
 }
 
 impl Access {
-    /// Access decided by this function, which rejects a request with `401` or `403`.
+    /// Returns an access check that calls this function. The function rejects a request, usually with `401` or `403`, or
+    /// returns `Ok`.
     pub fn new(
         check: impl Fn(&Parts, Action<'_>) -> Result<(), Rejection> + Send + Sync + 'static,
     ) -> Self {

@@ -1,7 +1,7 @@
-//! Pages of other origins: which of them may read what the hub answers (the Fetch standard, section 3.3).
+//! CORS: the headers that let pages of other origins read a response (the Fetch standard, section 3.3).
 //!
-//! A page of a listed origin may read what is answered to a request with cookies. If the origin is not listed, as
-//! with [`Origins::Any`] and [`Origins::Custom`], it may not: what the cookies of its user open would be open to it.
+//! A page of a [listed](Origins::Listed) origin may also read the response to a request with cookies. With
+//! [`Origins::Any`] and [`Origins::Custom`] it may not, because any page could then read what its user has access to.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,17 +12,17 @@ use tidings_transport::Origins;
 
 use crate::config::Config;
 
-/// Returns the value of `Access-Control-Allow-Origin`, or `None` if no page of another origin asks, or it may not read
-/// the answer.
+/// Returns the value of `Access-Control-Allow-Origin`. Returns `None` if the request is not from a page of another origin,
+/// or if that page may not read the response.
 pub(crate) fn reader(request: &Parts, config: &Config) -> Option<HeaderValue> {
     let origin = request.headers.get(header::ORIGIN)?;
     if Origins::Same.allow(request) || !config.origins.allow(request) {
         return None;
     }
-    // A page in a sandbox has the origin `null`, and any page can make one.
+    // The origin of a sandboxed page is `null`, and any page can create one.
     match &config.origins {
         Origins::Listed(_) if origin != "null" => {
-            // One spelling for each: browsers send lower case, and so do equal heads stay equal.
+            // In lower case, as browsers send it, so that one origin has one head.
             HeaderValue::try_from(origin.to_str().ok()?.to_ascii_lowercase()).ok()
         }
         _ => Some(EVERYONE),
@@ -31,16 +31,16 @@ pub(crate) fn reader(request: &Parts, config: &Config) -> Option<HeaderValue> {
 
 const EVERYONE: HeaderValue = HeaderValue::from_static("*");
 
-/// Whether a browser asks what such a page may send, before it sends it: a preflight.
-pub(crate) fn asks_first(request: &Parts, config: &Config) -> bool {
+/// Returns `true` if the request is a preflight: a browser asks whether a page of another origin may send a request.
+pub(crate) fn is_preflight(request: &Parts, config: &Config) -> bool {
     request.method == Method::OPTIONS
         && request.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
         && reader(request, config).is_some()
 }
 
-/// Returns the answer to a preflight, good for a day. It allows every header that is asked for: pages send
-/// some that no server lists in advance, such as the `traceparent` of a tracing library.
-pub(crate) fn may_send(request: &Parts) -> Response<Bytes> {
+/// Returns the response to a preflight, valid for a day. It allows every header that is asked for, because pages send
+/// headers that no server can list in advance, such as the `traceparent` of a tracing library.
+pub(crate) fn allow_preflight(request: &Parts) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
@@ -51,7 +51,7 @@ pub(crate) fn may_send(request: &Parts) -> Response<Bytes> {
     response
 }
 
-/// Lets pages of this origin read the answer with these headers.
+/// Adds the headers that let pages of this origin read the response.
 pub(crate) fn open(headers: &mut HeaderMap, origin: HeaderValue) {
     if origin != EVERYONE {
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
@@ -62,8 +62,8 @@ pub(crate) fn open(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.append(header::VARY, HeaderValue::from_static("origin"));
 }
 
-/// A transport has one head for everyone, by which lanes know clients that can be sent the same bytes. These
-/// are the heads for pages of other origins, one for each of those and each origin.
+/// The heads of transports with the headers for pages of other origins, one for each head and origin. Clients are sent
+/// the same bytes only if they share a head.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OpenHeads(Arc<Mutex<Vec<OpenHead>>>);
 
@@ -74,12 +74,12 @@ struct OpenHead {
     open: Arc<Response<()>>,
 }
 
-/// Enough for three transports and twenty origins. A transport that makes a head for each client would fill any
-/// number. Without one of these a client is sent its own bytes, and nothing else changes.
+/// The most heads that are kept: enough for three transports and twenty origins. Clients with a further one are served
+/// as well, but do not share their bytes.
 const MOST_HEADS: usize = 64;
 
 impl OpenHeads {
-    /// This head, opened for pages of this origin.
+    /// Returns this head with the headers for pages of this origin.
     pub(crate) fn of(&self, plain: &Arc<Response<()>>, origin: HeaderValue) -> Arc<Response<()>> {
         let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_same = |head: &&OpenHead| Arc::ptr_eq(&head.plain, plain) && head.origin == origin;

@@ -4,12 +4,12 @@ use std::net::TcpStream;
 
 use bytes::Bytes;
 
-use crate::connected::Connected;
+use crate::connection_limit::ConnectionPermit;
 
 /// A connection that one of them hands over to the other.
 pub(crate) struct HandOver {
     pub(crate) socket: TcpStream,
-    pub(crate) connected: Connected,
+    pub(crate) permit: ConnectionPermit,
     /// What was read from it and not used.
     pub(crate) input: Bytes,
 }

@@ -6,7 +6,7 @@
 //!                                      └─ anything else ─► hyper ─► routes
 //! ```
 //!
-//! [`run`] takes a listener, a [`Config`] and a shutdown signal. [`transports`] is THE list of transports.
+//! [`run`] takes a listener, a [`Config`] and a shutdown signal. [`transports`] is the list of transports.
 //!
 //! ```
 //! use tidings_core::Hub;
@@ -26,7 +26,7 @@
 
 mod answer;
 mod config;
-mod connected;
+mod connection_limit;
 mod cors;
 mod general;
 mod handover;
@@ -40,7 +40,6 @@ mod request;
 mod resource;
 mod routes;
 mod run;
-mod service;
 mod shared;
 mod subscriber;
 mod tally;

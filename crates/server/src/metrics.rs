@@ -1,4 +1,4 @@
-//! What the hub counts, for `GET /metrics`.
+//! The counters of the server, for `GET /metrics`.
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -12,7 +12,7 @@ use crate::tally::Tally;
 
 type Labels = [(&'static str, &'static str); 1];
 
-/// Counters since the start. Cheap to clone; all clones count together.
+/// The counters since the start. Cheap to clone; all clones count together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metrics {
     delivered: Family<Labels, Counter>,
@@ -22,12 +22,12 @@ pub(crate) struct Metrics {
     pub(crate) connections: Gauge,
     /// Clients cut off by the write deadline, to be logged.
     pub(crate) cut_off: Tally,
-    /// Connections that the system did not let the hub serve, to be logged.
+    /// Connections that the system did not let the server accept or serve, to be logged.
     pub(crate) unserved: Tally,
 }
 
 impl Metrics {
-    /// Metrics whose every label is there from the start: an alert on a rate needs the 0 before the first.
+    /// Returns metrics with every label at 0, because an alert on a rate needs the value before the first event.
     pub(crate) fn new(config: &Config) -> Self {
         let metrics = Self::default();
         for transport in &config.transports {
@@ -39,23 +39,26 @@ impl Metrics {
         metrics
     }
 
-    /// The counter of notifications handed to clients of this transport.
+    /// Returns the counter of notifications that were sent to clients of this transport.
     pub(crate) fn delivered(&self, transport: &'static str) -> Counter {
         self.delivered.get_or_create(&[("transport", transport)]).clone()
     }
 
-    /// One more client was let go by the hub.
+    /// Counts a client that the server let go.
     pub(crate) fn let_go(&self, reason: Reason) {
         self.ended.get_or_create(&[("reason", reason.name())]).inc();
     }
 
-    /// One more client was cut off, because it took nothing for the write deadline.
+    /// Counts a client that was cut off, because it read nothing for the write deadline.
     pub(crate) fn cut_off(&self) {
         self.let_go(Reason::TooSlow);
         self.cut_off.add("");
     }
 
-    /// The Prometheus text. Gauges of the hub's state are read at this moment.
+    /// Returns the Prometheus text. Gauges of the hub's state are read at this moment.
+    ///
+    /// # Errors
+    /// Returns an error if a metric cannot be formatted.
     pub(crate) fn text(&self, config: &Config) -> Result<String, std::fmt::Error> {
         let hub = &config.hub;
         let mut registry = Registry::with_prefix("tidings");

@@ -1,9 +1,8 @@
-//! Reads requests from bytes: which of them are whole, and which are rejected for their form.
+//! Parses and checks the requests of HTTP/1.1.
 //!
-//! Most requests are plain and come in one piece: a head, perhaps a body of known length. A lane answers those
-//! by itself. All others leave the lane: a request that is not all there, a body in chunks, another version or
-//! method, and what is rejected for its form. Either way the head is checked here first, so that no path accepts
-//! what another rejects.
+//! Most requests are plain and arrive in one piece: a `GET`, or a `POST` with a body of known length. A lane answers those.
+//! All others leave the lane: incomplete requests, bodies in chunks, other versions and methods, and malformed requests.
+//! On both paths the head is checked here, so that none accepts what the other rejects.
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
@@ -13,50 +12,48 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 use tidings_transport::{Rejection, lists};
 
-/// A request that is all there.
+/// A complete request.
 #[derive(Debug)]
 pub(crate) struct Whole {
     pub(crate) request: Parts,
     pub(crate) body: Bytes,
-    /// How many bytes it was; the next one begins there.
+    /// Its length in bytes. The next request begins there.
     pub(crate) length: usize,
 }
 
-/// As many header lines as hyper takes.
+/// The most header lines, as in hyper.
 const MAX_LINES: usize = 100;
 
-/// A head with one of these is not plain: they decide how its body is framed, or whether it is wanted.
-const NOT_PLAIN: [HeaderName; 2] = [header::TRANSFER_ENCODING, header::EXPECT];
+/// The head of a request.
+#[derive(Debug)]
+pub(crate) struct Head {
+    request: Parts,
+    /// Its length in bytes.
+    length: usize,
+    /// The length of the body that follows, or `None` if it comes in chunks.
+    body: Option<usize>,
+}
 
-/// Returns the first request in these bytes, if it is whole, plain and well-formed.
+/// Returns the first request in these bytes. Returns `None` if it is not complete, plain and well-formed.
 pub(crate) fn next(bytes: &[u8], max_head: usize) -> Option<Box<Whole>> {
-    let (request, length) = head(bytes, max_head).ok()??;
-    let body = body(&request, &bytes[length..])?;
-    let length = length + body.len();
+    let Head { request, length, body } = head(bytes, max_head).ok()??;
+    let is_plain = request.version == Version::HTTP_11
+        && match request.method {
+            Method::GET => body == Some(0),
+            Method::POST => true,
+            _ => false,
+        }
+        && !request.headers.contains_key(header::EXPECT);
+    let body = if is_plain { bytes[length..].get(..body?)? } else { return None };
+    let (body, length) = (Bytes::copy_from_slice(body), length + body.len());
     Some(Box::new(Whole { request, body, length }))
 }
 
-/// The body of a plain request, if all of it is there.
-fn body(request: &Parts, rest: &[u8]) -> Option<Bytes> {
-    let is_plain = request.version == Version::HTTP_11
-        && matches!(request.method, Method::GET | Method::POST)
-        && !NOT_PLAIN.iter().any(|name| request.headers.contains_key(name));
-    if !is_plain {
-        return None;
-    }
-    let length = request.headers.get(header::CONTENT_LENGTH).map_or(Some(0), digits)?;
-    if request.method == Method::GET && length > 0 {
-        return None;
-    }
-    rest.get(..length).map(Bytes::copy_from_slice)
-}
-
-/// Reads and checks the head at the beginning of these bytes. Returns the head and its length, or `None` if it
-/// is not all there.
+/// Parses and checks the head at the beginning of these bytes. Returns `None` if it is not complete.
 ///
 /// # Errors
-/// The rejection to send if the head is malformed, too large, or can be read in two ways (RFC 9112, section 11.2).
-pub(crate) fn head(bytes: &[u8], max_head: usize) -> Result<Option<(Parts, usize)>, Rejection> {
+/// Returns the rejection to send if the head is malformed, too large, or ambiguous (RFC 9112, section 11.2).
+pub(crate) fn head(bytes: &[u8], max_head: usize) -> Result<Option<Head>, Rejection> {
     let mut lines = [MaybeUninit::uninit(); MAX_LINES];
     let mut head = httparse::Request::new(&mut []);
     let length = match head
@@ -92,17 +89,17 @@ pub(crate) fn head(bytes: &[u8], max_head: usize) -> Result<Option<(Parts, usize
         .map_err(|_| bad(format!("invalid method {method:?}")))?;
     request.version = if head.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     request.headers = headers;
-    check(&request)?;
-    Ok(Some((request, length)))
+    let body = check(&request)?;
+    Ok(Some(Head { request, length, body }))
 }
 
-/// The target of a request with each `>` percent-encoded. It is not a character of a URL, but it is one of
-/// filters, and curl sends it as it is typed.
+/// Returns the target of a request with each `>` percent-encoded. A URL may not contain `>`, but filters do, and curl
+/// sends it as it is typed.
 fn encoded(target: &str) -> Cow<'_, str> {
     if target.contains('>') { target.replace('>', "%3E").into() } else { target.into() }
 }
 
-/// Encodes the target in these bytes, which begin with a head, for a parser that does not accept a bare `>`.
+/// Percent-encodes each `>` in the target of the request at the beginning of these bytes, because hyper rejects it.
 pub(crate) fn encode_target(bytes: &mut BytesMut) {
     // Empty lines may come before the request line (RFC 9112, section 2.2).
     let start = bytes.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(bytes.len());
@@ -121,40 +118,50 @@ pub(crate) fn encode_target(bytes: &mut BytesMut) {
     }
 }
 
-/// Refuses a head that says something about its own framing or its host that is wrong, or says it twice.
-fn check(request: &Parts) -> Result<(), Rejection> {
+/// Checks the host of a request and how its body is framed. Returns the length of the body, or `None` if it comes in
+/// chunks.
+///
+/// # Errors
+/// Returns the rejection to send if one of these headers is malformed or repeated.
+fn check(request: &Parts) -> Result<Option<usize>, Rejection> {
     let headers = &request.headers;
-    let mut hosts = headers.get_all(header::HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (Some(host), None) if is_host(host) => {}
-        (None, None) if request.version == Version::HTTP_10 => {}
-        (Some(host), None) => {
+    let ambiguous = |message| Rejection::bad_request("ambiguous_request", message);
+    let only = |name: HeaderName, message| {
+        let mut values = headers.get_all(name).iter();
+        let value = values.next();
+        if values.next().is_none() { Ok(value) } else { Err(ambiguous(message)) }
+    };
+    let one_host = "give exactly one Host";
+    match only(header::HOST, one_host)? {
+        Some(host) if is_host(host) => {}
+        Some(host) => {
             let message = format!("invalid Host {host:?}: expected HOST or HOST:PORT");
             return Err(Rejection::bad_request("bad_host", message));
         }
-        _ => return Err(Rejection::bad_request("ambiguous_request", "give exactly one Host")),
+        None if request.version == Version::HTTP_10 => {}
+        None => return Err(ambiguous(one_host)),
     }
     let is_origin_form = request.uri.path().starts_with('/');
     let is_server_wide = request.uri.path() == "*" && request.method == Method::OPTIONS;
     if !is_origin_form && !is_server_wide {
         return Err(bad_target(&request.uri.to_string()));
     }
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    if let Some(length) = lengths.next() {
-        if digits(length).is_none() {
-            return Err(bad(format!("invalid Content-Length {length:?}: expected digits")));
-        }
-        if lengths.next().is_some() {
-            return Err(Rejection::bad_request("ambiguous_request", "give one Content-Length"));
-        }
+    let length = match only(header::CONTENT_LENGTH, "give one Content-Length")? {
+        None => 0,
+        Some(length) => digits(length)
+            .ok_or_else(|| bad(format!("invalid Content-Length {length:?}: expected digits")))?,
+    };
+    only(header::CONTENT_TYPE, "give one Content-Type")?;
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return check_codings(request).map(|()| None);
     }
-    if headers.get_all(header::CONTENT_TYPE).iter().nth(1).is_some() {
-        return Err(Rejection::bad_request("ambiguous_request", "give one Content-Type"));
-    }
-    if headers.contains_key(header::TRANSFER_ENCODING) { check_codings(request) } else { Ok(()) }
+    Ok(Some(length))
 }
 
-/// The one coding that is understood is `chunked`, applied once (RFC 9112, section 6.1).
+/// Checks the transfer codings of a request: `chunked`, applied once (RFC 9112, section 6.1).
+///
+/// # Errors
+/// Returns the rejection to send for any other coding, and if there is a length as well.
 fn check_codings(request: &Parts) -> Result<(), Rejection> {
     if request.version == Version::HTTP_10 {
         return Err(bad("HTTP/1.0 has no Transfer-Encoding: send a Content-Length"));
@@ -177,13 +184,13 @@ fn check_codings(request: &Parts) -> Result<(), Rejection> {
     if chunked == 1 { Ok(()) } else { Err(bad("Transfer-Encoding: chunked is given twice")) }
 }
 
-/// Whether this is a host and perhaps a port, without user information (RFC 9110, section 7.2).
+/// Returns `true` if this is a host with an optional port, and no user information (RFC 9110, section 7.2).
 fn is_host(host: &HeaderValue) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(byte);
     !host.is_empty() && host.as_bytes().iter().all(is_part)
 }
 
-/// A length is digits alone (RFC 9112, section 6.2).
+/// Returns the number in a header of digits alone (RFC 9112, section 6.2).
 fn digits(value: &HeaderValue) -> Option<usize> {
     let is_plain = !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit);
     if is_plain { value.to_str().ok()?.parse().ok() } else { None }
@@ -242,7 +249,7 @@ fn bad_target(target: &str) -> Rejection {
     Rejection::bad_request("bad_target", message)
 }
 
-/// Whether the client expects the connection to end with the answer (RFC 9112, section 9.3).
+/// Returns `true` if the client expects the connection to end with the response (RFC 9112, section 9.3).
 pub(crate) fn is_last(request: &Parts) -> bool {
     match request.version {
         http::Version::HTTP_10 => !lists(request, header::CONNECTION, "keep-alive"),
@@ -267,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_taken_once_it_is_whole_and_no_byte_of_the_next_one() {
+    fn a_complete_request_is_taken_without_a_byte_of_the_next_one() {
         let text = "POST /topics/t?x=1 HTTP/1.1\r\nHost: hub\r\nContent-Length: 2\r\n\r\nhiGET ";
         let end = text.len() - "GET ".len();
         for cut in 0..end {
@@ -280,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_not_plain_is_left_to_hyper() {
+    fn a_request_that_is_not_plain_is_left_to_hyper() {
         for head in [
             "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n",
             "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n",
@@ -357,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn who_wants_the_connection_closed_says_so() {
+    fn a_request_is_the_last_one_if_its_connection_header_says_close() {
         let is_last = |lines: &str| {
             is_last(&taken(&format!("GET / HTTP/1.1\r\nHost: h\r\n{lines}\r\n")).unwrap().request)
         };

@@ -1,4 +1,4 @@
-//! From a listener to a served hub, and to its end.
+//! Runs the server, from its listener to the end of its shutdown.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
-use crate::connected::Connections;
+use crate::connection_limit::ConnectionLimit;
 use crate::cors::OpenHeads;
 use crate::general;
 use crate::lane::{self, Balancer};
@@ -25,11 +25,11 @@ use crate::worker::{self, flatten};
 /// 1. For [`Config::drain_delay`] everything is served as before, except that `GET /readyz` answers `503`.
 /// 2. The listener is closed, and so is the hub: it takes no further clients or notifications. The goodbyes
 ///    are spread over [`Config::drain`].
-/// 3. Connections have four more seconds to end. Those that are left are cut off, and this returns.
+/// 3. Connections have four more seconds to end. Then the rest are cut off, and this returns.
 ///
 /// Each step is logged at INFO. A shutdown that is already complete when this is called is fine.
 ///
-/// Dropping the future before that ends the hub's workers as well, without a goodbye.
+/// Dropping the future before that ends the workers as well, without a goodbye.
 ///
 /// # Errors
 /// Returns an error if the listener cannot be shared among the workers, or if a worker fails.
@@ -44,12 +44,13 @@ pub async fn run(
     let (stop, is_stopping) = watch::channel(false);
     let (hub, workers) = (config.hub.clone(), config.workers.get());
     let metrics = Metrics::new(&config);
-    let connections = Connections::new(metrics.connections.clone(), config.max_connections);
+    let connection_limit =
+        ConnectionLimit::new(metrics.connections.clone(), config.max_connections);
     let balancer = Balancer::new(workers);
     let config = Arc::new(config);
     let (open_heads, readiness) = (OpenHeads::default(), Readiness::default());
     let shared =
-        Shared { config, address, metrics, readiness, open_heads, connections, is_stopping };
+        Shared { config, address, metrics, readiness, open_heads, connection_limit, is_stopping };
     let mut logging = JoinSet::new();
     logging.spawn(log_tallies(shared.clone()));
     let mut running = JoinSet::new();
@@ -62,14 +63,14 @@ pub async fn run(
     let failed = tokio::select! {
         () = last_call(shutdown, &shared) => None,
         ended = running.join_next() => ended,
-        // By the application. A lane finds out by itself; tasks that wait for a request do not. Each publish wakes
-        // this, so it is for them alone.
+        // The application may close the hub. A lane notices that, but tasks that wait for a request do not. Each publish
+        // wakes this future, so it is used only if there are such tasks.
         () = general::closed(&hub), if shared.config.general_path || !lane::IS_BUILT => None,
     };
     let begun = Instant::now();
     tracing::info!(clients = hub.pool().len(), over = ?shared.config.drain, "draining");
     hub.close(Reason::GoingAway);
-    // Fails only where every worker has ended already.
+    // Fails only if every worker has ended already.
     let _ = stop.send(true);
     let mut outcome = failed.map_or(Ok(()), flatten);
     while let Some(ended) = running.join_next().await {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::connected::Connections;
+use crate::connection_limit::ConnectionLimit;
 use crate::cors::OpenHeads;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
@@ -20,6 +20,6 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) readiness: Readiness,
     pub(crate) open_heads: OpenHeads,
-    pub(crate) connections: Connections,
+    pub(crate) connection_limit: ConnectionLimit,
     pub(crate) is_stopping: watch::Receiver<bool>,
 }

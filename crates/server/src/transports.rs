@@ -1,4 +1,4 @@
-//! THE list of transports. A further one is a line here.
+//! The list of transports. To add one, add a line here.
 
 use std::sync::Arc;
 
@@ -8,18 +8,18 @@ use tidings_sse::{Sse, SseConfig};
 use tidings_transport::Transport;
 use tidings_websocket::{WebSocket, WebSocketConfig};
 
-/// Both halves of one transport.
+/// The server half and the client half of one transport.
 #[derive(Clone, Debug)]
 pub struct Listed {
-    /// What the hub speaks.
+    /// The server half.
     pub server: Arc<dyn Transport>,
-    /// What a client of ours speaks, with the feature `client`.
+    /// The client half, with the feature `client`.
     #[cfg(feature = "client")]
     pub client: Arc<dyn tidings_transport::client::Client>,
 }
 
-/// Every transport, in the order in which a request is offered to them: the first that claims it has it.
-/// Long-polling is last because it claims every request.
+/// Returns every transport. The first one that claims a request serves it. Long-polling is last because it claims every
+/// request.
 ///
 /// ```
 /// use tidings_server::transports;

@@ -1,4 +1,4 @@
-//! One thread that serves: its lane, and hyper for what is not the lane's. Or hyper for everything.
+//! One thread that serves: by a lane, and by the general path for what a lane does not serve. Or by the general path alone.
 
 use std::io;
 use std::net::TcpListener as StdTcpListener;
@@ -10,13 +10,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::general::{self, Context};
 use crate::lane::{self, Inbox};
-use crate::routes::Routes;
 use crate::shared::Shared;
 
-/// How long connections have to end once the last goodbye is said.
+/// How long connections have to end after the last goodbye.
 pub(crate) const GRACE: Duration = Duration::from_secs(4);
 
-/// Serves on this thread until the hub stops.
+/// Serves on this thread until the server stops.
 pub(crate) fn run(listener: StdTcpListener, shared: Shared, inbox: Inbox) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, serve(listener, shared, inbox))
@@ -25,8 +24,7 @@ pub(crate) fn run(listener: StdTcpListener, shared: Shared, inbox: Inbox) -> io:
 async fn serve(listener: StdTcpListener, shared: Shared, inbox: Inbox) -> io::Result<()> {
     let tasks = TaskTracker::new();
     if lane::IS_BUILT && !shared.config.general_path {
-        let service = Box::new(Routes::new(shared.clone()));
-        let lane = lane::Handle::new(listener, &shared, inbox, service)?;
+        let lane = lane::Handle::new(listener, shared.clone(), inbox)?;
         let context = Rc::new(Context { shared, lane: Some(lane.clone()), tasks });
         let serving = spawn_local(drive(lane, context.clone()));
         attend(&context, serving).await
@@ -37,7 +35,8 @@ async fn serve(listener: StdTcpListener, shared: Shared, inbox: Inbox) -> io::Re
     }
 }
 
-/// Serves a lane until the hub is closed and its last connection has ended. What is not for the lane goes to hyper.
+/// Serves a lane until the hub is closed and its last connection has ended. Connections that are not for the lane go to the
+/// general path.
 async fn drive(lane: lane::Handle, context: Rc<Context>) -> io::Result<()> {
     while let Some(connections) = lane.serve().await? {
         connections.into_iter().for_each(|connection| general::take_over(connection, &context));
@@ -47,12 +46,12 @@ async fn drive(lane: lane::Handle, context: Rc<Context>) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until this has served everyone, or for as long as a hub that stops may take.
+/// Waits until `serving` has ended, or for as long as a server that stops may take.
 async fn attend(context: &Context, mut serving: JoinHandle<io::Result<()>>) -> io::Result<()> {
     let Context { shared, lane, tasks } = context;
     let (mut stopping, config) = (shared.is_stopping.clone(), &shared.config);
     let served = tokio::select! {
-        // It ends by itself once the hub is closed. Else it has failed, and accepts no more connections.
+        // It ends by itself once the hub is closed. Otherwise it has failed, and accepts no more connections.
         ended = &mut serving => {
             let ended = flatten(ended);
             if ended.is_err() || config.hub.pool().closed().is_none() {
@@ -71,7 +70,7 @@ async fn attend(context: &Context, mut serving: JoinHandle<io::Result<()>>) -> i
         tasks.wait().await;
         served
     };
-    // Connections that have not ended by then are cut off: the hub ends in bounded time.
+    // Connections that have not ended by then are cut off, so that the server ends in bounded time.
     tokio::time::timeout(config.drain + GRACE, ended).await.unwrap_or_else(|_| {
         let connections = lane.as_ref().map_or(0, lane::Handle::len) + tasks.len();
         tracing::warn!(connections, "cut off connections that did not end in time");
@@ -79,7 +78,7 @@ async fn attend(context: &Context, mut serving: JoinHandle<io::Result<()>>) -> i
     })
 }
 
-/// What a task came to, a panic being a failure.
+/// Returns the result of a task. A panic is an error.
 pub(crate) fn flatten(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<()> {
     ended.unwrap_or_else(|panic| Err(io::Error::other(panic)))
 }

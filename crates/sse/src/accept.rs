@@ -95,7 +95,7 @@ impl Transport for Sse {
             None => &self.of_several,
         };
         let (head, encoder) = (self.head.clone(), encoder.clone());
-        Ok(Accepted { head, encoder, shape: Shape::Stream })
+        Ok(Accepted { head, header: None, encoder, shape: Shape::Stream })
     }
 
     fn reject_temporarily(&self, rejection: &Rejection) -> Option<Response<Bytes>> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::Response;
 use http::request::Parts;
+use http::{HeaderName, HeaderValue, Response};
 use tidings_core::{Event, Id, Kind, Reason};
 
 use crate::{Rejection, SubscribeRequest};
@@ -40,11 +40,23 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
 pub struct Accepted {
     /// Status and headers. The server adds those of the connection, such as `Content-Length` and `Date`.
     /// If the head is the same for every client, share one: groups of clients are compared by its address.
-    pub head: Arc<http::Response<()>>,
+    pub head: Arc<Response<()>>,
+    /// A header for this client alone, such as `Sec-WebSocket-Accept`. The answers of [`Shape::Answer`] have
+    /// none, because clients share them.
+    pub header: Option<(HeaderName, HeaderValue)>,
     /// Encodes events for the client.
     pub encoder: Arc<dyn Encoder>,
     /// How bytes follow the head.
     pub shape: Shape,
+}
+
+impl Accepted {
+    /// Returns the response to this client, with this body.
+    pub fn response<T>(&self, body: T) -> Response<T> {
+        let mut response = Response::clone(&self.head).map(|()| body);
+        response.headers_mut().extend(self.header.clone().map(|(name, value)| (Some(name), value)));
+        response
+    }
 }
 
 /// How bytes follow the head of a response.

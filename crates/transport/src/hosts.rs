@@ -27,14 +27,14 @@ use crate::request::host;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Hosts {
-    /// Every name, except on a loopback listener. That accepts `localhost` and names below it, IP addresses, and
-    /// names without a dot. A name without a dot cannot be registered in the public DNS, and proxies and
-    /// containers use such names for servers in their network. The default.
+    /// By every name, except on a loopback listener. A loopback listener accepts `localhost` and names below it, IP
+    /// addresses, and names without a dot. Those cannot be registered in the public DNS, and proxies and containers use
+    /// them for servers in their network. The default.
     #[default]
     ByListener,
-    /// On every listener `localhost` and names below it, IP addresses, and these names, without a port.
+    /// By these names, given without a port, by `localhost` and names below it, and by IP addresses, on every listener.
     Listed(Vec<String>),
-    /// Every name. For a server that checks the host itself.
+    /// By every name, for a server that checks the host itself.
     Any,
 }
 
@@ -42,7 +42,7 @@ impl Hosts {
     /// Checks the host of a request that came in through this listener.
     ///
     /// # Errors
-    /// `421` if the server is not addressed by this name (RFC 9110, section 15.5.20).
+    /// Returns a `421` if the server may not be addressed by this name (RFC 9110, section 15.5.20).
     pub fn check(&self, request: &Parts, listener: SocketAddr) -> Result<(), Rejection> {
         let is_exempt = match self {
             Self::ByListener => !listener.ip().to_canonical().is_loopback(),
@@ -67,7 +67,7 @@ impl Hosts {
     }
 }
 
-/// The host without its port.
+/// Returns the host without its port.
 fn name(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -75,7 +75,7 @@ fn name(host: &str) -> &str {
     }
 }
 
-/// An address cannot be pointed elsewhere, as a name can.
+/// Returns `true` for an IP address, which DNS cannot point to another server.
 fn is_address(name: &str) -> bool {
     match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
@@ -83,7 +83,7 @@ fn is_address(name: &str) -> bool {
     }
 }
 
-/// RFC 6761, section 6.3: these names are loopback everywhere.
+/// Returns `true` for the names that are loopback everywhere (RFC 6761, section 6.3).
 fn is_localhost(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let last = name.rsplit('.').next().unwrap_or(name);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loopback_listener_accepts_what_no_foreign_name_can_be() {
+    fn a_loopback_listener_accepts_names_that_public_dns_cannot_have() {
         let hosts = Hosts::ByListener;
         for listener in LOOPBACK {
             for host in LOCAL.into_iter().chain(["hub", "hub:8080"]) {

@@ -1,7 +1,7 @@
 //! The contract of a transport: accept, encode, decode. A transport does no I/O.
 //!
 //! ```text
-//! accept(request)                  ─► Accepted { head, encoder, shape }   the head of the response, and what follows it
+//! accept(request)                  ─► Accepted { head, encoder, shape, … } the head of the response, and what follows it
 //! encoder.encode(events, position) ─► Bytes                               the events on the wire
 //! decoder.decode(bytes)            ─► Inbound                             what the client sent
 //! ```

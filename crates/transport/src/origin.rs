@@ -9,9 +9,11 @@ use http::{HeaderName, Method, StatusCode, header};
 use crate::Rejection;
 use crate::request::host;
 
-/// Which web pages may connect, read and publish. A browser lets any page send a `POST`, open a WebSocket or
-/// start a stream at any host, and sends cookies with it (RFC 6455, section 10.2). Only the server's check of
-/// `Origin` keeps foreign pages out. A request that is not from a page is accepted.
+/// Which web pages may connect, read and publish.
+///
+/// A browser lets any page send a `POST`, open a WebSocket or start a stream at any host, and sends cookies with it
+/// (RFC 6455, section 10.2). Only the server can keep foreign pages out, by their `Origin`. A request that is not from a
+/// page is accepted.
 ///
 /// ```
 /// use tidings_transport::Origins;
@@ -27,29 +29,30 @@ use crate::request::host;
 /// ```
 #[derive(Clone, Default)]
 pub enum Origins {
-    /// Only pages of the host that the request names. The default.
+    /// Pages of the host that the request is for. The default.
     #[default]
     Same,
-    /// Those, and pages of these origins, written as a browser does: `https://example.org`, with the port if
-    /// it is not the scheme's own. They may also read what is answered to requests with cookies.
+    /// Pages of the same host, and pages of these origins. An origin is written as in a browser: `https://example.org`,
+    /// with the port if it is not the default of the scheme. These pages may also read the responses to requests with
+    /// cookies.
     Listed(Vec<String>),
-    /// Every page. For public streams that use no cookies: a page cannot read the answer to a request with cookies,
-    /// but any page can publish and open a WebSocket with those of its user.
+    /// Every page. Only for public streams without cookies: a page cannot read the response to a request with cookies,
+    /// but it can publish and open a WebSocket with the cookies of its user.
     Any,
-    /// The pages for which this function, given the origin and the request, returns `true`. As with `Any` they
-    /// cannot read the answer to a request with cookies.
+    /// Pages for which this function returns `true`, given the origin and the request. As with `Any`, they cannot read the
+    /// response to a request with cookies.
     Custom(Arc<OriginCheck>),
 }
 
-/// Decides about an origin and the request it came with.
+/// Returns `true` if a page of this origin may send this request.
 pub type OriginCheck = dyn Fn(&str, &Parts) -> bool + Send + Sync;
 
 impl Origins {
-    /// Returns `true` if the request is not from a page, or from one that may send it.
+    /// Returns `true` if the request is not from a page, or if it is from a page that may send it.
     ///
     /// A page can send a `GET` without its origin, for example as an image or with `fetch` and the mode
-    /// `no-cors`. It cannot read the answer, but it would hold a seat while it is open. Browsers mark such a
-    /// request (`Sec-Fetch-Site`), and it is accepted only if the user follows a link.
+    /// `no-cors`. It cannot read the response, but it would hold a seat while the response is open. Browsers mark such a
+    /// request with `Sec-Fetch-Site`, and it is accepted only if the user followed a link.
     pub fn allow(&self, request: &Parts) -> bool {
         let Some(origin) = request.headers.get(header::ORIGIN) else {
             return matches!(self, Self::Any) || !hides_its_origin(request);
@@ -66,10 +69,10 @@ impl Origins {
         }
     }
 
-    /// The same as [`allow`](Self::allow), as a rejection that names the origin and what to do.
+    /// Checks that the request is [allowed](Self::allow).
     ///
     /// # Errors
-    /// `403` if the page may not send this request.
+    /// Returns a `403` that names the origin and how to allow it.
     pub fn check(&self, request: &Parts) -> Result<(), Rejection> {
         if self.allow(request) { Ok(()) } else { Err(foreign_page(request)) }
     }
@@ -79,14 +82,14 @@ fn is_same(origin: &str, request: &Parts) -> bool {
     let (Some(host), Some((scheme, authority))) = (host(request), origin.split_once("://")) else {
         return false;
     };
-    // Behind a proxy that ends TLS the scheme is unknown here, so either default port may be left out.
+    // A proxy may have ended TLS, so the scheme is unknown here, and either default port may be left out.
     let default_port = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
     let bare = |text: &str| text.strip_suffix(default_port).unwrap_or(text).to_ascii_lowercase();
     bare(authority) == bare(host)
 }
 
-/// Whether a page of another origin sent this request without saying so. A link that the user follows is no
-/// such request: it opens in a tab, where the user sees it.
+/// Returns `true` if a page of another origin sent this request without an `Origin`. A link that the user follows does not
+/// count, because it opens in a tab, where the user sees it.
 fn hides_its_origin(request: &Parts) -> bool {
     let Some(site) = request.headers.get(&SITE) else { return false };
     let is = |name, value: &str| request.headers.get(name).is_some_and(|line| line == value);
@@ -156,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn same_origin_compares_host_and_port_and_nothing_else_gets_by() {
+    fn same_origin_compares_host_and_port() {
         assert!(same(None, "a.example"));
         assert!(same(Some("http://a.example"), "a.example"));
         assert!(same(Some("http://A.example:80"), "a.example"));

@@ -1,4 +1,4 @@
-//! From a request to what it asks for: filters and position, in the same words on every transport.
+//! Parses the filters and the position of a request to subscribe. All transports have them in common.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use tidings_core::{Filters, Id, Position};
 
 use crate::Rejection;
 
-/// What a subscriber asks for.
+/// A request to subscribe.
 ///
 /// ```
 /// use tidings_core::Position;
@@ -22,35 +22,34 @@ use crate::Rejection;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscribeRequest {
-    /// Of which topics.
+    /// The topics to follow.
     pub filters: Filters,
-    /// From where: `Last-Event-ID`, otherwise the last `?after=` or `?last_event_id=`.
+    /// Where to start: `Last-Event-ID`, otherwise the last `?after=` or `?last_event_id=`.
     pub position: Position,
 }
 
 impl SubscribeRequest {
-    /// Reads what a request asks for; `filters` is the part of the path that names them, still
-    /// percent-encoded.
+    /// Parses a request. `filters` is the part of the path that names them, still percent-encoded.
     ///
     /// # Errors
-    /// `400` where filters or position are malformed.
+    /// Returns a `400` if the filters or the position are malformed.
     pub fn read(filters: &str, request: &Parts) -> Result<Self, Rejection> {
         Self::new(path_segment(filters)?.parse()?, request)
     }
 
-    /// Reads the position of a request for these filters.
+    /// Parses the position of a request for these filters.
     ///
     /// # Errors
-    /// `400` if the position is malformed.
+    /// Returns a `400` if the position is malformed.
     pub fn new(filters: Filters, request: &Parts) -> Result<Self, Rejection> {
         Ok(Self { filters, position: position(request)? })
     }
 }
 
-/// The part of a path that names a topic or filters, percent-decoded.
+/// Percent-decodes the part of a path that names a topic or filters.
 ///
 /// # Errors
-/// `400` where that is no UTF-8.
+/// Returns a `400` if the result is not UTF-8.
 pub fn path_segment(encoded: &str) -> Result<Cow<'_, str>, Rejection> {
     if !encoded.bytes().any(|byte| byte == b'%') {
         return Ok(Cow::Borrowed(encoded));
@@ -60,10 +59,12 @@ pub fn path_segment(encoded: &str) -> Result<Cow<'_, str>, Rejection> {
     })
 }
 
-/// The header, otherwise the last position in the query: a client that comes back adds its last event id to the URL
-/// with which it began, and that may have a position already.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Returns the position in the header, otherwise the last one in the query. A client that resumes adds its last event id
+/// to its first URL, which may have a position already.
 fn position(request: &Parts) -> Result<Position, Rejection> {
-    let header = request.headers.get("last-event-id").filter(|value| !value.is_empty());
+    let header = request.headers.get(&LAST_EVENT_ID).filter(|value| !value.is_empty());
     if let Some(value) = header {
         return Ok(last_event_id(value.to_str().unwrap_or_default()));
     }
@@ -77,8 +78,8 @@ fn position(request: &Parts) -> Result<Position, Rejection> {
     }
 }
 
-/// One that is not an id of ours gets a gap and not an error, because an `EventSource` never comes back after an
-/// error.
+/// Returns the position of a last event id. A text that is not an id is [`Id::UNKNOWN`], which leads to a gap and not to an
+/// error, because an `EventSource` does not reconnect after an error.
 fn last_event_id(text: &str) -> Position {
     match text {
         "earliest" => Position::Earliest,
@@ -86,17 +87,17 @@ fn last_event_id(text: &str) -> Position {
     }
 }
 
-/// Whether a query parameter of this name is a last event id. Polyfills of `EventSource` cannot send the header to
+/// Returns `true` if a query parameter of this name is a last event id. Polyfills of `EventSource` cannot send the header to
 /// another origin and put it there: `lastEventId` (event-source-polyfill), `lastEventID` and `Last-Event-ID`
-/// (Mercure), `evs_last_event_id` (amvtek's polyfill). So the case does not count, nor what separates the words.
+/// (Mercure), `evs_last_event_id` (amvtek's polyfill). So the case and the separators of the words are ignored.
 pub(crate) fn is_last_event_id(name: &str) -> bool {
     let name = name.strip_prefix("evs_").unwrap_or(name);
     let letters = name.bytes().filter(|byte| !matches!(byte, b'-' | b'_'));
     letters.map(|byte| byte.to_ascii_lowercase()).eq(*b"lasteventid")
 }
 
-/// The host that a request is for, with its port. An absolute target counts and not the `Host` header (RFC 9112,
-/// section 3.2.2), and over HTTP/2 there may be no such header.
+/// Returns the host that a request is for, with its port. An absolute target takes precedence over the `Host` header (RFC
+/// 9112, section 3.2.2). A request over HTTP/2 may have no such header.
 pub(crate) fn host(request: &Parts) -> Option<&str> {
     match request.uri.authority() {
         Some(authority) => Some(authority.as_str()),
@@ -104,7 +105,7 @@ pub(crate) fn host(request: &Parts) -> Option<&str> {
     }
 }
 
-/// The first value of a query parameter, decoded as a form's (URL standard, section 5.1).
+/// Returns the first value of a query parameter, decoded as a form (URL standard, section 5.1).
 pub fn query<'a>(request: &'a Parts, name: &str) -> Option<Cow<'a, str>> {
     pairs(request).find_map(|(key, value)| (key == name).then_some(value))
 }
@@ -117,7 +118,7 @@ fn pairs(request: &Parts) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> 
     })
 }
 
-/// Whether a header that is a list names this item, in any case and parameters aside (RFC 9110, sections
+/// Returns `true` if a header that is a list contains this item, whatever its case and parameters (RFC 9110, sections
 /// 5.6.1 and 5.6.6).
 pub fn lists(request: &Parts, name: HeaderName, item: &str) -> bool {
     let is_item = |text: &[u8]| text.eq_ignore_ascii_case(item.as_bytes());
@@ -132,7 +133,7 @@ pub fn lists(request: &Parts, name: HeaderName, item: &str) -> bool {
     request.headers.get_all(name).iter().any(has_item)
 }
 
-/// Most texts are as they are meant, and those are not copied.
+/// Decodes a name or a value of a query. Most are not encoded and are not copied.
 fn decoded(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return Cow::Borrowed(text);

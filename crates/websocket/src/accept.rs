@@ -34,13 +34,21 @@ pub const SUBPROTOCOL: &str = "tidings.v1";
 ///     .0;
 /// let subscribe = SubscribeRequest::read("t", &request).expect("well-formed");
 /// let accepted = WebSocket::default().accept(&request, &subscribe).expect("a handshake");
-/// assert_eq!(accepted.head.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+/// let response = accepted.response(());
+/// assert_eq!(response.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 /// # Ok::<(), http::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct WebSocket {
-    bare: Arc<dyn Encoder>,
-    enveloped: Arc<dyn Encoder>,
+    bare: Format,
+    enveloped: Format,
+}
+
+/// What all clients with the same subprotocol share.
+#[derive(Debug)]
+struct Format {
+    head: Arc<Response<()>>,
+    encoder: Arc<dyn Encoder>,
 }
 
 /// What a client may send.
@@ -71,9 +79,27 @@ impl WebSocket {
     pub fn new(config: WebSocketConfig) -> Self {
         let WebSocketConfig { max_message, max_frame, heartbeat } = config;
         Self {
-            bare: Arc::new(Bare { max_message, max_frame }),
-            enveloped: Arc::new(Enveloped { max_message, max_frame, heartbeat }),
+            bare: Format::new(None, Bare { max_message, max_frame }),
+            enveloped: Format::new(
+                Some(SUBPROTOCOL),
+                Enveloped { max_message, max_frame, heartbeat },
+            ),
         }
+    }
+}
+
+impl Format {
+    fn new(subprotocol: Option<&'static str>, encoder: impl Encoder) -> Self {
+        let mut head = Response::new(());
+        *head.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = head.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        if let Some(subprotocol) = subprotocol {
+            let subprotocol = HeaderValue::from_static(subprotocol);
+            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+        }
+        Self { head: Arc::new(head), encoder: Arc::new(encoder) }
     }
 }
 
@@ -88,23 +114,17 @@ impl Transport for WebSocket {
 
     fn accept(&self, request: &Parts, _: &SubscribeRequest) -> Result<Accepted, Rejection> {
         let key = check(request)?;
-        let mut head = Response::new(());
-        *head.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        let headers = head.headers_mut();
-        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()))
             .map_err(|_| bad_handshake("the Sec-WebSocket-Key cannot be answered"))?;
-        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
         // A server that speaks none of the offered subprotocols goes on without one (section 4.2.2).
-        let encoder = if lists(request, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
-            let subprotocol = HeaderValue::from_static(SUBPROTOCOL);
-            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
-            &self.enveloped
-        } else {
-            &self.bare
-        };
-        Ok(Accepted { head: Arc::new(head), encoder: encoder.clone(), shape: Shape::Upgrade })
+        let offers_ours = lists(request, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
+        let format = if offers_ours { &self.enveloped } else { &self.bare };
+        Ok(Accepted {
+            head: format.head.clone(),
+            header: Some((header::SEC_WEBSOCKET_ACCEPT, accept)),
+            encoder: format.encoder.clone(),
+            shape: Shape::Upgrade,
+        })
     }
 }
 

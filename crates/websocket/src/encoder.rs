@@ -1,7 +1,6 @@
 //! Events in WebSocket frames.
 
 use bytes::{Bytes, BytesMut};
-use serde_json::json;
 use tidings_core::{Event, Heartbeat, Id};
 use tidings_transport::{Decoder, Encoder, concatenated, gap_json};
 
@@ -39,10 +38,11 @@ impl Encoder for Bare {
 }
 
 impl Enveloped {
-    /// The heartbeat that page script can see, and how long it may wait for the next.
+    /// Returns a heartbeat that a page can see. It names the time until the next one in milliseconds.
     fn visible_ping(&self, position: Id) -> Bytes {
-        let interval = u64::try_from(self.heartbeat.interval.as_millis()).unwrap_or(u64::MAX);
-        frame::text(json!({"ping": interval, "id": position}).to_string().as_bytes())
+        let interval = self.heartbeat.interval.as_millis();
+        // No character of an id is escaped in JSON.
+        frame::text(format!(r#"{{"ping":{interval},"id":"{position}"}}"#).as_bytes())
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{listener, routes};
 /// file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts connections until the hub stops.
+/// Accepts connections until the server stops.
 ///
 /// # Errors
 /// If the listener cannot be watched.
@@ -51,8 +51,8 @@ fn admit(socket: TcpStream, context: &Rc<Context>) {
     if let Err(error) = listener::prepare(&SockRef::from(&socket), shared.config.write_deadline) {
         tracing::debug!(%error, "a connection has other options than it should");
     }
-    match shared.connections.admit() {
-        Some(connected) => serve(socket, connected, Bytes::new(), context),
+    match shared.connection_limit.admit() {
+        Some(permit) => serve(socket, permit, Bytes::new(), context),
         None => {
             // There are too many to wait for their requests. The answer may not arrive; the connection is closed.
             // Directly, because tokio may not know yet that the socket can be written.

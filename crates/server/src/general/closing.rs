@@ -11,7 +11,7 @@ use super::socket::Socket;
 /// sends to one of them after the other.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// The same while the hub stops.
+/// The same while the server stops.
 const SILENCE_AT_THE_END: Duration = Duration::from_secs(2);
 
 /// How long the peer may go on sending.

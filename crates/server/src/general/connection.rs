@@ -23,49 +23,48 @@ use super::observer::ConnectionObserver;
 use super::socket::{AfterAnswer, Socket};
 use super::{closing, exchange, subscription};
 use crate::answer::{self, Answer};
-use crate::connected::Connected;
+use crate::connection_limit::ConnectionPermit;
 use crate::handover::HandOver;
 use crate::routes::Streamed;
 use crate::{request, routes};
 
 /// Takes over a connection from a lane.
 pub(crate) fn take_over(connection: HandOver, context: &Rc<Context>) {
-    let HandOver { socket, connected, input } = connection;
+    let HandOver { socket, permit, input } = connection;
     match TcpStream::from_std(socket) {
-        Ok(socket) => serve(socket, connected, input, context),
+        Ok(socket) => serve(socket, permit, input, context),
         Err(error) => context.shared.metrics.unserved.add(error),
     }
 }
 
 /// Starts the task that serves one connection, from which `input` was read already.
-pub(super) fn serve(socket: TcpStream, connected: Connected, input: Bytes, context: &Rc<Context>) {
-    let serving = run(socket, connected, input, context.clone());
-    spawn_local(context.tasks.track_future(serving));
-}
-
-async fn run(socket: TcpStream, connected: Connected, input: Bytes, context: Rc<Context>) {
+pub(super) fn serve(
+    socket: TcpStream,
+    permit: ConnectionPermit,
+    input: Bytes,
+    context: &Rc<Context>,
+) {
     let observer: Arc<dyn Observer> =
         Arc::new(ConnectionObserver::new(context.shared.metrics.clone()));
     let io = WriteDeadline::new(socket, context.shared.config.write_deadline);
     let io = io.observed_by(observer.clone());
-    let socket = Socket { io, early: BytesMut::from(input), observer };
-    if let Err(error) = serve_all(socket, connected, &context).await {
-        tracing::debug!(%error, "a connection broke");
-    }
+    let socket = Socket { io, early: BytesMut::from(input), observer, permit };
+    let running = context.clone();
+    spawn_local(context.tasks.track_future(async move {
+        if let Err(error) = serve_all(socket, &running).await {
+            tracing::debug!(%error, "a connection broke");
+        }
+    }));
 }
 
-async fn serve_all(
-    mut socket: Socket,
-    connected: Connected,
-    context: &Rc<Context>,
-) -> io::Result<()> {
-    let idle_timeout = connected.idle_timeout(context.shared.config.idle_timeout);
-    let mut connected = Some(connected);
+/// Serves requests until the connection ends. If there is a lane, serves one, and the connection goes back to its lane.
+async fn serve_all(mut socket: Socket, context: &Context) -> io::Result<()> {
+    let idle_timeout = socket.permit.idle_timeout(context.shared.config.idle_timeout);
     loop {
         let next = match head_of_next(&mut socket, idle_timeout, context).await? {
             None => return Ok(()),
             Some(Err(rejection)) => reject(socket, rejection, context).await?,
-            Some(Ok(())) => answer(socket, &mut connected, context).await?,
+            Some(Ok(())) => answer(socket, context).await?,
         };
         socket = match next {
             AfterAnswer::NextRequest(socket) => socket,
@@ -77,29 +76,23 @@ async fn serve_all(
             AfterAnswer::Done => return Ok(()),
         };
         if let Some(lane) = &context.lane {
-            let Some(connected) = connected.take() else { return Ok(()) };
-            if let Some(connection) = hand_over(socket, connected, context) {
-                lane.take_back(connection);
-            }
+            lane.take_back(hand_over(socket)?);
             return Ok(());
         }
     }
 }
 
-/// Prepares a connection for its lane. Returns `None` if the system does not let go of it.
-fn hand_over(socket: Socket, connected: Connected, context: &Context) -> Option<HandOver> {
-    let Socket { io, early, .. } = socket;
-    match io.into_inner().into_std() {
-        Ok(socket) => Some(HandOver { socket, connected, input: early.freeze() }),
-        Err(error) => {
-            context.shared.metrics.unserved.add(error);
-            None
-        }
-    }
+/// Prepares a connection for its lane.
+///
+/// # Errors
+/// If the system does not let go of it.
+fn hand_over(socket: Socket) -> io::Result<HandOver> {
+    let Socket { io, early, permit, .. } = socket;
+    Ok(HandOver { socket: io.into_inner().into_std()?, permit, input: early.freeze() })
 }
 
 /// Waits until the head of the next request is whole, and checks it. Returns `None` if it does not come: the
-/// peer has left, its time is over, or the hub stops.
+/// peer has left, its time is over, or the server stops.
 async fn head_of_next(
     socket: &mut Socket,
     idle_timeout: Duration,
@@ -149,13 +142,8 @@ async fn reject(
 }
 
 /// Reads the request whose head is there, and answers it.
-async fn answer(
-    socket: Socket,
-    connected: &mut Option<Connected>,
-    context: &Rc<Context>,
-) -> io::Result<AfterAnswer> {
-    let is_surplus = connected.as_ref().is_some_and(Connected::is_surplus);
-    let (socket, streamed) = exchange::ask(socket, is_surplus, &context.shared).await;
+async fn answer(socket: Socket, context: &Context) -> io::Result<AfterAnswer> {
+    let (socket, streamed) = exchange::ask(socket, &context.shared).await;
     let Some(mut socket) = socket else { return Ok(AfterAnswer::Done) };
     let Streamed { answer, is_last, is_head } = match streamed {
         Ok(Some(streamed)) => streamed,
@@ -173,10 +161,7 @@ async fn answer(
             let Some(lane) = &context.lane else {
                 return subscription::serve(socket, *subscriber, is_last, context).await;
             };
-            let Some(connected) = connected.take() else { return Ok(AfterAnswer::Done) };
-            if let Some(connection) = hand_over(socket, connected, context) {
-                lane.subscribe(connection, *subscriber, is_last);
-            }
+            lane.subscribe(hand_over(socket)?, *subscriber, is_last);
             return Ok(AfterAnswer::Done);
         }
     };

@@ -31,9 +31,9 @@ const MIN_HEAD: usize = 8192;
 /// hyper's, if the request cannot be read.
 pub(crate) async fn ask(
     socket: Socket,
-    is_surplus: bool,
     shared: &Shared,
 ) -> (Option<Socket>, hyper::Result<Option<Streamed>>) {
+    let is_surplus = socket.permit.is_surplus();
     let lent = Lent::new(socket);
     let streamed = Cell::new(None::<Streamed>);
     // Boxed, because hyper lets only a connection that can be moved be polled in this way.

@@ -12,6 +12,8 @@ use tidings_transport::mount::{Observer, WriteDeadline};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::connection_limit::ConnectionPermit;
+
 /// A socket, and what was read from it too early.
 pub(crate) struct Socket {
     pub(crate) io: WriteDeadline<TcpStream>,
@@ -19,6 +21,7 @@ pub(crate) struct Socket {
     pub(crate) early: BytesMut,
     /// Counts what becomes of the client.
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) permit: ConnectionPermit,
 }
 
 /// How a connection goes on after an answer.

@@ -4,8 +4,8 @@ use std::io;
 
 use bytes::BytesMut;
 use http_body_util::BodyExt;
+use tidings_transport::Shape;
 use tidings_transport::mount::{MountBody, OnMessage, Visit};
-use tidings_transport::{Accepted, Shape};
 use tokio::io::AsyncWriteExt;
 
 use super::context::Context;
@@ -31,19 +31,17 @@ pub(crate) async fn serve(
     let on_message = publishes_to.map_or_else(OnMessage::refused, OnMessage::published_to);
     let (write_deadline, observer) = (config.write_deadline, socket.observer.clone());
     let visit = Visit { subscription, on_message, write_deadline, observer };
-    let Accepted { head, encoder, shape } = accepted.clone();
+    let head = accepted.head.clone();
     let mut open = BytesMut::new();
-    match shape {
+    match accepted.shape {
         Shape::Upgrade => {
-            answer::begin_head(&mut open, &head);
-            answer::end_upgrade_head(&mut open);
+            answer::upgrade_head(&mut open, &accepted);
             socket.write_all(&open).await?;
-            visit.converse(socket, encoder).await?;
+            visit.converse(socket, accepted.encoder).await?;
             Ok(AfterAnswer::Done)
         }
         Shape::Stream => {
-            answer::begin_head(&mut open, &head);
-            answer::end_stream_head(&mut open);
+            answer::stream_head(&mut open, &accepted);
             socket.write_all(&open).await?;
             let body = visit.respond(accepted, None).await.into_body();
             stream(socket, body).await

@@ -12,7 +12,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::balancer::Inbox;
 use super::epoll::Epoll;
-use crate::connected::{Connected, Connections};
+use crate::connection_limit::{ConnectionLimit, ConnectionPermit};
 use crate::listener::{is_of_one_connection, prepare};
 
 /// The listener of a lane, until the hub is closed.
@@ -21,7 +21,7 @@ pub(super) struct Acceptor {
     /// Whether connections may wait that are older than the options of the listener.
     has_early_ones: bool,
     write_deadline: Duration,
-    connections: Connections,
+    connection_limit: ConnectionLimit,
     pub(super) inbox: Inbox,
     /// Runs while the system has no more descriptors.
     pause: Option<Pin<Box<Sleep>>>,
@@ -30,7 +30,7 @@ pub(super) struct Acceptor {
 /// What one look at the listener came to.
 pub(super) enum Accepted {
     /// A connection for this lane, counted.
-    Connection(TcpStream, Connected),
+    Connection(TcpStream, ConnectionPermit),
     /// A connection for which there is no room. It may be answered, and is closed.
     NoRoom(TcpStream),
     /// Another lane has it, or its peer has left already.
@@ -51,7 +51,7 @@ impl Acceptor {
         mut listener: TcpListener,
         epoll: &Epoll,
         write_deadline: Duration,
-        connections: Connections,
+        connection_limit: ConnectionLimit,
         inbox: Inbox,
     ) -> io::Result<Self> {
         epoll.watch_listener(&mut listener)?;
@@ -59,7 +59,7 @@ impl Acceptor {
             listener: Some(listener),
             has_early_ones: true,
             write_deadline,
-            connections,
+            connection_limit,
             inbox,
             pause: None,
         })
@@ -90,11 +90,11 @@ impl Acceptor {
         {
             tracing::debug!(%error, "a connection that is older than the server has other options");
         }
-        let Some(connected) = self.connections.admit() else {
+        let Some(permit) = self.connection_limit.admit() else {
             return Ok(Accepted::NoRoom(socket));
         };
-        Ok(match self.inbox.balance(socket, connected) {
-            Some((socket, connected)) => Accepted::Connection(socket, connected),
+        Ok(match self.inbox.balance(socket, permit) {
+            Some((socket, permit)) => Accepted::Connection(socket, permit),
             None => Accepted::Elsewhere,
         })
     }

@@ -1,14 +1,19 @@
 //! How connections come to a lane and leave it.
 
+use std::task::Waker;
+
 use bytes::Bytes;
 use mio::net::TcpStream;
 
-use super::Lane;
 use super::accept::Accepted;
 use super::connection::Connection;
+use super::drain::Drain;
 use super::peer::{self, Peer};
-use crate::connected::Connected;
+use super::turn::Lane;
+use crate::connection_limit::ConnectionPermit;
 use crate::handover::HandOver;
+use crate::routes;
+use crate::subscriber::Subscriber;
 
 /// How many connections one turn accepts.
 const ACCEPTS: usize = 256;
@@ -18,48 +23,75 @@ impl Lane {
     pub(super) fn accept(&mut self) {
         for _ in 0..ACCEPTS {
             match self.acceptor.accept() {
-                Ok(Accepted::Connection(socket, connected)) => drop(self.admit(socket, connected)),
+                Ok(Accepted::Connection(socket, permit)) => drop(self.admit(socket, permit)),
                 Ok(Accepted::NoRoom(socket)) => {
                     // There are too many to wait for their requests. The response may not arrive.
-                    let _ = peer::write(&socket, &self.service.no_room());
+                    let _ = peer::write(&socket, &routes::no_room(&self.shared));
                 }
                 Ok(Accepted::Elsewhere) => {}
                 Ok(Accepted::Nothing) => return,
-                Err(error) => return self.metrics.unserved.add(error),
+                Err(error) => return self.shared.metrics.unserved.add(error),
             }
         }
         self.has_callers = true;
     }
 
-    /// Adds a connection that another lane has handed over. Once the hub is closed, it is dropped.
-    pub(super) fn admit_handed(&mut self, socket: TcpStream, connected: Connected) {
+    /// Adds a connection that another lane has handed over. Drops it if the hub is closed.
+    pub(super) fn admit_handed(&mut self, socket: TcpStream, permit: ConnectionPermit) {
         if self.status.is_closing {
             self.acceptor.inbox.left();
         } else {
-            self.admit(socket, connected);
+            self.admit(socket, permit);
         }
     }
 
     /// Adds a connection that is counted already, to be read for its first request. Returns its key, or `None` if the
     /// system refuses to watch it.
-    pub(super) fn admit(&mut self, mut socket: TcpStream, connected: Connected) -> Option<usize> {
+    fn admit(&mut self, mut socket: TcpStream, permit: ConnectionPermit) -> Option<usize> {
         let entry = self.peers.vacant_entry();
         let key = entry.key();
         if let Err(error) = self.epoll.watch(&mut socket, key) {
-            self.metrics.unserved.add(error);
+            self.shared.metrics.unserved.add(error);
             self.acceptor.inbox.left();
             return None;
         }
-        self.timers.start(key, connected.idle_timeout(self.status.settings.idle_timeout));
-        let connection = Connection::new(connected.is_surplus());
-        entry.insert(Peer { socket, connection, connected, is_busy: false, watches_room: false });
+        self.timers.start(key, permit.idle_timeout(self.status.settings.idle_timeout));
+        let connection = Connection::new(permit.is_surplus());
+        entry.insert(Peer { socket, connection, permit, is_busy: false, watches_room: false });
         Some(key)
+    }
+
+    /// Takes over a connection from hyper, for its next request or for this subscriber.
+    pub(super) fn take_over(
+        &mut self,
+        connection: HandOver,
+        subscriber: Option<Subscriber>,
+        is_last: bool,
+    ) {
+        // After the goodbyes no further request is read.
+        if self.status.is_closing && subscriber.is_none() {
+            return;
+        }
+        self.set_now();
+        let HandOver { socket, permit, input } = connection;
+        self.acceptor.inbox.joined();
+        let Some(key) = self.admit(TcpStream::from_std(socket), permit) else { return };
+        self.peers[key].connection.resume(input, is_last);
+        let next = match subscriber {
+            Some(subscriber) => self.subscribe(key, subscriber),
+            None => self.peers[key].connection.next(&self.status),
+        };
+        self.apply(key, next);
+        if let Some(Drain { reason, .. }) = self.drain {
+            self.goodbye(key, reason);
+        }
+        self.waker.iter().for_each(Waker::wake_by_ref);
     }
 
     /// Hands a connection over to hyper, with these bytes of a request.
     pub(super) fn hand_over(&mut self, key: usize, input: Bytes) {
-        let Peer { socket, connected, .. } = self.remove(key);
-        self.handed_over.push(HandOver { socket: socket.into(), connected, input });
+        let Peer { socket, permit, .. } = self.remove(key);
+        self.handed_over.push(HandOver { socket: socket.into(), permit, input });
     }
 
     /// Removes a connection. Without its handover, the socket closes when it is dropped.

@@ -9,7 +9,7 @@ use std::task::{Context, Waker};
 
 use mio::net::TcpStream;
 
-use crate::connected::Connected;
+use crate::connection_limit::ConnectionPermit;
 
 /// The lanes of a server.
 pub(crate) struct Balancer(Arc<[Entry]>);
@@ -29,7 +29,7 @@ struct Entry {
 #[derive(Default)]
 struct Incoming {
     /// Bounded by the limit of connections: each has its place among them.
-    connections: Vec<(TcpStream, Connected)>,
+    connections: Vec<(TcpStream, ConnectionPermit)>,
     waker: Option<Waker>,
 }
 
@@ -63,16 +63,16 @@ impl Inbox {
     pub(super) fn balance(
         &self,
         socket: TcpStream,
-        connected: Connected,
-    ) -> Option<(TcpStream, Connected)> {
+        permit: ConnectionPermit,
+    ) -> Option<(TcpStream, ConnectionPermit)> {
         let lane = self.next();
         self.lanes[lane].connections.fetch_add(1, Relaxed);
         if lane == self.lane {
-            return Some((socket, connected));
+            return Some((socket, permit));
         }
         let waker = {
             let mut incoming = self.lanes[lane].lock();
-            incoming.connections.push((socket, connected));
+            incoming.connections.push((socket, permit));
             incoming.waker.take()
         };
         // Not under the lock: wakers run foreign code.
@@ -82,7 +82,7 @@ impl Inbox {
 
     /// Takes the connections that other lanes have handed to this one, which are counted already. Wakes this task if
     /// more come.
-    pub(super) fn take(&self, context: &Context<'_>) -> Vec<(TcpStream, Connected)> {
+    pub(super) fn take(&self, context: &Context<'_>) -> Vec<(TcpStream, ConnectionPermit)> {
         let mut incoming = self.lanes[self.lane].lock();
         match &mut incoming.waker {
             Some(waker) => waker.clone_from(context.waker()),

@@ -14,6 +14,8 @@ pub(super) struct Portion {
     pub(super) bytes: Bytes,
     /// Whether nothing matched so far.
     pub(super) is_empty: bool,
+    /// Whether there is more to look at up to where the read was to end. One read looks at a bounded number of entries.
+    pub(super) has_more: bool,
     /// The reason of the goodbye with which it ends, if it does.
     pub(super) goodbye: Option<Reason>,
 }
@@ -29,7 +31,10 @@ pub(super) fn read(client: &Client, group: &Group, status: &Status) -> Option<Po
     let mut events = Vec::new();
     let seat = client.seat.id();
     match cursor.read(log, &group.interest, seat, upto, client.budget(), &mut events) {
-        Kept::Log => Some(encode(group, &events, cursor)),
+        Kept::Log => {
+            let has_more = Cursor::at(upto).is_ahead_of(cursor.position());
+            Some(Portion { has_more, ..encode(group, &events, cursor) })
+        }
         Kept::Broker => None,
     }
 }
@@ -44,5 +49,5 @@ pub(super) fn encode(group: &Group, events: &[Event], cursor: Cursor) -> Portion
     let bytes = if is_empty { Bytes::new() } else { group.encode(events, cursor.position()) };
     let notifications = events.iter().filter(|event| matches!(event, Event::Deliver(_))).count();
     group.delivered.inc_by(notifications as u64);
-    Portion { cursor, bytes, is_empty, goodbye }
+    Portion { cursor, bytes, is_empty, has_more: false, goodbye }
 }

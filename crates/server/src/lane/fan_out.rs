@@ -143,3 +143,136 @@ fn authors(events: &[Event]) -> Vec<SeatId> {
 fn every_topic() -> tidings_core::Filters {
     ">".parse().unwrap_or_else(|_| unreachable!("> is a filter"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    use mio::net::TcpStream;
+    use prometheus_client::metrics::counter::Counter;
+    use prometheus_client::metrics::gauge::Gauge;
+    use tidings_core::{Hub, HubConfig, Notification, Retention};
+    use tidings_transport::{Encoder, Shape};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::connection_limit::ConnectionLimit;
+    use crate::lane::client::{Client, Standing};
+    use crate::lane::connection::Connection;
+    use crate::lane::status::Status;
+    use crate::lane::subscription::Opened;
+
+    /// Encodes payloads one after the other.
+    #[derive(Debug)]
+    struct Payloads;
+
+    impl Encoder for Payloads {
+        fn encode(&self, events: &[Event], _: Id) -> Bytes {
+            tidings_transport::concatenated(events, |event| match event {
+                Event::Deliver(entry) => entry.notification().payload().clone(),
+                other => panic!("a pass has no {other:?}"),
+            })
+        }
+    }
+
+    /// The part of a lane that takes part in a pass. Its clients are numbered from 0.
+    struct Lane {
+        status: Status,
+        fan_out: FanOut,
+        peers: Slab<Peer>,
+        pass: Pass,
+    }
+
+    impl Lane {
+        /// A lane over a log of four entries, with a client for each of these filters.
+        fn new(clients: &[&str]) -> Self {
+            let retention = Retention { entries: 4, ..Retention::default() };
+            let hub = Hub::new(HubConfig { retention, ..HubConfig::default() });
+            let status = Status::new(&Config::new(hub));
+            let fan_out = FanOut::new(Groups::new(Bytes::new()), status.position);
+            let mut lane = Self { status, fan_out, peers: Slab::new(), pass: Pass::default() };
+            let encoder: Arc<dyn Encoder> = Arc::new(Payloads);
+            clients.iter().for_each(|filters| lane.join(filters, &encoder));
+            lane
+        }
+
+        fn join(&mut self, filters: &str, encoder: &Arc<dyn Encoder>) {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let permit = ConnectionLimit::new(Gauge::default(), 1).admit().unwrap();
+            let seat = self.status.hub.join("test").unwrap();
+            let mut client =
+                Client::new(seat, Cursor::at(self.status.position), Shape::Stream, false, None);
+            client.standing = Standing::WithLane;
+            let opened = Opened { client, first: Bytes::new(), is_answered: false };
+            let mut connection = Connection::new(false);
+            connection.on_subscribed(opened, &self.status);
+            let (is_busy, watches_room) = (false, false);
+            let key = self.peers.insert(Peer { socket, connection, permit, is_busy, watches_room });
+            let interest = Interest::new(filters.parse().unwrap());
+            self.fan_out.groups.join(key, encoder, interest, None, Counter::default);
+        }
+
+        fn publish(&self, topic: &str, payload: &'static str) {
+            let notification = Notification::text(topic.parse().unwrap(), payload);
+            self.status.hub.publish(notification).now().unwrap().unwrap();
+        }
+
+        /// Runs a pass. Returns what each client is sent, by its number.
+        fn run_pass(&mut self) -> Vec<(usize, &[u8])> {
+            self.pass.clear();
+            let log = self.status.hub.log();
+            assert!(self.fan_out.pass(log, log.head(), &mut self.peers, &mut self.pass));
+            let Pass { sends, encodings, .. } = &mut self.pass;
+            sends.sort_unstable();
+            sends.iter().map(|&(key, encoding)| (key, &encodings[encoding].bytes[..])).collect()
+        }
+
+        fn standing(&self, client: usize) -> Standing {
+            self.peers[client].connection.client().unwrap().standing
+        }
+    }
+
+    #[test]
+    fn each_client_is_sent_what_its_filters_match_and_a_group_is_encoded_once() {
+        let mut lane = Lane::new(&["a", "a", "b", "c"]);
+        lane.publish("a", "1");
+        lane.publish("b", "2");
+        lane.publish("a", "3");
+        assert_eq!(lane.run_pass(), [(0, &b"13"[..]), (1, b"13"), (2, b"2")]);
+        assert_eq!(lane.pass.encodings.len(), 2);
+        assert!(lane.pass.left_behind.is_empty());
+
+        let log = lane.status.hub.log();
+        assert_eq!(lane.fan_out.position(), log.head());
+        assert!(!lane.fan_out.pass(log, log.head(), &mut lane.peers, &mut lane.pass));
+    }
+
+    #[test]
+    fn a_client_with_unsent_bytes_takes_no_part_and_keeps_its_place() {
+        let mut lane = Lane::new(&["a", "a"]);
+        lane.publish("a", "1");
+        lane.run_pass();
+        let before = Cursor::at(lane.fan_out.position());
+        let sent = Bytes::from_static(b"some");
+        lane.peers[0].connection.on_sent(&sent, Ok(1), &lane.status);
+        lane.publish("a", "2");
+        assert_eq!(lane.run_pass(), [(1, &b"2"[..])]);
+        assert!(lane.pass.left_behind.is_empty(), "it catches up once its socket has room");
+        assert_eq!(
+            [0, 1].map(|client| lane.standing(client)),
+            [Standing::Own(before), Standing::WithLane]
+        );
+    }
+
+    #[test]
+    fn after_a_lag_of_the_lane_each_client_catches_up_by_itself() {
+        let mut lane = Lane::new(&["a", "b"]);
+        let before = Cursor::at(lane.fan_out.position());
+        (0..9).for_each(|_| lane.publish("a", "1"));
+        assert_eq!(lane.run_pass(), []);
+        assert_eq!(lane.pass.left_behind, [0, 1]);
+        assert_eq!(lane.standing(0), Standing::Own(before));
+    }
+}

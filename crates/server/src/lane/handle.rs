@@ -6,10 +6,9 @@ use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
 
-use super::Lane;
 use super::balancer::Inbox;
+use super::turn::Lane;
 use crate::handover::HandOver;
-use crate::service::Service;
 use crate::shared::Shared;
 use crate::subscriber::Subscriber;
 
@@ -22,13 +21,8 @@ impl Handle {
     ///
     /// # Errors
     /// If the system has no epoll for it.
-    pub(crate) fn new(
-        listener: TcpListener,
-        shared: &Shared,
-        inbox: Inbox,
-        service: Box<dyn Service>,
-    ) -> io::Result<Self> {
-        let lane = Lane::new(listener, shared, inbox, service)?;
+    pub(crate) fn new(listener: TcpListener, shared: Shared, inbox: Inbox) -> io::Result<Self> {
+        let lane = Lane::new(listener, shared, inbox)?;
         Ok(Self(Rc::new(RefCell::new(lane))))
     }
 

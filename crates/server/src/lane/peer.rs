@@ -6,13 +6,13 @@ use rustix::net::{RecvFlags, recv, send};
 
 use super::connection::Connection;
 use super::sender::FLAGS;
-use crate::connected::Connected;
+use crate::connection_limit::ConnectionPermit;
 
 /// A socket with its state.
 pub(super) struct Peer {
     pub(super) socket: TcpStream,
     pub(super) connection: Connection,
-    pub(super) connected: Connected,
+    pub(super) permit: ConnectionPermit,
     /// Whether it waits among the busy.
     pub(super) is_busy: bool,
     /// Whether it is watched for room, because it was full once.

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use tidings_core::{Cursor, Event};
-use tidings_transport::{Accepted, Shape};
+use tidings_transport::Shape;
 
 use super::client::{Client, Standing};
 use super::group::{AnswerHead, Ending, Groups};
@@ -31,37 +31,34 @@ pub(super) fn open(
     status: &Status,
 ) -> Opened {
     let Subscriber { accepted, seat, interest, position, publishes_to } = subscriber;
-    let Accepted { head, encoder, shape } = accepted;
     let (cursor, gap) = Cursor::open(status.hub.log(), position, &interest);
     let start = cursor.position();
     let mut first = BytesMut::new();
-    let answer = match shape {
+    let answer = match accepted.shape {
         Shape::Upgrade => {
-            answer::begin_head(&mut first, &head);
-            answer::end_upgrade_head(&mut first);
+            answer::upgrade_head(&mut first, &accepted);
             None
         }
         Shape::Stream => {
-            answer::begin_head(&mut first, &head);
-            answer::end_stream_head(&mut first);
+            answer::stream_head(&mut first, &accepted);
             None
         }
         Shape::Answer { .. } => {
             let ending = if is_last { Ending::Last } else { Ending::Open };
-            Some(AnswerHead { head, ending })
+            Some(AnswerHead { head: accepted.head, ending })
         }
     };
     let is_poll = answer.is_some();
     if !is_poll {
         // Until it is sent the gap, the client is before it.
-        first.extend_from_slice(&encoder.opening(gap.map_or(start, |gap| gap.after)));
+        first.extend_from_slice(&accepted.encoder.opening(gap.map_or(start, |gap| gap.after)));
     }
     let delivered = || metrics.delivered(seat.transport());
-    let group = groups.join(key, &encoder, interest, answer, delivered);
+    let group = groups.join(key, &accepted.encoder, interest, answer, delivered);
     if let Some(gap) = gap {
         first.extend_from_slice(&group.encode(&[Event::Gap(gap)], start));
     }
-    let mut client = Client::new(seat, cursor, shape, group.can_answer, publishes_to);
+    let mut client = Client::new(seat, cursor, accepted.shape, group.can_answer, publishes_to);
     // A poll that is not held gets what is published, whether the lane has come to it or not.
     if start == status.position && !client.is_immediate_poll() {
         client.standing = Standing::WithLane;

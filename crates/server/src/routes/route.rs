@@ -21,8 +21,8 @@ pub(super) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Result<An
     check_host(request, &resource, shared)?;
     match resource {
         Resource::Unknown => Err(not_found()),
-        _ if cors::asks_first(request, &shared.config) => {
-            Ok(Answer::Response(cors::may_send(request)))
+        _ if cors::is_preflight(request, &shared.config) => {
+            Ok(Answer::Response(cors::allow_preflight(request)))
         }
         Resource::Topics(name) => match request.method {
             Method::GET => subscribe::subscribe(request, name, shared).map(Answer::Subscription),

@@ -57,7 +57,7 @@ pub(super) fn head(
     config: &Config,
 ) -> Result<Response<Bytes>, Rejection> {
     let (.., accepted) = accept(request, filters, config)?;
-    Ok(Response::clone(&accepted.head).map(|()| Bytes::new()))
+    Ok(accepted.response(Bytes::new()))
 }
 
 /// Returns the transport that the query names, otherwise the first that claims the request.

@@ -135,7 +135,7 @@ impl Mount {
             Ok(Ok((accepted, self.hub.read(seat, interest, subscribe.position))))
         });
         match accepted {
-            Ok(Err(accepted)) => Response::clone(&accepted.head).map(|()| MountBody::empty()),
+            Ok(Err(accepted)) => accepted.response(MountBody::empty()),
             Ok(Ok((accepted, subscription))) => {
                 let visit = Visit {
                     subscription,
@@ -157,8 +157,8 @@ impl Visit {
         accepted: Accepted,
         upgrade: Option<OnUpgrade>,
     ) -> Response<MountBody> {
-        let Accepted { head, encoder, shape } = accepted;
-        let body = match shape {
+        let encoder = accepted.encoder.clone();
+        let body = match accepted.shape {
             Shape::Stream => MountBody::events(self.subscription, encoder, self.observer),
             Shape::Answer { hold } => self.answer(&*encoder, hold).await,
             Shape::Upgrade => {
@@ -169,7 +169,7 @@ impl Visit {
                 MountBody::empty()
             }
         };
-        http::Response::clone(&head).map(|()| body)
+        accepted.response(body)
     }
 
     /// Serves the client on a connection that has left HTTP: the head that switches protocols has been written.

@@ -95,11 +95,11 @@ impl Connection {
     /// What the log has for a client after its own cursor. An empty portion means that nothing matched so far.
     pub(in crate::lane) fn on_caught_up(&mut self, portion: Portion, status: &Status) -> Next {
         let cursor = portion.cursor;
-        // One read looks at a bounded number of entries. A poll that is not held is answered only once all are looked at.
-        let is_short = portion.is_empty
-            && self.client.as_ref().is_some_and(Client::is_immediate_poll)
-            && Cursor::at(status.hub.log().head()).is_ahead_of(cursor.position());
-        let standing = if is_short {
+        // A poll that is not held is answered only once everything is looked at.
+        let is_unfinished = portion.is_empty
+            && portion.has_more
+            && self.client.as_ref().is_some_and(Client::is_immediate_poll);
+        let standing = if is_unfinished {
             Standing::Own(cursor)
         } else if cursor.position() == status.position {
             Standing::WithLane

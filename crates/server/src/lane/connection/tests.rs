@@ -200,7 +200,8 @@ const PING: u8 = 9;
 const PONG: [u8; 2] = [0x8a, 1];
 
 fn portion(cursor: Cursor, text: &'static str) -> Portion {
-    Portion { cursor, bytes: text.into(), is_empty: text.is_empty(), goodbye: None }
+    let is_empty = text.is_empty();
+    Portion { cursor, bytes: text.into(), is_empty, has_more: false, goodbye: None }
 }
 
 #[test]

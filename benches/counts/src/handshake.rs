@@ -1,0 +1,64 @@
+//! The WebSocket handshake: from the bytes of the request to the response, and the pass after it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use http::request::Parts;
+use tidings_core::{Heartbeat, Hub, HubConfig};
+use tidings_counts::mark::mark;
+use tidings_transport::{Accepted, Rejection, SubscribeRequest, Transport};
+use tidings_websocket::WebSocket;
+
+use crate::served::{ASLEEP, Client, Served};
+
+/// Handshakes before those that count: what grows once has grown by then.
+const WARM_UP: usize = 8;
+
+/// Handshakes that count.
+const COUNTED: usize = 64;
+
+/// As a browser would send it to the live page, with the subprotocol.
+const REQUEST: &str = "GET /topics/orders.new HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
+    Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Protocol: tidings.v1\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// One handshake after the other, each on a connection that has been accepted already, so that each is one turn of the
+/// lane. Counted are the instructions of the server's thread, from the middle of one handshake to that of a later one.
+pub(crate) fn accept_websocket() {
+    let heartbeat = Heartbeat { interval: Duration::from_secs(3600), ..Heartbeat::default() };
+    let hub = Hub::new(HubConfig { heartbeat, ..HubConfig::default() });
+    let served = Served::new(hub, Marking::default());
+    let mut clients: Vec<_> =
+        (0..=WARM_UP + COUNTED).map(|_| Client::connect(served.address)).collect();
+    for client in &mut clients {
+        thread::sleep(ASLEEP);
+        client.request(REQUEST);
+    }
+    drop(clients);
+    served.stop();
+}
+
+/// WebSocket that calls [`mark`] where counting begins and ends.
+#[derive(Debug, Default)]
+struct Marking {
+    websocket: WebSocket,
+    accepted: AtomicUsize,
+}
+
+impl Transport for Marking {
+    fn name(&self) -> &'static str {
+        self.websocket.name()
+    }
+
+    fn claims(&self, request: &Parts) -> bool {
+        self.websocket.claims(request)
+    }
+
+    fn accept(&self, request: &Parts, subscribe: &SubscribeRequest) -> Result<Accepted, Rejection> {
+        if [WARM_UP, WARM_UP + COUNTED].contains(&self.accepted.fetch_add(1, Ordering::Relaxed)) {
+            mark();
+        }
+        self.websocket.accept(request, subscribe)
+    }
+}

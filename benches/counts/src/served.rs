@@ -1,0 +1,90 @@
+//! A server on a thread of its own, and clients of it, through its public interface.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tidings_core::Hub;
+use tidings_server::{Config, run};
+use tidings_transport::Transport;
+use tokio::sync::oneshot;
+
+/// How long the server's thread has to fall asleep after each step. If it were sometimes woken and sometimes still
+/// awake, the counts would differ.
+pub(crate) const ASLEEP: Duration = Duration::from_millis(4);
+
+pub(crate) const SSE: &str = "GET /topics/orders.new?after=earliest HTTP/1.1\r\nHost: hub\r\n\
+    Accept: text/event-stream\r\n\r\n";
+
+pub(crate) const WEBSOCKET: &str = "GET /topics/orders.new?after=earliest HTTP/1.1\r\nHost: hub\r\n\
+    Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// A server with one lane.
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Served {
+    /// Starts a server. `transport` replaces the listed transport of the same name.
+    pub(crate) fn new(hub: Hub, transport: impl Transport) -> Self {
+        let mut config = Config::new(hub);
+        config.workers = NonZeroUsize::MIN;
+        config.drain = Duration::ZERO;
+        // The same path on every kernel.
+        config.io_uring = false;
+        config.transports.retain(|listed| listed.name() != transport.name());
+        config.transports.insert(0, Arc::new(transport));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.set_nonblocking(true).expect("it can be told so");
+        let address = listener.local_addr().expect("it is bound");
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let served = runtime.expect("a runtime").block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                run(listener, config, async { drop(stopped.await) }).await
+            });
+            served.expect("it serves");
+        });
+        Self { address, stop, thread }
+    }
+
+    pub(crate) fn stop(self) {
+        self.stop.send(()).expect("it runs");
+        self.thread.join().expect("it has served");
+    }
+}
+
+/// A client that reads until a text has come.
+pub(crate) struct Client {
+    socket: TcpStream,
+    read: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        Self { socket: TcpStream::connect(address).expect("it listens"), read: Vec::new() }
+    }
+
+    /// Sends a request and reads the head of the response.
+    pub(crate) fn request(&mut self, request: &str) {
+        self.socket.write_all(request.as_bytes()).expect("it reads");
+        self.read_until("\r\n\r\n");
+    }
+
+    pub(crate) fn read_until(&mut self, end: &str) {
+        self.read.clear();
+        let mut piece = [0; 4096];
+        while !self.read.windows(end.len()).any(|window| window == end.as_bytes()) {
+            let count = self.socket.read(&mut piece).expect("it is connected");
+            assert_ne!(count, 0, "the server has closed it");
+            self.read.extend_from_slice(&piece[..count]);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The limit of open connections, which holds on every path that serves them.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::gauge::Gauge;
+
+/// Counts the open connections of a server and limits them. Cheap to clone; all clones count together.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectionLimit {
+    open: Gauge,
+    limit: usize,
+    surplus: Gauge,
+}
+
+/// The right to keep one connection open. Dropping it gives it back.
+#[derive(Debug)]
+pub(crate) struct ConnectionPermit {
+    counted_by: Gauge,
+    is_surplus: bool,
+}
+
+/// How many connections over the limit are kept at the same time until they have been answered `503`.
+const MAX_SURPLUS: usize = 1024;
+
+/// How long a connection over the limit may idle before its request.
+const SURPLUS_IDLE: Duration = Duration::from_secs(5);
+
+impl ConnectionLimit {
+    /// Returns a limit of this many connections. `open` counts them.
+    pub(crate) fn new(open: Gauge, limit: usize) -> Self {
+        Self { open, limit, surplus: Gauge::default() }
+    }
+
+    /// Returns a permit for one more connection. Over the limit it is a [surplus](ConnectionPermit::is_surplus) permit.
+    /// Returns `None` if there are too many of those as well.
+    pub(crate) fn admit(&self) -> Option<ConnectionPermit> {
+        take(&self.open, self.limit, false).or_else(|| take(&self.surplus, MAX_SURPLUS, true))
+    }
+}
+
+fn take(gauge: &Gauge, limit: usize, is_surplus: bool) -> Option<ConnectionPermit> {
+    let before = gauge.inc();
+    let permit = ConnectionPermit { counted_by: gauge.clone(), is_surplus };
+    let has_room = usize::try_from(before).is_ok_and(|before| before < limit);
+    has_room.then_some(permit)
+}
+
+impl ConnectionPermit {
+    /// Returns `true` if the connection is over the limit, so that its only answer is `503`.
+    pub(crate) fn is_surplus(&self) -> bool {
+        self.is_surplus
+    }
+
+    /// Returns how long the connection may idle before its first request, if `usual` is the limit for others.
+    pub(crate) fn idle_timeout(&self, usual: Duration) -> Duration {
+        if self.is_surplus { usual.min(SURPLUS_IDLE) } else { usual }
+    }
+}
+
+impl Drop for ConnectionPermit {
+    fn drop(&mut self) {
+        self.counted_by.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_permit_that_is_given_back_is_given_out_again() {
+        let limit = ConnectionLimit::new(Gauge::default(), 1);
+        let one = limit.admit().unwrap();
+        let surplus: Vec<_> = (0..MAX_SURPLUS).map(|_| limit.admit().unwrap()).collect();
+        assert!(!one.is_surplus() && surplus.iter().all(ConnectionPermit::is_surplus));
+        assert!(limit.admit().is_none());
+        assert_eq!(limit.open.get(), 1, "those over the limit are not counted with the others");
+        drop(one);
+        assert!(!limit.admit().unwrap().is_surplus());
+        drop(surplus);
+        assert_eq!((limit.open.get(), limit.surplus.get()), (0, 0));
+    }
+}

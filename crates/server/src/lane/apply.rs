@@ -1,0 +1,167 @@
+//! Performs what a connection returns. Each action reports its outcome to the connection, which returns what follows.
+
+use std::net::Shutdown;
+
+use tidings_core::{Event, Id, Publishing, Topic};
+use tidings_transport::Message;
+
+use super::next::Next;
+use super::peer::{self, Peer};
+use super::pending::Outcome;
+use super::turn::Lane;
+use super::{catch_up, subscription};
+use crate::answer::Answer;
+use crate::request::Whole;
+use crate::routes;
+use crate::subscriber::Subscriber;
+
+/// How many portions from the log one connection has in one turn.
+const PORTIONS: usize = 8;
+
+impl Lane {
+    /// Performs what a connection returned, and what follows from that, until the connection is idle or its portion of this
+    /// turn is used up.
+    pub(super) fn apply(&mut self, key: usize, mut next: Next) {
+        let mut portions = 0;
+        loop {
+            next = match next {
+                Next::Idle => break,
+                Next::Write => self.write(key),
+                Next::Answer(whole) => self.answer(key, whole),
+                Next::Publish(topic, message) => self.publish(key, topic, message),
+                Next::CatchUp if portions < PORTIONS => {
+                    portions += 1;
+                    self.catch_up(key)
+                }
+                Next::CatchUp | Next::Yield => {
+                    self.keep_busy(key);
+                    break;
+                }
+                Next::Encode(event, position) => self.encode(key, event.as_slice(), position),
+                Next::OpenAnswer => {
+                    let head = self.fan_out.groups.open_answer(key).unwrap_or_default();
+                    self.peers[key].connection.on_encoded(head, &self.status)
+                }
+                Next::Release => {
+                    self.fan_out.groups.leave(key);
+                    let connection = &mut self.peers[key].connection;
+                    drop(connection.release());
+                    connection.next(&self.status)
+                }
+                Next::AwaitPass => {
+                    self.ahead.insert(key);
+                    break;
+                }
+                Next::Close => match self.peers[key].socket.shutdown(Shutdown::Write) {
+                    Ok(()) => self.peers[key].connection.next(&self.status),
+                    Err(_) => Next::Remove,
+                },
+                Next::CutOff => {
+                    // A client that was sent a goodbye is counted already.
+                    if !self.peers[key].connection.is_let_go() {
+                        self.shared.metrics.cut_off();
+                    }
+                    Next::Remove
+                }
+                Next::HandOver(input) => return self.hand_over(key, input),
+                Next::Remove => return drop(self.remove(key)),
+            };
+        }
+        if let Some(patience) = self.peers[key].connection.take_timeout(&self.status) {
+            self.timers.restart(key, patience);
+        }
+    }
+
+    /// Writes the unsent bytes.
+    fn write(&mut self, key: usize) -> Next {
+        let Peer { socket, connection, watches_room, .. } = &mut self.peers[key];
+        let count = match peer::write(socket, connection.unsent()) {
+            Ok(count) => count,
+            Err(error) => return Next::after(&error.into()),
+        };
+        let next = connection.on_written(count, &self.status);
+        if connection.awaits_room()
+            && !std::mem::replace(watches_room, true)
+            && let Err(error) = self.epoll.watch_room(socket, key)
+        {
+            self.shared.metrics.unserved.add(error);
+            return Next::Remove;
+        }
+        next
+    }
+
+    /// Answers a request.
+    fn answer(&mut self, key: usize, whole: Box<Whole>) -> Next {
+        let connection = &mut self.peers[key].connection;
+        match routes::call(&whole.request, whole.body, &self.shared) {
+            Answer::Response(response) => connection.on_response(&response, &self.status),
+            Answer::Pending(response) => {
+                let outcome = async { Outcome::Response(response.await) };
+                let pending = self.pending.add(key, outcome);
+                connection.on_response_pending(pending, &self.status)
+            }
+            Answer::Subscription(subscriber) => self.subscribe(key, *subscriber),
+        }
+    }
+
+    /// Serves a subscriber on this connection.
+    pub(super) fn subscribe(&mut self, key: usize, subscriber: Subscriber) -> Next {
+        let connection = &mut self.peers[key].connection;
+        let (groups, metrics, is_last) =
+            (&mut self.fan_out.groups, &self.shared.metrics, connection.is_last());
+        let opened = subscription::open(key, subscriber, is_last, groups, metrics, &self.status);
+        connection.on_subscribed(opened, &self.status)
+    }
+
+    /// Publishes a client's message.
+    fn publish(&mut self, key: usize, topic: Topic, message: Message) -> Next {
+        let connection = &mut self.peers[key].connection;
+        let Some(client) = connection.client() else { return Next::Idle };
+        let publishing = message.publish(&self.status.hub, &client.seat, topic);
+        match publishing.map(Publishing::now) {
+            Ok(Ok(outcome)) => {
+                let outcome = outcome.map_err(|error| error.reason());
+                connection.on_published(outcome, &self.status)
+            }
+            Ok(Err(publishing)) => {
+                let outcome =
+                    async { Outcome::Published(publishing.await.map_err(|error| error.reason())) };
+                connection.on_publish_pending(self.pending.add(key, outcome))
+            }
+            Err(reason) => connection.on_published(Err(reason), &self.status),
+        }
+    }
+
+    /// Reads what follows a client's own cursor, from the log or from the broker.
+    fn catch_up(&mut self, key: usize) -> Next {
+        let connection = &mut self.peers[key].connection;
+        let (Some(client), Some(group)) = (connection.client(), self.fan_out.groups.of(key)) else {
+            return Next::Idle;
+        };
+        if let Some(portion) = catch_up::read(client, group, &self.status) {
+            if let Some(reason) = portion.goodbye {
+                self.shared.metrics.let_go(reason);
+            }
+            return connection.on_caught_up(portion, &self.status);
+        }
+        let hub = &self.status.hub;
+        if hub.pool().closed().is_some() {
+            return connection.on_unavailable(&self.status);
+        }
+        let (interest, budget) = (group.interest.clone(), client.budget());
+        let cursor = client.cursor(self.status.position);
+        let fetching = hub.fetch(cursor, interest, client.seat.id(), budget);
+        let pending = self.pending.add(key, async { Outcome::Fetched(fetching.await) });
+        connection.on_fetching(pending, &self.status)
+    }
+
+    /// Encodes one event for one client, or the end of its hold if there is none.
+    fn encode(&mut self, key: usize, event: &[Event], position: Id) -> Next {
+        if let [Event::Goodbye(reason)] = event {
+            self.shared.metrics.let_go(*reason);
+        }
+        let Some(group) = self.fan_out.groups.of(key) else { return Next::Remove };
+        let bytes = group.encode(event, position);
+        self.peers[key].connection.on_encoded(bytes, &self.status)
+    }
+}
