@@ -5,19 +5,25 @@
 //! | `work` | the scenarios whose instructions are counted: encodes, decodes, publishes, reads a log, matches topics |
 //! | `deliver in memory` | publishes to subscribers, until the last one has it |
 //! | `match a topic` | finds the filters that a topic matches among very many |
+//! | `deliver over loopback` | publishes to clients of each transport, until the last one has it |
+//! | `publish to a broker` | publishes to NATS or Redis, until a subscriber has it |
 //!
-//! `cargo bench` runs all of them, `cargo bench -- encode` those whose name contains the word. They have no sockets:
-//! `tidings compare` measures servers and brokers, with a process for each.
+//! `cargo bench` runs all of them and ends with an overview, `cargo bench -- encode` those whose name contains the word.
 
+mod brokers;
 mod fan_out;
 mod filters;
+mod overview;
+mod tally;
+mod transports;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use criterion::{BatchSize, Criterion};
 use tidings_counts::SCENARIOS;
 
 fn main() {
+    let began = SystemTime::now();
     let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))
@@ -30,5 +36,8 @@ fn main() {
     }
     fan_out::bench(&mut criterion);
     filters::bench(&mut criterion);
+    transports::bench(&mut criterion);
+    brokers::bench(&mut criterion);
     criterion.final_summary();
+    overview::print(began);
 }

@@ -1,0 +1,38 @@
+//! Finds out when the last receiver has a notification.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// Counts the receivers of one notification after the other. When the last of them has it the clock may stop, and no work
+/// is left over for the next round. Cheap to clone; all clones count together.
+#[derive(Clone, Debug)]
+pub(crate) struct Tally(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    receivers: usize,
+    received: AtomicUsize,
+    all: Notify,
+}
+
+impl Tally {
+    /// Returns a tally for so many receivers.
+    pub(crate) fn new(receivers: usize) -> Self {
+        Self(Arc::new(Shared { receivers, received: AtomicUsize::new(0), all: Notify::new() }))
+    }
+
+    /// Counts one more receiver of the last notification.
+    pub(crate) fn received(&self) {
+        let before = self.0.received.fetch_add(1, Ordering::Relaxed);
+        if (before + 1).is_multiple_of(self.0.receivers) {
+            self.0.all.notify_one();
+        }
+    }
+
+    /// Waits until all receivers have it. Cancel safe.
+    pub(crate) async fn all(&self) {
+        self.0.all.notified().await;
+    }
+}
