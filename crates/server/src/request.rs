@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 use tidings_transport::{Rejection, lists};
 
 /// A complete request.
@@ -71,15 +71,15 @@ pub(crate) fn head(bytes: &[u8], max_head: usize) -> Result<Option<Head>, Reject
         let start = part.as_ptr().addr() - bytes.as_ptr().addr();
         shared.slice(start..start + part.len())
     };
-    let mut headers = HeaderMap::with_capacity(head.headers.len());
+    let (mut request, ()) = Request::new(()).into_parts();
+    request.headers.reserve(head.headers.len());
     for line in &*head.headers {
         let name = HeaderName::from_bytes(line.name.as_bytes())
             .map_err(|_| bad(format!("invalid header name {:?}", line.name)))?;
         let value = HeaderValue::from_maybe_shared(part(line.value))
             .map_err(|_| bad(format!("the value of {name} has a control character in it")))?;
-        headers.append(name, value);
+        request.headers.append(name, value);
     }
-    let (mut request, ()) = Request::new(()).into_parts();
     request.uri = match encoded(target) {
         Cow::Borrowed(target) => Uri::from_maybe_shared(part(target.as_bytes())),
         Cow::Owned(target) => Uri::from_maybe_shared(Bytes::from(target)),
@@ -88,7 +88,6 @@ pub(crate) fn head(bytes: &[u8], max_head: usize) -> Result<Option<Head>, Reject
     request.method = Method::from_bytes(method.as_bytes())
         .map_err(|_| bad(format!("invalid method {method:?}")))?;
     request.version = if head.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
-    request.headers = headers;
     let body = check(&request)?;
     Ok(Some(Head { request, length, body }))
 }

@@ -69,10 +69,7 @@ impl Hosts {
 
 /// Returns the host without its port.
 fn name(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    }
+    host.trim_end_matches(|last: char| last.is_ascii_digit()).strip_suffix(':').unwrap_or(host)
 }
 
 /// Returns `true` for an IP address, which DNS cannot point to another server.

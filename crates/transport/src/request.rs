@@ -121,14 +121,13 @@ fn pairs(request: &Parts) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> 
 /// Returns `true` if a header that is a list contains this item, whatever its case and parameters (RFC 9110, sections
 /// 5.6.1 and 5.6.6).
 pub fn lists(request: &Parts, name: HeaderName, item: &str) -> bool {
-    let is_item = |text: &[u8]| text.eq_ignore_ascii_case(item.as_bytes());
+    let is_item = |element: &[u8]| {
+        let end = element.iter().position(|&byte| byte == b';').unwrap_or(element.len());
+        element[..end].trim_ascii().eq_ignore_ascii_case(item.as_bytes())
+    };
+    // Most lists have one element, in the usual case.
     let has_item = |line: &HeaderValue| {
-        // Most lists have one element.
-        is_item(line.as_bytes())
-            || line.as_bytes().split(|&byte| byte == b',').any(|element| {
-                let end = element.iter().position(|&byte| byte == b';').unwrap_or(element.len());
-                is_item(element[..end].trim_ascii())
-            })
+        line == item || line.as_bytes().split(|&byte| byte == b',').any(is_item)
     };
     request.headers.get_all(name).iter().any(has_item)
 }

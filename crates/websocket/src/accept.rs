@@ -132,7 +132,7 @@ impl Transport for WebSocket {
 fn check(request: &Parts) -> Result<&str, Rejection> {
     let headers = &request.headers;
     if !lists(request, header::UPGRADE, "websocket")
-        || !lists(request, header::CONNECTION, "upgrade")
+        || !lists(request, header::CONNECTION, "Upgrade")
     {
         let message = "this is a WebSocket: ask with Connection: Upgrade and Upgrade: websocket";
         return Err(upgrade_required("upgrade_required", message));
