@@ -7,7 +7,7 @@ use url::Url;
 use crate::latency::Latency;
 
 /// The most sockets of one load: the usual limit of 20,000 open files, less a few.
-pub const MAX_SOCKETS: usize = 19_900;
+pub(crate) const MAX_SOCKETS: usize = 19_900;
 
 /// The clients and publishers of one load. This is the first line that the load reads.
 #[derive(Clone, Debug, Serialize, Deserialize)]
