@@ -58,7 +58,7 @@ pub(crate) enum Command {
     Saturate { seconds: f64 },
     /// Publishes `count` notifications before any client is connected.
     Fill { count: u64 },
-    /// Connects all clients, which then request all that was published at the same time.
+    /// Connects all clients at the same time, and each requests all that was published.
     Resume,
     /// Publishes nothing. Fails if a client loses its connection.
     Watch { seconds: f64 },
