@@ -133,7 +133,8 @@ Every notification goes to every client. Latency counts from the scheduled time 
 Ctrl-C ends the run, reports the measurements that are finished and makes the exit code 1.
 Anything lost, duplicated or reordered makes the exit code 1, and so does a contender that fails. A
 target that is missed does not: on a machine with other work that says nothing yet. Neither does a
-message queue whose server is not installed. A line says how to get it.")]
+loss of the baseline, which closes a client whose socket is full, nor a message queue whose server is
+not installed. A line says how to get it.")]
 pub(crate) struct CompareArgs {
     /// Measure 200 clients in one round, as a first look
     #[arg(long)]
@@ -157,7 +158,7 @@ pub(crate) struct CompareArgs {
     /// Interleaved rounds [default: 3, with --quick 1]
     #[arg(long, value_name = "N")]
     pub(crate) rounds: Option<usize>,
-    /// Seconds of each stage [default: 1.2 steady, 1.5 burst, 0.5 saturation]
+    /// Seconds of each stage [default: 1 steady, 1.5 burst, 0.4 saturation]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) seconds: Option<Duration>,
     /// Transports and message queues to compare, in this order, by their name or their family: transports, plain,

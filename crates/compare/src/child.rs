@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek};
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -30,7 +30,8 @@ pub(crate) struct Child {
     child: tokio::process::Child,
     input: Option<ChildStdin>,
     output: Lines<BufReader<ChildStdout>>,
-    /// What it writes to standard error.
+    /// What it writes to standard error. The position in the file is that of the child as well, so it is read only when
+    /// the child has failed.
     errors: File,
 }
 
@@ -114,10 +115,11 @@ impl Child {
             return Err(ended);
         }
         self.input = None;
-        match self.wait().await {
-            Ok(status) if !status.success() => Err(self.ended("it was done").await),
-            // One that had to be killed has done its work as well.
-            ended => ended.map(drop).map_err(|source| self.broken_pipe(&source)),
+        match timeout(END, self.child.wait()).await {
+            Ok(Ok(status)) if !status.success() => Err(self.ended("it was done").await),
+            Ok(Err(source)) => Err(self.broken_pipe(&source)),
+            // One that does not end has done its work, and is killed now.
+            Ok(Ok(_)) | Err(_) => Ok(()),
         }
     }
 
@@ -143,21 +145,15 @@ impl Child {
         ChildError { name: self.name.clone(), problem, errors }
     }
 
+    /// Waits for its end, and kills it if that takes too long.
     async fn ended(&mut self, before: &str) -> ChildError {
-        match self.wait().await {
+        let status = match timeout(END, self.child.wait()).await {
+            Ok(status) => status,
+            Err(_) => self.child.kill().await.and(self.child.wait().await),
+        };
+        match status {
             Ok(status) => self.error(format!(" ended before {before} ({status})")),
             Err(source) => self.broken_pipe(&source),
-        }
-    }
-
-    /// Waits for its end, and kills it if that takes too long.
-    async fn wait(&mut self) -> std::io::Result<ExitStatus> {
-        match timeout(END, self.child.wait()).await {
-            Ok(status) => status,
-            Err(_) => {
-                self.child.kill().await?;
-                self.child.wait().await
-            }
         }
     }
 

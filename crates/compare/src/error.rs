@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::plan::PlanError;
+use crate::workload::PlanError;
 
 /// A comparison without a report.
 ///

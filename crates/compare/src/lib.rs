@@ -16,7 +16,7 @@
 //!
 //! | idea | file |
 //! | --- | --- |
-//! | what to measure | `plan.rs` |
+//! | what to measure | `plan.rs`, `workload.rs` |
 //! | the lists: contenders, scenarios, rows and targets | `contender.rs`, `scenario.rs`, `rows.rs` |
 //! | starting and stopping servers, their CPU time and memory | `servers.rs`, `child.rs`, `proc.rs`, `pin.rs`, `quota.rs` |
 //! | the load, and how it is told what to do | `load/`, `protocol.rs` |
@@ -53,14 +53,15 @@ mod summary;
 mod targets;
 mod units;
 mod warnings;
+mod workload;
 
 pub use contender::contender_names;
 pub use environment::{Environment, Version};
 pub use error::RunError;
 pub use latency::Latency;
-pub use plan::{Plan, PlanError, RunningServer, Workload};
+pub use plan::{Plan, RunningServer};
 pub use progress::Progress;
-pub use protocol::{MAX_SOCKETS, Outcome};
+pub use protocol::Outcome;
 pub use report::{Missing, Remark, Report};
 pub use run::run;
 pub use sample::Sample;
@@ -69,3 +70,4 @@ pub use summary::{Curve, Row, Summary};
 pub use targets::TargetRow;
 pub use units::Unit;
 pub use warnings::{Doubt, Place, Warning};
+pub use workload::{PlanError, Workload};

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
 use url::Url;
 
 use crate::contender::{self, Contender, MESSAGE_QUEUE, TRANSPORTS, chosen, each_once};
 use crate::protocol::MAX_SOCKETS;
 use crate::rows::{FIGURES, Figure};
 use crate::scenario::{BURST, SCENARIOS, Scenario};
+use crate::workload::{PlanError, Workload, wrong};
 
 /// The most notifications of the log that clients resume, and the most bytes with what a server keeps of each besides
 /// its payload. By default our server keeps more of both.
@@ -39,28 +38,6 @@ pub struct Plan {
     pub workload: Workload,
 }
 
-/// The clients and what is published to them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Workload {
-    /// Connected clients, each of which receives every notification. Default: 1,000.
-    pub clients: usize,
-    /// Notifications a second in the stages steady and burst. If the server or the load cannot keep up, latency only
-    /// shows how long the queue grew. Default: 20.
-    pub rate: f64,
-    /// Bytes of each payload, at least [`Workload::MIN_PAYLOAD`]. Default: 128.
-    pub payload: usize,
-    /// Interleaved rounds with fresh servers. The medians are over rounds. Default: 3.
-    pub rounds: usize,
-    /// How long the stage steady publishes.
-    pub steady_seconds: f64,
-    /// How long the stage burst publishes.
-    pub burst_seconds: f64,
-    /// How long saturation lasts.
-    pub saturation_seconds: f64,
-    /// Publishing connections, and so the notifications in flight at saturation. Default: 64.
-    pub publishers: usize,
-}
-
 /// A server that was started by someone else.
 #[derive(Clone, Debug)]
 pub struct RunningServer {
@@ -72,11 +49,6 @@ pub struct RunningServer {
     pub headers: String,
 }
 
-/// A plan that cannot be carried out: what is wrong with it.
-#[derive(Debug, Error, PartialEq)]
-#[error("{0}")]
-pub struct PlanError(pub(crate) String);
-
 impl RunningServer {
     /// Returns the address without user, password, query and fragment, any of which may be a secret.
     pub(crate) fn shown(&self) -> String {
@@ -86,61 +58,6 @@ impl RunningServer {
         url.set_query(None);
         url.set_fragment(None);
         url.to_string()
-    }
-}
-
-impl Default for Workload {
-    fn default() -> Self {
-        Self {
-            clients: 1_000,
-            rate: 20.0,
-            payload: 128,
-            rounds: 3,
-            steady_seconds: 1.2,
-            burst_seconds: 1.5,
-            saturation_seconds: 0.5,
-            publishers: 64,
-        }
-    }
-}
-
-impl Workload {
-    /// The smallest payload. It has to hold a stamp.
-    pub const MIN_PAYLOAD: usize = 48;
-    /// The greatest payload: servers do not accept more by default.
-    pub const MAX_PAYLOAD: usize = 1024 * 1024;
-    /// The most rounds.
-    pub const MAX_ROUNDS: usize = 1_000;
-    /// The greatest rate.
-    pub const MAX_RATE: f64 = 1e6;
-
-    fn check(&self) -> Result<(), PlanError> {
-        let Self { clients, publishers, payload, rounds, rate, .. } = *self;
-        for (what, given, least, most) in [
-            ("clients", clients, 1, usize::MAX),
-            ("publishers", publishers, 1, usize::MAX),
-            ("rounds", rounds, 1, Self::MAX_ROUNDS),
-            ("payload", payload, Self::MIN_PAYLOAD, Self::MAX_PAYLOAD),
-        ] {
-            if given < least {
-                return wrong(format!("{what} must be at least {least}, not {given}"));
-            }
-            if given > most {
-                return wrong(format!("{what} must be at most {most}, not {given}"));
-            }
-        }
-        if !(rate > 0.0 && rate <= Self::MAX_RATE) {
-            let most = Self::MAX_RATE;
-            return wrong(format!("rate must be above 0 and at most {most} a second, not {rate}"));
-        }
-        let sockets = clients.saturating_add(publishers);
-        if sockets > MAX_SOCKETS {
-            return wrong(format!(
-                "{clients} clients and {publishers} publishers need {sockets} sockets, and one load \
-                 holds {MAX_SOCKETS}: use fewer clients"
-            ));
-        }
-        Ok(())
     }
 }
 
@@ -165,7 +82,6 @@ impl Plan {
             clients: 200,
             rate: 40.0,
             rounds: 1,
-            steady_seconds: 1.0,
             burst_seconds: 1.0,
             ..Workload::default()
         };
@@ -287,10 +203,6 @@ impl Plan {
     pub(crate) fn log(&self) -> u64 {
         LOG.min(LOG_BYTES / (self.workload.payload + ENTRY_BYTES)) as u64
     }
-}
-
-fn wrong<T>(problem: String) -> Result<T, PlanError> {
-    Err(PlanError(problem))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! How far a run is, on the terminal.
 
-use std::cell::Cell;
+use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
@@ -9,34 +9,22 @@ use std::time::Instant;
 pub struct Progress {
     is_shown: bool,
     began: Instant,
-    done: Cell<usize>,
-    all: Cell<usize>,
 }
 
 impl Progress {
     /// Shows the progress if standard error is a terminal.
     pub fn terminal() -> Self {
-        let is_shown = std::io::stderr().is_terminal();
-        Self { is_shown, began: Instant::now(), done: Cell::new(0), all: Cell::new(0) }
+        Self { is_shown: std::io::stderr().is_terminal(), began: Instant::now() }
     }
 
-    pub(crate) fn start(&self, steps: usize) {
-        self.all.set(steps);
+    /// Shows that so many steps of all are done, and the present one.
+    pub(crate) fn show(&self, done: usize, all: usize, step: fmt::Arguments<'_>) {
+        let seconds = self.began.elapsed().as_secs();
+        self.write(format_args!("{seconds:>3} s  {done} of {all}  {step}"));
     }
 
-    pub(crate) fn show(&self, contender: &str, stage: &str, round: usize, rounds: usize) {
-        let (done, all, time) = (self.done.get(), self.all.get(), self.began.elapsed().as_secs());
-        self.write(&format!(
-            "{time:>3} s  {done} of {all}  {contender} · from {stage} on · round {round} of {rounds}"
-        ));
-    }
-
-    pub(crate) fn step(&self) {
-        self.done.set(self.done.get() + 1);
-    }
-
-    /// Replaces the line. A terminal that is gone has nobody to show it to.
-    fn write(&self, line: &str) {
+    /// Replaces the line. A terminal that is gone shows nothing to anyone.
+    fn write(&self, line: fmt::Arguments<'_>) {
         if self.is_shown {
             let mut stderr = std::io::stderr();
             let _ = write!(stderr, "\r\x1b[2K{line}").and_then(|()| stderr.flush());
@@ -46,6 +34,6 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.write("");
+        self.write(format_args!(""));
     }
 }

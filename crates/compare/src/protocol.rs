@@ -7,7 +7,7 @@ use url::Url;
 use crate::latency::Latency;
 
 /// The most sockets of one load: the usual limit of 20,000 open files, less a few.
-pub const MAX_SOCKETS: usize = 19_900;
+pub(crate) const MAX_SOCKETS: usize = 19_900;
 
 /// The clients and publishers of one load. This is the first line that the load reads.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ pub(crate) enum Command {
     Saturate { seconds: f64 },
     /// Publishes `count` notifications before any client is connected.
     Fill { count: u64 },
-    /// Connects all clients, which then request all that was published at the same time.
+    /// Connects all clients at the same time, and each requests all that was published.
     Resume,
     /// Publishes nothing. Fails if a client loses its connection.
     Watch { seconds: f64 },

@@ -48,7 +48,6 @@ pub async fn run(
     let mut environment = Environment::now(&cores);
     let _pinned = cores.pin_load();
     let rounds = plan.workload.rounds;
-    progress.start(rounds * cells.len());
 
     let mut samples: Vec<Sample> = Vec::new();
     let mut missing: Vec<Missing> = Vec::new();
@@ -56,13 +55,14 @@ pub async fn run(
     let mut failed: Vec<(&str, &str)> = Vec::new();
     let mut interrupted = None;
     let mut interrupt = pin!(interrupt);
-    for (round, contender, scenario) in schedule(rounds, &cells) {
+    for (done, (round, contender, scenario)) in schedule(rounds, &cells).enumerate() {
         let stage = scenario.stages[0].name;
         if failed.contains(&(contender.name, stage)) {
-            progress.step();
             continue;
         }
-        progress.show(contender.title, stage, round, rounds);
+        let title = contender.title;
+        let step = format_args!("{title} · from {stage} on · round {round} of {rounds}");
+        progress.show(done, rounds * cells.len(), step);
         let measured = tokio::select! {
             measured = Box::pin(measure(plan, &cores, contender, scenario, round)) => measured,
             () = &mut interrupt => {
@@ -87,7 +87,6 @@ pub async fn run(
                 missing.push(Missing { transport, problem, is_failure });
             }
         }
-        progress.step();
     }
     environment.seconds = began.elapsed().as_secs_f64();
     if samples.is_empty() {

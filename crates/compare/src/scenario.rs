@@ -1,8 +1,8 @@
 //! The list of scenarios: how many clients there are, and the stages they go through.
 
 use crate::contender::{Contender, TRANSPORTS};
-use crate::plan::Workload;
 use crate::protocol::{Command, Transport};
+use crate::workload::Workload;
 
 /// A fresh server, a fresh load, and stages one after the other.
 #[derive(Debug)]

@@ -35,11 +35,6 @@ impl Unit {
         }
     }
 
-    /// Returns the value with three significant digits, and thousands separated by a thin space.
-    pub fn write(self, value: f64) -> String {
-        Digits { last: self.three_digits(value) }.write(value)
-    }
-
     /// Returns the digits that the spread of a figure allows. The last one is of the size of half the range, and there
     /// are three at most. A single sample has no spread, so a time or a rate has two digits then.
     pub(crate) fn digits(self, spread: &Spread) -> Digits {
@@ -111,11 +106,13 @@ mod tests {
 
     #[test]
     fn numbers_have_three_significant_digits_and_separated_thousands() {
-        let written = [0.0, 0.004_21, 1.234, 12.34, 123.4, 39_876.6].map(|v| Unit::Millis.write(v));
+        let write = |unit: Unit, value| Digits { last: unit.three_digits(value) }.write(value);
+        let values = [0.0, 0.004_21, 1.234, 12.34, 123.4, 39_876.6];
+        let written = values.map(|value| write(Unit::Millis, value));
         let expected = ["0", "0.004", "1.23", "12.3", "123", "39\u{202f}877"];
         assert_eq!(written, expected);
-        assert_eq!(Unit::Bytes.write(-1_234_567.0), "-1\u{202f}234\u{202f}567");
-        assert_eq!(Unit::Bytes.write(48.6), "49");
+        assert_eq!(write(Unit::Bytes, -1_234_567.0), "-1\u{202f}234\u{202f}567");
+        assert_eq!(write(Unit::Bytes, 48.6), "49");
     }
 
     #[test]

@@ -194,6 +194,33 @@ fn loss_duplicates_and_disorder_are_found() {
     server.join().expect("the server understood the load");
 }
 
+#[test]
+fn a_publisher_that_the_server_closed_while_it_was_idle_connects_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it has one").to_string();
+    let server = thread::spawn(move || {
+        let accept = || BufReader::new(listener.accept().expect("the load connects").0);
+        drop(accept());
+        let mut client = accept();
+        read_head(&mut client);
+        let head = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
+        client.get_mut().write_all(head).expect("the load reads");
+        let mut publisher = accept();
+        for _ in 0..3 {
+            let payload = take_publish(&mut publisher);
+            let frame = [&[0x81, payload.len() as u8], &payload[..]].concat();
+            client.get_mut().write_all(&frame).expect("the load reads");
+        }
+        let _ = client.read_to_end(&mut Vec::new());
+    });
+    let one = json!({ "publishers": 1, "payload": 48, "patience": 10.0 });
+    let mut load = Load::start(&address, "websocket", 1, &one);
+    load.run(&json!("connect"));
+    expect_deliveries(&load.run(&publish(50.0, 1, 0.06)), 3);
+    load.end();
+    server.join().expect("the server understood the load");
+}
+
 /// Of six notifications drops one, repeats one, and swaps two.
 fn serve_badly(listener: &TcpListener) {
     let accept = || BufReader::new(listener.accept().expect("the load connects").0);

@@ -3,8 +3,8 @@
 use slab::Slab;
 
 use crate::baseline::connection::Connection;
+use crate::baseline::encode::Format;
 use crate::baseline::log::{Id, KEPT, Log};
-use crate::baseline::wave::Wave;
 
 /// The log, and how far it has been delivered.
 ///
@@ -13,7 +13,8 @@ use crate::baseline::wave::Wave;
 pub(crate) struct FanOut {
     log: Log,
     delivered: u64,
-    wave: Wave,
+    /// What the present pass delivers, by format. The buffers outlive the pass, so a steady stream allocates nothing.
+    encoded: [Vec<u8>; Format::COUNT],
     /// The clients that a pass lost, kept for its capacity: a slab cannot lose entries during iteration.
     lost: Vec<usize>,
 }
@@ -37,12 +38,16 @@ impl FanOut {
         if self.delivered == self.log.newest() {
             return;
         }
-        self.wave.clear();
+        self.encoded.iter_mut().for_each(Vec::clear);
         for (key, connection) in connections.iter_mut() {
             let Some(format) = connection.format() else {
                 continue;
             };
-            let bytes = self.wave.bytes(format, || self.log.after(self.delivered));
+            // No format encodes a notification to nothing, so an empty buffer has not been requested yet.
+            let bytes = &mut self.encoded[format as usize];
+            if bytes.is_empty() {
+                format.encode(bytes, self.log.after(self.delivered));
+            }
             if connection.deliver(bytes).is_err() {
                 self.lost.push(key);
             }

@@ -18,7 +18,6 @@ mod http;
 mod log;
 mod response;
 mod server;
-mod wave;
 mod websocket;
 
 use std::convert::Infallible;

@@ -17,8 +17,6 @@ use super::stamp::Run;
 #[derive(Debug)]
 pub(crate) struct Crowd {
     pub(crate) requests: Requests,
-    /// Whether clients subscribe as soon as they are connected.
-    pub(crate) is_eager: bool,
     clients: Vec<Client>,
     own_topics: bool,
     /// How many clients there will be.
@@ -27,8 +25,7 @@ pub(crate) struct Crowd {
     run: Run,
     /// What one client sends after one read.
     reply: Vec<u8>,
-    /// How many clients are connected, and how many receive.
-    pub(crate) connected: usize,
+    /// How many clients receive.
     pub(crate) ready: usize,
     /// Why the first connection ended.
     pub(crate) reason: Option<Gone>,
@@ -51,8 +48,6 @@ struct Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Connecting,
-    /// It has not subscribed yet.
-    Connected,
     /// It has subscribed and has not been answered.
     Subscribing,
     /// It receives.
@@ -65,14 +60,12 @@ impl Crowd {
     pub(crate) fn new(requests: Requests, planned: usize, own_topics: bool, run: Run) -> Self {
         Self {
             requests,
-            is_eager: true,
             clients: Vec::with_capacity(planned),
             own_topics,
             planned,
             local: Local::new(run.seed()),
             run,
             reply: Vec::new(),
-            connected: 0,
             ready: 0,
             reason: None,
             received: 0,
@@ -123,18 +116,7 @@ impl Crowd {
     /// Disconnects all clients.
     pub(crate) fn clear(&mut self) {
         self.clients.clear();
-        (self.connected, self.ready) = (0, 0);
-    }
-
-    /// Sends the requests of all clients that are connected.
-    pub(crate) fn subscribe_all(&mut self, score: &mut Score) {
-        for index in 0..self.clients.len() {
-            if self.clients[index].stage == Stage::Connected
-                && let Err(gone) = self.subscribe(index, score)
-            {
-                self.lose(index, gone, score);
-            }
-        }
+        self.ready = 0;
     }
 
     /// Continues with a client whose socket is readable or writable.
@@ -147,7 +129,7 @@ impl Crowd {
     ) {
         let done = match self.clients[index].stage {
             Stage::Gone => Ok(()),
-            Stage::Connecting => self.finish_connecting(index, score),
+            Stage::Connecting => self.subscribe(index, score),
             _ => self.receive(index, intake, score, clock),
         };
         if let Err(gone) = done {
@@ -155,16 +137,10 @@ impl Crowd {
         }
     }
 
-    fn finish_connecting(&mut self, index: usize, score: &mut Score) -> Result<(), Gone> {
-        let client = &mut self.clients[index];
-        client.connection.finish_connecting()?;
-        client.stage = Stage::Connected;
-        self.connected += 1;
-        if self.is_eager { self.subscribe(index, score) } else { Ok(()) }
-    }
-
+    /// Finishes the connect and subscribes.
     fn subscribe(&mut self, index: usize, score: &mut Score) -> Result<(), Gone> {
         let client = &mut self.clients[index];
+        client.connection.finish_connecting()?;
         client.stage = Stage::Subscribing;
         score.requests += 1;
         let request = std::mem::take(&mut client.request);

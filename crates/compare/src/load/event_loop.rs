@@ -98,10 +98,10 @@ impl Load {
         Ok(true)
     }
 
-    /// Returns a number that changes if a client connects or receives something, or a publish is answered.
+    /// Returns a number that changes if a client is answered or receives something, or a publish is answered.
     fn progress(&self) -> u64 {
         let Self { crowd, score, .. } = self;
-        (crowd.connected + crowd.ready) as u64 + score.deliveries + score.answered.count()
+        crowd.ready as u64 + score.deliveries + score.answered.count()
     }
 
     /// Serves until `end`.
@@ -112,29 +112,22 @@ impl Load {
         Ok(())
     }
 
-    /// Connects clients until `count` of them have come so far that `done` counts them. At most `concurrency` of them are
-    /// not so far at the same time. `what` names the clients that are, in an error.
-    pub(crate) fn gather(
-        &mut self,
-        count: usize,
-        concurrency: usize,
-        what: &str,
-        done: fn(&Crowd) -> usize,
-    ) -> Result<(), Failure> {
-        while done(&self.crowd) < count {
-            let before = done(&self.crowd);
+    /// Connects clients until `count` of them are answered. At most `concurrency` of them wait for that at the same time.
+    pub(crate) fn gather(&mut self, count: usize, concurrency: usize) -> Result<(), Failure> {
+        while self.crowd.ready < count {
+            let before = self.crowd.ready;
             while self.crowd.size() < count.min(before + concurrency) {
                 self.crowd.open(&self.epoll, &self.score)?;
             }
-            self.wait_until(|load| done(&load.crowd) > before || load.crowd.reason.is_some())?;
-            let now = done(&self.crowd);
+            self.wait_until(|load| load.crowd.ready > before || load.crowd.reason.is_some())?;
+            let ready = self.crowd.ready;
             if let Some(reason) = &self.crowd.reason {
-                let line = format_args!("{now} of {count} clients were {what}, then {reason}");
+                let line = format_args!("{ready} of {count} clients were answered, then {reason}");
                 return Err(Failure::new(line));
             }
-            if now == before {
+            if ready == before {
                 return Err(Failure::new(format_args!(
-                    "only {now} of {count} clients were {what} in time: use fewer clients"
+                    "only {ready} of {count} clients were answered in time: use fewer clients"
                 )));
             }
         }

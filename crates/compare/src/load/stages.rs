@@ -2,7 +2,6 @@
 
 use super::event_loop::Load;
 use super::failure::Failure;
-use super::gone::Gone;
 use crate::protocol::{Command, Outcome};
 
 /// Handshakes at the same time: enough to keep a server busy, few enough for any listen backlog.
@@ -32,7 +31,7 @@ impl Load {
     fn rehearse(&mut self) -> Result<Outcome, Failure> {
         let start = self.begin(false, false);
         self.crowd.requests.set_topic("rehearsal");
-        self.gather(REHEARSAL.min(self.clients), REHEARSAL, "answered", |crowd| crowd.ready)?;
+        self.gather(REHEARSAL.min(self.clients), REHEARSAL)?;
         for _ in 0..REHEARSAL {
             let now = self.clock.now();
             self.publishers.publish(now, &self.crowd, &mut self.score, now)?;
@@ -55,7 +54,7 @@ impl Load {
 
     fn connect(&mut self) -> Result<Outcome, Failure> {
         let start = self.begin(false, false);
-        self.gather(self.clients, AT_ONCE, "answered", |crowd| crowd.ready)?;
+        self.gather(self.clients, AT_ONCE)?;
         self.score.last = self.clock.now();
         Ok(self.end(start, 0))
     }
@@ -111,17 +110,11 @@ impl Load {
 
     fn resume(&mut self) -> Result<Outcome, Failure> {
         self.crowd.requests.from_start = true;
-        // All at the same time. None of them subscribes yet.
-        self.crowd.is_eager = false;
-        self.gather(self.clients, self.clients, "connected", |crowd| crowd.connected)?;
         let start = self.begin(false, false);
         self.score.begin_resume(self.clients);
-        self.crowd.subscribe_all(&mut self.score);
+        // All at the same time.
+        self.gather(self.clients, self.clients)?;
         self.settle()?;
-        // A loss is an outcome. A server that rejects the request has none.
-        if let Some(reason @ Gone::Rejected(_)) = &self.crowd.reason {
-            return Err(Failure::new(format_args!("a client cannot resume: {reason}")));
-        }
         Ok(self.end(start, 0))
     }
 

@@ -31,8 +31,8 @@ pub(super) fn curves(curves: &[(usize, &Curve)]) -> String {
     let mut drawing = Drawing::new(CURVES_HEIGHT);
     let visible = |curve: &Curve| -> Vec<(f64, f64)> {
         // The least value says nothing and would bend the scale for all others.
-        let telling = curve.points.iter().filter(|(q, _)| (0.1..=0.999_91).contains(q));
-        telling.map(|&(q, us)| (nines(q), (us / 1e3).max(0.001))).collect()
+        let drawn = curve.points.iter().filter(|(q, _)| (0.1..=0.999_91).contains(q));
+        drawn.map(|&(q, us)| (nines(q), (us / 1e3).max(0.001))).collect()
     };
     let all: Vec<f64> =
         curves.iter().flat_map(|(_, c)| visible(c)).map(|(_, millis)| millis).collect();

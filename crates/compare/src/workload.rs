@@ -1,0 +1,93 @@
+//! How many clients there are, and what is published to them.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::protocol::MAX_SOCKETS;
+
+/// The clients and what is published to them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Workload {
+    /// Connected clients, each of which receives every notification. Default: 1,000.
+    pub clients: usize,
+    /// Notifications a second in the stages steady and burst. If the server or the load cannot keep up, latency only
+    /// shows how long the queue grew. Default: 20.
+    pub rate: f64,
+    /// Bytes of each payload, at least [`Workload::MIN_PAYLOAD`]. Default: 128.
+    pub payload: usize,
+    /// Interleaved rounds with fresh servers. The medians are over rounds. Default: 3.
+    pub rounds: usize,
+    /// How long the stage steady publishes. Default: 1.
+    pub steady_seconds: f64,
+    /// How long the stage burst publishes. Default: 1.5.
+    pub burst_seconds: f64,
+    /// How long saturation lasts. Default: 0.4.
+    pub saturation_seconds: f64,
+    /// Publishing connections, and so the notifications in flight at saturation. Default: 64.
+    pub publishers: usize,
+}
+
+/// A plan that cannot be carried out: what is wrong with it.
+#[derive(Debug, Error, PartialEq)]
+#[error("{0}")]
+pub struct PlanError(pub(crate) String);
+
+impl Default for Workload {
+    fn default() -> Self {
+        Self {
+            clients: 1_000,
+            rate: 20.0,
+            payload: 128,
+            rounds: 3,
+            steady_seconds: 1.0,
+            burst_seconds: 1.5,
+            saturation_seconds: 0.4,
+            publishers: 64,
+        }
+    }
+}
+
+impl Workload {
+    /// The smallest payload. It has to hold a stamp.
+    pub const MIN_PAYLOAD: usize = 48;
+    /// The greatest payload: servers do not accept more by default.
+    pub const MAX_PAYLOAD: usize = 1024 * 1024;
+    /// The most rounds.
+    pub const MAX_ROUNDS: usize = 1_000;
+    /// The greatest rate.
+    pub const MAX_RATE: f64 = 1e6;
+
+    /// Returns an error if it cannot be carried out.
+    pub(crate) fn check(&self) -> Result<(), PlanError> {
+        let Self { clients, publishers, payload, rounds, rate, .. } = *self;
+        for (what, given, least, most) in [
+            ("clients", clients, 1, usize::MAX),
+            ("publishers", publishers, 1, usize::MAX),
+            ("rounds", rounds, 1, Self::MAX_ROUNDS),
+            ("payload", payload, Self::MIN_PAYLOAD, Self::MAX_PAYLOAD),
+        ] {
+            if given < least {
+                return wrong(format!("{what} must be at least {least}, not {given}"));
+            }
+            if given > most {
+                return wrong(format!("{what} must be at most {most}, not {given}"));
+            }
+        }
+        if !(rate > 0.0 && rate <= Self::MAX_RATE) {
+            let most = Self::MAX_RATE;
+            return wrong(format!("rate must be above 0 and at most {most} a second, not {rate}"));
+        }
+        let sockets = clients.saturating_add(publishers);
+        if sockets > MAX_SOCKETS {
+            return wrong(format!(
+                "{clients} clients and {publishers} publishers need {sockets} sockets, and one load \
+                 holds {MAX_SOCKETS}: use fewer clients"
+            ));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn wrong<T>(problem: String) -> Result<T, PlanError> {
+    Err(PlanError(problem))
+}
