@@ -1,15 +1,16 @@
 //! How connections come to a lane and leave it.
 
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use mio::net::TcpStream;
+use tidings_core::Reason;
 
+use super::Lane;
 use super::accept::Accepted;
 use super::connection::Connection;
 use super::drain::Drain;
 use super::peer::{self, Peer};
-use super::turn::Lane;
 use crate::connection_limit::ConnectionPermit;
 use crate::handover::HandOver;
 use crate::routes;
@@ -102,5 +103,29 @@ impl Lane {
         self.timers.stop(key);
         self.fan_out.groups.leave(key);
         peer
+    }
+
+    /// Sends a goodbye to every client, in steps, once the hub is closed. Ready when the last connection has ended.
+    pub(super) fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(reason) = self.status.hub.pool().closed() else { return Poll::Pending };
+        let mut drain = self.drain.take().unwrap_or_else(|| {
+            self.status.is_closing = true;
+            self.acceptor.close();
+            let keys = self.peers.iter().map(|(key, _)| key).collect();
+            Drain::new(reason, keys, self.status.settings.drain)
+        });
+        while let Poll::Ready(keys) = drain.poll_next(context) {
+            // A client that has joined since then, with the key of another, is sent one as well.
+            keys.into_iter().for_each(|key| self.goodbye(key, reason));
+        }
+        self.drain = Some(drain);
+        if self.peers.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Lets the client of a connection go. A connection without a client is closed.
+    fn goodbye(&mut self, key: usize, reason: Reason) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let next = peer.connection.on_goodbye(reason, &self.status);
+        self.apply(key, next);
     }
 }

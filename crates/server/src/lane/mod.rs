@@ -5,10 +5,10 @@
 //! new entries ─► FanOut::pass (Connection::join_pass) ─► sends ─► Connection::on_sent ─► Next ─► Lane::apply
 //! ```
 //!
-//! The parts return what happens next, and only `impl Lane` performs it. `turn` has the lane and the order of a turn,
-//! `sockets` reads, `delivery` runs passes, and `admission` has how connections come and go. All of them end in
-//! `Lane::apply`, in `apply`: the only match over a `Next`. `Connection` does no I/O, `FanOut` sends nothing, and
-//! `catch_up` returns bytes.
+//! The parts return what happens next, and only `impl Lane` performs it. This file has one turn of the lane: it reads the
+//! sockets that have news, and runs the pass. `resume` goes on with connections whose sockets have no news, and `admission`
+//! has how connections come and go. All of them end in `Lane::apply`, in `apply`: the only match over a `Next`.
+//! `Connection` does no I/O, `FanOut` sends nothing, and `catch_up` returns bytes.
 //!
 //! A lane is itself a reader of the log. A client that has taken everything is where the lane is, and costs a pass one
 //! send. A client whose socket is full has a cursor of its own; nothing is copied for it.
@@ -20,27 +20,337 @@ mod balancer;
 mod catch_up;
 mod client;
 mod connection;
-mod delivery;
 mod drain;
 mod epoll;
 mod fan_out;
 mod group;
-mod handle;
 mod input;
 mod next;
 mod output;
 mod peer;
 mod pending;
+mod resume;
 mod sender;
-mod sockets;
 mod status;
 mod subscription;
 mod timeout;
 mod timers;
-mod turn;
 
+use std::cell::RefCell;
+use std::collections::{BTreeSet, VecDeque};
+use std::future::poll_fn;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use slab::Slab;
+use tidings_core::Waiter;
+use tokio::time::Instant;
+
+use self::accept::Acceptor;
 pub(crate) use self::balancer::{Balancer, Inbox};
-pub(crate) use self::handle::Handle;
+use self::connection::Reads;
+use self::drain::Drain;
+use self::epoll::{Epoll, LISTENER, Ready};
+use self::fan_out::{FanOut, Pass};
+use self::group::Groups;
+use self::next::Next;
+use self::peer::Peer;
+use self::pending::PendingSet;
+use self::sender::Sender;
+use self::status::Status;
+use self::timers::Timers;
+use crate::handover::HandOver;
+use crate::shared::Shared;
+use crate::subscriber::Subscriber;
 
 /// Whether this program has lanes.
 pub(crate) const IS_BUILT: bool = true;
+
+/// A handle to a lane. Cheap to clone; all clones are of one thread.
+#[derive(Clone)]
+pub(crate) struct Handle(Rc<RefCell<Lane>>);
+
+impl Handle {
+    /// Starts a lane that accepts from this listener. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// If the system has no epoll for it.
+    pub(crate) fn new(listener: TcpListener, shared: Shared, inbox: Inbox) -> io::Result<Self> {
+        let lane = Lane::new(listener, shared, inbox)?;
+        Ok(Self(Rc::new(RefCell::new(lane))))
+    }
+
+    /// Serves the lane until it has connections for hyper, which it returns. Returns `None` once the hub is closed and the
+    /// last connection has ended.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// If epoll fails.
+    pub(crate) async fn serve(&self) -> io::Result<Option<Vec<HandOver>>> {
+        poll_fn(|context| self.0.borrow_mut().poll_turn(context)).await
+    }
+
+    /// Serves a subscriber on this connection, which ends with the answer to a poll if `is_last`.
+    pub(crate) fn subscribe(&self, connection: HandOver, subscriber: Subscriber, is_last: bool) {
+        self.0.borrow_mut().take_over(connection, Some(subscriber), is_last);
+    }
+
+    /// Takes a connection back whose request is answered, for the next one.
+    pub(crate) fn take_back(&self, connection: HandOver) {
+        self.0.borrow_mut().take_over(connection, None, false);
+    }
+
+    /// Returns the number of connections.
+    pub(crate) fn len(&self) -> usize {
+        self.0.borrow().peers.len()
+    }
+}
+
+/// The connections of one thread and all that serves them.
+struct Lane {
+    status: Status,
+    shared: Shared,
+    acceptor: Acceptor,
+    epoll: Epoll,
+    peers: Slab<Peer>,
+    timers: Timers,
+    fan_out: FanOut,
+    sender: Sender,
+    pending: PendingSet,
+    /// Wakes the lane when the log has grown or the hub is closed.
+    waiter: Waiter,
+    /// Wakes the lane when a task outside of it has left work.
+    waker: Option<Waker>,
+    drain: Option<Drain>,
+    /// Connections to go on with in the next turn. Each is in it at most once.
+    busy: VecDeque<usize>,
+    /// Connections whose clients wait for the lane to come to where they are.
+    ahead: BTreeSet<usize>,
+    /// Connections for hyper.
+    handed_over: Vec<HandOver>,
+    /// Whether more connections may wait at the listener than one turn accepts.
+    has_callers: bool,
+    /// What follows is kept for its room. Every socket is read into this buffer.
+    buffer: Box<[u8]>,
+    ready: Vec<Ready>,
+    pass: Pass,
+    sent: Vec<io::Result<usize>>,
+}
+
+/// The result of one read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    /// The buffer is full. There may be more.
+    Full,
+    /// The buffer is not full. If the peer is not gone, epoll reports when there is more.
+    Some,
+    /// Nothing, or nothing that may be read now.
+    Nothing,
+}
+
+/// How often one turn looks at epoll before the rest of the thread has its turn.
+const LOOKS: usize = 4;
+
+/// How many reads one connection has in one turn.
+const READS: usize = 8;
+
+impl Lane {
+    /// Returns a lane that accepts from this listener. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// If the system has no epoll for it.
+    fn new(listener: TcpListener, shared: Shared, inbox: Inbox) -> io::Result<Self> {
+        let config = &shared.config;
+        let status = Status::new(config);
+        let epoll = Epoll::new()?;
+        let listener = mio::net::TcpListener::from_std(listener);
+        let limit = shared.connection_limit.clone();
+        let acceptor = Acceptor::new(listener, &epoll, config.write_deadline, limit, inbox)?;
+        let groups = Groups::new(status.settings.keep_alive.clone());
+        Ok(Self {
+            acceptor,
+            epoll,
+            peers: Slab::new(),
+            timers: Timers::new(status.hub.heartbeat().interval),
+            fan_out: FanOut::new(groups, status.position),
+            sender: Sender::new(config.io_uring),
+            pending: PendingSet::default(),
+            waiter: status.hub.waiter(),
+            waker: None,
+            drain: None,
+            busy: VecDeque::new(),
+            ahead: BTreeSet::new(),
+            handed_over: Vec::new(),
+            has_callers: false,
+            buffer: vec![0; 64 << 10].into_boxed_slice(),
+            ready: Vec::new(),
+            pass: Pass::default(),
+            sent: Vec::new(),
+            status,
+            shared,
+        })
+    }
+
+    /// One turn: everything that there is to do now, each kind in bounded portions. Returns connections for hyper, if there
+    /// are any, and `None` once the lane has ended.
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<Vec<HandOver>>>> {
+        self.waker = Some(context.waker().clone());
+        self.set_now();
+        // Registered before the look, so that an entry that comes during the pass wakes the lane again.
+        self.waiter.register(context);
+        for (socket, permit) in self.acceptor.inbox.take(context) {
+            self.admit_handed(socket, permit);
+        }
+        // Before the pass, so that what many connections have published goes out together.
+        self.poll_sockets(context)?;
+        self.run_pass();
+        self.wake_those_ahead();
+        self.poll_outcomes(context);
+        self.resume_busy();
+        if std::mem::take(&mut self.has_callers) {
+            self.accept();
+        }
+        self.fan_out.groups.sweep();
+        // What was handed over in this turn is still to be served by hyper.
+        if self.poll_drain(context).is_ready() && self.handed_over.is_empty() {
+            return Poll::Ready(Ok(None));
+        }
+        // Last, so that no timer is started after it that it does not know of.
+        self.poll_timers(context);
+        let is_drained = self.drain.is_some() && self.peers.is_empty();
+        if is_drained || !self.busy.is_empty() || self.has_callers || self.pending.has_new() {
+            context.waker().wake_by_ref();
+        }
+        if self.handed_over.is_empty() {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(Some(std::mem::take(&mut self.handed_over))))
+    }
+
+    /// Sets the time that everything in this turn has in common.
+    fn set_now(&mut self) {
+        self.status.now = Instant::now();
+        self.timers.set_now(self.status.now);
+    }
+
+    /// Serves the sockets that epoll names.
+    fn poll_sockets(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        for _ in 0..LOOKS {
+            let Poll::Ready(looked) = self.epoll.poll(context, &mut self.ready) else {
+                return Ok(());
+            };
+            looked?;
+            let mut ready = std::mem::take(&mut self.ready);
+            for Ready { key, is_readable, is_closed, is_writable, is_broken } in ready.drain(..) {
+                if key == LISTENER {
+                    self.accept();
+                    continue;
+                }
+                if is_broken && let Some(peer) = self.peers.get(key) {
+                    let next = peer.connection.on_reset();
+                    self.apply(key, next);
+                }
+                if is_readable {
+                    self.read(key, is_closed);
+                }
+                if is_writable && let Some(peer) = self.peers.get_mut(key) {
+                    let next = peer.connection.on_writable(&self.status);
+                    self.apply(key, next);
+                }
+            }
+            self.ready = ready;
+        }
+        context.waker().wake_by_ref();
+        Ok(())
+    }
+
+    /// Reads what has come on a connection. A socket that does not fill the buffer is empty, and epoll reports when more
+    /// has come. But it reports nothing more of a socket that its peer has closed, and that is read to its end.
+    fn read(&mut self, key: usize, to_the_end: bool) {
+        let has_more = (0..READS).all(|_| match self.read_once(key) {
+            Read::Full => true,
+            Read::Some => to_the_end,
+            Read::Nothing => false,
+        });
+        if has_more {
+            self.keep_busy(key);
+        }
+    }
+
+    fn read_once(&mut self, key: usize) -> Read {
+        let Some(Peer { socket, connection, .. }) = self.peers.get_mut(key) else {
+            return Read::Nothing;
+        };
+        let (status, mut none) = (&self.status, None);
+        let spare = self.fan_out.groups.decoder(key).unwrap_or(&mut none);
+        let reads = connection.reads();
+        let (next, read) = match reads {
+            Reads::Nothing => return Read::Nothing,
+            Reads::Buffered => (connection.on_buffered(spare, status), Read::Full),
+            Reads::Peek | Reads::Bytes => {
+                let peeks = reads == Reads::Peek;
+                let room = if peeks { 1 } else { self.buffer.len() };
+                match peer::receive(socket, &mut self.buffer[..room], peeks) {
+                    Ok(None) => return Read::Nothing,
+                    Ok(Some(0)) => (connection.on_end(status), Read::Nothing),
+                    Ok(Some(count)) => {
+                        let bytes = &mut self.buffer[..count];
+                        let read = match peeks {
+                            true => Read::Nothing,
+                            false if count == room => Read::Full,
+                            false => Read::Some,
+                        };
+                        (connection.on_readable(bytes, spare, status), read)
+                    }
+                    Err(error) => (Next::after(&error.into()), Read::Nothing),
+                }
+            }
+        };
+        self.apply(key, next);
+        // What the connection could not do in this turn comes before what it has sent since.
+        let is_busy = self.peers.get(key).is_none_or(|peer| peer.is_busy);
+        if is_busy { Read::Nothing } else { read }
+    }
+
+    /// Serves everything up to the head of the log.
+    fn run_pass(&mut self) {
+        let head = self.status.hub.log().head();
+        let mut pass = std::mem::take(&mut self.pass);
+        while self.fan_out.pass(self.status.hub.log(), head, &mut self.peers, &mut pass) {
+            self.status.position = self.fan_out.position();
+            self.send(&mut pass);
+            pass.clear();
+        }
+        self.pass = pass;
+    }
+
+    /// Sends what a pass has for its clients.
+    fn send(&mut self, pass: &mut Pass) {
+        let mut sent = std::mem::take(&mut self.sent);
+        let sends = pass.sends.iter().map(|&(key, encoding)| {
+            (self.peers[key].socket.as_fd(), &pass.encodings[encoding].bytes[..])
+        });
+        self.sender.send(sends, |_, result| sent.push(result));
+        for (&(key, encoding), result) in pass.sends.iter().zip(sent.drain(..)) {
+            let encoding = &mut pass.encodings[encoding];
+            let connection = &mut self.peers[key].connection;
+            let next = connection.on_sent(&encoding.bytes, result, &self.status);
+            encoding.clients += u64::from(!matches!(next, Next::Remove | Next::CutOff));
+            if !matches!(next, Next::Idle) {
+                self.apply(key, next);
+            }
+        }
+        self.sent = sent;
+        for encoding in &pass.encodings {
+            let group = self.fan_out.groups.get_mut(encoding.group);
+            group.delivered.inc_by(encoding.notifications * encoding.clients);
+        }
+        for &key in &pass.left_behind {
+            self.keep_busy(key);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Goes on with connections whose sockets have no news.
+
+use std::task::{Context, Poll};
+
+use super::Lane;
+use super::catch_up;
+use super::pending::Outcome;
+
+/// How many busy connections one turn serves.
+const BUSY: usize = 256;
+
+/// How many outcomes of what is pending one turn takes.
+const OUTCOMES: usize = 256;
+
+impl Lane {
+    /// Lets clients go on that were ahead of the lane, if it has come to where they are.
+    pub(super) fn wake_those_ahead(&mut self) {
+        if self.ahead.is_empty() {
+            return;
+        }
+        let mut ahead = std::mem::take(&mut self.ahead);
+        ahead.retain(|&key| {
+            let peer = self.peers.get(key);
+            let waits = peer.is_some_and(|peer| peer.connection.waits_for_lane(&self.status));
+            if !waits {
+                self.keep_busy(key);
+            }
+            waits
+        });
+        self.ahead = ahead;
+    }
+
+    /// Reports to connections what the broker has answered, in a bounded number.
+    pub(super) fn poll_outcomes(&mut self, context: &mut Context<'_>) {
+        for _ in 0..OUTCOMES {
+            let Poll::Ready((key, outcome)) = self.pending.poll_next(context) else { return };
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            let (connection, status) = (&mut peer.connection, &self.status);
+            let next = match outcome {
+                Outcome::Response(response) => connection.on_response(&response, status),
+                Outcome::Published(outcome) => connection.on_published(outcome, status),
+                Outcome::Fetched(fetched) => {
+                    let Some(group) = self.fan_out.groups.of(key) else { continue };
+                    let portion = catch_up::encode(group, &fetched.events, fetched.cursor);
+                    if let Some(reason) = portion.goodbye {
+                        self.shared.metrics.let_go(reason);
+                    }
+                    connection.on_fetched(portion, status)
+                }
+            };
+            self.apply(key, next);
+        }
+        context.waker().wake_by_ref();
+    }
+
+    /// Serves connections that had more to do than their last turn allowed, in a bounded number.
+    pub(super) fn resume_busy(&mut self) {
+        for _ in 0..self.busy.len().min(BUSY) {
+            let Some(key) = self.busy.pop_front() else { return };
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            peer.is_busy = false;
+            self.read(key, true);
+            if let Some(peer) = self.peers.get_mut(key) {
+                let next = peer.connection.next(&self.status);
+                self.apply(key, next);
+            }
+        }
+    }
+
+    /// Serves a connection again in the next turn.
+    pub(super) fn keep_busy(&mut self, key: usize) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && !std::mem::replace(&mut peer.is_busy, true)
+        {
+            self.busy.push_back(key);
+        }
+    }
+
+    /// Serves the connections whose timer has expired, and the listener after a failure.
+    pub(super) fn poll_timers(&mut self, context: &mut Context<'_>) {
+        // A failure starts a new pause, which must be polled to wake the lane.
+        while self.acceptor.poll_resume(context).is_ready() {
+            self.accept();
+        }
+        let again = self.status.hub.heartbeat().interval;
+        while let Poll::Ready(key) = self.timers.poll_due(context, again) {
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            let next = peer.connection.on_timer(&self.status);
+            self.apply(key, next);
+        }
+    }
+}
