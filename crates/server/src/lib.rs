@@ -40,6 +40,7 @@ mod request;
 mod resource;
 mod routes;
 mod run;
+mod service;
 mod shared;
 mod subscriber;
 mod tally;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::TcpListener;
 
 use crate::handover::HandOver;
+use crate::service::Service;
 use crate::shared::Shared;
 use crate::subscriber::Subscriber;
 
@@ -22,7 +23,12 @@ pub(crate) struct Inbox;
 
 impl Handle {
     /// Always returns an error.
-    pub(crate) fn new(_: TcpListener, _: Shared, _: Inbox) -> io::Result<Self> {
+    pub(crate) fn new(
+        _: TcpListener,
+        _: &Shared,
+        _: Inbox,
+        _: Box<dyn Service>,
+    ) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::general::{self, Context};
 use crate::lane::{self, Inbox};
+use crate::routes::Routes;
 use crate::shared::Shared;
 
 /// How long connections have to end after the last goodbye.
@@ -24,7 +25,8 @@ pub(crate) fn run(listener: StdTcpListener, shared: Shared, inbox: Inbox) -> io:
 async fn serve(listener: StdTcpListener, shared: Shared, inbox: Inbox) -> io::Result<()> {
     let tasks = TaskTracker::new();
     if lane::IS_BUILT && !shared.config.general_path {
-        let lane = lane::Handle::new(listener, shared.clone(), inbox)?;
+        let routes = Box::new(Routes::new(shared.clone()));
+        let lane = lane::Handle::new(listener, &shared, inbox, routes)?;
         let context = Rc::new(Context { shared, lane: Some(lane.clone()), tasks });
         let serving = spawn_local(drive(lane, context.clone()));
         attend(&context, serving).await

@@ -13,7 +13,6 @@ use super::drain::Drain;
 use super::peer::{self, Peer};
 use crate::connection_limit::ConnectionPermit;
 use crate::handover::HandOver;
-use crate::routes;
 use crate::subscriber::Subscriber;
 
 /// How many connections one turn accepts.
@@ -27,11 +26,11 @@ impl Lane {
                 Ok(Accepted::Connection(socket, permit)) => drop(self.admit(socket, permit)),
                 Ok(Accepted::NoRoom(socket)) => {
                     // There are too many to wait for their requests. The response may not arrive.
-                    let _ = peer::write(&socket, &routes::no_room(&self.shared));
+                    let _ = peer::write(&socket, &self.service.no_room());
                 }
                 Ok(Accepted::Elsewhere) => {}
                 Ok(Accepted::Nothing) => return,
-                Err(error) => return self.shared.metrics.unserved.add(error),
+                Err(error) => return self.metrics.unserved.add(error),
             }
         }
         self.has_callers = true;
@@ -52,7 +51,7 @@ impl Lane {
         let entry = self.peers.vacant_entry();
         let key = entry.key();
         if let Err(error) = self.epoll.watch(&mut socket, key) {
-            self.shared.metrics.unserved.add(error);
+            self.metrics.unserved.add(error);
             self.acceptor.inbox.left();
             return None;
         }

@@ -11,7 +11,6 @@ use super::pending::Outcome;
 use super::{Lane, catch_up, subscription};
 use crate::answer::Answer;
 use crate::request::Whole;
-use crate::routes;
 use crate::subscriber::Subscriber;
 
 /// How many portions from the log one connection has in one turn.
@@ -58,7 +57,7 @@ impl Lane {
                 Next::CutOff => {
                     // A client that was sent a goodbye is counted already.
                     if !self.peers[key].connection.is_let_go() {
-                        self.shared.metrics.cut_off();
+                        self.metrics.cut_off();
                     }
                     Next::Remove
                 }
@@ -83,7 +82,7 @@ impl Lane {
             && !std::mem::replace(watches_room, true)
             && let Err(error) = self.epoll.watch_room(socket, key)
         {
-            self.shared.metrics.unserved.add(error);
+            self.metrics.unserved.add(error);
             return Next::Remove;
         }
         next
@@ -92,7 +91,7 @@ impl Lane {
     /// Answers a request.
     fn answer(&mut self, key: usize, whole: Box<Whole>) -> Next {
         let connection = &mut self.peers[key].connection;
-        match routes::call(&whole.request, whole.body, &self.shared) {
+        match self.service.call(&whole.request, whole.body) {
             Answer::Response(response) => connection.on_response(&response, &self.status),
             Answer::Pending(response) => {
                 let outcome = async { Outcome::Response(response.await) };
@@ -107,7 +106,7 @@ impl Lane {
     pub(super) fn subscribe(&mut self, key: usize, subscriber: Subscriber) -> Next {
         let connection = &mut self.peers[key].connection;
         let (groups, metrics, is_last) =
-            (&mut self.fan_out.groups, &self.shared.metrics, connection.is_last());
+            (&mut self.fan_out.groups, &self.metrics, connection.is_last());
         let opened = subscription::open(key, subscriber, is_last, groups, metrics, &self.status);
         connection.on_subscribed(opened, &self.status)
     }
@@ -139,7 +138,7 @@ impl Lane {
         };
         if let Some(portion) = catch_up::read(client, group, &self.status) {
             if let Some(reason) = portion.goodbye {
-                self.shared.metrics.let_go(reason);
+                self.metrics.let_go(reason);
             }
             return connection.on_caught_up(portion, &self.status);
         }
@@ -157,7 +156,7 @@ impl Lane {
     /// Encodes one event for one client, or the end of its hold if there is none.
     fn encode(&mut self, key: usize, event: &[Event], position: Id) -> Next {
         if let [Event::Goodbye(reason)] = event {
-            self.shared.metrics.let_go(*reason);
+            self.metrics.let_go(*reason);
         }
         let Some(group) = self.fan_out.groups.of(key) else { return Next::Remove };
         let bytes = group.encode(event, position);

@@ -63,6 +63,8 @@ use self::sender::Sender;
 use self::status::Status;
 use self::timers::Timers;
 use crate::handover::HandOver;
+use crate::metrics::Metrics;
+use crate::service::Service;
 use crate::shared::Shared;
 use crate::subscriber::Subscriber;
 
@@ -74,12 +76,17 @@ pub(crate) const IS_BUILT: bool = true;
 pub(crate) struct Handle(Rc<RefCell<Lane>>);
 
 impl Handle {
-    /// Starts a lane that accepts from this listener. Needs a tokio runtime.
+    /// Starts a lane that accepts from this listener, and answers requests by this service. Needs a tokio runtime.
     ///
     /// # Errors
     /// If the system has no epoll for it.
-    pub(crate) fn new(listener: TcpListener, shared: Shared, inbox: Inbox) -> io::Result<Self> {
-        let lane = Lane::new(listener, shared, inbox)?;
+    pub(crate) fn new(
+        listener: TcpListener,
+        shared: &Shared,
+        inbox: Inbox,
+        service: Box<dyn Service>,
+    ) -> io::Result<Self> {
+        let lane = Lane::new(listener, shared, inbox, service)?;
         Ok(Self(Rc::new(RefCell::new(lane))))
     }
 
@@ -113,7 +120,8 @@ impl Handle {
 /// The connections of one thread and all that serves them.
 struct Lane {
     status: Status,
-    shared: Shared,
+    metrics: Metrics,
+    service: Box<dyn Service>,
     acceptor: Acceptor,
     epoll: Epoll,
     peers: Slab<Peer>,
@@ -159,11 +167,12 @@ const LOOKS: usize = 4;
 const READS: usize = 8;
 
 impl Lane {
-    /// Returns a lane that accepts from this listener. Needs a tokio runtime.
-    ///
-    /// # Errors
-    /// If the system has no epoll for it.
-    fn new(listener: TcpListener, shared: Shared, inbox: Inbox) -> io::Result<Self> {
+    fn new(
+        listener: TcpListener,
+        shared: &Shared,
+        inbox: Inbox,
+        service: Box<dyn Service>,
+    ) -> io::Result<Self> {
         let config = &shared.config;
         let status = Status::new(config);
         let epoll = Epoll::new()?;
@@ -172,6 +181,8 @@ impl Lane {
         let acceptor = Acceptor::new(listener, &epoll, config.write_deadline, limit, inbox)?;
         let groups = Groups::new(status.settings.keep_alive.clone());
         Ok(Self {
+            metrics: shared.metrics.clone(),
+            service,
             acceptor,
             epoll,
             peers: Slab::new(),
@@ -191,7 +202,6 @@ impl Lane {
             pass: Pass::default(),
             sent: Vec::new(),
             status,
-            shared,
         })
     }
 

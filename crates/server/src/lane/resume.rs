@@ -43,7 +43,7 @@ impl Lane {
                     let Some(group) = self.fan_out.groups.of(key) else { continue };
                     let portion = catch_up::encode(group, &fetched.events, fetched.cursor);
                     if let Some(reason) = portion.goodbye {
-                        self.shared.metrics.let_go(reason);
+                        self.metrics.let_go(reason);
                     }
                     connection.on_fetched(portion, status)
                 }

@@ -6,14 +6,34 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use tidings_transport::{Rejection, Shape};
 
-use super::reject::reject;
+use super::reject::{no_room, reject};
 use super::rejections::{not_allowed, not_found};
 use super::{publish, subscribe};
 use crate::answer::{Answer, text};
 use crate::config::Action;
 use crate::resource::Resource;
+use crate::service::Service;
 use crate::shared::Shared;
 use crate::{cors, pages};
+
+/// Answers the requests that a lane has read.
+pub(crate) struct Routes(Shared);
+
+impl Routes {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self(shared)
+    }
+}
+
+impl Service for Routes {
+    fn call(&self, request: &Parts, body: Bytes) -> Answer {
+        finish(answer(request, body, &self.0), request, &self.0)
+    }
+
+    fn no_room(&self) -> Bytes {
+        no_room(&self.0)
+    }
+}
 
 /// Answers a request with this body.
 pub(super) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Result<Answer, Rejection> {
