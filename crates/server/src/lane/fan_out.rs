@@ -207,7 +207,7 @@ mod tests {
             client.standing = Standing::WithLane;
             let opened = Opened { client, first: Bytes::new(), is_answered: false };
             let mut connection = Connection::new(false);
-            connection.on_subscribed(opened, &self.status);
+            let _ = connection.on_subscribed(opened, &self.status);
             let (is_busy, watches_room) = (false, false);
             let key = self.peers.insert(Peer { socket, connection, permit, is_busy, watches_room });
             let interest = Interest::new(filters.parse().unwrap());
@@ -256,7 +256,7 @@ mod tests {
         lane.run_pass();
         let before = Cursor::at(lane.fan_out.position());
         let sent = Bytes::from_static(b"some");
-        lane.peers[0].connection.on_sent(&sent, Ok(1), &lane.status);
+        let _ = lane.peers[0].connection.on_sent(&sent, Ok(1), &lane.status);
         lane.publish("a", "2");
         assert_eq!(lane.run_pass(), [(1, &b"2"[..])]);
         assert!(lane.pass.left_behind.is_empty(), "it catches up once its socket has room");

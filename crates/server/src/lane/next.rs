@@ -11,6 +11,7 @@ use crate::request::Whole;
 /// What a lane does next for a connection. Only the lane does it. It reports the outcome to the connection, which
 /// returns what comes after that.
 #[derive(Debug)]
+#[must_use]
 pub(super) enum Next {
     /// Wait for news of the socket, the timer or the log.
     Idle,

@@ -1,18 +1,18 @@
 //! One connection, without I/O.
 //!
 //! ```text
-//! on_readable, on_end       ─┐
-//! on_writable, on_written    │
-//! on_timer                   ├─► the connection's new state ─► Next
-//! on_response, on_subscribed │
-//! on_published, on_fetched   │
-//! on_caught_up, on_encoded  ─┘
+//! on_readable, on_buffered, on_writable, on_written   (here)       ─┐
+//! on_response, on_response_pending                    (here)        │
+//! join_pass ─► Part; then on_sent                     (here)        ├─► the new state ─► Next
+//! on_subscribed, on_published, on_fetched,            (serve.rs)    │
+//! on_caught_up, on_encoded                            (serve.rs)    │
+//! on_end, on_reset, on_timer, on_goodbye              (ending.rs)  ─┘
 //! ```
 //!
 //! The lane does what a [`Next`] says, reports the outcome by the next of these calls, and goes on until the connection
 //! is idle. After that it starts the connection's timer, if [`take_timeout`](Connection::take_timeout) says so.
 
-mod requests;
+mod ending;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -20,16 +20,19 @@ mod tests;
 use std::io;
 use std::time::Duration;
 
-use bytes::Bytes;
-use tidings_core::{Event, Reason};
+use bytes::{Buf, Bytes};
+use http::Response;
+use tidings_core::{Cursor, SeatId};
 
-use super::client::{Client, SpareDecoder};
+use super::client::{Client, SpareDecoder, Standing};
 use super::input::Input;
 use super::next::Next;
 use super::output::{Output, Progress};
 use super::pending::Pending;
 use super::status::Status;
 use super::timeout::Timeout;
+use crate::request::{self, Whole, is_last};
+use crate::{answer, resource};
 
 /// The state of one connection.
 pub(super) struct Connection {
@@ -89,6 +92,9 @@ pub(super) enum Part {
     Nothing,
 }
 
+/// How many bytes of answers wait for one connection before its next request is answered.
+const MAX_ANSWERS: usize = 64 << 10;
+
 /// The size of a short answer, which every socket takes at once.
 const SHORT_ANSWER: usize = 1024;
 
@@ -134,15 +140,6 @@ impl Connection {
         self.timeout.take().map(|timeout| timeout.duration(shape, status))
     }
 
-    /// Returns `true` if its client is counted already as one that was let go.
-    pub(super) fn is_let_go(&self) -> bool {
-        match self.stage {
-            Stage::Lingering => true,
-            Stage::Closing => self.client.is_some(),
-            Stage::Requests | Stage::Open | Stage::Answered => false,
-        }
-    }
-
     /// Returns `true` if the client waits for the lane to come to where it is.
     pub(super) fn waits_for_lane(&self, status: &Status) -> bool {
         self.client.as_ref().is_some_and(|client| client.waits_for_lane(status.position))
@@ -173,7 +170,7 @@ impl Connection {
     /// Handles the buffered input.
     pub(super) fn on_buffered(&mut self, spare: &mut SpareDecoder, status: &Status) -> Next {
         if self.stage == Stage::Requests {
-            return self.next_request(status);
+            return self.request_from_input(status);
         }
         let mut bytes = self.input.take().to_vec();
         self.on_readable(&mut bytes, spare, status)
@@ -191,7 +188,7 @@ impl Connection {
             return Next::Idle;
         }
         match (self.stage, &mut self.client) {
-            (Stage::Requests, _) => self.first_request(bytes, status),
+            (Stage::Requests, _) => self.request_from_socket(bytes, status),
             (Stage::Open, Some(client)) => {
                 client.decode(bytes, spare);
                 self.next(status)
@@ -200,32 +197,64 @@ impl Connection {
         }
     }
 
-    /// The peer has closed its side. It may still read, so its last request is still answered, and its client is served on
-    /// (RFC 9112, section 9.6): a poll until it is answered, all others until a write fails. Whether the peer is there at
-    /// all shows only when something is sent to it. So a stream is sent a heartbeat now, and a poll the first part of its
-    /// answer.
-    pub(super) fn on_end(&mut self, status: &Status) -> Next {
-        let is_writing_last =
-            matches!(self.stage, Stage::Answered | Stage::Closing) && !self.output.is_empty();
-        if is_writing_last || self.pending.is_some() {
-            // The requests that came before are still answered.
-            self.is_last |= !self.input.has_buffered();
-            self.input.has_unread = true;
-            return Next::Idle;
-        }
-        if self.stage != Stage::Open {
-            return Next::Remove;
-        }
-        self.is_last = true;
-        if std::mem::replace(&mut self.is_half_closed, true) {
-            return Next::Idle;
-        }
-        if self.awaits_answer() { Next::OpenAnswer } else { self.heartbeat(status) }
+    fn request_from_socket(&mut self, bytes: &[u8], status: &Status) -> Next {
+        let Some(whole) = self.parse(bytes, status) else {
+            return self.hand_over(Bytes::copy_from_slice(bytes));
+        };
+        self.input.put_back(Bytes::copy_from_slice(&bytes[whole.length..]));
+        Next::Answer(whole)
     }
 
-    /// The peer has reset the connection. Unless it had closed its side, reading shows that.
-    pub(super) fn on_reset(&self) -> Next {
-        if self.is_half_closed { Next::Remove } else { Next::Idle }
+    fn request_from_input(&mut self, status: &Status) -> Next {
+        let mut bytes = self.input.take();
+        let Some(whole) = self.parse(&bytes, status) else { return self.hand_over(bytes) };
+        bytes.advance(whole.length);
+        self.input.put_back(bytes);
+        Next::Answer(whole)
+    }
+
+    fn parse(&mut self, bytes: &[u8], status: &Status) -> Option<Box<Whole>> {
+        let whole = request::next(bytes, status.settings.max_head)?;
+        if self.is_surplus && !resource::is_probe(&whole.request) {
+            return None;
+        }
+        self.is_last = is_last(&whole.request);
+        Some(whole)
+    }
+
+    /// A request that is not plain, or is rejected for its form, leaves the lane after the answers to those before it.
+    /// Its peer may still be sending, and a lane does not wait for that.
+    fn hand_over(&mut self, bytes: Bytes) -> Next {
+        if self.output.is_empty() {
+            return Next::HandOver(bytes);
+        }
+        self.input.put_back(bytes);
+        Next::Write
+    }
+
+    /// The response to a request that [`Next::Answer`] named. What the server answers once it is closed is its last.
+    pub(super) fn on_response(&mut self, response: &Response<Bytes>, status: &Status) -> Next {
+        let was_pending = self.pending.take().is_some();
+        let is_last =
+            self.is_last || self.is_surplus || status.is_closing || answer::is_last(response);
+        let ending = if is_last { answer::CLOSE } else { &status.settings.keep_alive };
+        self.output.write_with(|bytes| answer::write(bytes, response, ending));
+        if is_last {
+            self.stage = Stage::Closing;
+            return self.next(status);
+        }
+        self.timeout = Some(Timeout::Request);
+        if was_pending || !self.input.has_buffered() || self.output.len() > MAX_ANSWERS {
+            return self.next(status);
+        }
+        self.request_from_input(status)
+    }
+
+    /// The response is pending. Further requests wait for it.
+    pub(super) fn on_response_pending(&mut self, pending: Pending, status: &Status) -> Next {
+        self.pending = Some(pending);
+        self.timeout = Some(Timeout::Request);
+        self.next(status)
     }
 
     /// Handles a socket that has become writable.
@@ -248,6 +277,24 @@ impl Connection {
             }
         }
         self.next(status)
+    }
+
+    /// Joins a pass that serves everything after `before`. `authors` are the seats that have published a part of it.
+    pub(super) fn join_pass(&mut self, authors: &[SeatId], before: Cursor) -> Part {
+        let Some(client) = &mut self.client else { return Part::Nothing };
+        if !client.is_with_lane() || self.stage != Stage::Open {
+            return Part::Nothing;
+        }
+        // A client that has published a part may not want that back.
+        let has_room = self.output.is_empty();
+        if !has_room || authors.contains(&client.seat.id()) {
+            client.standing = Standing::Own(before);
+            return if has_room { Part::CatchesUp } else { Part::Nothing };
+        }
+        if client.is_poll() {
+            self.stage = Stage::Answered;
+        }
+        Part::Takes
     }
 
     /// Handles the result of sending `bytes` in a pass. Keeps the bytes that were not sent.
@@ -311,18 +358,6 @@ impl Connection {
         Next::Yield
     }
 
-    /// A peer that was sent a goodbye has a moment to close its own side. What it sent meanwhile is read, or the system
-    /// would answer it with a reset that can overtake the goodbye (RFC 6455, section 7.1.1).
-    fn close(&mut self) -> Next {
-        self.stage = Stage::Lingering;
-        // A peer that has closed its side as well has nothing left to send.
-        if self.is_half_closed {
-            return Next::Remove;
-        }
-        self.timeout = Some(Timeout::Linger);
-        Next::Close
-    }
-
     /// Takes the client of a connection that gives its seat back.
     pub(super) fn release(&mut self) -> Option<Client> {
         self.client.take()
@@ -331,44 +366,5 @@ impl Connection {
     /// Returns `true` if the client is a poll whose answer is not sent completely.
     fn awaits_answer(&self) -> bool {
         self.stage == Stage::Answered || self.client.as_ref().is_some_and(Client::is_poll)
-    }
-
-    /// Handles the expiry of the timer.
-    pub(super) fn on_timer(&mut self, status: &Status) -> Next {
-        match self.stage {
-            Stage::Requests if self.pending.is_some() => {
-                self.timeout = Some(Timeout::Request);
-                Next::Idle
-            }
-            _ if self.output.is_stalled() => Next::CutOff,
-            Stage::Lingering | Stage::Requests => Next::Remove,
-            Stage::Open if self.awaits_answer() => self.end_hold(status),
-            // The broker did not deliver what the end waits for.
-            Stage::Open if self.client.as_ref().is_some_and(Client::is_ending) => {
-                self.end_now(status)
-            }
-            Stage::Open => self.heartbeat(status),
-            Stage::Answered | Stage::Closing => self.next(status),
-        }
-    }
-
-    /// The client is let go with this reason, after what waits to be written. A connection without a client is closed.
-    pub(super) fn on_goodbye(&mut self, reason: Reason, status: &Status) -> Next {
-        if self.stage == Stage::Requests {
-            if self.pending.is_some() {
-                self.is_last = true;
-                return Next::Idle;
-            }
-            if self.output.is_empty() {
-                return Next::Remove;
-            }
-            self.stage = Stage::Closing;
-        }
-        let Some(client) = self.client.as_mut().filter(|_| self.stage == Stage::Open) else {
-            return Next::Idle;
-        };
-        client.fetching = None;
-        self.stage = if client.is_poll() { Stage::Answered } else { Stage::Closing };
-        Next::Encode(Some(Event::Goodbye(reason)), client.cursor(status.position).position())
     }
 }

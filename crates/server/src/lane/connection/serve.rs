@@ -1,26 +1,31 @@
-//! The client of a connection: what it sends, what it is sent, and its end.
-
-use std::time::Duration;
+//! The client of a connection: what it sends, and what it is sent besides the passes.
 
 use bytes::Bytes;
-use tidings_core::{Beat, Cursor, Event, Id, Reason, SeatId};
+use tidings_core::{Beat, Cursor, Event, Id, Reason};
 use tidings_transport::Inbound;
 
-use super::{Connection, Part, Stage};
+use super::{Connection, Stage};
 use crate::lane::catch_up::Portion;
 use crate::lane::client::{Client, LastFrame, Standing};
 use crate::lane::next::Next;
 use crate::lane::pending::Pending;
 use crate::lane::status::Status;
-use crate::lane::timeout::{ECHO, Timeout};
+use crate::lane::subscription::Opened;
+use crate::lane::timeout::Timeout;
 
 /// Unsent bytes that a protocol's own replies may not add to: a client that pings without reading gets no more pongs.
 const MAX_REPLIES: usize = 4096;
 
-/// For how long at the most the broker is asked for a poll whose hold is over.
-const REPLAY_PATIENCE: Duration = Duration::from_secs(5);
-
 impl Connection {
+    /// A client is served from now on.
+    pub(in crate::lane) fn on_subscribed(&mut self, opened: Opened, status: &Status) -> Next {
+        self.output.append(opened.first);
+        self.stage = if opened.is_answered { Stage::Answered } else { Stage::Open };
+        self.client = Some(opened.client);
+        self.timeout = Some(Timeout::Quiet);
+        self.next(status)
+    }
+
     /// Serves a client: handles what it has sent, then what the log has for it, then its end.
     pub(super) fn serve(&mut self, status: &Status) -> Next {
         while self.pending.is_none()
@@ -162,24 +167,6 @@ impl Connection {
         self.next(status)
     }
 
-    /// Joins a pass that serves everything after `before`. `authors` are the seats that have published a part of it.
-    pub(in crate::lane) fn join_pass(&mut self, authors: &[SeatId], before: Cursor) -> Part {
-        let Some(client) = &mut self.client else { return Part::Nothing };
-        if !client.is_with_lane() || self.stage != Stage::Open {
-            return Part::Nothing;
-        }
-        // A client that has published a part may not want that back.
-        let has_room = self.output.is_empty();
-        if !has_room || authors.contains(&client.seat.id()) {
-            client.standing = Standing::Own(before);
-            return if has_room { Part::CatchesUp } else { Part::Nothing };
-        }
-        if client.is_poll() {
-            self.stage = Stage::Answered;
-        }
-        Part::Takes
-    }
-
     /// Leaves a client where the lane stood before. Returns `true` if it stood there.
     pub(in crate::lane) fn leave_at(&mut self, before: Cursor) -> bool {
         let Some(client) = self.client.as_mut().filter(|client| client.is_with_lane()) else {
@@ -202,54 +189,5 @@ impl Connection {
         }
         let position = client.cursor(status.position).position();
         Next::Encode(Some(Event::Heartbeat(position)), position)
-    }
-
-    /// Answers a poll whose hold is over, unless something may come for it that was published before that.
-    pub(super) fn end_hold(&mut self, status: &Status) -> Next {
-        let Some(client) = &mut self.client else { return Next::Idle };
-        client.lane_is_at(status.position);
-        let is_over = match client.standing {
-            Standing::WithLane => true,
-            Standing::Ahead(_) if client.fetching.is_none() => true,
-            // The broker is away, or does not reply.
-            Standing::Own(_) | Standing::Ahead(_) => {
-                status.hub.is_connected() == Some(false)
-                    || client.fetching.as_ref().is_some_and(|it| it.age() > REPLAY_PATIENCE)
-            }
-        };
-        if !is_over {
-            self.timeout = Some(Timeout::Replay);
-            return Next::Idle;
-        }
-        client.fetching = None;
-        self.stage = Stage::Answered;
-        Next::Encode(None, client.cursor(status.position).position())
-    }
-
-    /// Lets a client go once it has been sent what the log has up to its own last message.
-    fn end(&mut self, last: LastFrame, status: &Status) -> Next {
-        let Some(client) = self.client.as_mut().filter(|_| self.stage == Stage::Open) else {
-            return self.next(status);
-        };
-        client.end(last, status.now + ECHO);
-        if !self.output.is_stalled() {
-            self.timeout = Some(Timeout::Echo);
-        }
-        self.next(status)
-    }
-
-    /// Sends the last frame of a client that is to be let go.
-    pub(super) fn end_now(&mut self, status: &Status) -> Next {
-        let Some(client) = &mut self.client else { return Next::Idle };
-        match client.take_last_frame() {
-            None => Next::Idle,
-            Some(LastFrame::Goodbye(reason)) => self.on_goodbye(reason, status),
-            Some(LastFrame::Reply(bytes)) => {
-                client.fetching = None;
-                self.stage = Stage::Closing;
-                self.output.append(bytes);
-                self.next(status)
-            }
-        }
     }
 }

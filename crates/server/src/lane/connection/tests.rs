@@ -1,5 +1,7 @@
 //! The connection without sockets: a lane that writes to memory, as much as there is room for.
 
+#![expect(unused_must_use, reason = "many tests look only at what was written")]
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -1,0 +1,153 @@
+//! How a connection ends: by its peer, by its timer, or with the last frame of its client.
+
+use std::time::Duration;
+
+use tidings_core::{Event, Reason};
+
+use super::{Connection, Stage};
+use crate::lane::client::{Client, LastFrame, Standing};
+use crate::lane::next::Next;
+use crate::lane::status::Status;
+use crate::lane::timeout::{ECHO, Timeout};
+
+/// For how long at the most the broker is asked for a poll whose hold is over.
+const REPLAY_PATIENCE: Duration = Duration::from_secs(5);
+
+impl Connection {
+    /// The peer has closed its side. It may still read, so its last request is still answered, and its client is served on
+    /// (RFC 9112, section 9.6): a poll until it is answered, all others until a write fails. Whether the peer is there at
+    /// all shows only when something is sent to it. So a stream is sent a heartbeat now, and a poll the first part of its
+    /// answer.
+    pub(in crate::lane) fn on_end(&mut self, status: &Status) -> Next {
+        let is_writing_last =
+            matches!(self.stage, Stage::Answered | Stage::Closing) && !self.output.is_empty();
+        if is_writing_last || self.pending.is_some() {
+            // The requests that came before are still answered.
+            self.is_last |= !self.input.has_buffered();
+            self.input.has_unread = true;
+            return Next::Idle;
+        }
+        if self.stage != Stage::Open {
+            return Next::Remove;
+        }
+        self.is_last = true;
+        if std::mem::replace(&mut self.is_half_closed, true) {
+            return Next::Idle;
+        }
+        if self.awaits_answer() { Next::OpenAnswer } else { self.heartbeat(status) }
+    }
+
+    /// The peer has reset the connection. Unless it had closed its side, reading shows that.
+    pub(in crate::lane) fn on_reset(&self) -> Next {
+        if self.is_half_closed { Next::Remove } else { Next::Idle }
+    }
+
+    /// Handles the expiry of the timer.
+    pub(in crate::lane) fn on_timer(&mut self, status: &Status) -> Next {
+        match self.stage {
+            Stage::Requests if self.pending.is_some() => {
+                self.timeout = Some(Timeout::Request);
+                Next::Idle
+            }
+            _ if self.output.is_stalled() => Next::CutOff,
+            Stage::Lingering | Stage::Requests => Next::Remove,
+            Stage::Open if self.awaits_answer() => self.end_hold(status),
+            // The broker did not deliver what the end waits for.
+            Stage::Open if self.client.as_ref().is_some_and(Client::is_ending) => {
+                self.end_now(status)
+            }
+            Stage::Open => self.heartbeat(status),
+            Stage::Answered | Stage::Closing => self.next(status),
+        }
+    }
+
+    /// Answers a poll whose hold is over, unless something may come for it that was published before that.
+    pub(super) fn end_hold(&mut self, status: &Status) -> Next {
+        let Some(client) = &mut self.client else { return Next::Idle };
+        client.lane_is_at(status.position);
+        let is_over = match client.standing {
+            Standing::WithLane => true,
+            Standing::Ahead(_) if client.fetching.is_none() => true,
+            // The broker is away, or does not reply.
+            Standing::Own(_) | Standing::Ahead(_) => {
+                status.hub.is_connected() == Some(false)
+                    || client.fetching.as_ref().is_some_and(|it| it.age() > REPLAY_PATIENCE)
+            }
+        };
+        if !is_over {
+            self.timeout = Some(Timeout::Replay);
+            return Next::Idle;
+        }
+        client.fetching = None;
+        self.stage = Stage::Answered;
+        Next::Encode(None, client.cursor(status.position).position())
+    }
+
+    /// The client is let go with this reason, after what waits to be written. A connection without a client is closed.
+    pub(in crate::lane) fn on_goodbye(&mut self, reason: Reason, status: &Status) -> Next {
+        if self.stage == Stage::Requests {
+            if self.pending.is_some() {
+                self.is_last = true;
+                return Next::Idle;
+            }
+            if self.output.is_empty() {
+                return Next::Remove;
+            }
+            self.stage = Stage::Closing;
+        }
+        let Some(client) = self.client.as_mut().filter(|_| self.stage == Stage::Open) else {
+            return Next::Idle;
+        };
+        client.fetching = None;
+        self.stage = if client.is_poll() { Stage::Answered } else { Stage::Closing };
+        Next::Encode(Some(Event::Goodbye(reason)), client.cursor(status.position).position())
+    }
+
+    /// Lets a client go once it has been sent what the log has up to its own last message.
+    pub(super) fn end(&mut self, last: LastFrame, status: &Status) -> Next {
+        let Some(client) = self.client.as_mut().filter(|_| self.stage == Stage::Open) else {
+            return self.next(status);
+        };
+        client.end(last, status.now + ECHO);
+        if !self.output.is_stalled() {
+            self.timeout = Some(Timeout::Echo);
+        }
+        self.next(status)
+    }
+
+    /// Sends the last frame of a client that is to be let go.
+    pub(super) fn end_now(&mut self, status: &Status) -> Next {
+        let Some(client) = &mut self.client else { return Next::Idle };
+        match client.take_last_frame() {
+            None => Next::Idle,
+            Some(LastFrame::Goodbye(reason)) => self.on_goodbye(reason, status),
+            Some(LastFrame::Reply(bytes)) => {
+                client.fetching = None;
+                self.stage = Stage::Closing;
+                self.output.append(bytes);
+                self.next(status)
+            }
+        }
+    }
+
+    /// Returns `true` if its client is counted already as one that was let go.
+    pub(in crate::lane) fn is_let_go(&self) -> bool {
+        match self.stage {
+            Stage::Lingering => true,
+            Stage::Closing => self.client.is_some(),
+            Stage::Requests | Stage::Open | Stage::Answered => false,
+        }
+    }
+
+    /// A peer that was sent a goodbye has a moment to close its own side. What it sent meanwhile is read, or the system
+    /// would answer it with a reset that can overtake the goodbye (RFC 6455, section 7.1.1).
+    pub(super) fn close(&mut self) -> Next {
+        self.stage = Stage::Lingering;
+        // A peer that has closed its side as well has nothing left to send.
+        if self.is_half_closed {
+            return Next::Remove;
+        }
+        self.timeout = Some(Timeout::Linger);
+        Next::Close
+    }
+}
