@@ -6,6 +6,14 @@ use bytes::Bytes;
 
 use crate::connection_limit::ConnectionPermit;
 
+/// Why a lane returns to its worker.
+pub(crate) enum Turn {
+    /// These connections are for the general path.
+    HandOver(Vec<HandOver>),
+    /// The hub is closed, and the last connection has ended.
+    Ended,
+}
+
 /// A connection that one of them hands over to the other.
 pub(crate) struct HandOver {
     pub(crate) socket: TcpStream,

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::TcpListener;
 
-use crate::handover::HandOver;
+use crate::handover::{HandOver, Turn};
 use crate::service::Service;
 use crate::shared::Shared;
 use crate::subscriber::Subscriber;
@@ -32,7 +32,7 @@ impl Handle {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(crate) async fn serve(&self) -> io::Result<Option<Vec<HandOver>>> {
+    pub(crate) async fn serve(&self) -> io::Result<Turn> {
         match *self {}
     }
 

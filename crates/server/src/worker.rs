@@ -9,6 +9,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio_util::task::TaskTracker;
 
 use crate::general::{self, Context};
+use crate::handover::Turn;
 use crate::lane::{self, Inbox};
 use crate::routes::Routes;
 use crate::shared::Shared;
@@ -40,7 +41,7 @@ async fn serve(listener: StdTcpListener, shared: Shared, inbox: Inbox) -> io::Re
 /// Serves a lane until the hub is closed and its last connection has ended. Connections that are not for the lane go to the
 /// general path.
 async fn drive(lane: lane::Handle, context: Rc<Context>) -> io::Result<()> {
-    while let Some(connections) = lane.serve().await? {
+    while let Turn::HandOver(connections) = lane.serve().await? {
         connections.into_iter().for_each(|connection| general::take_over(connection, &context));
         // The tasks that serve them have their turn before the lane has its next.
         tokio::task::yield_now().await;

@@ -61,7 +61,7 @@ impl Lane {
         Some(key)
     }
 
-    /// Takes over a connection from hyper, for its next request or for this subscriber.
+    /// Takes over a connection from the general path, for its next request or for this subscriber.
     pub(super) fn take_over(
         &mut self,
         connection: HandOver,
@@ -88,7 +88,7 @@ impl Lane {
         self.waker.iter().for_each(Waker::wake_by_ref);
     }
 
-    /// Hands a connection over to hyper, with these bytes of a request.
+    /// Hands a connection over to the general path, with these bytes of a request.
     pub(super) fn hand_over(&mut self, key: usize, input: Bytes) {
         let Peer { socket, permit, .. } = self.remove(key);
         self.handed_over.push(HandOver { socket: socket.into(), permit, input });

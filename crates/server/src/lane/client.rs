@@ -112,7 +112,7 @@ impl Client {
     }
 
     /// Gives it a cursor of its own again, if it was ahead and the lane has come to where it stands.
-    pub(super) fn lane_is_at(&mut self, lane: Id) {
+    pub(super) fn rearm_if_reached(&mut self, lane: Id) {
         if let Standing::Ahead(cursor) = self.standing
             && !cursor.is_ahead_of(lane)
         {

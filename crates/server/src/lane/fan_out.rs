@@ -26,7 +26,7 @@ pub(super) struct FanOut {
 
 /// What one pass sends to which client. Kept between passes for its room.
 #[derive(Default)]
-pub(super) struct Pass {
+pub(super) struct Deliveries {
     pub(super) encodings: Vec<Encoding>,
     /// The keys of clients, and which of the encodings each is sent.
     pub(super) sends: Vec<(usize, usize)>,
@@ -61,14 +61,14 @@ impl FanOut {
         self.cursor.position()
     }
 
-    /// Reads a portion of what is new, encodes it once for each group and fills `pass`. Returns `false` if the lane is at
-    /// `target` at least, or the log has no more.
+    /// Reads a portion of what is new, encodes it once for each group and fills `deliveries`. Returns `false` if the lane
+    /// is at `target` at least, or the log has no more.
     pub(super) fn pass(
         &mut self,
         log: &Log,
         target: Id,
         peers: &mut Slab<Peer>,
-        pass: &mut Pass,
+        deliveries: &mut Deliveries,
     ) -> bool {
         if self.position() == target || self.cursor.is_ahead_of(target) {
             return false;
@@ -89,16 +89,16 @@ impl FanOut {
             let behind = peers
                 .iter_mut()
                 .filter_map(|(key, peer)| peer.connection.leave_at(before).then_some(key));
-            pass.left_behind.extend(behind);
+            deliveries.left_behind.extend(behind);
         } else {
-            self.encode(before, peers, pass);
+            self.encode(before, peers, deliveries);
         }
         // An entry must not live longer than the log keeps it.
         self.events.clear();
         true
     }
 
-    fn encode(&mut self, before: Cursor, peers: &mut Slab<Peer>, pass: &mut Pass) {
+    fn encode(&mut self, before: Cursor, peers: &mut Slab<Peer>, deliveries: &mut Deliveries) {
         let position = self.position();
         for event in &self.events {
             self.groups.offer(event, &mut self.touched);
@@ -107,22 +107,26 @@ impl FanOut {
             let group = self.groups.get_mut(index);
             let events = std::mem::take(&mut group.pending);
             let authors = authors(&events);
-            let encoding = pass.encodings.len();
+            let (encoding, sends) = (deliveries.encodings.len(), deliveries.sends.len());
             for &key in &group.members {
                 match peers[key].connection.join_pass(&authors, before) {
-                    Part::Takes => pass.sends.push((key, encoding)),
-                    Part::CatchesUp => pass.left_behind.push(key),
+                    Part::Takes => deliveries.sends.push((key, encoding)),
+                    Part::CatchesUp => deliveries.left_behind.push(key),
                     Part::Nothing => {}
                 }
             }
+            let has_takers = deliveries.sends.len() > sends;
+            if !has_takers {
+                continue;
+            }
             let bytes = group.encode(&events, position);
             let notifications = events.len() as u64;
-            pass.encodings.push(Encoding { bytes, group: index, notifications, clients: 0 });
+            deliveries.encodings.push(Encoding { bytes, group: index, notifications, clients: 0 });
         }
     }
 }
 
-impl Pass {
+impl Deliveries {
     /// Forgets what it holds and keeps the room for it.
     pub(super) fn clear(&mut self) {
         self.encodings.clear();
@@ -181,7 +185,7 @@ mod tests {
         status: Status,
         fan_out: FanOut,
         peers: Slab<Peer>,
-        pass: Pass,
+        deliveries: Deliveries,
     }
 
     impl Lane {
@@ -191,7 +195,8 @@ mod tests {
             let hub = Hub::new(HubConfig { retention, ..HubConfig::default() });
             let status = Status::new(&Config::new(hub));
             let fan_out = FanOut::new(Groups::new(Bytes::new()), status.position);
-            let mut lane = Self { status, fan_out, peers: Slab::new(), pass: Pass::default() };
+            let mut lane =
+                Self { status, fan_out, peers: Slab::new(), deliveries: Deliveries::default() };
             let encoder: Arc<dyn Encoder> = Arc::new(Payloads);
             clients.iter().for_each(|filters| lane.join(filters, &encoder));
             lane
@@ -221,10 +226,10 @@ mod tests {
 
         /// Runs a pass. Returns what each client is sent, by its number.
         fn run_pass(&mut self) -> Vec<(usize, &[u8])> {
-            self.pass.clear();
+            self.deliveries.clear();
             let log = self.status.hub.log();
-            assert!(self.fan_out.pass(log, log.head(), &mut self.peers, &mut self.pass));
-            let Pass { sends, encodings, .. } = &mut self.pass;
+            assert!(self.fan_out.pass(log, log.head(), &mut self.peers, &mut self.deliveries));
+            let Deliveries { sends, encodings, .. } = &mut self.deliveries;
             sends.sort_unstable();
             sends.iter().map(|&(key, encoding)| (key, &encodings[encoding].bytes[..])).collect()
         }
@@ -241,12 +246,12 @@ mod tests {
         lane.publish("b", "2");
         lane.publish("a", "3");
         assert_eq!(lane.run_pass(), [(0, &b"13"[..]), (1, b"13"), (2, b"2")]);
-        assert_eq!(lane.pass.encodings.len(), 2);
-        assert!(lane.pass.left_behind.is_empty());
+        assert_eq!(lane.deliveries.encodings.len(), 2);
+        assert!(lane.deliveries.left_behind.is_empty());
 
         let log = lane.status.hub.log();
         assert_eq!(lane.fan_out.position(), log.head());
-        assert!(!lane.fan_out.pass(log, log.head(), &mut lane.peers, &mut lane.pass));
+        assert!(!lane.fan_out.pass(log, log.head(), &mut lane.peers, &mut lane.deliveries));
     }
 
     #[test]
@@ -259,11 +264,16 @@ mod tests {
         let _ = lane.peers[0].connection.on_sent(&sent, Ok(1), &lane.status);
         lane.publish("a", "2");
         assert_eq!(lane.run_pass(), [(1, &b"2"[..])]);
-        assert!(lane.pass.left_behind.is_empty(), "it catches up once its socket has room");
+        assert!(lane.deliveries.left_behind.is_empty(), "it catches up once its socket has room");
         assert_eq!(
             [0, 1].map(|client| lane.standing(client)),
             [Standing::Own(before), Standing::WithLane]
         );
+
+        let _ = lane.peers[1].connection.on_sent(&sent, Ok(1), &lane.status);
+        lane.publish("a", "3");
+        assert_eq!(lane.run_pass(), []);
+        assert!(lane.deliveries.encodings.is_empty(), "a group is not encoded for no client");
     }
 
     #[test]
@@ -272,7 +282,7 @@ mod tests {
         let before = Cursor::at(lane.fan_out.position());
         (0..9).for_each(|_| lane.publish("a", "1"));
         assert_eq!(lane.run_pass(), []);
-        assert_eq!(lane.pass.left_behind, [0, 1]);
+        assert_eq!(lane.deliveries.left_behind, [0, 1]);
         assert_eq!(lane.standing(0), Standing::Own(before));
     }
 }

@@ -54,7 +54,7 @@ pub(crate) use self::balancer::{Balancer, Inbox};
 use self::connection::Reads;
 use self::drain::Drain;
 use self::epoll::{Epoll, LISTENER, Ready};
-use self::fan_out::{FanOut, Pass};
+use self::fan_out::{Deliveries, FanOut};
 use self::group::Groups;
 use self::next::Next;
 use self::peer::Peer;
@@ -62,7 +62,7 @@ use self::pending::PendingSet;
 use self::sender::Sender;
 use self::status::Status;
 use self::timers::Timers;
-use crate::handover::HandOver;
+use crate::handover::{HandOver, Turn};
 use crate::metrics::Metrics;
 use crate::service::Service;
 use crate::shared::Shared;
@@ -90,14 +90,13 @@ impl Handle {
         Ok(Self(Rc::new(RefCell::new(lane))))
     }
 
-    /// Serves the lane until it has connections for hyper, which it returns. Returns `None` once the hub is closed and the
-    /// last connection has ended.
+    /// Serves the lane until it has connections for the general path, or has ended.
     ///
     /// Cancel safe.
     ///
     /// # Errors
     /// If epoll fails.
-    pub(crate) async fn serve(&self) -> io::Result<Option<Vec<HandOver>>> {
+    pub(crate) async fn serve(&self) -> io::Result<Turn> {
         poll_fn(|context| self.0.borrow_mut().poll_turn(context)).await
     }
 
@@ -138,14 +137,14 @@ struct Lane {
     busy: VecDeque<usize>,
     /// Connections whose clients wait for the lane to come to where they are.
     ahead: BTreeSet<usize>,
-    /// Connections for hyper.
+    /// Connections for the general path.
     handed_over: Vec<HandOver>,
     /// Whether more connections may wait at the listener than one turn accepts.
     has_callers: bool,
     /// What follows is kept for its room. Every socket is read into this buffer.
     buffer: Box<[u8]>,
     ready: Vec<Ready>,
-    pass: Pass,
+    deliveries: Deliveries,
     sent: Vec<io::Result<usize>>,
 }
 
@@ -199,15 +198,15 @@ impl Lane {
             has_callers: false,
             buffer: vec![0; 64 << 10].into_boxed_slice(),
             ready: Vec::new(),
-            pass: Pass::default(),
+            deliveries: Deliveries::default(),
             sent: Vec::new(),
             status,
         })
     }
 
-    /// One turn: everything that there is to do now, each kind in bounded portions. Returns connections for hyper, if there
-    /// are any, and `None` once the lane has ended.
-    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<Vec<HandOver>>>> {
+    /// One turn: everything that there is to do now, each kind in bounded portions. Ready with the
+    /// connections for the general path, if there are any, and once the lane has ended.
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Turn>> {
         self.waker = Some(context.waker().clone());
         self.set_now();
         // Registered before the look, so that an entry that comes during the pass wakes the lane again.
@@ -225,9 +224,9 @@ impl Lane {
             self.accept();
         }
         self.fan_out.groups.sweep();
-        // What was handed over in this turn is still to be served by hyper.
+        // What was handed over in this turn is still to be served on the general path.
         if self.poll_drain(context).is_ready() && self.handed_over.is_empty() {
-            return Poll::Ready(Ok(None));
+            return Poll::Ready(Ok(Turn::Ended));
         }
         // Last, so that no timer is started after it that it does not know of.
         self.poll_timers(context);
@@ -238,7 +237,7 @@ impl Lane {
         if self.handed_over.is_empty() {
             return Poll::Pending;
         }
-        Poll::Ready(Ok(Some(std::mem::take(&mut self.handed_over))))
+        Poll::Ready(Ok(Turn::HandOver(std::mem::take(&mut self.handed_over))))
     }
 
     /// Sets the time that everything in this turn has in common.
@@ -297,7 +296,7 @@ impl Lane {
         };
         let (status, mut none) = (&self.status, None);
         let spare = self.fan_out.groups.decoder(key).unwrap_or(&mut none);
-        let reads = connection.reads();
+        let reads = connection.prepare_read();
         let (next, read) = match reads {
             Reads::Nothing => return Read::Nothing,
             Reads::Buffered => (connection.on_buffered(spare, status), Read::Full),
@@ -329,24 +328,24 @@ impl Lane {
     /// Serves everything up to the head of the log.
     fn run_pass(&mut self) {
         let head = self.status.hub.log().head();
-        let mut pass = std::mem::take(&mut self.pass);
-        while self.fan_out.pass(self.status.hub.log(), head, &mut self.peers, &mut pass) {
+        let mut deliveries = std::mem::take(&mut self.deliveries);
+        while self.fan_out.pass(self.status.hub.log(), head, &mut self.peers, &mut deliveries) {
             self.status.position = self.fan_out.position();
-            self.send(&mut pass);
-            pass.clear();
+            self.send(&mut deliveries);
+            deliveries.clear();
         }
-        self.pass = pass;
+        self.deliveries = deliveries;
     }
 
     /// Sends what a pass has for its clients.
-    fn send(&mut self, pass: &mut Pass) {
+    fn send(&mut self, deliveries: &mut Deliveries) {
         let mut sent = std::mem::take(&mut self.sent);
-        let sends = pass.sends.iter().map(|&(key, encoding)| {
-            (self.peers[key].socket.as_fd(), &pass.encodings[encoding].bytes[..])
+        let sends = deliveries.sends.iter().map(|&(key, encoding)| {
+            (self.peers[key].socket.as_fd(), &deliveries.encodings[encoding].bytes[..])
         });
         self.sender.send(sends, |_, result| sent.push(result));
-        for (&(key, encoding), result) in pass.sends.iter().zip(sent.drain(..)) {
-            let encoding = &mut pass.encodings[encoding];
+        for (&(key, encoding), result) in deliveries.sends.iter().zip(sent.drain(..)) {
+            let encoding = &mut deliveries.encodings[encoding];
             let connection = &mut self.peers[key].connection;
             let next = connection.on_sent(&encoding.bytes, result, &self.status);
             encoding.clients += u64::from(!matches!(next, Next::Remove | Next::CutOff));
@@ -355,11 +354,11 @@ impl Lane {
             }
         }
         self.sent = sent;
-        for encoding in &pass.encodings {
+        for encoding in &deliveries.encodings {
             let group = self.fan_out.groups.get_mut(encoding.group);
             group.delivered.inc_by(encoding.notifications * encoding.clients);
         }
-        for &key in &pass.left_behind {
+        for &key in &deliveries.left_behind {
             self.keep_busy(key);
         }
     }

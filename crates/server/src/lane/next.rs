@@ -33,7 +33,7 @@ pub(super) enum Next {
     AwaitPass,
     /// Go on with the connection in the next turn.
     Yield,
-    /// Hand the connection over to hyper, with these bytes of a request.
+    /// Hand the connection over to the general path, with these bytes of a request.
     HandOver(Bytes),
     /// Close this side of the connection.
     Close,

@@ -69,7 +69,7 @@ impl Output {
     }
 
     /// The socket can be written again.
-    pub(super) fn has_room(&mut self) {
+    pub(super) fn mark_writable(&mut self) {
         self.is_full = false;
     }
 
@@ -115,7 +115,7 @@ mod tests {
         assert!(output.is_writable() && !output.is_stalled());
         assert_eq!(output.written(0), Progress::Some);
         assert!(output.is_stalled() && !output.is_writable());
-        output.has_room();
+        output.mark_writable();
         assert!(output.is_stalled() && output.is_writable());
         assert_eq!(output.written(0), Progress::Nothing);
         assert_eq!(output.written(2), Progress::Some);

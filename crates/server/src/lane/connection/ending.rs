@@ -64,7 +64,7 @@ impl Connection {
     /// Answers a poll whose hold is over, unless something may come for it that was published before that.
     pub(super) fn end_hold(&mut self, status: &Status) -> Next {
         let Some(client) = &mut self.client else { return Next::Idle };
-        client.lane_is_at(status.position);
+        client.rearm_if_reached(status.position);
         let is_over = match client.standing {
             Standing::WithLane => true,
             Standing::Ahead(_) if client.fetching.is_none() => true,

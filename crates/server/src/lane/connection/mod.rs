@@ -145,8 +145,8 @@ impl Connection {
         self.client.as_ref().is_some_and(|client| client.waits_for_lane(status.position))
     }
 
-    /// Returns how it is to be read now.
-    pub(super) fn reads(&mut self) -> Reads {
+    /// Returns how it is to be read now. Notes what is left in the socket.
+    pub(super) fn prepare_read(&mut self) -> Reads {
         if self.awaits_answer() || self.pending.is_some() {
             return Reads::Peek;
         }
@@ -161,7 +161,7 @@ impl Connection {
         }
     }
 
-    /// Goes on after a request that hyper has read, with the bytes that came after it.
+    /// Goes on after a request of the general path, with the bytes that came after it.
     pub(super) fn resume(&mut self, input: Bytes, is_last: bool) {
         self.input.put_back(input);
         self.is_last = is_last;
@@ -197,6 +197,7 @@ impl Connection {
         }
     }
 
+    /// Takes a request from bytes that were just read. Keeps what comes after it.
     fn request_from_socket(&mut self, bytes: &[u8], status: &Status) -> Next {
         let Some(whole) = self.parse(bytes, status) else {
             return self.hand_over(Bytes::copy_from_slice(bytes));
@@ -205,6 +206,7 @@ impl Connection {
         Next::Answer(whole)
     }
 
+    /// Takes the next request from what was kept.
     fn request_from_input(&mut self, status: &Status) -> Next {
         let mut bytes = self.input.take();
         let Some(whole) = self.parse(&bytes, status) else { return self.hand_over(bytes) };
@@ -259,7 +261,7 @@ impl Connection {
 
     /// Handles a socket that has become writable.
     pub(super) fn on_writable(&mut self, status: &Status) -> Next {
-        self.output.has_room();
+        self.output.mark_writable();
         self.next(status)
     }
 
@@ -335,22 +337,22 @@ impl Connection {
         match self.stage {
             Stage::Open => self.serve(status),
             _ if !self.output.is_empty() => Next::Idle,
-            Stage::Requests => self.read_on(),
+            Stage::Requests => self.yield_if_input(),
             Stage::Answered => {
                 self.stage = Stage::Requests;
                 if self.is_last || status.is_closing {
                     return self.close();
                 }
                 self.timeout = Some(Timeout::Request);
-                self.read_on()
+                self.yield_if_input()
             }
             Stage::Closing => self.close(),
-            Stage::Lingering => self.read_on(),
+            Stage::Lingering => self.yield_if_input(),
         }
     }
 
-    /// Nothing is left to do but to read, in the next turn, what has come too early.
-    fn read_on(&mut self) -> Next {
+    /// Has what came too early read in the next turn, if it is due now.
+    fn yield_if_input(&mut self) -> Next {
         if self.awaits_answer() || self.pending.is_some() || !self.input.has_more() {
             return Next::Idle;
         }

@@ -50,9 +50,9 @@ impl Connection {
         }
         let Some(client) = &mut self.client else { return Next::Remove };
         if !self.output.is_empty() {
-            return self.read_on();
+            return self.yield_if_input();
         }
-        client.lane_is_at(status.position);
+        client.rearm_if_reached(status.position);
         match client.standing {
             Standing::Own(_) if client.fetching.is_none() => Next::CatchUp,
             _ => self.settle(status),
@@ -68,7 +68,7 @@ impl Connection {
         if client.is_immediate_poll() && !matches!(client.standing, Standing::Own(_)) {
             return self.end_hold(status);
         }
-        match self.read_on() {
+        match self.yield_if_input() {
             Next::Idle if self.waits_for_lane(status) => Next::AwaitPass,
             next => next,
         }
@@ -183,7 +183,7 @@ impl Connection {
             return self.on_goodbye(Reason::Silent, status);
         }
         // A client that is catching up has other news.
-        client.lane_is_at(status.position);
+        client.rearm_if_reached(status.position);
         if matches!(client.standing, Standing::Own(_)) && client.fetching.is_none() {
             return Next::Idle;
         }

@@ -95,7 +95,7 @@ impl Lane {
     /// Reads these bytes as the lane does. Returns what is left to do.
     fn read(&mut self, bytes: &[u8]) -> Next {
         let mut bytes = bytes.to_vec();
-        let next = match self.connection.reads() {
+        let next = match self.connection.prepare_read() {
             Reads::Buffered => self.connection.on_buffered(&mut self.spare, &self.status),
             Reads::Peek => {
                 self.connection.on_readable(&mut bytes[..1], &mut self.spare, &self.status)
@@ -256,7 +256,7 @@ fn requests_after_one_that_is_pending_wait_for_its_response() {
     let mut lane = Lane::new();
     lane.read((get("/1") + &get(PENDING) + &get("/2")).as_bytes());
     assert_eq!(lane.bodies(), ["/1"]);
-    assert_eq!(lane.connection.reads(), Reads::Peek);
+    assert_eq!(lane.connection.prepare_read(), Reads::Peek);
     assert!(matches!(lane.timer(), Next::Idle), "it may take longer than a connection may idle");
     let response = Response::new(Bytes::from_static(b"stored"));
     let next = lane.connection.on_response(&response, &lane.status);
@@ -353,7 +353,7 @@ fn what_follows_a_message_waits_until_it_is_published() {
     let pending = lane.hold();
     assert!(matches!(lane.connection.on_publish_pending(pending), Next::Idle));
     assert!(matches!(lane.takes(usize::MAX), Next::Idle), "the second waits for the first");
-    assert_eq!(lane.connection.reads(), Reads::Peek);
+    assert_eq!(lane.connection.prepare_read(), Reads::Peek);
     assert!(matches!(lane.read(&frame(TEXT, b"3")), Next::Idle));
 
     let next = lane.connection.on_published(Ok(lane.id(1)), &lane.status);
