@@ -5,6 +5,7 @@ use std::net::Shutdown;
 use tidings_core::{Event, Id, Publishing, Topic};
 use tidings_transport::Message;
 
+use super::catch_up::Portion;
 use super::next::Next;
 use super::peer::{self, Peer};
 use super::pending::Outcome;
@@ -137,10 +138,8 @@ impl Lane {
             return Next::Idle;
         };
         if let Some(portion) = catch_up::read(client, group, &self.status) {
-            if let Some(reason) = portion.goodbye {
-                self.metrics.let_go(reason);
-            }
-            return connection.on_caught_up(portion, &self.status);
+            self.count(key, &portion);
+            return self.peers[key].connection.on_caught_up(portion, &self.status);
         }
         let hub = &self.status.hub;
         if hub.pool().closed().is_some() {
@@ -151,6 +150,16 @@ impl Lane {
         let fetching = hub.fetch(cursor, interest, client.seat.id(), budget);
         let pending = self.pending.add(key, async { Outcome::Fetched(fetching.await) });
         connection.on_fetching(pending, &self.status)
+    }
+
+    /// Counts what one client is sent from the log or the broker. What a pass sends is counted with its sends.
+    pub(super) fn count(&self, key: usize, portion: &Portion) {
+        if let Some(group) = self.fan_out.groups.of(key) {
+            group.delivered.inc_by(portion.notifications);
+        }
+        if let Some(reason) = portion.goodbye {
+            self.metrics.let_go(reason);
+        }
     }
 
     /// Encodes one event for one client, or the end of its hold if there is none.

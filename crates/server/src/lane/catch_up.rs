@@ -12,6 +12,8 @@ pub(super) struct Portion {
     /// The client's cursor after it.
     pub(super) cursor: Cursor,
     pub(super) bytes: Bytes,
+    /// How many notifications they hold.
+    pub(super) notifications: u64,
     /// Whether nothing matched so far.
     pub(super) is_empty: bool,
     /// Whether there is more to look at up to where the read was to end. One read looks at a bounded number of entries.
@@ -48,6 +50,6 @@ pub(super) fn encode(group: &Group, events: &[Event], cursor: Cursor) -> Portion
     let is_empty = events.is_empty();
     let bytes = if is_empty { Bytes::new() } else { group.encode(events, cursor.position()) };
     let notifications = events.iter().filter(|event| matches!(event, Event::Deliver(_))).count();
-    group.delivered.inc_by(notifications as u64);
-    Portion { cursor, bytes, is_empty, has_more: false, goodbye }
+    let notifications = notifications as u64;
+    Portion { cursor, bytes, notifications, is_empty, has_more: false, goodbye }
 }

@@ -42,10 +42,8 @@ impl Lane {
                 Outcome::Fetched(fetched) => {
                     let Some(group) = self.fan_out.groups.of(key) else { continue };
                     let portion = catch_up::encode(group, &fetched.events, fetched.cursor);
-                    if let Some(reason) = portion.goodbye {
-                        self.metrics.let_go(reason);
-                    }
-                    connection.on_fetched(portion, status)
+                    self.count(key, &portion);
+                    self.peers[key].connection.on_fetched(portion, &self.status)
                 }
             };
             self.apply(key, next);

@@ -203,7 +203,8 @@ const PONG: [u8; 2] = [0x8a, 1];
 
 fn portion(cursor: Cursor, text: &'static str) -> Portion {
     let is_empty = text.is_empty();
-    Portion { cursor, bytes: text.into(), is_empty, has_more: false, goodbye: None }
+    let bytes = text.into();
+    Portion { cursor, bytes, notifications: 0, is_empty, has_more: false, goodbye: None }
 }
 
 #[test]
