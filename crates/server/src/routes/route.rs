@@ -13,7 +13,7 @@ use crate::answer::{Answer, text};
 use crate::config::Action;
 use crate::resource::Resource;
 use crate::shared::Shared;
-use crate::{cors, pages};
+use crate::{cors, pages, readiness};
 
 /// Answers a request with this body.
 pub(super) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Result<Answer, Rejection> {
@@ -46,7 +46,7 @@ fn get_page(
     let may = |action| config.access.check(request, action);
     match page {
         Resource::Health => Ok(text("text/plain; charset=utf-8", "ok\n")),
-        Resource::Ready => Ok(shared.readiness.answer(&config.hub)),
+        Resource::Ready => Ok(readiness::answer(shared)),
         Resource::Icon => Ok(pages::icon()),
         // It is the same for everyone, and an `import` has no way to send a token.
         Resource::Client => Ok(tidings_live_page::client(request)),
