@@ -109,11 +109,8 @@ impl Child {
         }
     }
 
-    /// Ends its input and waits until it exits. Returns an error if it has exited before or fails.
+    /// Ends its input and waits until it exits. Returns an error if it fails.
     pub(crate) async fn finish(mut self) -> Result<(), ChildError> {
-        if let Some(ended) = self.has_ended("its input ended", Duration::ZERO).await {
-            return Err(ended);
-        }
         self.input = None;
         match timeout(END, self.child.wait()).await {
             Ok(Ok(status)) if !status.success() => Err(self.ended("it was done").await),

@@ -22,12 +22,6 @@ pub(crate) enum Side {
     Load,
 }
 
-/// This process keeps to the load's cores until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Pinned {
-    restore: Vec<usize>,
-}
-
 impl Cores {
     /// Divides the cores if servers are started here and this process may use two cores to the full.
     pub(crate) fn divide(own_server: bool) -> Self {
@@ -45,10 +39,10 @@ impl Cores {
     }
 
     /// Keeps every thread of this process off the servers' core, and those that it starts from now on.
-    pub(crate) fn pin_load(&self) -> Option<Pinned> {
-        self.server?;
-        system::pin_process(&self.load());
-        Some(Pinned { restore: self.all.clone() })
+    pub(crate) fn pin_load(&self) {
+        if self.server.is_some() {
+            system::pin_process(&self.load());
+        }
     }
 
     /// Keeps the calling thread, and what it starts, to the cores of that side.
@@ -59,12 +53,6 @@ impl Cores {
                 Side::Load => system::pin_thread(&self.load()),
             }
         }
-    }
-}
-
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        system::pin_process(&self.restore);
     }
 }
 
@@ -120,7 +108,6 @@ mod tests {
     fn one_core_is_not_divided() {
         let cores = Cores::divided(true, vec![3], Quota::default());
         assert_eq!(cores.server, None);
-        assert!(cores.pin_load().is_none());
     }
 
     #[test]

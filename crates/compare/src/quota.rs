@@ -1,6 +1,6 @@
 //! The CPU quota of this process's control groups: how much CPU time it may use, whatever cores it may run on.
 //!
-//! Version 2 of Linux's control groups is read. A quota holds for a group and all groups inside it, so the
+//! Version 2 of Linux's control groups is read, at `/sys/fs/cgroup`. A quota holds for a group and all groups inside it, so the
 //! least on the way up to the root counts. Without control groups there is no quota.
 
 use std::fs;
@@ -12,13 +12,6 @@ pub(crate) struct Quota {
     /// CPU time per time, in cores. `None` if there is no limit.
     pub(crate) cores: Option<f64>,
     stats: Vec<PathBuf>,
-}
-
-/// The mounted hierarchy of control groups.
-struct Mount<'a> {
-    /// The group that is seen at the mount point.
-    root: &'a Path,
-    at: &'a Path,
 }
 
 impl Quota {
@@ -39,17 +32,12 @@ impl Quota {
 
     /// Reads the quota from the file systems below `base`.
     fn below(base: &Path) -> Self {
-        let read = |path: &str| fs::read_to_string(base.join(path)).unwrap_or_default();
-        let (groups, mounts) = (read("proc/self/cgroup"), read("proc/self/mountinfo"));
+        let groups = fs::read_to_string(base.join("proc/self/cgroup")).unwrap_or_default();
+        let group = groups.lines().find_map(|line| line.strip_prefix("0::/"));
         let mut quota = Self::default();
-        let group = groups.lines().find_map(|line| line.strip_prefix("0::"));
-        let Some((group, mount)) = group.zip(mounts.lines().find_map(mount)) else {
-            return quota;
-        };
-        // Inside a container the group's path can be one that is outside of what is mounted.
-        let inside = Path::new(group).strip_prefix(mount.root).unwrap_or(Path::new(""));
-        let top = base.join(mount.at.strip_prefix("/").unwrap_or(mount.at));
-        for folder in inside.ancestors().map(|inside| top.join(inside)) {
+        // Inside a container the group's path can be that of the host. Then only the top is there.
+        for folder in group.into_iter().flat_map(|group| Path::new(group).ancestors()) {
+            let folder = base.join("sys/fs/cgroup").join(folder);
             if let Some(cores) = limit(&folder) {
                 quota.cores = Some(quota.cores.map_or(cores, |least| least.min(cores)));
                 quota.stats.push(folder.join("cpu.stat"));
@@ -57,15 +45,6 @@ impl Quota {
         }
         quota
     }
-}
-
-/// Reads a line of `mountinfo`: `36 35 98:0 ROOT POINT OPTIONS … - TYPE SOURCE SUPER-OPTIONS`. Returns `None` if it is
-/// not about control groups.
-fn mount(line: &str) -> Option<Mount<'_>> {
-    let (mount, kind) = line.split_once(" - ")?;
-    let mut fields = mount.split(' ').skip(3).map(Path::new);
-    let (root, at) = (fields.next()?, fields.next()?);
-    kind.starts_with("cgroup2 ").then_some(Mount { root, at })
 }
 
 /// Returns the quota of one group in cores, or `None` if it has no limit, which is written as `max`.
@@ -105,14 +84,11 @@ mod tests {
         }
     }
 
-    const CGROUP2: &str = "30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n";
-
     #[test]
     fn the_least_quota_on_the_way_up_counts() {
         let tree = Tree::of(
             "quota-two",
             &[
-                ("proc/self/mountinfo", CGROUP2),
                 ("proc/self/cgroup", "0::/system.slice/load.service\n"),
                 ("sys/fs/cgroup/system.slice/cpu.max", "150000 100000\n"),
                 ("sys/fs/cgroup/system.slice/cpu.stat", "usage_usec 7\nnr_throttled 4\n"),
@@ -125,15 +101,23 @@ mod tests {
 
     #[test]
     fn without_a_limit_or_without_control_groups_there_is_no_quota() {
-        let unlimited = [
-            ("proc/self/mountinfo", CGROUP2),
-            ("proc/self/cgroup", "0::/\n"),
-            ("sys/fs/cgroup/cpu.max", "max 100000\n"),
-        ];
+        let unlimited = [("proc/self/cgroup", "0::/\n"), ("sys/fs/cgroup/cpu.max", "max 100000\n")];
         let unlimited = Tree::of("quota-max", &unlimited);
         for base in [unlimited.0.as_path(), Path::new("/no/such/folder")] {
             let quota = Quota::below(base);
             assert_eq!((quota.cores, quota.throttled()), (None, 0));
         }
+    }
+
+    #[test]
+    fn a_group_of_the_host_leaves_the_quota_of_the_container() {
+        let tree = Tree::of(
+            "quota-container",
+            &[
+                ("proc/self/cgroup", "0::/docker/4242\n"),
+                ("sys/fs/cgroup/cpu.max", "200000 100000\n"),
+            ],
+        );
+        assert_eq!(Quota::below(&tree.0).cores, Some(2.0));
     }
 }

@@ -21,7 +21,7 @@ const FILES: usize = 64;
 
 /// Carries out the plan.
 ///
-/// Needs a tokio runtime. While it runs, this process keeps to all cores but one, and that one is the servers'.
+/// Needs a tokio runtime. From now on this process keeps to all cores but one, and that one is the servers'.
 /// Dropping the future ends what it started, and so does every error.
 ///
 /// When `interrupt` resolves, the cell under way is dropped and the report is made of the finished ones. Such a report
@@ -46,7 +46,7 @@ pub async fn run(
     let began = Instant::now();
     let cores = Cores::divide(plan.running.is_none());
     let mut environment = Environment::now(&cores);
-    let _pinned = cores.pin_load();
+    cores.pin_load();
     let rounds = plan.workload.rounds;
 
     let mut samples: Vec<Sample> = Vec::new();

@@ -21,7 +21,7 @@ pub struct Workload {
     pub steady_seconds: f64,
     /// How long the stage burst publishes. Default: 1.5.
     pub burst_seconds: f64,
-    /// How long saturation lasts. Default: 0.4.
+    /// How long saturation lasts. Default: 0.3.
     pub saturation_seconds: f64,
     /// Publishing connections, and so the notifications in flight at saturation. Default: 64.
     pub publishers: usize,
@@ -41,7 +41,7 @@ impl Default for Workload {
             rounds: 3,
             steady_seconds: 1.0,
             burst_seconds: 1.5,
-            saturation_seconds: 0.4,
+            saturation_seconds: 0.3,
             publishers: 64,
         }
     }

@@ -1,4 +1,4 @@
-//! A connection between a lane and the general path.
+//! A connection on its way between a lane and the general path.
 
 use std::net::TcpStream;
 
@@ -14,10 +14,10 @@ pub(crate) enum Turn {
     Ended,
 }
 
-/// A connection that one of them hands over to the other.
+/// A connection that a lane hands over to the general path, or the other way round.
 pub(crate) struct HandOver {
     pub(crate) socket: TcpStream,
     pub(crate) permit: ConnectionPermit,
-    /// What was read from it and not used.
+    /// Bytes that were read from it and not used.
     pub(crate) input: Bytes,
 }

@@ -24,6 +24,9 @@ pub(crate) fn prepare(socket: &SockRef<'_>, write_deadline: Duration) -> io::Res
     Ok(())
 }
 
+/// How long to wait after a failure to accept, such as when the process has no more file descriptors.
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+
 /// Returns `true` if a failure to accept concerns one peer, which has left before it was accepted, and not the
 /// listener.
 pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {

@@ -49,7 +49,7 @@ pub(crate) fn page(request: &Parts, config: &Config) -> Option<Response<Bytes>> 
     if config.live_page { tidings_live_page::answer(request) } else { None }
 }
 
-/// Returns what a page has to know of this server, and its clock.
+/// Returns the transports, the demo topic, the heartbeat interval and the clock of this server as JSON.
 pub(crate) fn transports(config: &Config) -> Response<Bytes> {
     let names: Vec<_> = config.transports.iter().map(|transport| transport.name()).collect();
     let description = json!({

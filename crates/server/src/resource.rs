@@ -1,4 +1,4 @@
-//! What a path names.
+//! The resources of the server, by their paths.
 
 use http::request::Parts;
 

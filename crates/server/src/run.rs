@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use socket2::SockRef;
 use tidings_core::Reason;
@@ -16,7 +17,6 @@ use crate::cors::OpenHeads;
 use crate::general;
 use crate::lane::{self, Balancer};
 use crate::metrics::Metrics;
-use crate::readiness::Readiness;
 use crate::shared::Shared;
 use crate::worker::{self, flatten};
 
@@ -48,9 +48,9 @@ pub async fn run(
         ConnectionLimit::new(metrics.connections.clone(), config.max_connections);
     let balancer = Balancer::new(workers);
     let config = Arc::new(config);
-    let (open_heads, readiness) = (OpenHeads::default(), Readiness::default());
+    let (open_heads, is_draining) = (OpenHeads::default(), Arc::default());
     let shared =
-        Shared { config, address, metrics, readiness, open_heads, connection_limit, is_stopping };
+        Shared { config, address, metrics, is_draining, open_heads, connection_limit, is_stopping };
     let mut logging = JoinSet::new();
     logging.spawn(log_tallies(shared.clone()));
     let mut running = JoinSet::new();
@@ -87,7 +87,7 @@ pub async fn run(
 /// Resolves when the listener is to be closed: [`Config::drain_delay`] after the shutdown signal.
 async fn last_call(shutdown: impl Future<Output = ()>, shared: &Shared) {
     shutdown.await;
-    shared.readiness.drain();
+    shared.is_draining.store(true, Ordering::Release);
     let delay = shared.config.drain_delay;
     if !delay.is_zero() {
         let clients = shared.config.hub.pool().len();

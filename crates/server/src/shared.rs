@@ -1,7 +1,8 @@
-//! What all workers of a server share.
+//! The state that all workers of a server share.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::watch;
 
@@ -9,7 +10,6 @@ use crate::config::Config;
 use crate::connection_limit::ConnectionLimit;
 use crate::cors::OpenHeads;
 use crate::metrics::Metrics;
-use crate::readiness::Readiness;
 
 /// Shared by all workers. Cheap to clone.
 #[derive(Clone)]
@@ -18,8 +18,10 @@ pub(crate) struct Shared {
     /// Where the server listens.
     pub(crate) address: SocketAddr,
     pub(crate) metrics: Metrics,
-    pub(crate) readiness: Readiness,
+    /// Whether the server has begun to shut down. It may still serve.
+    pub(crate) is_draining: Arc<AtomicBool>,
     pub(crate) open_heads: OpenHeads,
     pub(crate) connection_limit: ConnectionLimit,
+    /// Whether the listener is closed, and connections are to end.
     pub(crate) is_stopping: watch::Receiver<bool>,
 }

@@ -1,4 +1,4 @@
-//! Log lines for what can happen thousands of times a second: one line with a count, and not one for each.
+//! Log lines for events that can happen thousands of times a second: one line with a count instead of one for each.
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,7 +50,7 @@ impl Tally {
         }
     }
 
-    /// Calls `log` if there are events that it was not yet called for.
+    /// Calls `log` with the events since the last call, if there are any.
     pub(crate) fn log(&self, log: impl Fn(u64, &str)) {
         let mut events = self.0.events.lock().unwrap_or_else(PoisonError::into_inner);
         let Events { count, last } = std::mem::take(&mut *events);

@@ -5,7 +5,6 @@ use std::io;
 use std::net::TcpListener as StdTcpListener;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
 use socket2::SockRef;
@@ -15,12 +14,8 @@ use tokio::time::sleep;
 
 use super::connection::serve;
 use super::context::Context;
-use crate::listener::is_of_one_connection;
-use crate::{listener, routes};
-
-/// How long to wait after a failure before the next connection is accepted, such as when the process has no more
-/// file descriptors.
-const PAUSE: Duration = Duration::from_millis(50);
+use crate::listener::{PAUSE, is_of_one_connection, prepare};
+use crate::routes;
 
 /// Accepts connections until the server stops.
 ///
@@ -48,7 +43,7 @@ pub(crate) async fn accept_all(listener: StdTcpListener, context: Rc<Context>) -
 fn admit(socket: TcpStream, context: &Rc<Context>) {
     let shared = &context.shared;
     // A connection that is older than the server has not inherited them from the listener.
-    if let Err(error) = listener::prepare(&SockRef::from(&socket), shared.config.write_deadline) {
+    if let Err(error) = prepare(&SockRef::from(&socket), shared.config.write_deadline) {
         tracing::debug!(%error, "a connection has other options than it should");
     }
     match shared.connection_limit.admit() {

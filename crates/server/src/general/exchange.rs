@@ -17,18 +17,18 @@ use super::socket::{Lent, Socket};
 use crate::routes::{self, Streamed};
 use crate::shared::Shared;
 
-/// The smallest buffer that hyper takes.
+/// The smallest buffer that hyper accepts.
 const MIN_HEAD: usize = 8192;
 
-/// Has hyper read the next request on this socket, whose head has come already and is well-formed, and finds the
-/// answer to it. Returns the socket as it is after the request, with what came after that.
+/// Has hyper read the next request on this socket, whose head is complete and well-formed, and returns the answer to it.
+/// Also returns the socket, with the bytes that came after the request. The socket is `None` if hyper does not let go of
+/// it.
 ///
-/// hyper knows how a body is framed, and asks for it with `100 Continue`. It does not get to answer: when the
-/// request is read, its connection is taken apart. So what comes after the request is still there, and nothing
-/// but the answer is written.
+/// hyper reads the body and sends `100 Continue`, but it does not write the answer. When the request is read, hyper's
+/// connection is taken apart, so that the bytes after the request are kept.
 ///
 /// # Errors
-/// hyper's, if the request cannot be read.
+/// Returns hyper's error if the request cannot be read.
 pub(crate) async fn ask(
     socket: Socket,
     shared: &Shared,

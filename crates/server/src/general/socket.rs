@@ -14,12 +14,12 @@ use tokio::net::TcpStream;
 
 use crate::connection_limit::ConnectionPermit;
 
-/// A socket, and what was read from it too early.
+/// A socket with its permit, and the bytes that were read from it and not used.
 pub(crate) struct Socket {
     pub(crate) io: WriteDeadline<TcpStream>,
-    /// What was read and not yet used. Reads return it first.
+    /// Bytes that were read and not used. Reads return them first.
     pub(crate) early: BytesMut,
-    /// Counts what becomes of the client.
+    /// Counts deliveries and goodbyes of the client.
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) permit: ConnectionPermit,
 }
@@ -44,7 +44,7 @@ pub(crate) enum PeerState {
 }
 
 impl Socket {
-    /// Reads more into `early`. Returns how many bytes came, 0 at the end of what the peer sends.
+    /// Reads more bytes into `early`. Returns their number, which is 0 if the peer has closed its side.
     ///
     /// Cancel safe.
     pub(crate) async fn fill(&mut self) -> io::Result<usize> {
@@ -52,8 +52,8 @@ impl Socket {
         self.io.read_buf(&mut self.early).await
     }
 
-    /// Waits until the peer closes its side, or is gone. What it sends until then is left where it is, and
-    /// hides the end.
+    /// Waits until the peer closes its side or resets the connection. Bytes that the peer sends stay in the socket, and
+    /// a close after them is not noticed.
     ///
     /// Cancel safe.
     pub(crate) async fn peer(&self) -> PeerState {
@@ -122,7 +122,7 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// A socket that hyper reads from, for as long as one request takes. Both are of one thread.
+/// A socket that hyper borrows for one request, on the same thread.
 #[derive(Clone)]
 pub(crate) struct Lent(Rc<RefCell<Loan>>);
 
@@ -136,13 +136,13 @@ impl Lent {
         Self(Rc::new(RefCell::new(Loan { socket, may_write: false })))
     }
 
-    /// From now on hyper's writes reach the peer. What it writes before that is its own answer to a request
-    /// that it rejects, and is discarded: that response has no body.
+    /// Lets hyper's writes reach the peer from now on. Earlier writes are discarded: they are hyper's own response to a
+    /// request that it rejects, which has no body.
     pub(crate) fn allow_writes(&self) {
         self.0.borrow_mut().may_write = true;
     }
 
-    /// Whether a write waits for the peer.
+    /// Returns `true` if a write waits for the peer.
     pub(crate) fn is_waiting(&self) -> bool {
         self.0.borrow().socket.io.is_waiting()
     }

@@ -13,7 +13,7 @@ use tokio::time::{Sleep, sleep};
 use super::balancer::Inbox;
 use super::epoll::Epoll;
 use crate::connection_limit::{ConnectionLimit, ConnectionPermit};
-use crate::listener::{is_of_one_connection, prepare};
+use crate::listener::{PAUSE, is_of_one_connection, prepare};
 
 /// The listener of a lane, until the hub is closed.
 pub(super) struct Acceptor {
@@ -38,9 +38,6 @@ pub(super) enum Accepted {
     /// No connection waits, or none may be accepted now.
     Nothing,
 }
-
-/// How long to wait if the system has no more descriptors.
-const PAUSE: Duration = Duration::from_millis(50);
 
 impl Acceptor {
     /// Watches the listener by this epoll.

@@ -14,7 +14,7 @@ use crate::config::Action;
 use crate::resource::Resource;
 use crate::service::Service;
 use crate::shared::Shared;
-use crate::{cors, pages};
+use crate::{cors, pages, readiness};
 
 /// Answers the requests that a lane has read.
 pub(crate) struct Routes(Shared);
@@ -66,7 +66,7 @@ fn get_page(
     let may = |action| config.access.check(request, action);
     match page {
         Resource::Health => Ok(text("text/plain; charset=utf-8", "ok\n")),
-        Resource::Ready => Ok(shared.readiness.answer(&config.hub)),
+        Resource::Ready => Ok(readiness::answer(shared)),
         Resource::Icon => Ok(pages::icon()),
         // It is the same for everyone, and an `import` has no way to send a token.
         Resource::Client => Ok(tidings_live_page::client(request)),

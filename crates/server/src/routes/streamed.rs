@@ -1,4 +1,4 @@
-//! Requests whose body is still to come: hyper reads it.
+//! Requests whose body hyper reads.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
@@ -25,9 +25,8 @@ pub(crate) struct Streamed {
     pub(crate) is_head: bool,
 }
 
-/// Answers a request whose body is still to come. The body is read to its end before the request is answered,
-/// whatever the method, unless the answer does not depend on it. `is_surplus` is `true` if the server has no room
-/// for the connection.
+/// Answers a request whose body is not read yet. Reads the body to its end first, whatever the method, unless the request
+/// is rejected without it. `is_surplus` is `true` if the connection is over the limit.
 pub(crate) async fn answer_streamed(
     request: Request<Incoming>,
     is_surplus: bool,

@@ -25,7 +25,6 @@ mod publish;
 mod scripted;
 mod silence;
 mod socket;
-mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -47,8 +46,7 @@ pub use options::{ConnectOptions, TimeLimits, shown};
 pub use position::{last_event_id, url_after, url_with_wait};
 pub use publish::Publisher;
 pub use silence::Silence;
-pub use socket::connect;
-pub use stream::Stream;
+pub use socket::{Stream, connect};
 #[cfg(feature = "tls")]
 pub use tls::Tls;
 

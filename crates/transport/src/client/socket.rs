@@ -6,9 +6,21 @@ use std::time::Duration;
 
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
+#[cfg(feature = "tls")]
+use tokio_rustls::client::TlsStream;
+#[cfg(feature = "tls")]
+use tokio_util::either::Either;
 use url::Host;
 
-use super::{ClientError, Stream, Target, shown};
+use super::{ClientError, Target, shown};
+
+/// A connection to a server: TCP, and on the right TLS over it.
+#[cfg(feature = "tls")]
+pub type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+/// A connection to a server.
+#[cfg(not(feature = "tls"))]
+pub type Stream = TcpStream;
 
 /// The least time that one of several addresses is given.
 const LEAST: Duration = Duration::from_secs(2);
@@ -24,6 +36,7 @@ const LEAST: Duration = Duration::from_secs(2);
 /// was tried last.
 ///
 /// [`TimeLimits::connect`]: super::TimeLimits::connect
+#[cfg_attr(not(feature = "tls"), expect(unused_variables))]
 pub async fn connect(target: &Target) -> Result<Stream, ClientError> {
     let bad = |problem| ClientError::BadUrl { url: shown(&target.url), problem };
     let is_tls = match target.url.scheme() {
@@ -49,18 +62,15 @@ pub async fn connect(target: &Target) -> Result<Stream, ClientError> {
         }
     };
     let (address, stream) = first_that_answers(addresses, deadline, &name).await?;
-    if !is_tls {
-        return Ok(Stream::Plain(stream));
-    }
     #[cfg(feature = "tls")]
-    {
-        let opened =
-            within(deadline, "the TLS handshake", target.options.tls.open(host, stream)).await;
-        let opened = opened.map(|stream| Stream::Tls(Box::new(stream)));
-        opened.map_err(|source| ClientError::Tls { address: format!("{name} ({address})"), source })
-    }
-    #[cfg(not(feature = "tls"))]
-    unreachable!("{address}: the scheme was checked")
+    let stream = if is_tls {
+        let tls = target.options.tls.open(host, stream);
+        let failed = |source| ClientError::Tls { address: format!("{name} ({address})"), source };
+        Stream::Right(Box::new(within(deadline, "the TLS handshake", tls).await.map_err(failed)?))
+    } else {
+        Stream::Left(stream)
+    };
+    Ok(stream)
 }
 
 async fn first_that_answers(
