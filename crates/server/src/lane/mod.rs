@@ -33,6 +33,8 @@ mod resume;
 mod sender;
 mod status;
 mod subscription;
+#[cfg(test)]
+mod tests;
 mod timeout;
 mod timers;
 

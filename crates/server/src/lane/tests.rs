@@ -1,0 +1,90 @@
+//! A whole lane on a real socket, with a service that stands in for the routes.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use bytes::Bytes;
+use http::request::Parts;
+use tidings_core::Hub;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::*;
+use crate::answer::{Answer, text};
+use crate::config::Config;
+use crate::connection_limit::ConnectionLimit;
+use crate::cors::OpenHeads;
+
+/// Answers each request with its path and its body.
+struct Echo;
+
+impl Service for Echo {
+    fn call(&self, request: &Parts, body: Bytes) -> Answer {
+        let answer = format!("{} {}", request.uri.path(), String::from_utf8_lossy(&body));
+        Answer::Response(text("text/plain", answer))
+    }
+
+    fn no_room(&self) -> Bytes {
+        Bytes::from_static(b"no room")
+    }
+}
+
+/// Starts a lane. Returns it with a client that is connected to it.
+async fn start() -> (Handle, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let config = Config::new(Hub::default());
+    let metrics = Metrics::new(&config);
+    let connection_limit = ConnectionLimit::new(metrics.connections.clone(), 1);
+    let (_, is_stopping) = watch::channel(false);
+    let shared = Shared {
+        config: Arc::new(config),
+        address,
+        metrics,
+        is_draining: Arc::new(AtomicBool::new(false)),
+        open_heads: OpenHeads::default(),
+        connection_limit,
+        is_stopping,
+    };
+    let inbox = Balancer::new(1).inbox(0);
+    let lane = Handle::new(listener, &shared, inbox, Box::new(Echo)).unwrap();
+    (lane, TcpStream::connect(address).await.unwrap())
+}
+
+#[tokio::test]
+async fn plain_requests_are_answered_by_the_service_and_others_leave_the_lane() {
+    let (lane, mut client) = start().await;
+    let exchange = async {
+        let plain = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi";
+        client.write_all(plain).await.unwrap();
+        let mut response = [0; 1024];
+        let count = client.read(&mut response).await.unwrap();
+        assert!(response[..count].ends_with(b"\r\n\r\n/a hi"));
+        client.write_all(b"HEAD /b HTTP/1.1\r\n").await.unwrap();
+        std::future::pending::<()>().await;
+    };
+    let turn = tokio::select! {
+        turn = lane.serve() => turn.unwrap(),
+        () = exchange => unreachable!("it is pending"),
+    };
+    let Turn::HandOver(connections) = turn else { panic!("the hub is open") };
+    assert_eq!(lane.len(), 0);
+    let [connection] = &connections[..] else { panic!("one connection") };
+    assert_eq!(connection.input, "HEAD /b HTTP/1.1\r\n");
+}
+
+#[tokio::test]
+async fn a_lane_has_ended_once_its_hub_is_closed_and_its_connections_are_gone() {
+    let (lane, mut client) = start().await;
+    let hub = lane.0.borrow().status.hub.clone();
+    let closing = async {
+        hub.close(tidings_core::Reason::GoingAway);
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).await
+    };
+    let (turn, _) = tokio::join!(lane.serve(), closing);
+    assert!(matches!(turn.unwrap(), Turn::Ended));
+}
