@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! epoll event ─► Connection::on_readable / on_writable / on_timer ─► Next ─► Lane::apply
-//! new entries ─► FanOut::pass (Connection::join_pass) ─► sends ─► Connection::on_sent ─► Next ─► Lane::apply
+//! new entries ─► FanOut::pass ─► Deliveries ─► sends ─► Connection::on_sent ─► Next ─► Lane::apply
 //! ```
 //!
 //! The parts return what happens next, and only `impl Lane` performs it. This file has one turn of the lane: it reads the
-//! sockets that have news, and runs the pass. `resume` goes on with connections whose sockets have no news, and `admission`
-//! has how connections come and go. All of them end in `Lane::apply`, in `apply`: the only match over a `Next`.
+//! sockets that have news, and runs the pass. `resume` goes on with connections whose sockets have no news, and
+//! `admission` has how connections come and go. All of them end in `Lane::apply`, in `apply`: the only match over a `Next`.
 //! `Connection` does no I/O, `FanOut` sends nothing, and `catch_up` returns bytes.
 //!
 //! A lane is itself a reader of the log. A client that has taken everything is where the lane is, and costs a pass one

@@ -133,7 +133,8 @@ impl Connection {
         self.settle(status)
     }
 
-    /// The broker is not asked, because the hub is closed. The client is sent a goodbye with its own position.
+    /// The broker is not asked, because the hub is closed. The client stays at its position until the drain sends it a
+    /// goodbye.
     pub(in crate::lane) fn on_unavailable(&mut self, status: &Status) -> Next {
         self.settle(status)
     }
