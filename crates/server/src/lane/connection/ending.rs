@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidings_core::{Event, Reason};
 
 use super::{Connection, Stage};
-use crate::lane::client::{Client, LastFrame, Standing};
+use crate::lane::client::{LastFrame, Standing};
 use crate::lane::next::Next;
 use crate::lane::status::Status;
 use crate::lane::timeout::{ECHO, Timeout};
@@ -20,14 +20,14 @@ impl Connection {
     /// answer.
     pub(in crate::lane) fn on_end(&mut self, status: &Status) -> Next {
         let is_writing_last =
-            matches!(self.stage, Stage::Answered | Stage::Closing) && !self.output.is_empty();
+            matches!(self.stage, Stage::Answered(_) | Stage::Closing(_)) && !self.output.is_empty();
         if is_writing_last || self.pending.is_some() {
             // The requests that came before are still answered.
             self.is_last |= !self.input.has_buffered();
             self.input.has_unread = true;
             return Next::Idle;
         }
-        if self.stage != Stage::Open {
+        if !matches!(self.stage, Stage::Serving(_)) {
             return Next::Remove;
         }
         self.is_last = true;
@@ -44,26 +44,24 @@ impl Connection {
 
     /// Handles the expiry of the timer.
     pub(in crate::lane) fn on_timer(&mut self, status: &Status) -> Next {
-        match self.stage {
+        match &self.stage {
             Stage::Requests if self.pending.is_some() => {
                 self.timeout = Some(Timeout::Request);
                 Next::Idle
             }
             _ if self.output.is_stalled() => Next::CutOff,
-            Stage::Lingering | Stage::Requests => Next::Remove,
-            Stage::Open if self.awaits_answer() => self.end_hold(status),
+            Stage::Lingering(_) | Stage::Requests => Next::Remove,
+            Stage::Serving(client) if client.is_poll() => self.end_hold(status),
             // The broker did not deliver what the end waits for.
-            Stage::Open if self.client.as_ref().is_some_and(Client::is_ending) => {
-                self.end_now(status)
-            }
-            Stage::Open => self.heartbeat(status),
-            Stage::Answered | Stage::Closing => self.next(status),
+            Stage::Serving(client) if client.is_ending() => self.end_now(status),
+            Stage::Serving(_) => self.heartbeat(status),
+            Stage::Answered(_) | Stage::Closing(_) => self.next(status),
         }
     }
 
     /// Answers a poll whose hold is over, unless something may come for it that was published before that.
     pub(super) fn end_hold(&mut self, status: &Status) -> Next {
-        let Some(client) = &mut self.client else { return Next::Idle };
+        let Stage::Serving(client) = &mut self.stage else { return Next::Idle };
         client.rearm_if_reached(status.position);
         let is_over = match client.standing {
             Standing::WithLane => true,
@@ -78,14 +76,14 @@ impl Connection {
             self.timeout = Some(Timeout::Replay);
             return Next::Idle;
         }
-        client.fetching = None;
-        self.stage = Stage::Answered;
-        Next::Encode(None, client.cursor(status.position).position())
+        let position = client.cursor(status.position).position();
+        self.enter(Stage::Answered);
+        Next::Encode(None, position)
     }
 
     /// The client is let go with this reason, after what waits to be written. A connection without a client is closed.
     pub(in crate::lane) fn on_goodbye(&mut self, reason: Reason, status: &Status) -> Next {
-        if self.stage == Stage::Requests {
+        if matches!(self.stage, Stage::Requests) {
             if self.pending.is_some() {
                 self.is_last = true;
                 return Next::Idle;
@@ -93,21 +91,17 @@ impl Connection {
             if self.output.is_empty() {
                 return Next::Remove;
             }
-            self.stage = Stage::Closing;
+            self.stage = Stage::Closing(None);
         }
-        let Some(client) = self.client.as_mut().filter(|_| self.stage == Stage::Open) else {
-            return Next::Idle;
-        };
-        client.fetching = None;
-        self.stage = if client.is_poll() { Stage::Answered } else { Stage::Closing };
-        Next::Encode(Some(Event::Goodbye(reason)), client.cursor(status.position).position())
+        let Stage::Serving(client) = &self.stage else { return Next::Idle };
+        let position = client.cursor(status.position).position();
+        self.enter(if client.is_poll() { Stage::Answered } else { Stage::Closing });
+        Next::Encode(Some(Event::Goodbye(reason)), position)
     }
 
     /// Lets a client go once it has been sent what the log has up to its own last message.
     pub(super) fn end(&mut self, last: LastFrame, status: &Status) -> Next {
-        let Some(client) = self.client.as_mut().filter(|_| self.stage == Stage::Open) else {
-            return self.next(status);
-        };
+        let Stage::Serving(client) = &mut self.stage else { return self.next(status) };
         client.end(last, status.now + ECHO);
         if !self.output.is_stalled() {
             self.timeout = Some(Timeout::Echo);
@@ -117,13 +111,12 @@ impl Connection {
 
     /// Sends the last frame of a client that is to be let go.
     pub(super) fn end_now(&mut self, status: &Status) -> Next {
-        let Some(client) = &mut self.client else { return Next::Idle };
+        let Stage::Serving(client) = &mut self.stage else { return Next::Idle };
         match client.take_last_frame() {
             None => Next::Idle,
             Some(LastFrame::Goodbye(reason)) => self.on_goodbye(reason, status),
             Some(LastFrame::Reply(bytes)) => {
-                client.fetching = None;
-                self.stage = Stage::Closing;
+                self.enter(Stage::Closing);
                 self.output.append(bytes);
                 self.next(status)
             }
@@ -132,17 +125,17 @@ impl Connection {
 
     /// Returns `true` if its client is counted already as one that was let go.
     pub(in crate::lane) fn is_let_go(&self) -> bool {
-        match self.stage {
-            Stage::Lingering => true,
-            Stage::Closing => self.client.is_some(),
-            Stage::Requests | Stage::Open | Stage::Answered => false,
+        match &self.stage {
+            Stage::Lingering(_) => true,
+            Stage::Closing(seat) => seat.is_some(),
+            Stage::Requests | Stage::Serving(_) | Stage::Answered(_) => false,
         }
     }
 
     /// A peer that was sent a goodbye has a moment to close its own side. What it sent meanwhile is read, or the system
     /// would answer it with a reset that can overtake the goodbye (RFC 6455, section 7.1.1).
     pub(super) fn close(&mut self) -> Next {
-        self.stage = Stage::Lingering;
+        self.enter(Stage::Lingering);
         // A peer that has closed its side as well has nothing left to send.
         if self.is_half_closed {
             return Next::Remove;

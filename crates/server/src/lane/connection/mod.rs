@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::Response;
-use tidings_core::{Cursor, SeatId};
+use tidings_core::{Cursor, Seat, SeatId};
 
 use super::client::{Client, SpareDecoder, Standing};
 use super::input::Input;
@@ -37,8 +37,6 @@ use crate::{answer, resource};
 /// The state of one connection.
 pub(super) struct Connection {
     stage: Stage,
-    /// The client that is served on it; `None` between two requests.
-    client: Option<Client>,
     input: Input,
     output: Output,
     /// A publish that is pending. Until it is done, nothing more is read.
@@ -53,19 +51,18 @@ pub(super) struct Connection {
     is_half_closed: bool,
 }
 
-/// What becomes of a connection once the output is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What becomes of a connection once the output is written. A seat is that of the client that was served last.
 enum Stage {
     /// The next request is read.
     Requests,
-    /// Its client is served.
-    Open,
+    /// This client is served.
+    Serving(Client),
     /// Its client has its answer, and gives its seat back.
-    Answered,
+    Answered(Option<Seat>),
     /// The last bytes are written. Then this side is closed.
-    Closing,
+    Closing(Option<Seat>),
     /// This side is closed. The peer has yet to close its own.
-    Lingering,
+    Lingering(Option<Seat>),
 }
 
 /// How a connection is read.
@@ -103,7 +100,6 @@ impl Connection {
     pub(super) fn new(is_surplus: bool) -> Self {
         Self {
             stage: Stage::Requests,
-            client: None,
             input: Input::default(),
             output: Output::default(),
             pending: None,
@@ -114,9 +110,9 @@ impl Connection {
         }
     }
 
-    /// Its client.
+    /// The client that is served on it.
     pub(super) fn client(&self) -> Option<&Client> {
-        self.client.as_ref()
+        if let Stage::Serving(client) = &self.stage { Some(client) } else { None }
     }
 
     /// The bytes to write.
@@ -136,13 +132,13 @@ impl Connection {
 
     /// Returns for how long the timer is to run from now on, if it is to be started.
     pub(super) fn take_timeout(&mut self, status: &Status) -> Option<Duration> {
-        let shape = self.client.as_ref().map(|client| client.shape);
+        let shape = self.client().map(|client| client.shape);
         self.timeout.take().map(|timeout| timeout.duration(shape, status))
     }
 
     /// Returns `true` if the client waits for the lane to come to where it is.
     pub(super) fn waits_for_lane(&self, status: &Status) -> bool {
-        self.client.as_ref().is_some_and(|client| client.waits_for_lane(status.position))
+        self.client().is_some_and(|client| client.waits_for_lane(status.position))
     }
 
     /// Returns how it is to be read now. Notes what is left in the socket.
@@ -156,7 +152,7 @@ impl Connection {
                 self.input.has_unread = true;
                 Reads::Nothing
             }
-            Stage::Requests | Stage::Open if self.input.has_buffered() => Reads::Buffered,
+            Stage::Requests | Stage::Serving(_) if self.input.has_buffered() => Reads::Buffered,
             _ => Reads::Bytes,
         }
     }
@@ -169,7 +165,7 @@ impl Connection {
 
     /// Handles the buffered input.
     pub(super) fn on_buffered(&mut self, spare: &mut SpareDecoder, status: &Status) -> Next {
-        if self.stage == Stage::Requests {
+        if matches!(self.stage, Stage::Requests) {
             return self.request_from_input(status);
         }
         let mut bytes = self.input.take().to_vec();
@@ -187,9 +183,9 @@ impl Connection {
             self.input.has_unread = true;
             return Next::Idle;
         }
-        match (self.stage, &mut self.client) {
-            (Stage::Requests, _) => self.request_from_socket(bytes, status),
-            (Stage::Open, Some(client)) => {
+        match &mut self.stage {
+            Stage::Requests => self.request_from_socket(bytes, status),
+            Stage::Serving(client) => {
                 client.decode(bytes, spare);
                 self.next(status)
             }
@@ -242,7 +238,7 @@ impl Connection {
         let ending = if is_last { answer::CLOSE } else { &status.settings.keep_alive };
         self.output.write_with(|bytes| answer::write(bytes, response, ending));
         if is_last {
-            self.stage = Stage::Closing;
+            self.stage = Stage::Closing(None);
             return self.next(status);
         }
         self.timeout = Some(Timeout::Request);
@@ -271,10 +267,10 @@ impl Connection {
             Progress::All | Progress::Nothing => {}
             Progress::Some => self.timeout = Some(Timeout::Write),
             Progress::Recovered => {
-                self.timeout = Some(match &self.client {
-                    None => Timeout::Request,
-                    Some(client) if client.is_ending() => Timeout::Echo,
-                    Some(_) => Timeout::Quiet,
+                self.timeout = Some(match &self.stage {
+                    Stage::Serving(client) if client.is_ending() => Timeout::Echo,
+                    Stage::Serving(_) => Timeout::Quiet,
+                    _ => Timeout::Request,
                 });
             }
         }
@@ -283,8 +279,8 @@ impl Connection {
 
     /// Joins a pass that serves everything after `before`. `authors` are the seats that have published a part of it.
     pub(super) fn join_pass(&mut self, authors: &[SeatId], before: Cursor) -> Part {
-        let Some(client) = &mut self.client else { return Part::Nothing };
-        if !client.is_with_lane() || self.stage != Stage::Open {
+        let Stage::Serving(client) = &mut self.stage else { return Part::Nothing };
+        if !client.is_with_lane() {
             return Part::Nothing;
         }
         // A client that has published a part may not want that back.
@@ -294,7 +290,7 @@ impl Connection {
             return if has_room { Part::CatchesUp } else { Part::Nothing };
         }
         if client.is_poll() {
-            self.stage = Stage::Answered;
+            self.enter(Stage::Answered);
         }
         Part::Takes
     }
@@ -315,7 +311,7 @@ impl Connection {
         };
         if sent < bytes.len() {
             self.output.append(bytes.slice(sent..));
-        } else if self.stage == Stage::Open {
+        } else if matches!(self.stage, Stage::Serving(_)) {
             return Next::Idle;
         }
         self.next(status)
@@ -325,20 +321,17 @@ impl Connection {
     pub(super) fn next(&mut self, status: &Status) -> Next {
         // A client that has read a short answer can count on its seat being free. One that does not read a long answer
         // keeps its seat, so that seats bound what waits to be read.
-        if self.stage == Stage::Answered
-            && self.client.is_some()
-            && self.output.len() <= SHORT_ANSWER
-        {
+        if matches!(self.stage, Stage::Answered(Some(_))) && self.output.len() <= SHORT_ANSWER {
             return Next::Release;
         }
         if self.output.is_writable() {
             return Next::Write;
         }
         match self.stage {
-            Stage::Open => self.serve(status),
+            Stage::Serving(_) => self.serve(status),
             _ if !self.output.is_empty() => Next::Idle,
             Stage::Requests => self.yield_if_input(),
-            Stage::Answered => {
+            Stage::Answered(_) => {
                 self.stage = Stage::Requests;
                 if self.is_last || status.is_closing {
                     return self.close();
@@ -346,8 +339,8 @@ impl Connection {
                 self.timeout = Some(Timeout::Request);
                 self.yield_if_input()
             }
-            Stage::Closing => self.close(),
-            Stage::Lingering => self.yield_if_input(),
+            Stage::Closing(_) => self.close(),
+            Stage::Lingering(_) => self.yield_if_input(),
         }
     }
 
@@ -360,13 +353,26 @@ impl Connection {
         Next::Yield
     }
 
-    /// Takes the client of a connection that gives its seat back.
-    pub(super) fn release(&mut self) -> Option<Client> {
-        self.client.take()
+    /// Takes the seat of a client that has its answer.
+    pub(super) fn release(&mut self) -> Option<Seat> {
+        if let Stage::Answered(seat) = &mut self.stage { seat.take() } else { None }
+    }
+
+    /// Ends what its client does, and keeps the seat in this stage.
+    fn enter(&mut self, stage: fn(Option<Seat>) -> Stage) {
+        self.stage = stage(match std::mem::replace(&mut self.stage, Stage::Requests) {
+            Stage::Requests => None,
+            Stage::Serving(client) => Some(client.seat),
+            Stage::Answered(seat) | Stage::Closing(seat) | Stage::Lingering(seat) => seat,
+        });
     }
 
     /// Returns `true` if the client is a poll whose answer is not sent completely.
     fn awaits_answer(&self) -> bool {
-        self.stage == Stage::Answered || self.client.as_ref().is_some_and(Client::is_poll)
+        match &self.stage {
+            Stage::Serving(client) => client.is_poll(),
+            Stage::Answered(_) => true,
+            Stage::Requests | Stage::Closing(_) | Stage::Lingering(_) => false,
+        }
     }
 }

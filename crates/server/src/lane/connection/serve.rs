@@ -20,8 +20,10 @@ impl Connection {
     /// A client is served from now on.
     pub(in crate::lane) fn on_subscribed(&mut self, opened: Opened, status: &Status) -> Next {
         self.output.append(opened.first);
-        self.stage = if opened.is_answered { Stage::Answered } else { Stage::Open };
-        self.client = Some(opened.client);
+        self.stage = match opened.is_answered {
+            true => Stage::Answered(Some(opened.client.seat)),
+            false => Stage::Serving(opened.client),
+        };
         self.timeout = Some(Timeout::Quiet);
         self.next(status)
     }
@@ -29,7 +31,7 @@ impl Connection {
     /// Serves a client: handles what it has sent, then what the log has for it, then its end.
     pub(super) fn serve(&mut self, status: &Status) -> Next {
         while self.pending.is_none()
-            && let Some(client) = &mut self.client
+            && let Stage::Serving(client) = &mut self.stage
             && let Some(inbound) = client.take_inbound()
         {
             match inbound {
@@ -48,7 +50,7 @@ impl Connection {
                 Inbound::Fault(reason) => return self.end(LastFrame::Goodbye(reason), status),
             }
         }
-        let Some(client) = &mut self.client else { return Next::Remove };
+        let Stage::Serving(client) = &mut self.stage else { return Next::Idle };
         if !self.output.is_empty() {
             return self.yield_if_input();
         }
@@ -61,7 +63,7 @@ impl Connection {
 
     /// A client has been served for now: it ends, or waits.
     fn settle(&mut self, status: &Status) -> Next {
-        let Some(client) = &self.client else { return Next::Remove };
+        let Stage::Serving(client) = &self.stage else { return Next::Idle };
         if client.is_end_due(status.position, status.now) {
             return self.end_now(status);
         }
@@ -81,14 +83,12 @@ impl Connection {
         status: &Status,
     ) -> Next {
         self.pending = None;
-        match (outcome, &mut self.client) {
-            (Ok(id), Some(client)) => {
-                client.published(id);
-                self.next(status)
-            }
-            (Err(reason), _) => self.end(LastFrame::Goodbye(reason), status),
-            (Ok(_), None) => Next::Idle,
+        match (outcome, &mut self.stage) {
+            (Err(reason), _) => return self.end(LastFrame::Goodbye(reason), status),
+            (Ok(id), Stage::Serving(client)) => client.published(id),
+            (Ok(_), _) => {}
         }
+        self.next(status)
     }
 
     /// A client's message is pending. What it sent after that waits.
@@ -103,7 +103,7 @@ impl Connection {
         // A poll that is not held is answered only once everything is looked at.
         let is_unfinished = portion.is_empty
             && portion.has_more
-            && self.client.as_ref().is_some_and(Client::is_immediate_poll);
+            && self.client().is_some_and(Client::is_immediate_poll);
         let standing = if is_unfinished {
             Standing::Own(cursor)
         } else if cursor.position() == status.position {
@@ -115,19 +115,18 @@ impl Connection {
         };
         let is_empty = portion.bytes.is_empty();
         self.take_portion(portion, standing);
-        if self.stage != Stage::Open {
-            return self.next(status);
-        }
-        match &self.client {
-            Some(client) if client.is_end_due(status.position, status.now) => self.end_now(status),
-            Some(_) if is_empty && matches!(standing, Standing::Own(_)) => Next::CatchUp,
+        match &self.stage {
+            Stage::Serving(client) if client.is_end_due(status.position, status.now) => {
+                self.end_now(status)
+            }
+            Stage::Serving(_) if is_empty && matches!(standing, Standing::Own(_)) => Next::CatchUp,
             _ => self.next(status),
         }
     }
 
     /// The broker is asked for what follows a client's cursor.
     pub(in crate::lane) fn on_fetching(&mut self, pending: Pending, status: &Status) -> Next {
-        if let Some(client) = &mut self.client {
+        if let Stage::Serving(client) = &mut self.stage {
             client.fetching = Some(pending);
         }
         self.settle(status)
@@ -141,7 +140,7 @@ impl Connection {
 
     /// What the broker has for a client.
     pub(in crate::lane) fn on_fetched(&mut self, portion: Portion, status: &Status) -> Next {
-        let Some(client) = &mut self.client else { return Next::Idle };
+        let Stage::Serving(client) = &mut self.stage else { return Next::Idle };
         client.fetching = None;
         let standing = Standing::Own(portion.cursor);
         self.take_portion(portion, standing);
@@ -149,15 +148,15 @@ impl Connection {
     }
 
     fn take_portion(&mut self, portion: Portion, standing: Standing) {
-        let Some(client) = &mut self.client else { return };
+        let Stage::Serving(client) = &mut self.stage else { return };
         client.standing = standing;
         if portion.is_empty {
             return;
         }
         if client.is_poll() {
-            self.stage = Stage::Answered;
+            self.enter(Stage::Answered);
         } else if portion.goodbye.is_some() {
-            self.stage = Stage::Closing;
+            self.enter(Stage::Closing);
         }
         self.output.append(portion.bytes);
     }
@@ -170,15 +169,17 @@ impl Connection {
 
     /// Leaves a client where the lane stood before. Returns `true` if it stood there.
     pub(in crate::lane) fn leave_at(&mut self, before: Cursor) -> bool {
-        let Some(client) = self.client.as_mut().filter(|client| client.is_with_lane()) else {
-            return false;
-        };
-        client.standing = Standing::Own(before);
-        true
+        match &mut self.stage {
+            Stage::Serving(client) if client.is_with_lane() => {
+                client.standing = Standing::Own(before);
+                true
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn heartbeat(&mut self, status: &Status) -> Next {
-        let Some(client) = &mut self.client else { return Next::Idle };
+        let Stage::Serving(client) = &mut self.stage else { return Next::Idle };
         // Of a client that cannot answer, a write that is not taken is the sign.
         if client.can_answer && client.pulse.beat(&status.hub.heartbeat()) == Beat::GiveUp {
             return self.on_goodbye(Reason::Silent, status);
