@@ -39,7 +39,7 @@ pub(super) struct Connection {
     stage: Stage,
     input: Input,
     output: Output,
-    /// A publish that is pending. Until it is done, nothing more is read.
+    /// A response or a publish that is pending. Until it is done, nothing more is read.
     pending: Option<Pending>,
     /// The timer to start, if it is to be started.
     timeout: Option<Timeout>,
@@ -51,7 +51,7 @@ pub(super) struct Connection {
     is_half_closed: bool,
 }
 
-/// What becomes of a connection once the output is written. A seat is that of the client that was served last.
+/// What becomes of a connection once the output is written. The seat is that of a client that is served no more.
 enum Stage {
     /// The next request is read.
     Requests,
