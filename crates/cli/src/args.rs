@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use tidings::core::{Heartbeat, Id, IdempotencyKey, Position, SlowPolicy};
+use tidings::core::{Heartbeat, IdempotencyKey, Position, SlowPolicy};
 use tidings::server::transports;
-use url::{Host, Url};
 
 use crate::broker::BrokerArgs;
 use crate::remote::{RemoteArgs, Secret};
+use crate::values::{
+    at_least_one, host, listen, origin, position, seconds, seconds_or_none, workers,
+};
 
 /// One notification stream by every realtime transport, measured side by side.
 #[derive(Debug, Parser)]
@@ -253,65 +255,6 @@ fn a_contender() -> clap::builder::PossibleValuesParser {
     tidings_compare::contender_names().into()
 }
 
-fn workers(text: &str) -> Result<NonZeroUsize, String> {
-    let workers = text.parse().ok().filter(|workers: &NonZeroUsize| workers.get() <= 1024);
-    workers.ok_or_else(|| "expected a number from 1 to 1024".to_owned())
-}
-
-pub(crate) fn at_least_one() -> clap::builder::RangedU64ValueParser<u64> {
-    clap::value_parser!(u64).range(1..=u64::from(u32::MAX))
-}
-
-pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "give seconds, such as 2.5".to_owned())?;
-    let is_sound = (0.001..=86_400.0).contains(&seconds);
-    is_sound
-        .then(|| Duration::from_secs_f64(seconds))
-        .ok_or_else(|| "give between 0.001 and 86400 seconds".to_owned())
-}
-
-fn seconds_or_none(text: &str) -> Result<Duration, String> {
-    if text == "0" { Ok(Duration::ZERO) } else { seconds(text) }
-}
-
-/// As a browser writes it: nothing behind the authority, and no port that is the scheme's own.
-fn origin(text: &str) -> Result<String, String> {
-    let wanted =
-        || "give SCHEME://HOST or SCHEME://HOST:PORT, such as https://shop.example".to_owned();
-    let url = Url::parse(text).ok().filter(Url::has_host).ok_or_else(wanted)?;
-    let is_bare = matches!(url.path(), "" | "/") && url.query().or(url.fragment()).is_none();
-    match url.origin() {
-        _ if !is_bare => Err(wanted()),
-        // A scheme that is not the web's, such as an extension's.
-        origin if !origin.is_tuple() => Ok(text.trim_end_matches('/').to_owned()),
-        origin => Ok(origin.ascii_serialization()),
-    }
-}
-
-/// A name as browsers send it in `Host`, without a port.
-fn host(text: &str) -> Result<String, String> {
-    let wanted = || "give a name without scheme, port or path, such as news.example".to_owned();
-    let is_bare = !text.contains([':', '/', '@', '*', ' ']);
-    let host = url::Host::parse(text).ok().filter(|_| is_bare).ok_or_else(wanted)?;
-    Ok(host.to_string())
-}
-
-/// `ADDRESS:PORT`, where the address may be a name or an IPv6 address in brackets.
-fn listen(text: &str) -> Result<String, String> {
-    let wanted = "expected ADDRESS:PORT, such as 127.0.0.1:8080, [::1]:8080 or localhost:0";
-    let (host, port) = text.rsplit_once(':').ok_or(wanted)?;
-    Host::parse(host).map_err(|error| format!("{error}: {wanted}"))?;
-    port.parse::<u16>().map_err(|_| format!("{port:?} is not a port: {wanted}"))?;
-    Ok(text.to_owned())
-}
-
-fn position(text: &str) -> Result<Position, String> {
-    match text {
-        "earliest" => Ok(Position::Earliest),
-        id => id.parse::<Id>().map(Position::After).map_err(|error| error.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,57 +270,5 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn an_origin_is_as_a_browser_writes_it_or_refused() {
-        for (given, meant) in [
-            ("https://Shop.example", "https://shop.example"),
-            ("https://shop.example:443/", "https://shop.example"),
-            ("http://127.0.0.1:8090", "http://127.0.0.1:8090"),
-            ("chrome-extension://abc", "chrome-extension://abc"),
-        ] {
-            assert_eq!(origin(given), Ok(meant.to_owned()));
-        }
-        for given in ["*", "shop.example", "127.0.0.1:8090", "http://shop.example/app", "http://"] {
-            assert!(origin(given).unwrap_err().contains("https://shop.example"), "{given}");
-        }
-    }
-
-    #[test]
-    fn a_host_is_a_name_as_browsers_send_it() {
-        for (given, meant) in [
-            ("News.example", "news.example"),
-            ("hub", "hub"),
-            ("bücher.example", "xn--bcher-kva.example"),
-        ] {
-            assert_eq!(host(given), Ok(meant.to_owned()));
-        }
-        for given in ["", "*", "https://news.example", "news.example:8080", "a b", "news.example/x"]
-        {
-            assert!(host(given).unwrap_err().contains("news.example"), "{given}");
-        }
-    }
-
-    #[test]
-    fn an_address_to_listen_on_has_a_host_and_a_port() {
-        for sound in ["127.0.0.1:8080", "[::1]:0", "localhost:65535", "hub.example:80"] {
-            assert_eq!(listen(sound), Ok(sound.to_owned()));
-        }
-        for wrong in
-            ["foo", ":8080", "8080", "127.0.0.1", "127.0.0.1:", "h:99999", "h:http", "::1:8080"]
-        {
-            assert!(listen(wrong).unwrap_err().contains("expected ADDRESS:PORT"), "{wrong}");
-        }
-        assert!(listen("256.1.1.1:80").is_err() && listen("http://h:80").is_err());
-    }
-
-    #[test]
-    fn what_is_no_time_or_position_is_told() {
-        assert!(seconds("-1").is_err() && seconds("NaN").is_err() && seconds("soon").is_err());
-        assert_eq!(seconds("2.5"), Ok(Duration::from_millis(2500)));
-        assert!(seconds("0").is_err());
-        assert_eq!(seconds_or_none("0"), Ok(Duration::ZERO));
-        assert!(position("nonsense").unwrap_err().contains("EPOCH-SEQ"));
     }
 }

@@ -11,7 +11,7 @@ use tidings::message_queue::{BrokerConfig, Keep, check, connect};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::args::{at_least_one, seconds};
+use crate::values::{at_least_one, seconds};
 
 /// A failed attempt is logged again after this time, or at once if the problem is another one.
 const LOG_EVERY: Duration = Duration::from_secs(60);

@@ -10,6 +10,7 @@ mod remote;
 mod serve;
 mod subscribe;
 mod usage;
+mod values;
 
 use std::process::ExitCode;
 
