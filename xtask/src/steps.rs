@@ -67,7 +67,7 @@ const MAIN: [Step; 7] = [
 ];
 
 /// These compile. The first has a profile of its own, so it does not wait for the suite to be compiled.
-const LINTS: [Step; 3] = [
+const LINTS: [Step; 4] = [
     Step {
         name: "counts",
         about: "no scenario needs 3 % more or fewer instructions than its baseline",
@@ -79,6 +79,11 @@ const LINTS: [Step; 3] = [
         action: Action::Cargo(
             "cargo clippy --workspace --all-targets --all-features -- -D warnings",
         ),
+    },
+    Step {
+        name: "defaults",
+        about: "no lint fires in the program with its default features",
+        action: Action::Cargo("cargo clippy --package tidings-cli --bins -- -D warnings"),
     },
     Step {
         name: "doc",

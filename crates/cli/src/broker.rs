@@ -1,17 +1,14 @@
 //! The broker of `tidings serve`: attached to the hub, which waits for it if it is not there yet.
 
-use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::builder::TypedValueParser;
-use clap::error::ErrorKind;
 use tidings::core::{Broker, BrokerError, Hub};
 use tidings::message_queue::{BrokerConfig, Keep, check, connect};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::values::{at_least_one, seconds};
+use crate::values::{Unprinted, at_least_one, seconds};
 
 /// A failed attempt is logged again after this time, or at once if the problem is another one.
 const LOG_EVERY: Duration = Duration::from_secs(60);
@@ -23,7 +20,7 @@ pub(crate) struct BrokerArgs {
     /// The broker that this hub shares with others: nats://[USER:PASSWORD@]HOST:PORT or
     /// redis://[USER:PASSWORD@]HOST:PORT; tls:// and rediss:// are encrypted; ?stream=NAME names the stream
     /// [default: none, the hub's own memory]
-    #[arg(long, value_name = "URL", value_parser = BrokerUrl)]
+    #[arg(long, value_name = "URL", value_parser = Unprinted(check))]
     broker: Option<String>,
     /// Exit if the broker is not connected within this many seconds of the start [default: wait for it]
     #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "broker")]
@@ -113,28 +110,6 @@ async fn attach_once(hub: &Hub, url: &str, config: BrokerConfig) -> Result<(), B
 
 fn late() -> BrokerError {
     BrokerError::Away { broker: "the broker".to_owned(), problem: "no answer in time".to_owned() }
-}
-
-/// Reads the URL of a broker. Its error does not print the URL, as others do: there may be a password in it.
-#[derive(Clone, Copy, Debug)]
-struct BrokerUrl;
-
-impl TypedValueParser for BrokerUrl {
-    type Value = String;
-
-    fn parse_ref(
-        &self,
-        command: &clap::Command,
-        _: Option<&clap::Arg>,
-        value: &OsStr,
-    ) -> Result<String, clap::Error> {
-        let url = value.to_str().ok_or_else(|| "its URL is not UTF-8".to_owned());
-        let checked = url.and_then(|url| check(url).map(|()| url.to_owned()));
-        checked.map_err(|problem| {
-            let message = format!("invalid value for --broker: {problem}\n");
-            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
-        })
-    }
 }
 
 /// As long as anybody would keep a notification: ten years.

@@ -3,9 +3,11 @@
 use tidings::core::{BrokerError, Hub};
 use tokio::sync::oneshot;
 
+use crate::values::Unprinted;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct BrokerArgs {
-    #[arg(long, value_name = "URL", hide = true, value_parser = reject)]
+    #[arg(long, value_name = "URL", hide = true, value_parser = Unprinted(reject))]
     broker: Option<String>,
 }
 
@@ -25,6 +27,6 @@ pub(crate) async fn attach(
     Ok(())
 }
 
-fn reject(_: &str) -> Result<String, &'static str> {
-    Err("this build has no brokers: build with `--features brokers`")
+fn reject(_: &str) -> Result<(), String> {
+    Err("this build has no brokers: build with `--features brokers`".to_owned())
 }

@@ -1,10 +1,37 @@
 //! Reads the values of arguments. Each function returns what a value means, or an error that says what is expected.
 
+use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
 use tidings::core::{Id, Position};
 use url::{Host, Url};
+
+/// Accepts a text that this function accepts. Its error does not print the text, as others do: there may be a password
+/// in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unprinted(pub(crate) fn(&str) -> Result<(), String>);
+
+impl TypedValueParser for Unprinted {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        let text = value.to_str().ok_or_else(|| "it is not UTF-8".to_owned());
+        let checked = text.and_then(|text| self.0(text).map(|()| text.to_owned()));
+        checked.map_err(|problem| {
+            let name = argument.and_then(clap::Arg::get_long).unwrap_or("this argument");
+            let message = format!("invalid value for --{name}: {problem}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        })
+    }
+}
 
 pub(crate) fn workers(text: &str) -> Result<NonZeroUsize, String> {
     let workers = text.parse().ok().filter(|workers: &NonZeroUsize| workers.get() <= 1024);
@@ -68,6 +95,17 @@ pub(crate) fn position(text: &str) -> Result<Position, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_about_a_secret_does_not_print_it() {
+        let refuse = |_: &str| Err("it is wrong".to_owned());
+        let argument = clap::Arg::new("broker").long("broker").value_parser(Unprinted(refuse));
+        let command = clap::Command::new("tidings").arg(argument);
+        let error = command.try_get_matches_from(["tidings", "--broker", "nats://a:s3cret@b"]);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("--broker: it is wrong"), "{error}");
+        assert!(!error.contains("s3cret"), "{error}");
+    }
 
     #[test]
     fn an_origin_is_as_a_browser_writes_it_or_refused() {
