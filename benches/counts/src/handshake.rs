@@ -2,15 +2,13 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use http::request::Parts;
-use tidings_core::{Heartbeat, Hub, HubConfig};
 use tidings_counts::mark::mark;
 use tidings_transport::{Accepted, Rejection, SubscribeRequest, Transport};
 use tidings_websocket::WebSocket;
 
-use crate::served::{ASLEEP, Client, Served};
+use crate::served::{ASLEEP, Client, Served, quiet_hub};
 
 /// Handshakes before those that count: what grows once has grown by then.
 const WARM_UP: usize = 8;
@@ -26,9 +24,7 @@ const REQUEST: &str = "GET /topics/orders.new HTTP/1.1\r\nHost: 127.0.0.1:8080\r
 /// One handshake after the other, each on a connection that has been accepted already, so that each is one turn of the
 /// lane. Counted are the instructions of the server's thread, from the middle of one handshake to that of a later one.
 pub(crate) fn accept_websocket() {
-    let heartbeat = Heartbeat { interval: Duration::from_secs(3600), ..Heartbeat::default() };
-    let hub = Hub::new(HubConfig { heartbeat, ..HubConfig::default() });
-    let served = Served::new(hub, Marking::default());
+    let served = Served::new(quiet_hub(), Marking::default());
     let mut clients: Vec<_> =
         (0..=WARM_UP + COUNTED).map(|_| Client::connect(served.address)).collect();
     for client in &mut clients {

@@ -3,17 +3,16 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use tidings_core::{Event, Heartbeat, Hub, HubConfig, Id, Notification};
+use tidings_core::{Event, Id, Notification};
 use tidings_counts::mark::mark;
 use tidings_counts::{json, topic};
 use tidings_sse::Sse;
 use tidings_transport::{Accepted, Decoder, Encoder, Rejection, SubscribeRequest, Transport};
 
-use crate::served::{ASLEEP, Client, SSE, Served, WEBSOCKET};
+use crate::served::{ASLEEP, Client, Served, quiet_hub};
 
 /// Clients of each of the two transports.
 const CLIENTS: usize = 64;
@@ -24,12 +23,18 @@ const WARM_UP: u64 = 8;
 /// Publishes that count.
 const COUNTED: u64 = 64;
 
+const SSE: &str = "GET /topics/orders.new?after=earliest HTTP/1.1\r\nHost: hub\r\n\
+    Accept: text/event-stream\r\n\r\n";
+
+const WEBSOCKET: &str = "GET /topics/orders.new?after=earliest HTTP/1.1\r\nHost: hub\r\n\
+    Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
 /// One publish after the other, each until the last of 64 clients by SSE and 64 by WebSocket has it.
 /// Counted are the instructions of the hub's thread, from the encoding for SSE of one pass to that of a
 /// later one: as many whole passes, wherever in a pass that is.
 pub(crate) fn lane_128() {
-    let heartbeat = Heartbeat { interval: Duration::from_secs(3600), ..Heartbeat::default() };
-    let hub = Hub::new(HubConfig { heartbeat, ..HubConfig::default() });
+    let hub = quiet_hub();
     let served = Served::new(hub.clone(), Marking::default());
     let requests = [SSE, WEBSOCKET].into_iter().cycle().take(2 * CLIENTS);
     let connect = |request: &str| {

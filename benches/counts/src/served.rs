@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tidings_core::Hub;
+use tidings_core::{Heartbeat, Hub, HubConfig};
 use tidings_server::{Config, run};
 use tidings_transport::Transport;
 use tokio::sync::oneshot;
@@ -16,12 +16,11 @@ use tokio::sync::oneshot;
 /// awake, the counts would differ.
 pub(crate) const ASLEEP: Duration = Duration::from_millis(4);
 
-pub(crate) const SSE: &str = "GET /topics/orders.new?after=earliest HTTP/1.1\r\nHost: hub\r\n\
-    Accept: text/event-stream\r\n\r\n";
-
-pub(crate) const WEBSOCKET: &str = "GET /topics/orders.new?after=earliest HTTP/1.1\r\nHost: hub\r\n\
-    Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+/// Returns a hub without heartbeats, which would be counted.
+pub(crate) fn quiet_hub() -> Hub {
+    let heartbeat = Heartbeat { interval: Duration::from_secs(3600), ..Heartbeat::default() };
+    Hub::new(HubConfig { heartbeat, ..HubConfig::default() })
+}
 
 /// A server with one lane.
 pub(crate) struct Served {

@@ -1,6 +1,8 @@
 //! One cell: one contender under one scenario in one round, from fresh servers to samples.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
 
 use crate::child::{Child, ChildError};
 use crate::contender::Contender;
@@ -22,6 +24,10 @@ const LINGER: Command = Command::Watch { seconds: 0.05 };
 /// How long the load waits for clients that connect and for notifications that are still missing. What is missing
 /// after that is lost.
 const PATIENCE: f64 = 10.0;
+
+/// How much longer than its own seconds a command may take. The load's patience with a server is shorter, and its errors
+/// say more.
+const COMMAND: Duration = Duration::from_secs(600);
 
 /// Everything that one cell has running.
 struct Cell<'a> {
@@ -176,7 +182,11 @@ impl Cell<'_> {
 
 async fn run(load: &mut Child, command: Command) -> Result<Outcome, ChildError> {
     load.write(&json(&command)).await?;
-    let line = load.line("the stage was finished").await?;
+    let limit = COMMAND + Duration::from_secs_f64(command.seconds());
+    let line = match timeout(limit, load.line("the stage was finished")).await {
+        Ok(line) => line?,
+        Err(_) => return Err(load.error(format!(" printed no outcome within {limit:?}"))),
+    };
     serde_json::from_str(&line)
         .map_err(|_| load.error(format!(" printed {line:?}, which is not an outcome")))
 }
@@ -213,5 +223,12 @@ mod tests {
         let mut confused = load("read command; echo done; read more").await;
         let error = run(&mut confused, Command::Connect).await.unwrap_err();
         assert_eq!(error.to_string(), "sh printed \"done\", which is not an outcome");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_load_that_reports_nothing_is_given_up() {
+        let mut silent = load("read command; read more").await;
+        let error = run(&mut silent, WARM_UP).await.unwrap_err();
+        assert_eq!(error.to_string(), "sh printed no outcome within 600.1s");
     }
 }

@@ -64,6 +64,18 @@ pub(crate) enum Command {
     Watch { seconds: f64 },
 }
 
+impl Command {
+    /// Returns for how many seconds it goes on, whatever the server does.
+    pub(crate) fn seconds(&self) -> f64 {
+        match *self {
+            Self::Publish { seconds, .. }
+            | Self::Saturate { seconds }
+            | Self::Watch { seconds } => seconds,
+            Self::Rehearse | Self::Connect | Self::Fill { .. } | Self::Resume => 0.0,
+        }
+    }
+}
+
 #[cfg(test)]
 impl Setup {
     /// Seven clients of a server that is not there.
