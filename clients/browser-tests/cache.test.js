@@ -7,6 +7,7 @@ import { testbed } from "./support/bed.js";
 import { launchBrowser } from "./support/browser.js";
 import { openEventSource } from "./support/event-source.js";
 import { openFeed } from "./support/feed.js";
+import { inTime } from "./support/patience.js";
 import { testPage } from "./support/test-page.js";
 
 /** Less than Chromium lets a request wait, in milliseconds. */
@@ -82,14 +83,6 @@ function held(proxy, transport, count) {
   return unstalled(waiting());
 }
 
-async function unstalled(promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(reject, UNSTALLED, new Error("a request waits for another one"));
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+function unstalled(promise) {
+  return inTime(promise, "a request that waits for no other one", UNSTALLED);
 }

@@ -10,11 +10,11 @@ export const PATIENCE = 120_000;
  */
 export const until = (page, condition, given) => page.waitForFunction(condition, given, { polling: 100 });
 
-/** What the promise gives, or an error that names `what` did not happen in time. */
-export async function inTime(promise, what) {
+/** Returns what the promise gives, or throws an error that names `what` did not happen in time. */
+export async function inTime(promise, what, limit = PATIENCE) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not in ${PATIENCE / 1000} s: ${what}`)), PATIENCE);
+    timer = setTimeout(() => reject(new Error(`not in ${limit / 1000} s: ${what}`)), limit);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

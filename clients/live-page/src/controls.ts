@@ -1,33 +1,27 @@
 // What acts on all streams: publish, flood, go offline. The HTML disables all of it until the page is ready.
 
-import { find, quoted, write } from "./dom.js";
+import { find, quoted } from "./dom.js";
 import { count, duration } from "./format.js";
+import { request } from "./server.js";
 import type { Shared, Stream } from "./stream.js";
 
 /** How many publishes of a flood are under way at the same time. The streams need connections as well. */
 const AT_ONCE = 3;
 
-export interface Page extends Shared {
-  readonly topic: string;
-  readonly streams: readonly Stream[];
-}
-
 export class Controls {
-  readonly #page: Page;
   #isOffline = false;
   /** Stops the flood that is running. */
   #flood: AbortController | undefined;
 
-  constructor(page: Page) {
-    this.#page = page;
-    const offline = find<HTMLButtonElement>(document, "[data-action=offline]");
-    offline.disabled = false;
-    offline.addEventListener("click", () => this.#toggleOffline(offline));
-
-    const form = find<HTMLFormElement>(document, "[data-form=publish]");
-    const text = find<HTMLInputElement>(form, "input");
-    const flood = find<HTMLButtonElement>(document, "[data-action=flood]");
-    const many = find<HTMLSelectElement>(document, "#many");
+  constructor(
+    readonly shared: Shared,
+    readonly streams: readonly Stream[],
+  ) {
+    const form = find(document, "form");
+    const text = find<HTMLInputElement>(form, "#text");
+    const many = find<HTMLSelectElement>(form, "#many");
+    const flood = find(form, "[data-action=flood]");
+    const offline = find(form, "[data-action=offline]");
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#publish(text.value);
@@ -36,26 +30,24 @@ export class Controls {
       if (this.#flood) this.#flood.abort();
       else void this.#runFlood(Number(many.value), flood);
     });
-    const isFilter = /[*>,]/.test(page.topic);
-    for (const control of [text, find<HTMLButtonElement>(form, "button"), flood, many]) control.disabled = isFilter;
-    if (isFilter) find(form, "label").textContent = "This page shows a filter. To publish, open it with one topic.";
+    offline.addEventListener("click", () => this.#toggleOffline(offline));
+    find<HTMLFieldSetElement>(form, "fieldset").disabled = false;
   }
 
   #toggleOffline(button: HTMLElement): void {
-    const { streams, log } = this.#page;
     this.#isOffline = !this.#isOffline;
-    for (const { probe } of streams) {
+    for (const { probe } of this.streams) {
       if (this.#isOffline) probe.unplug("the page is offline");
       else probe.plug();
     }
     button.textContent = this.#isOffline ? "Go online" : "Go offline";
-    log.add(this.#isOffline ? "The page is offline" : "The page is online again");
+    this.shared.log.add(this.#isOffline ? "The page is offline" : "The page is online again");
     // A browser sends this event when its network is back. Feeds that wait try again at once.
     if (!this.#isOffline) dispatchEvent(new Event("online"));
   }
 
   async #publish(text: string): Promise<void> {
-    const { log } = this.#page;
+    const { log } = this.shared;
     try {
       await this.#send(text);
       log.add("Published “", quoted(text), "”");
@@ -65,15 +57,13 @@ export class Controls {
   }
 
   async #runFlood(total: number, button: HTMLElement): Promise<void> {
-    const { log } = this.#page;
-    const progress = find(document, "[data-value=flood]");
-    const { signal } = (this.#flood = new AbortController());
+    const { log } = this.shared;
+    const flood = (this.#flood = new AbortController());
     button.textContent = "Stop";
     const began = performance.now();
     let [next, done] = [0, 0];
-    const show = setInterval(() => write(progress, `${count(done)} of ${count(total)}`), 100);
     const publisher = async () => {
-      while (next < total && !signal.aborted) {
+      while (next < total && !flood.signal.aborted) {
         next += 1;
         await this.#send(`flood ${count(next)}`);
         done += 1;
@@ -81,28 +71,19 @@ export class Controls {
     };
     try {
       await Promise.all(Array.from({ length: AT_ONCE }, publisher));
-      const all = `${count(done)} published in ${duration(performance.now() - began)}`;
-      log.add(`Flood: ${done < total ? `stopped after ${count(done)} of ${count(total)}` : all}`);
+      log.add(`Flood: ${count(done)} of ${count(total)} published in ${duration(performance.now() - began)}`);
     } catch (error) {
-      this.#flood.abort();
+      flood.abort();
       log.add(`Flood: ended after ${count(done)}: ${(error as Error).message}`);
     }
-    clearInterval(show);
-    write(progress, "");
     button.textContent = "Flood";
     this.#flood = undefined;
   }
 
   async #send(text: string): Promise<void> {
-    const { url, clock, check } = this.#page;
+    const { url, clock, check } = this.shared;
     if (this.#isOffline) throw new Error("the page is offline");
-    const body = JSON.stringify({ text, sent: clock.now() });
-    const response = await fetch(url, { method: "POST", body }).catch(() => {
-      throw new Error("the server does not answer");
-    });
-    // A proxy whose server is away may answer with something else than JSON.
-    const answer = (await response.json().catch(() => ({}))) as { id: string; error?: { message: string } };
-    if (!response.ok) throw new Error(answer.error?.message ?? `the server answered ${response.status}`);
-    check.stored(answer.id);
+    const { id } = await request(url, { method: "POST", body: JSON.stringify({ text, sent: clock.now() }) });
+    check.stored(id);
   }
 }

@@ -14,9 +14,8 @@ export function find<E extends Element = HTMLElement>(root: ParentNode, selector
 }
 
 /** Sets the text if it has changed, so that the browser does no layout in vain. */
-export function write(element: Element, text: string, value?: number): void {
+export function write(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
-  if (element instanceof HTMLDataElement) element.value = value === undefined ? "" : String(value);
 }
 
 /** Returns an element for text of a user, which may run from right to left. */

@@ -1,9 +1,8 @@
-// Numbers and times as text.
+// Numbers as text.
 
 const upTo = (digits: number) => new Intl.NumberFormat("en", { maximumFractionDigits: digits });
 const [whole, hundredths] = [upTo(0), upTo(2)];
 const tenths = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 export const count = (n: number) => whole.format(n);
 
@@ -15,5 +14,3 @@ export function duration(ms: number): string {
   if (ms < 10) return `${tenths.format(ms)}\u00a0ms`;
   return ms < 1000 ? `${whole.format(ms)}\u00a0ms` : `${tenths.format(ms / 1000)}\u00a0s`;
 }
-
-export const time = (at: Date) => clock.format(at);

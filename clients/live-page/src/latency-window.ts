@@ -22,8 +22,11 @@ export class LatencyWindow {
     this.#next = (this.#next + 1) % KEPT;
   }
 
-  /** Returns the median and the slowest, and in `slots` the slowest of each slot, the oldest slot first. */
-  read(): { median: number | undefined; slowest: number | undefined; slots: (number | null)[] } {
+  /**
+   * Returns the median and the slowest, `NaN` if there are no latencies, and in `slots` the slowest of each slot, the
+   * oldest slot first.
+   */
+  read(): { median: number; slowest: number; slots: (number | null)[] } {
     const oldest = slotAt(performance.now()) - SLOTS + 1;
     const slots = new Array<number | null>(SLOTS).fill(null);
     const recent = this.#latencies.filter((latency, at) => {
@@ -33,6 +36,6 @@ export class LatencyWindow {
       return true;
     });
     recent.sort();
-    return { median: recent[recent.length >> 1], slowest: recent.at(-1), slots };
+    return { median: recent[recent.length >> 1] ?? NaN, slowest: recent.at(-1) ?? NaN, slots };
   }
 }

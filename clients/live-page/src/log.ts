@@ -1,7 +1,5 @@
 // What happened, in a few lines, the newest first.
 
-import { time } from "./format.js";
-
 const KEPT = 40;
 
 export class Log {
@@ -10,7 +8,7 @@ export class Log {
   add(...parts: readonly (string | Node)[]): void {
     const line = document.createElement("p");
     const at = document.createElement("time");
-    at.textContent = time(new Date());
+    at.textContent = new Date().toLocaleTimeString("en-GB");
     line.append(at, " ", ...parts);
     this.lines.prepend(line);
     while (this.lines.childElementCount > KEPT) this.lines.lastElementChild?.remove();

@@ -3,53 +3,45 @@
 
 /** How many sequence numbers the table holds. */
 const KEPT = 1 << 16;
-/** The bit of a notification that is known to be stored. The bits below it are those of the streams that had it. */
-const STORED = 1 << 31;
 
 function parse(id: string): [epoch: string, seq: number] {
   const dash = id.lastIndexOf("-");
   return [id.slice(0, dash), Number(id.slice(dash + 1))];
 }
 
-/** The table: what is known of the last 65,536 sequence numbers of the current epoch, which are those of all topics. */
+/** The table: the last notifications of the current epoch that are known to be stored. */
 export class LossCheck {
   epoch = "";
   readonly streams: StreamCheck[] = [];
   readonly #past = new Set<string>();
-  readonly #seqs = new Float64Array(KEPT);
-  readonly #marks = new Int32Array(KEPT);
-
-  /** Records that the topic has a notification with this id. */
-  stored(id: string): void {
-    const [epoch, seq] = parse(id);
-    this.begin(epoch);
-    // A later one may have taken its place in the table.
-    if (epoch !== this.epoch || this.#seqs[seq % KEPT]! > seq || this.isMarked(seq, STORED)) return;
-    this.mark(seq, STORED);
-    for (const stream of this.streams) stream.stored(seq);
-  }
+  /** The sequence number `n` is at `n % KEPT`. */
+  readonly #stored = new Float64Array(KEPT);
 
   /** Empties the table if the epoch is a new one. A stream that is still in an earlier epoch gets a gap later. */
   begin(epoch: string): void {
     if (epoch === this.epoch || this.#past.has(epoch)) return;
     this.#past.add(this.epoch);
     this.epoch = epoch;
-    this.#seqs.fill(-1);
+    this.#stored.fill(0);
   }
 
-  mark(seq: number, bit: number): void {
-    const at = seq % KEPT;
-    if (this.#seqs[at]! > seq) return;
-    this.#marks[at] = this.#marksOf(seq) | bit;
-    this.#seqs[at] = seq;
+  /** Records that the topic has a notification with this id. */
+  stored(id: string): void {
+    const [epoch, seq] = parse(id);
+    this.begin(epoch);
+    // It may be known already, or a later one may have taken its place in the table.
+    if (epoch !== this.epoch || this.#stored[seq % KEPT]! >= seq) return;
+    this.#stored[seq % KEPT] = seq;
+    for (const stream of this.streams) stream.stored(seq);
   }
 
-  isMarked(seq: number, bit: number): boolean {
-    return (this.#marksOf(seq) & bit) !== 0;
-  }
-
-  #marksOf(seq: number): number {
-    return this.#seqs[seq % KEPT] === seq ? this.#marks[seq % KEPT]! : 0;
+  /** Returns how many are known after `first` and before `end`. */
+  countBetween(first: number, end: number): number {
+    let known = 0;
+    for (let seq = Math.max(first + 1, end - KEPT); seq < end; seq += 1) {
+      if (this.#stored[seq % KEPT] === seq) known += 1;
+    }
+    return known;
   }
 }
 
@@ -60,14 +52,13 @@ export class StreamCheck {
   /** Received again, or out of order. */
   doubled = 0;
   readonly #check: LossCheck;
-  readonly #bit: number;
   #epoch = "";
-  #first = 0;
   #last = 0;
+  /** What the stream need not receive: what was before its beginning, and what was within a gap. */
+  #gaps: { readonly after: number; readonly resume: number }[] = [];
 
   constructor(check: LossCheck) {
     this.#check = check;
-    this.#bit = 1 << check.streams.length;
     check.streams.push(this);
   }
 
@@ -75,36 +66,32 @@ export class StreamCheck {
   resume(id: string): void {
     const [epoch, seq] = parse(id);
     this.#check.begin(epoch);
-    if (epoch !== this.#epoch) this.#first = seq;
-    else if (epoch === this.#check.epoch) for (const missed of this.#passed(seq)) this.#check.mark(missed, this.#bit);
-    this.#epoch = epoch;
+    if (epoch !== this.#epoch) {
+      this.#epoch = epoch;
+      this.#last = 0;
+      this.#gaps = [];
+    }
+    // The table has nothing from before an older gap.
+    this.#gaps = this.#gaps.filter(({ resume }) => resume > seq - KEPT);
+    this.#gaps.push({ after: this.#last, resume: seq });
     this.#last = seq;
   }
 
   /** The stream received the notification with this id. */
   received(id: string): void {
-    const [epoch, seq] = parse(id);
-    if (epoch !== this.#epoch) this.resume(`${epoch}-${seq - 1}`);
+    const [, seq] = parse(id);
     if (seq <= this.#last) {
       this.doubled += 1;
       return;
     }
-    if (epoch === this.#check.epoch) {
-      for (const passed of this.#passed(seq - 1)) if (this.#check.isMarked(passed, STORED)) this.lost += 1;
-      this.#check.mark(seq, this.#bit);
-    }
-    this.#last = seq;
+    if (this.#epoch === this.#check.epoch) this.lost += this.#check.countBetween(this.#last, seq);
     this.#check.stored(id);
+    this.#last = seq;
   }
 
-  /** A notification has just become known. It is lost if this stream has passed it without receiving it. */
+  /** A notification has just become known. It is lost if this stream has passed it: it did not receive it then. */
   stored(seq: number): void {
-    const isPassed = this.#epoch === this.#check.epoch && seq > this.#first && seq <= this.#last;
-    if (isPassed && !this.#check.isMarked(seq, this.#bit)) this.lost += 1;
-  }
-
-  /** Returns the sequence numbers after the last one, up to `end`, as far back as the table reaches. */
-  *#passed(end: number): Generator<number> {
-    for (let seq = Math.max(this.#last, end - KEPT) + 1; seq <= end; seq += 1) yield seq;
+    if (this.#epoch !== this.#check.epoch || seq > this.#last) return;
+    if (!this.#gaps.some(({ after, resume }) => seq > after && seq <= resume)) this.lost += 1;
   }
 }

@@ -2,11 +2,11 @@
 
 import { Card } from "./card.js";
 import { Controls } from "./controls.js";
-import { copyOf, find, quoted, write } from "./dom.js";
+import { find, quoted, write } from "./dom.js";
 import { duration } from "./format.js";
 import { Log } from "./log.js";
 import { LossCheck } from "./loss-check.js";
-import { Clock, position, resource } from "./server.js";
+import { Clock, request, resource } from "./server.js";
 import { Stream } from "./stream.js";
 import { isKnown } from "./transports.js";
 
@@ -21,39 +21,27 @@ async function start(): Promise<void> {
   const named = new URLSearchParams(location.search).get("topic");
   const topic = named || demo || `live.${Math.random().toString(36).slice(2, 8)}`;
   const url = resource(topic);
-  const after = await position(url);
+  // All streams begin at the same position, so that their counts can be compared.
+  const { cursor: after } = await request(url);
 
   const log = new Log(find(document, "[data-log]"));
-  const check = new LossCheck();
-  const shared = { url, after, clock, check, log };
-  const cards: Card[] = [];
-  for (const [at, name] of transports.entries()) {
-    if (isKnown(name)) cards.push(new Card(new Stream(name, shared), at));
-    else addUnknown(name);
-  }
-  log.add("Subscribed to ", quoted(topic), named || demo ? "" : ", which is quiet until something is published");
-  new Controls({ ...shared, topic, streams: cards.map(({ stream }) => stream) });
+  log.add("Subscribed to ", quoted(topic));
+  const shared = { url, after, clock, check: new LossCheck(), log };
+  const streams = transports.filter(isKnown).map((name) => new Stream(name, shared));
+  const cards = streams.map((stream, at) => new Card(stream, at));
+  new Controls(shared, streams);
 
   const draw = () => {
     if (document.hidden) return;
     for (const card of cards) card.draw();
-    write(facts, `Topic ${topic} · server clock read to ± ${duration(Math.max(0.1, clock.precision))}`);
+    write(facts, `Topic ${topic} · server clock read to ± ${duration(clock.precision)}`);
   };
   draw();
   setInterval(draw, DRAW_EVERY);
-  document.addEventListener("visibilitychange", draw);
   setInterval(() => void clock.read().catch(() => {}), CLOCK_EVERY);
-}
-
-function addUnknown(name: string): void {
-  const card = copyOf("unknown-card");
-  card.dataset["transport"] = name;
-  find(card, "h2").textContent = name;
-  find(document, ".cards").append(card);
 }
 
 start().catch((error: Error) => {
   facts.role = "alert";
-  facts.classList.add("fault");
   facts.textContent = `This page cannot start: ${error.message}. Check its address and the server, then load it again.`;
 });

@@ -8,7 +8,6 @@ const MOST = 10_000;
 /** Milliseconds. On a log scale, a stream at rest and one that was cut both fit. */
 const TICKS = [LEAST, 1, 10, 100, 1000, MOST];
 const LABELS = ["0.1 ms", "1 ms", "10 ms", "100 ms", "1 s", "10 s"];
-const HEIGHT = 150;
 /** Points that are further apart than this many seconds are not joined. */
 const JOINED = 3;
 
@@ -16,13 +15,13 @@ export class Plot {
   readonly #chart: uPlot;
   readonly #seconds = Array.from({ length: SLOTS }, (_, at) => ((at + 1 - SLOTS) / SLOTS) * 60);
 
-  constructor(target: HTMLElement, colour: string) {
-    const style = getComputedStyle(document.documentElement);
-    const of = (name: string) => () => style.getPropertyValue(name);
-    const size = () => ({ width: Math.max(160, target.clientWidth), height: HEIGHT });
-    const axis = { stroke: of("--quiet"), font: `11px ${style.getPropertyValue("--text")}`, ticks: { show: false } };
+  constructor(target: HTMLElement) {
+    const style = getComputedStyle(target);
+    const colour = (name: string) => () => style.getPropertyValue(name);
+    const size = () => ({ width: target.clientWidth, height: target.clientHeight });
+    const axis = { stroke: colour("--quiet"), font: `11px ${style.fontFamily}`, ticks: { show: false } };
     const times = { splits: () => [-60, -30, 0], values: () => ["−60 s", "−30 s", "now"], grid: { show: false } };
-    const latencies = { splits: () => TICKS, values: () => LABELS, grid: { stroke: of("--grid"), width: 1 } };
+    const latencies = { splits: () => TICKS, values: () => LABELS, grid: { stroke: colour("--grid"), width: 1 } };
     const options: uPlot.Options = {
       ...size(),
       padding: [8, 14, 0, 0],
@@ -31,14 +30,14 @@ export class Plot {
       scales: { x: { time: false, range: [-60, 0] }, y: { distr: 3, range: [LEAST, MOST] } },
       axes: [
         { ...axis, ...times, size: 24, gap: 9 },
-        { ...axis, ...latencies, size: 48, gap: 6, filter: (_, splits) => splits },
+        { ...axis, ...latencies, size: 48, gap: 6 },
       ],
       series: [
         {},
         {
-          stroke: of(colour),
+          stroke: colour("--series"),
           width: 1.25,
-          points: { show: true, size: 4, fill: of(colour) },
+          points: { show: true, size: 4, fill: colour("--series") },
           gaps: (chart, _series, _from, _to, empty) =>
             empty.filter(([from, to]) => to - from > (chart.bbox.width / 60) * JOINED),
         },
@@ -46,7 +45,6 @@ export class Plot {
     };
     this.#chart = new uPlot(options, [this.#seconds, []], target);
     new ResizeObserver(() => this.#chart.setSize(size())).observe(target);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#chart.redraw());
   }
 
   draw(slots: readonly (number | null)[]): void {

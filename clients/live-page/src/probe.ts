@@ -1,13 +1,11 @@
 // The network of one stream: it counts what arrives, and it can be cut like a cable.
 
-import type { WebSocketConstructor, WebSocketLike } from "tidings";
+import type { WebSocketConstructor } from "tidings";
 
 /** Bytes for the head of each response, which a page cannot measure. The Performance API assumes the same. */
 const HEAD = 300;
 
 const utf8 = new TextEncoder();
-
-type Handler = ((event: any) => void) | null;
 
 export class Probe {
   /** Requests that succeeded. */
@@ -44,59 +42,36 @@ export class Probe {
     return new Response(response.body?.pipeThrough(counter) ?? null, response);
   };
 
-  /** Returns the `WebSocket` class of this network. It has as much as the client uses. */
+  /** Returns the `WebSocket` class of this network. */
   get WebSocket(): WebSocketConstructor {
     const probe = this;
-    return class implements WebSocketLike {
-      protocol = "";
-      onopen: Handler = null;
-      onmessage: Handler = null;
-      onerror: Handler = null;
-      onclose: Handler = null;
-      readonly #socket: WebSocket | undefined;
-
+    return class extends WebSocket {
       constructor(url: string | URL, protocol: string) {
         const cable = probe.#cable.signal;
-        const fail = () => this.onclose?.({ code: 1006, reason: cable.reason.message });
-        if (cable.aborted) {
-          setTimeout(fail);
-          return;
-        }
-        const socket = (this.#socket = new WebSocket(url, protocol));
-        // After a cut, nothing that still arrives is passed on.
-        const ended = new AbortController();
-        const on = (target: EventTarget, type: string, handle: (event: any) => void) =>
-          target.addEventListener(type, handle, { signal: ended.signal });
-        on(cable, "abort", () => {
-          ended.abort();
-          socket.close();
-          fail();
-        });
-        on(socket, "open", (event) => {
+        cable.throwIfAborted();
+        super(url, protocol);
+        const cut = () => {
+          this.dispatchEvent(new CloseEvent("close", { code: 1006, reason: cable.reason.message }));
+          // What still arrives is neither passed on nor counted.
+          this.onmessage = this.onclose = null;
+          this.close();
+        };
+        cable.addEventListener("abort", cut);
+        this.addEventListener("close", () => cable.removeEventListener("abort", cut));
+        const untilCut = { signal: cable };
+        const opened = () => {
           probe.bytes += HEAD;
           probe.requests += 1;
-          this.protocol = socket.protocol;
-          this.onopen?.(event);
-        });
-        on(socket, "message", (event) => {
-          probe.bytes += frameLength(event.data);
-          this.onmessage?.(event);
-        });
-        on(socket, "close", (event) => {
-          ended.abort();
-          this.onclose?.(event);
-        });
-      }
-
-      close(): void {
-        this.#socket?.close();
+        };
+        this.addEventListener("open", opened, untilCut);
+        this.addEventListener("message", ({ data }) => (probe.bytes += frameLength(data)), untilCut);
       }
     };
   }
 }
 
 /** Returns the length of a server's frame (RFC 6455, section 5.2). */
-function frameLength(data: string | ArrayBuffer): number {
-  const payload = typeof data === "string" ? utf8.encode(data).byteLength : data.byteLength;
+function frameLength(text: string): number {
+  const payload = utf8.encode(text).byteLength;
   return payload + (payload < 126 ? 2 : payload < 65_536 ? 4 : 10);
 }

@@ -10,10 +10,8 @@ import { Probe } from "./probe.js";
 import type { Clock } from "./server.js";
 import { kinds } from "./transports.js";
 
-/** Milliseconds from a reconnect to the report of its outcome. What was missed arrives in this time. */
-const SETTLED = 1500;
-/** The longest text of a message that is shown, in characters. */
-const LONGEST = 120;
+/** As much of a message as a card shows, in characters. */
+const SHOWN = 120;
 
 /** What all streams of the page share. */
 export interface Shared {
@@ -31,11 +29,9 @@ interface Message {
   readonly sent: number;
 }
 
-/** The time without a connection, with the counts at its beginning and the reason of the last failure. */
+/** The time without a connection, and why the last attempt failed. */
 interface Outage {
   readonly since: number;
-  readonly gaps: number;
-  readonly lost: number;
   readonly reason: string;
 }
 
@@ -47,12 +43,11 @@ export class Stream {
   readonly check: StreamCheck;
   /** Messages that the reader has taken. */
   messages = 0;
-  last: { readonly text: string; readonly at: Date } | undefined;
+  lastText = "none yet";
   reconnects = 0;
   gaps = 0;
+  /** `NaN` if the server could not count what was missed in some gap. */
   missed = 0;
-  /** The server could not count what was missed in some gap. */
-  isMissedUnknown = false;
   outage: Outage | undefined;
 
   /** Messages that have arrived, whether the reader has taken them or not. */
@@ -81,8 +76,7 @@ export class Stream {
     this.feed.on("state", (state) => this.#changed(state));
     this.feed.on("gap", ({ missed, reason, resume }) => {
       this.gaps += 1;
-      this.missed += missed ?? 0;
-      this.isMissedUnknown ||= missed === null;
+      this.missed += missed ?? NaN;
       this.check.resume(resume);
       this.#log(`a gap, ${missed === null ? "an unknown number" : count(missed)} missed (${reason})`);
     });
@@ -94,12 +88,11 @@ export class Stream {
     return this.#pause !== undefined;
   }
 
-  /** What each message took on the network, without the opening. `undefined` until a message has arrived. */
-  get perMessage(): { readonly requests: number; readonly bytes: number } | undefined {
-    const arrived = this.#arrived - this.#opening.arrived;
-    if (this.#measuredFrom === Infinity || arrived === 0) return undefined;
-    const { requests, bytes } = this.probe;
-    return { requests: (requests - this.#opening.requests) / arrived, bytes: (bytes - this.#opening.bytes) / arrived };
+  /** What each message took on the network, without the opening. Not a finite number until a message has arrived. */
+  get perMessage(): { readonly requests: number; readonly bytes: number } {
+    const { requests, bytes, arrived } = this.#opening;
+    const messages = this.#arrived - arrived;
+    return { requests: (this.probe.requests - requests) / messages, bytes: (this.probe.bytes - bytes) / messages };
   }
 
   /** Breaks the connection, as a network does. */
@@ -125,7 +118,7 @@ export class Stream {
     for await (const { id, data } of this.feed) {
       this.check.received(id);
       this.messages += 1;
-      this.last = { text: data.text, at: new Date() };
+      this.lastText = data.text;
       if (data.sent >= this.#measuredFrom) this.latencies.add(this.shared.clock.now() - data.sent);
       await this.#pause;
     }
@@ -140,7 +133,7 @@ export class Stream {
 
   #failed(reason: string): void {
     if (!this.outage && this.probe.isPlugged) this.#log(`${reason}, trying again`);
-    this.outage = { since: performance.now(), gaps: this.gaps, lost: this.check.lost, ...this.outage, reason };
+    this.outage = { since: this.outage?.since ?? performance.now(), reason };
   }
 
   #opened(): void {
@@ -153,13 +146,7 @@ export class Stream {
       return;
     }
     this.reconnects += 1;
-    if (!outage) return;
-    const after = duration(performance.now() - outage.since);
-    setTimeout(() => {
-      const lost = this.check.lost - outage.lost;
-      const outcome = lost > 0 ? `${count(lost)} lost` : this.gaps > outage.gaps ? "with a gap" : "nothing lost";
-      this.#log(`back after ${after}, ${outcome}`);
-    }, SETTLED);
+    if (outage) this.#log(`back after ${duration(performance.now() - outage.since)}`);
   }
 
   #log(text: string): void {
@@ -169,17 +156,15 @@ export class Stream {
 
 /** Reads what this page and the demo publish, and shows any other payload as it is. */
 function read(payload: string | Uint8Array): Message {
-  if (typeof payload !== "string") return { text: `${payload.byteLength} bytes`, sent: NaN };
-  let members: { text?: unknown; tick?: unknown; sent?: unknown } = {};
+  let text = typeof payload === "string" ? payload : `${payload.byteLength} bytes`;
+  let sent = NaN;
   try {
-    if (payload.startsWith("{")) members = JSON.parse(payload);
+    const members = JSON.parse(text);
+    if (typeof members.sent === "number") sent = members.sent;
+    if (typeof members.tick === "number") text = `tick ${members.tick}`;
+    if (typeof members.text === "string") text = members.text;
   } catch {
-    // It is text that happens to begin like JSON.
+    // It is not JSON.
   }
-  const { sent, tick } = members;
-  const text = typeof members.text === "string" ? members.text : typeof tick === "number" ? `tick ${tick}` : payload;
-  return {
-    text: text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text,
-    sent: typeof sent === "number" ? sent : NaN,
-  };
+  return { text: text.slice(0, SHOWN), sent };
 }
