@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launchBrowser } from "./support/browser.js";
 import { NO_LOSSES, livePage } from "./support/live-page.js";
+import { PATIENCE } from "./support/patience.js";
 
 const WARM = 20_000;
 const ALL = 100_000;
@@ -11,6 +12,8 @@ const ALL = 100_000;
 const STEP = 10_000;
 /** Less than three bytes for each notification on each of three transports. */
 const BOUND = 500_000;
+/** On a busy machine, some of what is no longer in use is only freed by a later collection. */
+const COLLECT_EVERY = 1000;
 
 let browser;
 before(async () => {
@@ -28,11 +31,18 @@ test("100,000 notifications leave no more memory in use than 20,000", async (t) 
       await hub.publishMany("news", STEP);
       await each((card) => card.reaches("messages", count));
     }
+  };
+  const inUse = async () => {
     await session.send("HeapProfiler.collectGarbage");
     return (await session.send("Runtime.getHeapUsage")).usedSize;
   };
-  const warm = await publishUpTo(0, WARM);
-  const all = await publishUpTo(WARM, ALL);
+  await publishUpTo(0, WARM);
+  const warm = await inUse();
+  await publishUpTo(WARM, ALL);
+  let all = await inUse();
+  for (const end = Date.now() + PATIENCE; all - warm >= BOUND && Date.now() < end; all = await inUse()) {
+    await page.waitForTimeout(COLLECT_EVERY);
+  }
   t.diagnostic(`${warm} bytes after ${WARM}, ${all} after ${ALL}`);
   assert.ok(all - warm < BOUND, `${all - warm} bytes more`);
   await each(async (card) => {
