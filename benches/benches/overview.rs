@@ -51,13 +51,9 @@ fn line(folder: &Path, began: SystemTime) -> Option<String> {
     let read = |path: PathBuf| serde_json::from_str::<Value>(&fs::read_to_string(path).ok()?).ok();
     let (benchmark, estimates) = (read(folder.join("benchmark.json"))?, read(estimates)?);
     let median = estimates["median"]["point_estimate"].as_f64()?;
-    let throughput = &benchmark["throughput"];
-    let rate = |count: &Value| count.as_f64().map(|count| count / median * 1e9);
-    let throughput = match (rate(&throughput["Elements"]), rate(&throughput["Bytes"])) {
-        (Some(elements), _) => format!("{}/s", scaled(elements)),
-        (_, Some(bytes)) => format!("{}B/s", scaled(bytes)),
-        _ => String::new(),
-    };
+    let elements = benchmark["throughput"]["Elements"].as_f64();
+    let throughput = elements.map(|count| format!("{}/s", scaled(count / median * 1e9)));
+    let throughput = throughput.unwrap_or_default();
     let name = benchmark["full_id"].as_str()?;
     Some(format!("{name:<58} {:>12} {throughput:>18}", time(median)))
 }

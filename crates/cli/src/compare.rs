@@ -1,6 +1,5 @@
 //! `tidings compare`: transports, message queues and the baseline side by side.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -31,9 +30,9 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     drop(progress);
     // The table makes way if a report goes to standard output.
     if [&json, &html].into_iter().flatten().any(Output::is_stdout) {
-        eprintln!("{}", report.table(columns(&std::io::stderr())));
+        eprintln!("{}", report.table());
     } else {
-        println!("{}", report.table(columns(&std::io::stdout())));
+        println!("{}", report.table());
     }
     if let Some(output) = json {
         output.write(&(to_string_pretty(&report)? + "\n"))?;
@@ -47,18 +46,6 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
 /// Opens the file if a path was given.
 fn open(path: Option<&Path>) -> Result<Option<Output>, String> {
     path.map(Output::open).transpose()
-}
-
-/// Returns the width of a terminal. A file takes lines of any width.
-#[cfg(unix)]
-fn columns(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(stream).ok().filter(|_| stream.is_terminal());
-    size.map(|size| size.ws_col.into()).filter(|columns| *columns > 0)
-}
-
-#[cfg(not(unix))]
-fn columns(stream: &impl IsTerminal) -> Option<usize> {
-    stream.is_terminal().then_some(120)
 }
 
 /// Prints what is wrong with the command line and returns the exit code for that.

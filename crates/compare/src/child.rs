@@ -1,18 +1,18 @@
-//! A child process that reads and writes lines, on its own cores.
+//! A child process that reads and writes lines.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use thiserror::Error;
+use anyhow::{Context, anyhow};
 use tidings_watchdog::Watchdog;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::pin::{Cores, Side};
 use crate::proc::Process;
 
 /// How many of its last lines are in an error.
@@ -21,7 +21,7 @@ const LAST_LINES: usize = 20;
 /// How long a child may take to end after its input or its output has ended.
 const END: Duration = Duration::from_secs(10);
 
-/// A child. Dropping it kills it.
+/// A child. Dropping it kills it. Each error has the last lines of its standard error.
 #[derive(Debug)]
 pub(crate) struct Child {
     name: String,
@@ -35,47 +35,24 @@ pub(crate) struct Child {
     errors: File,
 }
 
-/// A child failed.
-#[derive(Debug, Error)]
-#[error("{name}{problem}{errors}")]
-pub(crate) struct ChildError {
-    name: String,
-    /// What happened, with the space or the colon before it.
-    problem: String,
-    /// The last lines of its standard error, each on a line of its own.
-    errors: String,
-}
-
 impl Child {
-    /// Starts a program on the cores of that side.
-    pub(crate) async fn start(
-        program: &Path,
-        args: &[&str],
-        cores: &Cores,
-        side: Side,
-    ) -> Result<Self, ChildError> {
+    /// Starts a program on the cores of the calling thread.
+    pub(crate) fn start(program: &Path, args: &[&str]) -> anyhow::Result<Self> {
         let name = program.file_name().unwrap_or(program.as_os_str());
         let name = name.to_string_lossy().into_owned();
-        let failed = |source: std::io::Error| ChildError {
-            name: name.clone(),
-            problem: format!(" could not be started: {source}"),
-            errors: String::new(),
-        };
-        let errors = tempfile::tempfile().map_err(failed)?;
+        let errors = tempfile::tempfile().context("cannot keep what a child reports")?;
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
-        command.stderr(errors.try_clone().map_err(failed)?).kill_on_drop(true);
+        command.stderr(errors.try_clone()?).kill_on_drop(true);
         // Ctrl-C is for this process alone, which then ends its children.
         #[cfg(unix)]
         command.process_group(0);
-        let spawned = start_on(async move || command.spawn(), cores.clone(), side).await;
-        let mut child = spawned.and_then(|spawned| spawned).map_err(failed)?;
+        let failed = || format!("{name} could not be started");
+        let mut child = command.spawn().with_context(failed)?;
         // Without a shell to watch, only a parent that is killed leaves its child alone.
         let watchdog = child.id().and_then(|pid| Watchdog::over(pid, None).ok());
         let input = child.stdin.take();
-        let output = child.stdout.take();
-        let output = output.ok_or_else(|| failed(std::io::Error::other("it has no output")))?;
-        let output = BufReader::new(output).lines();
+        let output = BufReader::new(child.stdout.take().with_context(failed)?).lines();
         Ok(Self { name, _watchdog: watchdog, child, input, output, errors })
     }
 
@@ -86,7 +63,7 @@ impl Child {
 
     /// Returns the next line of its output. `before` ends a sentence of an error that begins with "it ended before".
     /// Cancel safe.
-    pub(crate) async fn line(&mut self, before: &str) -> Result<String, ChildError> {
+    pub(crate) async fn line(&mut self, before: &str) -> anyhow::Result<String> {
         match self.output.next_line().await {
             Ok(Some(line)) => Ok(line),
             Ok(None) => Err(self.ended(before).await),
@@ -95,7 +72,7 @@ impl Child {
     }
 
     /// Writes a line to its input.
-    pub(crate) async fn write(&mut self, line: &str) -> Result<(), ChildError> {
+    pub(crate) async fn write(&mut self, line: &str) -> anyhow::Result<()> {
         let written = match &mut self.input {
             Some(input) => input.write_all(format!("{line}\n").as_bytes()).await,
             None => Err(ErrorKind::BrokenPipe.into()),
@@ -110,7 +87,7 @@ impl Child {
     }
 
     /// Ends its input and waits until it exits. Returns an error if it fails.
-    pub(crate) async fn finish(mut self) -> Result<(), ChildError> {
+    pub(crate) async fn finish(mut self) -> anyhow::Result<()> {
         self.input = None;
         match timeout(END, self.child.wait()).await {
             Ok(Ok(status)) if !status.success() => Err(self.ended("it was done").await),
@@ -121,7 +98,11 @@ impl Child {
     }
 
     /// Returns how it has ended if it has, or does so within that time.
-    pub(crate) async fn has_ended(&mut self, before: &str, within: Duration) -> Option<ChildError> {
+    pub(crate) async fn has_ended(
+        &mut self,
+        before: &str,
+        within: Duration,
+    ) -> Option<anyhow::Error> {
         timeout(within, self.child.wait()).await.ok()?.ok()?;
         Some(self.ended(before).await)
     }
@@ -131,48 +112,33 @@ impl Child {
         let _ = self.child.kill().await;
     }
 
-    /// Returns an error with the last lines of its standard error.
-    pub(crate) fn error(&self, problem: String) -> ChildError {
+    /// Returns an error: its name, the problem, which begins with a space or a colon, and what it reported.
+    pub(crate) fn error(&self, problem: impl Display) -> anyhow::Error {
         let mut text = Vec::new();
-        let read = (&self.errors).rewind().and_then(|()| (&self.errors).read_to_end(&mut text));
-        let text = read.map_or(String::new(), |_| String::from_utf8_lossy(&text).into_owned());
+        // What cannot be read is left out.
+        let _ = (&self.errors).rewind().and_then(|()| (&self.errors).read_to_end(&mut text));
+        let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
         let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
-        let errors = last.iter().map(|line| format!("\n  {line}")).collect();
-        ChildError { name: self.name.clone(), problem, errors }
+        let reported: String = last.iter().map(|line| format!("\n  {line}")).collect();
+        anyhow!("{}{problem}{reported}", self.name)
     }
 
     /// Waits for its end, and kills it if that takes too long.
-    async fn ended(&mut self, before: &str) -> ChildError {
+    async fn ended(&mut self, before: &str) -> anyhow::Error {
         let status = match timeout(END, self.child.wait()).await {
             Ok(status) => status,
             Err(_) => self.child.kill().await.and(self.child.wait().await),
         };
         match status {
-            Ok(status) => self.error(format!(" ended before {before} ({status})")),
+            Ok(status) => self.error(format_args!(" ended before {before} ({status})")),
             Err(source) => self.broken_pipe(&source),
         }
     }
 
-    fn broken_pipe(&self, source: &std::io::Error) -> ChildError {
-        self.error(format!(": a pipe failed: {source}"))
+    fn broken_pipe(&self, source: &std::io::Error) -> anyhow::Error {
+        self.error(format_args!(": a pipe failed: {source}"))
     }
-}
-
-/// Starts a child on its cores. It inherits those of the thread that starts it, so `start` runs on a thread of its own
-/// and no thread of the child is ever on another core.
-pub(crate) async fn start_on<T: Send + 'static>(
-    start: impl AsyncFnOnce() -> T + Send + 'static,
-    cores: Cores,
-    side: Side,
-) -> std::io::Result<T> {
-    let runtime = tokio::runtime::Handle::current();
-    let (done, started) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new().name("child-start".into()).spawn(move || {
-        cores.enter(side);
-        let _ = done.send(runtime.block_on(start()));
-    })?;
-    started.await.map_err(std::io::Error::other)
 }
 
 #[cfg(test)]
@@ -180,23 +146,13 @@ pub(crate) async fn start_on<T: Send + 'static>(
 mod tests {
     use super::*;
 
-    async fn shell(script: &str) -> Child {
-        Child::start(Path::new("sh"), &["-c", script], &Cores::default(), Side::Load).await.unwrap()
-    }
-
-    #[cfg(target_os = "linux")]
-    #[tokio::test]
-    async fn a_child_is_on_its_core_from_the_beginning() {
-        let cores = Cores::divide(true);
-        let Some(core) = cores.server else { return };
-        let allowed = async || std::fs::read_to_string("/proc/thread-self/status").unwrap();
-        let status = start_on(allowed, cores, Side::Server).await.unwrap();
-        assert!(status.contains(&format!("Cpus_allowed_list:\t{core}\n")), "{status}");
+    fn shell(script: &str) -> Child {
+        Child::start(Path::new("sh"), &["-c", script]).unwrap()
     }
 
     #[tokio::test]
     async fn lines_go_both_ways() {
-        let mut child = shell("echo one; read word; echo $word two; read more || exit 0").await;
+        let mut child = shell("echo one; read word; echo $word two; read more || exit 0");
         assert_eq!(child.line("a line").await.unwrap(), "one");
         child.write("go").await.unwrap();
         assert_eq!(child.line("a line").await.unwrap(), "go two");
@@ -205,7 +161,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_child_that_ends_too_early_is_reported_with_its_last_lines() {
-        let mut child = shell("seq 30 >&2; echo no route >&2; exit 3").await;
+        let mut child = shell("seq 30 >&2; echo no route >&2; exit 3");
         let error = child.line("it was ready").await.unwrap_err().to_string();
         assert!(error.starts_with("sh ended before it was ready"), "{error}");
         assert!(error.ends_with("\n  29\n  30\n  no route") && error.contains('3'), "{error}");
@@ -214,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_child_that_fails_at_the_end_is_reported() {
-        let mut child = shell("echo ready; read word; echo lost two >&2; exit 1").await;
+        let mut child = shell("echo ready; read word; echo lost two >&2; exit 1");
         child.line("it was ready").await.unwrap();
         let error = child.finish().await.unwrap_err().to_string();
         assert!(error.contains("lost two"), "{error}");

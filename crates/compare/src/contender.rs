@@ -1,6 +1,7 @@
 //! The list of contenders: which server, and how clients receive from it.
 
-use crate::protocol::Transport;
+use self::Server::{Baseline, Queue};
+use crate::protocol::Transport::{self, JetStream, LongPolling, Nats, Redis, Sse, WebSocket};
 
 /// A column of the comparison.
 #[derive(Debug, PartialEq)]
@@ -47,40 +48,23 @@ pub(crate) const MESSAGE_QUEUE: &str = "message-queue";
 /// The family of our servers with and without a broker.
 const BROKER: &str = "broker";
 
-const fn ours(name: &'static str, transport: Transport) -> Contender {
-    let server = Server::Ours { nodes: 1, broker: None, args: &[] };
-    Contender { name, family: TRANSPORTS, title: name, server, transport, remark: None }
+/// One server of ours.
+const OURS: Server = ours(1, None);
+/// The same with one system call for each send.
+const PLAIN_WRITES: Server = Server::Ours { nodes: 1, broker: None, args: &["--no-io-uring"] };
+
+const fn ours(nodes: usize, broker: Option<Broker>) -> Server {
+    Server::Ours { nodes, broker, args: &[] }
 }
 
-const fn plain(name: &'static str, title: &'static str, transport: Transport) -> Contender {
-    let server = Server::Ours { nodes: 1, broker: None, args: &["--no-io-uring"] };
-    Contender { name, family: PLAIN, title, server, transport, remark: None }
-}
-
-const fn baseline(name: &'static str, title: &'static str, transport: Transport) -> Contender {
-    Contender { name, family: BASELINE, title, server: Server::Baseline, transport, remark: None }
-}
-
-const fn queue(
+const fn contender(
     name: &'static str,
     title: &'static str,
-    broker: Broker,
+    family: &'static str,
+    server: Server,
     transport: Transport,
-    remark: &'static str,
 ) -> Contender {
-    let (family, server) = (MESSAGE_QUEUE, Server::Queue(broker));
-    Contender { name, family, title, server, transport, remark: Some(remark) }
-}
-
-const fn nodes(
-    name: &'static str,
-    title: &'static str,
-    nodes: usize,
-    broker: Option<Broker>,
-    remark: &'static str,
-) -> Contender {
-    let (server, transport) = (Server::Ours { nodes, broker, args: &[] }, Transport::Sse);
-    Contender { name, family: BROKER, title, server, transport, remark: Some(remark) }
+    Contender { name, family, title, server, transport, remark: None }
 }
 
 const IN_MEMORY: &str = "the server's own log, which ends with it.";
@@ -91,49 +75,42 @@ const OVER_REDIS: &str = "a publish is answered when it is in the log file of Re
 
 /// All contenders, each transport next to its baseline.
 pub(crate) static CONTENDERS: &[Contender] = &[
-    ours("websocket", Transport::WebSocket),
-    plain("websocket-plain", "websocket, plain writes", Transport::WebSocket),
-    baseline("baseline-websocket", "baseline websocket", Transport::WebSocket),
-    ours("sse", Transport::Sse),
-    plain("sse-plain", "sse, plain writes", Transport::Sse),
-    baseline("baseline-sse", "baseline sse", Transport::Sse),
-    ours("long-polling", Transport::LongPolling),
-    baseline("baseline-long-polling", "baseline long-polling", Transport::LongPolling),
-    queue(
-        "nats",
-        "NATS",
-        Broker::Nats,
-        Transport::Nats,
+    contender("websocket", "websocket", TRANSPORTS, OURS, WebSocket),
+    contender("websocket-plain", "websocket, plain writes", PLAIN, PLAIN_WRITES, WebSocket),
+    contender("baseline-websocket", "baseline websocket", BASELINE, Baseline, WebSocket),
+    contender("sse", "sse", TRANSPORTS, OURS, Sse),
+    contender("sse-plain", "sse, plain writes", PLAIN, PLAIN_WRITES, Sse),
+    contender("baseline-sse", "baseline sse", BASELINE, Baseline, Sse),
+    contender("long-polling", "long-polling", TRANSPORTS, OURS, LongPolling),
+    contender("baseline-long-polling", "baseline long-polling", BASELINE, Baseline, LongPolling),
+    contender("nats", "NATS", MESSAGE_QUEUE, Queue(Broker::Nats), Nats).with(
         "core NATS without our server, which would be one hop more. It keeps nothing and delivers at most \
          once: a client that is away misses what is published meanwhile. Publishes are not answered. \
          Browsers do not speak it.",
     ),
-    queue(
-        "jetstream",
-        "JetStream",
-        Broker::Nats,
-        Transport::JetStream,
+    contender("jetstream", "JetStream", MESSAGE_QUEUE, Queue(Broker::Nats), JetStream).with(
         "a consumer for each client, without our server, which would be one hop more. A publish is answered \
          when the stream has stored it, and a client can continue where it was; our server alone keeps its \
          log in memory only. Browsers do not speak it.",
     ),
-    queue(
-        "redis",
-        "Redis",
-        Broker::Redis,
-        Transport::Redis,
+    contender("redis", "Redis", MESSAGE_QUEUE, Queue(Broker::Redis), Redis).with(
         "Redis Streams without our server, which would be one hop more. Each client sends XREAD BLOCK, and \
          again after each response, like a poll. A publish is answered when it is in the log file, which is on \
          disk within a second; our server alone keeps its log in memory only. Browsers do not speak it.",
     ),
-    nodes("memory", "memory, 1 node", 1, None, IN_MEMORY),
-    nodes("nats-1", "NATS, 1 node", 1, Some(Broker::Nats), OVER_NATS),
-    nodes("nats-2", "NATS, 2 nodes", 2, Some(Broker::Nats), OVER_NATS),
-    nodes("redis-1", "Redis, 1 node", 1, Some(Broker::Redis), OVER_REDIS),
-    nodes("redis-2", "Redis, 2 nodes", 2, Some(Broker::Redis), OVER_REDIS),
+    contender("memory", "memory, 1 node", BROKER, OURS, Sse).with(IN_MEMORY),
+    contender("nats-1", "NATS, 1 node", BROKER, ours(1, Some(Broker::Nats)), Sse).with(OVER_NATS),
+    contender("nats-2", "NATS, 2 nodes", BROKER, ours(2, Some(Broker::Nats)), Sse).with(OVER_NATS),
+    contender("redis-1", "Redis, 1 node", BROKER, ours(1, Some(Broker::Redis)), Sse).with(OVER_REDIS),
+    contender("redis-2", "Redis, 2 nodes", BROKER, ours(2, Some(Broker::Redis)), Sse).with(OVER_REDIS),
 ];
 
 impl Contender {
+    /// Adds what a reader has to know.
+    const fn with(self, remark: &'static str) -> Self {
+        Self { remark: Some(remark), ..self }
+    }
+
     /// Returns `true` if it is one server that speaks HTTP.
     pub(crate) fn is_one_http_server(&self) -> bool {
         self.transport.is_http() && self.family != BROKER
@@ -153,6 +130,16 @@ impl Contender {
     pub(crate) fn baseline(&self) -> Option<&'static Self> {
         let is_it = |one: &&Self| one.is_baseline() && one.transport == self.transport;
         matches!(self.family, TRANSPORTS | PLAIN).then(|| CONTENDERS.iter().find(is_it))?
+    }
+}
+
+impl Broker {
+    /// Returns its program, and where to get it.
+    pub(crate) fn program(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Nats => ("nats-server", "https://nats.io/download"),
+            Self::Redis => ("redis-server", "https://redis.io/downloads"),
+        }
     }
 }
 
@@ -181,17 +168,19 @@ pub(crate) fn chosen<'a>(names: &[&'a str]) -> Result<Vec<&'static Contender>, &
     let mut chosen: Vec<&Contender> = Vec::new();
     for name in names {
         let is_meant = |one: &&Contender| one.name == *name || one.family == *name;
-        let mut meant = CONTENDERS.iter().filter(is_meant).peekable();
-        if meant.peek().is_none() {
+        let before = chosen.len();
+        chosen.extend(CONTENDERS.iter().filter(is_meant));
+        if chosen.len() == before {
             return Err(name);
         }
-        chosen.extend(meant);
     }
     Ok(each_once(chosen))
 }
 
 /// Leaves out all that are there a second time.
-pub(crate) fn each_once(contenders: Vec<&'static Contender>) -> Vec<&'static Contender> {
+pub(crate) fn each_once(
+    contenders: impl IntoIterator<Item = &'static Contender>,
+) -> Vec<&'static Contender> {
     let mut once: Vec<&Contender> = Vec::new();
     for contender in contenders {
         if !once.contains(&contender) {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contender::{Broker, Contender, Server};
+use crate::contender::{Contender, Server};
 use crate::pin::Cores;
 use crate::plan::Plan;
 
@@ -105,10 +105,7 @@ impl Version {
                 Some(running) => Some(Self { server: running.shown(), version: None }),
                 None => Some(Self::of_program(&plan.program)),
             };
-            let broker = server.broker().map(|broker| match broker {
-                Broker::Nats => Self::of_program(Path::new("nats-server")),
-                Broker::Redis => Self::of_program(Path::new("redis-server")),
-            });
+            let broker = server.broker().map(|it| Self::of_program(Path::new(it.program().0)));
             for version in ours.into_iter().chain(broker) {
                 if !versions.contains(&version) {
                     versions.push(version);
@@ -163,48 +160,28 @@ fn commit() -> Option<String> {
     if let Some(commit) = option_env!("TIDINGS_COMMIT") {
         return Some(commit.to_owned());
     }
-    let program = std::env::current_exe().ok();
-    let of_program = program.as_deref().and_then(Path::parent);
-    [of_program, Some(Path::new("."))].into_iter().flatten().find_map(|dir| {
-        let top = git(dir, &["rev-parse", "--show-toplevel"])?;
-        let top = Path::new(&top);
-        if !top.join("crates/compare/Cargo.toml").exists() {
-            return None;
-        }
-        let commit = git(top, &["rev-parse", "--short=12", "HEAD"])?;
-        let changed = git(top, &["status", "--porcelain", "--untracked-files=no"]);
-        let clean = changed.is_none_or(|changed| changed.is_empty());
-        Some(if clean { commit } else { commit + "-dirty" })
-    })
+    let program = std::env::current_exe().ok()?;
+    [program.parent()?, Path::new(".")].into_iter().find_map(commit_at)
 }
 
-fn git(dir: &Path, args: &[&str]) -> Option<String> {
-    output(Command::new("git").arg("-C").arg(dir).args(args))
+fn commit_at(dir: &Path) -> Option<String> {
+    let git = |args: &[&str]| output(Command::new("git").arg("-C").arg(dir).args(args));
+    let top = git(&["rev-parse", "--show-toplevel"])?;
+    let is_ours = Path::new(&top).join("crates/compare/Cargo.toml").exists();
+    // No tag is a name for it.
+    let describe = ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];
+    is_ours.then(|| git(&describe))?
 }
 
-#[cfg(unix)]
 fn kernel() -> String {
-    let name = rustix::system::uname();
-    let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
-    format!("{} {} {}", text(name.sysname()), text(name.release()), text(name.machine()))
-}
-
-#[cfg(not(unix))]
-fn kernel() -> String {
-    format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("{} {} {}", std::env::consts::OS, release.trim(), std::env::consts::ARCH)
 }
 
 fn cpu_model() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_owned())
-}
-
-/// Returns the name of the kernel's clock if it is slow to read, which makes every stamp a cost of its own.
-pub(crate) fn slow_clock() -> Option<String> {
-    let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
-    let name = std::fs::read_to_string(path).ok()?.trim().to_owned();
-    matches!(name.as_str(), "hpet" | "acpi_pm" | "jiffies" | "refined-jiffies").then_some(name)
 }
 
 #[cfg(test)]

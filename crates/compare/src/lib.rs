@@ -31,7 +31,6 @@ pub mod baseline;
 mod child;
 mod contender;
 mod environment;
-mod error;
 mod latency;
 #[cfg(target_os = "linux")]
 pub mod load;
@@ -57,7 +56,6 @@ mod workload;
 
 pub use contender::contender_names;
 pub use environment::{Environment, Version};
-pub use error::RunError;
 pub use latency::Latency;
 pub use plan::{Plan, RunningServer};
 pub use progress::Progress;

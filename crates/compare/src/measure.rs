@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use crate::child::{Child, ChildError};
+use crate::child::Child;
 use crate::contender::Contender;
-use crate::pin::{Cores, Side};
+use crate::pin::Cores;
 use crate::plan::Plan;
 use crate::proc::{MachineTime, Process};
 use crate::protocol::{Command, Outcome, Setup};
 use crate::sample::Sample;
 use crate::scenario::{Scenario, Stage};
-use crate::servers::{CellError, Servers};
+use crate::servers::Servers;
 
 /// The saturation that warms up. After it the caches, allocators and branch predictors of both sides are those of a
 /// server that has been running.
@@ -60,7 +60,7 @@ pub(crate) async fn measure(
     contender: &Contender,
     scenario: &Scenario,
     round: usize,
-) -> Result<Vec<Sample>, CellError> {
+) -> anyhow::Result<Vec<Sample>> {
     let servers = Servers::start(contender.server, scenario.serve_args, plan, cores).await?;
     let clients = plan.clients(scenario, contender);
     let setup = Setup {
@@ -73,7 +73,7 @@ pub(crate) async fn measure(
         patience: PATIENCE,
         own_topics: scenario.own_topics,
     };
-    let mut load = Child::start(&plan.program, &["load"], cores, Side::Load).await?;
+    let mut load = Child::start(&plan.program, &["load"])?;
     load.write(&json(&setup)).await?;
     let mut cell = Cell { plan, cores, contender, scenario, round, clients, servers, load };
     match cell.stages().await {
@@ -84,17 +84,17 @@ pub(crate) async fn measure(
             Ok(samples)
         }
         // Without its server the load can only report that nothing answers.
-        Err(error) => Err(cell.servers.ended().await.unwrap_or(error).into()),
+        Err(error) => Err(cell.servers.ended().await.unwrap_or(error)),
     }
 }
 
 impl Cell<'_> {
-    async fn stages(&mut self) -> Result<Vec<Sample>, ChildError> {
+    async fn stages(&mut self) -> anyhow::Result<Vec<Sample>> {
         // What went wrong outside the stages counts to the next sample.
-        let mut aside = self.run(Command::Rehearse).await?;
+        let mut aside = run(&mut self.load, Command::Rehearse).await?;
         if self.scenario.has_log {
             // Without clients, so nothing of it is lost.
-            self.run(Command::Fill { count: self.plan.log() }).await?;
+            run(&mut self.load, Command::Fill { count: self.plan.log() }).await?;
         }
         let mut samples: Vec<Sample> = Vec::new();
         let (mut is_connected, mut is_warm) = (false, false);
@@ -103,10 +103,10 @@ impl Cell<'_> {
             let command = (stage.command)(&plan.workload);
             if !matches!(command, Command::Connect | Command::Resume) {
                 if !is_connected {
-                    aside.add_faults(&self.run(Command::Connect).await?);
+                    aside.add_faults(&run(&mut self.load, Command::Connect).await?);
                 }
                 if !is_warm && !matches!(command, Command::Watch { .. }) {
-                    aside.add_faults(&self.run(WARM_UP).await?);
+                    aside.add_faults(&run(&mut self.load, WARM_UP).await?);
                     is_warm = true;
                 }
             }
@@ -115,17 +115,17 @@ impl Cell<'_> {
             sample.load.add_faults(&std::mem::take(&mut aside));
             samples.push(sample);
         }
-        aside.add_faults(&self.run(LINGER).await?);
+        aside.add_faults(&run(&mut self.load, LINGER).await?);
         if let Some(last) = samples.last_mut() {
             last.load.add_faults(&aside);
         }
         Ok(samples)
     }
 
-    async fn stage(&mut self, stage: &Stage, command: Command) -> Result<Sample, ChildError> {
+    async fn stage(&mut self, stage: &Stage, command: Command) -> anyhow::Result<Sample> {
         self.servers.wait_until_idle().await;
         let before = self.reading();
-        let outcome = self.run(command).await?;
+        let outcome = run(&mut self.load, command).await?;
         let end = self.reading();
         let is_watched = matches!(command, Command::Watch { .. });
         if !is_watched {
@@ -161,11 +161,6 @@ impl Cell<'_> {
         })
     }
 
-    /// Lets the load carry out a command.
-    async fn run(&mut self, command: Command) -> Result<Outcome, ChildError> {
-        run(&mut self.load, command).await
-    }
-
     fn reading(&self) -> Reading {
         Reading {
             at: Instant::now(),
@@ -180,15 +175,16 @@ impl Cell<'_> {
     }
 }
 
-async fn run(load: &mut Child, command: Command) -> Result<Outcome, ChildError> {
+/// Lets the load carry out a command.
+async fn run(load: &mut Child, command: Command) -> anyhow::Result<Outcome> {
     load.write(&json(&command)).await?;
     let limit = COMMAND + Duration::from_secs_f64(command.seconds());
     let line = match timeout(limit, load.line("the stage was finished")).await {
         Ok(line) => line?,
-        Err(_) => return Err(load.error(format!(" printed no outcome within {limit:?}"))),
+        Err(_) => return Err(load.error(format_args!(" printed no outcome within {limit:?}"))),
     };
     serde_json::from_str(&line)
-        .map_err(|_| load.error(format!(" printed {line:?}, which is not an outcome")))
+        .map_err(|_| load.error(format_args!(" printed {line:?}, which is not an outcome")))
 }
 
 fn json(value: &impl serde::Serialize) -> String {
@@ -202,32 +198,32 @@ mod tests {
 
     use super::*;
 
-    async fn load(script: &str) -> Child {
-        Child::start(Path::new("sh"), &["-c", script], &Cores::default(), Side::Load).await.unwrap()
+    fn load(script: &str) -> Child {
+        Child::start(Path::new("sh"), &["-c", script]).unwrap()
     }
 
     #[tokio::test]
     async fn an_outcome_follows_its_command() {
         let outcome = json(&Outcome { deliveries: 12, ..Outcome::default() });
-        let mut load = load(&format!("read command; echo '{outcome}'; read more || exit 0")).await;
+        let mut load = load(&format!("read command; echo '{outcome}'; read more || exit 0"));
         assert_eq!(run(&mut load, Command::Connect).await.unwrap().deliveries, 12);
         load.finish().await.unwrap();
     }
 
     #[tokio::test]
     async fn a_load_that_fails_is_reported_with_its_output() {
-        let mut failing = load("read command; echo client 7 >&2; exit 1").await;
+        let mut failing = load("read command; echo client 7 >&2; exit 1");
         let error = run(&mut failing, Command::Connect).await.unwrap_err().to_string();
         assert!(error.starts_with("sh ended before the stage"), "{error}");
         assert!(error.contains("client 7"), "{error}");
-        let mut confused = load("read command; echo done; read more").await;
+        let mut confused = load("read command; echo done; read more");
         let error = run(&mut confused, Command::Connect).await.unwrap_err();
         assert_eq!(error.to_string(), "sh printed \"done\", which is not an outcome");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_load_that_reports_nothing_is_given_up() {
-        let mut silent = load("read command; read more").await;
+        let mut silent = load("read command; read more");
         let error = run(&mut silent, WARM_UP).await.unwrap_err();
         assert_eq!(error.to_string(), "sh printed no outcome within 600.1s");
     }

@@ -1,5 +1,8 @@
 //! One core for the servers and the others for the load, so that neither waits for the other's turn to run.
 
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
 use crate::quota::Quota;
 
 /// The cores of servers and load.
@@ -11,15 +14,6 @@ pub(crate) struct Cores {
     pub(crate) server: Option<usize>,
     /// The CPU quota that servers and load share.
     pub(crate) quota: Quota,
-}
-
-/// The cores of a child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// The servers' core.
-    Server,
-    /// The cores of the load.
-    Load,
 }
 
 impl Cores {
@@ -38,21 +32,27 @@ impl Cores {
         self.all.iter().copied().filter(|core| Some(*core) != self.server).collect()
     }
 
-    /// Keeps every thread of this process off the servers' core, and those that it starts from now on.
+    /// Keeps every thread of this process off the servers' core, and those that it starts from now on. The load
+    /// inherits that.
     pub(crate) fn pin_load(&self) {
         if self.server.is_some() {
             system::pin_process(&self.load());
         }
     }
 
-    /// Keeps the calling thread, and what it starts, to the cores of that side.
-    pub(crate) fn enter(&self, side: Side) {
-        if let Some(core) = self.server {
-            match side {
-                Side::Server => system::pin_thread(&[core]),
-                Side::Load => system::pin_thread(&self.load()),
-            }
-        }
+    /// Starts something on the servers' core. A child inherits the cores of the thread that starts it, so this is a
+    /// thread of its own, and no thread of the child is ever on another core.
+    pub(crate) async fn start_server<T: Send + 'static>(
+        &self,
+        start: impl AsyncFnOnce() -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let (runtime, server) = (Handle::current(), self.server);
+        let (done, started) = oneshot::channel();
+        std::thread::Builder::new().name("server-start".into()).spawn(move || {
+            system::pin_thread(server.as_slice());
+            let _ = done.send(runtime.block_on(start()));
+        })?;
+        started.await?
     }
 }
 
@@ -67,25 +67,22 @@ mod system {
         (0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect()
     }
 
+    /// Keeps the calling thread to these cores, or where it is if there are none.
     pub(super) fn pin_thread(cores: &[usize]) {
-        let _ = sched_setaffinity(None, &set(cores));
+        pin(None, cores);
     }
 
     pub(super) fn pin_process(cores: &[usize]) {
-        let set = set(cores);
         let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-        for thread in threads {
-            let id = thread.file_name().to_str().and_then(|name| name.parse().ok());
-            if let Some(id) = id.and_then(Pid::from_raw) {
-                let _ = sched_setaffinity(Some(id), &set);
-            }
-        }
+        let ids = threads.filter_map(|thread| thread.file_name().to_str()?.parse().ok());
+        ids.for_each(|id| pin(Pid::from_raw(id), cores));
     }
 
-    fn set(cores: &[usize]) -> CpuSet {
+    /// The system takes no empty set.
+    fn pin(thread: Option<Pid>, cores: &[usize]) {
         let mut set = CpuSet::new();
         cores.iter().for_each(|core| set.set(*core));
-        set
+        let _ = sched_setaffinity(thread, &set);
     }
 }
 
@@ -103,6 +100,16 @@ mod system {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_server_is_on_its_core_from_the_beginning() {
+        let cores = Cores::divide(true);
+        let Some(core) = cores.server else { return };
+        let allowed = async || Ok(std::fs::read_to_string("/proc/thread-self/status")?);
+        let status = cores.start_server(allowed).await.unwrap();
+        assert!(status.contains(&format!("Cpus_allowed_list:\t{core}\n")), "{status}");
+    }
 
     #[test]
     fn one_core_is_not_divided() {

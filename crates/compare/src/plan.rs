@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use url::Url;
+use url::{Position, Url};
 
 use crate::contender::{self, Contender, MESSAGE_QUEUE, TRANSPORTS, chosen, each_once};
 use crate::protocol::MAX_SOCKETS;
@@ -17,7 +17,7 @@ const LOG_BYTES: usize = 32 << 20;
 const ENTRY_BYTES: usize = 700;
 
 /// The plan of a comparison. Start from [`Plan::new`] or [`Plan::quick`] and change fields.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// A program with the subcommands `serve`, `baseline` and `load`.
     pub program: PathBuf,
@@ -52,28 +52,15 @@ pub struct RunningServer {
 impl RunningServer {
     /// Returns the address without user, password, query and fragment, any of which may be a secret.
     pub(crate) fn shown(&self) -> String {
-        let mut url = self.url.clone();
-        // An address that takes no user has none.
-        let _ = (url.set_username(""), url.set_password(None));
-        url.set_query(None);
-        url.set_fragment(None);
-        url.to_string()
+        let address = &self.url[Position::BeforeHost..Position::AfterPath];
+        format!("{}://{address}", self.url.scheme())
     }
 }
 
 impl Plan {
     /// Returns the default plan.
     pub fn new(program: PathBuf) -> Self {
-        Self {
-            program,
-            serve_args: Vec::new(),
-            running: None,
-            contenders: Vec::new(),
-            baseline: false,
-            full: false,
-            rows: Vec::new(),
-            workload: Workload::default(),
-        }
+        Self { program, ..Self::default() }
     }
 
     /// Returns a plan with 200 clients and one round, so that its medians are single samples.
@@ -138,7 +125,7 @@ impl Plan {
         })?;
         if self.baseline {
             let pairs = contenders.into_iter().flat_map(|one| [Some(one), one.baseline()]);
-            contenders = each_once(pairs.flatten().collect());
+            contenders = each_once(pairs.flatten());
         }
         let is_other = |one: &&&Contender| one.family != TRANSPORTS;
         match contenders.iter().find(is_other) {

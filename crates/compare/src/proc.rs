@@ -43,23 +43,19 @@ impl Process {
     }
 
     fn threads_ns(&self) -> Option<u64> {
-        let threads = fs::read_dir(self.dir.join("task")).ok()?;
-        let one = |thread: fs::DirEntry| {
-            // It may have ended since the directory was read.
-            let text = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
-            parse_schedstat(&text).unwrap_or(0)
-        };
-        Some(threads.flatten().map(one).sum())
+        let threads = fs::read_dir(self.dir.join("task")).ok()?.flatten();
+        let read = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("schedstat"));
+        // One that has ended since the directory was read has no file.
+        let times = threads.filter_map(|thread| parse_schedstat(&read(thread).ok()?));
+        Some(times.sum())
     }
 
     /// Whether it has an io_uring open.
     pub(crate) fn has_io_uring(&self) -> Option<bool> {
-        let mut files = fs::read_dir(self.dir.join("fd")).ok()?.flatten();
-        let is_ring = |file: fs::DirEntry| {
-            // It may have been closed since the directory was read.
-            fs::read_link(file.path()).is_ok_and(|to| to.as_os_str() == "anon_inode:[io_uring]")
-        };
-        Some(files.any(is_ring))
+        let files = fs::read_dir(self.dir.join("fd")).ok()?.flatten();
+        // One that was closed since the directory was read has no target.
+        let mut targets = files.filter_map(|file| fs::read_link(file.path()).ok());
+        Some(targets.any(|target| target.as_os_str() == "anon_inode:[io_uring]"))
     }
 
     /// Proportional set size in bytes: private memory, and the fair part of what is shared.

@@ -1,7 +1,7 @@
 //! The CPU quota of this process's control groups: how much CPU time it may use, whatever cores it may run on.
 //!
-//! Version 2 of Linux's control groups is read, at `/sys/fs/cgroup`. A quota holds for a group and all groups inside it, so the
-//! least on the way up to the root counts. Without control groups there is no quota.
+//! Both versions of Linux's control groups are read, at `/sys/fs/cgroup`. A quota holds for a group and all groups inside
+//! it, so the least on the way up to the root counts. Without control groups there is no quota.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,11 +33,12 @@ impl Quota {
     /// Reads the quota from the file systems below `base`.
     fn below(base: &Path) -> Self {
         let groups = fs::read_to_string(base.join("proc/self/cgroup")).unwrap_or_default();
-        let group = groups.lines().find_map(|line| line.strip_prefix("0::/"));
         let mut quota = Self::default();
         // Inside a container the group's path can be that of the host. Then only the top is there.
-        for folder in group.into_iter().flat_map(|group| Path::new(group).ancestors()) {
-            let folder = base.join("sys/fs/cgroup").join(folder);
+        let all = groups.lines().filter_map(mount_and_group);
+        for (mount, group) in all.flat_map(|(mount, it)| it.ancestors().map(move |it| (mount, it)))
+        {
+            let folder = base.join(mount).join(group);
             if let Some(cores) = limit(&folder) {
                 quota.cores = Some(quota.cores.map_or(cores, |least| least.min(cores)));
                 quota.stats.push(folder.join("cpu.stat"));
@@ -47,12 +48,26 @@ impl Quota {
     }
 }
 
-/// Returns the quota of one group in cores, or `None` if it has no limit, which is written as `max`.
+/// Reads a line of `/proc/self/cgroup`, which is `0::/GROUP` in version 2 and `4:cpu,cpuacct:/GROUP` in version 1. Returns
+/// `None` if it is not about CPU time.
+fn mount_and_group(line: &str) -> Option<(&'static str, &Path)> {
+    let (controllers, group) = line.split_once(':')?.1.split_once(":/")?;
+    let mount = match controllers {
+        "" => "sys/fs/cgroup",
+        _ if controllers.split(',').any(|controller| controller == "cpu") => "sys/fs/cgroup/cpu",
+        _ => return None,
+    };
+    Some((mount, Path::new(group)))
+}
+
+/// Returns the quota of one group in cores, or `None` if it has no limit, which is `max` or below zero.
 fn limit(folder: &Path) -> Option<f64> {
-    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| *number > 0.0);
-    let text = fs::read_to_string(folder.join("cpu.max")).ok()?;
-    let (quota, period) = text.split_once(' ')?;
-    Some(number(quota)? / number(period)?)
+    let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
+    let version_one = || Some(read("cpu.cfs_quota_us")? + &read("cpu.cfs_period_us")?);
+    let text = read("cpu.max").or_else(version_one)?;
+    let mut numbers = text.split_whitespace().map_while(|number| number.parse::<f64>().ok());
+    let (quota, period) = (numbers.next()?, numbers.next()?);
+    (quota > 0.0 && period > 0.0).then_some(quota / period)
 }
 
 fn throttled(stat: &str) -> Option<u64> {
@@ -97,6 +112,22 @@ mod tests {
         );
         let quota = Quota::below(&tree.0);
         assert_eq!((quota.cores, quota.throttled()), (Some(1.5), 4));
+    }
+
+    #[test]
+    fn the_quota_of_version_one_is_read() {
+        let group = "sys/fs/cgroup/cpu/build";
+        let files = [
+            ("proc/self/cgroup", "5:memory:/other\n4:cpu,cpuacct:/build\n"),
+            (&format!("{group}/cpu.cfs_quota_us"), "50000\n"),
+            (&format!("{group}/cpu.cfs_period_us"), "100000\n"),
+            (&format!("{group}/cpu.stat"), "nr_periods 9\nnr_throttled 3\n"),
+            ("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n"),
+            ("sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n"),
+        ];
+        let tree = Tree::of("quota-one", &files);
+        let quota = Quota::below(&tree.0);
+        assert_eq!((quota.cores, quota.throttled()), (Some(0.5), 3));
     }
 
     #[test]

@@ -3,15 +3,16 @@
 use std::pin::pin;
 use std::time::Instant;
 
+use anyhow::{bail, ensure};
+
 use crate::environment::{Environment, Version};
-use crate::error::RunError;
 use crate::measure::measure;
 use crate::pin::Cores;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::{Missing, Remark, Report};
 use crate::sample::Sample;
-use crate::servers::{CellError, in_full};
+use crate::servers::NotInstalled;
 use crate::summary::Summary;
 use crate::targets::TargetRow;
 use crate::warnings::{Doubt, Warning};
@@ -31,13 +32,14 @@ const FILES: usize = 64;
 /// not measured at all. The report says why.
 ///
 /// # Errors
-/// Returns [`RunError::Plan`] and [`RunError::OpenFiles`] before anything is started, [`RunError::Interrupted`] if no
-/// cell was finished, and [`RunError::Nothing`] if every contender failed.
+/// Returns an error before anything is started if the plan cannot be carried out or needs more open files than this
+/// process may have, and later if it was interrupted before a cell was finished, or if every contender failed. Lost or
+/// duplicated notifications are not an error: they are in the report.
 pub async fn run(
     plan: &Plan,
     progress: &Progress,
     interrupt: impl Future<Output = ()>,
-) -> Result<Report, RunError> {
+) -> anyhow::Result<Report> {
     plan.check()?;
     let cells = plan.cells()?;
     let most = cells.iter().map(|(contender, scenario)| plan.clients(scenario, contender)).max();
@@ -74,26 +76,28 @@ pub async fn run(
             Ok(measured) => samples.extend(measured),
             Err(error) => {
                 // A server that is not installed is missing in every scenario.
-                let is_failure = !matches!(error, CellError::Missing { .. });
+                let is_failure = !error.is::<NotInstalled>();
                 let same = cells.iter().filter(|(one, it)| {
                     *one == contender && (!is_failure || it.stages[0].name == stage)
                 });
                 failed.extend(same.map(|(one, it)| (one.name, it.stages[0].name)));
-                let mut problem = in_full(&error);
-                if is_failure {
-                    problem = format!("from {stage} on in round {round}: {problem}");
-                }
-                let transport = contender.title.to_owned();
+                let from = format!("from {stage} on in round {round}: ");
+                let problem = format!("{}{error:#}", if is_failure { &from } else { "" });
+                let transport = title.to_owned();
                 missing.push(Missing { transport, problem, is_failure });
             }
         }
     }
     environment.seconds = began.elapsed().as_secs_f64();
     if samples.is_empty() {
-        return Err(match missing.into_iter().next() {
-            Some(Missing { problem, .. }) if interrupted.is_none() => RunError::Nothing { problem },
-            _ => RunError::Interrupted,
-        });
+        match missing.first() {
+            Some(Missing { problem, .. }) if interrupted.is_none() => {
+                bail!("nothing could be measured: {problem}")
+            }
+            _ => bail!(
+                "interrupted before the first measurement was finished: there is nothing to report"
+            ),
+        }
     }
 
     let mut contenders = plan.contenders()?;
@@ -121,10 +125,14 @@ pub async fn run(
 ///
 /// # Errors
 /// If the system does not allow so many.
-fn allow_files(count: usize) -> Result<(), RunError> {
-    let needed = count as u64;
-    let limit = rlimit::increase_nofile_limit(needed).unwrap_or(0);
-    if limit >= needed { Ok(()) } else { Err(RunError::OpenFiles { needed, limit }) }
+fn allow_files(needed: usize) -> anyhow::Result<()> {
+    let limit = rlimit::increase_nofile_limit(needed as u64).unwrap_or(0);
+    ensure!(
+        limit >= needed as u64,
+        "the plan needs {needed} open files and this process may have {limit}: raise the limit \
+         (ulimit -n) or compare with fewer clients"
+    );
+    Ok(())
 }
 
 /// Returns all cells of all rounds. Rounds go through the list forwards and backwards by turns, so that neither side of

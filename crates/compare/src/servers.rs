@@ -1,17 +1,17 @@
 //! The servers of one cell: started on their core, found, sampled, stopped.
 
-use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context;
 use thiserror::Error;
 use tidings_testkit::{LocalConfig, LocalError, LocalNats, LocalRedis};
 use tokio::time::{sleep, timeout};
 use url::Url;
 
-use crate::child::{Child, ChildError, start_on};
+use crate::child::Child;
 use crate::contender::{Broker, Server};
-use crate::pin::{Cores, Side};
+use crate::pin::Cores;
 use crate::plan::Plan;
 use crate::proc::Process;
 
@@ -47,29 +47,26 @@ enum Running {
     Redis(LocalRedis),
 }
 
-/// Why a cell has no samples.
+/// The program of a broker is not installed.
 #[derive(Debug, Error)]
-pub(crate) enum CellError {
-    /// The program is not installed.
-    #[error(
-        "there is no {program} in PATH: get it from {from}, or on Debian and Ubuntu with \
-         `apt-get install {program}`"
-    )]
-    Missing { program: String, from: &'static str },
-    #[error("the broker did not start: {0}")]
-    Broker(String),
-    #[error(transparent)]
-    Child(#[from] ChildError),
+#[error(
+    "there is no {program} in PATH: get it from {from}, or on Debian and Ubuntu with \
+     `apt-get install {program}`"
+)]
+pub(crate) struct NotInstalled {
+    program: &'static str,
+    from: &'static str,
 }
 
 impl Servers {
-    /// Starts a server with further arguments, or finds the one of the plan that runs already.
+    /// Starts a server with further arguments, or finds the one of the plan that runs already. Returns
+    /// [`NotInstalled`] if there is no program to start.
     pub(crate) async fn start(
         server: Server,
         args: &[&str],
         plan: &Plan,
         cores: &Cores,
-    ) -> Result<Self, CellError> {
+    ) -> anyhow::Result<Self> {
         let mut servers = Self::default();
         let mut broker_args = Vec::new();
         if let Some(broker) = server.broker() {
@@ -107,19 +104,19 @@ impl Servers {
     }
 
     /// Starts a program that prints where it listens, and then nothing more.
-    async fn spawn(
-        &mut self,
-        program: &Path,
-        args: &[&str],
-        cores: &Cores,
-    ) -> Result<(), ChildError> {
-        let mut child = Child::start(program, args, cores, Side::Server).await?;
+    async fn spawn(&mut self, program: &Path, args: &[&str], cores: &Cores) -> anyhow::Result<()> {
+        let (program, args) = (program.to_owned(), args.iter().map(|&arg| arg.to_owned()));
+        let args: Vec<String> = args.collect();
+        let start = async move || {
+            Child::start(&program, &args.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        let mut child = cores.start_server(start).await?;
         let before = "it printed where it listens";
         let address = async {
             loop {
                 let line = child.line(before).await?;
                 if let Some((_, address)) = line.split_once("listening on ") {
-                    return Ok(address.trim().to_owned());
+                    return anyhow::Ok(address.trim().to_owned());
                 }
             }
         };
@@ -127,12 +124,12 @@ impl Servers {
             Ok(address) => address?,
             Err(_) => {
                 let seconds = START.as_secs();
-                return Err(child.error(format!(": {seconds} s passed before {before}")));
+                return Err(child.error(format_args!(": {seconds} s passed before {before}")));
             }
         };
-        let url = address.parse();
-        let url =
-            url.map_err(|_| child.error(format!(" printed {address:?}, which is not an address")))?;
+        let url = address.parse().map_err(|_| {
+            child.error(format_args!(" printed {address:?}, which is not an address"))
+        })?;
         self.add(url, child.process());
         self.children.push(child);
         Ok(())
@@ -140,7 +137,7 @@ impl Servers {
 
     /// Returns why one of the servers has ended. Call this when clients report a problem, which they may do a moment
     /// before the process is gone.
-    pub(crate) async fn ended(&mut self) -> Option<ChildError> {
+    pub(crate) async fn ended(&mut self) -> Option<anyhow::Error> {
         for child in &mut self.children {
             if let Some(ended) = child.has_ended("the stage was finished", EXIT_DELAY).await {
                 return Some(ended);
@@ -206,30 +203,25 @@ impl Servers {
 
 impl Running {
     /// Starts a broker without data on the servers' core.
-    async fn start(
-        broker: Broker,
-        cores: &Cores,
-    ) -> Result<(Self, Url, Option<Process>), CellError> {
-        let from = match broker {
-            Broker::Nats => "https://nats.io/download",
-            Broker::Redis => "https://redis.io/downloads",
+    async fn start(broker: Broker, cores: &Cores) -> anyhow::Result<(Self, Url, Option<Process>)> {
+        let start = async move || {
+            let started = match broker {
+                Broker::Nats => LocalNats::start(LocalConfig::default()).await.map(Self::Nats),
+                Broker::Redis => LocalRedis::start(redis()).await.map(Self::Redis),
+            };
+            started.or_else(|error| match (error, broker.program()) {
+                (LocalError::Missing { .. }, (program, from)) => {
+                    Err(NotInstalled { program, from }.into())
+                }
+                (error, _) => Err(error).context("the broker did not start"),
+            })
         };
-        let start = async move || match broker {
-            Broker::Nats => {
-                let nats = LocalNats::start(LocalConfig::default()).await?;
-                Ok((nats.url(), nats.pid(), Self::Nats(nats)))
-            }
-            Broker::Redis => {
-                let redis = LocalRedis::start(redis()).await?;
-                Ok((redis.url(), redis.pid(), Self::Redis(redis)))
-            }
+        let running = cores.start_server(start).await?;
+        let (url, pid) = match &running {
+            Self::Nats(nats) => (nats.url(), nats.pid()),
+            Self::Redis(redis) => (redis.url(), redis.pid()),
         };
-        match start_on(start, cores.clone(), Side::Server).await {
-            Ok(Ok((url, pid, running))) => Ok((running, url, pid.map(Process::new))),
-            Ok(Err(LocalError::Missing { program })) => Err(CellError::Missing { program, from }),
-            Ok(Err(error)) => Err(CellError::Broker(in_full(&error))),
-            Err(error) => Err(CellError::Broker(error.to_string())),
-        }
+        Ok((running, url, pid.map(Process::new)))
     }
 }
 
@@ -246,23 +238,12 @@ fn redis() -> LocalConfig {
     }
 }
 
-/// Returns an error and its causes on one line.
-pub(crate) fn in_full(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
     use super::*;
 
-    async fn start(script: &str) -> Result<Servers, ChildError> {
+    async fn start(script: &str) -> anyhow::Result<Servers> {
         let mut servers = Servers::default();
         servers.spawn(Path::new("sh"), &["-c", script], &Cores::default()).await?;
         Ok(servers)
@@ -295,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_broker_that_is_not_installed_is_named_with_where_to_get_it() {
-        let error = CellError::Missing { program: "pigeon".into(), from: "https://pigeon" };
+        let error = NotInstalled { program: "pigeon", from: "https://pigeon" };
         assert!(error.to_string().contains("apt-get install pigeon"));
     }
 }

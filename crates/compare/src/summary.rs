@@ -1,5 +1,7 @@
 //! Medians over rounds: from [`Sample`]s to the rows of the table.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::contender::Contender;
@@ -102,22 +104,20 @@ fn heading(figure: &Figure, samples: &[Sample], plan: &Plan) -> String {
 }
 
 /// Returns a figure of one contender for each round in which it is known. Integrity is the sum over all stages.
-pub(crate) fn figures(figure: &Figure, title: &str, samples: &[Sample]) -> Vec<(usize, f64)> {
-    let mut figures: Vec<(usize, f64)> = Vec::new();
+pub(crate) fn figures(figure: &Figure, title: &str, samples: &[Sample]) -> BTreeMap<usize, f64> {
+    let mut figures = BTreeMap::new();
     let mine = samples.iter().filter(|sample| sample.contender == title);
     for sample in mine.filter(|sample| figure.stage().is_none_or(|stage| stage == sample.stage)) {
-        let Some(value) = (figure.of)(sample) else { continue };
-        match figures.iter_mut().find(|(round, _)| *round == sample.round) {
-            Some((_, sum)) => *sum += value,
-            None => figures.push((sample.round, value)),
+        if let Some(value) = (figure.of)(sample) {
+            *figures.entry(sample.round).or_default() += value;
         }
     }
     figures
 }
 
 /// Returns the spread over rounds.
-pub(crate) fn spread(figures: &[(usize, f64)]) -> Option<Spread> {
-    Spread::of(figures.iter().map(|(_, value)| *value))
+pub(crate) fn spread(figures: &BTreeMap<usize, f64>) -> Option<Spread> {
+    Spread::of(figures.values().copied())
 }
 
 fn curve(title: &str, stage: &str, samples: &[Sample]) -> Option<Curve> {

@@ -1,5 +1,7 @@
 //! Figures against their targets.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::contender::Contender;
@@ -52,7 +54,7 @@ impl TargetRow {
         let title = titled(target.contender)?;
         let values = figures(row, title, samples);
         let (against, others) = match target.against {
-            Against::Nothing => (None, Vec::new()),
+            Against::Nothing => (None, BTreeMap::new()),
             Against::Contender(name) => {
                 let other = titled(name)?;
                 (Some(other.to_owned()), figures(row, other, samples))
@@ -92,12 +94,9 @@ fn named(key: &str) -> Option<&'static Figure> {
 
 /// Divides round by round: what slowed one round down slowed both sides of the ratio. A round that only one side has
 /// does not count.
-fn ratios(values: &[(usize, f64)], others: &[(usize, f64)]) -> Option<Spread> {
-    let pair = |(round, value): &(usize, f64)| {
-        let (_, other) = others.iter().find(|(other, _)| other == round)?;
-        (*other != 0.0).then(|| value / other)
-    };
-    Spread::of(values.iter().filter_map(pair))
+fn ratios(values: &BTreeMap<usize, f64>, others: &BTreeMap<usize, f64>) -> Option<Spread> {
+    let other = |round| others.get(round).filter(|other| **other != 0.0);
+    Spread::of(values.iter().filter_map(|(round, value)| Some(value / other(round)?)))
 }
 
 #[cfg(test)]
@@ -108,11 +107,14 @@ mod tests {
 
     #[test]
     fn a_ratio_is_that_of_the_same_round() {
-        let spread =
-            ratios(&[(1, 2.0), (2, 30.0), (3, 3.0)], &[(3, 2.0), (2, 10.0), (1, 1.0)]).unwrap();
+        let spread = ratios(
+            &[(1, 2.0), (2, 30.0), (3, 3.0)].into(),
+            &[(3, 2.0), (2, 10.0), (1, 1.0)].into(),
+        )
+        .unwrap();
         assert_eq!((spread.n, spread.min, spread.median, spread.max), (3, 1.5, 2.0, 3.0));
-        assert_eq!(ratios(&[(1, 2.0), (2, 9.0)], &[(1, 4.0)]).unwrap().n, 1);
-        assert_eq!(ratios(&[(1, 2.0)], &[(1, 0.0)]), None);
+        assert_eq!(ratios(&[(1, 2.0), (2, 9.0)].into(), &[(1, 4.0)].into()).unwrap().n, 1);
+        assert_eq!(ratios(&[(1, 2.0)].into(), &[(1, 0.0)].into()), None);
     }
 
     fn targets(names: &[&str], stage: &str, cpu: &[u64]) -> Vec<TargetRow> {

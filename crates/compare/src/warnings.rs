@@ -1,15 +1,11 @@
 //! Reasons to doubt a figure.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::contender::Contender;
-use crate::environment::slow_clock;
 use crate::pin::Cores;
 use crate::plan::Plan;
 use crate::sample::Sample;
-use crate::stats::Spread;
 use crate::summary::Summary;
 
 /// Above this part of its core's time the load is what is measured.
@@ -44,7 +40,7 @@ pub struct Place {
 }
 
 /// The kind of a warning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Doubt {
@@ -76,8 +72,6 @@ pub enum Doubt {
     ServerNotFresh,
     /// Servers and load take turns on the same cores.
     SharedCores,
-    /// The clock is slow to read.
-    SlowClock,
     /// The program is not optimised.
     DebugBuild,
     /// The baseline was measured, and no row that was measured can be held against a target.
@@ -129,30 +123,36 @@ impl Warning {
 
     /// Returns the doubts that do not depend on the figures.
     pub(crate) fn of_circumstances(plan: &Plan, cores: &Cores) -> Vec<Self> {
-        let mut doubts = Vec::new();
-        let mut raise_if = |is_raised: bool, kind, text: &str| {
-            if is_raised {
-                doubts.push(Self::new(kind, text));
+        let mut raised = Vec::new();
+        let mut raise = |kind, text| raised.push(Self::new(kind, text));
+        if cfg!(debug_assertions) {
+            raise(
+                Doubt::DebugBuild,
+                "this is a debug build: every figure is several times too high",
+            );
+        }
+        if plan.workload.rounds == 1 {
+            raise(Doubt::OneRound, "one round only: every median is a single sample (n = 1)");
+        }
+        match &plan.running {
+            Some(running) if running.pid.is_none() => {
+                let text = "the CPU time and memory of the server are not known: name its process \
+                            with --pid, or let the comparison start its own";
+                raise(Doubt::ServerUnknown, text);
             }
-        };
-        let text = "this is a debug build: every figure is several times too high";
-        raise_if(cfg!(debug_assertions), Doubt::DebugBuild, text);
-        let text = "one round only: every median is a single sample (n = 1)";
-        raise_if(plan.workload.rounds == 1, Doubt::OneRound, text);
-        let clock = slow_clock().unwrap_or_default();
-        let text = format!("the kernel's clock is {clock}, which is slow to read");
-        raise_if(!clock.is_empty(), Doubt::SlowClock, &text);
-        let running = plan.running.as_ref();
-        let text = "the server's process is not known, so there are no figures of its CPU and memory: \
-                    name it with --pid, or let the comparison start its own";
-        raise_if(running.is_some_and(|it| it.pid.is_none()), Doubt::ServerUnknown, text);
-        let text = "the same server served every round and uses the memory of earlier clients again, \
-                    so the memory of a client is too low";
-        raise_if(running.is_some_and(|it| it.pid.is_some()), Doubt::ServerNotFresh, text);
-        let text = "servers and load shared the same cores: the CPU time of a delivery holds, latency \
-                    and throughput are worse than with a core for each";
-        raise_if(running.is_none() && cores.server.is_none(), Doubt::SharedCores, text);
-        doubts
+            Some(_) => {
+                let text = "the same server served every round and uses the memory of earlier \
+                            clients again, so the memory of a client is too low";
+                raise(Doubt::ServerNotFresh, text);
+            }
+            None if cores.server.is_none() => {
+                let text = "servers and load shared the same cores: the CPU time of a delivery \
+                            holds, latency and throughput are worse than with a core for each";
+                raise(Doubt::SharedCores, text);
+            }
+            None => {}
+        }
+        raised
     }
 
     /// Returns the doubts that the figures raise.
@@ -161,12 +161,14 @@ impl Warning {
         summary: &Summary,
         contenders: &[&Contender],
     ) -> Vec<Self> {
+        let mut findings: Vec<Finding> = samples.iter().flat_map(of_sample).collect();
+        findings.extend(wide_spreads(summary));
+        findings.sort_by_key(|finding| finding.kind);
         let transports = summary.transports.iter();
         transports
             .filter_map(|transport| not_clean(transport, samples))
             .chain(no_io_uring(samples, contenders))
-            .chain(CHECKS.iter().filter_map(|check| check.of(samples)))
-            .chain(wide_spread(summary))
+            .chain(findings.chunk_by(|a, b| a.kind == b.kind).filter_map(Finding::merged))
             .collect()
     }
 }
@@ -201,146 +203,103 @@ fn no_io_uring(samples: &[Sample], contenders: &[&Contender]) -> Option<Warning>
     })
 }
 
-fn wide_spread(summary: &Summary) -> Option<Warning> {
-    let rows = summary.rows.iter().filter(|row| row.warns_if_wide);
-    let all = rows.flat_map(|row| {
-        let values = summary.transports.iter().zip(&row.values);
-        values.filter_map(move |(transport, spread)| Some((row, transport, (*spread)?)))
-    });
-    let wide: Vec<_> = all.filter(|(_, _, spread)| spread.relative_iqr > WIDE).collect();
-    let iqr = |(_, _, spread): &(_, _, Spread)| spread.relative_iqr;
-    let (row, transport, spread) = wide.iter().max_by(|a, b| iqr(a).total_cmp(&iqr(b)))?;
-    let text = format!(
-        "{transport}, {}, {}{}: the rounds differ by {} of the median: run it again on a machine at \
-         rest, or with more --rounds",
-        row.group.to_lowercase(),
-        row.title(),
-        further(wide.len()),
-        percent(spread.relative_iqr)
-    );
-    let places = wide.iter().map(|(row, transport, _)| Place::of(transport, &row.key)).collect();
-    Some(Warning { kind: Doubt::WideSpread, text, places })
-}
-
-/// What makes a sample doubtful.
-struct Check {
+/// A sample or a figure that is in doubt.
+struct Finding {
     kind: Doubt,
-    /// Above this the sample is doubtful.
-    limit: f64,
-    of: fn(&Sample) -> f64,
-    shown: fn(f64) -> String,
-    /// What the worst value means, with `{}` in its place.
-    text: &'static str,
+    place: Place,
+    /// The place for a person.
+    at: String,
+    /// How bad it is, in a measure of its kind.
+    value: f64,
+    text: String,
 }
 
-const fn check(
-    kind: Doubt,
-    limit: f64,
-    of: fn(&Sample) -> f64,
-    shown: fn(f64) -> String,
-    text: &'static str,
-) -> Check {
-    Check { kind, limit, of, shown, text }
-}
-
-static CHECKS: &[Check] = &[
-    check(
-        Doubt::LoadBusy,
-        BUSY,
-        |it| if has_latency(it) { it.load_busy.unwrap_or(0.0) } else { 0.0 },
-        percent,
-        "the load was {} busy, so latencies are partly its own: use a lower --rate or fewer --clients",
-    ),
-    check(
-        Doubt::SaturationLoadBusy,
-        BUSY,
-        |it| if is_saturation(it) { it.load_busy.unwrap_or(0.0) } else { 0.0 },
-        percent,
-        "the load was {} busy, so the server could deliver more a second; the CPU time of a delivery \
-         holds",
-    ),
-    check(
-        Doubt::NotSaturated,
-        1.0 - BUSY,
-        |it| match (it.server_busy, it.load_busy) {
-            (Some(server), Some(load)) if is_fan_out(it) => 1.0 - server.max(load),
-            _ => 0.0,
-        },
-        |idle| percent(1.0 - idle),
-        "neither the server nor the load was more than {} busy, so the notifications in flight were \
-         the limit",
-    ),
-    check(
-        Doubt::Stolen,
-        STOLEN,
-        |it| it.stolen,
-        percent,
-        "the host gave {} of the CPU time to other machines",
-    ),
-    check(
-        Doubt::Crowded,
-        CROWDED,
-        |it| it.others.unwrap_or(0.0),
-        percent,
-        "other processes took {} of the CPU time: run it again on a machine at rest",
-    ),
-    check(
-        Doubt::Throttled,
-        0.0,
-        |it| it.throttled as f64,
-        |periods| format!("{periods:.0}"),
-        "the CPU quota was used up in {} periods of the scheduler, so the figures show the quota: \
-         raise it, or lower the rate",
-    ),
-    check(
-        Doubt::PublisherLate,
-        LATE_US,
-        |it| match (&it.load.late, &it.load.latency) {
-            (Some(late), Some(latency)) if has_latency(it) && late.p90 > latency.p90 / 10.0 => {
-                late.p90
-            }
-            _ => 0.0,
-        },
-        |us| format!("{:.1} ms", us / 1e3),
-        "one publish in ten began {} late or more; the latencies count from the intended time and \
-         include it",
-    ),
-];
-
-fn has_latency(sample: &Sample) -> bool {
-    matches!(sample.stage.as_str(), "steady" | "burst")
-}
-
-fn is_saturation(sample: &Sample) -> bool {
-    is_fan_out(sample) || sample.stage == "connect"
-}
-
-fn is_fan_out(sample: &Sample) -> bool {
-    matches!(sample.stage.as_str(), "saturation" | "many")
-}
-
-impl Check {
-    /// Returns the warning about the worst sample above the limit and all stages that have one.
-    fn of(&self, samples: &[Sample]) -> Option<Warning> {
-        let of = self.of;
-        let above = || samples.iter().filter(|sample| of(sample) > self.limit);
-        let worst = above().max_by(|a, b| of(a).total_cmp(&of(b)))?;
+impl Finding {
+    /// Returns a warning about the worst of these, which are of one kind, and all their places.
+    fn merged(findings: &[Self]) -> Option<Warning> {
+        let worst = findings.iter().max_by(|a, b| a.value.total_cmp(&b.value))?;
         let mut places: Vec<Place> = Vec::new();
-        for place in above().map(|sample| Place::of(&sample.contender, &sample.stage)) {
-            if !places.contains(&place) {
-                places.push(place);
+        for Self { place, .. } in findings {
+            if !places.contains(place) {
+                places.push(place.clone());
             }
         }
-        let Sample { contender, stage, .. } = worst;
-        let (further, shown) = (further(places.len()), (self.shown)(of(worst)));
-        let text = self.text.replace("{}", &shown);
-        let text = format!("{contender}, {stage}{further}: {text}");
-        Some(Warning { kind: self.kind, text, places })
+        let further = match places.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        let text = format!("{}{further}: {}", worst.at, worst.text);
+        Some(Warning { kind: worst.kind, text, places })
     }
 }
 
-fn further(places: usize) -> String {
-    if places > 1 { format!(" (and {} more)", places - 1) } else { String::new() }
+fn of_sample(sample: &Sample) -> Vec<Finding> {
+    let Sample { contender, stage, load, stolen, throttled, .. } = sample;
+    let has_latency = matches!(stage.as_str(), "steady" | "burst");
+    let is_fan_out = matches!(stage.as_str(), "saturation" | "many");
+    let load_busy = sample.load_busy.unwrap_or(0.0);
+    let busiest = sample.server_busy.map_or(1.0, |server| server.max(load_busy));
+    let others = sample.others.unwrap_or(0.0);
+    let [late, latency] = [&load.late, &load.latency].map(|times| times.as_ref().map(|it| it.p90));
+    let (late, latency) = (late.unwrap_or(0.0), latency.unwrap_or(0.0));
+    let mut findings = Vec::new();
+    let mut find = |kind, value, text| {
+        let (place, at) = (Place::of(contender, stage), format!("{contender}, {stage}"));
+        findings.push(Finding { kind, place, at, value, text });
+    };
+    if has_latency && load_busy > BUSY {
+        let text = "so latencies are partly its own: use a lower --rate or fewer --clients";
+        let text = format!("the load was {} busy, {text}", percent(load_busy));
+        find(Doubt::LoadBusy, load_busy, text);
+    }
+    if (is_fan_out || stage == "connect") && load_busy > BUSY {
+        let text = "so the server could deliver more a second; the CPU time of a delivery holds";
+        let text = format!("the load was {} busy, {text}", percent(load_busy));
+        find(Doubt::SaturationLoadBusy, load_busy, text);
+    }
+    if is_fan_out && busiest < BUSY {
+        let text = "so the notifications in flight were the limit";
+        let text = format!("server and load were {} busy at most, {text}", percent(busiest));
+        find(Doubt::NotSaturated, -busiest, text);
+    }
+    if *stolen > STOLEN {
+        let text = format!("the host gave {} of the CPU time to other machines", percent(*stolen));
+        find(Doubt::Stolen, *stolen, text);
+    }
+    if others > CROWDED {
+        let text = "of the CPU time: run it again on a machine at rest";
+        find(Doubt::Crowded, others, format!("other processes took {} {text}", percent(others)));
+    }
+    if *throttled > 0 {
+        let text = "so the figures show the quota: raise it, or lower the rate";
+        let text = format!("the CPU quota was used up in {throttled} periods, {text}");
+        find(Doubt::Throttled, *throttled as f64, text);
+    }
+    if has_latency && late > LATE_US.max(latency / 10.0) {
+        let text = "late or more; the latencies count from the intended time and include it";
+        let text = format!("one publish in ten began {:.1} ms {text}", late / 1e3);
+        find(Doubt::PublisherLate, late, text);
+    }
+    findings
+}
+
+fn wide_spreads(summary: &Summary) -> impl Iterator<Item = Finding> {
+    summary.rows.iter().filter(|row| row.warns_if_wide).flat_map(|row| {
+        let values = summary.transports.iter().zip(&row.values);
+        let known = values.filter_map(|(transport, spread)| Some((transport, (*spread)?)));
+        let wide = known.filter(|(_, spread)| spread.relative_iqr > WIDE);
+        wide.map(|(transport, spread)| Finding {
+            kind: Doubt::WideSpread,
+            place: Place::of(transport, &row.key),
+            at: format!("{transport}, {}, {}", row.group.to_lowercase(), row.title()),
+            value: spread.relative_iqr,
+            text: format!(
+                "the rounds differ by {} of the median: run it again on a machine at rest, or with \
+                 more --rounds",
+                percent(spread.relative_iqr)
+            ),
+        })
+    })
 }
 
 fn percent(part: f64) -> String {
@@ -350,12 +309,6 @@ fn percent(part: f64) -> String {
 impl Place {
     fn of(transport: &str, at: &str) -> Self {
         Self { transport: transport.to_owned(), at: at.to_owned() }
-    }
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
     }
 }
 
@@ -384,7 +337,7 @@ mod tests {
         let doubts = of(&report.samples, &report.summary);
         let [doubt] = &doubts[..] else { panic!("{doubts:?}") };
         let text = "sse, burst (and 1 more): the host gave 31 % of the CPU time to other machines";
-        assert_eq!(doubt.to_string(), text);
+        assert_eq!(doubt.text, text);
     }
 
     #[test]
@@ -394,13 +347,13 @@ mod tests {
             change(report.samples.iter_mut().find(|sample| sample.stage == stage).unwrap());
             let doubts = of(&report.samples, &report.summary);
             assert_eq!(doubts.len(), 1, "{doubts:?}");
-            doubts[0].to_string()
+            doubts[0].text.clone()
         };
         assert!(raised("steady", |s| s.load_busy = Some(0.9)).contains("the load was 90 % busy"));
         let busy = raised("saturation", |s| s.load_busy = Some(1.0));
         assert!(busy.contains("could deliver more"), "{busy}");
         let idle = raised("saturation", |s| s.server_busy = Some(0.5));
-        assert!(idle.contains("more than 50 % busy"), "{idle}");
+        assert!(idle.contains("50 % busy at most"), "{idle}");
         assert!(raised("burst", |s| s.others = Some(0.4)).contains("other processes"));
         assert!(raised("burst", |s| s.throttled = 12).contains("used up in 12 periods"));
         let late = |s: &mut Sample| s.load.late.as_mut().unwrap().p90 = 4_200.0;

@@ -60,29 +60,26 @@ impl Workload {
     /// Returns an error if it cannot be carried out.
     pub(crate) fn check(&self) -> Result<(), PlanError> {
         let Self { clients, publishers, payload, rounds, rate, .. } = *self;
-        for (what, given, least, most) in [
-            ("clients", clients, 1, usize::MAX),
-            ("publishers", publishers, 1, usize::MAX),
-            ("rounds", rounds, 1, Self::MAX_ROUNDS),
-            ("payload", payload, Self::MIN_PAYLOAD, Self::MAX_PAYLOAD),
-        ] {
-            if given < least {
-                return wrong(format!("{what} must be at least {least}, not {given}"));
-            }
-            if given > most {
-                return wrong(format!("{what} must be at most {most}, not {given}"));
-            }
-        }
-        if !(rate > 0.0 && rate <= Self::MAX_RATE) {
-            let most = Self::MAX_RATE;
-            return wrong(format!("rate must be above 0 and at most {most} a second, not {rate}"));
-        }
         let sockets = clients.saturating_add(publishers);
         if sockets > MAX_SOCKETS {
             return wrong(format!(
                 "{clients} clients and {publishers} publishers need {sockets} sockets, and one load \
                  holds {MAX_SOCKETS}: use fewer clients"
             ));
+        }
+        for (what, given, least, most) in [
+            ("clients", clients, 1, MAX_SOCKETS),
+            ("publishers", publishers, 1, MAX_SOCKETS),
+            ("rounds", rounds, 1, Self::MAX_ROUNDS),
+            ("payload", payload, Self::MIN_PAYLOAD, Self::MAX_PAYLOAD),
+        ] {
+            if !(least..=most).contains(&given) {
+                return wrong(format!("{what} must be from {least} to {most}, not {given}"));
+            }
+        }
+        if !(rate > 0.0 && rate <= Self::MAX_RATE) {
+            let most = Self::MAX_RATE;
+            return wrong(format!("rate must be above 0 and at most {most} a second, not {rate}"));
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ struct Load {
 }
 
 impl Load {
-    fn start(address: &str, transport: &str, clients: usize, more: &Value) -> Self {
+    fn spawn() -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tidings"))
             .arg("load")
             .stdin(Stdio::piped())
@@ -28,16 +28,21 @@ impl Load {
             .spawn()
             .expect("the program starts");
         let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        let mut load = Self { stdin: child.stdin.take(), stdout, child };
-        let mut crowd = json!({
-            "urls": [format!("http://{address}/")], "headers": "", "transport": transport,
-            "clients": clients, "publishers": 8, "payload": 128, "patience": 60.0,
-            "own_topics": false,
-        });
-        for (key, value) in more.as_object().into_iter().flatten() {
-            crowd[key] = value.clone();
-        }
-        load.write(&crowd);
+        Self { stdin: child.stdin.take(), stdout, child }
+    }
+
+    fn start(address: &str, transport: &str, clients: usize, more: &Value) -> Self {
+        let mut load = Self::spawn();
+        load.write(&setup(address, transport, clients, more));
+        load
+    }
+
+    /// Writes the setup and the first command at once, so that the load reads both together.
+    fn start_with(address: &str, command: &Value) -> Self {
+        let mut load = Self::spawn();
+        let stdin = load.stdin.as_mut().expect("it is open");
+        let lines = format!("{}\n{command}\n", setup(address, "sse", 3, &Value::Null));
+        stdin.write_all(lines.as_bytes()).expect("the load reads");
         load
     }
 
@@ -49,6 +54,10 @@ impl Load {
     /// Carries out a command and returns its outcome.
     fn run(&mut self, command: &Value) -> Value {
         self.write(command);
+        self.outcome(command)
+    }
+
+    fn outcome(&mut self, command: &Value) -> Value {
         let mut line = String::new();
         self.stdout.read_line(&mut line).expect("the load writes");
         serde_json::from_str(&line).unwrap_or_else(|_| panic!("{command}: {}", self.errors()))
@@ -82,6 +91,18 @@ impl Drop for Load {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn setup(address: &str, transport: &str, clients: usize, more: &Value) -> Value {
+    let mut setup = json!({
+        "urls": [format!("http://{address}/")], "headers": "", "transport": transport,
+        "clients": clients, "publishers": 8, "payload": 128, "patience": 60.0,
+        "own_topics": false,
+    });
+    for (key, value) in more.as_object().into_iter().flatten() {
+        setup[key] = value.clone();
+    }
+    setup
 }
 
 /// Asserts these figures of an outcome.
@@ -146,6 +167,16 @@ fn every_handshake_is_counted() {
         expect(&outcome, &figures);
         load.end();
     }
+}
+
+#[test]
+fn a_command_that_is_read_together_with_the_setup_is_carried_out() {
+    let baseline = Baseline::start();
+    let connect = json!("connect");
+    let mut load = Load::start_with(&baseline.address, &connect);
+    expect(&load.outcome(&connect), &[("connections", 3)]);
+    expect_deliveries(&load.run(&publish(50.0, 1, 0.1)), 15);
+    load.end();
 }
 
 #[test]

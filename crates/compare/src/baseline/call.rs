@@ -29,10 +29,12 @@ impl<'a> Call<'a> {
             "POST" => {
                 str::from_utf8(request.body).map(Self::Publish).map_err(|_| Fault::BAD_REQUEST)
             }
-            "GET" if request.lists("upgrade", "websocket") => Ok(Self::WebSocket {
+            "GET" if request.header("upgrade") == Some(b"websocket") => Ok(Self::WebSocket {
                 key: request.header("sec-websocket-key").ok_or(Fault::BAD_REQUEST)?,
             }),
-            "GET" if request.lists("accept", "text/event-stream") => Ok(Self::EventStream),
+            "GET" if request.header("accept") == Some(b"text/event-stream") => {
+                Ok(Self::EventStream)
+            }
             "GET" => Ok(Self::Poll { after: position(query)? }),
             _ => Err(Fault("405 Method Not Allowed")),
         }

@@ -5,16 +5,6 @@ use std::net::TcpStream;
 
 use crate::baseline::encode::Format;
 
-/// The connection has ended. The reason does not matter: it is not reported.
-#[derive(Debug)]
-pub(crate) struct Closed;
-
-impl From<io::Error> for Closed {
-    fn from(_: io::Error) -> Self {
-        Self
-    }
-}
-
 /// The role of a connection.
 #[derive(Debug)]
 pub(crate) enum Role {
@@ -58,7 +48,7 @@ impl Connection {
     }
 
     /// Sends a wave in the format of this connection. After the response to a long-poll it sends requests again.
-    pub(crate) fn deliver(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+    pub(crate) fn deliver(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.send(bytes)?;
         if matches!(self.role, Role::Polling) {
             self.role = Role::requesting();
@@ -68,32 +58,30 @@ impl Connection {
 
     /// Writes all of `bytes` or gives the connection up. To keep what a full socket did not take would be the first
     /// feature.
-    pub(crate) fn send(&self, bytes: &[u8]) -> Result<(), Closed> {
-        if (&self.socket).write(bytes)? == bytes.len() { Ok(()) } else { Err(Closed) }
+    pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        let is_all = (&self.socket).write(bytes)? == bytes.len();
+        if is_all { Ok(()) } else { Err(ErrorKind::WriteZero.into()) }
     }
 
     /// Reads once. The epoll is level-triggered, so what is left is reported again in the next pass, and one busy
     /// publisher cannot delay the pass.
-    pub(crate) fn receive<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], Closed> {
+    pub(crate) fn receive<'b>(&self, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
         match (&self.socket).read(buffer) {
-            Ok(0) => Err(Closed),
+            Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
             Ok(length) => Ok(&buffer[..length]),
-            Err(error)
-                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
-            {
-                Ok(&[])
-            }
-            Err(_) => Err(Closed),
+            // The key was stale.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(&[]),
+            Err(error) => Err(error),
         }
     }
 
     /// Takes what the peer sent. What a reader of a stream sends is ignored, because the load sends nothing and
     /// closes without a close frame.
-    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.role {
             Role::Requesting { input } => input.extend_from_slice(bytes),
             // Requests that are pipelined after a held poll would have to be kept until it is answered.
-            Role::Polling if !bytes.is_empty() => return Err(Closed),
+            Role::Polling if !bytes.is_empty() => return Err(ErrorKind::Unsupported.into()),
             Role::Polling | Role::EventStream | Role::WebSocket => {}
         }
         Ok(())

@@ -47,9 +47,7 @@ fn run() -> io::Result<Infallible> {
     let address = listener.local_addr()?;
     let server = Server::new(listener, FanOut::default())?;
 
-    let mut stdout = io::stdout();
-    writeln!(stdout, "listening on http://{address}")?;
-    stdout.flush()?;
-
+    // It is flushed at the end of each line.
+    writeln!(io::stdout(), "listening on http://{address}")?;
     server.run()
 }

@@ -12,12 +12,12 @@ use rustix::net::{SocketFlags, accept_with, listen, sockopt::set_tcp_nodelay};
 use slab::Slab;
 
 use crate::baseline::call::Call;
-use crate::baseline::connection::{Closed, Connection, Role};
+use crate::baseline::connection::{Connection, Role};
 use crate::baseline::encode;
 use crate::baseline::fan_out::FanOut;
 use crate::baseline::http::Request;
 use crate::baseline::log::Id;
-use crate::baseline::response;
+use crate::baseline::response::{self, Fault};
 use crate::baseline::websocket;
 
 /// The key of the listener. No slab has so many entries.
@@ -123,7 +123,7 @@ impl Server {
         }
     }
 
-    fn receive(&mut self, key: usize) -> Result<(), Closed> {
+    fn receive(&mut self, key: usize) -> io::Result<()> {
         let connection = &mut self.connections[key];
         let bytes = connection.receive(&mut self.buffer)?;
         connection.take(bytes)?;
@@ -135,79 +135,66 @@ impl Server {
     }
 
     /// Answers every complete request of `input`. Meanwhile no delivery reaches the connection, because of its role.
-    fn serve(&mut self, key: usize, mut input: Vec<u8>) -> Result<(), Closed> {
+    fn serve(&mut self, key: usize, mut input: Vec<u8>) -> io::Result<()> {
         self.answers.clear();
         let mut used = 0;
-        let mut is_broken = false;
-        let mut role = None;
-        while role.is_none() && !is_broken {
-            match Request::parse(&input[used..]) {
-                Ok(None) => break,
-                Ok(Some(request)) => {
-                    used += request.length;
-                    role = self.answer(&request);
-                }
-                Err(fault) => {
-                    fault.write(&mut self.answers);
-                    is_broken = true;
-                }
-            }
+        let role = self.answer_all(&input, &mut used);
+        if let Err(fault) = role {
+            fault.write(&mut self.answers);
         }
-
         let connection = &mut self.connections[key];
         if !self.answers.is_empty() {
             connection.send(&self.answers)?;
         }
         match role {
-            Some(role) => {
+            Ok(Some(role)) => {
                 connection.role = role;
                 connection.take(&input[used..])
             }
-            None if is_broken => Err(Closed),
-            None if used == input.len() => Ok(()),
-            None => {
-                input.drain(..used);
-                connection.role = Role::Requesting { input };
+            Ok(None) => {
+                connection.role = Role::Requesting { input: input.split_off(used) };
                 Ok(())
             }
+            Err(_) => Err(io::ErrorKind::InvalidData.into()),
         }
     }
 
-    /// Answers one request. Returns the new role of the connection if it changes.
-    fn answer(&mut self, request: &Request<'_>) -> Option<Role> {
-        let newest = self.fan_out.log().newest();
-        let call = match Call::read(request) {
-            Ok(call) => call,
-            Err(fault) => {
-                fault.write(&mut self.answers);
-                return None;
+    /// Answers requests until one changes the role of the connection or is not complete. `used` is the length of the
+    /// answered ones. After a fault the connection must end.
+    fn answer_all(&mut self, input: &[u8], used: &mut usize) -> Result<Option<Role>, Fault> {
+        while let Some(request) = Request::parse(&input[*used..])? {
+            *used += request.length;
+            if let Some(role) = self.answer(&request)? {
+                return Ok(Some(role));
             }
-        };
-        match call {
+        }
+        Ok(None)
+    }
+
+    /// Answers one request. Returns the new role of the connection if it changes.
+    fn answer(&mut self, request: &Request<'_>) -> Result<Option<Role>, Fault> {
+        let newest = self.fan_out.log().newest();
+        match Call::read(request)? {
             Call::Publish(payload) => {
                 let id = self.fan_out.publish(payload, &mut self.connections);
                 let body = format!(r#"{{"id":"{id}"}}"#);
                 response::json(&mut self.answers, "200 OK", &[body.as_bytes()]);
-                None
             }
             Call::WebSocket { key } => {
                 websocket::accept(&mut self.answers, key);
-                Some(self.join(Role::WebSocket))
+                return Ok(Some(self.join(Role::WebSocket)));
             }
             Call::EventStream => {
                 self.answers.extend_from_slice(response::EVENT_STREAM);
-                Some(self.join(Role::EventStream))
+                return Ok(Some(self.join(Role::EventStream)));
             }
             Call::Poll { after: None } => {
                 encode::page(&mut self.answers, Id(newest), std::iter::empty());
-                None
             }
-            Call::Poll { after: Some(after) } if after.0 < newest => {
-                self.catch_up(after);
-                None
-            }
-            Call::Poll { after: Some(_) } => Some(self.join(Role::Polling)),
+            Call::Poll { after: Some(after) } if after.0 < newest => self.catch_up(after),
+            Call::Poll { after: Some(_) } => return Ok(Some(self.join(Role::Polling))),
         }
+        Ok(None)
     }
 
     /// Answers a long-poll with the oldest of what waits, up to [`PAGE`].

@@ -1,17 +1,16 @@
 //! All clients, each by its index.
 
-use rustix::event::epoll::{self, EventData};
+use std::rc::Rc;
+
+use anyhow::Context;
 use rustix::fd::OwnedFd;
 
-use super::clock::Clock;
-use super::failure::Failure;
 use super::gone::Gone;
-use super::inbox::Inbox;
 use super::order::Order;
 use super::requests::Requests;
 use super::score::Score;
-use super::socket::{Connection, INTEREST, Intake, Local};
-use super::stamp::Run;
+use super::socket::{Connection, Intake, begin_to_connect};
+use crate::protocol::Setup;
 
 /// The clients of a load.
 #[derive(Debug)]
@@ -21,10 +20,7 @@ pub(crate) struct Crowd {
     own_topics: bool,
     /// How many clients there will be.
     planned: usize,
-    local: Local,
-    run: Run,
-    /// What one client sends after one read.
-    reply: Vec<u8>,
+    epoll: Rc<OwnedFd>,
     /// How many clients receive.
     pub(crate) ready: usize,
     /// Why the first connection ended.
@@ -57,15 +53,13 @@ enum Stage {
 }
 
 impl Crowd {
-    pub(crate) fn new(requests: Requests, planned: usize, own_topics: bool, run: Run) -> Self {
+    pub(crate) fn new(requests: Requests, setup: &Setup, epoll: Rc<OwnedFd>) -> Self {
         Self {
             requests,
-            clients: Vec::with_capacity(planned),
-            own_topics,
-            planned,
-            local: Local::new(run.seed()),
-            run,
-            reply: Vec::new(),
+            clients: Vec::with_capacity(setup.clients),
+            own_topics: setup.own_topics,
+            planned: setup.clients,
+            epoll,
             ready: 0,
             reason: None,
             received: 0,
@@ -89,16 +83,13 @@ impl Crowd {
     }
 
     /// Begins to connect one more client, which is meant to receive what is published from now on, or all that was.
-    pub(crate) fn open(&mut self, epoll: &OwnedFd, score: &Score) -> Result<(), Failure> {
+    pub(crate) fn open(&mut self, score: &Score) -> anyhow::Result<()> {
         let index = self.clients.len();
-        let socket = self.local.connect(self.requests.server(index), index);
-        let socket = socket.map_err(|error| {
-            Failure::new(format_args!("cannot connect client {index}: {error}; use fewer clients"))
-        })?;
-        epoll::add(epoll, &socket, EventData::new_u64(index as u64), INTEREST)
-            .map_err(Failure::to("wait for a client"))?;
         let (request, reader) = self.requests.subscribe(index);
-        let connection = Connection::new(socket, reader);
+        let socket = begin_to_connect(self.requests.server(index), index, self.requests.run);
+        let connection = socket
+            .and_then(|socket| Connection::new(socket, reader, &self.epoll, index as u64))
+            .with_context(|| format!("cannot connect client {index}, so use fewer clients"))?;
         let order = self.order(index, score);
         self.clients.push(Client { connection, stage: Stage::Connecting, order, request });
         Ok(())
@@ -120,17 +111,11 @@ impl Crowd {
     }
 
     /// Continues with a client whose socket is readable or writable.
-    pub(crate) fn attend(
-        &mut self,
-        index: usize,
-        intake: &mut Intake,
-        score: &mut Score,
-        clock: Clock,
-    ) {
+    pub(crate) fn attend(&mut self, index: usize, intake: &mut Intake, score: &mut Score) {
         let done = match self.clients[index].stage {
             Stage::Gone => Ok(()),
             Stage::Connecting => self.subscribe(index, score),
-            _ => self.receive(index, intake, score, clock),
+            _ => self.receive(index, intake, score),
         };
         if let Err(gone) = done {
             self.lose(index, gone, score);
@@ -145,7 +130,8 @@ impl Crowd {
         score.requests += 1;
         let request = std::mem::take(&mut client.request);
         self.sent += request.len() as u64;
-        client.connection.send(request.as_bytes())
+        client.connection.out = request.into_bytes();
+        client.connection.flush()
     }
 
     fn receive(
@@ -153,27 +139,20 @@ impl Crowd {
         index: usize,
         intake: &mut Intake,
         score: &mut Score,
-        clock: Clock,
     ) -> Result<(), Gone> {
         let Client { connection, stage, order, .. } = &mut self.clients[index];
-        self.reply.clear();
-        let (run, reply) = (self.run, &mut self.reply);
-        let mut inbox = Inbox { run, order, score, now: 0, answers: 0, reply };
-        loop {
-            let (length, more) = connection.receive(intake, clock, &mut inbox)?;
-            self.received += length as u64;
-            if *stage == Stage::Subscribing && inbox.answers > 0 {
-                *stage = Stage::Ready;
-                self.ready += 1;
-            }
-            if !inbox.reply.is_empty() {
-                self.sent += inbox.reply.len() as u64;
-                connection.send(inbox.reply)?;
-                inbox.reply.clear();
-            }
-            if !more {
-                return Ok(());
-            }
+        let exchange = connection.exchange(intake, order, score)?;
+        self.received += exchange.received;
+        self.sent += exchange.sent;
+        if *stage == Stage::Subscribing && exchange.answers > 0 {
+            *stage = Stage::Ready;
+            self.ready += 1;
+        }
+        // Its requests are so few that a socket which does not take them is not read by the server.
+        if connection.out.is_empty() {
+            Ok(())
+        } else {
+            Err(Gone::Invalid("the server does not read what a client sends"))
         }
     }
 

@@ -1,15 +1,15 @@
 //! The loop: one thread, one epoll, everything that is connected.
 
+use std::rc::Rc;
+
+use anyhow::{Context, bail};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 
-use super::clock::Clock;
-use super::control::Control;
 use super::crowd::Crowd;
-use super::failure::Failure;
 use super::publisher::{PUBLISHERS, Publishers};
 use super::requests::Requests;
 use super::score::Score;
@@ -25,67 +25,78 @@ const TIMER: u64 = u64::MAX - 1;
 const EVENTS_PER_TURN: usize = 1024;
 
 /// A time that never comes.
-pub(crate) const NEVER: u64 = u64::MAX;
+const NEVER: u64 = u64::MAX;
 
 /// Everything that a load has running.
 pub(crate) struct Load {
-    pub(crate) clock: Clock,
     pub(crate) crowd: Crowd,
     pub(crate) publishers: Publishers,
     pub(crate) score: Score,
     pub(crate) clients: usize,
-    epoll: OwnedFd,
+    /// When the present stage began.
+    pub(crate) began: u64,
+    epoll: Rc<OwnedFd>,
     /// Ends a wait. The time limit of epoll itself is in whole milliseconds, so every publish would be late.
     timer: OwnedFd,
     /// The time of the timer.
     armed: u64,
     events: Vec<Event>,
-    control: Control,
+    /// Whether standard input has a line or has ended.
+    has_input: bool,
     intake: Intake,
     patience: u64,
 }
 
 impl Load {
     /// Connects the publishers. No client is connected yet.
-    pub(crate) fn new(setup: &Setup, control: Control) -> Result<Self, Failure> {
+    pub(crate) fn new(setup: &Setup) -> anyhow::Result<Self> {
         let run = Run::random();
-        let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(Failure::to("make an epoll"))?;
-        epoll::add(&epoll, rustix::stdio::stdin(), EventData::new_u64(STDIN), EventFlags::IN)
-            .map_err(Failure::to("wait for standard input, which must be a pipe"))?;
+        let epoll = Rc::new(epoll::create(CreateFlags::CLOEXEC).context("cannot make an epoll")?);
+        let stdin = rustix::stdio::stdin();
+        epoll::add(&epoll, stdin, EventData::new_u64(STDIN), EventFlags::IN)
+            .context("cannot wait for standard input, which must be a pipe")?;
         let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)
-            .map_err(Failure::to("make a timer"))?;
+            .context("cannot make a timer")?;
         // Edge-triggered: it is not read.
         epoll::add(&epoll, &timer, EventData::new_u64(TIMER), EventFlags::IN | EventFlags::ET)
-            .map_err(Failure::to("wait for a timer"))?;
+            .context("cannot wait for a timer")?;
         let requests = Requests::new(setup, run)?;
-        let shared = epoll.try_clone().map_err(Failure::to("share the epoll"))?;
-        let publishers =
-            Publishers::connect(&requests, run, setup.publishers, setup.payload, shared)?;
         let mut load = Self {
-            clock: Clock::start(),
-            crowd: Crowd::new(requests, setup.clients, setup.own_topics, run),
-            publishers,
+            publishers: Publishers::connect(setup.publishers, &requests, epoll.clone())?,
+            crowd: Crowd::new(requests, setup, epoll.clone()),
             score: Score::default(),
             clients: setup.clients,
+            began: 0,
             epoll,
             timer,
             armed: NEVER,
             events: Vec::with_capacity(EVENTS_PER_TURN),
-            control,
-            intake: Intake::new(),
+            has_input: false,
+            intake: Intake::new(run),
             patience: (setup.patience * 1e9) as u64,
         };
         if !load.wait_until(|load| load.publishers.is_ready())? {
-            return Err(Failure::new("the server does not answer the publishers"));
+            bail!("the server does not answer the publishers");
         }
         Ok(load)
     }
 
+    /// Returns the time.
+    pub(crate) fn now(&self) -> u64 {
+        self.intake.now()
+    }
+
+    /// Publishes a notification that is intended for this time, as soon as a publisher is idle.
+    pub(crate) fn publish_one(&mut self, intended: u64) -> anyhow::Result<()> {
+        let now = self.now();
+        self.publishers.publish(intended, &self.crowd, &mut self.score, now)
+    }
+
     /// Serves until `is_done`. Returns `false` if nothing has happened for as long as the load waits for a server.
-    pub(crate) fn wait_until(&mut self, is_done: impl Fn(&Self) -> bool) -> Result<bool, Failure> {
-        let (mut before, mut deadline) = (self.progress(), self.clock.now() + self.patience);
+    pub(crate) fn wait_until(&mut self, is_done: impl Fn(&Self) -> bool) -> anyhow::Result<bool> {
+        let (mut before, mut deadline) = (self.progress(), self.now() + self.patience);
         while !is_done(self) {
-            let now = self.clock.now();
+            let now = self.now();
             if now >= deadline {
                 let progress = self.progress();
                 if progress == before {
@@ -105,30 +116,27 @@ impl Load {
     }
 
     /// Serves until `end`.
-    pub(crate) fn serve_until(&mut self, end: u64) -> Result<(), Failure> {
-        while self.clock.now() < end {
+    pub(crate) fn serve_until(&mut self, end: u64) -> anyhow::Result<()> {
+        while self.now() < end {
             self.turn(end)?;
         }
         Ok(())
     }
 
     /// Connects clients until `count` of them are answered. At most `concurrency` of them wait for that at the same time.
-    pub(crate) fn gather(&mut self, count: usize, concurrency: usize) -> Result<(), Failure> {
+    pub(crate) fn gather(&mut self, count: usize, concurrency: usize) -> anyhow::Result<()> {
         while self.crowd.ready < count {
             let before = self.crowd.ready;
             while self.crowd.size() < count.min(before + concurrency) {
-                self.crowd.open(&self.epoll, &self.score)?;
+                self.crowd.open(&self.score)?;
             }
             self.wait_until(|load| load.crowd.ready > before || load.crowd.reason.is_some())?;
             let ready = self.crowd.ready;
             if let Some(reason) = &self.crowd.reason {
-                let line = format_args!("{ready} of {count} clients were answered, then {reason}");
-                return Err(Failure::new(line));
+                bail!("{ready} of {count} clients were answered, then {reason}");
             }
             if ready == before {
-                return Err(Failure::new(format_args!(
-                    "only {ready} of {count} clients were answered in time: use fewer clients"
-                )));
+                bail!("only {ready} of {count} clients were answered in time: use fewer clients");
             }
         }
         Ok(())
@@ -136,31 +144,28 @@ impl Load {
 
     /// Waits until all publishes are answered and every client has what is meant for it, or until nothing arrives any
     /// more.
-    pub(crate) fn settle(&mut self) -> Result<(), Failure> {
+    pub(crate) fn settle(&mut self) -> anyhow::Result<()> {
         self.wait_until(|load| load.publishers.is_done() && load.score.outstanding == 0)?;
         // A notification that is not delivered is a loss. A publish that is not answered is a failure.
-        if self.publishers.is_done() || self.publishers.give_up() {
-            return Ok(());
+        if !self.publishers.is_done() && !self.publishers.give_up() {
+            bail!("the server did not answer all publishes in time");
         }
-        Err(Failure::new("the server did not answer all publishes in time"))
+        Ok(())
     }
 
-    /// Serves until the parent's next line. Returns `None` at the end of standard input.
-    pub(crate) fn wait_for_line(&mut self) -> Result<Option<Vec<u8>>, Failure> {
-        loop {
-            if let Some(line) = self.control.take_line() {
-                return Ok(Some(line));
-            }
-            if self.control.has_ended() {
-                return Ok(None);
-            }
+    /// Serves until standard input has a line or has ended.
+    pub(crate) fn wait_for_input(&mut self) -> anyhow::Result<()> {
+        // It is reported again if it is still there.
+        self.has_input = false;
+        while !self.has_input {
             self.turn(NEVER)?;
         }
+        Ok(())
     }
 
     /// Attends to all that is ready. Waits for that until `until` at most.
-    pub(crate) fn turn(&mut self, until: u64) -> Result<(), Failure> {
-        let now = self.clock.now();
+    pub(crate) fn turn(&mut self, until: u64) -> anyhow::Result<()> {
+        let now = self.now();
         let no_wait = (until <= now).then(Timespec::default);
         if no_wait.is_none() && until != self.armed {
             self.arm(until, now)?;
@@ -168,37 +173,30 @@ impl Load {
         let mut events = std::mem::take(&mut self.events);
         match epoll::wait(&self.epoll, spare_capacity(&mut events), no_wait.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(Failure::to("wait for sockets")(error)),
+            Err(error) => return Err(error).context("cannot wait for sockets"),
         }
         for event in events.drain(..) {
-            let key = event.data.u64();
             let Self { crowd, publishers, score, intake, .. } = self;
-            if key < PUBLISHERS {
-                crowd.attend(key as usize, intake, score, self.clock);
-            } else if key == STDIN {
-                self.control.read()?;
-                if self.control.has_ended() {
-                    // Its end would be reported again and again.
-                    epoll::delete(&self.epoll, rustix::stdio::stdin())
-                        .map_err(Failure::to("forget standard input"))?;
-                }
-            } else if key != TIMER {
-                let index = (key - PUBLISHERS) as u16;
-                publishers.attend(index, intake, score, self.clock)?;
+            match event.data.u64() {
+                STDIN => self.has_input = true,
+                TIMER => {}
+                key if key < PUBLISHERS => crowd.attend(key as usize, intake, score),
+                key => publishers.attend((key - PUBLISHERS) as u16, intake, score)?,
             }
         }
         self.events = events;
-        self.publishers.advance(&self.crowd, &mut self.score, self.clock.now())
+        let now = self.now();
+        self.publishers.advance(&self.crowd, &mut self.score, now)
     }
 
     /// Sets the timer, or stops it if `until` never comes.
-    fn arm(&mut self, until: u64, now: u64) -> Result<(), Failure> {
+    fn arm(&mut self, until: u64, now: u64) -> anyhow::Result<()> {
         let wait = if until == NEVER { 0 } else { until - now };
         let (seconds, rest) = (wait / 1_000_000_000, wait % 1_000_000_000);
         let it_value = Timespec { tv_sec: seconds as i64, tv_nsec: rest as i64 };
         let once = Itimerspec { it_interval: Timespec::default(), it_value };
         rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)
-            .map_err(Failure::to("set the timer"))?;
+            .context("cannot set the timer")?;
         self.armed = until;
         Ok(())
     }

@@ -1,35 +1,20 @@
 //! Why a connection has ended.
 
-use std::{fmt, io};
+use std::io;
 
-#[derive(Debug)]
+use thiserror::Error;
+
+#[derive(Debug, Error)]
 pub(crate) enum Gone {
-    /// The server closed it.
+    #[error("the server closed the connection")]
     Closed,
-    /// The server responded with this HTTP status.
+    #[error("the server responded with {0}")]
     Rejected(u16),
-    /// The server reported an error.
+    #[error("the server reported {0}")]
     Error(String),
     /// What the server sent does not follow the protocol.
+    #[error("{0}")]
     Invalid(&'static str),
-    /// The socket failed.
-    Broken(io::Error),
-}
-
-impl From<io::Error> for Gone {
-    fn from(error: io::Error) -> Self {
-        Self::Broken(error)
-    }
-}
-
-impl fmt::Display for Gone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed => f.write_str("the server closed the connection"),
-            Self::Rejected(status) => write!(f, "the server responded with {status}"),
-            Self::Error(error) => write!(f, "the server reported {error}"),
-            Self::Invalid(problem) => f.write_str(problem),
-            Self::Broken(error) => error.fmt(f),
-        }
-    }
+    #[error(transparent)]
+    Broken(#[from] io::Error),
 }

@@ -15,7 +15,7 @@
 //!
 //! | idea | file |
 //! | --- | --- |
-//! | what the parent and the load write to each other | `../protocol.rs`, `control.rs` |
+//! | what the parent and the load write to each other | `../protocol.rs` |
 //! | the commands | `stages.rs` |
 //! | the loop | `event_loop.rs` |
 //! | clients and publishers | `crowd.rs`, `publisher.rs`, `socket.rs` |
@@ -23,11 +23,8 @@
 //! | how they find stamps and responses in what they read | `wire/`, `inbox.rs` |
 //! | the stamp, the check, the latencies | `stamp.rs`, `order.rs`, `score.rs` |
 
-mod clock;
-mod control;
 mod crowd;
 mod event_loop;
-mod failure;
 mod gone;
 mod inbox;
 mod order;
@@ -39,40 +36,44 @@ mod stages;
 mod stamp;
 mod wire;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use self::control::Control;
+use anyhow::Context;
+use serde::de::DeserializeOwned;
+
 use self::event_loop::Load;
-use self::failure::Failure;
-use crate::protocol::Setup;
 
 /// Runs the load that standard input describes. Returns when standard input ends.
 pub fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("{failure}");
+        Err(error) => {
+            eprintln!("{error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run() -> Result<(), Failure> {
-    let mut control = Control::default();
-    let setup = loop {
-        if let Some(line) = control.take_line() {
-            break line;
-        }
-        if control.has_ended() {
-            return Ok(());
-        }
-        control.read()?;
-    };
-    let setup: Setup = serde_json::from_slice(&setup).map_err(Failure::to("read the setup"))?;
-    let mut load = Load::new(&setup, control)?;
-    while let Some(line) = load.wait_for_line()? {
-        let command = serde_json::from_slice(&line).map_err(Failure::to("read a command"))?;
-        control::write(&load.run(command)?)?;
+fn run() -> anyhow::Result<()> {
+    let Some(setup) = read()? else { return Ok(()) };
+    let mut load = Load::new(&setup)?;
+    // The first command follows the setup at once, so it may have been read together with it.
+    while let Some(command) = read()? {
+        let outcome = serde_json::to_string(&load.run(command)?)?;
+        // It is flushed at the end of each line.
+        writeln!(io::stdout(), "{outcome}").context("cannot write to standard output")?;
+        load.wait_for_input()?;
     }
     Ok(())
+}
+
+/// Reads a line of the parent, which writes each command but the first after an outcome. Returns `None` at the end of
+/// standard input.
+fn read<T: DeserializeOwned>() -> anyhow::Result<Option<T>> {
+    let mut line = String::new();
+    match io::stdin().read_line(&mut line).context("cannot read standard input")? {
+        0 => Ok(None),
+        _ => serde_json::from_str(&line).context("standard input is not a setup or a command"),
+    }
 }

@@ -1,20 +1,17 @@
 //! The publishers: connections with one notification in flight each.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
-use rustix::event::epoll::{self, EventData};
+use anyhow::Context;
 use rustix::fd::OwnedFd;
 
-use super::clock::Clock;
 use super::crowd::Crowd;
-use super::failure::Failure;
 use super::gone::Gone;
-use super::inbox::Inbox;
 use super::order::Order;
 use super::requests::Requests;
 use super::score::Score;
-use super::socket::{Connection, INTEREST, Intake, connect_now};
-use super::stamp::Run;
+use super::socket::{Connection, Intake, connect_now};
 
 /// The first of the epoll's keys for publishers. Those below are clients.
 pub(crate) const PUBLISHERS: u64 = 1 << 32;
@@ -28,9 +25,7 @@ pub(crate) struct Publishers {
     due: VecDeque<u64>,
     /// Whether a publisher waits until every client has its notification.
     pub(crate) wait_for_delivery: bool,
-    run: Run,
-    payload: usize,
-    epoll: OwnedFd,
+    epoll: Rc<OwnedFd>,
 }
 
 /// One connection.
@@ -42,8 +37,6 @@ struct Publisher {
     /// Whether the response to its first request has not come yet.
     is_beginning: bool,
     in_flight: Option<InFlight>,
-    /// What the socket has not taken yet.
-    out: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,16 +52,14 @@ impl Publishers {
     /// # Errors
     /// If nothing listens at the address.
     pub(crate) fn connect(
-        requests: &Requests,
-        run: Run,
         count: usize,
-        payload: usize,
-        epoll: OwnedFd,
-    ) -> Result<Self, Failure> {
+        requests: &Requests,
+        epoll: Rc<OwnedFd>,
+    ) -> anyhow::Result<Self> {
         let idle: VecDeque<u16> = (0..count as u16).collect();
         let all = idle.iter().map(|index| Publisher::connect(*index, requests, &epoll));
         let all = all.collect::<Result<_, _>>()?;
-        Ok(Self { all, idle, due: VecDeque::new(), wait_for_delivery: false, run, payload, epoll })
+        Ok(Self { all, idle, due: VecDeque::new(), wait_for_delivery: false, epoll })
     }
 
     /// Returns `true` once each has its first response.
@@ -93,7 +84,7 @@ impl Publishers {
         crowd: &Crowd,
         score: &mut Score,
         now: u64,
-    ) -> Result<(), Failure> {
+    ) -> anyhow::Result<()> {
         self.due.push_back(intended);
         self.publish_due(crowd, score, now)
     }
@@ -104,15 +95,14 @@ impl Publishers {
         index: u16,
         intake: &mut Intake,
         score: &mut Score,
-        clock: Clock,
-    ) -> Result<(), Failure> {
+    ) -> anyhow::Result<()> {
         let publisher = &mut self.all[usize::from(index)];
-        match publisher.flush().and_then(|()| publisher.receive(intake, self.run, score, clock)) {
+        match publisher.receive(intake, score) {
             // A server may close a connection that is not used. The next publish opens it again.
             Err(Gone::Closed) if publisher.in_flight.is_none() && !publisher.is_beginning => {
                 publisher.is_closed = true;
             }
-            received => received.map_err(Failure::to("publish"))?,
+            received => received.context("cannot publish")?,
         }
         self.release(index);
         Ok(())
@@ -124,7 +114,7 @@ impl Publishers {
         crowd: &Crowd,
         score: &mut Score,
         now: u64,
-    ) -> Result<(), Failure> {
+    ) -> anyhow::Result<()> {
         while let Some(index) = score.complete.pop() {
             if let Some(in_flight) = &mut self.all[usize::from(index)].in_flight {
                 in_flight.is_delivered = true;
@@ -151,7 +141,7 @@ impl Publishers {
         self.is_done()
     }
 
-    fn publish_due(&mut self, crowd: &Crowd, score: &mut Score, now: u64) -> Result<(), Failure> {
+    fn publish_due(&mut self, crowd: &Crowd, score: &mut Score, now: u64) -> anyhow::Result<()> {
         while let Some(&intended) = self.due.front()
             && let Some(index) = self.idle.pop_front()
         {
@@ -163,13 +153,10 @@ impl Publishers {
             if publisher.is_closed {
                 *publisher = Publisher::connect(index, &crowd.requests, &self.epoll)?;
             }
-            let (head, end) = crowd.requests.publish(index, sequence, self.payload);
-            publisher.out.extend_from_slice(head.as_bytes());
-            self.run.write(&mut publisher.out, sequence, self.payload);
-            publisher.out.extend_from_slice(end);
+            crowd.requests.publish(&mut publisher.connection.out, index, sequence);
             let is_answered = !crowd.requests.transport.answers_publishes();
             publisher.in_flight = Some(InFlight { sequence, is_answered, is_delivered: false });
-            publisher.flush().map_err(Failure::to("publish"))?;
+            publisher.connection.flush().context("cannot publish")?;
             self.release(index);
         }
         Ok(())
@@ -178,52 +165,25 @@ impl Publishers {
 
 impl Publisher {
     /// Connects to the first server, and sends what a publisher sends first.
-    fn connect(index: u16, requests: &Requests, epoll: &OwnedFd) -> Result<Self, Failure> {
+    fn connect(index: u16, requests: &Requests, epoll: &OwnedFd) -> anyhow::Result<Self> {
         let server = requests.server(0);
-        let socket = connect_now(server)
-            .map_err(|error| Failure::new(format_args!("no server at {server}: {error}")))?;
-        epoll::add(epoll, &socket, EventData::new_u64(PUBLISHERS + u64::from(index)), INTEREST)
-            .map_err(Failure::to("wait for responses"))?;
         let (first, reader) = requests.begin_publishing(index);
-        let mut publisher = Self {
-            connection: Connection::new(socket, reader),
-            is_closed: false,
-            is_beginning: !first.is_empty(),
-            in_flight: None,
-            out: first.into_bytes(),
-        };
-        publisher.flush().map_err(Failure::to("publish"))?;
-        Ok(publisher)
-    }
-
-    fn flush(&mut self) -> Result<(), Gone> {
-        if !self.out.is_empty() {
-            let taken = self.connection.write(&self.out)?;
-            self.out.drain(..taken);
-        }
-        Ok(())
+        let key = PUBLISHERS + u64::from(index);
+        let mut connection = connect_now(server)
+            .and_then(|socket| Connection::new(socket, reader, epoll, key))
+            .with_context(|| format!("no server at {server}"))?;
+        let is_beginning = !first.is_empty();
+        connection.out = first.into_bytes();
+        connection.flush().context("cannot publish")?;
+        Ok(Self { connection, is_closed: false, is_beginning, in_flight: None })
     }
 
     /// Reads all responses that have come.
-    fn receive(
-        &mut self,
-        intake: &mut Intake,
-        run: Run,
-        score: &mut Score,
-        clock: Clock,
-    ) -> Result<(), Gone> {
-        loop {
-            // No notification is meant for a publisher.
-            let (order, reply) = (&mut Order::new(0, 1), &mut self.out);
-            let mut inbox = Inbox { run, order, score, now: 0, answers: 0, reply };
-            let (_, more) = self.connection.receive(intake, clock, &mut inbox)?;
-            let (answers, now) = (inbox.answers, inbox.now);
-            (0..answers).for_each(|_| self.answered(score, now));
-            self.flush()?;
-            if !more {
-                return Ok(());
-            }
-        }
+    fn receive(&mut self, intake: &mut Intake, score: &mut Score) -> Result<(), Gone> {
+        // No notification is meant for a publisher.
+        let exchange = self.connection.exchange(intake, &mut Order::new(0, 1), score)?;
+        (0..exchange.answers).for_each(|_| self.answered(score, exchange.now));
+        Ok(())
     }
 
     fn answered(&mut self, score: &mut Score, now: u64) {

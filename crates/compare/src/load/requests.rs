@@ -2,9 +2,8 @@
 
 use std::net::SocketAddr;
 
-use url::Url;
+use url::{Position, Url};
 
-use super::failure::Failure;
 use super::socket::resolve;
 use super::stamp::Run;
 use super::wire::Reader;
@@ -21,7 +20,9 @@ pub(crate) struct Requests {
     servers: Vec<Server>,
     /// Further header lines of each request.
     headers: String,
-    run: Run,
+    pub(crate) run: Run,
+    /// Bytes of each payload.
+    payload: usize,
     /// The topic, or the first part of all topics.
     topic: String,
     /// How many clients have a topic of their own. With 1 there is one topic for all.
@@ -44,12 +45,13 @@ impl Requests {
     ///
     /// # Errors
     /// If a name cannot be resolved.
-    pub(crate) fn new(setup: &Setup, run: Run) -> Result<Self, Failure> {
+    pub(crate) fn new(setup: &Setup, run: Run) -> anyhow::Result<Self> {
         Ok(Self {
             transport: setup.transport,
             servers: setup.urls.iter().map(Server::of).collect::<Result<_, _>>()?,
             headers: setup.headers.clone(),
             run,
+            payload: setup.payload,
             topic: format!("compare.{run}"),
             topics: if setup.own_topics { setup.clients as u64 } else { 1 },
             from_start: false,
@@ -101,40 +103,38 @@ impl Requests {
     /// Returns what a publisher sends first, which is answered once unless it is empty, and what reads the responses.
     pub(crate) fn begin_publishing(&self, publisher: u16) -> (String, Box<dyn Reader>) {
         match self.transport {
-            Transport::Nats => (nats::begin(None, false), Box::new(Nats::default())),
-            Transport::JetStream => {
+            Transport::Nats | Transport::JetStream => {
                 let inbox = self.publisher_inbox(publisher);
-                (nats::begin(Some(&inbox), publisher == 0), Box::new(Nats::default()))
+                (nats::begin(inbox.as_deref(), publisher == 0), Box::new(Nats::default()))
             }
             Transport::Redis => (String::new(), Box::new(Redis::new(&self.topic))),
             _ => (String::new(), Box::new(Responses::default())),
         }
     }
 
-    /// Returns a publish of `length` bytes up to its payload, and what follows the payload.
-    pub(crate) fn publish(
-        &self,
-        publisher: u16,
-        sequence: u64,
-        length: usize,
-    ) -> (String, &'static [u8]) {
-        let topic = self.topic(sequence);
-        let head = match self.transport {
-            Transport::Nats => nats::publish(&topic, None, length),
-            Transport::JetStream => {
-                nats::publish(&topic, Some(&self.publisher_inbox(publisher)), length)
+    /// Appends a publish with its payload.
+    pub(crate) fn publish(&self, out: &mut Vec<u8>, publisher: u16, sequence: u64) {
+        let (topic, length) = (self.topic(sequence), self.payload);
+        let (head, end) = match self.transport {
+            Transport::Nats | Transport::JetStream => {
+                let inbox = self.publisher_inbox(publisher);
+                (nats::publish(&topic, inbox.as_deref(), length), "\r\n")
             }
-            Transport::Redis => redis::publish(&topic, length),
-            _ => {
+            Transport::Redis => (redis::publish(&topic, length), "\r\n"),
+            Transport::WebSocket | Transport::Sse | Transport::LongPolling => {
                 let length = format!("Content-Length: {length}\r\n");
-                return (self.request("POST", &self.servers[0], &topic, "", &length), b"");
+                (self.request("POST", &self.servers[0], &topic, "", &length), "")
             }
         };
-        (head, b"\r\n")
+        out.extend_from_slice(head.as_bytes());
+        self.run.write(out, sequence, length);
+        out.extend_from_slice(end.as_bytes());
     }
 
-    fn publisher_inbox(&self, publisher: u16) -> String {
-        format!("_INBOX.{}.p{publisher}", self.run)
+    /// Returns where JetStream responds to a publisher. Core NATS does not respond.
+    fn publisher_inbox(&self, publisher: u16) -> Option<String> {
+        let responds = self.transport == Transport::JetStream;
+        responds.then(|| format!("_INBOX.{}.p{publisher}", self.run))
     }
 
     /// Returns the topic of a client or of a publish.
@@ -166,12 +166,8 @@ impl Requests {
 }
 
 impl Server {
-    fn of(url: &Url) -> Result<Self, Failure> {
-        let host = url.host_str().unwrap_or_default();
-        let host = match url.port() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
-        };
+    fn of(url: &Url) -> anyhow::Result<Self> {
+        let host = url[Position::BeforeHost..Position::AfterPort].to_owned();
         let path = url.path().trim_end_matches('/').to_owned();
         Ok(Self { address: resolve(url)?, host, path })
     }

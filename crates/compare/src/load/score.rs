@@ -28,7 +28,7 @@ pub(crate) struct Score {
     pub(crate) late: Times,
     pub(crate) answered: Times,
     /// Deliveries that the stage should make.
-    pub(crate) expected: u64,
+    expected: u64,
     /// Deliveries that can still be made.
     pub(crate) outstanding: u64,
     pub(crate) deliveries: u64,
@@ -57,14 +57,13 @@ impl Score {
         (self.duplicated, self.reordered) = (0, 0);
     }
 
-    /// Begins a stage that publishes a log for [`begin_resume`](Self::begin_resume).
+    /// Begins the log for [`begin_resume`](Self::begin_resume).
     pub(crate) fn begin_log(&mut self) {
         self.log = self.next();
     }
 
-    /// Begins a stage in which `clients` clients receive the log.
+    /// Makes the stage one in which `clients` clients receive the log.
     pub(crate) fn begin_resume(&mut self, clients: usize) {
-        self.begin(false);
         self.first = self.log;
         self.expected = self.published() * clients as u64;
         self.outstanding = self.expected;
@@ -83,6 +82,11 @@ impl Score {
     /// Returns how many notifications the stage has published.
     pub(crate) fn published(&self) -> u64 {
         self.next() - self.first
+    }
+
+    /// Returns how many deliveries the stage has not made.
+    pub(crate) fn lost(&self) -> u64 {
+        self.expected.saturating_sub(self.deliveries)
     }
 
     /// Records a publish that is meant for `expected` clients, of which `live` are connected. Returns its sequence

@@ -2,9 +2,10 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::event::epoll::EventFlags;
+use anyhow::Context;
+use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{
@@ -13,14 +14,15 @@ use rustix::net::{
 };
 use url::Url;
 
-use super::clock::Clock;
-use super::failure::Failure;
 use super::gone::Gone;
 use super::inbox::Inbox;
+use super::order::Order;
+use super::score::Score;
+use super::stamp::Run;
 use super::wire::Reader;
 
 /// Edge-triggered: a socket that was read to its end is not reported again before more comes.
-pub(crate) const INTEREST: EventFlags = EventFlags::IN.union(EventFlags::OUT).union(EventFlags::ET);
+const INTEREST: EventFlags = EventFlags::IN.union(EventFlags::OUT).union(EventFlags::ET);
 
 /// How long a publisher waits for its connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -38,18 +40,14 @@ const READ: usize = 256 * 1024;
 ///
 /// # Errors
 /// If the name cannot be resolved.
-pub(crate) fn resolve(url: &Url) -> Result<SocketAddr, Failure> {
-    let failed = |problem: &dyn std::fmt::Display| {
-        let host = url.host_str().unwrap_or_default();
-        Failure::new(format_args!("cannot resolve {host}: {problem}"))
+pub(crate) fn resolve(url: &Url) -> anyhow::Result<SocketAddr> {
+    let failed = || format!("cannot resolve {}", url.host_str().unwrap_or_default());
+    let addresses = url.socket_addrs(|| None).with_context(failed)?;
+    let is_chosen = |address: &&SocketAddr| {
+        addresses.len() == 1 || TcpStream::connect_timeout(address, CONNECT).is_ok()
     };
-    let addresses = url.socket_addrs(|| None).map_err(|error| failed(&error))?;
-    let accepts = |address: &&SocketAddr| TcpStream::connect_timeout(address, CONNECT).is_ok();
-    match &addresses[..] {
-        [] => Err(failed(&"it has no address")),
-        [only] => Ok(*only),
-        [first, ..] => Ok(*addresses.iter().find(accepts).unwrap_or(first)),
-    }
+    let chosen = addresses.iter().find(is_chosen).or(addresses.first());
+    chosen.copied().with_context(failed)
 }
 
 /// Connects to a server, and waits for that, so that a missing server is reported at once.
@@ -60,37 +58,23 @@ pub(crate) fn connect_now(server: SocketAddr) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
-/// The local addresses of connections.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Local {
-    /// The last byte of the first address. It differs between loads, because the ports of a load that has just ended
-    /// stay taken for a minute.
-    first: u8,
-}
-
-impl Local {
-    pub(crate) fn new(seed: u8) -> Self {
-        Self { first: 2 + seed % 200 }
+/// Begins to connect, as the `index`th client. The local address differs between loads, because the ports of a load
+/// that has just ended stay taken for a minute. To a server on another machine the system chooses it.
+pub(crate) fn begin_to_connect(server: SocketAddr, index: usize, run: Run) -> io::Result<OwnedFd> {
+    let family = match server {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    set_tcp_nodelay(&socket, true)?;
+    if matches!(server.ip(), IpAddr::V4(ip) if ip.is_loopback()) {
+        let last = (2 + run.seed() % 200).saturating_add((index / CLIENTS_PER_ADDRESS) as u8);
+        bind(&socket, &SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)))?;
     }
-
-    /// Begins to connect, as the `index`th client. To a server on another machine the system chooses the local
-    /// address.
-    pub(crate) fn connect(self, server: SocketAddr, index: usize) -> io::Result<OwnedFd> {
-        let family = match server {
-            SocketAddr::V4(_) => AddressFamily::INET,
-            SocketAddr::V6(_) => AddressFamily::INET6,
-        };
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket = socket_with(family, SocketType::STREAM, flags, None)?;
-        set_tcp_nodelay(&socket, true)?;
-        if matches!(server.ip(), IpAddr::V4(ip) if ip.is_loopback()) {
-            let last = self.first.saturating_add((index / CLIENTS_PER_ADDRESS) as u8);
-            bind(&socket, &SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)))?;
-        }
-        match connect(&socket, &server) {
-            Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
-            Err(error) => Err(error.into()),
-        }
+    match connect(&socket, &server) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -101,21 +85,52 @@ pub(crate) struct Connection {
     reader: Box<dyn Reader>,
     /// What the reader left unused: a head or a stamp that is cut off. It takes memory only if a read is cut.
     carry: Vec<u8>,
+    /// What the socket has not taken yet.
+    pub(crate) out: Vec<u8>,
 }
 
-/// The one buffer that every connection is read into, after the bytes that it carries over.
+/// What came of an exchange.
+#[derive(Debug, Default)]
+pub(crate) struct Exchange {
+    /// Responses that are complete.
+    pub(crate) answers: usize,
+    /// When the last read was.
+    pub(crate) now: u64,
+    /// Bytes received, and bytes replied.
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+}
+
+/// What all connections read with.
 #[derive(Debug)]
-pub(crate) struct Intake(Box<[u8]>);
+pub(crate) struct Intake {
+    pub(crate) run: Run,
+    /// The one buffer that every connection is read into, after the bytes that it carries over.
+    buffer: Box<[u8]>,
+    began: Instant,
+}
 
 impl Intake {
-    pub(crate) fn new() -> Self {
-        Self(vec![0; CARRIED + READ].into())
+    pub(crate) fn new(run: Run) -> Self {
+        Self { run, buffer: vec![0; CARRIED + READ].into(), began: Instant::now() }
+    }
+
+    /// Returns the time in nanoseconds since the load started.
+    pub(crate) fn now(&self) -> u64 {
+        self.began.elapsed().as_nanos() as u64
     }
 }
 
 impl Connection {
-    pub(crate) fn new(socket: OwnedFd, reader: Box<dyn Reader>) -> Self {
-        Self { socket, reader, carry: Vec::new() }
+    /// Takes a socket, which the epoll reports with this key from now on.
+    pub(crate) fn new(
+        socket: OwnedFd,
+        reader: Box<dyn Reader>,
+        epoll: &OwnedFd,
+        key: u64,
+    ) -> io::Result<Self> {
+        epoll::add(epoll, &socket, EventData::new_u64(key), INTEREST)?;
+        Ok(Self { socket, reader, carry: Vec::new(), out: Vec::new() })
     }
 
     /// Finishes a connect once the socket is writable.
@@ -126,45 +141,53 @@ impl Connection {
         }
     }
 
-    /// Reads once into the inbox. Returns how many bytes came, and whether there may be more, which an edge-triggered
-    /// epoll does not report again.
-    pub(crate) fn receive(
+    /// Sends what is left to send, reads all that has come, and sends what the reader replies.
+    pub(crate) fn exchange(
         &mut self,
-        Intake(buffer): &mut Intake,
-        clock: Clock,
-        inbox: &mut Inbox<'_>,
-    ) -> Result<(usize, bool), Gone> {
-        let length = match rustix::io::read(&self.socket, &mut buffer[CARRIED..]) {
-            Ok(0) => return Err(Gone::Closed),
-            Ok(length) => length,
-            Err(Errno::AGAIN | Errno::INTR) => return Ok((0, false)),
-            Err(error) => return Err(Gone::Broken(error.into())),
-        };
-        let too_long = Gone::Invalid("a head or a line of the server is too long");
-        let start = CARRIED.checked_sub(self.carry.len()).ok_or(too_long)?;
-        buffer[start..CARRIED].copy_from_slice(&self.carry);
-        let bytes = &buffer[start..CARRIED + length];
-        inbox.now = clock.now();
-        let used = self.reader.take(bytes, inbox)?;
-        self.carry.clear();
-        self.carry.extend_from_slice(&bytes[used..]);
-        Ok((length, length == READ))
-    }
-
-    /// Writes from `bytes` and returns how many of them the socket took.
-    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match rustix::io::write(&self.socket, bytes) {
-            Ok(length) => Ok(length),
-            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
-            Err(error) => Err(error.into()),
+        intake: &mut Intake,
+        order: &mut Order,
+        score: &mut Score,
+    ) -> Result<Exchange, Gone> {
+        let mut exchange = Exchange::default();
+        self.flush()?;
+        loop {
+            let length = match rustix::io::read(&self.socket, &mut intake.buffer[CARRIED..]) {
+                Ok(0) => return Err(Gone::Closed),
+                Ok(length) => length,
+                Err(Errno::AGAIN | Errno::INTR) => return Ok(exchange),
+                Err(error) => return Err(Gone::Broken(error.into())),
+            };
+            let (run, now, reply) = (intake.run, intake.now(), &mut self.out);
+            let too_long = Gone::Invalid("a head or a line of the server is too long");
+            let start = CARRIED.checked_sub(self.carry.len()).ok_or(too_long)?;
+            intake.buffer[start..CARRIED].copy_from_slice(&self.carry);
+            let bytes = &intake.buffer[start..CARRIED + length];
+            let unsent = reply.len();
+            let mut inbox = Inbox { run, order, score, now, answers: 0, reply };
+            let used = self.reader.take(bytes, &mut inbox)?;
+            exchange.answers += inbox.answers;
+            exchange.now = now;
+            exchange.received += length as u64;
+            exchange.sent += (self.out.len() - unsent) as u64;
+            self.carry.clear();
+            self.carry.extend_from_slice(&bytes[used..]);
+            self.flush()?;
+            // An edge-triggered epoll does not report again what is left.
+            if length < READ {
+                return Ok(exchange);
+            }
         }
     }
 
-    /// Sends all of `bytes`. They are so few that a socket which does not take them is not read by the server.
-    pub(crate) fn send(&self, bytes: &[u8]) -> Result<(), Gone> {
-        match self.write(bytes)? {
-            length if length == bytes.len() => Ok(()),
-            _ => Err(Gone::Invalid("the server does not read what a client sends")),
+    /// Writes as much as the socket takes of what is to be sent.
+    pub(crate) fn flush(&mut self) -> Result<(), Gone> {
+        if !self.out.is_empty() {
+            match rustix::io::write(&self.socket, &self.out) {
+                Ok(length) => drop(self.out.drain(..length)),
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(error) => return Err(Gone::Broken(error.into())),
+            }
         }
+        Ok(())
     }
 }

@@ -7,195 +7,192 @@ use tidings_live_page::LOOK;
 use super::cells::{Cell, Table};
 use super::markup::text;
 use super::plots::{self, Bars, SERIES};
-use super::{Missing, Remark, Report};
-use crate::summary::{Row, Summary};
+use super::{Missing, Report};
 
 const STYLE: &str = include_str!("page.css");
 
+/// The key of a row, and its label.
+type Labelled = (&'static str, &'static str);
+
+/// The rows of each card below its first.
+const CARD: [Labelled; 5] = [
+    ("steady.p50", "latency, median"),
+    ("steady.p99", "latency, p99"),
+    ("steady.received", "received a delivery"),
+    ("connect.memory", "memory a client"),
+    ("saturation.rate", "deliveries, flat out"),
+];
+
+/// The plots of bars: a title, a note, and rows.
+const COSTS: [(&str, &str, &[Labelled]); 4] = [
+    (
+        "CPU a delivery",
+        "microseconds in the server, publishing included",
+        &[("steady.cpu", "steady"), ("burst.cpu", "burst"), ("saturation.cpu", "saturation")],
+    ),
+    (
+        "Bytes a delivery",
+        "counted at the client’s socket, steady",
+        &[("steady.received", "received"), ("steady.sent", "sent")],
+    ),
+    ("Deliveries a second", "as fast as every client receives", &[("saturation.rate", "")]),
+    (
+        "Memory a client",
+        "bytes in the server, connected and idle; the kernel’s buffers not counted",
+        &[("connect.memory", "")],
+    ),
+];
+
 /// Returns the whole page.
 pub(super) fn page(report: &Report) -> String {
-    let summary = &report.summary;
-    let count = match summary.transports.len() {
+    let count = match report.summary.transports.len() {
         1 => "One way".to_owned(),
         more => format!("{more} ways"),
     };
-    let mut page = String::with_capacity(96 * 1024);
-    let _ = write!(
-        page,
+    let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{count}, one stream · tidings</title>\n<style>\n{LOOK}{STYLE}</style>\n<main>\n\
          <p class=\"brand\">tidings compare</p>\n<h1>{count}, one stream</h1>\n\
          <p class=\"lead\">{}</p>\n",
-        text(report.subject())
+        text(&report.subject())
     );
     cards(&mut page, report);
-    remarks(&mut page, report);
+    // Figures side by side look as if each contender did the same.
+    let remarks = report.remarks.iter().map(|it| (it.transport.as_str(), it.text.as_str()));
+    facts(&mut page, "What is compared", remarks.collect());
     latency(&mut page, report);
     costs(&mut page, report);
-    targets(&mut page, report);
-    figures(&mut page, report);
+    if let Some(targets) = report.target_table() {
+        let note =
+            "Compared is the figure, or its ratio of the same round to what stands beside it.";
+        let columns: Vec<String> = targets.columns.iter().map(|name| text(name)).collect();
+        table(&mut page, "Targets", note, &columns, &targets);
+    }
+    let note = match report.plan.rounds {
+        1 => "One round: each figure is a single sample.".to_owned(),
+        n => format!("Medians over {n} interleaved rounds; below them the least and the greatest."),
+    };
+    table(&mut page, "Every figure", &note, &names(report), &report.figures());
     doubts(&mut page, report);
-    circumstances(&mut page, report);
-    page.push_str("</main>\n</html>\n");
-    page
+    let it = &report.environment;
+    let circumstances = vec![
+        ("CPU", it.cpu.clone()),
+        ("Cores", it.division()),
+        ("Kernel", it.kernel.clone()),
+        ("tidings", format!("{}, commit {}", it.version, it.commit)),
+        ("Servers", it.versions()),
+        ("Date", it.date.clone()),
+        ("Took", format!("{:.0} s", it.seconds)),
+        ("Command", it.command.clone()),
+    ];
+    facts(&mut page, "How it was measured", circumstances);
+    page + "</main>\n</html>\n"
 }
 
 fn cards(page: &mut String, report: &Report) {
-    let summary = &report.summary;
     page.push_str("<section class=\"cards\">\n");
-    for (at, transport) in summary.transports.iter().enumerate() {
-        let (Cell { median: cpu, mark, .. }, unit) = written(report, "steady.cpu", at);
+    for (at, name) in names(report).iter().enumerate() {
+        let cpu = figure(report, "steady.cpu", at);
         let _ = write!(
             page,
-            "<article class=\"card\"><h3>{}{}</h3>\
-             <p class=\"big\">{cpu} <small>{unit}{mark}</small></p>\
-             <small>of the server’s CPU for one delivery</small><dl>",
-            dot(at),
-            text(transport)
+            "<article class=\"card\"><h3>{name}</h3><p class=\"big\">{cpu}</p>\
+             <small>of the server’s CPU for one delivery</small><dl>"
         );
-        for (label, key) in [
-            ("latency, median", "steady.p50"),
-            ("latency, p99", "steady.p99"),
-            ("received a delivery", "steady.received"),
-            ("memory a client", "connect.memory"),
-            ("deliveries, flat out", "saturation.rate"),
-        ] {
-            let (Cell { median, mark, .. }, unit) = written(report, key, at);
-            let _ = write!(page, "<dt>{label}</dt><dd>{median} {unit}{mark}</dd>");
+        for (key, label) in CARD {
+            let _ = write!(page, "<dt>{label}</dt><dd>{}</dd>", figure(report, key, at));
         }
         page.push_str("</dl></article>\n");
     }
     for Missing { transport, problem, .. } in &report.missing {
+        let (transport, problem) = (text(transport), text(problem));
         let _ = writeln!(
             page,
-            "<article class=\"card\"><h3>{}</h3><p>Not measured.</p><small>{}</small></article>",
-            text(transport.as_str()),
-            text(problem.as_str())
+            "<article class=\"card\"><h3>{transport}</h3><p>Not measured.</p>\
+             <small>{problem}</small></article>"
         );
     }
     page.push_str("</section>\n");
 }
 
-/// Writes what is different between contenders. Figures side by side look as if each did the same.
-fn remarks(page: &mut String, report: &Report) {
-    if report.remarks.is_empty() {
+/// Returns a figure of one contender with its unit and its doubts.
+fn figure(report: &Report, key: &str, contender: usize) -> String {
+    let row = report.summary.row(key).filter(|row| row.values[contender].is_some());
+    let Some(row) = row else { return "–".to_owned() };
+    let Cell { median, mark, .. } = report.cells(row).swap_remove(contender);
+    format!("{median} <small>{}{mark}</small>", row.unit.sign())
+}
+
+/// Writes a list of labels and values, if there are any.
+fn facts(page: &mut String, title: &str, facts: Vec<(&str, impl AsRef<str>)>) {
+    if facts.is_empty() {
         return;
     }
-    page.push_str("<h2>What is compared</h2>\n<dl class=\"facts\">\n");
-    for Remark { transport, text: remark } in &report.remarks {
-        let (transport, remark) = (text(transport.as_str()), text(remark.as_str()));
-        let _ = writeln!(page, "<dt>{transport}</dt><dd>{remark}</dd>");
+    let _ = writeln!(page, "<h2>{title}</h2>\n<dl class=\"facts\">");
+    for (label, value) in facts {
+        let _ = writeln!(page, "<dt>{}</dt><dd>{}</dd>", text(label), text(value.as_ref()));
     }
     page.push_str("</dl>\n");
 }
 
 fn latency(page: &mut String, report: &Report) {
-    let summary = &report.summary;
     page.push_str(
         "<h2>Latency</h2>\n<p class=\"quiet-text\">Milliseconds from the instant at which a \
          notification was to be published to each client that received it. Lower is sooner; \
          further right is rarer.</p>\n",
     );
-    key(page, summary);
+    key(page, report);
     page.push_str("<div class=\"grid\">\n");
-    for (stage, caption) in [("steady", "one at a time"), ("burst", "ten at a time")] {
-        let curves: Vec<_> = summary
-            .curves
-            .iter()
-            .filter(|curve| curve.stage == stage)
-            .filter_map(|curve| {
-                let at = summary.transports.iter().position(|name| *name == curve.transport)?;
-                Some((at, curve))
-            })
-            .collect();
-        let title = format!("Latency, {caption}");
-        let doubts = curves.iter().map(|(_, curve)| {
-            let median = format!("{stage}.p50");
-            (curve.transport.as_str(), report.mark(&curve.transport, &median))
-        });
-        let marked: Vec<String> = doubts
-            .filter(|(_, mark)| !mark.is_empty())
-            .map(|(transport, mark)| format!("{transport}{mark}"))
-            .collect();
+    for (stage, title) in
+        [("steady", "Latency, one at a time"), ("burst", "Latency, ten at a time")]
+    {
+        let median = format!("{stage}.p50");
+        let (mut curves, mut marked) = (Vec::new(), Vec::new());
+        for curve in report.summary.curves.iter().filter(|curve| curve.stage == stage) {
+            let name = &curve.transport;
+            curves.extend(
+                report.summary.transports.iter().position(|it| it == name).zip(Some(curve)),
+            );
+            let mark = report.mark(name, &median);
+            marked.extend((!mark.is_empty()).then(|| format!("{name}{mark}")));
+        }
         let mut note = "milliseconds at each percentile, both axes logarithmic".to_owned();
         if !marked.is_empty() {
             let _ = write!(note, "; in doubt: {}", marked.join(", "));
         }
-        figure(page, &title, &note, &plots::curves(&curves));
+        plot(page, title, &note, &plots::curves(&curves));
     }
     page.push_str("</div>\n");
 }
 
 fn costs(page: &mut String, report: &Report) {
-    let summary = &report.summary;
     page.push_str("<h2>Costs</h2>\n");
-    key(page, summary);
+    key(page, report);
     page.push_str("<div class=\"grid\">\n");
-    for (title, note, keys) in [
-        (
-            "CPU a delivery",
-            "microseconds in the server, publishing included",
-            &[("steady.cpu", "steady"), ("burst.cpu", "burst"), ("saturation.cpu", "saturation")][..],
-        ),
-        (
-            "Bytes a delivery",
-            "counted at the client’s socket, steady",
-            &[("steady.received", "received"), ("steady.sent", "sent")][..],
-        ),
-        ("Deliveries a second", "as fast as every client receives", &[("saturation.rate", "")][..]),
-        (
-            "Memory a client",
-            "bytes in the server, connected and idle; the kernel’s buffers not counted",
-            &[("connect.memory", "")][..],
-        ),
-    ] {
-        let groups: Vec<(&Row, &str)> =
-            keys.iter().filter_map(|(key, label)| Some((summary.row(key)?, *label))).collect();
-        let Some((first, _)) = groups.first() else { continue };
-        let bars: Vec<Bars<'_>> = groups
-            .iter()
-            .map(|(row, label)| Bars { label, values: &row.values, cells: report.cells(row) })
-            .collect();
-        figure(page, title, note, &plots::bars(first.unit, &bars));
+    for (title, note, rows) in COSTS {
+        let bars = rows.iter().filter_map(|(key, label)| {
+            let row = report.summary.row(key)?;
+            Some(Bars { label, row, cells: report.cells(row) })
+        });
+        let bars: Vec<Bars<'_>> = bars.collect();
+        if !bars.is_empty() {
+            plot(page, title, note, &plots::bars(&bars));
+        }
     }
     page.push_str("</div>\n");
 }
 
-fn figure(page: &mut String, title: &str, note: &str, svg: &str) {
-    let (title, note) = (text(title), text(note));
+fn plot(page: &mut String, title: &str, note: &str, svg: &str) {
+    let note = text(note);
     let svg = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{title}\" "), 1);
     let _ =
         writeln!(page, "<figure><figcaption>{title}<span>{note}</span></figcaption>{svg}</figure>");
 }
 
-fn figures(page: &mut String, report: &Report) {
-    let spread = match report.plan.rounds {
-        1 => "One round: each figure is a single sample.".to_owned(),
-        n => format!("Medians over {n} interleaved rounds; below them the least and the greatest."),
-    };
-    let figures = report.figures();
-    let columns = figures.columns.iter().enumerate();
-    let columns = columns.map(|(at, name)| format!("{}{}", dot(at), text(name.as_str())));
-    table(page, "Every figure", &spread, columns, &figures);
-}
-
-fn targets(page: &mut String, report: &Report) {
-    let Some(targets) = report.target_table() else { return };
-    let note = "Compared is the figure, or its ratio of the same round to what stands beside it.";
-    table(page, "Targets", note, targets.columns.iter().cloned(), &targets);
-}
-
 /// Writes a table. The headings of its columns are HTML.
-fn table(
-    page: &mut String,
-    title: &str,
-    note: &str,
-    columns: impl ExactSizeIterator<Item = String>,
-    table: &Table,
-) {
+fn table(page: &mut String, title: &str, note: &str, columns: &[String], table: &Table) {
     let count = columns.len();
-    let columns: String = columns.map(|it| format!("<th scope=\"col\">{it}</th>")).collect();
+    let columns: String = columns.iter().map(|it| format!("<th scope=\"col\">{it}</th>")).collect();
     let _ = writeln!(
         page,
         "<h2>{title}</h2>\n<p class=\"quiet-text\">{note}</p>\n<div class=\"wide\" role=\"region\" \
@@ -206,13 +203,12 @@ fn table(
             page,
             "<tbody class=\"group\"><tr class=\"head\"><th scope=\"rowgroup\">{}</th>\
              <td colspan=\"{count}\"></td></tr>",
-            text(group.heading.as_str())
+            text(&group.heading)
         );
         for (label, cells) in &group.rows {
-            let _ = write!(page, "<tr><th scope=\"row\">{}</th>", text(label.as_str()));
+            let _ = write!(page, "<tr><th scope=\"row\">{}</th>", text(label));
             for Cell { median, range, mark } in cells {
-                let (median, range) = (text(median.as_str()), text(range.as_str()));
-                let _ = write!(page, "<td>{median}{mark}<small>{range}</small></td>");
+                let _ = write!(page, "<td>{}{mark}<small>{range}</small></td>", text(median));
             }
             page.push_str("</tr>\n");
         }
@@ -230,47 +226,23 @@ fn doubts(page: &mut String, report: &Report) {
          number of a reason to doubt it.</p>\n<ol class=\"doubts\">\n",
     );
     for warning in &report.warnings {
-        let _ = writeln!(page, "<li>{}</li>", text(warning.to_string()));
+        let _ = writeln!(page, "<li>{}</li>", text(&warning.text));
     }
     page.push_str("</ol>\n");
 }
 
-fn circumstances(page: &mut String, report: &Report) {
-    let environment = &report.environment;
-    page.push_str("<h2>How it was measured</h2>\n<dl class=\"facts\">\n");
-    for (label, value) in [
-        ("CPU", environment.cpu.clone()),
-        ("Cores", environment.division()),
-        ("Kernel", environment.kernel.clone()),
-        ("tidings", format!("{}, commit {}", environment.version, environment.commit)),
-        ("Servers", environment.versions()),
-        ("Date", environment.date.clone()),
-        ("Took", format!("{:.0} s", environment.seconds)),
-    ] {
-        let _ = writeln!(page, "<dt>{label}</dt><dd>{}</dd>", text(value));
-    }
-    let command = text(environment.command.as_str());
-    let _ = write!(page, "<dt>Command</dt><dd><code>{command}</code></dd>\n</dl>\n");
+fn key(page: &mut String, report: &Report) {
+    let names = names(report).into_iter().map(|name| format!("<li>{name}</li>"));
+    let _ = writeln!(page, "<ul class=\"key\">{}</ul>", names.collect::<String>());
 }
 
-fn key(page: &mut String, summary: &Summary) {
-    page.push_str("<ul class=\"key\">");
-    for (at, name) in summary.transports.iter().enumerate() {
-        let _ = write!(page, "<li>{}{}</li>", dot(at), text(name));
-    }
-    page.push_str("</ul>\n");
-}
-
-fn dot(transport: usize) -> String {
-    format!("<i class=\"dot b{}\"></i>", transport % SERIES)
-}
-
-/// Returns one figure of one contender, and its unit.
-fn written(report: &Report, key: &str, transport: usize) -> (Cell, &'static str) {
-    let row = report.summary.row(key).filter(|row| row.values[transport].is_some());
-    row.map_or((Cell::new(crate::Unit::Number, None), ""), |row| {
-        (report.cells(row).swap_remove(transport), row.unit.sign())
-    })
+/// Returns the contenders, each with a dot in its colour, as HTML.
+fn names(report: &Report) -> Vec<String> {
+    let numbered = report.summary.transports.iter().enumerate();
+    let name = |(at, name): (usize, &String)| {
+        format!("<i class=\"dot b{}\"></i>{}", at % SERIES, text(name))
+    };
+    numbered.map(name).collect()
 }
 
 #[cfg(test)]
@@ -314,7 +286,7 @@ mod tests {
         report.summary.rows[0].label = evil.into();
         report.remarks[0].text = evil.into();
         report.missing[0].problem = evil.into();
-        report.warnings = vec![crate::Warning::new(crate::Doubt::SlowClock, evil)];
+        report.warnings = vec![crate::Warning::new(crate::Doubt::OneRound, evil)];
         let page = page(&report);
         assert!(!page.contains("<script"), "{page}");
         assert!(page.contains("&lt;script&gt;"));

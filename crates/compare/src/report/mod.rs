@@ -73,10 +73,9 @@ impl Report {
         is_whole && !has_failed && others.all(Sample::is_clean)
     }
 
-    /// Returns the table for a terminal with so many columns, and the doubts below it. Without a number the table may be
-    /// as wide as it needs.
-    pub fn table(&self, columns: Option<usize>) -> String {
-        table::table(self, columns)
+    /// Returns the table for a terminal, and the doubts below it.
+    pub fn table(&self) -> String {
+        table::table(self)
     }
 
     /// Returns one page that needs nothing else: no script, no font, no image.

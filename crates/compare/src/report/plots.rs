@@ -4,9 +4,7 @@ use std::fmt::{Display, Write as _};
 
 use super::cells::Cell;
 use super::markup::text;
-use crate::stats::Spread;
-use crate::summary::Curve;
-use crate::units::Unit;
+use crate::summary::{Curve, Row};
 
 /// The width in drawing units. The page scales a plot to the space it has.
 const WIDTH: f64 = 400.0;
@@ -18,8 +16,8 @@ pub(super) const SERIES: usize = 6;
 /// Bars that belong together, one for each contender.
 pub(super) struct Bars<'a> {
     pub(super) label: &'a str,
-    pub(super) values: &'a [Option<Spread>],
-    /// The values as they are written.
+    pub(super) row: &'a Row,
+    /// The figures of the row as they are written.
     pub(super) cells: Vec<Cell>,
 }
 
@@ -72,13 +70,13 @@ pub(super) fn curves(curves: &[(usize, &Curve)]) -> String {
 }
 
 /// Returns horizontal bars from zero, each with its value and, as a thin line, its spread.
-pub(super) fn bars(unit: Unit, groups: &[Bars<'_>]) -> String {
+pub(super) fn bars(groups: &[Bars<'_>]) -> String {
     const BAR: f64 = 16.0;
     const STEP: f64 = 26.0;
     const AFTER: f64 = 8.0;
     let head = |group: &Bars<'_>| if group.label.is_empty() { 4.0 } else { 26.0 };
-    let height = groups.iter().map(|g| head(g) + g.values.len() as f64 * STEP + AFTER).sum();
-    let spreads = groups.iter().flat_map(|group| group.values).flatten();
+    let height = groups.iter().map(|g| head(g) + g.cells.len() as f64 * STEP + AFTER).sum();
+    let spreads = groups.iter().flat_map(|group| &group.row.values).flatten();
     let most = spreads.map(|spread| spread.max).fold(0.0, f64::max);
     // The longest bar leaves room for its value.
     let x = |value: f64| if most > 0.0 { value.max(0.0) / most * (WIDTH - 112.0) } else { 0.0 };
@@ -89,7 +87,7 @@ pub(super) fn bars(unit: Unit, groups: &[Bars<'_>]) -> String {
             drawing.text("quiet", "start", (0.0, top + 12.0), group.label);
         }
         top += head(group);
-        for (series, (value, cell)) in group.values.iter().zip(&group.cells).enumerate() {
+        for (series, (value, cell)) in group.row.values.iter().zip(&group.cells).enumerate() {
             let middle = top + BAR / 2.0;
             let mut end = 0.0;
             if let Some(spread) = value {
@@ -100,7 +98,7 @@ pub(super) fn bars(unit: Unit, groups: &[Bars<'_>]) -> String {
                     end = end.max(x(spread.max));
                 }
             }
-            let unit = if value.is_some() { unit.sign() } else { "" };
+            let unit = if value.is_some() { group.row.unit.sign() } else { "" };
             let label = format!("{} {unit}", cell.median);
             let label = format!("{}{}", label.trim_end(), cell.mark);
             drawing.text("ink", "start", (end + 8.0, middle), label);
@@ -133,7 +131,7 @@ impl Drawing {
     }
 
     fn text(&mut self, class: &str, anchor: &str, (x, y): (f64, f64), label: impl Display) {
-        let label = text(label.to_string());
+        let label = text(&label.to_string());
         self.add(format_args!(
             "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" dy=\"0.35em\" text-anchor=\"{anchor}\" \
              font-family=\"sans-serif\" font-size=\"13\">{label}</text>"
@@ -177,6 +175,7 @@ fn is_power_of_ten(value: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::sample;
 
     #[test]
     fn every_colour_is_a_class_of_the_page() {
@@ -185,16 +184,10 @@ mod tests {
             stage: "steady".into(),
             points: vec![(0.0, 300.0), (0.5, 900.0), (0.999, 4_000.0), (1.0, 90_000.0)],
         };
-        let spread = Spread::of([1.0, 2.0]);
-        let svg = curves(&[(0, &curve)])
-            + &bars(
-                Unit::Micros,
-                &[Bars {
-                    label: "steady",
-                    values: &[spread, None],
-                    cells: [spread, None].map(|it| Cell::new(Unit::Micros, it)).to_vec(),
-                }],
-            );
+        let report = sample();
+        let row = report.summary.row("steady.cpu").unwrap();
+        let steady = Bars { label: "steady", row, cells: report.cells(row) };
+        let svg = curves(&[(0, &curve)]) + &bars(&[steady]);
         assert!(svg.contains("class=\"s0-line\"") && svg.contains("class=\"s0\""), "{svg}");
         assert!(!svg.contains("\"#"), "{svg}");
     }
@@ -202,7 +195,7 @@ mod tests {
     #[test]
     fn nothing_to_draw_is_an_empty_plot() {
         assert!(curves(&[]).starts_with("<svg"));
-        assert!(bars(Unit::Bytes, &[]).starts_with("<svg"));
+        assert!(bars(&[]).starts_with("<svg"));
     }
 
     #[test]
