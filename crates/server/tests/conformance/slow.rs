@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tidings_core::{GapReason, HubConfig, Id, Position, Reason, Retention, SlowPolicy};
+use tidings_core::{Gap, GapReason, HubConfig, Id, Position, Reason, Retention, SlowPolicy};
 use tidings_transport::Shape;
 
 use crate::support::{
@@ -25,15 +25,38 @@ async fn hub(case: &Case, policy: SlowPolicy) -> Running {
     Running::start(config).await
 }
 
-/// Publishes more than a slow reader can be sent, each once the last one has reached a quick one.
-async fn flood(hub: &Running, quick: &mut Follower) -> Id {
+/// Publishes after `at` more than a slow reader can be sent, each once the last one has reached a quick one.
+async fn flood(hub: &Running, quick: &mut Follower, at: u64) -> Id {
     let payload = "x".repeat(PAYLOAD);
     let mut last = None;
-    for number in 1..=NUMBER {
+    for number in at + 1..=at + NUMBER {
         last = Some(hub.publish("t", payload.clone()).await);
         assert_eq!(quick.text().await.0, number, "the quick one noticed something");
     }
     last.unwrap()
+}
+
+/// Floods, and returns the last id and the gaps that the slow reader was told. The last gap is expected to end
+/// `kept` before the last id.
+///
+/// On a busy machine, a full socket sometimes takes more near the end of a flood. The gap is told then, and what
+/// follows needs no other one. So there are up to three floods.
+async fn gaps(
+    hub: &Running,
+    slow: &mut Follower,
+    quick: &mut Follower,
+    kept: u64,
+) -> (Id, Vec<Gap>) {
+    let mut at = 0;
+    loop {
+        let last = flood(hub, quick, at).await;
+        let gaps = slow.read_up_to(last, at).await;
+        at = last.seq;
+        let is_expected = gaps.last().is_some_and(|gap| gap.resume.seq == at - kept);
+        if is_expected || at == 3 * NUMBER {
+            return (last, gaps);
+        }
+    }
 }
 
 #[test]
@@ -42,17 +65,16 @@ fn a_slow_reader_is_told_its_gap_and_others_notice_nothing() {
         let hub = hub(case, SlowPolicy::Gap).await;
         let mut slow = hub.follow(&case.listed, ">", Position::Live).await;
         let mut quick = hub.follow(&case.listed, ">", Position::Live).await;
-        let last = flood(&hub, &mut quick).await;
-        let gaps = slow.read_up_to(last, 0).await;
+        let (last, gaps) = gaps(&hub, &mut slow, &mut quick, KEPT as u64).await;
         assert!(!gaps.is_empty(), "the reader was not slow enough for this test");
         // The last gap ends where the log began when it was told.
-        assert_eq!(gaps.last().unwrap().resume.seq, NUMBER - KEPT as u64);
+        assert_eq!(gaps.last().unwrap().resume.seq, last.seq - KEPT as u64);
         // To be behind is to be slow; to ask late is to come too late.
         let why = if case.polls() { GapReason::Evicted } else { GapReason::Lagged };
         assert!(gaps.iter().all(|gap| gap.reason == why), "{gaps:?}");
         // And it has caught up for good.
         hub.publish("t", "the next").await;
-        assert_eq!(slow.text().await, (NUMBER + 1, "the next".to_owned()));
+        assert_eq!(slow.text().await, (last.seq + 1, "the next".to_owned()));
         drop((slow, quick));
         hub.stop().await;
     });
@@ -64,7 +86,7 @@ fn a_slow_reader_is_let_go_where_that_is_the_policy() {
         let hub = hub(case, SlowPolicy::Disconnect).await;
         let mut slow = hub.follow(&case.listed, ">", Position::Live).await;
         let mut quick = hub.follow(&case.listed, ">", Position::Live).await;
-        let last = flood(&hub, &mut quick).await;
+        let last = flood(&hub, &mut quick, 0).await;
         if case.polls() {
             // Who polls is not connected in between: nobody to let go, and a gap to tell.
             assert_eq!(slow.read_up_to(last, 0).await.len(), 1);
@@ -88,11 +110,10 @@ fn a_slow_reader_is_told_the_latest_where_that_is_the_policy() {
         let hub = hub(case, SlowPolicy::KeepLatest).await;
         let mut slow = hub.follow(&case.listed, ">", Position::Live).await;
         let mut quick = hub.follow(&case.listed, ">", Position::Live).await;
-        let last = flood(&hub, &mut quick).await;
-        let gaps = slow.read_up_to(last, 0).await;
         // Everything is published, so the latest is the last; who asks late asks for what is kept.
-        let missed = if case.polls() { NUMBER - KEPT as u64 } else { NUMBER - 1 };
-        assert_eq!(gaps.last().expect("it was slow").resume.seq, missed);
+        let kept = if case.polls() { KEPT as u64 } else { 1 };
+        let (last, gaps) = gaps(&hub, &mut slow, &mut quick, kept).await;
+        assert_eq!(gaps.last().expect("it was slow").resume.seq, last.seq - kept);
         drop((slow, quick));
         hub.stop().await;
     });
