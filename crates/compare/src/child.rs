@@ -1,5 +1,6 @@
 //! A child process that reads and writes lines.
 
+use std::ffi::OsStr;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek};
@@ -37,7 +38,7 @@ pub(crate) struct Child {
 
 impl Child {
     /// Starts a program on the cores of the calling thread.
-    pub(crate) fn start(program: &Path, args: &[&str]) -> anyhow::Result<Self> {
+    pub(crate) fn start(program: &Path, args: &[impl AsRef<OsStr>]) -> anyhow::Result<Self> {
         let name = program.file_name().unwrap_or(program.as_os_str());
         let name = name.to_string_lossy().into_owned();
         let errors = tempfile::tempfile().context("cannot keep what a child reports")?;

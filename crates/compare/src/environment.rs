@@ -184,6 +184,13 @@ fn cpu_model() -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
+/// Returns the name of the kernel's clock if it is slow to read, which makes every stamp a cost of its own.
+pub(crate) fn slow_clock() -> Option<String> {
+    let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    let name = std::fs::read_to_string(path).ok()?.trim().to_owned();
+    matches!(name.as_str(), "hpet" | "acpi_pm" | "jiffies" | "refined-jiffies").then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -105,12 +105,9 @@ impl Servers {
 
     /// Starts a program that prints where it listens, and then nothing more.
     async fn spawn(&mut self, program: &Path, args: &[&str], cores: &Cores) -> anyhow::Result<()> {
-        let (program, args) = (program.to_owned(), args.iter().map(|&arg| arg.to_owned()));
-        let args: Vec<String> = args.collect();
-        let start = async move || {
-            Child::start(&program, &args.iter().map(String::as_str).collect::<Vec<_>>())
-        };
-        let mut child = cores.start_server(start).await?;
+        let program = program.to_owned();
+        let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+        let mut child = cores.start_server(async move || Child::start(&program, &args)).await?;
         let before = "it printed where it listens";
         let address = async {
             loop {

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::contender::Contender;
+use crate::environment::slow_clock;
+use crate::latency::Latency;
 use crate::pin::Cores;
 use crate::plan::Plan;
 use crate::sample::Sample;
@@ -72,6 +74,8 @@ pub enum Doubt {
     ServerNotFresh,
     /// Servers and load take turns on the same cores.
     SharedCores,
+    /// The clock is slow to read.
+    SlowClock,
     /// The program is not optimised.
     DebugBuild,
     /// The baseline was measured, and no row that was measured can be held against a target.
@@ -126,29 +130,32 @@ impl Warning {
         let mut raised = Vec::new();
         let mut raise = |kind, text| raised.push(Self::new(kind, text));
         if cfg!(debug_assertions) {
-            raise(
-                Doubt::DebugBuild,
-                "this is a debug build: every figure is several times too high",
-            );
+            let text = "this is a debug build: every figure is several times too high";
+            raise(Doubt::DebugBuild, text.to_owned());
         }
         if plan.workload.rounds == 1 {
-            raise(Doubt::OneRound, "one round only: every median is a single sample (n = 1)");
+            let text = "one round only: every median is a single sample (n = 1)";
+            raise(Doubt::OneRound, text.to_owned());
+        }
+        if let Some(clock) = slow_clock() {
+            let text = format!("the kernel's clock is {clock}, which is slow to read");
+            raise(Doubt::SlowClock, text);
         }
         match &plan.running {
             Some(running) if running.pid.is_none() => {
                 let text = "the CPU time and memory of the server are not known: name its process \
                             with --pid, or let the comparison start its own";
-                raise(Doubt::ServerUnknown, text);
+                raise(Doubt::ServerUnknown, text.to_owned());
             }
             Some(_) => {
                 let text = "the same server served every round and uses the memory of earlier \
                             clients again, so the memory of a client is too low";
-                raise(Doubt::ServerNotFresh, text);
+                raise(Doubt::ServerNotFresh, text.to_owned());
             }
             None if cores.server.is_none() => {
                 let text = "servers and load shared the same cores: the CPU time of a delivery \
                             holds, latency and throughput are worse than with a core for each";
-                raise(Doubt::SharedCores, text);
+                raise(Doubt::SharedCores, text.to_owned());
             }
             None => {}
         }
@@ -238,10 +245,7 @@ fn of_sample(sample: &Sample) -> Vec<Finding> {
     let has_latency = matches!(stage.as_str(), "steady" | "burst");
     let is_fan_out = matches!(stage.as_str(), "saturation" | "many");
     let load_busy = sample.load_busy.unwrap_or(0.0);
-    let busiest = sample.server_busy.map_or(1.0, |server| server.max(load_busy));
     let others = sample.others.unwrap_or(0.0);
-    let [late, latency] = [&load.late, &load.latency].map(|times| times.as_ref().map(|it| it.p90));
-    let (late, latency) = (late.unwrap_or(0.0), latency.unwrap_or(0.0));
     let mut findings = Vec::new();
     let mut find = |kind, value, text| {
         let (place, at) = (Place::of(contender, stage), format!("{contender}, {stage}"));
@@ -257,7 +261,8 @@ fn of_sample(sample: &Sample) -> Vec<Finding> {
         let text = format!("the load was {} busy, {text}", percent(load_busy));
         find(Doubt::SaturationLoadBusy, load_busy, text);
     }
-    if is_fan_out && busiest < BUSY {
+    let busiest = sample.server_busy.zip(sample.load_busy).map(|(server, load)| server.max(load));
+    if let Some(busiest) = busiest.filter(|busiest| is_fan_out && *busiest < BUSY) {
         let text = "so the notifications in flight were the limit";
         let text = format!("server and load were {} busy at most, {text}", percent(busiest));
         find(Doubt::NotSaturated, -busiest, text);
@@ -275,10 +280,12 @@ fn of_sample(sample: &Sample) -> Vec<Finding> {
         let text = format!("the CPU quota was used up in {throttled} periods, {text}");
         find(Doubt::Throttled, *throttled as f64, text);
     }
-    if has_latency && late > LATE_US.max(latency / 10.0) {
+    let late = load.late.as_ref().zip(load.latency.as_ref()).filter(|_| has_latency);
+    let late = late.filter(|(late, latency)| late.p90 > LATE_US.max(latency.p90 / 10.0));
+    if let Some((Latency { p90: late, .. }, _)) = late {
         let text = "late or more; the latencies count from the intended time and include it";
         let text = format!("one publish in ten began {:.1} ms {text}", late / 1e3);
-        find(Doubt::PublisherLate, late, text);
+        find(Doubt::PublisherLate, *late, text);
     }
     findings
 }

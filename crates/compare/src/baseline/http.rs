@@ -33,6 +33,9 @@ impl<'a> Request<'a> {
             length: body_at,
             headers,
         };
+        if request.header("transfer-encoding").is_some() {
+            return Err(Fault::BAD_REQUEST);
+        }
         if let Some(length) = request.header("content-length") {
             let length = str::from_utf8(length).ok().and_then(|it| it.parse::<usize>().ok());
             request.length += length.filter(|it| *it < MAX_REQUEST).ok_or(Fault::BAD_REQUEST)?;
@@ -76,6 +79,8 @@ mod tests {
         let fault = |input: &[u8]| Request::parse(input).err();
         let endless = [&b"GET /"[..], &[b'a'; MAX_REQUEST]].concat();
         assert_eq!(fault(&endless), Some(Fault::BAD_REQUEST));
+        let chunked = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
+        assert_eq!(fault(chunked), Some(Fault::BAD_REQUEST));
         let head = "POST / HTTP/1.1\r\ncontent-length: ";
         for length in ["1073741824", "-1", "18446744073709551615"] {
             let huge = format!("{head}{length}\r\n\r\n");

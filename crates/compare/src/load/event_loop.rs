@@ -52,9 +52,6 @@ impl Load {
     pub(crate) fn new(setup: &Setup) -> anyhow::Result<Self> {
         let run = Run::random();
         let epoll = Rc::new(epoll::create(CreateFlags::CLOEXEC).context("cannot make an epoll")?);
-        let stdin = rustix::stdio::stdin();
-        epoll::add(&epoll, stdin, EventData::new_u64(STDIN), EventFlags::IN)
-            .context("cannot wait for standard input, which must be a pipe")?;
         let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)
             .context("cannot make a timer")?;
         // Edge-triggered: it is not read.
@@ -155,12 +152,15 @@ impl Load {
 
     /// Serves until standard input has a line or has ended.
     pub(crate) fn wait_for_input(&mut self) -> anyhow::Result<()> {
-        // It is reported again if it is still there.
+        let stdin = rustix::stdio::stdin();
+        epoll::add(&self.epoll, stdin, EventData::new_u64(STDIN), EventFlags::IN)
+            .context("cannot wait for standard input, which must be a pipe")?;
         self.has_input = false;
         while !self.has_input {
             self.turn(NEVER)?;
         }
-        Ok(())
+        // During a stage its end would be reported again and again.
+        epoll::delete(&self.epoll, stdin).context("cannot stop waiting for standard input")
     }
 
     /// Attends to all that is ready. Waits for that until `until` at most.

@@ -36,7 +36,7 @@ async fn flood(hub: &Running, quick: &mut Follower, at: u64) -> Id {
     last.unwrap()
 }
 
-/// Floods, and returns the last id and the gaps that the slow reader was told. The last gap is expected to end
+/// Floods, and returns the last id and all gaps that the slow reader was told. The last gap is expected to end
 /// `kept` before the last id.
 ///
 /// On a busy machine, a full socket sometimes takes more near the end of a flood. The gap is told then, and what
@@ -47,10 +47,10 @@ async fn gaps(
     quick: &mut Follower,
     kept: u64,
 ) -> (Id, Vec<Gap>) {
-    let mut at = 0;
+    let (mut at, mut gaps) = (0, Vec::new());
     loop {
         let last = flood(hub, quick, at).await;
-        let gaps = slow.read_up_to(last, at).await;
+        gaps.extend(slow.read_up_to(last, at).await);
         at = last.seq;
         let is_expected = gaps.last().is_some_and(|gap| gap.resume.seq == at - kept);
         if is_expected || at == 3 * NUMBER {
