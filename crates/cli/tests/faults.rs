@@ -66,12 +66,12 @@ fn check(told: &[Told], published: &Published, start: Id) {
     assert!(published.longest < BOUNDED, "{:?}", published.longest);
 }
 
-/// 100 clients hop between the hubs, publishers are on all of them, and hubs are killed and started again.
+/// 50 clients hop between the hubs, publishers are on all of them, and hubs are killed and started again.
 async fn hubs_are_killed(hubs: usize, broker: &str) {
     let seed = seed();
     let nodes = Nodes::start(hubs, broker, &FEW);
     let start = start(&nodes).await;
-    let crowd = Crowd::follow(&nodes, 100, start, Some(120), seed);
+    let crowd = Crowd::follow(&nodes, 50, start, Some(120), seed);
     let (stored, mut is_stored) = watch::channel(0);
     let mut publishing = Box::pin(publish(&nodes, 6, 100, Duration::from_millis(40), seed, stored));
     let mut random = fastrand::Rng::with_seed(seed);
@@ -123,8 +123,8 @@ async fn broker_is_away(broker: &str, mut change: impl AsyncFnMut(bool)) {
     let seed = seed();
     let nodes = Nodes::start(2, broker, &[]);
     let start = start(&nodes).await;
-    let staying = Crowd::follow(&nodes, 60, start, None, seed);
-    let hopping = Crowd::follow(&nodes, 60, start, Some(60), !seed);
+    let staying = Crowd::follow(&nodes, 30, start, None, seed);
+    let hopping = Crowd::follow(&nodes, 30, start, Some(60), !seed);
     let publishing =
         publish(&nodes, 4, 80, Duration::from_millis(50), seed, watch::Sender::default());
     let meanwhile = async {
@@ -170,7 +170,7 @@ async fn one_of_three_nats_servers_is_killed_and_nothing_is_lost() {
     let mut cluster = LocalNatsCluster::start(3, LocalConfig::default()).await.unwrap();
     let nodes = Nodes::start(2, &cluster.url(), &["--replicas", "3"]);
     let start = start(&nodes).await;
-    let crowd = Crowd::follow(&nodes, 100, start, Some(100), seed);
+    let crowd = Crowd::follow(&nodes, 50, start, Some(100), seed);
     let publishing =
         publish(&nodes, 4, 120, Duration::from_millis(50), seed, watch::Sender::default());
     let meanwhile = async {

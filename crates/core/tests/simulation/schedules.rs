@@ -1,4 +1,4 @@
-//! Thousands of schedules, and one once more.
+//! A thousand schedules, and one once more.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +9,7 @@ use super::book::Outcome;
 use super::world;
 
 /// How many schedules are run, unless `TIDINGS_SCHEDULES` says otherwise.
-const SCHEDULES: u64 = 2000;
+const SCHEDULES: u64 = 1000;
 
 /// After so many broken ones no more are run.
 const ENOUGH: usize = 10;

@@ -126,7 +126,7 @@ fn each_notification_arrives_exactly_once_and_in_order_or_in_a_told_gap() {
         let played = std::thread::scope(|scope| {
             let playing = scope.spawn(|| {
                 let config =
-                    ProptestConfig { cases: 40, failure_persistence: None, ..Default::default() };
+                    ProptestConfig { cases: 20, failure_persistence: None, ..Default::default() };
                 let runtime =
                     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 TestRunner::new(config).run(&strategy, |(filters, steps)| {

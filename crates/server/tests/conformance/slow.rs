@@ -13,7 +13,7 @@ use crate::support::{
 /// Large enough, and enough of them, to fill every buffer of the system in between: at most 4 MiB on the
 /// hub's side (`tcp_wmem`) and little more than 64 KiB on the side that does not read.
 const PAYLOAD: usize = 64 << 10;
-const NUMBER: u64 = 160;
+const NUMBER: u64 = 96;
 const TOO_SLOW: &str = "tidings_let_go_total{reason=\"too_slow\"}";
 /// How many of them the hub keeps.
 const KEPT: usize = 8;
@@ -122,7 +122,7 @@ fn a_slow_reader_is_told_the_latest_where_that_is_the_policy() {
 #[test]
 fn a_reader_that_silently_stalls_is_found_by_the_write_deadline() {
     // One payload that is larger than all the buffers in between.
-    const LARGE: usize = 7 << 20;
+    const LARGE: usize = 5 << 20;
     every_without_broker(async |case| {
         let mut config =
             case.config(HubConfig { max_payload: LARGE, ..HubConfig::default() }).await;
@@ -185,7 +185,7 @@ fn a_reader_that_is_slow_and_steady_is_kept() {
         // of them is.
         for seq in 1..=NUMBER {
             if seq % 5 == 0 {
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(150)).await;
             }
             assert_eq!(slow.text().await.0, seq);
         }

@@ -202,8 +202,9 @@ fn what_the_broker_has_no_longer_is_a_gap_and_then_the_rest() {
 
 #[test]
 fn the_same_over_the_brokers() {
-    const PUBLISHED: u64 = 1500;
-    const IN_BROKER: u64 = 1200;
+    const PUBLISHED: u64 = 700;
+    /// More than one batch of a broker's.
+    const IN_BROKER: u64 = 600;
     every_over_brokers(async |case| {
         let stream = Shared::new(case.mover.broker.unwrap(), Some(IN_BROKER));
         let hub = stream.running(case.mover, keeping(KEPT)).await;
@@ -272,7 +273,7 @@ fn stays(shape: Shape) -> bool {
 /// A reader that has not read what fills every buffer between the hub and it, and where that ends.
 async fn slow_reader(case: &Case, policy: SlowPolicy) -> (Running, Follower, u64) {
     const PAYLOAD: usize = 64 << 10;
-    const NUMBER: u64 = 160;
+    const NUMBER: u64 = 96;
     let model = Model::default();
     let hub = hub(case, &model.way(), policy).await;
     let slow = hub.follow(&case.listed, ">", Position::Live).await;
