@@ -160,7 +160,7 @@ pub(crate) struct CompareArgs {
     /// Interleaved rounds [default: 3, with --quick 1]
     #[arg(long, value_name = "N")]
     pub(crate) rounds: Option<usize>,
-    /// Seconds of each stage [default: 1 steady, 1.5 burst, 0.3 saturation]
+    /// Seconds of each stage [default: 1 steady and burst, 0.3 saturation]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) seconds: Option<Duration>,
     /// Transports and message queues to compare, in this order, by their name or their family: transports, plain,

@@ -1,5 +1,6 @@
 //! One cell: one contender under one scenario in one round, from fresh servers to samples.
 
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
@@ -54,7 +55,19 @@ struct Reading {
 }
 
 /// Measures one cell. Returns a sample for each stage of which a figure is chosen.
-pub(crate) async fn measure(
+///
+/// The future is boxed, so that it is compiled in this crate and not in the program, which is compiled last and alone.
+pub(crate) fn measure<'a>(
+    plan: &'a Plan,
+    cores: &'a Cores,
+    contender: &'a Contender,
+    scenario: &'a Scenario,
+    round: usize,
+) -> Pin<Box<dyn Future<Output = anyhow::Result<Vec<Sample>>> + 'a>> {
+    Box::pin(measure_cell(plan, cores, contender, scenario, round))
+}
+
+async fn measure_cell(
     plan: &Plan,
     cores: &Cores,
     contender: &Contender,

@@ -65,13 +65,7 @@ impl Plan {
 
     /// Returns a plan with 200 clients and one round, so that its medians are single samples.
     pub fn quick(program: PathBuf) -> Self {
-        let workload = Workload {
-            clients: 200,
-            rate: 40.0,
-            rounds: 1,
-            burst_seconds: 1.0,
-            ..Workload::default()
-        };
+        let workload = Workload { clients: 200, rate: 40.0, rounds: 1, ..Workload::default() };
         Self { workload, ..Self::new(program) }
     }
 

@@ -66,7 +66,7 @@ pub async fn run(
         let step = format_args!("{title} · from {stage} on · round {round} of {rounds}");
         progress.show(done, rounds * cells.len(), step);
         let measured = tokio::select! {
-            measured = Box::pin(measure(plan, &cores, contender, scenario, round)) => measured,
+            measured = measure(plan, &cores, contender, scenario, round) => measured,
             () = &mut interrupt => {
                 interrupted = Some(Warning::interrupted(round, rounds));
                 break;

@@ -19,7 +19,7 @@ pub struct Workload {
     pub rounds: usize,
     /// How long the stage steady publishes. Default: 1.
     pub steady_seconds: f64,
-    /// How long the stage burst publishes. Default: 1.5.
+    /// How long the stage burst publishes. Default: 1.
     pub burst_seconds: f64,
     /// How long saturation lasts. Default: 0.3.
     pub saturation_seconds: f64,
@@ -40,7 +40,7 @@ impl Default for Workload {
             payload: 128,
             rounds: 3,
             steady_seconds: 1.0,
-            burst_seconds: 1.5,
+            burst_seconds: 1.0,
             saturation_seconds: 0.3,
             publishers: 64,
         }

@@ -1,4 +1,7 @@
 //! One HTTP/1.1 connection, as small as a load of thousands wants it.
+//!
+//! The futures of connecting, of a request and of a whole body are boxed. An `async fn` would be compiled once more, with
+//! hyper in it, in each crate that awaits it.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -7,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::Full;
@@ -84,26 +88,28 @@ impl Http {
     ///
     /// # Errors
     /// As [`connect`].
-    pub async fn connect(target: &Target) -> Result<Self, ClientError> {
-        let io = TokioIo::new(connect(target).await?);
-        let (sender, connection) = Builder::new()
-            .max_buf_size(BUFFER)
-            .handshake(io)
-            .await
-            .map_err(|error| broken(&error))?;
-        let authority = &target.url[url::Position::BeforeHost..url::Position::AfterPort];
-        let host = HeaderValue::try_from(authority).map_err(|_| ClientError::BadUrl {
-            url: shown(&target.url),
-            problem: "the host has characters that HTTP does not allow",
-        })?;
-        let mut headers = target.options.headers_for(&target.url);
-        headers.entry(header::HOST).or_insert(host);
-        Ok(Self {
-            sender,
-            line: Line { wire: Some(Box::new(connection)), done: false },
-            url: target.url.clone(),
-            headers,
-            limits: target.options.limits,
+    pub fn connect(target: &Target) -> BoxFuture<'_, Result<Self, ClientError>> {
+        Box::pin(async move {
+            let io = TokioIo::new(connect(target).await?);
+            let (sender, connection) = Builder::new()
+                .max_buf_size(BUFFER)
+                .handshake(io)
+                .await
+                .map_err(|error| broken(&error))?;
+            let authority = &target.url[url::Position::BeforeHost..url::Position::AfterPort];
+            let host = HeaderValue::try_from(authority).map_err(|_| ClientError::BadUrl {
+                url: shown(&target.url),
+                problem: "the host has characters that HTTP does not allow",
+            })?;
+            let mut headers = target.options.headers_for(&target.url);
+            headers.entry(header::HOST).or_insert(host);
+            Ok(Self {
+                sender,
+                line: Line { wire: Some(Box::new(connection)), done: false },
+                url: target.url.clone(),
+                headers,
+                limits: target.options.limits,
+            })
         })
     }
 
@@ -190,34 +196,40 @@ impl Http {
     /// [`ClientError::Protocol`] if it is longer, and [`ClientError::TimedOut`] if no byte comes for
     /// [`TimeLimits::body`] or if all of it comes slower than 4 KiB a second. The connection is of no use
     /// after either. Otherwise as [`chunk`](Self::chunk).
-    pub async fn whole(&mut self, mut body: Body, limit: usize) -> Result<Bytes, ClientError> {
-        let mut whole = BytesMut::new();
-        let began = Instant::now();
-        loop {
-            let patience = self.limits.body;
-            let latest =
-                began + patience + Duration::from_secs(whole.len() as u64 / SLOWEST_ANSWER);
-            let deadline = latest.min(Instant::now() + patience);
-            let Ok(chunk) = timeout_at(deadline, self.chunk(&mut body)).await else {
-                self.line.wire = None;
-                return Err(ClientError::TimedOut {
-                    waited_for: "the rest of an answer",
-                    after: began.elapsed(),
-                });
-            };
-            let Some(chunk) = chunk? else { return Ok(whole.freeze()) };
-            if whole.len() + chunk.len() > limit {
-                self.line.wire = None;
-                return Err(ClientError::Protocol {
-                    transport: "answer of this hub",
-                    problem: format!("it is longer than {limit} bytes"),
-                });
+    pub fn whole(
+        &mut self,
+        mut body: Body,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Bytes, ClientError>> {
+        Box::pin(async move {
+            let mut whole = BytesMut::new();
+            let began = Instant::now();
+            loop {
+                let patience = self.limits.body;
+                let latest =
+                    began + patience + Duration::from_secs(whole.len() as u64 / SLOWEST_ANSWER);
+                let deadline = latest.min(Instant::now() + patience);
+                let Ok(chunk) = timeout_at(deadline, self.chunk(&mut body)).await else {
+                    self.line.wire = None;
+                    return Err(ClientError::TimedOut {
+                        waited_for: "the rest of an answer",
+                        after: began.elapsed(),
+                    });
+                };
+                let Some(chunk) = chunk? else { return Ok(whole.freeze()) };
+                if whole.len() + chunk.len() > limit {
+                    self.line.wire = None;
+                    return Err(ClientError::Protocol {
+                        transport: "answer of this hub",
+                        problem: format!("it is longer than {limit} bytes"),
+                    });
+                }
+                if whole.is_empty() && body.0.is_end_stream() {
+                    return Ok(chunk);
+                }
+                whole.extend_from_slice(&chunk);
             }
-            if whole.is_empty() && body.0.is_end_stream() {
-                return Ok(chunk);
-            }
-            whole.extend_from_slice(&chunk);
-        }
+        })
     }
 
     /// Sends a request to leave HTTP (RFC 9110, section 7.8) and waits for the `101`.
@@ -238,18 +250,21 @@ impl Http {
         })
     }
 
-    async fn exchange(
+    fn exchange(
         &mut self,
         request: Request<Full<Bytes>>,
         hold: Duration,
-    ) -> Result<Response<Incoming>, SendError> {
-        let bytes = request.body().size_hint().exact().unwrap_or_default();
-        let limit = self.limits.head + hold + Duration::from_secs(bytes / SLOWEST_UPLOAD);
-        let answered = timeout(limit, self.exchange_unbounded(request)).await;
-        answered.unwrap_or_else(|_| {
-            self.line.wire = None;
-            let error = ClientError::TimedOut { waited_for: "the head of an answer", after: limit };
-            Err(SendError { error, unsent: None })
+    ) -> BoxFuture<'_, Result<Response<Incoming>, SendError>> {
+        Box::pin(async move {
+            let bytes = request.body().size_hint().exact().unwrap_or_default();
+            let limit = self.limits.head + hold + Duration::from_secs(bytes / SLOWEST_UPLOAD);
+            let answered = timeout(limit, self.exchange_unbounded(request)).await;
+            answered.unwrap_or_else(|_| {
+                self.line.wire = None;
+                let error =
+                    ClientError::TimedOut { waited_for: "the head of an answer", after: limit };
+                Err(SendError { error, unsent: None })
+            })
         })
     }
 

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http_body_util::Full;
 use hyper::client::conn::http1::{Connection, Parts};
 use hyper_util::rt::TokioIo;
@@ -62,12 +63,16 @@ impl Line {
     }
 
     /// The connection, behind the answer that agreed to leave HTTP.
-    pub(super) async fn leave_http(self) -> Result<Parts<TokioIo<Stream>>, ClientError> {
-        match self.wire {
-            Some(wire) if self.done => Ok(wire.into_parts()),
-            Some(wire) => wire.without_shutdown().await.map_err(|error| broken(&error)),
-            None => Err(ClientError::Broken("it ended with the handshake".to_owned())),
-        }
+    pub(super) fn leave_http(
+        self,
+    ) -> BoxFuture<'static, Result<Parts<TokioIo<Stream>>, ClientError>> {
+        Box::pin(async move {
+            match self.wire {
+                Some(wire) if self.done => Ok(wire.into_parts()),
+                Some(wire) => wire.without_shutdown().await.map_err(|error| broken(&error)),
+                None => Err(ClientError::Broken("it ended with the handshake".to_owned())),
+            }
+        })
     }
 }
 

@@ -1,9 +1,12 @@
 //! The connection below every client: TCP, and TLS over it for `https`.
+//!
+//! The future is boxed, so that it is compiled here and not in each crate that awaits it.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 #[cfg(feature = "tls")]
@@ -37,40 +40,47 @@ const LEAST: Duration = Duration::from_secs(2);
 ///
 /// [`TimeLimits::connect`]: super::TimeLimits::connect
 #[cfg_attr(not(feature = "tls"), expect(unused_variables))]
-pub async fn connect(target: &Target) -> Result<Stream, ClientError> {
-    let bad = |problem| ClientError::BadUrl { url: shown(&target.url), problem };
-    let is_tls = match target.url.scheme() {
-        "http" | "ws" => false,
-        "https" | "wss" if cfg!(feature = "tls") => true,
-        "https" | "wss" => return Err(bad("this build speaks no TLS: enable the feature `tls`")),
-        _ => return Err(bad("the scheme is not http or https")),
-    };
-    let host = target.url.host().ok_or_else(|| bad("there is no host"))?;
-    let port = target.url.port_or_known_default().unwrap_or(80);
-    let limit = target.options.limits.connect;
-    let deadline = Instant::now() + limit;
-    let name = format!("{host}:{port}");
+pub fn connect(target: &Target) -> BoxFuture<'_, Result<Stream, ClientError>> {
+    Box::pin(async move {
+        let bad = |problem| ClientError::BadUrl { url: shown(&target.url), problem };
+        let is_tls = match target.url.scheme() {
+            "http" | "ws" => false,
+            "https" | "wss" if cfg!(feature = "tls") => true,
+            "https" | "wss" => {
+                return Err(bad("this build speaks no TLS: enable the feature `tls`"));
+            }
+            _ => return Err(bad("the scheme is not http or https")),
+        };
+        let host = target.url.host().ok_or_else(|| bad("there is no host"))?;
+        let port = target.url.port_or_known_default().unwrap_or(80);
+        let limit = target.options.limits.connect;
+        let deadline = Instant::now() + limit;
+        let name = format!("{host}:{port}");
 
-    let addresses = match host {
-        Host::Ipv4(ip) => vec![SocketAddr::new(ip.into(), port)],
-        Host::Ipv6(ip) => vec![SocketAddr::new(ip.into(), port)],
-        Host::Domain(domain) => {
-            let found = within(deadline, "name resolution", lookup_host((domain, port))).await;
-            found
-                .map_err(|source| ClientError::Connect { address: name.clone(), source })?
-                .collect()
-        }
-    };
-    let (address, stream) = first_that_answers(addresses, deadline, &name).await?;
-    #[cfg(feature = "tls")]
-    let stream = if is_tls {
-        let tls = target.options.tls.open(host, stream);
-        let failed = |source| ClientError::Tls { address: format!("{name} ({address})"), source };
-        Stream::Right(Box::new(within(deadline, "the TLS handshake", tls).await.map_err(failed)?))
-    } else {
-        Stream::Left(stream)
-    };
-    Ok(stream)
+        let addresses = match host {
+            Host::Ipv4(ip) => vec![SocketAddr::new(ip.into(), port)],
+            Host::Ipv6(ip) => vec![SocketAddr::new(ip.into(), port)],
+            Host::Domain(domain) => {
+                let found = within(deadline, "name resolution", lookup_host((domain, port))).await;
+                found
+                    .map_err(|source| ClientError::Connect { address: name.clone(), source })?
+                    .collect()
+            }
+        };
+        let (address, stream) = first_that_answers(addresses, deadline, &name).await?;
+        #[cfg(feature = "tls")]
+        let stream = if is_tls {
+            let tls = target.options.tls.open(host, stream);
+            let failed =
+                |source| ClientError::Tls { address: format!("{name} ({address})"), source };
+            Stream::Right(Box::new(
+                within(deadline, "the TLS handshake", tls).await.map_err(failed)?,
+            ))
+        } else {
+            Stream::Left(stream)
+        };
+        Ok(stream)
+    })
 }
 
 async fn first_that_answers(
