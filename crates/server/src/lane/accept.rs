@@ -65,7 +65,7 @@ impl Acceptor {
     /// Accepts one connection.
     ///
     /// # Errors
-    /// If the system has no more descriptors. [`poll_resume`](Self::poll_resume) is ready once it is time to try again.
+    /// If the system has no more descriptors. [`poll_pause`](Self::poll_pause) is ready once it is time to try again.
     pub(super) fn accept(&mut self) -> io::Result<Accepted> {
         let Some(listener) = self.listener.as_ref().filter(|_| self.pause.is_none()) else {
             return Ok(Accepted::Nothing);
@@ -97,7 +97,7 @@ impl Acceptor {
     }
 
     /// Is ready once after each failure to accept, when it is time to try again.
-    pub(super) fn poll_resume(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
         match &mut self.pause {
             None => Poll::Pending,
             Some(pause) => {

@@ -15,7 +15,7 @@ use crate::connection_limit::ConnectionPermit;
 use crate::handover::HandOver;
 use crate::subscriber::Subscriber;
 
-/// How many connections one turn accepts.
+/// How many connections one call of `accept` accepts.
 const ACCEPTS: usize = 256;
 
 impl Lane {
@@ -76,10 +76,10 @@ impl Lane {
         let HandOver { socket, permit, input } = connection;
         self.acceptor.inbox.joined();
         let Some(key) = self.admit(TcpStream::from_std(socket), permit) else { return };
-        self.peers[key].connection.resume(input, is_last);
+        self.peers[key].connection.on_taken_back(input, is_last);
         let next = match subscriber {
             Some(subscriber) => self.subscribe(key, subscriber),
-            None => self.peers[key].connection.next(&self.status),
+            None => self.peers[key].connection.advance(&self.status),
         };
         self.apply(key, next);
         if let Some(Drain { reason, .. }) = self.drain {
@@ -94,7 +94,7 @@ impl Lane {
         self.handed_over.push(HandOver { socket: socket.into(), permit, input });
     }
 
-    /// Removes a connection. Without its handover, the socket closes when it is dropped.
+    /// Removes and returns a connection. Dropping it closes its socket.
     pub(super) fn remove(&mut self, key: usize) -> Peer {
         let mut peer = self.peers.remove(key);
         self.acceptor.inbox.left();
@@ -107,18 +107,24 @@ impl Lane {
     /// Sends a goodbye to every client, in steps, once the hub is closed. Ready when the last connection has ended.
     pub(super) fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(reason) = self.status.hub.pool().closed() else { return Poll::Pending };
-        let mut drain = self.drain.take().unwrap_or_else(|| {
-            self.status.is_closing = true;
-            self.acceptor.close();
-            let keys = self.peers.iter().map(|(key, _)| key).collect();
-            Drain::new(reason, keys, self.status.settings.drain)
-        });
-        while let Poll::Ready(keys) = drain.poll_next(context) {
+        if self.drain.is_none() {
+            self.begin_drain(reason);
+        }
+        while let Some(drain) = &mut self.drain
+            && let Poll::Ready(keys) = drain.poll_next(context)
+        {
             // A client that has joined since then, with the key of another, is sent one as well.
             keys.into_iter().for_each(|key| self.goodbye(key, reason));
         }
-        self.drain = Some(drain);
         if self.peers.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Accepts no further connections, and starts to spread the goodbyes.
+    fn begin_drain(&mut self, reason: Reason) {
+        self.status.is_closing = true;
+        self.acceptor.close();
+        let keys = self.peers.iter().map(|(key, _)| key).collect();
+        self.drain = Some(Drain::new(reason, keys, self.status.settings.drain));
     }
 
     /// Lets the client of a connection go. A connection without a client is closed.

@@ -14,12 +14,12 @@ use crate::answer::Answer;
 use crate::request::Whole;
 use crate::subscriber::Subscriber;
 
-/// How many portions from the log one connection has in one turn.
+/// How many portions from the log one call of `apply` sends.
 const PORTIONS: usize = 8;
 
 impl Lane {
-    /// Performs what a connection returned, and what follows from that, until the connection is idle or its portion of this
-    /// turn is used up.
+    /// Performs what a connection returned, and what follows from that, until the connection is idle or has had its
+    /// portions.
     pub(super) fn apply(&mut self, key: usize, mut next: Next) {
         let mut portions = 0;
         loop {
@@ -45,14 +45,14 @@ impl Lane {
                     self.fan_out.groups.leave(key);
                     let connection = &mut self.peers[key].connection;
                     drop(connection.release());
-                    connection.next(&self.status)
+                    connection.advance(&self.status)
                 }
                 Next::AwaitPass => {
                     self.ahead.insert(key);
                     break;
                 }
                 Next::Close => match self.peers[key].socket.shutdown(Shutdown::Write) {
-                    Ok(()) => self.peers[key].connection.next(&self.status),
+                    Ok(()) => self.peers[key].connection.advance(&self.status),
                     Err(_) => Next::Remove,
                 },
                 Next::CutOff => {

@@ -1,4 +1,4 @@
-//! Spreads connections over the lanes of a server: each goes to the one that has the fewest.
+//! Spreads connections over the lanes of a server. A lane that accepts one keeps it, unless another has many fewer.
 //!
 //! The thread that wakes first accepts, and in a rush that may be the same one again and again. Its lane would then
 //! serve every client, while the others have nothing to do for as long as those clients stay.

@@ -14,8 +14,8 @@ pub(super) struct Portion {
     pub(super) bytes: Bytes,
     /// How many notifications they hold.
     pub(super) notifications: u64,
-    /// Whether nothing matched so far.
-    pub(super) is_empty: bool,
+    /// Whether something matched.
+    pub(super) has_events: bool,
     /// Whether there is more to look at up to where the read was to end. One read looks at a bounded number of entries.
     pub(super) has_more: bool,
     /// The reason of the goodbye with which it ends, if it does.
@@ -47,9 +47,9 @@ pub(super) fn encode(group: &Group, events: &[Event], cursor: Cursor) -> Portion
         Some(Event::Goodbye(reason)) => Some(*reason),
         _ => None,
     };
-    let is_empty = events.is_empty();
-    let bytes = if is_empty { Bytes::new() } else { group.encode(events, cursor.position()) };
+    let has_events = !events.is_empty();
+    let bytes = if has_events { group.encode(events, cursor.position()) } else { Bytes::new() };
     let notifications = events.iter().filter(|event| matches!(event, Event::Deliver(_))).count();
     let notifications = notifications as u64;
-    Portion { cursor, bytes, notifications, is_empty, has_more: false, goodbye }
+    Portion { cursor, bytes, notifications, has_events, has_more: false, goodbye }
 }

@@ -62,7 +62,8 @@ impl FanOut {
     }
 
     /// Reads a portion of what is new, encodes it once for each group and fills `deliveries`. Returns `false` if the lane
-    /// is at `target` at least, or the log has no more.
+    /// is at `target` at least, or the log has no more. A caller that repeats this until then is not kept by what is
+    /// published meanwhile.
     pub(super) fn pass(
         &mut self,
         log: &Log,
@@ -81,15 +82,16 @@ impl FanOut {
         let events = &mut self.events;
         let kept = self.cursor.read(log, &self.everything, no_seat, head, PORTION, events);
         if kept == Kept::Broker {
-            // What the lane has missed is fetched for each of its clients.
+            // Only the broker has what comes next. The lane skips it, and each client fetches it.
             self.cursor = Cursor::at(log.own_tail());
         }
         if kept == Kept::Broker || matches!(self.events.first(), Some(Event::Gap(_))) {
             // The log has moved on past the lane itself. Each client is told the gap or let go, by its policy.
-            let behind = peers
-                .iter_mut()
-                .filter_map(|(key, peer)| peer.connection.leave_at(before).then_some(key));
-            deliveries.left_behind.extend(behind);
+            for (key, peer) in peers {
+                if peer.connection.leave_at(before) {
+                    deliveries.left_behind.push(key);
+                }
+            }
         } else {
             self.encode(before, peers, deliveries);
         }
@@ -98,6 +100,7 @@ impl FanOut {
         true
     }
 
+    /// Offers what was read to the groups, and encodes it for each group of which a member takes part.
     fn encode(&mut self, before: Cursor, peers: &mut Slab<Peer>, deliveries: &mut Deliveries) {
         let position = self.position();
         for event in &self.events {

@@ -1,13 +1,13 @@
 //! A lane: the connections of one worker thread, and the pass that serves all of their clients.
 //!
 //! ```text
-//! epoll event ─► Connection::on_readable / on_writable / on_timer ─► Next ─► Lane::apply
+//! epoll event ─► Connection::on_readable / on_writable / on_end ─► Next ─► Lane::apply
 //! new entries ─► FanOut::pass ─► Deliveries ─► sends ─► Connection::on_sent ─► Next ─► Lane::apply
 //! ```
 //!
 //! The parts return what happens next, and only `impl Lane` performs it. This file has one turn of the lane: it reads the
-//! sockets that have news, and runs the pass. `resume` goes on with connections whose sockets have no news, and
-//! `admission` has how connections come and go. All of them end in `Lane::apply`, in `apply`: the only match over a `Next`.
+//! sockets that have news, and runs the pass. `wakeups` has what wakes a connection besides its socket, and `admission`
+//! has how connections come and go. All of them end in `Lane::apply`, in `apply`, which performs each `Next`.
 //! `Connection` does no I/O, `FanOut` sends nothing, and `catch_up` returns bytes.
 //!
 //! A lane is itself a reader of the log. A client that has taken everything is where the lane is, and costs a pass one
@@ -29,7 +29,6 @@ mod next;
 mod output;
 mod peer;
 mod pending;
-mod resume;
 mod sender;
 mod status;
 mod subscription;
@@ -37,6 +36,7 @@ mod subscription;
 mod tests;
 mod timeout;
 mod timers;
+mod wakeups;
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
@@ -135,16 +135,17 @@ struct Lane {
     /// Wakes the lane when a task outside of it has left work.
     waker: Option<Waker>,
     drain: Option<Drain>,
-    /// Connections to go on with in the next turn. Each is in it at most once.
+    /// Connections that have more to do. A key may be that of a connection that is gone.
     busy: VecDeque<usize>,
     /// Connections whose clients wait for the lane to come to where they are.
     ahead: BTreeSet<usize>,
     /// Connections for the general path.
     handed_over: Vec<HandOver>,
-    /// Whether more connections may wait at the listener than one turn accepts.
+    /// Whether more connections may wait at the listener.
     has_callers: bool,
-    /// What follows is kept for its room. Every socket is read into this buffer.
+    /// Every socket is read into this buffer.
     buffer: Box<[u8]>,
+    // Empty between two turns, and kept for their room.
     ready: Vec<Ready>,
     deliveries: Deliveries,
     sent: Vec<io::Result<usize>>,
@@ -152,19 +153,19 @@ struct Lane {
 
 /// The result of one read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Read {
-    /// The buffer is full. There may be more.
-    Full,
-    /// The buffer is not full. If the peer is not gone, epoll reports when there is more.
-    Some,
-    /// Nothing, or nothing that may be read now.
-    Nothing,
+enum ReadOutcome {
+    /// There may be more to read.
+    More,
+    /// The socket is empty. epoll reports when there is more, unless the peer has closed its side.
+    Drained,
+    /// Nothing more is read now.
+    Stop,
 }
 
 /// How often one turn looks at epoll before the rest of the thread has its turn.
 const LOOKS: usize = 4;
 
-/// How many reads one connection has in one turn.
+/// How many reads one call of `read` makes.
 const READS: usize = 8;
 
 impl Lane {
@@ -221,7 +222,7 @@ impl Lane {
         self.run_pass();
         self.wake_those_ahead();
         self.poll_outcomes(context);
-        self.resume_busy();
+        self.serve_busy();
         if std::mem::take(&mut self.has_callers) {
             self.accept();
         }
@@ -230,7 +231,7 @@ impl Lane {
         if self.poll_drain(context).is_ready() && self.handed_over.is_empty() {
             return Poll::Ready(Ok(Turn::Ended));
         }
-        // Last, so that no timer is started after it that it does not know of.
+        // Last, because a timer that is started after it does not wake the lane.
         self.poll_timers(context);
         let is_drained = self.drain.is_some() && self.peers.is_empty();
         if is_drained || !self.busy.is_empty() || self.has_callers || self.pending.has_new() {
@@ -282,49 +283,48 @@ impl Lane {
     /// Reads what has come on a connection. A socket that does not fill the buffer is empty, and epoll reports when more
     /// has come. But it reports nothing more of a socket that its peer has closed, and that is read to its end.
     fn read(&mut self, key: usize, to_the_end: bool) {
-        let has_more = (0..READS).all(|_| match self.read_once(key) {
-            Read::Full => true,
-            Read::Some => to_the_end,
-            Read::Nothing => false,
-        });
-        if has_more {
-            self.keep_busy(key);
+        for _ in 0..READS {
+            match self.read_once(key) {
+                ReadOutcome::More => {}
+                ReadOutcome::Drained if to_the_end => {}
+                ReadOutcome::Drained | ReadOutcome::Stop => return,
+            }
         }
+        self.keep_busy(key);
     }
 
-    fn read_once(&mut self, key: usize) -> Read {
+    fn read_once(&mut self, key: usize) -> ReadOutcome {
         let Some(Peer { socket, connection, .. }) = self.peers.get_mut(key) else {
-            return Read::Nothing;
+            return ReadOutcome::Stop;
         };
         let (status, mut none) = (&self.status, None);
         let spare = self.fan_out.groups.decoder(key).unwrap_or(&mut none);
         let reads = connection.prepare_read();
-        let (next, read) = match reads {
-            Reads::Nothing => return Read::Nothing,
-            Reads::Buffered => (connection.on_buffered(spare, status), Read::Full),
+        let (next, outcome) = match reads {
+            Reads::Nothing => return ReadOutcome::Stop,
+            Reads::Buffered => (connection.on_buffered(spare, status), ReadOutcome::More),
             Reads::Peek | Reads::Bytes => {
                 let peeks = reads == Reads::Peek;
                 let room = if peeks { 1 } else { self.buffer.len() };
                 match peer::receive(socket, &mut self.buffer[..room], peeks) {
-                    Ok(None) => return Read::Nothing,
-                    Ok(Some(0)) => (connection.on_end(status), Read::Nothing),
+                    Ok(None) => return ReadOutcome::Stop,
+                    Ok(Some(0)) => (connection.on_end(status), ReadOutcome::Stop),
+                    Ok(Some(_)) if peeks => (connection.on_peeked(), ReadOutcome::Stop),
                     Ok(Some(count)) => {
                         let bytes = &mut self.buffer[..count];
-                        let read = match peeks {
-                            true => Read::Nothing,
-                            false if count == room => Read::Full,
-                            false => Read::Some,
-                        };
-                        (connection.on_readable(bytes, spare, status), read)
+                        let is_full = count == room;
+                        let outcome =
+                            if is_full { ReadOutcome::More } else { ReadOutcome::Drained };
+                        (connection.on_readable(bytes, spare, status), outcome)
                     }
-                    Err(error) => (Next::after(&error.into()), Read::Nothing),
+                    Err(error) => (Next::after(&error.into()), ReadOutcome::Stop),
                 }
             }
         };
         self.apply(key, next);
-        // What the connection could not do in this turn comes before what it has sent since.
+        // What the connection could not do yet comes before what it has sent since.
         let is_busy = self.peers.get(key).is_none_or(|peer| peer.is_busy);
-        if is_busy { Read::Nothing } else { read }
+        if is_busy { ReadOutcome::Stop } else { outcome }
     }
 
     /// Serves everything up to the head of the log.
@@ -334,12 +334,15 @@ impl Lane {
         while self.fan_out.pass(self.status.hub.log(), head, &mut self.peers, &mut deliveries) {
             self.status.position = self.fan_out.position();
             self.send(&mut deliveries);
+            for &key in &deliveries.left_behind {
+                self.keep_busy(key);
+            }
             deliveries.clear();
         }
         self.deliveries = deliveries;
     }
 
-    /// Sends what a pass has for its clients.
+    /// Sends what a pass has for its clients, performs what their connections return, and counts what was delivered.
     fn send(&mut self, deliveries: &mut Deliveries) {
         let mut sent = std::mem::take(&mut self.sent);
         let sends = deliveries.sends.iter().map(|&(key, encoding)| {
@@ -359,9 +362,6 @@ impl Lane {
         for encoding in &deliveries.encodings {
             let group = self.fan_out.groups.get_mut(encoding.group);
             group.delivered.inc_by(encoding.notifications * encoding.clients);
-        }
-        for &key in &deliveries.left_behind {
-            self.keep_busy(key);
         }
     }
 }

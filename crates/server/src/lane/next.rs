@@ -31,7 +31,7 @@ pub(super) enum Next {
     Release,
     /// Look at the connection again after each pass, until the lane has come to where its client is.
     AwaitPass,
-    /// Go on with the connection in the next turn.
+    /// Serve the others first, and then this connection again.
     Yield,
     /// Hand the connection over to the general path, with these bytes of a request.
     HandOver(Bytes),

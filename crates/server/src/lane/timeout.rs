@@ -29,6 +29,9 @@ pub(super) const ECHO: Duration = Duration::from_secs(5);
 /// How often to look at a poll whose hold is over while the broker is asked.
 const REPLAY: Duration = Duration::from_millis(20);
 
+/// A poll whose hold is over does not wait for a fetch from the broker that is older than this.
+pub(super) const REPLAY_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How long a client has to close its side after a goodbye.
 const LINGER: Duration = Duration::from_secs(2);
 

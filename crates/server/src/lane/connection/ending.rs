@@ -1,17 +1,12 @@
 //! How a connection ends: by its peer, by its timer, or with the last frame of its client.
 
-use std::time::Duration;
-
 use tidings_core::{Event, Reason};
 
 use super::{Connection, Stage};
 use crate::lane::client::{LastFrame, Standing};
 use crate::lane::next::Next;
 use crate::lane::status::Status;
-use crate::lane::timeout::{ECHO, Timeout};
-
-/// For how long at the most the broker is asked for a poll whose hold is over.
-const REPLAY_PATIENCE: Duration = Duration::from_secs(5);
+use crate::lane::timeout::{ECHO, REPLAY_PATIENCE, Timeout};
 
 impl Connection {
     /// The peer has closed its side. It may still read, so its last request is still answered, and its client is served on
@@ -19,8 +14,8 @@ impl Connection {
     /// all shows only when something is sent to it. So a stream is sent a heartbeat now, and a poll the first part of its
     /// answer.
     pub(in crate::lane) fn on_end(&mut self, status: &Status) -> Next {
-        let is_writing_last =
-            matches!(self.stage, Stage::Answered(_) | Stage::Closing(_)) && !self.output.is_empty();
+        let is_writing_last = matches!(self.stage, Stage::Answering(_) | Stage::Closing(_))
+            && !self.output.is_empty();
         if is_writing_last || self.pending.is_some() {
             // The requests that came before are still answered.
             self.is_last |= !self.input.has_buffered();
@@ -55,11 +50,11 @@ impl Connection {
             // The broker did not deliver what the end waits for.
             Stage::Serving(client) if client.is_ending() => self.end_now(status),
             Stage::Serving(_) => self.heartbeat(status),
-            Stage::Answered(_) | Stage::Closing(_) => self.next(status),
+            Stage::Answering(_) | Stage::Closing(_) => self.advance(status),
         }
     }
 
-    /// Answers a poll whose hold is over, unless something may come for it that was published before that.
+    /// Answers a poll whose hold is over, unless a notification that was published before that may still come.
     pub(super) fn end_hold(&mut self, status: &Status) -> Next {
         let Stage::Serving(client) = &mut self.stage else { return Next::Idle };
         client.rearm_if_reached(status.position);
@@ -77,7 +72,7 @@ impl Connection {
             return Next::Idle;
         }
         let position = client.cursor(status.position).position();
-        self.enter(Stage::Answered);
+        self.enter(Stage::Answering);
         Next::Encode(None, position)
     }
 
@@ -92,21 +87,22 @@ impl Connection {
                 return Next::Remove;
             }
             self.stage = Stage::Closing(None);
+            return Next::Idle;
         }
         let Stage::Serving(client) = &self.stage else { return Next::Idle };
         let position = client.cursor(status.position).position();
-        self.enter(if client.is_poll() { Stage::Answered } else { Stage::Closing });
+        self.enter(if client.is_poll() { Stage::Answering } else { Stage::Closing });
         Next::Encode(Some(Event::Goodbye(reason)), position)
     }
 
     /// Lets a client go once it has been sent what the log has up to its own last message.
     pub(super) fn end(&mut self, last: LastFrame, status: &Status) -> Next {
-        let Stage::Serving(client) = &mut self.stage else { return self.next(status) };
+        let Stage::Serving(client) = &mut self.stage else { return self.advance(status) };
         client.end(last, status.now + ECHO);
         if !self.output.is_stalled() {
             self.timeout = Some(Timeout::Echo);
         }
-        self.next(status)
+        self.advance(status)
     }
 
     /// Sends the last frame of a client that is to be let go.
@@ -118,7 +114,7 @@ impl Connection {
             Some(LastFrame::Reply(bytes)) => {
                 self.enter(Stage::Closing);
                 self.output.append(bytes);
-                self.next(status)
+                self.advance(status)
             }
         }
     }
@@ -128,7 +124,7 @@ impl Connection {
         match &self.stage {
             Stage::Lingering(_) => true,
             Stage::Closing(seat) => seat.is_some(),
-            Stage::Requests | Stage::Serving(_) | Stage::Answered(_) => false,
+            Stage::Requests | Stage::Serving(_) | Stage::Answering(_) => false,
         }
     }
 

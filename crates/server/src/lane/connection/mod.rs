@@ -1,16 +1,19 @@
 //! One connection, without I/O.
 //!
 //! ```text
-//! on_readable, on_buffered, on_writable, on_written   (here)       ─┐
+//! on_readable, on_peeked, on_buffered                 (here)       ─┐
+//! on_writable, on_written, on_taken_back              (here)        │
 //! on_response, on_response_pending                    (here)        │
-//! join_pass ─► Part; then on_sent                     (here)        ├─► the new state ─► Next
-//! on_subscribed, on_published, on_fetched,            (serve.rs)    │
-//! on_caught_up, on_encoded                            (serve.rs)    │
+//! join_pass ─► Part; then on_sent                     (here)        │
+//! on_subscribed, on_encoded                           (serve.rs)    ├─► the new state ─► Next
+//! on_published, on_publish_pending                    (serve.rs)    │
+//! on_caught_up, on_fetching, on_fetched,              (serve.rs)    │
+//! on_unavailable, leave_at                            (serve.rs)    │
 //! on_end, on_reset, on_timer, on_goodbye              (ending.rs)  ─┘
 //! ```
 //!
-//! The lane does what a [`Next`] says, reports the outcome by the next of these calls, and goes on until the connection
-//! is idle. After that it starts the connection's timer, if [`take_timeout`](Connection::take_timeout) says so.
+//! The lane does what a [`Next`] says, reports the outcome by one of these calls, and goes on until the connection is
+//! idle. After that it starts the connection's timer, if [`take_timeout`](Connection::take_timeout) says so.
 
 mod ending;
 mod serve;
@@ -43,7 +46,8 @@ pub(super) struct Connection {
     pending: Option<Pending>,
     /// The timer to start, if it is to be started.
     timeout: Option<Timeout>,
-    /// Whether the connection is over the limit, so that the only answer is that the server is full.
+    /// Whether the connection is over the limit. Only probes are answered then, all else is `503`, and each answer is the
+    /// last.
     is_surplus: bool,
     /// Whether the connection ends with the present answer.
     is_last: bool,
@@ -57,8 +61,8 @@ enum Stage {
     Requests,
     /// This client is served.
     Serving(Client),
-    /// Its client has its answer, and gives its seat back.
-    Answered(Option<Seat>),
+    /// A poll's answer is made or written. Its client gives its seat back once what is left of the answer is short.
+    Answering(Option<Seat>),
     /// The last bytes are written. Then this side is closed.
     Closing(Option<Seat>),
     /// This side is closed. The peer has yet to close its own.
@@ -81,11 +85,12 @@ pub(super) enum Reads {
 /// Whether a client takes part in a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// It is sent what its group is sent.
+    /// It is sent the bytes of its group. They are the answer if it is a poll.
     Takes,
-    /// It is not: it is to be served from the log at once.
+    /// It has its own cursor now, and is to be served from the log at once.
     CatchesUp,
-    /// It is not.
+    /// It is not served now: there is no client, it is not where the lane is, or it has unsent bytes and has its own
+    /// cursor now.
     Nothing,
 }
 
@@ -143,7 +148,7 @@ impl Connection {
 
     /// Returns how it is to be read now. Notes what is left in the socket.
     pub(super) fn prepare_read(&mut self) -> Reads {
-        if self.awaits_answer() || self.pending.is_some() {
+        if self.is_paused() {
             return Reads::Peek;
         }
         match self.stage {
@@ -157,10 +162,16 @@ impl Connection {
         }
     }
 
-    /// Goes on after a request of the general path, with the bytes that came after it.
-    pub(super) fn resume(&mut self, input: Bytes, is_last: bool) {
+    /// Handles the return from the general path. `input` is what came after the request that was handled there.
+    pub(super) fn on_taken_back(&mut self, input: Bytes, is_last: bool) {
         self.input.put_back(input);
         self.is_last = is_last;
+    }
+
+    /// Records that the socket has input which is read later.
+    pub(super) fn on_peeked(&mut self) -> Next {
+        self.input.has_unread = true;
+        Next::Idle
     }
 
     /// Handles the buffered input.
@@ -179,15 +190,11 @@ impl Connection {
         spare: &mut SpareDecoder,
         status: &Status,
     ) -> Next {
-        if self.awaits_answer() || self.pending.is_some() {
-            self.input.has_unread = true;
-            return Next::Idle;
-        }
         match &mut self.stage {
             Stage::Requests => self.request_from_socket(bytes, status),
             Stage::Serving(client) => {
                 client.decode(bytes, spare);
-                self.next(status)
+                self.advance(status)
             }
             _ => Next::Idle,
         }
@@ -195,7 +202,7 @@ impl Connection {
 
     /// Takes a request from bytes that were just read. Keeps what comes after it.
     fn request_from_socket(&mut self, bytes: &[u8], status: &Status) -> Next {
-        let Some(whole) = self.parse(bytes, status) else {
+        let Some(whole) = self.take_request(bytes, status) else {
             return self.hand_over(Bytes::copy_from_slice(bytes));
         };
         self.input.put_back(Bytes::copy_from_slice(&bytes[whole.length..]));
@@ -205,13 +212,15 @@ impl Connection {
     /// Takes the next request from what was kept.
     fn request_from_input(&mut self, status: &Status) -> Next {
         let mut bytes = self.input.take();
-        let Some(whole) = self.parse(&bytes, status) else { return self.hand_over(bytes) };
+        let Some(whole) = self.take_request(&bytes, status) else { return self.hand_over(bytes) };
         bytes.advance(whole.length);
         self.input.put_back(bytes);
         Next::Answer(whole)
     }
 
-    fn parse(&mut self, bytes: &[u8], status: &Status) -> Option<Box<Whole>> {
+    /// Returns the next request, or `None` if the general path is to answer it: it is not plain, or the connection is over
+    /// the limit.
+    fn take_request(&mut self, bytes: &[u8], status: &Status) -> Option<Box<Whole>> {
         let whole = request::next(bytes, status.settings.max_head)?;
         if self.is_surplus && !resource::is_probe(&whole.request) {
             return None;
@@ -239,11 +248,11 @@ impl Connection {
         self.output.write_with(|bytes| answer::write(bytes, response, ending));
         if is_last {
             self.stage = Stage::Closing(None);
-            return self.next(status);
+            return self.advance(status);
         }
         self.timeout = Some(Timeout::Request);
         if was_pending || !self.input.has_buffered() || self.output.len() > MAX_ANSWERS {
-            return self.next(status);
+            return self.advance(status);
         }
         self.request_from_input(status)
     }
@@ -252,13 +261,13 @@ impl Connection {
     pub(super) fn on_response_pending(&mut self, pending: Pending, status: &Status) -> Next {
         self.pending = Some(pending);
         self.timeout = Some(Timeout::Request);
-        self.next(status)
+        self.advance(status)
     }
 
     /// Handles a socket that has become writable.
     pub(super) fn on_writable(&mut self, status: &Status) -> Next {
         self.output.mark_writable();
-        self.next(status)
+        self.advance(status)
     }
 
     /// Records that `count` unsent bytes were written. If bytes remain, the socket is full.
@@ -274,7 +283,7 @@ impl Connection {
                 });
             }
         }
-        self.next(status)
+        self.advance(status)
     }
 
     /// Joins a pass that serves everything after `before`. `authors` are the seats that have published a part of it.
@@ -290,7 +299,7 @@ impl Connection {
             return if has_room { Part::CatchesUp } else { Part::Nothing };
         }
         if client.is_poll() {
-            self.enter(Stage::Answered);
+            self.enter(Stage::Answering);
         }
         Part::Takes
     }
@@ -314,14 +323,14 @@ impl Connection {
         } else if matches!(self.stage, Stage::Serving(_)) {
             return Next::Idle;
         }
-        self.next(status)
+        self.advance(status)
     }
 
-    /// Returns the first thing to do in the present state.
-    pub(super) fn next(&mut self, status: &Status) -> Next {
+    /// Moves the connection on as far as it goes without the lane. Returns what the lane must do.
+    pub(super) fn advance(&mut self, status: &Status) -> Next {
         // A client that has read a short answer can count on its seat being free. One that does not read a long answer
         // keeps its seat, so that seats bound what waits to be read.
-        if matches!(self.stage, Stage::Answered(Some(_))) && self.output.len() <= SHORT_ANSWER {
+        if matches!(self.stage, Stage::Answering(Some(_))) && self.output.len() <= SHORT_ANSWER {
             return Next::Release;
         }
         if self.output.is_writable() {
@@ -331,7 +340,7 @@ impl Connection {
             Stage::Serving(_) => self.serve(status),
             _ if !self.output.is_empty() => Next::Idle,
             Stage::Requests => self.yield_if_input(),
-            Stage::Answered(_) => {
+            Stage::Answering(_) => {
                 self.stage = Stage::Requests;
                 if self.is_last || status.is_closing {
                     return self.close();
@@ -344,18 +353,18 @@ impl Connection {
         }
     }
 
-    /// Has what came too early read in the next turn, if it is due now.
+    /// Returns [`Next::Yield`] if input is left, here or in the socket, and may be read now.
     fn yield_if_input(&mut self) -> Next {
-        if self.awaits_answer() || self.pending.is_some() || !self.input.has_more() {
+        if self.is_paused() || !self.input.has_more() {
             return Next::Idle;
         }
         self.input.has_unread = false;
         Next::Yield
     }
 
-    /// Takes the seat of a client that has its answer.
+    /// Takes the seat of a poll whose answer is made.
     pub(super) fn release(&mut self) -> Option<Seat> {
-        if let Stage::Answered(seat) = &mut self.stage { seat.take() } else { None }
+        if let Stage::Answering(seat) = &mut self.stage { seat.take() } else { None }
     }
 
     /// Ends what its client does, and keeps the seat in this stage.
@@ -363,15 +372,20 @@ impl Connection {
         self.stage = stage(match std::mem::replace(&mut self.stage, Stage::Requests) {
             Stage::Requests => None,
             Stage::Serving(client) => Some(client.seat),
-            Stage::Answered(seat) | Stage::Closing(seat) | Stage::Lingering(seat) => seat,
+            Stage::Answering(seat) | Stage::Closing(seat) | Stage::Lingering(seat) => seat,
         });
+    }
+
+    /// Returns `true` if nothing more is read until an answer or a publish is done.
+    fn is_paused(&self) -> bool {
+        self.awaits_answer() || self.pending.is_some()
     }
 
     /// Returns `true` if the client is a poll whose answer is not sent completely.
     fn awaits_answer(&self) -> bool {
         match &self.stage {
             Stage::Serving(client) => client.is_poll(),
-            Stage::Answered(_) => true,
+            Stage::Answering(_) => true,
             Stage::Requests | Stage::Closing(_) | Stage::Lingering(_) => false,
         }
     }

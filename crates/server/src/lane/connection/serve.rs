@@ -13,7 +13,7 @@ use crate::lane::status::Status;
 use crate::lane::subscription::Opened;
 use crate::lane::timeout::Timeout;
 
-/// Unsent bytes that a protocol's own replies may not add to: a client that pings without reading gets no more pongs.
+/// Once this many bytes are unsent, replies such as pongs are dropped.
 const MAX_REPLIES: usize = 4096;
 
 impl Connection {
@@ -21,11 +21,11 @@ impl Connection {
     pub(in crate::lane) fn on_subscribed(&mut self, opened: Opened, status: &Status) -> Next {
         self.output.append(opened.first);
         self.stage = match opened.is_answered {
-            true => Stage::Answered(Some(opened.client.seat)),
+            true => Stage::Answering(Some(opened.client.seat)),
             false => Stage::Serving(opened.client),
         };
         self.timeout = Some(Timeout::Quiet);
-        self.next(status)
+        self.advance(status)
     }
 
     /// Serves a client: handles what it has sent, then what the log has for it, then its end.
@@ -88,7 +88,7 @@ impl Connection {
             (Ok(id), Stage::Serving(client)) => client.published(id),
             (Ok(_), _) => {}
         }
-        self.next(status)
+        self.advance(status)
     }
 
     /// A client's message is pending. What it sent after that waits.
@@ -101,26 +101,27 @@ impl Connection {
     pub(in crate::lane) fn on_caught_up(&mut self, portion: Portion, status: &Status) -> Next {
         let cursor = portion.cursor;
         // A poll that is not held is answered only once everything is looked at.
-        let is_unfinished = portion.is_empty
+        let is_unfinished = !portion.has_events
             && portion.has_more
             && self.client().is_some_and(Client::is_immediate_poll);
-        let standing = if is_unfinished {
-            Standing::Own(cursor)
-        } else if cursor.position() == status.position {
+        let standing = if !is_unfinished && cursor.position() == status.position {
             Standing::WithLane
-        } else if cursor.is_ahead_of(status.position) {
+        } else if !is_unfinished && cursor.is_ahead_of(status.position) {
             Standing::Ahead(cursor)
         } else {
             Standing::Own(cursor)
         };
-        let is_empty = portion.bytes.is_empty();
+        // A gap on a WebSocket without a subprotocol is an event without bytes.
+        let has_bytes = !portion.bytes.is_empty();
         self.take_portion(portion, standing);
         match &self.stage {
             Stage::Serving(client) if client.is_end_due(status.position, status.now) => {
                 self.end_now(status)
             }
-            Stage::Serving(_) if is_empty && matches!(standing, Standing::Own(_)) => Next::CatchUp,
-            _ => self.next(status),
+            Stage::Serving(_) if !has_bytes && matches!(standing, Standing::Own(_)) => {
+                Next::CatchUp
+            }
+            _ => self.advance(status),
         }
     }
 
@@ -144,17 +145,17 @@ impl Connection {
         client.fetching = None;
         let standing = Standing::Own(portion.cursor);
         self.take_portion(portion, standing);
-        self.next(status)
+        self.advance(status)
     }
 
     fn take_portion(&mut self, portion: Portion, standing: Standing) {
         let Stage::Serving(client) = &mut self.stage else { return };
         client.standing = standing;
-        if portion.is_empty {
+        if !portion.has_events {
             return;
         }
         if client.is_poll() {
-            self.enter(Stage::Answered);
+            self.enter(Stage::Answering);
         } else if portion.goodbye.is_some() {
             self.enter(Stage::Closing);
         }
@@ -164,7 +165,7 @@ impl Connection {
     /// The bytes that [`Next::Encode`] or [`Next::OpenAnswer`] asked for.
     pub(in crate::lane) fn on_encoded(&mut self, bytes: Bytes, status: &Status) -> Next {
         self.output.append(bytes);
-        self.next(status)
+        self.advance(status)
     }
 
     /// Leaves a client where the lane stood before. Returns `true` if it stood there.
@@ -180,11 +181,11 @@ impl Connection {
 
     pub(super) fn heartbeat(&mut self, status: &Status) -> Next {
         let Stage::Serving(client) = &mut self.stage else { return Next::Idle };
-        // Of a client that cannot answer, a write that is not taken is the sign.
+        // A client that cannot answer is found by the write deadline instead.
         if client.can_answer && client.pulse.beat(&status.hub.heartbeat()) == Beat::GiveUp {
             return self.on_goodbye(Reason::Silent, status);
         }
-        // A client that is catching up has other news.
+        // What a client is sent while it catches up shows that the server is there.
         client.rearm_if_reached(status.position);
         if matches!(client.standing, Standing::Own(_)) && client.fetching.is_none() {
             return Next::Idle;

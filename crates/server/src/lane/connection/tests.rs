@@ -102,9 +102,7 @@ impl Lane {
         let mut bytes = bytes.to_vec();
         let next = match self.connection.prepare_read() {
             Reads::Buffered => self.connection.on_buffered(&mut self.spare, &self.status),
-            Reads::Peek => {
-                self.connection.on_readable(&mut bytes[..1], &mut self.spare, &self.status)
-            }
+            Reads::Peek => self.connection.on_peeked(),
             Reads::Bytes => self.connection.on_readable(&mut bytes, &mut self.spare, &self.status),
             Reads::Nothing => Next::Idle,
         };
@@ -153,7 +151,7 @@ impl Lane {
                 }
                 Next::Release => {
                     drop(self.connection.release().expect("a client"));
-                    self.connection.next(&self.status)
+                    self.connection.advance(&self.status)
                 }
                 next => {
                     let timeout = self.connection.take_timeout(&self.status);
@@ -207,9 +205,9 @@ const PING: u8 = 9;
 const PONG: [u8; 2] = [0x8a, 1];
 
 fn portion(cursor: Cursor, text: &'static str) -> Portion {
-    let is_empty = text.is_empty();
+    let has_events = !text.is_empty();
     let bytes = text.into();
-    Portion { cursor, bytes, notifications: 0, is_empty, has_more: false, goodbye: None }
+    Portion { cursor, bytes, notifications: 0, has_events, has_more: false, goodbye: None }
 }
 
 #[test]
@@ -387,7 +385,7 @@ fn the_last_frame_comes_after_the_clients_own_messages_but_not_later_than_their_
         let next = if comes {
             lane.comes_to(1);
             assert!(!lane.connection.waits_for_lane(&lane.status));
-            lane.connection.next(&lane.status)
+            lane.connection.advance(&lane.status)
         } else {
             lane.connection.on_timer(&lane.status)
         };
@@ -477,7 +475,7 @@ fn a_client_that_is_further_than_the_lane_waits_for_it() {
     assert_eq!(lane.written(), "heartbeat at 5");
     lane.comes_to(7);
     assert!(!lane.connection.waits_for_lane(&lane.status));
-    assert!(matches!(lane.connection.next(&lane.status), Next::CatchUp));
+    assert!(matches!(lane.connection.advance(&lane.status), Next::CatchUp));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Goes on with connections whose sockets have no news.
+//! What wakes a connection besides its socket: the lane, the broker, its timer, and work that was left.
 
 use std::task::{Context, Poll};
 
@@ -6,14 +6,14 @@ use super::Lane;
 use super::catch_up;
 use super::pending::Outcome;
 
-/// How many busy connections one turn serves.
+/// How many busy connections one call of `serve_busy` serves.
 const BUSY: usize = 256;
 
 /// How many outcomes of what is pending one turn takes.
 const OUTCOMES: usize = 256;
 
 impl Lane {
-    /// Lets clients go on that were ahead of the lane, if it has come to where they are.
+    /// Serves the clients that were ahead of the lane again, if the lane has come to where they are.
     pub(super) fn wake_those_ahead(&mut self) {
         if self.ahead.is_empty() {
             return;
@@ -51,21 +51,23 @@ impl Lane {
         context.waker().wake_by_ref();
     }
 
-    /// Serves connections that had more to do than their last turn allowed, in a bounded number.
-    pub(super) fn resume_busy(&mut self) {
+    /// Serves the busy connections, in a bounded number.
+    pub(super) fn serve_busy(&mut self) {
         for _ in 0..self.busy.len().min(BUSY) {
             let Some(key) = self.busy.pop_front() else { return };
             let Some(peer) = self.peers.get_mut(key) else { continue };
             peer.is_busy = false;
+            // Whether the peer has closed its side is not recorded, so its socket is read until it is empty.
             self.read(key, true);
             if let Some(peer) = self.peers.get_mut(key) {
-                let next = peer.connection.next(&self.status);
+                let next = peer.connection.advance(&self.status);
                 self.apply(key, next);
             }
         }
     }
 
-    /// Serves a connection again in the next turn.
+    /// Adds a connection to the busy ones, because it has more to do than it may at once. It is served again by
+    /// `serve_busy`, in this turn or in the next one.
     pub(super) fn keep_busy(&mut self, key: usize) {
         if let Some(peer) = self.peers.get_mut(key)
             && !std::mem::replace(&mut peer.is_busy, true)
@@ -77,7 +79,7 @@ impl Lane {
     /// Serves the connections whose timer has expired, and the listener after a failure.
     pub(super) fn poll_timers(&mut self, context: &mut Context<'_>) {
         // A failure starts a new pause, which must be polled to wake the lane.
-        while self.acceptor.poll_resume(context).is_ready() {
+        while self.acceptor.poll_pause(context).is_ready() {
             self.accept();
         }
         let again = self.status.hub.heartbeat().interval;
