@@ -3,17 +3,14 @@
 
 use std::time::Duration;
 
-use tidings_core::{Gap, GapReason, HubConfig, Id, Position, Reason, Retention, SlowPolicy};
+use tidings_core::{GapReason, HubConfig, Position, Reason, Retention, SlowPolicy};
 use tidings_transport::Shape;
 
 use crate::support::{
-    Case, Follower, Raw, Running, eventually, every, every_shaped, every_without_broker,
+    Case, NUMBER, PAYLOAD, Raw, Running, eventually, every, every_shaped, every_without_broker,
+    flood, gaps,
 };
 
-/// Large enough, and enough of them, to fill every buffer of the system in between: at most 4 MiB on the
-/// hub's side (`tcp_wmem`) and little more than 64 KiB on the side that does not read.
-const PAYLOAD: usize = 64 << 10;
-const NUMBER: u64 = 96;
 const TOO_SLOW: &str = "tidings_let_go_total{reason=\"too_slow\"}";
 /// How many of them the hub keeps.
 const KEPT: usize = 8;
@@ -23,40 +20,6 @@ async fn hub(case: &Case, policy: SlowPolicy) -> Running {
     let mut config = case.config(HubConfig { retention, ..HubConfig::default() }).await;
     config.slow = policy;
     Running::start(config).await
-}
-
-/// Publishes after `at` more than a slow reader can be sent, each once the last one has reached a quick one.
-async fn flood(hub: &Running, quick: &mut Follower, at: u64) -> Id {
-    let payload = "x".repeat(PAYLOAD);
-    let mut last = None;
-    for number in at + 1..=at + NUMBER {
-        last = Some(hub.publish("t", payload.clone()).await);
-        assert_eq!(quick.text().await.0, number, "the quick one noticed something");
-    }
-    last.unwrap()
-}
-
-/// Floods, and returns the last id and all gaps that the slow reader was told. The last gap is expected to end
-/// `kept` before the last id.
-///
-/// On a busy machine, a full socket sometimes takes more near the end of a flood. The gap is told then, and what
-/// follows needs no other one. So there are up to three floods.
-async fn gaps(
-    hub: &Running,
-    slow: &mut Follower,
-    quick: &mut Follower,
-    kept: u64,
-) -> (Id, Vec<Gap>) {
-    let (mut at, mut gaps) = (0, Vec::new());
-    loop {
-        let last = flood(hub, quick, at).await;
-        gaps.extend(slow.read_up_to(last, at).await);
-        at = last.seq;
-        let is_expected = gaps.last().is_some_and(|gap| gap.resume.seq == at - kept);
-        if is_expected || at == 3 * NUMBER {
-            return (last, gaps);
-        }
-    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::model::{Model, Way};
 use super::plays::{every, every_over_brokers, every_shaped, is_answer, keeping};
 use super::stage::Shared;
-use crate::support::{Case, Follower, Raw, Running, eventually};
+use crate::support::{Case, Follower, Raw, Running, eventually, flood, gaps};
 
 /// More than one portion of anybody's.
 const STORED: u64 = 2500;
@@ -236,11 +236,12 @@ fn the_same_over_the_brokers() {
 #[test]
 fn a_slow_reader_gets_from_the_broker_what_the_hub_has_lost() {
     every(async |case| {
-        let (hub, mut slow, last) = slow_reader(case, SlowPolicy::Gap).await;
-        assert_eq!(slow.read_up_to(hub.hub.epoch().id(last), 0).await, []);
+        let (hub, mut slow, mut quick) = readers(case, SlowPolicy::Gap).await;
+        let last = flood(&hub, &mut quick, 0).await;
+        assert_eq!(slow.read_up_to(last, 0).await, []);
         hub.publish("t", "the next").await;
-        assert_eq!(slow.text().await, (last + 1, "the next".to_owned()));
-        drop(slow);
+        assert_eq!(slow.text().await, (last.seq + 1, "the next".to_owned()));
+        drop((slow, quick));
         hub.stop().await;
     });
 }
@@ -248,7 +249,9 @@ fn a_slow_reader_gets_from_the_broker_what_the_hub_has_lost() {
 #[test]
 fn a_slow_reader_is_let_go_where_that_is_the_policy_whatever_the_broker_has() {
     every_shaped(stays, async |case| {
-        let (hub, slow, _) = slow_reader(case, SlowPolicy::Disconnect).await;
+        let (hub, slow, mut quick) = readers(case, SlowPolicy::Disconnect).await;
+        flood(&hub, &mut quick, 0).await;
+        drop(quick);
         assert_eq!(slow.goodbye().await.code, Some(Reason::TooSlow.code()));
         hub.stop().await;
     });
@@ -257,11 +260,11 @@ fn a_slow_reader_is_let_go_where_that_is_the_policy_whatever_the_broker_has() {
 #[test]
 fn a_slow_reader_is_told_the_latest_where_that_is_the_policy_whatever_the_broker_has() {
     every_shaped(stays, async |case| {
-        let (hub, mut slow, last) = slow_reader(case, SlowPolicy::KeepLatest).await;
-        let gaps = slow.read_up_to(hub.hub.epoch().id(last), 0).await;
+        let (hub, mut slow, mut quick) = readers(case, SlowPolicy::KeepLatest).await;
+        let (last, gaps) = gaps(&hub, &mut slow, &mut quick, 1).await;
         let gap = gaps.last().expect("it was slow");
-        assert_eq!((gap.resume.seq, gap.reason), (last - 1, GapReason::Lagged));
-        drop(slow);
+        assert_eq!((gap.resume.seq, gap.reason), (last.seq - 1, GapReason::Lagged));
+        drop((slow, quick));
         hub.stop().await;
     });
 }
@@ -270,17 +273,11 @@ fn stays(shape: Shape) -> bool {
     !is_answer(shape)
 }
 
-/// A reader that has not read what fills every buffer between the hub and it, and where that ends.
-async fn slow_reader(case: &Case, policy: SlowPolicy) -> (Running, Follower, u64) {
-    const PAYLOAD: usize = 64 << 10;
-    const NUMBER: u64 = 96;
+/// A hub with a reader that is not reading, and one that is quick.
+async fn readers(case: &Case, policy: SlowPolicy) -> (Running, Follower, Follower) {
     let model = Model::default();
     let hub = hub(case, &model.way(), policy).await;
     let slow = hub.follow(&case.listed, ">", Position::Live).await;
-    let mut quick = hub.follow_at_once(&case.listed, ">", Position::Live).await;
-    for seq in 1..=NUMBER {
-        hub.publish("t", "x".repeat(PAYLOAD)).await;
-        assert_eq!(quick.text().await.0, seq, "the quick one noticed something");
-    }
-    (hub, slow, NUMBER)
+    let quick = hub.follow_at_once(&case.listed, ">", Position::Live).await;
+    (hub, slow, quick)
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "a scenario is written where it is handed over")]
 
 mod brokers;
+mod flood;
 mod follower;
 mod raw;
 
@@ -30,6 +31,7 @@ use tokio::time::timeout;
 use url::Url;
 
 pub(crate) use self::brokers::{Broker, Brokers, hub_at};
+pub(crate) use self::flood::{NUMBER, PAYLOAD, flood, gaps};
 pub(crate) use self::follower::Follower;
 pub(crate) use self::raw::{Answer, Raw, masked};
 

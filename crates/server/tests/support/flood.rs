@@ -1,0 +1,44 @@
+//! More notifications than a slow reader can be sent.
+
+use tidings_core::{Gap, Id};
+
+use super::{Follower, Running};
+
+/// Large enough, and enough of them, to fill every buffer of the system in between: at most 4 MiB on the
+/// hub's side (`tcp_wmem`) and little more than 64 KiB on the side that does not read.
+pub(crate) const PAYLOAD: usize = 64 << 10;
+pub(crate) const NUMBER: u64 = 96;
+
+/// Publishes after `at` more than a slow reader can be sent, each once the last one has reached a quick one.
+pub(crate) async fn flood(hub: &Running, quick: &mut Follower, at: u64) -> Id {
+    let payload = "x".repeat(PAYLOAD);
+    let mut last = None;
+    for number in at + 1..=at + NUMBER {
+        last = Some(hub.publish("t", payload.clone()).await);
+        assert_eq!(quick.text().await.0, number, "the quick one noticed something");
+    }
+    last.unwrap()
+}
+
+/// Floods, and returns the last id and all gaps that the slow reader was told. The last gap is expected to end
+/// `kept` before the last id.
+///
+/// On a busy machine, a full socket sometimes takes more near the end of a flood. The gap is told then, and what
+/// follows needs no other one. So there are up to three floods.
+pub(crate) async fn gaps(
+    hub: &Running,
+    slow: &mut Follower,
+    quick: &mut Follower,
+    kept: u64,
+) -> (Id, Vec<Gap>) {
+    let (mut at, mut gaps) = (0, Vec::new());
+    loop {
+        let last = flood(hub, quick, at).await;
+        gaps.extend(slow.read_up_to(last, at).await);
+        at = last.seq;
+        let is_expected = gaps.last().is_some_and(|gap| gap.resume.seq == at - kept);
+        if is_expected || at == 3 * NUMBER {
+            return (last, gaps);
+        }
+    }
+}
