@@ -16,7 +16,7 @@ use crate::values::{
 
 /// One notification stream by every realtime transport, measured side by side.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(name = "tidings", version, arg_required_else_help = true, after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -219,7 +219,7 @@ pub(crate) struct PublishArgs {
   tidings subscribe http://127.0.0.1:8080/topics/ticks --after earliest
   tidings subscribe https://hub.example/topics/ticks --token \"$TOKEN\"
 
-Reconnects by itself, with its position; what can no longer be had is told on standard error.")]
+Reconnects by itself, with its position. A gap is a line on standard error, and with --json one on standard output.")]
 pub(crate) struct SubscribeArgs {
     /// The address, such as http://127.0.0.1:8080/topics/orders.*; https as well
     pub(crate) url: Secret,

@@ -10,12 +10,16 @@ use tidings_compare::{Plan, Progress, RunningServer, run};
 use crate::args::CompareArgs;
 use crate::output::Output;
 use crate::serve::shutdown;
+use crate::values::NO_BROKERS;
 
 pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let (json, html) = (args.json.clone(), args.html.clone());
     let plan = plan(args)?;
     if let Err(error) = plan.check() {
         return Ok(usage(&error.to_string()));
+    }
+    if cfg!(not(feature = "brokers")) && plan.needs_broker() {
+        return Ok(usage(NO_BROKERS));
     }
     let outputs = open(json.as_deref()).and_then(|json| Ok((json, open(html.as_deref())?)));
     let (json, html) = match outputs {

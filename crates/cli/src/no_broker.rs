@@ -3,7 +3,7 @@
 use tidings::core::{BrokerError, Hub};
 use tokio::sync::oneshot;
 
-use crate::values::Unprinted;
+use crate::values::{NO_BROKERS, Unprinted};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct BrokerArgs {
@@ -28,5 +28,5 @@ pub(crate) async fn attach(
 }
 
 fn reject(_: &str) -> Result<(), String> {
-    Err("this build has no brokers: build with `--features brokers`".to_owned())
+    Err(NO_BROKERS.to_owned())
 }

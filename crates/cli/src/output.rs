@@ -55,7 +55,11 @@ impl Output {
         };
         self.is_new = false;
         let path = self.path.display();
-        written.map_err(|error| anyhow::anyhow!("cannot write {path}: {error}"))
+        written.map_err(|error| anyhow::anyhow!("cannot write {path}: {error}"))?;
+        if !self.is_stdout() {
+            eprintln!("wrote {path}");
+        }
+        Ok(())
     }
 }
 

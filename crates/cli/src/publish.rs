@@ -22,6 +22,12 @@ pub(crate) async fn publish(args: PublishArgs) -> anyhow::Result<ExitCode> {
     if kind == Kind::Text && !args.raw {
         strip_line_end(&mut payload);
     }
+    if kind == Kind::Text
+        && let Err(error) = std::str::from_utf8(&payload)
+    {
+        let at = error.valid_up_to();
+        anyhow::bail!("standard input is not UTF-8 at byte {at}: publish it with --binary");
+    }
     let mut publisher = Publisher::connect(target).await?;
     let id = match &args.idempotency_key {
         Some(key) => publisher.publish_once(kind, payload.into(), key).await?,

@@ -9,6 +9,9 @@ use clap::error::ErrorKind;
 use tidings::core::{Id, Position};
 use url::{Host, Url};
 
+/// The error of a build without the feature `brokers`.
+pub(crate) const NO_BROKERS: &str = "this build has no brokers: build with `--features brokers`";
+
 /// Accepts a text that this function accepts. Its error does not print the text, as others do: there may be a password
 /// in it.
 #[derive(Clone, Copy, Debug)]

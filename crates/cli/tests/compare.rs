@@ -40,7 +40,8 @@ fn a_queue_whose_server_is_not_there_says_how_to_get_it_and_the_rest_goes_on() {
 fn servers_that_share_a_broker_are_contenders_like_the_others() {
     let (code, said) = compare("memory,redis-2", None);
     assert_eq!(code, Some(0), "{said}");
-    for part in ["memory, 1 node", "Redis, 2 nodes", "publish answered p50", "broker CPU a publish"]
+    for part in
+        ["no broker, 1 server", "Redis, 2 servers", "publish answered p50", "broker CPU a publish"]
     {
         assert!(said.contains(part), "{said}");
     }

@@ -278,6 +278,21 @@ fn a_server_that_accepts_and_never_answers_is_given_up() {
 }
 
 #[test]
+fn a_wrong_scheme_and_input_that_is_not_text_are_answered_with_what_to_do() {
+    let (_hub, line) = first_line(&["serve", "--listen", "127.0.0.1:0"]);
+    let topic = |scheme: &str| line.trim_end().replace("listening on http", scheme) + "/topics/t";
+    let (code, _, error) = run(&["publish", &topic("https")], "x");
+    assert!(code == Some(1) && error.contains("does it speak http?"), "{error}");
+
+    let mut publish = tidings(&["publish", &topic("http")]).spawn().unwrap();
+    publish.stdin.take().unwrap().write_all(b"ab\xff").unwrap();
+    let output = publish.wait_with_output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error.contains("not UTF-8 at byte 2: publish it with --binary"), "{error}");
+}
+
+#[test]
 fn wrong_arguments_exit_with_2_whatever_the_command() {
     let url = "http://127.0.0.1:1/topics/t";
     for wrong in [

@@ -23,7 +23,7 @@ pub(crate) struct Contender {
 pub(crate) enum Server {
     /// So many of our servers, with these arguments, over a broker or not. Clients connect to all of them in turn,
     /// publishers to the first.
-    Ours { nodes: usize, broker: Option<Broker>, args: &'static [&'static str] },
+    Ours { servers: usize, broker: Option<Broker>, args: &'static [&'static str] },
     /// The baseline server.
     Baseline,
     /// A message queue.
@@ -51,10 +51,10 @@ const BROKER: &str = "broker";
 /// One server of ours.
 const OURS: Server = ours(1, None);
 /// The same with one system call for each send.
-const PLAIN_WRITES: Server = Server::Ours { nodes: 1, broker: None, args: &["--no-io-uring"] };
+const PLAIN_WRITES: Server = Server::Ours { servers: 1, broker: None, args: &["--no-io-uring"] };
 
-const fn ours(nodes: usize, broker: Option<Broker>) -> Server {
-    Server::Ours { nodes, broker, args: &[] }
+const fn ours(servers: usize, broker: Option<Broker>) -> Server {
+    Server::Ours { servers, broker, args: &[] }
 }
 
 const fn contender(
@@ -98,11 +98,11 @@ pub(crate) static CONTENDERS: &[Contender] = &[
          again after each response, like a poll. A publish is answered when it is in the log file, which is on \
          disk within a second; our server alone keeps its log in memory only. Browsers do not speak it.",
     ),
-    contender("memory", "memory, 1 node", BROKER, OURS, Sse).with(IN_MEMORY),
-    contender("nats-1", "NATS, 1 node", BROKER, ours(1, Some(Broker::Nats)), Sse).with(OVER_NATS),
-    contender("nats-2", "NATS, 2 nodes", BROKER, ours(2, Some(Broker::Nats)), Sse).with(OVER_NATS),
-    contender("redis-1", "Redis, 1 node", BROKER, ours(1, Some(Broker::Redis)), Sse).with(OVER_REDIS),
-    contender("redis-2", "Redis, 2 nodes", BROKER, ours(2, Some(Broker::Redis)), Sse).with(OVER_REDIS),
+    contender("memory", "no broker, 1 server", BROKER, OURS, Sse).with(IN_MEMORY),
+    contender("nats-1", "NATS, 1 server", BROKER, ours(1, Some(Broker::Nats)), Sse).with(OVER_NATS),
+    contender("nats-2", "NATS, 2 servers", BROKER, ours(2, Some(Broker::Nats)), Sse).with(OVER_NATS),
+    contender("redis-1", "Redis, 1 server", BROKER, ours(1, Some(Broker::Redis)), Sse).with(OVER_REDIS),
+    contender("redis-2", "Redis, 2 servers", BROKER, ours(2, Some(Broker::Redis)), Sse).with(OVER_REDIS),
 ];
 
 impl Contender {

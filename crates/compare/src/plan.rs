@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use url::{Position, Url};
 
-use crate::contender::{self, Contender, MESSAGE_QUEUE, TRANSPORTS, chosen, each_once};
+use crate::contender::{self, Contender, MESSAGE_QUEUE, Server, TRANSPORTS, chosen, each_once};
 use crate::protocol::MAX_SOCKETS;
 use crate::rows::{FIGURES, Figure};
 use crate::scenario::{BURST, SCENARIOS, Scenario};
@@ -130,6 +130,13 @@ impl Plan {
         }
     }
 
+    /// Returns `true` if one of its contenders is our server over a broker.
+    pub fn needs_broker(&self) -> bool {
+        let is_over_broker =
+            |one: &&Contender| matches!(one.server, Server::Ours { broker: Some(_), .. });
+        self.contenders().is_ok_and(|contenders| contenders.iter().any(is_over_broker))
+    }
+
     /// Returns the figures of the report in their order.
     pub(crate) fn figures(&self) -> Vec<&'static Figure> {
         let is_default = |stage| SCENARIOS[0].stages.iter().any(|one| one.name == stage);
@@ -214,6 +221,17 @@ mod tests {
         let expected =
             ["websocket", "baseline-websocket", "websocket-plain", "sse-plain", "baseline-sse"];
         assert_eq!(names(&plan), expected);
+    }
+
+    #[test]
+    fn a_broker_is_needed_if_a_server_over_one_is_chosen() {
+        let needs_broker =
+            |name: &str| Plan { contenders: vec![name.into()], ..plan() }.needs_broker();
+        assert!(needs_broker("broker") && needs_broker("redis-1"));
+        // Message queues that clients read directly need none of ours.
+        assert!(
+            !needs_broker("message-queue") && !needs_broker("memory") && !plan().needs_broker()
+        );
     }
 
     fn changed(change: impl FnOnce(&mut Workload)) -> Plan {

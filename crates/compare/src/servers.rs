@@ -83,12 +83,12 @@ impl Servers {
             (Server::Ours { .. }, Some(running)) => {
                 servers.add(running.url.clone(), running.pid.map(Process::new));
             }
-            (Server::Ours { nodes, args: own, .. }, None) => {
+            (Server::Ours { servers: count, args: own, .. }, None) => {
                 let further = plan.serve_args.iter().chain(&broker_args).map(String::as_str);
                 let serve = ["serve", "--listen", "127.0.0.1:0"];
                 let all = serve.iter().chain(own).chain(args).copied().chain(further);
                 let all: Vec<&str> = all.collect();
-                for _ in 0..nodes {
+                for _ in 0..count {
                     servers.spawn(&plan.program, &all, cores).await?;
                 }
             }

@@ -104,6 +104,11 @@ impl Warning {
         self.kind == Doubt::Interrupted
     }
 
+    /// Returns `true` if the warning concerns some figures more than others, so that they are marked with its number.
+    pub(crate) fn is_marked(&self) -> bool {
+        !self.places.is_empty() || matches!(self.kind, Doubt::ServerNotFresh | Doubt::SharedCores)
+    }
+
     /// Returns `true` if the warning casts a doubt on this figure of this contender. A warning about the whole run, such
     /// as a debug build, concerns no figure more than the others and returns `false` for each.
     pub(crate) fn concerns(&self, transport: &str, key: &str) -> bool {
@@ -262,7 +267,9 @@ fn of_sample(sample: &Sample) -> Vec<Finding> {
         find(Doubt::SaturationLoadBusy, load_busy, text);
     }
     let busiest = sample.server_busy.zip(sample.load_busy).map(|(server, load)| server.max(load));
-    if let Some(busiest) = busiest.filter(|busiest| is_fan_out && *busiest < BUSY) {
+    if let Some(busiest) =
+        busiest.filter(|busiest| is_fan_out && *busiest < BUSY && others <= CROWDED)
+    {
         let text = "so the notifications in flight were the limit";
         let text = format!("server and load were {} busy at most, {text}", percent(busiest));
         find(Doubt::NotSaturated, -busiest, text);

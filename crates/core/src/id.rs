@@ -50,7 +50,9 @@ pub enum Position {
 
 /// A text that is no `EPOCH-SEQ`.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{text:?} is not an id: expected EPOCH-SEQ such as \"b7k2q9-1042\"")]
+#[error(
+    "{text:?} is not an id: expected EPOCH-SEQ such as \"b7k2q9-1042\", or \"earliest\" for a position"
+)]
 pub struct ParseIdError {
     text: String,
 }

@@ -62,7 +62,8 @@ pub enum ParseTopicError {
     BadCharacter(String, char),
     /// A wildcard in a topic, beside other characters, or a `>` that is not the last token.
     #[error(
-        "{0:?} has a wildcard out of place: * and > are whole tokens of a filter, > only the last"
+        "{0:?} has a wildcard out of place: * and > are whole tokens of a filter, > only the last, and a \
+         notification is published to one topic without wildcards"
     )]
     MisplacedWildcard(String),
     /// More than [`MAX_FILTERS`].

@@ -112,8 +112,8 @@ impl Poller {
             answered => answered?,
         };
         let body = self.http.whole(response.into_body(), MAX_ANSWER).await?;
-        let answer: Answer =
-            serde_json::from_slice(&body).map_err(|error| protocol(error.to_string()))?;
+        let answer: Answer = serde_json::from_slice(&body)
+            .map_err(|error| protocol(format!("{error}; is this address a topic of the hub?")))?;
         self.is_kept = true;
         self.target.position = Position::After(answer.cursor);
         Ok(answer)

@@ -29,7 +29,8 @@ pub(super) fn table(report: &Report) -> String {
         let _ = writeln!(text, "{transport}: not measured: {problem}");
     }
     for (at, warning) in report.warnings.iter().enumerate() {
-        let _ = writeln!(text, "{} warning: {}", superscript(at + 1), warning.text);
+        let number = if warning.is_marked() { superscript(at + 1) + " " } else { String::new() };
+        let _ = writeln!(text, "{number}warning: {}", warning.text);
     }
     text
 }

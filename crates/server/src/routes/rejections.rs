@@ -12,7 +12,7 @@ pub(super) fn too_many_connections() -> Rejection {
 }
 
 pub(super) fn not_allowed(allow: &'static str) -> Rejection {
-    let message = format!("this resource knows {allow}");
+    let message = format!("allowed here: {allow}; topics are at /topics/NAME");
     Rejection::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
         .with(header::ALLOW, HeaderValue::from_static(allow))
 }

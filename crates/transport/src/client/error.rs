@@ -126,7 +126,7 @@ impl ClientError {
 }
 
 /// Reads code and message of the hub's `{"error":{"code","message"}}`. The message of any other body is
-/// its beginning.
+/// its first line.
 fn words(body: &[u8]) -> (Option<String>, Option<String>) {
     #[derive(Deserialize)]
     struct Refused {
@@ -141,7 +141,8 @@ fn words(body: &[u8]) -> (Option<String>, Option<String>) {
         return (Some(error.code), Some(error.message));
     }
     let text = String::from_utf8_lossy(body);
-    let text: String = text.trim().chars().take(512).collect();
+    let line = text.trim().lines().next().unwrap_or_default();
+    let text: String = line.chars().take(512).collect();
     (None, (!text.is_empty()).then_some(text))
 }
 

@@ -71,8 +71,11 @@ pub fn connect(target: &Target) -> BoxFuture<'_, Result<Stream, ClientError>> {
         #[cfg(feature = "tls")]
         let stream = if is_tls {
             let tls = target.options.tls.open(host, stream);
-            let failed =
-                |source| ClientError::Tls { address: format!("{name} ({address})"), source };
+            let at = match name == address.to_string() {
+                true => name,
+                false => format!("{name} ({address})"),
+            };
+            let failed = |source| ClientError::Tls { address: at, source };
             Stream::Right(Box::new(
                 within(deadline, "the TLS handshake", tls).await.map_err(failed)?,
             ))

@@ -13,7 +13,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{self, ClientConfig, InvalidMessage, RootCertStore};
 use url::Host;
 
 /// Which certificates a client accepts. The default is those of the certificate authorities that the system
@@ -69,7 +69,7 @@ impl Tls {
             Host::Ipv4(ip) => ServerName::IpAddress(IpAddr::from(ip).into()),
             Host::Ipv6(ip) => ServerName::IpAddress(IpAddr::from(ip).into()),
         };
-        TlsConnector::from(self.config()?).connect(name, stream).await
+        TlsConnector::from(self.config()?).connect(name, stream).await.map_err(explained)
     }
 }
 
@@ -87,6 +87,17 @@ fn config(roots: RootCertStore) -> io::Result<ClientConfig> {
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// Adds what to do if the server answers without TLS.
+fn explained(error: io::Error) -> io::Error {
+    let is_plain = error.get_ref().and_then(|source| source.downcast_ref()).is_some_and(|source| {
+        matches!(source, rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))
+    });
+    match is_plain {
+        true => invalid("it answers without TLS: does it speak http?"),
+        false => error,
+    }
 }
 
 fn invalid(error: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
