@@ -9,8 +9,8 @@ use std::process::{Child, Command, Stdio};
 
 const MIB: usize = 1 << 20;
 
-/// More than the retention of 64 MiB holds.
-const PUBLISHED: usize = 80;
+/// More than the retention of 64 MiB holds, and more than it and the rest together if nothing were evicted.
+const PUBLISHED: usize = 104;
 
 /// What the program takes besides its log: itself, buffers of clients, and what the allocator has not given back.
 const REST: usize = 48 * MIB;

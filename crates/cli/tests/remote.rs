@@ -282,7 +282,7 @@ fn a_wrong_scheme_and_input_that_is_not_text_are_answered_with_what_to_do() {
     let (_hub, line) = first_line(&["serve", "--listen", "127.0.0.1:0"]);
     let topic = |scheme: &str| line.trim_end().replace("listening on http", scheme) + "/topics/t";
     let (code, _, error) = run(&["publish", &topic("https")], "x");
-    assert!(code == Some(1) && error.contains("does it speak http?"), "{error}");
+    assert!(code == Some(1) && error.contains("use http:// in place of https://"), "{error}");
 
     let mut publish = tidings(&["publish", &topic("http")]).spawn().unwrap();
     publish.stdin.take().unwrap().write_all(b"ab\xff").unwrap();

@@ -63,7 +63,7 @@ pub(crate) fn measure<'a>(
     contender: &'a Contender,
     scenario: &'a Scenario,
     round: usize,
-) -> Pin<Box<dyn Future<Output = anyhow::Result<Vec<Sample>>> + 'a>> {
+) -> Pin<Box<dyn Future<Output = anyhow::Result<Vec<Sample>>> + Send + 'a>> {
     Box::pin(measure_cell(plan, cores, contender, scenario, round))
 }
 

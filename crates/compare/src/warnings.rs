@@ -248,7 +248,7 @@ impl Finding {
 fn of_sample(sample: &Sample) -> Vec<Finding> {
     let Sample { contender, stage, load, stolen, throttled, .. } = sample;
     let has_latency = matches!(stage.as_str(), "steady" | "burst");
-    let is_fan_out = matches!(stage.as_str(), "saturation" | "many");
+    let is_saturation = stage == "saturation";
     let load_busy = sample.load_busy.unwrap_or(0.0);
     let others = sample.others.unwrap_or(0.0);
     let mut findings = Vec::new();
@@ -261,14 +261,14 @@ fn of_sample(sample: &Sample) -> Vec<Finding> {
         let text = format!("the load was {} busy, {text}", percent(load_busy));
         find(Doubt::LoadBusy, load_busy, text);
     }
-    if (is_fan_out || stage == "connect") && load_busy > BUSY {
+    if (is_saturation || stage == "connect") && load_busy > BUSY {
         let text = "so the server could deliver more a second; the CPU time of a delivery holds";
         let text = format!("the load was {} busy, {text}", percent(load_busy));
         find(Doubt::SaturationLoadBusy, load_busy, text);
     }
     let busiest = sample.server_busy.zip(sample.load_busy).map(|(server, load)| server.max(load));
     if let Some(busiest) =
-        busiest.filter(|busiest| is_fan_out && *busiest < BUSY && others <= CROWDED)
+        busiest.filter(|busiest| is_saturation && *busiest < BUSY && others <= CROWDED)
     {
         let text = "so the notifications in flight were the limit";
         let text = format!("server and load were {} busy at most, {text}", percent(busiest));
@@ -369,6 +369,8 @@ mod tests {
         let idle = raised("saturation", |s| s.server_busy = Some(0.5));
         assert!(idle.contains("50 % busy at most"), "{idle}");
         assert!(raised("burst", |s| s.others = Some(0.4)).contains("other processes"));
+        let crowded = |s: &mut Sample| (s.server_busy, s.others) = (Some(0.5), Some(0.4));
+        assert!(raised("saturation", crowded).contains("other processes"));
         assert!(raised("burst", |s| s.throttled = 12).contains("used up in 12 periods"));
         let late = |s: &mut Sample| s.load.late.as_mut().unwrap().p90 = 4_200.0;
         assert!(raised("steady", late).contains("4.2 ms late"));

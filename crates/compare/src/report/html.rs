@@ -221,14 +221,24 @@ fn doubts(page: &mut String, report: &Report) {
     if report.warnings.is_empty() {
         return;
     }
-    page.push_str(
-        "<h2>Reasons to doubt</h2>\n<p class=\"quiet-text\">A small number at a figure is the \
-         number of a reason to doubt it.</p>\n<ol class=\"doubts\">\n",
-    );
-    for warning in &report.warnings {
-        let _ = writeln!(page, "<li>{}</li>", text(&warning.text));
+    page.push_str("<h2>Reasons to doubt</h2>\n");
+    let (marked, others): (Vec<_>, Vec<_>) =
+        report.warnings.iter().partition(|warning| warning.is_marked());
+    if !marked.is_empty() {
+        page.push_str(
+            "<p class=\"quiet-text\">A small number at a figure is the number of a reason to doubt it.</p>\n",
+        );
     }
-    page.push_str("</ol>\n");
+    for (tag, warnings) in [("ol", marked), ("ul", others)] {
+        if warnings.is_empty() {
+            continue;
+        }
+        let _ = writeln!(page, "<{tag} class=\"doubts\">");
+        for warning in warnings {
+            let _ = writeln!(page, "<li>{}</li>", text(&warning.text));
+        }
+        let _ = writeln!(page, "</{tag}>");
+    }
 }
 
 fn key(page: &mut String, report: &Report) {

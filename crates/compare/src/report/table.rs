@@ -122,6 +122,6 @@ mod tests {
         report.warnings =
             vec![crate::Warning::new(crate::Doubt::ServerUnknown, "name it with --pid")];
         let text = table(&report);
-        assert!(text.contains('–') && text.contains("--pid"), "{text}");
+        assert!(text.contains('–') && text.contains("\nwarning: name it with --pid"), "{text}");
     }
 }

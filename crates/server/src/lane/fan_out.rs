@@ -62,8 +62,8 @@ impl FanOut {
     }
 
     /// Reads a portion of what is new, encodes it once for each group and fills `deliveries`. Returns `false` if the lane
-    /// is at `target` at least, or the log has no more. A caller that repeats this until then is not kept by what is
-    /// published meanwhile.
+    /// is at `target` at least, or the log has no more. A caller that repeats this with one `target` comes to an end,
+    /// even if more is published meanwhile.
     pub(super) fn pass(
         &mut self,
         log: &Log,

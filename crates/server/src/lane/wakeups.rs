@@ -57,7 +57,8 @@ impl Lane {
             let Some(key) = self.busy.pop_front() else { return };
             let Some(peer) = self.peers.get_mut(key) else { continue };
             peer.is_busy = false;
-            // Whether the peer has closed its side is not recorded, so its socket is read until it is empty.
+            // epoll may have reported before that the peer has closed its side, and reports nothing more then. So the
+            // socket is read until it is empty.
             self.read(key, true);
             if let Some(peer) = self.peers.get_mut(key) {
                 let next = peer.connection.advance(&self.status);

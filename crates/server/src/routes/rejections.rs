@@ -1,6 +1,6 @@
 //! The rejections of requests for no resource, or by the wrong method.
 
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use tidings_transport::Rejection;
 
 /// The rejection of a request on a connection over the limit.
@@ -11,8 +11,10 @@ pub(super) fn too_many_connections() -> Rejection {
         .with(header::CONNECTION, HeaderValue::from_static("close"))
 }
 
-pub(super) fn not_allowed(allow: &'static str) -> Rejection {
-    let message = format!("allowed here: {allow}; topics are at /topics/NAME");
+pub(super) fn not_allowed(method: &Method, allow: &'static str) -> Rejection {
+    // Everything but a topic is only read.
+    let hint = if allow.ends_with("POST") { "" } else { "; topics are at /topics/NAME" };
+    let message = format!("{method} is not allowed here, only {allow}{hint}");
     Rejection::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
         .with(header::ALLOW, HeaderValue::from_static(allow))
 }

@@ -49,9 +49,11 @@ pub(super) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Result<An
             Method::HEAD => subscribe::head(request, name, &shared.config).map(Answer::Response),
             Method::POST => publish::check(request, name, shared)
                 .and_then(|topic| publish::publish(request, topic, body, shared)),
-            _ => Err(not_allowed("GET, HEAD, POST")),
+            _ => Err(not_allowed(&request.method, "GET, HEAD, POST")),
         },
-        _ if !matches!(request.method, Method::GET | Method::HEAD) => Err(not_allowed("GET, HEAD")),
+        _ if !matches!(request.method, Method::GET | Method::HEAD) => {
+            Err(not_allowed(&request.method, "GET, HEAD"))
+        }
         page => get_page(request, &page, shared).map(Answer::Response),
     }
 }

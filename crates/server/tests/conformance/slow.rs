@@ -148,7 +148,7 @@ fn a_reader_that_is_slow_and_steady_is_kept() {
         // of them is.
         for seq in 1..=NUMBER {
             if seq % 5 == 0 {
-                tokio::time::sleep(Duration::from_millis(150)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
             assert_eq!(slow.text().await.0, seq);
         }

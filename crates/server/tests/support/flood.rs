@@ -7,9 +7,10 @@ use super::{Follower, Running};
 /// Large enough, and enough of them, to fill every buffer of the system in between: at most 4 MiB on the
 /// hub's side (`tcp_wmem`) and little more than 64 KiB on the side that does not read.
 pub(crate) const PAYLOAD: usize = 64 << 10;
-pub(crate) const NUMBER: u64 = 96;
+pub(crate) const NUMBER: u64 = 160;
 
-/// Publishes after `at` more than a slow reader can be sent, each once the last one has reached a quick one.
+/// Publishes more than a slow reader can be sent, with the ids after `at`. Each notification is published once a quick
+/// reader has received the one before. Returns the last id.
 pub(crate) async fn flood(hub: &Running, quick: &mut Follower, at: u64) -> Id {
     let payload = "x".repeat(PAYLOAD);
     let mut last = None;
@@ -20,11 +21,11 @@ pub(crate) async fn flood(hub: &Running, quick: &mut Follower, at: u64) -> Id {
     last.unwrap()
 }
 
-/// Floods, and returns the last id and all gaps that the slow reader was told. The last gap is expected to end
-/// `kept` before the last id.
+/// Floods. Returns the last id, and all gaps that the slow reader received. The last gap is expected to end `kept` before
+/// the last id.
 ///
-/// On a busy machine, a full socket sometimes takes more near the end of a flood. The gap is told then, and what
-/// follows needs no other one. So there are up to three floods.
+/// On a busy machine, a full socket sometimes takes more near the end of a flood. Then it receives the gap too
+/// early, and needs no other one after that. So there are up to three floods.
 pub(crate) async fn gaps(
     hub: &Running,
     slow: &mut Follower,

@@ -126,7 +126,7 @@ impl ClientError {
 }
 
 /// Reads code and message of the hub's `{"error":{"code","message"}}`. The message of any other body is
-/// its first line.
+/// the title of a page, or the first line.
 fn words(body: &[u8]) -> (Option<String>, Option<String>) {
     #[derive(Deserialize)]
     struct Refused {
@@ -141,7 +141,9 @@ fn words(body: &[u8]) -> (Option<String>, Option<String>) {
         return (Some(error.code), Some(error.message));
     }
     let text = String::from_utf8_lossy(body);
-    let line = text.trim().lines().next().unwrap_or_default();
+    let title = text.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
+    let line =
+        title.map_or_else(|| text.trim().lines().next().unwrap_or_default(), |it| it.0.trim());
     let text: String = line.chars().take(512).collect();
     (None, (!text.is_empty()).then_some(text))
 }
@@ -191,7 +193,8 @@ mod tests {
     fn a_rejection_is_told_with_code_and_message_or_with_the_body() {
         for (status, header, body, words) in [
             (403, ("x", ""), r#"{"error":{"code":"c","message":"log in"}}"#, "log in"),
-            (404, ("x", ""), " <p>no such\r\n", "<p>no such"),
+            (404, ("x", ""), " <p>no such\r\npage", "<p>no such"),
+            (403, ("x", ""), "<html>\n<head><title>403 Forbidden</title></head>", "403 Forbidden"),
             (302, ("location", "/b"), "", "connect to http://h/b"),
             (204, ("x", ""), "", "it gave no reason"),
         ] {

@@ -95,7 +95,7 @@ fn explained(error: io::Error) -> io::Error {
         matches!(source, rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))
     });
     match is_plain {
-        true => invalid("it answers without TLS: does it speak http?"),
+        true => invalid("the server answered without TLS: use http:// in place of https://"),
         false => error,
     }
 }

@@ -183,13 +183,14 @@ impl Connection {
         self.on_readable(&mut bytes, spare, status)
     }
 
-    /// Handles bytes read from the socket. `bytes` is not empty.
+    /// Handles bytes read from the socket, as [`prepare_read`](Self::prepare_read) asked for. `bytes` is not empty.
     pub(super) fn on_readable(
         &mut self,
         bytes: &mut [u8],
         spare: &mut SpareDecoder,
         status: &Status,
     ) -> Next {
+        debug_assert!(!self.is_paused());
         match &mut self.stage {
             Stage::Requests => self.request_from_socket(bytes, status),
             Stage::Serving(client) => {
