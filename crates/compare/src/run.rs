@@ -112,8 +112,6 @@ pub async fn run(
     }
     warnings.extend(Warning::of_circumstances(plan, &cores));
     warnings.extend(Warning::of(&samples, &summary, &contenders));
-    // The numbers of those that mark figures begin at 1.
-    warnings.sort_by_key(|warning| !warning.is_marked());
     environment.servers = Version::of(plan, &contenders);
     let remarks = contenders.iter().filter_map(|one| {
         Some(Remark { transport: one.title.to_owned(), text: one.remark?.to_owned() })

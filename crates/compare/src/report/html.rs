@@ -222,8 +222,8 @@ fn doubts(page: &mut String, report: &Report) {
         return;
     }
     page.push_str("<h2>Reasons to doubt</h2>\n");
-    let (marked, others): (Vec<_>, Vec<_>) =
-        report.warnings.iter().partition(|warning| warning.is_marked());
+    let marked: Vec<_> = report.marked_warnings().collect();
+    let others: Vec<_> = report.other_warnings().collect();
     if !marked.is_empty() {
         page.push_str(
             "<p class=\"quiet-text\">A small number at a figure is the number of a reason to doubt it.</p>\n",

@@ -83,10 +83,20 @@ impl Report {
         html::page(self)
     }
 
+    /// Returns the warnings that mark figures, in the order of their numbers.
+    fn marked_warnings(&self) -> impl Iterator<Item = &Warning> {
+        self.warnings.iter().filter(|warning| warning.is_marked())
+    }
+
+    /// Returns the warnings that mark no figure.
+    fn other_warnings(&self) -> impl Iterator<Item = &Warning> {
+        self.warnings.iter().filter(|warning| !warning.is_marked())
+    }
+
     /// Returns the numbers of the warnings that concern this figure of this contender, from 1, as a mark that follows
     /// the figure, such as ` ¹ ²`.
     fn mark(&self, transport: &str, key: &str) -> String {
-        let numbered = (1..).zip(&self.warnings);
+        let numbered = (1..).zip(self.marked_warnings());
         let concerning = numbered.filter(|(_, warning)| warning.concerns(transport, key));
         concerning.map(|(number, _)| format!(" {}", superscript(number))).collect()
     }

@@ -28,9 +28,11 @@ pub(super) fn table(report: &Report) -> String {
     for Missing { transport, problem, .. } in &report.missing {
         let _ = writeln!(text, "{transport}: not measured: {problem}");
     }
-    for (at, warning) in report.warnings.iter().enumerate() {
-        let number = if warning.is_marked() { superscript(at + 1) + " " } else { String::new() };
-        let _ = writeln!(text, "{number}warning: {}", warning.text);
+    for (number, warning) in (1..).zip(report.marked_warnings()) {
+        let _ = writeln!(text, "{} warning: {}", superscript(number), warning.text);
+    }
+    for warning in report.other_warnings() {
+        let _ = writeln!(text, "warning: {}", warning.text);
     }
     text
 }
