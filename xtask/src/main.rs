@@ -7,6 +7,7 @@ mod clients;
 mod counts;
 mod documents;
 mod links;
+mod lints;
 mod needs;
 mod plugins;
 mod readme;

@@ -1,14 +1,14 @@
 //! The list of all steps. A new step is one entry here.
 
 use crate::runner::{Action, Plan, Step};
-use crate::{autobahn, clients, counts, links, needs, plugins, readme, rules};
+use crate::{autobahn, clients, counts, links, lints, needs, plugins, readme, rules};
 
 /// The name that runs all steps.
 pub(crate) const ALL: &str = "test";
 
 /// What `cargo xtask test` runs. Tests wait more than they compute. So while they run, other steps compile.
 pub(crate) const PLAN: Plan =
-    Plan { first: &FIRST, main: &MAIN, beside: &[&LINTS, &BROWSER], last: &LAST };
+    Plan { first: &FIRST, main: &MAIN, beside: &[&COMPILED, &BROWSER], last: &LAST };
 
 const FIRST: [Step; 2] = [
     Step {
@@ -24,20 +24,29 @@ const FIRST: [Step; 2] = [
 ];
 
 /// The tests, and then the documents, whose commands use what was built.
-const MAIN: [Step; 7] = [
+const MAIN: [Step; 8] = [
     Step {
         name: "suite",
         about: "unit, integration and doc tests pass, and smoke tests of the examples",
         // More tests run at once than there are cores.
         action: Action::Cargo(
-            "RUST_TEST_THREADS=6 cargo test --workspace --all-features --no-fail-fast",
+            "RUSTC_WORKSPACE_WRAPPER=clippy-driver RUST_TEST_THREADS=12 \
+             cargo test --workspace --all-features --no-fail-fast",
         ),
     },
     Step {
         name: "bench-smoke",
         about: "every benchmark runs once, and nothing is measured",
         // With the profile and the features of the suite, so that only the benchmarks are compiled.
-        action: Action::Cargo("cargo test --workspace --all-features --bench '*' -- --test"),
+        action: Action::Cargo(
+            "RUSTC_WORKSPACE_WRAPPER=clippy-driver \
+             cargo test --workspace --all-features --bench '*' -- --test",
+        ),
+    },
+    Step {
+        name: "clippy",
+        about: "no lint fires in any target, and no channel is unbounded",
+        action: Action::Check(lints::check),
     },
     Step {
         name: "tree",
@@ -67,23 +76,11 @@ const MAIN: [Step; 7] = [
 ];
 
 /// These compile. The first has a profile of its own, so it does not wait for the suite to be compiled.
-const LINTS: [Step; 4] = [
+const COMPILED: [Step; 3] = [
     Step {
         name: "counts",
         about: "no scenario needs 3 % more or fewer instructions than its baseline",
         action: Action::Check(counts::check),
-    },
-    Step {
-        name: "clippy",
-        about: "no lint fires in any target, and no channel is unbounded",
-        action: Action::Cargo(
-            "cargo clippy --workspace --all-targets --all-features -- -D warnings",
-        ),
-    },
-    Step {
-        name: "defaults",
-        about: "no lint fires in the program with its default features",
-        action: Action::Cargo("cargo clippy --package tidings-cli --bins -- -D warnings"),
     },
     Step {
         name: "doc",
@@ -91,6 +88,12 @@ const LINTS: [Step; 4] = [
         action: Action::Cargo(
             "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps",
         ),
+    },
+    // All packages, and not the program alone, so that dependencies have the features that the step before has compiled.
+    Step {
+        name: "defaults",
+        about: "no lint fires in libraries and programs with their default features",
+        action: Action::Cargo("cargo clippy --workspace --lib --bins -- -D warnings"),
     },
 ];
 
@@ -141,7 +144,7 @@ const APART: &[Step] = &[
 
 /// Returns every step of [`ALL`].
 fn steps() -> impl Iterator<Item = &'static Step> {
-    FIRST.iter().chain(&MAIN).chain(&LINTS).chain(&BROWSER).chain(&LAST)
+    FIRST.iter().chain(&MAIN).chain(&COMPILED).chain(&BROWSER).chain(&LAST)
 }
 
 /// Returns the step of that name, also if it is not part of [`ALL`].

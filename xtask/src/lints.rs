@@ -1,0 +1,64 @@
+//! Lints of rustc and clippy. clippy-driver is the compiler of the tests (see [`cargo::LINTED`]), so nothing is
+//! compiled a second time for them: cargo keeps the messages of each target and prints them again.
+
+use anyhow::{Result, bail};
+use serde::Deserialize;
+
+use crate::cargo;
+use crate::runner::Outcome;
+
+/// A line that cargo prints.
+#[derive(Deserialize)]
+struct Line {
+    /// Absent on a line that is not of the compiler.
+    message: Option<Message>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    /// The text with its place in the code, as a terminal shows it.
+    rendered: String,
+}
+
+/// Returns an error if any target of the workspace has a warning. Compiles what is not compiled yet.
+pub(crate) fn check() -> Result<Outcome> {
+    let (name, compiler) = cargo::LINTED;
+    let mut command = cargo::command(
+        "test --workspace --all-features --all-targets --no-run --quiet --message-format json",
+    );
+    let warnings = warnings(&cargo::output(command.env(name, compiler))?)?;
+    if !warnings.is_empty() {
+        bail!("{} warnings\n\n{}", warnings.len(), warnings.join("\n"));
+    }
+    Ok(Outcome::Passed)
+}
+
+/// Returns each message of the compiler once, although a library is compiled with and without its tests.
+fn warnings(output: &str) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    for line in output.lines().filter(|line| line.starts_with('{')) {
+        if let Line { message: Some(Message { rendered }) } = serde_json::from_str(line)?
+            && !warnings.contains(&rendered)
+        {
+            warnings.push(rendered);
+        }
+    }
+    Ok(warnings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_warning_is_there_once() {
+        let output = r#"{"reason":"compiler-artifact","fresh":true}
+{"reason":"compiler-message","message":{"rendered":"warning: unused variable: `a`"}}
+{"reason":"compiler-message","message":{"rendered":"warning: unused variable: `a`"}}
+{"reason":"compiler-message","message":{"rendered":"warning: unused import"}}
+{"reason":"build-finished","success":true}
+"#;
+        let expected = ["warning: unused variable: `a`", "warning: unused import"];
+        assert_eq!(warnings(output).unwrap(), expected);
+    }
+}
