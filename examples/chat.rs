@@ -5,15 +5,13 @@
 //! cargo run -p tidings-examples --example chat
 //! ```
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Html;
 use axum::routing::get;
-use tidings::core::{Heartbeat, Hub, HubConfig, Reason};
+use tidings::core::{Filters, Heartbeat, Hub, HubConfig, Reason};
 use tidings::transport::mount::{Mount, OnMessage, farewell};
 use tidings::websocket::{WebSocket, WebSocketConfig};
 use tokio::net::TcpListener;
@@ -41,15 +39,14 @@ async fn main() -> anyhow::Result<()> {
     let hub = Hub::new(HubConfig { heartbeat, ..HubConfig::default() });
 
     // Nobody types 4 KiB: who sends more is told so, and closed.
-    let config = WebSocketConfig { max_message: 4 << 10, heartbeat, ..WebSocketConfig::default() };
-    let chat = Mount {
+    let config = WebSocketConfig { max_message: 4 << 10, ..WebSocketConfig::default() };
+    let chat = Mount::new(hub.clone())
+        .transport(WebSocket::new(config))
         // A handler of your own, `OnMessage::new(|hub, seat, message| …)`, could check and change it first.
-        on_message: OnMessage::published_to("chat".parse()?),
-        echo: false, // the page shows one's own words by itself
-        ..Mount::new(hub.clone(), Arc::new(WebSocket::new(config)))
-    };
-    let topic = "chat".parse()?;
-    let chat = async move |request: Request| chat.respond(request, &topic).await.map(Body::new);
+        .on_message(OnMessage::published_to("chat".parse()?))
+        .echo(false); // the page shows one's own words by itself
+    let topic: Filters = "chat".parse()?;
+    let chat = async move |request: Request| chat.subscribe(request, topic).await;
     let app = Router::new().route("/", get(Html(PAGE))).route("/chat", get(chat));
 
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());

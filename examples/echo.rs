@@ -32,7 +32,7 @@ async fn main() -> anyhow::Result<()> {
         retention: Retention { bytes: 8 * MAX_MESSAGE, ..Retention::default() },
         ..HubConfig::default()
     });
-    let limits = WebSocketConfig { max_message: MAX_MESSAGE, max_frame: MAX_MESSAGE, heartbeat };
+    let limits = WebSocketConfig { max_message: MAX_MESSAGE, max_frame: MAX_MESSAGE };
     let config = Config {
         transports: vec![Arc::new(WebSocket::new(limits))],
         echo: true,

@@ -8,19 +8,14 @@
 //! curl --data teapot http://127.0.0.1:8080/orders
 //! ```
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Path, Request, State};
-use axum::middleware::{self, Next};
-use axum::response::{Html, IntoResponse, Response};
+use axum::extract::State;
+use axum::response::Html;
 use axum::routing::{get, post};
-use tidings::core::{Filters, Hub, Notification, Reason, Topic};
-use tidings::transport::mount::{Mount, farewell};
-use tidings::transport::{Hosts, Rejection, Transport};
+use axum::{Router, middleware};
+use tidings::axum::{Hosts, Mount, Rejection, WriteDeadlineListener, check_host, farewell, router};
+use tidings::{Hub, Notification, Topic, core::Reason};
 use tidings::{long_polling::LongPolling, sse::Sse, websocket::WebSocket};
 use tokio::net::TcpListener;
 
@@ -43,54 +38,35 @@ for (let after = '';;) {
 async fn main() -> anyhow::Result<()> {
     let hub = Hub::default();
     // A request is for the first transport that claims it; long-polling claims them all, so it is the last.
-    let transports: [Arc<dyn Transport>; 3] = [
-        Arc::new(WebSocket::default()),
-        Arc::new(Sse::default()),
-        Arc::new(LongPolling::default()),
-    ];
-    let mounts = transports.map(|transport| Mount::new(hub.clone(), transport));
+    let mount = Mount::new(hub.clone())
+        .transport(WebSocket::default())
+        .transport(Sse::default())
+        .transport(LongPolling::default());
     let app = Router::new()
         .route("/", get(Html(PAGE)))
-        .route("/topics/{filters}", get(subscribe).with_state(mounts))
-        .route("/orders", post(order).with_state((hub.clone(), "orders.new".parse::<Topic>()?)));
+        .nest("/topics", router(mount))
+        .route("/orders", post(order))
+        .with_state((hub.clone(), "orders.new".parse::<Topic>()?));
 
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
-    let app = app.layer(middleware::from_fn_with_state(listener.local_addr()?, check_host));
+    // Keeps pages of other names out that point to this address: DNS rebinding.
+    let hosts = (Hosts::default(), listener.local_addr()?);
+    let app = app.layer(middleware::from_fn_with_state(hosts, check_host));
     println!("listening on http://{}", listener.local_addr()?);
     tokio::select! {
-        served = axum::serve(listener, app) => served?,
+        served = axum::serve(WriteDeadlineListener::new(listener), app) => served?,
         interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
     farewell(&hub, Reason::GoingAway, Duration::from_secs(5)).await;
     Ok(())
 }
 
-/// Keeps pages of other names out that point to this address: DNS rebinding.
-async fn check_host(address: State<SocketAddr>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    match Hosts::default().check(&parts, *address) {
-        Ok(()) => next.run(Request::from_parts(parts, body)).await,
-        Err(rejection) => rejection.into_response().map(Body::from),
-    }
-}
-
-async fn subscribe(mounts: State<[Mount; 3]>, filters: Path<String>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let filters: Filters = match filters.parse() {
-        Ok(filters) => filters,
-        Err(error) => return Rejection::from(error).into_response().map(Body::from),
-    };
-    let Some(mount) = mounts.iter().find(|mount| mount.transport.claims(&parts)) else {
-        return Response::default();
-    };
-    mount.respond(Request::from_parts(parts, body), &filters).await.map(Body::new)
-}
-
 /// A route of the application's own, which tells everyone what it did.
-async fn order(State((hub, topic)): State<(Hub, Topic)>, item: String) -> Response {
-    match hub.publish(Notification::text(topic, item)).await {
-        Ok(id) => format!("order {id}\n").into_response(),
-        Err(error) => Rejection::from(error).into_response().map(Body::from),
-    }
+async fn order(
+    State((hub, topic)): State<(Hub, Topic)>,
+    item: String,
+) -> Result<String, Rejection> {
+    let id = hub.publish(Notification::text(topic, item)).await?;
+    Ok(format!("order {id}\n"))
 }

@@ -7,15 +7,13 @@
 //! curl 'http://127.0.0.1:8080/ticks?after=CURSOR'
 //! ```
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Html;
 use axum::routing::get;
-use tidings::core::{Hub, Notification, Reason, Source, Topic};
+use tidings::core::{Filters, Hub, Notification, Reason, Source, Topic};
 use tidings::long_polling::LongPolling;
 use tidings::transport::mount::{Mount, farewell};
 use tokio::net::TcpListener;
@@ -42,9 +40,9 @@ async fn main() -> anyhow::Result<()> {
     // The heartbeat is the answer that ends a poll: where nothing happens, an empty one after 5 s. Three
     // without an answer are the page's reason to give up; a client that does not come back holds no seat.
     let transport = LongPolling::new(Duration::from_secs(5), Duration::from_secs(60));
-    let ticks = Mount::new(hub.clone(), Arc::new(transport));
-    let topic = "ticks".parse()?;
-    let ticks = async move |request: Request| ticks.respond(request, &topic).await.map(Body::new);
+    let ticks = Mount::new(hub.clone()).transport(transport);
+    let topic: Filters = "ticks".parse()?;
+    let ticks = async move |request: Request| ticks.subscribe(request, topic).await;
     let app = Router::new().route("/", get(Html(PAGE))).route("/ticks", get(ticks));
 
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());

@@ -7,7 +7,6 @@
 //! ```
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -38,7 +37,7 @@ async fn main() -> anyhow::Result<()> {
     // The source starts with the first client, once, however many come at the same moment.
     tokio::spawn(Source::default().run(hub.clone(), tick));
 
-    let ticks = Mount::new(hub.clone(), Arc::new(Sse::default()));
+    let ticks = Mount::new(hub.clone()).transport(Sse::default());
     let topic: Filters = "ticks".parse()?;
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
@@ -66,7 +65,7 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<MountBody>, Infallible> {
     Ok(match request.uri().path() {
-        "/ticks" => ticks.respond(request, &topic).await,
+        "/ticks" => ticks.subscribe(request, topic).await,
         _ => Response::new(MountBody::whole(PAGE.into())),
     })
 }

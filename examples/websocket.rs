@@ -6,15 +6,13 @@
 //! cargo run -- subscribe http://127.0.0.1:8080/ticks --transport websocket
 //! ```
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Html;
 use axum::routing::get;
-use tidings::core::{Heartbeat, Hub, HubConfig, Notification, Reason, Source, Topic};
+use tidings::core::{Filters, Heartbeat, Hub, HubConfig, Notification, Reason, Source, Topic};
 use tidings::transport::Origins;
 use tidings::transport::mount::{Mount, farewell};
 use tidings::websocket::{WebSocket, WebSocketConfig};
@@ -37,11 +35,10 @@ async fn main() -> anyhow::Result<()> {
     // The source starts with the first client, once, however many come at the same moment.
     tokio::spawn(Source::default().run(hub.clone(), tick));
 
-    let config = WebSocketConfig { max_message: 64 << 10, heartbeat, ..WebSocketConfig::default() };
-    let mut ticks = Mount::new(hub.clone(), Arc::new(WebSocket::new(config)));
-    ticks.origins = Origins::Same; // pages of other sites may not connect
-    let topic = "ticks".parse()?;
-    let ticks = async move |request: Request| ticks.respond(request, &topic).await.map(Body::new);
+    let config = WebSocketConfig { max_message: 64 << 10, ..WebSocketConfig::default() };
+    let ticks = Mount::new(hub.clone()).transport(WebSocket::new(config)).origins(Origins::Same); // pages of other sites may not connect
+    let topic: Filters = "ticks".parse()?;
+    let ticks = async move |request: Request| ticks.subscribe(request, topic).await;
     let app = Router::new().route("/", get(Html(PAGE))).route("/ticks", get(ticks));
 
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());

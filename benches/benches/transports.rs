@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use futures::StreamExt;
-use tidings_core::{Heartbeat, Hub, Notification};
+use tidings_core::{Hub, Notification};
 use tidings_server::{Config, run, transports};
 use tidings_transport::client::{Arrival, Arrivals, Client, ClientError, Target};
 use tokio::net::TcpListener;
@@ -28,7 +28,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("deliver over loopback");
     group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_millis(3000));
     group.sample_size(20);
-    for listed in transports(Heartbeat::default()) {
+    for listed in transports() {
         for clients in [1, 100, 1000] {
             group.throughput(Throughput::Elements(clients as u64));
             let id = BenchmarkId::new(listed.client.transport(), format!("{clients} clients"));

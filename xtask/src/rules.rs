@@ -60,7 +60,7 @@ const RULES: &[Rule] = &[
 ];
 
 /// The crates in `crates/` that are not transports.
-const OTHERS: &str = "tidings tidings-batch tidings-core tidings-watchdog tidings-transport \
+const OTHERS: &str = "tidings tidings-axum tidings-batch tidings-core tidings-watchdog tidings-transport \
                       tidings-live-page tidings-server tidings-compare tidings-cli tidings-testkit \
                       tidings-message-queue";
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -92,8 +93,8 @@ impl Transport for Marking {
 }
 
 impl Encoder for MarkingEncoder {
-    fn opening(&self, position: Id) -> Bytes {
-        self.encoder.opening(position)
+    fn opening(&self, position: Id, heartbeat: Duration) -> Bytes {
+        self.encoder.opening(position, heartbeat)
     }
 
     fn encode(&self, events: &[Event], position: Id) -> Bytes {

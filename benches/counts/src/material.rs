@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Request;
 use http::request::Parts;
-use tidings_core::{Entry, Epoch, Event, Heartbeat, Id, Notification, Topic};
+use tidings_core::{Entry, Epoch, Event, Id, Notification, Topic};
 use tidings_server::transports;
 use tidings_transport::{Encoder, SubscribeRequest};
 
@@ -37,7 +37,7 @@ pub(crate) fn entries(number: usize, payload: &str) -> Vec<Event> {
 
 /// Returns the encoder of this transport in the server's list.
 pub(crate) fn encoder(transport: &str, subprotocol: &str) -> Arc<dyn Encoder> {
-    let listed = transports(Heartbeat::default());
+    let listed = transports();
     let listed = listed.iter().find(|listed| listed.server.name() == transport);
     let request = request(subprotocol);
     let subscribe = SubscribeRequest::read("orders.new", &request).expect("it is well-formed");

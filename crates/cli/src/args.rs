@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use tidings::core::{Heartbeat, IdempotencyKey, Position, SlowPolicy};
+use tidings::core::{IdempotencyKey, Position, SlowPolicy};
 use tidings::server::transports;
 
 use crate::broker::BrokerArgs;
@@ -247,7 +247,7 @@ impl From<Slow> for SlowPolicy {
 }
 
 fn a_transport() -> clap::builder::PossibleValuesParser {
-    let listed = transports(Heartbeat::default());
+    let listed = transports();
     listed.iter().map(|listed| listed.server.name()).collect::<Vec<_>>().into()
 }
 
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn every_transport_can_be_compared() {
         let names = tidings_compare::contender_names();
-        let listed = transports(Heartbeat::default());
+        let listed = transports();
         assert!(listed.iter().all(|listed| names.contains(&listed.server.name())));
     }
 

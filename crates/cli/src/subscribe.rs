@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use futures::StreamExt;
 use serde_json::{Value, json};
-use tidings::core::{Gap, Heartbeat, Kind};
+use tidings::core::{Gap, Kind};
 use tidings::server::transports;
 use tidings::transport::base64_of;
 use tidings::transport::client::{Arrival, Backoff, Client, Followed, Received, Target, follow};
@@ -54,7 +54,7 @@ pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn client(name: &str) -> anyhow::Result<Arc<dyn Client>> {
-    let mut listed = transports(Heartbeat::default()).into_iter();
+    let mut listed = transports().into_iter();
     let found = listed.find(|listed| listed.server.name() == name);
     Ok(found.with_context(|| format!("there is no transport {name:?}"))?.client)
 }

@@ -263,7 +263,7 @@ mod tests {
         let words = out.iter().map(|event| match event {
             Event::Deliver(entry) => entry.id().seq.to_string(),
             Event::Gap(gap) => format!("gap {}-{} {:?}", gap.after.seq, gap.resume.seq, gap.missed),
-            Event::Heartbeat(_) => "heartbeat".into(),
+            Event::Heartbeat { .. } => "heartbeat".into(),
             Event::Goodbye(reason) => format!("goodbye {}", reason.name()),
         });
         words.collect()

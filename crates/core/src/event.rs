@@ -1,6 +1,7 @@
 //! What a subscriber is told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,9 +15,13 @@ pub enum Event {
     Deliver(Arc<Entry>),
     /// Some notifications can no longer be had; delivery goes on behind them.
     Gap(Gap),
-    /// Nothing to say for a while, and still here. The id is the position up to which the subscriber has
-    /// been told everything.
-    Heartbeat(Id),
+    /// Nothing to say for a while, and still here.
+    Heartbeat {
+        /// The position up to which the subscriber has been told everything.
+        position: Id,
+        /// The time until the next heartbeat.
+        interval: Duration,
+    },
     /// The last event: the subscription ends.
     Goodbye(Reason),
 }

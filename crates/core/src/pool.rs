@@ -1,14 +1,16 @@
 //! Who is connected: seats, their limits, and the way out for all of them.
 
-use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::id::random;
-use crate::{Filters, Reason, WakerSet};
+use crate::session::Held;
+use crate::{Filters, Reason, Session, WakerSet};
 
 /// So many filters each client may name, however many the others hold.
 const FILTERS_OF_ITS_OWN: usize = 4;
@@ -47,6 +49,7 @@ pub struct Seat {
     transport: &'static str,
     /// How many filters are counted for it.
     filters: usize,
+    session: Option<Arc<Held>>,
     pool: ClientPool,
 }
 
@@ -54,9 +57,6 @@ pub struct Seat {
 /// broker do not meet either. 0 is nobody's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SeatId(u64);
-
-/// A value that the application keeps with a seat: a user, a room, a cart.
-pub type Session = Arc<dyn Any + Send + Sync>;
 
 /// Why there is no seat.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -99,6 +99,10 @@ struct Shared {
     wakers: WakerSet,
     state: Mutex<State>,
     occupancy: watch::Sender<Occupancy>,
+    /// How many sessions were ended from outside.
+    disconnects: AtomicU64,
+    /// Changes when a session comes or goes.
+    session_changes: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -110,7 +114,7 @@ struct State {
     /// A handful of names, so a list beats a map.
     transports: Vec<(&'static str, usize)>,
     /// Only of the seats that have one.
-    sessions: HashMap<SeatId, Session>,
+    sessions: HashMap<SeatId, Arc<Held>>,
     closed: Option<Reason>,
 }
 
@@ -125,7 +129,14 @@ impl ClientPool {
     pub fn new(limits: Limits, wakers: WakerSet) -> Self {
         let occupancy = watch::Sender::new(Occupancy::default());
         let state = State { last_id: random() >> 1, ..State::default() };
-        Self(Arc::new(Shared { limits, wakers, state: Mutex::new(state), occupancy }))
+        Self(Arc::new(Shared {
+            limits,
+            wakers,
+            state: Mutex::new(state),
+            occupancy,
+            disconnects: AtomicU64::new(0),
+            session_changes: watch::Sender::new(()),
+        }))
     }
 
     /// Takes a seat for a client of this transport that has no filters yet, or few.
@@ -169,7 +180,8 @@ impl ClientPool {
         if state.total == 1 {
             self.announce(&state);
         }
-        Ok(Seat { id: SeatId(state.last_id), transport, filters, pool: self.clone() })
+        let id = SeatId(state.last_id);
+        Ok(Seat { id, transport, filters, session: None, pool: self.clone() })
     }
 
     /// How many clients are connected.
@@ -187,11 +199,32 @@ impl ClientPool {
         self.lock().transports.clone()
     }
 
-    /// The session values of this type, with their seats: who is here.
-    pub fn sessions<T: Any + Send + Sync>(&self) -> Vec<(SeatId, Arc<T>)> {
+    /// The sessions of this type, with their seats: who is here.
+    pub fn sessions<T: Session>(&self) -> Vec<(SeatId, Arc<T>)> {
         let state = self.lock();
         let sessions = state.sessions.iter();
-        sessions.filter_map(|(id, session)| Some((*id, session.clone().downcast().ok()?))).collect()
+        sessions.filter_map(|(id, session)| Some((*id, session.downcast()?))).collect()
+    }
+
+    /// Ends each session of this type for which `is_to_end` returns `true`, and returns how many these are. Their clients
+    /// are sent a goodbye with [`Reason::NotAllowed`] as soon as they can be written to, before anything else.
+    ///
+    /// `is_to_end` is called with the pool locked: it must not call the pool.
+    pub fn disconnect<T: Session>(&self, is_to_end: impl Fn(&T) -> bool) -> usize {
+        let state = self.lock();
+        let ended = state.sessions.values().filter(|session| session.end_if(&is_to_end)).count();
+        drop(state);
+        if ended > 0 {
+            self.0.disconnects.fetch_add(1, Ordering::AcqRel);
+            self.0.wakers.wake_all();
+        }
+        ended
+    }
+
+    /// Returns a number that grows with each [`disconnect`](Self::disconnect) that ended a session. A server that serves
+    /// many seats looks at them again only if it has grown.
+    pub fn disconnects(&self) -> u64 {
+        self.0.disconnects.load(Ordering::Acquire)
     }
 
     /// Closes the pool: nobody joins any more, and every subscription ends with [`Event::Goodbye`] once
@@ -204,12 +237,18 @@ impl ClientPool {
             state.closed.get_or_insert(reason);
             self.announce(&state);
         }
+        self.0.session_changes.send_replace(());
         self.0.wakers.wake_all();
     }
 
     /// The reason for which the pool was closed, if it was.
     pub fn closed(&self) -> Option<Reason> {
         self.lock().closed
+    }
+
+    /// Changes when a session comes or goes, and when the pool is closed.
+    pub(crate) fn session_changes(&self) -> watch::Receiver<()> {
+        self.0.session_changes.subscribe()
     }
 
     pub(crate) fn occupancy(&self) -> watch::Receiver<Occupancy> {
@@ -253,14 +292,29 @@ impl Seat {
         self.transport
     }
 
-    /// Keeps a value with the seat, in place of the one before.
-    pub fn set_session<T: Any + Send + Sync>(&self, session: T) {
-        self.pool.lock().sessions.insert(self.id, Arc::new(session));
+    /// Keeps a session with the seat, in place of the one before.
+    pub fn set_session(&mut self, session: Arc<dyn Session>) {
+        let held = Arc::new(Held::new(session));
+        self.session = Some(held.clone());
+        let before = self.pool.lock().sessions.insert(self.id, held);
+        // Dropped after the lock: its own drop may ask the pool something.
+        drop(before);
+        self.pool.0.session_changes.send_replace(());
     }
 
-    /// The value kept with the seat, where there is one of this type.
-    pub fn session<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        self.pool.lock().sessions.get(&self.id)?.clone().downcast().ok()
+    /// The session of the seat, if it has one of this type.
+    pub fn session<T: Session>(&self) -> Option<Arc<T>> {
+        self.session.as_ref()?.downcast()
+    }
+
+    /// When the session of the seat ends by itself, if it does.
+    pub fn expires_at(&self) -> Option<Instant> {
+        self.session.as_ref()?.expires_at
+    }
+
+    /// Returns `true` if the session of the seat has expired, or was ended by [`ClientPool::disconnect`].
+    pub fn is_expired(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_over())
     }
 }
 
@@ -283,11 +337,14 @@ impl Drop for Seat {
         state.filters -= self.filters;
         *state.count_of(self.transport) -= 1;
         // The value is dropped after the lock: its own drop may ask the pool something.
-        let _session = state.sessions.remove(&self.id);
+        let session = self.session.take().and_then(|_| state.sessions.remove(&self.id));
         if state.total == 0 {
             self.pool.announce(&state);
         }
         drop(state);
+        if session.is_some() {
+            self.pool.0.session_changes.send_replace(());
+        }
     }
 }
 
@@ -351,15 +408,36 @@ mod tests {
     #[test]
     fn a_session_value_lives_as_long_as_its_seat() {
         let pool = pool(2, &[]);
-        let seat = pool.join("websocket").unwrap();
-        let other = pool.join("websocket").unwrap();
-        seat.set_session("ann".to_owned());
-        other.set_session(7_u32);
-        assert_eq!(seat.session::<String>().as_deref().map(String::as_str), Some("ann"));
-        assert_eq!(seat.session::<u32>(), None);
-        assert_eq!(pool.sessions::<String>().len(), 1);
+        let mut seat = pool.join("websocket").unwrap();
+        let mut other = pool.join("websocket").unwrap();
+        seat.set_session(Arc::new(User("ann")));
+        other.set_session(Arc::new(()));
+        assert_eq!(seat.session::<User>().as_deref(), Some(&User("ann")));
+        assert!(seat.session::<()>().is_none() && other.session::<()>().is_some());
+        assert_eq!(pool.sessions::<User>().len(), 1);
         drop(seat);
-        assert!(pool.sessions::<String>().is_empty());
+        assert!(pool.sessions::<User>().is_empty());
+    }
+
+    #[derive(Debug, PartialEq)]
+    struct User(&'static str);
+
+    impl Session for User {}
+
+    #[test]
+    fn a_disconnect_ends_the_sessions_that_are_meant_and_each_once() {
+        let pool = pool(3, &[]);
+        let seats = ["ann", "bob", "ann"].map(|name| {
+            let mut seat = pool.join("websocket").unwrap();
+            seat.set_session(Arc::new(User(name)));
+            seat
+        });
+        assert_eq!(pool.disconnect(|user: &User| user.0 == "eve"), 0);
+        assert_eq!((pool.disconnect(|_: &()| true), pool.disconnects()), (0, 0));
+        assert_eq!(pool.disconnect(|user: &User| user.0 == "ann"), 2);
+        assert_eq!(pool.disconnect(|user: &User| user.0 == "ann"), 0);
+        assert_eq!(pool.disconnects(), 1);
+        assert_eq!(seats.each_ref().map(Seat::is_expired), [true, false, true]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep};
+use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep, sleep_until};
 
 use crate::id::random;
 use crate::{Budget, Cursor, Event, Fetched, Gap, Hub, Id, Interest, Kept, Reason, Seat, Waiter};
@@ -46,6 +46,8 @@ pub struct Subscription {
     spread: Duration,
     /// The wait for this one, once the hub is closed.
     leaving: Option<Pin<Box<Sleep>>>,
+    /// The end of its session, if that has one.
+    expiry: Option<Pin<Box<Sleep>>>,
     has_ended: bool,
 }
 
@@ -78,6 +80,7 @@ impl Subscription {
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let waiter = hub.waiter();
         let ready = gap.map(Event::Gap).into_iter().collect();
+        let expiry = seat.expires_at().map(|expiry| Box::pin(sleep_until(expiry)));
         Self {
             hub,
             seat,
@@ -89,6 +92,7 @@ impl Subscription {
             heartbeat,
             spread: Duration::ZERO,
             leaving: None,
+            expiry,
             has_ended: false,
         }
     }
@@ -112,6 +116,9 @@ impl Subscription {
         if self.has_ended {
             return None;
         }
+        if self.seat.is_expired() {
+            self.end(Reason::NotAllowed);
+        }
         if self.ready.is_empty() {
             self.read();
         }
@@ -126,9 +133,15 @@ impl Subscription {
             Event::Deliver(entry) => Some(entry.id().epoch.id(entry.id().seq - 1)),
             // Until the gap is told the reader stands before it, be it in another history.
             Event::Gap(gap) => Some(gap.after),
-            Event::Heartbeat(_) | Event::Goodbye(_) => None,
+            Event::Heartbeat { .. } | Event::Goodbye(_) => None,
         });
         first_ready.unwrap_or(self.cursor.position())
+    }
+
+    /// A heartbeat for where the reader stands, outside of its interval.
+    pub fn heartbeat(&self) -> Event {
+        let interval = self.hub.heartbeat().interval;
+        Event::Heartbeat { position: self.position(), interval }
     }
 
     /// The payload bytes of the notification that [`try_next`](Self::try_next) would return; `None` where
@@ -139,7 +152,7 @@ impl Subscription {
         }
         match self.ready.front()? {
             Event::Deliver(entry) => Some(entry.notification().payload().len()),
-            Event::Gap(_) | Event::Heartbeat(_) | Event::Goodbye(_) => None,
+            Event::Gap(_) | Event::Heartbeat { .. } | Event::Goodbye(_) => None,
         }
     }
 
@@ -245,7 +258,12 @@ impl Subscription {
         {
             return Poll::Ready(Some(event));
         }
-        self.heartbeat.poll_tick(context).map(|_| Some(Event::Heartbeat(self.position())))
+        if let Some(expiry) = &mut self.expiry
+            && expiry.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(self.try_next());
+        }
+        self.heartbeat.poll_tick(context).map(|_| Some(self.heartbeat()))
     }
 }
 
@@ -277,7 +295,7 @@ mod tests {
             waits.spawn(async move {
                 let closed = Instant::now();
                 let mut event = reader.next().await;
-                while matches!(event, Some(Event::Heartbeat(_))) {
+                while matches!(event, Some(Event::Heartbeat { .. })) {
                     event = reader.next().await;
                 }
                 assert!(matches!(event, Some(Event::Goodbye(Reason::GoingAway))), "{event:?}");
@@ -315,7 +333,10 @@ mod tests {
         assert_eq!(text_of(subscription.next().await), "one");
         let begun = Instant::now();
         for _ in 0..3 {
-            assert!(matches!(subscription.next().await, Some(Event::Heartbeat(at)) if at == id));
+            assert!(matches!(
+                subscription.next().await,
+                Some(Event::Heartbeat { position, .. }) if position == id
+            ));
         }
         assert_eq!(begun.elapsed(), hub.heartbeat().interval * 3);
     }

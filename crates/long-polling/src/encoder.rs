@@ -21,7 +21,7 @@ impl Encoder for Answer {
                 // The log may have moved on once more while the answer was put together.
                 Event::Gap(next) => gap = Some(gap.map_or(*next, |gap: Gap| gap.joined(*next))),
                 // The empty answer at the end of the hold time is the heartbeat.
-                Event::Heartbeat(_) => {}
+                Event::Heartbeat { .. } => {}
                 Event::Goodbye(reason) => {
                     let goodbye = json!({"reason": reason.name(), "message": reason.phrase()});
                     members.push_str(&format!(",\"goodbye\":{goodbye}"));

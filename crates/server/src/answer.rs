@@ -4,24 +4,17 @@ use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use futures::future::LocalBoxFuture;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use tidings_transport::Accepted;
-
-use crate::subscriber::Subscriber;
+use tidings_transport::mount::Subscriber;
 
 /// What a request is answered with.
 pub(crate) enum Answer {
     /// This response.
     Response(Response<Bytes>),
-    /// A response that is ready once a broker has stored something.
-    Pending(PendingResponse),
     /// A stream, a conversation or a poll, for a client that was accepted.
     Subscription(Box<Subscriber>),
 }
-
-/// A response that is not ready yet.
-pub(crate) type PendingResponse = LocalBoxFuture<'static, Response<Bytes>>;
 
 /// Returns a response with this media type that must not be stored.
 pub(crate) fn text(media: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {

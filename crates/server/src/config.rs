@@ -1,13 +1,12 @@
 //! The configuration of a server.
 
-use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::request::Parts;
-use tidings_core::{Filters, Hub, SlowPolicy, Topic};
-use tidings_transport::{Hosts, Origins, Rejection, Transport};
+use tidings_core::{Hub, SlowPolicy, Topic};
+use tidings_transport::mount::Mount;
+use tidings_transport::{Authorizer, Hosts, Origins, Transport};
 
 use crate::transports;
 
@@ -27,8 +26,10 @@ pub struct Config {
     pub hub: Hub,
     /// The transports. The first one that claims a request serves it. Default: all.
     pub transports: Vec<Arc<dyn Transport>>,
-    /// Decides which requests may publish, subscribe or read pages. Default: all of them.
-    pub access: Access,
+    /// Decides which requests may publish, subscribe or read pages. Default: all of them. `/healthz`, `/readyz`,
+    /// `/favicon.ico` and `/client.js` are open to everyone. So is the preflight of a browser, because the request that
+    /// follows it is checked.
+    pub authorizer: Authorizer,
     /// Which web pages may connect, read and publish, on every transport. Default: pages of the same host.
     pub origins: Origins,
     /// By which names the server may be addressed. Default: by every name, except on a loopback listener. Health
@@ -73,54 +74,14 @@ pub struct Config {
     pub general_path: bool,
 }
 
-/// What a request wants to do, for [`Access`]. Decide by these values and not by the path: a path can name several
-/// filters, and each of them can be percent-encoded.
-///
-/// `/healthz`, `/readyz`, `/favicon.ico` and `/client.js` are open to everyone. So is the preflight of a browser, because
-/// the request that follows it is checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Action<'a> {
-    /// Publish to this topic. A WebSocket client that subscribes to a single topic may send messages to it if this is
-    /// allowed.
-    Publish(&'a Topic),
-    /// Subscribe to these filters.
-    Subscribe(&'a Filters),
-    /// Read the live page, one of its files, the help text, or `/transports`. None of them has a notification in it.
-    Page,
-    /// Read `/metrics`.
-    Metrics,
-}
-
-/// Decides whether a request may do what it asks for.
-///
-/// ```
-/// use tidings_core::Filters;
-/// use tidings_server::{Access, Action};
-/// use tidings_transport::Rejection;
-///
-/// let public: Filters = "public.>".parse()?;
-/// let access = Access::new(move |_request, action| match action {
-///     Action::Subscribe(filters) if public.contains(filters) => Ok(()),
-///     Action::Page => Ok(()),
-///     _ => Err(Rejection::new(http::StatusCode::FORBIDDEN, "forbidden", "public topics can be read")),
-/// });
-/// # drop(access);
-/// # Ok::<(), tidings_core::ParseTopicError>(())
-/// ```
-#[derive(Clone)]
-pub struct Access(Arc<Check>);
-
-type Check = dyn Fn(&Parts, Action<'_>) -> Result<(), Rejection> + Send + Sync;
-
 impl Config {
     /// Returns the defaults for this hub.
     pub fn new(hub: Hub) -> Self {
-        let listed = transports(hub.heartbeat());
+        let listed = transports();
         Self {
             hub,
             transports: listed.into_iter().map(|listed| listed.server).collect(),
-            access: Access::default(),
+            authorizer: Authorizer::allow_all(),
             origins: Origins::default(),
             hosts: Hosts::default(),
             slow: SlowPolicy::default(),
@@ -140,30 +101,14 @@ impl Config {
             general_path: false,
         }
     }
-}
 
-impl Access {
-    /// Returns an access check that calls this function. The function rejects a request, usually with `401` or `403`, or
-    /// returns `Ok`.
-    pub fn new(
-        check: impl Fn(&Parts, Action<'_>) -> Result<(), Rejection> + Send + Sync + 'static,
-    ) -> Self {
-        Self(Arc::new(check))
-    }
-
-    pub(crate) fn check(&self, request: &Parts, action: Action<'_>) -> Result<(), Rejection> {
-        (self.0)(request, action)
-    }
-}
-
-impl Default for Access {
-    fn default() -> Self {
-        Self::new(|_, _| Ok(()))
-    }
-}
-
-impl fmt::Debug for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Access")
+    /// Returns what accepts subscribers and publishers by this configuration.
+    pub(crate) fn mount(&self) -> Mount {
+        let mount = Mount::new(self.hub.clone())
+            .authorizer(self.authorizer.clone())
+            .origins(self.origins.clone())
+            .slow(self.slow)
+            .echo(self.echo);
+        self.transports.iter().cloned().fold(mount, Mount::shared_transport)
     }
 }

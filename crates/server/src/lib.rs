@@ -42,13 +42,12 @@ mod routes;
 mod run;
 mod service;
 mod shared;
-mod subscriber;
 mod tally;
 mod transports;
 mod worker;
 
-pub use config::{Access, Action, Config};
+pub use config::Config;
 pub use pages::clock;
 pub use run::run;
-pub use tidings_transport::{Hosts, Origins};
+pub use tidings_transport::{Action, Authorize, Authorizer, Hosts, Origins};
 pub use transports::{Listed, transports};

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use crate::handover::{HandOver, Turn};
 use crate::service::Service;
 use crate::shared::Shared;
-use crate::subscriber::Subscriber;
+use tidings_transport::mount::Subscriber;
 
 /// Whether this program has lanes.
 pub(crate) const IS_BUILT: bool = false;

@@ -47,10 +47,18 @@ pub async fn run(
     let connection_limit =
         ConnectionLimit::new(metrics.connections.clone(), config.max_connections);
     let balancer = Balancer::new(workers);
-    let config = Arc::new(config);
+    let (mount, config) = (config.mount(), Arc::new(config));
     let (open_heads, is_draining) = (OpenHeads::default(), Arc::default());
-    let shared =
-        Shared { config, address, metrics, is_draining, open_heads, connection_limit, is_stopping };
+    let shared = Shared {
+        config,
+        mount,
+        address,
+        metrics,
+        is_draining,
+        open_heads,
+        connection_limit,
+        is_stopping,
+    };
     let mut logging = JoinSet::new();
     logging.spawn(log_tallies(shared.clone()));
     let mut running = JoinSet::new();

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use tidings_transport::mount::Mount;
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -15,6 +16,8 @@ use crate::metrics::Metrics;
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
+    /// Accepts subscribers and publishers.
+    pub(crate) mount: Mount,
     /// Where the server listens.
     pub(crate) address: SocketAddr,
     pub(crate) metrics: Metrics,

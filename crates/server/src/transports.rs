@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use tidings_core::Heartbeat;
 use tidings_long_polling::LongPolling;
-use tidings_sse::{Sse, SseConfig};
+use tidings_sse::Sse;
 use tidings_transport::Transport;
-use tidings_websocket::{WebSocket, WebSocketConfig};
+use tidings_websocket::WebSocket;
 
 /// The server half and the client half of one transport.
 #[derive(Clone, Debug)]
@@ -24,20 +23,18 @@ pub struct Listed {
 /// ```
 /// use tidings_server::transports;
 /// let names: Vec<_> =
-///     transports(Default::default()).iter().map(|listed| listed.server.name()).collect();
+///     transports().iter().map(|listed| listed.server.name()).collect();
 /// assert_eq!(names, ["websocket", "sse", "long-polling"]);
 /// ```
-pub fn transports(heartbeat: Heartbeat) -> Vec<Listed> {
-    let websocket = WebSocketConfig { heartbeat, ..WebSocketConfig::default() };
-    let sse = SseConfig { heartbeat, ..SseConfig::default() };
+pub fn transports() -> Vec<Listed> {
     vec![
         Listed {
-            server: Arc::new(WebSocket::new(websocket)),
+            server: Arc::new(WebSocket::default()),
             #[cfg(feature = "client")]
             client: Arc::new(tidings_websocket::WebSocketClient::default()),
         },
         Listed {
-            server: Arc::new(Sse::new(sse)),
+            server: Arc::new(Sse::default()),
             #[cfg(feature = "client")]
             client: Arc::new(tidings_sse::SseClient),
         },

@@ -20,6 +20,7 @@ mod conformance {
     mod other_origins;
     mod payloads;
     mod pipelined;
+    mod sessions;
     mod shutdown;
     mod slow;
     mod websocket;

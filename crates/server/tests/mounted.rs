@@ -3,13 +3,16 @@
 mod support;
 
 use std::convert::Infallible;
+use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tidings_axum::{WriteDeadlineListener, router};
 use tidings_core::{Hub, HubConfig, Kind, Limits, Notification, Position, Reason};
 use tidings_transport::Transport;
 use tidings_transport::client::{Client, ClientError, Target};
@@ -17,14 +20,14 @@ use tidings_transport::mount::{Mount, OnMessage, WriteDeadline, farewell};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use support::{Follower, PATIENCE, Raw, all_listed};
+use support::{Follower, PATIENCE, Raw, all_listed, eventually};
 
 /// A server that knows one path.
 async fn serve(hub: Hub, transport: Arc<dyn Transport>) -> (SocketAddr, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mut mount = Mount::new(hub, transport);
-    mount.on_message = OnMessage::published_to("orders.sent".parse().unwrap());
+    let on_message = OnMessage::published_to("orders.sent".parse().unwrap());
+    let mount = Mount::new(hub).shared_transport(transport).on_message(on_message);
     let mut serving = JoinSet::new();
     serving.spawn(async move {
         let mut connections = JoinSet::new();
@@ -34,7 +37,7 @@ async fn serve(hub: Hub, transport: Arc<dyn Transport>) -> (SocketAddr, JoinSet<
             let service = service_fn(move |request| {
                 let mount = mount.clone();
                 let filters = "orders.*".parse().unwrap();
-                async move { Ok::<_, Infallible>(mount.respond(request, &filters).await) }
+                async move { Ok::<_, Infallible>(mount.subscribe(request, filters).await) }
             });
             let io = TokioIo::new(WriteDeadline::new(stream, Duration::from_secs(10)));
             let mut http = http1::Builder::new();
@@ -217,5 +220,52 @@ async fn a_head_is_answered_at_once_and_takes_no_seat() {
         let head = raw.head().await;
         assert_eq!(head.status, 200);
         assert_eq!(hub.pool().len(), 0);
+    }
+}
+
+/// hyper asks a body for more only once it has room, and axum's listener puts no limit to a write.
+#[tokio::test]
+async fn a_reader_that_stalls_in_axum_loses_its_seat_and_then_its_connection() {
+    const PAYLOAD: usize = 512 << 10;
+    const COUNT: usize = 16;
+    for listed in all_listed() {
+        let name = listed.server.name();
+        for has_write_deadline in [false, true] {
+            let hub = Hub::default();
+            let mount = Mount::new(hub.clone())
+                .shared_transport(listed.server.clone())
+                .write_deadline(Duration::from_millis(500));
+            let app = Router::new().nest("/topics", router(mount));
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let serving = match has_write_deadline {
+                false => tokio::spawn(axum::serve(listener, app).into_future()),
+                true => {
+                    let listener = WriteDeadlineListener::new(listener);
+                    let listener = listener.deadline(Duration::from_secs(1));
+                    tokio::spawn(axum::serve(listener, app).into_future())
+                }
+            };
+            for _ in 0..COUNT {
+                publish(&hub, "t", "x".repeat(PAYLOAD)).await;
+            }
+            let mut stalled = Raw::connect_narrow(address).await;
+            stalled
+                .send(
+                    "GET /topics/t?after=earliest HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n\
+                     Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+                )
+                .await;
+            assert!(matches!(stalled.head().await.status, 101 | 200), "{name}");
+            eventually("its seat is free", async || hub.pool().is_empty()).await;
+            // The answer to a poll is short enough for the socket, and its seat is free once it is made.
+            if has_write_deadline && name != "long-polling" {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                let read = stalled.rest().await;
+                assert!(read.len() < COUNT * PAYLOAD, "{name}: it was sent everything");
+            }
+            serving.abort();
+        }
     }
 }

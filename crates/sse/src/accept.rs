@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Response, header};
-use tidings_core::Heartbeat;
 use tidings_transport::{
     Accepted, Encoder, Rejection, Shape, SubscribeRequest, Transport, prefers,
 };
@@ -41,13 +40,11 @@ pub struct SseConfig {
     /// After about how long clients come back when they are cut, each after another time between a half
     /// and one and a half of it. Default 2 s.
     pub retry: Duration,
-    /// Told in the opening comment, so that a client knows when to give up on the hub. Use the hub's own.
-    pub heartbeat: Heartbeat,
 }
 
 impl Default for SseConfig {
     fn default() -> Self {
-        Self { retry: Duration::from_secs(2), heartbeat: Heartbeat::default() }
+        Self { retry: Duration::from_secs(2) }
     }
 }
 
@@ -60,7 +57,7 @@ impl Default for Sse {
 impl Sse {
     /// The transport with this configuration.
     pub fn new(config: SseConfig) -> Self {
-        let SseConfig { retry, heartbeat } = config;
+        let SseConfig { retry } = config;
         let mut head = Response::new(());
         let headers = head.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -71,7 +68,7 @@ impl Sse {
         // Intermediaries forward each event as it comes: RFC 10036, and nginx's own header.
         headers.insert("incremental", HeaderValue::from_static("?1"));
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-        let encoder = |event| Arc::new(Stream { retry, heartbeat, event });
+        let encoder = |event| Arc::new(Stream { retry, event });
         Self {
             head: Arc::new(head),
             of_one_topic: encoder(&EVENT),

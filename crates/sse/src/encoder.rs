@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tidings_core::{Entry, Event, Format, Heartbeat, Id, Kind, Reason, Topic};
+use tidings_core::{Entry, Event, Format, Id, Kind, Reason, Topic};
 use tidings_transport::{Encoder, concatenated, fitted, gap_json};
 
 /// A notification as one event: its id, and one `data:` line for each line of the payload.
@@ -28,7 +28,6 @@ const DATA: &[u8] = b"data: ";
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) retry: Duration,
-    pub(crate) heartbeat: Heartbeat,
     /// How a notification is written.
     pub(crate) event: &'static Format,
 }
@@ -38,8 +37,8 @@ impl Encoder for Stream {
     /// comments; a reconnection time that differs from client to client so that they do not all come back
     /// at once; and the position, so that a client that is cut before its first notification can resume
     /// as well.
-    fn opening(&self, position: Id) -> Bytes {
-        let (retry, ping) = (millis(self.retry), millis(self.heartbeat.interval));
+    fn opening(&self, position: Id, heartbeat: Duration) -> Bytes {
+        let (retry, ping) = (millis(self.retry), millis(heartbeat));
         let jitter = getrandom::u64().unwrap_or_default() % retry.max(1);
         Bytes::from(format!(":ping {ping}\nretry: {}\nid: {position}\n\n", retry / 2 + jitter))
     }
@@ -49,7 +48,7 @@ impl Encoder for Stream {
             Event::Deliver(entry) => entry.encoded(self.event),
             Event::Gap(gap) => control(Some(gap.resume), "gap", &gap_json(gap)),
             // An id without data makes no event, and moves the client's position (section 9.2.6).
-            Event::Heartbeat(position) => Bytes::from(format!(":\nid: {position}\n\n")),
+            Event::Heartbeat { position, .. } => Bytes::from(format!(":\nid: {position}\n\n")),
             Event::Goodbye(reason) => control(None, "goodbye", &goodbye_json(*reason)),
         })
     }
@@ -173,9 +172,9 @@ mod tests {
 
     #[test]
     fn the_opening_tells_the_heartbeat_and_the_position_and_jitters_the_retry() {
-        let heartbeat = Heartbeat { interval: Duration::from_millis(1500), ..Heartbeat::default() };
-        let encoder = Stream { retry: Duration::from_secs(2), heartbeat, event: &EVENT };
-        let opening = || encoder.opening(Epoch::from_number(36).id(5));
+        let encoder = Stream { retry: Duration::from_secs(2), event: &EVENT };
+        let position = Epoch::from_number(36).id(5);
+        let opening = || encoder.opening(position, Duration::from_millis(1500));
         assert!(parsed(&opening()).is_empty(), "it is no event");
         assert!(
             opening().starts_with(b":ping 1500\nretry: ") && opening().ends_with(b"\nid: 10-5\n\n")

@@ -6,6 +6,7 @@
 //! | --- | --- | --- |
 //! | `server` | the server, with every transport | yes |
 //! | `websocket`, `sse`, `long-polling` | one transport, to mount in your own server | with `server` |
+//! | `axum` | a router and an extractor for an axum application | no |
 //! | `message-queue` | NATS JetStream and Redis Streams as brokers for many hubs | no |
 //! | `client` | the clients of the transports | no |
 //! | `tls` | clients of `https` and `wss` | no |
@@ -29,6 +30,8 @@ pub use tidings_core::{
     Event, Filters, Gap, Hub, HubConfig, Id, Notification, Position, Source, Topic,
 };
 
+#[cfg(feature = "axum")]
+pub use tidings_axum as axum;
 pub use tidings_core as core;
 #[cfg(feature = "long-polling")]
 pub use tidings_long_polling as long_polling;
@@ -46,3 +49,8 @@ pub use tidings_websocket as websocket;
 #[cfg(all(doctest, feature = "server"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// Compiles the code of the guide.
+#[cfg(all(doctest, feature = "axum", feature = "server"))]
+#[doc = include_str!("../../../docs/getting-started.md")]
+struct GettingStarted;

@@ -77,8 +77,9 @@ pub enum Shape {
 /// Encodes events for one wire format. Clients with the same encoder, interest and position are sent the
 /// same bytes.
 pub trait Encoder: fmt::Debug + Send + Sync + 'static {
-    /// Returns the bytes to send directly after the head, to a client at this position.
-    fn opening(&self, _position: Id) -> Bytes {
+    /// Returns the bytes to send directly after the head, to a client at this position. `heartbeat` is the time between two
+    /// heartbeats of the hub, which a client needs to find that it is cut off.
+    fn opening(&self, _position: Id, _heartbeat: Duration) -> Bytes {
         Bytes::new()
     }
 

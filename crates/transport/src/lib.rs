@@ -13,6 +13,8 @@
 //! With the feature `client`, the module `client` is the contract of the other half: connect, and what arrives
 //! as a stream.
 
+mod authorize;
+mod choose;
 #[cfg(feature = "client")]
 pub mod client;
 mod contract;
@@ -22,14 +24,22 @@ mod hosts;
 pub mod mount;
 mod negotiate;
 mod origin;
+mod payload;
+mod publish;
 mod rejection;
 mod request;
+mod token;
 
+pub use authorize::{Action, Authorize, Authorizer};
+pub use choose::choose;
 pub use contract::{Accepted, Decoder, Encoder, Inbound, Message, Shape, Transport, concatenated};
 pub use envelope::{ENVELOPE, Envelope, base64_of, gap_json};
 pub use fitted::fitted;
 pub use hosts::Hosts;
 pub use negotiate::prefers;
 pub use origin::{OriginCheck, Origins};
+pub use payload::read_payload;
+pub use publish::{PublishRequest, published};
 pub use rejection::Rejection;
 pub use request::{SubscribeRequest, lists, path_segment, query};
+pub use token::token;

@@ -40,6 +40,17 @@ impl Rejection {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
+    /// `401 Unauthorized`: the client has to say who it is, by a Bearer token (RFC 6750, section 3).
+    pub fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+            .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    /// `403 Forbidden`: the client may not do this.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
     /// Adds a header.
     pub fn with(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
         self.headers.insert(name, value.into());
@@ -71,6 +82,13 @@ impl Rejection {
         let of_transport =
             if self.is_temporary() { transport.reject_temporarily(&self) } else { None };
         of_transport.unwrap_or_else(|| self.into_response())
+    }
+}
+
+#[cfg(feature = "axum")]
+impl axum_core::response::IntoResponse for Rejection {
+    fn into_response(self) -> axum_core::response::Response {
+        Self::into_response(self).map(axum_core::body::Body::from)
     }
 }
 

@@ -6,7 +6,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use tidings_core::Heartbeat;
 use tidings_transport::{Accepted, Encoder, Rejection, Shape, SubscribeRequest, Transport, lists};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -58,13 +57,11 @@ pub struct WebSocketConfig {
     pub max_message: usize,
     /// The largest single frame from a client, in bytes. Default 1 MiB.
     pub max_frame: usize,
-    /// Told to clients of `tidings.v1`, so that they know when to give up on the hub. Use the hub's own.
-    pub heartbeat: Heartbeat,
 }
 
 impl Default for WebSocketConfig {
     fn default() -> Self {
-        Self { max_message: 1 << 20, max_frame: 1 << 20, heartbeat: Heartbeat::default() }
+        Self { max_message: 1 << 20, max_frame: 1 << 20 }
     }
 }
 
@@ -77,13 +74,10 @@ impl Default for WebSocket {
 impl WebSocket {
     /// The transport with this configuration.
     pub fn new(config: WebSocketConfig) -> Self {
-        let WebSocketConfig { max_message, max_frame, heartbeat } = config;
+        let WebSocketConfig { max_message, max_frame } = config;
         Self {
             bare: Format::new(None, Bare { max_message, max_frame }),
-            enveloped: Format::new(
-                Some(SUBPROTOCOL),
-                Enveloped { max_message, max_frame, heartbeat },
-            ),
+            enveloped: Format::new(Some(SUBPROTOCOL), Enveloped { max_message, max_frame }),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Events in WebSocket frames.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
-use tidings_core::{Event, Heartbeat, Id};
+use tidings_core::{Event, Id};
 use tidings_transport::{Decoder, Encoder, concatenated, gap_json};
 
 use crate::decoder::FrameDecoder;
@@ -19,7 +21,6 @@ pub(crate) struct Bare {
 pub(crate) struct Enveloped {
     pub(crate) max_message: usize,
     pub(crate) max_frame: usize,
-    pub(crate) heartbeat: Heartbeat,
 }
 
 impl Encoder for Bare {
@@ -27,7 +28,7 @@ impl Encoder for Bare {
         concatenated(events, |event| match event {
             Event::Deliver(entry) => entry.encoded(&frame::BARE),
             Event::Gap(_) => Bytes::new(),
-            Event::Heartbeat(_) => frame::ping(),
+            Event::Heartbeat { .. } => frame::ping(),
             Event::Goodbye(reason) => frame::close(*reason),
         })
     }
@@ -37,30 +38,28 @@ impl Encoder for Bare {
     }
 }
 
-impl Enveloped {
-    /// Returns a heartbeat that a page can see. It names the time until the next one in milliseconds.
-    fn visible_ping(&self, position: Id) -> Bytes {
-        let interval = self.heartbeat.interval.as_millis();
-        // No character of an id is escaped in JSON.
-        frame::text(format!(r#"{{"ping":{interval},"id":"{position}"}}"#).as_bytes())
-    }
+/// Returns a heartbeat that a page can see. It names the time until the next one in milliseconds.
+fn visible_ping(position: Id, interval: Duration) -> Bytes {
+    let interval = interval.as_millis();
+    // No character of an id is escaped in JSON.
+    frame::text(format!(r#"{{"ping":{interval},"id":"{position}"}}"#).as_bytes())
 }
 
 impl Encoder for Enveloped {
     /// The position goes out first, so that a client that is cut before its first notification can
     /// resume as well.
-    fn opening(&self, position: Id) -> Bytes {
-        self.visible_ping(position)
+    fn opening(&self, position: Id, heartbeat: Duration) -> Bytes {
+        visible_ping(position, heartbeat)
     }
 
     fn encode(&self, events: &[Event], _: Id) -> Bytes {
         concatenated(events, |event| match event {
             Event::Deliver(entry) => entry.encoded(&frame::ENVELOPED),
             Event::Gap(gap) => frame::text(gap_json(gap).as_bytes()),
-            Event::Heartbeat(position) => {
+            Event::Heartbeat { position, interval } => {
                 // The protocol's own ping beside it makes the browser answer, and so show that it lives.
                 let mut both = BytesMut::from(&frame::ping()[..]);
-                both.extend_from_slice(&self.visible_ping(*position));
+                both.extend_from_slice(&visible_ping(*position, *interval));
                 both.freeze()
             }
             Event::Goodbye(reason) => frame::close(*reason),

@@ -41,7 +41,7 @@ impl Crowd {
         hop_after: Option<usize>,
         seed: u64,
     ) -> Self {
-        let listed = Arc::new(transports(Default::default()));
+        let listed = Arc::new(transports());
         let mut running = JoinSet::new();
         for client in 0..clients {
             let random = fastrand::Rng::with_seed(seed ^ (client as u64) << 32);

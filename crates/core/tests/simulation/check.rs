@@ -50,7 +50,7 @@ impl Reader {
                 self.check_entry(entry);
                 entry.id()
             }
-            Event::Heartbeat(id) => {
+            Event::Heartbeat { position: id, .. } => {
                 self.passes(*id, id.seq + 1);
                 *id
             }

@@ -156,7 +156,6 @@ async fn answer(socket: Socket, context: &Context) -> io::Result<AfterAnswer> {
     };
     let response = match answer {
         Answer::Response(response) => response,
-        Answer::Pending(response) => response.await,
         Answer::Subscription(subscriber) => {
             let Some(lane) = &context.lane else {
                 return subscription::serve(socket, *subscriber, is_last, context).await;

@@ -5,13 +5,12 @@ use std::io;
 use bytes::BytesMut;
 use http_body_util::BodyExt;
 use tidings_transport::Shape;
-use tidings_transport::mount::{MountBody, OnMessage, Visit};
+use tidings_transport::mount::{MountBody, OnMessage, Subscriber, Visit};
 use tokio::io::AsyncWriteExt;
 
 use super::context::Context;
 use super::socket::{AfterAnswer, PeerState, Socket};
 use crate::answer;
-use crate::subscriber::Subscriber;
 
 /// Serves a client until it has its answer, its stream has ended, or it is gone.
 ///
@@ -24,11 +23,11 @@ pub(crate) async fn serve(
     is_last: bool,
     context: &Context,
 ) -> io::Result<AfterAnswer> {
-    let Subscriber { accepted, seat, interest, position, publishes_to } = subscriber;
+    let Subscriber { accepted, seat, interest, position, publishes_to, .. } = subscriber;
     let config = &context.shared.config;
     let subscription = config.hub.read(seat, interest, position);
     let subscription = subscription.with_goodbye_within(config.drain);
-    let on_message = publishes_to.map_or_else(OnMessage::refused, OnMessage::published_to);
+    let on_message = publishes_to.map_or_else(OnMessage::rejected, OnMessage::published_to);
     let (write_deadline, observer) = (config.write_deadline, socket.observer.clone());
     let visit = Visit { subscription, on_message, write_deadline, observer };
     let head = accepted.head.clone();
@@ -43,13 +42,12 @@ pub(crate) async fn serve(
         Shape::Stream => {
             answer::stream_head(&mut open, &accepted);
             socket.write_all(&open).await?;
-            let body = visit.respond(accepted, None).await.into_body();
-            stream(socket, body).await
+            stream(socket, visit.stream(accepted.encoder)).await
         }
-        Shape::Answer { .. } => {
+        Shape::Answer { hold } => {
             let keep_alive = answer::keep_alive(config.idle_timeout);
             let ending = |is_last| if is_last { answer::CLOSE } else { &keep_alive[..] };
-            let mut answering = std::pin::pin!(visit.respond(accepted, None));
+            let mut answering = std::pin::pin!(visit.answer(&*accepted.encoder, hold));
             let answered = tokio::select! {
                 answered = &mut answering => Ok(answered),
                 peer = socket.peer() => Err(peer),
@@ -71,7 +69,7 @@ pub(crate) async fn serve(
                     }
                 }
             };
-            let body = match answered.into_body().collect().await {
+            let body = match answered.collect().await {
                 Ok(body) => body.to_bytes(),
                 Err(never) => match never {},
             };

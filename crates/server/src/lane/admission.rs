@@ -13,7 +13,7 @@ use super::drain::Drain;
 use super::peer::{self, Peer};
 use crate::connection_limit::ConnectionPermit;
 use crate::handover::HandOver;
-use crate::subscriber::Subscriber;
+use tidings_transport::mount::Subscriber;
 
 /// How many connections one call of `accept` accepts.
 const ACCEPTS: usize = 256;
@@ -128,7 +128,7 @@ impl Lane {
     }
 
     /// Lets the client of a connection go. A connection without a client is closed.
-    fn goodbye(&mut self, key: usize, reason: Reason) {
+    pub(super) fn goodbye(&mut self, key: usize, reason: Reason) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         let next = peer.connection.on_goodbye(reason, &self.status);
         self.apply(key, next);

@@ -1,9 +1,11 @@
 //! Performs what a connection returns. Each action reports its outcome to the connection, which returns what follows.
 
 use std::net::Shutdown;
+use std::task::{Context, Poll, Waker};
 
 use tidings_core::{Event, Id, Publishing, Topic};
 use tidings_transport::Message;
+use tidings_transport::mount::Subscriber;
 
 use super::catch_up::Portion;
 use super::next::Next;
@@ -12,7 +14,6 @@ use super::pending::Outcome;
 use super::{Lane, catch_up, subscription};
 use crate::answer::Answer;
 use crate::request::Whole;
-use crate::subscriber::Subscriber;
 
 /// How many portions from the log one call of `apply` sends.
 const PORTIONS: usize = 8;
@@ -91,13 +92,23 @@ impl Lane {
 
     /// Answers a request.
     fn answer(&mut self, key: usize, whole: Box<Whole>) -> Next {
-        let connection = &mut self.peers[key].connection;
-        match self.service.call(&whole.request, whole.body) {
-            Answer::Response(response) => connection.on_response(&response, &self.status),
-            Answer::Pending(response) => {
-                let outcome = async { Outcome::Response(response.await) };
+        let mut answering = self.service.call(whole);
+        // Nearly all are ready at once. The others are polled with the lane's own waker later.
+        match answering.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => self.on_answer(key, answer),
+            Poll::Pending => {
+                let outcome = async { Outcome::Answer(answering.await) };
                 let pending = self.pending.add(key, outcome);
-                connection.on_response_pending(pending, &self.status)
+                self.peers[key].connection.on_answer_pending(pending, &self.status)
+            }
+        }
+    }
+
+    /// Sends the answer to a request, or serves the client that it has.
+    pub(super) fn on_answer(&mut self, key: usize, answer: Answer) -> Next {
+        match answer {
+            Answer::Response(response) => {
+                self.peers[key].connection.on_response(&response, &self.status)
             }
             Answer::Subscription(subscriber) => self.subscribe(key, *subscriber),
         }

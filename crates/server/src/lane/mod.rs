@@ -68,7 +68,7 @@ use crate::handover::{HandOver, Turn};
 use crate::metrics::Metrics;
 use crate::service::Service;
 use crate::shared::Shared;
-use crate::subscriber::Subscriber;
+use tidings_transport::mount::Subscriber;
 
 /// Whether this program has lanes.
 pub(crate) const IS_BUILT: bool = true;
@@ -135,6 +135,8 @@ struct Lane {
     /// Wakes the lane when a task outside of it has left work.
     waker: Option<Waker>,
     drain: Option<Drain>,
+    /// How often the application has ended sessions when this lane looked last.
+    disconnects: u64,
     /// Connections that have more to do. A key may be that of a connection that is gone.
     busy: VecDeque<usize>,
     /// Connections whose clients wait for the lane to come to where they are.
@@ -195,6 +197,7 @@ impl Lane {
             waiter: status.hub.waiter(),
             waker: None,
             drain: None,
+            disconnects: 0,
             busy: VecDeque::new(),
             ahead: BTreeSet::new(),
             handed_over: Vec::new(),
@@ -219,6 +222,7 @@ impl Lane {
         }
         // Before the pass, so that what many connections have published goes out together.
         self.poll_sockets(context)?;
+        self.end_disconnected();
         self.run_pass();
         self.wake_those_ahead();
         self.poll_outcomes(context);

@@ -1,19 +1,19 @@
-//! What waits for the broker: publishes, and what only the broker has.
+//! What waits for the broker or for the authorizer: requests, and what only the broker has.
 //!
-//! A lane polls these futures itself. Each belongs to a connection, which has at most one publish and one replay
+//! A lane polls these futures itself. Each belongs to a connection, which has at most one request or publish and one replay
 //! pending, and ends with it.
 
 use std::future::Future;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use futures::future::{AbortHandle, Abortable, LocalBoxFuture};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use http::Response;
 use tidings_core::{Fetched, Id, Reason};
 use tokio::task::unconstrained;
+
+use crate::answer::Answer;
 
 /// All that is pending for the connections of a lane.
 #[derive(Default)]
@@ -32,8 +32,8 @@ pub(super) struct Pending {
 
 /// What a future came to.
 pub(super) enum Outcome {
-    /// The response to a request.
-    Response(Response<Bytes>),
+    /// The answer to a request.
+    Answer(Answer),
     /// What became of a client's message.
     Published(Result<Id, Reason>),
     /// What the broker has for a client.

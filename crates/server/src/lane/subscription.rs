@@ -9,7 +9,7 @@ use super::group::{AnswerHead, Ending, Groups};
 use super::status::Status;
 use crate::answer;
 use crate::metrics::Metrics;
-use crate::subscriber::Subscriber;
+use tidings_transport::mount::Subscriber;
 
 /// A client that has joined its group.
 pub(super) struct Opened {
@@ -30,7 +30,7 @@ pub(super) fn open(
     metrics: &Metrics,
     status: &Status,
 ) -> Opened {
-    let Subscriber { accepted, seat, interest, position, publishes_to } = subscriber;
+    let Subscriber { accepted, seat, interest, position, publishes_to, .. } = subscriber;
     let (cursor, gap) = Cursor::open(status.hub.log(), position, &interest);
     let start = cursor.position();
     let mut first = BytesMut::new();
@@ -51,7 +51,8 @@ pub(super) fn open(
     let is_poll = answer.is_some();
     if !is_poll {
         // Until it is sent the gap, the client is before it.
-        first.extend_from_slice(&accepted.encoder.opening(gap.map_or(start, |gap| gap.after)));
+        let (at, heartbeat) = (gap.map_or(start, |gap| gap.after), status.hub.heartbeat());
+        first.extend_from_slice(&accepted.encoder.opening(at, heartbeat.interval));
     }
     let delivered = || metrics.delivered(seat.transport());
     let group = groups.join(key, &accepted.encoder, interest, answer, delivered);

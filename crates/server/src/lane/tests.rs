@@ -1,11 +1,12 @@
 //! A whole lane on a real socket, with a service that stands in for the routes.
 
+use std::future::ready;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
-use http::request::Parts;
+use futures::future::LocalBoxFuture;
 use tidings_core::Hub;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -16,14 +17,16 @@ use crate::answer::{Answer, text};
 use crate::config::Config;
 use crate::connection_limit::ConnectionLimit;
 use crate::cors::OpenHeads;
+use crate::request::Whole;
 
 /// Answers each request with its path and its body.
 struct Echo;
 
 impl Service for Echo {
-    fn call(&self, request: &Parts, body: Bytes) -> Answer {
+    fn call(&self, whole: Box<Whole>) -> LocalBoxFuture<'static, Answer> {
+        let Whole { request, body, .. } = *whole;
         let answer = format!("{} {}", request.uri.path(), String::from_utf8_lossy(&body));
-        Answer::Response(text("text/plain", answer))
+        Box::pin(ready(Answer::Response(text("text/plain", answer))))
     }
 
     fn no_room(&self) -> Bytes {
@@ -41,6 +44,7 @@ async fn start() -> (Handle, TcpStream) {
     let connection_limit = ConnectionLimit::new(metrics.connections.clone(), 1);
     let (_, is_stopping) = watch::channel(false);
     let shared = Shared {
+        mount: config.mount(),
         config: Arc::new(config),
         address,
         metrics,

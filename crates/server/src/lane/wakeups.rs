@@ -2,8 +2,11 @@
 
 use std::task::{Context, Poll};
 
+use tidings_core::Reason;
+
 use super::Lane;
 use super::catch_up;
+use super::peer::Peer;
 use super::pending::Outcome;
 
 /// How many busy connections one call of `serve_busy` serves.
@@ -30,15 +33,29 @@ impl Lane {
         self.ahead = ahead;
     }
 
+    /// Lets the clients go whose sessions the application has ended.
+    pub(super) fn end_disconnected(&mut self) {
+        let disconnects = self.status.hub.pool().disconnects();
+        if std::mem::replace(&mut self.disconnects, disconnects) == disconnects {
+            return;
+        }
+        let is_ended =
+            |peer: &Peer| peer.connection.client().is_some_and(|client| client.seat.is_expired());
+        let keys: Vec<_> =
+            self.peers.iter().filter(|(_, peer)| is_ended(peer)).map(|(key, _)| key).collect();
+        for key in keys {
+            self.goodbye(key, Reason::NotAllowed);
+        }
+    }
+
     /// Reports to connections what the broker has answered, in a bounded number.
     pub(super) fn poll_outcomes(&mut self, context: &mut Context<'_>) {
         for _ in 0..OUTCOMES {
             let Poll::Ready((key, outcome)) = self.pending.poll_next(context) else { return };
             let Some(peer) = self.peers.get_mut(key) else { continue };
-            let (connection, status) = (&mut peer.connection, &self.status);
             let next = match outcome {
-                Outcome::Response(response) => connection.on_response(&response, status),
-                Outcome::Published(outcome) => connection.on_published(outcome, status),
+                Outcome::Answer(answer) => self.on_answer(key, answer),
+                Outcome::Published(outcome) => peer.connection.on_published(outcome, &self.status),
                 Outcome::Fetched(fetched) => {
                     let Some(group) = self.fan_out.groups.of(key) else { continue };
                     let portion = catch_up::encode(group, &fetched.events, fetched.cursor);

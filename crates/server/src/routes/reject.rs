@@ -5,10 +5,9 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
-use tidings_transport::{Rejection, Transport};
+use tidings_transport::{Rejection, Transport, choose};
 
 use super::rejections::too_many_connections;
-use super::subscribe;
 use crate::answer;
 use crate::config::Config;
 use crate::resource::Resource;
@@ -40,7 +39,7 @@ fn rejecting_transport<'a>(
     let subscribes =
         request.method == Method::GET && matches!(Resource::of(request), Resource::Topics(_));
     if rejection.is_temporary() && subscribes {
-        subscribe::transport(config, request).ok()
+        choose(&config.transports, request).ok()
     } else {
         None
     }

@@ -1,33 +1,39 @@
 //! From a request to the resource that it names, and to its answer.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
-use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
-use tidings_transport::{Rejection, Shape};
+use tidings_transport::{Action, Rejection, Shape};
 
 use super::reject::{no_room, reject};
 use super::rejections::{not_allowed, not_found};
 use super::{publish, subscribe};
 use crate::answer::{Answer, text};
-use crate::config::Action;
+use crate::request::Whole;
 use crate::resource::Resource;
 use crate::service::Service;
 use crate::shared::Shared;
 use crate::{cors, pages, readiness};
 
 /// Answers the requests that a lane has read.
-pub(crate) struct Routes(Shared);
+pub(crate) struct Routes(Rc<Shared>);
 
 impl Routes {
     pub(crate) fn new(shared: Shared) -> Self {
-        Self(shared)
+        Self(Rc::new(shared))
     }
 }
 
 impl Service for Routes {
-    fn call(&self, request: &Parts, body: Bytes) -> Answer {
-        finish(answer(request, body, &self.0), request, &self.0)
+    fn call(&self, mut whole: Box<Whole>) -> LocalBoxFuture<'static, Answer> {
+        let shared = self.0.clone();
+        Box::pin(async move {
+            let body = std::mem::take(&mut whole.body);
+            finish(answer(&whole.request, body, &shared).await, &whole.request, &shared)
+        })
     }
 
     fn no_room(&self) -> Bytes {
@@ -36,7 +42,11 @@ impl Service for Routes {
 }
 
 /// Answers a request with this body.
-pub(super) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Result<Answer, Rejection> {
+pub(super) async fn answer(
+    request: &Parts,
+    body: Bytes,
+    shared: &Shared,
+) -> Result<Answer, Rejection> {
     let resource = Resource::of(request);
     check_host(request, &resource, shared)?;
     match resource {
@@ -45,38 +55,43 @@ pub(super) fn answer(request: &Parts, body: Bytes, shared: &Shared) -> Result<An
             Ok(Answer::Response(cors::allow_preflight(request)))
         }
         Resource::Topics(name) => match request.method {
-            Method::GET => subscribe::subscribe(request, name, shared).map(Answer::Subscription),
-            Method::HEAD => subscribe::head(request, name, &shared.config).map(Answer::Response),
-            Method::POST => publish::check(request, name, shared)
-                .and_then(|topic| publish::publish(request, topic, body, shared)),
+            Method::GET => {
+                subscribe::subscribe(request, name, shared).await.map(Answer::Subscription)
+            }
+            Method::HEAD => subscribe::head(request, name, shared).await.map(Answer::Response),
+            Method::POST => {
+                let publish = publish::check(request, name, shared).await?;
+                publish::publish(publish, body, shared).await.map(Answer::Response)
+            }
             _ => Err(not_allowed(&request.method, "GET, HEAD, POST")),
         },
         _ if !matches!(request.method, Method::GET | Method::HEAD) => {
             Err(not_allowed(&request.method, "GET, HEAD"))
         }
-        page => get_page(request, &page, shared).map(Answer::Response),
+        page => get_page(request, &page, shared).await.map(Answer::Response),
     }
 }
 
 /// Answers a `GET` of anything but a topic.
-fn get_page(
+async fn get_page(
     request: &Parts,
     page: &Resource<'_>,
     shared: &Shared,
 ) -> Result<Response<Bytes>, Rejection> {
     let config = &shared.config;
-    let may = |action| config.access.check(request, action);
+    let may = async |action| config.authorizer.authorize(request, action).await;
     match page {
         Resource::Health => Ok(text("text/plain; charset=utf-8", "ok\n")),
         Resource::Ready => Ok(readiness::answer(shared)),
         Resource::Icon => Ok(pages::icon()),
         // It is the same for everyone, and an `import` has no way to send a token.
         Resource::Client => Ok(tidings_live_page::client(request)),
-        Resource::Metrics => may(Action::Metrics).and_then(|()| metrics(shared)),
-        Resource::Front => may(Action::Page).map(|()| pages::front(request, config)),
-        Resource::Transports => may(Action::Page).map(|()| pages::transports(config)),
+        Resource::Metrics => may(Action::Metrics).await.and_then(|_| metrics(shared)),
+        Resource::Front => may(Action::Page).await.map(|_| pages::front(request, config)),
+        Resource::Transports => may(Action::Page).await.map(|_| pages::transports(config)),
         Resource::Page => {
-            may(Action::Page).and_then(|()| pages::page(request, config).ok_or_else(not_found))
+            may(Action::Page).await?;
+            pages::page(request, config).ok_or_else(not_found)
         }
         Resource::Topics(_) | Resource::Unknown => Err(not_found()),
     }
@@ -112,7 +127,6 @@ pub(super) fn finish(
     };
     match answer {
         Answer::Response(response) => Answer::Response(open(response)),
-        Answer::Pending(response) => Answer::Pending(Box::pin(response.map(open))),
         Answer::Subscription(mut subscriber) => {
             if !matches!(subscriber.accepted.shape, Shape::Upgrade) {
                 let head = shared.open_heads.of(&subscriber.accepted.head, for_head);

@@ -2,17 +2,17 @@
 
 use http::StatusCode;
 use tidings_core::{Filters, HubConfig, Topic};
-use tidings_server::{Access, Action};
+use tidings_server::{Action, Authorizer};
 use tidings_transport::Rejection;
 
 use super::live_page::files;
 use crate::support::{Case, Mover, Raw, Running, every, every_mover};
 
 /// Everyone may open the page, follow what is public or of ann, and publish as ann.
-fn ann() -> Access {
+fn ann() -> Authorizer {
     let reads: Filters = "public.>,users.ann.>".parse().unwrap();
     let writes: Filters = "users.ann.>".parse().unwrap();
-    Access::new(move |_, action| match action {
+    Authorizer::from_fn(move |_, action| match action {
         Action::Subscribe(filters) if reads.contains(filters) => Ok(()),
         Action::Publish(topic) if writes.matches(topic) => Ok(()),
         Action::Page => Ok(()),
@@ -22,7 +22,7 @@ fn ann() -> Access {
 
 async fn hub(mover: Mover) -> Running {
     let mut config = mover.config(HubConfig::default()).await;
-    config.access = ann();
+    config.authorizer = ann();
     Running::start(config).await
 }
 
@@ -126,7 +126,7 @@ fn publishing_is_decided_by_the_topic_that_is_published_to() {
 fn every_resource_is_decided_and_health_answers_everyone() {
     every_mover(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
-        config.access = Access::new(|request, action| {
+        config.authorizer = Authorizer::from_fn(|request, action| {
             let named = match action {
                 Action::Page => "page",
                 Action::Metrics => "metrics",

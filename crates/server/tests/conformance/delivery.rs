@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use tidings_core::{Kind, Position};
 
-use crate::support::{Raw, all_listed, every, every_poll_without_broker};
+use crate::support::{Raw, all_listed, every_also_mounted, every_poll_without_broker};
 
 #[test]
 fn what_several_publish_arrives_in_order_without_gap_or_duplicate() {
-    every(async |case| {
+    every_also_mounted(async |case| {
         let hub = case.hub().await;
         let mut follower = hub.follow(&case.listed, ">", Position::Live).await;
         let publish = async |name: &str| {
@@ -38,7 +38,7 @@ fn what_several_publish_arrives_in_order_without_gap_or_duplicate() {
 
 #[test]
 fn a_cut_and_a_resume_yield_exactly_the_rest() {
-    every(async |case| {
+    every_also_mounted(async |case| {
         let hub = case.hub().await;
         let mut follower = hub.follow(&case.listed, "t", Position::Live).await;
         hub.publish_numbers(1..=20).await;
@@ -62,7 +62,7 @@ fn a_cut_and_a_resume_yield_exactly_the_rest() {
 
 #[test]
 fn a_position_taken_on_one_transport_resumes_on_each_other() {
-    every(async |case| {
+    every_also_mounted(async |case| {
         let hub = case.hub().await;
         for other in all_listed() {
             let mut here = hub.follow(&case.listed, "t", Position::Live).await;
@@ -81,7 +81,7 @@ fn a_position_taken_on_one_transport_resumes_on_each_other() {
 
 #[test]
 fn a_client_that_was_told_nothing_yet_resumes_as_well() {
-    every(async |case| {
+    every_also_mounted(async |case| {
         let hub = case.hub().await;
         hub.publish("t", "before").await;
         let mut follower = hub.follow(&case.listed, "t", Position::Live).await;
@@ -101,7 +101,7 @@ fn a_client_that_was_told_nothing_yet_resumes_as_well() {
 
 #[test]
 fn a_live_client_gets_nothing_old_and_one_from_the_earliest_gets_everything() {
-    every(async |case| {
+    every_also_mounted(async |case| {
         let hub = case.hub().await;
         hub.publish("t", "old").await;
         let mut live = hub.follow(&case.listed, "t", Position::Live).await;
@@ -127,7 +127,7 @@ fn an_entry_reaches_only_those_who_asked_for_it() {
         ("b,a.*.c,*.b", &["b", "a.b", "a.b.c", "b.b", "a.c.c"]),
         (">", &TOPICS),
     ];
-    every(async |case| {
+    every_also_mounted(async |case| {
         let hub = case.hub().await;
         let mut followers = Vec::new();
         for (filters, expected) in FILTERS {

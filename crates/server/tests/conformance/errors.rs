@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidings_core::HubConfig;
-use tidings_server::{Access, Action};
+use tidings_server::{Action, Authorizer};
 use tidings_transport::Rejection;
 
 use crate::support::{PATIENCE, Raw, Running, every_mover};
@@ -285,7 +285,7 @@ fn a_head_without_end_and_what_is_no_http_are_refused() {
 fn who_may_do_what_is_asked_on_every_way_in() {
     every_mover(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
-        config.access = Access::new(|request, action| {
+        config.authorizer = Authorizer::from_fn(|request, action| {
             let token = request.headers.get("authorization").map_or(&b""[..], |it| it.as_bytes());
             let refused = |status: u16, code| {
                 let status = http::StatusCode::from_u16(status).unwrap();

@@ -3,7 +3,7 @@
 use tidings_core::{Epoch, GapReason, HubConfig, Id, Position, Retention};
 use tidings_transport::Shape;
 
-use crate::support::{Raw, Running, every};
+use crate::support::{Raw, Running, every_also_mounted};
 
 fn ten_kept() -> HubConfig {
     HubConfig {
@@ -14,7 +14,7 @@ fn ten_kept() -> HubConfig {
 
 #[test]
 fn an_evicted_position_is_told_with_its_count() {
-    every(async |case| {
+    every_also_mounted(async |case| {
         let hub = Running::start(case.config(ten_kept()).await).await;
         hub.publish_numbers(1..=30).await;
         let id = |seq| hub.hub.epoch().id(seq);
@@ -41,7 +41,7 @@ fn an_evicted_position_is_told_with_its_count() {
 
 #[test]
 fn a_foreign_epoch_and_a_position_from_the_future_are_told() {
-    every(async |case| {
+    every_also_mounted(async |case| {
         let hub = Running::start(case.config(ten_kept()).await).await;
         hub.publish_numbers(1..=12).await;
         let foreign = Epoch::from_number(7).id(11);
@@ -60,7 +60,7 @@ fn a_foreign_epoch_and_a_position_from_the_future_are_told() {
 /// An error would end an `EventSource` for good.
 #[test]
 fn a_last_event_id_of_another_product_is_answered_with_a_gap() {
-    every(async |case| {
+    every_also_mounted(async |case| {
         let hub = Running::start(case.config(ten_kept()).await).await;
         hub.publish_numbers(1..=12).await;
         for (header, query) in [
@@ -91,7 +91,7 @@ fn a_last_event_id_of_another_product_is_answered_with_a_gap() {
 /// A polyfill of `EventSource` adds the position to the URL with which the page began.
 #[test]
 fn a_client_that_puts_its_last_event_id_into_the_query_resumes_there() {
-    every(async |case| {
+    every_also_mounted(async |case| {
         let hub = Running::start(case.config(ten_kept()).await).await;
         hub.publish_numbers(1..=5).await;
         let at = hub.hub.epoch().id(4);

@@ -6,7 +6,7 @@ use tidings_core::{Heartbeat, HubConfig, Position, Reason};
 use tidings_transport::Shape;
 use tidings_transport::client::Arrival;
 
-use crate::support::{Case, Raw, Running, every, every_shaped, masked};
+use crate::support::{Case, Raw, Running, every_also_mounted, every_shaped, masked};
 
 /// So many intervals, which are 1.5 seconds, are time enough to answer even on a busy machine.
 const STRIKES: u8 = 30;
@@ -19,7 +19,7 @@ async fn quick(case: &Case, strikes: u8) -> Running {
 
 #[test]
 fn idle_yields_heartbeats_that_tell_the_position() {
-    every(async |case| {
+    every_also_mounted(async |case| {
         let hub = quick(case, u8::MAX).await;
         // The wait is for those who poll: the end of it is their heartbeat, and a second is the shortest.
         let mut follower = hub.follow(&case.listed, "t?wait=1", Position::Live).await;

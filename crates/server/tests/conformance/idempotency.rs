@@ -2,7 +2,7 @@
 
 use tidings_core::{Kind, Position};
 
-use crate::support::{Raw, every, every_mover};
+use crate::support::{Raw, every_also_mounted, every_mover_also_mounted};
 
 fn post(key: &str, body: &str) -> String {
     let length = body.len();
@@ -14,7 +14,7 @@ fn post(key: &str, body: &str) -> String {
 
 #[test]
 fn a_key_makes_the_second_publish_the_first_one() {
-    every(async |case| {
+    every_also_mounted(async |case| {
         let hub = case.hub().await;
         let mut follower =
             hub.follow(&case.listed, "t", Position::After(hub.hub.log().head())).await;
@@ -33,7 +33,7 @@ fn a_key_makes_the_second_publish_the_first_one() {
 
 #[test]
 fn a_key_is_the_same_with_quotes_and_without_and_one_that_is_none_is_refused() {
-    every_mover(async |mover| {
+    every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
         let ask = async |key: &str| Raw::ask(hub.address, post(key, "x")).await;
         let (bare, quoted) = (ask("a-key").await.json(), ask("\"a-key\"").await.json());

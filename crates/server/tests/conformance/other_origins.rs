@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidings_core::HubConfig;
-use tidings_server::{Config, Origins};
+use tidings_server::Origins;
 
 use crate::support::{Mover, Raw, Running, eventually, every, every_mover};
 
@@ -12,7 +12,7 @@ const OTHER: &str = "Origin: https://other.example\r\n";
 const OWN: &str = "Origin: http://hub\r\n";
 
 async fn hub(mover: Mover) -> Running {
-    let mut config: Config = mover.config(HubConfig::default()).await;
+    let mut config = mover.config(HubConfig::default()).await;
     config.origins = Origins::Listed(vec!["https://shop.example".to_owned()]);
     Running::start(config).await
 }

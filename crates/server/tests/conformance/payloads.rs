@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tidings_core::{Kind, Position};
 use tidings_transport::client::ClientError;
 
-use crate::support::{Raw, every, every_mover};
+use crate::support::{Raw, every_also_mounted, every_mover_also_mounted};
 
 const MIB: usize = 1 << 20;
 
@@ -24,7 +24,7 @@ fn every_text_arrives_byte_for_byte() {
         "x".repeat(MIB),
         "\"\n".repeat(MIB / 4),
     ];
-    every(async |case| {
+    every_also_mounted(async |case| {
         let hub = case.hub().await;
         let mut follower = hub.follow(&case.listed, "t", Position::Live).await;
         let mut publisher = hub.publisher("t").await;
@@ -55,7 +55,7 @@ fn every_binary_arrives_byte_for_byte() {
         Bytes::from_static(b"valid UTF-8, sent as binary\r\n"),
         Bytes::from(all_values.repeat(MIB / 256)),
     ];
-    every(async |case| {
+    every_also_mounted(async |case| {
         let hub = case.hub().await;
         let mut follower = hub.follow(&case.listed, "t", Position::Live).await;
         let mut publisher = hub.publisher("t").await;
@@ -72,7 +72,7 @@ fn every_binary_arrives_byte_for_byte() {
 
 #[test]
 fn text_that_is_not_utf_8_and_what_is_too_large_are_refused_and_reach_nobody() {
-    every(async |case| {
+    every_also_mounted(async |case| {
         let hub = case.hub().await;
         let mut follower = hub.follow(&case.listed, "t", Position::Live).await;
         let invalid = Bytes::from_static(b"fine until \xff here");
@@ -96,7 +96,7 @@ fn text_that_is_not_utf_8_and_what_is_too_large_are_refused_and_reach_nobody() {
 
 #[test]
 fn a_body_in_chunks_is_a_payload_like_any_other() {
-    every_mover(async |mover| {
+    every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
         let chunked = "POST /topics/t HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n\
             5\r\nseven\r\n8;ext=1\r\n teapots\r\n0\r\n\r\n";

@@ -7,8 +7,8 @@ use tidings_core::{GapReason, HubConfig, Position, Reason, Retention, SlowPolicy
 use tidings_transport::Shape;
 
 use crate::support::{
-    Case, NUMBER, PAYLOAD, Raw, Running, eventually, every, every_shaped, every_without_broker,
-    flood, gaps,
+    Case, NUMBER, PAYLOAD, Raw, Running, eventually, every, every_also_mounted, every_shaped,
+    every_without_broker, flood, gaps,
 };
 
 const TOO_SLOW: &str = "tidings_let_go_total{reason=\"too_slow\"}";
@@ -24,7 +24,7 @@ async fn hub(case: &Case, policy: SlowPolicy) -> Running {
 
 #[test]
 fn a_slow_reader_is_told_its_gap_and_others_notice_nothing() {
-    every(async |case| {
+    every_also_mounted(async |case| {
         let hub = hub(case, SlowPolicy::Gap).await;
         let mut slow = hub.follow(&case.listed, ">", Position::Live).await;
         let mut quick = hub.follow(&case.listed, ">", Position::Live).await;

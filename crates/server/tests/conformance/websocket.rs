@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use tidings_core::{Heartbeat, HubConfig, Kind, Position};
-use tidings_server::{Access, Action};
+use tidings_server::{Action, Authorizer};
 use tidings_transport::Rejection;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::support::{PATIENCE, Raw, Running, all_listed, every_mover, masked};
+use crate::support::{PATIENCE, Raw, Running, all_listed, every_mover_also_mounted, masked};
 
 struct Socket(WebSocketStream<TcpStream>);
 
@@ -90,7 +90,7 @@ fn part(opcode: Data, payload: &'static [u8], is_last: bool) -> Message {
 
 #[test]
 fn messages_are_published_to_the_topic_and_reach_every_transport() {
-    every_mover(async |mover| {
+    every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
         let mut followers = Vec::new();
         for listed in all_listed() {
@@ -126,7 +126,7 @@ fn messages_are_published_to_the_topic_and_reach_every_transport() {
 
 #[test]
 fn who_may_not_publish_is_closed_with_1008() {
-    every_mover(async |mover| {
+    every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
         for filters in ["*", "%3E", "a,b", "a.*"] {
             let mut socket = Socket::open(&hub, filters).await;
@@ -136,7 +136,7 @@ fn who_may_not_publish_is_closed_with_1008() {
         hub.stop().await;
 
         let mut config = mover.config(HubConfig::default()).await;
-        config.access = Access::new(|_, action| match action {
+        config.authorizer = Authorizer::from_fn(|_, action| match action {
             Action::Subscribe(_) => Ok(()),
             _ => Err(Rejection::new(http::StatusCode::FORBIDDEN, "forbidden", "read only")),
         });
@@ -152,7 +152,7 @@ fn who_may_not_publish_is_closed_with_1008() {
 #[test]
 fn what_breaks_a_rule_is_closed_with_its_code() {
     let too_big = vec![b'x'; (1 << 20) + 1];
-    every_mover(async |mover| {
+    every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
         let code_of = async |messages: Vec<Message>| {
             let mut socket = Socket::open(&hub, "t").await;
@@ -187,7 +187,7 @@ fn what_breaks_a_rule_is_closed_with_its_code() {
 
 #[test]
 fn a_message_over_the_hubs_own_limit_is_closed_with_1009() {
-    every_mover(async |mover| {
+    every_mover_also_mounted(async |mover| {
         let config = mover.config(HubConfig { max_payload: 10, ..HubConfig::default() }).await;
         let hub = Running::start(config).await;
         let mut socket = Socket::open(&hub, "t").await;
@@ -201,7 +201,7 @@ fn a_message_over_the_hubs_own_limit_is_closed_with_1009() {
 
 #[test]
 fn frames_against_the_protocol_are_closed_with_1002() {
-    every_mover(async |mover| {
+    every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
         // Not masked, a reserved bit, a reserved opcode, a fragmented ping.
         let frames =
@@ -229,7 +229,7 @@ fn what_came_before_the_last_frame_in_the_same_read_is_echoed_before_it() {
         (masked(0x81, b"eleven byte"), 1009),
         (masked(0x88, &1000_u16.to_be_bytes()), 1000),
     ];
-    every_mover(async |mover| {
+    every_mover_also_mounted(async |mover| {
         for echo in [true, false] {
             let hub = HubConfig { max_payload: 10, heartbeat, ..HubConfig::default() };
             let mut config = mover.config(hub).await;
@@ -255,7 +255,7 @@ fn what_came_before_the_last_frame_in_the_same_read_is_echoed_before_it() {
 
 #[test]
 fn a_message_in_fragments_with_pings_between_is_one_message() {
-    every_mover(async |mover| {
+    every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
         let mut socket = Socket::open(&hub, "t").await;
         socket.send(part(Data::Text, b"sch\xc3", false)).await;
@@ -279,7 +279,7 @@ fn a_message_in_fragments_with_pings_between_is_one_message() {
 
 #[test]
 fn a_sender_is_spared_its_own_words_where_the_hub_does_not_echo() {
-    every_mover(async |mover| {
+    every_mover_also_mounted(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         config.echo = false;
         let hub = Running::start(config).await;
@@ -298,7 +298,7 @@ fn a_sender_is_spared_its_own_words_where_the_hub_does_not_echo() {
 
 #[test]
 fn a_close_is_answered_and_gives_the_seat_back() {
-    every_mover(async |mover| {
+    every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
         let mut socket = Socket::open(&hub, "t").await;
         socket.0.close(None).await.unwrap();
@@ -310,7 +310,7 @@ fn a_close_is_answered_and_gives_the_seat_back() {
 
 #[test]
 fn the_subprotocol_decides_what_the_frames_hold() {
-    every_mover(async |mover| {
+    every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
         let (mut bare, taken) = Socket::offering(&hub, "t", None).await;
         assert_eq!(taken, None);
@@ -335,7 +335,7 @@ fn the_subprotocol_decides_what_the_frames_hold() {
 
 #[test]
 fn an_offer_of_unknown_subprotocols_only_goes_on_without_one() {
-    every_mover(async |mover| {
+    every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
         let mut raw = Raw::connect(hub.address).await;
         raw.send(

@@ -1,7 +1,7 @@
 //! Access, origins, hosts, positions and headers that change what a request means.
 
 use futures::FutureExt;
-use tidings_server::{Access, Action, Hosts, Origins};
+use tidings_server::{Action, Authorizer, Hosts, Origins};
 use tidings_transport::Rejection;
 
 use super::row::{Row, Seen, row};
@@ -24,7 +24,7 @@ pub(super) fn rows() -> Vec<Row> {
 fn authorization() -> Vec<Row> {
     let leak = |name, report, path: &str| {
         row(name, report)
-            .config(|config| config.access = only_ann())
+            .config(|config| config.authorizer = only_ann())
             .send(format!("GET /topics/{path}?after=earliest&wait=0 HTTP/1.1\r\nHost: hub\r\n\r\n"))
             .answers(&[403])
     };
@@ -53,8 +53,8 @@ fn authorization() -> Vec<Row> {
 }
 
 /// Ann's own topics, what is public, and nothing else.
-fn only_ann() -> Access {
-    Access::new(|_, action| {
+fn only_ann() -> Authorizer {
+    Authorizer::from_fn(|_, action| {
         let allowed: tidings_core::Filters = "public.>,users.ann.>".parse()?;
         match action {
             Action::Subscribe(filters) if allowed.contains(filters) => Ok(()),

@@ -2,7 +2,7 @@
 
 use futures::FutureExt;
 use tidings_core::{Hub, HubConfig, Limits};
-use tidings_server::{Access, Config};
+use tidings_server::{Authorizer, Config};
 use tidings_transport::Rejection;
 
 use super::row::{Row, Seen, row};
@@ -35,7 +35,7 @@ pub(super) fn rows() -> Vec<Row> {
             "Yaffle/EventSource#88",
         )
         .config(|config| {
-            config.access = Access::new(|_, _| {
+            config.authorizer = Authorizer::from_fn(|_, _| -> Result<(), Rejection> {
                 let status = http::StatusCode::TOO_MANY_REQUESTS;
                 Err(Rejection::new(status, "slow_down", "one stream for each user"))
             });

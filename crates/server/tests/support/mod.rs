@@ -6,6 +6,7 @@
 mod brokers;
 mod flood;
 mod follower;
+mod mounts;
 mod raw;
 
 use std::fmt;
@@ -13,7 +14,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::ops::RangeInclusive;
+use std::ops::{Deref, DerefMut, RangeInclusive};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 use std::time::Duration;
@@ -54,6 +55,31 @@ enum Way {
     PlainLane,
     /// By the stream adapters.
     Stream,
+    /// By a mount in axum.
+    Axum,
+    /// By a mount in hyper.
+    Hyper,
+}
+
+/// A configuration, and who serves it.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    config: Config,
+    way: Way,
+}
+
+impl Deref for Setup {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        &self.config
+    }
+}
+
+impl DerefMut for Setup {
+    fn deref_mut(&mut self) -> &mut Config {
+        &mut self.config
+    }
 }
 
 /// One transport by one mover.
@@ -85,9 +111,12 @@ pub(crate) const MOVERS: &[Mover] = if cfg!(lane) {
     &[Mover::STREAM, Mover::STREAM.over(Broker::Nats)]
 };
 
+/// Servers that are not ours, for scenarios that need topics and nothing else.
+const MOUNTS: &[Mover] = &[Mover::of(Way::Axum), Mover::of(Way::Hyper)];
+
 /// Everything in THE list, with default settings.
 pub(crate) fn all_listed() -> Vec<Listed> {
-    transports(Default::default())
+    transports()
 }
 
 /// Every transport by every mover.
@@ -100,6 +129,15 @@ pub(crate) fn cases() -> Vec<Case> {
 /// Plays a scenario for every transport by every mover, and then says for which it failed.
 pub(crate) fn every(scenario: impl AsyncFn(&Case)) {
     among(&cases(), &scenario);
+}
+
+/// Plays a scenario that needs topics and nothing else of a server: mounts in servers that are not ours are movers as well.
+pub(crate) fn every_also_mounted(scenario: impl AsyncFn(&Case)) {
+    let mut cases = cases();
+    for listed in all_listed() {
+        cases.extend(MOUNTS.iter().map(|&mover| Case { listed: listed.clone(), mover }));
+    }
+    among(&cases, &scenario);
 }
 
 /// Plays a scenario for every transport by the movers that have no broker, if a broker has no part in it.
@@ -124,6 +162,14 @@ pub(crate) fn every_poll_without_broker(scenario: impl AsyncFn(&Case)) {
 pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
     // Which transport it is does not matter: the case is there for its mover.
     among(&cases()[..MOVERS.len()], &async |case: &Case| scenario(case.mover).await);
+}
+
+/// Plays a scenario that is not of one transport and needs topics and nothing else of a server, by every mover and mount.
+pub(crate) fn every_mover_also_mounted(scenario: impl AsyncFn(Mover)) {
+    let listed = all_listed().swap_remove(0);
+    let movers = MOVERS.iter().chain(MOUNTS);
+    let cases: Vec<_> = movers.map(|&mover| Case { listed: listed.clone(), mover }).collect();
+    among(&cases, &async |case: &Case| scenario(case.mover).await);
 }
 
 /// Plays a scenario for these cases, and then says for which it failed.
@@ -156,7 +202,7 @@ impl Case {
     }
 
     /// A configuration for this mover, for quick tests.
-    pub(crate) async fn config(&self, hub: HubConfig) -> Config {
+    pub(crate) async fn config(&self, hub: HubConfig) -> Setup {
         self.mover.config(hub).await
     }
 
@@ -195,16 +241,20 @@ impl Case {
 }
 
 impl Mover {
-    pub(crate) const LANE: Self = Self { way: Way::Lane, broker: None };
-    pub(crate) const PLAIN_LANE: Self = Self { way: Way::PlainLane, broker: None };
-    pub(crate) const STREAM: Self = Self { way: Way::Stream, broker: None };
+    pub(crate) const LANE: Self = Self::of(Way::Lane);
+    pub(crate) const PLAIN_LANE: Self = Self::of(Way::PlainLane);
+    pub(crate) const STREAM: Self = Self::of(Way::Stream);
+
+    const fn of(way: Way) -> Self {
+        Self { way, broker: None }
+    }
 
     /// The same over a broker.
     pub(crate) const fn over(self, broker: Broker) -> Self {
         Self { way: self.way, broker: Some(broker) }
     }
 
-    pub(crate) async fn config(self, hub: HubConfig) -> Config {
+    pub(crate) async fn config(self, hub: HubConfig) -> Setup {
         let hub = match self.broker {
             None => Hub::new(hub),
             Some(broker) => broker.hub(hub).await,
@@ -213,14 +263,14 @@ impl Mover {
     }
 
     /// A configuration for a hub that is there already.
-    pub(crate) fn config_of(self, hub: Hub) -> Config {
+    pub(crate) fn config_of(self, hub: Hub) -> Setup {
         let mut config = Config::new(hub);
         config.workers = NonZeroUsize::new(2).unwrap();
         // Without lanes there is no other path, whatever the configuration says.
         config.general_path = cfg!(lane) && self.way == Way::Stream;
         config.io_uring = self.way == Way::Lane;
         config.drain = Duration::from_millis(100);
-        config
+        Setup { config, way: self.way }
     }
 
     pub(crate) async fn hub(self) -> Running {
@@ -239,19 +289,24 @@ impl fmt::Debug for Mover {
 
 impl Running {
     /// Serves on a free port.
-    pub(crate) async fn start(config: Config) -> Self {
+    pub(crate) async fn start(setup: Setup) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self::start_on(listener, config)
+        Self::start_on(listener, setup)
     }
 
     /// Serves on this listener.
-    pub(crate) fn start_on(listener: TcpListener, config: Config) -> Self {
+    pub(crate) fn start_on(listener: TcpListener, setup: Setup) -> Self {
         let address = listener.local_addr().unwrap();
+        let Setup { config, way } = setup;
         let hub = config.hub.clone();
         let (stop, stopped) = oneshot::channel::<()>();
-        let ended = tokio::spawn(run(listener, config, async {
-            let _ = stopped.await;
-        }));
+        let ended = match way {
+            Way::Axum => tokio::spawn(mounts::serve_axum(listener, config, stopped)),
+            Way::Hyper => tokio::spawn(mounts::serve_hyper(listener, config, stopped)),
+            Way::Lane | Way::PlainLane | Way::Stream => {
+                tokio::spawn(run(listener, config, async { drop(stopped.await) }))
+            }
+        };
         Self { hub, address, stop: Some(stop), ended }
     }
 

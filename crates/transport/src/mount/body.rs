@@ -1,27 +1,45 @@
-//! A subscription as the body of an answer.
+//! A subscription as the body of a response.
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::Stream;
+use futures::Stream as _;
 use http_body::{Body, Frame, SizeHint};
 use tidings_core::{Event, Subscription};
+use tokio::time::Instant;
 
-use super::Observer;
 use super::observer::observe;
+use super::stall::{Stalls, Watched};
+use super::{Observer, Visit};
 use crate::Encoder;
 
-/// The body of a mounted transport's answer: whole, or events without end.
+/// The body of a mount's response: whole, or events without end.
 #[derive(Debug)]
 pub struct MountBody(Inner);
 
 #[derive(Debug)]
 enum Inner {
     Whole(Option<Bytes>),
-    Events(Box<Events>),
+    Stream(Arc<Stream>),
+}
+
+/// Events without end. Shared with what looks for stalled clients.
+#[derive(Debug)]
+struct Stream {
+    write_deadline: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// `None` once the client has stalled.
+    events: Option<Events>,
+    /// When the last frame was taken, if the next one has not been asked for since.
+    taken_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -55,20 +73,60 @@ impl MountBody {
     pub fn heartbeat(&self) -> Bytes {
         match &self.0 {
             Inner::Whole(_) => Bytes::new(),
-            Inner::Events(events) => {
-                let position = events.subscription.position();
-                events.encoder.encode(&[Event::Heartbeat(position)], position)
-            }
+            Inner::Stream(stream) => match &stream.lock().events {
+                Some(Events { subscription, encoder, .. }) => {
+                    encoder.encode(&[subscription.heartbeat()], subscription.position())
+                }
+                None => Bytes::new(),
+            },
         }
     }
 
-    pub(super) fn events(
-        subscription: Subscription,
-        encoder: Arc<dyn Encoder>,
-        observer: Arc<dyn Observer>,
-    ) -> Self {
+    /// The events of a client without end, which end if it takes none for its write deadline.
+    pub(super) fn watched(visit: Visit, encoder: Arc<dyn Encoder>, stalls: &Stalls) -> Self {
+        let stream = Arc::new(Stream::new(visit, encoder));
+        let watched: Arc<dyn Watched> = stream.clone();
+        stalls.watch(Arc::downgrade(&watched));
+        Self(Inner::Stream(stream))
+    }
+
+    /// The events of a client without end.
+    pub(super) fn unwatched(visit: Visit, encoder: Arc<dyn Encoder>) -> Self {
+        Self(Inner::Stream(Arc::new(Stream::new(visit, encoder))))
+    }
+}
+
+impl Stream {
+    fn new(visit: Visit, encoder: Arc<dyn Encoder>) -> Self {
+        let Visit { subscription, observer, write_deadline, .. } = visit;
         let events = Events { subscription, encoder, observer, is_open: false, has_ended: false };
-        Self(Inner::Events(Box::new(events)))
+        let state = Mutex::new(State { events: Some(events), taken_at: None });
+        Self { write_deadline, state }
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let State { events, taken_at } = &mut *self.lock();
+        *taken_at = None;
+        let Some(events) = events else { return Poll::Ready(None) };
+        let bytes = ready!(events.poll(context));
+        *taken_at = Some(Instant::now());
+        Poll::Ready(bytes)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watched for Stream {
+    fn end_if_stalled(&self, now: Instant) {
+        // If it is locked, it is asked for a frame now.
+        let Ok(mut state) = self.state.try_lock() else { return };
+        let is_stalled = state.taken_at.is_some_and(|taken| now - taken >= self.write_deadline);
+        if is_stalled && let Some(events) = state.events.take() {
+            drop(state);
+            events.observer.cut_off();
+        }
     }
 }
 
@@ -76,13 +134,13 @@ impl Events {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if !self.is_open {
             self.is_open = true;
-            let opening = self.encoder.opening(self.subscription.position());
+            let opening = opening(&*self.encoder, &self.subscription);
             if !opening.is_empty() {
                 return Poll::Ready(Some(opening));
             }
         }
         while !self.has_ended {
-            let first = std::task::ready!(Pin::new(&mut self.subscription).poll_next(context));
+            let first = ready!(Pin::new(&mut self.subscription).poll_next(context));
             let events = batch(first, &mut self.subscription);
             self.has_ended = !matches!(events.last(), Some(event) if !is_goodbye(event));
             observe(&*self.observer, &self.subscription, &events);
@@ -93,6 +151,12 @@ impl Events {
         }
         Poll::Ready(None)
     }
+}
+
+/// What goes out directly after the head.
+pub(super) fn opening(encoder: &dyn Encoder, subscription: &Subscription) -> Bytes {
+    let interval = subscription.hub().heartbeat().interval;
+    encoder.opening(subscription.position(), interval)
 }
 
 /// The first event, and whatever else is there already: one write for all, within bounds.
@@ -113,7 +177,7 @@ pub(super) fn batch(first: Option<Event>, subscription: &mut Subscription) -> Ve
 fn payload_bytes(event: &Event) -> usize {
     match event {
         Event::Deliver(entry) => entry.notification().payload().len(),
-        Event::Gap(_) | Event::Heartbeat(_) | Event::Goodbye(_) => 0,
+        Event::Gap(_) | Event::Heartbeat { .. } | Event::Goodbye(_) => 0,
     }
 }
 
@@ -131,7 +195,7 @@ impl Body for MountBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let bytes = match &mut self.get_mut().0 {
             Inner::Whole(bytes) => Poll::Ready(bytes.take()),
-            Inner::Events(events) => events.poll(context),
+            Inner::Stream(stream) => stream.poll(context),
         };
         bytes.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
@@ -145,7 +209,7 @@ impl Body for MountBody {
             Inner::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
             }
-            Inner::Events(_) => SizeHint::default(),
+            Inner::Stream(_) => SizeHint::default(),
         }
     }
 }

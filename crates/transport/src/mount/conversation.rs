@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Visit;
-use super::body::{batch, is_goodbye};
+use super::body::{batch, is_goodbye, opening};
 use super::observer::observe;
 use crate::{Encoder, Inbound};
 
@@ -77,8 +77,7 @@ where
     let mut decoder = encoder.decoder();
     let (mut pulse, mut inbound) = (Pulse::default(), Vec::new());
     let heartbeat = |subscription: &Subscription| {
-        let position = subscription.position();
-        encoder.encode(&[Event::Heartbeat(position)], position)
+        encoder.encode(&[subscription.heartbeat()], subscription.position())
     };
     // Whether the client has closed its side, and when to look for it once more.
     let (mut is_half_closed, mut look) = (false, None);
@@ -86,11 +85,11 @@ where
     let mut published = subscription.position();
     let mut buffer = vec![0; READ_BUFFER];
 
-    write(encoder.opening(subscription.position())).await?;
+    write(opening(&*encoder, &subscription)).await?;
     'open: loop {
         tokio::select! {
             event = subscription.next() => {
-                if matches!(event, Some(Event::Heartbeat(_))) && pulse.beat(&policy) == Beat::GiveUp {
+                if matches!(event, Some(Event::Heartbeat { .. })) && pulse.beat(&policy) == Beat::GiveUp {
                     subscription.end(Reason::Silent);
                     continue;
                 }
@@ -202,7 +201,7 @@ async fn next_up_to(id: Id, subscription: &mut Subscription) -> Option<Event> {
         }
     })
     .await;
-    event.filter(|event| !matches!(event, Event::Heartbeat(_)))
+    event.filter(|event| !matches!(event, Event::Heartbeat { .. }))
 }
 
 async fn until(moment: Option<Instant>) {
@@ -228,7 +227,7 @@ mod tests {
             crate::concatenated(events, |event| match event {
                 Event::Deliver(entry) => entry.notification().payload().clone(),
                 Event::Gap(_) => "gap ".into(),
-                Event::Heartbeat(_) => "beat ".into(),
+                Event::Heartbeat { .. } => "beat ".into(),
                 Event::Goodbye(reason) => reason.name().into(),
             })
         }
@@ -237,7 +236,7 @@ mod tests {
     fn visit(hub: &Hub) -> Visit {
         Visit {
             subscription: hub.subscribe("plain", Interest::new(">".parse().unwrap())).unwrap(),
-            on_message: OnMessage::refused(),
+            on_message: OnMessage::rejected(),
             write_deadline: Duration::from_secs(10),
             observer: Arc::new(()),
         }

@@ -44,7 +44,7 @@ impl OnMessage {
     }
 
     /// Not allowed.
-    pub fn refused() -> Self {
+    pub fn rejected() -> Self {
         Self::new(|_, _, _| Err(Reason::NotAllowed))
     }
 

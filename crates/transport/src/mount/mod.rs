@@ -1,247 +1,210 @@
-//! The stream way of moving bytes: a transport inside somebody's own hyper or axum server.
+//! Serves transports inside of somebody's own hyper, axum or tower server.
 //!
 //! ```text
-//! Subscription (a Stream of events) ─► encoder ─► http_body::Body, or an upgraded connection
+//! request ─► Mount ─┬─ GET  ─► authorize ─► transport.accept ─► a seat ─► MountBody, or an upgraded connection
+//!                   └─ POST ─► authorize ─► read the body    ─► Hub::publish
 //! ```
 //!
-//! The server decides how connections end. Serve with hyper's `half_close(true)` if clients that close their side
-//! after a request are to be served (RFC 9112, section 9.6); a poll of one that is gone is then held to its end.
-//! hyper reads or drops the body of a request, so that it is never the next one.
+//! A [`Mount`] is a [`tower_service::Service`]. The last segment of the path names the filters or the topic, as at
+//! `/topics/NAME` of the server. axum takes it as it is:
 //!
-//! A [`Mount`] answers requests for one transport. Its body implements [`http_body::Body`], so hyper takes
-//! it as it is and axum through `axum::body::Body::new`.
+//! ```text
+//! Router::new().route_service("/events/{filters}", mount)
+//! ```
 //!
-//! Whether a client may follow the filters is the application's decision. It parses them once, for example
-//! from [`path_segment`](crate::path_segment), compares them with
-//! [`Filters::contains`](tidings_core::Filters::contains), and hands over what it has checked. A mount does
-//! not know its listener: an application that listens on a loopback address also calls
-//! [`Hosts::check`](crate::Hosts::check).
+//! An application that knows the filters without the path calls [`Mount::subscribe`]:
 //!
 //! ```no_run
-//! use std::sync::Arc;
 //! use tidings_core::Hub;
-//! use tidings_transport::{Transport, mount::Mount};
+//! use tidings_transport::mount::{Mount, MountBody};
 //!
-//! async fn orders(sse: Arc<dyn Transport>, hub: Hub, request: http::Request<()>) {
-//!     let orders = "orders.*".parse().expect("a filter");
-//!     let response = Mount::new(hub, sse).respond(request, &orders).await;
-//!     # drop(response);
+//! async fn orders(mount: Mount, request: http::Request<()>) -> http::Response<MountBody> {
+//!     mount.subscribe(request, "orders.*".parse().expect("a filter")).await
 //! }
 //! ```
+//!
+//! The server decides how connections end. Serve with hyper's `half_close(true)` if clients that close their side after a
+//! request are to be served (RFC 9112, section 9.6); a poll of one that is gone is then held to its end. A mount does not
+//! know its listener: an application that listens on a loopback address also calls
+//! [`Hosts::check`](crate::Hosts::check).
 
+mod answer;
 mod body;
 mod conversation;
 mod deadline;
 mod farewell;
 mod message;
 mod observer;
+mod respond;
+mod stall;
+mod subscriber;
 
+use std::convert::Infallible;
+use std::error::Error;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode, header};
-use hyper::upgrade::OnUpgrade;
-use tidings_core::{Event, Filters, Hub, Id, Interest, SlowPolicy, Subscription};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout};
+use http::{Request, Response};
+use http_body::Body;
+use tidings_core::{Hub, SlowPolicy};
+use tower_service::Service;
 
+pub use answer::{MAX_ANSWER, MAX_ANSWER_ENTRIES};
 pub use body::MountBody;
 pub use deadline::WriteDeadline;
 pub use farewell::farewell;
 pub use message::OnMessage;
 pub use observer::Observer;
+pub use respond::Visit;
+pub use subscriber::Subscriber;
 
-use self::observer::observe;
-use crate::{Accepted, Encoder, Origins, Rejection, Shape, SubscribeRequest, Transport};
+use self::stall::Stalls;
+use crate::{Authorize, Authorizer, Origins, Transport};
 
-/// The most payload bytes in one answer of [`Shape::Answer`]: 1 MiB, or one notification.
-pub const MAX_ANSWER: usize = 1 << 20;
-
-/// The most notifications in one answer of [`Shape::Answer`], because empty ones have no payload bytes.
-pub const MAX_ANSWER_ENTRIES: usize = 4096;
-
-/// How often to look whether a poll whose time is over has come to what is there.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// For how long at the most.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// One transport, mounted. Cheap to clone.
+/// Transports on a hub, and who may use them. Cheap to clone.
+///
+/// ```
+/// use tidings_core::Hub;
+/// use tidings_transport::mount::Mount;
+/// # use tidings_transport::{Rejection, Accepted, SubscribeRequest, Transport};
+/// # #[derive(Debug)]
+/// # struct Sse;
+/// # impl Transport for Sse {
+/// #     fn name(&self) -> &'static str { "sse" }
+/// #     fn claims(&self, _: &http::request::Parts) -> bool { true }
+/// #     fn accept(&self, _: &http::request::Parts, _: &SubscribeRequest) -> Result<Accepted, Rejection> {
+/// #         Err(Rejection::bad_request("never", "it is an example"))
+/// #     }
+/// # }
+///
+/// let mount = Mount::new(Hub::default()).transport(Sse);
+/// ```
 #[derive(Clone, Debug)]
-pub struct Mount {
-    /// The stream that clients follow.
-    pub hub: Hub,
-    /// How they follow it.
-    pub transport: Arc<dyn Transport>,
-    /// Which web pages may follow it. Default: those of the same host.
-    pub origins: Origins,
-    /// What becomes of those who are too slow. Default: they are told the gap.
-    pub slow: SlowPolicy,
-    /// Whether clients get back what they sent themselves. Default true.
-    pub echo: bool,
-    /// What becomes of clients' messages. Default: they are not allowed any.
-    pub on_message: OnMessage,
-    /// How long one write to an upgraded connection may take. Default 30 s. For bodies the server's own
-    /// connection decides: see [`WriteDeadline`].
-    pub write_deadline: Duration,
-}
+pub struct Mount(Arc<Settings>);
 
-/// One client that has been accepted and has a seat.
-#[derive(Debug)]
-pub struct Visit {
-    /// What it reads, and its seat.
-    pub subscription: Subscription,
-    /// What becomes of its messages.
-    pub on_message: OnMessage,
-    /// How long one write to an upgraded connection may take.
-    pub write_deadline: Duration,
-    /// Is told what becomes of the client.
-    pub observer: Arc<dyn Observer>,
+#[derive(Clone, Debug)]
+struct Settings {
+    hub: Hub,
+    transports: Vec<Arc<dyn Transport>>,
+    authorizer: Authorizer,
+    origins: Origins,
+    slow: SlowPolicy,
+    echo: bool,
+    on_message: Option<OnMessage>,
+    write_deadline: Duration,
+    body_deadline: Duration,
+    observer: Arc<dyn Observer>,
+    stalls: Stalls,
 }
 
 impl Mount {
-    /// A transport on a hub, with the defaults.
-    pub fn new(hub: Hub, transport: Arc<dyn Transport>) -> Self {
-        Self {
+    /// Returns a mount of this hub, without transports.
+    pub fn new(hub: Hub) -> Self {
+        Self(Arc::new(Settings {
             hub,
-            transport,
+            transports: Vec::new(),
+            authorizer: Authorizer::subscribe_only(),
             origins: Origins::default(),
             slow: SlowPolicy::default(),
             echo: true,
-            on_message: OnMessage::refused(),
+            on_message: None,
             write_deadline: Duration::from_secs(30),
-        }
+            body_deadline: Duration::from_secs(30),
+            observer: Arc::new(()),
+            stalls: Stalls::default(),
+        }))
     }
 
-    /// Answers one request for these filters. With [`Shape::Answer`] this takes as long as the poll is
-    /// held.
+    /// Adds a transport. A request is for the one that `?transport=` names, otherwise for the first that claims it. So
+    /// long-polling, which claims every request, comes last.
+    pub fn transport(self, transport: impl Transport) -> Self {
+        self.shared_transport(Arc::new(transport))
+    }
+
+    /// Adds a transport that others use as well.
+    pub fn shared_transport(self, transport: Arc<dyn Transport>) -> Self {
+        self.with(|settings| settings.transports.push(transport))
+    }
+
+    /// Decides who may subscribe and publish. Default: everyone may subscribe, and nobody may publish.
+    pub fn authorize(self, authorize: impl Authorize) -> Self {
+        self.authorizer(Authorizer::new(authorize))
+    }
+
+    /// Does the same with an authorizer of any type, such as [`Authorizer::allow_all`].
+    pub fn authorizer(self, authorizer: Authorizer) -> Self {
+        self.with(|settings| settings.authorizer = authorizer)
+    }
+
+    /// Which web pages may connect and publish. Default: those of the same host.
+    pub fn origins(self, origins: Origins) -> Self {
+        self.with(|settings| settings.origins = origins)
+    }
+
+    /// What happens to a client for which the log has moved on. Default: it is sent a gap.
+    pub fn slow(self, slow: SlowPolicy) -> Self {
+        self.with(|settings| settings.slow = slow)
+    }
+
+    /// Whether a WebSocket client is sent its own messages too. Default true.
+    pub fn echo(self, echo: bool) -> Self {
+        self.with(|settings| settings.echo = echo)
+    }
+
+    /// What happens to the messages of WebSocket clients. Default: those of a client that subscribes to a single topic
+    /// are published to it if the client [may publish](Self::authorize) there, and others are not allowed.
+    pub fn on_message(self, on_message: OnMessage) -> Self {
+        self.with(|settings| settings.on_message = Some(on_message))
+    }
+
+    /// How long a client may take nothing while there is something for it. After that it loses its seat. Default 30 s.
     ///
-    /// Cancel safe: dropping the future gives the seat back.
-    pub async fn respond<B>(&self, request: Request<B>, filters: &Filters) -> Response<MountBody> {
-        let (mut request, _) = request.into_parts();
-        let upgrade = request.extensions.remove::<OnUpgrade>();
-        let accepted = SubscribeRequest::new(filters.clone(), &request).and_then(|subscribe| {
-            self.origins.check(&request)?;
-            let accepted = self.transport.accept(&request, &subscribe)?;
-            // A HEAD is answered like a GET without its body. It takes no seat and is never held.
-            if request.method == Method::HEAD {
-                return Ok(Err(accepted));
-            }
-            let seat = self.hub.join_with(self.transport.name(), &subscribe.filters)?;
-            let mut interest = Interest::new(subscribe.filters).slow(self.slow);
-            if !self.echo {
-                interest = interest.without_own();
-            }
-            Ok(Ok((accepted, self.hub.read(seat, interest, subscribe.position))))
-        });
-        match accepted {
-            Ok(Err(accepted)) => accepted.response(MountBody::empty()),
-            Ok(Ok((accepted, subscription))) => {
-                let visit = Visit {
-                    subscription,
-                    on_message: self.on_message.clone(),
-                    write_deadline: self.write_deadline,
-                    observer: Arc::new(()),
-                };
-                visit.respond(accepted, upgrade).await
-            }
-            Err(rejection) => rejection.into_response_by(&*self.transport).map(MountBody::whole),
-        }
+    /// A mount can end a response, but not the connection below it: see [`WriteDeadline`].
+    pub fn write_deadline(self, deadline: Duration) -> Self {
+        self.with(|settings| settings.write_deadline = deadline)
+    }
+
+    /// How long the body of a request to publish may take. Default 30 s.
+    pub fn body_deadline(self, deadline: Duration) -> Self {
+        self.with(|settings| settings.body_deadline = deadline)
+    }
+
+    /// Is told what happens to clients, for metrics. Default: nobody is.
+    pub fn observer(self, observer: Arc<dyn Observer>) -> Self {
+        self.with(|settings| settings.observer = observer)
+    }
+
+    /// The hub.
+    pub fn hub(&self) -> &Hub {
+        &self.0.hub
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
     }
 }
 
-impl Visit {
-    /// Answers the request with which the client came. A [`Shape::Upgrade`] goes on in a task of its own.
-    pub async fn respond(
-        self,
-        accepted: Accepted,
-        upgrade: Option<OnUpgrade>,
-    ) -> Response<MountBody> {
-        let encoder = accepted.encoder.clone();
-        let body = match accepted.shape {
-            Shape::Stream => MountBody::events(self.subscription, encoder, self.observer),
-            Shape::Answer { hold } => self.answer(&*encoder, hold).await,
-            Shape::Upgrade => {
-                let Some(upgrade) = upgrade else {
-                    return cannot_upgrade().into_response().map(MountBody::whole);
-                };
-                tokio::spawn(conversation::converse(upgrade, self, encoder));
-                MountBody::empty()
-            }
-        };
-        accepted.response(body)
+impl<B> Service<Request<B>> for Mount
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Response = Response<MountBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    /// Is always ready.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
     }
 
-    /// Serves the client on a connection that has left HTTP: the head that switches protocols has been written.
-    /// Returns when the conversation is over.
-    ///
-    /// Not cancel safe: dropping the future ends the conversation without a goodbye.
-    ///
-    /// # Errors
-    /// If the connection breaks, or the client takes nothing for as long as the write deadline.
-    pub async fn converse<T>(self, io: T, encoder: Arc<dyn Encoder>) -> std::io::Result<()>
-    where
-        T: AsyncRead + AsyncWrite,
-    {
-        conversation::run_observed(io, self, encoder).await
+    /// Responds as [`respond`](Self::respond) does.
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let mount = self.clone();
+        Box::pin(async move { Ok(mount.respond(request).await) })
     }
-
-    async fn answer(mut self, encoder: &dyn Encoder, hold: Duration) -> MountBody {
-        let mut events = Vec::new();
-        let mut size = 0;
-        let mut next = self.first_within(hold).await;
-        while let Some(event) = next {
-            if let Event::Deliver(entry) = &event {
-                size += entry.notification().payload().len();
-            }
-            events.push(event);
-            let room = events.len() < MAX_ANSWER_ENTRIES
-                && size + self.subscription.next_size().unwrap_or_default() <= MAX_ANSWER;
-            next = room.then(|| self.subscription.try_next()).flatten();
-        }
-        observe(&*self.observer, &self.subscription, &events);
-        let position = self.subscription.position();
-        MountBody::whole(encoder.encode(&events, position))
-    }
-
-    /// The first event that is there when the hold is over.
-    async fn first_within(&mut self, hold: Duration) -> Option<Event> {
-        if let Ok(first) = timeout(hold, self.first()).await {
-            return first;
-        }
-        // What lies behind its position has not all been looked at: it may be what it waits for.
-        let (head, until) = (self.subscription.hub().log().head(), Instant::now() + PATIENCE);
-        while self.is_short_of(head) && Instant::now() < until {
-            if let Ok(first) = timeout(LOOK, self.first()).await {
-                return first;
-            }
-        }
-        self.subscription.try_next()
-    }
-
-    /// Whether it has not come so far, and is not kept from it by a broker that is away.
-    fn is_short_of(&self, head: Id) -> bool {
-        let at = self.subscription.position();
-        let is_there = at.epoch == head.epoch && at.seq >= head.seq;
-        !is_there && self.subscription.hub().is_connected() != Some(false)
-    }
-
-    /// The first event that is worth an answer: a held poll has no heartbeat but its end.
-    async fn first(&mut self) -> Option<Event> {
-        loop {
-            match self.subscription.next().await {
-                Some(Event::Heartbeat(_)) => {}
-                event => return event,
-            }
-        }
-    }
-}
-
-fn cannot_upgrade() -> Rejection {
-    Rejection::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "cannot_upgrade",
-        "this server's connections cannot leave HTTP: serve it with upgrades enabled",
-    )
-    .with(header::CONNECTION, http::HeaderValue::from_static("close"))
 }

@@ -46,6 +46,9 @@ impl Connection {
             }
             _ if self.output.is_stalled() => Next::CutOff,
             Stage::Lingering(_) | Stage::Requests => Next::Remove,
+            Stage::Serving(client) if client.seat.is_expired() => {
+                self.on_goodbye(Reason::NotAllowed, status)
+            }
             Stage::Serving(client) if client.is_poll() => self.end_hold(status),
             // The broker did not deliver what the end waits for.
             Stage::Serving(client) if client.is_ending() => self.end_now(status),

@@ -3,7 +3,7 @@
 //! ```text
 //! on_readable, on_peeked, on_buffered                 (here)       ─┐
 //! on_writable, on_written, on_taken_back              (here)        │
-//! on_response, on_response_pending                    (here)        │
+//! on_response, on_answer_pending                    (here)        │
 //! join_pass ─► Part; then on_sent                     (here)        │
 //! on_subscribed, on_encoded                           (serve.rs)    ├─► the new state ─► Next
 //! on_published, on_publish_pending                    (serve.rs)    │
@@ -137,8 +137,14 @@ impl Connection {
 
     /// Returns for how long the timer is to run from now on, if it is to be started.
     pub(super) fn take_timeout(&mut self, status: &Status) -> Option<Duration> {
-        let shape = self.client().map(|client| client.shape);
-        self.timeout.take().map(|timeout| timeout.duration(shape, status))
+        let timeout = self.timeout.take()?;
+        let client = self.client();
+        let duration = timeout.duration(client.map(|client| client.shape), status);
+        let expiry = client.and_then(|client| client.seat.expires_at());
+        Some(match expiry.filter(|_| timeout == Timeout::Quiet) {
+            Some(expiry) => duration.min(expiry.saturating_duration_since(status.now)),
+            None => duration,
+        })
     }
 
     /// Returns `true` if the client waits for the lane to come to where it is.
@@ -258,8 +264,8 @@ impl Connection {
         self.request_from_input(status)
     }
 
-    /// The response is pending. Further requests wait for it.
-    pub(super) fn on_response_pending(&mut self, pending: Pending, status: &Status) -> Next {
+    /// The answer is pending. Further requests wait for it.
+    pub(super) fn on_answer_pending(&mut self, pending: Pending, status: &Status) -> Next {
         self.pending = Some(pending);
         self.timeout = Some(Timeout::Request);
         self.advance(status)

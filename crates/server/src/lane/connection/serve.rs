@@ -19,6 +19,7 @@ const MAX_REPLIES: usize = 4096;
 impl Connection {
     /// A client is served from now on.
     pub(in crate::lane) fn on_subscribed(&mut self, opened: Opened, status: &Status) -> Next {
+        self.pending = None;
         self.output.append(opened.first);
         self.stage = match opened.is_answered {
             true => Stage::Answering(Some(opened.client.seat)),
@@ -185,12 +186,16 @@ impl Connection {
         if client.can_answer && client.pulse.beat(&status.hub.heartbeat()) == Beat::GiveUp {
             return self.on_goodbye(Reason::Silent, status);
         }
+        if client.seat.expires_at().is_some() {
+            self.timeout = Some(Timeout::Quiet);
+        }
         // What a client is sent while it catches up shows that the server is there.
         client.rearm_if_reached(status.position);
         if matches!(client.standing, Standing::Own(_)) && client.fetching.is_none() {
             return Next::Idle;
         }
         let position = client.cursor(status.position).position();
-        Next::Encode(Some(Event::Heartbeat(position)), position)
+        let interval = status.hub.heartbeat().interval;
+        Next::Encode(Some(Event::Heartbeat { position, interval }), position)
     }
 }

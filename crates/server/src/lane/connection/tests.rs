@@ -134,7 +134,7 @@ impl Lane {
                 }
                 Next::Answer(whole) if whole.request.uri.path() == PENDING => {
                     let pending = self.hold();
-                    self.connection.on_response_pending(pending, &self.status)
+                    self.connection.on_answer_pending(pending, &self.status)
                 }
                 Next::Answer(whole) => {
                     let path = whole.request.uri.path().to_owned();
@@ -143,7 +143,7 @@ impl Lane {
                 Next::Encode(event, position) => {
                     let bytes = match event {
                         None => format!("nothing until {}", position.seq),
-                        Some(Event::Heartbeat(_)) => format!("heartbeat at {}", position.seq),
+                        Some(Event::Heartbeat { .. }) => format!("heartbeat at {}", position.seq),
                         Some(Event::Goodbye(reason)) => format!("goodbye {}", reason.name()),
                         Some(other) => panic!("{other:?}"),
                     };

@@ -1,0 +1,52 @@
+//! Realtime notifications in an axum application: every transport on one route.
+//!
+//! A [`Mount`] holds the transports and decides who may subscribe and publish. [`router`] makes a [`Router`] of it, whose
+//! one route has the filters or the topic as its last segment:
+//!
+//! ```no_run
+//! use axum::Router;
+//! use tidings_axum::{Mount, router, serve};
+//! use tidings_core::Hub;
+//! use tidings_long_polling::LongPolling;
+//! use tidings_sse::Sse;
+//! use tidings_websocket::WebSocket;
+//! use tokio::net::TcpListener;
+//!
+//! # async fn example() -> std::io::Result<()> {
+//! let hub = Hub::default();
+//! let mount = Mount::new(hub.clone())
+//!     .transport(WebSocket::default())
+//!     .transport(Sse::default())
+//!     .transport(LongPolling::default());
+//! let app = Router::new().nest("/events", router(mount));
+//! let listener = TcpListener::bind("127.0.0.1:8080").await?;
+//! serve(listener, app, hub, async { drop(tokio::signal::ctrl_c().await) }).await
+//! # }
+//! ```
+//!
+//! Clients subscribe with `GET /events/orders.*` by any of the transports, and publish with `POST /events/orders.new` if
+//! the mount's [`Authorize`] allows it. A handler that needs more than that takes a [`Subscribe`], or calls
+//! [`Hub::publish`](tidings_core::Hub::publish) and returns `Result<_, Rejection>`.
+
+mod hosts;
+mod listener;
+mod serve;
+mod subscribe;
+
+use axum::Router;
+use axum::routing::any_service;
+
+pub use hosts::check_host;
+pub use listener::WriteDeadlineListener;
+pub use serve::serve;
+pub use subscribe::Subscribe;
+pub use tidings_transport::mount::{Mount, farewell};
+pub use tidings_transport::{Action, Authorize, Authorizer, Hosts, Origins, Rejection, token};
+
+/// Returns a router with one route, `/{name}`, for the requests of all transports and for publishing.
+///
+/// The path is to be percent-decoded by the mount and not by the application: `%2C` in it separates filters as a comma
+/// does.
+pub fn router<S: Clone + Send + Sync + 'static>(mount: Mount) -> Router<S> {
+    Router::new().route("/{name}", any_service(mount))
+}

@@ -1,0 +1,51 @@
+//! The extractor of a request to subscribe.
+
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use tidings_core::Filters;
+use tidings_transport::mount::Mount;
+use tidings_transport::{Rejection, path_segment};
+
+/// A request to subscribe, with the filters that the last segment of its path names.
+///
+/// ```
+/// use axum::Router;
+/// use axum::extract::State;
+/// use axum::response::Response;
+/// use axum::routing::get;
+/// use tidings_axum::{Mount, Subscribe};
+/// use tidings_core::Hub;
+///
+/// async fn orders(State(mount): State<Mount>, subscribe: Subscribe) -> Response {
+///     println!("somebody subscribes to {}", subscribe.filters);
+///     subscribe.serve(&mount).await
+/// }
+///
+/// let mount = Mount::new(Hub::default());
+/// let app: Router = Router::new().route("/orders/{filters}", get(orders)).with_state(mount);
+/// # drop(app);
+/// ```
+#[derive(Debug)]
+pub struct Subscribe {
+    /// What the client asks for. An application may change it.
+    pub filters: Filters,
+    request: Request,
+}
+
+impl Subscribe {
+    /// Serves the client: see [`Mount::subscribe`].
+    pub async fn serve(self, mount: &Mount) -> Response {
+        mount.subscribe(self.request, self.filters).await.into_response()
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Subscribe {
+    /// A `400` if the filters are malformed.
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Rejection> {
+        let name = request.uri().path().rsplit('/').next().unwrap_or_default();
+        let filters = path_segment(name)?.parse()?;
+        Ok(Self { filters, request })
+    }
+}

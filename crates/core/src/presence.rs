@@ -1,0 +1,225 @@
+//! Who is here: sessions that come and go.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::{ClientPool, Session};
+
+/// How long several changes are collected, so that a thousand clients that come at once are one look at the pool.
+const COLLECT: Duration = Duration::from_millis(20);
+
+/// Somebody has come or gone.
+#[derive(Debug)]
+pub enum PresenceChange<S> {
+    /// The first client with this key has come.
+    Joined(Arc<S>),
+    /// The last client with this key has gone, and none has come back within the grace time.
+    Left(Arc<S>),
+}
+
+/// Who is here, by the sessions of a pool. Clients whose sessions have the same key are one: two tabs of a user, or the
+/// same client before and after it reconnects.
+///
+/// A client that polls has a seat only while its poll is held. The grace time bridges the pauses in between.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use tidings_core::{Hub, Presence, PresenceChange, Session};
+///
+/// struct User(&'static str);
+/// impl Session for User {}
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tidings_core::JoinError> {
+/// let hub = Hub::default();
+/// let mut presence = Presence::new(hub.pool(), Duration::from_secs(10), |user: &User| user.0);
+/// let mut seat = hub.join("websocket")?;
+/// seat.set_session(Arc::new(User("ann")));
+/// assert!(matches!(presence.next().await, Some(PresenceChange::Joined(user)) if user.0 == "ann"));
+/// # Ok(())
+/// # }
+/// ```
+pub struct Presence<S, K> {
+    pool: ClientPool,
+    changes: watch::Receiver<()>,
+    grace: Duration,
+    key: Box<dyn Fn(&S) -> K + Send + Sync>,
+    known: HashMap<K, Known<S>>,
+    /// What was found and not returned yet. At most two for each known key.
+    found: VecDeque<PresenceChange<S>>,
+}
+
+struct Known<S> {
+    session: Arc<S>,
+    /// Since when no client has this key.
+    absent_since: Option<Instant>,
+}
+
+impl<S: Session, K: Clone + Eq + Hash> Presence<S, K> {
+    /// Follows the sessions of type `S`. `key` tells which of them are one.
+    pub fn new(
+        pool: &ClientPool,
+        grace: Duration,
+        key: impl Fn(&S) -> K + Send + Sync + 'static,
+    ) -> Self {
+        let mut changes = pool.session_changes();
+        // Those that are here already are found by the first look.
+        changes.mark_changed();
+        Self {
+            pool: pool.clone(),
+            changes,
+            grace,
+            key: Box::new(key),
+            known: HashMap::new(),
+            found: VecDeque::new(),
+        }
+    }
+
+    /// Returns the next change. Returns `None` once the pool is closed and everyone has left.
+    ///
+    /// Cancel safe: a change is taken only by the call that returns it.
+    pub async fn next(&mut self) -> Option<PresenceChange<S>> {
+        loop {
+            if let Some(change) = self.found.pop_front() {
+                return Some(change);
+            }
+            // The close of the pool is a change as well, so everyone is known by now.
+            let is_known = matches!(self.changes.has_changed(), Ok(false));
+            if is_known && self.known.is_empty() && self.pool.closed().is_some() {
+                return None;
+            }
+            let absent = self.known.values().filter_map(|known| known.absent_since).min();
+            tokio::select! {
+                changed = self.changes.changed() => {
+                    // The pool lives as long as this value does.
+                    let Ok(()) = changed else { return None };
+                    sleep(COLLECT).await;
+                }
+                () = until(absent.map(|since| since + self.grace)) => {}
+            }
+            self.look();
+        }
+    }
+
+    /// Returns the session of everyone who is here, or was here within the grace time.
+    pub fn present(&self) -> impl Iterator<Item = &Arc<S>> {
+        self.known.values().map(|known| &known.session)
+    }
+
+    /// Compares who is here with who was known.
+    fn look(&mut self) {
+        self.changes.mark_unchanged();
+        let now = Instant::now();
+        let mut here: HashMap<K, Arc<S>> = HashMap::new();
+        for (_, session) in self.pool.sessions::<S>() {
+            here.insert((self.key)(&session), session);
+        }
+        self.known.retain(|key, known| {
+            known.absent_since = match here.contains_key(key) {
+                true => None,
+                false => known.absent_since.or(Some(now)),
+            };
+            let has_left = known.absent_since.is_some_and(|since| since + self.grace <= now);
+            if has_left {
+                self.found.push_back(PresenceChange::Left(known.session.clone()));
+            }
+            !has_left
+        });
+        for (key, session) in here {
+            let known = self.known.entry(key).or_insert_with(|| {
+                self.found.push_back(PresenceChange::Joined(session.clone()));
+                Known { session: session.clone(), absent_since: None }
+            });
+            known.session = session;
+        }
+    }
+}
+
+impl<S, K> std::fmt::Debug for Presence<S, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Presence").field("known", &self.known.len()).finish_non_exhaustive()
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Hub, Reason, Seat};
+
+    struct User(&'static str);
+
+    impl Session for User {}
+
+    const GRACE: Duration = Duration::from_secs(10);
+
+    fn join(hub: &Hub, name: &'static str) -> Seat {
+        let mut seat = hub.join("t").unwrap();
+        seat.set_session(Arc::new(User(name)));
+        seat
+    }
+
+    fn told(change: Option<PresenceChange<User>>) -> String {
+        match change {
+            Some(PresenceChange::Joined(user)) => format!("{} joined", user.0),
+            Some(PresenceChange::Left(user)) => format!("{} left", user.0),
+            None => "the end".to_owned(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_clients_of_one_user_are_one_and_the_last_to_go_is_the_one_that_leaves() {
+        let hub = Hub::default();
+        let first = join(&hub, "ann");
+        let mut presence = Presence::new(hub.pool(), GRACE, |user: &User| user.0);
+        assert_eq!(told(presence.next().await), "ann joined");
+        let second = join(&hub, "ann");
+        drop(first);
+        let bob = join(&hub, "bob");
+        assert_eq!(told(presence.next().await), "bob joined");
+        assert_eq!(presence.present().count(), 2);
+        let gone = Instant::now();
+        drop(second);
+        assert_eq!(told(presence.next().await), "ann left");
+        assert!(gone.elapsed() >= GRACE);
+        hub.close(Reason::GoingAway);
+        drop(bob);
+        assert_eq!(told(presence.next().await), "bob left");
+        assert_eq!(told(presence.next().await), "the end");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_polls_is_here_between_two_polls() {
+        let hub = Hub::default();
+        let mut presence = Presence::new(hub.pool(), GRACE, |user: &User| user.0);
+        let polling = async {
+            for _ in 0..20 {
+                let poll = join(&hub, "ann");
+                sleep(Duration::from_secs(5)).await;
+                drop(poll);
+                sleep(GRACE / 2).await;
+            }
+            Instant::now()
+        };
+        let following = async {
+            assert_eq!(told(presence.next().await), "ann joined");
+            let change = told(presence.next().await);
+            (change, Instant::now())
+        };
+        let (last, (change, left)) = tokio::join!(polling, following);
+        assert_eq!(change, "ann left");
+        assert!(left > last);
+    }
+}

@@ -1,0 +1,81 @@
+//! What an application knows of a client.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::time::Instant;
+
+/// What an application knows of a client: its user, its rights. It lives as long as the client's [`Seat`](crate::Seat).
+///
+/// ```
+/// use std::time::Duration;
+/// use tidings_core::{Hub, Session};
+/// use tokio::time::Instant;
+///
+/// struct User {
+///     name: String,
+///     token_expires: Instant,
+/// }
+///
+/// impl Session for User {
+///     fn expires_at(&self) -> Option<Instant> {
+///         Some(self.token_expires)
+///     }
+/// }
+///
+/// let hub = Hub::default();
+/// let mut seat = hub.join("example")?;
+/// let token_expires = Instant::now() + Duration::from_secs(3600);
+/// seat.set_session(std::sync::Arc::new(User { name: "ann".into(), token_expires }));
+/// assert_eq!(seat.session::<User>().map(|user| user.name.clone()), Some("ann".to_owned()));
+/// assert_eq!(hub.pool().disconnect(|user: &User| user.name == "ann"), 1);
+/// assert!(seat.is_expired());
+/// # Ok::<(), tidings_core::JoinError>(())
+/// ```
+pub trait Session: Any + Send + Sync {
+    /// Returns when the session ends by itself, or `None` if it does not. Its client is then sent a goodbye with
+    /// [`Reason::NotAllowed`](crate::Reason::NotAllowed). This is called once, when the session is given to a seat.
+    fn expires_at(&self) -> Option<Instant> {
+        None
+    }
+}
+
+impl Session for () {}
+
+/// A session that a seat holds.
+pub(crate) struct Held {
+    session: Arc<dyn Session>,
+    pub(crate) expires_at: Option<Instant>,
+    is_ended: AtomicBool,
+}
+
+impl Held {
+    pub(crate) fn new(session: Arc<dyn Session>) -> Self {
+        Self { expires_at: session.expires_at(), session, is_ended: AtomicBool::new(false) }
+    }
+
+    /// Returns the session if it has this type.
+    pub(crate) fn downcast<T: Session>(&self) -> Option<Arc<T>> {
+        let session: Arc<dyn Any + Send + Sync> = self.session.clone();
+        session.downcast().ok()
+    }
+
+    /// Ends the session if it has this type and is to end. Returns `true` if it did not end before.
+    pub(crate) fn end_if<T: Session>(&self, is_to_end: &impl Fn(&T) -> bool) -> bool {
+        let session: &dyn Any = &*self.session;
+        session.downcast_ref().is_some_and(is_to_end) && !self.is_ended.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_ended.load(Ordering::Acquire)
+            || self.expires_at.is_some_and(|expiry| expiry <= Instant::now())
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("is_over", &self.is_over()).finish_non_exhaustive()
+    }
+}

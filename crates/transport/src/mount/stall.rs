@@ -1,0 +1,63 @@
+//! Finds clients that have stopped reading a stream.
+//!
+//! A server asks a body for its next frame once it has room for it. While the client reads nothing it does not ask, so a
+//! body cannot notice by itself that its client has stalled. One task looks at all bodies of a mount.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+/// How often the task looks.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What may stall.
+pub(super) trait Watched: Send + Sync {
+    /// Ends the stream if its client has taken nothing for the write deadline.
+    fn end_if_stalled(&self, now: Instant);
+}
+
+/// The streams of a mount. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stalls(Arc<Mutex<Registry>>);
+
+#[derive(Debug, Default)]
+struct Registry {
+    streams: Vec<Weak<dyn Watched>>,
+    /// Runs while there are streams. It has ended as well if its runtime has.
+    task: Option<JoinHandle<()>>,
+}
+
+impl Stalls {
+    /// Watches a stream until it is dropped.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub(super) fn watch(&self, stream: Weak<dyn Watched>) {
+        let mut registry = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        registry.streams.push(stream);
+        if registry.task.as_ref().is_none_or(JoinHandle::is_finished) {
+            registry.task = Some(tokio::spawn(look(Arc::downgrade(&self.0))));
+        }
+    }
+}
+
+/// Looks at the streams until there is none.
+async fn look(registry: Weak<Mutex<Registry>>) {
+    loop {
+        sleep(LOOK).await;
+        let Some(registry) = registry.upgrade() else { return };
+        let mut registry = registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        registry.streams.retain(|stream| {
+            let stream = stream.upgrade();
+            stream.iter().for_each(|stream| stream.end_if_stalled(now));
+            stream.is_some()
+        });
+        if registry.streams.is_empty() {
+            registry.task = None;
+            return;
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Accepts a subscriber: from a request to a seat.
+
+use http::Response;
+use http::request::Parts;
+use tidings_core::{Interest, Position, Seat, Topic};
+
+use super::{Mount, OnMessage, Visit};
+use crate::{Accepted, Action, Rejection, Shape, SubscribeRequest, choose};
+
+/// A subscriber that was accepted, before it is served.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Subscriber {
+    /// How its request is answered.
+    pub accepted: Accepted,
+    /// Its seat, with its session.
+    pub seat: Seat,
+    /// What it is sent.
+    pub interest: Interest,
+    /// Where it begins to read.
+    pub position: Position,
+    /// The topic to which its messages are published, or `None` if it may send none.
+    pub publishes_to: Option<Topic>,
+}
+
+impl Mount {
+    /// Accepts a request to subscribe if its page and its client may, and takes a seat.
+    ///
+    /// Cancel safe: dropping the future gives the seat back.
+    ///
+    /// # Errors
+    /// Returns the rejection to send.
+    pub async fn accept(
+        &self,
+        request: &Parts,
+        subscribe: SubscribeRequest,
+    ) -> Result<Box<Subscriber>, Rejection> {
+        let settings = &*self.0;
+        // A foreign page cannot read the answer, but it would hold a seat.
+        settings.origins.check(request)?;
+        let may = Action::Subscribe(&subscribe.filters);
+        let session = settings.authorizer.authorize(request, may).await?;
+        let transport = choose(&settings.transports, request)?;
+        let accepted = transport.accept(request, &subscribe)?;
+        let publishes_to = match accepted.shape {
+            Shape::Upgrade => self.publishes_to(request, &subscribe).await,
+            // A stream and a poll go one way.
+            Shape::Stream | Shape::Answer { .. } => None,
+        };
+        let mut seat = settings.hub.join_with(transport.name(), &subscribe.filters)?;
+        if let Some(session) = session {
+            seat.set_session(session);
+        }
+        let SubscribeRequest { filters, position } = subscribe;
+        let mut interest = Interest::new(filters).slow(settings.slow);
+        if !settings.echo {
+            interest = interest.without_own();
+        }
+        Ok(Box::new(Subscriber { accepted, seat, interest, position, publishes_to }))
+    }
+
+    /// Returns the head of the response to a `GET`, for a `HEAD`. It takes no seat and is not held.
+    ///
+    /// # Errors
+    /// Returns the rejection to send.
+    pub async fn head(
+        &self,
+        request: &Parts,
+        subscribe: &SubscribeRequest,
+    ) -> Result<Response<()>, Rejection> {
+        let settings = &*self.0;
+        settings.origins.check(request)?;
+        let may = Action::Subscribe(&subscribe.filters);
+        settings.authorizer.authorize(request, may).await?;
+        let transport = choose(&settings.transports, request)?;
+        Ok(transport.accept(request, subscribe)?.response(()))
+    }
+
+    /// Checks that the page and the client that send this request may publish to this topic.
+    ///
+    /// # Errors
+    /// Returns the rejection to send.
+    pub async fn check_publisher(&self, request: &Parts, topic: &Topic) -> Result<(), Rejection> {
+        // A page may send a POST to any host without asking; only this check keeps foreign pages out.
+        self.0.origins.check(request)?;
+        self.0.authorizer.authorize(request, Action::Publish(topic)).await?;
+        Ok(())
+    }
+
+    /// Begins to serve a subscriber. Returns how its request is answered, and what answers it.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub(super) fn visit(&self, subscriber: Box<Subscriber>) -> (Accepted, Visit) {
+        let Subscriber { accepted, seat, interest, position, publishes_to } = *subscriber;
+        let settings = &*self.0;
+        let published = || publishes_to.map_or_else(OnMessage::rejected, OnMessage::published_to);
+        let visit = Visit {
+            subscription: settings.hub.read(seat, interest, position),
+            on_message: settings.on_message.clone().unwrap_or_else(published),
+            write_deadline: settings.write_deadline,
+            observer: settings.observer.clone(),
+        };
+        (accepted, visit)
+    }
+
+    /// Returns the topic to which the client's messages are published, if its filters name one topic and it may publish
+    /// to that. Otherwise it may send none.
+    async fn publishes_to(&self, request: &Parts, subscribe: &SubscribeRequest) -> Option<Topic> {
+        let topic = subscribe.filters.as_topic()?;
+        self.0.authorizer.authorize(request, Action::Publish(&topic)).await.ok()?;
+        Some(topic)
+    }
+}

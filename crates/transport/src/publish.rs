@@ -1,0 +1,109 @@
+//! A request to publish.
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode, header};
+use tidings_core::{Hub, Id, IdempotencyKey, Kind, Notification, Publishing, Topic};
+
+use crate::{Rejection, path_segment};
+
+/// What a request to publish says besides its payload. Read it before the body, because a request that is rejected for
+/// its head needs no body.
+///
+/// ```
+/// use tidings_transport::PublishRequest;
+///
+/// let request = http::Request::post("/topics/orders.new").header("idempotency-key", "\"order-7\"").body(())?;
+/// let publish = PublishRequest::read("orders.new", &request.into_parts().0).expect("it is well-formed");
+/// assert_eq!(publish.topic.as_str(), "orders.new");
+/// assert!(publish.key.is_some());
+/// # Ok::<(), http::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PublishRequest {
+    /// The topic to publish to.
+    pub topic: Topic,
+    /// Binary if the request has `Content-Type: application/octet-stream`, otherwise text.
+    pub kind: Kind,
+    /// `Idempotency-Key`: a second request with it does not publish again.
+    pub key: Option<IdempotencyKey>,
+}
+
+impl PublishRequest {
+    /// Parses the head of a request. `topic` is the part of the path that names it, still percent-encoded.
+    ///
+    /// # Errors
+    /// Returns a `400` if the topic or the `Idempotency-Key` is malformed, and a `415` if the payload has a content coding.
+    pub fn read(topic: &str, request: &Parts) -> Result<Self, Rejection> {
+        Self::new(path_segment(topic)?.parse()?, request)
+    }
+
+    /// Parses the head of a request to publish to this topic.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn new(topic: Topic, request: &Parts) -> Result<Self, Rejection> {
+        if is_coded(request) {
+            return Err(unsupported_coding());
+        }
+        let kind = match request.headers.get(header::CONTENT_TYPE) {
+            Some(media) if is_binary(media) => Kind::Binary,
+            _ => Kind::Text,
+        };
+        Ok(Self { topic, kind, key: idempotency_key(request)? })
+    }
+
+    /// Publishes this payload.
+    ///
+    /// # Errors
+    /// Returns a `400` if the payload is to be text and is not UTF-8.
+    pub fn publish(self, payload: Bytes, hub: &Hub) -> Result<Publishing, Rejection> {
+        let Self { topic, kind, key } = self;
+        let notification = Notification::checked(topic, kind, payload).map_err(|fault| {
+            let how = "send it with Content-Type: application/octet-stream";
+            Rejection::bad_request("bad_payload", format!("{fault}; for binary, {how}"))
+        })?;
+        Ok(hub.publish_once(notification, key))
+    }
+}
+
+/// Returns the response to a request that has published a notification: JSON `{"id":…}` and the end of the line.
+pub fn published(id: Id) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(format!("{{\"id\":\"{id}\"}}\n")));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Reads the key: a string of RFC 8941, section 3.3.3, in quotes. Without quotes it is understood as well.
+fn idempotency_key(request: &Parts) -> Result<Option<IdempotencyKey>, Rejection> {
+    let Some(value) = request.headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    Ok(Some(quoted.unwrap_or(text).parse()?))
+}
+
+fn is_binary(media: &HeaderValue) -> bool {
+    let essence = media.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"application/octet-stream")
+}
+
+/// Returns `true` if the payload has a content coding (RFC 9110, section 8.4). It would be stored, and sent to each
+/// subscriber, as if the coded bytes were the payload.
+fn is_coded(request: &Parts) -> bool {
+    let lines = request.headers.get_all(header::CONTENT_ENCODING).iter();
+    let mut codings = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
+    codings.any(|coding| {
+        let coding = coding.trim_ascii();
+        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
+    })
+}
+
+fn unsupported_coding() -> Rejection {
+    let message = "the payload has a Content-Encoding: send it as it is, or as application/octet-stream without \
+                   that header if subscribers are to decode it";
+    Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_coding", message)
+        .with(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
+}
