@@ -11,21 +11,20 @@
 
 use http::request::Parts;
 use tidings::core::{Filter, Filters, Hub};
-use tidings::server::{Action, Authorizer, Config, run};
+use tidings::server::{Action, Authorizer, Server};
 use tidings::transport::{Rejection, token};
-use tokio::net::TcpListener;
 
 /// Tokens and whose they are. A real program looks the token up among its sessions, or verifies its signature.
 const TOKENS: [(&str, &str); 2] = [("ann-7c1f9a", "ann"), ("bob-03e5d2", "bob")];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let mut config = Config::new(Hub::default());
-    config.authorizer = Authorizer::from_fn(decide);
+    let server = Server::builder(Hub::default())
+        .configure(|config| config.authorizer = Authorizer::from_fn(decide));
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
-    let listener = TcpListener::bind(address).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    run(listener, config, async { drop(tokio::signal::ctrl_c().await) }).await?;
+    let server = server.bind(address).await?;
+    println!("listening on http://{}", server.local_addrs()[0]);
+    server.serve(async { drop(tokio::signal::ctrl_c().await) }).await?;
     Ok(())
 }
 

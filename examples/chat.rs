@@ -7,12 +7,10 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::Request;
-use axum::response::Html;
-use axum::routing::get;
-use tidings::core::{Filters, Heartbeat, Hub, HubConfig, Reason};
-use tidings::transport::mount::{Mount, OnMessage, farewell};
+use axum::{Router, extract::Request, response::Html, routing::get};
+use tidings::axum::{Mount, serve};
+use tidings::core::{Filters, Heartbeat, Hub, HubConfig};
+use tidings::transport::mount::OnMessage;
 use tidings::websocket::{WebSocket, WebSocketConfig};
 use tokio::net::TcpListener;
 
@@ -52,10 +50,6 @@ async fn main() -> anyhow::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    tokio::select! {
-        served = axum::serve(listener, app) => served?,
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-    }
-    farewell(&hub, Reason::GoingAway, Duration::from_secs(5)).await;
+    serve(listener, app, hub, async { drop(tokio::signal::ctrl_c().await) }).await?;
     Ok(())
 }

@@ -15,9 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings::core::{Heartbeat, Hub, HubConfig, Retention};
-use tidings::server::{Config, run};
+use tidings::server::Server;
 use tidings::websocket::{WebSocket, WebSocketConfig};
-use tokio::net::TcpListener;
 
 /// The largest message. The log also keeps the encoded copies.
 const MAX_MESSAGE: usize = 16 << 20;
@@ -33,23 +32,21 @@ async fn main() -> anyhow::Result<()> {
         ..HubConfig::default()
     });
     let limits = WebSocketConfig { max_message: MAX_MESSAGE, max_frame: MAX_MESSAGE };
-    let config = Config {
-        transports: vec![Arc::new(WebSocket::new(limits))],
-        echo: true,
+    let server = Server::builder(hub).configure(|config| {
+        config.transports = vec![Arc::new(WebSocket::new(limits))];
         // Two ways lead from the decoder to the encoder: the lanes, and the stream adapters of a `Mount`.
-        general_path: std::env::args().nth(2).is_some_and(|way| way == "general-path"),
-        ..Config::new(hub)
-    };
+        config.general_path = std::env::args().nth(2).is_some_and(|way| way == "general-path");
+    });
 
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
-    let listener = TcpListener::bind(address).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    run(listener, config, async {
+    let server = server.bind(address).await?;
+    println!("listening on http://{}", server.local_addrs()[0]);
+    let interrupted = async {
         // Without a handler for Ctrl-C, the system ends the program.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-    })
-    .await?;
+    };
+    server.serve(interrupted).await?;
     Ok(())
 }

@@ -1,5 +1,4 @@
-//! Three transports of one hub inside an axum application, beside its own routes. Run it and open
-//! http://127.0.0.1:8080, or:
+//! Three transports of one hub beside the routes of an axum application. Run it and open http://127.0.0.1:8080, or:
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example embed_axum
@@ -8,14 +7,10 @@
 //! curl --data teapot http://127.0.0.1:8080/orders
 //! ```
 
-use std::time::Duration;
-
-use axum::extract::State;
-use axum::response::Html;
 use axum::routing::{get, post};
-use axum::{Router, middleware};
-use tidings::axum::{Hosts, Mount, Rejection, WriteDeadlineListener, check_host, farewell, router};
-use tidings::{Hub, Notification, Topic, core::Reason};
+use axum::{Router, extract::State, middleware::from_fn_with_state, response::Html};
+use tidings::axum::{Hosts, Mount, Rejection, check_host, router, serve};
+use tidings::{Hub, Notification};
 use tidings::{long_polling::LongPolling, sse::Sse, websocket::WebSocket};
 use tokio::net::TcpListener;
 
@@ -37,7 +32,7 @@ for (let after = '';;) {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let hub = Hub::default();
-    // A request is for the first transport that claims it; long-polling claims them all, so it is the last.
+    // A request is for the first transport that claims it. Long-polling claims them all.
     let mount = Mount::new(hub.clone())
         .transport(WebSocket::default())
         .transport(Sse::default())
@@ -46,27 +41,20 @@ async fn main() -> anyhow::Result<()> {
         .route("/", get(Html(PAGE)))
         .nest("/topics", router(mount))
         .route("/orders", post(order))
-        .with_state((hub.clone(), "orders.new".parse::<Topic>()?));
+        .with_state(hub.clone());
 
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
     // Keeps pages of other names out that point to this address: DNS rebinding.
     let hosts = (Hosts::default(), listener.local_addr()?);
-    let app = app.layer(middleware::from_fn_with_state(hosts, check_host));
+    let app = app.layer(from_fn_with_state(hosts, check_host));
     println!("listening on http://{}", listener.local_addr()?);
-    tokio::select! {
-        served = axum::serve(WriteDeadlineListener::new(listener), app) => served?,
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-    }
-    farewell(&hub, Reason::GoingAway, Duration::from_secs(5)).await;
+    serve(listener, app, hub, async { drop(tokio::signal::ctrl_c().await) }).await?;
     Ok(())
 }
 
 /// A route of the application's own, which tells everyone what it did.
-async fn order(
-    State((hub, topic)): State<(Hub, Topic)>,
-    item: String,
-) -> Result<String, Rejection> {
-    let id = hub.publish(Notification::text(topic, item)).await?;
+async fn order(hub: State<Hub>, item: String) -> Result<String, Rejection> {
+    let id = hub.publish(Notification::text("orders.new".parse()?, item)).await?;
     Ok(format!("order {id}\n"))
 }

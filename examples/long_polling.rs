@@ -9,13 +9,10 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::Request;
-use axum::response::Html;
-use axum::routing::get;
-use tidings::core::{Filters, Hub, Notification, Reason, Source, Topic};
+use axum::{Router, extract::Request, response::Html, routing::get};
+use tidings::axum::{Mount, serve};
+use tidings::core::{Filters, Hub, Notification, Source, Topic};
 use tidings::long_polling::LongPolling;
-use tidings::transport::mount::{Mount, farewell};
 use tokio::net::TcpListener;
 
 const PAGE: &str = r#"<!doctype html><title>Long-polling</title><h1>Tidings by long-polling</h1><ol></ol>
@@ -33,12 +30,10 @@ for (let url = '/ticks', strikes = 0; strikes < 3;) try {
 async fn main() -> anyhow::Result<()> {
     // The hub holds the pool of clients: a seat for each, while its poll is held.
     let hub = Hub::default();
-    // The source starts with the first client, once, and goes on between polls: the log remembers for those
-    // who are away.
+    // The source starts with the first client, once, and goes on between polls: the log remembers for those who are away.
     tokio::spawn(Source::default().run(hub.clone(), tick));
 
-    // The heartbeat is the answer that ends a poll: where nothing happens, an empty one after 5 s. Three
-    // without an answer are the page's reason to give up; a client that does not come back holds no seat.
+    // If nothing happens, an empty answer ends a poll after 5 s. A client that does not come back holds no seat.
     let transport = LongPolling::new(Duration::from_secs(5), Duration::from_secs(60));
     let ticks = Mount::new(hub.clone()).transport(transport);
     let topic: Filters = "ticks".parse()?;
@@ -48,12 +43,8 @@ async fn main() -> anyhow::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    tokio::select! {
-        served = axum::serve(listener, app) => served?,
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-    }
-    // Closes all: each poll that is held is answered with a goodbye. Nobody is waited for longer than 5 s.
-    farewell(&hub, Reason::GoingAway, Duration::from_secs(5)).await;
+    // At Ctrl-C each poll that is held is answered with a goodbye.
+    serve(listener, app, hub, async { drop(tokio::signal::ctrl_c().await) }).await?;
     Ok(())
 }
 

@@ -8,13 +8,9 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::Request;
-use axum::response::Html;
-use axum::routing::get;
-use tidings::core::{Filters, Heartbeat, Hub, HubConfig, Notification, Reason, Source, Topic};
-use tidings::transport::Origins;
-use tidings::transport::mount::{Mount, farewell};
+use axum::{Router, extract::Request, response::Html, routing::get};
+use tidings::axum::{Mount, Origins, serve};
+use tidings::core::{Filters, Heartbeat, Hub, HubConfig, Notification, Source, Topic};
 use tidings::websocket::{WebSocket, WebSocketConfig};
 use tokio::net::TcpListener;
 
@@ -44,12 +40,8 @@ async fn main() -> anyhow::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    tokio::select! {
-        served = axum::serve(listener, app) => served?,
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-    }
-    // Closes all: each client gets a close frame that says why. Nobody is waited for longer than 5 s.
-    farewell(&hub, Reason::GoingAway, Duration::from_secs(5)).await;
+    // At Ctrl-C each client gets a close frame that says why.
+    serve(listener, app, hub, async { drop(tokio::signal::ctrl_c().await) }).await?;
     Ok(())
 }
 

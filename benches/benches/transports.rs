@@ -11,9 +11,8 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use futures::StreamExt;
 use tidings_core::{Hub, Notification};
-use tidings_server::{Config, run, transports};
+use tidings_server::{Server, transports};
 use tidings_transport::client::{Arrival, Arrivals, Client, ClientError, Target};
-use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
@@ -62,12 +61,12 @@ struct Followed {
 
 impl Followed {
     async fn by(client: &dyn Client, count: usize) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
         let (stop, stopped) = oneshot::channel::<()>();
         let hub = Hub::default();
-        let config = Config { drain: Duration::ZERO, ..Config::new(hub.clone()) };
-        let running = tokio::spawn(run(listener, config, async {
+        let server = Server::builder(hub.clone()).configure(|config| config.drain = Duration::ZERO);
+        let server = server.bind("127.0.0.1:0").await.expect("a free port");
+        let address = server.local_addrs()[0];
+        let running = tokio::spawn(server.serve(async {
             // An error means that the sender is gone, which is a stop as well.
             let _ = stopped.await;
         }));
@@ -88,7 +87,7 @@ impl Followed {
     async fn deliver(&mut self) {
         self.hub
             .publish(self.notification.clone())
-            .now()
+            .try_outcome()
             .expect("it has no broker")
             .expect("it is open");
         tokio::select! {

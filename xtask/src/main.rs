@@ -1,6 +1,7 @@
 //! The checks of this workspace. `cargo xtask test` runs every step of [`steps`], and
 //! `cargo xtask NAME` runs one step.
 
+mod api;
 mod autobahn;
 mod cargo;
 mod clients;

@@ -90,8 +90,9 @@ fn run_aside(step: &Step) -> Ended {
     println!("\n==> {name}, beside the others: {}\n    {about}", action.command(name));
     let started = Instant::now();
     // The main steps take the longest, because tests wait. So they come first, and these use what is left.
-    let ran = env::current_exe()
-        .and_then(|program| Command::new("nice").args(["-n", "5"]).arg(program).arg(name).output());
+    let ran = env::current_exe().and_then(|program| {
+        Command::new("nice").args(["-n", "10"]).arg(program).arg(name).output()
+    });
     let took = started.elapsed();
     let result = ran.map_err(Into::into).and_then(|Output { status, stdout, stderr }| {
         let text = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned());

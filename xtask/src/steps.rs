@@ -1,7 +1,7 @@
 //! The list of all steps. A new step is one entry here.
 
 use crate::runner::{Action, Plan, Step};
-use crate::{autobahn, clients, counts, links, lints, needs, plugins, readme, rules};
+use crate::{api, autobahn, clients, counts, links, lints, needs, plugins, readme, rules};
 
 /// The name that runs all steps.
 pub(crate) const ALL: &str = "test";
@@ -24,7 +24,7 @@ const FIRST: [Step; 2] = [
 ];
 
 /// The tests, and then the documents, whose commands use what was built.
-const MAIN: [Step; 8] = [
+const MAIN: [Step; 6] = [
     Step {
         name: "suite",
         about: "unit, integration and doc tests pass, and smoke tests of the examples",
@@ -33,20 +33,6 @@ const MAIN: [Step; 8] = [
             "RUSTC_WORKSPACE_WRAPPER=clippy-driver RUST_TEST_THREADS=12 \
              cargo test --workspace --all-features --no-fail-fast",
         ),
-    },
-    Step {
-        name: "bench-smoke",
-        about: "every benchmark runs once, and nothing is measured",
-        // With the profile and the features of the suite, so that only the benchmarks are compiled.
-        action: Action::Cargo(
-            "RUSTC_WORKSPACE_WRAPPER=clippy-driver \
-             cargo test --workspace --all-features --bench '*' -- --test",
-        ),
-    },
-    Step {
-        name: "clippy",
-        about: "no lint fires in any target, and no channel is unbounded",
-        action: Action::Check(lints::check),
     },
     Step {
         name: "tree",
@@ -76,7 +62,7 @@ const MAIN: [Step; 8] = [
 ];
 
 /// These compile. The first has a profile of its own, so it does not wait for the suite to be compiled.
-const COMPILED: [Step; 3] = [
+const COMPILED: [Step; 4] = [
     Step {
         name: "counts",
         about: "no scenario needs 3 % more or fewer instructions than its baseline",
@@ -89,6 +75,11 @@ const COMPILED: [Step; 3] = [
             "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps",
         ),
     },
+    Step {
+        name: "api",
+        about: "the public names of the libraries are those of xtask/api.txt",
+        action: Action::Check(api::check),
+    },
     // All packages, and not the program alone, so that dependencies have the features that the step before has compiled.
     Step {
         name: "defaults",
@@ -97,8 +88,9 @@ const COMPILED: [Step; 3] = [
     },
 ];
 
-/// These wait for a browser or for time to pass.
-const BROWSER: [Step; 2] = [
+/// The first two wait for a browser or for time to pass. The others compile little, because they come after the suite has
+/// been compiled.
+const BROWSER: [Step; 4] = [
     Step {
         name: "clients",
         about: "client and live page pass their tests, and the built page is committed",
@@ -108,6 +100,20 @@ const BROWSER: [Step; 2] = [
         name: "browser",
         about: "the client and the live page work in Chromium, also through proxies that misbehave",
         action: Action::Check(clients::browser),
+    },
+    Step {
+        name: "bench-smoke",
+        about: "every benchmark runs once, and nothing is measured",
+        // With the profile and the features of the suite, so that only the benchmarks are compiled.
+        action: Action::Cargo(
+            "RUSTC_WORKSPACE_WRAPPER=clippy-driver \
+             cargo test --workspace --all-features --bench '*' -- --test",
+        ),
+    },
+    Step {
+        name: "clippy",
+        about: "no lint fires in any target, and no channel is unbounded",
+        action: Action::Check(lints::check),
     },
 ];
 
@@ -129,6 +135,11 @@ const APART: &[Step] = &[
         name: "autobahn",
         about: "run Autobahn's WebSocket test suite and compare with xtask/autobahn.txt",
         action: Action::Check(autobahn::check),
+    },
+    Step {
+        name: "api-write",
+        about: "make the public names of the libraries the list",
+        action: Action::Check(api::write),
     },
     Step {
         name: "counts-write",

@@ -47,7 +47,7 @@ pub(crate) fn lane_128() {
     // Counting begins within the first pass after the warm-up, and ends within the last of all.
     for number in 0..=WARM_UP + COUNTED {
         let end = format!("publish {number:04}");
-        let published = hub.publish(Notification::text(topic(), json() + &end)).now();
+        let published = hub.publish(Notification::text(topic(), json() + &end)).try_outcome();
         published.expect("it has no broker").expect("it is open");
         clients.iter_mut().for_each(|client| client.read_until(&end));
         thread::sleep(ASLEEP);

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use tidings_core::{Heartbeat, Hub, HubConfig};
-use tidings_server::{Config, run};
+use tidings_server::{Config, Server};
 use tidings_transport::Transport;
 use tokio::sync::oneshot;
 
@@ -40,14 +40,13 @@ impl Served {
         config.transports.retain(|listed| listed.name() != transport.name());
         config.transports.insert(0, Arc::new(transport));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        listener.set_nonblocking(true).expect("it can be told so");
         let address = listener.local_addr().expect("it is bound");
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let served = runtime.expect("a runtime").block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener)?;
-                run(listener, config, async { drop(stopped.await) }).await
+                let builder = Server::builder(config.hub.clone()).configure(|own| *own = config);
+                builder.listen(listener)?.serve(async { drop(stopped.await) }).await
             });
             served.expect("it serves");
         });

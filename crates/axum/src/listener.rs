@@ -8,7 +8,7 @@ use axum::serve::Listener;
 use tidings_transport::mount::WriteDeadline;
 use tokio::net::{TcpListener, TcpStream};
 
-/// A listener for [`axum::serve`] on whose connections no write may wait for longer than a deadline.
+/// A listener for [`axum::serve()`] on whose connections no write may wait for longer than a deadline.
 ///
 /// A [`Mount`](crate::Mount) ends a stream whose client takes nothing, and gives the client's seat back. It cannot end the
 /// connection, which axum would keep until the system gives up on the client. This listener ends it.

@@ -55,9 +55,9 @@ pub(crate) enum Command {
   curl -d hello http://127.0.0.1:8080/topics/greetings
   curl -N -H 'Accept: text/event-stream' http://127.0.0.1:8080/topics/greetings")]
 pub(crate) struct ServeArgs {
-    /// Address and port to listen on; port 0 takes a free one
+    /// Address and port to listen on; port 0 takes a free one [repeatable]
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen)]
-    pub(crate) listen: String,
+    pub(crate) listen: Vec<String>,
     /// Publish a tick every second to the topic `ticks`, from the first client on
     #[arg(long)]
     pub(crate) demo: bool,

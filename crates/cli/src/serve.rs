@@ -1,7 +1,6 @@
 //! `tidings serve`: the hub until Ctrl-C.
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use anyhow::Context;
 use tidings::core::{
     Heartbeat, Hub, HubConfig, Limits, Notification, PublishError, Retention, Source, Topic,
 };
-use tidings::server::{Config, Hosts, Origins, clock, run};
+use tidings::server::{Config, Hosts, Origins, Server, clock};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -19,9 +18,12 @@ use crate::args::ServeArgs;
 use crate::broker::attach;
 
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let listener = TcpListener::bind(&args.listen).await.with_context(|| {
-        format!("cannot listen on {}; choose with --listen ADDRESS:PORT", args.listen)
-    })?;
+    let mut listeners = Vec::new();
+    for address in &args.listen {
+        listeners.push(TcpListener::bind(address).await.with_context(|| {
+            format!("cannot listen on {address}; choose with --listen ADDRESS:PORT")
+        })?);
+    }
     allow_many_files();
     let config = HubConfig {
         retention: Retention { entries: args.retain as usize, ..Retention::default() },
@@ -42,7 +44,8 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     config.idle_timeout = args.idle_timeout;
     config.io_uring = !args.no_io_uring;
     config.general_path = args.general_path;
-    config.live_page = !args.no_page;
+    let live_page = !args.no_page;
+    config.live_page = live_page;
     (config.drain_delay, config.drain) = (args.drain_delay, args.drain);
     if let Some(workers) = args.workers {
         config.workers = workers;
@@ -54,7 +57,11 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     }
     // Before the first line: a program that has it may end us at once.
     let shutdown = shutdown();
-    let lines = greeting(listener.local_addr()?, config.live_page);
+    let mut server = Server::builder(hub.clone()).configure(|own| *own = config).build();
+    for listener in listeners {
+        server = server.listen(listener.into_std()?)?;
+    }
+    let lines = greeting(&server, live_page);
     let (attempted, first_attempt) = oneshot::channel();
     let attached = tokio::spawn(attach(hub, args.broker, attempted));
     let greeted = tokio::spawn(async move {
@@ -70,14 +77,16 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
             () = shutdown => {}
         }
     };
-    run(listener, config, stop).await.context("the hub failed")?;
+    server.serve(stop).await.context("the server failed")?;
     failure.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
 /// The first line is also for programs that started this one with port 0.
-fn greeting(address: SocketAddr, live_page: bool) -> String {
-    let mut lines = format!("listening on http://{address}\n");
-    if live_page {
+fn greeting(server: &Server, live_page: bool) -> String {
+    let addresses = server.local_addrs();
+    let mut lines: String =
+        addresses.iter().map(|address| format!("listening on http://{address}\n")).collect();
+    if live_page && let Some(address) = addresses.first() {
         lines += &format!("open http://{address} in a browser: every transport side by side\n");
     }
     lines

@@ -109,19 +109,21 @@ fn a_port_that_is_taken_exits_with_1_and_says_which() {
     assert!(error.contains(address), "{error}");
 }
 
+/// Publishes a text by the program, and returns its id.
+fn publish(topic: &str, text: &str) -> String {
+    let mut publish = tidings(&["publish", topic]).stdin(Stdio::piped()).spawn().unwrap();
+    publish.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = publish.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
 #[test]
 fn what_is_published_is_printed_by_a_subscriber_of_each_transport() {
     let (hub, url) = Running::hub(&[]);
     let topic = format!("{url}/topics/greetings");
-    let publish = |text: &str| {
-        let mut publish = tidings(&["publish", &topic]).stdin(Stdio::piped()).spawn().unwrap();
-        publish.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-        let output = publish.wait_with_output().unwrap();
-        assert!(output.status.success());
-        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
-    };
-    let first = publish("one");
-    let second = publish("two");
+    let first = publish(&topic, "one");
+    let second = publish(&topic, "two");
     for transport in ["websocket", "sse", "long-polling"] {
         let args = ["subscribe", &topic, "--transport", transport, "--after", &first, "--json"];
         let mut subscriber = Running::start(&args);
@@ -130,6 +132,19 @@ fn what_is_published_is_printed_by_a_subscriber_of_each_transport() {
         assert_eq!(envelope["id"], second, "{transport}");
         assert_eq!(subscriber.interrupt(), Some(0), "{transport}");
     }
+    assert_eq!(hub.interrupt(), Some(0));
+}
+
+#[test]
+fn a_hub_with_two_listeners_is_one_hub_and_names_both() {
+    let (mut hub, first) = Running::hub(&["--listen", "127.0.0.1:0", "--no-page"]);
+    let second = hub.line().strip_prefix("listening on ").unwrap().to_owned();
+    assert_ne!(first, second);
+    publish(&format!("{first}/topics/t"), "by the first");
+    let topic = format!("{second}/topics/t");
+    let mut subscriber = Running::start(&["subscribe", &topic, "--after", "earliest"]);
+    assert_eq!(subscriber.line(), "by the first");
+    assert_eq!(subscriber.interrupt(), Some(0));
     assert_eq!(hub.interrupt(), Some(0));
 }
 

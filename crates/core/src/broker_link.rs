@@ -230,12 +230,15 @@ mod tests {
         let hub = Hub::connect(Arc::new(Silent), config).await.unwrap();
         let half = || Notification::binary("t".parse().unwrap(), vec![0; ON_THEIR_WAY / 2]);
         let (one, other) = (hub.publish(half()), hub.publish(half()));
-        assert!(matches!(hub.publish(half()).now(), Ok(Err(PublishError::Unavailable(_)))));
+        assert!(matches!(hub.publish(half()).try_outcome(), Ok(Err(PublishError::Unavailable(_)))));
 
         let began = tokio::time::Instant::now();
         assert!(matches!(one.await, Err(PublishError::Unavailable(_))));
         assert_eq!(began.elapsed(), deadline);
-        assert!(hub.publish(half()).now().is_err(), "there is room again, and it is on its way");
+        assert!(
+            hub.publish(half()).try_outcome().is_err(),
+            "there is room again, and it is on its way"
+        );
         drop(other);
     }
 
@@ -303,7 +306,7 @@ mod tests {
         assert!(matches!(hub.join("sse"), Err(JoinError::Unavailable)));
         let filters = crate::Filters::from("t".parse::<crate::Topic>().unwrap());
         assert!(matches!(hub.join_with("sse", &filters), Err(JoinError::Unavailable)));
-        assert!(matches!(hub.publish(note()).now(), Ok(Err(PublishError::Unavailable(_)))));
+        assert!(matches!(hub.publish(note()).try_outcome(), Ok(Err(PublishError::Unavailable(_)))));
         hub.attach(Arc::new(Silent)).await.unwrap();
         assert_eq!((hub.is_ready(), hub.is_connected()), (true, Some(true)));
         assert!(hub.join("sse").is_ok());

@@ -62,6 +62,7 @@ pub enum GapReason {
 /// Why a subscription ends. Each has a WebSocket close code (RFC 6455, section 7.4) and tells whether it
 /// is of use to come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Reason {
     /// All is said.
     Normal,

@@ -60,6 +60,7 @@ pub struct SeatId(u64);
 
 /// Why there is no seat.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum JoinError {
     /// A limit is reached.
     #[error("all {limit} seats are taken: try again later")]

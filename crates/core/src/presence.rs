@@ -48,6 +48,8 @@ pub enum PresenceChange<S> {
 pub struct Presence<S, K> {
     pool: ClientPool,
     changes: watch::Receiver<()>,
+    /// Whether the pool has changed since the last look.
+    has_changed: bool,
     grace: Duration,
     key: Box<dyn Fn(&S) -> K + Send + Sync>,
     known: HashMap<K, Known<S>>,
@@ -68,12 +70,11 @@ impl<S: Session, K: Clone + Eq + Hash> Presence<S, K> {
         grace: Duration,
         key: impl Fn(&S) -> K + Send + Sync + 'static,
     ) -> Self {
-        let mut changes = pool.session_changes();
-        // Those that are here already are found by the first look.
-        changes.mark_changed();
         Self {
             pool: pool.clone(),
-            changes,
+            changes: pool.session_changes(),
+            // Those that are here already are found by the first look.
+            has_changed: true,
             grace,
             key: Box::new(key),
             known: HashMap::new(),
@@ -89,6 +90,11 @@ impl<S: Session, K: Clone + Eq + Hash> Presence<S, K> {
             if let Some(change) = self.found.pop_front() {
                 return Some(change);
             }
+            if self.has_changed {
+                sleep(COLLECT).await;
+                self.look();
+                continue;
+            }
             // The close of the pool is a change as well, so everyone is known by now.
             let is_known = matches!(self.changes.has_changed(), Ok(false));
             if is_known && self.known.is_empty() && self.pool.closed().is_some() {
@@ -99,11 +105,10 @@ impl<S: Session, K: Clone + Eq + Hash> Presence<S, K> {
                 changed = self.changes.changed() => {
                     // The pool lives as long as this value does.
                     let Ok(()) = changed else { return None };
-                    sleep(COLLECT).await;
+                    self.has_changed = true;
                 }
-                () = until(absent.map(|since| since + self.grace)) => {}
+                () = until(absent.map(|since| since + self.grace)) => self.look(),
             }
-            self.look();
         }
     }
 
@@ -115,6 +120,7 @@ impl<S: Session, K: Clone + Eq + Hash> Presence<S, K> {
     /// Compares who is here with who was known.
     fn look(&mut self) {
         self.changes.mark_unchanged();
+        self.has_changed = false;
         let now = Instant::now();
         let mut here: HashMap<K, Arc<S>> = HashMap::new();
         for (_, session) in self.pool.sessions::<S>() {
@@ -221,5 +227,20 @@ mod tests {
         let (last, (change, left)) = tokio::join!(polling, following);
         assert_eq!(change, "ann left");
         assert!(left > last);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancelled_next_takes_no_change_with_it() {
+        let hub = Hub::default();
+        let mut presence = Presence::new(hub.pool(), GRACE, |user: &User| user.0);
+        let mut seats = Vec::new();
+        for name in ["ann", "bob", "eve"] {
+            let cancelled = tokio::time::timeout(COLLECT * 2, presence.next()).await;
+            assert!(cancelled.is_err(), "nobody has come");
+            seats.push(join(&hub, name));
+            let cancelled = tokio::time::timeout(COLLECT / 2, presence.next()).await;
+            assert!(cancelled.is_err(), "changes are still collected");
+            assert_eq!(told(presence.next().await), format!("{name} joined"));
+        }
     }
 }

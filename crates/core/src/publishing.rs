@@ -11,13 +11,14 @@ use crate::{BrokerError, Id, Reason};
 
 /// A publish on its way: a future of the id, once the notification is stored.
 ///
-/// By itself a hub stores at once, and [`now`](Self::now) has the outcome without a wait; over a broker
+/// By itself a hub stores at once, and [`try_outcome`](Self::try_outcome) has the outcome without a wait; over a broker
 /// it takes a way there and back. Dropped before it is ready, the notification may be stored or not.
 #[must_use = "whether it was stored is known only to who awaits this"]
 pub struct Publishing(State);
 
 /// Why a notification was not published.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PublishError {
     /// The payload is larger than [`HubConfig::max_payload`](crate::HubConfig::max_payload).
     #[error("the payload has {size} bytes, the limit is {limit}")]
@@ -61,11 +62,11 @@ impl Publishing {
         Self(State::OnItsWay(way))
     }
 
-    /// The outcome, where it is there without a wait; else the publish, still on its way.
+    /// Returns the outcome if it is there without a wait. A hub without a broker always has it.
     ///
     /// # Errors
-    /// The publish itself.
-    pub fn now(self) -> Result<Result<Id, PublishError>, Self> {
+    /// Returns the publish itself, which is still on its way.
+    pub fn try_outcome(self) -> Result<Result<Id, PublishError>, Self> {
         match self.0 {
             State::Done(Some(outcome)) => Ok(outcome),
             state => Err(Self(state)),

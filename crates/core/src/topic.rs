@@ -47,6 +47,7 @@ pub struct Filters(Arc<[Filter]>);
 
 /// Why a text is no topic or filter.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ParseTopicError {
     /// Nothing stands where a topic should.
     #[error("the topic is empty: give tokens of A-Z a-z 0-9 _ - joined by dots")]

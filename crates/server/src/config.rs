@@ -10,15 +10,15 @@ use tidings_transport::{Authorizer, Hosts, Origins, Transport};
 
 use crate::transports;
 
-/// The configuration of [`run`](crate::run). [`Config::new`] sets the defaults, and each field can be changed.
+/// The configuration of a [`Server`](crate::Server). Each field can be changed by
+/// [`Builder::configure`](crate::Builder::configure).
 ///
 /// ```
 /// use std::time::Duration;
 /// use tidings_core::Hub;
-/// use tidings_server::Config;
+/// use tidings_server::Server;
 ///
-/// let mut config = Config::new(Hub::default());
-/// config.write_deadline = Duration::from_secs(10);
+/// let server = Server::builder(Hub::default()).configure(|config| config.write_deadline = Duration::from_secs(10));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Config {

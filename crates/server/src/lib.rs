@@ -6,17 +6,16 @@
 //!                                      └─ anything else ─► hyper ─► routes
 //! ```
 //!
-//! [`run`] takes a listener, a [`Config`] and a shutdown signal. [`transports`] is the list of transports.
+//! A [`Server`] is configured, bound and served. [`transports`] is the list of transports.
 //!
 //! ```
 //! use tidings_core::Hub;
-//! use tidings_server::{Config, run};
+//! use tidings_server::Server;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> std::io::Result<()> {
-//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! # let a_signal = async {};
-//! run(listener, Config::new(Hub::default()), a_signal).await?;
+//! Server::builder(Hub::default()).bind("127.0.0.1:0").await?.serve(a_signal).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -40,6 +39,7 @@ mod request;
 mod resource;
 mod routes;
 mod run;
+mod server;
 mod service;
 mod shared;
 mod tally;
@@ -48,6 +48,6 @@ mod worker;
 
 pub use config::Config;
 pub use pages::clock;
-pub use run::run;
+pub use server::{Builder, Handle, Server};
 pub use tidings_transport::{Action, Authorize, Authorizer, Hosts, Origins};
 pub use transports::{Listed, transports};

@@ -24,7 +24,7 @@ pub(crate) struct Inbox;
 impl Handle {
     /// Always returns an error.
     pub(crate) fn new(
-        _: TcpListener,
+        _: Vec<TcpListener>,
         _: &Shared,
         _: Inbox,
         _: Box<dyn Service>,

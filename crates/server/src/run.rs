@@ -1,12 +1,12 @@
-//! Runs the server, from its listener to the end of its shutdown.
+//! Runs the server, from its listeners to the end of its shutdown.
 
 use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use socket2::SockRef;
 use tidings_core::Reason;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -17,33 +17,18 @@ use crate::cors::OpenHeads;
 use crate::general;
 use crate::lane::{self, Balancer};
 use crate::metrics::Metrics;
+use crate::server::Server;
 use crate::shared::Shared;
 use crate::worker::{self, flatten};
 
-/// Serves the hub on this listener until `shutdown` resolves, then shuts down in three steps:
-///
-/// 1. For [`Config::drain_delay`] everything is served as before, except that `GET /readyz` answers `503`.
-/// 2. The listener is closed, and so is the hub: it takes no further clients or notifications. The goodbyes
-///    are spread over [`Config::drain`].
-/// 3. Connections have four more seconds to end. Then the rest are cut off, and this returns.
-///
-/// Each step is logged at INFO. A shutdown that is already complete when this is called is fine.
-///
-/// Dropping the future before that ends the workers as well, without a goodbye.
-///
-/// # Errors
-/// Returns an error if the listener cannot be shared among the workers, or if a worker fails.
-pub async fn run(
-    listener: TcpListener,
-    config: Config,
-    shutdown: impl Future<Output = ()>,
-) -> io::Result<()> {
-    let address = listener.local_addr()?;
-    let listener = listener.into_std()?;
-    crate::listener::prepare(&SockRef::from(&listener), config.write_deadline)?;
+/// Serves until `shutdown` resolves, and then shuts down: see [`Server::serve`].
+pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    let Server { config, listeners, addresses, metrics } = server;
+    for listener in &listeners {
+        crate::listener::prepare(&SockRef::from(listener), config.write_deadline)?;
+    }
     let (stop, is_stopping) = watch::channel(false);
     let (hub, workers) = (config.hub.clone(), config.workers.get());
-    let metrics = Metrics::new(&config);
     let connection_limit =
         ConnectionLimit::new(metrics.connections.clone(), config.max_connections);
     let balancer = Balancer::new(workers);
@@ -52,7 +37,7 @@ pub async fn run(
     let shared = Shared {
         config,
         mount,
-        address,
+        addresses: addresses.into(),
         metrics,
         is_draining,
         open_heads,
@@ -63,11 +48,11 @@ pub async fn run(
     logging.spawn(log_tallies(shared.clone()));
     let mut running = JoinSet::new();
     for number in 0..workers {
-        let (listener, shared) = (listener.try_clone()?, shared.clone());
-        let inbox = balancer.inbox(number);
-        running.spawn_blocking(move || worker::run(listener, shared, inbox));
+        let own: Vec<_> = listeners.iter().map(TcpListener::try_clone).collect::<Result<_, _>>()?;
+        let (shared, inbox) = (shared.clone(), balancer.inbox(number));
+        running.spawn_blocking(move || worker::run(own, shared, inbox));
     }
-    drop(listener);
+    drop(listeners);
     let failed = tokio::select! {
         () = last_call(shutdown, &shared) => None,
         ended = running.join_next() => ended,

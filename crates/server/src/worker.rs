@@ -5,6 +5,7 @@ use std::net::TcpListener as StdTcpListener;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio_util::task::TaskTracker;
 
@@ -18,22 +19,27 @@ use crate::shared::Shared;
 pub(crate) const GRACE: Duration = Duration::from_secs(4);
 
 /// Serves on this thread until the server stops.
-pub(crate) fn run(listener: StdTcpListener, shared: Shared, inbox: Inbox) -> io::Result<()> {
+pub(crate) fn run(listeners: Vec<StdTcpListener>, shared: Shared, inbox: Inbox) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, serve(listener, shared, inbox))
+    LocalSet::new().block_on(&runtime, serve(listeners, shared, inbox))
 }
 
-async fn serve(listener: StdTcpListener, shared: Shared, inbox: Inbox) -> io::Result<()> {
+async fn serve(listeners: Vec<StdTcpListener>, shared: Shared, inbox: Inbox) -> io::Result<()> {
     let tasks = TaskTracker::new();
     if lane::IS_BUILT && !shared.config.general_path {
         let routes = Box::new(Routes::new(shared.clone()));
-        let lane = lane::Handle::new(listener, &shared, inbox, routes)?;
+        let lane = lane::Handle::new(listeners, &shared, inbox, routes)?;
         let context = Rc::new(Context { shared, lane: Some(lane.clone()), tasks });
         let serving = spawn_local(drive(lane, context.clone()));
         attend(&context, serving).await
     } else {
         let context = Rc::new(Context { shared, lane: None, tasks });
-        let serving = spawn_local(general::accept_all(listener, context.clone()));
+        let accepting = context.clone();
+        let serving = spawn_local(async move {
+            let all = listeners.into_iter();
+            let all = all.map(|listener| general::accept_all(listener, accepting.clone()));
+            try_join_all(all).await.map(drop)
+        });
         attend(&context, serving).await
     }
 }

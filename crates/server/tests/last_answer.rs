@@ -1,19 +1,17 @@
 //! A poll whose connection is to end with its answer: RFC 9112, section 9.3.
 
 use tidings_core::{Hub, Notification};
-use tidings_server::{Config, run};
+use tidings_server::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn a_held_poll_that_asks_for_it_is_answered_and_closed() {
     let hub = Hub::default();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let server = Server::builder(hub.clone()).bind("127.0.0.1:0").await.unwrap();
+    let address = server.local_addrs()[0];
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = tokio::spawn(run(listener, Config::new(hub.clone()), async {
-        let _ = stopped.await;
-    }));
+    let running = tokio::spawn(server.serve(async { drop(stopped.await) }));
 
     for (version, option) in [("HTTP/1.1", "Connection: close\r\n"), ("HTTP/1.0", "")] {
         let mut poll = TcpStream::connect(address).await.unwrap();

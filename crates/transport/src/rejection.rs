@@ -116,7 +116,8 @@ impl From<JoinError> for Rejection {
             JoinError::Full { .. } => "full",
             JoinError::TooManyFilters { .. } => "too_many_filters",
             JoinError::Closed(_) => "going_away",
-            JoinError::Unavailable => "unavailable",
+            // `JoinError::Unavailable`, and a kind that is new: it can be tried again.
+            _ => "unavailable",
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string())
             .with(header::RETRY_AFTER, 5)
@@ -140,7 +141,8 @@ impl From<PublishError> for Rejection {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "broker_refused", message)
                     .with(header::RETRY_AFTER, 5)
             }
-            PublishError::Unavailable(BrokerError::Away { .. }) => {
+            // `BrokerError::Away`, and a kind that is new: whether it is stored is not known.
+            _ => {
                 let message = "the broker below the hub has not said that it stored this: try again, with the \
                                same Idempotency-Key if it had one, or it may be stored twice";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)

@@ -15,10 +15,10 @@ use super::epoll::Epoll;
 use crate::connection_limit::{ConnectionLimit, ConnectionPermit};
 use crate::listener::{PAUSE, is_of_one_connection, prepare};
 
-/// The listener of a lane, until the hub is closed.
+/// The listeners of a lane, until the hub is closed.
 pub(super) struct Acceptor {
-    listener: Option<TcpListener>,
-    /// Whether connections may wait that are older than the options of the listener.
+    listeners: Vec<TcpListener>,
+    /// Whether connections may wait that are older than the options of the listeners.
     has_early_ones: bool,
     write_deadline: Duration,
     connection_limit: ConnectionLimit,
@@ -35,25 +35,27 @@ pub(super) enum Accepted {
     NoRoom(TcpStream),
     /// Another lane has it, or its peer has left already.
     Elsewhere,
-    /// No connection waits, or none may be accepted now.
+    /// No connection waits at any listener, or none may be accepted now.
     Nothing,
 }
 
 impl Acceptor {
-    /// Watches the listener by this epoll.
+    /// Watches the listeners by this epoll.
     ///
     /// # Errors
     /// If the system refuses that.
     pub(super) fn new(
-        mut listener: TcpListener,
+        mut listeners: Vec<TcpListener>,
         epoll: &Epoll,
         write_deadline: Duration,
         connection_limit: ConnectionLimit,
         inbox: Inbox,
     ) -> io::Result<Self> {
-        epoll.watch_listener(&mut listener)?;
+        for listener in &mut listeners {
+            epoll.watch_listener(listener)?;
+        }
         Ok(Self {
-            listener: Some(listener),
+            listeners,
             has_early_ones: true,
             write_deadline,
             connection_limit,
@@ -67,17 +69,19 @@ impl Acceptor {
     /// # Errors
     /// If the system has no more descriptors. [`poll_pause`](Self::poll_pause) is ready once it is time to try again.
     pub(super) fn accept(&mut self) -> io::Result<Accepted> {
-        let Some(listener) = self.listener.as_ref().filter(|_| self.pause.is_none()) else {
+        if self.pause.is_some() {
             return Ok(Accepted::Nothing);
-        };
-        let socket = match listener.accept() {
-            Ok((socket, _)) => socket,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+        }
+        let is_empty = |accepted: &io::Result<_>| matches!(accepted, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        let mut looks = self.listeners.iter().map(TcpListener::accept);
+        let socket = match looks.find(|accepted| !is_empty(accepted)) {
+            Some(Ok((socket, _))) => socket,
+            None => {
                 self.has_early_ones = false;
                 return Ok(Accepted::Nothing);
             }
-            Err(error) if is_of_one_connection(&error) => return Ok(Accepted::Elsewhere),
-            Err(error) => {
+            Some(Err(error)) if is_of_one_connection(&error) => return Ok(Accepted::Elsewhere),
+            Some(Err(error)) => {
                 self.pause = Some(Box::pin(sleep(PAUSE)));
                 return Err(error);
             }
@@ -108,8 +112,8 @@ impl Acceptor {
         }
     }
 
-    /// Closes the listener.
+    /// Closes the listeners.
     pub(super) fn close(&mut self) {
-        self.listener = None;
+        self.listeners.clear();
     }
 }

@@ -116,6 +116,10 @@ impl Lane {
 
     /// Serves a subscriber on this connection.
     pub(super) fn subscribe(&mut self, key: usize, subscriber: Subscriber) -> Next {
+        if subscriber.seat.is_expired() {
+            // The session has ended on the way here, maybe before this lane looked: it looks again.
+            self.disconnects = self.disconnects.wrapping_sub(1);
+        }
         let connection = &mut self.peers[key].connection;
         let (groups, metrics, is_last) =
             (&mut self.fan_out.groups, &self.metrics, connection.is_last());
@@ -128,7 +132,7 @@ impl Lane {
         let connection = &mut self.peers[key].connection;
         let Some(client) = connection.client() else { return Next::Idle };
         let publishing = message.publish(&self.status.hub, &client.seat, topic);
-        match publishing.map(Publishing::now) {
+        match publishing.map(Publishing::try_outcome) {
             Ok(Ok(outcome)) => {
                 let outcome = outcome.map_err(|error| error.reason());
                 connection.on_published(outcome, &self.status)

@@ -224,7 +224,7 @@ mod tests {
 
         fn publish(&self, topic: &str, payload: &'static str) {
             let notification = Notification::text(topic.parse().unwrap(), payload);
-            self.status.hub.publish(notification).now().unwrap().unwrap();
+            self.status.hub.publish(notification).try_outcome().unwrap().unwrap();
         }
 
         /// Runs a pass. Returns what each client is sent, by its number.

@@ -78,17 +78,17 @@ pub(crate) const IS_BUILT: bool = true;
 pub(crate) struct Handle(Rc<RefCell<Lane>>);
 
 impl Handle {
-    /// Starts a lane that accepts from this listener, and answers requests by this service. Needs a tokio runtime.
+    /// Starts a lane that accepts from these listeners, and answers requests by this service. Needs a tokio runtime.
     ///
     /// # Errors
     /// If the system has no epoll for it.
     pub(crate) fn new(
-        listener: TcpListener,
+        listeners: Vec<TcpListener>,
         shared: &Shared,
         inbox: Inbox,
         service: Box<dyn Service>,
     ) -> io::Result<Self> {
-        let lane = Lane::new(listener, shared, inbox, service)?;
+        let lane = Lane::new(listeners, shared, inbox, service)?;
         Ok(Self(Rc::new(RefCell::new(lane))))
     }
 
@@ -172,7 +172,7 @@ const READS: usize = 8;
 
 impl Lane {
     fn new(
-        listener: TcpListener,
+        listeners: Vec<TcpListener>,
         shared: &Shared,
         inbox: Inbox,
         service: Box<dyn Service>,
@@ -180,9 +180,9 @@ impl Lane {
         let config = &shared.config;
         let status = Status::new(config);
         let epoll = Epoll::new()?;
-        let listener = mio::net::TcpListener::from_std(listener);
+        let listeners = listeners.into_iter().map(mio::net::TcpListener::from_std).collect();
         let limit = shared.connection_limit.clone();
-        let acceptor = Acceptor::new(listener, &epoll, config.write_deadline, limit, inbox)?;
+        let acceptor = Acceptor::new(listeners, &epoll, config.write_deadline, limit, inbox)?;
         let groups = Groups::new(status.settings.keep_alive.clone());
         Ok(Self {
             metrics: shared.metrics.clone(),

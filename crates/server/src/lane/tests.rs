@@ -46,7 +46,7 @@ async fn start() -> (Handle, TcpStream) {
     let shared = Shared {
         mount: config.mount(),
         config: Arc::new(config),
-        address,
+        addresses: Arc::from([address]),
         metrics,
         is_draining: Arc::new(AtomicBool::new(false)),
         open_heads: OpenHeads::default(),
@@ -54,7 +54,7 @@ async fn start() -> (Handle, TcpStream) {
         is_stopping,
     };
     let inbox = Balancer::new(1).inbox(0);
-    let lane = Handle::new(listener, &shared, inbox, Box::new(Echo)).unwrap();
+    let lane = Handle::new(vec![listener], &shared, inbox, Box::new(Echo)).unwrap();
     (lane, TcpStream::connect(address).await.unwrap())
 }
 

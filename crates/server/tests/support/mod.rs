@@ -22,7 +22,7 @@ use std::time::Duration;
 use futures::{StreamExt, TryFutureExt};
 
 use tidings_core::{Hub, HubConfig, Id, Notification, Position, Reason};
-use tidings_server::{Config, Listed, run, transports};
+use tidings_server::{Config, Listed, Server, transports};
 use tidings_transport::client::{ClientError, Publisher, Target};
 use tidings_transport::{Shape, SubscribeRequest};
 use tokio::net::TcpListener;
@@ -304,7 +304,9 @@ impl Running {
             Way::Axum => tokio::spawn(mounts::serve_axum(listener, config, stopped)),
             Way::Hyper => tokio::spawn(mounts::serve_hyper(listener, config, stopped)),
             Way::Lane | Way::PlainLane | Way::Stream => {
-                tokio::spawn(run(listener, config, async { drop(stopped.await) }))
+                let server = Server::builder(config.hub.clone()).configure(|own| *own = config);
+                let server = server.listen(listener.into_std().unwrap()).unwrap();
+                tokio::spawn(server.serve(async { drop(stopped.await) }))
             }
         };
         Self { hub, address, stop: Some(stop), ended }

@@ -15,6 +15,7 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// Why a connection could not be made, or broke.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ClientError {
     /// The address is not one to connect to.
     #[error("{url}: {problem}")]

@@ -109,7 +109,7 @@ impl Stream {
         *taken_at = None;
         let Some(events) = events else { return Poll::Ready(None) };
         let bytes = ready!(events.poll(context));
-        *taken_at = Some(Instant::now());
+        *taken_at = bytes.is_some().then(Instant::now);
         Poll::Ready(bytes)
     }
 
