@@ -15,7 +15,8 @@ use tidings::core::Reason;
 use tidings::transport::Authorizer;
 use tidings::transport::mount::{Mount, WriteDeadline, farewell};
 use tidings::{Hub, long_polling::LongPolling, sse::Sse, websocket::WebSocket};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::timeout};
+use tokio_util::task::TaskTracker;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -31,18 +32,23 @@ async fn main() -> anyhow::Result<()> {
     println!("listening on http://{}", listener.local_addr()?);
     // One for all turns of the loop: a signal between two of them would reach none that is made anew.
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    let connections = TaskTracker::new();
     loop {
-        let (socket, _) = tokio::select! {
-            accepted = listener.accept() => accepted?,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             interrupted = &mut interrupted => break interrupted?,
         };
+        // A connection that is gone already, or too many open files.
+        let Ok((socket, _)) = accepted else { continue };
         // hyper does not notice by itself that a client has stopped reading.
         let socket = TokioIo::new(WriteDeadline::new(socket, Duration::from_secs(30)));
         let service = TowerToHyperService::new(mount.clone());
         let connection = http1::Builder::new().half_close(true).serve_connection(socket, service);
-        tokio::spawn(connection.with_upgrades());
+        connections.spawn(connection.with_upgrades());
     }
-    // Each client is sent a goodbye. Nobody is waited for longer than 5 s.
+    // Each client is sent a goodbye. No client and no connection is waited for longer than 5 s.
     farewell(&hub, Reason::GoingAway, Duration::from_secs(5)).await;
+    connections.close();
+    let _ = timeout(Duration::from_secs(5), connections.wait()).await;
     Ok(())
 }

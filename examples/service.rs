@@ -1,10 +1,8 @@
-//! A service with users. They subscribe to their own topics and to public ones by any transport, others see that they are
-//! here, and they leave if their token expires or is revoked.
+//! A service with users, who subscribe by any transport, are seen by others, and leave if their token expires or is revoked.
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example service
 //! curl -NH 'Accept: text/event-stream' -H 'Authorization: Bearer ann-7c1f9a' '127.0.0.1:8080/events/users.ann.*,public.*'
-//! curl -N --cookie token=bob-03e5d2 '127.0.0.1:8080/events/public.*?after=earliest'
 //! curl -d 'lunch is ready' 127.0.0.1:8080/notify/ann; curl -X POST 127.0.0.1:8080/revoke/ann
 //! ```
 
@@ -12,13 +10,15 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::{Router, routing::post};
-use http::request::Parts;
-use tidings::axum::{Action, Authorize, Mount, Rejection, router, serve, token};
+use http::{HeaderValue, request::Parts};
+use tidings::axum::{Action, Authorize, Mount, Origins, Rejection, router, serve, token};
 use tidings::core::{Filters, Presence, PresenceChange, Session};
 use tidings::{Hub, Notification, long_polling::LongPolling, sse::Sse, websocket::WebSocket};
-use tokio::time::Instant;
+use tokio::{net::TcpListener, time::Instant};
 use tower_http::{compression::CompressionLayer, cors::CorsLayer, trace::TraceLayer};
 
+/// The page that may use the service, besides those of its own host.
+const APP: &str = "https://app.example";
 /// Tokens and whose they are. A real program looks the token up among its sessions, or verifies its signature.
 const TOKENS: [(&str, &str); 2] = [("ann-7c1f9a", "ann"), ("bob-03e5d2", "bob")];
 struct User(&'static str, Instant);
@@ -45,16 +45,18 @@ impl Authorize for Users {
 }
 
 fn app(hub: &Hub) -> Router {
+    let cors = CorsLayer::new().allow_origin(HeaderValue::from_static(APP));
     let mount = Mount::new(hub.clone()).authorize(Users).transport(WebSocket::default());
-    let mount = mount.transport(Sse::default()).transport(LongPolling::default());
+    let mount = mount.origins(Origins::Listed(vec![APP.to_owned()])).transport(Sse::default());
     Router::new()
-        .nest("/events", router(mount))
+        .nest("/events", router(mount.transport(LongPolling::default())))
         .route("/notify/{name}", post(notify))
         .route("/revoke/{name}", post(revoke))
         .with_state(hub.clone())
-        .layer((TraceLayer::new_for_http(), CorsLayer::permissive(), CompressionLayer::new()))
+        .layer((TraceLayer::new_for_http(), cors, CompressionLayer::new()))
 }
 
+// This route and the next are for the operator: a proxy keeps everyone else out.
 async fn notify(hub: State<Hub>, name: Path<String>, text: String) -> Result<String, Rejection> {
     let topic = format!("users.{}.inbox", *name).parse()?;
     Ok(hub.publish(Notification::text(topic, text)).await?.to_string())
@@ -81,8 +83,8 @@ async fn announce(hub: Hub) -> anyhow::Result<()> {
 async fn main() -> anyhow::Result<()> {
     let hub = Hub::default();
     tokio::spawn(announce(hub.clone()));
-    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
-    let listener = tokio::net::TcpListener::bind(address).await?;
+    let address = std::env::args().nth(1);
+    let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:8080")).await?;
     println!("listening on http://{}", listener.local_addr()?);
     Ok(serve(listener, app(&hub), hub, async { drop(tokio::signal::ctrl_c().await) }).await?)
 }

@@ -1,7 +1,7 @@
 //! Lints of rustc and clippy. clippy-driver is the compiler of the tests (see [`cargo::LINTED`]), so nothing is
 //! compiled a second time for them: cargo keeps the messages of each target and prints them again.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
 
 use crate::cargo;
@@ -20,30 +20,32 @@ struct Message {
     rendered: String,
 }
 
-/// Returns an error if any target of the workspace has a warning. Compiles what is not compiled yet.
+/// Returns an error if the compiler has anything to say of any target of the workspace. Compiles what is not compiled yet.
 pub(crate) fn check() -> Result<Outcome> {
     let (name, compiler) = cargo::LINTED;
     let mut command = cargo::command(
         "test --workspace --all-features --all-targets --no-run --quiet --message-format json",
     );
-    let warnings = warnings(&cargo::output(command.env(name, compiler))?)?;
-    if !warnings.is_empty() {
-        bail!("{} warnings\n\n{}", warnings.len(), warnings.join("\n"));
+    let output = command.env(name, compiler).output()?;
+    let messages = messages(&String::from_utf8_lossy(&output.stdout))?;
+    if !messages.is_empty() {
+        bail!("{}", messages.join("\n"));
     }
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(Outcome::Passed)
 }
 
 /// Returns each message of the compiler once, although a library is compiled with and without its tests.
-fn warnings(output: &str) -> Result<Vec<String>> {
-    let mut warnings = Vec::new();
+fn messages(output: &str) -> Result<Vec<String>> {
+    let mut messages = Vec::new();
     for line in output.lines().filter(|line| line.starts_with('{')) {
         if let Line { message: Some(Message { rendered }) } = serde_json::from_str(line)?
-            && !warnings.contains(&rendered)
+            && !messages.contains(&rendered)
         {
-            warnings.push(rendered);
+            messages.push(rendered);
         }
     }
-    Ok(warnings)
+    Ok(messages)
 }
 
 #[cfg(test)]
@@ -51,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_warning_is_there_once() {
+    fn each_message_is_there_once() {
         let output = r#"{"reason":"compiler-artifact","fresh":true}
 {"reason":"compiler-message","message":{"rendered":"warning: unused variable: `a`"}}
 {"reason":"compiler-message","message":{"rendered":"warning: unused variable: `a`"}}
@@ -59,6 +61,6 @@ mod tests {
 {"reason":"build-finished","success":true}
 "#;
         let expected = ["warning: unused variable: `a`", "warning: unused import"];
-        assert_eq!(warnings(output).unwrap(), expected);
+        assert_eq!(messages(output).unwrap(), expected);
     }
 }

@@ -16,12 +16,12 @@ use crate::WriteDeadlineListener;
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Serves an application on this listener until `shutdown` resolves. Then the hub is closed, so that each client is sent a
-/// goodbye, and no further connections are accepted. Returns once the last connection has ended, at the latest ten
-/// seconds after `shutdown`.
+/// goodbye. Once all clients have left, at the latest after five seconds, no further connections are accepted. Returns
+/// when the last connection has ended, at the latest five seconds after that.
 ///
 /// A client that takes nothing for 30 s is disconnected: see [`WriteDeadlineListener`].
 ///
-/// Dropping the future ends the server at once, without a goodbye.
+/// Dropping the future closes the listener, without a goodbye. Connections are served on, each in a task of its own.
 ///
 /// # Errors
 /// If the listener fails.
@@ -32,7 +32,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let (ending, is_ending) = oneshot::channel();
-    let said = async move {
+    let goodbye = async move {
         shutdown.await;
         farewell(&hub, Reason::GoingAway, GRACE).await;
         // Fails only if nobody serves any more.
@@ -44,7 +44,7 @@ pub async fn serve(
         sleep(GRACE).await;
     };
     tokio::select! {
-        served = serving.with_graceful_shutdown(said) => served,
+        served = serving.with_graceful_shutdown(goodbye) => served,
         () = cut_off => Ok(()),
     }
 }

@@ -200,21 +200,24 @@ impl ClientPool {
         self.lock().transports.clone()
     }
 
-    /// The sessions of this type, with their seats: who is here.
+    /// The sessions of this type that have not ended, with their seats.
     pub fn sessions<T: Session>(&self) -> Vec<(SeatId, Arc<T>)> {
         let state = self.lock();
         let sessions = state.sessions.iter();
-        sessions.filter_map(|(id, session)| Some((*id, session.downcast()?))).collect()
+        let held = sessions.filter(|(_, session)| !session.is_over());
+        held.filter_map(|(id, session)| Some((*id, session.downcast()?))).collect()
     }
 
     /// Ends each session of this type for which `is_to_end` returns `true`, and returns how many these are. Their clients
-    /// are sent a goodbye with [`Reason::NotAllowed`] as soon as they can be written to, before anything else.
+    /// are sent a goodbye with [`Reason::NotAllowed`] as soon as they can be written to, and nothing that is published
+    /// after this call.
     ///
-    /// `is_to_end` is called with the pool locked: it must not call the pool.
+    /// A session that an authorizer is just about to return is not there yet. So an application first revokes what the
+    /// authorizer looks at, and then calls this.
     pub fn disconnect<T: Session>(&self, is_to_end: impl Fn(&T) -> bool) -> usize {
-        let state = self.lock();
-        let ended = state.sessions.values().filter(|session| session.end_if(&is_to_end)).count();
-        drop(state);
+        // The function is the application's, and is not called with the pool locked.
+        let sessions: Vec<_> = self.lock().sessions.values().cloned().collect();
+        let ended = sessions.iter().filter(|session| session.end_if(&is_to_end)).count();
         if ended > 0 {
             self.0.disconnects.fetch_add(1, Ordering::AcqRel);
             self.0.wakers.wake_all();

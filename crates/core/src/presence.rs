@@ -1,4 +1,4 @@
-//! Who is here: sessions that come and go.
+//! Presence: the sessions that clients have, joined and left.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -13,7 +13,7 @@ use crate::{ClientPool, Session};
 /// How long several changes are collected, so that a thousand clients that come at once are one look at the pool.
 const COLLECT: Duration = Duration::from_millis(20);
 
-/// Somebody has come or gone.
+/// A key of a [`Presence`] has its first client, or has lost its last.
 #[derive(Debug)]
 pub enum PresenceChange<S> {
     /// The first client with this key has come.
@@ -22,7 +22,7 @@ pub enum PresenceChange<S> {
     Left(Arc<S>),
 }
 
-/// Who is here, by the sessions of a pool. Clients whose sessions have the same key are one: two tabs of a user, or the
+/// The clients that are connected, by the sessions of their pool. Clients whose sessions have the same key are one: two tabs of a user, or the
 /// same client before and after it reconnects.
 ///
 /// A client that polls has a seat only while its poll is held. The grace time bridges the pauses in between.

@@ -116,11 +116,12 @@ impl Subscription {
         if self.has_ended {
             return None;
         }
-        if self.seat.is_expired() {
-            self.end(Reason::NotAllowed);
-        }
         if self.ready.is_empty() {
             self.read();
+        }
+        // After the read: who was disconnected before a publish is not told of it.
+        if self.seat.is_expired() {
+            self.end(Reason::NotAllowed);
         }
         let event = self.ready.pop_front()?;
         self.has_ended = matches!(event, Event::Goodbye(_));
@@ -159,6 +160,8 @@ impl Subscription {
     /// Ends the subscription for a reason of the reader's own: the next event is a goodbye, whatever is
     /// left.
     pub fn end(&mut self, reason: Reason) {
+        // What was read and is not told stays ahead of the position, for a client that comes back.
+        self.cursor = Cursor::at(self.position());
         self.ready.clear();
         self.ready.push_back(Event::Goodbye(reason));
     }

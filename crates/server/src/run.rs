@@ -24,6 +24,10 @@ use crate::worker::{self, flatten};
 /// Serves until `shutdown` resolves, and then shuts down: see [`Server::serve`].
 pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let Server { config, listeners, addresses, metrics } = server;
+    if listeners.is_empty() {
+        let problem = "the server has no listener: add one with bind or listen";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
     for listener in &listeners {
         crate::listener::prepare(&SockRef::from(listener), config.write_deadline)?;
     }

@@ -58,6 +58,8 @@ impl Server {
 
     /// Adds a listener at this address. Port 0 takes a free port.
     ///
+    /// Cancel safe: no listener is left.
+    ///
     /// # Errors
     /// If the address cannot be bound.
     pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Self> {
@@ -98,7 +100,7 @@ impl Server {
     /// Dropping the future before that ends the workers as well, without a goodbye.
     ///
     /// # Errors
-    /// Returns an error if a listener cannot be shared among the workers, or if a worker fails.
+    /// Returns an error if there is no listener, if one cannot be shared among the workers, or if a worker fails.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         run(self, shutdown).await
     }

@@ -60,12 +60,13 @@ pub enum Action<'a> {
 /// }
 /// ```
 pub trait Authorize: Send + Sync + 'static {
-    /// What the application knows of a client. `()` if it needs to know nothing.
+    /// What the application knows of a client, or `()`.
     type Session: Session;
 
     /// Returns the session of the client that sends this request if it may do this.
     ///
-    /// The future is dropped if the client leaves. It should have a time limit of its own if it waits for something else.
+    /// While it waits, the client waits, also one that has left. So it should have a time limit of its own. The future may be
+    /// dropped before it is done.
     ///
     /// # Errors
     /// Returns the rejection to send, usually a `401` or a `403`.
@@ -110,7 +111,7 @@ impl<A: Authorize> DynAuthorize for A {
 }
 
 impl Authorizer {
-    /// Returns an authorizer that asks this one.
+    /// Returns an authorizer that decides as this one does.
     pub fn new(authorize: impl Authorize) -> Self {
         Self(Policy::Custom(Arc::new(authorize)))
     }
@@ -129,13 +130,15 @@ impl Authorizer {
         Self(Policy::Everything)
     }
 
-    /// Returns an authorizer that allows everything but to publish.
+    /// Returns an authorizer that allows everything except publishing.
     pub fn subscribe_only() -> Self {
         Self(Policy::Subscribe)
     }
 
     /// Returns the session of the client that sends this request, if it has one, or an error if the client may not do
     /// this.
+    ///
+    /// Cancel safe if the application's own authorizer is.
     ///
     /// # Errors
     /// Returns the rejection to send.

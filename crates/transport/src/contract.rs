@@ -19,7 +19,8 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Returns `true` if the request is for this transport, judged by its headers.
     fn claims(&self, request: &Parts) -> bool;
 
-    /// Accepts a request that this transport [claims](Self::claims), and returns how to answer it.
+    /// Accepts a request that this transport [claims](Self::claims), that names it in `?transport=`, or for which there is
+    /// no other transport. Returns how to answer it.
     ///
     /// # Errors
     /// Returns the rejection to send if the request cannot be served.

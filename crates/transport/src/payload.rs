@@ -13,7 +13,7 @@ use crate::Rejection;
 
 /// Reads a body to its end. The result is a copy of exactly its size.
 ///
-/// Cancel safe: what has been read is lost with the request.
+/// Not cancel safe: what has been read is lost.
 ///
 /// # Errors
 /// Returns a `413` if the body is longer than `limit` bytes or announces that it is, a `408` if it is not there within

@@ -5,7 +5,7 @@ use std::io;
 use bytes::BytesMut;
 use http_body_util::BodyExt;
 use tidings_transport::Shape;
-use tidings_transport::mount::{MountBody, OnMessage, Subscriber, Visit};
+use tidings_transport::mount::{Client, MountBody, OnMessage, Subscriber};
 use tokio::io::AsyncWriteExt;
 
 use super::context::Context;
@@ -29,25 +29,25 @@ pub(crate) async fn serve(
     let subscription = subscription.with_goodbye_within(config.drain);
     let on_message = publishes_to.map_or_else(OnMessage::rejected, OnMessage::published_to);
     let (write_deadline, observer) = (config.write_deadline, socket.observer.clone());
-    let visit = Visit { subscription, on_message, write_deadline, observer };
+    let client = Client { subscription, on_message, write_deadline, observer };
     let head = accepted.head.clone();
     let mut open = BytesMut::new();
     match accepted.shape {
         Shape::Upgrade => {
             answer::upgrade_head(&mut open, &accepted);
             socket.write_all(&open).await?;
-            visit.converse(socket, accepted.encoder).await?;
+            client.converse(socket, accepted.encoder).await?;
             Ok(AfterAnswer::Done)
         }
         Shape::Stream => {
             answer::stream_head(&mut open, &accepted);
             socket.write_all(&open).await?;
-            stream(socket, visit.stream(accepted.encoder)).await
+            stream(socket, client.stream(accepted.encoder)).await
         }
         Shape::Answer { hold } => {
             let keep_alive = answer::keep_alive(config.idle_timeout);
             let ending = |is_last| if is_last { answer::CLOSE } else { &keep_alive[..] };
-            let mut answering = std::pin::pin!(visit.answer(&*accepted.encoder, hold));
+            let mut answering = std::pin::pin!(client.answer(&*accepted.encoder, hold));
             let answered = tokio::select! {
                 answered = &mut answering => Ok(answered),
                 peer = socket.peer() => Err(peer),

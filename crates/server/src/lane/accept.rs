@@ -75,7 +75,12 @@ impl Acceptor {
         let is_empty = |accepted: &io::Result<_>| matches!(accepted, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         let mut looks = self.listeners.iter().map(TcpListener::accept);
         let socket = match looks.find(|accepted| !is_empty(accepted)) {
-            Some(Ok((socket, _))) => socket,
+            Some(Ok((socket, _))) => {
+                // Another listener comes first the next time, so that none has to wait for a busy one.
+                let one = usize::from(self.listeners.len() > 1);
+                self.listeners.rotate_left(one);
+                socket
+            }
             None => {
                 self.has_early_ones = false;
                 return Ok(Accepted::Nothing);

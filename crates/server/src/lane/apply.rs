@@ -3,9 +3,12 @@
 use std::net::Shutdown;
 use std::task::{Context, Poll, Waker};
 
-use tidings_core::{Event, Id, Publishing, Topic};
+use futures::FutureExt;
+
+use tidings_core::{Event, Id, Publishing, Reason, Topic};
 use tidings_transport::Message;
 use tidings_transport::mount::Subscriber;
+use tokio::task::unconstrained;
 
 use super::catch_up::Portion;
 use super::next::Next;
@@ -94,7 +97,8 @@ impl Lane {
     fn answer(&mut self, key: usize, whole: Box<Whole>) -> Next {
         let mut answering = self.service.call(whole);
         // Nearly all are ready at once. The others are polled with the lane's own waker later.
-        match answering.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        let mut context = Context::from_waker(Waker::noop());
+        match unconstrained(answering.as_mut()).poll_unpin(&mut context) {
             Poll::Ready(answer) => self.on_answer(key, answer),
             Poll::Pending => {
                 let outcome = async { Outcome::Answer(answering.await) };
@@ -153,6 +157,10 @@ impl Lane {
             return Next::Idle;
         };
         if let Some(portion) = catch_up::read(client, group, &self.status) {
+            // After the read: who was disconnected before a publish is not sent it.
+            if client.seat.is_expired() {
+                return connection.on_goodbye(Reason::NotAllowed, &self.status);
+            }
             self.count(key, &portion);
             return self.peers[key].connection.on_caught_up(portion, &self.status);
         }

@@ -68,13 +68,14 @@ impl FanOut {
         &mut self,
         log: &Log,
         target: Id,
+        head: Id,
         peers: &mut Slab<Peer>,
         deliveries: &mut Deliveries,
     ) -> bool {
         if self.position() == target || self.cursor.is_ahead_of(target) {
             return false;
         }
-        let (before, head) = (self.cursor, log.head());
+        let before = self.cursor;
         if before.position() == head {
             return false;
         }
@@ -231,7 +232,13 @@ mod tests {
         fn run_pass(&mut self) -> Vec<(usize, &[u8])> {
             self.deliveries.clear();
             let log = self.status.hub.log();
-            assert!(self.fan_out.pass(log, log.head(), &mut self.peers, &mut self.deliveries));
+            assert!(self.fan_out.pass(
+                log,
+                log.head(),
+                log.head(),
+                &mut self.peers,
+                &mut self.deliveries
+            ));
             let Deliveries { sends, encodings, .. } = &mut self.deliveries;
             sends.sort_unstable();
             sends.iter().map(|&(key, encoding)| (key, &encodings[encoding].bytes[..])).collect()
@@ -254,7 +261,13 @@ mod tests {
 
         let log = lane.status.hub.log();
         assert_eq!(lane.fan_out.position(), log.head());
-        assert!(!lane.fan_out.pass(log, log.head(), &mut lane.peers, &mut lane.deliveries));
+        assert!(!lane.fan_out.pass(
+            log,
+            log.head(),
+            log.head(),
+            &mut lane.peers,
+            &mut lane.deliveries
+        ));
     }
 
     #[test]

@@ -222,7 +222,6 @@ impl Lane {
         }
         // Before the pass, so that what many connections have published goes out together.
         self.poll_sockets(context)?;
-        self.end_disconnected();
         self.run_pass();
         self.wake_those_ahead();
         self.poll_outcomes(context);
@@ -333,9 +332,16 @@ impl Lane {
 
     /// Serves everything up to the head of the log.
     fn run_pass(&mut self) {
-        let head = self.status.hub.log().head();
+        let target = self.status.hub.log().head();
         let mut deliveries = std::mem::take(&mut self.deliveries);
-        while self.fan_out.pass(self.status.hub.log(), head, &mut self.peers, &mut deliveries) {
+        loop {
+            let head = self.status.hub.log().head();
+            // After the look at the head: who was disconnected before a publish is not sent it.
+            self.end_disconnected();
+            let log = self.status.hub.log();
+            if !self.fan_out.pass(log, target, head, &mut self.peers, &mut deliveries) {
+                break;
+            }
             self.status.position = self.fan_out.position();
             self.send(&mut deliveries);
             for &key in &deliveries.left_behind {

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::observer::observe;
 use super::stall::{Stalls, Watched};
-use super::{Observer, Visit};
+use super::{Client, Observer};
 use crate::Encoder;
 
 /// The body of a mount's response: whole, or events without end.
@@ -24,6 +24,8 @@ pub struct MountBody(Inner);
 #[derive(Debug)]
 enum Inner {
     Whole(Option<Bytes>),
+    /// None, and its length is not told: that of a `HEAD`.
+    Head,
     Stream(Arc<Stream>),
 }
 
@@ -68,11 +70,16 @@ impl MountBody {
         Self(Inner::Whole(None))
     }
 
+    /// No body, of a response whose length is not known.
+    pub(super) fn head() -> Self {
+        Self(Inner::Head)
+    }
+
     /// The bytes of a heartbeat, outside of its interval, for a client that has closed its side: whether it is
     /// still there shows when something is sent to it. Empty for a body that is whole.
     pub fn heartbeat(&self) -> Bytes {
         match &self.0 {
-            Inner::Whole(_) => Bytes::new(),
+            Inner::Whole(_) | Inner::Head => Bytes::new(),
             Inner::Stream(stream) => match &stream.lock().events {
                 Some(Events { subscription, encoder, .. }) => {
                     encoder.encode(&[subscription.heartbeat()], subscription.position())
@@ -83,22 +90,22 @@ impl MountBody {
     }
 
     /// The events of a client without end, which end if it takes none for its write deadline.
-    pub(super) fn watched(visit: Visit, encoder: Arc<dyn Encoder>, stalls: &Stalls) -> Self {
-        let stream = Arc::new(Stream::new(visit, encoder));
+    pub(super) fn watched(client: Client, encoder: Arc<dyn Encoder>, stalls: &Stalls) -> Self {
+        let stream = Arc::new(Stream::new(client, encoder));
         let watched: Arc<dyn Watched> = stream.clone();
         stalls.watch(Arc::downgrade(&watched));
         Self(Inner::Stream(stream))
     }
 
     /// The events of a client without end.
-    pub(super) fn unwatched(visit: Visit, encoder: Arc<dyn Encoder>) -> Self {
-        Self(Inner::Stream(Arc::new(Stream::new(visit, encoder))))
+    pub(super) fn unwatched(client: Client, encoder: Arc<dyn Encoder>) -> Self {
+        Self(Inner::Stream(Arc::new(Stream::new(client, encoder))))
     }
 }
 
 impl Stream {
-    fn new(visit: Visit, encoder: Arc<dyn Encoder>) -> Self {
-        let Visit { subscription, observer, write_deadline, .. } = visit;
+    fn new(client: Client, encoder: Arc<dyn Encoder>) -> Self {
+        let Client { subscription, observer, write_deadline, .. } = client;
         let events = Events { subscription, encoder, observer, is_open: false, has_ended: false };
         let state = Mutex::new(State { events: Some(events), taken_at: None });
         Self { write_deadline, state }
@@ -121,7 +128,11 @@ impl Stream {
 impl Watched for Stream {
     fn end_if_stalled(&self, now: Instant) {
         // If it is locked, it is asked for a frame now.
-        let Ok(mut state) = self.state.try_lock() else { return };
+        let mut state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
         let is_stalled = state.taken_at.is_some_and(|taken| now - taken >= self.write_deadline);
         if is_stalled && let Some(events) = state.events.take() {
             drop(state);
@@ -195,13 +206,14 @@ impl Body for MountBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let bytes = match &mut self.get_mut().0 {
             Inner::Whole(bytes) => Poll::Ready(bytes.take()),
+            Inner::Head => Poll::Ready(None),
             Inner::Stream(stream) => stream.poll(context),
         };
         bytes.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.0, Inner::Whole(None))
+        matches!(self.0, Inner::Whole(None) | Inner::Head)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -209,7 +221,7 @@ impl Body for MountBody {
             Inner::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
             }
-            Inner::Stream(_) => SizeHint::default(),
+            Inner::Head | Inner::Stream(_) => SizeHint::default(),
         }
     }
 }

@@ -14,7 +14,7 @@ use tidings_core::{Beat, Cursor, Event, Id, Pulse, Reason, Subscription};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::Visit;
+use super::Client;
 use super::body::{batch, is_goodbye, opening};
 use super::observer::observe;
 use crate::{Encoder, Inbound};
@@ -29,10 +29,10 @@ const LINGER: Duration = Duration::from_secs(2);
 /// is gone is answered by a reset, and the next one fails.
 const LOOK: Duration = Duration::from_secs(1);
 
-pub(super) async fn converse(upgrade: OnUpgrade, visit: Visit, encoder: Arc<dyn Encoder>) {
+pub(super) async fn converse(upgrade: OnUpgrade, client: Client, encoder: Arc<dyn Encoder>) {
     match upgrade.await {
         Ok(upgraded) => {
-            let ended = run_observed(TokioIo::new(upgraded), visit, encoder).await;
+            let ended = run_observed(TokioIo::new(upgraded), client, encoder).await;
             tracing::debug!(?ended, "a conversation is over");
         }
         Err(error) => tracing::debug!(%error, "a client left before the upgrade"),
@@ -42,25 +42,25 @@ pub(super) async fn converse(upgrade: OnUpgrade, visit: Visit, encoder: Arc<dyn 
 /// Reports a client that takes nothing to its observer.
 pub(super) async fn run_observed<T>(
     io: T,
-    visit: Visit,
+    client: Client,
     encoder: Arc<dyn Encoder>,
 ) -> std::io::Result<()>
 where
     T: AsyncRead + AsyncWrite,
 {
-    let observer = visit.observer.clone();
-    let ended = run(io, visit, encoder).await;
+    let observer = client.observer.clone();
+    let ended = run(io, client, encoder).await;
     if matches!(&ended, Err(error) if error.kind() == std::io::ErrorKind::TimedOut) {
         observer.cut_off();
     }
     ended
 }
 
-async fn run<T>(io: T, visit: Visit, encoder: Arc<dyn Encoder>) -> std::io::Result<()>
+async fn run<T>(io: T, client: Client, encoder: Arc<dyn Encoder>) -> std::io::Result<()>
 where
     T: AsyncRead + AsyncWrite,
 {
-    let Visit { mut subscription, on_message, write_deadline, observer } = visit;
+    let Client { mut subscription, on_message, write_deadline, observer } = client;
     let (mut reader, mut writer) = tokio::io::split(io);
     // Every bit of progress earns the peer the whole deadline anew: slow is not stalled.
     let mut write = async |mut bytes: Bytes| -> std::io::Result<()> {
@@ -233,8 +233,8 @@ mod tests {
         }
     }
 
-    fn visit(hub: &Hub) -> Visit {
-        Visit {
+    fn client(hub: &Hub) -> Client {
+        Client {
             subscription: hub.subscribe("plain", Interest::new(">".parse().unwrap())).unwrap(),
             on_message: OnMessage::rejected(),
             write_deadline: Duration::from_secs(10),
@@ -246,7 +246,7 @@ mod tests {
     async fn a_silent_peer_is_let_go_after_its_strikes_and_its_seat_is_free() {
         let hub = Hub::default();
         let (here, mut there) = tokio::io::duplex(1024);
-        let running = tokio::spawn(run(here, visit(&hub), Arc::new(Plain)));
+        let running = tokio::spawn(run(here, client(&hub), Arc::new(Plain)));
         let mut told = String::new();
         there.read_to_string(&mut told).await.unwrap();
         assert_eq!(told, "beat beat beat silent");
@@ -259,7 +259,7 @@ mod tests {
     async fn a_peer_that_says_anything_is_kept() {
         let hub = Hub::default();
         let (here, mut there) = tokio::io::duplex(1024);
-        tokio::spawn(run(here, visit(&hub), Arc::new(Plain)));
+        tokio::spawn(run(here, client(&hub), Arc::new(Plain)));
         let mut beat = [0; 5];
         for _ in 0..20 {
             there.read_exact(&mut beat).await.unwrap();
@@ -300,14 +300,14 @@ mod tests {
         let topic: tidings_core::Topic = "t".parse().unwrap();
         for (filters, expected) in [("t", "first said protocol"), ("elsewhere", "protocol")] {
             let (here, mut there) = tokio::io::duplex(1024);
-            let mut visit = visit(&hub);
-            visit.subscription =
+            let mut client = client(&hub);
+            client.subscription =
                 hub.subscribe("plain", Interest::new(filters.parse().unwrap())).unwrap();
-            visit.on_message = OnMessage::published_to(topic.clone());
+            client.on_message = OnMessage::published_to(topic.clone());
             hub.publish(tidings_core::Notification::text(topic.clone(), "first ")).await.unwrap();
             there.write_all(b"said ").await.unwrap();
             let begun = Instant::now();
-            let running = tokio::spawn(run(here, visit, Arc::new(Faulty)));
+            let running = tokio::spawn(run(here, client, Arc::new(Faulty)));
             let mut told = String::new();
             there.read_to_string(&mut told).await.unwrap();
             assert_eq!(told, expected, "{filters}");
@@ -321,7 +321,7 @@ mod tests {
     async fn a_reader_that_is_slow_and_steady_is_kept() {
         let hub = Hub::default();
         let (here, mut there) = tokio::io::duplex(8);
-        tokio::spawn(run(here, visit(&hub), Arc::new(Plain)));
+        tokio::spawn(run(here, client(&hub), Arc::new(Plain)));
         let text = "x".repeat(80);
         hub.publish(tidings_core::Notification::text("t".parse().unwrap(), text)).await.unwrap();
         let mut bytes = [0; 8];
@@ -336,7 +336,7 @@ mod tests {
     async fn a_reader_that_stalls_is_found_by_the_write_deadline() {
         let hub = Hub::default();
         let (here, _there) = tokio::io::duplex(8);
-        let running = tokio::spawn(run(here, visit(&hub), Arc::new(Plain)));
+        let running = tokio::spawn(run(here, client(&hub), Arc::new(Plain)));
         let begun = Instant::now();
         let topic = "t".parse().unwrap();
         hub.publish(tidings_core::Notification::text(topic, "longer than the pipe")).await.unwrap();

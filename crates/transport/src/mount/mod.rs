@@ -57,7 +57,7 @@ pub use deadline::WriteDeadline;
 pub use farewell::farewell;
 pub use message::OnMessage;
 pub use observer::Observer;
-pub use respond::Visit;
+pub use respond::Client;
 pub use subscriber::Subscriber;
 
 use self::stall::Stalls;
@@ -138,7 +138,8 @@ impl Mount {
         self.with(|settings| settings.authorizer = authorizer)
     }
 
-    /// Which web pages may connect and publish. Default: those of the same host.
+    /// Which web pages may connect and publish. Default: those of the same host. A mount adds no CORS headers: for pages of
+    /// other hosts, the application also needs a layer that does.
     pub fn origins(self, origins: Origins) -> Self {
         self.with(|settings| settings.origins = origins)
     }
@@ -161,7 +162,8 @@ impl Mount {
 
     /// How long a client may take nothing while there is something for it. After that it loses its seat. Default 30 s.
     ///
-    /// A mount can end a response, but not the connection below it: see [`WriteDeadline`].
+    /// A mount can end a response, but not the connection below it, and it notices only a client that leaves some 400 KB
+    /// unread. Serve with a [`WriteDeadline`] as well.
     pub fn write_deadline(self, deadline: Duration) -> Self {
         self.with(|settings| settings.write_deadline = deadline)
     }
@@ -171,7 +173,7 @@ impl Mount {
         self.with(|settings| settings.body_deadline = deadline)
     }
 
-    /// Is told what happens to clients, for metrics. Default: nobody is.
+    /// What counts deliveries and goodbyes, for metrics. Default: nothing does.
     pub fn observer(self, observer: Arc<dyn Observer>) -> Self {
         self.with(|settings| settings.observer = observer)
     }
@@ -202,7 +204,7 @@ where
         Poll::Ready(Ok(()))
     }
 
-    /// Responds as [`respond`](Self::respond) does.
+    /// Responds as [`respond`](Self::respond) does. The future panics outside of a tokio runtime.
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let mount = self.clone();
         Box::pin(async move { Ok(mount.respond(request).await) })

@@ -20,14 +20,14 @@ use crate::{
 
 /// One client that has been accepted and has a seat.
 #[derive(Debug)]
-pub struct Visit {
+pub struct Client {
     /// What it reads, and its seat.
     pub subscription: Subscription,
     /// What happens to its messages.
     pub on_message: OnMessage,
     /// How long the client may take nothing while there is something for it.
     pub write_deadline: Duration,
-    /// Is told what happens to the client.
+    /// Counts what happens to the client.
     pub observer: Arc<dyn Observer>,
 }
 
@@ -35,7 +35,11 @@ impl Mount {
     /// Responds to a request by its method, for the filters or the topic in the last segment of its path. The response to
     /// a poll takes as long as the poll is held.
     ///
-    /// Cancel safe: dropping the future gives the seat back. A notification may be published or not.
+    /// Cancel safe for a client that subscribes: dropping the future gives the seat back. Not cancel safe for one that
+    /// publishes: the notification may be published or not.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub async fn respond<B>(&self, request: Request<B>) -> Response<MountBody>
     where
         B: Body,
@@ -63,14 +67,19 @@ impl Mount {
     /// poll is held.
     ///
     /// Cancel safe: dropping the future gives the seat back.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub async fn subscribe<B>(&self, request: Request<B>, filters: Filters) -> Response<MountBody> {
         let (mut request, _) = request.into_parts();
         let upgrade = request.extensions.remove::<OnUpgrade>();
         match self.try_subscribe(&request, filters, upgrade).await {
             Ok(response) => response,
             Err(rejection) => match choose(&self.0.transports, &request) {
-                Ok(transport) => rejection.into_response_by(&**transport).map(MountBody::whole),
-                Err(_) => rejected(rejection),
+                Ok(transport) if request.method == Method::GET => {
+                    rejection.into_response_by(&**transport).map(MountBody::whole)
+                }
+                _ => rejected(rejection),
             },
         }
     }
@@ -83,11 +92,11 @@ impl Mount {
     ) -> Result<Response<MountBody>, Rejection> {
         let subscribe = SubscribeRequest::new(filters, request)?;
         if request.method == Method::HEAD {
-            return Ok(self.head(request, &subscribe).await?.map(|()| MountBody::empty()));
+            return Ok(self.head(request, &subscribe).await?.map(|()| MountBody::head()));
         }
         let subscriber = self.accept(request, subscribe).await?;
-        let (accepted, visit) = self.visit(subscriber);
-        Ok(visit.respond(accepted, upgrade, &self.0.stalls).await)
+        let (accepted, client) = self.client(subscriber);
+        Ok(client.respond(accepted, upgrade, &self.0.stalls).await)
     }
 
     /// Publishes the body of a request to this topic, whatever its path.
@@ -123,7 +132,7 @@ impl Mount {
     }
 }
 
-impl Visit {
+impl Client {
     /// Answers the request with which the client came. A [`Shape::Upgrade`] goes on in a task of its own.
     pub(super) async fn respond(
         self,

@@ -2,6 +2,9 @@
 //!
 //! A server asks a body for its next frame once it has room for it. While the client reads nothing it does not ask, so a
 //! body cannot notice by itself that its client has stalled. One task looks at all bodies of a mount.
+//!
+//! hyper has room for some 400 KB besides the socket's own buffers. A quiet stream that its client does not read fills them
+//! slowly: [`WriteDeadline`](super::WriteDeadline) finds such a client sooner.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -48,16 +51,17 @@ async fn look(registry: Weak<Mutex<Registry>>) {
     loop {
         sleep(LOOK).await;
         let Some(registry) = registry.upgrade() else { return };
-        let mut registry = registry.lock().unwrap_or_else(PoisonError::into_inner);
+        // What ends a stream is the application's as well, and is not called with the registry locked.
+        let streams: Vec<_> = {
+            let mut registry = registry.lock().unwrap_or_else(PoisonError::into_inner);
+            registry.streams.retain(|stream| stream.strong_count() > 0);
+            if registry.streams.is_empty() {
+                registry.task = None;
+                return;
+            }
+            registry.streams.iter().filter_map(Weak::upgrade).collect()
+        };
         let now = Instant::now();
-        registry.streams.retain(|stream| {
-            let stream = stream.upgrade();
-            stream.iter().for_each(|stream| stream.end_if_stalled(now));
-            stream.is_some()
-        });
-        if registry.streams.is_empty() {
-            registry.task = None;
-            return;
-        }
+        streams.iter().for_each(|stream| stream.end_if_stalled(now));
     }
 }

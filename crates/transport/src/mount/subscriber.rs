@@ -4,7 +4,7 @@ use http::Response;
 use http::request::Parts;
 use tidings_core::{Interest, Position, Seat, Topic};
 
-use super::{Mount, OnMessage, Visit};
+use super::{Client, Mount, OnMessage};
 use crate::{Accepted, Action, Rejection, Shape, SubscribeRequest, choose};
 
 /// A subscriber that was accepted, before it is served.
@@ -42,15 +42,18 @@ impl Mount {
         let session = settings.authorizer.authorize(request, may).await?;
         let transport = choose(&settings.transports, request)?;
         let accepted = transport.accept(request, &subscribe)?;
-        let publishes_to = match accepted.shape {
-            Shape::Upgrade => self.publishes_to(request, &subscribe).await,
-            // A stream and a poll go one way.
-            Shape::Stream | Shape::Answer { .. } => None,
-        };
+        // At once, so that a session can be ended from here on.
         let mut seat = settings.hub.join_with(transport.name(), &subscribe.filters)?;
         if let Some(session) = session {
             seat.set_session(session);
         }
+        let publishes_to = match accepted.shape {
+            Shape::Upgrade if settings.on_message.is_none() => {
+                self.publishes_to(request, &subscribe).await?
+            }
+            // A stream and a poll go one way.
+            Shape::Upgrade | Shape::Stream | Shape::Answer { .. } => None,
+        };
         let SubscribeRequest { filters, position } = subscribe;
         let mut interest = Interest::new(filters).slow(settings.slow);
         if !settings.echo {
@@ -60,6 +63,8 @@ impl Mount {
     }
 
     /// Returns the head of the response to a `GET`, for a `HEAD`. It takes no seat and is not held.
+    ///
+    /// Cancel safe.
     ///
     /// # Errors
     /// Returns the rejection to send.
@@ -78,6 +83,8 @@ impl Mount {
 
     /// Checks that the page and the client that send this request may publish to this topic.
     ///
+    /// Cancel safe.
+    ///
     /// # Errors
     /// Returns the rejection to send.
     pub async fn check_publisher(&self, request: &Parts, topic: &Topic) -> Result<(), Rejection> {
@@ -91,24 +98,32 @@ impl Mount {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub(super) fn visit(&self, subscriber: Box<Subscriber>) -> (Accepted, Visit) {
+    pub(super) fn client(&self, subscriber: Box<Subscriber>) -> (Accepted, Client) {
         let Subscriber { accepted, seat, interest, position, publishes_to } = *subscriber;
         let settings = &*self.0;
         let published = || publishes_to.map_or_else(OnMessage::rejected, OnMessage::published_to);
-        let visit = Visit {
+        let client = Client {
             subscription: settings.hub.read(seat, interest, position),
             on_message: settings.on_message.clone().unwrap_or_else(published),
             write_deadline: settings.write_deadline,
             observer: settings.observer.clone(),
         };
-        (accepted, visit)
+        (accepted, client)
     }
 
     /// Returns the topic to which the client's messages are published, if its filters name one topic and it may publish
     /// to that. Otherwise it may send none.
-    async fn publishes_to(&self, request: &Parts, subscribe: &SubscribeRequest) -> Option<Topic> {
-        let topic = subscribe.filters.as_topic()?;
-        self.0.authorizer.authorize(request, Action::Publish(&topic)).await.ok()?;
-        Some(topic)
+    async fn publishes_to(
+        &self,
+        request: &Parts,
+        subscribe: &SubscribeRequest,
+    ) -> Result<Option<Topic>, Rejection> {
+        let Some(topic) = subscribe.filters.as_topic() else { return Ok(None) };
+        match self.0.authorizer.authorize(request, Action::Publish(&topic)).await {
+            Ok(_) => Ok(Some(topic)),
+            // The authorizer could not decide.
+            Err(rejection) if rejection.status.is_server_error() => Err(rejection),
+            Err(_) => Ok(None),
+        }
     }
 }

@@ -31,6 +31,9 @@ impl Connection {
 
     /// Serves a client: handles what it has sent, then what the log has for it, then its end.
     pub(super) fn serve(&mut self, status: &Status) -> Next {
+        if self.client().is_some_and(|client| client.seat.is_expired()) {
+            return self.on_goodbye(Reason::NotAllowed, status);
+        }
         while self.pending.is_none()
             && let Stage::Serving(client) = &mut self.stage
             && let Some(inbound) = client.take_inbound()
@@ -186,7 +189,7 @@ impl Connection {
         if client.can_answer && client.pulse.beat(&status.hub.heartbeat()) == Beat::GiveUp {
             return self.on_goodbye(Reason::Silent, status);
         }
-        if client.seat.expires_at().is_some() {
+        if client.seat.expires_at().is_some() && !self.output.is_stalled() {
             self.timeout = Some(Timeout::Quiet);
         }
         // What a client is sent while it catches up shows that the server is there.
