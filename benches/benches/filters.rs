@@ -4,7 +4,8 @@ use std::cell::OnceCell;
 use std::hint::black_box;
 
 use criterion::Criterion;
-use tidings_core::{FilterIndex, Filters, MAX_FILTER_TOKENS, MAX_STARS, Topic};
+use tidings_core::driver::FilterIndex;
+use tidings_core::{Filters, MAX_FILTER_TOKENS, MAX_STARS, Topic};
 
 const CLIENTS: usize = 5000;
 

@@ -1,6 +1,7 @@
 //! From a topic to the filters that it matches.
 
-use tidings_core::{FilterIndex, Topic};
+use tidings_core::Topic;
+use tidings_core::driver::FilterIndex;
 
 use crate::Work;
 use crate::material::ROUNDS;

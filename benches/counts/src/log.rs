@@ -1,8 +1,7 @@
 //! Into the log, and out of it.
 
-use tidings_core::{
-    Budget, Cursor, Hub, HubConfig, Interest, Kept, Notification, Retention, SeatId,
-};
+use tidings_core::driver::{Budget, Cursor, Kept};
+use tidings_core::{Hub, HubConfig, Interest, Notification, Retention, SeatId};
 
 use crate::Work;
 use crate::material::{json, topic};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings::core::{Broker, BrokerError, Hub};
+use tidings::core::broker::Broker;
+use tidings::core::{BrokerError, Hub};
 use tidings::message_queue::{BrokerConfig, Keep, check, connect};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};

@@ -24,7 +24,7 @@ use crate::{Filter, Topic};
 /// needs one row for each filter, however many tokens that has.
 ///
 /// ```
-/// use tidings_core::FilterIndex;
+/// use tidings_core::driver::FilterIndex;
 ///
 /// let mut index = FilterIndex::default();
 /// index.insert("orders.*".parse()?, "all orders");

@@ -10,7 +10,8 @@ use std::time::Duration;
 ///
 /// ```
 /// use std::time::Duration;
-/// use tidings_core::{Beat, Heartbeat, Pulse};
+/// use tidings_core::Heartbeat;
+/// use tidings_core::driver::{Beat, Pulse};
 ///
 /// let policy = Heartbeat { interval: Duration::from_secs(5), strikes: 2 };
 /// let mut pulse = Pulse::default();

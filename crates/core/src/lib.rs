@@ -27,7 +27,7 @@
 //! ```
 
 mod arrivals;
-mod broker;
+pub mod broker;
 mod broker_link;
 mod containment;
 mod copies;
@@ -53,17 +53,14 @@ mod subscription;
 mod topic;
 mod waker_set;
 
-pub use broker::{Broker, BrokerError, IdempotencyKey, ParseKeyError, Replay, Start, Stored, Tail};
-pub use cursor::{Budget, Cursor, Interest, Kept, SlowPolicy};
+pub use broker::{BrokerError, IdempotencyKey, ParseKeyError};
+pub use cursor::{Interest, SlowPolicy};
 pub use entry::{Entry, Format};
 pub use event::{Event, Gap, GapReason, Reason};
-pub use fetch::Fetched;
-pub use filter_index::FilterIndex;
-pub use heartbeat::{Beat, Heartbeat, Pulse};
+pub use heartbeat::Heartbeat;
 pub use hub::{Hub, HubConfig};
 pub use id::{Epoch, Id, ParseIdError, Position};
 pub use log::{Log, Retention};
-pub use log_limit::LogLimit;
 pub use notification::{InvalidUtf8, Kind, Notification};
 pub use pattern::{MAX_FILTER_TOKENS, MAX_STARS};
 pub use pool::{ClientPool, JoinError, Limits, Seat, SeatId};
@@ -73,4 +70,20 @@ pub use session::Session;
 pub use source::{OnEmpty, OnEnd, Source};
 pub use subscription::Subscription;
 pub use topic::{Filter, Filters, MAX_FILTERS, MAX_TOPIC_BYTES, ParseTopicError, Topic};
-pub use waker_set::{Waiter, WakerSet};
+
+use broker::{Broker, Replay, Start, Stored, Tail};
+use cursor::{Budget, Cursor, Kept};
+use fetch::Fetched;
+use log_limit::LogLimit;
+use waker_set::{Waiter, WakerSet};
+
+/// What a server needs that serves many clients by itself, as the lanes of `tidings-server` do. Everyone else reads with a
+/// [`Subscription`].
+pub mod driver {
+    pub use crate::cursor::{Budget, Cursor, Kept};
+    pub use crate::fetch::Fetched;
+    pub use crate::filter_index::FilterIndex;
+    pub use crate::heartbeat::{Beat, Pulse};
+    pub use crate::log_limit::LogLimit;
+    pub use crate::waker_set::{Waiter, WakerSet};
+}

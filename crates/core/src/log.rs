@@ -31,7 +31,7 @@ pub struct Retention {
 /// the broker's, and what it has evicted the broker may still have.
 ///
 /// ```
-/// use tidings_core::{WakerSet, Epoch, Log, Notification, Retention};
+/// use tidings_core::{Epoch, Log, Notification, Retention, driver::WakerSet};
 ///
 /// let log = Log::new(Epoch::random(), Retention::default(), WakerSet::default());
 /// let id = log.append(Notification::text("t".parse()?, "first"), None).expect("it is not sealed");

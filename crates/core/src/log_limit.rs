@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// Limits how often something is logged: the first time at once, then at most once a minute.
 ///
 /// ```
-/// let limit = tidings_core::LogLimit::default();
+/// let limit = tidings_core::driver::LogLimit::default();
 /// assert_eq!(limit.admit(), Some(0));
 /// assert_eq!(limit.admit(), None);
 /// ```

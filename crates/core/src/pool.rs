@@ -30,7 +30,7 @@ pub struct Limits {
 /// The clients of one hub. Cheap to clone; all clones are the same pool.
 ///
 /// ```
-/// use tidings_core::{WakerSet, ClientPool, Limits};
+/// use tidings_core::{ClientPool, Limits, driver::WakerSet};
 ///
 /// let pool = ClientPool::new(Limits { total: 1, ..Limits::default() }, WakerSet::default());
 /// let seat = pool.join("sse")?;

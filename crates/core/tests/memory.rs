@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use cap::Cap;
+use tidings_core::driver::{Budget, Cursor, FilterIndex, WakerSet};
 use tidings_core::{
-    Budget, Cursor, Entry, Epoch, Event, Filter, FilterIndex, Format, Interest, Log, Notification,
-    Retention, SeatId, WakerSet,
+    Entry, Epoch, Event, Filter, Format, Interest, Log, Notification, Retention, SeatId,
 };
 
 #[global_allocator]

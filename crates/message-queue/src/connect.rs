@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use tidings_core::{Broker, BrokerError};
+use tidings_core::BrokerError;
+use tidings_core::broker::Broker;
 
 use crate::Keep;
 use crate::address::BrokerKind;

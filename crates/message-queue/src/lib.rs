@@ -1,6 +1,6 @@
 //! A message queue below many hubs: NATS JetStream and Redis Streams.
 //!
-//! Each implements [`Broker`](tidings_core::Broker): the stream is the broker's, its sequence number is that
+//! Each implements [`Broker`](tidings_core::broker::Broker): the stream is the broker's, its sequence number is that
 //! of every id, and any number of hubs on one stream are one hub.
 //!
 //! ```no_run

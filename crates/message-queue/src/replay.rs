@@ -1,6 +1,8 @@
 //! A replay within its budget, whatever it is read from.
 
-use tidings_core::{Budget, Filters, Replay, Stored};
+use tidings_core::Filters;
+use tidings_core::broker::{Replay, Stored};
+use tidings_core::driver::Budget;
 
 /// A replay that is being read.
 #[derive(Debug)]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use tidings_core::{Broker, Notification, Start};
+use tidings_core::Notification;
+use tidings_core::broker::{Broker, Start};
 use tidings_message_queue::{BrokerConfig, connect};
 use tidings_testkit::{LocalConfig, LocalNatsCluster};
 use tokio::sync::{oneshot, watch};

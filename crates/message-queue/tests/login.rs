@@ -7,7 +7,8 @@ mod jwt;
 
 use futures::StreamExt;
 use redis::cmd;
-use tidings_core::{BrokerError, Notification, Start};
+use tidings_core::broker::Start;
+use tidings_core::{BrokerError, Notification};
 use tidings_message_queue::{BrokerConfig, connect};
 use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 

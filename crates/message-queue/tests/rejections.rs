@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use async_nats::jetstream;
-use tidings_core::{BrokerError, Notification, Start};
+use tidings_core::broker::Start;
+use tidings_core::{BrokerError, Notification};
 use tidings_message_queue::{BrokerConfig, Keep, connect};
 use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 use tokio::time::timeout;

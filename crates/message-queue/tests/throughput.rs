@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::{StreamExt, stream};
-use tidings_core::{Broker, Notification, Start};
+use tidings_core::Notification;
+use tidings_core::broker::{Broker, Start};
 use tidings_message_queue::{BrokerConfig, connect};
 use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use futures::future::BoxFuture;
-use tidings_core::{
-    Broker, BrokerError, Budget, Epoch, Filters, GapReason, Id, IdempotencyKey, Notification,
-    Replay, Start, Tail,
-};
+use tidings_core::broker::{Broker, Replay, Start, Tail};
+use tidings_core::driver::Budget;
+use tidings_core::{BrokerError, Epoch, Filters, GapReason, Id, IdempotencyKey, Notification};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 

@@ -1,6 +1,8 @@
 //! One history of the broker's stream, with what it has lost since.
 
-use tidings_core::{Budget, Epoch, Filters, Id, Notification, Stored};
+use tidings_core::broker::Stored;
+use tidings_core::driver::Budget;
+use tidings_core::{Epoch, Filters, Id, Notification};
 
 /// Everything that was ever stored in one epoch. What is gone from the broker stays here, for those who
 /// check what clients were told.

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use fastrand::Rng;
 use futures::stream::{self, BoxStream, StreamExt};
-use tidings_core::{BrokerError, Stored};
+use tidings_core::BrokerError;
+use tidings_core::broker::Stored;
 use tokio::time::sleep;
 
 use super::broker::{SharedBroker, away};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use tidings_core::{
-    Broker, BrokerError, Budget, Filters, Id, IdempotencyKey, Notification, Replay, Start, Tail,
-};
+use tidings_core::broker::{Broker, Replay, Start, Tail};
+use tidings_core::driver::Budget;
+use tidings_core::{BrokerError, Filters, Id, IdempotencyKey, Notification};
 
 use super::NatsConfig;
 use super::connection::Connection;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_nats::{Event, ServerError};
-use tidings_core::LogLimit;
+use tidings_core::driver::LogLimit;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{Receiver, Sender, channel};
 

@@ -2,7 +2,8 @@
 
 use async_nats::Message;
 use bytes::Bytes;
-use tidings_core::{Kind, Notification, Stored};
+use tidings_core::broker::Stored;
+use tidings_core::{Kind, Notification};
 
 use crate::stored::notification;
 

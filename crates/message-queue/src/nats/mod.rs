@@ -4,7 +4,8 @@
 //! `Content-Type: application/octet-stream`, and the stream's sequence number is that of the id.
 //!
 //! ```no_run
-//! use tidings_core::{Broker, Notification};
+//! use tidings_core::Notification;
+//! use tidings_core::broker::Broker;
 //! use tidings_message_queue::nats::{Nats, NatsConfig};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

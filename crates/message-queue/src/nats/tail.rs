@@ -6,7 +6,9 @@ use std::sync::Arc;
 use async_stream::try_stream;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use tidings_core::{BrokerError, Epoch, LogLimit, Start, Stored, Tail};
+use tidings_core::broker::{Start, Stored, Tail};
+use tidings_core::driver::LogLimit;
+use tidings_core::{BrokerError, Epoch};
 use tokio::time::sleep;
 
 use super::connection::Connection;

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use redis::Value;
-use tidings_core::{Kind, Stored};
+use tidings_core::Kind;
+use tidings_core::broker::Stored;
 
 use super::look::Look;
 use crate::stored::{notification, warn_of_foreign};

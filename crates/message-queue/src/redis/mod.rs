@@ -8,7 +8,8 @@
 //! machine takes the last second. That is noticed, and the stream has a new epoch.
 //!
 //! ```no_run
-//! use tidings_core::{Broker, Notification};
+//! use tidings_core::Notification;
+//! use tidings_core::broker::Broker;
 //! use tidings_message_queue::redis::{Redis, RedisConfig};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,7 +1,9 @@
 //! Reading what is older, once.
 
 use redis::cmd;
-use tidings_core::{BrokerError, Budget, Filters, GapReason, Id, Replay};
+use tidings_core::broker::Replay;
+use tidings_core::driver::Budget;
+use tidings_core::{BrokerError, Filters, GapReason, Id};
 use tokio::time::Instant;
 
 use super::connection::Connection;

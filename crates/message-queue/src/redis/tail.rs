@@ -8,7 +8,8 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Value, cmd};
-use tidings_core::{BrokerError, Start, Stored, Tail};
+use tidings_core::BrokerError;
+use tidings_core::broker::{Start, Stored, Tail};
 use tokio::time::Instant;
 
 use super::connection::Connection;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use tidings_core::{Broker, Notification, Start, Stored, Tail};
+use tidings_core::Notification;
+use tidings_core::broker::{Broker, Start, Stored, Tail};
 use tidings_message_queue::{BrokerConfig, Keep, connect};
 use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 use tokio::time::timeout;

@@ -1,6 +1,6 @@
 //! A history that ends, and another that begins.
 
-use tidings_core::{Broker, Start};
+use tidings_core::broker::{Broker, Start};
 
 use crate::broker::{LocalBroker, end_of, payloads, seqs, tail_soon, take, text};
 

@@ -1,6 +1,7 @@
 //! A broker that goes away and comes back.
 
-use tidings_core::{BrokerError, Start};
+use tidings_core::BrokerError;
+use tidings_core::broker::Start;
 use tokio::time::timeout;
 
 use crate::broker::{LocalBroker, SOON, end_of, payloads, tail_soon, take, text};
@@ -36,7 +37,7 @@ pub(crate) async fn a_stopped_broker_is_away_in_bounded_time_and_comes_back_with
 }
 
 /// What was on its way when the broker went still counts.
-async fn end_of_counting(tail: &mut tidings_core::Tail, last: &mut u64) {
+async fn end_of_counting(tail: &mut tidings_core::broker::Tail, last: &mut u64) {
     use futures::StreamExt;
     let ended = timeout(SOON, async {
         while let Some(Ok(stored)) = tail.arrivals.next().await {

@@ -1,7 +1,8 @@
 //! What a publish comes to.
 
 use futures::future::join_all;
-use tidings_core::{BrokerError, Notification, Start};
+use tidings_core::broker::Start;
+use tidings_core::{BrokerError, Notification};
 
 use crate::broker::{LocalBroker, payloads, seqs, take, text};
 

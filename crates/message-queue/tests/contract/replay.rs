@@ -1,6 +1,8 @@
 //! Reading what is older.
 
-use tidings_core::{Budget, Epoch, Filters, GapReason, Replay};
+use tidings_core::broker::Replay;
+use tidings_core::driver::Budget;
+use tidings_core::{Epoch, Filters, GapReason};
 use tidings_message_queue::Keep;
 
 use crate::broker::{LocalBroker, seqs, text};

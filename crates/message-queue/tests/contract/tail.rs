@@ -1,6 +1,7 @@
 //! Following the stream.
 
-use tidings_core::{Kind, Notification, Start};
+use tidings_core::broker::Start;
+use tidings_core::{Kind, Notification};
 
 use crate::broker::{LocalBroker, payloads, seqs, take, text};
 

@@ -1,7 +1,8 @@
 //! Catching up: a client that is not where the lane is gets its bytes from the log, at its own pace.
 
 use bytes::Bytes;
-use tidings_core::{Cursor, Event, Kept, Reason};
+use tidings_core::driver::{Cursor, Kept};
+use tidings_core::{Event, Reason};
 
 use super::client::Client;
 use super::group::Group;

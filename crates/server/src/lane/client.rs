@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_core::{Budget, Cursor, Id, Pulse, Reason, Seat, Topic};
+use tidings_core::driver::{Budget, Cursor, Pulse};
+use tidings_core::{Id, Reason, Seat, Topic};
 use tidings_transport::mount::{MAX_ANSWER, MAX_ANSWER_ENTRIES};
 use tidings_transport::{Decoder, Inbound, Shape};
 use tokio::time::Instant;

@@ -6,7 +6,8 @@
 
 use bytes::Bytes;
 use slab::Slab;
-use tidings_core::{Cursor, Event, Id, Interest, Kept, Log, SeatId};
+use tidings_core::driver::{Cursor, Kept};
+use tidings_core::{Event, Id, Interest, Log, SeatId};
 
 use super::client::PORTION;
 use super::connection::Part;

@@ -8,7 +8,8 @@ use foldhash::fast::RandomState;
 use http::Response;
 use prometheus_client::metrics::counter::Counter;
 use slab::Slab;
-use tidings_core::{Event, FilterIndex, Id, Interest};
+use tidings_core::driver::FilterIndex;
+use tidings_core::{Event, Id, Interest};
 use tidings_transport::Encoder;
 
 use super::client::SpareDecoder;

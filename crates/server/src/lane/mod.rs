@@ -48,7 +48,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
-use tidings_core::Waiter;
+use tidings_core::driver::Waiter;
 use tokio::time::Instant;
 
 use self::accept::Acceptor;

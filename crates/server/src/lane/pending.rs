@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use futures::future::{AbortHandle, Abortable, LocalBoxFuture};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use tidings_core::{Fetched, Id, Reason};
+use tidings_core::driver::Fetched;
+use tidings_core::{Id, Reason};
 use tokio::task::unconstrained;
 
 use crate::answer::Answer;

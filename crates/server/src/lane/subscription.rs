@@ -1,7 +1,8 @@
 //! How a subscriber becomes a client of the lane.
 
 use bytes::{Bytes, BytesMut};
-use tidings_core::{Cursor, Event};
+use tidings_core::Event;
+use tidings_core::driver::Cursor;
 use tidings_transport::Shape;
 
 use super::client::{Client, Standing};

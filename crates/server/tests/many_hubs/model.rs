@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream;
+use tidings_core::broker::{Broker, Replay, Start, Stored, Tail};
+use tidings_core::driver::Budget;
 use tidings_core::{
-    Broker, BrokerError, Budget, Epoch, Filters, GapReason, Hub, HubConfig, Id, IdempotencyKey,
-    Notification, Replay, Start, Stored, Tail,
+    BrokerError, Epoch, Filters, GapReason, Hub, HubConfig, Id, IdempotencyKey, Notification,
 };
 use tokio::sync::watch;
 use tokio::time::timeout;

@@ -10,7 +10,8 @@ use bytes::{Buf, Bytes};
 use futures::Stream;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tidings_core::{Beat, Cursor, Event, Id, Pulse, Reason, Subscription};
+use tidings_core::driver::{Beat, Cursor, Pulse};
+use tidings_core::{Event, Id, Reason, Subscription};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 

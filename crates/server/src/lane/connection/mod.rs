@@ -25,7 +25,8 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::Response;
-use tidings_core::{Cursor, Seat, SeatId};
+use tidings_core::driver::Cursor;
+use tidings_core::{Seat, SeatId};
 
 use super::client::{Client, SpareDecoder, Standing};
 use super::input::Input;

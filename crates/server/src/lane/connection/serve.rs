@@ -1,7 +1,8 @@
 //! The client of a connection: what it sends, and what it is sent besides the passes.
 
 use bytes::Bytes;
-use tidings_core::{Beat, Cursor, Event, Id, Reason};
+use tidings_core::driver::{Beat, Cursor};
+use tidings_core::{Event, Id, Reason};
 use tidings_transport::Inbound;
 
 use super::{Connection, Stage};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use tidings_core::{Cursor, Event, Heartbeat, Hub, HubConfig, Id, Reason, SeatId};
+use tidings_core::driver::Cursor;
+use tidings_core::{Event, Heartbeat, Hub, HubConfig, Id, Reason, SeatId};
 use tidings_transport::{Shape, SubscribeRequest, Transport};
 use tidings_websocket::WebSocket;
 
