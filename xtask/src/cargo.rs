@@ -69,17 +69,20 @@ fn shown(command: &Command) -> String {
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
-/// The variable with which cargo compiles the workspace and finds its lints at the same time. A `cargo clippy` beside
+/// Returns a call of cargo that compiles the workspace and finds its lints at the same time, as the suite does. A `cargo clippy` beside
 /// it would have to compile every dependency once more, in another form.
-pub(crate) const LINTED: (&str, &str) = ("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
+pub(crate) fn linted(args: &str) -> Command {
+    let mut command = command(args);
+    command.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
+    command
+}
 
 /// Builds the program `tidings` and returns its path.
 ///
 /// It has the compiler and the features that the step `suite` gives it, including those of
 /// dev-dependencies, which is why a test is named. With others cargo would compile most of it a second time.
 pub(crate) fn build_program() -> Result<PathBuf> {
-    let mut command = command("build --workspace --all-features --bin tidings --test program");
-    run(command.env(LINTED.0, LINTED.1))?;
+    run(&mut linted("build --workspace --all-features --bin tidings --test program"))?;
     built("tidings")
 }
 

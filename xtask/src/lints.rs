@@ -1,4 +1,4 @@
-//! Lints of rustc and clippy. clippy-driver is the compiler of the tests (see [`cargo::LINTED`]), so nothing is
+//! Lints of rustc and clippy. clippy-driver is the compiler of the tests (see [`cargo::linted`]), so nothing is
 //! compiled a second time for them: cargo keeps the messages of each target and prints them again.
 
 use anyhow::{Result, bail, ensure};
@@ -22,12 +22,10 @@ struct Message {
 
 /// Returns an error if the compiler has anything to say of any target of the workspace. Compiles what is not compiled yet.
 pub(crate) fn check() -> Result<Outcome> {
-    let (name, compiler) = cargo::LINTED;
     // Together these are all targets, as the suite and the smoke run of the benchmarks compile them.
     for targets in ["", "--bench *"] {
         let options = "--workspace --all-features --no-run --quiet --message-format json";
-        let mut command = cargo::command(&format!("test {options} {targets}"));
-        let output = command.env(name, compiler).output()?;
+        let output = cargo::linted(&format!("test {options} {targets}")).output()?;
         let messages = messages(&String::from_utf8_lossy(&output.stdout))?;
         if !messages.is_empty() {
             bail!("{}", messages.join("\n"));

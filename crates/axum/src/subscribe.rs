@@ -4,7 +4,7 @@ use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use tidings_core::Filters;
 use tidings_transport::mount::Mount;
-use tidings_transport::{Rejection, path_segment};
+use tidings_transport::{Rejection, last_segment};
 
 /// A request to subscribe, with the filters that the last segment of its path names.
 ///
@@ -44,8 +44,7 @@ impl<S: Send + Sync> FromRequest<S> for Subscribe {
     type Rejection = Rejection;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Rejection> {
-        let name = request.uri().path().rsplit('/').next().unwrap_or_default();
-        let filters = path_segment(name)?.parse()?;
+        let filters = last_segment(request.uri())?.parse()?;
         Ok(Self { filters, request })
     }
 }

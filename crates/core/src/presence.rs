@@ -101,13 +101,14 @@ impl<S: Session, K: Clone + Eq + Hash> Presence<S, K> {
                 return None;
             }
             let absent = self.known.values().filter_map(|known| known.absent_since).min();
+            let due = absent.map(|since| since + self.grace);
             tokio::select! {
                 changed = self.changes.changed() => {
                     // The pool lives as long as this value does.
                     let Ok(()) = changed else { return None };
                     self.has_changed = true;
                 }
-                () = until(absent.map(|since| since + self.grace)) => self.look(),
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.look(),
             }
         }
     }
@@ -150,13 +151,6 @@ impl<S: Session, K: Clone + Eq + Hash> Presence<S, K> {
 impl<S, K> std::fmt::Debug for Presence<S, K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Presence").field("known", &self.known.len()).finish_non_exhaustive()
-    }
-}
-
-async fn until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs the server, from its listeners to the end of its shutdown.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -24,10 +24,13 @@ use crate::worker::{self, flatten};
 /// Serves until `shutdown` resolves, and then shuts down: see [`Server::serve`].
 pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let Server { config, listeners, addresses, metrics } = server;
-    if listeners.is_empty() {
+    // One that is not on a loopback address decides by which hosts the server may be addressed, if there is one.
+    let is_open = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
+    let open = addresses.iter().find(is_open);
+    let Some(&address) = open.or_else(|| addresses.first()) else {
         let problem = "the server has no listener: add one with bind or listen";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
-    }
+    };
     for listener in &listeners {
         crate::listener::prepare(&SockRef::from(listener), config.write_deadline)?;
     }
@@ -41,7 +44,7 @@ pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> i
     let shared = Shared {
         config,
         mount,
-        addresses: addresses.into(),
+        address,
         metrics,
         is_draining,
         open_heads,

@@ -41,5 +41,5 @@ pub use origin::{OriginCheck, Origins};
 pub use payload::read_payload;
 pub use publish::{PublishRequest, published};
 pub use rejection::Rejection;
-pub use request::{SubscribeRequest, lists, path_segment, query};
+pub use request::{SubscribeRequest, last_segment, lists, path_segment, query};
 pub use token::token;

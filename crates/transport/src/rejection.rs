@@ -1,7 +1,7 @@
 //! A request that is not served, and why.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use serde_json::json;
 use tidings_core::{
     BrokerError, JoinError, ParseIdError, ParseKeyError, ParseTopicError, PublishError,
@@ -49,6 +49,13 @@ impl Rejection {
     /// `403 Forbidden`: the client may not do this.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// `405 Method Not Allowed`, with the methods that are, as in `GET, HEAD`.
+    pub fn method_not_allowed(method: &Method, allow: &'static str) -> Self {
+        let message = format!("{method} is not allowed here, only {allow}");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+            .with(header::ALLOW, HeaderValue::from_static(allow))
     }
 
     /// Adds a header.

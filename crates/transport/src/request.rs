@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, Uri, header};
 use percent_encoding::percent_decode_str;
 use tidings_core::{Filters, Id, Position};
 
@@ -57,6 +57,14 @@ pub fn path_segment(encoded: &str) -> Result<Cow<'_, str>, Rejection> {
     percent_decode_str(encoded).decode_utf8().map_err(|_| {
         Rejection::bad_request("bad_topic", "the topic is not UTF-8 once percent-decoded")
     })
+}
+
+/// Returns the last segment of a path, percent-decoded.
+///
+/// # Errors
+/// Returns a `400` if the result is not UTF-8.
+pub fn last_segment(uri: &Uri) -> Result<Cow<'_, str>, Rejection> {
+    path_segment(uri.path().rsplit('/').next().unwrap_or_default())
 }
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");

@@ -46,7 +46,7 @@ async fn start() -> (Handle, TcpStream) {
     let shared = Shared {
         mount: config.mount(),
         config: Arc::new(config),
-        addresses: Arc::from([address]),
+        address,
         metrics,
         is_draining: Arc::new(AtomicBool::new(false)),
         open_heads: OpenHeads::default(),

@@ -12,11 +12,12 @@ pub(super) fn too_many_connections() -> Rejection {
 }
 
 pub(super) fn not_allowed(method: &Method, allow: &'static str) -> Rejection {
+    let mut rejection = Rejection::method_not_allowed(method, allow);
     // Everything but a topic is only read.
-    let hint = if allow.ends_with("POST") { "" } else { "; topics are at /topics/NAME" };
-    let message = format!("{method} is not allowed here, only {allow}{hint}");
-    Rejection::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
-        .with(header::ALLOW, HeaderValue::from_static(allow))
+    if !allow.ends_with("POST") {
+        rejection.message += "; topics are at /topics/NAME";
+    }
+    rejection
 }
 
 pub(super) fn not_found() -> Rejection {

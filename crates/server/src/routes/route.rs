@@ -106,7 +106,7 @@ pub(super) fn check_host(
 ) -> Result<(), Rejection> {
     match resource {
         Resource::Health | Resource::Ready => Ok(()),
-        _ => shared.config.hosts.check(request, shared.listener()),
+        _ => shared.config.hosts.check(request, shared.address),
     }
 }
 

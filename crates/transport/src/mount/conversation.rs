@@ -102,7 +102,7 @@ where
                     break;
                 }
             }
-            () = until(look), if look.is_some() => {
+            () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => {
                 look = None;
                 write(heartbeat(&subscription)).await?;
             }
@@ -203,13 +203,6 @@ async fn next_up_to(id: Id, subscription: &mut Subscription) -> Option<Event> {
     })
     .await;
     event.filter(|event| !matches!(event, Event::Heartbeat { .. }))
-}
-
-async fn until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

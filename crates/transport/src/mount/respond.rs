@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Mount, MountBody, Observer, OnMessage, Stalls, answer, conversation};
 use crate::{
-    Accepted, Encoder, PublishRequest, Rejection, Shape, SubscribeRequest, choose, path_segment,
+    Accepted, Encoder, PublishRequest, Rejection, Shape, SubscribeRequest, choose, last_segment,
     published, read_payload,
 };
 
@@ -45,22 +45,26 @@ impl Mount {
         B: Body,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let name = request.uri().path().rsplit('/').next().unwrap_or_default();
-        let named = path_segment(name).map(|name| name.into_owned());
-        let to_read = matches!(*request.method(), Method::GET | Method::HEAD);
-        let response = match (named, request.method()) {
-            (Ok(name), _) if to_read => match name.parse() {
-                Ok(filters) => return self.subscribe(request, filters).await,
-                Err(error) => Err(Rejection::from(error)),
-            },
-            (Ok(name), &Method::POST) => match name.parse() {
-                Ok(topic) => return self.publish(request, topic).await,
-                Err(error) => Err(Rejection::from(error)),
-            },
-            (Ok(_), method) => Err(not_allowed(method)),
-            (Err(rejection), _) => Err(rejection),
-        };
-        response.unwrap_or_else(rejected)
+        self.try_respond(request).await.unwrap_or_else(rejected)
+    }
+
+    async fn try_respond<B>(&self, request: Request<B>) -> Result<Response<MountBody>, Rejection>
+    where
+        B: Body,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let name = last_segment(request.uri())?.into_owned();
+        match *request.method() {
+            Method::GET | Method::HEAD => {
+                let filters = name.parse()?;
+                Ok(self.subscribe(request, filters).await)
+            }
+            Method::POST => {
+                let topic = name.parse()?;
+                Ok(self.publish(request, topic).await)
+            }
+            _ => Err(Rejection::method_not_allowed(request.method(), "GET, HEAD, POST")),
+        }
     }
 
     /// Responds to a request to subscribe to these filters, whatever its path. The response to a poll takes as long as the
@@ -183,13 +187,6 @@ impl Client {
 
 fn rejected(rejection: Rejection) -> Response<MountBody> {
     rejection.into_response().map(MountBody::whole)
-}
-
-fn not_allowed(method: &Method) -> Rejection {
-    const ALLOW: &str = "GET, HEAD, POST";
-    let message = format!("{method} is not allowed here, only {ALLOW}");
-    Rejection::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
-        .with(header::ALLOW, HeaderValue::from_static(ALLOW))
 }
 
 fn cannot_upgrade() -> Rejection {

@@ -1,8 +1,10 @@
 //! Accepts a subscriber: from a request to a seat.
 
+use std::sync::Arc;
+
 use http::Response;
 use http::request::Parts;
-use tidings_core::{Interest, Position, Seat, Topic};
+use tidings_core::{Interest, Position, Seat, Session, Topic};
 
 use super::{Client, Mount, OnMessage};
 use crate::{Accepted, Action, Rejection, Shape, SubscribeRequest, choose};
@@ -36,14 +38,9 @@ impl Mount {
         subscribe: SubscribeRequest,
     ) -> Result<Box<Subscriber>, Rejection> {
         let settings = &*self.0;
-        // A foreign page cannot read the answer, but it would hold a seat.
-        settings.origins.check(request)?;
-        let may = Action::Subscribe(&subscribe.filters);
-        let session = settings.authorizer.authorize(request, may).await?;
-        let transport = choose(&settings.transports, request)?;
-        let accepted = transport.accept(request, &subscribe)?;
+        let (session, name, accepted) = self.check_subscriber(request, &subscribe).await?;
         // At once, so that a session can be ended from here on.
-        let mut seat = settings.hub.join_with(transport.name(), &subscribe.filters)?;
+        let mut seat = settings.hub.join_with(name, &subscribe.filters)?;
         if let Some(session) = session {
             seat.set_session(session);
         }
@@ -73,12 +70,24 @@ impl Mount {
         request: &Parts,
         subscribe: &SubscribeRequest,
     ) -> Result<Response<()>, Rejection> {
+        let (_, _, accepted) = self.check_subscriber(request, subscribe).await?;
+        Ok(accepted.response(()))
+    }
+
+    /// Checks that the page and the client that send this request may subscribe. Returns the client's session, the name of
+    /// its transport, and how the request is answered.
+    async fn check_subscriber(
+        &self,
+        request: &Parts,
+        subscribe: &SubscribeRequest,
+    ) -> Result<(Option<Arc<dyn Session>>, &'static str, Accepted), Rejection> {
         let settings = &*self.0;
+        // A foreign page cannot read the answer, but it would hold a seat.
         settings.origins.check(request)?;
         let may = Action::Subscribe(&subscribe.filters);
-        settings.authorizer.authorize(request, may).await?;
+        let session = settings.authorizer.authorize(request, may).await?;
         let transport = choose(&settings.transports, request)?;
-        Ok(transport.accept(request, subscribe)?.response(()))
+        Ok((session, transport.name(), transport.accept(request, subscribe)?))
     }
 
     /// Checks that the page and the client that send this request may publish to this topic.
