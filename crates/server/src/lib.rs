@@ -31,6 +31,7 @@ mod general;
 mod handover;
 #[cfg_attr(not(lane), path = "no_lane.rs")]
 mod lane;
+mod lanes;
 mod listener;
 mod metrics;
 mod pages;
@@ -47,6 +48,7 @@ mod transports;
 mod worker;
 
 pub use config::Config;
+pub use lanes::Lanes;
 pub use pages::clock;
 pub use server::{Builder, Handle, Server};
 pub use tidings_transport::{Action, Authorize, Authorizer, Hosts, Origins};

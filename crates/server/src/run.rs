@@ -1,7 +1,7 @@
 //! Runs the server, from its listeners to the end of its shutdown.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,10 +12,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
-use crate::connection_limit::ConnectionLimit;
 use crate::cors::OpenHeads;
 use crate::general;
-use crate::lane::{self, Balancer};
+use crate::lane;
 use crate::metrics::Metrics;
 use crate::server::Server;
 use crate::shared::Shared;
@@ -23,22 +22,25 @@ use crate::worker::{self, flatten};
 
 /// Serves until `shutdown` resolves, and then shuts down: see [`Server::serve`].
 pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-    let Server { config, listeners, addresses, metrics } = server;
+    let Server {
+        config, listeners, addresses, metrics, connection_limit, inboxes, has_mounts, ..
+    } = server;
     // One that is not on a loopback address decides by which hosts the server may be addressed, if there is one.
     let is_open = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
     let open = addresses.iter().find(is_open);
-    let Some(&address) = open.or_else(|| addresses.first()) else {
-        let problem = "the server has no listener: add one with bind or listen";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    let address = match open.or_else(|| addresses.first()) {
+        Some(&address) => address,
+        None if has_mounts => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        None => {
+            let problem = "the server has no listener: add one with bind or listen";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
     };
     for listener in &listeners {
         crate::listener::prepare(&SockRef::from(listener), config.write_deadline)?;
     }
     let (stop, is_stopping) = watch::channel(false);
-    let (hub, workers) = (config.hub.clone(), config.workers.get());
-    let connection_limit =
-        ConnectionLimit::new(metrics.connections.clone(), config.max_connections);
-    let balancer = Balancer::new(workers);
+    let hub = config.hub.clone();
     let (mount, config) = (config.mount(), Arc::new(config));
     let (open_heads, is_draining) = (OpenHeads::default(), Arc::default());
     let shared = Shared {
@@ -54,9 +56,9 @@ pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> i
     let mut logging = JoinSet::new();
     logging.spawn(log_tallies(shared.clone()));
     let mut running = JoinSet::new();
-    for number in 0..workers {
+    for inbox in inboxes {
         let own: Vec<_> = listeners.iter().map(TcpListener::try_clone).collect::<Result<_, _>>()?;
-        let (shared, inbox) = (shared.clone(), balancer.inbox(number));
+        let shared = shared.clone();
         running.spawn_blocking(move || worker::run(own, shared, inbox));
     }
     drop(listeners);

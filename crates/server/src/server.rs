@@ -1,13 +1,16 @@
 //! The server as its users see it: configured, bound, and served.
 
-use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::{fmt, io};
 
 use tidings_core::Hub;
 use tidings_transport::{Authorize, Authorizer, Hosts, Origins};
 use tokio::net::{TcpListener, ToSocketAddrs};
 
 use crate::config::Config;
+use crate::connection_limit::ConnectionLimit;
+use crate::lane::{self, Balancer, Inbox};
+use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use crate::run::run;
 
@@ -29,12 +32,17 @@ use crate::run::run;
 /// server.serve(shutdown).await
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Server {
     pub(crate) config: Config,
     pub(crate) listeners: Vec<StdTcpListener>,
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) metrics: Metrics,
+    pub(crate) connection_limit: ConnectionLimit,
+    pub(crate) balancer: Balancer,
+    /// One for each worker. Dropping them ends the lanes for [`Lanes`].
+    pub(crate) inboxes: Vec<Inbox>,
+    /// Whether a mount may hand connections over.
+    pub(crate) has_mounts: bool,
 }
 
 /// The configuration of a [`Server`], before it has a listener.
@@ -88,6 +96,18 @@ impl Server {
         Handle { config: self.config.clone(), metrics: self.metrics.clone() }
     }
 
+    /// Returns the lanes of this server, for a [`Mount`](tidings_transport::mount::Mount) in somebody else's HTTP server. A
+    /// server that has given them out needs no listener.
+    pub fn lanes(&mut self) -> Lanes {
+        self.has_mounts = true;
+        let has_lanes = lane::IS_BUILT && !self.config.general_path;
+        Lanes {
+            balancer: has_lanes.then(|| self.balancer.clone()),
+            connection_limit: self.connection_limit.clone(),
+            write_deadline: self.config.write_deadline,
+        }
+    }
+
     /// Serves the hub until `shutdown` resolves, then shuts down in three steps:
     ///
     /// 1. For [`Config::drain_delay`] everything is served as before, except that `GET /readyz` answers `503`.
@@ -103,6 +123,13 @@ impl Server {
     /// Returns an error if there is no listener, if one cannot be shared among the workers, or if a worker fails.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         run(self, shutdown).await
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { config, addresses, .. } = self;
+        f.debug_struct("Server").field("config", config).field("addresses", addresses).finish()
     }
 }
 
@@ -148,7 +175,20 @@ impl Builder {
     pub fn build(self) -> Server {
         let Self { config } = self;
         let metrics = Metrics::new(&config);
-        Server { config, listeners: Vec::new(), addresses: Vec::new(), metrics }
+        let (open, workers) = (metrics.connections.clone(), config.workers.get());
+        let connection_limit = ConnectionLimit::new(open, config.max_connections);
+        let balancer = Balancer::new(workers);
+        let inboxes = (0..workers).map(|number| balancer.inbox(number)).collect();
+        Server {
+            config,
+            listeners: Vec::new(),
+            addresses: Vec::new(),
+            metrics,
+            connection_limit,
+            balancer,
+            inboxes,
+            has_mounts: false,
+        }
     }
 }
 

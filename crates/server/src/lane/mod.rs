@@ -217,8 +217,8 @@ impl Lane {
         self.set_now();
         // Registered before the look, so that an entry that comes during the pass wakes the lane again.
         self.waiter.register(context);
-        for (socket, permit) in self.acceptor.inbox.take(context) {
-            self.admit_handed(socket, permit);
+        for connection in self.acceptor.inbox.take(context) {
+            self.admit_handed(connection);
         }
         // Before the pass, so that what many connections have published goes out together.
         self.poll_sockets(context)?;

@@ -99,6 +99,12 @@ impl Mount {
             return Ok(self.head(request, &subscribe).await?.map(|()| MountBody::head()));
         }
         let subscriber = self.accept(request, subscribe).await?;
+        if let Some(place) = self.reserve(&subscriber) {
+            let upgrade = upgrade.ok_or_else(cannot_upgrade)?;
+            let response = subscriber.accepted.response(MountBody::empty());
+            tokio::spawn(self.clone().hand_over(upgrade, subscriber, place));
+            return Ok(response);
+        }
         let (accepted, client) = self.client(subscriber);
         Ok(client.respond(accepted, upgrade, &self.0.stalls).await)
     }
@@ -149,7 +155,7 @@ impl Client {
             Shape::Answer { hold } => self.answer(&*accepted.encoder, hold).await,
             Shape::Upgrade => {
                 let Some(upgrade) = upgrade else { return rejected(cannot_upgrade()) };
-                tokio::spawn(conversation::converse(upgrade, self, accepted.encoder.clone()));
+                tokio::spawn(conversation::upgrade(upgrade, self, accepted.encoder.clone()));
                 MountBody::empty()
             }
         };
