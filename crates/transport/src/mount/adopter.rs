@@ -61,8 +61,12 @@ impl Mount {
                 Err(error) => return tracing::debug!(%error, "a client left before the upgrade"),
             };
             match into_socket(upgraded) {
+                // What is read ahead is a part of the buffer of the server, which ends with the copy.
                 Ok((socket, read_ahead)) => match socket.into_std() {
-                    Ok(socket) => place(Adopted { socket, read_ahead, subscriber }),
+                    Ok(socket) => {
+                        let read_ahead = Bytes::copy_from_slice(&read_ahead);
+                        place(Adopted { socket, read_ahead, subscriber });
+                    }
                     Err(error) => tracing::debug!(%error, "an upgraded connection is broken"),
                 },
                 Err(upgraded) => {
