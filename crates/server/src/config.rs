@@ -32,8 +32,8 @@ pub struct Config {
     pub authorizer: Authorizer,
     /// Which web pages may connect, read and publish, on every transport. Default: pages of the same host.
     pub origins: Origins,
-    /// By which names the server may be addressed. Default: by every name, except if all listeners are on loopback
-    /// addresses. Health checks are answered for every host.
+    /// By which names the server may be addressed. Default: by every name, except through a listener on a loopback
+    /// address. Health checks are answered for every host.
     pub hosts: Hosts,
     /// What happens to a client for which the log has moved on. Default: it is sent a gap.
     pub slow: SlowPolicy,

@@ -24,6 +24,7 @@
 #![cfg_attr(not(lane), allow(dead_code, unused_variables))]
 
 mod answer;
+mod bound;
 mod config;
 mod connection_limit;
 mod cors;
@@ -42,10 +43,13 @@ mod run;
 mod server;
 mod service;
 mod shared;
+#[cfg(unix)]
+mod socket_file;
 mod tally;
 mod transports;
 mod worker;
 
+pub use bound::Listener;
 pub use config::Config;
 pub use pages::clock;
 pub use server::{Builder, Handle, Server};

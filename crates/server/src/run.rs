@@ -1,8 +1,6 @@
 //! Runs the server, from its listeners to the end of its shutdown.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use socket2::SockRef;
@@ -11,9 +9,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::bound::Bound;
 use crate::config::Config;
-use crate::connection_limit::ConnectionLimit;
-use crate::cors::OpenHeads;
 use crate::general;
 use crate::lane::{self, Balancer};
 use crate::metrics::Metrics;
@@ -23,39 +20,30 @@ use crate::worker::{self, flatten};
 
 /// Serves until `shutdown` resolves, and then shuts down: see [`Server::serve`].
 pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-    let Server { config, listeners, addresses, metrics } = server;
-    // One that is not on a loopback address decides by which hosts the server may be addressed, if there is one.
-    let is_open = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
-    let open = addresses.iter().find(is_open);
-    let Some(&address) = open.or_else(|| addresses.first()) else {
+    let Server {
+        config,
+        listeners,
+        metrics,
+        #[cfg(unix)]
+        files,
+        ..
+    } = server;
+    if listeners.is_empty() {
         let problem = "the server has no listener: add one with bind or listen";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
-    };
-    for listener in &listeners {
-        crate::listener::prepare(&SockRef::from(listener), config.write_deadline)?;
+    }
+    for Bound { socket, kind } in &listeners {
+        crate::listener::prepare(&SockRef::from(socket), *kind, config.write_deadline)?;
     }
     let (stop, is_stopping) = watch::channel(false);
     let (hub, workers) = (config.hub.clone(), config.workers.get());
-    let connection_limit =
-        ConnectionLimit::new(metrics.connections.clone(), config.max_connections);
     let balancer = Balancer::new(workers);
-    let (mount, config) = (config.mount(), Arc::new(config));
-    let (open_heads, is_draining) = (OpenHeads::default(), Arc::default());
-    let shared = Shared {
-        config,
-        mount,
-        address,
-        metrics,
-        is_draining,
-        open_heads,
-        connection_limit,
-        is_stopping,
-    };
+    let shared = Shared::new(config, metrics, is_stopping);
     let mut logging = JoinSet::new();
     logging.spawn(log_tallies(shared.clone()));
     let mut running = JoinSet::new();
     for number in 0..workers {
-        let own: Vec<_> = listeners.iter().map(TcpListener::try_clone).collect::<Result<_, _>>()?;
+        let own: Vec<_> = listeners.iter().map(Bound::try_clone).collect::<Result<_, _>>()?;
         let (shared, inbox) = (shared.clone(), balancer.inbox(number));
         running.spawn_blocking(move || worker::run(own, shared, inbox));
     }
@@ -69,6 +57,9 @@ pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> i
     };
     let begun = Instant::now();
     tracing::info!(clients = hub.pool().len(), over = ?shared.config.drain, "draining");
+    // Before the listeners are closed, so that another server can be started in the place of this one.
+    #[cfg(unix)]
+    drop(files);
     hub.close(Reason::GoingAway);
     // Fails only if every worker has ended already.
     let _ = stop.send(true);

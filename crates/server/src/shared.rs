@@ -1,6 +1,5 @@
 //! The state that all workers of a server share.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -18,8 +17,6 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     /// Accepts subscribers and publishers.
     pub(crate) mount: Mount,
-    /// The listener by which [`Hosts`](tidings_transport::Hosts) decides.
-    pub(crate) address: SocketAddr,
     pub(crate) metrics: Metrics,
     /// Whether the server has begun to shut down. It may still serve.
     pub(crate) is_draining: Arc<AtomicBool>,
@@ -27,4 +24,26 @@ pub(crate) struct Shared {
     pub(crate) connection_limit: ConnectionLimit,
     /// Whether the listener is closed, and connections are to end.
     pub(crate) is_stopping: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// Returns the state of a server that starts. `is_stopping` becomes true when its connections are to end.
+    pub(crate) fn new(
+        config: Config,
+        metrics: Metrics,
+        is_stopping: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            mount: config.mount(),
+            connection_limit: ConnectionLimit::new(
+                metrics.connections.clone(),
+                config.max_connections,
+            ),
+            config: Arc::new(config),
+            metrics,
+            is_draining: Arc::default(),
+            open_heads: OpenHeads::default(),
+            is_stopping,
+        }
+    }
 }

@@ -1,6 +1,14 @@
-//! A server with several listeners, and its handle.
+//! A server with several listeners, of several kinds, and its handle.
 
 mod support;
+
+mod listeners {
+    mod hosts;
+    #[cfg(unix)]
+    mod socket_file;
+    #[cfg(unix)]
+    mod unix;
+}
 
 use std::num::NonZeroUsize;
 

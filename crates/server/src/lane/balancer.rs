@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Waker};
 
-use mio::net::TcpStream;
-
-use crate::connection_limit::ConnectionPermit;
+use crate::handover::Admitted;
 
 /// The lanes of a server.
 pub(crate) struct Balancer(Arc<[Entry]>);
@@ -29,7 +27,7 @@ struct Entry {
 #[derive(Default)]
 struct Incoming {
     /// Bounded by the limit of connections: each has its place among them.
-    connections: Vec<(TcpStream, ConnectionPermit)>,
+    connections: Vec<Admitted>,
     waker: Option<Waker>,
 }
 
@@ -60,19 +58,15 @@ impl Inbox {
 
     /// Returns the connection if this lane is to serve it, and counts it. Otherwise hands it to the lane that has the
     /// fewest, and returns `None`.
-    pub(super) fn balance(
-        &self,
-        socket: TcpStream,
-        permit: ConnectionPermit,
-    ) -> Option<(TcpStream, ConnectionPermit)> {
+    pub(super) fn balance(&self, connection: Admitted) -> Option<Admitted> {
         let lane = self.next();
         self.lanes[lane].connections.fetch_add(1, Relaxed);
         if lane == self.lane {
-            return Some((socket, permit));
+            return Some(connection);
         }
         let waker = {
             let mut incoming = self.lanes[lane].lock();
-            incoming.connections.push((socket, permit));
+            incoming.connections.push(connection);
             incoming.waker.take()
         };
         // Not under the lock: wakers run foreign code.
@@ -82,7 +76,7 @@ impl Inbox {
 
     /// Takes the connections that other lanes have handed to this one, which are counted already. Wakes this task if
     /// more come.
-    pub(super) fn take(&self, context: &Context<'_>) -> Vec<(TcpStream, ConnectionPermit)> {
+    pub(super) fn take(&self, context: &Context<'_>) -> Vec<Admitted> {
         let mut incoming = self.lanes[self.lane].lock();
         match &mut incoming.waker {
             Some(waker) => waker.clone_from(context.waker()),

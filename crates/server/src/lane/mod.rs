@@ -42,7 +42,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::io;
-use std::net::TcpListener;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -64,6 +63,7 @@ use self::pending::PendingSet;
 use self::sender::Sender;
 use self::status::Status;
 use self::timers::Timers;
+use crate::bound::Bound;
 use crate::handover::{HandOver, Turn};
 use crate::metrics::Metrics;
 use crate::service::Service;
@@ -83,7 +83,7 @@ impl Handle {
     /// # Errors
     /// If the system has no epoll for it.
     pub(crate) fn new(
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Bound>,
         shared: &Shared,
         inbox: Inbox,
         service: Box<dyn Service>,
@@ -172,7 +172,7 @@ const READS: usize = 8;
 
 impl Lane {
     fn new(
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Bound>,
         shared: &Shared,
         inbox: Inbox,
         service: Box<dyn Service>,
@@ -180,7 +180,6 @@ impl Lane {
         let config = &shared.config;
         let status = Status::new(config);
         let epoll = Epoll::new()?;
-        let listeners = listeners.into_iter().map(mio::net::TcpListener::from_std).collect();
         let limit = shared.connection_limit.clone();
         let acceptor = Acceptor::new(listeners, &epoll, config.write_deadline, limit, inbox)?;
         let groups = Groups::new(status.settings.keep_alive.clone());
@@ -217,8 +216,8 @@ impl Lane {
         self.set_now();
         // Registered before the look, so that an entry that comes during the pass wakes the lane again.
         self.waiter.register(context);
-        for (socket, permit) in self.acceptor.inbox.take(context) {
-            self.admit_handed(socket, permit);
+        for connection in self.acceptor.inbox.take(context) {
+            self.admit_handed(connection);
         }
         // Before the pass, so that what many connections have published goes out together.
         self.poll_sockets(context)?;

@@ -2,7 +2,7 @@
 
 use http::{Method, Request};
 use hyper::body::{Body, Incoming};
-use tidings_transport::{Rejection, read_payload};
+use tidings_transport::{ListenerKind, Rejection, read_payload};
 
 use super::publish;
 use super::rejections::too_many_connections;
@@ -23,10 +23,12 @@ pub(crate) struct Streamed {
 }
 
 /// Answers a request whose body is not read yet. Reads the body to its end first, whatever the method, unless the request
-/// is rejected without it. `is_surplus` is `true` if the connection is over the limit.
+/// is rejected without it. `is_surplus` is `true` if the connection is over the limit, and `listener` is the kind of the
+/// listener that accepted it.
 pub(crate) async fn answer_streamed(
     request: Request<Incoming>,
     is_surplus: bool,
+    listener: ListenerKind,
     shared: &Shared,
 ) -> Streamed {
     let (request, mut body) = request.into_parts();
@@ -36,7 +38,7 @@ pub(crate) async fn answer_streamed(
             return Err(too_many_connections());
         }
         let resource = Resource::of(&request);
-        check_host(&request, &resource, shared)?;
+        check_host(&request, &resource, listener, shared)?;
         let mut read = async || {
             let (limit, deadline) = (shared.config.hub.max_payload(), shared.config.body_deadline);
             let payload = read_payload(&mut body, limit, deadline).await?;
@@ -49,7 +51,7 @@ pub(crate) async fn answer_streamed(
                 let payload = read().await?;
                 publish::publish(publish, payload, shared).await.map(Answer::Response)
             }
-            _ => answer(&request, read().await?, shared).await,
+            _ => answer(&request, read().await?, listener, shared).await,
         }
     };
     let answer = finish(answering.await, &request, shared);

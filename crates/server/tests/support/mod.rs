@@ -76,6 +76,15 @@ impl Deref for Setup {
     }
 }
 
+impl Setup {
+    /// Our own server, which has no listener yet.
+    pub(crate) fn server(self) -> Server {
+        let Self { config, way } = self;
+        assert!(!MOUNTS.contains(&Mover::of(way)), "{way:?} is served by others");
+        Server::builder(config.hub.clone()).configure(|own| *own = config).build()
+    }
+}
+
 impl DerefMut for Setup {
     fn deref_mut(&mut self) -> &mut Config {
         &mut self.config
@@ -162,6 +171,13 @@ pub(crate) fn every_poll_without_broker(scenario: impl AsyncFn(&Case)) {
 pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
     // Which transport it is does not matter: the case is there for its mover.
     among(&cases()[..MOVERS.len()], &async |case: &Case| scenario(case.mover).await);
+}
+
+/// Does the same with the movers that have no broker.
+pub(crate) fn every_mover_without_broker(scenario: impl AsyncFn(Mover)) {
+    let cases = cases().into_iter().take(MOVERS.len());
+    let cases: Vec<_> = cases.filter(|case| case.mover.broker.is_none()).collect();
+    among(&cases, &async |case: &Case| scenario(case.mover).await);
 }
 
 /// Plays a scenario that is not of one transport and needs topics and nothing else of a server, by every mover and mount.
@@ -304,7 +320,7 @@ impl Running {
             Way::Axum => tokio::spawn(mounts::serve_axum(listener, config, stopped)),
             Way::Hyper => tokio::spawn(mounts::serve_hyper(listener, config, stopped)),
             Way::Lane | Way::PlainLane | Way::Stream => {
-                let server = Server::builder(config.hub.clone()).configure(|own| *own = config);
+                let server = Setup { config, way }.server();
                 let server = server.listen(listener.into_std().unwrap()).unwrap();
                 tokio::spawn(server.serve(async { drop(stopped.await) }))
             }
