@@ -4,6 +4,7 @@ mod args;
 #[cfg_attr(not(feature = "brokers"), path = "no_broker.rs")]
 mod broker;
 mod compare;
+mod listen;
 mod output;
 mod publish;
 mod remote;
