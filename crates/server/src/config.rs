@@ -108,7 +108,9 @@ impl Config {
             .authorizer(self.authorizer.clone())
             .origins(self.origins.clone())
             .slow(self.slow)
-            .echo(self.echo);
+            .echo(self.echo)
+            .write_deadline(self.write_deadline)
+            .body_deadline(self.body_deadline);
         self.transports.iter().cloned().fold(mount, Mount::shared_transport)
     }
 }

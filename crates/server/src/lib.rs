@@ -6,7 +6,7 @@
 //!                                      └─ anything else ─► hyper ─► routes
 //! ```
 //!
-//! A [`Server`] is configured, bound and served. [`transports`] is the list of transports.
+//! A [`Server`] is configured, bound and served. An [`HttpService`] answers the same inside of another HTTP server. [`transports`] is the list of transports.
 //!
 //! ```
 //! use tidings_core::Hub;
@@ -30,6 +30,7 @@ mod connection_limit;
 mod cors;
 mod general;
 mod handover;
+mod http_service;
 #[cfg_attr(not(lane), path = "no_lane.rs")]
 mod lane;
 mod listener;
@@ -51,7 +52,8 @@ mod worker;
 
 pub use bound::Listener;
 pub use config::Config;
+pub use http_service::HttpService;
 pub use pages::clock;
 pub use server::{Builder, Handle, Server};
-pub use tidings_transport::{Action, Authorize, Authorizer, Hosts, Origins};
+pub use tidings_transport::{Action, Authorize, Authorizer, Hosts, ListenerKind, Origins};
 pub use transports::{Listed, transports};

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 
 use crate::bound::{Bound, Listener};
 use crate::config::Config;
+use crate::http_service::HttpService;
 use crate::metrics::Metrics;
 use crate::run::run;
 #[cfg(unix)]
@@ -180,6 +181,12 @@ impl Builder {
     /// As [`Server::listen`].
     pub fn listen(self, listener: impl Into<Listener>) -> io::Result<Server> {
         self.build().listen(listener)
+    }
+
+    /// Returns a service that answers everything that the server answers, for another HTTP server. See [`HttpService`] for
+    /// what is left to that server.
+    pub fn into_service(self) -> HttpService {
+        HttpService::new(self.config)
     }
 
     /// Returns a server without a listener, which [`Server::bind`], [`Server::bind_unix`] and [`Server::listen`] add.

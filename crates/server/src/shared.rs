@@ -34,7 +34,7 @@ impl Shared {
         is_stopping: watch::Receiver<bool>,
     ) -> Self {
         Self {
-            mount: config.mount(),
+            mount: config.mount().observer(Arc::new(metrics.clone())),
             connection_limit: ConnectionLimit::new(
                 metrics.connections.clone(),
                 config.max_connections,

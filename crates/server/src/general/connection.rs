@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::Method;
 use tidings_transport::mount::{Observer, WriteDeadline};
 use tidings_transport::{ListenerKind, Rejection};
 use tokio::io::AsyncWriteExt;
@@ -148,7 +149,7 @@ async fn reject(
 async fn answer(socket: Socket, context: &Context) -> io::Result<AfterAnswer> {
     let (socket, streamed) = exchange::ask(socket, &context.shared).await;
     let Some(mut socket) = socket else { return Ok(AfterAnswer::Done) };
-    let Streamed { answer, is_last, is_head } = match streamed {
+    let Streamed { answer, is_last, request } = match streamed {
         Ok(Some(streamed)) => streamed,
         Ok(None) => return Ok(AfterAnswer::Done),
         Err(error) if error.is_parse() => {
@@ -171,9 +172,9 @@ async fn answer(socket: Socket, context: &Context) -> io::Result<AfterAnswer> {
     let keep_alive = answer::keep_alive(context.shared.config.idle_timeout);
     let ending = if is_last { answer::CLOSE } else { &keep_alive };
     let mut bytes = BytesMut::new();
-    match is_head {
-        true => answer::without_body(&mut bytes, &response, ending),
-        false => answer::write(&mut bytes, &response, ending),
+    match request.method {
+        Method::HEAD => answer::without_body(&mut bytes, &response, ending),
+        _ => answer::write(&mut bytes, &response, ending),
     }
     socket.write_all(&bytes).await?;
     Ok(if is_last { AfterAnswer::Close(socket) } else { AfterAnswer::NextRequest(socket) })

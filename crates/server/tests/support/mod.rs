@@ -59,6 +59,8 @@ enum Way {
     Axum,
     /// By a mount in hyper.
     Hyper,
+    /// By the service of our server, in hyper.
+    Service,
 }
 
 /// A configuration, and who serves it.
@@ -121,7 +123,7 @@ pub(crate) const MOVERS: &[Mover] = if cfg!(lane) {
 };
 
 /// Servers that are not ours, for scenarios that need topics and nothing else.
-const MOUNTS: &[Mover] = &[Mover::of(Way::Axum), Mover::of(Way::Hyper)];
+const MOUNTS: &[Mover] = &[Mover::of(Way::Axum), Mover::of(Way::Hyper), Mover::of(Way::Service)];
 
 /// Everything in THE list, with default settings.
 pub(crate) fn all_listed() -> Vec<Listed> {
@@ -173,7 +175,15 @@ pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
     among(&cases()[..MOVERS.len()], &async |case: &Case| scenario(case.mover).await);
 }
 
-/// Does the same with the movers that have no broker.
+/// Plays a scenario that needs nothing of a server that its service inside of another one does not have.
+pub(crate) fn every_mover_and_service(scenario: impl AsyncFn(Mover)) {
+    let listed = all_listed().swap_remove(0);
+    let movers = MOVERS.iter().copied().chain([Mover::of(Way::Service)]);
+    let cases: Vec<_> = movers.map(|mover| Case { listed: listed.clone(), mover }).collect();
+    among(&cases, &async |case: &Case| scenario(case.mover).await);
+}
+
+/// Plays a scenario that is not of one transport by the movers that have no broker.
 pub(crate) fn every_mover_without_broker(scenario: impl AsyncFn(Mover)) {
     let cases = cases().into_iter().take(MOVERS.len());
     let cases: Vec<_> = cases.filter(|case| case.mover.broker.is_none()).collect();
@@ -319,6 +329,7 @@ impl Running {
         let ended = match way {
             Way::Axum => tokio::spawn(mounts::serve_axum(listener, config, stopped)),
             Way::Hyper => tokio::spawn(mounts::serve_hyper(listener, config, stopped)),
+            Way::Service => tokio::spawn(mounts::serve_service(listener, config, stopped)),
             Way::Lane | Way::PlainLane | Way::Stream => {
                 let server = Setup { config, way }.server();
                 let server = server.listen(listener.into_std().unwrap()).unwrap();

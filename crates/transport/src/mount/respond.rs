@@ -12,7 +12,7 @@ use hyper::upgrade::OnUpgrade;
 use tidings_core::{Filters, Subscription, Topic};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Mount, MountBody, Observer, OnMessage, Stalls, answer, conversation};
+use super::{Mount, MountBody, Observer, OnMessage, Stalls, Subscriber, answer, conversation};
 use crate::{
     Accepted, Encoder, PublishRequest, Rejection, Shape, SubscribeRequest, choose, last_segment,
     published, read_payload,
@@ -99,8 +99,32 @@ impl Mount {
             return Ok(self.head(request, &subscribe).await?.map(|()| MountBody::head()));
         }
         let subscriber = self.accept(request, subscribe).await?;
+        Ok(self.start(subscriber, upgrade).await)
+    }
+
+    /// Responds to the request of a subscriber that was [accepted](Self::accept). The response to a poll takes as long as
+    /// the poll is held. A connection that leaves HTTP is served by a task of its own.
+    ///
+    /// Cancel safe: dropping the future gives the seat back.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn serve(
+        &self,
+        subscriber: Box<Subscriber>,
+        mut request: Parts,
+    ) -> Response<MountBody> {
+        let upgrade = request.extensions.remove::<OnUpgrade>();
+        self.start(subscriber, upgrade).await
+    }
+
+    async fn start(
+        &self,
+        subscriber: Box<Subscriber>,
+        upgrade: Option<OnUpgrade>,
+    ) -> Response<MountBody> {
         let (accepted, client) = self.client(subscriber);
-        Ok(client.respond(accepted, upgrade, &self.0.stalls).await)
+        client.respond(accepted, upgrade, &self.0.stalls).await
     }
 
     /// Publishes the body of a request to this topic, whatever its path.
