@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings::core::{Heartbeat, Hub, HubConfig, Retention};
-use tidings::server::Server;
+use tidings::server::{ServeBy, Server};
 use tidings::websocket::{WebSocket, WebSocketConfig};
 
 /// The largest message. The log also keeps the encoded copies.
@@ -34,9 +34,11 @@ async fn main() -> anyhow::Result<()> {
     let limits = WebSocketConfig { max_message: MAX_MESSAGE, max_frame: MAX_MESSAGE };
     let server = Server::builder(hub).configure(|config| {
         config.transports = vec![Arc::new(WebSocket::new(limits))];
-        // Two ways lead from the decoder to the encoder: the lanes, and the stream adapters of a `Mount`.
-        config.general_path = std::env::args().nth(2).is_some_and(|way| way == "general-path");
     });
+    // Two ways lead from the decoder to the encoder: the lanes, and the stream adapters of a `Mount`.
+    let is_general = std::env::args().nth(2).is_some_and(|way| way == "general-path");
+    let serve_by = if is_general { ServeBy::GeneralPath } else { ServeBy::Lanes };
+    let server = server.serve_by(serve_by);
 
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let server = server.bind(address).await?;

@@ -8,7 +8,7 @@ use anyhow::Context;
 use tidings::core::{
     Heartbeat, Hub, HubConfig, Limits, Notification, PublishError, Retention, Source, Topic,
 };
-use tidings::server::{Config, Hosts, Origins, Server, clock};
+use tidings::server::{Config, Hosts, Origins, ServeBy, Server, clock};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -35,8 +35,6 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     config.slow = args.slow.into();
     config.head_deadline = args.head_deadline;
     config.idle_timeout = args.idle_timeout;
-    config.io_uring = !args.no_io_uring;
-    config.general_path = args.general_path;
     let live_page = !args.no_page;
     config.live_page = live_page;
     (config.drain_delay, config.drain) = (args.drain_delay, args.drain);
@@ -49,7 +47,13 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let demo_topic = config.demo.clone();
     // Before the first line: a program that has it may end us at once.
     let shutdown = shutdown();
-    let mut server = Server::builder(hub.clone()).configure(|own| *own = config).build();
+    let server = Server::builder(hub.clone()).configure(|own| *own = config);
+    let serve_by = match (args.general_path, args.no_io_uring) {
+        (true, _) => ServeBy::GeneralPath,
+        (false, true) => ServeBy::LanesWithoutIoUring,
+        (false, false) => ServeBy::Lanes,
+    };
+    let mut server = server.serve_by(serve_by).build();
     let mut urls = Vec::new();
     for listen in args.listen {
         server = listen.add(server, &mut urls).await?;

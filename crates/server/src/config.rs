@@ -62,16 +62,10 @@ pub struct Config {
     pub drain: Duration,
     /// The number of threads that serve, each with one lane. Default: one for each core.
     pub workers: NonZeroUsize,
-    /// Whether lanes send by io_uring, many sends in one system call. If this is `false`, or if the kernel does not allow
-    /// io_uring, each send is one system call. Default true.
-    pub io_uring: bool,
     /// Whether `/` serves the live page. Otherwise it serves a help text. Default true.
     pub live_page: bool,
     /// A topic with regular notifications, which the live page follows. It is listed at `/transports`. Default: none.
     pub demo: Option<Topic>,
-    /// Whether all connections take the general path instead of lanes, to compare the two. Default false. Systems other
-    /// than Linux have no lanes.
-    pub general_path: bool,
 }
 
 impl Config {
@@ -95,10 +89,8 @@ impl Config {
             drain_delay: Duration::ZERO,
             drain: Duration::from_secs(1),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            io_uring: true,
             live_page: true,
             demo: None,
-            general_path: false,
         }
     }
 

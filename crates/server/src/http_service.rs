@@ -18,6 +18,7 @@ use crate::answer::Answer;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::routes::{Streamed, answer_streamed};
+use crate::serve_by::ServeBy;
 use crate::shared::Shared;
 
 /// A [`tower_service::Service`] that answers everything that a [`Server`](crate::Server) answers: topics by every
@@ -63,7 +64,7 @@ impl HttpService {
         let metrics = Metrics::new(&config);
         // It never becomes true: the outer server ends the connections.
         let (_, is_stopping) = watch::channel(false);
-        Self(Arc::new(Shared::new(config, metrics, is_stopping)))
+        Self(Arc::new(Shared::new(config, ServeBy::GeneralPath, metrics, is_stopping)))
     }
 
     async fn respond<B>(self, request: Request<B>) -> Response<MountBody>

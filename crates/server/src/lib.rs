@@ -41,6 +41,7 @@ mod request;
 mod resource;
 mod routes;
 mod run;
+mod serve_by;
 mod server;
 mod service;
 mod shared;
@@ -54,6 +55,8 @@ pub use bound::Listener;
 pub use config::Config;
 pub use http_service::HttpService;
 pub use pages::clock;
+#[doc(hidden)]
+pub use serve_by::ServeBy;
 pub use server::{Builder, Handle, Server};
 pub use tidings_transport::{Action, Authorize, Authorizer, Hosts, ListenerKind, Origins};
 pub use transports::{Listed, transports};

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::bound::Bound;
 use crate::config::Config;
 use crate::general;
-use crate::lane::{self, Balancer};
+use crate::lane::Balancer;
 use crate::metrics::Metrics;
 use crate::server::Server;
 use crate::shared::Shared;
@@ -22,6 +22,7 @@ use crate::worker::{self, flatten};
 pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let Server {
         config,
+        serve_by,
         listeners,
         metrics,
         #[cfg(unix)]
@@ -38,7 +39,7 @@ pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> i
     let (stop, is_stopping) = watch::channel(false);
     let (hub, workers) = (config.hub.clone(), config.workers.get());
     let balancer = Balancer::new(workers);
-    let shared = Shared::new(config, metrics, is_stopping);
+    let shared = Shared::new(config, serve_by, metrics, is_stopping);
     let mut logging = JoinSet::new();
     logging.spawn(log_tallies(shared.clone()));
     let mut running = JoinSet::new();
@@ -53,7 +54,7 @@ pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> i
         ended = running.join_next() => ended,
         // The application may close the hub. A lane notices that, but tasks that wait for a request do not. Each publish
         // wakes this future, so it is used only if there are such tasks.
-        () = general::closed(&hub), if shared.config.general_path || !lane::IS_BUILT => None,
+        () = general::closed(&hub), if !shared.serve_by.has_lanes() => None,
     };
     let begun = Instant::now();
     tracing::info!(clients = hub.pool().len(), over = ?shared.config.drain, "draining");

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::http_service::HttpService;
 use crate::metrics::Metrics;
 use crate::run::run;
+use crate::serve_by::ServeBy;
 #[cfg(unix)]
 use crate::socket_file::{self, SocketFile};
 
@@ -38,6 +39,7 @@ use crate::socket_file::{self, SocketFile};
 #[derive(Debug)]
 pub struct Server {
     pub(crate) config: Config,
+    pub(crate) serve_by: ServeBy,
     pub(crate) listeners: Vec<Bound>,
     pub(crate) addresses: Vec<SocketAddr>,
     #[cfg(unix)]
@@ -49,6 +51,7 @@ pub struct Server {
 #[derive(Clone, Debug)]
 pub struct Builder {
     config: Config,
+    serve_by: ServeBy,
 }
 
 /// Reads the state of a server, also while it serves. Cheap to clone.
@@ -61,7 +64,7 @@ pub struct Handle {
 impl Server {
     /// Begins the configuration of a server for this hub, with every transport.
     pub fn builder(hub: Hub) -> Builder {
-        Builder { config: Config::new(hub) }
+        Builder { config: Config::new(hub), serve_by: ServeBy::default() }
     }
 
     /// Adds a TCP listener at this address. Port 0 takes a free port.
@@ -157,6 +160,13 @@ impl Builder {
         self
     }
 
+    /// Chooses how the server moves bytes, to compare the ways.
+    #[doc(hidden)]
+    pub fn serve_by(mut self, serve_by: ServeBy) -> Self {
+        self.serve_by = serve_by;
+        self
+    }
+
     /// Returns a server that listens at this address. Port 0 takes a free port. Further listeners are added by
     /// [`Server::bind`], [`Server::bind_unix`] and [`Server::listen`].
     ///
@@ -191,10 +201,11 @@ impl Builder {
 
     /// Returns a server without a listener, which [`Server::bind`], [`Server::bind_unix`] and [`Server::listen`] add.
     pub fn build(self) -> Server {
-        let Self { config } = self;
+        let Self { config, serve_by } = self;
         let metrics = Metrics::new(&config);
         Server {
             config,
+            serve_by,
             listeners: Vec::new(),
             addresses: Vec::new(),
             #[cfg(unix)]

@@ -10,11 +10,13 @@ use crate::config::Config;
 use crate::connection_limit::ConnectionLimit;
 use crate::cors::OpenHeads;
 use crate::metrics::Metrics;
+use crate::serve_by::ServeBy;
 
 /// Shared by all workers. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
+    pub(crate) serve_by: ServeBy,
     /// Accepts subscribers and publishers.
     pub(crate) mount: Mount,
     pub(crate) metrics: Metrics,
@@ -30,6 +32,7 @@ impl Shared {
     /// Returns the state of a server that starts. `is_stopping` becomes true when its connections are to end.
     pub(crate) fn new(
         config: Config,
+        serve_by: ServeBy,
         metrics: Metrics,
         is_stopping: watch::Receiver<bool>,
     ) -> Self {
@@ -40,6 +43,7 @@ impl Shared {
                 config.max_connections,
             ),
             config: Arc::new(config),
+            serve_by,
             metrics,
             is_draining: Arc::default(),
             open_heads: OpenHeads::default(),

@@ -26,7 +26,7 @@ pub(crate) fn run(listeners: Vec<Bound>, shared: Shared, inbox: Inbox) -> io::Re
 
 async fn serve(listeners: Vec<Bound>, shared: Shared, inbox: Inbox) -> io::Result<()> {
     let tasks = TaskTracker::new();
-    if lane::IS_BUILT && !shared.config.general_path {
+    if shared.serve_by.has_lanes() {
         let routes = Box::new(Routes::new(shared.clone()));
         let lane = lane::Handle::new(listeners, &shared, inbox, routes)?;
         let context = Rc::new(Context { shared, lane: Some(lane.clone()), tasks });

@@ -13,7 +13,7 @@ mod listeners {
 use std::num::NonZeroUsize;
 
 use tidings_core::{Hub, Position, Reason};
-use tidings_server::Server;
+use tidings_server::{ServeBy, Server};
 use tidings_transport::client::Target;
 use tokio::sync::oneshot;
 
@@ -21,12 +21,12 @@ use support::{Follower, all_listed, eventually};
 
 #[tokio::test]
 async fn every_listener_reaches_every_lane_and_all_are_closed_at_the_end() {
-    for general_path in [false, true] {
+    for serve_by in [ServeBy::Lanes, ServeBy::GeneralPath] {
         let hub = Hub::default();
         let server = Server::builder(hub.clone()).configure(|config| {
-            config.general_path = general_path;
             config.workers = NonZeroUsize::new(2).unwrap();
         });
+        let server = server.serve_by(serve_by);
         let inherited = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let server = server.bind("127.0.0.1:0").await.unwrap().listen(inherited).unwrap();
         let server = server.bind("127.0.0.2:0").await.unwrap();

@@ -66,6 +66,7 @@ use self::timers::Timers;
 use crate::bound::Bound;
 use crate::handover::{HandOver, Turn};
 use crate::metrics::Metrics;
+use crate::serve_by::ServeBy;
 use crate::service::Service;
 use crate::shared::Shared;
 use tidings_transport::mount::Subscriber;
@@ -191,7 +192,7 @@ impl Lane {
             peers: Slab::new(),
             timers: Timers::new(status.hub.heartbeat().interval),
             fan_out: FanOut::new(groups, status.position),
-            sender: Sender::new(config.io_uring),
+            sender: Sender::new(shared.serve_by == ServeBy::Lanes),
             pending: PendingSet::default(),
             waiter: status.hub.waiter(),
             waker: None,

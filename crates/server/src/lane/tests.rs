@@ -38,7 +38,7 @@ async fn start() -> (Handle, TcpStream) {
     let config = Config::new(Hub::default());
     let metrics = Metrics::new(&config);
     let (_, is_stopping) = watch::channel(false);
-    let shared = Shared::new(config, metrics, is_stopping);
+    let shared = Shared::new(config, ServeBy::default(), metrics, is_stopping);
     let inbox = Balancer::new(1).inbox(0);
     let lane = Handle::new(vec![listener], &shared, inbox, Box::new(Echo)).unwrap();
     (lane, TcpStream::connect(address.unwrap()).await.unwrap())

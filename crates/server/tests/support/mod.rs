@@ -22,7 +22,7 @@ use std::time::Duration;
 use futures::{StreamExt, TryFutureExt};
 
 use tidings_core::{Hub, HubConfig, Id, Notification, Position, Reason};
-use tidings_server::{Config, Listed, Server, transports};
+use tidings_server::{Config, Listed, ServeBy, Server, transports};
 use tidings_transport::client::{ClientError, Publisher, Target};
 use tidings_transport::{Shape, SubscribeRequest};
 use tokio::net::TcpListener;
@@ -82,8 +82,14 @@ impl Setup {
     /// Our own server, which has no listener yet.
     pub(crate) fn server(self) -> Server {
         let Self { config, way } = self;
-        assert!(!MOUNTS.contains(&Mover::of(way)), "{way:?} is served by others");
-        Server::builder(config.hub.clone()).configure(|own| *own = config).build()
+        let serve_by = match way {
+            Way::Lane => ServeBy::Lanes,
+            Way::PlainLane => ServeBy::LanesWithoutIoUring,
+            Way::Stream => ServeBy::GeneralPath,
+            Way::Axum | Way::Hyper | Way::Service => panic!("{way:?} is served by others"),
+        };
+        let builder = Server::builder(config.hub.clone()).configure(|own| *own = config);
+        builder.serve_by(serve_by).build()
     }
 }
 
@@ -292,9 +298,6 @@ impl Mover {
     pub(crate) fn config_of(self, hub: Hub) -> Setup {
         let mut config = Config::new(hub);
         config.workers = NonZeroUsize::new(2).unwrap();
-        // Without lanes there is no other path, whatever the configuration says.
-        config.general_path = cfg!(lane) && self.way == Way::Stream;
-        config.io_uring = self.way == Way::Lane;
         config.drain = Duration::from_millis(100);
         Setup { config, way: self.way }
     }
