@@ -45,6 +45,22 @@ pub(crate) enum Command {
     /// Load a server as standard input says, for compare
     #[command(hide = true)]
     Load,
+    /// Serve the transports in an axum application, for compare
+    #[cfg(feature = "axum")]
+    #[command(hide = true)]
+    Mounted(MountedArgs),
+    /// Serve one topic in axum over a channel of tokio, for compare
+    #[cfg(feature = "axum")]
+    #[command(hide = true)]
+    Broadcast,
+}
+
+#[cfg(feature = "axum")]
+#[derive(Debug, clap::Args)]
+pub(crate) struct MountedArgs {
+    /// Seconds between two heartbeats to each client
+    #[arg(long, value_name = "SECONDS", default_value = "25", value_parser = seconds)]
+    pub(crate) heartbeat: Duration,
 }
 
 #[derive(Debug, clap::Args)]
@@ -179,9 +195,6 @@ pub(crate) struct CompareArgs {
     /// The process of the server at --url, if it is on this machine
     #[arg(long, value_name = "PID", requires = "url")]
     pub(crate) pid: Option<u32>,
-    /// Measure the general path of our server: stream adapters instead of lanes
-    #[arg(long, conflicts_with = "url")]
-    pub(crate) general_path: bool,
     /// Write every raw figure as JSON; - is standard output, and the table then goes to standard error
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

@@ -10,7 +10,7 @@ use tidings_compare::{Plan, Progress, RunningServer, run};
 use crate::args::CompareArgs;
 use crate::output::Output;
 use crate::serve::shutdown;
-use crate::values::NO_BROKERS;
+use crate::values::{NO_AXUM, NO_BROKERS};
 
 pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let (json, html) = (args.json.clone(), args.html.clone());
@@ -20,6 +20,9 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     }
     if cfg!(not(feature = "brokers")) && plan.needs_broker() {
         return Ok(usage(&format!("a contender of --transports needs a broker: {NO_BROKERS}")));
+    }
+    if cfg!(not(feature = "axum")) && plan.needs_axum() {
+        return Ok(usage(&format!("a contender of --transports needs axum: {NO_AXUM}")));
     }
     let outputs = open(json.as_deref()).and_then(|json| Ok((json, open(html.as_deref())?)));
     let (json, html) = match outputs {
@@ -61,9 +64,6 @@ fn usage(error: &str) -> ExitCode {
 fn plan(args: CompareArgs) -> anyhow::Result<Plan> {
     let program = std::env::current_exe().context("cannot find this program to start servers")?;
     let mut plan = if args.quick { Plan::quick(program) } else { Plan::new(program) };
-    if args.general_path {
-        plan.serve_args.push("--general-path".to_owned());
-    }
     if let Some(url) = args.url {
         let headers = args.remote.header_lines()?;
         plan.running = Some(RunningServer { url: url.url()?, pid: args.pid, headers });

@@ -1,10 +1,14 @@
 //! The program `tidings`: serve, compare, publish, subscribe.
 
 mod args;
+#[cfg(feature = "axum")]
+mod broadcast;
 #[cfg_attr(not(feature = "brokers"), path = "no_broker.rs")]
 mod broker;
 mod compare;
 mod listen;
+#[cfg(feature = "axum")]
+mod mounted;
 mod output;
 mod publish;
 mod remote;
@@ -57,6 +61,10 @@ async fn run(command: Command) -> ExitCode {
         Command::Compare(args) => Box::pin(compare::compare(args)).await,
         Command::Publish(args) => publish::publish(args).await,
         Command::Subscribe(args) => subscribe::subscribe(args).await,
+        #[cfg(feature = "axum")]
+        Command::Mounted(args) => mounted::mounted(args).await,
+        #[cfg(feature = "axum")]
+        Command::Broadcast => broadcast::broadcast().await,
         Command::Baseline | Command::Load => {
             Err(anyhow::anyhow!("compare needs Linux: its load and the baseline use epoll"))
         }

@@ -91,7 +91,7 @@ fn greeting(urls: &[String], live_page: bool) -> String {
 }
 
 /// Prints in one write, because a program that has its line may close its end.
-fn print(lines: &str) -> anyhow::Result<()> {
+pub(crate) fn print(lines: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(lines.as_bytes()).and_then(|()| out.flush()).context("cannot write the address")
 }
@@ -107,7 +107,7 @@ async fn failed<E: Into<anyhow::Error>>(task: JoinHandle<Result<(), E>>) -> anyh
 
 /// Every client is an open file. What a process may have to begin with is often 1,024, for the sake of
 /// programs that use `select`, and what it may raise that to is much more.
-fn allow_many_files() {
+pub(crate) fn allow_many_files() {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "the limit on open files stays as it is");
     }

@@ -12,6 +12,9 @@ use url::{Host, Url};
 /// The error of a build without the feature `brokers`.
 pub(crate) const NO_BROKERS: &str = "this build has no brokers: build with `--features brokers`";
 
+/// The error of a build without the feature `axum`.
+pub(crate) const NO_AXUM: &str = "this build has no axum: build with `--features axum`";
+
 /// Accepts a text that this function accepts. Its error does not print the text, as others do: there may be a password
 /// in it.
 #[derive(Clone, Copy, Debug)]

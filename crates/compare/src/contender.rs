@@ -1,6 +1,6 @@
 //! The list of contenders: which server, and how clients receive from it.
 
-use self::Server::{Baseline, Queue};
+use self::Server::{Baseline, Broadcast, Mounted, Queue};
 use crate::protocol::Transport::{self, JetStream, LongPolling, Nats, Redis, Sse, WebSocket};
 
 /// A column of the comparison.
@@ -24,6 +24,10 @@ pub(crate) enum Server {
     /// So many of our servers, with these arguments, over a broker or not. Clients connect to all of them in turn,
     /// publishers to the first.
     Ours { servers: usize, broker: Option<Broker>, args: &'static [&'static str] },
+    /// Our transports in an axum application.
+    Mounted,
+    /// axum and a broadcast channel of tokio, without anything of ours.
+    Broadcast,
     /// The baseline server.
     Baseline,
     /// A message queue.
@@ -41,6 +45,12 @@ pub(crate) enum Broker {
 pub(crate) const TRANSPORTS: &str = "transports";
 /// The family of our server with one system call for each send.
 const PLAIN: &str = "plain";
+/// The family of our server without lanes.
+const GENERAL: &str = "general";
+/// The family of our transports in an axum application.
+const MOUNTED: &str = "mounted";
+/// The family of axum without anything of ours.
+const AXUM: &str = "axum";
 /// The family of the baseline server by each transport.
 const BASELINE: &str = "baseline";
 /// The family of message queues that clients read directly.
@@ -52,6 +62,8 @@ const BROKER: &str = "broker";
 const OURS: Server = ours(1, None);
 /// The same with one system call for each send.
 const PLAIN_WRITES: Server = Server::Ours { servers: 1, broker: None, args: &["--no-io-uring"] };
+/// The same without lanes: each connection is a task.
+const GENERAL_PATH: Server = Server::Ours { servers: 1, broker: None, args: &["--general-path"] };
 
 const fn ours(servers: usize, broker: Option<Broker>) -> Server {
     Server::Ours { servers, broker, args: &[] }
@@ -68,6 +80,8 @@ const fn contender(
 }
 
 const IN_MEMORY: &str = "the server's own log, which ends with it.";
+const AT_MOST_ONCE: &str = "a service as the documentation of axum and tokio has it. It keeps nothing: a client that is \
+                            late or away misses notifications without notice.";
 const OVER_NATS: &str =
     "a publish is answered when JetStream has stored it, and is one hop further from each client.";
 const OVER_REDIS: &str = "a publish is answered when it is in the log file of Redis, which is on disk within a second, \
@@ -77,11 +91,19 @@ const OVER_REDIS: &str = "a publish is answered when it is in the log file of Re
 pub(crate) static CONTENDERS: &[Contender] = &[
     contender("websocket", "websocket", TRANSPORTS, OURS, WebSocket),
     contender("websocket-plain", "websocket, plain writes", PLAIN, PLAIN_WRITES, WebSocket),
+    contender("general-websocket", "websocket, general path", GENERAL, GENERAL_PATH, WebSocket),
+    contender("mounted-websocket", "websocket, mounted in axum", MOUNTED, Mounted, WebSocket),
+    contender("axum-websocket", "websocket, axum and tokio", AXUM, Broadcast, WebSocket).with(AT_MOST_ONCE),
     contender("baseline-websocket", "baseline websocket", BASELINE, Baseline, WebSocket),
     contender("sse", "sse", TRANSPORTS, OURS, Sse),
     contender("sse-plain", "sse, plain writes", PLAIN, PLAIN_WRITES, Sse),
+    contender("general-sse", "sse, general path", GENERAL, GENERAL_PATH, Sse),
+    contender("mounted-sse", "sse, mounted in axum", MOUNTED, Mounted, Sse),
+    contender("axum-sse", "sse, axum and tokio", AXUM, Broadcast, Sse).with(AT_MOST_ONCE),
     contender("baseline-sse", "baseline sse", BASELINE, Baseline, Sse),
     contender("long-polling", "long-polling", TRANSPORTS, OURS, LongPolling),
+    contender("general-long-polling", "long-polling, general path", GENERAL, GENERAL_PATH, LongPolling),
+    contender("mounted-long-polling", "long-polling, mounted in axum", MOUNTED, Mounted, LongPolling),
     contender("baseline-long-polling", "baseline long-polling", BASELINE, Baseline, LongPolling),
     contender("nats", "NATS", MESSAGE_QUEUE, Queue(Broker::Nats), Nats).with(
         "core NATS without our server, which would be one hop more. It keeps nothing and delivers at most \
@@ -123,13 +145,14 @@ impl Contender {
 
     /// Returns `true` if it is our server, which uses io_uring if the system allows it.
     pub(crate) fn may_use_io_uring(&self) -> bool {
-        matches!(self.server, Server::Ours { .. }) && self.family != PLAIN
+        matches!(self.server, Server::Ours { .. }) && !matches!(self.family, PLAIN | GENERAL)
     }
 
-    /// Returns the baseline by the same transport, if this is our server alone.
+    /// Returns the baseline by the same transport, if this is a server that is compared with it.
     pub(crate) fn baseline(&self) -> Option<&'static Self> {
         let is_it = |one: &&Self| one.is_baseline() && one.transport == self.transport;
-        matches!(self.family, TRANSPORTS | PLAIN).then(|| CONTENDERS.iter().find(is_it))?
+        let is_ours = matches!(self.family, TRANSPORTS | PLAIN | GENERAL | MOUNTED | AXUM);
+        is_ours.then(|| CONTENDERS.iter().find(is_it))?
     }
 }
 
@@ -149,14 +172,14 @@ impl Server {
         match self {
             Self::Ours { broker, .. } => broker,
             Self::Queue(broker) => Some(broker),
-            Self::Baseline => None,
+            Self::Mounted | Self::Broadcast | Self::Baseline => None,
         }
     }
 }
 
 /// Returns the names of all families and contenders.
 pub fn contender_names() -> Vec<&'static str> {
-    let families = [TRANSPORTS, PLAIN, BASELINE, MESSAGE_QUEUE, BROKER];
+    let families = [TRANSPORTS, PLAIN, GENERAL, MOUNTED, AXUM, BASELINE, MESSAGE_QUEUE, BROKER];
     families.into_iter().chain(CONTENDERS.iter().map(|contender| contender.name)).collect()
 }
 

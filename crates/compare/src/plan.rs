@@ -137,6 +137,13 @@ impl Plan {
         self.contenders().is_ok_and(|contenders| contenders.iter().any(is_over_broker))
     }
 
+    /// Returns `true` if one of its contenders is an application of axum.
+    pub fn needs_axum(&self) -> bool {
+        let is_in_axum =
+            |one: &&Contender| matches!(one.server, Server::Mounted | Server::Broadcast);
+        self.contenders().is_ok_and(|contenders| contenders.iter().any(is_in_axum))
+    }
+
     /// Returns the figures of the report in their order.
     pub(crate) fn figures(&self) -> Vec<&'static Figure> {
         let is_default = |stage| SCENARIOS[0].stages.iter().any(|one| one.name == stage);

@@ -92,6 +92,11 @@ impl Servers {
                     servers.spawn(&plan.program, &all, cores).await?;
                 }
             }
+            (Server::Mounted, _) => {
+                let all: Vec<&str> = ["mounted"].iter().chain(args).copied().collect();
+                servers.spawn(&plan.program, &all, cores).await?;
+            }
+            (Server::Broadcast, _) => servers.spawn(&plan.program, &["broadcast"], cores).await?,
             (Server::Baseline, _) => servers.spawn(&plan.program, &["baseline"], cores).await?,
             (Server::Queue(_), _) => {}
         }

@@ -16,6 +16,7 @@ use tower_service::Service;
 
 use crate::answer::Answer;
 use crate::config::Config;
+use crate::connection_limit::ConnectionLimit;
 use crate::metrics::Metrics;
 use crate::routes::{Streamed, answer_streamed};
 use crate::serve_by::ServeBy;
@@ -62,9 +63,10 @@ pub struct HttpService(Arc<Shared>);
 impl HttpService {
     pub(crate) fn new(config: Config) -> Self {
         let metrics = Metrics::new(&config);
+        let limit = ConnectionLimit::new(metrics.connections.clone(), config.max_connections);
         // It never becomes true: the outer server ends the connections.
         let (_, is_stopping) = watch::channel(false);
-        Self(Arc::new(Shared::new(config, ServeBy::GeneralPath, metrics, is_stopping)))
+        Self(Arc::new(Shared::new(config, ServeBy::GeneralPath, metrics, limit, is_stopping)))
     }
 
     async fn respond<B>(self, request: Request<B>) -> Response<MountBody>

@@ -33,6 +33,7 @@ mod handover;
 mod http_service;
 #[cfg_attr(not(lane), path = "no_lane.rs")]
 mod lane;
+mod lanes;
 mod listener;
 mod metrics;
 mod pages;
@@ -54,6 +55,7 @@ mod worker;
 pub use bound::Listener;
 pub use config::Config;
 pub use http_service::HttpService;
+pub use lanes::Lanes;
 pub use pages::clock;
 #[doc(hidden)]
 pub use serve_by::ServeBy;

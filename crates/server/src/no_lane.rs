@@ -16,7 +16,11 @@ pub(crate) const IS_BUILT: bool = false;
 pub(crate) enum Handle {}
 
 /// The lanes of a server, which do not exist here.
+#[derive(Clone)]
 pub(crate) struct Balancer;
+
+/// A place on a lane, which does not exist here.
+pub(crate) enum Reserved {}
 
 /// What other lanes hand to one. They do not exist here.
 pub(crate) struct Inbox;
@@ -56,5 +60,15 @@ impl Balancer {
 
     pub(crate) fn inbox(&self, _: usize) -> Inbox {
         Inbox
+    }
+
+    pub(crate) fn reserve(&self) -> Option<Reserved> {
+        None
+    }
+}
+
+impl Reserved {
+    pub(crate) fn hand(self, _: HandOver, _: Box<Subscriber>) {
+        match self {}
     }
 }

@@ -12,7 +12,6 @@ use tokio::time::{Instant, sleep};
 use crate::bound::Bound;
 use crate::config::Config;
 use crate::general;
-use crate::lane::Balancer;
 use crate::metrics::Metrics;
 use crate::server::Server;
 use crate::shared::Shared;
@@ -24,12 +23,15 @@ pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> i
         config,
         serve_by,
         listeners,
-        metrics,
         #[cfg(unix)]
         files,
+        metrics,
+        connection_limit,
+        inboxes,
+        has_mounts,
         ..
     } = server;
-    if listeners.is_empty() {
+    if listeners.is_empty() && !has_mounts {
         let problem = "the server has no listener: add one with bind or listen";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
     }
@@ -37,15 +39,14 @@ pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> i
         crate::listener::prepare(&SockRef::from(socket), *kind, config.write_deadline)?;
     }
     let (stop, is_stopping) = watch::channel(false);
-    let (hub, workers) = (config.hub.clone(), config.workers.get());
-    let balancer = Balancer::new(workers);
-    let shared = Shared::new(config, serve_by, metrics, is_stopping);
+    let hub = config.hub.clone();
+    let shared = Shared::new(config, serve_by, metrics, connection_limit, is_stopping);
     let mut logging = JoinSet::new();
     logging.spawn(log_tallies(shared.clone()));
     let mut running = JoinSet::new();
-    for number in 0..workers {
+    for inbox in inboxes {
         let own: Vec<_> = listeners.iter().map(Bound::try_clone).collect::<Result<_, _>>()?;
-        let (shared, inbox) = (shared.clone(), balancer.inbox(number));
+        let shared = shared.clone();
         running.spawn_blocking(move || worker::run(own, shared, inbox));
     }
     drop(listeners);

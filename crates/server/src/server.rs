@@ -1,9 +1,9 @@
 //! The server as its users see it: configured, bound, and served.
 
-use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::Path;
+use std::{fmt, io};
 
 use tidings_core::Hub;
 use tidings_transport::{Authorize, Authorizer, Hosts, Origins};
@@ -11,7 +11,10 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 
 use crate::bound::{Bound, Listener};
 use crate::config::Config;
+use crate::connection_limit::ConnectionLimit;
 use crate::http_service::HttpService;
+use crate::lane::{Balancer, Inbox};
+use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use crate::run::run;
 use crate::serve_by::ServeBy;
@@ -36,7 +39,6 @@ use crate::socket_file::{self, SocketFile};
 /// server.serve(shutdown).await
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Server {
     pub(crate) config: Config,
     pub(crate) serve_by: ServeBy,
@@ -45,6 +47,12 @@ pub struct Server {
     #[cfg(unix)]
     pub(crate) files: Vec<SocketFile>,
     pub(crate) metrics: Metrics,
+    pub(crate) connection_limit: ConnectionLimit,
+    pub(crate) balancer: Balancer,
+    /// One for each worker. Dropping them ends the lanes for [`Lanes`].
+    pub(crate) inboxes: Vec<Inbox>,
+    /// Whether a mount may hand connections over.
+    pub(crate) has_mounts: bool,
 }
 
 /// The configuration of a [`Server`], before it has a listener.
@@ -120,6 +128,17 @@ impl Server {
         Handle { config: self.config.clone(), metrics: self.metrics.clone() }
     }
 
+    /// Returns the lanes of this server, for a [`Mount`](tidings_transport::mount::Mount) in somebody else's HTTP server. A
+    /// server that has given them out needs no listener.
+    pub fn lanes(&mut self) -> Lanes {
+        self.has_mounts = true;
+        Lanes {
+            balancer: self.serve_by.has_lanes().then(|| self.balancer.clone()),
+            connection_limit: self.connection_limit.clone(),
+            write_deadline: self.config.write_deadline,
+        }
+    }
+
     /// Serves the hub until `shutdown` resolves, then shuts down in three steps:
     ///
     /// 1. For [`Config::drain_delay`] everything is served as before, except that `GET /readyz` answers `503`.
@@ -135,6 +154,13 @@ impl Server {
     /// Returns an error if there is no listener, if one cannot be shared among the workers, or if a worker fails.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         run(self, shutdown).await
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { config, addresses, .. } = self;
+        f.debug_struct("Server").field("config", config).field("addresses", addresses).finish()
     }
 }
 
@@ -203,6 +229,10 @@ impl Builder {
     pub fn build(self) -> Server {
         let Self { config, serve_by } = self;
         let metrics = Metrics::new(&config);
+        let (open, workers) = (metrics.connections.clone(), config.workers.get());
+        let connection_limit = ConnectionLimit::new(open, config.max_connections);
+        let balancer = Balancer::new(workers);
+        let inboxes = (0..workers).map(|number| balancer.inbox(number)).collect();
         Server {
             config,
             serve_by,
@@ -211,6 +241,10 @@ impl Builder {
             #[cfg(unix)]
             files: Vec::new(),
             metrics,
+            connection_limit,
+            balancer,
+            inboxes,
+            has_mounts: false,
         }
     }
 }

@@ -34,14 +34,12 @@ impl Shared {
         config: Config,
         serve_by: ServeBy,
         metrics: Metrics,
+        connection_limit: ConnectionLimit,
         is_stopping: watch::Receiver<bool>,
     ) -> Self {
         Self {
             mount: config.mount().observer(Arc::new(metrics.clone())),
-            connection_limit: ConnectionLimit::new(
-                metrics.connections.clone(),
-                config.max_connections,
-            ),
+            connection_limit,
             config: Arc::new(config),
             serve_by,
             metrics,

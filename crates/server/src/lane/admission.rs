@@ -7,9 +7,11 @@ use tidings_core::Reason;
 
 use super::Lane;
 use super::accept::Accepted;
+use super::balancer::Incoming;
 use super::connection::Connection;
 use super::drain::Drain;
 use super::peer::{self, Peer};
+use super::subscription::Head;
 use crate::handover::{Admitted, HandOver};
 use tidings_transport::mount::Subscriber;
 
@@ -34,12 +36,18 @@ impl Lane {
         self.has_callers = true;
     }
 
-    /// Adds a connection that another lane has handed over. Drops it if the hub is closed.
-    pub(super) fn admit_handed(&mut self, connection: Admitted) {
-        if self.status.is_closing {
-            self.acceptor.inbox.left();
-        } else {
-            self.admit(connection);
+    /// Adds a connection that was handed to this lane. Drops it if the hub is closed and no client is served on it.
+    pub(super) fn admit_handed(&mut self, connection: Incoming) {
+        match connection {
+            Incoming::Accepted(_) if self.status.is_closing => self.acceptor.inbox.left(),
+            Incoming::Accepted(connection) => drop(self.admit(connection)),
+            Incoming::Upgraded(HandOver { connection, input }, subscriber) => {
+                let Some(key) = self.admit(connection) else { return };
+                self.peers[key].connection.on_taken_back(input, false);
+                let next = self.subscribe(key, *subscriber, Head::Sent);
+                self.apply(key, next);
+                self.catch_up_with_drain(key);
+            }
         }
     }
 
@@ -78,14 +86,19 @@ impl Lane {
         let Some(key) = self.admit(connection) else { return };
         self.peers[key].connection.on_taken_back(input, is_last);
         let next = match subscriber {
-            Some(subscriber) => self.subscribe(key, subscriber),
+            Some(subscriber) => self.subscribe(key, subscriber, Head::Unsent),
             None => self.peers[key].connection.advance(&self.status),
         };
         self.apply(key, next);
+        self.catch_up_with_drain(key);
+        self.waker.iter().for_each(Waker::wake_by_ref);
+    }
+
+    /// Lets a client go that has come after the goodbyes were begun.
+    fn catch_up_with_drain(&mut self, key: usize) {
         if let Some(Drain { reason, .. }) = self.drain {
             self.goodbye(key, reason);
         }
-        self.waker.iter().for_each(Waker::wake_by_ref);
     }
 
     /// Hands a connection over to the general path, with these bytes of a request.

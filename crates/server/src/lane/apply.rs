@@ -14,6 +14,7 @@ use super::catch_up::Portion;
 use super::next::Next;
 use super::peer::{self, Peer};
 use super::pending::Outcome;
+use super::subscription::Head;
 use super::{Lane, catch_up, subscription};
 use crate::answer::Answer;
 use crate::request::Whole;
@@ -114,12 +115,12 @@ impl Lane {
             Answer::Response(response) => {
                 self.peers[key].connection.on_response(&response, &self.status)
             }
-            Answer::Subscription(subscriber) => self.subscribe(key, *subscriber),
+            Answer::Subscription(subscriber) => self.subscribe(key, *subscriber, Head::Unsent),
         }
     }
 
     /// Serves a subscriber on this connection.
-    pub(super) fn subscribe(&mut self, key: usize, subscriber: Subscriber) -> Next {
+    pub(super) fn subscribe(&mut self, key: usize, subscriber: Subscriber, head: Head) -> Next {
         if subscriber.seat.is_expired() {
             // The session has ended on the way here, maybe before this lane looked: it looks again.
             self.disconnects = self.disconnects.wrapping_sub(1);
@@ -127,7 +128,8 @@ impl Lane {
         let connection = &mut self.peers[key].connection;
         let (groups, metrics, is_last) =
             (&mut self.fan_out.groups, &self.metrics, connection.is_last());
-        let opened = subscription::open(key, subscriber, is_last, groups, metrics, &self.status);
+        let opened =
+            subscription::open(key, subscriber, head, is_last, groups, metrics, &self.status);
         connection.on_subscribed(opened, &self.status)
     }
 

@@ -12,6 +12,15 @@ use crate::answer;
 use crate::metrics::Metrics;
 use tidings_transport::mount::Subscriber;
 
+/// Whether the head of the response has been sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Head {
+    /// The lane sends it.
+    Unsent,
+    /// Another HTTP server has sent it, and has upgraded the connection.
+    Sent,
+}
+
 /// A client that has joined its group.
 pub(super) struct Opened {
     pub(super) client: Client,
@@ -26,6 +35,7 @@ pub(super) struct Opened {
 pub(super) fn open(
     key: usize,
     subscriber: Subscriber,
+    head: Head,
     is_last: bool,
     groups: &mut Groups,
     metrics: &Metrics,
@@ -37,7 +47,9 @@ pub(super) fn open(
     let mut first = BytesMut::new();
     let answer = match accepted.shape {
         Shape::Upgrade => {
-            answer::upgrade_head(&mut first, &accepted);
+            if head == Head::Unsent {
+                answer::upgrade_head(&mut first, &accepted);
+            }
             None
         }
         Shape::Stream => {

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::answer::{Answer, text};
 use crate::config::Config;
+use crate::connection_limit::ConnectionLimit;
 use crate::request::Whole;
 
 /// Answers each request with its path and its body.
@@ -37,8 +38,9 @@ async fn start() -> (Handle, TcpStream) {
     let (listener, address) = Bound::new(listener.into()).unwrap();
     let config = Config::new(Hub::default());
     let metrics = Metrics::new(&config);
+    let connection_limit = ConnectionLimit::new(metrics.connections.clone(), 1);
     let (_, is_stopping) = watch::channel(false);
-    let shared = Shared::new(config, ServeBy::default(), metrics, is_stopping);
+    let shared = Shared::new(config, ServeBy::default(), metrics, connection_limit, is_stopping);
     let inbox = Balancer::new(1).inbox(0);
     let lane = Handle::new(vec![listener], &shared, inbox, Box::new(Echo)).unwrap();
     (lane, TcpStream::connect(address.unwrap()).await.unwrap())

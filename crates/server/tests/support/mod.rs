@@ -57,6 +57,8 @@ enum Way {
     Stream,
     /// By a mount in axum.
     Axum,
+    /// By a mount in axum that hands upgraded connections over to lanes.
+    AxumToLanes,
     /// By a mount in hyper.
     Hyper,
     /// By the service of our server, in hyper.
@@ -86,7 +88,9 @@ impl Setup {
             Way::Lane => ServeBy::Lanes,
             Way::PlainLane => ServeBy::LanesWithoutIoUring,
             Way::Stream => ServeBy::GeneralPath,
-            Way::Axum | Way::Hyper | Way::Service => panic!("{way:?} is served by others"),
+            Way::Axum | Way::AxumToLanes | Way::Hyper | Way::Service => {
+                panic!("{way:?} is served by others")
+            }
         };
         let builder = Server::builder(config.hub.clone()).configure(|own| *own = config);
         builder.serve_by(serve_by).build()
@@ -129,7 +133,12 @@ pub(crate) const MOVERS: &[Mover] = if cfg!(lane) {
 };
 
 /// Servers that are not ours, for scenarios that need topics and nothing else.
-const MOUNTS: &[Mover] = &[Mover::of(Way::Axum), Mover::of(Way::Hyper), Mover::of(Way::Service)];
+const MOUNTS: &[Mover] = &[
+    Mover::of(Way::Axum),
+    Mover::of(Way::AxumToLanes),
+    Mover::of(Way::Hyper),
+    Mover::of(Way::Service),
+];
 
 /// Everything in THE list, with default settings.
 pub(crate) fn all_listed() -> Vec<Listed> {
@@ -152,7 +161,11 @@ pub(crate) fn every(scenario: impl AsyncFn(&Case)) {
 pub(crate) fn every_also_mounted(scenario: impl AsyncFn(&Case)) {
     let mut cases = cases();
     for listed in all_listed() {
-        cases.extend(MOUNTS.iter().map(|&mover| Case { listed: listed.clone(), mover }));
+        let mounted = MOUNTS.iter().map(|&mover| Case { listed: listed.clone(), mover });
+        // Only upgraded connections come to lanes.
+        let differs =
+            |case: &Case| case.shape() == Shape::Upgrade || case.mover.way != Way::AxumToLanes;
+        cases.extend(mounted.filter(differs));
     }
     among(&cases, &scenario);
 }
@@ -331,6 +344,9 @@ impl Running {
         let (stop, stopped) = oneshot::channel::<()>();
         let ended = match way {
             Way::Axum => tokio::spawn(mounts::serve_axum(listener, config, stopped)),
+            Way::AxumToLanes => {
+                tokio::spawn(mounts::serve_axum_to_lanes(listener, config, stopped))
+            }
             Way::Hyper => tokio::spawn(mounts::serve_hyper(listener, config, stopped)),
             Way::Service => tokio::spawn(mounts::serve_service(listener, config, stopped)),
             Way::Lane | Way::PlainLane | Way::Stream => {

@@ -40,7 +40,31 @@ pub(super) async fn serve_axum(
     config: Config,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
-    let app = Router::new().nest("/topics", router(mount(&config)));
+    serve_mount(mount(&config), listener, config, stopped).await
+}
+
+/// Does the same, with lanes for upgraded connections.
+pub(super) async fn serve_axum_to_lanes(
+    listener: TcpListener,
+    config: Config,
+    stopped: oneshot::Receiver<()>,
+) -> io::Result<()> {
+    let mut server =
+        Server::builder(config.hub.clone()).configure(|own| *own = config.clone()).build();
+    let mount = mount(&config).adopter(server.lanes());
+    let lanes = tokio::spawn(server.serve(std::future::pending()));
+    serve_mount(mount, listener, config, stopped).await?;
+    // They end because the hub is closed.
+    lanes.await?
+}
+
+async fn serve_mount(
+    mount: Mount,
+    listener: TcpListener,
+    config: Config,
+    stopped: oneshot::Receiver<()>,
+) -> io::Result<()> {
+    let app = Router::new().nest("/topics", router(mount));
     let listener = WriteDeadlineListener::new(listener).deadline(config.write_deadline);
     let serving = axum::serve(listener, app);
     tokio::select! {

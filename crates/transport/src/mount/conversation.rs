@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use futures::Stream;
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tidings_core::driver::{Beat, Cursor, Pulse};
 use tidings_core::{Event, Id, Reason, Subscription};
@@ -30,14 +30,18 @@ const LINGER: Duration = Duration::from_secs(2);
 /// is gone is answered by a reset, and the next one fails.
 const LOOK: Duration = Duration::from_secs(1);
 
-pub(super) async fn converse(upgrade: OnUpgrade, client: Client, encoder: Arc<dyn Encoder>) {
+/// Waits until the head has been written, and serves the client.
+pub(super) async fn upgrade(upgrade: OnUpgrade, client: Client, encoder: Arc<dyn Encoder>) {
     match upgrade.await {
-        Ok(upgraded) => {
-            let ended = run_observed(TokioIo::new(upgraded), client, encoder).await;
-            tracing::debug!(?ended, "a conversation is over");
-        }
+        Ok(upgraded) => converse(upgraded, client, encoder).await,
         Err(error) => tracing::debug!(%error, "a client left before the upgrade"),
     }
+}
+
+/// Serves a client on an upgraded connection.
+pub(super) async fn converse(upgraded: Upgraded, client: Client, encoder: Arc<dyn Encoder>) {
+    let ended = run_observed(TokioIo::new(upgraded), client, encoder).await;
+    tracing::debug!(?ended, "a conversation is over");
 }
 
 /// Reports a client that takes nothing to its observer.

@@ -28,6 +28,7 @@
 //! know its listener: an application that listens on a loopback address also calls
 //! [`Hosts::check`](crate::Hosts::check).
 
+mod adopter;
 mod answer;
 mod body;
 mod conversation;
@@ -51,6 +52,7 @@ use http_body::Body;
 use tidings_core::{Hub, SlowPolicy};
 use tower_service::Service;
 
+pub use adopter::{Adopted, Adopter, Place};
 pub use answer::{MAX_ANSWER, MAX_ANSWER_ENTRIES};
 pub use body::MountBody;
 pub use deadline::WriteDeadline;
@@ -96,6 +98,7 @@ struct Settings {
     write_deadline: Duration,
     body_deadline: Duration,
     observer: Arc<dyn Observer>,
+    adopter: Option<Arc<dyn Adopter>>,
     stalls: Stalls,
 }
 
@@ -113,6 +116,7 @@ impl Mount {
             write_deadline: Duration::from_secs(30),
             body_deadline: Duration::from_secs(30),
             observer: Arc::new(()),
+            adopter: None,
             stalls: Stalls::default(),
         }))
     }
@@ -176,6 +180,16 @@ impl Mount {
     /// What counts deliveries and goodbyes, for metrics. Default: nothing does.
     pub fn observer(self, observer: Arc<dyn Observer>) -> Self {
         self.with(|settings| settings.observer = observer)
+    }
+
+    /// Hands WebSocket connections over to this adopter once they are upgraded, such as the lanes of a server: each costs
+    /// less there than a task. Default: each is served in a task of its own.
+    ///
+    /// A connection with TLS is served by a task in any case, and so is one of a mount that has an
+    /// [`on_message`](Self::on_message). The adopter's own settings hold for what it serves, such as its write deadline, and
+    /// it counts deliveries itself.
+    pub fn adopter(self, adopter: impl Adopter) -> Self {
+        self.with(|settings| settings.adopter = Some(Arc::new(adopter)))
     }
 
     /// The hub.

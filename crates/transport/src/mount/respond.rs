@@ -12,10 +12,10 @@ use hyper::upgrade::OnUpgrade;
 use tidings_core::{Filters, Subscription, Topic};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Mount, MountBody, Observer, OnMessage, Stalls, Subscriber, answer, conversation};
+use super::{Mount, MountBody, Observer, OnMessage, Subscriber, answer, conversation};
 use crate::{
-    Accepted, Encoder, PublishRequest, Rejection, Shape, SubscribeRequest, choose, last_segment,
-    published, read_payload,
+    Encoder, PublishRequest, Rejection, Shape, SubscribeRequest, choose, last_segment, published,
+    read_payload,
 };
 
 /// One client that has been accepted and has a seat.
@@ -29,6 +29,13 @@ pub struct Client {
     pub write_deadline: Duration,
     /// Counts what happens to the client.
     pub observer: Arc<dyn Observer>,
+}
+
+/// How a request to subscribe goes on.
+enum Accepting {
+    /// A `HEAD`, which is answered.
+    Head(Response<()>),
+    Subscriber(Box<Subscriber>),
 }
 
 impl Mount {
@@ -75,10 +82,10 @@ impl Mount {
     /// # Panics
     /// Outside of a tokio runtime.
     pub async fn subscribe<B>(&self, request: Request<B>, filters: Filters) -> Response<MountBody> {
-        let (mut request, _) = request.into_parts();
-        let upgrade = request.extensions.remove::<OnUpgrade>();
-        match self.try_subscribe(&request, filters, upgrade).await {
-            Ok(response) => response,
+        let (request, _) = request.into_parts();
+        match self.accept_or_head(&request, filters).await {
+            Ok(Accepting::Head(head)) => head.map(|()| MountBody::head()),
+            Ok(Accepting::Subscriber(subscriber)) => self.serve(subscriber, request).await,
             Err(rejection) => match choose(&self.0.transports, &request) {
                 Ok(transport) if request.method == Method::GET => {
                     rejection.into_response_by(&**transport).map(MountBody::whole)
@@ -88,22 +95,21 @@ impl Mount {
         }
     }
 
-    async fn try_subscribe(
+    async fn accept_or_head(
         &self,
         request: &Parts,
         filters: Filters,
-        upgrade: Option<OnUpgrade>,
-    ) -> Result<Response<MountBody>, Rejection> {
+    ) -> Result<Accepting, Rejection> {
         let subscribe = SubscribeRequest::new(filters, request)?;
-        if request.method == Method::HEAD {
-            return Ok(self.head(request, &subscribe).await?.map(|()| MountBody::head()));
-        }
-        let subscriber = self.accept(request, subscribe).await?;
-        Ok(self.start(subscriber, upgrade).await)
+        Ok(match request.method {
+            Method::HEAD => Accepting::Head(self.head(request, &subscribe).await?),
+            _ => Accepting::Subscriber(self.accept(request, subscribe).await?),
+        })
     }
 
-    /// Responds to the request of a subscriber that was [accepted](Self::accept). The response to a poll takes as long as
-    /// the poll is held. A connection that leaves HTTP is served by a task of its own.
+    /// Serves a subscriber that was [accepted](Self::accept) with this request, and returns the response. The response to a
+    /// poll takes as long as the poll is held. A connection that leaves HTTP is served by a task of its own, or by the
+    /// [adopter](Self::adopter).
     ///
     /// Cancel safe: dropping the future gives the seat back.
     ///
@@ -115,16 +121,36 @@ impl Mount {
         mut request: Parts,
     ) -> Response<MountBody> {
         let upgrade = request.extensions.remove::<OnUpgrade>();
-        self.start(subscriber, upgrade).await
+        // Its URI and headers keep a buffer of the server, which a poll would hold for as long as it is held.
+        drop(request);
+        if subscriber.accepted.shape == Shape::Upgrade {
+            return self.upgrade(subscriber, upgrade);
+        }
+        let (accepted, client) = self.client(subscriber);
+        let body = match accepted.shape {
+            Shape::Answer { hold } => client.answer(&*accepted.encoder, hold).await,
+            Shape::Stream | Shape::Upgrade => {
+                MountBody::watched(client, accepted.encoder.clone(), &self.0.stalls)
+            }
+        };
+        accepted.response(body)
     }
 
-    async fn start(
+    fn upgrade(
         &self,
         subscriber: Box<Subscriber>,
         upgrade: Option<OnUpgrade>,
     ) -> Response<MountBody> {
-        let (accepted, client) = self.client(subscriber);
-        client.respond(accepted, upgrade, &self.0.stalls).await
+        let Some(upgrade) = upgrade else { return rejected(cannot_upgrade()) };
+        let response = subscriber.accepted.response(MountBody::empty());
+        match self.reserve(&subscriber) {
+            Some(place) => drop(tokio::spawn(self.clone().hand_over(upgrade, subscriber, place))),
+            None => {
+                let (accepted, client) = self.client(subscriber);
+                tokio::spawn(conversation::upgrade(upgrade, client, accepted.encoder));
+            }
+        }
+        response
     }
 
     /// Publishes the body of a request to this topic, whatever its path.
@@ -161,25 +187,6 @@ impl Mount {
 }
 
 impl Client {
-    /// Answers the request with which the client came. A [`Shape::Upgrade`] goes on in a task of its own.
-    pub(super) async fn respond(
-        self,
-        accepted: Accepted,
-        upgrade: Option<OnUpgrade>,
-        stalls: &Stalls,
-    ) -> Response<MountBody> {
-        let body = match accepted.shape {
-            Shape::Stream => MountBody::watched(self, accepted.encoder.clone(), stalls),
-            Shape::Answer { hold } => self.answer(&*accepted.encoder, hold).await,
-            Shape::Upgrade => {
-                let Some(upgrade) = upgrade else { return rejected(cannot_upgrade()) };
-                tokio::spawn(conversation::converse(upgrade, self, accepted.encoder.clone()));
-                MountBody::empty()
-            }
-        };
-        accepted.response(body)
-    }
-
     /// Returns the events of the client as a body without end. It notices a client that takes nothing only if it is asked
     /// for its next frame.
     pub fn stream(self, encoder: Arc<dyn Encoder>) -> MountBody {
