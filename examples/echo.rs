@@ -24,14 +24,14 @@ const MAX_MESSAGE: usize = 16 << 20;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     // A test suite counts the pings that it gets, so there are none.
-    let heartbeat = Heartbeat { interval: Duration::from_secs(24 * 60 * 60), strikes: 3 };
-    let hub = Hub::new(HubConfig {
-        heartbeat,
-        max_payload: MAX_MESSAGE,
-        retention: Retention { bytes: 8 * MAX_MESSAGE, ..Retention::default() },
-        ..HubConfig::default()
-    });
-    let limits = WebSocketConfig { max_message: MAX_MESSAGE, max_frame: MAX_MESSAGE };
+    let heartbeat = Heartbeat::default().interval(Duration::from_secs(24 * 60 * 60));
+    let hub = Hub::new(
+        HubConfig::default()
+            .heartbeat(heartbeat)
+            .max_payload(MAX_MESSAGE)
+            .retention(Retention::default().bytes(8 * MAX_MESSAGE)),
+    );
+    let limits = WebSocketConfig::default().max_message(MAX_MESSAGE).max_frame(MAX_MESSAGE);
     let server = Server::builder(hub).configure(|config| {
         config.transports = vec![Arc::new(WebSocket::new(limits))];
     });

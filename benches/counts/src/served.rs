@@ -18,8 +18,8 @@ pub(crate) const ASLEEP: Duration = Duration::from_millis(4);
 
 /// Returns a hub without heartbeats, which would be counted.
 pub(crate) fn quiet_hub() -> Hub {
-    let heartbeat = Heartbeat { interval: Duration::from_secs(3600), ..Heartbeat::default() };
-    Hub::new(HubConfig { heartbeat, ..HubConfig::default() })
+    let heartbeat = Heartbeat::default().interval(Duration::from_secs(3600));
+    Hub::new(HubConfig::default().heartbeat(heartbeat))
 }
 
 /// A server with one lane.

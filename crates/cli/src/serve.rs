@@ -18,12 +18,10 @@ use crate::broker::attach;
 
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     allow_many_files();
-    let config = HubConfig {
-        retention: Retention { entries: args.retain as usize, ..Retention::default() },
-        limits: Limits { total: args.clients as usize, ..Limits::default() },
-        heartbeat: Heartbeat { interval: args.heartbeat, ..Heartbeat::default() },
-        ..HubConfig::default()
-    };
+    let config = HubConfig::default()
+        .retention(Retention::default().entries(args.retain as usize))
+        .limits(Limits::default().total(args.clients as usize))
+        .heartbeat(Heartbeat::default().interval(args.heartbeat));
     let hub = if args.broker.is_given() { Hub::pending(config) } else { Hub::new(config) };
     let mut config = Config::new(hub.clone());
     config.origins = Origins::Listed(args.allow_origins);

@@ -21,6 +21,7 @@ use crate::transports;
 /// let server = Server::builder(Hub::default()).configure(|config| config.write_deadline = Duration::from_secs(10));
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// The hub that is served.
     pub hub: Hub,

@@ -40,7 +40,7 @@ async fn every_listener_reaches_every_lane_and_all_are_closed_at_the_end() {
         let mut followers = Vec::new();
         for address in addresses.iter().cycle().take(12) {
             let url = format!("http://{address}/topics/t").parse().unwrap();
-            let target = Target { position: Position::Earliest, ..Target::new(url) };
+            let target = Target::new(url).position(Position::Earliest);
             followers.push(Follower::new(websocket.client.connect(target).await.unwrap()));
         }
         assert_eq!(handle.connections(), 12);

@@ -52,7 +52,7 @@ async fn serve(hub: Hub, transport: Arc<dyn Transport>) -> (SocketAddr, JoinSet<
 
 async fn follow(address: SocketAddr, client: &dyn Client, position: Position) -> Follower {
     let url = format!("http://{address}/wherever").parse().unwrap();
-    let target = Target { position, ..Target::new(url) };
+    let target = Target::new(url).position(position);
     Follower::new(client.connect(target).await.unwrap())
 }
 
@@ -127,8 +127,8 @@ async fn a_position_of_one_mounted_transport_resumes_on_each_other() {
 async fn a_full_hub_is_an_event_stream_that_ends_if_that_is_what_is_mounted() {
     for listed in all_listed() {
         let name = listed.server.name();
-        let limits = Limits { total: 0, ..Limits::default() };
-        let hub = Hub::new(HubConfig { limits, ..HubConfig::default() });
+        let limits = Limits::default().total(0);
+        let hub = Hub::new(HubConfig::default().limits(limits));
         let (address, _serving) = serve(hub.clone(), listed.server).await;
         let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";

@@ -195,8 +195,8 @@ mod tests {
     impl Lane {
         /// A lane over a log of four entries, with a client for each of these filters.
         fn new(clients: &[&str]) -> Self {
-            let retention = Retention { entries: 4, ..Retention::default() };
-            let hub = Hub::new(HubConfig { retention, ..HubConfig::default() });
+            let retention = Retention::default().entries(4);
+            let hub = Hub::new(HubConfig::default().retention(retention));
             let status = Status::new(&Config::new(hub));
             let fan_out = FanOut::new(Groups::new(Bytes::new()), status.position);
             let mut lane =

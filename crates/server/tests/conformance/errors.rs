@@ -120,7 +120,7 @@ fn a_rejection_says_what_to_do() {
 #[test]
 fn a_payload_that_is_too_large_is_refused_with_the_limit() {
     every_mover_and_service(async |mover| {
-        let config = mover.config(HubConfig { max_payload: 1000, ..HubConfig::default() }).await;
+        let config = mover.config(HubConfig::default().max_payload(1000)).await;
         let hub = Running::start(config).await;
         assert_eq!(Raw::ask(hub.address, post("/topics/t", &"x".repeat(1000))).await.status, 200);
         let chunk = format!("{:x}\r\n{}\r\n0\r\n\r\n", 1001, "x".repeat(1001));

@@ -131,8 +131,8 @@ fn a_hub_without_the_page_still_helps() {
 #[test]
 fn a_page_is_told_what_it_has_to_know() {
     every_mover_and_service(async |mover| {
-        let heartbeat = Heartbeat { interval: Duration::from_millis(1500), ..Heartbeat::default() };
-        let mut config = mover.config(HubConfig { heartbeat, ..HubConfig::default() }).await;
+        let heartbeat = Heartbeat::default().interval(Duration::from_millis(1500));
+        let mut config = mover.config(HubConfig::default().heartbeat(heartbeat)).await;
         config.demo = Some("ticks".parse().unwrap());
         config.transports.remove(0);
         let hub = Running::start(config).await;

@@ -432,7 +432,7 @@ impl Running {
         filters: &str,
         position: Position,
     ) -> Follower {
-        let target = Target { position, ..Target::new(self.url(filters)) };
+        let target = Target::new(self.url(filters)).position(position);
         Follower::new(listed.client.connect(target).try_flatten_stream().boxed()).reading()
     }
 
@@ -442,7 +442,7 @@ impl Running {
         filters: &str,
         position: Position,
     ) -> Result<Follower, ClientError> {
-        let target = Target { position, ..Target::new(self.url(filters)) };
+        let target = Target::new(self.url(filters)).position(position);
         let connected = timeout(PATIENCE, listed.client.connect(target)).await;
         connected.expect("it never connected").map(Follower::new)
     }
