@@ -28,7 +28,7 @@ pub struct HubConfig {
     /// How long a broker below the hub may take to store a notification. Default 5 s.
     pub publish_deadline: Duration,
     /// How long a client waits for notifications that only the broker has, while the broker does not deliver
-    /// them. Then it is let go with [`Reason::Unavailable`]. Default 30 s.
+    /// them. Then it is let go with [`Reason::Unavailable`](crate::Reason::Unavailable). Default 30 s.
     pub replay_deadline: Duration,
 }
 
