@@ -33,11 +33,11 @@ form.onsubmit = () => {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let heartbeat = Heartbeat { interval: Duration::from_secs(5), strikes: 3 };
-    let hub = Hub::new(HubConfig { heartbeat, ..HubConfig::default() });
+    let heartbeat = Heartbeat::default().interval(Duration::from_secs(5));
+    let hub = Hub::new(HubConfig::default().heartbeat(heartbeat));
 
     // Nobody types 4 KiB: who sends more is told so, and closed.
-    let config = WebSocketConfig { max_message: 4 << 10, ..WebSocketConfig::default() };
+    let config = WebSocketConfig::default().max_message(4 << 10);
     let chat = Mount::new(hub.clone())
         .transport(WebSocket::new(config))
         // A handler of your own, `OnMessage::new(|hub, seat, message| …)`, could check and change it first.

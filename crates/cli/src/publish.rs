@@ -13,7 +13,7 @@ use crate::args::PublishArgs;
 const MAX_INPUT: u64 = 64 << 20;
 
 pub(crate) async fn publish(args: PublishArgs) -> anyhow::Result<ExitCode> {
-    let target = Target { options: args.remote.options()?, ..Target::new(args.url.url()?) };
+    let target = Target::new(args.url.url()?).options(args.remote.options()?);
     let mut payload = Vec::new();
     let mut input = std::io::stdin().lock().take(MAX_INPUT + 1);
     input.read_to_end(&mut payload).context("cannot read standard input")?;

@@ -17,11 +17,9 @@ use crate::serve::shutdown;
 
 pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
     let client = client(&args.transport)?;
-    let target = Target {
-        position: args.after.unwrap_or_default(),
-        options: args.remote.options()?,
-        ..Target::new(args.url.url()?)
-    };
+    let target = Target::new(args.url.url()?)
+        .position(args.after.unwrap_or_default())
+        .options(args.remote.options()?);
     let mut followed = follow(client, target, Backoff::default());
     let mut interrupted = std::pin::pin!(shutdown());
     loop {

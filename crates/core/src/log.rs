@@ -6,24 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::copies::Copies;
 use crate::dedup_window::DedupWindow;
 use crate::{
-    Budget, Entry, Epoch, Filters, GapReason, Id, IdempotencyKey, Interest, Notification, SeatId,
-    Stored, Tail, WakerSet,
+    Budget, Entry, Epoch, Filters, GapReason, Id, IdempotencyKey, Interest, Notification,
+    Retention, SeatId, Stored, Tail, WakerSet,
 };
-
-/// How much of the stream is kept for those who come back. Whichever bound is met first evicts the
-/// oldest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Notifications kept. Default 65,536. More lets clients be away for longer.
-    pub entries: usize,
-    /// Bytes kept. Default 64 MiB. Three quarters are for the notifications: payloads, topics and a fixed part
-    /// for each. One quarter is for their encoded copies, one for each format that was asked for, so that
-    /// clients share them. If copies take more than half of that quarter, the oldest notifications give theirs
-    /// up. A copy for which there is no room is made for its asker alone. So readers cannot shorten the
-    /// history, whatever they ask for, and a copy that is six times as long as its payload, as JSON can be,
-    /// costs time instead of memory.
-    pub bytes: usize,
-}
 
 /// The notifications of one hub, oldest first, each with its place in one hub-wide sequence.
 ///
@@ -93,12 +78,6 @@ const AGED_AT_ONCE: usize = 64;
 /// filters takes about as long as to compare eight with one.
 fn scan(filters: &Filters) -> u64 {
     SCAN / (1 + filters.count() as u64 / 8)
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self { entries: 65_536, bytes: 64 << 20 }
-    }
 }
 
 impl Log {

@@ -250,8 +250,8 @@ mod tests {
     #[tokio::test]
     async fn a_hub_that_falls_silent_is_given_up_once_the_hold_is_over() {
         let limit = Duration::from_millis(200);
-        let limits = TimeLimits { head: limit, body: limit, ..TimeLimits::default() };
-        let options = Arc::new(ConnectOptions { limits, ..ConnectOptions::default() });
+        let limits = TimeLimits::default().head(limit).body(limit);
+        let options = Arc::new(ConnectOptions::default().limits(limits));
         for (second, waited_for) in [
             ("", "the head of an answer"),
             ("HTTP/1.1 200 O", "the head of an answer"),
@@ -271,7 +271,7 @@ mod tests {
                 std::future::pending::<()>().await;
             });
             let client = LongPollingClient { wait: Some(Duration::from_secs(0)) };
-            let target = Target { options: options.clone(), ..Target::new(url.parse().unwrap()) };
+            let target = Target::new(url.parse().unwrap()).options(options.clone());
             let arrivals: Vec<_> = client.connect(target).await.unwrap().collect().await;
             let [Ok(_), Err(error)] = &arrivals[..] else { panic!("{arrivals:?}") };
             assert!(error.to_string().ends_with(waited_for), "{error}");

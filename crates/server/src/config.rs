@@ -21,6 +21,7 @@ use crate::transports;
 /// let server = Server::builder(Hub::default()).configure(|config| config.write_deadline = Duration::from_secs(10));
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// The hub that is served.
     pub hub: Hub,
@@ -32,8 +33,8 @@ pub struct Config {
     pub authorizer: Authorizer,
     /// Which web pages may connect, read and publish, on every transport. Default: pages of the same host.
     pub origins: Origins,
-    /// By which names the server may be addressed. Default: by every name, except if all listeners are on loopback
-    /// addresses. Health checks are answered for every host.
+    /// By which names the server may be addressed. Default: by every name, except through a listener on a loopback
+    /// address. Health checks are answered for every host.
     pub hosts: Hosts,
     /// What happens to a client for which the log has moved on. Default: it is sent a gap.
     pub slow: SlowPolicy,
@@ -62,16 +63,10 @@ pub struct Config {
     pub drain: Duration,
     /// The number of threads that serve, each with one lane. Default: one for each core.
     pub workers: NonZeroUsize,
-    /// Whether lanes send by io_uring, many sends in one system call. If this is `false`, or if the kernel does not allow
-    /// io_uring, each send is one system call. Default true.
-    pub io_uring: bool,
     /// Whether `/` serves the live page. Otherwise it serves a help text. Default true.
     pub live_page: bool,
     /// A topic with regular notifications, which the live page follows. It is listed at `/transports`. Default: none.
     pub demo: Option<Topic>,
-    /// Whether all connections take the general path instead of lanes, to compare the two. Default false. Systems other
-    /// than Linux have no lanes.
-    pub general_path: bool,
 }
 
 impl Config {
@@ -95,10 +90,8 @@ impl Config {
             drain_delay: Duration::ZERO,
             drain: Duration::from_secs(1),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            io_uring: true,
             live_page: true,
             demo: None,
-            general_path: false,
         }
     }
 
@@ -108,7 +101,9 @@ impl Config {
             .authorizer(self.authorizer.clone())
             .origins(self.origins.clone())
             .slow(self.slow)
-            .echo(self.echo);
+            .echo(self.echo)
+            .write_deadline(self.write_deadline)
+            .body_deadline(self.body_deadline);
         self.transports.iter().cloned().fold(mount, Mount::shared_transport)
     }
 }

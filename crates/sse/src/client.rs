@@ -266,7 +266,7 @@ mod tests {
             (Position::Earliest, "GET /topics/a?after=earliest HTTP/1.1\r\n"),
         ] {
             let (target, requests) = hub(&[&[&[HEAD]]]).await;
-            let arrivals = SseClient.connect(Target { position, ..target }).await.unwrap();
+            let arrivals = SseClient.connect(target.position(position)).await.unwrap();
             assert_eq!(arrivals.count().await, 0);
             let request = &requests.await.unwrap()[0];
             assert!(request.contains(expected), "{request}");

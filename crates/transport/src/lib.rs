@@ -35,7 +35,7 @@ pub use choose::choose;
 pub use contract::{Accepted, Decoder, Encoder, Inbound, Message, Shape, Transport, concatenated};
 pub use envelope::{ENVELOPE, Envelope, base64_of, gap_json};
 pub use fitted::fitted;
-pub use hosts::Hosts;
+pub use hosts::{Hosts, ListenerKind};
 pub use negotiate::prefers;
 pub use origin::{OriginCheck, Origins};
 pub use payload::read_payload;

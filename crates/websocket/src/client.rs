@@ -249,9 +249,7 @@ mod tests {
             ],
         )
         .await;
-        let arrivals =
-            all(WebSocketClient::default(), Target { position: Position::Earliest, ..target })
-                .await;
+        let arrivals = all(WebSocketClient::default(), target.position(Position::Earliest)).await;
         let arrivals: Vec<_> = arrivals.into_iter().map(Result::unwrap).collect();
         let notification = |id: &str, kind, payload: Bytes| {
             Arrival::Notification(Received {
@@ -323,8 +321,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_hub_that_falls_silent_is_given_up_after_its_own_heartbeat() {
-        let limits = TimeLimits { head: Duration::from_millis(200), ..TimeLimits::default() };
-        let options = Arc::new(ConnectOptions { limits, ..ConnectOptions::default() });
+        let limits = TimeLimits::default().head(Duration::from_millis(200));
+        let options = Arc::new(ConnectOptions::default().limits(limits));
         let ping = frame(1, br#"{"ping":1,"id":"e-1"}"#);
         let half = [&ping[..], &[0x81, 100, b'{']].concat();
         // Before the first frame, between two, and in one.

@@ -96,7 +96,7 @@ impl Lane {
 
     /// Answers a request.
     fn answer(&mut self, key: usize, whole: Box<Whole>) -> Next {
-        let mut answering = self.service.call(whole);
+        let mut answering = self.service.call(whole, self.peers[key].listener);
         // Nearly all are ready at once. The others are polled with the lane's own waker later.
         let mut context = Context::from_waker(Waker::noop());
         match unconstrained(answering.as_mut()).poll_unpin(&mut context) {

@@ -16,7 +16,7 @@ const CLOSE: u8 = 0x88;
 
 /// For those that wait for an answer that does not come.
 fn impatient() -> HubConfig {
-    HubConfig { publish_deadline: Duration::from_secs(1), ..HubConfig::default() }
+    HubConfig::default().publish_deadline(Duration::from_secs(1))
 }
 
 fn upgrades(shape: Shape) -> bool {

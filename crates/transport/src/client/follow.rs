@@ -15,6 +15,7 @@ use super::{Arrival, Client, ClientError, Target};
 /// ceiling. The ceiling doubles with each failure. So the clients of a hub that restarts do not all come at
 /// once, and none comes back at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Backoff {
     /// The first ceiling. Default 1 s.
     pub shortest: Duration,
@@ -30,6 +31,16 @@ impl Default for Backoff {
 }
 
 impl Backoff {
+    /// Changes the first ceiling.
+    pub fn shortest(self, shortest: Duration) -> Self {
+        Self { shortest, ..self }
+    }
+
+    /// Changes the last ceiling.
+    pub fn longest(self, longest: Duration) -> Self {
+        Self { longest, ..self }
+    }
+
     /// Returns how long to wait after this many failures in a row, 1 or more.
     fn delay(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
         let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));

@@ -68,6 +68,7 @@ pub type Arrivals = BoxStream<'static, Result<Arrival, ClientError>>;
 
 /// Where to connect, how, and from which position.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Target {
     /// The resource, such as `http://127.0.0.1:8080/topics/orders.*`; `http` or `https` for every transport.
     pub url: Url,
@@ -81,6 +82,16 @@ impl Target {
     /// Reads from now on at this address, with default options.
     pub fn new(url: Url) -> Self {
         Self { url, position: Position::Live, options: Arc::default() }
+    }
+
+    /// Changes from where to read.
+    pub fn position(self, position: Position) -> Self {
+        Self { position, ..self }
+    }
+
+    /// Changes headers, time limits and certificates.
+    pub fn options(self, options: impl Into<Arc<ConnectOptions>>) -> Self {
+        Self { options: options.into(), ..self }
     }
 }
 

@@ -70,8 +70,8 @@ impl MountBody {
         Self(Inner::Whole(None))
     }
 
-    /// No body, of a response whose length is not known.
-    pub(super) fn head() -> Self {
+    /// No body, for the response to a `HEAD` if the length of the body is not known.
+    pub fn head() -> Self {
         Self(Inner::Head)
     }
 

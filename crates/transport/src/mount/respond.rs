@@ -82,15 +82,10 @@ impl Mount {
     /// # Panics
     /// Outside of a tokio runtime.
     pub async fn subscribe<B>(&self, request: Request<B>, filters: Filters) -> Response<MountBody> {
-        let (mut request, _) = request.into_parts();
-        let upgrade = request.extensions.remove::<OnUpgrade>();
+        let (request, _) = request.into_parts();
         match self.accept_or_head(&request, filters).await {
             Ok(Accepting::Head(head)) => head.map(|()| MountBody::head()),
-            Ok(Accepting::Subscriber(subscriber)) => {
-                // Its URI and headers keep a buffer of the server, which a poll would hold for as long as it is held.
-                drop(request);
-                self.serve(subscriber, upgrade).await
-            }
+            Ok(Accepting::Subscriber(subscriber)) => self.serve(subscriber, request).await,
             Err(rejection) => match choose(&self.0.transports, &request) {
                 Ok(transport) if request.method == Method::GET => {
                     rejection.into_response_by(&**transport).map(MountBody::whole)
@@ -112,13 +107,22 @@ impl Mount {
         })
     }
 
-    /// Serves a subscriber, and returns the response to its request. A [`Shape::Upgrade`] goes on in a task of its own, or
-    /// at the adopter.
-    async fn serve(
+    /// Serves a subscriber that was [accepted](Self::accept) with this request, and returns the response. The response to a
+    /// poll takes as long as the poll is held. A connection that leaves HTTP is served by a task of its own, or by the
+    /// [adopter](Self::adopter).
+    ///
+    /// Cancel safe: dropping the future gives the seat back.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn serve(
         &self,
         subscriber: Box<Subscriber>,
-        upgrade: Option<OnUpgrade>,
+        mut request: Parts,
     ) -> Response<MountBody> {
+        let upgrade = request.extensions.remove::<OnUpgrade>();
+        // Its URI and headers keep a buffer of the server, which a poll would hold for as long as it is held.
+        drop(request);
         if subscriber.accepted.shape == Shape::Upgrade {
             return self.upgrade(subscriber, upgrade);
         }

@@ -38,8 +38,8 @@ struct Lane {
 
 impl Lane {
     fn new() -> Self {
-        let heartbeat = Heartbeat { strikes: 1, ..Heartbeat::default() };
-        let hub = Hub::new(HubConfig { heartbeat, ..HubConfig::default() });
+        let heartbeat = Heartbeat::default().strikes(1);
+        let hub = Hub::new(HubConfig::default().heartbeat(heartbeat));
         Self {
             connection: Connection::new(false),
             status: Status::new(&Config::new(hub)),
