@@ -49,5 +49,7 @@ mod worker;
 pub use config::Config;
 pub use pages::clock;
 pub use server::{Builder, Handle, Server};
-pub use tidings_transport::{Action, Authorize, Authorizer, Hosts, Origins};
+pub use tidings_transport::{
+    Action, Authorize, Authorizer, HandleMessage, Hosts, Message, MessageSender, OnMessage, Origins,
+};
 pub use transports::{Listed, transports};

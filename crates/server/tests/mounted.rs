@@ -14,9 +14,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tidings_axum::{WriteDeadlineListener, router};
 use tidings_core::{Hub, HubConfig, Kind, Limits, Notification, Position, Reason};
+use tidings_transport::OnMessage;
 use tidings_transport::Transport;
 use tidings_transport::client::{Client, ClientError, Target};
-use tidings_transport::mount::{Mount, OnMessage, WriteDeadline, farewell};
+use tidings_transport::mount::{Mount, WriteDeadline, farewell};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 

@@ -33,7 +33,7 @@ mod body;
 mod conversation;
 mod deadline;
 mod farewell;
-mod message;
+mod in_hand;
 mod observer;
 mod respond;
 mod stall;
@@ -55,13 +55,12 @@ pub use answer::{MAX_ANSWER, MAX_ANSWER_ENTRIES};
 pub use body::MountBody;
 pub use deadline::WriteDeadline;
 pub use farewell::farewell;
-pub use message::OnMessage;
 pub use observer::Observer;
 pub use respond::Client;
 pub use subscriber::Subscriber;
 
 use self::stall::Stalls;
-use crate::{Authorize, Authorizer, Origins, Transport};
+use crate::{Authorize, Authorizer, OnMessage, Origins, Transport};
 
 /// Transports on a hub, and who may use them. Cheap to clone.
 ///
@@ -155,7 +154,8 @@ impl Mount {
     }
 
     /// What happens to the messages of WebSocket clients. Default: those of a client that subscribes to a single topic
-    /// are published to it if the client [may publish](Self::authorize) there, and others are not allowed.
+    /// are published to it if the client [may publish](Self::authorize) there, and others are not allowed. If it is set, the
+    /// authorizer is not asked about messages.
     pub fn on_message(self, on_message: OnMessage) -> Self {
         self.with(|settings| settings.on_message = Some(on_message))
     }
