@@ -41,7 +41,10 @@ pub use listener::WriteDeadlineListener;
 pub use serve::serve;
 pub use subscribe::Subscribe;
 pub use tidings_transport::mount::{Mount, farewell};
-pub use tidings_transport::{Action, Authorize, Authorizer, Hosts, Origins, Rejection, token};
+pub use tidings_transport::{
+    Action, Authorize, Authorizer, HandleMessage, Hosts, Message, MessageSender, OnMessage,
+    Origins, Rejection, token,
+};
 
 /// Returns a router with one route, `/{name}`, for the requests of all transports and for publishing.
 ///

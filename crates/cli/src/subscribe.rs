@@ -69,7 +69,8 @@ fn print(arrival: &Arrival, as_json: bool) -> std::io::Result<()> {
         }
         Arrival::Gap(gap) if as_json => writeln!(out, "{}", json!({ "gap": gap }))?,
         Arrival::Gap(gap) => eprintln!("{}", gap_in_words(gap)),
-        Arrival::Heartbeat(_) => {}
+        // It sends no message that could be replied.
+        Arrival::Heartbeat(_) | Arrival::Reply(_) => {}
         Arrival::Goodbye(goodbye) => eprintln!("the hub says goodbye: {}", goodbye.reason),
     }
     out.flush()

@@ -68,7 +68,7 @@ pub use pattern::{MAX_FILTER_TOKENS, MAX_STARS};
 pub use pool::{ClientPool, JoinError, Seat, SeatId};
 pub use presence::{Presence, PresenceChange};
 pub use publishing::{PublishError, Publishing};
-pub use session::Session;
+pub use session::{SeatInfo, Session};
 pub use source::{OnEmpty, OnEnd, Source};
 pub use subscription::Subscription;
 pub use topic::{Filter, Filters, MAX_FILTERS, MAX_TOPIC_BYTES, ParseTopicError, Topic};

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::id::random;
-use crate::session::Held;
+use crate::session::{Held, SeatInfo};
 use crate::{Filters, Limits, Reason, Session, WakerSet};
 
 /// So many filters each client may name, however many the others hold.
@@ -276,6 +276,11 @@ impl Seat {
     /// The transport that it was taken for.
     pub fn transport(&self) -> &'static str {
         self.transport
+    }
+
+    /// Returns what is known of the seat.
+    pub fn info(&self) -> SeatInfo {
+        SeatInfo { id: self.id, transport: self.transport, session: self.session.clone() }
     }
 
     /// Keeps a session with the seat, in place of the one before.

@@ -11,7 +11,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep, sleep_until};
 
 use crate::id::random;
-use crate::{Budget, Cursor, Event, Fetched, Gap, Hub, Id, Interest, Kept, Reason, Seat, Waiter};
+use crate::{
+    Budget, Cursor, Event, Fetched, Filters, Gap, Hub, Id, Interest, Kept, Reason, Seat, Waiter,
+};
 
 /// One reader of the hub: a [`Cursor`], a [`Seat`], and the wait for news. A [`Stream`] that ends after
 /// [`Event::Goodbye`].
@@ -169,6 +171,11 @@ impl Subscription {
     /// The seat that this reader holds.
     pub fn seat(&self) -> &Seat {
         &self.seat
+    }
+
+    /// The filters that select what it is sent.
+    pub fn filters(&self) -> &Filters {
+        self.interest.filters()
     }
 
     /// The hub that it reads.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidings_core::{Hub, SlowPolicy, Topic};
 use tidings_transport::mount::Mount;
-use tidings_transport::{Authorizer, Hosts, Origins, Transport};
+use tidings_transport::{Authorizer, Hosts, OnMessage, Origins, Transport};
 
 use crate::transports;
 
@@ -40,6 +40,10 @@ pub struct Config {
     pub slow: SlowPolicy,
     /// Whether a WebSocket client is sent its own messages too. Default true.
     pub echo: bool,
+    /// What happens to the messages of WebSocket clients. Default, `None`: those of a client that subscribes to a single
+    /// topic are published to it if the [authorizer](Self::authorizer) allows that, and others are not allowed. If it is set,
+    /// the authorizer is not asked about messages.
+    pub on_message: Option<OnMessage>,
     /// How long a client may read nothing while bytes wait for it. After that it is disconnected. Default 30 s.
     pub write_deadline: Duration,
     /// How long the head of a request may take, counted from its first byte. Default 10 s.
@@ -81,6 +85,7 @@ impl Config {
             hosts: Hosts::default(),
             slow: SlowPolicy::default(),
             echo: true,
+            on_message: None,
             write_deadline: Duration::from_secs(30),
             head_deadline: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
@@ -104,6 +109,10 @@ impl Config {
             .echo(self.echo)
             .write_deadline(self.write_deadline)
             .body_deadline(self.body_deadline);
+        let mount = match &self.on_message {
+            Some(on_message) => mount.on_message(on_message.clone()),
+            None => mount,
+        };
         self.transports.iter().cloned().fold(mount, Mount::shared_transport)
     }
 }

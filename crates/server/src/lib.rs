@@ -60,5 +60,7 @@ pub use pages::clock;
 #[doc(hidden)]
 pub use serve_by::ServeBy;
 pub use server::{Builder, Handle, Server};
-pub use tidings_transport::{Action, Authorize, Authorizer, Hosts, ListenerKind, Origins};
+pub use tidings_transport::{
+    Action, Authorize, Authorizer, HandleMessage, Hosts, ListenerKind, Message, MessageSender, OnMessage, Origins,
+};
 pub use transports::{Listed, transports};

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::{fmt, io};
 
 use tidings_core::Hub;
-use tidings_transport::{Authorize, Authorizer, Hosts, Origins};
+use tidings_transport::{Authorize, Authorizer, Hosts, OnMessage, Origins};
 use tokio::net::{TcpListener, ToSocketAddrs};
 
 use crate::bound::{Bound, Listener};
@@ -168,6 +168,11 @@ impl Builder {
     /// Decides who may subscribe, publish and read pages. Default: everyone.
     pub fn authorize(self, authorize: impl Authorize) -> Self {
         self.configure(|config| config.authorizer = Authorizer::new(authorize))
+    }
+
+    /// What happens to the messages of WebSocket clients, and what they are replied. Default: see [`Config::on_message`].
+    pub fn on_message(self, on_message: OnMessage) -> Self {
+        self.configure(|config| config.on_message = Some(on_message))
     }
 
     /// Which web pages may connect, read and publish. Default: pages of the same host.

@@ -13,6 +13,7 @@ mod conformance {
     mod heartbeats;
     mod hosts;
     mod idempotency;
+    mod inbound;
     mod limits;
     mod live_page;
     mod metrics;

@@ -16,9 +16,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tidings_axum::{WriteDeadlineListener, router};
 use tidings_core::{Hub, HubConfig, Kind, Limits, Notification, Position, Reason};
 use tidings_server::Server;
+use tidings_transport::OnMessage;
 use tidings_transport::Transport;
 use tidings_transport::client::{Client, ClientError, Publisher, Target};
-use tidings_transport::mount::{Mount, OnMessage, WriteDeadline, farewell};
+use tidings_transport::mount::{Mount, WriteDeadline, farewell};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tidings_core::{Event, Id};
-use tidings_transport::{Decoder, Encoder, concatenated, gap_json};
+use tidings_transport::{Decoder, Encoder, Message, concatenated, gap_json, reply_json};
 
 use crate::decoder::FrameDecoder;
 use crate::frame;
@@ -31,6 +31,10 @@ impl Encoder for Bare {
             Event::Heartbeat { .. } => frame::ping(),
             Event::Goodbye(reason) => frame::close(*reason),
         })
+    }
+
+    fn reply(&self, reply: &Message) -> Option<Bytes> {
+        Some(frame::message(reply.kind, &reply.payload))
     }
 
     fn decoder(&self) -> Option<Box<dyn Decoder>> {
@@ -64,6 +68,10 @@ impl Encoder for Enveloped {
             }
             Event::Goodbye(reason) => frame::close(*reason),
         })
+    }
+
+    fn reply(&self, reply: &Message) -> Option<Bytes> {
+        Some(frame::text(reply_json(reply).as_bytes()))
     }
 
     fn decoder(&self) -> Option<Box<dyn Decoder>> {

@@ -161,7 +161,7 @@ mod tests {
     use prometheus_client::metrics::counter::Counter;
     use prometheus_client::metrics::gauge::Gauge;
     use tidings_core::{Hub, HubConfig, Notification, Retention};
-    use tidings_transport::{Encoder, ListenerKind, Shape};
+    use tidings_transport::{Encoder, ListenerKind, OnMessage, Shape};
 
     use super::*;
     use crate::config::Config;
@@ -212,8 +212,8 @@ mod tests {
             let listener = ListenerKind::Loopback;
             let permit = ConnectionLimit::new(Gauge::default(), 1).admit().unwrap();
             let seat = self.status.hub.join("test").unwrap();
-            let mut client =
-                Client::new(seat, Cursor::at(self.status.position), Shape::Stream, false, None);
+            let cursor = Cursor::at(self.status.position);
+            let mut client = Client::new(seat, cursor, Shape::Stream, false, OnMessage::rejected());
             client.standing = Standing::WithLane;
             let opened = Opened { client, first: Bytes::new(), is_answered: false };
             let mut connection = Connection::new(false);

@@ -272,6 +272,14 @@ impl Lane {
                 if is_readable {
                     self.read(key, is_closed);
                 }
+                // What it has sent is not read now, and would show that only later.
+                if is_closed
+                    && let Some(peer) = self.peers.get_mut(key)
+                    && peer.connection.is_handling()
+                {
+                    let next = peer.connection.on_end(&self.status);
+                    self.apply(key, next);
+                }
                 if is_writable && let Some(peer) = self.peers.get_mut(key) {
                     let next = peer.connection.on_writable(&self.status);
                     self.apply(key, next);

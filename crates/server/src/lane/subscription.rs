@@ -41,7 +41,7 @@ pub(super) fn open(
     metrics: &Metrics,
     status: &Status,
 ) -> Opened {
-    let Subscriber { accepted, seat, interest, position, publishes_to, .. } = subscriber;
+    let Subscriber { accepted, seat, interest, position, on_message, .. } = subscriber;
     let (cursor, gap) = Cursor::open(status.hub.log(), position, &interest);
     let start = cursor.position();
     let mut first = BytesMut::new();
@@ -72,7 +72,7 @@ pub(super) fn open(
     if let Some(gap) = gap {
         first.extend_from_slice(&group.encode(&[Event::Gap(gap)], start));
     }
-    let mut client = Client::new(seat, cursor, accepted.shape, group.can_answer, publishes_to);
+    let mut client = Client::new(seat, cursor, accepted.shape, group.can_answer, on_message);
     // A poll that is not held gets what is published, whether the lane has come to it or not.
     if start == status.position && !client.is_immediate_poll() {
         client.standing = Standing::WithLane;

@@ -31,6 +31,10 @@ fn mount(config: &Config) -> Mount {
         .echo(config.echo)
         .write_deadline(config.write_deadline)
         .body_deadline(config.body_deadline);
+    let mount = match &config.on_message {
+        Some(on_message) => mount.on_message(on_message.clone()),
+        None => mount,
+    };
     config.transports.iter().cloned().fold(mount, Mount::shared_transport)
 }
 

@@ -108,7 +108,7 @@ pub fn follow(
                         match &arrival {
                             Arrival::Notification(_) => is_of_use = true,
                             Arrival::Goodbye(goodbye) => is_last = !goodbye.is_worth_reconnecting(),
-                            Arrival::Gap(_) | Arrival::Heartbeat(_) => {}
+                            Arrival::Gap(_) | Arrival::Heartbeat(_) | Arrival::Reply(_) => {}
                         }
                         yield Followed::Arrived(arrival);
                     }
@@ -139,7 +139,7 @@ fn position(arrival: &Arrival) -> Option<Id> {
         Arrival::Notification(received) => received.id,
         Arrival::Gap(gap) => Some(gap.resume),
         Arrival::Heartbeat(id) => *id,
-        Arrival::Goodbye(_) => None,
+        Arrival::Reply(_) | Arrival::Goodbye(_) => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The client half's contract: connect, and what arrives as a stream.
 //!
 //! ```text
-//! client.connect(target) ─► Arrivals: Notification | Gap | Heartbeat | Goodbye
+//! client.connect(target) ─► Arrivals: Notification | Gap | Heartbeat | Reply | Goodbye
 //! follow(client, target, backoff) ─► the same for ever, reconnecting with its position
 //! Publisher::publish(kind, payload) ─► Id
 //! ```
@@ -37,11 +37,13 @@ use futures::stream::BoxStream;
 use tidings_core::{Gap, Id, Kind, Position};
 use url::Url;
 
+use crate::Message;
+
 pub use error::{ClientError, retry_after};
 pub use follow::{Backoff, Followed, follow};
 pub use goodbye::Goodbye;
 pub use http::{Body, Http, SendError, Upgraded, request};
-pub use notice::Notice;
+pub use notice::{Notice, NoticeContent};
 pub use options::{ConnectOptions, TimeLimits, shown};
 pub use position::{last_event_id, url_after, url_with_wait};
 pub use publish::Publisher;
@@ -115,6 +117,9 @@ pub enum Arrival {
     Gap(Gap),
     /// The hub is still there. The position is how far it has looked, where the transport tells it.
     Heartbeat(Option<Id>),
+    /// The reply to a message that this client has sent. By a WebSocket without a subprotocol, a reply arrives as a
+    /// notification.
+    Reply(Message),
     /// The hub says goodbye; the stream ends behind it.
     Goodbye(Goodbye),
 }

@@ -12,10 +12,10 @@ use hyper::upgrade::OnUpgrade;
 use tidings_core::{Filters, Subscription, Topic};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Mount, MountBody, Observer, OnMessage, Subscriber, answer, conversation};
+use super::{Mount, MountBody, Observer, Subscriber, answer, conversation};
 use crate::{
-    Encoder, PublishRequest, Rejection, Shape, SubscribeRequest, choose, last_segment, published,
-    read_payload,
+    Encoder, OnMessage, PublishRequest, Rejection, Shape, SubscribeRequest, choose, last_segment,
+    published, read_payload,
 };
 
 /// One client that has been accepted and has a seat.

@@ -6,8 +6,8 @@ use http::Response;
 use http::request::Parts;
 use tidings_core::{Interest, Position, Seat, Session, Topic};
 
-use super::{Client, Mount, OnMessage};
-use crate::{Accepted, Action, Rejection, Shape, SubscribeRequest, choose};
+use super::{Client, Mount};
+use crate::{Accepted, Action, OnMessage, Rejection, Shape, SubscribeRequest, choose};
 
 /// A subscriber that was accepted, before it is served.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ pub struct Subscriber {
     pub interest: Interest,
     /// Where it begins to read.
     pub position: Position,
-    /// The topic to which its messages are published, or `None` if it may send none.
-    pub publishes_to: Option<Topic>,
+    /// What happens to its messages.
+    pub on_message: OnMessage,
 }
 
 impl Mount {
@@ -44,19 +44,21 @@ impl Mount {
         if let Some(session) = session {
             seat.set_session(session);
         }
-        let publishes_to = match accepted.shape {
-            Shape::Upgrade if settings.on_message.is_none() => {
-                self.publishes_to(request, &subscribe).await?
-            }
+        let on_message = match (accepted.shape, &settings.on_message) {
+            (Shape::Upgrade, Some(on_message)) => on_message.clone(),
+            (Shape::Upgrade, None) => match self.publishes_to(request, &subscribe).await? {
+                Some(topic) => OnMessage::published_to(topic),
+                None => OnMessage::rejected(),
+            },
             // A stream and a poll go one way.
-            Shape::Upgrade | Shape::Stream | Shape::Answer { .. } => None,
+            (Shape::Stream | Shape::Answer { .. }, _) => OnMessage::rejected(),
         };
         let SubscribeRequest { filters, position } = subscribe;
         let mut interest = Interest::new(filters).slow(settings.slow);
         if !settings.echo {
             interest = interest.without_own();
         }
-        Ok(Box::new(Subscriber { accepted, seat, interest, position, publishes_to }))
+        Ok(Box::new(Subscriber { accepted, seat, interest, position, on_message }))
     }
 
     /// Returns the head of the response to a `GET`, for a `HEAD`. It takes no seat and is not held.
@@ -108,12 +110,11 @@ impl Mount {
     /// # Panics
     /// Outside of a tokio runtime.
     pub(super) fn client(&self, subscriber: Box<Subscriber>) -> (Accepted, Client) {
-        let Subscriber { accepted, seat, interest, position, publishes_to } = *subscriber;
+        let Subscriber { accepted, seat, interest, position, on_message } = *subscriber;
         let settings = &*self.0;
-        let published = || publishes_to.map_or_else(OnMessage::rejected, OnMessage::published_to);
         let client = Client {
             subscription: settings.hub.read(seat, interest, position),
-            on_message: settings.on_message.clone().unwrap_or_else(published),
+            on_message,
             write_deadline: settings.write_deadline,
             observer: settings.observer.clone(),
         };
