@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::copies::Copies;
 use crate::dedup_window::DedupWindow;
 use crate::{
-    Budget, Entry, Epoch, Filters, GapReason, Id, IdempotencyKey, Interest, Notification, SeatId,
-    Stored, Tail, WakerSet,
+    Budget, Entry, Epoch, Filters, GapReason, Headers, Id, IdempotencyKey, Interest, Notification,
+    SeatId, Stored, Tail, WakerSet,
 };
 
 /// How much of the stream is kept for those who come back. Whichever bound is met first evicts the
@@ -243,7 +243,7 @@ impl Log {
             if !interest.wants(entry, seat) {
                 continue;
             }
-            let size = entry.notification().payload().len();
+            let size = entry.notification().size();
             let fits = entries < budget.entries && bytes + size <= budget.bytes;
             if entries > 0 && !fits {
                 return Ok(seq - 1);
@@ -353,7 +353,8 @@ impl Ring {
 fn weight(entry: Option<&Arc<Entry>>) -> usize {
     let Some(entry) = entry else { return 0 };
     let notification = entry.notification();
-    FIXED + notification.topic().as_str().len() + notification.payload().len()
+    let headers = notification.headers().map_or(0, |_| Headers::FIXED);
+    FIXED + notification.topic().as_str().len() + notification.size() + headers
 }
 
 #[cfg(test)]
@@ -431,6 +432,16 @@ mod tests {
         assert_eq!(log.size().0, 1);
         log.append(note("a", 1), None);
         assert_eq!((log.size().0, log.tail().seq), (1, 1));
+    }
+
+    #[test]
+    fn headers_count_among_the_retained_bytes() {
+        let log = log(10, 100_000);
+        log.append(note("a", 10), None);
+        let plain = log.size().1;
+        let headers = Headers::new().with_event("created").unwrap();
+        log.append(note("a", 10).with_headers(headers), None);
+        assert_eq!(log.size().1, 2 * plain + Headers::FIXED + "created".len());
     }
 
     #[test]
