@@ -42,9 +42,8 @@ const RESERVED: [&str; 7] = ["binary", "error", "gap", "goodbye", "heartbeat", "
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(Arc<Set>);
 
-/// The name of one of the [`Headers`]. Each wire format has its own spelling of it.
+/// The name of one of the [`Headers`]. Each wire format has its own spelling of it, for all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Header {
     /// The name of the event.
     Event,
@@ -104,6 +103,16 @@ impl Headers {
     /// headers of up to five.
     pub(crate) const FIXED: usize = size_of::<Set>() + 96;
 
+    /// Reads a time, in milliseconds since the Unix epoch, as every wire writes it: digits and nothing else.
+    ///
+    /// # Errors
+    /// Returns an error if it has another character, or is later than [`MAX_TIME`].
+    pub fn parse_time(text: &str) -> Result<u64, ParseHeaderError> {
+        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let parsed = text.parse().ok().filter(|&millis| is_digits && millis <= MAX_TIME);
+        parsed.ok_or_else(|| ParseHeaderError::Time(shown(text)))
+    }
+
     /// Returns no headers. A notification with these is one without headers.
     pub fn new() -> Self {
         Self::default()
@@ -122,7 +131,7 @@ impl Headers {
                 Header::ContentType => {
                     set.content_type = content_type(text).ok().or(set.content_type)
                 }
-                Header::Time => set.time = time(text).ok().or(set.time),
+                Header::Time => set.time = Self::parse_time(text).ok().or(set.time),
                 Header::Traceparent => set.traceparent = traceparent(text).ok().or(set.traceparent),
                 Header::Tracestate => set.tracestate = tracestate(text).ok().or(set.tracestate),
             }
@@ -161,7 +170,10 @@ impl Headers {
     /// # Errors
     /// Returns an error if it is later than [`MAX_TIME`].
     pub fn with_time(mut self, millis: u64) -> Result<Self, ParseHeaderError> {
-        self.set().time = Some(time(&millis.to_string())?);
+        if millis > MAX_TIME {
+            return Err(ParseHeaderError::Time(millis.to_string()));
+        }
+        self.set().time = Some(millis);
         Ok(self)
     }
 
@@ -223,7 +235,8 @@ impl Headers {
         texts.into_iter().filter_map(|(header, text)| Some((header, text?)))
     }
 
-    /// The bytes of the headers as text.
+    /// The bytes of the headers as text. Not inlined, so that it costs nothing where there are none.
+    #[inline(never)]
     pub(crate) fn size(&self) -> usize {
         let length = |text: Option<&str>| text.map_or(0, str::len);
         length(self.event())
@@ -239,6 +252,10 @@ impl Headers {
 }
 
 impl Header {
+    /// All of them, in the order in which they are written.
+    pub const ALL: [Self; 5] =
+        [Self::Event, Self::ContentType, Self::Time, Self::Traceparent, Self::Tracestate];
+
     /// The member of this header in JSON.
     pub const fn member(self) -> &'static str {
         match self {
@@ -275,12 +292,6 @@ fn content_type(media_type: &str) -> Result<Box<str>, ParseHeaderError> {
     is_sound
         .then(|| media_type.into())
         .ok_or_else(|| ParseHeaderError::ContentType(shown(media_type)))
-}
-
-fn time(millis: &str) -> Result<u64, ParseHeaderError> {
-    let is_digits = millis.bytes().all(|byte| byte.is_ascii_digit());
-    let parsed = millis.parse().ok().filter(|&millis| is_digits && millis <= MAX_TIME);
-    parsed.ok_or_else(|| ParseHeaderError::Time(shown(millis)))
 }
 
 /// `00-TRACE-PARENT-FLAGS` in lower case, of which neither id is all zeros (W3C Trace Context, section 3.2.2).

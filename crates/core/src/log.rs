@@ -353,8 +353,8 @@ impl Ring {
 fn weight(entry: Option<&Arc<Entry>>) -> usize {
     let Some(entry) = entry else { return 0 };
     let notification = entry.notification();
-    let headers = notification.headers().map_or(0, |_| Headers::FIXED);
-    FIXED + notification.topic().as_str().len() + notification.size() + headers
+    let plain = FIXED + notification.topic().as_str().len() + notification.payload().len();
+    plain + notification.headers().map_or(0, |headers| Headers::FIXED + headers.size())
 }
 
 #[cfg(test)]
