@@ -4,9 +4,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
-use tidings_core::{Id, Kind};
+use tidings_core::{Headers, Id, Kind};
 
 use super::Received;
+use crate::lossy_headers;
 
 /// A notification inside JSON, as a client takes it: an [`Envelope`](crate::Envelope) that owns its
 /// strings, so that a text payload is not copied again.
@@ -16,6 +17,9 @@ pub struct Notice {
     pub id: Id,
     /// What it is about.
     pub topic: String,
+    /// The headers, if any is set. One that is malformed is left out.
+    #[serde(default, deserialize_with = "lossy_headers")]
+    pub headers: Option<Headers>,
     /// The payload, where it is text.
     pub data: Option<String>,
     /// The payload in base64 (RFC 4648, section 4), where it is binary.
@@ -28,7 +32,7 @@ impl Notice {
     /// # Errors
     /// What is wrong with it, where neither field is there or the base64 is malformed.
     pub fn received(self) -> Result<Received, String> {
-        let Self { id, topic, .. } = self;
+        let Self { id, topic, headers, .. } = self;
         let (kind, payload) = match (self.data, self.data_base64) {
             (Some(text), _) => (Kind::Text, Bytes::from(text)),
             (None, Some(base64)) => match STANDARD.decode(base64) {
@@ -37,6 +41,6 @@ impl Notice {
             },
             (None, None) => return Err(format!("{id} has neither data nor data_base64")),
         };
-        Ok(Received { id: Some(id), topic: Some(topic), kind, payload })
+        Ok(Received { id: Some(id), topic: Some(topic), kind, payload, headers })
     }
 }
