@@ -36,6 +36,6 @@ async function bundle(format, file) {
     write: false,
   });
   // After esbuild it still finds some 100 bytes of those that are left after gzip.
-  const { code } = await minify(outputFiles[0].text, { module: true, ecma: 2022, compress: { passes: 3 } });
+  const { code } = await minify(outputFiles[0].text, { module: true, ecma: 2022, compress: { passes: 3, pure_getters: true, unsafe: true } });
   await writeFile(here(file), `${code}\n`);
 }

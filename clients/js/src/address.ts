@@ -29,9 +29,8 @@ export class Address {
     return url;
   }
 
+  /** The topic's resource, without the query of the subscription. */
   publication(topic: string): URL {
-    const url = new URL(encodeURIComponent(topic), this.url);
-    url.search = "";
-    return url;
+    return new URL(encodeURIComponent(topic), this.url);
   }
 }

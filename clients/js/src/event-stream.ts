@@ -6,6 +6,10 @@ export interface Block {
   id?: string;
   /** A field of tidings' own, which other readers pass over. */
   topic?: string;
+  /** The name of an event whose type is `binary`. */
+  event_name?: string;
+  /** Other fields of tidings' own, which are headers of a notification by their names in JSON. */
+  [header: string]: string | number | undefined;
 }
 
 /** Reads an event stream in any cuts (HTML standard, section 9.2.6). */
@@ -38,9 +42,9 @@ export class EventStream {
     const [, name, value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line)!;
     const block = this.#block;
     if (name === "data") block.data = block.data === undefined ? value : `${block.data}\n${value}`;
-    else if (name === "id" || name === "event" || name === "topic") block[name] = value;
     // What is not a number is passed over.
     else if (name === "retry") this.retry = Number(value) || this.retry;
     else if (!name) this.ping = Number(/^ping (\d+)$/.exec(value)?.[1]) || this.ping;
+    else block[name.replace("-", "_")] = name === "time" ? Number(value) : value;
   }
 }

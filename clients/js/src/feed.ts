@@ -3,7 +3,7 @@ import { Line } from "./line.js";
 import { Pause } from "./pause.js";
 import type { Frame } from "./transport.js";
 import { publish } from "./publish.js";
-import type { Events, Feed, Gap, Notification, Options, State } from "./types.js";
+import type { Events, Feed, Gap, Notification, Options, PublishOptions, State } from "./types.js";
 
 /** How long a full buffer waits for its reader, in milliseconds. */
 const TURN = 1_000;
@@ -92,13 +92,13 @@ export class TidingsFeed<T> implements Feed<T> {
     }
   }
 
-  async publish(data: string | Uint8Array, topic?: string): Promise<string> {
+  async publish(data: string | Uint8Array, options?: string | PublishOptions): Promise<string> {
     const lend = () => {
       const { transport } = this.state as { transport?: string };
       if (globalThis.location && transport && transport !== "websocket") this.#line.hold();
     };
     try {
-      return await publish(this.#address, this.#options, lend, data, topic);
+      return await publish(this.#address, this.#options, lend, data, options);
     } finally {
       this.#line.release();
     }
@@ -109,13 +109,13 @@ export class TidingsFeed<T> implements Feed<T> {
     this.#line.close();
   }
 
-  #take(position: string, { gap, topic, data, data_base64 }: Frame): void {
+  #take(position: string, { gap, topic, headers = {}, data, data_base64 }: Frame): void {
     const { decode } = this.#options;
     let notification;
     if (topic) {
       const payload = data ?? bytes(data_base64!);
       try {
-        notification = { id: position, topic, data: decode ? decode(payload, topic) : (payload as T) };
+        notification = { id: position, topic, headers, data: decode ? decode(payload, topic, headers) : (payload as T) };
       } catch (error) {
         console.error("tidings:", "decode", position, error);
       }

@@ -166,7 +166,7 @@ export class Line {
   #hear(frame: Frame): void {
     const { gap, retry } = frame;
     if (frame.topic) this.#backoff.reset();
-    if (retry !== undefined) this.#backoff.retry = retry;
+    if (retry) this.#backoff.retry = retry;
     const to = gap ? gap.resume : frame.id;
     // A gap may lead back: a hub can lose the end of its history.
     if (to && (isAhead(to, this.#position) || gap?.after === this.#position)) {
@@ -222,7 +222,7 @@ export class Line {
     if (type === "online") {
       this.#hasMoved = true;
       this.#polls.hold = HOLD;
-    } else if (globalThis.document?.visibilityState === "hidden") {
+    } else if (globalThis.document?.hidden) {
       return;
     }
     for (const connection of this.#connections) connection.check();

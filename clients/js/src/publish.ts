@@ -4,7 +4,7 @@ import { Pause } from "./pause.js";
 import { type Fault, isFinal } from "./rejection.js";
 import { request } from "./request.js";
 import { OPEN_TIMEOUT } from "./transport.js";
-import type { Options } from "./types.js";
+import type { Options, PublishOptions } from "./types.js";
 
 const ATTEMPTS = 5;
 /** The slowest upload that is waited for, in bytes per millisecond: fetch reports nothing while bytes move. */
@@ -24,22 +24,26 @@ export async function publish(
   options: Options<any>,
   wait: () => void,
   data: string | Uint8Array,
-  topic: string | undefined = address.topic,
+  given: string | PublishOptions = {},
 ): Promise<string> {
-  if (topic === undefined) throw new TypeError("the feed is not of one topic: publish(data, topic)");
+  const { topic = address.topic, ...own } = typeof given === "string" ? { topic: given } : given;
+  if (!topic) throw new TypeError("missing topic: publish(data, topic)");
   const backoff = new Backoff();
   const isText = typeof data === "string";
   if (!isText && !ArrayBuffer.isView(data)) throw new TypeError("publish takes text or bytes");
   // Not `randomUUID`, which a page has over HTTPS only.
-  const headers: Record<string, string> = { "idempotency-key": crypto.getRandomValues(new Uint32Array(4)).join("-") };
-  // Text is named as such by fetch.
-  if (!isText) headers["content-type"] = "application/octet-stream";
+  const headers: Record<string, any> = { "idempotency-key": crypto.getRandomValues(new Uint32Array(4)).join("-") };
+  // `fetch` sends no content type with bytes, and names text as such.
+  if (!isText) headers["tidings-kind"] = "binary";
+  for (const [name, value] of Object.entries(own)) {
+    if (value) headers[name.replace(/^(?=event|time)/, "tidings-").replace("_", "-")] = value;
+  }
   let wasRefused = false;
   let atLeast;
   for (let attempt = 1; ; attempt++) {
     const abort = new AbortController();
     const limit = (options.openTimeout ?? OPEN_TIMEOUT) + data.length / SLOWEST;
-    const fault = `no answer within ${limit} ms: are the six connections of a browser to one host in use?`;
+    const fault = `no answer within ${limit} ms: are all six connections in use?`;
     const timers: ReturnType<typeof setTimeout>[] = [];
     try {
       const token = await options.token?.(wasRefused);

@@ -11,7 +11,7 @@ export async function sse(opening: Opening): Promise<void> {
   const { url, signal, hear, room } = opening;
   const response = await request(opening, url(), { accept: "text/event-stream" });
   const type = response.headers.get("content-type");
-  if (!type?.startsWith("text/event-stream")) throw new Error(`not an event stream, but ${type}`);
+  if (!type?.startsWith("text/event-stream")) throw new Error(`not an event stream: ${type}`);
 
   const stream = new EventStream();
   const reader = response.body!.getReader();
@@ -31,10 +31,12 @@ export async function sse(opening: Opening): Promise<void> {
   }
 }
 
-/** Returns the frame that the block is; one of an unknown event moves the position only. */
-function read(ofFeed: string | undefined, { event, id, topic = ofFeed, data }: Block): any {
+/** Returns the frame that the block is. A type that has no meaning here is the name of a notification's event. */
+function read(ofFeed: string | undefined, { event, id, topic = ofFeed, data, event_name, ...headers }: Block): any {
   if (data === undefined) return { id };
   if (event === "gap" || event === "goodbye") return JSON.parse(data);
-  if (event === "binary") return { id, topic, data_base64: data };
-  return event ? { id } : { id, topic, data };
+  if (event === "binary") {
+    return { id, topic, headers: event_name ? { event: event_name, ...headers } : headers, data_base64: data };
+  }
+  return { id, topic, headers: event ? { event, ...headers } : headers, data };
 }

@@ -1,5 +1,5 @@
 import type { Sender } from "./request.js";
-import type { Gap } from "./types.js";
+import type { Gap, NotificationHeaders } from "./types.js";
 
 /** How long an opening or a publish may take, in milliseconds, where no option says it. */
 export const OPEN_TIMEOUT = 10_000;
@@ -9,6 +9,7 @@ export interface Frame {
   /** The id of a notification; without a topic, the position up to which everything was sent. */
   readonly id?: string | undefined;
   readonly topic?: string | undefined;
+  readonly headers?: NotificationHeaders;
   readonly data?: string | undefined;
   readonly data_base64?: string;
   readonly gap?: Gap;

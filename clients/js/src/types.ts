@@ -4,6 +4,19 @@ export type TransportName = "websocket" | "sse" | "long-polling";
 /** A payload: text, or the bytes of a binary notification. */
 export type Payload = string | Uint8Array;
 
+/** Headers of a notification. Only what its publisher has set is there. */
+export interface NotificationHeaders {
+  /** The name of the event: 1 to 255 visible ASCII characters. */
+  readonly event?: string;
+  /** The media type of the payload. */
+  readonly content_type?: string;
+  /** When it was published by the publisher's clock, in milliseconds since 1970. */
+  readonly time?: number;
+  /** The trace that it belongs to (W3C Trace Context). */
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+}
+
 /** What was published. */
 export interface Notification<T = Payload> {
   /** Its identity and the position behind it, `EPOCH-SEQ`: keep it, and go on from it with {@link Options.after}. */
@@ -11,6 +24,13 @@ export interface Notification<T = Payload> {
   readonly topic: string;
   /** The payload, or what {@link Options.decode} made of it. */
   readonly data: T;
+  readonly headers: NotificationHeaders;
+}
+
+/** Where to publish, and the headers of the notification. */
+export interface PublishOptions extends NotificationHeaders {
+  /** Needed if the feed's filters are not one topic. */
+  readonly topic?: string | undefined;
 }
 
 /** Notifications that can no longer be had: the hub keeps so many, and this feed was away for longer. */
@@ -64,7 +84,7 @@ export interface Options<T = Payload> {
    * Makes `data` of a payload. If it throws, the notification is passed over and the error is written to the console.
    * Default: the payload itself.
    */
-  decode?: (payload: Payload, topic: string) => T;
+  decode?: (payload: Payload, topic: string, headers: NotificationHeaders) => T;
   /** Further headers of each request. A WebSocket in a page sends none. */
   headers?: Record<string, string>;
   /** Whether requests carry cookies, as for `fetch`. Default: to the page's own origin. */
@@ -97,8 +117,8 @@ export interface Feed<T = Payload> extends AsyncIterable<Notification<T>> {
   on<K extends keyof Events<T>>(event: K, listener: (it: Events<T>[K]) => void): () => void;
   /** Stops what `on` began with the same arguments. */
   off<K extends keyof Events<T>>(event: K, listener: (it: Events<T>[K]) => void): void;
-  /** Publishes and tells the id once it is stored. `topic` is needed where the feed's filters are not one topic. */
-  publish(data: Payload, topic?: string): Promise<string>;
+  /** Publishes and resolves to the id once it is stored. A text in place of the options is the topic. */
+  publish(data: Payload, options?: string | PublishOptions): Promise<string>;
   /** Ends it for good. */
   close(): void;
   readonly state: State;

@@ -16,7 +16,7 @@ export function webSocket({ url, token, signal, options, hear }: Opening): Promi
     // The line passes this transport over where there is none.
     const socket: WebSocketLike = new (options.WebSocket ?? WebSocket)(address, PROTOCOL);
     socket.onopen = () => {
-      if (socket.protocol !== PROTOCOL) reject(new Error("this is no tidings hub"));
+      if (socket.protocol !== PROTOCOL) reject(new Error("not a tidings hub"));
     };
     socket.onmessage = ({ data }) => {
       try {

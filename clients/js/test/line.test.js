@@ -361,7 +361,7 @@ test("a page that is online again has its wait cut short, and trusts no connecti
   });
   const hub = new Hub();
   // A hidden page is online as well.
-  globalThis.document = { visibilityState: "visible" };
+  globalThis.document = { hidden: false };
   t.after(() => delete globalThis.document);
   const { feed } = hub.feed(t);
   await settle();
@@ -377,7 +377,7 @@ test("a page that is online again has its wait cut short, and trusts no connecti
   const [, before] = hub.sockets;
   before.say(ping("e-1"));
   await settle();
-  document.visibilityState = "hidden";
+  document.hidden = true;
   page.dispatchEvent(new Event("online"));
   await settle();
   assert.equal(hub.sockets.length, 3);

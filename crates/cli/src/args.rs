@@ -9,6 +9,7 @@ use tidings::core::{IdempotencyKey, Position, SlowPolicy};
 use tidings::server::transports;
 
 use crate::broker::BrokerArgs;
+use crate::headers::HeaderArgs;
 use crate::listen::{Listen, listen};
 use crate::remote::{RemoteArgs, Secret};
 use crate::values::{at_least_one, host, origin, position, seconds, seconds_or_none, workers};
@@ -206,7 +207,7 @@ pub(crate) struct CompareArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   echo hello | tidings publish http://127.0.0.1:8080/topics/greetings
-  tidings publish http://127.0.0.1:8080/topics/pictures --binary < cat.png
+  tidings publish http://127.0.0.1:8080/topics/pictures --binary --content-type image/png < cat.png
   tidings publish https://hub.example/topics/orders.new --token \"$TOKEN\" < order.json
 
 One line end at the end of a text is left out, because `echo` and editors add it; --raw keeps it.")]
@@ -224,6 +225,8 @@ pub(crate) struct PublishArgs {
     /// A key of this publish's own, such as a UUID: with it, trying again stores nothing twice
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<IdempotencyKey>,
+    #[command(flatten)]
+    pub(crate) headers: HeaderArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -242,7 +245,7 @@ pub(crate) struct SubscribeArgs {
     /// By which transport
     #[arg(long, value_name = "NAME", default_value = "websocket", value_parser = a_transport())]
     pub(crate) transport: String,
-    /// Print the envelope with id and topic, as JSON
+    /// Print the envelope with id, topic and headers, as JSON
     #[arg(long)]
     pub(crate) json: bool,
     /// Read from behind this id, or `earliest` [default: from now on]

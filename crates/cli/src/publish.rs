@@ -18,6 +18,7 @@ pub(crate) async fn publish(args: PublishArgs) -> anyhow::Result<ExitCode> {
     let mut input = std::io::stdin().lock().take(MAX_INPUT + 1);
     input.read_to_end(&mut payload).context("cannot read standard input")?;
     anyhow::ensure!(payload.len() as u64 <= MAX_INPUT, "the input has more than {MAX_INPUT} bytes");
+    let headers = args.headers.headers()?;
     let kind = if args.binary { Kind::Binary } else { Kind::Text };
     if kind == Kind::Text && !args.raw {
         strip_line_end(&mut payload);
@@ -29,10 +30,8 @@ pub(crate) async fn publish(args: PublishArgs) -> anyhow::Result<ExitCode> {
         anyhow::bail!("standard input is not UTF-8 at byte {at}: publish it with --binary");
     }
     let mut publisher = Publisher::connect(target).await?;
-    let id = match &args.idempotency_key {
-        Some(key) => publisher.publish_once(kind, payload.into(), key).await?,
-        None => publisher.publish(kind, payload.into()).await?,
-    };
+    let key = args.idempotency_key.as_ref();
+    let id = publisher.publish_with_headers(kind, payload.into(), &headers, key).await?;
     println!("{id}");
     Ok(ExitCode::SUCCESS)
 }

@@ -76,13 +76,17 @@ fn print(arrival: &Arrival, as_json: bool) -> std::io::Result<()> {
     out.flush()
 }
 
-/// As the hub words it: the id and the topic are there on every transport that carries them.
+/// As the hub words it: the id, the topic and the headers are there on every transport that carries them.
 fn envelope(received: &Received) -> Value {
     let (name, data) = match received.kind {
         Kind::Text => ("data", String::from_utf8_lossy(&received.payload).into_owned()),
         Kind::Binary => ("data_base64", base64_of(&received.payload)),
     };
-    json!({ "id": received.id, "topic": received.topic, name: data })
+    let mut envelope = json!({ "id": received.id, "topic": received.topic, name: data });
+    if let Some(headers) = &received.headers {
+        envelope["headers"] = json!(headers);
+    }
+    envelope
 }
 
 fn gap_in_words(gap: &Gap) -> String {

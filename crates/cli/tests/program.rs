@@ -111,7 +111,12 @@ fn a_port_that_is_taken_exits_with_1_and_says_which() {
 
 /// Publishes a text by the program, and returns its id.
 fn publish(topic: &str, text: &str) -> String {
-    let mut publish = tidings(&["publish", topic]).stdin(Stdio::piped()).spawn().unwrap();
+    publish_with(&[topic], text)
+}
+
+fn publish_with(args: &[&str], text: &str) -> String {
+    let args = [&["publish"], args].concat();
+    let mut publish = tidings(&args).stdin(Stdio::piped()).spawn().unwrap();
     publish.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = publish.wait_with_output().unwrap();
     assert!(output.status.success());
@@ -130,6 +135,33 @@ fn what_is_published_is_printed_by_a_subscriber_of_each_transport() {
         let envelope: serde_json::Value = serde_json::from_str(&subscriber.line()).unwrap();
         assert_eq!(envelope["data"], "two", "{transport}");
         assert_eq!(envelope["id"], second, "{transport}");
+        assert_eq!(subscriber.interrupt(), Some(0), "{transport}");
+    }
+    assert_eq!(hub.interrupt(), Some(0));
+}
+
+#[test]
+fn headers_are_published_by_arguments_and_printed_with_json() {
+    let (hub, url) = Running::hub(&[]);
+    let topic = format!("{url}/topics/greetings");
+    let first = publish(&topic, "no headers");
+    let headers = ["--event", "hello", "--content-type", "text/markdown", "--time", "7"];
+    publish_with(&[&[&*topic], &headers[..]].concat(), "text");
+    publish_with(&[&topic, "--binary", "--content-type", "image/png", "--time", "now"], "image");
+    publish(&topic, "none again");
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+    for transport in ["websocket", "sse", "long-polling"] {
+        let args = ["subscribe", &topic, "--transport", transport, "--after", &first, "--json"];
+        let mut subscriber = Running::start(&args);
+        let mut next = || serde_json::from_str::<serde_json::Value>(&subscriber.line()).unwrap();
+        let all = serde_json::json!({"event": "hello", "content_type": "text/markdown", "time": 7});
+        assert_eq!(next()["headers"], all, "{transport}");
+        let image = next();
+        assert_eq!(image["headers"]["content_type"], "image/png", "{transport}");
+        let time = image["headers"]["time"].as_u64().unwrap();
+        assert!((now - 120_000..=now).contains(&time), "{time}, and now it is {now}");
+        assert_eq!(image["data_base64"], "aW1hZ2U=", "{transport}");
+        assert_eq!(next().get("headers"), None, "{transport}");
         assert_eq!(subscriber.interrupt(), Some(0), "{transport}");
     }
     assert_eq!(hub.interrupt(), Some(0));

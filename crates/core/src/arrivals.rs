@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::{BrokerError, Stored, Tail};
+use crate::{BrokerError, Notification, Stored, Tail};
 
 /// A tail, read in batches.
 pub(crate) struct Arrivals {
@@ -47,7 +47,7 @@ impl Arrivals {
                 };
                 let problem = match next {
                     Some(Ok(stored)) => {
-                        bytes += stored.notification.as_ref().map_or(0, |one| one.payload().len());
+                        bytes += stored.notification.as_ref().map_or(0, Notification::size);
                         batch.push(stored);
                         continue;
                     }

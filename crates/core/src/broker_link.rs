@@ -101,7 +101,7 @@ impl BrokerLink {
         notification: Notification,
         key: Option<IdempotencyKey>,
     ) -> Publishing {
-        let size = notification.payload().len().clamp(LEAST, ON_THEIR_WAY) as u32;
+        let size = notification.size().clamp(LEAST, ON_THEIR_WAY) as u32;
         let Ok(room) = self.room.clone().try_acquire_many_owned(size) else {
             let error = BrokerError::away("too much is on its way to it already");
             return Publishing::done(Err(PublishError::Unavailable(error)));

@@ -113,7 +113,7 @@ impl Entry {
     }
 
     fn encoded_in(&self, slot: &Encoding, format: &'static Format) -> Bytes {
-        if slot.bytes.get().is_none() && !self.share.has_room(self.notification.payload().len()) {
+        if slot.bytes.get().is_none() && !self.share.has_room(self.notification.size()) {
             return (format.encode)(self);
         }
         let mut not_kept = None;

@@ -38,6 +38,7 @@ mod entry;
 mod event;
 mod fetch;
 mod filter_index;
+mod headers;
 mod heartbeat;
 mod hub;
 mod id;
@@ -59,6 +60,10 @@ pub use config::{HubConfig, Limits, Retention};
 pub use cursor::{Interest, SlowPolicy};
 pub use entry::{Entry, Format};
 pub use event::{Event, Gap, GapReason, Reason};
+pub use headers::{
+    Header, Headers, MAX_CONTENT_TYPE_BYTES, MAX_EVENT_NAME_BYTES, MAX_TIME, MAX_TRACESTATE_BYTES,
+    ParseHeaderError,
+};
 pub use heartbeat::Heartbeat;
 pub use hub::Hub;
 pub use id::{Epoch, Id, ParseIdError, Position};

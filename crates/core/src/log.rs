@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::copies::Copies;
 use crate::dedup_window::DedupWindow;
 use crate::{
-    Budget, Entry, Epoch, Filters, GapReason, Id, IdempotencyKey, Interest, Notification,
+    Budget, Entry, Epoch, Filters, GapReason, Headers, Id, IdempotencyKey, Interest, Notification,
     Retention, SeatId, Stored, Tail, WakerSet,
 };
 
@@ -222,7 +222,7 @@ impl Log {
             if !interest.wants(entry, seat) {
                 continue;
             }
-            let size = entry.notification().payload().len();
+            let size = entry.notification().size();
             let fits = entries < budget.entries && bytes + size <= budget.bytes;
             if entries > 0 && !fits {
                 return Ok(seq - 1);
@@ -332,7 +332,8 @@ impl Ring {
 fn weight(entry: Option<&Arc<Entry>>) -> usize {
     let Some(entry) = entry else { return 0 };
     let notification = entry.notification();
-    FIXED + notification.topic().as_str().len() + notification.payload().len()
+    let plain = FIXED + notification.topic().as_str().len() + notification.payload().len();
+    plain + notification.headers().map_or(0, |headers| Headers::FIXED + headers.size())
 }
 
 #[cfg(test)]
@@ -410,6 +411,16 @@ mod tests {
         assert_eq!(log.size().0, 1);
         log.append(note("a", 1), None);
         assert_eq!((log.size().0, log.tail().seq), (1, 1));
+    }
+
+    #[test]
+    fn headers_count_among_the_retained_bytes() {
+        let log = log(10, 100_000);
+        log.append(note("a", 10), None);
+        let plain = log.size().1;
+        let headers = Headers::new().with_event("created").unwrap();
+        log.append(note("a", 10).with_headers(headers), None);
+        assert_eq!(log.size().1, 2 * plain + Headers::FIXED + "created".len());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::{SeatId, Topic};
+use crate::{Headers, SeatId, Topic};
 
 /// Whether a payload is text or binary. It decides the WebSocket opcode and how JSON and SSE carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +28,7 @@ pub struct Notification {
     payload: Bytes,
     kind: Kind,
     origin: Option<SeatId>,
+    headers: Option<Headers>,
 }
 
 /// A payload that was to be text and is not valid UTF-8.
@@ -41,12 +42,18 @@ pub struct InvalidUtf8 {
 impl Notification {
     /// A text notification.
     pub fn text(topic: Topic, payload: impl Into<String>) -> Self {
-        Self { topic, payload: payload.into().into(), kind: Kind::Text, origin: None }
+        Self {
+            topic,
+            payload: payload.into().into(),
+            kind: Kind::Text,
+            origin: None,
+            headers: None,
+        }
     }
 
     /// A binary notification.
     pub fn binary(topic: Topic, payload: impl Into<Bytes>) -> Self {
-        Self { topic, payload: payload.into(), kind: Kind::Binary, origin: None }
+        Self { topic, payload: payload.into(), kind: Kind::Binary, origin: None, headers: None }
     }
 
     /// A notification from bytes that came from outside.
@@ -59,13 +66,20 @@ impl Notification {
         {
             return Err(InvalidUtf8 { valid_up_to: fault.valid_up_to() });
         }
-        Ok(Self { topic, payload, kind, origin: None })
+        Ok(Self { topic, payload, kind, origin: None, headers: None })
     }
 
     /// Says which client sent it, so that this client can be spared its own messages
     /// (see [`Interest::without_own`](crate::Interest::without_own)).
     pub fn from_seat(mut self, seat: SeatId) -> Self {
         self.origin = Some(seat);
+        self
+    }
+
+    /// Sets the headers, in place of any that it had. Without headers, which is the default, a notification is the
+    /// same on every wire as one whose headers are empty.
+    pub fn with_headers(mut self, headers: Headers) -> Self {
+        self.headers = Some(headers).filter(|headers| !headers.is_empty());
         self
     }
 
@@ -96,6 +110,17 @@ impl Notification {
     pub fn origin(&self) -> Option<SeatId> {
         self.origin
     }
+
+    /// The headers. Returns `None` if no header is set.
+    pub fn headers(&self) -> Option<&Headers> {
+        self.headers.as_ref()
+    }
+
+    /// The bytes of the payload and of the headers as text. What reads many notifications at a time is bounded by
+    /// this.
+    pub fn size(&self) -> usize {
+        self.payload.len() + self.headers.as_ref().map_or(0, Headers::size)
+    }
 }
 
 #[cfg(test)]
@@ -109,5 +134,16 @@ mod tests {
         let fault = Notification::checked(topic.clone(), Kind::Text, bytes.clone()).unwrap_err();
         assert_eq!(fault.valid_up_to, 2);
         assert!(Notification::checked(topic, Kind::Binary, bytes).is_ok());
+    }
+
+    #[test]
+    fn empty_headers_are_none_and_headers_cost_one_pointer() {
+        let plain = Notification::text("t".parse().unwrap(), "x");
+        assert_eq!(plain.clone().with_headers(Headers::new()), plain);
+        let event = Headers::new().with_event("created").unwrap();
+        let with_event = plain.clone().with_headers(event.clone());
+        assert_eq!((with_event.headers(), with_event.size()), (Some(&event), 8));
+        assert_eq!((plain.headers(), plain.size()), (None, 1));
+        assert_eq!(size_of::<Option<Headers>>(), size_of::<usize>());
     }
 }

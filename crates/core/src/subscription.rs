@@ -154,7 +154,7 @@ impl Subscription {
             self.read();
         }
         match self.ready.front()? {
-            Event::Deliver(entry) => Some(entry.notification().payload().len()),
+            Event::Deliver(entry) => Some(entry.notification().size()),
             Event::Gap(_) | Event::Heartbeat { .. } | Event::Goodbye(_) => None,
         }
     }

@@ -39,7 +39,7 @@ impl<'a> Reading<'a> {
         let seq = stored.seq;
         let told = stored.notification.as_ref();
         if let Some(told) = told.filter(|told| self.filters.matches(told.topic())) {
-            let bytes = self.bytes.saturating_add(told.payload().len());
+            let bytes = self.bytes.saturating_add(told.size());
             let has_room = self.found.len() < self.budget.entries && bytes <= self.budget.bytes;
             if !has_room && !self.found.is_empty() {
                 self.is_over = true;

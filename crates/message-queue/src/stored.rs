@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use tidings_core::{Kind, Notification, SeatId};
+use tidings_core::{Headers, Kind, Notification, SeatId};
 
 /// The notification; `None` where the topic is none. Text that is not UTF-8 was put there by somebody else and
 /// is passed on as what it is, bytes.
@@ -12,13 +12,17 @@ pub(crate) fn notification(
     kind: Kind,
     payload: Bytes,
     seat: Option<u64>,
+    headers: Option<Headers>,
 ) -> Option<Notification> {
     let topic: tidings_core::Topic = topic?.parse().ok()?;
     let kind = match kind {
         Kind::Text if std::str::from_utf8(&payload).is_ok() => Kind::Text,
         _ => Kind::Binary,
     };
-    let notification = Notification::checked(topic, kind, payload).ok()?;
+    let mut notification = Notification::checked(topic, kind, payload).ok()?;
+    if let Some(headers) = headers {
+        notification = notification.with_headers(headers);
+    }
     Some(match seat {
         Some(seat) => notification.from_seat(SeatId::from_number(seat)),
         None => notification,

@@ -10,6 +10,7 @@ mod conformance {
     mod errors;
     mod exactly_once;
     mod gaps;
+    mod headers;
     mod heartbeats;
     mod hosts;
     mod idempotency;

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
-use tidings_core::{Gap, Id, Kind, Position};
+use tidings_core::{Gap, Headers, Id, Kind, ParseHeaderError, Position};
 use tidings_transport::client::{
     Arrival, Arrivals, Client, ClientError, Goodbye, Http, Received, Silence, Target,
     last_event_id, request, url_after,
@@ -93,8 +93,8 @@ fn require_event_stream(headers: &HeaderMap) -> Result<(), ClientError> {
     Err(protocol(format!("its Content-Type is {given:?}; is this address a topic of the hub?")))
 }
 
-/// What an item means to a subscriber. Events of a type that is not ours are for somebody else, as with
-/// the `EventSource` of a page, and show that the hub is there.
+/// What an item means to a subscriber. An event of a type that is not tidings' own is a notification with this event name. A
+/// name that no notification has, because event streams use it themselves, shows that the hub is there.
 fn arrival(item: Item, last_event_id: &str) -> Result<Option<Arrival>, ClientError> {
     let event = match item {
         Item::Event(event) => event,
@@ -107,11 +107,11 @@ fn arrival(item: Item, last_event_id: &str) -> Result<Option<Arrival>, ClientErr
     };
     let id: Option<Id> = event.last_event_id.parse().ok();
     Ok(Some(match event.event.as_str() {
-        "" | "message" => notification(id, event.topic, Kind::Text, Bytes::from(event.data)),
+        "" | "message" => notification(id, event.topic, Kind::Text, event.data, event.headers),
         "binary" => {
             let payload = STANDARD.decode(&event.data);
             let payload = payload.map_err(|error| malformed(&event, &error))?;
-            notification(id, event.topic, Kind::Binary, Bytes::from(payload))
+            notification(id, event.topic, Kind::Binary, payload, event.headers)
         }
         "gap" => {
             let told: ToldGap = json(&event)?;
@@ -121,12 +121,28 @@ fn arrival(item: Item, last_event_id: &str) -> Result<Option<Arrival>, ClientErr
             let told: ToldGoodbye = json(&event)?;
             Arrival::Goodbye(told.goodbye)
         }
-        _ => Arrival::Heartbeat(id),
+        name => {
+            let others = event.headers.unwrap_or_default();
+            let headers = match others.clone().with_event(name) {
+                Err(ParseHeaderError::ReservedEvent(_)) => return Ok(Some(Arrival::Heartbeat(id))),
+                // No hub of ours sends such a name. The notification is delivered without it.
+                Err(_) => others,
+                Ok(headers) => headers,
+            };
+            let headers = Some(headers).filter(|headers| !headers.is_empty());
+            notification(id, event.topic, Kind::Text, event.data, headers)
+        }
     }))
 }
 
-fn notification(id: Option<Id>, topic: Option<String>, kind: Kind, payload: Bytes) -> Arrival {
-    Arrival::Notification(Received { id, topic, kind, payload })
+fn notification(
+    id: Option<Id>,
+    topic: Option<String>,
+    kind: Kind,
+    payload: impl Into<Bytes>,
+    headers: Option<Headers>,
+) -> Arrival {
+    Arrival::Notification(Received { id, topic, kind, payload: payload.into(), headers })
 }
 
 #[derive(Deserialize)]
@@ -191,7 +207,7 @@ mod tests {
     }
 
     fn notified(seq: &str, kind: Kind, payload: &'static [u8]) -> Arrival {
-        notification(seq.parse().ok(), None, kind, Bytes::from_static(payload))
+        notification(seq.parse().ok(), None, kind, payload, None)
     }
 
     #[tokio::test]
@@ -202,7 +218,7 @@ mod tests {
             "id: e-2\ndata: seven\ndata: teapots\n\nid: e-3\nevent: bin",
             "ary\ndata: AP8=\n\n:\n\n",
             "id: e-9\nevent: gap\ndata: {\"gap\":{\"after\":\"e-3\",\"resume\":\"e-9\",\"missed\":null,\"reason\":\"lagged\"}}\n\n",
-            "event: weather\ndata: rain\n\n",
+            "event: heartbeat\ndata: rain\n\n",
             "event: goodbye\ndata: {\"goodbye\":{\"reason\":\"going_away\",\"message\":\"bye\"}}\n\n",
             "data: too late\n\n",
         ]]])
@@ -229,6 +245,32 @@ mod tests {
         let request = &requests.await.unwrap()[0];
         assert!(request.contains("accept: text/event-stream\r\n"), "{request}");
         assert!(!request.contains("last-event-id"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_notification_with_an_event_name_is_never_lost() {
+        const STREAM: Script = &[&[&[
+            HEAD,
+            "id: e-1\nevent: weather\ntime: 7\ndata: rain\n\n",
+            "id: e-2\nevent: two words\ndata: a\n\nid: e-3\nevent: message\ndata: b\n\n",
+            "id: e-4\nevent: binary\nevent-name: weather\ntime: 7\ndata: AP8=\n\n",
+            "id: e-5\nevent: binary\nevent-name: gap\ndata: AP8=\n\n",
+        ]]];
+        let (target, _) = hub(STREAM).await;
+        let arrivals: Vec<_> = SseClient.connect(target).await.unwrap().collect().await;
+        let arrivals: Vec<_> = arrivals.into_iter().map(Result::unwrap).collect();
+        let weather = || Headers::new().with_event("weather").unwrap().with_time(7).ok();
+        let told = |id: &str, kind, payload: &'static [u8], headers| {
+            notification(id.parse().ok(), None, kind, payload, headers)
+        };
+        let expected = [
+            told("e-1", Kind::Text, b"rain", weather()),
+            told("e-2", Kind::Text, b"a", None),
+            told("e-3", Kind::Text, b"b", None),
+            told("e-4", Kind::Binary, b"\0\xFF", weather()),
+            told("e-5", Kind::Binary, b"\0\xFF", None),
+        ];
+        assert_eq!(arrivals, expected);
     }
 
     #[tokio::test]

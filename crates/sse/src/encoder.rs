@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tidings_core::{Entry, Event, Format, Id, Kind, Reason, Topic};
+use tidings_core::{Entry, Event, Format, Headers, Id, Kind, Reason, Topic};
 use tidings_transport::{Encoder, concatenated, fitted, gap_json};
+
+use crate::field::{EVENT_NAME, field};
 
 /// A notification as one event: its id, and one `data:` line for each line of the payload.
 pub(crate) static EVENT: Format = Format::new("sse", |entry| event(entry, None));
@@ -66,12 +68,18 @@ fn event(entry: &Entry, topic: Option<&Topic>) -> Bytes {
         Kind::Binary => payload.len().div_ceil(3) * 4 + BINARY.len(),
     };
     let topic_bytes = topic.map_or(0, |topic| topic.as_str().len());
-    let mut event = Vec::with_capacity(data_bytes + topic_bytes + 64);
+    let headers = notification.headers();
+    // Room for the names of the fields.
+    let header_bytes = headers.map_or(0, |_| notification.size() - payload.len() + 80);
+    let mut event = Vec::with_capacity(data_bytes + topic_bytes + header_bytes + 64);
     put_id(&mut event, entry.id());
     if let Some(topic) = topic {
         event.put_slice(b"topic: ");
         event.put_slice(topic.as_str().as_bytes());
         event.put_u8(b'\n');
+    }
+    if let Some(headers) = headers {
+        put_headers(&mut event, headers, notification.kind());
     }
     match notification.kind() {
         Kind::Text => put_data(&mut event, payload),
@@ -104,6 +112,20 @@ pub(crate) fn control(id: Option<Id>, name: &str, json: &str) -> Bytes {
 fn put_id(event: &mut Vec<u8>, id: Id) {
     // Writing into a growing buffer cannot fail.
     let _ = writeln!(event, "id: {id}");
+}
+
+/// Each header on a line of its own. None of them contains a line end. The name of a text event is the event's type, so
+/// that an `EventSource` calls the listeners of this name; that of a binary event is always `binary`.
+fn put_headers(event: &mut Vec<u8>, headers: &Headers, kind: Kind) {
+    for (header, text) in headers.iter() {
+        let field = match (field(header), kind) {
+            (EVENT_NAME, Kind::Text) => "event",
+            (field, _) => field,
+        };
+        for part in [field, ": ", &text, "\n"] {
+            event.put_slice(part.as_bytes());
+        }
+    }
 }
 
 /// Each line of the payload on a line of its own. CR, LF and CRLF all end a line in this format, so none
@@ -168,6 +190,29 @@ mod tests {
         let lines = "event: binary\ndata: AP8=\n\n";
         assert_eq!(encoded(&EVENT, binary.clone()), format!("id: 10-5\n{lines}"));
         assert_eq!(encoded(&EVENT_WITH_TOPIC, binary), format!("id: 10-5\ntopic: t\n{lines}"));
+    }
+
+    #[test]
+    fn headers_are_fields_and_the_name_of_a_text_event_is_its_type() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let headers = Headers::new().with_event("created").unwrap();
+        let headers = headers.with_content_type("a/b").unwrap().with_time(7).unwrap();
+        let headers = headers.with_trace(parent, Some("a=1")).unwrap();
+        let fields =
+            format!("content-type: a/b\ntime: 7\ntraceparent: {parent}\ntracestate: a=1\n");
+        let text = Notification::text("t".parse().unwrap(), "x").with_headers(headers.clone());
+        let bytes = encoded(&EVENT_WITH_TOPIC, text.clone());
+        let expected = format!("id: 10-5\ntopic: t\nevent: created\n{fields}data: x\n\n");
+        assert_eq!(bytes, expected);
+        let event =
+            |name: &str, data: &str| vec![("10-5".to_owned(), name.to_owned(), data.to_owned())];
+        assert_eq!(parsed(&bytes), event("created", "x"));
+        let binary = Notification::binary("t".parse().unwrap(), &b"\x00\xff"[..]);
+        let bytes = encoded(&EVENT, binary.with_headers(headers));
+        let expected =
+            format!("id: 10-5\nevent-name: created\n{fields}event: binary\ndata: AP8=\n\n");
+        assert_eq!(bytes, expected);
+        assert_eq!(parsed(&bytes), event("binary", "AP8="));
     }
 
     #[test]

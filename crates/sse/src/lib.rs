@@ -9,6 +9,7 @@ mod accept;
 #[cfg(feature = "client")]
 mod client;
 mod encoder;
+mod field;
 mod parser;
 mod rejection;
 

@@ -3,12 +3,17 @@
 use std::mem::take;
 use std::time::Duration;
 
+use tidings_core::{Header, Headers, MAX_TRACESTATE_BYTES};
+
+use crate::field::field;
+
 /// The most bytes that a line, or the data of an event, may have: 16 MiB.
 pub const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Reads an event stream as the HTML standard, section 9.2.6, interprets it, and one more field: `topic`.
+/// Reads an event stream as the HTML standard, section 9.2.6, interprets it, and the fields of tidings' own: `topic`, and
+/// the headers of a notification.
 ///
 /// ```
 /// use tidings_sse::{Item, Parser};
@@ -43,6 +48,8 @@ pub struct Parser {
 struct Block {
     event: String,
     topic: Option<String>,
+    /// Each at most once.
+    headers: Vec<(Header, String)>,
     /// The lines joined by LF; `None` where there is none, which is not the same as an empty one.
     data: Option<Vec<u8>>,
     id: Option<String>,
@@ -70,6 +77,9 @@ pub struct Event {
     pub event: String,
     /// Its topic, where the stream tells it: a field of the hub's own.
     pub topic: Option<String>,
+    /// The headers that the hub's own fields carry. The name of an event that is not binary is not among them: it is
+    /// the type. A header that is malformed is left out.
+    pub headers: Option<Headers>,
     /// Its data lines, joined by LF.
     pub data: String,
     /// The last event id that it or one before it gave; empty where there was none.
@@ -174,7 +184,7 @@ impl Parser {
             items.extend(self.dispatch());
             return Ok(());
         }
-        let (field, value) = match line.iter().position(|byte| *byte == b':') {
+        let (name, value) = match line.iter().position(|byte| *byte == b':') {
             Some(0) => {
                 let interval = line.strip_prefix(b":ping ").and_then(milliseconds);
                 items.push(interval.map_or(Item::Comment, Item::Ping));
@@ -186,7 +196,7 @@ impl Parser {
             }
             None => (line, &b""[..]),
         };
-        match field {
+        match name {
             b"data" => self.take_data(value)?,
             b"event" => self.block.event = String::from_utf8_lossy(value).into_owned(),
             b"topic" => self.block.topic = Some(String::from_utf8_lossy(value).into_owned()),
@@ -194,9 +204,18 @@ impl Parser {
                 self.block.id = Some(String::from_utf8_lossy(value).into_owned());
             }
             b"retry" => items.extend(milliseconds(value).map(Item::Retry)),
-            _ => {}
+            _ => self.take_header(name, value),
         }
         Ok(())
+    }
+
+    /// Keeps the last value of a header, unless it is longer than any header is.
+    fn take_header(&mut self, name: &[u8], value: &[u8]) {
+        let known = Header::ALL.into_iter().find(|&header| field(header).as_bytes() == name);
+        if let (Some(header), true) = (known, value.len() <= MAX_TRACESTATE_BYTES) {
+            self.block.headers.retain(|(kept, _)| *kept != header);
+            self.block.headers.push((header, String::from_utf8_lossy(value).into_owned()));
+        }
     }
 
     fn take_data(&mut self, value: &[u8]) -> Result<(), TooLong> {
@@ -216,7 +235,7 @@ impl Parser {
 
     /// The blank line. A block without data is no event, and still moves the last event id.
     fn dispatch(&mut self) -> Option<Item> {
-        let Block { event, topic, data, id } = take(&mut self.block);
+        let Block { event, topic, headers, data, id } = take(&mut self.block);
         let moved = id.is_some();
         if let Some(id) = id {
             self.last_event_id = id;
@@ -225,6 +244,7 @@ impl Parser {
             Some(data) => Some(Item::Event(Event {
                 event,
                 topic,
+                headers: Headers::lossy(headers),
                 data: into_text(data),
                 last_event_id: self.last_event_id.clone(),
             })),
@@ -281,6 +301,7 @@ mod tests {
         Item::Event(Event {
             event: event.to_owned(),
             topic: None,
+            headers: None,
             data: data.to_owned(),
             last_event_id: id.to_owned(),
         })
@@ -336,6 +357,19 @@ mod tests {
     }
 
     #[test]
+    fn headers_are_for_one_event_and_one_that_is_malformed_is_left_out() {
+        let Item::Event(plain) = event("binary", "AP8=", "") else { unreachable!() };
+        let headers = Headers::new().with_event("created").unwrap().with_time(8).unwrap();
+        let expected = Item::Event(Event { headers: Some(headers), ..plain });
+        let long = "x".repeat(10_000);
+        let stream = format!(
+            "event: binary\nevent-name: created\ntime: 7\ntime: 8\ncontent-type: json\ntracestate: {long}\n\
+             data: AP8=\n\ndata: b\n\ntime: soon\ndata: c\n\n"
+        );
+        assert_eq!(items(&stream), [expected, event("", "b", ""), event("", "c", "")]);
+    }
+
+    #[test]
     fn retry_is_digits_and_anything_else_is_ignored() {
         let millis = |millis| Item::Retry(Duration::from_millis(millis));
         let stream =
@@ -375,9 +409,11 @@ mod tests {
 
     /// Pieces of streams, so that random streams are not all noise.
     fn stream() -> impl Strategy<Value = Vec<u8>> {
-        let words: [&[u8]; 17] = [
+        let words: [&[u8]; 19] = [
             b"data",
             b"topic",
+            b"time",
+            b"event-name",
             b"event",
             b"id",
             b"retry",

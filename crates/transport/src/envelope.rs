@@ -1,16 +1,17 @@
-//! A notification as JSON: `{"id","topic","data"}`, or `data_base64` where it is binary.
+//! A notification as JSON: `{"id","topic","headers"?,"data"}`, or `data_base64` where it is binary.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tidings_core::{Format, Gap, Id, Kind};
+use tidings_core::{Format, Gap, Headers, Id, Kind};
 
 use std::borrow::Cow;
 
 use crate::Message;
 use crate::fitted::fitted;
+use crate::headers::lossy_headers;
 
 /// A notification where it travels inside JSON.
 ///
@@ -28,6 +29,9 @@ pub struct Envelope<'a> {
     /// What it is about.
     #[serde(borrow)]
     pub topic: Cow<'a, str>,
+    /// The headers, if any is set. One that is malformed is left out.
+    #[serde(default, deserialize_with = "lossy_headers", skip_serializing_if = "Option::is_none")]
+    pub headers: Option<Headers>,
     /// The payload, where it is text.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Cow<'a, str>>,
@@ -41,13 +45,14 @@ pub static ENVELOPE: Format = Format::new("envelope", |entry| {
     let notification = entry.notification();
     let base64 = || Cow::Owned(base64_of(notification.payload()));
     let length = match notification.kind() {
-        Kind::Text => notification.payload().len(),
-        Kind::Binary => notification.payload().len().div_ceil(3) * 4,
+        Kind::Text => notification.size(),
+        Kind::Binary => notification.size().div_ceil(3) * 4,
     };
     let mut json = Vec::with_capacity(length + notification.topic().as_str().len() + 80);
     let envelope = Envelope {
         id: entry.id(),
         topic: Cow::Borrowed(notification.topic().as_str()),
+        headers: notification.headers().cloned(),
         data: notification.as_text().map(Cow::Borrowed),
         data_base64: (notification.kind() == Kind::Binary).then(base64),
     };
@@ -112,5 +117,26 @@ mod tests {
             assert_eq!(envelope.payload(), Some(expected));
             assert_eq!((envelope.id, &*envelope.topic), (entry.id(), "a.b"));
         }
+    }
+
+    #[test]
+    fn headers_are_a_member_that_is_there_only_if_one_is_set() {
+        let plain = Notification::text("a.b".parse().unwrap(), "x");
+        let headers = Headers::new().with_event("created").unwrap().with_time(7).unwrap();
+        for (notification, json) in [
+            (plain.clone(), r#"{"id":"10-3","topic":"a.b","data":"x"}"#),
+            (
+                plain.with_headers(headers.clone()),
+                r#"{"id":"10-3","topic":"a.b","headers":{"event":"created","time":7},"data":"x"}"#,
+            ),
+        ] {
+            let entry = Entry::new(Epoch::from_number(36).id(3), notification);
+            assert_eq!(entry.encoded(&ENVELOPE), json);
+            let envelope: Envelope<'_> = serde_json::from_str(json).unwrap();
+            assert_eq!(envelope.headers.as_ref(), entry.notification().headers());
+        }
+        let malformed = r#"{"id":"10-3","topic":"a.b","headers":{"event":"gap"},"data":"x"}"#;
+        let envelope: Envelope<'_> = serde_json::from_str(malformed).unwrap();
+        assert_eq!((envelope.headers, envelope.data.as_deref()), (None, Some("x")));
     }
 }

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
-use tidings_core::{Hub, Id, IdempotencyKey, Kind, Notification, Publishing, Topic};
+use tidings_core::{Headers, Hub, Id, IdempotencyKey, Kind, Notification, Publishing, Topic};
 
-use crate::{Rejection, path_segment};
+use crate::{Rejection, headers, path_segment};
 
 /// What a request to publish says besides its payload. Read it before the body, because a request that is rejected for
 /// its head needs no body.
@@ -24,8 +24,12 @@ use crate::{Rejection, path_segment};
 pub struct PublishRequest {
     /// The topic to publish to.
     pub topic: Topic,
-    /// Binary if the request has `Content-Type: application/octet-stream`, otherwise text.
+    /// What `Tidings-Kind` names. Without it, binary if the request has `Content-Type: application/octet-stream`,
+    /// otherwise text.
     pub kind: Kind,
+    /// `Tidings-Event`, `Tidings-Time`, `traceparent` and `tracestate`, and `Content-Type` if it says more than the
+    /// kind.
+    pub headers: Option<Headers>,
     /// `Idempotency-Key`: a second request with it does not publish again.
     pub key: Option<IdempotencyKey>,
 }
@@ -34,7 +38,7 @@ impl PublishRequest {
     /// Parses the head of a request. `topic` is the part of the path that names it, still percent-encoded.
     ///
     /// # Errors
-    /// Returns a `400` if the topic or the `Idempotency-Key` is malformed, and a `415` if the payload has a content coding.
+    /// Returns a `400` if the topic, the `Idempotency-Key` or one of the `Tidings-` headers is malformed, and a `415` if the payload has a content coding.
     pub fn read(topic: &str, request: &Parts) -> Result<Self, Rejection> {
         Self::new(path_segment(topic)?.parse()?, request)
     }
@@ -47,11 +51,8 @@ impl PublishRequest {
         if is_coded(request) {
             return Err(unsupported_coding());
         }
-        let kind = match request.headers.get(header::CONTENT_TYPE) {
-            Some(media) if is_binary(media) => Kind::Binary,
-            _ => Kind::Text,
-        };
-        Ok(Self { topic, kind, key: idempotency_key(request)? })
+        let (kind, headers) = headers::read(request)?;
+        Ok(Self { topic, kind, headers, key: idempotency_key(request)? })
     }
 
     /// Publishes this payload.
@@ -59,11 +60,14 @@ impl PublishRequest {
     /// # Errors
     /// Returns a `400` if the payload is to be text and is not UTF-8.
     pub fn publish(self, payload: Bytes, hub: &Hub) -> Result<Publishing, Rejection> {
-        let Self { topic, kind, key } = self;
-        let notification = Notification::checked(topic, kind, payload).map_err(|fault| {
-            let how = "send it with Content-Type: application/octet-stream";
+        let Self { topic, kind, headers, key } = self;
+        let mut notification = Notification::checked(topic, kind, payload).map_err(|fault| {
+            let how = "send it with Content-Type: application/octet-stream or Tidings-Kind: binary";
             Rejection::bad_request("bad_payload", format!("{fault}; for binary, {how}"))
         })?;
+        if let Some(headers) = headers {
+            notification = notification.with_headers(headers);
+        }
         Ok(hub.publish_once(notification, key))
     }
 }
@@ -83,11 +87,6 @@ fn idempotency_key(request: &Parts) -> Result<Option<IdempotencyKey>, Rejection>
     let text = value.to_str().unwrap_or_default();
     let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     Ok(Some(quoted.unwrap_or(text).parse()?))
-}
-
-fn is_binary(media: &HeaderValue) -> bool {
-    let essence = media.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(b"application/octet-stream")
 }
 
 /// Returns `true` if the payload has a content coding (RFC 9110, section 8.4). It would be stored, and sent to each

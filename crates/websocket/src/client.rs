@@ -8,11 +8,12 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, SinkExt, StreamExt};
 use serde::Deserialize;
-use tidings_core::{Gap, Id, Kind};
+use tidings_core::{Gap, Headers, Id, Kind};
 use tidings_transport::client::{
     Arrival, Arrivals, Client, ClientError, Goodbye, Notice, NoticeContent, Received, Silence,
     Target,
 };
+use tidings_transport::lossy_headers;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError};
 
@@ -96,6 +97,8 @@ async fn connect(target: Target, is_bare: bool) -> Result<Arrivals, ClientError>
 struct Frame {
     id: Option<Id>,
     topic: Option<String>,
+    #[serde(default, deserialize_with = "lossy_headers")]
+    headers: Option<Headers>,
     data: Option<String>,
     data_base64: Option<String>,
     gap: Option<Gap>,
@@ -108,8 +111,8 @@ fn arrival(frame: Frame) -> Result<Arrival, ClientError> {
         Frame { gap: Some(gap), .. } => Arrival::Gap(gap),
         Frame { reply: Some(reply), .. } => Arrival::Reply(reply.message().map_err(protocol)?),
         Frame { ping: Some(_), id, .. } => Arrival::Heartbeat(id),
-        Frame { id: Some(id), topic: Some(topic), data, data_base64, .. } => {
-            let notice = Notice { id, topic, data, data_base64 };
+        Frame { id: Some(id), topic: Some(topic), headers, data, data_base64, .. } => {
+            let notice = Notice { id, topic, headers, data, data_base64 };
             Arrival::Notification(notice.received().map_err(protocol)?)
         }
         Frame { .. } => {
@@ -119,7 +122,7 @@ fn arrival(frame: Frame) -> Result<Arrival, ClientError> {
 }
 
 fn received(kind: Kind, payload: Bytes) -> Arrival {
-    Arrival::Notification(Received { id: None, topic: None, kind, payload })
+    Arrival::Notification(Received { id: None, topic: None, kind, payload, headers: None })
 }
 
 fn protocol(problem: String) -> ClientError {
@@ -248,6 +251,7 @@ mod tests {
                 frame(1, br#"{"ping":25000,"id":"e-1"}"#),
                 frame(1, notice.as_bytes()),
                 frame(1, br#"{"id":"e-3","topic":"a","data_base64":"AP8="}"#),
+                frame(1, br#"{"id":"e-4","topic":"a","headers":{"event":"brewed","time":"?"},"data":""}"#),
                 frame(1, br#"{"gap":{"after":"e-3","resume":"e-9","missed":6,"reason":"lagged"}}"#),
                 frame(1, br#"{"reply":{"data":"to you"}}"#),
                 frame(1, br#"{"reply":{"data_base64":"AP8="}}"#),
@@ -263,16 +267,21 @@ mod tests {
                 topic: Some("a".to_owned()),
                 kind,
                 payload,
+                headers: None,
             })
         };
         assert_eq!(arrivals[0], Arrival::Heartbeat("e-1".parse().ok()));
         assert_eq!(arrivals[1], notification("e-2", Kind::Text, long.into()));
         assert_eq!(arrivals[2], notification("e-3", Kind::Binary, Bytes::from_static(b"\0\xFF")));
-        assert!(matches!(arrivals[3], Arrival::Gap(gap) if gap.missed == Some(6)));
+        let brewed = Headers::new().with_event("brewed").unwrap();
+        assert!(
+            matches!(&arrivals[3], Arrival::Notification(it) if it.headers.as_ref() == Some(&brewed))
+        );
+        assert!(matches!(arrivals[4], Arrival::Gap(gap) if gap.missed == Some(6)));
         let goodbye = Goodbye { code: Some(1001), reason: "bye".to_owned() };
         let replies = [Inbound::text("to you"), Inbound::binary(&b"\0\xFF"[..])];
-        assert_eq!(arrivals[4..6], replies.map(Arrival::Reply));
-        assert_eq!(arrivals[6..], [Arrival::Goodbye(goodbye)]);
+        assert_eq!(arrivals[5..7], replies.map(Arrival::Reply));
+        assert_eq!(arrivals[7..], [Arrival::Goodbye(goodbye)]);
 
         let (request, sent) = served.await.unwrap();
         assert!(request.starts_with("GET /topics/a?after=earliest HTTP/1.1\r\n"), "{request}");

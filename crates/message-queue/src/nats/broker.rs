@@ -11,8 +11,9 @@ use super::NatsConfig;
 use super::connection::Connection;
 use super::epoch::epoch;
 
-/// What a message needs besides its payload: the key, the stream's name, and the kind.
-const HEADER_ROOM: usize = 1024;
+/// What a message needs besides its payload, in bytes: the key, the stream's name, the kind, the seat, and the headers of
+/// the notification. With the longest of each it is 1,790.
+const HEADER_ROOM: usize = 2048;
 
 /// A stream of NATS JetStream that many hubs share.
 ///

@@ -1,16 +1,30 @@
 //! A message of the stream as a notification.
 
-use async_nats::Message;
+use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use tidings_core::broker::Stored;
-use tidings_core::{Kind, Notification};
+use tidings_core::{Header, Headers, Kind, Notification};
 
 use crate::stored::notification;
 
-pub(super) const KIND_HEADER: &str = "Content-Type";
-/// Whose words it is, so that a client can be spared its own.
-pub(super) const SEAT_HEADER: &str = "Tidings-Seat";
+/// The media type of the payload, or [`BINARY`] alone for a binary one without it.
+pub(super) const CONTENT_TYPE: &str = "Content-Type";
 pub(super) const BINARY: &str = "application/octet-stream";
+/// `text` or `binary`, beside the content type of a notification.
+pub(super) const KIND: &str = "Tidings-Kind";
+/// Whose words it is, so that a client can be spared its own.
+pub(super) const SEAT: &str = "Tidings-Seat";
+
+/// Returns the name of this header in a message.
+pub(super) const fn name(header: Header) -> &'static str {
+    match header {
+        Header::Event => "Tidings-Event",
+        Header::ContentType => CONTENT_TYPE,
+        Header::Time => "Tidings-Time",
+        Header::Traceparent => "traceparent",
+        Header::Tracestate => "tracestate",
+    }
+}
 
 /// Where a message stands: what JetStream writes into the reply subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,17 +59,57 @@ impl Place {
 /// The message; its notification is `None` where no hub would have published it.
 pub(super) fn stored(stream: &str, seq: u64, message: &Message) -> Stored {
     let topic = message.subject.strip_prefix(stream).and_then(|rest| rest.strip_prefix('.'));
-    let header = |name| Some(message.headers.as_ref()?.get(name)?.as_str());
-    let is_binary = header(KIND_HEADER) == Some(BINARY);
-    let seat = header(SEAT_HEADER).and_then(|seat| seat.parse().ok());
-    let kind = if is_binary { Kind::Binary } else { Kind::Text };
+    let Lines { kind, seat, headers } =
+        message.headers.as_ref().map(Lines::read).unwrap_or_default();
     // A copy, because the library's payload keeps all of the buffer that it was read into.
     let payload = Bytes::copy_from_slice(&message.payload);
-    let told: Option<Notification> = notification(topic, kind, payload, seat);
+    let told: Option<Notification> = notification(topic, kind, payload, seat, headers);
     if told.is_none() {
         crate::stored::warn_of_foreign(stream, seq, &message.subject);
     }
     Stored { seq, notification: told }
+}
+
+/// What the header lines of a message say of its notification.
+#[derive(Debug, PartialEq)]
+struct Lines {
+    kind: Kind,
+    seat: Option<u64>,
+    headers: Option<Headers>,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self { kind: Kind::Text, seat: None, headers: None }
+    }
+}
+
+impl Lines {
+    /// A line that is malformed or unknown is ignored.
+    fn read(lines: &HeaderMap) -> Self {
+        let (mut named_kind, mut seat, mut texts) = (None, None, Vec::new());
+        for (line, values) in lines.iter() {
+            let (line, Some(value)) = (line.as_ref(), values.first()) else { continue };
+            match line {
+                KIND => named_kind = Some(value.as_str()),
+                SEAT => seat = value.as_str().parse().ok(),
+                _ => {
+                    let known = Header::ALL.into_iter().find(|&header| name(header) == line);
+                    texts.extend(known.map(|header| (header, value.as_str())));
+                }
+            }
+        }
+        let is_binary = match named_kind {
+            Some(kind) => kind == "binary",
+            None => {
+                let before = texts.len();
+                texts.retain(|text| *text != (Header::ContentType, BINARY));
+                texts.len() < before
+            }
+        };
+        let kind = if is_binary { Kind::Binary } else { Kind::Text };
+        Self { kind, seat, headers: Headers::lossy(texts) }
+    }
 }
 
 #[cfg(test)]
@@ -71,5 +125,32 @@ mod tests {
         assert_eq!(Place::parse(long), Some(place));
         assert_eq!(Place::parse("$JS.ACK.tidings.c.1.x.3.1.4"), None);
         assert_eq!(Place::parse("_INBOX.abc"), None);
+    }
+
+    #[test]
+    fn a_kind_is_named_or_what_the_content_type_says() {
+        let read = |lines: &[(&str, &str)]| {
+            let mut map = HeaderMap::new();
+            for &(line, value) in lines {
+                map.insert(line, value);
+            }
+            Lines::read(&map)
+        };
+        let plain = Lines { kind: Kind::Binary, ..Lines::default() };
+        assert_eq!(read(&[("Content-Type", BINARY)]), plain);
+        let of = |kind, media| Lines {
+            kind,
+            headers: Headers::new().with_content_type(media).ok(),
+            ..Lines::default()
+        };
+        assert_eq!(read(&[("Content-Type", "image/png")]), of(Kind::Text, "image/png"));
+        let image = [("Content-Type", "image/png"), ("Tidings-Kind", "binary")];
+        assert_eq!(read(&image), of(Kind::Binary, "image/png"));
+        let marked = [("Content-Type", BINARY), ("Tidings-Kind", "text")];
+        assert_eq!(read(&marked), of(Kind::Text, BINARY));
+        // What is malformed or of somebody else is ignored.
+        let others =
+            [("Content-Type", "?"), ("Tidings-Seat", "x"), ("Tidings-Event", "gap"), ("A", "b")];
+        assert_eq!(read(&others), Lines::default());
     }
 }

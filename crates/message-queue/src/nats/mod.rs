@@ -1,7 +1,8 @@
 //! NATS JetStream, from server 2.9 on.
 //!
 //! A topic is a subject below the stream's name (`tidings.orders.new`), a binary payload has the header
-//! `Content-Type: application/octet-stream`, and the stream's sequence number is that of the id.
+//! `Content-Type: application/octet-stream`, and the stream's sequence number is that of the id. The headers of a
+//! notification are headers of the message: the table is in `docs/protocol.md`.
 //!
 //! ```no_run
 //! use tidings_core::Notification;

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::api::PubAck;
 use super::connection::Connection;
 use super::fault::{Fault, answer};
-use super::message::{BINARY, KIND_HEADER, SEAT_HEADER};
+use super::message::{BINARY, CONTENT_TYPE, KIND, SEAT, name};
 use crate::fault::refused;
 use crate::key::random_key;
 
@@ -103,10 +103,21 @@ impl Connection {
         headers.insert(header::NATS_MESSAGE_ID, key.as_str());
         headers.insert(header::NATS_EXPECTED_STREAM, self.config.stream.as_str());
         if notification.kind() == Kind::Binary {
-            headers.insert(KIND_HEADER, BINARY);
+            headers.insert(CONTENT_TYPE, BINARY);
         }
         if let Some(seat) = notification.origin() {
-            headers.insert(SEAT_HEADER, seat.number().to_string());
+            headers.insert(SEAT, seat.number().to_string());
+        }
+        let Some(own) = notification.headers() else { return headers };
+        for (header, text) in own.iter() {
+            headers.insert(name(header), &*text);
+        }
+        if own.content_type().is_some() {
+            let kind = match notification.kind() {
+                Kind::Text => "text",
+                Kind::Binary => "binary",
+            };
+            headers.insert(KIND, kind);
         }
         headers
     }

@@ -1,6 +1,7 @@
 -- Stores one notification and removes what is too old, too many or too large.
 -- KEYS: log, meta, key. ARGV: a new epoch, topic, kind ("b" or ""), payload, most messages, most bytes, most
--- milliseconds (0: without limit), for how many milliseconds the key is known, and the publisher's seat or ''.
+-- milliseconds (0: without limit), for how many milliseconds the key is known, and the publisher's seat or ''. After
+-- them comes the field and the value of each header.
 -- Answers: epoch, seq, 1 where the key was known.
 local log, meta, key = KEYS[1], KEYS[2], KEYS[3]
 local epoch = redis.call('HGET', meta, 'epoch')
@@ -32,11 +33,15 @@ local function add(name, value)
 end
 add('k', ARGV[3])
 add('s', ARGV[9])
+local size = #ARGV[2] + #ARGV[4] + ENTRY
+for index = 10, #ARGV, 2 do
+  add(ARGV[index], ARGV[index + 1])
+  size = size + #ARGV[index + 1]
+end
 redis.call(unpack(entry))
 redis.call('SET', key, epoch .. ' ' .. string.format('%.0f', seq), 'PX', ARGV[8])
 
 local count = redis.call('XLEN', log)
-local size = #ARGV[2] + #ARGV[4] + ENTRY
 if count == 1 then
   redis.call('HSET', meta, 'bytes', size, 'oldest', stamp)
   return {epoch, string.format('%.0f', seq), 0}
@@ -45,6 +50,8 @@ local bytes = redis.call('HINCRBY', meta, 'bytes', size)
 local oldest = tonumber(redis.call('HGET', meta, 'oldest') or '0')
 local most_count, most_bytes, most_age = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
+-- The fields that count, which are those that the publisher chooses.
+local COUNTED = {t = true, p = true, n = true, c = true, w = true, tp = true, ts = true}
 -- A few at a time, so that no append takes long; more than one, so that the stream shrinks to its limits.
 for _ = 1, 16 do
   local over = (most_count > 0 and count > most_count) or (most_bytes > 0 and bytes > most_bytes)
@@ -54,7 +61,7 @@ for _ = 1, 16 do
   local gone = ENTRY
   for index = 1, #pair[1][2], 2 do
     local name, value = pair[1][2][index], pair[1][2][index + 1]
-    if name == 't' or name == 'p' then gone = gone + #value end
+    if COUNTED[name] then gone = gone + #value end
   end
   redis.call('XDEL', log, pair[1][1])
   count = count - 1

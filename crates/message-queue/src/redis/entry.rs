@@ -2,11 +2,22 @@
 
 use bytes::Bytes;
 use redis::Value;
-use tidings_core::Kind;
 use tidings_core::broker::Stored;
+use tidings_core::{Header, Headers, Kind};
 
 use super::look::Look;
 use crate::stored::{notification, warn_of_foreign};
+
+/// Returns the field of this header.
+pub(super) const fn field(header: Header) -> &'static str {
+    match header {
+        Header::Event => "n",
+        Header::ContentType => "c",
+        Header::Time => "w",
+        Header::Traceparent => "tp",
+        Header::Tracestate => "ts",
+    }
+}
 
 /// An entry as Redis sends it, read.
 #[derive(Debug, PartialEq)]
@@ -16,7 +27,7 @@ pub(super) struct Entry {
     epoch: Option<String>,
     /// When it was stored, in milliseconds.
     pub(super) time: Option<i64>,
-    /// Of topic and payload.
+    /// Of topic, payload and headers.
     pub(super) bytes: usize,
 }
 
@@ -35,6 +46,7 @@ impl Entry {
         let seq = seq(&id)?;
         let (mut topic, mut payload, mut kind) = (None, Bytes::new(), Kind::Text);
         let (mut epoch, mut time, mut seat) = (None, None, None);
+        let mut texts = Vec::new();
         if let Value::Array(fields) = fields {
             let mut fields = fields.into_iter();
             while let (Some(name), Some(Value::BulkString(value))) = (fields.next(), fields.next())
@@ -47,12 +59,18 @@ impl Entry {
                     b"s" => seat = text(value).and_then(|seat| seat.parse().ok()),
                     b"e" => epoch = text(value),
                     b"m" => time = text(value).and_then(|time| time.parse().ok()),
-                    _ => {}
+                    name => {
+                        let is_this = |&header: &Header| field(header).as_bytes() == name;
+                        let known = Header::ALL.into_iter().find(is_this);
+                        texts.extend(known.and_then(|header| Some((header, text(value)?))));
+                    }
                 }
             }
         }
-        let bytes = payload.len() + topic.as_ref().map_or(0, String::len);
-        let told = notification(topic.as_deref(), kind, payload, seat);
+        let bytes = payload.len()
+            + topic.as_ref().map_or(0, String::len)
+            + texts.iter().map(|(_, text)| text.len()).sum::<usize>();
+        let told = notification(topic.as_deref(), kind, payload, seat, Headers::lossy(texts));
         if told.is_none() {
             warn_of_foreign(stream, seq, topic.as_deref().unwrap_or("no topic"));
         }
@@ -146,6 +164,18 @@ mod tests {
         assert!(!ours.is_of(&other));
         assert!(ours.is_of(&Look { base: 7, ..other }));
         assert_eq!(entry(&["colour", "red"]).stored.notification, None);
+    }
+
+    #[test]
+    fn a_header_that_is_malformed_does_not_cost_the_entry() {
+        let read = entry(&["t", "a", "n", "created", "w", "soon", "ts", "a=1", "p", "hello"]);
+        let told = read.stored.notification.unwrap();
+        let headers = Headers::new().with_event("created").unwrap();
+        assert_eq!((told.as_text(), told.headers()), (Some("hello"), Some(&headers)));
+        assert_eq!(
+            read.bytes,
+            "a".len() + "created".len() + "soon".len() + "a=1".len() + "hello".len()
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tidings_core::{BrokerError, Epoch, Id, IdempotencyKey, Kind, Notification};
 use tokio::time::{Instant, sleep};
 
 use super::connection::Connection;
+use super::entry::field;
 use super::trouble::{describe, is_passing};
 use crate::fault::refused;
 use crate::key::random_key;
@@ -88,6 +89,9 @@ impl Connection {
         call.arg(keep.messages.unwrap_or(0)).arg(keep.bytes.unwrap_or(0));
         call.arg(keep.age.map_or(0, millis)).arg(millis(KEY_WINDOW));
         call.arg(notification.origin().map(|seat| seat.number().to_string()).unwrap_or_default());
+        for (header, text) in notification.headers().iter().flat_map(|headers| headers.iter()) {
+            call.arg(field(header)).arg(&*text);
+        }
         self.ask_until(until, async |mut wire| call.invoke_async(&mut wire).await).await
     }
 }

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use tidings_core::Notification;
 use tidings_core::broker::{Broker, Start, Stored, Tail};
+use tidings_core::{
+    Headers, MAX_CONTENT_TYPE_BYTES, MAX_EVENT_NAME_BYTES, MAX_TIME, MAX_TRACESTATE_BYTES,
+    Notification,
+};
 use tidings_message_queue::{BrokerConfig, Keep, connect};
 use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 use tokio::time::timeout;
@@ -157,6 +160,37 @@ impl LocalBroker {
         }
     }
 
+    /// A notification with one sound header and malformed ones, as a stranger may write it.
+    pub(crate) async fn write_bad_headers(&self, topic: &str) {
+        match self {
+            Self::Nats(_) => {
+                let mut headers = async_nats::HeaderMap::new();
+                headers.insert("Content-Type", "text/markdown");
+                headers.insert("Tidings-Event", "gap");
+                headers.insert("Tidings-Time", "soon");
+                headers.insert("traceparent", "00");
+                headers.insert("tracestate", "a=1");
+                let jetstream = self.jetstream().await;
+                let subject = format!("tidings.{topic}");
+                let ack = jetstream.publish_with_headers(subject, headers, "hello".into());
+                ack.await.unwrap().await.unwrap();
+            }
+            Self::Redis(_) => {
+                let next = redis::cmd("HINCRBY").arg("{tidings}:meta").arg("seq").arg(1).to_owned();
+                let seq: u64 = self.ask(next).await;
+                let mut add = redis::cmd("XADD");
+                add.arg("{tidings}:log").arg(format!("{seq}-0"));
+                for field in
+                    ["t", topic, "p", "hello", "c", "text/markdown", "n", "gap", "w", "soon"]
+                {
+                    add.arg(field);
+                }
+                add.arg("tp").arg("00").arg("ts").arg("a=1");
+                self.command(add).await;
+            }
+        }
+    }
+
     /// What is on its disk; it must be stopped.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let copy = tempfile::tempdir().unwrap();
@@ -207,6 +241,15 @@ fn copy_directory(from: &Path, to: &Path) {
 
 pub(crate) fn text(topic: &str, payload: impl Into<String>) -> Notification {
     Notification::text(topic.parse().unwrap(), payload)
+}
+
+/// Every header, each as long as it may be.
+pub(crate) fn longest_headers() -> Headers {
+    let headers = Headers::new().with_event(&"e".repeat(MAX_EVENT_NAME_BYTES)).unwrap();
+    let media = format!("a/b; c={}", "x".repeat(MAX_CONTENT_TYPE_BYTES - 7));
+    let headers = headers.with_content_type(&media).unwrap().with_time(MAX_TIME).unwrap();
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    headers.with_trace(parent, Some(&"s".repeat(MAX_TRACESTATE_BYTES))).unwrap()
 }
 
 /// The next ones of a tail.

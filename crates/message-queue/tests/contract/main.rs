@@ -30,10 +30,13 @@ contract! {
         ids_are_contiguous_from_one,
         a_repeated_key_has_the_first_ones_id_and_stores_nothing,
         a_payload_beyond_the_limit_is_refused_and_one_at_the_limit_arrives,
+        headers_count_among_the_bytes_that_are_kept,
         publishes_of_two_nodes_have_one_order;
     tail:
         a_tail_delivers_everything_in_order_from_any_start,
         every_byte_arrives_and_so_does_the_kind,
+        headers_arrive_by_tail_and_by_replay_and_what_has_none_has_none,
+        a_malformed_header_does_not_cost_the_notification,
         what_somebody_else_wrote_is_passed_over_with_its_place,
         what_was_purged_under_a_tail_is_a_jump,
         many_and_large_messages_arrive;

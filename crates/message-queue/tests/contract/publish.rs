@@ -2,9 +2,10 @@
 
 use futures::future::join_all;
 use tidings_core::broker::Start;
-use tidings_core::{BrokerError, Notification};
+use tidings_core::{BrokerError, Notification, SeatId};
+use tidings_message_queue::Keep;
 
-use crate::broker::{LocalBroker, payloads, seqs, take, text};
+use crate::broker::{LocalBroker, longest_headers, payloads, seqs, take, text};
 
 pub(crate) async fn ids_are_contiguous_from_one(local: LocalBroker) {
     let broker = local.connect().await;
@@ -38,10 +39,33 @@ pub(crate) async fn a_payload_beyond_the_limit_is_refused_and_one_at_the_limit_a
     let rejection = broker.publish(of(limit + 1), None).await.unwrap_err();
     assert!(matches!(rejection, BrokerError::Refused { .. }), "{rejection}");
     let longest = "k".repeat(255).parse().unwrap();
-    broker.publish(of(limit), Some(longest)).await.unwrap();
+    // With all that can go with it.
+    let full = of(limit).with_headers(longest_headers()).from_seat(SeatId::from_number(u64::MAX));
+    broker.publish(full.clone(), Some(longest)).await.unwrap();
     let mut tail = broker.tail(Start::Newest(1)).await.unwrap();
     let arrived = take(&mut tail, 1).await;
-    assert_eq!(arrived[0].notification.as_ref().unwrap().payload().len(), limit);
+    assert!(arrived[0].notification == Some(full));
+}
+
+pub(crate) async fn headers_count_among_the_bytes_that_are_kept(local: LocalBroker) {
+    // What each of these has in its headers is more than all of the rest.
+    let keep = Keep { bytes: Some(20_000), ..Keep::default() };
+    let broker = local.connect_keeping(keep).await;
+    for _ in 0..50 {
+        broker.publish(text("a", "x").with_headers(longest_headers()), None).await.unwrap();
+    }
+    let first = async || {
+        let mut tail = broker.tail(Start::Newest(100)).await.unwrap();
+        take(&mut tail, 1).await[0].seq
+    };
+    let with_headers = 51 - first().await;
+    assert!((5..20).contains(&with_headers), "{with_headers}");
+    // What leaves gives back as much as it took: then there is room for as many without headers as ever.
+    for _ in 0..200 {
+        broker.publish(text("a", "x"), None).await.unwrap();
+    }
+    let without = 251 - first().await;
+    assert!(without > 50, "{without}");
 }
 
 pub(crate) async fn publishes_of_two_nodes_have_one_order(local: LocalBroker) {

@@ -1,9 +1,10 @@
 //! Following the stream.
 
-use tidings_core::broker::Start;
-use tidings_core::{Kind, Notification};
+use tidings_core::broker::{Replay, Start};
+use tidings_core::driver::Budget;
+use tidings_core::{Headers, Kind, Notification};
 
-use crate::broker::{LocalBroker, payloads, seqs, take, text};
+use crate::broker::{LocalBroker, longest_headers, payloads, seqs, take, text};
 
 pub(crate) async fn a_tail_delivers_everything_in_order_from_any_start(local: LocalBroker) {
     let broker = local.connect().await;
@@ -44,6 +45,50 @@ pub(crate) async fn every_byte_arrives_and_so_does_the_kind(local: LocalBroker) 
     }
     let bad = arrived[3].notification.as_ref().unwrap();
     assert_eq!((bad.kind(), &bad.payload()[..]), (Kind::Binary, &b"ab\xff"[..]));
+}
+
+pub(crate) async fn headers_arrive_by_tail_and_by_replay_and_what_has_none_has_none(
+    local: LocalBroker,
+) {
+    let (one, other) = (local.connect().await, local.connect().await);
+    let binary = || Notification::binary("a".parse().unwrap(), &b"\xff"[..]);
+    let media = |media| Headers::new().with_content_type(media).unwrap();
+    let sent = [
+        text("a", "all").with_headers(longest_headers()),
+        text("a", "some").with_headers(Headers::new().with_event("created").unwrap()),
+        text("a", "none"),
+        binary().with_headers(media("image/png")),
+        binary().with_headers(Headers::new().with_time(7).unwrap()),
+        binary(),
+        // These content types must not change the kind.
+        text("a", "{}").with_headers(media("application/json")),
+        text("a", "").with_headers(media("application/octet-stream")),
+        binary().with_headers(media("application/octet-stream")),
+    ];
+    let mut tail = other.tail(Start::Newest(0)).await.unwrap();
+    for notification in &sent {
+        one.publish(notification.clone(), None).await.unwrap();
+    }
+    let arrived = take(&mut tail, sent.len()).await;
+    let (filters, before) = ("a".parse().unwrap(), tail.epoch.id(0));
+    let replayed =
+        other.replay(&filters, before, sent.len() as u64, Budget::default()).await.unwrap();
+    let Replay::Read { found, .. } = replayed else { panic!("{replayed:?}") };
+    for stored in [arrived, found] {
+        let stored: Vec<_> =
+            stored.into_iter().map(|stored| stored.notification.unwrap()).collect();
+        assert_eq!(stored, sent);
+    }
+}
+
+pub(crate) async fn a_malformed_header_does_not_cost_the_notification(local: LocalBroker) {
+    let broker = local.connect().await;
+    broker.publish(text("a", "first"), None).await.unwrap();
+    local.write_bad_headers("a").await;
+    let mut tail = broker.tail(Start::Newest(1)).await.unwrap();
+    let arrived = take(&mut tail, 1).await;
+    let headers = Headers::new().with_content_type("text/markdown").unwrap();
+    assert_eq!(arrived[0].notification, Some(text("a", "hello").with_headers(headers)));
 }
 
 pub(crate) async fn what_somebody_else_wrote_is_passed_over_with_its_place(local: LocalBroker) {

@@ -139,7 +139,8 @@ fn a_held_poll_of_a_listed_origin_is_answered_so_that_its_page_can_read_it() {
 
 #[test]
 fn a_browser_that_asks_first_is_told_what_a_page_may_send() {
-    const ASKED: &str = "authorization,baggage,idempotency-key,sentry-trace,traceparent";
+    const ASKED: &str = "authorization,baggage,content-type,idempotency-key,sentry-trace,tidings-event,tidings-kind,\
+                         tidings-time,traceparent,tracestate";
     let ask = |origin: &str, path: &str| {
         let headers = format!(
             "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: {ASKED}\r\n"

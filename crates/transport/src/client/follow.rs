@@ -186,8 +186,13 @@ mod tests {
     }
 
     fn notification(seq: u64) -> Arrival {
-        let received =
-            Received { id: Some(id(seq)), topic: None, kind: Kind::Text, payload: "x".into() };
+        let received = Received {
+            id: Some(id(seq)),
+            topic: None,
+            kind: Kind::Text,
+            payload: "x".into(),
+            headers: None,
+        };
         Arrival::Notification(received)
     }
 

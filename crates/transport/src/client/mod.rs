@@ -34,7 +34,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use tidings_core::{Gap, Id, Kind, Position};
+use tidings_core::{Gap, Headers, Id, Kind, Position};
 use url::Url;
 
 use crate::Message;
@@ -135,4 +135,6 @@ pub struct Received {
     pub kind: Kind,
     /// The payload, byte for byte as it was published.
     pub payload: Bytes,
+    /// Its headers, if any is set and the wire carries them.
+    pub headers: Option<Headers>,
 }

@@ -3,10 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use tidings_core::Id;
+use tidings_core::{Headers, Id};
 
 use super::Received;
-use crate::Message;
+use crate::{Message, lossy_headers};
 
 /// A notification inside JSON, as a client takes it: an [`Envelope`](crate::Envelope) that owns its
 /// strings, so that a text payload is not copied again.
@@ -16,6 +16,9 @@ pub struct Notice {
     pub id: Id,
     /// What it is about.
     pub topic: String,
+    /// The headers, if any is set. One that is malformed is left out.
+    #[serde(default, deserialize_with = "lossy_headers")]
+    pub headers: Option<Headers>,
     /// The payload, where it is text.
     pub data: Option<String>,
     /// The payload in base64 (RFC 4648, section 4), where it is binary.
@@ -54,9 +57,9 @@ impl Notice {
     /// # Errors
     /// What is wrong with it, where neither field is there or the base64 is malformed.
     pub fn received(self) -> Result<Received, String> {
-        let Self { id, topic, data, data_base64 } = self;
+        let Self { id, topic, headers, data, data_base64 } = self;
         let content = NoticeContent { data, data_base64 }.message();
         let Message { kind, payload } = content.map_err(|problem| format!("{id}: {problem}"))?;
-        Ok(Received { id: Some(id), topic: Some(topic), kind, payload })
+        Ok(Received { id: Some(id), topic: Some(topic), kind, payload, headers })
     }
 }

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::Full;
 use serde::Deserialize;
-use tidings_core::{Id, IdempotencyKey, Kind};
+use tidings_core::{Headers, Id, IdempotencyKey, Kind};
 
 use super::{ClientError, Http, SendError, Target, request};
+use crate::headers;
 
 /// The longest answer to a publish: an id and some words around it.
 const ANSWER: usize = 64 * 1024;
@@ -61,9 +62,28 @@ impl Publisher {
         key: &IdempotencyKey,
     ) -> Result<Id, ClientError> {
         let mut request = self.request(kind, payload)?;
-        // Visible ASCII is a header's value, whatever it is.
-        if let Ok(value) = HeaderValue::from_str(key.as_str()) {
-            request.headers_mut().insert("idempotency-key", value);
+        add_key(&mut request, key);
+        self.send(request).await
+    }
+
+    /// Publishes with headers, and with a key if there is one.
+    ///
+    /// A hub does not keep the content types `text/plain`, `application/x-www-form-urlencoded` and
+    /// `application/octet-stream`, because they say no more than the kind.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish), and with a key as [`publish_once`](Self::publish_once).
+    pub async fn publish_with_headers(
+        &mut self,
+        kind: Kind,
+        payload: Bytes,
+        headers: &Headers,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Id, ClientError> {
+        let mut request = self.request(kind, payload)?;
+        add_headers(&mut request, kind, headers);
+        if let Some(key) = key {
+            add_key(&mut request, key);
         }
         self.send(request).await
     }
@@ -98,6 +118,30 @@ impl Publisher {
     }
 }
 
+fn add_key(request: &mut Request<Full<Bytes>>, key: &IdempotencyKey) {
+    // Visible ASCII is a header's value, whatever it is.
+    if let Ok(value) = HeaderValue::from_str(key.as_str()) {
+        request.headers_mut().insert("idempotency-key", value);
+    }
+}
+
+fn add_headers(request: &mut Request<Full<Bytes>>, kind: Kind, headers: &Headers) {
+    let lines = request.headers_mut();
+    for (header, text) in headers.iter() {
+        // Every header is ASCII without line ends.
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            lines.insert(headers::name(header), value);
+        }
+    }
+    if headers.content_type().is_some() {
+        let kind = match kind {
+            Kind::Text => "text",
+            Kind::Binary => "binary",
+        };
+        lines.insert(headers::KIND, HeaderValue::from_static(kind));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +173,35 @@ mod tests {
         let key = "k-1".parse().unwrap();
         publisher.publish_once(Kind::Text, "one".into(), &key).await.unwrap();
         assert!(requests.await.unwrap()[0].contains("idempotency-key: k-1\r\n"));
+    }
+
+    #[tokio::test]
+    async fn headers_go_with_the_request_and_a_content_type_with_the_kind() {
+        let (target, requests) = hub(&[&[ONE, TWO]]).await;
+        let mut publisher = Publisher::connect(target).await.unwrap();
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let headers = Headers::new().with_event("created").unwrap().with_time(7).unwrap();
+        let headers = headers.with_trace(parent, Some("a=1")).unwrap();
+        publisher.publish_with_headers(Kind::Text, "a".into(), &headers, None).await.unwrap();
+        let image = Headers::new().with_content_type("image/png").unwrap();
+        let key = "k-1".parse().unwrap();
+        publisher.publish_with_headers(Kind::Binary, "b".into(), &image, Some(&key)).await.unwrap();
+        let requests = requests.await.unwrap();
+        for (request, lines) in requests.iter().zip([
+            &[
+                "content-type: text/plain; charset=utf-8",
+                "tidings-event: created",
+                "tidings-time: 7",
+                "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                "tracestate: a=1",
+            ][..],
+            &["content-type: image/png", "tidings-kind: binary", "idempotency-key: k-1"],
+        ]) {
+            for line in lines {
+                assert!(request.contains(&format!("\r\n{line}\r\n")), "{line} in {request}");
+            }
+        }
+        assert!(!requests[0].contains("tidings-kind"), "{requests:?}");
     }
 
     #[tokio::test]

@@ -35,7 +35,7 @@ pub(super) async fn answer(
     let mut next = first_within(&mut subscription, hold).await;
     while let Some(event) = next {
         if let Event::Deliver(entry) = &event {
-            size += entry.notification().payload().len();
+            size += entry.notification().size();
         }
         events.push(event);
         let room = events.len() < MAX_ANSWER_ENTRIES

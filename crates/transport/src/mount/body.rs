@@ -187,7 +187,7 @@ pub(super) fn batch(first: Option<Event>, subscription: &mut Subscription) -> Ve
 
 fn payload_bytes(event: &Event) -> usize {
     match event {
-        Event::Deliver(entry) => entry.notification().payload().len(),
+        Event::Deliver(entry) => entry.notification().size(),
         Event::Gap(_) | Event::Heartbeat { .. } | Event::Goodbye(_) => 0,
     }
 }

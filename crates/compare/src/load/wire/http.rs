@@ -163,7 +163,10 @@ mod tests {
     fn response(notifications: &[u64]) -> Vec<u8> {
         let mut body = br#"{"cursor":"a-7","notifications":["#.to_vec();
         for &sequence in notifications {
-            body.extend_from_slice(br#"{"id":"a-1","topic":"x","data":""#);
+            body.extend_from_slice(match sequence {
+                0 => br#"{"id":"a-1","topic":"x","headers":{"event":"created","time":7},"data":""#,
+                _ => &br#"{"id":"a-1","topic":"x","data":""#[..],
+            });
             body.extend(payload(sequence));
             body.extend_from_slice(br#""}"#);
         }
@@ -188,7 +191,10 @@ mod tests {
         let mut bytes =
             b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nretry: 1\n\n: it@is\n\n".to_vec();
         for sequence in 0..5 {
-            bytes.extend_from_slice(b"id: a-1\ndata: ");
+            bytes.extend_from_slice(match sequence {
+                0 => b"id: a-1\nevent: created\ntime: 7\ncontent-type: a/b\ndata: ",
+                _ => &b"id: a-1\ndata: "[..],
+            });
             bytes.extend(payload(sequence));
             bytes.extend_from_slice(b"\n\n");
         }

@@ -1,0 +1,88 @@
+// The headers of notifications, by each transport, and of a publish.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Hub, json, settle, stream } from "./support.js";
+
+const PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+const ALL = { event: "created", content_type: "a/b", time: 7, traceparent: PARENT, tracestate: "a=1" };
+
+/** What a hub sends: all headers with a text and with bytes, one header, and none. */
+const NOTIFICATIONS = [
+  { id: "e-1", topic: "orders.new", headers: ALL, data: "x" },
+  { id: "e-2", topic: "orders.new", headers: ALL, data_base64: "AP8=" },
+  { id: "e-3", topic: "orders.new", headers: { time: 8 }, data_base64: "AP8=" },
+  { id: "e-4", topic: "orders.new", headers: { event: "toString" }, data: "gap" },
+  { id: "e-5", topic: "orders.new", data: "none" },
+];
+
+const FIELDS = `content-type: a/b\ntime: 7\ntraceparent: ${PARENT}\ntracestate: a=1\n`;
+const STREAM =
+  `id: e-1\nevent: created\n${FIELDS}data: x\n\n` +
+  `id: e-2\nevent-name: created\n${FIELDS}event: binary\ndata: AP8=\n\n` +
+  "id: e-3\ntime: 8\nevent: binary\ndata: AP8=\n\n" +
+  "id: e-4\nevent: toString\ndata: gap\n\n" +
+  "id: e-5\ndata: none\n\n";
+
+/** How each transport brings them. */
+const WAYS = {
+  websocket: (hub) => NOTIFICATIONS.forEach((notification) => hub.socket.say(notification)),
+  sse: (hub) => {
+    const body = stream();
+    hub.request.answer(body.response);
+    body.say(STREAM);
+  },
+  "long-polling": (hub) => hub.request.answer(json({ cursor: "e-5", notifications: NOTIFICATIONS })),
+};
+
+for (const [transport, bring] of Object.entries(WAYS)) {
+  test(`headers arrive as they were published, by ${transport}`, async (t) => {
+    const hub = new Hub();
+    const decoded = [];
+    const decode = (payload, topic, headers) => (decoded.push(headers), String(payload));
+    const { feed } = hub.feed(t, { transports: [transport], decode });
+    const heard = [];
+    feed.on("notification", (notification) => heard.push(notification));
+    await settle();
+    bring(hub);
+    await settle();
+    const expected = NOTIFICATIONS.map(({ id, topic, headers = {}, data = "0,255" }) => ({ id, topic, headers, data }));
+    assert.deepEqual(heard, expected);
+    assert.deepEqual(decoded, expected.map(({ headers }) => headers));
+  });
+}
+
+test("a publish sends the headers that are given and no others", async (t) => {
+  const hub = new Hub();
+  const { feed } = hub.feed(t);
+  const sent = async (...args) => {
+    const publishing = feed.publish(...args);
+    await settle();
+    hub.request.answer(json({ id: "e-1" }));
+    await publishing;
+    const { "idempotency-key": key, ...headers } = hub.request.init.headers;
+    assert.ok(key);
+    return [hub.request.url.pathname, headers];
+  };
+  const all = {
+    "tidings-event": "created",
+    "content-type": "a/b",
+    "tidings-time": 7,
+    traceparent: PARENT,
+    tracestate: "a=1",
+  };
+  const own = "/topics/orders.new";
+  assert.deepEqual(await sent("x", ALL), [own, all]);
+  assert.deepEqual(await sent(Uint8Array.of(0), { ...ALL, topic: "b" }), ["/topics/b", { ...all, "tidings-kind": "binary" }]);
+  assert.deepEqual(await sent("x", { event: undefined, topic: undefined }), [own, {}]);
+  assert.deepEqual(await sent("x", "c"), ["/topics/c", {}]);
+  assert.deepEqual(await sent("x"), [own, {}]);
+});
+
+test("the query of a feed is not that of its publishes", async (t) => {
+  const hub = new Hub();
+  const { feed } = hub.feed(t, {}, "http://hub/topics/orders.new?after=e-1#top");
+  void feed.publish("x").catch(() => {});
+  await settle();
+  assert.equal(hub.request.url.href, "http://hub/topics/orders.new");
+});

@@ -1,0 +1,386 @@
+//! Optional headers of a notification: what kind of event it is, the media type of its payload, when it was
+//! published, and the trace that it belongs to.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::Error as _;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+
+/// The longest event name, in bytes.
+pub const MAX_EVENT_NAME_BYTES: usize = 255;
+
+/// The longest content type, in bytes.
+pub const MAX_CONTENT_TYPE_BYTES: usize = 255;
+
+/// The longest `tracestate`, in bytes.
+pub const MAX_TRACESTATE_BYTES: usize = 512;
+
+/// The last time that can be given: the end of the year 9999, in milliseconds since the Unix epoch. JavaScript
+/// represents every number up to here exactly.
+pub const MAX_TIME: u64 = 253_402_300_799_999;
+
+/// Names of events that have a meaning of their own on an event stream: those that tidings sends or may send, and
+/// those that an `EventSource` emits by itself.
+const RESERVED: [&str; 7] = ["binary", "error", "gap", "goodbye", "heartbeat", "message", "open"];
+
+/// Optional headers of a notification. Each is checked when it is set, so that no transport has to.
+///
+/// Cloning is shallow: it increments a reference count.
+///
+/// ```
+/// use tidings_core::{Headers, Notification};
+///
+/// let headers = Headers::new().with_event("order-created")?.with_content_type("application/json")?;
+/// let created = Notification::text("orders.new".parse()?, r#"{"item":"teapot"}"#).with_headers(headers);
+/// assert_eq!(created.headers().and_then(|headers| headers.event()), Some("order-created"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Headers(Arc<Set>);
+
+/// The name of one of the [`Headers`]. Each wire format has its own spelling of it, for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Header {
+    /// The name of the event.
+    Event,
+    /// The media type of the payload.
+    ContentType,
+    /// When the notification was published.
+    Time,
+    /// The trace that the notification belongs to.
+    Traceparent,
+    /// What vendors add to the trace.
+    Tracestate,
+}
+
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Set {
+    event: Option<Box<str>>,
+    content_type: Option<Box<str>>,
+    time: Option<u64>,
+    traceparent: Option<Box<str>>,
+    /// `None` if `traceparent` is.
+    tracestate: Option<Box<str>>,
+}
+
+/// A text that cannot be a header.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ParseHeaderError {
+    /// Not an event name.
+    #[error(
+        "invalid event name {0:?}: expected 1 to {MAX_EVENT_NAME_BYTES} visible ASCII characters"
+    )]
+    Event(String),
+    /// An event name that has a meaning of its own on an event stream.
+    #[error("invalid event name {0:?}: event streams use this name themselves, choose another one")]
+    ReservedEvent(String),
+    /// Not a media type.
+    #[error(
+        "invalid content type {0:?}: expected a media type such as application/json, at most \
+         {MAX_CONTENT_TYPE_BYTES} bytes"
+    )]
+    ContentType(String),
+    /// Not a time.
+    #[error("invalid time {0:?}: expected milliseconds since the Unix epoch, at most {MAX_TIME}")]
+    Time(String),
+    /// Not a `traceparent` of version 00.
+    #[error("invalid traceparent {0:?}: expected version 00 of W3C Trace Context")]
+    Traceparent(String),
+    /// Not a `tracestate`.
+    #[error(
+        "invalid tracestate {0:?}: expected 1 to {MAX_TRACESTATE_BYTES} printable ASCII characters"
+    )]
+    Tracestate(String),
+}
+
+impl Headers {
+    /// What a set of headers takes in memory besides its texts: the allocation that is shared, and the allocator's
+    /// headers of up to five.
+    pub(crate) const FIXED: usize = size_of::<Set>() + 96;
+
+    /// Reads a time, in milliseconds since the Unix epoch, as every wire writes it: digits and nothing else.
+    ///
+    /// # Errors
+    /// Returns an error if it has another character, or is later than [`MAX_TIME`].
+    pub fn parse_time(text: &str) -> Result<u64, ParseHeaderError> {
+        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let parsed = text.parse().ok().filter(|&millis| is_digits && millis <= MAX_TIME);
+        parsed.ok_or_else(|| ParseHeaderError::Time(shown(text)))
+    }
+
+    /// Returns no headers. A notification with these is one without headers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns the valid ones of these headers, or `None` if none of them is. For readers of a wire or of a store:
+    /// a header that is malformed must not cost the notification.
+    ///
+    /// A `tracestate` without a valid `traceparent` is left out (W3C Trace Context, section 3.3).
+    pub fn lossy<T: AsRef<str>>(texts: impl IntoIterator<Item = (Header, T)>) -> Option<Self> {
+        let mut set = Set::default();
+        for (header, text) in texts {
+            let text = text.as_ref();
+            match header {
+                Header::Event => set.event = event(text).ok().or(set.event),
+                Header::ContentType => {
+                    set.content_type = content_type(text).ok().or(set.content_type)
+                }
+                Header::Time => set.time = Self::parse_time(text).ok().or(set.time),
+                Header::Traceparent => set.traceparent = traceparent(text).ok().or(set.traceparent),
+                Header::Tracestate => set.tracestate = tracestate(text).ok().or(set.tracestate),
+            }
+        }
+        if set.traceparent.is_none() {
+            set.tracestate = None;
+        }
+        (set != Set::default()).then(|| Self(Arc::new(set)))
+    }
+
+    /// Sets the name of the event: 1 to [`MAX_EVENT_NAME_BYTES`] visible ASCII characters. An `EventSource` that receives
+    /// a text notification with it calls the listeners of this name, and not `onmessage`.
+    ///
+    /// # Errors
+    /// Returns an error if the name is malformed, or is one that event streams use themselves: `binary`, `error`,
+    /// `gap`, `goodbye`, `heartbeat`, `message` and `open`.
+    pub fn with_event(mut self, name: &str) -> Result<Self, ParseHeaderError> {
+        self.set().event = Some(event(name)?);
+        Ok(self)
+    }
+
+    /// Sets the media type of the payload (RFC 9110, section 8.3.1), at most [`MAX_CONTENT_TYPE_BYTES`] bytes. It is
+    /// passed on and not interpreted: whether the payload is text or binary is the notification's
+    /// [`kind`](crate::Notification::kind).
+    ///
+    /// # Errors
+    /// Returns an error if it is not a media type.
+    pub fn with_content_type(mut self, media_type: &str) -> Result<Self, ParseHeaderError> {
+        self.set().content_type = Some(content_type(media_type)?);
+        Ok(self)
+    }
+
+    /// Sets the time of publish, in milliseconds since the Unix epoch. The hub passes it on and does not compare it
+    /// with its own clock.
+    ///
+    /// # Errors
+    /// Returns an error if it is later than [`MAX_TIME`].
+    pub fn with_time(mut self, millis: u64) -> Result<Self, ParseHeaderError> {
+        if millis > MAX_TIME {
+            return Err(ParseHeaderError::Time(millis.to_string()));
+        }
+        self.set().time = Some(millis);
+        Ok(self)
+    }
+
+    /// Sets the trace of the publish (W3C Trace Context, section 3): `traceparent` of version 00, and what vendors
+    /// add to it, at most [`MAX_TRACESTATE_BYTES`] bytes. The hub passes both on as they are.
+    ///
+    /// # Errors
+    /// Returns an error if either is malformed. The members of the `tracestate` are not looked at.
+    pub fn with_trace(
+        mut self,
+        parent: &str,
+        state: Option<&str>,
+    ) -> Result<Self, ParseHeaderError> {
+        let (parent, state) = (traceparent(parent)?, state.map(tracestate).transpose()?);
+        let set = self.set();
+        (set.traceparent, set.tracestate) = (Some(parent), state);
+        Ok(self)
+    }
+
+    /// The name of the event.
+    pub fn event(&self) -> Option<&str> {
+        self.0.event.as_deref()
+    }
+
+    /// The media type of the payload.
+    pub fn content_type(&self) -> Option<&str> {
+        self.0.content_type.as_deref()
+    }
+
+    /// The time of publish, in milliseconds since the Unix epoch.
+    pub fn time(&self) -> Option<u64> {
+        self.0.time
+    }
+
+    /// The `traceparent` of W3C Trace Context.
+    pub fn traceparent(&self) -> Option<&str> {
+        self.0.traceparent.as_deref()
+    }
+
+    /// The `tracestate` of W3C Trace Context.
+    pub fn tracestate(&self) -> Option<&str> {
+        self.0.tracestate.as_deref()
+    }
+
+    /// Returns `true` if no header is set.
+    pub fn is_empty(&self) -> bool {
+        *self.0 == Set::default()
+    }
+
+    /// Returns the headers that are set as text, each at most once.
+    pub fn iter(&self) -> impl Iterator<Item = (Header, Cow<'_, str>)> {
+        let texts = [
+            (Header::Event, self.event().map(Cow::Borrowed)),
+            (Header::ContentType, self.content_type().map(Cow::Borrowed)),
+            (Header::Time, self.time().map(|millis| Cow::Owned(millis.to_string()))),
+            (Header::Traceparent, self.traceparent().map(Cow::Borrowed)),
+            (Header::Tracestate, self.tracestate().map(Cow::Borrowed)),
+        ];
+        texts.into_iter().filter_map(|(header, text)| Some((header, text?)))
+    }
+
+    /// The bytes of the headers as text. Not inlined, so that it costs nothing where there are none.
+    #[inline(never)]
+    pub(crate) fn size(&self) -> usize {
+        let length = |text: Option<&str>| text.map_or(0, str::len);
+        length(self.event())
+            + length(self.content_type())
+            + self.time().map_or(0, |_| MAX_TIME.ilog10() as usize + 1)
+            + length(self.traceparent())
+            + length(self.tracestate())
+    }
+
+    fn set(&mut self) -> &mut Set {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl Header {
+    /// All of them, in the order in which they are written.
+    pub const ALL: [Self; 5] =
+        [Self::Event, Self::ContentType, Self::Time, Self::Traceparent, Self::Tracestate];
+
+    /// The member of this header in JSON.
+    pub const fn member(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::ContentType => "content_type",
+            Self::Time => "time",
+            Self::Traceparent => "traceparent",
+            Self::Tracestate => "tracestate",
+        }
+    }
+}
+
+fn event(name: &str) -> Result<Box<str>, ParseHeaderError> {
+    let is_sound = (1..=MAX_EVENT_NAME_BYTES).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_graphic());
+    match is_sound {
+        false => Err(ParseHeaderError::Event(shown(name))),
+        true if RESERVED.contains(&name) => Err(ParseHeaderError::ReservedEvent(shown(name))),
+        true => Ok(name.into()),
+    }
+}
+
+/// Type and subtype are tokens, and parameters may follow (RFC 9110, section 8.3.1). The parameters are not parsed.
+fn content_type(media_type: &str) -> Result<Box<str>, ParseHeaderError> {
+    let is_token = |text: &str| !text.is_empty() && text.bytes().all(is_token_byte);
+    let (essence, _) = media_type.split_once(';').unwrap_or((media_type, ""));
+    let is_sound = media_type.len() <= MAX_CONTENT_TYPE_BYTES
+        && media_type.trim_ascii() == media_type
+        && media_type.bytes().all(is_printable)
+        && essence
+            .trim_ascii_end()
+            .split_once('/')
+            .is_some_and(|(name, subtype)| is_token(name) && is_token(subtype));
+    is_sound
+        .then(|| media_type.into())
+        .ok_or_else(|| ParseHeaderError::ContentType(shown(media_type)))
+}
+
+/// `00-TRACE-PARENT-FLAGS` in lower case, of which neither id is all zeros (W3C Trace Context, section 3.2.2).
+fn traceparent(text: &str) -> Result<Box<str>, ParseHeaderError> {
+    let is_hex = |text: &str, length| {
+        text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_id = |text: &str, length| is_hex(text, length) && text.bytes().any(|byte| byte != b'0');
+    let parts: Vec<&str> = text.split('-').take(5).collect();
+    let is_sound = matches!(parts[..], ["00", trace, parent, flags]
+        if is_id(trace, 32) && is_id(parent, 16) && is_hex(flags, 2));
+    is_sound.then(|| text.into()).ok_or_else(|| ParseHeaderError::Traceparent(shown(text)))
+}
+
+fn tracestate(text: &str) -> Result<Box<str>, ParseHeaderError> {
+    let is_sound = (1..=MAX_TRACESTATE_BYTES).contains(&text.len())
+        && text.trim_ascii() == text
+        && text.bytes().all(|byte| byte == b'\t' || is_printable(byte));
+    is_sound.then(|| text.into()).ok_or_else(|| ParseHeaderError::Tracestate(shown(text)))
+}
+
+/// A character of a token (RFC 9110, section 5.6.2).
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_printable(byte: u8) -> bool {
+    byte == b' ' || byte.is_ascii_graphic()
+}
+
+/// As much of a text as an error shows.
+fn shown(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter().map(|(header, text)| (header.member(), text))).finish()
+    }
+}
+
+impl Serialize for Headers {
+    /// An object of the members that are set. The time is a number.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (header, text) in self.iter() {
+            match (header, self.time()) {
+                (Header::Time, Some(millis)) => map.serialize_entry(header.member(), &millis)?,
+                _ => map.serialize_entry(header.member(), &*text)?,
+            }
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Headers {
+    /// Reads the headers of a publisher. A malformed trace is left out (W3C Trace Context, section 3.2); every other
+    /// malformed header is an error, and unknown members are ignored.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Members<'a> {
+            #[serde(borrow)]
+            event: Option<Cow<'a, str>>,
+            #[serde(borrow)]
+            content_type: Option<Cow<'a, str>>,
+            time: Option<u64>,
+            #[serde(borrow)]
+            traceparent: Option<Cow<'a, str>>,
+            #[serde(borrow)]
+            tracestate: Option<Cow<'a, str>>,
+        }
+        let members = Members::deserialize(deserializer)?;
+        let trace = [
+            members.traceparent.map(|text| (Header::Traceparent, text)),
+            members.tracestate.map(|text| (Header::Tracestate, text)),
+        ];
+        let mut headers = Self::lossy(trace.into_iter().flatten()).unwrap_or_default();
+        if let Some(name) = &members.event {
+            headers = headers.with_event(name).map_err(D::Error::custom)?;
+        }
+        if let Some(media_type) = &members.content_type {
+            headers = headers.with_content_type(media_type).map_err(D::Error::custom)?;
+        }
+        match members.time {
+            Some(millis) => headers.with_time(millis).map_err(D::Error::custom),
+            None => Ok(headers),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

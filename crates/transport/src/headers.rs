@@ -1,0 +1,270 @@
+//! The headers of a notification in a request to publish, and in JSON.
+
+use std::borrow::Cow;
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use tidings_core::{Header, Headers, Kind, ParseHeaderError};
+
+use crate::Rejection;
+
+const EVENT: HeaderName = HeaderName::from_static("tidings-event");
+const TIME: HeaderName = HeaderName::from_static("tidings-time");
+/// `text` or `binary`, if the content type does not say it.
+pub(crate) const KIND: HeaderName = HeaderName::from_static("tidings-kind");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// The media type of a binary payload that says no more than that.
+const BINARY: &[u8] = b"application/octet-stream";
+
+/// Media types that are not kept: programs send them by default, and they say no more than the kind does.
+const DEFAULTS: [&[u8]; 3] = [BINARY, b"text/plain", b"application/x-www-form-urlencoded"];
+
+/// Returns the name of this header in a request to publish.
+#[cfg(feature = "client")]
+pub(crate) fn name(header: Header) -> HeaderName {
+    match header {
+        Header::Event => EVENT,
+        Header::ContentType => header::CONTENT_TYPE,
+        Header::Time => TIME,
+        Header::Traceparent => TRACEPARENT,
+        Header::Tracestate => TRACESTATE,
+    }
+}
+
+/// Reads the kind and the headers of the notification that a request publishes.
+///
+/// # Errors
+/// Returns a `400` if `Tidings-Event`, `Tidings-Time` or `Tidings-Kind` is malformed or there are several. A content
+/// type or a trace that is malformed is left out.
+pub(crate) fn read(request: &Parts) -> Result<(Kind, Option<Headers>), Rejection> {
+    let media = request.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let essence = media.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+    let kind = match essence.eq_ignore_ascii_case(BINARY) {
+        true => Kind::Binary,
+        false => Kind::Text,
+    };
+    let is_kept =
+        !essence.is_empty() && !DEFAULTS.iter().any(|media| essence.eq_ignore_ascii_case(media));
+    // One look at the names costs less than one for each of the headers, which most requests do not have.
+    let has_more = request.headers.keys().any(|name| name.as_str().starts_with('t'));
+    if !is_kept && !has_more {
+        return Ok((kind, None));
+    }
+    read_rest(&request.headers, kind, is_kept.then_some(media))
+}
+
+fn read_rest(
+    request: &HeaderMap,
+    kind: Kind,
+    media: Option<&[u8]>,
+) -> Result<(Kind, Option<Headers>), Rejection> {
+    let media = media.map(|media| (Header::ContentType, text(media)));
+    let trace = trace(request).into_iter().flatten();
+    let mut headers = Headers::lossy(media.into_iter().chain(trace));
+    if let Some(name) = only(request, &EVENT)? {
+        headers = Some(headers.unwrap_or_default().with_event(&name)?);
+    }
+    if let Some(time) = only(request, &TIME)? {
+        headers = Some(headers.unwrap_or_default().with_time(Headers::parse_time(&time)?)?);
+    }
+    let kind = match only(request, &KIND)?.as_deref() {
+        None => kind,
+        Some("text") => Kind::Text,
+        Some("binary") => Kind::Binary,
+        Some(other) => {
+            let message = format!("invalid Tidings-Kind {other:?}: expected text or binary");
+            return Err(bad_header(message));
+        }
+    };
+    Ok((kind, headers))
+}
+
+/// Returns the trace. More than one `traceparent` is none, and the lines of `tracestate` are joined (W3C Trace Context,
+/// sections 3.2 and 3.3).
+fn trace(request: &HeaderMap) -> Option<[(Header, Cow<'_, str>); 2]> {
+    let mut parents = request.get_all(TRACEPARENT).iter();
+    let (Some(parent), None) = (parents.next(), parents.next()) else { return None };
+    let states: Vec<_> =
+        request.get_all(TRACESTATE).iter().map(|line| text(line.as_bytes())).collect();
+    Some([
+        (Header::Traceparent, text(parent.as_bytes())),
+        (Header::Tracestate, Cow::Owned(states.join(","))),
+    ])
+}
+
+fn only<'a>(request: &'a HeaderMap, name: &HeaderName) -> Result<Option<Cow<'a, str>>, Rejection> {
+    let mut lines = request.get_all(name).iter();
+    let first = lines.next();
+    if lines.next().is_some() {
+        return Err(bad_header(format!("there is more than one {name}: send it once")));
+    }
+    Ok(first.map(|value| text(value.as_bytes())))
+}
+
+/// What is not UTF-8 is replaced, and then it is no valid header.
+fn text(value: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(value.trim_ascii())
+}
+
+fn bad_header(message: String) -> Rejection {
+    Rejection::bad_request("bad_header", message)
+}
+
+impl From<ParseHeaderError> for Rejection {
+    fn from(error: ParseHeaderError) -> Self {
+        bad_header(error.to_string())
+    }
+}
+
+/// Reads the member `headers` of a notification in JSON. A malformed header is left out, so that it does not cost the
+/// notification. For `#[serde(default, deserialize_with = "…")]`.
+///
+/// # Errors
+/// Returns the error of the format if this is not a value of it.
+pub fn lossy_headers<'de, D>(deserializer: D) -> Result<Option<Headers>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let members = Value::deserialize(deserializer)?;
+    let texts = Header::ALL.into_iter().filter_map(|header| {
+        let text = match members.get(header.member())? {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => return None,
+        };
+        Some((header, text))
+    });
+    Ok(Headers::lossy(texts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn reading(lines: &[(&str, &str)]) -> Result<(Kind, Option<Headers>), Rejection> {
+        let mut request = Request::post("/topics/t");
+        for (name, value) in lines {
+            request = request.header(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        read(&request.body(()).unwrap().into_parts().0)
+    }
+
+    fn headers(lines: &[(&str, &str)]) -> Option<Headers> {
+        reading(lines).unwrap().1
+    }
+
+    #[test]
+    fn every_header_is_read_from_its_line() {
+        let lines = [
+            ("tidings-event", "created"),
+            ("tidings-time", "1795467750512"),
+            ("content-type", "application/json"),
+            ("traceparent", PARENT),
+            ("tracestate", "a=1"),
+            ("tracestate", "b=2"),
+        ];
+        let expected = Headers::new().with_event("created").unwrap();
+        let expected = expected.with_content_type("application/json").unwrap();
+        let expected = expected.with_time(1_795_467_750_512).unwrap();
+        let expected = expected.with_trace(PARENT, Some("a=1,b=2")).unwrap();
+        assert_eq!(headers(&lines), Some(expected));
+    }
+
+    #[test]
+    fn a_content_type_that_says_no_more_than_the_kind_is_not_kept() {
+        for (media, kind) in [
+            ("text/plain", Kind::Text),
+            ("text/plain; charset=utf-8", Kind::Text),
+            ("TEXT/PLAIN;charset=UTF-8", Kind::Text),
+            ("application/x-www-form-urlencoded", Kind::Text),
+            ("Application/Octet-Stream ; x=y", Kind::Binary),
+            ("", Kind::Text),
+            ("json", Kind::Text),
+        ] {
+            assert_eq!(reading(&[("content-type", media)]).unwrap(), (kind, None), "{media}");
+        }
+        assert_eq!(reading(&[("te", "trailers")]).unwrap(), (Kind::Text, None));
+        let kept = headers(&[("content-type", "text/markdown; charset=utf-8")]).unwrap();
+        assert_eq!(kept.content_type(), Some("text/markdown; charset=utf-8"));
+    }
+
+    #[test]
+    fn a_kind_that_is_named_counts_more_than_the_content_type() {
+        let image = [("content-type", "image/png"), ("tidings-kind", "binary")];
+        let (kind, kept) = reading(&image).unwrap();
+        assert_eq!((kind, kept.unwrap().content_type()), (Kind::Binary, Some("image/png")));
+        let text = [("content-type", "application/octet-stream"), ("tidings-kind", "text")];
+        assert_eq!(reading(&text).unwrap(), (Kind::Text, None));
+    }
+
+    #[test]
+    fn a_malformed_trace_is_left_out_with_its_state() {
+        for lines in [
+            &[("traceparent", "00-0-0-01"), ("tracestate", "a=1")][..],
+            &[("traceparent", PARENT), ("traceparent", PARENT), ("tracestate", "a=1")],
+            &[("tracestate", "a=1")],
+        ] {
+            assert_eq!(headers(lines), None, "{lines:?}");
+        }
+        let too_long = "x".repeat(513);
+        let kept = headers(&[("traceparent", PARENT), ("tracestate", &too_long)]).unwrap();
+        assert_eq!((kept.traceparent(), kept.tracestate()), (Some(PARENT), None));
+    }
+
+    #[test]
+    fn what_else_is_malformed_is_a_400_that_names_it() {
+        for (lines, words) in [
+            (&[("tidings-event", "gap")][..], "event name \"gap\""),
+            (&[("tidings-event", "")], "event name \"\""),
+            (&[("tidings-event", "größe")], "event name \"größe\""),
+            (&[("tidings-event", "a"), ("tidings-event", "a")], "more than one tidings-event"),
+            (&[("tidings-time", "2026-11-29")], "time \"2026-11-29\""),
+            (&[("tidings-kind", "Binary")], "Tidings-Kind \"Binary\""),
+        ] {
+            let rejection = reading(lines).unwrap_err();
+            assert_eq!((rejection.status.as_u16(), &*rejection.code), (400, "bad_header"));
+            assert!(rejection.message.contains(words), "{}", rejection.message);
+        }
+    }
+
+    #[test]
+    fn a_publishers_json_is_read_strictly_but_for_the_trace() {
+        let read = |json: &str| serde_json::from_str::<Headers>(json);
+        let event = Headers::new().with_event("created").unwrap();
+        for json in [
+            r#"{"event":"created","unknown":[1]}"#,
+            r#"{"event":"created","traceparent":"x","tracestate":"a=1"}"#,
+            r#"{"event":"created","tracestate":"a=1"}"#,
+        ] {
+            assert_eq!(read(json).unwrap(), event, "{json}");
+        }
+        for json in
+            [r#"{"event":"gap"}"#, r#"{"event":7}"#, r#"{"time":-1}"#, r#"{"content_type":"x"}"#]
+        {
+            assert!(read(json).is_err(), "{json}");
+        }
+        let all = format!(
+            r#"{{"event":"created","content_type":"a/b","time":7,"traceparent":"{PARENT}","tracestate":"a=1"}}"#
+        );
+        assert_eq!(serde_json::to_string(&read(&all).unwrap()).unwrap(), all);
+    }
+
+    #[test]
+    fn a_clients_json_loses_only_what_is_malformed() {
+        let read =
+            |json: &str| lossy_headers(&mut serde_json::Deserializer::from_str(json)).unwrap();
+        let event = Headers::new().with_event("created").unwrap();
+        let read_event = r#"{"event":"created","time":"soon","content_type":{},"traceparent":"x"}"#;
+        assert_eq!(read(read_event), Some(event));
+        for json in ["null", "7", "[]", "{}", r#"{"event":"gap"}"#] {
+            assert_eq!(read(json), None, "{json}");
+        }
+    }
+}
