@@ -248,7 +248,7 @@ pub(crate) struct SubscribeArgs {
     /// Print the envelope with id, topic and headers, as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Read from behind this id, or `earliest` [default: from now on]
+    /// Read from behind this id, from the `earliest`, or first the `latest` of each topic [default: from now on]
     #[arg(long, value_name = "ID", value_parser = position)]
     pub(crate) after: Option<Position>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
-use tidings::core::{Id, Position};
+use tidings::core::{ParseIdError, Position};
 use url::{Host, Url};
 
 /// The error of a build without the feature `brokers`.
@@ -83,10 +83,7 @@ pub(crate) fn host(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn position(text: &str) -> Result<Position, String> {
-    match text {
-        "earliest" => Ok(Position::Earliest),
-        id => id.parse::<Id>().map(Position::After).map_err(|error| error.to_string()),
-    }
+    text.parse().map_err(|error: ParseIdError| error.to_string())
 }
 
 #[cfg(test)]

@@ -44,6 +44,7 @@ mod hub;
 mod id;
 mod log;
 mod log_limit;
+mod newest;
 mod notification;
 mod pattern;
 mod pool;
@@ -66,7 +67,7 @@ pub use headers::{
 };
 pub use heartbeat::Heartbeat;
 pub use hub::Hub;
-pub use id::{Epoch, Id, ParseIdError, Position};
+pub use id::{Epoch, Id, ParseIdError, Position, Snapshot};
 pub use log::Log;
 pub use notification::{InvalidUtf8, Kind, Notification};
 pub use pattern::{MAX_FILTER_TOKENS, MAX_STARS};

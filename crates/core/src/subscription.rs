@@ -141,6 +141,11 @@ impl Subscription {
         first_ready.unwrap_or(self.cursor.position())
     }
 
+    /// Whether the reader is still told the newest notification of each topic, with which it began.
+    pub fn is_in_snapshot(&self) -> bool {
+        self.cursor.is_in_snapshot()
+    }
+
     /// A heartbeat for where the reader stands, outside of its interval.
     pub fn heartbeat(&self) -> Event {
         let interval = self.hub.heartbeat().interval;

@@ -8,7 +8,7 @@ use futures::{FutureExt, StreamExt};
 use http::{HeaderValue, Request, header};
 use http_body_util::Full;
 use serde::Deserialize;
-use tidings_core::{Gap, Id, Position};
+use tidings_core::{Gap, Position};
 use tidings_transport::client::{
     Arrival, Arrivals, Client, ClientError, Goodbye, Http, Notice, Target, request, url_after,
     url_with_wait,
@@ -33,7 +33,8 @@ pub struct LongPollingClient {
 /// One answer.
 #[derive(Debug, Deserialize)]
 struct Answer {
-    cursor: Id,
+    /// An id, or in the middle of the newest of each topic the rest of those.
+    cursor: String,
     notifications: Vec<Notice>,
     gap: Option<Gap>,
     goodbye: Option<Goodbye>,
@@ -80,8 +81,12 @@ async fn connect(target: Target, wait: Option<Duration>) -> Result<Arrivals, Cli
                 yield Arrival::Notification(notice.received().map_err(protocol)?);
             }
             // The cursor is ahead where what follows the last notification is not ours.
-            if told != Some(answer.cursor) {
-                yield Arrival::Heartbeat(Some(answer.cursor));
+            let cursor = match poller.target.position {
+                Position::After(cursor) => Some(cursor),
+                _ => None,
+            };
+            if told.is_none() || cursor.is_some_and(|cursor| told != Some(cursor)) {
+                yield Arrival::Heartbeat(cursor);
             }
             if let Some(goodbye) = answer.goodbye {
                 yield Arrival::Goodbye(goodbye);
@@ -115,7 +120,8 @@ impl Poller {
         let answer: Answer = serde_json::from_slice(&body)
             .map_err(|error| protocol(format!("{error}; is this address a topic of the hub?")))?;
         self.is_kept = true;
-        self.target.position = Position::After(answer.cursor);
+        self.target.position =
+            answer.cursor.parse().map_err(|error| protocol(format!("{error}")))?;
         Ok(answer)
     }
 
@@ -145,7 +151,7 @@ fn protocol(problem: String) -> ClientError {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use tidings_core::Kind;
+    use tidings_core::{Id, Kind};
     use tidings_transport::client::{ConnectOptions, TimeLimits};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;

@@ -15,6 +15,7 @@ mod conformance {
     mod hosts;
     mod idempotency;
     mod inbound;
+    mod latest;
     mod limits;
     mod live_page;
     mod metrics;

@@ -78,9 +78,10 @@ pub enum Shape {
 /// Encodes events for one wire format. Clients with the same encoder, interest and position are sent the
 /// same bytes.
 pub trait Encoder: fmt::Debug + Send + Sync + 'static {
-    /// Returns the bytes to send directly after the head, to a client at this position. `heartbeat` is the time between two
-    /// heartbeats of the hub, which a client needs to find that it is cut off.
-    fn opening(&self, _position: Id, _heartbeat: Duration) -> Bytes {
+    /// Returns the bytes to send directly after the head, to a client at this position. It is `None` for a client that is
+    /// first sent the newest notification of each topic: cut before the first one, it asks for them again. `heartbeat` is
+    /// the time between two heartbeats of the hub, which a client needs to find that it is cut off.
+    fn opening(&self, _position: Option<Id>, _heartbeat: Duration) -> Bytes {
         Bytes::new()
     }
 

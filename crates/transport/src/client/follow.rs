@@ -240,6 +240,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn before_it_was_told_a_position_it_asks_for_the_newest_of_each_topic_again() {
+        let (fake, _) = followed(vec![
+            Ok(vec![Ok(Arrival::Heartbeat(None))]),
+            Ok(vec![Ok(Arrival::Heartbeat(None)), Ok(notification(3))]),
+            Ok(vec![]),
+        ]);
+        let target = Target::new("http://127.0.0.1/topics/a".parse().unwrap());
+        let target = Target { position: Position::Latest, ..target };
+        let stream = follow(fake.clone(), target, Backoff::default());
+        assert_eq!(waits(stream, 3).await.len(), 3);
+        let expected = [Position::Latest, Position::Latest, Position::After(id(3))];
+        assert_eq!(*fake.asked.lock().unwrap(), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_wait_doubles_up_to_its_limit_and_begins_anew_after_a_notification() {
         let down = || Err(ClientError::Broken("down".to_owned()));
         let mut connections: Vec<Connection> = (0..12).map(|_| down()).collect();

@@ -35,9 +35,13 @@ impl Mount {
     pub async fn accept(
         &self,
         request: &Parts,
-        subscribe: SubscribeRequest,
+        mut subscribe: SubscribeRequest,
     ) -> Result<Box<Subscriber>, Rejection> {
         let settings = &*self.0;
+        if subscribe.position == Position::Latest {
+            // The answer to a poll may hold a part of it, and says then where the next one goes on.
+            subscribe.position = Position::Snapshot(settings.hub.log().snapshot());
+        }
         let (session, name, accepted) = self.check_subscriber(request, &subscribe).await?;
         // At once, so that a session can be ended from here on.
         let mut seat = settings.hub.join_with(name, &subscribe.filters)?;

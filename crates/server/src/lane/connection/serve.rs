@@ -144,6 +144,8 @@ impl Connection {
         let is_unfinished = !portion.has_events
             && portion.has_more
             && self.client().is_some_and(Client::is_immediate_poll);
+        // One that is sent only the newest of each topic passes over what the lane would send it.
+        let is_unfinished = is_unfinished || cursor.is_in_snapshot();
         let standing = if !is_unfinished && cursor.position() == status.position {
             Standing::WithLane
         } else if !is_unfinished && cursor.is_ahead_of(status.position) {

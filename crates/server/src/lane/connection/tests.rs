@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use tidings_core::driver::Cursor;
-use tidings_core::{Event, Heartbeat, Hub, HubConfig, Id, Reason, SeatId};
+use tidings_core::driver::{Budget, Cursor};
+use tidings_core::{
+    Event, Heartbeat, Hub, HubConfig, Id, Interest, Notification, Position, Reason, SeatId,
+};
 use tidings_transport::{Message, OnMessage, Shape, SubscribeRequest, Transport};
 use tidings_websocket::WebSocket;
 
@@ -466,6 +468,33 @@ fn a_client_that_catches_up_is_with_the_lane_once_it_has_its_position() {
     let next = lane.connection.on_caught_up(rest, &lane.status);
     assert!(matches!(lane.apply(next), Next::Idle));
     assert_eq!((lane.written().as_str(), lane.standing()), ("somerest", Standing::WithLane));
+}
+
+/// Or the next pass would send it what it is to pass over.
+#[test]
+fn a_client_that_is_sent_the_newest_of_each_topic_joins_the_lane_only_after_those() {
+    let mut lane = Lane::new();
+    let hub = lane.status.hub.clone();
+    for topic in ["a", "b", "a", "a"] {
+        let notification = Notification::text(topic.parse().unwrap(), "");
+        hub.publish(notification).try_outcome().unwrap().unwrap();
+    }
+    lane.comes_to(3);
+    lane.subscribe(Shape::Stream, Some(0));
+    let interest = Interest::new(">".parse().unwrap());
+    let (mut cursor, _) = Cursor::open(hub.log(), Position::Latest, &interest);
+    let (upto, all) = (lane.id(3), Budget::default());
+    let _ = cursor.read(hub.log(), &interest, SeatId::default(), upto, all, &mut Vec::new());
+    let next = lane.connection.on_caught_up(portion(cursor, "b"), &lane.status);
+    assert!(matches!(lane.apply(next), Next::CatchUp));
+    assert_eq!((cursor.seq(), lane.standing()), (3, Standing::Own(cursor)));
+
+    let head = hub.log().head();
+    let _ = cursor.read(hub.log(), &interest, SeatId::default(), head, all, &mut Vec::new());
+    lane.comes_to(4);
+    let next = lane.connection.on_caught_up(portion(cursor, "a"), &lane.status);
+    assert!(matches!(lane.apply(next), Next::Idle));
+    assert_eq!(lane.standing(), Standing::WithLane);
 }
 
 #[test]
