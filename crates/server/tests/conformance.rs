@@ -23,6 +23,7 @@ mod conformance {
     mod other_origins;
     mod payloads;
     mod pipelined;
+    mod publish_many;
     mod sessions;
     mod shutdown;
     mod slow;

@@ -70,6 +70,11 @@ pub(super) async fn answer(
             }
             _ => Err(not_allowed(&request.method, "GET, HEAD, POST")),
         },
+        Resource::AllTopics if request.method == Method::POST => {
+            publish::check_many(request, shared)?;
+            publish::publish_many(request, &body, shared).await.map(Answer::Response)
+        }
+        Resource::AllTopics => Err(not_allowed(&request.method, "POST")),
         _ if !matches!(request.method, Method::GET | Method::HEAD) => {
             Err(not_allowed(&request.method, "GET, HEAD"))
         }
@@ -98,7 +103,7 @@ async fn get_page(
             may(Action::Page).await?;
             pages::page(request, config).ok_or_else(not_found)
         }
-        Resource::Topics(_) | Resource::Unknown => Err(not_found()),
+        Resource::Topics(_) | Resource::AllTopics | Resource::Unknown => Err(not_found()),
     }
 }
 

@@ -58,6 +58,11 @@ where
                 let payload = read().await?;
                 publish::publish(publish, payload, shared).await.map(Answer::Response)
             }
+            Resource::AllTopics if request.method == Method::POST => {
+                publish::check_many(&request, shared)?;
+                let body = read().await?;
+                publish::publish_many(&request, &body, shared).await.map(Answer::Response)
+            }
             _ => answer(&request, read().await?, listener, shared).await,
         }
     };

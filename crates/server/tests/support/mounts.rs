@@ -2,9 +2,11 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use futures::future::BoxFuture;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -83,7 +85,31 @@ pub(super) async fn serve_hyper(
     config: Config,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
-    serve_by(mount(&config), listener, config, stopped).await
+    serve_by(AtTopics(mount(&config)), listener, config, stopped).await
+}
+
+/// A mount at every path, and where it publishes many.
+#[derive(Clone)]
+struct AtTopics(Mount);
+
+impl Service<Request<Incoming>> for AtTopics {
+    type Response = Response<MountBody>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let mount = self.0.clone();
+        Box::pin(async move {
+            Ok(match request.uri().path() {
+                "/topics" => mount.publish_many(request).await,
+                _ => mount.respond(request).await,
+            })
+        })
+    }
 }
 
 /// Serves by the service of our server in hyper until it is stopped or the hub is closed.

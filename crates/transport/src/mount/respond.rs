@@ -14,8 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Mount, MountBody, Observer, Subscriber, answer, conversation};
 use crate::{
-    Encoder, OnMessage, PublishRequest, Rejection, Shape, SubscribeRequest, choose, last_segment,
-    published, read_payload,
+    Encoder, OnMessage, PublishMany, PublishRequest, Rejection, Shape, SubscribeRequest, choose,
+    last_segment, published, read_payload,
 };
 
 /// One client that has been accepted and has a seat.
@@ -166,6 +166,45 @@ impl Mount {
             Ok(response) => response.map(MountBody::whole),
             Err(rejection) => rejected(rejection),
         }
+    }
+
+    /// Publishes the notifications that the body of a `POST` has, one JSON object on each line, each with its topic. Use it
+    /// at a path of its own, such as `/topics` beside `/topics/NAME`; the path itself does not matter.
+    ///
+    /// Nothing is published if a line is malformed or its topic not allowed. See [`PublishMany`].
+    ///
+    /// Not cancel safe: if the future is dropped, some may be published and others not.
+    pub async fn publish_many<B>(&self, request: Request<B>) -> Response<MountBody>
+    where
+        B: Body,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let (request, body) = request.into_parts();
+        match self.try_publish_many(&request, body).await {
+            Ok(response) => response.map(MountBody::whole),
+            Err(rejection) => rejected(rejection),
+        }
+    }
+
+    async fn try_publish_many<B>(
+        &self,
+        request: &Parts,
+        body: B,
+    ) -> Result<Response<Bytes>, Rejection>
+    where
+        B: Body,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        if request.method != Method::POST {
+            return Err(Rejection::method_not_allowed(&request.method, "POST"));
+        }
+        PublishMany::check_head(request)?;
+        self.check_publisher_page(request)?;
+        let (hub, deadline) = (&self.0.hub, self.0.body_deadline);
+        let body = read_payload(&mut Box::pin(body), hub.max_payload(), deadline).await?;
+        let many = PublishMany::parse(&body, hub.max_payload())?;
+        self.check_publisher_of_many(request, &many).await?;
+        Ok(many.publish(hub).await.into_response())
     }
 
     async fn try_publish<B>(

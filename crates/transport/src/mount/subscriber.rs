@@ -7,7 +7,10 @@ use http::request::Parts;
 use tidings_core::{Interest, Position, Seat, Session, Topic};
 
 use super::{Client, Mount};
-use crate::{Accepted, Action, OnMessage, Rejection, Shape, SubscribeRequest, choose};
+use crate::publish_many::at_line;
+use crate::{
+    Accepted, Action, OnMessage, PublishMany, Rejection, Shape, SubscribeRequest, choose,
+};
 
 /// A subscriber that was accepted, before it is served.
 #[derive(Debug)]
@@ -106,6 +109,32 @@ impl Mount {
         // A page may send a POST to any host without asking; only this check keeps foreign pages out.
         self.0.origins.check(request)?;
         self.0.authorizer.authorize(request, Action::Publish(topic)).await?;
+        Ok(())
+    }
+
+    /// Checks that the page that sends this request may publish, before the body is read that has the topics.
+    ///
+    /// # Errors
+    /// Returns the rejection to send.
+    pub fn check_publisher_page(&self, request: &Parts) -> Result<(), Rejection> {
+        self.0.origins.check(request)
+    }
+
+    /// Checks that the client that sends this request may publish to each of these topics.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// Returns the rejection to send, which names the first line whose topic is rejected.
+    pub async fn check_publisher_of_many(
+        &self,
+        request: &Parts,
+        many: &PublishMany,
+    ) -> Result<(), Rejection> {
+        for (line, topic) in many.topics() {
+            let may = self.0.authorizer.authorize(request, Action::Publish(topic)).await;
+            may.map_err(|rejection| at_line(line, rejection))?;
+        }
         Ok(())
     }
 
