@@ -209,6 +209,7 @@ pub(crate) struct CompareArgs {
   echo hello | tidings publish http://127.0.0.1:8080/topics/greetings
   tidings publish http://127.0.0.1:8080/topics/pictures --binary --content-type image/png < cat.png
   tidings publish https://hub.example/topics/orders.new --token \"$TOKEN\" < order.json
+  echo '{\"topic\":\"orders.new\",\"data\":\"hello\"}' | tidings publish http://127.0.0.1:8080/topics --ndjson
 
 One line end at the end of a text is left out, because `echo` and editors add it; --raw keeps it.")]
 pub(crate) struct PublishArgs {
@@ -216,6 +217,9 @@ pub(crate) struct PublishArgs {
     pub(crate) url: Secret,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
+    /// Publish many: each line is JSON with a topic, data or data_base64, and maybe a key; the address ends with /topics
+    #[arg(long, conflicts_with_all = ["binary", "raw", "idempotency_key"])]
+    pub(crate) ndjson: bool,
     /// The payload is binary, not text
     #[arg(long)]
     pub(crate) binary: bool,

@@ -12,6 +12,7 @@ mod listen;
 mod mounted;
 mod output;
 mod publish;
+mod publish_many;
 mod remote;
 mod serve;
 mod subscribe;

@@ -48,7 +48,7 @@ pub use on_message::{HandleMessage, Handled, Handling, OnMessage};
 pub use origin::{OriginCheck, Origins};
 pub use payload::read_payload;
 pub use publish::{PublishRequest, published};
-pub use publish_many::{MAX_LINES, PublishMany, PublishedMany};
+pub use publish_many::{PublishMany, PublishedMany};
 pub use rejection::Rejection;
 pub use request::{SubscribeRequest, last_segment, lists, path_segment, query};
 pub use token::token;

@@ -11,21 +11,18 @@ use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
-use tidings_core::{Hub, Id, IdempotencyKey, Notification, Topic};
+use tidings_core::{Headers, Hub, Id, IdempotencyKey, Notification, Topic};
 use tokio::time::Instant;
 
 use crate::Rejection;
 use crate::payload::too_big;
 use crate::publish::{idempotency_key, is_media, reject_coding};
 
-/// The most notifications in one request.
-pub const MAX_LINES: usize = 1000;
-
 /// How long one request publishes. A broker may take its whole deadline for each notification.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// The media type of the request and of its response: JSON texts, each on a line of its own.
-const MEDIA: &str = "application/x-ndjson";
+pub(crate) const MEDIA: &str = "application/x-ndjson";
 
 /// Many notifications to publish, each with its topic, as the body of one request has them.
 ///
@@ -69,6 +66,8 @@ pub struct PublishedMany {
 struct Sent<'a> {
     #[serde(borrow)]
     topic: Cow<'a, str>,
+    #[serde(default)]
+    headers: Option<Headers>,
     #[serde(borrow, default)]
     data: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -78,6 +77,9 @@ struct Sent<'a> {
 }
 
 impl PublishMany {
+    /// The most notifications in one request.
+    pub const MAX_LINES: usize = 1000;
+
     /// Checks the head of a request, before its body is read.
     ///
     /// # Errors
@@ -106,7 +108,7 @@ impl PublishMany {
     ///
     /// # Errors
     /// Returns a `400` that names the line if one is malformed, and a `413` if the body is larger or has more than
-    /// [`MAX_LINES`].
+    /// [`MAX_LINES`](Self::MAX_LINES).
     pub fn parse(body: &[u8], limit: usize) -> Result<Self, Rejection> {
         // A server that has read the request in one piece has not limited its body.
         if body.len() > limit {
@@ -117,9 +119,10 @@ impl PublishMany {
             if text.trim_ascii().is_empty() {
                 continue;
             }
-            if lines.len() == MAX_LINES {
+            if lines.len() == Self::MAX_LINES {
+                let most = Self::MAX_LINES;
                 let message =
-                    format!("there are more than {MAX_LINES} lines: send them in several requests");
+                    format!("there are more than {most} lines: send them in several requests");
                 let status = StatusCode::PAYLOAD_TOO_LARGE;
                 return Err(Rejection::new(status, "too_many_lines", message));
             }
@@ -168,7 +171,7 @@ impl Line {
             Rejection::bad_request("bad_line", format!("{error}: {wanted}"))
         })?;
         let topic: Topic = sent.topic.parse()?;
-        let notification = match (sent.data, sent.data_base64) {
+        let mut notification = match (sent.data, sent.data_base64) {
             (Some(text), None) => Notification::text(topic, text.into_owned()),
             (None, Some(base64)) => {
                 let payload = STANDARD.decode(base64.as_bytes()).map_err(|error| {
@@ -184,6 +187,9 @@ impl Line {
                 return Err(Rejection::bad_request("bad_line", message));
             }
         };
+        if let Some(headers) = sent.headers {
+            notification = notification.with_headers(headers);
+        }
         let key = sent.key.map(|key| key.parse()).transpose()?;
         Ok(Self { number, notification, key })
     }
@@ -196,7 +202,7 @@ impl PublishedMany {
         let mut body: String = self.ids.iter().map(|id| format!("{{\"id\":\"{id}\"}}\n")).collect();
         let mut response = Response::new(Bytes::new());
         if let Some(failed) = self.failed {
-            body.push_str(&error_line(failed.code, &failed.message));
+            body.push_str(&error_line(&failed.code, &failed.message));
             let message =
                 format!("line {} failed, and this was not published: send it again", self.line);
             body.push_str(&error_line("not_published", &message).repeat(self.unpublished));
@@ -242,12 +248,14 @@ mod tests {
 
     #[test]
     fn each_line_is_a_notification_and_blank_ones_are_none() {
-        let body = "\n{\"topic\":\"a\",\"data\":\"\\u00e9 \\n\"}\r\n  \n\
+        let body = "\n{\"topic\":\"a\",\"data\":\"\\u00e9 \\n\",\"headers\":{\"event\":\"new\"}}\r\n  \n\
                     {\"key\":\"k\",\"data_base64\":\"AP8=\",\"topic\":\"b.c\"}";
         let PublishMany(lines) = parse(body).unwrap();
         let [text, binary] = &lines[..] else { panic!("{lines:?}") };
         assert_eq!((text.number, text.notification.as_text()), (2, Some("\u{e9} \n")));
         assert_eq!(text.key, None);
+        assert_eq!(text.notification.headers(), Some(&Headers::new().with_event("new").unwrap()));
+        assert_eq!(binary.notification.headers(), None);
         assert_eq!((binary.number, binary.notification.kind()), (4, Kind::Binary));
         assert_eq!(binary.notification.payload()[..], [0, 255]);
         assert_eq!(binary.key.as_ref().map(IdempotencyKey::as_str), Some("k"));
@@ -265,6 +273,7 @@ mod tests {
             ("{\"topic\":\"a\",\"data\":\"\",\"data_base64\":\"\"}", "bad_line"),
             ("{\"topic\":\"a\",\"data\":7}", "bad_line"),
             ("{\"topic\":\"a\",\"data\":\"\",\"keys\":\"k\"}", "bad_line"),
+            ("{\"topic\":\"a\",\"data\":\"\",\"headers\":{\"event\":\"gap\"}}", "bad_line"),
             ("{\"topic\":\"a.*\",\"data\":\"\"}", "bad_topic"),
             ("{\"topic\":\"a\",\"data_base64\":\"?\"}", "bad_payload"),
             ("{\"topic\":\"a\",\"data\":\"\",\"key\":\"\"}", "bad_idempotency_key"),
@@ -275,9 +284,9 @@ mod tests {
         }
         let not_utf8 = parse(b"{\"topic\":\"a\",\"data\":\"\xff\"}").unwrap_err();
         assert_eq!((not_utf8.code, &not_utf8.message[..8]), ("bad_line", "line 1: "));
-        assert!(parse(good.repeat(MAX_LINES)).is_ok());
+        assert!(parse(good.repeat(PublishMany::MAX_LINES)).is_ok());
         assert_eq!(rejected(&" ".repeat((64 << 10) + 1)).1, "too_big");
-        let (status, code, _) = rejected(&good.repeat(MAX_LINES + 1));
+        let (status, code, _) = rejected(&good.repeat(PublishMany::MAX_LINES + 1));
         assert_eq!((status, code), (413, "too_many_lines"));
     }
 

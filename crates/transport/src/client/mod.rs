@@ -4,6 +4,7 @@
 //! client.connect(target) ─► Arrivals: Notification | Gap | Heartbeat | Reply | Goodbye
 //! follow(client, target, backoff) ─► the same for ever, reconnecting with its position
 //! Publisher::publish(kind, payload) ─► Id
+//! Publisher::publish_lines(lines) ─► PublishedLines
 //! ```
 //!
 //! Each transport crate has one [`Client`]. It opens one connection from one position and returns what
@@ -21,6 +22,7 @@ mod notice;
 mod options;
 mod position;
 mod publish;
+mod publish_many;
 #[cfg(test)]
 mod scripted;
 mod silence;
@@ -47,6 +49,7 @@ pub use notice::{Notice, NoticeContent};
 pub use options::{ConnectOptions, TimeLimits, shown};
 pub use position::{last_event_id, url_after, url_with_wait};
 pub use publish::Publisher;
+pub use publish_many::PublishedLines;
 pub use silence::Silence;
 pub use socket::{Stream, connect};
 #[cfg(feature = "tls")]
