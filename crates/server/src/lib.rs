@@ -61,6 +61,7 @@ pub use pages::clock;
 pub use serve_by::ServeBy;
 pub use server::{Builder, Handle, Server};
 pub use tidings_transport::{
-    Action, Authorize, Authorizer, HandleMessage, Hosts, ListenerKind, Message, MessageSender, OnMessage, Origins,
+    Action, Authorize, Authorizer, HandleMessage, Hosts, ListenerKind, Message, MessageSender,
+    OnMessage, Origins,
 };
 pub use transports::{Listed, transports};

@@ -164,10 +164,10 @@ impl HandleMessage for Waits {
 
 #[test]
 fn while_a_message_is_handled_deliveries_go_on_and_further_messages_wait() {
-    let heartbeat = Heartbeat { interval: Duration::from_millis(30), strikes: 2 };
+    let heartbeat = Heartbeat::default().interval(Duration::from_millis(30)).strikes(2);
     every_mover_also_mounted(async |mover| {
         let waits = Waits::new();
-        let config = HubConfig { heartbeat, ..HubConfig::default() };
+        let config = HubConfig::default().heartbeat(heartbeat);
         let hub = start(mover, config, OnMessage::new(waits.clone())).await;
         let mut raw = open(&hub, "t", "").await;
         raw.send([masked(TEXT, b"one"), masked(TEXT, b"two")].concat()).await;
