@@ -202,7 +202,7 @@ impl PublishedMany {
         let mut body: String = self.ids.iter().map(|id| format!("{{\"id\":\"{id}\"}}\n")).collect();
         let mut response = Response::new(Bytes::new());
         if let Some(failed) = self.failed {
-            body.push_str(&error_line(&failed.code, &failed.message));
+            body.push_str(&error_line(failed.code, &failed.message));
             let message =
                 format!("line {} failed, and this was not published: send it again", self.line);
             body.push_str(&error_line("not_published", &message).repeat(self.unpublished));
