@@ -183,7 +183,7 @@ fn many_are_published_from_lines_and_each_id_is_printed() {
     let (code, ids, error) = many((1..=2500).map(line).collect());
     assert_eq!((code, ids.lines().count()), (Some(0), 2500), "{error}");
     assert!(ids.lines().last().unwrap().ends_with("-2500"), "{ids}");
-    let (code, ids, error) = many(format!("{}{}nonsense", line(1), "\n"));
+    let (code, ids, error) = many(format!("{}\nnonsense\n", line(1)));
     assert_eq!((code, ids.as_str()), (Some(1), ""));
     assert!(error.contains("line 3"), "{error}");
     assert_eq!(hub.interrupt(), Some(0));

@@ -41,9 +41,8 @@ fn the_newest_of_each_topic_comes_first_and_then_everything() {
 #[test]
 fn what_is_evicted_is_not_retained_and_no_gap() {
     every_also_mounted(async |case| {
-        let retention = Retention { entries: 10, ..Retention::default() };
-        let config = case.config(HubConfig { retention, ..HubConfig::default() }).await;
-        let hub = Running::start(config).await;
+        let config = HubConfig::default().retention(Retention::default().entries(10));
+        let hub = Running::start(case.config(config).await).await;
         publish(&hub, &["quiet"]).await;
         hub.publish_numbers(2..=30).await;
         publish(&hub, &["other"]).await;

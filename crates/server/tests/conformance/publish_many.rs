@@ -110,8 +110,7 @@ fn nothing_is_published_if_a_line_is_malformed_or_not_allowed() {
 #[test]
 fn a_request_that_is_too_large_or_not_ndjson_is_rejected() {
     every_mover_also_mounted(async |mover| {
-        let config = HubConfig { max_payload: 50_000, ..HubConfig::default() };
-        let hub = mine(mover, config).await;
+        let hub = mine(mover, HubConfig::default().max_payload(50_000)).await;
         let line = "{\"topic\":\"mine.a\",\"data\":\"\"}\n";
         let (most, more) = (line.repeat(1000), line.repeat(1001));
         let large = format!("{{\"topic\":\"mine.a\",\"data\":\"{}\"}}", "x".repeat(50_000));

@@ -8,9 +8,7 @@ use tidings_core::{Interest, Position, Seat, Session, Topic};
 
 use super::{Client, Mount};
 use crate::publish_many::at_line;
-use crate::{
-    Accepted, Action, OnMessage, PublishMany, Rejection, Shape, SubscribeRequest, choose,
-};
+use crate::{Accepted, Action, OnMessage, PublishMany, Rejection, Shape, SubscribeRequest, choose};
 
 /// A subscriber that was accepted, before it is served.
 #[derive(Debug)]
