@@ -67,7 +67,7 @@ fn look(path: &Path) -> io::Result<Found> {
     }
 }
 
-/// Returns what no other file has while the socket is open: device and inode.
+/// Returns device and inode of a file. No other file has the same ones while the socket is open.
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
     let file = fs::symlink_metadata(path)?;
     Ok((file.dev(), file.ino()))

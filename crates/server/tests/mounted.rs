@@ -302,6 +302,10 @@ async fn a_whole_server_is_a_service_below_a_path_of_an_application() {
         let line = format!("tidings_delivered_total{{transport=\"{name}\"}} 1\n");
         assert!(metrics.contains(&line), "{line} {metrics}");
     }
+    let mut head = Raw::connect(address).await;
+    head.send("HEAD /tidings/topics/t HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    let head = head.head().await;
+    assert_eq!((head.status, head.header("content-length")), (200, None));
     // It does not know the listener, so the host is the application's to check.
     let request = "GET /tidings/transports HTTP/1.1\r\nHost: news.example\r\n\r\n";
     assert_eq!(Raw::ask(address, request).await.status, 200);

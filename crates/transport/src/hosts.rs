@@ -39,7 +39,7 @@ pub enum Hosts {
     Any,
 }
 
-/// What a listener can be reached by, as far as [`Hosts`] and the options of its sockets depend on it.
+/// The kind of a listener, which decides by whom it can be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListenerKind {
     /// A TCP listener on a loopback address. Only programs on this machine reach it, and browsers are among them.

@@ -9,7 +9,7 @@ use tidings_core::Hub;
 use tidings_server::{Builder, Server};
 use tokio::sync::oneshot;
 
-use crate::support::eventually;
+use crate::support::{Raw, eventually};
 
 fn builder() -> Builder {
     Server::builder(Hub::default())
@@ -23,12 +23,16 @@ async fn the_file_is_removed_when_the_server_ends() {
     UnixStream::connect(&path).unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server.serve(async { drop(stopped.await) }));
-    let open = UnixStream::connect(&path).unwrap();
+    // It does not close its side after the goodbye, and the server waits for that for two seconds.
+    let mut client = Raw::over(tokio::net::UnixStream::connect(&path).await.unwrap());
+    client.send("GET /topics/t HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n").await;
+    assert_eq!(client.head().await.status, 200);
     stop.send(()).unwrap();
     eventually("the file is removed", async || !path.exists()).await;
-    // The next server can have its place while this one still drains.
+    assert!(!serving.is_finished(), "it drains");
+    // The next server can have its place meanwhile.
     let next = builder().bind_unix(&path).unwrap();
-    drop(open);
+    assert!(client.rest().await.windows(14).any(|bytes| bytes == b"event: goodbye"));
     serving.await.unwrap().unwrap();
     assert!(path.exists(), "it is that of the next one");
     drop(next);
