@@ -51,6 +51,19 @@ test("each event has its name, and each id is a position", async (t) => {
     ]);
   });
 
+  await t.test("format-field-event: a text with an event name is an event of that name, a binary stays one of its kind", async (t) => {
+    const { topic, stream } = await bed.subscribe(t);
+    const headers = { "tidings-event": "order.created", "tidings-time": "7", "content-type": "application/json" };
+    const text = await hub.publish(topic, "{}", headers);
+    const binary = await hub.publish(topic, "{}", { ...headers, "tidings-kind": "binary" });
+    const plain = await hub.publish(topic, "plain");
+    assert.deepEqual(await stream.events(3), [
+      { type: "order.created", data: "{}", lastEventId: text },
+      { type: "binary", data: "e30=", lastEventId: binary },
+      { type: "message", data: "plain", lastEventId: plain },
+    ]);
+  });
+
   await t.test('format-field-id-3: every event has an id of its own, and a payload "id" does not reset it', async (t) => {
     const { topic, stream } = await bed.subscribe(t);
     const published = [];

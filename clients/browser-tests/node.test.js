@@ -18,22 +18,28 @@ for (const [name, options] of [
   ["sse", { transports: ["sse"] }],
   ["long-polling", { transports: ["long-polling"] }],
 ]) {
-  test(`what a feed publishes comes back to it by ${name}, text and binary, with its topic`, async (t) => {
+  test(`what a feed publishes comes back to it by ${name}, text and binary, with its topic and headers`, async (t) => {
     const topic = `node.${name}`;
     const feed = tidings(`${hub.url}/topics/node.*`, options);
     t.after(() => feed.close());
     const opened = new Promise((resolve) => feed.on("state", ({ name }) => name === "open" && resolve()));
     await opened;
     assert.equal(feed.state.transport, name);
-    const ids = [await feed.publish("café\nfig", topic), await feed.publish(Uint8Array.of(0, 255), topic)];
+    const headers = { event: "order.created", content_type: "image/png", time: Date.now() };
+    const ids = [
+      await feed.publish("café\nfig", topic),
+      await feed.publish(Uint8Array.of(0, 255), { topic, ...headers }),
+      await feed.publish("text", { topic, event: "order.created" }),
+    ];
     const read = [];
     for await (const notification of feed) {
       if (notification.topic === topic) read.push(notification);
-      if (read.length === 2) break;
+      if (read.length === 3) break;
     }
     assert.deepEqual(read, [
-      { id: ids[0], topic, data: "café\nfig" },
-      { id: ids[1], topic, data: Uint8Array.of(0, 255) },
+      { id: ids[0], topic, headers: {}, data: "café\nfig" },
+      { id: ids[1], topic, headers, data: Uint8Array.of(0, 255) },
+      { id: ids[2], topic, headers: { event: "order.created" }, data: "text" },
     ]);
   });
 }

@@ -6,7 +6,7 @@ export async function openEventSource(page, url) {
     const source = new EventSource(url);
     const events = [];
     const errors = [];
-    for (const type of ["message", "binary", "gap", "goodbye"]) {
+    for (const type of ["message", "binary", "gap", "goodbye", "order.created"]) {
       source.addEventListener(type, ({ data, lastEventId }) => events.push({ type, data, lastEventId }));
     }
     source.onerror = () => errors.push(source.readyState);
