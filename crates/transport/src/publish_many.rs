@@ -167,8 +167,12 @@ impl PublishMany {
 impl Line {
     fn parse(number: usize, text: &[u8]) -> Result<Self, Rejection> {
         let sent: Sent<'_> = serde_json::from_slice(text).map_err(|error| {
-            let wanted = r#"expected {"topic":"orders.new","data":"text"}"#;
-            Rejection::bad_request("bad_line", format!("{error}: {wanted}"))
+            let told = error.to_string();
+            // It counts lines as well: this one is always its first.
+            let problem = told.rsplit_once(" at line ").map_or(&*told, |(problem, _)| problem);
+            let (column, wanted) = (error.column(), r#"{"topic":"orders.new","data":"text"}"#);
+            let message = format!("{problem} at column {column}; send lines such as {wanted}");
+            Rejection::bad_request("bad_line", message)
         })?;
         let topic: Topic = sent.topic.parse()?;
         let mut notification = match (sent.data, sent.data_base64) {
@@ -234,8 +238,13 @@ fn too_slow() -> Rejection {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use tidings_core::{Kind, Reason};
+    use futures::future::BoxFuture;
+    use tidings_core::broker::{Broker, Replay, Start, Tail};
+    use tidings_core::driver::Budget;
+    use tidings_core::{BrokerError, Epoch, Filters, HubConfig, Kind, Reason};
 
     fn parse(body: impl AsRef<[u8]>) -> Result<PublishMany, Rejection> {
         PublishMany::parse(body.as_ref(), 64 << 10)
@@ -282,6 +291,9 @@ mod tests {
             assert_eq!((status, got), (400, code), "{line}");
             assert!(message.starts_with("line 3: "), "{message}");
         }
+        let (_, _, message) = rejected("{\"topic\":\"a\" \"data\":\"\"}");
+        let expected = "line 1: expected `,` or `}` at column 14; send lines such as {\"topic\"";
+        assert!(message.starts_with(expected), "{message}");
         let not_utf8 = parse(b"{\"topic\":\"a\",\"data\":\"\xff\"}").unwrap_err();
         assert_eq!((not_utf8.code, &not_utf8.message[..8]), ("bad_line", "line 1: "));
         assert!(parse(good.repeat(PublishMany::MAX_LINES)).is_ok());
@@ -309,6 +321,55 @@ mod tests {
         assert_eq!(check(&[media, coded]), Err((415, "unsupported_coding")));
         let key = ("idempotency-key", "k");
         assert_eq!(check(&[media, key]), Err((400, "bad_idempotency_key")));
+    }
+
+    /// Takes four seconds for each.
+    #[derive(Debug)]
+    struct Slow;
+
+    impl Broker for Slow {
+        fn publish(
+            &self,
+            _: Notification,
+            _: Option<IdempotencyKey>,
+        ) -> BoxFuture<'static, Result<Id, BrokerError>> {
+            Box::pin(async {
+                tokio::time::sleep(Duration::from_secs(4)).await;
+                Ok(Epoch::from_number(1).id(1))
+            })
+        }
+
+        fn tail(&self, _: Start) -> BoxFuture<'static, Result<Tail, BrokerError>> {
+            let arrivals = Box::pin(futures::stream::pending());
+            let epoch = Epoch::from_number(1);
+            Box::pin(async move { Ok(Tail { epoch, floor: 0, after: 0, head: 0, arrivals }) })
+        }
+
+        fn replay(
+            &self,
+            _: &Filters,
+            _: Id,
+            _: u64,
+            _: Budget,
+        ) -> BoxFuture<'static, Result<Replay, BrokerError>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn max_payload(&self) -> usize {
+            usize::MAX
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn over_a_slow_broker_a_request_ends_in_time() {
+        let hub = Hub::connect(Arc::new(Slow), HubConfig::default()).await.unwrap();
+        let many = parse("{\"topic\":\"a\",\"data\":\"\"}\n".repeat(20)).unwrap();
+        let began = Instant::now();
+        let published = many.publish(&hub).await;
+        assert_eq!(began.elapsed(), Duration::from_secs(32));
+        assert_eq!((published.ids.len(), published.unpublished), (8, 11));
+        let failed = published.failed.unwrap();
+        assert!(failed.is_temporary() && failed.message.starts_with("line 9: "), "{failed:?}");
     }
 
     #[tokio::test]

@@ -12,7 +12,8 @@
 //! Router::new().route_service("/events/{filters}", mount)
 //! ```
 //!
-//! An application that knows the filters without the path calls [`Mount::subscribe`]:
+//! Many notifications with a topic each are published by [`Mount::publish_many`], at a path of its own. An application
+//! that knows the filters without the path calls [`Mount::subscribe`]:
 //!
 //! ```no_run
 //! use tidings_core::Hub;
