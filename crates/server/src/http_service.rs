@@ -35,9 +35,12 @@ use crate::shared::Shared;
 /// use tidings_core::Hub;
 /// use tidings_server::Server;
 ///
-/// let service = Server::builder(Hub::default()).into_service();
+/// // The address of the listener decides by which names the service may be addressed.
+/// let address: std::net::SocketAddr = "127.0.0.1:8080".parse()?;
+/// let service = Server::builder(Hub::default()).into_service(address);
 /// let app: Router =
 ///     Router::new().route("/hello", get(async || "hello")).fallback_service(service);
+/// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 ///
 /// # What is left to the outer server
@@ -51,22 +54,26 @@ use crate::shared::Shared;
 ///   ended by a [`WriteDeadline`](tidings_transport::mount::WriteDeadline), with which the outer server has to wrap it.
 /// - **Shutdown.** Call [`farewell`](tidings_transport::mount::farewell), which sends each client a goodbye, before
 ///   the outer server ends. From then on `/readyz` answers `503`.
-/// - **The host.** The service does not know the listener. With [`Hosts::ByListener`](crate::Hosts::ByListener), the
-///   default, it accepts every name. If the outer server listens on a loopback address, add
-///   [`ListenerKind::Loopback`] to the extensions of each request (in axum with `Extension`), or set
-///   [`Hosts::Listed`](crate::Hosts::Listed).
+/// - **The host.** [`Hosts::ByListener`](crate::Hosts::ByListener), the default, decides by the kind of listener that
+///   [`Builder::into_service`](crate::Builder::into_service) is given. An outer server with listeners of several kinds adds
+///   a [`ListenerKind`] to the extensions of each request.
 /// - **Upgrades.** WebSocket needs HTTP/1.1 with upgrades enabled, as `axum::serve` does.
 /// - **Lanes.** Each client is served by the task of its connection, which costs more memory and time than a lane does.
 #[derive(Clone)]
-pub struct HttpService(Arc<Shared>);
+pub struct HttpService {
+    shared: Arc<Shared>,
+    /// What listens, unless a request says it itself.
+    listener: ListenerKind,
+}
 
 impl HttpService {
-    pub(crate) fn new(config: Config) -> Self {
+    pub(crate) fn new(config: Config, listener: ListenerKind) -> Self {
         let metrics = Metrics::new(&config);
         let limit = ConnectionLimit::new(metrics.connections.clone(), config.max_connections);
         // It never becomes true: the outer server ends the connections.
         let (_, is_stopping) = watch::channel(false);
-        Self(Arc::new(Shared::new(config, ServeBy::GeneralPath, metrics, limit, is_stopping)))
+        let shared = Shared::new(config, ServeBy::GeneralPath, metrics, limit, is_stopping);
+        Self { shared: Arc::new(shared), listener }
     }
 
     async fn respond<B>(self, request: Request<B>) -> Response<MountBody>
@@ -75,8 +82,8 @@ impl HttpService {
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let shared = &*self.0;
-        let listener = request.extensions().get().copied().unwrap_or(ListenerKind::Network);
+        let shared = &*self.shared;
+        let listener = request.extensions().get().copied().unwrap_or(self.listener);
         let request = request.map(Box::pin);
         let Streamed { answer, request, .. } =
             answer_streamed(request, false, listener, shared).await;
@@ -116,6 +123,6 @@ where
 
 impl fmt::Debug for HttpService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpService").field("config", &self.0.config).finish_non_exhaustive()
+        f.debug_struct("HttpService").field("config", &self.shared.config).finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use socket2::SockRef;
+use tidings_core::Hub;
 use tidings_transport::ListenerKind;
 use tidings_transport::mount::{Adopted, Adopter, Place};
 
@@ -15,8 +16,8 @@ use crate::listener::prepare;
 /// The lanes of a [`Server`](crate::Server), which serve the WebSocket connections of a
 /// [`Mount`](tidings_transport::mount::Mount) in somebody else's HTTP server. Cheap to clone.
 ///
-/// They serve while [`Server::serve`](crate::Server::serve) runs. Connections that come before that wait, and after that
-/// the mount serves its connections itself, as it does if there are as many connections as
+/// They serve while [`Server::serve`](crate::Server::serve) runs. Connections that come before that wait. After that the
+/// mount serves its connections itself, as it does if there are as many connections as
 /// [`Config::max_connections`](crate::Config::max_connections) allows. The configuration and the metrics of the server
 /// hold for what they serve.
 ///
@@ -33,6 +34,7 @@ use crate::listener::prepare;
 pub struct Lanes {
     /// `None` if the server has no lanes: then the mount serves its connections itself.
     pub(crate) balancer: Option<Balancer>,
+    pub(crate) hub: Hub,
     pub(crate) connection_limit: ConnectionLimit,
     pub(crate) write_deadline: Duration,
 }
@@ -41,6 +43,10 @@ pub struct Lanes {
 const TCP: ListenerKind = ListenerKind::Network;
 
 impl Adopter for Lanes {
+    fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
     fn reserve(&self) -> Option<Place> {
         let reserved = self.balancer.as_ref()?.reserve()?;
         let permit = self.connection_limit.admit().filter(|permit| !permit.is_surplus())?;

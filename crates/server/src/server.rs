@@ -6,7 +6,7 @@ use std::path::Path;
 use std::{fmt, io};
 
 use tidings_core::Hub;
-use tidings_transport::{Authorize, Authorizer, Hosts, OnMessage, Origins};
+use tidings_transport::{Authorize, Authorizer, Hosts, ListenerKind, OnMessage, Origins};
 use tokio::net::{TcpListener, ToSocketAddrs};
 
 use crate::bound::{Bound, Listener};
@@ -134,6 +134,7 @@ impl Server {
         self.has_mounts = true;
         Lanes {
             balancer: self.serve_by.has_lanes().then(|| self.balancer.clone()),
+            hub: self.config.hub.clone(),
             connection_limit: self.connection_limit.clone(),
             write_deadline: self.config.write_deadline,
         }
@@ -225,9 +226,10 @@ impl Builder {
     }
 
     /// Returns a service that answers everything that the server answers, for another HTTP server. See [`HttpService`] for
-    /// what is left to that server.
-    pub fn into_service(self) -> HttpService {
-        HttpService::new(self.config)
+    /// what is left to that server. `listener` is its listener: an address of TCP, or a kind. On a loopback address the
+    /// service accepts only names that no foreign page can have, unless [`hosts`](Self::hosts) says otherwise.
+    pub fn into_service(self, listener: impl Into<ListenerKind>) -> HttpService {
+        HttpService::new(self.config, listener.into())
     }
 
     /// Returns a server without a listener, which [`Server::bind`], [`Server::bind_unix`] and [`Server::listen`] add.

@@ -231,7 +231,10 @@ impl Lane {
         }
         self.fan_out.groups.sweep();
         // What was handed over in this turn is still to be served on the general path.
-        if self.poll_drain(context).is_ready() && self.handed_over.is_empty() {
+        if self.poll_drain(context).is_ready()
+            && self.handed_over.is_empty()
+            && self.acceptor.inbox.close_if_empty()
+        {
             return Poll::Ready(Ok(Turn::Ended));
         }
         // Last, because a timer that is started after it does not wake the lane.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::downcast;
-use tidings_core::Position;
+use tidings_core::{Hub, Position};
 use tokio::net::TcpStream;
 
 use super::{Mount, Subscriber, WriteDeadline, conversation};
@@ -15,6 +15,9 @@ use crate::Shape;
 
 /// Serves connections that an HTTP server has upgraded: the lanes of a server of tidings.
 pub trait Adopter: fmt::Debug + Send + Sync + 'static {
+    /// Returns the hub that it serves. A mount of another hub cannot use it.
+    fn hub(&self) -> &Hub;
+
     /// Reserves a place for one more connection. Returns `None` if there is none. Then the mount serves the connection
     /// itself.
     fn reserve(&self) -> Option<Place>;
@@ -55,9 +58,9 @@ impl Mount {
             subscriber.position = Position::After(self.hub().log().head());
         }
         async move {
-            let upgraded = match upgrade.await {
-                Ok(upgraded) => upgraded,
-                Err(error) => return tracing::debug!(%error, "a client left before the upgrade"),
+            let write_deadline = self.0.write_deadline;
+            let Some(upgraded) = conversation::upgraded(upgrade, write_deadline).await else {
+                return;
             };
             match into_socket(upgraded) {
                 // What is read ahead is a part of the buffer of the server, which ends with the copy.

@@ -34,9 +34,23 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Waits until the head has been written, and serves the client.
 pub(super) async fn upgrade(upgrade: OnUpgrade, client: Client, encoder: Arc<dyn Encoder>) {
-    match upgrade.await {
-        Ok(upgraded) => converse(upgraded, client, encoder).await,
-        Err(error) => tracing::debug!(%error, "a client left before the upgrade"),
+    if let Some(upgraded) = upgraded(upgrade, client.write_deadline).await {
+        converse(upgraded, client, encoder).await;
+    }
+}
+
+/// Waits until the head has been written. Returns `None` if the client has left, or takes nothing for the write deadline.
+pub(super) async fn upgraded(upgrade: OnUpgrade, write_deadline: Duration) -> Option<Upgraded> {
+    match timeout(write_deadline, upgrade).await {
+        Ok(Ok(upgraded)) => Some(upgraded),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a client left before the upgrade");
+            None
+        }
+        Err(_) => {
+            tracing::debug!(?write_deadline, "a client did not take the head of its upgrade");
+            None
+        }
     }
 }
 

@@ -188,7 +188,15 @@ impl Mount {
     ///
     /// A connection with TLS is served by a task in any case. The adopter's own settings hold for what it serves, such as its write deadline, and
     /// it counts deliveries itself.
+    ///
+    /// # Panics
+    /// If the adopter serves another hub.
     pub fn adopter(self, adopter: impl Adopter) -> Self {
+        let is_of_this_hub = adopter.hub().is_same_as(self.hub());
+        assert!(
+            is_of_this_hub,
+            "the adopter serves another hub: build both with clones of one Hub"
+        );
         self.with(|settings| settings.adopter = Some(Arc::new(adopter)))
     }
 
