@@ -306,7 +306,7 @@ async fn a_whole_server_is_a_service_below_a_path_of_an_application() {
     head.send("HEAD /tidings/topics/t HTTP/1.1\r\nHost: h\r\n\r\n").await;
     let head = head.head().await;
     assert_eq!((head.status, head.header("content-length")), (200, None));
-    // It does not know the listener, so the host is the application's to check.
+    // The service does not see the listener, so the application has to check the host.
     let request = "GET /tidings/transports HTTP/1.1\r\nHost: news.example\r\n\r\n";
     assert_eq!(Raw::ask(address, request).await.status, 200);
     assert_eq!(Raw::get(address, "/tidings/readyz").await.status, 200);

@@ -81,7 +81,7 @@ impl Deref for Setup {
 }
 
 impl Setup {
-    /// Our own server, which has no listener yet.
+    /// A server of tidings without a listener.
     pub(crate) fn server(self) -> Server {
         let Self { config, way } = self;
         let serve_by = match way {
@@ -194,7 +194,7 @@ pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
     among(&cases()[..MOVERS.len()], &async |case: &Case| scenario(case.mover).await);
 }
 
-/// Plays a scenario that needs nothing of a server that its service inside of another one does not have.
+/// Plays a scenario that `HttpService` can play as well as a server.
 pub(crate) fn every_mover_and_service(scenario: impl AsyncFn(Mover)) {
     let listed = all_listed().swap_remove(0);
     let movers = MOVERS.iter().copied().chain([Mover::of(Way::Service)]);
@@ -202,7 +202,7 @@ pub(crate) fn every_mover_and_service(scenario: impl AsyncFn(Mover)) {
     among(&cases, &async |case: &Case| scenario(case.mover).await);
 }
 
-/// Plays a scenario that is not of one transport by the movers that have no broker.
+/// Plays a scenario that does not depend on a transport, by the movers without a broker.
 pub(crate) fn every_mover_without_broker(scenario: impl AsyncFn(Mover)) {
     let cases = cases().into_iter().take(MOVERS.len());
     let cases: Vec<_> = cases.filter(|case| case.mover.broker.is_none()).collect();
