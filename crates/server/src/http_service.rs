@@ -1,4 +1,4 @@
-//! Everything that the server answers, inside of another HTTP server.
+//! The server as a service inside another HTTP server.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -27,7 +27,7 @@ use crate::shared::Shared;
 /// checks, CORS headers and errors. [`Builder::into_service`](crate::Builder::into_service) makes one. Cheap to clone;
 /// all clones count together.
 ///
-/// axum serves it besides the routes of an application, or below a path with `nest_service`:
+/// In axum, use it as the fallback of an application's routes, or below a path with `nest_service`:
 ///
 /// ```
 /// use axum::Router;
@@ -49,16 +49,16 @@ use crate::shared::Shared;
 /// `tidings_connections` of the metrics stays 0. In detail:
 ///
 /// - **Heads and connections.** The outer server has to check the framing of requests, and to limit how many connections
-///   there are, how long a head may take and how large it may be. [`Limits`](tidings_core::Limits) of the hub hold as always.
-/// - **Stalled clients.** A client that takes nothing loses its seat after `write_deadline`. The connection below it is
-///   ended by a [`WriteDeadline`](tidings_transport::mount::WriteDeadline), with which the outer server has to wrap it.
+///   there are, how long a head may take and how large it may be. The [`Limits`](tidings_core::Limits) of the hub still hold.
+/// - **Stalled clients.** A client that reads nothing loses its seat after `write_deadline`. To end its connection too, the
+///   outer server has to wrap each connection in a [`WriteDeadline`](tidings_transport::mount::WriteDeadline).
 /// - **Shutdown.** Call [`farewell`](tidings_transport::mount::farewell), which sends each client a goodbye, before
 ///   the outer server ends. From then on `/readyz` answers `503`.
 /// - **The host.** [`Hosts::ByListener`](crate::Hosts::ByListener), the default, decides by the kind of listener that
 ///   [`Builder::into_service`](crate::Builder::into_service) is given. An outer server with listeners of several kinds adds
 ///   a [`ListenerKind`] to the extensions of each request.
 /// - **Upgrades.** WebSocket needs HTTP/1.1 with upgrades enabled, as `axum::serve` does.
-/// - **Lanes.** Each client is served by the task of its connection, which costs more memory and time than a lane does.
+/// - **Lanes.** The task of its connection serves each client, which costs more memory and processor time than a lane.
 #[derive(Clone)]
 pub struct HttpService {
     shared: Arc<Shared>,
@@ -108,13 +108,16 @@ where
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
-    /// Is always ready.
+    /// Always returns ready.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    /// Responds to a request. The response to a poll takes as long as the poll is held. The future panics outside of a
-    /// tokio runtime. Dropping it gives the seat of a subscriber back; a notification may be published or not.
+    /// Responds to a request. The response to a poll takes as long as the poll is held. Dropping the future gives the seat of
+    /// a subscriber back. If it was publishing, a notification may be published or not.
+    ///
+    /// # Panics
+    /// The future panics outside of a tokio runtime.
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let service = self.clone();
         Box::pin(async move { Ok(service.respond(request).await) })

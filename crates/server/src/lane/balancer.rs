@@ -22,7 +22,7 @@ pub(crate) struct Inbox {
     lane: usize,
 }
 
-/// A place for one connection on a lane. Dropping it gives it back.
+/// A place for one connection on a lane. Dropping it gives the place back.
 pub(crate) struct Reserved {
     lanes: Arc<[Entry]>,
     lane: usize,
@@ -32,9 +32,9 @@ pub(crate) struct Reserved {
 
 /// A connection for a lane, which has counted it already.
 pub(super) enum Incoming {
-    /// From another lane, to be read for its first request.
+    /// A connection from another lane, whose first request is still to be read.
     Accepted(Admitted),
-    /// From another HTTP server, which has upgraded it, with its client.
+    /// A connection that another HTTP server has upgraded, with its client.
     Upgraded(HandOver, Box<Subscriber>),
 }
 
@@ -49,7 +49,7 @@ struct Queue {
     /// Bounded by the limit of connections: each has its place among them.
     connections: VecDeque<Incoming>,
     waker: Option<Waker>,
-    /// Whether the lane has ended, and takes no more.
+    /// Whether the lane has ended, and takes no more connections.
     is_closed: bool,
 }
 
@@ -69,7 +69,7 @@ impl Balancer {
         Inbox { lanes: self.0.clone(), lane }
     }
 
-    /// Reserves a place on the lane that has the fewest connections. Returns `None` if it has ended.
+    /// Reserves a place on the lane that has the fewest connections. Returns `None` if that lane has ended.
     pub(crate) fn reserve(&self) -> Option<Reserved> {
         let (lane, entry) = self.0.iter().enumerate().min_by_key(|(_, lane)| lane.count())?;
         {
@@ -106,7 +106,7 @@ impl Drop for Reserved {
 }
 
 impl Drop for Inbox {
-    /// Takes no more. Connections that were not taken are closed.
+    /// Ends the queue. Connections that the lane has not taken are closed.
     fn drop(&mut self) {
         let connections = {
             let mut queue = self.lanes[self.lane].lock();
@@ -189,7 +189,7 @@ impl Entry {
             queue.connections.push_back(connection);
             queue.waker.take()
         };
-        // Not under the lock: wakers run foreign code.
+        // Not under the lock: a waker may run any code.
         waker.into_iter().for_each(Waker::wake);
     }
 

@@ -275,7 +275,7 @@ impl Lane {
                 if is_readable {
                     self.read(key, is_closed);
                 }
-                // What it has sent is not read now, and would show that only later.
+                // Its input is not read now, so a read would return the error only later.
                 if is_closed
                     && let Some(peer) = self.peers.get_mut(key)
                     && peer.connection.is_handling()

@@ -81,7 +81,7 @@ impl Deref for Setup {
 }
 
 impl Setup {
-    /// Our own server, which has no listener yet.
+    /// A server of tidings without a listener.
     pub(crate) fn server(self) -> Server {
         let Self { config, way } = self;
         let serve_by = match way {
@@ -204,7 +204,7 @@ pub(crate) fn every_mover_on_our_connections(scenario: impl AsyncFn(Mover)) {
     among_movers(MOVERS, &scenario);
 }
 
-/// Plays a scenario that is not of one transport by the movers that have no broker.
+/// Plays a scenario that does not depend on a transport, by the movers without a broker.
 pub(crate) fn every_mover_without_broker(scenario: impl AsyncFn(Mover)) {
     let movers = [MOVERS, &[SERVICE]].concat();
     let movers: Vec<_> = movers.into_iter().filter(|mover| mover.broker.is_none()).collect();

@@ -49,7 +49,7 @@ pub(super) async fn serve_axum(
     serve_mount(mount(&config), listener, config, stopped).await
 }
 
-/// Does the same, with lanes for upgraded connections.
+/// Serves by a mount in axum, with lanes for upgraded connections.
 pub(super) async fn serve_axum_to_lanes(
     listener: TcpListener,
     config: Config,
@@ -60,7 +60,7 @@ pub(super) async fn serve_axum_to_lanes(
     let mount = mount(&config).adopter(server.lanes());
     let lanes = tokio::spawn(server.serve(std::future::pending()));
     serve_mount(mount, listener, config, stopped).await?;
-    // They end because the hub is closed.
+    // The lanes end when the hub is closed.
     lanes.await?
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn serve_hyper(
     serve_by(AtTopics(mount(&config)), listener, config, stopped).await
 }
 
-/// A mount at every path, and where it publishes many.
+/// Returns a service with a mount at every path, except that `/topics` publishes many.
 #[derive(Clone)]
 struct AtTopics(Mount);
 

@@ -22,7 +22,7 @@ use super::in_hand::InHand;
 use super::observer::observe;
 use crate::{Encoder, Inbound};
 
-/// What is read at the most before it is handled. No more is ever held for a client, besides the partial input in its decoder.
+/// How many bytes are read before they are handled. No more are held for a client, besides the partial input in its decoder.
 const READ_BUFFER: usize = 4096;
 
 /// How long a client has to close its side once the hub has said goodbye.
@@ -97,7 +97,7 @@ where
     let policy = subscription.hub().heartbeat();
     let mut decoder = encoder.decoder();
     let (mut pulse, mut in_hand) = (Pulse::default(), InHand::default());
-    // What it has sent that is decoded, and how much of the buffer is not.
+    // The decoded messages of the client, and how many bytes of the buffer are not decoded yet.
     let (mut inbound, mut decoded, mut held) = (VecDeque::new(), Vec::new(), 0);
     let heartbeat = |subscription: &Subscription| {
         encoder.encode(&[subscription.heartbeat()], subscription.position())
@@ -110,7 +110,7 @@ where
 
     write(opening(&*encoder, &subscription)).await?;
     let last = loop {
-        // In its order: what follows a message waits until that is handled.
+        // In order: what follows a message waits until the message is handled.
         if let Some(handled) = in_hand.take() {
             published = handled.published.unwrap_or(published);
             match handled.outcome {
@@ -145,7 +145,7 @@ where
         tokio::select! {
             () = poll_fn(|context| in_hand.poll(context)), if !in_hand.is_empty() => {}
             event = subscription.next() => {
-                // A client whose message is being handled may not have been read for a while.
+                // A client whose message is being handled may have answered without being read yet.
                 if matches!(event, Some(Event::Heartbeat { .. }))
                     && in_hand.is_empty()
                     && pulse.beat(&policy) == Beat::GiveUp
@@ -165,7 +165,7 @@ where
                 look = None;
                 in_hand.alongside(write(heartbeat(&subscription))).await?;
             }
-            // While the application handles a message, only until the buffer is full: to find that the client has left.
+            // While the application handles a message, reads until the buffer is full, to detect that the client has left.
             count = reader.read(&mut buffer[held..]), if !is_half_closed
                 && held < READ_BUFFER
                 && (in_hand.is_empty() || on_message.may_reply()) =>
@@ -182,7 +182,7 @@ where
             }
         }
     };
-    // What it has published goes out first. Nothing more that it sends is handled.
+    // The notifications that it has published are sent first. Nothing more that it sends is handled.
     if let Some(last) = last {
         let until = Instant::now() + ECHO;
         let mut has_goodbye = false;
