@@ -93,7 +93,8 @@ impl Server {
     ///
     /// The file has the permissions that the umask of the process leaves (`0777 & !umask`). A process that connects needs
     /// permission to write to it, so with the usual umask of `022` only those of the same user can connect. The
-    /// server needs permission to write to the directory.
+    /// server needs permission to write to the directory. If it may read the directory as well, it locks it (`flock`) while
+    /// it makes or removes the file, so that of several servers that start at once one has the path. No lock file is left.
     ///
     /// # Errors
     /// If another server listens there ([`AddrInUse`](io::ErrorKind::AddrInUse)), if there is a file that is not a
