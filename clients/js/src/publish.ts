@@ -33,7 +33,7 @@ export async function publish(
   if (!isText && !ArrayBuffer.isView(data)) throw new TypeError("publish takes text or bytes");
   // Not `randomUUID`, which a page has over HTTPS only.
   const headers: Record<string, any> = { "idempotency-key": crypto.getRandomValues(new Uint32Array(4)).join("-") };
-  // `fetch` sends no content type with bytes, and names text as such.
+  // `fetch` sends bytes without a content type, and text as `text/plain`.
   if (!isText) headers["tidings-kind"] = "binary";
   for (const [name, value] of Object.entries(own)) {
     if (value) headers[name.replace(/^(?=event|time)/, "tidings-").replace("_", "-")] = value;

@@ -19,7 +19,7 @@ impl Connection {
         let takes_input = matches!(self.stage, Stage::Requests | Stage::Serving(_));
         let is_pending = self.pending.is_some() && !self.is_handling();
         if is_writing_last || (takes_input && is_pending) {
-            // The requests that came before are still answered, and what was sent before is published.
+            // Earlier requests are still answered, and earlier messages are still published.
             self.is_last |= !self.input.has_buffered();
             self.input.has_unread = true;
             return Next::Idle;
@@ -34,7 +34,8 @@ impl Connection {
         if self.awaits_answer() { Next::OpenAnswer } else { self.heartbeat(status) }
     }
 
-    /// The peer has reset the connection. Unless it had closed its side, or is not read now, reading shows that.
+    /// Handles a reset of the connection by the peer. Otherwise a read returns the error, but not if the peer had closed its
+    /// side before or if the connection is not read now.
     pub(in crate::lane) fn on_reset(&self) -> Next {
         if self.is_half_closed || self.is_handling() { Next::Remove } else { Next::Idle }
     }
