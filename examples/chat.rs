@@ -1,5 +1,5 @@
-//! A chat by WebSocket, both ways: what one says, all others hear. Run it and open http://127.0.0.1:8080 in
-//! two tabs:
+//! A chat by WebSocket, both ways: what one says, all others hear, and `/who` is replied to. Run it and open
+//! http://127.0.0.1:8080 in two tabs:
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example chat
@@ -8,9 +8,8 @@
 use std::time::Duration;
 
 use axum::{Router, extract::Request, response::Html, routing::get};
-use tidings::axum::{Mount, serve};
-use tidings::core::{Filters, Heartbeat, Hub, HubConfig};
-use tidings::transport::mount::OnMessage;
+use tidings::axum::{Message, MessageSender, Mount, OnMessage, serve};
+use tidings::core::{Filters, Heartbeat, Hub, HubConfig, Reason};
 use tidings::websocket::{WebSocket, WebSocketConfig};
 use tokio::net::TcpListener;
 
@@ -24,7 +23,7 @@ const socket = new WebSocket(`ws://${location.host}/chat`)
 socket.onmessage = message => show(message.data)
 socket.onclose = close => show(`closed: ${close.code} ${close.reason}`)
 form.onsubmit = () => {
-  socket.send(`${name}: ${input.value}`)
+  socket.send(input.value === '/who' ? '/who' : `${name}: ${input.value}`)
   show(`I: ${input.value}`)
   form.reset()
   return false
@@ -33,15 +32,13 @@ form.onsubmit = () => {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let heartbeat = Heartbeat { interval: Duration::from_secs(5), strikes: 3 };
-    let hub = Hub::new(HubConfig { heartbeat, ..HubConfig::default() });
-
+    let heartbeat = Heartbeat::default().interval(Duration::from_secs(5));
+    let hub = Hub::new(HubConfig::default().heartbeat(heartbeat));
     // Nobody types 4 KiB: who sends more is told so, and closed.
-    let config = WebSocketConfig { max_message: 4 << 10, ..WebSocketConfig::default() };
+    let config = WebSocketConfig::default().max_message(4 << 10);
     let chat = Mount::new(hub.clone())
         .transport(WebSocket::new(config))
-        // A handler of your own, `OnMessage::new(|hub, seat, message| …)`, could check and change it first.
-        .on_message(OnMessage::published_to("chat".parse()?))
+        .on_message(OnMessage::new(on_message))
         .echo(false); // the page shows one's own words by itself
     let topic: Filters = "chat".parse()?;
     let chat = async move |request: Request| chat.subscribe(request, topic).await;
@@ -52,4 +49,12 @@ async fn main() -> anyhow::Result<()> {
     println!("listening on http://{}", listener.local_addr()?);
     serve(listener, app, hub, async { drop(tokio::signal::ctrl_c().await) }).await?;
     Ok(())
+}
+
+async fn on_message(sender: MessageSender, message: Message) -> Result<Option<Message>, Reason> {
+    if message.as_text() == Some("/who") {
+        return Ok(Some(Message::text(format!("{} are here", sender.hub().pool().len()))));
+    }
+    sender.publish("chat".parse().expect("a topic"), message).await?;
+    Ok(None)
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings::core::{Heartbeat, Hub, HubConfig, Retention};
-use tidings::server::Server;
+use tidings::server::{ServeBy, Server};
 use tidings::websocket::{WebSocket, WebSocketConfig};
 
 /// The largest message. The log also keeps the encoded copies.
@@ -24,19 +24,21 @@ const MAX_MESSAGE: usize = 16 << 20;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     // A test suite counts the pings that it gets, so there are none.
-    let heartbeat = Heartbeat { interval: Duration::from_secs(24 * 60 * 60), strikes: 3 };
-    let hub = Hub::new(HubConfig {
-        heartbeat,
-        max_payload: MAX_MESSAGE,
-        retention: Retention { bytes: 8 * MAX_MESSAGE, ..Retention::default() },
-        ..HubConfig::default()
-    });
-    let limits = WebSocketConfig { max_message: MAX_MESSAGE, max_frame: MAX_MESSAGE };
+    let heartbeat = Heartbeat::default().interval(Duration::from_secs(24 * 60 * 60));
+    let hub = Hub::new(
+        HubConfig::default()
+            .heartbeat(heartbeat)
+            .max_payload(MAX_MESSAGE)
+            .retention(Retention::default().bytes(8 * MAX_MESSAGE)),
+    );
+    let limits = WebSocketConfig::default().max_message(MAX_MESSAGE).max_frame(MAX_MESSAGE);
     let server = Server::builder(hub).configure(|config| {
         config.transports = vec![Arc::new(WebSocket::new(limits))];
-        // Two ways lead from the decoder to the encoder: the lanes, and the stream adapters of a `Mount`.
-        config.general_path = std::env::args().nth(2).is_some_and(|way| way == "general-path");
     });
+    // Two ways lead from the decoder to the encoder: the lanes, and the stream adapters of a `Mount`.
+    let is_general = std::env::args().nth(2).is_some_and(|way| way == "general-path");
+    let serve_by = if is_general { ServeBy::GeneralPath } else { ServeBy::Lanes };
+    let server = server.serve_by(serve_by);
 
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let server = server.bind(address).await?;

@@ -26,9 +26,9 @@ source.onerror = () => show('cut; the browser comes back by itself, with its pos
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     // Who is quiet for 5 s is sent a comment. It cannot answer, so who takes nothing for 30 s is disconnected.
-    let heartbeat = Heartbeat { interval: Duration::from_secs(5), strikes: 3 };
+    let heartbeat = Heartbeat::default().interval(Duration::from_secs(5));
     // The hub holds the pool of clients: a seat for each, given back when the client goes.
-    let hub = Hub::new(HubConfig { heartbeat, ..HubConfig::default() });
+    let hub = Hub::new(HubConfig::default().heartbeat(heartbeat));
     // The source starts with the first client, once, however many come at the same moment.
     tokio::spawn(Source::default().run(hub.clone(), tick));
 

@@ -44,7 +44,7 @@ async fn main() -> anyhow::Result<()> {
 async fn consume(urls: Vec<String>) -> anyhow::Result<Vec<usize>> {
     let (mut received, mut position) = (Vec::new(), Position::Earliest);
     for (node, url) in (1..).zip(urls) {
-        let target = Target { position, ..Target::new(url.parse()?) };
+        let target = Target::new(url.parse()?).position(position);
         let mut arrivals = SseClient.connect(target).await?;
         while received.last() != Some(&LAST) {
             let Some(Ok(arrival)) = arrivals.next().await else { break };

@@ -25,13 +25,13 @@ socket.onclose = close => show(`closed: ${close.code} ${close.reason}`)
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     // Who is quiet for 5 s is pinged; who leaves three pings unanswered is let go.
-    let heartbeat = Heartbeat { interval: Duration::from_secs(5), strikes: 3 };
+    let heartbeat = Heartbeat::default().interval(Duration::from_secs(5));
     // The hub holds the pool of clients: a seat for each, given back when the client goes.
-    let hub = Hub::new(HubConfig { heartbeat, ..HubConfig::default() });
+    let hub = Hub::new(HubConfig::default().heartbeat(heartbeat));
     // The source starts with the first client, once, however many come at the same moment.
     tokio::spawn(Source::default().run(hub.clone(), tick));
 
-    let config = WebSocketConfig { max_message: 64 << 10, ..WebSocketConfig::default() };
+    let config = WebSocketConfig::default().max_message(64 << 10);
     let ticks = Mount::new(hub.clone()).transport(WebSocket::new(config)).origins(Origins::Same); // pages of other sites may not connect
     let topic: Filters = "ticks".parse()?;
     let ticks = async move |request: Request| ticks.subscribe(request, topic).await;

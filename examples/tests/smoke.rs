@@ -257,6 +257,8 @@ fn in_the_chat_each_hears_the_others_and_not_itself() {
     assert_eq!(text(&mut other), "hello");
     other.send("good morning".into()).expect("it reads");
     assert_eq!(text(&mut one), "good morning", "and not its own hello");
+    one.send("/who".into()).expect("it reads");
+    assert_eq!(text(&mut one), "2 are here");
     example.interrupt();
     assert_goodbye(&close_frame(&mut one));
     assert_goodbye(&close_frame(&mut other));

@@ -93,7 +93,7 @@ impl Transport for Marking {
 }
 
 impl Encoder for MarkingEncoder {
-    fn opening(&self, position: Id, heartbeat: Duration) -> Bytes {
+    fn opening(&self, position: Option<Id>, heartbeat: Duration) -> Bytes {
         self.encoder.opening(position, heartbeat)
     }
 

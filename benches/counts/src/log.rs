@@ -38,8 +38,8 @@ pub(crate) fn read_1000() -> Work {
 
 /// Returns a hub whose log has begun to evict.
 fn full() -> Hub {
-    let retention = Retention { entries: FULL, bytes: usize::MAX };
-    let hub = Hub::new(HubConfig { retention, ..HubConfig::default() });
+    let retention = Retention::default().entries(FULL).bytes(usize::MAX);
+    let hub = Hub::new(HubConfig::default().retention(retention));
     for _ in 0..2 * FULL {
         hub.publish(notification()).try_outcome().expect("it has no broker").expect("it is open");
     }

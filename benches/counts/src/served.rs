@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use tidings_core::{Heartbeat, Hub, HubConfig};
-use tidings_server::{Config, Server};
+use tidings_server::{Config, ServeBy, Server};
 use tidings_transport::Transport;
 use tokio::sync::oneshot;
 
@@ -18,8 +18,8 @@ pub(crate) const ASLEEP: Duration = Duration::from_millis(4);
 
 /// Returns a hub without heartbeats, which would be counted.
 pub(crate) fn quiet_hub() -> Hub {
-    let heartbeat = Heartbeat { interval: Duration::from_secs(3600), ..Heartbeat::default() };
-    Hub::new(HubConfig { heartbeat, ..HubConfig::default() })
+    let heartbeat = Heartbeat::default().interval(Duration::from_secs(3600));
+    Hub::new(HubConfig::default().heartbeat(heartbeat))
 }
 
 /// A server with one lane.
@@ -35,8 +35,6 @@ impl Served {
         let mut config = Config::new(hub);
         config.workers = NonZeroUsize::MIN;
         config.drain = Duration::ZERO;
-        // The same path on every kernel.
-        config.io_uring = false;
         config.transports.retain(|listed| listed.name() != transport.name());
         config.transports.insert(0, Arc::new(transport));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -46,6 +44,8 @@ impl Served {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let served = runtime.expect("a runtime").block_on(async {
                 let builder = Server::builder(config.hub.clone()).configure(|own| *own = config);
+                // The same path on every kernel.
+                let builder = builder.serve_by(ServeBy::LanesWithoutIoUring);
                 builder.listen(listener)?.serve(async { drop(stopped.await) }).await
             });
             served.expect("it serves");

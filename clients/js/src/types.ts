@@ -72,7 +72,10 @@ export type WebSocketConstructor = new (url: string | URL, protocol: string) => 
 export interface Options<T = Payload> {
   /** The ways to try, best first. Default: WebSocket, SSE, long-polling. */
   transports?: readonly TransportName[];
-  /** Where to begin: behind this id, or at the `"earliest"` that is kept. Default: what is published from now on. */
+  /**
+   * Where to begin: behind this id, at the `"earliest"` that is kept, or with the `"latest"` that is kept of each topic.
+   * Default: what is published from now on.
+   */
   after?: string;
   /**
    * A bearer token for each connection and publish. `refused` is true when the hub has just refused the

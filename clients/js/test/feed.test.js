@@ -195,6 +195,43 @@ test("what cannot be a feed is refused at once", () => {
   }
 });
 
+test("a poll for the newest of each topic goes on from where its answer ended", async (t) => {
+  const hub = new Hub();
+  const { told: heard } = hub.feed(t, { after: "latest", transports: ["long-polling"] });
+  const after = () => hub.request.url.searchParams.get("after");
+  await settle();
+  assert.equal(after(), "latest");
+  hub.request.answer(json({ cursor: "e-7.42", notifications: [told(3), told(7)] }));
+  await settle();
+  assert.equal(after(), "e-7.42");
+  hub.request.answer(json({ cursor: "e-42", notifications: [told(8), told(41)] }));
+  await settle();
+  assert.equal(after(), "e-42");
+  assert.deepEqual(heard.notifications, ["e-3", "e-7", "e-8", "e-41"]);
+});
+
+test("a feed that is cut before its first notification asks for the newest of each topic again", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  const { feed, told: heard } = hub.feed(t, { after: "latest" });
+  await settle();
+  const after = () => hub.socket.url.searchParams.get("after");
+  assert.equal(after(), "latest");
+  hub.socket.say({ ping: 25_000 });
+  await settle();
+  assert.equal(feed.state.name, "open");
+  hub.socket.end(1001);
+  await pass(1_000);
+  assert.deepEqual([hub.sockets.length, after()], [2, "latest"]);
+  hub.socket.say({ ping: 25_000 });
+  hub.socket.say(told(4));
+  await settle();
+  hub.socket.end(1001);
+  await pass(2_000);
+  assert.deepEqual([hub.sockets.length, after()], [3, "e-4"]);
+  assert.deepEqual(heard.notifications, ["e-4"]);
+});
+
 test("a reader that takes its time over one long answer is no silence of the hub", async (t) => {
   ownTime(t);
   const hub = new Hub();

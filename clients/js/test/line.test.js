@@ -23,6 +23,19 @@ test("a feed opens the best transport and tells what comes by it", async (t) => 
   assert.equal(feed.position, "e-2");
 });
 
+test("the reply to a message that another program sent by this protocol is passed over", async (t) => {
+  ownTime(t);
+  const hub = new Hub();
+  const { feed, told: heard } = hub.feed(t);
+  await settle();
+  hub.socket.say(ping("e-1"));
+  hub.socket.say({ reply: { data: "not for a feed" } });
+  hub.socket.say(told(2));
+  await settle();
+  assert.deepEqual(heard.notifications, ["e-2"]);
+  assert.deepEqual(feed.state, { name: "open", transport: "websocket" });
+});
+
 test("a transport that cannot be opened is passed over at once, and the position goes along", async (t) => {
   ownTime(t);
   const hub = new Hub();

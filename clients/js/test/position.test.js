@@ -11,4 +11,14 @@ test("ahead is a higher number of the same history, or another history", () => {
   assert.ok(isAhead("f-1", "e-9"));
   assert.ok(isAhead("e-0", undefined));
   assert.ok(isAhead("e-0", "earliest"));
+  assert.ok(isAhead("e-4", "latest"));
+});
+
+test("the rest of a snapshot lies between its id and the next one", () => {
+  assert.ok(isAhead("e-7.42", "e-7"));
+  assert.ok(isAhead("e-8", "e-7.42"));
+  assert.ok(isAhead("e-8.42", "e-7.42"));
+  assert.ok(!isAhead("e-7", "e-7.42"));
+  assert.ok(!isAhead("e-7.42", "e-8"));
+  assert.ok(!isAhead("e-7.42", "e-7.42"));
 });

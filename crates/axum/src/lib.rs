@@ -1,7 +1,7 @@
 //! Realtime notifications in an axum application: every transport on one route.
 //!
 //! A [`Mount`] holds the transports and decides who may subscribe and publish. [`router`] makes a [`Router`] of it, whose
-//! one route has the filters or the topic as its last segment:
+//! route has the filters or the topic as its last segment:
 //!
 //! ```no_run
 //! use axum::Router;
@@ -24,8 +24,8 @@
 //! # }
 //! ```
 //!
-//! Clients subscribe with `GET /events/orders.*` by any of the transports, and publish with `POST /events/orders.new` if
-//! the mount's [`Authorize`] allows it. A handler that needs more than that takes a [`Subscribe`], or calls
+//! Clients subscribe with `GET /events/orders.*` by any of the transports, and publish with `POST /events/orders.new`, or
+//! many at once with `POST /events`, if the mount's [`Authorize`] allows it. A handler that needs more than that takes a [`Subscribe`], or calls
 //! [`Hub::publish`](tidings_core::Hub::publish) and returns `Result<_, Rejection>`.
 
 mod hosts;
@@ -34,19 +34,29 @@ mod serve;
 mod subscribe;
 
 use axum::Router;
-use axum::routing::any_service;
+use axum::extract::Request;
+use axum::routing::{any, any_service};
 
 pub use hosts::check_host;
 pub use listener::WriteDeadlineListener;
 pub use serve::serve;
 pub use subscribe::Subscribe;
 pub use tidings_transport::mount::{Mount, farewell};
-pub use tidings_transport::{Action, Authorize, Authorizer, Hosts, Origins, Rejection, token};
+pub use tidings_transport::{
+    Action, Authorize, Authorizer, HandleMessage, Hosts, Message, MessageSender, OnMessage,
+    Origins, Rejection, token,
+};
 
-/// Returns a router with one route, `/{name}`, for the requests of all transports and for publishing.
+/// Returns a router with two routes: `/{name}`, for the requests of all transports and for publishing, and `/`, for
+/// [publishing many](Mount::publish_many).
+///
+/// Nest it, at `/events` for example: `POST /events` publishes many then. A body is read up to
+/// [`Hub::max_payload`](tidings_core::Hub::max_payload).
 ///
 /// The path is to be percent-decoded by the mount and not by the application: `%2C` in it separates filters as a comma
 /// does.
 pub fn router<S: Clone + Send + Sync + 'static>(mount: Mount) -> Router<S> {
-    Router::new().route("/{name}", any_service(mount))
+    let many = mount.clone();
+    let publish_many = any(move |request: Request| async move { many.publish_many(request).await });
+    Router::new().route("/{name}", any_service(mount)).route("/", publish_many)
 }

@@ -10,10 +10,9 @@ use tidings::server::transports;
 
 use crate::broker::BrokerArgs;
 use crate::headers::HeaderArgs;
+use crate::listen::{Listen, listen};
 use crate::remote::{RemoteArgs, Secret};
-use crate::values::{
-    at_least_one, host, listen, origin, position, seconds, seconds_or_none, workers,
-};
+use crate::values::{at_least_one, host, origin, position, seconds, seconds_or_none, workers};
 
 /// One notification stream by every realtime transport, measured side by side.
 #[derive(Debug, Parser)]
@@ -69,12 +68,14 @@ pub(crate) struct MountedArgs {
 #[command(after_help = "Examples:
   tidings serve --demo
   tidings serve --listen 0.0.0.0:9000 --retain 10000
+  tidings serve --listen unix:/run/tidings/tidings.sock
   curl -d hello http://127.0.0.1:8080/topics/greetings
   curl -N -H 'Accept: text/event-stream' http://127.0.0.1:8080/topics/greetings")]
 pub(crate) struct ServeArgs {
-    /// Address and port to listen on; port 0 takes a free one [repeatable]
+    /// Listen on this address, where port 0 takes a free one, on a Unix socket (unix:PATH), or on the sockets of a
+    /// systemd socket unit (systemd) [repeatable]
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen)]
-    pub(crate) listen: Vec<String>,
+    pub(crate) listen: Vec<Listen>,
     /// Publish a tick every second to the topic `ticks`, from the first client on
     #[arg(long)]
     pub(crate) demo: bool,
@@ -102,7 +103,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", value_parser = workers)]
     pub(crate) workers: Option<NonZeroUsize>,
     /// Further name that requests may give as their host, such as news.example; repeatable. With this flag, only
-    /// loopback names, IP addresses and these [default: on a loopback address those and names without a dot,
+    /// loopback names, IP addresses and these [default: through a loopback address those and names without a dot,
     /// otherwise every name]
     #[arg(long = "host", value_name = "NAME", value_parser = host)]
     pub(crate) hosts: Vec<String>,
@@ -208,6 +209,7 @@ pub(crate) struct CompareArgs {
   echo hello | tidings publish http://127.0.0.1:8080/topics/greetings
   tidings publish http://127.0.0.1:8080/topics/pictures --binary --content-type image/png < cat.png
   tidings publish https://hub.example/topics/orders.new --token \"$TOKEN\" < order.json
+  echo '{\"topic\":\"orders.new\",\"data\":\"hello\"}' | tidings publish http://127.0.0.1:8080/topics --ndjson
 
 One line end at the end of a text is left out, because `echo` and editors add it; --raw keeps it.")]
 pub(crate) struct PublishArgs {
@@ -215,6 +217,9 @@ pub(crate) struct PublishArgs {
     pub(crate) url: Secret,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
+    /// Publish many: each line is JSON with a topic, data or data_base64, and maybe a key; the address ends with /topics
+    #[arg(long, conflicts_with_all = ["binary", "raw", "idempotency_key"])]
+    pub(crate) ndjson: bool,
     /// The payload is binary, not text
     #[arg(long)]
     pub(crate) binary: bool,
@@ -247,7 +252,7 @@ pub(crate) struct SubscribeArgs {
     /// Print the envelope with id, topic and headers, as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Read from behind this id, or `earliest` [default: from now on]
+    /// Read from behind this id, from the `earliest`, or first the `latest` of each topic [default: from now on]
     #[arg(long, value_name = "ID", value_parser = position)]
     pub(crate) after: Option<Position>,
 }

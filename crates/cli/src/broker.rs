@@ -49,12 +49,11 @@ impl BrokerArgs {
     /// Returns what a new stream keeps, and on how many servers.
     fn config(&self) -> BrokerConfig {
         let default = Keep::default();
-        let keep = Keep {
-            age: self.keep_age.or(default.age),
-            messages: self.keep_messages.or(default.messages),
-            bytes: self.keep_bytes.or(default.bytes),
-        };
-        BrokerConfig { keep, replicas: self.replicas.into() }
+        let keep = Keep::default()
+            .age(self.keep_age.or(default.age))
+            .messages(self.keep_messages.or(default.messages))
+            .bytes(self.keep_bytes.or(default.bytes));
+        BrokerConfig::default().keep(keep).replicas(self.replicas.into())
     }
 }
 

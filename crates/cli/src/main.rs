@@ -7,10 +7,12 @@ mod broadcast;
 mod broker;
 mod compare;
 mod headers;
+mod listen;
 #[cfg(feature = "axum")]
 mod mounted;
 mod output;
 mod publish;
+mod publish_many;
 mod remote;
 mod serve;
 mod subscribe;

@@ -14,8 +14,8 @@ use crate::serve::{allow_many_files, print, shutdown};
 /// Serves on a free port of the loopback address until Ctrl-C. Prints the address.
 pub(crate) async fn mounted(args: MountedArgs) -> anyhow::Result<ExitCode> {
     allow_many_files();
-    let heartbeat = Heartbeat { interval: args.heartbeat, ..Heartbeat::default() };
-    let hub = Hub::new(HubConfig { heartbeat, ..HubConfig::default() });
+    let heartbeat = Heartbeat::default().interval(args.heartbeat);
+    let hub = Hub::new(HubConfig::default().heartbeat(heartbeat));
     let mut server = Server::builder(hub.clone()).build();
     let mount = Mount::new(hub.clone()).authorizer(Authorizer::allow_all()).adopter(server.lanes());
     let mount =

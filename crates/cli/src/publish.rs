@@ -8,12 +8,16 @@ use tidings::core::Kind;
 use tidings::transport::client::{Publisher, Target};
 
 use crate::args::PublishArgs;
+use crate::publish_many;
 
 /// More than this no hub takes by default by far; it keeps a wrong pipe from filling the memory.
 const MAX_INPUT: u64 = 64 << 20;
 
 pub(crate) async fn publish(args: PublishArgs) -> anyhow::Result<ExitCode> {
-    let target = Target { options: args.remote.options()?, ..Target::new(args.url.url()?) };
+    let target = Target::new(args.url.url()?).options(args.remote.options()?);
+    if args.ndjson {
+        return publish_many::publish_many(Publisher::connect(target).await?).await;
+    }
     let mut payload = Vec::new();
     let mut input = std::io::stdin().lock().take(MAX_INPUT + 1);
     input.read_to_end(&mut payload).context("cannot read standard input")?;

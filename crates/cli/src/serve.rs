@@ -8,8 +8,7 @@ use anyhow::Context;
 use tidings::core::{
     Heartbeat, Hub, HubConfig, Limits, Notification, PublishError, Retention, Source, Topic,
 };
-use tidings::server::{Config, Hosts, Origins, Server, clock};
-use tokio::net::TcpListener;
+use tidings::server::{Config, Hosts, Origins, ServeBy, Server, clock};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -18,19 +17,11 @@ use crate::args::ServeArgs;
 use crate::broker::attach;
 
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let mut listeners = Vec::new();
-    for address in &args.listen {
-        listeners.push(TcpListener::bind(address).await.with_context(|| {
-            format!("cannot listen on {address}; choose with --listen ADDRESS:PORT")
-        })?);
-    }
     allow_many_files();
-    let config = HubConfig {
-        retention: Retention { entries: args.retain as usize, ..Retention::default() },
-        limits: Limits { total: args.clients as usize, ..Limits::default() },
-        heartbeat: Heartbeat { interval: args.heartbeat, ..Heartbeat::default() },
-        ..HubConfig::default()
-    };
+    let config = HubConfig::default()
+        .retention(Retention::default().entries(args.retain as usize))
+        .limits(Limits::default().total(args.clients as usize))
+        .heartbeat(Heartbeat::default().interval(args.heartbeat));
     let hub = if args.broker.is_given() { Hub::pending(config) } else { Hub::new(config) };
     let mut config = Config::new(hub.clone());
     config.origins = Origins::Listed(args.allow_origins);
@@ -42,8 +33,6 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     config.slow = args.slow.into();
     config.head_deadline = args.head_deadline;
     config.idle_timeout = args.idle_timeout;
-    config.io_uring = !args.no_io_uring;
-    config.general_path = args.general_path;
     let live_page = !args.no_page;
     config.live_page = live_page;
     (config.drain_delay, config.drain) = (args.drain_delay, args.drain);
@@ -51,17 +40,26 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
         config.workers = workers;
     }
     if args.demo {
-        let topic: Topic = "ticks".parse()?;
-        config.demo = Some(topic.clone());
-        tokio::spawn(demo(hub.clone(), topic));
+        config.demo = Some("ticks".parse()?);
     }
+    let demo_topic = config.demo.clone();
     // Before the first line: a program that has it may end us at once.
     let shutdown = shutdown();
-    let mut server = Server::builder(hub.clone()).configure(|own| *own = config).build();
-    for listener in listeners {
-        server = server.listen(listener.into_std()?)?;
+    let server = Server::builder(hub.clone()).configure(|own| *own = config);
+    let serve_by = match (args.general_path, args.no_io_uring) {
+        (true, _) => ServeBy::GeneralPath,
+        (false, true) => ServeBy::LanesWithoutIoUring,
+        (false, false) => ServeBy::Lanes,
+    };
+    let mut server = server.serve_by(serve_by).build();
+    let mut urls = Vec::new();
+    for listen in args.listen {
+        server = listen.add(server, &mut urls).await?;
     }
-    let lines = greeting(&server, live_page);
+    if let Some(topic) = demo_topic {
+        tokio::spawn(demo(hub.clone(), topic));
+    }
+    let lines = greeting(&urls, live_page);
     let (attempted, first_attempt) = oneshot::channel();
     let attached = tokio::spawn(attach(hub, args.broker, attempted));
     let greeted = tokio::spawn(async move {
@@ -82,12 +80,10 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// The first line is also for programs that started this one with port 0.
-fn greeting(server: &Server, live_page: bool) -> String {
-    let addresses = server.local_addrs();
-    let mut lines: String =
-        addresses.iter().map(|address| format!("listening on http://{address}\n")).collect();
-    if live_page && let Some(address) = addresses.first() {
-        lines += &format!("open http://{address} in a browser: every transport side by side\n");
+fn greeting(urls: &[String], live_page: bool) -> String {
+    let mut lines: String = urls.iter().map(|url| format!("listening on {url}\n")).collect();
+    if live_page && let Some(url) = urls.iter().find(|url| url.starts_with("http:")) {
+        lines += &format!("open {url} in a browser: every transport side by side\n");
     }
     lines
 }

@@ -17,11 +17,9 @@ use crate::serve::shutdown;
 
 pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
     let client = client(&args.transport)?;
-    let target = Target {
-        position: args.after.unwrap_or_default(),
-        options: args.remote.options()?,
-        ..Target::new(args.url.url()?)
-    };
+    let target = Target::new(args.url.url()?)
+        .position(args.after.unwrap_or_default())
+        .options(args.remote.options()?);
     let mut followed = follow(client, target, Backoff::default());
     let mut interrupted = std::pin::pin!(shutdown());
     loop {
@@ -71,7 +69,8 @@ fn print(arrival: &Arrival, as_json: bool) -> std::io::Result<()> {
         }
         Arrival::Gap(gap) if as_json => writeln!(out, "{}", json!({ "gap": gap }))?,
         Arrival::Gap(gap) => eprintln!("{}", gap_in_words(gap)),
-        Arrival::Heartbeat(_) => {}
+        // It sends no message that could be replied.
+        Arrival::Heartbeat(_) | Arrival::Reply(_) => {}
         Arrival::Goodbye(goodbye) => eprintln!("the hub says goodbye: {}", goodbye.reason),
     }
     out.flush()

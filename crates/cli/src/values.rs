@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
-use tidings::core::{Id, Position};
+use tidings::core::{ParseIdError, Position};
 use url::{Host, Url};
 
 /// The error of a build without the feature `brokers`.
@@ -82,20 +82,8 @@ pub(crate) fn host(text: &str) -> Result<String, String> {
     Ok(host.to_string())
 }
 
-/// `ADDRESS:PORT`, where the address may be a name or an IPv6 address in brackets.
-pub(crate) fn listen(text: &str) -> Result<String, String> {
-    let wanted = "expected ADDRESS:PORT, such as 127.0.0.1:8080, [::1]:8080 or localhost:0";
-    let (host, port) = text.rsplit_once(':').ok_or(wanted)?;
-    Host::parse(host).map_err(|error| format!("{error}: {wanted}"))?;
-    port.parse::<u16>().map_err(|_| format!("{port:?} is not a port: {wanted}"))?;
-    Ok(text.to_owned())
-}
-
 pub(crate) fn position(text: &str) -> Result<Position, String> {
-    match text {
-        "earliest" => Ok(Position::Earliest),
-        id => id.parse::<Id>().map(Position::After).map_err(|error| error.to_string()),
-    }
+    text.parse().map_err(|error: ParseIdError| error.to_string())
 }
 
 #[cfg(test)]
@@ -141,19 +129,6 @@ mod tests {
         {
             assert!(host(given).unwrap_err().contains("news.example"), "{given}");
         }
-    }
-
-    #[test]
-    fn an_address_to_listen_on_has_a_host_and_a_port() {
-        for sound in ["127.0.0.1:8080", "[::1]:0", "localhost:65535", "hub.example:80"] {
-            assert_eq!(listen(sound), Ok(sound.to_owned()));
-        }
-        for wrong in
-            ["foo", ":8080", "8080", "127.0.0.1", "127.0.0.1:", "h:99999", "h:http", "::1:8080"]
-        {
-            assert!(listen(wrong).unwrap_err().contains("expected ADDRESS:PORT"), "{wrong}");
-        }
-        assert!(listen("256.1.1.1:80").is_err() && listen("http://h:80").is_err());
     }
 
     #[test]

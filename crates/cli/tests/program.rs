@@ -168,6 +168,28 @@ fn headers_are_published_by_arguments_and_printed_with_json() {
 }
 
 #[test]
+fn many_are_published_from_lines_and_each_id_is_printed() {
+    let (hub, url) = Running::hub(&[]);
+    let many = |lines: String| {
+        let mut publish = tidings(&["publish", &format!("{url}/topics"), "--ndjson"]);
+        let publish = publish.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut publish = publish.spawn().unwrap();
+        publish.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        let output = publish.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let line = |number: usize| format!("{{\"topic\":\"t.{number}\",\"data\":\"{number}\"}}\n");
+    let (code, ids, error) = many((1..=2500).map(line).collect());
+    assert_eq!((code, ids.lines().count()), (Some(0), 2500), "{error}");
+    assert!(ids.lines().last().unwrap().ends_with("-2500"), "{ids}");
+    let (code, ids, error) = many(format!("{}\nnonsense\n", line(1)));
+    assert_eq!((code, ids.as_str()), (Some(1), ""));
+    assert!(error.contains("line 3"), "{error}");
+    assert_eq!(hub.interrupt(), Some(0));
+}
+
+#[test]
 fn a_hub_with_two_listeners_is_one_hub_and_names_both() {
     let (mut hub, first) = Running::hub(&["--listen", "127.0.0.1:0", "--no-page"]);
     let second = hub.line().strip_prefix("listening on ").unwrap().to_owned();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::log::Unread;
-use crate::{Entry, Event, Filters, Gap, GapReason, Id, Log, Position, Reason, SeatId};
+use crate::{Entry, Event, Filters, Gap, GapReason, Id, Log, Position, Reason, SeatId, Snapshot};
 
 /// A reader's place: everything up to it has been told. It is one position, so a slow client costs no
 /// more than a quick one.
@@ -13,6 +13,8 @@ pub struct Cursor {
     /// It has not yet come to what the log has, and is not slow: a reader that comes back, or one to whom the
     /// whole history is new.
     is_new: bool,
+    /// Up to this sequence number it is told only the newest of each topic. 0 once it has come so far.
+    latest_upto: u64,
 }
 
 /// Where the next of a cursor's notifications are.
@@ -104,32 +106,60 @@ impl Cursor {
     /// first where its position cannot be honoured.
     pub fn open(log: &Log, position: Position, interest: &Interest) -> (Self, Option<Gap>) {
         let (tail, head) = (log.tail(), log.head());
-        let (resume, reason) = match position {
+        let (after, resume, reason) = match position {
             Position::Live => return (Self::at(head), None),
             Position::Earliest => return (Self::new(tail), None),
+            Position::Latest => {
+                log.index_newest();
+                return (Self::within(log.snapshot()), None);
+            }
             // A position of another history than that of a log that is the whole of the stream, or ahead of
             // it, was never given out. Where there is a broker, it may be of a hub that knows more.
-            Position::After(id)
+            Position::After(id) | Position::Snapshot(Snapshot { after: id, .. })
                 if !log.has_broker() && (id.epoch != head.epoch || id.seq > head.seq) =>
             {
-                (tail, GapReason::Epoch)
+                (id, tail, GapReason::Epoch)
             }
             Position::After(id) if id.epoch == tail.epoch && id.seq < tail.seq => {
-                (tail, GapReason::Evicted)
+                (id, tail, GapReason::Evicted)
             }
             Position::After(id) => return (Self::new(id), None),
+            Position::Snapshot(rest) => {
+                log.index_newest();
+                // What comes after the head is delivered whole, whatever the position says.
+                let rest = Snapshot { upto: rest.upto.min(head.seq), ..rest };
+                return (Self::within(rest), None);
+            }
         };
-        let Position::After(after) = position else { unreachable!("the others have returned") };
         (Self::new(resume), Some(interest.gap(after, resume, reason)))
     }
 
     /// Returns a cursor after this id, for a reader that follows the log already.
     pub fn at(id: Id) -> Self {
-        Self { at: id, is_new: false }
+        Self { at: id, is_new: false, latest_upto: 0 }
     }
 
     fn new(id: Id) -> Self {
-        Self { at: id, is_new: true }
+        Self { is_new: true, ..Self::at(id) }
+    }
+
+    fn within(snapshot: Snapshot) -> Self {
+        let Snapshot { after, upto } = snapshot;
+        Self { latest_upto: if after.seq < upto { upto } else { 0 }, ..Self::new(after) }
+    }
+
+    /// Returns `true` while the reader is told the newest notification of each topic, and its
+    /// [`position`](Self::position) is among those.
+    pub fn is_in_snapshot(&self) -> bool {
+        self.latest_upto > 0
+    }
+
+    /// Moves on. What follows `id` in the same epoch is of the snapshot as before.
+    fn move_on(&mut self, id: Id) {
+        if id.epoch != self.at.epoch || id.seq >= self.latest_upto {
+            self.latest_upto = 0;
+        }
+        self.at = id;
     }
 
     /// Returns the position up to which everything was delivered.
@@ -159,11 +189,19 @@ impl Cursor {
         if self.is_new && (is_elsewhere || self.is_ahead_of(upto)) {
             return Kept::Broker;
         }
-        let found = |entry: &_| out.push(Event::Deliver(Arc::clone(entry)));
-        let read = log.read(self.at, upto.seq, budget, interest, seat, found);
+        let read = loop {
+            let from = Snapshot { after: self.at, upto: self.latest_upto };
+            let found = |entry: &_| out.push(Event::Deliver(Arc::clone(entry)));
+            let read = log.read(from, upto.seq, budget, interest, seat, found);
+            match read {
+                Err(_) if self.pass_over_superseded(log) => {}
+                read => break read,
+            }
+        };
         match read {
             Ok(reached) => {
-                *self = Self::at(self.at.epoch.id(reached));
+                self.move_on(self.at.epoch.id(reached));
+                self.is_new = false;
                 Kept::Log
             }
             Err(Unread::InBroker) if self.is_new || interest.slow == SlowPolicy::Gap => {
@@ -192,6 +230,17 @@ impl Cursor {
         self.at.epoch == id.epoch && self.at.seq > id.seq
     }
 
+    /// Moves on to what the log has, if the reader is told only the newest of each topic and no topic has lost that.
+    /// Returns `true` if it did.
+    fn pass_over_superseded(&mut self, log: &Log) -> bool {
+        let from = Snapshot { after: self.at, upto: self.latest_upto };
+        let reached = self.is_in_snapshot().then(|| log.after_superseded(from)).flatten();
+        if let Some(reached) = reached {
+            self.move_on(reached);
+        }
+        reached.is_some()
+    }
+
     /// Returns the event for a reader that fell so far behind that the log no longer has what it reads next. Its
     /// [`SlowPolicy`] decides which event that is.
     fn lag_event(&mut self, log: &Log, interest: &Interest, resume: Id) -> Event {
@@ -214,14 +263,20 @@ impl Cursor {
             GapReason::Evicted if !self.is_new => GapReason::Lagged,
             reason => reason,
         };
-        let gap = interest.gap(self.at, resume, reason);
-        (self.at, self.is_new) = (resume, self.is_new || reason == GapReason::Epoch);
+        let mut gap = interest.gap(self.at, resume, reason);
+        if self.is_in_snapshot() {
+            // Some of those would have been passed over.
+            gap.missed = None;
+        }
+        self.move_on(resume);
+        self.is_new |= reason == GapReason::Epoch;
         Event::Gap(gap)
     }
 
     /// Moves to `reached`, up to which the broker has delivered. If `is_done`, the log has what follows.
     pub(crate) fn move_to(&mut self, reached: Id, is_done: bool) {
-        *self = Self { at: reached, is_new: !is_done };
+        self.move_on(reached);
+        self.is_new = !is_done;
     }
 }
 

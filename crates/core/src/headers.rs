@@ -129,7 +129,7 @@ impl Headers {
             match header {
                 Header::Event => set.event = event(text).ok().or(set.event),
                 Header::ContentType => {
-                    set.content_type = content_type(text).ok().or(set.content_type)
+                    set.content_type = content_type(text).ok().or(set.content_type);
                 }
                 Header::Time => set.time = Self::parse_time(text).ok().or(set.time),
                 Header::Traceparent => set.traceparent = traceparent(text).ok().or(set.traceparent),

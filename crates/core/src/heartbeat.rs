@@ -13,13 +13,14 @@ use std::time::Duration;
 /// use tidings_core::Heartbeat;
 /// use tidings_core::driver::{Beat, Pulse};
 ///
-/// let policy = Heartbeat { interval: Duration::from_secs(5), strikes: 2 };
+/// let policy = Heartbeat::default().interval(Duration::from_secs(5)).strikes(2);
 /// let mut pulse = Pulse::default();
 /// assert_eq!(pulse.beat(&policy), Beat::Send);
 /// assert_eq!(pulse.beat(&policy), Beat::Send);
 /// assert_eq!(pulse.beat(&policy), Beat::GiveUp);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Heartbeat {
     /// The time between two heartbeats to one client. Default 25 s.
     pub interval: Duration,
@@ -45,6 +46,18 @@ pub enum Beat {
 impl Default for Heartbeat {
     fn default() -> Self {
         Self { interval: Duration::from_secs(25), strikes: 3 }
+    }
+}
+
+impl Heartbeat {
+    /// Changes the time between two heartbeats to one client.
+    pub fn interval(self, interval: Duration) -> Self {
+        Self { interval, ..self }
+    }
+
+    /// Changes how many heartbeats may go unanswered.
+    pub fn strikes(self, strikes: u8) -> Self {
+        Self { strikes, ..self }
     }
 }
 

@@ -1,38 +1,13 @@
 //! The face of core: publish, join, subscribe, close.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use crate::broker_link::{BrokerLink, Deadlines};
 use crate::{
-    Broker, BrokerError, ClientPool, Cursor, Epoch, Filters, Heartbeat, IdempotencyKey, Interest,
-    JoinError, Limits, Log, Notification, Position, PublishError, Publishing, Reason, Retention,
+    Broker, BrokerError, ClientPool, Cursor, Epoch, Filters, Heartbeat, HubConfig, IdempotencyKey,
+    Interest, JoinError, Log, Notification, Position, PublishError, Publishing, Reason, Retention,
     Seat, Subscription, Waiter, WakerSet,
 };
-
-/// What a hub keeps, allows and expects. The default suits a service on the open internet.
-///
-/// ```
-/// use tidings_core::{Hub, HubConfig, Limits};
-/// let config = HubConfig { limits: Limits { total: 500, ..Limits::default() }, ..HubConfig::default() };
-/// let hub = Hub::new(config);
-/// ```
-#[derive(Clone, Debug)]
-pub struct HubConfig {
-    /// How much of the stream is kept.
-    pub retention: Retention,
-    /// How many clients may be connected.
-    pub limits: Limits,
-    /// When quiet clients are spoken to.
-    pub heartbeat: Heartbeat,
-    /// The largest payload, in bytes. Default 1 MiB. A broker below the hub may take less.
-    pub max_payload: usize,
-    /// How long a broker below the hub may take to store a notification. Default 5 s.
-    pub publish_deadline: Duration,
-    /// How long a client waits for notifications that only the broker has, while the broker does not deliver
-    /// them. Then it is let go with [`Reason::Unavailable`]. Default 30 s.
-    pub replay_deadline: Duration,
-}
 
 /// One stream of notifications and those who follow it. Cheap to clone; all clones are the same hub.
 #[derive(Clone, Debug)]
@@ -51,19 +26,6 @@ pub(crate) struct Shared {
     needs_broker: bool,
     /// Empty without a broker, and before it is attached.
     pub(crate) broker: OnceLock<BrokerLink>,
-}
-
-impl Default for HubConfig {
-    fn default() -> Self {
-        Self {
-            retention: Retention::default(),
-            limits: Limits::default(),
-            heartbeat: Heartbeat::default(),
-            max_payload: 1 << 20,
-            publish_deadline: Duration::from_secs(5),
-            replay_deadline: Duration::from_secs(30),
-        }
-    }
 }
 
 impl Default for Hub {

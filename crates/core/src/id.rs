@@ -44,14 +44,39 @@ pub enum Position {
     Live,
     /// From the oldest notification that is still retained.
     Earliest,
+    /// The newest retained notification of each topic, in the order in which they were published, and then everything
+    /// that is published from now on. If the hub has a broker, retained is what the hub's own log has.
+    Latest,
     /// What follows this id.
     After(Id),
+    /// The rest of what [`Latest`](Self::Latest) has begun.
+    Snapshot(Snapshot),
+}
+
+/// A place in the middle of what [`Position::Latest`] begins with, written `EPOCH-SEQ.UPTO`, for example `b7k2q9-7.42`.
+///
+/// Up to `upto` a notification that another one of its topic follows is passed over. After that everything is read.
+///
+/// ```
+/// use tidings_core::{Position, Snapshot};
+/// let position: Position = "b7k2q9-7.42".parse()?;
+/// let rest = Snapshot { after: "b7k2q9-7".parse()?, upto: 42 };
+/// assert_eq!(position, Position::Snapshot(rest));
+/// assert_eq!(rest.to_string(), "b7k2q9-7.42");
+/// # Ok::<(), tidings_core::ParseIdError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Snapshot {
+    /// Everything up to here was read, or passed over.
+    pub after: Id,
+    /// The sequence number of the newest notification when the reading began.
+    pub upto: u64,
 }
 
 /// A text that is no `EPOCH-SEQ`.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error(
-    "{text:?} is not an id: expected EPOCH-SEQ such as \"b7k2q9-1042\", or \"earliest\" for a position"
+    "{text:?} is not an id: expected EPOCH-SEQ such as \"b7k2q9-1042\", or \"earliest\" or \"latest\" for a position"
 )]
 pub struct ParseIdError {
     text: String,
@@ -138,6 +163,32 @@ impl FromStr for Id {
     }
 }
 
+impl FromStr for Position {
+    type Err = ParseIdError;
+
+    /// Reads `earliest`, `latest`, an [`Id`] or a [`Snapshot`]. [`Live`](Self::Live) has no text.
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        match text {
+            "earliest" => Ok(Self::Earliest),
+            "latest" => Ok(Self::Latest),
+            text => match text.split_once('.') {
+                None => text.parse().map(Self::After),
+                Some((after, upto)) => {
+                    let parse = || Some((after.parse().ok()?, parse_canonical(upto, 10)?));
+                    let (after, upto) = parse().ok_or_else(|| ParseIdError::new(text))?;
+                    Ok(Self::Snapshot(Snapshot { after, upto }))
+                }
+            },
+        }
+    }
+}
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.after, self.upto)
+    }
+}
+
 /// A number that nobody can guess.
 pub(crate) fn random() -> u64 {
     // A clock read to the nanosecond is the fallback where the system has no randomness to give.
@@ -202,6 +253,20 @@ mod tests {
             ["", "-", "a-", "-1", "a-01", "0a-1", "A-1", "a-+1", "a-1-1", "a-99999999999999999999"]
         {
             let error = text.parse::<Id>().expect_err(text);
+            assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_position_is_a_word_an_id_or_the_rest_of_a_snapshot() {
+        assert_eq!("earliest".parse(), Ok(Position::Earliest));
+        assert_eq!("latest".parse(), Ok(Position::Latest));
+        let after = Epoch(10).id(7);
+        assert_eq!("a-7".parse(), Ok(Position::After(after)));
+        let rest = Snapshot { after, upto: 42 };
+        assert_eq!(rest.to_string().parse(), Ok(Position::Snapshot(rest)));
+        for text in ["", "Latest", "a-7.", "a-7.042", "a-7.4.2", ".42", "a.42", "a-7.-1"] {
+            let error = text.parse::<Position>().expect_err(text);
             assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
         }
     }

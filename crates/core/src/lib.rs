@@ -29,6 +29,7 @@
 mod arrivals;
 pub mod broker;
 mod broker_link;
+mod config;
 mod containment;
 mod copies;
 mod cursor;
@@ -43,6 +44,7 @@ mod hub;
 mod id;
 mod log;
 mod log_limit;
+mod newest;
 mod notification;
 mod pattern;
 mod pool;
@@ -55,6 +57,7 @@ mod topic;
 mod waker_set;
 
 pub use broker::{BrokerError, IdempotencyKey, ParseKeyError};
+pub use config::{HubConfig, Limits, Retention};
 pub use cursor::{Interest, SlowPolicy};
 pub use entry::{Entry, Format};
 pub use event::{Event, Gap, GapReason, Reason};
@@ -63,15 +66,15 @@ pub use headers::{
     ParseHeaderError,
 };
 pub use heartbeat::Heartbeat;
-pub use hub::{Hub, HubConfig};
-pub use id::{Epoch, Id, ParseIdError, Position};
-pub use log::{Log, Retention};
+pub use hub::Hub;
+pub use id::{Epoch, Id, ParseIdError, Position, Snapshot};
+pub use log::Log;
 pub use notification::{InvalidUtf8, Kind, Notification};
 pub use pattern::{MAX_FILTER_TOKENS, MAX_STARS};
-pub use pool::{ClientPool, JoinError, Limits, Seat, SeatId};
+pub use pool::{ClientPool, JoinError, Seat, SeatId};
 pub use presence::{Presence, PresenceChange};
 pub use publishing::{PublishError, Publishing};
-pub use session::Session;
+pub use session::{SeatInfo, Session};
 pub use source::{OnEmpty, OnEnd, Source};
 pub use subscription::Subscription;
 pub use topic::{Filter, Filters, MAX_FILTERS, MAX_TOPIC_BYTES, ParseTopicError, Topic};

@@ -5,25 +5,11 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::copies::Copies;
 use crate::dedup_window::DedupWindow;
+use crate::newest::Newest;
 use crate::{
     Budget, Entry, Epoch, Filters, GapReason, Headers, Id, IdempotencyKey, Interest, Notification,
-    SeatId, Stored, Tail, WakerSet,
+    Retention, SeatId, Snapshot, Stored, Tail, WakerSet,
 };
-
-/// How much of the stream is kept for those who come back. Whichever bound is met first evicts the
-/// oldest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Notifications kept. Default 65,536. More lets clients be away for longer.
-    pub entries: usize,
-    /// Bytes kept. Default 64 MiB. Three quarters are for the notifications: payloads, topics and a fixed part
-    /// for each. One quarter is for their encoded copies, one for each format that was asked for, so that
-    /// clients share them. If copies take more than half of that quarter, the oldest notifications give theirs
-    /// up. A copy for which there is no room is made for its asker alone. So readers cannot shorten the
-    /// history, whatever they ask for, and a copy that is six times as long as its payload, as JSON can be,
-    /// costs time instead of memory.
-    pub bytes: usize,
-}
 
 /// The notifications of one hub, oldest first, each with its place in one hub-wide sequence.
 ///
@@ -62,8 +48,17 @@ struct Ring {
     /// Up to where the broker's stream is gone as well; `None` where there is no broker.
     broker_floor: Option<u64>,
     dedup: DedupWindow,
+    /// `None` until a reader begins with the newest of each topic.
+    newest: Option<Box<Newest>>,
     /// Nothing more is added.
     is_sealed: bool,
+}
+
+/// What is left of the budget of one read.
+struct Room {
+    budget: Budget,
+    entries: usize,
+    bytes: usize,
 }
 
 /// Why a position cannot be read from.
@@ -86,6 +81,9 @@ const FIXED: usize = size_of::<Entry>() + 128;
 /// One part in so many of the retained bytes is for encoded copies.
 const COPIES_SHARE: usize = 4;
 
+/// How many entries the index of the newest looks at under one lock while it is built. A publisher waits for that long.
+const INDEXED_AT_ONCE: u64 = 1024;
+
 /// How many entries give up their copies when one is added, at the most.
 const AGED_AT_ONCE: usize = 64;
 
@@ -93,12 +91,6 @@ const AGED_AT_ONCE: usize = 64;
 /// filters takes about as long as to compare eight with one.
 fn scan(filters: &Filters) -> u64 {
     SCAN / (1 + filters.count() as u64 / 8)
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self { entries: 65_536, bytes: 64 << 20 }
-    }
 }
 
 impl Log {
@@ -112,6 +104,7 @@ impl Log {
             shared_from: 1,
             broker_floor: None,
             dedup: DedupWindow::default(),
+            newest: None,
             is_sealed: false,
         };
         // The bytes for copies are not available to notifications.
@@ -210,6 +203,12 @@ impl Log {
         ring.epoch.id(ring.first - 1)
     }
 
+    /// The newest retained notification of each topic, for a reader that begins now.
+    pub fn snapshot(&self) -> Snapshot {
+        let head = self.head();
+        Snapshot { after: head.epoch.id(0), upto: head.seq }
+    }
+
     /// Whether there is a broker below, so that others may be ahead of this log.
     pub(crate) fn has_broker(&self) -> bool {
         self.read_ring().broker_floor.is_some()
@@ -222,11 +221,58 @@ impl Log {
         (ring.entries.len(), ring.bytes + self.copies.bytes())
     }
 
-    /// Reads what the seat is interested in from `(after, upto]`, within the budget, and returns the sequence number
-    /// up to which it has looked. That is short of `upto` where the budget or the scan was used up.
+    /// Builds the index of the newest notification of each topic, unless it is there. It is kept up to date from then on.
+    ///
+    /// Takes the lock for each portion anew, so that publishers wait for one portion at most. Several callers share the
+    /// work.
+    pub(crate) fn index_newest(&self) {
+        let is_complete =
+            |ring: &Ring| ring.newest.as_ref().is_some_and(|newest| newest.is_complete(ring.first));
+        if is_complete(&self.read_ring()) {
+            return;
+        }
+        while !self.index_portion(INDEXED_AT_ONCE) {
+            // Or this thread would have the lock again before those that wait for it.
+            std::thread::yield_now();
+        }
+    }
+
+    /// Looks at so many entries for the index of the newest. Returns `true` once it is complete.
+    pub(crate) fn index_portion(&self, most: u64) -> bool {
+        let ring = &mut *self.write();
+        let next = ring.next();
+        let newest = ring.newest.get_or_insert_with(|| Box::new(Newest::before(next)));
+        for seq in newest.unseen(ring.first, most) {
+            let entry = ring.entries[(seq - ring.first) as usize].as_ref();
+            newest.see(seq, entry.map(|entry| entry.notification().topic()));
+        }
+        newest.is_complete(ring.first)
+    }
+
+    /// Calls `look` with the index of the newest, if there is one.
+    #[cfg(test)]
+    pub(crate) fn look_at_index<T>(&self, look: impl FnOnce(&Newest) -> T) -> Option<T> {
+        self.read_ring().newest.as_deref().map(look)
+    }
+
+    /// Where a reader of the newest goes on if the log no longer has what follows its position; `None` if it would pass
+    /// over the newest of a topic, or is there already.
+    pub(crate) fn after_superseded(&self, from: Snapshot) -> Option<Id> {
+        let ring = self.read_ring();
+        let Snapshot { after, upto } = from;
+        let reached = upto.min(ring.first - 1);
+        let newest = ring.newest.as_ref()?;
+        // A reader that has read nothing yet begins with what is retained now.
+        let loses_none = after.seq == 0 || newest.has_lost_none_after(after.seq);
+        let moves = after.epoch == ring.epoch && after.seq < reached;
+        (moves && loses_none).then(|| ring.epoch.id(reached))
+    }
+
+    /// Reads what the seat is interested in after `from`, up to `upto` and within the budget, and returns the sequence
+    /// number up to which it has looked. That is short of `upto` where the budget or the scan was used up.
     pub(crate) fn read(
         &self,
-        after: Id,
+        from: Snapshot,
         upto: u64,
         budget: Budget,
         interest: &Interest,
@@ -234,22 +280,34 @@ impl Log {
         mut found: impl FnMut(&Arc<Entry>),
     ) -> Result<u64, Unread> {
         let ring = self.read_ring();
-        ring.check(after)?;
-        let after = after.seq;
-        let end = upto.min(ring.next() - 1).min(after.saturating_add(scan(interest.filters())));
-        let (mut entries, mut bytes) = (0, 0);
+        ring.check(from.after)?;
+        let after = from.after.seq;
+        let head = upto.min(ring.next() - 1);
+        let mut room = Room::new(budget);
+        if after < from.upto
+            && let Some(newest) = ring.newest_of(interest.filters())
+        {
+            let end = head.min(from.upto);
+            for seq in newest.into_iter().filter(|&seq| after < seq && seq <= end) {
+                let Some(entry) = ring.get(seq).filter(|entry| interest.wants(entry, seat)) else {
+                    continue;
+                };
+                if !room.takes(entry) {
+                    return Ok(seq - 1);
+                }
+                found(entry);
+            }
+            return Ok(end.max(after));
+        }
+        let end = head.min(after.saturating_add(scan(interest.filters())));
         for seq in after.saturating_add(1)..=end {
-            let Some(entry) = &ring.entries[(seq - ring.first) as usize] else { continue };
-            if !interest.wants(entry, seat) {
+            let Some(entry) = ring.get(seq) else { continue };
+            if !interest.wants(entry, seat) || (seq <= from.upto && !ring.is_newest(entry)) {
                 continue;
             }
-            let size = entry.notification().size();
-            let fits = entries < budget.entries && bytes + size <= budget.bytes;
-            if entries > 0 && !fits {
+            if !room.takes(entry) {
                 return Ok(seq - 1);
             }
-            entries += 1;
-            bytes += size;
             found(entry);
         }
         Ok(end.max(after))
@@ -266,8 +324,7 @@ impl Log {
             }
             let start = end.saturating_sub(scan(filters) - 1).max(ring.first);
             let matches = |seq: &u64| {
-                let entry = &ring.entries[(seq - ring.first) as usize];
-                entry.as_ref().is_some_and(|one| filters.matches(one.notification().topic()))
+                ring.get(*seq).is_some_and(|one| filters.matches(one.notification().topic()))
             };
             if let Some(found) = (start..=end).rev().find(matches) {
                 return Some(found);
@@ -286,9 +343,37 @@ impl Log {
     }
 }
 
+impl Room {
+    fn new(budget: Budget) -> Self {
+        Self { budget, entries: 0, bytes: 0 }
+    }
+
+    /// Takes this entry, and returns `true`, if it is the first or there is room for it.
+    fn takes(&mut self, entry: &Entry) -> bool {
+        let size = entry.notification().size();
+        let fits = self.entries < self.budget.entries && self.bytes + size <= self.budget.bytes;
+        let is_taken = self.entries == 0 || fits;
+        if is_taken {
+            self.entries += 1;
+            self.bytes += size;
+        }
+        is_taken
+    }
+}
+
 impl Ring {
     fn next(&self) -> u64 {
         self.first + self.entries.len() as u64
+    }
+
+    /// A retained entry; `None` for one that nobody can read.
+    fn get(&self, seq: u64) -> Option<&Arc<Entry>> {
+        self.entries[(seq - self.first) as usize].as_ref()
+    }
+
+    /// The newest of each topic that matches, oldest first, if the index finds them with less work than the entries.
+    fn newest_of(&self, filters: &Filters) -> Option<Vec<u64>> {
+        self.newest.as_ref()?.matching(filters, scan(filters))
     }
 
     /// Whether what follows a position is here.
@@ -303,8 +388,17 @@ impl Ring {
         if after.seq < self.first - 1 { Err(Unread::InBroker) } else { Ok(()) }
     }
 
+    /// Returns `true` if this is the newest of its topic.
+    fn is_newest(&self, entry: &Entry) -> bool {
+        let topic = entry.notification().topic();
+        self.newest.as_ref().is_none_or(|newest| newest.is_newest(entry.id().seq, topic))
+    }
+
     fn push(&mut self, entry: Option<Arc<Entry>>) {
         self.bytes += weight(entry.as_ref());
+        if let (Some(newest), Some(entry)) = (&mut self.newest, &entry) {
+            newest.added(entry.id().seq, entry.notification().topic());
+        }
         self.entries.push_back(entry);
     }
 
@@ -316,6 +410,9 @@ impl Ring {
             if let Some(oldest) = self.entries.pop_front() {
                 self.bytes -= weight(oldest.as_ref());
                 self.first += 1;
+                if let (Some(newest), Some(oldest)) = (&mut self.newest, oldest) {
+                    newest.evicted(oldest.id().seq, oldest.notification().topic());
+                }
             }
         }
         if copies.are_many() {
@@ -347,6 +444,9 @@ impl Ring {
         self.entries.clear();
         (self.epoch, self.first, self.bytes) = (epoch, first, 0);
         self.shared_from = first;
+        if let Some(newest) = &mut self.newest {
+            newest.clear(first);
+        }
     }
 }
 
@@ -368,6 +468,10 @@ mod tests {
 
     fn note(topic: &str, size: usize) -> Notification {
         Notification::binary(topic.parse().unwrap(), vec![0; size])
+    }
+
+    fn behind(log: &Log, seq: u64) -> Snapshot {
+        Snapshot { after: log.epoch().id(seq), upto: 0 }
     }
 
     const ALL: Budget = Budget { entries: usize::MAX, bytes: usize::MAX };
@@ -403,9 +507,8 @@ mod tests {
             let mut read = Vec::new();
             let filter: Filters = topics[wanted].parse().unwrap();
             let budget = Budget { entries: budget, bytes: usize::MAX };
-            let after_id = log.epoch().id(after);
             let reached = log.read(
-                after_id, u64::MAX, budget, &Interest::new(filter), SeatId::default(),
+                behind(&log, after), u64::MAX, budget, &Interest::new(filter), SeatId::default(),
                 |entry| read.push(entry.id().seq),
             );
             if after + 1 < first {
@@ -453,7 +556,7 @@ mod tests {
         let budget = Budget { entries: 100, bytes: 1000 };
         let all = Interest::new(">".parse().unwrap());
         let read = |after, budget| {
-            log.read(log.epoch().id(after), 5, budget, &all, SeatId::default(), |_| {})
+            log.read(behind(&log, after), 5, budget, &all, SeatId::default(), |_| {})
         };
         assert_eq!([0, 2, 4].map(|after| read(after, budget)), [Ok(2), Ok(4), Ok(5)]);
         assert_eq!(read(5, ALL), Ok(5));
@@ -467,7 +570,7 @@ mod tests {
         }
         let reached = |filters: &str| {
             let interest = Interest::new(filters.parse().unwrap());
-            let begin = log.epoch().id(0);
+            let begin = behind(&log, 0);
             log.read(begin, u64::MAX, ALL, &interest, SeatId::default(), |_| {}).unwrap()
         };
         assert_eq!(reached("b"), 4096);

@@ -1,6 +1,6 @@
 //! Who is connected: seats, their limits, and the way out for all of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,30 +9,18 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::id::random;
-use crate::session::Held;
-use crate::{Filters, Reason, Session, WakerSet};
+use crate::session::{Held, SeatInfo};
+use crate::{Filters, Limits, Reason, Session, WakerSet};
 
 /// So many filters each client may name, however many the others hold.
 const FILTERS_OF_ITS_OWN: usize = 4;
-
-/// How many clients may be connected at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Over all transports. Default 100,000.
-    pub total: usize,
-    /// For single transports, by name; one that is not named has only the total above it.
-    pub transports: BTreeMap<String, usize>,
-    /// Filters that all clients hold together, the first four of each client not counted, so that clients with
-    /// many filters cannot keep out those with few. Default 500,000. Each takes 150 to 400 bytes of memory.
-    pub filters: usize,
-}
 
 /// The clients of one hub. Cheap to clone; all clones are the same pool.
 ///
 /// ```
 /// use tidings_core::{ClientPool, Limits, driver::WakerSet};
 ///
-/// let pool = ClientPool::new(Limits { total: 1, ..Limits::default() }, WakerSet::default());
+/// let pool = ClientPool::new(Limits::default().total(1), WakerSet::default());
 /// let seat = pool.join("sse")?;
 /// assert!(pool.join("sse").is_err(), "the only seat is taken");
 /// drop(seat);
@@ -117,12 +105,6 @@ struct State {
     /// Only of the seats that have one.
     sessions: HashMap<SeatId, Arc<Held>>,
     closed: Option<Reason>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { total: 100_000, transports: BTreeMap::new(), filters: 500_000 }
-    }
 }
 
 impl ClientPool {
@@ -294,6 +276,11 @@ impl Seat {
     /// The transport that it was taken for.
     pub fn transport(&self) -> &'static str {
         self.transport
+    }
+
+    /// Returns what is known of the seat.
+    pub fn info(&self) -> SeatInfo {
+        SeatInfo { id: self.id, transport: self.transport, session: self.session.clone() }
     }
 
     /// Keeps a session with the seat, in place of the one before.

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::Instant;
 
+use crate::SeatId;
+
 /// What an application knows of a client: its user, its rights. It lives as long as the client's [`Seat`](crate::Seat).
 ///
 /// ```
@@ -43,6 +45,31 @@ pub trait Session: Any + Send + Sync {
 }
 
 impl Session for () {}
+
+/// What is known of a client's seat, without holding it. Cheap to clone. It does not notice that the client leaves.
+#[derive(Clone, Debug)]
+pub struct SeatInfo {
+    pub(crate) id: SeatId,
+    pub(crate) transport: &'static str,
+    pub(crate) session: Option<Arc<Held>>,
+}
+
+impl SeatInfo {
+    /// Tells the seat from the others of its pool.
+    pub fn id(&self) -> SeatId {
+        self.id
+    }
+
+    /// The transport that it was taken for.
+    pub fn transport(&self) -> &'static str {
+        self.transport
+    }
+
+    /// The session of the seat, if it had one of this type.
+    pub fn session<T: Session>(&self) -> Option<Arc<T>> {
+        self.session.as_ref()?.downcast()
+    }
+}
 
 /// A session that a seat holds.
 pub(crate) struct Held {

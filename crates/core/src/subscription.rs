@@ -11,7 +11,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep, sleep_until};
 
 use crate::id::random;
-use crate::{Budget, Cursor, Event, Fetched, Gap, Hub, Id, Interest, Kept, Reason, Seat, Waiter};
+use crate::{
+    Budget, Cursor, Event, Fetched, Filters, Gap, Hub, Id, Interest, Kept, Reason, Seat, Waiter,
+};
 
 /// One reader of the hub: a [`Cursor`], a [`Seat`], and the wait for news. A [`Stream`] that ends after
 /// [`Event::Goodbye`].
@@ -139,6 +141,11 @@ impl Subscription {
         first_ready.unwrap_or(self.cursor.position())
     }
 
+    /// Whether the reader is still told the newest notification of each topic, with which it began.
+    pub fn is_in_snapshot(&self) -> bool {
+        self.cursor.is_in_snapshot()
+    }
+
     /// A heartbeat for where the reader stands, outside of its interval.
     pub fn heartbeat(&self) -> Event {
         let interval = self.hub.heartbeat().interval;
@@ -169,6 +176,11 @@ impl Subscription {
     /// The seat that this reader holds.
     pub fn seat(&self) -> &Seat {
         &self.seat
+    }
+
+    /// The filters that select what it is sent.
+    pub fn filters(&self) -> &Filters {
+        self.interest.filters()
     }
 
     /// The hub that it reads.

@@ -38,7 +38,7 @@ impl LongPolling {
         let headers = head.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Self { default_hold, max_hold, head: Arc::new(head), encoder: Arc::new(Answer) }
+        Self { default_hold, max_hold, head: Arc::new(head), encoder: Arc::new(Answer::default()) }
     }
 }
 
@@ -62,8 +62,13 @@ impl Transport for LongPolling {
     fn accept(&self, request: &Parts, subscribe: &SubscribeRequest) -> Result<Accepted, Rejection> {
         let hold = wait(request)?.unwrap_or(self.default_hold).min(self.max_hold);
         // Who has no position yet gets the present one at once: nothing falls between two polls.
-        let hold = if subscribe.position == Position::Live { Duration::ZERO } else { hold };
-        let (head, encoder) = (self.head.clone(), self.encoder.clone());
+        let has_one = matches!(subscribe.position, Position::After(_) | Position::Earliest);
+        let hold = if has_one { hold } else { Duration::ZERO };
+        let encoder = match subscribe.position {
+            Position::Snapshot(snapshot) => Arc::new(Answer { snapshot: Some(snapshot) }),
+            _ => self.encoder.clone(),
+        };
+        let head = self.head.clone();
         Ok(Accepted { head, header: None, encoder, shape: Shape::Answer { hold } })
     }
 }
@@ -118,5 +123,8 @@ mod tests {
         assert_eq!(hold("/topics/t?after=e-1&wait=86400", None), Ok(60));
         assert_eq!(hold("/topics/t?after=e-1&wait=-1", None), Err("bad_wait"));
         assert_eq!(hold("/topics/t", None), Ok(0));
+        assert_eq!(hold("/topics/t?after=latest&wait=9", None), Ok(0));
+        assert_eq!(hold("/topics/t?after=e-1.7&wait=9", None), Ok(0));
+        assert_eq!(hold("/topics/t?after=earliest&wait=9", None), Ok(9));
     }
 }

@@ -8,7 +8,7 @@ use futures::{FutureExt, StreamExt};
 use http::{HeaderValue, Request, header};
 use http_body_util::Full;
 use serde::Deserialize;
-use tidings_core::{Gap, Id, Position};
+use tidings_core::{Gap, Position};
 use tidings_transport::client::{
     Arrival, Arrivals, Client, ClientError, Goodbye, Http, Notice, Target, request, url_after,
     url_with_wait,
@@ -33,7 +33,8 @@ pub struct LongPollingClient {
 /// One answer.
 #[derive(Debug, Deserialize)]
 struct Answer {
-    cursor: Id,
+    /// An id, or in the middle of the newest of each topic the rest of those.
+    cursor: String,
     notifications: Vec<Notice>,
     gap: Option<Gap>,
     goodbye: Option<Goodbye>,
@@ -80,8 +81,12 @@ async fn connect(target: Target, wait: Option<Duration>) -> Result<Arrivals, Cli
                 yield Arrival::Notification(notice.received().map_err(protocol)?);
             }
             // The cursor is ahead where what follows the last notification is not ours.
-            if told != Some(answer.cursor) {
-                yield Arrival::Heartbeat(Some(answer.cursor));
+            let cursor = match poller.target.position {
+                Position::After(cursor) => Some(cursor),
+                _ => None,
+            };
+            if told.is_none() || cursor.is_some_and(|cursor| told != Some(cursor)) {
+                yield Arrival::Heartbeat(cursor);
             }
             if let Some(goodbye) = answer.goodbye {
                 yield Arrival::Goodbye(goodbye);
@@ -115,7 +120,8 @@ impl Poller {
         let answer: Answer = serde_json::from_slice(&body)
             .map_err(|error| protocol(format!("{error}; is this address a topic of the hub?")))?;
         self.is_kept = true;
-        self.target.position = Position::After(answer.cursor);
+        self.target.position =
+            answer.cursor.parse().map_err(|error| protocol(format!("{error}")))?;
         Ok(answer)
     }
 
@@ -145,7 +151,7 @@ fn protocol(problem: String) -> ClientError {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use tidings_core::Kind;
+    use tidings_core::{Id, Kind};
     use tidings_transport::client::{ConnectOptions, TimeLimits};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
@@ -250,8 +256,8 @@ mod tests {
     #[tokio::test]
     async fn a_hub_that_falls_silent_is_given_up_once_the_hold_is_over() {
         let limit = Duration::from_millis(200);
-        let limits = TimeLimits { head: limit, body: limit, ..TimeLimits::default() };
-        let options = Arc::new(ConnectOptions { limits, ..ConnectOptions::default() });
+        let limits = TimeLimits::default().head(limit).body(limit);
+        let options = Arc::new(ConnectOptions::default().limits(limits));
         for (second, waited_for) in [
             ("", "the head of an answer"),
             ("HTTP/1.1 200 O", "the head of an answer"),
@@ -271,7 +277,7 @@ mod tests {
                 std::future::pending::<()>().await;
             });
             let client = LongPollingClient { wait: Some(Duration::from_secs(0)) };
-            let target = Target { options: options.clone(), ..Target::new(url.parse().unwrap()) };
+            let target = Target::new(url.parse().unwrap()).options(options.clone());
             let arrivals: Vec<_> = client.connect(target).await.unwrap().collect().await;
             let [Ok(_), Err(error)] = &arrivals[..] else { panic!("{arrivals:?}") };
             assert!(error.to_string().ends_with(waited_for), "{error}");

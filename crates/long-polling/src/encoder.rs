@@ -2,16 +2,34 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::json;
-use tidings_core::{Event, Gap, Id};
+use tidings_core::{Event, Gap, Id, Snapshot};
 use tidings_transport::{ENVELOPE, Encoder};
 
 /// `{"cursor":…,"notifications":[…],"gap":{…}?,"goodbye":{…}?}`.
-#[derive(Debug)]
-pub(crate) struct Answer;
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    /// What the poll begins with. An answer that does not come to its end has a cursor that goes on in it.
+    pub(crate) snapshot: Option<Snapshot>,
+}
+
+impl Answer {
+    /// Returns where the next poll goes on.
+    fn cursor(&self, position: Id) -> String {
+        match self.snapshot {
+            Some(Snapshot { after, upto })
+                if after.epoch == position.epoch && position.seq < upto =>
+            {
+                Snapshot { after: position, upto }.to_string()
+            }
+            _ => position.to_string(),
+        }
+    }
+}
 
 impl Encoder for Answer {
     fn encode(&self, events: &[Event], position: Id) -> Bytes {
-        let begin = format!("{{\"cursor\":\"{position}\",\"notifications\":[");
+        let cursor = self.cursor(position);
+        let begin = format!("{{\"cursor\":\"{cursor}\",\"notifications\":[");
         let mut found = Vec::new();
         let mut gap = None;
         let mut members = String::new();
@@ -74,8 +92,8 @@ mod tests {
             "gap": {"after": "10-1", "resume": "10-4", "missed": 3, "reason": "lagged"},
             "goodbye": {"reason": "going_away", "message": "the hub is going away"},
         });
-        assert_eq!(read(Answer.encode(&events, id(6))), expected);
+        assert_eq!(read(Answer::default().encode(&events, id(6))), expected);
         let empty = json!({"cursor": "10-6", "notifications": []});
-        assert_eq!(read(Answer.encode(&[], id(6))), empty);
+        assert_eq!(read(Answer::default().encode(&[], id(6))), empty);
     }
 }

@@ -16,6 +16,7 @@ const MAX_NAME_BYTES: usize = 64;
 
 /// One server, and how to log in to it. Its `Display` is `HOST:PORT`, without the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Server {
     /// A name or an address; an IPv6 address without brackets.
     pub host: String,
@@ -29,6 +30,7 @@ pub struct Server {
 
 /// A user and a password; without a user, a NATS token or the password of the default user of Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Login {
     /// The user.
     pub user: Option<String>,
@@ -43,6 +45,7 @@ pub struct Secret(String);
 /// The files of a TLS connection, in PEM format. By default there are none, and the certificate authorities of
 /// the system are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Tls {
     /// The certificate authorities to trust instead of those of the system: `?ca=FILE`.
     pub ca: Option<PathBuf>,

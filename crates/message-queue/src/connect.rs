@@ -15,10 +15,11 @@ use crate::redis::{Redis, RedisConfig};
 ///
 /// ```
 /// use tidings_message_queue::BrokerConfig;
-/// let config = BrokerConfig { replicas: 3, ..BrokerConfig::default() };
+/// let config = BrokerConfig::default().replicas(3);
 /// assert_eq!(config.keep, tidings_message_queue::Keep::default());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BrokerConfig {
     /// How much the stream keeps.
     pub keep: Keep,
@@ -30,6 +31,18 @@ pub struct BrokerConfig {
 impl Default for BrokerConfig {
     fn default() -> Self {
         Self { keep: Keep::default(), replicas: 1 }
+    }
+}
+
+impl BrokerConfig {
+    /// Changes how much of the stream is kept.
+    pub fn keep(self, keep: Keep) -> Self {
+        Self { keep, ..self }
+    }
+
+    /// Changes on how many servers of a NATS cluster a new stream is stored.
+    pub fn replicas(self, replicas: usize) -> Self {
+        Self { replicas, ..self }
     }
 }
 

@@ -9,10 +9,11 @@ use std::time::Duration;
 /// ```
 /// use std::time::Duration;
 /// use tidings_message_queue::Keep;
-/// let keep = Keep { age: Some(Duration::from_secs(3600)), ..Keep::default() };
+/// let keep = Keep::default().age(Some(Duration::from_secs(3600)));
 /// assert_eq!(keep.messages, None);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Keep {
     /// The greatest age. 24 hours by default; `None` is without limit.
     pub age: Option<Duration>,
@@ -25,5 +26,22 @@ pub struct Keep {
 impl Default for Keep {
     fn default() -> Self {
         Self { age: Some(Duration::from_secs(24 * 3600)), messages: None, bytes: Some(1 << 30) }
+    }
+}
+
+impl Keep {
+    /// Changes the greatest age. `None` is without limit.
+    pub fn age(self, age: Option<Duration>) -> Self {
+        Self { age, ..self }
+    }
+
+    /// Changes the most messages. `None` is without limit.
+    pub fn messages(self, messages: Option<u64>) -> Self {
+        Self { messages, ..self }
+    }
+
+    /// Changes the most bytes. `None` is without limit.
+    pub fn bytes(self, bytes: Option<u64>) -> Self {
+        Self { bytes, ..self }
     }
 }

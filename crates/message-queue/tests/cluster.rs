@@ -16,7 +16,7 @@ const SOON: Duration = Duration::from_secs(120);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_was_acknowledged_is_lost_with_one_of_three() {
     let mut cluster = LocalNatsCluster::start(3, LocalConfig::default()).await.unwrap();
-    let config = BrokerConfig { replicas: 3, ..BrokerConfig::default() };
+    let config = BrokerConfig::default().replicas(3);
     let broker = connect(&cluster.url(), config).await.unwrap();
     // What failed may be stored all the same, so only the end says up to where there is something.
     let (end, ends) = watch::channel(u64::MAX);

@@ -180,8 +180,8 @@ async fn a_stream_that_takes_no_more_consumers_says_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_is_too_large_for_its_server_is_refused_with_the_flag() {
     let server = LocalNats::start(LocalConfig::default()).await.unwrap();
-    let keep = Keep { bytes: Some(1 << 60), ..Keep::default() };
-    let config = BrokerConfig { keep, ..BrokerConfig::default() };
+    let keep = Keep::default().bytes(Some(1 << 60));
+    let config = BrokerConfig::default().keep(keep);
     let problem = rejection(connect(server.url().as_str(), config).await);
     assert!(problem.contains("--keep-bytes"), "{problem}");
 }

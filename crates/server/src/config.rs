@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidings_core::{Hub, SlowPolicy, Topic};
 use tidings_transport::mount::Mount;
-use tidings_transport::{Authorizer, Hosts, Origins, Transport};
+use tidings_transport::{Authorizer, Hosts, OnMessage, Origins, Transport};
 
 use crate::transports;
 
@@ -21,6 +21,7 @@ use crate::transports;
 /// let server = Server::builder(Hub::default()).configure(|config| config.write_deadline = Duration::from_secs(10));
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// The hub that is served.
     pub hub: Hub,
@@ -32,13 +33,17 @@ pub struct Config {
     pub authorizer: Authorizer,
     /// Which web pages may connect, read and publish, on every transport. Default: pages of the same host.
     pub origins: Origins,
-    /// By which names the server may be addressed. Default: by every name, except if all listeners are on loopback
-    /// addresses. Health checks are answered for every host.
+    /// By which names the server may be addressed. Default: by every name, except through a listener on a loopback
+    /// address. Health checks are answered for every host.
     pub hosts: Hosts,
     /// What happens to a client for which the log has moved on. Default: it is sent a gap.
     pub slow: SlowPolicy,
     /// Whether a WebSocket client is sent its own messages too. Default true.
     pub echo: bool,
+    /// What happens to the messages of WebSocket clients. Default, `None`: those of a client that subscribes to a single
+    /// topic are published to it if the [authorizer](Self::authorizer) allows that, and others are not allowed. If it is set,
+    /// the authorizer is not asked about messages.
+    pub on_message: Option<OnMessage>,
     /// How long a client may read nothing while bytes wait for it. After that it is disconnected. Default 30 s.
     pub write_deadline: Duration,
     /// How long the head of a request may take, counted from its first byte. Default 10 s.
@@ -62,16 +67,10 @@ pub struct Config {
     pub drain: Duration,
     /// The number of threads that serve, each with one lane. Default: one for each core.
     pub workers: NonZeroUsize,
-    /// Whether lanes send by io_uring, many sends in one system call. If this is `false`, or if the kernel does not allow
-    /// io_uring, each send is one system call. Default true.
-    pub io_uring: bool,
     /// Whether `/` serves the live page. Otherwise it serves a help text. Default true.
     pub live_page: bool,
     /// A topic with regular notifications, which the live page follows. It is listed at `/transports`. Default: none.
     pub demo: Option<Topic>,
-    /// Whether all connections take the general path instead of lanes, to compare the two. Default false. Systems other
-    /// than Linux have no lanes.
-    pub general_path: bool,
 }
 
 impl Config {
@@ -86,6 +85,7 @@ impl Config {
             hosts: Hosts::default(),
             slow: SlowPolicy::default(),
             echo: true,
+            on_message: None,
             write_deadline: Duration::from_secs(30),
             head_deadline: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
@@ -95,10 +95,8 @@ impl Config {
             drain_delay: Duration::ZERO,
             drain: Duration::from_secs(1),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            io_uring: true,
             live_page: true,
             demo: None,
-            general_path: false,
         }
     }
 
@@ -108,7 +106,13 @@ impl Config {
             .authorizer(self.authorizer.clone())
             .origins(self.origins.clone())
             .slow(self.slow)
-            .echo(self.echo);
+            .echo(self.echo)
+            .write_deadline(self.write_deadline)
+            .body_deadline(self.body_deadline);
+        let mount = match &self.on_message {
+            Some(on_message) => mount.on_message(on_message.clone()),
+            None => mount,
+        };
         self.transports.iter().cloned().fold(mount, Mount::shared_transport)
     }
 }

@@ -1,8 +1,8 @@
 //! A connection on its way between a lane and the general path.
 
-use std::net::TcpStream;
-
 use bytes::Bytes;
+use socket2::Socket;
+use tidings_transport::ListenerKind;
 
 use crate::connection_limit::ConnectionPermit;
 
@@ -14,10 +14,18 @@ pub(crate) enum Turn {
     Ended,
 }
 
+/// A connection that was accepted and is counted.
+pub(crate) struct Admitted {
+    /// A stream socket: TCP, or Unix if the listener is.
+    pub(crate) socket: Socket,
+    /// The kind of the listener that accepted it.
+    pub(crate) listener: ListenerKind,
+    pub(crate) permit: ConnectionPermit,
+}
+
 /// A connection that a lane hands over to the general path, or the other way round.
 pub(crate) struct HandOver {
-    pub(crate) socket: TcpStream,
-    pub(crate) permit: ConnectionPermit,
+    pub(crate) connection: Admitted,
     /// Bytes that were read from it and not used.
     pub(crate) input: Bytes,
 }

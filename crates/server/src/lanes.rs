@@ -4,10 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use socket2::SockRef;
+use tidings_transport::ListenerKind;
 use tidings_transport::mount::{Adopted, Adopter, Place};
 
 use crate::connection_limit::ConnectionLimit;
-use crate::handover::HandOver;
+use crate::handover::{Admitted, HandOver};
 use crate::lane::Balancer;
 use crate::listener::prepare;
 
@@ -36,6 +37,9 @@ pub struct Lanes {
     pub(crate) write_deadline: Duration,
 }
 
+/// Which TCP listener it was does not matter, because no further request comes.
+const TCP: ListenerKind = ListenerKind::Network;
+
 impl Adopter for Lanes {
     fn reserve(&self) -> Option<Place> {
         let reserved = self.balancer.as_ref()?.reserve()?;
@@ -43,10 +47,11 @@ impl Adopter for Lanes {
         let write_deadline = self.write_deadline;
         Some(Box::new(move |adopted: Adopted| {
             let Adopted { socket, read_ahead: input, subscriber, .. } = adopted;
-            if let Err(error) = prepare(&SockRef::from(&socket), write_deadline) {
+            if let Err(error) = prepare(&SockRef::from(&socket), TCP, write_deadline) {
                 tracing::debug!(%error, "an upgraded connection has other options than it should");
             }
-            reserved.hand(HandOver { socket, permit, input }, subscriber);
+            let connection = Admitted { socket: socket.into(), listener: TCP, permit };
+            reserved.hand(HandOver { connection, input }, subscriber);
         }))
     }
 }

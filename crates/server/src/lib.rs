@@ -6,7 +6,7 @@
 //!                                      └─ anything else ─► hyper ─► routes
 //! ```
 //!
-//! A [`Server`] is configured, bound and served. [`transports`] is the list of transports.
+//! A [`Server`] is configured, bound and served. An [`HttpService`] answers the same inside of another HTTP server. [`transports`] is the list of transports.
 //!
 //! ```
 //! use tidings_core::Hub;
@@ -24,11 +24,13 @@
 #![cfg_attr(not(lane), allow(dead_code, unused_variables))]
 
 mod answer;
+mod bound;
 mod config;
 mod connection_limit;
 mod cors;
 mod general;
 mod handover;
+mod http_service;
 #[cfg_attr(not(lane), path = "no_lane.rs")]
 mod lane;
 mod lanes;
@@ -40,16 +42,26 @@ mod request;
 mod resource;
 mod routes;
 mod run;
+mod serve_by;
 mod server;
 mod service;
 mod shared;
+#[cfg(unix)]
+mod socket_file;
 mod tally;
 mod transports;
 mod worker;
 
+pub use bound::Listener;
 pub use config::Config;
+pub use http_service::HttpService;
 pub use lanes::Lanes;
 pub use pages::clock;
+#[doc(hidden)]
+pub use serve_by::ServeBy;
 pub use server::{Builder, Handle, Server};
-pub use tidings_transport::{Action, Authorize, Authorizer, Hosts, Origins};
+pub use tidings_transport::{
+    Action, Authorize, Authorizer, HandleMessage, Hosts, ListenerKind, Message, MessageSender,
+    OnMessage, Origins,
+};
 pub use transports::{Listed, transports};

@@ -4,13 +4,21 @@ use std::io;
 use std::time::Duration;
 
 use socket2::SockRef;
+use tidings_transport::ListenerKind;
 
 /// Sets on a listener the options that its connections inherit. A connection that is older than that is given them by
-/// itself.
+/// itself. A Unix socket has none of them: it sends small writes at once, and its peer cannot vanish.
 ///
 /// # Errors
 /// If the system rejects an option.
-pub(crate) fn prepare(socket: &SockRef<'_>, write_deadline: Duration) -> io::Result<()> {
+pub(crate) fn prepare(
+    socket: &SockRef<'_>,
+    kind: ListenerKind,
+    write_deadline: Duration,
+) -> io::Result<()> {
+    if kind == ListenerKind::Unix {
+        return Ok(());
+    }
     socket.set_tcp_nodelay(true)?;
     // A peer that is gone acknowledges nothing, and one that does not read closes its window. The system finds both
     // by this, even if there is too little to write to fill the socket (RFC 5482). It is the write deadline as the
@@ -44,7 +52,7 @@ mod tests {
     #[test]
     fn connections_inherit_what_is_set_on_the_listener() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        prepare(&SockRef::from(&listener), Duration::from_secs(7)).unwrap();
+        prepare(&SockRef::from(&listener), ListenerKind::Loopback, Duration::from_secs(7)).unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = listener.accept().unwrap();
         let accepted = SockRef::from(&accepted);

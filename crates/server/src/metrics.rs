@@ -6,6 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tidings_core::Reason;
+use tidings_transport::mount::Observer;
 
 use crate::config::Config;
 use crate::tally::Tally;
@@ -95,5 +96,19 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)
+    }
+}
+
+impl Observer for Metrics {
+    fn delivered(&self, transport: &'static str, notifications: u64) {
+        self.delivered(transport).inc_by(notifications);
+    }
+
+    fn let_go(&self, reason: Reason) {
+        self.let_go(reason);
+    }
+
+    fn cut_off(&self) {
+        self.cut_off();
     }
 }

@@ -1,8 +1,8 @@
 //! Replaces the lane on systems without it: every connection takes the general path.
 
 use std::io;
-use std::net::TcpListener;
 
+use crate::bound::Bound;
 use crate::handover::{HandOver, Turn};
 use crate::service::Service;
 use crate::shared::Shared;
@@ -28,7 +28,7 @@ pub(crate) struct Inbox;
 impl Handle {
     /// Always returns an error.
     pub(crate) fn new(
-        _: Vec<TcpListener>,
+        _: Vec<Bound>,
         _: &Shared,
         _: Inbox,
         _: Box<dyn Service>,

@@ -17,6 +17,8 @@ pub(crate) enum Resource<'a> {
     Metrics,
     /// A topic or filters, still percent-encoded.
     Topics(&'a str),
+    /// Where many notifications are published, each with its topic.
+    AllTopics,
     Unknown,
 }
 
@@ -31,6 +33,7 @@ impl<'a> Resource<'a> {
             "/healthz" => Self::Health,
             "/readyz" => Self::Ready,
             "/metrics" => Self::Metrics,
+            "/topics" => Self::AllTopics,
             path if path.starts_with("/page/") => Self::Page,
             path => match path.strip_prefix("/topics/") {
                 Some(name) if !name.is_empty() && !name.contains('/') => Self::Topics(name),

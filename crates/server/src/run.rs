@@ -1,8 +1,6 @@
 //! Runs the server, from its listeners to the end of its shutdown.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use socket2::SockRef;
@@ -11,10 +9,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::bound::Bound;
 use crate::config::Config;
-use crate::cors::OpenHeads;
 use crate::general;
-use crate::lane;
 use crate::metrics::Metrics;
 use crate::server::Server;
 use crate::shared::Shared;
@@ -23,41 +20,32 @@ use crate::worker::{self, flatten};
 /// Serves until `shutdown` resolves, and then shuts down: see [`Server::serve`].
 pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let Server {
-        config, listeners, addresses, metrics, connection_limit, inboxes, has_mounts, ..
+        config,
+        serve_by,
+        listeners,
+        #[cfg(unix)]
+        files,
+        metrics,
+        connection_limit,
+        inboxes,
+        has_mounts,
+        ..
     } = server;
-    // One that is not on a loopback address decides by which hosts the server may be addressed, if there is one.
-    let is_open = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
-    let open = addresses.iter().find(is_open);
-    let address = match open.or_else(|| addresses.first()) {
-        Some(&address) => address,
-        None if has_mounts => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-        None => {
-            let problem = "the server has no listener: add one with bind or listen";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
-        }
-    };
-    for listener in &listeners {
-        crate::listener::prepare(&SockRef::from(listener), config.write_deadline)?;
+    if listeners.is_empty() && !has_mounts {
+        let problem = "the server has no listener: add one with bind or listen";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
+    for Bound { socket, kind } in &listeners {
+        crate::listener::prepare(&SockRef::from(socket), *kind, config.write_deadline)?;
     }
     let (stop, is_stopping) = watch::channel(false);
     let hub = config.hub.clone();
-    let (mount, config) = (config.mount(), Arc::new(config));
-    let (open_heads, is_draining) = (OpenHeads::default(), Arc::default());
-    let shared = Shared {
-        config,
-        mount,
-        address,
-        metrics,
-        is_draining,
-        open_heads,
-        connection_limit,
-        is_stopping,
-    };
+    let shared = Shared::new(config, serve_by, metrics, connection_limit, is_stopping);
     let mut logging = JoinSet::new();
     logging.spawn(log_tallies(shared.clone()));
     let mut running = JoinSet::new();
     for inbox in inboxes {
-        let own: Vec<_> = listeners.iter().map(TcpListener::try_clone).collect::<Result<_, _>>()?;
+        let own: Vec<_> = listeners.iter().map(Bound::try_clone).collect::<Result<_, _>>()?;
         let shared = shared.clone();
         running.spawn_blocking(move || worker::run(own, shared, inbox));
     }
@@ -67,10 +55,13 @@ pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> i
         ended = running.join_next() => ended,
         // The application may close the hub. A lane notices that, but tasks that wait for a request do not. Each publish
         // wakes this future, so it is used only if there are such tasks.
-        () = general::closed(&hub), if shared.config.general_path || !lane::IS_BUILT => None,
+        () = general::closed(&hub), if !shared.serve_by.has_lanes() => None,
     };
     let begun = Instant::now();
     tracing::info!(clients = hub.pool().len(), over = ?shared.config.drain, "draining");
+    // Before the listeners are closed, so that another server can be started in the place of this one.
+    #[cfg(unix)]
+    drop(files);
     hub.close(Reason::GoingAway);
     // Fails only if every worker has ended already.
     let _ = stop.send(true);

@@ -1,18 +1,25 @@
 //! The server as its users see it: configured, bound, and served.
 
-use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::Path;
 use std::{fmt, io};
 
 use tidings_core::Hub;
-use tidings_transport::{Authorize, Authorizer, Hosts, Origins};
+use tidings_transport::{Authorize, Authorizer, Hosts, OnMessage, Origins};
 use tokio::net::{TcpListener, ToSocketAddrs};
 
+use crate::bound::{Bound, Listener};
 use crate::config::Config;
 use crate::connection_limit::ConnectionLimit;
-use crate::lane::{self, Balancer, Inbox};
+use crate::http_service::HttpService;
+use crate::lane::{Balancer, Inbox};
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use crate::run::run;
+use crate::serve_by::ServeBy;
+#[cfg(unix)]
+use crate::socket_file::{self, SocketFile};
 
 /// A server with its listeners, which accept connections from now on. They wait until it [serves](Self::serve).
 ///
@@ -34,8 +41,11 @@ use crate::run::run;
 /// ```
 pub struct Server {
     pub(crate) config: Config,
-    pub(crate) listeners: Vec<StdTcpListener>,
+    pub(crate) serve_by: ServeBy,
+    pub(crate) listeners: Vec<Bound>,
     pub(crate) addresses: Vec<SocketAddr>,
+    #[cfg(unix)]
+    pub(crate) files: Vec<SocketFile>,
     pub(crate) metrics: Metrics,
     pub(crate) connection_limit: ConnectionLimit,
     pub(crate) balancer: Balancer,
@@ -49,6 +59,7 @@ pub struct Server {
 #[derive(Clone, Debug)]
 pub struct Builder {
     config: Config,
+    serve_by: ServeBy,
 }
 
 /// Reads the state of a server, also while it serves. Cheap to clone.
@@ -61,10 +72,10 @@ pub struct Handle {
 impl Server {
     /// Begins the configuration of a server for this hub, with every transport.
     pub fn builder(hub: Hub) -> Builder {
-        Builder { config: Config::new(hub) }
+        Builder { config: Config::new(hub), serve_by: ServeBy::default() }
     }
 
-    /// Adds a listener at this address. Port 0 takes a free port.
+    /// Adds a TCP listener at this address. Port 0 takes a free port.
     ///
     /// Cancel safe: no listener is left.
     ///
@@ -75,18 +86,39 @@ impl Server {
         self.listen(listener)
     }
 
-    /// Adds a listener that was made elsewhere, for example inherited from systemd.
+    /// Adds a listener at the path of a Unix socket, for a proxy on the same machine.
+    ///
+    /// The file that a server leaves there when it crashes is replaced. The server removes its file when it no longer
+    /// accepts connections, or when it is dropped.
+    ///
+    /// The file has the permissions that the umask of the process leaves (`0777 & !umask`). A process that connects needs
+    /// permission to write to it, so with the usual umask of `022` only those of the same user can connect. The
+    /// server needs permission to write to the directory.
     ///
     /// # Errors
-    /// If it has no address, or cannot be set to non-blocking.
-    pub fn listen(mut self, listener: StdTcpListener) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        self.addresses.push(listener.local_addr()?);
+    /// If another server listens there ([`AddrInUse`](io::ErrorKind::AddrInUse)), if there is a file that is not a
+    /// socket, or if the socket cannot be made.
+    #[cfg(unix)]
+    pub fn bind_unix(self, path: impl AsRef<Path>) -> io::Result<Self> {
+        let (listener, file) = socket_file::bind(path.as_ref())?;
+        let mut server = self.listen(listener)?;
+        server.files.push(file);
+        Ok(server)
+    }
+
+    /// Adds a listener that was made elsewhere, TCP or Unix. For example, the crate `listenfd` returns those that
+    /// systemd has passed. The file of a Unix socket stays where it is.
+    ///
+    /// # Errors
+    /// If it does not listen, has no address, or cannot be set to non-blocking.
+    pub fn listen(mut self, listener: impl Into<Listener>) -> io::Result<Self> {
+        let (listener, address) = Bound::new(listener.into())?;
+        self.addresses.extend(address);
         self.listeners.push(listener);
         Ok(self)
     }
 
-    /// Returns the address of each listener, with the ports that were chosen for port 0.
+    /// Returns the address of each TCP listener, with the ports that were chosen for port 0.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
     }
@@ -100,9 +132,8 @@ impl Server {
     /// server that has given them out needs no listener.
     pub fn lanes(&mut self) -> Lanes {
         self.has_mounts = true;
-        let has_lanes = lane::IS_BUILT && !self.config.general_path;
         Lanes {
-            balancer: has_lanes.then(|| self.balancer.clone()),
+            balancer: self.serve_by.has_lanes().then(|| self.balancer.clone()),
             connection_limit: self.connection_limit.clone(),
             write_deadline: self.config.write_deadline,
         }
@@ -111,8 +142,8 @@ impl Server {
     /// Serves the hub until `shutdown` resolves, then shuts down in three steps:
     ///
     /// 1. For [`Config::drain_delay`] everything is served as before, except that `GET /readyz` answers `503`.
-    /// 2. The listeners are closed, and so is the hub: it takes no further clients or notifications. The goodbyes
-    ///    are spread over [`Config::drain`].
+    /// 2. The listeners are closed, and so is the hub: it takes no further clients or notifications. The files of
+    ///    [`bind_unix`](Self::bind_unix) are removed. The goodbyes are spread over [`Config::drain`].
     /// 3. Connections have four more seconds to end. Then the rest are cut off, and this returns.
     ///
     /// Each step is logged at INFO. A shutdown that is already complete when this is called is fine.
@@ -139,12 +170,17 @@ impl Builder {
         self.configure(|config| config.authorizer = Authorizer::new(authorize))
     }
 
+    /// What happens to the messages of WebSocket clients, and what they are replied. Default: see [`Config::on_message`].
+    pub fn on_message(self, on_message: OnMessage) -> Self {
+        self.configure(|config| config.on_message = Some(on_message))
+    }
+
     /// Which web pages may connect, read and publish. Default: pages of the same host.
     pub fn origins(self, origins: Origins) -> Self {
         self.configure(|config| config.origins = origins)
     }
 
-    /// By which names the server may be addressed. Default: by every name, except if it listens on loopback addresses alone.
+    /// By which names the server may be addressed. Default: by every name, except through a listener on a loopback address.
     pub fn hosts(self, hosts: Hosts) -> Self {
         self.configure(|config| config.hosts = hosts)
     }
@@ -155,7 +191,15 @@ impl Builder {
         self
     }
 
-    /// Returns a server that listens at this address. Port 0 takes a free port. [`Server::bind`] adds further listeners.
+    /// Chooses how the server moves bytes, to compare the ways.
+    #[doc(hidden)]
+    pub fn serve_by(mut self, serve_by: ServeBy) -> Self {
+        self.serve_by = serve_by;
+        self
+    }
+
+    /// Returns a server that listens at this address. Port 0 takes a free port. Further listeners are added by
+    /// [`Server::bind`], [`Server::bind_unix`] and [`Server::listen`].
     ///
     /// # Errors
     /// If the address cannot be bound.
@@ -163,17 +207,32 @@ impl Builder {
         self.build().bind(address).await
     }
 
+    /// Returns a server that listens at the path of a Unix socket.
+    ///
+    /// # Errors
+    /// As [`Server::bind_unix`].
+    #[cfg(unix)]
+    pub fn bind_unix(self, path: impl AsRef<Path>) -> io::Result<Server> {
+        self.build().bind_unix(path)
+    }
+
     /// Returns a server with a listener that was made elsewhere.
     ///
     /// # Errors
     /// As [`Server::listen`].
-    pub fn listen(self, listener: StdTcpListener) -> io::Result<Server> {
+    pub fn listen(self, listener: impl Into<Listener>) -> io::Result<Server> {
         self.build().listen(listener)
     }
 
-    /// Returns a server without a listener, which [`Server::bind`] and [`Server::listen`] add.
+    /// Returns a service that answers everything that the server answers, for another HTTP server. See [`HttpService`] for
+    /// what is left to that server.
+    pub fn into_service(self) -> HttpService {
+        HttpService::new(self.config)
+    }
+
+    /// Returns a server without a listener, which [`Server::bind`], [`Server::bind_unix`] and [`Server::listen`] add.
     pub fn build(self) -> Server {
-        let Self { config } = self;
+        let Self { config, serve_by } = self;
         let metrics = Metrics::new(&config);
         let (open, workers) = (metrics.connections.clone(), config.workers.get());
         let connection_limit = ConnectionLimit::new(open, config.max_connections);
@@ -181,8 +240,11 @@ impl Builder {
         let inboxes = (0..workers).map(|number| balancer.inbox(number)).collect();
         Server {
             config,
+            serve_by,
             listeners: Vec::new(),
             addresses: Vec::new(),
+            #[cfg(unix)]
+            files: Vec::new(),
             metrics,
             connection_limit,
             balancer,

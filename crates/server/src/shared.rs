@@ -1,6 +1,5 @@
 //! The state that all workers of a server share.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -11,15 +10,15 @@ use crate::config::Config;
 use crate::connection_limit::ConnectionLimit;
 use crate::cors::OpenHeads;
 use crate::metrics::Metrics;
+use crate::serve_by::ServeBy;
 
 /// Shared by all workers. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
+    pub(crate) serve_by: ServeBy,
     /// Accepts subscribers and publishers.
     pub(crate) mount: Mount,
-    /// The listener by which [`Hosts`](tidings_transport::Hosts) decides.
-    pub(crate) address: SocketAddr,
     pub(crate) metrics: Metrics,
     /// Whether the server has begun to shut down. It may still serve.
     pub(crate) is_draining: Arc<AtomicBool>,
@@ -27,4 +26,26 @@ pub(crate) struct Shared {
     pub(crate) connection_limit: ConnectionLimit,
     /// Whether the listener is closed, and connections are to end.
     pub(crate) is_stopping: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// Returns the state of a server that starts. `is_stopping` becomes true when its connections are to end.
+    pub(crate) fn new(
+        config: Config,
+        serve_by: ServeBy,
+        metrics: Metrics,
+        connection_limit: ConnectionLimit,
+        is_stopping: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            mount: config.mount().observer(Arc::new(metrics.clone())),
+            connection_limit,
+            config: Arc::new(config),
+            serve_by,
+            metrics,
+            is_draining: Arc::default(),
+            open_heads: OpenHeads::default(),
+            is_stopping,
+        }
+    }
 }

@@ -9,6 +9,7 @@ use tidings_websocket::WebSocket;
 
 /// The server half and the client half of one transport.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Listed {
     /// The server half.
     pub server: Arc<dyn Transport>,

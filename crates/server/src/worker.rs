@@ -1,7 +1,6 @@
 //! One thread that serves: by a lane, and by the general path for what a lane does not serve. Or by the general path alone.
 
 use std::io;
-use std::net::TcpListener as StdTcpListener;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use futures::future::try_join_all;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio_util::task::TaskTracker;
 
+use crate::bound::Bound;
 use crate::general::{self, Context};
 use crate::handover::Turn;
 use crate::lane::{self, Inbox};
@@ -19,14 +19,14 @@ use crate::shared::Shared;
 pub(crate) const GRACE: Duration = Duration::from_secs(4);
 
 /// Serves on this thread until the server stops.
-pub(crate) fn run(listeners: Vec<StdTcpListener>, shared: Shared, inbox: Inbox) -> io::Result<()> {
+pub(crate) fn run(listeners: Vec<Bound>, shared: Shared, inbox: Inbox) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, serve(listeners, shared, inbox))
 }
 
-async fn serve(listeners: Vec<StdTcpListener>, shared: Shared, inbox: Inbox) -> io::Result<()> {
+async fn serve(listeners: Vec<Bound>, shared: Shared, inbox: Inbox) -> io::Result<()> {
     let tasks = TaskTracker::new();
-    if lane::IS_BUILT && !shared.config.general_path {
+    if shared.serve_by.has_lanes() {
         let routes = Box::new(Routes::new(shared.clone()));
         let lane = lane::Handle::new(listeners, &shared, inbox, routes)?;
         let context = Rc::new(Context { shared, lane: Some(lane.clone()), tasks });

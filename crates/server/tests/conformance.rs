@@ -14,6 +14,8 @@ mod conformance {
     mod heartbeats;
     mod hosts;
     mod idempotency;
+    mod inbound;
+    mod latest;
     mod limits;
     mod live_page;
     mod metrics;
@@ -21,6 +23,7 @@ mod conformance {
     mod other_origins;
     mod payloads;
     mod pipelined;
+    mod publish_many;
     mod sessions;
     mod shutdown;
     mod slow;

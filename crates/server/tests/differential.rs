@@ -23,6 +23,7 @@ const LAST: &str = "GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\
 const REQUESTS: &[&str] = &[
     "POST /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 5\r\n\r\nhello",
     "POST /topics/a.b?x=%41 HTTP/1.1\r\nhost: hub\r\ncontent-length:0\r\n\r\n",
+    "GET /topics HTTP/1.1\r\nHost: hub\r\n\r\n",
     "POST /topics/t HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
     "POST /topics/t HTTP/1.1\r\nHost: hub\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi",
     "GET /topics/t?wait=0&after=earliest HTTP/1.1\r\nHost: hub\r\nAccept: */*\r\n\r\n",

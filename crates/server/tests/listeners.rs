@@ -1,11 +1,19 @@
-//! A server with several listeners, and its handle.
+//! A server with several listeners, of several kinds, and its handle.
 
 mod support;
+
+mod listeners {
+    mod hosts;
+    #[cfg(unix)]
+    mod socket_file;
+    #[cfg(unix)]
+    mod unix;
+}
 
 use std::num::NonZeroUsize;
 
 use tidings_core::{Hub, Position, Reason};
-use tidings_server::Server;
+use tidings_server::{ServeBy, Server};
 use tidings_transport::client::Target;
 use tokio::sync::oneshot;
 
@@ -13,12 +21,12 @@ use support::{Follower, all_listed, eventually};
 
 #[tokio::test]
 async fn every_listener_reaches_every_lane_and_all_are_closed_at_the_end() {
-    for general_path in [false, true] {
+    for serve_by in [ServeBy::Lanes, ServeBy::GeneralPath] {
         let hub = Hub::default();
         let server = Server::builder(hub.clone()).configure(|config| {
-            config.general_path = general_path;
             config.workers = NonZeroUsize::new(2).unwrap();
         });
+        let server = server.serve_by(serve_by);
         let inherited = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let server = server.bind("127.0.0.1:0").await.unwrap().listen(inherited).unwrap();
         let server = server.bind("127.0.0.2:0").await.unwrap();
@@ -32,7 +40,7 @@ async fn every_listener_reaches_every_lane_and_all_are_closed_at_the_end() {
         let mut followers = Vec::new();
         for address in addresses.iter().cycle().take(12) {
             let url = format!("http://{address}/topics/t").parse().unwrap();
-            let target = Target { position: Position::Earliest, ..Target::new(url) };
+            let target = Target::new(url).position(Position::Earliest);
             followers.push(Follower::new(websocket.client.connect(target).await.unwrap()));
         }
         assert_eq!(handle.connections(), 12);

@@ -9,14 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tidings_axum::{WriteDeadlineListener, router};
 use tidings_core::{Hub, HubConfig, Kind, Limits, Notification, Position, Reason};
+use tidings_server::Server;
+use tidings_transport::OnMessage;
 use tidings_transport::Transport;
-use tidings_transport::client::{Client, ClientError, Target};
-use tidings_transport::mount::{Mount, OnMessage, WriteDeadline, farewell};
+use tidings_transport::client::{Client, ClientError, Publisher, Target};
+use tidings_transport::mount::{Mount, WriteDeadline, farewell};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -50,7 +53,7 @@ async fn serve(hub: Hub, transport: Arc<dyn Transport>) -> (SocketAddr, JoinSet<
 
 async fn follow(address: SocketAddr, client: &dyn Client, position: Position) -> Follower {
     let url = format!("http://{address}/wherever").parse().unwrap();
-    let target = Target { position, ..Target::new(url) };
+    let target = Target::new(url).position(position);
     Follower::new(client.connect(target).await.unwrap())
 }
 
@@ -125,8 +128,8 @@ async fn a_position_of_one_mounted_transport_resumes_on_each_other() {
 async fn a_full_hub_is_an_event_stream_that_ends_if_that_is_what_is_mounted() {
     for listed in all_listed() {
         let name = listed.server.name();
-        let limits = Limits { total: 0, ..Limits::default() };
-        let hub = Hub::new(HubConfig { limits, ..HubConfig::default() });
+        let limits = Limits::default().total(0);
+        let hub = Hub::new(HubConfig::default().limits(limits));
         let (address, _serving) = serve(hub.clone(), listed.server).await;
         let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -268,4 +271,42 @@ async fn a_reader_that_stalls_in_axum_loses_its_seat_and_then_its_connection() {
             serving.abort();
         }
     }
+}
+
+#[tokio::test]
+async fn a_whole_server_is_a_service_below_a_path_of_an_application() {
+    let hub = Hub::default();
+    let service = Server::builder(hub.clone()).into_service();
+    let app = Router::new().route("/hello", get(async || "hello"));
+    let app = app.nest_service("/tidings", service);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut serving = JoinSet::new();
+    serving.spawn(axum::serve(listener, app).into_future());
+    assert_eq!(Raw::get(address, "/hello").await.text(), "hello");
+    let url = || format!("http://{address}/tidings/topics/t").parse().unwrap();
+    let mut followers = Vec::new();
+    for listed in all_listed() {
+        let connected = listed.client.connect(Target::new(url())).await.unwrap();
+        followers.push(Follower::new(connected).reading());
+    }
+    eventually("all are there", async || hub.pool().len() == 3).await;
+    let mut publisher = Publisher::connect(Target::new(url())).await.unwrap();
+    publisher.publish(Kind::Text, "news".into()).await.unwrap();
+    for follower in &mut followers {
+        assert_eq!(follower.text().await.1, "news");
+    }
+    let metrics = Raw::get(address, "/tidings/metrics").await.text();
+    for listed in all_listed() {
+        let name = listed.server.name();
+        let line = format!("tidings_delivered_total{{transport=\"{name}\"}} 1\n");
+        assert!(metrics.contains(&line), "{line} {metrics}");
+    }
+    // It does not know the listener, so the host is the application's to check.
+    let request = "GET /tidings/transports HTTP/1.1\r\nHost: news.example\r\n\r\n";
+    assert_eq!(Raw::ask(address, request).await.status, 200);
+    assert_eq!(Raw::get(address, "/tidings/readyz").await.status, 200);
+    drop(followers);
+    farewell(&hub, Reason::GoingAway, PATIENCE).await;
+    assert_eq!(Raw::get(address, "/tidings/readyz").await.status, 503);
 }

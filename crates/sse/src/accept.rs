@@ -36,6 +36,7 @@ pub struct Sse {
 
 /// What the clients are told about the stream.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct SseConfig {
     /// After about how long clients come back when they are cut, each after another time between a half
     /// and one and a half of it. Default 2 s.
@@ -45,6 +46,13 @@ pub struct SseConfig {
 impl Default for SseConfig {
     fn default() -> Self {
         Self { retry: Duration::from_secs(2) }
+    }
+}
+
+impl SseConfig {
+    /// Changes after about how long clients come back.
+    pub fn retry(self, retry: Duration) -> Self {
+        Self { retry }
     }
 }
 

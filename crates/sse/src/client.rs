@@ -37,8 +37,10 @@ impl Client for SseClient {
 async fn connect(target: Target) -> Result<Arrivals, ClientError> {
     let mut http = Http::connect(&target).await?;
     let mut request = match target.position {
-        Position::Earliest => request(&url_after(&target.url, target.position))?,
         Position::Live | Position::After(_) => request(&target.url)?,
+        Position::Earliest | Position::Latest | Position::Snapshot(_) => {
+            request(&url_after(&target.url, target.position))?
+        }
     };
     let headers = request.headers_mut();
     headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
@@ -306,9 +308,10 @@ mod tests {
         for (position, expected) in [
             (Position::After("e-7".parse().unwrap()), "last-event-id: e-7\r\n"),
             (Position::Earliest, "GET /topics/a?after=earliest HTTP/1.1\r\n"),
+            (Position::Latest, "GET /topics/a?after=latest HTTP/1.1\r\n"),
         ] {
             let (target, requests) = hub(&[&[&[HEAD]]]).await;
-            let arrivals = SseClient.connect(Target { position, ..target }).await.unwrap();
+            let arrivals = SseClient.connect(target.position(position)).await.unwrap();
             assert_eq!(arrivals.count().await, 0);
             let request = &requests.await.unwrap()[0];
             assert!(request.contains(expected), "{request}");

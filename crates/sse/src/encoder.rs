@@ -39,10 +39,11 @@ impl Encoder for Stream {
     /// comments; a reconnection time that differs from client to client so that they do not all come back
     /// at once; and the position, so that a client that is cut before its first notification can resume
     /// as well.
-    fn opening(&self, position: Id, heartbeat: Duration) -> Bytes {
+    fn opening(&self, position: Option<Id>, heartbeat: Duration) -> Bytes {
         let (retry, ping) = (millis(self.retry), millis(heartbeat));
         let jitter = getrandom::u64().unwrap_or_default() % retry.max(1);
-        Bytes::from(format!(":ping {ping}\nretry: {}\nid: {position}\n\n", retry / 2 + jitter))
+        let id = position.map_or_else(String::new, |position| format!("id: {position}\n"));
+        Bytes::from(format!(":ping {ping}\nretry: {}\n{id}\n", retry / 2 + jitter))
     }
 
     fn encode(&self, events: &[Event], _: Id) -> Bytes {
@@ -219,7 +220,7 @@ mod tests {
     fn the_opening_tells_the_heartbeat_and_the_position_and_jitters_the_retry() {
         let encoder = Stream { retry: Duration::from_secs(2), event: &EVENT };
         let position = Epoch::from_number(36).id(5);
-        let opening = || encoder.opening(position, Duration::from_millis(1500));
+        let opening = || encoder.opening(Some(position), Duration::from_millis(1500));
         assert!(parsed(&opening()).is_empty(), "it is no event");
         assert!(
             opening().starts_with(b":ping 1500\nretry: ") && opening().ends_with(b"\nid: 10-5\n\n")

@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
-use tidings_core::{Event, Id, Kind, Reason};
+use tidings_core::{Event, Id, Reason};
 
-use crate::{Rejection, SubscribeRequest};
+use crate::{Message, Rejection, SubscribeRequest};
 
 /// The server half of one transport.
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
@@ -78,9 +78,10 @@ pub enum Shape {
 /// Encodes events for one wire format. Clients with the same encoder, interest and position are sent the
 /// same bytes.
 pub trait Encoder: fmt::Debug + Send + Sync + 'static {
-    /// Returns the bytes to send directly after the head, to a client at this position. `heartbeat` is the time between two
-    /// heartbeats of the hub, which a client needs to find that it is cut off.
-    fn opening(&self, _position: Id, _heartbeat: Duration) -> Bytes {
+    /// Returns the bytes to send directly after the head, to a client at this position. It is `None` for a client that is
+    /// first sent the newest notification of each topic: cut before the first one, it asks for them again. `heartbeat` is
+    /// the time between two heartbeats of the hub, which a client needs to find that it is cut off.
+    fn opening(&self, _position: Option<Id>, _heartbeat: Duration) -> Bytes {
         Bytes::new()
     }
 
@@ -89,6 +90,12 @@ pub trait Encoder: fmt::Debug + Send + Sync + 'static {
     /// For [`Shape::Answer`] the result is a whole body, and an empty list of events means that the hold
     /// time is over.
     fn encode(&self, events: &[Event], position: Id) -> Bytes;
+
+    /// Encodes the reply to a message of a client, for that client alone. `reply` is text in UTF-8, or binary. Returns `None`
+    /// if this format has no replies.
+    fn reply(&self, _reply: &Message) -> Option<Bytes> {
+        None
+    }
 
     /// Returns a decoder for the bytes of one client, or `None` if clients of this format send nothing.
     fn decoder(&self) -> Option<Box<dyn Decoder>> {
@@ -119,15 +126,6 @@ pub enum Inbound {
     /// The client violated the protocol. It is disconnected with this reason, after its earlier messages
     /// were echoed.
     Fault(Reason),
-}
-
-/// A message from a client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Text, which is valid UTF-8, or binary.
-    pub kind: Kind,
-    /// The payload.
-    pub payload: Bytes,
 }
 
 /// Encodes several events for a format in which they simply follow each other. The bytes of a single event

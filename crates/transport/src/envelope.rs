@@ -9,6 +9,7 @@ use tidings_core::{Format, Gap, Headers, Id, Kind};
 
 use std::borrow::Cow;
 
+use crate::Message;
 use crate::fitted::fitted;
 use crate::headers::lossy_headers;
 
@@ -83,6 +84,15 @@ pub fn base64_of(bytes: &[u8]) -> String {
 /// A gap as a JSON text of its own: `{"gap":{…}}`.
 pub fn gap_json(gap: &Gap) -> String {
     json!({ "gap": gap }).to_string()
+}
+
+/// A reply to a client's message as a JSON text of its own: `{"reply":{"data":…}}`, or `data_base64` if it is binary.
+pub fn reply_json(reply: &Message) -> String {
+    let content = match reply.as_text() {
+        Some(text) => json!({ "data": text }),
+        None => json!({ "data_base64": base64_of(&reply.payload) }),
+    };
+    json!({ "reply": content }).to_string()
 }
 
 #[cfg(test)]

@@ -229,7 +229,7 @@ mod tests {
             (&[("tidings-kind", "Binary")], "Tidings-Kind \"Binary\""),
         ] {
             let rejection = reading(lines).unwrap_err();
-            assert_eq!((rejection.status.as_u16(), &*rejection.code), (400, "bad_header"));
+            assert_eq!((rejection.status.as_u16(), rejection.code), (400, "bad_header"));
             assert!(rejection.message.contains(words), "{}", rejection.message);
         }
     }

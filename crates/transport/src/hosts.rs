@@ -17,19 +17,20 @@ use crate::request::host;
 /// A request without a host is accepted, because a browser always sends one.
 ///
 /// ```
+/// use std::net::SocketAddr;
 /// use tidings_transport::Hosts;
 ///
 /// let request = |host| http::Request::get("/").header("host", host).body(()).unwrap().into_parts().0;
-/// let listener = "127.0.0.1:8080".parse().unwrap();
+/// let listener: SocketAddr = "127.0.0.1:8080".parse().unwrap();
 /// let hosts = Hosts::default();
 /// assert!(hosts.check(&request("localhost:8080"), listener).is_ok());
 /// assert_eq!(hosts.check(&request("evil.example:8080"), listener).unwrap_err().status, 421);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Hosts {
-    /// By every name, except on a loopback listener. A loopback listener accepts `localhost` and names below it, IP
-    /// addresses, and names without a dot. Those cannot be registered in the public DNS, and proxies and containers use
-    /// them for servers in their network. The default.
+    /// By every name, except for requests that come in through a listener on a loopback address. Those may name
+    /// `localhost` and names below it, IP addresses, and names without a dot. Names without a dot cannot be registered
+    /// in the public DNS, and proxies and containers use them for servers in their network. The default.
     #[default]
     ByListener,
     /// By these names, given without a port, by `localhost` and names below it, and by IP addresses, on every listener.
@@ -38,14 +39,37 @@ pub enum Hosts {
     Any,
 }
 
+/// What a listener can be reached by, as far as [`Hosts`] and the options of its sockets depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerKind {
+    /// A TCP listener on a loopback address. Only programs on this machine reach it, and browsers are among them.
+    Loopback,
+    /// A TCP listener on any other address, also on all addresses of the machine.
+    Network,
+    /// A Unix socket. No browser connects to it, so no page reaches it by a name.
+    Unix,
+}
+
+impl From<SocketAddr> for ListenerKind {
+    /// Returns the kind of a TCP listener with this local address.
+    fn from(address: SocketAddr) -> Self {
+        if address.ip().to_canonical().is_loopback() { Self::Loopback } else { Self::Network }
+    }
+}
+
 impl Hosts {
-    /// Checks the host of a request that came in through this listener.
+    /// Checks the host of a request that came in through this listener: its kind, or its local address if it is a TCP
+    /// listener.
     ///
     /// # Errors
     /// Returns a `421` if the server may not be addressed by this name (RFC 9110, section 15.5.20).
-    pub fn check(&self, request: &Parts, listener: SocketAddr) -> Result<(), Rejection> {
+    pub fn check(
+        &self,
+        request: &Parts,
+        listener: impl Into<ListenerKind>,
+    ) -> Result<(), Rejection> {
         let is_exempt = match self {
-            Self::ByListener => !listener.ip().to_canonical().is_loopback(),
+            Self::ByListener => listener.into() != ListenerKind::Loopback,
             Self::Listed(_) => false,
             Self::Any => true,
         };
@@ -126,7 +150,7 @@ mod tests {
 
     fn check(hosts: &Hosts, host: &str, listener: &str) -> Result<(), Rejection> {
         let request = http::Request::get("/").header("host", host).body(()).unwrap();
-        hosts.check(&request.into_parts().0, listener.parse().unwrap())
+        hosts.check(&request.into_parts().0, listener.parse::<SocketAddr>().unwrap())
     }
 
     #[test]
@@ -144,6 +168,8 @@ mod tests {
         for (listener, host) in PUBLIC.into_iter().zip(FOREIGN) {
             assert_eq!(check(&hosts, host, listener), Ok(()), "{host} on {listener}");
         }
+        let request = http::Request::get("/").header("host", "evil.example").body(()).unwrap();
+        assert_eq!(hosts.check(&request.into_parts().0, ListenerKind::Unix), Ok(()));
     }
 
     #[test]
@@ -172,8 +198,8 @@ mod tests {
     fn an_absolute_target_counts_and_not_the_host_header() {
         let request = http::Request::get("http://evil.example/").header("host", "localhost");
         let request = request.body(()).unwrap().into_parts().0;
-        assert!(Hosts::ByListener.check(&request, "127.0.0.1:1".parse().unwrap()).is_err());
+        assert!(Hosts::ByListener.check(&request, ListenerKind::Loopback).is_err());
         let request = http::Request::get("/").body(()).unwrap().into_parts().0;
-        assert_eq!(Hosts::ByListener.check(&request, "127.0.0.1:1".parse().unwrap()), Ok(()));
+        assert_eq!(Hosts::ByListener.check(&request, ListenerKind::Loopback), Ok(()));
     }
 }

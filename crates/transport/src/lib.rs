@@ -4,6 +4,7 @@
 //! accept(request)                  ─► Accepted { head, encoder, shape, … } the head of the response, and what follows it
 //! encoder.encode(events, position) ─► Bytes                               the events on the wire
 //! decoder.decode(bytes)            ─► Inbound                             what the client sent
+//! encoder.reply(message)           ─► Bytes                               the reply to a message, for one client
 //! ```
 //!
 //! A [`Transport`] owns no timer, policy, history, client list or socket. So it is a page or two, it is tested
@@ -22,26 +23,32 @@ mod envelope;
 mod fitted;
 mod headers;
 mod hosts;
+mod message;
 pub mod mount;
 mod negotiate;
+mod on_message;
 mod origin;
 mod payload;
 mod publish;
+mod publish_many;
 mod rejection;
 mod request;
 mod token;
 
 pub use authorize::{Action, Authorize, Authorizer};
 pub use choose::choose;
-pub use contract::{Accepted, Decoder, Encoder, Inbound, Message, Shape, Transport, concatenated};
-pub use envelope::{ENVELOPE, Envelope, base64_of, gap_json};
+pub use contract::{Accepted, Decoder, Encoder, Inbound, Shape, Transport, concatenated};
+pub use envelope::{ENVELOPE, Envelope, base64_of, gap_json, reply_json};
 pub use fitted::fitted;
 pub use headers::lossy_headers;
-pub use hosts::Hosts;
+pub use hosts::{Hosts, ListenerKind};
+pub use message::{Message, MessageSender};
 pub use negotiate::prefers;
+pub use on_message::{HandleMessage, Handled, Handling, OnMessage};
 pub use origin::{OriginCheck, Origins};
 pub use payload::read_payload;
 pub use publish::{PublishRequest, published};
+pub use publish_many::{PublishMany, PublishedMany};
 pub use rejection::Rejection;
 pub use request::{SubscribeRequest, last_segment, lists, path_segment, query};
 pub use token::token;

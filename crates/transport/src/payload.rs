@@ -53,7 +53,7 @@ fn decides_framing(trailers: &HeaderMap) -> bool {
         .any(|name| trailers.contains_key(name))
 }
 
-fn too_big(limit: usize) -> Rejection {
+pub(crate) fn too_big(limit: usize) -> Rejection {
     let message = format!("the body is larger than the limit of {limit} bytes");
     Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, "too_big", message)
 }

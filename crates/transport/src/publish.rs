@@ -48,9 +48,7 @@ impl PublishRequest {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn new(topic: Topic, request: &Parts) -> Result<Self, Rejection> {
-        if is_coded(request) {
-            return Err(unsupported_coding());
-        }
+        reject_coding(request)?;
         let (kind, headers) = headers::read(request)?;
         Ok(Self { topic, kind, headers, key: idempotency_key(request)? })
     }
@@ -82,11 +80,22 @@ pub fn published(id: Id) -> Response<Bytes> {
 }
 
 /// Reads the key: a string of RFC 8941, section 3.3.3, in quotes. Without quotes it is understood as well.
-fn idempotency_key(request: &Parts) -> Result<Option<IdempotencyKey>, Rejection> {
+pub(crate) fn idempotency_key(request: &Parts) -> Result<Option<IdempotencyKey>, Rejection> {
     let Some(value) = request.headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
     let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     Ok(Some(quoted.unwrap_or(text).parse()?))
+}
+
+/// Returns `true` if this is the media type, whatever its parameters.
+pub(crate) fn is_media(media: &HeaderValue, essence: &str) -> bool {
+    let given = media.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
+    given.trim_ascii().eq_ignore_ascii_case(essence.as_bytes())
+}
+
+/// Rejects a request whose payload has a content coding.
+pub(crate) fn reject_coding(request: &Parts) -> Result<(), Rejection> {
+    if is_coded(request) { Err(unsupported_coding()) } else { Ok(()) }
 }
 
 /// Returns `true` if the payload has a content coding (RFC 9110, section 8.4). It would be stored, and sent to each

@@ -81,7 +81,7 @@ fn position(request: &Parts) -> Result<Position, Rejection> {
     };
     match pairs(request).filter(is_position).last() {
         None => Ok(Position::Live),
-        Some((name, id)) if name == "after" && id != "earliest" => Ok(Position::After(id.parse()?)),
+        Some((name, id)) if name == "after" => Ok(id.parse()?),
         Some((_, id)) => Ok(last_event_id(&id)),
     }
 }
@@ -89,10 +89,7 @@ fn position(request: &Parts) -> Result<Position, Rejection> {
 /// Returns the position of a last event id. A text that is not an id is [`Id::UNKNOWN`], which leads to a gap and not to an
 /// error, because an `EventSource` does not reconnect after an error.
 fn last_event_id(text: &str) -> Position {
-    match text {
-        "earliest" => Position::Earliest,
-        id => Position::After(id.parse().unwrap_or(Id::UNKNOWN)),
-    }
+    text.parse().unwrap_or(Position::After(Id::UNKNOWN))
 }
 
 /// Returns `true` if a query parameter of this name is a last event id. Polyfills of `EventSource` cannot send the header to
@@ -152,6 +149,7 @@ fn decoded(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidings_core::Snapshot;
 
     fn subscribe(uri: &str, last_event_id: Option<&str>) -> Result<SubscribeRequest, Rejection> {
         let mut request = http::Request::get(uri);
@@ -181,6 +179,13 @@ mod tests {
             Position::Earliest
         );
         assert_eq!(subscribe("/topics/a", None).unwrap().position, Position::Live);
+        let rest = Position::Snapshot(Snapshot { after: "e-3".parse().unwrap(), upto: 7 });
+        for (text, expected) in [("latest", Position::Latest), ("e-3.7", rest)] {
+            let position = |uri: &str, header| subscribe(uri, header).unwrap().position;
+            assert_eq!(position(&format!("/topics/a?after={text}"), None), expected);
+            assert_eq!(position(&format!("/topics/a?lastEventId={text}"), None), expected);
+            assert_eq!(position("/topics/a?after=e-9", Some(text)), expected);
+        }
     }
 
     #[test]

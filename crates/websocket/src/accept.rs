@@ -52,6 +52,7 @@ struct Format {
 
 /// What a client may send.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct WebSocketConfig {
     /// The largest message from a client, in bytes, over all its frames. Default 1 MiB.
     pub max_message: usize,
@@ -62,6 +63,18 @@ pub struct WebSocketConfig {
 impl Default for WebSocketConfig {
     fn default() -> Self {
         Self { max_message: 1 << 20, max_frame: 1 << 20 }
+    }
+}
+
+impl WebSocketConfig {
+    /// Changes the largest message from a client, in bytes.
+    pub fn max_message(self, bytes: usize) -> Self {
+        Self { max_message: bytes, ..self }
+    }
+
+    /// Changes the largest single frame from a client, in bytes.
+    pub fn max_frame(self, bytes: usize) -> Self {
+        Self { max_frame: bytes, ..self }
     }
 }
 

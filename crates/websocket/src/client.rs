@@ -10,7 +10,8 @@ use futures::{FutureExt, SinkExt, StreamExt};
 use serde::Deserialize;
 use tidings_core::{Gap, Headers, Id, Kind};
 use tidings_transport::client::{
-    Arrival, Arrivals, Client, ClientError, Goodbye, Notice, Received, Silence, Target,
+    Arrival, Arrivals, Client, ClientError, Goodbye, Notice, NoticeContent, Received, Silence,
+    Target,
 };
 use tidings_transport::lossy_headers;
 use tokio::time::timeout;
@@ -91,7 +92,7 @@ async fn connect(target: Target, is_bare: bool) -> Result<Arrivals, ClientError>
     Ok(arrivals.boxed())
 }
 
-/// A frame of `tidings.v1`: a notification, a gap, or a ping that may tell the position.
+/// A frame of `tidings.v1`: a notification, a gap, a reply, or a ping that may tell the position.
 #[derive(Deserialize)]
 struct Frame {
     id: Option<Id>,
@@ -102,18 +103,20 @@ struct Frame {
     data_base64: Option<String>,
     gap: Option<Gap>,
     ping: Option<u64>,
+    reply: Option<NoticeContent>,
 }
 
 fn arrival(frame: Frame) -> Result<Arrival, ClientError> {
     Ok(match frame {
         Frame { gap: Some(gap), .. } => Arrival::Gap(gap),
+        Frame { reply: Some(reply), .. } => Arrival::Reply(reply.message().map_err(protocol)?),
         Frame { ping: Some(_), id, .. } => Arrival::Heartbeat(id),
         Frame { id: Some(id), topic: Some(topic), headers, data, data_base64, .. } => {
             let notice = Notice { id, topic, headers, data, data_base64 };
             Arrival::Notification(notice.received().map_err(protocol)?)
         }
         Frame { .. } => {
-            Err(protocol("a frame that is neither notification, gap nor ping".to_owned()))?
+            Err(protocol("a frame that is neither notification, gap, reply nor ping".to_owned()))?
         }
     })
 }
@@ -141,6 +144,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use tidings_core::Position;
+    use tidings_transport::Message as Inbound;
     use tidings_transport::client::{ConnectOptions, TimeLimits};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
@@ -249,13 +253,13 @@ mod tests {
                 frame(1, br#"{"id":"e-3","topic":"a","data_base64":"AP8="}"#),
                 frame(1, br#"{"id":"e-4","topic":"a","headers":{"event":"brewed","time":"?"},"data":""}"#),
                 frame(1, br#"{"gap":{"after":"e-3","resume":"e-9","missed":6,"reason":"lagged"}}"#),
+                frame(1, br#"{"reply":{"data":"to you"}}"#),
+                frame(1, br#"{"reply":{"data_base64":"AP8="}}"#),
                 frame(8, b"\x03\xE9bye"),
             ],
         )
         .await;
-        let arrivals =
-            all(WebSocketClient::default(), Target { position: Position::Earliest, ..target })
-                .await;
+        let arrivals = all(WebSocketClient::default(), target.position(Position::Earliest)).await;
         let arrivals: Vec<_> = arrivals.into_iter().map(Result::unwrap).collect();
         let notification = |id: &str, kind, payload: Bytes| {
             Arrival::Notification(Received {
@@ -275,7 +279,9 @@ mod tests {
         );
         assert!(matches!(arrivals[4], Arrival::Gap(gap) if gap.missed == Some(6)));
         let goodbye = Goodbye { code: Some(1001), reason: "bye".to_owned() };
-        assert_eq!(arrivals[5..], [Arrival::Goodbye(goodbye)]);
+        let replies = [Inbound::text("to you"), Inbound::binary(&b"\0\xFF"[..])];
+        assert_eq!(arrivals[5..7], replies.map(Arrival::Reply));
+        assert_eq!(arrivals[7..], [Arrival::Goodbye(goodbye)]);
 
         let (request, sent) = served.await.unwrap();
         assert!(request.starts_with("GET /topics/a?after=earliest HTTP/1.1\r\n"), "{request}");
@@ -332,8 +338,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_hub_that_falls_silent_is_given_up_after_its_own_heartbeat() {
-        let limits = TimeLimits { head: Duration::from_millis(200), ..TimeLimits::default() };
-        let options = Arc::new(ConnectOptions { limits, ..ConnectOptions::default() });
+        let limits = TimeLimits::default().head(Duration::from_millis(200));
+        let options = Arc::new(ConnectOptions::default().limits(limits));
         let ping = frame(1, br#"{"ping":1,"id":"e-1"}"#);
         let half = [&ping[..], &[0x81, 100, b'{']].concat();
         // Before the first frame, between two, and in one.
@@ -352,7 +358,7 @@ mod tests {
     async fn an_end_without_a_close_frame_and_a_broken_rule_are_errors() {
         for (frames, words) in [
             (vec![], "it ended without a close frame"),
-            (vec![frame(1, b"{}")], "neither notification, gap nor ping"),
+            (vec![frame(1, b"{}")], "neither notification, gap, reply nor ping"),
             (vec![frame(1, b"\xFF")], "no WebSocket"),
             (vec![frame(2, b"")], "only text"),
             (vec![vec![0x82, 127, 0, 0, 0, 0, 1, 0, 0, 1]], "too long"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tidings_core::{Event, Id};
-use tidings_transport::{Decoder, Encoder, concatenated, gap_json};
+use tidings_transport::{Decoder, Encoder, Message, concatenated, gap_json, reply_json};
 
 use crate::decoder::FrameDecoder;
 use crate::frame;
@@ -33,22 +33,27 @@ impl Encoder for Bare {
         })
     }
 
+    fn reply(&self, reply: &Message) -> Option<Bytes> {
+        Some(frame::message(reply.kind, &reply.payload))
+    }
+
     fn decoder(&self) -> Option<Box<dyn Decoder>> {
         Some(Box::new(FrameDecoder::new(self.max_message, self.max_frame)))
     }
 }
 
 /// Returns a heartbeat that a page can see. It names the time until the next one in milliseconds.
-fn visible_ping(position: Id, interval: Duration) -> Bytes {
+fn visible_ping(position: Option<Id>, interval: Duration) -> Bytes {
     let interval = interval.as_millis();
     // No character of an id is escaped in JSON.
-    frame::text(format!(r#"{{"ping":{interval},"id":"{position}"}}"#).as_bytes())
+    let id = position.map_or_else(String::new, |position| format!(r#","id":"{position}""#));
+    frame::text(format!(r#"{{"ping":{interval}{id}}}"#).as_bytes())
 }
 
 impl Encoder for Enveloped {
     /// The position goes out first, so that a client that is cut before its first notification can
     /// resume as well.
-    fn opening(&self, position: Id, heartbeat: Duration) -> Bytes {
+    fn opening(&self, position: Option<Id>, heartbeat: Duration) -> Bytes {
         visible_ping(position, heartbeat)
     }
 
@@ -59,11 +64,15 @@ impl Encoder for Enveloped {
             Event::Heartbeat { position, interval } => {
                 // The protocol's own ping beside it makes the browser answer, and so show that it lives.
                 let mut both = BytesMut::from(&frame::ping()[..]);
-                both.extend_from_slice(&visible_ping(*position, *interval));
+                both.extend_from_slice(&visible_ping(Some(*position), *interval));
                 both.freeze()
             }
             Event::Goodbye(reason) => frame::close(*reason),
         })
+    }
+
+    fn reply(&self, reply: &Message) -> Option<Bytes> {
+        Some(frame::text(reply_json(reply).as_bytes()))
     }
 
     fn decoder(&self) -> Option<Box<dyn Decoder>> {

@@ -9,16 +9,20 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 /// The bare payload in one frame: what `new WebSocket(url).onmessage` expects.
 pub(crate) static BARE: Format = Format::new("websocket", |entry| {
     let notification = entry.notification();
-    let opcode = match notification.kind() {
-        Kind::Text => Data::Text,
-        Kind::Binary => Data::Binary,
-    };
-    frame(OpCode::Data(opcode), notification.payload())
+    message(notification.kind(), notification.payload())
 });
 
 /// The JSON envelope in one text frame.
 pub(crate) static ENVELOPED: Format =
     Format::new("websocket tidings.v1", |entry| text(&entry.encoded(&ENVELOPE)));
+
+pub(crate) fn message(kind: Kind, payload: &[u8]) -> Bytes {
+    let opcode = match kind {
+        Kind::Text => Data::Text,
+        Kind::Binary => Data::Binary,
+    };
+    frame(OpCode::Data(opcode), payload)
+}
 
 pub(crate) fn text(payload: &[u8]) -> Bytes {
     frame(OpCode::Data(Data::Text), payload)

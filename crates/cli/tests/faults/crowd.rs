@@ -78,7 +78,7 @@ async fn one(
         let transport = &listed[random.usize(..listed.len())];
         let mut url = nodes.any(&mut random);
         url.set_path(&format!("/topics/{names}"));
-        let target = Target { position: Position::After(at), ..Target::new(url) };
+        let target = Target::new(url).position(Position::After(at));
         // A hub that has been killed is not there, and another one is.
         let Ok(mut arrivals) = transport.client.connect(target).await else {
             tokio::task::yield_now().await;
@@ -100,6 +100,7 @@ async fn one(
                     at = gap.resume;
                 }
                 Some(Ok(Arrival::Heartbeat(position))) => at = position.unwrap_or(at),
+                Some(Ok(Arrival::Reply(reply))) => panic!("nobody asked: {reply:?}"),
                 Some(Ok(Arrival::Goodbye(_)) | Err(_)) | None => {
                     told.cuts += 1;
                     break;

@@ -123,10 +123,8 @@ fn config(rng: &mut Rng) -> HubConfig {
     let entries = if chance(rng, 25) { 200 } else { rng.usize(4..=32) };
     // Where there is no heartbeat for an hour, nothing but the news themselves wakes a reader.
     let interval = Duration::from_millis(if rng.bool() { 700 } else { 3_600_000 });
-    HubConfig {
-        retention: Retention { entries, ..Retention::default() },
-        heartbeat: Heartbeat { interval, ..Heartbeat::default() },
-        publish_deadline: PUBLISH_DEADLINE,
-        ..HubConfig::default()
-    }
+    HubConfig::default()
+        .retention(Retention::default().entries(entries))
+        .heartbeat(Heartbeat::default().interval(interval))
+        .publish_deadline(PUBLISH_DEADLINE)
 }

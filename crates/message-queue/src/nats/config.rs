@@ -17,6 +17,7 @@ use crate::address::{Address, BrokerKind, Server, Tls};
 /// # Ok::<(), tidings_core::BrokerError>(())
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct NatsConfig {
     /// The servers of one cluster; any of them will do.
     pub servers: Vec<Server>,

@@ -17,6 +17,7 @@ use crate::fault::refused;
 /// # Ok::<(), tidings_core::BrokerError>(())
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct RedisConfig {
     /// The server.
     pub server: Server,

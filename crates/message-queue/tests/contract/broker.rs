@@ -39,7 +39,7 @@ impl LocalBroker {
     }
 
     pub(crate) async fn connect_keeping(&self, keep: Keep) -> Arc<dyn Broker> {
-        let config = BrokerConfig { keep, ..BrokerConfig::default() };
+        let config = BrokerConfig::default().keep(keep);
         connect(self.url().as_str(), config).await.unwrap()
     }
 

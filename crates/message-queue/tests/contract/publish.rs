@@ -49,7 +49,7 @@ pub(crate) async fn a_payload_beyond_the_limit_is_refused_and_one_at_the_limit_a
 
 pub(crate) async fn headers_count_among_the_bytes_that_are_kept(local: LocalBroker) {
     // What each of these has in its headers is more than all of the rest.
-    let keep = Keep { bytes: Some(20_000), ..Keep::default() };
+    let keep = Keep::default().bytes(Some(20_000));
     let broker = local.connect_keeping(keep).await;
     for _ in 0..50 {
         broker.publish(text("a", "x").with_headers(longest_headers()), None).await.unwrap();

@@ -73,7 +73,7 @@ pub(crate) async fn a_replay_keeps_to_its_budget_and_its_end(local: LocalBroker)
 }
 
 pub(crate) async fn a_position_that_is_gone_is_told_with_its_reason(local: LocalBroker) {
-    let keep = Keep { messages: Some(10), ..Keep::default() };
+    let keep = Keep::default().messages(Some(10));
     let broker = local.connect_keeping(keep).await;
     let mut last = None;
     for number in 1..=25 {

@@ -2,18 +2,21 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::TcpListener as StdTcpListener;
 use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use socket2::SockRef;
 use tidings_core::Hub;
-use tokio::net::{TcpListener, TcpStream};
+use tidings_transport::ListenerKind;
+use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
 use tokio::time::sleep;
 
 use super::connection::serve;
 use super::context::Context;
+use super::stream::Stream;
+use crate::bound::Bound;
 use crate::listener::{PAUSE, is_of_one_connection, prepare};
 use crate::routes;
 
@@ -21,8 +24,9 @@ use crate::routes;
 ///
 /// # Errors
 /// If the listener cannot be watched.
-pub(crate) async fn accept_all(listener: StdTcpListener, context: Rc<Context>) -> io::Result<()> {
-    let listener = TcpListener::from_std(listener)?;
+pub(crate) async fn accept_all(listener: Bound, context: Rc<Context>) -> io::Result<()> {
+    let kind = listener.kind;
+    let listener = Listening::new(listener)?;
     let mut stopping = context.shared.is_stopping.clone();
     loop {
         let accepted = tokio::select! {
@@ -30,7 +34,7 @@ pub(crate) async fn accept_all(listener: StdTcpListener, context: Rc<Context>) -
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, _)) => admit(socket, &context),
+            Ok(stream) => admit(stream, kind, &context),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 context.shared.metrics.unserved.add(error);
@@ -40,18 +44,46 @@ pub(crate) async fn accept_all(listener: StdTcpListener, context: Rc<Context>) -
     }
 }
 
-fn admit(socket: TcpStream, context: &Rc<Context>) {
+/// A listener that tokio watches.
+enum Listening {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl Listening {
+    fn new(Bound { socket, kind }: Bound) -> io::Result<Self> {
+        match kind {
+            #[cfg(unix)]
+            ListenerKind::Unix => UnixListener::from_std(socket.into()).map(Self::Unix),
+            _ => TcpListener::from_std(socket.into()).map(Self::Tcp),
+        }
+    }
+
+    /// Accepts a connection.
+    ///
+    /// Cancel safe.
+    async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(listener) => listener.accept().await.map(|(stream, _)| Stream::Tcp(stream)),
+            #[cfg(unix)]
+            Self::Unix(listener) => listener.accept().await.map(|(stream, _)| Stream::Unix(stream)),
+        }
+    }
+}
+
+fn admit(stream: Stream, listener: ListenerKind, context: &Rc<Context>) {
     let shared = &context.shared;
     // A connection that is older than the server has not inherited them from the listener.
-    if let Err(error) = prepare(&SockRef::from(&socket), shared.config.write_deadline) {
+    if let Err(error) = prepare(&stream.as_socket(), listener, shared.config.write_deadline) {
         tracing::debug!(%error, "a connection has other options than it should");
     }
     match shared.connection_limit.admit() {
-        Some(permit) => serve(socket, permit, Bytes::new(), context),
+        Some(permit) => serve(stream, listener, permit, Bytes::new(), context),
         None => {
             // There are too many to wait for their requests. The answer may not arrive; the connection is closed.
             // Directly, because tokio may not know yet that the socket can be written.
-            let _ = SockRef::from(&socket).send(&routes::no_room(shared));
+            let _ = stream.as_socket().send(&routes::no_room(shared));
         }
     }
 }

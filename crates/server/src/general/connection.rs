@@ -11,44 +11,47 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tidings_transport::Rejection;
+use http::Method;
 use tidings_transport::mount::{Observer, WriteDeadline};
+use tidings_transport::{ListenerKind, Rejection};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout_at};
 
 use super::context::Context;
 use super::observer::ConnectionObserver;
 use super::socket::{AfterAnswer, Socket};
+use super::stream::Stream;
 use super::{closing, exchange, subscription};
 use crate::answer::{self, Answer};
 use crate::connection_limit::ConnectionPermit;
-use crate::handover::HandOver;
+use crate::handover::{Admitted, HandOver};
 use crate::routes::Streamed;
 use crate::{request, routes};
 
 /// Takes over a connection from a lane.
 pub(crate) fn take_over(connection: HandOver, context: &Rc<Context>) {
-    let HandOver { socket, permit, input } = connection;
-    match TcpStream::from_std(socket) {
-        Ok(socket) => serve(socket, permit, input, context),
+    let HandOver { connection, input } = connection;
+    let Admitted { socket, listener, permit } = connection;
+    match Stream::new(socket, listener) {
+        Ok(stream) => serve(stream, listener, permit, input, context),
         Err(error) => context.shared.metrics.unserved.add(error),
     }
 }
 
 /// Starts the task that serves one connection, from which `input` was read already.
 pub(super) fn serve(
-    socket: TcpStream,
+    stream: Stream,
+    listener: ListenerKind,
     permit: ConnectionPermit,
     input: Bytes,
     context: &Rc<Context>,
 ) {
     let observer: Arc<dyn Observer> =
         Arc::new(ConnectionObserver::new(context.shared.metrics.clone()));
-    let io = WriteDeadline::new(socket, context.shared.config.write_deadline);
+    let io = WriteDeadline::new(stream, context.shared.config.write_deadline);
     let io = io.observed_by(observer.clone());
-    let socket = Socket { io, early: BytesMut::from(input), observer, permit };
+    let socket = Socket { io, early: BytesMut::from(input), observer, listener, permit };
     let running = context.clone();
     spawn_local(context.tasks.track_future(async move {
         if let Err(error) = serve_all(socket, &running).await {
@@ -87,8 +90,9 @@ async fn serve_all(mut socket: Socket, context: &Context) -> io::Result<()> {
 /// # Errors
 /// If the system does not let go of it.
 fn hand_over(socket: Socket) -> io::Result<HandOver> {
-    let Socket { io, early, permit, .. } = socket;
-    Ok(HandOver { socket: io.into_inner().into_std()?, permit, input: early.freeze() })
+    let Socket { io, early, listener, permit, .. } = socket;
+    let connection = Admitted { socket: io.into_inner().into_socket()?, listener, permit };
+    Ok(HandOver { connection, input: early.freeze() })
 }
 
 /// Waits until the head of the next request is whole, and checks it. Returns `None` if it does not come: the
@@ -145,7 +149,7 @@ async fn reject(
 async fn answer(socket: Socket, context: &Context) -> io::Result<AfterAnswer> {
     let (socket, streamed) = exchange::ask(socket, &context.shared).await;
     let Some(mut socket) = socket else { return Ok(AfterAnswer::Done) };
-    let Streamed { answer, is_last, is_head } = match streamed {
+    let Streamed { answer, is_last, request } = match streamed {
         Ok(Some(streamed)) => streamed,
         Ok(None) => return Ok(AfterAnswer::Done),
         Err(error) if error.is_parse() => {
@@ -168,9 +172,9 @@ async fn answer(socket: Socket, context: &Context) -> io::Result<AfterAnswer> {
     let keep_alive = answer::keep_alive(context.shared.config.idle_timeout);
     let ending = if is_last { answer::CLOSE } else { &keep_alive };
     let mut bytes = BytesMut::new();
-    match is_head {
-        true => answer::without_body(&mut bytes, &response, ending),
-        false => answer::write(&mut bytes, &response, ending),
+    match request.method {
+        Method::HEAD => answer::without_body(&mut bytes, &response, ending),
+        _ => answer::write(&mut bytes, &response, ending),
     }
     socket.write_all(&bytes).await?;
     Ok(if is_last { AfterAnswer::Close(socket) } else { AfterAnswer::NextRequest(socket) })

@@ -33,14 +33,15 @@ pub(crate) async fn ask(
     socket: Socket,
     shared: &Shared,
 ) -> (Option<Socket>, hyper::Result<Option<Streamed>>) {
-    let is_surplus = socket.permit.is_surplus();
+    let (is_surplus, listener) = (socket.permit.is_surplus(), socket.listener);
     let lent = Lent::new(socket);
     let streamed = Cell::new(None::<Streamed>);
     // Boxed, because hyper lets only a connection that can be moved be polled in this way.
     let service = service_fn(|request: hyper::Request<Incoming>| {
         lent.allow_writes();
         Box::pin(async {
-            streamed.set(Some(routes::answer_streamed(request, is_surplus, shared).await));
+            let answered = routes::answer_streamed(request, is_surplus, listener, shared).await;
+            streamed.set(Some(answered));
             std::future::pending::<Result<Response<Empty<Bytes>>, Infallible>>().await
         })
     });

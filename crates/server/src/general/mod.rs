@@ -10,6 +10,7 @@ mod context;
 mod exchange;
 mod observer;
 mod socket;
+mod stream;
 mod subscription;
 
 pub(crate) use self::accept::{accept_all, closed};

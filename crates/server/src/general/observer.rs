@@ -23,7 +23,7 @@ impl ConnectionObserver {
 
 impl Observer for ConnectionObserver {
     fn delivered(&self, transport: &'static str, notifications: u64) {
-        self.metrics.delivered(transport).inc_by(notifications);
+        Observer::delivered(&self.metrics, transport, notifications);
     }
 
     fn let_go(&self, reason: Reason) {

@@ -8,19 +8,22 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
+use tidings_transport::ListenerKind;
 use tidings_transport::mount::{Observer, WriteDeadline};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
+use super::stream::Stream;
 use crate::connection_limit::ConnectionPermit;
 
 /// A socket with its permit, and the bytes that were read from it and not used.
 pub(crate) struct Socket {
-    pub(crate) io: WriteDeadline<TcpStream>,
+    pub(crate) io: WriteDeadline<Stream>,
     /// Bytes that were read and not used. Reads return them first.
     pub(crate) early: BytesMut,
     /// Counts deliveries and goodbyes of the client.
     pub(crate) observer: Arc<dyn Observer>,
+    /// The kind of the listener that accepted it.
+    pub(crate) listener: ListenerKind,
     pub(crate) permit: ConnectionPermit,
 }
 
@@ -57,9 +60,9 @@ impl Socket {
     ///
     /// Cancel safe.
     pub(crate) async fn peer(&self) -> PeerState {
-        match self.io.get_ref().peek(&mut [0]).await {
-            Ok(0) => PeerState::HalfClosed,
-            Ok(_) => self.broken().await,
+        match self.io.get_ref().has_input().await {
+            Ok(false) => PeerState::HalfClosed,
+            Ok(true) => self.broken().await,
             Err(error) => self.gone(&error),
         }
     }

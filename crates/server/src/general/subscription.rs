@@ -5,7 +5,7 @@ use std::io;
 use bytes::BytesMut;
 use http_body_util::BodyExt;
 use tidings_transport::Shape;
-use tidings_transport::mount::{Client, MountBody, OnMessage, Subscriber};
+use tidings_transport::mount::{Client, MountBody, Subscriber};
 use tokio::io::AsyncWriteExt;
 
 use super::context::Context;
@@ -23,11 +23,10 @@ pub(crate) async fn serve(
     is_last: bool,
     context: &Context,
 ) -> io::Result<AfterAnswer> {
-    let Subscriber { accepted, seat, interest, position, publishes_to, .. } = subscriber;
+    let Subscriber { accepted, seat, interest, position, on_message, .. } = subscriber;
     let config = &context.shared.config;
     let subscription = config.hub.read(seat, interest, position);
     let subscription = subscription.with_goodbye_within(config.drain);
-    let on_message = publishes_to.map_or_else(OnMessage::rejected, OnMessage::published_to);
     let (write_deadline, observer) = (config.write_deadline, socket.observer.clone());
     let client = Client { subscription, on_message, write_deadline, observer };
     let head = accepted.head.clone();

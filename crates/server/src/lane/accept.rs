@@ -6,18 +6,21 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream};
-use socket2::SockRef;
+use rustix::net::{SocketFlags, accept_with};
+use socket2::{SockRef, Socket};
 use tokio::time::{Sleep, sleep};
 
 use super::balancer::Inbox;
-use super::epoll::Epoll;
-use crate::connection_limit::{ConnectionLimit, ConnectionPermit};
+use super::epoll::{Epoll, LISTENER};
+use crate::bound::Bound;
+use crate::connection_limit::ConnectionLimit;
+use crate::handover::Admitted;
 use crate::listener::{PAUSE, is_of_one_connection, prepare};
+use tidings_transport::ListenerKind;
 
 /// The listeners of a lane, until the hub is closed.
 pub(super) struct Acceptor {
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Bound>,
     /// Whether connections may wait that are older than the options of the listeners.
     has_early_ones: bool,
     write_deadline: Duration,
@@ -30,9 +33,9 @@ pub(super) struct Acceptor {
 /// What one look at the listener came to.
 pub(super) enum Accepted {
     /// A connection for this lane, counted.
-    Connection(TcpStream, ConnectionPermit),
+    Connection(Admitted),
     /// A connection for which there is no room. It may be answered, and is closed.
-    NoRoom(TcpStream),
+    NoRoom(Socket),
     /// Another lane has it, or its peer has left already.
     Elsewhere,
     /// No connection waits at any listener, or none may be accepted now.
@@ -45,14 +48,14 @@ impl Acceptor {
     /// # Errors
     /// If the system refuses that.
     pub(super) fn new(
-        mut listeners: Vec<TcpListener>,
+        listeners: Vec<Bound>,
         epoll: &Epoll,
         write_deadline: Duration,
         connection_limit: ConnectionLimit,
         inbox: Inbox,
     ) -> io::Result<Self> {
-        for listener in &mut listeners {
-            epoll.watch_listener(listener)?;
+        for listener in &listeners {
+            epoll.watch(&listener.socket, LISTENER)?;
         }
         Ok(Self {
             listeners,
@@ -73,13 +76,13 @@ impl Acceptor {
             return Ok(Accepted::Nothing);
         }
         let is_empty = |accepted: &io::Result<_>| matches!(accepted, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-        let mut looks = self.listeners.iter().map(TcpListener::accept);
-        let socket = match looks.find(|accepted| !is_empty(accepted)) {
-            Some(Ok((socket, _))) => {
+        let mut looks = self.listeners.iter().map(accept_at);
+        let (socket, listener) = match looks.find(|accepted| !is_empty(accepted)) {
+            Some(Ok(accepted)) => {
                 // Another listener comes first the next time, so that none has to wait for a busy one.
                 let one = usize::from(self.listeners.len() > 1);
                 self.listeners.rotate_left(one);
-                socket
+                accepted
             }
             None => {
                 self.has_early_ones = false;
@@ -92,15 +95,15 @@ impl Acceptor {
             }
         };
         if self.has_early_ones
-            && let Err(error) = prepare(&SockRef::from(&socket), self.write_deadline)
+            && let Err(error) = prepare(&SockRef::from(&socket), listener, self.write_deadline)
         {
             tracing::debug!(%error, "a connection that is older than the server has other options");
         }
         let Some(permit) = self.connection_limit.admit() else {
             return Ok(Accepted::NoRoom(socket));
         };
-        Ok(match self.inbox.balance(socket, permit) {
-            Some((socket, permit)) => Accepted::Connection(socket, permit),
+        Ok(match self.inbox.balance(Admitted { socket, listener, permit }) {
+            Some(connection) => Accepted::Connection(connection),
             None => Accepted::Elsewhere,
         })
     }
@@ -121,4 +124,10 @@ impl Acceptor {
     pub(super) fn close(&mut self) {
         self.listeners.clear();
     }
+}
+
+/// Accepts a connection at this listener, with a socket that does not block.
+fn accept_at(listener: &Bound) -> io::Result<(Socket, ListenerKind)> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    Ok((accept_with(&listener.socket, flags)?.into(), listener.kind))
 }

@@ -3,7 +3,6 @@
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use mio::net::TcpStream;
 use tidings_core::Reason;
 
 use super::Lane;
@@ -13,8 +12,7 @@ use super::connection::Connection;
 use super::drain::Drain;
 use super::peer::{self, Peer};
 use super::subscription::Head;
-use crate::connection_limit::ConnectionPermit;
-use crate::handover::HandOver;
+use crate::handover::{Admitted, HandOver};
 use tidings_transport::mount::Subscriber;
 
 /// How many connections one call of `accept` accepts.
@@ -25,7 +23,7 @@ impl Lane {
     pub(super) fn accept(&mut self) {
         for _ in 0..ACCEPTS {
             match self.acceptor.accept() {
-                Ok(Accepted::Connection(socket, permit)) => drop(self.admit(socket, permit)),
+                Ok(Accepted::Connection(connection)) => drop(self.admit(connection)),
                 Ok(Accepted::NoRoom(socket)) => {
                     // There are too many to wait for their requests. The response may not arrive.
                     let _ = peer::write(&socket, &self.service.no_room());
@@ -41,10 +39,10 @@ impl Lane {
     /// Adds a connection that was handed to this lane. Drops it if the hub is closed and no client is served on it.
     pub(super) fn admit_handed(&mut self, connection: Incoming) {
         match connection {
-            Incoming::Accepted(..) if self.status.is_closing => self.acceptor.inbox.left(),
-            Incoming::Accepted(socket, permit) => drop(self.admit(socket, permit)),
-            Incoming::Upgraded(HandOver { socket, permit, input }, subscriber) => {
-                let Some(key) = self.admit(TcpStream::from_std(socket), permit) else { return };
+            Incoming::Accepted(_) if self.status.is_closing => self.acceptor.inbox.left(),
+            Incoming::Accepted(connection) => drop(self.admit(connection)),
+            Incoming::Upgraded(HandOver { connection, input }, subscriber) => {
+                let Some(key) = self.admit(connection) else { return };
                 self.peers[key].connection.on_taken_back(input, false);
                 let next = self.subscribe(key, *subscriber, Head::Sent);
                 self.apply(key, next);
@@ -55,17 +53,19 @@ impl Lane {
 
     /// Adds a connection that is counted already, to be read for its first request. Returns its key, or `None` if the
     /// system refuses to watch it.
-    fn admit(&mut self, mut socket: TcpStream, permit: ConnectionPermit) -> Option<usize> {
+    fn admit(&mut self, connection: Admitted) -> Option<usize> {
+        let Admitted { socket, listener, permit } = connection;
         let entry = self.peers.vacant_entry();
         let key = entry.key();
-        if let Err(error) = self.epoll.watch(&mut socket, key) {
+        if let Err(error) = self.epoll.watch(&socket, key) {
             self.metrics.unserved.add(error);
             self.acceptor.inbox.left();
             return None;
         }
         self.timers.start(key, permit.idle_timeout(self.status.settings.idle_timeout));
         let connection = Connection::new(permit.is_surplus());
-        entry.insert(Peer { socket, connection, permit, is_busy: false, watches_room: false });
+        let (is_busy, watches_room) = (false, false);
+        entry.insert(Peer { socket, listener, connection, permit, is_busy, watches_room });
         Some(key)
     }
 
@@ -81,9 +81,9 @@ impl Lane {
             return;
         }
         self.set_now();
-        let HandOver { socket, permit, input } = connection;
+        let HandOver { connection, input } = connection;
         self.acceptor.inbox.joined();
-        let Some(key) = self.admit(TcpStream::from_std(socket), permit) else { return };
+        let Some(key) = self.admit(connection) else { return };
         self.peers[key].connection.on_taken_back(input, is_last);
         let next = match subscriber {
             Some(subscriber) => self.subscribe(key, subscriber, Head::Unsent),
@@ -103,15 +103,16 @@ impl Lane {
 
     /// Hands a connection over to the general path, with these bytes of a request.
     pub(super) fn hand_over(&mut self, key: usize, input: Bytes) {
-        let Peer { socket, permit, .. } = self.remove(key);
-        self.handed_over.push(HandOver { socket: socket.into(), permit, input });
+        let Peer { socket, listener, permit, .. } = self.remove(key);
+        let connection = Admitted { socket, listener, permit };
+        self.handed_over.push(HandOver { connection, input });
     }
 
     /// Removes and returns a connection. Dropping it closes its socket.
     pub(super) fn remove(&mut self, key: usize) -> Peer {
-        let mut peer = self.peers.remove(key);
+        let peer = self.peers.remove(key);
         self.acceptor.inbox.left();
-        self.epoll.forget(&mut peer.socket);
+        self.epoll.forget(&peer.socket);
         self.timers.stop(key);
         self.fan_out.groups.leave(key);
         peer

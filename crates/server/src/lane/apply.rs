@@ -5,9 +5,9 @@ use std::task::{Context, Poll, Waker};
 
 use futures::FutureExt;
 
-use tidings_core::{Event, Id, Publishing, Reason, Topic};
-use tidings_transport::Message;
+use tidings_core::{Event, Id, Reason};
 use tidings_transport::mount::Subscriber;
+use tidings_transport::{Handled, Message};
 use tokio::task::unconstrained;
 
 use super::catch_up::Portion;
@@ -22,17 +22,28 @@ use crate::request::Whole;
 /// How many portions from the log one call of `apply` sends.
 const PORTIONS: usize = 8;
 
+/// How many messages of a client one call of `apply` handles.
+const MESSAGES: usize = 256;
+
 impl Lane {
     /// Performs what a connection returned, and what follows from that, until the connection is idle or has had its
     /// portions.
     pub(super) fn apply(&mut self, key: usize, mut next: Next) {
-        let mut portions = 0;
+        let (mut portions, mut messages) = (0, 0);
         loop {
             next = match next {
                 Next::Idle => break,
                 Next::Write => self.write(key),
                 Next::Answer(whole) => self.answer(key, whole),
-                Next::Publish(topic, message) => self.publish(key, topic, message),
+                Next::Handle(message) if messages < MESSAGES => {
+                    messages += 1;
+                    self.handle(key, message)
+                }
+                Next::Handle(message) => {
+                    self.peers[key].connection.put_back(message);
+                    self.keep_busy(key);
+                    break;
+                }
                 Next::CatchUp if portions < PORTIONS => {
                     portions += 1;
                     self.catch_up(key)
@@ -96,7 +107,7 @@ impl Lane {
 
     /// Answers a request.
     fn answer(&mut self, key: usize, whole: Box<Whole>) -> Next {
-        let mut answering = self.service.call(whole);
+        let mut answering = self.service.call(whole, self.peers[key].listener);
         // Nearly all are ready at once. The others are polled with the lane's own waker later.
         let mut context = Context::from_waker(Waker::noop());
         match unconstrained(answering.as_mut()).poll_unpin(&mut context) {
@@ -133,23 +144,30 @@ impl Lane {
         connection.on_subscribed(opened, &self.status)
     }
 
-    /// Publishes a client's message.
-    fn publish(&mut self, key: usize, topic: Topic, message: Message) -> Next {
-        let connection = &mut self.peers[key].connection;
-        let Some(client) = connection.client() else { return Next::Idle };
-        let publishing = message.publish(&self.status.hub, &client.seat, topic);
-        match publishing.map(Publishing::try_outcome) {
-            Ok(Ok(outcome)) => {
-                let outcome = outcome.map_err(|error| error.reason());
-                connection.on_published(outcome, &self.status)
+    /// Handles a client's message.
+    fn handle(&mut self, key: usize, message: Message) -> Next {
+        let client = self.peers[key].connection.client();
+        let (Some(client), Some(group)) = (client, self.fan_out.groups.of(key)) else {
+            return Next::Idle;
+        };
+        let (hub, filters) = (&self.status.hub, group.interest.filters());
+        let mut handling = client.on_message.handle(hub, &client.seat, filters, message);
+        match unconstrained(&mut handling).now_or_never() {
+            Some(handled) => self.on_handled(key, handled),
+            None => {
+                let outcome = async { Outcome::Handled(handling.await) };
+                let pending = self.pending.add(key, outcome);
+                self.peers[key].connection.on_handling(pending, &self.status)
             }
-            Ok(Err(publishing)) => {
-                let outcome =
-                    async { Outcome::Published(publishing.await.map_err(|error| error.reason())) };
-                connection.on_publish_pending(self.pending.add(key, outcome))
-            }
-            Err(reason) => connection.on_published(Err(reason), &self.status),
         }
+    }
+
+    /// Sends the reply to a client's message, if there is one.
+    pub(super) fn on_handled(&mut self, key: usize, handled: Handled) -> Next {
+        let group = self.fan_out.groups.of(key);
+        let encode = |reply| group.map(|group| group.reply(&reply)).unwrap_or_default();
+        let outcome = handled.outcome.map(|reply| reply.map(encode).unwrap_or_default());
+        self.peers[key].connection.on_handled(handled.published, outcome, &self.status)
     }
 
     /// Reads what follows a client's own cursor, from the log or from the broker.

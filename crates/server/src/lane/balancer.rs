@@ -7,11 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Waker};
 
-use mio::net::TcpStream;
 use tidings_transport::mount::Subscriber;
 
-use crate::connection_limit::ConnectionPermit;
-use crate::handover::HandOver;
+use crate::handover::{Admitted, HandOver};
 
 /// The lanes of a server. Cheap to clone.
 #[derive(Clone)]
@@ -32,7 +30,7 @@ pub(crate) struct Reserved {
 /// A connection for a lane, which has counted it already.
 pub(super) enum Incoming {
     /// From another lane, to be read for its first request.
-    Accepted(TcpStream, ConnectionPermit),
+    Accepted(Admitted),
     /// From another HTTP server, which has upgraded it, with its client.
     Upgraded(HandOver, Box<Subscriber>),
 }
@@ -116,17 +114,13 @@ impl Inbox {
 
     /// Returns the connection if this lane is to serve it, and counts it. Otherwise hands it to the lane that has the
     /// fewest, and returns `None`.
-    pub(super) fn balance(
-        &self,
-        socket: TcpStream,
-        permit: ConnectionPermit,
-    ) -> Option<(TcpStream, ConnectionPermit)> {
+    pub(super) fn balance(&self, connection: Admitted) -> Option<Admitted> {
         let lane = self.next();
         self.lanes[lane].connections.fetch_add(1, Relaxed);
         if lane == self.lane {
-            return Some((socket, permit));
+            return Some(connection);
         }
-        self.lanes[lane].push(Incoming::Accepted(socket, permit));
+        self.lanes[lane].push(Incoming::Accepted(connection));
         None
     }
 

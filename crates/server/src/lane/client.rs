@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_core::driver::{Budget, Cursor, Pulse};
-use tidings_core::{Id, Reason, Seat, Topic};
+use tidings_core::{Id, Reason, Seat};
 use tidings_transport::mount::{MAX_ANSWER, MAX_ANSWER_ENTRIES};
-use tidings_transport::{Decoder, Inbound, Shape};
+use tidings_transport::{Decoder, Inbound, OnMessage, Shape};
 use tokio::time::Instant;
 
 use super::pending::Pending;
@@ -29,8 +29,8 @@ pub(super) struct Client {
     /// Whether it can answer a heartbeat.
     pub(super) can_answer: bool,
     pub(super) pulse: Pulse,
-    /// Where its messages are published; `None` if it may send none.
-    pub(super) publishes_to: Option<Topic>,
+    /// What happens to its messages.
+    pub(super) on_message: OnMessage,
     /// What only the broker has for it, while that is fetched.
     pub(super) fetching: Option<Pending>,
     /// Only in the middle of a message: otherwise a decoder is borrowed.
@@ -53,7 +53,7 @@ pub(super) enum Standing {
 /// What a client has sent that is not handled yet, or not echoed.
 #[derive(Default)]
 struct Conversation {
-    /// In its order: what follows a message waits until the message is published.
+    /// In its order: what follows a message waits until the message is handled.
     inbound: VecDeque<Inbound>,
     /// The last of its messages that was published.
     published: Option<Id>,
@@ -77,7 +77,7 @@ impl Client {
         cursor: Cursor,
         shape: Shape,
         can_answer: bool,
-        publishes_to: Option<Topic>,
+        on_message: OnMessage,
     ) -> Self {
         Self {
             seat,
@@ -85,7 +85,7 @@ impl Client {
             shape,
             can_answer,
             pulse: Pulse::default(),
-            publishes_to,
+            on_message,
             fetching: None,
             decoder: None,
             conversation: None,
@@ -158,6 +158,16 @@ impl Client {
     /// Takes the next thing that it has sent.
     pub(super) fn take_inbound(&mut self) -> Option<Inbound> {
         self.conversation.as_mut()?.inbound.pop_front()
+    }
+
+    /// Puts back what was taken and is not handled yet.
+    pub(super) fn put_back(&mut self, inbound: Inbound) {
+        self.conversation().inbound.push_front(inbound);
+    }
+
+    /// Returns `true` if something that it has sent waits to be handled.
+    pub(super) fn has_inbound(&self) -> bool {
+        self.conversation.as_ref().is_some_and(|conversation| !conversation.inbound.is_empty())
     }
 
     /// Its message was published with this id.

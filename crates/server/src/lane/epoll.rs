@@ -4,14 +4,16 @@
 //! waker, no registration of tokio's.
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream};
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Token};
+use socket2::Socket;
 use tokio::io::unix::AsyncFd;
 
-/// The key of the listener, which no connection has.
+/// The key of all listeners, which no connection has.
 pub(super) const LISTENER: usize = usize::MAX;
 
 /// An epoll instance.
@@ -51,26 +53,26 @@ impl Epoll {
     }
 
     /// Watches a socket for input, under this key.
-    pub(super) fn watch(&self, socket: &mut TcpStream, key: usize) -> io::Result<()> {
-        self.poll.get_ref().registry().register(socket, Token(key), Interest::READABLE)
+    pub(super) fn watch(&self, socket: &Socket, key: usize) -> io::Result<()> {
+        let descriptor = socket.as_raw_fd();
+        let registry = self.poll.get_ref().registry();
+        registry.register(&mut SourceFd(&descriptor), Token(key), Interest::READABLE)
     }
 
     /// Watches a socket that is full for room as well. Most sockets never are, and each would be reported once as
     /// writable when it is new.
-    pub(super) fn watch_room(&self, socket: &mut TcpStream, key: usize) -> io::Result<()> {
+    pub(super) fn watch_room(&self, socket: &Socket, key: usize) -> io::Result<()> {
         let both = Interest::READABLE | Interest::WRITABLE;
-        self.poll.get_ref().registry().reregister(socket, Token(key), both)
-    }
-
-    /// Watches the listener, under [`LISTENER`].
-    pub(super) fn watch_listener(&self, listener: &mut TcpListener) -> io::Result<()> {
-        self.poll.get_ref().registry().register(listener, Token(LISTENER), Interest::READABLE)
+        let descriptor = socket.as_raw_fd();
+        let registry = self.poll.get_ref().registry();
+        registry.reregister(&mut SourceFd(&descriptor), Token(key), both)
     }
 
     /// Stops watching a socket.
-    pub(super) fn forget(&self, socket: &mut TcpStream) {
+    pub(super) fn forget(&self, socket: &Socket) {
+        let descriptor = socket.as_raw_fd();
         // It fails only for a socket that epoll has forgotten by itself.
-        let _ = self.poll.get_ref().registry().deregister(socket);
+        let _ = self.poll.get_ref().registry().deregister(&mut SourceFd(&descriptor));
     }
 
     /// Appends the sockets with news to `ready`. Pending once there are no more.

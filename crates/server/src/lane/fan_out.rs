@@ -155,14 +155,13 @@ fn every_topic() -> tidings_core::Filters {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
 
-    use mio::net::TcpStream;
     use prometheus_client::metrics::counter::Counter;
     use prometheus_client::metrics::gauge::Gauge;
     use tidings_core::{Hub, HubConfig, Notification, Retention};
-    use tidings_transport::{Encoder, Shape};
+    use tidings_transport::{Encoder, ListenerKind, OnMessage, Shape};
 
     use super::*;
     use crate::config::Config;
@@ -196,8 +195,8 @@ mod tests {
     impl Lane {
         /// A lane over a log of four entries, with a client for each of these filters.
         fn new(clients: &[&str]) -> Self {
-            let retention = Retention { entries: 4, ..Retention::default() };
-            let hub = Hub::new(HubConfig { retention, ..HubConfig::default() });
+            let retention = Retention::default().entries(4);
+            let hub = Hub::new(HubConfig::default().retention(retention));
             let status = Status::new(&Config::new(hub));
             let fan_out = FanOut::new(Groups::new(Bytes::new()), status.position);
             let mut lane =
@@ -209,17 +208,19 @@ mod tests {
 
         fn join(&mut self, filters: &str, encoder: &Arc<dyn Encoder>) {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap().into();
+            let listener = ListenerKind::Loopback;
             let permit = ConnectionLimit::new(Gauge::default(), 1).admit().unwrap();
             let seat = self.status.hub.join("test").unwrap();
-            let mut client =
-                Client::new(seat, Cursor::at(self.status.position), Shape::Stream, false, None);
+            let cursor = Cursor::at(self.status.position);
+            let mut client = Client::new(seat, cursor, Shape::Stream, false, OnMessage::rejected());
             client.standing = Standing::WithLane;
             let opened = Opened { client, first: Bytes::new(), is_answered: false };
             let mut connection = Connection::new(false);
             let _ = connection.on_subscribed(opened, &self.status);
             let (is_busy, watches_room) = (false, false);
-            let key = self.peers.insert(Peer { socket, connection, permit, is_busy, watches_room });
+            let peer = Peer { socket, listener, connection, permit, is_busy, watches_room };
+            let key = self.peers.insert(peer);
             let interest = Interest::new(filters.parse().unwrap());
             self.fan_out.groups.join(key, encoder, interest, None, Counter::default);
         }

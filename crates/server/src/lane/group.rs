@@ -10,7 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use slab::Slab;
 use tidings_core::driver::FilterIndex;
 use tidings_core::{Event, Id, Interest};
-use tidings_transport::Encoder;
+use tidings_transport::{Encoder, Message};
 
 use super::client::SpareDecoder;
 use crate::answer;
@@ -263,6 +263,11 @@ impl Group {
             Some((_, head)) => answer::poll(head, &body),
             None => body,
         }
+    }
+
+    /// Encodes the reply to a message of one member. Returns nothing if its format has no replies.
+    pub(super) fn reply(&self, reply: &Message) -> Bytes {
+        self.encoder.reply(reply).unwrap_or_default()
     }
 }
 

@@ -42,7 +42,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::io;
-use std::net::TcpListener;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -64,8 +63,10 @@ use self::pending::PendingSet;
 use self::sender::Sender;
 use self::status::Status;
 use self::timers::Timers;
+use crate::bound::Bound;
 use crate::handover::{HandOver, Turn};
 use crate::metrics::Metrics;
+use crate::serve_by::ServeBy;
 use crate::service::Service;
 use crate::shared::Shared;
 use tidings_transport::mount::Subscriber;
@@ -83,7 +84,7 @@ impl Handle {
     /// # Errors
     /// If the system has no epoll for it.
     pub(crate) fn new(
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Bound>,
         shared: &Shared,
         inbox: Inbox,
         service: Box<dyn Service>,
@@ -172,7 +173,7 @@ const READS: usize = 8;
 
 impl Lane {
     fn new(
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Bound>,
         shared: &Shared,
         inbox: Inbox,
         service: Box<dyn Service>,
@@ -180,7 +181,6 @@ impl Lane {
         let config = &shared.config;
         let status = Status::new(config);
         let epoll = Epoll::new()?;
-        let listeners = listeners.into_iter().map(mio::net::TcpListener::from_std).collect();
         let limit = shared.connection_limit.clone();
         let acceptor = Acceptor::new(listeners, &epoll, config.write_deadline, limit, inbox)?;
         let groups = Groups::new(status.settings.keep_alive.clone());
@@ -192,7 +192,7 @@ impl Lane {
             peers: Slab::new(),
             timers: Timers::new(status.hub.heartbeat().interval),
             fan_out: FanOut::new(groups, status.position),
-            sender: Sender::new(config.io_uring),
+            sender: Sender::new(shared.serve_by == ServeBy::Lanes),
             pending: PendingSet::default(),
             waiter: status.hub.waiter(),
             waker: None,
@@ -271,6 +271,14 @@ impl Lane {
                 }
                 if is_readable {
                     self.read(key, is_closed);
+                }
+                // What it has sent is not read now, and would show that only later.
+                if is_closed
+                    && let Some(peer) = self.peers.get_mut(key)
+                    && peer.connection.is_handling()
+                {
+                    let next = peer.connection.on_end(&self.status);
+                    self.apply(key, next);
                 }
                 if is_writable && let Some(peer) = self.peers.get_mut(key) {
                     let next = peer.connection.on_writable(&self.status);

@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
-use tidings_core::{Event, Id, Topic};
+use tidings_core::{Event, Id};
 use tidings_transport::Message;
 
 use crate::request::Whole;
@@ -19,8 +19,8 @@ pub(super) enum Next {
     Write,
     /// Answer this request.
     Answer(Box<Whole>),
-    /// Publish a client's message to this topic.
-    Publish(Topic, Message),
+    /// Handle a client's message.
+    Handle(Message),
     /// Read what follows the client's own cursor.
     CatchUp,
     /// Encode this event for a client at this position. `None` is the end of a poll's hold.

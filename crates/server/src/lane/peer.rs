@@ -1,8 +1,9 @@
 //! One socket of a lane, and the connection on it.
 
-use mio::net::TcpStream;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, send};
+use socket2::Socket;
+use tidings_transport::ListenerKind;
 
 use super::connection::Connection;
 use super::sender::FLAGS;
@@ -10,7 +11,9 @@ use crate::connection_limit::ConnectionPermit;
 
 /// A socket with its state.
 pub(super) struct Peer {
-    pub(super) socket: TcpStream,
+    pub(super) socket: Socket,
+    /// The kind of the listener that accepted it.
+    pub(super) listener: ListenerKind,
     pub(super) connection: Connection,
     pub(super) permit: ConnectionPermit,
     /// Whether it waits among the busy.
@@ -24,7 +27,7 @@ pub(super) struct Peer {
 /// # Errors
 /// If the connection is broken.
 pub(super) fn receive(
-    socket: &TcpStream,
+    socket: &Socket,
     buffer: &mut [u8],
     peeks: bool,
 ) -> Result<Option<usize>, Errno> {
@@ -43,7 +46,7 @@ pub(super) fn receive(
 ///
 /// # Errors
 /// If the connection is broken.
-pub(super) fn write(socket: &TcpStream, bytes: &[u8]) -> Result<usize, Errno> {
+pub(super) fn write(socket: &Socket, bytes: &[u8]) -> Result<usize, Errno> {
     let mut written = 0;
     while written < bytes.len() {
         match send(socket, &bytes[written..], FLAGS) {

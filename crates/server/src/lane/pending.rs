@@ -1,6 +1,6 @@
-//! What waits for the broker or for the authorizer: requests, and what only the broker has.
+//! What waits for the broker or for the application: requests, messages of clients, and what only the broker has.
 //!
-//! A lane polls these futures itself. Each belongs to a connection, which has at most one request or publish and one replay
+//! A lane polls these futures itself. Each belongs to a connection, which has at most one request or message and one replay
 //! pending, and ends with it.
 
 use std::future::Future;
@@ -11,7 +11,7 @@ use futures::future::{AbortHandle, Abortable, LocalBoxFuture};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tidings_core::driver::Fetched;
-use tidings_core::{Id, Reason};
+use tidings_transport::Handled;
 use tokio::task::unconstrained;
 
 use crate::answer::Answer;
@@ -35,8 +35,8 @@ pub(super) struct Pending {
 pub(super) enum Outcome {
     /// The answer to a request.
     Answer(Answer),
-    /// What became of a client's message.
-    Published(Result<Id, Reason>),
+    /// What came of a client's message.
+    Handled(Handled),
     /// What the broker has for a client.
     Fetched(Fetched),
 }

@@ -41,7 +41,7 @@ pub(super) fn open(
     metrics: &Metrics,
     status: &Status,
 ) -> Opened {
-    let Subscriber { accepted, seat, interest, position, publishes_to, .. } = subscriber;
+    let Subscriber { accepted, seat, interest, position, on_message, .. } = subscriber;
     let (cursor, gap) = Cursor::open(status.hub.log(), position, &interest);
     let start = cursor.position();
     let mut first = BytesMut::new();
@@ -64,7 +64,8 @@ pub(super) fn open(
     let is_poll = answer.is_some();
     if !is_poll {
         // Until it is sent the gap, the client is before it.
-        let (at, heartbeat) = (gap.map_or(start, |gap| gap.after), status.hub.heartbeat());
+        let at = gap.map_or(start, |gap| gap.after);
+        let (at, heartbeat) = ((!cursor.is_in_snapshot()).then_some(at), status.hub.heartbeat());
         first.extend_from_slice(&accepted.encoder.opening(at, heartbeat.interval));
     }
     let delivered = || metrics.delivered(seat.transport());
@@ -72,9 +73,9 @@ pub(super) fn open(
     if let Some(gap) = gap {
         first.extend_from_slice(&group.encode(&[Event::Gap(gap)], start));
     }
-    let mut client = Client::new(seat, cursor, accepted.shape, group.can_answer, publishes_to);
+    let mut client = Client::new(seat, cursor, accepted.shape, group.can_answer, on_message);
     // A poll that is not held gets what is published, whether the lane has come to it or not.
-    if start == status.position && !client.is_immediate_poll() {
+    if start == status.position && !cursor.is_in_snapshot() && !client.is_immediate_poll() {
         client.standing = Standing::WithLane;
     }
     Opened { client, first: first.freeze(), is_answered: is_poll && gap.is_some() }

@@ -2,12 +2,11 @@
 
 use std::future::ready;
 use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use tidings_core::Hub;
+use tidings_transport::ListenerKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -16,14 +15,13 @@ use super::*;
 use crate::answer::{Answer, text};
 use crate::config::Config;
 use crate::connection_limit::ConnectionLimit;
-use crate::cors::OpenHeads;
 use crate::request::Whole;
 
 /// Answers each request with its path and its body.
 struct Echo;
 
 impl Service for Echo {
-    fn call(&self, whole: Box<Whole>) -> LocalBoxFuture<'static, Answer> {
+    fn call(&self, whole: Box<Whole>, _: ListenerKind) -> LocalBoxFuture<'static, Answer> {
         let Whole { request, body, .. } = *whole;
         let answer = format!("{} {}", request.uri.path(), String::from_utf8_lossy(&body));
         Box::pin(ready(Answer::Response(text("text/plain", answer))))
@@ -37,25 +35,15 @@ impl Service for Echo {
 /// Starts a lane. Returns it with a client that is connected to it.
 async fn start() -> (Handle, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = Bound::new(listener.into()).unwrap();
     let config = Config::new(Hub::default());
     let metrics = Metrics::new(&config);
     let connection_limit = ConnectionLimit::new(metrics.connections.clone(), 1);
     let (_, is_stopping) = watch::channel(false);
-    let shared = Shared {
-        mount: config.mount(),
-        config: Arc::new(config),
-        address,
-        metrics,
-        is_draining: Arc::new(AtomicBool::new(false)),
-        open_heads: OpenHeads::default(),
-        connection_limit,
-        is_stopping,
-    };
+    let shared = Shared::new(config, ServeBy::default(), metrics, connection_limit, is_stopping);
     let inbox = Balancer::new(1).inbox(0);
     let lane = Handle::new(vec![listener], &shared, inbox, Box::new(Echo)).unwrap();
-    (lane, TcpStream::connect(address).await.unwrap())
+    (lane, TcpStream::connect(address.unwrap()).await.unwrap())
 }
 
 #[tokio::test]

@@ -48,14 +48,16 @@ impl Lane {
         }
     }
 
-    /// Reports to connections what the broker has answered, in a bounded number.
+    /// Reports to connections what was pending and is done, in a bounded number.
     pub(super) fn poll_outcomes(&mut self, context: &mut Context<'_>) {
         for _ in 0..OUTCOMES {
             let Poll::Ready((key, outcome)) = self.pending.poll_next(context) else { return };
-            let Some(peer) = self.peers.get_mut(key) else { continue };
+            if !self.peers.contains(key) {
+                continue;
+            }
             let next = match outcome {
                 Outcome::Answer(answer) => self.on_answer(key, answer),
-                Outcome::Published(outcome) => peer.connection.on_published(outcome, &self.status),
+                Outcome::Handled(handled) => self.on_handled(key, handled),
                 Outcome::Fetched(fetched) => {
                     let Some(group) = self.fan_out.groups.of(key) else { continue };
                     let portion = catch_up::encode(group, &fetched.events, fetched.cursor);

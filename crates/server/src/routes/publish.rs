@@ -1,9 +1,9 @@
-//! Publishing: `POST /topics/NAME`.
+//! Publishing: `POST /topics/NAME`, and many at once, `POST /topics`.
 
 use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
-use tidings_transport::{PublishRequest, Rejection, published};
+use tidings_transport::{PublishMany, PublishRequest, Rejection, published};
 
 use crate::shared::Shared;
 
@@ -27,4 +27,28 @@ pub(super) async fn publish(
     let id = publish.publish(payload, &shared.config.hub)?.await?;
     shared.metrics.published.inc();
     Ok(published(id))
+}
+
+/// Checks that this request may publish many notifications, before its body is read, which has the topics.
+pub(super) fn check_many(request: &Parts, shared: &Shared) -> Result<(), Rejection> {
+    PublishMany::check_head(request)?;
+    shared.mount.check_publisher_page(request)
+}
+
+/// Publishes the notifications of this body, and waits until they are stored. Publishes none of them if the client may
+/// not publish one of them.
+pub(super) async fn publish_many(
+    request: &Parts,
+    body: &[u8],
+    shared: &Shared,
+) -> Result<Response<Bytes>, Rejection> {
+    let hub = &shared.config.hub;
+    let many = PublishMany::parse(body, hub.max_payload())?;
+    shared.mount.check_publisher_of_many(request, &many).await?;
+    let published = many.publish(hub).await;
+    shared.metrics.published.inc_by(published.ids.len() as u64);
+    if published.failed.is_some() {
+        shared.metrics.rejected.inc();
+    }
+    Ok(published.into_response())
 }

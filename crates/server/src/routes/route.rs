@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
-use tidings_transport::{Action, Rejection, Shape};
+use tidings_transport::{Action, ListenerKind, Rejection, Shape};
 
 use super::reject::{no_room, reject};
 use super::rejections::{not_allowed, not_found};
@@ -28,11 +28,15 @@ impl Routes {
 }
 
 impl Service for Routes {
-    fn call(&self, mut whole: Box<Whole>) -> LocalBoxFuture<'static, Answer> {
+    fn call(
+        &self,
+        mut whole: Box<Whole>,
+        listener: ListenerKind,
+    ) -> LocalBoxFuture<'static, Answer> {
         let shared = self.0.clone();
         Box::pin(async move {
             let body = std::mem::take(&mut whole.body);
-            finish(answer(&whole.request, body, &shared).await, &whole.request, &shared)
+            finish(answer(&whole.request, body, listener, &shared).await, &whole.request, &shared)
         })
     }
 
@@ -41,14 +45,15 @@ impl Service for Routes {
     }
 }
 
-/// Answers a request with this body.
+/// Answers a request with this body, which came through a listener of this kind.
 pub(super) async fn answer(
     request: &Parts,
     body: Bytes,
+    listener: ListenerKind,
     shared: &Shared,
 ) -> Result<Answer, Rejection> {
     let resource = Resource::of(request);
-    check_host(request, &resource, shared)?;
+    check_host(request, &resource, listener, shared)?;
     match resource {
         Resource::Unknown => Err(not_found()),
         _ if cors::is_preflight(request, &shared.config) => {
@@ -65,6 +70,11 @@ pub(super) async fn answer(
             }
             _ => Err(not_allowed(&request.method, "GET, HEAD, POST")),
         },
+        Resource::AllTopics if request.method == Method::POST => {
+            publish::check_many(request, shared)?;
+            publish::publish_many(request, &body, shared).await.map(Answer::Response)
+        }
+        Resource::AllTopics => Err(not_allowed(&request.method, "POST")),
         _ if !matches!(request.method, Method::GET | Method::HEAD) => {
             Err(not_allowed(&request.method, "GET, HEAD"))
         }
@@ -93,7 +103,7 @@ async fn get_page(
             may(Action::Page).await?;
             pages::page(request, config).ok_or_else(not_found)
         }
-        Resource::Topics(_) | Resource::Unknown => Err(not_found()),
+        Resource::Topics(_) | Resource::AllTopics | Resource::Unknown => Err(not_found()),
     }
 }
 
@@ -102,11 +112,12 @@ async fn get_page(
 pub(super) fn check_host(
     request: &Parts,
     resource: &Resource<'_>,
+    listener: ListenerKind,
     shared: &Shared,
 ) -> Result<(), Rejection> {
     match resource {
         Resource::Health | Resource::Ready => Ok(()),
-        _ => shared.config.hosts.check(request, shared.address),
+        _ => shared.config.hosts.check(request, listener),
     }
 }
 

@@ -1,8 +1,11 @@
-//! Requests whose body hyper reads.
+//! Requests whose body is not read yet: hyper reads it, or another server.
 
+use std::error::Error;
+
+use http::request::Parts;
 use http::{Method, Request};
-use hyper::body::{Body, Incoming};
-use tidings_transport::{Rejection, read_payload};
+use http_body::Body;
+use tidings_transport::{ListenerKind, Rejection, read_payload};
 
 use super::publish;
 use super::rejections::too_many_connections;
@@ -18,17 +21,23 @@ pub(crate) struct Streamed {
     /// Whether the connection ends with the answer: the client asked for that, or the body was not read to its end, so
     /// that the next request cannot be found (RFC 9112, section 9.3).
     pub(crate) is_last: bool,
-    /// Whether the answer has no body.
-    pub(crate) is_head: bool,
+    /// The request. If it is a `HEAD`, the answer has no body.
+    pub(crate) request: Parts,
 }
 
 /// Answers a request whose body is not read yet. Reads the body to its end first, whatever the method, unless the request
-/// is rejected without it. `is_surplus` is `true` if the connection is over the limit.
-pub(crate) async fn answer_streamed(
-    request: Request<Incoming>,
+/// is rejected without it. `is_surplus` is `true` if the connection is over the limit, and `listener` is the kind of the
+/// listener that accepted it.
+pub(crate) async fn answer_streamed<B>(
+    request: Request<B>,
     is_surplus: bool,
+    listener: ListenerKind,
     shared: &Shared,
-) -> Streamed {
+) -> Streamed
+where
+    B: Body + Unpin,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let (request, mut body) = request.into_parts();
     let mut is_read = body.is_end_stream();
     let answering = async {
@@ -36,7 +45,7 @@ pub(crate) async fn answer_streamed(
             return Err(too_many_connections());
         }
         let resource = Resource::of(&request);
-        check_host(&request, &resource, shared)?;
+        check_host(&request, &resource, listener, shared)?;
         let mut read = async || {
             let (limit, deadline) = (shared.config.hub.max_payload(), shared.config.body_deadline);
             let payload = read_payload(&mut body, limit, deadline).await?;
@@ -49,10 +58,15 @@ pub(crate) async fn answer_streamed(
                 let payload = read().await?;
                 publish::publish(publish, payload, shared).await.map(Answer::Response)
             }
-            _ => answer(&request, read().await?, shared).await,
+            Resource::AllTopics if request.method == Method::POST => {
+                publish::check_many(&request, shared)?;
+                let body = read().await?;
+                publish::publish_many(&request, &body, shared).await.map(Answer::Response)
+            }
+            _ => answer(&request, read().await?, listener, shared).await,
         }
     };
     let answer = finish(answering.await, &request, shared);
     let is_last = is_last(&request) || !is_read || is_surplus;
-    Streamed { answer, is_last, is_head: request.method == Method::HEAD }
+    Streamed { answer, is_last, request }
 }

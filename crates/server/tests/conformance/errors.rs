@@ -6,7 +6,7 @@ use tidings_core::HubConfig;
 use tidings_server::{Action, Authorizer};
 use tidings_transport::Rejection;
 
-use crate::support::{PATIENCE, Raw, Running, every_mover};
+use crate::support::{PATIENCE, Raw, Running, every_mover, every_mover_and_service};
 
 fn post(path: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: hub\r\nContent-Length: {}\r\n\r\n{body}", body.len())
@@ -64,10 +64,8 @@ fn each_fault_has_its_status_and_code() {
             403,
             "origin_not_allowed",
         ),
-        (get("/topics/t", "Host: other\r\n"), 400, "ambiguous_request"),
-        ("GET /topics/t HTTP/1.1\r\n\r\n".to_owned(), 400, "ambiguous_request"),
     ];
-    every_mover(async |mover| {
+    every_mover_and_service(async |mover| {
         let hub = mover.hub().await;
         for (request, status, code) in &table {
             let answer = Raw::ask(hub.address, request).await;
@@ -86,8 +84,21 @@ fn each_fault_has_its_status_and_code() {
 }
 
 #[test]
-fn a_rejection_says_what_to_do() {
+fn a_request_has_one_host() {
+    let two = get("/topics/t", "Host: other\r\n");
     every_mover(async |mover| {
+        let hub = mover.hub().await;
+        for request in [&two, "GET /topics/t HTTP/1.1\r\n\r\n"] {
+            let answer = Raw::ask(hub.address, request).await;
+            assert_eq!(answer.rejection(), (400, "ambiguous_request".to_owned()), "{request}");
+        }
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_rejection_says_what_to_do() {
+    every_mover_and_service(async |mover| {
         let hub = mover.hub().await;
         let ask = async |request: String| Raw::ask(hub.address, request).await;
         let deleted = ask(post("/topics/t", "").replace("POST", "DELETE")).await;
@@ -108,8 +119,8 @@ fn a_rejection_says_what_to_do() {
 
 #[test]
 fn a_payload_that_is_too_large_is_refused_with_the_limit() {
-    every_mover(async |mover| {
-        let config = mover.config(HubConfig { max_payload: 1000, ..HubConfig::default() }).await;
+    every_mover_and_service(async |mover| {
+        let config = mover.config(HubConfig::default().max_payload(1000)).await;
         let hub = Running::start(config).await;
         assert_eq!(Raw::ask(hub.address, post("/topics/t", &"x".repeat(1000))).await.status, 200);
         let chunk = format!("{:x}\r\n{}\r\n0\r\n\r\n", 1001, "x".repeat(1001));
@@ -135,7 +146,7 @@ fn a_payload_with_a_content_coding_is_rejected_before_it_is_read() {
              Content-Encoding: {coding}\r\nContent-Length: 2\r\n\r\nhi"
         )
     };
-    every_mover(async |mover| {
+    every_mover_and_service(async |mover| {
         let hub = mover.hub().await;
         for coding in
             ["gzip", "GZIP", "br", "identity, zstd", "identity\r\nContent-Encoding: deflate"]
@@ -283,7 +294,7 @@ fn a_head_without_end_and_what_is_no_http_are_refused() {
 
 #[test]
 fn who_may_do_what_is_asked_on_every_way_in() {
-    every_mover(async |mover| {
+    every_mover_and_service(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         config.authorizer = Authorizer::from_fn(|request, action| {
             let token = request.headers.get("authorization").map_or(&b""[..], |it| it.as_bytes());

@@ -75,9 +75,8 @@ impl Reader {
 }
 
 async fn play(mover: Mover, filters: &str, steps: &[Step]) {
-    let retention = Retention { entries: KEPT, ..Retention::default() };
-    let hub =
-        Running::start(mover.config(HubConfig { retention, ..HubConfig::default() }).await).await;
+    let retention = Retention::default().entries(KEPT);
+    let hub = Running::start(mover.config(HubConfig::default().retention(retention)).await).await;
     let transports = all_listed();
     let mut published = Published::new();
     let at = hub.hub.log().head();

@@ -6,10 +6,7 @@ use tidings_transport::Shape;
 use crate::support::{Raw, Running, every_also_mounted};
 
 fn ten_kept() -> HubConfig {
-    HubConfig {
-        retention: Retention { entries: 10, ..Retention::default() },
-        ..HubConfig::default()
-    }
+    HubConfig::default().retention(Retention::default().entries(10))
 }
 
 #[test]

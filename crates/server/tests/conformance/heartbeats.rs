@@ -13,8 +13,8 @@ const STRIKES: u8 = 30;
 
 /// A hub with a short interval.
 async fn quick(case: &Case, strikes: u8) -> Running {
-    let heartbeat = Heartbeat { interval: Duration::from_millis(50), strikes };
-    Running::start(case.config(HubConfig { heartbeat, ..HubConfig::default() }).await).await
+    let heartbeat = Heartbeat::default().interval(Duration::from_millis(50)).strikes(strikes);
+    Running::start(case.config(HubConfig::default().heartbeat(heartbeat)).await).await
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! The hub is full: who comes then is told so, and when to come back.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidings_core::{HubConfig, Limits, Position};
@@ -30,8 +29,8 @@ async fn seated(case: &Case, hub: &Running, filters: &str) -> Raw {
 #[test]
 fn a_full_pool_refuses_and_a_seat_that_is_given_back_is_taken_again() {
     every(async |case| {
-        let limits = Limits { total: 2, ..Limits::default() };
-        let config = case.config(HubConfig { limits, ..HubConfig::default() }).await;
+        let limits = Limits::default().total(2);
+        let config = case.config(HubConfig::default().limits(limits)).await;
         let hub = Running::start(config).await;
         let one = seated(case, &hub, "t").await;
         let two = seated(case, &hub, "t").await;
@@ -53,9 +52,8 @@ fn a_full_pool_refuses_and_a_seat_that_is_given_back_is_taken_again() {
 #[test]
 fn one_transport_can_be_full_while_the_others_are_not() {
     every(async |case| {
-        let transports = BTreeMap::from([(case.transport().to_owned(), 1)]);
-        let limits = Limits { transports, ..Limits::default() };
-        let config = case.config(HubConfig { limits, ..HubConfig::default() }).await;
+        let limits = Limits::default().transport(case.transport(), 1);
+        let config = case.config(HubConfig::default().limits(limits)).await;
         let hub = Running::start(config).await;
         let one = seated(case, &hub, "t").await;
         eventually("it has its seat", async || hub.hub.pool().len() == 1).await;
@@ -75,8 +73,8 @@ fn one_transport_can_be_full_while_the_others_are_not() {
 #[test]
 fn a_hub_full_of_filters_serves_clients_with_few() {
     every(async |case| {
-        let limits = Limits { filters: 70, ..Limits::default() };
-        let config = case.config(HubConfig { limits, ..HubConfig::default() }).await;
+        let limits = Limits::default().filters(70);
+        let config = case.config(HubConfig::default().limits(limits)).await;
         let hub = Running::start(config).await;
         let many = (0..64).map(|number| format!("a{number}.*")).collect::<Vec<_>>().join(",");
         let greedy = seated(case, &hub, &many).await;

@@ -75,8 +75,7 @@ fn what_was_published_before_the_end_arrives_before_the_goodbye() {
 #[test]
 fn whoever_does_not_leave_is_cut_off() {
     every_mover(async |mover| {
-        let mut config =
-            mover.config(HubConfig { max_payload: 5 << 20, ..HubConfig::default() }).await;
+        let mut config = mover.config(HubConfig::default().max_payload(5 << 20)).await;
         config.drain = Duration::ZERO;
         let mut hub = Running::start(config).await;
         hub.publish("t", "x".repeat(5 << 20)).await;

@@ -16,8 +16,8 @@ const TOO_SLOW: &str = "tidings_let_go_total{reason=\"too_slow\"}";
 const KEPT: usize = 8;
 
 async fn hub(case: &Case, policy: SlowPolicy) -> Running {
-    let retention = Retention { entries: KEPT, ..Retention::default() };
-    let mut config = case.config(HubConfig { retention, ..HubConfig::default() }).await;
+    let retention = Retention::default().entries(KEPT);
+    let mut config = case.config(HubConfig::default().retention(retention)).await;
     config.slow = policy;
     Running::start(config).await
 }
@@ -87,8 +87,7 @@ fn a_reader_that_silently_stalls_is_found_by_the_write_deadline() {
     // One payload that is larger than all the buffers in between.
     const LARGE: usize = 5 << 20;
     every_without_broker(async |case| {
-        let mut config =
-            case.config(HubConfig { max_payload: LARGE, ..HubConfig::default() }).await;
+        let mut config = case.config(HubConfig::default().max_payload(LARGE)).await;
         config.write_deadline = Duration::from_secs(1);
         let hub = Running::start(config).await;
         hub.publish("t", "x".repeat(LARGE)).await;

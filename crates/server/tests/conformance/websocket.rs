@@ -188,7 +188,7 @@ fn what_breaks_a_rule_is_closed_with_its_code() {
 #[test]
 fn a_message_over_the_hubs_own_limit_is_closed_with_1009() {
     every_mover_also_mounted(async |mover| {
-        let config = mover.config(HubConfig { max_payload: 10, ..HubConfig::default() }).await;
+        let config = mover.config(HubConfig::default().max_payload(10)).await;
         let hub = Running::start(config).await;
         let mut socket = Socket::open(&hub, "t").await;
         socket.send(Message::text("ten bytes!")).await;
@@ -219,7 +219,7 @@ fn frames_against_the_protocol_are_closed_with_1002() {
 #[test]
 fn what_came_before_the_last_frame_in_the_same_read_is_echoed_before_it() {
     // Without heartbeats, which would end what is not ended otherwise.
-    let heartbeat = Heartbeat { interval: Duration::from_secs(3600), strikes: 3 };
+    let heartbeat = Heartbeat::default().interval(Duration::from_secs(3600)).strikes(3);
     let messages = [masked(0x81, b"one"), masked(0x01, b"t"), masked(0x80, b"wo")].concat();
     // A reserved bit, text that is not UTF-8 in a frame that is not complete, a message that the hub does not take,
     // and a close.
@@ -231,7 +231,7 @@ fn what_came_before_the_last_frame_in_the_same_read_is_echoed_before_it() {
     ];
     every_mover_also_mounted(async |mover| {
         for echo in [true, false] {
-            let hub = HubConfig { max_payload: 10, heartbeat, ..HubConfig::default() };
+            let hub = HubConfig::default().max_payload(10).heartbeat(heartbeat);
             let mut config = mover.config(hub).await;
             config.echo = echo;
             let hub = Running::start(config).await;

@@ -90,8 +90,9 @@ fn who_stands_ahead_is_told_its_own_position() {
     every_shaped(
         |shape| !is_answer(shape),
         async |case| {
-            let heartbeat = Heartbeat { interval: Duration::from_millis(30), strikes: u8::MAX };
-            let config = HubConfig { heartbeat, ..HubConfig::default() };
+            let heartbeat =
+                Heartbeat::default().interval(Duration::from_millis(30)).strikes(u8::MAX);
+            let config = HubConfig::default().heartbeat(heartbeat);
             let (_, _, one, other, ids) = one_and_other(case, config, 3).await;
             let mut follower =
                 other.follow_at_once(&case.listed, "t", Position::After(ids[2])).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings_core::{GapReason, HubConfig, Position, Reason, SlowPolicy};
+use tidings_core::{GapReason, Position, Reason, SlowPolicy};
 use tidings_transport::Shape;
 use tokio::time::timeout;
 
@@ -90,7 +90,7 @@ fn a_client_whose_past_cannot_be_read_is_let_go_and_reads_it_when_it_comes_back(
     every(async |case| {
         let model = filled(2 * KEPT as u64);
         let way = model.way();
-        let config = HubConfig { replay_deadline: Duration::from_millis(200), ..keeping(KEPT) };
+        let config = keeping(KEPT).replay_deadline(Duration::from_millis(200));
         let hub = Running::start(case.mover.config_of(way.hub(config).await)).await;
         let position = Position::After(hub.hub.epoch().id(2));
         way.fail_replays(true);

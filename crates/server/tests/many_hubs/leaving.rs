@@ -58,7 +58,7 @@ fn publishes_that_are_not_answered_do_not_keep_a_hub() {
         let way = Model::default().way();
         // Long enough for both publishes to arrive before the first one is given up.
         let publish_deadline = Duration::from_secs(3);
-        let config = HubConfig { publish_deadline, ..HubConfig::default() };
+        let config = HubConfig::default().publish_deadline(publish_deadline);
         let mut hub = way.running(mover, config).await;
         way.answers.close();
         let (mut asks, says) = on_the_way(&hub, mover).await;

@@ -2,7 +2,7 @@
 //! is stored.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -42,6 +42,8 @@ pub(super) struct Way {
     /// Behind it are replays.
     pub(super) replays: Gate,
     fails_replays: Arc<AtomicBool>,
+    /// It takes publishes up to this sequence number.
+    takes_upto: Arc<AtomicU64>,
 }
 
 /// Open, until it is closed.
@@ -66,6 +68,7 @@ impl Model {
             answers: Gate::default(),
             replays: Gate::default(),
             fails_replays: Arc::default(),
+            takes_upto: Arc::new(AtomicU64::new(u64::MAX)),
         }
     }
 
@@ -144,6 +147,11 @@ impl Way {
         self.fails_replays.store(fails, Ordering::Relaxed);
     }
 
+    /// From now on what would come after this is an error, and not stored.
+    pub(super) fn take_upto(&self, seq: u64) {
+        self.takes_upto.store(seq, Ordering::Relaxed);
+    }
+
     pub(super) fn let_go(&self) {
         self.held_at.send_replace(None);
     }
@@ -157,6 +165,9 @@ impl Broker for Way {
     ) -> BoxFuture<'static, Result<Id, BrokerError>> {
         let way = self.clone();
         Box::pin(async move {
+            if way.model.head().seq >= way.takes_upto.load(Ordering::Relaxed) {
+                return Err(away("it takes no more"));
+            }
             let id = way.model.append(notification);
             way.answers.pass().await;
             Ok(id)

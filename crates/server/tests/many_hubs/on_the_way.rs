@@ -16,7 +16,7 @@ const CLOSE: u8 = 0x88;
 
 /// For those that wait for an answer that does not come.
 fn impatient() -> HubConfig {
-    HubConfig { publish_deadline: Duration::from_secs(1), ..HubConfig::default() }
+    HubConfig::default().publish_deadline(Duration::from_secs(1))
 }
 
 fn upgrades(shape: Shape) -> bool {
@@ -65,6 +65,45 @@ fn requests_behind_a_publish_are_answered_behind_it_and_in_order() {
         raw.send(HEALTH).await;
         assert_eq!(raw.answer().await.text(), "ok\n");
         drop(raw);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn of_many_in_one_request_those_after_a_failure_are_not_published() {
+    every_way(async |mover| {
+        let model = Model::default();
+        let way = model.way();
+        let hub = way.running(mover, impatient()).await;
+        let body = "{\"topic\":\"t\",\"data\":\"x\"}\n".repeat(5);
+        let post = format!(
+            "POST /topics HTTP/1.1\r\nHost: hub\r\nContent-Type: application/x-ndjson\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let id = |seq| format!("{{\"id\":\"{}\"}}", hub.hub.epoch().id(seq));
+        way.take_upto(2);
+        let answer = Raw::ask(hub.address, &post).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+        let text = answer.text();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!((&lines[..2], lines.len()), (&[id(1).as_str(), &id(2)][..], 5));
+        assert!(lines[2].contains("\"unavailable\"") && lines[2].contains("line 3: "), "{text}");
+        assert!(lines[3..].iter().all(|line| line.contains("\"not_published\"")), "{text}");
+        assert_eq!(hub.metric("tidings_published_total").await, 2);
+
+        // The broker does not answer in time, and the next request of the connection is not lost.
+        way.take_upto(u64::MAX);
+        way.answers.close();
+        let mut raw = Raw::connect(hub.address).await;
+        raw.send(format!("{post}{HEALTH}")).await;
+        way.answers.has_waiting(1).await;
+        assert_eq!(model.head().seq, 3, "the next one did not wait for the first");
+        assert_eq!(raw.answer().await.status, 503);
+        assert_eq!(raw.answer().await.text(), "ok\n");
+        assert_eq!(model.head().seq, 3);
+        drop(raw);
+        way.answers.open();
         hub.stop().await;
     });
 }

@@ -18,11 +18,9 @@ const STAYS: Duration = Duration::from_millis(1200);
 
 fn config() -> HubConfig {
     // Not everyone here answers pings.
-    HubConfig {
-        publish_deadline: DEADLINE,
-        heartbeat: Heartbeat { interval: Duration::from_millis(100), strikes: u8::MAX },
-        ..HubConfig::default()
-    }
+    HubConfig::default()
+        .publish_deadline(DEADLINE)
+        .heartbeat(Heartbeat::default().interval(Duration::from_millis(100)).strikes(u8::MAX))
 }
 
 /// Publishes with a key until it is stored.

@@ -67,7 +67,7 @@ pub(super) fn is_answer(shape: Shape) -> bool {
 
 /// A hub that keeps so many itself.
 pub(super) fn keeping(entries: usize) -> HubConfig {
-    HubConfig { retention: Retention { entries, ..Retention::default() }, ..HubConfig::default() }
+    HubConfig::default().retention(Retention::default().entries(entries))
 }
 
 /// A request that publishes.

@@ -78,8 +78,8 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 fn without_seats(config: &mut Config) {
-    let limits = Limits { total: 0, ..Limits::default() };
-    config.hub = Hub::new(HubConfig { limits, ..HubConfig::default() });
+    let limits = Limits::default().total(0);
+    config.hub = Hub::new(HubConfig::default().limits(limits));
 }
 
 fn without_connections(config: &mut Config) {

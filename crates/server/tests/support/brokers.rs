@@ -76,8 +76,8 @@ pub(crate) async fn hub_at(
     messages: Option<u64>,
     config: HubConfig,
 ) -> Hub {
-    let keep = Keep { messages, age: None, bytes: None };
+    let keep = Keep::default().messages(messages).age(None).bytes(None);
     let url = format!("{}?stream={stream}", broker.as_str().trim_end_matches('/'));
-    let broker = connect(&url, BrokerConfig { keep, ..BrokerConfig::default() }).await.unwrap();
+    let broker = connect(&url, BrokerConfig::default().keep(keep)).await.unwrap();
     Hub::connect(broker, config).await.unwrap()
 }

@@ -130,7 +130,10 @@ impl Follower {
                     assert!(self.next().await.is_none(), "the stream ends behind a goodbye");
                     return goodbye;
                 }
-                Arrival::Notification(_) | Arrival::Gap(_) | Arrival::Heartbeat(_) => {}
+                Arrival::Notification(_)
+                | Arrival::Gap(_)
+                | Arrival::Heartbeat(_)
+                | Arrival::Reply(_) => {}
             }
         }
     }

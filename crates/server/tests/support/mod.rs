@@ -22,7 +22,7 @@ use std::time::Duration;
 use futures::{StreamExt, TryFutureExt};
 
 use tidings_core::{Hub, HubConfig, Id, Notification, Position, Reason};
-use tidings_server::{Config, Listed, Server, transports};
+use tidings_server::{Config, Listed, ServeBy, Server, transports};
 use tidings_transport::client::{ClientError, Publisher, Target};
 use tidings_transport::{Shape, SubscribeRequest};
 use tokio::net::TcpListener;
@@ -61,6 +61,8 @@ enum Way {
     AxumToLanes,
     /// By a mount in hyper.
     Hyper,
+    /// By the service of our server, in hyper.
+    Service,
 }
 
 /// A configuration, and who serves it.
@@ -75,6 +77,23 @@ impl Deref for Setup {
 
     fn deref(&self) -> &Config {
         &self.config
+    }
+}
+
+impl Setup {
+    /// Our own server, which has no listener yet.
+    pub(crate) fn server(self) -> Server {
+        let Self { config, way } = self;
+        let serve_by = match way {
+            Way::Lane => ServeBy::Lanes,
+            Way::PlainLane => ServeBy::LanesWithoutIoUring,
+            Way::Stream => ServeBy::GeneralPath,
+            Way::Axum | Way::AxumToLanes | Way::Hyper | Way::Service => {
+                panic!("{way:?} is served by others")
+            }
+        };
+        let builder = Server::builder(config.hub.clone()).configure(|own| *own = config);
+        builder.serve_by(serve_by).build()
     }
 }
 
@@ -114,8 +133,12 @@ pub(crate) const MOVERS: &[Mover] = if cfg!(lane) {
 };
 
 /// Servers that are not ours, for scenarios that need topics and nothing else.
-const MOUNTS: &[Mover] =
-    &[Mover::of(Way::Axum), Mover::of(Way::AxumToLanes), Mover::of(Way::Hyper)];
+const MOUNTS: &[Mover] = &[
+    Mover::of(Way::Axum),
+    Mover::of(Way::AxumToLanes),
+    Mover::of(Way::Hyper),
+    Mover::of(Way::Service),
+];
 
 /// Everything in THE list, with default settings.
 pub(crate) fn all_listed() -> Vec<Listed> {
@@ -169,6 +192,21 @@ pub(crate) fn every_poll_without_broker(scenario: impl AsyncFn(&Case)) {
 pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
     // Which transport it is does not matter: the case is there for its mover.
     among(&cases()[..MOVERS.len()], &async |case: &Case| scenario(case.mover).await);
+}
+
+/// Plays a scenario that needs nothing of a server that its service inside of another one does not have.
+pub(crate) fn every_mover_and_service(scenario: impl AsyncFn(Mover)) {
+    let listed = all_listed().swap_remove(0);
+    let movers = MOVERS.iter().copied().chain([Mover::of(Way::Service)]);
+    let cases: Vec<_> = movers.map(|mover| Case { listed: listed.clone(), mover }).collect();
+    among(&cases, &async |case: &Case| scenario(case.mover).await);
+}
+
+/// Plays a scenario that is not of one transport by the movers that have no broker.
+pub(crate) fn every_mover_without_broker(scenario: impl AsyncFn(Mover)) {
+    let cases = cases().into_iter().take(MOVERS.len());
+    let cases: Vec<_> = cases.filter(|case| case.mover.broker.is_none()).collect();
+    among(&cases, &async |case: &Case| scenario(case.mover).await);
 }
 
 /// Plays a scenario that is not of one transport and needs topics and nothing else of a server, by every mover and mount.
@@ -273,9 +311,6 @@ impl Mover {
     pub(crate) fn config_of(self, hub: Hub) -> Setup {
         let mut config = Config::new(hub);
         config.workers = NonZeroUsize::new(2).unwrap();
-        // Without lanes there is no other path, whatever the configuration says.
-        config.general_path = cfg!(lane) && self.way == Way::Stream;
-        config.io_uring = self.way == Way::Lane;
         config.drain = Duration::from_millis(100);
         Setup { config, way: self.way }
     }
@@ -313,8 +348,9 @@ impl Running {
                 tokio::spawn(mounts::serve_axum_to_lanes(listener, config, stopped))
             }
             Way::Hyper => tokio::spawn(mounts::serve_hyper(listener, config, stopped)),
+            Way::Service => tokio::spawn(mounts::serve_service(listener, config, stopped)),
             Way::Lane | Way::PlainLane | Way::Stream => {
-                let server = Server::builder(config.hub.clone()).configure(|own| *own = config);
+                let server = Setup { config, way }.server();
                 let server = server.listen(listener.into_std().unwrap()).unwrap();
                 tokio::spawn(server.serve(async { drop(stopped.await) }))
             }
@@ -396,7 +432,7 @@ impl Running {
         filters: &str,
         position: Position,
     ) -> Follower {
-        let target = Target { position, ..Target::new(self.url(filters)) };
+        let target = Target::new(self.url(filters)).position(position);
         Follower::new(listed.client.connect(target).try_flatten_stream().boxed()).reading()
     }
 
@@ -406,7 +442,7 @@ impl Running {
         filters: &str,
         position: Position,
     ) -> Result<Follower, ClientError> {
-        let target = Target { position, ..Target::new(self.url(filters)) };
+        let target = Target::new(self.url(filters)).position(position);
         let connected = timeout(PATIENCE, listed.client.connect(target)).await;
         connected.expect("it never connected").map(Follower::new)
     }

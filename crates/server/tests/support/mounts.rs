@@ -1,19 +1,25 @@
 //! Mounts in servers that are not ours: axum, and a loop over hyper's connections.
 
+use std::convert::Infallible;
 use std::io;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use futures::future::BoxFuture;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tidings_axum::{WriteDeadlineListener, router};
 use tidings_core::Reason;
-use tidings_server::{Config, Server};
-use tidings_transport::mount::{Mount, WriteDeadline, farewell};
+use tidings_server::{Config, ListenerKind, Server};
+use tidings_transport::mount::{Mount, MountBody, WriteDeadline, farewell};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tower_service::Service;
 
 /// How long a mount's server waits for its clients at the end.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -27,6 +33,10 @@ fn mount(config: &Config) -> Mount {
         .echo(config.echo)
         .write_deadline(config.write_deadline)
         .body_deadline(config.body_deadline);
+    let mount = match &config.on_message {
+        Some(on_message) => mount.on_message(on_message.clone()),
+        None => mount,
+    };
     config.transports.iter().cloned().fold(mount, Mount::shared_transport)
 }
 
@@ -69,13 +79,61 @@ async fn serve_mount(
     }
 }
 
-/// Serves every path by hyper until it is stopped or the hub is closed.
+/// Serves every path by a mount in hyper until it is stopped or the hub is closed.
 pub(super) async fn serve_hyper(
     listener: TcpListener,
     config: Config,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
-    let mount = mount(&config);
+    serve_by(AtTopics(mount(&config)), listener, config, stopped).await
+}
+
+/// A mount at every path, and where it publishes many.
+#[derive(Clone)]
+struct AtTopics(Mount);
+
+impl Service<Request<Incoming>> for AtTopics {
+    type Response = Response<MountBody>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let mount = self.0.clone();
+        Box::pin(async move {
+            Ok(match request.uri().path() {
+                "/topics" => mount.publish_many(request).await,
+                _ => mount.respond(request).await,
+            })
+        })
+    }
+}
+
+/// Serves by the service of our server in hyper until it is stopped or the hub is closed.
+pub(super) async fn serve_service(
+    listener: TcpListener,
+    config: Config,
+    stopped: oneshot::Receiver<()>,
+) -> io::Result<()> {
+    let service = Server::builder(config.hub.clone()).configure(|own| *own = config.clone());
+    serve_by(service.into_service(), listener, config, stopped).await
+}
+
+async fn serve_by<S>(
+    service: S,
+    listener: TcpListener,
+    config: Config,
+    stopped: oneshot::Receiver<()>,
+) -> io::Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response<MountBody>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+{
+    let kind = ListenerKind::from(listener.local_addr()?);
     let deadline = config.write_deadline;
     let serving = async {
         let mut connections = JoinSet::new();
@@ -84,7 +142,11 @@ pub(super) async fn serve_hyper(
             let io = TokioIo::new(WriteDeadline::new(socket, deadline));
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new()).half_close(true);
-            let service = TowerToHyperService::new(mount.clone());
+            let service = service.clone();
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(kind);
+                service.clone().call(request)
+            });
             let connection = http.serve_connection(io, service).with_upgrades();
             connections.spawn(async move { drop(connection.await) });
         }

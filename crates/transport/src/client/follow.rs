@@ -15,6 +15,7 @@ use super::{Arrival, Client, ClientError, Target};
 /// ceiling. The ceiling doubles with each failure. So the clients of a hub that restarts do not all come at
 /// once, and none comes back at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Backoff {
     /// The first ceiling. Default 1 s.
     pub shortest: Duration,
@@ -30,6 +31,16 @@ impl Default for Backoff {
 }
 
 impl Backoff {
+    /// Changes the first ceiling.
+    pub fn shortest(self, shortest: Duration) -> Self {
+        Self { shortest, ..self }
+    }
+
+    /// Changes the last ceiling.
+    pub fn longest(self, longest: Duration) -> Self {
+        Self { longest, ..self }
+    }
+
     /// Returns how long to wait after this many failures in a row, 1 or more.
     fn delay(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
         let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
@@ -97,7 +108,7 @@ pub fn follow(
                         match &arrival {
                             Arrival::Notification(_) => is_of_use = true,
                             Arrival::Goodbye(goodbye) => is_last = !goodbye.is_worth_reconnecting(),
-                            Arrival::Gap(_) | Arrival::Heartbeat(_) => {}
+                            Arrival::Gap(_) | Arrival::Heartbeat(_) | Arrival::Reply(_) => {}
                         }
                         yield Followed::Arrived(arrival);
                     }
@@ -128,7 +139,7 @@ fn position(arrival: &Arrival) -> Option<Id> {
         Arrival::Notification(received) => received.id,
         Arrival::Gap(gap) => Some(gap.resume),
         Arrival::Heartbeat(id) => *id,
-        Arrival::Goodbye(_) => None,
+        Arrival::Reply(_) | Arrival::Goodbye(_) => None,
     }
 }
 
@@ -225,6 +236,21 @@ mod tests {
         assert_eq!(waits(stream, 5).await.len(), 5);
         let at = |seq| Position::After(id(seq));
         let expected = [Position::Live, Position::Live, at(1), at(5), at(9)];
+        assert_eq!(*fake.asked.lock().unwrap(), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn before_it_was_told_a_position_it_asks_for_the_newest_of_each_topic_again() {
+        let (fake, _) = followed(vec![
+            Ok(vec![Ok(Arrival::Heartbeat(None))]),
+            Ok(vec![Ok(Arrival::Heartbeat(None)), Ok(notification(3))]),
+            Ok(vec![]),
+        ]);
+        let target = Target::new("http://127.0.0.1/topics/a".parse().unwrap());
+        let target = Target { position: Position::Latest, ..target };
+        let stream = follow(fake.clone(), target, Backoff::default());
+        assert_eq!(waits(stream, 3).await.len(), 3);
+        let expected = [Position::Latest, Position::Latest, Position::After(id(3))];
         assert_eq!(*fake.asked.lock().unwrap(), expected);
     }
 

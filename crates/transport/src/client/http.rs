@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
+use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::Full;
@@ -21,6 +22,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use super::line::{Line, broken};
+use crate::publish::is_media;
+
 use super::{ClientError, Stream, Target, TimeLimits, connect, shown};
 
 /// The most that is buffered of what arrives, and so the longest head of an answer.
@@ -151,6 +154,27 @@ impl Http {
     ) -> Result<Response<Body>, SendError> {
         let response = self.exchange(request, Duration::ZERO).await?;
         self.accepted(response).await.map_err(|error| SendError { error, unsent: None })
+    }
+
+    /// Does the same as [`try_send`](Self::try_send) with a request that the hub may take `hold` longer to answer, and
+    /// returns an answer of this media type whatever its status is.
+    pub(super) async fn try_send_for(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        hold: Duration,
+        media: &str,
+    ) -> Result<Response<Body>, SendError> {
+        let response = self.exchange(request, hold).await?;
+        let given = response.headers().get(header::CONTENT_TYPE);
+        if given.is_some_and(|given| is_media(given, media)) {
+            return Ok(response.map(Body));
+        }
+        self.accepted(response).await.map_err(|error| SendError { error, unsent: None })
+    }
+
+    /// The error that an answer with this head and body is.
+    pub(super) fn refused(&self, head: &Parts, body: &[u8]) -> ClientError {
+        ClientError::refused(head, body, &self.headers, &self.url)
     }
 
     async fn accepted(
@@ -292,7 +316,7 @@ impl Http {
         let body = timeout(REFUSAL_PATIENCE, self.whole(Body(body), REFUSAL)).await;
         // The status alone is worth more to the caller than why its explanation did not arrive.
         let body = body.ok().and_then(Result::ok).unwrap_or_default();
-        ClientError::refused(&head, &body, &self.headers, &self.url)
+        self.refused(&head, &body)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The client half's contract: connect, and what arrives as a stream.
 //!
 //! ```text
-//! client.connect(target) ─► Arrivals: Notification | Gap | Heartbeat | Goodbye
+//! client.connect(target) ─► Arrivals: Notification | Gap | Heartbeat | Reply | Goodbye
 //! follow(client, target, backoff) ─► the same for ever, reconnecting with its position
 //! Publisher::publish(kind, payload) ─► Id
+//! Publisher::publish_lines(lines) ─► PublishedLines
 //! ```
 //!
 //! Each transport crate has one [`Client`]. It opens one connection from one position and returns what
@@ -21,6 +22,7 @@ mod notice;
 mod options;
 mod position;
 mod publish;
+mod publish_many;
 #[cfg(test)]
 mod scripted;
 mod silence;
@@ -37,14 +39,17 @@ use futures::stream::BoxStream;
 use tidings_core::{Gap, Headers, Id, Kind, Position};
 use url::Url;
 
+use crate::Message;
+
 pub use error::{ClientError, retry_after};
 pub use follow::{Backoff, Followed, follow};
 pub use goodbye::Goodbye;
 pub use http::{Body, Http, SendError, Upgraded, request};
-pub use notice::Notice;
+pub use notice::{Notice, NoticeContent};
 pub use options::{ConnectOptions, TimeLimits, shown};
 pub use position::{last_event_id, url_after, url_with_wait};
 pub use publish::Publisher;
+pub use publish_many::PublishedLines;
 pub use silence::Silence;
 pub use socket::{Stream, connect};
 #[cfg(feature = "tls")]
@@ -68,6 +73,7 @@ pub type Arrivals = BoxStream<'static, Result<Arrival, ClientError>>;
 
 /// Where to connect, how, and from which position.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Target {
     /// The resource, such as `http://127.0.0.1:8080/topics/orders.*`; `http` or `https` for every transport.
     pub url: Url,
@@ -81,6 +87,16 @@ impl Target {
     /// Reads from now on at this address, with default options.
     pub fn new(url: Url) -> Self {
         Self { url, position: Position::Live, options: Arc::default() }
+    }
+
+    /// Changes from where to read.
+    pub fn position(self, position: Position) -> Self {
+        Self { position, ..self }
+    }
+
+    /// Changes headers, time limits and certificates.
+    pub fn options(self, options: impl Into<Arc<ConnectOptions>>) -> Self {
+        Self { options: options.into(), ..self }
     }
 }
 
@@ -104,6 +120,9 @@ pub enum Arrival {
     Gap(Gap),
     /// The hub is still there. The position is how far it has looked, where the transport tells it.
     Heartbeat(Option<Id>),
+    /// The reply to a message that this client has sent. By a WebSocket without a subprotocol, a reply arrives as a
+    /// notification.
+    Reply(Message),
     /// The hub says goodbye; the stream ends behind it.
     Goodbye(Goodbye),
 }

@@ -2,12 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use serde::Deserialize;
-use tidings_core::{Headers, Id, Kind};
+use tidings_core::{Headers, Id};
 
 use super::Received;
-use crate::lossy_headers;
+use crate::{Message, lossy_headers};
 
 /// A notification inside JSON, as a client takes it: an [`Envelope`](crate::Envelope) that owns its
 /// strings, so that a text payload is not copied again.
@@ -26,21 +25,41 @@ pub struct Notice {
     pub data_base64: Option<String>,
 }
 
+/// The payload of a notice, or of a reply to a client's message.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct NoticeContent {
+    /// The payload, where it is text.
+    pub data: Option<String>,
+    /// The payload in base64 (RFC 4648, section 4), where it is binary.
+    pub data_base64: Option<String>,
+}
+
+impl NoticeContent {
+    /// Returns what it holds.
+    ///
+    /// # Errors
+    /// Returns what is wrong with it, if neither field is there or the base64 is malformed.
+    pub fn message(self) -> Result<Message, String> {
+        match (self.data, self.data_base64) {
+            (Some(text), _) => Ok(Message::text(text)),
+            (None, Some(base64)) => match STANDARD.decode(base64) {
+                Ok(payload) => Ok(Message::binary(payload)),
+                Err(error) => Err(format!("data_base64: {error}")),
+            },
+            (None, None) => Err("neither data nor data_base64".to_owned()),
+        }
+    }
+}
+
 impl Notice {
     /// What a client is told of it.
     ///
     /// # Errors
     /// What is wrong with it, where neither field is there or the base64 is malformed.
     pub fn received(self) -> Result<Received, String> {
-        let Self { id, topic, headers, .. } = self;
-        let (kind, payload) = match (self.data, self.data_base64) {
-            (Some(text), _) => (Kind::Text, Bytes::from(text)),
-            (None, Some(base64)) => match STANDARD.decode(base64) {
-                Ok(payload) => (Kind::Binary, Bytes::from(payload)),
-                Err(error) => return Err(format!("data_base64 of {id}: {error}")),
-            },
-            (None, None) => return Err(format!("{id} has neither data nor data_base64")),
-        };
+        let Self { id, topic, headers, data, data_base64 } = self;
+        let content = NoticeContent { data, data_base64 }.message();
+        let Message { kind, payload } = content.map_err(|problem| format!("{id}: {problem}"))?;
         Ok(Received { id: Some(id), topic: Some(topic), kind, payload, headers })
     }
 }

@@ -12,6 +12,7 @@ use url::Url;
 /// What every connection of a client has in common, besides its address. The default sends no headers of
 /// its own, trusts the certificate authorities of the system, and waits 10 s for each step.
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub struct ConnectOptions {
     /// Headers of every request, such as `Authorization`. They replace those of the client with the same
     /// name, except for the headers that [`is_reserved`](Self::is_reserved) names, which are not sent.
@@ -25,6 +26,7 @@ pub struct ConnectOptions {
 
 /// How long a client waits for a server, one limit for each step of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TimeLimits {
     /// Name resolution, connect and TLS together. Default 10 s.
     pub connect: Duration,
@@ -44,7 +46,35 @@ impl Default for TimeLimits {
     }
 }
 
+impl TimeLimits {
+    /// Changes the time for name resolution, connect and TLS together.
+    pub fn connect(self, limit: Duration) -> Self {
+        Self { connect: limit, ..self }
+    }
+
+    /// Changes the time from the beginning of a request to the head of its answer.
+    pub fn head(self, limit: Duration) -> Self {
+        Self { head: limit, ..self }
+    }
+
+    /// Changes the time without a byte of the body of an answer.
+    pub fn body(self, limit: Duration) -> Self {
+        Self { body: limit, ..self }
+    }
+}
+
 impl ConnectOptions {
+    /// Changes how long to wait for a server.
+    pub fn limits(self, limits: TimeLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Changes which certificates to accept for `https`.
+    #[cfg(feature = "tls")]
+    pub fn tls(self, tls: super::Tls) -> Self {
+        Self { tls, ..self }
+    }
+
     /// Sends the token as `Authorization: Bearer` (RFC 6750, section 2.1).
     ///
     /// # Errors

@@ -60,13 +60,16 @@ fn text(position: Position) -> Option<String> {
     match position {
         Position::Live => None,
         Position::Earliest => Some("earliest".to_owned()),
+        Position::Latest => Some("latest".to_owned()),
         Position::After(id) => Some(id.to_string()),
+        Position::Snapshot(rest) => Some(rest.to_string()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidings_core::Snapshot;
 
     fn after(url: &str, position: Position) -> String {
         url_after(&url.parse().unwrap(), position).into()
@@ -82,6 +85,9 @@ mod tests {
             "http://h/t?wait=2&after=e-7"
         );
         assert_eq!(after("http://h/t?after=e-1", Position::Earliest), "http://h/t?after=earliest");
+        assert_eq!(after("http://h/t?after=e-1", Position::Latest), "http://h/t?after=latest");
+        let rest = Position::Snapshot(Snapshot { after: id, upto: 9 });
+        assert_eq!(after("http://h/t?after=latest", rest), "http://h/t?after=e-7.9");
         assert_eq!(after("http://h/t?after=e-1", Position::Live), "http://h/t?after=e-1");
     }
 

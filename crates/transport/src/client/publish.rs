@@ -15,8 +15,8 @@ const ANSWER: usize = 64 * 1024;
 /// Publishes to one topic, over one connection that is kept alive.
 #[derive(Debug)]
 pub struct Publisher {
-    target: Target,
-    http: Http,
+    pub(super) target: Target,
+    pub(super) http: Http,
 }
 
 #[derive(Deserialize)]

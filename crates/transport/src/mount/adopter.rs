@@ -10,7 +10,7 @@ use hyper_util::server::conn::auto::upgrade::downcast;
 use tidings_core::Position;
 use tokio::net::TcpStream;
 
-use super::{Mount, Settings, Subscriber, WriteDeadline, conversation};
+use super::{Mount, Subscriber, WriteDeadline, conversation};
 use crate::Shape;
 
 /// Serves connections that an HTTP server has upgraded: the lanes of a server of tidings.
@@ -36,11 +36,10 @@ pub struct Adopted {
 }
 
 impl Mount {
-    /// Reserves a place at the adopter, if there is one and if it can serve this subscriber.
+    /// Reserves a place at the adopter, if there is one and if this subscriber leaves HTTP.
     pub(super) fn reserve(&self, subscriber: &Subscriber) -> Option<Place> {
-        let Settings { adopter, on_message, .. } = &*self.0;
-        let is_for_adopter = subscriber.accepted.shape == Shape::Upgrade && on_message.is_none();
-        adopter.as_ref().filter(|_| is_for_adopter)?.reserve()
+        let is_upgraded = subscriber.accepted.shape == Shape::Upgrade;
+        self.0.adopter.as_ref().filter(|_| is_upgraded)?.reserve()
     }
 
     /// Waits until the head has been written, and hands the connection over. A connection that is not plain TCP in a type

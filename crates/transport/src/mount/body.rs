@@ -70,8 +70,8 @@ impl MountBody {
         Self(Inner::Whole(None))
     }
 
-    /// No body, of a response whose length is not known.
-    pub(super) fn head() -> Self {
+    /// No body, for the response to a `HEAD` if the length of the body is not known.
+    pub fn head() -> Self {
         Self(Inner::Head)
     }
 
@@ -167,7 +167,8 @@ impl Events {
 /// What goes out directly after the head.
 pub(super) fn opening(encoder: &dyn Encoder, subscription: &Subscription) -> Bytes {
     let interval = subscription.hub().heartbeat().interval;
-    encoder.opening(subscription.position(), interval)
+    let position = (!subscription.is_in_snapshot()).then(|| subscription.position());
+    encoder.opening(position, interval)
 }
 
 /// The first event, and whatever else is there already: one write for all, within bounds.

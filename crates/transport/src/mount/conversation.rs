@@ -1,5 +1,6 @@
 //! A subscription on an upgraded connection: bytes both ways.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,10 +18,11 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Client;
 use super::body::{batch, is_goodbye, opening};
+use super::in_hand::InHand;
 use super::observer::observe;
 use crate::{Encoder, Inbound};
 
-/// What one read takes at the most. No more is ever held for a client, besides the partial input in its decoder.
+/// What is read at the most before it is handled. No more is ever held for a client, besides the partial input in its decoder.
 const READ_BUFFER: usize = 4096;
 
 /// How long a client has to close its side once the hub has said goodbye.
@@ -80,7 +82,9 @@ where
     };
     let policy = subscription.hub().heartbeat();
     let mut decoder = encoder.decoder();
-    let (mut pulse, mut inbound) = (Pulse::default(), Vec::new());
+    let (mut pulse, mut in_hand) = (Pulse::default(), InHand::default());
+    // What it has sent that is decoded, and how much of the buffer is not.
+    let (mut inbound, mut decoded, mut held) = (VecDeque::new(), Vec::new(), 0);
     let heartbeat = |subscription: &Subscription| {
         encoder.encode(&[subscription.heartbeat()], subscription.position())
     };
@@ -91,88 +95,105 @@ where
     let mut buffer = vec![0; READ_BUFFER];
 
     write(opening(&*encoder, &subscription)).await?;
-    'open: loop {
+    let last = loop {
+        // In its order: what follows a message waits until that is handled.
+        if let Some(handled) = in_hand.take() {
+            published = handled.published.unwrap_or(published);
+            match handled.outcome {
+                Ok(Some(reply)) => write(encoder.reply(&reply).unwrap_or_default()).await?,
+                Ok(None) => {}
+                Err(reason) => break Some(Last::Goodbye(reason)),
+            }
+        }
+        if in_hand.is_empty() {
+            if let Some(next) = inbound.pop_front() {
+                match next {
+                    Inbound::Message(message) => {
+                        let (hub, seat) = (subscription.hub(), subscription.seat());
+                        let filters = subscription.filters();
+                        in_hand.begin(on_message.handle(hub, seat, filters, message));
+                    }
+                    Inbound::Reply(bytes) => write(bytes).await?,
+                    Inbound::Closed(bytes) => break Some(Last::Reply(bytes)),
+                    Inbound::Fault(reason) => break Some(Last::Goodbye(reason)),
+                }
+                continue;
+            }
+            if held > 0 {
+                let bytes = &mut buffer[..std::mem::take(&mut held)];
+                if let Some(decoder) = &mut decoder {
+                    decoder.decode(bytes, &mut decoded);
+                }
+                inbound.extend(decoded.drain(..));
+                continue;
+            }
+        }
         tokio::select! {
+            () = poll_fn(|context| in_hand.poll(context)), if !in_hand.is_empty() => {}
             event = subscription.next() => {
-                if matches!(event, Some(Event::Heartbeat { .. })) && pulse.beat(&policy) == Beat::GiveUp {
+                // A client whose message is being handled may not have been read for a while.
+                if matches!(event, Some(Event::Heartbeat { .. }))
+                    && in_hand.is_empty()
+                    && pulse.beat(&policy) == Beat::GiveUp
+                {
                     subscription.end(Reason::Silent);
                     continue;
                 }
                 let events = batch(event, &mut subscription);
-                write(encoder.encode(&events, subscription.position())).await?;
+                in_hand.alongside(write(encoder.encode(&events, subscription.position()))).await?;
                 // After the write: a goodbye that is not taken ends as a write that is not.
                 observe(&*observer, &subscription, &events);
                 if events.last().is_none_or(is_goodbye) {
-                    break;
+                    break None;
                 }
             }
             () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => {
                 look = None;
-                write(heartbeat(&subscription)).await?;
+                in_hand.alongside(write(heartbeat(&subscription))).await?;
             }
-            count = reader.read(&mut buffer), if !is_half_closed => {
+            // While the application handles a message, only until the buffer is full: to find that the client has left.
+            count = reader.read(&mut buffer[held..]), if !is_half_closed
+                && held < READ_BUFFER
+                && (in_hand.is_empty() || on_message.may_reply()) =>
+            {
                 let count = count?;
                 if count == 0 {
                     // It may still read (RFC 9112, section 9.6), and is served until its strikes are out.
                     (is_half_closed, look) = (true, Some(Instant::now() + LOOK));
-                    write(heartbeat(&subscription)).await?;
+                    in_hand.alongside(write(heartbeat(&subscription))).await?;
                     continue;
                 }
                 pulse.heard();
-                if let Some(decoder) = &mut decoder {
-                    decoder.decode(&mut buffer[..count], &mut inbound);
-                }
-                for inbound in inbound.drain(..) {
-                    let last = match inbound {
-                        Inbound::Message(message) => {
-                            let (hub, seat) = (subscription.hub(), subscription.seat());
-                            let before = hub.log().head();
-                            match on_message.handle(hub, seat, message).await {
-                                Ok(id) => {
-                                    // A handler of the application's may have published by itself.
-                                    let head = hub.log().head();
-                                    let last = id.or_else(|| (head != before).then_some(head));
-                                    published = last.unwrap_or(published);
-                                    continue;
-                                }
-                                Err(reason) => Last::Goodbye(reason),
-                            }
-                        }
-                        Inbound::Reply(bytes) => {
-                            write(bytes).await?;
-                            continue;
-                        }
-                        Inbound::Closed(bytes) => Last::Reply(bytes),
-                        Inbound::Fault(reason) => Last::Goodbye(reason),
-                    };
-                    let until = Instant::now() + ECHO;
-                    while let Ok(Some(event)) =
-                        timeout_at(until, next_up_to(published, &mut subscription)).await
-                    {
-                        let events = batch(Some(event), &mut subscription);
-                        write(encoder.encode(&events, subscription.position())).await?;
-                        observe(&*observer, &subscription, &events);
-                        if events.last().is_some_and(is_goodbye) {
-                            break 'open;
-                        }
-                    }
-                    // Nothing more that it sends is handled.
-                    match last {
-                        Last::Goodbye(reason) => {
-                            let goodbye = [Event::Goodbye(reason)];
-                            write(encoder.encode(&goodbye, subscription.position())).await?;
-                            observe(&*observer, &subscription, &goodbye);
-                        }
-                        Last::Reply(bytes) => write(bytes).await?,
-                    }
-                    break 'open;
-                }
+                held += count;
             }
+        }
+    };
+    // What it has published goes out first. Nothing more that it sends is handled.
+    if let Some(last) = last {
+        let until = Instant::now() + ECHO;
+        let mut has_goodbye = false;
+        while !has_goodbye
+            && let Ok(Some(event)) =
+                timeout_at(until, next_up_to(published, &mut subscription)).await
+        {
+            let events = batch(Some(event), &mut subscription);
+            write(encoder.encode(&events, subscription.position())).await?;
+            observe(&*observer, &subscription, &events);
+            has_goodbye = events.last().is_some_and(is_goodbye);
+        }
+        match last {
+            _ if has_goodbye => {}
+            Last::Goodbye(reason) => {
+                let goodbye = [Event::Goodbye(reason)];
+                write(encoder.encode(&goodbye, subscription.position())).await?;
+                observe(&*observer, &subscription, &goodbye);
+            }
+            Last::Reply(bytes) => write(bytes).await?,
         }
     }
     // RFC 6455, section 7.1.1: what the client sent meanwhile is read, or the system would answer it with
     // a reset that can overtake the close frame.
-    drop(subscription);
+    drop((subscription, in_hand));
     timeout(write_deadline, writer.shutdown()).await??;
     let drained = timeout(LINGER, async {
         while reader.read(&mut buffer).await? > 0 {}
@@ -211,9 +232,10 @@ async fn next_up_to(id: Id, subscription: &mut Subscription) -> Option<Event> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
-    use crate::mount::OnMessage;
-    use crate::{Decoder, Message};
+    use crate::{Decoder, Message, OnMessage};
     use tidings_core::{Hub, Id, Interest, Kind};
 
     /// Encoder that any eye can read.
@@ -313,6 +335,33 @@ mod tests {
             drop(there);
             running.await.unwrap().unwrap();
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_is_handled_while_a_slow_reader_is_written_to() {
+        let hub = Hub::default();
+        let (here, mut there) = tokio::io::duplex(8);
+        let is_done = Arc::new(AtomicBool::new(false));
+        let done = is_done.clone();
+        let mut client = client(&hub);
+        client.on_message = OnMessage::new(move |_, _| {
+            let done = done.clone();
+            async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                done.store(true, Ordering::Relaxed);
+                Ok(None)
+            }
+        });
+        tokio::spawn(run(here, client, Arc::new(Faulty)));
+        there.write_all(b"said ").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let topic = "t".parse().unwrap();
+        hub.publish(tidings_core::Notification::text(topic, "longer than the pipe")).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(is_done.load(Ordering::Relaxed));
+        let mut told = String::new();
+        there.read_to_string(&mut told).await.unwrap();
+        assert_eq!(told, "longer than the pipeprotocol");
     }
 
     #[tokio::test(start_paused = true)]

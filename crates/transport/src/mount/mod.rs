@@ -34,7 +34,7 @@ mod body;
 mod conversation;
 mod deadline;
 mod farewell;
-mod message;
+mod in_hand;
 mod observer;
 mod respond;
 mod stall;
@@ -57,13 +57,12 @@ pub use answer::{MAX_ANSWER, MAX_ANSWER_ENTRIES};
 pub use body::MountBody;
 pub use deadline::WriteDeadline;
 pub use farewell::farewell;
-pub use message::OnMessage;
 pub use observer::Observer;
 pub use respond::Client;
 pub use subscriber::Subscriber;
 
 use self::stall::Stalls;
-use crate::{Authorize, Authorizer, Origins, Transport};
+use crate::{Authorize, Authorizer, OnMessage, Origins, Transport};
 
 /// Transports on a hub, and who may use them. Cheap to clone.
 ///
@@ -159,7 +158,8 @@ impl Mount {
     }
 
     /// What happens to the messages of WebSocket clients. Default: those of a client that subscribes to a single topic
-    /// are published to it if the client [may publish](Self::authorize) there, and others are not allowed.
+    /// are published to it if the client [may publish](Self::authorize) there, and others are not allowed. If it is set, the
+    /// authorizer is not asked about messages.
     pub fn on_message(self, on_message: OnMessage) -> Self {
         self.with(|settings| settings.on_message = Some(on_message))
     }
@@ -185,8 +185,7 @@ impl Mount {
     /// Hands WebSocket connections over to this adopter once they are upgraded, such as the lanes of a server: each costs
     /// less there than a task. Default: each is served in a task of its own.
     ///
-    /// A connection with TLS is served by a task in any case, and so is one of a mount that has an
-    /// [`on_message`](Self::on_message). The adopter's own settings hold for what it serves, such as its write deadline, and
+    /// A connection with TLS is served by a task in any case. The adopter's own settings hold for what it serves, such as its write deadline, and
     /// it counts deliveries itself.
     pub fn adopter(self, adopter: impl Adopter) -> Self {
         self.with(|settings| settings.adopter = Some(Arc::new(adopter)))

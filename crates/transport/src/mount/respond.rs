@@ -12,10 +12,10 @@ use hyper::upgrade::OnUpgrade;
 use tidings_core::{Filters, Subscription, Topic};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Mount, MountBody, Observer, OnMessage, Subscriber, answer, conversation};
+use super::{Mount, MountBody, Observer, Subscriber, answer, conversation};
 use crate::{
-    Encoder, PublishRequest, Rejection, Shape, SubscribeRequest, choose, last_segment, published,
-    read_payload,
+    Encoder, OnMessage, PublishMany, PublishRequest, Rejection, Shape, SubscribeRequest, choose,
+    last_segment, published, read_payload,
 };
 
 /// One client that has been accepted and has a seat.
@@ -82,15 +82,10 @@ impl Mount {
     /// # Panics
     /// Outside of a tokio runtime.
     pub async fn subscribe<B>(&self, request: Request<B>, filters: Filters) -> Response<MountBody> {
-        let (mut request, _) = request.into_parts();
-        let upgrade = request.extensions.remove::<OnUpgrade>();
+        let (request, _) = request.into_parts();
         match self.accept_or_head(&request, filters).await {
             Ok(Accepting::Head(head)) => head.map(|()| MountBody::head()),
-            Ok(Accepting::Subscriber(subscriber)) => {
-                // Its URI and headers keep a buffer of the server, which a poll would hold for as long as it is held.
-                drop(request);
-                self.serve(subscriber, upgrade).await
-            }
+            Ok(Accepting::Subscriber(subscriber)) => self.serve(subscriber, request).await,
             Err(rejection) => match choose(&self.0.transports, &request) {
                 Ok(transport) if request.method == Method::GET => {
                     rejection.into_response_by(&**transport).map(MountBody::whole)
@@ -112,13 +107,22 @@ impl Mount {
         })
     }
 
-    /// Serves a subscriber, and returns the response to its request. A [`Shape::Upgrade`] goes on in a task of its own, or
-    /// at the adopter.
-    async fn serve(
+    /// Serves a subscriber that was [accepted](Self::accept) with this request, and returns the response. The response to a
+    /// poll takes as long as the poll is held. A connection that leaves HTTP is served by a task of its own, or by the
+    /// [adopter](Self::adopter).
+    ///
+    /// Cancel safe: dropping the future gives the seat back.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn serve(
         &self,
         subscriber: Box<Subscriber>,
-        upgrade: Option<OnUpgrade>,
+        mut request: Parts,
     ) -> Response<MountBody> {
+        let upgrade = request.extensions.remove::<OnUpgrade>();
+        // Its URI and headers keep a buffer of the server, which a poll would hold for as long as it is held.
+        drop(request);
         if subscriber.accepted.shape == Shape::Upgrade {
             return self.upgrade(subscriber, upgrade);
         }
@@ -162,6 +166,45 @@ impl Mount {
             Ok(response) => response.map(MountBody::whole),
             Err(rejection) => rejected(rejection),
         }
+    }
+
+    /// Publishes the notifications that the body of a `POST` has, one JSON object on each line, each with its topic. Use it
+    /// at a path of its own, such as `/topics` beside `/topics/NAME`; the path itself does not matter.
+    ///
+    /// Nothing is published if a line is malformed or its topic not allowed. See [`PublishMany`].
+    ///
+    /// Not cancel safe: if the future is dropped, some may be published and others not.
+    pub async fn publish_many<B>(&self, request: Request<B>) -> Response<MountBody>
+    where
+        B: Body,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let (request, body) = request.into_parts();
+        match self.try_publish_many(&request, body).await {
+            Ok(response) => response.map(MountBody::whole),
+            Err(rejection) => rejected(rejection),
+        }
+    }
+
+    async fn try_publish_many<B>(
+        &self,
+        request: &Parts,
+        body: B,
+    ) -> Result<Response<Bytes>, Rejection>
+    where
+        B: Body,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        if request.method != Method::POST {
+            return Err(Rejection::method_not_allowed(&request.method, "POST"));
+        }
+        PublishMany::check_head(request)?;
+        self.check_publisher_page(request)?;
+        let (hub, deadline) = (&self.0.hub, self.0.body_deadline);
+        let body = read_payload(&mut Box::pin(body), hub.max_payload(), deadline).await?;
+        let many = PublishMany::parse(&body, hub.max_payload())?;
+        self.check_publisher_of_many(request, &many).await?;
+        Ok(many.publish(hub).await.into_response())
     }
 
     async fn try_publish<B>(

@@ -6,8 +6,9 @@ use http::Response;
 use http::request::Parts;
 use tidings_core::{Interest, Position, Seat, Session, Topic};
 
-use super::{Client, Mount, OnMessage};
-use crate::{Accepted, Action, Rejection, Shape, SubscribeRequest, choose};
+use super::{Client, Mount};
+use crate::publish_many::at_line;
+use crate::{Accepted, Action, OnMessage, PublishMany, Rejection, Shape, SubscribeRequest, choose};
 
 /// A subscriber that was accepted, before it is served.
 #[derive(Debug)]
@@ -21,8 +22,8 @@ pub struct Subscriber {
     pub interest: Interest,
     /// Where it begins to read.
     pub position: Position,
-    /// The topic to which its messages are published, or `None` if it may send none.
-    pub publishes_to: Option<Topic>,
+    /// What happens to its messages.
+    pub on_message: OnMessage,
 }
 
 impl Mount {
@@ -35,28 +36,34 @@ impl Mount {
     pub async fn accept(
         &self,
         request: &Parts,
-        subscribe: SubscribeRequest,
+        mut subscribe: SubscribeRequest,
     ) -> Result<Box<Subscriber>, Rejection> {
         let settings = &*self.0;
+        if subscribe.position == Position::Latest {
+            // The answer to a poll may hold a part of it, and says then where the next one goes on.
+            subscribe.position = Position::Snapshot(settings.hub.log().snapshot());
+        }
         let (session, name, accepted) = self.check_subscriber(request, &subscribe).await?;
         // At once, so that a session can be ended from here on.
         let mut seat = settings.hub.join_with(name, &subscribe.filters)?;
         if let Some(session) = session {
             seat.set_session(session);
         }
-        let publishes_to = match accepted.shape {
-            Shape::Upgrade if settings.on_message.is_none() => {
-                self.publishes_to(request, &subscribe).await?
-            }
+        let on_message = match (accepted.shape, &settings.on_message) {
+            (Shape::Upgrade, Some(on_message)) => on_message.clone(),
+            (Shape::Upgrade, None) => match self.publishes_to(request, &subscribe).await? {
+                Some(topic) => OnMessage::published_to(topic),
+                None => OnMessage::rejected(),
+            },
             // A stream and a poll go one way.
-            Shape::Upgrade | Shape::Stream | Shape::Answer { .. } => None,
+            (Shape::Stream | Shape::Answer { .. }, _) => OnMessage::rejected(),
         };
         let SubscribeRequest { filters, position } = subscribe;
         let mut interest = Interest::new(filters).slow(settings.slow);
         if !settings.echo {
             interest = interest.without_own();
         }
-        Ok(Box::new(Subscriber { accepted, seat, interest, position, publishes_to }))
+        Ok(Box::new(Subscriber { accepted, seat, interest, position, on_message }))
     }
 
     /// Returns the head of the response to a `GET`, for a `HEAD`. It takes no seat and is not held.
@@ -103,17 +110,42 @@ impl Mount {
         Ok(())
     }
 
+    /// Checks that the page that sends this request may publish, before the body is read that has the topics.
+    ///
+    /// # Errors
+    /// Returns the rejection to send.
+    pub fn check_publisher_page(&self, request: &Parts) -> Result<(), Rejection> {
+        self.0.origins.check(request)
+    }
+
+    /// Checks that the client that sends this request may publish to each of these topics.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// Returns the rejection to send, which names the first line whose topic is rejected.
+    pub async fn check_publisher_of_many(
+        &self,
+        request: &Parts,
+        many: &PublishMany,
+    ) -> Result<(), Rejection> {
+        for (line, topic) in many.topics() {
+            let may = self.0.authorizer.authorize(request, Action::Publish(topic)).await;
+            may.map_err(|rejection| at_line(line, rejection))?;
+        }
+        Ok(())
+    }
+
     /// Begins to serve a subscriber. Returns how its request is answered, and what answers it.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     pub(super) fn client(&self, subscriber: Box<Subscriber>) -> (Accepted, Client) {
-        let Subscriber { accepted, seat, interest, position, publishes_to } = *subscriber;
+        let Subscriber { accepted, seat, interest, position, on_message } = *subscriber;
         let settings = &*self.0;
-        let published = || publishes_to.map_or_else(OnMessage::rejected, OnMessage::published_to);
         let client = Client {
             subscription: settings.hub.read(seat, interest, position),
-            on_message: settings.on_message.clone().unwrap_or_else(published),
+            on_message,
             write_deadline: settings.write_deadline,
             observer: settings.observer.clone(),
         };

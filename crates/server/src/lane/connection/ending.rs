@@ -16,8 +16,8 @@ impl Connection {
     pub(in crate::lane) fn on_end(&mut self, status: &Status) -> Next {
         let is_writing_last = matches!(self.stage, Stage::Answering(_) | Stage::Closing(_))
             && !self.output.is_empty();
-        if is_writing_last || self.pending.is_some() {
-            // The requests that came before are still answered.
+        if is_writing_last || (self.pending.is_some() && !self.is_handling()) {
+            // The requests that came before are still answered, and what was sent before is published.
             self.is_last |= !self.input.has_buffered();
             self.input.has_unread = true;
             return Next::Idle;
@@ -32,9 +32,9 @@ impl Connection {
         if self.awaits_answer() { Next::OpenAnswer } else { self.heartbeat(status) }
     }
 
-    /// The peer has reset the connection. Unless it had closed its side, reading shows that.
+    /// The peer has reset the connection. Unless it had closed its side, or is not read now, reading shows that.
     pub(in crate::lane) fn on_reset(&self) -> Next {
-        if self.is_half_closed { Next::Remove } else { Next::Idle }
+        if self.is_half_closed || self.is_handling() { Next::Remove } else { Next::Idle }
     }
 
     /// Handles the expiry of the timer.

@@ -6,7 +6,7 @@
 //! on_response, on_answer_pending                    (here)        │
 //! join_pass ─► Part; then on_sent                     (here)        │
 //! on_subscribed, on_encoded                           (serve.rs)    ├─► the new state ─► Next
-//! on_published, on_publish_pending                    (serve.rs)    │
+//! on_handled, on_handling, put_back                   (serve.rs)    │
 //! on_caught_up, on_fetching, on_fetched,              (serve.rs)    │
 //! on_unavailable, leave_at                            (serve.rs)    │
 //! on_end, on_reset, on_timer, on_goodbye              (ending.rs)  ─┘
@@ -43,7 +43,7 @@ pub(super) struct Connection {
     stage: Stage,
     input: Input,
     output: Output,
-    /// A response or a publish that is pending. Until it is done, nothing more is read.
+    /// A response that is pending, or a client's message that is being handled. Until it is done, nothing more is read.
     pending: Option<Pending>,
     /// The timer to start, if it is to be started.
     timeout: Option<Timeout>,
@@ -384,9 +384,16 @@ impl Connection {
         });
     }
 
-    /// Returns `true` if nothing more is read until an answer or a publish is done.
+    /// Returns `true` if nothing more is read until an answer is sent, or what the client has sent is handled.
     fn is_paused(&self) -> bool {
-        self.awaits_answer() || self.pending.is_some()
+        match &self.stage {
+            Stage::Requests => self.pending.is_some(),
+            Stage::Serving(client) => {
+                client.is_poll() || self.pending.is_some() || client.has_inbound()
+            }
+            Stage::Answering(_) => true,
+            Stage::Closing(_) | Stage::Lingering(_) => false,
+        }
     }
 
     /// Returns `true` if the client is a poll whose answer is not sent completely.

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use tidings_core::driver::{Beat, Cursor};
 use tidings_core::{Event, Id, Reason};
-use tidings_transport::Inbound;
+use tidings_transport::{Inbound, Message};
 
-use super::{Connection, Stage};
+use super::{Connection, MAX_ANSWERS, Stage};
 use crate::lane::catch_up::Portion;
 use crate::lane::client::{Client, LastFrame, Standing};
 use crate::lane::next::Next;
@@ -36,26 +36,29 @@ impl Connection {
             return self.on_goodbye(Reason::NotAllowed, status);
         }
         while self.pending.is_none()
+            && !self.holds_back()
             && let Stage::Serving(client) = &mut self.stage
             && let Some(inbound) = client.take_inbound()
         {
             match inbound {
-                Inbound::Message(message) => match client.publishes_to.clone() {
-                    Some(topic) => return Next::Publish(topic, message),
-                    None => return self.end(LastFrame::Goodbye(Reason::NotAllowed), status),
-                },
-                Inbound::Reply(bytes) if self.output.len() < MAX_REPLIES => {
-                    self.output.append(bytes);
+                Inbound::Message(message) => return Next::Handle(message),
+                Inbound::Reply(bytes) => {
+                    // Replies of the application may wait although the socket is not full.
+                    if self.output.is_writable() || self.output.len() < MAX_REPLIES {
+                        self.output.append(bytes);
+                    }
                     if self.output.is_writable() {
                         return Next::Write;
                     }
                 }
-                Inbound::Reply(_) => {}
                 Inbound::Closed(bytes) => return self.end(LastFrame::Reply(bytes), status),
                 Inbound::Fault(reason) => return self.end(LastFrame::Goodbye(reason), status),
             }
         }
         let Stage::Serving(client) = &mut self.stage else { return Next::Idle };
+        if self.output.is_writable() {
+            return Next::Write;
+        }
         if !self.output.is_empty() {
             return self.yield_if_input();
         }
@@ -81,25 +84,57 @@ impl Connection {
         }
     }
 
-    /// The outcome of publishing a client's message.
-    pub(in crate::lane) fn on_published(
+    /// Returns `true` if nothing more that the client has sent is handled until its replies are written. So a client that
+    /// does not read them cannot make them grow.
+    fn holds_back(&self) -> bool {
+        let is_full = !self.output.is_empty() && !self.output.is_writable();
+        (is_full || self.output.len() > MAX_ANSWERS) && self.may_reply()
+    }
+
+    /// What came of a client's message: the reply, which may be empty, or the reason for which the client is let go.
+    /// `published` is the last that it has published.
+    pub(in crate::lane) fn on_handled(
         &mut self,
-        outcome: Result<Id, Reason>,
+        published: Option<Id>,
+        outcome: Result<Bytes, Reason>,
         status: &Status,
     ) -> Next {
         self.pending = None;
-        match (outcome, &mut self.stage) {
-            (Err(reason), _) => return self.end(LastFrame::Goodbye(reason), status),
-            (Ok(id), Stage::Serving(client)) => client.published(id),
-            (Ok(_), _) => {}
+        let Stage::Serving(client) = &mut self.stage else { return self.advance(status) };
+        if let Some(id) = published {
+            client.published(id);
         }
+        match outcome {
+            Ok(reply) => {
+                self.output.append(reply);
+                // Further messages are handled first: their replies go out together.
+                self.serve(status)
+            }
+            Err(reason) => self.end(LastFrame::Goodbye(reason), status),
+        }
+    }
+
+    /// A client's message is being handled. What it sent after that waits.
+    pub(in crate::lane) fn on_handling(&mut self, pending: Pending, status: &Status) -> Next {
+        self.pending = Some(pending);
         self.advance(status)
     }
 
-    /// A client's message is pending. What it sent after that waits.
-    pub(in crate::lane) fn on_publish_pending(&mut self, pending: Pending) -> Next {
-        self.pending = Some(pending);
-        Next::Idle
+    /// The message that [`Next::Handle`] named is handled later.
+    pub(in crate::lane) fn put_back(&mut self, message: Message) {
+        if let Stage::Serving(client) = &mut self.stage {
+            client.put_back(Inbound::Message(message));
+        }
+    }
+
+    /// Returns `true` while the application handles a message of its client, which ends if the client leaves. A publish goes
+    /// on.
+    pub(in crate::lane) fn is_handling(&self) -> bool {
+        self.pending.is_some() && self.may_reply()
+    }
+
+    fn may_reply(&self) -> bool {
+        self.client().is_some_and(|client| client.on_message.may_reply())
     }
 
     /// What the log has for a client after its own cursor. An empty portion means that nothing matched so far.
@@ -109,6 +144,8 @@ impl Connection {
         let is_unfinished = !portion.has_events
             && portion.has_more
             && self.client().is_some_and(Client::is_immediate_poll);
+        // One that is sent only the newest of each topic passes over what the lane would send it.
+        let is_unfinished = is_unfinished || cursor.is_in_snapshot();
         let standing = if !is_unfinished && cursor.position() == status.position {
             Standing::WithLane
         } else if !is_unfinished && cursor.is_ahead_of(status.position) {
@@ -185,9 +222,14 @@ impl Connection {
     }
 
     pub(super) fn heartbeat(&mut self, status: &Status) -> Next {
+        // While a message is handled, the client is not read.
+        let is_read = self.pending.is_none();
         let Stage::Serving(client) = &mut self.stage else { return Next::Idle };
         // A client that cannot answer is found by the write deadline instead.
-        if client.can_answer && client.pulse.beat(&status.hub.heartbeat()) == Beat::GiveUp {
+        if is_read
+            && client.can_answer
+            && client.pulse.beat(&status.hub.heartbeat()) == Beat::GiveUp
+        {
             return self.on_goodbye(Reason::Silent, status);
         }
         if client.seat.expires_at().is_some() && !self.output.is_stalled() {

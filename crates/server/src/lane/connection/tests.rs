@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use tidings_core::driver::Cursor;
-use tidings_core::{Event, Heartbeat, Hub, HubConfig, Id, Reason, SeatId};
-use tidings_transport::{Shape, SubscribeRequest, Transport};
+use tidings_core::driver::{Budget, Cursor};
+use tidings_core::{
+    Event, Heartbeat, Hub, HubConfig, Id, Interest, Notification, Position, Reason, SeatId,
+};
+use tidings_transport::{Message, OnMessage, Shape, SubscribeRequest, Transport};
 use tidings_websocket::WebSocket;
 
 use super::*;
@@ -38,8 +40,8 @@ struct Lane {
 
 impl Lane {
     fn new() -> Self {
-        let heartbeat = Heartbeat { strikes: 1, ..Heartbeat::default() };
-        let hub = Hub::new(HubConfig { heartbeat, ..HubConfig::default() });
+        let heartbeat = Heartbeat::default().strikes(1);
+        let hub = Hub::new(HubConfig::default().heartbeat(heartbeat));
         Self {
             connection: Connection::new(false),
             status: Status::new(&Config::new(hub)),
@@ -66,8 +68,7 @@ impl Lane {
         if speaks {
             self.spare = decoder();
         }
-        let topic = speaks.then(|| "t".parse().unwrap());
-        let mut client = Client::new(seat, cursor, shape, speaks, topic);
+        let mut client = Client::new(seat, cursor, shape, speaks, OnMessage::rejected());
         if own.is_none() {
             client.standing = Standing::WithLane;
         }
@@ -92,6 +93,12 @@ impl Lane {
 
     fn standing(&self) -> Standing {
         self.connection.client().unwrap().standing
+    }
+
+    /// The client's message was published with this number.
+    fn publishes(&mut self, seq: u64) -> Next {
+        let id = self.id(seq);
+        self.connection.on_handled(Some(id), Ok(Bytes::new()), &self.status)
     }
 
     fn hold(&mut self) -> Pending {
@@ -335,13 +342,13 @@ fn what_a_client_sends_is_handled_in_its_order_in_every_cut() {
         let mut published = 0;
         for part in [&sent[..cut], &sent[cut..]] {
             let mut next = lane.read(part);
-            while let Next::Publish(topic, message) = next {
-                assert_eq!((topic.as_str(), &message.payload[..]), ("t", &b"hi"[..]));
+            while let Next::Handle(message) = next {
+                assert_eq!(message, Message::text("hi"));
                 assert!(lane.wire.starts_with(&PONG), "{cut}");
                 published += 1;
                 // The lane has come to it already.
                 lane.comes_to(1);
-                next = lane.connection.on_published(Ok(lane.id(1)), &lane.status);
+                next = lane.publishes(1);
                 next = lane.apply(next);
             }
         }
@@ -354,21 +361,21 @@ fn what_a_client_sends_is_handled_in_its_order_in_every_cut() {
 fn what_follows_a_message_waits_until_it_is_published() {
     let mut lane = Lane::with_client(Shape::Upgrade, None);
     let next = lane.read(&[frame(TEXT, b"1"), frame(TEXT, b"2")].concat());
-    assert!(matches!(next, Next::Publish(..)));
+    assert!(matches!(next, Next::Handle(_)));
     let pending = lane.hold();
-    assert!(matches!(lane.connection.on_publish_pending(pending), Next::Idle));
+    assert!(matches!(lane.connection.on_handling(pending, &lane.status), Next::Idle));
     assert!(matches!(lane.takes(usize::MAX), Next::Idle), "the second waits for the first");
     assert_eq!(lane.connection.prepare_read(), Reads::Peek);
     assert!(matches!(lane.read(&frame(TEXT, b"3")), Next::Idle));
 
-    let next = lane.connection.on_published(Ok(lane.id(1)), &lane.status);
-    assert!(matches!(lane.apply(next), Next::Publish(_, message) if message.payload == "2"));
-    let next = lane.connection.on_published(Ok(lane.id(2)), &lane.status);
+    let next = lane.publishes(1);
+    assert!(matches!(lane.apply(next), Next::Handle(message) if message.payload == "2"));
+    let next = lane.publishes(2);
     assert!(matches!(lane.apply(next), Next::Yield), "more was left in the socket");
     let next = lane.read(&frame(TEXT, b"3"));
-    assert!(matches!(next, Next::Publish(_, message) if message.payload == "3"));
+    assert!(matches!(next, Next::Handle(message) if message.payload == "3"));
     lane.comes_to(2);
-    let next = lane.connection.on_published(Err(Reason::TooBig), &lane.status);
+    let next = lane.connection.on_handled(None, Err(Reason::TooBig), &lane.status);
     assert!(matches!(lane.apply(next), Next::Close));
     assert_eq!(lane.written(), "goodbye too_big");
 }
@@ -378,8 +385,8 @@ fn the_last_frame_comes_after_the_clients_own_messages_but_not_later_than_their_
     for comes in [true, false] {
         let mut lane = Lane::with_client(Shape::Upgrade, None);
         let next = lane.read(&[frame(TEXT, b"1"), frame(CLOSE, b"")].concat());
-        assert!(matches!(next, Next::Publish(..)));
-        let next = lane.connection.on_published(Ok(lane.id(1)), &lane.status);
+        assert!(matches!(next, Next::Handle(_)));
+        let next = lane.publishes(1);
         assert!(matches!(lane.apply(next), Next::AwaitPass));
         assert_eq!((lane.wire.len(), lane.timeout), (0, Some(ECHO)));
         assert!(lane.connection.waits_for_lane(&lane.status));
@@ -461,6 +468,33 @@ fn a_client_that_catches_up_is_with_the_lane_once_it_has_its_position() {
     let next = lane.connection.on_caught_up(rest, &lane.status);
     assert!(matches!(lane.apply(next), Next::Idle));
     assert_eq!((lane.written().as_str(), lane.standing()), ("somerest", Standing::WithLane));
+}
+
+/// Or the next pass would send it what it is to pass over.
+#[test]
+fn a_client_that_is_sent_the_newest_of_each_topic_joins_the_lane_only_after_those() {
+    let mut lane = Lane::new();
+    let hub = lane.status.hub.clone();
+    for topic in ["a", "b", "a", "a"] {
+        let notification = Notification::text(topic.parse().unwrap(), "");
+        hub.publish(notification).try_outcome().unwrap().unwrap();
+    }
+    lane.comes_to(3);
+    lane.subscribe(Shape::Stream, Some(0));
+    let interest = Interest::new(">".parse().unwrap());
+    let (mut cursor, _) = Cursor::open(hub.log(), Position::Latest, &interest);
+    let (upto, all) = (lane.id(3), Budget::default());
+    let _ = cursor.read(hub.log(), &interest, SeatId::default(), upto, all, &mut Vec::new());
+    let next = lane.connection.on_caught_up(portion(cursor, "b"), &lane.status);
+    assert!(matches!(lane.apply(next), Next::CatchUp));
+    assert_eq!((cursor.seq(), lane.standing()), (3, Standing::Own(cursor)));
+
+    let head = hub.log().head();
+    let _ = cursor.read(hub.log(), &interest, SeatId::default(), head, all, &mut Vec::new());
+    lane.comes_to(4);
+    let next = lane.connection.on_caught_up(portion(cursor, "a"), &lane.status);
+    assert!(matches!(lane.apply(next), Next::Idle));
+    assert_eq!(lane.standing(), Standing::WithLane);
 }
 
 #[test]
@@ -574,11 +608,89 @@ fn a_client_that_pings_without_reading_gets_only_some_pongs() {
     assert!((4096..4096 + 128).contains(&unsent), "{unsent}");
 }
 
-#[test]
-fn a_client_that_may_send_nothing_is_let_go_if_it_does() {
-    let mut lane = Lane::with_client(Shape::Upgrade, None);
+/// Has replies sent to the client's messages.
+fn reply_to_messages(lane: &mut Lane) {
     let Stage::Serving(client) = &mut lane.connection.stage else { panic!("it is served") };
-    client.publishes_to = None;
-    assert!(matches!(lane.read(&frame(TEXT, b"hi")), Next::Close));
-    assert_eq!(lane.written(), "goodbye not_allowed");
+    client.on_message = OnMessage::from_fn(|_, message| Ok(Some(message)));
+}
+
+/// The client's message is replied with this many bytes.
+fn reply(lane: &mut Lane, length: usize) -> Next {
+    let reply = Bytes::from(vec![b'x'; length]);
+    let next = lane.connection.on_handled(None, Ok(reply), &lane.status);
+    lane.apply(next)
+}
+
+#[test]
+fn messages_wait_until_the_replies_before_them_are_written() {
+    for may_reply in [true, false] {
+        let mut lane = Lane::with_client(Shape::Upgrade, None);
+        if may_reply {
+            reply_to_messages(&mut lane);
+        }
+        lane.room = 3;
+        let frames = ["1", "2", "3"].map(|text| frame(TEXT, text.as_bytes())).concat();
+        assert!(matches!(lane.read(&frames), Next::Handle(message) if message.payload == "1"));
+        let next = reply(&mut lane, 10);
+        assert!(matches!(next, Next::Handle(message) if message.payload == "2"), "not full yet");
+        assert!(lane.wire.is_empty(), "replies go out together");
+        let next = reply(&mut lane, MAX_ANSWERS);
+        if may_reply {
+            assert!(matches!(next, Next::Idle), "the socket is full");
+            assert_eq!(lane.connection.prepare_read(), Reads::Peek);
+        }
+        let next = if may_reply { lane.takes(usize::MAX) } else { next };
+        assert!(matches!(next, Next::Handle(message) if message.payload == "3"), "{may_reply}");
+    }
+}
+
+#[test]
+fn a_ping_after_a_long_reply_is_answered() {
+    let mut lane = Lane::with_client(Shape::Upgrade, None);
+    reply_to_messages(&mut lane);
+    assert!(matches!(lane.read(&[frame(TEXT, b"1"), frame(PING, b"!")].concat()), Next::Handle(_)));
+    assert!(matches!(reply(&mut lane, 5000), Next::Idle));
+    assert_eq!(lane.wire[5000..], [&PONG[..], b"!"].concat());
+}
+
+#[test]
+fn a_message_that_is_put_back_comes_first_and_nothing_is_read_before_it() {
+    let mut lane = Lane::with_client(Shape::Upgrade, None);
+    let frames = [frame(TEXT, b"1"), frame(TEXT, b"2")].concat();
+    let Next::Handle(message) = lane.read(&frames) else { panic!("there is one") };
+    lane.connection.put_back(message);
+    assert_eq!(lane.connection.prepare_read(), Reads::Peek);
+    let next = lane.connection.advance(&lane.status);
+    assert!(matches!(next, Next::Handle(message) if message.payload == "1"));
+}
+
+#[test]
+fn a_peer_that_leaves_while_its_message_is_handled_is_looked_for_and_removed() {
+    let mut lane = Lane::with_client(Shape::Upgrade, None);
+    reply_to_messages(&mut lane);
+    assert!(matches!(lane.read(&frame(TEXT, b"1")), Next::Handle(_)));
+    let pending = lane.hold();
+    assert!(matches!(lane.connection.on_handling(pending, &lane.status), Next::Idle));
+    for _ in 0..3 {
+        assert!(matches!(lane.timer(), Next::Idle));
+        assert_eq!(lane.written(), "heartbeat at 0", "it is not read, so it is not silent");
+    }
+    let next = lane.connection.on_end(&lane.status);
+    assert!(matches!(lane.apply(next), Next::Idle));
+    assert_eq!(lane.written(), "heartbeat at 0");
+    assert!(matches!(lane.connection.on_reset(), Next::Remove));
+}
+
+#[test]
+fn a_peer_that_leaves_while_its_message_is_published_is_kept_until_that_is_done() {
+    let mut lane = Lane::with_client(Shape::Upgrade, None);
+    assert!(matches!(lane.read(&frame(TEXT, b"1")), Next::Handle(_)));
+    let pending = lane.hold();
+    lane.connection.on_handling(pending, &lane.status);
+    let next = lane.connection.on_end(&lane.status);
+    assert!(matches!(lane.apply(next), Next::Idle));
+    assert!(lane.wire.is_empty() && matches!(lane.connection.on_reset(), Next::Idle));
+    lane.comes_to(1);
+    let next = lane.publishes(1);
+    assert!(matches!(lane.apply(next), Next::Yield), "its end is read now");
 }

@@ -1,0 +1,80 @@
+//! `tidings publish --ndjson`: each line of standard input as a notification.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tidings::transport::PublishMany;
+use tidings::transport::client::{PublishedLines, Publisher};
+
+/// A request has at most so many bytes and one line: half of what a hub takes by default.
+const BATCH: usize = 512 << 10;
+
+/// More than this in one line no hub takes by default by far.
+const MAX_LINE: u64 = 64 << 20;
+
+/// Publishes what has come in one request, and waits for more.
+pub(crate) async fn publish_many(mut publisher: Publisher) -> anyhow::Result<ExitCode> {
+    let mut input = BufReader::with_capacity(BATCH, io::stdin().lock());
+    let mut stored = 0;
+    loop {
+        let batch = next_batch(&mut input).context("cannot read standard input")?;
+        if batch.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let published = publisher.publish_lines(batch.into()).await;
+        let PublishedLines { ids, failed } =
+            published.with_context(|| format!("{stored} notifications were published before"))?;
+        let mut output = io::stdout().lock();
+        for id in &ids {
+            writeln!(output, "{id}")?;
+        }
+        output.flush()?;
+        stored += ids.len();
+        if let Some(error) = failed {
+            return Err(error)
+                .with_context(|| format!("only {stored} notifications were published"));
+        }
+    }
+}
+
+/// Reads the lines that are there, at least one. Nothing is left at the end.
+fn next_batch(input: &mut BufReader<impl Read>) -> io::Result<Vec<u8>> {
+    let mut batch = Vec::new();
+    for _ in 0..PublishMany::MAX_LINES {
+        let mut line = input.by_ref().take(MAX_LINE + 1);
+        if line.read_until(b'\n', &mut batch)? as u64 > MAX_LINE {
+            return Err(io::Error::other(format!("a line has more than {MAX_LINE} bytes")));
+        }
+        if batch.len() >= BATCH || !input.buffer().contains(&b'\n') {
+            break;
+        }
+    }
+    Ok(batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives each piece by itself.
+    struct Pieces(Vec<&'static str>);
+
+    impl Read for Pieces {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() {
+                return Ok(0);
+            }
+            self.0.remove(0).as_bytes().read(buffer)
+        }
+    }
+
+    #[test]
+    fn what_has_come_together_is_one_request() {
+        let mut input = BufReader::new(Pieces(vec!["a\nb\nc", "c\n", "d\n", "e"]));
+        let batches = [(); 5].map(|()| String::from_utf8(next_batch(&mut input).unwrap()).unwrap());
+        assert_eq!(batches, ["a\nb\n", "cc\n", "d\n", "e", ""]);
+        let mut input = BufReader::with_capacity(1 << 20, Pieces(vec![]));
+        assert!(next_batch(&mut input).unwrap().is_empty());
+    }
+}

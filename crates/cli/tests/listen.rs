@@ -1,0 +1,156 @@
+//! `serve --listen`: Unix sockets, and sockets that systemd passes.
+
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::tempdir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tidings");
+
+/// A hub that does not outlive the test.
+struct Hub {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Hub {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self { child, lines }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    fn end(mut self, signal: Signal) -> Option<i32> {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.child.wait().unwrap().code()
+    }
+
+    /// Returns the exit code and the standard error of a hub that does not start.
+    fn failure(mut self) -> (Option<i32>, String) {
+        let mut text = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        (self.child.wait().unwrap().code(), text)
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves on the Unix socket at this path.
+fn at(path: &Path) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.arg("serve").arg("--listen").arg(format!("unix:{}", path.display()));
+    command.stderr(Stdio::piped());
+    command
+}
+
+/// Runs a shell that serves on the sockets that systemd passes, after this line of script.
+fn from_systemd(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!(r#"{script}; exec "$0" serve --listen systemd"#);
+    command.args(["-c", &script, PROGRAM]).stdin(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// Passes one socket, as systemd does: it is descriptor 3.
+fn passed(socket: impl Into<OwnedFd>) -> Command {
+    // A child inherits nothing but its standard streams.
+    let mut command = from_systemd("exec 3<&0 0</dev/null; export LISTEN_PID=$$ LISTEN_FDS=1");
+    command.stdin(socket.into());
+    command
+}
+
+/// Passes two sockets: descriptors 3 and 4.
+fn both_passed(first: impl Into<OwnedFd>, second: impl Into<OwnedFd>) -> Command {
+    let mut command =
+        from_systemd("exec 3<&0 4<&2 0</dev/null 2>/dev/null; export LISTEN_PID=$$ LISTEN_FDS=2");
+    command.stdin(first.into()).stderr(second.into());
+    command
+}
+
+/// Publishes, and reads the start of the response.
+fn publish(mut stream: impl Read + Write) {
+    let request = b"POST /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 2\r\n\r\nhi";
+    stream.write_all(request).unwrap();
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200");
+}
+
+#[test]
+fn a_unix_socket_is_served_and_its_file_is_there_for_as_long_as_the_hub() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("tidings.sock");
+    let mut hub = Hub::start(at(&path));
+    assert_eq!(hub.line(), format!("listening on unix:{}", path.display()));
+    publish(UnixStream::connect(&path).unwrap());
+
+    let (code, error) = Hub::start(at(&path)).failure();
+    assert_eq!(code, Some(1));
+    assert!(error.contains(path.to_str().unwrap()), "{error}");
+    assert!(error.contains("another server listens there"), "{error}");
+
+    // A hub that is killed leaves its file, and the next one replaces it.
+    assert_eq!(hub.end(Signal::KILL), None);
+    assert!(path.exists());
+    let mut hub = Hub::start(at(&path));
+    hub.line();
+    publish(UnixStream::connect(&path).unwrap());
+    assert_eq!(hub.end(Signal::TERM), Some(0));
+    assert!(!path.exists());
+}
+
+#[test]
+fn sockets_that_systemd_passes_are_served_in_their_order() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("tidings.sock");
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let unix = UnixListener::bind(&path).unwrap();
+    let address = tcp.local_addr().unwrap();
+    // It waits in the queue, as while systemd starts the service.
+    let early = TcpStream::connect(address).unwrap();
+    let mut hub = Hub::start(both_passed(tcp, unix));
+    assert_eq!(hub.line(), format!("listening on http://{address}"));
+    assert_eq!(hub.line(), format!("listening on unix:{}", path.display()));
+    publish(early);
+    publish(TcpStream::connect(address).unwrap());
+    publish(UnixStream::connect(&path).unwrap());
+    assert_eq!(hub.end(Signal::TERM), Some(0));
+    assert!(path.exists(), "the file is systemd's");
+}
+
+#[test]
+fn what_systemd_does_not_pass_is_an_error_that_says_so() {
+    let connected = || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        TcpStream::connect(listener.local_addr().unwrap()).unwrap()
+    };
+    let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for (command, problem) in [
+        (from_systemd("true"), "systemd has passed no socket"),
+        (from_systemd("export LISTEN_FDS=1 LISTEN_PID=1"), "systemd has passed no socket"),
+        (passed(datagrams), "socket 1 of those from systemd is not a stream"),
+        (passed(connected()), "Accept="),
+    ] {
+        let (code, error) = Hub::start(command).failure();
+        assert_eq!(code, Some(1), "{error}");
+        assert!(error.contains(problem), "{error}");
+    }
+}

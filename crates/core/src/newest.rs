@@ -1,0 +1,362 @@
+//! The newest retained notification of each topic, for readers that begin with those.
+
+use std::collections::HashMap;
+
+use crate::{Filter, Filters, Topic};
+
+/// An index of a log: each topic with a retained notification, and the sequence number of the newest.
+///
+/// It is built from what is retained, newest first and in portions, while the log goes on: what is added meanwhile is
+/// newer than all that is still to be looked at.
+#[derive(Debug)]
+pub(crate) struct Newest {
+    by_topic: HashMap<Topic, u64>,
+    /// Entries before this sequence number are still to be looked at.
+    unseen_before: u64,
+    /// The last entry that was evicted while it was the newest of its topic.
+    last_lost: u64,
+}
+
+impl Newest {
+    /// An index that has seen nothing of what comes before `next`.
+    pub(crate) fn before(next: u64) -> Self {
+        Self { by_topic: HashMap::new(), unseen_before: next, last_lost: 0 }
+    }
+
+    /// Returns the sequence numbers to show to [`see`](Self::see) next, the newest first and at most so many; none once
+    /// the index has seen everything from `first` on.
+    pub(crate) fn unseen(&self, first: u64, most: u64) -> impl Iterator<Item = u64> + use<> {
+        (self.unseen_before.saturating_sub(most).max(first)..self.unseen_before).rev()
+    }
+
+    /// Returns `true` once everything from `first` on is seen.
+    pub(crate) fn is_complete(&self, first: u64) -> bool {
+        self.unseen_before <= first
+    }
+
+    /// Looks at an entry that [`unseen`](Self::unseen) has named. `topic` is `None` for one that nobody can read.
+    pub(crate) fn see(&mut self, seq: u64, topic: Option<&Topic>) {
+        self.unseen_before = seq;
+        if let Some(topic) = topic
+            && !self.by_topic.contains_key(topic)
+        {
+            self.by_topic.insert(topic.clone(), seq);
+        }
+    }
+
+    /// A notification was added.
+    pub(crate) fn added(&mut self, seq: u64, topic: &Topic) {
+        match self.by_topic.get_mut(topic) {
+            Some(newest) => *newest = seq,
+            None => drop(self.by_topic.insert(topic.clone(), seq)),
+        }
+    }
+
+    /// A notification was evicted.
+    pub(crate) fn evicted(&mut self, seq: u64, topic: &Topic) {
+        if self.is_newest(seq, topic) {
+            self.by_topic.remove(topic);
+            self.last_lost = seq;
+        }
+    }
+
+    /// Everything before `first` is gone at once.
+    pub(crate) fn clear(&mut self, first: u64) {
+        *self = Self { last_lost: first.saturating_sub(1), ..Self::before(first) };
+    }
+
+    /// Returns `true` if this is the newest of its topic.
+    pub(crate) fn is_newest(&self, seq: u64, topic: &Topic) -> bool {
+        self.by_topic.get(topic) == Some(&seq)
+    }
+
+    /// Returns the newest of each topic that matches, oldest first. `None` if it would have to look at more topics than
+    /// `most`.
+    pub(crate) fn matching(&self, filters: &Filters, most: u64) -> Option<Vec<u64>> {
+        let are_topics = filters.iter().all(|filter| filter.as_topic().is_some());
+        let mut found: Vec<u64> = if are_topics {
+            let topics = filters.iter().filter_map(Filter::as_topic);
+            topics.filter_map(|topic| self.by_topic.get(&topic).copied()).collect()
+        } else if self.by_topic.len() as u64 <= most {
+            let rows = self.by_topic.iter().filter(|(topic, _)| filters.matches(topic));
+            rows.map(|(_, &seq)| seq).collect()
+        } else {
+            return None;
+        };
+        found.sort_unstable();
+        found.dedup();
+        Some(found)
+    }
+
+    /// Returns `true` if no topic has lost its newest notification since `after`: what was evicted behind that position
+    /// was followed by another of its topic.
+    pub(crate) fn has_lost_none_after(&self, after: u64) -> bool {
+        self.last_lost <= after
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        Budget, Cursor, Epoch, Event, Interest, Kept, Log, Notification, Position, Retention,
+        SeatId, SlowPolicy, Snapshot, Stored, WakerSet,
+    };
+
+    const TOPICS: [&str; 5] = ["a", "b", "c.x", "c.y", "d"];
+
+    fn log(entries: usize) -> Log {
+        let retention = Retention { entries, ..Retention::default() };
+        Log::new(Epoch::from_number(10), retention, WakerSet::default())
+    }
+
+    fn note(topic: &str) -> Notification {
+        Notification::text(topic.parse().unwrap(), "")
+    }
+
+    fn publish(log: &Log, topics: &[&str]) {
+        for topic in topics {
+            log.append(note(topic), None);
+        }
+    }
+
+    /// What happens to a log. Topics are indices of [`TOPICS`].
+    #[derive(Clone, Debug)]
+    enum Happens {
+        Append(usize),
+        /// From a broker, after a hole of this length; `None` is what nobody can read.
+        Store(u64, Option<usize>),
+        /// So many entries are looked at.
+        Index(u64),
+    }
+
+    fn happens() -> impl Strategy<Value = Happens> {
+        prop_oneof![
+            6 => (0..TOPICS.len()).prop_map(Happens::Append),
+            2 => (0..TOPICS.len()).prop_map(|topic| Happens::Store(0, Some(topic))),
+            1 => Just(Happens::Store(0, None)),
+            1 => (1..4_u64, 0..TOPICS.len()).prop_map(|(hole, topic)| Happens::Store(hole, Some(topic))),
+            3 => (1..6_u64).prop_map(Happens::Index),
+        ]
+    }
+
+    proptest! {
+        /// The model is the list of everything ever added, of which the log says how much is left.
+        #[test]
+        fn the_index_is_that_of_a_model(
+            happening in proptest::collection::vec(happens(), 1..120),
+            entries in 1..30_usize,
+        ) {
+            let log = log(entries);
+            let mut model: BTreeMap<u64, &str> = BTreeMap::new();
+            let (mut has_index, mut last_lost) = (false, 0);
+            for happens in happening {
+                let was_complete = has_index && log.look_at_index(|it| it.is_complete(log.own_tail().seq + 1)).unwrap();
+                let (tail, head) = (log.own_tail().seq, log.head().seq);
+                match happens {
+                    Happens::Append(topic) => {
+                        let id = log.append(note(TOPICS[topic]), None).unwrap();
+                        model.insert(id.seq, TOPICS[topic]);
+                    }
+                    Happens::Store(hole, topic) => {
+                        let seq = head + 1 + hole;
+                        let notification = topic.map(|topic| note(TOPICS[topic]));
+                        log.store([Stored { seq, notification }]);
+                        model.extend(topic.map(|topic| (seq, TOPICS[topic])));
+                    }
+                    Happens::Index(most) => {
+                        log.index_portion(most);
+                        has_index = true;
+                    }
+                }
+                let now = log.own_tail().seq;
+                if was_complete {
+                    // A topic has lost its newest if no later one of it was there when that was evicted. What one step
+                    // evicts beyond a hole is lost as a whole.
+                    let is_hole = now > head;
+                    let lost = (tail + 1..=now).rev().find(|seq| {
+                        let Some(topic) = model.get(seq) else { return is_hole };
+                        is_hole || !model.range(seq + 1..).any(|(_, later)| later == topic)
+                    });
+                    last_lost = lost.unwrap_or(last_lost);
+                } else if now > head {
+                    last_lost = now;
+                }
+                let Some(is_complete) = log.look_at_index(|it| it.is_complete(now + 1)) else { continue };
+                let mut expected = BTreeMap::new();
+                expected.extend(model.range(now + 1..).map(|(&seq, &topic)| (topic.to_owned(), seq)));
+                let rows: BTreeMap<String, u64> = log.look_at_index(|it| {
+                    it.by_topic.iter().map(|(topic, &seq)| (topic.as_str().to_owned(), seq)).collect()
+                }).unwrap();
+                if is_complete {
+                    prop_assert_eq!(rows, expected);
+                } else {
+                    // What it has is right, whatever is still to be looked at.
+                    prop_assert!(rows.iter().all(|(topic, seq)| expected.get(topic) == Some(seq)));
+                }
+                if was_complete {
+                    let lost_at = log.look_at_index(|it| it.last_lost).unwrap();
+                    prop_assert_eq!(lost_at, last_lost);
+                } else if is_complete {
+                    last_lost = log.look_at_index(|it| it.last_lost).unwrap();
+                }
+            }
+        }
+
+        /// A reader that begins with the newest, at its own pace.
+        #[test]
+        fn a_reader_of_the_newest_is_told_each_topics_last_and_then_everything(
+            before in proptest::collection::vec(0..TOPICS.len(), 0..60),
+            // A topic that is published, or a read of so many.
+            then in proptest::collection::vec((0..TOPICS.len(), 0..4_usize), 0..80),
+            filters in prop_oneof![Just(">"), Just("a"), Just("a,c.*"), Just("*"), Just("c.>,d,x")],
+            entries in 1..50_usize,
+        ) {
+            let log = log(entries);
+            let filters: Filters = filters.parse().unwrap();
+            let interest = Interest::new(filters.clone());
+            let mut topics = vec![""];
+            let append = |topic: usize, topics: &mut Vec<&str>| {
+                log.append(note(TOPICS[topic]), None).unwrap();
+                topics.push(TOPICS[topic]);
+            };
+            before.iter().for_each(|&topic| append(topic, &mut topics));
+            let begin = log.head().seq;
+            let (mut cursor, gap) = Cursor::open(&log, Position::Latest, &interest);
+            prop_assert_eq!(gap, None);
+            let later = |seq: u64, topics: &[&str]| {
+                topics[seq as usize + 1..].contains(&topics[seq as usize])
+            };
+            let mut told: Vec<u64> = Vec::new();
+            // What need not be told: it was evicted before the first read, or a gap says so.
+            let mut excused = None;
+            let mut read = |entries: usize, topics: &[&str]| {
+                let tail = log.own_tail().seq;
+                excused.get_or_insert(tail.min(begin));
+                let mut events = Vec::new();
+                let budget = Budget { entries, ..Budget::default() };
+                let kept = cursor.read(&log, &interest, SeatId::default(), log.head(), budget, &mut events);
+                assert_eq!(kept, Kept::Log);
+                for event in events {
+                    match event {
+                        Event::Deliver(entry) => {
+                            let seq = entry.id().seq;
+                            assert!(told.last().is_none_or(|&last| last < seq), "{told:?}, {seq}");
+                            assert!(seq > begin || !later(seq, topics), "{seq} of {topics:?}");
+                            told.push(seq);
+                        }
+                        Event::Gap(gap) => {
+                            assert!(gap.resume.seq <= tail);
+                            assert!(gap.after.seq >= begin || gap.missed.is_none());
+                            excused = Some(gap.resume.seq);
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                }
+                cursor.seq()
+            };
+            for (topic, reads) in then {
+                if reads > 0 { read(reads, &topics); } else { append(topic, &mut topics); }
+            }
+            while read(3, &topics) < log.head().seq {}
+            let excused = excused.unwrap_or_default();
+            for seq in 1..topics.len() as u64 {
+                let is_wanted = filters.matches(&topics[seq as usize].parse().unwrap());
+                let is_due = is_wanted && (seq > begin || !later(seq, &topics));
+                prop_assert!(!is_due || seq <= excused || told.contains(&seq), "{seq} of {topics:?}, told {told:?}");
+            }
+        }
+    }
+
+    fn told(log: &Log, cursor: &mut Cursor, interest: &Interest) -> Vec<String> {
+        let mut events = Vec::new();
+        while cursor.seq() < log.head().seq && !matches!(events.last(), Some(Event::Goodbye(_))) {
+            let (seat, head, all) = (SeatId::default(), log.head(), Budget::default());
+            let kept = cursor.read(log, interest, seat, head, all, &mut events);
+            assert_eq!(kept, Kept::Log);
+        }
+        let words = events.iter().map(|event| match event {
+            Event::Deliver(entry) => entry.id().seq.to_string(),
+            Event::Gap(gap) => format!("gap {}-{} {:?}", gap.after.seq, gap.resume.seq, gap.missed),
+            Event::Heartbeat { .. } => "heartbeat".into(),
+            Event::Goodbye(reason) => format!("goodbye {}", reason.name()),
+        });
+        words.collect()
+    }
+
+    fn all() -> Interest {
+        Interest::new(">".parse().unwrap())
+    }
+
+    /// More topics than are searched in the index: the entries are walked.
+    #[test]
+    fn of_very_many_topics_each_is_told_once() {
+        let log = log(20_000);
+        for number in 0..12_000 {
+            log.append(note(&format!("t.{}", number % 5_000)), None);
+        }
+        let (mut cursor, _) = Cursor::open(&log, Position::Latest, &all());
+        log.append(note("t.0"), None);
+        let expected = (7_001..=12_001_u64).filter(|&seq| seq != 10_001);
+        let expected: Vec<_> = expected.map(|seq| seq.to_string()).collect();
+        assert_eq!(told(&log, &mut cursor, &all()), expected);
+        assert!(!cursor.is_in_snapshot());
+    }
+
+    #[test]
+    fn a_slow_reader_is_told_a_gap_only_if_a_topic_has_lost_its_newest() {
+        let log = log(3);
+        publish(&log, &["a", "b", "a"]);
+        let (mut slow, _) = Cursor::open(&log, Position::Latest, &all());
+        let one = Budget { entries: 1, ..Budget::default() };
+        let _ = slow.read(&log, &all(), SeatId::default(), log.head(), one, &mut Vec::new());
+        assert_eq!((slow.seq(), slow.is_in_snapshot()), (2, true), "b");
+
+        publish(&log, &["a", "b"]);
+        assert_eq!(told(&log, &mut slow.clone(), &all()), ["4", "5"]);
+        // 3 was evicted, and 4 had come after it.
+        publish(&log, &["c"]);
+        assert_eq!(told(&log, &mut slow.clone(), &all()), ["4", "5", "6"]);
+        // So was 4, which came after the snapshot.
+        publish(&log, &["c"]);
+        assert_eq!(told(&log, &mut slow.clone(), &all()), ["gap 2-4 None", "5", "6", "7"]);
+        let strict = all().slow(SlowPolicy::Disconnect);
+        assert_eq!(told(&log, &mut slow, &strict), ["goodbye too_slow"]);
+    }
+
+    #[test]
+    fn the_newest_of_a_topic_that_is_evicted_before_its_turn_is_told_as_a_gap() {
+        let log = log(4);
+        publish(&log, &["a", "b", "c", "d"]);
+        let rest = Snapshot { after: log.epoch().id(1), upto: 4 };
+        let open = |position| Cursor::open(&log, position, &all()).0;
+        let (mut begun, mut fresh) = (open(Position::Snapshot(rest)), open(Position::Latest));
+        publish(&log, &["a", "a"]);
+        assert_eq!(told(&log, &mut begun, &all()), ["gap 1-2 None", "3", "4", "5", "6"]);
+        // One that has read nothing begins with what is there now.
+        assert_eq!(told(&log, &mut fresh, &all()), ["3", "4", "5", "6"]);
+    }
+
+    #[test]
+    fn a_snapshot_of_another_history_is_told_so_and_one_that_is_done_is_a_position() {
+        let log = log(9);
+        publish(&log, &["a", "a"]);
+        let after = |epoch, seq, upto| {
+            let after = Epoch::from_number(epoch).id(seq);
+            Cursor::open(&log, Position::Snapshot(Snapshot { after, upto }), &all())
+        };
+        let (mut cursor, gap) = after(11, 1, 2);
+        assert_eq!(gap.map(|gap| gap.reason), Some(crate::GapReason::Epoch));
+        assert_eq!(told(&log, &mut cursor, &all()), ["1", "2"]);
+        assert!(after(10, 3, 4).1.is_some(), "ahead of the log");
+        // Nothing that comes later is passed over, whatever the position says.
+        let (mut cursor, _) = after(10, 0, 99);
+        publish(&log, &["a", "a"]);
+        assert_eq!(told(&log, &mut cursor, &all()), ["3", "4"]);
+        assert!(!after(10, 2, 2).0.is_in_snapshot());
+    }
+}

@@ -1,0 +1,87 @@
+//! The listeners of a server.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+#[cfg(unix)]
+use std::os::unix::net::UnixListener;
+
+use socket2::Socket;
+use tidings_transport::ListenerKind;
+
+/// A listener that [`Server::listen`](crate::Server::listen) accepts.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Listener {
+    /// A TCP socket.
+    Tcp(TcpListener),
+    /// A Unix socket.
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixListener> for Listener {
+    fn from(listener: UnixListener) -> Self {
+        Self::Unix(listener)
+    }
+}
+
+/// A listening socket that does not block, and its kind.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) socket: Socket,
+    pub(crate) kind: ListenerKind,
+}
+
+impl Bound {
+    /// Prepares a listener. Also returns its address if it is a TCP socket.
+    ///
+    /// # Errors
+    /// If the socket does not listen, has no address, or cannot be set to non-blocking.
+    pub(crate) fn new(listener: Listener) -> io::Result<(Self, Option<SocketAddr>)> {
+        let (socket, address) = match listener {
+            Listener::Tcp(listener) => {
+                let address = listener.local_addr()?;
+                (Socket::from(listener), Some(address))
+            }
+            #[cfg(unix)]
+            Listener::Unix(listener) => (Socket::from(listener), None),
+        };
+        // Otherwise each accept would fail, for as long as the server runs.
+        #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+        if !socket.is_listener()? {
+            let problem =
+                "the socket does not listen; in a systemd socket unit, leave Accept= at no";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
+        socket.set_nonblocking(true)?;
+        let kind = address.map_or(ListenerKind::Unix, ListenerKind::from);
+        Ok((Self { socket, kind }, address))
+    }
+
+    /// Returns the same listener for another thread.
+    ///
+    /// # Errors
+    /// If the process has no more descriptors.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { socket: self.socket.try_clone()?, kind: self.kind })
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_that_does_not_listen_is_rejected() {
+        let socket = Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        let error = Bound::new(TcpListener::from(socket).into()).unwrap_err();
+        assert!(error.to_string().contains("does not listen"), "{error}");
+    }
+}

@@ -1,0 +1,84 @@
+//! The file of a Unix socket, from its creation to its removal.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// The file of a Unix socket that this server has made. Dropping it removes the file, unless another server has
+/// replaced it since.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+/// What is at the path of a socket.
+enum Found {
+    /// A socket of a server that has crashed.
+    Stale,
+    /// Nothing any more.
+    Gone,
+}
+
+/// Listens on a Unix socket at this path. Replaces the file that a crashed server has left there.
+///
+/// # Errors
+/// If a server listens there, if the path is that of another file, or if the file cannot be created.
+pub(crate) fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+    // The process may change its directory before the file is removed.
+    let path = std::path::absolute(path)?;
+    let listener = match UnixListener::bind(&path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            if let Found::Stale = look(&path)? {
+                tracing::info!(path = %path.display(), "replacing the socket of a server that is gone");
+                fs::remove_file(&path)?;
+            }
+            UnixListener::bind(&path)?
+        }
+        bound => bound?,
+    };
+    let identity = identity(&path)?;
+    Ok((listener, SocketFile { path, identity }))
+}
+
+/// Returns what is at this path, if a socket can be made there.
+fn look(path: &Path) -> io::Result<Found> {
+    let in_use = |problem| Err(io::Error::new(io::ErrorKind::AddrInUse, problem));
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Gone),
+        Err(error) => return Err(error),
+        Ok(found) if !found.file_type().is_socket() => {
+            return in_use("there is a file that is not a socket");
+        }
+        Ok(_) => {}
+    }
+    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // A connect waits while the queue of the listener is full.
+    probe.set_nonblocking(true)?;
+    match probe.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(Found::Stale),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Gone),
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        Ok(()) | Err(_) => in_use("another server listens there"),
+    }
+}
+
+/// Returns what no other file has while the socket is open: device and inode.
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let file = fs::symlink_metadata(path)?;
+    Ok((file.dev(), file.ino()))
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|found| found == self.identity)
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(%error, path = %self.path.display(), "the file of the socket is left");
+        }
+    }
+}

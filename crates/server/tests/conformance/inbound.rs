@@ -1,0 +1,325 @@
+//! Messages of clients that the application handles itself: replies to the sender, and what must not depend on them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tidings_core::{Heartbeat, HubConfig, Notification, Reason, Session};
+use tidings_server::{Authorizer, HandleMessage, Message, MessageSender, OnMessage};
+use tidings_transport::query;
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+
+use crate::support::{Mover, Raw, Running, eventually, every_mover_also_mounted, masked};
+
+const TEXT: u8 = 0x81;
+const BINARY: u8 = 0x82;
+const CLOSE: u8 = 0x88;
+const PING: u8 = 0x89;
+
+struct User(String);
+
+impl Session for User {}
+
+async fn hub(mover: Mover, on_message: OnMessage) -> Running {
+    start(mover, HubConfig::default(), on_message).await
+}
+
+async fn start(mover: Mover, hub: HubConfig, on_message: OnMessage) -> Running {
+    let mut config = mover.config(hub).await;
+    config.on_message = Some(on_message);
+    config.write_deadline = Duration::from_secs(2);
+    config.authorizer = Authorizer::from_fn(|request, _| {
+        Ok(User(query(request, "name").unwrap_or_default().into_owned()))
+    });
+    Running::start(config).await
+}
+
+/// Opens a WebSocket for these filters and with these further lines in its head.
+async fn open(hub: &Running, filters: &str, lines: &str) -> Raw {
+    let mut raw = Raw::connect_narrow(hub.address).await;
+    let request = format!(
+        "GET /topics/{filters} HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{lines}\r\n"
+    );
+    raw.send(request).await;
+    assert_eq!(raw.head().await.status, 101);
+    raw
+}
+
+async fn text(raw: &mut Raw) -> String {
+    let (first, payload) = raw.frame().await;
+    assert_eq!(first, TEXT, "{payload:?}");
+    String::from_utf8(payload).unwrap()
+}
+
+/// The texts up to the close frame, and its code.
+async fn until_close(raw: &mut Raw) -> (Vec<String>, u16) {
+    let mut texts = Vec::new();
+    loop {
+        match raw.frame().await {
+            (CLOSE, payload) => return (texts, u16::from_be_bytes([payload[0], payload[1]])),
+            (_, payload) => texts.push(String::from_utf8(payload).unwrap()),
+        }
+    }
+}
+
+/// Replies to some messages at once and to others after a while, with the name of the sender.
+struct Named;
+
+impl HandleMessage for Named {
+    async fn handle(
+        &self,
+        sender: MessageSender,
+        message: Message,
+    ) -> Result<Option<Message>, Reason> {
+        let user = sender.session::<User>().ok_or(Reason::NotAllowed)?;
+        let Some(text) = message.as_text() else { return Ok(Some(message)) };
+        if matches!(text, "7" | "507") {
+            sleep(Duration::from_millis(2)).await;
+        }
+        assert!(sender.filters().matches(&"a.b".parse().unwrap()));
+        Ok(Some(Message::text(format!("{} {text}", user.0))))
+    }
+}
+
+#[test]
+fn replies_go_to_the_sender_alone_in_the_order_of_its_messages() {
+    // More than one packet takes, and more than a lane handles at a time.
+    const NUMBER: usize = 1_000;
+    every_mover_also_mounted(async |mover| {
+        let hub = hub(mover, OnMessage::new(Named)).await;
+        let mut ann = open(&hub, "a.*?name=ann", "").await;
+        let mut bob = open(&hub, "a.*?name=bob", "").await;
+        let mut listener = open(&hub, "a.*", "").await;
+        let sent: Vec<u8> =
+            (0..NUMBER).flat_map(|number| masked(TEXT, number.to_string().as_bytes())).collect();
+        ann.send(&sent).await;
+        bob.send(masked(TEXT, b"hi")).await;
+        assert_eq!(text(&mut bob).await, "bob hi");
+        for number in 0..NUMBER {
+            assert_eq!(text(&mut ann).await, format!("ann {number}"));
+        }
+        bob.send(masked(BINARY, &[0, 255])).await;
+        assert_eq!(bob.frame().await, (BINARY, vec![0, 255]));
+        // Nobody else was sent any of it, and none of it is in the log.
+        let id = hub.publish("a.b", "news").await;
+        assert_eq!(id.seq, 1);
+        for client in [&mut ann, &mut bob, &mut listener] {
+            assert_eq!(text(client).await, "news");
+        }
+        drop((ann, bob, listener));
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_reply_has_a_form_of_its_own_in_the_subprotocol() {
+    every_mover_also_mounted(async |mover| {
+        let hub = hub(mover, OnMessage::new(Named)).await;
+        let mut raw = open(&hub, "a.*?name=ann", "Sec-WebSocket-Protocol: tidings.v1\r\n").await;
+        assert!(text(&mut raw).await.starts_with("{\"ping\":"));
+        raw.send([masked(TEXT, b"\"1\""), masked(BINARY, &[0, 255])].concat()).await;
+        assert_eq!(text(&mut raw).await, r#"{"reply":{"data":"ann \"1\""}}"#);
+        assert_eq!(text(&mut raw).await, r#"{"reply":{"data_base64":"AP8="}}"#);
+        drop(raw);
+        hub.stop().await;
+    });
+}
+
+/// Replies once the semaphore has a permit for it. Counts the messages that are being handled.
+#[derive(Clone)]
+struct Waits {
+    permits: Arc<Semaphore>,
+    handling: Arc<AtomicUsize>,
+}
+
+impl Waits {
+    fn new() -> Self {
+        Self { permits: Arc::new(Semaphore::new(0)), handling: Arc::default() }
+    }
+
+    fn handling(&self) -> usize {
+        self.handling.load(Ordering::SeqCst)
+    }
+}
+
+/// Is dropped with the handler's future.
+struct Handling<'a>(&'a AtomicUsize);
+
+impl Drop for Handling<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl HandleMessage for Waits {
+    async fn handle(&self, _: MessageSender, message: Message) -> Result<Option<Message>, Reason> {
+        self.handling.fetch_add(1, Ordering::SeqCst);
+        let _handling = Handling(&self.handling);
+        self.permits.acquire().await.unwrap().forget();
+        Ok(Some(message))
+    }
+}
+
+#[test]
+fn while_a_message_is_handled_deliveries_go_on_and_further_messages_wait() {
+    let heartbeat = Heartbeat::default().interval(Duration::from_millis(30)).strikes(2);
+    every_mover_also_mounted(async |mover| {
+        let waits = Waits::new();
+        let config = HubConfig::default().heartbeat(heartbeat);
+        let hub = start(mover, config, OnMessage::new(waits.clone())).await;
+        let mut raw = open(&hub, "t", "").await;
+        raw.send([masked(TEXT, b"one"), masked(TEXT, b"two")].concat()).await;
+        raw.send(masked(TEXT, b"three")).await;
+        eventually("it is handled", async || waits.handling() == 1).await;
+        let mut pings = 0;
+        for number in 0..4 {
+            hub.publish("t", format!("news {number}")).await;
+            let news = loop {
+                match raw.frame().await {
+                    (PING, _) => pings += 1,
+                    (_, payload) => break payload,
+                }
+            };
+            assert_eq!(news, format!("news {number}").into_bytes());
+        }
+        // Nothing of it is read meanwhile, so it is not taken for silent.
+        while pings < 8 {
+            assert_eq!(raw.frame().await.0, PING);
+            pings += 1;
+        }
+        assert_eq!(waits.handling(), 1, "the second waits for the first");
+        waits.permits.add_permits(3);
+        for expected in ["one", "two", "three"] {
+            loop {
+                match raw.frame().await {
+                    (PING, _) => raw.send(masked(0x8a, b"")).await,
+                    (_, payload) => break assert_eq!(payload, expected.as_bytes()),
+                }
+            }
+        }
+        drop(raw);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_handler_that_does_not_return_is_ended_by_its_time_limit() {
+    every_mover_also_mounted(async |mover| {
+        let waits = Waits::new();
+        let on_message = OnMessage::new(waits.clone()).time_limit(Duration::from_millis(50));
+        let hub = hub(mover, on_message).await;
+        let mut raw = open(&hub, "t", "").await;
+        raw.send(masked(TEXT, b"anyone?")).await;
+        assert_eq!(until_close(&mut raw).await, (vec![], Reason::Internal.code()));
+        assert_eq!(waits.handling(), 0);
+        drop(raw);
+        eventually("its seat is free", async || hub.hub.pool().is_empty()).await;
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_client_that_leaves_ends_its_handler_and_frees_its_seat() {
+    every_mover_also_mounted(async |mover| {
+        let waits = Waits::new();
+        let on_message = OnMessage::new(waits.clone()).time_limit(Duration::from_secs(3600));
+        let hub = hub(mover, on_message).await;
+        // With and without something that is not read, in order and with a reset.
+        for (rest, resets) in [
+            (vec![], false),
+            (masked(CLOSE, b""), false),
+            (vec![], true),
+            (masked(TEXT, b"2"), true),
+        ] {
+            let mut raw = open(&hub, "t", "").await;
+            raw.send(masked(TEXT, b"1")).await;
+            eventually("it is handled", async || waits.handling() == 1).await;
+            raw.send(&rest).await;
+            if resets {
+                raw.reset();
+            } else {
+                drop(raw);
+            }
+            eventually("its seat is free", async || hub.hub.pool().is_empty()).await;
+            eventually("its handler is gone", async || waits.handling() == 0).await;
+        }
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_reason_ends_the_client_after_what_it_has_published_and_a_panic_nobody_else() {
+    every_mover_also_mounted(async |mover| {
+        let on_message = OnMessage::new(async |sender: MessageSender, message: Message| {
+            let topic = "t".parse().unwrap();
+            match message.as_text() {
+                Some("panic") => panic!("this is the panic of a test"),
+                Some("hub") => {
+                    let notification = Notification::text(topic, "by the hub");
+                    sender.hub().publish(notification).await.map_err(|error| error.reason())?;
+                }
+                _ => drop(sender.publish(topic, message).await?),
+            }
+            Err(Reason::Normal)
+        });
+        let hub = hub(mover, on_message).await;
+        let mut other = open(&hub, "t", "").await;
+        let mut published = Vec::new();
+        for (sent, echoed, code) in [
+            ("last words", Some("last words"), 1000),
+            ("hub", Some("by the hub"), 1000),
+            ("panic", None, 1011),
+        ] {
+            // Over a broker, only what the sender publishes is known to be its own.
+            if mover.broker.is_some() && sent == "hub" {
+                continue;
+            }
+            let mut raw = open(&hub, "t", "").await;
+            raw.send([masked(TEXT, sent.as_bytes()), masked(TEXT, b"not handled")].concat()).await;
+            let (texts, closed) = until_close(&mut raw).await;
+            assert_eq!((texts, closed), (echoed.iter().map(|&it| it.to_owned()).collect(), code));
+            published.extend(echoed);
+        }
+        for expected in published {
+            assert_eq!(text(&mut other).await, expected);
+        }
+        drop(other);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn what_a_client_does_not_read_of_its_replies_does_not_grow() {
+    const REPLY: usize = 64 << 10;
+    const MESSAGES: usize = 3_000;
+    // What the system keeps for the two sockets, and more.
+    const MOST: usize = 24 << 20;
+    every_mover_also_mounted(async |mover| {
+        let handled = Arc::new(AtomicUsize::new(0));
+        let counter = handled.clone();
+        let on_message = OnMessage::from_fn(move |_, _| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            Ok(Some(Message::binary(vec![0; REPLY])))
+        });
+        let hub = hub(mover, on_message).await;
+        let mut raw = open(&hub, "t", "").await;
+        raw.send(masked(TEXT, b"?").repeat(MESSAGES)).await;
+        // It is given up by the write deadline.
+        eventually("its seat is free", async || hub.hub.pool().is_empty()).await;
+        let handled = handled.load(Ordering::SeqCst);
+        assert!(handled > 0 && handled * REPLY < MOST, "{handled} replies");
+        drop(raw);
+
+        // One that reads slowly is sent all of them.
+        let mut raw = open(&hub, "t", "").await;
+        raw.send(masked(TEXT, b"?").repeat(200)).await;
+        for number in 0..200 {
+            let (first, payload) = raw.frame().await;
+            assert_eq!((first, payload.len()), (BINARY, REPLY), "{number}");
+        }
+        drop(raw);
+        hub.stop().await;
+    });
+}

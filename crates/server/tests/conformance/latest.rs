@@ -1,0 +1,214 @@
+//! `?after=latest`: first the newest retained notification of each topic, then everything.
+
+use std::collections::BTreeMap;
+
+use tidings_core::{HubConfig, Position, Retention, Snapshot};
+use tidings_transport::Shape;
+
+use crate::support::{Case, Raw, Running, every_also_mounted, every_without_broker};
+
+async fn publish(hub: &Running, topics: &[&str]) {
+    for topic in topics {
+        hub.publish(topic, "x").await;
+    }
+}
+
+#[test]
+fn the_newest_of_each_topic_comes_first_and_then_everything() {
+    every_also_mounted(async |case| {
+        let hub = case.hub().await;
+        let empty = hub.follow(&case.listed, ">", Position::Latest).await;
+        publish(&hub, &["a.x", "a.x", "b", "a.y", "a.y", "a.x"]).await;
+        let follow = async |filters| hub.follow(&case.listed, filters, Position::Latest).await;
+        let mut followers = [
+            (empty, vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+            (follow(">").await, vec![3, 5, 6, 7, 8, 9, 10]),
+            (follow("a.*").await, vec![5, 6, 7, 8]),
+            (follow("a.x,b").await, vec![3, 6, 7, 8, 10]),
+            (follow("b").await, vec![3, 10]),
+            (follow("none").await, vec![9]),
+        ];
+        publish(&hub, &["a.x", "a.x", "none", "b"]).await;
+        for (follower, expected) in &mut followers {
+            assert_eq!(follower.seqs(expected.len()).await, *expected);
+        }
+        drop(followers);
+        hub.stop().await;
+    });
+}
+
+/// With a broker it is the hub's own log that counts.
+#[test]
+fn what_is_evicted_is_not_retained_and_no_gap() {
+    every_also_mounted(async |case| {
+        let config = HubConfig::default().retention(Retention::default().entries(10));
+        let hub = Running::start(case.config(config).await).await;
+        publish(&hub, &["quiet"]).await;
+        hub.publish_numbers(2..=30).await;
+        publish(&hub, &["other"]).await;
+        let mut follower = hub.follow(&case.listed, ">", Position::Latest).await;
+        let mut quiet = hub.follow(&case.listed, "quiet", Position::Latest).await;
+        assert_eq!(follower.seqs(2).await, [30, 31]);
+        publish(&hub, &["quiet", "other"]).await;
+        assert_eq!(follower.seqs(2).await, [32, 33]);
+        assert_eq!(quiet.seqs(1).await, [32]);
+        drop((follower, quiet));
+        hub.stop().await;
+    });
+}
+
+/// More than the sockets and the answer to a poll hold.
+#[test]
+fn a_slow_client_misses_nothing_that_is_published_in_the_middle() {
+    const TOPICS: u64 = 60;
+    every_also_mounted(async |case| {
+        let hub = case.hub().await;
+        let topic = |number: u64| format!("t.{}", number % TOPICS);
+        let mut newest = BTreeMap::new();
+        let mut publish = async |number: u64| {
+            let id = hub.publish(&topic(number), "x".repeat(64 << 10)).await;
+            newest.insert(topic(number), id.seq);
+            newest.clone()
+        };
+        let mut at_first = BTreeMap::new();
+        for number in 0..2 * TOPICS {
+            at_first = publish(number).await;
+        }
+        let mut follower = hub.follow(&case.listed, "t.*", Position::Latest).await;
+        let mut told = BTreeMap::new();
+        let mut at = 0;
+        let mut at_last = BTreeMap::new();
+        for number in [0, 5, TOPICS - 1, 5, 7] {
+            at_last = publish(number).await;
+        }
+        let head = hub.hub.log().head().seq;
+        while at < head {
+            let received = follower.notification().await;
+            let (seq, topic) = (received.id.unwrap().seq, received.topic.unwrap());
+            assert!(seq > at, "{seq} comes after {at}");
+            let is_due = seq > 2 * TOPICS || at_first[&topic] == seq;
+            assert!(is_due, "{seq} is neither the newest of {topic} nor new");
+            if seq > 2 * TOPICS + 1 {
+                assert_eq!(seq, at + 1, "a notification was lost");
+            }
+            told.insert(topic, seq);
+            at = seq;
+        }
+        assert_eq!(told, at_last);
+        drop(follower);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_poll_that_is_cut_in_the_middle_goes_on_from_its_cursor() {
+    every_also_mounted(async |case| {
+        if !case.polls() {
+            return;
+        }
+        let hub = case.hub().await;
+        let large = "x".repeat(600 << 10);
+        for topic in ["a", "b", "c", "a", "b", "b"] {
+            hub.publish(topic, large.as_str()).await;
+        }
+        let poll = async |after: &str| {
+            let answer = Raw::get(hub.address, &format!("/topics/%3E?after={after}&wait=0")).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            let answer = answer.json();
+            let told = answer["notifications"].as_array().unwrap().iter();
+            let told: Vec<_> = told.map(|one| one["id"].as_str().unwrap().to_owned()).collect();
+            (told, answer["cursor"].as_str().unwrap().to_owned())
+        };
+        let id = |seq| hub.hub.epoch().id(seq).to_string();
+        let (told, cursor) = poll("latest").await;
+        assert_eq!(told, [id(3)]);
+        let rest: Position = cursor.parse().unwrap();
+        assert!(matches!(rest, Position::Snapshot(Snapshot { upto: 6, .. })), "{cursor}");
+        // What is published in the middle comes after the rest, and all of it.
+        hub.publish("d", "x").await;
+        hub.publish("d", "x").await;
+        let (told, cursor) = poll(&cursor).await;
+        assert_eq!(told, [id(4)]);
+        let (told, cursor) = poll(&cursor).await;
+        assert_eq!(told[0], id(6));
+        let (more, cursor) = if told.len() < 3 { poll(&cursor).await } else { (vec![], cursor) };
+        assert_eq!([told, more].concat(), [id(6), id(7), id(8)]);
+        assert_eq!(cursor, id(8));
+        let (told, cursor) = poll("latest").await;
+        assert_eq!((told.len(), cursor.contains('.')), (1, true));
+        hub.stop().await;
+    });
+}
+
+fn first_bytes(case: &Case, query: &str, header: &str) -> String {
+    let request = case.request("%3E", query);
+    let request = request.replacen("\r\n", &format!("\r\n{header}"), 1);
+    request.replacen("\r\n\r\n", "\r\nSec-WebSocket-Protocol: tidings.v1\r\n\r\n", 1)
+}
+
+/// A client that is cut before its first notification then asks for the newest again, as an `EventSource` does with the
+/// URL that it has.
+#[test]
+fn a_stream_tells_no_position_before_the_first_notification() {
+    every_also_mounted(async |case| {
+        if case.polls() {
+            return;
+        }
+        let hub = case.hub().await;
+        publish(&hub, &["a", "a"]).await;
+        let opening = async |query: &str| {
+            let mut raw = Raw::connect(hub.address).await;
+            raw.send(first_bytes(case, query, "")).await;
+            raw.head().await;
+            let opening = match case.shape() {
+                Shape::Upgrade => raw.frame().await.1,
+                _ => raw.until(b"retry: ").await,
+            };
+            let rest = match case.shape() {
+                Shape::Upgrade => raw.frame().await.1,
+                _ => raw.until(b"data: ").await,
+            };
+            [String::from_utf8(opening).unwrap(), String::from_utf8(rest).unwrap()]
+        };
+        let ids = |text: &[String; 2]| text.concat().matches(&hub.hub.epoch().to_string()).count();
+        let latest = opening("&after=latest").await;
+        assert_eq!(ids(&latest), 1, "{latest:?}");
+        let earliest = opening("&after=earliest").await;
+        assert_eq!(ids(&earliest), 2, "{earliest:?}");
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn the_rest_of_a_snapshot_is_a_position_for_every_transport() {
+    every_without_broker(async |case| {
+        let hub = case.hub().await;
+        publish(&hub, &["a", "b", "a", "b", "a"]).await;
+        let rest = Snapshot { after: hub.hub.epoch().id(1), upto: 4 };
+        let follow = async |position| hub.follow(&case.listed, ">", position).await;
+        // 3 is passed over: 5 came after it.
+        let mut follower = follow(Position::Snapshot(rest)).await;
+        assert_eq!(follower.seqs(2).await, [4, 5]);
+        // After an id comes everything.
+        let mut follower = follow(Position::After(rest.after)).await;
+        assert_eq!(follower.seqs(4).await, [2, 3, 4, 5]);
+
+        for (query, header) in [
+            ("&after=latest", String::new()),
+            ("", "Last-Event-ID: latest\r\n".to_owned()),
+            ("", format!("Last-Event-ID: {rest}\r\n")),
+            (&format!("&lastEventId={rest}"), String::new()),
+        ] {
+            let mut raw = Raw::connect(hub.address).await;
+            raw.send(first_bytes(case, &format!("{query}&wait=0"), &header)).await;
+            raw.head().await;
+            let end: &[u8] = if case.shape() == Shape::Stream { b"data: " } else { b"\"x\"" };
+            let text = String::from_utf8_lossy(&raw.until(end).await).into_owned();
+            let first = format!("{}-4", hub.hub.epoch());
+            assert!(text.contains(&first), "{query}{header}");
+        }
+        let malformed = Raw::get(hub.address, "/topics/a?transport=long-polling&after=e-1.x").await;
+        assert_eq!(malformed.rejection(), (400, "bad_id".to_owned()));
+        hub.stop().await;
+    });
+}

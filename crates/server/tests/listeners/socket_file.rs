@@ -1,0 +1,107 @@
+//! The file of a Unix socket.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::net::{UnixListener, UnixStream};
+
+use tempfile::tempdir;
+use tidings_core::Hub;
+use tidings_server::{Builder, Server};
+use tokio::sync::oneshot;
+
+use crate::support::eventually;
+
+fn builder() -> Builder {
+    Server::builder(Hub::default())
+}
+
+#[tokio::test]
+async fn the_file_is_removed_when_the_server_ends() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let server = builder().bind_unix(&path).unwrap();
+    UnixStream::connect(&path).unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(server.serve(async { drop(stopped.await) }));
+    let open = UnixStream::connect(&path).unwrap();
+    stop.send(()).unwrap();
+    eventually("the file is removed", async || !path.exists()).await;
+    // The next server can have its place while this one still drains.
+    let next = builder().bind_unix(&path).unwrap();
+    drop(open);
+    serving.await.unwrap().unwrap();
+    assert!(path.exists(), "it is that of the next one");
+    drop(next);
+    assert!(!path.exists(), "a server that never served removes it as well");
+}
+
+#[test]
+fn a_relative_path_is_that_of_the_start() {
+    let folder = tempfile::tempdir_in(".").unwrap();
+    let path = folder.path().file_name().unwrap().to_owned();
+    let path = std::path::Path::new(&path).join("socket");
+    let server = builder().bind_unix(&path).unwrap();
+    assert!(path.exists());
+    drop(server);
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_file_that_was_left_is_replaced() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("socket");
+    drop(UnixListener::bind(&path).unwrap());
+    assert!(path.exists(), "the system leaves it");
+    let server = builder().bind_unix(&path).unwrap();
+    UnixStream::connect(&path).unwrap();
+    drop(server);
+}
+
+#[tokio::test]
+async fn a_socket_on_which_a_server_listens_is_left_alone() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let first = builder().bind_unix(&path).unwrap();
+    let error = builder().bind_unix(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    assert!(error.to_string().contains("another server listens there"), "{error}");
+    UnixStream::connect(&path).unwrap();
+    drop(first);
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_answer_yet_is_left_alone() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&socket2::SockAddr::unix(&path).unwrap()).unwrap();
+    socket.listen(0).unwrap();
+    // Its queue is full, so that a further connect would wait.
+    let _waits = UnixStream::connect(&path).unwrap();
+    let error = builder().bind_unix(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    assert!(path.exists());
+}
+
+#[tokio::test]
+async fn another_file_is_left_alone() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("precious");
+    fs::write(&path, "data").unwrap();
+    let error = builder().bind_unix(&path).unwrap_err();
+    assert!(error.to_string().contains("not a socket"), "{error}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "data");
+    let error = builder().bind_unix(folder.path().join("no/folder")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn the_file_of_another_server_is_not_removed() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let server = builder().bind_unix(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    let _other = UnixListener::bind(&path).unwrap();
+    drop(server);
+    UnixStream::connect(&path).unwrap();
+}

@@ -1,0 +1,127 @@
+//! Publishing many notifications in one request: `POST` to the address of all topics.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+use http_body_util::Full;
+use serde::Deserialize;
+use tidings_core::Id;
+
+use super::{ClientError, Http, Publisher, SendError, request};
+use crate::publish_many::MEDIA;
+
+/// The longest answer: a line for each notification.
+const ANSWER: usize = 1 << 20;
+
+/// How long a hub may publish before it answers: 30 s, and its deadline for one publish.
+const LONGEST: Duration = Duration::from_secs(40);
+
+/// What became of many notifications.
+#[derive(Debug)]
+#[must_use = "some may not have been published"]
+pub struct PublishedLines {
+    /// The ids of those that were stored, in their order.
+    pub ids: Vec<Id>,
+    /// Why the one after those was not stored; `None` if all were. Nothing after it was published.
+    pub failed: Option<ClientError>,
+}
+
+#[derive(Deserialize)]
+struct Told {
+    id: Option<Id>,
+}
+
+impl Publisher {
+    /// Publishes many notifications, each with its topic. The address of this publisher is that of all topics, such as
+    /// `http://127.0.0.1:8080/topics`.
+    ///
+    /// Each line is a JSON object such as `{"topic":"orders.new","data":"text"}`, or with `"data_base64"` for binary. It may
+    /// have `"headers"`, and a `"key"`: sent again with it, the notification is not stored twice. A request has at most
+    /// [`MAX_LINES`](crate::PublishMany::MAX_LINES) and as many bytes as the hub takes for one payload.
+    ///
+    /// A kept connection that had died is made anew, as by [`publish`](Self::publish). Not cancel safe.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] if a line is malformed or not allowed, and then nothing was published. As
+    /// [`publish`](Self::publish) otherwise, and then it is not known how many were.
+    pub async fn publish_lines(&mut self, lines: Bytes) -> Result<PublishedLines, ClientError> {
+        let mut post = request(&self.target.url)?;
+        *post.method_mut() = Method::POST;
+        post.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA));
+        *post.body_mut() = Full::new(lines);
+        let response = match self.http.try_send_for(post, LONGEST, MEDIA).await {
+            Err(SendError { unsent: Some(unsent), .. }) => {
+                self.http = Http::connect(&self.target).await?;
+                self.http.try_send_for(*unsent, LONGEST, MEDIA).await
+            }
+            answered => answered,
+        };
+        let (head, body) = response.map_err(|failed| failed.error)?.into_parts();
+        let answer = self.http.whole(body, ANSWER).await?;
+        let mut ids = Vec::new();
+        for line in answer.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            let told: Told = serde_json::from_slice(line).map_err(|error| {
+                let problem = error.to_string();
+                ClientError::Protocol { transport: "answer to a publish of many", problem }
+            })?;
+            match told.id {
+                Some(id) => ids.push(id),
+                None => {
+                    let failed = Some(self.http.refused(&head, line));
+                    return Ok(PublishedLines { ids, failed });
+                }
+            }
+        }
+        Ok(PublishedLines { ids, failed: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::scripted::hub;
+
+    const BOTH: &[&str] = &[
+        "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nContent-Length: 26\r\n\r\n",
+        "{\"id\":\"e-1\"}\n{\"id\":\"e-2\"}\n",
+    ];
+    const ONE: &[&str] = &[
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/x-ndjson\r\nRetry-After: 1\r\n\
+         Content-Length: 147\r\n\r\n",
+        "{\"id\":\"e-3\"}\n{\"error\":{\"code\":\"unavailable\",\"message\":\"line 2: it is away\"}}\n\
+         {\"error\":{\"code\":\"not_published\",\"message\":\"line 2 failed, send it\"}}\n",
+    ];
+    const NONE: &[&str] = &[
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 58\r\n\r\n",
+        "{\"error\":{\"code\":\"bad_line\",\"message\":\"line 2: not JSON\"}}",
+    ];
+    const PAGE: &[&str] = &["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"];
+
+    #[tokio::test]
+    async fn the_ids_of_those_that_were_stored_come_with_the_error_of_the_next() {
+        let (target, requests) = hub(&[&[BOTH, ONE, NONE, PAGE]]).await;
+        let mut publisher = Publisher::connect(target).await.unwrap();
+        let lines = Bytes::from_static(b"{\"topic\":\"a\",\"data\":\"\"}\n");
+        let both = publisher.publish_lines(lines.clone()).await.unwrap();
+        assert_eq!(both.ids, ["e-1".parse().unwrap(), "e-2".parse().unwrap()]);
+        assert!(both.failed.is_none());
+
+        let one = publisher.publish_lines(lines.clone()).await.unwrap();
+        assert_eq!(one.ids, ["e-3".parse().unwrap()]);
+        let failed = one.failed.unwrap();
+        assert!(failed.to_string().ends_with("line 2: it is away"), "{failed}");
+        assert_eq!(
+            (failed.retry_after(), failed.is_final()),
+            (Some(Duration::from_secs(1)), false)
+        );
+
+        let none = publisher.publish_lines(lines.clone()).await.unwrap_err();
+        assert!(none.to_string().ends_with("line 2: not JSON") && none.is_final(), "{none}");
+        let page = publisher.publish_lines(lines).await.unwrap_err();
+        assert!(matches!(page, ClientError::Protocol { .. }), "{page}");
+        let requests = requests.await.unwrap();
+        assert!(requests[0].contains("content-type: application/x-ndjson\r\n"), "{requests:?}");
+        assert!(requests[0].ends_with("\r\n\r\n{\"topic\":\"a\",\"data\":\"\"}\n"), "{requests:?}");
+    }
+}

@@ -1,0 +1,130 @@
+//! A message from a client, and who has sent it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tidings_core::driver::Cursor;
+use tidings_core::{
+    Filters, Hub, Id, Kind, Notification, Publishing, Reason, SeatId, SeatInfo, Session, Topic,
+};
+
+/// A message from a client, or a reply to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Text, which is valid UTF-8, or binary.
+    pub kind: Kind,
+    /// The payload.
+    pub payload: Bytes,
+}
+
+impl Message {
+    /// Returns a text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { kind: Kind::Text, payload: text.into().into() }
+    }
+
+    /// Returns a binary message.
+    pub fn binary(payload: impl Into<Bytes>) -> Self {
+        Self { kind: Kind::Binary, payload: payload.into() }
+    }
+
+    /// Returns the payload if it is text.
+    pub fn as_text(&self) -> Option<&str> {
+        match self.kind {
+            Kind::Text => std::str::from_utf8(&self.payload).ok(),
+            Kind::Binary => None,
+        }
+    }
+
+    /// Returns `true` if it is binary, or text in UTF-8.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.kind == Kind::Binary || self.as_text().is_some()
+    }
+
+    /// Publishes the message to this topic, as that of the client in this seat.
+    ///
+    /// # Errors
+    /// Returns the reason for which the client is disconnected.
+    pub(crate) fn publish(
+        self,
+        hub: &Hub,
+        seat: SeatId,
+        topic: Topic,
+    ) -> Result<Publishing, Reason> {
+        let notification = Notification::checked(topic, self.kind, self.payload);
+        let notification = notification.map_err(|_| Reason::BadUtf8)?;
+        Ok(hub.publish(notification.from_seat(seat)))
+    }
+}
+
+/// The client that has sent a message. Cheap to clone. It does not hold the client's seat, so the client may leave at any time.
+#[derive(Clone, Debug)]
+pub struct MessageSender(Arc<Sender>);
+
+#[derive(Debug)]
+struct Sender {
+    hub: Hub,
+    seat: SeatInfo,
+    filters: Filters,
+    /// The last that was published as the client's own.
+    published: Mutex<Option<Id>>,
+}
+
+impl MessageSender {
+    pub(crate) fn new(hub: Hub, seat: SeatInfo, filters: Filters) -> Self {
+        Self(Arc::new(Sender { hub, seat, filters, published: Mutex::default() }))
+    }
+
+    /// Returns the hub that the client follows.
+    pub fn hub(&self) -> &Hub {
+        &self.0.hub
+    }
+
+    /// Returns the id of the client's seat.
+    pub fn id(&self) -> SeatId {
+        self.0.seat.id()
+    }
+
+    /// Returns the name of its transport.
+    pub fn transport(&self) -> &'static str {
+        self.0.seat.transport()
+    }
+
+    /// Returns the session that the application's [`Authorize`](crate::Authorize) has given it, if it has one of this type.
+    pub fn session<T: Session>(&self) -> Option<Arc<T>> {
+        self.0.seat.session()
+    }
+
+    /// Returns the filters that it subscribes to.
+    pub fn filters(&self) -> &Filters {
+        &self.0.filters
+    }
+
+    /// Publishes a message as the client's own, and returns the id. The authorizer is not asked. If the client follows the
+    /// topic and closes after its message, it is sent this first, unless [echo](crate::mount::Mount::echo) is off.
+    ///
+    /// Not cancel safe: if the future is dropped, the message may be published or not.
+    ///
+    /// # Errors
+    /// Returns the reason for which the client is disconnected if the handler returns it: the message is too large, the
+    /// hub is closed, or its broker has not stored it.
+    pub async fn publish(&self, topic: Topic, message: Message) -> Result<Id, Reason> {
+        let id = message.publish(self.hub(), self.id(), topic)?.await;
+        let id = id.map_err(|error| error.reason())?;
+        let mut published = self.0.published.lock().unwrap_or_else(PoisonError::into_inner);
+        *published = further(*published, id);
+        Ok(id)
+    }
+
+    /// Returns the last that may have been published by the handler since the head of the log was there. It may also have
+    /// published something without [`publish`](Self::publish).
+    pub(crate) fn published_since(&self, before: Id) -> Option<Id> {
+        let published = *self.0.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let head = self.hub().log().head();
+        if head == before { published } else { further(published, head) }
+    }
+}
+
+fn further(one: Option<Id>, other: Id) -> Option<Id> {
+    Some(one.filter(|&one| Cursor::at(one).is_ahead_of(other)).unwrap_or(other))
+}

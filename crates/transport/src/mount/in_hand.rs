@@ -1,0 +1,56 @@
+//! The message of a client that is being handled.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Context, Poll};
+
+use futures::FutureExt;
+
+use crate::{Handled, Handling};
+
+/// The message that is being handled, and what came of it.
+#[derive(Default)]
+pub(super) struct InHand {
+    running: Option<Handling>,
+    handled: Option<Handled>,
+}
+
+impl InHand {
+    /// Returns `true` if no message is being handled.
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_none() && self.handled.is_none()
+    }
+
+    /// Begins to handle a message. Nearly all are handled at once.
+    pub(super) fn begin(&mut self, mut handling: Handling) {
+        match (&mut handling).now_or_never() {
+            Some(handled) => self.handled = Some(handled),
+            None => self.running = Some(handling),
+        }
+    }
+
+    /// Takes what came of it, if it is handled.
+    pub(super) fn take(&mut self) -> Option<Handled> {
+        self.handled.take()
+    }
+
+    /// Is ready once the message is handled.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(running) = &mut self.running
+            && let Poll::Ready(handled) = running.poll_unpin(context)
+        {
+            (self.running, self.handled) = (None, Some(handled));
+        }
+        if self.handled.is_some() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Awaits a write, and goes on with the message meanwhile: a client that reads slowly does not hold its handler up.
+    pub(super) async fn alongside<T>(&mut self, write: impl Future<Output = T>) -> T {
+        let mut write = pin!(write);
+        poll_fn(|context| {
+            let _ = self.poll(context);
+            write.as_mut().poll(context)
+        })
+        .await
+    }
+}

@@ -1,0 +1,363 @@
+//! What happens to the messages of clients.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tidings_core::{Filters, Hub, Id, Publishing, Reason, Seat, Topic};
+use tokio::time::timeout;
+
+use crate::{Message, MessageSender};
+
+/// How long a handler may take if [`OnMessage::time_limit`] does not set it.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// Handles the messages that clients send by WebSocket, and may reply to the one that has sent a message.
+///
+/// ```
+/// use tidings_core::{Hub, Reason};
+/// use tidings_transport::mount::Mount;
+/// use tidings_transport::{HandleMessage, Message, MessageSender, OnMessage};
+///
+/// /// Publishes orders, and replies with their id.
+/// struct Orders;
+///
+/// impl HandleMessage for Orders {
+///     async fn handle(&self, sender: MessageSender, order: Message) -> Result<Option<Message>, Reason> {
+///         if order.as_text().is_none() {
+///             return Err(Reason::Unsupported);
+///         }
+///         let topic = "orders.new".parse().expect("a topic");
+///         let id = sender.publish(topic, order).await?;
+///         Ok(Some(Message::text(id.to_string())))
+///     }
+/// }
+///
+/// let mount = Mount::new(Hub::default()).on_message(OnMessage::new(Orders));
+/// ```
+///
+/// A closure with these arguments that returns a future is one as well:
+///
+/// ```
+/// # use tidings_core::Reason;
+/// # use tidings_transport::{Message, MessageSender, OnMessage};
+/// let slow_echo = OnMessage::new(|_: MessageSender, message: Message| async move {
+///     tokio::task::yield_now().await;
+///     Ok::<_, Reason>(Some(message))
+/// });
+/// ```
+pub trait HandleMessage: Send + Sync + 'static {
+    /// Handles one message. Returns the reply to its sender, or `None` if there is none.
+    ///
+    /// The next message of the same client is handled after this one, and the client is not read meanwhile. It is sent
+    /// notifications all the same. The future must not block: clients are served by the thread that polls it. It is
+    /// dropped before it is done if the client leaves, or after the [time limit](OnMessage::time_limit).
+    ///
+    /// A panic ends the client with [`Reason::Internal`], and nothing else.
+    ///
+    /// # Errors
+    /// Returns the reason for which the client is disconnected.
+    fn handle(
+        &self,
+        sender: MessageSender,
+        message: Message,
+    ) -> impl Future<Output = Result<Option<Message>, Reason>> + Send;
+}
+
+impl<H, F> HandleMessage for H
+where
+    H: Fn(MessageSender, Message) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Option<Message>, Reason>> + Send,
+{
+    fn handle(
+        &self,
+        sender: MessageSender,
+        message: Message,
+    ) -> impl Future<Output = Result<Option<Message>, Reason>> + Send {
+        self(sender, message)
+    }
+}
+
+/// What happens to a client's messages. Cheap to clone.
+///
+/// ```
+/// use tidings_core::Reason;
+/// use tidings_transport::{Message, OnMessage};
+///
+/// let shouting = OnMessage::from_fn(|sender, message| match message.as_text() {
+///     Some("whoami") => Ok(Some(Message::text(format!("{:?}", sender.id())))),
+///     Some(text) => {
+///         println!("{:?} says {text}", sender.id());
+///         Ok(None)
+///     }
+///     None => Err(Reason::Unsupported),
+/// });
+/// ```
+#[derive(Clone)]
+pub struct OnMessage(Policy);
+
+#[derive(Clone)]
+enum Policy {
+    Rejected,
+    Published(Topic),
+    Custom(Arc<Custom>),
+}
+
+struct Custom {
+    time_limit: Duration,
+    handler: Arc<dyn DynHandle>,
+}
+
+trait DynHandle: Send + Sync {
+    fn handle(
+        self: Arc<Self>,
+        sender: MessageSender,
+        message: Message,
+        time_limit: Duration,
+    ) -> BoxFuture<'static, Handled>;
+}
+
+impl<H: HandleMessage> DynHandle for H {
+    fn handle(
+        self: Arc<Self>,
+        sender: MessageSender,
+        message: Message,
+        time_limit: Duration,
+    ) -> BoxFuture<'static, Handled> {
+        Box::pin(async move {
+            let before = sender.hub().log().head();
+            let handling = async { HandleMessage::handle(&*self, sender.clone(), message).await };
+            let handled = timeout(time_limit, AssertUnwindSafe(handling).catch_unwind()).await;
+            let outcome = match handled {
+                Ok(Ok(Ok(Some(reply)))) if !reply.is_sound() => {
+                    tracing::error!("a reply of the application is text and not UTF-8");
+                    Err(Reason::Internal)
+                }
+                Ok(Ok(outcome)) => outcome,
+                // The panic has been printed.
+                Ok(Err(_panic)) => Err(Reason::Internal),
+                Err(_) => {
+                    tracing::debug!(?time_limit, "a message was not handled in time");
+                    Err(Reason::Internal)
+                }
+            };
+            Handled { published: sender.published_since(before), outcome }
+        })
+    }
+}
+
+/// Calls a function, which is ready at once.
+struct Function<F>(F);
+
+impl<F> HandleMessage for Function<F>
+where
+    F: Fn(&MessageSender, Message) -> Result<Option<Message>, Reason> + Send + Sync + 'static,
+{
+    async fn handle(
+        &self,
+        sender: MessageSender,
+        message: Message,
+    ) -> Result<Option<Message>, Reason> {
+        (self.0)(&sender, message)
+    }
+}
+
+impl OnMessage {
+    /// Messages are handled by this.
+    pub fn new(handler: impl HandleMessage) -> Self {
+        let custom = Custom { time_limit: TIME_LIMIT, handler: Arc::new(handler) };
+        Self(Policy::Custom(Arc::new(custom)))
+    }
+
+    /// Messages are handled by this function, which must not block. It returns as [`HandleMessage::handle`] does.
+    pub fn from_fn(
+        handler: impl Fn(&MessageSender, Message) -> Result<Option<Message>, Reason>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self::new(Function(handler))
+    }
+
+    /// Messages are published to this topic, as the client's own. There is no reply.
+    pub fn published_to(topic: Topic) -> Self {
+        Self(Policy::Published(topic))
+    }
+
+    /// A client that sends a message is disconnected with [`Reason::NotAllowed`].
+    pub fn rejected() -> Self {
+        Self(Policy::Rejected)
+    }
+
+    /// How long the handler may take for one message. After that, the client is disconnected with [`Reason::Internal`].
+    /// Default 30 s. It is not used for what is [published](Self::published_to) without a handler.
+    pub fn time_limit(self, time_limit: Duration) -> Self {
+        Self(match self.0 {
+            Policy::Custom(custom) => {
+                Policy::Custom(Arc::new(Custom { time_limit, handler: custom.handler.clone() }))
+            }
+            policy => policy,
+        })
+    }
+
+    /// Returns `true` if there may be replies.
+    pub fn may_reply(&self) -> bool {
+        matches!(self.0, Policy::Custom(_))
+    }
+
+    /// Begins to handle a message of the client in this seat, which subscribes to these filters.
+    pub fn handle(&self, hub: &Hub, seat: &Seat, filters: &Filters, message: Message) -> Handling {
+        let rejected =
+            |reason| State::Done(Some(Handled { published: None, outcome: Err(reason) }));
+        Handling(match &self.0 {
+            Policy::Rejected => rejected(Reason::NotAllowed),
+            Policy::Published(topic) => match message.publish(hub, seat.id(), topic.clone()) {
+                Ok(publishing) => State::Publishing(publishing),
+                Err(reason) => rejected(reason),
+            },
+            Policy::Custom(custom) => {
+                let sender = MessageSender::new(hub.clone(), seat.info(), filters.clone());
+                let handler = custom.handler.clone();
+                State::Custom(handler.handle(sender, message, custom.time_limit))
+            }
+        })
+    }
+}
+
+impl fmt::Debug for OnMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Policy::Rejected => f.write_str("OnMessage(rejected)"),
+            Policy::Published(topic) => write!(f, "OnMessage(published to {topic})"),
+            Policy::Custom(custom) => write!(f, "OnMessage(custom, {:?})", custom.time_limit),
+        }
+    }
+}
+
+/// A message that is being handled. Needs a tokio runtime if the handler is the application's own.
+///
+/// Dropping it ends that. If the message was published, it may be stored or not.
+#[must_use = "nothing is handled unless this is polled"]
+pub struct Handling(State);
+
+enum State {
+    Done(Option<Handled>),
+    Publishing(Publishing),
+    Custom(BoxFuture<'static, Handled>),
+}
+
+/// What came of a message.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Handled {
+    /// Up to here the client is sent what it follows before its connection ends, if it ends now. So a client that publishes
+    /// and closes is sent its own messages.
+    pub published: Option<Id>,
+    /// The reply, if there is one, or the reason for which the client is disconnected.
+    pub outcome: Result<Option<Message>, Reason>,
+}
+
+impl Future for Handling {
+    type Output = Handled;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Handled> {
+        match &mut self.0 {
+            State::Done(handled) => Poll::Ready(handled.take().expect("polled after it was ready")),
+            State::Publishing(publishing) => publishing.poll_unpin(context).map(|published| {
+                let outcome = published.as_ref().map(|_| None).map_err(|error| error.reason());
+                Handled { published: published.ok(), outcome }
+            }),
+            State::Custom(handling) => handling.as_mut().poll(context),
+        }
+    }
+}
+
+impl fmt::Debug for Handling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handling")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use tidings_core::Kind;
+    use tokio::time::Instant;
+
+    async fn outcome_of(on_message: &OnMessage) -> Result<Option<Message>, Reason> {
+        let hub = Hub::default();
+        let seat = hub.join("websocket").unwrap();
+        let filters = "a.*".parse().unwrap();
+        on_message.handle(&hub, &seat, &filters, Message::text("hi")).await.outcome
+    }
+
+    #[tokio::test]
+    async fn a_function_and_an_async_closure_reply_and_disconnect() {
+        let described = |sender: &MessageSender, message: &Message| {
+            let text = message.as_text().unwrap_or("binary");
+            Message::text(format!("{} {:?} {text}", sender.transport(), sender.filters()))
+        };
+        let function =
+            OnMessage::from_fn(move |sender, message| Ok(Some(described(sender, &message))));
+        let closure = OnMessage::new(move |sender: MessageSender, message: Message| async move {
+            tokio::task::yield_now().await;
+            Ok(Some(described(&sender, &message)))
+        });
+        for on_message in [function, closure] {
+            let reply = outcome_of(&on_message).await.unwrap().unwrap();
+            assert_eq!(reply.as_text().unwrap(), "websocket a.* hi");
+        }
+        let rejecting = OnMessage::from_fn(|_, _| Err(Reason::TooBig));
+        assert_eq!(outcome_of(&rejecting).await, Err(Reason::TooBig));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_handler_does_wrong_ends_its_client_alone() {
+        let invalid = || Message { kind: Kind::Text, payload: Bytes::from_static(b"\xff") };
+        let invalid = OnMessage::from_fn(move |_, _| Ok(Some(invalid())));
+        assert_eq!(outcome_of(&invalid).await, Err(Reason::Internal));
+        let panics = OnMessage::from_fn(|_, _| panic!("this is the panic of a test"));
+        assert_eq!(outcome_of(&panics).await, Err(Reason::Internal));
+
+        let endless = OnMessage::new(|_, _| std::future::pending());
+        for (on_message, limit) in [
+            (endless.clone(), TIME_LIMIT),
+            (endless.time_limit(Duration::from_secs(3)), Duration::from_secs(3)),
+        ] {
+            let begun = Instant::now();
+            assert_eq!(outcome_of(&on_message).await, Err(Reason::Internal));
+            assert_eq!(begun.elapsed(), limit);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_published_is_known_also_if_the_client_is_disconnected() {
+        let hub = Hub::default();
+        let seat = hub.join("websocket").unwrap();
+        let filters: Filters = "a".parse().unwrap();
+        let topic: Topic = "a".parse().unwrap();
+        let to = topic.clone();
+        let publishes = OnMessage::new(move |sender: MessageSender, message: Message| {
+            let topic = to.clone();
+            async move {
+                sender.publish(topic, message).await?;
+                Err(Reason::Normal)
+            }
+        });
+        let silent = OnMessage::from_fn(|_, _| Ok(None));
+        let expected = [(&publishes, Some(1)), (&silent, None), (&publishes, Some(2))];
+        for (on_message, published) in expected {
+            let handled = on_message.handle(&hub, &seat, &filters, Message::text("hi")).await;
+            assert_eq!(handled.published.map(|id| id.seq), published);
+        }
+        let default = OnMessage::published_to(topic);
+        let handled = default.handle(&hub, &seat, &filters, Message::text("hi")).await;
+        assert_eq!((handled.published.unwrap().seq, handled.outcome), (3, Ok(None)));
+    }
+}
