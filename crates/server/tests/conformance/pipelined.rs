@@ -5,7 +5,8 @@ use tidings_transport::Shape;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
-    Raw, Running, eventually, every, every_mover, every_poll_without_broker, every_shaped, masked,
+    Raw, Running, eventually, every, every_mover, every_on_our_connections,
+    every_poll_without_broker, every_shaped, masked,
 };
 
 const POST: &str = "POST /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 5\r\n\r\nfirst";

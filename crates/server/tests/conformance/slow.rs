@@ -7,8 +7,8 @@ use tidings_core::{GapReason, HubConfig, Position, Reason, Retention, SlowPolicy
 use tidings_transport::Shape;
 
 use crate::support::{
-    Case, NUMBER, PAYLOAD, Raw, Running, eventually, every, every_also_mounted, every_shaped,
-    every_without_broker, flood, gaps,
+    Case, NUMBER, PAYLOAD, Raw, Running, eventually, every_also_mounted, every_on_our_connections,
+    every_shaped, every_without_broker, flood, gaps,
 };
 
 const TOO_SLOW: &str = "tidings_let_go_total{reason=\"too_slow\"}";
@@ -111,7 +111,7 @@ fn a_reader_that_silently_stalls_is_found_by_the_write_deadline() {
 /// nothing.
 #[test]
 fn a_reader_that_stalls_is_counted_even_if_its_socket_is_not_full() {
-    every(async |case| {
+    every_on_our_connections(async |case| {
         let mut config = case.config(HubConfig::default()).await;
         config.write_deadline = Duration::from_millis(300);
         let hub = Running::start(config).await;

@@ -205,11 +205,11 @@ pub(crate) fn every_mover_on_our_connections(scenario: impl AsyncFn(Mover)) {
     among_movers(MOVERS, &scenario);
 }
 
-/// Plays a scenario that does not depend on a transport, by the movers without a broker.
+/// Plays a scenario that is about connections and not of one transport, by the movers of our own server that have no
+/// broker.
 pub(crate) fn every_mover_without_broker(scenario: impl AsyncFn(Mover)) {
-    let movers = [MOVERS, &[SERVICE]].concat();
-    let movers: Vec<_> = movers.into_iter().filter(|mover| mover.broker.is_none()).collect();
-    among_movers(&movers, &scenario);
+    let movers = MOVERS.iter().copied().filter(|mover| mover.broker.is_none());
+    among_movers(&movers.collect::<Vec<_>>(), &scenario);
 }
 
 /// Plays a scenario that is not of one transport and needs topics and nothing else of a server, by every mover and mount.
