@@ -240,8 +240,8 @@ impl Log {
     /// Looks at so many entries for the index of the newest. Returns `true` once it is complete.
     pub(crate) fn index_portion(&self, most: u64) -> bool {
         let ring = &mut *self.write();
-        let next = ring.next();
-        let newest = ring.newest.get_or_insert_with(|| Box::new(Newest::before(next)));
+        let (first, next) = (ring.first, ring.next());
+        let newest = ring.newest.get_or_insert_with(|| Box::new(Newest::new(first, next)));
         for seq in newest.unseen(ring.first, most) {
             let entry = ring.entries[(seq - ring.first) as usize].as_ref();
             newest.see(seq, entry.map(|entry| entry.notification().topic()));
