@@ -73,6 +73,11 @@ impl Newest {
         self.by_topic.get(topic) == Some(&seq)
     }
 
+    /// Returns `true` if a notification of this topic is retained, and seen.
+    pub(crate) fn has_topic(&self, topic: &Topic) -> bool {
+        self.by_topic.contains_key(topic)
+    }
+
     /// Returns the newest of each topic that matches, oldest first. `None` if it would have to look at more topics than
     /// `most`.
     pub(crate) fn matching(&self, filters: &Filters, most: u64) -> Option<Vec<u64>> {
