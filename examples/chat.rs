@@ -1,4 +1,4 @@
-//! A chat by WebSocket, both ways: what one says, all others hear, and `/who` is replied to. Run it and open
+//! A chat by WebSocket: a message goes to all other clients, and `/who` gets a reply. Run it and open
 //! http://127.0.0.1:8080 in two tabs:
 //!
 //! ```sh

@@ -35,7 +35,7 @@ async fn main() -> anyhow::Result<()> {
     let server = Server::builder(hub).configure(|config| {
         config.transports = vec![Arc::new(WebSocket::new(limits))];
     });
-    // Two ways lead from the decoder to the encoder: the lanes, and the stream adapters of a `Mount`.
+    // Serves by the lanes, or without them by the stream adapters of a `Mount`.
     let is_general = std::env::args().nth(2).is_some_and(|way| way == "general-path");
     let serve_by = if is_general { ServeBy::GeneralPath } else { ServeBy::Lanes };
     let server = server.serve_by(serve_by);

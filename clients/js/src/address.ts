@@ -29,7 +29,7 @@ export class Address {
     return url;
   }
 
-  /** The topic's resource, without the query of the subscription. */
+  /** Returns the address of the topic, without the query of the subscription. */
   publication(topic: string): URL {
     return new URL(encodeURIComponent(topic), this.url);
   }

@@ -6,9 +6,9 @@ export interface Block {
   id?: string;
   /** A field of tidings' own, which other readers pass over. */
   topic?: string;
-  /** The name of an event whose type is `binary`. */
+  /** The event name of a binary notification: its type is `binary`. */
   event_name?: string;
-  /** Other fields of tidings' own, which are headers of a notification by their names in JSON. */
+  /** The other headers of the notification, by their names in JSON. */
   [header: string]: string | number | undefined;
 }
 

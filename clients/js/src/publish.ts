@@ -37,7 +37,7 @@ export async function publish(
     // A content type does not decide that.
     "tidings-kind": isText ? "text" : "binary",
   };
-  // `fetch` sends no content type with bytes, and names text as such.
+  // `fetch` sends bytes without a content type, and text as `text/plain`.
   if (!isText) headers["content-type"] = "application/octet-stream";
   for (const [name, value] of Object.entries(own)) {
     if (value !== undefined) headers[name.replace(/^(?=e|ti)/, "tidings-").replace("_", "-")] = value;

@@ -31,7 +31,7 @@ export async function sse(opening: Opening): Promise<void> {
   }
 }
 
-/** Returns the frame that the block is. A type that has no meaning here is the name of a notification's event. */
+/** Returns the block as a frame. A type other than those of tidings is the event name of a notification. */
 function read(ofFeed: string | undefined, { event, id, topic = ofFeed, data, event_name, ...headers }: Block): any {
   if (data === undefined) return { id };
   if (event === "gap" || event === "goodbye") return JSON.parse(data);

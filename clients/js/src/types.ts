@@ -4,16 +4,17 @@ export type TransportName = "websocket" | "sse" | "long-polling";
 /** A payload: text, or the bytes of a binary notification. */
 export type Payload = string | Uint8Array;
 
-/** Headers of a notification. Only what its publisher has set is there. */
+/** Headers of a notification. Those that its publisher has not set are absent. */
 export interface NotificationHeaders {
   /** The name of the event: 1 to 255 visible ASCII characters. */
   readonly event?: string;
   /** The media type of the payload. */
   readonly content_type?: string;
-  /** When it was published by the publisher's clock, in milliseconds since 1970. */
+  /** When it was published, by the publisher's clock, in milliseconds since the Unix epoch. */
   readonly time?: number;
-  /** The trace that it belongs to (W3C Trace Context). */
+  /** The trace that it belongs to (W3C Trace Context, version 00). */
   readonly traceparent?: string;
+  /** What vendors add to the trace, at most 512 bytes. It is left out without a `traceparent`. */
   readonly tracestate?: string;
 }
 
@@ -29,7 +30,7 @@ export interface Notification<T = Payload> {
 
 /** Where to publish, and the headers of the notification. */
 export interface PublishOptions extends NotificationHeaders {
-  /** Needed if the feed's filters are not one topic. */
+  /** The topic. Required if the feed's filters are not one topic. */
   readonly topic?: string | undefined;
 }
 
@@ -73,7 +74,7 @@ export interface Options<T = Payload> {
   /** The ways to try, best first. Default: WebSocket, SSE, long-polling. */
   transports?: readonly TransportName[];
   /**
-   * Where to begin: behind this id, at the `"earliest"` that is kept, or with the `"latest"` that is kept of each topic.
+   * Where to begin: after this id, at the `"earliest"` that is kept, or with the `"latest"` that is kept of each topic.
    * Default: what is published from now on.
    */
   after?: string;
@@ -120,7 +121,7 @@ export interface Feed<T = Payload> extends AsyncIterable<Notification<T>> {
   on<K extends keyof Events<T>>(event: K, listener: (it: Events<T>[K]) => void): () => void;
   /** Stops what `on` began with the same arguments. */
   off<K extends keyof Events<T>>(event: K, listener: (it: Events<T>[K]) => void): void;
-  /** Publishes and resolves to the id once it is stored. A text in place of the options is the topic. */
+  /** Publishes, and resolves to the id once it is stored. A string in place of the options is the topic. */
   publish(data: Payload, options?: string | PublishOptions): Promise<string>;
   /** Ends it for good. */
   close(): void;

@@ -24,9 +24,9 @@
 //! # }
 //! ```
 //!
-//! Clients subscribe with `GET /events/orders.*` by any of the transports, and publish with `POST /events/orders.new`, or
-//! many at once with `POST /events`, if the mount's [`Authorize`] allows it. A handler that needs more than that takes a [`Subscribe`], or calls
-//! [`Hub::publish`](tidings_core::Hub::publish) and returns `Result<_, Rejection>`.
+//! Clients subscribe with `GET /events/orders.*` by any of the transports. They publish with `POST /events/orders.new`, or
+//! many at once with `POST /events`, if the mount's [`Authorize`] allows it. A handler that needs more takes a
+//! [`Subscribe`], or calls [`Hub::publish`](tidings_core::Hub::publish) and returns `Result<_, Rejection>`.
 
 mod hosts;
 mod listener;
@@ -50,8 +50,8 @@ pub use tidings_transport::{
 /// Returns a router with two routes: `/{name}`, for the requests of all transports and for publishing, and `/`, for
 /// [publishing many](Mount::publish_many).
 ///
-/// Nest it, at `/events` for example: `POST /events` publishes many then. A body is read up to
-/// [`Hub::max_payload`](tidings_core::Hub::max_payload).
+/// Nest the router, for example at `/events`, so that `POST /events` publishes many. A body may have as many bytes as
+/// [`Hub::max_payload`](tidings_core::Hub::max_payload) returns.
 ///
 /// The path is to be percent-decoded by the mount and not by the application: `%2C` in it separates filters as a comma
 /// does.

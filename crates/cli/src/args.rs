@@ -50,7 +50,7 @@ pub(crate) enum Command {
     #[cfg(feature = "axum")]
     #[command(hide = true)]
     Mounted(MountedArgs),
-    /// Serve one topic in axum over a channel of tokio, for compare
+    /// Serve one topic in axum over a broadcast channel of tokio, for compare
     #[cfg(feature = "axum")]
     #[command(hide = true)]
     Broadcast,
@@ -72,8 +72,7 @@ pub(crate) struct MountedArgs {
   curl -d hello http://127.0.0.1:8080/topics/greetings
   curl -N -H 'Accept: text/event-stream' http://127.0.0.1:8080/topics/greetings")]
 pub(crate) struct ServeArgs {
-    /// Listen on this address, where port 0 takes a free one, on a Unix socket (unix:PATH), or on the sockets of a
-    /// systemd socket unit (systemd) [repeatable]
+    /// Listen on ADDRESS:PORT (port 0 takes a free one), unix:PATH, or the sockets of systemd (systemd) [repeatable]
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen)]
     pub(crate) listen: Vec<Listen>,
     /// Publish a tick every second to the topic `ticks`, from the first client on
@@ -217,7 +216,7 @@ pub(crate) struct PublishArgs {
     pub(crate) url: Secret,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
-    /// Publish many: each line is JSON with a topic, data or data_base64, and maybe a key; the address ends with /topics
+    /// Publish each line, a JSON object with a topic, data or data_base64, and maybe a key; the address ends with /topics
     #[arg(long, conflicts_with_all = ["binary", "raw", "idempotency_key"])]
     pub(crate) ndjson: bool,
     /// The payload is binary, not text
@@ -249,10 +248,10 @@ pub(crate) struct SubscribeArgs {
     /// By which transport
     #[arg(long, value_name = "NAME", default_value = "websocket", value_parser = a_transport())]
     pub(crate) transport: String,
-    /// Print the envelope with id, topic and headers, as JSON
+    /// Print the id, the topic, the headers and the data as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Read from behind this id, from the `earliest`, or first the `latest` of each topic [default: from now on]
+    /// Read after this id, from the `earliest`, or from the `latest` of each topic [default: from now on]
     #[arg(long, value_name = "ID", value_parser = position)]
     pub(crate) after: Option<Position>,
 }

@@ -1,5 +1,5 @@
-//! `tidings broadcast`: one topic in axum over a channel of tokio, as its documentation shows it. `compare` measures it to
-//! show what a service costs that is written without this project.
+//! `tidings broadcast`: one topic in axum over a broadcast channel of tokio, as the documentation of tokio shows it.
+//! `compare` measures it to show what a service costs that does not use this project.
 
 use std::convert::Infallible;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use tokio::sync::broadcast::{Receiver, Sender, channel, error::RecvError};
 
 use crate::serve::{allow_many_files, print};
 
-/// How far a client may be late. A client that is later misses notifications, and neither side notices.
+/// How many notifications the channel keeps for a slow client. A client that is slower misses some, and neither side notices.
 const CAPACITY: usize = 4096;
 
 /// Serves on a free port of the loopback address until the process is killed: one topic, whatever its name, by WebSocket
@@ -33,7 +33,7 @@ pub(crate) async fn broadcast() -> anyhow::Result<ExitCode> {
 }
 
 async fn publish(State(sender): State<Sender<Utf8Bytes>>, payload: String) -> &'static str {
-    // Fails only if nobody listens.
+    // Fails only if there is no receiver.
     let _ = sender.send(payload.into());
     "{}\n"
 }

@@ -1,20 +1,20 @@
-//! The headers of a notification as arguments.
+//! The arguments of `tidings publish` that set headers of the notification.
 
 use std::time::UNIX_EPOCH;
 
 use anyhow::Context;
 use tidings::core::{Headers, ParseHeaderError};
 
-/// Headers of the notification that is published.
+/// The headers of the notification to publish.
 #[derive(Debug, clap::Args)]
 pub(crate) struct HeaderArgs {
-    /// Name of the event, for the listeners of this name in an EventSource
+    /// Set the event name, whose listeners an EventSource calls
     #[arg(long, value_name = "NAME", value_parser = event)]
     event: Option<String>,
-    /// Media type of the payload, such as application/json
+    /// Set the media type of the payload, such as application/json
     #[arg(long, value_name = "TYPE", value_parser = content_type)]
     content_type: Option<String>,
-    /// Time of publish: `now`, or milliseconds since the Unix epoch
+    /// Set the time of publish: `now`, or milliseconds since the Unix epoch
     #[arg(long, value_name = "TIME", value_parser = time)]
     time: Option<Time>,
 }
@@ -26,10 +26,10 @@ enum Time {
 }
 
 impl HeaderArgs {
-    /// Returns the headers that were given. None were if they are empty.
+    /// Returns the headers that were given. They are empty if none was.
     ///
     /// # Errors
-    /// If the clock of this machine is not between 1970 and 9999.
+    /// Returns an error if `--time now` was given and the clock of this machine is before 1970 or after 9999.
     pub(crate) fn headers(&self) -> anyhow::Result<Headers> {
         let mut headers = Headers::new();
         if let Some(event) = &self.event {
@@ -42,7 +42,8 @@ impl HeaderArgs {
             None => return Ok(headers),
             Some(Time::Millis(millis)) => millis,
             Some(Time::Now) => {
-                let now = UNIX_EPOCH.elapsed().context("the clock is before 1970")?;
+                let now =
+                    UNIX_EPOCH.elapsed().context("the clock of this machine is before 1970")?;
                 u64::try_from(now.as_millis())?
             }
         };

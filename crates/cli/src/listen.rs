@@ -1,4 +1,4 @@
-//! The listeners of `tidings serve`: addresses, Unix sockets, and sockets that systemd has opened.
+//! The listeners of `tidings serve`: TCP addresses, Unix sockets, and sockets that systemd has opened.
 
 #[cfg(unix)]
 use std::path::PathBuf;
@@ -23,6 +23,9 @@ pub(crate) enum Listen {
 }
 
 /// Reads a value of `--listen`.
+///
+/// # Errors
+/// Returns a message with the forms that are accepted if the text has none of them.
 pub(crate) fn listen(text: &str) -> Result<Listen, String> {
     #[cfg(unix)]
     match text.strip_prefix("unix:") {
@@ -41,7 +44,10 @@ pub(crate) fn listen(text: &str) -> Result<Listen, String> {
 }
 
 impl Listen {
-    /// Adds this to a server. Also appends the URL of each listener, for people to read.
+    /// Adds this listener, or these, to the server, and appends the URL of each to `urls`.
+    ///
+    /// # Errors
+    /// Returns an error that names the listener if it cannot be bound or used.
     pub(crate) async fn add(
         self,
         server: Server,
@@ -78,6 +84,9 @@ impl Listen {
 }
 
 /// Returns the sockets that systemd has passed to this process (sd_listen_fds(3)), each with its URL.
+///
+/// # Errors
+/// Returns an error if there are none, or if one is not a TCP or Unix stream socket.
 #[cfg(unix)]
 fn inherited() -> anyhow::Result<Vec<(Listener, String)>> {
     let mut passed = listenfd::ListenFd::from_env();
@@ -94,7 +103,7 @@ fn inherited() -> anyhow::Result<Vec<(Listener, String)>> {
             return Ok((listener.into(), url));
         }
         let listener = passed.take_tcp_listener(index).ok().flatten().with_context(|| {
-            format!("socket {} of those from systemd is not a stream, TCP or Unix", index + 1)
+            format!("socket {} from systemd is not a TCP or Unix stream socket", index + 1)
         })?;
         let url = format!("http://{}", listener.local_addr()?);
         Ok((listener.into(), url))

@@ -23,7 +23,7 @@ pub(crate) async fn mounted(args: MountedArgs) -> anyhow::Result<ExitCode> {
     let app = Router::new().nest("/topics", router(mount));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     print(&format!("listening on http://{}\n", listener.local_addr()?))?;
-    // They end when the hub is closed.
+    // The lanes end when the hub is closed.
     let lanes = tokio::spawn(server.serve(std::future::pending()));
     tidings::axum::serve(listener, app, hub, shutdown()).await?;
     lanes.await??;

@@ -7,13 +7,16 @@ use anyhow::Context;
 use tidings::transport::PublishMany;
 use tidings::transport::client::{PublishedLines, Publisher};
 
-/// A request has at most so many bytes and one line: half of what a hub takes by default.
+/// A batch of this many bytes gets no further line. It is half of what a hub accepts in one request by default.
 const BATCH: usize = 512 << 10;
 
-/// More than this in one line no hub takes by default by far.
+/// The longest line, in bytes. A hub accepts far less by default. The limit keeps a wrong pipe from filling the memory.
 const MAX_LINE: u64 = 64 << 20;
 
-/// Publishes what has come in one request, and waits for more.
+/// Publishes the lines of standard input, and prints their ids. Lines that have arrived together go out in one request.
+///
+/// # Errors
+/// Returns an error that says how many notifications were published if one is not.
 pub(crate) async fn publish_many(mut publisher: Publisher) -> anyhow::Result<ExitCode> {
     let mut input = BufReader::with_capacity(BATCH, io::stdin().lock());
     let mut stored = 0;
@@ -38,7 +41,10 @@ pub(crate) async fn publish_many(mut publisher: Publisher) -> anyhow::Result<Exi
     }
 }
 
-/// Reads the lines that are there, at least one. Nothing is left at the end.
+/// Reads one line, and those after it that have arrived already. Returns nothing at the end of the input.
+///
+/// # Errors
+/// Returns an error if the input cannot be read, or if a line is longer than [`MAX_LINE`].
 fn next_batch(input: &mut BufReader<impl Read>) -> io::Result<Vec<u8>> {
     let mut batch = Vec::new();
     for _ in 0..PublishMany::MAX_LINES {
@@ -57,7 +63,7 @@ fn next_batch(input: &mut BufReader<impl Read>) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// Gives each piece by itself.
+    /// Returns one piece for each read.
     struct Pieces(Vec<&'static str>);
 
     impl Read for Pieces {

@@ -69,14 +69,14 @@ fn print(arrival: &Arrival, as_json: bool) -> std::io::Result<()> {
         }
         Arrival::Gap(gap) if as_json => writeln!(out, "{}", json!({ "gap": gap }))?,
         Arrival::Gap(gap) => eprintln!("{}", gap_in_words(gap)),
-        // It sends no message that could be replied.
+        // This program sends no messages, so there are no replies.
         Arrival::Heartbeat(_) | Arrival::Reply(_) => {}
         Arrival::Goodbye(goodbye) => eprintln!("the hub says goodbye: {}", goodbye.reason),
     }
     out.flush()
 }
 
-/// As the hub words it: the id, the topic and the headers are there on every transport that carries them.
+/// Returns the JSON of a notification, as the hub writes it. The id, the topic and the headers depend on the transport.
 fn envelope(received: &Received) -> Value {
     let (name, data) = match received.kind {
         Kind::Text => ("data", String::from_utf8_lossy(&received.payload).into_owned()),

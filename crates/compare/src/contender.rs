@@ -26,7 +26,7 @@ pub(crate) enum Server {
     Ours { servers: usize, broker: Option<Broker>, args: &'static [&'static str] },
     /// Our transports in an axum application.
     Mounted,
-    /// axum and a broadcast channel of tokio, without anything of ours.
+    /// Only axum and a broadcast channel of tokio.
     Broadcast,
     /// The baseline server.
     Baseline,
@@ -49,7 +49,7 @@ const PLAIN: &str = "plain";
 const GENERAL: &str = "general";
 /// The family of our transports in an axum application.
 const MOUNTED: &str = "mounted";
-/// The family of axum without anything of ours.
+/// The family of axum and tokio alone.
 const AXUM: &str = "axum";
 /// The family of the baseline server by each transport.
 const BASELINE: &str = "baseline";
@@ -62,7 +62,7 @@ const BROKER: &str = "broker";
 const OURS: Server = ours(1, None);
 /// The same with one system call for each send.
 const PLAIN_WRITES: Server = Server::Ours { servers: 1, broker: None, args: &["--no-io-uring"] };
-/// The same without lanes: each connection is a task.
+/// Our server without lanes: each connection is a task.
 const GENERAL_PATH: Server = Server::Ours { servers: 1, broker: None, args: &["--general-path"] };
 
 const fn ours(servers: usize, broker: Option<Broker>) -> Server {
@@ -148,7 +148,7 @@ impl Contender {
         matches!(self.server, Server::Ours { .. }) && !matches!(self.family, PLAIN | GENERAL)
     }
 
-    /// Returns the baseline by the same transport, if this is a server that is compared with it.
+    /// Returns the baseline of the same transport, if this server is compared with one.
     pub(crate) fn baseline(&self) -> Option<&'static Self> {
         let is_it = |one: &&Self| one.is_baseline() && one.transport == self.transport;
         let is_ours = matches!(self.family, TRANSPORTS | PLAIN | GENERAL | MOUNTED | AXUM);

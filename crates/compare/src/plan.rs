@@ -137,7 +137,7 @@ impl Plan {
         self.contenders().is_ok_and(|contenders| contenders.iter().any(is_over_broker))
     }
 
-    /// Returns `true` if one of its contenders is an application of axum.
+    /// Returns `true` if one of the contenders needs the feature `axum`.
     pub fn needs_axum(&self) -> bool {
         let is_in_axum =
             |one: &&Contender| matches!(one.server, Server::Mounted | Server::Broadcast);

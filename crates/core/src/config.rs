@@ -21,9 +21,9 @@ pub struct HubConfig {
     pub retention: Retention,
     /// How many clients may be connected.
     pub limits: Limits,
-    /// When quiet clients are spoken to.
+    /// When quiet clients are sent a heartbeat.
     pub heartbeat: Heartbeat,
-    /// The largest payload, in bytes. Default 1 MiB. A broker below the hub may take less.
+    /// The largest payload, in bytes. Default 1 MiB. A broker below the hub may accept less.
     pub max_payload: usize,
     /// How long a broker below the hub may take to store a notification. Default 5 s.
     pub publish_deadline: Duration,
@@ -32,19 +32,19 @@ pub struct HubConfig {
     pub replay_deadline: Duration,
 }
 
-/// How much of the stream is kept for those who come back. Whichever bound is met first evicts the
-/// oldest.
+/// How much of the stream is kept for clients that come back. The bound that is reached first evicts the
+/// oldest notifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retention {
-    /// Notifications kept. Default 65,536. More lets clients be away for longer.
+    /// The most notifications that are kept. Default 65,536. With more, clients can be away for longer.
     pub entries: usize,
-    /// Bytes kept. Default 64 MiB. Three quarters are for the notifications: payloads, topics and a fixed part
-    /// for each. One quarter is for their encoded copies, one for each format that was asked for, so that
-    /// clients share them. If copies take more than half of that quarter, the oldest notifications give theirs
-    /// up. A copy for which there is no room is made for its asker alone. So readers cannot shorten the
-    /// history, whatever they ask for, and a copy that is six times as long as its payload, as JSON can be,
-    /// costs time instead of memory.
+    /// The most bytes that are kept. Default 64 MiB. Three quarters are for the notifications: payloads, topics,
+    /// headers and a fixed part for each. One quarter is for their encoded copies, one for each format in use,
+    /// which clients share. If copies take more than half of that quarter, those of the oldest notifications
+    /// are dropped. If there is no room for a copy, it is made for one client alone. So readers cannot shorten
+    /// the history, whatever their formats are. A copy that is six times as long as its payload, as JSON can
+    /// be, costs time instead of memory.
     pub bytes: usize,
 }
 
@@ -54,7 +54,7 @@ pub struct Retention {
 pub struct Limits {
     /// Over all transports. Default 100,000.
     pub total: usize,
-    /// For single transports, by name; one that is not named has only the total above it.
+    /// For single transports, by name. A transport that is not named is limited by the total alone.
     pub transports: BTreeMap<String, usize>,
     /// Filters that all clients hold together, the first four of each client not counted, so that clients with
     /// many filters cannot keep out those with few. Default 500,000. Each takes 150 to 400 bytes of memory.
@@ -85,7 +85,7 @@ impl HubConfig {
         Self { limits, ..self }
     }
 
-    /// Changes when quiet clients are spoken to.
+    /// Changes when quiet clients are sent a heartbeat.
     pub fn heartbeat(self, heartbeat: Heartbeat) -> Self {
         Self { heartbeat, ..self }
     }

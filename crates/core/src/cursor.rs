@@ -13,7 +13,7 @@ pub struct Cursor {
     /// It has not yet come to what the log has, and is not slow: a reader that comes back, or one to whom the
     /// whole history is new.
     is_new: bool,
-    /// Up to this sequence number it is told only the newest of each topic. 0 once it has come so far.
+    /// Up to this sequence number, only the newest notification of each topic is delivered. 0 once that is done.
     latest_upto: u64,
 }
 
@@ -126,7 +126,7 @@ impl Cursor {
             Position::After(id) => return (Self::new(id), None),
             Position::Snapshot(rest) => {
                 log.index_newest();
-                // What comes after the head is delivered whole, whatever the position says.
+                // Every notification after the head is delivered, even if the position names a later `upto`.
                 let rest = Snapshot { upto: rest.upto.min(head.seq), ..rest };
                 return (Self::within(rest), None);
             }
@@ -148,13 +148,13 @@ impl Cursor {
         Self { latest_upto: if after.seq < upto { upto } else { 0 }, ..Self::new(after) }
     }
 
-    /// Returns `true` while the reader is told the newest notification of each topic, and its
-    /// [`position`](Self::position) is among those.
+    /// Returns `true` while only the newest notification of each topic is delivered: the reader began with
+    /// [`Position::Latest`], and its [`position`](Self::position) has not reached the head of that time.
     pub fn is_in_snapshot(&self) -> bool {
         self.latest_upto > 0
     }
 
-    /// Moves on. What follows `id` in the same epoch is of the snapshot as before.
+    /// Moves on to `id`. The snapshot ends if `id` is of another epoch or has reached the end of the snapshot.
     fn move_on(&mut self, id: Id) {
         if id.epoch != self.at.epoch || id.seq >= self.latest_upto {
             self.latest_upto = 0;
@@ -230,8 +230,8 @@ impl Cursor {
         self.at.epoch == id.epoch && self.at.seq > id.seq
     }
 
-    /// Moves on to what the log has, if the reader is told only the newest of each topic and no topic has lost that.
-    /// Returns `true` if it did.
+    /// Moves on to the first retained notification, if only the newest of each topic are delivered and none of those was
+    /// evicted. Returns `true` if it has moved on.
     fn pass_over_superseded(&mut self, log: &Log) -> bool {
         let from = Snapshot { after: self.at, upto: self.latest_upto };
         let reached = self.is_in_snapshot().then(|| log.after_superseded(from)).flatten();
@@ -273,7 +273,7 @@ impl Cursor {
         };
         let mut gap = interest.gap(self.at, resume, reason);
         if self.is_in_snapshot() {
-            // Some of those would have been passed over.
+            // How many of those would have been delivered is not known.
             gap.missed = None;
         }
         self.move_on(resume);

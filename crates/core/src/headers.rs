@@ -19,15 +19,16 @@ pub const MAX_CONTENT_TYPE_BYTES: usize = 255;
 /// The longest `tracestate`, in bytes.
 pub const MAX_TRACESTATE_BYTES: usize = 512;
 
-/// The last time that can be given: the end of the year 9999, in milliseconds since the Unix epoch. JavaScript
-/// represents every number up to here exactly.
+/// The latest time of publish: the end of the year 9999, in milliseconds since the Unix epoch. JavaScript represents
+/// every integer up to it exactly.
 pub const MAX_TIME: u64 = 253_402_300_799_999;
 
-/// Names of events that have a meaning of their own on an event stream: those that tidings sends or may send, and
-/// those that an `EventSource` emits by itself.
+/// Event names that have a meaning on an event stream: those that tidings sends or may send, and those that an
+/// `EventSource` emits.
 const RESERVED: [&str; 7] = ["binary", "error", "gap", "goodbye", "heartbeat", "message", "open"];
 
-/// Optional headers of a notification. Each is checked when it is set, so that no transport has to.
+/// Optional headers of a notification. They are not HTTP headers: each transport carries them in its wire format. A header
+/// is checked when it is set, so transports need not check it.
 ///
 /// Cloning is shallow: it increments a reference count.
 ///
@@ -42,7 +43,7 @@ const RESERVED: [&str; 7] = ["binary", "error", "gap", "goodbye", "heartbeat", "
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(Arc<Set>);
 
-/// The name of one of the [`Headers`]. Each wire format has its own spelling of it, for all of them.
+/// Names one of the [`Headers`]. Each wire format has a spelling for it: the table is in `docs/protocol.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Header {
     /// The name of the event.
@@ -67,7 +68,7 @@ struct Set {
     tracestate: Option<Box<str>>,
 }
 
-/// A text that cannot be a header.
+/// The error for a text that is not a valid header. It holds the first 64 characters of the text.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ParseHeaderError {
@@ -76,8 +77,8 @@ pub enum ParseHeaderError {
         "invalid event name {0:?}: expected 1 to {MAX_EVENT_NAME_BYTES} visible ASCII characters"
     )]
     Event(String),
-    /// An event name that has a meaning of its own on an event stream.
-    #[error("invalid event name {0:?}: event streams use this name themselves, choose another one")]
+    /// An event name that has a meaning on an event stream.
+    #[error("invalid event name {0:?}: it has a meaning on event streams, choose another name")]
     ReservedEvent(String),
     /// Not a media type.
     #[error(
@@ -99,27 +100,27 @@ pub enum ParseHeaderError {
 }
 
 impl Headers {
-    /// What a set of headers takes in memory besides its texts: the allocation that is shared, and the allocator's
-    /// headers of up to five.
+    /// The bytes that a set of headers takes in memory besides its texts: the shared allocation, and what the allocator
+    /// adds to up to five texts.
     pub(crate) const FIXED: usize = size_of::<Set>() + 96;
 
-    /// Reads a time, in milliseconds since the Unix epoch, as every wire writes it: digits and nothing else.
+    /// Parses a time in milliseconds since the Unix epoch: digits only, as on every wire.
     ///
     /// # Errors
-    /// Returns an error if it has another character, or is later than [`MAX_TIME`].
+    /// Returns an error if the text is empty or has another character, or if the time is later than [`MAX_TIME`].
     pub fn parse_time(text: &str) -> Result<u64, ParseHeaderError> {
         let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let parsed = text.parse().ok().filter(|&millis| is_digits && millis <= MAX_TIME);
         parsed.ok_or_else(|| ParseHeaderError::Time(shown(text)))
     }
 
-    /// Returns no headers. A notification with these is one without headers.
+    /// Returns empty headers. A notification with empty headers equals one without headers.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns the valid ones of these headers, or `None` if none of them is. For readers of a wire or of a store:
-    /// a header that is malformed must not cost the notification.
+    /// Returns those of these headers that are valid, or `None` if none is. Use it to read a wire or a store, so that a
+    /// malformed header does not cost the notification. If a header is there twice, the last valid one counts.
     ///
     /// A `tracestate` without a valid `traceparent` is left out (W3C Trace Context, section 3.3).
     pub fn lossy<T: AsRef<str>>(texts: impl IntoIterator<Item = (Header, T)>) -> Option<Self> {
@@ -146,8 +147,8 @@ impl Headers {
     /// a text notification with it calls the listeners of this name, and not `onmessage`.
     ///
     /// # Errors
-    /// Returns an error if the name is malformed, or is one that event streams use themselves: `binary`, `error`,
-    /// `gap`, `goodbye`, `heartbeat`, `message` and `open`.
+    /// Returns an error if the name is malformed, or if it has a meaning on event streams: `binary`, `error`, `gap`,
+    /// `goodbye`, `heartbeat`, `message` and `open`.
     pub fn with_event(mut self, name: &str) -> Result<Self, ParseHeaderError> {
         self.set().event = Some(event(name)?);
         Ok(self)
@@ -158,7 +159,7 @@ impl Headers {
     /// [`kind`](crate::Notification::kind).
     ///
     /// # Errors
-    /// Returns an error if it is not a media type.
+    /// Returns an error if it is not a media type, or is too long.
     pub fn with_content_type(mut self, media_type: &str) -> Result<Self, ParseHeaderError> {
         self.set().content_type = Some(content_type(media_type)?);
         Ok(self)
@@ -177,11 +178,11 @@ impl Headers {
         Ok(self)
     }
 
-    /// Sets the trace of the publish (W3C Trace Context, section 3): `traceparent` of version 00, and what vendors
-    /// add to it, at most [`MAX_TRACESTATE_BYTES`] bytes. The hub passes both on as they are.
+    /// Sets the trace of the publish (W3C Trace Context, section 3): a `traceparent` of version 00, and a `tracestate` of
+    /// at most [`MAX_TRACESTATE_BYTES`] bytes, which replaces any earlier one. The hub passes both on unchanged.
     ///
     /// # Errors
-    /// Returns an error if either is malformed. The members of the `tracestate` are not looked at.
+    /// Returns an error if either is malformed. The members of the `tracestate` are not checked.
     pub fn with_trace(
         mut self,
         parent: &str,
@@ -193,27 +194,27 @@ impl Headers {
         Ok(self)
     }
 
-    /// The name of the event.
+    /// Returns the name of the event.
     pub fn event(&self) -> Option<&str> {
         self.0.event.as_deref()
     }
 
-    /// The media type of the payload.
+    /// Returns the media type of the payload.
     pub fn content_type(&self) -> Option<&str> {
         self.0.content_type.as_deref()
     }
 
-    /// The time of publish, in milliseconds since the Unix epoch.
+    /// Returns the time of publish, in milliseconds since the Unix epoch.
     pub fn time(&self) -> Option<u64> {
         self.0.time
     }
 
-    /// The `traceparent` of W3C Trace Context.
+    /// Returns the `traceparent` (W3C Trace Context, section 3.2).
     pub fn traceparent(&self) -> Option<&str> {
         self.0.traceparent.as_deref()
     }
 
-    /// The `tracestate` of W3C Trace Context.
+    /// Returns the `tracestate` (W3C Trace Context, section 3.3).
     pub fn tracestate(&self) -> Option<&str> {
         self.0.tracestate.as_deref()
     }
@@ -235,7 +236,7 @@ impl Headers {
         texts.into_iter().filter_map(|(header, text)| Some((header, text?)))
     }
 
-    /// The bytes of the headers as text. Not inlined, so that it costs nothing where there are none.
+    /// Returns the bytes of the headers as text. Not inlined, so that notifications without headers do not pay for it.
     #[inline(never)]
     pub(crate) fn size(&self) -> usize {
         let length = |text: Option<&str>| text.map_or(0, str::len);
@@ -252,11 +253,11 @@ impl Headers {
 }
 
 impl Header {
-    /// All of them, in the order in which they are written.
+    /// All names, in the order in which the headers are written.
     pub const ALL: [Self; 5] =
         [Self::Event, Self::ContentType, Self::Time, Self::Traceparent, Self::Tracestate];
 
-    /// The member of this header in JSON.
+    /// Returns the name of the JSON member for this header.
     pub const fn member(self) -> &'static str {
         match self {
             Self::Event => "event",
@@ -278,7 +279,8 @@ fn event(name: &str) -> Result<Box<str>, ParseHeaderError> {
     }
 }
 
-/// Type and subtype are tokens, and parameters may follow (RFC 9110, section 8.3.1). The parameters are not parsed.
+/// Checks a media type: type and subtype are tokens, and parameters may follow (RFC 9110, section 8.3.1). The parameters
+/// are not parsed.
 fn content_type(media_type: &str) -> Result<Box<str>, ParseHeaderError> {
     let is_token = |text: &str| !text.is_empty() && text.bytes().all(is_token_byte);
     let (essence, _) = media_type.split_once(';').unwrap_or((media_type, ""));
@@ -294,7 +296,7 @@ fn content_type(media_type: &str) -> Result<Box<str>, ParseHeaderError> {
         .ok_or_else(|| ParseHeaderError::ContentType(shown(media_type)))
 }
 
-/// `00-TRACE-PARENT-FLAGS` in lower case, of which neither id is all zeros (W3C Trace Context, section 3.2.2).
+/// Checks `00-TRACE-PARENT-FLAGS`: lower case, and neither id is all zeros (W3C Trace Context, section 3.2.2).
 fn traceparent(text: &str) -> Result<Box<str>, ParseHeaderError> {
     let is_hex = |text: &str, length| {
         text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -313,7 +315,7 @@ fn tracestate(text: &str) -> Result<Box<str>, ParseHeaderError> {
     is_sound.then(|| text.into()).ok_or_else(|| ParseHeaderError::Tracestate(shown(text)))
 }
 
-/// A character of a token (RFC 9110, section 5.6.2).
+/// Returns `true` for a character of a token (RFC 9110, section 5.6.2).
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
@@ -322,7 +324,7 @@ fn is_printable(byte: u8) -> bool {
     byte == b' ' || byte.is_ascii_graphic()
 }
 
-/// As much of a text as an error shows.
+/// Returns the part of a text that an error shows.
 fn shown(text: &str) -> String {
     text.chars().take(64).collect()
 }
@@ -334,7 +336,7 @@ impl fmt::Debug for Headers {
 }
 
 impl Serialize for Headers {
-    /// An object of the members that are set. The time is a number.
+    /// Writes an object with a member for each header that is set. The time is a number.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for (header, text) in self.iter() {
@@ -348,8 +350,8 @@ impl Serialize for Headers {
 }
 
 impl<'de> Deserialize<'de> for Headers {
-    /// Reads the headers of a publisher. A malformed trace is left out (W3C Trace Context, section 3.2); every other
-    /// malformed header is an error, and unknown members are ignored.
+    /// Reads the headers of a publisher. A malformed trace is left out (W3C Trace Context, section 3.2). Any other malformed
+    /// header is an error. Unknown members are ignored.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct Members<'a> {

@@ -207,6 +207,11 @@ impl Hub {
         self.0.pool.close(reason);
     }
 
+    /// Returns `true` if both are clones of one hub.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The log.
     pub fn log(&self) -> &Log {
         &self.0.log

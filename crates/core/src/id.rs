@@ -45,17 +45,18 @@ pub enum Position {
     /// From the oldest notification that is still retained.
     Earliest,
     /// The newest retained notification of each topic, in the order in which they were published, and then everything
-    /// that is published from now on. If the hub has a broker, retained is what the hub's own log has.
+    /// that is published from now on. If the hub has a broker, only the notifications in the hub's log are retained.
     Latest,
     /// What follows this id.
     After(Id),
-    /// The rest of what [`Latest`](Self::Latest) has begun.
+    /// The rest after a part of [`Latest`](Self::Latest) was read.
     Snapshot(Snapshot),
 }
 
-/// A place in the middle of what [`Position::Latest`] begins with, written `EPOCH-SEQ.UPTO`, for example `b7k2q9-7.42`.
+/// A position among the notifications that [`Position::Latest`] begins with, written `EPOCH-SEQ.UPTO`, for example
+/// `b7k2q9-7.42`.
 ///
-/// Up to `upto` a notification that another one of its topic follows is passed over. After that everything is read.
+/// Up to `upto`, a notification is read only if it is the newest of its topic. After that, every notification is read.
 ///
 /// ```
 /// use tidings_core::{Position, Snapshot};
@@ -67,7 +68,7 @@ pub enum Position {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Snapshot {
-    /// Everything up to here was read, or passed over.
+    /// The last notification that was read or skipped.
     pub after: Id,
     /// The sequence number of the newest notification when the reading began.
     pub upto: u64,
@@ -166,7 +167,7 @@ impl FromStr for Id {
 impl FromStr for Position {
     type Err = ParseIdError;
 
-    /// Reads `earliest`, `latest`, an [`Id`] or a [`Snapshot`]. [`Live`](Self::Live) has no text.
+    /// Parses `earliest`, `latest`, an [`Id`] or a [`Snapshot`]. [`Live`](Self::Live) has no text.
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         match text {
             "earliest" => Ok(Self::Earliest),

@@ -48,7 +48,7 @@ struct Ring {
     /// Up to where the broker's stream is gone as well; `None` where there is no broker.
     broker_floor: Option<u64>,
     dedup: DedupWindow,
-    /// `None` until a reader begins with the newest of each topic.
+    /// The index of the newest of each topic. `None` until a reader begins with those.
     newest: Option<Box<Newest>>,
     /// Nothing more is added.
     is_sealed: bool,
@@ -81,7 +81,7 @@ const FIXED: usize = size_of::<Entry>() + 128;
 /// One part in so many of the retained bytes is for encoded copies.
 const COPIES_SHARE: usize = 4;
 
-/// How many entries the index of the newest looks at under one lock while it is built. A publisher waits for that long.
+/// How many entries are indexed under one lock while the index of the newest is built. A publisher may wait for that long.
 const INDEXED_AT_ONCE: u64 = 1024;
 
 /// How many entries give up their copies when one is added, at the most.
@@ -203,7 +203,7 @@ impl Log {
         ring.epoch.id(ring.first - 1)
     }
 
-    /// The newest retained notification of each topic, for a reader that begins now.
+    /// Returns the position from which a reader that begins now is sent the newest retained notification of each topic.
     pub fn snapshot(&self) -> Snapshot {
         let head = self.head();
         Snapshot { after: head.epoch.id(0), upto: head.seq }
@@ -221,9 +221,10 @@ impl Log {
         (ring.entries.len(), ring.bytes + self.copies.bytes())
     }
 
-    /// Builds the index of the newest notification of each topic, unless it is there. It is kept up to date from then on.
+    /// Builds the index of the newest notification of each topic, unless it is complete. After that the log keeps it up to
+    /// date.
     ///
-    /// Takes the lock for each portion anew, so that publishers wait for one portion at most. Several callers share the
+    /// Takes the lock once for each portion, so that publishers wait for one portion at most. Several callers share the
     /// work.
     pub(crate) fn index_newest(&self) {
         let is_complete =
@@ -232,12 +233,12 @@ impl Log {
             return;
         }
         while !self.index_portion(INDEXED_AT_ONCE) {
-            // Or this thread would have the lock again before those that wait for it.
+            // Otherwise this thread might take the lock again before those that wait for it.
             std::thread::yield_now();
         }
     }
 
-    /// Looks at so many entries for the index of the newest. Returns `true` once it is complete.
+    /// Adds at most `most` entries to the index of the newest. Returns `true` once the index is complete.
     pub(crate) fn index_portion(&self, most: u64) -> bool {
         let ring = &mut *self.write();
         let (first, next) = (ring.first, ring.next());
@@ -255,8 +256,8 @@ impl Log {
         self.read_ring().newest.as_deref().map(look)
     }
 
-    /// Where a reader of the newest goes on if the log no longer has what follows its position; `None` if it would pass
-    /// over the newest of a topic, or is there already.
+    /// Returns where a reader of the newest can go on if the entries after its position were evicted. Returns `None` if it
+    /// would miss the newest of a topic, or if it has no need to move.
     pub(crate) fn after_superseded(&self, from: Snapshot) -> Option<Id> {
         let ring = self.read_ring();
         let Snapshot { after, upto } = from;
@@ -283,8 +284,8 @@ impl Log {
         });
     }
 
-    /// Reads what the seat is interested in after `from`, up to `upto` and within the budget, and returns the sequence
-    /// number up to which it has looked. That is short of `upto` where the budget or the scan was used up.
+    /// Reads what the seat is interested in after `from`, up to `upto` and within the budget. Returns the sequence number
+    /// up to which it has looked, which is less than `upto` if the budget or the scan was used up.
     pub(crate) fn read(
         &self,
         from: Snapshot,
@@ -363,7 +364,7 @@ impl Room {
         Self { budget, entries: 0, bytes: 0 }
     }
 
-    /// Takes this entry, and returns `true`, if it is the first or there is room for it.
+    /// Counts this entry and returns `true`, if it is the first or if there is room for it.
     fn takes(&mut self, entry: &Entry) -> bool {
         let size = entry.notification().size();
         let fits = self.entries < self.budget.entries && self.bytes + size <= self.budget.bytes;
@@ -381,12 +382,12 @@ impl Ring {
         self.first + self.entries.len() as u64
     }
 
-    /// A retained entry; `None` for one that nobody can read.
+    /// Returns a retained entry, or `None` if it is unreadable.
     fn get(&self, seq: u64) -> Option<&Arc<Entry>> {
         self.entries[(seq - self.first) as usize].as_ref()
     }
 
-    /// The newest of each topic that matches, oldest first, if the index finds them with less work than the entries.
+    /// Returns the newest of each topic that matches, oldest first. Returns `None` if a walk over the entries is less work.
     fn newest_of(&self, filters: &Filters) -> Option<Vec<u64>> {
         self.newest.as_ref()?.matching(filters, scan(filters))
     }

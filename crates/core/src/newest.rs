@@ -1,4 +1,4 @@
-//! The newest retained notification of each topic, for readers that begin with those.
+//! An index of the newest retained notification of each topic, for readers that begin with those.
 
 use std::collections::HashMap;
 
@@ -6,8 +6,8 @@ use crate::{Filter, Filters, Topic};
 
 /// An index of a log: each topic with a retained notification, and the sequence number of the newest.
 ///
-/// It is built from what is retained, newest first and in portions, while the log goes on: what is added meanwhile is
-/// newer than all that is still to be looked at.
+/// It is built from the retained notifications, newest first and in portions. Notifications that are added meanwhile are
+/// newer than those that are still to be looked at.
 #[derive(Debug)]
 pub(crate) struct Newest {
     by_topic: HashMap<Topic, u64>,
@@ -25,8 +25,8 @@ impl Newest {
         Self { by_topic: HashMap::new(), unseen_before: next, last_lost }
     }
 
-    /// Returns the sequence numbers to show to [`see`](Self::see) next, the newest first and at most so many; none once
-    /// the index has seen everything from `first` on.
+    /// Returns the sequence numbers to show to [`see`](Self::see) next, newest first, at most `most` of them. Returns none
+    /// once the index has seen everything from `first` on.
     pub(crate) fn unseen(&self, first: u64, most: u64) -> impl Iterator<Item = u64> + use<> {
         (self.unseen_before.saturating_sub(most).max(first)..self.unseen_before).rev()
     }
@@ -36,7 +36,7 @@ impl Newest {
         self.unseen_before <= first
     }
 
-    /// Looks at an entry that [`unseen`](Self::unseen) has named. `topic` is `None` for one that nobody can read.
+    /// Adds an entry that [`unseen`](Self::unseen) has returned. `topic` is `None` if the entry is unreadable.
     pub(crate) fn see(&mut self, seq: u64, topic: Option<&Topic>) {
         self.unseen_before = seq;
         if let Some(topic) = topic
@@ -46,7 +46,7 @@ impl Newest {
         }
     }
 
-    /// A notification was added.
+    /// Records that a notification was added to the log.
     pub(crate) fn added(&mut self, seq: u64, topic: &Topic) {
         match self.by_topic.get_mut(topic) {
             Some(newest) => *newest = seq,
@@ -54,7 +54,7 @@ impl Newest {
         }
     }
 
-    /// A notification was evicted.
+    /// Records that a notification was evicted from the log.
     pub(crate) fn evicted(&mut self, seq: u64, topic: &Topic) {
         let is_unseen = seq < self.unseen_before && !self.by_topic.contains_key(topic);
         if is_unseen || self.is_newest(seq, topic) {
@@ -63,7 +63,7 @@ impl Newest {
         }
     }
 
-    /// Everything before `first` is gone at once.
+    /// Records that everything before `first` was evicted at once.
     pub(crate) fn clear(&mut self, first: u64) {
         *self = Self::new(first, first);
     }
@@ -78,8 +78,8 @@ impl Newest {
         self.by_topic.contains_key(topic)
     }
 
-    /// Returns the newest of each topic that matches, oldest first. `None` if it would have to look at more topics than
-    /// `most`.
+    /// Returns the newest of each topic that matches, oldest first. Returns `None` if it would have to look at more than
+    /// `most` topics.
     pub(crate) fn matching(&self, filters: &Filters, most: u64) -> Option<Vec<u64>> {
         let are_topics = filters.iter().all(|filter| filter.as_topic().is_some());
         let mut found: Vec<u64> = if are_topics {
@@ -96,8 +96,7 @@ impl Newest {
         Some(found)
     }
 
-    /// Returns `true` if no topic has lost its newest notification since `after`: each that was evicted after that position
-    /// was followed by another of its topic.
+    /// Returns `true` if no notification after `after` was evicted while it was the newest of its topic.
     pub(crate) fn has_lost_none_after(&self, after: u64) -> bool {
         self.last_lost <= after
     }
@@ -136,9 +135,9 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Happens {
         Append(usize),
-        /// From a broker, after a hole of this length; `None` is what nobody can read.
+        /// From a broker, after a hole of this length. `None` is an unreadable entry.
         Store(u64, Option<usize>),
-        /// So many entries are looked at.
+        /// This many entries are indexed.
         Index(u64),
     }
 
@@ -153,7 +152,7 @@ mod tests {
     }
 
     proptest! {
-        /// The model is the list of everything ever added, of which the log says how much is left.
+        /// The model is the list of everything that was added. The log returns how much of it is left.
         #[test]
         fn the_index_is_that_of_a_model(
             happening in proptest::collection::vec(happens(), 1..120),
@@ -206,7 +205,7 @@ mod tests {
                 if is_complete {
                     prop_assert_eq!(rows, expected);
                 } else {
-                    // What it has is right, whatever is still to be looked at.
+                    // Every row is right, however much is still to be looked at.
                     prop_assert!(rows.iter().all(|(topic, seq)| expected.get(topic) == Some(seq)));
                 }
             }
@@ -216,7 +215,7 @@ mod tests {
         #[test]
         fn a_reader_of_the_newest_is_told_each_topics_last_and_then_everything(
             before in proptest::collection::vec(0..TOPICS.len(), 0..60),
-            // A topic that is published, or a read of so many.
+            // A topic to publish to, or a read of this many entries.
             then in proptest::collection::vec((0..TOPICS.len(), 0..4_usize), 0..80),
             filters in prop_oneof![Just(">"), Just("a"), Just("a,c.*"), Just("*"), Just("c.>,d,x")],
             entries in 1..50_usize,
@@ -237,7 +236,7 @@ mod tests {
                 topics[seq as usize + 1..].contains(&topics[seq as usize])
             };
             let mut told: Vec<u64> = Vec::new();
-            // What need not be told: it was evicted before the first read, or a gap says so.
+            // Need not be delivered: it was evicted before the first read, or a gap reports it.
             let mut excused = None;
             let mut read = |entries: usize, topics: &[&str]| {
                 let tail = log.own_tail().seq;
@@ -297,7 +296,7 @@ mod tests {
         Interest::new(">".parse().unwrap())
     }
 
-    /// More topics than are searched in the index: the entries are walked.
+    /// There are more topics than are searched in the index, so the entries are walked.
     #[test]
     fn of_very_many_topics_each_is_told_once() {
         let log = log(20_000);
@@ -342,7 +341,7 @@ mod tests {
         let (mut begun, mut fresh) = (open(Position::Snapshot(rest)), open(Position::Latest));
         publish(&log, &["a", "a"]);
         assert_eq!(told(&log, &mut begun, &all()), ["gap 1-2 None", "3", "4", "5", "6"]);
-        // One that has read nothing begins with what is there now.
+        // A reader that has read nothing begins with what is retained now.
         assert_eq!(told(&log, &mut fresh, &all()), ["3", "4", "5", "6"]);
     }
 
@@ -373,7 +372,7 @@ mod tests {
         assert_eq!(gap.map(|gap| gap.reason), Some(crate::GapReason::Epoch));
         assert_eq!(told(&log, &mut cursor, &all()), ["1", "2"]);
         assert!(after(10, 3, 4).1.is_some(), "ahead of the log");
-        // Nothing that comes later is passed over, whatever the position says.
+        // Nothing after the head is skipped, even if the position names a later `upto`.
         let (mut cursor, _) = after(10, 0, 99);
         publish(&log, &["a", "a"]);
         assert_eq!(told(&log, &mut cursor, &all()), ["3", "4"]);

@@ -76,8 +76,7 @@ impl Notification {
         self
     }
 
-    /// Sets the headers, in place of any that it had. Without headers, which is the default, a notification is the
-    /// same on every wire as one whose headers are empty.
+    /// Sets the headers, and replaces any earlier ones. Default: none. Empty headers are the same as none.
     pub fn with_headers(mut self, headers: Headers) -> Self {
         self.headers = Some(headers).filter(|headers| !headers.is_empty());
         self
@@ -111,13 +110,13 @@ impl Notification {
         self.origin
     }
 
-    /// The headers. Returns `None` if no header is set.
+    /// Returns the headers, or `None` if no header is set.
     pub fn headers(&self) -> Option<&Headers> {
         self.headers.as_ref()
     }
 
-    /// The bytes of the payload and of the headers as text. What reads many notifications at a time is bounded by
-    /// this.
+    /// Returns the number of bytes of the payload and of the headers as text. Readers that take many notifications at a
+    /// time are bounded by the sum of these.
     pub fn size(&self) -> usize {
         self.payload.len() + self.headers.as_ref().map_or(0, Headers::size)
     }

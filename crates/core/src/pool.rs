@@ -278,7 +278,7 @@ impl Seat {
         self.transport
     }
 
-    /// Returns what is known of the seat.
+    /// Returns the id, the transport and the session of the seat, without holding it.
     pub fn info(&self) -> SeatInfo {
         SeatInfo { id: self.id, transport: self.transport, session: self.session.clone() }
     }

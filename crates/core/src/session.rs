@@ -46,7 +46,8 @@ pub trait Session: Any + Send + Sync {
 
 impl Session for () {}
 
-/// What is known of a client's seat, without holding it. Cheap to clone. It does not notice that the client leaves.
+/// Describes a client's seat without holding it: the id, the transport and the session. It does not change if the client
+/// leaves. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct SeatInfo {
     pub(crate) id: SeatId,
@@ -55,17 +56,17 @@ pub struct SeatInfo {
 }
 
 impl SeatInfo {
-    /// Tells the seat from the others of its pool.
+    /// Returns the id of the seat, which is unique in its pool.
     pub fn id(&self) -> SeatId {
         self.id
     }
 
-    /// The transport that it was taken for.
+    /// Returns the name of the transport for which the seat was taken.
     pub fn transport(&self) -> &'static str {
         self.transport
     }
 
-    /// The session of the seat, if it had one of this type.
+    /// Returns the session of the seat, or `None` if it has no session of this type.
     pub fn session<T: Session>(&self) -> Option<Arc<T>> {
         self.session.as_ref()?.downcast()
     }

@@ -141,7 +141,8 @@ impl Subscription {
         first_ready.unwrap_or(self.cursor.position())
     }
 
-    /// Whether the reader is still told the newest notification of each topic, with which it began.
+    /// Returns `true` while only the newest notification of each topic is delivered, because the reader began with
+    /// [`Position::Latest`](crate::Position::Latest).
     pub fn is_in_snapshot(&self) -> bool {
         self.cursor.is_in_snapshot()
     }
@@ -178,7 +179,7 @@ impl Subscription {
         &self.seat
     }
 
-    /// The filters that select what it is sent.
+    /// Returns the filters of the subscription.
     pub fn filters(&self) -> &Filters {
         self.interest.filters()
     }

@@ -33,7 +33,7 @@ pub struct LongPollingClient {
 /// One answer.
 #[derive(Debug, Deserialize)]
 struct Answer {
-    /// An id, or in the middle of the newest of each topic the rest of those.
+    /// An id, or the rest of the newest of each topic if the answer held only a part of them.
     cursor: String,
     notifications: Vec<Notice>,
     gap: Option<Gap>,

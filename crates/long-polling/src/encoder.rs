@@ -8,12 +8,13 @@ use tidings_transport::{ENVELOPE, Encoder};
 /// `{"cursor":…,"notifications":[…],"gap":{…}?,"goodbye":{…}?}`.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
-    /// What the poll begins with. An answer that does not come to its end has a cursor that goes on in it.
+    /// The snapshot with which the poll begins, if it does. If an answer holds only a part of it, its cursor is in the
+    /// snapshot too.
     pub(crate) snapshot: Option<Snapshot>,
 }
 
 impl Answer {
-    /// Returns where the next poll goes on.
+    /// Returns the cursor with which the next poll goes on.
     fn cursor(&self, position: Id) -> String {
         match self.snapshot {
             Some(Snapshot { after, upto })

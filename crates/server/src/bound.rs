@@ -32,7 +32,7 @@ impl From<UnixListener> for Listener {
     }
 }
 
-/// A listening socket that does not block, and its kind.
+/// A non-blocking listener, and its kind.
 #[derive(Debug)]
 pub(crate) struct Bound {
     pub(crate) socket: Socket,
@@ -40,10 +40,10 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// Prepares a listener. Also returns its address if it is a TCP socket.
+    /// Makes a listener non-blocking. Also returns its address if it is a TCP socket.
     ///
     /// # Errors
-    /// If the socket does not listen, has no address, or cannot be set to non-blocking.
+    /// Returns an error if the socket does not listen, has no address, or cannot be set to non-blocking.
     pub(crate) fn new(listener: Listener) -> io::Result<(Self, Option<SocketAddr>)> {
         let (socket, address) = match listener {
             Listener::Tcp(listener) => {
@@ -53,7 +53,7 @@ impl Bound {
             #[cfg(unix)]
             Listener::Unix(listener) => (Socket::from(listener), None),
         };
-        // Otherwise each accept would fail, for as long as the server runs.
+        // Otherwise each accept would fail.
         #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
         if !socket.is_listener()? {
             let problem =
@@ -68,7 +68,7 @@ impl Bound {
     /// Returns the same listener for another thread.
     ///
     /// # Errors
-    /// If the process has no more descriptors.
+    /// Returns an error if the process has no more descriptors.
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
         Ok(Self { socket: self.socket.try_clone()?, kind: self.kind })
     }

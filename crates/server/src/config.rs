@@ -40,9 +40,9 @@ pub struct Config {
     pub slow: SlowPolicy,
     /// Whether a WebSocket client is sent its own messages too. Default true.
     pub echo: bool,
-    /// What happens to the messages of WebSocket clients. Default, `None`: those of a client that subscribes to a single
-    /// topic are published to it if the [authorizer](Self::authorizer) allows that, and others are not allowed. If it is set,
-    /// the authorizer is not asked about messages.
+    /// What happens to the messages of WebSocket clients. Default `None`: if a client subscribes to a single topic and the
+    /// [authorizer](Self::authorizer) allows it to publish there, its messages are published to that topic; other clients may
+    /// not send messages. If this is set, the authorizer is not called for messages.
     pub on_message: Option<OnMessage>,
     /// How long a client may read nothing while bytes wait for it. After that it is disconnected. Default 30 s.
     pub write_deadline: Duration,

@@ -14,7 +14,7 @@ pub(crate) enum Turn {
     Ended,
 }
 
-/// A connection that was accepted and is counted.
+/// An accepted connection, counted by its permit.
 pub(crate) struct Admitted {
     /// A stream socket: TCP, or Unix if the listener is.
     pub(crate) socket: Socket,

@@ -1,4 +1,4 @@
-//! Everything that the server answers, inside of another HTTP server.
+//! The server as a service inside another HTTP server.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -27,7 +27,7 @@ use crate::shared::Shared;
 /// checks, CORS headers and errors. [`Builder::into_service`](crate::Builder::into_service) makes one. Cheap to clone;
 /// all clones count together.
 ///
-/// axum serves it besides the routes of an application, or below a path with `nest_service`:
+/// In axum, use it as the fallback of an application's routes, or below a path with `nest_service`:
 ///
 /// ```
 /// use axum::Router;
@@ -35,9 +35,12 @@ use crate::shared::Shared;
 /// use tidings_core::Hub;
 /// use tidings_server::Server;
 ///
-/// let service = Server::builder(Hub::default()).into_service();
+/// // The address of the listener decides by which names the service may be addressed.
+/// let address: std::net::SocketAddr = "127.0.0.1:8080".parse()?;
+/// let service = Server::builder(Hub::default()).into_service(address);
 /// let app: Router =
 ///     Router::new().route("/hello", get(async || "hello")).fallback_service(service);
+/// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 ///
 /// # What is left to the outer server
@@ -46,27 +49,31 @@ use crate::shared::Shared;
 /// `tidings_connections` of the metrics stays 0. In detail:
 ///
 /// - **Heads and connections.** The outer server has to check the framing of requests, and to limit how many connections
-///   there are, how long a head may take and how large it may be. [`Limits`](tidings_core::Limits) of the hub hold as always.
-/// - **Stalled clients.** A client that takes nothing loses its seat after `write_deadline`. The connection below it is
-///   ended by a [`WriteDeadline`](tidings_transport::mount::WriteDeadline), with which the outer server has to wrap it.
+///   there are, how long a head may take and how large it may be. The [`Limits`](tidings_core::Limits) of the hub still hold.
+/// - **Stalled clients.** A client that reads nothing loses its seat after `write_deadline`. To end its connection too, the
+///   outer server has to wrap each connection in a [`WriteDeadline`](tidings_transport::mount::WriteDeadline).
 /// - **Shutdown.** Call [`farewell`](tidings_transport::mount::farewell), which sends each client a goodbye, before
 ///   the outer server ends. From then on `/readyz` answers `503`.
-/// - **The host.** The service does not know the listener. With [`Hosts::ByListener`](crate::Hosts::ByListener), the
-///   default, it accepts every name. If the outer server listens on a loopback address, add
-///   [`ListenerKind::Loopback`] to the extensions of each request (in axum with `Extension`), or set
-///   [`Hosts::Listed`](crate::Hosts::Listed).
+/// - **The host.** [`Hosts::ByListener`](crate::Hosts::ByListener), the default, decides by the kind of listener that
+///   [`Builder::into_service`](crate::Builder::into_service) is given. An outer server with listeners of several kinds adds
+///   a [`ListenerKind`] to the extensions of each request.
 /// - **Upgrades.** WebSocket needs HTTP/1.1 with upgrades enabled, as `axum::serve` does.
-/// - **Lanes.** Each client is served by the task of its connection, which costs more memory and time than a lane does.
+/// - **Lanes.** The task of its connection serves each client, which costs more memory and processor time than a lane.
 #[derive(Clone)]
-pub struct HttpService(Arc<Shared>);
+pub struct HttpService {
+    shared: Arc<Shared>,
+    /// What listens, unless a request says it itself.
+    listener: ListenerKind,
+}
 
 impl HttpService {
-    pub(crate) fn new(config: Config) -> Self {
+    pub(crate) fn new(config: Config, listener: ListenerKind) -> Self {
         let metrics = Metrics::new(&config);
         let limit = ConnectionLimit::new(metrics.connections.clone(), config.max_connections);
         // It never becomes true: the outer server ends the connections.
         let (_, is_stopping) = watch::channel(false);
-        Self(Arc::new(Shared::new(config, ServeBy::GeneralPath, metrics, limit, is_stopping)))
+        let shared = Shared::new(config, ServeBy::GeneralPath, metrics, limit, is_stopping);
+        Self { shared: Arc::new(shared), listener }
     }
 
     async fn respond<B>(self, request: Request<B>) -> Response<MountBody>
@@ -75,8 +82,8 @@ impl HttpService {
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let shared = &*self.0;
-        let listener = request.extensions().get().copied().unwrap_or(ListenerKind::Network);
+        let shared = &*self.shared;
+        let listener = request.extensions().get().copied().unwrap_or(self.listener);
         let request = request.map(Box::pin);
         let Streamed { answer, request, .. } =
             answer_streamed(request, false, listener, shared).await;
@@ -101,13 +108,16 @@ where
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
-    /// Is always ready.
+    /// Always returns ready.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    /// Responds to a request. The response to a poll takes as long as the poll is held. The future panics outside of a
-    /// tokio runtime. Dropping it gives the seat of a subscriber back; a notification may be published or not.
+    /// Responds to a request. The response to a poll takes as long as the poll is held. Dropping the future gives the seat of
+    /// a subscriber back. If it was publishing, a notification may be published or not.
+    ///
+    /// # Panics
+    /// The future panics outside of a tokio runtime.
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let service = self.clone();
         Box::pin(async move { Ok(service.respond(request).await) })
@@ -116,6 +126,6 @@ where
 
 impl fmt::Debug for HttpService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpService").field("config", &self.0.config).finish_non_exhaustive()
+        f.debug_struct("HttpService").field("config", &self.shared.config).finish_non_exhaustive()
     }
 }

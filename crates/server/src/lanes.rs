@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use socket2::SockRef;
+use tidings_core::Hub;
 use tidings_transport::ListenerKind;
 use tidings_transport::mount::{Adopted, Adopter, Place};
 
@@ -13,12 +14,12 @@ use crate::lane::Balancer;
 use crate::listener::prepare;
 
 /// The lanes of a [`Server`](crate::Server), which serve the WebSocket connections of a
-/// [`Mount`](tidings_transport::mount::Mount) in somebody else's HTTP server. Cheap to clone.
+/// [`Mount`](tidings_transport::mount::Mount) in another HTTP server. Cheap to clone.
 ///
-/// They serve while [`Server::serve`](crate::Server::serve) runs. Connections that come before that wait, and after that
-/// the mount serves its connections itself, as it does if there are as many connections as
-/// [`Config::max_connections`](crate::Config::max_connections) allows. The configuration and the metrics of the server
-/// hold for what they serve.
+/// They serve while [`Server::serve`](crate::Server::serve) runs. Connections that are handed over before that wait. The
+/// mount serves its connections itself once the server has ended, if the server already has
+/// [`Config::max_connections`](crate::Config::max_connections), and on systems without lanes. The configuration and the
+/// metrics of the server hold for the connections on its lanes.
 ///
 /// ```
 /// use tidings_core::Hub;
@@ -33,14 +34,20 @@ use crate::listener::prepare;
 pub struct Lanes {
     /// `None` if the server has no lanes: then the mount serves its connections itself.
     pub(crate) balancer: Option<Balancer>,
+    pub(crate) hub: Hub,
     pub(crate) connection_limit: ConnectionLimit,
     pub(crate) write_deadline: Duration,
 }
 
-/// Which TCP listener it was does not matter, because no further request comes.
+/// The kind of listener for all connections. Which TCP listener it was matters only for the check of requests, and no further
+/// request comes.
 const TCP: ListenerKind = ListenerKind::Network;
 
 impl Adopter for Lanes {
+    fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
     fn reserve(&self) -> Option<Place> {
         let reserved = self.balancer.as_ref()?.reserve()?;
         let permit = self.connection_limit.admit().filter(|permit| !permit.is_surplus())?;
@@ -48,7 +55,7 @@ impl Adopter for Lanes {
         Some(Box::new(move |adopted: Adopted| {
             let Adopted { socket, read_ahead: input, subscriber, .. } = adopted;
             if let Err(error) = prepare(&SockRef::from(&socket), TCP, write_deadline) {
-                tracing::debug!(%error, "an upgraded connection has other options than it should");
+                tracing::debug!(%error, "cannot set the options of an upgraded connection");
             }
             let connection = Admitted { socket: socket.into(), listener: TCP, permit };
             reserved.hand(HandOver { connection, input }, subscriber);

@@ -6,7 +6,8 @@
 //!                                      └─ anything else ─► hyper ─► routes
 //! ```
 //!
-//! A [`Server`] is configured, bound and served. An [`HttpService`] answers the same inside of another HTTP server. [`transports`] is the list of transports.
+//! A [`Server`] is configured, bound and served. An [`HttpService`] answers the same requests inside another HTTP server.
+//! [`transports`] is the list of transports.
 //!
 //! ```
 //! use tidings_core::Hub;

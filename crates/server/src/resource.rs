@@ -17,7 +17,7 @@ pub(crate) enum Resource<'a> {
     Metrics,
     /// A topic or filters, still percent-encoded.
     Topics(&'a str),
-    /// Where many notifications are published, each with its topic.
+    /// `/topics`, to publish many notifications, each with its topic.
     AllTopics,
     Unknown,
 }

@@ -59,7 +59,7 @@ pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> i
     };
     let begun = Instant::now();
     tracing::info!(clients = hub.pool().len(), over = ?shared.config.drain, "draining");
-    // Before the listeners are closed, so that another server can be started in the place of this one.
+    // Before the listeners are closed, so that another server can already bind the same path.
     #[cfg(unix)]
     drop(files);
     hub.close(Reason::GoingAway);

@@ -1,8 +1,8 @@
-//! The ways to move bytes, which tests and measurements choose from.
+//! The ways to move bytes, for tests and measurements.
 
 use crate::lane;
 
-/// How a server moves the bytes of its clients. All ways behave the same. For tests and measurements that compare them.
+/// How a server moves the bytes of its clients. Clients see no difference. For tests and measurements that compare the ways.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ServeBy {
@@ -12,7 +12,7 @@ pub enum ServeBy {
     Lanes,
     /// By lanes, with one system call for each send.
     LanesWithoutIoUring,
-    /// By the stream adapters of a mount, with a task for each connection.
+    /// By the general path: the stream adapters of a mount, with a task for each connection.
     GeneralPath,
 }
 

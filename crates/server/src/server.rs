@@ -6,7 +6,7 @@ use std::path::Path;
 use std::{fmt, io};
 
 use tidings_core::Hub;
-use tidings_transport::{Authorize, Authorizer, Hosts, OnMessage, Origins};
+use tidings_transport::{Authorize, Authorizer, Hosts, ListenerKind, OnMessage, Origins};
 use tokio::net::{TcpListener, ToSocketAddrs};
 
 use crate::bound::{Bound, Listener};
@@ -51,7 +51,7 @@ pub struct Server {
     pub(crate) balancer: Balancer,
     /// One for each worker. Dropping them ends the lanes for [`Lanes`].
     pub(crate) inboxes: Vec<Inbox>,
-    /// Whether a mount may hand connections over.
+    /// Whether [`Server::lanes`] was called, so that mounts may hand connections over.
     pub(crate) has_mounts: bool,
 }
 
@@ -88,16 +88,16 @@ impl Server {
 
     /// Adds a listener at the path of a Unix socket, for a proxy on the same machine.
     ///
-    /// The file that a server leaves there when it crashes is replaced. The server removes its file when it no longer
-    /// accepts connections, or when it is dropped.
+    /// If a server that has crashed has left its file there, the file is replaced. The server removes its file when it stops
+    /// accepting connections, or when it is dropped.
     ///
-    /// The file has the permissions that the umask of the process leaves (`0777 & !umask`). A process that connects needs
-    /// permission to write to it, so with the usual umask of `022` only those of the same user can connect. The
+    /// The file has the permissions that the umask of the process leaves (`0777 & !umask`). A process can connect if it has
+    /// permission to write to the file, so with the usual umask of `022` only processes of the same user can connect. The
     /// server needs permission to write to the directory.
     ///
     /// # Errors
-    /// If another server listens there ([`AddrInUse`](io::ErrorKind::AddrInUse)), if there is a file that is not a
-    /// socket, or if the socket cannot be made.
+    /// Returns [`AddrInUse`](io::ErrorKind::AddrInUse) if another server listens there, or if a file that is not a socket is
+    /// there. Returns another error if the socket cannot be created.
     #[cfg(unix)]
     pub fn bind_unix(self, path: impl AsRef<Path>) -> io::Result<Self> {
         let (listener, file) = socket_file::bind(path.as_ref())?;
@@ -110,7 +110,7 @@ impl Server {
     /// systemd has passed. The file of a Unix socket stays where it is.
     ///
     /// # Errors
-    /// If it does not listen, has no address, or cannot be set to non-blocking.
+    /// Returns an error if it does not listen, has no address, or cannot be set to non-blocking.
     pub fn listen(mut self, listener: impl Into<Listener>) -> io::Result<Self> {
         let (listener, address) = Bound::new(listener.into())?;
         self.addresses.extend(address);
@@ -128,12 +128,13 @@ impl Server {
         Handle { config: self.config.clone(), metrics: self.metrics.clone() }
     }
 
-    /// Returns the lanes of this server, for a [`Mount`](tidings_transport::mount::Mount) in somebody else's HTTP server. A
-    /// server that has given them out needs no listener.
+    /// Returns the lanes of this server, for a [`Mount`](tidings_transport::mount::Mount) in another HTTP server. After this
+    /// call the server can serve without a listener.
     pub fn lanes(&mut self) -> Lanes {
         self.has_mounts = true;
         Lanes {
             balancer: self.serve_by.has_lanes().then(|| self.balancer.clone()),
+            hub: self.config.hub.clone(),
             connection_limit: self.connection_limit.clone(),
             write_deadline: self.config.write_deadline,
         }
@@ -170,7 +171,8 @@ impl Builder {
         self.configure(|config| config.authorizer = Authorizer::new(authorize))
     }
 
-    /// What happens to the messages of WebSocket clients, and what they are replied. Default: see [`Config::on_message`].
+    /// Changes what happens to the messages of WebSocket clients, and how they are replied to. Default: see
+    /// [`Config::on_message`].
     pub fn on_message(self, on_message: OnMessage) -> Self {
         self.configure(|config| config.on_message = Some(on_message))
     }
@@ -210,7 +212,7 @@ impl Builder {
     /// Returns a server that listens at the path of a Unix socket.
     ///
     /// # Errors
-    /// As [`Server::bind_unix`].
+    /// Returns the errors of [`Server::bind_unix`].
     #[cfg(unix)]
     pub fn bind_unix(self, path: impl AsRef<Path>) -> io::Result<Server> {
         self.build().bind_unix(path)
@@ -225,12 +227,13 @@ impl Builder {
     }
 
     /// Returns a service that answers everything that the server answers, for another HTTP server. See [`HttpService`] for
-    /// what is left to that server.
-    pub fn into_service(self) -> HttpService {
-        HttpService::new(self.config)
+    /// what is left to that server. `listener` is its listener: an address of TCP, or a kind. On a loopback address the
+    /// service accepts only names that no foreign page can have, unless [`hosts`](Self::hosts) says otherwise.
+    pub fn into_service(self, listener: impl Into<ListenerKind>) -> HttpService {
+        HttpService::new(self.config, listener.into())
     }
 
-    /// Returns a server without a listener, which [`Server::bind`], [`Server::bind_unix`] and [`Server::listen`] add.
+    /// Returns a server without a listener. [`Server::bind`], [`Server::bind_unix`] and [`Server::listen`] add listeners.
     pub fn build(self) -> Server {
         let Self { config, serve_by } = self;
         let metrics = Metrics::new(&config);

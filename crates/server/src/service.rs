@@ -9,7 +9,7 @@ use crate::request::Whole;
 
 /// Answers requests. A lane calls it for each whole request.
 pub(crate) trait Service {
-    /// Answers a request that came through a listener of this kind. The future does not block. It is ready at once
+    /// Answers a request that has come in through a listener of this kind. The future does not block. It is ready at once
     /// unless it waits for a broker or for the application's authorizer.
     fn call(&self, whole: Box<Whole>, listener: ListenerKind) -> LocalBoxFuture<'static, Answer>;
 

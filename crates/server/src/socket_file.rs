@@ -18,18 +18,19 @@ pub(crate) struct SocketFile {
 
 /// What is at the path of a socket.
 enum Found {
-    /// A socket of a server that has crashed.
+    /// The socket of a server that has crashed.
     Stale,
-    /// Nothing any more.
+    /// Nothing: the file was removed meanwhile.
     Gone,
 }
 
 /// Listens on a Unix socket at this path. Replaces the file that a crashed server has left there.
 ///
 /// # Errors
-/// If a server listens there, if the path is that of another file, or if the file cannot be created.
+/// Returns an error if another server listens there, if the path is that of another file, or if the socket cannot be
+/// created.
 pub(crate) fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
-    // The process may change its directory before the file is removed.
+    // Absolute, because the process may change its directory before the file is removed.
     let path = std::path::absolute(path)?;
     let listener = match UnixListener::bind(&path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -45,29 +46,32 @@ pub(crate) fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     Ok((listener, SocketFile { path, identity }))
 }
 
-/// Returns what is at this path, if a socket can be made there.
+/// Returns what is at this path.
+///
+/// # Errors
+/// Returns an error if a server listens there, or if the file is not a socket.
 fn look(path: &Path) -> io::Result<Found> {
     let in_use = |problem| Err(io::Error::new(io::ErrorKind::AddrInUse, problem));
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Gone),
         Err(error) => return Err(error),
         Ok(found) if !found.file_type().is_socket() => {
-            return in_use("there is a file that is not a socket");
+            return in_use("the file there is not a socket: choose another path");
         }
         Ok(_) => {}
     }
     let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // A connect waits while the queue of the listener is full.
+    // Otherwise the connect would wait if the queue of the listener is full.
     probe.set_nonblocking(true)?;
     match probe.connect(&SockAddr::unix(path)?) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(Found::Stale),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Gone),
         Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-        Ok(()) | Err(_) => in_use("another server listens there"),
+        Ok(()) | Err(_) => in_use("another server listens there: stop it or choose another path"),
     }
 }
 
-/// Returns device and inode of a file. No other file has the same ones while the socket is open.
+/// Returns the device and the inode, which no other file has while the socket is open.
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
     let file = fs::symlink_metadata(path)?;
     Ok((file.dev(), file.ino()))
@@ -78,7 +82,7 @@ impl Drop for SocketFile {
         if identity(&self.path).is_ok_and(|found| found == self.identity)
             && let Err(error) = fs::remove_file(&self.path)
         {
-            tracing::warn!(%error, path = %self.path.display(), "the file of the socket is left");
+            tracing::warn!(%error, path = %self.path.display(), "cannot remove the file of the socket");
         }
     }
 }

@@ -34,11 +34,14 @@ async fn serve(listeners: Vec<Bound>, shared: Shared, inbox: Inbox) -> io::Resul
         attend(&context, serving).await
     } else {
         let context = Rc::new(Context { shared, lane: None, tasks });
-        let accepting = context.clone();
+        let (accepting, mut stopping) = (context.clone(), context.shared.is_stopping.clone());
         let serving = spawn_local(async move {
             let all = listeners.into_iter();
             let all = all.map(|listener| general::accept_all(listener, accepting.clone()));
-            try_join_all(all).await.map(drop)
+            try_join_all(all).await?;
+            // Also if there is no listener, because a mount serves the connections of another server.
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+            Ok(())
         });
         attend(&context, serving).await
     }

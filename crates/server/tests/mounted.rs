@@ -276,11 +276,11 @@ async fn a_reader_that_stalls_in_axum_loses_its_seat_and_then_its_connection() {
 #[tokio::test]
 async fn a_whole_server_is_a_service_below_a_path_of_an_application() {
     let hub = Hub::default();
-    let service = Server::builder(hub.clone()).into_service();
-    let app = Router::new().route("/hello", get(async || "hello"));
-    let app = app.nest_service("/tidings", service);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let service = Server::builder(hub.clone()).into_service(address);
+    let app = Router::new().route("/hello", get(async || "hello"));
+    let app = app.nest_service("/tidings", service);
     let mut serving = JoinSet::new();
     serving.spawn(axum::serve(listener, app).into_future());
     assert_eq!(Raw::get(address, "/hello").await.text(), "hello");
@@ -306,11 +306,56 @@ async fn a_whole_server_is_a_service_below_a_path_of_an_application() {
     head.send("HEAD /tidings/topics/t HTTP/1.1\r\nHost: h\r\n\r\n").await;
     let head = head.head().await;
     assert_eq!((head.status, head.header("content-length")), (200, None));
-    // It does not know the listener, so the host is the application's to check.
     let request = "GET /tidings/transports HTTP/1.1\r\nHost: news.example\r\n\r\n";
-    assert_eq!(Raw::ask(address, request).await.status, 200);
+    assert_eq!(Raw::ask(address, request).await.status, 421);
     assert_eq!(Raw::get(address, "/tidings/readyz").await.status, 200);
     drop(followers);
     farewell(&hub, Reason::GoingAway, PATIENCE).await;
     assert_eq!(Raw::get(address, "/tidings/readyz").await.status, 503);
+}
+
+/// Serves `/t` by WebSocket in axum, and hands connections over to the lanes of a server that has no listener.
+async fn follow_by_lanes_of(builder: tidings_server::Builder, hub: &Hub) {
+    let mut server = builder.build();
+    let mount = Mount::new(hub.clone())
+        .transport(tidings_websocket::WebSocket::default())
+        .adopter(server.lanes());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut serving = JoinSet::new();
+    serving.spawn(axum::serve(listener, router(mount)).into_future());
+    let lanes = tokio::spawn(server.serve(std::future::pending()));
+    let url = format!("http://{address}/t").parse().unwrap();
+    let listed =
+        all_listed().into_iter().find(|listed| listed.server.name() == "websocket").unwrap();
+    let mut follower = Follower::new(listed.client.connect(Target::new(url)).await.unwrap());
+    for text in ["one", "two"] {
+        let note = Notification::text("t".parse().unwrap(), text);
+        hub.publish(note).await.unwrap();
+        assert_eq!(follower.text().await.1, text);
+    }
+    assert!(!lanes.is_finished(), "a server without a listener serves until the hub is closed");
+    hub.close(Reason::GoingAway);
+    follower.goodbye().await;
+    lanes.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_without_a_listener_serves_what_a_mount_hands_over() {
+    let hub = Hub::default();
+    follow_by_lanes_of(Server::builder(hub.clone()), &hub).await;
+}
+
+#[tokio::test]
+async fn a_mount_serves_its_connections_itself_if_the_server_has_no_lanes() {
+    let hub = Hub::default();
+    let builder = Server::builder(hub.clone()).serve_by(tidings_server::ServeBy::GeneralPath);
+    follow_by_lanes_of(builder, &hub).await;
+}
+
+#[test]
+#[should_panic(expected = "the adopter serves another hub")]
+fn the_lanes_of_another_hub_are_an_error_at_once() {
+    let mut server = Server::builder(Hub::default()).build();
+    let _ = Mount::new(Hub::default()).adopter(server.lanes());
 }

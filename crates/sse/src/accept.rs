@@ -50,7 +50,7 @@ impl Default for SseConfig {
 }
 
 impl SseConfig {
-    /// Changes after about how long clients come back.
+    /// Changes the time after which clients reconnect, on average.
     pub fn retry(self, retry: Duration) -> Self {
         Self { retry }
     }

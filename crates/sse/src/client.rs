@@ -95,8 +95,8 @@ fn require_event_stream(headers: &HeaderMap) -> Result<(), ClientError> {
     Err(protocol(format!("its Content-Type is {given:?}; is this address a topic of the hub?")))
 }
 
-/// What an item means to a subscriber. An event of a type that is not tidings' own is a notification with this event name. A
-/// name that no notification has, because event streams use it themselves, shows that the hub is there.
+/// Returns what an item means to a subscriber. An event of a type that tidings does not use is a notification with this event
+/// name. A reserved name, which no notification has, counts as a heartbeat.
 fn arrival(item: Item, last_event_id: &str) -> Result<Option<Arrival>, ClientError> {
     let event = match item {
         Item::Event(event) => event,
@@ -127,7 +127,7 @@ fn arrival(item: Item, last_event_id: &str) -> Result<Option<Arrival>, ClientErr
             let others = event.headers.unwrap_or_default();
             let headers = match others.clone().with_event(name) {
                 Err(ParseHeaderError::ReservedEvent(_)) => return Ok(Some(Arrival::Heartbeat(id))),
-                // No hub of ours sends such a name. The notification is delivered without it.
+                // A hub of tidings does not send such a name. The notification is delivered without it.
                 Err(_) => others,
                 Ok(headers) => headers,
             };

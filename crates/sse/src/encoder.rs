@@ -115,8 +115,8 @@ fn put_id(event: &mut Vec<u8>, id: Id) {
     let _ = writeln!(event, "id: {id}");
 }
 
-/// Each header on a line of its own. None of them contains a line end. The name of a text event is the event's type, so
-/// that an `EventSource` calls the listeners of this name; that of a binary event is always `binary`.
+/// Appends one line for each header. Headers contain no line ends. The event name of a text notification is the type of the
+/// event, so that an `EventSource` calls the listeners of this name. The type of a binary notification is always `binary`.
 fn put_headers(event: &mut Vec<u8>, headers: &Headers, kind: Kind) {
     for (header, text) in headers.iter() {
         let field = match (field(header), kind) {

@@ -1,12 +1,13 @@
-//! The fields of tidings' own that carry the headers of a notification. An `EventSource` ignores fields that it does not
-//! know (HTML standard, section 9.2.6).
+//! The fields that carry the headers of a notification. They are not in the standard, and an `EventSource` ignores unknown
+//! fields (HTML standard, section 9.2.6).
 
 use tidings_core::Header;
 
-/// The field with the name of a binary event, whose type is `binary`. The type of a text event is its name.
+/// The field for the event name of a binary notification, whose type is `binary`. The type of a text notification is its
+/// event name.
 pub(crate) const EVENT_NAME: &str = "event-name";
 
-/// Returns the field of this header.
+/// Returns the name of the field for this header.
 pub(crate) const fn field(header: Header) -> &'static str {
     match header {
         Header::Event => EVENT_NAME,

@@ -12,8 +12,8 @@ pub const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Reads an event stream as the HTML standard, section 9.2.6, interprets it, and the fields of tidings' own: `topic`, and
-/// the headers of a notification.
+/// Reads an event stream as the HTML standard, section 9.2.6, interprets it. Also reads the fields that tidings adds:
+/// `topic`, and the headers of a notification.
 ///
 /// ```
 /// use tidings_sse::{Item, Parser};
@@ -48,7 +48,7 @@ pub struct Parser {
 struct Block {
     event: String,
     topic: Option<String>,
-    /// Each at most once.
+    /// The headers, each at most once.
     headers: Vec<(Header, String)>,
     /// The lines joined by LF; `None` where there is none, which is not the same as an empty one.
     data: Option<Vec<u8>>,
@@ -77,8 +77,8 @@ pub struct Event {
     pub event: String,
     /// Its topic, where the stream tells it: a field of the hub's own.
     pub topic: Option<String>,
-    /// The headers that the hub's own fields carry. The name of an event that is not binary is not among them: it is
-    /// the type. A header that is malformed is left out.
+    /// The headers from the fields that tidings adds. The event name of a text event is not among them, because it is the
+    /// type. A malformed header is left out.
     pub headers: Option<Headers>,
     /// Its data lines, joined by LF.
     pub data: String,
@@ -209,7 +209,7 @@ impl Parser {
         Ok(())
     }
 
-    /// Keeps the last value of a header, unless it is longer than any header is.
+    /// Keeps the last value of a header, unless it is longer than any valid header.
     fn take_header(&mut self, name: &[u8], value: &[u8]) {
         let known = Header::ALL.into_iter().find(|&header| field(header).as_bytes() == name);
         if let (Some(header), true) = (known, value.len() <= MAX_TRACESTATE_BYTES) {

@@ -78,9 +78,9 @@ pub enum Shape {
 /// Encodes events for one wire format. Clients with the same encoder, interest and position are sent the
 /// same bytes.
 pub trait Encoder: fmt::Debug + Send + Sync + 'static {
-    /// Returns the bytes to send directly after the head, to a client at this position. It is `None` for a client that is
-    /// first sent the newest notification of each topic: cut before the first one, it asks for them again. `heartbeat` is
-    /// the time between two heartbeats of the hub, which a client needs to find that it is cut off.
+    /// Returns the bytes to send directly after the head. `position` is the position of the client. It is `None` for a client
+    /// that is first sent the newest notification of each topic: if it is cut before that, it must ask for them again.
+    /// `heartbeat` is the time between two heartbeats of the hub, by which a client can detect that it is cut off.
     fn opening(&self, _position: Option<Id>, _heartbeat: Duration) -> Bytes {
         Bytes::new()
     }
@@ -91,8 +91,8 @@ pub trait Encoder: fmt::Debug + Send + Sync + 'static {
     /// time is over.
     fn encode(&self, events: &[Event], position: Id) -> Bytes;
 
-    /// Encodes the reply to a message of a client, for that client alone. `reply` is text in UTF-8, or binary. Returns `None`
-    /// if this format has no replies.
+    /// Encodes the reply of an application to a message of a client, for that client alone. `reply` is text in UTF-8, or
+    /// binary. Returns `None` if this format has no replies, which is the default.
     fn reply(&self, _reply: &Message) -> Option<Bytes> {
         None
     }

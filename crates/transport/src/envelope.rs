@@ -1,4 +1,4 @@
-//! A notification as JSON: `{"id","topic","headers"?,"data"}`, or `data_base64` where it is binary.
+//! A notification as JSON: `{"id","topic","headers"?,"data"}`, or `data_base64` if it is binary.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -29,7 +29,7 @@ pub struct Envelope<'a> {
     /// What it is about.
     #[serde(borrow)]
     pub topic: Cow<'a, str>,
-    /// The headers, if any is set. One that is malformed is left out.
+    /// The headers. `None` if no valid header is set.
     #[serde(default, deserialize_with = "lossy_headers", skip_serializing_if = "Option::is_none")]
     pub headers: Option<Headers>,
     /// The payload, where it is text.
@@ -86,7 +86,7 @@ pub fn gap_json(gap: &Gap) -> String {
     json!({ "gap": gap }).to_string()
 }
 
-/// A reply to a client's message as a JSON text of its own: `{"reply":{"data":…}}`, or `data_base64` if it is binary.
+/// Returns a reply to a client's message as a JSON text: `{"reply":{"data":…}}`, or `data_base64` if it is binary.
 pub fn reply_json(reply: &Message) -> String {
     let content = match reply.as_text() {
         Some(text) => json!({ "data": text }),

@@ -12,15 +12,15 @@ use crate::Rejection;
 
 const EVENT: HeaderName = HeaderName::from_static("tidings-event");
 const TIME: HeaderName = HeaderName::from_static("tidings-time");
-/// `text` or `binary`, if the content type does not say it.
+/// `text` or `binary`. Overrides what the content type means.
 pub(crate) const KIND: HeaderName = HeaderName::from_static("tidings-kind");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// The media type of a binary payload that says no more than that.
+/// The media type that means a binary payload and no more.
 const BINARY: &[u8] = b"application/octet-stream";
 
-/// Media types that are not kept: programs send them by default, and they say no more than the kind does.
+/// Media types that are not kept: programs send them by default, and they mean no more than the kind does.
 const DEFAULTS: [&[u8]; 3] = [BINARY, b"text/plain", b"application/x-www-form-urlencoded"];
 
 /// Returns the name of this header in a request to publish.
@@ -38,7 +38,7 @@ pub(crate) fn name(header: Header) -> HeaderName {
 /// Reads the kind and the headers of the notification that a request publishes.
 ///
 /// # Errors
-/// Returns a `400` if `Tidings-Event`, `Tidings-Time` or `Tidings-Kind` is malformed or there are several. A content
+/// Returns a `400` if `Tidings-Event`, `Tidings-Time` or `Tidings-Kind` is malformed or sent more than once. A content
 /// type or a trace that is malformed is left out.
 pub(crate) fn read(request: &Parts) -> Result<(Kind, Option<Headers>), Rejection> {
     let media = request.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
@@ -83,8 +83,8 @@ fn read_rest(
     Ok((kind, headers))
 }
 
-/// Returns the trace. More than one `traceparent` is none, and the lines of `tracestate` are joined (W3C Trace Context,
-/// sections 3.2 and 3.3).
+/// Returns the trace, or `None` if there is not exactly one `traceparent`. Joins the lines of `tracestate` (W3C Trace
+/// Context, sections 3.2 and 3.3).
 fn trace(request: &HeaderMap) -> Option<[(Header, Cow<'_, str>); 2]> {
     let mut parents = request.get_all(TRACEPARENT).iter();
     let (Some(parent), None) = (parents.next(), parents.next()) else { return None };
@@ -105,7 +105,7 @@ fn only<'a>(request: &'a HeaderMap, name: &HeaderName) -> Result<Option<Cow<'a, 
     Ok(first.map(|value| text(value.as_bytes())))
 }
 
-/// What is not UTF-8 is replaced, and then it is no valid header.
+/// Returns a value as text. Bytes that are not UTF-8 are replaced, so that the header is not valid.
 fn text(value: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(value.trim_ascii())
 }
@@ -120,11 +120,11 @@ impl From<ParseHeaderError> for Rejection {
     }
 }
 
-/// Reads the member `headers` of a notification in JSON. A malformed header is left out, so that it does not cost the
-/// notification. For `#[serde(default, deserialize_with = "…")]`.
+/// Reads the member `headers` of a notification in JSON, for `#[serde(default, deserialize_with = "…")]`. Returns the valid
+/// headers, or `None` if there is none. A malformed header is left out, so that it does not cost the notification.
 ///
 /// # Errors
-/// Returns the error of the format if this is not a value of it.
+/// Returns the error of the deserializer if there is no value.
 pub fn lossy_headers<'de, D>(deserializer: D) -> Result<Option<Headers>, D::Error>
 where
     D: Deserializer<'de>,

@@ -39,14 +39,14 @@ pub enum Hosts {
     Any,
 }
 
-/// The kind of a listener, which decides by whom it can be reached.
+/// The kind of a listener, which determines which programs can reach it. [`Hosts`] and the options of its sockets depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListenerKind {
     /// A TCP listener on a loopback address. Only programs on this machine reach it, and browsers are among them.
     Loopback,
-    /// A TCP listener on any other address, also on all addresses of the machine.
+    /// A TCP listener on any other address, or on all addresses of the machine.
     Network,
-    /// A Unix socket. No browser connects to it, so no page reaches it by a name.
+    /// A Unix socket. Browsers do not connect to it, so a page cannot reach it by a name.
     Unix,
 }
 
@@ -58,8 +58,8 @@ impl From<SocketAddr> for ListenerKind {
 }
 
 impl Hosts {
-    /// Checks the host of a request that came in through this listener: its kind, or its local address if it is a TCP
-    /// listener.
+    /// Checks the host of a request that came in through this listener. `listener` is its kind, or its local address if it
+    /// is a TCP listener.
     ///
     /// # Errors
     /// Returns a `421` if the server may not be addressed by this name (RFC 9110, section 15.5.20).

@@ -4,7 +4,7 @@
 //! accept(request)                  ─► Accepted { head, encoder, shape, … } the head of the response, and what follows it
 //! encoder.encode(events, position) ─► Bytes                               the events on the wire
 //! decoder.decode(bytes)            ─► Inbound                             what the client sent
-//! encoder.reply(message)           ─► Bytes                               the reply to a message, for one client
+//! encoder.reply(message)           ─► Bytes                               the reply to a client's message
 //! ```
 //!
 //! A [`Transport`] owns no timer, policy, history, client list or socket. So it is a page or two, it is tested

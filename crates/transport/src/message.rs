@@ -1,4 +1,4 @@
-//! A message from a client, and who has sent it.
+//! A message from a client, and its sender.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,14 +11,14 @@ use tidings_core::{
 /// A message from a client, or a reply to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Text, which is valid UTF-8, or binary.
+    /// Whether the payload is text, which must be UTF-8, or binary.
     pub kind: Kind,
     /// The payload.
     pub payload: Bytes,
 }
 
 impl Message {
-    /// Returns a text.
+    /// Returns a text message.
     pub fn text(text: impl Into<String>) -> Self {
         Self { kind: Kind::Text, payload: text.into().into() }
     }
@@ -28,7 +28,7 @@ impl Message {
         Self { kind: Kind::Binary, payload: payload.into() }
     }
 
-    /// Returns the payload if it is text.
+    /// Returns the payload if the message is text and valid UTF-8.
     pub fn as_text(&self) -> Option<&str> {
         match self.kind {
             Kind::Text => std::str::from_utf8(&self.payload).ok(),
@@ -41,10 +41,10 @@ impl Message {
         self.kind == Kind::Binary || self.as_text().is_some()
     }
 
-    /// Publishes the message to this topic, as that of the client in this seat.
+    /// Publishes the message to this topic for the client in this seat.
     ///
     /// # Errors
-    /// Returns the reason for which the client is disconnected.
+    /// Returns [`Reason::BadUtf8`] if the kind is text and the payload is not UTF-8.
     pub(crate) fn publish(
         self,
         hub: &Hub,
@@ -57,7 +57,7 @@ impl Message {
     }
 }
 
-/// The client that has sent a message. Cheap to clone. It does not hold the client's seat, so the client may leave at any time.
+/// The client that has sent a message. Does not hold the client's seat, so the client may leave at any time. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct MessageSender(Arc<Sender>);
 
@@ -66,7 +66,7 @@ struct Sender {
     hub: Hub,
     seat: SeatInfo,
     filters: Filters,
-    /// The last that was published as the client's own.
+    /// The last id that [`publish`](MessageSender::publish) has returned.
     published: Mutex<Option<Id>>,
 }
 
@@ -85,29 +85,31 @@ impl MessageSender {
         self.0.seat.id()
     }
 
-    /// Returns the name of its transport.
+    /// Returns the name of the client's transport.
     pub fn transport(&self) -> &'static str {
         self.0.seat.transport()
     }
 
-    /// Returns the session that the application's [`Authorize`](crate::Authorize) has given it, if it has one of this type.
+    /// Returns the session that the application's [`Authorize`](crate::Authorize) has returned for the client, or `None` if
+    /// it is not of this type.
     pub fn session<T: Session>(&self) -> Option<Arc<T>> {
         self.0.seat.session()
     }
 
-    /// Returns the filters that it subscribes to.
+    /// Returns the filters that the client subscribes to.
     pub fn filters(&self) -> &Filters {
         &self.0.filters
     }
 
-    /// Publishes a message as the client's own, and returns the id. The authorizer is not asked. If the client follows the
-    /// topic and closes after its message, it is sent this first, unless [echo](crate::mount::Mount::echo) is off.
+    /// Publishes a message for the client, and returns the id. The authorizer is not called. If the client subscribes to the
+    /// topic and closes right after its message, it is still sent this notification, unless
+    /// [echo](crate::mount::Mount::echo) is off.
     ///
     /// Not cancel safe: if the future is dropped, the message may be published or not.
     ///
     /// # Errors
-    /// Returns the reason for which the client is disconnected if the handler returns it: the message is too large, the
-    /// hub is closed, or its broker has not stored it.
+    /// Returns a reason if the message is too large or not UTF-8, if the hub is closed, or if its broker has not stored the
+    /// message. If the handler returns this reason, the client is disconnected.
     pub async fn publish(&self, topic: Topic, message: Message) -> Result<Id, Reason> {
         let id = message.publish(self.hub(), self.id(), topic)?.await;
         let id = id.map_err(|error| error.reason())?;
@@ -116,8 +118,8 @@ impl MessageSender {
         Ok(id)
     }
 
-    /// Returns the last that may have been published by the handler since the head of the log was there. It may also have
-    /// published something without [`publish`](Self::publish).
+    /// Returns the last id that the handler may have published since `before` was the head of the log. The handler may also
+    /// have published without [`publish`](Self::publish).
     pub(crate) fn published_since(&self, before: Id) -> Option<Id> {
         let published = *self.0.published.lock().unwrap_or_else(PoisonError::into_inner);
         let head = self.hub().log().head();

@@ -1,4 +1,4 @@
-//! What happens to the messages of clients.
+//! Handles the messages of clients.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -41,7 +41,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// let mount = Mount::new(Hub::default()).on_message(OnMessage::new(Orders));
 /// ```
 ///
-/// A closure with these arguments that returns a future is one as well:
+/// A closure with these arguments that returns a future implements this trait:
 ///
 /// ```
 /// # use tidings_core::Reason;
@@ -54,11 +54,11 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 pub trait HandleMessage: Send + Sync + 'static {
     /// Handles one message. Returns the reply to its sender, or `None` if there is none.
     ///
-    /// The next message of the same client is handled after this one, and the client is not read meanwhile. It is sent
-    /// notifications all the same. The future must not block: clients are served by the thread that polls it. It is
-    /// dropped before it is done if the client leaves, or after the [time limit](OnMessage::time_limit).
+    /// The next message of the same client is handled after this one. The client is sent notifications meanwhile. The future
+    /// must not block, because the thread that polls it also serves clients. It is dropped before it is done if the client
+    /// leaves, or after the [time limit](OnMessage::time_limit).
     ///
-    /// A panic ends the client with [`Reason::Internal`], and nothing else.
+    /// If the handler panics, its client is disconnected with [`Reason::Internal`]. Other clients are not affected.
     ///
     /// # Errors
     /// Returns the reason for which the client is disconnected.
@@ -83,7 +83,7 @@ where
     }
 }
 
-/// What happens to a client's messages. Cheap to clone.
+/// Determines what happens to the messages of clients. Cheap to clone.
 ///
 /// ```
 /// use tidings_core::Reason;
@@ -135,11 +135,13 @@ impl<H: HandleMessage> DynHandle for H {
             let handled = timeout(time_limit, AssertUnwindSafe(handling).catch_unwind()).await;
             let outcome = match handled {
                 Ok(Ok(Ok(Some(reply)))) if !reply.is_sound() => {
-                    tracing::error!("a reply of the application is text and not UTF-8");
+                    tracing::error!(
+                        "a text reply of the application is not UTF-8: send it as binary"
+                    );
                     Err(Reason::Internal)
                 }
                 Ok(Ok(outcome)) => outcome,
-                // The panic has been printed.
+                // The panic hook has printed it.
                 Ok(Err(_panic)) => Err(Reason::Internal),
                 Err(_) => {
                     tracing::debug!(?time_limit, "a message was not handled in time");
@@ -168,13 +170,14 @@ where
 }
 
 impl OnMessage {
-    /// Messages are handled by this.
+    /// Returns an `OnMessage` that calls this handler for each message.
     pub fn new(handler: impl HandleMessage) -> Self {
         let custom = Custom { time_limit: TIME_LIMIT, handler: Arc::new(handler) };
         Self(Policy::Custom(Arc::new(custom)))
     }
 
-    /// Messages are handled by this function, which must not block. It returns as [`HandleMessage::handle`] does.
+    /// Returns an `OnMessage` that calls this function for each message. It must not block. It returns what
+    /// [`HandleMessage::handle`] does.
     pub fn from_fn(
         handler: impl Fn(&MessageSender, Message) -> Result<Option<Message>, Reason>
         + Send
@@ -184,18 +187,18 @@ impl OnMessage {
         Self::new(Function(handler))
     }
 
-    /// Messages are published to this topic, as the client's own. There is no reply.
+    /// Returns an `OnMessage` that publishes each message to this topic for the client. There are no replies.
     pub fn published_to(topic: Topic) -> Self {
         Self(Policy::Published(topic))
     }
 
-    /// A client that sends a message is disconnected with [`Reason::NotAllowed`].
+    /// Returns an `OnMessage` that disconnects a client with [`Reason::NotAllowed`] if it sends a message.
     pub fn rejected() -> Self {
         Self(Policy::Rejected)
     }
 
-    /// How long the handler may take for one message. After that, the client is disconnected with [`Reason::Internal`].
-    /// Default 30 s. It is not used for what is [published](Self::published_to) without a handler.
+    /// Changes how long the handler may take for one message. After that, the client is disconnected with
+    /// [`Reason::Internal`]. Default 30 s. It has no effect without a handler, as with [`published_to`](Self::published_to).
     pub fn time_limit(self, time_limit: Duration) -> Self {
         Self(match self.0 {
             Policy::Custom(custom) => {
@@ -205,12 +208,13 @@ impl OnMessage {
         })
     }
 
-    /// Returns `true` if there may be replies.
+    /// Returns `true` if there is a handler, which may reply.
     pub fn may_reply(&self) -> bool {
         matches!(self.0, Policy::Custom(_))
     }
 
-    /// Begins to handle a message of the client in this seat, which subscribes to these filters.
+    /// Begins to handle a message of the client in this seat, which subscribes to these filters. Poll the returned future to
+    /// go on.
     pub fn handle(&self, hub: &Hub, seat: &Seat, filters: &Filters, message: Message) -> Handling {
         let rejected =
             |reason| State::Done(Some(Handled { published: None, outcome: Err(reason) }));
@@ -239,9 +243,9 @@ impl fmt::Debug for OnMessage {
     }
 }
 
-/// A message that is being handled. Needs a tokio runtime if the handler is the application's own.
+/// A future that resolves once a message is handled. Needs a tokio runtime if there is a handler of the application.
 ///
-/// Dropping it ends that. If the message was published, it may be stored or not.
+/// Dropping it drops the future of the handler. A message that was being published may be stored or not.
 #[must_use = "nothing is handled unless this is polled"]
 pub struct Handling(State);
 
@@ -251,12 +255,12 @@ enum State {
     Custom(BoxFuture<'static, Handled>),
 }
 
-/// What came of a message.
+/// The outcome of handling a message.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Handled {
-    /// Up to here the client is sent what it follows before its connection ends, if it ends now. So a client that publishes
-    /// and closes is sent its own messages.
+    /// The last id that may have been published for the message. If the connection ends now, the client is first sent the
+    /// notifications up to this id, so that a client that publishes and closes is sent its own messages.
     pub published: Option<Id>,
     /// The reply, if there is one, or the reason for which the client is disconnected.
     pub outcome: Result<Option<Message>, Reason>,

@@ -24,11 +24,11 @@ use crate::{Rejection, headers, path_segment};
 pub struct PublishRequest {
     /// The topic to publish to.
     pub topic: Topic,
-    /// What `Tidings-Kind` names. Without it, binary if the request has `Content-Type: application/octet-stream`,
-    /// otherwise text.
+    /// The kind that `Tidings-Kind` names. Without that header, binary if the request has
+    /// `Content-Type: application/octet-stream`, otherwise text.
     pub kind: Kind,
-    /// `Tidings-Event`, `Tidings-Time`, `traceparent` and `tracestate`, and `Content-Type` if it says more than the
-    /// kind.
+    /// `Tidings-Event`, `Tidings-Time`, `traceparent` and `tracestate`, and `Content-Type` if it means more than
+    /// the kind.
     pub headers: Option<Headers>,
     /// `Idempotency-Key`: a second request with it does not publish again.
     pub key: Option<IdempotencyKey>,
@@ -38,7 +38,8 @@ impl PublishRequest {
     /// Parses the head of a request. `topic` is the part of the path that names it, still percent-encoded.
     ///
     /// # Errors
-    /// Returns a `400` if the topic, the `Idempotency-Key` or one of the `Tidings-` headers is malformed, and a `415` if the payload has a content coding.
+    /// Returns a `400` if the topic, the `Idempotency-Key` or one of the `Tidings-` headers is malformed, and a `415` if the
+    /// payload has a content coding.
     pub fn read(topic: &str, request: &Parts) -> Result<Self, Rejection> {
         Self::new(path_segment(topic)?.parse()?, request)
     }
@@ -87,13 +88,13 @@ pub(crate) fn idempotency_key(request: &Parts) -> Result<Option<IdempotencyKey>,
     Ok(Some(quoted.unwrap_or(text).parse()?))
 }
 
-/// Returns `true` if this is the media type, whatever its parameters.
+/// Returns `true` if this is the media type `essence`, with any parameters.
 pub(crate) fn is_media(media: &HeaderValue, essence: &str) -> bool {
     let given = media.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
     given.trim_ascii().eq_ignore_ascii_case(essence.as_bytes())
 }
 
-/// Rejects a request whose payload has a content coding.
+/// Returns a `415` if the payload of the request has a content coding.
 pub(crate) fn reject_coding(request: &Parts) -> Result<(), Rejection> {
     if is_coded(request) { Err(unsupported_coding()) } else { Ok(()) }
 }

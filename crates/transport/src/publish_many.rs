@@ -22,10 +22,11 @@ use crate::publish::{idempotency_key, is_media, reject_coding};
 /// deadline for each notification.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// The media type of the request and of its response: JSON texts, each on a line of its own.
+/// The media type of the request and of its response: one JSON text on each line.
 pub(crate) const MEDIA: &str = "application/x-ndjson";
 
-/// Many notifications to publish, each with its topic, as the body of one request has them.
+/// Many notifications to publish, each with its topic, parsed from the body of one request. Each line is a JSON object with
+/// `topic`, either `data` or `data_base64` (RFC 4648, section 4), and optionally `headers` and `key`, an idempotency key.
 ///
 /// ```
 /// use tidings_transport::PublishMany;
@@ -45,23 +46,24 @@ pub struct PublishMany {
 
 #[derive(Clone, Debug)]
 struct Line {
-    /// From 1, blank lines included.
+    /// The number of the line, from 1. Blank lines count.
     number: usize,
     notification: Notification,
     key: Option<IdempotencyKey>,
 }
 
-/// What became of many notifications, in their order.
+/// The outcome of publishing many notifications in their order.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PublishedMany {
-    /// The ids of those that were stored.
+    /// The ids of the notifications that were stored, in the order of their lines.
     pub ids: Vec<Id>,
-    /// Why the one after those was not stored. Nothing after it was published.
+    /// Why the next notification was not stored, or `None` if all were. The message begins with the number of its line. No
+    /// later notification was published.
     pub failed: Option<Rejection>,
-    /// How many were not published, because the one before them failed.
+    /// How many notifications after the one that failed were not published.
     pub unpublished: usize,
-    /// The line that failed.
+    /// The number of the line that failed.
     line: usize,
 }
 
@@ -89,12 +91,12 @@ impl PublishMany {
     ///
     /// # Errors
     /// Returns a `415` if the body is not `application/x-ndjson` or has a content coding, and a `400` if the request has an
-    /// `Idempotency-Key`, which would be one for many.
+    /// `Idempotency-Key`: a key is for one notification, so it belongs in the line.
     pub fn check_head(request: &Parts) -> Result<(), Rejection> {
         if !request.headers.get(header::CONTENT_TYPE).is_some_and(|media| is_media(media, MEDIA)) {
             let message = format!(
                 "send Content-Type: {MEDIA}, and on each line a JSON object such as \
-                 {{\"topic\":\"orders.new\",\"data\":\"text\"}}; one payload by itself is published at /topics/NAME"
+                 {{\"topic\":\"orders.new\",\"data\":\"text\"}}; publish a single payload at /topics/NAME"
             );
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(Rejection::new(status, "unsupported_media_type", message)
@@ -103,20 +105,20 @@ impl PublishMany {
         reject_coding(request)?;
         if idempotency_key(request)?.is_some() {
             let message =
-                "an Idempotency-Key is for one notification: give each line a \"key\" of its own";
+                "an Idempotency-Key is for one notification: give each line a \"key\" instead";
             return Err(Rejection::bad_request("bad_idempotency_key", message));
         }
         Ok(())
     }
 
-    /// Parses a body of at most `limit` bytes, the hub's [`max_payload`](Hub::max_payload). Blank lines are passed over.
-    /// From here on, to authorize and to publish them may take 30 s.
+    /// Parses a body of at most `limit` bytes, which should be the hub's [`max_payload`](Hub::max_payload). Ignores blank
+    /// lines. From here on, to authorize and to publish them may take 30 s.
     ///
     /// # Errors
     /// Returns a `400` that names the line if one is malformed, and a `413` if the body is larger or has more than
     /// [`MAX_LINES`](Self::MAX_LINES).
     pub fn parse(body: &[u8], limit: usize) -> Result<Self, Rejection> {
-        // A server that has read the request in one piece has not limited its body.
+        // A server that reads the request in one piece has not limited its body.
         if body.len() > limit {
             return Err(too_big(limit));
         }
@@ -137,7 +139,7 @@ impl PublishMany {
         Ok(Self { lines, until: Instant::now() + LONGEST })
     }
 
-    /// Returns each topic once, and the first line that has it.
+    /// Returns each topic once, with the number of the first line that has it.
     pub fn topics(&self) -> impl Iterator<Item = (usize, &Topic)> {
         let mut seen = HashSet::new();
         let topics = self.lines.iter().map(|line| (line.number, line.notification.topic()));
@@ -157,10 +159,11 @@ impl PublishMany {
         outcome.unwrap_or_else(|_| Err(too_slow())).map_err(|error| at_line(line, error))
     }
 
-    /// Publishes them in their order, one after the other, up to the first that is not stored.
+    /// Publishes the notifications in their order, one after the other. Stops at the first that is not stored, and at the
+    /// first whose turn comes more than 30 s after they were [parsed](Self::parse).
     ///
-    /// Begins the last one at most 30 s after they were [parsed](Self::parse), and returns at most one publish deadline of the
-    /// hub later. Not cancel safe: some may be published and others not.
+    /// Returns by then, or at most one publish deadline of the hub later. Not cancel safe: if the future is dropped, some
+    /// notifications may be published and others not.
     pub async fn publish(self, hub: &Hub) -> PublishedMany {
         let Self { lines, until } = self;
         let count = lines.len();
@@ -188,7 +191,7 @@ impl Line {
     fn parse(number: usize, text: &[u8]) -> Result<Self, Rejection> {
         let sent: Sent<'_> = serde_json::from_slice(text).map_err(|error| {
             let told = error.to_string();
-            // It counts lines as well: this one is always its first.
+            // The parser sees one line, so its line number is always 1.
             let problem = told.rsplit_once(" at line ").map_or(&*told, |(problem, _)| problem);
             let (column, wanted) = (error.column(), r#"{"topic":"orders.new","data":"text"}"#);
             let message = format!("{problem} at column {column}; send lines such as {wanted}");
@@ -207,7 +210,7 @@ impl Line {
                 Notification::binary(topic, payload)
             }
             (None, None) | (Some(_), Some(_)) => {
-                let message = "give either \"data\", a text, or \"data_base64\", for binary";
+                let message = "expected either \"data\", a text, or \"data_base64\", for binary";
                 return Err(Rejection::bad_request("bad_line", message));
             }
         };
@@ -220,7 +223,7 @@ impl Line {
 }
 
 impl PublishedMany {
-    /// Returns the response: a line for each notification, in their order. It is `{"id":…}`, or an error as
+    /// Returns the response: a line for each notification, in their order. A line is `{"id":…}`, or an error as
     /// [`Rejection::into_response`] writes it. The status is `200` only if all were stored, otherwise that of the failure.
     pub fn into_response(self) -> Response<Bytes> {
         let mut body: String = self.ids.iter().map(|id| format!("{{\"id\":\"{id}\"}}\n")).collect();
@@ -245,7 +248,7 @@ fn error_line(code: &str, message: &str) -> String {
     format!("{}\n", json!({"error": {"code": code, "message": message}}))
 }
 
-/// Names the line that is rejected.
+/// Puts the number of the line in front of the message of a rejection.
 fn at_line(line: usize, rejection: Rejection) -> Rejection {
     Rejection { message: format!("line {line}: {}", rejection.message), ..rejection }
 }
@@ -348,7 +351,7 @@ mod tests {
         assert_eq!(check(&[media, key]), Err((400, "bad_idempotency_key")));
     }
 
-    /// Takes four seconds for each.
+    /// A broker that takes four seconds to store each notification.
     #[derive(Debug)]
     struct Slow;
 

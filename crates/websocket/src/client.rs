@@ -92,7 +92,7 @@ async fn connect(target: Target, is_bare: bool) -> Result<Arrivals, ClientError>
     Ok(arrivals.boxed())
 }
 
-/// A frame of `tidings.v1`: a notification, a gap, a reply, or a ping that may tell the position.
+/// A frame of `tidings.v1`: a notification, a gap, a reply, or a ping, which may have the position.
 #[derive(Deserialize)]
 struct Frame {
     id: Option<Id>,

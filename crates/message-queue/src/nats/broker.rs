@@ -12,7 +12,7 @@ use super::connection::Connection;
 use super::epoch::epoch;
 
 /// What a message needs besides its payload, in bytes: the key, the stream's name, the kind, the seat, and the headers of
-/// the notification. With the longest of each it is 1,790.
+/// the notification. If each is as long as it may be, they take 1,790 bytes.
 const HEADER_ROOM: usize = 2048;
 
 /// A stream of NATS JetStream that many hubs share.

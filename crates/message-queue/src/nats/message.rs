@@ -7,12 +7,12 @@ use tidings_core::{Header, Headers, Kind, Notification};
 
 use crate::stored::notification;
 
-/// The media type of the payload, or [`BINARY`] alone for a binary one without it.
+/// The media type of the payload. It is [`BINARY`] if the payload is binary and has no media type.
 pub(super) const CONTENT_TYPE: &str = "Content-Type";
 pub(super) const BINARY: &str = "application/octet-stream";
-/// `text` or `binary`, beside the content type of a notification.
+/// `text` or `binary`. It is set if the notification has a content type.
 pub(super) const KIND: &str = "Tidings-Kind";
-/// Whose words it is, so that a client can be spared its own.
+/// The seat of the publishing client, so that the client need not be sent its own messages.
 pub(super) const SEAT: &str = "Tidings-Seat";
 
 /// Returns the name of this header in a message.
@@ -70,7 +70,7 @@ pub(super) fn stored(stream: &str, seq: u64, message: &Message) -> Stored {
     Stored { seq, notification: told }
 }
 
-/// What the header lines of a message say of its notification.
+/// The parts of a notification that are in the header lines of a message.
 #[derive(Debug, PartialEq)]
 struct Lines {
     kind: Kind,
@@ -85,7 +85,7 @@ impl Default for Lines {
 }
 
 impl Lines {
-    /// A line that is malformed or unknown is ignored.
+    /// Reads the header lines. A line that is malformed or unknown is ignored.
     fn read(lines: &HeaderMap) -> Self {
         let (mut named_kind, mut seat, mut texts) = (None, None, Vec::new());
         for (line, values) in lines.iter() {
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(read(&image), of(Kind::Binary, "image/png"));
         let marked = [("Content-Type", BINARY), ("Tidings-Kind", "text")];
         assert_eq!(read(&marked), of(Kind::Text, BINARY));
-        // What is malformed or of somebody else is ignored.
+        // Lines that are malformed or unknown are ignored.
         let others =
             [("Content-Type", "?"), ("Tidings-Seat", "x"), ("Tidings-Event", "gap"), ("A", "b")];
         assert_eq!(read(&others), Lines::default());

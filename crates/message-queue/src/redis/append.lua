@@ -1,8 +1,8 @@
 -- Stores one notification and removes what is too old, too many or too large.
 -- KEYS: log, meta, key. ARGV: a new epoch, topic, kind ("b" or ""), payload, most messages, most bytes, most
--- milliseconds (0: without limit), for how many milliseconds the key is known, and the publisher's seat or ''. After
--- them comes the field and the value of each header.
--- Answers: epoch, seq, 1 where the key was known.
+-- milliseconds (0: without limit), for how many milliseconds the key is kept, and the publisher's seat or ''. The
+-- field and the value of each header follow.
+-- Returns: epoch, seq, and 1 if the key was there already.
 local log, meta, key = KEYS[1], KEYS[2], KEYS[3]
 local epoch = redis.call('HGET', meta, 'epoch')
 -- A key is of the history in which it was used: EPOCH SEQ.
@@ -50,7 +50,7 @@ local bytes = redis.call('HINCRBY', meta, 'bytes', size)
 local oldest = tonumber(redis.call('HGET', meta, 'oldest') or '0')
 local most_count, most_bytes, most_age = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
--- The fields that count, which are those that the publisher chooses.
+-- The fields whose bytes are counted: those that the publisher sets.
 local COUNTED = {t = true, p = true, n = true, c = true, w = true, tp = true, ts = true}
 -- A few at a time, so that no append takes long; more than one, so that the stream shrinks to its limits.
 for _ = 1, 16 do

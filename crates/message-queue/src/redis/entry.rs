@@ -27,7 +27,7 @@ pub(super) struct Entry {
     epoch: Option<String>,
     /// When it was stored, in milliseconds.
     pub(super) time: Option<i64>,
-    /// Of topic, payload and headers.
+    /// The bytes of topic, payload and headers.
     pub(super) bytes: usize,
 }
 

@@ -44,7 +44,7 @@ pub(crate) async fn accept_all(listener: Bound, context: Rc<Context>) -> io::Res
     }
 }
 
-/// A listener that tokio watches.
+/// A listener that is registered with tokio.
 enum Listening {
     Tcp(TcpListener),
     #[cfg(unix)]

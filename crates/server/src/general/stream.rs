@@ -1,4 +1,4 @@
-//! A stream socket that tokio watches: TCP or Unix.
+//! A TCP or Unix stream socket that is registered with tokio.
 
 use std::io;
 #[cfg(unix)]
@@ -33,10 +33,10 @@ macro_rules! either {
 }
 
 impl Stream {
-    /// Watches a socket, which must not block. A listener of this kind has accepted it.
+    /// Registers a non-blocking socket with tokio. `listener` is the kind of the listener that has accepted it.
     ///
     /// # Errors
-    /// If the system does not let it be watched.
+    /// Returns an error if the socket cannot be registered.
     pub(crate) fn new(socket: Socket, listener: ListenerKind) -> io::Result<Self> {
         match listener {
             #[cfg(unix)]
@@ -45,15 +45,15 @@ impl Stream {
         }
     }
 
-    /// Returns the socket, which is no longer watched.
+    /// Removes the registration, and returns the socket.
     ///
     /// # Errors
-    /// If the system does not let go of it.
+    /// Returns an error if the registration cannot be removed.
     pub(crate) fn into_socket(self) -> io::Result<Socket> {
         either!(self, stream => Ok(stream.into_std()?.into()))
     }
 
-    /// The socket, for what tokio does not offer.
+    /// Returns the socket, for operations that tokio does not offer.
     pub(crate) fn as_socket(&self) -> SockRef<'_> {
         either!(self, stream => SockRef::from(stream))
     }
@@ -74,14 +74,14 @@ impl Stream {
         Ok(count? > 0)
     }
 
-    /// Waits until the system reports one of these.
+    /// Waits until the socket is ready for one of these interests, and returns what it is ready for.
     ///
     /// Cancel safe.
     pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         either!(self, stream => stream.ready(interest).await)
     }
 
-    /// Returns the error that the system has noted for the socket, and clears it.
+    /// Returns the pending error of the socket (`SO_ERROR`), and clears it.
     pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
         either!(self, stream => stream.take_error())
     }

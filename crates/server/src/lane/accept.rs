@@ -126,7 +126,7 @@ impl Acceptor {
     }
 }
 
-/// Accepts a connection at this listener, with a socket that does not block.
+/// Accepts a connection at this listener. Its socket is non-blocking.
 fn accept_at(listener: &Bound) -> io::Result<(Socket, ListenerKind)> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     Ok((accept_with(&listener.socket, flags)?.into(), listener.kind))

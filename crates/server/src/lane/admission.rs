@@ -94,7 +94,7 @@ impl Lane {
         self.waker.iter().for_each(Waker::wake_by_ref);
     }
 
-    /// Lets a client go that has come after the goodbyes were begun.
+    /// Lets a client go that was handed over after the drain had begun.
     fn catch_up_with_drain(&mut self, key: usize) {
         if let Some(Drain { reason, .. }) = self.drain {
             self.goodbye(key, reason);

@@ -22,7 +22,7 @@ use crate::request::Whole;
 /// How many portions from the log one call of `apply` sends.
 const PORTIONS: usize = 8;
 
-/// How many messages of a client one call of `apply` handles.
+/// How many messages of a client one call of `apply` handles at most.
 const MESSAGES: usize = 256;
 
 impl Lane {

@@ -3,6 +3,7 @@
 //! The thread that wakes first accepts, and in a rush that may be the same one again and again. Its lane would then
 //! serve every client, while the others have nothing to do for as long as those clients stay.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Waker};
@@ -21,17 +22,19 @@ pub(crate) struct Inbox {
     lane: usize,
 }
 
-/// A place for one connection on a lane. Dropping it gives it back.
+/// A place for one connection on a lane. Dropping it gives the place back.
 pub(crate) struct Reserved {
     lanes: Arc<[Entry]>,
     lane: usize,
+    /// Whether the lane has the connection, and gives the place back itself.
+    is_handed: bool,
 }
 
 /// A connection for a lane, which has counted it already.
 pub(super) enum Incoming {
-    /// From another lane, to be read for its first request.
+    /// A connection from another lane, whose first request is still to be read.
     Accepted(Admitted),
-    /// From another HTTP server, which has upgraded it, with its client.
+    /// A connection that another HTTP server has upgraded, with its client.
     Upgraded(HandOver, Box<Subscriber>),
 }
 
@@ -44,11 +47,14 @@ struct Entry {
 #[derive(Default)]
 struct Queue {
     /// Bounded by the limit of connections: each has its place among them.
-    connections: Vec<Incoming>,
+    connections: VecDeque<Incoming>,
     waker: Option<Waker>,
-    /// Whether the lane has ended, and takes no more.
+    /// Whether the lane has ended, and takes no more connections.
     is_closed: bool,
 }
+
+/// How many connections a lane takes in one turn.
+const TAKES: usize = 256;
 
 /// How many more connections than another a lane may have. To hand one over costs the other thread a wake-up.
 const SLACK: usize = 8;
@@ -63,34 +69,44 @@ impl Balancer {
         Inbox { lanes: self.0.clone(), lane }
     }
 
-    /// Reserves a place on the lane that has the fewest connections. Returns `None` if it has ended.
+    /// Reserves a place on the lane that has the fewest connections. Returns `None` if that lane has ended.
     pub(crate) fn reserve(&self) -> Option<Reserved> {
         let (lane, entry) = self.0.iter().enumerate().min_by_key(|(_, lane)| lane.count())?;
-        if entry.lock().is_closed {
-            return None;
+        {
+            let queue = entry.lock();
+            if queue.is_closed {
+                return None;
+            }
+            // Under the lock, so that the lane does not end between the look and this.
+            entry.connections.fetch_add(1, Relaxed);
         }
-        entry.connections.fetch_add(1, Relaxed);
-        Some(Reserved { lanes: self.0.clone(), lane })
+        Some(Reserved { lanes: self.0.clone(), lane, is_handed: false })
     }
 }
 
 impl Reserved {
-    /// Hands a connection that was upgraded to the lane. Closes it if the lane has ended meanwhile.
-    pub(crate) fn hand(self, connection: HandOver, subscriber: Box<Subscriber>) {
+    /// Hands a connection that was upgraded to the lane. A lane does not end while it has reserved places, unless its server
+    /// has waited for long enough. Then the connection is closed.
+    pub(crate) fn hand(mut self, connection: HandOver, subscriber: Box<Subscriber>) {
+        self.is_handed = true;
         self.lanes[self.lane].push(Incoming::Upgraded(connection, subscriber));
-        // The lane gives its place back.
-        std::mem::forget(self);
     }
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        self.lanes[self.lane].connections.fetch_sub(1, Relaxed);
+        if !self.is_handed {
+            let entry = &self.lanes[self.lane];
+            entry.connections.fetch_sub(1, Relaxed);
+            // It may have waited for this place to end.
+            let waker = entry.lock().waker.take();
+            waker.into_iter().for_each(Waker::wake);
+        }
     }
 }
 
 impl Drop for Inbox {
-    /// Takes no more. Connections that were not taken are closed.
+    /// Ends the queue. Connections that the lane has not taken are closed.
     fn drop(&mut self) {
         let connections = {
             let mut queue = self.lanes[self.lane].lock();
@@ -124,14 +140,28 @@ impl Inbox {
         None
     }
 
-    /// Takes the connections that were handed to this lane, which are counted already. Wakes this task if more come.
+    /// Takes some of the connections that were handed to this lane, which are counted already. Wakes this task if there are
+    /// more, or if more come.
     pub(super) fn take(&self, context: &Context<'_>) -> Vec<Incoming> {
         let mut queue = self.lanes[self.lane].lock();
         match &mut queue.waker {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
         }
-        std::mem::take(&mut queue.connections)
+        let count = queue.connections.len().min(TAKES);
+        let taken = queue.connections.drain(..count).collect();
+        if !queue.connections.is_empty() {
+            context.waker().wake_by_ref();
+        }
+        taken
+    }
+
+    /// Takes no more connections, and returns `true`, if this lane has none, and no place is reserved.
+    pub(super) fn close_if_empty(&self) -> bool {
+        let entry = &self.lanes[self.lane];
+        let mut queue = entry.lock();
+        queue.is_closed = entry.count() == 0;
+        queue.is_closed
     }
 
     /// Returns the lane that is to have the next connection: this one, unless it has many more than another.
@@ -149,17 +179,17 @@ impl Entry {
         self.connections.load(Relaxed)
     }
 
-    /// Hands a connection to the lane, and wakes it.
+    /// Hands a connection to the lane, and wakes it. Closes the connection if the lane has ended.
     fn push(&self, connection: Incoming) {
         let waker = {
             let mut queue = self.lock();
             if queue.is_closed {
                 return;
             }
-            queue.connections.push(connection);
+            queue.connections.push_back(connection);
             queue.waker.take()
         };
-        // Not under the lock: wakers run foreign code.
+        // Not under the lock: a waker may run any code.
         waker.into_iter().for_each(Waker::wake);
     }
 
@@ -171,6 +201,19 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lane_does_not_end_while_it_has_a_reserved_place() {
+        let balancer = Balancer::new(1);
+        let inbox = balancer.inbox(0);
+        let reserved = balancer.reserve().unwrap();
+        assert!(!inbox.close_if_empty());
+        drop(reserved);
+        assert!(inbox.close_if_empty());
+        assert!(balancer.reserve().is_none(), "it has ended");
+        drop(inbox);
+        assert_eq!(Arc::strong_count(&balancer.0), 1, "nothing is left of the places");
+    }
 
     #[test]
     fn a_rush_that_one_lane_accepts_is_spread_over_all() {

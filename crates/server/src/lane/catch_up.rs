@@ -29,8 +29,8 @@ pub(super) fn read(client: &Client, group: &Group, status: &Status) -> Option<Po
     let log = status.hub.log();
     let mut cursor = client.cursor(status.position);
     // To where the lane is, so that the next pass serves it. But a poll that is not held gets what is published, whether
-    // the lane has come to it or not; a client that is further than the lane is not sent back; and the newest of each
-    // topic may come after the lane.
+    // the lane has come to it or not; a client that is further than the lane is not sent back; and a client that is
+    // sent the newest of each topic may have to read further than the lane.
     let is_ahead = cursor.is_ahead_of(status.position) || cursor.is_in_snapshot();
     let upto = if client.is_immediate_poll() || is_ahead { log.head() } else { status.position };
     let mut events = Vec::new();

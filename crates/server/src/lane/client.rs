@@ -29,7 +29,7 @@ pub(super) struct Client {
     /// Whether it can answer a heartbeat.
     pub(super) can_answer: bool,
     pub(super) pulse: Pulse,
-    /// What happens to its messages.
+    /// What happens to the messages of the client.
     pub(super) on_message: OnMessage,
     /// What only the broker has for it, while that is fetched.
     pub(super) fetching: Option<Pending>,
@@ -53,7 +53,7 @@ pub(super) enum Standing {
 /// What a client has sent that is not handled yet, or not echoed.
 #[derive(Default)]
 struct Conversation {
-    /// In its order: what follows a message waits until the message is handled.
+    /// In order: what follows a message waits until the message is handled.
     inbound: VecDeque<Inbound>,
     /// The last of its messages that was published.
     published: Option<Id>,
@@ -160,12 +160,12 @@ impl Client {
         self.conversation.as_mut()?.inbound.pop_front()
     }
 
-    /// Puts back what was taken and is not handled yet.
+    /// Puts back a message that was taken and is not handled yet.
     pub(super) fn put_back(&mut self, inbound: Inbound) {
         self.conversation().inbound.push_front(inbound);
     }
 
-    /// Returns `true` if something that it has sent waits to be handled.
+    /// Returns `true` if a message of the client waits to be handled.
     pub(super) fn has_inbound(&self) -> bool {
         self.conversation.as_ref().is_some_and(|conversation| !conversation.inbound.is_empty())
     }

@@ -231,7 +231,10 @@ impl Lane {
         }
         self.fan_out.groups.sweep();
         // What was handed over in this turn is still to be served on the general path.
-        if self.poll_drain(context).is_ready() && self.handed_over.is_empty() {
+        if self.poll_drain(context).is_ready()
+            && self.handed_over.is_empty()
+            && self.acceptor.inbox.close_if_empty()
+        {
             return Poll::Ready(Ok(Turn::Ended));
         }
         // Last, because a timer that is started after it does not wake the lane.
@@ -272,7 +275,7 @@ impl Lane {
                 if is_readable {
                     self.read(key, is_closed);
                 }
-                // What it has sent is not read now, and would show that only later.
+                // Its input is not read now, so a read would return the error only later.
                 if is_closed
                     && let Some(peer) = self.peers.get_mut(key)
                     && peer.connection.is_handling()

@@ -1,4 +1,5 @@
-//! What waits for the broker or for the application: requests, messages of clients, and what only the broker has.
+//! The futures that wait for the broker or for the application: requests, messages of clients, and replays of what only the
+//! broker has.
 //!
 //! A lane polls these futures itself. Each belongs to a connection, which has at most one request or message and one replay
 //! pending, and ends with it.
@@ -35,7 +36,7 @@ pub(super) struct Pending {
 pub(super) enum Outcome {
     /// The answer to a request.
     Answer(Answer),
-    /// What came of a client's message.
+    /// The outcome of a client's message.
     Handled(Handled),
     /// What the broker has for a client.
     Fetched(Fetched),

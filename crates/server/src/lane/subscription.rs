@@ -15,9 +15,9 @@ use tidings_transport::mount::Subscriber;
 /// Whether the head of the response has been sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Head {
-    /// The lane sends it.
+    /// It has not: the lane sends it.
     Unsent,
-    /// Another HTTP server has sent it, and has upgraded the connection.
+    /// Another HTTP server has sent it and has upgraded the connection.
     Sent,
 }
 

@@ -48,7 +48,7 @@ impl Lane {
         }
     }
 
-    /// Reports to connections what was pending and is done, in a bounded number.
+    /// Passes the outcomes of pending futures to their connections, in a bounded number.
     pub(super) fn poll_outcomes(&mut self, context: &mut Context<'_>) {
         for _ in 0..OUTCOMES {
             let Poll::Ready((key, outcome)) = self.pending.poll_next(context) else { return };

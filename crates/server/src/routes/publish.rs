@@ -29,14 +29,15 @@ pub(super) async fn publish(
     Ok(published(id))
 }
 
-/// Checks that this request may publish many notifications, before its body is read, which has the topics.
+/// Checks that this request may publish many notifications, before its body is read. The topics, which are in the body, are
+/// checked later.
 pub(super) fn check_many(request: &Parts, shared: &Shared) -> Result<(), Rejection> {
     PublishMany::check_head(request)?;
     shared.mount.check_publisher_page(request)
 }
 
-/// Publishes the notifications of this body, and waits until they are stored. Publishes none of them if the client may
-/// not publish one of them.
+/// Publishes the notifications of this body, and waits until they are stored. Publishes nothing if one of the topics is not
+/// allowed.
 pub(super) async fn publish_many(
     request: &Parts,
     body: &[u8],

@@ -45,7 +45,7 @@ impl Service for Routes {
     }
 }
 
-/// Answers a request with this body, which came through a listener of this kind.
+/// Answers a request with this body that has come in through a listener of this kind.
 pub(super) async fn answer(
     request: &Parts,
     body: Bytes,

@@ -1,4 +1,4 @@
-//! Requests whose body is not read yet: hyper reads it, or another server.
+//! Requests whose body is not read yet. It is read through hyper or another HTTP server.
 
 use std::error::Error;
 
@@ -21,7 +21,7 @@ pub(crate) struct Streamed {
     /// Whether the connection ends with the answer: the client asked for that, or the body was not read to its end, so
     /// that the next request cannot be found (RFC 9112, section 9.3).
     pub(crate) is_last: bool,
-    /// The request. If it is a `HEAD`, the answer has no body.
+    /// The head of the request. If it is a `HEAD`, the answer has no body.
     pub(crate) request: Parts,
 }
 

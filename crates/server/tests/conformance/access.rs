@@ -6,7 +6,7 @@ use tidings_server::{Action, Authorizer};
 use tidings_transport::Rejection;
 
 use super::live_page::files;
-use crate::support::{Case, Mover, Raw, Running, every, every_mover_and_service};
+use crate::support::{Case, Mover, Raw, Running, every, every_mover};
 
 /// Everyone may open the page, follow what is public or of ann, and publish as ann.
 fn ann() -> Authorizer {
@@ -102,7 +102,7 @@ fn publishing_is_decided_by_the_topic_that_is_published_to() {
     let post = |topic: &str| {
         format!("POST /topics/{topic} HTTP/1.1\r\nHost: hub\r\nContent-Length: 1\r\n\r\nx")
     };
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let hub = hub(mover).await;
         for (topic, status, code) in [
             ("users.bob.x", 403, "forbidden"),
@@ -124,7 +124,7 @@ fn publishing_is_decided_by_the_topic_that_is_published_to() {
 
 #[test]
 fn every_resource_is_decided_and_health_answers_everyone() {
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         config.authorizer = Authorizer::from_fn(|request, action| {
             let named = match action {

@@ -6,7 +6,7 @@ use tidings_core::HubConfig;
 use tidings_server::{Action, Authorizer};
 use tidings_transport::Rejection;
 
-use crate::support::{PATIENCE, Raw, Running, every_mover, every_mover_and_service};
+use crate::support::{PATIENCE, Raw, Running, every_mover, every_mover_on_our_connections};
 
 fn post(path: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: hub\r\nContent-Length: {}\r\n\r\n{body}", body.len())
@@ -65,7 +65,7 @@ fn each_fault_has_its_status_and_code() {
             "origin_not_allowed",
         ),
     ];
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         for (request, status, code) in &table {
             let answer = Raw::ask(hub.address, request).await;
@@ -86,7 +86,7 @@ fn each_fault_has_its_status_and_code() {
 #[test]
 fn a_request_has_one_host() {
     let two = get("/topics/t", "Host: other\r\n");
-    every_mover(async |mover| {
+    every_mover_on_our_connections(async |mover| {
         let hub = mover.hub().await;
         for request in [&two, "GET /topics/t HTTP/1.1\r\n\r\n"] {
             let answer = Raw::ask(hub.address, request).await;
@@ -98,7 +98,7 @@ fn a_request_has_one_host() {
 
 #[test]
 fn a_rejection_says_what_to_do() {
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         let ask = async |request: String| Raw::ask(hub.address, request).await;
         let deleted = ask(post("/topics/t", "").replace("POST", "DELETE")).await;
@@ -119,7 +119,7 @@ fn a_rejection_says_what_to_do() {
 
 #[test]
 fn a_payload_that_is_too_large_is_refused_with_the_limit() {
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let config = mover.config(HubConfig::default().max_payload(1000)).await;
         let hub = Running::start(config).await;
         assert_eq!(Raw::ask(hub.address, post("/topics/t", &"x".repeat(1000))).await.status, 200);
@@ -146,7 +146,7 @@ fn a_payload_with_a_content_coding_is_rejected_before_it_is_read() {
              Content-Encoding: {coding}\r\nContent-Length: 2\r\n\r\nhi"
         )
     };
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         for coding in
             ["gzip", "GZIP", "br", "identity, zstd", "identity\r\nContent-Encoding: deflate"]
@@ -185,7 +185,7 @@ fn a_request_that_can_be_read_in_two_ways_is_refused_and_ends_the_connection() {
         // Two Hosts.
         (head("Host: other\r\nContent-Length: 1\r\n") + "x", 400),
     ];
-    every_mover(async |mover| {
+    every_mover_on_our_connections(async |mover| {
         let hub = mover.hub().await;
         for (request, status) in &requests {
             let answered = answered(&hub, request).await;
@@ -274,7 +274,7 @@ fn whoever_takes_too_long_is_not_waited_for() {
 
 #[test]
 fn a_head_without_end_and_what_is_no_http_are_refused() {
-    every_mover(async |mover| {
+    every_mover_on_our_connections(async |mover| {
         let hub = mover.hub().await;
         let large = get("/topics/t", &format!("X-Large: {}\r\n", "x".repeat(40 << 10)));
         let long = get(&format!("/topics/{}", "x".repeat(40 << 10)), "");
@@ -294,7 +294,7 @@ fn a_head_without_end_and_what_is_no_http_are_refused() {
 
 #[test]
 fn who_may_do_what_is_asked_on_every_way_in() {
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         config.authorizer = Authorizer::from_fn(|request, action| {
             let token = request.headers.get("authorization").map_or(&b""[..], |it| it.as_bytes());

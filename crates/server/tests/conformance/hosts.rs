@@ -6,7 +6,7 @@ use tidings_core::HubConfig;
 use tidings_server::Hosts;
 use tokio::net::TcpListener;
 
-use crate::support::{Raw, Running, every, every_mover_and_service};
+use crate::support::{Raw, Running, every, every_mover};
 
 const EVIL: &str = "evil.example:8080";
 
@@ -41,7 +41,7 @@ fn a_page_of_a_foreign_name_can_neither_read_nor_publish() {
 fn every_resource_but_the_health_check_is_rejected() {
     let preflight = "Access-Control-Request-Method: POST\r\n";
     let chunked = "Transfer-Encoding: chunked\r\n";
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         for (line, headers) in [
             ("GET /", ""),
@@ -67,7 +67,7 @@ fn every_resource_but_the_health_check_is_rejected() {
 #[test]
 fn listed_hosts_are_accepted_and_a_listener_that_is_not_loopback_accepts_all() {
     let get = |host: &str| format!("GET /transports HTTP/1.1\r\nHost: {host}\r\n\r\n");
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let status = async |hub: &Running, host: &str| {
             Raw::ask((std::net::Ipv4Addr::LOCALHOST, hub.address.port()).into(), get(host))
                 .await

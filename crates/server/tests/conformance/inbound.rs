@@ -102,7 +102,7 @@ fn replies_go_to_the_sender_alone_in_the_order_of_its_messages() {
         }
         bob.send(masked(BINARY, &[0, 255])).await;
         assert_eq!(bob.frame().await, (BINARY, vec![0, 255]));
-        // Nobody else was sent any of it, and none of it is in the log.
+        // No other client was sent a reply, and none is in the log.
         let id = hub.publish("a.b", "news").await;
         assert_eq!(id.seq, 1);
         for client in [&mut ann, &mut bob, &mut listener] {
@@ -184,7 +184,7 @@ fn while_a_message_is_handled_deliveries_go_on_and_further_messages_wait() {
             };
             assert_eq!(news, format!("news {number}").into_bytes());
         }
-        // Nothing of it is read meanwhile, so it is not taken for silent.
+        // The client is not read meanwhile, so it is not considered silent.
         while pings < 8 {
             assert_eq!(raw.frame().await.0, PING);
             pings += 1;

@@ -38,7 +38,7 @@ fn the_newest_of_each_topic_comes_first_and_then_everything() {
     });
 }
 
-/// With a broker it is the hub's own log that counts.
+/// With a broker, the log of the hub counts.
 #[test]
 fn what_is_evicted_is_not_retained_and_no_gap() {
     every_also_mounted(async |case| {
@@ -125,7 +125,7 @@ fn a_poll_that_is_cut_in_the_middle_goes_on_from_its_cursor() {
         assert_eq!(told, [id(3)]);
         let rest: Position = cursor.parse().unwrap();
         assert!(matches!(rest, Position::Snapshot(Snapshot { upto: 6, .. })), "{cursor}");
-        // What is published in the middle comes after the rest, and all of it.
+        // Everything that is published meanwhile comes after the rest.
         hub.publish("d", "x").await;
         hub.publish("d", "x").await;
         let (told, cursor) = poll(&cursor).await;
@@ -207,7 +207,7 @@ fn the_rest_of_a_snapshot_is_a_position_for_every_transport() {
         publish(&hub, &["a", "b", "a", "b", "a"]).await;
         let rest = Snapshot { after: hub.hub.epoch().id(1), upto: 4 };
         let follow = async |position| hub.follow(&case.listed, ">", position).await;
-        // 3 is passed over: 5 came after it.
+        // 3 is skipped, because 5 came after it.
         let mut follower = follow(Position::Snapshot(rest)).await;
         assert_eq!(follower.seqs(2).await, [4, 5]);
         // After an id comes everything.

@@ -5,7 +5,10 @@ use std::time::Duration;
 use tidings_core::{HubConfig, Limits, Position};
 use tidings_transport::client::ClientError;
 
-use crate::support::{Case, Raw, Running, all_listed, eventually, every, every_mover};
+use crate::support::{
+    Case, Raw, Running, all_listed, eventually, every, every_mover_on_our_connections,
+    every_on_our_connections,
+};
 
 fn assert_full(refused: Result<crate::support::Follower, ClientError>) {
     match refused.map(|_| "let in").expect_err("it is full") {
@@ -28,7 +31,7 @@ async fn seated(case: &Case, hub: &Running, filters: &str) -> Raw {
 
 #[test]
 fn a_full_pool_refuses_and_a_seat_that_is_given_back_is_taken_again() {
-    every(async |case| {
+    every_on_our_connections(async |case| {
         let limits = Limits::default().total(2);
         let config = case.config(HubConfig::default().limits(limits)).await;
         let hub = Running::start(config).await;
@@ -92,7 +95,7 @@ fn a_hub_full_of_filters_serves_clients_with_few() {
 
 #[test]
 fn one_connection_too_many_is_told_so_and_closed() {
-    every(async |case| {
+    every_on_our_connections(async |case| {
         let mut config = case.config(HubConfig::default()).await;
         config.max_connections = 2;
         let hub = Running::start(config).await;
@@ -132,7 +135,7 @@ fn connections_beyond_those_that_are_waited_for_are_told_at_once() {
     /// One within the limit, and those over it that are waited for.
     const WAITED_FOR: usize = 1 + 1024;
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
-    every_mover(async |mover| {
+    every_mover_on_our_connections(async |mover| {
         if mover.broker.is_some() {
             return;
         }

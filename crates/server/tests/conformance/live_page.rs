@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 use tidings_core::{Heartbeat, HubConfig};
 
-use crate::support::{PATIENCE, Raw, Running, every_mover_and_service};
+use crate::support::{PATIENCE, Raw, Running, every_mover};
 
 const A_BROWSER: &str = "Accept: text/html,*/*;q=0.8\r\nAccept-Encoding: gzip, br\r\n";
 
@@ -21,7 +21,7 @@ pub(super) fn files(html: &str) -> Vec<String> {
 
 #[test]
 fn a_browser_is_shown_the_page_and_the_rest_get_help() {
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         let ask = async |headers| Raw::ask(hub.address, request("GET", "/", headers)).await;
         let page = ask("Accept: text/html\r\n").await;
@@ -44,7 +44,7 @@ fn a_browser_is_shown_the_page_and_the_rest_get_help() {
 
 #[test]
 fn the_files_of_the_page_are_kept_and_the_page_is_asked_for_again() {
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         let ask = async |path: &str, headers: &str| {
             let mut raw = Raw::connect(hub.address).await;
@@ -74,7 +74,7 @@ fn the_files_of_the_page_are_kept_and_the_page_is_asked_for_again() {
 
 #[test]
 fn the_javascript_client_is_served_to_every_origin_with_and_without_the_page() {
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         for live_page in [true, false] {
             let mut config = mover.config(HubConfig::default()).await;
             config.live_page = live_page;
@@ -101,7 +101,7 @@ fn the_javascript_client_is_served_to_every_origin_with_and_without_the_page() {
 
 #[test]
 fn a_head_is_an_answer_without_its_body() {
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         for path in ["/", "/transports", "/client.js"] {
             let mut raw = Raw::connect(hub.address).await;
@@ -117,7 +117,7 @@ fn a_head_is_an_answer_without_its_body() {
 
 #[test]
 fn a_hub_without_the_page_still_helps() {
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         config.live_page = false;
         let hub = Running::start(config).await;
@@ -130,7 +130,7 @@ fn a_hub_without_the_page_still_helps() {
 
 #[test]
 fn a_page_is_told_what_it_has_to_know() {
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let heartbeat = Heartbeat::default().interval(Duration::from_millis(1500));
         let mut config = mover.config(HubConfig::default().heartbeat(heartbeat)).await;
         config.demo = Some("ticks".parse().unwrap());

@@ -2,11 +2,11 @@
 
 use tidings_core::{Position, Reason};
 
-use crate::support::{Raw, all_listed, eventually, every, every_mover_and_service};
+use crate::support::{Raw, all_listed, eventually, every, every_mover};
 
 #[test]
 fn every_label_is_there_from_the_start() {
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         let metrics = Raw::get(hub.address, "/metrics").await.text();
         let mut expected =
@@ -43,7 +43,7 @@ fn what_is_delivered_is_counted_by_transport() {
 
 #[test]
 fn a_path_that_is_not_there_is_no_rejection_and_browsers_get_their_icon() {
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         let icon = Raw::get(hub.address, "/favicon.ico").await;
         assert_eq!((icon.status, icon.header("content-type")), (200, Some("image/svg+xml")));

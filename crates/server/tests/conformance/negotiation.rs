@@ -3,7 +3,7 @@
 
 use tidings_transport::Shape;
 
-use crate::support::{Raw, every_mover_and_service, every_shaped};
+use crate::support::{Raw, every_mover, every_shaped};
 
 #[test]
 fn the_weights_of_accept_decide_between_a_stream_and_a_poll() {
@@ -22,7 +22,7 @@ fn the_weights_of_accept_decide_between_a_stream_and_a_poll() {
         ("Accept: application/json\r\nAccept: text/event-stream\r\n", STREAM),
         ("Accept: application/json;q=0.9, Text/Event-Stream ; charset=utf-8\r\n", STREAM),
     ];
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         for (accept, expected) in table {
             let mut raw = Raw::connect(hub.address).await;

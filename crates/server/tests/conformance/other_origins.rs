@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidings_core::HubConfig;
 use tidings_server::Origins;
 
-use crate::support::{Mover, Raw, Running, eventually, every, every_mover_and_service};
+use crate::support::{Mover, Raw, Running, eventually, every, every_mover};
 
 const SHOP: &str = "Origin: https://shop.example\r\n";
 const OTHER: &str = "Origin: https://other.example\r\n";
@@ -32,7 +32,7 @@ fn post(headers: &str) -> String {
 
 #[test]
 fn a_page_of_a_listed_origin_can_read_what_it_is_answered() {
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let hub = hub(mover).await;
         for request in [
             get("/topics/t", ""),
@@ -101,7 +101,7 @@ fn a_page_may_use_every_transport_or_none_and_if_none_it_holds_no_seat() {
 
 #[test]
 fn the_rejection_of_an_origin_names_it_the_host_and_the_flag() {
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let hub = mover.hub().await;
         let sse = "Accept: text/event-stream\r\n";
         for request in [post(SHOP), get("/topics/t", &format!("{SHOP}{sse}"))] {
@@ -116,7 +116,7 @@ fn the_rejection_of_an_origin_names_it_the_host_and_the_flag() {
 
 #[test]
 fn a_held_poll_of_a_listed_origin_is_answered_so_that_its_page_can_read_it() {
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let hub = hub(mover).await;
         let position = hub.publish("t", "before").await;
         let mut raws = Vec::new();
@@ -147,7 +147,7 @@ fn a_browser_that_asks_first_is_told_what_a_page_may_send() {
         );
         get(path, &format!("{origin}{headers}")).replace("GET", "OPTIONS")
     };
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let hub = hub(mover).await;
         for path in ["/topics/t", "/transports"] {
             let answer = Raw::ask(hub.address, ask(SHOP, path)).await;
@@ -168,7 +168,7 @@ fn a_browser_that_asks_first_is_told_what_a_page_may_send() {
 
 #[test]
 fn a_page_of_the_hubs_own_origin_needs_no_leave() {
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         config.origins = Origins::Any;
         let hub = Running::start(config).await;
@@ -185,7 +185,7 @@ fn a_page_of_the_hubs_own_origin_needs_no_leave() {
 /// A page that nobody has listed by name may read, and not with the cookies of its user.
 #[test]
 fn cookies_are_for_listed_origins_alone() {
-    every_mover_and_service(async |mover| {
+    every_mover(async |mover| {
         for origins in [
             Origins::Any,
             Origins::Custom(Arc::new(|_, _| true)),

@@ -17,7 +17,7 @@ fn post(headers: &str, body: &str) -> String {
     )
 }
 
-/// The same, read by hyper.
+/// A request to publish many that hyper reads.
 fn chunked(body: &str) -> String {
     format!(
         "POST /topics HTTP/1.1\r\nHost: hub\r\nContent-Type: application/x-ndjson\r\n\
@@ -26,7 +26,7 @@ fn chunked(body: &str) -> String {
     )
 }
 
-/// The ids, or the codes of errors, of an answer.
+/// Returns the ids in an answer, and the codes of its errors.
 fn told(answer: &Answer) -> Vec<String> {
     assert_eq!(answer.header("content-type"), Some("application/x-ndjson"), "{answer:?}");
     let line = |line: &str| {

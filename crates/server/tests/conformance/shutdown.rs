@@ -7,7 +7,8 @@ use tidings_transport::Shape;
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Case, PATIENCE, Raw, Running, cases, eventually, every, every_mover, every_shaped,
+    Case, PATIENCE, Raw, Running, cases, eventually, every, every_mover,
+    every_mover_on_our_connections, every_on_our_connections, every_shaped,
 };
 
 const STREAMS: usize = 100;
@@ -35,7 +36,7 @@ fn shutdown_says_goodbye_to_every_stream_and_ends() {
 #[test]
 fn the_goodbyes_are_spread_over_the_drain() {
     // A poll that is held counts as well.
-    every(async |case| {
+    every_on_our_connections(async |case| {
         let mut config = case.config(HubConfig::default()).await;
         config.drain = Duration::from_secs(1);
         let mut hub = Running::start(config).await;
@@ -74,7 +75,7 @@ fn what_was_published_before_the_end_arrives_before_the_goodbye() {
 
 #[test]
 fn whoever_does_not_leave_is_cut_off() {
-    every_mover(async |mover| {
+    every_mover_on_our_connections(async |mover| {
         let mut config = mover.config(HubConfig::default().max_payload(5 << 20)).await;
         config.drain = Duration::ZERO;
         let mut hub = Running::start(config).await;
@@ -131,7 +132,7 @@ fn a_held_poll_on_a_kept_connection_is_told_and_nobody_to_wait_for() {
 
 #[test]
 fn before_the_listener_closes_the_hub_is_not_ready_and_serves_everyone() {
-    every(async |case| {
+    every_on_our_connections(async |case| {
         let mut config = case.config(HubConfig::default()).await;
         config.drain_delay = Duration::from_secs(3600);
         let mut hub = Running::start(config).await;

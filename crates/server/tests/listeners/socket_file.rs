@@ -30,7 +30,7 @@ async fn the_file_is_removed_when_the_server_ends() {
     stop.send(()).unwrap();
     eventually("the file is removed", async || !path.exists()).await;
     assert!(!serving.is_finished(), "it drains");
-    // The next server can have its place meanwhile.
+    // The next server can bind the path meanwhile.
     let next = builder().bind_unix(&path).unwrap();
     assert!(client.rest().await.windows(14).any(|bytes| bytes == b"event: goodbye"));
     serving.await.unwrap().unwrap();

@@ -81,7 +81,7 @@ impl Deref for Setup {
 }
 
 impl Setup {
-    /// Our own server, which has no listener yet.
+    /// A server of tidings without a listener.
     pub(crate) fn server(self) -> Server {
         let Self { config, way } = self;
         let serve_by = match way {
@@ -132,24 +132,29 @@ pub(crate) const MOVERS: &[Mover] = if cfg!(lane) {
     &[Mover::STREAM, Mover::STREAM.over(Broker::Nats)]
 };
 
-/// Servers that are not ours, for scenarios that need topics and nothing else.
-const MOUNTS: &[Mover] = &[
-    Mover::of(Way::Axum),
-    Mover::of(Way::AxumToLanes),
-    Mover::of(Way::Hyper),
-    Mover::of(Way::Service),
-];
+/// The service of our server in one that is not ours. It has every resource, and not the connections.
+const SERVICE: Mover = Mover::of(Way::Service);
+
+/// Mounts in servers that are not ours, for scenarios that need topics and nothing else.
+const MOUNTS: &[Mover] =
+    &[Mover::of(Way::Axum), Mover::of(Way::AxumToLanes), Mover::of(Way::Hyper)];
 
 /// Everything in THE list, with default settings.
 pub(crate) fn all_listed() -> Vec<Listed> {
     transports()
 }
 
+/// Every transport by these movers.
+fn cases_of(movers: &[Mover]) -> Vec<Case> {
+    let cases = |listed: Listed| {
+        movers.iter().map(move |&mover| Case { listed: listed.clone(), mover }).collect::<Vec<_>>()
+    };
+    all_listed().into_iter().flat_map(cases).collect()
+}
+
 /// Every transport by every mover.
 pub(crate) fn cases() -> Vec<Case> {
-    let case =
-        |listed: Listed| MOVERS.iter().map(move |&mover| Case { listed: listed.clone(), mover });
-    all_listed().into_iter().flat_map(case).collect()
+    cases_of(&[MOVERS, &[SERVICE]].concat())
 }
 
 /// Plays a scenario for every transport by every mover, and then says for which it failed.
@@ -157,17 +162,18 @@ pub(crate) fn every(scenario: impl AsyncFn(&Case)) {
     among(&cases(), &scenario);
 }
 
+/// Plays a scenario that is about connections for every transport by every mover of our own server.
+pub(crate) fn every_on_our_connections(scenario: impl AsyncFn(&Case)) {
+    among(&cases_of(MOVERS), &scenario);
+}
+
 /// Plays a scenario that needs topics and nothing else of a server: mounts in servers that are not ours are movers as well.
 pub(crate) fn every_also_mounted(scenario: impl AsyncFn(&Case)) {
-    let mut cases = cases();
-    for listed in all_listed() {
-        let mounted = MOUNTS.iter().map(|&mover| Case { listed: listed.clone(), mover });
-        // Only upgraded connections come to lanes.
-        let differs =
-            |case: &Case| case.shape() == Shape::Upgrade || case.mover.way != Way::AxumToLanes;
-        cases.extend(mounted.filter(differs));
-    }
-    among(&cases, &scenario);
+    // Only upgraded connections come to lanes.
+    let differs =
+        |case: &Case| case.shape() == Shape::Upgrade || case.mover.way != Way::AxumToLanes;
+    let mounted = cases_of(MOUNTS).into_iter().filter(differs);
+    among(&cases().into_iter().chain(mounted).collect::<Vec<_>>(), &scenario);
 }
 
 /// Plays a scenario for every transport by the movers that have no broker, if a broker has no part in it.
@@ -190,31 +196,30 @@ pub(crate) fn every_poll_without_broker(scenario: impl AsyncFn(&Case)) {
 
 /// Plays a scenario that is not of one transport, by every mover.
 pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
-    // Which transport it is does not matter: the case is there for its mover.
-    among(&cases()[..MOVERS.len()], &async |case: &Case| scenario(case.mover).await);
+    among_movers(&[MOVERS, &[SERVICE]].concat(), &scenario);
 }
 
-/// Plays a scenario that needs nothing of a server that its service inside of another one does not have.
-pub(crate) fn every_mover_and_service(scenario: impl AsyncFn(Mover)) {
-    let listed = all_listed().swap_remove(0);
-    let movers = MOVERS.iter().copied().chain([Mover::of(Way::Service)]);
-    let cases: Vec<_> = movers.map(|mover| Case { listed: listed.clone(), mover }).collect();
-    among(&cases, &async |case: &Case| scenario(case.mover).await);
+/// Plays a scenario that is about connections and not of one transport, by every mover of our own server.
+pub(crate) fn every_mover_on_our_connections(scenario: impl AsyncFn(Mover)) {
+    among_movers(MOVERS, &scenario);
 }
 
-/// Plays a scenario that is not of one transport by the movers that have no broker.
+/// Plays a scenario that does not depend on a transport, by the movers without a broker.
 pub(crate) fn every_mover_without_broker(scenario: impl AsyncFn(Mover)) {
-    let cases = cases().into_iter().take(MOVERS.len());
-    let cases: Vec<_> = cases.filter(|case| case.mover.broker.is_none()).collect();
-    among(&cases, &async |case: &Case| scenario(case.mover).await);
+    let movers = [MOVERS, &[SERVICE]].concat();
+    let movers: Vec<_> = movers.into_iter().filter(|mover| mover.broker.is_none()).collect();
+    among_movers(&movers, &scenario);
 }
 
 /// Plays a scenario that is not of one transport and needs topics and nothing else of a server, by every mover and mount.
 pub(crate) fn every_mover_also_mounted(scenario: impl AsyncFn(Mover)) {
-    let listed = all_listed().swap_remove(0);
-    let movers = MOVERS.iter().chain(MOUNTS);
-    let cases: Vec<_> = movers.map(|&mover| Case { listed: listed.clone(), mover }).collect();
-    among(&cases, &async |case: &Case| scenario(case.mover).await);
+    among_movers(&[MOVERS, &[SERVICE], MOUNTS].concat(), &scenario);
+}
+
+/// Plays a scenario by these movers. Which transport it is does not matter.
+fn among_movers(movers: &[Mover], scenario: &impl AsyncFn(Mover)) {
+    let cases = cases_of(movers);
+    among(&cases[..movers.len()], &async |case: &Case| scenario(case.mover).await);
 }
 
 /// Plays a scenario for these cases, and then says for which it failed.

@@ -14,7 +14,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tidings_axum::{WriteDeadlineListener, router};
 use tidings_core::Reason;
-use tidings_server::{Config, ListenerKind, Server};
+use tidings_server::{Config, Server};
 use tidings_transport::mount::{Mount, MountBody, WriteDeadline, farewell};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -49,7 +49,7 @@ pub(super) async fn serve_axum(
     serve_mount(mount(&config), listener, config, stopped).await
 }
 
-/// Does the same, with lanes for upgraded connections.
+/// Serves by a mount in axum, with lanes for upgraded connections.
 pub(super) async fn serve_axum_to_lanes(
     listener: TcpListener,
     config: Config,
@@ -60,7 +60,7 @@ pub(super) async fn serve_axum_to_lanes(
     let mount = mount(&config).adopter(server.lanes());
     let lanes = tokio::spawn(server.serve(std::future::pending()));
     serve_mount(mount, listener, config, stopped).await?;
-    // They end because the hub is closed.
+    // The lanes end when the hub is closed.
     lanes.await?
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn serve_hyper(
     serve_by(AtTopics(mount(&config)), listener, config, stopped).await
 }
 
-/// A mount at every path, and where it publishes many.
+/// Returns a service with a mount at every path, except that `/topics` publishes many.
 #[derive(Clone)]
 struct AtTopics(Mount);
 
@@ -119,7 +119,8 @@ pub(super) async fn serve_service(
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     let service = Server::builder(config.hub.clone()).configure(|own| *own = config.clone());
-    serve_by(service.into_service(), listener, config, stopped).await
+    let service = service.into_service(listener.local_addr()?);
+    serve_by(service, listener, config, stopped).await
 }
 
 async fn serve_by<S>(
@@ -133,7 +134,6 @@ where
     S: Clone + Send + 'static,
     S::Future: Send,
 {
-    let kind = ListenerKind::from(listener.local_addr()?);
     let deadline = config.write_deadline;
     let serving = async {
         let mut connections = JoinSet::new();
@@ -143,10 +143,8 @@ where
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new()).half_close(true);
             let service = service.clone();
-            let service = service_fn(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(kind);
-                service.clone().call(request)
-            });
+            let service =
+                service_fn(move |request: Request<Incoming>| service.clone().call(request));
             let connection = http.serve_connection(io, service).with_upgrades();
             connections.spawn(async move { drop(connection.await) });
         }

@@ -31,12 +31,12 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Changes the first ceiling.
+    /// Changes the ceiling of the first pause.
     pub fn shortest(self, shortest: Duration) -> Self {
         Self { shortest, ..self }
     }
 
-    /// Changes the last ceiling.
+    /// Changes the highest ceiling of a pause.
     pub fn longest(self, longest: Duration) -> Self {
         Self { longest, ..self }
     }

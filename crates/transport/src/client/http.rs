@@ -156,8 +156,8 @@ impl Http {
         self.accepted(response).await.map_err(|error| SendError { error, unsent: None })
     }
 
-    /// Does the same as [`try_send`](Self::try_send) with a request that the hub may take `hold` longer to answer, and
-    /// returns an answer of this media type whatever its status is.
+    /// Sends a request as [`try_send`](Self::try_send) does, but waits `hold` longer for the answer. Also returns an answer
+    /// with an error status if it has this media type.
     pub(super) async fn try_send_for(
         &mut self,
         request: Request<Full<Bytes>>,
@@ -172,7 +172,7 @@ impl Http {
         self.accepted(response).await.map_err(|error| SendError { error, unsent: None })
     }
 
-    /// The error that an answer with this head and body is.
+    /// Returns the error for an answer with this head and body.
     pub(super) fn refused(&self, head: &Parts, body: &[u8]) -> ClientError {
         ClientError::refused(head, body, &self.headers, &self.url)
     }

@@ -89,7 +89,7 @@ impl Target {
         Self { url, position: Position::Live, options: Arc::default() }
     }
 
-    /// Changes from where to read.
+    /// Changes the position to read from.
     pub fn position(self, position: Position) -> Self {
         Self { position, ..self }
     }
@@ -120,7 +120,7 @@ pub enum Arrival {
     Gap(Gap),
     /// The hub is still there. The position is how far it has looked, where the transport tells it.
     Heartbeat(Option<Id>),
-    /// The reply to a message that this client has sent. By a WebSocket without a subprotocol, a reply arrives as a
+    /// The reply to a message that this client has sent. Over a WebSocket without a subprotocol, a reply arrives as a
     /// notification.
     Reply(Message),
     /// The hub says goodbye; the stream ends behind it.
@@ -138,6 +138,6 @@ pub struct Received {
     pub kind: Kind,
     /// The payload, byte for byte as it was published.
     pub payload: Bytes,
-    /// Its headers, if any is set and the wire carries them.
+    /// The headers. `None` if none is set, or if the wire does not carry them.
     pub headers: Option<Headers>,
 }

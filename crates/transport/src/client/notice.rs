@@ -16,29 +16,29 @@ pub struct Notice {
     pub id: Id,
     /// What it is about.
     pub topic: String,
-    /// The headers, if any is set. One that is malformed is left out.
+    /// The headers. `None` if no valid header is set.
     #[serde(default, deserialize_with = "lossy_headers")]
     pub headers: Option<Headers>,
-    /// The payload, where it is text.
+    /// The payload if it is text.
     pub data: Option<String>,
-    /// The payload in base64 (RFC 4648, section 4), where it is binary.
+    /// The payload in base64 (RFC 4648, section 4) if it is binary.
     pub data_base64: Option<String>,
 }
 
-/// The payload of a notice, or of a reply to a client's message.
+/// The payload of a [`Notice`], or of a reply to a client's message.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct NoticeContent {
-    /// The payload, where it is text.
+    /// The payload if it is text.
     pub data: Option<String>,
-    /// The payload in base64 (RFC 4648, section 4), where it is binary.
+    /// The payload in base64 (RFC 4648, section 4) if it is binary.
     pub data_base64: Option<String>,
 }
 
 impl NoticeContent {
-    /// Returns what it holds.
+    /// Returns the kind and the payload.
     ///
     /// # Errors
-    /// Returns what is wrong with it, if neither field is there or the base64 is malformed.
+    /// Returns a description of the problem if neither field is there, or if the base64 is malformed.
     pub fn message(self) -> Result<Message, String> {
         match (self.data, self.data_base64) {
             (Some(text), _) => Ok(Message::text(text)),

@@ -47,17 +47,17 @@ impl Default for TimeLimits {
 }
 
 impl TimeLimits {
-    /// Changes the time for name resolution, connect and TLS together.
+    /// Changes the time limit of name resolution, connect and TLS together.
     pub fn connect(self, limit: Duration) -> Self {
         Self { connect: limit, ..self }
     }
 
-    /// Changes the time from the beginning of a request to the head of its answer.
+    /// Changes the time limit from the beginning of a request to the head of its answer.
     pub fn head(self, limit: Duration) -> Self {
         Self { head: limit, ..self }
     }
 
-    /// Changes the time without a byte of the body of an answer.
+    /// Changes how long no byte of the body of an answer may arrive.
     pub fn body(self, limit: Duration) -> Self {
         Self { body: limit, ..self }
     }

@@ -69,10 +69,10 @@ impl Publisher {
     /// Publishes with headers, and with a key if there is one.
     ///
     /// A hub does not keep the content types `text/plain`, `application/x-www-form-urlencoded` and
-    /// `application/octet-stream`, because they say no more than the kind.
+    /// `application/octet-stream`, because they mean no more than the kind.
     ///
     /// # Errors
-    /// As [`publish`](Self::publish), and with a key as [`publish_once`](Self::publish_once).
+    /// Returns the errors of [`publish`](Self::publish), or with a key those of [`publish_once`](Self::publish_once).
     pub async fn publish_with_headers(
         &mut self,
         kind: Kind,
@@ -119,7 +119,7 @@ impl Publisher {
 }
 
 fn add_key(request: &mut Request<Full<Bytes>>, key: &IdempotencyKey) {
-    // Visible ASCII is a header's value, whatever it is.
+    // A key is visible ASCII, which is always a valid value of a header.
     if let Ok(value) = HeaderValue::from_str(key.as_str()) {
         request.headers_mut().insert("idempotency-key", value);
     }

@@ -11,19 +11,19 @@ use tidings_core::Id;
 use super::{ClientError, Http, Publisher, SendError, request};
 use crate::publish_many::MEDIA;
 
-/// The longest answer: a line for each notification.
+/// The longest answer, in bytes: a line for each notification.
 const ANSWER: usize = 1 << 20;
 
 /// How long a hub may publish before it answers: 30 s, and its deadline for one publish.
 const LONGEST: Duration = Duration::from_secs(40);
 
-/// What became of many notifications.
+/// The outcome of publishing many notifications.
 #[derive(Debug)]
 #[must_use = "some may not have been published"]
 pub struct PublishedLines {
-    /// The ids of those that were stored, in their order.
+    /// The ids of the notifications that were stored, in the order of their lines.
     pub ids: Vec<Id>,
-    /// Why the one after those was not stored; `None` if all were. Nothing after it was published.
+    /// Why the next notification was not stored, or `None` if all were. No later notification was published.
     pub failed: Option<ClientError>,
 }
 
@@ -33,18 +33,20 @@ struct Told {
 }
 
 impl Publisher {
-    /// Publishes many notifications, each with its topic. The address of this publisher is that of all topics, such as
-    /// `http://127.0.0.1:8080/topics`.
+    /// Publishes many notifications in one request, each with its topic. The address of this publisher must be that of all
+    /// topics, such as `http://127.0.0.1:8080/topics`.
     ///
-    /// Each line is a JSON object such as `{"topic":"orders.new","data":"text"}`, or with `"data_base64"` for binary. It may
-    /// have `"headers"`, and a `"key"`: sent again with it, the notification is not stored twice. A request has at most
-    /// [`MAX_LINES`](crate::PublishMany::MAX_LINES) and as many bytes as the hub takes for one payload.
+    /// Each line is a JSON object such as `{"topic":"orders.new","data":"text"}`, or with `"data_base64"` if the payload is
+    /// binary. It may have `"headers"`, and a `"key"`: a notification that is sent again with its key is not stored twice. A
+    /// request may have at most [`MAX_LINES`](crate::PublishMany::MAX_LINES) notifications, and as many bytes as the hub
+    /// accepts for one payload.
     ///
-    /// A kept connection that had died is made anew, as by [`publish`](Self::publish). Not cancel safe.
+    /// If the kept connection has died, this connects again, as [`publish`](Self::publish) does. Not cancel safe: if the
+    /// future is dropped, some notifications may be published and others not.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] if a line is malformed or not allowed, and then nothing was published. As
-    /// [`publish`](Self::publish) otherwise, and then it is not known how many were.
+    /// Returns [`ClientError::Refused`] if a line is malformed or not allowed. Then nothing was published. Otherwise returns
+    /// the errors of [`publish`](Self::publish). Then some may have been published.
     pub async fn publish_lines(&mut self, lines: Bytes) -> Result<PublishedLines, ClientError> {
         let mut post = request(&self.target.url)?;
         *post.method_mut() = Method::POST;

@@ -1,4 +1,4 @@
-//! Hands upgraded connections over to what serves them at a lower cost than a task for each.
+//! Hands upgraded connections over to an [`Adopter`], which serves them at a lower cost than a task for each.
 
 use std::fmt;
 use std::net::TcpStream as StdTcpStream;
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::downcast;
-use tidings_core::Position;
+use tidings_core::{Hub, Position};
 use tokio::net::TcpStream;
 
 use super::{Mount, Subscriber, WriteDeadline, conversation};
@@ -15,58 +15,64 @@ use crate::Shape;
 
 /// Serves connections that an HTTP server has upgraded: the lanes of a server of tidings.
 pub trait Adopter: fmt::Debug + Send + Sync + 'static {
-    /// Reserves a place for one more connection. Returns `None` if there is none. Then the mount serves the connection
-    /// itself.
+    /// Returns the hub that it serves. A mount of another hub cannot use it.
+    fn hub(&self) -> &Hub;
+
+    /// Reserves a place for one more connection. If this returns `None`, the mount serves the connection itself. It is called
+    /// before the response is sent, and must not block.
     fn reserve(&self) -> Option<Place>;
 }
 
 /// A place for one connection at an [`Adopter`]. Calling it hands the connection over. Dropping it gives the place back.
 pub type Place = Box<dyn FnOnce(Adopted) + Send>;
 
-/// A connection that leaves the server that has accepted it.
+/// An upgraded connection, which leaves the HTTP server that has accepted it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Adopted {
-    /// Its socket, which is non-blocking. The head that switches protocols has been written.
+    /// The socket, which is non-blocking. The head of the `101` response has been written.
     pub socket: StdTcpStream,
-    /// What the client has sent after its request, as far as it was read.
+    /// The bytes after the request that were read already.
     pub read_ahead: Bytes,
-    /// Its client.
+    /// The client of the connection.
     pub subscriber: Box<Subscriber>,
 }
 
 impl Mount {
-    /// Reserves a place at the adopter, if there is one and if this subscriber leaves HTTP.
+    /// Reserves a place at the adopter. Returns `None` if there is no adopter or no place, or if this subscriber stays with
+    /// HTTP.
     pub(super) fn reserve(&self, subscriber: &Subscriber) -> Option<Place> {
         let is_upgraded = subscriber.accepted.shape == Shape::Upgrade;
         self.0.adopter.as_ref().filter(|_| is_upgraded)?.reserve()
     }
 
-    /// Waits until the head has been written, and hands the connection over. A connection that is not plain TCP in a type
-    /// that is known here, for example because it has TLS, is served here.
+    /// Waits until the head has been written, and hands the connection over. If the socket cannot be taken out of the
+    /// connection, for example because of TLS, the connection is served here.
     pub(super) fn hand_over(
         self,
         upgrade: OnUpgrade,
         mut subscriber: Box<Subscriber>,
         place: Place,
     ) -> impl Future<Output = ()> + Send {
-        // What is published from now on is for the client, however long the way to its place is.
+        // The client is sent everything from now on, however long the hand-over takes.
         if subscriber.position == Position::Live {
             subscriber.position = Position::After(self.hub().log().head());
         }
         async move {
-            let upgraded = match upgrade.await {
-                Ok(upgraded) => upgraded,
-                Err(error) => return tracing::debug!(%error, "a client left before the upgrade"),
+            let write_deadline = self.0.write_deadline;
+            let Some(upgraded) = conversation::upgraded(upgrade, write_deadline).await else {
+                return;
             };
             match into_socket(upgraded) {
-                // What is read ahead is a part of the buffer of the server, which ends with the copy.
+                // Copied, because the slice would keep the whole buffer of the server.
                 Ok((socket, read_ahead)) => match socket.into_std() {
                     Ok(socket) => {
                         let read_ahead = Bytes::copy_from_slice(&read_ahead);
                         place(Adopted { socket, read_ahead, subscriber });
                     }
-                    Err(error) => tracing::debug!(%error, "an upgraded connection is broken"),
+                    Err(error) => {
+                        tracing::debug!(%error, "cannot take the socket of an upgraded connection");
+                    }
                 },
                 Err(upgraded) => {
                     drop(place);
@@ -78,7 +84,8 @@ impl Mount {
     }
 }
 
-/// Returns the socket below an upgraded connection: bare, or with a write deadline.
+/// Returns the socket of an upgraded connection and the bytes that were read ahead, or the connection if it is not a TCP
+/// socket, with or without a [`WriteDeadline`].
 fn into_socket(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
     let upgraded = match into_io::<TcpStream>(upgraded) {
         Ok(parts) => return Ok(parts),
@@ -88,7 +95,7 @@ fn into_socket(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
     Ok((io.into_inner(), read_ahead))
 }
 
-/// Returns what hyper, or hyper-util as in axum, has served.
+/// Returns the transport that hyper, or hyper-util as in axum, has served, if it is of this type.
 fn into_io<T>(upgraded: Upgraded) -> Result<(T, Bytes), Upgraded>
 where
     TokioIo<T>: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,

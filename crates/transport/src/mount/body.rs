@@ -70,7 +70,7 @@ impl MountBody {
         Self(Inner::Whole(None))
     }
 
-    /// No body, for the response to a `HEAD` if the length of the body is not known.
+    /// Returns no body, for the response to a `HEAD` if the length of the body is not known.
     pub fn head() -> Self {
         Self(Inner::Head)
     }

@@ -22,7 +22,7 @@ use super::in_hand::InHand;
 use super::observer::observe;
 use crate::{Encoder, Inbound};
 
-/// What is read at the most before it is handled. No more is ever held for a client, besides the partial input in its decoder.
+/// How many bytes are read before they are handled. No more are held for a client, besides the partial input in its decoder.
 const READ_BUFFER: usize = 4096;
 
 /// How long a client has to close its side once the hub has said goodbye.
@@ -34,9 +34,23 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Waits until the head has been written, and serves the client.
 pub(super) async fn upgrade(upgrade: OnUpgrade, client: Client, encoder: Arc<dyn Encoder>) {
-    match upgrade.await {
-        Ok(upgraded) => converse(upgraded, client, encoder).await,
-        Err(error) => tracing::debug!(%error, "a client left before the upgrade"),
+    if let Some(upgraded) = upgraded(upgrade, client.write_deadline).await {
+        converse(upgraded, client, encoder).await;
+    }
+}
+
+/// Waits until the head has been written. Returns `None` if the client has left, or takes nothing for the write deadline.
+pub(super) async fn upgraded(upgrade: OnUpgrade, write_deadline: Duration) -> Option<Upgraded> {
+    match timeout(write_deadline, upgrade).await {
+        Ok(Ok(upgraded)) => Some(upgraded),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a client left before the upgrade");
+            None
+        }
+        Err(_) => {
+            tracing::debug!(?write_deadline, "a client did not take the head of its upgrade");
+            None
+        }
     }
 }
 
@@ -83,7 +97,7 @@ where
     let policy = subscription.hub().heartbeat();
     let mut decoder = encoder.decoder();
     let (mut pulse, mut in_hand) = (Pulse::default(), InHand::default());
-    // What it has sent that is decoded, and how much of the buffer is not.
+    // The decoded messages of the client, and how many bytes of the buffer are not decoded yet.
     let (mut inbound, mut decoded, mut held) = (VecDeque::new(), Vec::new(), 0);
     let heartbeat = |subscription: &Subscription| {
         encoder.encode(&[subscription.heartbeat()], subscription.position())
@@ -96,7 +110,7 @@ where
 
     write(opening(&*encoder, &subscription)).await?;
     let last = loop {
-        // In its order: what follows a message waits until that is handled.
+        // In order: what follows a message waits until the message is handled.
         if let Some(handled) = in_hand.take() {
             published = handled.published.unwrap_or(published);
             match handled.outcome {
@@ -131,7 +145,7 @@ where
         tokio::select! {
             () = poll_fn(|context| in_hand.poll(context)), if !in_hand.is_empty() => {}
             event = subscription.next() => {
-                // A client whose message is being handled may not have been read for a while.
+                // A client whose message is being handled may have answered without being read yet.
                 if matches!(event, Some(Event::Heartbeat { .. }))
                     && in_hand.is_empty()
                     && pulse.beat(&policy) == Beat::GiveUp
@@ -151,7 +165,7 @@ where
                 look = None;
                 in_hand.alongside(write(heartbeat(&subscription))).await?;
             }
-            // While the application handles a message, only until the buffer is full: to find that the client has left.
+            // While the application handles a message, reads until the buffer is full, to detect that the client has left.
             count = reader.read(&mut buffer[held..]), if !is_half_closed
                 && held < READ_BUFFER
                 && (in_hand.is_empty() || on_message.may_reply()) =>
@@ -168,7 +182,7 @@ where
             }
         }
     };
-    // What it has published goes out first. Nothing more that it sends is handled.
+    // The notifications that it has published are sent first. Nothing more that it sends is handled.
     if let Some(last) = last {
         let until = Instant::now() + ECHO;
         let mut has_goodbye = false;

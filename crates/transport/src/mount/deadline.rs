@@ -139,11 +139,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<T> {
     }
 }
 
-/// Several pieces of no more than this together are joined. hyper has three for each chunk, and to copy that little costs
-/// less than `writev` costs more than `send`.
+/// Several pieces are joined if they have at most this many bytes together. hyper writes three for each chunk, and copying
+/// them costs less than the difference between `writev` and `send`.
 const SHORT: usize = 1024;
 
-/// Joins the slices in the buffer. Returns `None` if they do not fit, or if there is only one.
+/// Joins the slices in the buffer, and returns the bytes. Returns `None` if they do not fit, or if there is only one.
 fn join<'a>(slices: &[io::IoSlice<'_>], buffer: &'a mut [u8; SHORT]) -> Option<&'a [u8]> {
     let length: usize = slices.iter().map(|slice| slice.len()).sum();
     if slices.len() < 2 || length > SHORT {

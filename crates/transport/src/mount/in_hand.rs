@@ -8,7 +8,7 @@ use futures::FutureExt;
 
 use crate::{Handled, Handling};
 
-/// The message that is being handled, and what came of it.
+/// The message that is being handled, or its outcome.
 #[derive(Default)]
 pub(super) struct InHand {
     running: Option<Handling>,
@@ -16,12 +16,12 @@ pub(super) struct InHand {
 }
 
 impl InHand {
-    /// Returns `true` if no message is being handled.
+    /// Returns `true` if no message is being handled and no outcome waits.
     pub(super) fn is_empty(&self) -> bool {
         self.running.is_none() && self.handled.is_none()
     }
 
-    /// Begins to handle a message. Nearly all are handled at once.
+    /// Begins to handle a message. Nearly all messages are handled at once.
     pub(super) fn begin(&mut self, mut handling: Handling) {
         match (&mut handling).now_or_never() {
             Some(handled) => self.handled = Some(handled),
@@ -29,12 +29,12 @@ impl InHand {
         }
     }
 
-    /// Takes what came of it, if it is handled.
+    /// Returns the outcome if the message is handled, and removes it.
     pub(super) fn take(&mut self) -> Option<Handled> {
         self.handled.take()
     }
 
-    /// Is ready once the message is handled.
+    /// Polls the message. Is ready once it is handled.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if let Some(running) = &mut self.running
             && let Poll::Ready(handled) = running.poll_unpin(context)
@@ -44,7 +44,7 @@ impl InHand {
         if self.handled.is_some() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Awaits a write, and goes on with the message meanwhile: a client that reads slowly does not hold its handler up.
+    /// Awaits a write, and polls the message meanwhile, so that a client that reads slowly does not delay its handler.
     pub(super) async fn alongside<T>(&mut self, write: impl Future<Output = T>) -> T {
         let mut write = pin!(write);
         poll_fn(|context| {

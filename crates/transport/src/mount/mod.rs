@@ -12,8 +12,8 @@
 //! Router::new().route_service("/events/{filters}", mount)
 //! ```
 //!
-//! Many notifications with a topic each are published by [`Mount::publish_many`], at a path of its own. An application
-//! that knows the filters without the path calls [`Mount::subscribe`]:
+//! [`Mount::publish_many`], at a separate path, publishes many notifications, each with its topic. An application that has
+//! the filters from elsewhere than the path calls [`Mount::subscribe`]:
 //!
 //! ```no_run
 //! use tidings_core::Hub;
@@ -158,9 +158,9 @@ impl Mount {
         self.with(|settings| settings.echo = echo)
     }
 
-    /// What happens to the messages of WebSocket clients. Default: those of a client that subscribes to a single topic
-    /// are published to it if the client [may publish](Self::authorize) there, and others are not allowed. If it is set, the
-    /// authorizer is not asked about messages.
+    /// Changes what happens to the messages of WebSocket clients. Default: if a client subscribes to a single topic and
+    /// [may publish](Self::authorize) to it, its messages are published there; other clients may not send messages. If this
+    /// is set, the authorizer is not called for messages.
     pub fn on_message(self, on_message: OnMessage) -> Self {
         self.with(|settings| settings.on_message = Some(on_message))
     }
@@ -183,12 +183,20 @@ impl Mount {
         self.with(|settings| settings.observer = observer)
     }
 
-    /// Hands WebSocket connections over to this adopter once they are upgraded, such as the lanes of a server: each costs
-    /// less there than a task. Default: each is served in a task of its own.
+    /// Hands WebSocket connections over to this adopter once they are upgraded. The lanes of a server are such an adopter:
+    /// a connection costs less there than in a task. Default: each connection is served in a separate task.
     ///
-    /// A connection with TLS is served by a task in any case. The adopter's own settings hold for what it serves, such as its write deadline, and
-    /// it counts deliveries itself.
+    /// A connection with TLS is always served in a task. For the connections that the adopter serves, the settings of the
+    /// adopter hold, such as its write deadline, and the [observer](Self::observer) of the mount is not called.
+    ///
+    /// # Panics
+    /// If the adopter serves another hub.
     pub fn adopter(self, adopter: impl Adopter) -> Self {
+        let is_of_this_hub = adopter.hub().is_same_as(self.hub());
+        assert!(
+            is_of_this_hub,
+            "the adopter serves another hub: build both with clones of one Hub"
+        );
         self.with(|settings| settings.adopter = Some(Arc::new(adopter)))
     }
 

@@ -107,8 +107,8 @@ impl Mount {
         })
     }
 
-    /// Serves a subscriber that was [accepted](Self::accept) with this request, and returns the response. The response to a
-    /// poll takes as long as the poll is held. A connection that leaves HTTP is served by a task of its own, or by the
+    /// Serves a subscriber that was [accepted](Self::accept) with this request, and returns the response. For a poll this
+    /// takes as long as the poll is held. An upgraded connection is served in a separate task, or by the
     /// [adopter](Self::adopter).
     ///
     /// Cancel safe: dropping the future gives the seat back.
@@ -121,7 +121,7 @@ impl Mount {
         mut request: Parts,
     ) -> Response<MountBody> {
         let upgrade = request.extensions.remove::<OnUpgrade>();
-        // Its URI and headers keep a buffer of the server, which a poll would hold for as long as it is held.
+        // Its URI and headers keep a buffer of the server alive, for as long as a poll is held.
         drop(request);
         if subscriber.accepted.shape == Shape::Upgrade {
             return self.upgrade(subscriber, upgrade);
@@ -168,12 +168,12 @@ impl Mount {
         }
     }
 
-    /// Publishes the notifications that the body of a `POST` has, one JSON object on each line, each with its topic. Use it
-    /// at a path of its own, such as `/topics` beside `/topics/NAME`; the path itself does not matter.
+    /// Publishes the notifications in the body of a `POST`, one JSON object on each line, each with its topic. Route a
+    /// separate path to it, such as `/topics` next to `/topics/NAME`. The path itself is not read.
     ///
-    /// Nothing is published if a line is malformed or its topic not allowed. See [`PublishMany`].
+    /// Nothing is published if a line is malformed, or if its topic is not allowed. See [`PublishMany`].
     ///
-    /// Not cancel safe: if the future is dropped, some may be published and others not.
+    /// Not cancel safe: if the future is dropped, some notifications may be published and others not.
     pub async fn publish_many<B>(&self, request: Request<B>) -> Response<MountBody>
     where
         B: Body,

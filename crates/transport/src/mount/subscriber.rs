@@ -21,7 +21,7 @@ pub struct Subscriber {
     pub interest: Interest,
     /// Where it begins to read.
     pub position: Position,
-    /// What happens to its messages.
+    /// What happens to the messages of the client.
     pub on_message: OnMessage,
 }
 
@@ -39,7 +39,7 @@ impl Mount {
     ) -> Result<Box<Subscriber>, Rejection> {
         let settings = &*self.0;
         if subscribe.position == Position::Latest {
-            // The answer to a poll may hold a part of it, and says then where the next one goes on.
+            // The answer to a poll may hold only a part of it. Then its cursor names the rest.
             subscribe.position = Position::Snapshot(settings.hub.log().snapshot());
         }
         let (session, name, accepted) = self.check_subscriber(request, &subscribe).await?;
@@ -109,7 +109,8 @@ impl Mount {
         Ok(())
     }
 
-    /// Checks that the page that sends this request may publish, before the body is read that has the topics.
+    /// Checks that the page that sends this request may publish. For requests whose topics are in the body, which is read
+    /// only after this check.
     ///
     /// # Errors
     /// Returns the rejection to send.

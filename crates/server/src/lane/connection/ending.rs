@@ -17,7 +17,7 @@ impl Connection {
         let is_writing_last = matches!(self.stage, Stage::Answering(_) | Stage::Closing(_))
             && !self.output.is_empty();
         if is_writing_last || (self.pending.is_some() && !self.is_handling()) {
-            // The requests that came before are still answered, and what was sent before is published.
+            // Earlier requests are still answered, and earlier messages are still published.
             self.is_last |= !self.input.has_buffered();
             self.input.has_unread = true;
             return Next::Idle;
@@ -32,7 +32,8 @@ impl Connection {
         if self.awaits_answer() { Next::OpenAnswer } else { self.heartbeat(status) }
     }
 
-    /// The peer has reset the connection. Unless it had closed its side, or is not read now, reading shows that.
+    /// Handles a reset of the connection by the peer. Otherwise a read returns the error, but not if the peer had closed its
+    /// side before or if the connection is not read now.
     pub(in crate::lane) fn on_reset(&self) -> Next {
         if self.is_half_closed || self.is_handling() { Next::Remove } else { Next::Idle }
     }

@@ -43,7 +43,7 @@ pub(super) struct Connection {
     stage: Stage,
     input: Input,
     output: Output,
-    /// A response that is pending, or a client's message that is being handled. Until it is done, nothing more is read.
+    /// A pending response, or a client's message that is being handled. Until it is done, nothing more is read.
     pending: Option<Pending>,
     /// The timer to start, if it is to be started.
     timeout: Option<Timeout>,

@@ -43,7 +43,7 @@ impl Connection {
             match inbound {
                 Inbound::Message(message) => return Next::Handle(message),
                 Inbound::Reply(bytes) => {
-                    // Replies of the application may wait although the socket is not full.
+                    // Replies of the application may be unsent although the socket is not full.
                     if self.output.is_writable() || self.output.len() < MAX_REPLIES {
                         self.output.append(bytes);
                     }
@@ -84,15 +84,15 @@ impl Connection {
         }
     }
 
-    /// Returns `true` if nothing more that the client has sent is handled until its replies are written. So a client that
-    /// does not read them cannot make them grow.
+    /// Returns `true` if no further message of the client is handled until its replies are written. So replies that a client
+    /// does not read cannot pile up.
     fn holds_back(&self) -> bool {
         let is_full = !self.output.is_empty() && !self.output.is_writable();
         (is_full || self.output.len() > MAX_ANSWERS) && self.may_reply()
     }
 
-    /// What came of a client's message: the reply, which may be empty, or the reason for which the client is let go.
-    /// `published` is the last that it has published.
+    /// Handles the outcome of a client's message: the encoded reply, which may be empty, or the reason for which the client is
+    /// let go. `published` is the last id that was published for the message.
     pub(in crate::lane) fn on_handled(
         &mut self,
         published: Option<Id>,
@@ -107,28 +107,28 @@ impl Connection {
         match outcome {
             Ok(reply) => {
                 self.output.append(reply);
-                // Further messages are handled first: their replies go out together.
+                // Further messages are handled first, so that their replies are sent together.
                 self.serve(status)
             }
             Err(reason) => self.end(LastFrame::Goodbye(reason), status),
         }
     }
 
-    /// A client's message is being handled. What it sent after that waits.
+    /// Records that a client's message is being handled. What the client has sent after that waits.
     pub(in crate::lane) fn on_handling(&mut self, pending: Pending, status: &Status) -> Next {
         self.pending = Some(pending);
         self.advance(status)
     }
 
-    /// The message that [`Next::Handle`] named is handled later.
+    /// Puts back the message of [`Next::Handle`], to be handled later.
     pub(in crate::lane) fn put_back(&mut self, message: Message) {
         if let Stage::Serving(client) = &mut self.stage {
             client.put_back(Inbound::Message(message));
         }
     }
 
-    /// Returns `true` while the application handles a message of its client, which ends if the client leaves. A publish goes
-    /// on.
+    /// Returns `true` while the application handles a message of the client. If the client leaves, the handler is dropped, but
+    /// a publish without a handler goes on.
     pub(in crate::lane) fn is_handling(&self) -> bool {
         self.pending.is_some() && self.may_reply()
     }
@@ -144,7 +144,7 @@ impl Connection {
         let is_unfinished = !portion.has_events
             && portion.has_more
             && self.client().is_some_and(Client::is_immediate_poll);
-        // One that is sent only the newest of each topic passes over what the lane would send it.
+        // A client that is sent only the newest of each topic must skip notifications that the lane would send.
         let is_unfinished = is_unfinished || cursor.is_in_snapshot();
         let standing = if !is_unfinished && cursor.position() == status.position {
             Standing::WithLane
