@@ -27,31 +27,35 @@ export async function publish(
   given: string | PublishOptions = {},
 ): Promise<string> {
   const { topic = address.topic, ...own } = typeof given === "string" ? { topic: given } : given;
-  if (!topic) throw new TypeError("missing topic: publish(data, topic)");
+  if (!topic) throw new TypeError("no topic");
   const backoff = new Backoff();
   const isText = typeof data === "string";
-  if (!isText && !ArrayBuffer.isView(data)) throw new TypeError("publish takes text or bytes");
-  // Not `randomUUID`, which a page has over HTTPS only.
-  const headers: Record<string, any> = { "idempotency-key": crypto.getRandomValues(new Uint32Array(4)).join("-") };
+  if (!isText && !ArrayBuffer.isView(data)) throw new TypeError("not text or bytes");
+  const headers: Record<string, any> = {
+    // Not `randomUUID`, which a page has over HTTPS only.
+    "idempotency-key": `${crypto.getRandomValues(new Uint32Array(4))}`,
+    // A content type does not decide that.
+    "tidings-kind": isText ? "text" : "binary",
+  };
   // `fetch` sends bytes without a content type, and text as `text/plain`.
-  if (!isText) headers["tidings-kind"] = "binary";
+  if (!isText) headers["content-type"] = "application/octet-stream";
   for (const [name, value] of Object.entries(own)) {
-    if (value) headers[name.replace(/^(?=event|time)/, "tidings-").replace("_", "-")] = value;
+    if (value !== undefined) headers[name.replace(/^(?=e|ti)/, "tidings-").replace("_", "-")] = value;
   }
   let wasRefused = false;
   let atLeast;
   for (let attempt = 1; ; attempt++) {
     const abort = new AbortController();
     const limit = (options.openTimeout ?? OPEN_TIMEOUT) + data.length / SLOWEST;
-    const fault = `no answer within ${limit} ms: are all six connections in use?`;
+    const fault = `no answer within ${limit} ms: are all connections used?`;
     const timers: ReturnType<typeof setTimeout>[] = [];
     try {
       const token = await options.token?.(wasRefused);
       timers.push(setTimeout(() => abort.abort(new Error(fault)), limit));
       timers.push(setTimeout(wait, SOON + data.length / USUAL));
+      const sender = { options, token, signal: abort.signal };
       const init = { method: "POST", body: data as BodyInit };
-      const response = await request({ options, token, signal: abort.signal }, address.publication(topic), headers, init);
-      return (await response.json()).id;
+      return (await (await request(sender, address.publication(topic), headers, init)).json()).id;
     } catch (error) {
       const { status, retryAfter } = error as Fault;
       const isUnknown = status === 401;

@@ -72,11 +72,18 @@ test("a publish sends the headers that are given and no others", async (t) => {
     tracestate: "a=1",
   };
   const own = "/topics/orders.new";
-  assert.deepEqual(await sent("x", ALL), [own, all]);
-  assert.deepEqual(await sent(Uint8Array.of(0), { ...ALL, topic: "b" }), ["/topics/b", { ...all, "tidings-kind": "binary" }]);
-  assert.deepEqual(await sent("x", { event: undefined, topic: undefined }), [own, {}]);
-  assert.deepEqual(await sent("x", "c"), ["/topics/c", {}]);
-  assert.deepEqual(await sent("x"), [own, {}]);
+  const [text, binary] = [{ "tidings-kind": "text" }, { "tidings-kind": "binary" }];
+  const octets = "application/octet-stream";
+  assert.deepEqual(await sent("x", ALL), [own, { ...all, ...text }]);
+  assert.deepEqual(await sent(Uint8Array.of(0), { ...ALL, topic: "b" }), ["/topics/b", { ...all, ...binary }]);
+  // Without a content type bytes have that of bytes, which hubs of earlier versions go by.
+  assert.deepEqual(await sent(Uint8Array.of(65)), [own, { "content-type": octets, ...binary }]);
+  // Text stays text, whatever its content type says.
+  assert.deepEqual(await sent("x", { content_type: octets }), [own, { "content-type": octets, ...text }]);
+  assert.deepEqual(await sent("x", { time: 0 }), [own, { "tidings-time": 0, ...text }]);
+  assert.deepEqual(await sent("x", { event: undefined, topic: undefined }), [own, text]);
+  assert.deepEqual(await sent("x", "c"), ["/topics/c", text]);
+  assert.deepEqual(await sent("x"), [own, text]);
 });
 
 test("the query of a feed is not that of its publishes", async (t) => {

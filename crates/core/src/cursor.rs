@@ -241,6 +241,14 @@ impl Cursor {
         reached.is_some()
     }
 
+    /// Removes from these entries of the broker those that the reader is not told, because a later one of the topic follows,
+    /// among them or in the log.
+    pub(crate) fn remove_superseded(&self, log: &Log, found: &mut Vec<Arc<Entry>>) {
+        if self.is_in_snapshot() {
+            log.remove_superseded(found, self.latest_upto);
+        }
+    }
+
     /// Returns the event for a reader that fell so far behind that the log no longer has what it reads next. Its
     /// [`SlowPolicy`] decides which event that is.
     fn lag_event(&mut self, log: &Log, interest: &Interest, resume: Id) -> Event {

@@ -78,7 +78,10 @@ impl Hub {
                 }
                 match replay {
                     Ok(Replay::Read { found, reached }) => {
-                        let events = delivered(found, after, &interest, seat);
+                        let mut found = entries(found, after);
+                        cursor.remove_superseded(hub.log(), &mut found);
+                        found.retain(|entry| interest.wants(entry, seat));
+                        let events = found.into_iter().map(Event::Deliver).collect();
                         // One that stands ahead of the log has learnt that its place is a real one.
                         let is_ahead = cursor.is_ahead_of(hub.log().head());
                         cursor.move_to(after.epoch.id(reached), is_ahead);
@@ -129,10 +132,9 @@ impl BrokerLink {
     }
 }
 
-fn delivered(found: Vec<Stored>, after: Id, interest: &Interest, seat: SeatId) -> Vec<Event> {
+fn entries(found: Vec<Stored>, after: Id) -> Vec<Arc<Entry>> {
     let entry = |Stored { seq, notification }: Stored| {
         Some(Arc::new(Entry::new(after.epoch.id(seq), notification?)))
     };
-    let entries = found.into_iter().filter_map(entry);
-    entries.filter(|entry| interest.wants(entry, seat)).map(Event::Deliver).collect()
+    found.into_iter().filter_map(entry).collect()
 }

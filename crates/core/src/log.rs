@@ -1,6 +1,6 @@
 //! The bounded log that every cursor reads.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::copies::Copies;
@@ -8,7 +8,7 @@ use crate::dedup_window::DedupWindow;
 use crate::newest::Newest;
 use crate::{
     Budget, Entry, Epoch, Filters, GapReason, Headers, Id, IdempotencyKey, Interest, Notification,
-    Retention, SeatId, Snapshot, Stored, Tail, WakerSet,
+    Retention, SeatId, Snapshot, Stored, Tail, Topic, WakerSet,
 };
 
 /// The notifications of one hub, oldest first, each with its place in one hub-wide sequence.
@@ -241,8 +241,8 @@ impl Log {
     /// Adds at most `most` entries to the index of the newest. Returns `true` once the index is complete.
     pub(crate) fn index_portion(&self, most: u64) -> bool {
         let ring = &mut *self.write();
-        let next = ring.next();
-        let newest = ring.newest.get_or_insert_with(|| Box::new(Newest::before(next)));
+        let (first, next) = (ring.first, ring.next());
+        let newest = ring.newest.get_or_insert_with(|| Box::new(Newest::new(first, next)));
         for seq in newest.unseen(ring.first, most) {
             let entry = ring.entries[(seq - ring.first) as usize].as_ref();
             newest.see(seq, entry.map(|entry| entry.notification().topic()));
@@ -267,6 +267,21 @@ impl Log {
         let loses_none = after.seq == 0 || newest.has_lost_none_after(after.seq);
         let moves = after.epoch == ring.epoch && after.seq < reached;
         (moves && loses_none).then(|| ring.epoch.id(reached))
+    }
+
+    /// Removes from these entries of the broker, which are older than those here, each up to `upto` that a later one of its
+    /// topic follows, among them or here.
+    pub(crate) fn remove_superseded(&self, found: &mut Vec<Arc<Entry>>, upto: u64) {
+        let place = |entry: &Arc<Entry>| (entry.notification().topic().clone(), entry.id().seq);
+        // Of those of one topic the last stays.
+        let last: HashMap<Topic, u64> = found.iter().map(place).collect();
+        let ring = self.read_ring();
+        found.retain(|entry| {
+            let (topic, Id { epoch, seq }) = (entry.notification().topic(), entry.id());
+            let is_here = epoch == ring.epoch
+                && ring.newest.as_ref().is_some_and(|newest| newest.has_topic(topic));
+            seq > upto || (!is_here && last.get(topic) == Some(&seq))
+        });
     }
 
     /// Reads what the seat is interested in after `from`, up to `upto` and within the budget. Returns the sequence number

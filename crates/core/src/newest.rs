@@ -13,14 +13,16 @@ pub(crate) struct Newest {
     by_topic: HashMap<Topic, u64>,
     /// Entries before this sequence number are still to be looked at.
     unseen_before: u64,
-    /// The last entry that was evicted while it was the newest of its topic.
+    /// The last entry that was evicted while it was the newest of its topic, or perhaps was: before the index was there, or
+    /// before a later one of its topic was looked at.
     last_lost: u64,
 }
 
 impl Newest {
-    /// Returns an index that has seen no entry before `next`.
-    pub(crate) fn before(next: u64) -> Self {
-        Self { by_topic: HashMap::new(), unseen_before: next, last_lost: 0 }
+    /// Returns an index of a log that has everything from `first` up to `next`. It has seen nothing of that.
+    pub(crate) fn new(first: u64, next: u64) -> Self {
+        let last_lost = first.saturating_sub(1);
+        Self { by_topic: HashMap::new(), unseen_before: next, last_lost }
     }
 
     /// Returns the sequence numbers to show to [`see`](Self::see) next, newest first, at most `most` of them. Returns none
@@ -54,7 +56,8 @@ impl Newest {
 
     /// Records that a notification was evicted from the log.
     pub(crate) fn evicted(&mut self, seq: u64, topic: &Topic) {
-        if self.is_newest(seq, topic) {
+        let is_unseen = seq < self.unseen_before && !self.by_topic.contains_key(topic);
+        if is_unseen || self.is_newest(seq, topic) {
             self.by_topic.remove(topic);
             self.last_lost = seq;
         }
@@ -62,12 +65,17 @@ impl Newest {
 
     /// Records that everything before `first` was evicted at once.
     pub(crate) fn clear(&mut self, first: u64) {
-        *self = Self { last_lost: first.saturating_sub(1), ..Self::before(first) };
+        *self = Self::new(first, first);
     }
 
     /// Returns `true` if this is the newest of its topic.
     pub(crate) fn is_newest(&self, seq: u64, topic: &Topic) -> bool {
         self.by_topic.get(topic) == Some(&seq)
+    }
+
+    /// Returns `true` if a notification of this topic is retained, and seen.
+    pub(crate) fn has_topic(&self, topic: &Topic) -> bool {
+        self.by_topic.contains_key(topic)
     }
 
     /// Returns the newest of each topic that matches, oldest first. Returns `None` if it would have to look at more than
@@ -152,7 +160,9 @@ mod tests {
         ) {
             let log = log(entries);
             let mut model: BTreeMap<u64, &str> = BTreeMap::new();
-            let (mut has_index, mut last_lost) = (false, 0);
+            let mut has_index = false;
+            // The last that was lost, and up to where the index cannot know that, because it was not complete.
+            let (mut lost, mut unknown) = (0, 0);
             for happens in happening {
                 let was_complete = has_index && log.look_at_index(|it| it.is_complete(log.own_tail().seq + 1)).unwrap();
                 let (tail, head) = (log.own_tail().seq, log.head().seq);
@@ -173,19 +183,20 @@ mod tests {
                     }
                 }
                 let now = log.own_tail().seq;
-                if was_complete {
-                    // A topic has lost its newest if no later one of it was there when that was evicted. What one step
-                    // evicts beyond a hole is lost as a whole.
-                    let is_hole = now > head;
-                    let lost = (tail + 1..=now).rev().find(|seq| {
-                        let Some(topic) = model.get(seq) else { return is_hole };
-                        is_hole || !model.range(seq + 1..).any(|(_, later)| later == topic)
-                    });
-                    last_lost = lost.unwrap_or(last_lost);
-                } else if now > head {
-                    last_lost = now;
+                // A topic has lost its newest if no later one of it was there when that was evicted. What one step
+                // evicts beyond a hole is lost as a whole.
+                let is_hole = now > head;
+                let is_lost = |seq: &u64| is_hole || model.get(seq).is_some_and(|topic| {
+                    !model.range(seq + 1..).any(|(_, later)| later == topic)
+                });
+                lost = (tail + 1..=now).rev().find(is_lost).unwrap_or(lost);
+                if !was_complete {
+                    unknown = now;
                 }
                 let Some(is_complete) = log.look_at_index(|it| it.is_complete(now + 1)) else { continue };
+                let last_lost = log.look_at_index(|it| it.last_lost).unwrap();
+                prop_assert!(lost <= last_lost, "{lost} was lost, and not only {last_lost}");
+                prop_assert!(last_lost <= lost.max(unknown), "{last_lost} was not lost");
                 let mut expected = BTreeMap::new();
                 expected.extend(model.range(now + 1..).map(|(&seq, &topic)| (topic.to_owned(), seq)));
                 let rows: BTreeMap<String, u64> = log.look_at_index(|it| {
@@ -196,12 +207,6 @@ mod tests {
                 } else {
                     // Every row is right, however much is still to be looked at.
                     prop_assert!(rows.iter().all(|(topic, seq)| expected.get(topic) == Some(seq)));
-                }
-                if was_complete {
-                    let lost_at = log.look_at_index(|it| it.last_lost).unwrap();
-                    prop_assert_eq!(lost_at, last_lost);
-                } else if is_complete {
-                    last_lost = log.look_at_index(|it| it.last_lost).unwrap();
                 }
             }
         }
@@ -338,6 +343,21 @@ mod tests {
         assert_eq!(told(&log, &mut begun, &all()), ["gap 1-2 None", "3", "4", "5", "6"]);
         // A reader that has read nothing begins with what is retained now.
         assert_eq!(told(&log, &mut fresh, &all()), ["3", "4", "5", "6"]);
+    }
+
+    #[test]
+    fn what_was_evicted_before_the_index_was_there_is_a_gap_in_the_rest_of_a_snapshot() {
+        for is_building in [false, true] {
+            let log = log(4);
+            publish(&log, &["a", "b", "a", "c"]);
+            if is_building {
+                log.index_portion(1);
+            }
+            publish(&log, &["c", "c"]);
+            let rest = Snapshot { after: log.epoch().id(1), upto: 4 };
+            let (mut cursor, _) = Cursor::open(&log, Position::Snapshot(rest), &all());
+            assert_eq!(told(&log, &mut cursor, &all()), ["gap 1-2 None", "3", "5", "6"]);
+        }
     }
 
     #[test]

@@ -200,6 +200,7 @@ impl Subscription {
         }
         let head = self.hub.log().head();
         let (mut kept, mut events) = (Kept::Log, Vec::new());
+        let was_in_snapshot = self.is_in_snapshot();
         if self.cursor.position() != head {
             let (log, seat) = (self.hub.log(), self.seat.id());
             kept = self.cursor.read(log, &self.interest, seat, head, BATCH, &mut events);
@@ -209,6 +210,7 @@ impl Subscription {
                 return;
             }
         }
+        self.note_end_of_snapshot(was_in_snapshot, &mut events);
         // The log was sealed before the pool was closed, so nothing can follow what was found. What only the
         // broker has is not waited for by a hub that is closed.
         if events.is_empty()
@@ -219,6 +221,17 @@ impl Subscription {
             events.push(Event::Goodbye(reason));
         }
         self.ready.extend(events);
+    }
+
+    /// Adds a heartbeat if the reader has left its snapshot and nothing else tells its position. So one that is cut goes on
+    /// from there, and does not begin with the newest of each topic again.
+    fn note_end_of_snapshot(&mut self, was_in_snapshot: bool, events: &mut Vec<Event>) {
+        if was_in_snapshot && !self.is_in_snapshot() && events.is_empty() {
+            // Not `self.heartbeat()`: what was read before is told by now, or stands in `ready`.
+            let (position, interval) = (self.cursor.position(), self.hub.heartbeat().interval);
+            events.push(Event::Heartbeat { position, interval });
+            self.heartbeat.reset();
+        }
     }
 
     /// Returns `true` once the goodbye of a hub that is closed is due.
@@ -253,12 +266,14 @@ impl Subscription {
         if let Some(Fetching(fetching)) = &mut self.fetching {
             if let Poll::Ready(fetched) = Pin::new(fetching).poll(context) {
                 self.fetching = None;
-                let Ok(Fetched { events, cursor }) = fetched else {
+                let Ok(Fetched { mut events, cursor }) = fetched else {
                     // The runtime ends, and nobody will read on.
                     self.has_ended = true;
                     return Poll::Ready(None);
                 };
+                let was_in_snapshot = self.is_in_snapshot();
                 self.cursor = cursor;
+                self.note_end_of_snapshot(was_in_snapshot, &mut events);
                 self.ready.extend(events);
                 context.waker().wake_by_ref();
                 return Poll::Pending;

@@ -7,6 +7,7 @@ mod many_hubs {
     mod ahead;
     mod below;
     mod history;
+    mod latest;
     mod leaving;
     mod model;
     mod on_the_way;

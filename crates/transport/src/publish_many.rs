@@ -12,13 +12,14 @@ use http::{HeaderValue, Response, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
 use tidings_core::{Headers, Hub, Id, IdempotencyKey, Notification, Topic};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::Rejection;
 use crate::payload::too_big;
 use crate::publish::{idempotency_key, is_media, reject_coding};
 
-/// How long one request may publish, because a broker may take its whole deadline for each notification.
+/// How long one request is authorized and published. An authorizer may take its time for each topic, and a broker its whole
+/// deadline for each notification.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// The media type of the request and of its response: one JSON text on each line.
@@ -37,7 +38,11 @@ pub(crate) const MEDIA: &str = "application/x-ndjson";
 /// assert!(PublishMany::parse(b"{\"topic\":\"orders.*\",\"data\":\"\"}", 1 << 20).is_err());
 /// ```
 #[derive(Clone, Debug)]
-pub struct PublishMany(Vec<Line>);
+pub struct PublishMany {
+    lines: Vec<Line>,
+    /// Nothing is authorized or published later.
+    until: Instant,
+}
 
 #[derive(Clone, Debug)]
 struct Line {
@@ -107,7 +112,7 @@ impl PublishMany {
     }
 
     /// Parses a body of at most `limit` bytes, which should be the hub's [`max_payload`](Hub::max_payload). Ignores blank
-    /// lines.
+    /// lines. From here on, to authorize and to publish them may take 30 s.
     ///
     /// # Errors
     /// Returns a `400` that names the line if one is malformed, and a `413` if the body is larger or has more than
@@ -131,25 +136,39 @@ impl PublishMany {
             }
             lines.push(Line::parse(index + 1, text).map_err(|error| at_line(index + 1, error))?);
         }
-        Ok(Self(lines))
+        Ok(Self { lines, until: Instant::now() + LONGEST })
     }
 
     /// Returns each topic once, with the number of the first line that has it.
     pub fn topics(&self) -> impl Iterator<Item = (usize, &Topic)> {
         let mut seen = HashSet::new();
-        let topics = self.0.iter().map(|line| (line.number, line.notification.topic()));
+        let topics = self.lines.iter().map(|line| (line.number, line.notification.topic()));
         topics.filter(move |(_, topic)| seen.insert(*topic))
     }
 
-    /// Publishes the notifications in their order, one after the other. Stops at the first that is not stored, and at the
-    /// first whose turn comes after 30 s.
+    /// Resolves like `authorizing`, which may still take as long as all of it may. It is for the topic at this line.
     ///
-    /// Takes at most 30 s and the deadline of the hub for one publish. Not cancel safe: if the future is dropped, some
+    /// # Errors
+    /// Returns the rejection, or a `503` if it is too late, and names the line.
+    pub(crate) async fn in_time<T>(
+        &self,
+        line: usize,
+        authorizing: impl Future<Output = Result<T, Rejection>>,
+    ) -> Result<T, Rejection> {
+        let outcome = timeout_at(self.until, authorizing).await;
+        outcome.unwrap_or_else(|_| Err(too_slow())).map_err(|error| at_line(line, error))
+    }
+
+    /// Publishes the notifications in their order, one after the other. Stops at the first that is not stored, and at the
+    /// first whose turn comes more than 30 s after they were [parsed](Self::parse).
+    ///
+    /// Returns by then, or at most one publish deadline of the hub later. Not cancel safe: if the future is dropped, some
     /// notifications may be published and others not.
     pub async fn publish(self, hub: &Hub) -> PublishedMany {
-        let count = self.0.len();
-        let (mut ids, until) = (Vec::with_capacity(count), Instant::now() + LONGEST);
-        for Line { number, notification, key } in self.0 {
+        let Self { lines, until } = self;
+        let count = lines.len();
+        let mut ids = Vec::with_capacity(count);
+        for Line { number, notification, key } in lines {
             let outcome = if Instant::now() < until {
                 hub.publish_once(notification, key).await.map_err(Rejection::from)
             } else {
@@ -230,13 +249,14 @@ fn error_line(code: &str, message: &str) -> String {
 }
 
 /// Puts the number of the line in front of the message of a rejection.
-pub(crate) fn at_line(line: usize, rejection: Rejection) -> Rejection {
+fn at_line(line: usize, rejection: Rejection) -> Rejection {
     Rejection { message: format!("line {line}: {}", rejection.message), ..rejection }
 }
 
 fn too_slow() -> Rejection {
-    let message =
-        format!("not published, because the lines before took {LONGEST:?}: send fewer lines");
+    let message = format!(
+        "not published, because to authorize and to publish those before took {LONGEST:?}: send fewer lines"
+    );
     Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
         .with(header::RETRY_AFTER, 1)
 }
@@ -251,6 +271,9 @@ mod tests {
     use tidings_core::driver::Budget;
     use tidings_core::{BrokerError, Epoch, Filters, HubConfig, Kind, Reason};
 
+    use crate::mount::Mount;
+    use crate::{Action, Authorize, Authorizer};
+
     fn parse(body: impl AsRef<[u8]>) -> Result<PublishMany, Rejection> {
         PublishMany::parse(body.as_ref(), 64 << 10)
     }
@@ -264,7 +287,7 @@ mod tests {
     fn each_line_is_a_notification_and_blank_ones_are_none() {
         let body = "\n{\"topic\":\"a\",\"data\":\"\\u00e9 \\n\",\"headers\":{\"event\":\"new\"}}\r\n  \n\
                     {\"key\":\"k\",\"data_base64\":\"AP8=\",\"topic\":\"b.c\"}";
-        let PublishMany(lines) = parse(body).unwrap();
+        let PublishMany { lines, .. } = parse(body).unwrap();
         let [text, binary] = &lines[..] else { panic!("{lines:?}") };
         assert_eq!((text.number, text.notification.as_text()), (2, Some("\u{e9} \n")));
         assert_eq!(text.key, None);
@@ -273,7 +296,7 @@ mod tests {
         assert_eq!((binary.number, binary.notification.kind()), (4, Kind::Binary));
         assert_eq!(binary.notification.payload()[..], [0, 255]);
         assert_eq!(binary.key.as_ref().map(IdempotencyKey::as_str), Some("k"));
-        assert!(parse(" \n\n").unwrap().0.is_empty());
+        assert!(parse(" \n\n").unwrap().lines.is_empty());
     }
 
     #[test]
@@ -375,6 +398,39 @@ mod tests {
         assert_eq!((published.ids.len(), published.unpublished), (8, 11));
         let failed = published.failed.unwrap();
         assert!(failed.is_temporary() && failed.message.starts_with("line 9: "), "{failed:?}");
+    }
+
+    /// Takes a second for each topic.
+    struct Thorough;
+
+    impl Authorize for Thorough {
+        type Session = ();
+
+        async fn authorize(&self, _: &Parts, _: Action<'_>) -> Result<(), Rejection> {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn to_authorize_and_to_publish_share_one_limit() {
+        let hub = Hub::connect(Arc::new(Slow), HubConfig::default()).await.unwrap();
+        let mount = Mount::new(hub.clone()).authorizer(Authorizer::new(Thorough));
+        let request = http::Request::post("/topics").body(()).unwrap().into_parts().0;
+        let many = |topics: usize| {
+            let line = |topic| format!("{{\"topic\":\"t.{topic}\",\"data\":\"\"}}\n");
+            parse((0..topics).map(line).collect::<String>()).unwrap()
+        };
+        let began = Instant::now();
+        let error = mount.check_publisher_of_many(&request, &many(40)).await.unwrap_err();
+        assert_eq!(began.elapsed(), LONGEST);
+        assert!(error.is_temporary() && error.message.starts_with("line 31: "), "{error:?}");
+
+        let (began, many) = (Instant::now(), many(20));
+        mount.check_publisher_of_many(&request, &many).await.unwrap();
+        let published = many.publish(&hub).await;
+        assert_eq!(began.elapsed(), Duration::from_secs(32));
+        assert_eq!((published.ids.len(), published.unpublished), (3, 16));
     }
 
     #[tokio::test]

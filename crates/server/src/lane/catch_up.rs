@@ -1,6 +1,7 @@
 //! Catching up: a client that is not where the lane is gets its bytes from the log, at its own pace.
 
 use bytes::Bytes;
+use tidings_core::driver::Fetched;
 use tidings_core::driver::{Cursor, Kept};
 use tidings_core::{Event, Reason};
 
@@ -37,20 +38,43 @@ pub(super) fn read(client: &Client, group: &Group, status: &Status) -> Option<Po
     match cursor.read(log, &group.interest, seat, upto, client.budget(), &mut events) {
         Kept::Log => {
             let has_more = Cursor::at(upto).is_ahead_of(cursor.position());
-            Some(Portion { has_more, ..encode(group, &events, cursor) })
+            Some(Portion { has_more, ..encode(client, group, events, cursor, status) })
         }
         Kept::Broker => None,
     }
 }
 
+/// Encodes what the broker has for a client.
+pub(super) fn fetched(
+    client: &Client,
+    group: &Group,
+    fetched: Fetched,
+    status: &Status,
+) -> Portion {
+    encode(client, group, fetched.events, fetched.cursor, status)
+}
+
 /// Encodes these events for one client, which has this cursor after them.
-pub(super) fn encode(group: &Group, events: &[Event], cursor: Cursor) -> Portion {
+fn encode(
+    client: &Client,
+    group: &Group,
+    mut events: Vec<Event>,
+    cursor: Cursor,
+    status: &Status,
+) -> Portion {
+    let was_in_snapshot = client.cursor(status.position).is_in_snapshot();
+    if was_in_snapshot && !cursor.is_in_snapshot() && events.is_empty() && !client.is_poll() {
+        // Nothing else tells its position. If it is cut, it goes on from there, and does not begin with the newest of each
+        // topic again.
+        let (position, interval) = (cursor.position(), status.hub.heartbeat().interval);
+        events.push(Event::Heartbeat { position, interval });
+    }
     let goodbye = match events.last() {
         Some(Event::Goodbye(reason)) => Some(*reason),
         _ => None,
     };
     let has_events = !events.is_empty();
-    let bytes = if has_events { group.encode(events, cursor.position()) } else { Bytes::new() };
+    let bytes = if has_events { group.encode(&events, cursor.position()) } else { Bytes::new() };
     let notifications = events.iter().filter(|event| matches!(event, Event::Deliver(_))).count();
     let notifications = notifications as u64;
     Portion { cursor, bytes, notifications, has_events, has_more: false, goodbye }

@@ -59,8 +59,10 @@ impl Lane {
                 Outcome::Answer(answer) => self.on_answer(key, answer),
                 Outcome::Handled(handled) => self.on_handled(key, handled),
                 Outcome::Fetched(fetched) => {
-                    let Some(group) = self.fan_out.groups.of(key) else { continue };
-                    let portion = catch_up::encode(group, &fetched.events, fetched.cursor);
+                    let (client, group) =
+                        (self.peers[key].connection.client(), self.fan_out.groups.of(key));
+                    let (Some(client), Some(group)) = (client, group) else { continue };
+                    let portion = catch_up::fetched(client, group, fetched, &self.status);
                     self.count(key, &portion);
                     self.peers[key].connection.on_fetched(portion, &self.status)
                 }

@@ -1,8 +1,9 @@
 //! `?after=latest`: first the newest retained notification of each topic, then everything.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use tidings_core::{HubConfig, Position, Retention, Snapshot};
+use tidings_core::{Heartbeat, HubConfig, Position, Retention, Snapshot};
 use tidings_transport::Shape;
 
 use crate::support::{Case, Raw, Running, every_also_mounted, every_without_broker};
@@ -175,6 +176,26 @@ fn a_stream_tells_no_position_before_the_first_notification() {
         assert_eq!(ids(&latest), 1, "{latest:?}");
         let earliest = opening("&after=earliest").await;
         assert_eq!(ids(&earliest), 2, "{earliest:?}");
+        hub.stop().await;
+    });
+}
+
+/// So that it goes on from there if it is cut, and is sent all that was published meanwhile.
+#[test]
+fn a_stream_tells_its_position_at_once_if_nothing_that_is_retained_matches() {
+    every_also_mounted(async |case| {
+        if case.polls() {
+            return;
+        }
+        let heartbeat = Heartbeat::default().interval(Duration::from_secs(3600));
+        let config = HubConfig::default().heartbeat(heartbeat);
+        let hub = Running::start(case.config(config).await).await;
+        publish(&hub, &["a", "a"]).await;
+        let mut raw = Raw::connect(hub.address).await;
+        raw.send(first_bytes(case, "&after=latest", "").replacen("%3E", "none", 1)).await;
+        raw.head().await;
+        raw.until(hub.hub.epoch().id(2).to_string().as_bytes()).await;
+        drop(raw);
         hub.stop().await;
     });
 }

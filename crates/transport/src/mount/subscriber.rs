@@ -7,7 +7,6 @@ use http::request::Parts;
 use tidings_core::{Interest, Position, Seat, Session, Topic};
 
 use super::{Client, Mount};
-use crate::publish_many::at_line;
 use crate::{Accepted, Action, OnMessage, PublishMany, Rejection, Shape, SubscribeRequest, choose};
 
 /// A subscriber that was accepted, before it is served.
@@ -124,15 +123,16 @@ impl Mount {
     /// Cancel safe.
     ///
     /// # Errors
-    /// Returns the rejection to send, which names the first line whose topic is rejected.
+    /// Returns the rejection to send, which names the first line whose topic is rejected. It is a `503` if 30 s have passed
+    /// since the lines were [parsed](PublishMany::parse).
     pub async fn check_publisher_of_many(
         &self,
         request: &Parts,
         many: &PublishMany,
     ) -> Result<(), Rejection> {
         for (line, topic) in many.topics() {
-            let may = self.0.authorizer.authorize(request, Action::Publish(topic)).await;
-            may.map_err(|rejection| at_line(line, rejection))?;
+            let may = self.0.authorizer.authorize(request, Action::Publish(topic));
+            many.in_time(line, may).await?;
         }
         Ok(())
     }
