@@ -24,7 +24,7 @@ export type Fault = Error & Partial<Pick<Rejection, "status" | "code" | "retryAf
 
 /** Returns `true` if the same request would get the same answer: the table is in docs/protocol.md. */
 export function isFinal(status: number | undefined): boolean {
-  return /^(204|3|4(?!08|25|29)|50[15])/.test(`${status}`);
+  return /^(204|3|4(?!08|25|29)|50[15])/.test(String(status));
 }
 
 /** Returns `true` if the hub answered and is not able to serve at present: another transport would not help. */

@@ -69,9 +69,9 @@ fn print(arrival: &Arrival, as_json: bool) -> std::io::Result<()> {
         }
         Arrival::Gap(gap) if as_json => writeln!(out, "{}", json!({ "gap": gap }))?,
         Arrival::Gap(gap) => eprintln!("{}", gap_in_words(gap)),
-        // This program sends no messages, so there are no replies.
-        Arrival::Heartbeat(_) | Arrival::Reply(_) => {}
         Arrival::Goodbye(goodbye) => eprintln!("the hub says goodbye: {}", goodbye.reason),
+        // Heartbeats are not printed. There are no replies, because no message is sent.
+        _ => {}
     }
     out.flush()
 }

@@ -254,8 +254,8 @@ impl Headers {
 
 impl Header {
     /// All names, in the order in which the headers are written.
-    pub const ALL: [Self; 5] =
-        [Self::Event, Self::ContentType, Self::Time, Self::Traceparent, Self::Tracestate];
+    pub const ALL: &[Self] =
+        &[Self::Event, Self::ContentType, Self::Time, Self::Traceparent, Self::Tracestate];
 
     /// Returns the name of the JSON member for this header.
     pub const fn member(self) -> &'static str {

@@ -38,6 +38,7 @@ impl Id {
 
 /// From where a subscriber wants to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Position {
     /// Only what is published from now on.
     #[default]
@@ -53,6 +54,25 @@ pub enum Position {
     Snapshot(Snapshot),
 }
 
+impl Position {
+    /// Returns the text that is parsed as this position, or `None` for [`Live`](Self::Live), which has none.
+    ///
+    /// ```
+    /// use tidings_core::Position;
+    /// assert_eq!(Position::Earliest.text().as_deref(), Some("earliest"));
+    /// assert_eq!(Position::Live.text(), None);
+    /// ```
+    pub fn text(self) -> Option<String> {
+        match self {
+            Self::Live => None,
+            Self::Earliest => Some("earliest".to_owned()),
+            Self::Latest => Some("latest".to_owned()),
+            Self::After(id) => Some(id.to_string()),
+            Self::Snapshot(rest) => Some(rest.to_string()),
+        }
+    }
+}
+
 /// A position among the notifications that [`Position::Latest`] begins with, written `EPOCH-SEQ.UPTO`, for example
 /// `b7k2q9-7.42`.
 ///
@@ -61,17 +81,26 @@ pub enum Position {
 /// ```
 /// use tidings_core::{Position, Snapshot};
 /// let position: Position = "b7k2q9-7.42".parse()?;
-/// let rest = Snapshot { after: "b7k2q9-7".parse()?, upto: 42 };
+/// let rest = Snapshot::new("b7k2q9-7".parse()?, 42);
 /// assert_eq!(position, Position::Snapshot(rest));
 /// assert_eq!(rest.to_string(), "b7k2q9-7.42");
 /// # Ok::<(), tidings_core::ParseIdError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Snapshot {
     /// The last notification that was read or skipped.
     pub after: Id,
     /// The sequence number of the newest notification when the reading began.
     pub upto: u64,
+}
+
+impl Snapshot {
+    /// Returns the place at which everything up to `after` was read or passed over, of a reading that began when `upto`
+    /// was the sequence number of the newest notification.
+    pub const fn new(after: Id, upto: u64) -> Self {
+        Self { after, upto }
+    }
 }
 
 /// A text that is no `EPOCH-SEQ`.

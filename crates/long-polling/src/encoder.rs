@@ -17,10 +17,10 @@ impl Answer {
     /// Returns the cursor with which the next poll goes on.
     fn cursor(&self, position: Id) -> String {
         match self.snapshot {
-            Some(Snapshot { after, upto })
+            Some(Snapshot { after, upto, .. })
                 if after.epoch == position.epoch && position.seq < upto =>
             {
-                Snapshot { after: position, upto }.to_string()
+                Snapshot::new(position, upto).to_string()
             }
             _ => position.to_string(),
         }

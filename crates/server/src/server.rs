@@ -93,7 +93,9 @@ impl Server {
     ///
     /// The file has the permissions that the umask of the process leaves (`0777 & !umask`). A process can connect if it has
     /// permission to write to the file, so with the usual umask of `022` only processes of the same user can connect. The
-    /// server needs permission to write to the directory.
+    /// server needs permission to write to the directory. If it may read the directory as well, it locks it (`flock`) while
+    /// it creates or removes the file, so that only one of several servers that start at once gets the path. No lock file
+    /// is left.
     ///
     /// # Errors
     /// Returns [`AddrInUse`](io::ErrorKind::AddrInUse) if another server listens there, or if a file that is not a socket is

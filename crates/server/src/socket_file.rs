@@ -1,10 +1,12 @@
 //! The file of a Unix socket, from its creation to its removal.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -32,6 +34,7 @@ enum Found {
 pub(crate) fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     // Absolute, because the process may change its directory before the file is removed.
     let path = std::path::absolute(path)?;
+    let _lock = lock_folder_of(&path);
     let listener = match UnixListener::bind(&path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             if let Found::Stale = look(&path)? {
@@ -44,6 +47,32 @@ pub(crate) fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     };
     let identity = identity(&path)?;
     Ok((listener, SocketFile { path, identity }))
+}
+
+/// How long to wait for the lock. A server holds it for some system calls, of which none waits.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Locks the folder of a socket, so that only one server at a time looks at a socket in it, binds or removes one. Without
+/// that, two servers that start at once could both find the socket of a crashed server, and the second would remove the
+/// socket that the first has just made. It would also find a socket that is bound, but does not listen yet.
+///
+/// The folder is locked itself, so that no lock file is left. If it cannot be locked, or if another program has it
+/// locked for too long, the server goes on without the lock: any user may lock a folder such as `/tmp`.
+fn lock_folder_of(path: &Path) -> Option<File> {
+    let folder = File::open(path.parent()?).ok()?;
+    let start = Instant::now();
+    loop {
+        match folder.try_lock() {
+            Ok(()) => return Some(folder),
+            Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            Err(error) => {
+                tracing::debug!(%error, path = %path.display(), "the folder of the socket is not locked");
+                return None;
+            }
+        }
+    }
 }
 
 /// Returns what is at this path.
@@ -79,6 +108,8 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        // Otherwise another server could replace the file between the look and the removal.
+        let _lock = lock_folder_of(&self.path);
         if identity(&self.path).is_ok_and(|found| found == self.identity)
             && let Err(error) = fs::remove_file(&self.path)
         {

@@ -38,9 +38,7 @@ async fn connect(target: Target) -> Result<Arrivals, ClientError> {
     let mut http = Http::connect(&target).await?;
     let mut request = match target.position {
         Position::Live | Position::After(_) => request(&target.url)?,
-        Position::Earliest | Position::Latest | Position::Snapshot(_) => {
-            request(&url_after(&target.url, target.position))?
-        }
+        _ => request(&url_after(&target.url, target.position))?,
     };
     let headers = request.headers_mut();
     headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
@@ -144,7 +142,9 @@ fn notification(
     payload: impl Into<Bytes>,
     headers: Option<Headers>,
 ) -> Arrival {
-    Arrival::Notification(Received { id, topic, kind, payload: payload.into(), headers })
+    let mut received = Received::new(kind, payload);
+    (received.id, received.topic, received.headers) = (id, topic, headers);
+    Arrival::Notification(received)
 }
 
 #[derive(Deserialize)]

@@ -211,7 +211,7 @@ impl Parser {
 
     /// Keeps the last value of a header, unless it is longer than any valid header.
     fn take_header(&mut self, name: &[u8], value: &[u8]) {
-        let known = Header::ALL.into_iter().find(|&header| field(header).as_bytes() == name);
+        let known = Header::ALL.iter().copied().find(|&header| field(header).as_bytes() == name);
         if let (Some(header), true) = (known, value.len() <= MAX_TRACESTATE_BYTES) {
             self.block.headers.retain(|(kept, _)| *kept != header);
             self.block.headers.push((header, String::from_utf8_lossy(value).into_owned()));

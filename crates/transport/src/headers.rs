@@ -130,7 +130,7 @@ where
     D: Deserializer<'de>,
 {
     let members = Value::deserialize(deserializer)?;
-    let texts = Header::ALL.into_iter().filter_map(|header| {
+    let texts = Header::ALL.iter().filter_map(|&header| {
         let text = match members.get(header.member())? {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),

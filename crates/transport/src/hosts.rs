@@ -41,6 +41,7 @@ pub enum Hosts {
 
 /// The kind of a listener, which determines which programs can reach it. [`Hosts`] and the options of its sockets depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ListenerKind {
     /// A TCP listener on a loopback address. Only programs on this machine reach it, and browsers are among them.
     Loopback,

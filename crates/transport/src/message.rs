@@ -10,6 +10,7 @@ use tidings_core::{
 
 /// A message from a client, or a reply to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Message {
     /// Whether the payload is text, which must be UTF-8, or binary.
     pub kind: Kind,
@@ -18,6 +19,12 @@ pub struct Message {
 }
 
 impl Message {
+    /// Returns a message of this kind. The payload of a text is to be valid UTF-8: a text that is not ends the client that
+    /// sends it.
+    pub fn new(kind: Kind, payload: impl Into<Bytes>) -> Self {
+        Self { kind, payload: payload.into() }
+    }
+
     /// Returns a text message.
     pub fn text(text: impl Into<String>) -> Self {
         Self { kind: Kind::Text, payload: text.into().into() }

@@ -179,7 +179,7 @@ mod tests {
             Position::Earliest
         );
         assert_eq!(subscribe("/topics/a", None).unwrap().position, Position::Live);
-        let rest = Position::Snapshot(Snapshot { after: "e-3".parse().unwrap(), upto: 7 });
+        let rest = Position::Snapshot(Snapshot::new("e-3".parse().unwrap(), 7));
         for (text, expected) in [("latest", Position::Latest), ("e-3.7", rest)] {
             let position = |uri: &str, header| subscribe(uri, header).unwrap().position;
             assert_eq!(position(&format!("/topics/a?after={text}"), None), expected);

@@ -122,7 +122,7 @@ fn arrival(frame: Frame) -> Result<Arrival, ClientError> {
 }
 
 fn received(kind: Kind, payload: Bytes) -> Arrival {
-    Arrival::Notification(Received { id: None, topic: None, kind, payload, headers: None })
+    Arrival::Notification(Received::new(kind, payload))
 }
 
 fn protocol(problem: String) -> ClientError {
@@ -262,13 +262,9 @@ mod tests {
         let arrivals = all(WebSocketClient::default(), target.position(Position::Earliest)).await;
         let arrivals: Vec<_> = arrivals.into_iter().map(Result::unwrap).collect();
         let notification = |id: &str, kind, payload: Bytes| {
-            Arrival::Notification(Received {
-                id: id.parse().ok(),
-                topic: Some("a".to_owned()),
-                kind,
-                payload,
-                headers: None,
-            })
+            let mut received = Received::new(kind, payload);
+            (received.id, received.topic) = (id.parse().ok(), Some("a".to_owned()));
+            Arrival::Notification(received)
         };
         assert_eq!(arrivals[0], Arrival::Heartbeat("e-1".parse().ok()));
         assert_eq!(arrivals[1], notification("e-2", Kind::Text, long.into()));

@@ -223,7 +223,7 @@ mod tests {
                 Err(tokio_tungstenite::tungstenite::Error::Io(_)) => return (inbound, false),
                 Err(_) => return (inbound, true),
             };
-            inbound.push(Inbound::Message(Message { kind, payload }));
+            inbound.push(Inbound::Message(Message::new(kind, payload)));
         }
     }
 
@@ -266,7 +266,7 @@ mod tests {
         let mut bytes = client_frame(0x01, b"hel");
         bytes.extend(client_frame(0x89, b"?"));
         bytes.extend(client_frame(0x80, b"lo"));
-        let hello = Message { kind: Kind::Text, payload: "hello".into() };
+        let hello = Message::text("hello");
         let expected = [Inbound::Reply(Bytes::from_static(b"\x8a\x01?")), Inbound::Message(hello)];
         assert_eq!(decode_in_cuts(&bytes, &[]), expected);
     }
@@ -328,7 +328,7 @@ mod tests {
         bytes.extend(client_frame(0x89, b"?"));
         bytes.extend(client_frame(0xa1, b"hello"));
         bytes.extend(client_frame(0x89, b"!"));
-        let hello = Message { kind: Kind::Text, payload: "hello".into() };
+        let hello = Message::text("hello");
         let expected = [
             Inbound::Message(hello),
             Inbound::Reply(Bytes::from_static(b"\x8a\x01?")),

@@ -109,7 +109,7 @@ impl Messages {
         let kind = self.begun.take()?;
         self.checked = 0;
         // It may stay in the log for long, and has grown piece by piece.
-        Some(Message { kind, payload: fitted(std::mem::take(&mut self.bytes)) })
+        Some(Message::new(kind, fitted(std::mem::take(&mut self.bytes))))
     }
 }
 

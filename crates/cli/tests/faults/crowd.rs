@@ -100,11 +100,11 @@ async fn one(
                     at = gap.resume;
                 }
                 Some(Ok(Arrival::Heartbeat(position))) => at = position.unwrap_or(at),
-                Some(Ok(Arrival::Reply(reply))) => panic!("nobody asked: {reply:?}"),
                 Some(Ok(Arrival::Goodbye(_)) | Err(_)) | None => {
                     told.cuts += 1;
                     break;
                 }
+                Some(Ok(other)) => panic!("nobody asked: {other:?}"),
             }
             if ended == ends {
                 break;

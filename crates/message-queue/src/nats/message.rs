@@ -94,7 +94,7 @@ impl Lines {
                 KIND => named_kind = Some(value.as_str()),
                 SEAT => seat = value.as_str().parse().ok(),
                 _ => {
-                    let known = Header::ALL.into_iter().find(|&header| name(header) == line);
+                    let known = Header::ALL.iter().copied().find(|&header| name(header) == line);
                     texts.extend(known.map(|header| (header, value.as_str())));
                 }
             }

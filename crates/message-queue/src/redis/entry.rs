@@ -61,7 +61,7 @@ impl Entry {
                     b"m" => time = text(value).and_then(|time| time.parse().ok()),
                     name => {
                         let is_this = |&header: &Header| field(header).as_bytes() == name;
-                        let known = Header::ALL.into_iter().find(is_this);
+                        let known = Header::ALL.iter().copied().find(is_this);
                         texts.extend(known.and_then(|header| Some((header, text(value)?))));
                     }
                 }

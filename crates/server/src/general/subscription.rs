@@ -28,7 +28,7 @@ pub(crate) async fn serve(
     let subscription = config.hub.read(seat, interest, position);
     let subscription = subscription.with_goodbye_within(config.drain);
     let (write_deadline, observer) = (config.write_deadline, socket.observer.clone());
-    let client = Client { subscription, on_message, write_deadline, observer };
+    let client = Client::new(subscription, on_message, write_deadline, observer);
     let head = accepted.head.clone();
     let mut open = BytesMut::new();
     match accepted.shape {

@@ -70,28 +70,36 @@ impl Acceptor {
     /// Accepts one connection.
     ///
     /// # Errors
-    /// If the system has no more descriptors. [`poll_pause`](Self::poll_pause) is ready once it is time to try again.
+    /// If the system has no more descriptors, or a listener fails and no connection waits at the others. [`poll_pause`](Self::poll_pause) is ready once it is time to try again.
     pub(super) fn accept(&mut self) -> io::Result<Accepted> {
         if self.pause.is_some() {
             return Ok(Accepted::Nothing);
         }
-        let is_empty = |accepted: &io::Result<_>| matches!(accepted, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-        let mut looks = self.listeners.iter().map(accept_at);
-        let (socket, listener) = match looks.find(|accepted| !is_empty(accepted)) {
-            Some(Ok(accepted)) => {
-                // Another listener comes first the next time, so that none has to wait for a busy one.
-                let one = usize::from(self.listeners.len() > 1);
-                self.listeners.rotate_left(one);
-                accepted
+        // A listener that fails does not keep the others from being looked at.
+        let mut failure = None;
+        let found = self.listeners.iter().map(accept_at).find_map(|accepted| match accepted {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(error) if !is_of_one_connection(&error) => {
+                failure.get_or_insert(error);
+                None
             }
-            None => {
-                self.has_early_ones = false;
-                return Ok(Accepted::Nothing);
-            }
-            Some(Err(error)) if is_of_one_connection(&error) => return Ok(Accepted::Elsewhere),
-            Some(Err(error)) => {
+            accepted => Some(accepted),
+        });
+        if found.is_some() {
+            // Another listener comes first the next time, so that none has to wait for a busy one.
+            let one = usize::from(self.listeners.len() > 1);
+            self.listeners.rotate_left(one);
+        }
+        let (socket, listener) = match (found, failure) {
+            (Some(Ok(accepted)), _) => accepted,
+            (Some(Err(_)), _) => return Ok(Accepted::Elsewhere),
+            (None, Some(error)) => {
                 self.pause = Some(Box::pin(sleep(PAUSE)));
                 return Err(error);
+            }
+            (None, None) => {
+                self.has_early_ones = false;
+                return Ok(Accepted::Nothing);
             }
         };
         if self.has_early_ones
@@ -130,4 +138,40 @@ impl Acceptor {
 fn accept_at(listener: &Bound) -> io::Result<(Socket, ListenerKind)> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     Ok((accept_with(&listener.socket, flags)?.into(), listener.kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use socket2::{Domain, Type};
+    use tidings_core::Hub;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::lane::Balancer;
+    use crate::metrics::Metrics;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listener_that_fails_does_not_keep_connections_from_the_others() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (good, address) = Bound::new(listener.into()).unwrap();
+        // It does not listen, so each accept fails.
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let failing = Bound { socket, kind: ListenerKind::Loopback };
+        let config = Config::new(Hub::default());
+        let limit = ConnectionLimit::new(Metrics::new(&config).connections, 9);
+        let (epoll, inbox) = (Epoll::new().unwrap(), Balancer::new(1).inbox(0));
+        let listeners = vec![failing, good];
+        let mut acceptor = Acceptor::new(listeners, &epoll, PAUSE, limit, inbox).unwrap();
+        let clients = [(); 3].map(|()| TcpStream::connect(address.unwrap()).unwrap());
+        for _ in &clients {
+            assert!(matches!(acceptor.accept(), Ok(Accepted::Connection(_))));
+        }
+        assert!(acceptor.accept().is_err(), "the failure is reported once nothing else waits");
+        assert!(matches!(acceptor.accept(), Ok(Accepted::Nothing)), "it pauses");
+        std::future::poll_fn(|context| acceptor.poll_pause(context)).await;
+        let _client = TcpStream::connect(address.unwrap()).unwrap();
+        assert!(matches!(acceptor.accept(), Ok(Accepted::Connection(_))));
+    }
 }

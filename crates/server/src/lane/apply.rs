@@ -130,12 +130,9 @@ impl Lane {
         }
     }
 
-    /// Serves a subscriber on this connection.
+    /// Serves a subscriber on this connection. Its session may have ended on the way here, maybe before this lane looked at
+    /// the ended sessions. `Connection::serve` checks that before the client is sent anything from the log.
     pub(super) fn subscribe(&mut self, key: usize, subscriber: Subscriber, head: Head) -> Next {
-        if subscriber.seat.is_expired() {
-            // The session has ended on the way here, maybe before this lane looked: it looks again.
-            self.disconnects = self.disconnects.wrapping_sub(1);
-        }
         let connection = &mut self.peers[key].connection;
         let (groups, metrics, is_last) =
             (&mut self.fan_out.groups, &self.metrics, connection.is_last());

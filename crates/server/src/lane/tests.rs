@@ -5,12 +5,15 @@ use std::net::TcpListener;
 
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
-use tidings_core::Hub;
-use tidings_transport::ListenerKind;
+use tidings_core::{Hub, Reason, Session};
+use tidings_sse::Sse;
+use tidings_transport::mount::Mount;
+use tidings_transport::{ListenerKind, SubscribeRequest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::subscription::Head;
 use super::*;
 use crate::answer::{Answer, text};
 use crate::config::Config;
@@ -73,10 +76,39 @@ async fn a_lane_has_ended_once_its_hub_is_closed_and_its_connections_are_gone() 
     let (lane, mut client) = start().await;
     let hub = lane.0.borrow().status.hub.clone();
     let closing = async {
-        hub.close(tidings_core::Reason::GoingAway);
+        hub.close(Reason::GoingAway);
         let mut rest = Vec::new();
         client.read_to_end(&mut rest).await
     };
     let (turn, _) = tokio::join!(lane.serve(), closing);
     assert!(matches!(turn.unwrap(), Turn::Ended));
+}
+
+struct User;
+
+impl Session for User {}
+
+#[tokio::test]
+async fn a_subscriber_whose_session_has_ended_is_let_go_at_once_and_the_others_are_not_looked_at() {
+    let (lane, mut client) = start().await;
+    let hub = lane.0.borrow().status.hub.clone();
+    let request = http::Request::get("/topics/t").header("accept", "text/event-stream");
+    let parts = request.body(()).unwrap().into_parts().0;
+    let subscribe = SubscribeRequest::read("t", &parts).unwrap();
+    let mount = Mount::new(hub.clone()).transport(Sse::default());
+    let mut subscriber = mount.accept(&parts, subscribe).await.unwrap();
+    subscriber.seat.set_session(std::sync::Arc::new(User));
+    assert_eq!(hub.pool().disconnect(|_: &User| true), 1);
+    {
+        let mut lane = lane.0.borrow_mut();
+        lane.accept();
+        lane.end_disconnected();
+        let (key, _) = lane.peers.iter().next().unwrap();
+        let next = lane.subscribe(key, *subscriber, Head::Unsent);
+        lane.apply(key, next);
+        assert_eq!(lane.disconnects, hub.pool().disconnects());
+    }
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("event: goodbye"), "{answer}");
 }

@@ -205,7 +205,7 @@ fn the_rest_of_a_snapshot_is_a_position_for_every_transport() {
     every_without_broker(async |case| {
         let hub = case.hub().await;
         publish(&hub, &["a", "b", "a", "b", "a"]).await;
-        let rest = Snapshot { after: hub.hub.epoch().id(1), upto: 4 };
+        let rest = Snapshot::new(hub.hub.epoch().id(1), 4);
         let follow = async |position| hub.follow(&case.listed, ">", position).await;
         // 3 is skipped, because 5 came after it.
         let mut follower = follow(Position::Snapshot(rest)).await;

@@ -150,7 +150,7 @@ fn requests_without_end_are_answered_as_fast_as_their_answers_are_taken() {
 
 #[test]
 fn who_asks_and_leaves_in_one_breath_leaves_no_seat_taken() {
-    every(async |case| {
+    every_on_our_connections(async |case| {
         let hub = case.hub().await;
         let head = hub.hub.log().head();
         for _ in 0..50 {

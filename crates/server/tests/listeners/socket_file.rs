@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Barrier;
+use std::thread;
 
 use tempfile::tempdir;
 use tidings_core::Hub;
@@ -107,5 +109,35 @@ async fn the_file_of_another_server_is_not_removed() {
     fs::remove_file(&path).unwrap();
     let _other = UnixListener::bind(&path).unwrap();
     drop(server);
+    UnixStream::connect(&path).unwrap();
+}
+
+#[test]
+fn of_servers_that_start_at_once_on_a_file_that_was_left_one_has_it() {
+    let folder = tempdir().unwrap();
+    for round in 0..200 {
+        let path = folder.path().join(round.to_string());
+        drop(UnixListener::bind(&path).unwrap());
+        let barrier = Barrier::new(4);
+        let start = || {
+            barrier.wait();
+            builder().bind_unix(&path)
+        };
+        let started: Vec<_> = thread::scope(|scope| {
+            let starts = [(); 4].map(|()| scope.spawn(start));
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
+        });
+        assert_eq!(started.iter().filter(|server| server.is_ok()).count(), 1, "{round}");
+        UnixStream::connect(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_that_another_program_has_locked_does_not_keep_a_server_from_starting() {
+    let folder = tempdir().unwrap();
+    let lock = fs::File::open(folder.path()).unwrap();
+    lock.lock().unwrap();
+    let path = folder.path().join("socket");
+    let _server = builder().bind_unix(&path).unwrap();
     UnixStream::connect(&path).unwrap();
 }

@@ -125,15 +125,9 @@ impl Follower {
     /// Reads until the hub says goodbye, and the connection with it is over.
     pub(crate) async fn goodbye(mut self) -> Goodbye {
         loop {
-            match self.news().await {
-                Arrival::Goodbye(goodbye) => {
-                    assert!(self.next().await.is_none(), "the stream ends behind a goodbye");
-                    return goodbye;
-                }
-                Arrival::Notification(_)
-                | Arrival::Gap(_)
-                | Arrival::Heartbeat(_)
-                | Arrival::Reply(_) => {}
+            if let Arrival::Goodbye(goodbye) = self.news().await {
+                assert!(self.next().await.is_none(), "the stream ends behind a goodbye");
+                return goodbye;
             }
         }
     }

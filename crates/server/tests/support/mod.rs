@@ -176,10 +176,11 @@ pub(crate) fn every_also_mounted(scenario: impl AsyncFn(&Case)) {
     among(&cases().into_iter().chain(mounted).collect::<Vec<_>>(), &scenario);
 }
 
-/// Plays a scenario for every transport by the movers that have no broker, if a broker has no part in it.
+/// Plays a scenario that is about connections for every transport by the movers of our own server that have no broker, if a
+/// broker has no part in it.
 pub(crate) fn every_without_broker(scenario: impl AsyncFn(&Case)) {
-    let cases: Vec<Case> = cases().into_iter().filter(|case| case.mover.broker.is_none()).collect();
-    among(&cases, &scenario);
+    let cases = cases_of(MOVERS).into_iter().filter(|case| case.mover.broker.is_none());
+    among(&cases.collect::<Vec<_>>(), &scenario);
 }
 
 /// Plays a scenario for the cases whose answers have such a shape.

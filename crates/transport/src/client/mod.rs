@@ -113,6 +113,7 @@ impl fmt::Debug for Target {
 
 /// One thing that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Arrival {
     /// A notification.
     Notification(Received),
@@ -129,6 +130,7 @@ pub enum Arrival {
 
 /// A notification as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Received {
     /// Its id, where the wire carries it.
     pub id: Option<Id>,
@@ -140,4 +142,11 @@ pub struct Received {
     pub payload: Bytes,
     /// The headers. `None` if none is set, or if the wire does not carry them.
     pub headers: Option<Headers>,
+}
+
+impl Received {
+    /// Returns a notification of which the wire carries no more than this. The other fields can be set.
+    pub fn new(kind: Kind, payload: impl Into<Bytes>) -> Self {
+        Self { id: None, topic: None, kind, payload: payload.into(), headers: None }
+    }
 }

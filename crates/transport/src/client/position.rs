@@ -19,7 +19,7 @@ use crate::request::is_last_event_id;
 /// # Ok::<(), url::ParseError>(())
 /// ```
 pub fn url_after(url: &Url, position: Position) -> Url {
-    match text(position) {
+    match position.text() {
         Some(after) => {
             let is_position = |name: &str| name == "after" || is_last_event_id(name);
             with_parameter(url, is_position, "after", &after)
@@ -50,19 +50,9 @@ fn with_parameter(url: &Url, is_replaced: impl Fn(&str) -> bool, name: &str, val
 /// Adds the position as `Last-Event-ID` (HTML standard, section 9.2.4), which a hub reads before the query.
 /// [`Position::Live`] adds nothing.
 pub fn last_event_id(headers: &mut HeaderMap, position: Position) {
-    let value = text(position).map(HeaderValue::try_from);
+    let value = position.text().map(HeaderValue::try_from);
     if let Some(Ok(value)) = value {
         headers.insert(HeaderName::from_static("last-event-id"), value);
-    }
-}
-
-fn text(position: Position) -> Option<String> {
-    match position {
-        Position::Live => None,
-        Position::Earliest => Some("earliest".to_owned()),
-        Position::Latest => Some("latest".to_owned()),
-        Position::After(id) => Some(id.to_string()),
-        Position::Snapshot(rest) => Some(rest.to_string()),
     }
 }
 
@@ -86,7 +76,7 @@ mod tests {
         );
         assert_eq!(after("http://h/t?after=e-1", Position::Earliest), "http://h/t?after=earliest");
         assert_eq!(after("http://h/t?after=e-1", Position::Latest), "http://h/t?after=latest");
-        let rest = Position::Snapshot(Snapshot { after: id, upto: 9 });
+        let rest = Position::Snapshot(Snapshot::new(id, 9));
         assert_eq!(after("http://h/t?after=latest", rest), "http://h/t?after=e-7.9");
         assert_eq!(after("http://h/t?after=e-1", Position::Live), "http://h/t?after=e-1");
     }

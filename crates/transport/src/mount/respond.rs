@@ -20,6 +20,7 @@ use crate::{
 
 /// One client that has been accepted and has a seat.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Client {
     /// What it reads, and its seat.
     pub subscription: Subscription,
@@ -226,6 +227,16 @@ impl Mount {
 }
 
 impl Client {
+    /// Returns a client that is served from this subscription.
+    pub fn new(
+        subscription: Subscription,
+        on_message: OnMessage,
+        write_deadline: Duration,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        Self { subscription, on_message, write_deadline, observer }
+    }
+
     /// Returns the events of the client as a body without end. It notices a client that takes nothing only if it is asked
     /// for its next frame.
     pub fn stream(self, encoder: Arc<dyn Encoder>) -> MountBody {

@@ -16,7 +16,9 @@ impl Connection {
     pub(in crate::lane) fn on_end(&mut self, status: &Status) -> Next {
         let is_writing_last = matches!(self.stage, Stage::Answering(_) | Stage::Closing(_))
             && !self.output.is_empty();
-        if is_writing_last || (self.pending.is_some() && !self.is_handling()) {
+        let takes_input = matches!(self.stage, Stage::Requests | Stage::Serving(_));
+        let is_pending = self.pending.is_some() && !self.is_handling();
+        if is_writing_last || (takes_input && is_pending) {
             // Earlier requests are still answered, and earlier messages are still published.
             self.is_last |= !self.input.has_buffered();
             self.input.has_unread = true;
@@ -136,6 +138,8 @@ impl Connection {
     /// would answer it with a reset that can overtake the goodbye (RFC 6455, section 7.1.1).
     pub(super) fn close(&mut self) -> Next {
         self.enter(Stage::Lingering);
+        // Or it would count as input that is still to be served, turn after turn.
+        self.input.take();
         // A peer that has closed its side as well has nothing left to send.
         if self.is_half_closed {
             return Next::Remove;

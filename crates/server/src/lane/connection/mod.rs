@@ -375,8 +375,12 @@ impl Connection {
         if let Stage::Answering(seat) = &mut self.stage { seat.take() } else { None }
     }
 
-    /// Ends what its client does, and keeps the seat in this stage.
+    /// Ends what its client does, and keeps the seat in this stage. The handling of a message ends: there is nobody to reply
+    /// to. A publish goes on for as long as the connection is there.
     fn enter(&mut self, stage: fn(Option<Seat>) -> Stage) {
+        if self.is_handling() {
+            self.pending = None;
+        }
         self.stage = stage(match std::mem::replace(&mut self.stage, Stage::Requests) {
             Stage::Requests => None,
             Stage::Serving(client) => Some(client.seat),

@@ -694,3 +694,49 @@ fn a_peer_that_leaves_while_its_message_is_published_is_kept_until_that_is_done(
     let next = lane.publishes(1);
     assert!(matches!(lane.apply(next), Next::Yield), "its end is read now");
 }
+
+/// A client whose message is pending while a second one is left in the socket.
+fn with_pending_message(may_reply: bool) -> Lane {
+    let mut lane = Lane::with_client(Shape::Upgrade, None);
+    if may_reply {
+        reply_to_messages(&mut lane);
+    }
+    assert!(matches!(lane.read(&frame(TEXT, b"1")), Next::Handle(_)));
+    let pending = lane.hold();
+    assert!(matches!(lane.connection.on_handling(pending, &lane.status), Next::Idle));
+    assert!(matches!(lane.read(&frame(TEXT, b"2")), Next::Idle));
+    lane
+}
+
+#[test]
+fn a_goodbye_ends_the_handling_of_a_message_but_not_its_publish() {
+    for may_reply in [true, false] {
+        let mut lane = with_pending_message(may_reply);
+        let next = lane.connection.on_goodbye(Reason::NotAllowed, &lane.status);
+        assert!(matches!(lane.apply(next), Next::Close));
+        assert_eq!(lane.written(), "goodbye not_allowed");
+        assert_eq!(lane.connection.pending.is_none(), may_reply);
+    }
+}
+
+#[test]
+fn a_peer_that_closes_its_side_after_a_goodbye_is_removed_although_its_message_is_pending() {
+    for may_reply in [true, false] {
+        let mut lane = with_pending_message(may_reply);
+        let next = lane.connection.on_goodbye(Reason::NotAllowed, &lane.status);
+        assert!(matches!(lane.apply(next), Next::Close));
+        assert!(matches!(lane.connection.advance(&lane.status), Next::Yield), "more was left");
+        lane.read(&frame(TEXT, b"2"));
+        assert!(matches!(lane.connection.advance(&lane.status), Next::Idle));
+        assert!(matches!(lane.connection.on_end(&lane.status), Next::Remove), "{may_reply}");
+    }
+}
+
+#[test]
+fn what_came_after_the_last_request_does_not_keep_the_connection_busy() {
+    let close = "GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".to_owned();
+    let mut lane = Lane::new();
+    assert!(matches!(lane.read((close + &get("/ignored")).as_bytes()), Next::Close));
+    assert!(matches!(lane.connection.advance(&lane.status), Next::Idle));
+    assert!(matches!(lane.connection.on_end(&lane.status), Next::Remove));
+}
