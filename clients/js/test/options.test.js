@@ -180,7 +180,7 @@ test("the time of an upload does not count: a publish may take a second more for
   await unanswered;
   const [[, event, error]] = written.mock.calls.map((call) => call.arguments).filter(([by]) => by === "tidings:");
   assert.equal(event, "publish", "said at the first attempt");
-  assert.match(String(error), /six connections/);
+  assert.match(String(error), /all connections used/);
 });
 
 test("a feed lends its connection to a publish that is not answered soon, if a browser counts connections", async (t) => {
