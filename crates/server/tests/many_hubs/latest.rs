@@ -32,7 +32,7 @@ fn the_rest_of_a_snapshot_is_sent_by_a_hub_that_nobody_has_asked_for_the_newest(
         ] {
             let hub = model.way().running(case.mover, keeping(KEPT)).await;
             assert_eq!(hub.hub.log().own_tail().seq, STORED - KEPT as u64);
-            let rest = Snapshot { after: hub.hub.epoch().id(36), upto };
+            let rest = Snapshot::new(hub.hub.epoch().id(36), upto);
             let position = Position::Snapshot(rest);
             let mut follower = hub.follow_at_once(&case.listed, ">", position).await;
             let mut once = hub.follow_at_once(&case.listed, "once", position).await;
