@@ -146,7 +146,7 @@ fn what_systemd_does_not_pass_is_an_error_that_says_so() {
     for (command, problem) in [
         (from_systemd("true"), "systemd has passed no socket"),
         (from_systemd("export LISTEN_FDS=1 LISTEN_PID=1"), "systemd has passed no socket"),
-        (passed(datagrams), "socket 1 of those from systemd is not a stream"),
+        (passed(datagrams), "socket 1 from systemd is not a TCP or Unix stream socket"),
         (passed(connected()), "Accept="),
     ] {
         let (code, error) = Hub::start(command).failure();

@@ -55,8 +55,11 @@ impl Mount {
         place: Place,
     ) -> impl Future<Output = ()> + Send {
         // The client is sent everything from now on, however long the hand-over takes.
-        if subscriber.position == Position::Live {
-            subscriber.position = Position::After(self.hub().log().head());
+        let log = self.hub().log();
+        match subscriber.position {
+            Position::Live => subscriber.position = Position::After(log.head()),
+            Position::Latest => subscriber.position = Position::Snapshot(log.snapshot()),
+            _ => {}
         }
         async move {
             let write_deadline = self.0.write_deadline;
