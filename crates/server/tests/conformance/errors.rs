@@ -243,7 +243,7 @@ fn a_malformed_chunk_publishes_nothing() {
 fn whoever_takes_too_long_is_not_waited_for() {
     // One deadline is short at a time: a busy machine may be late with the head of a request.
     const SHORT: Duration = Duration::from_millis(150);
-    every_mover(async |mover| {
+    every_mover_on_our_connections(async |mover| {
         // A body that stops half way.
         let mut config = mover.config(HubConfig::default()).await;
         (config.head_deadline, config.body_deadline) = (PATIENCE, SHORT);
