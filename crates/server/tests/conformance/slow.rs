@@ -4,11 +4,10 @@
 use std::time::Duration;
 
 use tidings_core::{GapReason, HubConfig, Position, Reason, Retention, SlowPolicy};
-use tidings_transport::Shape;
 
 use crate::support::{
-    Case, NUMBER, PAYLOAD, Raw, Running, eventually, every_also_mounted, every_on_our_connections,
-    every_shaped, every_without_broker, flood, gaps,
+    Case, NUMBER, PAYLOAD, Raw, Running, among, cases, eventually, every_also_mounted,
+    every_on_our_connections, every_without_broker, flood, gaps,
 };
 
 const TOO_SLOW: &str = "tidings_let_go_total{reason=\"too_slow\"}";
@@ -132,8 +131,10 @@ fn a_reader_that_stalls_is_counted_even_if_its_socket_is_not_full() {
 
 #[test]
 fn a_reader_that_is_slow_and_steady_is_kept() {
-    let stays = |shape| !matches!(shape, Shape::Answer { .. });
-    every_shaped(stays, async |case| {
+    // A broker has no part in it, and is one more thing that a busy machine has to serve within the deadline.
+    let fits = |case: &Case| !case.polls() && case.mover.broker.is_none();
+    let cases: Vec<_> = cases().into_iter().filter(fits).collect();
+    among(&cases, &async |case: &Case| {
         let mut config = case.config(HubConfig::default()).await;
         config.write_deadline = Duration::from_secs(2);
         let hub = Running::start(config).await;
