@@ -57,7 +57,7 @@ fn run(kosoku: &Path, args: &[&str], reports: &Path) -> Result<String> {
     suite.args(["--mode", "fuzzingclient", "--outdir"]).arg(reports);
     suite.arg(format!("ws://{address}/topics/echo"));
     // It fails if a case does, also for an extension that the server does not have. The report has more.
-    let suite = suite.output().context("cannot run kosoku")?;
+    let suite = cargo::captured(&mut suite)?;
     fs::read_to_string(reports.join("index.json"))
         .with_context(|| format!("kosoku wrote no report: {}", suite.stderr.escape_ascii()))
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+
+use crate::limit::{LIMIT, Limit};
 
 /// Returns the root of the workspace.
 ///
@@ -47,20 +49,32 @@ pub(crate) fn search_path() -> OsString {
     env::join_paths(all).unwrap_or(path)
 }
 
-/// Runs a command whose output goes to the terminal. Returns an error if it fails.
+/// Runs a command whose output goes to the terminal. Returns an error if it fails, or if it takes longer than [`LIMIT`].
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("cannot run `{}`", shown(command)))?;
+    let status = wait(command)?.status;
     ensure!(status.success(), "`{}`: {status}", shown(command));
     Ok(())
 }
 
-/// Runs a command and returns what it printed. Returns an error with its messages if it fails.
+/// Runs a command and returns what it printed. Returns an error with its messages if it fails, or if it takes longer than [`LIMIT`].
 pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.with_context(|| format!("cannot run `{}`", shown(command)))?;
+    let output = captured(command)?;
     let messages = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "`{}`: {}", shown(command), messages.trim());
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs a command and returns all of its output, also if it fails. Returns an error if it takes longer than [`LIMIT`].
+pub(crate) fn captured(command: &mut Command) -> Result<Output> {
+    wait(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
+}
+
+fn wait(command: &mut Command) -> Result<Output> {
+    let child = command.spawn().with_context(|| format!("cannot run `{}`", shown(command)))?;
+    let limit = Limit::start(child.id(), LIMIT);
+    let output = child.wait_with_output();
+    ensure!(!limit.end(), "`{}` was killed after {} minutes", shown(command), LIMIT.as_secs() / 60);
+    Ok(output?)
 }
 
 fn shown(command: &Command) -> String {

@@ -25,7 +25,7 @@ pub(crate) fn check() -> Result<Outcome> {
     // Together these are all targets, as the suite and the smoke run of the benchmarks compile them.
     for targets in ["", "--bench *"] {
         let options = "--workspace --all-features --no-run --quiet --message-format json";
-        let output = cargo::linted(&format!("test {options} {targets}")).output()?;
+        let output = cargo::captured(&mut cargo::linted(&format!("test {options} {targets}")))?;
         let messages = messages(&String::from_utf8_lossy(&output.stdout))?;
         if !messages.is_empty() {
             bail!("{}", messages.join("\n"));

@@ -2,7 +2,8 @@
 //! the time of each step, and the command that repeats a failed one.
 
 use std::env;
-use std::process::{Command, ExitCode, Output};
+use std::fs::{self, File};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -89,18 +90,27 @@ fn run_aside(step: &Step) -> Ended {
     let Step { name, about, action } = step;
     println!("\n==> {name}, beside the others: {}\n    {about}", action.command(name));
     let started = Instant::now();
-    // The main steps take the longest, because tests wait. So they come first, and these use what is left.
-    let ran = env::current_exe().and_then(|program| {
-        Command::new("nice").args(["-n", "10"]).arg(program).arg(name).output()
-    });
+    let result = run_in_process(name);
     let took = started.elapsed();
-    let result = ran.map_err(Into::into).and_then(|Output { status, stdout, stderr }| {
-        let text = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-        println!("\n<== {name} ended after {}\n{}", seconds(took), text.concat());
+    let result = result.and_then(|(status, text)| {
+        println!("\n<== {name} ended after {}\n{text}", seconds(took));
         ensure!(status.success(), "{status}");
         Ok(Outcome::Passed)
     });
     Ended { name, result, took }
+}
+
+/// Runs `cargo xtask NAME` and returns how it ended and what it printed.
+fn run_in_process(name: &str) -> Result<(ExitStatus, String)> {
+    let program = env::current_exe()?;
+    // A file and not a pipe: a pipe ends with the last program that holds it, and a step may leave one behind.
+    let path = program.with_file_name(format!("xtask-{name}.log"));
+    let log = File::create(&path)?;
+    // The main steps take the longest, because tests wait. So they come first, and these use what is left.
+    let mut command = Command::new("nice");
+    command.args(["-n", "10"]).arg(program).arg(name).stdin(Stdio::null());
+    let status = command.stdout(log.try_clone()?).stderr(log).status()?;
+    Ok((status, String::from_utf8_lossy(&fs::read(&path)?).into_owned()))
 }
 
 fn run_step(Step { name, about, action }: &Step) -> Ended {
