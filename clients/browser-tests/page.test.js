@@ -265,18 +265,21 @@ describe("the live page", { concurrency: 4 }, () => {
   });
 });
 
-/** What the command writes, up to `text`; `meanwhile` is done again and again until then, as it may be late. */
+/** Returns what the command writes, up to `text`. Until then `meanwhile` is called again and again, because it may come too late. */
 async function output(t, command, text, meanwhile) {
   const built = command.replace(/^cargo run --release --/, '"$PROGRAM"');
   const env = { ...process.env, PROGRAM };
   const child = spawn("sh", ["-c", `exec ${built}`], { env, stdio: ["ignore", "pipe", "ignore"] });
   t.after(() => child.kill());
   let written = "";
+  let isOpen = true;
   child.stdout.on("data", (chunk) => (written += chunk));
-  const ended = once(child, "exit");
-  while (!written.includes(text) && child.exitCode === null) {
+  // Not `exit`: the last output may come after it.
+  const closed = once(child, "close").then(() => (isOpen = false));
+  const until = Date.now() + PATIENCE;
+  while (!written.includes(text) && isOpen && Date.now() < until) {
     await meanwhile();
-    await Promise.race([once(child.stdout, "data"), ended, new Promise((resolve) => setTimeout(resolve, 100))]);
+    await Promise.race([once(child.stdout, "data"), closed, new Promise((resolve) => setTimeout(resolve, 100))]);
   }
   return written;
 }
