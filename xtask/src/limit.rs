@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::process::Command;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(30 * 60);
 /// Kills a child, and every program that descends from it, if it still runs after a time.
 pub(crate) struct Limit {
     /// Closed if the child has ended.
-    ended: Sender<()>,
+    ended: SyncSender<()>,
     watch: JoinHandle<bool>,
 }
 
 impl Limit {
     /// Watches over the child `pid`.
     pub(crate) fn start(pid: u32, limit: Duration) -> Self {
-        let (ended, watched) = mpsc::channel();
+        let (ended, watched) = mpsc::sync_channel(0);
         let watch = thread::spawn(move || {
             let is_over = watched.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
             if is_over {
