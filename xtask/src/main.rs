@@ -7,6 +7,7 @@ mod cargo;
 mod clients;
 mod counts;
 mod documents;
+mod figures;
 mod limit;
 mod links;
 mod lints;

@@ -1,7 +1,7 @@
 //! The list of all steps. A new step is one entry here.
 
 use crate::runner::{Action, Plan, Step};
-use crate::{api, autobahn, clients, counts, links, lints, needs, plugins, readme, rules};
+use crate::{api, autobahn, clients, counts, figures, links, lints, needs, plugins, readme, rules};
 
 /// The name that runs all steps.
 pub(crate) const ALL: &str = "test";
@@ -24,7 +24,7 @@ const FIRST: [Step; 2] = [
 ];
 
 /// The tests, and then the documents, whose commands use what was built.
-const MAIN: [Step; 6] = [
+const MAIN: [Step; 7] = [
     Step {
         name: "suite",
         about: "unit, integration and doc tests pass, and smoke tests of the examples",
@@ -43,6 +43,11 @@ const MAIN: [Step; 6] = [
         name: "readme",
         about: "every documented command would start",
         action: Action::Check(readme::check),
+    },
+    Step {
+        name: "figures",
+        about: "the figures in the documents are those of the runs in docs/comparison",
+        action: Action::Check(figures::check),
     },
     Step {
         name: "links",
@@ -145,6 +150,11 @@ const APART: &[Step] = &[
         name: "counts-write",
         about: "count instructions and make the counts the baseline",
         action: Action::Check(counts::write),
+    },
+    Step {
+        name: "figures-write",
+        about: "write the figures of the runs in docs/comparison into the documents",
+        action: Action::Check(figures::write),
     },
     Step {
         name: "screenshots",

@@ -1,7 +1,9 @@
-//! Draws the report of an earlier run again, from the figures that were kept of it:
+//! Renders the report of an earlier run, from the JSON that `tidings compare --json` wrote: as the page of `--html`, or the tables
+//! of these rows in Markdown.
 //!
 //! ```sh
-//! cargo run -p tidings-compare --example render -- figures.json report.html
+//! cargo run -p tidings-compare --example render -- figures.json page > report.html
+//! cargo run -p tidings-compare --example render -- figures.json steady.cpu steady.p99 targets run
 //! ```
 
 use std::error::Error;
@@ -11,10 +13,15 @@ use std::io::BufReader;
 use tidings_compare::Report;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut files = std::env::args().skip(1);
-    let (Some(figures), Some(page)) = (files.next(), files.next()) else {
-        return Err("name two files: figures.json report.html".into());
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [figures, words @ ..] = &args[..] else {
+        return Err("usage: render FIGURES.json page|KEY…|targets|run".into());
     };
     let report: Report = serde_json::from_reader(BufReader::new(File::open(figures)?))?;
-    Ok(std::fs::write(page, report.html())?)
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["page"] => print!("{}", report.html()),
+        _ => print!("{}", report.markdown(&words).map_err(|it| format!("no {it:?} in {figures}"))?),
+    }
+    Ok(())
 }

@@ -64,7 +64,7 @@ impl Report {
     pub(super) fn cells(&self, row: &Row) -> Vec<Cell> {
         let values = self.summary.transports.iter().zip(&row.values);
         let cell = |(transport, value): (&String, &Option<Spread>)| Cell {
-            mark: self.mark(transport, &row.key),
+            mark: value.map_or(String::new(), |_| self.mark(transport, &row.key)),
             ..Cell::new(row.unit, *value)
         };
         values.map(cell).collect()

@@ -5,6 +5,7 @@
 
 mod cells;
 mod html;
+mod markdown;
 mod markup;
 mod plots;
 mod table;

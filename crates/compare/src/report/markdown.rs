@@ -1,0 +1,150 @@
+//! Tables for documents in Markdown.
+
+use std::fmt::Write as _;
+
+use super::cells::{Cell, Table};
+use super::{Report, superscript};
+use crate::environment::Environment;
+use crate::sample::Sample;
+use crate::summary::Row;
+
+impl Report {
+    /// Returns the parts of the report that `words` name, as Markdown:
+    ///
+    /// - keys of rows, such as `steady.cpu`: one table with a column for each, and a line for each contender,
+    /// - `targets`: the table of targets,
+    /// - `run`: the command and the circumstances of the run, and its warnings.
+    ///
+    /// # Errors
+    /// Returns the first word that names nothing in this report.
+    pub fn markdown<'w>(&self, words: &[&'w str]) -> Result<String, &'w str> {
+        let mut parts = Vec::new();
+        let mut rows = Vec::new();
+        for word in words {
+            match *word {
+                "run" => parts.push(self.run()),
+                "targets" => parts.push(targets(&self.target_table().ok_or(*word)?)),
+                key => rows.push(self.summary.row(key).ok_or(key)?),
+            }
+        }
+        if !rows.is_empty() {
+            parts.insert(0, self.contenders_by_rows(&rows));
+        }
+        Ok(parts.join("\n"))
+    }
+
+    /// Returns one line for each contender that has one of these figures.
+    fn contenders_by_rows(&self, rows: &[&Row]) -> String {
+        let is_one_group = rows.iter().all(|row| row.group == rows[0].group);
+        let titles = rows.iter().map(|row| match is_one_group {
+            true => row.title(),
+            false => format!("{}: {}", row.group.to_lowercase(), row.title()),
+        });
+        let mut text = head([String::new()].into_iter().chain(titles));
+        let columns: Vec<Vec<Cell>> = rows.iter().map(|row| self.cells(row)).collect();
+        for (at, contender) in self.summary.transports.iter().enumerate() {
+            if rows.iter().any(|row| row.values[at].is_some()) {
+                let cells = columns.iter().map(|column| figure(&column[at]));
+                text += &line([contender.clone()].into_iter().chain(cells));
+            }
+        }
+        text
+    }
+
+    /// Returns a line about the run, and a list of its warnings.
+    fn run(&self) -> String {
+        let Environment { command, commit, date, seconds, cpu, kernel, .. } = &self.environment;
+        let (division, versions) = (self.environment.division(), self.environment.versions());
+        let mut text = format!(
+            "Measured by `{command}`:\n{}; medians over rounds (lowest–highest).\nCommit {commit} · {date} · took \
+             {seconds:.0} s · {versions}.\n{cpu} · cores: {division} · {kernel}.",
+            self.subject(),
+        );
+        if self.samples.iter().all(Sample::is_clean) {
+            text += "\nNothing was lost, duplicated or reordered.";
+        }
+        text += "\n";
+        if !self.warnings.is_empty() {
+            text += "\nReasons to doubt, by the number at the figures that they concern:\n\n";
+        }
+        for (number, warning) in (1..).zip(self.marked_warnings()) {
+            let _ = writeln!(text, "- {} {}", superscript(number), warning.text);
+        }
+        for warning in self.other_warnings() {
+            let _ = writeln!(text, "- {}", warning.text);
+        }
+        text
+    }
+}
+
+/// Returns the table of targets. The name of a figure is only in its first line.
+fn targets(table: &Table) -> String {
+    let titles = table.columns.iter().cloned();
+    let mut text = head(vec![String::new(); 2].into_iter().chain(titles));
+    for group in &table.groups {
+        let headings = [group.heading.as_str()].into_iter().chain(std::iter::repeat(""));
+        for (heading, (label, cells)) in headings.zip(&group.rows) {
+            let labels = [heading.to_owned(), label.clone()];
+            text += &line(labels.into_iter().chain(cells.iter().map(figure)));
+        }
+    }
+    text
+}
+
+/// Returns a figure with its range and the numbers of its warnings.
+fn figure(Cell { median, range, mark }: &Cell) -> String {
+    let range = if range.is_empty() { String::new() } else { format!(" ({range})") };
+    format!("{median}{range}{mark}")
+}
+
+/// Returns the head of a table.
+fn head(titles: impl Iterator<Item = String>) -> String {
+    let titles = line(titles);
+    let columns = titles.matches(" |").count();
+    format!("{titles}|{}\n", " --- |".repeat(columns))
+}
+
+fn line(cells: impl Iterator<Item = String>) -> String {
+    let cells = cells.map(|cell| format!(" {} |", cell.replace('|', "\\|")));
+    format!("|{}\n", cells.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::tests::sample;
+
+    #[test]
+    fn a_table_has_a_column_for_each_key_and_a_line_for_each_contender() {
+        let text = sample().markdown(&["steady.cpu", "steady.p99"]).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "|  | server CPU a delivery, µs | latency p99, ms |", "{text}");
+        assert_eq!(lines[1], "| --- | --- | --- |");
+        assert!(lines[2].starts_with("| websocket | 6.3 (6.2–6.5) | "), "{text}");
+        assert_eq!(lines.len(), 2 + 4, "{text}");
+    }
+
+    #[test]
+    fn figures_of_several_stages_are_named_with_their_stage() {
+        let text = sample().markdown(&["connect.cpu", "steady.cpu"]).unwrap();
+        let head = "|  | connect: server CPU each, µs | steady: server CPU a delivery, µs |";
+        assert!(text.starts_with(head), "{text}");
+    }
+
+    #[test]
+    fn targets_and_the_run_follow_the_table() {
+        let text = sample().markdown(&["targets", "run", "steady.cpu"]).unwrap();
+        let [table, targets, run] = ["| websocket |", "| ≤ 0.85 |", "Measured by `tidings compare"]
+            .map(|part| text.find(part).unwrap_or_else(|| panic!("no {part:?} in {text}")));
+        assert!(table < targets && targets < run, "{text}");
+        assert!(text.contains("Commit 0123456789ab") && text.contains("A CPU"), "{text}");
+        assert!(text.contains("Nothing was lost, duplicated or reordered."), "{text}");
+    }
+
+    #[test]
+    fn a_word_that_names_nothing_is_returned() {
+        let mut report = sample();
+        assert_eq!(report.markdown(&["steady.cpu", "quiet.memory"]), Err("quiet.memory"));
+        report.targets.clear();
+        assert_eq!(report.markdown(&["targets"]), Err("targets"));
+    }
+}
