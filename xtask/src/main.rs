@@ -17,6 +17,7 @@ mod readme;
 mod rules;
 mod runner;
 mod steps;
+mod wording;
 
 use std::process::ExitCode;
 

@@ -1,7 +1,9 @@
 //! The list of all steps. A new step is one entry here.
 
 use crate::runner::{Action, Plan, Step};
-use crate::{api, autobahn, clients, counts, figures, links, lints, needs, plugins, readme, rules};
+use crate::{
+    api, autobahn, clients, counts, figures, links, lints, needs, plugins, readme, rules, wording,
+};
 
 /// The name that runs all steps.
 pub(crate) const ALL: &str = "test";
@@ -24,7 +26,7 @@ const FIRST: [Step; 2] = [
 ];
 
 /// The tests, and then the documents, whose commands use what was built.
-const MAIN: [Step; 7] = [
+const MAIN: [Step; 8] = [
     Step {
         name: "suite",
         about: "unit, integration and doc tests pass, and smoke tests of the examples",
@@ -53,6 +55,11 @@ const MAIN: [Step; 7] = [
         name: "links",
         about: "every relative link in the documents leads to a file",
         action: Action::Check(links::check),
+    },
+    Step {
+        name: "wording",
+        about: "no changed comment or document has a phrase that CONTRIBUTING.md rules out",
+        action: Action::Check(wording::check),
     },
     Step {
         name: "deny",
