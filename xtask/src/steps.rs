@@ -58,7 +58,7 @@ const MAIN: [Step; 8] = [
     },
     Step {
         name: "wording",
-        about: "no changed comment or document has a phrase that CONTRIBUTING.md rules out",
+        about: "no comment or document has a phrase that CONTRIBUTING.md rules out",
         action: Action::Check(wording::check),
     },
     Step {

@@ -1,10 +1,11 @@
-//! Checks the text of changed lines for phrases that `CONTRIBUTING.md` rules out.
+//! Checks the text of documents and comments for phrases that `CONTRIBUTING.md` rules out.
 //!
 //! Only phrases that are never right are listed. The other rules are for readers.
 
+use std::fs;
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::cargo;
 use crate::runner::Outcome;
@@ -21,76 +22,44 @@ const PHRASES: [(&str, &str); 8] = [
     ("be it", "\"whether\" or \"if\""),
 ];
 
-/// A line that was added or changed.
-#[derive(Debug, PartialEq, Eq)]
-struct Changed<'a> {
-    path: &'a str,
-    number: usize,
-    text: &'a str,
-}
-
-/// Returns an error that names each such phrase in the documents and comments that differ from `origin/main`, or from the
-/// last commit but one if the branch is not ahead. Skipped outside of a Git repository.
+/// Returns an error that names each such phrase in a file that Git has. Skipped outside of a Git repository.
 pub(crate) fn check() -> Result<Outcome> {
-    let Some(diff) = diff() else {
-        return Ok(Outcome::Skipped("there is no commit to compare with".to_owned()));
+    let mut list = Command::new("git");
+    list.args(["ls-files", "*.md", "*.rs"]).current_dir(cargo::root());
+    let Ok(paths) = cargo::output(&mut list) else {
+        return Ok(Outcome::Skipped("this is not a Git repository".to_owned()));
     };
-    let lines = changed(&diff);
-    let found: Vec<String> = lines.iter().flat_map(findings).collect();
+    let mut found = Vec::new();
+    for path in paths.lines() {
+        let text = fs::read_to_string(cargo::root().join(path)).context(path.to_owned())?;
+        found.extend(findings(path, &text));
+    }
     ensure!(found.is_empty(), "\n{}", found.join("\n"));
-    println!("    {} changed lines", lines.len());
+    println!("    {} files", paths.lines().count());
     Ok(Outcome::Passed)
 }
 
-/// Returns the changes of documents and code since the base, those in the work tree included.
-fn diff() -> Option<String> {
-    let base = git("merge-base HEAD origin/main").ok();
-    let head = git("rev-parse HEAD").ok()?;
-    let base = base.filter(|base| *base != head).or_else(|| git("rev-parse HEAD~1").ok())?;
-    git(&format!("diff --unified=0 --no-color --no-ext-diff {} -- *.md *.rs", base.trim())).ok()
-}
-
-fn git(args: &str) -> Result<String> {
-    let mut command = Command::new("git");
-    cargo::output(command.args(args.split(' ')).current_dir(cargo::root()))
-}
-
-/// Returns the added lines of a diff without context.
-fn changed(diff: &str) -> Vec<Changed<'_>> {
-    let (mut path, mut number) = ("", 0);
-    let mut lines = Vec::new();
-    for line in diff.lines() {
-        if let Some(name) = line.strip_prefix("+++ ") {
-            path = name.strip_prefix("b/").unwrap_or(name);
-        } else if let Some(hunk) = line.strip_prefix("@@ ") {
-            let start = hunk.split('+').nth(1).and_then(|rest| rest.split([',', ' ']).next());
-            number = start.and_then(|start| start.parse().ok()).unwrap_or_default();
-        } else if let Some(text) = line.strip_prefix('+') {
-            lines.push(Changed { path, number, text });
-            number += 1;
+/// Returns a line for each phrase in the text of a file.
+fn findings(path: &str, text: &str) -> Vec<String> {
+    let is_document = path.ends_with(".md");
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let comment = line.trim_start().strip_prefix("//");
+        let Some(text) = comment.or(is_document.then_some(line)) else { continue };
+        let words = words(text);
+        for (phrase, instead) in PHRASES {
+            let phrase: Vec<&str> = phrase.split(' ').collect();
+            if words.windows(phrase.len()).any(|window| window == phrase) {
+                let phrase = phrase.join(" ");
+                found.push(format!("{path}:{}: \"{phrase}\": {instead}", index + 1));
+            }
         }
     }
-    lines
+    found
 }
 
-fn findings(line: &Changed<'_>) -> Vec<String> {
-    let words = prose(line);
-    let has = |phrase: &str| {
-        let phrase: Vec<&str> = phrase.split(' ').collect();
-        words.windows(phrase.len()).any(|window| window == phrase)
-    };
-    let found = PHRASES.iter().filter(|(phrase, _)| has(phrase));
-    let Changed { path, number, .. } = line;
-    found.map(|(phrase, instead)| format!("{path}:{number}: \"{phrase}\": {instead}")).collect()
-}
-
-/// Returns the words of a line of a document or a comment, in lower case and without code and quotations.
-fn prose(line: &Changed<'_>) -> Vec<String> {
-    let text = match line.text.trim_start().strip_prefix("//") {
-        Some(comment) => comment,
-        None if line.path.ends_with(".md") => line.text,
-        None => "",
-    };
+/// Returns the words of a line, in lower case and without code and quotations.
+fn words(text: &str) -> Vec<String> {
     let outside = |text: &str, mark| text.split(mark).step_by(2).collect::<Vec<_>>().join(" ; ");
     let text = outside(&outside(text, '`'), '"').to_lowercase();
     // A sentence that ends between two words of a phrase is not the phrase.
@@ -102,28 +71,18 @@ fn prose(line: &Changed<'_>) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const DIFF: &str = "diff --git a/a.md b/a.md\n--- a/a.md\n+++ b/a.md\n@@ -1 +3,2 @@ # Title\n-old\n\
-                        +Nobody knows\n+it is to\n@@ -9,0 +12 @@\n+be had, be it so\n";
-
     #[test]
-    fn added_lines_have_their_path_and_number() {
-        let lines = changed(DIFF);
-        let shown: Vec<_> = lines
-            .iter()
-            .map(|line| format!("{}:{} {}", line.path, line.number, line.text))
-            .collect();
-        assert_eq!(shown, ["a.md:3 Nobody knows", "a.md:4 it is to", "a.md:12 be had, be it so"]);
-        let found: Vec<_> = lines.iter().flat_map(findings).collect();
-        assert!(found.len() == 2 && found[0].starts_with("a.md:3: \"nobody\": "), "{found:?}");
-        assert!(found[1].starts_with("a.md:12: \"be it\": "), "{found:?}");
+    fn a_finding_has_its_path_and_line() {
+        let found = findings("a.md", "# Title\nNobody knows if it is to\nbe had, be it so\n");
+        assert!(found.len() == 2 && found[0].starts_with("a.md:2: \"nobody\": "), "{found:?}");
+        assert!(found[1].starts_with("a.md:3: \"be it\": "), "{found:?}");
     }
 
     #[test]
     fn code_quotations_and_parts_of_words_are_no_findings() {
-        let found = |path, text| findings(&Changed { path, number: 1, text }).len();
-        assert_eq!(found("a.rs", "    /// Whoever asks, be it by accident."), 2);
-        assert_eq!(found("a.rs", "let nobody = \"is to be had\";"), 0);
-        assert_eq!(found("a.md", "The user `nobody`, and \"be it\"; maybe it is."), 0);
-        assert_eq!(found("a.md", "They may be. It is not, any more than before."), 0);
+        assert_eq!(findings("a.rs", "    /// Whoever asks, be it by accident.").len(), 2);
+        assert_eq!(findings("a.rs", "let nobody = \"is to be had\";").len(), 0);
+        assert_eq!(findings("a.md", "The user `nobody`, and \"be it\"; maybe it is.").len(), 0);
+        assert_eq!(findings("a.md", "They may be. It is not, any more than before.").len(), 0);
     }
 }
