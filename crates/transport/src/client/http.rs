@@ -3,13 +3,15 @@
 //! The futures of connecting, of a request and of a whole body are boxed. An `async fn` would be compiled once more, with
 //! hyper in it, in each crate that awaits it.
 
+mod body;
+
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
@@ -18,7 +20,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 use url::Url;
 
 use super::line::{Line, broken};
@@ -26,15 +28,16 @@ use crate::publish::is_media;
 
 use super::{ClientError, Stream, Target, TimeLimits, connect, shown};
 
+pub use body::Body;
+
 /// The most that is buffered of what arrives, and so the longest head of an answer.
 const BUFFER: usize = 16 * 1024;
 /// The most that is read of a rejection's body, and for how long.
 const REFUSAL: usize = 64 * 1024;
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(5);
-/// A request body may take a second for each of these bytes, and a whole answer for each of those, so that
-/// a slow line is not taken for a dead server and a server that sends byte by byte is.
+/// The slowest upload that is waited for, in bytes per second. This is added to the time limit of the response's head, so
+/// that a slow connection is not taken for a dead server.
 const SLOWEST_UPLOAD: u64 = 16 * 1024;
-const SLOWEST_ANSWER: u64 = 4 * 1024;
 
 /// One HTTP/1.1 connection (RFC 9112), kept alive from request to request.
 ///
@@ -57,10 +60,6 @@ pub struct SendError {
     /// The request, where not a byte of it was sent.
     pub unsent: Option<Box<Request<Full<Bytes>>>>,
 }
-
-/// The body of an answer, read with [`Http::chunk`] or [`Http::whole`].
-#[derive(Debug)]
-pub struct Body(Incoming);
 
 /// What is left of a connection that has left HTTP.
 #[derive(Debug)]
@@ -192,70 +191,6 @@ impl Http {
         poll_fn(|cx| Poll::Ready(self.line.advance(cx))).await
     }
 
-    /// The next bytes of a body; `None` at its end. Cancel safe. It waits for as long as it takes: the
-    /// caller knows how long a stream may be silent, see [`Silence`](super::Silence).
-    ///
-    /// # Errors
-    /// [`ClientError::Broken`] where the connection ends before the body does.
-    pub async fn chunk(&mut self, body: &mut Body) -> Result<Option<Bytes>, ClientError> {
-        let frame = |cx: &mut Context<'_>| {
-            loop {
-                match Pin::new(&mut body.0).poll_frame(cx) {
-                    Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                        Ok(data) => break Poll::Ready(Ok(Some(data))),
-                        Err(_trailers) => {}
-                    },
-                    Poll::Ready(Some(Err(error))) => break Poll::Ready(Err(broken(&error))),
-                    Poll::Ready(None) => break Poll::Ready(Ok(None)),
-                    Poll::Pending => break Poll::Pending,
-                }
-            }
-        };
-        self.line.drive(frame).await
-    }
-
-    /// A whole body of at most `limit` bytes.
-    ///
-    /// # Errors
-    /// [`ClientError::Protocol`] if it is longer, and [`ClientError::TimedOut`] if no byte comes for
-    /// [`TimeLimits::body`] or if all of it comes slower than 4 KiB a second. The connection is of no use
-    /// after either. Otherwise as [`chunk`](Self::chunk).
-    pub fn whole(
-        &mut self,
-        mut body: Body,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Bytes, ClientError>> {
-        Box::pin(async move {
-            let mut whole = BytesMut::new();
-            let began = Instant::now();
-            loop {
-                let patience = self.limits.body;
-                let latest =
-                    began + patience + Duration::from_secs(whole.len() as u64 / SLOWEST_ANSWER);
-                let deadline = latest.min(Instant::now() + patience);
-                let Ok(chunk) = timeout_at(deadline, self.chunk(&mut body)).await else {
-                    self.line.wire = None;
-                    return Err(ClientError::TimedOut {
-                        waited_for: "the rest of an answer",
-                        after: began.elapsed(),
-                    });
-                };
-                let Some(chunk) = chunk? else { return Ok(whole.freeze()) };
-                if whole.len() + chunk.len() > limit {
-                    self.line.wire = None;
-                    return Err(ClientError::Protocol {
-                        transport: "answer of this hub",
-                        problem: format!("it is longer than {limit} bytes"),
-                    });
-                }
-                if whole.is_empty() && body.0.is_end_stream() {
-                    return Ok(chunk);
-                }
-                whole.extend_from_slice(&chunk);
-            }
-        })
-    }
-
     /// Sends a request to leave HTTP (RFC 9110, section 7.8) and waits for the `101`.
     ///
     /// # Errors
@@ -334,7 +269,7 @@ mod tests {
     use crate::client::ConnectOptions;
     use crate::client::scripted::{Script, hub, mute};
 
-    async fn get(script: Script) -> Result<(Http, Response<Body>), ClientError> {
+    pub(super) async fn get(script: Script) -> Result<(Http, Response<Body>), ClientError> {
         let (target, _) = hub(script).await;
         let mut http = Http::connect(&target).await?;
         let response = http.send(request(&target.url)?).await?;
@@ -374,19 +309,6 @@ mod tests {
         assert!(error.to_string().ends_with("503 Service Unavailable: come back a bit later"));
         assert_eq!(error.retry_after(), Some(Duration::from_secs(5)));
         assert!(!error.is_final());
-    }
-
-    #[tokio::test]
-    async fn a_body_that_is_cut_or_too_long_is_an_error_and_never_a_shorter_body() {
-        const CUT: Script = &[&[&["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"]]];
-        let (mut http, response) = get(CUT).await.unwrap();
-        let error = http.whole(response.into_body(), 9).await.unwrap_err();
-        assert!(matches!(error, ClientError::Broken(_)), "{error}");
-
-        let (mut http, response) = get(CUT).await.unwrap();
-        let error = http.whole(response.into_body(), 4).await.unwrap_err();
-        assert!(error.to_string().contains("longer than 4 bytes"), "{error}");
-        assert!(!http.check_open().await);
     }
 
     #[tokio::test]
