@@ -33,7 +33,7 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> ClientError {
         None => (None, "it gave no reason".to_owned()),
     };
     let status = StatusCode::SERVICE_UNAVAILABLE;
-    ClientError::Refused { status, code, message, retry_after: retry_after(headers) }
+    ClientError::Rejected { status, code, message, retry_after: retry_after(headers) }
 }
 
 #[cfg(test)]
@@ -59,7 +59,7 @@ mod tests {
             (StatusCode::OK, &7.into())
         );
         let error = read(response.headers(), response.body());
-        let ClientError::Refused { status, code, message, retry_after } = error else {
+        let ClientError::Rejected { status, code, message, retry_after } = error else {
             panic!("{error}")
         };
         assert_eq!((status.as_u16(), code.as_deref()), (503, Some("full")));
@@ -74,7 +74,7 @@ mod tests {
         let headers = stream(&full(), &Response::new(())).headers().clone();
         assert!(matches!(
             read(&headers, b"data: whatever\n\n"),
-            ClientError::Refused { code: None, retry_after: Some(_), .. }
+            ClientError::Rejected { code: None, retry_after: Some(_), .. }
         ));
     }
 }

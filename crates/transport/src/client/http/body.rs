@@ -12,10 +12,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Http;
 use crate::client::ClientError;
-use crate::client::line::broken;
+use crate::client::connection::broken;
 
-/// The slowest download of a whole body, in bytes per second. A server that is slower is given up, so one that sends single
-/// bytes cannot keep a client waiting for ever.
+/// The slowest download of a whole body that is waited for, in bytes per second. So a server that sends single bytes
+/// cannot keep a client waiting without end.
 const SLOWEST_DOWNLOAD: u64 = 4 * 1024;
 
 /// The body of a response, read with [`Http::chunk`] or [`Http::whole`].
@@ -23,11 +23,13 @@ const SLOWEST_DOWNLOAD: u64 = 4 * 1024;
 pub struct Body(pub(super) Incoming);
 
 impl Http {
-    /// The next bytes of a body; `None` at its end. Cancel safe. It waits for as long as it takes: the
-    /// caller knows how long a stream may be silent, see [`Silence`](crate::client::Silence).
+    /// Returns the next bytes of a body, or `None` at its end.
+    ///
+    /// There is no time limit. The caller should set one with [`Silence`](crate::client::Silence). Cancel safe.
     ///
     /// # Errors
-    /// [`ClientError::Broken`] where the connection ends before the body does.
+    /// Returns [`ClientError::Broken`] if the connection ends before the body, and [`ClientError::Protocol`] if the
+    /// body is malformed.
     pub async fn chunk(&mut self, body: &mut Body) -> Result<Option<Bytes>, ClientError> {
         let frame = |cx: &mut Context<'_>| {
             loop {
@@ -42,15 +44,17 @@ impl Http {
                 }
             }
         };
-        self.line.drive(frame).await
+        self.connection.drive(frame).await
     }
 
-    /// A whole body of at most `limit` bytes.
+    /// Reads a whole body of at most `limit` bytes.
     ///
     /// # Errors
-    /// [`ClientError::Protocol`] if it is longer, and [`ClientError::TimedOut`] if no byte comes for
-    /// [`TimeLimits::body`](crate::client::TimeLimits::body) or if all of it comes slower than 4 KiB a second. The connection is of no use
-    /// after either. Otherwise as [`chunk`](Self::chunk).
+    /// Returns the errors of [`chunk`](Self::chunk), and in these cases also closes the connection:
+    ///
+    /// - [`ClientError::Protocol`] if the body is longer.
+    /// - [`ClientError::TimedOut`] if no byte arrives for [`TimeLimits::body`](crate::client::TimeLimits::body), or if
+    ///   the body arrives slower than 4 KiB per second.
     pub fn whole(
         &mut self,
         mut body: Body,
@@ -60,23 +64,23 @@ impl Http {
             let mut whole = BytesMut::new();
             let began = Instant::now();
             loop {
-                let patience = self.limits.body;
-                let latest =
-                    began + patience + Duration::from_secs(whole.len() as u64 / SLOWEST_DOWNLOAD);
-                let deadline = latest.min(Instant::now() + patience);
+                let limit_of_silence = self.limits.body;
+                let slowest = Duration::from_secs(whole.len() as u64 / SLOWEST_DOWNLOAD);
+                let latest = began + limit_of_silence + slowest;
+                let deadline = latest.min(Instant::now() + limit_of_silence);
                 let Ok(chunk) = timeout_at(deadline, self.chunk(&mut body)).await else {
-                    self.line.wire = None;
+                    self.connection.close();
                     return Err(ClientError::TimedOut {
-                        waited_for: "the rest of an answer",
+                        waited_for: "the rest of a response",
                         after: began.elapsed(),
                     });
                 };
                 let Some(chunk) = chunk? else { return Ok(whole.freeze()) };
                 if whole.len() + chunk.len() > limit {
-                    self.line.wire = None;
+                    self.connection.close();
                     return Err(ClientError::Protocol {
-                        transport: "answer of this hub",
-                        problem: format!("it is longer than {limit} bytes"),
+                        transport: "response",
+                        problem: format!("the body is longer than {limit} bytes"),
                     });
                 }
                 if whole.is_empty() && body.0.is_end_stream() {
@@ -95,7 +99,7 @@ mod tests {
     use crate::client::scripted::Script;
 
     #[tokio::test]
-    async fn a_body_that_is_cut_or_too_long_is_an_error_and_never_a_shorter_body() {
+    async fn a_body_that_ends_early_or_is_too_long_is_an_error() {
         const CUT: Script = &[&[&["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"]]];
         let (mut http, response) = get(CUT).await.unwrap();
         let error = http.whole(response.into_body(), 9).await.unwrap_err();
