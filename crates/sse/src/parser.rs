@@ -60,8 +60,8 @@ pub struct Event {
     pub event: String,
     /// The topic, if the stream has the field `topic`, which tidings adds.
     pub topic: Option<String>,
-    /// The headers from the fields that tidings adds. The event name of a text event is not among them, because it is the
-    /// type. A malformed header is left out.
+    /// The headers from the fields that tidings adds. The event name of a text event is not among them, because it is
+    /// the type. A malformed header is left out.
     pub headers: Option<Headers>,
     /// The data lines, joined by LF.
     pub data: String,
@@ -97,8 +97,8 @@ impl Parser {
 
     /// Parses the next bytes of the stream and appends the items that they complete.
     ///
-    /// A block that is not followed by a blank line when the stream ends is discarded, as the standard requires. So there
-    /// is no call to finish a stream.
+    /// A block that is not followed by a blank line when the stream ends is discarded, as the standard requires. So
+    /// there is no call to finish a stream.
     ///
     /// # Errors
     /// Returns [`TooLong`] if a line or the data of an event is longer than the limit. After that, every call fails.
@@ -138,7 +138,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    /// What one parser reads from these pieces.
+    /// Parses these pieces, and returns the items and whether there was no error.
     fn read<'a>(limit: usize, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Item>, bool) {
         let mut parser = Parser::with_limit(limit);
         let mut items = Vec::new();
@@ -164,14 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn the_standards_examples_read_as_the_standard_says() {
+    fn the_examples_of_the_standard_are_parsed_as_it_requires() {
         assert_eq!(items("data: YHOO\ndata: +2\ndata: 10\n\n"), [event("", "YHOO\n+2\n10", "")]);
         let four = ": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n";
         let first = event("", "first event", "1");
         let rest = [event("", "second event", ""), event("", " third event", "")];
         assert_eq!(items(four)[..2], [Item::Comment, first]);
         assert_eq!(items(four)[2..], rest);
-        // The last block has no blank line behind it and is forgotten.
+        // The last block is not followed by a blank line and is discarded.
         assert_eq!(items("data\n\ndata\ndata\n\ndata:"), [event("", "", ""), event("", "\n", "")]);
     }
 
@@ -184,14 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn one_byte_order_mark_is_skipped_and_only_at_the_start() {
+    fn one_byte_order_mark_is_skipped_at_the_start_only() {
         assert_eq!(items("\u{feff}data: a\n\n"), [event("", "a", "")]);
         assert_eq!(items("\u{feff}\u{feff}data: a\n\n"), []);
         assert_eq!(items("\n\u{feff}data: a\n\n"), []);
     }
 
     #[test]
-    fn an_id_stays_until_the_next_and_one_with_nul_is_none() {
+    fn an_id_stays_until_the_next_and_an_id_with_nul_is_ignored() {
         let stream = "id: 1\n\ndata: a\n\nid: 2\0\ndata: b\n\nid\ndata: c\n\n";
         let one = Item::Id("1".to_owned());
         let expected = [one, event("", "a", "1"), event("", "b", "1"), event("", "c", "")];
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_is_for_one_event_and_an_event_without_data_is_none() {
+    fn a_type_is_for_one_event_and_a_block_without_data_is_not_an_event() {
         assert_eq!(items("event: gap\n\ndata: a\n\n"), [event("", "a", "")]);
         let twice = "event: x\nevent: gap\ndata: a\n\ndata: b\n\n";
         assert_eq!(items(twice), [event("gap", "a", ""), event("", "b", "")]);
@@ -207,13 +207,13 @@ mod tests {
 
     #[test]
     fn a_topic_is_for_one_event() {
-        let Item::Event(told) = event("", "a", "") else { unreachable!() };
-        let told = Item::Event(Event { topic: Some("orders.new".to_owned()), ..told });
-        assert_eq!(items("topic: orders.new\ndata: a\n\ndata: b\n\n"), [told, event("", "b", "")]);
+        let Item::Event(plain) = event("", "a", "") else { unreachable!() };
+        let named = Item::Event(Event { topic: Some("orders.new".to_owned()), ..plain });
+        assert_eq!(items("topic: orders.new\ndata: a\n\ndata: b\n\n"), [named, event("", "b", "")]);
     }
 
     #[test]
-    fn headers_are_for_one_event_and_one_that_is_malformed_is_left_out() {
+    fn headers_are_for_one_event_and_malformed_headers_are_left_out() {
         let Item::Event(plain) = event("binary", "AP8=", "") else { unreachable!() };
         let headers = Headers::new().with_event("created").unwrap().with_time(8).unwrap();
         let expected = Item::Event(Event { headers: Some(headers), ..plain });
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_is_digits_and_anything_else_is_ignored() {
+    fn retry_must_be_digits_and_is_ignored_otherwise() {
         let millis = |millis| Item::Retry(Duration::from_millis(millis));
         let stream =
             "retry: 1500\nretry: +1\nretry: 1s\nretry\nretry: 99999999999999999999\nretry:0\n";
@@ -235,13 +235,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_utf8_is_replaced() {
+    fn bytes_that_are_not_utf8_are_replaced() {
         let (items, _) = read(99, [&b"data: \xE2\x98\x83 \xFF\n\n"[..]]);
         assert_eq!(items, [event("", "\u{2603} \u{fffd}", "")]);
     }
 
     #[test]
-    fn a_line_or_an_event_beyond_the_limit_is_an_error_for_good() {
+    fn after_a_line_or_an_event_over_the_limit_every_call_fails() {
         for stream in ["data: 123456", "data: 1234\ndata: 1234\ndata: 1\n"] {
             let mut parser = Parser::with_limit(10);
             let mut items = Vec::new();
@@ -256,14 +256,14 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_in_single_bytes_is_read_once() {
-        // Looking at all that has come with each byte would be 10^12 looks, and never end.
+    fn the_bytes_of_a_long_line_are_examined_once() {
+        // If each byte made the parser examine the whole line again, this test would take 10^12 steps.
         let line = [b"data: ".to_vec(), vec![b'x'; 1_000_000], b"\n\n".to_vec()].concat();
         let (items, _) = read(MAX_EVENT_BYTES, line.chunks(1));
         assert_eq!(items.len(), 1);
     }
 
-    /// Pieces of streams, so that random streams are not all noise.
+    /// Random streams, mostly made of pieces that a stream can have.
     fn stream() -> impl Strategy<Value = Vec<u8>> {
         let words: [&[u8]; 19] = [
             b"data",
@@ -292,7 +292,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_cuts_of_the_same_bytes_say_the_same(
+        fn the_same_bytes_give_the_same_items_however_they_are_cut(
             stream in stream(),
             cuts in vec(0..200_usize, 0..8),
             limit in 4..64_usize,
