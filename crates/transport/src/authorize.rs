@@ -113,12 +113,12 @@ impl<A: Authorize> DynAuthorize for A {
 }
 
 impl Authorizer {
-    /// Returns an authorizer that calls this [`Authorize`].
+    /// Creates an authorizer that calls this [`Authorize`].
     pub fn new(authorize: impl Authorize) -> Self {
         Self(Policy::Custom(Arc::new(authorize)))
     }
 
-    /// Returns an authorizer that calls this function, which must not block.
+    /// Creates an authorizer that calls this function, which must not block.
     pub fn from_fn<S: Session>(
         decide: impl Fn(&Parts, Action<'_>) -> Result<S, Rejection> + Send + Sync + 'static,
     ) -> Self {
@@ -127,12 +127,12 @@ impl Authorizer {
         })))
     }
 
-    /// Returns an authorizer that allows everything.
+    /// Creates an authorizer that allows everything.
     pub fn allow_all() -> Self {
         Self(Policy::Everything)
     }
 
-    /// Returns an authorizer that allows everything except publishing.
+    /// Creates an authorizer that allows everything except publishing.
     pub fn subscribe_only() -> Self {
         Self(Policy::Subscribe)
     }

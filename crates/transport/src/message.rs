@@ -19,18 +19,18 @@ pub struct Message {
 }
 
 impl Message {
-    /// Returns a message of this kind. The payload of a text must be UTF-8. Otherwise it can be neither published nor
+    /// Creates a message of this kind. The payload of a text must be UTF-8. Otherwise it can be neither published nor
     /// sent as a reply, and the client is disconnected.
     pub fn new(kind: Kind, payload: impl Into<Bytes>) -> Self {
         Self { kind, payload: payload.into() }
     }
 
-    /// Returns a text message.
+    /// Creates a text message.
     pub fn text(text: impl Into<String>) -> Self {
         Self { kind: Kind::Text, payload: text.into().into() }
     }
 
-    /// Returns a binary message.
+    /// Creates a binary message.
     pub fn binary(payload: impl Into<Bytes>) -> Self {
         Self { kind: Kind::Binary, payload: payload.into() }
     }

@@ -170,13 +170,13 @@ where
 }
 
 impl OnMessage {
-    /// Returns an `OnMessage` that calls this handler for each message.
+    /// Creates an `OnMessage` that calls this handler for each message.
     pub fn new(handler: impl HandleMessage) -> Self {
         let custom = Custom { time_limit: TIME_LIMIT, handler: Arc::new(handler) };
         Self(Policy::Custom(Arc::new(custom)))
     }
 
-    /// Returns an `OnMessage` that calls this function for each message. The function must not block. It has the same
+    /// Creates an `OnMessage` that calls this function for each message. The function must not block. It has the same
     /// result as [`HandleMessage::handle`].
     pub fn from_fn(
         handler: impl Fn(&MessageSender, Message) -> Result<Option<Message>, Reason>
@@ -187,12 +187,12 @@ impl OnMessage {
         Self::new(Function(handler))
     }
 
-    /// Returns an `OnMessage` that publishes each message to this topic for the client. There are no replies.
+    /// Creates an `OnMessage` that publishes each message to this topic for the client. There are no replies.
     pub fn published_to(topic: Topic) -> Self {
         Self(Policy::Published(topic))
     }
 
-    /// Returns an `OnMessage` that disconnects a client with [`Reason::NotAllowed`] if it sends a message.
+    /// Creates an `OnMessage` that disconnects a client with [`Reason::NotAllowed`] if it sends a message.
     pub fn rejected() -> Self {
         Self(Policy::Rejected)
     }

@@ -82,8 +82,8 @@ fn is_same(origin: &str, request: &Parts) -> bool {
     let (Some(host), Some((scheme, authority))) = (host(request), origin.split_once("://")) else {
         return false;
     };
-    // TLS may end at a proxy, so the scheme that the client used is not known here. The default port of the origin's
-    // scheme is ignored in both.
+    // TLS may end at a proxy, so this server cannot determine the scheme. The default port of the origin's scheme is
+    // ignored in both.
     let default_port = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
     let bare = |text: &str| text.strip_suffix(default_port).unwrap_or(text).to_ascii_lowercase();
     bare(authority) == bare(host)

@@ -9,7 +9,7 @@ use crate::{Rejection, headers, path_segment};
 
 /// The head of a request to publish.
 ///
-/// It should be read before the body, because the body of a request that is rejected for its head is not needed.
+/// Parse it before reading the body. If the head is rejected, the body is not needed.
 ///
 /// ```
 /// use tidings_transport::PublishRequest;

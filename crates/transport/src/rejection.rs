@@ -30,28 +30,28 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// Returns a rejection with this status, code and message.
+    /// Creates a rejection with this status, code and message.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), headers: Box::default() }
     }
 
-    /// Returns a `400 Bad Request`.
+    /// Creates a `400 Bad Request`.
     pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// Returns a `401 Unauthorized`: the client must send a Bearer token (RFC 6750, section 3).
+    /// Creates a `401 Unauthorized`: the client must send a Bearer token (RFC 6750, section 3).
     pub fn unauthorized(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
             .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
-    /// Returns a `403 Forbidden`: the client may not do this.
+    /// Creates a `403 Forbidden`: the client may not do this.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
-    /// Returns a `405 Method Not Allowed`. `allow` lists the methods that are allowed, such as `GET, HEAD`.
+    /// Creates a `405 Method Not Allowed`. `allow` lists the methods that are allowed, such as `GET, HEAD`.
     pub fn method_not_allowed(method: &Method, allow: &'static str) -> Self {
         let message = format!("{method} is not allowed here, only {allow}");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)

@@ -22,7 +22,7 @@ use crate::Rejection;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscribeRequest {
-    /// The filters that a topic must match.
+    /// The filters. The client is sent the notifications whose topic matches at least one of them.
     pub filters: Filters,
     /// The position to read from: `Last-Event-ID`, otherwise the last `?after=` or `?last_event_id=`, otherwise
     /// [`Position::Live`].

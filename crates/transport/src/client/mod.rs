@@ -86,7 +86,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Returns a target with this URL, the position [`Position::Live`], and default options.
+    /// Creates a target with this URL, the position [`Position::Live`], and default options.
     pub fn new(url: Url) -> Self {
         Self { url, position: Position::Live, options: Arc::default() }
     }
@@ -148,7 +148,7 @@ pub struct Received {
 }
 
 impl Received {
-    /// Returns a notification with this kind and payload. The other fields are `None` and can be set.
+    /// Creates a notification with this kind and payload. The other fields are `None` and can be set.
     pub fn new(kind: Kind, payload: impl Into<Bytes>) -> Self {
         Self { id: None, topic: None, kind, payload: payload.into(), headers: None }
     }

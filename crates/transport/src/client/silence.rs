@@ -22,13 +22,13 @@ impl Default for Silence {
 }
 
 impl Silence {
-    /// Returns the limit for a stream with this time between heartbeats: one and a half times that, and two seconds.
+    /// Creates the limit for a stream with this time between heartbeats: one and a half times that, and two seconds.
     pub fn of(heartbeat: Duration) -> Self {
         let heartbeat = heartbeat.min(LONGEST);
         Self(heartbeat + heartbeat / 2 + Duration::from_secs(2))
     }
 
-    /// Returns exactly this limit.
+    /// Creates a limit of exactly this time.
     pub fn exactly(limit: Duration) -> Self {
         Self(limit)
     }
