@@ -63,7 +63,7 @@ impl Default for Sse {
 }
 
 impl Sse {
-    /// Returns the transport with this configuration.
+    /// Creates the transport with this configuration.
     pub fn new(config: SseConfig) -> Self {
         let SseConfig { retry } = config;
         let mut head = Response::new(());

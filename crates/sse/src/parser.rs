@@ -77,14 +77,14 @@ pub struct TooLong {
 }
 
 impl Default for Parser {
-    /// Returns a parser with the limit [`MAX_EVENT_BYTES`].
+    /// Creates a parser with the limit [`MAX_EVENT_BYTES`].
     fn default() -> Self {
         Self::with_limit(MAX_EVENT_BYTES)
     }
 }
 
 impl Parser {
-    /// Returns a parser that accepts lines, and data of an event, of up to `limit` bytes each.
+    /// Creates a parser that accepts lines, and data of an event, of up to `limit` bytes each.
     pub fn with_limit(limit: usize) -> Self {
         let (lines, interpreter) = (Lines::new(limit), Interpreter::new(limit));
         Self { limit, lines, interpreter, has_failed: false }
