@@ -32,7 +32,7 @@ pub struct LongPolling {
 }
 
 impl LongPolling {
-    /// Returns a transport that holds a poll for `default_hold` if the request names no time, and never for longer than
+    /// Creates a transport that holds a poll for `default_hold` if the request names no time, and never for longer than
     /// `max_hold`.
     pub fn new(default_hold: Duration, max_hold: Duration) -> Self {
         let mut head = Response::new(());
@@ -44,7 +44,7 @@ impl LongPolling {
 }
 
 impl Default for LongPolling {
-    /// Returns a transport that holds a poll for 25 s by default, and for at most 60 s. Most proxies wait that long for
+    /// Creates a transport that holds a poll for 25 s by default, and for at most 60 s. Most proxies wait that long for
     /// a response.
     fn default() -> Self {
         Self::new(Duration::from_secs(25), Duration::from_secs(60))
