@@ -85,7 +85,7 @@ impl Default for WebSocket {
 }
 
 impl WebSocket {
-    /// Returns the transport with this configuration.
+    /// Creates the transport with this configuration.
     pub fn new(config: WebSocketConfig) -> Self {
         let WebSocketConfig { max_message, max_frame } = config;
         Self {
