@@ -103,7 +103,7 @@ fn explained(error: io::Error) -> io::Error {
         matches!(source, rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))
     });
     match is_plain {
-        true => invalid("the server answered without TLS: use http:// instead of https://"),
+        true => invalid("the server answered without TLS: use http:// in place of https://"),
         false => error,
     }
 }
