@@ -7,8 +7,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tidings_transport::{Hosts, Rejection};
 
-/// A middleware that rejects requests for a host that is not this server. Without it a page of any site can read from a
-/// server on a loopback address, once the name of that site points to it: see [`Hosts`].
+/// A middleware that rejects requests whose host is not a name of this server. Without it, a page of any site can read
+/// from a server on a loopback address, if the site's name is changed to that address: see [`Hosts`].
 ///
 /// ```no_run
 /// use axum::{Router, middleware};
@@ -24,7 +24,7 @@ use tidings_transport::{Hosts, Rejection};
 /// ```
 ///
 /// # Errors
-/// Returns a `421` if the host is not one of the server's.
+/// Returns a `421` if the host is not a name of the server.
 pub async fn check_host(
     State((hosts, listener)): State<(Hosts, SocketAddr)>,
     request: Request,

@@ -1,7 +1,7 @@
 //! Realtime notifications in an axum application: every transport on one route.
 //!
-//! A [`Mount`] holds the transports and decides who may subscribe and publish. [`router`] makes a [`Router`] of it, whose
-//! route has the filters or the topic as its last segment:
+//! A [`Mount`] holds the transports, and decides which requests may subscribe and publish. [`router`] returns a
+//! [`Router`] for it, whose paths end with the filters or the topic:
 //!
 //! ```no_run
 //! use axum::Router;
@@ -24,9 +24,10 @@
 //! # }
 //! ```
 //!
-//! Clients subscribe with `GET /events/orders.*` by any of the transports. They publish with `POST /events/orders.new`, or
-//! many at once with `POST /events`, if the mount's [`Authorize`] allows it. A handler that needs more takes a
-//! [`Subscribe`], or calls [`Hub::publish`](tidings_core::Hub::publish) and returns `Result<_, Rejection>`.
+//! Clients subscribe with `GET /events/orders.*` over any of the transports. They publish with `POST
+//! /events/orders.new`, or many notifications at once with `POST /events`, if the mount's [`Authorize`] allows it. For
+//! more control, a handler can take a [`Subscribe`] as its argument, or call
+//! [`Hub::publish`](tidings_core::Hub::publish) and return `Result<_, Rejection>`.
 
 mod hosts;
 mod listener;
@@ -53,8 +54,7 @@ pub use tidings_transport::{
 /// Nest the router, for example at `/events`, so that `POST /events` publishes many. A body may have as many bytes as
 /// [`Hub::max_payload`](tidings_core::Hub::max_payload) returns.
 ///
-/// The path is to be percent-decoded by the mount and not by the application: `%2C` in it separates filters as a comma
-/// does.
+/// The application must not percent-decode the path, because the mount does: `%2C` separates filters as a comma does.
 pub fn router<S: Clone + Send + Sync + 'static>(mount: Mount) -> Router<S> {
     let many = mount.clone();
     let publish_many = any(move |request: Request| async move { many.publish_many(request).await });

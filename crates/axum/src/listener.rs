@@ -1,4 +1,4 @@
-//! A listener whose connections find readers that have stalled.
+//! A listener whose connections end if their client stops reading.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,10 +8,10 @@ use axum::serve::Listener;
 use tidings_transport::mount::WriteDeadline;
 use tokio::net::{TcpListener, TcpStream};
 
-/// A listener for [`axum::serve()`] on whose connections no write may wait for longer than a deadline.
+/// A listener for [`axum::serve()`]. It ends a connection if a write makes no progress within a deadline.
 ///
-/// A [`Mount`](crate::Mount) ends a stream whose client takes nothing, and gives the client's seat back. It cannot end the
-/// connection, which axum would keep until the system gives up on the client. This listener ends it.
+/// A [`Mount`](crate::Mount) ends a stream whose client reads nothing, and frees the client's seat. It cannot end the
+/// connection, which axum would keep until the operating system ends it. This listener ends it.
 #[derive(Debug)]
 pub struct WriteDeadlineListener {
     listener: TcpListener,
@@ -24,7 +24,7 @@ impl WriteDeadlineListener {
         Self { listener, deadline: Duration::from_secs(30) }
     }
 
-    /// Changes the deadline.
+    /// Changes the deadline. Default 30 s.
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }
@@ -34,10 +34,11 @@ impl Listener for WriteDeadlineListener {
     type Io = WriteDeadline<TcpStream>;
     type Addr = SocketAddr;
 
-    /// Accepts the next connection. After an error it tries again, in a second if there are too many open files.
+    /// Accepts the next connection. It tries again at once if a connection fails, and after one second if another error
+    /// occurs, such as too many open files.
     async fn accept(&mut self) -> (Self::Io, SocketAddr) {
         let (socket, address) = Listener::accept(&mut self.listener).await;
-        // Small writes go out at once. A connection where that cannot be set is broken, and its first read says so.
+        // If this fails, the connection is broken, and its first read returns an error.
         let _ = socket.set_nodelay(true);
         (WriteDeadline::new(socket, self.deadline), address)
     }

@@ -1,4 +1,4 @@
-//! Serves an application, and ends it in order.
+//! Serves an application with a graceful shutdown.
 
 use std::io;
 use std::time::Duration;
@@ -12,19 +12,21 @@ use tokio::time::sleep;
 
 use crate::WriteDeadlineListener;
 
-/// How long clients have to leave once they were sent a goodbye, and then how long connections have to end.
+/// How long clients have to leave after the goodbye, and after that, how long connections have to end.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Serves an application on this listener until `shutdown` resolves. Then the hub is closed, so that each client is sent a
-/// goodbye. Once all clients have left, at the latest after five seconds, no further connections are accepted. Returns
-/// when the last connection has ended, at the latest five seconds after that.
+/// Serves an application on this listener until `shutdown` resolves.
 ///
-/// A client that takes nothing for 30 s is disconnected: see [`WriteDeadlineListener`].
+/// Then it closes the hub, so that each client is sent a goodbye. When all clients have left, or after five seconds, it
+/// stops accepting connections. It returns when the last connection has ended, or five seconds later.
 ///
-/// Dropping the future closes the listener, without a goodbye. Connections are served on, each in a task of its own.
+/// A client that reads nothing for 30 s is disconnected: see [`WriteDeadlineListener`].
+///
+/// Dropping the future closes the listener. Clients are then sent no goodbye, and open connections continue in their
+/// tasks.
 ///
 /// # Errors
-/// If the listener fails.
+/// Returns an error if the listener fails.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
@@ -35,7 +37,7 @@ pub async fn serve(
     let goodbye = async move {
         shutdown.await;
         farewell(&hub, Reason::GoingAway, GRACE).await;
-        // Fails only if nobody serves any more.
+        // Fails only if the future was dropped.
         let _ = ending.send(());
     };
     let serving = axum::serve(WriteDeadlineListener::new(listener), app);

@@ -1,4 +1,4 @@
-//! The extractor of a request to subscribe.
+//! An extractor for requests to subscribe.
 
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
@@ -6,7 +6,7 @@ use tidings_core::Filters;
 use tidings_transport::mount::Mount;
 use tidings_transport::{Rejection, last_segment};
 
-/// A request to subscribe, with the filters that the last segment of its path names.
+/// A request to subscribe. The last segment of its path names the filters.
 ///
 /// ```
 /// use axum::Router;
@@ -17,7 +17,7 @@ use tidings_transport::{Rejection, last_segment};
 /// use tidings_core::Hub;
 ///
 /// async fn orders(State(mount): State<Mount>, subscribe: Subscribe) -> Response {
-///     println!("somebody subscribes to {}", subscribe.filters);
+///     println!("a client subscribes to {}", subscribe.filters);
 ///     subscribe.serve(&mount).await
 /// }
 ///
@@ -27,13 +27,13 @@ use tidings_transport::{Rejection, last_segment};
 /// ```
 #[derive(Debug)]
 pub struct Subscribe {
-    /// What the client asks for. An application may change it.
+    /// The filters that the client requested. An application may change them.
     pub filters: Filters,
     request: Request,
 }
 
 impl Subscribe {
-    /// Serves the client: see [`Mount::subscribe`].
+    /// Subscribes the client and returns the response: see [`Mount::subscribe`].
     pub async fn serve(self, mount: &Mount) -> Response {
         mount.subscribe(self.request, self.filters).await.into_response()
     }

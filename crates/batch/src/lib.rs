@@ -1,15 +1,15 @@
-//! Many non-blocking sends in **one system call**, by Linux' io_uring.
+//! Many non-blocking sends in **one system call**, with Linux's io_uring.
 //!
 //! ```text
 //! [(socket, bytes), (socket, bytes), …] ─► Batch::send ─► one io_uring_enter for up to 256 of them
-//!                                                     └─► what each send came to, in order
+//!                                                     └─► the result of each send, in order
 //! ```
 //!
-//! A fan-out writes the same bytes to a thousand sockets. What it writes is the kernel's work either way; what
-//! a batch saves is to enter and leave the kernel for each of them.
+//! A fan-out writes the same bytes to a thousand sockets. The kernel does the same work for each write either way. A
+//! batch saves the cost of entering and leaving the kernel for each socket.
 //!
-//! [`Batch::new`] is the probe: it fails where the kernel has no io_uring, is older than 6.1, or refuses it
-//! (containers often do). Whoever calls it goes on with one `write` each then.
+//! [`Batch::new`] returns an error if the kernel has no io_uring, is older than 6.1, or does not permit its use, as in
+//! many containers. The caller should then use one `write` for each socket.
 //!
 //! ```
 //! use std::io::Read;
@@ -23,8 +23,9 @@
 //! batch.send([(ours.as_fd(), &b"hello"[..])], |index, sent| {
 //!     assert_eq!((index, sent.ok()), (0, Some(5)));
 //! });
-//! let mut heard = [0; 5];
-//! theirs.read_exact(&mut heard)?;
+//! let mut received = [0; 5];
+//! theirs.read_exact(&mut received)?;
+//! assert_eq!(&received, b"hello");
 //! # Ok(())
 //! # }
 //! ```

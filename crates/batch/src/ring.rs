@@ -1,4 +1,7 @@
-//! The ring. All that is unsafe in it is to lend the kernel bytes, and they are lent for one call.
+//! Sends by io_uring.
+//!
+//! The only unsafe operation is to give the kernel pointers to the caller's bytes. [`Batch::send`] returns, and calls
+//! the caller's code, only when the kernel no longer uses them.
 
 use std::fmt;
 use std::io;
@@ -7,31 +10,33 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use io_uring::{IoUring, Probe, opcode, squeue, types};
 
-/// How many sends go in one system call. Far beyond it nothing more is saved, and a thread that sends to many
-/// looks at its other work in between.
+/// The most sends in one system call. More would save little, and between two calls a thread can do other work.
 const SENDS: usize = 256;
 
-/// What a place among the results holds until the kernel has answered.
+/// The result of a send that the kernel has not completed.
 const OPEN: i32 = i32::MIN;
 
-/// Never blocks, and never raises a signal where the peer is gone.
+/// A send never blocks, and does not raise `SIGPIPE` if the peer has closed the connection.
 const FLAGS: i32 =
     (rustix::net::SendFlags::DONTWAIT.bits() | rustix::net::SendFlags::NOSIGNAL.bits()) as i32;
 
-/// Sends to many sockets at once. It belongs to the thread that made it.
+/// Sends to many sockets in one system call.
+///
+/// Only the thread that created it can use it, so it is neither `Send` nor `Sync`.
 pub struct Batch {
     ring: IoUring,
-    /// What each send of the present call came to, as the kernel says it: bytes, or an error negated.
+    /// The result of each send of the current system call: the number of bytes, or a negated error code.
     results: Vec<i32>,
-    /// The kernel takes calls from the thread alone that made the ring.
+    /// The kernel accepts calls only from the thread that created the ring.
     _of_one_thread: PhantomData<*const ()>,
 }
 
 impl Batch {
-    /// A ring of this thread's own; about 20 KiB that the kernel shares with it.
+    /// Creates a ring for this thread. The kernel shares about 20 KiB of memory with it.
     ///
     /// # Errors
-    /// Where the kernel has no io_uring with sends, or refuses it. That is no fault: write one by one then.
+    /// Returns an error if the kernel's io_uring is missing, has no sends, or may not be used. The caller should then
+    /// write to each socket separately.
     pub fn new() -> io::Result<Self> {
         let ring = IoUring::builder()
             .setup_single_issuer()
@@ -45,15 +50,19 @@ impl Batch {
         }
         let results = Vec::with_capacity(SENDS);
         let mut batch = Self { ring, results, _of_one_thread: PhantomData };
-        // Some sandboxes allow a ring to be made, and not to be entered.
+        // Some sandboxes permit creating a ring but not entering it.
         batch.push(&opcode::Nop::new().build());
         batch.ring.submit_and_wait(1)?;
         batch.ring.completion().for_each(drop);
         Ok(batch)
     }
 
-    /// Sends each of these bytes to its socket, and then says of each, in the order given, how many bytes the
-    /// socket took; [`WouldBlock`](io::ErrorKind::WouldBlock) where it is full. Never waits for a peer.
+    /// Sends to each socket its bytes, and calls `done` with the index and the result of each send, in their order. The
+    /// result is the number of bytes that the socket accepted, which may be fewer than given, or
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if the socket is full. Never waits for a peer.
+    ///
+    /// # Aborts
+    /// Ends the process if the kernel returns an unexpected error, because it may then still read the bytes.
     pub fn send<'a>(
         &mut self,
         sends: impl IntoIterator<Item = (BorrowedFd<'a>, &'a [u8])>,
@@ -62,22 +71,22 @@ impl Batch {
         let mut sends = sends.into_iter();
         let mut first = 0;
         loop {
-            // Foreign code runs here and in `done`, and never between lending bytes and getting them back.
-            let mut lent = Vec::with_capacity(SENDS.min(sends.size_hint().0.max(1)));
-            lent.extend(sends.by_ref().take(SENDS));
-            self.lend(&lent);
+            // The caller's code runs here and in `done`, but never while the kernel uses the bytes.
+            let mut portion = Vec::with_capacity(SENDS.min(sends.size_hint().0.max(1)));
+            portion.extend(sends.by_ref().take(SENDS));
+            self.send_portion(&portion);
             for (index, &result) in self.results.iter().enumerate() {
                 done(first + index, outcome(result));
             }
-            if lent.len() < SENDS {
+            if portion.len() < SENDS {
                 return;
             }
             first += SENDS;
         }
     }
 
-    /// One call: returns when the kernel has answered all of it.
-    fn lend(&mut self, sends: &[(BorrowedFd<'_>, &[u8])]) {
+    /// Submits at most [`SENDS`] sends. Returns when the kernel has completed all of them.
+    fn send_portion(&mut self, sends: &[(BorrowedFd<'_>, &[u8])]) {
         self.results.clear();
         self.results.resize(sends.len(), OPEN);
         for (index, (socket, bytes)) in sends.iter().enumerate() {
@@ -88,49 +97,52 @@ impl Batch {
                 .user_data(index as u64);
             self.push(&entry);
         }
-        let mut answered = 0;
-        while answered < sends.len() {
-            match self.ring.submit_and_wait(sends.len() - answered) {
+        let mut completed = 0;
+        while completed < sends.len() {
+            match self.ring.submit_and_wait(sends.len() - completed) {
                 Ok(_) => {}
-                Err(error) if is_passing(&error) => {}
-                // The kernel may still read the bytes, and nobody can say until when: to return would give
-                // them back to their owner under its eyes. A ring that was made does not fail otherwise.
-                Err(error) => give_up(&format!("cannot be entered: {error}")),
+                Err(error) if is_temporary(&error) => {}
+                // The kernel may still read the bytes, and there is no way to find out until when. If this returned,
+                // the caller could free them. A working ring does not return such an error.
+                Err(error) => abort(&format!("cannot be entered: {error}")),
             }
-            for answer in self.ring.completion() {
-                if let Some(result) = self.results.get_mut(answer.user_data() as usize) {
-                    *result = answer.result();
-                    answered += 1;
+            for completion in self.ring.completion() {
+                if let Some(result) = self.results.get_mut(completion.user_data() as usize) {
+                    *result = completion.result();
+                    completed += 1;
                 }
             }
         }
     }
 
-    /// Puts a send into the queue, which has room for all of one call: each call leaves it empty.
+    /// Adds an entry to the submission queue. The queue has room for [`SENDS`] entries, and each system call empties
+    /// it.
     #[allow(unsafe_code)]
     fn push(&mut self, entry: &squeue::Entry) {
-        // SAFETY: what the entry points to must live until the kernel has answered it. `lend` borrows the
-        // bytes and returns only once every entry that it pushed is answered, or not at all.
+        // SAFETY: the bytes that the entry points to must live until the kernel has completed it. `send_portion`
+        // borrows the bytes, and returns only when every entry that it pushed is completed. Otherwise it ends the
+        // process.
         let pushed = unsafe { self.ring.submission().push(entry) };
         if pushed.is_err() {
-            give_up("has no room, and each call leaves it empty");
+            abort("has a full submission queue, which should be empty before each batch");
         }
     }
 }
 
-/// Ends the process, where to go on would let the kernel read bytes that are somebody else's by then.
-fn give_up(why: &str) -> ! {
+/// Ends the process. Called if the kernel might otherwise read bytes that have been freed.
+fn abort(why: &str) -> ! {
     eprintln!("tidings: the io_uring of this thread {why}");
     std::process::abort();
 }
 
-/// Whether the same call may succeed at once: it was interrupted, or the kernel was short of something.
-fn is_passing(error: &io::Error) -> bool {
+/// Returns `true` if the call may succeed when it is repeated: it was interrupted, or the kernel lacked resources.
+fn is_temporary(error: &io::Error) -> bool {
     use rustix::io::Errno;
-    let passing = [Errno::INTR, Errno::AGAIN, Errno::BUSY, Errno::NOMEM];
-    Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
+    let temporary = [Errno::INTR, Errno::AGAIN, Errno::BUSY, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| temporary.contains(&errno))
 }
 
+/// Converts the result of a send: a number of bytes, or a negated error code.
 fn outcome(result: i32) -> io::Result<usize> {
     match usize::try_from(result) {
         Ok(sent) => Ok(sent),
@@ -152,55 +164,55 @@ mod tests {
 
     use super::*;
 
-    /// Where the kernel refuses io_uring there is nothing to test; the probe has said so.
+    /// Returns `None` if the kernel does not permit io_uring. The test then has nothing to check.
     fn batch() -> Option<Batch> {
         Batch::new().inspect_err(|error| eprintln!("no io_uring here: {error}")).ok()
     }
 
     #[test]
-    fn more_sends_than_a_call_takes_all_arrive_and_are_told_in_order() {
+    fn more_sends_than_fit_in_one_call_arrive_and_are_reported_in_order() {
         let Some(mut batch) = batch() else { return };
         let pairs: Vec<_> = (0..SENDS * 2 + 3).map(|_| UnixStream::pair().unwrap()).collect();
         let words: Vec<_> = (0..pairs.len()).map(|index| format!("to {index}")).collect();
         let sends =
             pairs.iter().zip(&words).map(|((ours, _), word)| (ours.as_fd(), word.as_bytes()));
-        let mut told = Vec::new();
-        batch.send(sends, |index, sent| told.push((index, sent.unwrap())));
+        let mut results = Vec::new();
+        batch.send(sends, |index, sent| results.push((index, sent.unwrap())));
         let expected: Vec<_> = words.iter().map(String::len).enumerate().collect();
-        assert_eq!(told, expected);
+        assert_eq!(results, expected);
         for ((ours, mut theirs), word) in pairs.into_iter().zip(words) {
             drop(ours);
-            let mut heard = String::new();
-            theirs.read_to_string(&mut heard).unwrap();
-            assert_eq!(heard, word);
+            let mut received = String::new();
+            theirs.read_to_string(&mut received).unwrap();
+            assert_eq!(received, word);
         }
     }
 
     #[test]
-    fn a_full_socket_and_a_closed_one_are_told_and_disturb_nobody() {
+    fn a_full_socket_and_a_closed_one_do_not_affect_other_sends() {
         let Some(mut batch) = batch() else { return };
         let (full, _held) = UnixStream::pair().unwrap();
         let (broken, gone) = UnixStream::pair().unwrap();
-        let (well, mut theirs) = UnixStream::pair().unwrap();
+        let (open, mut theirs) = UnixStream::pair().unwrap();
         drop(gone);
         let much = vec![0; 1 << 20];
         let mut first = 0;
         batch.send([(full.as_fd(), &much[..])], |_, sent| first = sent.unwrap());
-        assert!(first < much.len(), "a part of it");
+        assert!(first < much.len(), "the socket accepted all of it");
 
-        let sends = [(full.as_fd(), &much[..]), (broken.as_fd(), b"x"), (well.as_fd(), b"y")];
-        let mut told = Vec::new();
-        batch.send(sends, |_, sent| told.push(sent.map_err(|error| error.kind())));
+        let sends = [(full.as_fd(), &much[..]), (broken.as_fd(), b"x"), (open.as_fd(), b"y")];
+        let mut results = Vec::new();
+        batch.send(sends, |_, sent| results.push(sent.map_err(|error| error.kind())));
         let expected = [Err(io::ErrorKind::WouldBlock), Err(io::ErrorKind::BrokenPipe), Ok(1)];
-        assert_eq!(told, expected);
-        let mut heard = [0];
-        theirs.read_exact(&mut heard).unwrap();
-        assert_eq!(&heard, b"y");
+        assert_eq!(results, expected);
+        let mut received = [0];
+        theirs.read_exact(&mut received).unwrap();
+        assert_eq!(&received, b"y");
     }
 
     #[test]
-    fn nothing_to_send_is_no_call() {
+    fn an_empty_list_of_sends_reports_nothing() {
         let Some(mut batch) = batch() else { return };
-        batch.send([], |_, _| panic!("there was nothing"));
+        batch.send([], |_, _| panic!("nothing was sent"));
     }
 }

@@ -1,4 +1,4 @@
-//! How long a poll is held.
+//! Accepts polls, and determines how long each is held.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,8 @@ pub struct LongPolling {
 }
 
 impl LongPolling {
-    /// Holds a poll for `default_hold` where it asks for no time, and never longer than `max_hold`.
+    /// Creates a transport that holds a poll for `default_hold` if the request names no time, and never for longer than
+    /// `max_hold`.
     pub fn new(default_hold: Duration, max_hold: Duration) -> Self {
         let mut head = Response::new(());
         let headers = head.headers_mut();
@@ -43,7 +44,8 @@ impl LongPolling {
 }
 
 impl Default for LongPolling {
-    /// 25 s, and 60 s at most: shorter than most proxies' patience.
+    /// Creates a transport that holds a poll for 25 s by default, and for at most 60 s. Most proxies wait that long for
+    /// a response.
     fn default() -> Self {
         Self::new(Duration::from_secs(25), Duration::from_secs(60))
     }
@@ -54,16 +56,18 @@ impl Transport for LongPolling {
         "long-polling"
     }
 
-    /// Every request is: this is the transport that needs nothing but HTTP.
+    /// Returns `true` for every request, because a poll needs nothing but HTTP.
     fn claims(&self, _: &Parts) -> bool {
         true
     }
 
     fn accept(&self, request: &Parts, subscribe: &SubscribeRequest) -> Result<Accepted, Rejection> {
         let hold = wait(request)?.unwrap_or(self.default_hold).min(self.max_hold);
-        // Who has no position yet gets the present one at once: nothing falls between two polls.
-        let has_one = matches!(subscribe.position, Position::After(_) | Position::Earliest);
-        let hold = if has_one { hold } else { Duration::ZERO };
+        // Only a poll that continues from a position is held. Any other is answered at once, with the current position
+        // or with a part of a snapshot. So a client never waits without a position, and loses nothing between two
+        // polls.
+        let has_position = matches!(subscribe.position, Position::After(_) | Position::Earliest);
+        let hold = if has_position { hold } else { Duration::ZERO };
         let encoder = match subscribe.position {
             Position::Snapshot(snapshot) => Arc::new(Answer { snapshot: Some(snapshot) }),
             _ => self.encoder.clone(),
@@ -73,18 +77,22 @@ impl Transport for LongPolling {
     }
 }
 
-/// The time a poll asks for: `?wait=SECONDS`, else `Prefer: wait=SECONDS` (RFC 7240, section 4.3).
+/// Returns the hold time that the request names: `?wait=SECONDS`, otherwise `Prefer: wait=SECONDS` (RFC 7240, section
+/// 4.3). Returns `None` if it names none.
+///
+/// # Errors
+/// Returns a `400` if the query parameter is not a number of seconds.
 fn wait(request: &Parts) -> Result<Option<Duration>, Rejection> {
     if let Some(text) = query(request, "wait") {
         let seconds = text.parse::<u32>().map_err(|_| {
             Rejection::bad_request(
                 "bad_wait",
-                format!("wait={text:?}: give whole seconds, 0 or more"),
+                format!("invalid wait {text:?}: expected whole seconds, 0 or more"),
             )
         })?;
         return Ok(Some(Duration::from_secs(seconds.into())));
     }
-    // A preference that cannot be read is passed over (section 2).
+    // A malformed preference is ignored (section 2).
     let preferences = request.headers.get_all("prefer").into_iter();
     let seconds = preferences
         .filter_map(|line| line.to_str().ok())
@@ -114,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hold_time_is_asked_for_bounded_and_none_without_a_position() {
+    fn the_request_names_the_hold_time_which_is_bounded_and_zero_without_a_position() {
         assert_eq!(hold("/topics/t?after=e-1", None), Ok(25));
         assert_eq!(hold("/topics/t?after=e-1&wait=0", None), Ok(0));
         assert_eq!(hold("/topics/t?after=e-1&wait=3", Some("wait=9")), Ok(3));

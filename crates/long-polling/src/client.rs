@@ -1,4 +1,4 @@
-//! The client half.
+//! The client of the long-polling transport.
 
 use std::time::Duration;
 
@@ -14,26 +14,26 @@ use tidings_transport::client::{
     url_with_wait,
 };
 
-/// The longest answer that is taken. A hub puts about 1 MiB into one, and one notification may be larger.
-const MAX_ANSWER: usize = 64 * 1024 * 1024;
+/// The largest response that is accepted, in bytes. A hub sends about 1 MiB, or one notification that may be larger.
+const MAX_RESPONSE: usize = 64 * 1024 * 1024;
 
 /// The longest time for which a hub holds a poll.
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
-/// Subscribes by long-polling: one request after the other over one connection that is kept alive, each
-/// from the cursor of the answer before.
+/// Subscribes by long-polling. It sends one request after the other over a connection that is kept alive, each with the
+/// cursor of the response before it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LongPollingClient {
-    /// For how long the hub may hold a request, in whole seconds, as `Prefer: wait=N` (RFC 7240, section
-    /// 4.3). `None`, the default, leaves it to the hub. Longer costs fewer requests; a proxy in between
-    /// may not like to wait.
+    /// For how long the hub may hold a request, sent in whole seconds as `Prefer: wait=N` (RFC 7240, section 4.3). With
+    /// `None`, which is the default, the hub decides. A longer time needs fewer requests, but a proxy may end a request
+    /// that is held for too long.
     pub wait: Option<Duration>,
 }
 
-/// One answer.
+/// A response to a poll.
 #[derive(Debug, Deserialize)]
 struct Answer {
-    /// An id, or the rest of the newest of each topic if the answer held only a part of them.
+    /// An id, or the rest of a snapshot if the response has only a part of it.
     cursor: String,
     notifications: Vec<Notice>,
     gap: Option<Gap>,
@@ -46,7 +46,7 @@ struct Poller {
     target: Target,
     wait: Option<Duration>,
     http: Http,
-    /// Whether the connection has brought an answer, so that it may have been closed since.
+    /// `true` if a response has arrived on the connection. The hub may have closed it since then.
     is_kept: bool,
 }
 
@@ -63,7 +63,7 @@ impl Client for LongPollingClient {
 async fn connect(target: Target, wait: Option<Duration>) -> Result<Arrivals, ClientError> {
     let http = Http::connect(&target).await?;
     let mut poller = Poller { target, wait, http, is_kept: false };
-    // The first poll is not held: its answer shows at once that the subscription stands.
+    // The first poll is not held, so its response shows at once that the hub has accepted the subscription.
     let mut first = Some(poller.poll(Duration::ZERO).await?);
     let arrivals = async_stream::try_stream! {
         loop {
@@ -71,21 +71,21 @@ async fn connect(target: Target, wait: Option<Duration>) -> Result<Arrivals, Cli
                 Some(answer) => answer,
                 None => poller.poll(poller.hold()).await?,
             };
-            let mut told = None;
+            let mut last = None;
             if let Some(gap) = answer.gap {
-                told = Some(gap.resume);
+                last = Some(gap.resume);
                 yield Arrival::Gap(gap);
             }
             for notice in answer.notifications {
-                told = Some(notice.id);
+                last = Some(notice.id);
                 yield Arrival::Notification(notice.received().map_err(protocol)?);
             }
-            // The cursor is ahead where what follows the last notification is not ours.
+            // The cursor is ahead of the last notification if later entries of the log do not match the filters.
             let cursor = match poller.target.position {
                 Position::After(cursor) => Some(cursor),
                 _ => None,
             };
-            if told.is_none() || cursor.is_some_and(|cursor| told != Some(cursor)) {
+            if last.is_none() || cursor.is_some_and(|cursor| last != Some(cursor)) {
                 yield Arrival::Heartbeat(cursor);
             }
             if let Some(goodbye) = answer.goodbye {
@@ -98,17 +98,19 @@ async fn connect(target: Target, wait: Option<Duration>) -> Result<Arrivals, Cli
 }
 
 impl Poller {
-    /// How long the hub may hold a poll: as the address asks for, otherwise as the client does.
+    /// Returns how long the hub may hold a poll: as the URL's `?wait=` names it, otherwise the client's `wait`,
+    /// otherwise 60 s, which is also the maximum.
     fn hold(&self) -> Duration {
         let named = self.target.url.query_pairs().find(|(name, _)| name == "wait");
         let named = named.and_then(|(_, seconds)| seconds.parse().ok()).map(Duration::from_secs);
         named.or(self.wait).map_or(LONGEST_HOLD, |hold| hold.min(LONGEST_HOLD))
     }
 
-    /// The next answer; the position is then its cursor. With a hold of zero it comes at once.
+    /// Sends a poll, returns the response, and moves the position to its cursor. If `hold` is zero, the hub responds at
+    /// once.
     async fn poll(&mut self, hold: Duration) -> Result<Answer, ClientError> {
         let response = match self.http.send_held(self.request(hold)?, hold).await {
-            // A poll changes nothing, so it may be asked again (RFC 9110, section 9.2.2).
+            // A poll has no effect on the hub, so it may be repeated (RFC 9110, section 9.2.2).
             Err(ClientError::Broken(_)) if self.is_kept => {
                 self.is_kept = false;
                 self.http = Http::connect(&self.target).await?;
@@ -116,9 +118,10 @@ impl Poller {
             }
             answered => answered?,
         };
-        let body = self.http.whole(response.into_body(), MAX_ANSWER).await?;
-        let answer: Answer = serde_json::from_slice(&body)
-            .map_err(|error| protocol(format!("{error}; is this address a topic of the hub?")))?;
+        let body = self.http.whole(response.into_body(), MAX_RESPONSE).await?;
+        let answer: Answer = serde_json::from_slice(&body).map_err(|error| {
+            protocol(format!("{error}, is this the address of a topic of a hub?"))
+        })?;
         self.is_kept = true;
         self.target.position =
             answer.cursor.parse().map_err(|error| protocol(format!("{error}")))?;
@@ -144,7 +147,7 @@ impl Poller {
 }
 
 fn protocol(problem: String) -> ClientError {
-    ClientError::Protocol { transport: "long-polling answer", problem }
+    ClientError::Protocol { transport: "long-polling response", problem }
 }
 
 #[cfg(test)]
@@ -170,8 +173,9 @@ mod tests {
         &["HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 51\r\n\r\n\
          {\"error\":{\"code\":\"going_away\",\"message\":\"so long\"}}"];
 
-    /// A hub that answers by heart: connections, each a list of answers, each written in these pieces. A
-    /// connection is closed behind its last answer. In the end it tells the requests that came.
+    /// Starts a hub that sends the scripted responses, and returns the requests that it received once the script is
+    /// over. A script is a list of connections, each a list of responses, each written in these pieces. A connection is
+    /// closed after its last response.
     async fn hub(
         script: &'static [&'static [&'static [&'static str]]],
     ) -> (Target, JoinHandle<Vec<String>>) {
@@ -204,21 +208,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_poll_goes_on_from_the_cursor_and_what_it_brings_is_flattened() {
+    async fn each_poll_continues_from_the_cursor_and_its_response_becomes_arrivals() {
         let (target, requests) = hub(&[&[AT_1, AT_9], &[GOING_AWAY]]).await;
         let client = LongPollingClient { wait: Some(Duration::from_secs(7)) };
         let mut arrivals = client.connect(target).await.unwrap();
-        let mut told = Vec::new();
+        let mut arrived = Vec::new();
         let error = loop {
             match arrivals.next().await.unwrap() {
-                Ok(arrival) => told.push(arrival),
+                Ok(arrival) => arrived.push(arrival),
                 Err(error) => break error,
             }
         };
         let id = |text: &str| Some(text.parse::<Id>().unwrap());
-        assert_eq!(told[0], Arrival::Heartbeat(id("e-1")));
-        assert!(matches!(told[1], Arrival::Gap(gap) if gap.missed == Some(4)));
-        let payloads: Vec<_> = told[2..4]
+        assert_eq!(arrived[0], Arrival::Heartbeat(id("e-1")));
+        assert!(matches!(arrived[1], Arrival::Gap(gap) if gap.missed == Some(4)));
+        let payloads: Vec<_> = arrived[2..4]
             .iter()
             .map(|arrival| match arrival {
                 Arrival::Notification(received) => {
@@ -229,7 +233,7 @@ mod tests {
             .collect();
         let expected = [(id("e-6"), Kind::Text, &b"tea"[..]), (id("e-7"), Kind::Binary, &[0, 255])];
         assert_eq!(payloads, expected);
-        assert_eq!(told[4..], [Arrival::Heartbeat(id("e-9"))]);
+        assert_eq!(arrived[4..], [Arrival::Heartbeat(id("e-9"))]);
 
         assert!(error.to_string().ends_with("so long"), "{error}");
         assert_eq!(error.retry_after(), Some(Duration::from_secs(5)));
@@ -241,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_poll_is_not_held_even_if_the_address_asks_for_it() {
+    async fn the_first_poll_is_not_held_even_if_the_url_names_a_hold_time() {
         let (mut target, requests) = hub(&[&[AT_1, AT_9]]).await;
         target.url.set_query(Some("wait=50"));
         target.position = Position::Earliest;
@@ -254,14 +258,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hub_that_falls_silent_is_given_up_once_the_hold_is_over() {
+    async fn a_silent_hub_times_out_after_the_hold_is_over() {
         let limit = Duration::from_millis(200);
         let limits = TimeLimits::default().head(limit).body(limit);
         let options = Arc::new(ConnectOptions::default().limits(limits));
         for (second, waited_for) in [
-            ("", "the head of an answer"),
-            ("HTTP/1.1 200 O", "the head of an answer"),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"cursor\":", "the rest of an answer"),
+            ("", "the head of a response"),
+            ("HTTP/1.1 200 O", "the head of a response"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"cursor\":", "the rest of a response"),
         ] {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
@@ -286,7 +290,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_kept_connection_is_made_anew_once_and_then_its_end_is_told() {
+    async fn a_closed_connection_is_replaced_once_and_then_its_end_is_an_error() {
         const HUNG_UP: &[&str] = &[];
         let (target, requests) = hub(&[&[AT_1, HUNG_UP], &[HUNG_UP]]).await;
         let arrivals = LongPollingClient::default().connect(target).await.unwrap();
@@ -297,7 +301,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_goodbye_ends_it_and_an_answer_that_is_none_is_an_error() {
+    async fn a_goodbye_ends_the_stream_and_a_malformed_response_is_an_error() {
         let (target, _) = hub(&[&[&[
             "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"cursor\":\"e-1\",\"notifications\":[],\
             \"goodbye\":{\"reason\":\"going_away\",\"message\":\"bye\"}}",
@@ -309,6 +313,6 @@ mod tests {
 
         let (target, _) = hub(&[&[&["HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[]"]]]).await;
         let error = LongPollingClient::default().connect(target).await.err().unwrap();
-        assert!(error.to_string().contains("no long-polling answer"), "{error}");
+        assert!(error.to_string().contains("invalid long-polling response"), "{error}");
     }
 }

@@ -1,20 +1,20 @@
-//! Events in one JSON answer.
+//! Encodes events as one JSON response.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::json;
 use tidings_core::{Event, Gap, Id, Snapshot};
 use tidings_transport::{ENVELOPE, Encoder};
 
-/// `{"cursor":…,"notifications":[…],"gap":{…}?,"goodbye":{…}?}`.
+/// Encodes a response to a poll: `{"cursor":…,"notifications":[…],"gap":{…}?,"goodbye":{…}?}`.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
-    /// The snapshot with which the poll begins, if it does. If an answer holds only a part of it, its cursor is in the
-    /// snapshot too.
+    /// The snapshot that the poll reads, or `None` if it reads from another position. If a response has only a part of
+    /// the snapshot, its cursor is a position in the snapshot.
     pub(crate) snapshot: Option<Snapshot>,
 }
 
 impl Answer {
-    /// Returns the cursor with which the next poll goes on.
+    /// Returns the cursor for the next poll.
     fn cursor(&self, position: Id) -> String {
         match self.snapshot {
             Some(Snapshot { after, upto, .. })
@@ -37,9 +37,9 @@ impl Encoder for Answer {
         for event in events {
             match event {
                 Event::Deliver(entry) => found.push(entry.encoded(&ENVELOPE)),
-                // The log may have moved on once more while the answer was put together.
+                // The log may evict more entries while the response is collected, which makes a second gap.
                 Event::Gap(next) => gap = Some(gap.map_or(*next, |gap: Gap| gap.joined(*next))),
-                // The empty answer at the end of the hold time is the heartbeat.
+                // The empty response at the end of the hold time serves as a heartbeat.
                 Event::Heartbeat { .. } => {}
                 Event::Goodbye(reason) => {
                     let goodbye = json!({"reason": reason.name(), "message": reason.phrase()});
@@ -74,7 +74,7 @@ mod tests {
     use tidings_core::{Entry, Epoch, GapReason, Notification, Reason};
 
     #[test]
-    fn an_answer_is_json_whatever_it_holds() {
+    fn a_response_is_valid_json_with_any_events() {
         let id = |seq| Epoch::from_number(36).id(seq);
         let entry = |seq, payload: &str| {
             let notification = Notification::text("t".parse().unwrap(), payload);

@@ -1,10 +1,10 @@
-//! Tidings by long-polling: the server's encoder and the client.
+//! The long-polling transport of tidings.
 //!
-//! A poll says after which position it asks. It is answered at once with all that waits there, or held
-//! until the first notification comes or its time is over; the answer brings the position for the next.
-//! So nothing falls between two polls.
+//! A poll names the position after which it reads. If notifications after it are in the log, the response has them and
+//! is sent at once. Otherwise the request is held until the first notification is published or the hold time is over.
+//! The response contains the position for the next poll, so no notification is lost between two polls.
 //!
-//! [`LongPolling`] is the server half, [`LongPollingClient`] the client half.
+//! [`LongPolling`] is the server half, and [`LongPollingClient`] is the client half.
 
 mod accept;
 #[cfg(feature = "client")]

@@ -145,7 +145,7 @@ async fn a_full_hub_is_an_event_stream_that_ends_if_that_is_what_is_mounted() {
         let target = Target::new(url);
         for code in ["full", "going_away"] {
             let error = listed.client.connect(target.clone()).await.err().unwrap();
-            let ClientError::Refused { status, code: given, .. } = &error else {
+            let ClientError::Rejected { status, code: given, .. } = &error else {
                 panic!("{error}")
             };
             assert_eq!((status.as_u16(), given.as_deref()), (503, Some(code)), "{name}");

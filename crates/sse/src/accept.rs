@@ -1,4 +1,4 @@
-//! The head of an event stream.
+//! Accepts requests for an event stream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,12 +34,12 @@ pub struct Sse {
     of_several: Arc<dyn Encoder>,
 }
 
-/// What the clients are told about the stream.
+/// The configuration of [`Sse`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SseConfig {
-    /// After about how long clients come back when they are cut, each after another time between a half
-    /// and one and a half of it. Default 2 s.
+    /// The average time after which clients reconnect if the connection breaks. Each client is sent a random time
+    /// between half of this and one and a half times this. Default 2 s.
     pub retry: Duration,
 }
 
@@ -50,7 +50,7 @@ impl Default for SseConfig {
 }
 
 impl SseConfig {
-    /// Changes the time after which clients reconnect, on average.
+    /// Changes the average time after which clients reconnect.
     pub fn retry(self, retry: Duration) -> Self {
         Self { retry }
     }
@@ -63,17 +63,17 @@ impl Default for Sse {
 }
 
 impl Sse {
-    /// The transport with this configuration.
+    /// Creates the transport with this configuration.
     pub fn new(config: SseConfig) -> Self {
         let SseConfig { retry } = config;
         let mut head = Response::new(());
         let headers = head.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        // Without no-store, Chromium's cache makes a second request for the same URL wait for the end of the
-        // first. no-transform keeps compressing proxies from holding events back.
+        // Without `no-store`, Chromium's cache delays a second request for the same URL until the first one ends. With
+        // `no-transform`, proxies do not compress the stream, which would delay events.
         let uncached = HeaderValue::from_static("no-store, no-transform");
         headers.insert(header::CACHE_CONTROL, uncached);
-        // Intermediaries forward each event as it comes: RFC 10036, and nginx's own header.
+        // With these two headers, proxies forward each event at once. The first is of RFC 10036, the second of nginx.
         headers.insert("incremental", HeaderValue::from_static("?1"));
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         let encoder = |event| Arc::new(Stream { retry, event });
@@ -114,15 +114,15 @@ mod tests {
     use tidings_core::{Entry, Epoch, Event, Notification};
 
     #[test]
-    fn the_topic_is_told_where_the_filters_leave_it_open() {
+    fn an_event_names_its_topic_unless_the_filters_are_one_topic() {
         let request = http::Request::get("/").body(()).unwrap().into_parts().0;
         let (sse, id) = (Sse::default(), Epoch::from_number(36).id(5));
         let entry = Arc::new(Entry::new(id, Notification::text("a.b".parse().unwrap(), "x")));
-        for (filters, tells) in [("a.b", false), ("a.*", true), ("a.b,c", true), ("%3E", true)] {
+        for (filters, is_named) in [("a.b", false), ("a.*", true), ("a.b,c", true), ("%3E", true)] {
             let accepted =
                 sse.accept(&request, &SubscribeRequest::read(filters, &request).unwrap()).unwrap();
             let bytes = accepted.encoder.encode(&[Event::Deliver(entry.clone())], id);
-            assert_eq!(bytes.starts_with(b"id: 10-5\ntopic: a.b\n"), tells, "{filters}");
+            assert_eq!(bytes.starts_with(b"id: 10-5\ntopic: a.b\n"), is_named, "{filters}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The client half.
+//! The client of the SSE transport.
 
 mod rejection;
 
@@ -19,8 +19,8 @@ use crate::{Event, Item, Parser};
 
 /// Subscribes by server-sent events (HTML standard, section 9.2).
 ///
-/// Where the filters are one topic it is not on this wire, and [`Received::topic`] is `None`. Comments and
-/// blocks that only move the last event id arrive as heartbeats.
+/// If the filters are a single topic, events do not contain it, and [`Received::topic`] is `None`. Comments, and blocks
+/// that only change the last event id, arrive as heartbeats.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SseClient;
 
@@ -58,15 +58,15 @@ async fn connect(target: Target) -> Result<Arrivals, ClientError> {
         let mut items = Vec::new();
         let mut silence = Silence::default();
         while let Some(chunk) = silence.bound(http.chunk(&mut body)).await?? {
-            let read = parser.feed(&chunk, &mut items);
-            // A comment only says that the hub is there, and so does whatever it comes with.
-            let is_told = |item: &Item| matches!(item, Item::Event(_) | Item::Id(_));
-            let told = items.iter().rposition(is_told).unwrap_or(0);
+            let fed = parser.feed(&chunk, &mut items);
+            // A comment only shows that the hub is alive. A later event or id in the same chunk shows that too.
+            let has_position = |item: &Item| matches!(item, Item::Event(_) | Item::Id(_));
+            let last = items.iter().rposition(has_position).unwrap_or(0);
             for (at, item) in items.drain(..).enumerate() {
                 if let Item::Ping(interval) = item {
                     silence = Silence::of(interval);
                 }
-                if matches!(item, Item::Comment | Item::Ping(_)) && at < told {
+                if matches!(item, Item::Comment | Item::Ping(_)) && at < last {
                     continue;
                 }
                 let Some(arrival) = arrival(item, parser.last_event_id())? else { continue };
@@ -76,32 +76,32 @@ async fn connect(target: Target) -> Result<Arrivals, ClientError> {
                     return;
                 }
             }
-            read.map_err(|error| protocol(error.to_string()))?;
+            fed.map_err(|error| protocol(error.to_string()))?;
         }
     };
     Ok(arrivals.boxed())
 }
 
-/// A stream of another type is none (HTML standard, section 9.2.3).
+/// Returns an error if the content type is not `text/event-stream` (HTML standard, section 9.2.3).
 fn require_event_stream(headers: &HeaderMap) -> Result<(), ClientError> {
     let given = headers.get(header::CONTENT_TYPE);
-    let given = given.map_or("", |value| value.to_str().unwrap_or("no text"));
+    let given = given.map_or("", |value| value.to_str().unwrap_or("not text"));
     let essence = given.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("text/event-stream") {
         return Ok(());
     }
-    Err(protocol(format!("its Content-Type is {given:?}; is this address a topic of the hub?")))
+    Err(protocol(format!("Content-Type is {given:?}, is this the address of a topic of a hub?")))
 }
 
-/// Returns what an item means to a subscriber. An event of a type that tidings does not use is a notification with this event
-/// name. A reserved name, which no notification has, counts as a heartbeat.
+/// Returns the arrival that an item stands for, if any. If the type of an event is not one that tidings uses, it is the
+/// event name of a notification. A reserved name cannot be an event name, so it counts as a heartbeat.
 fn arrival(item: Item, last_event_id: &str) -> Result<Option<Arrival>, ClientError> {
     let event = match item {
         Item::Event(event) => event,
         Item::Comment | Item::Ping(_) => {
             return Ok(Some(Arrival::Heartbeat(last_event_id.parse().ok())));
         }
-        // As of this block: what came with it in one piece may be ahead already.
+        // The parser's last event id may be that of a later block in the same chunk.
         Item::Id(id) => return Ok(Some(Arrival::Heartbeat(id.parse().ok()))),
         Item::Retry(_) => return Ok(None),
     };
@@ -114,18 +114,18 @@ fn arrival(item: Item, last_event_id: &str) -> Result<Option<Arrival>, ClientErr
             notification(id, event.topic, Kind::Binary, payload, event.headers)
         }
         "gap" => {
-            let told: ToldGap = json(&event)?;
-            Arrival::Gap(told.gap)
+            let data: GapData = json(&event)?;
+            Arrival::Gap(data.gap)
         }
         "goodbye" => {
-            let told: ToldGoodbye = json(&event)?;
-            Arrival::Goodbye(told.goodbye)
+            let data: GoodbyeData = json(&event)?;
+            Arrival::Goodbye(data.goodbye)
         }
         name => {
             let others = event.headers.unwrap_or_default();
             let headers = match others.clone().with_event(name) {
                 Err(ParseHeaderError::ReservedEvent(_)) => return Ok(Some(Arrival::Heartbeat(id))),
-                // A hub of tidings does not send such a name. The notification is delivered without it.
+                // A hub does not send such a name. The notification is delivered without it.
                 Err(_) => others,
                 Ok(headers) => headers,
             };
@@ -148,12 +148,12 @@ fn notification(
 }
 
 #[derive(Deserialize)]
-struct ToldGap {
+struct GapData {
     gap: Gap,
 }
 
 #[derive(Deserialize)]
-struct ToldGoodbye {
+struct GoodbyeData {
     goodbye: Goodbye,
 }
 
@@ -162,7 +162,7 @@ fn json<'a, T: Deserialize<'a>>(event: &'a Event) -> Result<T, ClientError> {
 }
 
 fn malformed(event: &Event, error: &dyn std::error::Error) -> ClientError {
-    protocol(format!("data of the event {:?}: {error}", event.event))
+    protocol(format!("malformed data of event {:?}: {error}", event.event))
 }
 
 fn protocol(problem: String) -> ClientError {
@@ -181,8 +181,9 @@ mod tests {
 
     type Script = &'static [&'static [&'static [&'static str]]];
 
-    /// A hub that answers by heart: connections, each a list of answers, each written in these pieces. A
-    /// connection is closed behind its last answer. In the end it tells the requests that came.
+    /// Starts a hub that sends the scripted responses, and returns the requests that it received once the script is
+    /// over. A script is a list of connections, each a list of responses, each written in these pieces. A connection is
+    /// closed after its last response.
     async fn hub(script: Script) -> (Target, JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
@@ -213,13 +214,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_a_hub_says_arrives_in_order() {
+    async fn everything_that_a_hub_sends_arrives_in_order() {
         let (target, requests) = hub(&[&[&[
             HEAD,
             ":ping 25000\nretry: 900\nid: e-1\n\n",
             "id: e-2\ndata: seven\ndata: teapots\n\nid: e-3\nevent: bin",
             "ary\ndata: AP8=\n\n:\n\n",
-            "id: e-9\nevent: gap\ndata: {\"gap\":{\"after\":\"e-3\",\"resume\":\"e-9\",\"missed\":null,\"reason\":\"lagged\"}}\n\n",
+            "id: e-9\nevent: gap\ndata: {\"gap\":{\"after\":\"e-3\",\"resume\":\"e-9\",\
+             \"missed\":null,\"reason\":\"lagged\"}}\n\n",
             "event: heartbeat\ndata: rain\n\n",
             "event: goodbye\ndata: {\"goodbye\":{\"reason\":\"going_away\",\"message\":\"bye\"}}\n\n",
             "data: too late\n\n",
@@ -239,10 +241,10 @@ mod tests {
             Arrival::Heartbeat(Some(id("e-9"))),
             Arrival::Goodbye(Goodbye { code: Some(1001), reason: "bye".to_owned() }),
         ];
-        // A comment is told by itself only where nothing came with it, which is for the network to say.
-        let is_told = |arrival: &&Arrival| !matches!(arrival, Arrival::Heartbeat(None | Some(_)));
-        let told: Vec<_> = arrivals.iter().filter(is_told).collect();
-        assert_eq!(told, expected.iter().filter(is_told).collect::<Vec<_>>());
+        // A comment arrives as a heartbeat only if its chunk has no later event or id, which depends on the network.
+        let is_certain = |arrival: &&Arrival| !matches!(arrival, Arrival::Heartbeat(_));
+        let certain: Vec<_> = arrivals.iter().filter(is_certain).collect();
+        assert_eq!(certain, expected.iter().filter(is_certain).collect::<Vec<_>>());
         assert!(arrivals.contains(&expected[0]) && arrivals.contains(&expected[5]), "{arrivals:?}");
         let request = &requests.await.unwrap()[0];
         assert!(request.contains("accept: text/event-stream\r\n"), "{request}");
@@ -262,21 +264,21 @@ mod tests {
         let arrivals: Vec<_> = SseClient.connect(target).await.unwrap().collect().await;
         let arrivals: Vec<_> = arrivals.into_iter().map(Result::unwrap).collect();
         let weather = || Headers::new().with_event("weather").unwrap().with_time(7).ok();
-        let told = |id: &str, kind, payload: &'static [u8], headers| {
+        let notified = |id: &str, kind, payload: &'static [u8], headers| {
             notification(id.parse().ok(), None, kind, payload, headers)
         };
         let expected = [
-            told("e-1", Kind::Text, b"rain", weather()),
-            told("e-2", Kind::Text, b"a", None),
-            told("e-3", Kind::Text, b"b", None),
-            told("e-4", Kind::Binary, b"\0\xFF", weather()),
-            told("e-5", Kind::Binary, b"\0\xFF", None),
+            notified("e-1", Kind::Text, b"rain", weather()),
+            notified("e-2", Kind::Text, b"a", None),
+            notified("e-3", Kind::Text, b"b", None),
+            notified("e-4", Kind::Binary, b"\0\xFF", weather()),
+            notified("e-5", Kind::Binary, b"\0\xFF", None),
         ];
         assert_eq!(arrivals, expected);
     }
 
     #[tokio::test]
-    async fn a_topic_is_known_where_the_stream_tells_it() {
+    async fn the_field_topic_is_the_topic_of_a_notification() {
         const STREAM: Script = &[&[&[
             HEAD,
             "id: e-1\ntopic: orders.new\ndata: a\n\n",
@@ -288,12 +290,12 @@ mod tests {
             Arrival::Notification(received) => received.topic,
             other => panic!("{other:?}"),
         });
-        let told = ["orders.new", "orders.old"].map(|topic| Some(topic.to_owned()));
-        assert_eq!(topics.collect::<Vec<_>>(), [&told[..], &[None]].concat());
+        let named = ["orders.new", "orders.old"].map(|topic| Some(topic.to_owned()));
+        assert_eq!(topics.collect::<Vec<_>>(), [&named[..], &[None]].concat());
     }
 
     #[tokio::test]
-    async fn a_position_is_never_ahead_of_what_was_told_however_the_bytes_come() {
+    async fn the_position_of_a_heartbeat_is_not_ahead_of_later_notifications() {
         const ONE_PIECE: Script =
             &[&[&[HEAD, ":\nretry: 900\nid: e-1\n\nid: e-2\ndata: a\n\nid: e-3\ndata: b\n\n"]]];
         let (target, _) = hub(ONE_PIECE).await;
@@ -304,7 +306,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_position_goes_as_a_header_and_earliest_as_a_query() {
+    async fn an_id_is_sent_as_a_header_and_other_positions_as_a_query() {
         for (position, expected) in [
             (Position::After("e-7".parse().unwrap()), "last-event-id: e-7\r\n"),
             (Position::Earliest, "GET /topics/a?after=earliest HTTP/1.1\r\n"),
@@ -319,7 +321,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_is_no_event_stream_is_an_error() {
+    async fn a_response_that_is_not_an_event_stream_is_an_error() {
         let (target, _) =
             hub(&[&[&["HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n"]]])
                 .await;
@@ -330,7 +332,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_with_retry_after_is_the_503_that_it_stands_for() {
+    async fn a_stream_with_retry_after_is_read_as_a_503() {
         const FULL: Script = &[&[&[
             "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nRetry-After: 5\r\n\r\n",
             "retry: 6000\nevent: goodbye\n",
@@ -343,9 +345,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_that_falls_silent_is_given_up_after_its_own_heartbeat() {
-        // After the head, after the opening, and in an event.
-        for (said, arrivals) in [
+    async fn a_silent_stream_times_out_by_the_heartbeat_that_it_announced() {
+        // The silence begins after the head, after the opening, and inside an event.
+        for (sent, arrivals) in [
             (":ping 1\n", 1),
             (":ping 1\nretry: 900\nid: e-1\n\n", 1),
             (":ping 1\nid: e-1\n\nid: e-2\ndata: ha", 1),
@@ -354,15 +356,14 @@ mod tests {
             let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
             let hub = tokio::spawn(async move {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                stream.write_all([HEAD, said].concat().as_bytes()).await.unwrap();
-                // It does not read, so it ends with the test.
+                stream.write_all([HEAD, sent].concat().as_bytes()).await.unwrap();
                 std::future::pending::<()>().await;
             });
             let stream = SseClient.connect(Target::new(url.parse().unwrap())).await.unwrap();
-            let mut told: Vec<_> = stream.collect().await;
-            let error = told.pop().unwrap().unwrap_err();
+            let mut arrived: Vec<_> = stream.collect().await;
+            let error = arrived.pop().unwrap().unwrap_err();
             assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
-            assert_eq!(told.len(), arrivals, "{told:?}");
+            assert_eq!(arrived.len(), arrivals, "{arrived:?}");
             hub.abort();
         }
     }

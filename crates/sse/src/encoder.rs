@@ -1,4 +1,4 @@
-//! Events in the event stream format: the HTML standard, section 9.2.5.
+//! Encodes events as an event stream (HTML standard, section 9.2.5).
 
 use bytes::{BufMut, Bytes};
 use serde_json::json;
@@ -12,33 +12,33 @@ use tidings_transport::{Encoder, concatenated, fitted, gap_json};
 
 use crate::field::{EVENT_NAME, field};
 
-/// A notification as one event: its id, and one `data:` line for each line of the payload.
+/// Encodes a notification as one event, with its id and one `data:` line for each line of the payload.
 pub(crate) static EVENT: Format = Format::new("sse", |entry| event(entry, None));
 
-/// The same with a line that names the topic, for streams of several. An `EventSource` passes over a field
-/// that it does not know (section 9.2.6).
+/// Encodes a notification as [`EVENT`] does, and adds the field `topic`. For clients whose filters are not one topic.
+/// An `EventSource` ignores unknown fields (section 9.2.6).
 pub(crate) static EVENT_WITH_TOPIC: Format =
     Format::new("sse with topic", |entry| event(entry, Some(entry.notification().topic())));
 
-/// What says that the data is binary, in base64.
+/// The type of an event whose data is a binary payload in base64.
 const BINARY: &[u8] = b"event: binary\n";
 
-/// What each line of data begins with.
 const DATA: &[u8] = b"data: ";
 
 /// The encoder of an event stream.
 #[derive(Debug)]
 pub(crate) struct Stream {
+    /// The average time after which clients reconnect.
     pub(crate) retry: Duration,
-    /// How a notification is written.
+    /// The format of notifications.
     pub(crate) event: &'static Format,
 }
 
 impl Encoder for Stream {
-    /// A comment so that proxies and browsers see the stream open, with the heartbeat for who can read
-    /// comments; a reconnection time that differs from client to client so that they do not all come back
-    /// at once; and the position, so that a client that is cut before its first notification can resume
-    /// as well.
+    /// Returns a comment, the reconnection time, and the position if there is one. The comment makes browsers and
+    /// proxies treat the stream as open, and announces the heartbeat to clients that can read comments. The
+    /// reconnection time is random, so that clients do not all reconnect at once. With the id, a client whose
+    /// connection breaks before the first notification can resume.
     fn opening(&self, position: Option<Id>, heartbeat: Duration) -> Bytes {
         let (retry, ping) = (millis(self.retry), millis(heartbeat));
         let jitter = getrandom::u64().unwrap_or_default() % retry.max(1);
@@ -50,7 +50,7 @@ impl Encoder for Stream {
         concatenated(events, |event| match event {
             Event::Deliver(entry) => entry.encoded(self.event),
             Event::Gap(gap) => control(Some(gap.resume), "gap", &gap_json(gap)),
-            // An id without data makes no event, and moves the client's position (section 9.2.6).
+            // An id without data is not an event, but it changes the client's position (section 9.2.6).
             Event::Heartbeat { position, .. } => Bytes::from(format!(":\nid: {position}\n\n")),
             Event::Goodbye(reason) => control(None, "goodbye", &goodbye_json(*reason)),
         })
@@ -70,7 +70,7 @@ fn event(entry: &Entry, topic: Option<&Topic>) -> Bytes {
     };
     let topic_bytes = topic.map_or(0, |topic| topic.as_str().len());
     let headers = notification.headers();
-    // Room for the names of the fields.
+    // 80 bytes are enough for the names of the fields.
     let header_bytes = headers.map_or(0, |_| notification.size() - payload.len() + 80);
     let mut event = Vec::with_capacity(data_bytes + topic_bytes + header_bytes + 64);
     put_id(&mut event, entry.id());
@@ -97,6 +97,7 @@ fn goodbye_json(reason: Reason) -> String {
     json!({"goodbye": {"reason": reason.name(), "message": reason.phrase()}}).to_string()
 }
 
+/// Returns an event of this type whose data is JSON.
 pub(crate) fn control(id: Option<Id>, name: &str, json: &str) -> Bytes {
     let mut event = Vec::new();
     if let Some(id) = id {
@@ -111,12 +112,13 @@ pub(crate) fn control(id: Option<Id>, name: &str, json: &str) -> Bytes {
 }
 
 fn put_id(event: &mut Vec<u8>, id: Id) {
-    // Writing into a growing buffer cannot fail.
+    // Writing to a `Vec` does not fail.
     let _ = writeln!(event, "id: {id}");
 }
 
-/// Appends one line for each header. Headers contain no line ends. The event name of a text notification is the type of the
-/// event, so that an `EventSource` calls the listeners of this name. The type of a binary notification is always `binary`.
+/// Appends one line for each header. Headers contain no line endings. The event name of a text notification becomes the
+/// type of the event, so that an `EventSource` calls the listeners for this name. The type of a binary notification is
+/// always `binary`.
 fn put_headers(event: &mut Vec<u8>, headers: &Headers, kind: Kind) {
     for (header, text) in headers.iter() {
         let field = match (field(header), kind) {
@@ -129,8 +131,8 @@ fn put_headers(event: &mut Vec<u8>, headers: &Headers, kind: Kind) {
     }
 }
 
-/// Each line of the payload on a line of its own. CR, LF and CRLF all end a line in this format, so none
-/// of them may get through: what follows it would be read as a field.
+/// Appends a `data:` line for each line of the payload. CR, LF and CRLF all end a line in this format, so the payload
+/// is split at each of them. Otherwise a client would parse the text after it as a field.
 fn put_data(event: &mut Vec<u8>, payload: &[u8]) {
     let mut rest = payload;
     loop {
@@ -156,7 +158,7 @@ mod tests {
         Entry::new(Epoch::from_number(36).id(5), notification).encoded(format)
     }
 
-    /// What the parser of an independent crate reads: (id, event, data).
+    /// Parses a stream with another crate, and returns `(id, event, data)` for each event.
     fn parsed(bytes: &[u8]) -> Vec<(String, String, String)> {
         let bytes = [Ok::<_, std::convert::Infallible>(Bytes::copy_from_slice(bytes))];
         let events = futures::stream::iter(bytes).eventsource();
@@ -166,7 +168,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_independent_parser_reads_the_payload_and_never_a_field_of_its_own(
+        fn another_parser_reads_the_payload_and_never_takes_a_part_of_it_for_a_field(
             payload in "([a-z:☃ \0]|data: |id: 9|\r|\n|\r\n){0,30}",
         ) {
             let notification = Notification::text("t".parse().unwrap(), payload.clone());
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_notification_in_the_very_bytes() {
+    fn a_notification_has_these_exact_bytes() {
         let text = Notification::text("t".parse().unwrap(), "one\r\ntwo\n");
         let lines = "data: one\ndata: two\ndata: \n\n";
         assert_eq!(encoded(&EVENT, text.clone()), format!("id: 10-5\n{lines}"));
@@ -194,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_fields_and_the_name_of_a_text_event_is_its_type() {
+    fn headers_are_fields_and_the_event_name_of_a_text_is_its_type() {
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let headers = Headers::new().with_event("created").unwrap();
         let headers = headers.with_content_type("a/b").unwrap().with_time(7).unwrap();
@@ -217,11 +219,11 @@ mod tests {
     }
 
     #[test]
-    fn the_opening_tells_the_heartbeat_and_the_position_and_jitters_the_retry() {
+    fn the_opening_has_the_heartbeat_the_position_and_a_random_retry() {
         let encoder = Stream { retry: Duration::from_secs(2), event: &EVENT };
         let position = Epoch::from_number(36).id(5);
         let opening = || encoder.opening(Some(position), Duration::from_millis(1500));
-        assert!(parsed(&opening()).is_empty(), "it is no event");
+        assert!(parsed(&opening()).is_empty(), "the opening must not be an event");
         assert!(
             opening().starts_with(b":ping 1500\nretry: ") && opening().ends_with(b"\nid: 10-5\n\n")
         );

@@ -1,10 +1,11 @@
-//! The fields that carry the headers of a notification. They are not in the standard, and an `EventSource` ignores unknown
-//! fields (HTML standard, section 9.2.6).
+//! The fields for the headers of a notification.
+//!
+//! They are not in the standard. An `EventSource` ignores unknown fields (HTML standard, section 9.2.6).
 
 use tidings_core::Header;
 
-/// The field for the event name of a binary notification, whose type is `binary`. The type of a text notification is its
-/// event name.
+/// The field for the event name of a binary notification, because the type of its event is `binary`. A text
+/// notification does not need this field: its event name is the type of the event.
 pub(crate) const EVENT_NAME: &str = "event-name";
 
 /// Returns the name of the field for this header.

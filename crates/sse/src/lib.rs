@@ -1,9 +1,9 @@
-//! Tidings by server-sent events (the HTML standard, section 9.2): the server's encoder and the client.
+//! The SSE transport of tidings: server-sent events (HTML standard, section 9.2).
 //!
-//! A stream is one endless `200` answer. Each notification is an event with its id, so that a browser's
-//! `EventSource` resumes by itself; heartbeats are comments; gaps and goodbyes are events of those names.
+//! A stream is a `200` response without end. Each notification is an event with its id, so a browser's `EventSource`
+//! resumes without further code. Heartbeats are comments. Gaps and goodbyes are events named `gap` and `goodbye`.
 //!
-//! [`Sse`] is the server half, [`SseClient`] the client half, and [`Parser`] reads any event stream.
+//! [`Sse`] is the server half, [`SseClient`] is the client half, and [`Parser`] parses any event stream.
 
 mod accept;
 #[cfg(feature = "client")]

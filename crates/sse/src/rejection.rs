@@ -1,5 +1,6 @@
-//! "Not now" as an event stream: an `EventSource` comes back after a stream that ends, and never after an error
-//! status (HTML standard, section 9.2.3).
+//! A temporary rejection as an event stream.
+//!
+//! An `EventSource` reconnects after a stream that ends, but not after an error status (HTML standard, section 9.2.3).
 
 use std::time::Duration;
 
@@ -10,11 +11,12 @@ use tidings_transport::Rejection;
 
 use crate::encoder::{control, millis};
 
-/// How long clients wait if the rejection does not say it.
+/// How long clients wait if the rejection has no `Retry-After`.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// Returns a stream of one goodbye that stands for this rejection. `Retry-After` shows our own client what it
-/// is; `retry:`, which is as long or up to twice as long, is for an `EventSource`.
+/// Returns a stream of one goodbye that stands for this rejection. By the header `Retry-After` the client of this crate
+/// recognizes it. The field `retry` is for an `EventSource`: it is a random time between once and twice `Retry-After`,
+/// so that clients do not all reconnect at once.
 pub(crate) fn stream(rejection: &Rejection, head: &Response<()>) -> Response<Bytes> {
     let seconds = rejection.headers.get(header::RETRY_AFTER);
     let seconds = seconds.and_then(|value| value.to_str().ok()?.parse().ok());
@@ -43,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_source_waits_for_as_long_as_it_was_asked_to_and_not_all_for_the_same_time() {
+    fn an_event_source_waits_between_once_and_twice_the_time_of_retry_after() {
         let waits: std::collections::BTreeSet<u64> = (0..50)
             .map(|_| {
                 let text =

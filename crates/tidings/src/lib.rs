@@ -1,6 +1,6 @@
-//! One notification stream by every realtime transport.
+//! One notification stream over every realtime transport.
 //!
-//! This crate re-exports the others, each behind a feature:
+//! This crate re-exports the others. Each has a feature:
 //!
 //! | feature | what it adds | default |
 //! | --- | --- | --- |
@@ -45,12 +45,12 @@ pub use tidings_transport as transport;
 #[cfg(feature = "websocket")]
 pub use tidings_websocket as websocket;
 
-/// Compiles the README's Rust, so that it cannot drift.
+/// Compiles the Rust code of the README.
 #[cfg(all(doctest, feature = "server"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
-/// Compiles the code of the guide.
+/// Compiles the Rust code of the guide.
 #[cfg(all(doctest, feature = "axum", feature = "server"))]
 #[doc = include_str!("../../../docs/getting-started.md")]
 struct GettingStarted;

@@ -1,4 +1,4 @@
-//! Who may subscribe, publish and read pages.
+//! Decides which requests may subscribe, publish and read pages.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,27 +9,29 @@ use tidings_core::{Filters, Session, Topic};
 
 use crate::Rejection;
 
-/// What a request wants to do. Decide by these values and not by the path: a path can name several filters, and each of
-/// them can be percent-encoded.
+/// The action of a request.
+///
+/// An application should decide by these values and not by the path, because a path can name several filters and can be
+/// percent-encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action<'a> {
-    /// Publish to this topic. A WebSocket client that subscribes to a single topic may send messages to it if this is
-    /// allowed.
+    /// Publish to this topic. This is also checked for a WebSocket client that subscribes to a single topic. If it is
+    /// allowed, the client may send messages to that topic.
     Publish(&'a Topic),
     /// Subscribe to these filters.
     Subscribe(&'a Filters),
-    /// Read the live page of a server, one of its files, the help text, or `/transports`. None of them has a notification
-    /// in it.
+    /// Read the live page of a server, one of its files, the help text, or `/transports`. None of them contains
+    /// notifications.
     Page,
     /// Read `/metrics` of a server.
     Metrics,
 }
 
-/// Decides what a request may do, and who sends it.
+/// Decides whether a request is allowed, and identifies the client that sent it.
 ///
-/// The session that is returned for [`Action::Subscribe`] is kept with the client for as long as it is connected. For
-/// other actions it is dropped.
+/// The session that is returned for [`Action::Subscribe`] is kept while the client is connected. The session for any
+/// other action is dropped.
 ///
 /// ```
 /// use http::request::Parts;
@@ -39,7 +41,7 @@ pub enum Action<'a> {
 /// struct User(String);
 /// impl Session for User {}
 ///
-/// /// Everyone who gives a name may read and write all below `public.`.
+/// /// Allows clients that send a name to read and write all topics below `public.`.
 /// struct ByName;
 ///
 /// impl Authorize for ByName {
@@ -54,22 +56,22 @@ pub enum Action<'a> {
 ///         };
 ///         match query(request, "name") {
 ///             Some(name) if is_allowed => Ok(User(name.into_owned())),
-///             _ => Err(Rejection::forbidden("give a name, and use public.>")),
+///             _ => Err(Rejection::forbidden("send a name, and use topics below public.")),
 ///         }
 ///     }
 /// }
 /// ```
 pub trait Authorize: Send + Sync + 'static {
-    /// What the application knows of a client, or `()`.
+    /// The application's data about a client, or `()`.
     type Session: Session;
 
-    /// Returns the session of the client that sends this request if it may do this.
+    /// Returns the session of the client that sent this request, if it may do this.
     ///
-    /// While it waits, the client waits, also one that has left. So it should have a time limit of its own. The future may be
-    /// dropped before it is done.
+    /// The client waits until the future resolves. The future should have a time limit, because it is also polled if
+    /// the client has left. It may be dropped before it resolves.
     ///
     /// # Errors
-    /// Returns the rejection to send, usually a `401` or a `403`.
+    /// Returns the rejection to send if the request is not allowed, usually a `401` or a `403`.
     fn authorize(
         &self,
         request: &Parts,
@@ -77,7 +79,7 @@ pub trait Authorize: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Session, Rejection>> + Send;
 }
 
-/// An [`Authorize`] of any type. Cheap to clone.
+/// An [`Authorize`] of any type. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Authorizer(Policy);
 
@@ -111,12 +113,12 @@ impl<A: Authorize> DynAuthorize for A {
 }
 
 impl Authorizer {
-    /// Returns an authorizer that decides as this one does.
+    /// Creates an authorizer that calls this [`Authorize`].
     pub fn new(authorize: impl Authorize) -> Self {
         Self(Policy::Custom(Arc::new(authorize)))
     }
 
-    /// Returns an authorizer that calls this function, which must not block.
+    /// Creates an authorizer that calls this function, which must not block.
     pub fn from_fn<S: Session>(
         decide: impl Fn(&Parts, Action<'_>) -> Result<S, Rejection> + Send + Sync + 'static,
     ) -> Self {
@@ -125,23 +127,23 @@ impl Authorizer {
         })))
     }
 
-    /// Returns an authorizer that allows everything.
+    /// Creates an authorizer that allows everything.
     pub fn allow_all() -> Self {
         Self(Policy::Everything)
     }
 
-    /// Returns an authorizer that allows everything except publishing.
+    /// Creates an authorizer that allows everything except publishing.
     pub fn subscribe_only() -> Self {
         Self(Policy::Subscribe)
     }
 
-    /// Returns the session of the client that sends this request, if it has one, or an error if the client may not do
-    /// this.
+    /// Returns the session of the client that sent this request. Returns `None` if the request is allowed and this is
+    /// not an authorizer of the application.
     ///
-    /// Cancel safe if the application's own authorizer is.
+    /// Cancel safe if the application's authorizer is.
     ///
     /// # Errors
-    /// Returns the rejection to send.
+    /// Returns the rejection to send if the request is not allowed.
     pub async fn authorize(
         &self,
         request: &Parts,
@@ -151,7 +153,7 @@ impl Authorizer {
             (Policy::Custom(custom), _) => custom.authorize(request, action).await.map(Some),
             (Policy::Function(decide), _) => decide(request, action).map(Some),
             (Policy::Subscribe, Action::Publish(_)) => {
-                Err(Rejection::forbidden("clients may subscribe here, and not publish"))
+                Err(Rejection::forbidden("clients may subscribe here, but not publish"))
             }
             _ => Ok(None),
         }

@@ -1,4 +1,4 @@
-//! Which transport serves a request.
+//! Chooses the transport that serves a request.
 
 use std::sync::Arc;
 
@@ -7,11 +7,13 @@ use http::request::Parts;
 
 use crate::{Rejection, Transport, query};
 
-/// Returns the transport that `?transport=` names, otherwise the first that claims the request. If there is only one, it
-/// serves every request, and rejects those that it cannot serve.
+/// Returns the transport that `?transport=` names, otherwise the first that claims the request.
+///
+/// If there is only one transport, it is returned for every request without `?transport=`. It then rejects the requests
+/// that it cannot serve.
 ///
 /// # Errors
-/// Returns a `400` if the query names none of these transports, and a `406` if none claims the request.
+/// Returns a `400` if `?transport=` names none of these transports, and a `406` if none claims the request.
 pub fn choose<'a>(
     transports: &'a [Arc<dyn Transport>],
     request: &Parts,

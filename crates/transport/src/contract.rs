@@ -1,4 +1,4 @@
-//! The contract of a transport: accept, encode, decode.
+//! The contract of a transport: accept, encode and decode.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,41 +13,41 @@ use crate::{Message, Rejection, SubscribeRequest};
 
 /// The server half of one transport.
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
-    /// Returns its name in `?transport=`, limits, metrics and reports.
+    /// Returns the name of the transport in `?transport=`, limits, metrics and reports.
     fn name(&self) -> &'static str;
 
-    /// Returns `true` if the request is for this transport, judged by its headers.
+    /// Returns `true` if the headers of the request show that it is for this transport.
     fn claims(&self, request: &Parts) -> bool;
 
-    /// Accepts a request that this transport [claims](Self::claims), that names it in `?transport=`, or for which there is
-    /// no other transport. Returns how to answer it.
+    /// Accepts a request, and returns how to respond to it. It is called if this transport [claims](Self::claims) the
+    /// request, if the request names it in `?transport=`, or if there is no other transport.
     ///
     /// # Errors
     /// Returns the rejection to send if the request cannot be served.
     fn accept(&self, request: &Parts, subscribe: &SubscribeRequest) -> Result<Accepted, Rejection>;
 
-    /// Returns the response to a request that is rejected [temporarily](Rejection::is_temporary), or
-    /// `None` if the response is the rejection itself.
+    /// Returns the response to a request that is rejected [temporarily](Rejection::is_temporary), or `None` if the
+    /// response is the rejection itself, which is the default.
     ///
-    /// A transport needs such a response if its clients never come back after an error status, as an
-    /// `EventSource` does not. Its own client treats that response as the status that it stands for.
+    /// A transport needs such a response if its clients do not reconnect after an error status, as an `EventSource`
+    /// does not. The transport's client in this workspace treats that response as the status that it stands for.
     fn reject_temporarily(&self, _rejection: &Rejection) -> Option<Response<Bytes>> {
         None
     }
 }
 
-/// How an accepted request is answered.
+/// The response to a request that a transport has accepted.
 #[derive(Clone, Debug)]
 pub struct Accepted {
-    /// Status and headers. The server adds those of the connection, such as `Content-Length` and `Date`.
-    /// If the head is the same for every client, share one: groups of clients are compared by its address.
+    /// The status and the headers. The server adds headers such as `Content-Length` and `Date`. If the head is the same
+    /// for all clients, a transport should share one `Arc`, because a server groups clients by its address.
     pub head: Arc<Response<()>>,
-    /// A header for this client alone, such as `Sec-WebSocket-Accept`. The answers of [`Shape::Answer`] have
-    /// none, because clients share them.
+    /// A header for this client only, such as `Sec-WebSocket-Accept`. Must be `None` for [`Shape::Answer`], because
+    /// clients share those responses.
     pub header: Option<(HeaderName, HeaderValue)>,
     /// Encodes events for the client.
     pub encoder: Arc<dyn Encoder>,
-    /// How bytes follow the head.
+    /// The bytes that follow the head.
     pub shape: Shape,
 }
 
@@ -60,44 +60,47 @@ impl Accepted {
     }
 }
 
-/// How bytes follow the head of a response.
+/// The bytes that follow the head of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// The connection leaves HTTP. Bytes flow both ways, without end.
+    /// The connection is upgraded, and bytes are sent in both directions until it ends.
     Upgrade,
-    /// A body without end.
+    /// A body that ends only when the subscription does.
     Stream,
-    /// One body, then the next request. The body holds everything that waits. If nothing waits, it holds
-    /// what comes first within `hold`.
+    /// One body, after which the client can send its next request. The body has the events after the client's position.
+    /// If there are none, it has the first one that occurs within `hold`.
     Answer {
-        /// How long the request is held if nothing waits.
+        /// How long the request is held if there are no events.
         hold: Duration,
     },
 }
 
-/// Encodes events for one wire format. Clients with the same encoder, interest and position are sent the
-/// same bytes.
+/// Encodes events for one wire format.
+///
+/// Clients with the same encoder, interest and position are sent the same bytes.
 pub trait Encoder: fmt::Debug + Send + Sync + 'static {
-    /// Returns the bytes to send directly after the head. `position` is the position of the client. It is `None` for a client
-    /// that is first sent the newest notification of each topic: if it is cut before that, it must ask for them again.
-    /// `heartbeat` is the time between two heartbeats of the hub, by which a client can detect that it is cut off.
+    /// Returns the bytes to send directly after the head. By default there are none.
+    ///
+    /// `position` is the position of the client. It is `None` if the client is first sent the newest notification of
+    /// each topic, because a client that is disconnected before that must request all of them again. `heartbeat` is the
+    /// time between two heartbeats of the hub, by which a client can detect that its connection is dead.
     fn opening(&self, _position: Option<Id>, _heartbeat: Duration) -> Bytes {
         Bytes::new()
     }
 
     /// Encodes these events for one write. `position` is the client's position after them.
     ///
-    /// For [`Shape::Answer`] the result is a whole body, and an empty list of events means that the hold
-    /// time is over.
+    /// For [`Shape::Answer`] the result is a whole body, and the list of events is empty if the hold time is over.
     fn encode(&self, events: &[Event], position: Id) -> Bytes;
 
-    /// Encodes the reply of an application to a message of a client, for that client alone. `reply` is text in UTF-8, or
-    /// binary. Returns `None` if this format has no replies, which is the default.
+    /// Encodes the reply of an application to a message of a client. Only that client is sent it. `reply` is text in
+    /// UTF-8, or binary. Returns `None` if this format has no replies, which is the default.
     fn reply(&self, _reply: &Message) -> Option<Bytes> {
         None
     }
 
-    /// Returns a decoder for the bytes of one client, or `None` if clients of this format send nothing.
+    /// Returns a decoder for the bytes of one client, or `None` if clients of this format send nothing, which is the
+    /// default.
     fn decoder(&self) -> Option<Box<dyn Decoder>> {
         None
     }
@@ -105,31 +108,31 @@ pub trait Encoder: fmt::Debug + Send + Sync + 'static {
 
 /// Decodes the bytes of one client.
 pub trait Decoder: fmt::Debug + Send {
-    /// Decodes bytes, which may be cut anywhere, and appends what they contain to `inbound`. The bytes may be
-    /// changed in place. After an [`Inbound::Closed`] or [`Inbound::Fault`] all further input is ignored.
+    /// Decodes the next bytes, and appends the items that they complete to `inbound`. The input may be cut anywhere,
+    /// and may be changed in place. After an [`Inbound::Closed`] or [`Inbound::Fault`], all further input is ignored.
     fn decode(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>);
 
-    /// Returns `true` if the decoder holds no partial input. It may then decode for another client, so a
-    /// silent client needs no decoder of its own.
+    /// Returns `true` if the decoder holds no partial input. It can then be used for another client, so that a client
+    /// that sends nothing needs no decoder.
     fn is_at_rest(&self) -> bool;
 }
 
-/// What a client sent.
+/// An item that a [`Decoder`] has decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inbound {
     /// A message for the application.
     Message(Message),
-    /// A control message, such as a ping. The protocol's reply is these bytes.
+    /// A control message, such as a ping. These bytes are the reply that the protocol requires.
     Reply(Bytes),
-    /// The client closes. These bytes are the last to send, after its earlier messages were echoed.
+    /// The client closes the connection. These bytes are the last to send. The client's earlier messages must be echoed
+    /// before.
     Closed(Bytes),
-    /// The client violated the protocol. It is disconnected with this reason, after its earlier messages
-    /// were echoed.
+    /// The client violated the protocol, and must be disconnected with this reason. Its earlier messages must be echoed
+    /// before.
     Fault(Reason),
 }
 
-/// Encodes several events for a format in which they simply follow each other. The bytes of a single event
-/// are shared and not copied.
+/// Encodes several events for a format without separators between events. The bytes of a single event are not copied.
 pub fn concatenated(events: &[Event], mut each: impl FnMut(&Event) -> Bytes) -> Bytes {
     match events {
         [] => Bytes::new(),
@@ -138,7 +141,7 @@ pub fn concatenated(events: &[Event], mut each: impl FnMut(&Event) -> Bytes) -> 
     }
 }
 
-/// Joins the pieces in a buffer of exactly their length.
+/// Copies the pieces into one buffer, which has exactly their length.
 fn joined(pieces: &[Bytes]) -> Bytes {
     let length = pieces.iter().map(Bytes::len).sum();
     let mut all = BytesMut::with_capacity(length);

@@ -1,4 +1,4 @@
-//! A notification as JSON: `{"id","topic","headers"?,"data"}`, or `data_base64` if it is binary.
+//! A notification as JSON: `{"id","topic","headers"?,"data"}`, or with `data_base64` if it is binary.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,7 @@ use crate::Message;
 use crate::fitted::fitted;
 use crate::headers::lossy_headers;
 
-/// A notification where it travels inside JSON.
+/// A notification as JSON.
 ///
 /// ```
 /// use tidings_transport::Envelope;
@@ -24,23 +24,23 @@ use crate::headers::lossy_headers;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope<'a> {
-    /// Identity and position.
+    /// The id, which is also a position.
     pub id: Id,
-    /// What it is about.
+    /// The topic.
     #[serde(borrow)]
     pub topic: Cow<'a, str>,
     /// The headers. `None` if no valid header is set.
     #[serde(default, deserialize_with = "lossy_headers", skip_serializing_if = "Option::is_none")]
     pub headers: Option<Headers>,
-    /// The payload, where it is text.
+    /// The payload if it is text.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Cow<'a, str>>,
-    /// The payload in base64, where it is binary.
+    /// The payload in base64 (RFC 4648, section 4) if it is binary.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub data_base64: Option<Cow<'a, str>>,
 }
 
-/// An entry as the JSON text of its [`Envelope`].
+/// Encodes an entry as the JSON of its [`Envelope`].
 pub static ENVELOPE: Format = Format::new("envelope", |entry| {
     let notification = entry.notification();
     let base64 = || Cow::Owned(base64_of(notification.payload()));
@@ -56,7 +56,7 @@ pub static ENVELOPE: Format = Format::new("envelope", |entry| {
         data: notification.as_text().map(Cow::Borrowed),
         data_base64: (notification.kind() == Kind::Binary).then(base64),
     };
-    // A struct of strings always serializes; an empty object would be seen at once by any reader.
+    // Serializing a struct of strings does not fail. An empty object would be an error for every client.
     if serde_json::to_writer(&mut json, &envelope).is_err() {
         json = b"{}".to_vec();
     }
@@ -64,7 +64,7 @@ pub static ENVELOPE: Format = Format::new("envelope", |entry| {
 });
 
 impl Envelope<'_> {
-    /// The payload and its kind; `None` where neither field is there or the base64 is malformed.
+    /// Returns the kind and the payload, or `None` if both fields are missing or the base64 is malformed.
     pub fn payload(&self) -> Option<(Kind, Bytes)> {
         match (&self.data, &self.data_base64) {
             (Some(text), _) => Some((Kind::Text, Bytes::copy_from_slice(text.as_bytes()))),
@@ -76,17 +76,17 @@ impl Envelope<'_> {
     }
 }
 
-/// Bytes in the base64 of `data_base64`.
+/// Encodes bytes as the base64 of `data_base64` (RFC 4648, section 4).
 pub fn base64_of(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// A gap as a JSON text of its own: `{"gap":{…}}`.
+/// Returns a gap as JSON: `{"gap":{…}}`.
 pub fn gap_json(gap: &Gap) -> String {
     json!({ "gap": gap }).to_string()
 }
 
-/// Returns a reply to a client's message as a JSON text: `{"reply":{"data":…}}`, or `data_base64` if it is binary.
+/// Returns a reply to a client's message as JSON: `{"reply":{"data":…}}`, or with `data_base64` if it is binary.
 pub fn reply_json(reply: &Message) -> String {
     let content = match reply.as_text() {
         Some(text) => json!({ "data": text }),
@@ -101,7 +101,7 @@ mod tests {
     use tidings_core::{Entry, Epoch, Notification};
 
     #[test]
-    fn text_and_binary_come_back_byte_for_byte() {
+    fn text_and_binary_payloads_are_unchanged_after_decoding() {
         let topic: tidings_core::Topic = "a.b".parse().unwrap();
         let all_bytes: Vec<u8> = (0..=255).collect();
         for notification in [
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_a_member_that_is_there_only_if_one_is_set() {
+    fn the_member_headers_is_left_out_if_no_header_is_set() {
         let plain = Notification::text("a.b".parse().unwrap(), "x");
         let headers = Headers::new().with_event("created").unwrap().with_time(7).unwrap();
         for (notification, json) in [

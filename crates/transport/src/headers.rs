@@ -12,15 +12,15 @@ use crate::Rejection;
 
 const EVENT: HeaderName = HeaderName::from_static("tidings-event");
 const TIME: HeaderName = HeaderName::from_static("tidings-time");
-/// `text` or `binary`. Overrides what the content type means.
+/// The kind of the notification, `text` or `binary`. It overrides the kind that the content type implies.
 pub(crate) const KIND: HeaderName = HeaderName::from_static("tidings-kind");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// The media type that means a binary payload and no more.
+/// The media type of a binary payload of unknown content.
 const BINARY: &[u8] = b"application/octet-stream";
 
-/// Media types that are not kept: programs send them by default, and they mean no more than the kind does.
+/// Media types that are not kept. Programs send them by default, and they contain no information besides the kind.
 const DEFAULTS: [&[u8]; 3] = [BINARY, b"text/plain", b"application/x-www-form-urlencoded"];
 
 /// Returns the name of this header in a request to publish.
@@ -49,7 +49,7 @@ pub(crate) fn read(request: &Parts) -> Result<(Kind, Option<Headers>), Rejection
     };
     let is_kept =
         !essence.is_empty() && !DEFAULTS.iter().any(|media| essence.eq_ignore_ascii_case(media));
-    // One look at the names costs less than one for each of the headers, which most requests do not have.
+    // Most requests have none of the other headers. One pass over the names costs less than a look-up of each header.
     let has_more = request.headers.keys().any(|name| name.as_str().starts_with('t'));
     if !is_kept && !has_more {
         return Ok((kind, None));
@@ -57,6 +57,7 @@ pub(crate) fn read(request: &Parts) -> Result<(Kind, Option<Headers>), Rejection
     read_rest(&request.headers, kind, is_kept.then_some(media))
 }
 
+/// Reads the headers other than the content type, which is given if it is kept.
 fn read_rest(
     request: &HeaderMap,
     kind: Kind,
@@ -96,16 +97,17 @@ fn trace(request: &HeaderMap) -> Option<[(Header, Cow<'_, str>); 2]> {
     ])
 }
 
+/// Returns the value of a header, or an error if it is sent more than once.
 fn only<'a>(request: &'a HeaderMap, name: &HeaderName) -> Result<Option<Cow<'a, str>>, Rejection> {
     let mut lines = request.get_all(name).iter();
     let first = lines.next();
     if lines.next().is_some() {
-        return Err(bad_header(format!("there is more than one {name}: send it once")));
+        return Err(bad_header(format!("more than one {name}: send it once")));
     }
     Ok(first.map(|value| text(value.as_bytes())))
 }
 
-/// Returns a value as text. Bytes that are not UTF-8 are replaced, so that the header is not valid.
+/// Returns a value as text. Bytes that are not UTF-8 are replaced, which makes the header invalid.
 fn text(value: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(value.trim_ascii())
 }
@@ -120,11 +122,13 @@ impl From<ParseHeaderError> for Rejection {
     }
 }
 
-/// Reads the member `headers` of a notification in JSON, for `#[serde(default, deserialize_with = "…")]`. Returns the valid
-/// headers, or `None` if there is none. A malformed header is left out, so that it does not cost the notification.
+/// Reads the member `headers` of a notification in JSON. For use in `#[serde(default, deserialize_with = "…")]`.
+///
+/// Returns the valid headers, or `None` if there are none. A malformed header is left out, so that the notification can
+/// still be delivered.
 ///
 /// # Errors
-/// Returns the error of the deserializer if there is no value.
+/// Returns the error of the deserializer if the value is not JSON.
 pub fn lossy_headers<'de, D>(deserializer: D) -> Result<Option<Headers>, D::Error>
 where
     D: Deserializer<'de>,
@@ -161,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn every_header_is_read_from_its_line() {
+    fn each_header_is_read_from_its_line() {
         let lines = [
             ("tidings-event", "created"),
             ("tidings-time", "1795467750512"),
@@ -178,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_content_type_that_says_no_more_than_the_kind_is_not_kept() {
+    fn a_content_type_that_only_implies_the_kind_is_not_kept() {
         for (media, kind) in [
             ("text/plain", Kind::Text),
             ("text/plain; charset=utf-8", Kind::Text),
@@ -196,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_that_is_named_counts_more_than_the_content_type() {
+    fn the_header_for_the_kind_overrides_the_content_type() {
         let image = [("content-type", "image/png"), ("tidings-kind", "binary")];
         let (kind, kept) = reading(&image).unwrap();
         assert_eq!((kind, kept.unwrap().content_type()), (Kind::Binary, Some("image/png")));
@@ -219,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_is_malformed_is_a_400_that_names_it() {
+    fn any_other_malformed_header_is_a_400_that_names_it() {
         for (lines, words) in [
             (&[("tidings-event", "gap")][..], "event name \"gap\""),
             (&[("tidings-event", "")], "event name \"\""),
@@ -235,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_publishers_json_is_read_strictly_but_for_the_trace() {
+    fn malformed_headers_in_a_publishers_json_are_errors_except_for_the_trace() {
         let read = |json: &str| serde_json::from_str::<Headers>(json);
         let event = Headers::new().with_event("created").unwrap();
         for json in [
@@ -257,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clients_json_loses_only_what_is_malformed() {
+    fn malformed_headers_in_json_from_a_hub_are_left_out() {
         let read =
             |json: &str| lossy_headers(&mut serde_json::Deserializer::from_str(json)).unwrap();
         let event = Headers::new().with_event("created").unwrap();

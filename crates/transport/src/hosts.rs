@@ -1,4 +1,4 @@
-//! By which names a server may be addressed: the check against DNS rebinding.
+//! The names by which a server may be addressed, checked against DNS rebinding.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -8,13 +8,13 @@ use http::request::Parts;
 use crate::Rejection;
 use crate::request::host;
 
-/// By which names a server may be addressed.
+/// The names by which a server may be addressed.
 ///
-/// A page can be served from a name that its owner then points to another address, such as `127.0.0.1`: DNS
-/// rebinding. For the browser the server at that address is of the page's own origin, so no origin policy
-/// keeps the page out. But the browser still sends the page's name as `Host`, and only this check sees it.
+/// This check is against DNS rebinding: a page is served from a name, and the owner of the name then changes its
+/// address, for example to `127.0.0.1`. For the browser, the server at that address has the same origin as the page, so
+/// an origin policy does not reject the page. But the browser still sends the page's name as `Host`.
 ///
-/// A request without a host is accepted, because a browser always sends one.
+/// A request without a host is accepted, because it is not from a browser.
 ///
 /// ```
 /// use std::net::SocketAddr;
@@ -28,26 +28,28 @@ use crate::request::host;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Hosts {
-    /// By every name, except for requests that come in through a listener on a loopback address. Those may name
-    /// `localhost` and names below it, IP addresses, and names without a dot. Names without a dot cannot be registered
-    /// in the public DNS, and proxies and containers use them for servers in their network. The default.
+    /// Any name, unless the request arrived at a listener on a loopback address. Such a request may name `localhost`
+    /// and names below it, IP addresses, and names without a dot. A name without a dot cannot be registered in the
+    /// public DNS, and proxies and containers use such names for servers in their network. The default.
     #[default]
     ByListener,
-    /// By these names, given without a port, by `localhost` and names below it, and by IP addresses, on every listener.
+    /// These names, given without a port, `localhost` and names below it, and IP addresses. This applies to all
+    /// listeners.
     Listed(Vec<String>),
-    /// By every name, for a server that checks the host itself.
+    /// Any name. For an application that checks the host.
     Any,
 }
 
-/// The kind of a listener, which determines which programs can reach it. [`Hosts`] and the options of its sockets depend on it.
+/// The kind of a listener, by the programs that can reach it. [`Hosts`] and the options of the listener's sockets
+/// depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ListenerKind {
-    /// A TCP listener on a loopback address. Only programs on this machine reach it, and browsers are among them.
+    /// A TCP listener on a loopback address. Only programs on this machine, such as browsers, can reach it.
     Loopback,
     /// A TCP listener on any other address, or on all addresses of the machine.
     Network,
-    /// A Unix socket. Browsers do not connect to it, so a page cannot reach it by a name.
+    /// A Unix socket. Browsers cannot connect to it, so DNS rebinding is not possible.
     Unix,
 }
 
@@ -59,11 +61,11 @@ impl From<SocketAddr> for ListenerKind {
 }
 
 impl Hosts {
-    /// Checks the host of a request that came in through this listener. `listener` is its kind, or its local address if it
-    /// is a TCP listener.
+    /// Checks the host of a request that arrived at this listener. `listener` is its kind, or for a TCP listener its
+    /// local address.
     ///
     /// # Errors
-    /// Returns a `421` if the server may not be addressed by this name (RFC 9110, section 15.5.20).
+    /// Returns a `421` (RFC 9110, section 15.5.20) if the server may not be addressed by this name.
     pub fn check(
         &self,
         request: &Parts,
@@ -97,7 +99,7 @@ fn name(host: &str) -> &str {
     host.trim_end_matches(|last: char| last.is_ascii_digit()).strip_suffix(':').unwrap_or(host)
 }
 
-/// Returns `true` for an IP address, which DNS cannot point to another server.
+/// Returns `true` for an IP address. It is not looked up in DNS.
 fn is_address(name: &str) -> bool {
     match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
@@ -105,7 +107,8 @@ fn is_address(name: &str) -> bool {
     }
 }
 
-/// Returns `true` for the names that are loopback everywhere (RFC 6761, section 6.3).
+/// Returns `true` for `localhost` and names below it, which always resolve to a loopback address (RFC 6761, section
+/// 6.3).
 fn is_localhost(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let last = name.rsplit('.').next().unwrap_or(name);
@@ -114,8 +117,7 @@ fn is_localhost(name: &str) -> bool {
 
 fn misdirected(name: &str) -> Rejection {
     let message = format!(
-        "host {name:?} is not a name of this server: start it with --host {name} if it should be (in a program, \
-         set its Hosts)"
+        "host {name:?} is not a name of this server: allow it with --host {name} (in a program, set its Hosts)"
     );
     Rejection::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message)
 }
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absolute_target_counts_and_not_the_host_header() {
+    fn an_absolute_target_takes_precedence_over_the_host_header() {
         let request = http::Request::get("http://evil.example/").header("host", "localhost");
         let request = request.body(()).unwrap().into_parts().0;
         assert!(Hosts::ByListener.check(&request, ListenerKind::Loopback).is_err());

@@ -1,18 +1,18 @@
-//! The contract of a transport: accept, encode, decode. A transport does no I/O.
+//! The contract of a transport: accept, encode and decode. A transport does no I/O.
 //!
 //! ```text
-//! accept(request)                  ─► Accepted { head, encoder, shape, … } the head of the response, and what follows it
+//! accept(request)                  ─► Accepted { head, encoder, shape, … } the head of the response, and its encoder
 //! encoder.encode(events, position) ─► Bytes                               the events on the wire
-//! decoder.decode(bytes)            ─► Inbound                             what the client sent
+//! decoder.decode(bytes)            ─► Inbound                             the messages of the client
 //! encoder.reply(message)           ─► Bytes                               the reply to a client's message
 //! ```
 //!
-//! A [`Transport`] owns no timer, policy, history, client list or socket. So it is a page or two, it is tested
-//! without a network, and the same code serves both drivers: the lanes of `tidings-server`, and [`mount`] in
-//! another server.
+//! A [`Transport`] has no timers, policies, history, list of clients, or sockets. So it is small and can be tested
+//! without a network, and the same code serves both drivers: the lanes of `tidings-server`, and [`mount`] in another
+//! server.
 //!
-//! With the feature `client`, the module `client` is the contract of the other half: connect, and what arrives
-//! as a stream.
+//! With the feature `client`, the module `client` has the contract of the client half: connect, and get a stream of
+//! what arrives.
 
 mod authorize;
 mod choose;

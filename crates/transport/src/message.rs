@@ -12,25 +12,25 @@ use tidings_core::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {
-    /// Whether the payload is text, which must be UTF-8, or binary.
+    /// The kind of the payload: text, which must be UTF-8, or binary.
     pub kind: Kind,
     /// The payload.
     pub payload: Bytes,
 }
 
 impl Message {
-    /// Returns a message of this kind. The payload of a text is to be valid UTF-8: a text that is not ends the client that
-    /// sends it.
+    /// Creates a message of this kind. The payload of a text must be UTF-8. Otherwise it can be neither published nor
+    /// sent as a reply, and the client is disconnected.
     pub fn new(kind: Kind, payload: impl Into<Bytes>) -> Self {
         Self { kind, payload: payload.into() }
     }
 
-    /// Returns a text message.
+    /// Creates a text message.
     pub fn text(text: impl Into<String>) -> Self {
         Self { kind: Kind::Text, payload: text.into().into() }
     }
 
-    /// Returns a binary message.
+    /// Creates a binary message.
     pub fn binary(payload: impl Into<Bytes>) -> Self {
         Self { kind: Kind::Binary, payload: payload.into() }
     }
@@ -43,7 +43,7 @@ impl Message {
         }
     }
 
-    /// Returns `true` if it is binary, or text in UTF-8.
+    /// Returns `true` if the message is binary, or text in UTF-8.
     pub(crate) fn is_sound(&self) -> bool {
         self.kind == Kind::Binary || self.as_text().is_some()
     }
@@ -64,7 +64,10 @@ impl Message {
     }
 }
 
-/// The client that has sent a message. Does not hold the client's seat, so the client may leave at any time. Cheap to clone.
+/// The client that has sent a message.
+///
+/// It does not hold the client's seat, so the client may leave at any time. Cloning it only increments a reference
+/// count.
 #[derive(Clone, Debug)]
 pub struct MessageSender(Arc<Sender>);
 
@@ -82,7 +85,7 @@ impl MessageSender {
         Self(Arc::new(Sender { hub, seat, filters, published: Mutex::default() }))
     }
 
-    /// Returns the hub that the client follows.
+    /// Returns the hub that the client is connected to.
     pub fn hub(&self) -> &Hub {
         &self.0.hub
     }
@@ -97,8 +100,8 @@ impl MessageSender {
         self.0.seat.transport()
     }
 
-    /// Returns the session that the application's [`Authorize`](crate::Authorize) has returned for the client, or `None` if
-    /// it is not of this type.
+    /// Returns the session that the application's [`Authorize`](crate::Authorize) has returned for the client, or
+    /// `None` if it is not of this type.
     pub fn session<T: Session>(&self) -> Option<Arc<T>> {
         self.0.seat.session()
     }
@@ -108,15 +111,16 @@ impl MessageSender {
         &self.0.filters
     }
 
-    /// Publishes a message for the client, and returns the id. The authorizer is not called. If the client subscribes to the
-    /// topic and closes right after its message, it is still sent this notification, unless
-    /// [echo](crate::mount::Mount::echo) is off.
+    /// Publishes a message for the client, and returns its id. The authorizer is not called.
     ///
-    /// Not cancel safe: if the future is dropped, the message may be published or not.
+    /// If the client subscribes to the topic and closes right after its message, it is still sent this notification,
+    /// unless [echo](crate::mount::Mount::echo) is off.
+    ///
+    /// Not cancel safe: if the future is dropped, the message may or may not be published.
     ///
     /// # Errors
-    /// Returns a reason if the message is too large or not UTF-8, if the hub is closed, or if its broker has not stored the
-    /// message. If the handler returns this reason, the client is disconnected.
+    /// Returns a reason if the message is too large, or text that is not UTF-8, if the hub is closed, or if the broker
+    /// did not store the message. A handler can return this reason to disconnect the client.
     pub async fn publish(&self, topic: Topic, message: Message) -> Result<Id, Reason> {
         let id = message.publish(self.hub(), self.id(), topic)?.await;
         let id = id.map_err(|error| error.reason())?;
@@ -125,8 +129,8 @@ impl MessageSender {
         Ok(id)
     }
 
-    /// Returns the last id that the handler may have published since `before` was the head of the log. The handler may also
-    /// have published without [`publish`](Self::publish).
+    /// Returns the last id that the handler may have published since `before` was the head of the log. If the head has
+    /// moved, the result is at least the head, because the handler may publish without [`publish`](Self::publish).
     pub(crate) fn published_since(&self, before: Id) -> Option<Id> {
         let published = *self.0.published.lock().unwrap_or_else(PoisonError::into_inner);
         let head = self.hub().log().head();
@@ -134,6 +138,7 @@ impl MessageSender {
     }
 }
 
+/// Returns the position that is further ahead.
 fn further(one: Option<Id>, other: Id) -> Option<Id> {
     Some(one.filter(|&one| Cursor::at(one).is_ahead_of(other)).unwrap_or(other))
 }

@@ -2,8 +2,8 @@
 
 use http::{HeaderMap, HeaderName};
 
-/// Returns `true` if an `Accept` or `Accept-Encoding` header names `item` with a weight that is not 0, and not
-/// less than that of `other`. A range such as `text/*` names no item, but it gives `other` its weight.
+/// Returns `true` if an `Accept` or `Accept-Encoding` header names `item` with a weight that is not 0 and not less than
+/// the weight of `other`. A range such as `text/*` does not name `item`, but it can give `other` a weight.
 ///
 /// Media types are compared without their parameters. An element whose weight is malformed is ignored.
 ///
@@ -32,7 +32,7 @@ pub fn prefers(headers: &HeaderMap, name: &HeaderName, item: &str, other: &str) 
     wanted > 0 && wanted >= rival.unwrap_or(0)
 }
 
-/// The elements of a list; a comma within quotes separates nothing.
+/// Returns the elements of a list. A comma within quotes does not separate elements.
 fn elements(line: &str) -> impl Iterator<Item = &str> {
     let mut is_quoted = false;
     line.split(move |character| {
@@ -41,7 +41,7 @@ fn elements(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The range that an element names, and its weight in thousandths.
+/// Returns the range that an element names and its weight in thousandths, or `None` if the weight is malformed.
 fn range(element: &str) -> Option<(&str, u16)> {
     let mut parts = element.split(';').map(str::trim);
     let range = parts.next()?;
@@ -58,7 +58,7 @@ fn range(element: &str) -> Option<(&str, u16)> {
     }
 }
 
-/// Whether `type/*` is the range of this media type.
+/// Returns `true` if the range is `type/*` for the type of this media type.
 fn is_of_type(media: &str, range: &str) -> bool {
     let types = media.split_once('/').zip(range.strip_suffix("/*"));
     types.is_some_and(|((media, _), range)| media.eq_ignore_ascii_case(range))
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_that_is_named_with_the_highest_weight_is_preferred() {
+    fn an_item_named_with_the_highest_weight_is_preferred() {
         for lines in [
             &["text/event-stream"][..],
             &["TEXT/Event-Stream; charset=utf-8"],
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_is_not_preferred_with_a_lower_weight_or_none_or_if_only_a_range_has_it() {
+    fn an_item_with_a_lower_weight_or_named_only_by_a_range_is_not_preferred() {
         for lines in [
             &[][..],
             &[""],

@@ -14,10 +14,10 @@ use tokio::time::timeout;
 
 use crate::{Message, MessageSender};
 
-/// How long a handler may take if [`OnMessage::time_limit`] does not set it.
+/// The default of [`OnMessage::time_limit`].
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// Handles the messages that clients send by WebSocket, and may reply to the one that has sent a message.
+/// Handles the messages that clients send over WebSocket, and can reply to each.
 ///
 /// ```
 /// use tidings_core::{Hub, Reason};
@@ -52,16 +52,16 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// });
 /// ```
 pub trait HandleMessage: Send + Sync + 'static {
-    /// Handles one message. Returns the reply to its sender, or `None` if there is none.
+    /// Handles one message. Returns the reply to its sender, or `None` for no reply.
     ///
-    /// The next message of the same client is handled after this one. The client is sent notifications meanwhile. The future
-    /// must not block, because the thread that polls it also serves clients. It is dropped before it is done if the client
-    /// leaves, or after the [time limit](OnMessage::time_limit).
+    /// The next message of the same client is handled after this one. The client continues to receive notifications
+    /// meanwhile. The future must not block, because the thread that polls it also serves other clients. If the client
+    /// leaves, or after the [time limit](OnMessage::time_limit), the future is dropped before it resolves.
     ///
-    /// If the handler panics, its client is disconnected with [`Reason::Internal`]. Other clients are not affected.
+    /// If the handler panics, the client is disconnected with [`Reason::Internal`]. Other clients are not affected.
     ///
     /// # Errors
-    /// Returns the reason for which the client is disconnected.
+    /// Returns a reason if the client must be disconnected.
     fn handle(
         &self,
         sender: MessageSender,
@@ -83,7 +83,7 @@ where
     }
 }
 
-/// Determines what happens to the messages of clients. Cheap to clone.
+/// Determines what happens to the messages of clients. Cloning it is cheap.
 ///
 /// ```
 /// use tidings_core::Reason;
@@ -92,7 +92,7 @@ where
 /// let shouting = OnMessage::from_fn(|sender, message| match message.as_text() {
 ///     Some("whoami") => Ok(Some(Message::text(format!("{:?}", sender.id())))),
 ///     Some(text) => {
-///         println!("{:?} says {text}", sender.id());
+///         println!("{:?}: {text}", sender.id());
 ///         Ok(None)
 ///     }
 ///     None => Err(Reason::Unsupported),
@@ -136,15 +136,15 @@ impl<H: HandleMessage> DynHandle for H {
             let outcome = match handled {
                 Ok(Ok(Ok(Some(reply)))) if !reply.is_sound() => {
                     tracing::error!(
-                        "a text reply of the application is not UTF-8: send it as binary"
+                        "text reply of the application is not UTF-8, send it as binary"
                     );
                     Err(Reason::Internal)
                 }
                 Ok(Ok(outcome)) => outcome,
-                // The panic hook has printed it.
+                // The panic hook has already printed it.
                 Ok(Err(_panic)) => Err(Reason::Internal),
                 Err(_) => {
-                    tracing::debug!(?time_limit, "a message was not handled in time");
+                    tracing::debug!(?time_limit, "handler of a message timed out");
                     Err(Reason::Internal)
                 }
             };
@@ -153,7 +153,7 @@ impl<H: HandleMessage> DynHandle for H {
     }
 }
 
-/// Calls a function, which is ready at once.
+/// A handler that calls a synchronous function.
 struct Function<F>(F);
 
 impl<F> HandleMessage for Function<F>
@@ -170,14 +170,14 @@ where
 }
 
 impl OnMessage {
-    /// Returns an `OnMessage` that calls this handler for each message.
+    /// Creates an `OnMessage` that calls this handler for each message.
     pub fn new(handler: impl HandleMessage) -> Self {
         let custom = Custom { time_limit: TIME_LIMIT, handler: Arc::new(handler) };
         Self(Policy::Custom(Arc::new(custom)))
     }
 
-    /// Returns an `OnMessage` that calls this function for each message. It must not block. It returns what
-    /// [`HandleMessage::handle`] does.
+    /// Creates an `OnMessage` that calls this function for each message. The function must not block. It has the same
+    /// result as [`HandleMessage::handle`].
     pub fn from_fn(
         handler: impl Fn(&MessageSender, Message) -> Result<Option<Message>, Reason>
         + Send
@@ -187,18 +187,19 @@ impl OnMessage {
         Self::new(Function(handler))
     }
 
-    /// Returns an `OnMessage` that publishes each message to this topic for the client. There are no replies.
+    /// Creates an `OnMessage` that publishes each message to this topic for the client. There are no replies.
     pub fn published_to(topic: Topic) -> Self {
         Self(Policy::Published(topic))
     }
 
-    /// Returns an `OnMessage` that disconnects a client with [`Reason::NotAllowed`] if it sends a message.
+    /// Creates an `OnMessage` that disconnects a client with [`Reason::NotAllowed`] if it sends a message.
     pub fn rejected() -> Self {
         Self(Policy::Rejected)
     }
 
     /// Changes how long the handler may take for one message. After that, the client is disconnected with
-    /// [`Reason::Internal`]. Default 30 s. It has no effect without a handler, as with [`published_to`](Self::published_to).
+    /// [`Reason::Internal`]. Default 30 s. Without a handler, as with [`published_to`](Self::published_to), it has no
+    /// effect.
     pub fn time_limit(self, time_limit: Duration) -> Self {
         Self(match self.0 {
             Policy::Custom(custom) => {
@@ -208,13 +209,12 @@ impl OnMessage {
         })
     }
 
-    /// Returns `true` if there is a handler, which may reply.
+    /// Returns `true` if there is a handler, because only a handler can reply.
     pub fn may_reply(&self) -> bool {
         matches!(self.0, Policy::Custom(_))
     }
 
-    /// Begins to handle a message of the client in this seat, which subscribes to these filters. Poll the returned future to
-    /// go on.
+    /// Returns a future that handles a message of the client in this seat, which subscribes to these filters.
     pub fn handle(&self, hub: &Hub, seat: &Seat, filters: &Filters, message: Message) -> Handling {
         let rejected =
             |reason| State::Done(Some(Handled { published: None, outcome: Err(reason) }));
@@ -243,10 +243,11 @@ impl fmt::Debug for OnMessage {
     }
 }
 
-/// A future that resolves once a message is handled. Needs a tokio runtime if there is a handler of the application.
+/// A future that resolves when a message has been handled.
 ///
-/// Dropping it drops the future of the handler. A message that was being published may be stored or not.
-#[must_use = "nothing is handled unless this is polled"]
+/// It needs a tokio runtime if the application has a handler. Dropping it drops the future of the handler. A message
+/// that was being published may or may not be stored.
+#[must_use = "the message is not handled unless this is polled"]
 pub struct Handling(State);
 
 enum State {
@@ -259,10 +260,10 @@ enum State {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Handled {
-    /// The last id that may have been published for the message. If the connection ends now, the client is first sent the
-    /// notifications up to this id, so that a client that publishes and closes is sent its own messages.
+    /// The last id that may have been published for the message. If the connection ends now, the notifications up to
+    /// this id are sent first, so that a client that publishes and closes receives its own messages.
     pub published: Option<Id>,
-    /// The reply, if there is one, or the reason for which the client is disconnected.
+    /// The reply, if there is one, or the reason why the client must be disconnected.
     pub outcome: Result<Option<Message>, Reason>,
 }
 
@@ -271,7 +272,7 @@ impl Future for Handling {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Handled> {
         match &mut self.0 {
-            State::Done(handled) => Poll::Ready(handled.take().expect("polled after it was ready")),
+            State::Done(handled) => Poll::Ready(handled.take().expect("polled after it resolved")),
             State::Publishing(publishing) => publishing.poll_unpin(context).map(|published| {
                 let outcome = published.as_ref().map(|_| None).map_err(|error| error.reason());
                 Handled { published: published.ok(), outcome }
@@ -322,11 +323,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_a_handler_does_wrong_ends_its_client_alone() {
+    async fn a_reply_that_is_not_utf8_a_panic_and_a_timeout_disconnect_the_client() {
         let invalid = || Message { kind: Kind::Text, payload: Bytes::from_static(b"\xff") };
         let invalid = OnMessage::from_fn(move |_, _| Ok(Some(invalid())));
         assert_eq!(outcome_of(&invalid).await, Err(Reason::Internal));
-        let panics = OnMessage::from_fn(|_, _| panic!("this is the panic of a test"));
+        let panics = OnMessage::from_fn(|_, _| panic!("expected by this test"));
         assert_eq!(outcome_of(&panics).await, Err(Reason::Internal));
 
         let endless = OnMessage::new(|_, _| std::future::pending());
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_published_is_known_also_if_the_client_is_disconnected() {
+    async fn the_last_published_id_is_returned_even_if_the_client_is_disconnected() {
         let hub = Hub::default();
         let seat = hub.join("websocket").unwrap();
         let filters: Filters = "a".parse().unwrap();

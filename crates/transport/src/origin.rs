@@ -1,4 +1,4 @@
-//! From which web pages a browser may connect, read and publish.
+//! Decides which web pages may connect, read and publish.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use http::{HeaderName, Method, StatusCode, header};
 use crate::Rejection;
 use crate::request::host;
 
-/// Which web pages may connect, read and publish.
+/// The web pages that may connect, read and publish.
 ///
-/// A browser lets any page send a `POST`, open a WebSocket or start a stream at any host, and sends cookies with it
-/// (RFC 6455, section 10.2). Only the server can keep foreign pages out, by their `Origin`. A request that is not from a
-/// page is accepted.
+/// A browser allows any page to send a `POST`, open a WebSocket or start a stream to any host, and sends that host's
+/// cookies (RFC 6455, section 10.2). Only the server can reject foreign pages, by the header `Origin`. A request that
+/// is not from a page is accepted.
 ///
 /// ```
 /// use tidings_transport::Origins;
@@ -32,15 +32,15 @@ pub enum Origins {
     /// Pages of the host that the request is for. The default.
     #[default]
     Same,
-    /// Pages of the same host, and pages of these origins. An origin is written as in a browser: `https://example.org`,
-    /// with the port if it is not the default of the scheme. These pages may also read the responses to requests with
-    /// cookies.
+    /// Pages of the same host, and pages of these origins. An origin is written as a browser sends it:
+    /// `https://example.org`, with the port if it is not the default of the scheme. These pages may also read the
+    /// responses to requests with cookies.
     Listed(Vec<String>),
     /// Every page. Only for public streams without cookies: a page cannot read the response to a request with cookies,
     /// but it can publish and open a WebSocket with the cookies of its user.
     Any,
-    /// Pages for which this function returns `true`, given the origin and the request. As with `Any`, they cannot read the
-    /// response to a request with cookies.
+    /// Pages for which this function returns `true`, given the origin and the request. As with `Any`, they cannot read
+    /// the response to a request with cookies.
     Custom(Arc<OriginCheck>),
 }
 
@@ -50,9 +50,9 @@ pub type OriginCheck = dyn Fn(&str, &Parts) -> bool + Send + Sync;
 impl Origins {
     /// Returns `true` if the request is not from a page, or if it is from a page that may send it.
     ///
-    /// A page can send a `GET` without its origin, for example as an image or with `fetch` and the mode
-    /// `no-cors`. It cannot read the response, but it would hold a seat while the response is open. Browsers mark such a
-    /// request with `Sec-Fetch-Site`, and it is accepted only if the user followed a link.
+    /// A page can send a `GET` without `Origin`, for example for an image, or with `fetch` and the mode `no-cors`. It
+    /// cannot read the response, but it would occupy a seat while the response is open. Browsers mark such a request
+    /// with `Sec-Fetch-Site`. It is accepted only if the user followed a link.
     pub fn allow(&self, request: &Parts) -> bool {
         let Some(origin) = request.headers.get(header::ORIGIN) else {
             return matches!(self, Self::Any) || !hides_its_origin(request);
@@ -82,14 +82,15 @@ fn is_same(origin: &str, request: &Parts) -> bool {
     let (Some(host), Some((scheme, authority))) = (host(request), origin.split_once("://")) else {
         return false;
     };
-    // A proxy may have ended TLS, so the scheme is unknown here, and either default port may be left out.
+    // TLS may end at a proxy, so this server cannot determine the scheme. The default port of the origin's scheme is
+    // ignored in both.
     let default_port = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
     let bare = |text: &str| text.strip_suffix(default_port).unwrap_or(text).to_ascii_lowercase();
     bare(authority) == bare(host)
 }
 
-/// Returns `true` if a page of another origin sent this request without an `Origin`. A link that the user follows does not
-/// count, because it opens in a tab, where the user sees it.
+/// Returns `true` if a page of another origin sent this request without `Origin`. Returns `false` for a link that the
+/// user followed, because the response opens in a tab that the user sees.
 fn hides_its_origin(request: &Parts) -> bool {
     let Some(site) = request.headers.get(&SITE) else { return false };
     let is = |name, value: &str| request.headers.get(name).is_some_and(|line| line == value);
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn listed_origins_are_allowed_besides_the_own_one() {
+    fn listed_origins_are_allowed_besides_the_origin_of_the_server() {
         let listed = Origins::Listed(vec![LISTED.to_owned()]);
         for (origin, is_allowed) in [
             (LISTED, true),
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_hides_its_origin_is_not_allowed_and_a_link_is() {
+    fn a_page_that_hides_its_origin_is_rejected_and_a_link_is_allowed() {
         let sent = |site, mode, dest| {
             request(&[("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)])
         };

@@ -11,13 +11,14 @@ use tokio::time::timeout;
 
 use crate::Rejection;
 
-/// Reads a body to its end. The result is a copy of exactly its size.
+/// Reads a body to its end. Returns a copy of exactly its length.
 ///
-/// Not cancel safe: what has been read is lost.
+/// Not cancel safe: if the future is dropped, the bytes that were read are lost.
 ///
 /// # Errors
-/// Returns a `413` if the body is longer than `limit` bytes or announces that it is, a `408` if it is not there within
-/// `deadline`, and a `400` if it breaks off or if a trailer would change how it is delimited.
+/// - `413` if the body is longer than `limit` bytes, or if its announced length is.
+/// - `408` if the body has not arrived completely within `deadline`.
+/// - `400` if the body ends early, or if it has a trailer that must be a header.
 pub async fn read_payload<B>(
     body: &mut B,
     limit: usize,
@@ -27,27 +28,27 @@ where
     B: Body + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    // Rejected before `100 Continue` is sent to a client that waits for it.
+    // Reject it before the server sends `100 Continue` to a client that waits for it.
     if usize::try_from(body.size_hint().lower()).is_ok_and(|announced| announced > limit) {
         return Err(too_big(limit));
     }
     match timeout(deadline, Limited::new(body, limit).collect()).await {
-        Ok(Ok(body)) if body.trailers().is_some_and(decides_framing) => {
-            let message = "a trailer may not be Content-Length, Transfer-Encoding or Host";
+        Ok(Ok(body)) if body.trailers().is_some_and(has_framing_field) => {
+            let message = "Content-Length, Transfer-Encoding and Host may not be trailers";
             Err(Rejection::bad_request("bad_body", message))
         }
-        // A copy, because a body that came in one piece keeps all of the buffer that it was read into.
+        // A body that arrived in one piece is a slice of the whole read buffer. The copy frees that buffer.
         Ok(Ok(body)) => Ok(Bytes::copy_from_slice(&body.to_bytes())),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_big(limit)),
         Ok(Err(error)) => {
-            Err(Rejection::bad_request("bad_body", format!("the body broke off: {error}")))
+            Err(Rejection::bad_request("bad_body", format!("cannot read the body: {error}")))
         }
         Err(_) => Err(too_late(deadline)),
     }
 }
 
-/// Returns `true` if a trailer has a field that comes too late there (RFC 9110, section 6.5.1).
-fn decides_framing(trailers: &HeaderMap) -> bool {
+/// Returns `true` if the trailers have a field that a server needs before the body (RFC 9110, section 6.5.1).
+fn has_framing_field(trailers: &HeaderMap) -> bool {
     [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::HOST]
         .iter()
         .any(|name| trailers.contains_key(name))
@@ -59,7 +60,7 @@ pub(crate) fn too_big(limit: usize) -> Rejection {
 }
 
 fn too_late(deadline: Duration) -> Rejection {
-    let message = format!("the body was not there within {deadline:?}");
+    let message = format!("the body did not arrive within {deadline:?}");
     Rejection::new(StatusCode::REQUEST_TIMEOUT, "too_late", message)
         .with(header::CONNECTION, HeaderValue::from_static("close"))
 }

@@ -7,8 +7,9 @@ use tidings_core::{Headers, Hub, Id, IdempotencyKey, Kind, Notification, Publish
 
 use crate::{Rejection, headers, path_segment};
 
-/// What a request to publish says besides its payload. Read it before the body, because a request that is rejected for
-/// its head needs no body.
+/// The head of a request to publish.
+///
+/// Parse it before reading the body. If the head is rejected, the body is not needed.
 ///
 /// ```
 /// use tidings_transport::PublishRequest;
@@ -27,19 +28,19 @@ pub struct PublishRequest {
     /// The kind that `Tidings-Kind` names. Without that header, binary if the request has
     /// `Content-Type: application/octet-stream`, otherwise text.
     pub kind: Kind,
-    /// `Tidings-Event`, `Tidings-Time`, `traceparent` and `tracestate`, and `Content-Type` if it means more than
-    /// the kind.
+    /// `Tidings-Event`, `Tidings-Time`, `traceparent` and `tracestate`, and `Content-Type` unless it only implies the
+    /// kind. `None` if there are none.
     pub headers: Option<Headers>,
-    /// `Idempotency-Key`: a second request with it does not publish again.
+    /// `Idempotency-Key`. A second request with the same key does not publish again.
     pub key: Option<IdempotencyKey>,
 }
 
 impl PublishRequest {
-    /// Parses the head of a request. `topic` is the part of the path that names it, still percent-encoded.
+    /// Parses the head of a request. `topic` is the segment of the path that names the topic, percent-encoded.
     ///
     /// # Errors
-    /// Returns a `400` if the topic, the `Idempotency-Key` or one of the `Tidings-` headers is malformed, and a `415` if the
-    /// payload has a content coding.
+    /// Returns a `400` if the topic, the `Idempotency-Key` or one of the `Tidings-` headers is malformed, and a `415`
+    /// if the payload has a content coding.
     pub fn read(topic: &str, request: &Parts) -> Result<Self, Rejection> {
         Self::new(path_segment(topic)?.parse()?, request)
     }
@@ -47,17 +48,18 @@ impl PublishRequest {
     /// Parses the head of a request to publish to this topic.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// Returns a `400` if the `Idempotency-Key` or one of the `Tidings-` headers is malformed, and a `415` if the
+    /// payload has a content coding.
     pub fn new(topic: Topic, request: &Parts) -> Result<Self, Rejection> {
         reject_coding(request)?;
         let (kind, headers) = headers::read(request)?;
         Ok(Self { topic, kind, headers, key: idempotency_key(request)? })
     }
 
-    /// Publishes this payload.
+    /// Publishes this payload. The returned future resolves when the notification is stored.
     ///
     /// # Errors
-    /// Returns a `400` if the payload is to be text and is not UTF-8.
+    /// Returns a `400` if the kind is text and the payload is not UTF-8.
     pub fn publish(self, payload: Bytes, hub: &Hub) -> Result<Publishing, Rejection> {
         let Self { topic, kind, headers, key } = self;
         let mut notification = Notification::checked(topic, kind, payload).map_err(|fault| {
@@ -71,7 +73,7 @@ impl PublishRequest {
     }
 }
 
-/// Returns the response to a request that has published a notification: JSON `{"id":…}` and the end of the line.
+/// Returns the response to a request that has published a notification: `{"id":…}` and a line feed.
 pub fn published(id: Id) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(format!("{{\"id\":\"{id}\"}}\n")));
     let headers = response.headers_mut();
@@ -80,7 +82,11 @@ pub fn published(id: Id) -> Response<Bytes> {
     response
 }
 
-/// Reads the key: a string of RFC 8941, section 3.3.3, in quotes. Without quotes it is understood as well.
+/// Parses `Idempotency-Key`. The value is a quoted string (RFC 8941, section 3.3.3), but the quotes may be left out.
+/// Returns `None` if there is no such header.
+///
+/// # Errors
+/// Returns a `400` if the key is malformed.
 pub(crate) fn idempotency_key(request: &Parts) -> Result<Option<IdempotencyKey>, Rejection> {
     let Some(value) = request.headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
@@ -94,13 +100,16 @@ pub(crate) fn is_media(media: &HeaderValue, essence: &str) -> bool {
     given.trim_ascii().eq_ignore_ascii_case(essence.as_bytes())
 }
 
-/// Returns a `415` if the payload of the request has a content coding.
+/// Checks that the payload of the request has no content coding.
+///
+/// # Errors
+/// Returns a `415` if it has one.
 pub(crate) fn reject_coding(request: &Parts) -> Result<(), Rejection> {
     if is_coded(request) { Err(unsupported_coding()) } else { Ok(()) }
 }
 
-/// Returns `true` if the payload has a content coding (RFC 9110, section 8.4). It would be stored, and sent to each
-/// subscriber, as if the coded bytes were the payload.
+/// Returns `true` if the payload has a content coding (RFC 9110, section 8.4). A hub does not decode it, so subscribers
+/// would be sent the encoded bytes without the coding's name.
 fn is_coded(request: &Parts) -> bool {
     let lines = request.headers.get_all(header::CONTENT_ENCODING).iter();
     let mut codings = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
@@ -111,8 +120,8 @@ fn is_coded(request: &Parts) -> bool {
 }
 
 fn unsupported_coding() -> Rejection {
-    let message = "the payload has a Content-Encoding: send it as it is, or as application/octet-stream without \
-                   that header if subscribers are to decode it";
+    let message = "the payload has a Content-Encoding: send it without one, or as application/octet-stream without \
+                   that header if subscribers decode it";
     Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_coding", message)
         .with(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
 }

@@ -1,4 +1,4 @@
-//! A request that is not served, and why.
+//! The response to a request that is not served.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
@@ -9,62 +9,62 @@ use tidings_core::{
 
 use crate::Transport;
 
-/// The answer to a request that cannot be served: a status, a code for programs and a sentence for
-/// people, which says what is wrong and what to do.
+/// The response to a request that is not served: a status, a code for programs, and a message for people, which names
+/// the problem and what to do.
 ///
 /// ```
 /// use tidings_transport::Rejection;
-/// let rejection = Rejection::bad_request("bad_wait", "wait=soon: give whole seconds");
+/// let rejection = Rejection::bad_request("bad_wait", "invalid wait \"soon\": expected whole seconds");
 /// assert_eq!(rejection.into_response().status(), 400);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// The HTTP status.
     pub status: StatusCode,
-    /// In snake case, stable, for programs.
+    /// The code for programs, in snake case. A code never changes its meaning.
     pub code: &'static str,
-    /// For people.
+    /// The message for people.
     pub message: String,
-    /// Further headers, such as `Allow` and `Retry-After`. Boxed, for most rejections have none.
+    /// Further headers, such as `Allow` and `Retry-After`. Boxed, because most rejections have none.
     pub headers: Box<HeaderMap>,
 }
 
 impl Rejection {
-    /// A rejection with this status.
+    /// Creates a rejection with this status, code and message.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), headers: Box::default() }
     }
 
-    /// `400 Bad Request`.
+    /// Creates a `400 Bad Request`.
     pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// `401 Unauthorized`: the client has to say who it is, by a Bearer token (RFC 6750, section 3).
+    /// Creates a `401 Unauthorized`: the client must send a Bearer token (RFC 6750, section 3).
     pub fn unauthorized(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
             .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
-    /// `403 Forbidden`: the client may not do this.
+    /// Creates a `403 Forbidden`: the client may not do this.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
-    /// `405 Method Not Allowed`, with the methods that are, as in `GET, HEAD`.
+    /// Creates a `405 Method Not Allowed`. `allow` lists the methods that are allowed, such as `GET, HEAD`.
     pub fn method_not_allowed(method: &Method, allow: &'static str) -> Self {
         let message = format!("{method} is not allowed here, only {allow}");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
             .with(header::ALLOW, HeaderValue::from_static(allow))
     }
 
-    /// Adds a header.
+    /// Sets a header.
     pub fn with(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
         self.headers.insert(name, value.into());
         self
     }
 
-    /// The response: JSON `{"error":{"code":…,"message":…}}` and the end of the line.
+    /// Returns the response. Its body is `{"error":{"code":…,"message":…}}` and a line feed.
     pub fn into_response(self) -> Response<Bytes> {
         let mut body = json!({"error": {"code": self.code, "message": self.message}}).to_string();
         body.push('\n');
@@ -79,12 +79,13 @@ impl Rejection {
 }
 
 impl Rejection {
-    /// Returns `true` if the same request may be served later: `503` and `429`.
+    /// Returns `true` if the same request may be served later, which is so for the statuses `503` and `429`.
     pub fn is_temporary(&self) -> bool {
         matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
     }
 
-    /// Returns the response to a request for this transport.
+    /// Returns the response to a request for this transport. If the rejection is temporary, the transport can replace
+    /// it: see [`Transport::reject_temporarily`].
     pub fn into_response_by(self, transport: &dyn Transport) -> Response<Bytes> {
         let of_transport =
             if self.is_temporary() { transport.reject_temporarily(&self) } else { None };
@@ -123,7 +124,7 @@ impl From<JoinError> for Rejection {
             JoinError::Full { .. } => "full",
             JoinError::TooManyFilters { .. } => "too_many_filters",
             JoinError::Closed(_) => "going_away",
-            // `JoinError::Unavailable`, and a kind that is new: it can be tried again.
+            // `JoinError::Unavailable`, and variants that are added later. The client can try again.
             _ => "unavailable",
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string())
@@ -141,17 +142,16 @@ impl From<PublishError> for Rejection {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "going_away", error.to_string())
                     .with(header::RETRY_AFTER, 5)
             }
-            // Not known to be stored: that it can be tried again with its key is half of what to do.
-            // Which broker it is, and where, is not for everyone who publishes.
+            // The error also names the broker and its address, which publishers must not see.
             PublishError::Unavailable(BrokerError::Refused { problem, .. }) => {
-                let message = format!("the broker refuses to store this: {problem}");
+                let message = format!("the broker rejected the notification: {problem}");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "broker_refused", message)
                     .with(header::RETRY_AFTER, 5)
             }
-            // `BrokerError::Away`, and a kind that is new: whether it is stored is not known.
+            // `BrokerError::Away`, and variants that are added later. The notification may have been stored.
             _ => {
-                let message = "the broker below the hub has not said that it stored this: try again, with the \
-                               same Idempotency-Key if it had one, or it may be stored twice";
+                let message = "the broker did not confirm that the notification is stored: try again, with the same \
+                               Idempotency-Key if it had one, otherwise it may be stored twice";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
                     .with(header::RETRY_AFTER, 1)
             }

@@ -1,4 +1,4 @@
-//! Parses the filters and the position of a request to subscribe. All transports have them in common.
+//! Parses the filters and the position of a request to subscribe, which are the same for all transports.
 
 use std::borrow::Cow;
 
@@ -22,14 +22,15 @@ use crate::Rejection;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscribeRequest {
-    /// The topics to follow.
+    /// The filters. The client is sent the notifications whose topic matches at least one of them.
     pub filters: Filters,
-    /// Where to start: `Last-Event-ID`, otherwise the last `?after=` or `?last_event_id=`.
+    /// The position to read from: `Last-Event-ID`, otherwise the last `?after=` or `?last_event_id=`, otherwise
+    /// [`Position::Live`].
     pub position: Position,
 }
 
 impl SubscribeRequest {
-    /// Parses a request. `filters` is the part of the path that names them, still percent-encoded.
+    /// Parses a request. `filters` is the segment of the path that names the filters, percent-encoded.
     ///
     /// # Errors
     /// Returns a `400` if the filters or the position are malformed.
@@ -46,7 +47,7 @@ impl SubscribeRequest {
     }
 }
 
-/// Percent-decodes the part of a path that names a topic or filters.
+/// Percent-decodes the segment of a path that names a topic or filters.
 ///
 /// # Errors
 /// Returns a `400` if the result is not UTF-8.
@@ -55,7 +56,7 @@ pub fn path_segment(encoded: &str) -> Result<Cow<'_, str>, Rejection> {
         return Ok(Cow::Borrowed(encoded));
     }
     percent_decode_str(encoded).decode_utf8().map_err(|_| {
-        Rejection::bad_request("bad_topic", "the topic is not UTF-8 once percent-decoded")
+        Rejection::bad_request("bad_topic", "the topic is not UTF-8 after percent-decoding")
     })
 }
 
@@ -69,8 +70,8 @@ pub fn last_segment(uri: &Uri) -> Result<Cow<'_, str>, Rejection> {
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// Returns the position in the header, otherwise the last one in the query. A client that resumes adds its last event id
-/// to its first URL, which may have a position already.
+/// Returns the position in the header, otherwise the last one in the query. The last one counts because a client that
+/// resumes may append its last event id to a URL that already has a position.
 fn position(request: &Parts) -> Result<Position, Rejection> {
     let header = request.headers.get(&LAST_EVENT_ID).filter(|value| !value.is_empty());
     if let Some(value) = header {
@@ -86,23 +87,25 @@ fn position(request: &Parts) -> Result<Position, Rejection> {
     }
 }
 
-/// Returns the position of a last event id. A text that is not an id is [`Id::UNKNOWN`], which leads to a gap and not to an
-/// error, because an `EventSource` does not reconnect after an error.
+/// Returns the position that a last event id names. If the text is not a position, the result is [`Id::UNKNOWN`], so
+/// that the client is sent a gap. An error would be worse, because an `EventSource` does not reconnect after one.
 fn last_event_id(text: &str) -> Position {
     text.parse().unwrap_or(Position::After(Id::UNKNOWN))
 }
 
-/// Returns `true` if a query parameter of this name is a last event id. Polyfills of `EventSource` cannot send the header to
-/// another origin and put it there: `lastEventId` (event-source-polyfill), `lastEventID` and `Last-Event-ID`
-/// (Mercure), `evs_last_event_id` (amvtek's polyfill). So the case and the separators of the words are ignored.
+/// Returns `true` if a query parameter with this name is a last event id.
+///
+/// Polyfills of `EventSource` that cannot send the header to another origin use a parameter instead: `lastEventId`
+/// (event-source-polyfill), `lastEventID` and `Last-Event-ID` (Mercure), or `evs_last_event_id` (amvtek's polyfill). So
+/// the case and the separators of the words are ignored.
 pub(crate) fn is_last_event_id(name: &str) -> bool {
     let name = name.strip_prefix("evs_").unwrap_or(name);
     let letters = name.bytes().filter(|byte| !matches!(byte, b'-' | b'_'));
     letters.map(|byte| byte.to_ascii_lowercase()).eq(*b"lasteventid")
 }
 
-/// Returns the host that a request is for, with its port. An absolute target takes precedence over the `Host` header (RFC
-/// 9112, section 3.2.2). A request over HTTP/2 may have no such header.
+/// Returns the host of a request, with its port. An absolute target takes precedence over the header `Host` (RFC 9112,
+/// section 3.2.2), which a request over HTTP/2 may not have.
 pub(crate) fn host(request: &Parts) -> Option<&str> {
     match request.uri.authority() {
         Some(authority) => Some(authority.as_str()),
@@ -123,21 +126,21 @@ fn pairs(request: &Parts) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> 
     })
 }
 
-/// Returns `true` if a header that is a list contains this item, whatever its case and parameters (RFC 9110, sections
-/// 5.6.1 and 5.6.6).
+/// Returns `true` if a header that is a list contains this item. The case and the parameters are ignored (RFC 9110,
+/// sections 5.6.1 and 5.6.6).
 pub fn lists(request: &Parts, name: HeaderName, item: &str) -> bool {
     let is_item = |element: &[u8]| {
         let end = element.iter().position(|&byte| byte == b';').unwrap_or(element.len());
         element[..end].trim_ascii().eq_ignore_ascii_case(item.as_bytes())
     };
-    // Most lists have one element, in the usual case.
+    // Most lists have one element, in the usual upper or lower case.
     let has_item = |line: &HeaderValue| {
         line == item || line.as_bytes().split(|&byte| byte == b',').any(is_item)
     };
     request.headers.get_all(name).iter().any(has_item)
 }
 
-/// Decodes a name or a value of a query. Most are not encoded and are not copied.
+/// Decodes a name or a value of a query. If it is not encoded, as most are not, it is not copied.
 fn decoded(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return Cow::Borrowed(text);
@@ -212,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_event_id_of_another_product_is_a_position_of_no_history() {
+    fn a_last_event_id_that_is_not_a_position_is_an_unknown_one() {
         for id in ["urn:uuid:1", "7", "nonsense", "A-1", "caf\u{e9}", "e-99999999999999999999"] {
             let unknown = Position::After(Id::UNKNOWN);
             assert_eq!(subscribe("/topics/a", Some(id)).unwrap().position, unknown, "{id}");
@@ -242,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_is_decoded_as_a_form_has_it() {
+    fn a_query_parameter_is_decoded_as_in_a_form() {
         let request = http::Request::get("/?a+b=1%2B1&&c&%63=2").body(()).unwrap().into_parts().0;
         assert_eq!(query(&request, "a b").as_deref(), Some("1+1"));
         assert_eq!(query(&request, "c").as_deref(), Some(""));
@@ -250,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_is_a_400_with_a_code_of_its_own() {
+    fn malformed_topics_and_positions_are_rejected_with_their_codes() {
         let code = |uri| subscribe(uri, None).unwrap_err().code;
         assert_eq!(code("/topics/"), "bad_topic");
         assert_eq!(code("/topics/a..b"), "bad_topic");

@@ -1,4 +1,4 @@
-//! The token with which a client says who it is.
+//! The token by which a client identifies itself.
 
 use std::borrow::Cow;
 
@@ -7,12 +7,12 @@ use http::request::Parts;
 
 use crate::query;
 
-/// Returns the token of a request: from `Authorization: Bearer TOKEN` (RFC 6750, section 2.1), otherwise from the cookie of
-/// this name, otherwise from `?access_token=TOKEN` (section 2.3).
+/// Returns the token of a request: from `Authorization: Bearer TOKEN` (RFC 6750, section 2.1), otherwise from the
+/// cookie with this name, otherwise from `?access_token=TOKEN` (section 2.3). Returns `None` if it has none of them.
 ///
-/// A program sends a header. A page of the same host has a cookie, which a browser also sends for other pages: the
-/// origin policy keeps those out. An `EventSource` or a `WebSocket` of another host can send neither, so its token is in
-/// the URL. URLs end up in the logs of proxies, so such a token should be valid for a short time.
+/// A program sends the header. A page of the same host uses the cookie. A browser also sends the cookie for other
+/// pages, which the [origin policy](crate::Origins) rejects. An `EventSource` or a `WebSocket` of another host can send
+/// neither, so its token is in the URL. Proxies log URLs, so such a token should expire soon.
 ///
 /// ```
 /// use tidings_transport::token;

@@ -1,4 +1,4 @@
-//! The opening handshake: RFC 6455, section 4.2.
+//! The server's side of the opening handshake (RFC 6455, section 4.2).
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::encoder::{Bare, Enveloped};
 
-/// The subprotocol whose frames are JSON with ids, gaps and heartbeats.
+/// The subprotocol with JSON frames that have ids, gaps and heartbeats.
 pub const SUBPROTOCOL: &str = "tidings.v1";
 
 /// The server half of the WebSocket transport.
 ///
-/// There are no buffer sizes to set, for no buffer is kept for a quiet client: what it costs while it
-/// sends is bounded by the limits here.
+/// A client that sends nothing has no buffer. While a client sends a message, its buffer is bounded by
+/// [`WebSocketConfig`].
 ///
 /// ```
 /// use tidings_transport::{SubscribeRequest, Transport};
@@ -43,20 +43,20 @@ pub struct WebSocket {
     enveloped: Format,
 }
 
-/// What all clients with the same subprotocol share.
+/// The part of the handshake and the encoder that all clients with the same subprotocol share.
 #[derive(Debug)]
 struct Format {
     head: Arc<Response<()>>,
     encoder: Arc<dyn Encoder>,
 }
 
-/// What a client may send.
+/// The limits for the messages of clients. A client that exceeds one is disconnected with the close code 1009.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct WebSocketConfig {
-    /// The largest message from a client, in bytes, over all its frames. Default 1 MiB.
+    /// The largest message from a client, in bytes. All frames of the message count. Default 1 MiB.
     pub max_message: usize,
-    /// The largest single frame from a client, in bytes. Default 1 MiB.
+    /// The largest payload of one frame from a client, in bytes. Default 1 MiB.
     pub max_frame: usize,
 }
 
@@ -72,7 +72,7 @@ impl WebSocketConfig {
         Self { max_message: bytes, ..self }
     }
 
-    /// Changes the largest single frame from a client, in bytes.
+    /// Changes the largest payload of one frame from a client, in bytes.
     pub fn max_frame(self, bytes: usize) -> Self {
         Self { max_frame: bytes, ..self }
     }
@@ -85,7 +85,7 @@ impl Default for WebSocket {
 }
 
 impl WebSocket {
-    /// The transport with this configuration.
+    /// Creates the transport with this configuration.
     pub fn new(config: WebSocketConfig) -> Self {
         let WebSocketConfig { max_message, max_frame } = config;
         Self {
@@ -122,10 +122,10 @@ impl Transport for WebSocket {
     fn accept(&self, request: &Parts, _: &SubscribeRequest) -> Result<Accepted, Rejection> {
         let key = check(request)?;
         let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()))
-            .map_err(|_| bad_handshake("the Sec-WebSocket-Key cannot be answered"))?;
-        // A server that speaks none of the offered subprotocols goes on without one (section 4.2.2).
-        let offers_ours = lists(request, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
-        let format = if offers_ours { &self.enveloped } else { &self.bare };
+            .map_err(|_| bad_handshake("invalid Sec-WebSocket-Key"))?;
+        // If the server supports none of the offered subprotocols, it continues without one (section 4.2.2).
+        let is_offered = lists(request, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
+        let format = if is_offered { &self.enveloped } else { &self.bare };
         Ok(Accepted {
             head: format.head.clone(),
             header: Some((header::SEC_WEBSOCKET_ACCEPT, accept)),
@@ -135,23 +135,27 @@ impl Transport for WebSocket {
     }
 }
 
-/// Checks what section 4.2.1 asks of a client, and returns its key.
+/// Checks a client's handshake by section 4.2.1, and returns its `Sec-WebSocket-Key`.
+///
+/// # Errors
+/// Returns a `426` if the request is not an upgrade to WebSocket, or to another version of it. Returns a `400` if it is
+/// malformed otherwise.
 fn check(request: &Parts) -> Result<&str, Rejection> {
     let headers = &request.headers;
     if !lists(request, header::UPGRADE, "websocket")
         || !lists(request, header::CONNECTION, "Upgrade")
     {
-        let message = "this is a WebSocket: ask with Connection: Upgrade and Upgrade: websocket";
+        let message = "this is a WebSocket: send Connection: Upgrade and Upgrade: websocket";
         return Err(upgrade_required("upgrade_required", message));
     }
     if request.method != Method::GET || request.version != http::Version::HTTP_11 {
-        return Err(bad_handshake("a WebSocket opens with GET over HTTP/1.1"));
+        return Err(bad_handshake("a WebSocket handshake must be a GET over HTTP/1.1"));
     }
-    // What follows the head of a handshake is frames: a body would be taken for some.
+    // The bytes after the head of a handshake are parsed as frames, so a body would be taken for frames.
     let length = headers.get(header::CONTENT_LENGTH);
     if length.is_some_and(|length| length != "0") || headers.contains_key(header::TRANSFER_ENCODING)
     {
-        return Err(bad_handshake("a WebSocket opens with a request without a body"));
+        return Err(bad_handshake("a WebSocket handshake must not have a body"));
     }
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         let rejection = upgrade_required("bad_version", "Sec-WebSocket-Version must be 13");
@@ -166,7 +170,7 @@ fn check(request: &Parts) -> Result<&str, Rejection> {
         .ok_or_else(|| bad_handshake("Sec-WebSocket-Key must be 16 bytes in base64"))
 }
 
-/// Returns a `426`, which always names the protocol to upgrade to (RFC 9110, sections 7.8 and 15.5.22).
+/// Returns a `426`, which must name the protocol to upgrade to (RFC 9110, sections 7.8 and 15.5.22).
 fn upgrade_required(code: &'static str, message: &str) -> Rejection {
     Rejection::new(StatusCode::UPGRADE_REQUIRED, code, message)
         .with(header::CONNECTION, HeaderValue::from_static("Upgrade"))
@@ -202,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offered_subprotocol_is_taken_and_an_unknown_one_passed_over() {
+    fn the_offered_subprotocol_is_chosen_and_unknown_ones_are_ignored() {
         let protocol = |offer| {
             let head = accept(&[("sec-websocket-protocol", Some(offer))]).unwrap().head;
             head.headers().get("sec-websocket-protocol").cloned()
@@ -212,15 +216,15 @@ mod tests {
     }
 
     #[test]
-    fn each_broken_handshake_is_refused_with_its_status() {
-        let refused = |name, value| {
+    fn each_malformed_handshake_is_rejected_with_its_status() {
+        let rejected = |name, value| {
             let rejection = accept(&[(name, value)]).unwrap_err();
             (rejection.status.as_u16(), rejection.code)
         };
-        assert_eq!(refused("upgrade", None), (426, "upgrade_required"));
-        assert_eq!(refused("connection", Some("close")), (426, "upgrade_required"));
-        assert_eq!(refused("sec-websocket-version", Some("8")), (426, "bad_version"));
-        assert_eq!(refused("sec-websocket-key", Some("c2hvcnQ=")), (400, "bad_handshake"));
-        assert_eq!(refused("sec-websocket-key", None), (400, "bad_handshake"));
+        assert_eq!(rejected("upgrade", None), (426, "upgrade_required"));
+        assert_eq!(rejected("connection", Some("close")), (426, "upgrade_required"));
+        assert_eq!(rejected("sec-websocket-version", Some("8")), (426, "bad_version"));
+        assert_eq!(rejected("sec-websocket-key", Some("c2hvcnQ=")), (400, "bad_handshake"));
+        assert_eq!(rejected("sec-websocket-key", None), (400, "bad_handshake"));
     }
 }

@@ -1,4 +1,4 @@
-//! The client half.
+//! The client of the WebSocket transport.
 
 mod handshake;
 
@@ -17,19 +17,19 @@ use tidings_transport::lossy_headers;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError};
 
-/// The longest message that is taken.
+/// The largest message that is accepted, in bytes.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
-/// How long the hub is given to close the connection behind its close frame (RFC 6455, section 7.1.1).
-const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
-/// How long a server may be silent that does not announce its heartbeat.
+/// How long the hub has to close the connection after its close frame (RFC 6455, section 7.1.1).
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+/// How long a server that does not announce its heartbeat may be silent.
 const BARE_SILENCE: Duration = Duration::from_secs(90);
 
 /// Subscribes by WebSocket (RFC 6455).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WebSocketClient {
-    /// Speak no subprotocol, as `new WebSocket(url)` does: each frame is a bare payload, so that neither
-    /// ids, topics and gaps nor a position to come back with arrive. The default is `tidings.v1`, which
-    /// has them all.
+    /// Offers no subprotocol if `true`, as `new WebSocket(url)` does. Each frame is then a bare payload, so no ids,
+    /// topics, headers and gaps arrive, and the client cannot resume. The default is `false`: the client offers
+    /// `tidings.v1`, which has all of them.
     pub bare: bool,
 }
 
@@ -45,7 +45,7 @@ impl Client for WebSocketClient {
 
 async fn connect(target: Target, is_bare: bool) -> Result<Arrivals, ClientError> {
     let mut socket = handshake::shake(&target, is_bare).await?;
-    // The hub sends the first frame of `tidings.v1` at once, and it announces the heartbeat.
+    // With `tidings.v1`, the hub sends the first frame at once, and that frame announces the heartbeat.
     let mut silence =
         Silence::exactly(if is_bare { BARE_SILENCE } else { target.options.limits.head });
     let arrivals = async_stream::try_stream! {
@@ -62,26 +62,26 @@ async fn connect(target: Target, is_bare: bool) -> Result<Arrivals, ClientError>
                 }
                 Message::Binary(payload) if is_bare => received(Kind::Binary, payload),
                 Message::Binary(_) => {
-                    Err(protocol("a binary frame, and tidings.v1 has only text".to_owned()))?
+                    Err(protocol("a binary frame, tidings.v1 has only text frames".to_owned()))?
                 }
                 Message::Ping(_) => {
-                    // The pong is queued, and this client has nothing of its own to send behind it.
+                    // The pong is queued. It must be flushed here, because this client sends nothing after it.
                     silence.bound(socket.flush()).await?.map_err(|error| broken(&error))?;
                     if !is_bare {
-                        // Its visible ping says the same, and the position too.
+                        // The JSON heartbeat that follows has the position too.
                         continue;
                     }
                     Arrival::Heartbeat(None)
                 }
                 Message::Close(frame) => {
-                    // The answer is queued too. A hub that has already hung up needs none.
-                    let _ = timeout(CLOSE_PATIENCE, socket.flush()).await;
+                    // The reply is queued too. An error is ignored, because the hub may have closed the connection.
+                    let _ = timeout(CLOSE_LIMIT, socket.flush()).await;
                     let (code, reason) = match frame {
                         Some(frame) => (Some(frame.code.into()), frame.reason.to_string()),
                         None => (None, String::new()),
                     };
                     yield Arrival::Goodbye(Goodbye { code, reason });
-                    let _ = timeout(CLOSE_PATIENCE, socket.next()).await;
+                    let _ = timeout(CLOSE_LIMIT, socket.next()).await;
                     return;
                 }
                 Message::Pong(_) | Message::Frame(_) => continue,
@@ -92,7 +92,7 @@ async fn connect(target: Target, is_bare: bool) -> Result<Arrivals, ClientError>
     Ok(arrivals.boxed())
 }
 
-/// A frame of `tidings.v1`: a notification, a gap, a reply, or a ping, which may have the position.
+/// A frame of `tidings.v1`: a notification, a gap, a reply, or a ping, which can have a position.
 #[derive(Deserialize)]
 struct Frame {
     id: Option<Id>,
@@ -132,7 +132,7 @@ fn protocol(problem: String) -> ClientError {
 fn broken(error: &Error) -> ClientError {
     match error {
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-            ClientError::Broken("it ended without a close frame".to_owned())
+            ClientError::Broken("no close frame before its end".to_owned())
         }
         Error::Protocol(_) | Error::Capacity(_) | Error::Utf8(_) => protocol(error.to_string()),
         _ => ClientError::Broken(error.to_string()),
@@ -161,8 +161,8 @@ mod tests {
         String::from_utf8(head).unwrap()
     }
 
-    /// A hub that takes one client with this further header and these frames, one write each. In the end
-    /// it tells the request, and what the client sent until it hung up.
+    /// Starts a hub that accepts one client with this additional header, and sends these frames, each in one write. At
+    /// the end it returns the request, and the bytes that the client sent before it closed the connection.
     pub(super) async fn hub(
         header: &'static str,
         frames: Vec<Vec<u8>>,
@@ -170,7 +170,7 @@ mod tests {
         serve(move |key| [vec![switching(key, header).into_bytes()], frames].concat()).await
     }
 
-    /// A hub that takes one client with these frames, and is silent then.
+    /// Starts a hub that accepts one client, sends these frames, and then sends nothing.
     async fn mute(frames: Vec<Vec<u8>>) -> (Target, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
@@ -193,7 +193,7 @@ mod tests {
         )
     }
 
-    /// A hub that takes one request, answers its key with these pieces and says no more.
+    /// Starts a hub that accepts one request, and sends the pieces that `answer` returns for its key.
     pub(super) async fn serve(
         answer: impl FnOnce(&str) -> Vec<Vec<u8>> + Send + 'static,
     ) -> (Target, JoinHandle<(String, Vec<u8>)>) {
@@ -216,7 +216,7 @@ mod tests {
         (target, served)
     }
 
-    /// An unmasked frame (RFC 6455, section 5.2) of up to 65535 bytes.
+    /// Returns an unmasked frame with a payload of up to 65,535 bytes (RFC 6455, section 5.2).
     fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
         let length = u16::try_from(payload.len()).unwrap();
         let mut frame = vec![0x80 | opcode];
@@ -228,9 +228,9 @@ mod tests {
         frame
     }
 
-    /// The first masked frame among these bytes: opcode, payload, rest.
+    /// Returns the opcode and the payload of the first frame, which is masked, and the bytes after it.
     fn unmasked(bytes: &[u8]) -> (u8, Vec<u8>, &[u8]) {
-        assert_eq!(bytes[1] & 0x80, 0x80, "a client masks its frames");
+        assert_eq!(bytes[1] & 0x80, 0x80, "the frame of a client is not masked");
         let end = 6 + usize::from(bytes[1] & 0x7f);
         let payload = bytes[6..end].iter().zip(bytes[2..6].iter().cycle());
         (bytes[0] & 0xf, payload.map(|(byte, mask)| byte ^ mask).collect(), &bytes[end..])
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_a_hub_says_arrives_in_order_and_is_answered() {
+    async fn everything_that_a_hub_sends_arrives_in_order_and_pings_are_answered() {
         let long = "x".repeat(20_000);
         let notice = format!(r#"{{"id":"e-2","topic":"a","data":"{long}"}}"#);
         let (target, served) = hub(
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_ping_is_answered_while_the_hub_waits() {
+    async fn a_pong_is_sent_before_the_heartbeat_arrives() {
         let (near, mut far) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Vec::new());
         let url = format!("http://{}/topics/a", near.local_addr().unwrap()).parse().unwrap();
         let target = Target::new(url);
@@ -310,13 +310,13 @@ mod tests {
             assert_eq!(heartbeat, Arrival::Heartbeat(None));
             arrivals
         };
-        // The client does no more than to take the heartbeat, and the hub has its pong.
+        // The client has only taken the heartbeat from its stream, and the hub has received the pong.
         let (_arrivals, ()) = tokio::join!(client, hub);
         assert_eq!(unmasked(&far).1, b"!");
     }
 
     #[tokio::test]
-    async fn without_a_subprotocol_each_frame_is_a_payload() {
+    async fn without_a_subprotocol_each_frame_is_a_bare_payload() {
         let (target, served) =
             hub("", vec![frame(1, b"tea"), frame(2, &[0, 255]), frame(8, b"")]).await;
         let arrivals = all(WebSocketClient { bare: true }, target).await;
@@ -333,30 +333,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hub_that_falls_silent_is_given_up_after_its_own_heartbeat() {
+    async fn a_silent_hub_times_out_by_the_heartbeat_that_it_announced() {
         let limits = TimeLimits::default().head(Duration::from_millis(200));
         let options = Arc::new(ConnectOptions::default().limits(limits));
         let ping = frame(1, br#"{"ping":1,"id":"e-1"}"#);
         let half = [&ping[..], &[0x81, 100, b'{']].concat();
-        // Before the first frame, between two, and in one.
+        // The silence begins before the first frame, between two frames, and inside a frame.
         for (frames, arrivals) in [(vec![], 0), (vec![ping], 1), (vec![half], 1)] {
             let (mut target, hub) = mute(frames).await;
             target.options = options.clone();
-            let mut told = all(WebSocketClient::default(), target).await;
-            let error = told.pop().unwrap().unwrap_err();
+            let mut arrived = all(WebSocketClient::default(), target).await;
+            let error = arrived.pop().unwrap().unwrap_err();
             assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
-            assert_eq!(told.len(), arrivals, "{told:?}");
+            assert_eq!(arrived.len(), arrivals, "{arrived:?}");
             hub.abort();
         }
     }
 
     #[tokio::test]
-    async fn an_end_without_a_close_frame_and_a_broken_rule_are_errors() {
+    async fn an_end_without_a_close_frame_and_violations_are_errors() {
         for (frames, words) in [
-            (vec![], "it ended without a close frame"),
+            (vec![], "no close frame before its end"),
             (vec![frame(1, b"{}")], "neither notification, gap, reply nor ping"),
-            (vec![frame(1, b"\xFF")], "no WebSocket"),
-            (vec![frame(2, b"")], "only text"),
+            (vec![frame(1, b"\xFF")], "invalid WebSocket"),
+            (vec![frame(2, b"")], "only text frames"),
             (vec![vec![0x82, 127, 0, 0, 0, 0, 1, 0, 0, 1]], "too long"),
         ] {
             let (target, _) = hub(V1, frames).await;

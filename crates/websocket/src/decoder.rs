@@ -1,5 +1,7 @@
-//! Frames in: RFC 6455, sections 5 and 7, over borrowed bytes. Between two reads the decoder holds only the
-//! start of a header or control frame, and the message that is not complete yet.
+//! Decodes the frames of a client (RFC 6455, sections 5 and 7).
+//!
+//! The input is borrowed. Between two reads, the decoder holds only the beginning of a header or control frame, and the
+//! message that is not complete.
 
 use std::io::Cursor;
 
@@ -15,7 +17,7 @@ use crate::message::{Messages, Open, unmask};
 #[derive(Debug)]
 pub(crate) struct FrameDecoder {
     max_frame: usize,
-    /// The start of a header or of a control frame: at most 130 bytes.
+    /// The beginning of a header or of a control frame: at most 130 bytes.
     partial: Vec<u8>,
     messages: Messages,
     is_over: bool,
@@ -27,8 +29,11 @@ impl FrameDecoder {
         Self { max_frame, partial: Vec::new(), messages, is_over: false }
     }
 
-    /// Decodes from the front as much as belongs to one frame, and returns how many bytes that was. Returns
-    /// `None` if a header or a control frame is not complete yet.
+    /// Decodes the bytes of one frame, and returns how many there were. Returns `None` if a header or a control frame
+    /// is not complete.
+    ///
+    /// # Errors
+    /// Returns the reason for the close frame if the client violates the protocol.
     fn frame(
         &mut self,
         bytes: &mut [u8],
@@ -91,7 +96,7 @@ impl FrameDecoder {
         Ok(taken)
     }
 
-    /// Decodes as much as there is, and returns how many bytes that was.
+    /// Decodes frames until the bytes end or a header is not complete, and returns how many bytes were decoded.
     fn frames(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) -> usize {
         let mut taken = 0;
         while !self.is_over && taken < bytes.len() {
@@ -130,8 +135,10 @@ impl Decoder for FrameDecoder {
     }
 }
 
-/// The code in a close frame, which may have none (section 5.5.1); those that may stand there are named
-/// in section 7.4.
+/// Returns the code in the payload of a close frame, or `None` if the payload is empty (section 5.5.1).
+///
+/// # Errors
+/// Returns a reason if the code may not be sent (section 7.4), or if the phrase after it is not UTF-8.
 fn close_code(payload: &[u8]) -> Result<Option<u16>, Reason> {
     match payload {
         [] => Ok(None),
@@ -171,7 +178,7 @@ mod tests {
         inbound
     }
 
-    /// A masked frame, as a client sends it.
+    /// Returns a masked frame, as a client sends it.
     fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut frame = vec![first];
         match payload.len() {
@@ -187,7 +194,7 @@ mod tests {
         frame
     }
 
-    /// What tungstenite, the reference, makes of the same bytes: messages, and whether it found a fault.
+    /// Decodes the bytes with tungstenite. Returns the messages, and whether it found a fault.
     fn reference(bytes: &[u8]) -> (Vec<Inbound>, bool) {
         struct Script<'a>(&'a [u8]);
         impl std::io::Read for Script<'_> {
@@ -214,7 +221,7 @@ mod tests {
             let (kind, payload) = match socket.read() {
                 Ok(tungstenite::Message::Text(text)) => (Kind::Text, Bytes::from(text)),
                 Ok(tungstenite::Message::Binary(bytes)) => (Kind::Binary, bytes),
-                // It words a close frame that may not be sent as one of its own.
+                // Tungstenite returns its own close frame if the client's may not be sent.
                 Ok(tungstenite::Message::Close(close)) => {
                     let is_fault = close.is_some_and(|close| close.reason == "Protocol violation");
                     return (inbound, is_fault);
@@ -242,7 +249,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_agrees_with_tungstenite_in_any_cuts(
+        fn it_agrees_with_tungstenite_however_the_bytes_are_cut(
             frames in proptest::collection::vec(some_frame(), 0..6),
             cuts in proptest::collection::vec(0..60_usize, 0..12),
             noise in proptest::collection::vec(any::<u8>(), 0..4),
@@ -253,7 +260,7 @@ mod tests {
             let is_fault = matches!(inbound.last(), Some(Inbound::Fault(_)));
             let messages: Vec<_> =
                 inbound.into_iter().filter(|inbound| matches!(inbound, Inbound::Message(_))).collect();
-            // The reference finds some faults only once the payload behind the header is there.
+            // Tungstenite finds some faults only after the payload has arrived.
             if is_fault {
                 bytes.extend([0; 1000]);
             }
@@ -262,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ping_between_the_fragments_of_a_message_is_answered_at_once() {
+    fn a_ping_between_the_fragments_of_a_message_has_its_reply_first() {
         let mut bytes = client_frame(0x01, b"hel");
         bytes.extend(client_frame(0x89, b"?"));
         bytes.extend(client_frame(0x80, b"lo"));
@@ -272,34 +279,34 @@ mod tests {
     }
 
     #[test]
-    fn each_broken_rule_has_its_close_code() {
+    fn each_violation_has_its_close_code() {
         let fault = |bytes: &[u8]| match decode_in_cuts(bytes, &[1]).pop() {
             Some(Inbound::Fault(reason)) => reason.code(),
-            other => panic!("{bytes:?} made {other:?}"),
+            other => panic!("expected a fault for {bytes:?}, not {other:?}"),
         };
         assert_eq!(fault(&[0x81, 0x01, b'x']), 1002, "not masked");
-        assert_eq!(fault(&client_frame(0x80, b"x")), 1002, "goes on with nothing");
+        assert_eq!(fault(&client_frame(0x80, b"x")), 1002, "a continuation of no message");
         assert_eq!(fault(&client_frame(0xc1, b"x")), 1002, "a reserved bit");
         assert_eq!(fault(&client_frame(0x88, &[3, 236, b'x'])), 1002, "1004 may not be sent");
         assert_eq!(fault(&client_frame(0x81, b"\xff")), 1007, "not UTF-8");
         assert_eq!(
             fault(&[0x82, 0xff, 0, 0, 0, 0, 0x7f, 0, 0, 0, 1, 2, 3, 4]),
             1009,
-            "told before it comes"
+            "a fault before the payload arrives"
         );
     }
 
     #[test]
     fn text_that_is_not_utf8_is_a_fault_before_its_frame_is_complete() {
-        // The parts of Autobahn's cases 6.4.1 to 6.4.4: valid, the fault, valid.
+        // From Autobahn's cases 6.4.1 to 6.4.4: valid bytes, the fault, and valid bytes.
         let parts: [&[u8]; 3] = ["\u{3ba}\u{1f79}".as_bytes(), b"\xf4\x90\x80\x80", b"edited"];
         let bytes = client_frame(0x81, &parts.concat());
         let valid = bytes.len() - parts[1].len() - parts[2].len();
-        // `F4` may begin a character; `F4 90` cannot.
+        // A character can begin with `F4`, but not with `F4 90`.
         for cuts in [&[valid, 2][..], &vec![1; bytes.len()]] {
             let (mut decoder, mut inbound, mut at) = (decoder(), Vec::new(), 0);
             for &cut in cuts {
-                assert_eq!(inbound, [], "nothing is wrong with the first {at} bytes");
+                assert_eq!(inbound, [], "the first {at} bytes are valid");
                 decoder.decode(&mut bytes[at..at + cut].to_vec(), &mut inbound);
                 at += cut;
                 if at >= valid + 2 {
@@ -308,14 +315,14 @@ mod tests {
             }
             assert_eq!((inbound, at), (vec![Inbound::Fault(Reason::BadUtf8)], valid + 2));
         }
-        // The same in the second fragment of a message.
+        // The same bytes in the second fragment of a message.
         let mut bytes = client_frame(0x01, parts[0]);
         bytes.extend(&client_frame(0x80, &parts[1..].concat())[..8]);
         assert_eq!(decode_in_cuts(&bytes, &[]), [Inbound::Fault(Reason::BadUtf8)]);
     }
 
     #[test]
-    fn a_message_that_becomes_too_long_is_a_fault_at_the_header_of_the_frame() {
+    fn a_message_that_becomes_too_large_is_a_fault_at_the_header_of_the_frame() {
         let mut bytes = client_frame(0x02, &[0; 500]);
         bytes.extend(client_frame(0x00, &[0; 500]));
         bytes.extend(&client_frame(0x80, b"x")[..6]);
@@ -323,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_before_a_fault_in_the_same_bytes_is_decoded() {
+    fn frames_before_a_fault_in_the_same_bytes_are_decoded() {
         let mut bytes = client_frame(0x81, b"hello");
         bytes.extend(client_frame(0x89, b"?"));
         bytes.extend(client_frame(0xa1, b"hello"));
@@ -339,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_close_is_echoed_and_nothing_behind_it_is_heard() {
+    fn a_close_is_echoed_and_frames_after_it_are_ignored() {
         let mut bytes = client_frame(0x88, &[3, 232]);
         bytes.extend(client_frame(0x81, b"late"));
         let expected = [Inbound::Closed(Bytes::from_static(&[0x88, 2, 3, 232]))];

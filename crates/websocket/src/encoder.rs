@@ -1,4 +1,4 @@
-//! Events in WebSocket frames.
+//! Encodes events as WebSocket frames.
 
 use std::time::Duration;
 
@@ -9,14 +9,15 @@ use tidings_transport::{Decoder, Encoder, Message, concatenated, gap_json, reply
 use crate::decoder::FrameDecoder;
 use crate::frame;
 
-/// Without a subprotocol: bare payloads. Gaps and positions are not shown.
+/// Encodes events for a client without a subprotocol. A notification is its bare payload. Gaps and positions are left
+/// out.
 #[derive(Debug)]
 pub(crate) struct Bare {
     pub(crate) max_message: usize,
     pub(crate) max_frame: usize,
 }
 
-/// With subprotocol `tidings.v1`: everything in JSON texts.
+/// Encodes events as JSON texts, for a client with the subprotocol `tidings.v1`.
 #[derive(Debug)]
 pub(crate) struct Enveloped {
     pub(crate) max_message: usize,
@@ -45,14 +46,14 @@ impl Encoder for Bare {
 /// Returns a heartbeat that a page can see. It names the time until the next one in milliseconds.
 fn visible_ping(position: Option<Id>, interval: Duration) -> Bytes {
     let interval = interval.as_millis();
-    // No character of an id is escaped in JSON.
+    // An id has no characters that JSON must escape.
     let id = position.map_or_else(String::new, |position| format!(r#","id":"{position}""#));
     frame::text(format!(r#"{{"ping":{interval}{id}}}"#).as_bytes())
 }
 
 impl Encoder for Enveloped {
-    /// The position goes out first, so that a client that is cut before its first notification can
-    /// resume as well.
+    /// Returns a heartbeat with the position, so that a client whose connection breaks before the first notification
+    /// can resume.
     fn opening(&self, position: Option<Id>, heartbeat: Duration) -> Bytes {
         visible_ping(position, heartbeat)
     }
@@ -62,7 +63,7 @@ impl Encoder for Enveloped {
             Event::Deliver(entry) => entry.encoded(&frame::ENVELOPED),
             Event::Gap(gap) => frame::text(gap_json(gap).as_bytes()),
             Event::Heartbeat { position, interval } => {
-                // The protocol's own ping beside it makes the browser answer, and so show that it lives.
+                // A browser replies to the ping frame, which shows that it is alive. Its script sees only the JSON.
                 let mut both = BytesMut::from(&frame::ping()[..]);
                 both.extend_from_slice(&visible_ping(Some(*position), *interval));
                 both.freeze()

@@ -1,4 +1,4 @@
-//! Frames out: RFC 6455, section 5.2. A server's frames are not masked.
+//! The frames that a server sends, which are not masked (RFC 6455, section 5.2).
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tidings_core::{Format, Kind, Reason};
@@ -6,13 +6,13 @@ use tidings_transport::ENVELOPE;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-/// The bare payload in one frame: what `new WebSocket(url).onmessage` expects.
+/// Encodes a notification as one frame with the bare payload, as `new WebSocket(url).onmessage` expects.
 pub(crate) static BARE: Format = Format::new("websocket", |entry| {
     let notification = entry.notification();
     message(notification.kind(), notification.payload())
 });
 
-/// The JSON envelope in one text frame.
+/// Encodes a notification as one text frame with its JSON envelope.
 pub(crate) static ENVELOPED: Format =
     Format::new("websocket tidings.v1", |entry| text(&entry.encoded(&ENVELOPE)));
 
@@ -36,7 +36,7 @@ pub(crate) fn pong(payload: &[u8]) -> Bytes {
     frame(OpCode::Control(Control::Pong), payload)
 }
 
-/// A close frame with the reason's code and phrase (section 5.5.1).
+/// Returns a close frame with the code and the phrase of this reason (section 5.5.1).
 pub(crate) fn close(reason: Reason) -> Bytes {
     let mut payload = BytesMut::new();
     payload.put_u16(reason.code());
@@ -44,7 +44,7 @@ pub(crate) fn close(reason: Reason) -> Bytes {
     frame(OpCode::Control(Control::Close), &payload)
 }
 
-/// The answer to a peer's close frame: its own code, or none where it gave none.
+/// Returns the reply to a peer's close frame: a close frame with the same code, or without a code if it had none.
 pub(crate) fn close_echo(code: Option<u16>) -> Bytes {
     let payload = code.map(u16::to_be_bytes);
     frame(OpCode::Control(Control::Close), payload.as_ref().map_or(&[], |code| &code[..]))
@@ -54,7 +54,7 @@ fn frame(opcode: OpCode, payload: &[u8]) -> Bytes {
     let header = FrameHeader { opcode, ..FrameHeader::default() };
     let length = payload.len() as u64;
     let mut frame = BytesMut::with_capacity(header.len(length) + payload.len()).writer();
-    // Writing into a growing buffer cannot fail.
+    // Writing to a `BytesMut` does not fail.
     let _ = header.format(length, &mut frame);
     let mut frame = frame.into_inner();
     frame.put_slice(payload);

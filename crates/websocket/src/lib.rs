@@ -1,17 +1,17 @@
-//! Tidings by WebSocket (RFC 6455): the encoder and decoder of the server, and the client.
+//! The WebSocket transport of tidings (RFC 6455).
 //!
 //! ```text
-//! accept   the opening handshake; `tidings.v1` or bare payloads
-//! encoder  an event ─► frames
-//! decoder  a client's frames ─► messages, pings, close
-//! message  the payload of data frames ─► whole messages
+//! accept   the opening handshake: `tidings.v1`, or bare payloads
+//! encoder  events ─► frames
+//! decoder  a client's frames ─► messages, pings and the close
+//! message  the payloads of data frames ─► whole messages
 //! ```
 //!
-//! Without a subprotocol each notification is one frame with the bare payload, as
-//! `new WebSocket(url).onmessage` expects. With `tidings.v1` each frame is one JSON text: a notification
-//! with its id, a gap, or a heartbeat that page script can see.
+//! Without a subprotocol, each notification is one frame with the bare payload, as `new WebSocket(url).onmessage`
+//! expects. With the subprotocol `tidings.v1`, each frame is a JSON text: a notification with its id, a gap, a reply,
+//! or a heartbeat that the script of a page can see.
 //!
-//! [`WebSocket`] is the server half, [`WebSocketClient`] the client half.
+//! [`WebSocket`] is the server half, and [`WebSocketClient`] is the client half.
 
 mod accept;
 #[cfg(feature = "client")]

@@ -1,31 +1,32 @@
-//! The message that a client is sending: RFC 6455, sections 5.4 and 8.1. Its payload is decoded as it comes, so
-//! that text that is not UTF-8 is found before the frame is complete, and a client that announces a large frame
-//! takes no more room than it has sent.
+//! Collects the payload of the message that a client is sending (RFC 6455, sections 5.4 and 8.1).
+//!
+//! The payload is decoded as it arrives. So text that is not UTF-8 is found before its frame is complete, and a client
+//! that announces a large frame uses only as much memory as it has sent bytes.
 
 use tidings_core::{Kind, Reason};
 use tidings_transport::{Message, fitted};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::Data;
 
-/// The messages of one client, one after the other.
+/// Decodes the messages of one client, one after the other.
 #[derive(Debug)]
 pub(crate) struct Messages {
     max_message: usize,
     /// The kind of the message that has begun and is not complete.
     begun: Option<Kind>,
-    /// What has come of it: at most `max_message` bytes.
+    /// The bytes of it that have arrived: at most `max_message`.
     bytes: Vec<u8>,
-    /// How many bytes of a text are known to be UTF-8.
+    /// How many bytes of a text have been found to be UTF-8.
     checked: usize,
-    /// Its present frame, if the payload of that has not all come.
+    /// The current frame. `None` if the last frame is complete.
     frame: Option<Open>,
 }
 
-/// A data frame whose header has come.
+/// A data frame whose header has arrived.
 #[derive(Debug)]
 pub(crate) struct Open {
     pub(crate) is_final: bool,
     pub(crate) mask: [u8; 4],
-    /// How many bytes of the payload are still to come.
+    /// How many bytes of the payload have not arrived.
     pub(crate) left: usize,
 }
 
@@ -49,11 +50,11 @@ impl Messages {
         *self = Self::new(self.max_message);
     }
 
-    /// Begins a data frame. A new message may not begin inside another, and a continuation needs one that has
-    /// begun.
+    /// Begins a data frame.
     ///
     /// # Errors
-    /// The reason for the close frame, if the frame may not come here or makes the message too large.
+    /// Returns [`Reason::Protocol`] if the frame begins a message before the last one is complete, or continues a
+    /// message that has not begun. Returns [`Reason::TooBig`] if it makes the message larger than `max_message`.
     pub(crate) fn open(&mut self, data: Data, frame: Open) -> Result<(), Reason> {
         self.begun = match (data, self.begun) {
             (Data::Text, None) => Some(Kind::Text),
@@ -68,11 +69,11 @@ impl Messages {
         Ok(())
     }
 
-    /// Decodes as much of the present frame's payload as there is. Returns how many bytes that was, and the
-    /// message if it is complete.
+    /// Decodes the part of the current frame's payload that these bytes begin with. Returns its length, and the message
+    /// if it is complete.
     ///
     /// # Errors
-    /// [`Reason::BadUtf8`] if the text cannot become UTF-8 any more.
+    /// Returns [`Reason::BadUtf8`] if the text is not UTF-8, whatever bytes follow.
     pub(crate) fn payload(&mut self, bytes: &mut [u8]) -> Result<(usize, Option<Message>), Reason> {
         let Some(frame) = &mut self.frame else { return Ok((0, None)) };
         let count = frame.left.min(bytes.len());
@@ -92,8 +93,7 @@ impl Messages {
         Ok((count, if is_complete { self.complete() } else { None }))
     }
 
-    /// Checks what has not been checked yet. A character may be cut by the end of a part, but not by the end of
-    /// the message.
+    /// Checks the bytes that have not been checked. The last character may be incomplete if the message is.
     fn check_text(&mut self, is_complete: bool) -> Result<(), Reason> {
         match std::str::from_utf8(&self.bytes[self.checked..]) {
             Ok(_) => self.checked = self.bytes.len(),
@@ -108,7 +108,7 @@ impl Messages {
     fn complete(&mut self) -> Option<Message> {
         let kind = self.begun.take()?;
         self.checked = 0;
-        // It may stay in the log for long, and has grown piece by piece.
+        // The buffer grew as bytes arrived, and the payload may remain in the log for long.
         Some(Message::new(kind, fitted(std::mem::take(&mut self.bytes))))
     }
 }
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_large_frame_that_is_announced_takes_no_room_until_it_comes() {
+    fn a_large_frame_uses_no_memory_before_its_payload_arrives() {
         let mut messages = Messages::new(1 << 30);
         let frame = Open { is_final: true, mask: [1, 2, 3, 4], left: 1 << 30 };
         messages.open(Data::Binary, frame).unwrap();

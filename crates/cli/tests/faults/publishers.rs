@@ -107,7 +107,7 @@ impl Published {
             }
             Err(error) => {
                 assert!(!error.is_final(), "{error}");
-                if let ClientError::Refused { retry_after, .. } = error {
+                if let ClientError::Rejected { retry_after, .. } = error {
                     assert!(retry_after.is_some(), "a hub says when to come back");
                     self.unavailable += 1;
                 }

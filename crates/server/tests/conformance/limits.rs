@@ -12,7 +12,7 @@ use crate::support::{
 
 fn assert_full(refused: Result<crate::support::Follower, ClientError>) {
     match refused.map(|_| "let in").expect_err("it is full") {
-        ClientError::Refused { status, retry_after, message, .. } => {
+        ClientError::Rejected { status, retry_after, message, .. } => {
             assert_eq!(status, 503);
             assert_eq!(retry_after, Some(Duration::from_secs(5)));
             assert!(message.contains("try again later"), "{message}");

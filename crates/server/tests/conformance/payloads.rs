@@ -80,7 +80,7 @@ fn text_that_is_not_utf_8_and_what_is_too_large_are_refused_and_reach_nobody() {
         for (payload, refused, words) in [(invalid, 400, "byte 11"), (too_large, 413, "1048576")] {
             // One each: a rejection may cost the connection, and a stopping hub waits for those still open.
             match hub.publisher("t").await.publish(Kind::Text, payload).await {
-                Err(ClientError::Refused { status, message, .. }) => {
+                Err(ClientError::Rejected { status, message, .. }) => {
                     assert_eq!(status, refused);
                     assert!(message.contains(words), "{message}");
                 }

@@ -1,4 +1,4 @@
-//! Reads the stream that stands for a rejection; see [`crate::rejection`].
+//! Reads a stream that stands for a rejection: see [`crate::rejection`].
 
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -6,14 +6,14 @@ use tidings_transport::client::{ClientError, retry_after};
 
 use crate::{Item, Parser};
 
-/// The longest such stream that is read, in bytes.
+/// The most that is read of such a stream, in bytes.
 pub(super) const MAX_BYTES: usize = 64 << 10;
 
-/// Returns the error that a stream with these headers and this body stands for, if its `Retry-After` shows that
-/// it is a rejection.
+/// Returns the error that a stream with these headers and this body stands for. Call it only for a stream with
+/// `Retry-After`.
 pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> ClientError {
     #[derive(Deserialize)]
-    struct Told {
+    struct Data {
         goodbye: Goodbye,
     }
     #[derive(Deserialize)]
@@ -22,18 +22,18 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> ClientError {
         message: String,
     }
     let mut items = Vec::new();
-    // If it is too long, what came before that counts.
+    // If the body is too long, the items before that are still used.
     let _ = Parser::with_limit(MAX_BYTES).feed(body, &mut items);
     let goodbye = items.into_iter().find_map(|item| match item {
         Item::Event(event) if event.event == "goodbye" => serde_json::from_str(&event.data).ok(),
         _ => None,
     });
     let (code, message) = match goodbye {
-        Some(Told { goodbye: Goodbye { reason, message } }) => (Some(reason), message),
-        None => (None, "it gave no reason".to_owned()),
+        Some(Data { goodbye: Goodbye { reason, message } }) => (Some(reason), message),
+        None => (None, "no reason given".to_owned()),
     };
     let status = StatusCode::SERVICE_UNAVAILABLE;
-    ClientError::Refused { status, code, message, retry_after: retry_after(headers) }
+    ClientError::Rejected { status, code, message, retry_after: retry_after(headers) }
 }
 
 #[cfg(test)]
@@ -52,14 +52,14 @@ mod tests {
     }
 
     #[test]
-    fn a_rejection_is_a_stream_of_one_goodbye_and_read_as_the_503_that_it_stands_for() {
+    fn a_stream_of_one_goodbye_is_read_as_the_503_that_it_stands_for() {
         let response = stream(&full(), &Response::new(()));
         assert_eq!(
             (response.status(), &response.headers()["retry-after"]),
             (StatusCode::OK, &7.into())
         );
         let error = read(response.headers(), response.body());
-        let ClientError::Refused { status, code, message, retry_after } = error else {
+        let ClientError::Rejected { status, code, message, retry_after } = error else {
             panic!("{error}")
         };
         assert_eq!((status.as_u16(), code.as_deref()), (503, Some("full")));
@@ -70,11 +70,11 @@ mod tests {
     }
 
     #[test]
-    fn a_rejection_without_a_goodbye_is_still_one() {
+    fn a_stream_with_retry_after_and_no_goodbye_is_still_a_rejection() {
         let headers = stream(&full(), &Response::new(())).headers().clone();
         assert!(matches!(
             read(&headers, b"data: whatever\n\n"),
-            ClientError::Refused { code: None, retry_after: Some(_), .. }
+            ClientError::Rejected { code: None, retry_after: Some(_), .. }
         ));
     }
 }

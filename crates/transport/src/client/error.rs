@@ -1,4 +1,4 @@
-//! Why a connection could not be made, or broke.
+//! The errors of clients.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,64 +10,64 @@ use url::Url;
 
 use super::{options::without_secrets, shown};
 
-/// The longest `Retry-After` that is waited for.
+/// The longest `Retry-After` that is used. A longer one is reduced to this.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-/// Why a connection could not be made, or broke.
+/// The reason why a client could not connect, or why its connection or its request failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The address is not one to connect to.
+    /// The URL cannot be connected to.
     #[error("{url}: {problem}")]
     BadUrl {
-        /// What was given.
+        /// The URL, without secrets.
         url: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: &'static str,
     },
-    /// No connection.
+    /// The name could not be resolved, or the TCP connection could not be opened.
     #[error("no connection to {address}")]
     Connect {
-        /// Host and port.
+        /// The host and the port.
         address: String,
-        /// The system's reason.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// No TLS over a connection that stands.
+    /// The TLS handshake failed.
     #[error("no TLS with {address}")]
     Tls {
-        /// Host and port, and the address that the name stands for.
+        /// The host and the port, and the IP address if the host is a name.
         address: String,
-        /// What rustls says, such as that the certificate is not valid.
+        /// The error of rustls, for example that the certificate is not valid.
         source: std::io::Error,
     },
-    /// The server is silent.
+    /// The server sent nothing within a time limit.
     #[error("the server is silent: waited {after:?} for {waited_for}")]
     TimedOut {
-        /// What should have come.
+        /// What the client waited for.
         waited_for: &'static str,
-        /// The limit that is over.
+        /// How long it waited.
         after: Duration,
     },
-    /// The hub answered, and refused.
+    /// The hub rejected the request.
     #[error("the hub answered {status}: {message}")]
-    Refused {
-        /// The status.
+    Rejected {
+        /// The status of the response.
         status: StatusCode,
-        /// The hub's code of the error. `None` if the answer has none, and then it may be another
-        /// server's, such as a proxy's.
+        /// The hub's code of the error. `None` if the response has none. It may then come from another server, such as
+        /// a proxy.
         code: Option<String>,
-        /// The hub's own words, or the body.
+        /// The hub's message, otherwise the title or the first line of the body.
         message: String,
-        /// After how long to try again, where the hub says so.
+        /// The time to wait before the next attempt. `None` if the response has no `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// What arrived is not what the transport's standard says.
-    #[error("the hub sent what is no {transport}: {problem}")]
+    /// The hub sent bytes that violate the protocol.
+    #[error("invalid {transport} from the hub: {problem}")]
     Protocol {
-        /// The transport.
+        /// What was expected, such as `event stream`.
         transport: &'static str,
-        /// What was wrong.
+        /// The problem.
         problem: String,
     },
     /// The connection broke.
@@ -76,13 +76,12 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// Returns `true` if a client should not try again, because the same request would get the same
-    /// answer. The table in `docs/protocol.md` ("What ends a client, and what it retries") gives the
-    /// reason for each status.
+    /// Returns `true` if a client should not try again, because the same request would have the same result. The table
+    /// in `docs/protocol.md` ("What ends a client, and what it retries") gives the reason for each status.
     pub fn is_final(&self) -> bool {
         match self {
             Self::BadUrl { .. } => true,
-            Self::Refused { status, .. } => match status.as_u16() {
+            Self::Rejected { status, .. } => match status.as_u16() {
                 204 | 300..400 | 501 | 505 => true,
                 408 | 425 | 429 => false,
                 other => (400..500).contains(&other),
@@ -92,53 +91,53 @@ impl ClientError {
         }
     }
 
-    /// Returns `true` for a `404` that does not come from a hub. A load balancer answers so while its
-    /// only server restarts, so it is not final for a client that was connected before.
+    /// Returns `true` for a `404` that does not come from a hub. A load balancer sends one while its only server
+    /// restarts, so it is not final for a client that was connected before.
     pub(super) fn is_missing_server(&self) -> bool {
-        matches!(self, Self::Refused { status: StatusCode::NOT_FOUND, code: None, .. })
+        matches!(self, Self::Rejected { status: StatusCode::NOT_FOUND, code: None, .. })
     }
 
-    /// The rejection that this answer is. `sent` are the headers that were sent to `url`, whose values a
-    /// server may repeat.
-    pub(super) fn refused(head: &Parts, body: &[u8], sent: &HeaderMap, url: &Url) -> Self {
-        let elsewhere = || {
-            let address = head.headers.get(header::LOCATION)?.to_str().ok()?;
-            let address =
-                url.join(address).map_or_else(|_| "no valid URL".to_owned(), |to| shown(&to));
-            Some(format!("it is elsewhere, connect to {address}"))
+    /// Returns the error for a response with this head and body. `sent` are the headers of the request to `url`. If the
+    /// message repeats their credentials, these are replaced.
+    pub(super) fn rejected(head: &Parts, body: &[u8], sent: &HeaderMap, url: &Url) -> Self {
+        let redirect = || {
+            let location = head.headers.get(header::LOCATION)?.to_str().ok()?;
+            let location =
+                url.join(location).map_or_else(|_| "an invalid URL".to_owned(), |to| shown(&to));
+            Some(format!("redirects are not followed, connect to {location}"))
         };
-        let (code, message) = words(body);
-        let message = message.or_else(elsewhere).map(|text| without_secrets(&text, sent, url));
-        Self::Refused {
+        let (code, message) = code_and_message(body);
+        let message = message.or_else(redirect).map(|text| without_secrets(&text, sent, url));
+        Self::Rejected {
             status: head.status,
             code,
-            message: message.unwrap_or_else(|| "it gave no reason".to_owned()),
+            message: message.unwrap_or_else(|| "no reason given".to_owned()),
             retry_after: retry_after(&head.headers),
         }
     }
 
-    /// After how long to try again, where the hub says so.
+    /// Returns the time to wait before the next attempt, or `None` if the hub did not send one.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Refused { retry_after, .. } => *retry_after,
+            Self::Rejected { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
 }
 
-/// Reads code and message of the hub's `{"error":{"code","message"}}`. The message of any other body is
-/// the title of a page, or the first line.
-fn words(body: &[u8]) -> (Option<String>, Option<String>) {
+/// Returns the code and the message of the hub's `{"error":{"code","message"}}`. For any other body, the code is
+/// `None`, and the message is the title of the page or the first line, cut to 512 characters.
+fn code_and_message(body: &[u8]) -> (Option<String>, Option<String>) {
     #[derive(Deserialize)]
-    struct Refused {
-        error: Told,
+    struct Rejection {
+        error: Content,
     }
     #[derive(Deserialize)]
-    struct Told {
+    struct Content {
         code: String,
         message: String,
     }
-    if let Ok(Refused { error }) = serde_json::from_slice(body) {
+    if let Ok(Rejection { error }) = serde_json::from_slice(body) {
         return (Some(error.code), Some(error.message));
     }
     let text = String::from_utf8_lossy(body);
@@ -149,8 +148,11 @@ fn words(body: &[u8]) -> (Option<String>, Option<String>) {
     (None, (!text.is_empty()).then_some(text))
 }
 
-/// Reads `Retry-After`, which is seconds or a date (RFC 9110, section 10.2.3). A date is held against the
-/// answer's own `Date` if it has one, so that a wrong clock on this machine does not matter.
+/// Returns the time in `Retry-After`, which is a number of seconds or a date (RFC 9110, section 10.2.3), or `None` if
+/// it is missing or malformed. At most one hour.
+///
+/// A date is compared with the `Date` of the response if it has one, so that a wrong clock on this machine does not
+/// matter.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok();
     let date = |name| httpdate::parse_http_date(text(name)?).ok();
@@ -164,7 +166,7 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(LONGEST_RETRY_AFTER))
 }
 
-/// An error and its causes on one line.
+/// Returns an error and its causes on one line.
 pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -183,23 +185,23 @@ mod tests {
     use super::*;
     use crate::client::Goodbye;
 
-    fn refused(status: u16, header: (&str, &str), body: &str) -> ClientError {
+    fn rejected(status: u16, header: (&str, &str), body: &str) -> ClientError {
         let response = http::Response::builder().status(status).header(header.0, header.1);
         let head = response.body(()).unwrap().into_parts().0;
         let url = "http://h/a".parse().unwrap();
-        ClientError::refused(&head, body.as_bytes(), &HeaderMap::new(), &url)
+        ClientError::rejected(&head, body.as_bytes(), &HeaderMap::new(), &url)
     }
 
     #[test]
-    fn a_rejection_is_told_with_code_and_message_or_with_the_body() {
+    fn the_message_of_a_rejection_is_the_hubs_or_from_the_body_or_the_location() {
         for (status, header, body, words) in [
             (403, ("x", ""), r#"{"error":{"code":"c","message":"log in"}}"#, "log in"),
             (404, ("x", ""), " <p>no such\r\npage", "<p>no such"),
             (403, ("x", ""), "<html>\n<head><title>403 Forbidden</title></head>", "403 Forbidden"),
             (302, ("location", "/b"), "", "connect to http://h/b"),
-            (204, ("x", ""), "", "it gave no reason"),
+            (204, ("x", ""), "", "no reason given"),
         ] {
-            let error = refused(status, header, body);
+            let error = rejected(status, header, body);
             assert!(error.to_string().ends_with(words), "{error}");
             assert!(error.is_final(), "{error}");
         }
@@ -207,7 +209,7 @@ mod tests {
 
     #[test]
     fn retry_after_is_read_in_seconds_and_as_a_date() {
-        let after = |value| refused(503, ("retry-after", value), "").retry_after();
+        let after = |value| rejected(503, ("retry-after", value), "").retry_after();
         assert_eq!(after("5"), Some(Duration::from_secs(5)));
         assert_eq!(after("99999999999"), Some(LONGEST_RETRY_AFTER));
         assert_eq!(after("Fri, 31 Dec 1999 23:59:59 GMT"), Some(Duration::ZERO));
@@ -220,7 +222,7 @@ mod tests {
         assert_eq!(retry_after(&headers), Some(Duration::from_secs(30)));
     }
 
-    /// The rows of one table of the section about what ends a client: the cells of each.
+    /// Returns the cells of each row of one table in the section about what ends a client.
     fn rows(caption: &str) -> Vec<Vec<String>> {
         let page = include_str!("../../../../docs/protocol.md");
         let section = page.split("## What ends a client, and what it retries").nth(1).unwrap();
@@ -236,7 +238,7 @@ mod tests {
         match cell {
             "ends" => true,
             "retries" => false,
-            other => panic!("a client ends or retries, and does not {other:?}"),
+            other => panic!("expected `ends` or `retries`, not {other:?}"),
         }
     }
 
@@ -245,21 +247,21 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_statuses_is_followed() {
+    fn is_final_agrees_with_the_table_of_statuses() {
         let rows = rows("Answers");
         assert!(rows.len() > 5, "{rows:?}");
         for status in (200..600).filter(|status| *status != 200) {
-            // A row that names the status counts before one that names its class.
+            // A row that names the status takes precedence over one that names its class.
             let class = format!("{}xx", status / 100);
             let named =
                 |name: &str| rows.iter().find(|row| words_of(&row[0]).any(|word| word == name));
             let row = named(&status.to_string()).or_else(|| named(&class)).unwrap();
-            assert_eq!(refused(status, ("x", ""), "").is_final(), ends(&row[1]), "{status}");
+            assert_eq!(rejected(status, ("x", ""), "").is_final(), ends(&row[1]), "{status}");
         }
     }
 
     #[test]
-    fn the_table_of_failures_without_an_answer_is_followed() {
+    fn is_final_agrees_with_the_table_of_failures_without_a_response() {
         let io = || std::io::Error::other("");
         let failures = [
             vec![ClientError::BadUrl { url: String::new(), problem: "" }],
@@ -281,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_goodbyes_is_followed() {
+    fn is_worth_reconnecting_agrees_with_the_table_of_goodbyes() {
         let rows = rows("Goodbyes");
         let (any_other, named) = rows.split_last().unwrap();
         assert!(named.len() > 5, "{rows:?}");
@@ -294,7 +296,7 @@ mod tests {
                 reasons += 1;
             }
         }
-        assert_eq!(reasons, tidings_core::Reason::ALL.len(), "the table has every reason");
+        assert_eq!(reasons, tidings_core::Reason::ALL.len(), "the table lacks a reason");
         for code in [None, Some(1012), Some(4000)] {
             let unknown = Goodbye { code, reason: String::new() };
             assert_eq!(!unknown.is_worth_reconnecting(), ends(&any_other[2]));

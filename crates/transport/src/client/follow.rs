@@ -1,4 +1,4 @@
-//! Staying connected.
+//! Keeps a client connected.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -11,16 +11,17 @@ use tokio::time::{Instant, sleep};
 
 use super::{Arrival, Client, ClientError, Target};
 
-/// How long to wait before the next attempt to connect: a random time between half of a ceiling and the
-/// ceiling. The ceiling doubles with each failure. So the clients of a hub that restarts do not all come at
-/// once, and none comes back at once.
+/// The time to wait before the next attempt to connect.
+///
+/// It is a random time between half of a ceiling and the ceiling, and the ceiling doubles with each failure. So the
+/// clients of a hub that restarts do not reconnect immediately, nor all at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Backoff {
     /// The first ceiling. Default 1 s.
     pub shortest: Duration,
-    /// The last ceiling. Default 30 s. Longer is kinder to a hub in trouble, and later to notice that it
-    /// is over.
+    /// The highest ceiling. Default 30 s. A longer time reduces the load on a hub that is overloaded, but clients then
+    /// reconnect later after it has recovered.
     pub longest: Duration,
 }
 
@@ -31,17 +32,17 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Changes the ceiling of the first pause.
+    /// Changes the first ceiling. Default 1 s.
     pub fn shortest(self, shortest: Duration) -> Self {
         Self { shortest, ..self }
     }
 
-    /// Changes the highest ceiling of a pause.
+    /// Changes the highest ceiling. Default 30 s.
     pub fn longest(self, longest: Duration) -> Self {
         Self { longest, ..self }
     }
 
-    /// Returns how long to wait after this many failures in a row, 1 or more.
+    /// Returns how long to wait after this number of failures in a row, which is at least 1.
     fn delay(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
         let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
         let ceiling = self.shortest.saturating_mul(doubled).min(self.longest);
@@ -52,31 +53,34 @@ impl Backoff {
     }
 }
 
-/// What happens to a client that stays connected.
+/// An event of a client that [`follow`] keeps connected.
 #[derive(Debug)]
 pub enum Followed {
-    /// The subscription stands.
+    /// The hub has accepted the subscription.
     Connected,
-    /// Something arrived.
+    /// An item arrived from the hub.
     Arrived(Arrival),
-    /// The connection could not be made, or ended.
+    /// The connection ended, or the attempt to connect failed.
     Disconnected {
-        /// What went wrong; `None` where the connection just ended, or the hub had said goodbye.
+        /// The error. `None` if the connection ended without one, or after a goodbye.
         error: Option<ClientError>,
-        /// After how long the next attempt comes; `None` where it is of no use, and then this is the last.
+        /// The time until the next attempt. `None` if there is no further attempt. The stream then ends.
         retry_in: Option<Duration>,
     },
 }
 
-/// Connects, and connects again whenever the connection ends, each time with the position that it had:
-/// the last one told by a notification, a gap or a heartbeat. Before the first of them it is that of
-/// `target`, so a client that begins [`Live`](Position::Live) and is cut before it was told any position
-/// begins live again.
+/// Connects, and connects again whenever the connection ends.
 ///
-/// It ends if the hub's answer would only be the same again ([`ClientError::is_final`]), or if the hub's
-/// goodbye says so. There is one exception: a `404` that is not the hub's does not end a client that was
-/// connected before. A `Retry-After` is waited for in full, and the backoff comes on top. The backoff
-/// starts anew after a connection that brought a notification or held for longer than
+/// Each connection reads from the last position that a notification, a gap or a heartbeat contained. Before the first
+/// of them, it reads from the position of `target`. So if the first connection of a [`Live`](Position::Live) client
+/// ends before any position has arrived, the next one is live again.
+///
+/// The stream ends after an error that [is final](ClientError::is_final), and after a goodbye that is [not worth
+/// reconnecting](super::Goodbye::is_worth_reconnecting). There is one exception: if the client was connected before, it
+/// retries after a `404` that does not come from a hub.
+///
+/// The wait before an attempt is the backoff, and the hub's `Retry-After` in addition if there is one. The backoff
+/// starts again from its first ceiling after a connection on which a notification arrived, or that lasted longer than
 /// [`Backoff::longest`]. Dropping the stream disconnects.
 pub fn follow(
     client: Arc<dyn Client>,
@@ -95,7 +99,7 @@ pub fn follow(
                     was_connected = true;
                     yield Followed::Connected;
                     let since = Instant::now();
-                    let mut is_of_use = false;
+                    let mut has_notification = false;
                     loop {
                         let arrival = match arrivals.next().await {
                             Some(Ok(arrival)) => arrival,
@@ -106,13 +110,13 @@ pub fn follow(
                             target.position = Position::After(id);
                         }
                         match &arrival {
-                            Arrival::Notification(_) => is_of_use = true,
+                            Arrival::Notification(_) => has_notification = true,
                             Arrival::Goodbye(goodbye) => is_last = !goodbye.is_worth_reconnecting(),
                             Arrival::Gap(_) | Arrival::Heartbeat(_) | Arrival::Reply(_) => {}
                         }
                         yield Followed::Arrived(arrival);
                     }
-                    if is_of_use || since.elapsed() > backoff.longest {
+                    if has_notification || since.elapsed() > backoff.longest {
                         failures = 0;
                     }
                 }
@@ -134,6 +138,7 @@ pub fn follow(
     followed.boxed()
 }
 
+/// Returns the position after this arrival, if it contains one.
 fn position(arrival: &Arrival) -> Option<Id> {
     match arrival {
         Arrival::Notification(received) => received.id,
@@ -158,11 +163,12 @@ mod tests {
 
     type Connection = Result<Vec<Result<Arrival, ClientError>>, ClientError>;
 
-    /// Plays one connection after the other, then hangs; and remembers from where it was asked to read.
+    /// A client that returns these connections one after the other, and then one on which nothing arrives. It records
+    /// the position of each.
     #[derive(Debug)]
     struct Fake {
         connections: Mutex<VecDeque<Connection>>,
-        asked: Mutex<Vec<Position>>,
+        positions: Mutex<Vec<Position>>,
     }
 
     impl Client for Fake {
@@ -171,7 +177,7 @@ mod tests {
         }
 
         fn connect(&self, target: Target) -> BoxFuture<'static, Result<Arrivals, ClientError>> {
-            self.asked.lock().unwrap().push(target.position);
+            self.positions.lock().unwrap().push(target.position);
             let next = self.connections.lock().unwrap().pop_front();
             ready(match next {
                 Some(connection) => connection.map(|arrivals| stream::iter(arrivals).boxed()),
@@ -196,8 +202,8 @@ mod tests {
         Arrival::Notification(received)
     }
 
-    fn refused(status: u16, retry_after: Option<u64>) -> ClientError {
-        ClientError::Refused {
+    fn rejected(status: u16, retry_after: Option<u64>) -> ClientError {
+        ClientError::Rejected {
             status: StatusCode::from_u16(status).unwrap(),
             code: None,
             message: "no".to_owned(),
@@ -207,24 +213,24 @@ mod tests {
 
     fn followed(connections: Vec<Connection>) -> (Arc<Fake>, BoxStream<'static, Followed>) {
         let connections = Mutex::new(connections.into());
-        let fake = Arc::new(Fake { connections, asked: Mutex::default() });
+        let fake = Arc::new(Fake { connections, positions: Mutex::default() });
         let target = Target::new("http://127.0.0.1/topics/a".parse().unwrap());
         (fake.clone(), follow(fake, target, Backoff::default()))
     }
 
-    /// The waits that follow told, until it has nothing more to tell or has told this many.
-    async fn waits(stream: BoxStream<'static, Followed>, many: usize) -> Vec<Option<Duration>> {
+    /// Returns the waits before the next attempts, until the stream ends or there are this many.
+    async fn waits(stream: BoxStream<'static, Followed>, limit: usize) -> Vec<Option<Duration>> {
         let waits = stream.filter_map(|followed| {
             ready(match followed {
                 Followed::Disconnected { retry_in, .. } => Some(retry_in),
                 Followed::Connected | Followed::Arrived(_) => None,
             })
         });
-        waits.take(many).collect().await
+        waits.take(limit).collect().await
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_comes_back_with_whatever_last_told_its_position() {
+    async fn it_reconnects_with_the_position_of_the_last_arrival_that_has_one() {
         let gap = Gap { after: id(1), resume: id(5), missed: Some(4), reason: GapReason::Evicted };
         let (fake, stream) = followed(vec![
             Ok(vec![Ok(Arrival::Heartbeat(None))]),
@@ -236,11 +242,11 @@ mod tests {
         assert_eq!(waits(stream, 5).await.len(), 5);
         let at = |seq| Position::After(id(seq));
         let expected = [Position::Live, Position::Live, at(1), at(5), at(9)];
-        assert_eq!(*fake.asked.lock().unwrap(), expected);
+        assert_eq!(*fake.positions.lock().unwrap(), expected);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn before_it_was_told_a_position_it_asks_for_the_newest_of_each_topic_again() {
+    async fn before_the_first_position_it_reconnects_with_that_of_its_target() {
         let (fake, _) = followed(vec![
             Ok(vec![Ok(Arrival::Heartbeat(None))]),
             Ok(vec![Ok(Arrival::Heartbeat(None)), Ok(notification(3))]),
@@ -251,11 +257,11 @@ mod tests {
         let stream = follow(fake.clone(), target, Backoff::default());
         assert_eq!(waits(stream, 3).await.len(), 3);
         let expected = [Position::Latest, Position::Latest, Position::After(id(3))];
-        assert_eq!(*fake.asked.lock().unwrap(), expected);
+        assert_eq!(*fake.positions.lock().unwrap(), expected);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_wait_doubles_up_to_its_limit_and_begins_anew_after_a_notification() {
+    async fn the_wait_doubles_up_to_its_limit_and_starts_again_after_a_notification() {
         let down = || Err(ClientError::Broken("down".to_owned()));
         let mut connections: Vec<Connection> = (0..12).map(|_| down()).collect();
         connections.push(Ok(vec![Ok(notification(1))]));
@@ -272,12 +278,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_rejection_for_good_is_told_and_ends_it_and_one_for_now_is_waited_for() {
+    async fn a_final_rejection_ends_the_stream_and_a_temporary_one_is_retried() {
         let (_, stream) = followed(vec![
-            Err(refused(429, Some(7))),
-            Err(refused(503, None)),
-            Err(refused(408, None)),
-            Err(refused(403, None)),
+            Err(rejected(429, Some(7))),
+            Err(rejected(503, None)),
+            Err(rejected(408, None)),
+            Err(rejected(403, None)),
         ]);
         let waits = waits(stream, 9).await;
         assert_eq!(waits.len(), 4);
@@ -286,25 +292,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_404_of_a_proxy_is_retried_only_by_a_client_that_was_connected_before() {
-        let (_, stream) = followed(vec![Err(refused(404, None))]);
+    async fn a_404_of_a_proxy_is_retried_only_if_the_client_was_connected_before() {
+        let (_, stream) = followed(vec![Err(rejected(404, None))]);
         assert_eq!(waits(stream, 9).await, [None]);
 
-        let of_the_hub = ClientError::Refused {
+        let of_the_hub = ClientError::Rejected {
             status: StatusCode::NOT_FOUND,
             code: Some("not_found".to_owned()),
             message: "nothing is here".to_owned(),
             retry_after: None,
         };
         let connections =
-            vec![Ok(vec![Ok(notification(1))]), Err(refused(404, None)), Err(of_the_hub)];
+            vec![Ok(vec![Ok(notification(1))]), Err(rejected(404, None)), Err(of_the_hub)];
         let (_, stream) = followed(connections);
         let waits = waits(stream, 9).await;
         assert_eq!(waits.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_goodbye_says_whether_to_come_back() {
+    async fn the_code_of_a_goodbye_determines_whether_to_reconnect() {
         let goodbye =
             |code| Ok(vec![Ok(Arrival::Goodbye(Goodbye { code, reason: "bye".to_owned() }))]);
         let (_, stream) = followed(vec![goodbye(Some(1001)), goodbye(None), goodbye(Some(1008))]);

@@ -1,17 +1,18 @@
-//! How the hub ends a connection.
+//! The goodbye by which a hub ends a connection.
 
 use serde::Deserialize;
 use tidings_core::Reason;
 
-/// How the hub ended the connection.
+/// The reason why the hub ended the connection.
 ///
-/// Where a transport says it in JSON, `{"reason":"going_away","message":"…"}`, this is what is read from it.
+/// It can be deserialized from the JSON of SSE and long-polling: `{"reason":"going_away","message":"…"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "Named")]
 pub struct Goodbye {
-    /// The close code (RFC 6455, section 7.4), also of a transport that names the reason instead.
+    /// The close code (RFC 6455, section 7.4). If the transport sends the name of the reason instead, this is its code,
+    /// or `None` for an unknown name.
     pub code: Option<u16>,
-    /// The hub's words.
+    /// The hub's message, or the name of the reason if there is no message.
     pub reason: String,
 }
 
@@ -22,9 +23,9 @@ struct Named {
 }
 
 impl Goodbye {
-    /// Whether it is of use to connect again; so it is where the code says nothing of it.
+    /// Returns `true` if the client should connect again. This includes goodbyes with an unknown code, or without one.
     pub fn is_worth_reconnecting(&self) -> bool {
-        // Reasons that share a code give the same advice.
+        // Reasons with the same code have the same result.
         let coded = Reason::ALL.iter().find(|reason| Some(reason.code()) == self.code);
         coded.is_none_or(|reason| reason.is_worth_reconnecting())
     }
@@ -45,19 +46,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_named_reason_has_its_close_code_and_its_advice() {
+    fn the_name_of_a_reason_determines_the_code_and_whether_to_reconnect() {
         let read = |json| serde_json::from_str::<Goodbye>(json).unwrap();
         let leaving = read(r#"{"reason":"going_away","message":"back soon"}"#);
         assert_eq!(leaving, Goodbye { code: Some(1001), reason: "back soon".to_owned() });
         assert!(leaving.is_worth_reconnecting());
         assert!(!read(r#"{"reason":"not_allowed"}"#).is_worth_reconnecting());
-        let unknown = read(r#"{"reason":"tired"}"#);
-        assert_eq!(unknown, Goodbye { code: None, reason: "tired".to_owned() });
+        let unknown = read(r#"{"reason":"new_reason"}"#);
+        assert_eq!(unknown, Goodbye { code: None, reason: "new_reason".to_owned() });
         assert!(unknown.is_worth_reconnecting());
     }
 
     #[test]
-    fn reasons_that_share_a_code_give_the_same_advice() {
+    fn reasons_with_the_same_code_agree_on_whether_to_reconnect() {
         for reason in Reason::ALL {
             let goodbye = Goodbye { code: Some(reason.code()), reason: String::new() };
             assert_eq!(goodbye.is_worth_reconnecting(), reason.is_worth_reconnecting());

@@ -1,15 +1,17 @@
-//! One HTTP/1.1 connection, as small as a load of thousands wants it.
+//! An HTTP client for a single HTTP/1.1 connection. It uses little memory, so that one process can have thousands.
 //!
-//! The futures of connecting, of a request and of a whole body are boxed. An `async fn` would be compiled once more, with
-//! hyper in it, in each crate that awaits it.
+//! The futures of connecting, of a request and of a whole body are boxed. Otherwise each crate that awaits them would
+//! compile them again, with hyper.
+
+mod body;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
@@ -18,70 +20,67 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 use url::Url;
 
-use super::line::{Line, broken};
+use super::connection::{Connection, broken};
+use super::{ClientError, Stream, Target, TimeLimits, connect, shown};
 use crate::publish::is_media;
 
-use super::{ClientError, Stream, Target, TimeLimits, connect, shown};
+pub use body::Body;
 
-/// The most that is buffered of what arrives, and so the longest head of an answer.
+/// The size of the read buffer in bytes, which also limits the head of a response.
 const BUFFER: usize = 16 * 1024;
-/// The most that is read of a rejection's body, and for how long.
-const REFUSAL: usize = 64 * 1024;
-const REFUSAL_PATIENCE: Duration = Duration::from_secs(5);
-/// A request body may take a second for each of these bytes, and a whole answer for each of those, so that
-/// a slow line is not taken for a dead server and a server that sends byte by byte is.
+/// The most that is read of the body of a rejection, in bytes.
+const MAX_REJECTION: usize = 64 * 1024;
+/// How long the body of a rejection is waited for.
+const REJECTION_LIMIT: Duration = Duration::from_secs(5);
+/// The slowest upload that is waited for, in bytes per second. The time for it is added to the time limit for the head
+/// of the response, so that a slow connection is not taken for a dead server.
 const SLOWEST_UPLOAD: u64 = 16 * 1024;
-const SLOWEST_ANSWER: u64 = 4 * 1024;
 
-/// One HTTP/1.1 connection (RFC 9112), kept alive from request to request.
+/// A connection for HTTP/1.1 requests (RFC 9112), which is kept alive between them.
 ///
-/// It has no task of its own: it moves while one of its methods is awaited. So a client is one task and
-/// one wake-up for what arrives, and dropping it closes the connection.
+/// It spawns no task, and does I/O only while one of its methods is awaited. So each arrival wakes only the client's
+/// task. Dropping it closes the connection.
 pub struct Http {
     sender: SendRequest<Full<Bytes>>,
-    line: Line,
+    connection: Connection,
     url: Url,
-    /// `Host`, and what the caller wants to send.
+    /// The headers of each request: `Host`, and those of the caller's options.
     headers: HeaderMap,
     limits: TimeLimits,
 }
 
-/// Why a request has no answer.
+/// A request that was not answered.
 #[derive(Debug)]
 pub struct SendError {
-    /// What went wrong.
+    /// The error.
     pub error: ClientError,
-    /// The request, where not a byte of it was sent.
+    /// The request, if no byte of it was sent. It can then be sent again without the risk that it is served twice.
     pub unsent: Option<Box<Request<Full<Bytes>>>>,
 }
 
-/// The body of an answer, read with [`Http::chunk`] or [`Http::whole`].
-#[derive(Debug)]
-pub struct Body(Incoming);
-
-/// What is left of a connection that has left HTTP.
+/// A connection that was upgraded from HTTP to another protocol.
 #[derive(Debug)]
 pub struct Upgraded {
-    /// The answer that agreed to it.
+    /// The head of the `101`.
     pub head: Response<()>,
     /// The connection.
     pub stream: Stream,
-    /// What arrived behind the answer's head.
+    /// The bytes that have already been read after the head.
     pub read: Bytes,
 }
 
-/// A request to the resource of `url`, in origin form (RFC 9112, section 3.2.1).
+/// Returns a `GET` for the resource of `url`, in origin form (RFC 9112, section 3.2.1).
 ///
 /// # Errors
-/// [`ClientError::BadUrl`] where its path or query has characters that no request may have.
+/// Returns [`ClientError::BadUrl`] if the path or the query has characters that a request may not have.
 pub fn request(url: &Url) -> Result<Request<Full<Bytes>>, ClientError> {
     let origin = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let bad = |_| ClientError::BadUrl {
         url: shown(url),
-        problem: "percent-encode the path and the query: they have characters that HTTP does not allow",
+        problem: "path or query has characters that HTTP does not allow, percent-encode them",
     };
     Request::get(origin).body(Full::default()).map_err(bad)
 }
@@ -90,7 +89,7 @@ impl Http {
     /// Connects to the host of `target.url`.
     ///
     /// # Errors
-    /// As [`connect`].
+    /// Returns the errors of [`connect`](super::connect).
     pub fn connect(target: &Target) -> BoxFuture<'_, Result<Self, ClientError>> {
         Box::pin(async move {
             let io = TokioIo::new(connect(target).await?);
@@ -102,13 +101,13 @@ impl Http {
             let authority = &target.url[url::Position::BeforeHost..url::Position::AfterPort];
             let host = HeaderValue::try_from(authority).map_err(|_| ClientError::BadUrl {
                 url: shown(&target.url),
-                problem: "the host has characters that HTTP does not allow",
+                problem: "host has characters that HTTP does not allow",
             })?;
             let mut headers = target.options.headers_for(&target.url);
             headers.entry(header::HOST).or_insert(host);
             Ok(Self {
                 sender,
-                line: Line { wire: Some(Box::new(connection)), done: false },
+                connection: Connection::new(connection),
                 url: target.url.clone(),
                 headers,
                 limits: target.options.limits,
@@ -116,12 +115,14 @@ impl Http {
         })
     }
 
-    /// Sends a request and waits for the head of its `200`.
+    /// Sends a request, waits for the head of its response, and returns it if the status is `200`.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] with the hub's words for any other status; [`ClientError::Broken`] if the
-    /// connection breaks and [`ClientError::TimedOut`] if the head does not come within
-    /// [`TimeLimits::head`], and then the request may have been served or not.
+    /// - [`ClientError::Rejected`] with the hub's message if the response has any other status.
+    /// - [`ClientError::Broken`] if the connection breaks. The request may or may not have been served.
+    /// - [`ClientError::TimedOut`] if the head does not arrive within [`TimeLimits::head`], and one second more for
+    ///   each 16 KiB of the request's body. The request may or may not have been served.
+    /// - [`ClientError::Protocol`] if the response is not HTTP.
     pub async fn send(
         &mut self,
         request: Request<Full<Bytes>>,
@@ -129,11 +130,10 @@ impl Http {
         self.send_held(request, Duration::ZERO).await
     }
 
-    /// Does the same as [`send`](Self::send) with a request that the hub may hold for this long before it
-    /// answers.
+    /// Sends a request as [`send`](Self::send) does, but waits `hold` longer for the head of the response.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Returns the errors of [`send`](Self::send).
     pub async fn send_held(
         &mut self,
         request: Request<Full<Bytes>>,
@@ -143,11 +143,11 @@ impl Http {
         self.accepted(response).await
     }
 
-    /// As [`send`](Self::send), and gives the request back where not a byte of it was sent, as on a kept
-    /// connection that the hub had closed. So it can be sent again without fear that it is served twice.
+    /// Sends a request as [`send`](Self::send) does, but returns the request with the error if no byte of it was sent.
+    /// This happens if the hub has closed a connection that was kept alive.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Returns the errors of [`send`](Self::send).
     pub async fn try_send(
         &mut self,
         request: Request<Full<Bytes>>,
@@ -156,8 +156,8 @@ impl Http {
         self.accepted(response).await.map_err(|error| SendError { error, unsent: None })
     }
 
-    /// Sends a request as [`try_send`](Self::try_send) does, but waits `hold` longer for the answer. Also returns an answer
-    /// with an error status if it has this media type.
+    /// Sends a request as [`try_send`](Self::try_send) does, but waits `hold` longer for the head of the response. If
+    /// the response has this media type, it is returned whatever its status is.
     pub(super) async fn try_send_for(
         &mut self,
         request: Request<Full<Bytes>>,
@@ -172,11 +172,12 @@ impl Http {
         self.accepted(response).await.map_err(|error| SendError { error, unsent: None })
     }
 
-    /// Returns the error for an answer with this head and body.
-    pub(super) fn refused(&self, head: &Parts, body: &[u8]) -> ClientError {
-        ClientError::refused(head, body, &self.headers, &self.url)
+    /// Returns the error for a response with this head and body.
+    pub(super) fn rejected(&self, head: &Parts, body: &[u8]) -> ClientError {
+        ClientError::rejected(head, body, &self.headers, &self.url)
     }
 
+    /// Returns the response if its status is `200`, otherwise the error that it stands for.
     async fn accepted(
         &mut self,
         response: Response<Incoming>,
@@ -187,86 +188,22 @@ impl Http {
         }
     }
 
-    /// Reads what has come on the connection, and returns `true` if a request can still be sent on it.
+    /// Polls the connection once, and returns `true` if it is still open, so that a request can be sent on it.
     pub async fn check_open(&mut self) -> bool {
-        poll_fn(|cx| Poll::Ready(self.line.advance(cx))).await
+        poll_fn(|cx| Poll::Ready(self.connection.advance(cx))).await
     }
 
-    /// The next bytes of a body; `None` at its end. Cancel safe. It waits for as long as it takes: the
-    /// caller knows how long a stream may be silent, see [`Silence`](super::Silence).
+    /// Sends a request to upgrade to another protocol (RFC 9110, section 7.8) and waits for the `101`.
     ///
     /// # Errors
-    /// [`ClientError::Broken`] where the connection ends before the body does.
-    pub async fn chunk(&mut self, body: &mut Body) -> Result<Option<Bytes>, ClientError> {
-        let frame = |cx: &mut Context<'_>| {
-            loop {
-                match Pin::new(&mut body.0).poll_frame(cx) {
-                    Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                        Ok(data) => break Poll::Ready(Ok(Some(data))),
-                        Err(_trailers) => {}
-                    },
-                    Poll::Ready(Some(Err(error))) => break Poll::Ready(Err(broken(&error))),
-                    Poll::Ready(None) => break Poll::Ready(Ok(None)),
-                    Poll::Pending => break Poll::Pending,
-                }
-            }
-        };
-        self.line.drive(frame).await
-    }
-
-    /// A whole body of at most `limit` bytes.
-    ///
-    /// # Errors
-    /// [`ClientError::Protocol`] if it is longer, and [`ClientError::TimedOut`] if no byte comes for
-    /// [`TimeLimits::body`] or if all of it comes slower than 4 KiB a second. The connection is of no use
-    /// after either. Otherwise as [`chunk`](Self::chunk).
-    pub fn whole(
-        &mut self,
-        mut body: Body,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Bytes, ClientError>> {
-        Box::pin(async move {
-            let mut whole = BytesMut::new();
-            let began = Instant::now();
-            loop {
-                let patience = self.limits.body;
-                let latest =
-                    began + patience + Duration::from_secs(whole.len() as u64 / SLOWEST_ANSWER);
-                let deadline = latest.min(Instant::now() + patience);
-                let Ok(chunk) = timeout_at(deadline, self.chunk(&mut body)).await else {
-                    self.line.wire = None;
-                    return Err(ClientError::TimedOut {
-                        waited_for: "the rest of an answer",
-                        after: began.elapsed(),
-                    });
-                };
-                let Some(chunk) = chunk? else { return Ok(whole.freeze()) };
-                if whole.len() + chunk.len() > limit {
-                    self.line.wire = None;
-                    return Err(ClientError::Protocol {
-                        transport: "answer of this hub",
-                        problem: format!("it is longer than {limit} bytes"),
-                    });
-                }
-                if whole.is_empty() && body.0.is_end_stream() {
-                    return Ok(chunk);
-                }
-                whole.extend_from_slice(&chunk);
-            }
-        })
-    }
-
-    /// Sends a request to leave HTTP (RFC 9110, section 7.8) and waits for the `101`.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send), a `200` too is a rejection.
+    /// Returns the errors of [`send`](Self::send). Any status except `101` is [`ClientError::Rejected`], even `200`.
     pub async fn upgrade(mut self, request: Request<Full<Bytes>>) -> Result<Upgraded, ClientError> {
         let answered = self.exchange(request, Duration::ZERO).await;
         let response = answered.map_err(|failed| failed.error)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(self.rejection(response).await);
         }
-        let parts = self.line.leave_http().await?;
+        let parts = self.connection.leave_http().await?;
         Ok(Upgraded {
             head: response.map(drop),
             stream: parts.io.into_inner(),
@@ -274,6 +211,7 @@ impl Http {
         })
     }
 
+    /// Sends a request and waits for the head of its response, within the time limit.
     fn exchange(
         &mut self,
         request: Request<Full<Bytes>>,
@@ -284,9 +222,9 @@ impl Http {
             let limit = self.limits.head + hold + Duration::from_secs(bytes / SLOWEST_UPLOAD);
             let answered = timeout(limit, self.exchange_unbounded(request)).await;
             answered.unwrap_or_else(|_| {
-                self.line.wire = None;
+                self.connection.close();
                 let error =
-                    ClientError::TimedOut { waited_for: "the head of an answer", after: limit };
+                    ClientError::TimedOut { waited_for: "the head of a response", after: limit };
                 Err(SendError { error, unsent: None })
             })
         })
@@ -296,27 +234,28 @@ impl Http {
         &mut self,
         mut request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, SendError> {
-        let closed = || ClientError::Broken("the hub closed it; connect again".to_owned());
+        let closed = || ClientError::Broken("the hub closed it, connect again".to_owned());
         request.headers_mut().extend(self.headers.clone());
         if !self.check_open().await
-            || self.line.drive(|cx| self.sender.poll_ready(cx)).await.is_err()
+            || self.connection.drive(|cx| self.sender.poll_ready(cx)).await.is_err()
         {
             return Err(SendError { error: closed(), unsent: Some(Box::new(request)) });
         }
-        let mut answer = pin!(self.sender.try_send_request(request));
-        let answer = self.line.drive(|cx| answer.as_mut().poll(cx)).await;
-        answer.map_err(|mut error| {
+        let mut response = pin!(self.sender.try_send_request(request));
+        let response = self.connection.drive(|cx| response.as_mut().poll(cx)).await;
+        response.map_err(|mut error| {
             let unsent = error.take_message().map(Box::new);
             SendError { error: broken(error.error()), unsent }
         })
     }
 
+    /// Reads the body of a response that is not accepted, and returns the error.
     async fn rejection(&mut self, response: Response<Incoming>) -> ClientError {
         let (head, body) = response.into_parts();
-        let body = timeout(REFUSAL_PATIENCE, self.whole(Body(body), REFUSAL)).await;
-        // The status alone is worth more to the caller than why its explanation did not arrive.
+        let body = timeout(REJECTION_LIMIT, self.whole(Body(body), MAX_REJECTION)).await;
+        // If the body does not arrive, the status alone is more useful to the caller than the reason for that.
         let body = body.ok().and_then(Result::ok).unwrap_or_default();
-        self.refused(&head, &body)
+        self.rejected(&head, &body)
     }
 }
 
@@ -334,7 +273,7 @@ mod tests {
     use crate::client::ConnectOptions;
     use crate::client::scripted::{Script, hub, mute};
 
-    async fn get(script: Script) -> Result<(Http, Response<Body>), ClientError> {
+    pub(super) async fn get(script: Script) -> Result<(Http, Response<Body>), ClientError> {
         let (target, _) = hub(script).await;
         let mut http = Http::connect(&target).await?;
         let response = http.send(request(&target.url)?).await?;
@@ -364,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_rejection_has_the_hubs_words_and_when_to_come_back() {
+    async fn a_rejection_has_the_hubs_message_and_retry_after() {
         let error = get(&[&[&[
             "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 59\r\n\r\n",
             "{\"error\":{\"code\":\"full\",\"message\":\"come back a bit later\"}}",
@@ -377,51 +316,40 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_is_cut_or_too_long_is_an_error_and_never_a_shorter_body() {
-        const CUT: Script = &[&[&["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"]]];
-        let (mut http, response) = get(CUT).await.unwrap();
-        let error = http.whole(response.into_body(), 9).await.unwrap_err();
-        assert!(matches!(error, ClientError::Broken(_)), "{error}");
-
-        let (mut http, response) = get(CUT).await.unwrap();
-        let error = http.whole(response.into_body(), 4).await.unwrap_err();
-        assert!(error.to_string().contains("longer than 4 bytes"), "{error}");
-        assert!(!http.check_open().await);
-    }
-
-    #[tokio::test]
-    async fn a_rejection_whose_words_are_cut_is_still_that_rejection() {
+    async fn a_rejection_with_an_incomplete_body_is_still_that_rejection() {
         let error = get(&[&[&["HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\ncut"]]])
             .await
             .unwrap_err();
-        assert!(error.to_string().ends_with("403 Forbidden: it gave no reason"), "{error}");
+        assert!(error.to_string().ends_with("403 Forbidden: no reason given"), "{error}");
     }
 
     #[tokio::test]
-    async fn a_server_that_falls_silent_in_an_answer_is_given_up() {
-        for (said, waited_for) in [
-            ("", "the head of an answer"),
-            ("HTTP/1.1 200 OK\r\nContent-", "the head of an answer"),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", "the rest of an answer"),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "the rest of an answer"),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n", "the rest of an answer"),
+    async fn a_server_that_is_silent_within_a_response_times_out() {
+        const HEAD: &str = "the head of a response";
+        const REST: &str = "the rest of a response";
+        for (sent, waited_for) in [
+            ("", HEAD),
+            ("HTTP/1.1 200 OK\r\nContent-", HEAD),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", REST),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", REST),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n", REST),
         ] {
-            let (target, server) = mute(said).await;
+            let (target, server) = mute(sent).await;
             let mut http = Http::connect(&target).await.unwrap();
             let body = match http.send(request(&target.url).unwrap()).await {
                 Ok(response) => http.whole(response.into_body(), 9).await.map(drop),
                 Err(error) => Err(error),
             };
             let error = body.unwrap_err();
-            assert!(error.to_string().ends_with(waited_for), "{said:?}: {error}");
+            assert!(error.to_string().ends_with(waited_for), "{sent:?}: {error}");
             assert!(!error.is_final());
-            assert!(!http.check_open().await, "what comes late would be taken for the next answer");
+            assert!(!http.check_open().await, "late bytes would be read as the next response");
             server.abort();
         }
     }
 
     #[tokio::test]
-    async fn a_rejection_whose_words_do_not_come_is_still_that_rejection() {
+    async fn a_rejection_whose_body_does_not_arrive_is_still_that_rejection() {
         let (target, server) = mute("HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\nhalf").await;
         let mut http = Http::connect(&target).await.unwrap();
         let error = http.send(request(&target.url).unwrap()).await.unwrap_err();
@@ -430,7 +358,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_upgrade_that_is_not_answered_is_given_up() {
+    async fn an_upgrade_without_a_response_times_out() {
         let (target, server) =
             mute("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n").await;
         let http = Http::connect(&target).await.unwrap();
@@ -440,7 +368,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_held_poll_may_take_its_hold_in_addition() {
+    async fn the_time_limit_of_a_held_request_is_longer_by_the_hold() {
         let (target, server) = mute("").await;
         let mut http = Http::connect(&target).await.unwrap();
         let hold = Duration::from_millis(150);
@@ -451,12 +379,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn headers_go_with_each_request_and_come_back_in_no_error() {
-        const REFUSED: Script = &[&[&[
+    async fn credentials_are_sent_with_each_request_and_appear_in_no_error() {
+        const REJECTED: Script = &[&[&[
             "HTTP/1.1 403 Forbidden\r\nContent-Length: 47\r\n\r\n",
             "no entry for s3cret-token (Bearer s3cret-token)",
         ]]];
-        let (mut target, requests) = hub(REFUSED).await;
+        let (mut target, requests) = hub(REJECTED).await;
         let options = ConnectOptions::default().bearer("s3cret-token").unwrap();
         target.options = Arc::new(options);
         let mut http = Http::connect(&target).await.unwrap();
@@ -482,8 +410,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_http_is_told_so() {
+    async fn a_server_of_another_protocol_is_a_protocol_error() {
         let error = get(&[&[&["SSH-2.0-OpenSSH_9.6\r\n"]]]).await.unwrap_err();
-        assert!(error.to_string().contains("no HTTP"), "{error}");
+        assert!(error.to_string().contains("invalid HTTP"), "{error}");
     }
 }

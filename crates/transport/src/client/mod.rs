@@ -1,23 +1,23 @@
-//! The client half's contract: connect, and what arrives as a stream.
+//! The contract of the client half: connect, and get a stream of what arrives.
 //!
 //! ```text
 //! client.connect(target) ─► Arrivals: Notification | Gap | Heartbeat | Reply | Goodbye
-//! follow(client, target, backoff) ─► the same for ever, reconnecting with its position
+//! follow(client, target, backoff) ─► the same over many connections, each from the last position
 //! Publisher::publish(kind, payload) ─► Id
 //! Publisher::publish_lines(lines) ─► PublishedLines
 //! ```
 //!
-//! Each transport crate has one [`Client`]. It opens one connection from one position and returns what
-//! arrives. It never reconnects by itself: [`follow`] does that for all of them. [`Publisher`] publishes, which
-//! is the same for every transport.
+//! Each transport crate has one [`Client`]. It opens one connection from one position, and returns what arrives. It
+//! does not reconnect. [`follow`] does that for all transports. [`Publisher`] publishes, which is the same for all
+//! transports.
 //!
-//! The transports' clients are built on [`Http`] and [`connect`].
+//! The clients of the transports are built on [`Http`] and [`connect`].
 
+mod connection;
 mod error;
 mod follow;
 mod goodbye;
 mod http;
-mod line;
 mod notice;
 mod options;
 mod position;
@@ -57,34 +57,36 @@ pub use tls::Tls;
 
 /// The client half of one transport.
 pub trait Client: fmt::Debug + Send + Sync + 'static {
-    /// The name of the transport, as the server half has it.
+    /// Returns the name of the transport, which is the same as that of its server half.
     fn transport(&self) -> &'static str;
 
-    /// Connects; resolves once the subscription stands, so that whatever is published from then on
-    /// arrives. Dropping the stream disconnects.
+    /// Connects. The future resolves when the hub has accepted the subscription, so every later notification arrives.
+    /// Dropping the stream disconnects.
     ///
-    /// Both the future and the stream bound each wait for the server, and fail with
-    /// [`ClientError::TimedOut`] if it is silent for too long.
+    /// # Errors
+    /// Returns an error if the hub cannot be reached, rejects the request, or sends a malformed response. Both the
+    /// future and the stream fail with [`ClientError::TimedOut`] if the server is silent for too long.
     fn connect(&self, target: Target) -> BoxFuture<'static, Result<Arrivals, ClientError>>;
 }
 
-/// What arrives on one connection; the end of the stream is the end of the connection.
+/// The arrivals on one connection. The stream ends when the connection does.
 pub type Arrivals = BoxStream<'static, Result<Arrival, ClientError>>;
 
-/// Where to connect, how, and from which position.
+/// The address to connect to, the position to read from, and options.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Target {
-    /// The resource, such as `http://127.0.0.1:8080/topics/orders.*`; `http` or `https` for every transport.
+    /// The URL of the topics, such as `http://127.0.0.1:8080/topics/orders.*`. The scheme is `http` or `https` for all
+    /// transports.
     pub url: Url,
-    /// From where to read.
+    /// The position to read from.
     pub position: Position,
     /// Headers, time limits and certificates.
     pub options: Arc<ConnectOptions>,
 }
 
 impl Target {
-    /// Reads from now on at this address, with default options.
+    /// Creates a target with this URL, the position [`Position::Live`], and default options.
     pub fn new(url: Url) -> Self {
         Self { url, position: Position::Live, options: Arc::default() }
     }
@@ -111,41 +113,42 @@ impl fmt::Debug for Target {
     }
 }
 
-/// One thing that arrived.
+/// An item that arrived from a hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Arrival {
     /// A notification.
     Notification(Received),
-    /// Some can no longer be had.
+    /// Some notifications were missed and are no longer available.
     Gap(Gap),
-    /// The hub is still there. The position is how far it has looked, where the transport tells it.
+    /// The hub is alive. The position is that up to which the hub has examined its log for this client. `None` if the
+    /// transport does not send it.
     Heartbeat(Option<Id>),
     /// The reply to a message that this client has sent. Over a WebSocket without a subprotocol, a reply arrives as a
     /// notification.
     Reply(Message),
-    /// The hub says goodbye; the stream ends behind it.
+    /// The hub disconnects the client. This is the last item of the stream.
     Goodbye(Goodbye),
 }
 
-/// A notification as it arrived.
+/// A notification that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Received {
-    /// Its id, where the wire carries it.
+    /// The id. `None` if the transport does not send it.
     pub id: Option<Id>,
-    /// Its topic, where the wire carries it.
+    /// The topic. `None` if the transport does not send it.
     pub topic: Option<String>,
     /// Text or binary.
     pub kind: Kind,
     /// The payload, byte for byte as it was published.
     pub payload: Bytes,
-    /// The headers. `None` if none is set, or if the wire does not carry them.
+    /// The headers. `None` if none is set, or if the transport does not send them.
     pub headers: Option<Headers>,
 }
 
 impl Received {
-    /// Returns a notification of which the wire carries no more than this. The other fields can be set.
+    /// Creates a notification with this kind and payload. The other fields are `None` and can be set.
     pub fn new(kind: Kind, payload: impl Into<Bytes>) -> Self {
         Self { id: None, topic: None, kind, payload: payload.into(), headers: None }
     }

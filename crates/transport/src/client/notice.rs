@@ -1,4 +1,4 @@
-//! A notification inside JSON, as a client takes it.
+//! Notifications in JSON that a client received.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,13 +8,13 @@ use tidings_core::{Headers, Id};
 use super::Received;
 use crate::{Message, lossy_headers};
 
-/// A notification inside JSON, as a client takes it: an [`Envelope`](crate::Envelope) that owns its
-/// strings, so that a text payload is not copied again.
+/// A notification in JSON that a client received. It is an [`Envelope`](crate::Envelope) that owns its strings, so that
+/// a text payload is not copied again.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Notice {
-    /// Identity and position.
+    /// The id, which is also a position.
     pub id: Id,
-    /// What it is about.
+    /// The topic.
     pub topic: String,
     /// The headers. `None` if no valid header is set.
     #[serde(default, deserialize_with = "lossy_headers")]
@@ -38,7 +38,7 @@ impl NoticeContent {
     /// Returns the kind and the payload.
     ///
     /// # Errors
-    /// Returns a description of the problem if neither field is there, or if the base64 is malformed.
+    /// Returns a description of the problem if both fields are missing, or if the base64 is malformed.
     pub fn message(self) -> Result<Message, String> {
         match (self.data, self.data_base64) {
             (Some(text), _) => Ok(Message::text(text)),
@@ -52,10 +52,11 @@ impl NoticeContent {
 }
 
 impl Notice {
-    /// What a client is told of it.
+    /// Converts it into a received notification.
     ///
     /// # Errors
-    /// What is wrong with it, where neither field is there or the base64 is malformed.
+    /// Returns the id and a description of the problem if `data` and `data_base64` are missing, or if the base64 is
+    /// malformed.
     pub fn received(self) -> Result<Received, String> {
         let Self { id, topic, headers, data, data_base64 } = self;
         let content = NoticeContent { data, data_base64 }.message();

@@ -1,4 +1,4 @@
-//! What every connection of a client has in common, besides its address.
+//! The options of a client's connections.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,32 +9,32 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue}
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// What every connection of a client has in common, besides its address. The default sends no headers of
-/// its own, trusts the certificate authorities of the system, and waits 10 s for each step.
+/// The options of all connections of a client. The default adds no headers, trusts the certificate authorities of the
+/// system, and has a time limit of 10 s for each step.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ConnectOptions {
-    /// Headers of every request, such as `Authorization`. They replace those of the client with the same
-    /// name, except for the headers that [`is_reserved`](Self::is_reserved) names, which are not sent.
+    /// Headers for every request, such as `Authorization`. They replace headers of the client with the same name.
+    /// Headers that [are reserved](Self::is_reserved) are not sent.
     pub headers: HeaderMap,
     /// How long to wait for a server.
     pub limits: TimeLimits,
-    /// Which certificates to accept for `https`.
+    /// The certificates to accept for `https`.
     #[cfg(feature = "tls")]
     pub tls: super::Tls,
 }
 
-/// How long a client waits for a server, one limit for each step of a connection.
+/// How long a client waits for a server in each step of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimeLimits {
-    /// Name resolution, connect and TLS together. Default 10 s.
+    /// The limit for name resolution, the TCP connection and the TLS handshake together. Default 10 s.
     pub connect: Duration,
-    /// From the beginning of a request to the head of its answer. A held poll may take its hold in
-    /// addition, and a publish one second more for each 16 KiB of payload. Default 10 s. Shorter notices a
-    /// dead server sooner, and takes a slow one for dead sooner.
+    /// The limit from the beginning of a request to the head of its response. For a held poll, the hold is added. For a
+    /// publish, one second is added for each 16 KiB of payload. Default 10 s. With a shorter limit, a client detects a
+    /// dead server sooner, but may give up a slow one.
     pub head: Duration,
-    /// Without a byte of the body of an answer. The body of a subscription is bounded by its heartbeats
+    /// The limit for a pause in the body of a response. The body of a subscription is limited by its heartbeats
     /// instead. Default 10 s.
     pub body: Duration,
 }
@@ -47,17 +47,17 @@ impl Default for TimeLimits {
 }
 
 impl TimeLimits {
-    /// Changes the time limit of name resolution, connect and TLS together.
+    /// Changes the time limit for name resolution, the TCP connection and the TLS handshake together.
     pub fn connect(self, limit: Duration) -> Self {
         Self { connect: limit, ..self }
     }
 
-    /// Changes the time limit from the beginning of a request to the head of its answer.
+    /// Changes the time limit from the beginning of a request to the head of its response.
     pub fn head(self, limit: Duration) -> Self {
         Self { head: limit, ..self }
     }
 
-    /// Changes how long no byte of the body of an answer may arrive.
+    /// Changes the time limit for a pause in the body of a response.
     pub fn body(self, limit: Duration) -> Self {
         Self { body: limit, ..self }
     }
@@ -69,24 +69,24 @@ impl ConnectOptions {
         Self { limits, ..self }
     }
 
-    /// Changes which certificates to accept for `https`.
+    /// Changes the certificates to accept for `https`.
     #[cfg(feature = "tls")]
     pub fn tls(self, tls: super::Tls) -> Self {
         Self { tls, ..self }
     }
 
-    /// Sends the token as `Authorization: Bearer` (RFC 6750, section 2.1).
+    /// Adds the token as `Authorization: Bearer` (RFC 6750, section 2.1).
     ///
     /// # Errors
-    /// If the token has characters that no header may have.
+    /// Returns an error if the token has characters that a header may not have.
     pub fn bearer(mut self, token: &str) -> Result<Self, InvalidHeaderValue> {
         let value = HeaderValue::try_from(format!("Bearer {token}"))?;
         self.headers.insert(header::AUTHORIZATION, value);
         Ok(self)
     }
 
-    /// Returns `true` for the headers that a client sets itself, because they frame the request, belong to
-    /// the WebSocket handshake or carry the position.
+    /// Returns `true` for headers that only the client may set, because they frame the request, belong to the WebSocket
+    /// handshake, or contain the position.
     pub fn is_reserved(name: &HeaderName) -> bool {
         const RESERVED: [HeaderName; 8] = [
             header::CONNECTION,
@@ -101,8 +101,8 @@ impl ConnectOptions {
         RESERVED.contains(name) || name.as_str().starts_with("sec-websocket-")
     }
 
-    /// The headers to send to this address: those of the options, and `Authorization: Basic` (RFC 7617) if
-    /// the address has a user or a password.
+    /// Returns the headers for requests to this URL: those of the options, and `Authorization: Basic` (RFC 7617) if the
+    /// URL has a user or a password and the options have no `Authorization`.
     pub(super) fn headers_for(&self, url: &Url) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if !url.username().is_empty() || url.password().is_some() {
@@ -118,14 +118,14 @@ impl ConnectOptions {
         for name in reserved {
             headers.remove(name);
         }
-        // So that no `Debug` prints them.
+        // `Debug` does not print sensitive values.
         headers.values_mut().for_each(|value| value.set_sensitive(true));
         headers
     }
 }
 
 impl fmt::Debug for ConnectOptions {
-    /// Writes the names of the headers and not their values, which may be credentials.
+    /// Writes the names of the headers, but not their values, which may be credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.headers.keys().collect();
         f.debug_struct("ConnectOptions")
@@ -135,11 +135,11 @@ impl fmt::Debug for ConnectOptions {
     }
 }
 
-/// Returns the address as it may be shown: without user and password, and with `***` in place of each value
-/// of the query but those of the hub's own parameters.
+/// Returns the URL for logs and errors: without user, password and fragment, and with `***` in place of the values of
+/// query parameters other than the hub's.
 pub fn shown(url: &Url) -> String {
     let mut shown = url.clone();
-    // An address that has no host has no user either.
+    // This fails for a URL without a host, which has no user either.
     let _ = shown.set_username("").and_then(|()| shown.set_password(None));
     if url.query_pairs().any(|(name, _)| may_be_secret(&name)) {
         let pairs = url.query_pairs().map(|(name, value)| match may_be_secret(&name) {
@@ -152,15 +152,15 @@ pub fn shown(url: &Url) -> String {
     shown.to_string()
 }
 
-/// Whether a parameter of an address may hold a credential: every one that is not the hub's own.
+/// Returns `true` if a query parameter may contain a credential, which is any parameter except the hub's.
 fn may_be_secret(name: &str) -> bool {
     const HARMLESS: [&str; 4] = ["after", "last_event_id", "transport", "wait"];
     !HARMLESS.contains(&name)
 }
 
-/// Takes the values of credentials out of what a server says: a server may repeat the request in its error.
+/// Replaces credentials in a server's message by `***`, because a server may repeat a part of the request in an error.
 pub(super) fn without_secrets(text: &str, headers: &HeaderMap, url: &Url) -> String {
-    /// A shorter value would take ordinary words out of the text.
+    /// Shorter values are not replaced, because they may be parts of ordinary words.
     const SHORTEST: usize = 4;
     let is_secret = |name: &HeaderName| {
         ["auth", "cookie", "key", "password", "secret", "session", "token"]
@@ -169,7 +169,7 @@ pub(super) fn without_secrets(text: &str, headers: &HeaderMap, url: &Url) -> Str
     };
     let values = headers.iter().filter(|(name, _)| is_secret(name));
     let values = values.filter_map(|(_, value)| value.to_str().ok());
-    // A server may repeat only a part: the token of `Bearer TOKEN`, the value of `session=VALUE`.
+    // A server may repeat a part of a value: the token of `Bearer TOKEN`, or the value of `session=VALUE`.
     let parts = values.flat_map(|value| {
         [" ", "="].map(|mark| value.rsplit(mark).next()).into_iter().flatten().chain([value])
     });
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_and_a_user_are_sent_and_neither_is_ever_shown() {
+    fn a_token_or_a_user_is_sent_and_not_shown() {
         let options = ConnectOptions::default().bearer("s3cret-token").unwrap();
         let headers = options.headers_for(&url("https://ann:p%40ss@h/"));
         assert_eq!(headers[header::AUTHORIZATION], "Bearer s3cret-token");
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_shown_without_its_secrets() {
+    fn a_url_is_shown_without_its_secrets() {
         let given = "https://ann:p%40ss@h:444/topics/a?access_token=abcd&after=e-1&api_key=k#x";
         let expected = "https://h:444/topics/a?access_token=***&after=e-1&api_key=***";
         assert_eq!(shown(&url(given)), expected);
@@ -226,14 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_repeats_of_the_credentials_is_taken_out() {
+    fn credentials_in_a_message_of_the_server_are_replaced() {
         let options = ConnectOptions::default().bearer("s3cret-token").unwrap();
         let url = url("http://h/topics/a?access_token=an0ther&api_key=k3yk3y&wait=5000");
         let mut headers = options.headers_for(&url);
         headers.insert(header::HOST, HeaderValue::from_static("example.org"));
         headers.insert(header::COOKIE, HeaderValue::from_static("a=b; session=f00d"));
-        let told = "bad token s3cret-token in \"Bearer s3cret-token\", an0ther, k3yk3y and f00d at example.org: 5000";
-        let told = without_secrets(told, &headers, &url);
-        assert_eq!(told, "bad token *** in \"***\", ***, *** and *** at example.org: 5000");
+        let text = "bad token s3cret-token in \"Bearer s3cret-token\", an0ther, k3yk3y and f00d at example.org: 5000";
+        let text = without_secrets(text, &headers, &url);
+        assert_eq!(text, "bad token *** in \"***\", ***, *** and *** at example.org: 5000");
     }
 }

@@ -1,4 +1,4 @@
-//! How a request carries a position.
+//! Adds a position to a request.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tidings_core::Position;
@@ -6,8 +6,8 @@ use url::Url;
 
 use crate::request::is_last_event_id;
 
-/// The URL with the position as `?after=`, in place of any that it had. [`Position::Live`] leaves the URL
-/// as it is.
+/// Returns the URL with the position as `?after=`, which replaces any position in it. For [`Position::Live`] the URL is
+/// unchanged.
 ///
 /// ```
 /// use tidings_core::Position;
@@ -28,7 +28,7 @@ pub fn url_after(url: &Url, position: Position) -> Url {
     }
 }
 
-/// Returns the URL with `?wait=` as this many seconds, in place of any that it had.
+/// Returns the URL with this number of seconds as `?wait=`, which replaces any `wait` in it.
 pub fn url_with_wait(url: &Url, seconds: u64) -> Url {
     with_parameter(url, |name| name == "wait", "wait", &seconds.to_string())
 }
@@ -47,8 +47,8 @@ fn with_parameter(url: &Url, is_replaced: impl Fn(&str) -> bool, name: &str, val
     url
 }
 
-/// Adds the position as `Last-Event-ID` (HTML standard, section 9.2.4), which a hub reads before the query.
-/// [`Position::Live`] adds nothing.
+/// Adds the position as `Last-Event-ID` (HTML standard, section 9.2.4), which takes precedence over the query. Adds
+/// nothing for [`Position::Live`].
 pub fn last_event_id(headers: &mut HeaderMap, position: Position) {
     let value = position.text().map(HeaderValue::try_from);
     if let Some(Ok(value)) = value {
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_position_takes_the_place_of_an_older_one() {
+    fn a_position_replaces_an_older_one() {
         let id = "e-7".parse().unwrap();
         let at = Position::After(id);
         assert_eq!(after("http://h/t", at), "http://h/t?after=e-7");
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_has_the_same_words() {
+    fn the_header_has_the_same_text_as_the_query() {
         let mut headers = HeaderMap::new();
         last_event_id(&mut headers, Position::Live);
         assert!(headers.is_empty());

@@ -1,4 +1,4 @@
-//! Publishing, which is the same for every transport: `POST` to the topic.
+//! Publishes with a `POST` to the topic, which is the same for all transports.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
@@ -9,10 +9,10 @@ use tidings_core::{Headers, Id, IdempotencyKey, Kind};
 use super::{ClientError, Http, SendError, Target, request};
 use crate::headers;
 
-/// The longest answer to a publish: an id and some words around it.
-const ANSWER: usize = 64 * 1024;
+/// The largest response to a publish that is accepted, in bytes.
+const MAX_RESPONSE: usize = 64 * 1024;
 
-/// Publishes to one topic, over one connection that is kept alive.
+/// Publishes to one topic, over a connection that is kept alive.
 #[derive(Debug)]
 pub struct Publisher {
     pub(super) target: Target,
@@ -25,36 +25,41 @@ struct Published {
 }
 
 impl Publisher {
-    /// Connects. The target's address is the topic's resource, such as
-    /// `http://127.0.0.1:8080/topics/orders.new`; its position does not matter.
+    /// Connects. The URL of the target is that of the topic, such as `http://127.0.0.1:8080/topics/orders.new`. The
+    /// position of the target is ignored.
     ///
     /// # Errors
-    /// As [`connect`](super::connect).
+    /// Returns the errors of [`connect`](super::connect).
     pub async fn connect(target: Target) -> Result<Self, ClientError> {
         let http = Http::connect(&target).await?;
         Ok(Self { target, http })
     }
 
-    /// Publishes, and waits until the hub has accepted it. Text has to be UTF-8.
+    /// Publishes a notification and waits until the hub has stored it. Returns its id. Text must be UTF-8.
     ///
-    /// A kept connection that had died is made anew, but only where not a byte of this request had been
-    /// sent: a notification is never published twice in silence. Not cancel safe: where the future is
-    /// dropped, the hub may have accepted it or not.
+    /// If the connection was closed since the last request, this connects again, but only if no byte of the new request
+    /// was sent. So a notification is never published twice.
+    ///
+    /// Not cancel safe: if the future is dropped, the notification may or may not be published.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] with the hub's words; [`ClientError::Broken`] if the connection broke and
-    /// [`ClientError::TimedOut`] if the hub did not answer in time, and whether it accepted the notification
-    /// cannot be known.
+    /// - [`ClientError::Rejected`] with the hub's message if the hub rejects the request.
+    /// - [`ClientError::Broken`] if the connection breaks, and [`ClientError::TimedOut`] if the hub does not respond in
+    ///   time. The notification may or may not be published.
+    /// - [`ClientError::Protocol`] if the response is malformed.
+    /// - The errors of [`connect`](super::connect), if this connects again.
     pub async fn publish(&mut self, kind: Kind, payload: Bytes) -> Result<Id, ClientError> {
         let request = self.request(kind, payload)?;
         self.send(request).await
     }
 
-    /// Publishes with a key, so that it can be tried again: while the hub remembers the key, a second time
-    /// stores nothing, and has the first one's id for its answer. Cancel safe in that sense.
+    /// Publishes with a key, so that the call can be repeated. While the key is in the hub's dedup window, another
+    /// publish with it stores nothing and returns the id of the first. Because of that, it may also be repeated if the
+    /// future is dropped.
     ///
     /// # Errors
-    /// As [`publish`](Self::publish). It is of use to try again unless [`ClientError::is_final`].
+    /// Returns the errors of [`publish`](Self::publish). The call can be repeated unless the error [is
+    /// final](ClientError::is_final).
     pub async fn publish_once(
         &mut self,
         kind: Kind,
@@ -69,7 +74,7 @@ impl Publisher {
     /// Publishes with headers, and with a key if there is one.
     ///
     /// A hub does not keep the content types `text/plain`, `application/x-www-form-urlencoded` and
-    /// `application/octet-stream`, because they mean no more than the kind.
+    /// `application/octet-stream`, because they contain no information besides the kind.
     ///
     /// # Errors
     /// Returns the errors of [`publish`](Self::publish), or with a key those of [`publish_once`](Self::publish_once).
@@ -97,9 +102,9 @@ impl Publisher {
             }
             Err(SendError { error, unsent: None }) => return Err(error),
         };
-        let answer = self.http.whole(response.into_body(), ANSWER).await?;
-        let published: Published = serde_json::from_slice(&answer).map_err(|error| {
-            ClientError::Protocol { transport: "answer to a publish", problem: error.to_string() }
+        let body = self.http.whole(response.into_body(), MAX_RESPONSE).await?;
+        let published: Published = serde_json::from_slice(&body).map_err(|error| {
+            ClientError::Protocol { transport: "response to a publish", problem: error.to_string() }
         })?;
         Ok(published.id)
     }
@@ -119,7 +124,7 @@ impl Publisher {
 }
 
 fn add_key(request: &mut Request<Full<Bytes>>, key: &IdempotencyKey) {
-    // A key is visible ASCII, which is always a valid value of a header.
+    // A key is visible ASCII, so it is a valid value of a header.
     if let Ok(value) = HeaderValue::from_str(key.as_str()) {
         request.headers_mut().insert("idempotency-key", value);
     }
@@ -128,7 +133,7 @@ fn add_key(request: &mut Request<Full<Bytes>>, key: &IdempotencyKey) {
 fn add_headers(request: &mut Request<Full<Bytes>>, kind: Kind, headers: &Headers) {
     let lines = request.headers_mut();
     for (header, text) in headers.iter() {
-        // Every header is ASCII without line ends.
+        // Headers are ASCII without line endings, so this does not fail.
         if let Ok(value) = HeaderValue::from_str(&text) {
             lines.insert(headers::name(header), value);
         }
@@ -167,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_goes_with_the_request() {
+    async fn a_key_is_sent_with_the_request() {
         let (target, requests) = hub(&[&[ONE]]).await;
         let mut publisher = Publisher::connect(target).await.unwrap();
         let key = "k-1".parse().unwrap();
@@ -176,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn headers_go_with_the_request_and_a_content_type_with_the_kind() {
+    async fn headers_are_sent_with_the_request_and_a_content_type_with_the_kind() {
         let (target, requests) = hub(&[&[ONE, TWO]]).await;
         let mut publisher = Publisher::connect(target).await.unwrap();
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -205,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_kept_connection_that_has_died_is_made_anew() {
+    async fn it_connects_again_if_the_connection_was_closed() {
         let (target, requests) = hub(&[&[ONE], &[TWO]]).await;
         let mut publisher = Publisher::connect(target).await.unwrap();
         publisher.publish(Kind::Text, "one".into()).await.unwrap();
@@ -217,7 +222,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_sent_is_never_sent_again_in_silence() {
+    async fn a_request_that_was_sent_is_not_sent_again() {
         let (target, requests) = hub(&[&[ONE, HUNG_UP], &[TWO]]).await;
         let mut publisher = Publisher::connect(target).await.unwrap();
         publisher.publish(Kind::Text, "one".into()).await.unwrap();

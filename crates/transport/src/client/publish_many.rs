@@ -1,4 +1,4 @@
-//! Publishing many notifications in one request: `POST` to the address of all topics.
+//! Publishes many notifications in one request, with a `POST` to the URL of all topics.
 
 use std::time::Duration;
 
@@ -11,42 +11,43 @@ use tidings_core::Id;
 use super::{ClientError, Http, Publisher, SendError, request};
 use crate::publish_many::MEDIA;
 
-/// The longest answer, in bytes: a line for each notification.
-const ANSWER: usize = 1 << 20;
+/// The largest response that is accepted, in bytes. It has a line for each notification.
+const MAX_RESPONSE: usize = 1 << 20;
 
-/// How long a hub may publish before it answers: 30 s, and its deadline for one publish.
+/// How long a hub may publish before it responds: 30 s for all notifications, and its deadline for one.
 const LONGEST: Duration = Duration::from_secs(40);
 
 /// The outcome of publishing many notifications.
 #[derive(Debug)]
-#[must_use = "some may not have been published"]
+#[must_use = "some notifications may not be published"]
 pub struct PublishedLines {
     /// The ids of the notifications that were stored, in the order of their lines.
     pub ids: Vec<Id>,
-    /// Why the next notification was not stored, or `None` if all were. No later notification was published.
+    /// The error of the next notification, or `None` if all were stored. The notifications after it were not published.
     pub failed: Option<ClientError>,
 }
 
 #[derive(Deserialize)]
-struct Told {
+struct Line {
     id: Option<Id>,
 }
 
 impl Publisher {
-    /// Publishes many notifications in one request, each with its topic. The address of this publisher must be that of all
-    /// topics, such as `http://127.0.0.1:8080/topics`.
+    /// Publishes many notifications in one request, each with its topic. The URL of this publisher must be that of
+    /// all topics, such as `http://127.0.0.1:8080/topics`.
     ///
-    /// Each line is a JSON object such as `{"topic":"orders.new","data":"text"}`, or with `"data_base64"` if the payload is
-    /// binary. It may have `"headers"`, and a `"key"`: a notification that is sent again with its key is not stored twice. A
-    /// request may have at most [`MAX_LINES`](crate::PublishMany::MAX_LINES) notifications, and as many bytes as the hub
-    /// accepts for one payload.
+    /// Each line is a JSON object such as `{"topic":"orders.new","data":"text"}`, or with `"data_base64"` if the
+    /// payload is binary. It may have `"headers"`, and a `"key"`: a notification that is sent again with its key is not
+    /// stored twice. A request may have at most [`MAX_LINES`](crate::PublishMany::MAX_LINES) notifications, and as many
+    /// bytes as the hub accepts for one payload.
     ///
-    /// If the kept connection has died, this connects again, as [`publish`](Self::publish) does. Not cancel safe: if the
-    /// future is dropped, some notifications may be published and others not.
+    /// If the connection was closed since the last request, this connects again, as [`publish`](Self::publish) does.
+    ///
+    /// Not cancel safe: if the future is dropped, some notifications may be published and others not.
     ///
     /// # Errors
-    /// Returns [`ClientError::Refused`] if a line is malformed or not allowed. Then nothing was published. Otherwise returns
-    /// the errors of [`publish`](Self::publish). Then some may have been published.
+    /// - [`ClientError::Rejected`] if a line is malformed or not allowed. In this case nothing was published.
+    /// - The other errors of [`publish`](Self::publish). Some notifications may have been published.
     pub async fn publish_lines(&mut self, lines: Bytes) -> Result<PublishedLines, ClientError> {
         let mut post = request(&self.target.url)?;
         *post.method_mut() = Method::POST;
@@ -60,17 +61,17 @@ impl Publisher {
             answered => answered,
         };
         let (head, body) = response.map_err(|failed| failed.error)?.into_parts();
-        let answer = self.http.whole(body, ANSWER).await?;
+        let body = self.http.whole(body, MAX_RESPONSE).await?;
         let mut ids = Vec::new();
-        for line in answer.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-            let told: Told = serde_json::from_slice(line).map_err(|error| {
+        for line in body.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            let published: Line = serde_json::from_slice(line).map_err(|error| {
                 let problem = error.to_string();
-                ClientError::Protocol { transport: "answer to a publish of many", problem }
+                ClientError::Protocol { transport: "response to a publish of many", problem }
             })?;
-            match told.id {
+            match published.id {
                 Some(id) => ids.push(id),
                 None => {
-                    let failed = Some(self.http.refused(&head, line));
+                    let failed = Some(self.http.rejected(&head, line));
                     return Ok(PublishedLines { ids, failed });
                 }
             }
@@ -101,7 +102,7 @@ mod tests {
     const PAGE: &[&str] = &["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"];
 
     #[tokio::test]
-    async fn the_ids_of_those_that_were_stored_come_with_the_error_of_the_next() {
+    async fn the_ids_of_the_stored_notifications_are_returned_with_the_error_of_the_next() {
         let (target, requests) = hub(&[&[BOTH, ONE, NONE, PAGE]]).await;
         let mut publisher = Publisher::connect(target).await.unwrap();
         let lines = Bytes::from_static(b"{\"topic\":\"a\",\"data\":\"\"}\n");

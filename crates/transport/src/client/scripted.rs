@@ -1,4 +1,4 @@
-//! A hub for tests that answers by heart.
+//! A hub for tests that sends scripted responses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,33 +9,33 @@ use tokio::task::JoinHandle;
 
 use super::{ConnectOptions, Target, TimeLimits};
 
-/// Connections, each a list of answers, each written in these pieces. A connection is closed behind its
-/// last answer.
+/// A list of connections, each a list of responses, each written in these pieces. A connection is closed after its last
+/// response.
 pub(super) type Script = &'static [&'static [&'static [&'static str]]];
 
-/// A server that writes this to each connection, whatever it is sent, and is silent then.
-pub(super) async fn mute(said: &'static str) -> (Target, JoinHandle<()>) {
+/// Starts a server that writes this text to each connection, reads nothing, and keeps the connection open.
+pub(super) async fn mute(text: &'static str) -> (Target, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
     let held = tokio::spawn(async move {
         let mut held = Vec::new();
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
-            stream.write_all(said.as_bytes()).await.unwrap();
+            stream.write_all(text.as_bytes()).await.unwrap();
             held.push(stream);
         }
     });
     (Target { options: impatient(), ..Target::new(url.parse().unwrap()) }, held)
 }
 
-/// Options whose limits are over soon.
+/// Returns options with time limits of 50 ms.
 pub(super) fn impatient() -> Arc<ConnectOptions> {
     let limit = Duration::from_millis(50);
     let limits = TimeLimits { connect: limit, head: limit, body: limit };
     Arc::new(ConnectOptions { limits, ..ConnectOptions::default() })
 }
 
-/// A hub on a free port, and the requests that it was sent once the script is over.
+/// Starts a hub on a free port. It returns the requests that it received once the script is over.
 pub(super) async fn hub(script: Script) -> (Target, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

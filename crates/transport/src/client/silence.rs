@@ -1,4 +1,4 @@
-//! How long an open stream may be silent.
+//! Limits how long an open stream may be silent.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use tokio::time::timeout;
 
 use super::ClientError;
 
-/// The hub's default heartbeat, which is assumed until a stream announces its own.
+/// The default heartbeat of a hub, which is assumed until a stream announces its heartbeat.
 const HEARTBEAT: Duration = Duration::from_secs(25);
-/// No announced heartbeat is longer than this, which is the longest that the hub can be set to.
+/// The longest heartbeat that a hub can be configured with. A longer one is reduced to this.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// The longest time for which an open stream may be silent: one and a half heartbeats and two seconds.
+/// The longest time for which an open stream may be silent. The default is 39.5 s, for a heartbeat of 25 s.
 #[derive(Clone, Copy, Debug)]
 pub struct Silence(Duration);
 
@@ -22,24 +22,23 @@ impl Default for Silence {
 }
 
 impl Silence {
-    /// The silence that a stream with this heartbeat interval may have.
+    /// Creates the limit for a stream with this time between heartbeats: one and a half times that, and two seconds.
     pub fn of(heartbeat: Duration) -> Self {
         let heartbeat = heartbeat.min(LONGEST);
         Self(heartbeat + heartbeat / 2 + Duration::from_secs(2))
     }
 
-    /// A silence of exactly this time.
+    /// Creates a limit of exactly this time.
     pub fn exactly(limit: Duration) -> Self {
         Self(limit)
     }
 
-    /// Waits for what arrives next. Cancel safe if the future is.
+    /// Waits for the next arrival. Cancel safe if `next` is.
     ///
     /// # Errors
-    /// [`ClientError::TimedOut`] if nothing arrives in time.
+    /// Returns [`ClientError::TimedOut`] if `next` does not resolve within the limit.
     pub async fn bound<T>(&self, next: impl Future<Output = T>) -> Result<T, ClientError> {
-        let silent =
-            |_| ClientError::TimedOut { waited_for: "anything, even a heartbeat", after: self.0 };
+        let silent = |_| ClientError::TimedOut { waited_for: "data or a heartbeat", after: self.0 };
         timeout(self.0, next).await.map_err(silent)
     }
 }

@@ -1,6 +1,6 @@
-//! The connection below every client: TCP, and TLS over it for `https`.
+//! Opens the connection of a client: TCP, and TLS for `https`.
 //!
-//! The future is boxed, so that it is compiled here and not in each crate that awaits it.
+//! The future is boxed, so that it is compiled here and not again in each crate that awaits it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,26 +17,28 @@ use url::Host;
 
 use super::{ClientError, Target, shown};
 
-/// A connection to a server: TCP, and on the right TLS over it.
+/// A connection to a server: `Left` for TCP, and `Right` for TLS.
 #[cfg(feature = "tls")]
 pub type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
-/// A connection to a server.
+/// A connection to a server: TCP, because the feature `tls` is off.
 #[cfg(not(feature = "tls"))]
 pub type Stream = TcpStream;
 
-/// The least time that one of several addresses is given.
+/// The shortest time limit for an attempt to connect to one of several addresses.
 const LEAST: Duration = Duration::from_secs(2);
 
-/// Connects to the host of `target.url`, without Nagle's delay. `wss` and `ws` mean `https` and `http`.
+/// Connects to the host of `target.url`, with `TCP_NODELAY`. The schemes `wss` and `ws` mean `https` and `http`.
 ///
-/// Name resolution, connecting and TLS together take at most [`TimeLimits::connect`]. Each address that the
-/// name has is tried in turn, with an even share of the time that is left, so that one that does not answer
-/// leaves time for the next.
+/// Name resolution, the TCP connection and the TLS handshake together take at most [`TimeLimits::connect`]. If the name
+/// has several addresses, each is tried in turn. The time that is left is divided equally among those that are left, so
+/// that an address that does not answer leaves time for the next.
 ///
 /// # Errors
-/// [`ClientError::BadUrl`] if the URL cannot be connected to; [`ClientError::Connect`] with the address that
-/// was tried last.
+/// - [`ClientError::BadUrl`] if the URL has another scheme or no host, or needs TLS and the feature `tls` is off.
+/// - [`ClientError::Connect`] if the name cannot be resolved or no address accepts a connection. It has the error of
+///   the last address.
+/// - [`ClientError::Tls`] if the TLS handshake fails.
 ///
 /// [`TimeLimits::connect`]: super::TimeLimits::connect
 #[cfg_attr(not(feature = "tls"), expect(unused_variables))]
@@ -47,11 +49,11 @@ pub fn connect(target: &Target) -> BoxFuture<'_, Result<Stream, ClientError>> {
             "http" | "ws" => false,
             "https" | "wss" if cfg!(feature = "tls") => true,
             "https" | "wss" => {
-                return Err(bad("this build speaks no TLS: enable the feature `tls`"));
+                return Err(bad("this build has no TLS, enable the feature `tls`"));
             }
             _ => return Err(bad("the scheme is not http or https")),
         };
-        let host = target.url.host().ok_or_else(|| bad("there is no host"))?;
+        let host = target.url.host().ok_or_else(|| bad("it has no host"))?;
         let port = target.url.port_or_known_default().unwrap_or(80);
         let limit = target.options.limits.connect;
         let deadline = Instant::now() + limit;
@@ -86,6 +88,7 @@ pub fn connect(target: &Target) -> BoxFuture<'_, Result<Stream, ClientError>> {
     })
 }
 
+/// Connects to the first address that accepts a connection.
 async fn first_that_answers(
     addresses: Vec<SocketAddr>,
     deadline: Instant,
@@ -131,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_http_is_final_and_shows_no_password() {
+    async fn another_scheme_is_a_final_error_that_shows_no_password() {
         for url in ["unix:/tmp/socket", "ftp://ann:s3cret@h/"] {
             let error = connect(&target(url)).await.unwrap_err();
             assert!(error.to_string().contains("the scheme is not http or https"), "{error}");
@@ -158,10 +161,10 @@ mod tests {
         assert!(!error.is_final());
     }
 
-    /// An address whose queue of connections is full does not answer any further one.
+    /// A listener whose queue of connections is full does not answer further attempts.
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn an_address_that_does_not_answer_is_given_up() {
+    async fn an_address_that_does_not_answer_times_out() {
         let full = tokio::net::TcpSocket::new_v4().unwrap();
         full.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let listener = full.listen(0).unwrap();
@@ -176,14 +179,14 @@ mod tests {
                 Ok(stream) => waiting.push(stream),
                 Err(error) => break error,
             }
-            assert!(waiting.len() < 100, "the queue is endless");
+            assert!(waiting.len() < 100, "the queue of the listener is not full");
         };
         let ClientError::Connect { source, .. } = error else { panic!("{error}") };
         assert_eq!(source.kind(), io::ErrorKind::TimedOut, "{source}");
     }
 
     #[test]
-    fn by_default_a_server_that_never_answers_is_given_up_within_half_a_minute() {
+    fn the_default_time_limits_are_at_most_half_a_minute_in_all() {
         let TimeLimits { connect, head, body } = TimeLimits::default();
         assert!(connect + head + body <= Duration::from_secs(30));
     }

@@ -16,28 +16,33 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig, InvalidMessage, RootCertStore};
 use url::Host;
 
-/// Which certificates a client accepts. The default is those of the certificate authorities that the system
-/// trusts; they are read once, when they are first needed.
+/// The certificates that a client accepts.
+///
+/// By default, the client trusts the certificate authorities of the system. They are read once, when they are first
+/// needed.
 #[derive(Clone, Default)]
 pub struct Tls(Option<Arc<ClientConfig>>);
 
 impl Tls {
-    /// Trusts the certificate authorities in this PEM text and no others.
+    /// Trusts only the certificate authorities in this PEM text.
     ///
     /// # Errors
-    /// If the text has no certificate, or one that is malformed.
+    /// Returns an error if the text has no certificate, or a malformed one.
     pub fn with_authorities(pem: &[u8]) -> io::Result<Self> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(pem) {
             roots.add(certificate.map_err(invalid)?).map_err(invalid)?;
         }
         if roots.is_empty() {
-            return Err(invalid("it has no PEM certificate"));
+            return Err(invalid("no PEM certificate found"));
         }
         Ok(Self(Some(Arc::new(config(roots)?))))
     }
 
-    /// Returns the configuration, and reads the system's authorities if it is theirs.
+    /// Returns the configuration. For the default, this reads the authorities of the system at the first call.
+    ///
+    /// # Errors
+    /// Returns an error if the system has no certificate authorities.
     fn config(&self) -> io::Result<Arc<ClientConfig>> {
         static SYSTEM: OnceLock<Arc<ClientConfig>> = OnceLock::new();
         if let Some(config) = self.0.as_ref().or_else(|| SYSTEM.get()) {
@@ -45,20 +50,23 @@ impl Tls {
         }
         let found = load_native_certs();
         let mut roots = RootCertStore::empty();
-        // A system may have certificates that rustls cannot read; what matters is that there are others.
+        // A system may have certificates that rustls cannot parse. It is an error only if there are no others.
         let (added, _unreadable) = roots.add_parsable_certificates(found.certs);
         if added == 0 {
             let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
             return Err(io::Error::other(format!(
-                "this system has no certificate authorities{why}: install them or name a file of them"
+                "the system has no certificate authorities{why}: install them or name a file with them"
             )));
         }
         let config = Arc::new(config(roots)?);
         Ok(SYSTEM.get_or_init(|| config).clone())
     }
 
-    /// Opens TLS over a connection to this host. HTTP/1.1 is all that is offered (RFC 7301), so that a
-    /// server that prefers HTTP/2 does not choose it.
+    /// Opens TLS over a connection to this host. It offers only HTTP/1.1 (RFC 7301), so that a server that prefers
+    /// HTTP/2 does not choose it.
+    ///
+    /// # Errors
+    /// Returns an error if the handshake fails, for example because the certificate is not valid.
     pub(super) async fn open(
         &self,
         host: Host<&str>,
@@ -89,7 +97,7 @@ fn config(roots: RootCertStore) -> io::Result<ClientConfig> {
     Ok(config)
 }
 
-/// Adds what to do if the server answers without TLS.
+/// Replaces the error for a server that answers without TLS by one that names the remedy.
 fn explained(error: io::Error) -> io::Error {
     let is_plain = error.get_ref().and_then(|source| source.downcast_ref()).is_some_and(|source| {
         matches!(source, rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))
@@ -118,8 +126,8 @@ mod tests {
     use crate::client::scripted::{impatient, mute};
     use crate::client::{ClientError, ConnectOptions, Http, Target, connect, request};
 
-    /// A server with a certificate of its own for this name, its authority in PEM, and the request that it
-    /// is sent. It answers with this text and ends TLS as it should, or not.
+    /// Starts a server with a self-signed certificate for this name, and returns the certificate in PEM. The server
+    /// sends this response, closes TLS properly if `ends_tls`, and returns the request that it received.
     async fn server(
         name: &str,
         answer: &'static str,
@@ -136,7 +144,7 @@ mod tests {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
-        // As a proxy that prefers HTTP/2.
+        // Like a proxy that prefers HTTP/2.
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -174,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_whose_authority_is_trusted_is_spoken_to_in_http_1() {
+    async fn a_server_with_a_trusted_certificate_is_sent_http_1_requests() {
         let answer = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntea";
         let (target, pem, served) = server("localhost", answer, true).await;
         let target = trusting(target, &pem);
@@ -185,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_authority_or_another_name_is_an_error_that_says_so() {
+    async fn a_certificate_of_another_authority_or_another_name_is_an_error() {
         let (target, _, _served) = server("localhost", "", true).await;
         let error = Http::connect(&target).await.map(drop).unwrap_err();
         let source = std::error::Error::source(&error).unwrap().to_string();
@@ -200,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_ends_without_the_end_of_tls_is_an_error_and_never_a_shorter_body() {
+    async fn a_body_that_ends_without_a_proper_end_of_tls_is_an_error() {
         let answer = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf";
         for (ends_tls, is_whole) in [(true, true), (false, false)] {
             let (target, pem, _served) = server("localhost", answer, ends_tls).await;
@@ -209,9 +217,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_is_silent_or_speaks_no_tls_is_told_so() {
-        for (said, words) in [("", "took too long"), ("HTTP/1.1 400 Bad\r\n\r\n", "")] {
-            let (target, server) = mute(said).await;
+    async fn a_server_that_is_silent_or_has_no_tls_is_an_error() {
+        for (sent, words) in [("", "took too long"), ("HTTP/1.1 400 Bad\r\n\r\n", "")] {
+            let (target, server) = mute(sent).await;
             let mut url = target.url.clone();
             url.set_scheme("https").unwrap();
             let key = KeyPair::generate().unwrap();

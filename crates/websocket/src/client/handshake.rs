@@ -1,4 +1,4 @@
-//! The opening handshake (RFC 6455, section 4.1).
+//! The client's side of the opening handshake (RFC 6455, section 4.1).
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tidings_transport::client::{ClientError, Http, Stream, Target, request, url_after};
@@ -9,8 +9,12 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use super::{MAX_MESSAGE, protocol};
 use crate::SUBPROTOCOL;
 
-/// Connects and asks for the upgrade over the HTTP client that the other transports use, so
-/// that a rejection reads the same on each of them.
+/// Connects and sends the handshake. It uses the HTTP client of the other transports, so that errors are the same for
+/// all transports.
+///
+/// # Errors
+/// Returns the errors of [`Http::connect`] and [`Http::upgrade`], and [`ClientError::Protocol`] if the response does
+/// not match the request.
 pub(super) async fn shake(
     target: &Target,
     is_bare: bool,
@@ -43,7 +47,11 @@ pub(super) async fn shake(
     Ok(socket.await)
 }
 
-/// Whether the hub agreed to what was asked for, and to nothing else.
+/// Checks the head of the `101`.
+///
+/// # Errors
+/// Returns [`ClientError::Protocol`] if the hub did not agree to the upgrade, or agreed to something that the client
+/// did not request.
 fn verify(headers: &HeaderMap, key: &str, is_bare: bool) -> Result<(), ClientError> {
     let is = |name: HeaderName, expected: &str| {
         let values = headers.get_all(name);
@@ -53,15 +61,15 @@ fn verify(headers: &HeaderMap, key: &str, is_bare: bool) -> Result<(), ClientErr
     };
     let accept = headers.get(header::SEC_WEBSOCKET_ACCEPT);
     let problem = if !is(header::UPGRADE, "websocket") || !is(header::CONNECTION, "upgrade") {
-        "its 101 is an upgrade to something else"
+        "the 101 is not an upgrade to WebSocket"
     } else if accept.is_none_or(|accept| accept != derive_accept_key(key.as_bytes()).as_str()) {
-        "Sec-WebSocket-Accept does not fit the key; is there a cache in between?"
+        "Sec-WebSocket-Accept does not match the key, is there a cache in between?"
     } else if headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS) {
-        "it chose an extension that was not offered"
+        "the server chose an extension that was not offered"
     } else if is_bare && headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
-        "it chose a subprotocol that was not offered"
+        "the server chose a subprotocol that was not offered"
     } else if !is_bare && !is(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
-        "it did not choose tidings.v1; connect `bare` to a server that is no tidings hub"
+        "the server did not choose tidings.v1, use `bare` if it is not a tidings hub"
     } else {
         return Ok(());
     };
@@ -75,7 +83,7 @@ mod tests {
     use tidings_transport::client::Client;
 
     #[tokio::test]
-    async fn a_handshake_that_is_refused_or_false_says_why() {
+    async fn a_rejected_or_wrong_handshake_is_an_error_with_the_reason() {
         let (target, _) = serve(|_| {
             vec![
                 b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 31\r\n\r\n".to_vec(),
@@ -95,8 +103,11 @@ mod tests {
             let error = client.connect(target).await.err().unwrap();
             assert!(error.to_string().contains(words), "{error}");
         }
-        let (target, _) = serve(|_| vec![b"HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n".to_vec()]).await;
+        const WRONG_KEY: &[u8] =
+            b"HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                                   Sec-WebSocket-Accept: x\r\n\r\n";
+        let (target, _) = serve(|_| vec![WRONG_KEY.to_vec()]).await;
         let error = WebSocketClient::default().connect(target).await.err().unwrap();
-        assert!(error.to_string().contains("does not fit the key"), "{error}");
+        assert!(error.to_string().contains("does not match the key"), "{error}");
     }
 }
