@@ -1,12 +1,11 @@
 //! The server as a service inside another HTTP server.
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures::future::BoxFuture;
 use http::{Method, Request, Response};
 use http_body::Body;
 use tidings_transport::ListenerKind;
@@ -18,7 +17,7 @@ use crate::answer::Answer;
 use crate::config::Config;
 use crate::connection_limit::ConnectionLimit;
 use crate::metrics::Metrics;
-use crate::routes::{Streamed, answer_streamed};
+use crate::routes::{BoxError, Streamed, answer_streamed};
 use crate::serve_by::ServeBy;
 use crate::shared::Shared;
 
@@ -78,9 +77,7 @@ impl HttpService {
 
     async fn respond<B>(self, request: Request<B>) -> Response<MountBody>
     where
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Error: Into<BoxError>>,
     {
         let shared = &*self.shared;
         let listener = request.extensions().get().copied().unwrap_or(self.listener);
@@ -100,13 +97,11 @@ impl HttpService {
 
 impl<B> Service<Request<B>> for HttpService
 where
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = Response<MountBody>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
     /// Always returns ready.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {

@@ -58,7 +58,7 @@ impl Adopter for Lanes {
                 tracing::debug!(%error, "cannot set the options of an upgraded connection");
             }
             let connection = Admitted { socket: socket.into(), listener: TCP, permit };
-            reserved.hand(HandOver { connection, input }, subscriber);
+            reserved.hand_over(HandOver { connection, input }, subscriber);
         }))
     }
 }

@@ -40,11 +40,11 @@ impl Handle {
         match *self {}
     }
 
-    pub(crate) fn subscribe(&self, _: HandOver, _: Subscriber, _: bool) {
+    pub(crate) fn subscribe(&self, _: HandOver, _: Box<Subscriber>, _: bool) {
         match *self {}
     }
 
-    pub(crate) fn take_back(&self, _: HandOver) {
+    pub(crate) fn take_over(&self, _: HandOver) {
         match *self {}
     }
 
@@ -68,7 +68,7 @@ impl Balancer {
 }
 
 impl Reserved {
-    pub(crate) fn hand(self, _: HandOver, _: Box<Subscriber>) {
+    pub(crate) fn hand_over(self, _: HandOver, _: Box<Subscriber>) {
         match self {}
     }
 }

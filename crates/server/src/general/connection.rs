@@ -79,7 +79,7 @@ async fn serve_all(mut socket: Socket, context: &Context) -> io::Result<()> {
             AfterAnswer::Done => return Ok(()),
         };
         if let Some(lane) = &context.lane {
-            lane.take_back(hand_over(socket)?);
+            lane.take_over(hand_over(socket)?);
             return Ok(());
         }
     }
@@ -164,7 +164,7 @@ async fn answer(socket: Socket, context: &Context) -> io::Result<AfterAnswer> {
             let Some(lane) = &context.lane else {
                 return subscription::serve(socket, *subscriber, is_last, context).await;
             };
-            lane.subscribe(hand_over(socket)?, *subscriber, is_last);
+            lane.subscribe(hand_over(socket)?, subscriber, is_last);
             return Ok(AfterAnswer::Done);
         }
     };

@@ -36,17 +36,13 @@ impl Lane {
         self.has_callers = true;
     }
 
-    /// Adds a connection that was handed to this lane. Drops it if the hub is closed and no client is served on it.
-    pub(super) fn admit_handed(&mut self, connection: Incoming) {
-        match connection {
+    /// Adds a connection from this lane's inbox. Drops a connection without a client if the hub is closed.
+    pub(super) fn admit_incoming(&mut self, incoming: Incoming) {
+        match incoming {
             Incoming::Accepted(_) if self.status.is_closing => self.acceptor.inbox.left(),
             Incoming::Accepted(connection) => drop(self.admit(connection)),
-            Incoming::Upgraded(HandOver { connection, input }, subscriber) => {
-                let Some(key) = self.admit(connection) else { return };
-                self.peers[key].connection.on_taken_back(input, false);
-                let next = self.subscribe(key, *subscriber, Head::Sent);
-                self.apply(key, next);
-                self.catch_up_with_drain(key);
+            Incoming::Upgraded(connection, subscriber) => {
+                self.go_on(connection, Some((subscriber, Head::Sent)), false);
             }
         }
     }
@@ -73,7 +69,7 @@ impl Lane {
     pub(super) fn take_over(
         &mut self,
         connection: HandOver,
-        subscriber: Option<Subscriber>,
+        subscriber: Option<Box<Subscriber>>,
         is_last: bool,
     ) {
         // After the goodbyes no further request is read.
@@ -81,21 +77,28 @@ impl Lane {
             return;
         }
         self.set_now();
-        let HandOver { connection, input } = connection;
         self.acceptor.inbox.joined();
-        let Some(key) = self.admit(connection) else { return };
-        self.peers[key].connection.on_taken_back(input, is_last);
-        let next = match subscriber {
-            Some(subscriber) => self.subscribe(key, subscriber, Head::Unsent),
-            None => self.peers[key].connection.advance(&self.status),
-        };
-        self.apply(key, next);
-        self.catch_up_with_drain(key);
+        self.go_on(connection, subscriber.map(|subscriber| (subscriber, Head::Unsent)), is_last);
         self.waker.iter().for_each(Waker::wake_by_ref);
     }
 
-    /// Lets a client go that was handed over after the drain had begun.
-    fn catch_up_with_drain(&mut self, key: usize) {
+    /// Serves a connection that is counted already and was served elsewhere before. Serves this subscriber if there is one,
+    /// otherwise the next request.
+    fn go_on(
+        &mut self,
+        connection: HandOver,
+        subscriber: Option<(Box<Subscriber>, Head)>,
+        is_last: bool,
+    ) {
+        let HandOver { connection, input } = connection;
+        let Some(key) = self.admit(connection) else { return };
+        self.peers[key].connection.on_taken_over(input, is_last);
+        let next = match subscriber {
+            Some((subscriber, head)) => self.subscribe(key, subscriber, head),
+            None => self.peers[key].connection.advance(&self.status),
+        };
+        self.apply(key, next);
+        // The drain has begun without this connection.
         if let Some(Drain { reason, .. }) = self.drain {
             self.goodbye(key, reason);
         }

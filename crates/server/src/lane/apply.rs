@@ -126,13 +126,18 @@ impl Lane {
             Answer::Response(response) => {
                 self.peers[key].connection.on_response(&response, &self.status)
             }
-            Answer::Subscription(subscriber) => self.subscribe(key, *subscriber, Head::Unsent),
+            Answer::Subscription(subscriber) => self.subscribe(key, subscriber, Head::Unsent),
         }
     }
 
     /// Serves a subscriber on this connection. Its session may have ended on the way here, maybe before this lane looked at
     /// the ended sessions. `Connection::serve` checks that before the client is sent anything from the log.
-    pub(super) fn subscribe(&mut self, key: usize, subscriber: Subscriber, head: Head) -> Next {
+    pub(super) fn subscribe(
+        &mut self,
+        key: usize,
+        subscriber: Box<Subscriber>,
+        head: Head,
+    ) -> Next {
         let connection = &mut self.peers[key].connection;
         let (groups, metrics, is_last) =
             (&mut self.fan_out.groups, &self.metrics, connection.is_last());

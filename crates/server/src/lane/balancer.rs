@@ -27,7 +27,7 @@ pub(crate) struct Reserved {
     lanes: Arc<[Entry]>,
     lane: usize,
     /// Whether the lane has the connection, and gives the place back itself.
-    is_handed: bool,
+    is_handed_over: bool,
 }
 
 /// A connection for a lane, which has counted it already.
@@ -80,22 +80,22 @@ impl Balancer {
             // Under the lock, so that the lane does not end between the look and this.
             entry.connections.fetch_add(1, Relaxed);
         }
-        Some(Reserved { lanes: self.0.clone(), lane, is_handed: false })
+        Some(Reserved { lanes: self.0.clone(), lane, is_handed_over: false })
     }
 }
 
 impl Reserved {
     /// Hands a connection that was upgraded to the lane. A lane does not end while it has reserved places, unless its server
     /// has waited for long enough. Then the connection is closed.
-    pub(crate) fn hand(mut self, connection: HandOver, subscriber: Box<Subscriber>) {
-        self.is_handed = true;
+    pub(crate) fn hand_over(mut self, connection: HandOver, subscriber: Box<Subscriber>) {
+        self.is_handed_over = true;
         self.lanes[self.lane].push(Incoming::Upgraded(connection, subscriber));
     }
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        if !self.is_handed {
+        if !self.is_handed_over {
             let entry = &self.lanes[self.lane];
             entry.connections.fetch_sub(1, Relaxed);
             // It may have waited for this place to end.

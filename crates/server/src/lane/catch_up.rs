@@ -32,12 +32,12 @@ pub(super) fn read(client: &Client, group: &Group, status: &Status) -> Option<Po
     // the lane has come to it or not; a client that is further than the lane is not sent back; and a client that is
     // sent the newest of each topic may have to read further than the lane.
     let is_ahead = cursor.is_ahead_of(status.position) || cursor.is_in_snapshot();
-    let upto = if client.is_immediate_poll() || is_ahead { log.head() } else { status.position };
+    let end = if client.is_immediate_poll() || is_ahead { log.head() } else { status.position };
     let mut events = Vec::new();
     let seat = client.seat.id();
-    match cursor.read(log, &group.interest, seat, upto, client.budget(), &mut events) {
+    match cursor.read(log, &group.interest, seat, end, client.budget(), &mut events) {
         Kept::Log => {
-            let has_more = Cursor::at(upto).is_ahead_of(cursor.position());
+            let has_more = Cursor::at(end).is_ahead_of(cursor.position());
             Some(Portion { has_more, ..encode(client, group, events, cursor, status) })
         }
         Kept::Broker => None,

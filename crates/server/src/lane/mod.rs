@@ -104,12 +104,17 @@ impl Handle {
     }
 
     /// Serves a subscriber on this connection, which ends with the answer to a poll if `is_last`.
-    pub(crate) fn subscribe(&self, connection: HandOver, subscriber: Subscriber, is_last: bool) {
+    pub(crate) fn subscribe(
+        &self,
+        connection: HandOver,
+        subscriber: Box<Subscriber>,
+        is_last: bool,
+    ) {
         self.0.borrow_mut().take_over(connection, Some(subscriber), is_last);
     }
 
-    /// Takes a connection back whose request is answered, for the next one.
-    pub(crate) fn take_back(&self, connection: HandOver) {
+    /// Takes over a connection whose request is answered, for its next request.
+    pub(crate) fn take_over(&self, connection: HandOver) {
         self.0.borrow_mut().take_over(connection, None, false);
     }
 
@@ -217,8 +222,8 @@ impl Lane {
         self.set_now();
         // Registered before the look, so that an entry that comes during the pass wakes the lane again.
         self.waiter.register(context);
-        for connection in self.acceptor.inbox.take(context) {
-            self.admit_handed(connection);
+        for incoming in self.acceptor.inbox.take(context) {
+            self.admit_incoming(incoming);
         }
         // Before the pass, so that what many connections have published goes out together.
         self.poll_sockets(context)?;

@@ -34,14 +34,14 @@ pub(super) struct Opened {
 /// the answer.
 pub(super) fn open(
     key: usize,
-    subscriber: Subscriber,
+    subscriber: Box<Subscriber>,
     head: Head,
     is_last: bool,
     groups: &mut Groups,
     metrics: &Metrics,
     status: &Status,
 ) -> Opened {
-    let Subscriber { accepted, seat, interest, position, on_message, .. } = subscriber;
+    let Subscriber { accepted, seat, interest, position, on_message, .. } = *subscriber;
     let (cursor, gap) = Cursor::open(status.hub.log(), position, &interest);
     let start = cursor.position();
     let mut first = BytesMut::new();

@@ -104,7 +104,7 @@ async fn a_subscriber_whose_session_has_ended_is_let_go_at_once_and_the_others_a
         lane.accept();
         lane.end_disconnected();
         let (key, _) = lane.peers.iter().next().unwrap();
-        let next = lane.subscribe(key, *subscriber, Head::Unsent);
+        let next = lane.subscribe(key, subscriber, Head::Unsent);
         lane.apply(key, next);
         assert_eq!(lane.disconnects, hub.pool().disconnects());
     }

@@ -33,7 +33,7 @@ pub(super) async fn publish(
 /// checked later.
 pub(super) fn check_many(request: &Parts, shared: &Shared) -> Result<(), Rejection> {
     PublishMany::check_head(request)?;
-    shared.mount.check_publisher_page(request)
+    shared.mount.check_origin(request)
 }
 
 /// Publishes the notifications of this body, and waits until they are stored. Publishes nothing if one of the topics is not

@@ -15,6 +15,9 @@ use crate::request::is_last;
 use crate::resource::{Resource, is_probe};
 use crate::shared::Shared;
 
+/// An error of any type, as in tower.
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+
 /// The answer to a request that hyper has read.
 pub(crate) struct Streamed {
     pub(crate) answer: Answer,
@@ -35,8 +38,7 @@ pub(crate) async fn answer_streamed<B>(
     shared: &Shared,
 ) -> Streamed
 where
-    B: Body + Unpin,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body<Error: Into<BoxError>> + Unpin,
 {
     let (request, mut body) = request.into_parts();
     let mut is_read = body.is_end_stream();

@@ -11,7 +11,6 @@ use tidings_core::{Hub, Position};
 use tokio::net::TcpStream;
 
 use super::{Mount, Subscriber, WriteDeadline, conversation};
-use crate::Shape;
 
 /// Serves connections that an HTTP server has upgraded: the lanes of a server of tidings.
 pub trait Adopter: fmt::Debug + Send + Sync + 'static {
@@ -39,11 +38,9 @@ pub struct Adopted {
 }
 
 impl Mount {
-    /// Reserves a place at the adopter. Returns `None` if there is no adopter or no place, or if this subscriber stays with
-    /// HTTP.
-    pub(super) fn reserve(&self, subscriber: &Subscriber) -> Option<Place> {
-        let is_upgraded = subscriber.accepted.shape == Shape::Upgrade;
-        self.0.adopter.as_ref().filter(|_| is_upgraded)?.reserve()
+    /// Reserves a place at the adopter. Returns `None` if there is no adopter or it has no place.
+    pub(super) fn reserve(&self) -> Option<Place> {
+        self.0.adopter.as_ref()?.reserve()
     }
 
     /// Waits until the head has been written, and hands the connection over. If the socket cannot be taken out of the

@@ -18,8 +18,8 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Client;
 use super::body::{batch, is_goodbye, opening};
-use super::in_hand::InHand;
 use super::observer::observe;
+use super::pending_message::PendingMessage;
 use crate::{Encoder, Inbound};
 
 /// How many bytes are read before they are handled. No more are held for a client, besides the partial input in its decoder.
@@ -96,7 +96,7 @@ where
     };
     let policy = subscription.hub().heartbeat();
     let mut decoder = encoder.decoder();
-    let (mut pulse, mut in_hand) = (Pulse::default(), InHand::default());
+    let (mut pulse, mut pending) = (Pulse::default(), PendingMessage::default());
     // The decoded messages of the client, and how many bytes of the buffer are not decoded yet.
     let (mut inbound, mut decoded, mut held) = (VecDeque::new(), Vec::new(), 0);
     let heartbeat = |subscription: &Subscription| {
@@ -111,7 +111,7 @@ where
     write(opening(&*encoder, &subscription)).await?;
     let last = loop {
         // In order: what follows a message waits until the message is handled.
-        if let Some(handled) = in_hand.take() {
+        if let Some(handled) = pending.take() {
             published = handled.published.unwrap_or(published);
             match handled.outcome {
                 Ok(Some(reply)) => write(encoder.reply(&reply).unwrap_or_default()).await?,
@@ -119,13 +119,13 @@ where
                 Err(reason) => break Some(Last::Goodbye(reason)),
             }
         }
-        if in_hand.is_empty() {
+        if pending.is_empty() {
             if let Some(next) = inbound.pop_front() {
                 match next {
                     Inbound::Message(message) => {
                         let (hub, seat) = (subscription.hub(), subscription.seat());
                         let filters = subscription.filters();
-                        in_hand.begin(on_message.handle(hub, seat, filters, message));
+                        pending.begin(on_message.handle(hub, seat, filters, message));
                     }
                     Inbound::Reply(bytes) => write(bytes).await?,
                     Inbound::Closed(bytes) => break Some(Last::Reply(bytes)),
@@ -143,18 +143,18 @@ where
             }
         }
         tokio::select! {
-            () = poll_fn(|context| in_hand.poll(context)), if !in_hand.is_empty() => {}
+            () = poll_fn(|context| pending.poll(context)), if !pending.is_empty() => {}
             event = subscription.next() => {
                 // A client whose message is being handled may have answered without being read yet.
                 if matches!(event, Some(Event::Heartbeat { .. }))
-                    && in_hand.is_empty()
+                    && pending.is_empty()
                     && pulse.beat(&policy) == Beat::GiveUp
                 {
                     subscription.end(Reason::Silent);
                     continue;
                 }
                 let events = batch(event, &mut subscription);
-                in_hand.alongside(write(encoder.encode(&events, subscription.position()))).await?;
+                pending.alongside(write(encoder.encode(&events, subscription.position()))).await?;
                 // After the write: a goodbye that is not taken ends as a write that is not.
                 observe(&*observer, &subscription, &events);
                 if events.last().is_none_or(is_goodbye) {
@@ -163,18 +163,18 @@ where
             }
             () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => {
                 look = None;
-                in_hand.alongside(write(heartbeat(&subscription))).await?;
+                pending.alongside(write(heartbeat(&subscription))).await?;
             }
             // While the application handles a message, reads until the buffer is full, to detect that the client has left.
             count = reader.read(&mut buffer[held..]), if !is_half_closed
                 && held < READ_BUFFER
-                && (in_hand.is_empty() || on_message.may_reply()) =>
+                && (pending.is_empty() || on_message.may_reply()) =>
             {
                 let count = count?;
                 if count == 0 {
                     // It may still read (RFC 9112, section 9.6), and is served until its strikes are out.
                     (is_half_closed, look) = (true, Some(Instant::now() + LOOK));
-                    in_hand.alongside(write(heartbeat(&subscription))).await?;
+                    pending.alongside(write(heartbeat(&subscription))).await?;
                     continue;
                 }
                 pulse.heard();
@@ -207,7 +207,7 @@ where
     }
     // RFC 6455, section 7.1.1: what the client sent meanwhile is read, or the system would answer it with
     // a reset that can overtake the close frame.
-    drop((subscription, in_hand));
+    drop((subscription, pending));
     timeout(write_deadline, writer.shutdown()).await??;
     let drained = timeout(LINGER, async {
         while reader.read(&mut buffer).await? > 0 {}

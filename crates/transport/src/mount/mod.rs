@@ -35,19 +35,19 @@ mod body;
 mod conversation;
 mod deadline;
 mod farewell;
-mod in_hand;
 mod observer;
+mod pending_message;
 mod respond;
 mod stall;
 mod subscriber;
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body::Body;
 use tidings_core::{Hub, SlowPolicy};
@@ -64,6 +64,9 @@ pub use subscriber::Subscriber;
 
 use self::stall::Stalls;
 use crate::{Authorize, Authorizer, OnMessage, Origins, Transport};
+
+/// An error of any type, as in tower.
+type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Transports on a hub, and who may use them. Cheap to clone.
 ///
@@ -213,13 +216,11 @@ impl Mount {
 
 impl<B> Service<Request<B>> for Mount
 where
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = Response<MountBody>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
     /// Is always ready.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {

@@ -1,6 +1,5 @@
 //! From a request to its response.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use hyper::upgrade::OnUpgrade;
 use tidings_core::{Filters, Subscription, Topic};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Mount, MountBody, Observer, Subscriber, answer, conversation};
+use super::{BoxError, Mount, MountBody, Observer, Subscriber, answer, conversation};
 use crate::{
     Encoder, OnMessage, PublishMany, PublishRequest, Rejection, Shape, SubscribeRequest, choose,
     last_segment, published, read_payload,
@@ -50,16 +49,14 @@ impl Mount {
     /// Outside of a tokio runtime.
     pub async fn respond<B>(&self, request: Request<B>) -> Response<MountBody>
     where
-        B: Body,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Error: Into<BoxError>>,
     {
         self.try_respond(request).await.unwrap_or_else(rejected)
     }
 
     async fn try_respond<B>(&self, request: Request<B>) -> Result<Response<MountBody>, Rejection>
     where
-        B: Body,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Error: Into<BoxError>>,
     {
         let name = last_segment(request.uri())?.into_owned();
         match *request.method() {
@@ -124,27 +121,27 @@ impl Mount {
         let upgrade = request.extensions.remove::<OnUpgrade>();
         // Its URI and headers keep a buffer of the server alive, for as long as a poll is held.
         drop(request);
-        if subscriber.accepted.shape == Shape::Upgrade {
-            return self.upgrade(subscriber, upgrade);
-        }
-        let (accepted, client) = self.client(subscriber);
-        let body = match accepted.shape {
-            Shape::Answer { hold } => client.answer(&*accepted.encoder, hold).await,
-            Shape::Stream | Shape::Upgrade => {
-                MountBody::watched(client, accepted.encoder.clone(), &self.0.stalls)
+        match subscriber.accepted.shape {
+            Shape::Upgrade => match upgrade {
+                Some(upgrade) => self.upgrade(subscriber, upgrade),
+                None => rejected(cannot_upgrade()),
+            },
+            Shape::Stream => {
+                let (accepted, client) = self.client(subscriber);
+                let encoder = accepted.encoder.clone();
+                accepted.response(MountBody::watched(client, encoder, &self.0.stalls))
             }
-        };
-        accepted.response(body)
+            Shape::Answer { hold } => {
+                let (accepted, client) = self.client(subscriber);
+                let body = client.answer(&*accepted.encoder, hold).await;
+                accepted.response(body)
+            }
+        }
     }
 
-    fn upgrade(
-        &self,
-        subscriber: Box<Subscriber>,
-        upgrade: Option<OnUpgrade>,
-    ) -> Response<MountBody> {
-        let Some(upgrade) = upgrade else { return rejected(cannot_upgrade()) };
+    fn upgrade(&self, subscriber: Box<Subscriber>, upgrade: OnUpgrade) -> Response<MountBody> {
         let response = subscriber.accepted.response(MountBody::empty());
-        match self.reserve(&subscriber) {
+        match self.reserve() {
             Some(place) => drop(tokio::spawn(self.clone().hand_over(upgrade, subscriber, place))),
             None => {
                 let (accepted, client) = self.client(subscriber);
@@ -159,8 +156,7 @@ impl Mount {
     /// Not cancel safe: if the future is dropped, the body may be published or not.
     pub async fn publish<B>(&self, request: Request<B>, topic: Topic) -> Response<MountBody>
     where
-        B: Body,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Error: Into<BoxError>>,
     {
         let (request, body) = request.into_parts();
         match self.try_publish(&request, body, topic).await {
@@ -177,8 +173,7 @@ impl Mount {
     /// Not cancel safe: if the future is dropped, some notifications may be published and others not.
     pub async fn publish_many<B>(&self, request: Request<B>) -> Response<MountBody>
     where
-        B: Body,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Error: Into<BoxError>>,
     {
         let (request, body) = request.into_parts();
         match self.try_publish_many(&request, body).await {
@@ -193,14 +188,13 @@ impl Mount {
         body: B,
     ) -> Result<Response<Bytes>, Rejection>
     where
-        B: Body,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Error: Into<BoxError>>,
     {
         if request.method != Method::POST {
             return Err(Rejection::method_not_allowed(&request.method, "POST"));
         }
         PublishMany::check_head(request)?;
-        self.check_publisher_page(request)?;
+        self.check_origin(request)?;
         let (hub, deadline) = (&self.0.hub, self.0.body_deadline);
         let body = read_payload(&mut Box::pin(body), hub.max_payload(), deadline).await?;
         let many = PublishMany::parse(&body, hub.max_payload())?;
@@ -215,8 +209,7 @@ impl Mount {
         topic: Topic,
     ) -> Result<Response<Bytes>, Rejection>
     where
-        B: Body,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Error: Into<BoxError>>,
     {
         let publish = PublishRequest::new(topic, request)?;
         self.check_publisher(request, &publish.topic).await?;

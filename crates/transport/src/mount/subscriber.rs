@@ -114,7 +114,7 @@ impl Mount {
     ///
     /// # Errors
     /// Returns the rejection to send.
-    pub fn check_publisher_page(&self, request: &Parts) -> Result<(), Rejection> {
+    pub fn check_origin(&self, request: &Parts) -> Result<(), Rejection> {
         self.0.origins.check(request)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! on_readable, on_peeked, on_buffered                 (here)       ─┐
-//! on_writable, on_written, on_taken_back              (here)        │
+//! on_writable, on_written, on_taken_over              (here)        │
 //! on_response, on_answer_pending                    (here)        │
 //! join_pass ─► Part; then on_sent                     (here)        │
 //! on_subscribed, on_encoded                           (serve.rs)    ├─► the new state ─► Next
@@ -170,7 +170,7 @@ impl Connection {
     }
 
     /// Handles the return from the general path. `input` is what came after the request that was handled there.
-    pub(super) fn on_taken_back(&mut self, input: Bytes, is_last: bool) {
+    pub(super) fn on_taken_over(&mut self, input: Bytes, is_last: bool) {
         self.input.put_back(input);
         self.is_last = is_last;
     }

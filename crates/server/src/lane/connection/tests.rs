@@ -483,8 +483,8 @@ fn a_client_that_is_sent_the_newest_of_each_topic_joins_the_lane_only_after_thos
     lane.subscribe(Shape::Stream, Some(0));
     let interest = Interest::new(">".parse().unwrap());
     let (mut cursor, _) = Cursor::open(hub.log(), Position::Latest, &interest);
-    let (upto, all) = (lane.id(3), Budget::default());
-    let _ = cursor.read(hub.log(), &interest, SeatId::default(), upto, all, &mut Vec::new());
+    let (end, all) = (lane.id(3), Budget::default());
+    let _ = cursor.read(hub.log(), &interest, SeatId::default(), end, all, &mut Vec::new());
     let next = lane.connection.on_caught_up(portion(cursor, "b"), &lane.status);
     assert!(matches!(lane.apply(next), Next::CatchUp));
     assert_eq!((cursor.seq(), lane.standing()), (3, Standing::Own(cursor)));

@@ -10,12 +10,12 @@ use crate::{Handled, Handling};
 
 /// The message that is being handled, or its outcome.
 #[derive(Default)]
-pub(super) struct InHand {
+pub(super) struct PendingMessage {
     running: Option<Handling>,
     handled: Option<Handled>,
 }
 
-impl InHand {
+impl PendingMessage {
     /// Returns `true` if no message is being handled and no outcome waits.
     pub(super) fn is_empty(&self) -> bool {
         self.running.is_none() && self.handled.is_none()
