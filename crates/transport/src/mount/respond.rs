@@ -1,4 +1,4 @@
-//! From a request to its response.
+//! Responds to requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,24 +17,25 @@ use crate::{
     last_segment, published, read_payload,
 };
 
-/// One client that has been accepted and has a seat.
+/// A client that has been accepted and has a seat.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Client {
-    /// What it reads, and its seat.
+    /// The subscription that the client is served from. It has the seat of the client.
     pub subscription: Subscription,
     /// What happens to its messages.
     pub on_message: OnMessage,
-    /// How long the client may take nothing while there is something for it.
+    /// For how long the client may read nothing while bytes wait for it.
     pub write_deadline: Duration,
-    /// Counts what happens to the client.
+    /// Counts the deliveries to the client and its end.
     pub observer: Arc<dyn Observer>,
 }
 
-/// How a request to subscribe goes on.
+/// What follows when a request to subscribe is accepted.
 enum Accepting {
-    /// A `HEAD`, which is answered.
+    /// The response to a `HEAD` is sent.
     Head(Response<()>),
+    /// The subscriber is served.
     Subscriber(Box<Subscriber>),
 }
 
@@ -42,11 +43,11 @@ impl Mount {
     /// Responds to a request by its method, for the filters or the topic in the last segment of its path. The response to
     /// a poll takes as long as the poll is held.
     ///
-    /// Cancel safe for a client that subscribes: dropping the future gives the seat back. Not cancel safe for one that
+    /// Cancel safe for a client that subscribes: dropping the future gives the seat back. Not cancel safe for a client that
     /// publishes: the notification may be published or not.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Panics outside of a tokio runtime.
     pub async fn respond<B>(&self, request: Request<B>) -> Response<MountBody>
     where
         B: Body<Error: Into<BoxError>>,
@@ -72,13 +73,13 @@ impl Mount {
         }
     }
 
-    /// Responds to a request to subscribe to these filters, whatever its path. The response to a poll takes as long as the
-    /// poll is held.
+    /// Responds to a request to subscribe to these filters. The path of the request is not read. The response to a poll
+    /// takes as long as the poll is held.
     ///
     /// Cancel safe: dropping the future gives the seat back.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Panics outside of a tokio runtime.
     pub async fn subscribe<B>(&self, request: Request<B>, filters: Filters) -> Response<MountBody> {
         let (request, _) = request.into_parts();
         match self.accept_or_head(&request, filters).await {
@@ -112,14 +113,14 @@ impl Mount {
     /// Cancel safe: dropping the future gives the seat back.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Panics outside of a tokio runtime.
     pub async fn serve(
         &self,
         subscriber: Box<Subscriber>,
         mut request: Parts,
     ) -> Response<MountBody> {
         let upgrade = request.extensions.remove::<OnUpgrade>();
-        // Its URI and headers keep a buffer of the server alive, for as long as a poll is held.
+        // Otherwise its URI and headers would keep a buffer of the server alive while a poll is held.
         drop(request);
         match subscriber.accepted.shape {
             Shape::Upgrade => match upgrade {
@@ -151,7 +152,7 @@ impl Mount {
         response
     }
 
-    /// Publishes the body of a request to this topic, whatever its path.
+    /// Publishes the body of a request to this topic. The path of the request is not read.
     ///
     /// Not cancel safe: if the future is dropped, the body may be published or not.
     pub async fn publish<B>(&self, request: Request<B>, topic: Topic) -> Response<MountBody>
@@ -168,7 +169,7 @@ impl Mount {
     /// Publishes the notifications in the body of a `POST`, one JSON object on each line, each with its topic. Route a
     /// separate path to it, such as `/topics` next to `/topics/NAME`. The path itself is not read.
     ///
-    /// Nothing is published if a line is malformed, or if its topic is not allowed. See [`PublishMany`].
+    /// If a line is malformed or its topic is not allowed, nothing is published. See [`PublishMany`].
     ///
     /// Not cancel safe: if the future is dropped, some notifications may be published and others not.
     pub async fn publish_many<B>(&self, request: Request<B>) -> Response<MountBody>
@@ -230,13 +231,13 @@ impl Client {
         Self { subscription, on_message, write_deadline, observer }
     }
 
-    /// Returns the events of the client as a body without end. It notices a client that takes nothing only if it is asked
-    /// for its next frame.
+    /// Returns the events of the client as a body without end. The body itself does not detect a client that has stopped
+    /// reading.
     pub fn stream(self, encoder: Arc<dyn Encoder>) -> MountBody {
         MountBody::unwatched(self, encoder)
     }
 
-    /// Returns the answer to a poll: what waits for it, or what comes first within `hold`.
+    /// Returns the answer to a poll: the notifications that wait for the client, otherwise the first one within `hold`.
     ///
     /// Cancel safe: dropping the future gives the seat back.
     pub async fn answer(self, encoder: &dyn Encoder, hold: Duration) -> MountBody {
@@ -244,13 +245,13 @@ impl Client {
         MountBody::whole(answer::answer(subscription, encoder, hold, &*observer).await)
     }
 
-    /// Serves the client on a connection that has left HTTP: the head that switches protocols has been written.
-    /// Returns when the conversation is over.
+    /// Serves the client on an upgraded connection, after the head of the `101` response has been written. Returns when the
+    /// conversation is over.
     ///
     /// Not cancel safe: dropping the future ends the conversation without a goodbye.
     ///
     /// # Errors
-    /// If the connection breaks, or the client takes nothing for as long as the write deadline.
+    /// Returns an error if the connection breaks, or if the client reads nothing for the write deadline.
     pub async fn converse<T>(self, io: T, encoder: Arc<dyn Encoder>) -> std::io::Result<()>
     where
         T: AsyncRead + AsyncWrite,
@@ -267,7 +268,7 @@ fn cannot_upgrade() -> Rejection {
     Rejection::new(
         StatusCode::NOT_IMPLEMENTED,
         "cannot_upgrade",
-        "this server's connections cannot leave HTTP: serve it with upgrades enabled",
+        "this server cannot upgrade connections: serve it with upgrades enabled",
     )
     .with(header::CONNECTION, HeaderValue::from_static("close"))
 }
