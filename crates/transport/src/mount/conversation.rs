@@ -1,4 +1,4 @@
-//! A subscription on an upgraded connection: bytes both ways.
+//! Serves a subscription on an upgraded connection, which the client may also send messages on.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -22,33 +22,34 @@ use super::observer::observe;
 use super::pending_message::PendingMessage;
 use crate::{Encoder, Inbound};
 
-/// How many bytes are read before they are handled. No more are held for a client, besides the partial input in its decoder.
+/// The most bytes that are read and not handled yet, besides the partial input in the decoder of the client.
 const READ_BUFFER: usize = 4096;
 
-/// How long a client has to close its side once the hub has said goodbye.
+/// How long a client has to close its side after it was sent a goodbye.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How long after a client has closed its side it is looked for a second time: the first write to a client that
-/// is gone is answered by a reset, and the next one fails.
+/// How long after the first heartbeat a client that has closed its side is sent the second. If the client is gone, its
+/// system answers the first with a reset, and the write of the second fails.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Waits until the head has been written, and serves the client.
+/// Waits until the head of the response has been written, and serves the client.
 pub(super) async fn upgrade(upgrade: OnUpgrade, client: Client, encoder: Arc<dyn Encoder>) {
     if let Some(upgraded) = upgraded(upgrade, client.write_deadline).await {
         converse(upgraded, client, encoder).await;
     }
 }
 
-/// Waits until the head has been written. Returns `None` if the client has left, or takes nothing for the write deadline.
+/// Waits until the head of the response has been written. Returns `None` if the client has left, or if it reads nothing for
+/// the write deadline.
 pub(super) async fn upgraded(upgrade: OnUpgrade, write_deadline: Duration) -> Option<Upgraded> {
     match timeout(write_deadline, upgrade).await {
         Ok(Ok(upgraded)) => Some(upgraded),
         Ok(Err(error)) => {
-            tracing::debug!(%error, "a client left before the upgrade");
+            tracing::debug!(%error, "client left before the upgrade");
             None
         }
         Err(_) => {
-            tracing::debug!(?write_deadline, "a client did not take the head of its upgrade");
+            tracing::debug!(?write_deadline, "client did not read the head of its upgrade");
             None
         }
     }
@@ -57,10 +58,10 @@ pub(super) async fn upgraded(upgrade: OnUpgrade, write_deadline: Duration) -> Op
 /// Serves a client on an upgraded connection.
 pub(super) async fn converse(upgraded: Upgraded, client: Client, encoder: Arc<dyn Encoder>) {
     let ended = run_observed(TokioIo::new(upgraded), client, encoder).await;
-    tracing::debug!(?ended, "a conversation is over");
+    tracing::debug!(?ended, "conversation ended");
 }
 
-/// Reports a client that takes nothing to its observer.
+/// Serves a client, and reports it to its observer if it has stopped reading.
 pub(super) async fn run_observed<T>(
     io: T,
     client: Client,
@@ -83,7 +84,7 @@ where
 {
     let Client { mut subscription, on_message, write_deadline, observer } = client;
     let (mut reader, mut writer) = tokio::io::split(io);
-    // Every bit of progress earns the peer the whole deadline anew: slow is not stalled.
+    // Each write that makes progress starts the deadline again, so a slow client is not cut off.
     let mut write = async |mut bytes: Bytes| -> std::io::Result<()> {
         while !bytes.is_empty() {
             let count = timeout(write_deadline, writer.write(&bytes)).await??;
@@ -102,15 +103,15 @@ where
     let heartbeat = |subscription: &Subscription| {
         encoder.encode(&[subscription.heartbeat()], subscription.position())
     };
-    // Whether the client has closed its side, and when to look for it once more.
+    // Whether the client has closed its side, and when to send it the second heartbeat.
     let (mut is_half_closed, mut look) = (false, None);
-    // Where the last of its messages is in the log.
+    // The position in the log of the last message that the client has published.
     let mut published = subscription.position();
     let mut buffer = vec![0; READ_BUFFER];
 
     write(opening(&*encoder, &subscription)).await?;
     let last = loop {
-        // In order: what follows a message waits until the message is handled.
+        // Input is handled in its order, so what follows a message waits until the message is handled.
         if let Some(handled) = pending.take() {
             published = handled.published.unwrap_or(published);
             match handled.outcome {
@@ -145,7 +146,7 @@ where
         tokio::select! {
             () = poll_fn(|context| pending.poll(context)), if !pending.is_empty() => {}
             event = subscription.next() => {
-                // A client whose message is being handled may have answered without being read yet.
+                // While a message of the client is handled, its answer to a heartbeat may not have been read yet.
                 if matches!(event, Some(Event::Heartbeat { .. }))
                     && pending.is_empty()
                     && pulse.beat(&policy) == Beat::GiveUp
@@ -155,7 +156,7 @@ where
                 }
                 let events = batch(event, &mut subscription);
                 pending.alongside(write(encoder.encode(&events, subscription.position()))).await?;
-                // After the write: a goodbye that is not taken ends as a write that is not.
+                // After the write, so that a goodbye that the client does not read is not counted.
                 observe(&*observer, &subscription, &events);
                 if events.last().is_none_or(is_goodbye) {
                     break None;
@@ -165,14 +166,16 @@ where
                 look = None;
                 pending.alongside(write(heartbeat(&subscription))).await?;
             }
-            // While the application handles a message, reads until the buffer is full, to detect that the client has left.
+            // While the application handles a message, the client is read until the buffer is full, to detect that it has
+            // left.
             count = reader.read(&mut buffer[held..]), if !is_half_closed
                 && held < READ_BUFFER
                 && (pending.is_empty() || on_message.may_reply()) =>
             {
                 let count = count?;
                 if count == 0 {
-                    // It may still read (RFC 9112, section 9.6), and is served until its strikes are out.
+                    // It may still read (RFC 9112, section 9.6), so it is served until a write fails or it has missed too
+                    // many heartbeats.
                     (is_half_closed, look) = (true, Some(Instant::now() + LOOK));
                     pending.alongside(write(heartbeat(&subscription))).await?;
                     continue;
@@ -182,7 +185,7 @@ where
             }
         }
     };
-    // The notifications that it has published are sent first. Nothing more that it sends is handled.
+    // The client is sent its own notifications before the last frame. Its further input is ignored.
     if let Some(last) = last {
         let until = Instant::now() + ECHO;
         let mut has_goodbye = false;
@@ -205,8 +208,8 @@ where
             Last::Reply(bytes) => write(bytes).await?,
         }
     }
-    // RFC 6455, section 7.1.1: what the client sent meanwhile is read, or the system would answer it with
-    // a reset that can overtake the close frame.
+    // The client's further input is read, because the system would answer unread input with a reset, which can overtake
+    // the close frame (RFC 6455, section 7.1.1).
     drop((subscription, pending));
     timeout(write_deadline, writer.shutdown()).await??;
     let drained = timeout(LINGER, async {
@@ -216,24 +219,27 @@ where
     drained.await.unwrap_or(Ok(()))
 }
 
-/// How long the last frame may wait for the echo: a broker may not deliver it, and a client may read slowly.
+/// How long the last frame may wait for the client's own notifications. A broker may not deliver them, and the client may
+/// read slowly.
 const ECHO: Duration = Duration::from_secs(5);
 
-/// How a conversation ends that the client has brought to its end.
+/// The last frame to a client.
 enum Last {
-    /// With the answer to the client's own close frame.
+    /// The answer to the client's own close frame.
     Reply(Bytes),
+    /// A goodbye with this reason.
     Goodbye(Reason),
 }
 
-/// Returns the next event up to `id`. Returns `None` once the reader stands there, or at the next heartbeat.
+/// Returns the next event up to `id`. Returns `None` if the subscription has read up to there, or if the next event is a
+/// heartbeat.
 async fn next_up_to(id: Id, subscription: &mut Subscription) -> Option<Event> {
     let event = poll_fn(|context| {
         if !Cursor::at(id).is_ahead_of(subscription.position()) {
             return Poll::Ready(None);
         }
         match Pin::new(&mut *subscription).poll_next(context) {
-            // It may have come so far without finding anything that matches.
+            // The poll may have read up to `id` without an entry that matches.
             Poll::Pending if !Cursor::at(id).is_ahead_of(subscription.position()) => {
                 Poll::Ready(None)
             }
@@ -252,7 +258,7 @@ mod tests {
     use crate::{Decoder, Message, OnMessage};
     use tidings_core::{Hub, Id, Interest, Kind};
 
-    /// Encoder that any eye can read.
+    /// Encodes events as plain text.
     #[derive(Debug)]
     struct Plain;
 
@@ -277,20 +283,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silent_peer_is_let_go_after_its_strikes_and_its_seat_is_free() {
+    async fn a_peer_that_misses_too_many_heartbeats_is_let_go_and_its_seat_is_free() {
         let hub = Hub::default();
         let (here, mut there) = tokio::io::duplex(1024);
         let running = tokio::spawn(run(here, client(&hub), Arc::new(Plain)));
-        let mut told = String::new();
-        there.read_to_string(&mut told).await.unwrap();
-        assert_eq!(told, "beat beat beat silent");
+        let mut received = String::new();
+        there.read_to_string(&mut received).await.unwrap();
+        assert_eq!(received, "beat beat beat silent");
         drop(there);
         running.await.unwrap().unwrap();
         assert!(hub.pool().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_says_anything_is_kept() {
+    async fn a_peer_that_sends_anything_is_kept() {
         let hub = Hub::default();
         let (here, mut there) = tokio::io::duplex(1024);
         tokio::spawn(run(here, client(&hub), Arc::new(Plain)));
@@ -302,7 +308,7 @@ mod tests {
         }
     }
 
-    /// The same, for clients each of whose reads is a message and then a broken rule.
+    /// Encodes events in the same way, and decodes each read as a message and then a fault.
     #[derive(Debug)]
     struct Faulty;
 
@@ -332,19 +338,19 @@ mod tests {
     async fn what_was_published_before_a_fault_goes_out_before_the_goodbye() {
         let hub = Hub::default();
         let topic: tidings_core::Topic = "t".parse().unwrap();
-        for (filters, expected) in [("t", "first said protocol"), ("elsewhere", "protocol")] {
+        for (filters, expected) in [("t", "first sent protocol"), ("elsewhere", "protocol")] {
             let (here, mut there) = tokio::io::duplex(1024);
             let mut client = client(&hub);
             client.subscription =
                 hub.subscribe("plain", Interest::new(filters.parse().unwrap())).unwrap();
             client.on_message = OnMessage::published_to(topic.clone());
             hub.publish(tidings_core::Notification::text(topic.clone(), "first ")).await.unwrap();
-            there.write_all(b"said ").await.unwrap();
+            there.write_all(b"sent ").await.unwrap();
             let begun = Instant::now();
             let running = tokio::spawn(run(here, client, Arc::new(Faulty)));
-            let mut told = String::new();
-            there.read_to_string(&mut told).await.unwrap();
-            assert_eq!(told, expected, "{filters}");
+            let mut received = String::new();
+            there.read_to_string(&mut received).await.unwrap();
+            assert_eq!(received, expected, "{filters}");
             assert_eq!(begun.elapsed(), Duration::ZERO, "it waits for nothing");
             drop(there);
             running.await.unwrap().unwrap();
@@ -367,15 +373,15 @@ mod tests {
             }
         });
         tokio::spawn(run(here, client, Arc::new(Faulty)));
-        there.write_all(b"said ").await.unwrap();
+        there.write_all(b"sent ").await.unwrap();
         tokio::time::sleep(Duration::from_millis(1)).await;
         let topic = "t".parse().unwrap();
         hub.publish(tidings_core::Notification::text(topic, "longer than the pipe")).await.unwrap();
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert!(is_done.load(Ordering::Relaxed));
-        let mut told = String::new();
-        there.read_to_string(&mut told).await.unwrap();
-        assert_eq!(told, "longer than the pipeprotocol");
+        let mut received = String::new();
+        there.read_to_string(&mut received).await.unwrap();
+        assert_eq!(received, "longer than the pipeprotocol");
     }
 
     #[tokio::test(start_paused = true)]

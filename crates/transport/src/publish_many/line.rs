@@ -17,7 +17,7 @@ pub(super) struct Line {
     pub(super) key: Option<IdempotencyKey>,
 }
 
-/// A line as it is sent.
+/// The JSON object of a line.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sent<'a> {
@@ -36,9 +36,9 @@ struct Sent<'a> {
 impl Line {
     pub(super) fn parse(number: usize, text: &[u8]) -> Result<Self, Rejection> {
         let sent: Sent<'_> = serde_json::from_slice(text).map_err(|error| {
-            let told = error.to_string();
-            // The parser sees one line, so its line number is always 1.
-            let problem = told.rsplit_once(" at line ").map_or(&*told, |(problem, _)| problem);
+            let text = error.to_string();
+            // The parser is given one line, so its line number is always 1.
+            let problem = text.rsplit_once(" at line ").map_or(&*text, |(problem, _)| problem);
             let (column, wanted) = (error.column(), r#"{"topic":"orders.new","data":"text"}"#);
             let message = format!("{problem} at column {column}; send lines such as {wanted}");
             Rejection::bad_request("bad_line", message)

@@ -1,4 +1,4 @@
-//! A request to publish many notifications: one JSON object on each line.
+//! A request to publish many notifications. Its body has one JSON object on each line.
 
 mod line;
 mod published;
@@ -19,8 +19,8 @@ use crate::Rejection;
 use crate::payload::too_big;
 use crate::publish::{idempotency_key, is_media, reject_coding};
 
-/// How long one request is authorized and published. An authorizer may take its time for each topic, and a broker its whole
-/// deadline for each notification.
+/// For how long the notifications of one request may be authorized and published. Without this limit, each topic could take
+/// the time of the authorizer, and each notification the whole publish deadline.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// The media type of the request and of its response: one JSON text on each line.
@@ -41,7 +41,7 @@ pub(crate) const MEDIA: &str = "application/x-ndjson";
 #[derive(Clone, Debug)]
 pub struct PublishMany {
     lines: Vec<Line>,
-    /// Nothing is authorized or published later.
+    /// The end of the time to authorize and to publish.
     until: Instant,
 }
 
@@ -52,8 +52,8 @@ impl PublishMany {
     /// Checks the head of a request, before its body is read.
     ///
     /// # Errors
-    /// Returns a `415` if the body is not `application/x-ndjson` or has a content coding, and a `400` if the request has an
-    /// `Idempotency-Key`: a key is for one notification, so it belongs in the line.
+    /// Returns a `415` if the body is not `application/x-ndjson` or has a content coding. Returns a `400` if the request has
+    /// an `Idempotency-Key`, because each notification needs a separate key, in its line.
     pub fn check_head(request: &Parts) -> Result<(), Rejection> {
         if !request.headers.get(header::CONTENT_TYPE).is_some_and(|media| is_media(media, MEDIA)) {
             let message = format!(
@@ -74,13 +74,13 @@ impl PublishMany {
     }
 
     /// Parses a body of at most `limit` bytes, which should be the hub's [`max_payload`](Hub::max_payload). Ignores blank
-    /// lines. From here on, to authorize and to publish them may take 30 s.
+    /// lines. From this call on, authorizing and publishing the notifications may take 30 s together.
     ///
     /// # Errors
-    /// Returns a `400` that names the line if one is malformed, and a `413` if the body is larger or has more than
-    /// [`MAX_LINES`](Self::MAX_LINES).
+    /// Returns a `400` that names the line if a line is malformed. Returns a `413` if the body is larger than `limit` or has
+    /// more notifications than [`MAX_LINES`](Self::MAX_LINES).
     pub fn parse(body: &[u8], limit: usize) -> Result<Self, Rejection> {
-        // A server that reads the request in one piece has not limited its body.
+        // A lane reads a request in one piece and does not limit its body.
         if body.len() > limit {
             return Err(too_big(limit));
         }
@@ -108,10 +108,10 @@ impl PublishMany {
         topics.filter(move |(_, topic)| seen.insert(*topic))
     }
 
-    /// Resolves like `authorizing`, which may still take as long as all of it may. It is for the topic at this line.
+    /// Awaits the authorization of the topic in this line, for as long as the request may still take.
     ///
     /// # Errors
-    /// Returns the rejection, or a `503` if it is too late, and names the line.
+    /// Returns the rejection of the authorizer, or a `503` if the time is over. The message begins with the line.
     pub(crate) async fn in_time<T>(
         &self,
         line: usize,
@@ -121,11 +121,11 @@ impl PublishMany {
         outcome.unwrap_or_else(|_| Err(too_slow())).map_err(|error| at_line(line, error))
     }
 
-    /// Publishes the notifications in their order, one after the other. Stops at the first that is not stored, and at the
-    /// first whose turn comes more than 30 s after they were [parsed](Self::parse).
+    /// Publishes the notifications in their order, one after the other. Stops if one is not stored, or if 30 s have passed
+    /// since they were [parsed](Self::parse). A publish that has begun by then still takes up to one publish deadline of the
+    /// hub.
     ///
-    /// Returns by then, or at most one publish deadline of the hub later. Not cancel safe: if the future is dropped, some
-    /// notifications may be published and others not.
+    /// Not cancel safe: if the future is dropped, some notifications may be published and others not.
     pub async fn publish(self, hub: &Hub) -> PublishedMany {
         let Self { lines, until } = self;
         let count = lines.len();
@@ -149,14 +149,14 @@ impl PublishMany {
     }
 }
 
-/// Puts the number of the line in front of the message of a rejection.
+/// Returns the rejection with the number of the line before its message.
 fn at_line(line: usize, rejection: Rejection) -> Rejection {
     Rejection { message: format!("line {line}: {}", rejection.message), ..rejection }
 }
 
 fn too_slow() -> Rejection {
     let message = format!(
-        "not published, because to authorize and to publish those before took {LONGEST:?}: send fewer lines"
+        "not published, because authorizing and publishing the lines before it took {LONGEST:?}: send fewer lines"
     );
     Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
         .with(header::RETRY_AFTER, 1)

@@ -23,7 +23,7 @@ fn rejected(body: &str) -> (u16, &'static str, String) {
 }
 
 #[test]
-fn each_line_is_a_notification_and_blank_ones_are_none() {
+fn each_line_is_a_notification_and_blank_lines_are_ignored() {
     let body = "\n{\"topic\":\"a\",\"data\":\"\\u00e9 \\n\",\"headers\":{\"event\":\"new\"}}\r\n  \n\
                 {\"key\":\"k\",\"data_base64\":\"AP8=\",\"topic\":\"b.c\"}";
     let PublishMany { lines, .. } = parse(body).unwrap();
@@ -70,7 +70,7 @@ fn each_fault_names_its_line() {
 }
 
 #[test]
-fn only_ndjson_without_a_coding_and_without_one_key_for_all_is_read() {
+fn the_head_must_have_ndjson_and_neither_a_coding_nor_a_key() {
     let check = |headers: &[(&str, &str)]| {
         let mut request = http::Request::post("/topics");
         for (name, value) in headers {
@@ -128,7 +128,7 @@ impl Broker for Slow {
 }
 
 #[tokio::test(start_paused = true)]
-async fn over_a_slow_broker_a_request_ends_in_time() {
+async fn a_request_over_a_slow_broker_ends_in_time() {
     let hub = Hub::connect(Arc::new(Slow), HubConfig::default()).await.unwrap();
     let many = parse("{\"topic\":\"a\",\"data\":\"\"}\n".repeat(20)).unwrap();
     let began = Instant::now();
@@ -139,10 +139,10 @@ async fn over_a_slow_broker_a_request_ends_in_time() {
     assert!(failed.is_temporary() && failed.message.starts_with("line 9: "), "{failed:?}");
 }
 
-/// Takes a second for each topic.
-struct Thorough;
+/// An authorizer that takes a second for each topic.
+struct SlowAuthorizer;
 
-impl Authorize for Thorough {
+impl Authorize for SlowAuthorizer {
     type Session = ();
 
     async fn authorize(&self, _: &Parts, _: Action<'_>) -> Result<(), Rejection> {
@@ -152,9 +152,9 @@ impl Authorize for Thorough {
 }
 
 #[tokio::test(start_paused = true)]
-async fn to_authorize_and_to_publish_share_one_limit() {
+async fn authorizing_and_publishing_share_one_time_limit() {
     let hub = Hub::connect(Arc::new(Slow), HubConfig::default()).await.unwrap();
-    let mount = Mount::new(hub.clone()).authorizer(Authorizer::new(Thorough));
+    let mount = Mount::new(hub.clone()).authorizer(Authorizer::new(SlowAuthorizer));
     let request = http::Request::post("/topics").body(()).unwrap().into_parts().0;
     let many = |topics: usize| {
         let line = |topic| format!("{{\"topic\":\"t.{topic}\",\"data\":\"\"}}\n");
@@ -173,7 +173,7 @@ async fn to_authorize_and_to_publish_share_one_limit() {
 }
 
 #[tokio::test]
-async fn what_comes_after_a_failure_is_not_published() {
+async fn lines_after_a_failure_are_not_published() {
     let hub = Hub::default();
     let many = |count: usize| parse("{\"topic\":\"a\",\"data\":\"\"}\n".repeat(count)).unwrap();
     let all = many(2).publish(&hub).await;
