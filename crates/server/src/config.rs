@@ -36,12 +36,12 @@ pub struct Config {
     /// By which names the server may be addressed. Default: by every name, except through a listener on a loopback
     /// address. Health checks are answered for every host.
     pub hosts: Hosts,
-    /// What happens to a client for which the log has moved on. Default: it is sent a gap.
+    /// What happens if the log has evicted what a client reads next. Default: the client is sent a gap.
     pub slow: SlowPolicy,
-    /// Whether a WebSocket client is sent its own messages too. Default true.
+    /// Whether a WebSocket client is also sent its own messages. Default `true`.
     pub echo: bool,
     /// What happens to the messages of WebSocket clients. Default `None`: if a client subscribes to a single topic and the
-    /// [authorizer](Self::authorizer) allows it to publish there, its messages are published to that topic; other clients may
+    /// [authorizer](Self::authorizer) allows it to publish there, its messages are published to that topic. Other clients may
     /// not send messages. If this is set, the authorizer is not called for messages.
     pub on_message: Option<OnMessage>,
     /// How long a client may read nothing while bytes wait for it. After that it is disconnected. Default 30 s.
@@ -67,7 +67,7 @@ pub struct Config {
     pub drain: Duration,
     /// The number of threads that serve, each with one lane. Default: one for each core.
     pub workers: NonZeroUsize,
-    /// Whether `/` serves the live page. Otherwise it serves a help text. Default true.
+    /// Whether `/` serves the live page. Otherwise it serves a help text. Default `true`.
     pub live_page: bool,
     /// A topic with regular notifications, which the live page follows. It is listed at `/transports`. Default: none.
     pub demo: Option<Topic>,
@@ -100,7 +100,7 @@ impl Config {
         }
     }
 
-    /// Returns what accepts subscribers and publishers by this configuration.
+    /// Returns the mount that checks subscribers and publishers by this configuration.
     pub(crate) fn mount(&self) -> Mount {
         let mount = Mount::new(self.hub.clone())
             .authorizer(self.authorizer.clone())

@@ -62,8 +62,8 @@ pub(crate) fn open(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.append(header::VARY, HeaderValue::from_static("origin"));
 }
 
-/// The heads of transports with the headers for pages of other origins, one for each head and origin. Clients are sent
-/// the same bytes only if they share a head.
+/// The heads of transports with the CORS headers, one for each head and origin. Clients are sent the same bytes only if they
+/// share a head.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OpenHeads(Arc<Mutex<Vec<OpenHead>>>);
 
@@ -74,8 +74,8 @@ struct OpenHead {
     open: Arc<Response<()>>,
 }
 
-/// The most heads that are kept: enough for three transports and twenty origins. Clients with a further one are served
-/// as well, but do not share their bytes.
+/// The most heads that are kept, which is enough for three transports and twenty origins. Clients with other heads are
+/// served as well, but do not share their bytes.
 const MOST_HEADS: usize = 64;
 
 impl OpenHeads {

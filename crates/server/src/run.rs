@@ -1,4 +1,4 @@
-//! Runs the server, from its listeners to the end of its shutdown.
+//! Runs the server until the end of its shutdown.
 
 use std::io;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! How connections come to a lane and leave it.
+//! Adds connections to a lane and removes them.
 
 use std::task::{Context, Poll, Waker};
 
@@ -15,17 +15,17 @@ use super::subscription::Head;
 use crate::handover::{Admitted, HandOver};
 use tidings_transport::mount::Subscriber;
 
-/// How many connections one call of `accept` accepts.
+/// The most connections that one call of `accept` accepts.
 const ACCEPTS: usize = 256;
 
 impl Lane {
-    /// Accepts connections, in a bounded number.
+    /// Accepts at most [`ACCEPTS`] connections.
     pub(super) fn accept(&mut self) {
         for _ in 0..ACCEPTS {
             match self.acceptor.accept() {
                 Ok(Accepted::Connection(connection)) => drop(self.admit(connection)),
                 Ok(Accepted::NoRoom(socket)) => {
-                    // There are too many to wait for their requests. The response may not arrive.
+                    // There are too many connections to wait for the request of this one. The response may be lost.
                     let _ = peer::write(&socket, &self.service.no_room());
                 }
                 Ok(Accepted::Elsewhere) => {}
@@ -47,8 +47,7 @@ impl Lane {
         }
     }
 
-    /// Adds a connection that is counted already, to be read for its first request. Returns its key, or `None` if the
-    /// system refuses to watch it.
+    /// Adds a connection that the inbox has counted. Returns its key, or `None` if epoll cannot watch its socket.
     fn admit(&mut self, connection: Admitted) -> Option<usize> {
         let Admitted { socket, listener, permit } = connection;
         let entry = self.peers.vacant_entry();
@@ -72,7 +71,7 @@ impl Lane {
         subscriber: Option<Box<Subscriber>>,
         is_last: bool,
     ) {
-        // After the goodbyes no further request is read.
+        // Once the hub is closed, no further request is read.
         if self.status.is_closing && subscriber.is_none() {
             return;
         }
@@ -82,8 +81,8 @@ impl Lane {
         self.waker.iter().for_each(Waker::wake_by_ref);
     }
 
-    /// Serves a connection that is counted already and was served elsewhere before. Serves this subscriber if there is one,
-    /// otherwise the next request.
+    /// Adds a connection that was served elsewhere before and that the inbox has counted. Serves this subscriber on it, or
+    /// its next request if there is no subscriber.
     fn go_on(
         &mut self,
         connection: HandOver,
@@ -98,13 +97,13 @@ impl Lane {
             None => self.peers[key].connection.advance(&self.status),
         };
         self.apply(key, next);
-        // The drain has begun without this connection.
+        // The drain has begun without this connection, so its client is sent the goodbye now.
         if let Some(Drain { reason, .. }) = self.drain {
             self.goodbye(key, reason);
         }
     }
 
-    /// Hands a connection over to the general path, with these bytes of a request.
+    /// Hands a connection over to the general path, with the bytes of a request that were read.
     pub(super) fn hand_over(&mut self, key: usize, input: Bytes) {
         let Peer { socket, listener, permit, .. } = self.remove(key);
         let connection = Admitted { socket, listener, permit };
@@ -121,7 +120,7 @@ impl Lane {
         peer
     }
 
-    /// Sends a goodbye to every client, in steps, once the hub is closed. Ready when the last connection has ended.
+    /// Sends a goodbye to every client, in steps, once the hub is closed. Returns ready once the last connection has ended.
     pub(super) fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(reason) = self.status.hub.pool().closed() else { return Poll::Pending };
         if self.drain.is_none() {
@@ -130,13 +129,13 @@ impl Lane {
         while let Some(drain) = &mut self.drain
             && let Poll::Ready(keys) = drain.poll_next(context)
         {
-            // A client that has joined since then, with the key of another, is sent one as well.
+            // A key may belong to a later client by now. That client is sent a goodbye as well.
             keys.into_iter().for_each(|key| self.goodbye(key, reason));
         }
         if self.peers.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Accepts no further connections, and starts to spread the goodbyes.
+    /// Closes the listeners, and starts to send the goodbyes.
     fn begin_drain(&mut self, reason: Reason) {
         self.status.is_closing = true;
         self.acceptor.close();
@@ -144,7 +143,7 @@ impl Lane {
         self.drain = Some(Drain::new(reason, keys, self.status.settings.drain));
     }
 
-    /// Lets the client of a connection go. A connection without a client is closed.
+    /// Sends the client of a connection a goodbye. Closes a connection without a client.
     pub(super) fn goodbye(&mut self, key: usize, reason: Reason) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         let next = peer.connection.on_goodbye(reason, &self.status);

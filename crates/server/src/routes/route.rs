@@ -1,4 +1,4 @@
-//! From a request to the resource that it names, and to its answer.
+//! Finds the resource that a request names, and answers the request.
 
 use std::rc::Rc;
 
@@ -45,7 +45,10 @@ impl Service for Routes {
     }
 }
 
-/// Answers a request with this body that has come in through a listener of this kind.
+/// Answers a request with this body that came in through a listener of this kind.
+///
+/// # Errors
+/// Returns the rejection to send.
 pub(super) async fn answer(
     request: &Parts,
     body: Bytes,
@@ -82,7 +85,10 @@ pub(super) async fn answer(
     }
 }
 
-/// Answers a `GET` of anything but a topic.
+/// Answers a `GET` or `HEAD` of a resource that is not a topic.
+///
+/// # Errors
+/// Returns the rejection to send if the client may not read it, or if it does not exist.
 async fn get_page(
     request: &Parts,
     page: &Resource<'_>,
@@ -94,7 +100,7 @@ async fn get_page(
         Resource::Health => Ok(text("text/plain; charset=utf-8", "ok\n")),
         Resource::Ready => Ok(readiness::answer(shared)),
         Resource::Icon => Ok(pages::icon()),
-        // It is the same for everyone, and an `import` has no way to send a token.
+        // Not authorized, because an `import` cannot send a token. The client has no secrets.
         Resource::Client => Ok(tidings_live_page::client(request)),
         Resource::Metrics => may(Action::Metrics).await.and_then(|_| metrics(shared)),
         Resource::Front => may(Action::Page).await.map(|_| pages::front(request, config)),
@@ -107,8 +113,11 @@ async fn get_page(
     }
 }
 
-/// Checks that the request is for this server. Health checks may have any host: a balancer or an orchestrator sends
-/// the one it is configured with, and the response has nothing in it for a foreign page.
+/// Checks that the request is for this server. Health checks may have any host, because a balancer or an orchestrator sends
+/// the host that it is configured with, and the response is of no use to a foreign page.
+///
+/// # Errors
+/// Returns the rejection to send if the server may not be addressed by this host.
 pub(super) fn check_host(
     request: &Parts,
     resource: &Resource<'_>,
@@ -121,8 +130,8 @@ pub(super) fn check_host(
     }
 }
 
-/// Returns the answer to send: a rejection as a response, and with the headers that let the page read it that sent the
-/// request, if it is of another origin and may.
+/// Returns the answer to send. Turns a rejection into a response. If a page of another origin has sent the request and may
+/// read the response, adds the CORS headers.
 pub(super) fn finish(
     answer: Result<Answer, Rejection>,
     request: &Parts,
