@@ -72,8 +72,8 @@ pub(crate) fn keep_alive(idle: Duration) -> Bytes {
     format!("connection: keep-alive\r\nkeep-alive: timeout={}\r\n", idle.as_secs()).into()
 }
 
-/// Returns the part of the head that the answers to all polls of a group share. `ending` is [`CLOSE`] or the return value of
-/// [`keep_alive`].
+/// Returns the part of the head that the answers to all polls of a group share. `ending` is [`CLOSE`] or the return
+/// value of [`keep_alive`].
 pub(crate) fn poll_head(head: &Response<()>, ending: &[u8]) -> Bytes {
     let mut bytes = BytesMut::new();
     begin_head(&mut bytes, head);

@@ -51,8 +51,8 @@ impl ConnectionPermit {
         self.is_surplus
     }
 
-    /// Returns how long the connection may idle before its first request. `usual` is the time for connections within the
-    /// limit.
+    /// Returns how long the connection may idle before its first request. `usual` is the time for connections within
+    /// the limit.
     pub(crate) fn idle_timeout(&self, usual: Duration) -> Duration {
         if self.is_surplus { usual.min(SURPLUS_IDLE) } else { usual }
     }

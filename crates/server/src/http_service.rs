@@ -22,9 +22,9 @@ use crate::serve_by::ServeBy;
 use crate::shared::Shared;
 
 /// A [`tower_service::Service`] that answers everything that a [`Server`](crate::Server) answers: topics by every
-/// transport, publishing, `/metrics`, `/transports`, `/healthz`, `/readyz`, `/client.js` and the live page, with the same
-/// checks, CORS headers and errors. [`Builder::into_service`](crate::Builder::into_service) creates one. Cloning is cheap,
-/// and all clones share their metrics.
+/// transport, publishing, `/metrics`, `/transports`, `/healthz`, `/readyz`, `/client.js` and the live page, with the
+/// same checks, CORS headers and errors. [`Builder::into_service`](crate::Builder::into_service) creates one. Cloning
+/// is cheap, and all clones share their metrics.
 ///
 /// In axum, use it as the fallback of an application's routes, or below a path with `nest_service`:
 ///
@@ -43,21 +43,22 @@ use crate::shared::Shared;
 /// ```
 ///
 /// # What the outer server must do
-/// The outer server accepts connections, reads requests and writes responses. So these fields of [`Config`] have no effect:
-/// `max_connections`, `head_deadline`, `idle_timeout`, `max_head`, `workers`, `drain_delay` and `drain`.
-/// The metric `tidings_connections` stays 0. In detail:
+/// The outer server accepts connections, reads requests and writes responses. So these fields of [`Config`] have no
+/// effect: `max_connections`, `head_deadline`, `idle_timeout`, `max_head`, `workers`, `drain_delay` and `drain`. The
+/// metric `tidings_connections` stays 0. In detail:
 ///
-/// - **Heads and connections.** The outer server must check the framing of requests, and limit the number of connections
-///   and the time and the size of a head. The [`Limits`](tidings_core::Limits) of the hub still hold.
-/// - **Stalled clients.** A client that reads nothing loses its seat after `write_deadline`. To end its connection too, the
-///   outer server must wrap each connection in a [`WriteDeadline`](tidings_transport::mount::WriteDeadline).
-/// - **Shutdown.** Call [`farewell`](tidings_transport::mount::farewell), which sends each client a goodbye, before the outer
-///   server ends. From then on `/readyz` answers `503`.
+/// - **Heads and connections.** The outer server must check the framing of requests, and limit the number of
+///   connections and the time and the size of a head. The [`Limits`](tidings_core::Limits) of the hub still hold.
+/// - **Stalled clients.** A client that reads nothing loses its seat after `write_deadline`. To end its connection too,
+///   the outer server must wrap each connection in a [`WriteDeadline`](tidings_transport::mount::WriteDeadline).
+/// - **Shutdown.** Call [`farewell`](tidings_transport::mount::farewell), which sends each client a goodbye, before the
+///   outer server ends. From then on `/readyz` answers `503`.
 /// - **The host.** [`Hosts::ByListener`](crate::Hosts::ByListener), the default, decides by the kind of listener that
-///   [`Builder::into_service`](crate::Builder::into_service) is given. An outer server with listeners of several kinds must
-///   add a [`ListenerKind`] to the extensions of each request.
+///   [`Builder::into_service`](crate::Builder::into_service) is given. An outer server with listeners of several kinds
+///   must add a [`ListenerKind`] to the extensions of each request.
 /// - **Upgrades.** WebSocket needs HTTP/1.1 with upgrades enabled, as `axum::serve` does.
-/// - **Lanes.** Each client is served by the task of its connection, which costs more memory and processor time than a lane.
+/// - **Lanes.** Each client is served by the task of its connection, which costs more memory and processor time than a
+///   lane.
 #[derive(Clone)]
 pub struct HttpService {
     shared: Arc<Shared>,

@@ -6,8 +6,9 @@ use std::time::Duration;
 use socket2::SockRef;
 use tidings_transport::ListenerKind;
 
-/// Sets the options of a listener, which its connections inherit. A connection that came before that is prepared separately.
-/// A Unix socket needs none of the options, because it sends small writes at once and its peer cannot vanish.
+/// Sets the options of a listener, which its connections inherit. A connection that came before that is prepared
+/// separately. A Unix socket needs none of the options, because it sends small writes at once and its peer cannot
+/// vanish.
 ///
 /// # Errors
 /// Returns an error if the system rejects an option.
@@ -21,10 +22,10 @@ pub(crate) fn prepare(
     }
     socket.set_tcp_nodelay(true)?;
     // A peer that is gone acknowledges nothing, and a peer that does not read closes its window. With this option the
-    // system detects both, even if the unsent bytes do not fill the socket (RFC 5482). The deadline of the server starts
-    // when the socket is full. That of the system starts earlier, so it ends most of these connections. Both are counted
-    // in the same way. If this were longer, a socket that the server has closed would stay in the kernel with its buffers
-    // for the difference.
+    // system detects both, even if the unsent bytes do not fill the socket (RFC 5482). The deadline of the server
+    // starts when the socket is full. That of the system starts earlier, so it ends most of these connections. Both are
+    // counted in the same way. If this were longer, a socket that the server has closed would stay in the kernel with
+    // its buffers for the difference.
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(write_deadline))?;
     #[cfg(not(target_os = "linux"))]

@@ -62,8 +62,8 @@ pub(crate) fn transports(config: &Config) -> Response<Bytes> {
 }
 
 /// Returns the time of the server in milliseconds since 1970, with a resolution of a microsecond. The response to
-/// `GET /transports` contains it. A page can compute the latency of a notification that contains the time by this clock at
-/// which it was sent.
+/// `GET /transports` contains it. A page can compute the latency of a notification that contains the time by this clock
+/// at which it was sent.
 pub fn clock() -> f64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_1970.as_micros() as f64 / 1e3

@@ -1,8 +1,9 @@
 //! Parses and checks the requests of HTTP/1.1.
 //!
-//! Most requests are plain and arrive in one piece: a `GET`, or a `POST` with a body of known length. A lane answers those.
-//! All other requests leave the lane: incomplete and malformed requests, bodies in chunks, and other versions and methods.
-//! Lanes and the general path both check heads here, so that neither accepts a head that the other rejects.
+//! Most requests are plain and arrive in one piece: a `GET`, or a `POST` with a body of known length. A lane answers
+//! those. All other requests leave the lane: incomplete and malformed requests, bodies in chunks, and other versions
+//! and methods. Lanes and the general path both check heads here, so that neither accepts a head that the other
+//! rejects.
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
@@ -92,8 +93,8 @@ pub(crate) fn head(bytes: &[u8], max_head: usize) -> Result<Option<Head>, Reject
     Ok(Some(Head { request, length, body }))
 }
 
-/// Returns the target of a request with each `>` percent-encoded. A URL may not contain `>`, but a filter may, and curl does
-/// not encode it.
+/// Returns the target of a request with each `>` percent-encoded. A URL may not contain `>`, but a filter may, and curl
+/// does not encode it.
 fn encoded(target: &str) -> Cow<'_, str> {
     if target.contains('>') { target.replace('>', "%3E").into() } else { target.into() }
 }

@@ -6,8 +6,8 @@ use crate::lane;
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ServeBy {
-    /// By lanes, with many sends in one system call if the kernel allows io_uring. Systems other than Linux have no lanes,
-    /// so every connection takes the general path there.
+    /// By lanes, with many sends in one system call if the kernel allows io_uring. Systems other than Linux have no
+    /// lanes, so every connection takes the general path there.
     #[default]
     Lanes,
     /// By lanes, with one system call for each send.

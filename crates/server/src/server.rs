@@ -88,18 +88,18 @@ impl Server {
 
     /// Adds a listener at the path of a Unix socket, for a proxy on the same machine.
     ///
-    /// If a server that has crashed has left its file there, the file is replaced. The server removes its file when it stops
-    /// accepting connections, or when it is dropped.
+    /// If a server that has crashed has left its file there, the file is replaced. The server removes its file when it
+    /// stops accepting connections, or when it is dropped.
     ///
-    /// The file has the permissions that the umask of the process leaves (`0777 & !umask`). A process can connect if it has
-    /// permission to write to the file, so with the usual umask of `022` only processes of the same user can connect. The
-    /// server needs permission to write to the directory. If it may read the directory as well, it locks it (`flock`) while
-    /// it creates or removes the file, so that only one of several servers that start at once gets the path. No lock file
-    /// is left.
+    /// The file has the permissions that the umask of the process leaves (`0777 & !umask`). A process can connect if it
+    /// has permission to write to the file, so with the usual umask of `022` only processes of the same user can
+    /// connect. The server needs permission to write to the directory. If it may read the directory as well, it locks
+    /// it (`flock`) while it creates or removes the file, so that only one of several servers that start at once gets
+    /// the path. No lock file is left.
     ///
     /// # Errors
-    /// Returns [`AddrInUse`](io::ErrorKind::AddrInUse) if another server listens there, or if a file that is not a socket is
-    /// there. Returns another error if the socket cannot be created.
+    /// Returns [`AddrInUse`](io::ErrorKind::AddrInUse) if another server listens there, or if a file that is not a
+    /// socket is there. Returns another error if the socket cannot be created.
     #[cfg(unix)]
     pub fn bind_unix(self, path: impl AsRef<Path>) -> io::Result<Self> {
         let (listener, file) = socket_file::bind(path.as_ref())?;
@@ -130,8 +130,8 @@ impl Server {
         Handle { config: self.config.clone(), metrics: self.metrics.clone() }
     }
 
-    /// Returns the lanes of this server, for a [`Mount`](tidings_transport::mount::Mount) in another HTTP server. After this
-    /// call the server can serve without a listener.
+    /// Returns the lanes of this server, for a [`Mount`](tidings_transport::mount::Mount) in another HTTP server. After
+    /// this call the server can serve without a listener.
     pub fn lanes(&mut self) -> Lanes {
         self.has_mounts = true;
         Lanes {
@@ -202,8 +202,8 @@ impl Builder {
         self
     }
 
-    /// Returns a server that listens at this address. Port 0 takes a free port. [`Server::bind`], [`Server::bind_unix`] and
-    /// [`Server::listen`] add further listeners.
+    /// Returns a server that listens at this address. Port 0 takes a free port. [`Server::bind`], [`Server::bind_unix`]
+    /// and [`Server::listen`] add further listeners.
     ///
     /// # Errors
     /// Returns an error if the address cannot be bound.
@@ -228,14 +228,16 @@ impl Builder {
         self.build().listen(listener)
     }
 
-    /// Returns a service that answers everything that the server answers, for another HTTP server. See [`HttpService`] for
-    /// what that server must do. `listener` is the address of its TCP listener, or the kind of its listener. On a loopback
-    /// address the service accepts only hosts that no foreign page can have, unless [`hosts`](Self::hosts) is set.
+    /// Returns a service that answers everything that the server answers, for another HTTP server. See [`HttpService`]
+    /// for what that server must do. `listener` is the address of its TCP listener, or the kind of its listener. On a
+    /// loopback address the service accepts only hosts that no foreign page can have, unless [`hosts`](Self::hosts) is
+    /// set.
     pub fn into_service(self, listener: impl Into<ListenerKind>) -> HttpService {
         HttpService::new(self.config, listener.into())
     }
 
-    /// Returns a server without a listener. [`Server::bind`], [`Server::bind_unix`] and [`Server::listen`] add listeners.
+    /// Returns a server without a listener. [`Server::bind`], [`Server::bind_unix`] and [`Server::listen`] add
+    /// listeners.
     pub fn build(self) -> Server {
         let Self { config, serve_by } = self;
         let metrics = Metrics::new(&config);

@@ -9,8 +9,8 @@ use crate::request::Whole;
 
 /// Answers requests. A lane calls it for each whole request.
 pub(crate) trait Service {
-    /// Answers a request that came in through a listener of this kind. The future does not block. It is ready at the first
-    /// poll unless it waits for a broker or for the application's authorizer.
+    /// Answers a request that came in through a listener of this kind. The future does not block. It is ready at the
+    /// first poll unless it waits for a broker or for the application's authorizer.
     fn call(&self, whole: Box<Whole>, listener: ListenerKind) -> LocalBoxFuture<'static, Answer>;
 
     /// Returns the response to a connection for which there is no room, and whose request is not read.

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// The file of a Unix socket that this server has created. Dropping it removes the file, unless another server has replaced
-/// the file since.
+/// The file of a Unix socket that this server has created. Dropping it removes the file, unless another server has
+/// replaced the file since.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
@@ -56,8 +56,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// lock, two servers that start at once could both find the socket of a crashed server, and the second would remove the
 /// socket that the first has just created. It could also find a socket that is bound, but does not listen yet.
 ///
-/// The lock is on the folder, so that no lock file is left. If the folder cannot be locked, or if another program locks it
-/// for too long, the server continues without the lock, because any user may lock a folder such as `/tmp`.
+/// The lock is on the folder, so that no lock file is left. If the folder cannot be locked, or if another program locks
+/// it for too long, the server continues without the lock, because any user may lock a folder such as `/tmp`.
 fn lock_folder_of(path: &Path) -> Option<File> {
     let folder = File::open(path.parent()?).ok()?;
     let start = Instant::now();

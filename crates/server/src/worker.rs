@@ -1,5 +1,5 @@
-//! One worker thread. It serves by a lane, and by the general path what a lane does not serve. Without lanes it serves only
-//! by the general path.
+//! One worker thread. It serves by a lane, and by the general path what a lane does not serve. Without lanes it serves
+//! only by the general path.
 
 use std::io;
 use std::rc::Rc;
@@ -51,8 +51,8 @@ async fn serve(listeners: Vec<Bound>, shared: Shared, inbox: Inbox) -> io::Resul
     }
 }
 
-/// Serves a lane until the hub is closed and the last connection has ended. Hands connections that the lane does not serve
-/// over to the general path.
+/// Serves a lane until the hub is closed and the last connection has ended. Hands connections that the lane does not
+/// serve over to the general path.
 async fn drive(lane: lane::Handle, context: Rc<Context>) -> io::Result<()> {
     while let Turn::HandOver(connections) = lane.serve().await? {
         connections.into_iter().for_each(|connection| general::take_over(connection, &context));

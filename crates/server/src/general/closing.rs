@@ -20,9 +20,9 @@ const LINGER: Duration = Duration::from_secs(60);
 /// The most bytes that the peer may still send.
 const MAX_DISCARDED: usize = 64 << 20;
 
-/// Closes a connection in stages (RFC 9112, section 9.6): first this side, and the whole connection after the peer has closed
-/// its side. Input until then is read and discarded, for a bounded time and size. The system answers input that comes
-/// after a close with a reset, and a client that is still sending could lose the answer then.
+/// Closes a connection in stages (RFC 9112, section 9.6): first this side, and the whole connection after the peer has
+/// closed its side. Input until then is read and discarded, for a bounded time and size. The system answers input that
+/// comes after a close with a reset, and a client that is still sending could lose the answer then.
 pub(crate) async fn close(mut socket: Socket, is_stopping: bool) {
     if socket.shutdown().await.is_err() {
         return;

@@ -60,8 +60,8 @@ pub(super) fn serve(
     }));
 }
 
-/// Serves requests until the connection ends. If there is a lane, serves one request and then hands the connection over to
-/// the lane.
+/// Serves requests until the connection ends. If there is a lane, serves one request and then hands the connection over
+/// to the lane.
 async fn serve_all(mut socket: Socket, context: &Context) -> io::Result<()> {
     let idle_timeout = socket.permit.idle_timeout(context.shared.config.idle_timeout);
     loop {
@@ -96,8 +96,8 @@ fn hand_over(socket: Socket) -> io::Result<HandOver> {
     Ok(HandOver { connection, input: early.freeze() })
 }
 
-/// Waits until the head of the next request is complete, and checks it. Returns `None` if the peer has left, if its time is
-/// over, or if the server stops.
+/// Waits until the head of the next request is complete, and checks it. Returns `None` if the peer has left, if its
+/// time is over, or if the server stops.
 async fn head_of_next(
     socket: &mut Socket,
     idle_timeout: Duration,
@@ -148,7 +148,7 @@ async fn reject(
 
 /// Reads a request whose head is complete, and answers it.
 async fn answer(socket: Socket, context: &Context) -> io::Result<AfterAnswer> {
-    let (socket, streamed) = exchange::ask(socket, &context.shared).await;
+    let (socket, streamed) = exchange::read_and_answer(socket, &context.shared).await;
     let Some(mut socket) = socket else { return Ok(AfterAnswer::Done) };
     let Streamed { answer, is_last, request } = match streamed {
         Ok(Some(streamed)) => streamed,

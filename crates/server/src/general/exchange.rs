@@ -20,15 +20,16 @@ use crate::shared::Shared;
 /// The smallest buffer that hyper accepts.
 const MIN_HEAD: usize = 8192;
 
-/// Has hyper read the next request on this socket, whose head is complete and well-formed, and returns the answer to it.
-/// Also returns the socket, with the bytes that came after the request. The socket is `None` if hyper has not released it.
+/// Has hyper read the next request on this socket, whose head is complete and well-formed, and returns the answer to
+/// it. Also returns the socket, with the bytes that came after the request. The socket is `None` if hyper has not
+/// released it.
 ///
 /// hyper reads the body and sends `100 Continue`, but it does not write the answer. When the request is read, hyper's
 /// connection is taken apart, so that the bytes after the request are kept.
 ///
 /// # Errors
 /// Returns hyper's error if the request cannot be read.
-pub(crate) async fn ask(
+pub(crate) async fn read_and_answer(
     socket: Socket,
     shared: &Shared,
 ) -> (Option<Socket>, hyper::Result<Option<Streamed>>) {

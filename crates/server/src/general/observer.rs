@@ -7,8 +7,8 @@ use tidings_transport::mount::Observer;
 
 use crate::metrics::Metrics;
 
-/// Counts the deliveries to a client and its end. A cut-off is counted once, even if both the socket and the conversation on
-/// it report it.
+/// Counts the deliveries to a client and its end. A cut-off is counted once, even if both the socket and the
+/// conversation on it report it.
 #[derive(Debug)]
 pub(crate) struct ConnectionObserver {
     metrics: Metrics,

@@ -70,8 +70,8 @@ impl Acceptor {
     /// Accepts one connection.
     ///
     /// # Errors
-    /// Returns an error if the system has no more descriptors, or if a listener fails and no connection waits at the others.
-    /// [`poll_pause`](Self::poll_pause) is ready once it is time to try again.
+    /// Returns an error if the system has no more descriptors, or if a listener fails and no connection waits at the
+    /// others. [`poll_pause`](Self::poll_pause) is ready once it is time to try again.
     pub(super) fn accept(&mut self) -> io::Result<Accepted> {
         if self.pause.is_some() {
             return Ok(Accepted::Nothing);

@@ -81,8 +81,8 @@ impl Lane {
         self.waker.iter().for_each(Waker::wake_by_ref);
     }
 
-    /// Adds a connection that was served elsewhere before and that the inbox has counted. Serves this subscriber on it, or
-    /// its next request if there is no subscriber.
+    /// Adds a connection that was served elsewhere before and that the inbox has counted. Serves this subscriber on it,
+    /// or its next request if there is no subscriber.
     fn go_on(
         &mut self,
         connection: HandOver,
@@ -120,7 +120,8 @@ impl Lane {
         peer
     }
 
-    /// Sends a goodbye to every client, in steps, once the hub is closed. Returns ready once the last connection has ended.
+    /// Sends a goodbye to every client, in steps, once the hub is closed. Returns ready once the last connection has
+    /// ended.
     pub(super) fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(reason) = self.status.hub.pool().closed() else { return Poll::Pending };
         if self.drain.is_none() {

@@ -1,4 +1,5 @@
-//! Performs the [`Next`] that a connection returns, and reports the outcome to the connection, which returns the one after.
+//! Performs the [`Next`] that a connection returns, and reports the outcome to the connection, which returns the one
+//! after.
 
 use std::net::Shutdown;
 use std::task::{Context, Poll, Waker};
@@ -26,8 +27,8 @@ const PORTIONS: usize = 8;
 const MESSAGES: usize = 256;
 
 impl Lane {
-    /// Performs what a connection returned, and what follows from that, until the connection is idle. If it has more work
-    /// than the limits of one call, it becomes busy.
+    /// Performs what a connection returned, and what follows from that, until the connection is idle. If it has more
+    /// work than the limits of one call, it becomes busy.
     pub(super) fn apply(&mut self, key: usize, mut next: Next) {
         let (mut portions, mut messages) = (0, 0);
         loop {
@@ -131,7 +132,8 @@ impl Lane {
     }
 
     /// Serves a subscriber on this connection. Its session may have ended since it was accepted, and this lane may have
-    /// checked the sessions already. So `Connection::serve` checks it again before the client is sent anything from the log.
+    /// checked the sessions already. So `Connection::serve` checks it again before the client is sent anything from the
+    /// log.
     pub(super) fn subscribe(
         &mut self,
         key: usize,

@@ -1,8 +1,8 @@
-//! Spreads connections over the lanes of a server. A lane keeps a connection that it accepts, unless another lane has many
-//! fewer.
+//! Spreads connections over the lanes of a server. A lane keeps a connection that it accepts, unless another lane has
+//! many fewer.
 //!
-//! The thread that wakes first accepts, and that may be the same thread many times in a row. Without the balancer, its lane
-//! would serve all of these clients, and the other lanes would be idle for as long as they stay.
+//! The thread that wakes first accepts, and that may be the same thread many times in a row. Without the balancer, its
+//! lane would serve all of these clients, and the other lanes would be idle for as long as they stay.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -130,8 +130,8 @@ impl Inbox {
         self.lanes[self.lane].connections.fetch_sub(1, Relaxed);
     }
 
-    /// Counts the connection and returns it if this lane should serve it. Otherwise hands it to the lane that has the fewest
-    /// connections, and returns `None`.
+    /// Counts the connection and returns it if this lane should serve it. Otherwise hands it to the lane that has the
+    /// fewest connections, and returns `None`.
     pub(super) fn balance(&self, connection: Admitted) -> Option<Admitted> {
         let lane = self.next();
         self.lanes[lane].connections.fetch_add(1, Relaxed);
@@ -142,8 +142,8 @@ impl Inbox {
         None
     }
 
-    /// Takes at most [`TAKES`] of the connections that were handed to this lane. They are counted already. Wakes this task if
-    /// there are more, or if more come.
+    /// Takes at most [`TAKES`] of the connections that were handed to this lane. They are counted already. Wakes this
+    /// task if there are more, or if more come.
     pub(super) fn take(&self, context: &Context<'_>) -> Vec<Incoming> {
         let mut queue = self.lanes[self.lane].lock();
         match &mut queue.waker {
@@ -170,7 +170,8 @@ impl Inbox {
         queue.is_closed
     }
 
-    /// Returns the lane that should serve the next connection: this one, unless it has many more connections than another.
+    /// Returns the lane that should serve the next connection: this one, unless it has many more connections than
+    /// another.
     fn next(&self) -> usize {
         let fewest = self.lanes.iter().enumerate().min_by_key(|(_, other)| other.count());
         match fewest {

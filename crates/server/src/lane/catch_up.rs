@@ -28,8 +28,8 @@ pub(super) struct Portion {
 pub(super) fn read(client: &Client, group: &Group, status: &Status) -> Option<Portion> {
     let log = status.hub.log();
     let mut cursor = client.cursor(status.position);
-    // Up to the lane's position, so that the next pass serves the client. But a poll that is not held gets everything that
-    // is published, a client that is further than the lane does not go back, and a client that is sent the newest
+    // Up to the lane's position, so that the next pass serves the client. But a poll that is not held gets everything
+    // that is published, a client that is further than the lane does not go back, and a client that is sent the newest
     // notification of each topic may have to read further than the lane.
     let is_ahead = cursor.is_ahead_of(status.position) || cursor.is_in_snapshot();
     let end = if client.is_immediate_poll() || is_ahead { log.head() } else { status.position };

@@ -129,14 +129,15 @@ impl Client {
         }
     }
 
-    /// Returns `true` if the client waits until the lane reaches its cursor, or its last published message before its end.
+    /// Returns `true` if the client waits until the lane reaches its cursor, or its last published message before its
+    /// end.
     pub(super) fn waits_for_lane(&self, lane: Id) -> bool {
         let is_ahead = matches!(self.standing, Standing::Ahead(cursor) if cursor.is_ahead_of(lane));
         is_ahead || (self.is_ending() && self.is_echo_after(Cursor::at(lane)))
     }
 
-    /// Decodes input of the client. `spare` is a decoder to borrow, or `None` if such clients send nothing. If the client is
-    /// ending, its input is ignored.
+    /// Decodes input of the client. `spare` is a decoder to borrow, or `None` if such clients send nothing. If the
+    /// client is ending, its input is ignored.
     pub(super) fn decode(&mut self, bytes: &mut [u8], spare: &mut SpareDecoder) {
         self.pulse.heard();
         if self.is_ending() {
@@ -175,8 +176,8 @@ impl Client {
         self.conversation().published = Some(id);
     }
 
-    /// Ends the client: it is sent its own messages and then the last frame, at `until` at the latest. Its further input is
-    /// ignored.
+    /// Ends the client: it is sent its own messages and then the last frame, at `until` at the latest. Its further
+    /// input is ignored.
     pub(super) fn end(&mut self, last: LastFrame, until: Instant) {
         let conversation = self.conversation();
         conversation.inbound.clear();

@@ -18,8 +18,8 @@ pub(super) struct Drain {
 /// The least time between two steps.
 const STEP: Duration = Duration::from_millis(50);
 
-/// The number of goodbyes in one step, if there is time for enough steps. This many clients do not overload a server if they
-/// reconnect together.
+/// The number of goodbyes in one step, if there is time for enough steps. This many clients do not overload a server if
+/// they reconnect together.
 const AT_ONCE: usize = 10;
 
 impl Drain {
@@ -31,7 +31,8 @@ impl Drain {
         Self { reason, step: left.len().div_ceil(steps), left, ticks: interval(between) }
     }
 
-    /// Returns the connections that are sent a goodbye next. Pending until the next step is due, and after the last step.
+    /// Returns the connections that are sent a goodbye next. Pending until the next step is due, and after the last
+    /// step.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Vec<usize>> {
         if self.left.is_empty() {
             return Poll::Pending;

@@ -1,7 +1,7 @@
 //! The epoll of a lane, which tokio's epoll watches.
 //!
-//! A socket is registered here edge-triggered. It costs an entry in the kernel, but no task, no waker and no registration
-//! with tokio.
+//! A socket is registered here edge-triggered. It costs an entry in the kernel, but no task, no waker and no
+//! registration with tokio.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -59,8 +59,8 @@ impl Epoll {
         registry.register(&mut SourceFd(&descriptor), Token(key), Interest::READABLE)
     }
 
-    /// Also watches a full socket for writability. Sockets are not watched for it from the beginning, because each would
-    /// then be reported once as writable, and most are never full.
+    /// Also watches a full socket for writability. Sockets are not watched for it from the beginning, because each
+    /// would then be reported once as writable, and most are never full.
     pub(super) fn watch_room(&self, socket: &Socket, key: usize) -> io::Result<()> {
         let both = Interest::READABLE | Interest::WRITABLE;
         let descriptor = socket.as_raw_fd();

@@ -62,9 +62,9 @@ impl FanOut {
         self.cursor.position()
     }
 
-    /// Reads a portion of the new entries, encodes it once for each group and fills `deliveries`. Returns `false` if the lane
-    /// has reached `target`, or if the log has no more. A caller that repeats this with the same `target` ends even if more
-    /// is published meanwhile.
+    /// Reads a portion of the new entries, encodes it once for each group and fills `deliveries`. Returns `false` if
+    /// the lane has reached `target`, or if the log has no more. A caller that repeats this with the same `target` ends
+    /// even if more is published meanwhile.
     pub(super) fn pass(
         &mut self,
         log: &Log,

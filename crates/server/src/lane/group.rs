@@ -54,16 +54,16 @@ struct Membership {
     place: usize,
 }
 
-/// The groups that have one filter. It is nearly always one group, which is stored without an allocation. One of several
-/// groups is removed without a search.
+/// The groups that have one filter. It is nearly always one group, which is stored without an allocation. One of
+/// several groups is removed without a search.
 #[expect(clippy::box_collection, reason = "an index for each filter is as small as a pointer")]
 enum Named {
     One(usize),
     Several(Box<HashSet<usize, RandomState>>),
 }
 
-/// The key of a group. Clients with equal keys are sent the same bytes. Encoders and heads are compared by their addresses.
-/// The group keeps both, so no other encoder or head can have the same address.
+/// The key of a group. Clients with equal keys are sent the same bytes. Encoders and heads are compared by their
+/// addresses. The group keeps both, so no other encoder or head can have the same address.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     encoder: usize,
@@ -131,8 +131,8 @@ impl Groups {
         }
     }
 
-    /// Moves a poll to the group of polls whose head has been sent. Returns the head to send. Returns `None` if the client is
-    /// not a poll.
+    /// Moves a poll to the group of polls whose head has been sent. Returns the head to send. Returns `None` if the
+    /// client is not a poll.
     pub(super) fn open_answer(&mut self, client: usize) -> Option<Bytes> {
         let group = self.of(client)?;
         let head = group.answer.as_ref()?.0.head.clone();
@@ -170,8 +170,8 @@ impl Groups {
         }
     }
 
-    /// Adds an entry to the pending events of each group that wants it. Appends the indices of groups that had none before
-    /// to `touched`.
+    /// Adds an entry to the pending events of each group that wants it. Appends the indices of groups that had none
+    /// before to `touched`.
     pub(super) fn offer(&mut self, event: &Event, touched: &mut Vec<usize>) {
         let Event::Deliver(entry) = event else { return };
         let groups = &mut self.groups;

@@ -5,13 +5,13 @@
 //! new entries ─► FanOut::pass ─► Deliveries ─► sends ─► Connection::on_sent ─► Next ─► Lane::apply
 //! ```
 //!
-//! The parts return what happens next, and only `impl Lane` performs it. This file contains one turn of the lane: it reads
-//! the sockets that epoll reports, and runs the pass. `wakeups` handles everything else that wakes a connection, and
-//! `admission` adds and removes connections. All of them call `Lane::apply`, in `apply`, which performs each `Next`.
-//! `Connection` does no I/O, `FanOut` sends nothing, and `catch_up` returns bytes.
+//! The parts return what happens next, and only `impl Lane` performs it. This file contains one turn of the lane: it
+//! reads the sockets that epoll reports, and runs the pass. `wakeups` handles everything else that wakes a connection,
+//! and `admission` adds and removes connections. All of them call `Lane::apply`, in `apply`, which performs each
+//! `Next`. `Connection` does no I/O, `FanOut` sends nothing, and `catch_up` returns bytes.
 //!
-//! A lane is itself a reader of the log. A client that has been sent everything is at the lane's position, and costs one
-//! send in a pass. A client whose socket is full has its own cursor, and nothing is copied for it.
+//! A lane is itself a reader of the log. A client that has been sent everything is at the lane's position, and costs
+//! one send in a pass. A client whose socket is full has its own cursor, and nothing is copied for it.
 
 mod accept;
 mod admission;
@@ -215,8 +215,8 @@ impl Lane {
         })
     }
 
-    /// Runs one turn: all work that is due now, each kind in bounded portions. Returns ready if there are connections for
-    /// the general path, or if the lane has ended.
+    /// Runs one turn: all work that is due now, each kind in bounded portions. Returns ready if there are connections
+    /// for the general path, or if the lane has ended.
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Turn>> {
         self.waker = Some(context.waker().clone());
         self.set_now();
@@ -303,8 +303,8 @@ impl Lane {
     }
 
     /// Reads the input of a connection. A read that does not fill the buffer has emptied the socket, and epoll reports
-    /// further input. If the peer has closed its side, epoll reports nothing more, so `to_the_end` makes this read until the
-    /// end of the stream.
+    /// further input. If the peer has closed its side, epoll reports nothing more, so `to_the_end` makes this read
+    /// until the end of the stream.
     fn read(&mut self, key: usize, to_the_end: bool) {
         for _ in 0..READS {
             match self.read_once(key) {

@@ -8,7 +8,8 @@ use tidings_transport::Message;
 
 use crate::request::Whole;
 
-/// What a lane must do for a connection next. The lane reports the outcome to the connection, which returns the next one.
+/// What a lane must do for a connection next. The lane reports the outcome to the connection, which returns the next
+/// one.
 #[derive(Debug)]
 #[must_use]
 pub(super) enum Next {
@@ -43,8 +44,8 @@ pub(super) enum Next {
 }
 
 impl Next {
-    /// Returns what follows an error of the socket. If the system has ended the connection for its timeout, the client is cut
-    /// off as by the write deadline: see [`prepare`](crate::listener::prepare).
+    /// Returns what follows an error of the socket. If the system has ended the connection for its timeout, the client
+    /// is cut off as by the write deadline: see [`prepare`](crate::listener::prepare).
     pub(super) fn after(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::TimedOut => Self::CutOff,

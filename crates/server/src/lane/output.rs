@@ -20,7 +20,8 @@ pub(super) enum Progress {
     All,
     /// Everything is written, and the write deadline no longer runs.
     Recovered,
-    /// The socket is full, and the write deadline starts again because some bytes were written, or starts for the first time.
+    /// The socket is full, and the write deadline starts again because some bytes were written, or starts for the first
+    /// time.
     Some,
     /// The socket is full, and nothing was written.
     Nothing,

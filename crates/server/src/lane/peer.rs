@@ -22,7 +22,8 @@ pub(super) struct Peer {
     pub(super) watches_room: bool,
 }
 
-/// Reads once, or peeks. Returns the number of bytes, which is 0 at the end of the stream, or `None` if the socket is empty.
+/// Reads once, or peeks. Returns the number of bytes, which is 0 at the end of the stream, or `None` if the socket is
+/// empty.
 ///
 /// # Errors
 /// Returns an error if the connection is broken.

@@ -1,7 +1,8 @@
-//! The futures that wait for the broker or for the application: requests, messages of clients, and replays from the broker.
+//! The futures that wait for the broker or for the application: requests, messages of clients, and replays from the
+//! broker.
 //!
-//! A lane polls these futures itself. Each belongs to a connection, and is dropped with it. A connection has at most one
-//! replay and one request or message pending.
+//! A lane polls these futures itself. Each belongs to a connection, and is dropped with it. A connection has at most
+//! one replay and one request or message pending.
 
 use std::future::Future;
 use std::task::{Context, Poll};
@@ -64,8 +65,8 @@ impl PendingSet {
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<(usize, Outcome)> {
         while !self.running.is_empty() {
             self.has_new = false;
-            // The lane limits the outcomes of one turn itself. If it used up tokio's budget here, the timers and the drain,
-            // which come later in the turn, would never be ready.
+            // The lane limits the outcomes of one turn itself. If it used up tokio's budget here, the timers and the
+            // drain, which come later in the turn, would never be ready.
             match std::task::ready!(unconstrained(self.running.next()).poll_unpin(context)) {
                 Some(Ok(outcome)) => return Poll::Ready(outcome),
                 // Its connection has ended.

@@ -30,8 +30,8 @@ pub(super) struct Opened {
     pub(super) is_answered: bool,
 }
 
-/// Makes a subscriber the client of the connection `key`, and adds it to its group. If `is_last`, the connection of a poll
-/// ends with the answer.
+/// Makes a subscriber the client of the connection `key`, and adds it to its group. If `is_last`, the connection of a
+/// poll ends with the answer.
 pub(super) fn open(
     key: usize,
     subscriber: Box<Subscriber>,

@@ -24,8 +24,8 @@ pub(super) enum Timeout {
     Linger,
 }
 
-/// How long the last frame may wait for the client's own messages. A broker may not deliver them, and the client may read
-/// slowly.
+/// How long the last frame may wait for the client's own messages. A broker may not deliver them, and the client may
+/// read slowly.
 pub(super) const ECHO: Duration = Duration::from_secs(5);
 
 /// How often to check a poll whose hold is over while a replay is pending.

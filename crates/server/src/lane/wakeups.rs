@@ -79,7 +79,8 @@ impl Lane {
             let Some(key) = self.busy.pop_front() else { return };
             let Some(peer) = self.peers.get_mut(key) else { continue };
             peer.is_busy = false;
-            // The peer may have closed its side, which epoll reports only once. So the socket is read until it is empty.
+            // The peer may have closed its side, which epoll reports only once. So the socket is read until it is
+            // empty.
             self.read(key, true);
             if let Some(peer) = self.peers.get_mut(key) {
                 let next = peer.connection.advance(&self.status);
@@ -88,8 +89,8 @@ impl Lane {
         }
     }
 
-    /// Adds a connection to the busy ones, because it has more work than it may do at once. `serve_busy` serves it again, in
-    /// this turn or in the next one.
+    /// Adds a connection to the busy ones, because it has more work than it may do at once. `serve_busy` serves it
+    /// again, in this turn or in the next one.
     pub(super) fn keep_busy(&mut self, key: usize) {
         if let Some(peer) = self.peers.get_mut(key)
             && !std::mem::replace(&mut peer.is_busy, true)

@@ -35,8 +35,8 @@ pub(super) async fn publish(
     Ok(published(id))
 }
 
-/// Checks that this request may publish many notifications, before its body is read. [`publish_many`] checks the topics,
-/// which are in the body.
+/// Checks that this request may publish many notifications, before its body is read. [`publish_many`] checks the
+/// topics, which are in the body.
 ///
 /// # Errors
 /// Returns the rejection to send if the head is malformed, or if the page may not publish.

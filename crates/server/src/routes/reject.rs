@@ -13,8 +13,8 @@ use crate::config::Config;
 use crate::resource::Resource;
 use crate::shared::Shared;
 
-/// Returns the response to a request that is rejected, and counts it. `request` is `None` if the head could not be parsed,
-/// or was not read.
+/// Returns the response to a request that is rejected, and counts it. `request` is `None` if the head could not be
+/// parsed, or was not read.
 pub(crate) fn reject(
     request: Option<&Parts>,
     rejection: Rejection,
@@ -30,7 +30,7 @@ pub(crate) fn reject(
     }
 }
 
-/// Returns the transport of a request to subscribe that is rejected temporarily. Its response tells the client to retry.
+/// Returns the transport of a request to subscribe that is rejected temporarily. Its response makes the client retry.
 fn rejecting_transport<'a>(
     rejection: &Rejection,
     request: &Parts,

@@ -113,8 +113,8 @@ async fn get_page(
     }
 }
 
-/// Checks that the request is for this server. Health checks may have any host, because a balancer or an orchestrator sends
-/// the host that it is configured with, and the response is of no use to a foreign page.
+/// Checks that the request is for this server. Health checks may have any host, because a balancer or an orchestrator
+/// sends the host that it is configured with, and the response is of no use to a foreign page.
 ///
 /// # Errors
 /// Returns the rejection to send if the server may not be addressed by this host.
@@ -130,8 +130,8 @@ pub(super) fn check_host(
     }
 }
 
-/// Returns the answer to send. Turns a rejection into a response. If a page of another origin has sent the request and may
-/// read the response, adds the CORS headers.
+/// Returns the answer to send. Turns a rejection into a response. If a page of another origin has sent the request and
+/// may read the response, adds the CORS headers.
 pub(super) fn finish(
     answer: Result<Answer, Rejection>,
     request: &Parts,

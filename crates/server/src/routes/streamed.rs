@@ -21,16 +21,16 @@ pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 /// The answer to a request that hyper has read.
 pub(crate) struct Streamed {
     pub(crate) answer: Answer,
-    /// Whether the connection ends with the answer. It does if the client requests that, or if the body was not read to its
-    /// end, because then the next request cannot be found (RFC 9112, section 9.3).
+    /// Whether the connection ends with the answer. It does if the client requests that, or if the body was not read to
+    /// its end, because then the next request cannot be found (RFC 9112, section 9.3).
     pub(crate) is_last: bool,
     /// The head of the request. If it is a `HEAD`, the answer has no body.
     pub(crate) request: Parts,
 }
 
-/// Answers a request whose body is not read yet. Reads the body to its end for every method, unless the request is rejected
-/// without it. `is_surplus` is `true` if the connection is over the limit, and `listener` is the kind of the listener that
-/// accepted it.
+/// Answers a request whose body is not read yet. Reads the body to its end for every method, unless the request is
+/// rejected without it. `is_surplus` is `true` if the connection is over the limit, and `listener` is the kind of the
+/// listener that accepted it.
 pub(crate) async fn answer_streamed<B>(
     request: Request<B>,
     is_surplus: bool,

@@ -17,8 +17,8 @@ pub trait Adopter: fmt::Debug + Send + Sync + 'static {
     /// Returns the hub that the adopter serves. A mount of another hub cannot use this adopter.
     fn hub(&self) -> &Hub;
 
-    /// Reserves a place for one more connection. If this returns `None`, the mount serves the connection in a task. The mount
-    /// calls this before it sends the response, so it must not block.
+    /// Reserves a place for one more connection. If this returns `None`, the mount serves the connection in a task. The
+    /// mount calls this before it sends the response, so it must not block.
     fn reserve(&self) -> Option<Place>;
 }
 
@@ -84,8 +84,8 @@ impl Mount {
     }
 }
 
-/// Returns the socket of an upgraded connection and the bytes that were read ahead, or the connection if it is not a TCP
-/// socket, with or without a [`WriteDeadline`].
+/// Returns the socket of an upgraded connection and the bytes that were read ahead, or the connection if it is not a
+/// TCP socket, with or without a [`WriteDeadline`].
 fn into_socket(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
     let upgraded = match into_io::<TcpStream>(upgraded) {
         Ok(parts) => return Ok(parts),

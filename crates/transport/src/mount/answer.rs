@@ -23,7 +23,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// For how long a poll whose hold is over may still read up to the head of the log.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Returns the notifications that wait for a client as one body. If there are none, waits for the first one within `hold`.
+/// Returns the notifications that wait for a client as one body. If there are none, waits for the first one within
+/// `hold`.
 pub(super) async fn answer(
     mut subscription: Subscription,
     encoder: &dyn Encoder,
@@ -46,8 +47,8 @@ pub(super) async fn answer(
     encoder.encode(&events, subscription.position())
 }
 
-/// Returns the first event before the end of the hold. A notification that was published before that end counts, even if
-/// the subscription has not read up to it then.
+/// Returns the first event before the end of the hold. A notification that was published before that end counts, even
+/// if the subscription has not read up to it then.
 async fn first_within(subscription: &mut Subscription, hold: Duration) -> Option<Event> {
     if let Ok(first) = timeout(hold, first(subscription)).await {
         return first;

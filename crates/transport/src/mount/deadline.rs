@@ -38,8 +38,8 @@ impl<T> WriteDeadline<T> {
         Self { io, patience, waiting: None, observer: None }
     }
 
-    /// Sets the observer to which a peer that has stopped reading is reported. The errors that an HTTP server returns do not
-    /// show each of them, because it may treat such an error as a normal end.
+    /// Sets the observer to which a peer that has stopped reading is reported. The errors that an HTTP server returns
+    /// do not show each of them, because it may treat such an error as a normal end.
     pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
         Self { observer: Some(observer), ..self }
     }
@@ -144,7 +144,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<T> {
 /// costs less than the difference between `writev` and `send`.
 const SHORT: usize = 1024;
 
-/// Copies the slices into the buffer, and returns the bytes. Returns `None` if they do not fit, or if there is only one.
+/// Copies the slices into the buffer, and returns the bytes. Returns `None` if they do not fit, or if there is only
+/// one.
 fn join<'a>(slices: &[io::IoSlice<'_>], buffer: &'a mut [u8; SHORT]) -> Option<&'a [u8]> {
     let length: usize = slices.iter().map(|slice| slice.len()).sum();
     if slices.len() < 2 || length > SHORT {

@@ -5,15 +5,15 @@
 //!                   └─ POST ─► authorize ─► read the body    ─► Hub::publish
 //! ```
 //!
-//! A [`Mount`] is a [`tower_service::Service`]. The last segment of a request's path names the filters or the topic, as in
-//! `/topics/NAME` of the server. In axum, route a path to it:
+//! A [`Mount`] is a [`tower_service::Service`]. The last segment of a request's path names the filters or the topic, as
+//! in `/topics/NAME` of the server. In axum, route a path to it:
 //!
 //! ```text
 //! Router::new().route_service("/events/{filters}", mount)
 //! ```
 //!
-//! [`Mount::publish_many`], at a separate path, publishes many notifications, each with its topic. If the filters are not in
-//! the path, call [`Mount::subscribe`]:
+//! [`Mount::publish_many`], at a separate path, publishes many notifications, each with its topic. If the filters are
+//! not in the path, call [`Mount::subscribe`]:
 //!
 //! ```no_run
 //! use tidings_core::Hub;
@@ -24,8 +24,8 @@
 //! }
 //! ```
 //!
-//! The HTTP server decides how connections end. Enable hyper's `half_close(true)` to serve clients that close their side
-//! after a request (RFC 9112, section 9.6). With it, the poll of a client that has left is held to its end.
+//! The HTTP server decides how connections end. Enable hyper's `half_close(true)` to serve clients that close their
+//! side after a request (RFC 9112, section 9.6). With it, the poll of a client that has left is held to its end.
 //!
 //! A mount does not know which listener a request came in through. If the application listens on a loopback address, it
 //! should also call [`Hosts::check`](crate::Hosts::check).
@@ -125,8 +125,8 @@ impl Mount {
         }))
     }
 
-    /// Adds a transport. A request is served by the transport that `?transport=` names, otherwise by the first that claims
-    /// it. Add long-polling last, because it claims every request.
+    /// Adds a transport. A request is served by the transport that `?transport=` names, otherwise by the first that
+    /// claims it. Add long-polling last, because it claims every request.
     pub fn transport(self, transport: impl Transport) -> Self {
         self.shared_transport(Arc::new(transport))
     }
@@ -163,16 +163,16 @@ impl Mount {
     }
 
     /// Sets what happens to the messages of WebSocket clients. Default: if a client subscribes to a single topic and
-    /// [may publish](Self::authorize) to it, its messages are published there. Other clients may not send messages. If this
-    /// is set, the authorizer is not called for messages.
+    /// [may publish](Self::authorize) to it, its messages are published there. Other clients may not send messages. If
+    /// this is set, the authorizer is not called for messages.
     pub fn on_message(self, on_message: OnMessage) -> Self {
         self.with(|settings| settings.on_message = Some(on_message))
     }
 
     /// Sets for how long a client may read nothing while bytes wait for it. After that it loses its seat. Default 30 s.
     ///
-    /// A mount can end a response, but not the connection below it. It also detects a stalled client only if about 400 KB
-    /// are unread. So also wrap each connection in a [`WriteDeadline`].
+    /// A mount can end a response, but not the connection below it. It also detects a stalled client only if about 400
+    /// KB are unread. So also wrap each connection in a [`WriteDeadline`].
     pub fn write_deadline(self, deadline: Duration) -> Self {
         self.with(|settings| settings.write_deadline = deadline)
     }
@@ -187,11 +187,11 @@ impl Mount {
         self.with(|settings| settings.observer = observer)
     }
 
-    /// Hands WebSocket connections over to this adopter once they are upgraded, for example to the lanes of a server. There
-    /// a connection costs less than in a task. Default: each connection is served in a separate task.
+    /// Hands WebSocket connections over to this adopter once they are upgraded, for example to the lanes of a server.
+    /// There a connection costs less than in a task. Default: each connection is served in a separate task.
     ///
-    /// A connection with TLS is always served in a task. Connections that the adopter serves have its settings, such as its
-    /// write deadline, and the [observer](Self::observer) of the mount is not called for them.
+    /// A connection with TLS is always served in a task. Connections that the adopter serves have its settings, such as
+    /// its write deadline, and the [observer](Self::observer) of the mount is not called for them.
     ///
     /// # Panics
     /// Panics if the adopter serves another hub.

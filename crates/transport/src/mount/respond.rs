@@ -40,10 +40,10 @@ enum Accepting {
 }
 
 impl Mount {
-    /// Responds to a request by its method, for the filters or the topic in the last segment of its path. The response to
-    /// a poll takes as long as the poll is held.
+    /// Responds to a request by its method, for the filters or the topic in the last segment of its path. The response
+    /// to a poll takes as long as the poll is held.
     ///
-    /// Cancel safe for a client that subscribes: dropping the future gives the seat back. Not cancel safe for a client that
+    /// Cancel safe for a client that subscribes: dropping the future frees the seat. Not cancel safe for a client that
     /// publishes: the notification may be published or not.
     ///
     /// # Panics
@@ -76,7 +76,7 @@ impl Mount {
     /// Responds to a request to subscribe to these filters. The path of the request is not read. The response to a poll
     /// takes as long as the poll is held.
     ///
-    /// Cancel safe: dropping the future gives the seat back.
+    /// Cancel safe: dropping the future frees the seat.
     ///
     /// # Panics
     /// Panics outside of a tokio runtime.
@@ -106,11 +106,11 @@ impl Mount {
         })
     }
 
-    /// Serves a subscriber that was [accepted](Self::accept) with this request, and returns the response. For a poll this
-    /// takes as long as the poll is held. An upgraded connection is served in a separate task, or by the
+    /// Serves a subscriber that was [accepted](Self::accept) with this request, and returns the response. For a poll
+    /// this takes as long as the poll is held. An upgraded connection is served in a separate task, or by the
     /// [adopter](Self::adopter).
     ///
-    /// Cancel safe: dropping the future gives the seat back.
+    /// Cancel safe: dropping the future frees the seat.
     ///
     /// # Panics
     /// Panics outside of a tokio runtime.
@@ -231,22 +231,22 @@ impl Client {
         Self { subscription, on_message, write_deadline, observer }
     }
 
-    /// Returns the events of the client as a body without end. The body itself does not detect a client that has stopped
-    /// reading.
+    /// Returns the events of the client as a body without end. The body itself does not detect a client that has
+    /// stopped reading.
     pub fn stream(self, encoder: Arc<dyn Encoder>) -> MountBody {
         MountBody::unwatched(self, encoder)
     }
 
     /// Returns the answer to a poll: the notifications that wait for the client, otherwise the first one within `hold`.
     ///
-    /// Cancel safe: dropping the future gives the seat back.
+    /// Cancel safe: dropping the future frees the seat.
     pub async fn answer(self, encoder: &dyn Encoder, hold: Duration) -> MountBody {
         let Self { subscription, observer, .. } = self;
         MountBody::whole(answer::answer(subscription, encoder, hold, &*observer).await)
     }
 
-    /// Serves the client on an upgraded connection, after the head of the `101` response has been written. Returns when the
-    /// conversation is over.
+    /// Serves the client on an upgraded connection, after the head of the `101` response has been written. Returns when
+    /// the conversation is over.
     ///
     /// Not cancel safe: dropping the future ends the conversation without a goodbye.
     ///

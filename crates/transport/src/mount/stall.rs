@@ -1,7 +1,7 @@
 //! Detects clients that have stopped reading a stream.
 //!
-//! An HTTP server polls a body for its next frame only if it has room for it. While the client reads nothing, the body is
-//! not polled, so it cannot detect the stall itself. One task checks all bodies of a mount.
+//! An HTTP server polls a body for its next frame only if it has room for it. While the client reads nothing, the body
+//! is not polled, so it cannot detect the stall itself. One task checks all bodies of a mount.
 //!
 //! hyper buffers about 400 KB besides the socket's own buffers. A stream with little traffic fills them slowly.
 //! [`WriteDeadline`](super::WriteDeadline) detects the stalled client of such a stream sooner.

@@ -28,11 +28,11 @@ pub struct Subscriber {
 impl Mount {
     /// Accepts a request to subscribe, and takes a seat.
     ///
-    /// Cancel safe: dropping the future gives the seat back.
+    /// Cancel safe: dropping the future frees the seat.
     ///
     /// # Errors
-    /// Returns the rejection to send if the page or the client may not subscribe, if no transport serves the request, or if
-    /// the hub has no free seat.
+    /// Returns the rejection to send if the page or the client may not subscribe, if no transport serves the request,
+    /// or if the hub has no free seat.
     pub async fn accept(
         &self,
         request: &Parts,
@@ -81,8 +81,8 @@ impl Mount {
         Ok(accepted.response(()))
     }
 
-    /// Checks that the page and the client that send this request may subscribe. Returns the client's session, the name of
-    /// its transport, and how the request is answered.
+    /// Checks that the page and the client that send this request may subscribe. Returns the client's session, the name
+    /// of its transport, and how the request is answered.
     ///
     /// # Errors
     /// Returns the rejection to send if they may not, or if no transport serves the request.
@@ -113,8 +113,8 @@ impl Mount {
         Ok(())
     }
 
-    /// Checks that the page that sends this request may publish. This check needs no topic. Call it before the body is read
-    /// if the topics are in the body.
+    /// Checks that the page that sends this request may publish. This check needs no topic. Call it before the body is
+    /// read if the topics are in the body.
     ///
     /// # Errors
     /// Returns the rejection to send if the page may not publish.
@@ -127,8 +127,8 @@ impl Mount {
     /// Cancel safe.
     ///
     /// # Errors
-    /// Returns the rejection to send if the client may not publish to a topic. It names the first line with that topic. It
-    /// is a `503` if 30 s have passed since the lines were [parsed](PublishMany::parse).
+    /// Returns the rejection to send if the client may not publish to a topic. It names the first line with that topic.
+    /// It is a `503` if 30 s have passed since the lines were [parsed](PublishMany::parse).
     pub async fn check_publisher_of_many(
         &self,
         request: &Parts,
@@ -157,8 +157,8 @@ impl Mount {
         (accepted, client)
     }
 
-    /// Returns the topic to which the client's messages are published. Returns `None` if its filters do not name a single
-    /// topic, or if it may not publish to that topic.
+    /// Returns the topic to which the client's messages are published. Returns `None` if its filters do not name a
+    /// single topic, or if it may not publish to that topic.
     ///
     /// # Errors
     /// Returns the rejection to send if the authorizer fails with a server error.

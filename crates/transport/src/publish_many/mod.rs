@@ -19,15 +19,16 @@ use crate::Rejection;
 use crate::payload::too_big;
 use crate::publish::{idempotency_key, is_media, reject_coding};
 
-/// For how long the notifications of one request may be authorized and published. Without this limit, each topic could take
-/// the time of the authorizer, and each notification the whole publish deadline.
+/// For how long the notifications of one request may be authorized and published. Without this limit, each topic could
+/// take the time of the authorizer, and each notification the whole publish deadline.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// The media type of the request and of its response: one JSON text on each line.
 pub(crate) const MEDIA: &str = "application/x-ndjson";
 
-/// Many notifications to publish, each with its topic, parsed from the body of one request. Each line is a JSON object with
-/// `topic`, either `data` or `data_base64` (RFC 4648, section 4), and optionally `headers` and `key`, an idempotency key.
+/// Many notifications to publish, each with its topic, parsed from the body of one request. Each line is a JSON object
+/// with `topic`, either `data` or `data_base64` (RFC 4648, section 4), and optionally `headers` and `key`, an
+/// idempotency key.
 ///
 /// ```
 /// use tidings_transport::PublishMany;
@@ -52,8 +53,8 @@ impl PublishMany {
     /// Checks the head of a request, before its body is read.
     ///
     /// # Errors
-    /// Returns a `415` if the body is not `application/x-ndjson` or has a content coding. Returns a `400` if the request has
-    /// an `Idempotency-Key`, because each notification needs a separate key, in its line.
+    /// Returns a `415` if the body is not `application/x-ndjson` or has a content coding. Returns a `400` if the
+    /// request has an `Idempotency-Key`, because each notification needs a separate key, in its line.
     pub fn check_head(request: &Parts) -> Result<(), Rejection> {
         if !request.headers.get(header::CONTENT_TYPE).is_some_and(|media| is_media(media, MEDIA)) {
             let message = format!(
@@ -73,12 +74,12 @@ impl PublishMany {
         Ok(())
     }
 
-    /// Parses a body of at most `limit` bytes, which should be the hub's [`max_payload`](Hub::max_payload). Ignores blank
-    /// lines. From this call on, authorizing and publishing the notifications may take 30 s together.
+    /// Parses a body of at most `limit` bytes, which should be the hub's [`max_payload`](Hub::max_payload). Ignores
+    /// blank lines. From this call on, authorizing and publishing the notifications may take 30 s together.
     ///
     /// # Errors
-    /// Returns a `400` that names the line if a line is malformed. Returns a `413` if the body is larger than `limit` or has
-    /// more notifications than [`MAX_LINES`](Self::MAX_LINES).
+    /// Returns a `400` that names the line if a line is malformed. Returns a `413` if the body is larger than `limit`
+    /// or has more notifications than [`MAX_LINES`](Self::MAX_LINES).
     pub fn parse(body: &[u8], limit: usize) -> Result<Self, Rejection> {
         // A lane reads a request in one piece and does not limit its body.
         if body.len() > limit {
@@ -121,9 +122,9 @@ impl PublishMany {
         outcome.unwrap_or_else(|_| Err(too_slow())).map_err(|error| at_line(line, error))
     }
 
-    /// Publishes the notifications in their order, one after the other. Stops if one is not stored, or if 30 s have passed
-    /// since they were [parsed](Self::parse). A publish that has begun by then still takes up to one publish deadline of the
-    /// hub.
+    /// Publishes the notifications in their order, one after the other. Stops if one is not stored, or if 30 s have
+    /// passed since they were [parsed](Self::parse). A publish that has begun by then still takes up to one publish
+    /// deadline of the hub.
     ///
     /// Not cancel safe: if the future is dropped, some notifications may be published and others not.
     pub async fn publish(self, hub: &Hub) -> PublishedMany {

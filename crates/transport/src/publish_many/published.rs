@@ -14,8 +14,8 @@ use crate::Rejection;
 pub struct PublishedMany {
     /// The ids of the notifications that were stored, in the order of their lines.
     pub ids: Vec<Id>,
-    /// Why the next notification was not stored, or `None` if all were stored. The message begins with the number of its
-    /// line. No later notification was published.
+    /// Why the next notification was not stored, or `None` if all were stored. The message begins with the number of
+    /// its line. No later notification was published.
     pub failed: Option<Rejection>,
     /// The number of notifications after the one that failed. None of them was published.
     pub unpublished: usize,
@@ -24,9 +24,9 @@ pub struct PublishedMany {
 }
 
 impl PublishedMany {
-    /// Returns the response, which has a line for each notification in their order. A line is `{"id":…}`, or an error as
-    /// [`Rejection::into_response`] writes it. The status is `200` if all notifications were stored, otherwise the status of
-    /// the failure.
+    /// Returns the response, which has a line for each notification in their order. A line is `{"id":…}`, or an error
+    /// as [`Rejection::into_response`] writes it. The status is `200` if all notifications were stored, otherwise the
+    /// status of the failure.
     pub fn into_response(self) -> Response<Bytes> {
         let mut body: String = self.ids.iter().map(|id| format!("{{\"id\":\"{id}\"}}\n")).collect();
         let mut response = Response::new(Bytes::new());

@@ -9,9 +9,9 @@ use crate::lane::status::Status;
 use crate::lane::timeout::{ECHO, REPLAY_PATIENCE, Timeout};
 
 impl Connection {
-    /// Handles a peer that has closed its side. It may still read (RFC 9112, section 9.6), so its last request is answered
-    /// and its client is still served: a poll until it is answered, other clients until a write fails. If the peer is gone,
-    /// only a write shows that. So a stream is sent a heartbeat now, and a poll the head of its answer.
+    /// Handles a peer that has closed its side. It may still read (RFC 9112, section 9.6), so its last request is
+    /// answered and its client is still served: a poll until it is answered, other clients until a write fails. If the
+    /// peer is gone, only a write shows that. So a stream is sent a heartbeat now, and a poll the head of its answer.
     pub(in crate::lane) fn on_end(&mut self, status: &Status) -> Next {
         let is_writing_last = matches!(self.stage, Stage::Answering(_) | Stage::Closing(_))
             && !self.output.is_empty();
@@ -33,8 +33,8 @@ impl Connection {
         if self.awaits_answer() { Next::OpenAnswer } else { self.heartbeat(status) }
     }
 
-    /// Handles a reset of the connection by the peer. Ends the connection if no read would return the error, because the peer
-    /// had closed its side before or because the connection is not read now.
+    /// Handles a reset of the connection by the peer. Ends the connection if no read would return the error, because
+    /// the peer had closed its side before or because the connection is not read now.
     pub(in crate::lane) fn on_reset(&self) -> Next {
         if self.is_half_closed || self.is_handling() { Next::Remove } else { Next::Idle }
     }
@@ -133,8 +133,8 @@ impl Connection {
         }
     }
 
-    /// Closes this side, and gives the peer some time to close its side. Its further input is read until then, because the
-    /// system would answer unread input with a reset, which can overtake the goodbye (RFC 6455, section 7.1.1).
+    /// Closes this side, and gives the peer some time to close its side. Its further input is read until then, because
+    /// the system would answer unread input with a reset, which can overtake the goodbye (RFC 6455, section 7.1.1).
     pub(super) fn close(&mut self) -> Next {
         self.enter(Stage::Lingering);
         // Otherwise the buffered input would keep the connection busy in every turn.

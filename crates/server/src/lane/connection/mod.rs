@@ -12,8 +12,8 @@
 //! on_end, on_reset, on_timer, on_goodbye              (ending.rs)  ─┘
 //! ```
 //!
-//! The lane performs each [`Next`], reports the outcome by one of these calls, and continues until the connection is idle.
-//! Then it starts the timer of the connection if [`take_timeout`](Connection::take_timeout) returns a duration.
+//! The lane performs each [`Next`], reports the outcome by one of these calls, and continues until the connection is
+//! idle. Then it starts the timer of the connection if [`take_timeout`](Connection::take_timeout) returns a duration.
 
 mod ending;
 mod serve;
@@ -43,13 +43,13 @@ pub(super) struct Connection {
     stage: Stage,
     input: Input,
     output: Output,
-    /// The pending answer to a request, or the pending handling of a client's message. Until it is done, nothing more is
-    /// read.
+    /// The pending answer to a request, or the pending handling of a client's message. Until it is done, nothing more
+    /// is read.
     pending: Option<Pending>,
     /// The timer that the lane must start.
     timeout: Option<Timeout>,
-    /// Whether the connection is over the limit. Then probes are answered, all other requests are rejected with `503`, and
-    /// the connection ends after one answer.
+    /// Whether the connection is over the limit. Then probes are answered, all other requests are rejected with `503`,
+    /// and the connection ends after one answer.
     is_surplus: bool,
     /// Whether the connection ends with the current answer.
     is_last: bool,
@@ -91,8 +91,8 @@ pub(super) enum Part {
     Takes,
     /// The client has its own cursor now, and must be served from the log at once.
     CatchesUp,
-    /// The client is not served now. Either there is no client, or it is not at the lane's position, or it has unsent bytes
-    /// and has its own cursor now.
+    /// The client is not served now. Either there is no client, or it is not at the lane's position, or it has unsent
+    /// bytes and has its own cursor now.
     Nothing,
 }
 
@@ -228,8 +228,8 @@ impl Connection {
         Next::Answer(whole)
     }
 
-    /// Returns the next request. Returns `None` if the general path must answer it, because it is not plain or because the
-    /// connection is over the limit.
+    /// Returns the next request. Returns `None` if the general path must answer it, because it is not plain or because
+    /// the connection is over the limit.
     fn take_request(&mut self, bytes: &[u8], status: &Status) -> Option<Box<Whole>> {
         let whole = request::next(bytes, status.settings.max_head)?;
         if self.is_surplus && !resource::is_probe(&whole.request) {
@@ -296,8 +296,8 @@ impl Connection {
         self.advance(status)
     }
 
-    /// Returns whether the client takes part in a pass over the entries after `before`. `authors` are the seats that have
-    /// published some of them.
+    /// Returns whether the client takes part in a pass over the entries after `before`. `authors` are the seats that
+    /// have published some of them.
     pub(super) fn join_pass(&mut self, authors: &[SeatId], before: Cursor) -> Part {
         let Stage::Serving(client) = &mut self.stage else { return Part::Nothing };
         if !client.is_with_lane() {
@@ -339,8 +339,8 @@ impl Connection {
 
     /// Advances the connection as far as it goes without the lane, and returns what the lane must do.
     pub(super) fn advance(&mut self, status: &Status) -> Next {
-        // A short answer is in the socket at once, so a client that has read it finds its seat free. A client that does not
-        // read a long answer keeps its seat, so that the number of seats bounds the unsent bytes.
+        // A short answer is in the socket at once, so a client that has read it finds its seat free. A client that does
+        // not read a long answer keeps its seat, so that the number of seats bounds the unsent bytes.
         if matches!(self.stage, Stage::Answering(Some(_))) && self.output.len() <= SHORT_ANSWER {
             return Next::Release;
         }
@@ -378,8 +378,8 @@ impl Connection {
         if let Stage::Answering(seat) = &mut self.stage { seat.take() } else { None }
     }
 
-    /// Enters a stage in which the client is no longer served, and keeps the client's seat there. A handler of the client's
-    /// message is dropped. A publish without a handler continues while the connection exists.
+    /// Enters a stage in which the client is no longer served, and keeps the client's seat there. A handler of the
+    /// client's message is dropped. A publish without a handler continues while the connection exists.
     fn enter(&mut self, stage: fn(Option<Seat>) -> Stage) {
         if self.is_handling() {
             self.pending = None;

@@ -84,15 +84,15 @@ impl Connection {
         }
     }
 
-    /// Returns `true` if the next message of the client must wait until earlier replies are written. This bounds the unsent
-    /// replies.
+    /// Returns `true` if the next message of the client must wait until earlier replies are written. This bounds the
+    /// unsent replies.
     fn holds_back(&self) -> bool {
         let is_full = !self.output.is_empty() && !self.output.is_writable();
         (is_full || self.output.len() > MAX_ANSWERS) && self.may_reply()
     }
 
-    /// Handles the outcome of a client's message. It is the encoded reply, which may be empty, or the reason of the goodbye.
-    /// `published` is the last id that was published for the message.
+    /// Handles the outcome of a client's message. It is the encoded reply, which may be empty, or the reason of the
+    /// goodbye. `published` is the last id that was published for the message.
     pub(in crate::lane) fn on_handled(
         &mut self,
         published: Option<Id>,
@@ -127,8 +127,8 @@ impl Connection {
         }
     }
 
-    /// Returns `true` while a handler of the application handles a message of the client. Returns `false` while a message is
-    /// published without a handler. If the client leaves, the handler is dropped, but the publish continues.
+    /// Returns `true` while a handler of the application handles a message of the client. Returns `false` while a
+    /// message is published without a handler. If the client leaves, the handler is dropped, but the publish continues.
     pub(in crate::lane) fn is_handling(&self) -> bool {
         self.pending.is_some() && self.may_reply()
     }
@@ -175,8 +175,8 @@ impl Connection {
         self.settle(status)
     }
 
-    /// Handles entries that are not fetched from the broker, because the hub is closed. The client stays at its position
-    /// until the drain sends it a goodbye.
+    /// Handles entries that are not fetched from the broker, because the hub is closed. The client stays at its
+    /// position until the drain sends it a goodbye.
     pub(in crate::lane) fn on_unavailable(&mut self, status: &Status) -> Next {
         self.settle(status)
     }

@@ -634,7 +634,7 @@ fn messages_wait_until_the_replies_before_them_are_written() {
         assert!(matches!(lane.read(&frames), Next::Handle(message) if message.payload == "1"));
         let next = reply(&mut lane, 10);
         assert!(matches!(next, Next::Handle(message) if message.payload == "2"), "not full yet");
-        assert!(lane.wire.is_empty(), "replies go out together");
+        assert!(lane.wire.is_empty(), "replies are written together");
         let next = reply(&mut lane, MAX_ANSWERS);
         if may_reply {
             assert!(matches!(next, Next::Idle), "the socket is full");
