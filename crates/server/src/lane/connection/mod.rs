@@ -339,8 +339,8 @@ impl Connection {
 
     /// Advances the connection as far as it goes without the lane, and returns what the lane must do.
     pub(super) fn advance(&mut self, status: &Status) -> Next {
-        // A short answer is in the socket at once, so a client that has read it finds its seat free. A client that does
-        // not read a long answer keeps its seat, so that the number of seats bounds the unsent bytes.
+        // The seat is freed before the rest of a short answer is written, so a client that has read its answer finds
+        // the seat free. A client that does not read a long answer keeps its seat, so that seats bound the unsent bytes.
         if matches!(self.stage, Stage::Answering(Some(_))) && self.output.len() <= SHORT_ANSWER {
             return Next::Release;
         }
