@@ -36,7 +36,8 @@ impl Service for Routes {
         let shared = self.0.clone();
         Box::pin(async move {
             let body = std::mem::take(&mut whole.body);
-            finish(answer(&whole.request, body, listener, &shared).await, &whole.request, &shared)
+            let answered = answer(&whole.request, async || Ok(body), listener, &shared).await;
+            finish(answered, &whole.request, &shared)
         })
     }
 
@@ -45,18 +46,35 @@ impl Service for Routes {
     }
 }
 
-/// Answers a request with this body that came in through a listener of this kind.
+/// Answers a request that came in through a listener of this kind. `read` reads the body to its end. It is called for every
+/// method, unless the request is rejected before.
 ///
 /// # Errors
 /// Returns the rejection to send.
 pub(super) async fn answer(
     request: &Parts,
-    body: Bytes,
+    read: impl AsyncFnOnce() -> Result<Bytes, Rejection>,
     listener: ListenerKind,
     shared: &Shared,
 ) -> Result<Answer, Rejection> {
     let resource = Resource::of(request);
     check_host(request, &resource, listener, shared)?;
+    if request.method == Method::POST {
+        match resource {
+            Resource::Topics(name) => {
+                let publish = publish::check(request, name, shared).await?;
+                let payload = read().await?;
+                return publish::publish(publish, payload, shared).await.map(Answer::Response);
+            }
+            Resource::AllTopics => {
+                publish::check_many(request, shared)?;
+                let body = read().await?;
+                return publish::publish_many(request, &body, shared).await.map(Answer::Response);
+            }
+            _ => {}
+        }
+    }
+    read().await?;
     match resource {
         Resource::Unknown => Err(not_found()),
         _ if cors::is_preflight(request, &shared.config) => {
@@ -67,16 +85,8 @@ pub(super) async fn answer(
                 subscribe::subscribe(request, name, shared).await.map(Answer::Subscription)
             }
             Method::HEAD => subscribe::head(request, name, shared).await.map(Answer::Response),
-            Method::POST => {
-                let publish = publish::check(request, name, shared).await?;
-                publish::publish(publish, body, shared).await.map(Answer::Response)
-            }
             _ => Err(not_allowed(&request.method, "GET, HEAD, POST")),
         },
-        Resource::AllTopics if request.method == Method::POST => {
-            publish::check_many(request, shared)?;
-            publish::publish_many(request, &body, shared).await.map(Answer::Response)
-        }
         Resource::AllTopics => Err(not_allowed(&request.method, "POST")),
         _ if !matches!(request.method, Method::GET | Method::HEAD) => {
             Err(not_allowed(&request.method, "GET, HEAD"))
@@ -118,7 +128,7 @@ async fn get_page(
 ///
 /// # Errors
 /// Returns the rejection to send if the server may not be addressed by this host.
-pub(super) fn check_host(
+fn check_host(
     request: &Parts,
     resource: &Resource<'_>,
     listener: ListenerKind,

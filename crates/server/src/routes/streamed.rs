@@ -2,17 +2,16 @@
 
 use std::error::Error;
 
+use http::Request;
 use http::request::Parts;
-use http::{Method, Request};
 use http_body::Body;
-use tidings_transport::{ListenerKind, Rejection, read_payload};
+use tidings_transport::{ListenerKind, read_payload};
 
-use super::publish;
 use super::rejections::too_many_connections;
-use super::route::{answer, check_host, finish};
+use super::route::{answer, finish};
 use crate::answer::Answer;
 use crate::request::is_last;
-use crate::resource::{Resource, is_probe};
+use crate::resource::is_probe;
 use crate::shared::Shared;
 
 /// An error of any type, as in tower.
@@ -46,27 +45,13 @@ where
         if is_surplus && !is_probe(&request) {
             return Err(too_many_connections());
         }
-        let resource = Resource::of(&request);
-        check_host(&request, &resource, listener, shared)?;
-        let mut read = async || {
+        let read = async || {
             let (limit, deadline) = (shared.config.hub.max_payload(), shared.config.body_deadline);
             let payload = read_payload(&mut body, limit, deadline).await?;
             is_read = true;
-            Ok::<_, Rejection>(payload)
+            Ok(payload)
         };
-        match resource {
-            Resource::Topics(name) if request.method == Method::POST => {
-                let publish = publish::check(&request, name, shared).await?;
-                let payload = read().await?;
-                publish::publish(publish, payload, shared).await.map(Answer::Response)
-            }
-            Resource::AllTopics if request.method == Method::POST => {
-                publish::check_many(&request, shared)?;
-                let body = read().await?;
-                publish::publish_many(&request, &body, shared).await.map(Answer::Response)
-            }
-            _ => answer(&request, read().await?, listener, shared).await,
-        }
+        answer(&request, read, listener, shared).await
     };
     let answer = finish(answering.await, &request, shared);
     let is_last = is_last(&request) || !is_read || is_surplus;
