@@ -1,5 +1,5 @@
-//! Decides whether the server has lanes: on Linux. `TIDINGS_PORTABLE` leaves them out there as well, so that what other
-//! systems have can be compiled on Linux.
+//! Enables lanes on Linux. `TIDINGS_PORTABLE` disables them there as well, to compile the code of other systems on
+//! Linux.
 
 use std::env;
 

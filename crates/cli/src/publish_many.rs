@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use tidings::transport::PublishMany;
-use tidings::transport::client::{PublishedLines, Publisher};
+use tidings::transport::client::{PublishedMany, Publisher};
 
 /// A batch of this many bytes gets no further line. It is half of what a hub accepts in one request by default.
 const BATCH: usize = 512 << 10;
@@ -25,8 +25,8 @@ pub(crate) async fn publish_many(mut publisher: Publisher) -> anyhow::Result<Exi
         if batch.is_empty() {
             return Ok(ExitCode::SUCCESS);
         }
-        let published = publisher.publish_lines(batch.into()).await;
-        let PublishedLines { ids, failed } =
+        let published = publisher.publish_many(batch.into()).await;
+        let PublishedMany { ids, failed } =
             published.with_context(|| format!("{stored} notifications were published before"))?;
         let mut output = io::stdout().lock();
         for id in &ids {

@@ -8,11 +8,11 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use tidings_transport::Accepted;
 use tidings_transport::mount::Subscriber;
 
-/// What a request is answered with.
+/// The answer to a request.
 pub(crate) enum Answer {
-    /// This response.
+    /// A response.
     Response(Response<Bytes>),
-    /// A stream, a conversation or a poll, for a client that was accepted.
+    /// A stream, a conversation or a poll of a subscriber that was accepted.
     Subscription(Box<Subscriber>),
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn stream_head(bytes: &mut BytesMut, accepted: &Accepted) {
     let _ = write!(bytes, "connection: close\r\ndate: {}\r\n\r\n", date());
 }
 
-/// Appends the head of a response that switches protocols.
+/// Appends the head of a `101` response.
 pub(crate) fn upgrade_head(bytes: &mut BytesMut, accepted: &Accepted) {
     begin_accepted(bytes, accepted);
     bytes.put_slice(b"\r\n");
@@ -63,17 +63,17 @@ fn begin_accepted(bytes: &mut BytesMut, accepted: &Accepted) {
     }
 }
 
-/// The line that ends a connection after a response.
+/// The header line that closes a connection after the response.
 pub(crate) const CLOSE: &[u8] = b"connection: close\r\n";
 
-/// Returns the lines that keep a connection open after a response, and announce how long it may idle. Clients of
+/// Returns the header lines that keep a connection open after a response, and announce how long it may idle. Clients of
 /// HTTP/1.0 need the first line, which lists the second (RFC 9110, section 7.6.1).
 pub(crate) fn keep_alive(idle: Duration) -> Bytes {
     format!("connection: keep-alive\r\nkeep-alive: timeout={}\r\n", idle.as_secs()).into()
 }
 
-/// Returns the part of a head that the answers to all polls of a group have in common. `ending` is [`CLOSE`] or what
-/// [`keep_alive`] returns.
+/// Returns the part of the head that the answers to all polls of a group share. `ending` is [`CLOSE`] or the return
+/// value of [`keep_alive`].
 pub(crate) fn poll_head(head: &Response<()>, ending: &[u8]) -> Bytes {
     let mut bytes = BytesMut::new();
     begin_head(&mut bytes, head);
@@ -81,7 +81,7 @@ pub(crate) fn poll_head(head: &Response<()>, ending: &[u8]) -> Bytes {
     bytes.freeze()
 }
 
-/// Returns the answer to a poll: this part of its head, the rest of it and the body.
+/// Returns the answer to a poll: `head`, the rest of the head, and the body.
 pub(crate) fn poll(head: &[u8], body: &[u8]) -> Bytes {
     let mut answer = BytesMut::with_capacity(head.len() + body.len() + 96);
     answer.put_slice(head);
@@ -89,10 +89,10 @@ pub(crate) fn poll(head: &[u8], body: &[u8]) -> Bytes {
     answer.freeze()
 }
 
-/// Appends a whole response. `ending` is [`CLOSE`] or what [`keep_alive`] returns.
+/// Appends a whole response. `ending` is [`CLOSE`] or the return value of [`keep_alive`].
 pub(crate) fn write(bytes: &mut BytesMut, response: &Response<Bytes>, ending: &[u8]) {
     write_head(bytes, response, ending);
-    // A length would be that of what is not sent (RFC 9110, section 8.6).
+    // A length would be that of the body of a `200`, which is not known here (RFC 9110, section 8.6).
     if response.status() == StatusCode::NOT_MODIFIED {
         let _ = write!(bytes, "date: {}\r\n\r\n", date());
     } else {
@@ -100,7 +100,7 @@ pub(crate) fn write(bytes: &mut BytesMut, response: &Response<Bytes>, ending: &[
     }
 }
 
-/// Appends the response to a `HEAD`: the length of the body, if that is known, and no body.
+/// Appends the response to a `HEAD`: the length of the body if it is known, and no body.
 pub(crate) fn without_body(bytes: &mut BytesMut, response: &Response<Bytes>, ending: &[u8]) {
     write_head(bytes, response, ending);
     if !response.body().is_empty() {
@@ -116,7 +116,7 @@ fn write_head(bytes: &mut BytesMut, response: &Response<Bytes>, ending: &[u8]) {
     }
 }
 
-/// Returns `true` if the response itself says that the connection ends with it.
+/// Returns `true` if the response has `Connection: close`.
 pub(crate) fn is_last<T>(response: &Response<T>) -> bool {
     response.headers().get(header::CONNECTION).is_some_and(|value| value == "close")
 }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_connection_is_told_once() {
+    fn a_response_has_one_connection_header() {
         let response = |builder: http::response::Builder| builder.body(Bytes::new()).unwrap();
         let keep_alive = keep_alive(Duration::from_secs(75));
         for (plain, ending) in [
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_a_body_has_the_length_that_it_would_have() {
+    fn the_response_to_a_head_request_has_the_length_of_the_body() {
         let mut bytes = BytesMut::new();
         let keep_alive = keep_alive(Duration::from_secs(75));
         without_body(&mut bytes, &Response::new(Bytes::from("ok")), &keep_alive);

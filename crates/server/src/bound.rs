@@ -53,7 +53,7 @@ impl Bound {
             #[cfg(unix)]
             Listener::Unix(listener) => (Socket::from(listener), None),
         };
-        // Otherwise each accept would fail.
+        // If it does not listen, each accept would fail.
         #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
         if !socket.is_listener()? {
             let problem =

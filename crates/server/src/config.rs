@@ -36,21 +36,21 @@ pub struct Config {
     /// By which names the server may be addressed. Default: by every name, except through a listener on a loopback
     /// address. Health checks are answered for every host.
     pub hosts: Hosts,
-    /// What happens to a client for which the log has moved on. Default: it is sent a gap.
+    /// What happens if the log has evicted what a client reads next. Default: the client is sent a gap.
     pub slow: SlowPolicy,
-    /// Whether a WebSocket client is sent its own messages too. Default true.
+    /// Whether a WebSocket client is also sent its own messages. Default `true`.
     pub echo: bool,
-    /// What happens to the messages of WebSocket clients. Default `None`: if a client subscribes to a single topic and the
-    /// [authorizer](Self::authorizer) allows it to publish there, its messages are published to that topic; other clients may
-    /// not send messages. If this is set, the authorizer is not called for messages.
+    /// What happens to the messages of WebSocket clients. Default `None`: if a client subscribes to a single topic and
+    /// the [authorizer](Self::authorizer) allows it to publish there, its messages are published to that topic. Other
+    /// clients may not send messages. If this is set, the authorizer is not called for messages.
     pub on_message: Option<OnMessage>,
     /// How long a client may read nothing while bytes wait for it. After that it is disconnected. Default 30 s.
     pub write_deadline: Duration,
     /// How long the head of a request may take, counted from its first byte. Default 10 s.
     pub head_deadline: Duration,
     /// How long a connection may idle before its first request and between two requests. Each response announces it as
-    /// `Keep-Alive: timeout=SECONDS`. Default 75 s. Most proxies and clients close an idle connection earlier than that,
-    /// so a request rarely meets a connection that the server is closing.
+    /// `Keep-Alive: timeout=SECONDS`. Default 75 s. Most proxies and clients close an idle connection earlier than
+    /// that, so a request rarely meets a connection that the server is closing.
     pub idle_timeout: Duration,
     /// How long the body of a request may take. Default 30 s.
     pub body_deadline: Duration,
@@ -62,12 +62,12 @@ pub struct Config {
     /// How long the server still accepts clients after the shutdown signal, while `/readyz` answers `503`. A load
     /// balancer can stop sending clients in that time. Default 0.
     pub drain_delay: Duration,
-    /// The time over which goodbyes are spread at the shutdown, so that clients do not all reconnect to another server at
-    /// the same moment. Default 1 s.
+    /// The time over which goodbyes are spread at the shutdown, so that clients do not all reconnect to another server
+    /// at the same moment. Default 1 s.
     pub drain: Duration,
     /// The number of threads that serve, each with one lane. Default: one for each core.
     pub workers: NonZeroUsize,
-    /// Whether `/` serves the live page. Otherwise it serves a help text. Default true.
+    /// Whether `/` serves the live page. Otherwise it serves a help text. Default `true`.
     pub live_page: bool,
     /// A topic with regular notifications, which the live page follows. It is listed at `/transports`. Default: none.
     pub demo: Option<Topic>,
@@ -100,7 +100,7 @@ impl Config {
         }
     }
 
-    /// Returns what accepts subscribers and publishers by this configuration.
+    /// Returns the mount that checks subscribers and publishers by this configuration.
     pub(crate) fn mount(&self) -> Mount {
         let mount = Mount::new(self.hub.clone())
             .authorizer(self.authorizer.clone())

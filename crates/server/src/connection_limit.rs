@@ -1,10 +1,10 @@
-//! The limit of open connections, which holds on every path that serves them.
+//! The limit of open connections, for lanes and the general path.
 
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
 
-/// Counts the open connections of a server and limits them. Cheap to clone; all clones count together.
+/// Counts the open connections of a server and limits them. Cloning is cheap, and all clones share the count.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionLimit {
     open: Gauge,
@@ -12,27 +12,27 @@ pub(crate) struct ConnectionLimit {
     surplus: Gauge,
 }
 
-/// The right to keep one connection open. Dropping it gives it back.
+/// The permission to keep one connection open. Dropping it allows another connection.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
     counted_by: Gauge,
     is_surplus: bool,
 }
 
-/// How many connections over the limit are kept at the same time until they have been answered `503`.
+/// The most connections over the limit that are kept at the same time, until they have been answered `503`.
 const MAX_SURPLUS: usize = 1024;
 
 /// How long a connection over the limit may idle before its request.
 const SURPLUS_IDLE: Duration = Duration::from_secs(5);
 
 impl ConnectionLimit {
-    /// Returns a limit of this many connections. `open` counts them.
+    /// Returns a limit of `limit` connections. `open` counts them.
     pub(crate) fn new(open: Gauge, limit: usize) -> Self {
         Self { open, limit, surplus: Gauge::default() }
     }
 
     /// Returns a permit for one more connection. Over the limit it is a [surplus](ConnectionPermit::is_surplus) permit.
-    /// Returns `None` if there are too many of those as well.
+    /// Returns `None` if there are already too many surplus connections.
     pub(crate) fn admit(&self) -> Option<ConnectionPermit> {
         take(&self.open, self.limit, false).or_else(|| take(&self.surplus, MAX_SURPLUS, true))
     }
@@ -51,7 +51,8 @@ impl ConnectionPermit {
         self.is_surplus
     }
 
-    /// Returns how long the connection may idle before its first request, if `usual` is the limit for others.
+    /// Returns how long the connection may idle before its first request. `usual` is the time for connections within
+    /// the limit.
     pub(crate) fn idle_timeout(&self, usual: Duration) -> Duration {
         if self.is_surplus { usual.min(SURPLUS_IDLE) } else { usual }
     }
@@ -68,13 +69,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_permit_that_is_given_back_is_given_out_again() {
+    fn a_dropped_permit_allows_another_connection() {
         let limit = ConnectionLimit::new(Gauge::default(), 1);
         let one = limit.admit().unwrap();
         let surplus: Vec<_> = (0..MAX_SURPLUS).map(|_| limit.admit().unwrap()).collect();
         assert!(!one.is_surplus() && surplus.iter().all(ConnectionPermit::is_surplus));
         assert!(limit.admit().is_none());
-        assert_eq!(limit.open.get(), 1, "those over the limit are not counted with the others");
+        assert_eq!(limit.open.get(), 1, "connections over the limit are counted separately");
         drop(one);
         assert!(!limit.admit().unwrap().is_surplus());
         drop(surplus);

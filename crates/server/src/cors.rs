@@ -12,8 +12,8 @@ use tidings_transport::Origins;
 
 use crate::config::Config;
 
-/// Returns the value of `Access-Control-Allow-Origin`. Returns `None` if the request is not from a page of another origin,
-/// or if that page may not read the response.
+/// Returns the value of `Access-Control-Allow-Origin`. Returns `None` if the request is not from a page of another
+/// origin, or if that page may not read the response.
 pub(crate) fn reader(request: &Parts, config: &Config) -> Option<HeaderValue> {
     let origin = request.headers.get(header::ORIGIN)?;
     if Origins::Same.allow(request) || !config.origins.allow(request) {
@@ -31,22 +31,22 @@ pub(crate) fn reader(request: &Parts, config: &Config) -> Option<HeaderValue> {
 
 const EVERYONE: HeaderValue = HeaderValue::from_static("*");
 
-/// Returns `true` if the request is a preflight: a browser asks whether a page of another origin may send a request.
+/// Returns `true` if the request is a preflight, which a browser sends before the request of a page of another origin.
 pub(crate) fn is_preflight(request: &Parts, config: &Config) -> bool {
     request.method == Method::OPTIONS
         && request.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
         && reader(request, config).is_some()
 }
 
-/// Returns the response to a preflight, valid for a day. It allows every header that is asked for, because pages send
-/// headers that no server can list in advance, such as the `traceparent` of a tracing library.
+/// Returns the response to a preflight, valid for a day. It allows every requested header, because pages send headers
+/// that no server can list in advance, such as the `traceparent` of a tracing library.
 pub(crate) fn allow_preflight(request: &Parts) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
-    for asked in request.headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-        headers.append(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+    for requested in request.headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.append(header::ACCESS_CONTROL_ALLOW_HEADERS, requested.clone());
     }
     response
 }
@@ -62,8 +62,8 @@ pub(crate) fn open(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.append(header::VARY, HeaderValue::from_static("origin"));
 }
 
-/// The heads of transports with the headers for pages of other origins, one for each head and origin. Clients are sent
-/// the same bytes only if they share a head.
+/// The heads of transports with the CORS headers, one for each head and origin. Clients are sent the same bytes only if
+/// they share a head.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OpenHeads(Arc<Mutex<Vec<OpenHead>>>);
 
@@ -74,8 +74,8 @@ struct OpenHead {
     open: Arc<Response<()>>,
 }
 
-/// The most heads that are kept: enough for three transports and twenty origins. Clients with a further one are served
-/// as well, but do not share their bytes.
+/// The most heads that are kept, which is enough for three transports and twenty origins. Clients with other heads are
+/// served as well, but do not share their bytes.
 const MOST_HEADS: usize = 64;
 
 impl OpenHeads {

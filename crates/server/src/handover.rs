@@ -1,4 +1,4 @@
-//! A connection on its way between a lane and the general path.
+//! A connection that is handed over between a lane and the general path.
 
 use bytes::Bytes;
 use socket2::Socket;
@@ -8,22 +8,22 @@ use crate::connection_limit::ConnectionPermit;
 
 /// Why a lane returns to its worker.
 pub(crate) enum Turn {
-    /// These connections are for the general path.
+    /// The general path must serve these connections.
     HandOver(Vec<HandOver>),
     /// The hub is closed, and the last connection has ended.
     Ended,
 }
 
-/// An accepted connection, counted by its permit.
+/// An accepted connection, which is counted by its permit.
 pub(crate) struct Admitted {
-    /// A stream socket: TCP, or Unix if the listener is.
+    /// A stream socket of TCP, or a Unix socket if `listener` is [`ListenerKind::Unix`].
     pub(crate) socket: Socket,
     /// The kind of the listener that accepted it.
     pub(crate) listener: ListenerKind,
     pub(crate) permit: ConnectionPermit,
 }
 
-/// A connection that a lane hands over to the general path, or the other way round.
+/// A connection that a lane hands over to the general path, or that is handed over to a lane.
 pub(crate) struct HandOver {
     pub(crate) connection: Admitted,
     /// Bytes that were read from it and not used.

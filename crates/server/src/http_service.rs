@@ -1,12 +1,11 @@
-//! The server as a service inside another HTTP server.
+//! The server as a service in another HTTP server.
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures::future::BoxFuture;
 use http::{Method, Request, Response};
 use http_body::Body;
 use tidings_transport::ListenerKind;
@@ -18,14 +17,14 @@ use crate::answer::Answer;
 use crate::config::Config;
 use crate::connection_limit::ConnectionLimit;
 use crate::metrics::Metrics;
-use crate::routes::{Streamed, answer_streamed};
+use crate::routes::{BoxError, Streamed, answer_streamed};
 use crate::serve_by::ServeBy;
 use crate::shared::Shared;
 
 /// A [`tower_service::Service`] that answers everything that a [`Server`](crate::Server) answers: topics by every
-/// transport, publishing, `/metrics`, `/transports`, `/healthz`, `/readyz`, `/client.js` and the live page, with the same
-/// checks, CORS headers and errors. [`Builder::into_service`](crate::Builder::into_service) makes one. Cheap to clone;
-/// all clones count together.
+/// transport, publishing, `/metrics`, `/transports`, `/healthz`, `/readyz`, `/client.js` and the live page, with the
+/// same checks, CORS headers and errors. [`Builder::into_service`](crate::Builder::into_service) creates one. Cloning
+/// is cheap, and all clones share their metrics.
 ///
 /// In axum, use it as the fallback of an application's routes, or below a path with `nest_service`:
 ///
@@ -35,7 +34,7 @@ use crate::shared::Shared;
 /// use tidings_core::Hub;
 /// use tidings_server::Server;
 ///
-/// // The address of the listener decides by which names the service may be addressed.
+/// // The address of the listener decides which hosts a request may name.
 /// let address: std::net::SocketAddr = "127.0.0.1:8080".parse()?;
 /// let service = Server::builder(Hub::default()).into_service(address);
 /// let app: Router =
@@ -43,26 +42,27 @@ use crate::shared::Shared;
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 ///
-/// # What is left to the outer server
-/// The outer server accepts connections, reads requests and writes responses. So these parts of [`Config`] have no effect:
-/// `max_connections`, `head_deadline`, `idle_timeout`, `max_head`, `workers`, `drain_delay` and `drain`.
-/// `tidings_connections` of the metrics stays 0. In detail:
+/// # What the outer server must do
+/// The outer server accepts connections, reads requests and writes responses. So these fields of [`Config`] have no
+/// effect: `max_connections`, `head_deadline`, `idle_timeout`, `max_head`, `workers`, `drain_delay` and `drain`. The
+/// metric `tidings_connections` stays 0. In detail:
 ///
-/// - **Heads and connections.** The outer server has to check the framing of requests, and to limit how many connections
-///   there are, how long a head may take and how large it may be. The [`Limits`](tidings_core::Limits) of the hub still hold.
-/// - **Stalled clients.** A client that reads nothing loses its seat after `write_deadline`. To end its connection too, the
-///   outer server has to wrap each connection in a [`WriteDeadline`](tidings_transport::mount::WriteDeadline).
-/// - **Shutdown.** Call [`farewell`](tidings_transport::mount::farewell), which sends each client a goodbye, before
-///   the outer server ends. From then on `/readyz` answers `503`.
+/// - **Heads and connections.** The outer server must check the framing of requests, and limit the number of
+///   connections and the time and the size of a head. The [`Limits`](tidings_core::Limits) of the hub still hold.
+/// - **Stalled clients.** A client that reads nothing loses its seat after `write_deadline`. To end its connection too,
+///   the outer server must wrap each connection in a [`WriteDeadline`](tidings_transport::mount::WriteDeadline).
+/// - **Shutdown.** Call [`farewell`](tidings_transport::mount::farewell), which sends each client a goodbye, before the
+///   outer server ends. From then on `/readyz` answers `503`.
 /// - **The host.** [`Hosts::ByListener`](crate::Hosts::ByListener), the default, decides by the kind of listener that
-///   [`Builder::into_service`](crate::Builder::into_service) is given. An outer server with listeners of several kinds adds
-///   a [`ListenerKind`] to the extensions of each request.
+///   [`Builder::into_service`](crate::Builder::into_service) is given. An outer server with listeners of several kinds
+///   must add a [`ListenerKind`] to the extensions of each request.
 /// - **Upgrades.** WebSocket needs HTTP/1.1 with upgrades enabled, as `axum::serve` does.
-/// - **Lanes.** The task of its connection serves each client, which costs more memory and processor time than a lane.
+/// - **Lanes.** Each client is served by the task of its connection, which costs more memory and processor time than a
+///   lane.
 #[derive(Clone)]
 pub struct HttpService {
     shared: Arc<Shared>,
-    /// What listens, unless a request says it itself.
+    /// The kind of the listener, if the extensions of a request contain no other.
     listener: ListenerKind,
 }
 
@@ -70,7 +70,7 @@ impl HttpService {
     pub(crate) fn new(config: Config, listener: ListenerKind) -> Self {
         let metrics = Metrics::new(&config);
         let limit = ConnectionLimit::new(metrics.connections.clone(), config.max_connections);
-        // It never becomes true: the outer server ends the connections.
+        // Never becomes true, because the outer server ends the connections.
         let (_, is_stopping) = watch::channel(false);
         let shared = Shared::new(config, ServeBy::GeneralPath, metrics, limit, is_stopping);
         Self { shared: Arc::new(shared), listener }
@@ -78,9 +78,7 @@ impl HttpService {
 
     async fn respond<B>(self, request: Request<B>) -> Response<MountBody>
     where
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Error: Into<BoxError>>,
     {
         let shared = &*self.shared;
         let listener = request.extensions().get().copied().unwrap_or(self.listener);
@@ -100,24 +98,24 @@ impl HttpService {
 
 impl<B> Service<Request<B>> for HttpService
 where
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = Response<MountBody>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
     /// Always returns ready.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    /// Responds to a request. The response to a poll takes as long as the poll is held. Dropping the future gives the seat of
-    /// a subscriber back. If it was publishing, a notification may be published or not.
+    /// Responds to a request. The response to a poll takes as long as the poll is held.
+    ///
+    /// Cancel safe for a client that subscribes: dropping the future frees the seat. Not cancel safe for a client that
+    /// publishes: the notification may be published or not.
     ///
     /// # Panics
-    /// The future panics outside of a tokio runtime.
+    /// The future panics if it is polled outside of a tokio runtime.
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let service = self.clone();
         Box::pin(async move { Ok(service.respond(request).await) })

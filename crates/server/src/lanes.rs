@@ -14,12 +14,12 @@ use crate::lane::Balancer;
 use crate::listener::prepare;
 
 /// The lanes of a [`Server`](crate::Server), which serve the WebSocket connections of a
-/// [`Mount`](tidings_transport::mount::Mount) in another HTTP server. Cheap to clone.
+/// [`Mount`](tidings_transport::mount::Mount) in another HTTP server. Cloning is cheap.
 ///
-/// They serve while [`Server::serve`](crate::Server::serve) runs. Connections that are handed over before that wait. The
-/// mount serves its connections itself once the server has ended, if the server already has
-/// [`Config::max_connections`](crate::Config::max_connections), and on systems without lanes. The configuration and the
-/// metrics of the server hold for the connections on its lanes.
+/// The lanes serve while [`Server::serve`](crate::Server::serve) runs. Connections that are handed over before that
+/// wait. The mount serves a connection in a task if the server has ended, if the server already has
+/// [`Config::max_connections`](crate::Config::max_connections), or if the system has no lanes. The configuration and
+/// the metrics of the server apply to the connections on its lanes.
 ///
 /// ```
 /// use tidings_core::Hub;
@@ -32,15 +32,15 @@ use crate::listener::prepare;
 /// ```
 #[derive(Clone)]
 pub struct Lanes {
-    /// `None` if the server has no lanes: then the mount serves its connections itself.
+    /// `None` if the server has no lanes.
     pub(crate) balancer: Option<Balancer>,
     pub(crate) hub: Hub,
     pub(crate) connection_limit: ConnectionLimit,
     pub(crate) write_deadline: Duration,
 }
 
-/// The kind of listener for all connections. Which TCP listener it was matters only for the check of requests, and no further
-/// request comes.
+/// The kind of listener for all connections. The kind of a TCP listener matters only for the check of requests, and an
+/// upgraded connection has no further requests.
 const TCP: ListenerKind = ListenerKind::Network;
 
 impl Adopter for Lanes {
@@ -55,10 +55,10 @@ impl Adopter for Lanes {
         Some(Box::new(move |adopted: Adopted| {
             let Adopted { socket, read_ahead: input, subscriber, .. } = adopted;
             if let Err(error) = prepare(&SockRef::from(&socket), TCP, write_deadline) {
-                tracing::debug!(%error, "cannot set the options of an upgraded connection");
+                tracing::debug!(%error, "cannot set the socket options of an upgraded connection");
             }
             let connection = Admitted { socket: socket.into(), listener: TCP, permit };
-            reserved.hand(HandOver { connection, input }, subscriber);
+            reserved.hand_over(HandOver { connection, input }, subscriber);
         }))
     }
 }

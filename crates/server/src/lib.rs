@@ -1,4 +1,4 @@
-//! The server of tidings: one notification stream by every realtime transport, over HTTP/1.1.
+//! The server of tidings. It serves one notification stream by every realtime transport, over HTTP/1.1.
 //!
 //! ```text
 //! listener ─► worker threads ─► the worker's lane ─► a whole request ─► routes ─┬─ publish ─► Hub
@@ -6,8 +6,8 @@
 //!                                      └─ anything else ─► hyper ─► routes
 //! ```
 //!
-//! A [`Server`] is configured, bound and served. An [`HttpService`] answers the same requests inside another HTTP server.
-//! [`transports`] is the list of transports.
+//! A [`Server`] is configured, bound and served. An [`HttpService`] answers the same requests in another HTTP server.
+//! [`transports`] lists the transports.
 //!
 //! ```
 //! use tidings_core::Hub;
@@ -21,7 +21,7 @@
 //! # }
 //! ```
 
-// What only a lane uses is compiled on every system.
+// Code that only lanes use is compiled on every system.
 #![cfg_attr(not(lane), allow(dead_code, unused_variables))]
 
 mod answer;

@@ -13,7 +13,7 @@ use crate::tally::Tally;
 
 type Labels = [(&'static str, &'static str); 1];
 
-/// The counters since the start. Cheap to clone; all clones count together.
+/// The counters since the start. Cloning is cheap, and all clones share the counters.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metrics {
     delivered: Family<Labels, Counter>,
@@ -21,9 +21,9 @@ pub(crate) struct Metrics {
     pub(crate) published: Counter,
     pub(crate) rejected: Counter,
     pub(crate) connections: Gauge,
-    /// Clients cut off by the write deadline, to be logged.
+    /// Clients that were cut off by the write deadline and are not logged yet.
     pub(crate) cut_off: Tally,
-    /// Connections that the system did not let the server accept or serve, to be logged.
+    /// Connections that the system did not accept or serve, and that are not logged yet.
     pub(crate) unserved: Tally,
 }
 
@@ -45,7 +45,7 @@ impl Metrics {
         self.delivered.get_or_create(&[("transport", transport)]).clone()
     }
 
-    /// Counts a client that the server let go.
+    /// Counts a client that was sent a goodbye with this reason.
     pub(crate) fn let_go(&self, reason: Reason) {
         self.ended.get_or_create(&[("reason", reason.name())]).inc();
     }

@@ -1,4 +1,4 @@
-//! Replaces the lane on systems without it: every connection takes the general path.
+//! Replaces lanes on systems that have none. There every connection takes the general path.
 
 use std::io;
 
@@ -8,21 +8,21 @@ use crate::service::Service;
 use crate::shared::Shared;
 use tidings_transport::mount::Subscriber;
 
-/// Whether this program has lanes.
+/// `false` because this program has no lanes.
 pub(crate) const IS_BUILT: bool = false;
 
-/// A handle to a lane, which does not exist here.
+/// A handle to a lane. It cannot exist here.
 #[derive(Clone)]
 pub(crate) enum Handle {}
 
-/// The lanes of a server, which do not exist here.
+/// The lanes of a server. It has none here.
 #[derive(Clone)]
 pub(crate) struct Balancer;
 
-/// A place on a lane, which does not exist here.
+/// A place on a lane. It cannot exist here.
 pub(crate) enum Reserved {}
 
-/// What other lanes hand to one. They do not exist here.
+/// The inbox of a lane. It stays empty here.
 pub(crate) struct Inbox;
 
 impl Handle {
@@ -40,11 +40,11 @@ impl Handle {
         match *self {}
     }
 
-    pub(crate) fn subscribe(&self, _: HandOver, _: Subscriber, _: bool) {
+    pub(crate) fn subscribe(&self, _: HandOver, _: Box<Subscriber>, _: bool) {
         match *self {}
     }
 
-    pub(crate) fn take_back(&self, _: HandOver) {
+    pub(crate) fn take_over(&self, _: HandOver) {
         match *self {}
     }
 
@@ -68,7 +68,7 @@ impl Balancer {
 }
 
 impl Reserved {
-    pub(crate) fn hand(self, _: HandOver, _: Box<Subscriber>) {
+    pub(crate) fn hand_over(self, _: HandOver, _: Box<Subscriber>) {
         match self {}
     }
 }

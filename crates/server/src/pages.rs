@@ -61,8 +61,9 @@ pub(crate) fn transports(config: &Config) -> Response<Bytes> {
     text("application/json", format!("{description}\n"))
 }
 
-/// Returns the server's clock: milliseconds since 1970, to the microsecond, as in the response to `GET /transports`. If
-/// a notification carries the time by this clock at which it was sent, a page can compute how long it took.
+/// Returns the time of the server in milliseconds since 1970, with a resolution of a microsecond. The response to
+/// `GET /transports` contains it. A page can compute the latency of a notification that contains the time by this clock
+/// at which it was sent.
 pub fn clock() -> f64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_1970.as_micros() as f64 / 1e3

@@ -1,8 +1,9 @@
 //! Parses and checks the requests of HTTP/1.1.
 //!
-//! Most requests are plain and arrive in one piece: a `GET`, or a `POST` with a body of known length. A lane answers those.
-//! All others leave the lane: incomplete requests, bodies in chunks, other versions and methods, and malformed requests.
-//! On both paths the head is checked here, so that none accepts what the other rejects.
+//! Most requests are plain and arrive in one piece: a `GET`, or a `POST` with a body of known length. A lane answers
+//! those. All other requests leave the lane: incomplete and malformed requests, bodies in chunks, and other versions
+//! and methods. Lanes and the general path both check heads here, so that neither accepts a head that the other
+//! rejects.
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
@@ -17,7 +18,7 @@ use tidings_transport::{Rejection, lists};
 pub(crate) struct Whole {
     pub(crate) request: Parts,
     pub(crate) body: Bytes,
-    /// Its length in bytes. The next request begins there.
+    /// The length of the request in bytes. The next request begins there.
     pub(crate) length: usize,
 }
 
@@ -77,7 +78,7 @@ pub(crate) fn head(bytes: &[u8], max_head: usize) -> Result<Option<Head>, Reject
         let name = HeaderName::from_bytes(line.name.as_bytes())
             .map_err(|_| bad(format!("invalid header name {:?}", line.name)))?;
         let value = HeaderValue::from_maybe_shared(part(line.value))
-            .map_err(|_| bad(format!("the value of {name} has a control character in it")))?;
+            .map_err(|_| bad(format!("the value of {name} contains a control character")))?;
         request.headers.append(name, value);
     }
     request.uri = match encoded(target) {
@@ -92,8 +93,8 @@ pub(crate) fn head(bytes: &[u8], max_head: usize) -> Result<Option<Head>, Reject
     Ok(Some(Head { request, length, body }))
 }
 
-/// Returns the target of a request with each `>` percent-encoded. A URL may not contain `>`, but filters do, and curl
-/// sends it as it is typed.
+/// Returns the target of a request with each `>` percent-encoded. A URL may not contain `>`, but a filter may, and curl
+/// does not encode it.
 fn encoded(target: &str) -> Cow<'_, str> {
     if target.contains('>') { target.replace('>', "%3E").into() } else { target.into() }
 }
@@ -241,7 +242,7 @@ fn bad_target(target: &str) -> Rejection {
                 .bytes()
                 .map(|byte| format!("%{byte:02X}"))
                 .collect();
-            format!("the request target has {character:?} in it: send it as {encoded}")
+            format!("the request target contains {character:?}: send it as {encoded}")
         }
         None => format!("invalid request target {target:?}: expected a path that begins with /"),
     };
@@ -349,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_greater_than_sign_is_understood() {
+    fn a_greater_than_sign_that_is_not_encoded_is_accepted() {
         let whole = taken("GET /topics/a.>?x=> HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
         assert_eq!(whole.request.uri, "/topics/a.%3E?x=%3E");
         for (sent, encoded) in [

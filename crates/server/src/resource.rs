@@ -1,24 +1,30 @@
-//! The resources of the server, by their paths.
+//! Finds the resource of a path.
 
 use http::request::Parts;
 
 /// A resource of the server.
 pub(crate) enum Resource<'a> {
+    /// `/`: the live page, or a help text.
     Front,
     /// A file of the live page.
     Page,
-    /// The icon that a browser requests by itself.
+    /// The icon that a browser requests for every site.
     Icon,
-    /// The JavaScript client, which is served without the page as well.
+    /// The JavaScript client, which is served even if the live page is not.
     Client,
+    /// The list of transports.
     Transports,
+    /// The liveness probe.
     Health,
+    /// The readiness probe.
     Ready,
+    /// The metrics.
     Metrics,
-    /// A topic or filters, still percent-encoded.
+    /// A topic or filters, percent-encoded as in the path.
     Topics(&'a str),
     /// `/topics`, to publish many notifications, each with its topic.
     AllTopics,
+    /// Any other path.
     Unknown,
 }
 
@@ -43,8 +49,8 @@ impl<'a> Resource<'a> {
     }
 }
 
-/// Returns `true` for a health check or a read of the metrics. It is answered on a connection over the limit too: if
-/// a liveness probe failed because the server is full, the server would be restarted.
+/// Returns `true` for a health check and for a read of the metrics. They are answered on connections over the limit as
+/// well. Otherwise a full server would fail its liveness probe and be restarted.
 pub(crate) fn is_probe(request: &Parts) -> bool {
     matches!(Resource::of(request), Resource::Health | Resource::Ready | Resource::Metrics)
 }

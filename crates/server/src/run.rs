@@ -1,4 +1,4 @@
-//! Runs the server, from its listeners to the end of its shutdown.
+//! Runs the server until the end of its shutdown.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -53,8 +53,8 @@ pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> i
     let failed = tokio::select! {
         () = last_call(shutdown, &shared) => None,
         ended = running.join_next() => ended,
-        // The application may close the hub. A lane notices that, but tasks that wait for a request do not. Each publish
-        // wakes this future, so it is used only if there are such tasks.
+        // The application may close the hub. A lane notices that, but tasks that wait for a request do not. Each
+        // publish wakes this future, so it is used only if there are such tasks.
         () = general::closed(&hub), if !shared.serve_by.has_lanes() => None,
     };
     let begun = Instant::now();
@@ -77,7 +77,7 @@ pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> i
     outcome
 }
 
-/// Resolves when the listener is to be closed: [`Config::drain_delay`] after the shutdown signal.
+/// Resolves when the listeners must be closed: [`Config::drain_delay`] after the shutdown signal.
 async fn last_call(shutdown: impl Future<Output = ()>, shared: &Shared) {
     shutdown.await;
     shared.is_draining.store(true, Ordering::Release);

@@ -1,13 +1,13 @@
-//! The ways to move bytes, for tests and measurements.
+//! The ways to serve connections, for tests and measurements.
 
 use crate::lane;
 
-/// How a server moves the bytes of its clients. Clients see no difference. For tests and measurements that compare the ways.
+/// How a server serves its connections, for tests and measurements that compare the ways. Clients see no difference.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ServeBy {
-    /// By lanes, with many sends in one system call if the kernel allows io_uring. Systems other than Linux have no lanes
-    /// and take the general path.
+    /// By lanes, with many sends in one system call if the kernel allows io_uring. Systems other than Linux have no
+    /// lanes, so every connection takes the general path there.
     #[default]
     Lanes,
     /// By lanes, with one system call for each send.

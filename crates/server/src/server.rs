@@ -1,4 +1,4 @@
-//! The server as its users see it: configured, bound, and served.
+//! The public types of the server: its builder, the server and its handle.
 
 use std::net::SocketAddr;
 #[cfg(unix)]
@@ -21,7 +21,7 @@ use crate::serve_by::ServeBy;
 #[cfg(unix)]
 use crate::socket_file::{self, SocketFile};
 
-/// A server with its listeners, which accept connections from now on. They wait until it [serves](Self::serve).
+/// A server with its listeners. They queue connections until the server [serves](Self::serve).
 ///
 /// ```
 /// use tidings_core::Hub;
@@ -49,7 +49,7 @@ pub struct Server {
     pub(crate) metrics: Metrics,
     pub(crate) connection_limit: ConnectionLimit,
     pub(crate) balancer: Balancer,
-    /// One for each worker. Dropping them ends the lanes for [`Lanes`].
+    /// One for each worker. After they are dropped, [`Lanes`] reserves no more places.
     pub(crate) inboxes: Vec<Inbox>,
     /// Whether [`Server::lanes`] was called, so that mounts may hand connections over.
     pub(crate) has_mounts: bool,
@@ -62,7 +62,7 @@ pub struct Builder {
     serve_by: ServeBy,
 }
 
-/// Reads the state of a server, also while it serves. Cheap to clone.
+/// Reads the state of a server, also while it serves. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Handle {
     config: Config,
@@ -70,17 +70,17 @@ pub struct Handle {
 }
 
 impl Server {
-    /// Begins the configuration of a server for this hub, with every transport.
+    /// Returns a builder for a server of this hub, with every transport.
     pub fn builder(hub: Hub) -> Builder {
         Builder { config: Config::new(hub), serve_by: ServeBy::default() }
     }
 
     /// Adds a TCP listener at this address. Port 0 takes a free port.
     ///
-    /// Cancel safe: no listener is left.
+    /// Cancel safe: if the future is dropped, no listener is left.
     ///
     /// # Errors
-    /// If the address cannot be bound.
+    /// Returns an error if the address cannot be bound.
     pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?.into_std()?;
         self.listen(listener)
@@ -88,18 +88,18 @@ impl Server {
 
     /// Adds a listener at the path of a Unix socket, for a proxy on the same machine.
     ///
-    /// If a server that has crashed has left its file there, the file is replaced. The server removes its file when it stops
-    /// accepting connections, or when it is dropped.
+    /// If a server that has crashed has left its file there, the file is replaced. The server removes its file when it
+    /// stops accepting connections, or when it is dropped.
     ///
-    /// The file has the permissions that the umask of the process leaves (`0777 & !umask`). A process can connect if it has
-    /// permission to write to the file, so with the usual umask of `022` only processes of the same user can connect. The
-    /// server needs permission to write to the directory. If it may read the directory as well, it locks it (`flock`) while
-    /// it creates or removes the file, so that only one of several servers that start at once gets the path. No lock file
-    /// is left.
+    /// The file has the permissions that the umask of the process leaves (`0777 & !umask`). A process can connect if it
+    /// has permission to write to the file, so with the usual umask of `022` only processes of the same user can
+    /// connect. The server needs permission to write to the directory. If it may read the directory as well, it locks
+    /// it (`flock`) while it creates or removes the file, so that only one of several servers that start at once gets
+    /// the path. No lock file is left.
     ///
     /// # Errors
-    /// Returns [`AddrInUse`](io::ErrorKind::AddrInUse) if another server listens there, or if a file that is not a socket is
-    /// there. Returns another error if the socket cannot be created.
+    /// Returns [`AddrInUse`](io::ErrorKind::AddrInUse) if another server listens there, or if a file that is not a
+    /// socket is there. Returns another error if the socket cannot be created.
     #[cfg(unix)]
     pub fn bind_unix(self, path: impl AsRef<Path>) -> io::Result<Self> {
         let (listener, file) = socket_file::bind(path.as_ref())?;
@@ -108,8 +108,8 @@ impl Server {
         Ok(server)
     }
 
-    /// Adds a listener that was made elsewhere, TCP or Unix. For example, the crate `listenfd` returns those that
-    /// systemd has passed. The file of a Unix socket stays where it is.
+    /// Adds an existing listener, TCP or Unix. For example, the crate `listenfd` returns the listeners that systemd has
+    /// passed. The file of a Unix socket is not removed.
     ///
     /// # Errors
     /// Returns an error if it does not listen, has no address, or cannot be set to non-blocking.
@@ -130,8 +130,8 @@ impl Server {
         Handle { config: self.config.clone(), metrics: self.metrics.clone() }
     }
 
-    /// Returns the lanes of this server, for a [`Mount`](tidings_transport::mount::Mount) in another HTTP server. After this
-    /// call the server can serve without a listener.
+    /// Returns the lanes of this server, for a [`Mount`](tidings_transport::mount::Mount) in another HTTP server. After
+    /// this call the server can serve without a listener.
     pub fn lanes(&mut self) -> Lanes {
         self.has_mounts = true;
         Lanes {
@@ -149,7 +149,7 @@ impl Server {
     ///    [`bind_unix`](Self::bind_unix) are removed. The goodbyes are spread over [`Config::drain`].
     /// 3. Connections have four more seconds to end. Then the rest are cut off, and this returns.
     ///
-    /// Each step is logged at INFO. A shutdown that is already complete when this is called is fine.
+    /// Each step is logged at INFO. `shutdown` may be resolved already when this is called.
     ///
     /// Dropping the future before that ends the workers as well, without a goodbye.
     ///
@@ -168,23 +168,23 @@ impl fmt::Debug for Server {
 }
 
 impl Builder {
-    /// Decides who may subscribe, publish and read pages. Default: everyone.
+    /// Sets the check of which requests may subscribe, publish and read pages. Default: all.
     pub fn authorize(self, authorize: impl Authorize) -> Self {
         self.configure(|config| config.authorizer = Authorizer::new(authorize))
     }
 
-    /// Changes what happens to the messages of WebSocket clients, and how they are replied to. Default: see
+    /// Sets what happens to the messages of WebSocket clients, and the replies to them. Default: see
     /// [`Config::on_message`].
     pub fn on_message(self, on_message: OnMessage) -> Self {
         self.configure(|config| config.on_message = Some(on_message))
     }
 
-    /// Which web pages may connect, read and publish. Default: pages of the same host.
+    /// Sets which web pages may connect, read and publish. Default: pages of the same host.
     pub fn origins(self, origins: Origins) -> Self {
         self.configure(|config| config.origins = origins)
     }
 
-    /// By which names the server may be addressed. Default: by every name, except through a listener on a loopback address.
+    /// Sets which hosts requests may name. Default: every host, except through a listener on a loopback address.
     pub fn hosts(self, hosts: Hosts) -> Self {
         self.configure(|config| config.hosts = hosts)
     }
@@ -195,18 +195,18 @@ impl Builder {
         self
     }
 
-    /// Chooses how the server moves bytes, to compare the ways.
+    /// Sets how the server serves its connections, to compare the ways.
     #[doc(hidden)]
     pub fn serve_by(mut self, serve_by: ServeBy) -> Self {
         self.serve_by = serve_by;
         self
     }
 
-    /// Returns a server that listens at this address. Port 0 takes a free port. Further listeners are added by
-    /// [`Server::bind`], [`Server::bind_unix`] and [`Server::listen`].
+    /// Returns a server that listens at this address. Port 0 takes a free port. [`Server::bind`], [`Server::bind_unix`]
+    /// and [`Server::listen`] add further listeners.
     ///
     /// # Errors
-    /// If the address cannot be bound.
+    /// Returns an error if the address cannot be bound.
     pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
         self.build().bind(address).await
     }
@@ -220,22 +220,24 @@ impl Builder {
         self.build().bind_unix(path)
     }
 
-    /// Returns a server with a listener that was made elsewhere.
+    /// Returns a server with an existing listener.
     ///
     /// # Errors
-    /// As [`Server::listen`].
+    /// Returns the errors of [`Server::listen`].
     pub fn listen(self, listener: impl Into<Listener>) -> io::Result<Server> {
         self.build().listen(listener)
     }
 
-    /// Returns a service that answers everything that the server answers, for another HTTP server. See [`HttpService`] for
-    /// what is left to that server. `listener` is its listener: an address of TCP, or a kind. On a loopback address the
-    /// service accepts only names that no foreign page can have, unless [`hosts`](Self::hosts) says otherwise.
+    /// Returns a service that answers everything that the server answers, for another HTTP server. See [`HttpService`]
+    /// for what that server must do. `listener` is the address of its TCP listener, or the kind of its listener. On a
+    /// loopback address the service accepts only hosts that no foreign page can have, unless [`hosts`](Self::hosts) is
+    /// set.
     pub fn into_service(self, listener: impl Into<ListenerKind>) -> HttpService {
         HttpService::new(self.config, listener.into())
     }
 
-    /// Returns a server without a listener. [`Server::bind`], [`Server::bind_unix`] and [`Server::listen`] add listeners.
+    /// Returns a server without a listener. [`Server::bind`], [`Server::bind_unix`] and [`Server::listen`] add
+    /// listeners.
     pub fn build(self) -> Server {
         let Self { config, serve_by } = self;
         let metrics = Metrics::new(&config);
@@ -268,7 +270,7 @@ impl Handle {
     /// Returns the metrics in the text format of OpenMetrics, as `GET /metrics` does.
     ///
     /// # Errors
-    /// If a metric cannot be formatted.
+    /// Returns an error if a metric cannot be formatted.
     pub fn metrics(&self) -> Result<String, std::fmt::Error> {
         self.metrics.text(&self.config)
     }

@@ -12,24 +12,24 @@ use crate::cors::OpenHeads;
 use crate::metrics::Metrics;
 use crate::serve_by::ServeBy;
 
-/// Shared by all workers. Cheap to clone.
+/// The state that all workers share. Cloning is cheap.
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) serve_by: ServeBy,
-    /// Accepts subscribers and publishers.
+    /// Checks subscribers and publishers.
     pub(crate) mount: Mount,
     pub(crate) metrics: Metrics,
-    /// Whether the server has begun to shut down. It may still serve.
+    /// Whether the server has begun to shut down. It still serves for [`Config::drain_delay`].
     pub(crate) is_draining: Arc<AtomicBool>,
     pub(crate) open_heads: OpenHeads,
     pub(crate) connection_limit: ConnectionLimit,
-    /// Whether the listener is closed, and connections are to end.
+    /// Whether the listeners are closed, and connections must end.
     pub(crate) is_stopping: watch::Receiver<bool>,
 }
 
 impl Shared {
-    /// Returns the state of a server that starts. `is_stopping` becomes true when its connections are to end.
+    /// Returns the state of a server that starts. `is_stopping` becomes true when its connections must end.
     pub(crate) fn new(
         config: Config,
         serve_by: ServeBy,

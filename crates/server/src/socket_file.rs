@@ -1,4 +1,4 @@
-//! The file of a Unix socket, from its creation to its removal.
+//! Creates and removes the file of a Unix socket.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// The file of a Unix socket that this server has made. Dropping it removes the file, unless another server has
-/// replaced it since.
+/// The file of a Unix socket that this server has created. Dropping it removes the file, unless another server has
+/// replaced the file since.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
@@ -49,15 +49,15 @@ pub(crate) fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     Ok((listener, SocketFile { path, identity }))
 }
 
-/// How long to wait for the lock. A server holds it for some system calls, of which none waits.
+/// How long to wait for the lock. A server holds it only for a few system calls, none of which blocks.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Locks the folder of a socket, so that only one server at a time looks at a socket in it, binds or removes one. Without
-/// that, two servers that start at once could both find the socket of a crashed server, and the second would remove the
-/// socket that the first has just made. It would also find a socket that is bound, but does not listen yet.
+/// Locks the folder of a socket, so that only one server at a time checks, binds or removes a socket in it. Without the
+/// lock, two servers that start at once could both find the socket of a crashed server, and the second would remove the
+/// socket that the first has just created. It could also find a socket that is bound, but does not listen yet.
 ///
-/// The folder is locked itself, so that no lock file is left. If it cannot be locked, or if another program has it
-/// locked for too long, the server goes on without the lock: any user may lock a folder such as `/tmp`.
+/// The lock is on the folder, so that no lock file is left. If the folder cannot be locked, or if another program locks
+/// it for too long, the server continues without the lock, because any user may lock a folder such as `/tmp`.
 fn lock_folder_of(path: &Path) -> Option<File> {
     let folder = File::open(path.parent()?).ok()?;
     let start = Instant::now();
@@ -68,7 +68,7 @@ fn lock_folder_of(path: &Path) -> Option<File> {
                 thread::sleep(Duration::from_millis(1));
             }
             Err(error) => {
-                tracing::debug!(%error, path = %path.display(), "the folder of the socket is not locked");
+                tracing::debug!(%error, path = %path.display(), "cannot lock the folder of the socket");
                 return None;
             }
         }
@@ -90,7 +90,7 @@ fn look(path: &Path) -> io::Result<Found> {
         Ok(_) => {}
     }
     let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // Otherwise the connect would wait if the queue of the listener is full.
+    // Otherwise the connect would block if the queue of the listener is full.
     probe.set_nonblocking(true)?;
     match probe.connect(&SockAddr::unix(path)?) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(Found::Stale),
@@ -108,7 +108,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Otherwise another server could replace the file between the look and the removal.
+        // Otherwise another server could replace the file between the check and the removal.
         let _lock = lock_folder_of(&self.path);
         if identity(&self.path).is_ok_and(|found| found == self.identity)
             && let Err(error) = fs::remove_file(&self.path)

@@ -1,4 +1,4 @@
-//! Log lines for events that can happen thousands of times a second: one line with a count instead of one for each.
+//! Log lines for events that can happen thousands of times a second. Many events are one line with their number.
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-/// Counts events of one kind until they are logged. All clones count together.
+/// Counts events of one kind until they are logged. All clones share the count.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally(Arc<Shared>);
 
@@ -23,14 +23,14 @@ struct Events {
     last: String,
 }
 
-/// How long to collect after the first event: what happens together is one line.
+/// How long to collect events after the first one, so that events that happen together are one line.
 const COLLECT: Duration = Duration::from_secs(1);
 
 /// The least time between two lines.
 const PERIOD: Duration = Duration::from_secs(10);
 
 impl Tally {
-    /// Counts one more. Only the latest detail is kept.
+    /// Counts an event. Only the latest detail is kept.
     pub(crate) fn add(&self, detail: impl Display) {
         let mut events = self.0.events.lock().unwrap_or_else(PoisonError::into_inner);
         events.count += 1;
@@ -69,7 +69,7 @@ mod tests {
     use tokio::time::timeout;
 
     #[tokio::test(start_paused = true)]
-    async fn many_events_are_one_line_a_period_and_none_is_left_out() {
+    async fn many_events_are_one_line_in_each_period_and_all_are_counted() {
         let (tally, lines) = (Tally::default(), RefCell::new(Vec::new()));
         let log = |count: u64, last: &str| lines.borrow_mut().push((count, last.to_owned()));
         let events = async {

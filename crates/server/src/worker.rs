@@ -1,4 +1,5 @@
-//! One thread that serves: by a lane, and by the general path for what a lane does not serve. Or by the general path alone.
+//! One worker thread. It serves by a lane, and by the general path what a lane does not serve. Without lanes it serves
+//! only by the general path.
 
 use std::io;
 use std::rc::Rc;
@@ -19,6 +20,9 @@ use crate::shared::Shared;
 pub(crate) const GRACE: Duration = Duration::from_secs(4);
 
 /// Serves on this thread until the server stops.
+///
+/// # Errors
+/// Returns an error if the runtime or the lane cannot be created, or if the worker fails.
 pub(crate) fn run(listeners: Vec<Bound>, shared: Shared, inbox: Inbox) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, serve(listeners, shared, inbox))
@@ -39,7 +43,7 @@ async fn serve(listeners: Vec<Bound>, shared: Shared, inbox: Inbox) -> io::Resul
             let all = listeners.into_iter();
             let all = all.map(|listener| general::accept_all(listener, accepting.clone()));
             try_join_all(all).await?;
-            // Also if there is no listener, because a mount serves the connections of another server.
+            // Without a listener this waits as well, because mounts of another HTTP server may serve the hub.
             let _ = stopping.wait_for(|stopping| *stopping).await;
             Ok(())
         });
@@ -47,23 +51,24 @@ async fn serve(listeners: Vec<Bound>, shared: Shared, inbox: Inbox) -> io::Resul
     }
 }
 
-/// Serves a lane until the hub is closed and its last connection has ended. Connections that are not for the lane go to the
-/// general path.
+/// Serves a lane until the hub is closed and the last connection has ended. Hands connections that the lane does not
+/// serve over to the general path.
 async fn drive(lane: lane::Handle, context: Rc<Context>) -> io::Result<()> {
     while let Turn::HandOver(connections) = lane.serve().await? {
         connections.into_iter().for_each(|connection| general::take_over(connection, &context));
-        // The tasks that serve them have their turn before the lane has its next.
+        // The tasks that serve them run before the next turn of the lane.
         tokio::task::yield_now().await;
     }
     Ok(())
 }
 
-/// Waits until `serving` has ended, or for as long as a server that stops may take.
+/// Waits until `serving` has ended. After the server was stopped, waits for [`Config::drain`](crate::Config::drain) and
+/// [`GRACE`] at most.
 async fn attend(context: &Context, mut serving: JoinHandle<io::Result<()>>) -> io::Result<()> {
     let Context { shared, lane, tasks } = context;
     let (mut stopping, config) = (shared.is_stopping.clone(), &shared.config);
     let served = tokio::select! {
-        // It ends by itself once the hub is closed. Otherwise it has failed, and accepts no more connections.
+        // It ends once the hub is closed. If the hub is open, it has failed, and accepts no more connections.
         ended = &mut serving => {
             let ended = flatten(ended);
             if ended.is_err() || config.hub.pool().closed().is_none() {

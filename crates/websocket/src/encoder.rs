@@ -47,8 +47,11 @@ impl Encoder for Bare {
 fn visible_ping(position: Option<Id>, interval: Duration) -> Bytes {
     let interval = interval.as_millis();
     // An id has no characters that JSON must escape.
-    let id = position.map_or_else(String::new, |position| format!(r#","id":"{position}""#));
-    frame::text(format!(r#"{{"ping":{interval}{id}}}"#).as_bytes())
+    let ping = match position {
+        Some(position) => format!(r#"{{"ping":{interval},"id":"{position}"}}"#),
+        None => format!(r#"{{"ping":{interval}}}"#),
+    };
+    frame::text(ping.as_bytes())
 }
 
 impl Encoder for Enveloped {

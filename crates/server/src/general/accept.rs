@@ -1,4 +1,4 @@
-//! Accepts connections without a lane.
+//! Accepts connections if there are no lanes.
 
 use std::future::poll_fn;
 use std::io;
@@ -23,7 +23,7 @@ use crate::routes;
 /// Accepts connections until the server stops.
 ///
 /// # Errors
-/// If the listener cannot be watched.
+/// Returns an error if the listener cannot be registered with tokio.
 pub(crate) async fn accept_all(listener: Bound, context: Rc<Context>) -> io::Result<()> {
     let kind = listener.kind;
     let listener = Listening::new(listener)?;
@@ -74,15 +74,15 @@ impl Listening {
 
 fn admit(stream: Stream, listener: ListenerKind, context: &Rc<Context>) {
     let shared = &context.shared;
-    // A connection that is older than the server has not inherited them from the listener.
+    // A connection that came before the server started has not inherited the options of the listener.
     if let Err(error) = prepare(&stream.as_socket(), listener, shared.config.write_deadline) {
-        tracing::debug!(%error, "a connection has other options than it should");
+        tracing::debug!(%error, "cannot set the socket options of a connection");
     }
     match shared.connection_limit.admit() {
         Some(permit) => serve(stream, listener, permit, Bytes::new(), context),
         None => {
-            // There are too many to wait for their requests. The answer may not arrive; the connection is closed.
-            // Directly, because tokio may not know yet that the socket can be written.
+            // There are too many connections to wait for the request of this one. The response may be lost, and the
+            // connection is closed. Sent without tokio, which may not have seen yet that the socket is writable.
             let _ = stream.as_socket().send(&routes::no_room(shared));
         }
     }

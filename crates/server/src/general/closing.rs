@@ -1,4 +1,4 @@
-//! The end of a connection whose peer may still be sending.
+//! Closes a connection whose peer may still be sending.
 
 use std::time::Duration;
 
@@ -11,19 +11,18 @@ use super::socket::Socket;
 /// sends to one of them after the other.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// The same while the server stops.
+/// How long the peer may send nothing if the server stops.
 const SILENCE_AT_THE_END: Duration = Duration::from_secs(2);
 
-/// How long the peer may go on sending.
+/// How long the peer may continue to send.
 const LINGER: Duration = Duration::from_secs(60);
 
-/// How much the peer may still send.
+/// The most bytes that the peer may still send.
 const MAX_DISCARDED: usize = 64 << 20;
 
-/// Closes a connection in stages (RFC 9112, section 9.6): first this side, and the other once the peer has
-/// closed its own. What the peer sends until then is read and thrown away, for a bounded time and size. The
-/// system answers bytes that come after a close with a reset, and a client that is still sending would lose
-/// the answer to that.
+/// Closes a connection in stages (RFC 9112, section 9.6): first this side, and the whole connection after the peer has
+/// closed its side. Input until then is read and discarded, for a bounded time and size. The system answers input that
+/// comes after a close with a reset, and a client that is still sending could lose the answer then.
 pub(crate) async fn close(mut socket: Socket, is_stopping: bool) {
     if socket.shutdown().await.is_err() {
         return;

@@ -55,12 +55,13 @@ pub(super) fn serve(
     let running = context.clone();
     spawn_local(context.tasks.track_future(async move {
         if let Err(error) = serve_all(socket, &running).await {
-            tracing::debug!(%error, "a connection broke");
+            tracing::debug!(%error, "connection broke");
         }
     }));
 }
 
-/// Serves requests until the connection ends. If there is a lane, serves one, and the connection goes back to its lane.
+/// Serves requests until the connection ends. If there is a lane, serves one request and then hands the connection over
+/// to the lane.
 async fn serve_all(mut socket: Socket, context: &Context) -> io::Result<()> {
     let idle_timeout = socket.permit.idle_timeout(context.shared.config.idle_timeout);
     loop {
@@ -79,24 +80,24 @@ async fn serve_all(mut socket: Socket, context: &Context) -> io::Result<()> {
             AfterAnswer::Done => return Ok(()),
         };
         if let Some(lane) = &context.lane {
-            lane.take_back(hand_over(socket)?);
+            lane.take_over(hand_over(socket)?);
             return Ok(());
         }
     }
 }
 
-/// Prepares a connection for its lane.
+/// Returns a connection that can be handed over to a lane.
 ///
 /// # Errors
-/// If the system does not let go of it.
+/// Returns an error if the socket cannot be removed from tokio.
 fn hand_over(socket: Socket) -> io::Result<HandOver> {
     let Socket { io, early, listener, permit, .. } = socket;
     let connection = Admitted { socket: io.into_inner().into_socket()?, listener, permit };
     Ok(HandOver { connection, input: early.freeze() })
 }
 
-/// Waits until the head of the next request is whole, and checks it. Returns `None` if it does not come: the
-/// peer has left, its time is over, or the server stops.
+/// Waits until the head of the next request is complete, and checks it. Returns `None` if the peer has left, if its
+/// time is over, or if the server stops.
 async fn head_of_next(
     socket: &mut Socket,
     idle_timeout: Duration,
@@ -133,7 +134,7 @@ async fn head_of_next(
     }
 }
 
-/// Answers a request that is rejected for its form. It is not known where the next one begins.
+/// Answers a request whose head is rejected. The connection ends then, because the next request cannot be found.
 async fn reject(
     mut socket: Socket,
     rejection: Rejection,
@@ -145,9 +146,9 @@ async fn reject(
     Ok(AfterAnswer::Close(socket))
 }
 
-/// Reads the request whose head is there, and answers it.
+/// Reads a request whose head is complete, and answers it.
 async fn answer(socket: Socket, context: &Context) -> io::Result<AfterAnswer> {
-    let (socket, streamed) = exchange::ask(socket, &context.shared).await;
+    let (socket, streamed) = exchange::read_and_answer(socket, &context.shared).await;
     let Some(mut socket) = socket else { return Ok(AfterAnswer::Done) };
     let Streamed { answer, is_last, request } = match streamed {
         Ok(Some(streamed)) => streamed,
@@ -164,7 +165,7 @@ async fn answer(socket: Socket, context: &Context) -> io::Result<AfterAnswer> {
             let Some(lane) = &context.lane else {
                 return subscription::serve(socket, *subscriber, is_last, context).await;
             };
-            lane.subscribe(hand_over(socket)?, *subscriber, is_last);
+            lane.subscribe(hand_over(socket)?, subscriber, is_last);
             return Ok(AfterAnswer::Done);
         }
     };

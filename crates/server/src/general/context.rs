@@ -1,14 +1,14 @@
-//! What a connection on the general path knows of its worker.
+//! The state that the connections of one worker share on the general path.
 
 use tokio_util::task::TaskTracker;
 
 use crate::lane;
 use crate::shared::Shared;
 
-/// What the connections of one worker share.
+/// The state that the connections of one worker share.
 pub(crate) struct Context {
     pub(crate) shared: Shared,
-    /// `None` on the general path.
+    /// The lane of the worker. `None` if the server has no lanes.
     pub(crate) lane: Option<lane::Handle>,
     pub(crate) tasks: TaskTracker,
 }

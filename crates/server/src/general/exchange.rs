@@ -1,4 +1,4 @@
-//! One request, read by hyper.
+//! Has hyper read one request.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -20,23 +20,23 @@ use crate::shared::Shared;
 /// The smallest buffer that hyper accepts.
 const MIN_HEAD: usize = 8192;
 
-/// Has hyper read the next request on this socket, whose head is complete and well-formed, and returns the answer to it.
-/// Also returns the socket, with the bytes that came after the request. The socket is `None` if hyper does not let go of
-/// it.
+/// Has hyper read the next request on this socket, whose head is complete and well-formed, and returns the answer to
+/// it. Also returns the socket, with the bytes that came after the request. The socket is `None` if hyper has not
+/// released it.
 ///
 /// hyper reads the body and sends `100 Continue`, but it does not write the answer. When the request is read, hyper's
 /// connection is taken apart, so that the bytes after the request are kept.
 ///
 /// # Errors
 /// Returns hyper's error if the request cannot be read.
-pub(crate) async fn ask(
+pub(crate) async fn read_and_answer(
     socket: Socket,
     shared: &Shared,
 ) -> (Option<Socket>, hyper::Result<Option<Streamed>>) {
     let (is_surplus, listener) = (socket.permit.is_surplus(), socket.listener);
     let lent = Lent::new(socket);
     let streamed = Cell::new(None::<Streamed>);
-    // Boxed, because hyper lets only a connection that can be moved be polled in this way.
+    // Boxed, because `poll_without_shutdown` needs a future that is `Unpin`.
     let service = service_fn(|request: hyper::Request<Incoming>| {
         lent.allow_writes();
         Box::pin(async {
@@ -46,13 +46,13 @@ pub(crate) async fn ask(
         })
     });
     let mut http = http1::Builder::new();
-    // The head is within its limit already. A bare > in it is three bytes for hyper.
+    // The size of the head was checked already. An encoded `>` has three bytes.
     http.half_close(true).max_buf_size(3 * shared.config.max_head.max(MIN_HEAD));
     let mut connection = http.serve_connection(TokioIo::new(lent.clone()), service);
     let ended = poll_fn(|task| {
         let ended = connection.poll_without_shutdown(task);
         match streamed.take() {
-            // `100 Continue` has to be out first.
+            // `100 Continue` must be written first.
             Some(answered) if ended.is_pending() && lent.is_waiting() => {
                 streamed.set(Some(answered));
                 Poll::Pending

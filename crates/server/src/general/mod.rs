@@ -1,7 +1,8 @@
 //! The general path: hyper reads the requests, and the stream adapters of a transport serve its clients.
 //!
-//! A connection is a task. With lanes a connection comes here for one request that is not plain, and goes back to
-//! its lane with the answer or as a client. Without lanes it is here from its beginning to its end.
+//! Each connection is a task. If the server has lanes, a connection is handed over to this path for one request that is
+//! not plain. The lane takes it over again after the answer, or with the subscriber. Without lanes this path serves a
+//! connection from its beginning to its end.
 
 mod accept;
 mod closing;

@@ -1,4 +1,4 @@
-//! Counts what happens on a connection of the general path.
+//! The observer of a connection on the general path.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,7 +7,7 @@ use tidings_transport::mount::Observer;
 
 use crate::metrics::Metrics;
 
-/// Counts what happens to a connection and its client. A cut-off is counted once, even if both the socket and the
+/// Counts the deliveries to a client and its end. A cut-off is counted once, even if both the socket and the
 /// conversation on it report it.
 #[derive(Debug)]
 pub(crate) struct ConnectionObserver {

@@ -1,4 +1,4 @@
-//! The socket of a connection that is not in a lane.
+//! The socket of a connection on the general path.
 
 use std::cell::RefCell;
 use std::io;
@@ -27,17 +27,17 @@ pub(crate) struct Socket {
     pub(crate) permit: ConnectionPermit,
 }
 
-/// How a connection goes on after an answer.
+/// What follows after an answer.
 pub(crate) enum AfterAnswer {
-    /// It is read for its next request.
+    /// The connection is read for its next request.
     NextRequest(Socket),
-    /// This side is closed in stages.
+    /// The connection is closed in stages.
     Close(Socket),
-    /// It was handed over, or has ended.
+    /// The connection was handed over, or has ended.
     Done,
 }
 
-/// What a peer does while it is not read from.
+/// What a peer has done while its input is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PeerState {
     /// It has closed its side. It may still read.
@@ -67,7 +67,7 @@ impl Socket {
         }
     }
 
-    /// Counts a peer that the system gave up on: that is the write deadline as well, see
+    /// Counts a peer as cut off if the system has ended the connection for its timeout: see
     /// [`prepare`](crate::listener::prepare).
     fn gone(&self, error: &io::Error) -> PeerState {
         if error.kind() == io::ErrorKind::TimedOut {
@@ -80,7 +80,7 @@ impl Socket {
     ///
     /// Cancel safe.
     pub(crate) async fn broken(&self) -> PeerState {
-        // Elsewhere the next write shows it.
+        // On other systems the next write fails.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if self.io.get_ref().ready(tokio::io::Interest::ERROR).await.is_ok() {
             return match self.io.get_ref().take_error() {
@@ -150,7 +150,7 @@ impl Lent {
         self.0.borrow().socket.io.is_waiting()
     }
 
-    /// Returns the socket once hyper has let go of it.
+    /// Returns the socket if hyper has released it, otherwise `None`.
     pub(crate) fn into_socket(self) -> Option<Socket> {
         Rc::into_inner(self.0).map(|loan| loan.into_inner().socket)
     }

@@ -1,4 +1,4 @@
-//! A subscriber on the general path: the stream adapters serve it.
+//! Serves a subscriber on the general path, by the stream adapters of the mount.
 
 use std::io;
 
@@ -14,9 +14,9 @@ use crate::answer;
 
 /// Serves a client until it has its answer, its stream has ended, or it is gone.
 ///
-/// A client that closes its side is still served (RFC 9112, section 9.6). Whether it is there at all shows when something
-/// is sent to it. So a stream is sent a heartbeat at once, and a poll the first part of its answer. `is_last` is `true` if
-/// the connection ends with the answer to a poll.
+/// A client that closes its side is still served (RFC 9112, section 9.6). If it is gone, only a write shows that. So a
+/// stream is sent a heartbeat at once, and a poll the head of its answer. `is_last` is `true` if the connection ends
+/// with the answer to a poll.
 pub(crate) async fn serve(
     mut socket: Socket,
     subscriber: Subscriber,

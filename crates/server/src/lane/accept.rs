@@ -21,32 +21,32 @@ use tidings_transport::ListenerKind;
 /// The listeners of a lane, until the hub is closed.
 pub(super) struct Acceptor {
     listeners: Vec<Bound>,
-    /// Whether connections may wait that are older than the options of the listeners.
+    /// Whether connections may wait that came before the options of the listeners were set.
     has_early_ones: bool,
     write_deadline: Duration,
     connection_limit: ConnectionLimit,
     pub(super) inbox: Inbox,
-    /// Runs while the system has no more descriptors.
+    /// The pause after a failure to accept.
     pause: Option<Pin<Box<Sleep>>>,
 }
 
-/// What one look at the listener came to.
+/// The outcome of one accept.
 pub(super) enum Accepted {
-    /// A connection for this lane, counted.
+    /// A connection for this lane, which is counted.
     Connection(Admitted),
-    /// A connection for which there is no room. It may be answered, and is closed.
+    /// A connection for which there is no room. It may be answered, and must be closed.
     NoRoom(Socket),
-    /// Another lane has it, or its peer has left already.
+    /// A connection that was given to another lane, or whose peer has left already.
     Elsewhere,
-    /// No connection waits at any listener, or none may be accepted now.
+    /// No connection waits at a listener, or none may be accepted now.
     Nothing,
 }
 
 impl Acceptor {
-    /// Watches the listeners by this epoll.
+    /// Watches the listeners with this epoll.
     ///
     /// # Errors
-    /// If the system refuses that.
+    /// Returns an error if a listener cannot be watched.
     pub(super) fn new(
         listeners: Vec<Bound>,
         epoll: &Epoll,
@@ -70,12 +70,13 @@ impl Acceptor {
     /// Accepts one connection.
     ///
     /// # Errors
-    /// If the system has no more descriptors, or a listener fails and no connection waits at the others. [`poll_pause`](Self::poll_pause) is ready once it is time to try again.
+    /// Returns an error if the system has no more descriptors, or if a listener fails and no connection waits at the
+    /// others. [`poll_pause`](Self::poll_pause) is ready once it is time to try again.
     pub(super) fn accept(&mut self) -> io::Result<Accepted> {
         if self.pause.is_some() {
             return Ok(Accepted::Nothing);
         }
-        // A listener that fails does not keep the others from being looked at.
+        // If a listener fails, the others are still tried.
         let mut failure = None;
         let found = self.listeners.iter().map(accept_at).find_map(|accepted| match accepted {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
@@ -86,7 +87,7 @@ impl Acceptor {
             accepted => Some(accepted),
         });
         if found.is_some() {
-            // Another listener comes first the next time, so that none has to wait for a busy one.
+            // The next accept begins with another listener, so that a busy one does not delay the others.
             let one = usize::from(self.listeners.len() > 1);
             self.listeners.rotate_left(one);
         }
@@ -105,7 +106,7 @@ impl Acceptor {
         if self.has_early_ones
             && let Err(error) = prepare(&SockRef::from(&socket), listener, self.write_deadline)
         {
-            tracing::debug!(%error, "a connection that is older than the server has other options");
+            tracing::debug!(%error, "cannot set the options of a connection that came before the server started");
         }
         let Some(permit) = self.connection_limit.admit() else {
             return Ok(Accepted::NoRoom(socket));
@@ -116,7 +117,7 @@ impl Acceptor {
         })
     }
 
-    /// Is ready once after each failure to accept, when it is time to try again.
+    /// Returns ready once after each failure to accept, when it is time to try again.
     pub(super) fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
         match &mut self.pause {
             None => Poll::Pending,
@@ -134,7 +135,7 @@ impl Acceptor {
     }
 }
 
-/// Accepts a connection at this listener. Its socket is non-blocking.
+/// Accepts a connection at this listener. The socket is non-blocking.
 fn accept_at(listener: &Bound) -> io::Result<(Socket, ListenerKind)> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     Ok((accept_with(&listener.socket, flags)?.into(), listener.kind))

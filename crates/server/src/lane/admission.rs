@@ -1,4 +1,4 @@
-//! How connections come to a lane and leave it.
+//! Adds connections to a lane and removes them.
 
 use std::task::{Context, Poll, Waker};
 
@@ -15,17 +15,17 @@ use super::subscription::Head;
 use crate::handover::{Admitted, HandOver};
 use tidings_transport::mount::Subscriber;
 
-/// How many connections one call of `accept` accepts.
+/// The most connections that one call of `accept` accepts.
 const ACCEPTS: usize = 256;
 
 impl Lane {
-    /// Accepts connections, in a bounded number.
+    /// Accepts at most [`ACCEPTS`] connections.
     pub(super) fn accept(&mut self) {
         for _ in 0..ACCEPTS {
             match self.acceptor.accept() {
                 Ok(Accepted::Connection(connection)) => drop(self.admit(connection)),
                 Ok(Accepted::NoRoom(socket)) => {
-                    // There are too many to wait for their requests. The response may not arrive.
+                    // There are too many connections to wait for the request of this one. The response may be lost.
                     let _ = peer::write(&socket, &self.service.no_room());
                 }
                 Ok(Accepted::Elsewhere) => {}
@@ -36,23 +36,18 @@ impl Lane {
         self.has_callers = true;
     }
 
-    /// Adds a connection that was handed to this lane. Drops it if the hub is closed and no client is served on it.
-    pub(super) fn admit_handed(&mut self, connection: Incoming) {
-        match connection {
+    /// Adds a connection from this lane's inbox. Drops a connection without a client if the hub is closed.
+    pub(super) fn admit_incoming(&mut self, incoming: Incoming) {
+        match incoming {
             Incoming::Accepted(_) if self.status.is_closing => self.acceptor.inbox.left(),
             Incoming::Accepted(connection) => drop(self.admit(connection)),
-            Incoming::Upgraded(HandOver { connection, input }, subscriber) => {
-                let Some(key) = self.admit(connection) else { return };
-                self.peers[key].connection.on_taken_back(input, false);
-                let next = self.subscribe(key, *subscriber, Head::Sent);
-                self.apply(key, next);
-                self.catch_up_with_drain(key);
+            Incoming::Upgraded(connection, subscriber) => {
+                self.go_on(connection, Some((subscriber, Head::Sent)), false);
             }
         }
     }
 
-    /// Adds a connection that is counted already, to be read for its first request. Returns its key, or `None` if the
-    /// system refuses to watch it.
+    /// Adds a connection that the inbox has counted. Returns its key, or `None` if epoll cannot watch its socket.
     fn admit(&mut self, connection: Admitted) -> Option<usize> {
         let Admitted { socket, listener, permit } = connection;
         let entry = self.peers.vacant_entry();
@@ -73,35 +68,42 @@ impl Lane {
     pub(super) fn take_over(
         &mut self,
         connection: HandOver,
-        subscriber: Option<Subscriber>,
+        subscriber: Option<Box<Subscriber>>,
         is_last: bool,
     ) {
-        // After the goodbyes no further request is read.
+        // Once the hub is closed, no further request is read.
         if self.status.is_closing && subscriber.is_none() {
             return;
         }
         self.set_now();
-        let HandOver { connection, input } = connection;
         self.acceptor.inbox.joined();
-        let Some(key) = self.admit(connection) else { return };
-        self.peers[key].connection.on_taken_back(input, is_last);
-        let next = match subscriber {
-            Some(subscriber) => self.subscribe(key, subscriber, Head::Unsent),
-            None => self.peers[key].connection.advance(&self.status),
-        };
-        self.apply(key, next);
-        self.catch_up_with_drain(key);
+        self.go_on(connection, subscriber.map(|subscriber| (subscriber, Head::Unsent)), is_last);
         self.waker.iter().for_each(Waker::wake_by_ref);
     }
 
-    /// Lets a client go that was handed over after the drain had begun.
-    fn catch_up_with_drain(&mut self, key: usize) {
+    /// Adds a connection that was served elsewhere before and that the inbox has counted. Serves this subscriber on it,
+    /// or its next request if there is no subscriber.
+    fn go_on(
+        &mut self,
+        connection: HandOver,
+        subscriber: Option<(Box<Subscriber>, Head)>,
+        is_last: bool,
+    ) {
+        let HandOver { connection, input } = connection;
+        let Some(key) = self.admit(connection) else { return };
+        self.peers[key].connection.on_taken_over(input, is_last);
+        let next = match subscriber {
+            Some((subscriber, head)) => self.subscribe(key, subscriber, head),
+            None => self.peers[key].connection.advance(&self.status),
+        };
+        self.apply(key, next);
+        // The drain has begun without this connection, so its client is sent the goodbye now.
         if let Some(Drain { reason, .. }) = self.drain {
             self.goodbye(key, reason);
         }
     }
 
-    /// Hands a connection over to the general path, with these bytes of a request.
+    /// Hands a connection over to the general path, with the bytes of a request that were read.
     pub(super) fn hand_over(&mut self, key: usize, input: Bytes) {
         let Peer { socket, listener, permit, .. } = self.remove(key);
         let connection = Admitted { socket, listener, permit };
@@ -118,7 +120,8 @@ impl Lane {
         peer
     }
 
-    /// Sends a goodbye to every client, in steps, once the hub is closed. Ready when the last connection has ended.
+    /// Sends a goodbye to every client, in steps, once the hub is closed. Returns ready once the last connection has
+    /// ended.
     pub(super) fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(reason) = self.status.hub.pool().closed() else { return Poll::Pending };
         if self.drain.is_none() {
@@ -127,13 +130,13 @@ impl Lane {
         while let Some(drain) = &mut self.drain
             && let Poll::Ready(keys) = drain.poll_next(context)
         {
-            // A client that has joined since then, with the key of another, is sent one as well.
+            // A key may belong to a later client by now. That client is sent a goodbye as well.
             keys.into_iter().for_each(|key| self.goodbye(key, reason));
         }
         if self.peers.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Accepts no further connections, and starts to spread the goodbyes.
+    /// Closes the listeners, and starts to send the goodbyes.
     fn begin_drain(&mut self, reason: Reason) {
         self.status.is_closing = true;
         self.acceptor.close();
@@ -141,7 +144,7 @@ impl Lane {
         self.drain = Some(Drain::new(reason, keys, self.status.settings.drain));
     }
 
-    /// Lets the client of a connection go. A connection without a client is closed.
+    /// Sends the client of a connection a goodbye. Closes a connection without a client.
     pub(super) fn goodbye(&mut self, key: usize, reason: Reason) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         let next = peer.connection.on_goodbye(reason, &self.status);

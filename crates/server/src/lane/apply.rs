@@ -1,4 +1,5 @@
-//! Performs what a connection returns. Each action reports its outcome to the connection, which returns what follows.
+//! Performs the [`Next`] that a connection returns, and reports the outcome to the connection, which returns the one
+//! after.
 
 use std::net::Shutdown;
 use std::task::{Context, Poll, Waker};
@@ -19,15 +20,15 @@ use super::{Lane, catch_up, subscription};
 use crate::answer::Answer;
 use crate::request::Whole;
 
-/// How many portions from the log one call of `apply` sends.
+/// The most portions from the log that one call of `apply` sends.
 const PORTIONS: usize = 8;
 
-/// How many messages of a client one call of `apply` handles at most.
+/// The most messages of a client that one call of `apply` handles.
 const MESSAGES: usize = 256;
 
 impl Lane {
-    /// Performs what a connection returned, and what follows from that, until the connection is idle or has had its
-    /// portions.
+    /// Performs what a connection returned, and what follows from that, until the connection is idle. If it has more
+    /// work than the limits of one call, it becomes busy.
     pub(super) fn apply(&mut self, key: usize, mut next: Next) {
         let (mut portions, mut messages) = (0, 0);
         loop {
@@ -72,7 +73,7 @@ impl Lane {
                     Err(_) => Next::Remove,
                 },
                 Next::CutOff => {
-                    // A client that was sent a goodbye is counted already.
+                    // A client that was sent a goodbye was counted then.
                     if !self.peers[key].connection.is_let_go() {
                         self.metrics.cut_off();
                     }
@@ -108,7 +109,7 @@ impl Lane {
     /// Answers a request.
     fn answer(&mut self, key: usize, whole: Box<Whole>) -> Next {
         let mut answering = self.service.call(whole, self.peers[key].listener);
-        // Nearly all are ready at once. The others are polled with the lane's own waker later.
+        // Nearly all are ready at once. The others are polled with the waker of the lane later.
         let mut context = Context::from_waker(Waker::noop());
         match unconstrained(answering.as_mut()).poll_unpin(&mut context) {
             Poll::Ready(answer) => self.on_answer(key, answer),
@@ -120,19 +121,25 @@ impl Lane {
         }
     }
 
-    /// Sends the answer to a request, or serves the client that it has.
+    /// Sends the response to a request, or serves the subscriber that was accepted.
     pub(super) fn on_answer(&mut self, key: usize, answer: Answer) -> Next {
         match answer {
             Answer::Response(response) => {
                 self.peers[key].connection.on_response(&response, &self.status)
             }
-            Answer::Subscription(subscriber) => self.subscribe(key, *subscriber, Head::Unsent),
+            Answer::Subscription(subscriber) => self.subscribe(key, subscriber, Head::Unsent),
         }
     }
 
-    /// Serves a subscriber on this connection. Its session may have ended on the way here, maybe before this lane looked at
-    /// the ended sessions. `Connection::serve` checks that before the client is sent anything from the log.
-    pub(super) fn subscribe(&mut self, key: usize, subscriber: Subscriber, head: Head) -> Next {
+    /// Serves a subscriber on this connection. Its session may have ended since it was accepted, and this lane may have
+    /// checked the sessions already. So `Connection::serve` checks it again before the client is sent anything from the
+    /// log.
+    pub(super) fn subscribe(
+        &mut self,
+        key: usize,
+        subscriber: Box<Subscriber>,
+        head: Head,
+    ) -> Next {
         let connection = &mut self.peers[key].connection;
         let (groups, metrics, is_last) =
             (&mut self.fan_out.groups, &self.metrics, connection.is_last());
@@ -167,14 +174,14 @@ impl Lane {
         self.peers[key].connection.on_handled(handled.published, outcome, &self.status)
     }
 
-    /// Reads what follows a client's own cursor, from the log or from the broker.
+    /// Reads the entries after a client's cursor, from the log or from the broker.
     fn catch_up(&mut self, key: usize) -> Next {
         let connection = &mut self.peers[key].connection;
         let (Some(client), Some(group)) = (connection.client(), self.fan_out.groups.of(key)) else {
             return Next::Idle;
         };
         if let Some(portion) = catch_up::read(client, group, &self.status) {
-            // After the read: who was disconnected before a publish is not sent it.
+            // After the read, so that a client that was disconnected before a publish is not sent it.
             if client.seat.is_expired() {
                 return connection.on_goodbye(Reason::NotAllowed, &self.status);
             }
@@ -192,7 +199,7 @@ impl Lane {
         connection.on_fetching(pending, &self.status)
     }
 
-    /// Counts what one client is sent from the log or the broker. What a pass sends is counted with its sends.
+    /// Counts what one client is sent from the log or the broker. `Lane::send` counts what a pass sends.
     pub(super) fn count(&self, key: usize, portion: &Portion) {
         if let Some(group) = self.fan_out.groups.of(key) {
             group.delivered.inc_by(portion.notifications);
@@ -202,7 +209,7 @@ impl Lane {
         }
     }
 
-    /// Encodes one event for one client, or the end of its hold if there is none.
+    /// Encodes one event for one client. No event is the end of a poll's hold.
     fn encode(&mut self, key: usize, event: &[Event], position: Id) -> Next {
         if let [Event::Goodbye(reason)] = event {
             self.metrics.let_go(*reason);

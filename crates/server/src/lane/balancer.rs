@@ -1,7 +1,8 @@
-//! Spreads connections over the lanes of a server. A lane that accepts one keeps it, unless another has many fewer.
+//! Spreads connections over the lanes of a server. A lane keeps a connection that it accepts, unless another lane has
+//! many fewer.
 //!
-//! The thread that wakes first accepts, and in a rush that may be the same one again and again. Its lane would then
-//! serve every client, while the others have nothing to do for as long as those clients stay.
+//! The thread that wakes first accepts, and that may be the same thread many times in a row. Without the balancer, its
+//! lane would serve all of these clients, and the other lanes would be idle for as long as they stay.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -12,27 +13,27 @@ use tidings_transport::mount::Subscriber;
 
 use crate::handover::{Admitted, HandOver};
 
-/// The lanes of a server. Cheap to clone.
+/// The lanes of a server. Cloning is cheap.
 #[derive(Clone)]
 pub(crate) struct Balancer(Arc<[Entry]>);
 
-/// One lane's place among them.
+/// One of the lanes, which takes the connections that others hand to it.
 pub(crate) struct Inbox {
     lanes: Arc<[Entry]>,
     lane: usize,
 }
 
-/// A place for one connection on a lane. Dropping it gives the place back.
+/// A place for one connection on a lane. Dropping it frees the place.
 pub(crate) struct Reserved {
     lanes: Arc<[Entry]>,
     lane: usize,
-    /// Whether the lane has the connection, and gives the place back itself.
-    is_handed: bool,
+    /// Whether the lane has the connection. Then the lane frees the place.
+    is_handed_over: bool,
 }
 
-/// A connection for a lane, which has counted it already.
+/// A connection for a lane, which is counted already.
 pub(super) enum Incoming {
-    /// A connection from another lane, whose first request is still to be read.
+    /// A connection that another lane has accepted. Its first request is not read yet.
     Accepted(Admitted),
     /// A connection that another HTTP server has upgraded, with its client.
     Upgraded(HandOver, Box<Subscriber>),
@@ -46,17 +47,18 @@ struct Entry {
 
 #[derive(Default)]
 struct Queue {
-    /// Bounded by the limit of connections: each has its place among them.
+    /// Bounded by the limit of connections, because each has a permit.
     connections: VecDeque<Incoming>,
     waker: Option<Waker>,
-    /// Whether the lane has ended, and takes no more connections.
+    /// Whether the lane has ended. Then it takes no more connections.
     is_closed: bool,
 }
 
-/// How many connections a lane takes in one turn.
+/// The most connections that a lane takes in one turn.
 const TAKES: usize = 256;
 
-/// How many more connections than another a lane may have. To hand one over costs the other thread a wake-up.
+/// How many more connections than another lane one lane may have. A connection that is handed to another lane wakes its
+/// thread.
 const SLACK: usize = 8;
 
 impl Balancer {
@@ -64,7 +66,7 @@ impl Balancer {
         Self((0..lanes).map(|_| Entry::default()).collect())
     }
 
-    /// Returns the place of the lane with this number.
+    /// Returns the inbox of the lane with this number.
     pub(crate) fn inbox(&self, lane: usize) -> Inbox {
         Inbox { lanes: self.0.clone(), lane }
     }
@@ -77,28 +79,28 @@ impl Balancer {
             if queue.is_closed {
                 return None;
             }
-            // Under the lock, so that the lane does not end between the look and this.
+            // Counted under the lock, so that the lane cannot end before.
             entry.connections.fetch_add(1, Relaxed);
         }
-        Some(Reserved { lanes: self.0.clone(), lane, is_handed: false })
+        Some(Reserved { lanes: self.0.clone(), lane, is_handed_over: false })
     }
 }
 
 impl Reserved {
-    /// Hands a connection that was upgraded to the lane. A lane does not end while it has reserved places, unless its server
-    /// has waited for long enough. Then the connection is closed.
-    pub(crate) fn hand(mut self, connection: HandOver, subscriber: Box<Subscriber>) {
-        self.is_handed = true;
+    /// Hands an upgraded connection over to the lane. Closes it if the lane has ended, which happens only if the server
+    /// has waited too long for its reserved places.
+    pub(crate) fn hand_over(mut self, connection: HandOver, subscriber: Box<Subscriber>) {
+        self.is_handed_over = true;
         self.lanes[self.lane].push(Incoming::Upgraded(connection, subscriber));
     }
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        if !self.is_handed {
+        if !self.is_handed_over {
             let entry = &self.lanes[self.lane];
             entry.connections.fetch_sub(1, Relaxed);
-            // It may have waited for this place to end.
+            // The lane may have waited for this place before it ends.
             let waker = entry.lock().waker.take();
             waker.into_iter().for_each(Waker::wake);
         }
@@ -118,18 +120,18 @@ impl Drop for Inbox {
 }
 
 impl Inbox {
-    /// Counts one more connection of this lane.
+    /// Adds one to the connections of this lane.
     pub(super) fn joined(&self) {
         self.lanes[self.lane].connections.fetch_add(1, Relaxed);
     }
 
-    /// Counts one connection less of this lane.
+    /// Subtracts one from the connections of this lane.
     pub(super) fn left(&self) {
         self.lanes[self.lane].connections.fetch_sub(1, Relaxed);
     }
 
-    /// Returns the connection if this lane is to serve it, and counts it. Otherwise hands it to the lane that has the
-    /// fewest, and returns `None`.
+    /// Counts the connection and returns it if this lane should serve it. Otherwise hands it to the lane that has the
+    /// fewest connections, and returns `None`.
     pub(super) fn balance(&self, connection: Admitted) -> Option<Admitted> {
         let lane = self.next();
         self.lanes[lane].connections.fetch_add(1, Relaxed);
@@ -140,13 +142,17 @@ impl Inbox {
         None
     }
 
-    /// Takes some of the connections that were handed to this lane, which are counted already. Wakes this task if there are
-    /// more, or if more come.
+    /// Takes at most [`TAKES`] of the connections that were handed to this lane. They are counted already. Wakes this
+    /// task if there are more, or if more come.
     pub(super) fn take(&self, context: &Context<'_>) -> Vec<Incoming> {
         let mut queue = self.lanes[self.lane].lock();
         match &mut queue.waker {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
+        }
+        // Nearly always.
+        if queue.connections.is_empty() {
+            return Vec::new();
         }
         let count = queue.connections.len().min(TAKES);
         let taken = queue.connections.drain(..count).collect();
@@ -156,7 +162,7 @@ impl Inbox {
         taken
     }
 
-    /// Takes no more connections, and returns `true`, if this lane has none, and no place is reserved.
+    /// Closes the queue and returns `true` if this lane has no connection and no reserved place.
     pub(super) fn close_if_empty(&self) -> bool {
         let entry = &self.lanes[self.lane];
         let mut queue = entry.lock();
@@ -164,7 +170,8 @@ impl Inbox {
         queue.is_closed
     }
 
-    /// Returns the lane that is to have the next connection: this one, unless it has many more than another.
+    /// Returns the lane that should serve the next connection: this one, unless it has many more connections than
+    /// another.
     fn next(&self) -> usize {
         let fewest = self.lanes.iter().enumerate().min_by_key(|(_, other)| other.count());
         match fewest {
@@ -189,7 +196,7 @@ impl Entry {
             queue.connections.push_back(connection);
             queue.waker.take()
         };
-        // Not under the lock: a waker may run any code.
+        // Not under the lock, because a waker may run any code.
         waker.into_iter().for_each(Waker::wake);
     }
 

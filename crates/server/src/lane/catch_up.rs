@@ -1,4 +1,4 @@
-//! Catching up: a client that is not where the lane is gets its bytes from the log, at its own pace.
+//! Catching up: a client that is not at the lane's position is served from the log, as fast as it reads.
 
 use bytes::Bytes;
 use tidings_core::driver::Fetched;
@@ -9,42 +9,42 @@ use super::client::Client;
 use super::group::Group;
 use super::status::Status;
 
-/// A portion of what follows a client's cursor.
+/// A portion of the entries after a client's cursor.
 pub(super) struct Portion {
     /// The client's cursor after it.
     pub(super) cursor: Cursor,
     pub(super) bytes: Bytes,
-    /// How many notifications they hold.
+    /// The number of notifications in `bytes`.
     pub(super) notifications: u64,
-    /// Whether something matched.
+    /// Whether there are events for the client.
     pub(super) has_events: bool,
-    /// Whether there is more to look at up to where the read was to end. One read looks at a bounded number of entries.
+    /// Whether the read has not reached its end, because one read looks at a bounded number of entries.
     pub(super) has_more: bool,
-    /// The reason of the goodbye with which it ends, if it does.
+    /// The reason of the goodbye, if the portion ends with one.
     pub(super) goodbye: Option<Reason>,
 }
 
-/// Reads a portion of what follows a client's cursor. Returns `None` if only the broker has that.
+/// Reads a portion of the entries after a client's cursor. Returns `None` if only the broker has them.
 pub(super) fn read(client: &Client, group: &Group, status: &Status) -> Option<Portion> {
     let log = status.hub.log();
     let mut cursor = client.cursor(status.position);
-    // To where the lane is, so that the next pass serves it. But a poll that is not held gets what is published, whether
-    // the lane has come to it or not; a client that is further than the lane is not sent back; and a client that is
-    // sent the newest of each topic may have to read further than the lane.
+    // Up to the lane's position, so that the next pass serves the client. But a poll that is not held gets everything
+    // that is published, a client that is further than the lane does not go back, and a client that is sent the newest
+    // notification of each topic may have to read further than the lane.
     let is_ahead = cursor.is_ahead_of(status.position) || cursor.is_in_snapshot();
-    let upto = if client.is_immediate_poll() || is_ahead { log.head() } else { status.position };
+    let end = if client.is_immediate_poll() || is_ahead { log.head() } else { status.position };
     let mut events = Vec::new();
     let seat = client.seat.id();
-    match cursor.read(log, &group.interest, seat, upto, client.budget(), &mut events) {
+    match cursor.read(log, &group.interest, seat, end, client.budget(), &mut events) {
         Kept::Log => {
-            let has_more = Cursor::at(upto).is_ahead_of(cursor.position());
+            let has_more = Cursor::at(end).is_ahead_of(cursor.position());
             Some(Portion { has_more, ..encode(client, group, events, cursor, status) })
         }
         Kept::Broker => None,
     }
 }
 
-/// Encodes what the broker has for a client.
+/// Encodes what the broker returned for a client.
 pub(super) fn fetched(
     client: &Client,
     group: &Group,
@@ -54,7 +54,7 @@ pub(super) fn fetched(
     encode(client, group, fetched.events, fetched.cursor, status)
 }
 
-/// Encodes these events for one client, which has this cursor after them.
+/// Encodes these events for one client, whose cursor is `cursor` after them.
 fn encode(
     client: &Client,
     group: &Group,
@@ -64,8 +64,8 @@ fn encode(
 ) -> Portion {
     let was_in_snapshot = client.cursor(status.position).is_in_snapshot();
     if was_in_snapshot && !cursor.is_in_snapshot() && events.is_empty() && !client.is_poll() {
-        // Nothing else tells its position. If it is cut, it goes on from there, and does not begin with the newest of each
-        // topic again.
+        // The client has not been sent a position yet. With this one it can resume after a cut, and need not begin with
+        // the newest notification of each topic again.
         let (position, interval) = (cursor.position(), status.hub.heartbeat().interval);
         events.push(Event::Heartbeat { position, interval });
     }

@@ -1,4 +1,4 @@
-//! The client that a connection may have: its seat, where it stands, and what it has sent.
+//! The client of a connection: its seat, its position, and its input.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,49 +15,49 @@ use super::pending::Pending;
 /// A decoder that clients of one group borrow, one after the other.
 pub(super) type SpareDecoder = Option<Box<dyn Decoder>>;
 
-/// What one encoding holds at the most, so that a client that stops in the middle keeps no more than this alive.
+/// The most that one encoding holds. A client that stops reading keeps no more than that in memory.
 pub(super) const PORTION: Budget = Budget { entries: 1024, bytes: 256 << 10 };
 
-/// What one answer to a poll holds at the most.
+/// The most that one answer to a poll holds.
 const ANSWER: Budget = Budget { entries: MAX_ANSWER_ENTRIES, bytes: MAX_ANSWER };
 
-/// A seat, and where it stands in the log.
+/// A client that is served.
 pub(super) struct Client {
     pub(super) seat: Seat,
     pub(super) standing: Standing,
     pub(super) shape: Shape,
-    /// Whether it can answer a heartbeat.
+    /// Whether the client can answer a heartbeat.
     pub(super) can_answer: bool,
     pub(super) pulse: Pulse,
     /// What happens to the messages of the client.
     pub(super) on_message: OnMessage,
-    /// What only the broker has for it, while that is fetched.
+    /// The replay from the broker, while it is pending.
     pub(super) fetching: Option<Pending>,
-    /// Only in the middle of a message: otherwise a decoder is borrowed.
+    /// The decoder of a client that has sent a part of a message. Otherwise it borrows the decoder of its group.
     decoder: Option<Box<dyn Decoder>>,
-    /// `None` until it sends something: most clients only listen.
+    /// `None` until the client sends something, because most clients never do.
     conversation: Option<Box<Conversation>>,
 }
 
-/// Where a client stands.
+/// The position of a client relative to the lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// Where the lane stands: the pass serves it.
+    /// At the lane's position. The pass serves the client.
     WithLane,
-    /// Elsewhere: it is served from the log or the broker.
+    /// At this cursor. The client is served from the log or the broker.
     Own(Cursor),
-    /// Further than the lane, at a position that is known to be real: it waits for the lane.
+    /// At this cursor, which is further than the lane and known to exist. The client waits for the lane.
     Ahead(Cursor),
 }
 
-/// What a client has sent that is not handled yet, or not echoed.
+/// The input of a client that is not handled or not echoed yet.
 #[derive(Default)]
 struct Conversation {
-    /// In order: what follows a message waits until the message is handled.
+    /// The decoded input in its order. What follows a message waits until the message is handled.
     inbound: VecDeque<Inbound>,
-    /// The last of its messages that was published.
+    /// The id of the last message of the client that was published.
     published: Option<Id>,
-    /// Set once it is to be let go, at that time at the latest.
+    /// Set if the client must be let go. The last frame is sent at that time at the latest.
     ending: Option<(LastFrame, Instant)>,
 }
 
@@ -71,7 +71,7 @@ pub(super) enum LastFrame {
 }
 
 impl Client {
-    /// A client with its own cursor.
+    /// Returns a client at this cursor.
     pub(super) fn new(
         seat: Seat,
         cursor: Cursor,
@@ -92,27 +92,27 @@ impl Client {
         }
     }
 
-    /// Returns `true` if it is a poll, which has one answer.
+    /// Returns `true` if the client is a poll, which has one answer.
     pub(super) fn is_poll(&self) -> bool {
         matches!(self.shape, Shape::Answer { .. })
     }
 
-    /// Returns `true` if it is a poll that is answered at once, whether something waits or not.
+    /// Returns `true` if the client is a poll that is not held.
     pub(super) fn is_immediate_poll(&self) -> bool {
         self.shape == Shape::Answer { hold: Duration::ZERO }
     }
 
-    /// Returns how much one read of the log returns for it.
+    /// Returns the most that one read of the log may return for the client.
     pub(super) fn budget(&self) -> Budget {
         if self.is_poll() { ANSWER } else { PORTION }
     }
 
-    /// Returns `true` if it stands where the lane stands.
+    /// Returns `true` if the client is at the lane's position.
     pub(super) fn is_with_lane(&self) -> bool {
         matches!(self.standing, Standing::WithLane)
     }
 
-    /// Gives it a cursor of its own again, if it was ahead and the lane has come to where it stands.
+    /// Lets a client that was ahead read from its cursor again, if the lane has reached it.
     pub(super) fn rearm_if_reached(&mut self, lane: Id) {
         if let Standing::Ahead(cursor) = self.standing
             && !cursor.is_ahead_of(lane)
@@ -121,7 +121,7 @@ impl Client {
         }
     }
 
-    /// Returns its cursor. `lane` is where the lane stands.
+    /// Returns the cursor of the client. `lane` is the lane's position.
     pub(super) fn cursor(&self, lane: Id) -> Cursor {
         match self.standing {
             Standing::WithLane => Cursor::at(lane),
@@ -129,14 +129,15 @@ impl Client {
         }
     }
 
-    /// Returns `true` if it waits for the lane to come to where it stands, or to its own last message before it ends.
+    /// Returns `true` if the client waits until the lane reaches its cursor, or its last published message before its
+    /// end.
     pub(super) fn waits_for_lane(&self, lane: Id) -> bool {
         let is_ahead = matches!(self.standing, Standing::Ahead(cursor) if cursor.is_ahead_of(lane));
         is_ahead || (self.is_ending() && self.is_echo_after(Cursor::at(lane)))
     }
 
-    /// Decodes what it has sent. `spare` is a decoder to borrow; `None` if such clients send nothing. Once the client is
-    /// to be let go its bytes are ignored.
+    /// Decodes input of the client. `spare` is a decoder to borrow, or `None` if such clients send nothing. If the
+    /// client is ending, its input is ignored.
     pub(super) fn decode(&mut self, bytes: &mut [u8], spare: &mut SpareDecoder) {
         self.pulse.heard();
         if self.is_ending() {
@@ -155,7 +156,7 @@ impl Client {
         }
     }
 
-    /// Takes the next thing that it has sent.
+    /// Takes the next decoded input.
     pub(super) fn take_inbound(&mut self) -> Option<Inbound> {
         self.conversation.as_mut()?.inbound.pop_front()
     }
@@ -170,37 +171,37 @@ impl Client {
         self.conversation.as_ref().is_some_and(|conversation| !conversation.inbound.is_empty())
     }
 
-    /// Its message was published with this id.
+    /// Records that a message of the client was published with this id.
     pub(super) fn published(&mut self, id: Id) {
         self.conversation().published = Some(id);
     }
 
-    /// From now on it is to be let go, once it has been sent its own messages, and at `until` at the latest. Nothing more
-    /// that it sends is handled.
+    /// Ends the client: it is sent its own messages and then the last frame, at `until` at the latest. Its further
+    /// input is ignored.
     pub(super) fn end(&mut self, last: LastFrame, until: Instant) {
         let conversation = self.conversation();
         conversation.inbound.clear();
         conversation.ending = Some((last, until));
     }
 
-    /// Returns `true` if it is to be let go once its own messages have been echoed.
+    /// Returns `true` if the client is sent its last frame once its own messages have been echoed.
     pub(super) fn is_ending(&self) -> bool {
         self.conversation.as_ref().is_some_and(|conversation| conversation.ending.is_some())
     }
 
-    /// Returns `true` if it is to be let go now: its own messages have been sent to it, or it is too late for them.
+    /// Returns `true` if the last frame is due: the client has been sent its own messages, or their time is over.
     pub(super) fn is_end_due(&self, lane: Id, now: Instant) -> bool {
         let conversation = self.conversation.as_ref();
         let ending = conversation.and_then(|conversation| conversation.ending.as_ref());
         ending.is_some_and(|&(_, until)| !self.is_echo_after(self.cursor(lane)) || now >= until)
     }
 
-    /// Takes the last frame of a client that is to be let go.
+    /// Takes the last frame of a client that is ending.
     pub(super) fn take_last_frame(&mut self) -> Option<LastFrame> {
         self.conversation.as_mut()?.ending.take().map(|(last, _)| last)
     }
 
-    /// Returns `true` if its own last message comes after this cursor.
+    /// Returns `true` if the last published message of the client is after this cursor.
     fn is_echo_after(&self, cursor: Cursor) -> bool {
         let published = self.conversation.as_ref().and_then(|it| it.published);
         published.is_some_and(|id| Cursor::at(id).is_ahead_of(cursor.position()))

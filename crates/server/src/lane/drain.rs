@@ -1,4 +1,4 @@
-//! Spreads the goodbyes over [`Config::drain`](crate::Config::drain) once the hub is closed.
+//! Spreads the goodbyes over [`Config::drain`](crate::Config::drain) after the hub is closed.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use tidings_core::Reason;
 use tokio::time::{Interval, interval};
 
-/// A lane whose hub is closed.
+/// The goodbyes of a lane whose hub is closed.
 pub(super) struct Drain {
     pub(super) reason: Reason,
-    /// The connections that are still to be sent a goodbye.
+    /// The keys of the connections whose goodbyes are not sent yet.
     left: Vec<usize>,
     step: usize,
     ticks: Interval,
@@ -18,11 +18,12 @@ pub(super) struct Drain {
 /// The least time between two steps.
 const STEP: Duration = Duration::from_millis(50);
 
-/// So many goodbyes go out at once. If so few clients come back together, they do not overload a server.
+/// The number of goodbyes in one step, if there is time for enough steps. This many clients do not overload a server if
+/// they reconnect together.
 const AT_ONCE: usize = 10;
 
 impl Drain {
-    /// Starts to spread the goodbyes to these connections. Needs a tokio runtime.
+    /// Spreads the goodbyes to the connections `left` over this time. Needs a tokio runtime.
     pub(super) fn new(reason: Reason, left: Vec<usize>, over: Duration) -> Self {
         let most = over.as_millis() / STEP.as_millis();
         let steps = left.len().div_ceil(AT_ONCE).min(most as usize).max(1);
@@ -30,7 +31,8 @@ impl Drain {
         Self { reason, step: left.len().div_ceil(steps), left, ticks: interval(between) }
     }
 
-    /// Returns the connections that are sent a goodbye next. Pending until it is time for more, and once there are no more.
+    /// Returns the connections that are sent a goodbye next. Pending until the next step is due, and after the last
+    /// step.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Vec<usize>> {
         if self.left.is_empty() {
             return Poll::Pending;

@@ -1,7 +1,7 @@
-//! The lane's own epoll, itself watched by tokio's.
+//! The epoll of a lane, which tokio's epoll watches.
 //!
-//! A socket that is registered here, edge-triggered, costs its place in the kernel and nothing else: no task, no
-//! waker, no registration of tokio's.
+//! A socket is registered here edge-triggered. It costs an entry in the kernel, but no task, no waker and no
+//! registration with tokio.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -22,31 +22,31 @@ pub(super) struct Epoll {
     events: Events,
 }
 
-/// A socket with news.
+/// The events of a socket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ready {
     pub(super) key: usize,
     pub(super) is_readable: bool,
-    /// Whether the peer sends nothing more after that.
+    /// Whether the peer has closed its side.
     pub(super) is_closed: bool,
     pub(super) is_writable: bool,
-    /// Whether nothing can be written any more: the peer has reset the connection.
+    /// Whether the socket can no longer be written, because the peer has reset the connection.
     pub(super) is_broken: bool,
 }
 
-/// How many sockets one poll returns.
+/// The most sockets that one poll returns.
 const EVENTS: usize = 1024;
 
 impl Epoll {
-    /// Creates one. Needs a tokio runtime.
+    /// Creates an epoll. Needs a tokio runtime.
     ///
     /// # Errors
-    /// If the system has none.
+    /// Returns an error if the system cannot create one.
     pub(super) fn new() -> io::Result<Self> {
         let poll = mio::Poll::new()?;
         // SAFETY: the descriptor must stay open and the same for as long as it is registered. The poll
-        // owns it, the `AsyncFd` owns the poll and never gives it out by value, and it deregisters first
-        // when it is dropped.
+        // owns it, and the `AsyncFd` owns the poll and never gives it out by value. When the `AsyncFd` is
+        // dropped, it deregisters the descriptor first.
         #[allow(unsafe_code)]
         let poll = unsafe { AsyncFd::register(poll) }?;
         Ok(Self { poll, events: Events::with_capacity(EVENTS) })
@@ -59,8 +59,8 @@ impl Epoll {
         registry.register(&mut SourceFd(&descriptor), Token(key), Interest::READABLE)
     }
 
-    /// Watches a socket that is full for room as well. Most sockets never are, and each would be reported once as
-    /// writable when it is new.
+    /// Also watches a full socket for writability. Sockets are not watched for it from the beginning, because each
+    /// would then be reported once as writable, and most are never full.
     pub(super) fn watch_room(&self, socket: &Socket, key: usize) -> io::Result<()> {
         let both = Interest::READABLE | Interest::WRITABLE;
         let descriptor = socket.as_raw_fd();
@@ -71,11 +71,14 @@ impl Epoll {
     /// Stops watching a socket.
     pub(super) fn forget(&self, socket: &Socket) {
         let descriptor = socket.as_raw_fd();
-        // It fails only for a socket that epoll has forgotten by itself.
+        // It fails only if epoll no longer has the socket.
         let _ = self.poll.get_ref().registry().deregister(&mut SourceFd(&descriptor));
     }
 
-    /// Appends the sockets with news to `ready`. Pending once there are no more.
+    /// Appends the sockets with events to `ready`. Pending if there are none.
+    ///
+    /// # Errors
+    /// Returns an error if epoll fails.
     pub(super) fn poll(
         &mut self,
         context: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! Fan-out: what is new goes to every client that keeps up.
+//! Fan-out: new entries are sent to every client at the lane's position.
 //!
 //! ```text
 //! new entries ─► groups ─► one encoding each ─► one list of (client, encoding)
@@ -17,36 +17,36 @@ use super::peer::Peer;
 /// The lane as a reader of the log.
 pub(super) struct FanOut {
     pub(super) groups: Groups,
-    /// Up to here every client that keeps up has been served.
+    /// The lane's position. Every client at this position has been sent everything up to it.
     cursor: Cursor,
-    /// The lane reads everything. The groups find what is for which client.
+    /// Matches every topic. The lane reads all entries, and the groups select those for their clients.
     everything: Interest,
     events: Vec<Event>,
     touched: Vec<usize>,
 }
 
-/// What one pass sends to which client. Kept between passes for its room.
+/// The result of one pass: what is sent to which client. Kept between passes so that its memory is used again.
 #[derive(Default)]
 pub(super) struct Deliveries {
     pub(super) encodings: Vec<Encoding>,
-    /// The keys of clients, and which of the encodings each is sent.
+    /// The key of each client that is sent something, and the index of its encoding.
     pub(super) sends: Vec<(usize, usize)>,
-    /// The keys of clients that the pass does not serve, and that are to be served from the log now.
+    /// The keys of clients that this pass does not serve. They must be served from the log now.
     pub(super) left_behind: Vec<usize>,
 }
 
-/// What one group is sent.
+/// The bytes for one group.
 pub(super) struct Encoding {
     pub(super) bytes: Bytes,
     pub(super) group: usize,
-    /// How many notifications it holds.
+    /// The number of notifications in `bytes`.
     pub(super) notifications: u64,
-    /// How many clients it was sent to.
+    /// The number of clients that it was sent to.
     pub(super) clients: u64,
 }
 
 impl FanOut {
-    /// Starts at this position.
+    /// Returns a fan-out that starts at this position.
     pub(super) fn new(groups: Groups, position: Id) -> Self {
         Self {
             groups,
@@ -57,13 +57,13 @@ impl FanOut {
         }
     }
 
-    /// Returns where the lane is.
+    /// Returns the lane's position.
     pub(super) fn position(&self) -> Id {
         self.cursor.position()
     }
 
-    /// Reads a portion of what is new, encodes it once for each group and fills `deliveries`. Returns `false` if the lane
-    /// is at `target` at least, or the log has no more. A caller that repeats this with one `target` comes to an end,
+    /// Reads a portion of the new entries, encodes it once for each group and fills `deliveries`. Returns `false` if
+    /// the lane has reached `target`, or if the log has no more. A caller that repeats this with the same `target` ends
     /// even if more is published meanwhile.
     pub(super) fn pass(
         &mut self,
@@ -84,11 +84,11 @@ impl FanOut {
         let events = &mut self.events;
         let kept = self.cursor.read(log, &self.everything, no_seat, head, PORTION, events);
         if kept == Kept::Broker {
-            // Only the broker has what comes next. The lane skips it, and each client fetches it.
+            // Only the broker has the next entries. The lane skips them, and each client fetches them.
             self.cursor = Cursor::at(log.own_tail());
         }
         if kept == Kept::Broker || matches!(self.events.first(), Some(Event::Gap(_))) {
-            // The log has moved on past the lane itself. Each client is told the gap or let go, by its policy.
+            // The log has evicted what the lane reads next. Each client is sent the gap or a goodbye, by policy.
             for (key, peer) in peers {
                 if peer.connection.leave_at(before) {
                     deliveries.left_behind.push(key);
@@ -97,12 +97,12 @@ impl FanOut {
         } else {
             self.encode(before, peers, deliveries);
         }
-        // An entry must not live longer than the log keeps it.
+        // Otherwise entries would stay in memory after the log has evicted them.
         self.events.clear();
         true
     }
 
-    /// Offers what was read to the groups, and encodes it for each group of which a member takes part.
+    /// Offers the entries that were read to the groups, and encodes them for each group with a member that takes part.
     fn encode(&mut self, before: Cursor, peers: &mut Slab<Peer>, deliveries: &mut Deliveries) {
         let position = self.position();
         for event in &self.events {
@@ -132,7 +132,7 @@ impl FanOut {
 }
 
 impl Deliveries {
-    /// Forgets what it holds and keeps the room for it.
+    /// Removes all deliveries, and keeps the memory for the next pass.
     pub(super) fn clear(&mut self) {
         self.encodings.clear();
         self.sends.clear();
@@ -184,7 +184,7 @@ mod tests {
         }
     }
 
-    /// The part of a lane that takes part in a pass. Its clients are numbered from 0.
+    /// The parts of a lane that a pass uses. Its clients are numbered from 0.
     struct Lane {
         status: Status,
         fan_out: FanOut,
@@ -193,7 +193,7 @@ mod tests {
     }
 
     impl Lane {
-        /// A lane over a log of four entries, with a client for each of these filters.
+        /// Returns a lane over a log that retains four entries, with a client for each of these filters.
         fn new(clients: &[&str]) -> Self {
             let retention = Retention::default().entries(4);
             let hub = Hub::new(HubConfig::default().retention(retention));
@@ -230,7 +230,7 @@ mod tests {
             self.status.hub.publish(notification).try_outcome().unwrap().unwrap();
         }
 
-        /// Runs a pass. Returns what each client is sent, by its number.
+        /// Runs a pass. Returns the bytes for each client that is sent something, by the numbers of the clients.
         fn run_pass(&mut self) -> Vec<(usize, &[u8])> {
             self.deliveries.clear();
             let log = self.status.hub.log();

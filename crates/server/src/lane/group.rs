@@ -1,4 +1,4 @@
-//! Clients that are sent the same bytes.
+//! Groups of clients that are sent the same bytes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tidings_transport::{Encoder, Message};
 use super::client::SpareDecoder;
 use crate::answer;
 
-/// All groups of a lane, which of them an entry is for, and which client is in which.
+/// The groups of a lane, an index of their filters, and the membership of each client.
 #[derive(Default)]
 pub(super) struct Groups {
     /// The lines of a head that keep a connection open.
@@ -23,7 +23,7 @@ pub(super) struct Groups {
     groups: Slab<Group>,
     by_key: HashMap<Key, usize, RandomState>,
     by_filter: FilterIndex<Named>,
-    /// By the keys of connections.
+    /// Indexed by the keys of connections.
     memberships: Vec<Option<Membership>>,
     /// Groups whose last member has left. They are removed if no client has joined since.
     deserted: Vec<usize>,
@@ -34,35 +34,36 @@ pub(super) struct Group {
     key: Key,
     answer: Option<(AnswerHead, Bytes)>,
     encoder: Arc<dyn Encoder>,
-    /// Whether its members can send something, and so can answer.
+    /// Whether its members can send messages, and so can answer a heartbeat.
     pub(super) can_answer: bool,
-    /// Borrowed by the member that is decoded. `None` while a member is in the middle of a message.
+    /// The decoder that members borrow. `None` if a member that has sent a part of a message keeps it.
     decoder: SpareDecoder,
     pub(super) interest: Interest,
     /// The keys of its members.
     pub(super) members: Vec<usize>,
-    /// What the present pass has for them.
+    /// The events of the current pass for its members.
     pub(super) pending: Vec<Event>,
+    /// Counts the notifications that were delivered to its members.
     pub(super) delivered: Counter,
 }
 
-/// The group of a client, and its place among the members.
+/// The group of a client, and the index of the client in its members.
 #[derive(Clone, Copy, Debug)]
 struct Membership {
     group: usize,
     place: usize,
 }
 
-/// The groups that name one filter. Almost always it is one, which takes no memory of its own. Of many, each can be
-/// removed without a search.
+/// The groups that have one filter. It is nearly always one group, which is stored without an allocation. One of
+/// several groups is removed without a search.
 #[expect(clippy::box_collection, reason = "an index for each filter is as small as a pointer")]
 enum Named {
     One(usize),
     Several(Box<HashSet<usize, RandomState>>),
 }
 
-/// What makes clients equal. The encoder of a transport is one allocation, and so is a head: both are compared by their
-/// address. The group keeps both, so that no other can have that address.
+/// The key of a group. Clients with equal keys are sent the same bytes. Encoders and heads are compared by their
+/// addresses. The group keeps both, so no other encoder or head can have the same address.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     encoder: usize,
@@ -70,7 +71,7 @@ struct Key {
     answer: Option<(usize, Ending)>,
 }
 
-/// The head that every answer begins with, and how it ends.
+/// The head of the answers of a group of polls, and how it ends.
 #[derive(Clone)]
 pub(super) struct AnswerHead {
     pub(super) head: Arc<Response<()>>,
@@ -84,17 +85,17 @@ pub(super) enum Ending {
     Open,
     /// The connection ends with the answer.
     Last,
-    /// As `Last`, and the head has been sent already.
+    /// The connection ends with the answer, and the head has already been sent.
     Sent,
 }
 
 impl Groups {
-    /// Returns no groups. `keep_alive` is what [`answer::keep_alive`] returns.
+    /// Returns an empty set of groups. `keep_alive` is the return value of [`answer::keep_alive`].
     pub(super) fn new(keep_alive: Bytes) -> Self {
         Self { keep_alive, ..Self::default() }
     }
 
-    /// Adds a client to the group of clients that are equal to it, which is made if it is the first. Returns the group.
+    /// Adds a client to its group, and returns the group. Creates the group for its first client.
     pub(super) fn join(
         &mut self,
         client: usize,
@@ -114,7 +115,7 @@ impl Groups {
         &self.groups[index]
     }
 
-    /// Takes a client out of its group, if it is in one.
+    /// Removes a client from its group, if it is in one.
     pub(super) fn leave(&mut self, client: usize) {
         let Some(membership) = self.memberships.get_mut(client).and_then(Option::take) else {
             return;
@@ -124,13 +125,14 @@ impl Groups {
         if members.is_empty() {
             self.deserted.push(membership.group);
         }
-        // The last member has its place now.
+        // `swap_remove` has moved the last member to this place.
         if let Some(&moved) = members.get(membership.place) {
             self.memberships[moved] = Some(membership);
         }
     }
 
-    /// Moves a poll to the group of those whose head has been sent. Returns that head.
+    /// Moves a poll to the group of polls whose head has been sent. Returns the head to send. Returns `None` if the
+    /// client is not a poll.
     pub(super) fn open_answer(&mut self, client: usize) -> Option<Bytes> {
         let group = self.of(client)?;
         let head = group.answer.as_ref()?.0.head.clone();
@@ -149,7 +151,7 @@ impl Groups {
         self.groups.get(membership.group)
     }
 
-    /// Returns the decoder that a client may borrow, or `None` if it has nothing to send.
+    /// Returns the decoder that a client may borrow, or `None` if it is in no group.
     pub(super) fn decoder(&mut self, client: usize) -> Option<&mut SpareDecoder> {
         let membership = self.memberships.get(client).copied().flatten()?;
         let group = self.groups.get_mut(membership.group)?;
@@ -168,14 +170,14 @@ impl Groups {
         }
     }
 
-    /// Puts an entry before every group that wants it. The indices of groups that had nothing before are added to
-    /// `touched`.
+    /// Adds an entry to the pending events of each group that wants it. Appends the indices of groups that had none
+    /// before to `touched`.
     pub(super) fn offer(&mut self, event: &Event, touched: &mut Vec<usize>) {
         let Event::Deliver(entry) = event else { return };
         let groups = &mut self.groups;
         let mut put = |index: usize| {
             let group = &mut groups[index];
-            // A group is found by each of its filters that matches.
+            // A group is visited once for each of its filters that matches.
             let has_it = matches!(group.pending.last(),
                 Some(Event::Deliver(last)) if Arc::ptr_eq(last, entry));
             if !has_it {
@@ -256,7 +258,7 @@ impl Groups {
 }
 
 impl Group {
-    /// Encodes these events for one write to each member that is at this position after them.
+    /// Encodes these events for one write to each member. `position` is the position of the members after them.
     pub(super) fn encode(&self, events: &[Event], position: Id) -> Bytes {
         let body = self.encoder.encode(events, position);
         match &self.answer {
@@ -265,7 +267,7 @@ impl Group {
         }
     }
 
-    /// Encodes the reply to a message of one member. Returns nothing if its format has no replies.
+    /// Encodes the reply to a message of one member. Returns no bytes if the format has no replies.
     pub(super) fn reply(&self, reply: &Message) -> Bytes {
         self.encoder.reply(reply).unwrap_or_default()
     }
@@ -274,7 +276,7 @@ impl Group {
 impl Named {
     fn add(&mut self, index: usize) {
         match self {
-            // A group that names a filter twice.
+            // The group has the same filter twice.
             Self::One(only) if *only == index => {}
             Self::One(first) => {
                 *self = Self::Several(Box::new(HashSet::from_iter([*first, index])));
@@ -283,7 +285,7 @@ impl Named {
         }
     }
 
-    /// Removes a group. Returns `true` if none is left.
+    /// Removes a group. Returns `true` if no group is left.
     fn remove(&mut self, index: usize) -> bool {
         match self {
             Self::One(only) => *only == index,
@@ -300,6 +302,7 @@ mod tests {
     use super::*;
     use tidings_core::{Entry, Epoch, Notification};
 
+    /// Encodes nothing.
     #[derive(Debug)]
     struct Silent;
 
@@ -355,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_that_share_filters_come_and_go_one_by_one() {
+    fn groups_with_the_same_filters_are_removed_one_by_one() {
         let encoder: Arc<dyn Encoder> = Arc::new(Silent);
         let mut groups = Groups::default();
         let made: Vec<usize> = (0..3)

@@ -1,22 +1,22 @@
-//! What has come on a connection before it is due: further requests, or a client's first bytes.
+//! Input that a connection has received too early: further requests, or the first bytes of a client.
 
 use bytes::Bytes;
 
-/// Bytes that were read too early, and whether more were left in the socket.
+/// Bytes that were read and not handled yet, and whether more may be in the socket.
 #[derive(Debug, Default)]
 pub(super) struct Input {
     held: Bytes,
-    /// Whether the socket has input that was left there until it is due. epoll does not report that again.
+    /// Whether input was left in the socket to be read later. epoll does not report that input again.
     pub(super) has_unread: bool,
 }
 
 impl Input {
-    /// Keeps these bytes, in place of what was kept.
+    /// Replaces the bytes that are kept.
     pub(super) fn put_back(&mut self, bytes: Bytes) {
         self.held = bytes;
     }
 
-    /// Takes the bytes that were kept.
+    /// Takes the bytes that are kept.
     pub(super) fn take(&mut self) -> Bytes {
         std::mem::take(&mut self.held)
     }

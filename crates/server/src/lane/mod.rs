@@ -5,13 +5,13 @@
 //! new entries ─► FanOut::pass ─► Deliveries ─► sends ─► Connection::on_sent ─► Next ─► Lane::apply
 //! ```
 //!
-//! The parts return what happens next, and only `impl Lane` performs it. This file has one turn of the lane: it reads the
-//! sockets that have news, and runs the pass. `wakeups` has what wakes a connection besides its socket, and `admission`
-//! has how connections come and go. All of them end in `Lane::apply`, in `apply`, which performs each `Next`.
-//! `Connection` does no I/O, `FanOut` sends nothing, and `catch_up` returns bytes.
+//! The parts return what happens next, and only `impl Lane` performs it. This file contains one turn of the lane: it
+//! reads the sockets that epoll reports, and runs the pass. `wakeups` handles everything else that wakes a connection,
+//! and `admission` adds and removes connections. All of them call `Lane::apply`, in `apply`, which performs each
+//! `Next`. `Connection` does no I/O, `FanOut` sends nothing, and `catch_up` returns bytes.
 //!
-//! A lane is itself a reader of the log. A client that has taken everything is where the lane is, and costs a pass one
-//! send. A client whose socket is full has a cursor of its own; nothing is copied for it.
+//! A lane is itself a reader of the log. A client that has been sent everything is at the lane's position, and costs
+//! one send in a pass. A client whose socket is full has its own cursor, and nothing is copied for it.
 
 mod accept;
 mod admission;
@@ -71,10 +71,10 @@ use crate::service::Service;
 use crate::shared::Shared;
 use tidings_transport::mount::Subscriber;
 
-/// Whether this program has lanes.
+/// `true` because this program has lanes.
 pub(crate) const IS_BUILT: bool = true;
 
-/// A handle to a lane. Cheap to clone; all clones are of one thread.
+/// A handle to a lane. Cloning is cheap. All clones stay on the thread of the lane.
 #[derive(Clone)]
 pub(crate) struct Handle(Rc<RefCell<Lane>>);
 
@@ -82,7 +82,7 @@ impl Handle {
     /// Starts a lane that accepts from these listeners, and answers requests by this service. Needs a tokio runtime.
     ///
     /// # Errors
-    /// If the system has no epoll for it.
+    /// Returns an error if the system cannot create an epoll, or cannot watch a listener.
     pub(crate) fn new(
         listeners: Vec<Bound>,
         shared: &Shared,
@@ -98,18 +98,23 @@ impl Handle {
     /// Cancel safe.
     ///
     /// # Errors
-    /// If epoll fails.
+    /// Returns an error if epoll fails.
     pub(crate) async fn serve(&self) -> io::Result<Turn> {
         poll_fn(|context| self.0.borrow_mut().poll_turn(context)).await
     }
 
-    /// Serves a subscriber on this connection, which ends with the answer to a poll if `is_last`.
-    pub(crate) fn subscribe(&self, connection: HandOver, subscriber: Subscriber, is_last: bool) {
+    /// Serves a subscriber on this connection. If `is_last`, the connection ends with the answer to a poll.
+    pub(crate) fn subscribe(
+        &self,
+        connection: HandOver,
+        subscriber: Box<Subscriber>,
+        is_last: bool,
+    ) {
         self.0.borrow_mut().take_over(connection, Some(subscriber), is_last);
     }
 
-    /// Takes a connection back whose request is answered, for the next one.
-    pub(crate) fn take_back(&self, connection: HandOver) {
+    /// Takes over a connection whose request is answered, for its next request.
+    pub(crate) fn take_over(&self, connection: HandOver) {
         self.0.borrow_mut().take_over(connection, None, false);
     }
 
@@ -119,7 +124,7 @@ impl Handle {
     }
 }
 
-/// The connections of one thread and all that serves them.
+/// The connections of one thread, and the state that serves them.
 struct Lane {
     status: Status,
     metrics: Metrics,
@@ -136,19 +141,19 @@ struct Lane {
     /// Wakes the lane when a task outside of it has left work.
     waker: Option<Waker>,
     drain: Option<Drain>,
-    /// How often the application has ended sessions when this lane looked last.
+    /// The pool's number of `disconnect` calls when this lane last checked the sessions.
     disconnects: u64,
-    /// Connections that have more to do. A key may be that of a connection that is gone.
+    /// The keys of connections with more work. A connection may have ended since.
     busy: VecDeque<usize>,
-    /// Connections whose clients wait for the lane to come to where they are.
+    /// The keys of connections whose clients wait until the lane has reached their position.
     ahead: BTreeSet<usize>,
     /// Connections for the general path.
     handed_over: Vec<HandOver>,
-    /// Whether more connections may wait at the listener.
+    /// Whether more connections may wait at a listener.
     has_callers: bool,
     /// Every socket is read into this buffer.
     buffer: Box<[u8]>,
-    // Empty between two turns, and kept for their room.
+    // Empty between two turns. Kept so that their memory is used again.
     ready: Vec<Ready>,
     deliveries: Deliveries,
     sent: Vec<io::Result<usize>>,
@@ -165,10 +170,10 @@ enum ReadOutcome {
     Stop,
 }
 
-/// How often one turn looks at epoll before the rest of the thread has its turn.
+/// How often one turn polls epoll before the other tasks of the thread run.
 const LOOKS: usize = 4;
 
-/// How many reads one call of `read` makes.
+/// The most reads in one call of `read`.
 const READS: usize = 8;
 
 impl Lane {
@@ -210,17 +215,17 @@ impl Lane {
         })
     }
 
-    /// One turn: everything that there is to do now, each kind in bounded portions. Ready with the
-    /// connections for the general path, if there are any, and once the lane has ended.
+    /// Runs one turn: all work that is due now, each kind in bounded portions. Returns ready if there are connections
+    /// for the general path, or if the lane has ended.
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Turn>> {
         self.waker = Some(context.waker().clone());
         self.set_now();
-        // Registered before the look, so that an entry that comes during the pass wakes the lane again.
+        // Registered before the pass, so that an entry that is published during the pass wakes the lane again.
         self.waiter.register(context);
-        for connection in self.acceptor.inbox.take(context) {
-            self.admit_handed(connection);
+        for incoming in self.acceptor.inbox.take(context) {
+            self.admit_incoming(incoming);
         }
-        // Before the pass, so that what many connections have published goes out together.
+        // Before the pass, so that one pass sends what many connections have published.
         self.poll_sockets(context)?;
         self.run_pass();
         self.wake_those_ahead();
@@ -230,14 +235,14 @@ impl Lane {
             self.accept();
         }
         self.fan_out.groups.sweep();
-        // What was handed over in this turn is still to be served on the general path.
+        // Connections that were handed over in this turn must still be served on the general path.
         if self.poll_drain(context).is_ready()
             && self.handed_over.is_empty()
             && self.acceptor.inbox.close_if_empty()
         {
             return Poll::Ready(Ok(Turn::Ended));
         }
-        // Last, because a timer that is started after it does not wake the lane.
+        // Last, because a timer that is started after this poll would not wake the lane.
         self.poll_timers(context);
         let is_drained = self.drain.is_some() && self.peers.is_empty();
         if is_drained || !self.busy.is_empty() || self.has_callers || self.pending.has_new() {
@@ -249,13 +254,16 @@ impl Lane {
         Poll::Ready(Ok(Turn::HandOver(std::mem::take(&mut self.handed_over))))
     }
 
-    /// Sets the time that everything in this turn has in common.
+    /// Sets the time that is used in this whole turn.
     fn set_now(&mut self) {
         self.status.now = Instant::now();
         self.timers.set_now(self.status.now);
     }
 
-    /// Serves the sockets that epoll names.
+    /// Serves the sockets that epoll reports.
+    ///
+    /// # Errors
+    /// Returns an error if epoll fails.
     fn poll_sockets(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         for _ in 0..LOOKS {
             let Poll::Ready(looked) = self.epoll.poll(context, &mut self.ready) else {
@@ -275,7 +283,7 @@ impl Lane {
                 if is_readable {
                     self.read(key, is_closed);
                 }
-                // Its input is not read now, so a read would return the error only later.
+                // The client is not read while its message is handled, so `read` does not find the end.
                 if is_closed
                     && let Some(peer) = self.peers.get_mut(key)
                     && peer.connection.is_handling()
@@ -294,8 +302,9 @@ impl Lane {
         Ok(())
     }
 
-    /// Reads what has come on a connection. A socket that does not fill the buffer is empty, and epoll reports when more
-    /// has come. But it reports nothing more of a socket that its peer has closed, and that is read to its end.
+    /// Reads the input of a connection. A read that does not fill the buffer has emptied the socket, and epoll reports
+    /// further input. If the peer has closed its side, epoll reports nothing more, so `to_the_end` makes this read
+    /// until the end of the stream.
     fn read(&mut self, key: usize, to_the_end: bool) {
         for _ in 0..READS {
             match self.read_once(key) {
@@ -336,18 +345,18 @@ impl Lane {
             }
         };
         self.apply(key, next);
-        // What the connection could not do yet comes before what it has sent since.
+        // A busy connection finishes its work before its further input is read.
         let is_busy = self.peers.get(key).is_none_or(|peer| peer.is_busy);
         if is_busy { ReadOutcome::Stop } else { outcome }
     }
 
-    /// Serves everything up to the head of the log.
+    /// Sends the clients everything up to the head of the log.
     fn run_pass(&mut self) {
         let target = self.status.hub.log().head();
         let mut deliveries = std::mem::take(&mut self.deliveries);
         loop {
             let head = self.status.hub.log().head();
-            // After the look at the head: who was disconnected before a publish is not sent it.
+            // After the head is read, so that a client that was disconnected before a publish is not sent it.
             self.end_disconnected();
             let log = self.status.hub.log();
             if !self.fan_out.pass(log, target, head, &mut self.peers, &mut deliveries) {
@@ -363,7 +372,7 @@ impl Lane {
         self.deliveries = deliveries;
     }
 
-    /// Sends what a pass has for its clients, performs what their connections return, and counts what was delivered.
+    /// Sends the encodings of a pass to their clients, performs what the connections return, and counts the deliveries.
     fn send(&mut self, deliveries: &mut Deliveries) {
         let mut sent = std::mem::take(&mut self.sent);
         let sends = deliveries.sends.iter().map(|&(key, encoding)| {

@@ -1,4 +1,4 @@
-//! What a connection returns: what its lane does for it next.
+//! What a lane must do for a connection next.
 
 use std::io;
 
@@ -8,12 +8,12 @@ use tidings_transport::Message;
 
 use crate::request::Whole;
 
-/// What a lane does next for a connection. Only the lane does it. It reports the outcome to the connection, which
-/// returns what comes after that.
+/// What a lane must do for a connection next. The lane reports the outcome to the connection, which returns the next
+/// one.
 #[derive(Debug)]
 #[must_use]
 pub(super) enum Next {
-    /// Wait for news of the socket, the timer or the log.
+    /// Wait for an event of the socket, the timer or the log.
     Idle,
     /// Write the unsent bytes.
     Write,
@@ -21,31 +21,31 @@ pub(super) enum Next {
     Answer(Box<Whole>),
     /// Handle a client's message.
     Handle(Message),
-    /// Read what follows the client's own cursor.
+    /// Read the entries after the client's cursor.
     CatchUp,
-    /// Encode this event for a client at this position. `None` is the end of a poll's hold.
+    /// Encode this event for a client at this position. No event is the end of a poll's hold.
     Encode(Option<Event>, Id),
-    /// Send the head of a poll's answer, before the answer is known.
+    /// Send the head of a poll's answer before its body is known.
     OpenAnswer,
-    /// Give the client's seat back.
+    /// Free the client's seat.
     Release,
-    /// Look at the connection again after each pass, until the lane has come to where its client is.
+    /// Check the connection after each pass, until the lane has reached the position of its client.
     AwaitPass,
-    /// Serve the others first, and then this connection again.
+    /// Serve other connections first, and then this one again.
     Yield,
-    /// Hand the connection over to the general path, with these bytes of a request.
+    /// Hand the connection over to the general path, with the bytes of a request that were read.
     HandOver(Bytes),
     /// Close this side of the connection.
     Close,
-    /// End a connection whose peer took nothing for the write deadline.
+    /// End a connection whose peer read nothing for the write deadline.
     CutOff,
     /// End the connection.
     Remove,
 }
 
 impl Next {
-    /// What follows a failure of the socket. If the system gave up on the peer, that is the write deadline as well: see
-    /// [`prepare`](crate::listener::prepare).
+    /// Returns what follows an error of the socket. If the system has ended the connection for its timeout, the client
+    /// is cut off as by the write deadline: see [`prepare`](crate::listener::prepare).
     pub(super) fn after(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::TimedOut => Self::CutOff,

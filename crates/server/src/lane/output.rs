@@ -1,33 +1,34 @@
-//! The bytes that a socket has not taken yet.
+//! The unsent bytes of a connection.
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// What is to be written to one connection, in order.
+/// The unsent bytes of one connection, in order.
 #[derive(Debug, Default)]
 pub(super) struct Output {
-    /// Often a part of bytes that others share.
+    /// Often a slice of bytes that are shared with other connections.
     unsent: Bytes,
-    /// Whether the last write left something, and the socket has not been writable since.
+    /// Whether the last write left bytes, and the socket has not become writable since.
     is_full: bool,
-    /// Whether the write deadline runs: from the first write that left something until all is written.
+    /// Whether the write deadline runs. It runs from the first write that left bytes until everything is written.
     is_stalled: bool,
 }
 
-/// What a write came to.
+/// The outcome of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
     /// Everything is written.
     All,
     /// Everything is written, and the write deadline no longer runs.
     Recovered,
-    /// The socket is full, and the write deadline starts. Each bit of progress starts it again.
+    /// The socket is full, and the write deadline starts again because some bytes were written, or starts for the first
+    /// time.
     Some,
     /// The socket is full, and nothing was written.
     Nothing,
 }
 
 impl Output {
-    /// Adds bytes after those that wait.
+    /// Appends these bytes.
     pub(super) fn append(&mut self, bytes: Bytes) {
         if self.unsent.is_empty() {
             self.unsent = bytes;
@@ -36,7 +37,7 @@ impl Output {
         }
     }
 
-    /// Has `write` add bytes after those that wait. Copies those only if they are shared.
+    /// Lets `write` append bytes. Copies the unsent bytes only if they are shared.
     pub(super) fn write_with(&mut self, write: impl FnOnce(&mut BytesMut)) {
         let mut unsent = match std::mem::take(&mut self.unsent) {
             empty if empty.is_empty() => BytesMut::new(),
@@ -58,7 +59,7 @@ impl Output {
         self.unsent.is_empty()
     }
 
-    /// Returns `true` if there is something to write, and the socket may take some of it.
+    /// Returns `true` if there are unsent bytes, and the socket may have room.
     pub(super) fn is_writable(&self) -> bool {
         !self.unsent.is_empty() && !self.is_full
     }
@@ -68,15 +69,15 @@ impl Output {
         self.is_stalled
     }
 
-    /// The socket can be written again.
+    /// Records that the socket has become writable.
     pub(super) fn mark_writable(&mut self) {
         self.is_full = false;
     }
 
-    /// The socket has taken the first `count` bytes, and no more if there are more.
+    /// Removes the first `count` bytes, which were written. If bytes are left, the socket is full.
     pub(super) fn written(&mut self, count: usize) -> Progress {
         if count == self.unsent.len() {
-            // Dropped, and not kept as an empty part of bytes that others share.
+            // An empty slice would keep the shared bytes in memory.
             self.unsent = Bytes::new();
             self.is_full = false;
             let was_stalled = std::mem::take(&mut self.is_stalled);
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_written_in_order_whatever_the_socket_takes() {
+    fn bytes_are_written_in_order_however_many_the_socket_takes_at_once() {
         let mut output = Output::default();
         output.append(Bytes::from_static(b"ab"));
         output.append(Bytes::from_static(b"cd"));
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_write_deadline_starts_with_the_first_byte_that_waits_and_again_with_each_progress() {
+    fn the_write_deadline_starts_with_the_first_unsent_byte_and_again_with_each_progress() {
         let mut output = Output::default();
         output.append(Bytes::from_static(b"abc"));
         assert!(output.is_writable() && !output.is_stalled());

@@ -1,4 +1,4 @@
-//! One socket of a lane, and the connection on it.
+//! A socket of a lane with its connection.
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, send};
@@ -9,23 +9,24 @@ use super::connection::Connection;
 use super::sender::FLAGS;
 use crate::connection_limit::ConnectionPermit;
 
-/// A socket with its state.
+/// A socket with its connection.
 pub(super) struct Peer {
     pub(super) socket: Socket,
     /// The kind of the listener that accepted it.
     pub(super) listener: ListenerKind,
     pub(super) connection: Connection,
     pub(super) permit: ConnectionPermit,
-    /// Whether it waits among the busy.
+    /// Whether its key is in `Lane::busy`.
     pub(super) is_busy: bool,
-    /// Whether it is watched for room, because it was full once.
+    /// Whether epoll watches it for writability, because it was full once.
     pub(super) watches_room: bool,
 }
 
-/// Reads once, or peeks. Returns how many bytes came, 0 at the end of the stream, or `None` if there are none now.
+/// Reads once, or peeks. Returns the number of bytes, which is 0 at the end of the stream, or `None` if the socket is
+/// empty.
 ///
 /// # Errors
-/// If the connection is broken.
+/// Returns an error if the connection is broken.
 pub(super) fn receive(
     socket: &Socket,
     buffer: &mut [u8],
@@ -42,10 +43,10 @@ pub(super) fn receive(
     }
 }
 
-/// Writes until all is written or the socket is full. Returns how many bytes were written.
+/// Writes until everything is written or the socket is full. Returns the number of bytes that were written.
 ///
 /// # Errors
-/// If the connection is broken.
+/// Returns an error if the connection is broken.
 pub(super) fn write(socket: &Socket, bytes: &[u8]) -> Result<usize, Errno> {
     let mut written = 0;
     while written < bytes.len() {

@@ -1,8 +1,8 @@
-//! The futures that wait for the broker or for the application: requests, messages of clients, and replays of what only the
-//! broker has.
+//! The futures that wait for the broker or for the application: requests, messages of clients, and replays from the
+//! broker.
 //!
-//! A lane polls these futures itself. Each belongs to a connection, which has at most one request or message and one replay
-//! pending, and ends with it.
+//! A lane polls these futures itself. Each belongs to a connection, and is dropped with it. A connection has at most
+//! one replay and one request or message pending.
 
 use std::future::Future;
 use std::task::{Context, Poll};
@@ -17,28 +17,28 @@ use tokio::task::unconstrained;
 
 use crate::answer::Answer;
 
-/// All that is pending for the connections of a lane.
+/// The pending futures of a lane's connections.
 #[derive(Default)]
 pub(super) struct PendingSet {
     running: FuturesUnordered<Abortable<LocalBoxFuture<'static, (usize, Outcome)>>>,
-    /// Whether one has been added that was not polled yet.
+    /// Whether a future was added that was not polled yet.
     has_new: bool,
 }
 
-/// A connection's share of them. Dropping it ends the future.
+/// A handle to one of the futures, which its connection keeps. Dropping it drops the future.
 #[derive(Debug)]
 pub(super) struct Pending {
     abort: AbortHandle,
     since: Instant,
 }
 
-/// What a future came to.
+/// The outcome of a future.
 pub(super) enum Outcome {
     /// The answer to a request.
     Answer(Answer),
     /// The outcome of a client's message.
     Handled(Handled),
-    /// What the broker has for a client.
+    /// What the broker returned for a client.
     Fetched(Fetched),
 }
 
@@ -65,8 +65,8 @@ impl PendingSet {
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<(usize, Outcome)> {
         while !self.running.is_empty() {
             self.has_new = false;
-            // The lane counts how many it takes in one turn. The runtime's own count, once used up, would keep what
-            // comes later in the turn from being ready, turn after turn: the timers, the drain.
+            // The lane limits the outcomes of one turn itself. If it used up tokio's budget here, the timers and the
+            // drain, which come later in the turn, would never be ready.
             match std::task::ready!(unconstrained(self.running.next()).poll_unpin(context)) {
                 Some(Ok(outcome)) => return Poll::Ready(outcome),
                 // Its connection has ended.

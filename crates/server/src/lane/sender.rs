@@ -1,4 +1,4 @@
-//! Sends the bytes of a pass to their sockets, one by one or many in one system call.
+//! Sends the bytes of a pass to their sockets, each in one system call or many in one.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -6,20 +6,21 @@ use std::os::fd::BorrowedFd;
 use rustix::net::{SendFlags, send};
 use tidings_batch::Batch;
 
-/// Does not block, and raises no signal if the peer is gone: the result shows that.
+/// The flags of each send. It does not block, and it returns an error instead of raising a signal if the peer is gone.
 pub(super) const FLAGS: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
 
-/// Reports the result of each send, in order. Does not block.
+/// Sends bytes to sockets without blocking, and reports the result of each send in order.
 #[derive(Debug)]
 pub(crate) enum Sender {
-    /// One system call each.
+    /// By one system call for each send.
     OneByOne,
-    /// One system call for many.
+    /// By one system call for many sends, with io_uring.
     Batched(Box<Batch>),
 }
 
 impl Sender {
-    /// Returns a sender that batches if that is wanted and the kernel can. It stays on the thread that makes it.
+    /// Returns a sender. It batches if `wants_batches` and if the kernel allows io_uring. It stays on the thread that
+    /// creates it.
     pub(crate) fn new(wants_batches: bool) -> Self {
         if !wants_batches {
             return Self::OneByOne;
@@ -27,13 +28,13 @@ impl Sender {
         match Batch::new() {
             Ok(batch) => Self::Batched(Box::new(batch)),
             Err(error) => {
-                tracing::debug!(%error, "no io_uring: one write each");
+                tracing::debug!(%error, "io_uring is not available: sends are not batched");
                 Self::OneByOne
             }
         }
     }
 
-    /// Sends each of these bytes to its socket.
+    /// Sends these bytes to their sockets. Calls `done` with the index and the result of each send.
     pub(super) fn send<'a>(
         &mut self,
         sends: impl IntoIterator<Item = (BorrowedFd<'a>, &'a [u8])>,

@@ -1,4 +1,4 @@
-//! What the parts of a lane may know of it.
+//! The state of a lane that its parts may read.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use tokio::time::Instant;
 use crate::answer;
 use crate::config::Config;
 
-/// The state of a lane at this moment. Only the lane changes it.
+/// The current state of a lane. Only the lane changes it.
 pub(super) struct Status {
     pub(super) hub: Hub,
     pub(super) settings: Settings,
-    /// Up to here the lane has served every client that keeps up.
+    /// The lane's position.
     pub(super) position: Id,
-    /// When this turn began.
+    /// The time at which this turn began.
     pub(super) now: Instant,
-    /// Whether the hub is closed, so that no further request is read.
+    /// Whether the hub is closed. Then no further request is read.
     pub(super) is_closing: bool,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Settings {
 }
 
 impl Status {
-    /// The state of a lane that has just started, at the head of the log.
+    /// Returns the state of a lane that starts at the head of the log.
     pub(super) fn new(config: &Config) -> Self {
         let settings = Settings {
             write_deadline: config.write_deadline,

@@ -1,4 +1,4 @@
-//! How a subscriber becomes a client of the lane.
+//! Makes a subscriber a client of the lane.
 
 use bytes::{Bytes, BytesMut};
 use tidings_core::Event;
@@ -15,33 +15,33 @@ use tidings_transport::mount::Subscriber;
 /// Whether the head of the response has been sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Head {
-    /// It has not: the lane sends it.
+    /// The head is not sent yet. The lane sends it.
     Unsent,
-    /// Another HTTP server has sent it and has upgraded the connection.
+    /// Another HTTP server has sent the head and has upgraded the connection.
     Sent,
 }
 
 /// A client that has joined its group.
 pub(super) struct Opened {
     pub(super) client: Client,
-    /// What it is sent at once.
+    /// The bytes that it is sent at once.
     pub(super) first: Bytes,
-    /// Whether that is a poll's whole answer.
+    /// Whether these bytes are the whole answer to a poll.
     pub(super) is_answered: bool,
 }
 
-/// Makes a subscriber a client, with this key, and adds it to its group. If `is_last`, the connection of a poll ends with
-/// the answer.
+/// Makes a subscriber the client of the connection `key`, and adds it to its group. If `is_last`, the connection of a
+/// poll ends with the answer.
 pub(super) fn open(
     key: usize,
-    subscriber: Subscriber,
+    subscriber: Box<Subscriber>,
     head: Head,
     is_last: bool,
     groups: &mut Groups,
     metrics: &Metrics,
     status: &Status,
 ) -> Opened {
-    let Subscriber { accepted, seat, interest, position, on_message, .. } = subscriber;
+    let Subscriber { accepted, seat, interest, position, on_message, .. } = *subscriber;
     let (cursor, gap) = Cursor::open(status.hub.log(), position, &interest);
     let start = cursor.position();
     let mut first = BytesMut::new();
@@ -63,7 +63,7 @@ pub(super) fn open(
     };
     let is_poll = answer.is_some();
     if !is_poll {
-        // Until it is sent the gap, the client is before it.
+        // The client is before the gap until it is sent the gap, which comes after these bytes.
         let at = gap.map_or(start, |gap| gap.after);
         let (at, heartbeat) = ((!cursor.is_in_snapshot()).then_some(at), status.hub.heartbeat());
         first.extend_from_slice(&accepted.encoder.opening(at, heartbeat.interval));
@@ -74,7 +74,7 @@ pub(super) fn open(
         first.extend_from_slice(&group.encode(&[Event::Gap(gap)], start));
     }
     let mut client = Client::new(seat, cursor, accepted.shape, group.can_answer, on_message);
-    // A poll that is not held gets what is published, whether the lane has come to it or not.
+    // A poll that is not held gets everything that is published, even if the lane has not reached it.
     if start == status.position && !cursor.is_in_snapshot() && !client.is_immediate_poll() {
         client.standing = Standing::WithLane;
     }

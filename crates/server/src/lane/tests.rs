@@ -1,4 +1,4 @@
-//! A whole lane on a real socket, with a service that stands in for the routes.
+//! Tests of a whole lane on a real socket, with a simple service in place of the routes.
 
 use std::future::ready;
 use std::net::TcpListener;
@@ -89,7 +89,7 @@ struct User;
 impl Session for User {}
 
 #[tokio::test]
-async fn a_subscriber_whose_session_has_ended_is_let_go_at_once_and_the_others_are_not_looked_at() {
+async fn a_subscriber_whose_session_has_ended_is_sent_a_goodbye_at_once() {
     let (lane, mut client) = start().await;
     let hub = lane.0.borrow().status.hub.clone();
     let request = http::Request::get("/topics/t").header("accept", "text/event-stream");
@@ -104,7 +104,7 @@ async fn a_subscriber_whose_session_has_ended_is_let_go_at_once_and_the_others_a
         lane.accept();
         lane.end_disconnected();
         let (key, _) = lane.peers.iter().next().unwrap();
-        let next = lane.subscribe(key, *subscriber, Head::Unsent);
+        let next = lane.subscribe(key, subscriber, Head::Unsent);
         lane.apply(key, next);
         assert_eq!(lane.disconnects, hub.pool().disconnects());
     }

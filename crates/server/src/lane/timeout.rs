@@ -1,4 +1,4 @@
-//! What the one timer of a connection runs for.
+//! The purposes of a connection's timer.
 
 use std::time::Duration;
 
@@ -6,37 +6,39 @@ use tidings_transport::Shape;
 
 use super::status::Status;
 
-/// What a connection waits for. When it is over, its state decides what becomes of it.
+/// What a connection waits for while its timer runs. When the timer expires, the state of the connection decides what
+/// happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timeout {
     /// The next request.
     Request,
-    /// Room in the socket.
+    /// The socket to be writable.
     Write,
-    /// A heartbeat, or the end of a poll's hold.
+    /// The next heartbeat, or the end of a poll's hold.
     Quiet,
-    /// A client's own messages, before its last frame.
+    /// The client's own messages to be sent to it, before its last frame.
     Echo,
-    /// A poll's hold is over, and the broker is still asked for what follows its cursor.
+    /// A pending replay from the broker, after the hold of a poll is over.
     Replay,
-    /// The peer's own close, after this side was closed.
+    /// The close of the peer's side, after this side was closed.
     Linger,
 }
 
-/// How long the last frame may wait for the echo: a broker may not deliver it, and a client may read slowly.
+/// How long the last frame may wait for the client's own messages. A broker may not deliver them, and the client may
+/// read slowly.
 pub(super) const ECHO: Duration = Duration::from_secs(5);
 
-/// How often to look at a poll whose hold is over while the broker is asked.
+/// How often to check a poll whose hold is over while a replay is pending.
 const REPLAY: Duration = Duration::from_millis(20);
 
-/// A poll whose hold is over does not wait for a fetch from the broker that is older than this.
+/// For how long a replay may be pending before a poll whose hold is over is answered without it.
 pub(super) const REPLAY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a client has to close its side after a goodbye.
 const LINGER: Duration = Duration::from_secs(2);
 
 impl Timeout {
-    /// Returns how long it is for a client of this shape.
+    /// Returns the duration of the timer for a client of this shape.
     pub(super) fn duration(self, shape: Option<Shape>, status: &Status) -> Duration {
         match self {
             Self::Request => status.settings.idle_timeout,

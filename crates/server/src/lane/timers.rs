@@ -1,9 +1,9 @@
 //! One timer for each connection.
 //!
-//! What a connection waits for changes with each request and answer, and is nearly always over before its time. So a
-//! timer is not moved if the new wait ends later than the last one: it fires too early then, and is set anew. And it
-//! need not be exact. Timers that are due at about the same time share one moment, so that a timer is a place in a
-//! list, and ten thousand heartbeats are a hundred wake-ups.
+//! A timer is restarted with each request and answer, and nearly always before it expires. So a restart that ends later
+//! than before does not move the timer: it fires too early and is then set to the new time. Timers also need not be
+//! exact. Those that are due at about the same time share one moment, so a timer is an entry of a list, and ten
+//! thousand heartbeats are a hundred wake-ups.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -15,20 +15,20 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// The timers of a lane, by the keys of its connections.
 pub(super) struct Timers {
     timers: Vec<Option<Timer>>,
-    /// Whose timer fires when.
+    /// The keys of the connections whose timers fire at each moment.
     moments: BTreeMap<Moment, Vec<usize>>,
-    /// The connections of the moment that has come last, less those that were returned.
+    /// The connections of the last moment that were not returned yet.
     fired: Vec<usize>,
     fired_at: Moment,
-    /// No first timer is set for later than this, because what follows soon often ends sooner.
+    /// The longest time of a first timer, because the timer is soon restarted, often with a shorter time.
     usual: Duration,
     alarm: Pin<Box<Sleep>>,
     start: Instant,
-    /// Taken once a turn.
+    /// The time at which this turn began.
     now: Instant,
 }
 
-/// In milliseconds since the lane began.
+/// Milliseconds since the lane began.
 type Moment = u64;
 
 /// The timer of one connection.
@@ -36,16 +36,16 @@ type Moment = u64;
 struct Timer {
     /// When the wait is over.
     due: Moment,
-    /// When it fires, and its place among those that fire then.
+    /// When the timer fires, which may be earlier. `place` is its index in the list of that moment.
     fires: Moment,
     place: usize,
 }
 
-/// How late a timer may be, as a part of its time.
+/// A timer may be late by its time divided by this.
 const SLACK: u32 = 100;
 
 impl Timers {
-    /// For connections most of which wait for `usual` most of the time.
+    /// Returns timers for connections that wait for `usual` most of the time.
     pub(super) fn new(usual: Duration) -> Self {
         let now = Instant::now();
         Self {
@@ -76,7 +76,7 @@ impl Timers {
         self.timers[key] = Some(Timer { due, fires, place });
     }
 
-    /// From now on the connection waits for something else.
+    /// Restarts the timer of a connection with this time.
     pub(super) fn restart(&mut self, key: usize, patience: Duration) {
         let due = self.due(patience);
         let Some(timer) = self.timers.get_mut(key).and_then(Option::as_mut) else { return };
@@ -96,12 +96,12 @@ impl Timers {
         }
     }
 
-    /// Returns the next connection whose wait is over. It waits for `again` from now on, unless its timer is restarted.
+    /// Returns the next connection whose timer has expired. The timer starts again with `again` unless it is restarted.
     pub(super) fn poll_due(&mut self, context: &mut Context<'_>, again: Duration) -> Poll<usize> {
         loop {
             let key = std::task::ready!(self.poll_fired(context));
             let Some(timer) = self.timers.get(key).copied().flatten() else { continue };
-            // The connection may be one that has the key after another whose timer was to fire.
+            // The key may belong to a later connection than the one whose timer fired.
             if timer.fires != self.fired_at {
                 continue;
             }
@@ -138,9 +138,9 @@ impl Timers {
         keys.len() - 1
     }
 
-    /// Takes a timer out of its moment. The last one there gets its place.
+    /// Removes a timer from the list of its moment. The last one in the list gets its place.
     fn leave(&mut self, timer: Timer) {
-        // If it has fired, it has no place any more.
+        // A timer that has fired is in no list.
         let Some(keys) = self.moments.get_mut(&timer.fires) else { return };
         keys.swap_remove(timer.place);
         if let Some(&moved) = keys.get(timer.place)
@@ -153,7 +153,7 @@ impl Timers {
         }
     }
 
-    /// Never the moment that has come last: its timers have fired.
+    /// Returns the moment after `patience`. It is after the last moment, because the timers of that one have fired.
     fn due(&self, patience: Duration) -> Moment {
         let step = millis(patience / SLACK).max(1);
         let exact = millis(self.now - self.start).saturating_add(millis(patience));
@@ -161,7 +161,7 @@ impl Timers {
     }
 
     fn at(&self, moment: Moment) -> Instant {
-        // A moment that the clock does not reach is as good as far away.
+        // If the clock cannot represent the moment, a later check is soon enough.
         self.start.checked_add(Duration::from_millis(moment)).unwrap_or(self.now + self.usual)
     }
 }
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wait_that_is_prolonged_ends_when_the_last_one_ends_and_not_before() {
+    async fn a_timer_that_is_restarted_for_longer_expires_only_at_the_later_time() {
         let mut timers = timers();
         let begun = Instant::now();
         timers.start(7, SECOND);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wait_that_is_cut_short_ends_at_once() {
+    async fn a_timer_that_is_restarted_for_shorter_expires_at_the_earlier_time() {
         let mut timers = timers();
         let begun = Instant::now();
         timers.start(7, 60 * SECOND);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stopped_timer_is_not_due_and_the_others_are() {
+    async fn a_stopped_timer_does_not_expire_and_the_others_do() {
         let mut timers = timers();
         (0..4).for_each(|key| timers.start(key, SECOND));
         timers.stop(1);
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_that_has_the_key_of_another_is_not_taken_for_it() {
+    async fn a_timer_of_an_earlier_connection_with_the_same_key_does_not_count() {
         let mut timers = timers();
         (0..2).for_each(|key| timers.start(key, SECOND));
         let first = due(&mut timers, 60 * SECOND).await;
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn those_that_are_due_at_about_the_same_time_fire_together() {
+    async fn timers_that_are_due_at_about_the_same_time_fire_together() {
         let mut timers = timers();
         for key in 0..100 {
             tokio::time::advance(Duration::from_millis(2)).await;

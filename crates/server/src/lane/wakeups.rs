@@ -1,4 +1,5 @@
-//! What wakes a connection besides its socket: the lane, the broker, its timer, and work that was left.
+//! Serves connections that are woken by something other than their sockets: the pass, pending futures, timers, and work
+//! that was left.
 
 use std::task::{Context, Poll};
 
@@ -9,14 +10,14 @@ use super::catch_up;
 use super::peer::Peer;
 use super::pending::Outcome;
 
-/// How many busy connections one call of `serve_busy` serves.
+/// The most busy connections that one call of `serve_busy` serves.
 const BUSY: usize = 256;
 
-/// How many outcomes of what is pending one turn takes.
+/// The most outcomes of pending futures that one turn takes.
 const OUTCOMES: usize = 256;
 
 impl Lane {
-    /// Serves the clients that were ahead of the lane again, if the lane has come to where they are.
+    /// Serves the clients that were ahead of the lane again, if the lane has reached their positions.
     pub(super) fn wake_those_ahead(&mut self) {
         if self.ahead.is_empty() {
             return;
@@ -33,7 +34,7 @@ impl Lane {
         self.ahead = ahead;
     }
 
-    /// Lets the clients go whose sessions the application has ended.
+    /// Sends a goodbye to the clients whose sessions the application has ended.
     pub(super) fn end_disconnected(&mut self) {
         let disconnects = self.status.hub.pool().disconnects();
         if std::mem::replace(&mut self.disconnects, disconnects) == disconnects {
@@ -48,7 +49,7 @@ impl Lane {
         }
     }
 
-    /// Passes the outcomes of pending futures to their connections, in a bounded number.
+    /// Passes at most [`OUTCOMES`] outcomes of pending futures to their connections.
     pub(super) fn poll_outcomes(&mut self, context: &mut Context<'_>) {
         for _ in 0..OUTCOMES {
             let Poll::Ready((key, outcome)) = self.pending.poll_next(context) else { return };
@@ -72,14 +73,14 @@ impl Lane {
         context.waker().wake_by_ref();
     }
 
-    /// Serves the busy connections, in a bounded number.
+    /// Serves at most [`BUSY`] busy connections.
     pub(super) fn serve_busy(&mut self) {
         for _ in 0..self.busy.len().min(BUSY) {
             let Some(key) = self.busy.pop_front() else { return };
             let Some(peer) = self.peers.get_mut(key) else { continue };
             peer.is_busy = false;
-            // epoll may have reported before that the peer has closed its side, and reports nothing more then. So the
-            // socket is read until it is empty.
+            // The peer may have closed its side, which epoll reports only once. So the socket is read until it is
+            // empty.
             self.read(key, true);
             if let Some(peer) = self.peers.get_mut(key) {
                 let next = peer.connection.advance(&self.status);
@@ -88,8 +89,8 @@ impl Lane {
         }
     }
 
-    /// Adds a connection to the busy ones, because it has more to do than it may at once. It is served again by
-    /// `serve_busy`, in this turn or in the next one.
+    /// Adds a connection to the busy ones, because it has more work than it may do at once. `serve_busy` serves it
+    /// again, in this turn or in the next one.
     pub(super) fn keep_busy(&mut self, key: usize) {
         if let Some(peer) = self.peers.get_mut(key)
             && !std::mem::replace(&mut peer.is_busy, true)
@@ -98,7 +99,7 @@ impl Lane {
         }
     }
 
-    /// Serves the connections whose timer has expired, and the listener after a failure.
+    /// Serves the connections whose timers have expired, and the listeners after the pause that follows a failure.
     pub(super) fn poll_timers(&mut self, context: &mut Context<'_>) {
         // A failure starts a new pause, which must be polled to wake the lane.
         while self.acceptor.poll_pause(context).is_ready() {

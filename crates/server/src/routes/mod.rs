@@ -9,4 +9,4 @@ mod subscribe;
 
 pub(crate) use self::reject::{no_room, reject};
 pub(crate) use self::route::Routes;
-pub(crate) use self::streamed::{Streamed, answer_streamed};
+pub(crate) use self::streamed::{BoxError, Streamed, answer_streamed};

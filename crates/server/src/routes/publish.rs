@@ -8,6 +8,9 @@ use tidings_transport::{PublishMany, PublishRequest, Rejection, published};
 use crate::shared::Shared;
 
 /// Checks that this request may publish, before its body is read.
+///
+/// # Errors
+/// Returns the rejection to send if the request is malformed, or if its page or its client may not publish.
 pub(super) async fn check(
     request: &Parts,
     topic: &str,
@@ -19,6 +22,9 @@ pub(super) async fn check(
 }
 
 /// Publishes this payload, and waits until it is stored.
+///
+/// # Errors
+/// Returns the rejection to send if the payload is not stored.
 pub(super) async fn publish(
     publish: PublishRequest,
     payload: Bytes,
@@ -29,15 +35,21 @@ pub(super) async fn publish(
     Ok(published(id))
 }
 
-/// Checks that this request may publish many notifications, before its body is read. The topics, which are in the body, are
-/// checked later.
+/// Checks that this request may publish many notifications, before its body is read. [`publish_many`] checks the
+/// topics, which are in the body.
+///
+/// # Errors
+/// Returns the rejection to send if the head is malformed, or if the page may not publish.
 pub(super) fn check_many(request: &Parts, shared: &Shared) -> Result<(), Rejection> {
     PublishMany::check_head(request)?;
-    shared.mount.check_publisher_page(request)
+    shared.mount.check_origin(request)
 }
 
-/// Publishes the notifications of this body, and waits until they are stored. Publishes nothing if one of the topics is not
-/// allowed.
+/// Publishes the notifications of this body, and waits until they are stored.
+///
+/// # Errors
+/// Returns the rejection to send if a line is malformed or if a topic is not allowed. Then nothing is published. If a
+/// notification is not stored, the response contains the error.
 pub(super) async fn publish_many(
     request: &Parts,
     body: &[u8],

@@ -13,14 +13,14 @@ use crate::config::Config;
 use crate::resource::Resource;
 use crate::shared::Shared;
 
-/// Returns the response to a request that is rejected, and counts it. `request` is `None` if it is not known what was
-/// requested.
+/// Returns the response to a request that is rejected, and counts it. `request` is `None` if the head could not be
+/// parsed, or was not read.
 pub(crate) fn reject(
     request: Option<&Parts>,
     rejection: Rejection,
     shared: &Shared,
 ) -> Response<Bytes> {
-    // A path that does not exist does not count as a client that is rejected.
+    // Requests for a path that does not exist are not counted.
     if rejection.status != StatusCode::NOT_FOUND {
         shared.metrics.rejected.inc();
     }
@@ -30,7 +30,7 @@ pub(crate) fn reject(
     }
 }
 
-/// Returns the transport of a subscriber that is rejected temporarily.
+/// Returns the transport of a request to subscribe that is rejected temporarily. Its response makes the client retry.
 fn rejecting_transport<'a>(
     rejection: &Rejection,
     request: &Parts,
@@ -45,7 +45,7 @@ fn rejecting_transport<'a>(
     }
 }
 
-/// Returns the whole response to a connection over the limit that is not waited for.
+/// Returns the response to a connection for which there is no room, and whose request is not read.
 pub(crate) fn no_room(shared: &Shared) -> Bytes {
     let mut bytes = BytesMut::new();
     answer::write(&mut bytes, &reject(None, too_many_connections(), shared), answer::CLOSE);

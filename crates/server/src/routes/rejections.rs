@@ -1,4 +1,4 @@
-//! The rejections of requests for no resource, or by the wrong method.
+//! The rejections of requests by their path, their method or their connection.
 
 use http::{HeaderValue, Method, StatusCode, header};
 use tidings_transport::Rejection;
@@ -13,7 +13,7 @@ pub(super) fn too_many_connections() -> Rejection {
 
 pub(super) fn not_allowed(method: &Method, allow: &'static str) -> Rejection {
     let mut rejection = Rejection::method_not_allowed(method, allow);
-    // Everything but a topic is only read.
+    // Only topics accept a POST, so a hint helps.
     if !allow.ends_with("POST") {
         rejection.message += "; topics are at /topics/NAME";
     }
@@ -21,6 +21,6 @@ pub(super) fn not_allowed(method: &Method, allow: &'static str) -> Rejection {
 }
 
 pub(super) fn not_found() -> Rejection {
-    let message = "nothing is there: topics are at /topics/NAME";
+    let message = "no resource has this path: topics are at /topics/NAME";
     Rejection::new(StatusCode::NOT_FOUND, "not_found", message)
 }

@@ -1,4 +1,4 @@
-//! From a request to the resource that it names, and to its answer.
+//! Finds the resource that a request names, and answers the request.
 
 use std::rc::Rc;
 
@@ -36,7 +36,8 @@ impl Service for Routes {
         let shared = self.0.clone();
         Box::pin(async move {
             let body = std::mem::take(&mut whole.body);
-            finish(answer(&whole.request, body, listener, &shared).await, &whole.request, &shared)
+            let answered = answer(&whole.request, async || Ok(body), listener, &shared).await;
+            finish(answered, &whole.request, &shared)
         })
     }
 
@@ -45,15 +46,35 @@ impl Service for Routes {
     }
 }
 
-/// Answers a request with this body that has come in through a listener of this kind.
+/// Answers a request that came in through a listener of this kind. `read` reads the body to its end. It is called for every
+/// method, unless the request is rejected before.
+///
+/// # Errors
+/// Returns the rejection to send.
 pub(super) async fn answer(
     request: &Parts,
-    body: Bytes,
+    read: impl AsyncFnOnce() -> Result<Bytes, Rejection>,
     listener: ListenerKind,
     shared: &Shared,
 ) -> Result<Answer, Rejection> {
     let resource = Resource::of(request);
     check_host(request, &resource, listener, shared)?;
+    if request.method == Method::POST {
+        match resource {
+            Resource::Topics(name) => {
+                let publish = publish::check(request, name, shared).await?;
+                let payload = read().await?;
+                return publish::publish(publish, payload, shared).await.map(Answer::Response);
+            }
+            Resource::AllTopics => {
+                publish::check_many(request, shared)?;
+                let body = read().await?;
+                return publish::publish_many(request, &body, shared).await.map(Answer::Response);
+            }
+            _ => {}
+        }
+    }
+    read().await?;
     match resource {
         Resource::Unknown => Err(not_found()),
         _ if cors::is_preflight(request, &shared.config) => {
@@ -64,16 +85,8 @@ pub(super) async fn answer(
                 subscribe::subscribe(request, name, shared).await.map(Answer::Subscription)
             }
             Method::HEAD => subscribe::head(request, name, shared).await.map(Answer::Response),
-            Method::POST => {
-                let publish = publish::check(request, name, shared).await?;
-                publish::publish(publish, body, shared).await.map(Answer::Response)
-            }
             _ => Err(not_allowed(&request.method, "GET, HEAD, POST")),
         },
-        Resource::AllTopics if request.method == Method::POST => {
-            publish::check_many(request, shared)?;
-            publish::publish_many(request, &body, shared).await.map(Answer::Response)
-        }
         Resource::AllTopics => Err(not_allowed(&request.method, "POST")),
         _ if !matches!(request.method, Method::GET | Method::HEAD) => {
             Err(not_allowed(&request.method, "GET, HEAD"))
@@ -82,7 +95,10 @@ pub(super) async fn answer(
     }
 }
 
-/// Answers a `GET` of anything but a topic.
+/// Answers a `GET` or `HEAD` of a resource that is not a topic.
+///
+/// # Errors
+/// Returns the rejection to send if the client may not read it, or if it does not exist.
 async fn get_page(
     request: &Parts,
     page: &Resource<'_>,
@@ -94,7 +110,7 @@ async fn get_page(
         Resource::Health => Ok(text("text/plain; charset=utf-8", "ok\n")),
         Resource::Ready => Ok(readiness::answer(shared)),
         Resource::Icon => Ok(pages::icon()),
-        // It is the same for everyone, and an `import` has no way to send a token.
+        // Not authorized, because an `import` cannot send a token. The client has no secrets.
         Resource::Client => Ok(tidings_live_page::client(request)),
         Resource::Metrics => may(Action::Metrics).await.and_then(|_| metrics(shared)),
         Resource::Front => may(Action::Page).await.map(|_| pages::front(request, config)),
@@ -107,9 +123,12 @@ async fn get_page(
     }
 }
 
-/// Checks that the request is for this server. Health checks may have any host: a balancer or an orchestrator sends
-/// the one it is configured with, and the response has nothing in it for a foreign page.
-pub(super) fn check_host(
+/// Checks that the request is for this server. Health checks may have any host, because a balancer or an orchestrator
+/// sends the host that it is configured with, and the response is of no use to a foreign page.
+///
+/// # Errors
+/// Returns the rejection to send if the server may not be addressed by this host.
+fn check_host(
     request: &Parts,
     resource: &Resource<'_>,
     listener: ListenerKind,
@@ -121,8 +140,8 @@ pub(super) fn check_host(
     }
 }
 
-/// Returns the answer to send: a rejection as a response, and with the headers that let the page read it that sent the
-/// request, if it is of another origin and may.
+/// Returns the answer to send. Turns a rejection into a response. If a page of another origin has sent the request and
+/// may read the response, adds the CORS headers.
 pub(super) fn finish(
     answer: Result<Answer, Rejection>,
     request: &Parts,

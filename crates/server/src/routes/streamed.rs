@@ -1,32 +1,34 @@
-//! Requests whose body is not read yet. It is read through hyper or another HTTP server.
+//! Answers requests whose body hyper or another HTTP server reads.
 
 use std::error::Error;
 
+use http::Request;
 use http::request::Parts;
-use http::{Method, Request};
 use http_body::Body;
-use tidings_transport::{ListenerKind, Rejection, read_payload};
+use tidings_transport::{ListenerKind, read_payload};
 
-use super::publish;
 use super::rejections::too_many_connections;
-use super::route::{answer, check_host, finish};
+use super::route::{answer, finish};
 use crate::answer::Answer;
 use crate::request::is_last;
-use crate::resource::{Resource, is_probe};
+use crate::resource::is_probe;
 use crate::shared::Shared;
+
+/// An error of any type, as in tower.
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The answer to a request that hyper has read.
 pub(crate) struct Streamed {
     pub(crate) answer: Answer,
-    /// Whether the connection ends with the answer: the client asked for that, or the body was not read to its end, so
-    /// that the next request cannot be found (RFC 9112, section 9.3).
+    /// Whether the connection ends with the answer. It does if the client requests that, or if the body was not read to
+    /// its end, because then the next request cannot be found (RFC 9112, section 9.3).
     pub(crate) is_last: bool,
     /// The head of the request. If it is a `HEAD`, the answer has no body.
     pub(crate) request: Parts,
 }
 
-/// Answers a request whose body is not read yet. Reads the body to its end first, whatever the method, unless the request
-/// is rejected without it. `is_surplus` is `true` if the connection is over the limit, and `listener` is the kind of the
+/// Answers a request whose body is not read yet. Reads the body to its end for every method, unless the request is
+/// rejected without it. `is_surplus` is `true` if the connection is over the limit, and `listener` is the kind of the
 /// listener that accepted it.
 pub(crate) async fn answer_streamed<B>(
     request: Request<B>,
@@ -35,8 +37,7 @@ pub(crate) async fn answer_streamed<B>(
     shared: &Shared,
 ) -> Streamed
 where
-    B: Body + Unpin,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body<Error: Into<BoxError>> + Unpin,
 {
     let (request, mut body) = request.into_parts();
     let mut is_read = body.is_end_stream();
@@ -44,27 +45,13 @@ where
         if is_surplus && !is_probe(&request) {
             return Err(too_many_connections());
         }
-        let resource = Resource::of(&request);
-        check_host(&request, &resource, listener, shared)?;
-        let mut read = async || {
+        let read = async || {
             let (limit, deadline) = (shared.config.hub.max_payload(), shared.config.body_deadline);
             let payload = read_payload(&mut body, limit, deadline).await?;
             is_read = true;
-            Ok::<_, Rejection>(payload)
+            Ok(payload)
         };
-        match resource {
-            Resource::Topics(name) if request.method == Method::POST => {
-                let publish = publish::check(&request, name, shared).await?;
-                let payload = read().await?;
-                publish::publish(publish, payload, shared).await.map(Answer::Response)
-            }
-            Resource::AllTopics if request.method == Method::POST => {
-                publish::check_many(&request, shared)?;
-                let body = read().await?;
-                publish::publish_many(&request, &body, shared).await.map(Answer::Response)
-            }
-            _ => answer(&request, read().await?, listener, shared).await,
-        }
+        answer(&request, read, listener, shared).await
     };
     let answer = finish(answering.await, &request, shared);
     let is_last = is_last(&request) || !is_read || is_surplus;

@@ -9,6 +9,9 @@ use tidings_transport::{Rejection, SubscribeRequest};
 use crate::shared::Shared;
 
 /// Accepts a subscriber and gives it a seat.
+///
+/// # Errors
+/// Returns the rejection to send if the request is malformed or not accepted.
 pub(super) async fn subscribe(
     request: &Parts,
     filters: &str,
@@ -18,7 +21,10 @@ pub(super) async fn subscribe(
     shared.mount.accept(request, subscribe).await
 }
 
-/// Returns the head of what a `GET` would be answered with, for a `HEAD`. It takes no seat and is not held.
+/// Returns the response to a `HEAD`, which is the head of the response to a `GET`. It takes no seat and is not held.
+///
+/// # Errors
+/// Returns the rejection to send if the request is malformed or not accepted.
 pub(super) async fn head(
     request: &Parts,
     filters: &str,

@@ -4,7 +4,7 @@
 //! client.connect(target) ─► Arrivals: Notification | Gap | Heartbeat | Reply | Goodbye
 //! follow(client, target, backoff) ─► the same over many connections, each from the last position
 //! Publisher::publish(kind, payload) ─► Id
-//! Publisher::publish_lines(lines) ─► PublishedLines
+//! Publisher::publish_many(lines) ─► PublishedMany
 //! ```
 //!
 //! Each transport crate has one [`Client`]. It opens one connection from one position, and returns what arrives. It
@@ -49,7 +49,7 @@ pub use notice::{Notice, NoticeContent};
 pub use options::{ConnectOptions, TimeLimits, shown};
 pub use position::{last_event_id, url_after, url_with_wait};
 pub use publish::Publisher;
-pub use publish_many::PublishedLines;
+pub use publish_many::PublishedMany;
 pub use silence::Silence;
 pub use socket::{Stream, connect};
 #[cfg(feature = "tls")]

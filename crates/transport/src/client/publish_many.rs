@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(40);
 /// The outcome of publishing many notifications.
 #[derive(Debug)]
 #[must_use = "some notifications may not be published"]
-pub struct PublishedLines {
+pub struct PublishedMany {
     /// The ids of the notifications that were stored, in the order of their lines.
     pub ids: Vec<Id>,
     /// The error of the next notification, or `None` if all were stored. The notifications after it were not published.
@@ -48,7 +48,7 @@ impl Publisher {
     /// # Errors
     /// - [`ClientError::Rejected`] if a line is malformed or not allowed. In this case nothing was published.
     /// - The other errors of [`publish`](Self::publish). Some notifications may have been published.
-    pub async fn publish_lines(&mut self, lines: Bytes) -> Result<PublishedLines, ClientError> {
+    pub async fn publish_many(&mut self, lines: Bytes) -> Result<PublishedMany, ClientError> {
         let mut post = request(&self.target.url)?;
         *post.method_mut() = Method::POST;
         post.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA));
@@ -72,11 +72,11 @@ impl Publisher {
                 Some(id) => ids.push(id),
                 None => {
                     let failed = Some(self.http.rejected(&head, line));
-                    return Ok(PublishedLines { ids, failed });
+                    return Ok(PublishedMany { ids, failed });
                 }
             }
         }
-        Ok(PublishedLines { ids, failed: None })
+        Ok(PublishedMany { ids, failed: None })
     }
 }
 
@@ -106,11 +106,11 @@ mod tests {
         let (target, requests) = hub(&[&[BOTH, ONE, NONE, PAGE]]).await;
         let mut publisher = Publisher::connect(target).await.unwrap();
         let lines = Bytes::from_static(b"{\"topic\":\"a\",\"data\":\"\"}\n");
-        let both = publisher.publish_lines(lines.clone()).await.unwrap();
+        let both = publisher.publish_many(lines.clone()).await.unwrap();
         assert_eq!(both.ids, ["e-1".parse().unwrap(), "e-2".parse().unwrap()]);
         assert!(both.failed.is_none());
 
-        let one = publisher.publish_lines(lines.clone()).await.unwrap();
+        let one = publisher.publish_many(lines.clone()).await.unwrap();
         assert_eq!(one.ids, ["e-3".parse().unwrap()]);
         let failed = one.failed.unwrap();
         assert!(failed.to_string().ends_with("line 2: it is away"), "{failed}");
@@ -119,9 +119,9 @@ mod tests {
             (Some(Duration::from_secs(1)), false)
         );
 
-        let none = publisher.publish_lines(lines.clone()).await.unwrap_err();
+        let none = publisher.publish_many(lines.clone()).await.unwrap_err();
         assert!(none.to_string().ends_with("line 2: not JSON") && none.is_final(), "{none}");
-        let page = publisher.publish_lines(lines).await.unwrap_err();
+        let page = publisher.publish_many(lines).await.unwrap_err();
         assert!(matches!(page, ClientError::Protocol { .. }), "{page}");
         let requests = requests.await.unwrap();
         assert!(requests[0].contains("content-type: application/x-ndjson\r\n"), "{requests:?}");

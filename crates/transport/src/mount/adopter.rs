@@ -11,39 +11,36 @@ use tidings_core::{Hub, Position};
 use tokio::net::TcpStream;
 
 use super::{Mount, Subscriber, WriteDeadline, conversation};
-use crate::Shape;
 
-/// Serves connections that an HTTP server has upgraded: the lanes of a server of tidings.
+/// Serves connections that another HTTP server has upgraded. The lanes of a tidings server are an adopter.
 pub trait Adopter: fmt::Debug + Send + Sync + 'static {
-    /// Returns the hub that it serves. A mount of another hub cannot use it.
+    /// Returns the hub that the adopter serves. A mount of another hub cannot use this adopter.
     fn hub(&self) -> &Hub;
 
-    /// Reserves a place for one more connection. If this returns `None`, the mount serves the connection itself. It is called
-    /// before the response is sent, and must not block.
+    /// Reserves a place for one more connection. If this returns `None`, the mount serves the connection in a task. The
+    /// mount calls this before it sends the response, so it must not block.
     fn reserve(&self) -> Option<Place>;
 }
 
-/// A place for one connection at an [`Adopter`]. Calling it hands the connection over. Dropping it gives the place back.
+/// A place for one connection at an [`Adopter`]. Calling it hands the connection over. Dropping it frees the place.
 pub type Place = Box<dyn FnOnce(Adopted) + Send>;
 
-/// An upgraded connection, which leaves the HTTP server that has accepted it.
+/// An upgraded connection that is handed over by the HTTP server that accepted it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Adopted {
     /// The socket, which is non-blocking. The head of the `101` response has been written.
     pub socket: StdTcpStream,
-    /// The bytes after the request that were read already.
+    /// The bytes after the request that the HTTP server has already read.
     pub read_ahead: Bytes,
     /// The client of the connection.
     pub subscriber: Box<Subscriber>,
 }
 
 impl Mount {
-    /// Reserves a place at the adopter. Returns `None` if there is no adopter or no place, or if this subscriber stays with
-    /// HTTP.
-    pub(super) fn reserve(&self, subscriber: &Subscriber) -> Option<Place> {
-        let is_upgraded = subscriber.accepted.shape == Shape::Upgrade;
-        self.0.adopter.as_ref().filter(|_| is_upgraded)?.reserve()
+    /// Reserves a place at the adopter. Returns `None` if there is no adopter or it has no place.
+    pub(super) fn reserve(&self) -> Option<Place> {
+        self.0.adopter.as_ref()?.reserve()
     }
 
     /// Waits until the head has been written, and hands the connection over. If the socket cannot be taken out of the
@@ -54,7 +51,7 @@ impl Mount {
         mut subscriber: Box<Subscriber>,
         place: Place,
     ) -> impl Future<Output = ()> + Send {
-        // The client is sent everything from now on, however long the hand-over takes.
+        // Fixed now, so that the client also gets what is published during the hand-over.
         let log = self.hub().log();
         match subscriber.position {
             Position::Live => subscriber.position = Position::After(log.head()),
@@ -67,7 +64,7 @@ impl Mount {
                 return;
             };
             match into_socket(upgraded) {
-                // Copied, because the slice would keep the whole buffer of the server.
+                // Copied, because a slice would keep the whole buffer of the HTTP server alive.
                 Ok((socket, read_ahead)) => match socket.into_std() {
                     Ok(socket) => {
                         let read_ahead = Bytes::copy_from_slice(&read_ahead);
@@ -87,8 +84,8 @@ impl Mount {
     }
 }
 
-/// Returns the socket of an upgraded connection and the bytes that were read ahead, or the connection if it is not a TCP
-/// socket, with or without a [`WriteDeadline`].
+/// Returns the socket of an upgraded connection and the bytes that were read ahead, or the connection if it is not a
+/// TCP socket, with or without a [`WriteDeadline`].
 fn into_socket(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
     let upgraded = match into_io::<TcpStream>(upgraded) {
         Ok(parts) => return Ok(parts),

@@ -17,13 +17,14 @@ pub const MAX_ANSWER: usize = 1 << 20;
 /// bytes.
 pub const MAX_ANSWER_ENTRIES: usize = 4096;
 
-/// How often to look whether a poll whose time is over has come to what is there.
+/// How often to check whether a poll whose hold is over has read up to the head of the log.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// For how long at the most.
+/// For how long a poll whose hold is over may still read up to the head of the log.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Returns what waits for a client, or what comes first within `hold`, as one body.
+/// Returns the notifications that wait for a client as one body. If there are none, waits for the first one within
+/// `hold`.
 pub(super) async fn answer(
     mut subscription: Subscription,
     encoder: &dyn Encoder,
@@ -46,12 +47,13 @@ pub(super) async fn answer(
     encoder.encode(&events, subscription.position())
 }
 
-/// Returns the first event that is there when the hold is over.
+/// Returns the first event before the end of the hold. A notification that was published before that end counts, even
+/// if the subscription has not read up to it then.
 async fn first_within(subscription: &mut Subscription, hold: Duration) -> Option<Event> {
     if let Ok(first) = timeout(hold, first(subscription)).await {
         return first;
     }
-    // What lies behind its position has not all been looked at: it may be what it waits for.
+    // The subscription may not have read all entries after its position yet, and one of them may match.
     let (head, until) = (subscription.hub().log().head(), Instant::now() + PATIENCE);
     while is_short_of(head, subscription) && Instant::now() < until {
         if let Ok(first) = timeout(LOOK, first(subscription)).await {
@@ -61,14 +63,14 @@ async fn first_within(subscription: &mut Subscription, hold: Duration) -> Option
     subscription.try_next()
 }
 
-/// Returns `true` if the reader has not come so far, and is not kept from it by a broker that is away.
+/// Returns `true` if the subscription has not read up to `head`, and its hub is not disconnected from its broker.
 fn is_short_of(head: Id, subscription: &Subscription) -> bool {
     let at = subscription.position();
     let is_there = at.epoch == head.epoch && at.seq >= head.seq;
     !is_there && subscription.hub().is_connected() != Some(false)
 }
 
-/// Returns the first event that is worth an answer: a held poll has no heartbeat but its end.
+/// Returns the first event that is not a heartbeat. The end of the hold is the heartbeat of a poll.
 async fn first(subscription: &mut Subscription) -> Option<Event> {
     loop {
         match subscription.next().await {

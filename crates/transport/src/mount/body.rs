@@ -1,4 +1,4 @@
-//! A subscription as the body of a response.
+//! The body of a mount's response.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -24,12 +24,12 @@ pub struct MountBody(Inner);
 #[derive(Debug)]
 enum Inner {
     Whole(Option<Bytes>),
-    /// None, and its length is not told: that of a `HEAD`.
+    /// No body, for the response to a `HEAD` if the length of the body is not known.
     Head,
     Stream(Arc<Stream>),
 }
 
-/// Events without end. Shared with what looks for stalled clients.
+/// Events without end. Shared with the task that detects stalled clients.
 #[derive(Debug)]
 struct Stream {
     write_deadline: Duration,
@@ -40,7 +40,7 @@ struct Stream {
 struct State {
     /// `None` once the client has stalled.
     events: Option<Events>,
-    /// When the last frame was taken, if the next one has not been asked for since.
+    /// When the server took the last frame. `None` if it has polled for the next one since.
     taken_at: Option<Instant>,
 }
 
@@ -53,30 +53,33 @@ struct Events {
     has_ended: bool,
 }
 
-/// The most events that go out in one frame of the body.
+/// The most events in one frame of the body.
 const BATCH: usize = 64;
 
-/// The most payload bytes in one, or one notification: what a client that stops reading keeps alive.
+/// The most payload bytes in one frame of the body, except that it may hold one larger notification. A client that
+/// stops reading keeps no more than that in memory.
 const BATCH_BYTES: usize = 256 << 10;
 
 impl MountBody {
-    /// A body that is all there.
+    /// Returns a body of these bytes.
     pub fn whole(bytes: Bytes) -> Self {
         Self(Inner::Whole((!bytes.is_empty()).then_some(bytes)))
     }
 
-    /// No body.
+    /// Returns an empty body.
     pub fn empty() -> Self {
         Self(Inner::Whole(None))
     }
 
-    /// Returns no body, for the response to a `HEAD` if the length of the body is not known.
+    /// Returns a body without bytes and without a known length, for the response to a `HEAD`.
     pub fn head() -> Self {
         Self(Inner::Head)
     }
 
-    /// The bytes of a heartbeat, outside of its interval, for a client that has closed its side: whether it is
-    /// still there shows when something is sent to it. Empty for a body that is whole.
+    /// Returns the bytes of an extra heartbeat, or no bytes if the body is not a stream.
+    ///
+    /// Send it to a client that has closed its side of the connection. If the client is gone, its system answers with a
+    /// reset.
     pub fn heartbeat(&self) -> Bytes {
         match &self.0 {
             Inner::Whole(_) | Inner::Head => Bytes::new(),
@@ -89,7 +92,7 @@ impl MountBody {
         }
     }
 
-    /// The events of a client without end, which end if it takes none for its write deadline.
+    /// Returns the events of a client as a body that ends if the client reads nothing for its write deadline.
     pub(super) fn watched(client: Client, encoder: Arc<dyn Encoder>, stalls: &Stalls) -> Self {
         let stream = Arc::new(Stream::new(client, encoder));
         let watched: Arc<dyn Watched> = stream.clone();
@@ -97,7 +100,7 @@ impl MountBody {
         Self(Inner::Stream(stream))
     }
 
-    /// The events of a client without end.
+    /// Returns the events of a client as a body that does not end if the client stops reading.
     pub(super) fn unwatched(client: Client, encoder: Arc<dyn Encoder>) -> Self {
         Self(Inner::Stream(Arc::new(Stream::new(client, encoder))))
     }
@@ -127,7 +130,7 @@ impl Stream {
 
 impl Watched for Stream {
     fn end_if_stalled(&self, now: Instant) {
-        // If it is locked, it is asked for a frame now.
+        // If the state is locked, the server polls for a frame now.
         let mut state = match self.state.try_lock() {
             Ok(state) => state,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -164,14 +167,14 @@ impl Events {
     }
 }
 
-/// What goes out directly after the head.
+/// Returns the bytes that are sent directly after the head.
 pub(super) fn opening(encoder: &dyn Encoder, subscription: &Subscription) -> Bytes {
     let interval = subscription.hub().heartbeat().interval;
     let position = (!subscription.is_in_snapshot()).then(|| subscription.position());
     encoder.opening(position, interval)
 }
 
-/// The first event, and whatever else is there already: one write for all, within bounds.
+/// Returns the first event and those that are ready after it, up to [`BATCH`] events and [`BATCH_BYTES`] bytes.
 pub(super) fn batch(first: Option<Event>, subscription: &mut Subscription) -> Vec<Event> {
     let mut events: Vec<Event> = first.into_iter().collect();
     let mut size = events.iter().map(payload_bytes).sum::<usize>();

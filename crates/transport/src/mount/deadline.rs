@@ -1,4 +1,4 @@
-//! Finds a reader that silently stalls.
+//! Detects a peer that has stopped reading.
 
 use std::io;
 use std::pin::Pin;
@@ -11,9 +11,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Observer;
 
-/// A connection on which no write may wait for longer than a deadline: then it fails with
-/// [`io::ErrorKind::TimedOut`]. An HTTP server does not notice by itself that the reader of an endless
-/// body has stopped reading; give it its connections wrapped in this.
+/// A connection on which a write fails with [`io::ErrorKind::TimedOut`] if it waits for longer than a deadline.
+///
+/// An HTTP server does not detect that the client of an endless body has stopped reading. Wrap the connections that you
+/// give to it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,39 +27,39 @@ use super::Observer;
 pub struct WriteDeadline<T> {
     io: T,
     patience: Duration,
-    /// Runs while a write waits.
+    /// The timer that runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
     observer: Option<Arc<dyn Observer>>,
 }
 
 impl<T> WriteDeadline<T> {
-    /// Wraps a connection; a write may wait for this long.
+    /// Wraps a connection on which a write may wait for `patience`.
     pub fn new(io: T, patience: Duration) -> Self {
         Self { io, patience, waiting: None, observer: None }
     }
 
-    /// Reports a peer that takes nothing to this observer. An HTTP server may take such an error for an end like
-    /// any other, so its own errors do not show all of them.
+    /// Sets the observer to which a peer that has stopped reading is reported. The errors that an HTTP server returns
+    /// do not show each of them, because it may treat such an error as a normal end.
     pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
         Self { observer: Some(observer), ..self }
     }
 
-    /// The connection, to look at.
+    /// Returns a reference to the connection.
     pub fn get_ref(&self) -> &T {
         &self.io
     }
 
-    /// The connection, to read from. Writes to it have no deadline.
+    /// Returns a mutable reference to the connection. Writes to it have no deadline.
     pub fn get_mut(&mut self) -> &mut T {
         &mut self.io
     }
 
-    /// The connection itself.
+    /// Returns the connection.
     pub fn into_inner(self) -> T {
         self.io
     }
 
-    /// Whether a write is waiting: there is something that the peer has not taken.
+    /// Returns `true` if a write waits because the peer does not read.
     pub fn is_waiting(&self) -> bool {
         self.waiting.is_some()
     }
@@ -139,11 +140,12 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<T> {
     }
 }
 
-/// Several pieces are joined if they have at most this many bytes together. hyper writes three for each chunk, and copying
-/// them costs less than the difference between `writev` and `send`.
+/// Slices with at most this many bytes together are joined. hyper writes three slices for each chunk, and copying them
+/// costs less than the difference between `writev` and `send`.
 const SHORT: usize = 1024;
 
-/// Joins the slices in the buffer, and returns the bytes. Returns `None` if they do not fit, or if there is only one.
+/// Copies the slices into the buffer, and returns the bytes. Returns `None` if they do not fit, or if there is only
+/// one.
 fn join<'a>(slices: &[io::IoSlice<'_>], buffer: &'a mut [u8; SHORT]) -> Option<&'a [u8]> {
     let length: usize = slices.iter().map(|slice| slice.len()).sum();
     if slices.len() < 2 || length > SHORT {
@@ -163,7 +165,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test(start_paused = true)]
-    async fn it_fails_a_write_that_waits_too_long_and_no_write_that_gets_on() {
+    async fn a_write_that_makes_no_progress_fails_and_a_slow_one_does_not() {
         let (here, mut there) = tokio::io::duplex(10);
         let mut here = WriteDeadline::new(here, Duration::from_secs(5));
         let slow_reader = tokio::spawn(async move {

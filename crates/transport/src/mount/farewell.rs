@@ -1,4 +1,4 @@
-//! The end of a server that mounts transports.
+//! The shutdown of an application that mounts transports.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use tokio::time::{sleep, timeout};
 /// How often the seats are counted.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Closes the hub, so that every client is told goodbye, and waits until the last one has left its seat, or
-/// for `patience`. Returns how many are still there.
+/// Closes the hub, which sends each client a goodbye, and waits until every client has left its seat, but not longer
+/// than `patience`. Returns the number of clients that are left.
 ///
-/// A server's own graceful shutdown does not do this: an upgraded connection is no longer the server's to
-/// wait for, and a client that has stopped reading would keep it waiting for ever.
+/// Call this before the graceful shutdown of the HTTP server. That does not wait for upgraded connections, and it never
+/// ends if a client has stopped reading.
 ///
 /// Cancel safe: the hub stays closed.
 ///
@@ -34,7 +34,7 @@ pub async fn farewell(hub: &Hub, reason: Reason, patience: Duration) -> usize {
             sleep(LOOK).await;
         }
     };
-    // Whether it was in time is what the count says.
+    // The count shows whether all have left in time.
     let _ = timeout(patience, gone).await;
     hub.pool().len()
 }
@@ -46,18 +46,18 @@ mod tests {
     use tokio::time::Instant;
 
     #[tokio::test(start_paused = true)]
-    async fn it_waits_for_those_who_listen_and_not_for_ever_for_those_who_do_not() {
+    async fn it_waits_for_clients_that_read_but_not_longer_than_patience_for_others() {
         let hub = Hub::default();
-        let mut listens = hub.subscribe("sse", Interest::new(">".parse().unwrap())).unwrap();
-        let told = tokio::spawn(async move { listens.next().await });
+        let mut reader = hub.subscribe("sse", Interest::new(">".parse().unwrap())).unwrap();
+        let received = tokio::spawn(async move { reader.next().await });
         let patience = Duration::from_secs(5);
         let begun = Instant::now();
         assert_eq!(farewell(&hub, Reason::GoingAway, patience).await, 0);
         assert!(begun.elapsed() < patience);
-        assert!(matches!(told.await.unwrap(), Some(Event::Goodbye(Reason::GoingAway))));
+        assert!(matches!(received.await.unwrap(), Some(Event::Goodbye(Reason::GoingAway))));
 
         let hub = Hub::default();
-        let _deaf = hub.join("sse").unwrap();
+        let _stalled = hub.join("sse").unwrap();
         let begun = Instant::now();
         assert_eq!(farewell(&hub, Reason::GoingAway, patience).await, 1);
         assert_eq!(begun.elapsed(), patience);

@@ -1,19 +1,19 @@
-//! Serves transports inside of somebody's own hyper, axum or tower server.
+//! Serves transports inside an application's own hyper, axum or tower server.
 //!
 //! ```text
 //! request ─► Mount ─┬─ GET  ─► authorize ─► transport.accept ─► a seat ─► MountBody, or an upgraded connection
 //!                   └─ POST ─► authorize ─► read the body    ─► Hub::publish
 //! ```
 //!
-//! A [`Mount`] is a [`tower_service::Service`]. The last segment of the path names the filters or the topic, as at
-//! `/topics/NAME` of the server. axum takes it as it is:
+//! A [`Mount`] is a [`tower_service::Service`]. The last segment of a request's path names the filters or the topic, as
+//! in `/topics/NAME` of the server. In axum, route a path to it:
 //!
 //! ```text
 //! Router::new().route_service("/events/{filters}", mount)
 //! ```
 //!
-//! [`Mount::publish_many`], at a separate path, publishes many notifications, each with its topic. An application that has
-//! the filters from elsewhere than the path calls [`Mount::subscribe`]:
+//! [`Mount::publish_many`], at a separate path, publishes many notifications, each with its topic. If the filters are
+//! not in the path, call [`Mount::subscribe`]:
 //!
 //! ```no_run
 //! use tidings_core::Hub;
@@ -24,10 +24,11 @@
 //! }
 //! ```
 //!
-//! The server decides how connections end. Serve with hyper's `half_close(true)` if clients that close their side after a
-//! request are to be served (RFC 9112, section 9.6); a poll of one that is gone is then held to its end. A mount does not
-//! know its listener: an application that listens on a loopback address also calls
-//! [`Hosts::check`](crate::Hosts::check).
+//! The HTTP server decides how connections end. Enable hyper's `half_close(true)` to serve clients that close their
+//! side after a request (RFC 9112, section 9.6). With it, the poll of a client that has left is held to its end.
+//!
+//! A mount does not know which listener a request came in through. If the application listens on a loopback address, it
+//! should also call [`Hosts::check`](crate::Hosts::check).
 
 mod adopter;
 mod answer;
@@ -35,19 +36,19 @@ mod body;
 mod conversation;
 mod deadline;
 mod farewell;
-mod in_hand;
 mod observer;
+mod pending_message;
 mod respond;
 mod stall;
 mod subscriber;
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body::Body;
 use tidings_core::{Hub, SlowPolicy};
@@ -65,7 +66,10 @@ pub use subscriber::Subscriber;
 use self::stall::Stalls;
 use crate::{Authorize, Authorizer, OnMessage, Origins, Transport};
 
-/// Transports on a hub, and who may use them. Cheap to clone.
+/// An error of any type, as in tower.
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Transports on a hub, and the checks of the requests for them. Cloning is cheap.
 ///
 /// ```
 /// use tidings_core::Hub;
@@ -103,7 +107,7 @@ struct Settings {
 }
 
 impl Mount {
-    /// Returns a mount of this hub, without transports.
+    /// Returns a mount of this hub without a transport.
     pub fn new(hub: Hub) -> Self {
         Self(Arc::new(Settings {
             hub,
@@ -121,76 +125,76 @@ impl Mount {
         }))
     }
 
-    /// Adds a transport. A request is for the one that `?transport=` names, otherwise for the first that claims it. So
-    /// long-polling, which claims every request, comes last.
+    /// Adds a transport. A request is served by the transport that `?transport=` names, otherwise by the first that
+    /// claims it. Add long-polling last, because it claims every request.
     pub fn transport(self, transport: impl Transport) -> Self {
         self.shared_transport(Arc::new(transport))
     }
 
-    /// Adds a transport that others use as well.
+    /// Adds a transport that may be shared with other mounts.
     pub fn shared_transport(self, transport: Arc<dyn Transport>) -> Self {
         self.with(|settings| settings.transports.push(transport))
     }
 
-    /// Decides who may subscribe and publish. Default: everyone may subscribe, and nobody may publish.
+    /// Sets the check of which requests may subscribe and publish. Default: all may subscribe, and none may publish.
     pub fn authorize(self, authorize: impl Authorize) -> Self {
         self.authorizer(Authorizer::new(authorize))
     }
 
-    /// Does the same with an authorizer of any type, such as [`Authorizer::allow_all`].
+    /// Sets that check to an existing [`Authorizer`], such as [`Authorizer::allow_all`].
     pub fn authorizer(self, authorizer: Authorizer) -> Self {
         self.with(|settings| settings.authorizer = authorizer)
     }
 
-    /// Which web pages may connect and publish. Default: those of the same host. A mount adds no CORS headers: for pages of
-    /// other hosts, the application also needs a layer that does.
+    /// Sets which web pages may connect and publish. Default: pages of the same host. A mount adds no CORS headers. For
+    /// pages of other hosts, the application also needs a layer that adds them.
     pub fn origins(self, origins: Origins) -> Self {
         self.with(|settings| settings.origins = origins)
     }
 
-    /// What happens to a client for which the log has moved on. Default: it is sent a gap.
+    /// Sets what happens if the log has evicted what a client reads next. Default: the client is sent a gap.
     pub fn slow(self, slow: SlowPolicy) -> Self {
         self.with(|settings| settings.slow = slow)
     }
 
-    /// Whether a WebSocket client is sent its own messages too. Default true.
+    /// Sets whether a WebSocket client is also sent its own messages. Default `true`.
     pub fn echo(self, echo: bool) -> Self {
         self.with(|settings| settings.echo = echo)
     }
 
-    /// Changes what happens to the messages of WebSocket clients. Default: if a client subscribes to a single topic and
-    /// [may publish](Self::authorize) to it, its messages are published there; other clients may not send messages. If this
-    /// is set, the authorizer is not called for messages.
+    /// Sets what happens to the messages of WebSocket clients. Default: if a client subscribes to a single topic and
+    /// [may publish](Self::authorize) to it, its messages are published there. Other clients may not send messages. If
+    /// this is set, the authorizer is not called for messages.
     pub fn on_message(self, on_message: OnMessage) -> Self {
         self.with(|settings| settings.on_message = Some(on_message))
     }
 
-    /// How long a client may take nothing while there is something for it. After that it loses its seat. Default 30 s.
+    /// Sets for how long a client may read nothing while bytes wait for it. After that it loses its seat. Default 30 s.
     ///
-    /// A mount can end a response, but not the connection below it, and it notices only a client that leaves some 400 KB
-    /// unread. Serve with a [`WriteDeadline`] as well.
+    /// A mount can end a response, but not the connection below it. It also detects a stalled client only if about 400
+    /// KB are unread. So also wrap each connection in a [`WriteDeadline`].
     pub fn write_deadline(self, deadline: Duration) -> Self {
         self.with(|settings| settings.write_deadline = deadline)
     }
 
-    /// How long the body of a request to publish may take. Default 30 s.
+    /// Sets for how long the body of a request to publish may take. Default 30 s.
     pub fn body_deadline(self, deadline: Duration) -> Self {
         self.with(|settings| settings.body_deadline = deadline)
     }
 
-    /// What counts deliveries and goodbyes, for metrics. Default: nothing does.
+    /// Sets the observer that counts deliveries and goodbyes, for metrics. Default: none.
     pub fn observer(self, observer: Arc<dyn Observer>) -> Self {
         self.with(|settings| settings.observer = observer)
     }
 
-    /// Hands WebSocket connections over to this adopter once they are upgraded. The lanes of a server are such an adopter:
-    /// a connection costs less there than in a task. Default: each connection is served in a separate task.
+    /// Hands WebSocket connections over to this adopter once they are upgraded, for example to the lanes of a server.
+    /// There a connection costs less than in a task. Default: each connection is served in a separate task.
     ///
-    /// A connection with TLS is always served in a task. For the connections that the adopter serves, the settings of the
-    /// adopter hold, such as its write deadline, and the [observer](Self::observer) of the mount is not called.
+    /// A connection with TLS is always served in a task. Connections that the adopter serves have its settings, such as
+    /// its write deadline, and the [observer](Self::observer) of the mount is not called for them.
     ///
     /// # Panics
-    /// If the adopter serves another hub.
+    /// Panics if the adopter serves another hub.
     pub fn adopter(self, adopter: impl Adopter) -> Self {
         let is_of_this_hub = adopter.hub().is_same_as(self.hub());
         assert!(
@@ -200,7 +204,7 @@ impl Mount {
         self.with(|settings| settings.adopter = Some(Arc::new(adopter)))
     }
 
-    /// The hub.
+    /// Returns the hub.
     pub fn hub(&self) -> &Hub {
         &self.0.hub
     }
@@ -213,20 +217,21 @@ impl Mount {
 
 impl<B> Service<Request<B>> for Mount
 where
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = Response<MountBody>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
-    /// Is always ready.
+    /// Always returns ready.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    /// Responds as [`respond`](Self::respond) does. The future panics outside of a tokio runtime.
+    /// Responds as [`respond`](Self::respond) does.
+    ///
+    /// # Panics
+    /// The future panics if it is polled outside of a tokio runtime.
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let mount = self.clone();
         Box::pin(async move { Ok(mount.respond(request).await) })

@@ -1,19 +1,19 @@
-//! What becomes of mounted clients, for whoever counts it.
+//! Reports deliveries to mounted clients, and how clients end.
 
 use std::fmt;
 
 use tidings_core::{Event, Reason, Subscription};
 
-/// Watches what becomes of clients, for metrics. `()` watches nothing.
+/// Counts deliveries to clients and how clients end, for metrics. `()` counts nothing.
 pub trait Observer: fmt::Debug + Send + Sync + 'static {
-    /// Notifications were handed to a client of this transport.
+    /// This number of notifications was sent to a client of this transport.
     fn delivered(&self, transport: &'static str, notifications: u64);
 
-    /// A client was told goodbye.
+    /// A client was sent a goodbye.
     fn let_go(&self, reason: Reason);
 
-    /// A peer took nothing for the write deadline, by this program's clock or the system's
-    /// (`TCP_USER_TIMEOUT`), and its connection is closed. An upgraded connection may report it twice, if its
+    /// A connection is closed because its peer read nothing for the write deadline. Either this program or the system
+    /// (`TCP_USER_TIMEOUT`) has measured that. An upgraded connection may report it twice if its
     /// [`WriteDeadline`](super::WriteDeadline) has the same observer.
     fn cut_off(&self);
 }
@@ -26,7 +26,7 @@ impl Observer for () {
     fn cut_off(&self) {}
 }
 
-/// Reports events that go out to a client.
+/// Reports events that are sent to a client.
 pub(super) fn observe(observer: &dyn Observer, client: &Subscription, events: &[Event]) {
     let delivered = events.iter().filter(|event| matches!(event, Event::Deliver(_))).count();
     if delivered > 0 {

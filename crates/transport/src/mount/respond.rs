@@ -1,6 +1,5 @@
-//! From a request to its response.
+//! Responds to requests.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,54 +11,53 @@ use hyper::upgrade::OnUpgrade;
 use tidings_core::{Filters, Subscription, Topic};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Mount, MountBody, Observer, Subscriber, answer, conversation};
+use super::{BoxError, Mount, MountBody, Observer, Subscriber, answer, conversation};
 use crate::{
     Encoder, OnMessage, PublishMany, PublishRequest, Rejection, Shape, SubscribeRequest, choose,
     last_segment, published, read_payload,
 };
 
-/// One client that has been accepted and has a seat.
+/// A client that has been accepted and has a seat.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Client {
-    /// What it reads, and its seat.
+    /// The subscription that the client is served from. It has the seat of the client.
     pub subscription: Subscription,
     /// What happens to its messages.
     pub on_message: OnMessage,
-    /// How long the client may take nothing while there is something for it.
+    /// For how long the client may read nothing while bytes wait for it.
     pub write_deadline: Duration,
-    /// Counts what happens to the client.
+    /// Counts the deliveries to the client and its end.
     pub observer: Arc<dyn Observer>,
 }
 
-/// How a request to subscribe goes on.
+/// What follows when a request to subscribe is accepted.
 enum Accepting {
-    /// A `HEAD`, which is answered.
+    /// The response to a `HEAD` is sent.
     Head(Response<()>),
+    /// The subscriber is served.
     Subscriber(Box<Subscriber>),
 }
 
 impl Mount {
-    /// Responds to a request by its method, for the filters or the topic in the last segment of its path. The response to
-    /// a poll takes as long as the poll is held.
+    /// Responds to a request by its method, for the filters or the topic in the last segment of its path. The response
+    /// to a poll takes as long as the poll is held.
     ///
-    /// Cancel safe for a client that subscribes: dropping the future gives the seat back. Not cancel safe for one that
+    /// Cancel safe for a client that subscribes: dropping the future frees the seat. Not cancel safe for a client that
     /// publishes: the notification may be published or not.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Panics outside of a tokio runtime.
     pub async fn respond<B>(&self, request: Request<B>) -> Response<MountBody>
     where
-        B: Body,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Error: Into<BoxError>>,
     {
         self.try_respond(request).await.unwrap_or_else(rejected)
     }
 
     async fn try_respond<B>(&self, request: Request<B>) -> Result<Response<MountBody>, Rejection>
     where
-        B: Body,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Error: Into<BoxError>>,
     {
         let name = last_segment(request.uri())?.into_owned();
         match *request.method() {
@@ -75,13 +73,13 @@ impl Mount {
         }
     }
 
-    /// Responds to a request to subscribe to these filters, whatever its path. The response to a poll takes as long as the
-    /// poll is held.
+    /// Responds to a request to subscribe to these filters. The path of the request is not read. The response to a poll
+    /// takes as long as the poll is held.
     ///
-    /// Cancel safe: dropping the future gives the seat back.
+    /// Cancel safe: dropping the future frees the seat.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Panics outside of a tokio runtime.
     pub async fn subscribe<B>(&self, request: Request<B>, filters: Filters) -> Response<MountBody> {
         let (request, _) = request.into_parts();
         match self.accept_or_head(&request, filters).await {
@@ -108,43 +106,43 @@ impl Mount {
         })
     }
 
-    /// Serves a subscriber that was [accepted](Self::accept) with this request, and returns the response. For a poll this
-    /// takes as long as the poll is held. An upgraded connection is served in a separate task, or by the
+    /// Serves a subscriber that was [accepted](Self::accept) with this request, and returns the response. For a poll
+    /// this takes as long as the poll is held. An upgraded connection is served in a separate task, or by the
     /// [adopter](Self::adopter).
     ///
-    /// Cancel safe: dropping the future gives the seat back.
+    /// Cancel safe: dropping the future frees the seat.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Panics outside of a tokio runtime.
     pub async fn serve(
         &self,
         subscriber: Box<Subscriber>,
         mut request: Parts,
     ) -> Response<MountBody> {
         let upgrade = request.extensions.remove::<OnUpgrade>();
-        // Its URI and headers keep a buffer of the server alive, for as long as a poll is held.
+        // Otherwise its URI and headers would keep a buffer of the server alive while a poll is held.
         drop(request);
-        if subscriber.accepted.shape == Shape::Upgrade {
-            return self.upgrade(subscriber, upgrade);
-        }
-        let (accepted, client) = self.client(subscriber);
-        let body = match accepted.shape {
-            Shape::Answer { hold } => client.answer(&*accepted.encoder, hold).await,
-            Shape::Stream | Shape::Upgrade => {
-                MountBody::watched(client, accepted.encoder.clone(), &self.0.stalls)
+        match subscriber.accepted.shape {
+            Shape::Upgrade => match upgrade {
+                Some(upgrade) => self.upgrade(subscriber, upgrade),
+                None => rejected(cannot_upgrade()),
+            },
+            Shape::Stream => {
+                let (accepted, client) = self.client(subscriber);
+                let encoder = accepted.encoder.clone();
+                accepted.response(MountBody::watched(client, encoder, &self.0.stalls))
             }
-        };
-        accepted.response(body)
+            Shape::Answer { hold } => {
+                let (accepted, client) = self.client(subscriber);
+                let body = client.answer(&*accepted.encoder, hold).await;
+                accepted.response(body)
+            }
+        }
     }
 
-    fn upgrade(
-        &self,
-        subscriber: Box<Subscriber>,
-        upgrade: Option<OnUpgrade>,
-    ) -> Response<MountBody> {
-        let Some(upgrade) = upgrade else { return rejected(cannot_upgrade()) };
+    fn upgrade(&self, subscriber: Box<Subscriber>, upgrade: OnUpgrade) -> Response<MountBody> {
         let response = subscriber.accepted.response(MountBody::empty());
-        match self.reserve(&subscriber) {
+        match self.reserve() {
             Some(place) => drop(tokio::spawn(self.clone().hand_over(upgrade, subscriber, place))),
             None => {
                 let (accepted, client) = self.client(subscriber);
@@ -154,13 +152,12 @@ impl Mount {
         response
     }
 
-    /// Publishes the body of a request to this topic, whatever its path.
+    /// Publishes the body of a request to this topic. The path of the request is not read.
     ///
     /// Not cancel safe: if the future is dropped, the body may be published or not.
     pub async fn publish<B>(&self, request: Request<B>, topic: Topic) -> Response<MountBody>
     where
-        B: Body,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Error: Into<BoxError>>,
     {
         let (request, body) = request.into_parts();
         match self.try_publish(&request, body, topic).await {
@@ -172,13 +169,12 @@ impl Mount {
     /// Publishes the notifications in the body of a `POST`, one JSON object on each line, each with its topic. Route a
     /// separate path to it, such as `/topics` next to `/topics/NAME`. The path itself is not read.
     ///
-    /// Nothing is published if a line is malformed, or if its topic is not allowed. See [`PublishMany`].
+    /// If a line is malformed or its topic is not allowed, nothing is published. See [`PublishMany`].
     ///
     /// Not cancel safe: if the future is dropped, some notifications may be published and others not.
     pub async fn publish_many<B>(&self, request: Request<B>) -> Response<MountBody>
     where
-        B: Body,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Error: Into<BoxError>>,
     {
         let (request, body) = request.into_parts();
         match self.try_publish_many(&request, body).await {
@@ -193,14 +189,13 @@ impl Mount {
         body: B,
     ) -> Result<Response<Bytes>, Rejection>
     where
-        B: Body,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Error: Into<BoxError>>,
     {
         if request.method != Method::POST {
             return Err(Rejection::method_not_allowed(&request.method, "POST"));
         }
         PublishMany::check_head(request)?;
-        self.check_publisher_page(request)?;
+        self.check_origin(request)?;
         let (hub, deadline) = (&self.0.hub, self.0.body_deadline);
         let body = read_payload(&mut Box::pin(body), hub.max_payload(), deadline).await?;
         let many = PublishMany::parse(&body, hub.max_payload())?;
@@ -215,8 +210,7 @@ impl Mount {
         topic: Topic,
     ) -> Result<Response<Bytes>, Rejection>
     where
-        B: Body,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Error: Into<BoxError>>,
     {
         let publish = PublishRequest::new(topic, request)?;
         self.check_publisher(request, &publish.topic).await?;
@@ -237,27 +231,27 @@ impl Client {
         Self { subscription, on_message, write_deadline, observer }
     }
 
-    /// Returns the events of the client as a body without end. It notices a client that takes nothing only if it is asked
-    /// for its next frame.
+    /// Returns the events of the client as a body without end. The body itself does not detect a client that has
+    /// stopped reading.
     pub fn stream(self, encoder: Arc<dyn Encoder>) -> MountBody {
         MountBody::unwatched(self, encoder)
     }
 
-    /// Returns the answer to a poll: what waits for it, or what comes first within `hold`.
+    /// Returns the answer to a poll: the notifications that wait for the client, otherwise the first one within `hold`.
     ///
-    /// Cancel safe: dropping the future gives the seat back.
+    /// Cancel safe: dropping the future frees the seat.
     pub async fn answer(self, encoder: &dyn Encoder, hold: Duration) -> MountBody {
         let Self { subscription, observer, .. } = self;
         MountBody::whole(answer::answer(subscription, encoder, hold, &*observer).await)
     }
 
-    /// Serves the client on a connection that has left HTTP: the head that switches protocols has been written.
-    /// Returns when the conversation is over.
+    /// Serves the client on an upgraded connection, after the head of the `101` response has been written. Returns when
+    /// the conversation is over.
     ///
     /// Not cancel safe: dropping the future ends the conversation without a goodbye.
     ///
     /// # Errors
-    /// If the connection breaks, or the client takes nothing for as long as the write deadline.
+    /// Returns an error if the connection breaks, or if the client reads nothing for the write deadline.
     pub async fn converse<T>(self, io: T, encoder: Arc<dyn Encoder>) -> std::io::Result<()>
     where
         T: AsyncRead + AsyncWrite,
@@ -274,7 +268,7 @@ fn cannot_upgrade() -> Rejection {
     Rejection::new(
         StatusCode::NOT_IMPLEMENTED,
         "cannot_upgrade",
-        "this server's connections cannot leave HTTP: serve it with upgrades enabled",
+        "this server cannot upgrade connections: serve it with upgrades enabled",
     )
     .with(header::CONNECTION, HeaderValue::from_static("close"))
 }

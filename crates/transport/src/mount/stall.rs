@@ -1,10 +1,10 @@
-//! Finds clients that have stopped reading a stream.
+//! Detects clients that have stopped reading a stream.
 //!
-//! A server asks a body for its next frame once it has room for it. While the client reads nothing it does not ask, so a
-//! body cannot notice by itself that its client has stalled. One task looks at all bodies of a mount.
+//! An HTTP server polls a body for its next frame only if it has room for it. While the client reads nothing, the body
+//! is not polled, so it cannot detect the stall itself. One task checks all bodies of a mount.
 //!
-//! hyper has room for some 400 KB besides the socket's own buffers. A quiet stream that its client does not read fills them
-//! slowly: [`WriteDeadline`](super::WriteDeadline) finds such a client sooner.
+//! hyper buffers about 400 KB besides the socket's own buffers. A stream with little traffic fills them slowly.
+//! [`WriteDeadline`](super::WriteDeadline) detects the stalled client of such a stream sooner.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -12,23 +12,23 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-/// How often the task looks.
+/// How often the task checks the streams.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What may stall.
+/// A stream whose client may stall.
 pub(super) trait Watched: Send + Sync {
-    /// Ends the stream if its client has taken nothing for the write deadline.
+    /// Ends the stream if its client has read nothing for the write deadline.
     fn end_if_stalled(&self, now: Instant);
 }
 
-/// The streams of a mount. Cheap to clone.
+/// The streams of a mount. Cloning is cheap.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stalls(Arc<Mutex<Registry>>);
 
 #[derive(Debug, Default)]
 struct Registry {
     streams: Vec<Weak<dyn Watched>>,
-    /// Runs while there are streams. It has ended as well if its runtime has.
+    /// Runs while there are streams. It is finished also if its runtime was shut down.
     task: Option<JoinHandle<()>>,
 }
 
@@ -36,7 +36,7 @@ impl Stalls {
     /// Watches a stream until it is dropped.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Panics outside of a tokio runtime.
     pub(super) fn watch(&self, stream: Weak<dyn Watched>) {
         let mut registry = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         registry.streams.push(stream);
@@ -46,12 +46,12 @@ impl Stalls {
     }
 }
 
-/// Looks at the streams until there is none.
+/// Checks the streams until none is left.
 async fn look(registry: Weak<Mutex<Registry>>) {
     loop {
         sleep(LOOK).await;
         let Some(registry) = registry.upgrade() else { return };
-        // What ends a stream is the application's as well, and is not called with the registry locked.
+        // The end of a stream calls the application's observer, so the registry is not locked then.
         let streams: Vec<_> = {
             let mut registry = registry.lock().unwrap_or_else(PoisonError::into_inner);
             registry.streams.retain(|stream| stream.strong_count() > 0);

@@ -1,4 +1,4 @@
-//! Accepts a subscriber: from a request to a seat.
+//! Checks requests to subscribe and to publish, and gives subscribers their seats.
 
 use std::sync::Arc;
 
@@ -9,29 +9,30 @@ use tidings_core::{Interest, Position, Seat, Session, Topic};
 use super::{Client, Mount};
 use crate::{Accepted, Action, OnMessage, PublishMany, Rejection, Shape, SubscribeRequest, choose};
 
-/// A subscriber that was accepted, before it is served.
+/// A subscriber that was accepted and is not served yet.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Subscriber {
     /// How its request is answered.
     pub accepted: Accepted,
-    /// Its seat, with its session.
+    /// Its seat, which keeps the session of the client.
     pub seat: Seat,
-    /// What it is sent.
+    /// Which notifications it is sent.
     pub interest: Interest,
-    /// Where it begins to read.
+    /// The position from which it reads.
     pub position: Position,
     /// What happens to the messages of the client.
     pub on_message: OnMessage,
 }
 
 impl Mount {
-    /// Accepts a request to subscribe if its page and its client may, and takes a seat.
+    /// Accepts a request to subscribe, and takes a seat.
     ///
-    /// Cancel safe: dropping the future gives the seat back.
+    /// Cancel safe: dropping the future frees the seat.
     ///
     /// # Errors
-    /// Returns the rejection to send.
+    /// Returns the rejection to send if the page or the client may not subscribe, if no transport serves the request,
+    /// or if the hub has no free seat.
     pub async fn accept(
         &self,
         request: &Parts,
@@ -39,11 +40,11 @@ impl Mount {
     ) -> Result<Box<Subscriber>, Rejection> {
         let settings = &*self.0;
         if subscribe.position == Position::Latest {
-            // The answer to a poll may hold only a part of it. Then its cursor names the rest.
+            // The answer to a poll may hold only a part of the snapshot. Then the cursor in the answer names the rest.
             subscribe.position = Position::Snapshot(settings.hub.log().snapshot());
         }
         let (session, name, accepted) = self.check_subscriber(request, &subscribe).await?;
-        // At once, so that a session can be ended from here on.
+        // Set at once, so that `ClientPool::disconnect` finds the session from now on.
         let mut seat = settings.hub.join_with(name, &subscribe.filters)?;
         if let Some(session) = session {
             seat.set_session(session);
@@ -54,7 +55,7 @@ impl Mount {
                 Some(topic) => OnMessage::published_to(topic),
                 None => OnMessage::rejected(),
             },
-            // A stream and a poll go one way.
+            // The client of a stream or a poll cannot send messages.
             (Shape::Stream | Shape::Answer { .. }, _) => OnMessage::rejected(),
         };
         let SubscribeRequest { filters, position } = subscribe;
@@ -80,15 +81,18 @@ impl Mount {
         Ok(accepted.response(()))
     }
 
-    /// Checks that the page and the client that send this request may subscribe. Returns the client's session, the name of
-    /// its transport, and how the request is answered.
+    /// Checks that the page and the client that send this request may subscribe. Returns the client's session, the name
+    /// of its transport, and how the request is answered.
+    ///
+    /// # Errors
+    /// Returns the rejection to send if they may not, or if no transport serves the request.
     async fn check_subscriber(
         &self,
         request: &Parts,
         subscribe: &SubscribeRequest,
     ) -> Result<(Option<Arc<dyn Session>>, &'static str, Accepted), Rejection> {
         let settings = &*self.0;
-        // A foreign page cannot read the answer, but it would hold a seat.
+        // A foreign page cannot read the response, but it would take a seat.
         settings.origins.check(request)?;
         let may = Action::Subscribe(&subscribe.filters);
         let session = settings.authorizer.authorize(request, may).await?;
@@ -101,20 +105,20 @@ impl Mount {
     /// Cancel safe.
     ///
     /// # Errors
-    /// Returns the rejection to send.
+    /// Returns the rejection to send if they may not.
     pub async fn check_publisher(&self, request: &Parts, topic: &Topic) -> Result<(), Rejection> {
-        // A page may send a POST to any host without asking; only this check keeps foreign pages out.
+        // A browser lets any page send a POST to any host without a preflight. Only this check keeps foreign pages out.
         self.0.origins.check(request)?;
         self.0.authorizer.authorize(request, Action::Publish(topic)).await?;
         Ok(())
     }
 
-    /// Checks that the page that sends this request may publish. For requests whose topics are in the body, which is read
-    /// only after this check.
+    /// Checks that the page that sends this request may publish. This check needs no topic. Call it before the body is
+    /// read if the topics are in the body.
     ///
     /// # Errors
-    /// Returns the rejection to send.
-    pub fn check_publisher_page(&self, request: &Parts) -> Result<(), Rejection> {
+    /// Returns the rejection to send if the page may not publish.
+    pub fn check_origin(&self, request: &Parts) -> Result<(), Rejection> {
         self.0.origins.check(request)
     }
 
@@ -123,8 +127,8 @@ impl Mount {
     /// Cancel safe.
     ///
     /// # Errors
-    /// Returns the rejection to send, which names the first line whose topic is rejected. It is a `503` if 30 s have passed
-    /// since the lines were [parsed](PublishMany::parse).
+    /// Returns the rejection to send if the client may not publish to a topic. It names the first line with that topic.
+    /// It is a `503` if 30 s have passed since the lines were [parsed](PublishMany::parse).
     pub async fn check_publisher_of_many(
         &self,
         request: &Parts,
@@ -137,10 +141,10 @@ impl Mount {
         Ok(())
     }
 
-    /// Begins to serve a subscriber. Returns how its request is answered, and what answers it.
+    /// Begins to serve a subscriber. Returns how its request is answered, and the client to serve.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Panics outside of a tokio runtime.
     pub(super) fn client(&self, subscriber: Box<Subscriber>) -> (Accepted, Client) {
         let Subscriber { accepted, seat, interest, position, on_message } = *subscriber;
         let settings = &*self.0;
@@ -153,8 +157,11 @@ impl Mount {
         (accepted, client)
     }
 
-    /// Returns the topic to which the client's messages are published, if its filters name one topic and it may publish
-    /// to that. Otherwise it may send none.
+    /// Returns the topic to which the client's messages are published. Returns `None` if its filters do not name a
+    /// single topic, or if it may not publish to that topic.
+    ///
+    /// # Errors
+    /// Returns the rejection to send if the authorizer fails with a server error.
     async fn publishes_to(
         &self,
         request: &Parts,
@@ -163,7 +170,7 @@ impl Mount {
         let Some(topic) = subscribe.filters.as_topic() else { return Ok(None) };
         match self.0.authorizer.authorize(request, Action::Publish(&topic)).await {
             Ok(_) => Ok(Some(topic)),
-            // The authorizer could not decide.
+            // The authorizer failed, so it is unknown whether the client may publish.
             Err(rejection) if rejection.status.is_server_error() => Err(rejection),
             Err(_) => Ok(None),
         }

@@ -1,4 +1,4 @@
-//! How a connection ends: by its peer, by its timer, or with the last frame of its client.
+//! Ends a connection: by its peer, by its timer, or with the last frame of its client.
 
 use tidings_core::{Event, Reason};
 
@@ -9,17 +9,16 @@ use crate::lane::status::Status;
 use crate::lane::timeout::{ECHO, REPLAY_PATIENCE, Timeout};
 
 impl Connection {
-    /// The peer has closed its side. It may still read, so its last request is still answered, and its client is served on
-    /// (RFC 9112, section 9.6): a poll until it is answered, all others until a write fails. Whether the peer is there at
-    /// all shows only when something is sent to it. So a stream is sent a heartbeat now, and a poll the first part of its
-    /// answer.
+    /// Handles a peer that has closed its side. It may still read (RFC 9112, section 9.6), so its last request is
+    /// answered and its client is still served: a poll until it is answered, other clients until a write fails. If the
+    /// peer is gone, only a write shows that. So a stream is sent a heartbeat now, and a poll the head of its answer.
     pub(in crate::lane) fn on_end(&mut self, status: &Status) -> Next {
         let is_writing_last = matches!(self.stage, Stage::Answering(_) | Stage::Closing(_))
             && !self.output.is_empty();
         let takes_input = matches!(self.stage, Stage::Requests | Stage::Serving(_));
         let is_pending = self.pending.is_some() && !self.is_handling();
         if is_writing_last || (takes_input && is_pending) {
-            // Earlier requests are still answered, and earlier messages are still published.
+            // Requests and messages that came before the end are still answered and published.
             self.is_last |= !self.input.has_buffered();
             self.input.has_unread = true;
             return Next::Idle;
@@ -34,8 +33,8 @@ impl Connection {
         if self.awaits_answer() { Next::OpenAnswer } else { self.heartbeat(status) }
     }
 
-    /// Handles a reset of the connection by the peer. Otherwise a read returns the error, but not if the peer had closed its
-    /// side before or if the connection is not read now.
+    /// Handles a reset of the connection by the peer. Ends the connection if no read would return the error, because
+    /// the peer had closed its side before or because the connection is not read now.
     pub(in crate::lane) fn on_reset(&self) -> Next {
         if self.is_half_closed || self.is_handling() { Next::Remove } else { Next::Idle }
     }
@@ -53,14 +52,14 @@ impl Connection {
                 self.on_goodbye(Reason::NotAllowed, status)
             }
             Stage::Serving(client) if client.is_poll() => self.end_hold(status),
-            // The broker did not deliver what the end waits for.
+            // The broker has not delivered the client's own messages in time.
             Stage::Serving(client) if client.is_ending() => self.end_now(status),
             Stage::Serving(_) => self.heartbeat(status),
             Stage::Answering(_) | Stage::Closing(_) => self.advance(status),
         }
     }
 
-    /// Answers a poll whose hold is over, unless a notification that was published before that may still come.
+    /// Answers a poll whose hold is over, unless a notification that was published before that may still arrive.
     pub(super) fn end_hold(&mut self, status: &Status) -> Next {
         let Stage::Serving(client) = &mut self.stage else { return Next::Idle };
         client.rearm_if_reached(status.position);
@@ -82,7 +81,7 @@ impl Connection {
         Next::Encode(None, position)
     }
 
-    /// The client is let go with this reason, after what waits to be written. A connection without a client is closed.
+    /// Sends the client a goodbye with this reason after its unsent bytes. Closes a connection without a client.
     pub(in crate::lane) fn on_goodbye(&mut self, reason: Reason, status: &Status) -> Next {
         if matches!(self.stage, Stage::Requests) {
             if self.pending.is_some() {
@@ -101,7 +100,7 @@ impl Connection {
         Next::Encode(Some(Event::Goodbye(reason)), position)
     }
 
-    /// Lets a client go once it has been sent what the log has up to its own last message.
+    /// Ends a client once it has been sent its own messages.
     pub(super) fn end(&mut self, last: LastFrame, status: &Status) -> Next {
         let Stage::Serving(client) = &mut self.stage else { return self.advance(status) };
         client.end(last, status.now + ECHO);
@@ -111,7 +110,7 @@ impl Connection {
         self.advance(status)
     }
 
-    /// Sends the last frame of a client that is to be let go.
+    /// Sends the last frame of a client that is ending.
     pub(super) fn end_now(&mut self, status: &Status) -> Next {
         let Stage::Serving(client) = &mut self.stage else { return Next::Idle };
         match client.take_last_frame() {
@@ -125,7 +124,7 @@ impl Connection {
         }
     }
 
-    /// Returns `true` if its client is counted already as one that was let go.
+    /// Returns `true` if the client was sent a goodbye, which is counted then.
     pub(in crate::lane) fn is_let_go(&self) -> bool {
         match &self.stage {
             Stage::Lingering(_) => true,
@@ -134,13 +133,13 @@ impl Connection {
         }
     }
 
-    /// A peer that was sent a goodbye has a moment to close its own side. What it sent meanwhile is read, or the system
-    /// would answer it with a reset that can overtake the goodbye (RFC 6455, section 7.1.1).
+    /// Closes this side, and gives the peer some time to close its side. Its further input is read until then, because
+    /// the system would answer unread input with a reset, which can overtake the goodbye (RFC 6455, section 7.1.1).
     pub(super) fn close(&mut self) -> Next {
         self.enter(Stage::Lingering);
-        // Or it would count as input that is still to be served, turn after turn.
+        // Otherwise the buffered input would keep the connection busy in every turn.
         self.input.take();
-        // A peer that has closed its side as well has nothing left to send.
+        // Nothing more comes from a peer that has closed its side.
         if self.is_half_closed {
             return Next::Remove;
         }

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! on_readable, on_peeked, on_buffered                 (here)       ─┐
-//! on_writable, on_written, on_taken_back              (here)        │
-//! on_response, on_answer_pending                    (here)        │
+//! on_writable, on_written, on_taken_over              (here)        │
+//! on_response, on_answer_pending                      (here)        │
 //! join_pass ─► Part; then on_sent                     (here)        │
 //! on_subscribed, on_encoded                           (serve.rs)    ├─► the new state ─► Next
 //! on_handled, on_handling, put_back                   (serve.rs)    │
@@ -12,8 +12,8 @@
 //! on_end, on_reset, on_timer, on_goodbye              (ending.rs)  ─┘
 //! ```
 //!
-//! The lane does what a [`Next`] says, reports the outcome by one of these calls, and goes on until the connection is
-//! idle. After that it starts the connection's timer, if [`take_timeout`](Connection::take_timeout) says so.
+//! The lane performs each [`Next`], reports the outcome by one of these calls, and continues until the connection is
+//! idle. Then it starts the timer of the connection if [`take_timeout`](Connection::take_timeout) returns a duration.
 
 mod ending;
 mod serve;
@@ -43,66 +43,67 @@ pub(super) struct Connection {
     stage: Stage,
     input: Input,
     output: Output,
-    /// A pending response, or a client's message that is being handled. Until it is done, nothing more is read.
+    /// The pending answer to a request, or the pending handling of a client's message. Until it is done, nothing more
+    /// is read.
     pending: Option<Pending>,
-    /// The timer to start, if it is to be started.
+    /// The timer that the lane must start.
     timeout: Option<Timeout>,
-    /// Whether the connection is over the limit. Only probes are answered then, all else is `503`, and each answer is the
-    /// last.
+    /// Whether the connection is over the limit. Then probes are answered, all other requests are rejected with `503`,
+    /// and the connection ends after one answer.
     is_surplus: bool,
-    /// Whether the connection ends with the present answer.
+    /// Whether the connection ends with the current answer.
     is_last: bool,
     /// Whether the peer has closed its side. It may still read.
     is_half_closed: bool,
 }
 
-/// What becomes of a connection once the output is written. The seat is that of a client that is served no more.
+/// The stage of a connection. The seat is that of a client that is no longer served.
 enum Stage {
-    /// The next request is read.
+    /// The connection is read for its next request.
     Requests,
     /// This client is served.
     Serving(Client),
-    /// A poll's answer is made or written. Its client gives its seat back once what is left of the answer is short.
+    /// The answer to a poll is encoded or written. The seat is freed once the rest of the answer is short.
     Answering(Option<Seat>),
     /// The last bytes are written. Then this side is closed.
     Closing(Option<Seat>),
-    /// This side is closed. The peer has yet to close its own.
+    /// This side is closed, and the peer has not closed its side yet.
     Lingering(Option<Seat>),
 }
 
-/// How a connection is read.
+/// What is read next from a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reads {
-    /// Not at the moment.
+    /// Nothing now.
     Nothing,
-    /// Its buffered input comes first.
+    /// The buffered input.
     Buffered,
-    /// One byte, which stays in the socket: only the end of the stream matters now.
+    /// One byte, which stays in the socket, to detect the end of the stream.
     Peek,
-    /// Everything.
+    /// The bytes in the socket.
     Bytes,
 }
 
 /// Whether a client takes part in a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// It is sent the bytes of its group. They are the answer if it is a poll.
+    /// The client is sent the bytes of its group. For a poll they are the answer.
     Takes,
-    /// It has its own cursor now, and is to be served from the log at once.
+    /// The client has its own cursor now, and must be served from the log at once.
     CatchesUp,
-    /// It is not served now: there is no client, it is not where the lane is, or it has unsent bytes and has its own
-    /// cursor now.
+    /// The client is not served now. Either there is no client, or it is not at the lane's position, or it has unsent
+    /// bytes and has its own cursor now.
     Nothing,
 }
 
-/// How many bytes of answers wait for one connection before its next request is answered.
+/// If more bytes of answers than this are unsent, the next request or message waits.
 const MAX_ANSWERS: usize = 64 << 10;
 
-/// The size of a short answer, which every socket takes at once.
+/// The size of a short answer, for which a socket always has room.
 const SHORT_ANSWER: usize = 1024;
 
 impl Connection {
-    /// A connection that waits for its first request.
+    /// Returns a connection that waits for its first request.
     pub(super) fn new(is_surplus: bool) -> Self {
         Self {
             stage: Stage::Requests,
@@ -116,27 +117,27 @@ impl Connection {
         }
     }
 
-    /// The client that is served on it.
+    /// Returns the client that is served.
     pub(super) fn client(&self) -> Option<&Client> {
         if let Stage::Serving(client) = &self.stage { Some(client) } else { None }
     }
 
-    /// The bytes to write.
+    /// Returns the bytes to write.
     pub(super) fn unsent(&self) -> &[u8] {
         self.output.bytes()
     }
 
-    /// Returns `true` if the connection ends with the present answer.
+    /// Returns `true` if the connection ends with the current answer.
     pub(super) fn is_last(&self) -> bool {
         self.is_last
     }
 
-    /// Returns `true` if its socket is full, so that it waits for room.
+    /// Returns `true` if the connection waits until its full socket is writable.
     pub(super) fn awaits_room(&self) -> bool {
         self.output.is_stalled()
     }
 
-    /// Returns for how long the timer is to run from now on, if it is to be started.
+    /// Returns the duration of the timer if it must be started now.
     pub(super) fn take_timeout(&mut self, status: &Status) -> Option<Duration> {
         let timeout = self.timeout.take()?;
         let client = self.client();
@@ -148,18 +149,18 @@ impl Connection {
         })
     }
 
-    /// Returns `true` if the client waits for the lane to come to where it is.
+    /// Returns `true` if the client waits until the lane reaches its position.
     pub(super) fn waits_for_lane(&self, status: &Status) -> bool {
         self.client().is_some_and(|client| client.waits_for_lane(status.position))
     }
 
-    /// Returns how it is to be read now. Notes what is left in the socket.
+    /// Returns what must be read next. If that is nothing, records that input may be left in the socket.
     pub(super) fn prepare_read(&mut self) -> Reads {
         if self.is_paused() {
             return Reads::Peek;
         }
         match self.stage {
-            // A peer that does not take its answers is not read for further requests.
+            // Further requests wait until the peer has read the answers to the earlier ones.
             Stage::Requests if !self.output.is_empty() => {
                 self.input.has_unread = true;
                 Reads::Nothing
@@ -169,13 +170,13 @@ impl Connection {
         }
     }
 
-    /// Handles the return from the general path. `input` is what came after the request that was handled there.
-    pub(super) fn on_taken_back(&mut self, input: Bytes, is_last: bool) {
+    /// Handles a connection that was served elsewhere before. `input` was read there and not used.
+    pub(super) fn on_taken_over(&mut self, input: Bytes, is_last: bool) {
         self.input.put_back(input);
         self.is_last = is_last;
     }
 
-    /// Records that the socket has input which is read later.
+    /// Records that the socket has input, which is read later.
     pub(super) fn on_peeked(&mut self) -> Next {
         self.input.has_unread = true;
         Next::Idle
@@ -190,7 +191,8 @@ impl Connection {
         self.on_readable(&mut bytes, spare, status)
     }
 
-    /// Handles bytes read from the socket, as [`prepare_read`](Self::prepare_read) asked for. `bytes` is not empty.
+    /// Handles bytes that were read from the socket after [`prepare_read`](Self::prepare_read) had returned
+    /// [`Reads::Bytes`]. `bytes` is not empty.
     pub(super) fn on_readable(
         &mut self,
         bytes: &mut [u8],
@@ -208,7 +210,7 @@ impl Connection {
         }
     }
 
-    /// Takes a request from bytes that were just read. Keeps what comes after it.
+    /// Takes a request from bytes that were just read, and keeps the bytes after it.
     fn request_from_socket(&mut self, bytes: &[u8], status: &Status) -> Next {
         let Some(whole) = self.take_request(bytes, status) else {
             return self.hand_over(Bytes::copy_from_slice(bytes));
@@ -217,7 +219,7 @@ impl Connection {
         Next::Answer(whole)
     }
 
-    /// Takes the next request from what was kept.
+    /// Takes the next request from the bytes that were kept.
     fn request_from_input(&mut self, status: &Status) -> Next {
         let mut bytes = self.input.take();
         let Some(whole) = self.take_request(&bytes, status) else { return self.hand_over(bytes) };
@@ -226,8 +228,8 @@ impl Connection {
         Next::Answer(whole)
     }
 
-    /// Returns the next request, or `None` if the general path is to answer it: it is not plain, or the connection is over
-    /// the limit.
+    /// Returns the next request. Returns `None` if the general path must answer it, because it is not plain or because
+    /// the connection is over the limit.
     fn take_request(&mut self, bytes: &[u8], status: &Status) -> Option<Box<Whole>> {
         let whole = request::next(bytes, status.settings.max_head)?;
         if self.is_surplus && !resource::is_probe(&whole.request) {
@@ -237,8 +239,8 @@ impl Connection {
         Some(whole)
     }
 
-    /// A request that is not plain, or is rejected for its form, leaves the lane after the answers to those before it.
-    /// Its peer may still be sending, and a lane does not wait for that.
+    /// Hands the connection over with a request that is not plain or that is malformed, after the answers to earlier
+    /// requests are written. The peer may still be sending the request, and a lane does not wait for the rest.
     fn hand_over(&mut self, bytes: Bytes) -> Next {
         if self.output.is_empty() {
             return Next::HandOver(bytes);
@@ -247,7 +249,7 @@ impl Connection {
         Next::Write
     }
 
-    /// The response to a request that [`Next::Answer`] named. What the server answers once it is closed is its last.
+    /// Handles the response to the request of [`Next::Answer`]. After the hub is closed, the connection ends with it.
     pub(super) fn on_response(&mut self, response: &Response<Bytes>, status: &Status) -> Next {
         let was_pending = self.pending.take().is_some();
         let is_last =
@@ -265,7 +267,7 @@ impl Connection {
         self.request_from_input(status)
     }
 
-    /// The answer is pending. Further requests wait for it.
+    /// Records that the answer to a request is pending. Further requests wait for it.
     pub(super) fn on_answer_pending(&mut self, pending: Pending, status: &Status) -> Next {
         self.pending = Some(pending);
         self.timeout = Some(Timeout::Request);
@@ -294,13 +296,14 @@ impl Connection {
         self.advance(status)
     }
 
-    /// Joins a pass that serves everything after `before`. `authors` are the seats that have published a part of it.
+    /// Returns whether the client takes part in a pass over the entries after `before`. `authors` are the seats that
+    /// have published some of them.
     pub(super) fn join_pass(&mut self, authors: &[SeatId], before: Cursor) -> Part {
         let Stage::Serving(client) = &mut self.stage else { return Part::Nothing };
         if !client.is_with_lane() {
             return Part::Nothing;
         }
-        // A client that has published a part may not want that back.
+        // A client that has published some of them may not want its own messages.
         let has_room = self.output.is_empty();
         if !has_room || authors.contains(&client.seat.id()) {
             client.standing = Standing::Own(before);
@@ -334,10 +337,10 @@ impl Connection {
         self.advance(status)
     }
 
-    /// Moves the connection on as far as it goes without the lane. Returns what the lane must do.
+    /// Advances the connection as far as it goes without the lane, and returns what the lane must do.
     pub(super) fn advance(&mut self, status: &Status) -> Next {
-        // A client that has read a short answer can count on its seat being free. One that does not read a long answer
-        // keeps its seat, so that seats bound what waits to be read.
+        // The seat is freed before the rest of a short answer is written, so a client that has read its answer finds
+        // the seat free. A client that does not read a long answer keeps its seat, so that seats bound the unsent bytes.
         if matches!(self.stage, Stage::Answering(Some(_))) && self.output.len() <= SHORT_ANSWER {
             return Next::Release;
         }
@@ -361,7 +364,7 @@ impl Connection {
         }
     }
 
-    /// Returns [`Next::Yield`] if input is left, here or in the socket, and may be read now.
+    /// Returns [`Next::Yield`] if there is input, here or in the socket, that may be read now.
     fn yield_if_input(&mut self) -> Next {
         if self.is_paused() || !self.input.has_more() {
             return Next::Idle;
@@ -370,13 +373,13 @@ impl Connection {
         Next::Yield
     }
 
-    /// Takes the seat of a poll whose answer is made.
+    /// Takes the seat of a poll whose answer is encoded.
     pub(super) fn release(&mut self) -> Option<Seat> {
         if let Stage::Answering(seat) = &mut self.stage { seat.take() } else { None }
     }
 
-    /// Ends what its client does, and keeps the seat in this stage. The handling of a message ends: there is nobody to reply
-    /// to. A publish goes on for as long as the connection is there.
+    /// Enters a stage in which the client is no longer served, and keeps the client's seat there. A handler of the
+    /// client's message is dropped. A publish without a handler continues while the connection exists.
     fn enter(&mut self, stage: fn(Option<Seat>) -> Stage) {
         if self.is_handling() {
             self.pending = None;
@@ -388,7 +391,7 @@ impl Connection {
         });
     }
 
-    /// Returns `true` if nothing more is read until an answer is sent, or what the client has sent is handled.
+    /// Returns `true` if nothing is read until an answer is sent, or until the input of the client is handled.
     fn is_paused(&self) -> bool {
         match &self.stage {
             Stage::Requests => self.pending.is_some(),
@@ -400,7 +403,7 @@ impl Connection {
         }
     }
 
-    /// Returns `true` if the client is a poll whose answer is not sent completely.
+    /// Returns `true` if the client is a poll whose answer is not sent completely yet.
     fn awaits_answer(&self) -> bool {
         match &self.stage {
             Stage::Serving(client) => client.is_poll(),

@@ -1,4 +1,4 @@
-//! The client of a connection: what it sends, and what it is sent besides the passes.
+//! Serves the client of a connection, except in passes: handles its input, and sends it what the log has for it.
 
 use bytes::Bytes;
 use tidings_core::driver::{Beat, Cursor};
@@ -14,11 +14,11 @@ use crate::lane::status::Status;
 use crate::lane::subscription::Opened;
 use crate::lane::timeout::Timeout;
 
-/// Once this many bytes are unsent, replies such as pongs are dropped.
+/// If this many bytes are unsent, replies such as pongs are dropped.
 const MAX_REPLIES: usize = 4096;
 
 impl Connection {
-    /// A client is served from now on.
+    /// Begins to serve a client.
     pub(in crate::lane) fn on_subscribed(&mut self, opened: Opened, status: &Status) -> Next {
         self.pending = None;
         self.output.append(opened.first);
@@ -30,7 +30,7 @@ impl Connection {
         self.advance(status)
     }
 
-    /// Serves a client: handles what it has sent, then what the log has for it, then its end.
+    /// Serves the client: handles its input, then sends what the log has for it, then ends it if that is due.
     pub(super) fn serve(&mut self, status: &Status) -> Next {
         if self.client().is_some_and(|client| client.seat.is_expired()) {
             return self.on_goodbye(Reason::NotAllowed, status);
@@ -43,7 +43,7 @@ impl Connection {
             match inbound {
                 Inbound::Message(message) => return Next::Handle(message),
                 Inbound::Reply(bytes) => {
-                    // Replies of the application may be unsent although the socket is not full.
+                    // Replies of the application may be unsent even if the socket is not full.
                     if self.output.is_writable() || self.output.len() < MAX_REPLIES {
                         self.output.append(bytes);
                     }
@@ -69,7 +69,7 @@ impl Connection {
         }
     }
 
-    /// A client has been served for now: it ends, or waits.
+    /// Ends the client if that is due. Otherwise returns what it waits for.
     fn settle(&mut self, status: &Status) -> Next {
         let Stage::Serving(client) = &self.stage else { return Next::Idle };
         if client.is_end_due(status.position, status.now) {
@@ -84,15 +84,15 @@ impl Connection {
         }
     }
 
-    /// Returns `true` if no further message of the client is handled until its replies are written. So replies that a client
-    /// does not read cannot pile up.
+    /// Returns `true` if the next message of the client must wait until earlier replies are written. This bounds the
+    /// unsent replies.
     fn holds_back(&self) -> bool {
         let is_full = !self.output.is_empty() && !self.output.is_writable();
         (is_full || self.output.len() > MAX_ANSWERS) && self.may_reply()
     }
 
-    /// Handles the outcome of a client's message: the encoded reply, which may be empty, or the reason for which the client is
-    /// let go. `published` is the last id that was published for the message.
+    /// Handles the outcome of a client's message. It is the encoded reply, which may be empty, or the reason of the
+    /// goodbye. `published` is the last id that was published for the message.
     pub(in crate::lane) fn on_handled(
         &mut self,
         published: Option<Id>,
@@ -107,14 +107,14 @@ impl Connection {
         match outcome {
             Ok(reply) => {
                 self.output.append(reply);
-                // Further messages are handled first, so that their replies are sent together.
+                // Further messages are handled before the write, so that the replies are sent together.
                 self.serve(status)
             }
             Err(reason) => self.end(LastFrame::Goodbye(reason), status),
         }
     }
 
-    /// Records that a client's message is being handled. What the client has sent after that waits.
+    /// Records that a message of the client is being handled. Further input of the client waits.
     pub(in crate::lane) fn on_handling(&mut self, pending: Pending, status: &Status) -> Next {
         self.pending = Some(pending);
         self.advance(status)
@@ -127,8 +127,8 @@ impl Connection {
         }
     }
 
-    /// Returns `true` while the application handles a message of the client. If the client leaves, the handler is dropped, but
-    /// a publish without a handler goes on.
+    /// Returns `true` while a handler of the application handles a message of the client. Returns `false` while a
+    /// message is published without a handler. If the client leaves, the handler is dropped, but the publish continues.
     pub(in crate::lane) fn is_handling(&self) -> bool {
         self.pending.is_some() && self.may_reply()
     }
@@ -137,14 +137,14 @@ impl Connection {
         self.client().is_some_and(|client| client.on_message.may_reply())
     }
 
-    /// What the log has for a client after its own cursor. An empty portion means that nothing matched so far.
+    /// Handles a portion that was read from the log after the client's cursor. It is empty if nothing has matched yet.
     pub(in crate::lane) fn on_caught_up(&mut self, portion: Portion, status: &Status) -> Next {
         let cursor = portion.cursor;
-        // A poll that is not held is answered only once everything is looked at.
+        // A poll that is not held is answered only after all entries were read.
         let is_unfinished = !portion.has_events
             && portion.has_more
             && self.client().is_some_and(Client::is_immediate_poll);
-        // A client that is sent only the newest of each topic must skip notifications that the lane would send.
+        // A client that is sent only the newest notification of each topic must skip some that the lane would send.
         let is_unfinished = is_unfinished || cursor.is_in_snapshot();
         let standing = if !is_unfinished && cursor.position() == status.position {
             Standing::WithLane
@@ -153,7 +153,7 @@ impl Connection {
         } else {
             Standing::Own(cursor)
         };
-        // A gap on a WebSocket without a subprotocol is an event without bytes.
+        // Not every event has bytes: a gap has none on a WebSocket without a subprotocol.
         let has_bytes = !portion.bytes.is_empty();
         self.take_portion(portion, standing);
         match &self.stage {
@@ -167,7 +167,7 @@ impl Connection {
         }
     }
 
-    /// The broker is asked for what follows a client's cursor.
+    /// Records that the entries after the client's cursor are fetched from the broker.
     pub(in crate::lane) fn on_fetching(&mut self, pending: Pending, status: &Status) -> Next {
         if let Stage::Serving(client) = &mut self.stage {
             client.fetching = Some(pending);
@@ -175,13 +175,13 @@ impl Connection {
         self.settle(status)
     }
 
-    /// The broker is not asked, because the hub is closed. The client stays at its position until the drain sends it a
-    /// goodbye.
+    /// Handles entries that are not fetched from the broker, because the hub is closed. The client stays at its
+    /// position until the drain sends it a goodbye.
     pub(in crate::lane) fn on_unavailable(&mut self, status: &Status) -> Next {
         self.settle(status)
     }
 
-    /// What the broker has for a client.
+    /// Handles a portion that was fetched from the broker.
     pub(in crate::lane) fn on_fetched(&mut self, portion: Portion, status: &Status) -> Next {
         let Stage::Serving(client) = &mut self.stage else { return Next::Idle };
         client.fetching = None;
@@ -204,13 +204,14 @@ impl Connection {
         self.output.append(portion.bytes);
     }
 
-    /// The bytes that [`Next::Encode`] or [`Next::OpenAnswer`] asked for.
+    /// Handles the bytes that were encoded for [`Next::Encode`] or [`Next::OpenAnswer`].
     pub(in crate::lane) fn on_encoded(&mut self, bytes: Bytes, status: &Status) -> Next {
         self.output.append(bytes);
         self.advance(status)
     }
 
-    /// Leaves a client where the lane stood before. Returns `true` if it stood there.
+    /// Gives a client that is with the lane its own cursor at `before`, the lane's last position. Returns `true` if it
+    /// did.
     pub(in crate::lane) fn leave_at(&mut self, before: Cursor) -> bool {
         match &mut self.stage {
             Stage::Serving(client) if client.is_with_lane() => {
@@ -221,11 +222,12 @@ impl Connection {
         }
     }
 
+    /// Sends a heartbeat, or a goodbye if the client has not answered the earlier ones.
     pub(super) fn heartbeat(&mut self, status: &Status) -> Next {
         // While a message is handled, the client is not read.
         let is_read = self.pending.is_none();
         let Stage::Serving(client) = &mut self.stage else { return Next::Idle };
-        // A client that cannot answer is found by the write deadline instead.
+        // A client that cannot answer is detected by the write deadline instead.
         if is_read
             && client.can_answer
             && client.pulse.beat(&status.hub.heartbeat()) == Beat::GiveUp
@@ -235,7 +237,7 @@ impl Connection {
         if client.seat.expires_at().is_some() && !self.output.is_stalled() {
             self.timeout = Some(Timeout::Quiet);
         }
-        // What a client is sent while it catches up shows that the server is there.
+        // A client that catches up needs no heartbeat, because it is sent notifications.
         client.rearm_if_reached(status.position);
         if matches!(client.standing, Standing::Own(_)) && client.fetching.is_none() {
             return Next::Idle;

@@ -1,4 +1,4 @@
-//! The connection without sockets: a lane that writes to memory, as much as there is room for.
+//! Tests of the connection without sockets. Their lane writes to memory, up to a limit.
 
 #![expect(unused_must_use, reason = "many tests look only at what was written")]
 
@@ -23,7 +23,7 @@ use crate::lane::timeout::ECHO;
 
 const POLL: Shape = Shape::Answer { hold: Duration::from_secs(25) };
 
-/// The requests of this test are answered with their path, and these are pending.
+/// The answer to a request for this path is pending. Other requests are answered with their paths.
 const PENDING: &str = "/pending";
 
 struct Lane {
@@ -31,10 +31,10 @@ struct Lane {
     status: Status,
     spare: SpareDecoder,
     pending: PendingSet,
-    /// How many bytes the socket takes before it is full.
+    /// The number of bytes that the socket takes before it is full.
     room: usize,
     wire: Vec<u8>,
-    /// What the timer was started with last.
+    /// The last duration of the timer.
     timeout: Option<Duration>,
 }
 
@@ -53,7 +53,7 @@ impl Lane {
         }
     }
 
-    /// A lane whose connection has a client, with the lane or with its own cursor at `own`.
+    /// Returns a lane whose connection has a client. The client is with the lane, or at the cursor `own`.
     fn with_client(shape: Shape, own: Option<u64>) -> Self {
         let mut lane = Self::new();
         lane.subscribe(shape, own);
@@ -64,11 +64,11 @@ impl Lane {
         let hub = &self.status.hub;
         let seat = hub.join("test").unwrap();
         let cursor = Cursor::at(self.id(own.unwrap_or_default()));
-        let speaks = shape == Shape::Upgrade;
-        if speaks {
+        let can_answer = shape == Shape::Upgrade;
+        if can_answer {
             self.spare = decoder();
         }
-        let mut client = Client::new(seat, cursor, shape, speaks, OnMessage::rejected());
+        let mut client = Client::new(seat, cursor, shape, can_answer, OnMessage::rejected());
         if own.is_none() {
             client.standing = Standing::WithLane;
         }
@@ -81,12 +81,12 @@ impl Lane {
         self.status.hub.epoch().id(seq)
     }
 
-    /// The lane comes to this position.
+    /// Moves the lane to this position.
     fn comes_to(&mut self, seq: u64) {
         self.status.position = self.id(seq);
     }
 
-    /// The number of seats that are taken.
+    /// Returns the number of seats that are taken.
     fn seats(&self) -> usize {
         self.status.hub.pool().len()
     }
@@ -95,17 +95,18 @@ impl Lane {
         self.connection.client().unwrap().standing
     }
 
-    /// The client's message was published with this number.
+    /// Reports that the client's message was published with this number.
     fn publishes(&mut self, seq: u64) -> Next {
         let id = self.id(seq);
         self.connection.on_handled(Some(id), Ok(Bytes::new()), &self.status)
     }
 
+    /// Returns a future that never completes.
     fn hold(&mut self) -> Pending {
         self.pending.add(0, std::future::pending())
     }
 
-    /// Reads these bytes as the lane does. Returns what is left to do.
+    /// Reads these bytes as the lane does. Returns what the test must do next.
     fn read(&mut self, bytes: &[u8]) -> Next {
         let mut bytes = bytes.to_vec();
         let next = match self.connection.prepare_read() {
@@ -117,7 +118,7 @@ impl Lane {
         self.apply(next)
     }
 
-    /// The socket has room again.
+    /// Gives the socket room for this many bytes.
     fn takes(&mut self, room: usize) -> Next {
         self.room = room;
         let next = self.connection.on_writable(&self.status);
@@ -129,7 +130,7 @@ impl Lane {
         self.apply(next)
     }
 
-    /// Does what a lane does, but leaves to the test what needs a log, a broker or a socket.
+    /// Performs each `Next` as a lane does. Returns the first one that needs a log, a broker or a socket.
     fn apply(&mut self, mut next: Next) -> Next {
         loop {
             next = match next {
@@ -219,14 +220,14 @@ fn portion(cursor: Cursor, text: &'static str) -> Portion {
 }
 
 #[test]
-fn whole_requests_are_answered_in_order_and_the_start_of_the_next_is_handed_over_in_every_cut() {
+fn wherever_input_is_cut_whole_requests_are_answered_in_order_and_the_rest_is_handed_over() {
     let requests = [get("/1"), get("/2"), get("/3")];
     let all = requests.concat();
     for cut in 1..all.len() {
         let whole = cut / requests[0].len();
         let mut lane = Lane::new();
         let mut next = lane.read(&all.as_bytes()[..cut]);
-        // A part waits until the responses before it are out.
+        // An incomplete request is handed over after the responses to earlier ones are written.
         if whole > 0 && cut % requests[0].len() > 0 {
             assert!(matches!(next, Next::Yield), "{cut}: {next:?}");
             next = lane.read(b"");
@@ -241,7 +242,7 @@ fn whole_requests_are_answered_in_order_and_the_start_of_the_next_is_handed_over
 }
 
 #[test]
-fn a_peer_that_takes_its_response_in_pieces_is_read_on_only_after_the_last() {
+fn a_peer_that_reads_its_response_slowly_is_read_again_only_after_the_end_of_it() {
     for piece in [1, 7, 100] {
         let mut lane = Lane::new();
         lane.room = 0;
@@ -269,7 +270,7 @@ fn requests_after_one_that_is_pending_wait_for_its_response() {
     lane.read((get("/1") + &get(PENDING) + &get("/2")).as_bytes());
     assert_eq!(lane.bodies(), ["/1"]);
     assert_eq!(lane.connection.prepare_read(), Reads::Peek);
-    assert!(matches!(lane.timer(), Next::Idle), "it may take longer than a connection may idle");
+    assert!(matches!(lane.timer(), Next::Idle), "the idle timeout does not end a pending request");
     let response = Response::new(Bytes::from_static(b"stored"));
     let next = lane.connection.on_response(&response, &lane.status);
     assert!(matches!(lane.apply(next), Next::Yield));
@@ -279,7 +280,7 @@ fn requests_after_one_that_is_pending_wait_for_its_response() {
 }
 
 #[test]
-fn a_connection_ends_with_the_response_if_the_peer_the_limit_or_the_server_wants_it() {
+fn a_connection_ends_with_the_response_if_the_peer_the_limit_or_the_server_requires_it() {
     let close = "GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".to_owned();
     let mut lane = Lane::new();
     assert!(matches!(lane.read((close + &get("/ignored")).as_bytes()), Next::Close));
@@ -298,7 +299,7 @@ fn a_connection_ends_with_the_response_if_the_peer_the_limit_or_the_server_wants
 }
 
 #[test]
-fn what_the_timer_ends_follows_from_the_state() {
+fn the_effect_of_the_timer_depends_on_the_state() {
     let mut idle = Lane::new();
     assert!(matches!(idle.timer(), Next::Remove));
 
@@ -334,7 +335,7 @@ fn what_the_timer_ends_follows_from_the_state() {
 }
 
 #[test]
-fn what_a_client_sends_is_handled_in_its_order_in_every_cut() {
+fn wherever_input_of_a_client_is_cut_it_is_handled_in_its_order() {
     let sent =
         [frame(PING, b"!"), frame(TEXT, b"hi"), frame(CLOSE, b""), frame(PING, b"?")].concat();
     for cut in 1..sent.len() {
@@ -346,7 +347,7 @@ fn what_a_client_sends_is_handled_in_its_order_in_every_cut() {
                 assert_eq!(message, Message::text("hi"));
                 assert!(lane.wire.starts_with(&PONG), "{cut}");
                 published += 1;
-                // The lane has come to it already.
+                // The lane has already reached the message.
                 lane.comes_to(1);
                 next = lane.publishes(1);
                 next = lane.apply(next);
@@ -358,7 +359,7 @@ fn what_a_client_sends_is_handled_in_its_order_in_every_cut() {
 }
 
 #[test]
-fn what_follows_a_message_waits_until_it_is_published() {
+fn input_after_a_message_waits_until_the_message_is_published() {
     let mut lane = Lane::with_client(Shape::Upgrade, None);
     let next = lane.read(&[frame(TEXT, b"1"), frame(TEXT, b"2")].concat());
     assert!(matches!(next, Next::Handle(_)));
@@ -381,7 +382,7 @@ fn what_follows_a_message_waits_until_it_is_published() {
 }
 
 #[test]
-fn the_last_frame_comes_after_the_clients_own_messages_but_not_later_than_their_time() {
+fn the_last_frame_comes_after_the_clients_own_messages_or_when_their_time_is_over() {
     for comes in [true, false] {
         let mut lane = Lane::with_client(Shape::Upgrade, None);
         let next = lane.read(&[frame(TEXT, b"1"), frame(CLOSE, b"")].concat());
@@ -429,7 +430,7 @@ fn a_pass_serves_clients_that_are_with_the_lane_and_have_room() {
 }
 
 #[test]
-fn a_poll_is_answered_once_gives_its_seat_back_and_its_connection_is_read_on() {
+fn a_poll_is_answered_once_frees_its_seat_and_its_connection_is_read_again() {
     let mut lane = Lane::with_client(POLL, None);
     let before = Cursor::at(lane.id(0));
     assert!(matches!(lane.read(get("/next").as_bytes()), Next::Idle), "it is left in the socket");
@@ -439,7 +440,7 @@ fn a_poll_is_answered_once_gives_its_seat_back_and_its_connection_is_read_on() {
     lane.room = 0;
     let next = lane.connection.on_sent(&bytes, Ok(1024), &lane.status);
     assert!(matches!(lane.apply(next), Next::Idle));
-    assert_eq!(lane.seats(), 1, "a long answer that is not taken keeps its seat");
+    assert_eq!(lane.seats(), 1, "a long answer that is not read keeps its seat");
     assert!(matches!(lane.takes(2048), Next::Idle));
     assert!(matches!(lane.takes(usize::MAX), Next::Yield));
     assert_eq!(lane.seats(), 0);
@@ -449,14 +450,14 @@ fn a_poll_is_answered_once_gives_its_seat_back_and_its_connection_is_read_on() {
 }
 
 #[test]
-fn a_client_that_catches_up_is_with_the_lane_once_it_has_its_position() {
+fn a_client_that_catches_up_is_with_the_lane_once_it_has_reached_its_position() {
     let mut lane = Lane::new();
     lane.comes_to(9);
     assert!(matches!(lane.subscribe(Shape::Stream, Some(1)), Next::CatchUp));
     let nothing = portion(Cursor::at(lane.id(5)), "");
     let next = lane.connection.on_caught_up(nothing, &lane.status);
     assert!(matches!(lane.apply(next), Next::CatchUp), "nothing matched so far");
-    assert!(matches!(lane.timer(), Next::Idle), "it has other news than a heartbeat");
+    assert!(matches!(lane.timer(), Next::Idle), "it needs no heartbeat while it catches up");
     assert_eq!(lane.written(), "");
 
     lane.room = 2;
@@ -470,9 +471,9 @@ fn a_client_that_catches_up_is_with_the_lane_once_it_has_its_position() {
     assert_eq!((lane.written().as_str(), lane.standing()), ("somerest", Standing::WithLane));
 }
 
-/// Or the next pass would send it what it is to pass over.
+/// Otherwise the next pass would send it notifications that it must skip.
 #[test]
-fn a_client_that_is_sent_the_newest_of_each_topic_joins_the_lane_only_after_those() {
+fn a_client_in_its_snapshot_joins_the_lane_only_after_the_snapshot() {
     let mut lane = Lane::new();
     let hub = lane.status.hub.clone();
     for topic in ["a", "b", "a", "a"] {
@@ -483,8 +484,8 @@ fn a_client_that_is_sent_the_newest_of_each_topic_joins_the_lane_only_after_thos
     lane.subscribe(Shape::Stream, Some(0));
     let interest = Interest::new(">".parse().unwrap());
     let (mut cursor, _) = Cursor::open(hub.log(), Position::Latest, &interest);
-    let (upto, all) = (lane.id(3), Budget::default());
-    let _ = cursor.read(hub.log(), &interest, SeatId::default(), upto, all, &mut Vec::new());
+    let (end, all) = (lane.id(3), Budget::default());
+    let _ = cursor.read(hub.log(), &interest, SeatId::default(), end, all, &mut Vec::new());
     let next = lane.connection.on_caught_up(portion(cursor, "b"), &lane.status);
     assert!(matches!(lane.apply(next), Next::CatchUp));
     assert_eq!((cursor.seq(), lane.standing()), (3, Standing::Own(cursor)));
@@ -514,7 +515,7 @@ fn a_client_that_is_further_than_the_lane_waits_for_it() {
 }
 
 #[test]
-fn what_the_broker_has_is_sent_and_until_then_a_poll_is_not_told_that_there_is_nothing() {
+fn entries_of_the_broker_are_sent_and_until_then_the_end_of_its_hold_does_not_answer_a_poll() {
     let mut lane = Lane::new();
     lane.comes_to(9);
     assert!(matches!(lane.subscribe(POLL, Some(1)), Next::CatchUp));
@@ -543,7 +544,7 @@ fn what_the_broker_has_is_sent_and_until_then_a_poll_is_not_told_that_there_is_n
 }
 
 #[test]
-fn a_peer_that_closes_its_side_is_served_on() {
+fn a_peer_that_closes_its_side_is_still_served() {
     let mut stream = Lane::with_client(Shape::Stream, None);
     assert!(matches!(stream.connection.on_reset(), Next::Idle), "reading shows that");
     let next = stream.connection.on_end(&stream.status);
@@ -570,7 +571,7 @@ fn a_peer_that_closes_its_side_is_served_on() {
 }
 
 #[test]
-fn a_goodbye_comes_after_what_waits_and_ends_the_connection() {
+fn a_goodbye_comes_after_unsent_bytes_and_ends_the_connection() {
     let reason = Reason::GoingAway;
     let goodbye = |lane: &mut Lane| {
         let next = lane.connection.on_goodbye(reason, &lane.status);
@@ -608,13 +609,13 @@ fn a_client_that_pings_without_reading_gets_only_some_pongs() {
     assert!((4096..4096 + 128).contains(&unsent), "{unsent}");
 }
 
-/// Has replies sent to the client's messages.
+/// Makes the application reply to the client's messages.
 fn reply_to_messages(lane: &mut Lane) {
     let Stage::Serving(client) = &mut lane.connection.stage else { panic!("it is served") };
     client.on_message = OnMessage::from_fn(|_, message| Ok(Some(message)));
 }
 
-/// The client's message is replied with this many bytes.
+/// Replies to the client's message with this many bytes.
 fn reply(lane: &mut Lane, length: usize) -> Next {
     let reply = Bytes::from(vec![b'x'; length]);
     let next = lane.connection.on_handled(None, Ok(reply), &lane.status);
@@ -633,7 +634,7 @@ fn messages_wait_until_the_replies_before_them_are_written() {
         assert!(matches!(lane.read(&frames), Next::Handle(message) if message.payload == "1"));
         let next = reply(&mut lane, 10);
         assert!(matches!(next, Next::Handle(message) if message.payload == "2"), "not full yet");
-        assert!(lane.wire.is_empty(), "replies go out together");
+        assert!(lane.wire.is_empty(), "replies are written together");
         let next = reply(&mut lane, MAX_ANSWERS);
         if may_reply {
             assert!(matches!(next, Next::Idle), "the socket is full");
@@ -665,7 +666,7 @@ fn a_message_that_is_put_back_comes_first_and_nothing_is_read_before_it() {
 }
 
 #[test]
-fn a_peer_that_leaves_while_its_message_is_handled_is_looked_for_and_removed() {
+fn a_peer_that_leaves_while_its_message_is_handled_is_removed() {
     let mut lane = Lane::with_client(Shape::Upgrade, None);
     reply_to_messages(&mut lane);
     assert!(matches!(lane.read(&frame(TEXT, b"1")), Next::Handle(_)));
@@ -682,7 +683,7 @@ fn a_peer_that_leaves_while_its_message_is_handled_is_looked_for_and_removed() {
 }
 
 #[test]
-fn a_peer_that_leaves_while_its_message_is_published_is_kept_until_that_is_done() {
+fn a_peer_that_leaves_while_its_message_is_published_is_kept_until_the_publish_ends() {
     let mut lane = Lane::with_client(Shape::Upgrade, None);
     assert!(matches!(lane.read(&frame(TEXT, b"1")), Next::Handle(_)));
     let pending = lane.hold();
@@ -695,7 +696,7 @@ fn a_peer_that_leaves_while_its_message_is_published_is_kept_until_that_is_done(
     assert!(matches!(lane.apply(next), Next::Yield), "its end is read now");
 }
 
-/// A client whose message is pending while a second one is left in the socket.
+/// Returns a lane with a client whose message is pending, and with a second message in the socket.
 fn with_pending_message(may_reply: bool) -> Lane {
     let mut lane = Lane::with_client(Shape::Upgrade, None);
     if may_reply {
@@ -720,7 +721,7 @@ fn a_goodbye_ends_the_handling_of_a_message_but_not_its_publish() {
 }
 
 #[test]
-fn a_peer_that_closes_its_side_after_a_goodbye_is_removed_although_its_message_is_pending() {
+fn a_peer_that_closes_its_side_after_a_goodbye_is_removed_even_if_its_message_is_pending() {
     for may_reply in [true, false] {
         let mut lane = with_pending_message(may_reply);
         let next = lane.connection.on_goodbye(Reason::NotAllowed, &lane.status);
@@ -733,7 +734,7 @@ fn a_peer_that_closes_its_side_after_a_goodbye_is_removed_although_its_message_i
 }
 
 #[test]
-fn what_came_after_the_last_request_does_not_keep_the_connection_busy() {
+fn input_after_the_last_request_does_not_keep_the_connection_busy() {
     let close = "GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".to_owned();
     let mut lane = Lane::new();
     assert!(matches!(lane.read((close + &get("/ignored")).as_bytes()), Next::Close));

@@ -1,4 +1,4 @@
-//! The message of a client that is being handled.
+//! The message of a client that the application handles now.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -8,20 +8,20 @@ use futures::FutureExt;
 
 use crate::{Handled, Handling};
 
-/// The message that is being handled, or its outcome.
+/// The message that is being handled, or its outcome until that is taken.
 #[derive(Default)]
-pub(super) struct InHand {
+pub(super) struct PendingMessage {
     running: Option<Handling>,
     handled: Option<Handled>,
 }
 
-impl InHand {
+impl PendingMessage {
     /// Returns `true` if no message is being handled and no outcome waits.
     pub(super) fn is_empty(&self) -> bool {
         self.running.is_none() && self.handled.is_none()
     }
 
-    /// Begins to handle a message. Nearly all messages are handled at once.
+    /// Begins to handle a message. Polls the handler once, because nearly all handlers are ready then.
     pub(super) fn begin(&mut self, mut handling: Handling) {
         match (&mut handling).now_or_never() {
             Some(handled) => self.handled = Some(handled),
@@ -29,12 +29,12 @@ impl InHand {
         }
     }
 
-    /// Returns the outcome if the message is handled, and removes it.
+    /// Takes the outcome if the message is handled.
     pub(super) fn take(&mut self) -> Option<Handled> {
         self.handled.take()
     }
 
-    /// Polls the message. Is ready once it is handled.
+    /// Polls the handler. Returns ready once there is an outcome.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if let Some(running) = &mut self.running
             && let Poll::Ready(handled) = running.poll_unpin(context)
@@ -44,7 +44,7 @@ impl InHand {
         if self.handled.is_some() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Awaits a write, and polls the message meanwhile, so that a client that reads slowly does not delay its handler.
+    /// Awaits a write and polls the handler meanwhile, so that a slow reader does not delay the handler of its message.
     pub(super) async fn alongside<T>(&mut self, write: impl Future<Output = T>) -> T {
         let mut write = pin!(write);
         poll_fn(|context| {
