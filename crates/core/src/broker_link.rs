@@ -30,7 +30,7 @@ pub(crate) struct BrokerLink {
     pub(crate) replay_log: LogLimit,
     publish_log: Arc<LogLimit>,
     is_connected: Arc<AtomicBool>,
-    feeding: JoinHandle<()>,
+    feed_task: JoinHandle<()>,
 }
 
 /// How long a hub tries, in the two directions.
@@ -43,16 +43,16 @@ pub(crate) struct Deadlines {
 /// Readers of what the log has evicted, at the same time.
 const REPLAYS: usize = 16;
 
-/// Payload bytes on their way to the broker, each notification counting for [`LEAST`] at least: what publishers
+/// Payload bytes on their way to the broker, each notification counting for [`MIN_PENDING_BYTES`] at least: what publishers
 /// can fill while it is away.
-const ON_THEIR_WAY: usize = 64 << 20;
+const MAX_PENDING_BYTES: usize = 64 << 20;
 
-const LEAST: usize = 1 << 10;
+const MIN_PENDING_BYTES: usize = 1 << 10;
 
 /// How long a hub that begins waits for the next of what the broker said it has. What is purged by then
 /// never comes, so the broker is asked once more; and the newest that were taken out of it one by one never
 /// come either, so it is not waited for twice.
-const SILENCE: Duration = Duration::from_secs(3);
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl BrokerLink {
     /// Fills the log with the newest that the broker has, and keeps it fed from then on.
@@ -64,14 +64,14 @@ impl BrokerLink {
     ) -> Result<Self, BrokerError> {
         let mut arrivals = Arrivals::of(broker.tail(Start::Newest(keep)).await?);
         log.follow(&arrivals.tail);
-        let mut has_asked_again = false;
+        let mut is_second_tail = false;
         while log.head().seq < arrivals.tail.head {
-            if let Ok(batch) = timeout(SILENCE, arrivals.next()).await {
+            if let Ok(batch) = timeout(ARRIVAL_TIMEOUT, arrivals.next()).await {
                 log.store(batch?);
-            } else if has_asked_again {
+            } else if is_second_tail {
                 break;
             } else {
-                has_asked_again = true;
+                is_second_tail = true;
                 arrivals = Arrivals::of(broker.tail(Start::Newest(keep)).await?);
                 log.follow(&arrivals.tail);
             }
@@ -85,10 +85,10 @@ impl BrokerLink {
             is_replay_failing: AtomicBool::new(false),
             replay_log: LogLimit::default(),
             publish_log: Arc::default(),
-            room: Arc::new(Semaphore::new(ON_THEIR_WAY)),
+            room: Arc::new(Semaphore::new(MAX_PENDING_BYTES)),
             replays: Semaphore::new(REPLAYS),
             is_connected,
-            feeding: tokio::spawn(feed),
+            feed_task: tokio::spawn(feed),
         })
     }
 
@@ -101,14 +101,14 @@ impl BrokerLink {
         notification: Notification,
         key: Option<IdempotencyKey>,
     ) -> Publishing {
-        let size = notification.size().clamp(LEAST, ON_THEIR_WAY) as u32;
+        let size = notification.size().clamp(MIN_PENDING_BYTES, MAX_PENDING_BYTES) as u32;
         let Ok(room) = self.room.clone().try_acquire_many_owned(size) else {
             let error = BrokerError::away("too much is on its way to it already");
             return Publishing::done(Err(PublishError::Unavailable(error)));
         };
         let (storing, deadline) = (self.broker.publish(notification, key), self.publish_deadline);
         let log = self.publish_log.clone();
-        Publishing::on_its_way(Box::pin(async move {
+        Publishing::pending(Box::pin(async move {
             let _room = room;
             let late = || BrokerError::away(format!("no answer within {deadline:?}"));
             let stored = timeout(deadline, storing).await.unwrap_or_else(|_| Err(late()));
@@ -172,7 +172,7 @@ async fn feed(
 
 impl Drop for BrokerLink {
     fn drop(&mut self) {
-        self.feeding.abort();
+        self.feed_task.abort();
     }
 }
 
@@ -225,10 +225,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_on_its_way_to_a_silent_broker_is_bounded_in_bytes_and_time() {
-        let config = HubConfig { max_payload: ON_THEIR_WAY, ..HubConfig::default() };
+        let config = HubConfig { max_payload: MAX_PENDING_BYTES, ..HubConfig::default() };
         let deadline = config.publish_deadline;
         let hub = Hub::connect(Arc::new(Silent), config).await.unwrap();
-        let half = || Notification::binary("t".parse().unwrap(), vec![0; ON_THEIR_WAY / 2]);
+        let half = || Notification::binary("t".parse().unwrap(), vec![0; MAX_PENDING_BYTES / 2]);
         let (one, other) = (hub.publish(half()), hub.publish(half()));
         assert!(matches!(hub.publish(half()).try_outcome(), Ok(Err(PublishError::Unavailable(_)))));
 

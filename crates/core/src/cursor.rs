@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::log::Unread;
-use crate::{Entry, Event, Filters, Gap, GapReason, Id, Log, Position, Reason, SeatId, Snapshot};
+use crate::log::ReadError;
+use crate::{
+    Entry, Event, Gap, GapReason, Id, Interest, Log, Position, Reason, SeatId, SlowPolicy, Snapshot,
+};
 
 /// A reader's place: everything up to it has been told. It is one position, so a slow client costs no
 /// more than a quick one.
@@ -14,7 +16,7 @@ pub struct Cursor {
     /// whole history is new.
     is_new: bool,
     /// Up to this sequence number, only the newest notification of each topic is delivered. 0 once that is done.
-    latest_upto: u64,
+    snapshot_end: u64,
 }
 
 /// Where the next of a cursor's notifications are.
@@ -27,29 +29,6 @@ pub enum Kept {
     Broker,
 }
 
-/// What a reader wants to be told, and what is to happen when it is too slow. Readers with the same
-/// interest can share the same bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Interest {
-    filters: Filters,
-    slow: SlowPolicy,
-    without_own: bool,
-}
-
-/// What becomes of a reader past which the log has moved on: a slow consumer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum SlowPolicy {
-    /// Tell it the gap and go on with the oldest that is left. The default: nothing more is lost than must
-    /// be.
-    #[default]
-    Gap,
-    /// Let it go, with [`Reason::TooSlow`]; it may come back with its position.
-    Disconnect,
-    /// Tell it the gap and go on with the newest that matches. For prices, positions, scores: where only
-    /// the present counts.
-    KeepLatest,
-}
-
 /// How much one read may return. The first notification is returned whatever its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
@@ -57,41 +36,6 @@ pub struct Budget {
     pub entries: usize,
     /// The most payload bytes.
     pub bytes: usize,
-}
-
-impl Interest {
-    /// All that matches the filters; told of gaps when too slow.
-    pub fn new(filters: Filters) -> Self {
-        Self { filters, slow: SlowPolicy::default(), without_own: false }
-    }
-
-    /// Sets the policy for slow consumers.
-    pub fn slow(mut self, policy: SlowPolicy) -> Self {
-        self.slow = policy;
-        self
-    }
-
-    /// Leaves out what the reader's own seat published: a chat that does not echo.
-    pub fn without_own(mut self) -> Self {
-        self.without_own = true;
-        self
-    }
-
-    /// The filters.
-    pub fn filters(&self) -> &Filters {
-        &self.filters
-    }
-
-    /// Whether a reader in this seat wants this entry.
-    pub fn wants(&self, entry: &Entry, seat: SeatId) -> bool {
-        let notification = entry.notification();
-        self.filters.matches(notification.topic()) && !self.is_own(entry, seat)
-    }
-
-    /// Whether the reader in this seat published the entry itself and does not want it back.
-    pub fn is_own(&self, entry: &Entry, seat: SeatId) -> bool {
-        self.without_own && entry.notification().origin() == Some(seat)
-    }
 }
 
 impl Default for Budget {
@@ -136,7 +80,7 @@ impl Cursor {
 
     /// Returns a cursor after this id, for a reader that follows the log already.
     pub fn at(id: Id) -> Self {
-        Self { at: id, is_new: false, latest_upto: 0 }
+        Self { at: id, is_new: false, snapshot_end: 0 }
     }
 
     fn new(id: Id) -> Self {
@@ -145,19 +89,19 @@ impl Cursor {
 
     fn within(snapshot: Snapshot) -> Self {
         let Snapshot { after, upto } = snapshot;
-        Self { latest_upto: if after.seq < upto { upto } else { 0 }, ..Self::new(after) }
+        Self { snapshot_end: if after.seq < upto { upto } else { 0 }, ..Self::new(after) }
     }
 
     /// Returns `true` while only the newest notification of each topic is delivered: the reader began with
     /// [`Position::Latest`], and its [`position`](Self::position) has not reached the head of that time.
     pub fn is_in_snapshot(&self) -> bool {
-        self.latest_upto > 0
+        self.snapshot_end > 0
     }
 
     /// Moves on to `id`. The snapshot ends if `id` is of another epoch or has reached the end of the snapshot.
     fn move_on(&mut self, id: Id) {
-        if id.epoch != self.at.epoch || id.seq >= self.latest_upto {
-            self.latest_upto = 0;
+        if id.epoch != self.at.epoch || id.seq >= self.snapshot_end {
+            self.snapshot_end = 0;
         }
         self.at = id;
     }
@@ -181,18 +125,18 @@ impl Cursor {
         log: &Log,
         interest: &Interest,
         seat: SeatId,
-        upto: Id,
+        up_to: Id,
         budget: Budget,
         out: &mut Vec<Event>,
     ) -> Kept {
-        let is_elsewhere = self.at.epoch != upto.epoch && log.has_broker();
-        if self.is_new && (is_elsewhere || self.is_ahead_of(upto)) {
+        let is_elsewhere = self.at.epoch != up_to.epoch && log.has_broker();
+        if self.is_new && (is_elsewhere || self.is_ahead_of(up_to)) {
             return Kept::Broker;
         }
         let read = loop {
-            let from = Snapshot { after: self.at, upto: self.latest_upto };
+            let from = Snapshot { after: self.at, upto: self.snapshot_end };
             let found = |entry: &_| out.push(Event::Deliver(Arc::clone(entry)));
-            let read = log.read(from, upto.seq, budget, interest, seat, found);
+            let read = log.read(from, up_to.seq, budget, interest, seat, found);
             match read {
                 Err(_) if self.pass_over_superseded(log) => {}
                 read => break read,
@@ -204,21 +148,21 @@ impl Cursor {
                 self.is_new = false;
                 Kept::Log
             }
-            Err(Unread::InBroker) if self.is_new || interest.slow == SlowPolicy::Gap => {
+            Err(ReadError::InBroker) if self.is_new || interest.slow == SlowPolicy::Gap => {
                 Kept::Broker
             }
-            Err(Unread::InBroker) => {
+            Err(ReadError::InBroker) => {
                 out.push(self.lag_event(log, interest, log.own_tail()));
                 Kept::Log
             }
             // If a broker no longer has the entries, that is not the fault of a slow reader.
-            Err(Unread::Gone { resume, reason: GapReason::Evicted })
+            Err(ReadError::Gone { resume, reason: GapReason::Evicted })
                 if !self.is_new && !log.has_broker() =>
             {
                 out.push(self.lag_event(log, interest, resume));
                 Kept::Log
             }
-            Err(Unread::Gone { resume, reason }) => {
+            Err(ReadError::Gone { resume, reason }) => {
                 out.push(self.skip_to(interest, resume, reason));
                 Kept::Log
             }
@@ -233,7 +177,7 @@ impl Cursor {
     /// Moves on to the first retained notification, if only the newest of each topic are delivered and none of those was
     /// evicted. Returns `true` if it has moved on.
     fn pass_over_superseded(&mut self, log: &Log) -> bool {
-        let from = Snapshot { after: self.at, upto: self.latest_upto };
+        let from = Snapshot { after: self.at, upto: self.snapshot_end };
         let reached = self.is_in_snapshot().then(|| log.after_superseded(from)).flatten();
         if let Some(reached) = reached {
             self.move_on(reached);
@@ -245,7 +189,7 @@ impl Cursor {
     /// among them or in the log.
     pub(crate) fn remove_superseded(&self, log: &Log, found: &mut Vec<Arc<Entry>>) {
         if self.is_in_snapshot() {
-            log.remove_superseded(found, self.latest_upto);
+            log.remove_superseded(found, self.snapshot_end);
         }
     }
 
@@ -257,7 +201,7 @@ impl Cursor {
             SlowPolicy::Gap => resume,
             SlowPolicy::KeepLatest => {
                 let head = log.head();
-                let newest = log.newest(interest.filters(), head.seq);
+                let newest = log.newest_match(interest.filters(), head.seq);
                 let seq = newest.map_or(head.seq, |seq| seq - 1).max(resume.seq);
                 resume.epoch.id(seq)
             }
@@ -285,16 +229,6 @@ impl Cursor {
     pub(crate) fn move_to(&mut self, reached: Id, is_done: bool) {
         self.move_on(reached);
         self.is_new = !is_done;
-    }
-}
-
-impl Interest {
-    /// Returns a gap. The number of missed notifications is known only if every one of them would have matched.
-    fn gap(&self, after: Id, resume: Id, reason: GapReason) -> Gap {
-        let counts_all = self.filters.match_everything() && !self.without_own;
-        let is_one_history = after.epoch == resume.epoch && reason != GapReason::Epoch;
-        let missed = (counts_all && is_one_history).then(|| resume.seq - after.seq);
-        Gap { after, resume, missed, reason }
     }
 }
 

@@ -84,7 +84,7 @@ impl Entry {
     }
 
     /// Keeps no further copies. Returns the same entry without copies if it has any now.
-    pub(crate) fn grow_old(&self) -> Option<Self> {
+    pub(crate) fn retire_copies(&self) -> Option<Self> {
         self.share.is_old.store(true, Ordering::Relaxed);
         (self.share.counted.load(Ordering::Relaxed) > 0).then(|| {
             let share = Share::of(self.share.copies.clone(), true);

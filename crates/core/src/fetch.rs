@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How often a reader whose deadline is over looks whether replays fail by now.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// What the broker had for a reader.
 #[derive(Debug)]
@@ -54,12 +54,12 @@ impl Hub {
                     let events = vec![Event::Goodbye(Reason::Unavailable)];
                     return Fetched { events, cursor };
                 };
-                if hub.pool().closed().is_some() || !hub.asks_broker(cursor, &interest, seat) {
+                if hub.pool().closed().is_some() || !hub.must_fetch(cursor, &interest, seat) {
                     return Fetched { events: Vec::new(), cursor };
                 }
-                let (after, upto) = (cursor.position(), hub.log().own_tail());
-                let upto = upto.seq.max(after.seq);
-                let replay = broker.broker.replay(interest.filters(), after, upto, budget).await;
+                let after = cursor.position();
+                let up_to = hub.log().own_tail().seq.max(after.seq);
+                let replay = broker.broker.replay(interest.filters(), after, up_to, budget).await;
                 drop(turn);
                 has_failed = replay.is_err();
                 broker.is_replay_failing.store(has_failed, Ordering::Relaxed);
@@ -105,7 +105,7 @@ impl Hub {
         })
     }
 
-    fn asks_broker(&self, mut cursor: Cursor, interest: &Interest, seat: SeatId) -> bool {
+    fn must_fetch(&self, mut cursor: Cursor, interest: &Interest, seat: SeatId) -> bool {
         let (head, one) = (self.log().head(), Budget { entries: 1, bytes: 1 });
         let kept = cursor.read(self.log(), interest, seat, head, one, &mut Vec::new());
         kept == Kept::Broker
@@ -123,7 +123,7 @@ impl BrokerLink {
                 return None;
             }
             // Looks again now and then, for it may begin to fail while many wait.
-            let until = if is_late { Instant::now() + LOOK_EVERY } else { give_up };
+            let until = if is_late { Instant::now() + CHECK_EVERY } else { give_up };
             if let Ok(turn) = timeout_at(until, self.replays.acquire()).await {
                 // Fails if it was closed, which it never is.
                 return turn.ok();

@@ -39,7 +39,7 @@ pub enum PublishError {
 
 enum State {
     Done(Option<Result<Id, PublishError>>),
-    OnItsWay(BoxFuture<'static, Result<Id, PublishError>>),
+    Pending(BoxFuture<'static, Result<Id, PublishError>>),
 }
 
 impl PublishError {
@@ -58,8 +58,8 @@ impl Publishing {
         Self(State::Done(Some(outcome)))
     }
 
-    pub(crate) fn on_its_way(way: BoxFuture<'static, Result<Id, PublishError>>) -> Self {
-        Self(State::OnItsWay(way))
+    pub(crate) fn pending(outcome: BoxFuture<'static, Result<Id, PublishError>>) -> Self {
+        Self(State::Pending(outcome))
     }
 
     /// Returns the outcome if it is there without a wait. A hub without a broker always has it.
@@ -80,7 +80,7 @@ impl Future for Publishing {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
             State::Done(outcome) => Poll::Ready(outcome.take().expect("polled after it was ready")),
-            State::OnItsWay(way) => way.as_mut().poll(context),
+            State::Pending(future) => future.as_mut().poll(context),
         }
     }
 }
@@ -89,7 +89,7 @@ impl fmt::Debug for Publishing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             State::Done(outcome) => write!(f, "Publishing({outcome:?})"),
-            State::OnItsWay(_) => f.write_str("Publishing(on its way)"),
+            State::Pending(_) => f.write_str("Publishing(on its way)"),
         }
     }
 }

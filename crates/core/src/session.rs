@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::Instant;
 
-use crate::SeatId;
-
 /// What an application knows of a client: its user, its rights. It lives as long as the client's [`Seat`](crate::Seat).
 ///
 /// ```
@@ -46,40 +44,14 @@ pub trait Session: Any + Send + Sync {
 
 impl Session for () {}
 
-/// Describes a client's seat without holding it: the id, the transport and the session. It does not change if the client
-/// leaves. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct SeatInfo {
-    pub(crate) id: SeatId,
-    pub(crate) transport: &'static str,
-    pub(crate) session: Option<Arc<Held>>,
-}
-
-impl SeatInfo {
-    /// Returns the id of the seat, which is unique in its pool.
-    pub fn id(&self) -> SeatId {
-        self.id
-    }
-
-    /// Returns the name of the transport for which the seat was taken.
-    pub fn transport(&self) -> &'static str {
-        self.transport
-    }
-
-    /// Returns the session of the seat, or `None` if it has no session of this type.
-    pub fn session<T: Session>(&self) -> Option<Arc<T>> {
-        self.session.as_ref()?.downcast()
-    }
-}
-
 /// A session that a seat holds.
-pub(crate) struct Held {
+pub(crate) struct HeldSession {
     session: Arc<dyn Session>,
     pub(crate) expires_at: Option<Instant>,
     is_ended: AtomicBool,
 }
 
-impl Held {
+impl HeldSession {
     pub(crate) fn new(session: Arc<dyn Session>) -> Self {
         Self { expires_at: session.expires_at(), session, is_ended: AtomicBool::new(false) }
     }
@@ -102,7 +74,7 @@ impl Held {
     }
 }
 
-impl fmt::Debug for Held {
+impl fmt::Debug for HeldSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("is_over", &self.is_over()).finish_non_exhaustive()
     }

@@ -72,7 +72,7 @@ impl Source {
         let mut arrivals = hub.pool().occupancy();
         let mut departures = hub.pool().occupancy();
         let mut served = 0;
-        while someone_came(&mut arrivals, &mut served).await {
+        while wait_for_client(&mut arrivals, &mut served).await {
             let delay = tokio::select! {
                 ended = start(hub.clone()) => {
                     if let Err(error) = &ended {
@@ -83,7 +83,7 @@ impl Source {
                         (OnEnd::RestartOnError(_), Ok(())) | (OnEnd::Finish, _) => return,
                     }
                 }
-                () = self.no_longer_needed(&mut departures) => Duration::ZERO,
+                () = self.wait_until_unneeded(&mut departures) => Duration::ZERO,
             };
             // Who came and left while it ran has been served.
             served = departures.borrow().occupations;
@@ -91,7 +91,7 @@ impl Source {
         }
     }
 
-    async fn no_longer_needed(self, occupancy: &mut watch::Receiver<Occupancy>) {
+    async fn wait_until_unneeded(self, occupancy: &mut watch::Receiver<Occupancy>) {
         loop {
             let now = *occupancy.borrow_and_update();
             match self.on_empty {
@@ -112,7 +112,7 @@ impl Source {
 }
 
 /// Waits until somebody is there, or was since the last time; false where nobody will come any more.
-async fn someone_came(occupancy: &mut watch::Receiver<Occupancy>, served: &mut u64) -> bool {
+async fn wait_for_client(occupancy: &mut watch::Receiver<Occupancy>, served: &mut u64) -> bool {
     let has_come = |now: &Occupancy| now.is_occupied || now.occupations > *served || now.is_closed;
     let Ok(now) = occupancy.wait_for(has_come).await.map(|now| *now) else { return false };
     *served = now.occupations;
