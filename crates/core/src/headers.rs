@@ -247,6 +247,12 @@ impl Headers {
             + length(self.tracestate())
     }
 
+    /// Returns the bytes that these headers take in memory.
+    #[cold]
+    pub(crate) fn weight(&self) -> usize {
+        Self::FIXED + self.size()
+    }
+
     fn set(&mut self) -> &mut Set {
         Arc::make_mut(&mut self.0)
     }

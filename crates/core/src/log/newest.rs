@@ -46,7 +46,8 @@ impl NewestByTopic {
         }
     }
 
-    /// Records that a notification was added to the log.
+    /// Records that a notification was added to the log. Not inlined, so that logs without an index do not pay for it.
+    #[inline(never)]
     pub(crate) fn on_append(&mut self, seq: u64, topic: &Topic) {
         match self.by_topic.get_mut(topic) {
             Some(newest) => *newest = seq,
@@ -54,7 +55,8 @@ impl NewestByTopic {
         }
     }
 
-    /// Records that a notification was evicted from the log.
+    /// Records that a notification was evicted from the log. Not inlined, so that logs without an index do not pay for it.
+    #[inline(never)]
     pub(crate) fn on_evict(&mut self, seq: u64, topic: &Topic) {
         let is_not_indexed = seq < self.not_indexed_before && !self.by_topic.contains_key(topic);
         if is_not_indexed || self.is_newest(seq, topic) {

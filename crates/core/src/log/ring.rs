@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::newest::NewestByTopic;
 use crate::copies::Copies;
 use crate::dedup_window::DedupWindow;
-use crate::{Entry, Epoch, Headers, Retention};
+use crate::{Entry, Epoch, Retention};
 
 /// The retained entries. Their sequence numbers are contiguous, so finding one by its number is a subtraction.
 #[derive(Debug)]
@@ -64,24 +64,28 @@ impl Ring {
         self.entries[(seq - self.first) as usize].as_ref()
     }
 
+    #[inline]
     pub(super) fn push(&mut self, entry: Option<Arc<Entry>>) {
-        self.bytes += weight(entry.as_ref());
-        if let (Some(newest), Some(entry)) = (&mut self.newest, &entry) {
-            newest.on_append(entry.id().seq, entry.notification().topic());
+        if let Some(entry) = &entry {
+            self.bytes += weight(entry);
+            if let Some(newest) = &mut self.newest {
+                newest.on_append(entry.id().seq, entry.notification().topic());
+            }
         }
         self.entries.push_back(entry);
     }
 
     /// Removes the oldest entries until the others are within the retention, and encoded copies if they are many.
+    #[inline]
     pub(super) fn evict(&mut self, retention: &Retention, copies: &Copies) {
         // The newest entry stays whatever its size, because live readers have not read it yet.
         while self.entries.len() > 1
             && (self.entries.len() > retention.entries || self.bytes > retention.bytes)
         {
-            if let Some(oldest) = self.entries.pop_front() {
-                self.bytes -= weight(oldest.as_ref());
-                self.first += 1;
-                if let (Some(newest), Some(oldest)) = (&mut self.newest, oldest) {
+            self.first += 1;
+            if let Some(oldest) = self.entries.pop_front().flatten() {
+                self.bytes -= weight(&oldest);
+                if let Some(newest) = &mut self.newest {
                     newest.on_evict(oldest.id().seq, oldest.notification().topic());
                 }
             }
@@ -93,6 +97,9 @@ impl Ring {
 
     /// Drops the encoded copies of the oldest entries that have any, so that there is room for those of the newest. A
     /// reader that holds such an entry keeps its copies until it drops the entry.
+    ///
+    /// Not inlined, because most publishes do not call it.
+    #[inline(never)]
     fn strip_oldest(&mut self, copies: &Copies) {
         for _ in 0..MAX_STRIPPED_AT_ONCE {
             self.copies_from = self.copies_from.max(self.first);
@@ -122,9 +129,11 @@ impl Ring {
 }
 
 /// Returns the bytes that an entry counts for [`Retention::bytes`].
-fn weight(entry: Option<&Arc<Entry>>) -> usize {
-    let Some(entry) = entry else { return 0 };
+fn weight(entry: &Entry) -> usize {
     let notification = entry.notification();
     let plain = ENTRY_OVERHEAD + notification.topic().as_str().len() + notification.payload().len();
-    plain + notification.headers().map_or(0, |headers| Headers::FIXED + headers.size())
+    match notification.headers() {
+        None => plain,
+        Some(headers) => plain + headers.weight(),
+    }
 }
