@@ -2,8 +2,8 @@
 
 use crate::{Entry, Filters, Gap, GapReason, Id, SeatId};
 
-/// What a reader wants to be told, and what is to happen when it is too slow. Readers with the same
-/// interest can share the same bytes.
+/// The filters of a reader, and the policy for when it is too slow. Readers with equal interests can share encoded
+/// bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Interest {
     filters: Filters,
@@ -11,22 +11,22 @@ pub struct Interest {
     without_own: bool,
 }
 
-/// What becomes of a reader past which the log has moved on: a slow consumer.
+/// What happens to a slow consumer: a reader whose next notifications the log has evicted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SlowPolicy {
-    /// Tell it the gap and go on with the oldest that is left. The default: nothing more is lost than must
-    /// be.
+    /// It gets a gap and continues with the oldest retained notification, so that it misses as few as possible. The
+    /// default.
     #[default]
     Gap,
-    /// Let it go, with [`Reason::TooSlow`](crate::Reason::TooSlow); it may come back with its position.
+    /// It is disconnected with [`Reason::TooSlow`](crate::Reason::TooSlow), and can resume from its position.
     Disconnect,
-    /// Tell it the gap and go on with the newest that matches. For prices, positions, scores: where only
-    /// the present counts.
+    /// It gets a gap and continues with the newest notification that matches. For data of which only the current value
+    /// matters, such as prices, positions and scores.
     KeepLatest,
 }
 
 impl Interest {
-    /// All that matches the filters; told of gaps when too slow.
+    /// Returns an interest in all notifications that match the filters, with [`SlowPolicy::Gap`].
     pub fn new(filters: Filters) -> Self {
         Self { filters, slow: SlowPolicy::default(), without_own: false }
     }
@@ -37,29 +37,29 @@ impl Interest {
         self
     }
 
-    /// Leaves out what the reader's own seat published: a chat that does not echo.
+    /// Leaves out notifications that the reader's own seat has published, such as in a chat without echo.
     pub fn without_own(mut self) -> Self {
         self.without_own = true;
         self
     }
 
-    /// The filters.
+    /// Returns the filters.
     pub fn filters(&self) -> &Filters {
         &self.filters
     }
 
-    /// Whether a reader in this seat wants this entry.
+    /// Returns `true` if a reader in this seat gets this entry.
     pub fn wants(&self, entry: &Entry, seat: SeatId) -> bool {
         let notification = entry.notification();
         self.filters.matches(notification.topic()) && !self.is_own(entry, seat)
     }
 
-    /// Whether the reader in this seat published the entry itself and does not want it back.
+    /// Returns `true` if the entry is left out because this seat has published it.
     pub fn is_own(&self, entry: &Entry, seat: SeatId) -> bool {
         self.without_own && entry.notification().origin() == Some(seat)
     }
 
-    /// Returns a gap. The number of missed notifications is known only if every one of them would have matched.
+    /// Returns a gap. The number of missed notifications is known only if all of them would have matched.
     pub(crate) fn gap(&self, after: Id, resume: Id, reason: GapReason) -> Gap {
         let counts_all = self.filters.match_everything() && !self.without_own;
         let is_one_history = after.epoch == resume.epoch && reason != GapReason::Epoch;

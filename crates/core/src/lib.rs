@@ -4,11 +4,10 @@
 //! Source ─► Hub::publish ─► Log (Id, Arc<Entry>, wake the waiters) ─► Subscription::next ─► Event
 //! ```
 //!
-//! A [`Hub`] keeps one bounded [`Log`] of notifications. A subscriber is a [`Cursor`] into it, so live
-//! delivery, resume after a cut, long-polling and back-pressure are one operation: *give me what matches
-//! after my cursor*. A slow client costs an integer, never a queue of its own, and what it can no longer
-//! get it is told as a [`Gap`]. Each notification is encoded once for each wire [`Format`], by whoever
-//! asks first, and the bytes are shared.
+//! A [`Hub`] keeps one bounded [`Log`] of notifications. A subscriber is a [`Cursor`] into it, so live delivery,
+//! resume after a lost connection, long-polling and back-pressure are one operation: *give me what matches after my
+//! cursor*. A slow client costs one integer, not a queue. If the log has evicted what a client reads next, the client
+//! gets a [`Gap`]. Each notification is encoded once for each wire [`Format`], and all clients share the bytes.
 //!
 //! ```
 //! use tidings_core::{Event, Filters, Hub, Interest, Notification};
@@ -20,7 +19,7 @@
 //!
 //! hub.publish(Notification::text("orders.new".parse()?, "seven teapots")).await?;
 //!
-//! let Some(Event::Deliver(entry)) = orders.next().await else { panic!("it was published") };
+//! let Some(Event::Deliver(entry)) = orders.next().await else { panic!("no delivery") };
 //! assert_eq!(entry.notification().payload(), "seven teapots");
 //! # Ok(())
 //! # }
@@ -87,7 +86,7 @@ use fetch::Fetched;
 use log_limit::LogLimit;
 use waker_set::{Waiter, WakerSet};
 
-/// What a server needs that serves many clients by itself, as the lanes of `tidings-server` do. Everyone else reads with a
+/// Items for servers that serve many clients on one thread, as the lanes of `tidings-server` do. Other readers use a
 /// [`Subscription`].
 pub mod driver {
     pub use crate::cursor::{Budget, Cursor, Kept};

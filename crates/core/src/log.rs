@@ -15,14 +15,14 @@ use ring::Ring;
 
 /// The notifications of one hub, oldest first, each with its place in one hub-wide sequence.
 ///
-/// By itself it is the whole of the stream. Over a broker that many hubs share it is the newest part of
-/// the broker's, and what it has evicted the broker may still have.
+/// Without a broker, the log is the whole stream. With a broker that many hubs share, it is the newest part of the
+/// broker's stream, and the broker may still have notifications that the log has evicted.
 ///
 /// ```
 /// use tidings_core::{Epoch, Log, Notification, Retention, driver::WakerSet};
 ///
 /// let log = Log::new(Epoch::random(), Retention::default(), WakerSet::default());
-/// let id = log.append(Notification::text("t".parse()?, "first"), None).expect("it is not sealed");
+/// let id = log.append(Notification::text("t".parse()?, "first"), None).expect("the log is not sealed");
 /// assert_eq!(id.seq, 1);
 /// assert_eq!(log.head(), id);
 /// # Ok::<(), tidings_core::ParseTopicError>(())
@@ -35,21 +35,22 @@ pub struct Log {
     ring: RwLock<Ring>,
 }
 
-/// One part in so many of the retained bytes is for encoded copies.
+/// One part in `COPIES_SHARE` of the retained bytes is for encoded copies.
 const COPIES_SHARE: usize = 4;
 
 impl Log {
-    /// An empty log that wakes the waiters whenever it grows.
+    /// Returns an empty log that wakes all waiters of `wakers` when it grows.
     pub fn new(epoch: Epoch, retention: Retention, wakers: WakerSet) -> Self {
-        // The bytes for copies are not available to notifications.
         let for_copies = retention.bytes / COPIES_SHARE;
         let retention = Retention { bytes: retention.bytes - for_copies, ..retention };
         let copies = Arc::new(Copies::new(for_copies));
         Self { retention, wakers, copies, ring: RwLock::new(Ring::new(epoch)) }
     }
 
-    /// Adds a notification, evicts what the retention no longer holds, and wakes the readers. Where one with
-    /// the same key was added lately, nothing is done, and its id returned. `None` where the log is sealed.
+    /// Adds a notification, evicts the oldest ones that exceed the retention, and wakes the readers. Returns the id
+    /// of the notification, or `None` if the log is sealed.
+    ///
+    /// If a notification with the same key was added within the last two minutes, adds nothing and returns its id.
     pub fn append(&self, notification: Notification, key: Option<IdempotencyKey>) -> Option<Id> {
         let id = {
             let mut ring = self.write_ring();
@@ -70,7 +71,8 @@ impl Log {
         Some(id)
     }
 
-    /// Goes on with a broker's stream, behind `after`. What the log has stays where that is its end.
+    /// Continues with a broker's tail. Keeps the entries that it has if the tail begins right after them, and removes
+    /// them otherwise.
     pub(crate) fn follow(&self, tail: &Tail) {
         {
             let mut ring = self.write_ring();
@@ -82,7 +84,7 @@ impl Log {
         self.wakers.wake_all();
     }
 
-    /// Adds what has arrived from the broker, in order; false where the log is sealed.
+    /// Adds messages of the broker's stream, in order. Returns `false` and adds nothing if the log is sealed.
     pub(crate) fn store(&self, arrived: impl IntoIterator<Item = Stored>) -> bool {
         {
             let mut ring = self.write_ring();
@@ -90,7 +92,7 @@ impl Log {
                 return false;
             }
             for Stored { seq, notification } in arrived {
-                // What lies between was taken out of the stream before it could be read.
+                // The messages in between were removed from the stream before the hub received them.
                 if seq > ring.next() {
                     let epoch = ring.epoch;
                     ring.restart(epoch, seq);
@@ -108,48 +110,48 @@ impl Log {
         true
     }
 
-    /// Takes no more notifications: whoever reads up to the head from now on has read everything there
-    /// will ever be.
+    /// Makes the head final: from now on no notification is added.
     pub fn seal(&self) {
         self.write_ring().is_sealed = true;
     }
 
-    /// The history that this log counts.
+    /// Returns the epoch of the log's sequence numbers.
     pub fn epoch(&self) -> Epoch {
         self.read_ring().epoch
     }
 
-    /// The position of the newest notification; sequence number 0 before the first.
+    /// Returns the position of the newest notification. Its sequence number is 0 before the first one.
     pub fn head(&self) -> Id {
         let ring = self.read_ring();
         ring.epoch.id(ring.next() - 1)
     }
 
-    /// The position before the oldest notification that can be had: reading from here loses nothing.
+    /// Returns the position before the oldest notification that the log or its broker still has. Reading from here
+    /// misses nothing that is retained.
     pub fn tail(&self) -> Id {
         let ring = self.read_ring();
         ring.epoch.id(ring.broker_floor.unwrap_or(ring.first - 1))
     }
 
-    /// The position before the oldest notification that is here, and not only in the broker.
+    /// Returns the position before the oldest notification in the log itself.
     pub fn own_tail(&self) -> Id {
         let ring = self.read_ring();
         ring.epoch.id(ring.first - 1)
     }
 
-    /// Whether there is a broker below, so that others may be ahead of this log.
+    /// Returns `true` if the log follows a broker. Then other hubs may be ahead of it.
     pub(crate) fn has_broker(&self) -> bool {
         self.read_ring().broker_floor.is_some()
     }
 
-    /// The number of retained notifications and their bytes, as the retention counts them: their encoded copies
-    /// included.
+    /// Returns the number of retained notifications and their bytes, as [`Retention::bytes`] counts them: with their
+    /// encoded copies.
     pub fn size(&self) -> (usize, usize) {
         let ring = self.read_ring();
         (ring.entries.len(), ring.bytes + self.copies.bytes())
     }
 
-    // A panic under this lock could only come from an allocation that fails; the ring is whole even then.
+    // Only a failed allocation can panic under this lock, and the ring is consistent even then.
     fn read_ring(&self) -> RwLockReadGuard<'_, Ring> {
         self.ring.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Who is connected: seats, their limits, and the way out for all of them.
+//! The connected clients of a hub: their number, its limits, and closing.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,10 +11,13 @@ use crate::id::random;
 use crate::session::HeldSession;
 use crate::{Filters, Limits, Reason, Seat, SeatId, Session, WakerSet};
 
-/// So many filters each client may name, however many the others hold.
+/// The number of filters of each client that are not counted for [`Limits::filters`]. A client with no more filters is
+/// accepted even if the others have reached that limit.
 const UNCOUNTED_FILTERS: usize = 4;
 
-/// The clients of one hub. Cheap to clone; all clones are the same pool.
+/// The connected clients of one hub.
+///
+/// Cloning is shallow: all clones are the same pool.
 ///
 /// ```
 /// use tidings_core::{ClientPool, Limits, driver::WakerSet};
@@ -23,23 +26,23 @@ const UNCOUNTED_FILTERS: usize = 4;
 /// let seat = pool.join("sse")?;
 /// assert!(pool.join("sse").is_err(), "the only seat is taken");
 /// drop(seat);
-/// assert!(pool.join("sse").is_ok(), "and given back by the drop");
+/// assert!(pool.join("sse").is_ok(), "the drop has freed it");
 /// # Ok::<(), tidings_core::JoinError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ClientPool(Arc<Shared>);
 
-/// Why there is no seat.
+/// Why a client was not accepted.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JoinError {
-    /// A limit is reached.
+    /// A limit of clients is reached, in total or for the transport.
     #[error("all {limit} seats are taken: try again later")]
     Full {
-        /// The limit that was met.
+        /// The limit that is reached.
         limit: usize,
     },
-    /// The client names more filters than there is room for.
+    /// The client has more than four filters, which would exceed [`Limits::filters`].
     #[error(
         "the clients of this hub hold {limit} filters already: name at most {UNCOUNTED_FILTERS}, or try \
          again later"
@@ -48,19 +51,20 @@ pub enum JoinError {
         /// [`Limits::filters`].
         limit: usize,
     },
-    /// The pool is closed, for this reason.
-    #[error("the hub takes no more clients: {}", .0.phrase())]
+    /// The pool was closed, for this reason.
+    #[error("the hub accepts no more clients: {}", .0.phrase())]
     Closed(Reason),
     /// The hub's broker is not attached yet.
     #[error("the hub is not connected to its broker yet: try again later")]
     Unavailable,
 }
 
-/// Whether anyone is there, for those who work only while someone is.
+/// Whether any client is connected, for a [`Source`](crate::Source).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Occupancy {
     pub(crate) is_occupied: bool,
-    /// How often somebody has come into the empty pool: who looks late still sees that somebody was there.
+    /// How often the first client has joined the empty pool. It shows a late observer that a client was connected in
+    /// the meantime.
     pub(crate) occupations: u64,
     pub(crate) is_closed: bool,
 }
@@ -71,9 +75,9 @@ struct Shared {
     wakers: WakerSet,
     state: Mutex<State>,
     occupancy: watch::Sender<Occupancy>,
-    /// How many sessions were ended from outside.
+    /// The number of calls of `disconnect` that ended a session.
     disconnects: AtomicU64,
-    /// Changes when a session comes or goes.
+    /// Changes when a session is set or its seat is dropped, and when the pool is closed.
     session_changes: watch::Sender<()>,
 }
 
@@ -81,17 +85,17 @@ struct Shared {
 struct State {
     last_id: u64,
     total: usize,
-    /// How many filters are held, those of each client that are not counted left out.
+    /// The number of counted filters of all clients.
     filters: usize,
-    /// A handful of names, so a list beats a map.
+    /// There are few names, so a list is faster than a map.
     transports: Vec<(&'static str, usize)>,
-    /// Only of the seats that have one.
+    /// The sessions of the seats that have one.
     sessions: HashMap<SeatId, Arc<HeldSession>>,
     closed: Option<Reason>,
 }
 
 impl ClientPool {
-    /// An empty pool that wakes the waiters when it closes.
+    /// Returns an empty pool that wakes all waiters of `wakers` when it is closed.
     pub fn new(limits: Limits, wakers: WakerSet) -> Self {
         let occupancy = watch::Sender::new(Occupancy::default());
         let state = State { last_id: random() >> 1, ..State::default() };
@@ -105,10 +109,10 @@ impl ClientPool {
         }))
     }
 
-    /// Takes a seat for a client of this transport that has no filters yet, or few.
+    /// Takes a seat for a client of this transport that has at most four filters.
     ///
     /// # Errors
-    /// Where the pool is full or closed.
+    /// Returns an error if the pool is full or closed.
     pub fn join(&self, transport: &'static str) -> Result<Seat, JoinError> {
         self.join_counting(transport, 0)
     }
@@ -116,8 +120,8 @@ impl ClientPool {
     /// Takes a seat for a client of this transport with these filters.
     ///
     /// # Errors
-    /// If the pool is full or closed, or if the client names more than four filters and all clients together
-    /// would hold more than [`Limits::filters`].
+    /// Returns an error if the pool is full or closed, or if the client has more than four filters and all clients
+    /// together would have more than [`Limits::filters`].
     pub fn join_with(&self, transport: &'static str, filters: &Filters) -> Result<Seat, JoinError> {
         self.join_counting(transport, filters.count().saturating_sub(UNCOUNTED_FILTERS))
     }
@@ -181,22 +185,22 @@ impl ClientPool {
         }
     }
 
-    /// How many clients are connected.
+    /// Returns the number of connected clients.
     pub fn len(&self) -> usize {
         self.lock().total
     }
 
-    /// Whether nobody is connected.
+    /// Returns `true` if no client is connected.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many clients each transport has; every transport that ever had one is named.
+    /// Returns the number of clients of each transport that has had a client.
     pub fn counts(&self) -> Vec<(&'static str, usize)> {
         self.lock().transports.clone()
     }
 
-    /// The sessions of this type that have not ended, with their seats.
+    /// Returns the sessions of this type that have not ended, with their seats.
     pub fn sessions<T: Session>(&self) -> Vec<(SeatId, Arc<T>)> {
         let state = self.lock();
         let sessions = state.sessions.iter();
@@ -204,14 +208,14 @@ impl ClientPool {
         held.filter_map(|(id, session)| Some((*id, session.downcast()?))).collect()
     }
 
-    /// Ends each session of this type for which `is_to_end` returns `true`, and returns how many these are. Their clients
-    /// are sent a goodbye with [`Reason::NotAllowed`] as soon as they can be written to, and nothing that is published
-    /// after this call.
+    /// Ends each session of this type for which `is_to_end` returns `true`, and returns the number of ended sessions.
+    /// Their clients are sent a goodbye with [`Reason::NotAllowed`] as soon as their connections accept it, and no
+    /// notification that is published after this call.
     ///
-    /// A session that an authorizer is just about to return is not there yet. So an application first revokes what the
-    /// authorizer looks at, and then calls this.
+    /// A session that an authorizer has not returned yet is not ended. So first revoke the permission that the
+    /// authorizer checks, and then call this.
     pub fn disconnect<T: Session>(&self, is_to_end: impl Fn(&T) -> bool) -> usize {
-        // The function is the application's, and is not called with the pool locked.
+        // The application's function is not called while the pool is locked.
         let sessions: Vec<_> = self.lock().sessions.values().cloned().collect();
         let ended = sessions.iter().filter(|session| session.end_if(&is_to_end)).count();
         if ended > 0 {
@@ -221,14 +225,14 @@ impl ClientPool {
         ended
     }
 
-    /// Returns a number that grows with each [`disconnect`](Self::disconnect) that ended a session. A server that serves
-    /// many seats looks at them again only if it has grown.
+    /// Returns the number of calls of [`disconnect`](Self::disconnect) that ended a session. A server needs to check
+    /// its seats only if it has grown.
     pub fn disconnects(&self) -> u64 {
         self.0.disconnects.load(Ordering::Acquire)
     }
 
-    /// Closes the pool: nobody joins any more, and every subscription ends with [`Event::Goodbye`] once
-    /// it has told what it had to tell. The first reason given stands.
+    /// Closes the pool: no client can join, and every subscription ends with [`Event::Goodbye`] after its remaining
+    /// notifications. If it is called again, the first reason stays.
     ///
     /// [`Event::Goodbye`]: crate::Event::Goodbye
     pub fn close(&self, reason: Reason) {
@@ -241,12 +245,12 @@ impl ClientPool {
         self.0.wakers.wake_all();
     }
 
-    /// The reason for which the pool was closed, if it was.
+    /// Returns the reason for which the pool was closed, or `None` if it is open.
     pub fn closed(&self) -> Option<Reason> {
         self.lock().closed
     }
 
-    /// Changes when a session comes or goes, and when the pool is closed.
+    /// Returns a receiver that changes when a session is set or its seat is dropped, and when the pool is closed.
     pub(crate) fn session_changes(&self) -> watch::Receiver<()> {
         self.0.session_changes.subscribe()
     }

@@ -7,24 +7,24 @@ use tokio::time::Instant;
 use crate::session::HeldSession;
 use crate::{ClientPool, Session};
 
-/// One client's place in the pool; dropping it is leaving.
+/// A client's place in the pool. Dropping it frees the place.
 #[derive(Debug)]
 pub struct Seat {
     id: SeatId,
     transport: &'static str,
-    /// How many filters are counted for it.
+    /// The number of filters that count for [`Limits::filters`](crate::Limits::filters).
     filters: usize,
     session: Option<Arc<HeldSession>>,
     pool: ClientPool,
 }
 
-/// Tells seats apart; never used twice. Pools begin to count somewhere at random, so that two hubs over one
-/// broker do not meet either. 0 is nobody's.
+/// The id of a seat. It is never used again. Pools begin to count at a random number, so that the ids of two hubs on
+/// one broker differ as well. 0 is not the id of any seat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SeatId(u64);
 
-/// Describes a client's seat without holding it: the id, the transport and the session. It does not change if the client
-/// leaves. Cheap to clone.
+/// Describes a client's seat without holding it: the id, the transport and the session. It does not change if the
+/// client leaves. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct SeatInfo {
     id: SeatId,
@@ -42,39 +42,39 @@ impl Seat {
         Self { id, transport, filters, session: None, pool }
     }
 
-    /// Tells this seat from the others of its pool.
+    /// Returns the id of the seat.
     pub fn id(&self) -> SeatId {
         self.id
     }
 
-    /// The transport that it was taken for.
+    /// Returns the name of the transport for which the seat was taken.
     pub fn transport(&self) -> &'static str {
         self.transport
     }
 
-    /// Returns the id, the transport and the session of the seat, without holding it.
+    /// Returns the id, the transport and the session, without holding the seat.
     pub fn info(&self) -> SeatInfo {
         SeatInfo { id: self.id, transport: self.transport, session: self.session.clone() }
     }
 
-    /// Keeps a session with the seat, in place of the one before.
+    /// Sets the session of the seat, in place of any earlier one.
     pub fn set_session(&mut self, session: Arc<dyn Session>) {
         let held = Arc::new(HeldSession::new(session));
         self.session = Some(held.clone());
         self.pool.set_session(self.id, held);
     }
 
-    /// The session of the seat, if it has one of this type.
+    /// Returns the session, or `None` if the seat has no session of this type.
     pub fn session<T: Session>(&self) -> Option<Arc<T>> {
         self.session.as_ref()?.downcast()
     }
 
-    /// When the session of the seat ends by itself, if it does.
+    /// Returns when the session expires, or `None` if it does not or there is no session.
     pub fn expires_at(&self) -> Option<Instant> {
         self.session.as_ref()?.expires_at
     }
 
-    /// Returns `true` if the session of the seat has expired, or was ended by [`ClientPool::disconnect`].
+    /// Returns `true` if the session has expired or was ended by [`ClientPool::disconnect`].
     pub fn is_expired(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.is_over())
     }
@@ -98,12 +98,12 @@ impl SeatInfo {
 }
 
 impl SeatId {
-    /// Its number, for a broker that carries [`Notification::origin`](crate::Notification::origin).
+    /// Returns the number, for a broker that stores [`Notification::origin`](crate::Notification::origin).
     pub const fn number(self) -> u64 {
         self.0
     }
 
-    /// The seat with this number.
+    /// Returns the id with this number.
     pub const fn from_number(number: u64) -> Self {
         Self(number)
     }

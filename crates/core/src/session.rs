@@ -1,4 +1,4 @@
-//! What an application knows of a client.
+//! What an application knows about a client.
 
 use std::any::Any;
 use std::fmt;
@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::Instant;
 
-/// What an application knows of a client: its user, its rights. It lives as long as the client's [`Seat`](crate::Seat).
+/// What an application knows about a client, such as its user and its permissions. It lives as long as the client's
+/// [`Seat`](crate::Seat).
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,8 +36,8 @@ use tokio::time::Instant;
 /// # Ok::<(), tidings_core::JoinError>(())
 /// ```
 pub trait Session: Any + Send + Sync {
-    /// Returns when the session ends by itself, or `None` if it does not. Its client is then sent a goodbye with
-    /// [`Reason::NotAllowed`](crate::Reason::NotAllowed). This is called once, when the session is given to a seat.
+    /// Returns when the session expires, or `None`, the default, if it does not. At that time its client is sent a
+    /// goodbye with [`Reason::NotAllowed`](crate::Reason::NotAllowed). Called once, when the session is set.
     fn expires_at(&self) -> Option<Instant> {
         None
     }
@@ -62,7 +63,8 @@ impl HeldSession {
         session.downcast().ok()
     }
 
-    /// Ends the session if it has this type and is to end. Returns `true` if it did not end before.
+    /// Ends the session if it has this type and `is_to_end` returns `true` for it. Returns `true` if it was not ended
+    /// before.
     pub(crate) fn end_if<T: Session>(&self, is_to_end: &impl Fn(&T) -> bool) -> bool {
         let session: &dyn Any = &*self.session;
         session.downcast_ref().is_some_and(is_to_end) && !self.is_ended.swap(true, Ordering::AcqRel)

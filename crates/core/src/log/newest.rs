@@ -1,42 +1,43 @@
-//! An index of the newest retained notification of each topic, for readers that begin with those.
+//! An index of the newest retained notification of each topic.
 
 use std::collections::HashMap;
 
 use crate::{Filter, Filters, Topic};
 
-/// An index of a log: each topic with a retained notification, and the sequence number of the newest.
+/// An index of a log: each topic that has a retained notification, with the sequence number of the newest.
 ///
-/// It is built from the retained notifications, newest first and in portions. Notifications that are added meanwhile are
-/// newer than those that are still to be looked at.
+/// It is built from the retained notifications, newest first and in portions. Notifications that are added meanwhile
+/// are newer than those that are not indexed yet.
 #[derive(Debug)]
 pub(crate) struct NewestByTopic {
     by_topic: HashMap<Topic, u64>,
-    /// Entries before this sequence number are still to be looked at.
+    /// Entries before this sequence number are not indexed yet.
     not_indexed_before: u64,
-    /// The last entry that was evicted while it was the newest of its topic, or perhaps was: before the index was there, or
-    /// before a later one of its topic was looked at.
+    /// The last entry that was evicted while it was the newest of its topic. Includes entries for which that is
+    /// unknown, because they were evicted before the index existed or before a later entry of the topic was indexed.
     last_lost: u64,
 }
 
 impl NewestByTopic {
-    /// Returns an index of a log that has everything from `first` up to `next`. It has seen nothing of that.
+    /// Returns an empty index of a log whose entries are `first..next`.
     pub(crate) fn new(first: u64, next: u64) -> Self {
         let last_lost = first.saturating_sub(1);
         Self { by_topic: HashMap::new(), not_indexed_before: next, last_lost }
     }
 
-    /// Returns the sequence numbers to show to [`index`](Self::index) next, newest first, at most `most` of them. Returns none
-    /// once the index has seen everything from `first` on.
+    /// Returns the sequence numbers to pass to [`index`](Self::index) next, newest first, at most `most` of them.
+    /// Returns none if all entries from `first` on are indexed.
     pub(crate) fn not_indexed(&self, first: u64, most: u64) -> impl Iterator<Item = u64> + use<> {
         (self.not_indexed_before.saturating_sub(most).max(first)..self.not_indexed_before).rev()
     }
 
-    /// Returns `true` once everything from `first` on is seen.
+    /// Returns `true` if all entries from `first` on are indexed.
     pub(crate) fn is_complete(&self, first: u64) -> bool {
         self.not_indexed_before <= first
     }
 
-    /// Adds an entry that [`not_indexed`](Self::not_indexed) has returned. `topic` is `None` if the entry is unreadable.
+    /// Indexes an entry that [`not_indexed`](Self::not_indexed) has returned. `topic` is `None` if the entry is
+    /// unreadable.
     pub(crate) fn index(&mut self, seq: u64, topic: Option<&Topic>) {
         self.not_indexed_before = seq;
         if let Some(topic) = topic
@@ -55,7 +56,8 @@ impl NewestByTopic {
         }
     }
 
-    /// Records that a notification was evicted from the log. Not inlined, so that logs without an index do not pay for it.
+    /// Records that a notification was evicted from the log. Not inlined, so that logs without an index do not pay
+    /// for it.
     #[inline(never)]
     pub(crate) fn on_evict(&mut self, seq: u64, topic: &Topic) {
         let is_not_indexed = seq < self.not_indexed_before && !self.by_topic.contains_key(topic);
@@ -65,23 +67,23 @@ impl NewestByTopic {
         }
     }
 
-    /// Records that everything before `first` was evicted at once.
+    /// Records that all entries before `first` were evicted at once.
     pub(crate) fn clear(&mut self, first: u64) {
         *self = Self::new(first, first);
     }
 
-    /// Returns `true` if this is the newest of its topic.
+    /// Returns `true` if this is the newest entry of its topic.
     pub(crate) fn is_newest(&self, seq: u64, topic: &Topic) -> bool {
         self.by_topic.get(topic) == Some(&seq)
     }
 
-    /// Returns `true` if a notification of this topic is retained, and seen.
+    /// Returns `true` if the index has an entry of this topic.
     pub(crate) fn has_topic(&self, topic: &Topic) -> bool {
         self.by_topic.contains_key(topic)
     }
 
-    /// Returns the newest of each topic that matches, oldest first. Returns `None` if it would have to look at more than
-    /// `most` topics.
+    /// Returns the newest entry of each topic that matches, oldest first. Returns `None` if that would take a look at
+    /// more than `most` topics.
     pub(crate) fn matching(&self, filters: &Filters, most: u64) -> Option<Vec<u64>> {
         let are_topics = filters.iter().all(|filter| filter.as_topic().is_some());
         let mut found: Vec<u64> = if are_topics {
@@ -98,7 +100,7 @@ impl NewestByTopic {
         Some(found)
     }
 
-    /// Returns `true` if no notification after `after` was evicted while it was the newest of its topic.
+    /// Returns `true` if no entry after `after` was evicted while it was the newest of its topic.
     pub(crate) fn has_lost_none_after(&self, after: u64) -> bool {
         self.last_lost <= after
     }

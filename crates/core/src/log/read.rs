@@ -15,8 +15,8 @@ pub(crate) enum ReadError {
     InBroker,
 }
 
-/// The most entries that are looked at under one lock, so that a reader whose filters match few of them does not block
-/// publishers for long. See [`scan_limit`] for readers with many filters.
+/// The maximum number of entries that are looked at under one lock, so that a reader whose filters match few of them
+/// does not block publishers for long. See [`scan_limit`] for readers with many filters.
 const SCAN: u64 = 4096;
 
 /// Returns how many entries are looked at under one lock for a reader with these filters. To compare one entry with 64
@@ -33,9 +33,9 @@ struct UsedBudget {
 }
 
 impl Log {
-    /// Calls `found` with the entries after `from`, up to and including `up_to`, that the seat is interested in, until the
-    /// budget is used up. Returns the sequence number up to which all entries were looked at. It is less than `up_to` if the
-    /// budget or the [`scan_limit`] was reached.
+    /// Calls `found` with the entries after `from`, up to and including `up_to`, that the seat is interested in,
+    /// until the budget is used up. Returns the sequence number up to which all entries were looked at. It is less
+    /// than `up_to` if the budget or the [`scan_limit`] was reached.
     ///
     /// # Errors
     /// Returns an error if the log does not have all entries after `from`.
@@ -118,8 +118,8 @@ impl UsedBudget {
 }
 
 impl Ring {
-    /// Returns the newest entry of each topic that matches, oldest first. Returns `None` if there is no index, or if reading
-    /// all entries is less work.
+    /// Returns the newest entry of each topic that matches, oldest first. Returns `None` if there is no index, or if
+    /// reading all entries is less work.
     fn newest_of(&self, filters: &Filters) -> Option<Vec<u64>> {
         self.newest.as_ref()?.matching(filters, scan_limit(filters))
     }

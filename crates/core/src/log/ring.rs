@@ -33,10 +33,11 @@ pub(super) struct Ring {
 /// counters of three shared allocations, and the allocator's headers.
 pub(super) const ENTRY_OVERHEAD: usize = size_of::<Entry>() + 128;
 
-/// The most entries that drop their encoded copies when one entry is added.
+/// The maximum number of entries that drop their encoded copies when one entry is added.
 const MAX_STRIPPED_AT_ONCE: usize = 64;
 
 impl Ring {
+    /// Returns an empty ring whose first entry will have the sequence number 1.
     pub(super) fn new(epoch: Epoch) -> Self {
         Self {
             epoch,
@@ -59,7 +60,7 @@ impl Ring {
     /// Returns a retained entry, or `None` if it is unreadable.
     ///
     /// # Panics
-    /// If the sequence number is not retained.
+    /// Panics if the sequence number is not retained.
     pub(super) fn get(&self, seq: u64) -> Option<&Arc<Entry>> {
         self.entries[(seq - self.first) as usize].as_ref()
     }

@@ -8,7 +8,8 @@ use super::newest::NewestByTopic;
 use super::ring::Ring;
 use crate::{Entry, Id, Snapshot, Topic};
 
-/// The most entries that are indexed under one lock while the index is built. Publishers wait for that long at most.
+/// The maximum number of entries that are indexed under one lock while the index is built. Publishers wait for that
+/// long at most.
 const MAX_INDEXED_AT_ONCE: u64 = 1024;
 
 impl Log {
@@ -18,9 +19,11 @@ impl Log {
         Snapshot { after: head.epoch.id(0), upto: head.seq }
     }
 
-    /// Builds the index of the newest entry of each topic, unless it is complete. After that the log keeps it up to date.
+    /// Builds the index of the newest entry of each topic, unless it is complete. After that the log keeps it up to
+    /// date.
     ///
-    /// Takes the lock once for each portion, so publishers wait for one portion at most. Concurrent callers share the work.
+    /// Takes the lock once for each portion, so publishers wait for one portion at most. Concurrent callers share the
+    /// work.
     pub(crate) fn index_newest(&self) {
         let is_complete =
             |ring: &Ring| ring.newest.as_ref().is_some_and(|newest| newest.is_complete(ring.first));
@@ -51,8 +54,8 @@ impl Log {
         self.read_ring().newest.as_deref().map(inspect)
     }
 
-    /// Returns the position at which a reader of a snapshot can continue although the entries after `from` were evicted.
-    /// Returns `None` if it would miss the newest entry of a topic, or if the entries are retained.
+    /// Returns the position at which a reader of a snapshot can continue although the entries after `from` were
+    /// evicted. Returns `None` if it would miss the newest entry of a topic, or if the entries are retained.
     pub(crate) fn after_superseded(&self, from: Snapshot) -> Option<Id> {
         let ring = self.read_ring();
         let Snapshot { after, upto } = from;
@@ -64,8 +67,8 @@ impl Log {
         (moves && loses_none).then(|| ring.epoch.id(reached))
     }
 
-    /// Removes the entries up to and including `up_to` that are not the newest of their topic. `found` are entries that the
-    /// broker has and the log has evicted.
+    /// Removes the entries up to and including `up_to` that are not the newest of their topic. `found` are entries
+    /// that the broker has and the log has evicted.
     pub(crate) fn remove_superseded(&self, found: &mut Vec<Arc<Entry>>, up_to: u64) {
         let place = |entry: &Arc<Entry>| (entry.notification().topic().clone(), entry.id().seq);
         // The last entry of each topic wins.

@@ -19,7 +19,7 @@ fn position(log: &Log, seq: u64) -> Snapshot {
 const ALL: Budget = Budget { entries: usize::MAX, bytes: usize::MAX };
 
 proptest! {
-    /// The model is a plain vector of everything ever appended and a rule for what is left of it.
+    /// The model is a vector of all notifications that were appended, from which the oldest are removed.
     #[test]
     fn the_log_reads_like_its_model(
         published in proptest::collection::vec((0..3_usize, 0..200_usize), 1..80),
@@ -62,7 +62,7 @@ proptest! {
                 .take(budget.entries).collect();
             prop_assert_eq!(&read, &expected);
             let reached = reached.unwrap();
-            // Nothing that matches may lie between the last one read and the position reached.
+            // No matching notification lies between the last one read and the position reached.
             prop_assert!(model.iter().all(|m| m.1 != wanted || m.0 <= after
                 || m.0 > reached || expected.contains(&m.0)));
             prop_assert!(reached >= after);
@@ -71,7 +71,7 @@ proptest! {
 }
 
 #[test]
-fn one_notification_larger_than_the_whole_retention_is_kept_until_the_next() {
+fn a_notification_larger_than_the_retention_is_kept_until_the_next_one() {
     let log = log(10, 1000);
     log.append(note("a", 5000), None);
     assert_eq!(log.size().0, 1);
@@ -80,7 +80,7 @@ fn one_notification_larger_than_the_whole_retention_is_kept_until_the_next() {
 }
 
 #[test]
-fn headers_count_among_the_retained_bytes() {
+fn headers_count_as_retained_bytes() {
     let log = log(10, 100_000);
     log.append(note("a", 10), None);
     let plain = log.size().1;
@@ -90,7 +90,7 @@ fn headers_count_among_the_retained_bytes() {
 }
 
 #[test]
-fn a_read_ends_at_the_byte_budget_and_goes_on_from_there() {
+fn a_read_ends_at_the_byte_budget_and_continues_from_there() {
     let log = log(100, 1 << 20);
     for _ in 0..5 {
         log.append(note("a", 400), None);

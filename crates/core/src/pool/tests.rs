@@ -6,7 +6,7 @@ fn pool(total: usize, transports: &[(&str, usize)]) -> ClientPool {
 }
 
 #[test]
-fn clients_with_many_filters_share_a_bound_and_leave_room_for_those_with_few() {
+fn clients_with_many_filters_share_a_limit_that_does_not_affect_those_with_few() {
     let limits = Limits { filters: 70, ..Limits::default() };
     let pool = ClientPool::new(limits, WakerSet::default());
     let filters = |number: usize| -> Filters {
@@ -36,7 +36,7 @@ fn a_transport_can_be_full_while_others_have_seats() {
 }
 
 #[test]
-fn seats_taken_from_many_threads_never_pass_the_limit_and_all_come_back() {
+fn many_threads_never_take_more_seats_than_the_limit() {
     let pool = pool(50, &[]);
     let taken = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -72,7 +72,7 @@ struct User(&'static str);
 impl Session for User {}
 
 #[test]
-fn a_disconnect_ends_the_sessions_that_are_meant_and_each_once() {
+fn a_disconnect_ends_each_selected_session_once() {
     let pool = pool(3, &[]);
     let seats = ["ann", "bob", "ann"].map(|name| {
         let mut seat = pool.join("websocket").unwrap();
@@ -88,7 +88,7 @@ fn a_disconnect_ends_the_sessions_that_are_meant_and_each_once() {
 }
 
 #[test]
-fn a_closed_pool_takes_nobody_and_keeps_its_first_reason() {
+fn a_closed_pool_accepts_no_clients_and_keeps_its_first_reason() {
     let pool = pool(2, &[]);
     pool.close(Reason::GoingAway);
     pool.close(Reason::Internal);

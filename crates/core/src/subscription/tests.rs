@@ -6,7 +6,7 @@ use super::*;
 use crate::{HubConfig, Notification, Position, Retention};
 
 #[tokio::test(start_paused = true)]
-async fn the_goodbyes_of_a_hub_that_closes_are_spread_and_come_in_time() {
+async fn the_goodbyes_of_a_closed_hub_are_spread_over_the_given_time() {
     let hub = Hub::default();
     let spread = Duration::from_secs(60);
     let mut waits = tokio::task::JoinSet::new();
@@ -63,7 +63,7 @@ async fn an_idle_subscription_gets_heartbeats_with_its_position() {
 }
 
 #[tokio::test]
-async fn a_cancelled_next_takes_nothing_with_it() {
+async fn a_cancelled_next_loses_no_event() {
     let hub = Hub::default();
     let mut subscription = hub.subscribe("sse", all()).unwrap();
     for round in 0..100 {
@@ -75,7 +75,7 @@ async fn a_cancelled_next_takes_nothing_with_it() {
 }
 
 #[tokio::test]
-async fn all_that_was_published_before_the_close_is_told_before_the_goodbye() {
+async fn notifications_published_before_the_close_come_before_the_goodbye() {
     let hub = Hub::default();
     let mut subscription = hub.subscribe("sse", all()).unwrap();
     for number in 0..200 {
@@ -90,7 +90,7 @@ async fn all_that_was_published_before_the_close_is_told_before_the_goodbye() {
 }
 
 #[tokio::test]
-async fn the_position_is_that_of_the_last_event_taken_whatever_was_read_ahead() {
+async fn the_position_is_that_of_the_last_event_returned_not_of_the_last_one_read() {
     let hub = Hub::default();
     let mut subscription = hub.subscribe("sse", all()).unwrap();
     for _ in 0..5 {
@@ -103,7 +103,7 @@ async fn the_position_is_that_of_the_last_event_taken_whatever_was_read_ahead() 
 }
 
 #[tokio::test]
-async fn a_gap_from_the_past_comes_before_what_is_left() {
+async fn a_gap_comes_before_the_retained_notifications() {
     let retention = Retention { entries: 2, ..Retention::default() };
     let hub = Hub::new(HubConfig { retention, ..HubConfig::default() });
     for number in 0..5 {
@@ -121,7 +121,7 @@ async fn a_gap_from_the_past_comes_before_what_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_wake_is_lost_between_many_publishers_and_many_readers() {
+async fn many_readers_get_everything_from_many_publishers_in_one_order() {
     let hub = Hub::default();
     let readers: Vec<_> = (0..20)
         .map(|_| {
