@@ -1,4 +1,4 @@
-//! A broker's tail, read in batches; and the pauses while there is none.
+//! Reading a broker's tail in batches, and the pauses between retries.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -8,23 +8,23 @@ use tokio::time::sleep;
 
 use crate::{BrokerError, Notification, Stored, Tail};
 
-/// A tail, read in batches.
+/// Reads a tail in batches.
 pub(crate) struct Arrivals {
     pub(crate) tail: Tail,
-    /// Its end, kept until what came before it is stored.
+    /// The error with which the tail has ended, kept until the messages before it were returned.
     ended: Option<BrokerError>,
 }
 
-/// Pauses that grow.
+/// Pauses between retries, each twice as long as the one before, up to a limit.
 pub(crate) struct Pauses(Duration);
 
-/// What has arrived already and is added to the log in one go.
+/// The maximum number of messages of one batch, which are added to the log under one lock.
 const BATCH: usize = 256;
 
-/// The same in payload bytes, the last notification beside it.
+/// The bytes of payloads and headers after which a batch ends. Its last notification may exceed them.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Pauses before a broker that is away is asked again: the first, and the longest.
+/// The first and the longest pause before a request to the broker is retried.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 impl Arrivals {
@@ -32,7 +32,10 @@ impl Arrivals {
         Self { tail, ended: None }
     }
 
-    /// What has arrived: waits for the first, and takes what is there with it.
+    /// Waits for a message and returns it with all others that have arrived, at most a batch.
+    ///
+    /// # Errors
+    /// Returns an error if the tail has ended.
     pub(crate) async fn next(&mut self) -> Result<Vec<Stored>, BrokerError> {
         if let Some(ended) = self.ended.take() {
             return Err(ended);

@@ -1,4 +1,4 @@
-//! The broker below many hubs: one stream that all of them share.
+//! The interface of a broker: one stream that many hubs share.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,33 +9,41 @@ use thiserror::Error;
 
 use crate::{Budget, Epoch, Filters, GapReason, Id, Notification};
 
-/// A message queue that stores the stream, so that any number of hubs are one.
+/// A message queue that stores the stream for any number of hubs, so that all of them publish and deliver the same
+/// notifications.
 ///
-/// The sequence number of every id is the broker's own, so an id means the same on every hub. A hub keeps
-/// the newest part of the stream in its [`Log`](crate::Log), fed by one [`tail`](Self::tail); what is
-/// older it [`replay`](Self::replay)s for whoever asks. A hub without a broker is its own broker.
+/// The sequence number of every id is that of the broker, so an id means the same on every hub. A hub keeps the newest
+/// part of the stream in its [`Log`](crate::Log), which one [`tail`](Self::tail) feeds. It serves readers of the older
+/// part by [`replay`](Self::replay).
 ///
-/// Every future may be dropped at any time. None of them waits for ever: a broker that is away is an
-/// error, and the hub asks again.
+/// Every future can be dropped at any time. Every future must complete in bounded time: if the broker is unavailable,
+/// it returns an error, and the hub retries.
 pub trait Broker: fmt::Debug + Send + Sync + 'static {
-    /// Stores a notification: resolves with its id once the broker has stored it, and what that means is
-    /// the broker's to say. With a key that the broker has seen lately, it stores nothing and resolves with
-    /// the first one's id.
+    /// Stores a notification, and returns its id once the broker has confirmed it. How durable that is depends on the
+    /// broker. If the broker remembers the key from an earlier publish, it stores nothing, and the id is that of the
+    /// earlier one.
     ///
-    /// A dropped or failed future tells nothing: the broker may have stored it. Who must not publish twice
-    /// tries again with the same key.
+    /// # Errors
+    /// Returns an error if the broker refuses or does not answer. If the future returns an error or is dropped, the
+    /// broker may or may not have stored the notification. To publish exactly once, retry with the same key.
     fn publish(
         &self,
         notification: Notification,
         key: Option<IdempotencyKey>,
     ) -> BoxFuture<'static, Result<Id, BrokerError>>;
 
-    /// Follows the stream. Where the broker's history is another one than that of `start`, because the
-    /// stream was deleted or its sequence went back, the tail has a new epoch, the same on every hub.
+    /// Follows the stream from `start` on. If the stream was deleted or its sequence numbers went back since `start`,
+    /// the tail has a new epoch, which is the same on every hub.
+    ///
+    /// # Errors
+    /// Returns an error if the broker refuses or does not answer.
     fn tail(&self, start: Start) -> BoxFuture<'static, Result<Tail, BrokerError>>;
 
-    /// Reads what matches in `(after, upto]`, within the budget. The first notification is returned
-    /// whatever its size.
+    /// Reads the notifications in `(after, upto]` that match, within the budget. Returns the first one whatever its
+    /// size.
+    ///
+    /// # Errors
+    /// Returns an error if the broker refuses or does not answer.
     fn replay(
         &self,
         filters: &Filters,
@@ -44,66 +52,66 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
         budget: Budget,
     ) -> BoxFuture<'static, Result<Replay, BrokerError>>;
 
-    /// The largest payload that the broker takes, in bytes.
+    /// Returns the size of the largest payload that the broker accepts, in bytes.
     fn max_payload(&self) -> usize;
 }
 
-/// From where a hub follows the stream.
+/// The position from which a hub follows the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// From the oldest of so many that are newest: a hub that has just begun.
+    /// Begin with this many of the newest messages. For a hub that starts.
     Newest(u64),
-    /// Behind this id, the last one that the hub has.
+    /// Begin after this id, the last one that the hub has.
     After(Id),
 }
 
 /// The stream from a position on.
 pub struct Tail {
-    /// The history that is followed.
+    /// The epoch of the stream.
     pub epoch: Epoch,
-    /// Everything up to this sequence number is gone from the broker.
+    /// The broker no longer has messages up to this sequence number.
     pub floor: u64,
-    /// What arrives follows this sequence number. It is that of [`Start::After`], or further on where what
-    /// lies between is gone.
+    /// The arrivals begin after this sequence number. It is that of [`Start::After`], or higher if the broker no
+    /// longer has the messages in between.
     pub after: u64,
-    /// The newest that the broker has now; not below `after`.
+    /// The sequence number of the newest message that the broker has now, at least `after`.
     pub head: u64,
-    /// What is there, and what comes, with rising sequence numbers. A number that is passed over is one that
-    /// the broker no longer has. It ends with an error, or without one where the broker let go.
+    /// The stored messages and then new ones, with increasing sequence numbers. The broker no longer has a message
+    /// whose number is skipped. The stream ends if the connection to the broker ends, with an error or without.
     pub arrivals: BoxStream<'static, Result<Stored, BrokerError>>,
 }
 
 /// One message of the stream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
-    /// Its place.
+    /// The sequence number.
     pub seq: u64,
-    /// What was published; `None` where somebody else has put into the stream what no hub would.
+    /// The notification, or `None` if the message is not one, because another program has added it to the stream.
     pub notification: Option<Notification>,
 }
 
-/// What a replay came to.
+/// The result of a replay.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Replay {
-    /// All that matches up to a position.
+    /// The notifications that match, up to a position.
     Read {
-        /// What matches, oldest first.
+        /// The notifications, oldest first.
         found: Vec<Stored>,
-        /// Up to here everything was looked at: short of `upto` where the budget was used up, and not below
-        /// `after`.
+        /// The sequence number up to which all messages were read. It is at least `after`, and less than `upto` if the
+        /// budget was used up.
         reached: u64,
     },
-    /// What follows the position can no longer be had.
+    /// The messages after the position are no longer there.
     Gone {
-        /// Reading can go on behind this.
+        /// Reading can continue after this position.
         resume: Id,
-        /// [`GapReason::Evicted`], or [`GapReason::Epoch`] where the position is of another history, or lies
-        /// ahead of this one.
+        /// [`GapReason::Evicted`], or [`GapReason::Epoch`] if the position is of another epoch or after the newest
+        /// message.
         reason: GapReason,
     },
 }
 
-/// Tells a publish that is tried again from a new one: 1 to 255 visible ASCII characters, chosen by the
+/// Identifies a publish, so that a retry is not stored again: 1 to 255 visible ASCII characters, chosen by the
 /// publisher, such as a UUID.
 ///
 /// ```
@@ -114,34 +122,34 @@ pub enum Replay {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(Box<str>);
 
-/// A text that is no [`IdempotencyKey`].
+/// The error for a text that is not an [`IdempotencyKey`].
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("an idempotency key is 1 to {MAX_KEY_BYTES} visible ASCII characters: use a UUID")]
 pub struct ParseKeyError;
 
-/// The broker did not do what it was asked.
+/// Why a request to the broker failed.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum BrokerError {
-    /// It does not answer, or not in time. It may come back.
+    /// The broker does not answer, or not in time. A retry may succeed.
     #[error("{broker} is away: {problem}")]
     Away {
-        /// Which broker, and where.
+        /// The kind and the address of the broker.
         broker: String,
-        /// What was seen of it.
+        /// The symptom, such as a timeout.
         problem: String,
     },
-    /// It answers, and refuses: nothing changes until somebody mends what it says.
+    /// The broker has refused the request. A retry fails until an operator has fixed the problem.
     #[error("{broker} refuses: {problem}")]
     Refused {
-        /// Which broker, and where.
+        /// The kind and the address of the broker.
         broker: String,
-        /// Its words, and what to do.
+        /// The broker's message, and what to do.
         problem: String,
     },
 }
 
 impl BrokerError {
-    /// Returns the error of a hub whose broker cannot be used.
+    /// Returns an error of the hub itself, such as a timeout or too many pending publishes.
     pub(crate) fn away(problem: impl Into<String>) -> Self {
         Self::Away { broker: "the broker".to_owned(), problem: problem.into() }
     }
@@ -150,7 +158,7 @@ impl BrokerError {
 const MAX_KEY_BYTES: usize = 255;
 
 impl IdempotencyKey {
-    /// The key as text.
+    /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -160,9 +168,9 @@ impl FromStr for IdempotencyKey {
     type Err = ParseKeyError;
 
     fn from_str(text: &str) -> Result<Self, ParseKeyError> {
-        let is_sound = (1..=MAX_KEY_BYTES).contains(&text.len())
+        let is_valid = (1..=MAX_KEY_BYTES).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if is_sound { Ok(Self(text.into())) } else { Err(ParseKeyError) }
+        if is_valid { Ok(Self(text.into())) } else { Err(ParseKeyError) }
     }
 }
 

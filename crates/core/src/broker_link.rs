@@ -1,4 +1,4 @@
-//! The broker below a hub: the log is fed from its tail, and publishes go to it.
+//! The connection of a hub to its broker: the broker's tail feeds the log, and publishes are sent to the broker.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,47 +15,48 @@ use crate::{
     Start,
 };
 
-/// What a hub knows of the broker below it.
+/// A hub's broker, and the task that feeds the hub's log from it.
 pub(crate) struct BrokerLink {
     pub(crate) broker: Arc<dyn Broker>,
     publish_deadline: Duration,
-    /// For how many payload bytes more there is room on the way to the broker.
+    /// The payload bytes for which further publishes can be pending.
     room: Arc<Semaphore>,
-    /// How many readers are served from the broker at the same time; others wait for their turn.
+    /// Limits how many readers are served from the broker at the same time. Others wait for their turn.
     pub(crate) replays: Semaphore,
-    /// How long a reader waits for a replay that fails again and again.
+    /// How long a reader waits while its replays fail.
     pub(crate) replay_deadline: Duration,
     /// Whether the last replay failed.
     pub(crate) is_replay_failing: AtomicBool,
     pub(crate) replay_log: LogLimit,
     publish_log: Arc<LogLimit>,
     is_connected: Arc<AtomicBool>,
-    feeding: JoinHandle<()>,
+    feed_task: JoinHandle<()>,
 }
 
-/// How long a hub tries, in the two directions.
+/// How long a hub waits for its broker.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadlines {
     pub(crate) publish: Duration,
     pub(crate) replay: Duration,
 }
 
-/// Readers of what the log has evicted, at the same time.
+/// The maximum number of readers that are served from the broker at the same time.
 const REPLAYS: usize = 16;
 
-/// Payload bytes on their way to the broker, each notification counting for [`LEAST`] at least: what publishers
-/// can fill while it is away.
-const ON_THEIR_WAY: usize = 64 << 20;
+/// The maximum number of payload bytes of all pending publishes. It bounds the memory that publishers can fill while
+/// the broker is unavailable.
+const MAX_PENDING_BYTES: usize = 64 << 20;
 
-const LEAST: usize = 1 << 10;
+/// The minimum number of bytes that one pending publish counts.
+const MIN_PENDING_BYTES: usize = 1 << 10;
 
-/// How long a hub that begins waits for the next of what the broker said it has. What is purged by then
-/// never comes, so the broker is asked once more; and the newest that were taken out of it one by one never
-/// come either, so it is not waited for twice.
-const SILENCE: Duration = Duration::from_secs(3);
+/// How long a hub that starts waits for the next message up to the head of the broker's stream. Messages that were
+/// purged in the meantime do not arrive, so the hub then opens a second tail, which has a new head. Single messages
+/// at the head may have been deleted and never arrive, so after a second timeout the hub starts without them.
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl BrokerLink {
-    /// Fills the log with the newest that the broker has, and keeps it fed from then on.
+    /// Fills the log with the `keep` newest messages of the broker, and spawns a task that adds further ones.
     pub(crate) async fn start(
         broker: Arc<dyn Broker>,
         log: &Arc<Log>,
@@ -64,14 +65,14 @@ impl BrokerLink {
     ) -> Result<Self, BrokerError> {
         let mut arrivals = Arrivals::of(broker.tail(Start::Newest(keep)).await?);
         log.follow(&arrivals.tail);
-        let mut has_asked_again = false;
+        let mut is_second_tail = false;
         while log.head().seq < arrivals.tail.head {
-            if let Ok(batch) = timeout(SILENCE, arrivals.next()).await {
+            if let Ok(batch) = timeout(ARRIVAL_TIMEOUT, arrivals.next()).await {
                 log.store(batch?);
-            } else if has_asked_again {
+            } else if is_second_tail {
                 break;
             } else {
-                has_asked_again = true;
+                is_second_tail = true;
                 arrivals = Arrivals::of(broker.tail(Start::Newest(keep)).await?);
                 log.follow(&arrivals.tail);
             }
@@ -85,10 +86,10 @@ impl BrokerLink {
             is_replay_failing: AtomicBool::new(false),
             replay_log: LogLimit::default(),
             publish_log: Arc::default(),
-            room: Arc::new(Semaphore::new(ON_THEIR_WAY)),
+            room: Arc::new(Semaphore::new(MAX_PENDING_BYTES)),
             replays: Semaphore::new(REPLAYS),
             is_connected,
-            feeding: tokio::spawn(feed),
+            feed_task: tokio::spawn(feed),
         })
     }
 
@@ -101,20 +102,20 @@ impl BrokerLink {
         notification: Notification,
         key: Option<IdempotencyKey>,
     ) -> Publishing {
-        let size = notification.size().clamp(LEAST, ON_THEIR_WAY) as u32;
+        let size = notification.size().clamp(MIN_PENDING_BYTES, MAX_PENDING_BYTES) as u32;
         let Ok(room) = self.room.clone().try_acquire_many_owned(size) else {
-            let error = BrokerError::away("too much is on its way to it already");
+            let error = BrokerError::away("too many publishes are pending");
             return Publishing::done(Err(PublishError::Unavailable(error)));
         };
         let (storing, deadline) = (self.broker.publish(notification, key), self.publish_deadline);
         let log = self.publish_log.clone();
-        Publishing::on_its_way(Box::pin(async move {
+        Publishing::pending(Box::pin(async move {
             let _room = room;
             let late = || BrokerError::away(format!("no answer within {deadline:?}"));
             let stored = timeout(deadline, storing).await.unwrap_or_else(|_| Err(late()));
             stored.map_err(|error| {
                 if let Some(left_out) = log.admit() {
-                    tracing::warn!(%error, left_out, "a notification was not stored");
+                    tracing::warn!(%error, left_out, "broker publish failed");
                 }
                 PublishError::Unavailable(error)
             })
@@ -122,7 +123,7 @@ impl BrokerLink {
     }
 }
 
-/// Appends what the broker has to the log, until the hub is closed or dropped.
+/// Adds the messages of the tail to the log, and reconnects if the tail ends, until the hub is closed or dropped.
 async fn feed(
     log: Weak<Log>,
     is_connected: Arc<AtomicBool>,
@@ -143,7 +144,7 @@ async fn feed(
                 return;
             }
         };
-        tracing::warn!(error = %problem, "the stream of the broker has broken off");
+        tracing::warn!(error = %problem, "broker stream ended, reconnecting");
         is_connected.store(false, Ordering::Relaxed);
         let tail = loop {
             pauses.pause().await;
@@ -152,7 +153,7 @@ async fn feed(
                 Ok(tail) => break tail,
                 Err(error) => {
                     if let Some(left_out) = warnings.admit() {
-                        tracing::warn!(%error, left_out, "the broker cannot be followed, retrying");
+                        tracing::warn!(%error, left_out, "broker reconnect failed, retrying");
                     }
                 }
             }
@@ -160,10 +161,10 @@ async fn feed(
         let Some(log) = log.upgrade() else { return };
         if tail.epoch != log.epoch() {
             let (before, now) = (log.epoch(), tail.epoch);
-            tracing::warn!(%before, %now, "the broker's stream is another one: clients are told so");
+            tracing::warn!(%before, %now, "broker stream has a new epoch, clients get a gap");
         }
-        // At the level of the warning about the end, so that both are seen.
-        tracing::warn!(?tail, "the broker is followed again");
+        // A warning like the one about the end, so that both are logged.
+        tracing::warn!(?tail, "broker stream resumed");
         log.follow(&tail);
         is_connected.store(true, Ordering::Relaxed);
         arrivals = Arrivals::of(tail);
@@ -172,7 +173,7 @@ async fn feed(
 
 impl Drop for BrokerLink {
     fn drop(&mut self) {
-        self.feeding.abort();
+        self.feed_task.abort();
     }
 }
 
@@ -189,11 +190,11 @@ mod tests {
     use super::*;
     use crate::{Budget, Epoch, Filters, Hub, HubConfig, Id, Replay, Tail};
 
-    /// A broker that begins, and then never answers.
+    /// A broker whose tail opens, and which never answers anything else.
     #[derive(Debug)]
-    struct Silent;
+    struct Unanswering;
 
-    impl Broker for Silent {
+    impl Broker for Unanswering {
         fn publish(
             &self,
             _: Notification,
@@ -224,11 +225,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_on_its_way_to_a_silent_broker_is_bounded_in_bytes_and_time() {
-        let config = HubConfig { max_payload: ON_THEIR_WAY, ..HubConfig::default() };
+    async fn pending_publishes_are_bounded_in_bytes_and_time() {
+        let config = HubConfig { max_payload: MAX_PENDING_BYTES, ..HubConfig::default() };
         let deadline = config.publish_deadline;
-        let hub = Hub::connect(Arc::new(Silent), config).await.unwrap();
-        let half = || Notification::binary("t".parse().unwrap(), vec![0; ON_THEIR_WAY / 2]);
+        let hub = Hub::connect(Arc::new(Unanswering), config).await.unwrap();
+        let half = || Notification::binary("t".parse().unwrap(), vec![0; MAX_PENDING_BYTES / 2]);
         let (one, other) = (hub.publish(half()), hub.publish(half()));
         assert!(matches!(hub.publish(half()).try_outcome(), Ok(Err(PublishError::Unavailable(_)))));
 
@@ -237,16 +238,16 @@ mod tests {
         assert_eq!(began.elapsed(), deadline);
         assert!(
             hub.publish(half()).try_outcome().is_err(),
-            "there is room again, and it is on its way"
+            "there is room again, so it is pending"
         );
         drop(other);
     }
 
-    /// A broker that has ten notifications, of which it delivers the newest only.
+    /// A broker that has ten notifications and fails each replay.
     #[derive(Debug)]
-    struct Forgetful;
+    struct FailingReplay;
 
-    impl Broker for Forgetful {
+    impl Broker for FailingReplay {
         fn publish(
             &self,
             _: Notification,
@@ -277,28 +278,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_reader_whose_replay_fails_is_let_go_after_the_deadline() {
+    async fn a_reader_whose_replays_fail_is_disconnected_after_the_deadline() {
         use crate::{Event, Interest, Position, Reason};
         let config = HubConfig { replay_deadline: Duration::from_secs(9), ..HubConfig::default() };
-        let hub = Hub::connect(Arc::new(Forgetful), config).await.unwrap();
+        let hub = Hub::connect(Arc::new(FailingReplay), config).await.unwrap();
         let began = tokio::time::Instant::now();
         let mut readers = Vec::new();
-        // More than have a turn at the same time.
+        // More than are served at the same time.
         for _ in 0..2 * REPLAYS {
             let (seat, interest) = (hub.join("sse").unwrap(), Interest::new(">".parse().unwrap()));
             readers.push(hub.read(seat, interest, Position::After(hub.epoch().id(3))));
         }
-        let told = readers.iter_mut().map(async |reader| {
+        let goodbyes = readers.iter_mut().map(async |reader| {
             assert!(matches!(reader.next().await, Some(Event::Goodbye(Reason::Unavailable))));
             assert!(reader.next().await.is_none());
         });
-        futures::future::join_all(told).await;
+        futures::future::join_all(goodbyes).await;
         let waited = began.elapsed();
         assert!((9..12).contains(&waited.as_secs()), "{waited:?}");
     }
 
     #[tokio::test]
-    async fn a_pending_hub_takes_nothing_until_its_broker_is_attached() {
+    async fn a_pending_hub_accepts_nothing_until_its_broker_is_attached() {
         use crate::JoinError;
         let hub = Hub::pending(HubConfig::default());
         let note = || Notification::text("t".parse().unwrap(), "x");
@@ -307,11 +308,11 @@ mod tests {
         let filters = crate::Filters::from("t".parse::<crate::Topic>().unwrap());
         assert!(matches!(hub.join_with("sse", &filters), Err(JoinError::Unavailable)));
         assert!(matches!(hub.publish(note()).try_outcome(), Ok(Err(PublishError::Unavailable(_)))));
-        hub.attach(Arc::new(Silent)).await.unwrap();
+        hub.attach(Arc::new(Unanswering)).await.unwrap();
         assert_eq!((hub.is_ready(), hub.is_connected()), (true, Some(true)));
         assert!(hub.join("sse").is_ok());
-        assert!(hub.attach(Arc::new(Silent)).await.is_err(), "it has one");
-        assert!(Hub::default().attach(Arc::new(Silent)).await.is_err(), "it needs none");
+        assert!(hub.attach(Arc::new(Unanswering)).await.is_err(), "it has a broker");
+        assert!(Hub::default().attach(Arc::new(Unanswering)).await.is_err(), "it needs no broker");
         hub.close(crate::Reason::GoingAway);
         assert!(!hub.is_ready());
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::Heartbeat;
 
-/// What a hub keeps, allows and expects. The default suits a service on the open internet.
+/// The configuration of a hub. The defaults suit a service on the open internet.
 ///
 /// ```
 /// use tidings_core::{Hub, HubConfig, Limits};
@@ -17,47 +17,50 @@ use crate::Heartbeat;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct HubConfig {
-    /// How much of the stream is kept.
+    /// How many notifications are retained.
     pub retention: Retention,
-    /// How many clients may be connected.
+    /// How many clients can be connected.
     pub limits: Limits,
-    /// When quiet clients are sent a heartbeat.
+    /// When idle clients are sent a heartbeat.
     pub heartbeat: Heartbeat,
-    /// The largest payload, in bytes. Default 1 MiB. A broker below the hub may accept less.
+    /// The largest payload, in bytes. Default 1 MiB. A broker may accept less.
     pub max_payload: usize,
-    /// How long a broker below the hub may take to store a notification. Default 5 s.
+    /// How long a broker may take to store a notification. Then the publish fails. Default 5 s.
     pub publish_deadline: Duration,
-    /// How long a client waits for notifications that only the broker has, while the broker does not deliver
-    /// them. Then it is let go with [`Reason::Unavailable`](crate::Reason::Unavailable). Default 30 s.
+    /// How long a client waits for notifications that only the broker has, if the broker does not deliver them. Then
+    /// it is disconnected with [`Reason::Unavailable`](crate::Reason::Unavailable). Default 30 s.
     pub replay_deadline: Duration,
 }
 
-/// How much of the stream is kept for clients that come back. The bound that is reached first evicts the
-/// oldest notifications.
+/// How many notifications are retained, for clients that resume. If either limit is reached, the oldest notifications
+/// are evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retention {
-    /// The most notifications that are kept. Default 65,536. With more, clients can be away for longer.
+    /// The maximum number of retained notifications. Default 65,536. With more, clients can be disconnected for
+    /// longer without a gap.
     pub entries: usize,
-    /// The most bytes that are kept. Default 64 MiB. Three quarters are for the notifications: payloads, topics,
-    /// headers and a fixed part for each. One quarter is for their encoded copies, one for each format in use,
-    /// which clients share. If copies take more than half of that quarter, those of the oldest notifications
-    /// are dropped. If there is no room for a copy, it is made for one client alone. So readers cannot shorten
-    /// the history, whatever their formats are. A copy that is six times as long as its payload, as JSON can
-    /// be, costs time instead of memory.
+    /// The maximum number of retained bytes. Default 64 MiB.
+    ///
+    /// Three quarters are for the notifications: payloads, topics, headers and about 0.6 kB for each. One quarter is
+    /// for their encoded copies, one for each format in use, which clients share. If copies take more than half of
+    /// that quarter, those of the oldest notifications are dropped. If there is no room for a copy, each client
+    /// encodes for itself. So the number of retained notifications does not depend on the formats of the readers.
     pub bytes: usize,
 }
 
-/// How many clients may be connected at once.
+/// How many clients can be connected at the same time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Over all transports. Default 100,000.
+    /// The maximum number of clients over all transports. Default 100,000.
     pub total: usize,
-    /// For single transports, by name. A transport that is not named is limited by the total alone.
+    /// The maximum number of clients of single transports, by name. Any other transport is limited by the total only.
+    /// Default: none.
     pub transports: BTreeMap<String, usize>,
-    /// Filters that all clients hold together, the first four of each client not counted, so that clients with
-    /// many filters cannot keep out those with few. Default 500,000. Each takes 150 to 400 bytes of memory.
+    /// The maximum number of filters of all clients together. The first four of each client are not counted, so that
+    /// clients with many filters cannot prevent those with few from joining. Default 500,000. Each filter takes 150
+    /// to 400 bytes of memory.
     pub filters: usize,
 }
 
@@ -75,17 +78,17 @@ impl Default for HubConfig {
 }
 
 impl HubConfig {
-    /// Changes how much of the stream is kept.
+    /// Changes how many notifications are retained.
     pub fn retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
     }
 
-    /// Changes how many clients may be connected.
+    /// Changes how many clients can be connected.
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// Changes when quiet clients are sent a heartbeat.
+    /// Changes when idle clients are sent a heartbeat.
     pub fn heartbeat(self, heartbeat: Heartbeat) -> Self {
         Self { heartbeat, ..self }
     }
@@ -100,7 +103,7 @@ impl HubConfig {
         Self { publish_deadline: deadline, ..self }
     }
 
-    /// Changes how long a client waits for notifications that the broker does not deliver.
+    /// Changes how long a client waits for notifications that only the broker has.
     pub fn replay_deadline(self, deadline: Duration) -> Self {
         Self { replay_deadline: deadline, ..self }
     }
@@ -113,12 +116,12 @@ impl Default for Retention {
 }
 
 impl Retention {
-    /// Changes how many notifications are kept.
+    /// Changes the maximum number of retained notifications.
     pub fn entries(self, entries: usize) -> Self {
         Self { entries, ..self }
     }
 
-    /// Changes how many bytes are kept.
+    /// Changes the maximum number of retained bytes.
     pub fn bytes(self, bytes: usize) -> Self {
         Self { bytes, ..self }
     }
@@ -131,18 +134,18 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Changes how many clients may be connected over all transports.
+    /// Changes the maximum number of clients over all transports.
     pub fn total(self, clients: usize) -> Self {
         Self { total: clients, ..self }
     }
 
-    /// Changes how many clients may be connected over the transport of this name.
+    /// Changes the maximum number of clients of the transport with this name.
     pub fn transport(mut self, name: impl Into<String>, clients: usize) -> Self {
         self.transports.insert(name.into(), clients);
         self
     }
 
-    /// Changes how many filters all clients may hold together, the first four of each client not counted.
+    /// Changes the maximum number of filters of all clients together. The first four of each client are not counted.
     pub fn filters(self, filters: usize) -> Self {
         Self { filters, ..self }
     }

@@ -1,4 +1,4 @@
-//! Whether filters contain others, so that what is allowed can be compared with what is asked for.
+//! Containment of filters, with which access checks compare permitted and requested filters.
 
 use std::iter::repeat_n;
 
@@ -43,8 +43,8 @@ impl Filters {
             return true;
         }
         let Some(start) = filter.as_str().strip_suffix('>') else { return false };
-        // `>` is one `*`, or two, or more, and each of these may be contained in another filter. A number that
-        // makes it longer than the longest filter stands for all higher ones.
+        // `>` matches one token, or two, or more. Each number of `*` in its place may be contained in another filter.
+        // Numbers that make it longer than the longest of these filters all give the same result, so one is enough.
         let start = || start.split_terminator('.');
         let longest = self.iter().map(|one| one.tokens().count()).max().unwrap_or_default();
         let most = (longest + 1).saturating_sub(start().count()).max(1);
@@ -53,8 +53,8 @@ impl Filters {
     }
 }
 
-/// Whether the filter matches every topic that a filter of these tokens matches. Tokens have no end of names, so
-/// only a wildcard covers a wildcard.
+/// Returns `true` if the filter matches every topic that a filter of these tokens matches. There are infinitely many
+/// tokens, so only a wildcard covers a wildcard.
 fn covers<'a>(filter: &Filter, mut tokens: impl Iterator<Item = &'a str>) -> bool {
     for wanted in filter.tokens() {
         match (wanted, tokens.next()) {
@@ -73,7 +73,7 @@ mod tests {
     use crate::Topic;
     use proptest::prelude::*;
 
-    /// More tokens than any filter here, and one name that no filter has.
+    /// All topics of up to five tokens, which is longer than any filter here, with one token, `c`, that no filter has.
     fn topics() -> Vec<Topic> {
         let mut topics = vec![String::new()];
         let mut all = Vec::new();
@@ -93,7 +93,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
-        fn filters_contain_others_exactly_if_they_match_every_topic_of_theirs(
+        fn filters_contain_others_if_and_only_if_they_match_all_their_topics(
             ours in filters(),
             theirs in filters(),
         ) {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn several_filters_can_contain_what_none_of_them_contains() {
+    fn several_filters_can_contain_a_filter_that_none_of_them_contains() {
         let contains = |ours: &str, theirs: &str| {
             ours.parse::<Filters>().unwrap().contains(&theirs.parse().unwrap())
         };

@@ -1,17 +1,16 @@
-//! The encoded copies that the entries of a log keep, counted.
+//! Counts the encoded copies that the entries of a log keep.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The bytes of all encoded copies that the entries of one log keep, and how many these may be. Lanes count what
-/// they encode without a lock.
+/// The bytes of all encoded copies that the entries of one log keep, and their limit. Counting takes no lock.
 #[derive(Debug)]
 pub(crate) struct Copies {
     limit: usize,
     bytes: AtomicUsize,
 }
 
-/// What a copy takes besides its bytes: the shared part of [`Bytes`](bytes::Bytes), the allocator's two headers,
-/// and the few bytes by which a buffer may be longer than its content.
+/// The bytes that a copy takes besides its content: the shared part of [`Bytes`](bytes::Bytes), two headers of the
+/// allocator, and the unused end of the buffer.
 const FIXED: usize = 128;
 
 impl Copies {
@@ -23,17 +22,17 @@ impl Copies {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// What a copy of this length counts.
+    /// Returns what a copy of this length counts, in bytes.
     pub(crate) fn cost(length: usize) -> usize {
         length.saturating_add(FIXED)
     }
 
-    /// Whether there is room for one more that counts so much.
+    /// Returns `true` if there is room for a copy of this cost.
     pub(crate) fn has_room(&self, cost: usize) -> bool {
         self.bytes().saturating_add(cost) <= self.limit
     }
 
-    /// Counts one more, and returns `true`, if there is room for it.
+    /// Counts a copy of this cost and returns `true`, if there is room for it.
     pub(crate) fn count(&self, cost: usize) -> bool {
         let before = self.bytes.fetch_add(cost, Ordering::Relaxed);
         let has_room = before.saturating_add(cost) <= self.limit;
@@ -47,7 +46,7 @@ impl Copies {
         self.bytes.fetch_sub(cost, Ordering::Relaxed);
     }
 
-    /// Whether so little room is left that old copies should make room for new ones.
+    /// Returns `true` if more than half of the limit is used, so that old copies should be dropped.
     pub(crate) fn are_many(&self) -> bool {
         self.bytes() > self.limit / 2
     }

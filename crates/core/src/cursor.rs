@@ -2,96 +2,40 @@
 
 use std::sync::Arc;
 
-use crate::log::Unread;
-use crate::{Entry, Event, Filters, Gap, GapReason, Id, Log, Position, Reason, SeatId, Snapshot};
+use crate::log::ReadError;
+use crate::{
+    Entry, Event, Gap, GapReason, Id, Interest, Log, Position, Reason, SeatId, SlowPolicy, Snapshot,
+};
 
-/// A reader's place: everything up to it has been told. It is one position, so a slow client costs no
-/// more than a quick one.
+/// A reader's place in the log: everything up to it has been delivered. It is one position, so a slow client costs as
+/// much memory as a fast one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     at: Id,
-    /// It has not yet come to what the log has, and is not slow: a reader that comes back, or one to whom the
-    /// whole history is new.
+    /// `true` until the reader has read from the log. Missing entries are then not its fault: it has just resumed, or
+    /// the whole epoch is new to it.
     is_new: bool,
     /// Up to this sequence number, only the newest notification of each topic is delivered. 0 once that is done.
-    latest_upto: u64,
+    snapshot_end: u64,
 }
 
-/// Where the next of a cursor's notifications are.
+/// Where the next notifications of a cursor are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "what only the broker has is to be fetched"]
+#[must_use = "notifications that only the broker has must be fetched"]
 pub enum Kept {
-    /// In the log, or still to come.
+    /// In the log, or not published yet.
     Log,
-    /// In the broker, where they must be [fetched](crate::Hub::fetch).
+    /// Only in the broker. Call [`Hub::fetch`](crate::Hub::fetch).
     Broker,
 }
 
-/// What a reader wants to be told, and what is to happen when it is too slow. Readers with the same
-/// interest can share the same bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Interest {
-    filters: Filters,
-    slow: SlowPolicy,
-    without_own: bool,
-}
-
-/// What becomes of a reader past which the log has moved on: a slow consumer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum SlowPolicy {
-    /// Tell it the gap and go on with the oldest that is left. The default: nothing more is lost than must
-    /// be.
-    #[default]
-    Gap,
-    /// Let it go, with [`Reason::TooSlow`]; it may come back with its position.
-    Disconnect,
-    /// Tell it the gap and go on with the newest that matches. For prices, positions, scores: where only
-    /// the present counts.
-    KeepLatest,
-}
-
-/// How much one read may return. The first notification is returned whatever its size.
+/// How much one read returns at most. The first notification is returned whatever its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// The most notifications.
+    /// The maximum number of notifications.
     pub entries: usize,
-    /// The most payload bytes.
+    /// The maximum number of bytes of payloads and headers.
     pub bytes: usize,
-}
-
-impl Interest {
-    /// All that matches the filters; told of gaps when too slow.
-    pub fn new(filters: Filters) -> Self {
-        Self { filters, slow: SlowPolicy::default(), without_own: false }
-    }
-
-    /// Sets the policy for slow consumers.
-    pub fn slow(mut self, policy: SlowPolicy) -> Self {
-        self.slow = policy;
-        self
-    }
-
-    /// Leaves out what the reader's own seat published: a chat that does not echo.
-    pub fn without_own(mut self) -> Self {
-        self.without_own = true;
-        self
-    }
-
-    /// The filters.
-    pub fn filters(&self) -> &Filters {
-        &self.filters
-    }
-
-    /// Whether a reader in this seat wants this entry.
-    pub fn wants(&self, entry: &Entry, seat: SeatId) -> bool {
-        let notification = entry.notification();
-        self.filters.matches(notification.topic()) && !self.is_own(entry, seat)
-    }
-
-    /// Whether the reader in this seat published the entry itself and does not want it back.
-    pub fn is_own(&self, entry: &Entry, seat: SeatId) -> bool {
-        self.without_own && entry.notification().origin() == Some(seat)
-    }
 }
 
 impl Default for Budget {
@@ -102,8 +46,8 @@ impl Default for Budget {
 }
 
 impl Cursor {
-    /// The place from which a reader who asks for this position is served, and the gap it must be told
-    /// first where its position cannot be honoured.
+    /// Returns the cursor for a position, and a gap if the log and its broker no longer have what follows the
+    /// position. The gap must be sent to the reader first.
     pub fn open(log: &Log, position: Position, interest: &Interest) -> (Self, Option<Gap>) {
         let (tail, head) = (log.tail(), log.head());
         let (after, resume, reason) = match position {
@@ -113,8 +57,8 @@ impl Cursor {
                 log.index_newest();
                 return (Self::within(log.snapshot()), None);
             }
-            // A position of another history than that of a log that is the whole of the stream, or ahead of
-            // it, was never given out. Where there is a broker, it may be of a hub that knows more.
+            // Without a broker, no hub has handed out a position of another epoch or ahead of the log. With one,
+            // another hub may have, which has read more of the stream.
             Position::After(id) | Position::Snapshot(Snapshot { after: id, .. })
                 if !log.has_broker() && (id.epoch != head.epoch || id.seq > head.seq) =>
             {
@@ -134,9 +78,9 @@ impl Cursor {
         (Self::new(resume), Some(interest.gap(after, resume, reason)))
     }
 
-    /// Returns a cursor after this id, for a reader that follows the log already.
+    /// Returns a cursor after this id, for a reader that already follows the log.
     pub fn at(id: Id) -> Self {
-        Self { at: id, is_new: false, latest_upto: 0 }
+        Self { at: id, is_new: false, snapshot_end: 0 }
     }
 
     fn new(id: Id) -> Self {
@@ -145,19 +89,19 @@ impl Cursor {
 
     fn within(snapshot: Snapshot) -> Self {
         let Snapshot { after, upto } = snapshot;
-        Self { latest_upto: if after.seq < upto { upto } else { 0 }, ..Self::new(after) }
+        Self { snapshot_end: if after.seq < upto { upto } else { 0 }, ..Self::new(after) }
     }
 
     /// Returns `true` while only the newest notification of each topic is delivered: the reader began with
     /// [`Position::Latest`], and its [`position`](Self::position) has not reached the head of that time.
     pub fn is_in_snapshot(&self) -> bool {
-        self.latest_upto > 0
+        self.snapshot_end > 0
     }
 
     /// Moves on to `id`. The snapshot ends if `id` is of another epoch or has reached the end of the snapshot.
     fn move_on(&mut self, id: Id) {
-        if id.epoch != self.at.epoch || id.seq >= self.latest_upto {
-            self.latest_upto = 0;
+        if id.epoch != self.at.epoch || id.seq >= self.snapshot_end {
+            self.snapshot_end = 0;
         }
         self.at = id;
     }
@@ -172,27 +116,27 @@ impl Cursor {
         self.at.seq
     }
 
-    /// Appends the next events for the reader to `out`, up to and including `upto`, and moves after them.
+    /// Appends the next events for the reader to `out`, up to and including `up_to`, and moves after them.
     ///
-    /// Call it again until [`position`](Self::position) is `upto`. No event follows an [`Event::Goodbye`].
-    /// If it returns [`Kept::Broker`], nothing was appended.
+    /// Call it again until [`position`](Self::position) is `up_to`. No event follows an [`Event::Goodbye`]. Appends
+    /// nothing if it returns [`Kept::Broker`].
     pub fn read(
         &mut self,
         log: &Log,
         interest: &Interest,
         seat: SeatId,
-        upto: Id,
+        up_to: Id,
         budget: Budget,
         out: &mut Vec<Event>,
     ) -> Kept {
-        let is_elsewhere = self.at.epoch != upto.epoch && log.has_broker();
-        if self.is_new && (is_elsewhere || self.is_ahead_of(upto)) {
+        let is_elsewhere = self.at.epoch != up_to.epoch && log.has_broker();
+        if self.is_new && (is_elsewhere || self.is_ahead_of(up_to)) {
             return Kept::Broker;
         }
         let read = loop {
-            let from = Snapshot { after: self.at, upto: self.latest_upto };
+            let from = Snapshot { after: self.at, upto: self.snapshot_end };
             let found = |entry: &_| out.push(Event::Deliver(Arc::clone(entry)));
-            let read = log.read(from, upto.seq, budget, interest, seat, found);
+            let read = log.read(from, up_to.seq, budget, interest, seat, found);
             match read {
                 Err(_) if self.pass_over_superseded(log) => {}
                 read => break read,
@@ -204,21 +148,21 @@ impl Cursor {
                 self.is_new = false;
                 Kept::Log
             }
-            Err(Unread::InBroker) if self.is_new || interest.slow == SlowPolicy::Gap => {
+            Err(ReadError::InBroker) if self.is_new || interest.slow == SlowPolicy::Gap => {
                 Kept::Broker
             }
-            Err(Unread::InBroker) => {
+            Err(ReadError::InBroker) => {
                 out.push(self.lag_event(log, interest, log.own_tail()));
                 Kept::Log
             }
-            // If a broker no longer has the entries, that is not the fault of a slow reader.
-            Err(Unread::Gone { resume, reason: GapReason::Evicted })
+            // If a broker no longer has the entries, the reader was not too slow.
+            Err(ReadError::Gone { resume, reason: GapReason::Evicted })
                 if !self.is_new && !log.has_broker() =>
             {
                 out.push(self.lag_event(log, interest, resume));
                 Kept::Log
             }
-            Err(Unread::Gone { resume, reason }) => {
+            Err(ReadError::Gone { resume, reason }) => {
                 out.push(self.skip_to(interest, resume, reason));
                 Kept::Log
             }
@@ -230,10 +174,10 @@ impl Cursor {
         self.at.epoch == id.epoch && self.at.seq > id.seq
     }
 
-    /// Moves on to the first retained notification, if only the newest of each topic are delivered and none of those was
-    /// evicted. Returns `true` if it has moved on.
+    /// Moves to the first retained entry if the cursor is in a snapshot and each evicted entry after it was followed
+    /// by a later one of its topic. Returns `true` if it has moved.
     fn pass_over_superseded(&mut self, log: &Log) -> bool {
-        let from = Snapshot { after: self.at, upto: self.latest_upto };
+        let from = Snapshot { after: self.at, upto: self.snapshot_end };
         let reached = self.is_in_snapshot().then(|| log.after_superseded(from)).flatten();
         if let Some(reached) = reached {
             self.move_on(reached);
@@ -241,23 +185,23 @@ impl Cursor {
         reached.is_some()
     }
 
-    /// Removes from these entries of the broker those that the reader is not told, because a later one of the topic follows,
-    /// among them or in the log.
+    /// If the cursor is in a snapshot, removes from these entries of the broker those that are not the newest of
+    /// their topic.
     pub(crate) fn remove_superseded(&self, log: &Log, found: &mut Vec<Arc<Entry>>) {
         if self.is_in_snapshot() {
-            log.remove_superseded(found, self.latest_upto);
+            log.remove_superseded(found, self.snapshot_end);
         }
     }
 
-    /// Returns the event for a reader that fell so far behind that the log no longer has what it reads next. Its
-    /// [`SlowPolicy`] decides which event that is.
+    /// Returns the event for a slow reader whose next entries were evicted: a gap or a goodbye, as its [`SlowPolicy`]
+    /// decides.
     fn lag_event(&mut self, log: &Log, interest: &Interest, resume: Id) -> Event {
         let resume = match interest.slow {
             SlowPolicy::Disconnect => return Event::Goodbye(Reason::TooSlow),
             SlowPolicy::Gap => resume,
             SlowPolicy::KeepLatest => {
                 let head = log.head();
-                let newest = log.newest(interest.filters(), head.seq);
+                let newest = log.newest_match(interest.filters(), head.seq);
                 let seq = newest.map_or(head.seq, |seq| seq - 1).max(resume.seq);
                 resume.epoch.id(seq)
             }
@@ -273,7 +217,7 @@ impl Cursor {
         };
         let mut gap = interest.gap(self.at, resume, reason);
         if self.is_in_snapshot() {
-            // How many of those would have been delivered is not known.
+            // It is not known how many of them were the newest of their topic.
             gap.missed = None;
         }
         self.move_on(resume);
@@ -281,20 +225,10 @@ impl Cursor {
         Event::Gap(gap)
     }
 
-    /// Moves to `reached`, up to which the broker has delivered. If `is_done`, the log has what follows.
+    /// Moves to `reached` after a replay. If `is_done`, the cursor continues in the log.
     pub(crate) fn move_to(&mut self, reached: Id, is_done: bool) {
         self.move_on(reached);
         self.is_new = !is_done;
-    }
-}
-
-impl Interest {
-    /// Returns a gap. The number of missed notifications is known only if every one of them would have matched.
-    fn gap(&self, after: Id, resume: Id, reason: GapReason) -> Gap {
-        let counts_all = self.filters.match_everything() && !self.without_own;
-        let is_one_history = after.epoch == resume.epoch && reason != GapReason::Epoch;
-        let missed = (counts_all && is_one_history).then(|| resume.seq - after.seq);
-        Gap { after, resume, missed, reason }
     }
 }
 
@@ -313,7 +247,7 @@ mod tests {
         log
     }
 
-    fn told(log: &Log, cursor: &mut Cursor, interest: &Interest) -> Vec<String> {
+    fn read_all(log: &Log, cursor: &mut Cursor, interest: &Interest) -> Vec<String> {
         let mut out = Vec::new();
         let mut last = None;
         while cursor.seq() < log.head().seq && last != Some(cursor.seq()) {
@@ -323,13 +257,13 @@ mod tests {
             let kept = cursor.read(log, interest, SeatId::default(), head, budget, &mut out);
             assert_eq!(kept, Kept::Log);
         }
-        let words = out.iter().map(|event| match event {
+        let texts = out.iter().map(|event| match event {
             Event::Deliver(entry) => entry.id().seq.to_string(),
             Event::Gap(gap) => format!("gap {}-{} {:?}", gap.after.seq, gap.resume.seq, gap.missed),
             Event::Heartbeat { .. } => "heartbeat".into(),
             Event::Goodbye(reason) => format!("goodbye {}", reason.name()),
         });
-        words.collect()
+        texts.collect()
     }
 
     fn interest(filters: &str) -> Interest {
@@ -337,16 +271,16 @@ mod tests {
     }
 
     #[test]
-    fn a_position_in_the_log_yields_exactly_the_rest_that_matches() {
+    fn a_read_from_a_position_returns_what_matches_after_it() {
         let log = log_of(8, 100);
         let position = Position::After(log.epoch().id(3));
         let (mut cursor, gap) = Cursor::open(&log, position, &interest("even"));
         assert_eq!(gap, None);
-        assert_eq!(told(&log, &mut cursor, &interest("even")), ["4", "6", "8"]);
+        assert_eq!(read_all(&log, &mut cursor, &interest("even")), ["4", "6", "8"]);
     }
 
     #[test]
-    fn an_evicted_position_is_told_with_its_count_where_that_is_known() {
+    fn an_evicted_position_is_a_gap_with_the_count_if_it_is_known() {
         let log = log_of(10, 4);
         let position = Position::After(log.epoch().id(2));
         let (cursor, gap) = Cursor::open(&log, position, &interest(">"));
@@ -362,17 +296,17 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_epoch_and_a_position_from_the_future_are_told_and_lose_nothing() {
+    fn another_epoch_or_a_position_ahead_of_the_log_is_a_gap_and_then_everything_follows() {
         let log = log_of(5, 100);
         for id in [Epoch::from_number(2).id(3), log.epoch().id(6)] {
             let (cursor, gap) = Cursor::open(&log, Position::After(id), &interest(">"));
-            let gap = gap.expect("no such position was ever given out");
+            let gap = gap.expect("a gap");
             assert_eq!((gap.reason, gap.missed, cursor.seq()), (GapReason::Epoch, None, 0));
         }
     }
 
     #[test]
-    fn each_policy_for_slow_readers_does_what_it_says() {
+    fn a_slow_reader_gets_the_event_of_its_policy() {
         let log = log_of(2, 4);
         let (slow, _) = Cursor::open(&log, Position::Live, &interest(">"));
         for seq in 3..=11 {
@@ -381,7 +315,7 @@ mod tests {
         }
         let read = |policy, filters| {
             let interest = interest(filters).slow(policy);
-            told(&log, &mut slow.clone(), &interest)
+            read_all(&log, &mut slow.clone(), &interest)
         };
         assert_eq!(read(SlowPolicy::Gap, ">"), ["gap 2-7 Some(5)", "8", "9", "10", "11"]);
         assert_eq!(read(SlowPolicy::KeepLatest, ">"), ["gap 2-10 Some(8)", "11"]);
@@ -390,13 +324,13 @@ mod tests {
     }
 
     #[test]
-    fn a_seat_can_be_spared_its_own_words() {
+    fn a_seat_can_leave_out_its_own_notifications() {
         let log = log_of(0, 10);
         let mine = SeatId::default();
         log.append(Notification::text("chat".parse().unwrap(), "mine").from_seat(mine), None);
         log.append(Notification::text("chat".parse().unwrap(), "theirs"), None);
         let (cursor, _) = Cursor::open(&log, Position::Earliest, &interest("chat"));
-        assert_eq!(told(&log, &mut cursor.clone(), &interest("chat")), ["1", "2"]);
-        assert_eq!(told(&log, &mut cursor.clone(), &interest("chat").without_own()), ["2"]);
+        assert_eq!(read_all(&log, &mut cursor.clone(), &interest("chat")), ["1", "2"]);
+        assert_eq!(read_all(&log, &mut cursor.clone(), &interest("chat").without_own()), ["2"]);
     }
 }

@@ -1,4 +1,4 @@
-//! Which keys were published with lately, so that a publish that is tried again is not a second one.
+//! Recent idempotency keys, so that a publish that is retried is stored once.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -7,24 +7,24 @@ use tokio::time::Instant;
 
 use crate::IdempotencyKey;
 
-/// The keys of the last [`WINDOW`], at most [`MOST`] of them.
+/// The keys of the last [`WINDOW`], at most [`MAX_KEYS`], with the sequence numbers of their notifications.
 #[derive(Debug, Default)]
 pub(crate) struct DedupWindow {
     by_key: HashMap<IdempotencyKey, u64>,
     in_order: VecDeque<(Instant, IdempotencyKey)>,
 }
 
-/// How long a key is remembered: JetStream's own default.
+/// How long a key is kept, as by JetStream's default.
 const WINDOW: Duration = Duration::from_secs(120);
 
-/// How many keys are remembered: 20 to 40 MB where each has its full length.
-const MOST: usize = 65_536;
+/// The maximum number of keys. They take 20 to 40 MB if each has the full length.
+const MAX_KEYS: usize = 65_536;
 
 impl DedupWindow {
-    /// The sequence number that was published with this key; where there is none, it is `seq` from now on.
-    pub(crate) fn recall_or_note(&mut self, key: IdempotencyKey, seq: u64) -> Option<u64> {
+    /// Returns the sequence number that was published with this key. If there is none, stores `seq` and returns `None`.
+    pub(crate) fn get_or_insert(&mut self, key: IdempotencyKey, seq: u64) -> Option<u64> {
         let now = Instant::now();
-        self.forget(now);
+        self.expire(now);
         if let Some(&seq) = self.by_key.get(&key) {
             return Some(seq);
         }
@@ -33,9 +33,10 @@ impl DedupWindow {
         None
     }
 
-    fn forget(&mut self, now: Instant) {
-        while let Some((noted, _)) = self.in_order.front()
-            && (self.in_order.len() >= MOST || now.duration_since(*noted) > WINDOW)
+    /// Removes keys that are too old, and one if there are too many.
+    fn expire(&mut self, now: Instant) {
+        while let Some((inserted, _)) = self.in_order.front()
+            && (self.in_order.len() >= MAX_KEYS || now.duration_since(*inserted) > WINDOW)
         {
             if let Some((_, key)) = self.in_order.pop_front() {
                 self.by_key.remove(&key);
@@ -53,22 +54,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_key_is_remembered_for_its_window_and_no_longer() {
-        let mut remembered = DedupWindow::default();
-        assert_eq!(remembered.recall_or_note(key(1), 7), None);
+    async fn a_key_is_kept_for_two_minutes() {
+        let mut window = DedupWindow::default();
+        assert_eq!(window.get_or_insert(key(1), 7), None);
         tokio::time::advance(WINDOW).await;
-        assert_eq!(remembered.recall_or_note(key(1), 8), Some(7));
+        assert_eq!(window.get_or_insert(key(1), 8), Some(7));
         tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(remembered.recall_or_note(key(1), 9), None);
+        assert_eq!(window.get_or_insert(key(1), 9), None);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn however_many_keys_come_no_more_than_the_most_are_kept() {
-        let mut remembered = DedupWindow::default();
-        for number in 0..MOST + 10 {
-            remembered.recall_or_note(key(number), number as u64);
+    async fn the_number_of_keys_is_limited() {
+        let mut window = DedupWindow::default();
+        for number in 0..MAX_KEYS + 10 {
+            window.get_or_insert(key(number), number as u64);
         }
-        assert_eq!((remembered.by_key.len(), remembered.in_order.len()), (MOST, MOST));
-        assert_eq!(remembered.recall_or_note(key(MOST), 0), Some(MOST as u64));
+        assert_eq!((window.by_key.len(), window.in_order.len()), (MAX_KEYS, MAX_KEYS));
+        assert_eq!(window.get_or_insert(key(MAX_KEYS), 0), Some(MAX_KEYS as u64));
     }
 }

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use crate::copies::Copies;
 use crate::{Id, Notification};
 
-/// How a notification is written for one kind of client. A transport has one static of these for each
-/// kind of client that it serves; core knows none of them.
+/// A wire format of notifications. A transport has a `static` for each kind of client that it serves. Core defines
+/// none.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -27,11 +27,11 @@ pub struct Format {
     encode: fn(&Entry) -> Bytes,
 }
 
-/// A published notification: its id, and its bytes in the formats that anyone has asked for.
+/// A published notification: its id, and its encoded bytes in the formats that were requested.
 ///
-/// Those bytes are kept and shared, unless the entry is of a log whose copies have grown to the bound that
-/// [`Retention::bytes`](crate::Retention::bytes) sets, or is one of the oldest of such a log. Then each asker
-/// encodes for itself.
+/// The bytes are kept and shared, unless the encoded copies of the log have reached the limit that
+/// [`Retention::bytes`](crate::Retention::bytes) sets, or the log is near that limit and the entry is one of its
+/// oldest. Then each call of [`encoded`](Self::encoded) encodes again.
 pub struct Entry {
     id: Id,
     notification: Notification,
@@ -39,17 +39,17 @@ pub struct Entry {
     share: Share,
 }
 
-/// An entry's share of what the copies of its log count. Dropping it gives it back.
+/// The bytes that an entry counts in the [`Copies`] of its log. Dropping it subtracts them.
 struct Share {
-    /// Where the log counts its copies. An entry that is not of a log keeps them uncounted.
+    /// `None` if the entry is not in a log. Then its copies are not counted.
     copies: Option<Arc<Copies>>,
     counted: AtomicUsize,
-    /// Nothing more is kept.
+    /// If `true`, no further copies are kept.
     is_old: AtomicBool,
 }
 
-/// One format's bytes. The owner is settled before the bytes are made, so that a format may build on
-/// another one's.
+/// The bytes of one format. The format takes the slot before it encodes, so that it may encode another format of the
+/// same entry meanwhile.
 #[derive(Default)]
 struct Encoding {
     format: OnceLock<&'static Format>,
@@ -57,24 +57,24 @@ struct Encoding {
     bytes: OnceLock<Option<Bytes>>,
 }
 
-/// The formats an entry remembers; a further one is encoded anew for each asker. The hub's transports
-/// use five, which leaves room for one.
+/// The number of formats whose bytes an entry keeps. A further format is encoded at each call. The transports of the
+/// server use five.
 const ENCODED: usize = 6;
 
 impl Format {
-    /// A format with a name for people and the function that writes an entry in it.
+    /// Returns a format with this name, which is used for debugging only, and the function that encodes an entry.
     pub const fn new(name: &'static str, encode: fn(&Entry) -> Bytes) -> Self {
         Self { name, encode }
     }
 }
 
 impl Entry {
-    /// An entry as the log makes it. Useful by itself in tests of an encoder.
+    /// Returns an entry that is not in a log, for tests of an encoder. Its encoded copies are not counted.
     pub fn new(id: Id, notification: Notification) -> Self {
         Self::sharing(id, notification, Share::of(None, false))
     }
 
-    /// An entry of a log, which counts the copies.
+    /// Returns an entry of a log, which counts its encoded copies in `copies`.
     pub(crate) fn counted(id: Id, notification: Notification, copies: &Arc<Copies>) -> Self {
         Self::sharing(id, notification, Share::of(Some(copies.clone()), false))
     }
@@ -83,8 +83,8 @@ impl Entry {
         Self { id, notification, encoded: Default::default(), share }
     }
 
-    /// Keeps no further copies. Returns the same entry without copies if it has any now.
-    pub(crate) fn grow_old(&self) -> Option<Self> {
+    /// Stops keeping copies. If it has any, returns the same entry without copies, to replace it in the log.
+    pub(crate) fn retire_copies(&self) -> Option<Self> {
         self.share.is_old.store(true, Ordering::Relaxed);
         (self.share.counted.load(Ordering::Relaxed) > 0).then(|| {
             let share = Share::of(self.share.copies.clone(), true);
@@ -92,17 +92,17 @@ impl Entry {
         })
     }
 
-    /// Its identity and position.
+    /// Returns the id, which is also the position.
     pub fn id(&self) -> Id {
         self.id
     }
 
-    /// What was published.
+    /// Returns the notification.
     pub fn notification(&self) -> &Notification {
         &self.notification
     }
 
-    /// Its bytes in this format: the first asker encodes, and the others share what it made, if it is kept.
+    /// Returns the bytes in this format. The first call encodes them, and later calls share them if they are kept.
     pub fn encoded(&self, format: &'static Format) -> Bytes {
         for slot in &self.encoded {
             if std::ptr::eq(*slot.format.get_or_init(|| format), format) {
@@ -137,14 +137,14 @@ impl Share {
         Self { copies, counted: AtomicUsize::new(0), is_old: AtomicBool::new(is_old) }
     }
 
-    /// Whether there is room for a copy of this length. What it will be is not known before it is made.
+    /// Returns `true` if there is room for a copy of this length. The actual length is known only after encoding.
     fn has_room(&self, length: usize) -> bool {
         self.copies.as_ref().is_none_or(|copies| {
             !self.is_old.load(Ordering::Relaxed) && copies.has_room(Copies::cost(length))
         })
     }
 
-    /// Counts a copy, and returns `true`, if there is room for it.
+    /// Counts a copy and returns `true`, if there is room for it.
     fn count(&self, length: usize) -> bool {
         let Some(copies) = &self.copies else { return true };
         let cost = Copies::cost(length);
@@ -192,7 +192,7 @@ mod tests {
     use crate::Epoch;
 
     #[test]
-    fn a_thousand_askers_share_one_encoding() {
+    fn a_thousand_calls_encode_once() {
         static ENCODINGS: AtomicUsize = AtomicUsize::new(0);
         static COUNTED: Format = Format::new("counted", |entry| {
             ENCODINGS.fetch_add(1, Ordering::Relaxed);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_format_may_build_on_another_one() {
+    fn a_format_may_encode_another_format() {
         static INNER: Format = Format::new("inner", |_| Bytes::from_static(b"x"));
         static OUTER: Format =
             Format::new("outer", |entry| [entry.encoded(&INNER), "y".into()].concat().into());
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn more_formats_than_slots_are_still_right() {
+    fn formats_without_a_slot_are_encoded_at_each_call() {
         static FORMATS: [Format; 8] = [
             Format::new("0", |_| Bytes::from_static(b"0")),
             Format::new("1", |_| Bytes::from_static(b"1")),

@@ -1,4 +1,4 @@
-//! What a subscriber is told.
+//! The events of a subscription.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Entry, Id};
 
-/// Everything a subscriber can be told. Exhaustive on purpose: a new kind makes the compiler name every
-/// room to visit.
+/// An event of a subscription. The enum is exhaustive, so that the compiler finds every place that must handle a new
+/// kind.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A notification that matches.
     Deliver(Arc<Entry>),
-    /// Some notifications can no longer be had; delivery goes on behind them.
+    /// Some notifications are lost for this subscriber. Delivery continues after them.
     Gap(Gap),
-    /// Nothing to say for a while, and still here.
+    /// No other event was sent for a while, and the subscription continues.
     Heartbeat {
-        /// The position up to which the subscriber has been told everything.
+        /// The position up to which everything was delivered.
         position: Id,
         /// The time until the next heartbeat.
         interval: Duration,
@@ -26,21 +26,21 @@ pub enum Event {
     Goodbye(Reason),
 }
 
-/// What a subscriber can no longer get.
+/// Notifications that a subscriber cannot get, because they are no longer retained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
-    /// The last position before the hole.
+    /// The last position before the missing notifications.
     pub after: Id,
-    /// Delivery goes on with what follows this position.
+    /// Delivery continues after this position.
     pub resume: Id,
-    /// How many notifications are missing; `None` where it cannot be known.
+    /// The number of missing notifications, or `None` if it is unknown.
     pub missed: Option<u64>,
-    /// Why.
+    /// Why there is a gap.
     pub reason: GapReason,
 }
 
 impl Gap {
-    /// This gap and a later one behind it, told as one.
+    /// Returns one gap that covers this one and a later one.
     pub fn joined(self, later: Self) -> Self {
         let missed = self.missed.zip(later.missed).map(|(one, other)| one + other);
         Self { resume: later.resume, missed, ..self }
@@ -51,47 +51,46 @@ impl Gap {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GapReason {
-    /// The position asked for is older than anything retained.
+    /// Notifications after the requested position are no longer retained.
     Evicted,
-    /// The position asked for belongs to another history.
+    /// The requested position is of another epoch.
     Epoch,
-    /// The subscriber was connected and too slow: the log moved on past it.
+    /// The subscriber was too slow: the log has evicted notifications before it read them.
     Lagged,
 }
 
-/// Why a subscription ends. Each has a WebSocket close code (RFC 6455, section 7.4) and tells whether it
-/// is of use to come back.
+/// Why a subscription ends. Each reason has a WebSocket close code (RFC 6455, section 7.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// All is said.
+    /// The subscription has ended normally.
     Normal,
     /// The hub shuts down.
     GoingAway,
     /// The peer broke the protocol.
     Protocol,
-    /// The peer sent what this hub does not take.
+    /// The peer sent data that this hub does not accept.
     Unsupported,
     /// The peer sent text that is not UTF-8.
     BadUtf8,
-    /// The peer did what it may not do.
+    /// The peer is not permitted to do this, or its session has ended.
     NotAllowed,
     /// The peer sent more than the limit.
     TooBig,
-    /// A fault of the hub's own.
+    /// An internal error of the hub.
     Internal,
     /// The pool has no seat left.
     Full,
-    /// The subscriber was too slow, and the policy is to let it go.
+    /// The subscriber was too slow, and its policy is [`SlowPolicy::Disconnect`](crate::SlowPolicy::Disconnect).
     TooSlow,
-    /// The peer gave no sign of life.
+    /// The peer has not answered heartbeats.
     Silent,
-    /// The broker did not store what the peer sent, or does not deliver what it has missed.
+    /// The broker did not store what the peer published, or does not deliver what the peer has missed.
     Unavailable,
 }
 
 impl Reason {
-    /// Every reason.
+    /// All reasons.
     pub const ALL: [Self; 12] = [
         Self::Normal,
         Self::GoingAway,
@@ -107,7 +106,7 @@ impl Reason {
         Self::Unavailable,
     ];
 
-    /// The WebSocket close code.
+    /// Returns the WebSocket close code.
     pub const fn code(self) -> u16 {
         match self {
             Self::Normal => 1000,
@@ -122,10 +121,10 @@ impl Reason {
         }
     }
 
-    /// One short phrase for a log line or a close frame.
+    /// Returns a short text for logs and close frames.
     pub const fn phrase(self) -> &'static str {
         match self {
-            Self::Normal => "all is said",
+            Self::Normal => "normal closure",
             Self::GoingAway => "the hub is going away",
             Self::Protocol => "protocol error",
             Self::Unsupported => "unsupported data",
@@ -140,7 +139,7 @@ impl Reason {
         }
     }
 
-    /// The name in JSON, in `goodbye` events and in metrics.
+    /// Returns the name in JSON, in `goodbye` events and in metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Normal => "normal",
@@ -158,7 +157,7 @@ impl Reason {
         }
     }
 
-    /// Whether a client does well to connect again.
+    /// Returns `true` if a client should reconnect.
     pub const fn is_worth_reconnecting(self) -> bool {
         match self {
             Self::GoingAway | Self::Internal | Self::Full => true,

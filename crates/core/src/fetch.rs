@@ -1,4 +1,4 @@
-//! What the log has evicted and the broker still has, for one reader.
+//! Replays from the broker, for a reader whose next notifications the log has evicted.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,26 +14,26 @@ use crate::{
     Budget, Cursor, Entry, Event, Hub, Id, Interest, Kept, Reason, Replay, SeatId, Stored,
 };
 
-/// How often a reader whose deadline is over looks whether replays fail by now.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often a reader that has waited for its turn beyond the deadline checks whether replays fail.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// What the broker had for a reader.
+/// The result of [`Hub::fetch`].
 #[derive(Debug)]
 pub struct Fetched {
-    /// What it must be told next. Nothing where nothing matched, or the log has it by now.
+    /// The next events for the reader. Empty if nothing matched, or if the log has the notifications now.
     pub events: Vec<Event>,
-    /// Where it stands behind that.
+    /// The reader's cursor after these events.
     pub cursor: Cursor,
 }
 
 impl Hub {
-    /// What the broker has for a cursor that was told [`Kept::Broker`]. Ends at once if the log has it by now.
+    /// Reads the next notifications from the broker, for a cursor whose read returned [`Kept::Broker`]. Completes at
+    /// once if the log has them now.
     ///
-    /// While the broker does not deliver it, this waits, for at most
-    /// [`HubConfig::replay_deadline`](crate::HubConfig::replay_deadline). Then the event is an
-    /// [`Event::Goodbye`] with [`Reason::Unavailable`], and the client comes back later with its position.
+    /// If replays fail, retries for at most [`HubConfig::replay_deadline`](crate::HubConfig::replay_deadline). Then the
+    /// event is an [`Event::Goodbye`] with [`Reason::Unavailable`], and the client can resume later from its position.
     ///
-    /// Cancel safe: the cursor stays where it was.
+    /// Cancel safe: if the future is dropped, nothing is lost, because the caller keeps its cursor.
     pub fn fetch(
         &self,
         mut cursor: Cursor,
@@ -46,20 +46,20 @@ impl Hub {
             let Some(broker) = hub.broker() else { return Fetched { events: Vec::new(), cursor } };
             let mut pauses = Pauses::default();
             let give_up = Instant::now() + broker.replay_deadline;
-            // Of this reader, whatever becomes of those of others.
+            // Whether the last replay of this reader failed.
             let mut has_failed = false;
             loop {
-                // A reader does not keep its turn while it pauses.
+                // The turn is released during pauses.
                 let Some(turn) = broker.turn(give_up, has_failed).await else {
                     let events = vec![Event::Goodbye(Reason::Unavailable)];
                     return Fetched { events, cursor };
                 };
-                if hub.pool().closed().is_some() || !hub.asks_broker(cursor, &interest, seat) {
+                if hub.pool().closed().is_some() || !hub.must_fetch(cursor, &interest, seat) {
                     return Fetched { events: Vec::new(), cursor };
                 }
-                let (after, upto) = (cursor.position(), hub.log().own_tail());
-                let upto = upto.seq.max(after.seq);
-                let replay = broker.broker.replay(interest.filters(), after, upto, budget).await;
+                let after = cursor.position();
+                let up_to = hub.log().own_tail().seq.max(after.seq);
+                let replay = broker.broker.replay(interest.filters(), after, up_to, budget).await;
                 drop(turn);
                 has_failed = replay.is_err();
                 broker.is_replay_failing.store(has_failed, Ordering::Relaxed);
@@ -68,8 +68,8 @@ impl Hub {
                     Ok(Replay::Gone { resume, .. }) => resume.epoch,
                     Err(_) => hub.epoch(),
                 };
-                // The hub is still to learn of this history, or has learnt of a newer one: from here the log
-                // would send the reader back.
+                // The hub does not follow this epoch yet, or follows a newer one already. The log could not continue
+                // from a position of this epoch.
                 if history != hub.epoch() {
                     has_failed = true;
                     broker.is_replay_failing.store(true, Ordering::Relaxed);
@@ -82,14 +82,14 @@ impl Hub {
                         cursor.remove_superseded(hub.log(), &mut found);
                         found.retain(|entry| interest.wants(entry, seat));
                         let events = found.into_iter().map(Event::Deliver).collect();
-                        // One that stands ahead of the log has learnt that its place is a real one.
+                        // If the cursor is ahead of the log, the broker has confirmed its position.
                         let is_ahead = cursor.is_ahead_of(hub.log().head());
                         cursor.move_to(after.epoch.id(reached), is_ahead);
                         return Fetched { events, cursor };
                     }
                     Ok(Replay::Gone { resume, reason }) => {
-                        let told = cursor.skip_to(&interest, resume, reason);
-                        return Fetched { events: vec![told], cursor };
+                        let gap = cursor.skip_to(&interest, resume, reason);
+                        return Fetched { events: vec![gap], cursor };
                     }
                     Err(error) => {
                         if let Some(left_out) = broker.replay_log.admit() {
@@ -105,7 +105,7 @@ impl Hub {
         })
     }
 
-    fn asks_broker(&self, mut cursor: Cursor, interest: &Interest, seat: SeatId) -> bool {
+    fn must_fetch(&self, mut cursor: Cursor, interest: &Interest, seat: SeatId) -> bool {
         let (head, one) = (self.log().head(), Budget { entries: 1, bytes: 1 });
         let kept = cursor.read(self.log(), interest, seat, head, one, &mut Vec::new());
         kept == Kept::Broker
@@ -113,8 +113,9 @@ impl Hub {
 }
 
 impl BrokerLink {
-    /// A turn to read from the broker. After `give_up` it is `None` if replays fail, or if the last one of this
-    /// reader `has_failed`; otherwise many readers wait, and each has its turn.
+    /// Waits for a turn to read from the broker. Returns `None` after `give_up` if replays fail, or if the last one
+    /// of this reader `has_failed`. If replays succeed, waits longer, because many readers are served one after the
+    /// other.
     async fn turn(&self, give_up: Instant, has_failed: bool) -> Option<SemaphorePermit<'_>> {
         let is_failing = || has_failed || self.is_replay_failing.load(Ordering::Relaxed);
         loop {
@@ -122,10 +123,10 @@ impl BrokerLink {
             if is_late && is_failing() {
                 return None;
             }
-            // Looks again now and then, for it may begin to fail while many wait.
-            let until = if is_late { Instant::now() + LOOK_EVERY } else { give_up };
+            // Replays may begin to fail while many readers wait.
+            let until = if is_late { Instant::now() + CHECK_EVERY } else { give_up };
             if let Ok(turn) = timeout_at(until, self.replays.acquire()).await {
-                // Fails if it was closed, which it never is.
+                // The semaphore is never closed.
                 return turn.ok();
             }
         }

@@ -12,16 +12,16 @@ use crate::{Filter, Topic};
 
 /// A map from filters to values, which finds the values of all filters that match a topic.
 ///
-/// The time of a search does not depend on the number of filters, and those who choose the filters cannot make
-/// it long. Filters with wildcards are kept in one hash table, and a search looks into it once for each
-/// *shape*, the places of a filter's wildcards, that occurs in the index and fits the topic. With at most
-/// [`MAX_STARS`](crate::MAX_STARS) `*` among [`MAX_FILTER_TOKENS`] tokens, there are few: for a topic of
-/// `n` tokens, where `c(d)` is the number of ways to place at most four `*` in `d` tokens, at most
-/// `c(n) + c(0) + … + c(n - 1)` look-ups. That is 15 for 3 tokens, 62 for 5, 381 for 8, 9,401 for 16 and 6,885
-/// for more. The values found are visited besides.
+/// The time of a search does not depend on the number of filters, and clients that choose the filters cannot make it
+/// long. Filters with wildcards are in one hash table. A search takes one look-up for each *shape*, the places of a
+/// filter's wildcards, that occurs in the index and fits the topic. A filter has at most
+/// [`MAX_STARS`](crate::MAX_STARS) `*` among at most [`MAX_FILTER_TOKENS`] tokens, so the number of shapes is
+/// limited. Let `c(d)` be the number of ways to place at most four `*` in `d` tokens. A topic of `n` tokens takes at
+/// most `c(n) + c(0) + … + c(n - 1)` look-ups: 15 for 3 tokens, 62 for 5, 381 for 8, 9,401 for 16 and 6,885 for more.
+/// Besides, each value found is visited.
 ///
-/// A trie would be bounded by the same number only if every filter had its whole path in it as nodes; this
-/// needs one row for each filter, however many tokens that has.
+/// A trie would have the same bound only if it had nodes for all tokens of each filter. This index has one row for each
+/// filter, whatever its number of tokens.
 ///
 /// ```
 /// use tidings_core::driver::FilterIndex;
@@ -83,7 +83,7 @@ impl<V> FilterIndex<V> {
             return self.exact.insert(filter.into_text(), value);
         }
         self.wild.insert_unique(key, Row { filter, value }, row_key);
-        let shapes = self.shapes_like(shape);
+        let shapes = self.shapes_of(shape);
         match shapes.binary_search_by_key(&shape.stars, |&(stars, _)| stars) {
             Ok(place) => shapes[place].1 += 1,
             Err(place) => shapes.insert(place, (shape.stars, 1)),
@@ -106,7 +106,7 @@ impl<V> FilterIndex<V> {
         if is_sparse(self.wild.len(), self.wild.capacity()) {
             self.wild.shrink_to(2 * self.wild.len(), row_key);
         }
-        let shapes = self.shapes_like(shape);
+        let shapes = self.shapes_of(shape);
         if let Ok(place) = shapes.binary_search_by_key(&shape.stars, |&(stars, _)| stars) {
             shapes[place].1 -= 1;
             if shapes[place].1 == 0 {
@@ -145,7 +145,7 @@ impl<V> FilterIndex<V> {
         for &(stars, _) in shapes {
             let shape = Shape { stars, tokens: tokens as u8, is_open };
             let pattern = Pattern { shape, key: hashes.key(shape) };
-            // No two filters of one shape match the same topic, so the first row is the only one.
+            // No two filters of one shape match the same topic, so there is at most one such row.
             let is_match =
                 |row: &Row<V>| row.filter.pattern() == pattern && row.filter.matches(topic);
             if let Some(row) = self.wild.find(pattern.key, is_match) {
@@ -154,7 +154,7 @@ impl<V> FilterIndex<V> {
         }
     }
 
-    fn shapes_like(&mut self, shape: Shape) -> &mut Shapes {
+    fn shapes_of(&mut self, shape: Shape) -> &mut Shapes {
         let tokens = usize::from(shape.tokens);
         if shape.is_open { &mut self.open[tokens] } else { &mut self.closed[tokens] }
     }
@@ -164,7 +164,7 @@ fn row_key<V>(row: &Row<V>) -> u64 {
     row.filter.pattern().key
 }
 
-/// Whether a table has so much unused room that it is worth moving what is left.
+/// Returns `true` if so much of a table is unused that it should shrink.
 fn is_sparse(len: usize, capacity: usize) -> bool {
     capacity > 64 && len < capacity / 8
 }
@@ -195,15 +195,15 @@ mod tests {
     use super::*;
     use crate::{Filters, MAX_STARS};
 
-    /// Few tokens and few words, so that many filters match and many share a shape.
+    /// Few different tokens, so that many filters match and many have the same shape.
     fn a_filter() -> impl Strategy<Value = String> {
         "([ab]|\\*)(\\.([ab]|\\*)){0,3}(\\.>)?|>|[ab](\\.[ab]){0,17}|a(\\.[ab]){10,14}(\\.>)?"
     }
 
     proptest! {
-        /// The model is a plain map whose filters are matched one by one.
+        /// The model is a map whose filters are matched one by one.
         #[test]
-        fn the_index_finds_what_the_plain_matcher_finds(
+        fn the_index_finds_the_filters_that_match(
             changes in proptest::collection::vec((a_filter(), any::<bool>()), 1..60),
             topics in proptest::collection::vec("[ab](\\.[ab]){0,17}", 1..20),
         ) {
@@ -241,7 +241,7 @@ mod tests {
         }
     }
 
-    /// All ways to place at most so many `*` in so many tokens.
+    /// Returns all ways to place at most [`MAX_STARS`] `*` in this number of tokens.
     fn all_shapes(tokens: usize) -> impl Iterator<Item = Vec<&'static str>> {
         let within = |stars: &u32| stars.count_ones() as usize <= MAX_STARS;
         (0_u32..1 << tokens).filter(within).map(move |stars| {
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn no_filters_make_a_search_longer_than_the_documented_bound() {
+    fn no_search_takes_more_look_ups_than_documented() {
         let mut index = FilterIndex::default();
         for tokens in 1..=MAX_FILTER_TOKENS {
             for shape in all_shapes(tokens) {
@@ -266,7 +266,7 @@ mod tests {
             let closed = index.closed.get(tokens).map_or(0, Vec::len);
             closed + index.open.iter().take(tokens).map(Vec::len).sum::<usize>()
         };
-        // The shape without any `*` is that of a filter without wildcards, which is one look-up as well.
+        // A filter without wildcards takes one look-up, too.
         let with_exact = |tokens| 1 + searches(tokens);
         assert_eq!([3, 5, 8, 16].map(with_exact), [15, 62, 381, 9401]);
         assert_eq!(with_exact(17), 6885);
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn the_room_of_filters_that_are_gone_is_given_back() {
+    fn the_memory_of_removed_filters_is_freed() {
         let mut index = FilterIndex::default();
         let filters = |number: usize| -> [Filter; 2] {
             [format!("c{number}.*").parse().unwrap(), format!("c{number}").parse().unwrap()]

@@ -1,5 +1,4 @@
-//! Optional headers of a notification: what kind of event it is, the media type of its payload, when it was
-//! published, and the trace that it belongs to.
+//! Optional headers of a notification: event name, media type of the payload, time of publish, and trace.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,25 +9,25 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-/// The longest event name, in bytes.
+/// The maximum length of an event name, in bytes.
 pub const MAX_EVENT_NAME_BYTES: usize = 255;
 
-/// The longest content type, in bytes.
+/// The maximum length of a content type, in bytes.
 pub const MAX_CONTENT_TYPE_BYTES: usize = 255;
 
-/// The longest `tracestate`, in bytes.
+/// The maximum length of a `tracestate`, in bytes.
 pub const MAX_TRACESTATE_BYTES: usize = 512;
 
 /// The latest time of publish: the end of the year 9999, in milliseconds since the Unix epoch. JavaScript represents
 /// every integer up to it exactly.
 pub const MAX_TIME: u64 = 253_402_300_799_999;
 
-/// Event names that have a meaning on an event stream: those that tidings sends or may send, and those that an
-/// `EventSource` emits.
+/// Event names that are reserved on event streams: names that tidings sends or may send, and names that an
+/// `EventSource` emits itself.
 const RESERVED: [&str; 7] = ["binary", "error", "gap", "goodbye", "heartbeat", "message", "open"];
 
-/// Optional headers of a notification. They are not HTTP headers: each transport carries them in its wire format. A header
-/// is checked when it is set, so transports need not check it.
+/// Optional headers of a notification. They are not HTTP headers: each transport carries them in its wire format. A
+/// header is checked when it is set, so transports need not check it.
 ///
 /// Cloning is shallow: it increments a reference count.
 ///
@@ -54,7 +53,7 @@ pub enum Header {
     Time,
     /// The trace that the notification belongs to.
     Traceparent,
-    /// What vendors add to the trace.
+    /// Vendor-specific data of the trace.
     Tracestate,
 }
 
@@ -77,8 +76,8 @@ pub enum ParseHeaderError {
         "invalid event name {0:?}: expected 1 to {MAX_EVENT_NAME_BYTES} visible ASCII characters"
     )]
     Event(String),
-    /// An event name that has a meaning on an event stream.
-    #[error("invalid event name {0:?}: it has a meaning on event streams, choose another name")]
+    /// An event name that is reserved on event streams.
+    #[error("invalid event name {0:?}: it is reserved on event streams, choose another name")]
     ReservedEvent(String),
     /// Not a media type.
     #[error(
@@ -119,8 +118,9 @@ impl Headers {
         Self::default()
     }
 
-    /// Returns those of these headers that are valid, or `None` if none is. Use it to read a wire or a store, so that a
-    /// malformed header does not cost the notification. If a header is there twice, the last valid one counts.
+    /// Returns the valid ones of these headers, or `None` if none is valid. Use it to read headers from a wire or a
+    /// store, so that a notification with a malformed header is not lost. If a header occurs twice, the last valid
+    /// one counts.
     ///
     /// A `tracestate` without a valid `traceparent` is left out (W3C Trace Context, section 3.3).
     pub fn lossy<T: AsRef<str>>(texts: impl IntoIterator<Item = (Header, T)>) -> Option<Self> {
@@ -143,11 +143,11 @@ impl Headers {
         (set != Set::default()).then(|| Self(Arc::new(set)))
     }
 
-    /// Sets the name of the event: 1 to [`MAX_EVENT_NAME_BYTES`] visible ASCII characters. An `EventSource` that receives
-    /// a text notification with it calls the listeners of this name, and not `onmessage`.
+    /// Sets the name of the event: 1 to [`MAX_EVENT_NAME_BYTES`] visible ASCII characters. An `EventSource` that
+    /// receives a text notification with it calls the listeners of this name, and not `onmessage`.
     ///
     /// # Errors
-    /// Returns an error if the name is malformed, or if it has a meaning on event streams: `binary`, `error`, `gap`,
+    /// Returns an error if the name is malformed, or if it is reserved on event streams: `binary`, `error`, `gap`,
     /// `goodbye`, `heartbeat`, `message` and `open`.
     pub fn with_event(mut self, name: &str) -> Result<Self, ParseHeaderError> {
         self.set().event = Some(event(name)?);
@@ -159,7 +159,7 @@ impl Headers {
     /// [`kind`](crate::Notification::kind).
     ///
     /// # Errors
-    /// Returns an error if it is not a media type, or is too long.
+    /// Returns an error if it is not a media type or is too long.
     pub fn with_content_type(mut self, media_type: &str) -> Result<Self, ParseHeaderError> {
         self.set().content_type = Some(content_type(media_type)?);
         Ok(self)
@@ -178,8 +178,9 @@ impl Headers {
         Ok(self)
     }
 
-    /// Sets the trace of the publish (W3C Trace Context, section 3): a `traceparent` of version 00, and a `tracestate` of
-    /// at most [`MAX_TRACESTATE_BYTES`] bytes, which replaces any earlier one. The hub passes both on unchanged.
+    /// Sets the trace of the publish (W3C Trace Context, section 3): a `traceparent` of version 00, and a
+    /// `tracestate` of at most [`MAX_TRACESTATE_BYTES`] bytes, which replaces any earlier one. The hub passes both on
+    /// unchanged.
     ///
     /// # Errors
     /// Returns an error if either is malformed. The members of the `tracestate` are not checked.
@@ -236,7 +237,8 @@ impl Headers {
         texts.into_iter().filter_map(|(header, text)| Some((header, text?)))
     }
 
-    /// Returns the bytes of the headers as text. Not inlined, so that notifications without headers do not pay for it.
+    /// Returns the number of bytes of the headers as text. Not inlined, so that notifications without headers do not
+    /// pay for it.
     #[inline(never)]
     pub(crate) fn size(&self) -> usize {
         let length = |text: Option<&str>| text.map_or(0, str::len);
@@ -245,6 +247,12 @@ impl Headers {
             + self.time().map_or(0, |_| MAX_TIME.ilog10() as usize + 1)
             + length(self.traceparent())
             + length(self.tracestate())
+    }
+
+    /// Returns the number of bytes that these headers take in memory.
+    #[cold]
+    pub(crate) fn weight(&self) -> usize {
+        Self::FIXED + self.size()
     }
 
     fn set(&mut self) -> &mut Set {
@@ -270,28 +278,28 @@ impl Header {
 }
 
 fn event(name: &str) -> Result<Box<str>, ParseHeaderError> {
-    let is_sound = (1..=MAX_EVENT_NAME_BYTES).contains(&name.len())
+    let is_valid = (1..=MAX_EVENT_NAME_BYTES).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_graphic());
-    match is_sound {
+    match is_valid {
         false => Err(ParseHeaderError::Event(shown(name))),
         true if RESERVED.contains(&name) => Err(ParseHeaderError::ReservedEvent(shown(name))),
         true => Ok(name.into()),
     }
 }
 
-/// Checks a media type: type and subtype are tokens, and parameters may follow (RFC 9110, section 8.3.1). The parameters
-/// are not parsed.
+/// Checks a media type: type and subtype are tokens, and parameters may follow (RFC 9110, section 8.3.1). The
+/// parameters are not parsed.
 fn content_type(media_type: &str) -> Result<Box<str>, ParseHeaderError> {
     let is_token = |text: &str| !text.is_empty() && text.bytes().all(is_token_byte);
     let (essence, _) = media_type.split_once(';').unwrap_or((media_type, ""));
-    let is_sound = media_type.len() <= MAX_CONTENT_TYPE_BYTES
+    let is_valid = media_type.len() <= MAX_CONTENT_TYPE_BYTES
         && media_type.trim_ascii() == media_type
         && media_type.bytes().all(is_printable)
         && essence
             .trim_ascii_end()
             .split_once('/')
             .is_some_and(|(name, subtype)| is_token(name) && is_token(subtype));
-    is_sound
+    is_valid
         .then(|| media_type.into())
         .ok_or_else(|| ParseHeaderError::ContentType(shown(media_type)))
 }
@@ -303,16 +311,16 @@ fn traceparent(text: &str) -> Result<Box<str>, ParseHeaderError> {
     };
     let is_id = |text: &str, length| is_hex(text, length) && text.bytes().any(|byte| byte != b'0');
     let parts: Vec<&str> = text.split('-').take(5).collect();
-    let is_sound = matches!(parts[..], ["00", trace, parent, flags]
+    let is_valid = matches!(parts[..], ["00", trace, parent, flags]
         if is_id(trace, 32) && is_id(parent, 16) && is_hex(flags, 2));
-    is_sound.then(|| text.into()).ok_or_else(|| ParseHeaderError::Traceparent(shown(text)))
+    is_valid.then(|| text.into()).ok_or_else(|| ParseHeaderError::Traceparent(shown(text)))
 }
 
 fn tracestate(text: &str) -> Result<Box<str>, ParseHeaderError> {
-    let is_sound = (1..=MAX_TRACESTATE_BYTES).contains(&text.len())
+    let is_valid = (1..=MAX_TRACESTATE_BYTES).contains(&text.len())
         && text.trim_ascii() == text
         && text.bytes().all(|byte| byte == b'\t' || is_printable(byte));
-    is_sound.then(|| text.into()).ok_or_else(|| ParseHeaderError::Tracestate(shown(text)))
+    is_valid.then(|| text.into()).ok_or_else(|| ParseHeaderError::Tracestate(shown(text)))
 }
 
 /// Returns `true` for a character of a token (RFC 9110, section 5.6.2).
@@ -350,8 +358,8 @@ impl Serialize for Headers {
 }
 
 impl<'de> Deserialize<'de> for Headers {
-    /// Reads the headers of a publisher. A malformed trace is left out (W3C Trace Context, section 3.2). Any other malformed
-    /// header is an error. Unknown members are ignored.
+    /// Reads the headers of a publisher. A malformed trace is left out (W3C Trace Context, section 3.2). Any other
+    /// malformed header is an error. Unknown members are ignored.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct Members<'a> {

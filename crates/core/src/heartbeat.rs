@@ -1,12 +1,10 @@
-//! When a quiet client is spoken to, and when a silent one is given up.
+//! When an idle client is sent a heartbeat, and when one that does not answer is disconnected.
 
 use std::time::Duration;
 
-/// The heartbeat policy of a hub.
-///
-/// The default, 25 s and 3 strikes, suits the open internet: proxies and mobile networks forget a quiet
-/// connection after 30 to 60 seconds. The WebSocket tutorial's 5 s finds a dead peer sooner and costs five
-/// times the writes.
+/// The heartbeat policy of a hub. The default, 25 s and 3 strikes, suits the open internet: proxies and mobile
+/// networks drop an idle connection after 30 to 60 seconds. A shorter interval detects a lost peer sooner, and costs
+/// more writes.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,22 +22,22 @@ use std::time::Duration;
 pub struct Heartbeat {
     /// The time between two heartbeats to one client. Default 25 s.
     pub interval: Duration,
-    /// How many heartbeats may go unanswered, on a transport where a client can answer. Default 3.
+    /// How many heartbeats may stay unanswered, on transports on which clients can answer. Default 3.
     pub strikes: u8,
 }
 
-/// How many heartbeats one client has left unanswered.
+/// Counts the heartbeats that one client has not answered.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pulse {
     unanswered: u8,
 }
 
-/// What to do when a client's interval is over.
+/// What to do after an interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beat {
-    /// Send it a heartbeat.
+    /// Send a heartbeat to the client.
     Send,
-    /// It left too many unanswered: let it go.
+    /// Disconnect the client, because too many heartbeats are unanswered.
     GiveUp,
 }
 
@@ -55,14 +53,14 @@ impl Heartbeat {
         Self { interval, ..self }
     }
 
-    /// Changes how many heartbeats may go unanswered.
+    /// Changes how many heartbeats may stay unanswered.
     pub fn strikes(self, strikes: u8) -> Self {
         Self { strikes, ..self }
     }
 }
 
 impl Pulse {
-    /// The interval is over.
+    /// Must be called after each interval. Returns what to do.
     pub fn beat(&mut self, policy: &Heartbeat) -> Beat {
         if self.unanswered >= policy.strikes {
             return Beat::GiveUp;
@@ -71,7 +69,7 @@ impl Pulse {
         Beat::Send
     }
 
-    /// The client gave a sign of life: any byte will do.
+    /// Must be called when anything is received from the client. Resets the count.
     pub fn heard(&mut self) {
         self.unanswered = 0;
     }
@@ -82,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sign_of_life_forgives_every_strike() {
+    fn anything_received_resets_the_strikes() {
         let policy = Heartbeat { strikes: 2, ..Heartbeat::default() };
         let mut pulse = Pulse::default();
         for _ in 0..10 {

@@ -1,4 +1,4 @@
-//! The face of core: publish, join, subscribe, close.
+//! The hub: publish, join, subscribe, close.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,7 +9,9 @@ use crate::{
     Seat, Subscription, Waiter, WakerSet,
 };
 
-/// One stream of notifications and those who follow it. Cheap to clone; all clones are the same hub.
+/// One stream of notifications and its subscribers.
+///
+/// Cloning is shallow: all clones are the same hub.
 #[derive(Clone, Debug)]
 pub struct Hub(Arc<Shared>);
 
@@ -22,9 +24,9 @@ pub(crate) struct Shared {
     max_payload: usize,
     retention: Retention,
     deadlines: Deadlines,
-    /// Whether the hub is of use only with a broker, attached or still to come.
+    /// `true` if the hub works only with a broker, which is attached or will be.
     needs_broker: bool,
-    /// Empty without a broker, and before it is attached.
+    /// Empty if there is no broker, or if it is not attached yet.
     pub(crate) broker: OnceLock<BrokerLink>,
 }
 
@@ -35,15 +37,15 @@ impl Default for Hub {
 }
 
 impl Hub {
-    /// A hub with an empty log, nobody connected, and an epoch of its own.
+    /// Returns a hub with an empty log, no clients and a new epoch.
     pub fn new(config: HubConfig) -> Self {
         Self::make(config, false)
     }
 
-    /// A hub whose broker is still to be [attached](Self::attach). Until then it takes no clients and no
+    /// Returns a hub whose broker is not [attached](Self::attach) yet. Until then it accepts no clients and no
     /// notifications, and is not [ready](Self::is_ready).
     ///
-    /// A server starts with it when the broker may come up later than the server does.
+    /// Use it if the broker may start later than the server.
     pub fn pending(config: HubConfig) -> Self {
         Self::make(config, true)
     }
@@ -66,37 +68,37 @@ impl Hub {
         }))
     }
 
-    /// A hub over a broker that other hubs share: its ids are the broker's, and its log is the newest part
-    /// of the broker's stream, as much of it as `config.retention` keeps. Resolves once that is read.
+    /// Returns a hub on a broker that it shares with other hubs. Its ids are the broker's, and its log is the newest
+    /// part of the broker's stream, as much as `config.retention` keeps. Resolves once that part is read.
     ///
-    /// While the broker is away, publishes fail in bounded time and subscribers wait; when it is back,
-    /// everything goes on behind what the hub had.
+    /// While the broker is unavailable, publishes fail in bounded time and subscribers wait. Once it is available
+    /// again, the hub continues after the last notification that it has.
     ///
     /// # Errors
-    /// Where the broker does not answer, or refuses.
+    /// Returns an error if the broker does not answer or refuses.
     ///
     /// # Panics
-    /// Outside of a tokio runtime: a task of that keeps the log fed until the hub is closed or the last clone
-    /// of it is dropped.
+    /// Panics outside of a tokio runtime. The hub spawns a task that feeds the log until the hub is closed or its last
+    /// clone is dropped.
     pub async fn connect(broker: Arc<dyn Broker>, config: HubConfig) -> Result<Self, BrokerError> {
         let hub = Self::pending(config);
         hub.attach(broker).await?;
         Ok(hub)
     }
 
-    /// Attaches the broker of a hub that was made by [`pending`](Self::pending), as
-    /// [`connect`](Self::connect) does. Resolves once the hub is ready. After an error it can be called again.
+    /// Attaches the broker to a hub that was made by [`pending`](Self::pending), as [`connect`](Self::connect) does.
+    /// Resolves once the hub is ready. After an error it can be called again.
     ///
     /// # Errors
-    /// If the broker does not answer or refuses, or if this hub takes no broker: it has one, or was made
-    /// without.
+    /// Returns an error if the broker does not answer or refuses, if the hub already has a broker, or if it was not
+    /// made by [`pending`](Self::pending).
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Panics outside of a tokio runtime.
     pub async fn attach(&self, broker: Arc<dyn Broker>) -> Result<(), BrokerError> {
         let not_pending = || BrokerError::Refused {
             broker: "the hub".to_owned(),
-            problem: "it takes no broker: attach one, once, to a hub made by Hub::pending"
+            problem: "it accepts no broker: attach one, once, to a hub made by Hub::pending"
                 .to_owned(),
         };
         if !self.0.needs_broker || self.broker().is_some() {
@@ -108,20 +110,20 @@ impl Hub {
         self.0.broker.set(broker).map_err(|_| not_pending())
     }
 
-    /// Publishes a notification to everyone whose filters match. It is stored once the outcome is there;
-    /// delivery follows.
+    /// Publishes a notification to all subscribers whose filters match. Once the outcome is an id, the notification is
+    /// stored. It is delivered after that.
     ///
     /// # Errors
-    /// Where the payload is too large, the hub is closed, or the broker below it is away.
+    /// The outcome is an error if the payload is too large, if the hub is closed, or if its broker is unavailable.
     pub fn publish(&self, notification: Notification) -> Publishing {
         self.publish_once(notification, None)
     }
 
-    /// The same, but for a key that was published with in the last two minutes: then nothing is stored, and
-    /// the outcome is the first one's id. So a publish can be tried again whose answer was lost.
+    /// Publishes a notification, unless the same key was published within the last two minutes. In that case it stores
+    /// nothing, and the outcome is the id of the first publish. So a publisher can retry if it got no answer.
     ///
     /// # Errors
-    /// As [`publish`](Self::publish).
+    /// The outcome is an error in the same cases as for [`publish`](Self::publish).
     pub fn publish_once(
         &self,
         notification: Notification,
@@ -141,7 +143,7 @@ impl Hub {
             let error = BrokerError::away("it is not connected yet");
             return Publishing::done(Err(PublishError::Unavailable(error)));
         }
-        // A close that came in between has sealed the log: what it did not take nobody will read.
+        // If the hub was closed since the check above, the log is sealed and returns no id.
         let id = self.0.log.append(notification, key);
         Publishing::done(id.ok_or(PublishError::Closed(Reason::GoingAway)))
     }
@@ -149,24 +151,23 @@ impl Hub {
     /// Takes a seat for a client of this transport, which a later [`read`](Self::read) uses.
     ///
     /// # Errors
-    /// If the pool is full or closed, or the broker is not attached yet.
+    /// Returns an error if the pool is full or closed, or if the broker is not attached yet.
     pub fn join(&self, transport: &'static str) -> Result<Seat, JoinError> {
         self.check_broker()?;
         self.0.pool.join(transport)
     }
 
-    /// Takes a seat for a client of this transport with these filters, which a later [`read`](Self::read)
-    /// uses.
+    /// Takes a seat for a client of this transport with these filters, which a later [`read`](Self::read) uses.
     ///
     /// # Errors
-    /// If the pool is full or closed, if the filters are more than it has room for, or if the broker is not
-    /// attached yet.
+    /// Returns an error if the pool is full or closed, if the filters would exceed
+    /// [`Limits::filters`](crate::Limits::filters), or if the broker is not attached yet.
     pub fn join_with(&self, transport: &'static str, filters: &Filters) -> Result<Seat, JoinError> {
         self.check_broker()?;
         self.0.pool.join_with(transport, filters)
     }
 
-    /// Fails until the broker is attached, if there is to be one.
+    /// Returns an error if the hub needs a broker and none is attached yet.
     fn check_broker(&self) -> Result<(), JoinError> {
         if self.0.needs_broker && self.broker().is_none() {
             return Err(self.0.pool.closed().map_or(JoinError::Unavailable, JoinError::Closed));
@@ -174,23 +175,23 @@ impl Hub {
         Ok(())
     }
 
-    /// Reads from a position on. Needs a tokio runtime with time, for the heartbeat.
+    /// Returns a subscription that begins at a position.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Panics outside of a tokio runtime with time enabled, which the heartbeat needs.
     pub fn read(&self, seat: Seat, interest: Interest, position: Position) -> Subscription {
         let (cursor, gap) = Cursor::open(self.log(), position, &interest);
         Subscription::new(self.clone(), seat, interest, cursor, gap)
     }
 
-    /// Takes a seat and reads what is published from now on: [`join_with`](Self::join_with) and
-    /// [`read`](Self::read) in one.
+    /// Takes a seat and returns a subscription to what is published from now on: [`join_with`](Self::join_with) and
+    /// [`read`](Self::read) in one call.
     ///
     /// # Errors
-    /// As [`join_with`](Self::join_with).
+    /// Returns an error in the same cases as [`join_with`](Self::join_with).
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Panics in the same cases as [`read`](Self::read).
     pub fn subscribe(
         &self,
         transport: &'static str,
@@ -200,40 +201,40 @@ impl Hub {
         Ok(self.read(seat, interest, Position::Live))
     }
 
-    /// Says goodbye to every subscriber, once it has been told what it had coming, and takes no further
-    /// clients or notifications.
+    /// Closes the hub: it accepts no further clients and notifications, and each subscriber gets a goodbye after all
+    /// notifications that were published before.
     pub fn close(&self, reason: Reason) {
         self.0.log.seal();
         self.0.pool.close(reason);
     }
 
-    /// Returns `true` if both are clones of one hub.
+    /// Returns `true` if both are clones of the same hub.
     pub fn is_same_as(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// The log.
+    /// Returns the log.
     pub fn log(&self) -> &Log {
         &self.0.log
     }
 
-    /// The clients.
+    /// Returns the connected clients.
     pub fn pool(&self) -> &ClientPool {
         &self.0.pool
     }
 
-    /// The history that this hub's ids count.
+    /// Returns the epoch of this hub's ids.
     pub fn epoch(&self) -> Epoch {
         self.0.log.epoch()
     }
 
-    /// Whether the broker is followed at the moment; `None` for a hub without one.
+    /// Returns whether the hub currently follows its broker, or `None` if it has no broker.
     pub fn is_connected(&self) -> Option<bool> {
         self.0.needs_broker.then(|| self.broker().is_some_and(BrokerLink::is_connected))
     }
 
-    /// Whether the hub takes clients: it is not closed, and its broker, if it has one, is attached. A broker
-    /// that goes away later does not change this.
+    /// Returns `true` if the hub accepts clients: it is not closed, and its broker, if it needs one, is attached. Stays
+    /// `true` if the broker becomes unavailable later.
     pub fn is_ready(&self) -> bool {
         let is_attached = !self.0.needs_broker || self.broker().is_some();
         is_attached && self.0.pool.closed().is_none()
@@ -243,19 +244,18 @@ impl Hub {
         self.0.broker.get()
     }
 
-    /// The heartbeat policy.
+    /// Returns the heartbeat policy.
     pub fn heartbeat(&self) -> Heartbeat {
         self.0.heartbeat
     }
 
-    /// The largest payload, in bytes.
+    /// Returns the size of the largest payload that the hub and its broker accept, in bytes.
     pub fn max_payload(&self) -> usize {
         let limit = self.0.max_payload;
         self.broker().map_or(limit, |broker| limit.min(broker.broker.max_payload()))
     }
 
-    /// Returns a waiter that is woken when the log grows or the hub closes, for those who read with a
-    /// [`Cursor`] of their own.
+    /// Returns a waiter that is woken when the log grows or the hub closes, for servers that read with a [`Cursor`].
     pub fn waiter(&self) -> Waiter {
         self.0.wakers.waiter()
     }

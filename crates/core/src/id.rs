@@ -1,4 +1,4 @@
-//! Where a notification stands in the stream: epoch and sequence number.
+//! Ids and positions of notifications: epoch and sequence number.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,10 +6,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-/// The history that a sequence number counts.
+/// One history of the stream, in which sequence numbers are unique.
 ///
-/// A hub that loses its log starts a new epoch, so that a position of the old one can never be taken for
-/// a position of the new. Written as up to 13 characters of `[0-9a-z]`.
+/// A hub that loses its log starts a new epoch, so that a position of the old log is not mistaken for one of the new
+/// log. Written as up to 13 characters of `[0-9a-z]`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Epoch(u64);
 
@@ -24,19 +24,19 @@ pub struct Epoch(u64);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Id {
-    /// The history that `seq` counts.
+    /// The history to which `seq` belongs.
     pub epoch: Epoch,
-    /// Hub-wide, contiguous from 1, strictly increasing. 0 stands before the first notification.
+    /// The sequence number: hub-wide and contiguous from 1. 0 is the position before the first notification.
     pub seq: u64,
 }
 
 impl Id {
-    /// Stands for a position that is not an id, such as one that another product gave out. No hub has this epoch,
-    /// so a subscriber that reads from here is sent a gap with the reason `epoch`. Written `0-0`.
+    /// Replaces a position that is not an id, such as one of another product. No hub has this epoch, so a subscriber
+    /// that reads from here gets a gap with the reason `epoch`. Written `0-0`.
     pub const UNKNOWN: Self = Self { epoch: Epoch(0), seq: 0 };
 }
 
-/// From where a subscriber wants to read.
+/// The position from which a subscriber reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Position {
@@ -48,9 +48,9 @@ pub enum Position {
     /// The newest retained notification of each topic, in the order in which they were published, and then everything
     /// that is published from now on. If the hub has a broker, only the notifications in the hub's log are retained.
     Latest,
-    /// What follows this id.
+    /// What follows the notification with this id.
     After(Id),
-    /// The rest after a part of [`Latest`](Self::Latest) was read.
+    /// The rest of [`Latest`](Self::Latest), after a part of it was read.
     Snapshot(Snapshot),
 }
 
@@ -91,19 +91,19 @@ impl Position {
 pub struct Snapshot {
     /// The last notification that was read or skipped.
     pub after: Id,
-    /// The sequence number of the newest notification when the reading began.
+    /// The sequence number of the newest notification when the snapshot began.
     pub upto: u64,
 }
 
 impl Snapshot {
-    /// Returns the place at which everything up to `after` was read or passed over, of a reading that began when `upto`
-    /// was the sequence number of the newest notification.
+    /// Returns the position after `after`, in a snapshot that began when `upto` was the sequence number of the newest
+    /// notification.
     pub const fn new(after: Id, upto: u64) -> Self {
         Self { after, upto }
     }
 }
 
-/// A text that is no `EPOCH-SEQ`.
+/// The error for a text that is not an id, a position or an epoch.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error(
     "{text:?} is not an id: expected EPOCH-SEQ such as \"b7k2q9-1042\", or \"earliest\" or \"latest\" for a position"
@@ -115,24 +115,23 @@ pub struct ParseIdError {
 const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 impl Epoch {
-    /// A new epoch, six random characters: one in two thousand million to meet another by chance.
+    /// Returns a random epoch of six characters. Two of them are equal with a probability of 1 in 2,000 million.
     pub fn random() -> Self {
         Self::spread(random())
     }
 
-    /// The epoch that stands for this number, which may be any: six characters. The same number is the same
-    /// history.
+    /// Returns an epoch of six characters for any number, such as a hash. The same number always yields the same epoch.
     pub const fn spread(number: u64) -> Self {
         let span = 36_u64.pow(6) - 36_u64.pow(5);
         Self(36_u64.pow(5) + number % span)
     }
 
-    /// The epoch with this number; the same number is the same history.
+    /// Returns the epoch with this number.
     pub const fn from_number(number: u64) -> Self {
         Self(number)
     }
 
-    /// The id with this sequence number in this epoch.
+    /// Returns the id with this sequence number in this epoch.
     pub const fn id(self, seq: u64) -> Id {
         Id { epoch: self, seq }
     }
@@ -219,17 +218,17 @@ impl fmt::Display for Snapshot {
     }
 }
 
-/// A number that nobody can guess.
+/// Returns a random number.
 pub(crate) fn random() -> u64 {
-    // A clock read to the nanosecond is the fallback where the system has no randomness to give.
+    // If the system has no source of randomness, the current time in nanoseconds is used.
     getrandom::u64().unwrap_or_else(|_| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         now.map_or(0, |since| since.as_nanos() as u64)
     })
 }
 
-/// Reads a number that is written in the one way in which we write it: lower case, no sign, no leading
-/// zero. So two different texts are never the same id.
+/// Parses a number in its canonical form: lower case, no sign, no leading zero. So two different texts are never the
+/// same id.
 fn parse_canonical(text: &str, radix: u32) -> Option<u64> {
     let digits = text.as_bytes();
     let canonical = !digits.is_empty()
@@ -264,13 +263,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_id_reads_back_as_itself(epoch: u64, seq: u64) {
+        fn every_id_parses_back_to_itself(epoch: u64, seq: u64) {
             let id = Epoch(epoch).id(seq);
             prop_assert_eq!(id.to_string().parse::<Id>(), Ok(id));
         }
 
         #[test]
-        fn any_text_that_parses_is_written_the_same_way(text in "[0-9a-zA-Z+ -]{0,24}") {
+        fn a_text_that_parses_is_formatted_the_same(text in "[0-9a-zA-Z+ -]{0,24}") {
             if let Ok(id) = text.parse::<Id>() {
                 prop_assert_eq!(id.to_string(), text);
             }
@@ -278,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id_is_refused_with_its_text() {
+    fn a_malformed_id_is_an_error_with_its_text() {
         for text in
             ["", "-", "a-", "-1", "a-01", "0a-1", "A-1", "a-+1", "a-1-1", "a-99999999999999999999"]
         {
@@ -288,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_position_is_a_word_an_id_or_the_rest_of_a_snapshot() {
+    fn a_position_is_earliest_latest_an_id_or_a_snapshot() {
         assert_eq!("earliest".parse(), Ok(Position::Earliest));
         assert_eq!("latest".parse(), Ok(Position::Latest));
         let after = Epoch(10).id(7);

@@ -4,11 +4,10 @@
 //! Source ─► Hub::publish ─► Log (Id, Arc<Entry>, wake the waiters) ─► Subscription::next ─► Event
 //! ```
 //!
-//! A [`Hub`] keeps one bounded [`Log`] of notifications. A subscriber is a [`Cursor`] into it, so live
-//! delivery, resume after a cut, long-polling and back-pressure are one operation: *give me what matches
-//! after my cursor*. A slow client costs an integer, never a queue of its own, and what it can no longer
-//! get it is told as a [`Gap`]. Each notification is encoded once for each wire [`Format`], by whoever
-//! asks first, and the bytes are shared.
+//! A [`Hub`] keeps one bounded [`Log`] of notifications. A subscriber is a [`Cursor`] into it, so live delivery,
+//! resume after a lost connection, long-polling and back-pressure are one operation: *give me what matches after my
+//! cursor*. A slow client costs one integer, not a queue. If the log has evicted what a client reads next, the client
+//! gets a [`Gap`]. Each notification is encoded once for each wire [`Format`], and all clients share the bytes.
 //!
 //! ```
 //! use tidings_core::{Event, Filters, Hub, Interest, Notification};
@@ -20,7 +19,7 @@
 //!
 //! hub.publish(Notification::text("orders.new".parse()?, "seven teapots")).await?;
 //!
-//! let Some(Event::Deliver(entry)) = orders.next().await else { panic!("it was published") };
+//! let Some(Event::Deliver(entry)) = orders.next().await else { panic!("no delivery") };
 //! assert_eq!(entry.notification().payload(), "seven teapots");
 //! # Ok(())
 //! # }
@@ -42,14 +41,15 @@ mod headers;
 mod heartbeat;
 mod hub;
 mod id;
+mod interest;
 mod log;
 mod log_limit;
-mod newest;
 mod notification;
 mod pattern;
 mod pool;
 mod presence;
 mod publishing;
+mod seat;
 mod session;
 mod source;
 mod subscription;
@@ -58,7 +58,6 @@ mod waker_set;
 
 pub use broker::{BrokerError, IdempotencyKey, ParseKeyError};
 pub use config::{HubConfig, Limits, Retention};
-pub use cursor::{Interest, SlowPolicy};
 pub use entry::{Entry, Format};
 pub use event::{Event, Gap, GapReason, Reason};
 pub use headers::{
@@ -68,13 +67,15 @@ pub use headers::{
 pub use heartbeat::Heartbeat;
 pub use hub::Hub;
 pub use id::{Epoch, Id, ParseIdError, Position, Snapshot};
+pub use interest::{Interest, SlowPolicy};
 pub use log::Log;
 pub use notification::{InvalidUtf8, Kind, Notification};
 pub use pattern::{MAX_FILTER_TOKENS, MAX_STARS};
-pub use pool::{ClientPool, JoinError, Seat, SeatId};
+pub use pool::{ClientPool, JoinError};
 pub use presence::{Presence, PresenceChange};
 pub use publishing::{PublishError, Publishing};
-pub use session::{SeatInfo, Session};
+pub use seat::{Seat, SeatId, SeatInfo};
+pub use session::Session;
 pub use source::{OnEmpty, OnEnd, Source};
 pub use subscription::Subscription;
 pub use topic::{Filter, Filters, MAX_FILTERS, MAX_TOPIC_BYTES, ParseTopicError, Topic};
@@ -85,7 +86,7 @@ use fetch::Fetched;
 use log_limit::LogLimit;
 use waker_set::{Waiter, WakerSet};
 
-/// What a server needs that serves many clients by itself, as the lanes of `tidings-server` do. Everyone else reads with a
+/// Items for servers that serve many clients on one thread, as the lanes of `tidings-server` do. Other readers use a
 /// [`Subscription`].
 pub mod driver {
     pub use crate::cursor::{Budget, Cursor, Kept};

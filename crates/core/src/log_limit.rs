@@ -1,11 +1,11 @@
-//! How often the same trouble is logged.
+//! Limits how often the same problem is logged.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Limits how often something is logged: the first time at once, then at most once a minute.
+/// Limits how often something is logged: the first time at once, and then at most once a minute.
 ///
 /// ```
 /// let limit = tidings_core::driver::LogLimit::default();
@@ -24,7 +24,8 @@ struct State {
 const EVERY: Duration = Duration::from_secs(60);
 
 impl LogLimit {
-    /// Returns how many were left out since the last one if this one is to be logged, otherwise `None`.
+    /// Returns `Some` if this occurrence should be logged, with the number of occurrences since the last one that was.
+    /// Otherwise returns `None`.
     pub fn admit(&self) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -42,7 +43,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_minute_later_the_next_one_is_logged_with_the_count_of_the_others() {
+    async fn after_a_minute_the_next_one_is_logged_with_the_number_left_out() {
         let limit = LogLimit::default();
         assert_eq!(limit.admit(), Some(0));
         assert_eq!((limit.admit(), limit.admit()), (None, None));

@@ -1,4 +1,4 @@
-//! What is told: a topic and a payload.
+//! A notification: a topic, a payload and optional headers.
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -14,7 +14,7 @@ pub enum Kind {
     Binary,
 }
 
-/// One notification, not yet published. Its payload reaches every subscriber byte for byte.
+/// A notification that is not published yet. Each subscriber gets the payload byte for byte.
 ///
 /// ```
 /// use tidings_core::{Kind, Notification};
@@ -31,16 +31,18 @@ pub struct Notification {
     headers: Option<Headers>,
 }
 
-/// A payload that was to be text and is not valid UTF-8.
+/// The error for the payload of a text notification that is not valid UTF-8.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("the payload is not valid UTF-8 from byte {valid_up_to} on: mend it, or send it as binary")]
+#[error(
+    "the payload is not valid UTF-8 from byte {valid_up_to} on: correct it, or send it as binary"
+)]
 pub struct InvalidUtf8 {
-    /// How many bytes were fine.
+    /// The number of valid bytes before the first invalid one.
     pub valid_up_to: usize,
 }
 
 impl Notification {
-    /// A text notification.
+    /// Returns a text notification.
     pub fn text(topic: Topic, payload: impl Into<String>) -> Self {
         Self {
             topic,
@@ -51,15 +53,15 @@ impl Notification {
         }
     }
 
-    /// A binary notification.
+    /// Returns a binary notification.
     pub fn binary(topic: Topic, payload: impl Into<Bytes>) -> Self {
         Self { topic, payload: payload.into(), kind: Kind::Binary, origin: None, headers: None }
     }
 
-    /// A notification from bytes that came from outside.
+    /// Returns a notification with bytes that were received.
     ///
     /// # Errors
-    /// Where the kind is text and the bytes are not UTF-8.
+    /// Returns an error if the kind is text and the bytes are not valid UTF-8.
     pub fn checked(topic: Topic, kind: Kind, payload: Bytes) -> Result<Self, InvalidUtf8> {
         if kind == Kind::Text
             && let Err(fault) = std::str::from_utf8(&payload)
@@ -69,8 +71,8 @@ impl Notification {
         Ok(Self { topic, payload, kind, origin: None, headers: None })
     }
 
-    /// Says which client sent it, so that this client can be spared its own messages
-    /// (see [`Interest::without_own`](crate::Interest::without_own)).
+    /// Sets the seat of the client that publishes it, so that this client can leave out its own notifications
+    /// ([`Interest::without_own`](crate::Interest::without_own)).
     pub fn from_seat(mut self, seat: SeatId) -> Self {
         self.origin = Some(seat);
         self
@@ -82,17 +84,17 @@ impl Notification {
         self
     }
 
-    /// What it is about.
+    /// Returns the topic.
     pub fn topic(&self) -> &Topic {
         &self.topic
     }
 
-    /// The payload's bytes; valid UTF-8 where [`kind`](Self::kind) is text.
+    /// Returns the payload. It is valid UTF-8 if [`kind`](Self::kind) is text.
     pub fn payload(&self) -> &Bytes {
         &self.payload
     }
 
-    /// The payload as text, where it is text.
+    /// Returns the payload as text, or `None` if it is binary.
     pub fn as_text(&self) -> Option<&str> {
         match self.kind {
             Kind::Text => std::str::from_utf8(&self.payload).ok(),
@@ -100,12 +102,12 @@ impl Notification {
         }
     }
 
-    /// Text or binary.
+    /// Returns whether the payload is text or binary.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The client that sent it, where a client did and it was said.
+    /// Returns the seat of the client that published it, or `None` if it was not set.
     pub fn origin(&self) -> Option<SeatId> {
         self.origin
     }
@@ -127,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_from_outside_must_be_utf8_and_the_error_says_from_where_it_is_not() {
+    fn text_that_is_not_utf8_is_an_error_with_the_number_of_valid_bytes() {
         let topic: Topic = "t".parse().unwrap();
         let bytes = Bytes::from_static(b"ab\xff");
         let fault = Notification::checked(topic.clone(), Kind::Text, bytes.clone()).unwrap_err();
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_headers_are_none_and_headers_cost_one_pointer() {
+    fn empty_headers_equal_none_and_headers_take_one_pointer() {
         let plain = Notification::text("t".parse().unwrap(), "x");
         assert_eq!(plain.clone().with_headers(Headers::new()), plain);
         let event = Headers::new().with_event("created").unwrap();

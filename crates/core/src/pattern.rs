@@ -1,8 +1,8 @@
-//! Filters with wildcards as numbers, so that comparing one with a topic is comparing two numbers.
+//! Filters with wildcards as numbers, so that a filter is compared with a topic by comparing two numbers.
 //!
-//! A filter is a *shape*, which says where it has wildcards, and a *key*, which is the sum of a hash of each
-//! literal token and its place. A [`TokenHashes`] of a topic yields the key that a filter of any shape must
-//! have in order to match, with one subtraction for each `*`.
+//! A filter consists of a *shape*, the places of its wildcards, and a *key*, the sum of the hashes of its literal
+//! tokens and their places. [`TokenHashes`] of a topic returns the key that a filter of a given shape must have to
+//! match, with one subtraction for each `*`.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::LazyLock;
@@ -11,24 +11,24 @@ use foldhash::quality::RandomState;
 
 use crate::{Filter, Topic};
 
-/// The most tokens of a filter with a wildcard, a final `>` included. Topics and filters without wildcards have
-/// no such limit, because they cost one look-up however long they are.
+/// The maximum number of tokens of a filter with a wildcard, a final `>` included. Topics and filters without
+/// wildcards have no such limit, because they cost one look-up, whatever their length.
 pub const MAX_FILTER_TOKENS: usize = 16;
 
-/// The most `*` in one filter.
+/// The maximum number of `*` in one filter.
 pub const MAX_STARS: usize = 4;
 
-/// One for the process: a filter's key is compared with keys of topics wherever those are.
+/// One hasher for the process, because keys of filters are compared with keys of topics.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
-/// Where a filter has wildcards. The default is that of a filter without any.
+/// The places of a filter's wildcards. The default is the shape of a filter without wildcards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Shape {
-    /// One bit for each `*`, by its place.
+    /// One bit for each `*`, by its index among the tokens.
     pub(crate) stars: u16,
-    /// How many tokens there are, a final `>` not included.
+    /// The number of tokens without a final `>`.
     pub(crate) tokens: u8,
-    /// Whether it ends with `>`.
+    /// `true` if the filter ends with `>`.
     pub(crate) is_open: bool,
 }
 
@@ -39,17 +39,17 @@ pub(crate) struct Pattern {
     pub(crate) key: u64,
 }
 
-/// The hashes of a topic's first tokens, each with its place.
+/// The hashes of a topic's first tokens and their places.
 pub(crate) struct TokenHashes {
-    /// How many tokens the topic has, at most one more than any filter with a wildcard can have.
+    /// The number of tokens of the topic, at most one more than a filter with a wildcard can have.
     tokens: usize,
     hashes: [u64; MAX_FILTER_TOKENS],
-    /// The sums of the hashes before each token, and of all.
+    /// The sum of the hashes before each token, and the sum of all.
     sums: [u64; MAX_FILTER_TOKENS + 1],
 }
 
 impl Pattern {
-    /// The pattern of a filter that is well-formed and within the limits.
+    /// Returns the pattern of a filter, which must be valid.
     pub(crate) fn of(filter: &str) -> Self {
         let mut shape = Shape::default();
         let mut sum: u64 = 0;
@@ -77,7 +77,7 @@ impl Shape {
         self.stars != 0 || self.is_open
     }
 
-    /// Keeps apart filters that differ in nothing but their wildcards.
+    /// Returns a number that makes the keys of filters differ that differ only in their wildcards.
     fn salt(self) -> u64 {
         let number =
             u64::from(self.stars) | u64::from(self.tokens) << 16 | u64::from(self.is_open) << 24;
@@ -106,7 +106,7 @@ impl TokenHashes {
         self.tokens
     }
 
-    /// The key of the only filter of this shape that matches. The shape must [fit](Self::fits).
+    /// Returns the key of the only filter of this shape that matches. The shape must [fit](Self::fits).
     pub(crate) fn key(&self, shape: Shape) -> u64 {
         let mut key = self.sums[usize::from(shape.tokens)];
         let mut stars = shape.stars;
@@ -117,13 +117,13 @@ impl TokenHashes {
         key.wrapping_add(shape.salt())
     }
 
-    /// Whether the topic has as many tokens as filters of this shape ask for.
+    /// Returns `true` if the topic has a number of tokens that filters of this shape can match.
     pub(crate) fn fits(&self, shape: Shape) -> bool {
         let tokens = usize::from(shape.tokens);
         if shape.is_open { tokens < self.tokens } else { tokens == self.tokens }
     }
 
-    /// Returns `false` if this filter cannot match, and `true` if it matches but for a collision of hashes.
+    /// Returns `false` if this filter does not match, and `true` if it matches or its hash collides with one that does.
     pub(crate) fn may_match(&self, filter: &Filter) -> bool {
         let Pattern { shape, key } = filter.pattern();
         self.fits(shape) && self.key(shape) == key

@@ -1,4 +1,4 @@
-//! Presence: the sessions that clients have, joined and left.
+//! Presence: which sessions have connected clients.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -10,22 +10,22 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{ClientPool, Session};
 
-/// How long several changes are collected, so that a thousand clients that come at once are one look at the pool.
+/// How long changes are collected, so that the pool is read once if a thousand clients join at the same time.
 const COLLECT: Duration = Duration::from_millis(20);
 
-/// A key of a [`Presence`] has its first client, or has lost its last.
+/// A change of a [`Presence`]: a key has got its first client or has lost its last.
 #[derive(Debug)]
 pub enum PresenceChange<S> {
-    /// The first client with this key has come.
+    /// The first client with this key has joined.
     Joined(Arc<S>),
-    /// The last client with this key has gone, and none has come back within the grace time.
+    /// The last client with this key has left, and none has joined within the grace time.
     Left(Arc<S>),
 }
 
-/// The clients that are connected, by the sessions of their pool. Clients whose sessions have the same key are one: two tabs of a user, or the
-/// same client before and after it reconnects.
+/// Follows which clients are connected, by their sessions. Clients whose sessions have the same key count as one,
+/// such as two tabs of a user, or a client before and after it reconnects.
 ///
-/// A client that polls has a seat only while its poll is held. The grace time bridges the pauses in between.
+/// A long-polling client has a seat only while its poll is held. The grace time covers the time between two polls.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -48,23 +48,23 @@ pub enum PresenceChange<S> {
 pub struct Presence<S, K> {
     pool: ClientPool,
     changes: watch::Receiver<()>,
-    /// Whether the pool has changed since the last look.
+    /// Whether the pool has changed since it was last read.
     has_changed: bool,
     grace: Duration,
     key: Box<dyn Fn(&S) -> K + Send + Sync>,
     known: HashMap<K, Known<S>>,
-    /// What was found and not returned yet. At most two for each known key.
+    /// Changes that were not returned yet. At most two for each known key.
     found: VecDeque<PresenceChange<S>>,
 }
 
 struct Known<S> {
     session: Arc<S>,
-    /// Since when no client has this key.
+    /// Since when no client has this key. `None` if one has.
     absent_since: Option<Instant>,
 }
 
 impl<S: Session, K: Clone + Eq + Hash> Presence<S, K> {
-    /// Follows the sessions of type `S`. `key` tells which of them are one.
+    /// Follows the sessions of type `S`. Sessions for which `key` returns the same value count as one.
     pub fn new(
         pool: &ClientPool,
         grace: Duration,
@@ -73,7 +73,7 @@ impl<S: Session, K: Clone + Eq + Hash> Presence<S, K> {
         Self {
             pool: pool.clone(),
             changes: pool.session_changes(),
-            // Those that are here already are found by the first look.
+            // The first call of `look` finds the clients that are already connected.
             has_changed: true,
             grace,
             key: Box::new(key),
@@ -82,9 +82,9 @@ impl<S: Session, K: Clone + Eq + Hash> Presence<S, K> {
         }
     }
 
-    /// Returns the next change. Returns `None` once the pool is closed and everyone has left.
+    /// Waits for the next change and returns it. Returns `None` once the pool is closed and all clients have left.
     ///
-    /// Cancel safe: a change is taken only by the call that returns it.
+    /// Cancel safe: if the future is dropped before it completes, no change is lost.
     pub async fn next(&mut self) -> Option<PresenceChange<S>> {
         loop {
             if let Some(change) = self.found.pop_front() {
@@ -95,7 +95,7 @@ impl<S: Session, K: Clone + Eq + Hash> Presence<S, K> {
                 self.look();
                 continue;
             }
-            // The close of the pool is a change as well, so everyone is known by now.
+            // Closing the pool is a change too, so all clients that joined before it are known.
             let is_known = matches!(self.changes.has_changed(), Ok(false));
             if is_known && self.known.is_empty() && self.pool.closed().is_some() {
                 return None;
@@ -113,12 +113,12 @@ impl<S: Session, K: Clone + Eq + Hash> Presence<S, K> {
         }
     }
 
-    /// Returns the session of everyone who is here, or was here within the grace time.
+    /// Returns one session of each key that has a client, or had one within the grace time.
     pub fn present(&self) -> impl Iterator<Item = &Arc<S>> {
         self.known.values().map(|known| &known.session)
     }
 
-    /// Compares who is here with who was known.
+    /// Compares the sessions in the pool with the known ones.
     fn look(&mut self) {
         self.changes.mark_unchanged();
         self.has_changed = false;
@@ -171,7 +171,7 @@ mod tests {
         seat
     }
 
-    fn told(change: Option<PresenceChange<User>>) -> String {
+    fn describe(change: Option<PresenceChange<User>>) -> String {
         match change {
             Some(PresenceChange::Joined(user)) => format!("{} joined", user.0),
             Some(PresenceChange::Left(user)) => format!("{} left", user.0),
@@ -180,28 +180,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn two_clients_of_one_user_are_one_and_the_last_to_go_is_the_one_that_leaves() {
+    async fn two_clients_of_one_user_count_as_one_until_the_last_leaves() {
         let hub = Hub::default();
         let first = join(&hub, "ann");
         let mut presence = Presence::new(hub.pool(), GRACE, |user: &User| user.0);
-        assert_eq!(told(presence.next().await), "ann joined");
+        assert_eq!(describe(presence.next().await), "ann joined");
         let second = join(&hub, "ann");
         drop(first);
         let bob = join(&hub, "bob");
-        assert_eq!(told(presence.next().await), "bob joined");
+        assert_eq!(describe(presence.next().await), "bob joined");
         assert_eq!(presence.present().count(), 2);
         let gone = Instant::now();
         drop(second);
-        assert_eq!(told(presence.next().await), "ann left");
+        assert_eq!(describe(presence.next().await), "ann left");
         assert!(gone.elapsed() >= GRACE);
         hub.close(Reason::GoingAway);
         drop(bob);
-        assert_eq!(told(presence.next().await), "bob left");
-        assert_eq!(told(presence.next().await), "the end");
+        assert_eq!(describe(presence.next().await), "bob left");
+        assert_eq!(describe(presence.next().await), "the end");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_polls_is_here_between_two_polls() {
+    async fn a_long_polling_client_is_present_between_two_polls() {
         let hub = Hub::default();
         let mut presence = Presence::new(hub.pool(), GRACE, |user: &User| user.0);
         let polling = async {
@@ -214,8 +214,8 @@ mod tests {
             Instant::now()
         };
         let following = async {
-            assert_eq!(told(presence.next().await), "ann joined");
-            let change = told(presence.next().await);
+            assert_eq!(describe(presence.next().await), "ann joined");
+            let change = describe(presence.next().await);
             (change, Instant::now())
         };
         let (last, (change, left)) = tokio::join!(polling, following);
@@ -224,17 +224,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_cancelled_next_takes_no_change_with_it() {
+    async fn a_cancelled_next_loses_no_change() {
         let hub = Hub::default();
         let mut presence = Presence::new(hub.pool(), GRACE, |user: &User| user.0);
         let mut seats = Vec::new();
         for name in ["ann", "bob", "eve"] {
             let cancelled = tokio::time::timeout(COLLECT * 2, presence.next()).await;
-            assert!(cancelled.is_err(), "nobody has come");
+            assert!(cancelled.is_err(), "no client has joined");
             seats.push(join(&hub, name));
             let cancelled = tokio::time::timeout(COLLECT / 2, presence.next()).await;
             assert!(cancelled.is_err(), "changes are still collected");
-            assert_eq!(told(presence.next().await), format!("{name} joined"));
+            assert_eq!(describe(presence.next().await), format!("{name} joined"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A publish on its way.
+//! The outcome of a publish.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,11 +9,11 @@ use thiserror::Error;
 
 use crate::{BrokerError, Id, Reason};
 
-/// A publish on its way: a future of the id, once the notification is stored.
+/// A future of the id of a published notification, which resolves once the notification is stored.
 ///
-/// By itself a hub stores at once, and [`try_outcome`](Self::try_outcome) has the outcome without a wait; over a broker
-/// it takes a way there and back. Dropped before it is ready, the notification may be stored or not.
-#[must_use = "whether it was stored is known only to who awaits this"]
+/// A hub without a broker stores at once, and [`try_outcome`](Self::try_outcome) returns the outcome. With a broker,
+/// the future waits for the broker's answer. If it is dropped before, the notification may or may not be stored.
+#[must_use = "await this to find out whether the notification was stored"]
 pub struct Publishing(State);
 
 /// Why a notification was not published.
@@ -23,27 +23,27 @@ pub enum PublishError {
     /// The payload is larger than [`HubConfig::max_payload`](crate::HubConfig::max_payload).
     #[error("the payload has {size} bytes, the limit is {limit}")]
     TooBig {
-        /// The payload's bytes.
+        /// The size of the payload, in bytes.
         size: usize,
-        /// The limit.
+        /// The limit, in bytes.
         limit: usize,
     },
     /// The hub is closed.
     #[error("the hub is closed: {}", .0.phrase())]
     Closed(Reason),
-    /// The broker below the hub has not said that it has stored it. It may have, all the same: who must
-    /// not publish twice tries again with the same key.
+    /// The broker has not confirmed that it has stored the notification, and may or may not have stored it. To publish
+    /// exactly once, retry with the same key.
     #[error("not stored: {0}")]
     Unavailable(#[source] BrokerError),
 }
 
 enum State {
     Done(Option<Result<Id, PublishError>>),
-    OnItsWay(BoxFuture<'static, Result<Id, PublishError>>),
+    Pending(BoxFuture<'static, Result<Id, PublishError>>),
 }
 
 impl PublishError {
-    /// The reason for which a client is let go that sent what could not be published.
+    /// Returns the reason with which a client is disconnected if its publish fails with this error.
     pub fn reason(&self) -> Reason {
         match self {
             Self::TooBig { .. } => Reason::TooBig,
@@ -58,14 +58,14 @@ impl Publishing {
         Self(State::Done(Some(outcome)))
     }
 
-    pub(crate) fn on_its_way(way: BoxFuture<'static, Result<Id, PublishError>>) -> Self {
-        Self(State::OnItsWay(way))
+    pub(crate) fn pending(outcome: BoxFuture<'static, Result<Id, PublishError>>) -> Self {
+        Self(State::Pending(outcome))
     }
 
-    /// Returns the outcome if it is there without a wait. A hub without a broker always has it.
+    /// Returns the outcome if it is available without waiting. It always is if the hub has no broker.
     ///
     /// # Errors
-    /// Returns the publish itself, which is still on its way.
+    /// Returns `self` if the outcome is not available yet.
     pub fn try_outcome(self) -> Result<Result<Id, PublishError>, Self> {
         match self.0 {
             State::Done(Some(outcome)) => Ok(outcome),
@@ -80,7 +80,7 @@ impl Future for Publishing {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
             State::Done(outcome) => Poll::Ready(outcome.take().expect("polled after it was ready")),
-            State::OnItsWay(way) => way.as_mut().poll(context),
+            State::Pending(future) => future.as_mut().poll(context),
         }
     }
 }
@@ -89,7 +89,7 @@ impl fmt::Debug for Publishing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             State::Done(outcome) => write!(f, "Publishing({outcome:?})"),
-            State::OnItsWay(_) => f.write_str("Publishing(on its way)"),
+            State::Pending(_) => f.write_str("Publishing(pending)"),
         }
     }
 }

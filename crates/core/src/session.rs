@@ -1,4 +1,4 @@
-//! What an application knows of a client.
+//! What an application knows about a client.
 
 use std::any::Any;
 use std::fmt;
@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::Instant;
 
-use crate::SeatId;
-
-/// What an application knows of a client: its user, its rights. It lives as long as the client's [`Seat`](crate::Seat).
+/// What an application knows about a client, such as its user and its permissions. It lives as long as the client's
+/// [`Seat`](crate::Seat).
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,8 +36,8 @@ use crate::SeatId;
 /// # Ok::<(), tidings_core::JoinError>(())
 /// ```
 pub trait Session: Any + Send + Sync {
-    /// Returns when the session ends by itself, or `None` if it does not. Its client is then sent a goodbye with
-    /// [`Reason::NotAllowed`](crate::Reason::NotAllowed). This is called once, when the session is given to a seat.
+    /// Returns when the session expires, or `None`, the default, if it does not. At that time its client is sent a
+    /// goodbye with [`Reason::NotAllowed`](crate::Reason::NotAllowed). Called once, when the session is set.
     fn expires_at(&self) -> Option<Instant> {
         None
     }
@@ -46,40 +45,14 @@ pub trait Session: Any + Send + Sync {
 
 impl Session for () {}
 
-/// Describes a client's seat without holding it: the id, the transport and the session. It does not change if the client
-/// leaves. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct SeatInfo {
-    pub(crate) id: SeatId,
-    pub(crate) transport: &'static str,
-    pub(crate) session: Option<Arc<Held>>,
-}
-
-impl SeatInfo {
-    /// Returns the id of the seat, which is unique in its pool.
-    pub fn id(&self) -> SeatId {
-        self.id
-    }
-
-    /// Returns the name of the transport for which the seat was taken.
-    pub fn transport(&self) -> &'static str {
-        self.transport
-    }
-
-    /// Returns the session of the seat, or `None` if it has no session of this type.
-    pub fn session<T: Session>(&self) -> Option<Arc<T>> {
-        self.session.as_ref()?.downcast()
-    }
-}
-
 /// A session that a seat holds.
-pub(crate) struct Held {
+pub(crate) struct HeldSession {
     session: Arc<dyn Session>,
     pub(crate) expires_at: Option<Instant>,
     is_ended: AtomicBool,
 }
 
-impl Held {
+impl HeldSession {
     pub(crate) fn new(session: Arc<dyn Session>) -> Self {
         Self { expires_at: session.expires_at(), session, is_ended: AtomicBool::new(false) }
     }
@@ -90,7 +63,8 @@ impl Held {
         session.downcast().ok()
     }
 
-    /// Ends the session if it has this type and is to end. Returns `true` if it did not end before.
+    /// Ends the session if it has this type and `is_to_end` returns `true` for it. Returns `true` if it was not ended
+    /// before.
     pub(crate) fn end_if<T: Session>(&self, is_to_end: &impl Fn(&T) -> bool) -> bool {
         let session: &dyn Any = &*self.session;
         session.downcast_ref().is_some_and(is_to_end) && !self.is_ended.swap(true, Ordering::AcqRel)
@@ -102,7 +76,7 @@ impl Held {
     }
 }
 
-impl fmt::Debug for Held {
+impl fmt::Debug for HeldSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("is_over", &self.is_over()).finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! Where notifications come from: work that runs while somebody listens.
+//! A source of notifications: work that runs while clients are connected.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -8,10 +8,9 @@ use tokio::sync::watch;
 use crate::Hub;
 use crate::pool::Occupancy;
 
-/// Runs a piece of work from the first client on, exactly once however many join at the same moment.
+/// Runs work when the first client joins, once, even if many clients join at the same time.
 ///
-/// The default starts with the first client, keeps running when the last one leaves, and does not start
-/// again once it has ended.
+/// By default the work keeps running when the last client leaves, and is not started again after it has ended.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -36,43 +35,43 @@ use crate::pool::Occupancy;
 pub struct Source {
     /// What happens when the last client leaves.
     pub on_empty: OnEmpty,
-    /// What happens when the work ends by itself.
+    /// What happens when the work ends.
     pub on_end: OnEnd,
 }
 
 /// What happens when the last client leaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnEmpty {
-    /// The work goes on: the log fills, and those who come back find what they missed.
+    /// The work continues, so that clients that resume get what they missed.
     #[default]
     Keep,
-    /// The work is dropped once nobody has been there for so long, and starts anew with the next client.
-    /// Long-polling clients are away between two polls: give them a few seconds.
+    /// The work is dropped after no client was connected for this time, and is started again when the next client
+    /// joins. Use at least a few seconds, because long-polling clients are not connected between two polls.
     StopAfter(Duration),
 }
 
-/// What happens when the work ends by itself.
+/// What happens when the work ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnEnd {
-    /// It has ended.
+    /// It is not started again.
     #[default]
     Finish,
-    /// It starts again after this delay where it ended with an error, while somebody is there.
+    /// If it ended with an error, it is started again after this delay, once a client is connected.
     RestartOnError(Duration),
-    /// It starts again after this delay however it ended, while somebody is there.
+    /// It is started again after this delay, once a client is connected.
     Restart(Duration),
 }
 
 impl Source {
-    /// Waits for the first client and runs the work that `start` makes. Returns when the work has ended
-    /// for good or the hub closes. Spawn it beside the hub.
+    /// Waits for the first client and runs the future that `start` returns. Returns when the work has ended and is not
+    /// started again, or when the hub is closed. Spawn it as a task.
     ///
     /// Cancel safe: dropping the future drops the work.
     pub async fn run<E: Display>(self, hub: Hub, mut start: impl AsyncFnMut(Hub) -> Result<(), E>) {
         let mut arrivals = hub.pool().occupancy();
         let mut departures = hub.pool().occupancy();
         let mut served = 0;
-        while someone_came(&mut arrivals, &mut served).await {
+        while wait_for_client(&mut arrivals, &mut served).await {
             let delay = tokio::select! {
                 ended = start(hub.clone()) => {
                     if let Err(error) = &ended {
@@ -83,15 +82,15 @@ impl Source {
                         (OnEnd::RestartOnError(_), Ok(())) | (OnEnd::Finish, _) => return,
                     }
                 }
-                () = self.no_longer_needed(&mut departures) => Duration::ZERO,
+                () = self.wait_until_unneeded(&mut departures) => Duration::ZERO,
             };
-            // Who came and left while it ran has been served.
+            // Clients that joined and left while the work ran do not start it again.
             served = departures.borrow().occupations;
             tokio::time::sleep(delay).await;
         }
     }
 
-    async fn no_longer_needed(self, occupancy: &mut watch::Receiver<Occupancy>) {
+    async fn wait_until_unneeded(self, occupancy: &mut watch::Receiver<Occupancy>) {
         loop {
             let now = *occupancy.borrow_and_update();
             match self.on_empty {
@@ -111,8 +110,8 @@ impl Source {
     }
 }
 
-/// Waits until somebody is there, or was since the last time; false where nobody will come any more.
-async fn someone_came(occupancy: &mut watch::Receiver<Occupancy>, served: &mut u64) -> bool {
+/// Waits until a client is connected, or was connected since the work last ran. Returns `false` if the hub is closed.
+async fn wait_for_client(occupancy: &mut watch::Receiver<Occupancy>, served: &mut u64) -> bool {
     let has_come = |now: &Occupancy| now.is_occupied || now.occupations > *served || now.is_closed;
     let Ok(now) = occupancy.wait_for(has_come).await.map(|now| *now) else { return false };
     *served = now.occupations;
@@ -139,11 +138,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_thousand_clients_at_once_start_it_exactly_once() {
+    async fn a_thousand_clients_at_once_start_the_work_once() {
         let hub = Hub::default();
         let starts = counting(Source::default(), &hub);
         tokio::time::sleep(Duration::from_secs(60)).await;
-        assert_eq!(starts.load(Ordering::Relaxed), 0, "nobody is there");
+        assert_eq!(starts.load(Ordering::Relaxed), 0, "no client is connected");
 
         let joins: Vec<_> = (0..1000)
             .map(|_| {
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_stops_when_nobody_was_there_for_long_enough_and_starts_with_the_next() {
+    async fn the_work_stops_without_clients_and_starts_again_with_the_next() {
         let hub = Hub::default();
         let on_empty = OnEmpty::StopAfter(Duration::from_secs(5));
         let starts = counting(Source { on_empty, ..Source::default() }, &hub);
@@ -180,11 +179,11 @@ mod tests {
             drop(seat);
         }
         tokio::time::sleep(Duration::from_secs(60)).await;
-        assert_eq!(starts.load(Ordering::Relaxed), 3, "nobody has come since");
+        assert_eq!(starts.load(Ordering::Relaxed), 3, "no client has joined since");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_restarts_after_an_error_and_not_after_success() {
+    async fn the_work_is_restarted_after_an_error_and_not_after_success() {
         let hub = Hub::default();
         let _seat = hub.join("sse").unwrap();
         let mut runs = 0;
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn closing_the_hub_ends_it() {
+    async fn closing_the_hub_ends_the_work() {
         let hub = Hub::default();
         let _seat = hub.join("sse").unwrap();
         let running = Source::default()

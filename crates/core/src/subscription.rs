@@ -15,7 +15,7 @@ use crate::{
     Budget, Cursor, Event, Fetched, Filters, Gap, Hub, Id, Interest, Kept, Reason, Seat, Waiter,
 };
 
-/// One reader of the hub: a [`Cursor`], a [`Seat`], and the wait for news. A [`Stream`] that ends after
+/// One reader of the hub: a [`Cursor`], a [`Seat`] and a timer for heartbeats. A [`Stream`] that ends after
 /// [`Event::Goodbye`].
 ///
 /// ```
@@ -38,28 +38,29 @@ pub struct Subscription {
     seat: Seat,
     interest: Interest,
     cursor: Cursor,
-    /// What only the broker has, on its way.
+    /// The pending replay of notifications that only the broker has.
     fetching: Option<Fetching>,
-    /// What one read brought, bounded by [`BATCH`] or [`FETCH`]: the log may evict it while the reader is slow.
+    /// The events of one read, at most [`BATCH`] or [`FETCH`]. They are kept even if the log evicts them while the
+    /// reader is slow.
     ready: VecDeque<Event>,
     waiter: Waiter,
     heartbeat: Interval,
-    /// Over how long the goodbyes of a hub that closes are spread.
-    spread: Duration,
-    /// The wait for this one, once the hub is closed.
-    leaving: Option<Pin<Box<Sleep>>>,
-    /// The end of its session, if that has one.
+    /// The longest delay of the goodbye after the hub was closed.
+    goodbye_spread: Duration,
+    /// Fires when the goodbye is due. Set once the hub is closed and everything else was read.
+    goodbye_timer: Option<Pin<Box<Sleep>>>,
+    /// Fires when the session expires. `None` if it does not.
     expiry: Option<Pin<Box<Sleep>>>,
     has_ended: bool,
 }
 
-/// What is read from the log at a time.
+/// The limit of one read from the log.
 const BATCH: Budget = Budget { entries: 64, bytes: 256 << 10 };
 
-/// What is read from the broker at a time: those entries are this reader's alone.
+/// The limit of one read from the broker. Those entries are not shared with other readers.
 const FETCH: Budget = Budget { entries: 64, bytes: 256 << 10 };
 
-/// A task of its own: a reader that is busy with something else must not keep its turn at the broker.
+/// A replay. It is a separate task, so that a reader that is busy does not occupy one of the concurrent replays.
 #[derive(Debug)]
 struct Fetching(JoinHandle<Fetched>);
 
@@ -92,28 +93,30 @@ impl Subscription {
             ready,
             waiter,
             heartbeat,
-            spread: Duration::ZERO,
-            leaving: None,
+            goodbye_spread: Duration::ZERO,
+            goodbye_timer: None,
             expiry,
             has_ended: false,
         }
     }
 
-    /// Spreads the goodbyes of a hub that closes: this one comes after a random time of up to `spread`, so
-    /// that not all readers come back somewhere else at the same moment. By default it comes at once.
+    /// Delays the goodbye of a hub that is closed by a random time of up to `spread`, so that not all readers reconnect
+    /// elsewhere at the same time. Default: no delay.
     pub fn with_goodbye_within(self, spread: Duration) -> Self {
-        Self { spread, ..self }
+        Self { goodbye_spread: spread, ..self }
     }
 
-    /// The next event, when there is one; `None` once the subscription has ended.
+    /// Waits for the next event and returns it. Returns `None` once the subscription has ended.
     ///
-    /// Cancel safe: an event is taken only by the poll that returns it.
+    /// Cancel safe: if the future is dropped before it completes, no event is lost.
     pub async fn next(&mut self) -> Option<Event> {
         poll_fn(|context| self.poll(context)).await
     }
 
-    /// The next event if it is there now: drain with this before one flush. A reader that wants few of
-    /// many may get `None` while there is one further on; [`next`](Self::next) finds it.
+    /// Returns the next event if it is available without waiting. Use it to send several events with one flush.
+    ///
+    /// If few notifications match the filters, it may return `None` although [`next`](Self::next) would find one,
+    /// because one call looks at a limited number of them.
     pub fn try_next(&mut self) -> Option<Event> {
         if self.has_ended {
             return None;
@@ -121,7 +124,7 @@ impl Subscription {
         if self.ready.is_empty() {
             self.read();
         }
-        // After the read: who was disconnected before a publish is not told of it.
+        // Checked after the read, so that a client whose session was ended before a publish does not get it.
         if self.seat.is_expired() {
             self.end(Reason::NotAllowed);
         }
@@ -130,11 +133,11 @@ impl Subscription {
         Some(event)
     }
 
-    /// The position up to which everything has been handed out.
+    /// Returns the position up to which all events were returned.
     pub fn position(&self) -> Id {
         let first_ready = self.ready.iter().find_map(|event| match event {
             Event::Deliver(entry) => Some(entry.id().epoch.id(entry.id().seq - 1)),
-            // Until the gap is told the reader stands before it, be it in another history.
+            // Before the gap is returned, the reader is at the gap's beginning, even if that is of another epoch.
             Event::Gap(gap) => Some(gap.after),
             Event::Heartbeat { .. } | Event::Goodbye(_) => None,
         });
@@ -147,14 +150,14 @@ impl Subscription {
         self.cursor.is_in_snapshot()
     }
 
-    /// A heartbeat for where the reader stands, outside of its interval.
+    /// Returns a heartbeat with the current position, independent of the interval.
     pub fn heartbeat(&self) -> Event {
         let interval = self.hub.heartbeat().interval;
         Event::Heartbeat { position: self.position(), interval }
     }
 
-    /// The payload bytes of the notification that [`try_next`](Self::try_next) would return; `None` where
-    /// the next event is no notification, or there is none now.
+    /// Returns the bytes of the payload and headers of the notification that [`try_next`](Self::try_next) would return.
+    /// Returns `None` if it would return another event or none.
     pub fn next_size(&mut self) -> Option<usize> {
         if self.ready.is_empty() && !self.has_ended {
             self.read();
@@ -165,26 +168,25 @@ impl Subscription {
         }
     }
 
-    /// Ends the subscription for a reason of the reader's own: the next event is a goodbye, whatever is
-    /// left.
+    /// Ends the subscription: the next event is a goodbye with this reason, even if notifications are left.
     pub fn end(&mut self, reason: Reason) {
-        // What was read and is not told stays ahead of the position, for a client that comes back.
+        // Events that were read but not returned stay after the position, for a client that resumes.
         self.cursor = Cursor::at(self.position());
         self.ready.clear();
         self.ready.push_back(Event::Goodbye(reason));
     }
 
-    /// The seat that this reader holds.
+    /// Returns the seat of the reader.
     pub fn seat(&self) -> &Seat {
         &self.seat
     }
 
-    /// Returns the filters of the subscription.
+    /// Returns the filters.
     pub fn filters(&self) -> &Filters {
         self.interest.filters()
     }
 
-    /// The hub that it reads.
+    /// Returns the hub.
     pub fn hub(&self) -> &Hub {
         &self.hub
     }
@@ -192,7 +194,7 @@ impl Subscription {
     fn read(&mut self) {
         let closed = self.hub.pool().closed();
         if closed.is_some() {
-            // Who waits for the broker is told goodbye where it stands.
+            // A reader that waits for the broker gets its goodbye without the rest.
             self.fetching = None;
         }
         if self.fetching.is_some() {
@@ -211,43 +213,43 @@ impl Subscription {
             }
         }
         self.note_end_of_snapshot(was_in_snapshot, &mut events);
-        // The log was sealed before the pool was closed, so nothing can follow what was found. What only the
-        // broker has is not waited for by a hub that is closed.
+        // The log was sealed before the pool was closed, so no further notification can follow. A closed hub does not
+        // wait for notifications that only the broker has.
         if events.is_empty()
-            && (kept == Kept::Broker || !self.is_behind(head))
+            && (kept == Kept::Broker || !self.has_unread(head))
             && let Some(reason) = closed
-            && self.may_leave()
+            && self.goodbye_is_due()
         {
             events.push(Event::Goodbye(reason));
         }
         self.ready.extend(events);
     }
 
-    /// Adds a heartbeat if the reader has left its snapshot and nothing else tells its position. So one that is cut goes on
-    /// from there, and does not begin with the newest of each topic again.
+    /// Adds a heartbeat if the reader has left its snapshot and no other event has its position. So a client that
+    /// reconnects resumes from there, and does not get the snapshot again.
     fn note_end_of_snapshot(&mut self, was_in_snapshot: bool, events: &mut Vec<Event>) {
         if was_in_snapshot && !self.is_in_snapshot() && events.is_empty() {
-            // Not `self.heartbeat()`: what was read before is told by now, or stands in `ready`.
+            // `self.heartbeat()` would return the position before the events in `ready`.
             let (position, interval) = (self.cursor.position(), self.hub.heartbeat().interval);
             events.push(Event::Heartbeat { position, interval });
             self.heartbeat.reset();
         }
     }
 
-    /// Returns `true` once the goodbye of a hub that is closed is due.
-    fn may_leave(&mut self) -> bool {
-        if self.spread.is_zero() {
+    /// Returns `true` once the goodbye of a closed hub is due. Starts its timer at the first call.
+    fn goodbye_is_due(&mut self) -> bool {
+        if self.goodbye_spread.is_zero() {
             return true;
         }
-        let leaving = self.leaving.get_or_insert_with(|| {
+        let timer = self.goodbye_timer.get_or_insert_with(|| {
             let part = f64::from(random() as u32) / f64::from(u32::MAX);
-            Box::pin(sleep(self.spread.mul_f64(part)))
+            Box::pin(sleep(self.goodbye_spread.mul_f64(part)))
         });
-        leaving.deadline() <= Instant::now()
+        timer.deadline() <= Instant::now()
     }
 
-    /// Whether there is more than the cursor has seen.
-    fn is_behind(&self, head: Id) -> bool {
+    /// Returns `true` if the cursor has not reached this head of the log.
+    fn has_unread(&self, head: Id) -> bool {
         let at = self.cursor.position();
         at.epoch != head.epoch || at.seq < head.seq
     }
@@ -267,7 +269,7 @@ impl Subscription {
             if let Poll::Ready(fetched) = Pin::new(fetching).poll(context) {
                 self.fetching = None;
                 let Ok(Fetched { mut events, cursor }) = fetched else {
-                    // The runtime ends, and nobody will read on.
+                    // The task was aborted because the runtime shuts down.
                     self.has_ended = true;
                     return Poll::Ready(None);
                 };
@@ -278,13 +280,13 @@ impl Subscription {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-        } else if self.is_behind(self.hub.log().head()) {
-            // One who looks for few among many looks at a portion, and lets others have their turn.
+        } else if self.has_unread(self.hub.log().head()) {
+            // One read looks at a limited number of entries, and then other tasks run.
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if let Some(leaving) = &mut self.leaving
-            && leaving.as_mut().poll(context).is_ready()
+        if let Some(timer) = &mut self.goodbye_timer
+            && timer.as_mut().poll(context).is_ready()
             && let Some(event) = self.try_next()
         {
             return Poll::Ready(Some(event));
@@ -307,154 +309,4 @@ impl Stream for Subscription {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use futures::StreamExt;
-
-    use super::*;
-    use crate::{HubConfig, Notification, Position, Retention};
-
-    #[tokio::test(start_paused = true)]
-    async fn the_goodbyes_of_a_hub_that_closes_are_spread_and_come_in_time() {
-        let hub = Hub::default();
-        let spread = Duration::from_secs(60);
-        let mut waits = tokio::task::JoinSet::new();
-        for _ in 0..100 {
-            let reader = hub.subscribe("t", Interest::new(">".parse().unwrap())).unwrap();
-            let mut reader = reader.with_goodbye_within(spread);
-            waits.spawn(async move {
-                let closed = Instant::now();
-                let mut event = reader.next().await;
-                while matches!(event, Some(Event::Heartbeat { .. })) {
-                    event = reader.next().await;
-                }
-                assert!(matches!(event, Some(Event::Goodbye(Reason::GoingAway))), "{event:?}");
-                closed.elapsed()
-            });
-        }
-        tokio::task::yield_now().await;
-        hub.close(Reason::GoingAway);
-        let waits = waits.join_all().await;
-        assert!(waits.iter().all(|wait| *wait <= spread + Duration::from_millis(1)), "{waits:?}");
-        let early = waits.iter().filter(|wait| **wait < spread / 2).count();
-        assert!((10..=90).contains(&early), "{waits:?}");
-    }
-
-    fn note(text: &str) -> Notification {
-        Notification::text("t".parse().unwrap(), text)
-    }
-
-    fn all() -> Interest {
-        Interest::new(">".parse().unwrap())
-    }
-
-    fn text_of(event: Option<Event>) -> String {
-        match event {
-            Some(Event::Deliver(entry)) => entry.notification().as_text().unwrap().to_owned(),
-            other => format!("{other:?}"),
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_idle_subscription_gets_heartbeats_with_its_position() {
-        let hub = Hub::default();
-        let mut subscription = hub.subscribe("sse", all()).unwrap();
-        let id = hub.publish(note("one")).await.unwrap();
-        assert_eq!(text_of(subscription.next().await), "one");
-        let begun = Instant::now();
-        for _ in 0..3 {
-            assert!(matches!(
-                subscription.next().await,
-                Some(Event::Heartbeat { position, .. }) if position == id
-            ));
-        }
-        assert_eq!(begun.elapsed(), hub.heartbeat().interval * 3);
-    }
-
-    #[tokio::test]
-    async fn a_cancelled_next_takes_nothing_with_it() {
-        let hub = Hub::default();
-        let mut subscription = hub.subscribe("sse", all()).unwrap();
-        for round in 0..100 {
-            let cancelled = tokio::time::timeout(Duration::ZERO, subscription.next());
-            assert!(cancelled.await.is_err());
-            hub.publish(note(&round.to_string())).await.unwrap();
-            assert_eq!(text_of(subscription.next().await), round.to_string());
-        }
-    }
-
-    #[tokio::test]
-    async fn all_that_was_published_before_the_close_is_told_before_the_goodbye() {
-        let hub = Hub::default();
-        let mut subscription = hub.subscribe("sse", all()).unwrap();
-        for number in 0..200 {
-            hub.publish(note(&number.to_string())).await.unwrap();
-        }
-        hub.close(Reason::GoingAway);
-        for number in 0..200 {
-            assert_eq!(text_of(subscription.next().await), number.to_string());
-        }
-        assert!(matches!(subscription.next().await, Some(Event::Goodbye(Reason::GoingAway))));
-        assert!(subscription.next().await.is_none());
-    }
-
-    #[tokio::test]
-    async fn the_position_is_that_of_the_last_event_taken_whatever_was_read_ahead() {
-        let hub = Hub::default();
-        let mut subscription = hub.subscribe("sse", all()).unwrap();
-        for _ in 0..5 {
-            hub.publish(note("x")).await.unwrap();
-        }
-        for seq in 1..=5 {
-            subscription.next().await;
-            assert_eq!(subscription.position().seq, seq);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_gap_from_the_past_comes_before_what_is_left() {
-        let retention = Retention { entries: 2, ..Retention::default() };
-        let hub = Hub::new(HubConfig { retention, ..HubConfig::default() });
-        for number in 0..5 {
-            hub.publish(note(&number.to_string())).await.unwrap();
-        }
-        let seat = hub.join("sse").unwrap();
-        let position = Position::After(hub.epoch().id(1));
-        let events: Vec<_> = {
-            let subscription = hub.read(seat, all(), position);
-            hub.close(Reason::Normal);
-            subscription.collect().await
-        };
-        assert!(matches!(events[0], Event::Gap(gap) if gap.missed == Some(2)), "{events:?}");
-        assert_eq!(events.len(), 4);
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn no_wake_is_lost_between_many_publishers_and_many_readers() {
-        let hub = Hub::default();
-        let readers: Vec<_> = (0..20)
-            .map(|_| {
-                let subscription = hub.subscribe("sse", all()).unwrap();
-                tokio::spawn(
-                    subscription.take(2000).map(|event| text_of(Some(event))).collect::<Vec<_>>(),
-                )
-            })
-            .collect();
-        for publisher in 0..4 {
-            let hub = hub.clone();
-            tokio::spawn(async move {
-                for number in 0..500 {
-                    hub.publish(note(&format!("{publisher} {number}"))).await.unwrap();
-                    tokio::task::yield_now().await;
-                }
-            });
-        }
-        let mut seen = Vec::new();
-        for reader in readers {
-            seen.push(reader.await.unwrap());
-        }
-        assert!(seen.iter().all(|one| one == &seen[0]), "all readers see one order");
-        assert_eq!(seen[0].len(), 2000);
-    }
-}
+mod tests;

@@ -8,17 +8,17 @@ use thiserror::Error;
 
 use crate::pattern::{MAX_FILTER_TOKENS, MAX_STARS, Pattern, TokenHashes};
 
-/// The longest topic or filter, in bytes.
+/// The maximum length of a topic or filter, in bytes.
 pub const MAX_TOPIC_BYTES: usize = 255;
 
-/// The most filters that one subscriber may name.
+/// The maximum number of filters of one subscriber.
 pub const MAX_FILTERS: usize = 64;
 
-/// Up to so many filters are compared with a topic one by one. For more of them the topic's tokens are hashed
-/// first, which costs as much as a few comparisons.
+/// Up to this many filters are compared with a topic one by one. For more filters the topic's tokens are hashed first,
+/// which costs as much as a few comparisons.
 const FEW_FILTERS: usize = 4;
 
-/// What a notification is about: tokens of `[A-Za-z0-9_-]+` joined by `.`, at most 255 bytes.
+/// The subject of a notification: tokens of `[A-Za-z0-9_-]+` joined by `.`, at most 255 bytes.
 ///
 /// ```
 /// use tidings_core::Topic;
@@ -33,7 +33,7 @@ pub struct Topic(Arc<str>);
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Filter(Arc<str>, Pattern);
 
-/// One to [`MAX_FILTERS`] filters, joined by `,`; a topic matches when any one of them does.
+/// One to [`MAX_FILTERS`] filters, joined by `,`. A topic matches if any of them matches it.
 ///
 /// ```
 /// use tidings_core::Filters;
@@ -45,26 +45,26 @@ pub struct Filter(Arc<str>, Pattern);
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Filters(Arc<[Filter]>);
 
-/// Why a text is no topic or filter.
+/// The error for a text that is not a topic or filter.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ParseTopicError {
-    /// Nothing stands where a topic should.
-    #[error("the topic is empty: give tokens of A-Z a-z 0-9 _ - joined by dots")]
+    /// The topic or filter is empty.
+    #[error("the topic is empty: expected tokens of A-Z a-z 0-9 _ - joined by dots")]
     Empty,
     /// Longer than [`MAX_TOPIC_BYTES`].
     #[error("the topic has {0} bytes, the limit is {MAX_TOPIC_BYTES}")]
     TooLong(usize),
     /// A token is empty, as in `a..b`.
-    #[error("{0:?} has an empty token: dots join tokens, they do not begin, end or double")]
+    #[error("{0:?} has an empty token: expected tokens joined by single dots")]
     EmptyToken(String),
     /// A character outside of `[A-Za-z0-9_-]`.
-    #[error("{0:?} has {1:?} in it: a token is of A-Z a-z 0-9 _ -")]
+    #[error("{0:?} has the character {1:?}: expected tokens of A-Z a-z 0-9 _ -")]
     BadCharacter(String, char),
-    /// A wildcard in a topic, beside other characters, or a `>` that is not the last token.
+    /// A wildcard in a topic, next to other characters of a token, or a `>` that is not the last token.
     #[error(
-        "{0:?} has a wildcard out of place: * and > are whole tokens of a filter, > only the last, and a \
-         notification is published to one topic without wildcards"
+        "{0:?} has a misplaced wildcard: in a filter, * is a whole token and > the whole last token; a topic has no \
+         wildcards"
     )]
     MisplacedWildcard(String),
     /// More than [`MAX_FILTERS`].
@@ -81,19 +81,19 @@ pub enum ParseTopicError {
 }
 
 impl Topic {
-    /// The topic as text.
+    /// Returns the topic as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl Filter {
-    /// The filter as text.
+    /// Returns the filter as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether the topic is one that this filter asks for.
+    /// Returns `true` if this filter matches the topic.
     pub fn matches(&self, topic: &Topic) -> bool {
         if !self.has_wildcard() {
             return *self.0 == *topic.0;
@@ -111,7 +111,7 @@ impl Filter {
         tokens.next().is_none()
     }
 
-    /// The one topic that this filter names, where it has no wildcard.
+    /// Returns the topic that this filter names, or `None` if the filter has a wildcard.
     pub fn as_topic(&self) -> Option<Topic> {
         (!self.has_wildcard()).then(|| Topic(self.0.clone()))
     }
@@ -130,7 +130,7 @@ impl Filter {
 }
 
 impl Filters {
-    /// Whether any of the filters matches.
+    /// Returns `true` if any of the filters matches the topic.
     pub fn matches(&self, topic: &Topic) -> bool {
         if self.0.len() <= FEW_FILTERS {
             return self.0.iter().any(|filter| filter.matches(topic));
@@ -148,12 +148,12 @@ impl Filters {
         self.0.len()
     }
 
-    /// Whether every topic matches, so that nothing is ever passed over.
+    /// Returns `true` if one of the filters is `>`, which matches every topic.
     pub fn match_everything(&self) -> bool {
         self.0.iter().any(|filter| &*filter.0 == ">")
     }
 
-    /// The one topic that is named, where it is exactly one: where a client may publish.
+    /// Returns the topic if there is exactly one filter and it has no wildcard, otherwise `None`.
     pub fn as_topic(&self) -> Option<Topic> {
         match &*self.0 {
             [only] => only.as_topic(),
@@ -161,7 +161,7 @@ impl Filters {
         }
     }
 
-    /// The filters one by one.
+    /// Returns the filters.
     pub fn iter(&self) -> impl Iterator<Item = &Filter> {
         self.0.iter()
     }
@@ -249,7 +249,8 @@ fn check_tokens(
     Ok(())
 }
 
-/// A topic is short: its bytes are looked at one by one, for a search costs more to set up.
+/// Splits off the first token. Topics are short, so a loop over the bytes is faster than a search, which has a setup
+/// cost.
 fn take_token<'a>(rest: &mut Option<&'a str>) -> Option<&'a str> {
     let text = rest.take()?;
     let Some(dot) = text.bytes().position(|byte| byte == b'.') else { return Some(text) };
@@ -300,7 +301,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The rule as the NATS documentation words it, over token lists: the model for `matches`.
+    /// The rules of the NATS documentation over lists of tokens: the model for `matches`.
     fn model(filter: &[&str], topic: &[&str]) -> bool {
         match (filter, topic) {
             ([], []) => true,
@@ -326,7 +327,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_the_parser_panic_and_what_parses_reads_back(text in ".{0,300}") {
+        fn no_text_panics_the_parser_and_filters_are_formatted_as_they_were_parsed(text in ".{0,300}") {
             if let Ok(filters) = text.parse::<Filters>() {
                 prop_assert_eq!(filters.to_string(), text);
             }
@@ -334,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_is_named() {
+    fn each_malformed_filter_has_its_error() {
         use ParseTopicError::*;
         let fault = |text: &str| text.parse::<Filter>().expect_err(text);
         assert_eq!(fault(""), Empty);
@@ -351,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_may_be_as_long_as_the_limits_say() {
+    fn filters_at_the_limits_are_valid() {
         let tokens = vec!["a"; 128].join(".");
         assert!(tokens.parse::<Topic>().is_ok() && tokens.parse::<Filter>().is_ok());
         let filter = format!("*.*.*.*.{}.>", ["a"; 11].join("."));

@@ -15,7 +15,7 @@ pub struct WakerSet {
     waiting: Arc<Mutex<Slab<Option<Waker>>>>,
 }
 
-/// One task's place in a [`WakerSet`]. Dropping it gives the place back.
+/// One task's place in a [`WakerSet`]. Dropping it frees the place.
 #[derive(Debug)]
 pub struct Waiter {
     wakers: WakerSet,
@@ -31,7 +31,7 @@ impl WakerSet {
 
     /// Wakes every task that has registered since it was last woken.
     pub fn wake_all(&self) {
-        // A waker runs foreign code, which must not run under the lock.
+        // Wakers run code of the executor, which must not run while the lock is held.
         let woken: Vec<Waker> =
             self.lock().iter_mut().filter_map(|(_, waker)| waker.take()).collect();
         woken.into_iter().for_each(Waker::wake);

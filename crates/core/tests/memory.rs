@@ -1,4 +1,4 @@
-//! What a log takes of the allocator is what its retention says, whatever its readers ask for; and what filters take.
+//! A log allocates no more than its retention allows, whatever formats its readers use. Also measures filters.
 
 use std::alloc::System;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,12 +13,12 @@ use tidings_core::{
 #[global_allocator]
 static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 
-/// The allocator counts for the whole process, so one test runs at a time.
-static ALONE: Mutex<()> = Mutex::new(());
+/// The allocator counts all threads of the process, so one test runs at a time.
+static SERIAL: Mutex<()> = Mutex::new(());
 
 const MIB: usize = 1 << 20;
 
-/// As JSON writes a control character.
+/// Six bytes for each byte, as JSON encodes a control character.
 static SIX_TIMES: Format = Format::new("six times", |entry| {
     let payload = entry.notification().payload();
     b"\\u0001".repeat(payload.len()).into()
@@ -48,7 +48,7 @@ fn note(size: usize) -> Notification {
     Notification::text("news".parse().unwrap(), "\u{1}".repeat(size))
 }
 
-/// Reads everything that the log has, as a client that comes back does, and calls `read` with each entry.
+/// Reads all entries of the log, as a client that resumes does, and calls `read` with each.
 fn read_all(log: &Log, read: impl Fn(&Arc<Entry>)) {
     let (interest, seat) = (Interest::new(">".parse().unwrap()), SeatId::default());
     let (mut cursor, head) = (Cursor::at(log.tail()), log.head());
@@ -62,19 +62,19 @@ fn read_all(log: &Log, read: impl Fn(&Arc<Entry>)) {
     }
 }
 
-/// Holds what the log takes against its retention, and against what it says itself.
+/// Compares the bytes that the log has allocated with its retention and with the bytes that it counts.
 fn check(log: &Log, before: usize) {
     let (taken, counted) = (ALLOCATOR.allocated() - before, log.size().1);
     let limit = Retention::default().bytes;
     assert!(counted <= limit, "{counted} bytes are counted");
-    assert!(taken <= limit, "{taken} bytes are taken");
-    // The ring itself has room for some more entries.
-    assert!(taken <= counted + 64 * 1024, "{taken} bytes are taken, {counted} are counted");
+    assert!(taken <= limit, "{taken} bytes are allocated");
+    // The ring has capacity for more entries than it has.
+    assert!(taken <= counted + 64 * 1024, "{taken} bytes are allocated, {counted} are counted");
 }
 
 #[test]
-fn large_payloads_in_formats_of_six_times_their_length_stay_within_the_retention() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+fn large_payloads_in_formats_six_times_as_long_stay_within_the_retention() {
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let before = ALLOCATOR.allocated();
     let log = log();
     for _ in 0..120 {
@@ -87,14 +87,14 @@ fn large_payloads_in_formats_of_six_times_their_length_stay_within_the_retention
         });
         check(&log, before);
     }
-    assert_eq!(log.size().0, 47, "readers have not shortened the history");
+    assert_eq!(log.size().0, 47, "the number of retained notifications does not depend on readers");
     drop(log);
-    assert!(ALLOCATOR.allocated() < before + MIB, "all of it is given back");
+    assert!(ALLOCATOR.allocated() < before + MIB, "all of it is freed");
 }
 
 #[test]
 fn small_payloads_in_many_formats_stay_within_the_retention() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let before = ALLOCATOR.allocated();
     let log = log();
     for _ in 0..150_000 {
@@ -106,12 +106,16 @@ fn small_payloads_in_many_formats_stay_within_the_retention() {
         ONCE.iter().for_each(|format| drop(entry.encoded(format)));
     });
     check(&log, before);
-    assert_eq!(log.size().0, entries, "readers have not shortened the history");
+    assert_eq!(
+        log.size().0,
+        entries,
+        "the number of retained notifications does not depend on readers"
+    );
 }
 
 #[test]
-fn the_newest_is_shared_however_long_the_log_has_been_full_and_read() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+fn the_copies_of_the_newest_are_shared_even_if_the_log_is_full_and_read() {
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let before = ALLOCATOR.allocated();
     let log = log();
     for number in 1..=3000 {
@@ -122,7 +126,7 @@ fn the_newest_is_shared_however_long_the_log_has_been_full_and_read() {
             assert_eq!(first.as_ptr(), newest.encoded(format).as_ptr(), "after {number}");
         }
         if number % 500 == 0 {
-            // Clients that come back ask for all of it.
+            // A client that resumes reads all of it.
             read_all(&log, |entry| drop(entry.encoded(&ONCE[3])));
         }
     }
@@ -131,7 +135,7 @@ fn the_newest_is_shared_however_long_the_log_has_been_full_and_read() {
 
 #[test]
 fn copies_that_a_slow_reader_holds_are_counted_until_it_drops_them() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let log = log();
     log.append(note(MIB), None);
     let held = newest(&log);
@@ -141,7 +145,7 @@ fn copies_that_a_slow_reader_holds_are_counted_until_it_drops_them() {
     }
     let counted = log.size().1;
     let _ = log.append(note(60 * MIB), None);
-    assert_eq!(log.size().0, 1, "it has evicted all others");
+    assert_eq!(log.size().0, 1, "the others are evicted");
     let with_copy = log.size().1;
     drop(held);
     assert!(counted > 2 * MIB && with_copy - log.size().1 > MIB);
@@ -159,9 +163,9 @@ fn newest(log: &Log) -> Arc<Entry> {
 }
 
 #[test]
-fn a_filter_takes_at_most_100_bytes_of_an_index_besides_its_text_and_gives_them_back() {
+fn a_filter_takes_at_most_100_bytes_of_an_index_besides_its_text() {
     const FILTERS: usize = 5000 * 64;
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let filter = |number| format!("c{}.*.x{}.>", number / 64, number % 64).parse().unwrap();
     let filters: Vec<Filter> = (0..FILTERS).map(filter).collect();
     let before = ALLOCATOR.allocated();
@@ -173,5 +177,5 @@ fn a_filter_takes_at_most_100_bytes_of_an_index_besides_its_text_and_gives_them_
     assert!(each <= 100, "{each} bytes");
     println!("a filter takes {each} bytes of the index");
     filters.iter().for_each(|filter| assert!(index.remove(filter).is_some()));
-    assert!(ALLOCATOR.allocated() < before + 10_000, "they are given back");
+    assert!(ALLOCATOR.allocated() < before + 10_000, "they are freed");
 }

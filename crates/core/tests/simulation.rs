@@ -1,19 +1,19 @@
-//! Hubs over one broker, in simulated time and without a network: clients, hubs and the broker fail in
-//! every order that a seed can think of, and what clients are told is held against what was stored.
+//! Simulates hubs on one broker, in simulated time and without a network. Clients, hubs and the broker fail in a random
+//! order, and the events of the clients are checked against the stream that the broker has stored.
 //!
-//! One schedule once more, with all that happens in it:
+//! To repeat one schedule with a trace of all that happens:
 //! `TIDINGS_SEED=123 cargo test -p tidings-core --test simulation`.
 
 mod simulation {
-    mod book;
     mod broker;
     mod check;
     mod client;
+    mod faults;
     mod history;
     mod hubs;
     mod publisher;
+    mod record;
     mod schedules;
     mod tail;
-    mod weather;
     mod world;
 }

@@ -9,7 +9,7 @@ fn all() -> Headers {
 }
 
 #[test]
-fn a_header_that_is_set_is_returned_and_the_others_are_not_there() {
+fn only_headers_that_are_set_are_returned() {
     let headers = Headers::new().with_event("created").unwrap();
     assert_eq!(
         (headers.event(), headers.content_type(), headers.time()),
@@ -31,7 +31,7 @@ fn a_header_that_is_set_is_returned_and_the_others_are_not_there() {
 }
 
 #[test]
-fn an_event_name_is_visible_ascii_and_not_one_that_event_streams_use() {
+fn an_event_name_is_visible_ascii_and_not_reserved() {
     let longest = "x".repeat(255);
     for name in ["created", "order.created:v1", "Gap", "messages", &longest] {
         assert_eq!(Headers::new().with_event(name).unwrap().event(), Some(name));
@@ -90,7 +90,7 @@ fn a_time_is_milliseconds_up_to_the_end_of_the_year_9999() {
 }
 
 #[test]
-fn a_traceparent_is_of_version_00_and_none_of_its_ids_is_zero() {
+fn a_traceparent_has_version_00_and_no_id_of_zeros() {
     assert!(Headers::new().with_trace(PARENT, None).is_ok());
     for malformed in [
         "",
@@ -128,7 +128,7 @@ fn a_malformed_header_is_left_out_and_the_others_stay() {
     let event = Headers::new().with_event("created").unwrap();
     assert_eq!(read(&[(Header::Event, "created"), (Header::Time, "soon")]), Some(event.clone()));
     assert_eq!(read(&[(Header::Event, "gap"), (Header::ContentType, "json")]), None);
-    // A tracestate belongs to its traceparent, in whichever order they come.
+    // A tracestate needs a traceparent, in any order.
     let state = (Header::Tracestate, "a=1");
     assert_eq!(read(&[(Header::Event, "created"), state]), Some(event.clone()));
     let traced = event.with_trace(PARENT, Some("a=1")).unwrap();
@@ -138,7 +138,7 @@ fn a_malformed_header_is_left_out_and_the_others_stay() {
 }
 
 #[test]
-fn setting_a_header_leaves_a_clone_as_it_was() {
+fn setting_a_header_does_not_change_a_clone() {
     let one = Headers::new().with_event("one").unwrap();
     let other = one.clone().with_event("other").unwrap();
     assert_eq!((one.event(), other.event()), (Some("one"), Some("other")));

@@ -1,4 +1,4 @@
-//! The model of the broker: one stored stream, and everything that goes wrong with it.
+//! A model of the broker: one stored stream, and its failures.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,44 +13,44 @@ use tidings_core::{BrokerError, Epoch, Filters, GapReason, Id, IdempotencyKey, N
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use super::book::Book;
+use super::faults::{Fate, FaultRates};
 use super::history::History;
+use super::record::Record;
 use super::tail::{Arrivals, Ending};
-use super::weather::{Fate, Weather};
 
-/// The broker; cheap to clone.
+/// The broker. All clones are the same broker.
 #[derive(Clone)]
 pub(crate) struct SharedBroker(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
-    /// Something was stored, or a tail is to end.
+    /// Notified when a message is stored, and when a tail must end.
     news: Notify,
-    book: Book,
+    record: Record,
 }
 
 pub(crate) struct State {
     pub(crate) rng: Rng,
-    pub(crate) weather: Weather,
-    /// The last is the present one.
+    pub(crate) fault_rates: FaultRates,
+    /// The last one is the current one.
     pub(crate) histories: Vec<History>,
-    /// How each tail that was ever opened is to end.
+    /// How each tail that was ever opened must end. `None` if it continues.
     pub(crate) endings: Vec<Option<Ending>>,
-    /// When a key of the present history was first seen, and what was stored with it.
+    /// When each key of the current history was first seen, and the sequence number that was stored with it.
     keys: BTreeMap<String, (Instant, u64)>,
     keep: u64,
     is_up: bool,
 }
 
-/// How long a key is remembered.
+/// How long a key is kept.
 const WINDOW: Duration = Duration::from_secs(120);
 
 impl SharedBroker {
-    pub(crate) fn new(mut rng: Rng, weather: Weather, keep: u64, book: Book) -> Self {
+    pub(crate) fn new(mut rng: Rng, fault_rates: FaultRates, keep: u64, record: Record) -> Self {
         let histories = vec![History::new(Epoch::spread(rng.u64(..)))];
         let (keys, endings) = (BTreeMap::new(), Vec::new());
-        let state = State { rng, weather, histories, endings, keys, keep, is_up: true };
-        Self(Arc::new(Shared { state: Mutex::new(state), news: Notify::new(), book }))
+        let state = State { rng, fault_rates, histories, endings, keys, keep, is_up: true };
+        Self(Arc::new(Shared { state: Mutex::new(state), news: Notify::new(), record }))
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -72,11 +72,11 @@ impl SharedBroker {
         self.state().is_up
     }
 
-    pub(crate) fn set_weather(&self, weather: Weather) {
-        self.state().weather = weather;
+    pub(crate) fn set_fault_rates(&self, fault_rates: FaultRates) {
+        self.state().fault_rates = fault_rates;
     }
 
-    /// Ends one of the tails that were opened last.
+    /// Ends one of the three tails that were opened last.
     pub(crate) fn cut_one(&self, ending: Ending) {
         {
             let state = &mut *self.state();
@@ -90,22 +90,22 @@ impl SharedBroker {
     }
 
     pub(crate) fn purge(&self) {
-        self.state().present_mut().purge();
+        self.state().current_mut().purge();
     }
 
-    /// The stream is deleted and made again.
+    /// Deletes the stream and creates it again.
     pub(crate) fn delete(&self) {
         self.state().begin(|_, epoch| History::new(epoch));
         self.cut_all();
     }
 
-    /// The newest are lost, as after a restore from an older copy.
+    /// Loses the newest messages, as after a restore from an older backup.
     pub(crate) fn go_back(&self, newest: u64) {
-        self.state().begin(|present, epoch| present.gone_back(newest, epoch));
+        self.state().begin(|current, epoch| current.gone_back(newest, epoch));
         self.cut_all();
     }
 
-    /// Somebody else puts into the stream what no hub would.
+    /// Adds a message of another program, which hubs cannot read.
     pub(crate) fn store_foreign(&self) {
         self.state().store(None, None);
         self.0.news.notify_waiters();
@@ -122,7 +122,7 @@ impl SharedBroker {
         self.0.news.notify_waiters();
     }
 
-    /// The way there or back.
+    /// Waits for the time of a request or an answer.
     async fn travel(&self) {
         let delay = self.state().delay();
         sleep(delay).await;
@@ -132,49 +132,49 @@ impl SharedBroker {
         let state = &mut *self.state();
         state.answers()?;
         let (epoch, floor, head) = {
-            let present = state.present();
-            (present.epoch, present.floor, present.head())
+            let current = state.current();
+            (current.epoch, current.floor, current.head())
         };
         let after = match start {
             Start::Newest(count) => floor.max(head.saturating_sub(count)),
             Start::After(id) if id.epoch == epoch => id.seq.max(floor),
-            // Of another history: anywhere will do, for what is older is replayed.
+            // The id is of another epoch, so the tail may begin anywhere: hubs replay what is older.
             Start::After(_) => state.rng.u64(floor..=head),
         };
         state.endings.push(None);
         let (number, history) = (state.endings.len() - 1, state.histories.len() - 1);
         let arrivals = Arrivals::new(self.clone(), number, history, after, state.rng.fork());
         let tail = Tail { epoch, floor, after, head, arrivals: arrivals.into_stream() };
-        self.0.book.note(|| format!("tail {number} from {start:?}: {tail:?}"));
+        self.0.record.note(|| format!("tail {number} from {start:?}: {tail:?}"));
         Ok(tail)
     }
 
-    fn look(
+    fn read(
         &self,
         filters: &Filters,
         after: Id,
-        upto: u64,
+        up_to: u64,
         mut budget: Budget,
     ) -> Result<Replay, BrokerError> {
         let state = &mut *self.state();
         state.answers()?;
         budget.entries = state.rng.usize(1..=budget.entries.min(12));
-        let present = state.present();
-        let gone = |reason| Replay::Gone { resume: present.epoch.id(present.floor), reason };
-        let replay = if after.epoch != present.epoch || after.seq > present.head() {
+        let current = state.current();
+        let gone = |reason| Replay::Gone { resume: current.epoch.id(current.floor), reason };
+        let replay = if after.epoch != current.epoch || after.seq > current.head() {
             gone(GapReason::Epoch)
-        } else if after.seq < present.floor {
+        } else if after.seq < current.floor {
             gone(GapReason::Evicted)
         } else {
-            let (found, reached) = present.read(filters, after.seq, upto, budget);
+            let (found, reached) = current.read(filters, after.seq, up_to, budget);
             Replay::Read { found, reached }
         };
-        self.0.book.count("replays");
-        self.0.book.note(|| match &replay {
+        self.0.record.count("replays");
+        self.0.record.note(|| match &replay {
             Replay::Read { found, reached } => {
-                format!("replay ({after}, {upto}]: {} up to {reached}", found.len())
+                format!("replay ({after}, {up_to}]: {} up to {reached}", found.len())
             }
-            Replay::Gone { .. } => format!("replay ({after}, {upto}]: {replay:?}"),
+            Replay::Gone { .. } => format!("replay ({after}, {up_to}]: {replay:?}"),
         });
         Ok(replay)
     }
@@ -190,7 +190,7 @@ impl Broker for SharedBroker {
         Box::pin(async move {
             broker.travel().await;
             let fate = broker.state().fate();
-            broker.0.book.count(fate.name());
+            broker.0.record.count(fate.name());
             if fate == Fate::Lost {
                 return Err(away("the publish was lost"));
             }
@@ -199,7 +199,7 @@ impl Broker for SharedBroker {
                 state.answers()?;
                 let text = notification.as_text().unwrap_or_default().to_owned();
                 let id = state.store(Some(notification), key.as_ref());
-                broker.0.book.note(|| format!("{text} is {id}: {}", fate.name()));
+                broker.0.record.note(|| format!("{text} is {id}: {}", fate.name()));
                 id
             };
             broker.0.news.notify_waiters();
@@ -227,13 +227,13 @@ impl Broker for SharedBroker {
         &self,
         filters: &Filters,
         after: Id,
-        upto: u64,
+        up_to: u64,
         budget: Budget,
     ) -> BoxFuture<'static, Result<Replay, BrokerError>> {
         let (broker, filters) = (self.clone(), filters.clone());
         Box::pin(async move {
             broker.travel().await;
-            let replay = broker.look(&filters, after, upto, budget)?;
+            let replay = broker.read(&filters, after, up_to, budget)?;
             broker.travel().await;
             Ok(replay)
         })
@@ -245,39 +245,39 @@ impl Broker for SharedBroker {
 }
 
 impl State {
-    pub(crate) fn present(&self) -> &History {
+    pub(crate) fn current(&self) -> &History {
         self.histories.last().expect("there is always a history")
     }
 
-    fn present_mut(&mut self) -> &mut History {
+    fn current_mut(&mut self) -> &mut History {
         self.histories.last_mut().expect("there is always a history")
     }
 
-    /// The history with this epoch, and its place among all there were.
+    /// Returns the history with this epoch and its index.
     pub(crate) fn history(&self, epoch: Epoch) -> Option<(usize, &History)> {
         self.histories.iter().enumerate().find(|(_, history)| history.epoch == epoch)
     }
 
     pub(crate) fn delay(&mut self) -> Duration {
-        self.weather.delay(&mut self.rng)
+        self.fault_rates.delay(&mut self.rng)
     }
 
     fn fate(&mut self) -> Fate {
-        self.weather.fate(&mut self.rng)
+        self.fault_rates.fate(&mut self.rng)
     }
 
     fn answers(&mut self) -> Result<(), BrokerError> {
         if !self.is_up {
             return Err(away("it is down"));
         }
-        if self.weather.fails(&mut self.rng) {
-            return Err(away("it hiccups"));
+        if self.fault_rates.fails(&mut self.rng) {
+            return Err(away("it fails at random"));
         }
         Ok(())
     }
 
     fn store(&mut self, message: Option<Notification>, key: Option<&IdempotencyKey>) -> Id {
-        let (now, epoch) = (Instant::now(), self.present().epoch);
+        let (now, epoch) = (Instant::now(), self.current().epoch);
         let key = key.map(|key| key.as_str().to_owned());
         if let Some(key) = &key
             && let Some((seen, seq)) = self.keys.get(key)
@@ -286,14 +286,14 @@ impl State {
             return epoch.id(*seq);
         }
         let keep = self.keep;
-        let seq = self.present_mut().store(message, keep);
+        let seq = self.current_mut().store(message, keep);
         self.keys.extend(key.map(|key| (key, (now, seq))));
         epoch.id(seq)
     }
 
     fn begin(&mut self, next: impl FnOnce(&History, Epoch) -> History) {
         let epoch = Epoch::spread(self.rng.u64(..));
-        let next = next(self.present(), epoch);
+        let next = next(self.current(), epoch);
         let head = next.head();
         self.keys.retain(|_, (_, seq)| *seq <= head);
         self.histories.push(next);

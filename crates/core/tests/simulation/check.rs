@@ -1,22 +1,22 @@
-//! What one client was told, held against what the broker had.
+//! Checks the events of one client against the stream of the broker.
 
 use tidings_core::{Entry, Event, Gap, GapReason, Id, Interest, SlowPolicy};
 
-use super::book::Book;
 use super::broker::SharedBroker;
+use super::record::Record;
 
-/// A client's knowledge: its position is that of the last event.
+/// What a client knows. Its position is that of its last event.
 #[derive(Debug)]
 pub(crate) struct Reader {
     name: String,
     pub(crate) interest: Interest,
     policy: SlowPolicy,
-    /// `None` before the first event.
-    pub(crate) told: Option<Id>,
-    /// Up to here it has been told everything.
+    /// The position of the last event, or `None` before the first.
+    pub(crate) last_event: Option<Id>,
+    /// The position up to which it has got everything.
     at: Option<Id>,
     broker: SharedBroker,
-    book: Book,
+    record: Record,
 }
 
 impl Reader {
@@ -25,80 +25,79 @@ impl Reader {
         interest: Interest,
         policy: SlowPolicy,
         broker: SharedBroker,
-        book: Book,
+        record: Record,
     ) -> Self {
         let interest = interest.slow(policy);
-        Self { name, interest, policy, told: None, at: None, broker, book }
+        Self { name, interest, policy, last_event: None, at: None, broker, record }
     }
 
-    /// It has begun to read, and the subscription says that it stands here.
+    /// Checks the first position of a new subscription.
     pub(crate) fn opened(&mut self, position: Id) {
-        self.book.note(|| format!("{} reads from {position}", self.name));
-        match self.told {
-            Some(told) if told != position => {
-                self.fail(&format!("asked for what follows {told}, and stands at {position}"));
+        self.record.note(|| format!("{} reads from {position}", self.name));
+        match self.last_event {
+            Some(last) if last != position => {
+                self.fail(&format!(
+                    "resumes after {last}, and the subscription begins at {position}"
+                ));
             }
             _ => self.at = Some(position),
         }
     }
 
-    pub(crate) fn hears(&mut self, event: &Event) {
-        self.book.note(|| format!("{} hears {}", self.name, in_short(event)));
-        let told = match event {
+    pub(crate) fn on_event(&mut self, event: &Event) {
+        self.record.note(|| format!("{} gets {}", self.name, in_short(event)));
+        let position = match event {
             Event::Deliver(entry) => {
-                self.book.count("deliveries");
+                self.record.count("deliveries");
                 self.check_entry(entry);
                 entry.id()
             }
             Event::Heartbeat { position: id, .. } => {
-                self.passes(*id, id.seq + 1);
+                self.check_move(*id, id.seq + 1);
                 *id
             }
             Event::Gap(gap) => {
-                self.book.count(match gap.reason {
+                self.record.count(match gap.reason {
                     GapReason::Evicted => "gaps: evicted",
                     GapReason::Epoch => "gaps: epoch",
                     GapReason::Lagged => "gaps: lagged",
                 });
-                self.passes(gap.after, gap.after.seq + 1);
+                self.check_move(gap.after, gap.after.seq + 1);
                 self.check_gap(*gap);
                 gap.resume
             }
-            Event::Goodbye(_) => return self.book.count("goodbyes"),
+            Event::Goodbye(_) => return self.record.count("goodbyes"),
         };
-        (self.told, self.at) = (Some(told), Some(told));
+        (self.last_event, self.at) = (Some(position), Some(position));
     }
 
-    /// The subscription says that everything up to here has been handed out.
-    pub(crate) fn stands(&mut self, position: Id) {
-        self.passes(position, position.seq + 1);
+    /// Checks the position that the subscription returns.
+    pub(crate) fn on_position(&mut self, position: Id) {
+        self.check_move(position, position.seq + 1);
     }
 
-    /// Whether it has been told everything there is.
+    /// Returns `true` if it has got everything that is stored.
     pub(crate) fn has_all(&self) -> bool {
         let Some(at) = self.at else { return false };
         let state = self.broker.state();
-        let present = state.present();
-        let left = present.first_match(self.interest.filters(), at.seq, present.head() + 1);
-        at.epoch == present.epoch && left.is_none()
+        let current = state.current();
+        let left = current.first_match(self.interest.filters(), at.seq, current.head() + 1);
+        at.epoch == current.epoch && left.is_none()
     }
 
     pub(crate) fn note_place(&self) {
-        self.book.note(|| format!("{} stands at {:?}", self.name, self.at));
+        self.record.note(|| format!("{} is at {:?}", self.name, self.at));
     }
 
     pub(crate) fn has_failed(&self) -> bool {
-        self.book.has_failed()
+        self.record.has_failed()
     }
 
     fn check_entry(&mut self, entry: &Entry) {
         let id = entry.id();
-        self.passes(id, id.seq);
+        self.check_move(id, id.seq);
         if self.at.is_some_and(|at| at.seq >= id.seq) {
-            self.fail(&format!(
-                "{id} is told once more, or out of order: it stood at {:?}",
-                self.at
-            ));
+            self.fail(&format!("{id} is delivered again or out of order, after {:?}", self.at));
         }
         let is_stored = self
             .broker
@@ -109,40 +108,41 @@ impl Reader {
             self.fail(&format!("{id} is not what the broker stored: {:?}", entry.notification()));
         }
         if !self.interest.filters().matches(entry.notification().topic()) {
-            self.fail(&format!("{id} was not asked for: {:?}", entry.notification()));
+            self.fail(&format!("{id} does not match: {:?}", entry.notification()));
         }
     }
 
-    /// Between where it stands and `before` there must be nothing that it had to be told.
-    fn passes(&mut self, to: Id, before: u64) {
+    /// Checks a move from the current position to `to`. Fails if a notification after the position and before `before`
+    /// matches.
+    fn check_move(&mut self, to: Id, before: u64) {
         let Some(at) = self.at else { return };
         if to.epoch != at.epoch || to.seq < at.seq {
-            return self.fail(&format!("from {at} it is moved to {to} and was told of no gap"));
+            return self.fail(&format!("moves from {at} to {to} without a gap"));
         }
         let state = self.broker.state();
         let Some((_, history)) = state.history(at.epoch) else {
             drop(state);
-            return self.fail(&format!("{at} is of a history that never was"));
+            return self.fail(&format!("{at} is of an unknown epoch"));
         };
         let skipped = history.first_match(self.interest.filters(), at.seq, before);
         let head = history.head();
         drop(state);
         if let Some(skipped) = skipped {
-            self.fail(&format!("from {at} to {to}, {skipped} was skipped and no gap told"));
+            self.fail(&format!("moves from {at} to {to} without a gap, and has not got {skipped}"));
         }
         if to.seq > head {
-            self.fail(&format!("{to} is ahead of everything that was ever stored"));
+            self.fail(&format!("{to} is after the newest message"));
         }
     }
 
-    /// A gap is told only where something is gone, and reaches no further than that.
+    /// Checks that messages are lost, and that the gap covers no retained ones.
     fn check_gap(&mut self, gap: Gap) {
         let Gap { after, resume, missed, reason } = gap;
         let state = self.broker.state();
         let (was, is) = (state.history(after.epoch), state.history(resume.epoch));
         let (Some((was, _)), Some((is, history))) = (was, is) else {
             drop(state);
-            return self.fail(&format!("{gap:?} is of a history that never was"));
+            return self.fail(&format!("{gap:?} is of an unknown epoch"));
         };
         let is_lost = resume.seq <= history.floor;
         let may_skip = reason == GapReason::Lagged && self.policy == SlowPolicy::KeepLatest;
@@ -165,7 +165,7 @@ impl Reader {
     }
 
     pub(crate) fn fail(&self, text: &str) {
-        self.book.fail(format!("{} ({:?}): {text}", self.name, self.interest.filters()));
+        self.record.fail(format!("{} ({:?}): {text}", self.name, self.interest.filters()));
     }
 }
 

@@ -1,4 +1,4 @@
-//! A client: it reads from one hub until it is cut, and goes on at another with its position.
+//! A client: it reads from one hub until it is disconnected, and resumes at another hub from its position.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -11,10 +11,10 @@ use tidings_core::{Event, Hub, Interest, Position, SlowPolicy, Subscription};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::book::Book;
 use super::broker::SharedBroker;
 use super::check::Reader;
-use super::weather::chance;
+use super::faults::chance;
+use super::record::Record;
 
 pub(crate) struct Client {
     reader: Arc<Mutex<Reader>>,
@@ -29,7 +29,7 @@ struct Connection {
     reading: JoinHandle<()>,
 }
 
-/// How often a reader may be polled in one moment before there is an event.
+/// How often a reader may be polled without an event while the simulated time does not advance.
 const MOST_POLLS: u32 = 1_000;
 
 const FILTERS: [&str; 8] = [">", "a", "b.>", "a.*", "a,b.x", "a.*,b.>", "*", "quiet"];
@@ -44,13 +44,13 @@ const POLICIES: [SlowPolicy; 6] = [
 ];
 
 impl Client {
-    pub(crate) fn any(number: usize, broker: SharedBroker, book: Book, mut rng: Rng) -> Self {
+    pub(crate) fn any(number: usize, broker: SharedBroker, record: Record, mut rng: Rng) -> Self {
         let filters = rng.choice(FILTERS).unwrap_or(">");
         let policy = rng.choice(POLICIES).unwrap_or_default();
         let interest = Interest::new(filters.parse().expect("these are filters"));
-        book.note(|| format!("client {number} wants {filters}, {policy:?}"));
+        record.note(|| format!("client {number} wants {filters}, {policy:?}"));
         let reader =
-            Reader::new(format!("client {number}"), interest, policy, broker.clone(), book);
+            Reader::new(format!("client {number}"), interest, policy, broker.clone(), record);
         let is_slow = chance(&mut rng, 30);
         let reader = Arc::new(Mutex::new(reader));
         Self { reader, connection: None, broker, rng, is_slow }
@@ -58,12 +58,12 @@ impl Client {
 
     pub(crate) fn connect(&mut self, hub: &Hub, number: usize) {
         let Ok(seat) = hub.join("simulated") else { return };
-        let (interest, told) = {
+        let (interest, last) = {
             let reader = lock(&self.reader);
-            (reader.interest.clone(), reader.told)
+            (reader.interest.clone(), reader.last_event)
         };
-        let position = match told {
-            Some(told) => Position::After(told),
+        let position = match last {
+            Some(last) => Position::After(last),
             None if self.rng.bool() => Position::Earliest,
             None => Position::Live,
         };
@@ -74,7 +74,7 @@ impl Client {
         self.connection = Some(Connection { hub: number, reading: tokio::spawn(reading) });
     }
 
-    /// The connection breaks; what was on its way is lost.
+    /// Breaks the connection. Events that were not received are lost.
     pub(crate) fn cut(&mut self) {
         if let Some(connection) = self.connection.take() {
             connection.reading.abort();
@@ -87,7 +87,7 @@ impl Client {
         }
     }
 
-    /// Whether it is connected, now that a connection that has ended is put away.
+    /// Removes a connection that has ended, and returns `true` if the client is connected.
     pub(crate) async fn is_connected(&mut self) -> bool {
         let ended = self.connection.take_if(|connection| connection.reading.is_finished());
         if let Some(Connection { reading, .. }) = ended
@@ -115,23 +115,24 @@ async fn follow(
     is_slow: bool,
 ) {
     while let Some(event) = next(&mut subscription, &reader).await {
-        hears(&reader, &event, &subscription);
+        on_event(&reader, &event, &subscription);
         if lock(&reader).has_failed() {
             return;
         }
-        // As transports do: what is there goes with it.
+        // Transports send the events that are available together.
         for _ in 0..rng.u32(0..4) {
             let Some(event) = subscription.try_next() else { break };
-            hears(&reader, &event, &subscription);
+            on_event(&reader, &event, &subscription);
         }
-        let dawdles = broker.state().weather.dawdles;
-        if is_slow && chance(&mut rng, dawdles) {
+        let reader_pauses = broker.state().fault_rates.reader_pauses;
+        if is_slow && chance(&mut rng, reader_pauses) {
             sleep(Duration::from_millis(rng.u64(0..1500))).await;
         }
     }
 }
 
-/// The next event. Who is woken over and over while time stands still would be so for ever.
+/// Returns the next event. Fails if the reader is polled [`MOST_POLLS`] times while the simulated time does not
+/// advance, because that would never end.
 async fn next(subscription: &mut Subscription, reader: &Mutex<Reader>) -> Option<Event> {
     let (mut next, mut since, mut polls) = (pin!(subscription.next()), Instant::now(), 0);
     poll_fn(|context| {
@@ -140,7 +141,7 @@ async fn next(subscription: &mut Subscription, reader: &Mutex<Reader>) -> Option
         }
         polls += 1;
         if polls > MOST_POLLS {
-            lock(reader).fail("is polled over and over, and nothing comes of it");
+            lock(reader).fail("is polled again and again without an event");
             return Poll::Ready(None);
         }
         next.as_mut().poll(context)
@@ -148,11 +149,11 @@ async fn next(subscription: &mut Subscription, reader: &Mutex<Reader>) -> Option
     .await
 }
 
-fn hears(reader: &Mutex<Reader>, event: &Event, subscription: &Subscription) {
+fn on_event(reader: &Mutex<Reader>, event: &Event, subscription: &Subscription) {
     let mut reader = lock(reader);
-    reader.hears(event);
+    reader.on_event(event);
     if !matches!(event, Event::Goodbye(_)) {
-        reader.stands(subscription.position());
+        reader.on_position(subscription.position());
     }
 }
 

@@ -1,17 +1,17 @@
-//! One history of the broker's stream, with what it has lost since.
+//! One history of the broker's stream, including the messages that the broker no longer has.
 
 use tidings_core::broker::Stored;
 use tidings_core::driver::Budget;
 use tidings_core::{Epoch, Filters, Id, Notification};
 
-/// Everything that was ever stored in one epoch. What is gone from the broker stays here, for those who
-/// check what clients were told.
+/// All messages that were ever stored in one epoch. Messages that the broker no longer has are kept to check the
+/// events of clients.
 #[derive(Debug)]
 pub(crate) struct History {
     pub(crate) epoch: Epoch,
-    /// Everything up to here is gone from the broker.
+    /// The broker no longer has messages up to this sequence number.
     pub(crate) floor: u64,
-    /// `None` is what somebody else put into the stream.
+    /// `None` is a message of another program.
     messages: Vec<Option<Notification>>,
 }
 
@@ -20,7 +20,7 @@ impl History {
         Self { epoch, floor: 0, messages: Vec::new() }
     }
 
-    /// The same without its newest: a history of its own.
+    /// Returns a new history without the newest messages of this one.
     pub(crate) fn gone_back(&self, newest: u64, epoch: Epoch) -> Self {
         let head = self.head().saturating_sub(newest);
         let messages = self.messages[..head as usize].to_vec();
@@ -41,7 +41,7 @@ impl History {
         self.floor = self.head();
     }
 
-    /// What was stored under this number, be it gone or not.
+    /// Returns the notification with this number, even if the broker no longer has it.
     pub(crate) fn at(&self, seq: u64) -> Option<&Notification> {
         self.messages.get(seq.checked_sub(1)? as usize)?.as_ref()
     }
@@ -54,24 +54,25 @@ impl History {
         self.messages.iter().flatten()
     }
 
-    /// The first in `(after, before)` that a reader with these filters had to be told.
+    /// Returns the first in `(after, before)` that matches the filters.
     pub(crate) fn first_match(&self, filters: &Filters, after: u64, before: u64) -> Option<Id> {
         let matches =
             |seq: &u64| self.at(*seq).is_some_and(|stored| filters.matches(stored.topic()));
         (after + 1..before).find(matches).map(|seq| self.epoch.id(seq))
     }
 
-    /// What matches in `(after, upto]`, and up to where it was looked at.
+    /// Returns the messages in `(after, up_to]` that match, within the budget, and the sequence number up to which
+    /// all were read.
     pub(crate) fn read(
         &self,
         filters: &Filters,
         after: u64,
-        upto: u64,
+        up_to: u64,
         budget: Budget,
     ) -> (Vec<Stored>, u64) {
         let (mut found, mut bytes) = (Vec::new(), 0);
-        let upto = upto.min(self.head()).max(after);
-        for seq in after + 1..=upto {
+        let up_to = up_to.min(self.head()).max(after);
+        for seq in after + 1..=up_to {
             let Some(notification) = self.at(seq) else { continue };
             if !filters.matches(notification.topic()) {
                 continue;
@@ -82,6 +83,6 @@ impl History {
             }
             found.push(self.stored(seq));
         }
-        (found, upto)
+        (found, up_to)
     }
 }

@@ -1,4 +1,4 @@
-//! The hubs: started, killed, closed, and started again.
+//! The hubs, which are started, killed and closed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,16 +8,16 @@ use tidings_core::{BrokerError, Heartbeat, Hub, HubConfig, Reason, Retention};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::book::Book;
 use super::broker::SharedBroker;
-use super::weather::chance;
+use super::faults::chance;
+use super::record::Record;
 
-/// Every hub there is; cheap to clone.
+/// All hubs. All clones are the same set of hubs.
 #[derive(Clone)]
 pub(crate) struct Hubs {
     places: Arc<Mutex<Vec<Place>>>,
     broker: SharedBroker,
-    book: Book,
+    record: Record,
 }
 
 enum Place {
@@ -28,20 +28,20 @@ enum Place {
 
 pub(crate) const PUBLISH_DEADLINE: Duration = Duration::from_secs(2);
 
-/// How long a hub may take to start, whatever the broker does short of not answering.
+/// How long a hub may take to start if the broker answers, even with failures.
 const START_DEADLINE: Duration = Duration::from_secs(20);
 
 impl Hubs {
-    pub(crate) fn new(count: usize, broker: SharedBroker, book: Book) -> Self {
+    pub(crate) fn new(count: usize, broker: SharedBroker, record: Record) -> Self {
         let places = (0..count).map(|_| Place::Down).collect();
-        Self { places: Arc::new(Mutex::new(places)), broker, book }
+        Self { places: Arc::new(Mutex::new(places)), broker, record }
     }
 
     pub(crate) fn count(&self) -> usize {
         self.places().len()
     }
 
-    /// One of those that are up, be it closed or not.
+    /// Returns one of the hubs that are up, which may be closed.
     pub(crate) fn any(&self, rng: &mut Rng) -> Option<Hub> {
         let up = self.up();
         rng.choice(up).map(|(_, hub)| hub)
@@ -65,8 +65,8 @@ impl Hubs {
         let place = &mut self.places()[number];
         if matches!(place, Place::Down) {
             let config = config(rng);
-            self.book.count("hubs started");
-            self.book.note(|| format!("hub {number} starts, keeps {}", config.retention.entries));
+            self.record.count("hubs started");
+            self.record.note(|| format!("hub {number} starts, keeps {}", config.retention.entries));
             let hub = tokio::spawn(Hub::connect(Arc::new(self.broker.clone()), config));
             *place = Place::Starting { since: Instant::now(), hub };
         }
@@ -74,8 +74,8 @@ impl Hubs {
 
     pub(crate) fn close(&self, number: usize) {
         if let Place::Up(hub) = &self.places()[number] {
-            self.book.count("hubs closed");
-            self.book.note(|| format!("hub {number} closes"));
+            self.record.count("hubs closed");
+            self.record.note(|| format!("hub {number} closes"));
             hub.close(Reason::GoingAway);
         }
     }
@@ -86,26 +86,26 @@ impl Hubs {
             hub.abort();
         }
         if !matches!(before, Place::Down) {
-            self.book.count("hubs killed");
-            self.book.note(|| format!("hub {number} is gone"));
+            self.record.count("hubs killed");
+            self.record.note(|| format!("hub {number} is gone"));
         }
     }
 
-    /// Looks after those that were starting.
+    /// Takes the hubs that have started, and fails if one takes longer than [`START_DEADLINE`].
     pub(crate) async fn settle(&self) {
         for number in 0..self.count() {
             let before = std::mem::replace(&mut self.places()[number], Place::Down);
             let after = match before {
                 Place::Starting { hub, .. } if hub.is_finished() => match hub.await {
                     Ok(Ok(hub)) => {
-                        self.book.note(|| format!("hub {number} is up at {}", hub.log().head()));
+                        self.record.note(|| format!("hub {number} is up at {}", hub.log().head()));
                         Place::Up(hub)
                     }
                     Ok(Err(_)) => Place::Down,
                     Err(error) => std::panic::resume_unwind(error.into_panic()),
                 },
                 Place::Starting { since, .. } if since.elapsed() > START_DEADLINE => {
-                    self.book.fail(format!("hub {number} does not come up"));
+                    self.record.fail(format!("hub {number} does not come up"));
                     Place::Down
                 }
                 other => other,
@@ -121,7 +121,7 @@ impl Hubs {
 
 fn config(rng: &mut Rng) -> HubConfig {
     let entries = if chance(rng, 25) { 200 } else { rng.usize(4..=32) };
-    // Where there is no heartbeat for an hour, nothing but the news themselves wakes a reader.
+    // With a heartbeat once an hour, only notifications wake a reader.
     let interval = Duration::from_millis(if rng.bool() { 700 } else { 3_600_000 });
     HubConfig::default()
         .retention(Retention::default().entries(entries))

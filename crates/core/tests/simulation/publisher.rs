@@ -1,4 +1,4 @@
-//! A publisher: one notification after the other, each tried again until it is stored.
+//! A publisher: publishes one notification after the other, and retries most of them until they are stored.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use fastrand::Rng;
 use tidings_core::{Id, IdempotencyKey, Notification};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::book::Book;
 use super::broker::SharedBroker;
+use super::faults::chance;
 use super::hubs::{Hubs, PUBLISH_DEADLINE};
-use super::weather::chance;
+use super::record::Record;
 
 pub(crate) struct Publisher {
     pub(crate) number: usize,
     pub(crate) hubs: Hubs,
     pub(crate) broker: SharedBroker,
-    pub(crate) book: Book,
+    pub(crate) record: Record,
     pub(crate) rng: Rng,
 }
 
@@ -34,7 +34,7 @@ impl Publisher {
         }
     }
 
-    /// Tries again, with the same key, until it is stored.
+    /// Retries with the same key until the notification is stored.
     pub(crate) async fn publish_surely(&mut self, index: usize) {
         let notification = self.notification(index);
         let text = notification.as_text().unwrap_or_default();
@@ -50,7 +50,7 @@ impl Publisher {
         Notification::text(topic, format!("{}.{index}", self.number))
     }
 
-    /// Whether it is known to be stored.
+    /// Returns `true` if the publish succeeded.
     async fn try_once(
         &mut self,
         notification: &Notification,
@@ -60,19 +60,19 @@ impl Publisher {
         let (begun, publishing) =
             (Instant::now(), hub.publish_once(notification.clone(), key.cloned()));
         drop(hub);
-        // Some publishers are cut off before they get their answer.
+        // Some publishers are disconnected before they get their answer.
         let patience = if chance(&mut self.rng, 5) { self.rng.u64(0..30) } else { u64::MAX };
         let Ok(outcome) = timeout(Duration::from_millis(patience), publishing).await else {
-            self.book.count("publishers cut off");
+            self.record.count("publishers cut off");
             return false;
         };
         let took = begun.elapsed();
         if took > PUBLISH_DEADLINE + Duration::from_millis(2) {
-            self.book.fail(format!("a publish took {took:?}"));
+            self.record.fail(format!("a publish took {took:?}"));
         }
         match outcome {
             Ok(id) => self.check(id, notification),
-            Err(_) => self.book.count("publishes failed"),
+            Err(_) => self.record.count("publishes failed"),
         }
         outcome.is_ok()
     }
@@ -81,7 +81,7 @@ impl Publisher {
         let state = self.broker.state();
         let stored = state.history(id.epoch).and_then(|(_, history)| history.at(id.seq));
         if stored != Some(notification) {
-            self.book.fail(format!("{notification:?} was said to be {id}, and that is {stored:?}"));
+            self.record.fail(format!("{notification:?} got the id {id}, which is {stored:?}"));
         }
     }
 }

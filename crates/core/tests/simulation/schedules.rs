@@ -1,21 +1,21 @@
-//! A thousand schedules, and one once more.
+//! Runs a thousand schedules, or repeats one.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::book::Outcome;
+use super::record::Outcome;
 use super::world;
 
-/// How many schedules are run, unless `TIDINGS_SCHEDULES` says otherwise.
+/// The number of schedules, unless `TIDINGS_SCHEDULES` is set.
 const SCHEDULES: u64 = 1000;
 
-/// After so many broken ones no more are run.
+/// The number of failed schedules after which no further ones are run.
 const ENOUGH: usize = 10;
 
 #[test]
-fn what_hubs_promise_holds_whatever_fails() {
+fn clients_get_everything_or_a_gap_whatever_fails() {
     if let Some(seed) = number("TIDINGS_SEED") {
         return replay(seed);
     }
@@ -49,8 +49,8 @@ fn what_hubs_promise_holds_whatever_fails() {
     }
     if let Some((seed, failure)) = broken.first_key_value() {
         panic!(
-            "{} schedules broke a promise, the first is seed {seed}: {failure}\n\n\
-             to see it once more:\n\
+            "{} schedules failed, the first is seed {seed}: {failure}\n\n\
+             to repeat it:\n\
              TIDINGS_SEED={seed} cargo test -p tidings-core --test simulation -- --nocapture",
             broken.len(),
         );
@@ -58,7 +58,7 @@ fn what_hubs_promise_holds_whatever_fails() {
 }
 
 #[test]
-fn a_seed_is_one_schedule_to_the_last_event() {
+fn a_schedule_depends_only_on_its_seed() {
     for seed in 0..20 {
         let (one, other) = (run(seed, true), run(seed, true));
         let differs = one.trace.iter().zip(&other.trace).find(|(one, other)| one != other);
@@ -76,15 +76,15 @@ fn replay(seed: u64) {
     assert_eq!(outcome.failure, None, "seed {seed}");
 }
 
-/// A panic is a failure like any other: it must be told with its seed.
+/// Runs a schedule. A panic is reported as a failure, so that it is printed with its seed.
 fn run(seed: u64, is_traced: bool) -> Outcome {
     catch_unwind(AssertUnwindSafe(|| world::run(seed, is_traced))).unwrap_or_else(|_| Outcome {
-        failure: Some("something panicked, see above".to_owned()),
+        failure: Some("a task panicked, see above".to_owned()),
         ..Outcome::default()
     })
 }
 
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is no number")))
+    Some(text.parse().unwrap_or_else(|_| panic!("invalid {variable} {text:?}: expected a number")))
 }

@@ -1,4 +1,4 @@
-//! What a hub follows: late, in portions, and cut off at times.
+//! A tail, whose messages arrive late and in portions, and which can be interrupted.
 
 use std::collections::VecDeque;
 
@@ -9,9 +9,9 @@ use tidings_core::broker::Stored;
 use tokio::time::sleep;
 
 use super::broker::{SharedBroker, away};
-use super::weather::chance;
+use super::faults::chance;
 
-/// How a tail ends before its time.
+/// How a tail is interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Error,
@@ -43,7 +43,7 @@ impl Arrivals {
             let mut arrivals = arrivals?;
             match arrivals.next().await {
                 Ok(stored) => Some((Ok(stored), Some(arrivals))),
-                Err(Ending::Error) => Some((Err(away("the tail was cut")), None)),
+                Err(Ending::Error) => Some((Err(away("the tail was interrupted")), None)),
                 Err(Ending::HangUp) => None,
             }
         };
@@ -58,10 +58,10 @@ impl Arrivals {
             self.wait().await;
             let (delay, ending) = {
                 let state = self.broker.state();
-                (state.weather.delay(&mut self.rng), state.endings[self.number])
+                (state.fault_rates.delay(&mut self.rng), state.endings[self.number])
             };
             sleep(delay).await;
-            // What was sent before the cut may still come, or not.
+            // Messages that were sent before the interruption may or may not arrive.
             if let Some(ending) = ending
                 && (chance(&mut self.rng, 70) || !self.has_more())
             {

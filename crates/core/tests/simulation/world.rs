@@ -1,4 +1,4 @@
-//! One schedule: everything that happens in it follows from its seed.
+//! One schedule, which is determined by its seed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,84 +7,84 @@ use fastrand::Rng;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::book::{Book, Outcome};
 use super::broker::SharedBroker;
 use super::client::Client;
+use super::faults::{FaultRates, chance};
 use super::hubs::Hubs;
 use super::publisher::Publisher;
+use super::record::{Outcome, Record};
 use super::tail::Ending;
-use super::weather::{Weather, chance};
 
-/// Runs the schedule of this seed, in no wall time.
+/// Runs the schedule of this seed in simulated time.
 pub(crate) fn run(seed: u64, is_traced: bool) -> Outcome {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build().expect("a runtime");
     runtime.block_on(async {
         let mut world = World::new(seed, is_traced);
-        world.storm().await;
-        if !world.book.has_failed() {
-            world.calm().await;
+        world.run_with_faults().await;
+        if !world.record.has_failed() {
+            world.run_without_faults().await;
         }
-        world.book.outcome()
+        world.record.outcome()
     })
 }
 
 struct World {
     rng: Rng,
-    book: Book,
+    record: Record,
     broker: SharedBroker,
     hubs: Hubs,
     clients: Vec<Client>,
     publishing: Vec<JoinHandle<()>>,
-    /// Whether the broker ever loses its history in this schedule.
+    /// Whether the broker can lose its history in this schedule.
     loses_history: bool,
 }
 
-/// How long it may take until all is well again, once nothing goes wrong any more.
+/// How long it may take until all clients have everything, after the last failure.
 const RECOVERY: Duration = Duration::from_secs(30);
 
 const TICK: Duration = Duration::from_millis(50);
 
 impl World {
     fn new(seed: u64, is_traced: bool) -> Self {
-        let (mut rng, book) = (Rng::with_seed(seed), Book::new(is_traced));
-        let (weather, keep) = (Weather::any(&mut rng), rng.u64(20..200));
-        book.note(|| format!("seed {seed}: {weather:?}, the broker keeps {keep}"));
-        let broker = SharedBroker::new(rng.fork(), weather, keep, book.clone());
-        let hubs = Hubs::new(rng.usize(2..=3), broker.clone(), book.clone());
+        let (mut rng, record) = (Rng::with_seed(seed), Record::new(is_traced));
+        let (fault_rates, keep) = (FaultRates::random(&mut rng), rng.u64(20..200));
+        record.note(|| format!("seed {seed}: {fault_rates:?}, the broker keeps {keep}"));
+        let broker = SharedBroker::new(rng.fork(), fault_rates, keep, record.clone());
+        let hubs = Hubs::new(rng.usize(2..=3), broker.clone(), record.clone());
         let clients = (0..rng.usize(5..=10))
-            .map(|number| Client::any(number, broker.clone(), book.clone(), rng.fork()))
+            .map(|number| Client::any(number, broker.clone(), record.clone(), rng.fork()))
             .collect();
         let publishing = (0..rng.usize(2..=4))
             .map(|number| {
-                let (hubs, broker, book) = (hubs.clone(), broker.clone(), book.clone());
-                let publisher = Publisher { number, hubs, broker, book, rng: rng.fork() };
+                let (hubs, broker, record) = (hubs.clone(), broker.clone(), record.clone());
+                let publisher = Publisher { number, hubs, broker, record, rng: rng.fork() };
                 tokio::spawn(publisher.publish(rng.usize(20..70)))
             })
             .collect();
         let loses_history = rng.bool();
-        Self { rng, book, broker, hubs, clients, publishing, loses_history }
+        Self { rng, record, broker, hubs, clients, publishing, loses_history }
     }
 
-    /// Anything may happen.
-    async fn storm(&mut self) {
+    /// Causes random failures.
+    async fn run_with_faults(&mut self) {
         for _ in 0..self.rng.usize(100..=200) {
             sleep(Duration::from_millis(self.rng.u64(0..50))).await;
             self.hubs.settle().await;
-            self.trouble_broker();
-            self.trouble_hubs();
-            self.trouble_clients().await;
-            if self.book.has_failed() {
+            self.fail_broker();
+            self.fail_hubs();
+            self.fail_clients().await;
+            if self.record.has_failed() {
                 return;
             }
         }
     }
 
-    fn trouble_broker(&mut self) {
+    fn fail_broker(&mut self) {
         let (rng, broker) = (&mut self.rng, &self.broker);
         if !broker.is_up() {
             if chance(rng, 10) {
-                self.book.note(|| "the broker is back".to_owned());
+                self.record.note(|| "the broker is back".to_owned());
                 broker.set_up(true);
             }
             return;
@@ -99,8 +99,8 @@ impl World {
             31..34 if self.loses_history => "sequences gone back",
             _ => return,
         };
-        self.book.count(what);
-        self.book.note(|| format!("fault: {what}"));
+        self.record.count(what);
+        self.record.note(|| format!("fault: {what}"));
         match what {
             "broker down" => broker.set_up(false),
             "tails cut" => broker.cut_one(Ending::Error),
@@ -112,7 +112,7 @@ impl World {
         }
     }
 
-    fn trouble_hubs(&mut self) {
+    fn fail_hubs(&mut self) {
         for number in 0..self.hubs.count() {
             if chance(&mut self.rng, 20) {
                 self.hubs.start(number, &mut self.rng);
@@ -124,26 +124,26 @@ impl World {
             2..4 => self.hubs.close(number),
             _ => {}
         }
-        self.bury_closed(15);
+        self.remove_closed(15);
     }
 
-    async fn trouble_clients(&mut self) {
+    async fn fail_clients(&mut self) {
         for client in &mut self.clients {
             if !client.is_connected().await {
                 if chance(&mut self.rng, 30) {
                     connect(client, &self.hubs, &mut self.rng);
                 }
             } else if chance(&mut self.rng, 3) {
-                self.book.count("clients cut");
+                self.record.count("clients cut");
                 client.cut();
             }
         }
     }
 
-    /// Nothing goes wrong any more: everyone must get everything, soon.
-    async fn calm(&mut self) {
-        self.book.note(|| "calm".to_owned());
-        self.broker.set_weather(Weather::CALM);
+    /// Stops all failures, and checks that all clients get everything within [`RECOVERY`].
+    async fn run_without_faults(&mut self) {
+        self.record.note(|| "no further faults".to_owned());
+        self.broker.set_fault_rates(FaultRates::NONE);
         self.broker.set_up(true);
         let is_over = |world: &mut Self| world.publishing.iter().all(JoinHandle::is_finished);
         self.settle("publishers are not done", is_over).await;
@@ -151,18 +151,18 @@ impl World {
             publishing.await.expect("a publisher does not panic");
         }
         self.settle("hubs are not up", |world| world.hubs.are_all_open()).await;
-        // The worst moment for a purge: a hub begins, and nothing comes after it for a while.
+        // The hardest moment for a purge: while a hub starts, and nothing is published for a while after it.
         self.kill(0);
         self.hubs.start(0, &mut self.rng);
         sleep(Duration::from_millis(self.rng.u64(0..30))).await;
         self.broker.purge();
         self.settle("hubs are not up", |world| world.hubs.are_all_open()).await;
-        // Who has missed the newest, which was purged, learns of it with the next.
+        // A client that has missed the newest notification, because it was purged, gets the gap before the next one.
         let mut last = Publisher {
             number: usize::MAX,
             hubs: self.hubs.clone(),
             broker: self.broker.clone(),
-            book: self.book.clone(),
+            record: self.record.clone(),
             rng: self.rng.fork(),
         };
         last.publish_surely(0).await;
@@ -174,14 +174,14 @@ impl World {
 
     async fn settle(&mut self, problem: &str, mut is_settled: impl FnMut(&mut Self) -> bool) {
         let mut left = RECOVERY.as_millis() / TICK.as_millis();
-        while !is_settled(self) && !self.book.has_failed() {
+        while !is_settled(self) && !self.record.has_failed() {
             if left == 0 {
-                return self.book.fail(format!("{problem} after {RECOVERY:?} of calm"));
+                return self.record.fail(format!("{problem} after {RECOVERY:?} without faults"));
             }
             left -= 1;
             sleep(TICK).await;
             self.hubs.settle().await;
-            self.bury_closed(100);
+            self.remove_closed(100);
             for number in 0..self.hubs.count() {
                 self.hubs.start(number, &mut self.rng);
             }
@@ -201,13 +201,13 @@ impl World {
                 *counts.entry(notification.as_text()).or_insert(0) += 1;
             }
             if let Some((text, count)) = counts.iter().find(|(_, count)| **count > 1) {
-                self.book.fail(format!("{text:?} is stored {count} times in {}", history.epoch));
+                self.record.fail(format!("{text:?} is stored {count} times in {}", history.epoch));
             }
         }
     }
 
-    /// Closed hubs are gone after a while.
-    fn bury_closed(&mut self, percent: u32) {
+    /// Removes closed hubs after a while.
+    fn remove_closed(&mut self, percent: u32) {
         for (number, hub) in self.hubs.up() {
             if hub.pool().closed().is_some() && chance(&mut self.rng, percent) {
                 self.kill(number);

@@ -1,27 +1,27 @@
-//! How bad it is at the moment.
+//! How often things fail.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 
-/// How often things go wrong, in percent.
+/// How often each failure occurs, in percent.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Weather {
-    /// A publish never comes to the broker.
+pub(crate) struct FaultRates {
+    /// A publish does not reach the broker.
     lost: u32,
-    /// It is stored, and the answer is an error.
+    /// A publish is stored, and the answer is an error.
     answer_lost: u32,
-    /// It is stored, and no answer comes.
+    /// A publish is stored, and there is no answer.
     unanswered: u32,
-    /// A tail or a replay is not to be had.
+    /// A request for a tail or a replay fails.
     fails: u32,
-    /// The way to the broker or back is a long one.
+    /// A request or an answer is slow.
     slow: u32,
-    /// A reader pauses before its next event.
-    pub(crate) dawdles: u32,
+    /// A slow reader pauses before its next event.
+    pub(crate) reader_pauses: u32,
 }
 
-/// What becomes of a publish.
+/// The outcome of a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     Answered,
@@ -30,21 +30,21 @@ pub(crate) enum Fate {
     Unanswered,
 }
 
-impl Weather {
-    pub(crate) const CALM: Self =
-        Self { lost: 0, answer_lost: 0, unanswered: 0, fails: 0, slow: 0, dawdles: 0 };
+impl FaultRates {
+    pub(crate) const NONE: Self =
+        Self { lost: 0, answer_lost: 0, unanswered: 0, fails: 0, slow: 0, reader_pauses: 0 };
 
-    /// From nearly calm to a storm.
-    pub(crate) fn any(rng: &mut Rng) -> Self {
-        let storm = rng.u32(0..=4);
-        let mut upto = |most: u32| rng.u32(0..=most * storm);
+    /// Returns random probabilities, from no failures to many.
+    pub(crate) fn random(rng: &mut Rng) -> Self {
+        let severity = rng.u32(0..=4);
+        let mut rate = |most: u32| rng.u32(0..=most * severity);
         Self {
-            lost: upto(3),
-            answer_lost: upto(3),
-            unanswered: upto(1),
-            fails: upto(5),
-            slow: upto(2),
-            dawdles: upto(5),
+            lost: rate(3),
+            answer_lost: rate(3),
+            unanswered: rate(1),
+            fails: rate(5),
+            slow: rate(2),
+            reader_pauses: rate(5),
         }
     }
 
@@ -79,7 +79,7 @@ impl Fate {
     }
 }
 
-/// Whether the die falls within so many percent.
+/// Returns `true` with a probability of this many percent.
 pub(crate) fn chance(rng: &mut Rng, percent: u32) -> bool {
     rng.u32(0..100) < percent
 }
