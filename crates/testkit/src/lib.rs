@@ -22,6 +22,7 @@ mod error;
 mod local;
 mod nats;
 mod process;
+mod program;
 mod redis;
 
 pub use cluster::LocalNatsCluster;
@@ -29,4 +30,5 @@ pub use config::LocalConfig;
 pub use error::LocalError;
 pub use local::Local;
 pub use nats::LocalNats;
+pub use program::{LIMIT, TestProgram, connect};
 pub use redis::LocalRedis;
