@@ -27,7 +27,8 @@ async fn no_acknowledged_notification_is_lost_with_one_of_three_servers() {
     timeout(SOON, killed).await.expect("the first hundred arrive in time").unwrap();
     cluster.kill(0).await.unwrap();
 
-    let acknowledged = timeout(SOON, publisher).await.expect("every publish succeeds in time").unwrap();
+    let acknowledged =
+        timeout(SOON, publisher).await.expect("every publish succeeds in time").unwrap();
     let arrived = timeout(SOON, follower).await.expect("everything arrives in time").unwrap();
     for (seq, word) in &acknowledged {
         let found = arrived.iter().find(|(other, _)| other == seq);

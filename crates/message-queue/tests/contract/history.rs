@@ -12,9 +12,7 @@ async fn publish(broker: &dyn Broker, words: &[&str]) -> tidings_core::Id {
     last.unwrap()
 }
 
-pub(crate) async fn a_deleted_stream_has_a_new_epoch_on_which_two_hubs_agree(
-    local: LocalBroker,
-) {
+pub(crate) async fn a_deleted_stream_has_a_new_epoch_on_which_two_hubs_agree(local: LocalBroker) {
     let (one, other) = (local.connect().await, local.connect().await);
     let mut tails =
         [one.tail(Start::Newest(10)).await.unwrap(), other.tail(Start::Newest(10)).await.unwrap()];
@@ -117,9 +115,7 @@ pub(crate) async fn a_key_of_an_earlier_epoch_is_a_new_key(local: LocalBroker) {
     assert_eq!(new, tail.epoch.id(4));
 }
 
-pub(crate) async fn an_operator_can_give_a_stream_another_epoch(
-    local: LocalBroker,
-) {
+pub(crate) async fn an_operator_can_give_a_stream_another_epoch(local: LocalBroker) {
     let broker = local.connect().await;
     let old = publish(&*broker, &["1", "2", "3"]).await;
     let mut tail = tail_soon(&broker, Start::Newest(10)).await;

@@ -47,9 +47,7 @@ pub(crate) async fn every_byte_and_the_kind_arrive(local: LocalBroker) {
     assert_eq!((bad.kind(), &bad.payload()[..]), (Kind::Binary, &b"ab\xff"[..]));
 }
 
-pub(crate) async fn headers_arrive_by_tail_and_by_replay(
-    local: LocalBroker,
-) {
+pub(crate) async fn headers_arrive_by_tail_and_by_replay(local: LocalBroker) {
     let (one, other) = (local.connect().await, local.connect().await);
     let binary = || Notification::binary("a".parse().unwrap(), &b"\xff"[..]);
     let media = |media| Headers::new().with_content_type(media).unwrap();

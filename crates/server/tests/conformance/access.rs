@@ -1,4 +1,4 @@
-//! Access is decided by what a request means and not by how its path is written.
+//! Access depends on the meaning of a request, and not on the way in which its path is written.
 
 use http::StatusCode;
 use tidings_core::{Filters, HubConfig, Topic};
@@ -8,7 +8,7 @@ use tidings_transport::Rejection;
 use super::live_page::files;
 use crate::support::{Case, Mover, Raw, Running, every, every_mover};
 
-/// Everyone may open the page, follow what is public or of ann, and publish as ann.
+/// Permits every client to open the page, to subscribe to public topics and those of ann, and to publish as ann.
 fn ann() -> Authorizer {
     let reads: Filters = "public.>,users.ann.>".parse().unwrap();
     let writes: Filters = "users.ann.>".parse().unwrap();
@@ -26,13 +26,13 @@ async fn hub(mover: Mover) -> Running {
     Running::start(config).await
 }
 
-/// A request of this transport for what waits.
+/// Returns a request of this transport for everything that is retained.
 fn ask(case: &Case, filters: &str) -> String {
     case.request(filters, "&after=earliest&wait=0")
 }
 
 #[test]
-fn no_way_to_write_a_path_leaks_what_is_not_allowed() {
+fn no_spelling_of_a_path_gives_access_to_topics_that_are_not_permitted() {
     const FORBIDDEN: [&str; 14] = [
         "users.ann.x,users.bob.secret",
         "users.ann.x%2Cusers.bob.secret",
@@ -61,7 +61,7 @@ fn no_way_to_write_a_path_leaks_what_is_not_allowed() {
     });
 }
 
-/// A path that only a second decoding would turn into a topic is not a topic.
+/// A path that becomes a topic only if it is decoded twice is not a topic.
 #[test]
 fn a_path_is_decoded_once() {
     every(async |case| {
@@ -82,7 +82,7 @@ fn a_path_is_decoded_once() {
 }
 
 #[test]
-fn what_is_allowed_is_served_however_it_is_written() {
+fn permitted_topics_are_served_for_every_spelling_of_the_path() {
     every(async |case| {
         let hub = hub(case.mover).await;
         for filters in
@@ -98,7 +98,7 @@ fn what_is_allowed_is_served_however_it_is_written() {
 }
 
 #[test]
-fn publishing_is_decided_by_the_topic_that_is_published_to() {
+fn the_permission_to_publish_depends_on_the_topic() {
     let post = |topic: &str| {
         format!("POST /topics/{topic} HTTP/1.1\r\nHost: hub\r\nContent-Length: 1\r\n\r\nx")
     };
@@ -123,7 +123,7 @@ fn publishing_is_decided_by_the_topic_that_is_published_to() {
 }
 
 #[test]
-fn every_resource_is_decided_and_health_answers_everyone() {
+fn every_resource_requires_permission_except_the_health_check() {
     every_mover(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         config.authorizer = Authorizer::from_fn(|request, action| {

@@ -43,9 +43,9 @@ fn the_newest_of_each_topic_comes_first_and_then_everything() {
     });
 }
 
-/// With a broker, the log of the hub counts.
+/// With a broker, the retention of the hub applies.
 #[test]
-fn what_is_evicted_is_not_retained_and_no_gap() {
+fn evicted_notifications_are_neither_sent_nor_a_gap() {
     every_also_mounted(async |case| {
         let config = HubConfig::default().retention(Retention::default().entries(10));
         let hub = Running::start(case.config(config).await).await;
@@ -63,9 +63,9 @@ fn what_is_evicted_is_not_retained_and_no_gap() {
     });
 }
 
-/// More than the sockets and the answer to a poll hold.
+/// The notifications exceed the buffers of the sockets and the response to a poll.
 #[test]
-fn a_slow_client_misses_nothing_that_is_published_in_the_middle() {
+fn a_slow_client_misses_nothing_that_is_published_meanwhile() {
     const TOPICS: u64 = 60;
     every_also_mounted(async |case| {
         let hub = case.hub().await;
@@ -81,7 +81,7 @@ fn a_slow_client_misses_nothing_that_is_published_in_the_middle() {
             at_first = publish(number).await;
         }
         let mut follower = hub.follow(&case.listed, "t.*", Position::Latest).await;
-        let mut told = BTreeMap::new();
+        let mut received_last = BTreeMap::new();
         let mut at = 0;
         let mut at_last = BTreeMap::new();
         for number in [0, 5, TOPICS - 1, 5, 7] {
@@ -97,17 +97,17 @@ fn a_slow_client_misses_nothing_that_is_published_in_the_middle() {
             if seq > 2 * TOPICS + 1 {
                 assert_eq!(seq, at + 1, "a notification was lost");
             }
-            told.insert(topic, seq);
+            received_last.insert(topic, seq);
             at = seq;
         }
-        assert_eq!(told, at_last);
+        assert_eq!(received_last, at_last);
         drop(follower);
         hub.stop().await;
     });
 }
 
 #[test]
-fn a_poll_that_is_cut_in_the_middle_goes_on_from_its_cursor() {
+fn a_poll_that_ends_within_the_snapshot_continues_from_its_cursor() {
     every_also_mounted(async |case| {
         if !case.polls() {
             return;
@@ -130,7 +130,7 @@ fn a_poll_that_is_cut_in_the_middle_goes_on_from_its_cursor() {
         assert_eq!(told, [id(3)]);
         let rest: Position = cursor.parse().unwrap();
         assert!(matches!(rest, Position::Snapshot(Snapshot { upto: 6, .. })), "{cursor}");
-        // Everything that is published meanwhile comes after the rest.
+        // Notifications that are published meanwhile come after the rest of the snapshot.
         hub.publish("d", "x").await;
         hub.publish("d", "x").await;
         let (told, cursor) = poll(&cursor).await;
@@ -152,10 +152,10 @@ fn first_bytes(case: &Case, query: &str, header: &str) -> String {
     request.replacen("\r\n\r\n", "\r\nSec-WebSocket-Protocol: tidings.v1\r\n\r\n", 1)
 }
 
-/// A client that is cut before its first notification then asks for the newest again, as an `EventSource` does with the
-/// URL that it has.
+/// A client that is disconnected before its first notification then requests the newest again, as an `EventSource` does
+/// with its URL.
 #[test]
-fn a_stream_tells_no_position_before_the_first_notification() {
+fn a_stream_sends_no_position_before_the_first_notification() {
     every_also_mounted(async |case| {
         if case.polls() {
             return;
@@ -185,9 +185,9 @@ fn a_stream_tells_no_position_before_the_first_notification() {
     });
 }
 
-/// So that it goes on from there if it is cut, and is sent all that was published meanwhile.
+/// A client that is disconnected then continues from there, and receives everything that was published meanwhile.
 #[test]
-fn a_stream_tells_its_position_at_once_if_nothing_that_is_retained_matches() {
+fn a_stream_sends_its_position_at_once_if_nothing_retained_matches() {
     every_also_mounted(async |case| {
         if case.polls() {
             return;
@@ -215,7 +215,7 @@ fn the_rest_of_a_snapshot_is_a_position_for_every_transport() {
         // 3 is skipped, because 5 came after it.
         let mut follower = follow(Position::Snapshot(rest)).await;
         assert_eq!(follower.seqs(2).await, [4, 5]);
-        // After an id comes everything.
+        // After an id, everything is sent.
         let mut follower = follow(Position::After(rest.after)).await;
         assert_eq!(follower.seqs(4).await, [2, 3, 4, 5]);
 

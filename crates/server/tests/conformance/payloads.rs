@@ -1,4 +1,4 @@
-//! Whatever the payload is, it arrives as it was.
+//! Payloads arrive unchanged.
 
 use bytes::Bytes;
 use tidings_core::{Kind, Position};
@@ -32,8 +32,8 @@ fn every_text_arrives_byte_for_byte() {
             let id = publisher.publish(Kind::Text, text.clone().into()).await.unwrap();
             let received = follower.notification().await;
             assert_eq!((received.id, received.kind), (Some(id), Kind::Text));
-            // An event stream has one way to end a line: CR, LF and CRLF all become LF (HTML standard,
-            // section 9.2.6). Every other byte gets through.
+            // An event stream has one kind of line end, so CR, LF and CRLF all become LF (HTML standard, section 9.2.6).
+            // Every other byte is unchanged.
             let expected = match case.transport() {
                 "sse" => text.replace("\r\n", "\n").replace('\r', "\n"),
                 _ => text.clone(),
@@ -78,7 +78,8 @@ fn text_that_is_not_utf_8_and_what_is_too_large_are_refused_and_reach_nobody() {
         let invalid = Bytes::from_static(b"fine until \xff here");
         let too_large = Bytes::from(vec![b'x'; MIB + 1]);
         for (payload, refused, words) in [(invalid, 400, "byte 11"), (too_large, 413, "1048576")] {
-            // One each: a rejection may cost the connection, and a stopping hub waits for those still open.
+            // On separate connections, because a rejection may end the connection, and a server that stops waits for
+            // those that are open.
             match hub.publisher("t").await.publish(Kind::Text, payload).await {
                 Err(ClientError::Refused { status, message, .. }) => {
                     assert_eq!(status, refused);

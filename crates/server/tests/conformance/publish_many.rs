@@ -17,7 +17,7 @@ fn post(headers: &str, body: &str) -> String {
     )
 }
 
-/// A request to publish many that hyper reads.
+/// Returns a request to publish many that hyper parses.
 fn chunked(body: &str) -> String {
     format!(
         "POST /topics HTTP/1.1\r\nHost: hub\r\nContent-Type: application/x-ndjson\r\n\
@@ -26,7 +26,7 @@ fn chunked(body: &str) -> String {
     )
 }
 
-/// Returns the ids in an answer, and the codes of its errors.
+/// Returns the ids in a response, and the codes of its errors.
 fn told(answer: &Answer) -> Vec<String> {
     assert_eq!(answer.header("content-type"), Some("application/x-ndjson"), "{answer:?}");
     let line = |line: &str| {
@@ -57,7 +57,7 @@ fn many_are_published_in_their_order_and_each_is_answered() {
             assert_eq!((received.kind, &received.payload[..]), (kind, payload));
             assert_eq!(received.topic.as_deref(), Some(topic));
         }
-        // Those with a key are not stored again.
+        // Notifications with a key are not stored again.
         let answer = Raw::ask(hub.address, chunked(body)).await;
         assert_eq!((answer.status, told(&answer)), (200, vec![id(4), id(2), id(3)]));
         let answer = Raw::ask(hub.address, post("", "")).await;
@@ -68,7 +68,7 @@ fn many_are_published_in_their_order_and_each_is_answered() {
     });
 }
 
-/// Everyone may publish below `mine.`.
+/// Permits every client to publish to topics that begin with `mine.`.
 async fn mine(mover: Mover, hub: HubConfig) -> Running {
     let mut config = mover.config(hub).await;
     let mine: Filters = "mine.>".parse().unwrap();
@@ -82,7 +82,7 @@ async fn mine(mover: Mover, hub: HubConfig) -> Running {
 }
 
 #[test]
-fn nothing_is_published_if_a_line_is_malformed_or_not_allowed() {
+fn nothing_is_published_if_a_line_is_malformed_or_not_permitted() {
     every_mover_also_mounted(async |mover| {
         let hub = mine(mover, HubConfig::default()).await;
         let good = "{\"topic\":\"mine.a\",\"data\":\"x\"}";
@@ -143,7 +143,7 @@ fn a_request_that_is_too_large_or_not_ndjson_is_rejected() {
 }
 
 #[test]
-fn each_is_counted_and_a_page_of_a_listed_origin_reads_the_answer() {
+fn each_notification_is_counted_and_a_page_of_a_listed_origin_can_read_the_response() {
     every_mover(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         let shop = "https://shop.example".to_owned();

@@ -1,4 +1,4 @@
-//! Everything that a server does, through a Unix socket.
+//! A server on a Unix socket does everything that it does on TCP.
 
 use std::io;
 use std::path::PathBuf;
@@ -52,7 +52,7 @@ impl Served {
         raw
     }
 
-    /// Connects and asks for the next notification.
+    /// Connects and polls for the next notification.
     async fn poll(&self) -> Raw<UnixStream> {
         let after = self.hub.log().head();
         self.ask(&format!("GET /topics/t?after={after} HTTP/1.1\r\nHost: hub\r\n\r\n")).await
@@ -76,7 +76,7 @@ const WEBSOCKET: &str = "GET /topics/t HTTP/1.1\r\nHost: hub\r\nConnection: Upgr
 
 const SSE: &str = "GET /topics/t HTTP/1.1\r\nHost: hub\r\nAccept: text/event-stream\r\n\r\n";
 
-/// hyper reads this one, and the connection goes back to its lane.
+/// A request that hyper parses. After it the connection returns to its lane.
 const CHUNKED: &str = "POST /topics/t HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n\
     5\r\nparts\r\n0\r\n\r\n";
 
@@ -86,7 +86,7 @@ fn post(text: &str) -> String {
 }
 
 #[test]
-fn every_transport_and_publishing_work_until_the_goodbye() {
+fn every_transport_and_publishing_work_up_to_the_goodbye() {
     every_mover_without_broker(async |mover| {
         let served = Served::of(mover).await;
         let mut websocket = served.ask(WEBSOCKET).await;
@@ -94,7 +94,7 @@ fn every_transport_and_publishing_work_until_the_goodbye() {
         let mut sse = served.ask(SSE).await;
         assert_eq!(sse.head().await.status, 200);
         let mut poll = served.poll().await;
-        eventually("all are there", async || served.hub.pool().len() == 3).await;
+        eventually("all have a seat", async || served.hub.pool().len() == 3).await;
 
         let mut publisher = served.ask(&post("news")).await;
         assert_eq!(publisher.answer().await.status, 200);
@@ -102,7 +102,7 @@ fn every_transport_and_publishing_work_until_the_goodbye() {
         assert!(answer.text().contains("\"data\":\"news\""), "{answer:?}");
         assert_eq!(websocket.frame().await, (0x81, b"news".to_vec()));
         sse.until(b"data: news\n\n").await;
-        // On the same connection by way of hyper, and then by the lane again.
+        // The same connection is served by hyper, and then by its lane again.
         for (request, text) in [(CHUNKED, "parts"), (&post("again"), "again")] {
             publisher.send(request).await;
             assert_eq!(publisher.answer().await.status, 200);
@@ -123,7 +123,7 @@ fn every_transport_and_publishing_work_until_the_goodbye() {
 }
 
 #[test]
-fn a_client_that_has_closed_its_side_is_served_and_one_that_is_gone_is_noticed() {
+fn a_half_closed_client_is_served_and_one_that_is_gone_loses_its_seat() {
     every_mover_without_broker(async |mover| {
         let served = Served::of(mover).await;
         let mut half_closed = served.ask(SSE).await;
@@ -134,7 +134,7 @@ fn a_client_that_has_closed_its_side_is_served_and_one_that_is_gone_is_noticed()
         let mut websocket = served.ask(WEBSOCKET).await;
         assert_eq!(websocket.head().await.status, 101);
         let poll = served.poll().await;
-        eventually("all are there", async || served.hub.pool().len() == 4).await;
+        eventually("all have a seat", async || served.hub.pool().len() == 4).await;
         drop((gone, websocket, poll));
         eventually("one is left", async || served.hub.pool().len() == 1).await;
         served.publish("news").await;
@@ -144,7 +144,7 @@ fn a_client_that_has_closed_its_side_is_served_and_one_that_is_gone_is_noticed()
 }
 
 #[test]
-fn a_publisher_that_leaves_without_its_answer_has_published() {
+fn a_publish_is_stored_even_if_the_client_leaves_before_the_response() {
     every_mover_without_broker(async |mover| {
         let served = Served::of(mover).await;
         for request in [post("news"), CHUNKED.to_owned()] {
@@ -157,7 +157,7 @@ fn a_publisher_that_leaves_without_its_answer_has_published() {
 }
 
 #[test]
-fn a_client_that_takes_nothing_is_cut_off() {
+fn a_client_that_does_not_read_is_cut_off() {
     every_mover_without_broker(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         config.write_deadline = Duration::from_millis(200);
