@@ -110,7 +110,7 @@ async fn a_position_of_one_mounted_transport_resumes_on_each_other() {
     for (here, _, one) in &servers {
         for (there, _, other) in &servers {
             let mut follower = follow(*here, &**one, Position::Live).await;
-            publish(&hub, "orders.new", "told".to_owned()).await;
+            publish(&hub, "orders.new", "received".to_owned()).await;
             expected += 1;
             let position = follower.notification().await.id.unwrap();
             assert_eq!(position.seq, expected);
@@ -133,7 +133,8 @@ async fn a_full_hub_is_an_event_stream_that_ends_if_that_is_what_is_mounted() {
         let (address, _serving) = serve(hub.clone(), listed.server).await;
         let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-        let answer = Raw::ask(address, format!("GET / HTTP/1.1\r\nHost: h\r\n{upgrade}\r\n")).await;
+        let answer =
+            Raw::request(address, format!("GET / HTTP/1.1\r\nHost: h\r\n{upgrade}\r\n")).await;
         assert_eq!(answer.header("retry-after"), Some("5"), "{name}");
         if name == "sse" {
             assert_eq!(answer.status, 200);
@@ -307,7 +308,7 @@ async fn a_whole_server_is_a_service_below_a_path_of_an_application() {
     let head = head.head().await;
     assert_eq!((head.status, head.header("content-length")), (200, None));
     let request = "GET /tidings/transports HTTP/1.1\r\nHost: news.example\r\n\r\n";
-    assert_eq!(Raw::ask(address, request).await.status, 421);
+    assert_eq!(Raw::request(address, request).await.status, 421);
     assert_eq!(Raw::get(address, "/tidings/readyz").await.status, 200);
     drop(followers);
     farewell(&hub, Reason::GoingAway, PATIENCE).await;

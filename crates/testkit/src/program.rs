@@ -1,12 +1,13 @@
 //! A program that a test runs, with a time limit for each wait.
 
-use std::fmt::Display;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Output};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use tidings_watchdog::Watchdog;
 
 /// How long a test waits for a program before it fails: 120 s. It must hold on a machine that is many times slower; an
 /// event that arrives sooner is not waited for any longer.
@@ -18,8 +19,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 ///
 /// Standard output and standard error are read as they come if they are pipes, so the program never waits for the test.
 ///
-/// Every method that waits has the time [`LIMIT`]. After that it kills the program and panics with everything that the
-/// program has written.
+/// A line of output is waited for until [`LIMIT`], and the end of the program five times as long. After that the program is
+/// killed, and the method panics with everything that the program has written.
 ///
 /// ```
 /// use std::process::{Command, Stdio};
@@ -33,10 +34,14 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 /// ```
 #[derive(Debug)]
 pub struct TestProgram {
+    /// Kills the program if this process is killed. Otherwise the program would go on, and keep the output of this process
+    /// open if it has inherited it.
+    watchdog: Option<Watchdog>,
     child: Child,
     input: Option<ChildStdin>,
     output: Arc<Pipe>,
     errors: Arc<Pipe>,
+    limit: Duration,
 }
 
 /// What a program has written to one of its streams.
@@ -59,10 +64,11 @@ impl TestProgram {
     pub fn start(command: &mut Command) -> Self {
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let watchdog = Watchdog::over(child.id(), None).ok();
         let input = child.stdin.take();
         let output = child.stdout.take().map_or_else(Pipe::closed, Pipe::read);
         let errors = child.stderr.take().map_or_else(Pipe::closed, Pipe::read);
-        Self { child, input, output, errors }
+        Self { watchdog, child, input, output, errors, limit: LIMIT }
     }
 
     /// Runs a program to its end with this standard input, which must be a pipe unless it is empty.
@@ -82,14 +88,14 @@ impl TestProgram {
     /// Returns the next line of its standard output without the end of the line. At the end of the output the line is
     /// empty.
     pub fn line(&mut self) -> String {
-        let line = self.output.clone().wait_for(Written::next_line);
-        line.unwrap_or_else(|| self.fail("a line of its output")).unwrap_or_default()
+        let line = self.output.clone().wait_for(self.limit, Written::next_line);
+        line.unwrap_or_else(|| self.fail(self.limit, "a line of its output")).unwrap_or_default()
     }
 
     /// Returns the next line of its standard error, or `None` at the end.
     pub fn log_line(&mut self) -> Option<String> {
-        let line = self.errors.clone().wait_for(Written::next_line);
-        line.unwrap_or_else(|| self.fail("a line of its standard error"))
+        let line = self.errors.clone().wait_for(self.limit, Written::next_line);
+        line.unwrap_or_else(|| self.fail(self.limit, "a line of its standard error"))
     }
 
     /// Returns everything that it has written to standard output and standard error so far.
@@ -122,21 +128,25 @@ impl TestProgram {
     /// Closes its standard input and waits until it has ended and its output is complete.
     pub fn wait(&mut self) -> ExitStatus {
         self.input = None;
-        let until = Instant::now() + LIMIT;
+        // A comparison of servers takes longer than any other program.
+        let limit = self.limit * 5;
+        let until = Instant::now() + limit;
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("the child of a test is waited for")
             {
+                self.watchdog = None;
                 break status;
             }
             if Instant::now() > until {
-                self.fail("its end");
+                self.fail(limit, "its end");
             }
             thread::sleep(BETWEEN_LOOKS);
         };
         for pipe in [self.output.clone(), self.errors.clone()] {
-            let closed = pipe.wait_for(|written| written.is_closed.then_some(()));
-            closed
-                .unwrap_or_else(|| self.fail("the end of its output, which another process holds"));
+            let closed = pipe.wait_for(self.limit, |written| written.is_closed.then_some(()));
+            closed.unwrap_or_else(|| {
+                self.fail(self.limit, "the end of its output, which another process holds")
+            });
         }
         status
     }
@@ -150,14 +160,16 @@ impl TestProgram {
     }
 
     /// Kills it and panics.
-    fn fail(&mut self, awaited: impl Display) -> ! {
+    fn fail(&mut self, limit: Duration, awaited: &str) -> ! {
         let _ = self.child.kill();
-        panic!("no {awaited} within {LIMIT:?}; it has written:\n{}", self.written());
+        panic!("waited {limit:?} for {awaited}; the program has written:\n{}", self.written());
     }
 }
 
 impl Drop for TestProgram {
     fn drop(&mut self) {
+        // From here on the child is waited for, and then the system may reuse its id.
+        self.watchdog = None;
         // Both fail only if it has ended and was waited for.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -196,9 +208,13 @@ impl Pipe {
         pipe
     }
 
-    /// Waits until `look` returns a value. Returns `None` if that takes longer than [`LIMIT`].
-    fn wait_for<T>(&self, mut look: impl FnMut(&mut Written) -> Option<T>) -> Option<T> {
-        let until = Instant::now() + LIMIT;
+    /// Waits until `look` returns a value. Returns `None` if that takes longer than `limit`.
+    fn wait_for<T>(
+        &self,
+        limit: Duration,
+        mut look: impl FnMut(&mut Written) -> Option<T>,
+    ) -> Option<T> {
+        let until = Instant::now() + limit;
         let mut written = self.lock();
         loop {
             if let Some(found) = look(&mut written) {
@@ -238,4 +254,55 @@ pub fn connect(address: impl ToSocketAddrs) -> TcpStream {
     stream.set_read_timeout(Some(LIMIT)).expect("the limit is not zero");
     stream.set_write_timeout(Some(LIMIT)).expect("the limit is not zero");
     stream
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::process::Stdio;
+
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    #[test]
+    fn lines_and_input_go_both_ways() {
+        let mut program =
+            TestProgram::start(&mut shell("echo one; read word; echo $word >&2; cat; exit 3"));
+        assert_eq!(program.line(), "one");
+        program.write("two\nthree\n");
+        assert_eq!(program.log_line().as_deref(), Some("two"));
+        assert_eq!(program.line(), "three");
+        assert_eq!(program.wait().code(), Some(3));
+        assert_eq!((program.line().as_str(), program.log_line()), ("", None));
+        assert_eq!(program.written(), "one\nthree\ntwo\n");
+    }
+
+    #[test]
+    fn a_program_reads_more_than_a_pipe_holds_and_writes_as_much() {
+        let input = "x".repeat(1 << 20);
+        assert_eq!(TestProgram::run(&mut shell("cat"), input.as_str()).stdout, input.as_bytes());
+    }
+
+    #[test]
+    #[should_panic(expected = "a line of its output; the program has written:\nhalf a line")]
+    fn a_line_that_does_not_come_is_a_panic_with_the_output_so_far() {
+        let mut program = TestProgram::start(&mut shell("printf 'half a line'; read -r word"));
+        program.output.wait_for(LIMIT, |written| (written.bytes.len() == 11).then_some(()));
+        program.limit = Duration::from_millis(1);
+        program.line();
+    }
+
+    #[test]
+    #[should_panic(expected = "for its end")]
+    fn a_program_that_does_not_end_is_killed() {
+        let mut program = TestProgram::start(&mut shell("echo; exec sleep 600"));
+        program.line();
+        program.limit = Duration::from_millis(1);
+        program.wait();
+    }
 }

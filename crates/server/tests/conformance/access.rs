@@ -53,7 +53,7 @@ fn no_spelling_of_a_path_gives_access_to_topics_that_are_not_permitted() {
         let hub = hub(case.mover).await;
         hub.publish("users.bob.secret", "the secret").await;
         for filters in FORBIDDEN {
-            let answer = Raw::ask(hub.address, ask(case, filters)).await;
+            let answer = Raw::request(hub.address, ask(case, filters)).await;
             assert_eq!(answer.rejection(), (403, "forbidden".to_owned()), "{filters}");
         }
         assert!(hub.hub.pool().is_empty());
@@ -74,7 +74,7 @@ fn a_path_is_decoded_once() {
             ("users.ann.x/../users.bob.secret", 404, "not_found"),
             ("users.ann.x%2F..%2Fusers.bob.secret", 400, "bad_topic"),
         ] {
-            let answer = Raw::ask(hub.address, ask(case, filters)).await;
+            let answer = Raw::request(hub.address, ask(case, filters)).await;
             assert_eq!(answer.rejection(), (status, code.to_owned()), "{filters}");
         }
         hub.stop().await;
@@ -111,12 +111,12 @@ fn the_permission_to_publish_depends_on_the_topic() {
             ("users.ann.x,users.bob.x", 400, "bad_topic"),
             ("users.ann.%3E", 400, "bad_topic"),
         ] {
-            let answer = Raw::ask(hub.address, post(topic)).await;
+            let answer = Raw::request(hub.address, post(topic)).await;
             assert_eq!(answer.rejection(), (status, code.to_owned()), "{topic}");
         }
         assert_eq!(hub.hub.log().head().seq, 0);
         for topic in ["users.ann.x", "users%2Eann%2Ex"] {
-            assert_eq!(Raw::ask(hub.address, post(topic)).await.status, 200, "{topic}");
+            assert_eq!(Raw::request(hub.address, post(topic)).await.status, 200, "{topic}");
         }
         hub.stop().await;
     });
@@ -148,7 +148,7 @@ fn every_resource_requires_permission_except_the_health_check() {
         });
         let hub = Running::start(config).await;
         let as_page = "GET / HTTP/1.1\r\nHost: hub\r\nAccept: text/html\r\nX-Only: page\r\n\r\n";
-        let html = Raw::ask(hub.address, as_page).await.text();
+        let html = Raw::request(hub.address, as_page).await.text();
         let mut resources: Vec<(String, &str)> = vec![
             ("GET /".to_owned(), "page"),
             ("HEAD /".to_owned(), "page"),

@@ -49,10 +49,10 @@ impl HttpTransport for Reqwest {
 }
 
 /// An event of `eventsource-client`: its id, type and data.
-type Told = (String, String, String);
+type Received = (String, String, String);
 
 /// Returns the next event. Continues over further connections.
-async fn event<S>(events: &mut S) -> Told
+async fn event<S>(events: &mut S) -> Received
 where
     S: futures::Stream<Item = eventsource_client::Result<SSE>> + Unpin,
 {
@@ -97,29 +97,29 @@ fn eventsource_client_reads_everything_and_reconnects_with_its_last_event_id() {
         timeout(PATIENCE, connected).await.expect("it connects");
         let id = first.publish("t", "one\ntwo: \u{1f9c7}\r\n").await;
         let message = "message".to_owned();
-        let told = event(&mut events).await;
-        assert_eq!(told, (id.to_string(), message.clone(), "one\ntwo: \u{1f9c7}\n".to_owned()));
+        let received = event(&mut events).await;
+        assert_eq!(received, (id.to_string(), message.clone(), "one\ntwo: \u{1f9c7}\n".to_owned()));
         first
             .hub
             .publish(Notification::binary("t".parse().unwrap(), &b"\0\xff"[..]))
             .await
             .unwrap();
-        let told = event(&mut events).await;
-        assert_eq!((told.1.as_str(), told.2.as_str()), ("binary", "AP8="));
+        let received = event(&mut events).await;
+        assert_eq!((received.1.as_str(), received.2.as_str()), ("binary", "AP8="));
 
         // The server ends, and another one with a new epoch uses its address.
         let epoch = first.hub.epoch();
         first.stop().await;
-        let told = event(&mut events).await;
-        assert_eq!(told.1, "goodbye");
-        let goodbye: Value = serde_json::from_str(&told.2).unwrap();
+        let received = event(&mut events).await;
+        assert_eq!(received.1, "goodbye");
+        let goodbye: Value = serde_json::from_str(&received.2).unwrap();
         assert_eq!(goodbye["goodbye"]["reason"], Reason::GoingAway.name());
         let second = Hub::default();
         second.publish(Notification::text("t".parse().unwrap(), "of the second")).await.unwrap();
         let second = serve_at(TcpListener::bind(address).await.unwrap(), second, mover).await;
-        let told = event(&mut events).await;
-        assert_eq!(told.1, "gap", "{told:?}");
-        let gap: Value = serde_json::from_str(&told.2).unwrap();
+        let received = event(&mut events).await;
+        assert_eq!(received.1, "gap", "{received:?}");
+        let gap: Value = serde_json::from_str(&received.2).unwrap();
         assert_eq!(gap["gap"]["reason"], "epoch");
         assert_eq!(gap["gap"]["after"], epoch.id(2).to_string(), "it reconnected with its last id");
         assert_eq!(event(&mut events).await.2, "of the second");

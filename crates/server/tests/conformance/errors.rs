@@ -68,7 +68,7 @@ fn each_fault_has_its_status_and_code() {
     every_mover(async |mover| {
         let hub = mover.hub().await;
         for (request, status, code) in &table {
-            let answer = Raw::ask(hub.address, request).await;
+            let answer = Raw::request(hub.address, request).await;
             assert_eq!(answer.rejection(), (*status, (*code).to_owned()), "{request}");
             assert_eq!(answer.header("cache-control"), Some("no-store"), "{request}");
             // RFC 9110, section 15.5.22.
@@ -89,7 +89,7 @@ fn a_request_has_one_host() {
     every_mover_on_our_connections(async |mover| {
         let hub = mover.hub().await;
         for request in [&two, "GET /topics/t HTTP/1.1\r\n\r\n"] {
-            let answer = Raw::ask(hub.address, request).await;
+            let answer = Raw::request(hub.address, request).await;
             assert_eq!(answer.rejection(), (400, "ambiguous_request".to_owned()), "{request}");
         }
         hub.stop().await;
@@ -100,7 +100,7 @@ fn a_request_has_one_host() {
 fn a_rejection_contains_what_to_do() {
     every_mover(async |mover| {
         let hub = mover.hub().await;
-        let ask = async |request: String| Raw::ask(hub.address, request).await;
+        let ask = async |request: String| Raw::request(hub.address, request).await;
         let deleted = ask(post("/topics/t", "").replace("POST", "DELETE")).await;
         assert_eq!(deleted.header("allow"), Some("GET, HEAD, POST"));
         assert_eq!(ask(post("/metrics", "")).await.header("allow"), Some("GET, HEAD"));
@@ -122,13 +122,16 @@ fn the_rejection_of_a_large_payload_contains_the_limit() {
     every_mover(async |mover| {
         let config = mover.config(HubConfig::default().max_payload(1000)).await;
         let hub = Running::start(config).await;
-        assert_eq!(Raw::ask(hub.address, post("/topics/t", &"x".repeat(1000))).await.status, 200);
+        assert_eq!(
+            Raw::request(hub.address, post("/topics/t", &"x".repeat(1000))).await.status,
+            200
+        );
         let chunk = format!("{:x}\r\n{}\r\n0\r\n\r\n", 1001, "x".repeat(1001));
         let chunked = format!(
             "POST /topics/t HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}"
         );
         for request in [post("/topics/t", &"x".repeat(1001)), chunked] {
-            let answer = Raw::ask(hub.address, request).await;
+            let answer = Raw::request(hub.address, request).await;
             assert_eq!(answer.rejection(), (413, "too_big".to_owned()));
             assert!(answer.text().contains("1000"), "{answer:?}");
         }
@@ -152,14 +155,14 @@ fn a_payload_with_a_content_coding_is_rejected_before_it_is_read() {
             ["gzip", "GZIP", "br", "identity, zstd", "identity\r\nContent-Encoding: deflate"]
         {
             for request in [post(coding), post(coding).replace("hi", "").replace(": 2", ": 9")] {
-                let answer = Raw::ask(hub.address, request).await;
+                let answer = Raw::request(hub.address, request).await;
                 assert_eq!(answer.rejection(), (415, "unsupported_coding".to_owned()), "{coding}");
                 assert_eq!(answer.header("accept-encoding"), Some("identity"), "{coding}");
             }
         }
         assert_eq!(hub.hub.log().head().seq, 0);
         for coding in ["identity", "", "Identity,"] {
-            assert_eq!(Raw::ask(hub.address, post(coding)).await.status, 200, "{coding:?}");
+            assert_eq!(Raw::request(hub.address, post(coding)).await.status, 200, "{coding:?}");
         }
         hub.stop().await;
     });
@@ -315,14 +318,14 @@ fn the_authorizer_is_called_for_subscriptions_and_publishes() {
             request.replacen("\r\n", &format!("\r\nAuthorization: {token}\r\n"), 1)
         };
         let poll = || get("/topics/t?after=earliest&wait=0", "");
-        let rejection = async |request| Raw::ask(hub.address, request).await.rejection();
+        let rejection = async |request| Raw::request(hub.address, request).await.rejection();
         assert_eq!(rejection(poll()).await, (401, "unauthorized".to_owned()));
         assert_eq!(rejection(post("/topics/t", "x")).await, (401, "unauthorized".to_owned()));
         let forbidden = with(post("/topics/t", "x"), "reader");
         assert_eq!(rejection(forbidden).await, (403, "forbidden".to_owned()));
         let allowed = with(post("/topics/t", "x"), "writer");
-        assert_eq!(Raw::ask(hub.address, allowed).await.status, 200);
-        assert_eq!(Raw::ask(hub.address, with(poll(), "reader")).await.status, 200);
+        assert_eq!(Raw::request(hub.address, allowed).await.status, 200);
+        assert_eq!(Raw::request(hub.address, with(poll(), "reader")).await.status, 200);
         hub.stop().await;
     });
 }

@@ -75,9 +75,9 @@ fn a_notification_without_headers_has_no_member_for_them() {
     every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
         let lines = "Content-Type: application/x-www-form-urlencoded\r\nUser-Agent: curl/8\r\nTE: trailers\r\n";
-        assert_eq!(Raw::ask(hub.address, post(lines, "x")).await.status, 200);
+        assert_eq!(Raw::request(hub.address, post(lines, "x")).await.status, 200);
         let with_event = post("Tidings-Event: created\r\n", "y");
-        assert_eq!(Raw::ask(hub.address, with_event).await.status, 200);
+        assert_eq!(Raw::request(hub.address, with_event).await.status, 200);
         hub.comes_to(2).await;
         let id = |seq| hub.hub.epoch().id(seq).to_string();
         let poll = Raw::get(hub.address, "/topics/t?after=earliest").await.json();
@@ -117,14 +117,14 @@ fn a_malformed_header_of_tidings_is_a_400_and_a_malformed_trace_or_type_is_left_
             ("Tidings-Time: 2026-11-29T00:00:00Z\r\n", "invalid time \"2026-11-29T00:00:00Z\""),
             ("Tidings-Kind: picture\r\n", "invalid Tidings-Kind \"picture\""),
         ] {
-            let answer = Raw::ask(hub.address, post(lines, "x")).await;
+            let answer = Raw::request(hub.address, post(lines, "x")).await;
             let (status, code) = answer.rejection();
             assert_eq!((status, &*code), (400, "bad_header"), "{lines}");
             let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
             assert!(message.contains(words), "{message}");
         }
         let malformed = "Content-Type: json\r\ntraceparent: 00-0-0-0\r\ntracestate: a=1\r\n";
-        let answer = Raw::ask(hub.address, post(malformed, "x")).await;
+        let answer = Raw::request(hub.address, post(malformed, "x")).await;
         assert_eq!(
             answer.json()["id"],
             hub.hub.epoch().id(1).to_string(),

@@ -35,7 +35,7 @@ fn a_publish_with_a_known_key_returns_the_first_id() {
 fn quotes_around_a_key_are_ignored_and_an_invalid_key_is_rejected() {
     every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
-        let ask = async |key: &str| Raw::ask(hub.address, post(key, "x")).await;
+        let ask = async |key: &str| Raw::request(hub.address, post(key, "x")).await;
         let (bare, quoted) = (ask("a-key").await.json(), ask("\"a-key\"").await.json());
         assert_eq!(bare["id"], quoted["id"]);
         for none in ["", "\"\"", "two words", &"x".repeat(256)] {

@@ -121,27 +121,27 @@ fn a_poll_that_ends_within_the_snapshot_continues_from_its_cursor() {
             let answer = Raw::get(hub.address, &format!("/topics/%3E?after={after}&wait=0")).await;
             assert_eq!(answer.status, 200, "{}", answer.text());
             let answer = answer.json();
-            let told = answer["notifications"].as_array().unwrap().iter();
-            let told: Vec<_> = told.map(|one| one["id"].as_str().unwrap().to_owned()).collect();
-            (told, answer["cursor"].as_str().unwrap().to_owned())
+            let ids = answer["notifications"].as_array().unwrap().iter();
+            let ids: Vec<_> = ids.map(|one| one["id"].as_str().unwrap().to_owned()).collect();
+            (ids, answer["cursor"].as_str().unwrap().to_owned())
         };
         let id = |seq| hub.hub.epoch().id(seq).to_string();
-        let (told, cursor) = poll("latest").await;
-        assert_eq!(told, [id(3)]);
+        let (ids, cursor) = poll("latest").await;
+        assert_eq!(ids, [id(3)]);
         let rest: Position = cursor.parse().unwrap();
         assert!(matches!(rest, Position::Snapshot(Snapshot { upto: 6, .. })), "{cursor}");
         // Notifications that are published meanwhile come after the rest of the snapshot.
         hub.publish("d", "x").await;
         hub.publish("d", "x").await;
-        let (told, cursor) = poll(&cursor).await;
-        assert_eq!(told, [id(4)]);
-        let (told, cursor) = poll(&cursor).await;
-        assert_eq!(told[0], id(6));
-        let (more, cursor) = if told.len() < 3 { poll(&cursor).await } else { (vec![], cursor) };
-        assert_eq!([told, more].concat(), [id(6), id(7), id(8)]);
+        let (ids, cursor) = poll(&cursor).await;
+        assert_eq!(ids, [id(4)]);
+        let (ids, cursor) = poll(&cursor).await;
+        assert_eq!(ids[0], id(6));
+        let (more, cursor) = if ids.len() < 3 { poll(&cursor).await } else { (vec![], cursor) };
+        assert_eq!([ids, more].concat(), [id(6), id(7), id(8)]);
         assert_eq!(cursor, id(8));
-        let (told, cursor) = poll("latest").await;
-        assert_eq!((told.len(), cursor.contains('.')), (1, true));
+        let (ids, cursor) = poll("latest").await;
+        assert_eq!((ids.len(), cursor.contains('.')), (1, true));
         hub.stop().await;
     });
 }

@@ -23,7 +23,7 @@ pub(super) fn files(html: &str) -> Vec<String> {
 fn a_browser_receives_the_page_and_other_clients_receive_help() {
     every_mover(async |mover| {
         let hub = mover.hub().await;
-        let ask = async |headers| Raw::ask(hub.address, request("GET", "/", headers)).await;
+        let ask = async |headers| Raw::request(hub.address, request("GET", "/", headers)).await;
         let page = ask("Accept: text/html\r\n").await;
         assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
         let gzipped = ask(A_BROWSER).await;
@@ -121,7 +121,7 @@ fn a_server_without_the_page_sends_help() {
         let mut config = mover.config(HubConfig::default()).await;
         config.live_page = false;
         let hub = Running::start(config).await;
-        let help = Raw::ask(hub.address, request("GET", "/", A_BROWSER)).await;
+        let help = Raw::request(hub.address, request("GET", "/", A_BROWSER)).await;
         assert_eq!(help.header("content-type"), Some("text/plain; charset=utf-8"));
         assert!(!help.text().contains("In a browser"));
         hub.stop().await;
@@ -139,12 +139,12 @@ fn a_page_can_request_what_it_needs() {
         let answer = Raw::get(hub.address, "/transports").await;
         assert_eq!(answer.header("content-type"), Some("application/json"));
         assert_eq!(answer.header("cache-control"), Some("no-store"));
-        let mut told = answer.json();
-        let now = told["now"].take().as_f64().unwrap();
+        let mut information = answer.json();
+        let now = information["now"].take().as_f64().unwrap();
         let expected = json!({
             "transports": ["sse", "long-polling"], "demo": "ticks", "heartbeat": 1500, "now": null,
         });
-        assert_eq!(told, expected);
+        assert_eq!(information, expected);
         let ours = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64() * 1e3;
         assert!((ours - now).abs() < PATIENCE.as_secs_f64() * 1e3, "{now}, and here it is {ours}");
         hub.stop().await;

@@ -50,8 +50,8 @@ fn a_page_of_a_listed_origin_can_read_its_responses() {
                 let head = raw.head().await;
                 assert_eq!(head.header("access-control-allow-origin"), expected, "{request}");
                 let with_cookies = expected.map(|_| "true");
-                let told = head.header("access-control-allow-credentials");
-                assert_eq!(told, with_cookies, "{request}");
+                let credentials = head.header("access-control-allow-credentials");
+                assert_eq!(credentials, with_cookies, "{request}");
                 let readable = expected.map(|_| "retry-after");
                 assert_eq!(head.header("access-control-expose-headers"), readable, "{request}");
             }
@@ -79,10 +79,10 @@ fn a_page_may_use_every_transport_or_none_and_has_a_seat_only_if_it_may() {
             fetch("same-site", "no-cors", "image"),
             fetch("cross-site", "navigate", "iframe"),
         ] {
-            let answer = Raw::ask(hub.address, request(&headers, "&after=earliest")).await;
+            let answer = Raw::request(hub.address, request(&headers, "&after=earliest")).await;
             assert_eq!(answer.rejection(), (403, "origin_not_allowed".to_owned()), "{headers}");
             assert!(hub.hub.pool().is_empty(), "{headers}");
-            let answer = Raw::ask(hub.address, post(&headers)).await;
+            let answer = Raw::request(hub.address, post(&headers)).await;
             assert_eq!(answer.rejection(), (403, "origin_not_allowed".to_owned()), "{headers}");
         }
         for headers in [
@@ -105,7 +105,7 @@ fn the_rejection_of_an_origin_names_the_origin_the_host_and_the_flag() {
         let hub = mover.hub().await;
         let sse = "Accept: text/event-stream\r\n";
         for request in [post(SHOP), get("/topics/t", &format!("{SHOP}{sse}"))] {
-            let message = Raw::ask(hub.address, request).await.text();
+            let message = Raw::request(hub.address, request).await.text();
             for named in ["https://shop.example", "hub", "--allow-origin https://shop.example"] {
                 assert!(message.contains(named), "{message}");
             }
@@ -150,7 +150,7 @@ fn the_response_to_a_preflight_lists_what_a_page_may_send() {
     every_mover(async |mover| {
         let hub = hub(mover).await;
         for path in ["/topics/t", "/transports"] {
-            let answer = Raw::ask(hub.address, ask(SHOP, path)).await;
+            let answer = Raw::request(hub.address, ask(SHOP, path)).await;
             assert_eq!(answer.status, 200);
             assert_eq!(answer.header("access-control-allow-origin"), allowed(SHOP));
             assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
@@ -158,7 +158,7 @@ fn the_response_to_a_preflight_lists_what_a_page_may_send() {
             assert_eq!(answer.header("access-control-allow-headers"), Some(ASKED));
         }
         for origin in [OTHER, ""] {
-            let answer = Raw::ask(hub.address, ask(origin, "/topics/t")).await;
+            let answer = Raw::request(hub.address, ask(origin, "/topics/t")).await;
             assert_eq!(answer.rejection(), (405, "method_not_allowed".to_owned()));
             assert_eq!(answer.header("access-control-allow-origin"), None);
         }
@@ -172,9 +172,9 @@ fn a_page_of_the_same_origin_needs_no_permission() {
         let mut config = mover.config(HubConfig::default()).await;
         config.origins = Origins::Any;
         let hub = Running::start(config).await;
-        let answer = Raw::ask(hub.address, get("/topics/t", OWN)).await;
+        let answer = Raw::request(hub.address, get("/topics/t", OWN)).await;
         assert_eq!(answer.header("access-control-allow-origin"), None);
-        let answer = Raw::ask(hub.address, get("/topics/t", OTHER)).await;
+        let answer = Raw::request(hub.address, get("/topics/t", OTHER)).await;
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
         // Otherwise every page could use the cookies of the user.
         assert_eq!(answer.header("access-control-allow-credentials"), None);
@@ -195,7 +195,7 @@ fn cookies_are_permitted_for_listed_origins_only() {
             let mut config = mover.config(HubConfig::default()).await;
             config.origins = origins;
             let hub = Running::start(config).await;
-            let answer = Raw::ask(hub.address, get("/topics/t", "Origin: null\r\n")).await;
+            let answer = Raw::request(hub.address, get("/topics/t", "Origin: null\r\n")).await;
             assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
             assert_eq!(answer.header("access-control-allow-credentials"), None);
             hub.stop().await;

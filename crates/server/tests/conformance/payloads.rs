@@ -101,7 +101,7 @@ fn a_body_in_chunks_is_a_payload_like_any_other() {
         let hub = mover.hub().await;
         let chunked = "POST /topics/t HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n\
             5\r\nseven\r\n8;ext=1\r\n teapots\r\n0\r\n\r\n";
-        let answer = Raw::ask(hub.address, chunked).await;
+        let answer = Raw::request(hub.address, chunked).await;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.json()["id"], hub.hub.epoch().id(1).to_string());
         let poll = Raw::get(hub.address, "/topics/t?after=earliest").await.json();

@@ -27,12 +27,12 @@ fn chunked(body: &str) -> String {
 }
 
 /// Returns the ids in a response, and the codes of its errors.
-fn told(answer: &Answer) -> Vec<String> {
+fn outcomes(answer: &Answer) -> Vec<String> {
     assert_eq!(answer.header("content-type"), Some("application/x-ndjson"), "{answer:?}");
     let line = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        let told = line["id"].as_str().or(line["error"]["code"].as_str());
-        told.unwrap_or_else(|| panic!("{line}")).to_owned()
+        let outcome = line["id"].as_str().or(line["error"]["code"].as_str());
+        outcome.unwrap_or_else(|| panic!("{line}")).to_owned()
     };
     answer.text().lines().map(line).collect()
 }
@@ -46,8 +46,8 @@ fn many_are_published_in_their_order_and_each_is_answered() {
                     {\"topic\":\"b.c\",\"data_base64\":\"AP8=\",\"key\":\"k-1\"}\n\
                     {\"topic\":\"a\",\"data\":\"\",\"key\":\"k-2\"}";
         let id = |seq| hub.hub.epoch().id(seq).to_string();
-        let answer = Raw::ask(hub.address, post("", body)).await;
-        assert_eq!((answer.status, told(&answer)), (200, vec![id(1), id(2), id(3)]));
+        let answer = Raw::request(hub.address, post("", body)).await;
+        assert_eq!((answer.status, outcomes(&answer)), (200, vec![id(1), id(2), id(3)]));
         for (topic, kind, payload) in [
             ("a", Kind::Text, &b"one\n"[..]),
             ("b.c", Kind::Binary, &[0, 255]),
@@ -58,9 +58,9 @@ fn many_are_published_in_their_order_and_each_is_answered() {
             assert_eq!(received.topic.as_deref(), Some(topic));
         }
         // Notifications with a key are not stored again.
-        let answer = Raw::ask(hub.address, chunked(body)).await;
-        assert_eq!((answer.status, told(&answer)), (200, vec![id(4), id(2), id(3)]));
-        let answer = Raw::ask(hub.address, post("", "")).await;
+        let answer = Raw::request(hub.address, chunked(body)).await;
+        assert_eq!((answer.status, outcomes(&answer)), (200, vec![id(4), id(2), id(3)]));
+        let answer = Raw::request(hub.address, post("", "")).await;
         assert_eq!((answer.status, answer.text()), (200, String::new()));
         assert_eq!(follower.text().await, (4, "one\n".to_owned()));
         drop(follower);
@@ -96,13 +96,13 @@ fn nothing_is_published_if_a_line_is_malformed_or_not_permitted() {
         ] {
             let body = format!("{good}\n\n{line}\n{good}\n");
             for request in [post("", &body), chunked(&body)] {
-                let answer = Raw::ask(hub.address, request).await;
+                let answer = Raw::request(hub.address, request).await;
                 assert_eq!(answer.rejection(), (status, code.to_owned()), "{line}");
                 assert!(answer.text().contains("line 3: "), "{}", answer.text());
             }
         }
         assert_eq!(hub.hub.log().head().seq, 0);
-        assert_eq!(Raw::ask(hub.address, post("", good)).await.status, 200);
+        assert_eq!(Raw::request(hub.address, post("", good)).await.status, 200);
         hub.stop().await;
     });
 }
@@ -129,15 +129,15 @@ fn a_request_that_is_too_large_or_not_ndjson_is_rejected() {
             (get.replace("GET", "PUT"), 405, "method_not_allowed"),
             (get, 405, "method_not_allowed"),
         ] {
-            let answer = Raw::ask(hub.address, &request).await;
+            let answer = Raw::request(hub.address, &request).await;
             let head = &request[..request.len().min(200)];
             assert_eq!(answer.rejection(), (status, code.to_owned()), "{head}");
             let expected = (status == 405).then_some("POST");
             assert_eq!(answer.header("allow"), expected, "{head}");
         }
         assert_eq!(hub.hub.log().head().seq, 0);
-        let answer = Raw::ask(hub.address, post("", &most)).await;
-        assert_eq!((answer.status, told(&answer).len()), (200, 1000));
+        let answer = Raw::request(hub.address, post("", &most)).await;
+        assert_eq!((answer.status, outcomes(&answer).len()), (200, 1000));
         hub.stop().await;
     });
 }
@@ -150,8 +150,8 @@ fn each_notification_is_counted_and_a_page_of_a_listed_origin_can_read_the_respo
         config.origins = tidings_server::Origins::Listed(vec![shop.clone()]);
         let hub = Running::start(config).await;
         let body = "{\"topic\":\"a\",\"data\":\"\"}\n".repeat(3);
-        let answer = Raw::ask(hub.address, post(&format!("Origin: {shop}\r\n"), &body)).await;
-        assert_eq!((answer.status, told(&answer).len()), (200, 3));
+        let answer = Raw::request(hub.address, post(&format!("Origin: {shop}\r\n"), &body)).await;
+        assert_eq!((answer.status, outcomes(&answer).len()), (200, 3));
         assert_eq!(answer.header("access-control-allow-origin"), Some(shop.as_str()));
         assert_eq!(hub.metric("tidings_published_total").await, 3);
         hub.stop().await;

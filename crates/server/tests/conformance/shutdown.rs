@@ -150,7 +150,7 @@ fn during_the_drain_delay_the_server_is_not_ready_and_serves_all_clients() {
         assert_eq!(answer.rejection(), (503, "going_away".to_owned()));
         assert_eq!(Raw::get(hub.address, "/healthz").await.status, 200);
         let mut since = hub.follow(&case.listed, "t", after).await;
-        assert_eq!(Raw::ask(hub.address, POST).await.status, 200);
+        assert_eq!(Raw::request(hub.address, POST).await.status, 200);
         assert_eq!(before.text().await.1, "x");
         assert_eq!(since.text().await.1, "x");
         assert_eq!(hub.metric("tidings_refused_total").await, 0, "a probe is not a rejection");

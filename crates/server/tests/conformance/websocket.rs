@@ -312,11 +312,11 @@ fn the_subprotocol_decides_the_content_of_frames() {
 
         let id = hub.publish("t", "seven \"teapots\"\n").await;
         assert_eq!(bare.message().await, Message::text("seven \"teapots\"\n"));
-        let told = json(v1.message().await);
+        let received = json(v1.message().await);
         let expected = serde_json::json!({
             "id": id.to_string(), "topic": "t", "data": "seven \"teapots\"\n",
         });
-        assert_eq!(told, expected);
+        assert_eq!(received, expected);
         drop((bare, v1));
         hub.stop().await;
     });

@@ -29,10 +29,10 @@ fn each_listener_decides_for_its_own_connections() {
         for (port, expected) in ports.into_iter().zip([421, 200, 421]) {
             let address = (std::net::Ipv4Addr::LOCALHOST, port).into();
             for request in requests("evil.example") {
-                assert_eq!(Raw::ask(address, &request).await.status, expected, "{request}");
+                assert_eq!(Raw::request(address, &request).await.status, expected, "{request}");
             }
             for request in requests("localhost") {
-                assert_eq!(Raw::ask(address, &request).await.status, 200, "{request}");
+                assert_eq!(Raw::request(address, &request).await.status, 200, "{request}");
             }
         }
         #[cfg(unix)]

@@ -46,7 +46,7 @@ impl Served {
     }
 
     /// Connects and sends a request.
-    async fn ask(&self, request: &str) -> Raw<UnixStream> {
+    async fn request(&self, request: &str) -> Raw<UnixStream> {
         let mut raw = self.connect().await;
         raw.send(request).await;
         raw
@@ -55,7 +55,7 @@ impl Served {
     /// Connects and polls for the next notification.
     async fn poll(&self) -> Raw<UnixStream> {
         let after = self.hub.log().head();
-        self.ask(&format!("GET /topics/t?after={after} HTTP/1.1\r\nHost: hub\r\n\r\n")).await
+        self.request(&format!("GET /topics/t?after={after} HTTP/1.1\r\nHost: hub\r\n\r\n")).await
     }
 
     async fn publish(&self, text: impl Into<String>) {
@@ -89,14 +89,14 @@ fn post(text: &str) -> String {
 fn every_transport_and_publishing_work_up_to_the_goodbye() {
     every_mover_without_broker(async |mover| {
         let served = Served::of(mover).await;
-        let mut websocket = served.ask(WEBSOCKET).await;
+        let mut websocket = served.request(WEBSOCKET).await;
         assert_eq!(websocket.head().await.status, 101);
-        let mut sse = served.ask(SSE).await;
+        let mut sse = served.request(SSE).await;
         assert_eq!(sse.head().await.status, 200);
         let mut poll = served.poll().await;
         eventually("all have a seat", async || served.hub.pool().len() == 3).await;
 
-        let mut publisher = served.ask(&post("news")).await;
+        let mut publisher = served.request(&post("news")).await;
         assert_eq!(publisher.answer().await.status, 200);
         let answer = poll.answer().await;
         assert!(answer.text().contains("\"data\":\"news\""), "{answer:?}");
@@ -126,12 +126,12 @@ fn every_transport_and_publishing_work_up_to_the_goodbye() {
 fn a_half_closed_client_is_served_and_one_that_is_gone_loses_its_seat() {
     every_mover_without_broker(async |mover| {
         let served = Served::of(mover).await;
-        let mut half_closed = served.ask(SSE).await;
+        let mut half_closed = served.request(SSE).await;
         assert_eq!(half_closed.head().await.status, 200);
         half_closed.stream.shutdown().await.unwrap();
-        let mut gone = served.ask(SSE).await;
+        let mut gone = served.request(SSE).await;
         assert_eq!(gone.head().await.status, 200);
-        let mut websocket = served.ask(WEBSOCKET).await;
+        let mut websocket = served.request(WEBSOCKET).await;
         assert_eq!(websocket.head().await.status, 101);
         let poll = served.poll().await;
         eventually("all have a seat", async || served.hub.pool().len() == 4).await;
@@ -149,7 +149,7 @@ fn a_publish_is_stored_even_if_the_client_leaves_before_the_response() {
         let served = Served::of(mover).await;
         for request in [post("news"), CHUNKED.to_owned()] {
             let before = served.hub.log().head().seq;
-            drop(served.ask(&request).await);
+            drop(served.request(&request).await);
             eventually("it is stored", async || served.hub.log().head().seq > before).await;
         }
         served.stop().await;
@@ -162,7 +162,7 @@ fn a_client_that_does_not_read_is_cut_off() {
         let mut config = mover.config(HubConfig::default()).await;
         config.write_deadline = Duration::from_millis(200);
         let served = Served::start(config);
-        let mut slow = served.ask(SSE).await;
+        let mut slow = served.request(SSE).await;
         assert_eq!(slow.head().await.status, 200);
         let much = "x".repeat(64 << 10);
         let is_cut_off = async || {
@@ -182,9 +182,9 @@ fn connections_over_the_limit_are_answered_503() {
         let mut config = mover.config(HubConfig::default()).await;
         config.max_connections = 1;
         let served = Served::start(config);
-        let mut first = served.ask(SSE).await;
+        let mut first = served.request(SSE).await;
         assert_eq!(first.head().await.status, 200);
-        let mut second = served.ask(&post("news")).await;
+        let mut second = served.request(&post("news")).await;
         assert_eq!(second.answer().await.rejection(), (503, "full".to_owned()));
         served.stop().await;
     });

@@ -37,7 +37,7 @@ fn all_clients_of_all_hubs_receive_a_gap_if_the_stream_is_deleted() {
         // A notification that is published before a hub has detected the change has the new epoch already.
         let mut first = None;
         eventually("a publish is stored", async || {
-            let answer = Raw::ask(one.address, post("t", "first")).await;
+            let answer = Raw::request(one.address, post("t", "first")).await;
             first = answer.json()["id"].as_str().map(str::to_owned);
             answer.status == 200
         })

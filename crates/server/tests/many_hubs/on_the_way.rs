@@ -53,7 +53,7 @@ fn requests_after_a_pending_publish_are_answered_in_order() {
         raw.send(post("t", "3")).await;
         raw.send(HEALTH).await;
         // Another connection does not wait.
-        assert_eq!(Raw::ask(hub.address, HEALTH).await.status, 200);
+        assert_eq!(Raw::request(hub.address, HEALTH).await.status, 200);
         assert_eq!(model.head().seq, 1, "the second publish did not wait for the first");
         way.answers.open();
         assert_eq!(raw.answer().await.json()["id"], id(1));
@@ -83,7 +83,7 @@ fn if_one_of_many_fails_the_rest_of_the_request_is_not_published() {
         );
         let id = |seq| format!("{{\"id\":\"{}\"}}", hub.hub.epoch().id(seq));
         way.take_upto(2);
-        let answer = Raw::ask(hub.address, &post).await;
+        let answer = Raw::request(hub.address, &post).await;
         assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
         let text = answer.text();
         let lines: Vec<_> = text.lines().collect();
@@ -142,7 +142,7 @@ fn a_half_closed_client_receives_all_responses() {
         way.answers.has_waiting(1).await;
         // Once another connection has been answered twice, the lane has seen the end.
         for _ in 0..2 {
-            assert_eq!(Raw::ask(hub.address, HEALTH).await.status, 200);
+            assert_eq!(Raw::request(hub.address, HEALTH).await.status, 200);
         }
         way.answers.open();
         let all = String::from_utf8(raw.rest().await).unwrap();
@@ -237,7 +237,7 @@ fn messages_and_pings_of_one_read_keep_their_order() {
         socket.send(packet).await;
         way.answers.has_waiting(1).await;
         socket.send(rest).await;
-        assert_eq!(Raw::ask(hub.address, HEALTH).await.status, 200);
+        assert_eq!(Raw::request(hub.address, HEALTH).await.status, 200);
         assert_eq!(model.head().seq, 1, "the second message did not wait for the first");
         way.answers.open();
         let mut frames = Vec::new();

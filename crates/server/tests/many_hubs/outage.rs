@@ -29,7 +29,7 @@ async fn publish_until_stored(hub: &Running, text: &str) {
         let plain = post("t", text);
         let keyed =
             plain.replacen("Host: hub", &format!("Host: hub\r\nIdempotency-Key: {text}"), 1);
-        Raw::ask(hub.address, keyed).await.status == 200
+        Raw::request(hub.address, keyed).await.status == 200
     })
     .await;
 }
@@ -65,7 +65,7 @@ fn nothing_is_lost_in_an_outage_of_the_broker_and_clients_stay_connected() {
         for hub in [&one, &other] {
             eventually("it is not connected", async || hub.metric(name).await == 0).await;
         }
-        let answer = Raw::ask(one.address, post("t", "in vain")).await;
+        let answer = Raw::request(one.address, post("t", "in vain")).await;
         assert_eq!(answer.rejection(), (503, "unavailable".to_owned()));
         assert_eq!(answer.header("retry-after"), Some("1"));
 

@@ -39,11 +39,11 @@ impl Raw {
     /// Sends a `GET` on a new connection, and returns the response.
     pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
         let request = format!("GET {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n");
-        Self::ask(address, request).await
+        Self::request(address, request).await
     }
 
     /// Sends a request on a new connection, and returns the response.
-    pub(crate) async fn ask(address: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
+    pub(crate) async fn request(address: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
         let mut raw = Self::connect(address).await;
         raw.send(request).await;
         raw.answer().await
