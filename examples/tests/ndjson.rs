@@ -28,16 +28,19 @@ fn the_page_has_the_code_that_is_tested_here() {
 
 /// Returns the text of the next notification.
 async fn next(arrivals: &mut Arrivals) -> String {
-    loop {
-        let arrival = timeout(PATIENCE, arrivals.next()).await.expect("it arrives in time");
-        match arrival.expect("the stream goes on").expect("the client understands it") {
-            Arrival::Notification(received) => {
-                return String::from_utf8_lossy(&received.payload).into_owned();
+    let next = async {
+        loop {
+            let arrival = arrivals.next().await.expect("the stream goes on");
+            match arrival.expect("the client understands it") {
+                Arrival::Notification(received) => {
+                    return String::from_utf8_lossy(&received.payload).into_owned();
+                }
+                Arrival::Heartbeat(_) => {}
+                other => panic!("unexpected {other:?}"),
             }
-            Arrival::Heartbeat(_) => {}
-            other => panic!("unexpected {other:?}"),
         }
-    }
+    };
+    timeout(PATIENCE, next).await.expect("it arrives in time")
 }
 
 #[tokio::test]

@@ -6,20 +6,14 @@
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::Signal;
+use tidings_testkit::{LIMIT, TestProgram};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
-
-/// How long anything may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where an example lies.
 fn program(name: &str) -> PathBuf {
@@ -31,20 +25,9 @@ fn program(name: &str) -> PathBuf {
 /// Runs an example to its end, which has to come in bounded time.
 fn run(name: &str, set_up: impl FnOnce(&mut Command)) -> Output {
     let mut command = Command::new(program(name));
-    // A group of its own: the servers that it starts are ended with it.
-    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     set_up(&mut command);
-    let child = command
-        .spawn()
-        .unwrap_or_else(|error| panic!("{error}: build it, cargo build --example {name}"));
-    let group = Pid::from_child(&child);
-    let (tell, told) = mpsc::sync_channel(1);
-    thread::spawn(move || tell.send(child.wait_with_output()));
-    let ended = told.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-        let killed = kill_process_group(group, Signal::KILL);
-        panic!("{name} runs on after {PATIENCE:?}; {killed:?}")
-    });
-    ended.expect("its output can be read")
+    TestProgram::run(&mut command, "")
 }
 
 fn lines(output: &[u8]) -> Vec<&str> {
@@ -53,8 +36,7 @@ fn lines(output: &[u8]) -> Vec<&str> {
 
 /// A running example, ended when the test is.
 struct Example {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
+    program: TestProgram,
     address: String,
 }
 
@@ -64,27 +46,17 @@ impl Example {
     }
 
     fn start_with(name: &str, args: &[&str]) -> Self {
-        let mut child = Command::new(program(name))
-            .arg("127.0.0.1:0")
-            .args(args)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{error}: build it, cargo build --example {name}"));
-        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        let mut example = Self { child, stdout, address: String::new() };
-        let mut line = String::new();
-        example.stdout.read_line(&mut line).expect("it says where it listens");
-        line.trim_end()
-            .strip_prefix("listening on http://")
-            .unwrap_or_else(|| panic!("{line:?}"))
-            .clone_into(&mut example.address);
-        example
+        let mut command = Command::new(program(name));
+        command.arg("127.0.0.1:0").args(args).stdout(Stdio::piped());
+        let mut program = TestProgram::start(&mut command);
+        let line = program.line();
+        let address =
+            line.strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line:?}"));
+        Self { address: address.to_owned(), program }
     }
 
     fn connect(&self) -> TcpStream {
-        let socket = TcpStream::connect(&self.address).expect("it accepts");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a valid timeout");
-        socket
+        tidings_testkit::connect(&self.address)
     }
 
     /// Asks by HTTP/1.0, whose answers end with the connection.
@@ -117,23 +89,12 @@ impl Example {
 
     /// What Ctrl-C sends.
     fn interrupt(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::INT).expect("it runs");
+        self.program.signal(Signal::INT);
     }
 
-    /// Waits for the end, which closes its stdout.
+    /// Waits for the end.
     fn end(mut self) -> ExitStatus {
-        let patience = PATIENCE.try_into().expect("a valid time");
-        let mut closed = [PollFd::new(self.stdout.get_ref(), PollFlags::empty())];
-        assert_eq!(poll(&mut closed, Some(&patience)), Ok(1), "it ends in bounded time");
-        self.child.wait().expect("it is ours to wait for")
-    }
-}
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        // Fails only where it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.program.wait()
     }
 }
 
@@ -143,7 +104,7 @@ struct Answer(BufReader<TcpStream>);
 impl Answer {
     /// Reads up to a line with these words in it, and returns it.
     fn line_with(&mut self, words: &str) -> String {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + LIMIT;
         let mut lines = self.0.by_ref().lines().map(|line| line.expect("it comes in time"));
         let found = lines.find(|line| line.contains(words) || Instant::now() > until);
         found.filter(|line| line.contains(words)).expect("it comes in time and before the end")
@@ -151,7 +112,7 @@ impl Answer {
 
     /// Reads the rest.
     fn rest(mut self) -> String {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + LIMIT;
         let mut rest = Vec::new();
         while self.0.by_ref().take(1024).read_to_end(&mut rest).expect("it goes on in time") > 0 {
             assert!(Instant::now() < until, "it does not end");
@@ -160,24 +121,32 @@ impl Answer {
     }
 }
 
-fn text(socket: &mut WebSocket<TcpStream>) -> String {
+/// Reads up to the first message for which `find` returns a value.
+fn read_to<T>(socket: &mut WebSocket<TcpStream>, find: impl Fn(Message) -> Option<T>) -> T {
+    // Pings come for as long as the example runs.
+    let until = Instant::now() + LIMIT;
     loop {
-        match socket.read().expect("it comes in time") {
-            Message::Text(text) => return text.to_string(),
-            Message::Ping(_) => {}
-            other => panic!("{other:?}"),
+        assert!(Instant::now() < until, "it comes in time");
+        if let Some(found) = find(socket.read().expect("it comes in time")) {
+            return found;
         }
     }
 }
 
+fn text(socket: &mut WebSocket<TcpStream>) -> String {
+    read_to(socket, |message| match message {
+        Message::Text(text) => Some(text.to_string()),
+        Message::Ping(_) => None,
+        other => panic!("{other:?}"),
+    })
+}
+
 fn close_frame(socket: &mut WebSocket<TcpStream>) -> CloseFrame {
-    loop {
-        match socket.read().expect("it comes in time") {
-            Message::Close(frame) => return frame.expect("it says why"),
-            Message::Text(_) | Message::Ping(_) => {}
-            other => panic!("{other:?}"),
-        }
-    }
+    read_to(socket, |message| match message {
+        Message::Close(frame) => Some(frame.expect("it says why")),
+        Message::Text(_) | Message::Ping(_) => None,
+        other => panic!("{other:?}"),
+    })
 }
 
 fn assert_goodbye(frame: &CloseFrame) {

@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { setInterval as every } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { inTime, PATIENCE } from "./patience.js";
 
 /** The hub under test. */
 export const PROGRAM = process.env.TIDINGS ?? fileURLToPath(new URL("../../../target/debug/tidings", import.meta.url));
@@ -29,7 +30,17 @@ export async function startHub(...options) {
   child.stderr.on("data", (text) => process.stderr.write(text));
   running.add(child);
   child.once("exit", () => running.delete(child));
-  return new Hub(child, await addressOf(child));
+  return new Hub(child, await inTimeOf(child, addressOf(child), "the hub listens"));
+}
+
+/** Waits for this promise, and kills the hub if that takes too long. */
+async function inTimeOf(child, promise, what) {
+  try {
+    return await inTime(promise, what);
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  }
 }
 
 async function addressOf(child) {
@@ -62,6 +73,7 @@ class Hub {
   async publishMany(topic, count) {
     const { hostname, port, host } = new URL(this.url);
     const socket = connect({ host: hostname, port });
+    socket.setTimeout(PATIENCE, () => socket.destroy(new Error("the hub does not answer")));
     for (let n = 1; n <= count; n++) {
       const length = `content-length: ${String(n).length}\r\n`;
       const close = n === count ? "connection: close\r\n" : "";
@@ -92,8 +104,9 @@ class Hub {
 
   /** Ends it as Ctrl-C does, so that it says goodbye to its clients. */
   async close() {
-    if (this.#child.exitCode !== null) return;
-    this.#child.kill("SIGINT");
-    await once(this.#child, "exit");
+    const child = this.#child;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGINT");
+    await inTimeOf(child, once(child, "exit"), "the hub ends");
   }
 }

@@ -7,6 +7,9 @@ import { tmpdir } from "node:os";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
+/** A program that waits would keep this process from noticing the time limit of a test. */
+const timeout = 120_000;
+
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 let project;
@@ -17,10 +20,10 @@ before(() => {
   mkdirSync(installed, { recursive: true });
   // It is built already.
   const pack = ["pack", "--ignore-scripts", "--json", "--pack-destination", project];
-  const packed = JSON.parse(execFileSync("npm", pack, { cwd: at(".."), encoding: "utf8" }));
+  const packed = JSON.parse(execFileSync("npm", pack, { cwd: at(".."), encoding: "utf8", timeout }));
   // By name since npm 12.
   const [{ filename }] = Object.values(packed);
-  execFileSync("tar", ["-xzf", `${project}/${filename}`, "-C", installed, "--strip-components", "1"]);
+  execFileSync("tar", ["-xzf", `${project}/${filename}`, "-C", installed, "--strip-components", "1"], { timeout });
 });
 after(() => rmSync(project, { recursive: true, force: true }));
 
@@ -28,7 +31,7 @@ const manifest = () => JSON.parse(readFileSync(`${installed}/package.json`, "utf
 
 function run(file, program) {
   writeFileSync(`${project}/${file}`, program);
-  return execFileSync(process.execPath, [file], { cwd: project, encoding: "utf8" });
+  return execFileSync(process.execPath, [file], { cwd: project, encoding: "utf8", timeout });
 }
 
 const USE = `
@@ -77,7 +80,7 @@ for (const [module, moduleResolution, file] of [
     const options = ["--ignoreConfig", "--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom,dom.asynciterable"];
     const resolution = ["--types", "", "--module", module, "--moduleResolution", moduleResolution];
     try {
-      execFileSync(at("../../node_modules/.bin/tsc"), [...options, ...resolution, file], { cwd: project });
+      execFileSync(at("../../node_modules/.bin/tsc"), [...options, ...resolution, file], { cwd: project, timeout });
     } catch (error) {
       assert.fail(String(error.stdout));
     }

@@ -30,7 +30,7 @@ for (const readme of ["../README.md", "../../../README.md"]) {
     const options = ["--ignoreConfig", "--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--module", "nodenext"];
     const tsc = at("../../node_modules/.bin/tsc");
     try {
-      execFileSync(tsc, [...options, "--lib", "es2022,dom,dom.asynciterable", "--types", "node", ...files]);
+      execFileSync(tsc, [...options, "--lib", "es2022,dom,dom.asynciterable", "--types", "node", ...files], { timeout: 120_000 });
     } catch (error) {
       assert.fail(String(error.stdout));
     }

@@ -1,6 +1,12 @@
 //! `tidings compare`: contenders that are measured, and those whose servers are not installed.
 
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
+
+use tidings_testkit::TestProgram;
+
+fn output(command: &mut Command) -> Output {
+    TestProgram::run(command.stdout(Stdio::piped()).stderr(Stdio::piped()), "")
+}
 
 /// A run as small as it can be, and what it says.
 fn compare(transports: &str, path: Option<&str>) -> (Option<i32>, String) {
@@ -10,7 +16,7 @@ fn compare(transports: &str, path: Option<&str>) -> (Option<i32>, String) {
     if let Some(path) = path {
         command.env("PATH", path);
     }
-    let output = command.output().unwrap();
+    let output = output(&mut command);
     let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
     (output.status.code(), said.concat())
 }
@@ -52,7 +58,7 @@ fn the_baseline_stands_beside_our_server_with_targets() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
     command.args(["compare", "--baseline", "--transports", "websocket", "--rows", "steady.cpu"]);
     command.args(["--clients", "5", "--rounds", "2", "--rate", "50", "--seconds", "0.3"]);
-    let output = command.args(["--json", "-"]).output().unwrap();
+    let output = output(command.args(["--json", "-"]));
     let table = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{table}");
     assert!(table.contains("websocket by baseline websocket"), "{table}");
@@ -66,7 +72,7 @@ fn long_scenarios_are_measured_if_their_rows_are_chosen() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
     command.args(["compare", "--transports", "websocket", "--rows", "topics,resume,many,quiet"]);
     command.args(["--clients", "5", "--rounds", "1", "--rate", "50", "--seconds", "0.3"]);
-    let output = command.output().unwrap();
+    let output = output(&mut command);
     let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
     assert_eq!(output.status.code(), Some(0), "{said}");
     for part in ["One topic a client", "Resume", "Saturation of many (75 clients)", "Quiet clients"]

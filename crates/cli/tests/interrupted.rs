@@ -4,11 +4,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
+use tidings_testkit::TestProgram;
 
 /// Far longer than anything here takes.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -24,10 +25,6 @@ fn path(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_file(&path);
     path
-}
-
-fn signal(child: &Child, signal: Signal) {
-    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), signal).unwrap();
 }
 
 /// Looks until there is something to be seen.
@@ -71,10 +68,10 @@ fn is_running(pid: u32) -> bool {
 }
 
 /// Waits for the third hub that `compare` starts: two measurements are finished then.
-fn third_hub(of: &mut Child) {
+fn third_hub(of: &TestProgram) {
     let mut hubs = Vec::new();
     eventually("a third hub", || {
-        assert_eq!(of.try_wait().unwrap(), None, "it ended too early");
+        assert!(is_running(of.id()), "it ended too early: {}", of.written());
         hubs.extend(children(of.id()).into_iter().filter(|&pid| runs(pid, &HUB)));
         hubs.sort_unstable();
         hubs.dedup();
@@ -87,10 +84,10 @@ fn what_was_measured_before_an_interruption_is_reported() {
     let (json, html) = (path("interrupted.json"), path("interrupted.html"));
     let files = ["--json", json.to_str().unwrap(), "--html", html.to_str().unwrap()];
     let short = ["--transports", "sse,websocket", "--seconds", "0.2", "--rate", "100"];
-    let mut child = compare(&short).args(files).spawn().unwrap();
-    third_hub(&mut child);
-    signal(&child, Signal::INT);
-    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let program = TestProgram::start(compare(&short).args(files));
+    third_hub(&program);
+    program.signal(Signal::INT);
+    let Output { status, stdout, stderr } = program.finish();
     let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     assert_eq!(status.code(), Some(1), "{stderr}");
     assert!(stdout.contains(" · interrupted"), "{stdout}");
@@ -106,10 +103,10 @@ fn what_was_measured_before_an_interruption_is_reported() {
 fn an_interruption_before_the_first_figure_leaves_no_file() {
     let json = path("nothing.json");
     let mut command = compare(&["--transports", "sse", "--json", json.to_str().unwrap()]);
-    let child = command.args(["--seconds", "60"]).spawn().unwrap();
-    eventually("a hub", || children(child.id()).into_iter().find(|&pid| runs(pid, &HUB)));
-    signal(&child, Signal::INT);
-    let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+    let program = TestProgram::start(command.args(["--seconds", "60"]));
+    eventually("a hub", || children(program.id()).into_iter().find(|&pid| runs(pid, &HUB)));
+    program.signal(Signal::INT);
+    let Output { status, stderr, .. } = program.finish();
     let stderr = String::from_utf8_lossy(&stderr);
     assert_eq!(status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("interrupted before the first"), "{stderr}");
@@ -125,16 +122,15 @@ fn killed_it_leaves_no_process_and_no_directory() {
         [("sse", &HUB[..]), ("redis", &["redis-server"]), ("nats", &["nats-server"])]
     {
         let mut command = compare(&["--transports", transport, "--seconds", "60"]);
-        let mut child = command.env("TMPDIR", &temporary).spawn().unwrap();
+        let mut program = TestProgram::start(command.env("TMPDIR", &temporary));
         let started = eventually(transport, || {
-            let found = children(child.id());
+            let found = children(program.id());
             // The watchdog is started after the server that it watches over.
             let is_watched = found.iter().any(|&pid| runs(pid, &["sh"]));
             let server = found.iter().find(|&&pid| runs(pid, server))?;
             is_watched.then_some(*server)
         });
-        child.kill().unwrap();
-        child.wait().unwrap();
+        program.kill();
         eventually("the end of the server", || (!is_running(started)).then_some(()));
         eventually("an empty directory", || {
             fs::read_dir(&temporary).unwrap().next().is_none().then_some(())

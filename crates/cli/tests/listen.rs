@@ -2,54 +2,40 @@
 
 #![cfg(unix)]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::tempdir;
+use tidings_testkit::{LIMIT, TestProgram, connect};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tidings");
 
 /// A hub that does not outlive the test.
-struct Hub {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-}
+struct Hub(TestProgram);
 
 impl Hub {
     fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines }
+        Self(TestProgram::start(command.stdout(Stdio::piped())))
     }
 
     fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
+        self.0.line()
     }
 
     fn end(mut self, signal: Signal) -> Option<i32> {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-        self.child.wait().unwrap().code()
+        self.0.signal(signal);
+        self.0.wait().code()
     }
 
     /// Returns the exit code and the standard error of a hub that does not start.
-    fn failure(mut self) -> (Option<i32>, String) {
-        let mut text = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
-        (self.child.wait().unwrap().code(), text)
-    }
-}
-
-impl Drop for Hub {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn failure(self) -> (Option<i32>, String) {
+        let output = self.0.finish();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }
 }
 
@@ -85,6 +71,12 @@ fn both_passed(first: impl Into<OwnedFd>, second: impl Into<OwnedFd>) -> Command
     command
 }
 
+fn connect_unix(path: &Path) -> UnixStream {
+    let stream = UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream
+}
+
 /// Publishes, and reads the start of the response.
 fn publish(mut stream: impl Read + Write) {
     let request = b"POST /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 2\r\n\r\nhi";
@@ -100,7 +92,7 @@ fn a_unix_socket_is_served_and_its_file_is_there_for_as_long_as_the_hub() {
     let path = folder.path().join("tidings.sock");
     let mut hub = Hub::start(at(&path));
     assert_eq!(hub.line(), format!("listening on unix:{}", path.display()));
-    publish(UnixStream::connect(&path).unwrap());
+    publish(connect_unix(&path));
 
     let (code, error) = Hub::start(at(&path)).failure();
     assert_eq!(code, Some(1));
@@ -112,7 +104,7 @@ fn a_unix_socket_is_served_and_its_file_is_there_for_as_long_as_the_hub() {
     assert!(path.exists());
     let mut hub = Hub::start(at(&path));
     hub.line();
-    publish(UnixStream::connect(&path).unwrap());
+    publish(connect_unix(&path));
     assert_eq!(hub.end(Signal::TERM), Some(0));
     assert!(!path.exists());
 }
@@ -125,13 +117,13 @@ fn sockets_that_systemd_passes_are_served_in_their_order() {
     let unix = UnixListener::bind(&path).unwrap();
     let address = tcp.local_addr().unwrap();
     // It waits in the queue, as while systemd starts the service.
-    let early = TcpStream::connect(address).unwrap();
+    let early = connect(address);
     let mut hub = Hub::start(both_passed(tcp, unix));
     assert_eq!(hub.line(), format!("listening on http://{address}"));
     assert_eq!(hub.line(), format!("listening on unix:{}", path.display()));
     publish(early);
-    publish(TcpStream::connect(address).unwrap());
-    publish(UnixStream::connect(&path).unwrap());
+    publish(connect(address));
+    publish(connect_unix(&path));
     assert_eq!(hub.end(Signal::TERM), Some(0));
     assert!(path.exists(), "the file is systemd's");
 }

@@ -3,9 +3,12 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use tidings_testkit::{LIMIT, TestProgram, connect};
 
 const MIB: usize = 1 << 20;
 
@@ -16,7 +19,7 @@ const PUBLISHED: usize = 104;
 const REST: usize = 48 * MIB;
 
 struct Hub {
-    child: Child,
+    program: TestProgram,
     address: String,
 }
 
@@ -24,23 +27,21 @@ impl Hub {
     fn start() -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--workers", "2"]);
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim_end().strip_prefix("listening on http://").unwrap().to_owned();
-        Self { child, address }
+        let mut program = TestProgram::start(command.stdin(Stdio::null()).stdout(Stdio::piped()));
+        let line = program.line();
+        let address = line.strip_prefix("listening on http://").unwrap().to_owned();
+        Self { program, address }
     }
 
     /// The bytes that it has in memory now.
     fn memory(&self) -> usize {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.program.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
     }
 
     fn ask(&self, request: &str, body: &[u8]) -> TcpStream {
-        let mut socket = TcpStream::connect(&self.address).unwrap();
+        let mut socket = connect(&self.address);
         socket.write_all(request.as_bytes()).unwrap();
         socket.write_all(body).unwrap();
         socket
@@ -63,7 +64,14 @@ impl Hub {
         let head = "GET /topics/t?after=earliest HTTP/1.1\r\nHost: hub\r\n";
         let mut socket = self.ask(&format!("{head}{headers}\r\n"), b"");
         let (mut piece, mut text, mut has_last) = (vec![0; 64 << 10], Vec::new(), false);
+        let until = Instant::now() + LIMIT;
         while !(has_last && text.ends_with(end)) {
+            // Heartbeats come for as long as the hub runs.
+            assert!(
+                Instant::now() < until,
+                "the end does not come: {:?}",
+                String::from_utf8_lossy(&text)
+            );
             let count = socket.read(&mut piece).unwrap();
             assert_ne!(count, 0, "the hub has closed it");
             text.drain(..text.len().saturating_sub(100));
@@ -74,7 +82,9 @@ impl Hub {
 
     fn poll(&self, last: &str) {
         let mut after = "earliest".to_owned();
+        let until = Instant::now() + LIMIT;
         while after != last {
+            assert!(Instant::now() < until, "the polls come no further than {after}");
             let head = format!(
                 "GET /topics/t?wait=0&after={after} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n"
             );
@@ -83,13 +93,6 @@ impl Hub {
             let cursor = answer.split("{\"cursor\":\"").nth(1).unwrap();
             after = cursor.split('"').next().unwrap().to_owned();
         }
-    }
-}
-
-impl Drop for Hub {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

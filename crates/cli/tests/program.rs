@@ -3,10 +3,11 @@
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
+use tidings_testkit::{LIMIT, TestProgram, connect};
 
 fn tidings(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
@@ -15,22 +16,22 @@ fn tidings(args: &[&str]) -> Command {
 }
 
 fn output(args: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = tidings(args).output().unwrap();
+    output_with(args, "")
+}
+
+fn output_with(args: &[&str], input: &str) -> (Option<i32>, String, String) {
+    let mut command = tidings(args);
+    let Output { status, stdout, stderr } = TestProgram::run(command.stdin(Stdio::piped()), input);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code(), text(stdout), text(stderr))
 }
 
 /// A child that does not outlive the test.
-struct Running {
-    child: Child,
-    lines: BufReader<std::process::ChildStdout>,
-}
+struct Running(TestProgram);
 
 impl Running {
     fn start(args: &[&str]) -> Self {
-        let mut child = tidings(args).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines }
+        Self(TestProgram::start(&mut tidings(args)))
     }
 
     fn hub(args: &[&str]) -> (Self, String) {
@@ -41,30 +42,21 @@ impl Running {
     }
 
     fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
+        self.0.line()
     }
 
     fn interrupt(mut self) -> Option<i32> {
         self.signal(Signal::INT);
-        self.child.wait().unwrap().code()
+        self.0.wait().code()
     }
 
     fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.0.signal(signal);
     }
 
     /// The lines of its standard error.
-    fn log(&mut self) -> impl Iterator<Item = String> + use<> {
-        BufReader::new(self.child.stderr.take().unwrap()).lines().map(Result::unwrap)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn log(&mut self) -> impl Iterator<Item = String> {
+        std::iter::from_fn(|| self.0.log_line())
     }
 }
 
@@ -115,12 +107,9 @@ fn publish(topic: &str, text: &str) -> String {
 }
 
 fn publish_with(args: &[&str], text: &str) -> String {
-    let args = [&["publish"], args].concat();
-    let mut publish = tidings(&args).stdin(Stdio::piped()).spawn().unwrap();
-    publish.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let output = publish.wait_with_output().unwrap();
-    assert!(output.status.success());
-    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    let (code, id, error) = output_with(&[&["publish"], args].concat(), text);
+    assert_eq!(code, Some(0), "{error}");
+    id.trim_end().to_owned()
 }
 
 #[test]
@@ -170,15 +159,8 @@ fn headers_are_published_by_arguments_and_printed_with_json() {
 #[test]
 fn many_are_published_from_lines_and_each_id_is_printed() {
     let (hub, url) = Running::hub(&[]);
-    let many = |lines: String| {
-        let mut publish = tidings(&["publish", &format!("{url}/topics"), "--ndjson"]);
-        let publish = publish.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut publish = publish.spawn().unwrap();
-        publish.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-        let output = publish.wait_with_output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.code(), text(output.stdout), text(output.stderr))
-    };
+    let topics = format!("{url}/topics");
+    let many = |lines: String| output_with(&["publish", &topics, "--ndjson"], &lines);
     let line = |number: usize| format!("{{\"topic\":\"t.{number}\",\"data\":\"{number}\"}}\n");
     let (code, ids, error) = many((1..=2500).map(line).collect());
     assert_eq!((code, ids.lines().count()), (Some(0), 2500), "{error}");
@@ -206,11 +188,14 @@ fn a_hub_with_two_listeners_is_one_hub_and_names_both() {
 fn the_demo_ticks_and_ctrl_c_says_goodbye_and_exits_with_0() {
     let (hub, url) = Running::hub(&["--demo"]);
     let address = url.strip_prefix("http://").unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
+    let mut stream = connect(address);
     let request = b"GET /topics/ticks HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n";
     stream.write_all(request).unwrap();
     let mut reader = BufReader::new(stream);
+    let until = Instant::now() + LIMIT;
     let mut lines = std::iter::from_fn(|| {
+        // Heartbeats come for as long as the hub runs.
+        assert!(Instant::now() < until, "what is looked for did not come");
         let mut line = String::new();
         (reader.read_line(&mut line).unwrap() > 0).then_some(line)
     });
@@ -239,7 +224,7 @@ fn a_publish_that_is_refused_exits_with_1_and_says_why() {
 #[test]
 fn sigterm_makes_readyz_fail_while_the_listener_is_open_and_logs_each_step() {
     let status = |url: &str| {
-        let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+        let mut stream = connect(url.strip_prefix("http://").unwrap());
         stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -258,7 +243,7 @@ fn sigterm_makes_readyz_fail_while_the_listener_is_open_and_logs_each_step() {
     let logged: Vec<&str> =
         log.iter().filter_map(|line| steps.into_iter().find(|step| line.contains(step))).collect();
     assert_eq!(logged, steps, "{log:?}");
-    assert_eq!(hub.child.wait().unwrap().code(), Some(0));
+    assert_eq!(hub.0.wait().code(), Some(0));
 }
 
 /// Runs a shell that lowers the limit, because the hub raises it to the highest that it may have.
@@ -270,20 +255,17 @@ fn connections_that_find_no_descriptor_are_logged_in_one_line_with_their_number(
     let script = r#"ulimit -n 64 && exec "$0" serve --listen 127.0.0.1:0 --workers 1"#;
     hub.args(["-c", script, env!("CARGO_BIN_EXE_tidings")]);
     hub.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = hub.spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap());
-    let mut hub = Running { child, lines };
+    let mut hub = Running(TestProgram::start(&mut hub));
     let address = hub.line().strip_prefix("listening on http://").unwrap().to_owned();
-    let crowd: Vec<_> = (0..100).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    let crowd: Vec<_> = (0..100).map(|_| connect(&address)).collect();
     let is_of_them =
         |line: &String| line.contains("could not accept") && line.contains("attempts=");
-    let mut log = hub.log();
-    let first = log.find(is_of_them).unwrap();
+    let first = hub.log().find(is_of_them).unwrap();
     assert!(first.contains("Too many open files"), "{first}");
     drop(crowd);
     hub.signal(Signal::TERM);
-    let rest: Vec<String> = log.collect();
+    let rest: Vec<String> = hub.log().collect();
     let further = rest.iter().filter(|line| is_of_them(line)).count() as u64;
     assert!(further <= 1 + begun.elapsed().as_secs() / 10, "{further} more lines");
-    assert_eq!(hub.child.wait().unwrap().code(), Some(0), "{rest:?}");
+    assert_eq!(hub.0.wait().code(), Some(0), "{rest:?}");
 }

@@ -1,14 +1,15 @@
 //! `subscribe`, `publish` and `compare --url` against servers that are elsewhere: behind TLS and a path
 //! prefix, with credentials, silent, or moved.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 
 use rcgen::{CertificateParams, KeyPair};
+use tidings_testkit::TestProgram;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -17,16 +18,6 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 const TOKEN: &str = "s3cret-token";
-
-/// A process that does not outlive the test.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn tidings(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
@@ -37,25 +28,21 @@ fn tidings(args: &[&str]) -> Command {
 
 /// Exit code, standard output and standard error of a run with this input.
 fn run(args: &[&str], input: &str) -> (Option<i32>, String, String) {
-    let mut child = tidings(args).spawn().unwrap();
-    // A program that does not accept its arguments has gone before it reads.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
+    let output = TestProgram::run(&mut tidings(args), input);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 /// The first line of a program's output, and the program.
-fn first_line(args: &[&str]) -> (Process, String) {
-    let mut child = tidings(args).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    (Process(child), line.trim_end().to_owned())
+fn first_line(args: &[&str]) -> (TestProgram, String) {
+    let mut program = TestProgram::start(&mut tidings(args));
+    let line = program.line();
+    (program, line)
 }
 
 /// A hub, and a proxy before it that speaks TLS, serves the hub below `/app` and demands a token.
 struct Deployment {
-    _hub: Process,
+    _hub: TestProgram,
     /// The hub's address at the proxy.
     url: String,
     /// A file with the authority of the proxy's certificate.
@@ -160,9 +147,8 @@ fn through_a_tls_proxy_with_a_prefix_a_publish_reaches_subscribers_of_each_trans
     let args = ["subscribe", &wss, "--after", &first, "--ca", ca, "-H", &header];
     assert_eq!(first_line(&args).1, "two");
     let mut publish = tidings(&["publish", &topic, "--ca", ca]);
-    let mut publish = publish.env("TIDINGS_TOKEN", TOKEN).spawn().unwrap();
-    publish.stdin.take().unwrap().write_all(b"three").unwrap();
-    assert!(publish.wait().unwrap().success());
+    let publish = TestProgram::run(publish.env("TIDINGS_TOKEN", TOKEN), "three");
+    assert!(publish.status.success());
 }
 
 #[test]
@@ -260,18 +246,14 @@ fn a_server_that_accepts_and_never_answers_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/topics/t", listener.local_addr().unwrap());
     // The system accepts for the listener, and nobody ever reads.
-    let mut publish = tidings(&["publish", &url]).spawn().unwrap();
-    publish.stdin.take().unwrap().write_all(b"x").unwrap();
     let subscribers = ["websocket", "sse", "long-polling"].map(|transport| {
-        Process(tidings(&["subscribe", &url, "--transport", transport]).spawn().unwrap())
+        TestProgram::start(&mut tidings(&["subscribe", &url, "--transport", transport]))
     });
-    let output = publish.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let error = String::from_utf8(output.stderr).unwrap();
+    let (code, _, error) = run(&["publish", &url], "x");
+    assert_eq!(code, Some(1));
     assert!(error.contains("the server is silent"), "{error}");
     for mut subscriber in subscribers {
-        let mut line = String::new();
-        BufReader::new(subscriber.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        let line = subscriber.log_line().unwrap();
         assert!(line.contains("the server is silent") && line.contains("again in"), "{line}");
         assert!(!line.contains("again in 0.0"), "{line}");
     }
@@ -284,9 +266,7 @@ fn a_wrong_scheme_and_input_that_is_not_text_are_answered_with_what_to_do() {
     let (code, _, error) = run(&["publish", &topic("https")], "x");
     assert!(code == Some(1) && error.contains("use http:// in place of https://"), "{error}");
 
-    let mut publish = tidings(&["publish", &topic("http")]).spawn().unwrap();
-    publish.stdin.take().unwrap().write_all(b"ab\xff").unwrap();
-    let output = publish.wait_with_output().unwrap();
+    let output = TestProgram::run(&mut tidings(&["publish", &topic("http")]), b"ab\xff");
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(error.contains("not UTF-8 at byte 2: publish it with --binary"), "{error}");

@@ -1,4 +1,4 @@
-//! A broker's URL, taken apart.
+//! Parses the URL of a broker.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,16 +9,16 @@ use url::{Host, Url};
 
 use crate::fault::refused;
 
-/// The stream if the URL names none.
+/// The stream of a URL that does not name one.
 pub(crate) const DEFAULT_STREAM: &str = "tidings";
 
 const MAX_NAME_BYTES: usize = 64;
 
-/// One server, and how to log in to it. Its `Display` is `HOST:PORT`, without the login.
+/// One server and its login. `Display` prints `HOST:PORT` without the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Server {
-    /// A name or an address; an IPv6 address without brackets.
+    /// A name or an address. An IPv6 address has no brackets.
     pub host: String,
     /// The port. 4222 by default for NATS, 6379 for Redis.
     pub port: u16,
@@ -28,7 +28,7 @@ pub struct Server {
     pub login: Option<Login>,
 }
 
-/// A user and a password; without a user, a NATS token or the password of the default user of Redis.
+/// A user and a password. Without a user, the secret is a NATS token or the password of the default user of Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Login {
@@ -38,46 +38,46 @@ pub struct Login {
     pub secret: Secret,
 }
 
-/// A text that is never printed: its `Debug` is `***`.
+/// A text that is never printed. `Debug` prints `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
-/// The files of a TLS connection, in PEM format. By default there are none, and the certificate authorities of
-/// the system are trusted.
+/// The files of a TLS connection, in PEM format. By default there are none, and the certificate authorities of the
+/// system are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tls {
     /// The certificate authorities to trust instead of those of the system: `?ca=FILE`.
     pub ca: Option<PathBuf>,
-    /// The client's certificate and its key, for a server that asks for one: `?cert=FILE&key=FILE`.
+    /// The client's certificate and its key, for a server that requires them: `?cert=FILE&key=FILE`.
     pub client: Option<(PathBuf, PathBuf)>,
 }
 
-/// Which broker a URL is for.
+/// The kind of broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BrokerKind {
     Nats,
     Redis,
 }
 
-/// A URL taken apart: `SCHEME://[LOGIN@]HOST[:PORT][,…][/DATABASE][?stream=NAME&…]`.
+/// A parsed URL: `SCHEME://[LOGIN@]HOST[:PORT][,…][/DATABASE][?stream=NAME&…]`.
 #[derive(Debug)]
 pub(crate) struct Address {
     pub(crate) servers: Vec<Server>,
     pub(crate) stream: String,
-    /// Of Redis; 0 by default.
+    /// The database of Redis. 0 by default.
     pub(crate) database: u32,
-    /// A file with a NATS user's JWT and seed.
+    /// A file with the JWT and the seed of a NATS user.
     pub(crate) credentials: Option<PathBuf>,
     pub(crate) tls: Tls,
 }
 
-/// What may be wrong with a URL that was not written for this.
-const ENCODE: &str = "percent-encode what is special in a user or password: %40 for @, %3A for :, %2F for /, \
+/// Advice for a URL whose login contains special characters.
+const ENCODE: &str = "percent-encode special characters of the user and password: %40 for @, %3A for :, %2F for /, \
                       %3F for ?, %23 for #, %2C for a comma";
 
 impl BrokerKind {
-    /// The kind for a URL's scheme, `None` if it is not one of a broker.
+    /// Returns the kind for the scheme of a URL, or `None` if no broker has that scheme.
     pub(crate) fn of(url: &str) -> Option<Self> {
         let (scheme, _) = url.split_once("://")?;
         [Self::Nats, Self::Redis].into_iter().find(|kind| kind.schemes().contains(&scheme))
@@ -90,7 +90,7 @@ impl BrokerKind {
         }
     }
 
-    /// The schemes: plain and encrypted.
+    /// Returns the schemes: plain and encrypted.
     fn schemes(self) -> [&'static str; 2] {
         match self {
             Self::Nats => ["nats", "tls"],
@@ -107,9 +107,11 @@ impl BrokerKind {
 }
 
 impl Address {
-    /// Takes a URL apart. A URL of several hosts is not one for the `url` crate, so it is split before.
+    /// Parses a URL. It is split at commas first, because the `url` crate does not parse a URL with several hosts.
     ///
-    /// No error has a part of the URL in it that could belong to a login.
+    /// # Errors
+    /// Returns [`BrokerError::Refused`] if the URL is invalid. The error never contains a part of the URL that could
+    /// belong to a login.
     pub(crate) fn parse(text: &str, kind: BrokerKind) -> Result<Self, BrokerError> {
         Self::read(text, kind).map_err(|problem| refused(kind.name(), problem))
     }
@@ -127,8 +129,8 @@ impl Address {
         let mut path = String::new();
         let mut servers = Vec::new();
         for host in hosts.split(',') {
-            // Of several hosts the last one has the path. On another one it is a part of a password, whose first part
-            // would be taken for the host.
+            // Only the last of several hosts can have a path. A path of another one is part of a password that is not
+            // percent-encoded, and the first part of that password would be taken for a host.
             if !path.is_empty() {
                 return Err(format!("its URL has a / before a comma: {ENCODE}"));
             }
@@ -138,11 +140,11 @@ impl Address {
             servers.push(Server::of(&url, kind)?);
             url.path().trim_matches('/').clone_into(&mut path);
         }
-        // The servers of one cluster have the same users. A login that the first host lacks may be the second half
-        // of one with a bare comma, and must not be sent to what stands before it.
+        // The servers of one cluster have the same users. If only a later host has a login, that may be the second half
+        // of a login with a bare comma. It must not be sent to the text before the comma.
         let login = servers.first().and_then(|server: &Server| server.login.clone());
         if login.is_none() && servers.iter().any(|server| server.login.is_some()) {
-            return Err(format!("its URL has a login, but not at its first host: {ENCODE}"));
+            return Err(format!("its URL has a login, but not for its first host: {ENCODE}"));
         }
         for server in &mut servers {
             server.login = server.login.take().or_else(|| login.clone());
@@ -183,12 +185,12 @@ impl Address {
                 ("creds", BrokerKind::Nats) => self.credentials = Some(value.into()),
                 (other, BrokerKind::Nats) => {
                     return Err(format!(
-                        "its URL has {other:?}: there are stream, creds, ca, cert and key"
+                        "its URL has the unknown parameter {other:?}: use stream, creds, ca, cert or key"
                     ));
                 }
                 (other, BrokerKind::Redis) => {
                     return Err(format!(
-                        "its URL has {other:?}: there are stream, ca, cert and key"
+                        "its URL has the unknown parameter {other:?}: use stream, ca, cert or key"
                     ));
                 }
             }
@@ -198,24 +200,24 @@ impl Address {
             (None, None) => None,
             _ => {
                 return Err(
-                    "its URL has one of cert and key: a client's certificate needs both".into()
+                    "its URL has only one of cert and key: a client certificate needs both".into(),
                 );
             }
         };
         if self.credentials.is_some() && self.servers.iter().any(|server| server.login.is_some()) {
-            return Err("its URL has a login and creds: give one of them".into());
+            return Err("its URL has both a login and creds: use one of them".into());
         }
-        // A NATS server that requires TLS says so, and the connection is encrypted.
+        // With nats:// the connection is encrypted if the server requires it, so files are allowed.
         let is_plain = self.servers.iter().all(|server| !server.tls);
         if kind == BrokerKind::Redis && is_plain && self.tls != Tls::default() {
             return Err(
-                "its URL has files for TLS, and redis:// is not encrypted: rediss://".into()
+                "its URL has files for TLS, but redis:// is not encrypted: use rediss://".into()
             );
         }
         check_stream(&self.stream)
     }
 
-    /// The broker and its servers, for errors and logs.
+    /// Returns the kind of broker and its servers, for errors and logs.
     pub(crate) fn name(kind: BrokerKind, servers: &[Server]) -> String {
         let hosts = servers.iter().map(Server::to_string).collect::<Vec<_>>();
         format!("{} at {}", kind.name(), hosts.join(","))
@@ -223,7 +225,7 @@ impl Address {
 }
 
 impl Server {
-    /// The server of a URL that names one; its path and query are not looked at.
+    /// Returns the server of a URL with one host. Ignores the path and the query.
     pub(crate) fn of(url: &Url, kind: BrokerKind) -> Result<Self, String> {
         let [plain, encrypted] = kind.schemes();
         if !kind.schemes().contains(&url.scheme()) {
@@ -240,7 +242,7 @@ impl Server {
             None => String::new(),
         };
         if host.is_empty() {
-            return Err(format!("its URL names no host: {plain}://HOST:PORT"));
+            return Err(format!("its URL has no host: use {plain}://HOST:PORT"));
         }
         let port = url.port().unwrap_or(kind.default_port());
         Ok(Self { host, port, tls: url.scheme() == encrypted, login: Login::of(url)? })
@@ -248,7 +250,7 @@ impl Server {
 }
 
 impl Login {
-    /// `USER:PASSWORD@`, `:PASSWORD@` or `SECRET@`, percent-decoded.
+    /// Returns the percent-decoded login of a URL: `USER:PASSWORD@`, `:PASSWORD@` or `SECRET@`.
     fn of(url: &Url) -> Result<Option<Self>, String> {
         let decoded = |text: &str| {
             let text = percent_decode_str(text).decode_utf8();
@@ -267,12 +269,12 @@ impl Login {
 }
 
 impl Secret {
-    /// Keeps this text from being printed.
+    /// Wraps a text, so that it is not printed.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself.
+    /// Returns the text.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -293,15 +295,15 @@ impl fmt::Display for Server {
 
 fn unreadable(hosts: &str, error: url::ParseError) -> String {
     let hint = if hosts.contains('@') { format!(": {ENCODE}") } else { String::new() };
-    format!("its URL cannot be read: {error}{hint}")
+    format!("cannot parse its URL: {error}{hint}")
 }
 
-/// Checks that the name is one token of a NATS subject and plain in a Redis key.
+/// Checks that the name is one token of a NATS subject, and that it needs no quoting in a Redis key.
 fn check_stream(name: &str) -> Result<(), String> {
     let is_sound = (1..=MAX_NAME_BYTES).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
     let problem =
-        || format!("the stream's name {name:?} is not 1 to {MAX_NAME_BYTES} of A-Z a-z 0-9 _ -");
+        || format!("invalid stream name {name:?}: use 1 to {MAX_NAME_BYTES} of A-Z a-z 0-9 _ -");
     is_sound.then_some(()).ok_or_else(problem)
 }
 
@@ -318,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn several_hosts_and_the_stream_are_read() {
+    fn several_hosts_and_the_stream_are_parsed() {
         let address = nats("nats://u:secret@a:1,b:2?stream=news");
         assert_eq!(address.stream, "news");
         assert_eq!(Address::name(BrokerKind::Nats, &address.servers), "NATS at a:1,b:2");
@@ -327,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form_of_a_nats_url_is_read() {
+    fn each_form_of_a_nats_url_is_parsed() {
         for (text, servers) in [
             ("nats://a", "a:4222"),
             ("nats://a/", "a:4222"),
@@ -355,14 +357,14 @@ mod tests {
         ] {
             assert_eq!(nats(text).servers[0].login, expected, "{text}");
         }
-        // Each server its own, and the first one for those without.
+        // A server without a login has that of the first one.
         let servers = nats("nats://x:1@a,b,y:2@c").servers;
         assert_eq!(servers[1].login, login(Some("x"), "1"));
         assert_eq!(servers[2].login, login(Some("y"), "2"));
     }
 
     #[test]
-    fn files_are_read_from_the_query() {
+    fn files_are_named_in_the_query() {
         let address = nats("tls://a?creds=/run/hub.creds&ca=ca.pem&cert=c.pem&key=k.pem");
         assert_eq!(address.credentials, Some("/run/hub.creds".into()));
         let client = Some(("c.pem".into(), "k.pem".into()));
@@ -372,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_is_named_and_no_error_or_debug_has_the_secret() {
+    fn each_fault_is_named_and_neither_the_error_nor_debug_contains_the_secret() {
         let cases = [
             (BrokerKind::Nats, "redis://u:s3cret@a", "nats://"),
             (BrokerKind::Nats, "nats://u:s3cret@", "host"),
@@ -385,7 +387,7 @@ mod tests {
             (BrokerKind::Nats, "nats://u:s3cret@a,http://b", "tls://"),
             (BrokerKind::Nats, "nats://u:s3cret%ff@a", "UTF-8"),
             (BrokerKind::Nats, "nats://u:s3cret@a?creds=f", "creds"),
-            // A password with a bare slash or comma is cut into hosts.
+            // A bare slash or comma in a password splits it into hosts.
             (BrokerKind::Nats, "nats://ann:12/s3cret@a,b", "before a comma"),
             (BrokerKind::Nats, "nats://ann:12,s3cret@a", "first host"),
             (BrokerKind::Nats, "nats://u:s3cret@a?cert=f", "key"),

@@ -1,4 +1,4 @@
-//! The broker that a URL names.
+//! Connects to the broker that a URL names.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::fault::refused;
 use crate::nats::{Nats, NatsConfig};
 use crate::redis::{Redis, RedisConfig};
 
-/// What both brokers are told alike. The default suits one server.
+/// The settings that both brokers have. The default suits a broker of one server.
 ///
 /// ```
 /// use tidings_message_queue::BrokerConfig;
@@ -21,10 +21,10 @@ use crate::redis::{Redis, RedisConfig};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BrokerConfig {
-    /// How much the stream keeps.
+    /// How much of the stream is kept.
     pub keep: Keep,
-    /// On how many servers of a NATS cluster a new stream is stored. 1 by default. Redis has its replicas
-    /// from its operator and does not look at this.
+    /// The number of servers of a NATS cluster on which a new stream is stored. 1 by default. It has no effect on
+    /// Redis, where the operator sets up replicas.
     pub replicas: usize,
 }
 
@@ -35,12 +35,12 @@ impl Default for BrokerConfig {
 }
 
 impl BrokerConfig {
-    /// Changes how much of the stream is kept.
+    /// Sets how much of the stream is kept.
     pub fn keep(self, keep: Keep) -> Self {
         Self { keep, ..self }
     }
 
-    /// Changes on how many servers of a NATS cluster a new stream is stored.
+    /// Sets the number of servers of a NATS cluster on which a new stream is stored.
     pub fn replicas(self, replicas: usize) -> Self {
         Self { replicas, ..self }
     }
@@ -48,10 +48,10 @@ impl BrokerConfig {
 
 const SCHEMES: &str = "its URL must begin with nats://, tls://, redis:// or rediss://";
 
-/// Checks that a URL is one that [`connect`] can read. Connects to nothing.
+/// Checks that [`connect`] can parse a URL. Does not connect.
 ///
 /// # Errors
-/// What is wrong with it, without the user and password.
+/// Returns what is wrong with the URL. The text never contains the user or the password.
 pub fn check(url: &str) -> Result<(), String> {
     let checked = match BrokerKind::of(url) {
         Some(BrokerKind::Nats) => NatsConfig::from_url(url).map(drop),
@@ -63,20 +63,20 @@ pub fn check(url: &str) -> Result<(), String> {
     })
 }
 
-/// Connects to a broker:
+/// Connects to the broker that a URL names:
 ///
-/// - `nats://[USER:PASSWORD@|TOKEN@]HOST[:PORT][,HOST[:PORT]…][?stream=NAME]`, encrypted with `tls://`, with the
-///   credentials of a file with `?creds=FILE`;
+/// - `nats://[USER:PASSWORD@|TOKEN@]HOST[:PORT][,HOST[:PORT]…][?stream=NAME]`, encrypted with `tls://`.
+///   `?creds=FILE` names a credentials file;
 /// - `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?stream=NAME]`, encrypted with `rediss://`.
 ///
 /// User and password are percent-encoded. `?ca=FILE` names the certificate authorities to trust instead of the
 /// system's, `?cert=FILE&key=FILE` the client's certificate.
 ///
-/// The argument is a text because a URL of several hosts is not one for the `url` crate.
+/// The argument is a string because the `url` crate does not parse a URL with several hosts.
 ///
 /// # Errors
-/// [`BrokerError::Refused`] if the URL is wrong or the broker refuses; [`BrokerError::Away`] if it does not
-/// answer. Neither has the user and password in it.
+/// Returns [`BrokerError::Refused`] if the URL is invalid or the broker rejects the connection, and
+/// [`BrokerError::Away`] if the broker does not respond. Neither contains the user or the password.
 pub async fn connect(url: &str, config: BrokerConfig) -> Result<Arc<dyn Broker>, BrokerError> {
     let BrokerConfig { keep, replicas } = config;
     match BrokerKind::of(url) {

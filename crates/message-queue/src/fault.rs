@@ -1,4 +1,4 @@
-//! Errors in a broker's name.
+//! Constructors of [`BrokerError`].
 
 use tidings_core::BrokerError;
 

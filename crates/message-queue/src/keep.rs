@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-/// How much of the stream a broker keeps: what is beyond any one of these goes, the oldest first.
+/// How much of the stream a broker keeps. When the stream exceeds any of these limits, its oldest notifications are
+/// removed.
 ///
-/// It is asked for when the stream is made. A stream that is there already keeps what it was told to.
+/// For NATS, the limits are those of a new stream. An existing stream keeps its own limits. On Redis, each hub applies
+/// its limits whenever it publishes.
 ///
 /// ```
 /// use std::time::Duration;
@@ -15,11 +17,12 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Keep {
-    /// The greatest age. 24 hours by default; `None` is without limit.
+    /// The greatest age. 24 hours by default. `None` means no limit.
     pub age: Option<Duration>,
-    /// The most messages. `None`, the default, is without limit.
+    /// The greatest number of messages. `None`, the default, means no limit.
     pub messages: Option<u64>,
-    /// The most bytes, with what the broker adds to each message. 1 GiB by default; `None` is without limit.
+    /// The greatest number of bytes, including what the broker adds to each message. 1 GiB by default. `None` means no
+    /// limit.
     pub bytes: Option<u64>,
 }
 
@@ -30,17 +33,17 @@ impl Default for Keep {
 }
 
 impl Keep {
-    /// Changes the greatest age. `None` is without limit.
+    /// Sets the greatest age. `None` means no limit.
     pub fn age(self, age: Option<Duration>) -> Self {
         Self { age, ..self }
     }
 
-    /// Changes the most messages. `None` is without limit.
+    /// Sets the greatest number of messages. `None` means no limit.
     pub fn messages(self, messages: Option<u64>) -> Self {
         Self { messages, ..self }
     }
 
-    /// Changes the most bytes. `None` is without limit.
+    /// Sets the greatest number of bytes. `None` means no limit.
     pub fn bytes(self, bytes: Option<u64>) -> Self {
         Self { bytes, ..self }
     }

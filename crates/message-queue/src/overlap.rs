@@ -1,8 +1,8 @@
-//! Whether filters can match the same topic.
+//! Finds out whether two filters can match the same topic.
 
 use tidings_core::Filters;
 
-/// Whether no topic is matched by two of the filters.
+/// Returns `true` if no topic is matched by two of the filters.
 pub(crate) fn disjoint(filters: &Filters) -> bool {
     let filters: Vec<&str> = filters.iter().map(|filter| filter.as_str()).collect();
     let mut pairs = filters

@@ -1,10 +1,10 @@
-//! A replay within its budget, whatever it is read from.
+//! Collects the notifications of a replay within its budget, for both brokers.
 
 use tidings_core::Filters;
 use tidings_core::broker::{Replay, Stored};
 use tidings_core::driver::Budget;
 
-/// A replay that is being read.
+/// A replay in progress.
 #[derive(Debug)]
 pub(crate) struct Reading<'a> {
     filters: &'a Filters,
@@ -22,12 +22,12 @@ impl<'a> Reading<'a> {
         Self { filters, upto, budget, found: Vec::new(), bytes: 0, reached: after, is_over }
     }
 
-    /// Whether there is nothing more to look at.
+    /// Returns `true` if the replay needs no further entries.
     pub(crate) fn is_over(&self) -> bool {
         self.is_over
     }
 
-    /// The next one of the stream, in order; takes it where it matches and the budget has room.
+    /// Passes the next entry of the stream, in order. Collects it if it matches and the budget has room.
     pub(crate) fn look_at(&mut self, stored: Stored) {
         if self.is_over || stored.seq <= self.reached {
             return;
@@ -37,13 +37,13 @@ impl<'a> Reading<'a> {
             return;
         }
         let seq = stored.seq;
-        let told = stored.notification.as_ref();
-        if let Some(told) = told.filter(|told| self.filters.matches(told.topic())) {
-            let bytes = self.bytes.saturating_add(told.size());
+        let notification = stored.notification.as_ref();
+        if let Some(found) = notification.filter(|one| self.filters.matches(one.topic())) {
+            let bytes = self.bytes.saturating_add(found.size());
             let has_room = self.found.len() < self.budget.entries && bytes <= self.budget.bytes;
             if !has_room && !self.found.is_empty() {
                 self.is_over = true;
-                // Everything before it was looked at, and it was not.
+                // The entry itself is left for the next replay.
                 self.reached = self.reached.max(seq - 1);
                 return;
             }
@@ -54,17 +54,17 @@ impl<'a> Reading<'a> {
         self.is_over = seq >= self.upto;
     }
 
-    /// Up to where it is to look.
+    /// Returns the last sequence number that was requested.
     pub(crate) fn upto(&self) -> u64 {
         self.upto
     }
 
-    /// Up to here everything was looked at.
+    /// Returns the sequence number up to which everything was looked at.
     pub(crate) fn reached(&self) -> u64 {
         self.reached
     }
 
-    /// Up to the end of what was asked for, nothing more matches.
+    /// Completes the replay: no further entry matches up to the requested end.
     pub(crate) fn nothing_is_left(&mut self) {
         if !self.is_over {
             self.is_over = true;
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_ends_at_the_budget_at_the_end_or_where_nothing_is_left() {
+    fn a_replay_ends_at_its_budget_or_at_the_requested_end_or_when_nothing_is_left() {
         let stream = [(1, "a"), (2, "b"), (4, "a"), (5, "a"), (9, "b")];
         let wide = Budget::default();
         assert_eq!(read("a", 9, wide, &stream), (vec![1, 4, 5], 9));

@@ -1,20 +1,20 @@
-//! What this node has seen of the stream, so that it notices when the sequence goes back.
+//! What this hub has seen of the stream, to detect a sequence that went back, as after a restore of a backup.
 
 use std::sync::{Mutex, PoisonError};
 
 use tidings_core::{Epoch, Id};
 
-/// The newest that this node has seen in a history.
+/// The newest entries that this hub has seen in one epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) epoch: Epoch,
-    /// The newest sequence number: of a message that arrived or that was acknowledged.
+    /// The newest sequence number of all messages that arrived or were acknowledged.
     pub(crate) head: u64,
-    /// The newest message that arrived, with the time at which the broker says it stored it.
+    /// The newest message that arrived: its sequence number, and the broker's time at which it was stored.
     pub(crate) stamp: Option<(u64, i64)>,
 }
 
-/// The same, shared.
+/// What this hub has seen, shared by its tail and its publishes.
 #[derive(Debug)]
 pub(crate) struct Witness(Mutex<Seen>);
 
@@ -33,7 +33,7 @@ impl Witness {
         *self.lock()
     }
 
-    /// A message of this history exists.
+    /// Notes that this message exists. Ignored if its epoch is not the current one.
     pub(crate) fn saw(&self, id: Id) {
         let mut seen = self.lock();
         if seen.epoch == id.epoch {
@@ -41,7 +41,7 @@ impl Witness {
         }
     }
 
-    /// A message of this history arrived.
+    /// Notes that this message arrived, and when the broker stored it. Ignored if its epoch is not the current one.
     pub(crate) fn saw_stamp(&self, id: Id, time: i64) {
         let mut seen = self.lock();
         if seen.epoch == id.epoch && seen.stamp.is_none_or(|(seq, _)| seq < id.seq) {
@@ -50,7 +50,7 @@ impl Witness {
         }
     }
 
-    /// The broker's history is this one.
+    /// Sets the epoch of the stream. Forgets what was seen if the epoch is another one.
     pub(crate) fn follow(&self, epoch: Epoch) {
         let mut seen = self.lock();
         if seen.epoch != epoch {

@@ -1,12 +1,12 @@
-//! What a broker stores as a notification.
+//! Builds a notification from what a broker has stored.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tidings_core::{Headers, Kind, Notification, SeatId};
 
-/// The notification; `None` where the topic is none. Text that is not UTF-8 was put there by somebody else and
-/// is passed on as what it is, bytes.
+/// Returns the notification, or `None` if the topic is invalid. Text that is not UTF-8, which no hub publishes, becomes
+/// a binary notification.
 pub(crate) fn notification(
     topic: Option<&str>,
     kind: Kind,
@@ -29,11 +29,11 @@ pub(crate) fn notification(
     })
 }
 
-/// Says now and then that somebody else writes into the stream: at the first, and at each thousandth.
+/// Logs a warning that another program writes to the stream: for the first entry, and for each thousandth after it.
 pub(crate) fn warn_of_foreign(stream: &str, seq: u64, subject: &str) {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     if count.is_multiple_of(1000) {
-        tracing::warn!(stream, seq, subject, "passed over what is no notification of ours");
+        tracing::warn!(stream, seq, subject, "skipped a stream entry that is not a notification");
     }
 }

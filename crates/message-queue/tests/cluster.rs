@@ -1,4 +1,4 @@
-//! Three NATS servers of which one is lost.
+//! A cluster of three NATS servers that loses one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,21 +14,22 @@ use tokio::time::timeout;
 const SOON: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_that_was_acknowledged_is_lost_with_one_of_three() {
+async fn no_acknowledged_notification_is_lost_with_one_of_three_servers() {
     let mut cluster = LocalNatsCluster::start(3, LocalConfig::default()).await.unwrap();
     let config = BrokerConfig::default().replicas(3);
     let broker = connect(&cluster.url(), config).await.unwrap();
-    // What failed may be stored all the same, so only the end says up to where there is something.
+    // A publish that failed may still be stored, so the last sequence number is known only at the end.
     let (end, ends) = watch::channel(u64::MAX);
     let publisher = tokio::spawn(publish_until_so_many(broker.clone(), 600, end));
     let (sender, killed) = oneshot::channel();
     let epoch = broker.tail(Start::Newest(10)).await.unwrap().epoch;
     let follower = tokio::spawn(follow(broker, epoch, ends, sender));
-    timeout(SOON, killed).await.expect("it gets going").unwrap();
+    timeout(SOON, killed).await.expect("the first hundred arrive in time").unwrap();
     cluster.kill(0).await.unwrap();
 
-    let acknowledged = timeout(SOON, publisher).await.expect("publishing goes on").unwrap();
-    let arrived = timeout(SOON, follower).await.expect("everything arrives").unwrap();
+    let acknowledged =
+        timeout(SOON, publisher).await.expect("every publish succeeds in time").unwrap();
+    let arrived = timeout(SOON, follower).await.expect("everything arrives in time").unwrap();
     for (seq, word) in &acknowledged {
         let found = arrived.iter().find(|(other, _)| other == seq);
         assert_eq!(found.map(|(_, word)| word), Some(word), "at {seq}");
@@ -55,7 +56,7 @@ async fn publish_until_so_many(
     acknowledged
 }
 
-/// What arrives, opening the tail again behind what there is whenever it ends.
+/// Returns what arrives up to the end. If the tail ends, it is opened again after the last message.
 async fn follow(
     broker: Arc<dyn Broker>,
     epoch: tidings_core::Epoch,
@@ -65,7 +66,7 @@ async fn follow(
     let (mut arrived, mut last, mut going) = (Vec::new(), 0, Some(going));
     while last < *ends.borrow() {
         let Ok(mut tail) = broker.tail(Start::After(epoch.id(last))).await else { continue };
-        assert_eq!(tail.epoch, epoch, "the history is the same one");
+        assert_eq!(tail.epoch, epoch, "the epoch has not changed");
         while last < *ends.borrow() {
             let next = tokio::select! {
                 next = tail.arrivals.next() => next,
@@ -74,8 +75,8 @@ async fn follow(
             let Some(Ok(stored)) = next else { break };
             assert_eq!(stored.seq, last + 1);
             last = stored.seq;
-            let told = stored.notification.expect("it is one of ours");
-            arrived.push((last, told.as_text().unwrap_or_default().to_owned()));
+            let notification = stored.notification.expect("a hub has published it");
+            arrived.push((last, notification.as_text().unwrap_or_default().to_owned()));
             if last == 100
                 && let Some(going) = going.take()
             {

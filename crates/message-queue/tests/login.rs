@@ -1,4 +1,4 @@
-//! Servers that let in only those with the right login, encrypted and not.
+//! Servers that require a login, encrypted and not.
 
 #[path = "login/certificates.rs"]
 mod certificates;
@@ -14,7 +14,7 @@ use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 
 use self::certificates::Certificates;
 
-/// What has to be percent-encoded in a URL, and how it looks there.
+/// A password with every character that must be percent-encoded in a URL.
 const PASSWORD: &str = "s3cret@:/?#,%";
 const ENCODED: &str = "s3cret%40%3A%2F%3F%23%2C%25";
 
@@ -23,19 +23,19 @@ async fn nats(settings: &[String]) -> LocalNats {
     LocalNats::start(config).await.unwrap()
 }
 
-/// Redis takes each word of a setting as an argument of its own.
+/// Starts Redis. Each word of a setting is a separate argument.
 async fn redis(settings: &[&str]) -> LocalRedis {
     let words = settings.iter().flat_map(|setting| setting.split(' '));
     let settings = words.map(str::to_owned).collect();
     LocalRedis::start(LocalConfig { settings, ..LocalConfig::default() }).await.unwrap()
 }
 
-/// `HOST:PORT` of a URL.
+/// Returns `HOST:PORT` of a URL.
 fn host(url: &url::Url) -> String {
     format!("{}:{}", url.host_str().unwrap(), url.port().unwrap())
 }
 
-/// What is published is delivered.
+/// Asserts that a notification which is published through this URL arrives.
 async fn works(url: &str) {
     let broker = connect(url, BrokerConfig::default()).await;
     let broker = broker.unwrap_or_else(|error| panic!("{url}: {error}"));
@@ -45,7 +45,7 @@ async fn works(url: &str) {
     assert_eq!(stored.notification.unwrap().as_text(), Some("hello"), "{url}");
 }
 
-/// It is refused, and the error has not the secret but what to do.
+/// Asserts that the connection is rejected, and that the error contains the hint and not the secret.
 async fn is_refused(url: &str, hint: &str) {
     let error = connect(url, BrokerConfig::default()).await.unwrap_err();
     assert!(matches!(error, BrokerError::Refused { .. }), "{url}: {error}");
@@ -59,10 +59,10 @@ async fn nats_lets_a_user_in_with_the_password_of_the_url() {
     let server = nats(&settings).await;
     let host = host(&server.url());
     works(&format!("nats://h%40b:{ENCODED}@{host}")).await;
-    // The first of several does not answer, and it has the login of all.
+    // The first of several servers does not respond. Its login is used for all of them.
     works(&format!("nats://h%40b:{ENCODED}@127.0.0.1:1,nats://{host}")).await;
     works(&format!("nats://other:s3cret@127.0.0.1:1,h%40b:{ENCODED}@{host}?stream=news")).await;
-    // It may be the second half of a login with a bare comma, and is not sent to the first host.
+    // A login of the second host only may be half of a login with a bare comma. It is not sent to the first host.
     is_refused(&format!("nats://127.0.0.1:1,h%40b:s3cret@{host}"), "first host").await;
     is_refused(&format!("nats://{host}"), "USER:PASSWORD@").await;
     is_refused(&format!("nats://h%40b:s3cret@{host}"), "USER:PASSWORD@").await;
@@ -97,7 +97,7 @@ async fn nats_is_reached_encrypted_with_a_certificate_of_the_client() {
     let host = host(&server.url());
     let files = format!("ca={}&cert={}&key={}", ca.display(), cert.display(), key.display());
     works(&format!("tls://{host}?{files}")).await;
-    // The server says that it wants TLS.
+    // The server requires TLS.
     works(&format!("nats://{host}?stream=news&{files}")).await;
     let error = connect(&format!("tls://{host}"), BrokerConfig::default()).await.unwrap_err();
     assert!(error.to_string().contains("ca=FILE"), "{error}");
@@ -136,7 +136,7 @@ async fn redis_is_reached_encrypted_with_a_certificate_of_the_client() {
     let [ca, server_cert, server_key, cert, key] = certificates.paths();
     let text = |path: &std::path::Path| path.display().to_string();
     let (ca, cert, key) = (text(ca), text(cert), text(key));
-    // A port that was free a moment ago: its own is for looking whether the server is there.
+    // A port that was free a moment ago. The other port of the server is for checks of whether it is ready.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let _server = redis(&[
         "--tls-port",

@@ -1,4 +1,4 @@
-//! What a broker, or we, will not do, and that it says so.
+//! Rejections: by a broker, or by this crate. The error names the problem and the remedy.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tidings_message_queue::{BrokerConfig, Keep, connect};
 use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 use tokio::time::timeout;
 
-/// How long connecting to a broker that is not there may take, on a machine that is many times slower as well.
+/// How long it may take until connecting to a missing broker fails. It must hold on a machine that is many times slower.
 const SOON: Duration = Duration::from_secs(120);
 
 fn rejection<T: std::fmt::Debug>(result: Result<T, BrokerError>) -> String {
@@ -20,7 +20,7 @@ fn rejection<T: std::fmt::Debug>(result: Result<T, BrokerError>) -> String {
 }
 
 #[tokio::test]
-async fn a_url_of_no_broker_is_refused_with_those_that_are() {
+async fn a_url_of_no_broker_is_rejected_with_the_valid_schemes() {
     let problem = rejection(connect("http://127.0.0.1:1", BrokerConfig::default()).await);
     assert!(problem.contains("nats://") && problem.contains("redis://"), "{problem}");
 }
@@ -29,13 +29,13 @@ async fn a_url_of_no_broker_is_refused_with_those_that_are() {
 async fn a_broker_that_is_not_there_is_away_in_bounded_time() {
     for url in ["nats://127.0.0.1:1", "redis://127.0.0.1:1"] {
         let connecting = connect(url, BrokerConfig::default());
-        let error = timeout(SOON, connecting).await.expect("it does not wait").unwrap_err();
+        let error = timeout(SOON, connecting).await.expect("it fails in time").unwrap_err();
         assert!(matches!(error, BrokerError::Away { .. }), "{error}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_that_is_unfit_is_refused_and_left_alone() {
+async fn a_stream_that_cannot_be_the_log_is_rejected_and_not_changed() {
     let server = LocalNats::start(LocalConfig::default()).await.unwrap();
     let client = async_nats::connect(server.url().as_str()).await.unwrap();
     let jetstream = jetstream::new(client);
@@ -49,7 +49,7 @@ async fn a_stream_that_is_unfit_is_refused_and_left_alone() {
     let problem = rejection(connect(server.url().as_str(), BrokerConfig::default()).await);
     assert!(problem.contains("retention") && problem.contains("?stream="), "{problem}");
 
-    // Other limits are its operator's to choose.
+    // The operator may choose other limits.
     let fit = jetstream::stream::Config {
         name: "news".into(),
         subjects: vec!["news.>".into()],
@@ -67,7 +67,7 @@ async fn a_stream_that_is_unfit_is_refused_and_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_is_full_refuses_in_its_own_words() {
+async fn the_error_of_a_full_redis_is_that_of_redis() {
     let settings = ["--maxmemory", "3mb", "--maxmemory-policy", "noeviction"];
     let settings = settings.map(str::to_owned).to_vec();
     let config = LocalConfig { settings, ..LocalConfig::default() };
@@ -86,7 +86,7 @@ async fn a_redis_that_is_full_refuses_in_its_own_words() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_setting_that_a_stream_cannot_have_is_refused_with_what_to_change() {
+async fn each_setting_that_the_log_cannot_have_is_rejected_with_a_remedy() {
     let server = LocalNats::start(LocalConfig::default()).await.unwrap();
     let client = async_nats::connect(server.url().as_str()).await.unwrap();
     let jetstream = jetstream::new(client);
@@ -141,12 +141,12 @@ async fn each_setting_that_a_stream_cannot_have_is_refused_with_what_to_change()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_that_has_no_room_refuses_a_publish_and_is_not_asked_again() {
+async fn a_publish_to_a_full_stream_is_rejected_and_not_retried() {
     let server = LocalNats::start(LocalConfig::default()).await.unwrap();
     let broker = connect(server.url().as_str(), BrokerConfig::default()).await.unwrap();
     let publish = || broker.publish(Notification::text("a".parse().unwrap(), "x"), None);
     publish().await.unwrap();
-    // Changed by its operator while a hub uses it.
+    // The operator changes it while a hub uses it.
     let client = async_nats::connect(server.url().as_str()).await.unwrap();
     let full = jetstream::stream::Config {
         name: "tidings".into(),
@@ -161,7 +161,7 @@ async fn a_stream_that_has_no_room_refuses_a_publish_and_is_not_asked_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_that_takes_no_more_consumers_says_so() {
+async fn a_stream_with_too_few_consumers_is_named_in_the_error() {
     let server = LocalNats::start(LocalConfig::default()).await.unwrap();
     let client = async_nats::connect(server.url().as_str()).await.unwrap();
     let few = jetstream::stream::Config {
@@ -178,7 +178,7 @@ async fn a_stream_that_takes_no_more_consumers_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_that_is_too_large_for_its_server_is_refused_with_the_flag() {
+async fn a_stream_that_is_too_large_for_its_server_is_rejected_with_the_flag() {
     let server = LocalNats::start(LocalConfig::default()).await.unwrap();
     let keep = Keep::default().bytes(Some(1 << 60));
     let config = BrokerConfig::default().keep(keep);
@@ -187,7 +187,7 @@ async fn a_stream_that_is_too_large_for_its_server_is_refused_with_the_flag() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_whose_keys_are_something_else_is_refused() {
+async fn a_redis_with_a_key_of_another_type_is_rejected() {
     let server = LocalRedis::start(LocalConfig::default()).await.unwrap();
     let client = redis::Client::open(server.url().as_str()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();

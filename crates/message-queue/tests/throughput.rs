@@ -1,4 +1,4 @@
-//! What a broker carries on this machine: prints figures, asserts nothing about them.
+//! Measures the throughput of each broker on this machine. Prints figures and asserts nothing.
 //!
 //! `cargo test --release -p tidings-message-queue --test throughput -- --ignored --nocapture --test-threads 1`
 
@@ -42,10 +42,10 @@ async fn measure(local: &str, url: &str) {
     let arrived = tail.arrivals.take(MESSAGES as usize).all(|stored| async move { stored.is_ok() });
     assert!(arrived.await);
     let rate = MESSAGES as f64 / began.elapsed().as_secs_f64();
-    println!("{local}: tail of what is there, 128 bytes: {rate:.0}/s");
+    println!("{local}: tail of stored messages, 128 bytes: {rate:.0}/s");
 }
 
-/// Seconds.
+/// Publishes `count` notifications, `at_once` at a time. Returns the seconds that it took.
 async fn publish(broker: &Arc<dyn Broker>, count: u64, at_once: usize) -> f64 {
     let began = Instant::now();
     let publishes = stream::iter(0..count).map(|_| {

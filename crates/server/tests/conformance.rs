@@ -1,5 +1,5 @@
-//! The conformance suite: every scenario for every transport in the hub's list, by every mover of bytes,
-//! over real sockets. A further transport is one line in that list and none here.
+//! The conformance suite: every scenario for every listed transport, by every mover, over real sockets. A further transport
+//! is one line in the list of transports, and none here.
 
 mod support;
 

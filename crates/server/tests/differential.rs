@@ -1,5 +1,5 @@
-//! The lane's door may only say yes to what hyper reads in the same way. So whatever is asked, in order or
-//! out of it, a hub with a door and a hub without one answer alike.
+//! A lane may parse a request itself only if hyper would understand it in the same way. So a server with lanes and a server
+//! without them must give the same responses to every request, valid or not.
 
 mod support;
 
@@ -13,13 +13,13 @@ use tokio::task::JoinSet;
 
 use crate::support::{Mover, Raw, Running};
 
-/// How many disturbed requests are asked.
+/// The number of conversations with disturbed bytes.
 const DISTURBED: usize = 600;
 
-/// Ends every conversation, where it is still understood.
+/// Ends each conversation that is still valid.
 const LAST: &str = "GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n";
 
-/// Requests of every kind that ends by itself.
+/// Requests whose responses end without a further request.
 const REQUESTS: &[&str] = &[
     "POST /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 5\r\n\r\nhello",
     "POST /topics/a.b?x=%41 HTTP/1.1\r\nhost: hub\r\ncontent-length:0\r\n\r\n",
@@ -48,7 +48,7 @@ const REQUESTS: &[&str] = &[
 /// Bytes that mean something to a parser.
 const DISTURBING: &[u8] = b"\r\n :,;%/?=&0123456789\0\x7f\xffxX\t";
 
-/// One byte of a conversation put in, taken out or exchanged.
+/// One byte of a conversation that is inserted, removed or replaced.
 #[derive(Clone, Copy, Debug)]
 struct Disturbance {
     place: prop::sample::Index,
@@ -56,7 +56,7 @@ struct Disturbance {
     how: u8,
 }
 
-/// Bytes, and where they are cut into two segments.
+/// Bytes, and the place at which they are cut into two segments.
 type Conversation = (Vec<u8>, usize);
 
 fn conversations() -> impl Strategy<Value = Conversation> {
@@ -88,13 +88,13 @@ async fn start(mover: Mover) -> Running {
     Running::start(config).await
 }
 
-/// The status of each answer. (To a client of HTTP/1.0 hyper answers in its version and a lane in its own, as
-/// RFC 9110, section 2.5 allows.)
+/// Returns the status of each response. The version is not compared: to a client of HTTP/1.0, hyper responds with that
+/// version and a lane with HTTP/1.1, which RFC 9110, section 2.5 allows.
 async fn answered(address: std::net::SocketAddr, (bytes, cut): &Conversation) -> Vec<String> {
     let mut raw = Raw::connect(address).await;
     raw.stream.set_nodelay(true).unwrap();
     raw.try_send(&bytes[..*cut]).await;
-    // The hub has time to act on the first segment before the second one comes.
+    // Gives the server time to act on the first segment before the second one comes.
     Raw::get(address, "/healthz").await;
     raw.try_send([&bytes[*cut..], LAST.as_bytes()].concat()).await;
     let answers = raw.rest().await;
@@ -104,8 +104,8 @@ async fn answered(address: std::net::SocketAddr, (bytes, cut): &Conversation) ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_with_a_door_answers_what_a_hub_without_one_answers() {
-    let (door, hyper) = (start(Mover::LANE).await, start(Mover::STREAM).await);
+async fn a_server_with_lanes_responds_as_one_without_lanes() {
+    let (lanes, hyper) = (start(Mover::LANE).await, start(Mover::STREAM).await);
     let mut runner = TestRunner::deterministic();
     let whole = REQUESTS.iter().map(|request| (request.as_bytes().to_vec(), 0));
     let in_two = REQUESTS.iter().filter_map(|request| {
@@ -115,28 +115,30 @@ async fn a_hub_with_a_door_answers_what_a_hub_without_one_answers() {
     let plain = whole.chain(in_two);
     let disturbed =
         (0..DISTURBED).map(|_| conversations().new_tree(&mut runner).unwrap().current());
-    let mut asking = JoinSet::new();
+    let mut conversing = JoinSet::new();
     let mut answers = 0;
     for conversation in plain.chain(disturbed) {
-        let (door, hyper) = (door.address, hyper.address);
-        asking.spawn(async move {
-            let said = (answered(door, &conversation).await, answered(hyper, &conversation).await);
-            (conversation, said)
+        let (lanes, hyper) = (lanes.address, hyper.address);
+        conversing.spawn(async move {
+            let statuses =
+                (answered(lanes, &conversation).await, answered(hyper, &conversation).await);
+            (conversation, statuses)
         });
-        // Enough at once to pass the time of those that wait for a deadline.
-        while asking.len() >= 50 {
-            answers += judged(asking.join_next().await.unwrap().unwrap());
+        // Many at once, because some of them wait for a deadline.
+        while conversing.len() >= 50 {
+            answers += judged(conversing.join_next().await.unwrap().unwrap());
         }
     }
-    while let Some(said) = asking.join_next().await {
-        answers += judged(said.unwrap());
+    while let Some(ended) = conversing.join_next().await {
+        answers += judged(ended.unwrap());
     }
-    assert!(answers > DISTURBED, "most are understood");
-    door.stop().await;
+    assert!(answers > DISTURBED, "most requests are valid");
+    lanes.stop().await;
     hyper.stop().await;
 }
 
-fn judged(((bytes, cut), (door, hyper)): (Conversation, (Vec<String>, Vec<String>))) -> usize {
-    assert_eq!(door, hyper, "{:?}, cut at {cut}", String::from_utf8_lossy(&bytes));
-    door.len()
+/// Asserts that both servers gave the same responses. Returns their number.
+fn judged(((bytes, cut), (lanes, hyper)): (Conversation, (Vec<String>, Vec<String>))) -> usize {
+    assert_eq!(lanes, hyper, "{:?}, cut at {cut}", String::from_utf8_lossy(&bytes));
+    lanes.len()
 }

@@ -1,12 +1,19 @@
-//! A poll whose connection is to end with its answer: RFC 9112, section 9.3.
+//! A poll that requests the end of its connection (RFC 9112, section 9.3).
+
+use std::time::Duration;
 
 use tidings_core::{Hub, Notification};
 use tidings_server::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 #[tokio::test]
-async fn a_held_poll_that_asks_for_it_is_answered_and_closed() {
+async fn the_connection_of_a_held_poll_is_closed_after_the_response_if_it_requests_that() {
+    timeout(Duration::from_secs(120), poll_and_close()).await.expect("it ends in time");
+}
+
+async fn poll_and_close() {
     let hub = Hub::default();
     let server = Server::builder(hub.clone()).bind("127.0.0.1:0").await.unwrap();
     let address = server.local_addrs()[0];

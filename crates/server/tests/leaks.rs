@@ -1,6 +1,6 @@
-//! Two thousand clients come and go, half of them without a word: nothing is left of them.
+//! Two thousand clients connect and disconnect, half of them without a goodbye. No seat and no descriptor is left.
 //!
-//! A test crate of its own, and one test in it, because it counts the descriptors of its process.
+//! This is a separate test crate with one test, because it counts the descriptors of its process.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use support::{Case, MOVERS, Raw, Running, cases, eventually};
 
-/// How many there are of each kind: those who stay to the end, and those who vanish.
+/// The number of clients of each kind: those that stay to the end, and those that vanish.
 const EACH: usize = 1000;
 
 fn descriptors() -> usize {
@@ -27,7 +27,7 @@ async fn two_thousand_clients_leak_neither_a_seat_nor_a_descriptor() {
         let mut config = mover.config(HubConfig::default()).await;
         config.workers = NonZeroUsize::MIN;
         let mut hub = Running::start(config).await;
-        // The worker is there once it answers; that connection may still be there too.
+        // The worker runs once it has responded. That connection may still be open.
         assert_eq!(Raw::get(hub.address, "/healthz").await.status, 200);
         let before_anyone = descriptors();
         let after = hub.hub.log().head();
@@ -53,7 +53,7 @@ async fn two_thousand_clients_leak_neither_a_seat_nor_a_descriptor() {
         let both_ends = 4 * EACH;
         assert!(descriptors() + 2 >= before_anyone + both_ends, "{} descriptors", descriptors());
 
-        // One half of them resets the connection, the other just closes it.
+        // One half resets the connection, and the other half closes it.
         for (number, raw) in vanishing.into_iter().enumerate() {
             if number % 2 == 0 {
                 raw.reset();
@@ -62,13 +62,13 @@ async fn two_thousand_clients_leak_neither_a_seat_nor_a_descriptor() {
         eventually("their seats are free", async || hub.hub.pool().len() == EACH).await;
 
         hub.publish("t", "news").await;
-        let told = staying.join_all().await;
-        assert!(told.len() == EACH && told.iter().all(|(news, _)| news == "news"));
-        drop(told);
+        let received = staying.join_all().await;
+        assert!(received.len() == EACH && received.iter().all(|(news, _)| news == "news"));
+        drop(received);
         eventually("every seat is free", async || hub.hub.pool().is_empty()).await;
         eventually("every descriptor is closed", async || descriptors() <= before_anyone).await;
 
-        // And the hub is as good as new.
+        // The server serves further clients.
         let again = transports().take(30).map(|case| async {
             let mut follower = hub.follow(&case.listed, "t", Position::Earliest).await;
             follower.text().await.1

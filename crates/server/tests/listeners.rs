@@ -1,4 +1,4 @@
-//! A server with several listeners, of several kinds, and its handle.
+//! A server with several kinds of listeners, and its handle.
 
 mod support;
 
@@ -17,7 +17,7 @@ use tidings_server::{ServeBy, Server};
 use tidings_transport::client::Target;
 use tokio::sync::oneshot;
 
-use support::{Follower, all_listed, eventually};
+use support::{Follower, all_listed, eventually, in_time};
 
 #[tokio::test]
 async fn every_listener_reaches_every_lane_and_all_are_closed_at_the_end() {
@@ -54,8 +54,8 @@ async fn every_listener_reaches_every_lane_and_all_are_closed_at_the_end() {
         for follower in followers {
             assert_eq!(follower.goodbye().await.code, Some(Reason::GoingAway.code()));
         }
-        serving.await.unwrap().unwrap();
-        eventually("nobody is left", async || handle.connections() == 0).await;
+        in_time(serving).await.unwrap().unwrap();
+        eventually("no client is left", async || handle.connections() == 0).await;
         for address in addresses {
             assert!(tokio::net::TcpStream::connect(address).await.is_err(), "{address} is open");
         }

@@ -1,5 +1,5 @@
-//! What only hubs over a broker do. What depends on who is faster is played over a model of a broker that
-//! waits where it is told to; the rest over real servers.
+//! Several hubs over one broker. Scenarios that depend on the order of events use a model of a broker, which waits until the
+//! scenario lets it continue. The others use real brokers.
 
 mod support;
 

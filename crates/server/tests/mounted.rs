@@ -1,4 +1,4 @@
-//! Each transport mounted in somebody's own hyper server, without the hub's: order and resume.
+//! Each transport mounted in a server that is not ours: order, resumption, limits and shutdown.
 
 mod support;
 
@@ -23,9 +23,9 @@ use tidings_transport::mount::{Mount, WriteDeadline, farewell};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use support::{Follower, PATIENCE, Raw, all_listed, eventually};
+use support::{Follower, PATIENCE, Raw, all_listed, eventually, in_time};
 
-/// A server that knows one path.
+/// Serves a mount at every path. Returns the address, and the tasks that serve.
 async fn serve(hub: Hub, transport: Arc<dyn Transport>) -> (SocketAddr, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -110,7 +110,7 @@ async fn a_position_of_one_mounted_transport_resumes_on_each_other() {
     for (here, _, one) in &servers {
         for (there, _, other) in &servers {
             let mut follower = follow(*here, &**one, Position::Live).await;
-            publish(&hub, "orders.new", "told".to_owned()).await;
+            publish(&hub, "orders.new", "received".to_owned()).await;
             expected += 1;
             let position = follower.notification().await.id.unwrap();
             assert_eq!(position.seq, expected);
@@ -133,7 +133,8 @@ async fn a_full_hub_is_an_event_stream_that_ends_if_that_is_what_is_mounted() {
         let (address, _serving) = serve(hub.clone(), listed.server).await;
         let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-        let answer = Raw::ask(address, format!("GET / HTTP/1.1\r\nHost: h\r\n{upgrade}\r\n")).await;
+        let answer =
+            Raw::request(address, format!("GET / HTTP/1.1\r\nHost: h\r\n{upgrade}\r\n")).await;
         assert_eq!(answer.header("retry-after"), Some("5"), "{name}");
         if name == "sse" {
             assert_eq!(answer.status, 200);
@@ -157,29 +158,29 @@ async fn a_full_hub_is_an_event_stream_that_ends_if_that_is_what_is_mounted() {
 }
 
 #[tokio::test]
-async fn a_farewell_is_told_on_every_mounted_transport() {
+async fn a_farewell_reaches_the_clients_of_every_mounted_transport() {
     let hub = Hub::default();
     let mut servers = JoinSet::new();
-    let mut told = JoinSet::new();
+    let mut goodbyes = JoinSet::new();
     let after = Position::After(hub.log().head());
     for listed in all_listed() {
         let (address, serving) = serve(hub.clone(), listed.server).await;
         servers.spawn(async move { drop(serving.join_all().await) });
-        told.spawn(follow(address, &*listed.client, after).await.goodbye());
+        goodbyes.spawn(follow(address, &*listed.client, after).await.goodbye());
     }
     let all_here = async {
-        while hub.pool().len() < told.len() {
+        while hub.pool().len() < goodbyes.len() {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(PATIENCE, all_here).await.unwrap();
     assert_eq!(farewell(&hub, Reason::GoingAway, PATIENCE).await, 0);
-    for goodbye in told.join_all().await {
+    for goodbye in goodbyes.join_all().await {
         assert_eq!(goodbye.code, Some(Reason::GoingAway.code()));
     }
 }
 
-/// The application checks the filters, and the mount checks the origin.
+/// The application has checked the filters. The mount checks the origin.
 #[tokio::test]
 async fn a_mount_serves_the_filters_it_is_given_and_only_to_pages_of_its_own_host() {
     for listed in all_listed() {
@@ -204,7 +205,7 @@ async fn a_mount_serves_the_filters_it_is_given_and_only_to_pages_of_its_own_hos
 
         let mut follower = follow(address, &*listed.client, Position::Earliest).await;
         publish(&hub, "orders.new", "a teapot".to_owned()).await;
-        assert_eq!(follower.text().await.1, "a teapot", "{name}: not what the path names");
+        assert_eq!(follower.text().await.1, "a teapot", "{name}: not the filters of the path");
     }
 }
 
@@ -212,7 +213,7 @@ async fn a_mount_serves_the_filters_it_is_given_and_only_to_pages_of_its_own_hos
 async fn a_head_is_answered_at_once_and_takes_no_seat() {
     for listed in all_listed() {
         if listed.server.name() == "websocket" {
-            // It takes no HEAD: an upgrade has no answer without a body.
+            // WebSocket does not accept HEAD.
             continue;
         }
         let hub = Hub::default();
@@ -226,7 +227,7 @@ async fn a_head_is_answered_at_once_and_takes_no_seat() {
     }
 }
 
-/// hyper asks a body for more only once it has room, and axum's listener puts no limit to a write.
+/// hyper polls a body only when it has room, and the listener of axum has no limit for a write.
 #[tokio::test]
 async fn a_reader_that_stalls_in_axum_loses_its_seat_and_then_its_connection() {
     const PAYLOAD: usize = 512 << 10;
@@ -262,7 +263,7 @@ async fn a_reader_that_stalls_in_axum_loses_its_seat_and_then_its_connection() {
                 .await;
             assert!(matches!(stalled.head().await.status, 101 | 200), "{name}");
             eventually("its seat is free", async || hub.pool().is_empty()).await;
-            // The answer to a poll is short enough for the socket, and its seat is free once it is made.
+            // The response to a poll fits into the socket, and frees the seat at once.
             if has_write_deadline && name != "long-polling" {
                 tokio::time::sleep(Duration::from_secs(2)).await;
                 let read = stalled.rest().await;
@@ -290,7 +291,7 @@ async fn a_whole_server_is_a_service_below_a_path_of_an_application() {
         let connected = listed.client.connect(Target::new(url())).await.unwrap();
         followers.push(Follower::new(connected).reading());
     }
-    eventually("all are there", async || hub.pool().len() == 3).await;
+    eventually("all have a seat", async || hub.pool().len() == 3).await;
     let mut publisher = Publisher::connect(Target::new(url())).await.unwrap();
     publisher.publish(Kind::Text, "news".into()).await.unwrap();
     for follower in &mut followers {
@@ -307,7 +308,7 @@ async fn a_whole_server_is_a_service_below_a_path_of_an_application() {
     let head = head.head().await;
     assert_eq!((head.status, head.header("content-length")), (200, None));
     let request = "GET /tidings/transports HTTP/1.1\r\nHost: news.example\r\n\r\n";
-    assert_eq!(Raw::ask(address, request).await.status, 421);
+    assert_eq!(Raw::request(address, request).await.status, 421);
     assert_eq!(Raw::get(address, "/tidings/readyz").await.status, 200);
     drop(followers);
     farewell(&hub, Reason::GoingAway, PATIENCE).await;
@@ -337,7 +338,7 @@ async fn follow_by_lanes_of(builder: tidings_server::Builder, hub: &Hub) {
     assert!(!lanes.is_finished(), "a server without a listener serves until the hub is closed");
     hub.close(Reason::GoingAway);
     follower.goodbye().await;
-    lanes.await.unwrap().unwrap();
+    in_time(lanes).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -1,15 +1,15 @@
-//! Public bug reports as rows of one table: what is sent, and what must hold.
+//! Public bug reports as rows of one table. A row contains what is sent and what must hold.
 //!
-//! Each row names the report that it comes from. Each is run by every mover of bytes: the lane with io_uring,
-//! the lane with plain sends, and the general path. A failure names the row, its report and the mover.
+//! Each row names its report. It is run by lanes with io_uring, by lanes with plain sends, and by the general path. A
+//! failure names the row, its report and the mover.
 //!
 //! To add a report, add a row to the area that it belongs to:
 //!
 //! ```text
 //! row("a body of a GET is not the next request", "hyperium/hyper#309")
 //!     .send("GET /healthz HTTP/1.1\r\nHost: hub\r\nContent-Length: 2\r\n\r\n")
-//!     .later("hi")                          // a segment of its own
-//!     .answers(&[200])                      // the status of each answer, in order
+//!     .later("hi")                          // in a later segment
+//!     .answers(&[200])                      // the status of each response, in order
 //!     .stays_open()                         // or .closes()
 //!     .holds(|seen| assert_eq!(seen.published, 0))
 //! ```

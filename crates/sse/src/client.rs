@@ -191,7 +191,10 @@ mod tests {
         let served = tokio::spawn(async move {
             let mut requests = Vec::new();
             for answers in script {
-                let (mut stream, _) = listener.accept().await.unwrap();
+                // A script whose connections do not come would be waited for without a limit.
+                let accepted =
+                    tokio::time::timeout(std::time::Duration::from_secs(120), listener.accept());
+                let (mut stream, _) = accepted.await.expect("the client connects in time").unwrap();
                 for pieces in *answers {
                     let mut request = Vec::new();
                     while !request.ends_with(b"\r\n\r\n") {

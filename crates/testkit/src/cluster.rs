@@ -1,4 +1,4 @@
-//! Several NATS servers that keep the same streams.
+//! A NATS cluster.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -12,21 +12,21 @@ use url::Url;
 use super::process::{free_port, with_other_ports};
 use super::{LocalConfig, LocalError, LocalNats};
 
-/// A NATS cluster of one's own, with JetStream. It is ended when this is dropped.
+/// A NATS cluster with JetStream. Dropping it ends its servers.
 #[derive(Debug)]
 pub struct LocalNatsCluster {
     servers: Vec<LocalNats>,
 }
 
 impl LocalNatsCluster {
-    /// Starts so many servers, an odd number, and waits until they keep a stream together.
+    /// Starts a cluster of `count` servers, and waits until a stream can be stored on all of them. `count` should be odd.
     ///
     /// # Errors
-    /// As [`LocalNats::start`].
+    /// Returns the errors of [`LocalNats::start`].
     pub async fn start(count: usize, config: LocalConfig) -> Result<Self, LocalError> {
         with_other_ports(async || {
             let mut cluster = Self { servers: prepare(count, &config)? };
-            // All before the first is waited for: none is ready without the others.
+            // All are started first, because none is ready without the others.
             for server in &mut cluster.servers {
                 server.spawn()?;
             }
@@ -39,12 +39,12 @@ impl LocalNatsCluster {
         .await
     }
 
-    /// Where they are.
+    /// Returns the URL of each server.
     pub fn urls(&self) -> Vec<Url> {
         self.servers.iter().map(LocalNats::url).collect()
     }
 
-    /// All of them in one URL: `nats://127.0.0.1:PORT,127.0.0.1:PORT`.
+    /// Returns one URL with all servers: `nats://127.0.0.1:PORT,127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         let hosts = self.servers.iter().map(|server| {
             let url = server.url();
@@ -53,23 +53,25 @@ impl LocalNatsCluster {
         format!("nats://{}", hosts.collect::<Vec<_>>().join(","))
     }
 
-    /// Their processes.
+    /// Returns the process id of each server, or `None` if it does not run.
     pub fn pids(&self) -> Vec<Option<u32>> {
         self.servers.iter().map(LocalNats::pid).collect()
     }
 
-    /// Ends one at once, as a crash would.
+    /// Kills a server.
     ///
     /// # Errors
-    /// Where there is no such server, or the system does not let it be ended.
+    /// Returns [`LocalError::NoSuchServer`] if there is no server with this index, and [`LocalError::System`] if it cannot
+    /// be killed.
     pub async fn kill(&mut self, index: usize) -> Result<(), LocalError> {
         self.server(index)?.kill().await
     }
 
-    /// Starts one again, with what it had stored.
+    /// Starts a server again, with what it has stored.
     ///
     /// # Errors
-    /// Where there is no such server; else as [`LocalNats::start_again`].
+    /// Returns [`LocalError::NoSuchServer`] if there is no server with this index, and otherwise the errors of
+    /// [`LocalNats::start_again`].
     pub async fn start_again(&mut self, index: usize) -> Result<(), LocalError> {
         self.server(index)?.start_again().await
     }
@@ -81,17 +83,17 @@ impl LocalNatsCluster {
     async fn wait_for_a_leader(&self, within: Duration) -> Result<(), LocalError> {
         let until = Instant::now() + within;
         while Instant::now() < until {
-            if let Ok(Ok(true)) = timeout(Duration::from_secs(5), self.keep_a_stream()).await {
+            if let Ok(Ok(true)) = timeout(Duration::from_secs(5), self.store_a_stream()).await {
                 return Ok(());
             }
             sleep(Duration::from_millis(100)).await;
         }
-        let log = "no leader was found".into();
+        let log = "the cluster has no leader".into();
         Err(LocalError::NotReady { program: "nats-server".into(), within, log })
     }
 
-    /// Makes a stream that all of them keep, and deletes it again. Returns `true` if they did.
-    async fn keep_a_stream(&self) -> io::Result<bool> {
+    /// Creates a stream on all servers, and deletes it again. Returns `true` if both succeeded.
+    async fn store_a_stream(&self) -> io::Result<bool> {
         const NAME: &str = "tidings-local-probe";
         let Some(port) = self.servers.first().and_then(|first| first.url().port()) else {
             return Ok(false);

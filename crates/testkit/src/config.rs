@@ -1,9 +1,9 @@
-//! How a server of one's own is started.
+//! The settings of a local server.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How a server of one's own is started. The default suits a test.
+/// The settings of a local server. The default suits a test.
 ///
 /// ```
 /// use tidings_testkit::LocalConfig;
@@ -12,15 +12,15 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug)]
 pub struct LocalConfig {
-    /// The program. `None`, the default: `nats-server` or `redis-server` of the search path.
+    /// The path of the program. `None`, the default, is `nats-server` or `redis-server` in the search path.
     pub program: Option<PathBuf>,
-    /// How long it may take until it answers. 20 s by default.
+    /// How long it may take until it is ready. 20 s by default.
     pub ready_within: Duration,
-    /// Further settings: lines of the configuration file for NATS, arguments for Redis. None by default.
+    /// Further settings: lines of the configuration file of NATS, or arguments of Redis. Empty by default.
     pub settings: Vec<String>,
-    /// Whether Redis flushes each write to the disk before it answers, so that one that is killed has lost
-    /// nothing. `true` by default; `false` flushes every second. NATS hands each write to the system, which
-    /// keeps it when only the server dies, and does not look at this.
+    /// Whether Redis flushes each write to the disk before it responds, so that it loses nothing if it is killed. `true` by
+    /// default. With `false` it flushes every second. It has no effect on NATS, which hands each write to the system, so
+    /// that nothing is lost if only the server is killed.
     pub flush_each_write: bool,
 }
 

@@ -1,8 +1,8 @@
-//! Brokers on this machine for tests, examples and measurements: `nats-server` and `redis-server`, started from the
-//! search path.
+//! Local brokers for tests, examples and measurements: `nats-server` and `redis-server`, started from the search path. And
+//! [`TestProgram`], which runs any other program for a test.
 //!
-//! Each server has a directory and a free port of its own, so that any number run at the same time. Dropping its
-//! handle ends the server and removes the directory.
+//! Each broker has its own directory and a free port, so that any number can run at the same time. Dropping its handle ends
+//! the broker and removes the directory.
 //!
 //! ```no_run
 //! use tidings_testkit::{LocalConfig, LocalNats};
@@ -11,7 +11,7 @@
 //! let mut nats = LocalNats::start(LocalConfig::default()).await?;
 //! println!("{} is process {:?}", nats.url(), nats.pid());
 //! nats.kill().await?;
-//! nats.start_again().await?; // with the same port and what it had stored
+//! nats.start_again().await?; // with the same port, and with what it has stored
 //! # Ok(())
 //! # }
 //! ```
@@ -22,6 +22,7 @@ mod error;
 mod local;
 mod nats;
 mod process;
+mod program;
 mod redis;
 
 pub use cluster::LocalNatsCluster;
@@ -29,4 +30,5 @@ pub use config::LocalConfig;
 pub use error::LocalError;
 pub use local::Local;
 pub use nats::LocalNats;
+pub use program::{LIMIT, TestProgram, connect};
 pub use redis::LocalRedis;

@@ -1,4 +1,4 @@
-//! A server of one's own, whatever its program.
+//! A local server of any program.
 
 use std::io;
 use std::marker::PhantomData;
@@ -9,21 +9,21 @@ use url::Url;
 use super::process::{Place, Process, free_port, with_other_ports};
 use super::{LocalConfig, LocalError};
 
-/// What differs between the programs that can be started.
+/// A program that can be started as a local server.
 pub trait Program {
-    /// The program in the search path.
+    /// Its name in the search path.
     const NAME: &'static str;
     /// The scheme of its address.
     const SCHEME: &'static str;
 
-    /// Returns its arguments, and writes the files that they name.
+    /// Writes its configuration files. Returns its arguments.
     fn arguments(config: &LocalConfig, place: &Place<'_>) -> io::Result<Vec<String>>;
 
-    /// Returns `true` if the process of this id answers at the port, and not another one.
+    /// Returns `true` if the server at this port is ready and is the process with this id.
     fn is_ready(port: u16, pid: u32) -> impl Future<Output = bool> + Send;
 }
 
-/// A server of one's own. It is ended when this is dropped.
+/// A local server. Dropping it ends the server.
 #[derive(Debug)]
 pub struct Local<P> {
     process: Process,
@@ -36,7 +36,7 @@ impl<P: Program> Local<P> {
     /// Starts a server and waits until it is ready.
     ///
     /// # Errors
-    /// If the program is missing, ends, or does not answer in time.
+    /// Returns an error if the program is not installed, exits, or is not ready in time.
     pub async fn start(config: LocalConfig) -> Result<Self, LocalError> {
         with_other_ports(async || {
             let mut server = Self::prepare(&config)?;
@@ -46,10 +46,11 @@ impl<P: Program> Local<P> {
         .await
     }
 
-    /// Starts it on the same port, with what it has stored. Does nothing if it runs.
+    /// Starts it again on the same port, with what it has stored, and waits until it is ready. Does not start a server that
+    /// runs.
     ///
     /// # Errors
-    /// As [`start`](Self::start); also if the port has been taken meanwhile.
+    /// Returns the errors of [`start`](Self::start), also if another program uses the port now.
     pub async fn start_again(&mut self) -> Result<(), LocalError> {
         self.spawn()?;
         let port = self.port;
@@ -58,18 +59,18 @@ impl<P: Program> Local<P> {
             .await
     }
 
-    /// Asks it to end, and waits until it has. What it stored is kept.
+    /// Stops it by SIGTERM, and waits until it has ended. Kills it after 10 s. What it has stored is kept.
     ///
     /// # Errors
-    /// If the system does not allow it.
+    /// Returns an error if the system does not allow it.
     pub async fn stop(&mut self) -> Result<(), LocalError> {
         self.process.stop().await
     }
 
-    /// Ends it at once, as a crash would.
+    /// Kills it, and waits until it has ended. What it has stored is kept.
     ///
     /// # Errors
-    /// If the system does not allow it.
+    /// Returns an error if the system does not allow it.
     pub async fn kill(&mut self) -> Result<(), LocalError> {
         self.process.kill().await
     }
@@ -77,7 +78,7 @@ impl<P: Program> Local<P> {
     /// Returns its address, such as `nats://127.0.0.1:PORT`.
     pub fn url(&self) -> Url {
         let text = format!("{}://127.0.0.1:{}", P::SCHEME, self.port);
-        text.parse().expect("a scheme of ours, an address and a port are a URL")
+        text.parse().expect("a scheme, an address and a port are a URL")
     }
 
     /// Returns the directory of its files.
@@ -85,7 +86,7 @@ impl<P: Program> Local<P> {
         self.process.directory()
     }
 
-    /// Returns its process while it runs.
+    /// Returns its process id, or `None` if it does not run.
     pub fn pid(&self) -> Option<u32> {
         self.process.pid()
     }
@@ -98,7 +99,7 @@ impl<P: Program> Local<P> {
         Ok(Self { process, config: config.clone(), port, program: PhantomData })
     }
 
-    /// Starts it and does not wait until it is ready.
+    /// Starts it without waiting until it is ready.
     pub(super) fn spawn(&mut self) -> Result<(), LocalError> {
         if self.pid().is_none() { self.process.spawn() } else { Ok(()) }
     }

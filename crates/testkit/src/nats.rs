@@ -1,4 +1,4 @@
-//! NATS with JetStream.
+//! A local NATS server.
 
 use std::fmt::Write as _;
 use std::io;
@@ -11,7 +11,7 @@ use super::LocalConfig;
 use super::local::{Local, Program};
 use super::process::Place;
 
-/// A NATS server of one's own, with JetStream.
+/// A local NATS server with JetStream.
 pub type LocalNats = Local<Nats>;
 
 /// `nats-server`.
@@ -43,7 +43,7 @@ impl Program for Nats {
     }
 }
 
-/// Returns a name that no other server has, so that the server which answers is known to be this one.
+/// Returns a unique server name, by which the server that responds is known to be this one.
 fn name(port: u16) -> String {
     format!("tidings-{}-{port}", std::process::id())
 }

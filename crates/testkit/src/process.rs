@@ -1,4 +1,4 @@
-//! One server process with a directory and a port of its own.
+//! The process of a local server, with its own directory and port.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -13,10 +13,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{LocalConfig, LocalError};
 
-/// How many ports are tried: between our choice and the server's start somebody else may take one.
+/// How many ports are tried. Another program may take a port between the choice and the start of the server.
 const PORTS_TRIED: usize = 5;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
-/// How long a server may take to end when it is asked to.
+/// How long a server may take to end after SIGTERM.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 const LOG_FILE: &str = "server.log";
 const LOG_LINES: usize = 12;
@@ -28,12 +28,12 @@ pub(super) struct Process {
     arguments: Vec<String>,
     /// Ends the child and removes the directory if this process is killed.
     watchdog: Option<Watchdog>,
-    /// Dropped first: what still writes into the directory is ended before that goes.
+    /// Dropped before the directory, so that it no longer writes into it.
     child: Option<Child>,
     directory: TempDir,
 }
 
-/// The place of a process that is about to be started.
+/// The directory, the log file and the port of a process.
 #[derive(Debug)]
 pub struct Place<'a> {
     pub(super) directory: &'a Path,
@@ -42,7 +42,7 @@ pub struct Place<'a> {
 }
 
 impl Process {
-    /// Makes a directory, and the arguments from it. Nothing runs yet.
+    /// Creates a directory and the arguments, without starting the process.
     pub(super) fn prepare(
         name: &'static str,
         config: &LocalConfig,
@@ -54,17 +54,17 @@ impl Process {
         let directory = tempfile::Builder::new()
             .prefix(&format!("tidings-{name}-"))
             .tempdir()
-            .map_err(system("no directory for it"))?;
+            .map_err(system("cannot create its directory"))?;
         let place =
             Place { directory: directory.path(), log: directory.path().join(LOG_FILE), port };
-        let arguments = arguments(place).map_err(system("its configuration cannot be written"))?;
+        let arguments = arguments(place).map_err(system("cannot write its configuration"))?;
         Ok(Self { name, program, arguments, directory, watchdog: None, child: None })
     }
 
-    /// Starts it. It ends when this is dropped.
+    /// Starts the process. Dropping `self` ends it.
     pub(super) fn spawn(&mut self) -> Result<(), LocalError> {
         let mut command = Command::new(&self.program);
-        // Ctrl-C is for this process alone, which then ends its servers.
+        // Ctrl-C must reach only this process, which then ends its servers.
         #[cfg(unix)]
         command.process_group(0);
         let spawned = command
@@ -78,15 +78,18 @@ impl Process {
             io::ErrorKind::NotFound => {
                 LocalError::Missing { program: self.program.display().to_string() }
             }
-            _ => self.system("it cannot be started", source),
+            _ => self.system("cannot start it", source),
         })?);
-        // Without a shell to watch, only a parent that is killed leaves its server alone.
+        // Without a shell for the watchdog, the server outlives this process only if this process is killed.
         self.watchdog =
             self.pid().and_then(|pid| Watchdog::over(pid, Some(self.directory.path())).ok());
         Ok(())
     }
 
-    /// Waits until the look finds it ready, and gives up where it ends.
+    /// Waits until `is_ready` returns `true`.
+    ///
+    /// # Errors
+    /// Returns an error if the process exits or takes longer than `within`.
     pub(super) async fn wait_until(
         &mut self,
         within: Duration,
@@ -115,27 +118,27 @@ impl Process {
         self.directory.path()
     }
 
-    /// Asks it to end, and waits.
+    /// Sends SIGTERM and waits for the end. Kills it after [`STOP_WITHIN`].
     pub(super) async fn stop(&mut self) -> Result<(), LocalError> {
         self.end(terminate).await
     }
 
-    /// Ends it without a word.
+    /// Kills it and waits for the end.
     pub(super) async fn kill(&mut self) -> Result<(), LocalError> {
         self.end(kill).await
     }
 
-    async fn end(&mut self, ask: impl FnOnce(&mut Child)) -> Result<(), LocalError> {
+    async fn end(&mut self, signal: impl FnOnce(&mut Child)) -> Result<(), LocalError> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
-        // From here on the child is waited for.
+        // The child is waited for below, and then the system may reuse its id.
         self.watchdog = None;
-        ask(&mut child);
+        signal(&mut child);
         let waited: Result<io::Result<ExitStatus>, _> = timeout(STOP_WITHIN, child.wait()).await;
         let ended = match waited {
             Ok(ended) => ended.map(drop),
             Err(_) => child.kill().await,
         };
-        ended.map_err(|source| self.system("it cannot be ended", source))
+        ended.map_err(|source| self.system("cannot end it", source))
     }
 
     /// Returns `true` if the process has ended.
@@ -162,7 +165,7 @@ impl Process {
 fn terminate(child: &mut Child) {
     use rustix::process::{Pid, Signal, kill_process};
     if let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
-        // It may have ended just now, which is as good.
+        // Fails only if it has ended just now.
         let _ = kill_process(pid, Signal::TERM);
     }
 }
@@ -173,12 +176,12 @@ fn terminate(child: &mut Child) {
 }
 
 fn kill(child: &mut Child) {
-    // It may have ended just now, which is as good.
+    // Fails only if it has ended just now.
     let _ = child.start_kill();
 }
 
-/// A port that nobody listens on at this moment. It is none of those that the system gives to connections
-/// (from 32768 on), or one of them would have it before the server has, or while the server is away.
+/// Returns a port that is free at this moment. It is below the range that the system assigns to connections (32768 and
+/// above). Otherwise a connection could take it before the server starts, or while it is stopped.
 pub(super) fn free_port() -> Result<u16, LocalError> {
     const PORTS: u64 = 16_000;
     const LOOKS: usize = 100;
@@ -191,11 +194,11 @@ pub(super) fn free_port() -> Result<u16, LocalError> {
             break;
         }
     }
-    let what = "no free port";
+    let what = "cannot find a free port";
     bound.map_err(|source| LocalError::System { program: "loopback".into(), what, source })
 }
 
-/// Starts anew, with other ports, what ended by itself: most likely its port was taken.
+/// Calls `start` again, which chooses other ports, if a server exited or was not ready. Most likely its port was taken.
 pub(super) async fn with_other_ports<T>(
     mut start: impl AsyncFnMut() -> Result<T, LocalError>,
 ) -> Result<T, LocalError> {

@@ -1,4 +1,4 @@
-//! Redis with an append-only file.
+//! A local Redis server.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -10,7 +10,7 @@ use super::LocalConfig;
 use super::local::{Local, Program};
 use super::process::Place;
 
-/// A Redis server of one's own.
+/// A local Redis server with an append-only file.
 pub type LocalRedis = Local<Redis>;
 
 /// `redis-server`.
@@ -36,13 +36,14 @@ impl Program for Redis {
     }
 
     async fn is_ready(port: u16, pid: u32) -> bool {
-        let is_it = format!("process_id:{pid}\r\n");
+        let process = format!("process_id:{pid}\r\n");
         let information = information(port).await;
-        information.is_ok_and(|text| text.contains(&is_it) && text.contains("loading:0\r\n"))
+        information.is_ok_and(|text| text.contains(&process) && text.contains("loading:0\r\n"))
     }
 }
 
-/// Returns what a server tells about itself, and whether it still reads its file.
+/// Returns the sections `server` and `persistence` of `INFO`. They contain the process id, and whether the server is still
+/// loading its file.
 async fn information(port: u16) -> io::Result<String> {
     let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     socket.write_all(b"INFO server\r\nINFO persistence\r\nQUIT\r\n").await?;

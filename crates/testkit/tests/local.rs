@@ -1,9 +1,9 @@
-//! Servers of one's own start, answer, and come back where they were.
+//! Local servers start, respond, and can be started again on the same port.
 
 use tidings_testkit::{LocalConfig, LocalError, LocalNats, LocalNatsCluster, LocalRedis};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_comes_back_on_its_port() {
+async fn a_server_that_is_started_again_has_the_same_port() {
     let mut nats = LocalNats::start(LocalConfig::default()).await.unwrap();
     let (url, pid) = (nats.url(), nats.pid());
     nats.stop().await.unwrap();
@@ -27,7 +27,7 @@ async fn three_servers_find_a_leader() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_missing_is_named_with_how_to_get_it() {
+async fn the_error_of_a_missing_program_names_the_package() {
     let config = LocalConfig { program: Some("no-such-program".into()), ..LocalConfig::default() };
     let error = LocalNats::start(config).await.unwrap_err();
     assert!(matches!(error, LocalError::Missing { .. }));

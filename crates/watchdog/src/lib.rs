@@ -1,4 +1,4 @@
-//! Ends a child process when this process ends, however it ends.
+//! Ends a child process when this process ends, even if this process is killed.
 //!
 //! `kill_on_drop` ends a child if the parent unwinds or returns. A parent that is killed (SIGKILL, out of
 //! memory) runs no destructor, and its children live on. A [`Watchdog`] is a small shell that waits for the
@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 const SCRIPT: &str = r#"read -r _; kill -9 "$1" 2>/dev/null
 [ -z "$2" ] || rm -rf -- "$2" || { sleep 1; rm -rf -- "$2"; }"#;
 
-/// Watches over one child. Dropping it ends the watch and leaves the child alone.
+/// Watches over one child. Dropping it ends the watch without ending the child.
 #[derive(Debug)]
 pub struct Watchdog(Child);
 
@@ -27,7 +27,7 @@ impl Watchdog {
     /// If this process ends first, the child is killed, and then `directory` is removed with what is in it.
     ///
     /// # Errors
-    /// If no shell can be started, and on systems other than Unix.
+    /// Returns an error if no shell can be started, and on systems other than Unix.
     pub fn over(pid: u32, directory: Option<&Path>) -> io::Result<Self> {
         let mut command = Command::new("sh");
         command.args(["-c", SCRIPT, "tidings-watchdog", &pid.to_string()]);
@@ -38,7 +38,10 @@ impl Watchdog {
     }
 }
 
-/// A group of its own, so that Ctrl-C in a terminal does not end the watchdog with its parent.
+/// Puts the watchdog into a separate process group, so that Ctrl-C in a terminal does not end it with its parent.
+///
+/// # Errors
+/// Returns an error on systems other than Unix.
 #[cfg(unix)]
 fn own_group(command: &mut Command) -> io::Result<()> {
     std::os::unix::process::CommandExt::process_group(command, 0);
@@ -52,8 +55,8 @@ fn own_group(_: &mut Command) -> io::Result<()> {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        // Killed before its pipe is closed, so it does not take that for the end of this process. Both calls
-        // fail only if the shell has ended already.
+        // Killed before its pipe is closed, because it would take that for the end of this process. Both calls fail only
+        // if the shell has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -63,7 +66,7 @@ impl Drop for Watchdog {
 mod tests {
     use super::*;
 
-    /// A child that ends once its input does, so that it outlives no test.
+    /// Returns a child that ends when its input ends, so that it cannot outlive the test.
     fn child() -> Child {
         Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
     }
@@ -80,7 +83,7 @@ mod tests {
         let mut watchdog = Watchdog::over(child.id(), Some(&directory)).unwrap();
         // The system does this when the process ends.
         drop(watchdog.0.stdin.take());
-        // Held, because `wait` would close it, and the child would end by itself.
+        // Held, because `wait` would close it, and then the child would end without being killed.
         let _input = child.stdin.take();
         assert!(!child.wait().unwrap().success(), "it was killed");
         watchdog.0.wait().unwrap();

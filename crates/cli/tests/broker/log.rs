@@ -1,6 +1,6 @@
 //! What an operator reads in the log of a hub.
 
-use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
+use tidings_testkit::{LocalConfig, LocalNats, LocalRedis, TestProgram};
 
 use super::program::{Program, serve};
 
@@ -38,7 +38,7 @@ async fn a_publish_that_nats_does_not_permit_is_answered_at_once_and_logged_once
 async fn a_user_who_may_not_use_jetstream_is_told_what_to_permit() {
     for config in [user(r#""tidings.>", "_INBOX.>""#, r#"">""#), user(r#"">""#, r#""tidings.>""#)] {
         let server = LocalNats::start(config).await.unwrap();
-        let output = serve(server.url().as_str(), &[], "warn").output().unwrap();
+        let output = TestProgram::run(&mut serve(server.url().as_str(), &[], "warn"), "");
         let written = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{written}");
         assert!(written.contains("permissions violation"), "{written}");

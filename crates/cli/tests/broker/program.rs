@@ -1,22 +1,20 @@
 //! The program as a child, asked over plain sockets, with everything that it writes.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use tidings_testkit::{TestProgram, connect};
 
 /// Generous: a machine that runs the tests may be busy.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// `tidings serve` with a broker. It is ended when this is dropped.
 pub(crate) struct Program {
-    child: Child,
+    program: TestProgram,
     pub(crate) address: SocketAddr,
-    errors: Receiver<String>,
-    /// All that was written so far.
-    pub(crate) written: String,
 }
 
 /// The status, and everything after it.
@@ -34,59 +32,32 @@ pub(crate) fn serve(broker: &str, flags: &[&str], log: &str) -> Command {
 impl Program {
     /// Starts it, and reads the address that it prints.
     pub(crate) fn start(broker: &str, flags: &[&str], log: &str) -> Self {
-        let mut child = serve(broker, flags, log).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
-        let mut err = BufReader::new(child.stderr.take().unwrap());
-        let Some(address) = line.trim().strip_prefix("listening on http://") else {
-            let mut rest = String::new();
-            err.read_to_string(&mut rest).unwrap();
-            panic!("it does not listen: {line} {rest}");
+        let mut program = TestProgram::start(&mut serve(broker, flags, log));
+        let line = program.line();
+        let Some(address) = line.strip_prefix("listening on http://") else {
+            program.kill();
+            panic!("it does not listen: {}", program.written());
         };
         let address = address.parse().unwrap();
-        let (sender, errors) = sync_channel(1_024);
-        thread::spawn(move || {
-            for line in err.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { child, address, errors, written: line }
+        Self { program, address }
     }
 
     /// Waits for a line of the log that contains this.
     pub(crate) fn logs(&mut self, wanted: &str) -> String {
         let until = Instant::now() + SOON;
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.errors.recv_timeout(left) {
-                Ok(line) => {
-                    self.written += &format!("{line}\n");
-                    if line.contains(wanted) {
-                        return line;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    panic!("no line has {wanted:?}: {}", self.written)
-                }
+            match self.program.log_line() {
+                Some(line) if line.contains(wanted) => return line,
+                Some(_) if Instant::now() < until => {}
+                _ => panic!("no line has {wanted:?}: {}", self.program.written()),
             }
         }
     }
 
-    /// Waits for its end; everything that it wrote is then in `written`.
-    pub(crate) fn ended(&mut self) -> ExitStatus {
-        let status = self.child.wait().unwrap();
-        self.written.extend(self.errors.iter().flat_map(|line| [line, "\n".to_owned()]));
-        status
-    }
-
     /// Ends it, and returns everything that it wrote.
     pub(crate) fn end(mut self) -> String {
-        self.child.kill().unwrap();
-        self.ended();
-        std::mem::take(&mut self.written)
+        self.program.kill();
+        self.program.written()
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
@@ -114,19 +85,11 @@ impl Program {
     }
 
     fn ask(&self, request: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(SOON)).unwrap();
+        let mut stream = connect(self.address);
         stream.write_all(request.as_bytes()).unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
         (status.unwrap_or_else(|| panic!("no status: {text:?}")), text)
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -1,6 +1,6 @@
 //! A password of the broker's URL is in no log and no error, whatever is logged and whatever goes wrong.
 
-use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
+use tidings_testkit::{LocalConfig, LocalNats, LocalRedis, TestProgram};
 
 use super::program::{Program, serve};
 
@@ -41,7 +41,7 @@ async fn a_hub_that_logs_everything_logs_no_password() {
     // The login is wrong: neither server lets it in.
     for url in [url(nats.url()), url(redis.url())] {
         let wrong = url.replace("s3cret", "wrong-s3cret");
-        let output = serve(&wrong, &[], LOG).output().unwrap();
+        let output = TestProgram::run(&mut serve(&wrong, &[], LOG), "");
         let written = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{written}");
         assert!(written.contains("USER:PASSWORD@"), "{written}");
@@ -58,7 +58,7 @@ fn a_url_that_is_wrong_is_not_printed() {
         "redis://hub:s3cret@127.0.0.1/x",
         "hub:s3cret@127.0.0.1",
     ] {
-        let output = serve(url, &[], "warn").output().unwrap();
+        let output = TestProgram::run(&mut serve(url, &[], "warn"), "");
         let written = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{written}");
         assert!(written.contains("--broker"), "{written}");

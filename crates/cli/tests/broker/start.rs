@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
+use tidings_testkit::{LocalConfig, LocalNats, LocalRedis, TestProgram};
 
 use super::program::{Program, SOON, serve};
 
@@ -51,7 +51,7 @@ async fn a_hub_waits_for_a_redis_server_that_comes_later() {
 fn a_hub_that_may_not_wait_exits_with_1_and_names_the_broker() {
     for broker in ["nats://127.0.0.1:1", "redis://127.0.0.1:1"] {
         let began = Instant::now();
-        let output = serve(broker, &["--broker-timeout", "0.5"], "warn").output().unwrap();
+        let output = TestProgram::run(&mut serve(broker, &["--broker-timeout", "0.5"], "warn"), "");
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{error}");
         assert!(error.contains("127.0.0.1:1") && error.contains("is away"), "{error}");

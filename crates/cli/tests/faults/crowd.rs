@@ -1,7 +1,7 @@
 //! Those who follow: clients of every transport, that stay or hop from hub to hub with their position.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use tidings::core::{Filters, Gap, Id, Position};
@@ -74,7 +74,10 @@ async fn one(
     let ends = TOPICS.iter().filter(|topic| filters.matches(&topic.parse().unwrap())).count();
     let (mut at, mut ended) = (start, 0);
     let mut told = Told { filters, seen: Vec::new(), gaps: Vec::new(), hops: 0, cuts: 0 };
+    // Heartbeats come for as long as a hub runs, so what counts is news.
+    let mut news = Instant::now();
     while ended < ends {
+        assert!(news.elapsed() < PATIENCE, "nothing comes to {names} at {at}");
         let transport = &listed[random.usize(..listed.len())];
         let mut url = nodes.any(&mut random);
         url.set_path(&format!("/topics/{names}"));
@@ -89,6 +92,7 @@ async fn one(
             let next = timeout(PATIENCE, arrivals.next()).await;
             match next.unwrap_or_else(|_| panic!("nothing comes to {names} at {at}")) {
                 Some(Ok(Arrival::Notification(received))) => {
+                    news = Instant::now();
                     let id = received.id.expect("our clients ask for ids");
                     let payload = String::from_utf8(received.payload.to_vec()).unwrap();
                     ended += usize::from(payload.starts_with("the end of "));
@@ -99,7 +103,10 @@ async fn one(
                     told.gaps.push(gap);
                     at = gap.resume;
                 }
-                Some(Ok(Arrival::Heartbeat(position))) => at = position.unwrap_or(at),
+                Some(Ok(Arrival::Heartbeat(position))) => {
+                    assert!(news.elapsed() < PATIENCE, "nothing comes to {names} at {at}");
+                    at = position.unwrap_or(at);
+                }
                 Some(Ok(Arrival::Goodbye(_)) | Err(_)) | None => {
                     told.cuts += 1;
                     break;

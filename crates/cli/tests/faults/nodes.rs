@@ -1,9 +1,9 @@
 //! Several hubs over one broker: child processes, killed and started again.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tidings_testkit::TestProgram;
 use url::Url;
 
 /// The hubs that serve at the moment, by their places. Cheap to clone.
@@ -12,7 +12,7 @@ pub(crate) struct Nodes(Arc<Mutex<Vec<Option<Node>>>>);
 
 struct Node {
     url: Url,
-    child: Child,
+    _program: TestProgram,
 }
 
 impl Nodes {
@@ -49,23 +49,11 @@ impl Nodes {
 
 impl Node {
     fn start(broker: &str, flags: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tidings"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--broker", broker])
-            .args(flags)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening on ").expect("the hub serves");
-        Self { url: url.parse().unwrap(), child }
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--broker", broker]).args(flags);
+        let mut program = TestProgram::start(command.stdin(Stdio::null()).stdout(Stdio::piped()));
+        let line = program.line();
+        let url = line.strip_prefix("listening on ").expect("the hub serves");
+        Self { url: url.parse().unwrap(), _program: program }
     }
 }

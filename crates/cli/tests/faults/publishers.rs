@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tidings::core::{Id, Kind};
 use tidings::transport::client::{ClientError, Publisher, Target};
+use tidings_testkit::LIMIT;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -74,6 +75,7 @@ async fn until_stored(
     published: &Mutex<Published>,
 ) {
     let key = format!("{:x}", random.u128(..)).parse().unwrap();
+    let until = Instant::now() + LIMIT;
     loop {
         let mut url = nodes.any(random);
         url.set_path(&format!("/topics/{topic}"));
@@ -88,6 +90,7 @@ async fn until_stored(
         if published.note(topic, &payload, outcome) {
             return;
         }
+        assert!(Instant::now() < until, "{payload:?} to {topic} is not stored within {LIMIT:?}");
     }
 }
 

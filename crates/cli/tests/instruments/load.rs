@@ -2,33 +2,25 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::thread;
+use std::process::{Command, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tidings_testkit::{LIMIT, TestProgram};
 
 use super::Baseline;
 
 const TRANSPORTS: [&str; 3] = ["websocket", "sse", "long-polling"];
 
 /// `tidings load`, driven as compare does, ended when this is dropped.
-struct Load {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
-}
+struct Load(TestProgram);
 
 impl Load {
     fn spawn() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tidings"))
-            .arg("load")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        Self { stdin: child.stdin.take(), stdout, child }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+        command.arg("load").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(TestProgram::start(&mut command))
     }
 
     fn start(address: &str, transport: &str, clients: usize, more: &Value) -> Self {
@@ -40,15 +32,12 @@ impl Load {
     /// Writes the setup and the first command at once, so that the load reads both together.
     fn start_with(address: &str, command: &Value) -> Self {
         let mut load = Self::spawn();
-        let stdin = load.stdin.as_mut().expect("it is open");
-        let lines = format!("{}\n{command}\n", setup(address, "sse", 3, &Value::Null));
-        stdin.write_all(lines.as_bytes()).expect("the load reads");
+        load.0.write(format!("{}\n{command}\n", setup(address, "sse", 3, &Value::Null)));
         load
     }
 
     fn write(&mut self, line: &Value) {
-        let stdin = self.stdin.as_mut().expect("it is open");
-        writeln!(stdin, "{line}").expect("the load reads");
+        self.0.write(format!("{line}\n"));
     }
 
     /// Carries out a command and returns its outcome.
@@ -58,9 +47,8 @@ impl Load {
     }
 
     fn outcome(&mut self, command: &Value) -> Value {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).expect("the load writes");
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("{command}: {}", self.errors()))
+        serde_json::from_str(&self.0.line())
+            .unwrap_or_else(|_| panic!("{command}: {}", self.errors()))
     }
 
     fn connected(address: &str, transport: &str, clients: usize, more: &Value) -> Self {
@@ -72,24 +60,13 @@ impl Load {
 
     /// Ends standard input, and asserts that the load ends well.
     fn end(mut self) {
-        drop(self.stdin.take());
-        assert!(self.child.wait().expect("it ends").success());
+        assert!(self.0.wait().success());
     }
 
     /// Waits for its end and returns what it wrote to standard error.
     fn errors(&mut self) -> String {
-        drop(self.stdin.take());
-        let mut text = String::new();
-        let stderr = self.child.stderr.take().expect("stderr is piped");
-        BufReader::new(stderr).read_to_string(&mut text).expect("it is text");
-        text
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.0.wait();
+        std::iter::from_fn(|| self.0.log_line()).map(|line| line + "\n").collect()
     }
 }
 
@@ -222,7 +199,7 @@ fn loss_duplicates_and_disorder_are_found() {
     expect(&outcome, &counts);
     expect(&outcome, &[("published", 6), ("connections", 1)]);
     load.end();
-    server.join().expect("the server understood the load");
+    join(server);
 }
 
 #[test]
@@ -249,7 +226,7 @@ fn a_publisher_that_the_server_closed_while_it_was_idle_connects_again() {
     load.run(&json!("connect"));
     expect_deliveries(&load.run(&publish(50.0, 1, 0.06)), 3);
     load.end();
-    server.join().expect("the server understood the load");
+    join(server);
 }
 
 /// Of six notifications drops one, repeats one, and swaps two.
@@ -267,6 +244,19 @@ fn serve_badly(listener: &TcpListener) {
     }
     // Until the load is gone: it counts its connections when its patience has ended.
     let _ = client.read_to_end(&mut Vec::new());
+}
+
+/// Waits for a server that a test plays in a thread.
+fn join(server: JoinHandle<()>) {
+    let until = Instant::now() + LIMIT;
+    while !server.is_finished() {
+        assert!(
+            Instant::now() < until,
+            "the server waits for something that the load did not send"
+        );
+        thread::sleep(Duration::from_millis(2));
+    }
+    server.join().expect("the server understood the load");
 }
 
 fn take_publish(publisher: &mut BufReader<TcpStream>) -> [u8; 48] {

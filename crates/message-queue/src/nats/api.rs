@@ -1,24 +1,24 @@
-//! JetStream's own words: questions and answers as JSON.
+//! The JSON of JetStream's API: its responses and its errors.
 //!
-//! They are asked here and not through a library's types, because a stream that is updated must get back
-//! every setting it had, also those of a server that is newer than the library.
+//! The types of the library are not used, because an update of a stream must send back every setting that the stream
+//! has, including settings of a server that is newer than the library.
 
 use std::fmt;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The stream is not there.
+/// The stream does not exist.
 pub(super) const STREAM_NOT_FOUND: u64 = 10059;
-/// A stream of that name is there, with other settings.
+/// A stream with this name exists, with other settings.
 pub(super) const STREAM_NAME_IN_USE: u64 = 10058;
-/// There is no message with that number.
+/// There is no message with this number.
 pub(super) const NO_MESSAGE_FOUND: u64 = 10037;
 
-/// What an operator can do about an error. An error of the server's own (5xx) that is listed here does not pass
-/// by itself, so what failed with it is not tried again.
+/// What an operator can do about an error, by its code. A server error (5xx) that is listed here does not end without
+/// the operator, so a request that failed with it is not tried again.
 const REMEDIES: [(u64, &str); 10] = [
-    (10074, "--replicas 1, or a cluster of enough servers"),
+    (10074, "use --replicas 1, or a cluster of enough servers"),
     (
         10026,
         "raise max_consumers of the stream or the account: each hub needs one, and up to 16 more for clients \
@@ -26,21 +26,21 @@ const REMEDIES: [(u64, &str); 10] = [
     ),
     (
         10077,
-        "it has no room, and does not remove the oldest: let its discard policy be old, or raise its limits",
+        "the stream is full and does not remove its oldest messages: set its discard policy to old, or raise its limits",
     ),
     (10047, "lower --keep-bytes, or raise max_file_store of the server"),
     (10028, "raise max_memory_store of the server"),
-    (10023, "the server has no room for it: free disk space, or raise max_file_store"),
+    (10023, "free disk space, or raise max_file_store of the server"),
     (10002, "raise the limits of the account"),
     (10039, "enable JetStream for the account"),
     (10109, "name another stream with ?stream=NAME"),
     (10054, "raise max_msg_size of the stream"),
 ];
 
-/// An answer that says no.
+/// An error response.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct ApiError {
-    /// As in HTTP: 4xx is the question's fault, 5xx the server's.
+    /// A status as in HTTP: 4xx is an error of the request, 5xx one of the server.
     pub(super) code: u16,
     #[serde(default)]
     pub(super) err_code: u64,
@@ -49,7 +49,7 @@ pub(super) struct ApiError {
 }
 
 impl ApiError {
-    /// Whether it may go well when it is tried again.
+    /// Returns `true` if the same request may succeed later.
     pub(super) fn is_passing(&self) -> bool {
         self.code >= 500 && self.remedy().is_none()
     }
@@ -66,7 +66,7 @@ impl fmt::Display for ApiError {
     }
 }
 
-/// Any answer: it has an error, or what was asked for.
+/// Any response: an error, or the requested value.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Answer<T> {
@@ -74,7 +74,7 @@ pub(super) enum Answer<T> {
     Yes(T),
 }
 
-/// What a stream is.
+/// A stream: when it was created, its settings and its state.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct StreamInfo {
     pub(super) created: String,
@@ -82,7 +82,7 @@ pub(super) struct StreamInfo {
     pub(super) state: StreamState,
 }
 
-/// The settings that matter here.
+/// The settings that are checked here.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct StreamConfig {
     #[serde(default)]
@@ -160,7 +160,7 @@ pub(super) struct PubAck {
 }
 
 impl StreamState {
-    /// Everything up to here is gone.
+    /// Returns the sequence number up to which every message has been removed.
     pub(super) fn floor(&self) -> u64 {
         self.first_seq.saturating_sub(1)
     }

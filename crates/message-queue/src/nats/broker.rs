@@ -1,4 +1,4 @@
-//! The broker.
+//! [`Nats`], and how it implements [`Broker`].
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use super::NatsConfig;
 use super::connection::Connection;
 use super::epoch::epoch;
 
-/// What a message needs besides its payload, in bytes: the key, the stream's name, the kind, the seat, and the headers of
-/// the notification. If each is as long as it may be, they take 1,790 bytes.
+/// The bytes that a message needs besides its payload: the key, the name of the stream, the kind, the seat, and the
+/// headers of the notification. If each is as long as it may be, they take 1,790 bytes.
 const HEADER_ROOM: usize = 2048;
 
 /// A stream of NATS JetStream that many hubs share.
 ///
-/// It connects again by itself, and makes the stream again where that was deleted.
+/// It reconnects by itself, and creates the stream again if it was deleted.
 #[derive(Clone, Debug)]
 pub struct Nats {
     connection: Arc<Connection>,
@@ -25,11 +25,13 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// Connects, and makes the stream where it is absent.
+    /// Connects to NATS, and creates the stream if it does not exist.
+    ///
+    /// Logs a warning for each setting of the stream or the server under which a documented promise does not hold.
     ///
     /// # Errors
-    /// [`BrokerError::Away`] if no server answers; [`BrokerError::Refused`] if the stream is unfit or the login
-    /// is wrong.
+    /// Returns [`BrokerError::Away`] if no server responds, and [`BrokerError::Refused`] if the login is wrong or the
+    /// stream has settings with which it cannot serve as the log.
     pub async fn connect(config: NatsConfig) -> Result<Self, BrokerError> {
         let connection = Connection::open(config).await?;
         let server_limit = connection.client().max_payload();

@@ -1,4 +1,4 @@
-//! Which stream of which NATS, and how it is used.
+//! The configuration of a stream on NATS.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tidings_core::BrokerError;
 use crate::Keep;
 use crate::address::{Address, BrokerKind, Server, Tls};
 
-/// Which stream of which NATS, and how it is used.
+/// The configuration of a stream on NATS: its servers, its name and the deadlines of requests.
 ///
 /// ```
 /// use tidings_message_queue::nats::NatsConfig;
@@ -19,31 +19,32 @@ use crate::address::{Address, BrokerKind, Server, Tls};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NatsConfig {
-    /// The servers of one cluster; any of them will do.
+    /// The servers of one cluster. The connection is to any of them.
     pub servers: Vec<Server>,
     /// A file with the JWT and the seed of a user, as `nsc` writes it. `None` by default.
     pub credentials: Option<PathBuf>,
     /// The files for an encrypted connection.
     pub tls: Tls,
-    /// The stream. `tidings` by default; made where it is absent.
+    /// The name of the stream. `tidings` by default. The stream is created if it does not exist.
     pub stream: String,
     /// How much a new stream keeps.
     pub keep: Keep,
-    /// On how many servers a new stream is stored: 1 by default; 3 outlives the loss of one.
+    /// The number of servers on which a new stream is stored. 1 by default. With 3, one server can be lost.
     pub replicas: usize,
-    /// How long a publish is tried again before the broker counts as away. 4 s by default.
+    /// How long a publish is retried before it fails with [`BrokerError::Away`]. 4 s by default.
     pub publish_deadline: Duration,
-    /// How long any other question may take. 4 s by default.
+    /// How long any other request may take. 4 s by default.
     pub request_deadline: Duration,
-    /// How often a tail looks whether the stream is still the same one. Every 5 s by default.
+    /// The interval at which a tail checks whether the stream was replaced. 5 s by default.
     pub look_every: Duration,
 }
 
 impl NatsConfig {
-    /// The configuration of a URL as [`connect`](crate::connect) reads it, with the defaults for the rest.
+    /// Returns the configuration that a URL describes, with defaults for everything else. See
+    /// [`connect`](crate::connect) for the form of the URL.
     ///
     /// # Errors
-    /// [`BrokerError::Refused`] if the URL is not of that form.
+    /// Returns [`BrokerError::Refused`] if the URL is invalid.
     pub fn from_url(url: &str) -> Result<Self, BrokerError> {
         let address = Address::parse(url, BrokerKind::Nats)?;
         let Address { servers, stream, credentials, tls, .. } = address;

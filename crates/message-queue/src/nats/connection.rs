@@ -1,4 +1,4 @@
-//! One connection to a cluster, and questions over it.
+//! One connection to a cluster, and requests over it.
 
 use std::sync::Arc;
 
@@ -19,18 +19,18 @@ use crate::address::{Address, BrokerKind};
 use crate::fault::away;
 use crate::seen::Witness;
 
-/// What all that this node does with the stream has in common.
+/// The state that the publishes, the tail and the replays of this hub share.
 #[derive(Debug)]
 pub(super) struct Connection {
     link: Arc<Link>,
     pub(super) config: NatsConfig,
-    /// For errors: which broker, and where.
+    /// The kind of broker, its servers and the stream, for errors and logs.
     pub(super) broker: String,
     pub(super) witness: Witness,
 }
 
 impl Connection {
-    /// Connects to whichever server answers.
+    /// Connects to the first server that responds.
     pub(super) async fn open(config: NatsConfig) -> Result<Self, BrokerError> {
         let name = Address::name(BrokerKind::Nats, &config.servers);
         let broker = format!("{name}, stream {}", config.stream);
@@ -42,37 +42,37 @@ impl Connection {
         Ok(Self { link, config, broker, witness })
     }
 
-    /// The client, connected or not.
+    /// Returns the client, whether it is connected or not.
     pub(super) fn client(&self) -> Client {
         self.link.client()
     }
 
-    /// A client that is connected, as far as it knows.
+    /// Returns a client whose state is connected. Reconnects until `until` if there is none.
     pub(super) async fn up(&self, until: Instant) -> Result<Client, Fault> {
         self.link.up(until).await
     }
 
-    /// Asks JetStream; bounded by the request deadline.
+    /// Sends a request to the API of JetStream, within the request deadline.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         verb: &str,
         name: &str,
-        question: &Value,
+        request: &Value,
     ) -> Result<T, Fault> {
         let until = Instant::now() + self.config.request_deadline;
         let client = self.up(until).await?;
-        let body = if question.is_null() { Bytes::new() } else { question.to_string().into() };
+        let body = if request.is_null() { Bytes::new() } else { request.to_string().into() };
         let subject = format!("$JS.API.{verb}.{name}");
         answer(&self.request(&client, subject, None, body, until).await?)
     }
 
-    /// The fault in this broker's name.
+    /// Returns the fault as an error of this broker.
     pub(super) fn error(&self, fault: Fault) -> BrokerError {
         fault.named(&self.broker)
     }
 
-    /// Sends one request over a connection that is up, and waits for the answer, or for the server to say that
-    /// this is not permitted.
+    /// Sends one request over a connection that is up, and waits until `until` for the response. Fails earlier if the
+    /// server reports that the request is not permitted.
     pub(super) async fn request(
         &self,
         client: &Client,
@@ -94,11 +94,11 @@ impl Connection {
         match answer {
             Ok(Ok(message)) => Ok(message),
             Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => Err(Fault::Silence(
-                "JetStream does not answer: is it enabled (nats-server -js), and has it a leader?"
+                "JetStream does not respond: check that it is enabled (nats-server -js) and has a leader"
                     .into(),
             )),
             Ok(Err(error)) => Err(Fault::Silence(error.to_string())),
-            Err(_) => Err(Fault::Silence("no answer in time".into())),
+            Err(_) => Err(Fault::Silence("no response in time".into())),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Settings of NATS under which something that the documents promise cannot hold.
+//! Finds settings of NATS under which a documented promise does not hold.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use super::api::StreamConfig;
 use super::connection::Connection;
 use super::stream::KEY_WINDOW;
 
-/// The first version that these parts of JetStream are tested with.
+/// The oldest version of the server that is tested.
 const FIRST_VERSION: (i64, i64, i64) = (2, 9, 0);
-/// A hub that follows the stream, and clients that are served from it.
+/// The consumers of one hub: one that follows the stream, and 16 for clients that are served from it.
 const CONSUMERS: i64 = 17;
 
 impl Connection {
-    /// Logs a warning for each setting under which a promise cannot hold.
+    /// Logs a warning for each setting under which a documented promise does not hold.
     pub(super) fn warn_of_doubts(&self, stream: &StreamConfig) {
         let (client, broker) = (self.client(), &self.broker);
         let server_limit = i64::try_from(client.max_payload()).unwrap_or(i64::MAX);
@@ -26,33 +26,33 @@ impl Connection {
             tracing::warn!(
                 broker,
                 version,
-                "this server is older than 2.9, the first that is tested"
+                "this NATS server is older than 2.9, the oldest version that is tested"
             );
         }
     }
 }
 
-/// What cannot hold, and what to do.
+/// Returns a text for each such setting: what does not hold, and what to do.
 fn doubts(stream: &StreamConfig, config: &NatsConfig, server_limit: i64) -> Vec<String> {
     let edit = format!("nats stream edit {}", config.stream);
     let mut doubts = Vec::new();
     if stream.storage == "memory" {
         doubts.push(
-            "the stream is kept in memory: a restart of NATS loses what it acknowledged; name another stream with \
-             ?stream=NAME"
+            "the stream is stored in memory: a restart of NATS loses acknowledged notifications; name another stream \
+             with ?stream=NAME"
                 .to_owned(),
         );
     }
     if stream.persist_mode == "async" {
         doubts.push(
-            "the stream acknowledges before it stores (persist_mode: async): a crash loses what it acknowledged; \
+            "the stream acknowledges before it stores (persist_mode: async): a crash loses acknowledged notifications; \
              name another stream with ?stream=NAME"
                 .to_owned(),
         );
     }
     if stream.num_replicas < config.replicas {
         doubts.push(format!(
-            "the stream is stored on {} servers and not on {}: {edit} --replicas {}",
+            "the stream is stored on {} servers instead of {}: {edit} --replicas {}",
             stream.num_replicas, config.replicas, config.replicas
         ));
     }
@@ -60,20 +60,20 @@ fn doubts(stream: &StreamConfig, config: &NatsConfig, server_limit: i64) -> Vec<
     let age = Duration::from_nanos(stream.max_age);
     if window < KEY_WINDOW && (stream.max_age == 0 || window < age) {
         doubts.push(format!(
-            "the stream knows a key for {window:?} and not for {KEY_WINDOW:?}: what is published again later is \
-             stored twice; {edit} --dupe-window 2m"
+            "the stream remembers a key for {window:?} instead of {KEY_WINDOW:?}: a later retry is stored twice; \
+             {edit} --dupe-window 2m"
         ));
     }
     if (1..CONSUMERS).contains(&stream.max_consumers) {
         doubts.push(format!(
-            "the stream takes {} consumers: each hub needs one, and up to 16 more for clients that come back; make \
+            "the stream allows {} consumers: each hub needs one, and up to 16 more for clients that come back; create \
              another stream, or raise max_consumers",
             stream.max_consumers
         ));
     }
     if (1..server_limit).contains(&stream.max_msg_size) {
         doubts.push(format!(
-            "the stream takes messages of at most {} bytes with their headers; {edit} --max-msg-size -1",
+            "the stream accepts messages of at most {} bytes including headers; {edit} --max-msg-size -1",
             stream.max_msg_size
         ));
     }
@@ -98,7 +98,7 @@ fn keeps_less(what: &str, has: &str, flag: &str, edit: &str) -> String {
         other => other,
     };
     format!(
-        "the stream keeps less than --keep-{flag} asks for: at most {has} ({what}), so clients are sent gaps earlier; \
+        "the stream keeps at most {has} ({what}), less than --keep-{flag}, so clients receive gaps earlier; \
          {edit} --max-{limit}"
     )
 }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_as_it_was_asked_for_leaves_no_doubt() {
+    fn a_stream_with_the_requested_settings_causes_no_warning() {
         assert_eq!(found("description", json!("ours")), Vec::<String>::new());
         assert_eq!(found("max_age", json!(0)), Vec::<String>::new());
         assert_eq!(found("max_bytes", json!(-1)), Vec::<String>::new());
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn each_setting_is_named_with_what_to_do() {
+    fn each_doubtful_setting_is_named_with_its_remedy() {
         for (key, value, expected) in [
             ("storage", json!("memory"), "memory"),
             ("persist_mode", json!("async"), "persist_mode"),
@@ -142,7 +142,7 @@ mod tests {
             ("max_msgs", json!(5), "--keep-messages"),
             ("max_bytes", json!(1000), "--keep-bytes"),
         ] {
-            // A window is as long as the age at most, which is then a day here.
+            // The window cannot be longer than the age, which is a day here.
             let doubts = found(key, value);
             assert_eq!(doubts.len(), 1, "{key}: {doubts:?}");
             assert!(doubts[0].contains(expected), "{key}: {doubts:?}");

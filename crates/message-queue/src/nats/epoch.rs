@@ -1,13 +1,14 @@
-//! The epoch of a stream: from when it was made, and the generation in its description.
+//! The epoch of a stream. It is a hash of the time at which the stream was created and of the generation in its
+//! description.
 
 use tidings_core::Epoch;
 
 const WORD: &str = "generation ";
 
-/// The epoch of a stream that was made then and is described so: the same on every node.
+/// Returns the epoch of a stream with this time of creation and this description. It is the same on every hub.
 pub(super) fn epoch(created: &str, description: &str) -> Epoch {
     let generation = generation(description);
-    // FNV-1a: it need only be the same everywhere and spread well.
+    // FNV-1a, which is the same on every platform and spreads well.
     let bytes = created.bytes().chain([b' ']).chain(generation.bytes());
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
@@ -15,7 +16,7 @@ pub(super) fn epoch(created: &str, description: &str) -> Epoch {
     Epoch::spread(hash)
 }
 
-/// The description with another generation. What else an operator wrote there stays.
+/// Returns the description with a new generation. The rest of the description is unchanged.
 pub(super) fn next_description(description: &str) -> String {
     let begin = match generation_at(description) {
         Some((start, _)) => description[..start].trim_end_matches([' ', ',']),
@@ -30,7 +31,7 @@ fn generation(description: &str) -> &str {
     generation_at(description).map_or("", |(start, end)| &description[start + WORD.len()..end])
 }
 
-/// From where to where the word and its value stand.
+/// Returns the start and the end of the word and its value.
 fn generation_at(description: &str) -> Option<(usize, usize)> {
     let start = description.find(WORD)?;
     let value = &description[start + WORD.len()..];
@@ -43,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_epoch_changes_with_the_time_of_making_and_with_the_generation_only() {
+    fn an_epoch_depends_on_the_time_of_creation_and_the_generation_only() {
         let first = epoch("2024-01-01T00:00:00Z", "tidings");
         assert_eq!(first.to_string().len(), 6);
         assert_eq!(first, epoch("2024-01-01T00:00:00Z", "our news"));
@@ -52,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_generation_replaces_the_old_one_and_leaves_what_an_operator_wrote() {
+    fn a_new_generation_replaces_the_old_one_and_keeps_the_rest_of_the_description() {
         let one = next_description("our news");
         assert!(one.starts_with("our news, generation "), "{one}");
         let two = next_description(&format!("{one}; ask the night shift"));

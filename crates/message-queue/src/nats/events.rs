@@ -1,4 +1,4 @@
-//! What NATS says by itself: what it does not permit, and what goes wrong with the connection.
+//! Events that NATS sends without a request: permission violations, and problems of the connection.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tidings_core::driver::LogLimit;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{Receiver, Sender, channel};
 
-/// Logs the events of the connections to one broker, and passes on what is not permitted.
+/// Logs the events of the connections to one broker, and sends permission violations to the requests in progress.
 #[derive(Clone, Debug)]
 pub(super) struct Events(Arc<Shared>);
 
@@ -23,7 +23,7 @@ struct Shared {
     other: LogLimit,
 }
 
-/// Something that the user of this connection may not do.
+/// A permission that the user of this connection lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Denial {
     is_publish: bool,
@@ -31,7 +31,7 @@ pub(super) struct Denial {
     stream: String,
 }
 
-/// Denials that a request has not looked at yet. One that is lost costs a request its deadline.
+/// The number of denials that wait for one request. A request whose denial is dropped fails at its deadline instead.
 const DENIALS: usize = 64;
 
 impl Events {
@@ -57,7 +57,7 @@ impl Events {
             if let Some(left_out) = limit.admit() {
                 tracing::warn!(broker, left_out, "{denial}");
             }
-            // Fails if no request waits.
+            // Fails if no request is in progress.
             let _ = denials.send(denial);
             return;
         }
@@ -67,8 +67,8 @@ impl Events {
                     tracing::warn!(
                         broker,
                         left_out,
-                        "this hub reads more slowly than NATS sends: it follows the stream again from \
-                         where it was; give it more CPU, or spread the topics over several streams"
+                        "this hub reads more slowly than NATS sends, and follows the stream again from its \
+                         last position; give it more CPU, or spread the topics over several streams"
                     );
                 }
             }
@@ -80,7 +80,7 @@ impl Events {
             Event::LameDuckMode => {
                 tracing::info!(broker, "the NATS server is about to shut down");
             }
-            // A connection that is lost is logged when the hub no longer follows the stream.
+            // The hub logs a lost connection when its tail ends.
             Event::Connected
             | Event::Disconnected
             | Event::Draining
@@ -91,7 +91,7 @@ impl Events {
 }
 
 impl Denial {
-    /// `Permissions Violation for Publish to "SUBJECT"`, or `… for Subscription to "SUBJECT"`.
+    /// Parses `Permissions Violation for Publish to "SUBJECT"` or `… for Subscription to "SUBJECT"`.
     fn parse(text: &str, stream: &str) -> Option<Self> {
         let rest = text.trim_matches('\'').strip_prefix("Permissions Violation for ")?;
         let is_publish = rest.starts_with("Publish");
@@ -99,7 +99,7 @@ impl Denial {
         Some(Self { is_publish, subject, stream: stream.to_owned() })
     }
 
-    /// Whether a request to this subject fails because of it: the request itself, or the way for its answer.
+    /// Returns `true` if a request to this subject fails because of it, or cannot receive its response.
     fn concerns(&self, subject: &str) -> bool {
         if self.is_publish { self.subject == subject } else { self.subject.starts_with("_INBOX") }
     }
@@ -111,8 +111,8 @@ impl fmt::Display for Denial {
         let what = if *is_publish { "publish to" } else { "subscribe to" };
         write!(
             f,
-            "permissions violation: NATS does not let this user {what} {subject:?}; permit it to publish to \
-             {stream}.> and $JS.API.>, and to subscribe to _INBOX.>"
+            "permissions violation: this NATS user may not {what} {subject:?}; permit it to publish to {stream}.> and \
+             $JS.API.>, and to subscribe to _INBOX.>"
         )
     }
 }
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_denial_is_read_and_concerns_its_own_requests() {
+    fn a_denial_is_parsed_and_concerns_its_own_requests() {
         let parse = |text| Denial::parse(text, "tidings");
         let publish = parse(r#"Permissions Violation for Publish to "tidings.a""#).unwrap();
         assert!(publish.concerns("tidings.a") && !publish.concerns("tidings.b"));

@@ -1,4 +1,4 @@
-//! Why the server did not do what it was asked to do.
+//! Why a request to the server failed.
 
 use async_nats::Message;
 use serde::de::DeserializeOwned;
@@ -10,16 +10,16 @@ use crate::fault::{away, refused};
 /// Why a request failed.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// No answer came: the server is not connected, or it took too long.
+    /// No response: the server is not connected, or it took too long.
     Silence(String),
-    /// The server does not permit it, and will not if it is tried again.
+    /// The server does not permit it. Another attempt would fail as well.
     Refused(String),
-    /// The server answered with an error.
+    /// The server responded with an error.
     No(ApiError),
 }
 
 impl Fault {
-    /// Returns the error of the broker with this name.
+    /// Returns the fault as an error of the broker with this name.
     pub(super) fn named(self, broker: &str) -> BrokerError {
         match self {
             Self::Silence(problem) => away(broker, problem),
@@ -30,11 +30,13 @@ impl Fault {
     }
 }
 
-/// Reads the JSON answer to an API request.
+/// Parses the JSON response to an API request.
 pub(super) fn answer<T: DeserializeOwned>(message: &Message) -> Result<T, Fault> {
     match serde_json::from_slice(&message.payload) {
         Ok(Answer::Yes(answer)) => Ok(answer),
         Ok(Answer::No { error }) => Err(Fault::No(error)),
-        Err(error) => Err(Fault::Silence(format!("its answer cannot be read: {error}"))),
+        Err(error) => {
+            Err(Fault::Silence(format!("cannot parse the response of the server: {error}")))
+        }
     }
 }

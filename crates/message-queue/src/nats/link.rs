@@ -1,4 +1,4 @@
-//! The client, and another one where that lost its connection.
+//! Holds the client, and replaces it if it loses its connection.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,15 +12,15 @@ use super::events::Events;
 use super::fault::Fault;
 use super::login::{self, NoConnection};
 
-/// The client, and another one where that lost its connection.
+/// The client. If it loses its connection, it is replaced by a new one.
 ///
-/// A client would connect again by itself, and then send what it was given while it had no connection: long
-/// after we said that it failed.
+/// A client that reconnects by itself would then send the requests that it accepted without a connection, long after they
+/// were reported as failed.
 #[derive(Debug)]
 pub(super) struct Link {
     client: Mutex<Client>,
-    /// Only tasks of their own wait for this: a future that nobody polls, as of a tail that is not read, must
-    /// not hold up the others.
+    /// Held while a new client connects. Only spawned tasks wait for it, because a future that is not polled, such as
+    /// that of a tail that is not read, could hold the lock for ever.
     connecting: tokio::sync::Mutex<()>,
     config: NatsConfig,
     pub(super) events: Events,
@@ -28,15 +28,15 @@ pub(super) struct Link {
 
 const LATE: &str = "not connected in time";
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
-/// A connection whose other end is gone without a word is found after two of these.
+/// A connection whose other end has vanished is found after two of these intervals.
 const PING_EVERY: Duration = Duration::from_secs(5);
-/// How often a client tries by itself, at once, before it is replaced: it also knows servers that the URL does
-/// not name.
+/// How often a client itself tries to reconnect, without a pause, before it is replaced. It also knows servers of the
+/// cluster that the URL does not name.
 const OWN_TRIES: usize = 3;
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 impl Link {
-    /// Connects to whichever server answers, by then.
+    /// Connects to the first server that responds before `until`.
     pub(super) async fn open(
         config: NatsConfig,
         events: Events,
@@ -48,12 +48,12 @@ impl Link {
         Ok(Self { client, connecting, config, events })
     }
 
-    /// The client, connected or not.
+    /// Returns the client, whether it is connected or not.
     pub(super) fn client(&self) -> Client {
         self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns a client that is connected, as far as it knows.
+    /// Returns a client whose state is connected. Reconnects until `until` if there is none.
     pub(super) async fn up(self: &Arc<Self>, until: Instant) -> Result<Client, Fault> {
         let mut problem = Fault::Silence("not connected".to_owned());
         while Instant::now() < until {
@@ -83,7 +83,7 @@ impl Link {
                 Ok(())
             }
             Ok(Err(fault)) => {
-                // With the lock, so that many who wait do not try more often than one.
+                // While the lock is held, so that many waiting requests try no more often than one.
                 sleep(BETWEEN_TRIES).await;
                 Err(fault)
             }

@@ -1,4 +1,4 @@
-//! How a client of NATS connects: servers, login and TLS.
+//! Connects a client to NATS, with its login and TLS.
 
 use std::path::Path;
 
@@ -6,23 +6,23 @@ use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, ServerA
 
 use crate::address::{Login, Server, Tls};
 
-/// Why there is no connection.
+/// Why a connection failed.
 #[derive(Debug)]
 pub(crate) enum NoConnection {
-    /// The login or a file is wrong: another attempt does not help.
+    /// The login or a file is wrong. Another attempt would fail as well.
     Refused(String),
     /// No server could be reached.
     Away(String),
 }
 
-/// Connects to whichever server answers. The options are made anew for each set of servers with the same login.
+/// Connects to the first server that responds. `options` is called for each run of servers with the same login.
 pub(crate) async fn connect(
     servers: &[Server],
     credentials: Option<&Path>,
     tls: &Tls,
     options: impl Fn() -> ConnectOptions,
 ) -> Result<Client, NoConnection> {
-    let mut problem = NoConnection::Away("it has no server".to_owned());
+    let mut problem = NoConnection::Away("no server is named".to_owned());
     for servers in servers.chunk_by(|one, next| one.login == next.login) {
         let login = servers.first().and_then(|server| server.login.as_ref());
         let options = with_files(with_login(options(), login), credentials, tls).await?;
@@ -63,7 +63,7 @@ async fn with_files(
     Ok(options)
 }
 
-/// The addresses as the library wants them. They have no login, because it would send none and log it.
+/// Returns the addresses for the library. They contain no login, because the library would log it and not send it.
 fn addresses(servers: &[Server]) -> Result<Vec<ServerAddr>, NoConnection> {
     let address = |server: &Server| {
         let scheme = if server.tls { "tls" } else { "nats" };

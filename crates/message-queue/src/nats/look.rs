@@ -1,4 +1,4 @@
-//! A look at the stream: which history it has, and whether that is still the one this node saw.
+//! Reads the state of the stream, and checks whether it is still the stream that this hub has seen.
 
 use std::time::Duration;
 
@@ -12,26 +12,25 @@ use super::epoch::{epoch, next_description};
 use super::fault::Fault;
 use crate::seen::Seen;
 
-/// The stream as a look finds it.
+/// The state of the stream at one moment.
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) epoch: Epoch,
-    /// Whether several servers keep it, of which one that is asked may be behind.
+    /// Whether several servers store it. The server that responds may then lag behind the leader.
     pub(super) is_replicated: bool,
     pub(super) state: StreamState,
 }
 
-/// A leader that is new may be behind for a moment, so a sequence that seems to have gone back is looked at
-/// so many times.
+/// How often the state is read again if the sequence seems to have gone back. A new leader may lag for a moment.
 pub(super) const LOOKS: usize = 4;
 pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 
 impl Connection {
-    /// Looks at the stream, makes it where it is absent, and gives it a new generation where its sequence
-    /// has gone back.
+    /// Reads the state of the stream. Creates the stream if it does not exist, and gives it a new generation if its
+    /// sequence has gone back.
     pub(super) async fn look(&self) -> Result<Look, BrokerError> {
         for attempt in 0.. {
-            // Taken before the question: what arrives meanwhile is not held against the answer.
+            // Read before the request, so that a message that arrives meanwhile is not compared with an older response.
             let seen = self.witness.seen();
             let info = self.stream().await?;
             let epoch = epoch(&info.created, &info.config.description);
@@ -49,7 +48,7 @@ impl Connection {
                 break;
             }
         }
-        Err(self.away("its sequence went back, and it does not keep a new generation"))
+        Err(self.away("the sequence of the stream went back, and its description cannot be updated with a new generation"))
     }
 
     async fn has_gone_back(&self, seen: &Seen, info: &StreamInfo) -> Result<bool, BrokerError> {
@@ -57,7 +56,7 @@ impl Connection {
             tracing::debug!(
                 ?seen,
                 last = info.state.last_seq,
-                "the sequence seems to have gone back"
+                "the sequence of the stream seems to have gone back"
             );
             return Ok(true);
         }
@@ -71,14 +70,14 @@ impl Connection {
                 let stored = async_nats::datetime::parse_rfc3339(&message.time);
                 Ok(stored.is_ok_and(|stored| stored.unix_timestamp_nanos() != i128::from(time)))
             }
-            // Taken out of the stream, which tells nothing of the others.
+            // This message was removed. That does not mean that the sequence went back.
             Err(Fault::No(no)) if no.err_code == NO_MESSAGE_FOUND || no.code == 404 => Ok(false),
             Err(fault) => Err(self.error(fault)),
         }
     }
 
-    /// Writes a new generation, unless another node just has. Where two do at once the last one wins, and
-    /// each finds it by its next look.
+    /// Writes a new generation to the description of the stream, unless another hub has just done so. If two hubs write
+    /// at once, the last one wins, and both read its generation the next time.
     async fn begin_generation(&self, old: &StreamInfo) -> Result<(), BrokerError> {
         let name = &self.config.stream;
         let fault = |fault| self.error(fault);
@@ -91,7 +90,7 @@ impl Connection {
         config["description"] = next_description(description).into();
         tracing::warn!(
             stream = %name, description = %config["description"],
-            "the stream's sequence went back: positions of before mean nothing any more"
+            "the sequence of the stream went back: earlier positions are invalid, and clients receive a gap"
         );
         let _: Value = self.ask("STREAM.UPDATE", name, &config).await.map_err(fault)?;
         Ok(())

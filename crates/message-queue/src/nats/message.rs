@@ -1,4 +1,4 @@
-//! A message of the stream as a notification.
+//! Converts a message of the stream to a notification.
 
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
@@ -12,7 +12,7 @@ pub(super) const CONTENT_TYPE: &str = "Content-Type";
 pub(super) const BINARY: &str = "application/octet-stream";
 /// `text` or `binary`. It is set if the notification has a content type.
 pub(super) const KIND: &str = "Tidings-Kind";
-/// The seat of the publishing client, so that the client need not be sent its own messages.
+/// The seat of the publishing client, so that a hub can skip the client's own messages.
 pub(super) const SEAT: &str = "Tidings-Seat";
 
 /// Returns the name of this header in a message.
@@ -26,22 +26,22 @@ pub(super) const fn name(header: Header) -> &'static str {
     }
 }
 
-/// Where a message stands: what JetStream writes into the reply subject.
+/// The position of a message, which JetStream writes into the reply subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     /// Its number in the stream.
     pub(super) seq: u64,
-    /// Its number in what this consumer was sent, from 1.
+    /// Its number among the messages that this consumer was sent, from 1.
     pub(super) sent: u64,
     /// When it was stored, in nanoseconds.
     pub(super) time: i64,
-    /// How many that match lie behind it.
+    /// How many matching messages follow it.
     pub(super) pending: u64,
 }
 
 impl Place {
-    /// `$JS.ACK.STREAM.CONSUMER.DELIVERED.SEQ.SENT.TIME.PENDING`, with a domain and a hash before the stream
-    /// where the server has them (NATS ADR-15).
+    /// Parses `$JS.ACK.STREAM.CONSUMER.DELIVERED.SEQ.SENT.TIME.PENDING`. Some servers write a domain and a hash before the
+    /// stream (NATS ADR-15).
     pub(super) fn parse(reply: &str) -> Option<Self> {
         let rest = reply.strip_prefix("$JS.ACK.")?;
         let dots = rest.bytes().filter(|&byte| byte == b'.').count();
@@ -56,18 +56,18 @@ impl Place {
     }
 }
 
-/// The message; its notification is `None` where no hub would have published it.
+/// Returns the message. Its notification is `None` if no hub has published it.
 pub(super) fn stored(stream: &str, seq: u64, message: &Message) -> Stored {
     let topic = message.subject.strip_prefix(stream).and_then(|rest| rest.strip_prefix('.'));
     let Lines { kind, seat, headers } =
         message.headers.as_ref().map(Lines::read).unwrap_or_default();
     // A copy, because the library's payload keeps all of the buffer that it was read into.
     let payload = Bytes::copy_from_slice(&message.payload);
-    let told: Option<Notification> = notification(topic, kind, payload, seat, headers);
-    if told.is_none() {
+    let notification: Option<Notification> = notification(topic, kind, payload, seat, headers);
+    if notification.is_none() {
         crate::stored::warn_of_foreign(stream, seq, &message.subject);
     }
-    Stored { seq, notification: told }
+    Stored { seq, notification }
 }
 
 /// The parts of a notification that are in the header lines of a message.
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_forms_of_a_place_are_read() {
+    fn both_forms_of_a_place_are_parsed() {
         let place = Place { seq: 7, sent: 3, time: 1_700_000_000_000_000_001, pending: 4 };
         let short = "$JS.ACK.tidings.c.1.7.3.1700000000000000001.4";
         let long = "$JS.ACK.hub.Ab12.tidings.c.1.7.3.1700000000000000001.4.rnd";
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_is_named_or_what_the_content_type_says() {
+    fn a_kind_is_named_or_depends_on_the_content_type() {
         let read = |lines: &[(&str, &str)]| {
             let mut map = HeaderMap::new();
             for &(line, value) in lines {

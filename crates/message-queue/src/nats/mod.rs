@@ -1,8 +1,8 @@
 //! NATS JetStream, from server 2.9 on.
 //!
-//! A topic is a subject below the stream's name (`tidings.orders.new`), a binary payload has the header
-//! `Content-Type: application/octet-stream`, and the stream's sequence number is that of the id. The headers of a
-//! notification are headers of the message: the table is in `docs/protocol.md`.
+//! A topic is a subject below the name of the stream (`tidings.orders.new`). A binary payload has the header
+//! `Content-Type: application/octet-stream`. The sequence number of an id is that of the stream. The headers of a
+//! notification are headers of the message, as the table in `docs/protocol.md` shows.
 //!
 //! ```no_run
 //! use tidings_core::Notification;

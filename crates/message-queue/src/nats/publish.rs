@@ -1,4 +1,4 @@
-//! Publishing: acknowledged, tried again, and never stored twice.
+//! Publishes to the stream. A publish is retried until it is acknowledged, and never stored twice.
 
 use std::time::Duration;
 
@@ -13,14 +13,13 @@ use super::message::{BINARY, CONTENT_TYPE, KIND, SEAT, name};
 use crate::fault::refused;
 use crate::key::random_key;
 
-/// What has no answer for so long is sent again: the answer may be lost, and the key sees to it that it is
-/// stored once.
+/// A message without a response is sent again after this time. The key ensures that it is stored once.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(1500);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
 impl Connection {
-    /// Stores the notification and says which id it has.
+    /// Stores the notification and returns its id.
     pub(super) async fn publish(
         &self,
         notification: &Notification,
@@ -29,13 +28,14 @@ impl Connection {
     ) -> Result<Id, BrokerError> {
         let size = notification.payload().len();
         if size > max_payload {
-            let problem = format!("a payload of {size} bytes: it takes at most {max_payload}");
+            let problem =
+                format!("a payload of {size} bytes is too large: the limit is {max_payload}");
             return Err(refused(&self.broker, problem));
         }
         let until = Instant::now() + self.config.publish_deadline;
         let subject = format!("{}.{}", self.config.stream, notification.topic());
         let headers = self.headers(notification, key.as_ref());
-        // Taken before the message is sent: whatever is stored now comes behind it.
+        // Read before the message is sent, so the sequence number of the message must be greater.
         let before = self.witness.seen();
         let ack = self.store(&subject, &headers, notification, until).await?;
 
@@ -51,7 +51,7 @@ impl Connection {
         Ok(id)
     }
 
-    /// Sends until it is acknowledged, within the deadline.
+    /// Sends the message until it is acknowledged, within the deadline.
     async fn store(
         &self,
         subject: &str,
@@ -72,7 +72,7 @@ impl Connection {
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
-            // Nobody answers too where the stream was deleted: a look makes it again.
+            // There is also no response if the stream was deleted. This creates it again.
             if let Ok(Err(rejection @ BrokerError::Refused { .. })) =
                 tokio::time::timeout_at(until, self.stream()).await
             {

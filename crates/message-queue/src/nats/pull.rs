@@ -1,7 +1,7 @@
-//! A consumer of our own that is asked for batches.
+//! A consumer that requests batches of messages.
 //!
-//! The library's ordered consumer makes itself anew behind the last message it has. On a stream that was
-//! deleted and made again it would wait there for ever, so this one ends with an error and makes nothing.
+//! The library's ordered consumer is recreated after the last message that it received. On a stream that was deleted and
+//! created again, it would wait there for ever. This consumer is not recreated: it ends with an error.
 
 use std::time::Duration;
 
@@ -18,50 +18,50 @@ use super::fault::Fault;
 use super::link::is_up;
 use super::message::Place;
 
-/// How often an idle server says that it is there.
+/// The interval of the heartbeats of an idle server.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Silence for so long is an end: more than two heartbeats.
+/// The consumer has ended if nothing comes for this long, which is more than two heartbeats.
 const SILENCE: Duration = Duration::from_millis(2500);
 /// How long one request for a batch waits.
 const EXPIRES: Duration = Duration::from_secs(30);
-/// A consumer that nobody asks is removed by the server after this: of who reads on and on, of who reads once.
+/// The server removes a consumer without requests after this time: one of a tail, and one of a replay.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
 const FORGOTTEN_SOON: Duration = Duration::from_secs(5);
-/// No batch is of more bytes than this, or than one message may be: of who reads on and on, of who reads once
-/// and shares the connection.
+/// The greatest size of a batch, unless one message may be larger: for a tail, and for a replay, which shares the
+/// connection with others.
 const BATCH_BYTES: usize = 16 << 20;
 const FEW_BYTES: usize = 1 << 20;
 
-/// A consumer that is asked for batches.
+/// A consumer that requests batches of messages.
 #[derive(Debug)]
 pub(super) struct Pull {
-    /// The one it was made with: it ends with that one's connection.
+    /// The client that created the consumer. The consumer ends with its connection.
     client: Client,
     inbox: Subscriber,
     inbox_name: String,
     subject: String,
     consumer: String,
-    /// How many messages one request is for.
+    /// The number of messages of one request.
     batch: u64,
-    /// How many the server may still send.
+    /// The number of requested messages that have not come yet.
     due: u64,
-    /// The number of the last one that it sent.
+    /// The number of the last message that the server has sent.
     sent: u64,
-    /// How many lay before it when it was made.
+    /// The number of matching messages when the consumer was created.
     pub(super) pending: u64,
 }
 
 /// What a consumer is for.
 pub(super) enum Want {
-    /// Batch after batch, and waiting for more.
+    /// A tail: what is stored now, and then what comes.
     Everything,
-    /// Only what is there.
+    /// A replay: only what is stored now.
     WhatIsThere,
 }
 
 impl Pull {
-    /// Makes a consumer for what follows the sequence number, on subjects that are disjoint; on all where
-    /// there are none.
+    /// Creates a consumer of the messages after a sequence number. The subjects must be disjoint. Without a subject the
+    /// consumer receives all messages.
     pub(super) async fn open(
         connection: &Connection,
         after: u64,
@@ -90,8 +90,8 @@ impl Pull {
             [only] => config["filter_subject"] = only.as_str().into(),
             several => config["filter_subjects"] = several.into(),
         }
-        let question: Value = json!({ "stream_name": stream, "config": config });
-        let made: ConsumerInfo = connection.ask("CONSUMER.CREATE", stream, &question).await?;
+        let request: Value = json!({ "stream_name": stream, "config": config });
+        let made: ConsumerInfo = connection.ask("CONSUMER.CREATE", stream, &request).await?;
         let client = connection.client();
         let inbox_name = client.new_inbox();
         let inbox = client.subscribe(inbox_name.clone()).await;
@@ -109,19 +109,19 @@ impl Pull {
         })
     }
 
-    /// The next message; `None` where nothing is left and only that was wanted. Cancel safe.
+    /// Returns the next message. Returns `None` if the consumer of a replay has none left. Cancel safe.
     pub(super) async fn next(
         &mut self,
         connection: &Connection,
         want: &Want,
     ) -> Result<Option<(Place, Message)>, BrokerError> {
         loop {
-            // Asked for in good time, so that the server need not wait for us.
+            // Requested early, so that the server always has a request.
             if self.due <= self.batch / 2 {
                 self.ask(connection, want).await?;
             }
             let Ok(message) = timeout(SILENCE, self.inbox.next()).await else {
-                return Err(connection.away("its consumer fell silent"));
+                return Err(connection.away("no heartbeat from its consumer"));
             };
             let Some(message) = message else {
                 return Err(connection.away("the connection was closed"));
@@ -132,7 +132,7 @@ impl Pull {
                     (StatusCode::NOT_FOUND, Want::WhatIsThere) => return Ok(None),
                     _ if is_end_of_request(&message) => self.settle(&message),
                     _ => {
-                        let words = message.description.as_deref().unwrap_or("no reason is given");
+                        let words = message.description.as_deref().unwrap_or("no reason given");
                         return Err(connection.away(format!("its consumer ended: {words}")));
                     }
                 }
@@ -140,11 +140,11 @@ impl Pull {
             }
             let place = message.reply.as_ref().and_then(|reply| Place::parse(reply));
             let Some(place) = place else {
-                // Anybody may write to an inbox.
+                // Any client may write to an inbox.
                 continue;
             };
             if place.sent != self.sent + 1 {
-                return Err(connection.away("a message was lost on its way"));
+                return Err(connection.away("a message of its consumer was lost"));
             }
             self.sent = place.sent;
             self.due = self.due.saturating_sub(1);
@@ -152,7 +152,7 @@ impl Pull {
         }
     }
 
-    /// Has the consumer removed, without waiting for it.
+    /// Removes the consumer on the server, without waiting for the response.
     pub(super) async fn close(self, connection: &Connection) {
         let subject =
             format!("$JS.API.CONSUMER.DELETE.{}.{}", connection.config.stream, self.consumer);
@@ -186,7 +186,7 @@ impl Pull {
         Ok(())
     }
 
-    /// A request is over, with so many messages not sent.
+    /// Handles the end of a request, whose header contains the number of messages that were not sent.
     fn settle(&mut self, message: &Message) {
         let headers = message.headers.as_ref();
         let left = headers.and_then(|headers| headers.get("Nats-Pending-Messages"));
@@ -195,7 +195,7 @@ impl Pull {
     }
 }
 
-/// It expired, or the batch was full in bytes; the consumer is well.
+/// Returns `true` if a request expired or its batch was full. The consumer itself goes on.
 fn is_end_of_request(message: &Message) -> bool {
     let words = message.description.as_deref().unwrap_or_default();
     let is_full = words.contains("MaxBytes") || words.contains("Batch Completed");

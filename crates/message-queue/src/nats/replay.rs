@@ -1,4 +1,4 @@
-//! Reading what is older, once.
+//! Reads older messages once.
 
 use serde_json::json;
 use tidings_core::broker::Replay;
@@ -15,9 +15,9 @@ use super::pull::{Pull, Want};
 use crate::overlap::disjoint;
 use crate::replay::Reading;
 
-/// The most messages that are asked for at once: what lies beyond the budget comes for nothing.
+/// The greatest number of messages of one request. Messages beyond the budget are sent in vain.
 const BATCH: usize = 512;
-/// A server of before this one takes one filter.
+/// A server older than this accepts one filter only.
 const SEVERAL_FILTERS: (i64, i64, i64) = (2, 10, 0);
 
 impl Connection {
@@ -41,10 +41,10 @@ impl Connection {
         let mut reading = Reading::new(filters, after.seq, upto, budget);
         if !reading.is_over() {
             self.read(&mut reading, filters, after.seq, budget, &look).await?;
-            // What was removed while we read may have gone before it was read.
+            // Messages that were removed meanwhile may have been removed before they were read.
             let now = self.look().await?;
             if now.epoch != look.epoch {
-                return Err(self.away("its history is another one"));
+                return Err(self.away("the stream was replaced during the replay"));
             }
             if now.state.floor() > after.seq {
                 return Ok(gone(now.state.floor(), GapReason::Evicted));
@@ -74,10 +74,10 @@ impl Connection {
         }
         pull.close(self).await;
         if pending == 0 && !reading.is_over() {
-            // The consumer is wherever the cluster has put it, and that server may be behind.
+            // The consumer may be on a server that lags behind the leader.
             if look.is_replicated && self.has_more(reading, subjects.first()).await? {
                 if reading.reached() == after {
-                    return Err(self.away("one of the servers that keep the stream is behind"));
+                    return Err(self.away("a server that stores the stream lags behind its leader"));
                 }
                 return Ok(());
             }
@@ -86,7 +86,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether the leader has one more that was to be looked at.
+    /// Returns `true` if the leader has a further message up to the requested end.
     async fn has_more(
         &self,
         reading: &Reading<'_>,
@@ -94,16 +94,16 @@ impl Connection {
     ) -> Result<bool, BrokerError> {
         let stream = &self.config.stream;
         let subject = subject.cloned().unwrap_or_else(|| format!("{stream}.>"));
-        let question = json!({ "seq": reading.reached() + 1, "next_by_subj": subject });
-        match self.ask("STREAM.MSG.GET", stream, &question).await {
+        let request = json!({ "seq": reading.reached() + 1, "next_by_subj": subject });
+        match self.ask("STREAM.MSG.GET", stream, &request).await {
             Ok(RawMessage { message }) => Ok(message.seq <= reading.upto()),
             Err(Fault::No(no)) if no.err_code == NO_MESSAGE_FOUND || no.code == 404 => Ok(false),
             Err(fault) => Err(self.error(fault)),
         }
     }
 
-    /// A look that has come as far as this position, where it does within a moment: a leader that is new may be
-    /// behind one that another hub has asked.
+    /// Reads the state of the stream, again if it does not contain this position yet. A new leader may lag for a moment
+    /// behind the one that another hub has read from.
     async fn look_as_far_as(&self, after: Id) -> Result<Look, BrokerError> {
         let mut look = self.look().await?;
         for _ in 0..LOOKS {
@@ -116,8 +116,9 @@ impl Connection {
         Ok(look)
     }
 
-    /// What the server is to look for; nothing where it cannot, and everything is matched here.
-    /// Of a stream that several servers keep, it is one or all: the leader can be asked for the next of one.
+    /// Returns the subjects for the server to match. Returns none if the server cannot match them, and then all messages
+    /// are read and matched here. For a replicated stream there is at most one, because [`has_more`](Self::has_more) can
+    /// request the next message of one subject only.
     fn subjects(&self, filters: &Filters, is_replicated: bool) -> Vec<String> {
         let (major, minor, patch) = SEVERAL_FILTERS;
         let takes_several =

@@ -1,4 +1,4 @@
-//! The stream: made where it is absent, and looked at whether it is fit.
+//! Creates the stream if it does not exist, and checks its settings.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use super::fault::Fault;
 use crate::Keep;
 use crate::fault::refused;
 
-/// For so long the server knows the key of a message.
+/// How long the server remembers the key of a message.
 pub(super) const KEY_WINDOW: Duration = Duration::from_secs(120);
 
 impl Connection {
-    /// The stream as it is, made anew where it is absent.
+    /// Returns the stream. Creates it if it does not exist.
     pub(super) async fn stream(&self) -> Result<StreamInfo, BrokerError> {
         let name = &self.config.stream;
         let info = match self.ask("STREAM.INFO", name, &Value::Null).await {
             Err(Fault::No(no)) if no.err_code == STREAM_NOT_FOUND => {
                 let config = new_stream(name, &self.config.keep, self.config.replicas);
                 match self.ask("STREAM.CREATE", name, &config).await {
-                    // Another node was quicker.
+                    // Another hub has just created it.
                     Err(Fault::No(no)) if no.err_code == STREAM_NAME_IN_USE => {
                         self.ask("STREAM.INFO", name, &Value::Null).await
                     }
@@ -41,7 +41,7 @@ fn new_stream(name: &str, keep: &Keep, replicas: usize) -> Value {
     let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(i64::MAX as u64);
     let limit =
         |limit: Option<u64>| limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
-    // The server takes no window that is longer than the messages live.
+    // The server rejects a window that is longer than the greatest age of a message.
     let window = keep.age.map_or(KEY_WINDOW, |age| age.min(KEY_WINDOW));
     json!({
         "name": name,
@@ -61,33 +61,40 @@ fn new_stream(name: &str, keep: &Keep, replicas: usize) -> Value {
     })
 }
 
-/// Whether ids and resuming can be kept on this stream. How much it keeps is its operator's to say.
+/// Checks that ids and resumption work on this stream. Its limits may be any, because the operator chooses them.
+///
+/// # Errors
+/// Returns a text with the setting that is wrong, and what to do.
 fn check(name: &str, config: &StreamConfig) -> Result<(), String> {
     let own = format!("{name}.>");
-    // A stream that is sealed also discards what is new.
+    // First, because a sealed stream also has the discard policy new.
     let problem = if config.sealed {
-        "it is sealed: nothing can be published".to_owned()
+        "it is sealed, so nothing can be published".to_owned()
     } else if config.discard == "new" {
-        "it refuses new messages when it is full (discard: new): let it discard the old".into()
+        "it rejects new messages when it is full (discard: new): set discard to old".into()
     } else if [&config.mirror, &config.sources].into_iter().any(|other| is_set(other.as_ref())) {
         "it copies another stream (mirror or sources)".into()
     } else if config.retention != "limits" {
-        format!("its retention is {}: only limits keeps what was read", config.retention)
+        format!(
+            "its retention is {} instead of limits, which keeps messages that were read",
+            config.retention
+        )
     } else if config.subjects != [own.as_str()] {
-        format!("its subjects are {:?} and not [{own:?}]", config.subjects)
+        format!("its subjects are {:?} instead of [{own:?}]", config.subjects)
     } else if config.max_msgs_per_subject > 0 {
-        "it has a limit for each subject (max_msgs_per_subject), which takes messages from the middle".into()
+        "it has a limit for each subject (max_msgs_per_subject), which removes messages from the middle".into()
     } else if config.no_ack {
-        "it acknowledges nothing (no_ack), so no publish has an id".into()
+        "it does not acknowledge (no_ack), so a publish has no id".into()
     } else if is_set(config.subject_transform.as_ref()) {
         "it changes subjects (subject_transform)".into()
     } else if config.allow_msg_counter {
-        "it counts (allow_msg_counter): it takes numbers only".into()
+        "it is a counter (allow_msg_counter), which accepts numbers only".into()
     } else {
         return Ok(());
     };
     Err(format!(
-        "the stream is unfit, {problem}. Name another one with ?stream=NAME, which is then made, or mend it"
+        "the stream cannot serve as the log: {problem}; change it, or name another one with ?stream=NAME, which is \
+         then created"
     ))
 }
 
@@ -102,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_as_we_make_it_is_fit_and_others_are_told_why_not() {
+    fn a_stream_that_a_hub_creates_is_accepted_and_others_are_rejected() {
         let fit = new_stream("news", &Keep::default(), 1);
         let verdict = |key: &str, value: Value| {
             let mut config = fit.clone();
@@ -138,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_window_for_keys_is_not_longer_than_messages_live() {
+    fn the_window_of_keys_is_not_longer_than_the_greatest_age() {
         let keep = Keep { age: Some(Duration::from_secs(5)), ..Keep::default() };
         let config = new_stream("news", &keep, 1);
         assert_eq!(config["duplicate_window"], config["max_age"]);

@@ -1,4 +1,4 @@
-//! Following the stream.
+//! Follows the stream.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use super::connection::Connection;
 use super::message::stored;
 use super::pull::{Pull, Want};
 
-/// How many messages one request is for.
+/// The number of messages of one request.
 const BATCH: u64 = 4096;
-/// How far back a hub begins whose position is of another history.
+/// The number of newest messages from which a hub begins if its position is of another epoch.
 const NEWEST: u64 = 65_536;
 
 pub(super) async fn tail(connection: Arc<Connection>, start: Start) -> Result<Tail, BrokerError> {
     if let Start::After(id) = start {
-        // The hub has it, so it was there: were it not, the sequence has gone back.
+        // The hub has received it. If the stream does not contain it, the sequence has gone back.
         connection.witness.saw(id);
     }
     let look = connection.look().await?;
@@ -39,7 +39,7 @@ pub(super) async fn tail(connection: Arc<Connection>, start: Start) -> Result<Ta
     Ok(Tail { epoch: look.epoch, floor, after, head: head.max(after), arrivals })
 }
 
-/// What arrives, while the stream is the one of this epoch.
+/// Returns the messages that arrive, as long as the stream has this epoch.
 fn arrivals(
     connection: Arc<Connection>,
     mut pull: Pull,
@@ -56,7 +56,7 @@ fn arrivals(
             };
             let Some((place, message)) = next? else { continue };
             if place.seq <= last {
-                Err(connection.away("its sequence went back"))?;
+                Err(connection.away("the sequence of the stream went back"))?;
             }
             last = place.seq;
             connection.witness.saw_stamp(epoch.id(place.seq), place.time);
@@ -66,24 +66,25 @@ fn arrivals(
     arrivals.boxed()
 }
 
-/// Looks at the stream now and then; resolves when it has another epoch. What goes wrong with a look is
-/// passed over: the consumer's heartbeat tells whether the server is there.
+/// Reads the state of the stream periodically, and resolves when its epoch has changed. A failure to read it is ignored,
+/// because the heartbeats of the consumer show whether the server is connected.
 async fn until_another_epoch(connection: Arc<Connection>, epoch: Epoch) -> BrokerError {
     let log = LogLimit::default();
     loop {
         sleep(connection.config.look_every).await;
         match connection.look().await {
             Ok(look) if look.epoch != epoch => {
-                return connection.away(format!("its history is another one: {}", look.epoch));
+                return connection
+                    .away(format!("the stream was replaced: its epoch is now {}", look.epoch));
             }
             Ok(_) => {}
-            // Its operator has changed it, and what arrives still arrives.
+            // The operator has changed its settings. Messages still arrive.
             Err(error @ BrokerError::Refused { .. }) => {
                 if let Some(left_out) = log.admit() {
-                    tracing::warn!(%error, left_out, "the stream cannot serve as the log any more");
+                    tracing::warn!(%error, left_out, "the stream can no longer serve as the log");
                 }
             }
-            Err(error) => tracing::debug!(%error, "no look at the stream"),
+            Err(error) => tracing::debug!(%error, "cannot read the state of the stream"),
         }
     }
 }

@@ -1,16 +1,16 @@
--- Stores one notification and removes what is too old, too many or too large.
+-- Stores one notification, and removes the oldest entries beyond the limits of age, number and size.
 -- KEYS: log, meta, key. ARGV: a new epoch, topic, kind ("b" or ""), payload, most messages, most bytes, most
 -- milliseconds (0: without limit), for how many milliseconds the key is kept, and the publisher's seat or ''. The
 -- field and the value of each header follow.
 -- Returns: epoch, seq, and 1 if the key was there already.
 local log, meta, key = KEYS[1], KEYS[2], KEYS[3]
 local epoch = redis.call('HGET', meta, 'epoch')
--- A key is of the history in which it was used: EPOCH SEQ.
+-- The value of a key is EPOCH SEQ. A key of another epoch is unknown.
 local known_epoch, known_seq = string.match(redis.call('GET', key) or '', '^(%w+) (%d+)$')
 if epoch and known_epoch == epoch then return {epoch, known_seq, 1} end
 
 if not epoch then
-  -- A log without its meta goes on behind what it has.
+  -- A log without its meta continues after its last entry.
   epoch = ARGV[1]
   local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
   local seq = last and string.match(last[1], '^%d+') or '0'
@@ -19,7 +19,7 @@ end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
--- What an entry costs Redis beside topic and payload, roughly.
+-- About what an entry costs Redis besides topic, payload and headers, in bytes.
 local ENTRY = 64
 local seq = redis.call('HINCRBY', meta, 'seq', 1)
 local id = string.format('%.0f-0', seq)

@@ -1,4 +1,4 @@
-//! The broker.
+//! [`Redis`], and how it implements [`Broker`].
 
 use std::sync::Arc;
 
@@ -13,17 +13,20 @@ use crate::seen::Witness;
 
 /// A stream of Redis that many hubs share.
 ///
-/// It connects again by itself, and makes the stream again where that was deleted.
+/// It reconnects by itself, and creates the stream again if it was deleted.
 #[derive(Clone, Debug)]
 pub struct Redis {
     connection: Arc<Connection>,
 }
 
 impl Redis {
-    /// Connects, and gives the stream an epoch where it has none.
+    /// Connects to Redis, and gives the stream an epoch if it has none.
+    ///
+    /// Logs a warning for each setting of the server under which a documented promise does not hold.
     ///
     /// # Errors
-    /// [`BrokerError::Away`] where the server does not answer; [`BrokerError::Refused`] where it says no.
+    /// Returns [`BrokerError::Away`] if the server does not respond, and [`BrokerError::Refused`] if it rejects the login
+    /// or a command.
     pub async fn connect(config: RedisConfig) -> Result<Self, BrokerError> {
         let connection = Connection::new(config, Witness::new(Epoch::from_number(0)))?;
         connection.look().await?;

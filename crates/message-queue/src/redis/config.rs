@@ -1,4 +1,4 @@
-//! Which stream of which Redis, and how it is used.
+//! The configuration of a stream on Redis.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::Keep;
 use crate::address::{Address, BrokerKind, Server, Tls};
 use crate::fault::refused;
 
-/// Which stream of which Redis, and how it is used.
+/// The configuration of a stream on Redis: its server, its name and the deadlines of requests.
 ///
 /// ```
 /// use tidings_message_queue::redis::RedisConfig;
@@ -25,31 +25,32 @@ pub struct RedisConfig {
     pub database: u32,
     /// The files for an encrypted connection.
     pub tls: Tls,
-    /// The stream. `tidings` by default; made where it is absent.
+    /// The name of the stream. `tidings` by default. The stream is created if it does not exist.
     pub stream: String,
-    /// How much the stream keeps. Each node removes by this whenever it publishes, so all of them should say
-    /// the same.
+    /// How much of the stream is kept. Each hub removes the oldest entries by its own limits whenever it publishes, so all
+    /// hubs should have the same.
     pub keep: Keep,
-    /// The largest payload, in bytes. 8 MiB by default; Redis itself would take 512.
+    /// The largest payload, in bytes. 8 MiB by default. The limit of Redis itself is 512 MiB.
     pub max_payload: usize,
-    /// How long a publish is tried again before the broker counts as away. 4 s by default.
+    /// How long a publish is retried before it fails with [`BrokerError::Away`]. 4 s by default.
     pub publish_deadline: Duration,
-    /// How long any other question may take. 4 s by default.
+    /// How long any other request may take. 4 s by default.
     pub request_deadline: Duration,
 }
 
 impl RedisConfig {
-    /// The configuration of a URL as [`connect`](crate::connect) reads it, with the defaults for the rest.
+    /// Returns the configuration that a URL describes, with defaults for everything else. See
+    /// [`connect`](crate::connect) for the form of the URL.
     ///
     /// # Errors
-    /// [`BrokerError::Refused`] if the URL is not of that form.
+    /// Returns [`BrokerError::Refused`] if the URL is invalid or names several hosts.
     pub fn from_url(url: &str) -> Result<Self, BrokerError> {
         let address = Address::parse(url, BrokerKind::Redis)?;
         let Address { mut servers, stream, database, tls, .. } = address;
         let (Some(server), true) = (servers.pop(), servers.is_empty()) else {
             return Err(refused(
                 "Redis",
-                "its URL names several hosts: one Redis holds the stream",
+                "its URL names several hosts: name the one Redis that holds the stream",
             ));
         };
         Ok(Self {

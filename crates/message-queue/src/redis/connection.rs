@@ -1,4 +1,4 @@
-//! A connection that is made anew where it broke.
+//! The shared connection to Redis, and requests over it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,18 +16,18 @@ use crate::address::{Address, BrokerKind};
 use crate::fault::{away, refused};
 use crate::seen::Witness;
 
-/// What all that this node does with the stream has in common.
+/// The state that the publishes, the tail and the replays of this hub share.
 #[derive(Debug)]
 pub(super) struct Connection {
     link: Arc<Link>,
     pub(super) config: RedisConfig,
-    /// For errors: which broker, and where.
+    /// The kind of broker, its server and the stream, for errors and logs.
     pub(super) broker: String,
     pub(super) witness: Witness,
     pub(super) keys: Keys,
 }
 
-/// The names of what is stored.
+/// The names of the keys in Redis.
 #[derive(Debug)]
 pub(super) struct Keys {
     pub(super) log: String,
@@ -36,7 +36,7 @@ pub(super) struct Keys {
 }
 
 impl Connection {
-    /// Not connected yet.
+    /// Returns a connection that is not open yet.
     pub(super) fn new(config: RedisConfig, witness: Witness) -> Result<Self, BrokerError> {
         let name = Address::name(BrokerKind::Redis, std::slice::from_ref(&config.server));
         let broker = format!("{name}, stream {}", config.stream);
@@ -52,7 +52,7 @@ impl Connection {
         Ok(Self { link, config, broker, witness, keys })
     }
 
-    /// A connection of one's own, whose answers may take so long.
+    /// Opens a separate connection. `answers` is the time limit of a response.
     pub(super) async fn open(
         &self,
         answers: Duration,
@@ -60,24 +60,24 @@ impl Connection {
         self.link.open(answers).await
     }
 
-    /// Asks once over the shared connection.
+    /// Sends one request over the shared connection, within the request deadline.
     pub(super) async fn ask<T>(
         &self,
-        question: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, RedisError>,
+        request: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Result<T, RedisError> {
-        self.ask_until(Instant::now() + self.config.request_deadline, question).await
+        self.ask_until(Instant::now() + self.config.request_deadline, request).await
     }
 
-    /// The same, with an end of its own.
+    /// Sends one request over the shared connection, until `until`.
     pub(super) async fn ask_until<T>(
         &self,
         until: Instant,
-        question: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, RedisError>,
+        request: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Result<T, RedisError> {
-        let late = || Err((ErrorKind::Io, "no answer in time").into());
+        let late = || Err((ErrorKind::Io, "no response in time").into());
         let Ok(wire) = timeout_at(until, self.link.wire()).await else { return late() };
         let wire = wire?;
-        let answer = timeout_at(until, question(wire.connection.clone())).await;
+        let answer = timeout_at(until, request(wire.connection.clone())).await;
         let answer = answer.unwrap_or_else(|_| late());
         if answer.as_ref().err().is_some_and(ends_connection) {
             self.link.forget(&wire);
@@ -85,7 +85,7 @@ impl Connection {
         answer
     }
 
-    /// The error in this broker's name.
+    /// Returns the error as one of this broker.
     pub(super) fn error(&self, error: &RedisError) -> BrokerError {
         let problem = describe(error);
         if is_passing(error) { away(&self.broker, problem) } else { refused(&self.broker, problem) }

@@ -1,4 +1,4 @@
-//! Settings of Redis under which something that the documents promise cannot hold.
+//! Finds settings of Redis under which a documented promise does not hold.
 
 use std::collections::HashMap;
 
@@ -7,20 +7,20 @@ use redis::{RedisError, cmd};
 use super::RedisConfig;
 use super::connection::Connection;
 
-/// The first version that is tested.
+/// The oldest major version that is tested.
 const FIRST_MAJOR_VERSION: u32 = 7;
 
-/// What `INFO` and `CONFIG GET` say. A server may not let us ask for either, and then it is not looked at.
+/// The values of `INFO` and `CONFIG GET`. Values that the server does not permit to read are not checked.
 type Settings = HashMap<String, String>;
 
 impl Connection {
-    /// Logs a warning for each setting under which a promise cannot hold.
+    /// Logs a warning for each setting under which a documented promise does not hold.
     pub(super) async fn warn_of_doubts(&self) {
         let settings = match self.settings().await {
             Ok(settings) => settings,
             Err(error) => {
                 let broker = &self.broker;
-                return tracing::debug!(broker, %error, "its settings cannot be read");
+                return tracing::debug!(broker, %error, "cannot read the settings of the server");
             }
         };
         for doubt in doubts(&settings, &self.config) {
@@ -37,13 +37,13 @@ impl Connection {
         let mut config = cmd("CONFIG");
         config.arg("GET").arg("appendfsync").arg("min-replicas-to-write");
         let config = self.ask(async |mut wire| config.query_async::<Settings>(&mut wire).await);
-        // Where Redis is rented this is often not permitted.
+        // Managed services often do not permit this.
         settings.extend(config.await.unwrap_or_default());
         Ok(settings)
     }
 }
 
-/// What cannot hold, and what to do.
+/// Returns a text for each such setting: what does not hold, and what to do.
 fn doubts(settings: &Settings, config: &RedisConfig) -> Vec<String> {
     let value = |name: &str| settings.get(name).map_or("", String::as_str);
     let number = |name: &str| value(name).parse::<u64>().unwrap_or(0);
@@ -51,7 +51,9 @@ fn doubts(settings: &Settings, config: &RedisConfig) -> Vec<String> {
     let version = value("redis_version");
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_some_and(|major| major < FIRST_MAJOR_VERSION) {
-        doubts.push(format!("its version {version} is older than 7, the first that is tested"));
+        doubts.push(format!(
+            "its version {version} is older than 7, the oldest version that is tested"
+        ));
     }
     let (memory, policy) = (number("maxmemory"), value("maxmemory_policy"));
     if memory > 0 && policy.starts_with("allkeys") {
@@ -61,8 +63,8 @@ fn doubts(settings: &Settings, config: &RedisConfig) -> Vec<String> {
         ));
     } else if memory > 0 && policy.starts_with("volatile") {
         doubts.push(format!(
-            "maxmemory-policy {policy} may remove idempotency keys when memory is short, and what is published \
-             again is stored twice: CONFIG SET maxmemory-policy noeviction"
+            "maxmemory-policy {policy} may remove idempotency keys when memory is short, and then a retry is stored \
+             twice: CONFIG SET maxmemory-policy noeviction"
         ));
     }
     let wanted = config.keep.bytes.unwrap_or(u64::MAX);
@@ -73,28 +75,27 @@ fn doubts(settings: &Settings, config: &RedisConfig) -> Vec<String> {
     }
     if value("aof_enabled") == "0" {
         doubts.push(
-            "there is no append-only file: the end of Redis loses what it acknowledged since its last snapshot; \
-             CONFIG SET appendonly yes"
+            "there is no append-only file: if Redis ends, notifications that it acknowledged since its last snapshot are \
+             lost; CONFIG SET appendonly yes"
                 .to_owned(),
         );
     } else if value("appendfsync") == "no" {
         doubts.push(
-            "appendfsync is no: the end of its machine loses more than the last second; CONFIG SET appendfsync \
+            "appendfsync is no: a crash of the machine loses more than the last second; CONFIG SET appendfsync \
              everysec, or always"
                 .to_owned(),
         );
     }
     if number("connected_slaves") > 0 && value("min-replicas-to-write") == "0" {
         doubts.push(
-            "it has replicas and does not wait for any: a failover loses what they do not have yet, and a master \
-             that is cut off goes on acknowledging; CONFIG SET min-replicas-to-write 1"
+            "it has replicas and does not wait for any: a failover loses entries that the replicas do not have yet, and \
+             an isolated master continues to acknowledge; CONFIG SET min-replicas-to-write 1"
                 .to_owned(),
         );
     }
     if value("cluster_enabled") == "1" {
         doubts.push(
-            "it is a node of a Redis Cluster: if the slot of the stream moves to another node, the hub does not \
-             follow it there"
+            "it is a node of a Redis Cluster: if the slot of the stream moves to another node, the hub does not follow"
                 .to_owned(),
         );
     }
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn each_setting_is_named_with_what_to_do_and_sound_ones_are_not() {
+    fn each_doubtful_setting_is_named_with_its_remedy_and_others_are_not() {
         const MUCH: (&str, &str) = ("maxmemory", "8589934592");
         assert_eq!(found(&[]), Vec::<String>::new());
         assert_eq!(found(&[MUCH]), Vec::<String>::new());

@@ -1,4 +1,4 @@
-//! An entry of the stream as a notification.
+//! Converts an entry of the stream to a notification.
 
 use bytes::Bytes;
 use redis::Value;
@@ -8,7 +8,7 @@ use tidings_core::{Header, Headers, Kind};
 use super::look::Look;
 use crate::stored::{notification, warn_of_foreign};
 
-/// Returns the field of this header.
+/// Returns the name of the field that contains this header.
 pub(super) const fn field(header: Header) -> &'static str {
     match header {
         Header::Event => "n",
@@ -19,27 +19,27 @@ pub(super) const fn field(header: Header) -> &'static str {
     }
 }
 
-/// An entry as Redis sends it, read.
+/// A parsed entry of the stream.
 #[derive(Debug, PartialEq)]
 pub(super) struct Entry {
     pub(super) stored: Stored,
-    /// The epoch in which it was published.
+    /// The epoch in which it was published. `None` if another program wrote it.
     epoch: Option<String>,
     /// When it was stored, in milliseconds.
     pub(super) time: Option<i64>,
-    /// The bytes of topic, payload and headers.
+    /// The size of topic, payload and headers, in bytes.
     pub(super) bytes: usize,
 }
 
 impl Entry {
-    /// Whether it belongs to the history that the look found.
+    /// Returns `true` if it belongs to the epoch of the look.
     pub(super) fn is_of(&self, look: &Look) -> bool {
-        // What nobody of ours wrote has no epoch.
+        // An entry that another program wrote has no epoch.
         self.stored.seq <= look.base
             || self.epoch.as_deref().is_none_or(|epoch| epoch.parse() == Ok(look.epoch))
     }
 
-    /// `[SEQ-0, [name, value, …]]`.
+    /// Parses `[SEQ-0, [name, value, …]]`.
     fn read(stream: &str, value: Value) -> Option<Self> {
         let Value::Array(parts) = value else { return None };
         let [id, fields]: [Value; 2] = parts.try_into().ok()?;
@@ -70,21 +70,22 @@ impl Entry {
         let bytes = payload.len()
             + topic.as_ref().map_or(0, String::len)
             + texts.iter().map(|(_, text)| text.len()).sum::<usize>();
-        let told = notification(topic.as_deref(), kind, payload, seat, Headers::lossy(texts));
-        if told.is_none() {
+        let notification =
+            notification(topic.as_deref(), kind, payload, seat, Headers::lossy(texts));
+        if notification.is_none() {
             warn_of_foreign(stream, seq, topic.as_deref().unwrap_or("no topic"));
         }
-        Some(Self { stored: Stored { seq, notification: told }, epoch, time, bytes })
+        Some(Self { stored: Stored { seq, notification }, epoch, time, bytes })
     }
 }
 
-/// What `XRANGE` answers: entries.
+/// Parses the response to `XRANGE`: entries.
 pub(super) fn entries(stream: &str, answer: Value) -> Option<Vec<Entry>> {
     let Value::Array(list) = answer else { return None };
     list.into_iter().map(|entry| Entry::read(stream, entry)).collect()
 }
 
-/// What `XREAD` answers for one stream: nothing, or `[[key, entries]]`.
+/// Parses the response to `XREAD` for one stream: nothing, or `[[key, entries]]`.
 pub(super) fn read_entries(stream: &str, answer: Value) -> Option<Vec<Entry>> {
     let streams = match answer {
         Value::Nil => return Some(Vec::new()),
@@ -104,7 +105,8 @@ fn text(value: Vec<u8>) -> Option<String> {
     String::from_utf8(value).ok()
 }
 
-/// How many entries to ask for, by how large the last ones were: an answer is held in memory as a whole.
+/// The number of entries to request. It depends on the size of the last ones, because a whole response is held in
+/// memory.
 #[derive(Debug)]
 pub(super) struct Page {
     count: usize,
@@ -116,12 +118,13 @@ impl Page {
     const FIRST: usize = 64;
     const ENTRY: usize = 64;
 
-    /// For who wants all that comes.
+    /// Returns a page for a tail, of 16 MiB and `most` entries at most.
     pub(super) fn new(most: usize) -> Self {
         Self { count: most.clamp(1, Self::FIRST), most: most.max(1), bytes: 16 << 20 }
     }
 
-    /// For who wants little, over a connection that others use: it begins with a few, for they may be large.
+    /// Returns a page for a replay over the shared connection, of 1 MiB and `most` entries at most. It begins with a few
+    /// entries, because they may be large.
     pub(super) fn of_few(most: usize) -> Self {
         Self { count: most.clamp(1, 4), most: most.max(1), bytes: 1 << 20 }
     }
@@ -130,10 +133,11 @@ impl Page {
         self.count
     }
 
+    /// Adapts the number to the size of these entries.
     pub(super) fn learn(&mut self, entries: &[Entry]) {
         let bytes: usize = entries.iter().map(|entry| entry.bytes + Self::ENTRY).sum();
         if let Some(mean) = bytes.checked_div(entries.len()) {
-            // Twice as many at most: the next ones may be larger.
+            // At most twice as many, because the next entries may be larger.
             self.count = (self.bytes / mean.max(1)).clamp(1, self.most.min(self.count * 2));
         }
     }
@@ -154,10 +158,10 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_read_and_what_is_none_of_ours_has_no_notification() {
+    fn an_entry_is_parsed_and_one_of_another_program_has_no_notification() {
         let ours = entry(&["e", "abc", "m", "12", "t", "a.b", "p", "hello"]);
-        let told = ours.stored.notification.as_ref().unwrap();
-        assert_eq!((ours.stored.seq, ours.time, told.as_text()), (7, Some(12), Some("hello")));
+        let text = ours.stored.notification.as_ref().unwrap().as_text();
+        assert_eq!((ours.stored.seq, ours.time, text), (7, Some(12), Some("hello")));
         let look = Look { epoch: "abc".parse().unwrap(), head: 9, base: 0, floor: 0 };
         assert!(ours.is_of(&look));
         let other = Look { epoch: Epoch::from_number(1), ..look };
@@ -167,11 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_malformed_does_not_cost_the_entry() {
+    fn an_entry_with_a_malformed_header_is_kept_without_it() {
         let read = entry(&["t", "a", "n", "created", "w", "soon", "ts", "a=1", "p", "hello"]);
-        let told = read.stored.notification.unwrap();
+        let notification = read.stored.notification.unwrap();
         let headers = Headers::new().with_event("created").unwrap();
-        assert_eq!((told.as_text(), told.headers()), (Some("hello"), Some(&headers)));
+        assert_eq!(
+            (notification.as_text(), notification.headers()),
+            (Some("hello"), Some(&headers))
+        );
         assert_eq!(
             read.bytes,
             "a".len() + "created".len() + "soon".len() + "a=1".len() + "hello".len()

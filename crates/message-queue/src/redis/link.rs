@@ -1,4 +1,4 @@
-//! The connection that is shared, and another one where that broke.
+//! Holds the shared connection, and replaces it if it breaks.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,24 +12,24 @@ use tokio::time::{Instant, timeout};
 use super::login;
 use crate::address::Tls;
 
-/// The connection that is shared, and another one where that broke.
+/// The shared connection. If it breaks, it is replaced by a new one.
 #[derive(Debug)]
 pub(super) struct Link {
     info: ConnectionInfo,
     tls: Tls,
-    /// How long an answer may take.
+    /// The time limit of a response.
     answers: Duration,
     shared: Mutex<Option<Wire>>,
-    /// Only tasks of their own wait for this: a future that nobody polls, as of a tail that is not read, must
-    /// not hold up the others. It counts connections.
+    /// The number of connections so far. Held while a new one is opened. Only spawned tasks wait for it, because a future
+    /// that is not polled, such as that of a tail that is not read, could hold the lock for ever.
     connecting: tokio::sync::Mutex<u64>,
 }
 
-/// A connection.
+/// One connection.
 #[derive(Clone, Debug)]
 pub(super) struct Wire {
     pub(super) connection: MultiplexedConnection,
-    /// Its number, so that nobody throws away a newer one than his.
+    /// Its number, so that a request which failed does not discard a newer connection.
     number: u64,
 }
 
@@ -46,7 +46,7 @@ impl Link {
         }
     }
 
-    /// The connection that is shared.
+    /// Returns the shared connection. Opens one if there is none.
     pub(super) async fn wire(self: &Arc<Self>) -> Result<Wire, RedisError> {
         if let Some(wire) = self.shared().clone() {
             return Ok(wire);
@@ -58,7 +58,7 @@ impl Link {
         }
     }
 
-    /// The wire is of no use any more.
+    /// Discards the shared connection if it is this one.
     pub(super) fn forget(&self, wire: &Wire) {
         let mut shared = self.shared();
         if shared.as_ref().is_some_and(|shared| shared.number == wire.number) {
@@ -66,7 +66,7 @@ impl Link {
         }
     }
 
-    /// A connection of one's own, whose answers may take so long.
+    /// Opens a separate connection to a master. `answers` is the time limit of a response.
     pub(super) async fn open(
         &self,
         answers: Duration,
@@ -80,7 +80,7 @@ impl Link {
             is_master(&mut made).await?;
             Ok(made)
         });
-        let late = |_| Err((ErrorKind::Io, "it cannot be connected to in time").into());
+        let late = |_| Err((ErrorKind::Io, "cannot connect in time").into());
         connected.await.unwrap_or_else(late)
     }
 
@@ -89,9 +89,9 @@ impl Link {
         if let Some(wire) = self.shared().clone() {
             return Ok(wire);
         }
-        // Who has waited for others that came to nothing does not begin anew, or there would be a queue without end.
+        // A task that has waited for other attempts which failed does not start another one, so the queue stays short.
         if Instant::now() >= until {
-            return Err((ErrorKind::Io, "it cannot be connected to").into());
+            return Err((ErrorKind::Io, "cannot connect").into());
         }
         let connection = self.open(self.answers).await?;
         *count += 1;
@@ -105,15 +105,17 @@ impl Link {
     }
 }
 
-/// Checks that the server is one that can be written to. A replica has the stream, and may have it from a master
-/// that is not the master any more.
+/// Checks that the server accepts writes. A replica also has the stream, but possibly that of a former master.
+///
+/// # Errors
+/// Returns a `READONLY` error if the server is a replica.
 pub(super) async fn is_master(connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
-    // Whoever may not ask, or asks something that does not know the command, finds out when it publishes.
+    // If the command is unknown or not permitted, a replica is found by the first publish.
     let Ok(Value::Array(role)) = cmd("ROLE").query_async(connection).await else { return Ok(()) };
     match role.first() {
         Some(Value::BulkString(role)) if role == b"slave" => {
             let replica = ErrorKind::Server(ServerErrorKind::ReadOnly);
-            Err((replica, "this server is a replica at the moment").into())
+            Err((replica, "this server is a replica").into())
         }
         _ => Ok(()),
     }

@@ -1,4 +1,4 @@
-//! How a client of Redis connects: address, login and TLS.
+//! Connects a client to Redis, with its login and TLS.
 
 use std::io;
 use std::path::Path;
@@ -10,7 +10,7 @@ use redis::{
 
 use crate::address::{Login, Server, Tls};
 
-/// The address and login as the library wants them.
+/// Returns the address and the login in the form of the library.
 pub(crate) fn info(server: &Server, database: u32) -> Result<ConnectionInfo, RedisError> {
     let (host, port) = (server.host.clone(), server.port);
     let address = if server.tls {
@@ -28,7 +28,7 @@ pub(crate) fn info(server: &Server, database: u32) -> Result<ConnectionInfo, Red
     Ok(address.into_connection_info()?.set_redis_settings(settings))
 }
 
-/// A client for this server. Reads the files for TLS, which may have been renewed since the last time.
+/// Returns a client for this server. Reads the TLS files each time, because they may have been renewed.
 pub(crate) async fn client(info: ConnectionInfo, tls: &Tls) -> Result<Client, RedisError> {
     if *tls == Tls::default() {
         return Client::open(info);
@@ -50,7 +50,7 @@ pub(crate) async fn client(info: ConnectionInfo, tls: &Tls) -> Result<Client, Re
 async fn read(name: &str, path: &Path) -> Result<Vec<u8>, RedisError> {
     let unreadable = |error: io::Error| {
         let problem = format!("{name}={}: {error}", path.display());
-        RedisError::from((ErrorKind::InvalidClientConfig, "a file cannot be read", problem))
+        RedisError::from((ErrorKind::InvalidClientConfig, "cannot read a file", problem))
     };
     tokio::fs::read(path).await.map_err(unreadable)
 }

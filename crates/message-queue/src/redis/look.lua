@@ -1,6 +1,6 @@
--- Looks at the stream, and begins a new epoch where there is none, or where the sequence has gone back.
--- KEYS: log, meta. ARGV: a new epoch; what the node has seen: epoch, newest seq, the seq and time of a message.
--- Answers: epoch, seq, base (up to there entries may be of an earlier epoch), floor.
+-- Returns the state of the stream. Begins a new epoch if there is none, or if the sequence has gone back.
+-- KEYS: log, meta. ARGV: a new epoch, and what the hub has seen: epoch, newest seq, seq and time of one entry.
+-- Returns: epoch, seq, base (entries up to it may be of an earlier epoch), floor.
 local log, meta = KEYS[1], KEYS[2]
 local epoch = redis.call('HGET', meta, 'epoch')
 if not epoch then
@@ -25,7 +25,7 @@ elseif epoch == ARGV[2] then
     redis.call('HSET', meta, 'epoch', epoch, 'base', seq, 'known', epoch)
   end
 end
--- An operator may write another epoch: what is there by then is of the earlier ones.
+-- If an operator has written another epoch, the entries so far belong to earlier epochs.
 if redis.call('HGET', meta, 'known') ~= epoch then
   redis.call('HSET', meta, 'base', redis.call('HGET', meta, 'seq'), 'known', epoch)
 end

@@ -1,4 +1,4 @@
-//! A look at the stream: which history it has, and whether that is still the one this node saw.
+//! Reads the state of the stream, and checks whether it is still the stream that this hub has seen.
 
 use std::sync::LazyLock;
 
@@ -7,22 +7,22 @@ use tidings_core::{BrokerError, Epoch};
 
 use super::connection::Connection;
 
-/// The stream as a look finds it.
+/// The state of the stream at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Look {
     pub(super) epoch: Epoch,
     pub(super) head: u64,
-    /// Up to here entries may be of an earlier epoch.
+    /// The sequence number up to which entries may be of an earlier epoch.
     pub(super) base: u64,
-    /// Up to here everything is gone.
+    /// The sequence number up to which every entry has been removed.
     pub(super) floor: u64,
 }
 
 static LOOK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("look.lua")));
 
 impl Connection {
-    /// Looks, and gives the stream an epoch where it has none or its sequence has gone back: in one step, so
-    /// that all nodes agree.
+    /// Reads the state of the stream. Gives the stream a new epoch if it has none or if its sequence has gone back. Both
+    /// happen in one script, so that all hubs agree.
     pub(super) async fn look(&self) -> Result<Look, BrokerError> {
         let seen = self.witness.seen();
         let (stamp_seq, stamp_time) = seen.stamp.unwrap_or((0, 0));
@@ -39,7 +39,7 @@ impl Connection {
 
     pub(super) fn epoch(&self, text: &str) -> Result<Epoch, BrokerError> {
         let fault = |_| {
-            let problem = format!("its epoch {text:?} is none: delete the key {}", self.keys.meta);
+            let problem = format!("invalid epoch {text:?}: delete the key {}", self.keys.meta);
             crate::fault::refused(&self.broker, problem)
         };
         text.parse().map_err(fault)

@@ -1,11 +1,11 @@
-//! Redis Streams, from Redis 7 on; any server that speaks the same, such as Valkey, will do.
+//! Redis Streams, from Redis 7 on, or a compatible server such as Valkey.
 //!
-//! One stream holds all topics: `{NAME}:log`, whose entries are numbered by us, `SEQ-0`. Beside it,
-//! `{NAME}:meta` has the epoch and the sequence, and `{NAME}:key:KEY` the keys of the last two minutes. A
-//! script does what must be done at once. Braces keep them together on one node of a Redis Cluster.
+//! One stream, `{NAME}:log`, contains all topics. Its entries have the ids `SEQ-0`, which the hubs assign. The hash
+//! `{NAME}:meta` contains the epoch and the sequence, and `{NAME}:key:KEY` are the idempotency keys of the last two
+//! minutes. Scripts change several of them atomically. The braces keep them on one node of a Redis Cluster.
 //!
-//! What Redis has acknowledged is as safe as its append-only file: with `appendfsync everysec`, a crash of the
-//! machine takes the last second. That is noticed, and the stream has a new epoch.
+//! An acknowledged notification is as durable as the append-only file. With `appendfsync everysec`, a crash of the
+//! machine loses those of the last second. The hubs detect this, and the stream gets a new epoch.
 //!
 //! ```no_run
 //! use tidings_core::Notification;

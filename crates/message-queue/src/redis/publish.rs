@@ -1,4 +1,4 @@
-//! Publishing: in one step on the server, tried again, and never stored twice.
+//! Publishes to the stream with one script. A publish is retried until it is acknowledged, and never stored twice.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use super::trouble::{describe, is_passing};
 use crate::fault::refused;
 use crate::key::random_key;
 
-/// For so long a key is known.
+/// How long the stream remembers a key.
 const KEY_WINDOW: Duration = Duration::from_secs(120);
-/// What has no answer for so long is sent again.
+/// A publish without a response is sent again after this time.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(1500);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
 static APPEND: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("append.lua")));
 
-/// Epoch, sequence number, and whether the key was known.
+/// The epoch, the sequence number, and whether the key was known.
 type Appended = (String, u64, bool);
 
 impl Connection {
-    /// Stores the notification and says which id it has.
+    /// Stores the notification and returns its id.
     pub(super) async fn publish(
         &self,
         notification: &Notification,
@@ -34,7 +34,7 @@ impl Connection {
     ) -> Result<Id, BrokerError> {
         let (size, limit) = (notification.payload().len(), self.config.max_payload);
         if size > limit {
-            let problem = format!("a payload of {size} bytes: it takes at most {limit}");
+            let problem = format!("a payload of {size} bytes is too large: the limit is {limit}");
             return Err(refused(&self.broker, problem));
         }
         let key = key.as_ref().map_or_else(random_key, |key| key.as_str().to_owned());
@@ -42,7 +42,7 @@ impl Connection {
         let (epoch, seq, known) = self.append(notification, &key).await?;
         let mut epoch = self.epoch(&epoch)?;
         if !known && epoch == before.epoch && seq <= before.head {
-            // A number that was given out before: the sequence has gone back.
+            // This number was assigned before, so the sequence has gone back.
             epoch = self.look().await?.epoch;
         }
         let id = epoch.id(seq);
@@ -50,7 +50,7 @@ impl Connection {
         Ok(id)
     }
 
-    /// Sends until it is answered, within the deadline.
+    /// Sends the notification until it is acknowledged, within the deadline.
     async fn append(
         &self,
         notification: &Notification,

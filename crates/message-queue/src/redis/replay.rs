@@ -1,4 +1,4 @@
-//! Reading what is older, once.
+//! Reads older entries once.
 
 use redis::cmd;
 use tidings_core::broker::Replay;
@@ -11,7 +11,7 @@ use super::entry::{Page, entries};
 use super::look::Look;
 use crate::replay::Reading;
 
-/// The most entries of one answer.
+/// The greatest number of entries of one response.
 const MOST: usize = 512;
 
 impl Connection {
@@ -29,7 +29,7 @@ impl Connection {
         let mut reading = Reading::new(filters, after.seq, upto.min(look.head), budget);
         if !reading.is_over() {
             self.read(&mut reading, &look, after.seq, upto.min(look.head)).await?;
-            // What was removed while we read may have gone before it was read.
+            // Entries that were removed meanwhile may have been removed before they were read.
             let now = self.look().await?;
             if let Some(gone) = gone(&now, after) {
                 return Ok(gone);
@@ -54,12 +54,12 @@ impl Connection {
             let asked = self.ask(async |mut wire| range.query_async(&mut wire).await).await;
             let answer = asked.map_err(|error| self.error(&error))?;
             let found = entries(&self.config.stream, answer)
-                .ok_or_else(|| self.away("its answer cannot be read"))?;
+                .ok_or_else(|| self.away("cannot parse the response of the server"))?;
             let is_last = found.len() < page.count();
             page.learn(&found);
             for entry in found {
                 if !entry.is_of(look) {
-                    return Err(self.away("its history is another one"));
+                    return Err(self.away("the stream was replaced during the replay"));
                 }
                 after = entry.stored.seq;
                 reading.look_at(entry.stored);

@@ -1,4 +1,4 @@
-//! Following the stream.
+//! Follows the stream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,19 +17,19 @@ use super::entry::{Page, read_entries};
 use super::link::is_master;
 use super::look::Look;
 
-/// The most entries of one answer.
+/// The greatest number of entries of one response.
 const MOST: usize = 1024;
-/// How long Redis waits for the next entry; then we look at the stream. As often we look whether the server is
-/// still the one to follow.
+/// How long Redis waits for the next entry. After that the state of the stream is read. At the same interval the tail
+/// checks whether the server is still the master.
 const BLOCK: Duration = Duration::from_secs(1);
-/// Silence for so long is an end.
+/// The tail ends if there is no response for this long.
 const SILENCE: Duration = Duration::from_millis(3500);
-/// How far back a hub begins whose position is of another history.
+/// The number of newest entries from which a hub begins if its position is of another epoch.
 const NEWEST: u64 = 65_536;
 
 pub(super) async fn tail(connection: Arc<Connection>, start: Start) -> Result<Tail, BrokerError> {
     if let Start::After(id) = start {
-        // The hub has it, so it was there: were it not, the sequence has gone back.
+        // The hub has received it. If the stream does not contain it, the sequence has gone back.
         connection.witness.saw(id);
     }
     let look = connection.look().await?;
@@ -39,14 +39,14 @@ pub(super) async fn tail(connection: Arc<Connection>, start: Start) -> Result<Ta
         Start::After(id) if id.epoch == look.epoch => id.seq.max(look.floor),
         Start::After(_) => newest(NEWEST),
     };
-    // One of its own: a command that waits would hold up all others.
+    // A separate connection, because a command that waits delays all others on the same connection.
     let own = connection.open(SILENCE).await.map_err(|error| connection.error(&error))?;
     let head = look.head.max(after);
     let arrivals = arrivals(connection, own, look, after);
     Ok(Tail { epoch: look.epoch, floor: look.floor, after, head, arrivals })
 }
 
-/// What arrives, while the stream is the one that the look found.
+/// Returns the entries that arrive, as long as the stream has the epoch of the look.
 fn arrivals(
     connection: Arc<Connection>,
     mut own: MultiplexedConnection,
@@ -64,17 +64,17 @@ fn arrivals(
             let read = read(&mut own, &connection.keys.log, last, page.count()).await;
             let answer = read.map_err(|error| connection.error(&error))?;
             let found = read_entries(&connection.config.stream, answer);
-            let found = found.ok_or_else(|| connection.away("its answer cannot be read"))?;
+            let found = found.ok_or_else(|| connection.away("cannot parse the response of the server"))?;
             page.learn(&found);
             if found.is_empty() {
                 let now = connection.look().await?;
                 if now.epoch != look.epoch {
-                    Err(connection.away(format!("its history is another one: {}", now.epoch)))?;
+                    Err(connection.away(format!("the stream was replaced: its epoch is now {}", now.epoch)))?;
                 }
             }
             for entry in found {
                 if !entry.is_of(&look) {
-                    Err(connection.away("its history is another one"))?;
+                    Err(connection.away("the stream was replaced"))?;
                 }
                 last = entry.stored.seq;
                 if let Some(time) = entry.time {

@@ -1,16 +1,17 @@
-//! What an error of Redis means for the connection, for a retry, and for its operator.
+//! Decides what an error of Redis means: whether the connection is replaced, whether a retry can help, and what the
+//! operator can do.
 
 use redis::{ErrorKind, RedisError};
 
-/// A connection to a server that answers so is of no use: it is a replica, or begins, or is not of a cluster
-/// that serves. The next connection goes to where the name points by then.
+/// With these errors the connection is replaced. The server is a replica, is starting, or is part of a cluster that
+/// does not serve. The new connection resolves the name again, which may lead to another server.
 const ELSEWHERE: [&str; 6] =
     ["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "UNBLOCKED", "MOVED"];
 
-/// The connection stays, and the next attempt may go well.
+/// With these errors the connection is kept, and the next attempt may succeed.
 const BUSY: [&str; 3] = ["BUSY", "TRYAGAIN", "NOREPLICAS"];
 
-/// What an operator can do.
+/// What an operator can do, by the code of the error.
 const REMEDIES: [(&str, &str); 10] = [
     ("READONLY", "it is a replica: name its master, or an address that follows the master"),
     (
@@ -30,7 +31,7 @@ const REMEDIES: [(&str, &str); 10] = [
     ("NOREPLICAS", "start its replicas, or lower min-replicas-to-write"),
 ];
 
-/// Nothing came back, so the connection is of no use.
+/// Returns `true` if there was no response. The connection cannot be used any longer.
 fn is_silence(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_timeout()
@@ -38,12 +39,12 @@ fn is_silence(error: &RedisError) -> bool {
         || error.is_unrecoverable_error()
 }
 
-/// Whether another connection is to be made.
+/// Returns `true` if the connection must be replaced.
 pub(super) fn ends_connection(error: &RedisError) -> bool {
     is_silence(error) || error.code().is_some_and(|code| ELSEWHERE.contains(&code))
 }
 
-/// Whether it may go well when it is tried again.
+/// Returns `true` if another attempt may succeed.
 pub(super) fn is_passing(error: &RedisError) -> bool {
     match error.kind() {
         ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig => false,
@@ -56,10 +57,10 @@ pub(super) fn is_passing(error: &RedisError) -> bool {
     }
 }
 
-/// The error and what to do.
+/// Returns the text of the error, and what to do.
 pub(super) fn describe(error: &RedisError) -> String {
     let mut text = error.to_string();
-    // Operators search for the code.
+    // An operator can search for the code.
     if let Some(code) = error.code().filter(|code| !text.contains(code)) {
         text.insert_str(0, &format!("{code}: "));
     }
@@ -83,7 +84,7 @@ mod tests {
     use redis::ServerErrorKind;
 
     #[test]
-    fn a_failover_ends_the_connection_and_passes() {
+    fn errors_of_a_failover_replace_the_connection_and_are_retried() {
         for kind in [
             ServerErrorKind::ReadOnly,
             ServerErrorKind::BusyLoading,

@@ -1,4 +1,4 @@
-//! A server of either broker, and what an operator or a stranger may do to it.
+//! A server of either broker, with what an operator or another program may do to its stream.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tidings_message_queue::{BrokerConfig, Keep, connect};
 use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 use tokio::time::timeout;
 
-/// How long a step of a scenario may take, on a machine that is many times slower as well.
+/// How long a step of a scenario may take. It must hold on a machine that is many times slower.
 pub(crate) const SOON: Duration = Duration::from_secs(120);
 
 pub(crate) enum LocalBroker {
@@ -22,7 +22,7 @@ pub(crate) enum LocalBroker {
     Redis(LocalRedis),
 }
 
-/// What a broker had on its disk at a time.
+/// A copy of the files of a broker.
 pub(crate) struct Snapshot(tempfile::TempDir);
 
 impl LocalBroker {
@@ -71,7 +71,7 @@ impl LocalBroker {
         }
     }
 
-    /// An operator removes the oldest, up to this one.
+    /// Removes the oldest entries up to this sequence number, as an operator may do.
     pub(crate) async fn purge(&self, upto: u64) {
         match self {
             Self::Nats(_) => {
@@ -89,13 +89,13 @@ impl LocalBroker {
         }
     }
 
-    /// An operator deletes the stream.
+    /// Deletes the stream, as an operator may do.
     pub(crate) async fn delete(&self) {
         match self {
             Self::Nats(_) => {
                 self.jetstream().await.delete_stream("tidings").await.unwrap();
             }
-            // Not the keys of publishes: those are left over.
+            // The idempotency keys remain.
             Self::Redis(_) => {
                 let mut delete = redis::cmd("DEL");
                 delete.arg("{tidings}:log").arg("{tidings}:meta");
@@ -104,7 +104,7 @@ impl LocalBroker {
         }
     }
 
-    /// An operator says that what follows is another history.
+    /// Gives the stream another epoch, as an operator may do.
     pub(crate) async fn write_epoch(&self) {
         match self {
             Self::Nats(_) => {
@@ -122,7 +122,7 @@ impl LocalBroker {
         }
     }
 
-    /// A stranger writes what no hub would.
+    /// Writes an entry that is not a notification, as another program may do.
     pub(crate) async fn write_foreign(&self) {
         match self {
             Self::Nats(_) => {
@@ -131,16 +131,12 @@ impl LocalBroker {
                 ack.await.unwrap().await.unwrap();
             }
             Self::Redis(_) => {
-                let next = redis::cmd("HINCRBY").arg("{tidings}:meta").arg("seq").arg(1).to_owned();
-                let seq: u64 = self.ask(next).await;
-                let mut add = redis::cmd("XADD");
-                add.arg("{tidings}:log").arg(format!("{seq}-0")).arg("colour").arg("red");
-                self.command(add).await;
+                self.append(&[("colour", b"red")]).await;
             }
         }
     }
 
-    /// Text that is none, as a stranger may write it.
+    /// Writes text that is not UTF-8, as another program may do.
     pub(crate) async fn write_bad_text(&self, topic: &str) {
         match self {
             Self::Nats(_) => {
@@ -150,17 +146,12 @@ impl LocalBroker {
                 ack.await.unwrap().await.unwrap();
             }
             Self::Redis(_) => {
-                let next = redis::cmd("HINCRBY").arg("{tidings}:meta").arg("seq").arg(1).to_owned();
-                let seq: u64 = self.ask(next).await;
-                let mut add = redis::cmd("XADD");
-                add.arg("{tidings}:log").arg(format!("{seq}-0"));
-                add.arg("t").arg(topic).arg("p").arg(&b"ab\xff"[..]);
-                self.command(add).await;
+                self.append(&[("t", topic.as_bytes()), ("p", b"ab\xff")]).await;
             }
         }
     }
 
-    /// A notification with one sound header and malformed ones, as a stranger may write it.
+    /// Writes a notification with one valid and several malformed headers, as another program may do.
     pub(crate) async fn write_bad_headers(&self, topic: &str) {
         match self {
             Self::Nats(_) => {
@@ -176,29 +167,39 @@ impl LocalBroker {
                 ack.await.unwrap().await.unwrap();
             }
             Self::Redis(_) => {
-                let next = redis::cmd("HINCRBY").arg("{tidings}:meta").arg("seq").arg(1).to_owned();
-                let seq: u64 = self.ask(next).await;
-                let mut add = redis::cmd("XADD");
-                add.arg("{tidings}:log").arg(format!("{seq}-0"));
-                for field in
-                    ["t", topic, "p", "hello", "c", "text/markdown", "n", "gap", "w", "soon"]
-                {
-                    add.arg(field);
-                }
-                add.arg("tp").arg("00").arg("ts").arg("a=1");
-                self.command(add).await;
+                let headers: [(&str, &[u8]); 5] = [
+                    ("c", b"text/markdown"),
+                    ("n", b"gap"),
+                    ("w", b"soon"),
+                    ("tp", b"00"),
+                    ("ts", b"a=1"),
+                ];
+                let body: [(&str, &[u8]); 2] = [("t", topic.as_bytes()), ("p", b"hello")];
+                self.append(&[&body[..], &headers].concat()).await;
             }
         }
     }
 
-    /// What is on its disk; it must be stopped.
+    /// Appends an entry with these fields to the stream of Redis.
+    async fn append(&self, fields: &[(&str, &[u8])]) {
+        let next = redis::cmd("HINCRBY").arg("{tidings}:meta").arg("seq").arg(1).to_owned();
+        let seq: u64 = self.ask(next).await;
+        let mut add = redis::cmd("XADD");
+        add.arg("{tidings}:log").arg(format!("{seq}-0"));
+        for (name, value) in fields {
+            add.arg(name).arg(value);
+        }
+        self.command(add).await;
+    }
+
+    /// Copies its files. It must be stopped.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let copy = tempfile::tempdir().unwrap();
         copy_directory(&self.store(), copy.path());
         Snapshot(copy)
     }
 
-    /// Puts it back to what was on its disk then; it must be stopped.
+    /// Restores its files. It must be stopped.
     pub(crate) fn roll_back(&self, snapshot: &Snapshot) {
         std::fs::remove_dir_all(self.store()).unwrap();
         copy_directory(snapshot.0.path(), &self.store());
@@ -252,12 +253,12 @@ pub(crate) fn longest_headers() -> Headers {
     headers.with_trace(parent, Some(&"s".repeat(MAX_TRACESTATE_BYTES))).unwrap()
 }
 
-/// The next ones of a tail.
+/// Returns the next messages of a tail.
 pub(crate) async fn take(tail: &mut Tail, count: usize) -> Vec<Stored> {
     let mut taken = Vec::new();
     while taken.len() < count {
-        let next = timeout(SOON, tail.arrivals.next()).await.expect("something arrives in time");
-        taken.push(next.expect("the tail goes on").expect("the tail goes on"));
+        let next = timeout(SOON, tail.arrivals.next()).await.expect("a message arrives in time");
+        taken.push(next.expect("the tail has not ended").expect("the tail has not failed"));
     }
     taken
 }
@@ -270,8 +271,8 @@ pub(crate) async fn end_of(tail: &mut Tail) {
 
 pub(crate) fn payloads(stored: &[Stored]) -> Vec<String> {
     let payload = |stored: &Stored| {
-        let told = stored.notification.as_ref().expect("it is one of ours");
-        String::from_utf8_lossy(told.payload()).into_owned()
+        let notification = stored.notification.as_ref().expect("a hub has published it");
+        String::from_utf8_lossy(notification.payload()).into_owned()
     };
     stored.iter().map(payload).collect()
 }
@@ -280,13 +281,13 @@ pub(crate) fn seqs(stored: &[Stored]) -> Vec<u64> {
     stored.iter().map(|stored| stored.seq).collect()
 }
 
-/// Follows, again where the broker is not yet back.
+/// Opens a tail. Tries again while the broker is not back yet.
 pub(crate) async fn tail_soon(broker: &Arc<dyn Broker>, start: Start) -> Tail {
     let began = std::time::Instant::now();
     loop {
         match broker.tail(start).await {
             Ok(tail) => return tail,
-            Err(error) => assert!(began.elapsed() < SOON, "the local is not back: {error}"),
+            Err(error) => assert!(began.elapsed() < SOON, "the broker is not back: {error}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A history that ends, and another that begins.
+//! Changes of the epoch: the stream is deleted or restored, or an operator sets another epoch.
 
 use tidings_core::broker::{Broker, Start};
 
@@ -12,9 +12,7 @@ async fn publish(broker: &dyn Broker, words: &[&str]) -> tidings_core::Id {
     last.unwrap()
 }
 
-pub(crate) async fn a_stream_that_was_deleted_has_a_new_epoch_which_two_nodes_agree_on(
-    local: LocalBroker,
-) {
+pub(crate) async fn a_deleted_stream_has_a_new_epoch_on_which_two_hubs_agree(local: LocalBroker) {
     let (one, other) = (local.connect().await, local.connect().await);
     let mut tails =
         [one.tail(Start::Newest(10)).await.unwrap(), other.tail(Start::Newest(10)).await.unwrap()];
@@ -37,7 +35,7 @@ pub(crate) async fn a_stream_that_was_deleted_has_a_new_epoch_which_two_nodes_ag
     assert_eq!(seqs(&take(&mut other_again, 1).await), [1]);
 }
 
-pub(crate) async fn a_publish_into_a_new_stream_has_no_id_of_the_old_one(local: LocalBroker) {
+pub(crate) async fn a_publish_to_a_new_stream_has_an_id_of_the_new_epoch(local: LocalBroker) {
     let (one, other) = (local.connect().await, local.connect().await);
     let old = publish(&*one, &["1", "2", "3"]).await;
     local.delete().await;
@@ -48,7 +46,7 @@ pub(crate) async fn a_publish_into_a_new_stream_has_no_id_of_the_old_one(local: 
     assert_eq!((tail.epoch, tail.head), (new.epoch, 1));
 }
 
-pub(crate) async fn a_sequence_that_went_back_has_a_new_epoch_which_two_nodes_agree_on(
+pub(crate) async fn a_sequence_that_went_back_has_a_new_epoch_on_which_two_hubs_agree(
     mut local: LocalBroker,
 ) {
     let (one, other) = (local.connect().await, local.connect().await);
@@ -71,7 +69,7 @@ pub(crate) async fn a_sequence_that_went_back_has_a_new_epoch_which_two_nodes_ag
     let mut other_tail = tail_soon(&other, Start::After(old)).await;
     assert_ne!(tail.epoch, old.epoch);
     assert_eq!(tail.epoch, other_tail.epoch);
-    // What is still there belongs to the new history.
+    // Messages that are still there belong to the new epoch.
     assert_eq!((tail.after, tail.head), (0, 3));
     let new = publish(&*other, &["another 4"]).await;
     assert_eq!(new, tail.epoch.id(4));
@@ -80,7 +78,7 @@ pub(crate) async fn a_sequence_that_went_back_has_a_new_epoch_which_two_nodes_ag
     assert_eq!(payloads(&take(&mut other_tail, 4).await), words);
 }
 
-pub(crate) async fn a_sequence_that_went_back_and_grew_again_is_noticed(mut local: LocalBroker) {
+pub(crate) async fn a_sequence_that_went_back_and_grew_again_is_detected(mut local: LocalBroker) {
     let one = local.connect().await;
     publish(&*one, &["1"]).await;
     local.stop().await;
@@ -92,7 +90,7 @@ pub(crate) async fn a_sequence_that_went_back_and_grew_again_is_noticed(mut loca
     local.stop().await;
     local.roll_back(&snapshot);
     local.start_again().await;
-    // A node that has seen nothing of it fills it up again, beyond where it was.
+    // A hub that has not seen those messages publishes more than were lost.
     let stranger = local.connect().await;
     publish(&*stranger, &["other 2", "other 3", "other 4", "other 5"]).await;
     end_of(&mut tail).await;
@@ -104,7 +102,7 @@ pub(crate) async fn a_sequence_that_went_back_and_grew_again_is_noticed(mut loca
     );
 }
 
-pub(crate) async fn a_key_of_a_history_that_has_ended_is_a_new_one(local: LocalBroker) {
+pub(crate) async fn a_key_of_an_earlier_epoch_is_a_new_key(local: LocalBroker) {
     let broker = local.connect().await;
     let once = || broker.publish(text("a", "once"), Some("a-key".parse().unwrap()));
     let old = once().await.unwrap();
@@ -117,9 +115,7 @@ pub(crate) async fn a_key_of_a_history_that_has_ended_is_a_new_one(local: LocalB
     assert_eq!(new, tail.epoch.id(4));
 }
 
-pub(crate) async fn an_epoch_that_an_operator_writes_is_another_history_of_the_same_stream(
-    local: LocalBroker,
-) {
+pub(crate) async fn an_operator_can_give_a_stream_another_epoch(local: LocalBroker) {
     let broker = local.connect().await;
     let old = publish(&*broker, &["1", "2", "3"]).await;
     let mut tail = tail_soon(&broker, Start::Newest(10)).await;
@@ -130,7 +126,7 @@ pub(crate) async fn an_epoch_that_an_operator_writes_is_another_history_of_the_s
     assert_ne!(tail.epoch, old.epoch);
     assert_eq!(publish(&*broker, &["4"]).await, tail.epoch.id(4));
     assert_eq!(payloads(&take(&mut tail, 4).await), ["1", "2", "3", "4"]);
-    // Who has just begun knows nothing of before.
+    // A hub that has just started has not seen the earlier epoch.
     let begun = local.connect().await;
     let mut begun = tail_soon(&begun, Start::Newest(10)).await;
     assert_eq!(seqs(&take(&mut begun, 4).await), [1, 2, 3, 4]);

@@ -1,4 +1,4 @@
-//! A broker that goes away and comes back.
+//! A broker that stops and is started again.
 
 use tidings_core::BrokerError;
 use tidings_core::broker::Start;
@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use crate::broker::{LocalBroker, SOON, end_of, payloads, tail_soon, take, text};
 
-pub(crate) async fn a_stopped_broker_is_away_in_bounded_time_and_comes_back_with_nothing_lost(
+pub(crate) async fn a_broker_that_was_killed_is_away_in_bounded_time_and_loses_nothing(
     mut local: LocalBroker,
 ) {
     let broker = local.connect().await;
@@ -21,7 +21,7 @@ pub(crate) async fn a_stopped_broker_is_away_in_bounded_time_and_comes_back_with
     local.kill().await;
 
     let publishing = broker.publish(text("a", "lost"), None);
-    let error = timeout(SOON, publishing).await.expect("it does not wait").unwrap_err();
+    let error = timeout(SOON, publishing).await.expect("it fails in time").unwrap_err();
     assert!(matches!(error, BrokerError::Away { .. }), "{error}");
     assert!(broker.tail(Start::Newest(1)).await.is_err());
     end_of_counting(&mut tail, &mut last).await;
@@ -36,7 +36,7 @@ pub(crate) async fn a_stopped_broker_is_away_in_bounded_time_and_comes_back_with
     assert_eq!(payloads(&rest), acknowledged[usize::try_from(last).unwrap()..]);
 }
 
-/// What was on its way when the broker went still counts.
+/// Waits until the tail ends. Messages that were sent before the broker ended are counted.
 async fn end_of_counting(tail: &mut tidings_core::broker::Tail, last: &mut u64) {
     use futures::StreamExt;
     let ended = timeout(SOON, async {

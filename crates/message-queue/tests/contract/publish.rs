@@ -1,4 +1,4 @@
-//! What a publish comes to.
+//! Publishes: their ids, their keys, and the limits of size.
 
 use futures::future::join_all;
 use tidings_core::broker::Start;
@@ -17,7 +17,7 @@ pub(crate) async fn ids_are_contiguous_from_one(local: LocalBroker) {
     assert!(ids.iter().all(|id| id.epoch == ids[0].epoch));
 }
 
-pub(crate) async fn a_repeated_key_has_the_first_ones_id_and_stores_nothing(local: LocalBroker) {
+pub(crate) async fn a_repeated_key_returns_the_first_id_and_stores_nothing(local: LocalBroker) {
     let (one, other) = (local.connect().await, local.connect().await);
     let key = || Some("8e03978e-40d5".parse().unwrap());
     let first = one.publish(text("a", "once"), key()).await.unwrap();
@@ -30,7 +30,7 @@ pub(crate) async fn a_repeated_key_has_the_first_ones_id_and_stores_nothing(loca
     assert_eq!(payloads(&take(&mut tail, 3).await), ["once", "between", "next"]);
 }
 
-pub(crate) async fn a_payload_beyond_the_limit_is_refused_and_one_at_the_limit_arrives(
+pub(crate) async fn a_payload_over_the_limit_is_rejected_and_one_at_the_limit_arrives(
     local: LocalBroker,
 ) {
     let broker = local.connect().await;
@@ -39,7 +39,7 @@ pub(crate) async fn a_payload_beyond_the_limit_is_refused_and_one_at_the_limit_a
     let rejection = broker.publish(of(limit + 1), None).await.unwrap_err();
     assert!(matches!(rejection, BrokerError::Refused { .. }), "{rejection}");
     let longest = "k".repeat(255).parse().unwrap();
-    // With all that can go with it.
+    // With everything that a message can have besides its payload.
     let full = of(limit).with_headers(longest_headers()).from_seat(SeatId::from_number(u64::MAX));
     broker.publish(full.clone(), Some(longest)).await.unwrap();
     let mut tail = broker.tail(Start::Newest(1)).await.unwrap();
@@ -47,8 +47,8 @@ pub(crate) async fn a_payload_beyond_the_limit_is_refused_and_one_at_the_limit_a
     assert!(arrived[0].notification == Some(full));
 }
 
-pub(crate) async fn headers_count_among_the_bytes_that_are_kept(local: LocalBroker) {
-    // What each of these has in its headers is more than all of the rest.
+pub(crate) async fn headers_count_towards_the_bytes_that_are_kept(local: LocalBroker) {
+    // The headers of each are larger than the rest of it.
     let keep = Keep::default().bytes(Some(20_000));
     let broker = local.connect_keeping(keep).await;
     for _ in 0..50 {
@@ -60,7 +60,7 @@ pub(crate) async fn headers_count_among_the_bytes_that_are_kept(local: LocalBrok
     };
     let with_headers = 51 - first().await;
     assert!((5..20).contains(&with_headers), "{with_headers}");
-    // What leaves gives back as much as it took: then there is room for as many without headers as ever.
+    // A removed entry is subtracted with its headers, so now there is room for more entries without headers.
     for _ in 0..200 {
         broker.publish(text("a", "x"), None).await.unwrap();
     }
@@ -68,7 +68,7 @@ pub(crate) async fn headers_count_among_the_bytes_that_are_kept(local: LocalBrok
     assert!(without > 50, "{without}");
 }
 
-pub(crate) async fn publishes_of_two_nodes_have_one_order(local: LocalBroker) {
+pub(crate) async fn publishes_of_two_hubs_have_one_order(local: LocalBroker) {
     let nodes = [local.connect().await, local.connect().await];
     let mut tails = Vec::new();
     for node in &nodes {
@@ -82,7 +82,7 @@ pub(crate) async fn publishes_of_two_nodes_have_one_order(local: LocalBroker) {
     let (one, other) = (take(&mut tails[0], 400).await, take(&mut tails[1], 400).await);
     assert_eq!(one, other);
     assert!(seqs(&one).into_iter().eq(1..=400));
-    // Each is at the place that its publisher was told.
+    // Each has the sequence number that its publish returned.
     let arrived = payloads(&one);
     for (number, id) in ids.iter().enumerate() {
         assert_eq!(arrived[id.seq as usize - 1], number.to_string());

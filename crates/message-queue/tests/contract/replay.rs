@@ -1,4 +1,4 @@
-//! Reading what is older.
+//! Replays.
 
 use tidings_core::broker::Replay;
 use tidings_core::driver::Budget;
@@ -14,7 +14,7 @@ fn read(replay: Replay) -> (Vec<u64>, u64) {
     }
 }
 
-pub(crate) async fn filters_single_several_and_overlapping_find_what_matches(local: LocalBroker) {
+pub(crate) async fn single_several_and_overlapping_filters_find_what_matches(local: LocalBroker) {
     let broker = local.connect().await;
     let mut ids = Vec::new();
     for topic in ["a.x", "b.x", "a.y", "c", "a.x", "b.y", "a.x.z"] {
@@ -34,7 +34,7 @@ pub(crate) async fn filters_single_several_and_overlapping_find_what_matches(loc
     assert_eq!(find("a.x,a.x", 0, 4).await, (vec![1], 4));
     assert_eq!(find("nothing", 0, 7).await, (vec![], 7));
     assert_eq!(find("nothing.*,none", 0, 5).await, (vec![], 5));
-    // Beyond what there is, nothing was looked at.
+    // A replay does not reach beyond the newest message.
     assert_eq!(find("c", 0, 100).await, (vec![4], 7));
     assert_eq!(find(">", 7, 7).await, (vec![], 7));
 }
@@ -61,7 +61,7 @@ pub(crate) async fn a_replay_keeps_to_its_budget_and_its_end(local: LocalBroker)
     assert_eq!(found, [2, 4]);
     let (found, _) = find(">", 7, 1501, 1, 1).await;
     assert_eq!(found, [8]);
-    // From page to page it comes to everything.
+    // One replay after another reads everything.
     let (mut after, mut all) = (0, Vec::new());
     while after < 1501 {
         let (found, reached) = find("even", after, 1501, 300, 1 << 20).await;
@@ -72,7 +72,7 @@ pub(crate) async fn a_replay_keeps_to_its_budget_and_its_end(local: LocalBroker)
     assert!(all.into_iter().eq((1..=1501).step_by(2)));
 }
 
-pub(crate) async fn a_position_that_is_gone_is_told_with_its_reason(local: LocalBroker) {
+pub(crate) async fn a_position_that_is_gone_is_reported_with_its_reason(local: LocalBroker) {
     let keep = Keep::default().messages(Some(10));
     let broker = local.connect_keeping(keep).await;
     let mut last = None;

@@ -1,4 +1,4 @@
-//! Following the stream.
+//! Tails.
 
 use tidings_core::broker::{Replay, Start};
 use tidings_core::driver::Budget;
@@ -28,28 +28,26 @@ pub(crate) async fn a_tail_delivers_everything_in_order_from_any_start(local: Lo
     assert_eq!(all[10].notification.as_ref().unwrap().topic().as_str(), "b.c");
 }
 
-pub(crate) async fn every_byte_arrives_and_so_does_the_kind(local: LocalBroker) {
+pub(crate) async fn every_byte_and_the_kind_arrive(local: LocalBroker) {
     let broker = local.connect().await;
     let every_byte: Vec<u8> = (0..=255).collect();
     let binary = Notification::binary("a".parse().unwrap(), every_byte);
-    let told = text("a", "tëxt\r\n\0");
-    let nothing = text("a", "");
-    for notification in [&binary, &told, &nothing] {
+    let special = text("a", "tëxt\r\n\0");
+    let empty = text("a", "");
+    for notification in [&binary, &special, &empty] {
         broker.publish(notification.clone(), None).await.unwrap();
     }
     local.write_bad_text("a").await;
     let mut tail = broker.tail(Start::Newest(10)).await.unwrap();
     let arrived = take(&mut tail, 4).await;
-    for (stored, sent) in arrived.iter().zip([&binary, &told, &nothing]) {
+    for (stored, sent) in arrived.iter().zip([&binary, &special, &empty]) {
         assert_eq!(stored.notification.as_ref(), Some(sent));
     }
     let bad = arrived[3].notification.as_ref().unwrap();
     assert_eq!((bad.kind(), &bad.payload()[..]), (Kind::Binary, &b"ab\xff"[..]));
 }
 
-pub(crate) async fn headers_arrive_by_tail_and_by_replay_and_what_has_none_has_none(
-    local: LocalBroker,
-) {
+pub(crate) async fn headers_arrive_by_tail_and_by_replay(local: LocalBroker) {
     let (one, other) = (local.connect().await, local.connect().await);
     let binary = || Notification::binary("a".parse().unwrap(), &b"\xff"[..]);
     let media = |media| Headers::new().with_content_type(media).unwrap();
@@ -81,7 +79,7 @@ pub(crate) async fn headers_arrive_by_tail_and_by_replay_and_what_has_none_has_n
     }
 }
 
-pub(crate) async fn a_malformed_header_does_not_cost_the_notification(local: LocalBroker) {
+pub(crate) async fn a_notification_with_a_malformed_header_arrives_without_it(local: LocalBroker) {
     let broker = local.connect().await;
     broker.publish(text("a", "first"), None).await.unwrap();
     local.write_bad_headers("a").await;
@@ -91,7 +89,7 @@ pub(crate) async fn a_malformed_header_does_not_cost_the_notification(local: Loc
     assert_eq!(arrived[0].notification, Some(text("a", "hello").with_headers(headers)));
 }
 
-pub(crate) async fn what_somebody_else_wrote_is_passed_over_with_its_place(local: LocalBroker) {
+pub(crate) async fn an_entry_of_another_program_arrives_without_a_notification(local: LocalBroker) {
     let broker = local.connect().await;
     broker.publish(text("a", "1"), None).await.unwrap();
     local.write_foreign().await;
@@ -102,7 +100,7 @@ pub(crate) async fn what_somebody_else_wrote_is_passed_over_with_its_place(local
     assert_eq!(arrived[1].notification, None);
 }
 
-pub(crate) async fn what_was_purged_under_a_tail_is_a_jump(local: LocalBroker) {
+pub(crate) async fn a_purge_under_a_tail_is_a_jump_of_the_sequence(local: LocalBroker) {
     let broker = local.connect().await;
     let mut follower = broker.tail(Start::Newest(10)).await.unwrap();
     for number in 1..=6 {

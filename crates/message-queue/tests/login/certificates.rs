@@ -1,4 +1,4 @@
-//! An authority of the test's own, and what it has signed for a server on loopback and for a client.
+//! A certificate authority for a test, and the certificates that it has signed for a server on loopback and a client.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ impl Certificates {
         Self { _directory: directory, paths }
     }
 
-    /// The authority, the server's certificate and key, the client's certificate and key.
+    /// Returns the paths of the authority, the server's certificate and key, and the client's certificate and key.
     pub(crate) fn paths(&self) -> [&Path; 5] {
         self.paths.each_ref().map(PathBuf::as_path)
     }

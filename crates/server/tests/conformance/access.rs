@@ -1,4 +1,4 @@
-//! Access is decided by what a request means and not by how its path is written.
+//! Access depends on the meaning of a request, and not on the way in which its path is written.
 
 use http::StatusCode;
 use tidings_core::{Filters, HubConfig, Topic};
@@ -8,7 +8,7 @@ use tidings_transport::Rejection;
 use super::live_page::files;
 use crate::support::{Case, Mover, Raw, Running, every, every_mover};
 
-/// Everyone may open the page, follow what is public or of ann, and publish as ann.
+/// Permits every client to open the page, to subscribe to public topics and those of ann, and to publish as ann.
 fn ann() -> Authorizer {
     let reads: Filters = "public.>,users.ann.>".parse().unwrap();
     let writes: Filters = "users.ann.>".parse().unwrap();
@@ -26,13 +26,13 @@ async fn hub(mover: Mover) -> Running {
     Running::start(config).await
 }
 
-/// A request of this transport for what waits.
+/// Returns a request of this transport for everything that is retained.
 fn ask(case: &Case, filters: &str) -> String {
     case.request(filters, "&after=earliest&wait=0")
 }
 
 #[test]
-fn no_way_to_write_a_path_leaks_what_is_not_allowed() {
+fn no_spelling_of_a_path_gives_access_to_topics_that_are_not_permitted() {
     const FORBIDDEN: [&str; 14] = [
         "users.ann.x,users.bob.secret",
         "users.ann.x%2Cusers.bob.secret",
@@ -53,7 +53,7 @@ fn no_way_to_write_a_path_leaks_what_is_not_allowed() {
         let hub = hub(case.mover).await;
         hub.publish("users.bob.secret", "the secret").await;
         for filters in FORBIDDEN {
-            let answer = Raw::ask(hub.address, ask(case, filters)).await;
+            let answer = Raw::request(hub.address, ask(case, filters)).await;
             assert_eq!(answer.rejection(), (403, "forbidden".to_owned()), "{filters}");
         }
         assert!(hub.hub.pool().is_empty());
@@ -61,7 +61,7 @@ fn no_way_to_write_a_path_leaks_what_is_not_allowed() {
     });
 }
 
-/// A path that only a second decoding would turn into a topic is not a topic.
+/// A path that becomes a topic only if it is decoded twice is not a topic.
 #[test]
 fn a_path_is_decoded_once() {
     every(async |case| {
@@ -74,7 +74,7 @@ fn a_path_is_decoded_once() {
             ("users.ann.x/../users.bob.secret", 404, "not_found"),
             ("users.ann.x%2F..%2Fusers.bob.secret", 400, "bad_topic"),
         ] {
-            let answer = Raw::ask(hub.address, ask(case, filters)).await;
+            let answer = Raw::request(hub.address, ask(case, filters)).await;
             assert_eq!(answer.rejection(), (status, code.to_owned()), "{filters}");
         }
         hub.stop().await;
@@ -82,7 +82,7 @@ fn a_path_is_decoded_once() {
 }
 
 #[test]
-fn what_is_allowed_is_served_however_it_is_written() {
+fn permitted_topics_are_served_for_every_spelling_of_the_path() {
     every(async |case| {
         let hub = hub(case.mover).await;
         for filters in
@@ -98,7 +98,7 @@ fn what_is_allowed_is_served_however_it_is_written() {
 }
 
 #[test]
-fn publishing_is_decided_by_the_topic_that_is_published_to() {
+fn the_permission_to_publish_depends_on_the_topic() {
     let post = |topic: &str| {
         format!("POST /topics/{topic} HTTP/1.1\r\nHost: hub\r\nContent-Length: 1\r\n\r\nx")
     };
@@ -111,19 +111,19 @@ fn publishing_is_decided_by_the_topic_that_is_published_to() {
             ("users.ann.x,users.bob.x", 400, "bad_topic"),
             ("users.ann.%3E", 400, "bad_topic"),
         ] {
-            let answer = Raw::ask(hub.address, post(topic)).await;
+            let answer = Raw::request(hub.address, post(topic)).await;
             assert_eq!(answer.rejection(), (status, code.to_owned()), "{topic}");
         }
         assert_eq!(hub.hub.log().head().seq, 0);
         for topic in ["users.ann.x", "users%2Eann%2Ex"] {
-            assert_eq!(Raw::ask(hub.address, post(topic)).await.status, 200, "{topic}");
+            assert_eq!(Raw::request(hub.address, post(topic)).await.status, 200, "{topic}");
         }
         hub.stop().await;
     });
 }
 
 #[test]
-fn every_resource_is_decided_and_health_answers_everyone() {
+fn every_resource_requires_permission_except_the_health_check() {
     every_mover(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         config.authorizer = Authorizer::from_fn(|request, action| {
@@ -148,7 +148,7 @@ fn every_resource_is_decided_and_health_answers_everyone() {
         });
         let hub = Running::start(config).await;
         let as_page = "GET / HTTP/1.1\r\nHost: hub\r\nAccept: text/html\r\nX-Only: page\r\n\r\n";
-        let html = Raw::ask(hub.address, as_page).await.text();
+        let html = Raw::request(hub.address, as_page).await.text();
         let mut resources: Vec<(String, &str)> = vec![
             ("GET /".to_owned(), "page"),
             ("HEAD /".to_owned(), "page"),

@@ -1,4 +1,4 @@
-//! Clients that others wrote: what they read of the hub is what the standards say.
+//! Clients that are not ours. They require that the server follows the standards.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ use tokio::time::timeout;
 
 use crate::support::{PATIENCE, Running, every_mover};
 
-/// The HTTP client for `eventsource-client`, which can do without hyper's HTTP/2 so.
+/// The HTTP client for `eventsource-client`. With it, hyper's HTTP/2 is not needed.
 #[derive(Clone, Default)]
 struct Reqwest(reqwest::Client);
 
 impl HttpTransport for Reqwest {
     fn request(&self, request: Request<Option<Bytes>>) -> ResponseFuture {
         let request = request.map(Option::unwrap_or_default).try_into().unwrap();
-        // A future that is `Sync`, as reqwest's are not.
+        // The future must be `Sync`, and those of reqwest are not.
         let sent = tokio::spawn(self.0.execute(request));
         Box::pin(async {
             let mut response = sent.await.unwrap().map_err(TransportError::new)?;
@@ -48,11 +48,11 @@ impl HttpTransport for Reqwest {
     }
 }
 
-/// An `eventsource-client` event: its id, type and data.
-type Told = (String, String, String);
+/// An event of `eventsource-client`: its id, type and data.
+type Received = (String, String, String);
 
-/// Reads the next event, over however many connections that takes.
-async fn event<S>(events: &mut S) -> Told
+/// Returns the next event. Continues over further connections.
+async fn event<S>(events: &mut S) -> Received
 where
     S: futures::Stream<Item = eventsource_client::Result<SSE>> + Unpin,
 {
@@ -63,9 +63,9 @@ where
                     return (event.id.unwrap_or_default(), event.event_type, event.data);
                 }
                 Ok(Some(SSE::Comment(_) | SSE::Connected(_))) => {}
-                // The end of a stream is an error of this client, and it connects again.
+                // This client reports the end of a stream as an error, and reconnects.
                 Ok(None) | Err(eventsource_client::Error::Eof) => {}
-                Err(error) => eprintln!("   the client says: {error}"),
+                Err(error) => eprintln!("   error of the client: {error}"),
             }
         }
     };
@@ -79,7 +79,7 @@ async fn serve_at(listener: TcpListener, hub: Hub, mover: crate::support::Mover)
 }
 
 #[test]
-fn eventsource_client_reads_everything_and_comes_back_with_its_last_event_id() {
+fn eventsource_client_reads_everything_and_reconnects_with_its_last_event_id() {
     every_mover(async |mover| {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -91,39 +91,37 @@ fn eventsource_client_reads_everything_and_comes_back_with_its_last_event_id() {
             .reconnect(options.delay_max(delay).build())
             .build_with_transport(Reqwest::default());
         let mut events = client.stream();
-        loop {
-            let told = timeout(PATIENCE, events.try_next()).await.expect("it never connected");
-            if matches!(told, Ok(Some(SSE::Connected(_)))) {
-                break;
-            }
-        }
+        // It reports a failed attempt as an error, and tries again.
+        let connected =
+            async { while !matches!(events.try_next().await, Ok(Some(SSE::Connected(_)))) {} };
+        timeout(PATIENCE, connected).await.expect("it connects");
         let id = first.publish("t", "one\ntwo: \u{1f9c7}\r\n").await;
         let message = "message".to_owned();
-        let told = event(&mut events).await;
-        assert_eq!(told, (id.to_string(), message.clone(), "one\ntwo: \u{1f9c7}\n".to_owned()));
+        let received = event(&mut events).await;
+        assert_eq!(received, (id.to_string(), message.clone(), "one\ntwo: \u{1f9c7}\n".to_owned()));
         first
             .hub
             .publish(Notification::binary("t".parse().unwrap(), &b"\0\xff"[..]))
             .await
             .unwrap();
-        let told = event(&mut events).await;
-        assert_eq!((told.1.as_str(), told.2.as_str()), ("binary", "AP8="));
+        let received = event(&mut events).await;
+        assert_eq!((received.1.as_str(), received.2.as_str()), ("binary", "AP8="));
 
-        // The hub ends; another one takes its place, with another history.
+        // The server ends, and another one with a new epoch uses its address.
         let epoch = first.hub.epoch();
         first.stop().await;
-        let told = event(&mut events).await;
-        assert_eq!(told.1, "goodbye");
-        let goodbye: Value = serde_json::from_str(&told.2).unwrap();
+        let received = event(&mut events).await;
+        assert_eq!(received.1, "goodbye");
+        let goodbye: Value = serde_json::from_str(&received.2).unwrap();
         assert_eq!(goodbye["goodbye"]["reason"], Reason::GoingAway.name());
         let second = Hub::default();
         second.publish(Notification::text("t".parse().unwrap(), "of the second")).await.unwrap();
         let second = serve_at(TcpListener::bind(address).await.unwrap(), second, mover).await;
-        let told = event(&mut events).await;
-        assert_eq!(told.1, "gap", "{told:?}");
-        let gap: Value = serde_json::from_str(&told.2).unwrap();
+        let received = event(&mut events).await;
+        assert_eq!(received.1, "gap", "{received:?}");
+        let gap: Value = serde_json::from_str(&received.2).unwrap();
         assert_eq!(gap["gap"]["reason"], "epoch");
-        assert_eq!(gap["gap"]["after"], epoch.id(2).to_string(), "it came with its last id");
+        assert_eq!(gap["gap"]["after"], epoch.id(2).to_string(), "it reconnected with its last id");
         assert_eq!(event(&mut events).await.2, "of the second");
         drop(events);
         second.stop().await;
@@ -134,10 +132,10 @@ fn eventsource_client_reads_everything_and_comes_back_with_its_last_event_id() {
 fn reqwest_polls() {
     every_mover(async |mover| {
         let hub = mover.hub().await;
-        let client = reqwest::Client::new();
+        let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
         let poll = async |query: &str| -> Value {
             let url = format!("{}{query}", hub.url("t"));
-            let response = timeout(PATIENCE, client.get(url).send()).await.unwrap().unwrap();
+            let response = client.get(url).send().await.unwrap();
             assert_eq!(response.status(), 200);
             let headers = response.headers();
             assert_eq!(headers["cache-control"], "no-store");
@@ -146,13 +144,11 @@ fn reqwest_polls() {
         };
         let empty = |cursor: &str| serde_json::json!({"cursor": cursor, "notifications": []});
         let id = |seq| hub.hub.epoch().id(seq).to_string();
-        assert_eq!(poll("").await, empty(&id(0)), "without a position it answers at once");
+        assert_eq!(poll("").await, empty(&id(0)), "a poll without a position is answered at once");
 
         let post = client.post(hub.url("t")).body("text \"1\"");
-        let answer: Value = serde_json::from_str(
-            &timeout(PATIENCE, post.send()).await.unwrap().unwrap().text().await.unwrap(),
-        )
-        .unwrap();
+        let answer = post.send().await.unwrap().text().await.unwrap();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
         assert_eq!(answer, serde_json::json!({"id": id(1)}));
         let binary = client.post(hub.url("t")).header("content-type", "application/octet-stream");
         assert_eq!(binary.body(&b"\0\xff"[..]).send().await.unwrap().status(), 200);
@@ -165,14 +161,14 @@ fn reqwest_polls() {
                 {"id": id(2), "topic": "t", "data_base64": "AP8="},
             ],
         });
-        // A lane may be a pass behind the log, and then answers with the first alone.
+        // A lane that has not run its pass yet responds with the first notification only.
         for query in [format!("?after={}", id(0)), "?after=earliest".to_owned()] {
             let is_whole = async || poll(&query).await == expected;
-            crate::support::eventually("both are told", is_whole).await;
+            crate::support::eventually("the response has both", is_whole).await;
         }
         assert_eq!(poll(&format!("?last_event_id={}&wait=0", id(2))).await, empty(&id(2)));
 
-        // Held until there is something; what is not for it moves the cursor at the end of the hold.
+        // A poll is held until a notification matches. Others move its cursor when the hold ends.
         let query = format!("?after={}", id(2));
         let (held, ()) = tokio::join!(poll(&query), async {
             crate::support::eventually("it is held", async || hub.hub.pool().len() == 1).await;
@@ -193,10 +189,10 @@ fn reqwest_polls() {
 }
 
 #[test]
-fn an_answer_to_a_poll_is_bounded_and_the_next_goes_on_behind_it() {
+fn the_response_to_a_poll_is_bounded_and_the_next_poll_continues_after_it() {
     every_mover(async |mover| {
         let hub = mover.hub().await;
-        let client = reqwest::Client::new();
+        let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
         let payload = "x".repeat(300 << 10);
         for _ in 0..10 {
             hub.publish("t", payload.clone()).await;
@@ -205,10 +201,10 @@ fn an_answer_to_a_poll_is_bounded_and_the_next_goes_on_behind_it() {
         while seqs.len() < 10 {
             let url = format!("{}?after={cursor}", hub.url("t"));
             let text = client.get(url).send().await.unwrap().text().await.unwrap();
-            assert!(text.len() < (1 << 20) + 1024, "{} bytes in one answer", text.len());
+            assert!(text.len() < (1 << 20) + 1024, "{} bytes in one response", text.len());
             let answer: Value = serde_json::from_str(&text).unwrap();
-            let told = answer["notifications"].as_array().unwrap();
-            seqs.extend(told.iter().map(|one| one["id"].as_str().unwrap().to_owned()));
+            let notifications = answer["notifications"].as_array().unwrap();
+            seqs.extend(notifications.iter().map(|one| one["id"].as_str().unwrap().to_owned()));
             cursor = answer["cursor"].as_str().unwrap().to_owned();
             answers += 1;
         }

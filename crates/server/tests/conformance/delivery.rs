@@ -1,4 +1,4 @@
-//! Order, cuts, resumes, and who is told what.
+//! Delivery: the order, resumption after a disconnect, and which client receives which notification.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use tidings_core::{Kind, Position};
 use crate::support::{Raw, all_listed, every_also_mounted, every_poll_without_broker};
 
 #[test]
-fn what_several_publish_arrives_in_order_without_gap_or_duplicate() {
+fn notifications_of_several_publishers_arrive_once_and_in_order() {
     every_also_mounted(async |case| {
         let hub = case.hub().await;
         let mut follower = hub.follow(&case.listed, ">", Position::Live).await;
@@ -37,7 +37,7 @@ fn what_several_publish_arrives_in_order_without_gap_or_duplicate() {
 }
 
 #[test]
-fn a_cut_and_a_resume_yield_exactly_the_rest() {
+fn a_client_that_resumes_receives_exactly_the_rest() {
     every_also_mounted(async |case| {
         let hub = case.hub().await;
         let mut follower = hub.follow(&case.listed, "t", Position::Live).await;
@@ -80,7 +80,7 @@ fn a_position_taken_on_one_transport_resumes_on_each_other() {
 }
 
 #[test]
-fn a_client_that_was_told_nothing_yet_resumes_as_well() {
+fn a_client_without_a_notification_can_resume() {
     every_also_mounted(async |case| {
         let hub = case.hub().await;
         hub.publish("t", "before").await;
@@ -88,7 +88,7 @@ fn a_client_that_was_told_nothing_yet_resumes_as_well() {
         let Ok(tidings_transport::client::Arrival::Heartbeat(Some(position))) =
             follower.next().await.unwrap()
         else {
-            panic!("the position goes out first")
+            panic!("the position comes first")
         };
         drop(follower);
         hub.publish("t", "missed").await;
@@ -100,7 +100,7 @@ fn a_client_that_was_told_nothing_yet_resumes_as_well() {
 }
 
 #[test]
-fn a_live_client_gets_nothing_old_and_one_from_the_earliest_gets_everything() {
+fn a_live_client_receives_new_notifications_and_one_from_the_earliest_receives_all() {
     every_also_mounted(async |case| {
         let hub = case.hub().await;
         hub.publish("t", "old").await;
@@ -116,7 +116,7 @@ fn a_live_client_gets_nothing_old_and_one_from_the_earliest_gets_everything() {
 }
 
 #[test]
-fn an_entry_reaches_only_those_who_asked_for_it() {
+fn a_notification_reaches_only_clients_whose_filters_match() {
     const TOPICS: [&str; 7] = ["a", "b", "a.b", "a.b.c", "b.b", "a.c.c", "ab"];
     const FILTERS: [(&str, &[&str]); 7] = [
         ("a", &["a"]),
@@ -142,8 +142,8 @@ fn an_entry_reaches_only_those_who_asked_for_it() {
             for topic in expected.iter().chain(&["the-end"]) {
                 let received = follower.notification().await;
                 assert_eq!(received.payload, *topic);
-                // Not every wire carries it.
-                assert!(received.topic.is_none_or(|told| told == *topic));
+                // Not every transport sends the topic.
+                assert!(received.topic.is_none_or(|received| received == *topic));
             }
         }
         drop(followers);
@@ -152,14 +152,14 @@ fn an_entry_reaches_only_those_who_asked_for_it() {
 }
 
 #[test]
-fn who_asks_for_little_of_a_long_log_is_not_told_that_there_is_nothing() {
-    // What is read is the log of the hub, whether it has a broker or not.
+fn a_poll_for_one_notification_in_a_long_log_finds_it() {
+    // The poll reads the log of the hub, so a broker makes no difference.
     every_poll_without_broker(async |case| {
         let hub = case.hub().await;
         hub.publish_many("others", 50_000).await;
         hub.publish("t", "mine").await;
         let mut raw = Raw::connect(hub.address).await;
-        // More than one turn looks at, and no time to wait for it.
+        // One turn does not reach the notification, and the poll does not wait.
         raw.send(case.request("t", "&after=earliest&wait=0")).await;
         assert_eq!(raw.answer().await.json()["notifications"][0]["data"], "mine");
         drop(raw);

@@ -1,4 +1,4 @@
-//! What is refused: a status, a code for programs and a sentence for people.
+//! Rejections: a status, a code for programs and a message for people.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ fn each_fault_has_its_status_and_code() {
     every_mover(async |mover| {
         let hub = mover.hub().await;
         for (request, status, code) in &table {
-            let answer = Raw::ask(hub.address, request).await;
+            let answer = Raw::request(hub.address, request).await;
             assert_eq!(answer.rejection(), (*status, (*code).to_owned()), "{request}");
             assert_eq!(answer.header("cache-control"), Some("no-store"), "{request}");
             // RFC 9110, section 15.5.22.
@@ -77,8 +77,8 @@ fn each_fault_has_its_status_and_code() {
             let connection = answer.header("connection").unwrap_or_default().to_lowercase();
             assert_eq!(connection.contains("upgrade"), upgrade.is_some(), "{request}");
         }
-        assert!(hub.hub.pool().is_empty(), "whoever is refused has no seat");
-        assert_eq!(hub.hub.log().head().seq, 0, "and has published nothing");
+        assert!(hub.hub.pool().is_empty(), "a rejected client has no seat");
+        assert_eq!(hub.hub.log().head().seq, 0, "a rejected client has published nothing");
         hub.stop().await;
     });
 }
@@ -89,7 +89,7 @@ fn a_request_has_one_host() {
     every_mover_on_our_connections(async |mover| {
         let hub = mover.hub().await;
         for request in [&two, "GET /topics/t HTTP/1.1\r\n\r\n"] {
-            let answer = Raw::ask(hub.address, request).await;
+            let answer = Raw::request(hub.address, request).await;
             assert_eq!(answer.rejection(), (400, "ambiguous_request".to_owned()), "{request}");
         }
         hub.stop().await;
@@ -97,10 +97,10 @@ fn a_request_has_one_host() {
 }
 
 #[test]
-fn a_rejection_says_what_to_do() {
+fn a_rejection_contains_what_to_do() {
     every_mover(async |mover| {
         let hub = mover.hub().await;
-        let ask = async |request: String| Raw::ask(hub.address, request).await;
+        let ask = async |request: String| Raw::request(hub.address, request).await;
         let deleted = ask(post("/topics/t", "").replace("POST", "DELETE")).await;
         assert_eq!(deleted.header("allow"), Some("GET, HEAD, POST"));
         assert_eq!(ask(post("/metrics", "")).await.header("allow"), Some("GET, HEAD"));
@@ -118,17 +118,20 @@ fn a_rejection_says_what_to_do() {
 }
 
 #[test]
-fn a_payload_that_is_too_large_is_refused_with_the_limit() {
+fn the_rejection_of_a_large_payload_contains_the_limit() {
     every_mover(async |mover| {
         let config = mover.config(HubConfig::default().max_payload(1000)).await;
         let hub = Running::start(config).await;
-        assert_eq!(Raw::ask(hub.address, post("/topics/t", &"x".repeat(1000))).await.status, 200);
+        assert_eq!(
+            Raw::request(hub.address, post("/topics/t", &"x".repeat(1000))).await.status,
+            200
+        );
         let chunk = format!("{:x}\r\n{}\r\n0\r\n\r\n", 1001, "x".repeat(1001));
         let chunked = format!(
             "POST /topics/t HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}"
         );
         for request in [post("/topics/t", &"x".repeat(1001)), chunked] {
-            let answer = Raw::ask(hub.address, request).await;
+            let answer = Raw::request(hub.address, request).await;
             assert_eq!(answer.rejection(), (413, "too_big".to_owned()));
             assert!(answer.text().contains("1000"), "{answer:?}");
         }
@@ -137,7 +140,7 @@ fn a_payload_that_is_too_large_is_refused_with_the_limit() {
     });
 }
 
-/// A coded payload would reach each subscriber as if the coded bytes were the payload.
+/// Otherwise each subscriber would receive the encoded bytes as the payload.
 #[test]
 fn a_payload_with_a_content_coding_is_rejected_before_it_is_read() {
     let post = |coding: &str| {
@@ -152,29 +155,29 @@ fn a_payload_with_a_content_coding_is_rejected_before_it_is_read() {
             ["gzip", "GZIP", "br", "identity, zstd", "identity\r\nContent-Encoding: deflate"]
         {
             for request in [post(coding), post(coding).replace("hi", "").replace(": 2", ": 9")] {
-                let answer = Raw::ask(hub.address, request).await;
+                let answer = Raw::request(hub.address, request).await;
                 assert_eq!(answer.rejection(), (415, "unsupported_coding".to_owned()), "{coding}");
                 assert_eq!(answer.header("accept-encoding"), Some("identity"), "{coding}");
             }
         }
         assert_eq!(hub.hub.log().head().seq, 0);
         for coding in ["identity", "", "Identity,"] {
-            assert_eq!(Raw::ask(hub.address, post(coding)).await.status, 200, "{coding:?}");
+            assert_eq!(Raw::request(hub.address, post(coding)).await.status, 200, "{coding:?}");
         }
         hub.stop().await;
     });
 }
 
-/// Two readings of one request are a way to smuggle another one past a proxy (RFC 9112, section 11.2).
-/// None of these may be published, and nothing behind it on the connection may be answered as a request.
+/// An ambiguous request can smuggle another one past a proxy (RFC 9112, section 11.2). None of these may be published, and
+/// nothing after it on the connection may be answered as a request.
 #[test]
-fn a_request_that_can_be_read_in_two_ways_is_refused_and_ends_the_connection() {
+fn an_ambiguous_request_is_rejected_and_ends_the_connection() {
     let head = |headers: &str| format!("POST /topics/t HTTP/1.1\r\nHost: hub\r\n{headers}\r\n");
     let requests = [
-        // Two lengths, and one that is no number.
+        // Two lengths, and a length that is not a number.
         (head("Content-Length: 1\r\nContent-Length: 2\r\n") + "x", 400),
         (head("Content-Length: +1\r\n") + "x", 400),
-        // A coding that is not the last one, and one that is nearly the one we know.
+        // chunked that is not the last coding, and an unknown coding.
         (head("Transfer-Encoding: chunked, identity\r\n") + "0\r\n\r\n", 501),
         (head("Transfer-Encoding: xchunked\r\n") + "0\r\n\r\n", 501),
         // A length and a coding.
@@ -196,7 +199,7 @@ fn a_request_that_can_be_read_in_two_ways_is_refused_and_ends_the_connection() {
     });
 }
 
-/// All that is answered to this request and one more behind it, which must not be answered.
+/// Sends this request and a further one, and returns the response. Asserts that there is no second response.
 async fn answered(hub: &Running, request: &str) -> String {
     const HIDDEN: &str = "POST /topics/hidden HTTP/1.1\r\nHost: hub\r\nContent-Length: 1\r\n\r\nx";
     let mut raw = Raw::connect(hub.address).await;
@@ -227,8 +230,8 @@ fn a_malformed_chunk_publishes_nothing() {
             assert!(!answered.starts_with("HTTP/1.1 2"), "{chunks:?}: {answered}");
             assert_eq!(hub.hub.log().head().seq, 0, "{chunks:?}");
         }
-        // A blank behind a size is bad whitespace: a recipient may pass over it (RFC 9112, section
-        // 7.1.1, RFC 9110, section 5.6.3), and hyper does. It ends the body and hides nothing.
+        // A space after a size is bad whitespace, which a recipient may ignore (RFC 9112, section 7.1.1, RFC 9110,
+        // section 5.6.3). hyper ignores it. This chunk ends the body, so nothing is smuggled.
         let mut raw = Raw::connect(hub.address).await;
         raw.send(chunked("5\r\nhello\r\n0 \r\n\r\n")).await;
         raw.send(get("/healthz", "")).await;
@@ -240,11 +243,11 @@ fn a_malformed_chunk_publishes_nothing() {
 }
 
 #[test]
-fn whoever_takes_too_long_is_not_waited_for() {
-    // One deadline is short at a time: a busy machine may be late with the head of a request.
+fn a_client_that_takes_too_long_is_disconnected() {
+    // Only one deadline is short at a time, because a busy machine may be late with the head of a request.
     const SHORT: Duration = Duration::from_millis(150);
     every_mover_on_our_connections(async |mover| {
-        // A body that stops half way.
+        // An incomplete body.
         let mut config = mover.config(HubConfig::default()).await;
         (config.head_deadline, config.body_deadline) = (PATIENCE, SHORT);
         let hub = Running::start(config).await;
@@ -261,11 +264,13 @@ fn whoever_takes_too_long_is_not_waited_for() {
         (config.head_deadline, config.idle_timeout) = (SHORT, SHORT);
         config.body_deadline = PATIENCE;
         let hub = Running::start(config).await;
-        // A head that stops half way, nothing at all, and nothing behind a request.
+        // An incomplete head, an empty connection, and an idle one.
         for begun in ["GET /topics/t HTT", "", "GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n"] {
             let mut raw = Raw::connect(hub.address).await;
             raw.send(begun).await;
-            tokio::time::timeout(PATIENCE, raw.rest()).await.expect("the hub waits");
+            tokio::time::timeout(PATIENCE, raw.rest())
+                .await
+                .expect("the server closes the connection");
         }
         assert_eq!(hub.hub.log().head().seq, 0);
         hub.stop().await;
@@ -273,7 +278,7 @@ fn whoever_takes_too_long_is_not_waited_for() {
 }
 
 #[test]
-fn a_head_without_end_and_what_is_no_http_are_refused() {
+fn a_head_that_is_too_large_and_bytes_that_are_not_http_are_rejected() {
     every_mover_on_our_connections(async |mover| {
         let hub = mover.hub().await;
         let large = get("/topics/t", &format!("X-Large: {}\r\n", "x".repeat(40 << 10)));
@@ -285,7 +290,7 @@ fn a_head_without_end_and_what_is_no_http_are_refused() {
             raw.try_send(request).await;
             let answered = String::from_utf8_lossy(&raw.rest().await).into_owned();
             let status = answered.get(9..12).unwrap_or_default();
-            // The reset for what was not read may overtake the answer.
+            // The reset for unread bytes may overtake the response.
             assert!(statuses.contains(&status) || answered.is_empty(), "{answered}");
         }
         hub.stop().await;
@@ -293,7 +298,7 @@ fn a_head_without_end_and_what_is_no_http_are_refused() {
 }
 
 #[test]
-fn who_may_do_what_is_asked_on_every_way_in() {
+fn the_authorizer_is_called_for_subscriptions_and_publishes() {
     every_mover(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         config.authorizer = Authorizer::from_fn(|request, action| {
@@ -313,14 +318,14 @@ fn who_may_do_what_is_asked_on_every_way_in() {
             request.replacen("\r\n", &format!("\r\nAuthorization: {token}\r\n"), 1)
         };
         let poll = || get("/topics/t?after=earliest&wait=0", "");
-        let rejection = async |request| Raw::ask(hub.address, request).await.rejection();
+        let rejection = async |request| Raw::request(hub.address, request).await.rejection();
         assert_eq!(rejection(poll()).await, (401, "unauthorized".to_owned()));
         assert_eq!(rejection(post("/topics/t", "x")).await, (401, "unauthorized".to_owned()));
         let forbidden = with(post("/topics/t", "x"), "reader");
         assert_eq!(rejection(forbidden).await, (403, "forbidden".to_owned()));
         let allowed = with(post("/topics/t", "x"), "writer");
-        assert_eq!(Raw::ask(hub.address, allowed).await.status, 200);
-        assert_eq!(Raw::ask(hub.address, with(poll(), "reader")).await.status, 200);
+        assert_eq!(Raw::request(hub.address, allowed).await.status, 200);
+        assert_eq!(Raw::request(hub.address, with(poll(), "reader")).await.status, 200);
         hub.stop().await;
     });
 }

@@ -1,16 +1,16 @@
-//! Whatever is published, and however often a client is cut and comes back on whichever transport: each
-//! notification that is for it arrives exactly once and in order, or in a gap that it is told.
+//! A client is disconnected at random and continues on any transport. Each notification that matches its filters arrives
+//! exactly once and in order, or is part of a gap that the client receives.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use tidings_core::{Filters, HubConfig, Id, Notification, Position, Retention};
 use tidings_transport::client::Arrival;
 
-use crate::support::{Follower, Mover, Running, all_listed, every_mover};
+use crate::support::{Follower, Mover, Running, all_listed, every_mover, in_time};
 
 const TOPICS: [&str; 4] = ["a", "b", "a.b", "a.c"];
 const FILTERS: [&str; 4] = ["a", "a.*", ">", "b,a.c"];
-/// Few, so that a client that is away misses some.
+/// The retention. It is small, so that a client that is away misses some notifications.
 const KEPT: usize = 25;
 
 #[derive(Clone, Debug)]
@@ -19,11 +19,11 @@ enum Step {
         topic: usize,
         number: usize,
     },
-    /// Reads this part, in percent, of what there is for it.
+    /// Reads this percentage of the notifications that wait for the client.
     Read {
         percent: usize,
     },
-    /// Is cut, and comes back on one of the transports.
+    /// Disconnects, and continues on one of the transports.
     Hop {
         transport: usize,
     },
@@ -35,7 +35,7 @@ struct Reader {
     at: Id,
 }
 
-/// What was published: topic and text, the first with the sequence number 1.
+/// The topic and the text of what was published, from the sequence number 1 on.
 type Published = Vec<(&'static str, String)>;
 
 impl Reader {
@@ -43,10 +43,10 @@ impl Reader {
         self.filters.matches(&published[seq as usize - 1].0.parse().unwrap())
     }
 
-    /// Those behind the reader that are for it.
+    /// Returns the sequence numbers after the position of the reader that match its filters.
     fn waiting(&self, published: &Published) -> Vec<u64> {
-        let behind = self.at.seq + 1..=published.len() as u64;
-        behind.filter(|&seq| self.wants(published, seq)).collect()
+        let after = self.at.seq + 1..=published.len() as u64;
+        after.filter(|&seq| self.wants(published, seq)).collect()
     }
 
     async fn read_up_to(&mut self, target: u64, published: &Published) {
@@ -54,9 +54,9 @@ impl Reader {
             let (upto, at) = match self.follower.arrival().await {
                 Arrival::Notification(received) => {
                     let id = received.id.unwrap();
-                    assert!(self.wants(published, id.seq), "{id} is for others");
+                    assert!(self.wants(published, id.seq), "{id} does not match the filters");
                     assert_eq!(received.payload, published[id.seq as usize - 1].1);
-                    assert!(id.seq > self.at.seq, "{id} was told before, at {}", self.at);
+                    assert!(id.seq > self.at.seq, "{id} arrived again, at {}", self.at);
                     (id.seq - 1, id)
                 }
                 Arrival::Gap(gap) => {
@@ -68,7 +68,7 @@ impl Reader {
             };
             let mut passed = self.at.seq + 1..=upto;
             let skipped = passed.find(|&seq| self.wants(published, seq));
-            assert_eq!(skipped, None, "it was skipped in silence");
+            assert_eq!(skipped, None, "it was skipped without a gap");
             self.at = if at.seq > self.at.seq { at } else { self.at };
         }
     }
@@ -113,7 +113,7 @@ async fn play(mover: Mover, filters: &str, steps: &[Step]) {
 }
 
 #[test]
-fn each_notification_arrives_exactly_once_and_in_order_or_in_a_told_gap() {
+fn each_notification_arrives_exactly_once_and_in_order_or_is_part_of_a_gap() {
     let step = prop_oneof![
         3 => (0..TOPICS.len(), 1..20_usize).prop_map(|(topic, number)| Step::Publish { topic, number }),
         2 => (0..=100_usize).prop_map(|percent| Step::Read { percent }),
@@ -121,7 +121,7 @@ fn each_notification_arrives_exactly_once_and_in_order_or_in_a_told_gap() {
     ];
     let strategy = (0..FILTERS.len(), prop::collection::vec(step, 1..25));
     every_mover(async |mover| {
-        // The runner is not asynchronous: it plays each case on a runtime of its own, in its own thread.
+        // The runner is not asynchronous, so it plays each case on another runtime in another thread.
         let played = std::thread::scope(|scope| {
             let playing = scope.spawn(|| {
                 let config =
@@ -129,7 +129,7 @@ fn each_notification_arrives_exactly_once_and_in_order_or_in_a_told_gap() {
                 let runtime =
                     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 TestRunner::new(config).run(&strategy, |(filters, steps)| {
-                    runtime.block_on(play(mover, FILTERS[filters], &steps));
+                    runtime.block_on(in_time(play(mover, FILTERS[filters], &steps)));
                     Ok(())
                 })
             });

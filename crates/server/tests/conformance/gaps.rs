@@ -1,4 +1,4 @@
-//! What can no longer be had is told.
+//! Gaps: a client is informed of notifications that are no longer available.
 
 use tidings_core::{Epoch, GapReason, HubConfig, Id, Position, Retention};
 use tidings_transport::Shape;
@@ -10,7 +10,7 @@ fn ten_kept() -> HubConfig {
 }
 
 #[test]
-fn an_evicted_position_is_told_with_its_count() {
+fn an_evicted_position_is_a_gap_with_the_number_of_missed_notifications() {
     every_also_mounted(async |case| {
         let hub = Running::start(case.config(ten_kept()).await).await;
         hub.publish_numbers(1..=30).await;
@@ -23,10 +23,10 @@ fn an_evicted_position_is_told_with_its_count() {
         hub.publish("t", "and live").await;
         assert_eq!(follower.text().await, (31, "and live".to_owned()));
 
-        // With a filter nobody knows how many of them would have been for this client.
+        // With a filter, the number of missed notifications is unknown.
         let mut filtered = hub.follow(&case.listed, "t", Position::After(id(5))).await;
         assert_eq!(filtered.gap().await.missed, None);
-        // The last position that can be honoured, and the first that cannot.
+        // The oldest position without a gap, and the one before it.
         let mut whole = hub.follow(&case.listed, ">", Position::After(id(21))).await;
         assert_eq!(whole.seqs(10).await, Vec::from_iter(22..=31));
         let mut one_short = hub.follow(&case.listed, ">", Position::After(id(20))).await;
@@ -37,7 +37,7 @@ fn an_evicted_position_is_told_with_its_count() {
 }
 
 #[test]
-fn a_foreign_epoch_and_a_position_from_the_future_are_told() {
+fn positions_of_another_epoch_and_of_the_future_are_gaps() {
     every_also_mounted(async |case| {
         let hub = Running::start(case.config(ten_kept()).await).await;
         hub.publish_numbers(1..=12).await;
@@ -54,7 +54,7 @@ fn a_foreign_epoch_and_a_position_from_the_future_are_told() {
     });
 }
 
-/// An error would end an `EventSource` for good.
+/// After an error an `EventSource` does not reconnect.
 #[test]
 fn a_last_event_id_of_another_product_is_answered_with_a_gap() {
     every_also_mounted(async |case| {
@@ -72,7 +72,7 @@ fn a_last_event_id_of_another_product_is_answered_with_a_gap() {
             raw.send(request.replacen("\r\n", &format!("\r\n{header}"), 1)).await;
             let head = raw.head().await;
             if case.shape() == Shape::Upgrade {
-                // Without a subprotocol a gap is not shown, and the oldest is the first.
+                // Without a subprotocol a gap is not sent, and the first message is the oldest notification.
                 assert_eq!(head.status, 101, "{header}{query}");
                 assert_eq!(raw.frame().await.1, b"3", "{header}{query}");
                 continue;
@@ -85,7 +85,7 @@ fn a_last_event_id_of_another_product_is_answered_with_a_gap() {
     });
 }
 
-/// A polyfill of `EventSource` adds the position to the URL with which the page began.
+/// A polyfill of `EventSource` appends the position to the URL that the page has given it.
 #[test]
 fn a_client_that_puts_its_last_event_id_into_the_query_resumes_there() {
     every_also_mounted(async |case| {

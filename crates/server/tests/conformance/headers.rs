@@ -1,4 +1,4 @@
-//! The headers of notifications: how they are published, and what each transport carries of them.
+//! The headers of notifications: how they are published, and how each transport sends them.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ fn event(name: &str) -> Headers {
     Headers::new().with_event(name).unwrap()
 }
 
-/// A request to publish with these header lines.
+/// Returns a request that publishes with these header lines.
 fn post(lines: &str, payload: &str) -> String {
     let length = payload.len();
     format!(
@@ -35,7 +35,7 @@ fn headers_arrive_with_text_and_binary_live_and_after_a_resume() {
         (Kind::Text, all()),
         (Kind::Binary, all()),
         (Kind::Text, Headers::new()),
-        // Names that are members of an object, fields or types elsewhere.
+        // Names with another meaning elsewhere: a member of an object, a field or a type.
         (Kind::Text, event("data")),
         (Kind::Text, event("notification")),
         (Kind::Binary, event("constructor")),
@@ -45,7 +45,7 @@ fn headers_arrive_with_text_and_binary_live_and_after_a_resume() {
     ];
     every_also_mounted(async |case| {
         let hub = case.hub().await;
-        // With one topic and with several, the events of a stream differ.
+        // The events of a stream differ between one topic and several topics.
         let mut one = hub.follow(&case.listed, "t", Position::Live).await;
         let mut several = hub.follow(&case.listed, "t,u.*", Position::Live).await;
         let mut publisher = hub.publisher("t").await;
@@ -75,9 +75,9 @@ fn a_notification_without_headers_has_no_member_for_them() {
     every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
         let lines = "Content-Type: application/x-www-form-urlencoded\r\nUser-Agent: curl/8\r\nTE: trailers\r\n";
-        assert_eq!(Raw::ask(hub.address, post(lines, "x")).await.status, 200);
+        assert_eq!(Raw::request(hub.address, post(lines, "x")).await.status, 200);
         let with_event = post("Tidings-Event: created\r\n", "y");
-        assert_eq!(Raw::ask(hub.address, with_event).await.status, 200);
+        assert_eq!(Raw::request(hub.address, with_event).await.status, 200);
         hub.comes_to(2).await;
         let id = |seq| hub.hub.epoch().id(seq).to_string();
         let poll = Raw::get(hub.address, "/topics/t?after=earliest").await.json();
@@ -93,7 +93,7 @@ fn a_notification_without_headers_has_no_member_for_them() {
         stream.until(b"0\n\n").await;
         let events = stream.until(b"data: y\n\n").await;
         let events = String::from_utf8(events).unwrap();
-        // A server that is not ours sends the events in chunks.
+        // A server that is not ours sends the events as chunks.
         let events: String = events
             .lines()
             .filter(|line| line.contains(": "))
@@ -117,18 +117,18 @@ fn a_malformed_header_of_tidings_is_a_400_and_a_malformed_trace_or_type_is_left_
             ("Tidings-Time: 2026-11-29T00:00:00Z\r\n", "invalid time \"2026-11-29T00:00:00Z\""),
             ("Tidings-Kind: picture\r\n", "invalid Tidings-Kind \"picture\""),
         ] {
-            let answer = Raw::ask(hub.address, post(lines, "x")).await;
+            let answer = Raw::request(hub.address, post(lines, "x")).await;
             let (status, code) = answer.rejection();
             assert_eq!((status, &*code), (400, "bad_header"), "{lines}");
             let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
             assert!(message.contains(words), "{message}");
         }
         let malformed = "Content-Type: json\r\ntraceparent: 00-0-0-0\r\ntracestate: a=1\r\n";
-        let answer = Raw::ask(hub.address, post(malformed, "x")).await;
+        let answer = Raw::request(hub.address, post(malformed, "x")).await;
         assert_eq!(
             answer.json()["id"],
             hub.hub.epoch().id(1).to_string(),
-            "the first that is stored"
+            "the first one that is stored"
         );
         hub.comes_to(1).await;
         let poll = Raw::get(hub.address, "/topics/t?after=earliest").await.json();

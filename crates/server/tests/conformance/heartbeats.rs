@@ -1,4 +1,4 @@
-//! Quiet clients are spoken to, and silent ones given up.
+//! Heartbeats are sent to idle clients, and clients that do not respond are disconnected.
 
 use std::time::Duration;
 
@@ -8,34 +8,34 @@ use tidings_transport::client::Arrival;
 
 use crate::support::{Case, Raw, Running, every_also_mounted, every_shaped, masked};
 
-/// So many intervals, which are 1.5 seconds, are time enough to answer even on a busy machine.
+/// The number of intervals without a response that end a client. They are 1.5 seconds, enough on a busy machine.
 const STRIKES: u8 = 30;
 
-/// A hub with a short interval.
+/// Starts a server with heartbeats every 50 ms.
 async fn quick(case: &Case, strikes: u8) -> Running {
     let heartbeat = Heartbeat::default().interval(Duration::from_millis(50)).strikes(strikes);
     Running::start(case.config(HubConfig::default().heartbeat(heartbeat)).await).await
 }
 
 #[test]
-fn idle_yields_heartbeats_that_tell_the_position() {
+fn an_idle_client_receives_heartbeats_with_its_position() {
     every_also_mounted(async |case| {
         let hub = quick(case, u8::MAX).await;
-        // The wait is for those who poll: the end of it is their heartbeat, and a second is the shortest.
+        // A poll has a heartbeat when its hold ends. A second is the shortest hold.
         let mut follower = hub.follow(&case.listed, "t?wait=1", Position::Live).await;
         let head = hub.publish("another", "not for us").await;
-        let mut told = Vec::new();
-        while !told.ends_with(&[1, 1]) {
+        let mut seqs = Vec::new();
+        while !seqs.ends_with(&[1, 1]) {
             match follower.arrival().await {
-                Arrival::Heartbeat(position) => told.extend(position.map(|id| id.seq)),
+                Arrival::Heartbeat(position) => seqs.extend(position.map(|id| id.seq)),
                 other => panic!("{other:?}"),
             }
         }
-        // The first says where it came in; the last ones that what is not for it has been looked at.
-        assert!(told[0] == 0 && told.is_sorted() && told.iter().all(|&seq| seq <= 1), "{told:?}");
+        // The first one contains the position at the start. The last ones are after the notification that does not match.
+        assert!(seqs[0] == 0 && seqs.is_sorted() && seqs.iter().all(|&seq| seq <= 1), "{seqs:?}");
         drop(follower);
 
-        // So nothing is told twice, and nothing is missed.
+        // A client that resumes there receives nothing twice and misses nothing.
         let mut follower = hub.follow(&case.listed, "t,another", Position::After(head)).await;
         hub.publish("t", "news").await;
         assert_eq!(follower.text().await.1, "news");
@@ -45,7 +45,7 @@ fn idle_yields_heartbeats_that_tell_the_position() {
 }
 
 #[test]
-fn a_client_of_ours_answers_every_ping_and_is_kept() {
+fn a_client_of_ours_responds_to_every_ping_and_is_kept() {
     every_shaped(
         |shape| shape == Shape::Upgrade,
         async |case| {
@@ -63,7 +63,7 @@ fn a_client_of_ours_answers_every_ping_and_is_kept() {
 }
 
 #[test]
-fn a_silent_peer_is_dropped_after_its_strikes() {
+fn a_silent_client_is_disconnected_after_its_strikes() {
     every_shaped(
         |shape| shape == Shape::Upgrade,
         async |case| {
@@ -85,7 +85,7 @@ fn a_silent_peer_is_dropped_after_its_strikes() {
 }
 
 #[test]
-fn any_sign_of_life_forgives_every_strike() {
+fn any_frame_of_the_client_resets_its_strikes() {
     every_shaped(
         |shape| shape == Shape::Upgrade,
         async |case| {
@@ -97,7 +97,7 @@ fn any_sign_of_life_forgives_every_strike() {
                 for _ in 0..STRIKES / 3 {
                     assert_eq!(peer.frame().await.0, 0x89);
                 }
-                // An unasked pong, which needs no answer (RFC 6455, section 5.5.3).
+                // An unsolicited pong, which needs no response (RFC 6455, section 5.5.3).
                 peer.send(masked(0x8a, b"")).await;
             }
             drop(peer);

@@ -1,4 +1,4 @@
-//! DNS rebinding: a page of a name that its owner points to this address.
+//! DNS rebinding: the owner of a name makes it resolve to the address of this server.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use crate::support::{Raw, Running, every, every_mover};
 
 const EVIL: &str = "evil.example:8080";
 
-/// As the browser of a victim sends it: the page is of the same origin as the host that it names.
+/// Returns a request as the browser of a victim sends it. The page has the same origin as the host of the request.
 fn rebound(line: &str, headers: &str) -> String {
     format!("{line} HTTP/1.1\r\nHost: {EVIL}\r\nOrigin: http://{EVIL}\r\n{headers}\r\n")
 }
 
 #[test]
-fn a_page_of_a_foreign_name_can_neither_read_nor_publish() {
+fn a_page_of_another_name_can_neither_read_nor_publish() {
     every(async |case| {
         let hub = Running::start(case.config(HubConfig::default()).await).await;
         let request =
             case.request("t", "&after=earliest").replace("Host: hub", &format!("Host: {EVIL}"));
         let with_origin = request.replacen("\r\n", &format!("\r\nOrigin: http://{EVIL}\r\n"), 1);
-        // The browser sends no Origin with a GET of the page's own origin.
+        // A browser sends no Origin with a GET to the origin of the page.
         for request in [request, with_origin, rebound("POST /topics/t", "Content-Length: 0\r\n")] {
-            let answer = Raw::ask(hub.address, request).await;
+            let answer = Raw::request(hub.address, request).await;
             assert_eq!(answer.rejection(), (421, "unknown_host".to_owned()));
             let message = answer.text();
             for named in ["evil.example", "--host evil.example"] {
@@ -38,7 +38,7 @@ fn a_page_of_a_foreign_name_can_neither_read_nor_publish() {
 }
 
 #[test]
-fn every_resource_but_the_health_check_is_rejected() {
+fn every_resource_except_the_health_check_is_rejected() {
     let preflight = "Access-Control-Request-Method: POST\r\n";
     let chunked = "Transfer-Encoding: chunked\r\n";
     every_mover(async |mover| {
@@ -54,11 +54,11 @@ fn every_resource_but_the_health_check_is_rejected() {
             ("POST /topics/t", chunked),
             ("GET http://evil.example/transports", "X-Host: localhost\r\n"),
         ] {
-            let answer = Raw::ask(hub.address, rebound(line, headers)).await;
+            let answer = Raw::request(hub.address, rebound(line, headers)).await;
             assert_eq!(answer.rejection(), (421, "unknown_host".to_owned()), "{line}");
         }
         for line in ["GET /healthz", "GET /readyz"] {
-            assert_eq!(Raw::ask(hub.address, rebound(line, "")).await.status, 200, "{line}");
+            assert_eq!(Raw::request(hub.address, rebound(line, "")).await.status, 200, "{line}");
         }
         hub.stop().await;
     });
@@ -69,7 +69,7 @@ fn listed_hosts_are_accepted_and_a_listener_that_is_not_loopback_accepts_all() {
     let get = |host: &str| format!("GET /transports HTTP/1.1\r\nHost: {host}\r\n\r\n");
     every_mover(async |mover| {
         let status = async |hub: &Running, host: &str| {
-            Raw::ask((std::net::Ipv4Addr::LOCALHOST, hub.address.port()).into(), get(host))
+            Raw::request((std::net::Ipv4Addr::LOCALHOST, hub.address.port()).into(), get(host))
                 .await
                 .status
         };

@@ -1,4 +1,4 @@
-//! A publish that is tried again is not a second one.
+//! A publish that is repeated with the same key is stored once.
 
 use tidings_core::{Kind, Position};
 
@@ -13,7 +13,7 @@ fn post(key: &str, body: &str) -> String {
 }
 
 #[test]
-fn a_key_makes_the_second_publish_the_first_one() {
+fn a_publish_with_a_known_key_returns_the_first_id() {
     every_also_mounted(async |case| {
         let hub = case.hub().await;
         let mut follower =
@@ -32,10 +32,10 @@ fn a_key_makes_the_second_publish_the_first_one() {
 }
 
 #[test]
-fn a_key_is_the_same_with_quotes_and_without_and_one_that_is_none_is_refused() {
+fn quotes_around_a_key_are_ignored_and_an_invalid_key_is_rejected() {
     every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
-        let ask = async |key: &str| Raw::ask(hub.address, post(key, "x")).await;
+        let ask = async |key: &str| Raw::request(hub.address, post(key, "x")).await;
         let (bare, quoted) = (ask("a-key").await.json(), ask("\"a-key\"").await.json());
         assert_eq!(bare["id"], quoted["id"]);
         for none in ["", "\"\"", "two words", &"x".repeat(256)] {

@@ -1,4 +1,5 @@
-//! Messages of clients that the application handles itself: replies to the sender, and what must not depend on them.
+//! Messages of clients that the application handles: the replies to the sender, and everything that must not depend on
+//! them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -53,17 +54,6 @@ async fn text(raw: &mut Raw) -> String {
     String::from_utf8(payload).unwrap()
 }
 
-/// The texts up to the close frame, and its code.
-async fn until_close(raw: &mut Raw) -> (Vec<String>, u16) {
-    let mut texts = Vec::new();
-    loop {
-        match raw.frame().await {
-            (CLOSE, payload) => return (texts, u16::from_be_bytes([payload[0], payload[1]])),
-            (_, payload) => texts.push(String::from_utf8(payload).unwrap()),
-        }
-    }
-}
-
 /// Replies to some messages at once and to others after a while, with the name of the sender.
 struct Named;
 
@@ -85,7 +75,7 @@ impl HandleMessage for Named {
 
 #[test]
 fn replies_go_to_the_sender_alone_in_the_order_of_its_messages() {
-    // More than one packet takes, and more than a lane handles at a time.
+    // More than fit into one packet, and more than a lane handles at a time.
     const NUMBER: usize = 1_000;
     every_mover_also_mounted(async |mover| {
         let hub = hub(mover, OnMessage::new(Named)).await;
@@ -114,7 +104,7 @@ fn replies_go_to_the_sender_alone_in_the_order_of_its_messages() {
 }
 
 #[test]
-fn a_reply_has_a_form_of_its_own_in_the_subprotocol() {
+fn the_subprotocol_has_a_form_for_replies() {
     every_mover_also_mounted(async |mover| {
         let hub = hub(mover, OnMessage::new(Named)).await;
         let mut raw = open(&hub, "a.*?name=ann", "Sec-WebSocket-Protocol: tidings.v1\r\n").await;
@@ -144,7 +134,7 @@ impl Waits {
     }
 }
 
-/// Is dropped with the handler's future.
+/// Counts a message as being handled until it is dropped, which happens with the future of the handler.
 struct Handling<'a>(&'a AtomicUsize);
 
 impl Drop for Handling<'_> {
@@ -184,7 +174,7 @@ fn while_a_message_is_handled_deliveries_go_on_and_further_messages_wait() {
             };
             assert_eq!(news, format!("news {number}").into_bytes());
         }
-        // The client is not read meanwhile, so it is not considered silent.
+        // The server does not read from the client meanwhile, so the client is not considered silent.
         while pings < 8 {
             assert_eq!(raw.frame().await.0, PING);
             pings += 1;
@@ -212,7 +202,7 @@ fn a_handler_that_does_not_return_is_ended_by_its_time_limit() {
         let hub = hub(mover, on_message).await;
         let mut raw = open(&hub, "t", "").await;
         raw.send(masked(TEXT, b"anyone?")).await;
-        assert_eq!(until_close(&mut raw).await, (vec![], Reason::Internal.code()));
+        assert_eq!(raw.frames_to_close().await, (vec![], Reason::Internal.code()));
         assert_eq!(waits.handling(), 0);
         drop(raw);
         eventually("its seat is free", async || hub.hub.pool().is_empty()).await;
@@ -226,7 +216,7 @@ fn a_client_that_leaves_ends_its_handler_and_frees_its_seat() {
         let waits = Waits::new();
         let on_message = OnMessage::new(waits.clone()).time_limit(Duration::from_secs(3600));
         let hub = hub(mover, on_message).await;
-        // With and without something that is not read, in order and with a reset.
+        // With and without unread bytes, by a close and by a reset.
         for (rest, resets) in [
             (vec![], false),
             (masked(CLOSE, b""), false),
@@ -250,7 +240,7 @@ fn a_client_that_leaves_ends_its_handler_and_frees_its_seat() {
 }
 
 #[test]
-fn a_reason_ends_the_client_after_what_it_has_published_and_a_panic_nobody_else() {
+fn an_error_ends_the_client_after_what_it_has_published_and_a_panic_ends_no_other_client() {
     every_mover_also_mounted(async |mover| {
         let on_message = OnMessage::new(async |sender: MessageSender, message: Message| {
             let topic = "t".parse().unwrap();
@@ -272,13 +262,13 @@ fn a_reason_ends_the_client_after_what_it_has_published_and_a_panic_nobody_else(
             ("hub", Some("by the hub"), 1000),
             ("panic", None, 1011),
         ] {
-            // Over a broker, only what the sender publishes is known to be its own.
+            // With a broker, the hub does not wait for what the handler has published by the hub itself.
             if mover.broker.is_some() && sent == "hub" {
                 continue;
             }
             let mut raw = open(&hub, "t", "").await;
             raw.send([masked(TEXT, sent.as_bytes()), masked(TEXT, b"not handled")].concat()).await;
-            let (texts, closed) = until_close(&mut raw).await;
+            let (texts, closed) = raw.frames_to_close().await;
             assert_eq!((texts, closed), (echoed.iter().map(|&it| it.to_owned()).collect(), code));
             published.extend(echoed);
         }
@@ -291,10 +281,10 @@ fn a_reason_ends_the_client_after_what_it_has_published_and_a_panic_nobody_else(
 }
 
 #[test]
-fn what_a_client_does_not_read_of_its_replies_does_not_grow() {
+fn replies_that_a_client_does_not_read_are_bounded() {
     const REPLY: usize = 64 << 10;
     const MESSAGES: usize = 3_000;
-    // What the system keeps for the two sockets, and more.
+    // More than the buffers of the two sockets.
     const MOST: usize = 24 << 20;
     every_mover_also_mounted(async |mover| {
         let handled = Arc::new(AtomicUsize::new(0));
@@ -306,13 +296,13 @@ fn what_a_client_does_not_read_of_its_replies_does_not_grow() {
         let hub = hub(mover, on_message).await;
         let mut raw = open(&hub, "t", "").await;
         raw.send(masked(TEXT, b"?").repeat(MESSAGES)).await;
-        // It is given up by the write deadline.
+        // The write deadline ends it.
         eventually("its seat is free", async || hub.hub.pool().is_empty()).await;
         let handled = handled.load(Ordering::SeqCst);
         assert!(handled > 0 && handled * REPLY < MOST, "{handled} replies");
         drop(raw);
 
-        // One that reads slowly is sent all of them.
+        // A client that reads slowly receives all of them.
         let mut raw = open(&hub, "t", "").await;
         raw.send(masked(TEXT, b"?").repeat(200)).await;
         for number in 0..200 {

@@ -1,4 +1,4 @@
-//! The hub is full: who comes then is told so, and when to come back.
+//! A full server rejects further clients, and the rejection contains when to try again.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 fn assert_full(refused: Result<crate::support::Follower, ClientError>) {
-    match refused.map(|_| "let in").expect_err("it is full") {
+    match refused.map(|_| "connected").expect_err("it is full") {
         ClientError::Rejected { status, retry_after, message, .. } => {
             assert_eq!(status, 503);
             assert_eq!(retry_after, Some(Duration::from_secs(5)));
@@ -21,7 +21,7 @@ fn assert_full(refused: Result<crate::support::Follower, ClientError>) {
     }
 }
 
-/// A client that keeps its seat until it is dropped. A client of ours that polls has one only while it asks.
+/// Returns a client that keeps its seat until it is dropped. A polling client of ours has a seat only during a request.
 async fn seated(case: &Case, hub: &Running, filters: &str) -> Raw {
     let after = hub.hub.log().head();
     let mut raw = Raw::connect(hub.address).await;
@@ -30,7 +30,7 @@ async fn seated(case: &Case, hub: &Running, filters: &str) -> Raw {
 }
 
 #[test]
-fn a_full_pool_refuses_and_a_seat_that_is_given_back_is_taken_again() {
+fn a_full_pool_rejects_clients_until_a_seat_is_free() {
     every_on_our_connections(async |case| {
         let limits = Limits::default().total(2);
         let config = case.config(HubConfig::default().limits(limits)).await;
@@ -94,25 +94,25 @@ fn a_hub_full_of_filters_serves_clients_with_few() {
 }
 
 #[test]
-fn one_connection_too_many_is_told_so_and_closed() {
+fn a_connection_over_the_limit_is_answered_and_closed() {
     every_on_our_connections(async |case| {
         let mut config = case.config(HubConfig::default()).await;
         config.max_connections = 2;
         let hub = Running::start(config).await;
         let one = seated(case, &hub, "t").await;
         let two = seated(case, &hub, "t").await;
-        eventually("both are there", async || hub.hub.pool().len() == 2).await;
+        eventually("both have a seat", async || hub.hub.pool().len() == 2).await;
 
         let mut third = Raw::connect(hub.address).await;
         third.send("GET /transports HTTP/1.1\r\nHost: hub\r\n\r\n").await;
         let answer = third.answer().await;
         assert_eq!(answer.rejection(), (503, "full".to_owned()));
         assert_eq!(answer.header("retry-after"), Some("5"));
-        assert!(third.rest().await.is_empty(), "and the connection is closed");
+        assert!(third.rest().await.is_empty(), "the connection is closed");
         for other in all_listed() {
             assert_full(hub.try_follow(&other, "t", Position::Live).await);
         }
-        // A liveness probe that failed would end a hub because it is full.
+        // If the liveness probe failed, a full server would be restarted.
         assert_eq!(Raw::get(hub.address, "/healthz").await.status, 200);
 
         drop(two);
@@ -129,10 +129,10 @@ fn one_connection_too_many_is_told_so_and_closed() {
     });
 }
 
-/// A connection that is not even waited for is answered nevertheless.
+/// The server waits for the request of at most 1,024 connections over the limit. Further connections are answered at once.
 #[test]
-fn connections_beyond_those_that_are_waited_for_are_told_at_once() {
-    /// One within the limit, and those over it that are waited for.
+fn connections_far_over_the_limit_are_answered_at_once() {
+    /// One connection within the limit, and those over it whose request is waited for.
     const WAITED_FOR: usize = 1 + 1024;
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
     every_mover_on_our_connections(async |mover| {
@@ -142,8 +142,8 @@ fn connections_beyond_those_that_are_waited_for_are_told_at_once() {
         let mut config = mover.config(HubConfig::default()).await;
         config.max_connections = 1;
         let hub = Running::start(config).await;
-        eventually("one more is told", async || {
-            // Those that are waited for are closed after some seconds, and a slow machine opens few in that time.
+        eventually("one more is answered", async || {
+            // They are closed after some seconds, and a slow machine opens few in that time.
             let mut held = Vec::new();
             for _ in 0..WAITED_FOR {
                 held.push(Raw::connect(hub.address).await);

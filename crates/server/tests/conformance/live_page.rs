@@ -1,4 +1,4 @@
-//! The page at `/`, its files, and what it asks of the hub.
+//! The page at `/`, its files, and the information that it requests.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,17 +13,17 @@ fn request(method: &str, path: &str, headers: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n{headers}\r\n")
 }
 
-/// The paths of the files that the page names.
+/// Returns the paths of the files that the page names.
 pub(super) fn files(html: &str) -> Vec<String> {
     let names = html.split('"').filter(|text| text.starts_with("page/"));
     names.map(|name| format!("/{name}")).collect()
 }
 
 #[test]
-fn a_browser_is_shown_the_page_and_the_rest_get_help() {
+fn a_browser_receives_the_page_and_other_clients_receive_help() {
     every_mover(async |mover| {
         let hub = mover.hub().await;
-        let ask = async |headers| Raw::ask(hub.address, request("GET", "/", headers)).await;
+        let ask = async |headers| Raw::request(hub.address, request("GET", "/", headers)).await;
         let page = ask("Accept: text/html\r\n").await;
         assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
         let gzipped = ask(A_BROWSER).await;
@@ -43,7 +43,7 @@ fn a_browser_is_shown_the_page_and_the_rest_get_help() {
 }
 
 #[test]
-fn the_files_of_the_page_are_kept_and_the_page_is_asked_for_again() {
+fn the_files_of_the_page_are_cached_and_the_page_is_revalidated() {
     every_mover(async |mover| {
         let hub = mover.hub().await;
         let ask = async |path: &str, headers: &str| {
@@ -66,14 +66,14 @@ fn the_files_of_the_page_are_kept_and_the_page_is_asked_for_again() {
         let mut again = ask("/", &known).await;
         let head = again.head().await;
         assert_eq!((head.status, head.header("etag")), (304, Some(tag)));
-        assert_eq!(head.header("content-length"), None, "it would be that of the page");
+        assert_eq!(head.header("content-length"), None, "it would be the length of the page");
         assert_eq!(again.rest().await, b"");
         hub.stop().await;
     });
 }
 
 #[test]
-fn the_javascript_client_is_served_to_every_origin_with_and_without_the_page() {
+fn the_javascript_client_is_served_to_every_origin_even_without_the_page() {
     every_mover(async |mover| {
         for live_page in [true, false] {
             let mut config = mover.config(HubConfig::default()).await;
@@ -100,7 +100,7 @@ fn the_javascript_client_is_served_to_every_origin_with_and_without_the_page() {
 }
 
 #[test]
-fn a_head_is_an_answer_without_its_body() {
+fn the_response_to_a_head_has_no_body() {
     every_mover(async |mover| {
         let hub = mover.hub().await;
         for path in ["/", "/transports", "/client.js"] {
@@ -116,12 +116,12 @@ fn a_head_is_an_answer_without_its_body() {
 }
 
 #[test]
-fn a_hub_without_the_page_still_helps() {
+fn a_server_without_the_page_sends_help() {
     every_mover(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         config.live_page = false;
         let hub = Running::start(config).await;
-        let help = Raw::ask(hub.address, request("GET", "/", A_BROWSER)).await;
+        let help = Raw::request(hub.address, request("GET", "/", A_BROWSER)).await;
         assert_eq!(help.header("content-type"), Some("text/plain; charset=utf-8"));
         assert!(!help.text().contains("In a browser"));
         hub.stop().await;
@@ -129,7 +129,7 @@ fn a_hub_without_the_page_still_helps() {
 }
 
 #[test]
-fn a_page_is_told_what_it_has_to_know() {
+fn a_page_can_request_what_it_needs() {
     every_mover(async |mover| {
         let heartbeat = Heartbeat::default().interval(Duration::from_millis(1500));
         let mut config = mover.config(HubConfig::default().heartbeat(heartbeat)).await;
@@ -139,12 +139,12 @@ fn a_page_is_told_what_it_has_to_know() {
         let answer = Raw::get(hub.address, "/transports").await;
         assert_eq!(answer.header("content-type"), Some("application/json"));
         assert_eq!(answer.header("cache-control"), Some("no-store"));
-        let mut told = answer.json();
-        let now = told["now"].take().as_f64().unwrap();
+        let mut information = answer.json();
+        let now = information["now"].take().as_f64().unwrap();
         let expected = json!({
             "transports": ["sse", "long-polling"], "demo": "ticks", "heartbeat": 1500, "now": null,
         });
-        assert_eq!(told, expected);
+        assert_eq!(information, expected);
         let ours = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64() * 1e3;
         assert!((ours - now).abs() < PATIENCE.as_secs_f64() * 1e3, "{now}, and here it is {ours}");
         hub.stop().await;

@@ -1,11 +1,11 @@
-//! What an operator reads at `/metrics`.
+//! The metrics at `/metrics`.
 
 use tidings_core::{Position, Reason};
 
 use crate::support::{Raw, all_listed, eventually, every, every_mover};
 
 #[test]
-fn every_label_is_there_from_the_start() {
+fn every_label_exists_from_the_start() {
     every_mover(async |mover| {
         let hub = mover.hub().await;
         let metrics = Raw::get(hub.address, "/metrics").await.text();
@@ -27,7 +27,7 @@ fn every_label_is_there_from_the_start() {
 }
 
 #[test]
-fn what_is_delivered_is_counted_by_transport() {
+fn deliveries_are_counted_by_transport() {
     every(async |case| {
         let hub = case.hub().await;
         let after = Position::After(hub.hub.log().head());
@@ -42,7 +42,7 @@ fn what_is_delivered_is_counted_by_transport() {
 }
 
 #[test]
-fn a_path_that_is_not_there_is_no_rejection_and_browsers_get_their_icon() {
+fn an_unknown_path_is_not_counted_as_a_rejection() {
     every_mover(async |mover| {
         let hub = mover.hub().await;
         let icon = Raw::get(hub.address, "/favicon.ico").await;

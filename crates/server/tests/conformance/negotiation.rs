@@ -1,5 +1,4 @@
-//! Which transport answers a request (RFC 9110, section 12.5.1), and what caches and proxies may do with the
-//! answer.
+//! The transport that a request selects (RFC 9110, section 12.5.1), and what caches and proxies may do with the response.
 
 use tidings_transport::Shape;
 
@@ -34,7 +33,7 @@ fn the_weights_of_accept_decide_between_a_stream_and_a_poll() {
 }
 
 #[test]
-fn no_cache_stores_an_answer_and_no_proxy_holds_a_stream_back() {
+fn no_cache_stores_a_response_and_no_proxy_buffers_a_stream() {
     every_shaped(
         |shape| shape != Shape::Upgrade,
         async |case| {

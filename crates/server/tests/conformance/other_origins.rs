@@ -1,4 +1,4 @@
-//! Pages of other origins: those that the policy lists can read everything, the rest nothing.
+//! Pages of other origins: those that the policy lists can read everything, and others nothing.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn get(path: &str, headers: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: hub\r\n{headers}\r\n")
 }
 
-/// The origin in this line, as pages of it are told that they may read.
+/// Returns the origin in this line, as the response permits it to read.
 fn allowed(line: &str) -> Option<&str> {
     line.trim().split_once(": ").map(|(_, origin)| origin)
 }
@@ -31,7 +31,7 @@ fn post(headers: &str) -> String {
 }
 
 #[test]
-fn a_page_of_a_listed_origin_can_read_what_it_is_answered() {
+fn a_page_of_a_listed_origin_can_read_its_responses() {
     every_mover(async |mover| {
         let hub = hub(mover).await;
         for request in [
@@ -50,8 +50,8 @@ fn a_page_of_a_listed_origin_can_read_what_it_is_answered() {
                 let head = raw.head().await;
                 assert_eq!(head.header("access-control-allow-origin"), expected, "{request}");
                 let with_cookies = expected.map(|_| "true");
-                let told = head.header("access-control-allow-credentials");
-                assert_eq!(told, with_cookies, "{request}");
+                let credentials = head.header("access-control-allow-credentials");
+                assert_eq!(credentials, with_cookies, "{request}");
                 let readable = expected.map(|_| "retry-after");
                 assert_eq!(head.header("access-control-expose-headers"), readable, "{request}");
             }
@@ -60,9 +60,9 @@ fn a_page_of_a_listed_origin_can_read_what_it_is_answered() {
     });
 }
 
-/// One list of origins is for every transport, and for publishing.
+/// The list of origins applies to every transport and to publishing.
 #[test]
-fn a_page_may_use_every_transport_or_none_and_if_none_it_holds_no_seat() {
+fn a_page_may_use_every_transport_or_none_and_has_a_seat_only_if_it_may() {
     let fetch = |site: &str, mode: &str, dest: &str| {
         format!("Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: {mode}\r\nSec-Fetch-Dest: {dest}\r\n")
     };
@@ -79,10 +79,10 @@ fn a_page_may_use_every_transport_or_none_and_if_none_it_holds_no_seat() {
             fetch("same-site", "no-cors", "image"),
             fetch("cross-site", "navigate", "iframe"),
         ] {
-            let answer = Raw::ask(hub.address, request(&headers, "&after=earliest")).await;
+            let answer = Raw::request(hub.address, request(&headers, "&after=earliest")).await;
             assert_eq!(answer.rejection(), (403, "origin_not_allowed".to_owned()), "{headers}");
             assert!(hub.hub.pool().is_empty(), "{headers}");
-            let answer = Raw::ask(hub.address, post(&headers)).await;
+            let answer = Raw::request(hub.address, post(&headers)).await;
             assert_eq!(answer.rejection(), (403, "origin_not_allowed".to_owned()), "{headers}");
         }
         for headers in [
@@ -100,12 +100,12 @@ fn a_page_may_use_every_transport_or_none_and_if_none_it_holds_no_seat() {
 }
 
 #[test]
-fn the_rejection_of_an_origin_names_it_the_host_and_the_flag() {
+fn the_rejection_of_an_origin_names_the_origin_the_host_and_the_flag() {
     every_mover(async |mover| {
         let hub = mover.hub().await;
         let sse = "Accept: text/event-stream\r\n";
         for request in [post(SHOP), get("/topics/t", &format!("{SHOP}{sse}"))] {
-            let message = Raw::ask(hub.address, request).await.text();
+            let message = Raw::request(hub.address, request).await.text();
             for named in ["https://shop.example", "hub", "--allow-origin https://shop.example"] {
                 assert!(message.contains(named), "{message}");
             }
@@ -115,7 +115,7 @@ fn the_rejection_of_an_origin_names_it_the_host_and_the_flag() {
 }
 
 #[test]
-fn a_held_poll_of_a_listed_origin_is_answered_so_that_its_page_can_read_it() {
+fn a_page_of_a_listed_origin_can_read_the_response_to_a_held_poll() {
     every_mover(async |mover| {
         let hub = hub(mover).await;
         let position = hub.publish("t", "before").await;
@@ -138,7 +138,7 @@ fn a_held_poll_of_a_listed_origin_is_answered_so_that_its_page_can_read_it() {
 }
 
 #[test]
-fn a_browser_that_asks_first_is_told_what_a_page_may_send() {
+fn the_response_to_a_preflight_lists_what_a_page_may_send() {
     const ASKED: &str = "authorization,baggage,content-type,idempotency-key,sentry-trace,tidings-event,tidings-kind,\
                          tidings-time,traceparent,tracestate";
     let ask = |origin: &str, path: &str| {
@@ -150,7 +150,7 @@ fn a_browser_that_asks_first_is_told_what_a_page_may_send() {
     every_mover(async |mover| {
         let hub = hub(mover).await;
         for path in ["/topics/t", "/transports"] {
-            let answer = Raw::ask(hub.address, ask(SHOP, path)).await;
+            let answer = Raw::request(hub.address, ask(SHOP, path)).await;
             assert_eq!(answer.status, 200);
             assert_eq!(answer.header("access-control-allow-origin"), allowed(SHOP));
             assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
@@ -158,7 +158,7 @@ fn a_browser_that_asks_first_is_told_what_a_page_may_send() {
             assert_eq!(answer.header("access-control-allow-headers"), Some(ASKED));
         }
         for origin in [OTHER, ""] {
-            let answer = Raw::ask(hub.address, ask(origin, "/topics/t")).await;
+            let answer = Raw::request(hub.address, ask(origin, "/topics/t")).await;
             assert_eq!(answer.rejection(), (405, "method_not_allowed".to_owned()));
             assert_eq!(answer.header("access-control-allow-origin"), None);
         }
@@ -167,35 +167,35 @@ fn a_browser_that_asks_first_is_told_what_a_page_may_send() {
 }
 
 #[test]
-fn a_page_of_the_hubs_own_origin_needs_no_leave() {
+fn a_page_of_the_same_origin_needs_no_permission() {
     every_mover(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         config.origins = Origins::Any;
         let hub = Running::start(config).await;
-        let answer = Raw::ask(hub.address, get("/topics/t", OWN)).await;
+        let answer = Raw::request(hub.address, get("/topics/t", OWN)).await;
         assert_eq!(answer.header("access-control-allow-origin"), None);
-        let answer = Raw::ask(hub.address, get("/topics/t", OTHER)).await;
+        let answer = Raw::request(hub.address, get("/topics/t", OTHER)).await;
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
-        // Cookies would be open to every page.
+        // Otherwise every page could use the cookies of the user.
         assert_eq!(answer.header("access-control-allow-credentials"), None);
         hub.stop().await;
     });
 }
 
-/// A page that nobody has listed by name may read, and not with the cookies of its user.
+/// If every origin is permitted, a page that is not listed by name may read, but without the cookies of its user.
 #[test]
-fn cookies_are_for_listed_origins_alone() {
+fn cookies_are_permitted_for_listed_origins_only() {
     every_mover(async |mover| {
         for origins in [
             Origins::Any,
             Origins::Custom(Arc::new(|_, _| true)),
-            // Any page can have the origin `null`, in a sandbox.
+            // Any page can have the origin `null` by a sandbox.
             Origins::Listed(vec!["null".to_owned()]),
         ] {
             let mut config = mover.config(HubConfig::default()).await;
             config.origins = origins;
             let hub = Running::start(config).await;
-            let answer = Raw::ask(hub.address, get("/topics/t", "Origin: null\r\n")).await;
+            let answer = Raw::request(hub.address, get("/topics/t", "Origin: null\r\n")).await;
             assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
             assert_eq!(answer.header("access-control-allow-credentials"), None);
             hub.stop().await;

@@ -1,4 +1,4 @@
-//! Whatever the payload is, it arrives as it was.
+//! Payloads arrive unchanged.
 
 use bytes::Bytes;
 use tidings_core::{Kind, Position};
@@ -32,8 +32,8 @@ fn every_text_arrives_byte_for_byte() {
             let id = publisher.publish(Kind::Text, text.clone().into()).await.unwrap();
             let received = follower.notification().await;
             assert_eq!((received.id, received.kind), (Some(id), Kind::Text));
-            // An event stream has one way to end a line: CR, LF and CRLF all become LF (HTML standard,
-            // section 9.2.6). Every other byte gets through.
+            // An event stream has one kind of line end, so CR, LF and CRLF all become LF (HTML standard, section 9.2.6).
+            // Every other byte is unchanged.
             let expected = match case.transport() {
                 "sse" => text.replace("\r\n", "\n").replace('\r', "\n"),
                 _ => text.clone(),
@@ -78,7 +78,8 @@ fn text_that_is_not_utf_8_and_what_is_too_large_are_refused_and_reach_nobody() {
         let invalid = Bytes::from_static(b"fine until \xff here");
         let too_large = Bytes::from(vec![b'x'; MIB + 1]);
         for (payload, refused, words) in [(invalid, 400, "byte 11"), (too_large, 413, "1048576")] {
-            // One each: a rejection may cost the connection, and a stopping hub waits for those still open.
+            // On separate connections, because a rejection may end the connection, and a server that stops waits for
+            // those that are open.
             match hub.publisher("t").await.publish(Kind::Text, payload).await {
                 Err(ClientError::Rejected { status, message, .. }) => {
                     assert_eq!(status, refused);
@@ -100,7 +101,7 @@ fn a_body_in_chunks_is_a_payload_like_any_other() {
         let hub = mover.hub().await;
         let chunked = "POST /topics/t HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n\
             5\r\nseven\r\n8;ext=1\r\n teapots\r\n0\r\n\r\n";
-        let answer = Raw::ask(hub.address, chunked).await;
+        let answer = Raw::request(hub.address, chunked).await;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.json()["id"], hub.hub.epoch().id(1).to_string());
         let poll = Raw::get(hub.address, "/topics/t?after=earliest").await.json();

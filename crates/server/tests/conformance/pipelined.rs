@@ -1,4 +1,4 @@
-//! Bytes that come before they are due: what is behind a request in the same packet.
+//! Pipelining: bytes after a request in the same packet.
 
 use tidings_core::HubConfig;
 use tidings_transport::Shape;
@@ -21,7 +21,7 @@ fn a_publish_and_a_subscription_in_one_packet_are_answered_in_order() {
         assert_eq!(published.status, 200);
         assert_eq!(published.json()["id"], hub.hub.epoch().id(1).to_string());
         assert!(matches!(raw.head().await.status, 101 | 200));
-        // On whatever wire, the payload is there as it is.
+        // Every transport sends this payload unchanged.
         raw.until(b"first").await;
         drop(raw);
         hub.stop().await;
@@ -29,7 +29,7 @@ fn a_publish_and_a_subscription_in_one_packet_are_answered_in_order() {
 }
 
 #[test]
-fn many_publishes_in_one_packet_come_before_the_subscription_behind_them() {
+fn many_publishes_in_one_packet_are_answered_before_the_subscription_after_them() {
     every(async |case| {
         let hub = case.hub().await;
         let mut raw = Raw::connect(hub.address).await;
@@ -40,9 +40,9 @@ fn many_publishes_in_one_packet_come_before_the_subscription_behind_them() {
             assert_eq!(answer.json()["id"], hub.hub.epoch().id(seq).to_string());
         }
         assert!(matches!(raw.head().await.status, 101 | 200));
-        // From a broker they come a little later than the answers: a poll may be told of some only.
-        let told = if case.polls() && case.mover.broker.is_some() { 1 } else { 40 };
-        for _ in 0..told {
+        // From a broker they arrive a little after the responses, so a poll may return only some of them.
+        let count = if case.polls() && case.mover.broker.is_some() { 1 } else { 40 };
+        for _ in 0..count {
             raw.until(b"first").await;
         }
         drop(raw);
@@ -51,7 +51,7 @@ fn many_publishes_in_one_packet_come_before_the_subscription_behind_them() {
 }
 
 #[test]
-fn frames_right_behind_the_handshake_are_heard() {
+fn frames_in_the_packet_of_the_handshake_are_read() {
     every_shaped(
         |shape| shape == Shape::Upgrade,
         async |case| {
@@ -66,7 +66,7 @@ fn frames_right_behind_the_handshake_are_heard() {
             for _ in 0..3 {
                 frames.push(raw.frame().await);
             }
-            // A pong may come in between; the two messages come back in order.
+            // A pong may come between the two messages, which come back in order.
             assert!(frames.contains(&(0x8a, b"ping".to_vec())), "{frames:?}");
             frames.retain(|(first, _)| *first == 0x81);
             assert_eq!(frames, [(0x81, b"one".to_vec()), (0x81, b"two".to_vec())]);
@@ -77,7 +77,7 @@ fn frames_right_behind_the_handshake_are_heard() {
 }
 
 #[test]
-fn a_held_poll_with_the_next_request_behind_it_is_answered_first() {
+fn a_held_poll_is_answered_before_the_request_after_it() {
     every_shaped(polls, async |case| {
         let hub = case.hub().await;
         let mut raw = Raw::connect(hub.address).await;
@@ -134,23 +134,23 @@ fn requests_without_end_are_answered_as_fast_as_their_answers_are_taken() {
     every_mover(async |mover| {
         let hub = mover.hub().await;
         let (mut answers, mut requests) = Raw::connect(hub.address).await.stream.into_split();
-        let asking = tokio::spawn(async move {
+        let sending = tokio::spawn(async move {
             let all = "GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n".repeat(REQUESTS - 1)
                 + "GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n";
             requests.write_all(all.as_bytes()).await.unwrap();
             requests
         });
-        // More than the sockets hold, so that the hub has to wait for us, and we for it.
+        // More than fits into the sockets, so that each side has to wait for the other.
         let mut all = String::new();
         answers.read_to_string(&mut all).await.unwrap();
         assert_eq!(all.matches("HTTP/1.1 200 ").count(), REQUESTS);
-        drop(asking.await.unwrap());
+        drop(sending.await.unwrap());
         hub.stop().await;
     });
 }
 
 #[test]
-fn who_asks_and_leaves_in_one_breath_leaves_no_seat_taken() {
+fn a_client_that_disconnects_right_after_its_request_keeps_no_seat() {
     every_on_our_connections(async |case| {
         let hub = case.hub().await;
         let head = hub.hub.log().head();
@@ -158,8 +158,8 @@ fn who_asks_and_leaves_in_one_breath_leaves_no_seat_taken() {
             let mut raw = Raw::connect(hub.address).await;
             raw.send(case.request("t", &format!("&after={head}&wait=60"))).await;
         }
-        // Long before a heartbeat, or anything else that would be written to it.
-        eventually("nobody is there", async || {
+        // Long before a heartbeat or another write would fail.
+        eventually("every seat is free", async || {
             hub.metric("tidings_connections").await == 1 && hub.hub.pool().is_empty()
         })
         .await;
@@ -171,10 +171,11 @@ fn polls(shape: Shape) -> bool {
     matches!(shape, Shape::Answer { .. })
 }
 
-/// One read of the log looks at 4,096 notifications. What was published in the same packet comes after those.
+/// One read of the log covers 4,096 notifications. The notification that was published in the same packet comes after
+/// those.
 #[test]
-fn a_poll_that_is_not_held_has_what_was_published_right_before_it() {
-    // What is read is the log of the hub, whether it has a broker or not.
+fn a_poll_that_is_not_held_returns_what_was_published_right_before_it() {
+    // The poll reads the log of the hub, so a broker makes no difference.
     every_poll_without_broker(async |case| {
         let hub = case.hub().await;
         let start = hub.hub.log().head();

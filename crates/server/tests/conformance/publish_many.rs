@@ -17,7 +17,7 @@ fn post(headers: &str, body: &str) -> String {
     )
 }
 
-/// A request to publish many that hyper reads.
+/// Returns a request to publish many that hyper parses.
 fn chunked(body: &str) -> String {
     format!(
         "POST /topics HTTP/1.1\r\nHost: hub\r\nContent-Type: application/x-ndjson\r\n\
@@ -26,13 +26,13 @@ fn chunked(body: &str) -> String {
     )
 }
 
-/// Returns the ids in an answer, and the codes of its errors.
-fn told(answer: &Answer) -> Vec<String> {
+/// Returns the ids in a response, and the codes of its errors.
+fn outcomes(answer: &Answer) -> Vec<String> {
     assert_eq!(answer.header("content-type"), Some("application/x-ndjson"), "{answer:?}");
     let line = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        let told = line["id"].as_str().or(line["error"]["code"].as_str());
-        told.unwrap_or_else(|| panic!("{line}")).to_owned()
+        let outcome = line["id"].as_str().or(line["error"]["code"].as_str());
+        outcome.unwrap_or_else(|| panic!("{line}")).to_owned()
     };
     answer.text().lines().map(line).collect()
 }
@@ -46,8 +46,8 @@ fn many_are_published_in_their_order_and_each_is_answered() {
                     {\"topic\":\"b.c\",\"data_base64\":\"AP8=\",\"key\":\"k-1\"}\n\
                     {\"topic\":\"a\",\"data\":\"\",\"key\":\"k-2\"}";
         let id = |seq| hub.hub.epoch().id(seq).to_string();
-        let answer = Raw::ask(hub.address, post("", body)).await;
-        assert_eq!((answer.status, told(&answer)), (200, vec![id(1), id(2), id(3)]));
+        let answer = Raw::request(hub.address, post("", body)).await;
+        assert_eq!((answer.status, outcomes(&answer)), (200, vec![id(1), id(2), id(3)]));
         for (topic, kind, payload) in [
             ("a", Kind::Text, &b"one\n"[..]),
             ("b.c", Kind::Binary, &[0, 255]),
@@ -57,10 +57,10 @@ fn many_are_published_in_their_order_and_each_is_answered() {
             assert_eq!((received.kind, &received.payload[..]), (kind, payload));
             assert_eq!(received.topic.as_deref(), Some(topic));
         }
-        // Those with a key are not stored again.
-        let answer = Raw::ask(hub.address, chunked(body)).await;
-        assert_eq!((answer.status, told(&answer)), (200, vec![id(4), id(2), id(3)]));
-        let answer = Raw::ask(hub.address, post("", "")).await;
+        // Notifications with a key are not stored again.
+        let answer = Raw::request(hub.address, chunked(body)).await;
+        assert_eq!((answer.status, outcomes(&answer)), (200, vec![id(4), id(2), id(3)]));
+        let answer = Raw::request(hub.address, post("", "")).await;
         assert_eq!((answer.status, answer.text()), (200, String::new()));
         assert_eq!(follower.text().await, (4, "one\n".to_owned()));
         drop(follower);
@@ -68,7 +68,7 @@ fn many_are_published_in_their_order_and_each_is_answered() {
     });
 }
 
-/// Everyone may publish below `mine.`.
+/// Permits every client to publish to topics that begin with `mine.`.
 async fn mine(mover: Mover, hub: HubConfig) -> Running {
     let mut config = mover.config(hub).await;
     let mine: Filters = "mine.>".parse().unwrap();
@@ -82,7 +82,7 @@ async fn mine(mover: Mover, hub: HubConfig) -> Running {
 }
 
 #[test]
-fn nothing_is_published_if_a_line_is_malformed_or_not_allowed() {
+fn nothing_is_published_if_a_line_is_malformed_or_not_permitted() {
     every_mover_also_mounted(async |mover| {
         let hub = mine(mover, HubConfig::default()).await;
         let good = "{\"topic\":\"mine.a\",\"data\":\"x\"}";
@@ -96,13 +96,13 @@ fn nothing_is_published_if_a_line_is_malformed_or_not_allowed() {
         ] {
             let body = format!("{good}\n\n{line}\n{good}\n");
             for request in [post("", &body), chunked(&body)] {
-                let answer = Raw::ask(hub.address, request).await;
+                let answer = Raw::request(hub.address, request).await;
                 assert_eq!(answer.rejection(), (status, code.to_owned()), "{line}");
                 assert!(answer.text().contains("line 3: "), "{}", answer.text());
             }
         }
         assert_eq!(hub.hub.log().head().seq, 0);
-        assert_eq!(Raw::ask(hub.address, post("", good)).await.status, 200);
+        assert_eq!(Raw::request(hub.address, post("", good)).await.status, 200);
         hub.stop().await;
     });
 }
@@ -129,29 +129,29 @@ fn a_request_that_is_too_large_or_not_ndjson_is_rejected() {
             (get.replace("GET", "PUT"), 405, "method_not_allowed"),
             (get, 405, "method_not_allowed"),
         ] {
-            let answer = Raw::ask(hub.address, &request).await;
+            let answer = Raw::request(hub.address, &request).await;
             let head = &request[..request.len().min(200)];
             assert_eq!(answer.rejection(), (status, code.to_owned()), "{head}");
             let expected = (status == 405).then_some("POST");
             assert_eq!(answer.header("allow"), expected, "{head}");
         }
         assert_eq!(hub.hub.log().head().seq, 0);
-        let answer = Raw::ask(hub.address, post("", &most)).await;
-        assert_eq!((answer.status, told(&answer).len()), (200, 1000));
+        let answer = Raw::request(hub.address, post("", &most)).await;
+        assert_eq!((answer.status, outcomes(&answer).len()), (200, 1000));
         hub.stop().await;
     });
 }
 
 #[test]
-fn each_is_counted_and_a_page_of_a_listed_origin_reads_the_answer() {
+fn each_notification_is_counted_and_a_page_of_a_listed_origin_can_read_the_response() {
     every_mover(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         let shop = "https://shop.example".to_owned();
         config.origins = tidings_server::Origins::Listed(vec![shop.clone()]);
         let hub = Running::start(config).await;
         let body = "{\"topic\":\"a\",\"data\":\"\"}\n".repeat(3);
-        let answer = Raw::ask(hub.address, post(&format!("Origin: {shop}\r\n"), &body)).await;
-        assert_eq!((answer.status, told(&answer).len()), (200, 3));
+        let answer = Raw::request(hub.address, post(&format!("Origin: {shop}\r\n"), &body)).await;
+        assert_eq!((answer.status, outcomes(&answer).len()), (200, 3));
         assert_eq!(answer.header("access-control-allow-origin"), Some(shop.as_str()));
         assert_eq!(hub.metric("tidings_published_total").await, 3);
         hub.stop().await;

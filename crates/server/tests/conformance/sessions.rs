@@ -1,4 +1,4 @@
-//! Sessions: an authorizer that waits, the end of a session by its time, and by the application.
+//! Sessions: an asynchronous authorizer, and sessions that expire or are ended by the application.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ impl Session for User {
     }
 }
 
-/// Knows who gives a name, after a while.
+/// Permits requests with a name, after a while.
 struct Names {
     /// How long a session lasts.
     lifetime: Option<Duration>,
@@ -52,13 +52,13 @@ async fn hub(case: &Case, lifetime: Option<Duration>) -> Running {
 }
 
 #[test]
-fn an_authorizer_that_waits_gives_each_client_its_session() {
+fn an_asynchronous_authorizer_gives_each_client_its_session() {
     every_also_mounted(async |case| {
         let hub = hub(case, None).await;
         let mut follower = hub.follow_at_once(&case.listed, "t?name=ann", Position::Earliest).await;
         hub.publish("t", "for ann").await;
         assert_eq!(follower.text().await.1, "for ann");
-        eventually("ann is there", async || {
+        eventually("ann has a seat", async || {
             let sessions = hub.hub.pool().sessions::<User>();
             sessions.iter().any(|(_, user)| user.name == "ann")
         })
@@ -77,7 +77,7 @@ fn pipelined_requests_wait_for_the_authorizer_in_their_order() {
         config.authorizer = Authorizer::new(Names { lifetime: None });
         let hub = Running::start(config).await;
         hub.publish("t", "waits").await;
-        // A body that is not read would end the connection.
+        // An unread body would end the connection.
         let poll = |query: &str| {
             format!("GET /topics/t?after=earliest&wait=0{query} HTTP/1.1\r\nHost: hub\r\n\r\n")
         };
@@ -98,7 +98,7 @@ fn a_session_that_expires_ends_with_a_goodbye_and_frees_its_seat() {
     every_also_mounted(async |case| {
         let hub = hub(case, Some(Duration::from_millis(300))).await;
         let after = Position::After(hub.hub.log().head());
-        // A poll is asked again with the same name, and has a session of its own each time.
+        // Each poll is authorized again and has a new session.
         let mut follower = hub.follow_at_once(&case.listed, "t?name=ann", after).await;
         let Arrival::Goodbye(goodbye) = follower.news().await else { panic!("no goodbye") };
         assert_eq!(goodbye.code, Some(Reason::NotAllowed.code()));
@@ -110,13 +110,13 @@ fn a_session_that_expires_ends_with_a_goodbye_and_frees_its_seat() {
 }
 
 #[test]
-fn a_disconnected_user_leaves_at_once_and_nobody_else() {
+fn a_disconnected_user_leaves_at_once_and_others_stay() {
     every_also_mounted(async |case| {
         let hub = hub(case, None).await;
         let after = Position::After(hub.hub.log().head());
         let mut ann = hub.follow_at_once(&case.listed, "t?name=ann", after).await;
         let mut bob = hub.follow_at_once(&case.listed, "t?name=bob", after).await;
-        eventually("both are there", async || hub.hub.pool().sessions::<User>().len() == 2).await;
+        eventually("both have a seat", async || hub.hub.pool().sessions::<User>().len() == 2).await;
         assert_eq!(hub.hub.pool().disconnect(|user: &User| user.name == "ann"), 1);
         hub.publish("t", "not for ann").await;
         let Arrival::Goodbye(goodbye) = ann.news().await else { panic!("no goodbye") };

@@ -1,4 +1,4 @@
-//! The end: everyone is told, and it comes in bounded time.
+//! Shutdown: every client receives a goodbye, and the server ends in bounded time.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::support::{
 const STREAMS: usize = 100;
 
 #[test]
-fn shutdown_says_goodbye_to_every_stream_and_ends() {
+fn a_shutdown_sends_a_goodbye_to_every_stream() {
     every(async |case| {
         let mut hub = case.hub().await;
         let after = Position::After(hub.hub.log().head());
@@ -22,7 +22,7 @@ fn shutdown_says_goodbye_to_every_stream_and_ends() {
         for _ in 0..STREAMS {
             streams.spawn(hub.follow(&case.listed, "t", after).await.goodbye());
         }
-        eventually("all are there", async || hub.hub.pool().len() == STREAMS).await;
+        eventually("all have a seat", async || hub.hub.pool().len() == STREAMS).await;
         hub.ask_to_stop();
         while let Some(goodbye) = streams.join_next().await {
             let goodbye = goodbye.unwrap();
@@ -35,7 +35,7 @@ fn shutdown_says_goodbye_to_every_stream_and_ends() {
 
 #[test]
 fn the_goodbyes_are_spread_over_the_drain() {
-    // A poll that is held counts as well.
+    // The same holds for held polls.
     every_on_our_connections(async |case| {
         let mut config = case.config(HubConfig::default()).await;
         config.drain = Duration::from_secs(1);
@@ -49,18 +49,18 @@ fn the_goodbyes_are_spread_over_the_drain() {
                 Instant::now()
             });
         }
-        eventually("all are there", async || hub.hub.pool().len() == 50).await;
+        eventually("all have a seat", async || hub.hub.pool().len() == 50).await;
         hub.ask_to_stop();
-        let told = streams.join_all().await;
-        let (first, last) = (told.iter().min().unwrap(), told.iter().max().unwrap());
-        assert!(last.duration_since(*first) > Duration::from_millis(500), "{told:?}");
+        let times = streams.join_all().await;
+        let (first, last) = (times.iter().min().unwrap(), times.iter().max().unwrap());
+        assert!(last.duration_since(*first) > Duration::from_millis(500), "{times:?}");
         hub.ended().await;
     });
 }
 
 #[test]
 fn what_was_published_before_the_end_arrives_before_the_goodbye() {
-    // Who polls may come back to a hub that is gone.
+    // The next poll of a polling client may find that the server has ended.
     let stays = |shape| !matches!(shape, Shape::Answer { .. });
     every_shaped(stays, async |case| {
         let mut hub = case.hub().await;
@@ -74,37 +74,37 @@ fn what_was_published_before_the_end_arrives_before_the_goodbye() {
 }
 
 #[test]
-fn whoever_does_not_leave_is_cut_off() {
+fn clients_that_do_not_leave_are_cut_off() {
     every_mover_on_our_connections(async |mover| {
         let mut config = mover.config(HubConfig::default().max_payload(5 << 20)).await;
         config.drain = Duration::ZERO;
         let mut hub = Running::start(config).await;
         hub.publish("t", "x".repeat(5 << 20)).await;
-        let mut deaf = Vec::new();
+        let mut stalled = Vec::new();
         for case in cases().into_iter().filter(|case| case.mover == mover) {
             let mut one = Raw::connect_narrow(hub.address).await;
             one.send(case.request("t", "&after=earliest")).await;
             assert!(matches!(one.head().await.status, 101 | 200));
-            deaf.push(one);
+            stalled.push(one);
         }
         let mut half = Raw::connect(hub.address).await;
         half.send("POST /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 9\r\n\r\nhalf").await;
         hub.ask_to_stop();
         hub.ended().await;
-        for cut in deaf.into_iter().chain([half]) {
+        for cut in stalled.into_iter().chain([half]) {
             cut.rest().await;
         }
     });
 }
 
 #[test]
-fn a_hub_without_clients_ends_at_once() {
+fn a_server_without_clients_ends_at_once() {
     every_mover(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         // Longer than the test waits for the end.
         config.drain = 10 * PATIENCE;
         let hub = Running::start(config).await;
-        // A connection that is kept alive between two requests is nobody to wait for.
+        // The server does not wait for an idle connection.
         let mut idle = Raw::connect(hub.address).await;
         idle.send("GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n").await;
         assert_eq!(idle.answer().await.status, 200);
@@ -114,7 +114,7 @@ fn a_hub_without_clients_ends_at_once() {
 }
 
 #[test]
-fn a_held_poll_on_a_kept_connection_is_told_and_nobody_to_wait_for() {
+fn a_held_poll_is_answered_with_a_goodbye_and_its_connection_is_not_waited_for() {
     every(async |case| {
         if !case.polls() {
             return;
@@ -131,7 +131,7 @@ fn a_held_poll_on_a_kept_connection_is_told_and_nobody_to_wait_for() {
 }
 
 #[test]
-fn before_the_listener_closes_the_hub_is_not_ready_and_serves_everyone() {
+fn during_the_drain_delay_the_server_is_not_ready_and_serves_all_clients() {
     every_on_our_connections(async |case| {
         let mut config = case.config(HubConfig::default()).await;
         config.drain_delay = Duration::from_secs(3600);
@@ -150,13 +150,13 @@ fn before_the_listener_closes_the_hub_is_not_ready_and_serves_everyone() {
         assert_eq!(answer.rejection(), (503, "going_away".to_owned()));
         assert_eq!(Raw::get(hub.address, "/healthz").await.status, 200);
         let mut since = hub.follow(&case.listed, "t", after).await;
-        assert_eq!(Raw::ask(hub.address, POST).await.status, 200);
+        assert_eq!(Raw::request(hub.address, POST).await.status, 200);
         assert_eq!(before.text().await.1, "x");
         assert_eq!(since.text().await.1, "x");
         assert_eq!(hub.metric("tidings_refused_total").await, 0, "a probe is not a rejection");
 
         hub.hub.close(Reason::GoingAway);
-        // A poll that has its answer is not there to be told.
+        // A polling client has no poll that could be answered with the goodbye.
         if !case.polls() {
             assert_eq!(before.goodbye().await.code, Some(1001));
             assert_eq!(since.goodbye().await.code, Some(1001));
@@ -168,7 +168,7 @@ fn before_the_listener_closes_the_hub_is_not_ready_and_serves_everyone() {
 const POST: &str = "POST /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 1\r\n\r\nx";
 
 #[test]
-fn a_hub_ends_by_itself_after_the_drain_delay() {
+fn a_server_ends_after_the_drain_delay() {
     every_mover(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         config.drain_delay = Duration::from_millis(1);
@@ -177,7 +177,7 @@ fn a_hub_ends_by_itself_after_the_drain_delay() {
 }
 
 #[test]
-fn all_transports_at_once_are_told() {
+fn clients_of_all_transports_receive_the_goodbye() {
     every_mover(async |mover| {
         let mut hub = mover.hub().await;
         let after = Position::After(hub.hub.log().head());
@@ -187,10 +187,10 @@ fn all_transports_at_once_are_told() {
         for case in all.iter().cycle().take(30) {
             streams.spawn(hub.follow(&case.listed, "t", after).await.goodbye());
         }
-        eventually("all are there", async || hub.hub.pool().len() == 30).await;
+        eventually("all have a seat", async || hub.hub.pool().len() == 30).await;
         hub.ask_to_stop();
-        let told = tokio::time::timeout(PATIENCE, streams.join_all()).await.unwrap();
-        assert!(told.iter().all(|goodbye| goodbye.code == Some(1001)), "{told:?}");
+        let goodbyes = tokio::time::timeout(PATIENCE, streams.join_all()).await.unwrap();
+        assert!(goodbyes.iter().all(|goodbye| goodbye.code == Some(1001)), "{goodbyes:?}");
         hub.ended().await;
     });
 }

@@ -1,5 +1,5 @@
-//! Slow readers: told or let go, while others notice nothing. A slow reader is one whose stream nobody
-//! polls: nothing reads its socket then, or no poll is sent.
+//! Slow readers receive a gap or are disconnected, and other readers are not affected. The stream of a slow reader is not
+//! polled, so nothing is read from its socket, or no poll is sent.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 const TOO_SLOW: &str = "tidings_let_go_total{reason=\"too_slow\"}";
-/// How many of them the hub keeps.
+/// The number of notifications that the hub retains.
 const KEPT: usize = 8;
 
 async fn hub(case: &Case, policy: SlowPolicy) -> Running {
@@ -22,19 +22,19 @@ async fn hub(case: &Case, policy: SlowPolicy) -> Running {
 }
 
 #[test]
-fn a_slow_reader_is_told_its_gap_and_others_notice_nothing() {
+fn a_slow_reader_receives_a_gap_and_a_quick_reader_everything() {
     every_also_mounted(async |case| {
         let hub = hub(case, SlowPolicy::Gap).await;
         let mut slow = hub.follow(&case.listed, ">", Position::Live).await;
         let mut quick = hub.follow(&case.listed, ">", Position::Live).await;
         let (last, gaps) = gaps(&hub, &mut slow, &mut quick, KEPT as u64).await;
         assert!(!gaps.is_empty(), "the reader was not slow enough for this test");
-        // The last gap ends where the log began when it was told.
+        // The last gap ends at the tail of the log.
         assert_eq!(gaps.last().unwrap().resume.seq, last.seq - KEPT as u64);
-        // To be behind is to be slow; to ask late is to come too late.
+        // A stream lags. A poll comes too late for what was evicted.
         let why = if case.polls() { GapReason::Evicted } else { GapReason::Lagged };
         assert!(gaps.iter().all(|gap| gap.reason == why), "{gaps:?}");
-        // And it has caught up for good.
+        // After that it has caught up.
         hub.publish("t", "the next").await;
         assert_eq!(slow.text().await, (last.seq + 1, "the next".to_owned()));
         drop((slow, quick));
@@ -43,14 +43,14 @@ fn a_slow_reader_is_told_its_gap_and_others_notice_nothing() {
 }
 
 #[test]
-fn a_slow_reader_is_let_go_where_that_is_the_policy() {
+fn a_slow_reader_is_disconnected_if_that_is_the_policy() {
     every_without_broker(async |case| {
         let hub = hub(case, SlowPolicy::Disconnect).await;
         let mut slow = hub.follow(&case.listed, ">", Position::Live).await;
         let mut quick = hub.follow(&case.listed, ">", Position::Live).await;
         let last = flood(&hub, &mut quick, 0).await;
         if case.polls() {
-            // Who polls is not connected in between: nobody to let go, and a gap to tell.
+            // A polling client is not connected between two polls, so it receives a gap instead.
             assert_eq!(slow.read_up_to(last, 0).await.len(), 1);
         } else {
             let goodbye = slow.goodbye().await;
@@ -67,12 +67,12 @@ fn a_slow_reader_is_let_go_where_that_is_the_policy() {
 }
 
 #[test]
-fn a_slow_reader_is_told_the_latest_where_that_is_the_policy() {
+fn a_slow_reader_receives_the_latest_if_that_is_the_policy() {
     every_without_broker(async |case| {
         let hub = hub(case, SlowPolicy::KeepLatest).await;
         let mut slow = hub.follow(&case.listed, ">", Position::Live).await;
         let mut quick = hub.follow(&case.listed, ">", Position::Live).await;
-        // Everything is published, so the latest is the last; who asks late asks for what is kept.
+        // A stream receives only the last notification. A poll receives everything that is retained.
         let kept = if case.polls() { KEPT as u64 } else { 1 };
         let (last, gaps) = gaps(&hub, &mut slow, &mut quick, kept).await;
         assert_eq!(gaps.last().expect("it was slow").resume.seq, last.seq - kept);
@@ -82,8 +82,8 @@ fn a_slow_reader_is_told_the_latest_where_that_is_the_policy() {
 }
 
 #[test]
-fn a_reader_that_silently_stalls_is_found_by_the_write_deadline() {
-    // One payload that is larger than all the buffers in between.
+fn a_stalled_reader_is_disconnected_by_the_write_deadline() {
+    // Larger than all buffers between the server and the reader.
     const LARGE: usize = 5 << 20;
     every_without_broker(async |case| {
         let mut config = case.config(HubConfig::default().max_payload(LARGE)).await;
@@ -93,21 +93,20 @@ fn a_reader_that_silently_stalls_is_found_by_the_write_deadline() {
         let mut stalled = Raw::connect_narrow(hub.address).await;
         stalled.send(case.request("t", "&after=earliest")).await;
         assert!(matches!(stalled.head().await.status, 101 | 200));
-        // The one connection that is left is the one that asks.
-        eventually("the hub gives the connection up", async || {
+        // The only connection left is that of the request for the metric.
+        eventually("the connection is closed", async || {
             hub.metric("tidings_connections").await == 1
         })
         .await;
         assert!(hub.hub.pool().is_empty());
         let read = stalled.rest().await;
-        assert!(read.len() < LARGE, "it was sent everything, {} bytes", read.len());
+        assert!(read.len() < LARGE, "it has received everything, {} bytes", read.len());
         eventually("it is counted", async || hub.metric(TOO_SLOW).await == 1).await;
         hub.stop().await;
     });
 }
 
-/// What is sent fits into the socket, so the hub has nothing to wait for, and the system finds that the peer takes
-/// nothing.
+/// The payload fits into the socket, so no write of the server waits. The system detects that the client does not read.
 #[test]
 fn a_reader_that_stalls_is_counted_even_if_its_socket_is_not_full() {
     every_on_our_connections(async |case| {
@@ -118,8 +117,8 @@ fn a_reader_that_stalls_is_counted_even_if_its_socket_is_not_full() {
         let mut stalled = Raw::connect_narrow(hub.address).await;
         stalled.send(case.request("t", "&after=earliest")).await;
         assert!(matches!(stalled.head().await.status, 101 | 200));
-        eventually("the hub counts it", async || hub.metric(TOO_SLOW).await == 1).await;
-        eventually("and closes its connection", async || {
+        eventually("it is counted", async || hub.metric(TOO_SLOW).await == 1).await;
+        eventually("the connection is closed", async || {
             hub.metric("tidings_connections").await == 1
         })
         .await;
@@ -131,21 +130,20 @@ fn a_reader_that_stalls_is_counted_even_if_its_socket_is_not_full() {
 
 #[test]
 fn a_reader_that_is_slow_and_steady_is_kept() {
-    // A broker has no part in it, and is one more thing that a busy machine has to serve within the deadline.
+    // Without a broker, which would only be one more process on a busy machine.
     let fits = |case: &Case| !case.polls() && case.mover.broker.is_none();
     let cases: Vec<_> = cases().into_iter().filter(fits).collect();
     among(&cases, &async |case: &Case| {
         let mut config = case.config(HubConfig::default()).await;
         config.write_deadline = Duration::from_secs(2);
         let hub = Running::start(config).await;
-        // Before the reader comes: on a slow machine this takes longer than a write may wait.
+        // Before the reader connects, because on a slow machine this takes longer than the write deadline.
         let payload = "x".repeat(PAYLOAD);
         for _ in 0..NUMBER {
             hub.publish("t", payload.clone()).await;
         }
         let mut slow = hub.follow(&case.listed, ">", Position::Earliest).await;
-        // The pauses are what is tested: all of them together are longer than a write may wait, and none
-        // of them is.
+        // All pauses together are longer than the write deadline, but none of them is.
         for seq in 1..=NUMBER {
             if seq % 5 == 0 {
                 tokio::time::sleep(Duration::from_millis(100)).await;

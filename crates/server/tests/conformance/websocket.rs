@@ -1,4 +1,4 @@
-//! The way in over a WebSocket, with `tokio-tungstenite`, which is none of ours, at the other end.
+//! Messages that a client sends over a WebSocket. The client is `tokio-tungstenite`.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl Socket {
         Self::offering(hub, filters, None).await.0
     }
 
-    /// With the subprotocols that are offered, and the one that was taken.
+    /// Connects and offers subprotocols. Returns the subprotocol that the server has selected.
     async fn offering(hub: &Running, filters: &str, offer: Option<&str>) -> (Self, Option<String>) {
         let url = format!("ws://{}/topics/{filters}", hub.address);
         let mut request = url.into_client_request().unwrap();
@@ -49,7 +49,7 @@ impl Socket {
         self.next().await.expect("it ended").unwrap()
     }
 
-    /// The code with which the hub closes.
+    /// Returns the code of the close frame.
     async fn close_code(mut self) -> u16 {
         loop {
             match self.message().await {
@@ -71,17 +71,6 @@ async fn raw_socket(hub: &Running, lines: &str) -> Raw {
     raw.send(request).await;
     assert_eq!(raw.head().await.status, 101);
     raw
-}
-
-/// The payloads of all frames up to the close frame, and its code.
-async fn until_close(raw: &mut Raw) -> (Vec<String>, u16) {
-    let mut payloads = Vec::new();
-    loop {
-        match raw.frame().await {
-            (0x88, payload) => return (payloads, u16::from_be_bytes([payload[0], payload[1]])),
-            (_, payload) => payloads.push(String::from_utf8(payload).unwrap()),
-        }
-    }
 }
 
 fn part(opcode: Data, payload: &'static [u8], is_last: bool) -> Message {
@@ -114,7 +103,7 @@ fn messages_are_published_to_the_topic_and_reach_every_transport() {
                 assert_eq!((received.kind, received.headers), (*kind, None));
                 assert!(received.payload == *payload, "{} bytes", payload.len());
             }
-            // Text comes back as text, binary as binary, bare.
+            // Text arrives as text and binary as binary, without an envelope.
             let message = socket.message().await;
             assert_eq!(message.is_text(), *kind == Kind::Text);
             assert!(message.into_data() == *payload);
@@ -150,20 +139,20 @@ fn who_may_not_publish_is_closed_with_1008() {
 }
 
 #[test]
-fn what_breaks_a_rule_is_closed_with_its_code() {
+fn a_violation_closes_the_connection_with_its_code() {
     let too_big = vec![b'x'; (1 << 20) + 1];
     every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
         let code_of = async |messages: Vec<Message>| {
             let mut socket = Socket::open(&hub, "t").await;
             for message in messages {
-                // The hub may have had enough of it already.
+                // Fails if the server has closed the connection already.
                 let _ = socket.0.send(message).await;
             }
             socket.close_code().await
         };
         assert_eq!(code_of(vec![part(Data::Text, b"caf\xe9", true)]).await, 1007);
-        // A character in two fragments is fine, half a character is not.
+        // A character may be split between two fragments, but must be complete at the end of the message.
         let half = vec![part(Data::Text, b"caf\xc3", false), part(Data::Continue, b"!", true)];
         assert_eq!(code_of(half).await, 1007);
         assert_eq!(code_of(vec![Message::binary(too_big.clone())]).await, 1009);
@@ -176,7 +165,7 @@ fn what_breaks_a_rule_is_closed_with_its_code() {
             part(Data::Continue, b"x", true),
         ];
         assert_eq!(code_of(in_parts).await, 1009);
-        // A continuation of nothing, and a new message within another.
+        // A continuation without a message, and a new message within another one.
         assert_eq!(code_of(vec![part(Data::Continue, b"x", true)]).await, 1002);
         let within = vec![part(Data::Text, b"a", false), part(Data::Text, b"b", true)];
         assert_eq!(code_of(within).await, 1002);
@@ -203,7 +192,7 @@ fn a_message_over_the_hubs_own_limit_is_closed_with_1009() {
 fn frames_against_the_protocol_are_closed_with_1002() {
     every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
-        // Not masked, a reserved bit, a reserved opcode, a fragmented ping.
+        // An unmasked frame, a reserved bit, a reserved opcode, and a fragmented ping.
         let frames =
             [vec![0x81, 0x01, b'x'], masked(0xc1, b"x"), masked(0x83, b"x"), masked(9, b"")];
         for frame in frames {
@@ -217,12 +206,12 @@ fn frames_against_the_protocol_are_closed_with_1002() {
 }
 
 #[test]
-fn what_came_before_the_last_frame_in_the_same_read_is_echoed_before_it() {
-    // Without heartbeats, which would end what is not ended otherwise.
+fn messages_before_a_closing_frame_in_the_same_read_are_echoed_first() {
+    // Without heartbeats, which would end the connection as well.
     let heartbeat = Heartbeat::default().interval(Duration::from_secs(3600)).strikes(3);
     let messages = [masked(0x81, b"one"), masked(0x01, b"t"), masked(0x80, b"wo")].concat();
-    // A reserved bit, text that is not UTF-8 in a frame that is not complete, a message that the hub does not take,
-    // and a close.
+    // A reserved bit, text that is not UTF-8 in an incomplete frame, a message that the server does not accept, and a
+    // close.
     let ends = [
         (masked(0xa1, b"x"), 1002),
         (masked(0x81, b"\xff....")[..8].to_vec(), 1007),
@@ -239,14 +228,14 @@ fn what_came_before_the_last_frame_in_the_same_read_is_echoed_before_it() {
                 let mut raw = raw_socket(&hub, "").await;
                 raw.send([&messages[..], end].concat()).await;
                 let expected = if echo { vec!["one".to_owned(), "two".to_owned()] } else { vec![] };
-                assert_eq!(until_close(&mut raw).await, (expected, *code), "echo: {echo}");
+                assert_eq!(raw.frames_to_close().await, (expected, *code), "echo: {echo}");
             }
             let mut raw = raw_socket(&hub, "Sec-WebSocket-Protocol: tidings.v1\r\n").await;
             raw.send([&messages[..], &ends[0].0].concat()).await;
-            let (payloads, closed) = until_close(&mut raw).await;
+            let (payloads, closed) = raw.frames_to_close().await;
             let echoed = payloads.iter().filter(|payload| payload.contains("\"data\":")).count();
             assert_eq!((echoed, closed), (if echo { 2 } else { 0 }, 1002), "{payloads:?}");
-            // The hub waits for its close.
+            // The server waits for the close frame of the client.
             drop(raw);
             hub.stop().await;
         }
@@ -278,7 +267,7 @@ fn a_message_in_fragments_with_pings_between_is_one_message() {
 }
 
 #[test]
-fn a_sender_is_spared_its_own_words_where_the_hub_does_not_echo() {
+fn a_sender_does_not_receive_its_own_messages_without_echo() {
     every_mover_also_mounted(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         config.echo = false;
@@ -297,7 +286,7 @@ fn a_sender_is_spared_its_own_words_where_the_hub_does_not_echo() {
 }
 
 #[test]
-fn a_close_is_answered_and_gives_the_seat_back() {
+fn a_close_is_answered_and_frees_the_seat() {
     every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
         let mut socket = Socket::open(&hub, "t").await;
@@ -309,7 +298,7 @@ fn a_close_is_answered_and_gives_the_seat_back() {
 }
 
 #[test]
-fn the_subprotocol_decides_what_the_frames_hold() {
+fn the_subprotocol_decides_the_content_of_frames() {
     every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
         let (mut bare, taken) = Socket::offering(&hub, "t", None).await;
@@ -323,18 +312,18 @@ fn the_subprotocol_decides_what_the_frames_hold() {
 
         let id = hub.publish("t", "seven \"teapots\"\n").await;
         assert_eq!(bare.message().await, Message::text("seven \"teapots\"\n"));
-        let told = json(v1.message().await);
+        let received = json(v1.message().await);
         let expected = serde_json::json!({
             "id": id.to_string(), "topic": "t", "data": "seven \"teapots\"\n",
         });
-        assert_eq!(told, expected);
+        assert_eq!(received, expected);
         drop((bare, v1));
         hub.stop().await;
     });
 }
 
 #[test]
-fn an_offer_of_unknown_subprotocols_only_goes_on_without_one() {
+fn an_offer_of_unknown_subprotocols_is_accepted_without_a_subprotocol() {
     every_mover_also_mounted(async |mover| {
         let hub = mover.hub().await;
         let mut raw = Raw::connect(hub.address).await;

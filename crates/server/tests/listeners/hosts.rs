@@ -1,11 +1,11 @@
-//! The check of the host depends on the listener of each connection.
+//! The check of the host depends on the listener of a connection.
 
 use tidings_core::HubConfig;
 use tidings_server::Hosts;
 
 use crate::support::{Raw, every_mover_without_broker};
 
-/// Requests that a lane answers itself, and one that hyper reads.
+/// Returns a request that a lane parses, and one that hyper parses.
 fn requests(host: &str) -> [String; 2] {
     let head = |line: &str| format!("{line} HTTP/1.1\r\nHost: {host}\r\n");
     let chunked = "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
@@ -16,7 +16,7 @@ fn requests(host: &str) -> [String; 2] {
 fn each_listener_decides_for_its_own_connections() {
     every_mover_without_broker(async |mover| {
         let config = mover.config(HubConfig::default()).await;
-        // The order of the listeners does not matter, nor do the others.
+        // Neither the order of the listeners nor the other listeners matter.
         let server = config.server().bind("127.0.0.1:0").await.unwrap();
         let server = server.bind("0.0.0.0:0").await.unwrap().bind("127.0.0.1:0").await.unwrap();
         #[cfg(unix)]
@@ -29,10 +29,10 @@ fn each_listener_decides_for_its_own_connections() {
         for (port, expected) in ports.into_iter().zip([421, 200, 421]) {
             let address = (std::net::Ipv4Addr::LOCALHOST, port).into();
             for request in requests("evil.example") {
-                assert_eq!(Raw::ask(address, &request).await.status, expected, "{request}");
+                assert_eq!(Raw::request(address, &request).await.status, expected, "{request}");
             }
             for request in requests("localhost") {
-                assert_eq!(Raw::ask(address, &request).await.status, 200, "{request}");
+                assert_eq!(Raw::request(address, &request).await.status, 200, "{request}");
             }
         }
         #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! Everything that a server does, through a Unix socket.
+//! A server on a Unix socket does everything that it does on TCP.
 
 use std::io;
 use std::path::PathBuf;
@@ -46,16 +46,16 @@ impl Served {
     }
 
     /// Connects and sends a request.
-    async fn ask(&self, request: &str) -> Raw<UnixStream> {
+    async fn request(&self, request: &str) -> Raw<UnixStream> {
         let mut raw = self.connect().await;
         raw.send(request).await;
         raw
     }
 
-    /// Connects and asks for the next notification.
+    /// Connects and polls for the next notification.
     async fn poll(&self) -> Raw<UnixStream> {
         let after = self.hub.log().head();
-        self.ask(&format!("GET /topics/t?after={after} HTTP/1.1\r\nHost: hub\r\n\r\n")).await
+        self.request(&format!("GET /topics/t?after={after} HTTP/1.1\r\nHost: hub\r\n\r\n")).await
     }
 
     async fn publish(&self, text: impl Into<String>) {
@@ -76,7 +76,7 @@ const WEBSOCKET: &str = "GET /topics/t HTTP/1.1\r\nHost: hub\r\nConnection: Upgr
 
 const SSE: &str = "GET /topics/t HTTP/1.1\r\nHost: hub\r\nAccept: text/event-stream\r\n\r\n";
 
-/// hyper reads this one, and the connection goes back to its lane.
+/// A request that hyper parses. After it the connection returns to its lane.
 const CHUNKED: &str = "POST /topics/t HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n\
     5\r\nparts\r\n0\r\n\r\n";
 
@@ -86,23 +86,23 @@ fn post(text: &str) -> String {
 }
 
 #[test]
-fn every_transport_and_publishing_work_until_the_goodbye() {
+fn every_transport_and_publishing_work_up_to_the_goodbye() {
     every_mover_without_broker(async |mover| {
         let served = Served::of(mover).await;
-        let mut websocket = served.ask(WEBSOCKET).await;
+        let mut websocket = served.request(WEBSOCKET).await;
         assert_eq!(websocket.head().await.status, 101);
-        let mut sse = served.ask(SSE).await;
+        let mut sse = served.request(SSE).await;
         assert_eq!(sse.head().await.status, 200);
         let mut poll = served.poll().await;
-        eventually("all are there", async || served.hub.pool().len() == 3).await;
+        eventually("all have a seat", async || served.hub.pool().len() == 3).await;
 
-        let mut publisher = served.ask(&post("news")).await;
+        let mut publisher = served.request(&post("news")).await;
         assert_eq!(publisher.answer().await.status, 200);
         let answer = poll.answer().await;
         assert!(answer.text().contains("\"data\":\"news\""), "{answer:?}");
         assert_eq!(websocket.frame().await, (0x81, b"news".to_vec()));
         sse.until(b"data: news\n\n").await;
-        // On the same connection by way of hyper, and then by the lane again.
+        // The same connection is served by hyper, and then by its lane again.
         for (request, text) in [(CHUNKED, "parts"), (&post("again"), "again")] {
             publisher.send(request).await;
             assert_eq!(publisher.answer().await.status, 200);
@@ -123,18 +123,18 @@ fn every_transport_and_publishing_work_until_the_goodbye() {
 }
 
 #[test]
-fn a_client_that_has_closed_its_side_is_served_and_one_that_is_gone_is_noticed() {
+fn a_half_closed_client_is_served_and_one_that_is_gone_loses_its_seat() {
     every_mover_without_broker(async |mover| {
         let served = Served::of(mover).await;
-        let mut half_closed = served.ask(SSE).await;
+        let mut half_closed = served.request(SSE).await;
         assert_eq!(half_closed.head().await.status, 200);
         half_closed.stream.shutdown().await.unwrap();
-        let mut gone = served.ask(SSE).await;
+        let mut gone = served.request(SSE).await;
         assert_eq!(gone.head().await.status, 200);
-        let mut websocket = served.ask(WEBSOCKET).await;
+        let mut websocket = served.request(WEBSOCKET).await;
         assert_eq!(websocket.head().await.status, 101);
         let poll = served.poll().await;
-        eventually("all are there", async || served.hub.pool().len() == 4).await;
+        eventually("all have a seat", async || served.hub.pool().len() == 4).await;
         drop((gone, websocket, poll));
         eventually("one is left", async || served.hub.pool().len() == 1).await;
         served.publish("news").await;
@@ -144,12 +144,12 @@ fn a_client_that_has_closed_its_side_is_served_and_one_that_is_gone_is_noticed()
 }
 
 #[test]
-fn a_publisher_that_leaves_without_its_answer_has_published() {
+fn a_publish_is_stored_even_if_the_client_leaves_before_the_response() {
     every_mover_without_broker(async |mover| {
         let served = Served::of(mover).await;
         for request in [post("news"), CHUNKED.to_owned()] {
             let before = served.hub.log().head().seq;
-            drop(served.ask(&request).await);
+            drop(served.request(&request).await);
             eventually("it is stored", async || served.hub.log().head().seq > before).await;
         }
         served.stop().await;
@@ -157,12 +157,12 @@ fn a_publisher_that_leaves_without_its_answer_has_published() {
 }
 
 #[test]
-fn a_client_that_takes_nothing_is_cut_off() {
+fn a_client_that_does_not_read_is_cut_off() {
     every_mover_without_broker(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         config.write_deadline = Duration::from_millis(200);
         let served = Served::start(config);
-        let mut slow = served.ask(SSE).await;
+        let mut slow = served.request(SSE).await;
         assert_eq!(slow.head().await.status, 200);
         let much = "x".repeat(64 << 10);
         let is_cut_off = async || {
@@ -182,9 +182,9 @@ fn connections_over_the_limit_are_answered_503() {
         let mut config = mover.config(HubConfig::default()).await;
         config.max_connections = 1;
         let served = Served::start(config);
-        let mut first = served.ask(SSE).await;
+        let mut first = served.request(SSE).await;
         assert_eq!(first.head().await.status, 200);
-        let mut second = served.ask(&post("news")).await;
+        let mut second = served.request(&post("news")).await;
         assert_eq!(second.answer().await.rejection(), (503, "full".to_owned()));
         served.stop().await;
     });

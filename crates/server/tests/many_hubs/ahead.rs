@@ -1,4 +1,4 @@
-//! A position that lies ahead of a hub's log, because another hub was faster.
+//! Positions ahead of the log of a hub, because another hub was faster.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use super::model::{Model, Way};
 use super::plays::{every, every_shaped, is_answer, keeping};
 use crate::support::{Case, Raw, Running, eventually};
 
-/// Two hubs, of which the other hears of nothing yet, and what was published through the one.
+/// Starts two hubs. `published` notifications are published through the first one, and the second one does not receive them
+/// yet. Returns the model, the broker of the second hub, both hubs and the ids, beginning with that of the start.
 async fn one_and_other(
     case: &Case,
     config: HubConfig,
@@ -29,7 +30,7 @@ async fn one_and_other(
 }
 
 #[test]
-fn a_position_that_another_hub_has_given_out_is_taken_at_once_and_what_follows_arrives() {
+fn a_position_of_another_hub_is_accepted_at_once_and_what_follows_arrives() {
     every(async |case| {
         let (model, lagging, one, other, ids) = one_and_other(case, HubConfig::default(), 3).await;
         let mut followers = Vec::new();
@@ -40,8 +41,8 @@ fn a_position_that_another_hub_has_given_out_is_taken_at_once_and_what_follows_a
                 followers.push((follower, seq as u64));
             }
         }
-        eventually("they are there", async || other.hub.pool().len() == followers.len()).await;
-        // The hub comes to them in steps, and each is told what follows its own position only.
+        eventually("they have seats", async || other.hub.pool().len() == followers.len()).await;
+        // The hub receives one after the other, and each client receives only what follows its own position.
         for upto in 1..=3 {
             lagging.hold_at(upto);
             other.comes_to(upto).await;
@@ -65,16 +66,16 @@ fn a_position_that_another_hub_has_given_out_is_taken_at_once_and_what_follows_a
 }
 
 #[test]
-fn many_at_once_may_stand_ahead_and_the_hub_comes_to_all() {
+fn many_clients_ahead_of_the_log_are_served_at_once() {
     every(async |case| {
         let (model, lagging, one, other, ids) = one_and_other(case, HubConfig::default(), 5).await;
         let mut followers = Vec::new();
         for _ in 0..60 {
             followers.push(other.follow_at_once(&case.listed, "t", Position::After(ids[5])).await);
         }
-        eventually("they are there", async || other.hub.pool().len() == 60).await;
+        eventually("they have seats", async || other.hub.pool().len() == 60).await;
         model.store("t", "6");
-        // It passes all of them in one go.
+        // The log passes all of their positions at once.
         lagging.let_go();
         for follower in &mut followers {
             assert_eq!(follower.text().await, (6, "6".to_owned()));
@@ -86,7 +87,7 @@ fn many_at_once_may_stand_ahead_and_the_hub_comes_to_all() {
 }
 
 #[test]
-fn who_stands_ahead_is_told_its_own_position() {
+fn heartbeats_of_a_client_ahead_of_the_log_contain_its_own_position() {
     every_shaped(
         |shape| !is_answer(shape),
         async |case| {
@@ -98,7 +99,7 @@ fn who_stands_ahead_is_told_its_own_position() {
                 other.follow_at_once(&case.listed, "t", Position::After(ids[2])).await;
             for _ in 0..6 {
                 match follower.arrival().await {
-                    Arrival::Heartbeat(told) => assert!(told.is_none_or(|id| id == ids[2])),
+                    Arrival::Heartbeat(at) => assert!(at.is_none_or(|id| id == ids[2])),
                     other => panic!("{other:?}"),
                 }
             }
@@ -110,7 +111,7 @@ fn who_stands_ahead_is_told_its_own_position() {
 }
 
 #[test]
-fn a_poll_that_stands_ahead_and_does_not_wait_keeps_its_cursor() {
+fn a_poll_ahead_of_the_log_that_does_not_wait_keeps_its_cursor() {
     every_shaped(is_answer, async |case| {
         let (_, lagging, one, other, ids) = one_and_other(case, HubConfig::default(), 3).await;
         let mut raw = Raw::connect(other.address).await;
@@ -132,7 +133,7 @@ fn a_poll_that_stands_ahead_and_does_not_wait_keeps_its_cursor() {
 }
 
 #[test]
-fn a_position_that_nobody_gave_out_is_of_another_history() {
+fn a_position_far_ahead_is_one_of_another_epoch() {
     every(async |case| {
         let (_, lagging, one, other, _) = one_and_other(case, HubConfig::default(), 3).await;
         let position = one.hub.epoch().id(1_000_000);
@@ -151,11 +152,11 @@ fn a_position_that_nobody_gave_out_is_of_another_history() {
 }
 
 #[test]
-fn who_stands_ahead_when_the_history_ends_is_told_so() {
+fn a_client_ahead_of_the_log_receives_a_gap_if_the_epoch_changes() {
     every(async |case| {
         let (model, lagging, one, other, ids) = one_and_other(case, HubConfig::default(), 3).await;
         let mut follower = other.follow_at_once(&case.listed, ">", Position::After(ids[3])).await;
-        eventually("it is there", async || other.hub.pool().len() == 1).await;
+        eventually("it has a seat", async || other.hub.pool().len() == 1).await;
         model.roll_back(2, 1);
         lagging.let_go();
         let gap = follower.gap().await;
@@ -169,11 +170,11 @@ fn who_stands_ahead_when_the_history_ends_is_told_so() {
 }
 
 #[test]
-fn what_is_gone_before_the_hub_comes_to_it_is_told_to_who_stood_ahead_as_well() {
+fn a_client_ahead_of_the_log_receives_a_gap_if_the_rest_is_purged_first() {
     every(async |case| {
         let (model, lagging, one, other, ids) = one_and_other(case, keeping(100), 3).await;
         let mut follower = other.follow_at_once(&case.listed, ">", Position::After(ids[2])).await;
-        eventually("it is there", async || other.hub.pool().len() == 1).await;
+        eventually("it has a seat", async || other.hub.pool().len() == 1).await;
         model.store("t", "4");
         model.purge(4);
         model.cut();

@@ -1,4 +1,4 @@
-//! A position below what the hub keeps itself: the broker has what follows it, or has it no longer.
+//! Positions before the tail of the log: the hub reads what follows from the broker, if the broker still has it.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use super::plays::{every, every_over_brokers, every_shaped, is_answer, keeping};
 use super::stage::Shared;
 use crate::support::{Case, Follower, Raw, Running, eventually, flood, gaps};
 
-/// More than one portion of anybody's.
+/// The number of stored notifications. It is more than one portion of a lane, a stream or a poll.
 const STORED: u64 = 2500;
-/// What the hub keeps itself.
+/// The retention of the hub.
 const KEPT: usize = 10;
 
 const TOPICS: [&str; 4] = ["a", "b", "c.x", "d.x"];
 
-/// Each with what it matches among the topics.
+/// Filters, with the indexes of the topics that they match.
 const FILTERS: [(&str, &[usize]); 4] =
     [("a", &[0]), ("b,c.x", &[1, 2]), ("*.x,b", &[1, 2, 3]), (">", &[0, 1, 2, 3])];
 
@@ -45,7 +45,7 @@ async fn hub(case: &Case, way: &Way, policy: SlowPolicy) -> Running {
 }
 
 #[test]
-fn what_only_the_broker_has_arrives_and_what_is_live_behind_it() {
+fn notifications_of_the_broker_arrive_and_then_live_ones() {
     every(async |case| {
         for policy in [SlowPolicy::Gap, SlowPolicy::Disconnect, SlowPolicy::KeepLatest] {
             let model = filled(STORED);
@@ -63,7 +63,7 @@ fn what_only_the_broker_has_arrives_and_what_is_live_behind_it() {
                 }
             }
             way.replays.has_waiting(followers.len()).await;
-            // Published while what is older is on its way, and more than the hub keeps.
+            // More than the hub retains is published during the replays.
             let upto = STORED + 2 * KEPT as u64;
             for seq in STORED + 1..=upto {
                 hub.publish(TOPICS[topic(seq)], seq.to_string()).await;
@@ -86,7 +86,7 @@ fn what_only_the_broker_has_arrives_and_what_is_live_behind_it() {
 }
 
 #[test]
-fn a_client_whose_past_cannot_be_read_is_let_go_and_reads_it_when_it_comes_back() {
+fn a_client_whose_replay_fails_is_disconnected_and_can_resume() {
     every(async |case| {
         let model = filled(2 * KEPT as u64);
         let way = model.way();
@@ -106,14 +106,14 @@ fn a_client_whose_past_cannot_be_read_is_let_go_and_reads_it_when_it_comes_back(
 }
 
 #[test]
-fn polls_that_do_not_wait_get_what_only_the_broker_has() {
+fn polls_that_do_not_wait_return_notifications_of_the_broker() {
     every_shaped(is_answer, async |case| {
         let model = filled(STORED);
         let way = model.way();
         let hub = hub(case, &way, SlowPolicy::Gap).await;
         let mut raw = Raw::connect(hub.address).await;
         for (filters, matching) in FILTERS {
-            // One that has to be asked for twice, so that a poll that does not wait meets it on its way.
+            // The replay is held, so that the poll finds it in progress.
             way.replays.close();
             let filters = filters.replace('>', "%3E");
             let mut cursor = hub.hub.epoch().id(7).to_string();
@@ -122,7 +122,7 @@ fn polls_that_do_not_wait_get_what_only_the_broker_has() {
                 raw.send(case.request(&filters, &format!("&after={cursor}&wait=0"))).await;
                 if read.is_empty() {
                     way.replays.has_waiting(1).await;
-                    // To be told that there is nothing, while there is, would be wrong for ever.
+                    // An empty response would be wrong, because there are notifications.
                     let early = timeout(Duration::from_millis(60), raw.answer()).await;
                     assert!(early.is_err(), "{early:?}");
                     way.replays.open();
@@ -130,11 +130,11 @@ fn polls_that_do_not_wait_get_what_only_the_broker_has() {
                 let answer = raw.answer().await.json();
                 assert!(answer["gap"].is_null(), "{answer}");
                 cursor = answer["cursor"].as_str().unwrap().to_owned();
-                let told = answer["notifications"].as_array().unwrap();
-                if told.is_empty() {
+                let notifications = answer["notifications"].as_array().unwrap();
+                if notifications.is_empty() {
                     break;
                 }
-                for one in told {
+                for one in notifications {
                     read.push(one["data"].as_str().unwrap().parse::<u64>().unwrap());
                 }
             }
@@ -147,7 +147,7 @@ fn polls_that_do_not_wait_get_what_only_the_broker_has() {
 }
 
 #[test]
-fn no_more_than_sixteen_are_served_from_the_broker_at_the_same_time_and_all_in_the_end() {
+fn at_most_sixteen_clients_are_served_from_the_broker_at_the_same_time() {
     every(async |case| {
         let model = filled(100);
         let way = model.way();
@@ -158,9 +158,9 @@ fn no_more_than_sixteen_are_served_from_the_broker_at_the_same_time_and_all_in_t
             let position = Position::After(hub.hub.epoch().id(50));
             followers.push(hub.follow_in_background(&case.listed, ">", position));
         }
-        eventually("they are there", async || hub.hub.pool().len() == 50).await;
+        eventually("they have seats", async || hub.hub.pool().len() == 50).await;
         way.replays.has_waiting(16).await;
-        // Who leaves makes room.
+        // A client that leaves makes room for another one.
         followers.drain(..25);
         eventually("they have left", async || hub.hub.pool().len() == 25).await;
         way.replays.has_waiting(16).await;
@@ -174,7 +174,7 @@ fn no_more_than_sixteen_are_served_from_the_broker_at_the_same_time_and_all_in_t
 }
 
 #[test]
-fn what_the_broker_has_no_longer_is_a_gap_and_then_the_rest() {
+fn what_the_broker_has_evicted_is_a_gap_before_the_rest() {
     every(async |case| {
         for policy in [SlowPolicy::Gap, SlowPolicy::Disconnect, SlowPolicy::KeepLatest] {
             let model = filled(100);
@@ -201,7 +201,7 @@ fn what_the_broker_has_no_longer_is_a_gap_and_then_the_rest() {
 }
 
 #[test]
-fn the_same_over_the_brokers() {
+fn real_brokers_serve_what_the_hub_no_longer_retains() {
     const PUBLISHED: u64 = 1200;
     /// More than one batch of a broker (512) and one portion of a lane (1,024).
     const IN_BROKER: u64 = 1100;
@@ -223,7 +223,7 @@ fn the_same_over_the_brokers() {
             assert_eq!(gap.reason, GapReason::Evicted);
             assert_eq!(follower.seqs(expected.len()).await, expected, "{filters}");
         }
-        // Each that is published costs the broker its oldest.
+        // Each publish evicts the oldest notification of the broker.
         let position = Position::After(id(floor + 1));
         let mut none = hub.follow_at_once(&case.listed, "b", position).await;
         let live = hub.publish("b", "live").await;
@@ -234,7 +234,7 @@ fn the_same_over_the_brokers() {
 }
 
 #[test]
-fn a_slow_reader_gets_from_the_broker_what_the_hub_has_lost() {
+fn a_slow_reader_receives_from_the_broker_what_the_hub_has_evicted() {
     every(async |case| {
         let (hub, mut slow, mut quick) = readers(case, SlowPolicy::Gap).await;
         let last = flood(&hub, &mut quick, 0).await;
@@ -247,7 +247,7 @@ fn a_slow_reader_gets_from_the_broker_what_the_hub_has_lost() {
 }
 
 #[test]
-fn a_slow_reader_is_let_go_where_that_is_the_policy_whatever_the_broker_has() {
+fn a_slow_reader_is_disconnected_if_that_is_the_policy_even_with_a_broker() {
     every_shaped(stays, async |case| {
         let (hub, slow, mut quick) = readers(case, SlowPolicy::Disconnect).await;
         flood(&hub, &mut quick, 0).await;
@@ -258,7 +258,7 @@ fn a_slow_reader_is_let_go_where_that_is_the_policy_whatever_the_broker_has() {
 }
 
 #[test]
-fn a_slow_reader_is_told_the_latest_where_that_is_the_policy_whatever_the_broker_has() {
+fn a_slow_reader_receives_the_latest_if_that_is_the_policy_even_with_a_broker() {
     every_shaped(stays, async |case| {
         let (hub, mut slow, mut quick) = readers(case, SlowPolicy::KeepLatest).await;
         let (last, gaps) = gaps(&hub, &mut slow, &mut quick, 1).await;
@@ -273,7 +273,7 @@ fn stays(shape: Shape) -> bool {
     !is_answer(shape)
 }
 
-/// A hub with a reader that is not reading, and one that is quick.
+/// Returns a server with a reader that does not read and a quick one.
 async fn readers(case: &Case, policy: SlowPolicy) -> (Running, Follower, Follower) {
     let model = Model::default();
     let hub = hub(case, &model.way(), policy).await;

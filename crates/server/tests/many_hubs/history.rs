@@ -1,4 +1,4 @@
-//! The stream is deleted, rolled back or purged under hubs and clients.
+//! The stream is deleted, restored or purged while hubs and clients use it.
 
 use tidings_core::{Epoch, Event, GapReason, HubConfig, Interest, Position, SlowPolicy};
 use tokio::time::timeout;
@@ -8,6 +8,7 @@ use super::plays::{every, every_broker, keeping, post};
 use super::stage::Shared;
 use crate::support::{Follower, PATIENCE, Raw, Running, all_listed, eventually};
 
+/// Connects a client of each transport to each hub.
 async fn all(hubs: &[&Running], filters: &str, position: Position) -> Vec<Follower> {
     let mut followers = Vec::new();
     for hub in hubs {
@@ -19,7 +20,7 @@ async fn all(hubs: &[&Running], filters: &str, position: Position) -> Vec<Follow
 }
 
 #[test]
-fn a_stream_that_was_deleted_is_another_history_to_all_clients_of_all_hubs() {
+fn all_clients_of_all_hubs_receive_a_gap_if_the_stream_is_deleted() {
     every_broker(async |mover| {
         let stream = Shared::new(mover.broker.unwrap(), None);
         let one = stream.running(mover, HubConfig::default()).await;
@@ -33,10 +34,10 @@ fn a_stream_that_was_deleted_is_another_history_to_all_clients_of_all_hubs() {
         }
         let old = one.hub.epoch();
         stream.delete().await;
-        // What is published before a hub has noticed is of the new history already.
+        // A notification that is published before a hub has detected the change has the new epoch already.
         let mut first = None;
         eventually("a publish is stored", async || {
-            let answer = Raw::ask(one.address, post("t", "first")).await;
+            let answer = Raw::request(one.address, post("t", "first")).await;
             first = answer.json()["id"].as_str().map(str::to_owned);
             answer.status == 200
         })
@@ -44,7 +45,7 @@ fn a_stream_that_was_deleted_is_another_history_to_all_clients_of_all_hubs() {
         let first: tidings_core::Id = first.unwrap().parse().unwrap();
         assert_ne!(first.epoch, old);
         for hub in [&one, &other] {
-            eventually("it has noticed", async || hub.hub.epoch() == first.epoch).await;
+            eventually("it has the new epoch", async || hub.hub.epoch() == first.epoch).await;
             hub.comes_to(first.seq).await;
         }
         let second = other.publish("t", "second").await;
@@ -56,7 +57,7 @@ fn a_stream_that_was_deleted_is_another_history_to_all_clients_of_all_hubs() {
             assert_eq!(follower.text().await, (first.seq, "first".to_owned()));
             assert_eq!(follower.text().await, (second.seq, "second".to_owned()));
         }
-        // Who comes back with what it had.
+        // Clients that resume with a position of the old epoch.
         for seq in [0, 2, 3, 1000] {
             for mut follower in all(&[&one, &other], "t", Position::After(old.id(seq))).await {
                 let gap = follower.gap().await;
@@ -72,7 +73,7 @@ fn a_stream_that_was_deleted_is_another_history_to_all_clients_of_all_hubs() {
 }
 
 #[test]
-fn a_purge_is_nothing_to_who_is_current_and_a_gap_to_who_comes_back_from_before() {
+fn a_purge_is_a_gap_only_for_clients_that_resume_from_before_it() {
     every_broker(async |mover| {
         let stream = Shared::new(mover.broker.unwrap(), None);
         let one = stream.running(mover, keeping(10)).await;
@@ -98,7 +99,7 @@ fn a_purge_is_nothing_to_who_is_current_and_a_gap_to_who_comes_back_from_before(
             assert_eq!((gap.missed, gap.reason), (Some(35), GapReason::Evicted));
             current.push(follower);
         }
-        // The hub still has these itself.
+        // The hub still retains these.
         for mut follower in all(&[&one, &other], ">", Position::After(id(32))).await {
             assert_eq!(follower.seqs(8).await, Vec::from_iter(33..=40));
             current.push(follower);
@@ -115,7 +116,7 @@ fn a_purge_is_nothing_to_who_is_current_and_a_gap_to_who_comes_back_from_before(
 }
 
 #[test]
-fn who_asks_the_broker_before_its_hub_has_noticed_another_history_is_told_once() {
+fn a_client_whose_replay_is_of_another_epoch_than_the_hub_receives_one_gap() {
     every(async |case| {
         let model = Model::default();
         for seq in 1..=30 {
@@ -135,7 +136,7 @@ fn who_asks_the_broker_before_its_hub_has_noticed_another_history_is_told_once()
         way.replays.open();
         way.replays.has_waiting(0).await;
         way.let_go();
-        eventually("it has noticed", async || hub.hub.epoch() == Epoch::from_number(2)).await;
+        eventually("it has the new epoch", async || hub.hub.epoch() == Epoch::from_number(2)).await;
         for (follower, after) in [(&mut current, 30), (&mut early, 5), (&mut ahead, 35)] {
             let gap = follower.gap().await;
             assert_eq!((gap.after, gap.resume), (old.id(after), Epoch::from_number(2).id(0)));
@@ -152,7 +153,7 @@ fn who_asks_the_broker_before_its_hub_has_noticed_another_history_is_told_once()
 }
 
 #[test]
-fn to_be_told_another_history_is_not_to_be_slow() {
+fn a_client_is_not_slow_because_the_epoch_changes() {
     every(async |case| {
         for policy in [SlowPolicy::Gap, SlowPolicy::Disconnect, SlowPolicy::KeepLatest] {
             let model = Model::default();
@@ -166,7 +167,7 @@ fn to_be_told_another_history_is_not_to_be_slow() {
             let position = Position::After(hub.hub.epoch().id(49));
             let mut follower = hub.follow_at_once(&case.listed, ">", position).await;
             assert_eq!(follower.seqs(1).await, [50]);
-            // More is left of it than the hub keeps.
+            // More notifications are left than the hub retains.
             model.roll_back(2, 40);
             let gap = follower.gap().await;
             assert_eq!((gap.resume.seq, gap.reason), (0, GapReason::Epoch));
@@ -178,7 +179,7 @@ fn to_be_told_another_history_is_not_to_be_slow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hub_begins_where_the_newest_were_taken_out_of_the_broker() {
+async fn a_hub_starts_even_if_the_newest_were_removed_from_the_broker() {
     let model = Model::default();
     for seq in 1..=5 {
         model.store("t", seq.to_string());
@@ -187,18 +188,18 @@ async fn a_hub_begins_where_the_newest_were_taken_out_of_the_broker() {
     model.take_out(5);
     let way = model.way();
     let begins = timeout(PATIENCE, way.hub(HubConfig::default()));
-    let hub = begins.await.expect("it waits for what will never come");
+    let hub = begins.await.expect("it does not wait for the removed ones");
     assert_eq!(hub.log().head().seq, 3);
     let seat = hub.join("here").unwrap();
     let interest = Interest::new(">".parse().unwrap());
-    let mut told = hub.read(seat, interest, Position::Earliest);
+    let mut events = hub.read(seat, interest, Position::Earliest);
     model.store("t", "6");
     for seq in [1, 2, 3] {
-        let event = told.next().await;
+        let event = events.next().await;
         assert!(matches!(&event, Some(Event::Deliver(one)) if one.id().seq == seq), "{event:?}");
     }
-    let event = told.next().await;
+    let event = events.next().await;
     assert!(matches!(event, Some(Event::Gap(gap)) if gap.resume.seq == 5), "{event:?}");
-    let event = told.next().await;
+    let event = events.next().await;
     assert!(matches!(&event, Some(Event::Deliver(one)) if one.id().seq == 6), "{event:?}");
 }

@@ -1,4 +1,4 @@
-//! A broker in memory that does what a scenario tells it: when an answer comes, and when a hub hears of what
+//! A broker in memory. A scenario controls when publishes are answered, when replays are read, and when a hub receives what
 //! is stored.
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::support::{Mover, PATIENCE, Running};
 
-/// The broker. Cheap to clone; all clones are the same one.
+/// The broker. Cloning it is cheap, and all clones share the stream.
 #[derive(Clone, Debug)]
 pub(super) struct Model(Arc<watch::Sender<Stream>>);
 
@@ -25,32 +25,32 @@ pub(super) struct Model(Arc<watch::Sender<Stream>>);
 struct Stream {
     epoch: Epoch,
     floor: u64,
-    /// What was published under each sequence number, from 1 on; `None` where it was taken out.
+    /// The notification of each sequence number from 1 on, or `None` if it was removed.
     entries: Vec<Option<Notification>>,
-    /// Counts how often its tails were cut.
+    /// The number of times that its tails were ended.
     cuts: usize,
 }
 
-/// One hub's way to it.
+/// The connection of one hub to the broker.
 #[derive(Clone, Debug)]
 pub(super) struct Way {
     model: Model,
-    /// Up to here the tail brings what is stored; a tail that is held back notices nothing else either.
+    /// The sequence number up to which the tail delivers. A tail that is held does not end either.
     held_at: Arc<watch::Sender<Option<u64>>>,
-    /// Behind it are the answers to publishes: what they are for is stored by then.
+    /// Holds the responses to publishes. The notifications are stored already.
     pub(super) answers: Gate,
-    /// Behind it are replays.
+    /// Holds replays.
     pub(super) replays: Gate,
     fails_replays: Arc<AtomicBool>,
-    /// It takes publishes up to this sequence number.
+    /// The sequence number up to which publishes are accepted.
     takes_upto: Arc<AtomicU64>,
 }
 
-/// Open, until it is closed.
+/// Holds futures while it is closed. It is open at first.
 #[derive(Clone, Debug)]
 pub(super) struct Gate(Arc<watch::Sender<(bool, usize)>>);
 
-/// One that waits at a gate.
+/// A future that is at the gate. It is counted until this is dropped.
 struct Waiting<'a>(&'a Gate);
 
 impl Default for Model {
@@ -61,6 +61,7 @@ impl Default for Model {
 }
 
 impl Model {
+    /// Returns a new connection.
     pub(super) fn way(&self) -> Way {
         Way {
             model: self.clone(),
@@ -72,7 +73,7 @@ impl Model {
         }
     }
 
-    /// What is stored from elsewhere.
+    /// Stores a notification, as another hub would.
     pub(super) fn store(&self, topic: &str, text: impl Into<String>) -> Id {
         self.append(Notification::text(topic.parse().unwrap(), text))
     }
@@ -86,17 +87,17 @@ impl Model {
         self.0.send_modify(|stream| stream.floor = upto);
     }
 
-    /// Takes this one out.
+    /// Removes this notification.
     pub(super) fn take_out(&self, seq: u64) {
         self.0.send_modify(|stream| stream.entries[seq as usize - 1] = None);
     }
 
-    /// Cuts every tail off.
+    /// Ends every tail.
     pub(super) fn cut(&self) {
         self.0.send_modify(|stream| stream.cuts += 1);
     }
 
-    /// Goes back to its first entries, in another history.
+    /// Goes back to the first `entries` notifications, with another epoch.
     pub(super) fn roll_back(&self, epoch: u64, entries: usize) {
         self.0.send_modify(|stream| {
             stream.epoch = Epoch::from_number(epoch);
@@ -116,7 +117,7 @@ impl Stream {
         self.epoch.id(self.entries.len() as u64)
     }
 
-    /// What is there in `(after, upto]`.
+    /// Returns the notifications in `(after, upto]`.
     fn between(&self, after: u64, upto: u64) -> impl Iterator<Item = Stored> {
         let upto = upto.min(self.head().seq);
         (after.max(self.floor) + 1..=upto).filter_map(|seq| {
@@ -127,27 +128,27 @@ impl Stream {
 }
 
 impl Way {
-    /// A hub that comes to the broker in this way.
+    /// Returns a hub that uses this connection.
     pub(super) async fn hub(&self, config: HubConfig) -> Hub {
         Hub::connect(Arc::new(self.clone()), config).await.unwrap()
     }
 
-    /// The same, serving.
+    /// Returns a server of a hub that uses this connection.
     pub(super) async fn running(&self, mover: Mover, config: HubConfig) -> Running {
         Running::start(mover.config_of(self.hub(config).await)).await
     }
 
-    /// The hub hears of no more than this, until it is let go.
+    /// Holds the tail at this sequence number until [`let_go`](Self::let_go).
     pub(super) fn hold_at(&self, seq: u64) {
         self.held_at.send_replace(Some(seq));
     }
 
-    /// From now on each replay is an error, or none is.
+    /// Makes all further replays fail, or none.
     pub(super) fn fail_replays(&self, fails: bool) {
         self.fails_replays.store(fails, Ordering::Relaxed);
     }
 
-    /// From now on what would come after this is an error, and not stored.
+    /// Makes publishes after this sequence number fail without being stored.
     pub(super) fn take_upto(&self, seq: u64) {
         self.takes_upto.store(seq, Ordering::Relaxed);
     }
@@ -271,12 +272,12 @@ impl Gate {
         self.0.send_modify(|(is_open, _)| *is_open = true);
     }
 
-    /// Resolves once so many wait at it.
+    /// Waits until `number` futures are at the gate.
     pub(super) async fn has_waiting(&self, number: usize) {
         let mut state = self.0.subscribe();
         let waiting = timeout(PATIENCE, state.wait_for(|(_, waiting)| *waiting == number)).await;
         if waiting.is_err() {
-            panic!("there are {} at the gate, and not {number}", self.0.borrow().1);
+            panic!("{} futures are at the gate instead of {number}", self.0.borrow().1);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Publishes whose answer is on its way from the broker, and what comes behind them.
+//! Publishes that wait for the broker, and requests and messages after them.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const TEXT: u8 = 0x81;
 const PING: u8 = 0x89;
 const CLOSE: u8 = 0x88;
 
-/// For those that wait for an answer that does not come.
+/// Returns a configuration with a short deadline, for publishes that the broker does not answer.
 fn impatient() -> HubConfig {
     HubConfig::default().publish_deadline(Duration::from_secs(1))
 }
@@ -30,14 +30,14 @@ async fn socket(case: &Case, hub: &Running) -> Raw {
     socket
 }
 
-/// The code of a close frame.
+/// Returns the code of a close frame.
 fn code((first, payload): &(u8, Vec<u8>)) -> u16 {
     assert_eq!(*first, CLOSE, "{payload:?}");
     u16::from_be_bytes([payload[0], payload[1]])
 }
 
 #[test]
-fn requests_behind_a_publish_are_answered_behind_it_and_in_order() {
+fn requests_after_a_pending_publish_are_answered_in_order() {
     every_way(async |mover| {
         let model = Model::default();
         let way = model.way();
@@ -49,11 +49,11 @@ fn requests_behind_a_publish_are_answered_behind_it_and_in_order() {
         raw.send(format!("{HEALTH}{}{lost}{}{HEALTH}", post("t", "1"), post("t", "2"))).await;
         assert_eq!(raw.answer().await.text(), "ok\n");
         way.answers.has_waiting(1).await;
-        // More comes while it is on its way: in the same packet, and in others.
+        // Further requests come while it is pending.
         raw.send(post("t", "3")).await;
         raw.send(HEALTH).await;
-        // Another connection is not held up.
-        assert_eq!(Raw::ask(hub.address, HEALTH).await.status, 200);
+        // Another connection does not wait.
+        assert_eq!(Raw::request(hub.address, HEALTH).await.status, 200);
         assert_eq!(model.head().seq, 1, "the second publish did not wait for the first");
         way.answers.open();
         assert_eq!(raw.answer().await.json()["id"], id(1));
@@ -70,7 +70,7 @@ fn requests_behind_a_publish_are_answered_behind_it_and_in_order() {
 }
 
 #[test]
-fn of_many_in_one_request_those_after_a_failure_are_not_published() {
+fn if_one_of_many_fails_the_rest_of_the_request_is_not_published() {
     every_way(async |mover| {
         let model = Model::default();
         let way = model.way();
@@ -83,7 +83,7 @@ fn of_many_in_one_request_those_after_a_failure_are_not_published() {
         );
         let id = |seq| format!("{{\"id\":\"{}\"}}", hub.hub.epoch().id(seq));
         way.take_upto(2);
-        let answer = Raw::ask(hub.address, &post).await;
+        let answer = Raw::request(hub.address, &post).await;
         assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
         let text = answer.text();
         let lines: Vec<_> = text.lines().collect();
@@ -92,7 +92,7 @@ fn of_many_in_one_request_those_after_a_failure_are_not_published() {
         assert!(lines[3..].iter().all(|line| line.contains("\"not_published\"")), "{text}");
         assert_eq!(hub.metric("tidings_published_total").await, 2);
 
-        // The broker does not answer in time, and the next request of the connection is not lost.
+        // The broker does not answer in time. The next request on the connection is still answered.
         way.take_upto(u64::MAX);
         way.answers.close();
         let mut raw = Raw::connect(hub.address).await;
@@ -109,15 +109,15 @@ fn of_many_in_one_request_those_after_a_failure_are_not_published() {
 }
 
 #[test]
-fn a_subscription_behind_a_publish_begins_where_it_asks_to() {
+fn a_subscription_after_a_pending_publish_begins_at_its_position() {
     every(async |case| {
         let model = Model::default();
         let way = model.way();
         let hub = way.running(case.mover, HubConfig::default()).await;
         way.answers.close();
         let mut raw = Raw::connect(hub.address).await;
-        let ask = case.request("t", "&after=earliest");
-        raw.send(format!("{}{ask}", post("t", "first"))).await;
+        let subscribe = case.request("t", "&after=earliest");
+        raw.send(format!("{}{subscribe}", post("t", "first"))).await;
         way.answers.has_waiting(1).await;
         assert!(hub.hub.pool().is_empty());
         way.answers.open();
@@ -130,8 +130,8 @@ fn a_subscription_behind_a_publish_begins_where_it_asks_to() {
 }
 
 #[test]
-fn who_has_said_all_it_has_to_say_is_answered_all_of_it() {
-    // hyper takes the end of what is said for the end of the conversation.
+fn a_half_closed_client_receives_all_responses() {
+    // hyper ends the connection when the client closes its side.
     every_lane(async |mover| {
         let way = Model::default().way();
         let hub = way.running(mover, HubConfig::default()).await;
@@ -140,9 +140,9 @@ fn who_has_said_all_it_has_to_say_is_answered_all_of_it() {
         raw.send(format!("{}{HEALTH}{}{HEALTH}", post("t", "1"), post("t", "2"))).await;
         raw.stream.shutdown().await.unwrap();
         way.answers.has_waiting(1).await;
-        // The end has been seen once another connection has been answered twice.
+        // Once another connection has been answered twice, the lane has seen the end.
         for _ in 0..2 {
-            assert_eq!(Raw::ask(hub.address, HEALTH).await.status, 200);
+            assert_eq!(Raw::request(hub.address, HEALTH).await.status, 200);
         }
         way.answers.open();
         let all = String::from_utf8(raw.rest().await).unwrap();
@@ -152,7 +152,7 @@ fn who_has_said_all_it_has_to_say_is_answered_all_of_it() {
 }
 
 #[test]
-fn who_leaves_while_its_publish_is_on_the_way_takes_nothing_with_it() {
+fn a_publish_is_delivered_even_if_its_client_leaves_before_the_response() {
     every(async |case| {
         let way = Model::default().way();
         let hub = way.running(case.mover, HubConfig::default()).await;
@@ -164,13 +164,13 @@ fn who_leaves_while_its_publish_is_on_the_way_takes_nothing_with_it() {
                 way.answers.close();
                 let mut raw = if is_message {
                     let mut socket = socket(case, &hub).await;
-                    socket.send(masked(TEXT, b"told")).await;
+                    socket.send(masked(TEXT, b"news")).await;
                     socket
                 } else {
                     Raw::connect(hub.address).await
                 };
                 if !is_message {
-                    raw.send(post("t", "told")).await;
+                    raw.send(post("t", "news")).await;
                 }
                 way.answers.has_waiting(1).await;
                 seq += 1;
@@ -179,12 +179,12 @@ fn who_leaves_while_its_publish_is_on_the_way_takes_nothing_with_it() {
                 } else {
                     drop(raw);
                 }
-                assert_eq!(follower.text().await, (seq, "told".to_owned()));
+                assert_eq!(follower.text().await, (seq, "news".to_owned()));
                 way.answers.open();
                 way.answers.has_waiting(0).await;
                 let others = if case.polls() { 0..=1 } else { 1..=1 };
                 eventually("it is gone", async || {
-                    // One asks, and one follows.
+                    // One requests the metric, and one is the follower.
                     hub.metric("tidings_connections").await == 2
                         && others.contains(&hub.hub.pool().len())
                 })
@@ -197,7 +197,7 @@ fn who_leaves_while_its_publish_is_on_the_way_takes_nothing_with_it() {
 }
 
 #[test]
-fn a_publish_whose_answer_does_not_come_is_answered_in_time_and_so_is_what_follows() {
+fn a_publish_that_the_broker_does_not_answer_fails_in_time() {
     every_way(async |mover| {
         let way = Model::default().way();
         let hub = way.running(mover, impatient()).await;
@@ -218,7 +218,7 @@ fn a_publish_whose_answer_does_not_come_is_answered_in_time_and_so_is_what_follo
 }
 
 #[test]
-fn messages_of_one_read_keep_their_order_and_so_does_what_is_between_them() {
+fn messages_and_pings_of_one_read_keep_their_order() {
     every_shaped(upgrades, async |case| {
         let model = Model::default();
         let way = model.way();
@@ -232,22 +232,22 @@ fn messages_of_one_read_keep_their_order_and_so_does_what_is_between_them() {
                 packet.extend(masked(PING, b"ping"));
             }
         }
-        // The last one is in two packets, the first of which ends within a frame.
+        // The last message is split between two packets.
         let rest = packet.split_off(packet.len() - 3);
         socket.send(packet).await;
         way.answers.has_waiting(1).await;
         socket.send(rest).await;
-        assert_eq!(Raw::ask(hub.address, HEALTH).await.status, 200);
+        assert_eq!(Raw::request(hub.address, HEALTH).await.status, 200);
         assert_eq!(model.head().seq, 1, "the second message did not wait for the first");
         way.answers.open();
-        let mut told = Vec::new();
-        while told.len() < 31 {
-            told.push(socket.frame().await);
+        let mut frames = Vec::new();
+        while frames.len() < 31 {
+            frames.push(socket.frame().await);
         }
-        let pong = told.iter().position(|(first, _)| *first == 0x8a).expect("a pong");
-        // What is said comes back by way of the broker, so the pong may overtake it.
-        assert_eq!(told.remove(pong).1, b"ping");
-        let texts: Vec<_> = told.iter().map(|(_, text)| String::from_utf8_lossy(text)).collect();
+        let pong = frames.iter().position(|(first, _)| *first == 0x8a).expect("a pong");
+        // The messages come back from the broker, so the pong may overtake them.
+        assert_eq!(frames.remove(pong).1, b"ping");
+        let texts: Vec<_> = frames.iter().map(|(_, text)| String::from_utf8_lossy(text)).collect();
         assert_eq!(texts, (0..30).map(|number| number.to_string()).collect::<Vec<_>>());
         drop(socket);
         hub.stop().await;
@@ -255,7 +255,7 @@ fn messages_of_one_read_keep_their_order_and_so_does_what_is_between_them() {
 }
 
 #[test]
-fn a_message_with_the_close_right_behind_it_is_published_and_then_the_close_is_answered() {
+fn messages_before_a_close_are_published_before_the_close_is_answered() {
     every_shaped(upgrades, async |case| {
         let model = Model::default();
         let way = model.way();
@@ -281,7 +281,7 @@ fn a_message_with_the_close_right_behind_it_is_published_and_then_the_close_is_a
 }
 
 #[test]
-fn a_message_that_is_not_stored_ends_its_connection_and_nobody_elses() {
+fn a_message_that_is_not_stored_ends_only_its_own_connection() {
     every_shaped(upgrades, async |case| {
         let model = Model::default();
         let way = model.way();
@@ -297,7 +297,7 @@ fn a_message_that_is_not_stored_ends_its_connection_and_nobody_elses() {
             }
         };
         assert_eq!(code(&ended), 1013);
-        assert_eq!(model.head().seq, 1, "what came behind it was published");
+        assert_eq!(model.head().seq, 1, "the message after it was published");
         drop(socket);
         way.answers.open();
         hub.publish("t", "still here").await;

@@ -1,4 +1,4 @@
-//! The broker is away, and comes back.
+//! An outage of the broker.
 
 use std::time::{Duration, Instant};
 
@@ -13,29 +13,29 @@ use crate::support::{Case, Raw, Running, all_listed, eventually, masked};
 
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// Longer than a poll is held here, and than many heartbeats are apart.
+/// Longer than the hold of a poll in this scenario and than many intervals of heartbeats.
 const STAYS: Duration = Duration::from_millis(1200);
 
 fn config() -> HubConfig {
-    // Not everyone here answers pings.
+    // Not every client of this scenario responds to pings.
     HubConfig::default()
         .publish_deadline(DEADLINE)
         .heartbeat(Heartbeat::default().interval(Duration::from_millis(100)).strikes(u8::MAX))
 }
 
-/// Publishes with a key until it is stored.
-async fn publish_stubbornly(hub: &Running, text: &str) {
+/// Publishes with a key until the notification is stored.
+async fn publish_until_stored(hub: &Running, text: &str) {
     eventually("it is stored", async || {
         let plain = post("t", text);
         let keyed =
             plain.replacen("Host: hub", &format!("Host: hub\r\nIdempotency-Key: {text}"), 1);
-        Raw::ask(hub.address, keyed).await.status == 200
+        Raw::request(hub.address, keyed).await.status == 200
     })
     .await;
 }
 
 #[test]
-fn a_broker_that_is_away_is_told_and_waited_for_and_nothing_is_lost() {
+fn nothing_is_lost_in_an_outage_of_the_broker_and_clients_stay_connected() {
     every_broker(async |mover| {
         let mut broker = Own::start(mover.broker.unwrap()).await;
         let stream = broker.stream();
@@ -63,9 +63,9 @@ fn a_broker_that_is_away_is_told_and_waited_for_and_nothing_is_lost() {
 
         broker.stop().await;
         for hub in [&one, &other] {
-            eventually("it has noticed", async || hub.metric(name).await == 0).await;
+            eventually("it is not connected", async || hub.metric(name).await == 0).await;
         }
-        let answer = Raw::ask(one.address, post("t", "in vain")).await;
+        let answer = Raw::request(one.address, post("t", "in vain")).await;
         assert_eq!(answer.rejection(), (503, "unavailable".to_owned()));
         assert_eq!(answer.header("retry-after"), Some("1"));
 
@@ -80,17 +80,17 @@ fn a_broker_that_is_away_is_told_and_waited_for_and_nothing_is_lost() {
         };
         assert_eq!(code, 1013);
 
-        // The others are still there, and are told so. A poll's hold ends with its position.
+        // Other clients stay connected and receive heartbeats. A poll returns its position at the end of its hold.
         let since = Instant::now();
-        let told = followers.iter_mut().map(async |(case, follower)| {
+        let waiting = followers.iter_mut().map(async |(case, follower)| {
             while since.elapsed() < STAYS {
                 match follower.arrival().await {
-                    Arrival::Heartbeat(told) => assert!(told.is_none_or(|id| id == first)),
+                    Arrival::Heartbeat(at) => assert!(at.is_none_or(|id| id == first)),
                     other => panic!("{}: {other:?}", case.name()),
                 }
             }
         });
-        join_all(told).await;
+        join_all(waiting).await;
         for hub in [&one, &other] {
             let mut raw = Raw::connect(hub.address).await;
             for wait in [0, 1] {
@@ -102,29 +102,29 @@ fn a_broker_that_is_away_is_told_and_waited_for_and_nothing_is_lost() {
             }
         }
 
-        // What is tried again until it is stored is stored once.
+        // A publish that is retried until it is stored is stored once.
         let meanwhile = async {
-            publish_stubbornly(&one, "during-1").await;
-            publish_stubbornly(&other, "during-2").await;
+            publish_until_stored(&one, "during-1").await;
+            publish_until_stored(&other, "during-2").await;
         };
         let (_, ()) = tokio::join!(broker.start_again(), meanwhile);
         for hub in [&one, &other] {
-            eventually("it is followed again", async || hub.metric(name).await == 1).await;
+            eventually("it is connected again", async || hub.metric(name).await == 1).await;
         }
         one.publish("t", "after-1").await;
         other.publish("t", "after-2").await;
         for (case, follower) in &mut followers {
-            let mut told = Vec::new();
+            let mut texts = Vec::new();
             let mut at = first.seq;
-            while told.last().is_none_or(|text| text != "after-2") {
+            while texts.last().is_none_or(|text| text != "after-2") {
                 let (seq, text) = follower.text().await;
-                assert_eq!(seq, at + 1, "{}: {text} behind {told:?}", case.name());
+                assert_eq!(seq, at + 1, "{}: {text} after {texts:?}", case.name());
                 at = seq;
-                told.push(text);
+                texts.push(text);
             }
-            // What had no answer may have been stored or not.
-            told.retain(|text| !text.starts_with("in vain"));
-            assert_eq!(told, ["during-1", "during-2", "after-1", "after-2"], "{}", case.name());
+            // A publish that failed may have been stored or not.
+            texts.retain(|text: &String| !text.starts_with("in vain"));
+            assert_eq!(texts, ["during-1", "during-2", "after-1", "after-2"], "{}", case.name());
         }
         drop((followers, socket));
         one.stop().await;

@@ -1,4 +1,4 @@
-//! For whom a scenario is played.
+//! The cases for which a scenario is played.
 #![allow(clippy::needless_pass_by_value, reason = "a scenario is written where it is handed over")]
 
 use tidings_core::{HubConfig, Retention};
@@ -6,10 +6,10 @@ use tidings_transport::Shape;
 
 use crate::support::{Broker, Case, Mover, all_listed, among};
 
-/// Every way of moving bytes.
+/// Every mover without a broker.
 const WAYS: [Mover; 3] = [Mover::LANE, Mover::PLAIN_LANE, Mover::STREAM];
 
-/// The ways, over the brokers.
+/// Movers with the brokers.
 const OVER_BROKERS: [Mover; 4] = [
     Mover::LANE.over(Broker::Nats),
     Mover::STREAM.over(Broker::Nats),
@@ -24,38 +24,38 @@ fn cases(movers: &[Mover], fits: impl Fn(Shape) -> bool) -> Vec<Case> {
     all.filter(|case| fits(case.shape())).collect()
 }
 
-/// Every transport by every way, for a scenario over the model.
+/// Plays a scenario with the model for every transport by every mover.
 pub(super) fn every(scenario: impl AsyncFn(&Case)) {
     among(&cases(&WAYS, |_| true), &scenario);
 }
 
-/// The transports of such a shape by every way.
+/// Plays a scenario with the model for the transports with a shape for which `fits` returns `true`.
 pub(super) fn every_shaped(fits: impl Fn(Shape) -> bool, scenario: impl AsyncFn(&Case)) {
     among(&cases(&WAYS, fits), &scenario);
 }
 
-/// Every way, for a scenario that is not of one transport.
+/// Plays a scenario with the model that does not depend on the transport, by every mover.
 pub(super) fn every_way(scenario: impl AsyncFn(Mover)) {
     ways(&WAYS, scenario);
 }
 
-/// The lanes alone.
+/// Plays a scenario with the model that does not depend on the transport, by lanes.
 pub(super) fn every_lane(scenario: impl AsyncFn(Mover)) {
     ways(&WAYS[..2], scenario);
 }
 
-/// Every transport by every way over every broker.
+/// Plays a scenario for every transport over every broker.
 pub(super) fn every_over_brokers(scenario: impl AsyncFn(&Case)) {
     among(&cases(&OVER_BROKERS, |_| true), &scenario);
 }
 
-/// Every way over every broker, for a scenario that brings its transports itself.
+/// Plays a scenario that does not depend on the transport, over every broker.
 pub(super) fn every_broker(scenario: impl AsyncFn(Mover)) {
     ways(&OVER_BROKERS, scenario);
 }
 
 fn ways(movers: &[Mover], scenario: impl AsyncFn(Mover)) {
-    // Which transport it is does not matter: the case is there for its mover.
+    // The transport of the case is ignored.
     among(&cases(movers, |_| true)[..movers.len()], &async |case: &Case| {
         scenario(case.mover).await;
     });
@@ -65,12 +65,12 @@ pub(super) fn is_answer(shape: Shape) -> bool {
     matches!(shape, Shape::Answer { .. })
 }
 
-/// A hub that keeps so many itself.
+/// Returns a configuration with this retention.
 pub(super) fn keeping(entries: usize) -> HubConfig {
     HubConfig::default().retention(Retention::default().entries(entries))
 }
 
-/// A request that publishes.
+/// Returns a request that publishes.
 pub(super) fn post(topic: &str, body: &str) -> String {
     let length = body.len();
     format!("POST /topics/{topic} HTTP/1.1\r\nHost: hub\r\nContent-Length: {length}\r\n\r\n{body}")

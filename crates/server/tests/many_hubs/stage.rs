@@ -1,4 +1,4 @@
-//! A stream of a real broker that several hubs share, and what an operator does to it.
+//! A stream of a real broker that several hubs share, with what an operator may do to it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,23 +8,23 @@ use url::Url;
 
 use crate::support::{Broker, Mover, Running, hub_at};
 
-/// A stream of its own, of the broker that is given.
+/// A stream of a broker.
 pub(super) struct Shared {
     broker: Broker,
     url: Url,
     name: String,
-    /// How many messages the broker keeps.
+    /// The number of messages that the broker keeps.
     messages: Option<u64>,
 }
 
-/// A broker of a scenario's own, which may be stopped.
+/// A broker of one scenario, which may be stopped.
 pub(super) enum Own {
     Nats(LocalNats),
     Redis(LocalRedis),
 }
 
 impl Shared {
-    /// On the servers that all tests share.
+    /// Returns a new stream of the broker that all tests share.
     pub(super) fn new(broker: Broker, messages: Option<u64>) -> Self {
         Self::at(broker, broker.url(), messages)
     }
@@ -35,13 +35,13 @@ impl Shared {
         Self { broker, url, name, messages }
     }
 
-    /// A hub that serves it.
+    /// Starts a server of this stream.
     pub(super) async fn running(&self, mover: Mover, config: HubConfig) -> Running {
         let hub = hub_at(&self.url, &self.name, self.messages, config).await;
         Running::start(mover.config_of(hub)).await
     }
 
-    /// Removes the oldest, up to this one.
+    /// Removes the oldest messages up to this sequence number.
     pub(super) async fn purge(&self, upto: u64) {
         match self.broker {
             Broker::Nats => {
@@ -56,7 +56,7 @@ impl Shared {
         }
     }
 
-    /// Deletes it.
+    /// Deletes the stream.
     pub(super) async fn delete(&self) {
         match self.broker {
             Broker::Nats => {

@@ -1,4 +1,4 @@
-//! How connections end, and how long they stay.
+//! How connections end, and how long they stay open.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ const HANDSHAKE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSoc
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
-        row("a connection that is asked to end does", "RFC 9112, section 9.6")
+        row("a connection ends if the client requests that", "RFC 9112, section 9.6")
             .send("GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
             .answers(&[200])
             .closes()
             .holds(|seen| assert_eq!(seen.answers[0].header("connection"), Some("close"))),
-        row("a head that stops half way is not waited for", "CVE-2007-6750, Slowloris")
+        row("an incomplete head ends the connection", "CVE-2007-6750, Slowloris")
             .config(|config| config.head_deadline = Duration::from_millis(100))
             .scenario(|hub| {
                 async {
@@ -37,7 +37,7 @@ pub(super) fn rows() -> Vec<Row> {
         )
         .config(|config| config.head_deadline = Duration::from_millis(100))
         .scenario(|hub| idle(hub).boxed_local()),
-        row("an idle connection ends with its time", "jetty/jetty.project#2306")
+        row("an idle connection ends after the idle timeout", "jetty/jetty.project#2306")
             .config(|config| config.idle_timeout = Duration::from_millis(100))
             .scenario(|hub| {
                 async {
@@ -59,7 +59,7 @@ pub(super) fn rows() -> Vec<Row> {
         }),
         row("a half-closed WebSocket is served", HALF_CLOSED)
             .scenario(|hub| half_closed(hub, HANDSHAKE, "news").boxed_local()),
-        row("a half-closed publisher has its answer", HALF_CLOSED).scenario(|hub| {
+        row("a half-closed publisher receives its response", HALF_CLOSED).scenario(|hub| {
             async {
                 let publish = "POST /topics/t HTTP/1.1\r\nHost: hub\r\n";
                 for request in [
@@ -91,7 +91,7 @@ pub(super) fn rows() -> Vec<Row> {
         row("a rejection of a head arrives before a large body", REFUSED).scenario(|hub| {
             uploads(hub, "Host: twice\r\n", "400", "ambiguous_request").boxed_local()
         }),
-        row("a full hub's answer arrives before a large body", REFUSED)
+        row("a full server responds before a large body is read", REFUSED)
             .config(|config| config.max_connections = 1)
             .scenario(|hub| {
                 async {
@@ -106,7 +106,7 @@ pub(super) fn rows() -> Vec<Row> {
                 }
                 .boxed_local()
             }),
-        row("the idle time is announced", "jetty/jetty.project#2306, caddyserver/caddy#6452")
+        row("the idle timeout is announced", "jetty/jetty.project#2306, caddyserver/caddy#6452")
             .send(CHECK)
             .send(HEAD)
             .send(POLL)
@@ -127,13 +127,13 @@ const CHECK: &str = "GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n";
 const HEAD: &str = "HEAD /healthz HTTP/1.1\r\nHost: hub\r\n\r\n";
 const POLL: &str = "GET /topics/t?wait=0&after=earliest HTTP/1.1\r\nHost: hub\r\n\r\n";
 
-/// After an answer a connection is idle for longer than a head may take, and then asks again.
+/// After a response, a connection is idle for longer than the deadline of a head, and then sends another request.
 async fn idle(hub: &Running) {
     for request in [CHECK, HEAD, POLL] {
         let mut idle = Raw::connect(hub.address).await;
         idle.send(request).await;
         idle.head().await;
-        // A connection that was opened later is over its deadline when this one asks again.
+        // A connection that was opened later reaches its deadline before this one sends the request.
         let mut slow = Raw::connect(hub.address).await;
         slow.send("GET /topics/t HTT").await;
         slow.rest().await;
@@ -145,7 +145,7 @@ async fn idle(hub: &Running) {
 
 fn held(hub: &Running, headers: &str) -> String {
     let after = hub.hub.log().head();
-    // The version is the only thing of a head that is not a header.
+    // The version is the only part of the head that is not a header.
     let (version, headers) = match headers.strip_prefix("HTTP/1.0") {
         Some(headers) => ("HTTP/1.0", headers),
         None => ("HTTP/1.1", headers),
@@ -153,13 +153,13 @@ fn held(hub: &Running, headers: &str) -> String {
     format!("GET /topics/t?after={after}&wait=60 {version}\r\nHost: hub\r\n{headers}\r\n")
 }
 
-/// A client that closes its side is served with what comes later.
+/// A client that has closed its side receives later notifications.
 async fn half_closed(hub: &Running, headers: &str, news: &str) {
     let mut raw = Raw::connect(hub.address).await;
     raw.send(held(hub, headers)).await;
     eventually("it has a seat", async || hub.hub.pool().len() == 1).await;
     raw.stream.shutdown().await.unwrap();
-    // The hub has time to see that.
+    // Gives the server time to see that.
     for _ in 0..6 {
         Raw::get(hub.address, "/healthz").await;
     }
@@ -171,7 +171,7 @@ async fn half_closed(hub: &Running, headers: &str, news: &str) {
     eventually("it has left", async || hub.hub.pool().is_empty()).await;
 }
 
-/// A client that closes its connection leaves long before a heartbeat or the end of its hold.
+/// A client that closes its connection loses its seat long before a heartbeat or the end of its hold.
 async fn vanishes(hub: &Running, headers: &str) {
     let mut raw = Raw::connect(hub.address).await;
     raw.send(held(hub, headers)).await;
@@ -180,7 +180,7 @@ async fn vanishes(hub: &Running, headers: &str) {
     eventually("it has left", async || hub.hub.pool().is_empty()).await;
 }
 
-/// Clients that send all of a large body before they read: each of them finds the answer.
+/// Clients that send a whole large body before they read receive the response.
 async fn uploads(hub: &Running, headers: &str, status: &str, code: &str) {
     const LARGE: usize = 8 << 20;
     let head =
@@ -191,7 +191,7 @@ async fn uploads(hub: &Running, headers: &str, status: &str, code: &str) {
         uploading.spawn(async move {
             let mut raw = Raw::connect(address).await;
             raw.send(head).await;
-            // Fails if the hub has closed in the middle of it.
+            // Fails if the server has closed the connection meanwhile.
             raw.send(vec![b'x'; LARGE]).await;
             raw.answer().await
         });

@@ -1,4 +1,4 @@
-//! Where one request ends and the next one begins, and which requests are refused for their form.
+//! Where one request ends and the next one begins, and which requests are rejected for their form.
 
 use futures::FutureExt;
 
@@ -22,7 +22,7 @@ pub(super) fn rows() -> Vec<Row> {
             .answers(&[200])
             .stays_open()
             .holds(|seen| assert_eq!(seen.published, 1)),
-        row("a body that never comes whole ends the connection", "walkor/workerman#582")
+        row("an incomplete body ends the connection", "walkor/workerman#582")
             .config(|config| config.body_deadline = std::time::Duration::from_millis(100))
             .send("GET /healthz HTTP/1.1\r\nHost: hub\r\nContent-Length: 9000\r\n\r\n")
             .later(HIDDEN)
@@ -35,31 +35,31 @@ pub(super) fn rows() -> Vec<Row> {
             .answers(&[413])
             .closes()
             .holds(nothing_is_published),
-        row("a body behind a refused publish is not the next request", "hyperium/hyper#309")
+        row("the body of a rejected publish is not the next request", "hyperium/hyper#309")
             .send("POST /topics/t HTTP/1.1\r\nHost: hub\r\nOrigin: http://evil.example\r\n")
             .send(format!("Content-Length: {}\r\n\r\n", HIDDEN.len()))
             .later(HIDDEN)
             .answers(&[403])
             .closes()
             .holds(nothing_is_published),
-        row("a stream that is asked for with a body is served", "hyperium/hyper#309")
+        row("a request for a stream may have a body", "hyperium/hyper#309")
             .scenario(|hub| with_body(hub, "Accept: text/event-stream\r\n", "data: news").boxed_local()),
-        row("a held poll that is asked for with a body is served", "hyperium/hyper#309")
+        row("a held poll may have a body", "hyperium/hyper#309")
             .scenario(|hub| with_body(hub, "", "\"data\":\"news\"").boxed_local()),
-        row("a handshake with a body is refused", "RFC 6455, section 4.1")
+        row("a handshake with a body is rejected", "RFC 6455, section 4.1")
             .send("GET /topics/t HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
             .send("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")
             .send(format!("Content-Length: {}\r\n\r\n", HIDDEN.len()))
             .later(HIDDEN)
             .answers(&[400])
             .holds(nothing_is_published),
-        row("a large upload is refused before it is asked for", "RFC 9110, section 10.1.1")
+        row("a large upload is rejected before it is sent", "RFC 9110, section 10.1.1")
             .send("POST /topics/t HTTP/1.1\r\nHost: hub\r\nExpect: 100-continue\r\n")
             .send("Content-Length: 90000000\r\n\r\n")
             .answers(&[413])
             .closes()
             .holds(|seen| assert!(!seen.text.contains("100 Continue"), "{}", seen.text)),
-        row("a body that is expected is asked for", "RFC 9110, section 10.1.1")
+        row("a client that expects 100 receives it", "RFC 9110, section 10.1.1")
             .send("POST /topics/t HTTP/1.1\r\nHost: hub\r\nExpect: 100-continue\r\n")
             .send("Content-Length: 2\r\n\r\n")
             .later("hi")
@@ -81,7 +81,7 @@ fn nothing_is_published(seen: &Seen) {
     assert_eq!(seen.published, 0, "{}", seen.text);
 }
 
-/// Requests that have no use for a body, each with one: it is read to its end and is not the next request.
+/// Requests with a body that they do not use. The body is read to its end and is not the next request.
 fn bodies() -> impl Iterator<Item = Row> {
     let requests = [
         ("GET /topics/t?after=earliest&wait=0", "", 200),
@@ -123,7 +123,7 @@ fn bodies() -> impl Iterator<Item = Row> {
     })
 }
 
-/// Requests that are refused for their form, on every path, with a body that says why. The connection ends.
+/// Requests that are rejected for their form. The body of the response contains the reason, and the connection ends.
 fn malformed() -> impl Iterator<Item = Row> {
     let post = |lines: &str| format!("POST /topics/t HTTP/1.1\r\nHost: hub\r\n{lines}\r\n");
     let get = |lines: &str| format!("GET /healthz HTTP/1.1\r\n{lines}\r\n");
@@ -136,12 +136,7 @@ fn malformed() -> impl Iterator<Item = Row> {
         ("a Host with a blank", "RFC 9112, section 3.2", get("Host: a b\r\n"), 400),
         ("a Host with user information", "RFC 9112, section 3.2", get("Host: a@b\r\n"), 400),
         ("two Hosts", GUNICORN, get("Host: a\r\nHost: b\r\n"), 400),
-        (
-            "a coding that is not understood",
-            "RFC 9112, section 6.1",
-            post("Transfer-Encoding: gzip\r\n"),
-            501,
-        ),
+        ("an unknown coding", "RFC 9112, section 6.1", post("Transfer-Encoding: gzip\r\n"), 501),
         (
             "a coding before chunked",
             "RFC 9112, section 6.1",
@@ -266,7 +261,7 @@ fn malformed() -> impl Iterator<Item = Row> {
     })
 }
 
-/// A client that stays, whose request has a body in a later segment.
+/// A client that stays connected and sends the body of its request in a later segment.
 async fn with_body(hub: &Running, headers: &str, news: &str) {
     let after = hub.hub.log().head();
     let mut raw = Raw::connect(hub.address).await;

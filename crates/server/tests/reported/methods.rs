@@ -1,4 +1,4 @@
-//! Methods and versions that few clients use, and what every answer has.
+//! Methods and versions that few clients use, and headers of every response.
 
 use futures::FutureExt;
 
@@ -15,7 +15,7 @@ pub(super) fn rows() -> Vec<Row> {
                 assert_eq!(seen.answers[0].header("content-type"), Some("application/json"));
                 assert_eq!(seen.answers[0].header("content-length"), None);
             }),
-        row("HEAD of a topic holds nothing", "curl -I, uptime probes")
+        row("HEAD of a topic is not held", "curl -I, uptime probes")
             .send("HEAD /topics/t?after=x-1&wait=60 HTTP/1.1\r\nHost: hub\r\n")
             .send("Accept: text/event-stream\r\n\r\n")
             .answers(&[200])
@@ -23,7 +23,7 @@ pub(super) fn rows() -> Vec<Row> {
             .holds(|seen| {
                 assert_eq!(seen.answers[0].header("content-type"), Some("text/event-stream"));
             }),
-        row("HEAD of a fault is the fault", "RFC 9110, section 9.3.2")
+        row("HEAD has the same error as GET", "RFC 9110, section 9.3.2")
             .send("HEAD /topics/a..b HTTP/1.1\r\nHost: hub\r\n\r\n")
             .answers(&[400])
             .stays_open(),

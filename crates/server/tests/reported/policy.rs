@@ -1,4 +1,4 @@
-//! Access, origins, hosts, positions and headers that change what a request means.
+//! Access, origins, hosts, positions, and headers that change the meaning of a request.
 
 use futures::FutureExt;
 use tidings_server::{Action, Authorizer, Hosts, Origins};
@@ -30,29 +30,29 @@ fn authorization() -> Vec<Row> {
     };
     vec![
         leak(
-            "a second filter is decided as well",
+            "the second of two filters needs permission",
             "wind-c/comqtt#169",
             "users.ann.x,users.bob.secret",
         ),
         leak(
-            "so is one after an encoded comma",
+            "a filter after an encoded comma needs permission",
             "chillzhuang/SpringBlade#8",
             "users.ann.x%2Cusers.bob.secret",
         ),
         leak(
-            "so is a wildcard after something public",
+            "a wildcard after a public filter needs permission",
             "wind-c/comqtt#169",
             "public.x,users.bob.%3E",
         ),
         leak(
-            "so is a topic that is encoded letter by letter",
+            "a topic that is encoded letter by letter needs permission",
             "greenpau/go-authcrunch#110",
             "%75sers%2Ebob%2Esecret",
         ),
     ]
 }
 
-/// Ann's own topics, what is public, and nothing else.
+/// Permits the topics of ann and public ones.
 fn only_ann() -> Authorizer {
     Authorizer::from_fn(|_, action| {
         let allowed: tidings_core::Filters = "public.>,users.ann.>".parse()?;
@@ -67,11 +67,11 @@ fn names_and_origins() -> Vec<Row> {
     const EVIL: &str = "Host: evil.example:8080\r\nOrigin: http://evil.example:8080\r\n";
     let rebound = |head: &str, body| request(&head.replace("Host: hub\r\n", EVIL), "", body);
     vec![
-        row("a page of a name that points here cannot publish", "CVE-2024-28224 (Ollama)")
+        row("a page of another name for this address cannot publish", "CVE-2024-28224 (Ollama)")
             .send(rebound(POST, "hi"))
             .answers(&[421])
             .holds(|seen| assert_eq!(seen.published, 0)),
-        row("nor read, although a GET of its own origin has no Origin", "jupyter/notebook#3714")
+        row("it cannot read either, although its GET has no Origin", "jupyter/notebook#3714")
             .send(rebound(GET, "").replace("Origin", "X-Origin"))
             .answers(&[421])
             .holds(|seen| names(seen, &["evil.example", "--host evil.example"])),
@@ -82,14 +82,14 @@ fn names_and_origins() -> Vec<Row> {
         row("health checks may have any host", "mastodon/mastodon#20238")
             .send("GET /healthz HTTP/1.1\r\nHost: health.check.internal\r\n\r\n")
             .answers(&[200]),
-        row("the rejection of an origin helps", "vitejs/vite#16557")
+        row("the rejection of an origin contains what to do", "vitejs/vite#16557")
             .send(request(POST, "Origin: http://localhost:5173\r\n", "hi"))
             .answers(&[403])
             .holds(|seen| names(seen, &["http://localhost:5173", "\\\"hub\\\"", "--allow-origin"])),
-        row("a foreign page holds no seat", "RFC 6455, section 10.2")
+        row("a page of another origin has no seat", "RFC 6455, section 10.2")
             .send(request(SSE, "Origin: https://evil.example\r\n", ""))
             .answers(&[403]),
-        row("nor if it hides its origin", "W3C Fetch Metadata, section 2.4")
+        row("it has no seat either if it hides its origin", "W3C Fetch Metadata, section 2.4")
             .send(request(SSE, "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n", ""))
             .answers(&[403]),
         row("a listed origin may open a WebSocket, too", "RFC 6455, section 10.2")
@@ -99,7 +99,7 @@ fn names_and_origins() -> Vec<Row> {
                 let request = request(GET, &format!("{UPGRADE}{headers}"), "");
                 async move { assert_eq!(status(hub, &request).await, 101) }.boxed_local()
             }),
-        row("a preflight allows what was asked", "getsentry/sentry-javascript#6077")
+        row("a preflight permits the requested headers", "getsentry/sentry-javascript#6077")
             .config(|config| config.origins = Origins::Listed(vec!["https://shop.example".into()]))
             .send(
                 "OPTIONS /topics/t HTTP/1.1\r\nHost: hub\r\nOrigin: https://shop.example\r\n\
@@ -135,7 +135,7 @@ fn positions() -> Vec<Row> {
                 let gap = &seen.answers[0].json()["gap"];
                 assert_eq!((&gap["after"], &gap["reason"]), (&"0-0".into(), &"epoch".into()));
             }),
-        row("a position that a program writes is checked", "dunglas/mercure#704")
+        row("an invalid position of a program is rejected", "dunglas/mercure#704")
             .send("GET /topics/t?after=urn:uuid:1 HTTP/1.1\r\nHost: hub\r\n\r\n")
             .answers(&[400]),
     ]

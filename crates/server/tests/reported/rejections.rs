@@ -1,4 +1,4 @@
-//! How clients are turned away so that they come back.
+//! Rejections after which clients reconnect.
 
 use futures::FutureExt;
 use tidings_core::{Hub, HubConfig, Limits};
@@ -19,12 +19,12 @@ pub(super) fn rows() -> Vec<Row> {
             .answers(&[200])
             .stays_open()
             .holds(|seen| assert_is_goodbye(&seen.answers[0], "full")),
-        row("nor does one that is asked by query", "Yaffle/EventSource#88")
+        row("a full hub does not end an EventSource that uses the query", "Yaffle/EventSource#88")
             .config(without_seats)
             .send("GET /topics/t?transport=sse HTTP/1.1\r\nHost: hub\r\n\r\n")
             .answers(&[200])
             .holds(|seen| assert_is_goodbye(&seen.answers[0], "full")),
-        row("a poll at a full hub is told when to come back", "RFC 9110, section 15.6.4")
+        row("the rejection of a poll contains when to try again", "RFC 9110, section 15.6.4")
             .config(without_seats)
             .send(POLL)
             .answers(&[503])
@@ -43,26 +43,35 @@ pub(super) fn rows() -> Vec<Row> {
         .send(STREAM)
         .answers(&[200])
         .holds(|seen| assert_is_goodbye(&seen.answers[0], "slow_down")),
-        row("nor does one without room for connections", "galaxyproject/galaxy#22629")
-            .config(without_connections)
-            .send(STREAM)
-            .answers(&[200])
-            .closes()
-            .holds(|seen| assert_is_goodbye(&seen.answers[0], "full")),
-        row("nor does one, if the request comes in pieces", "galaxyproject/galaxy#22629")
-            .config(without_connections)
-            .send(&STREAM[..40])
-            .later(&STREAM[40..])
-            .answers(&[200])
-            .closes()
-            .holds(|seen| assert_is_goodbye(&seen.answers[0], "full")),
-        row("so is one that finds no room for its connection", "RFC 9110, section 15.6.4")
-            .config(without_connections)
-            .send(POLL)
-            .answers(&[503])
-            .closes()
-            .holds(assert_is_503),
-        row("an EventSource that is wrong ends", "HTML standard, section 9.2.3")
+        row(
+            "a server without free connections does not end an EventSource",
+            "galaxyproject/galaxy#22629",
+        )
+        .config(without_connections)
+        .send(STREAM)
+        .answers(&[200])
+        .closes()
+        .holds(|seen| assert_is_goodbye(&seen.answers[0], "full")),
+        row(
+            "a request in several segments is rejected in the same way",
+            "galaxyproject/galaxy#22629",
+        )
+        .config(without_connections)
+        .send(&STREAM[..40])
+        .later(&STREAM[40..])
+        .answers(&[200])
+        .closes()
+        .holds(|seen| assert_is_goodbye(&seen.answers[0], "full")),
+        row(
+            "a poll without a free connection receives when to try again",
+            "RFC 9110, section 15.6.4",
+        )
+        .config(without_connections)
+        .send(POLL)
+        .answers(&[503])
+        .closes()
+        .holds(assert_is_503),
+        row("an invalid EventSource ends", "HTML standard, section 9.2.3")
             .send(STREAM.replace("/t ", "/a..b "))
             .answers(&[400]),
         row("a rejection that is a stream is counted as one", "galaxyproject/galaxy#22629")

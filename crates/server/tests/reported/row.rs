@@ -1,4 +1,4 @@
-//! A row of the table, and how it is run.
+//! One row of the table, and how it is run.
 
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,9 +8,9 @@ use tidings_core::HubConfig;
 use tidings_server::Config;
 use tokio::runtime::Builder;
 
-use crate::support::{Answer, Mover, Raw, Running};
+use crate::support::{Answer, Mover, PATIENCE, Raw, Running, in_time};
 
-/// What each row is run by.
+/// The movers that run each row.
 const MOVERS: [Mover; 3] = [Mover::LANE, Mover::PLAIN_LANE, Mover::STREAM];
 
 /// Sent after the row's own bytes. It is answered if the connection is still open and in step.
@@ -30,18 +30,18 @@ pub(super) struct Row {
 
 type Scenario = for<'a> fn(&'a Running) -> LocalBoxFuture<'a, ()>;
 
-/// What a row's connection came to.
+/// What the connection of a row has received.
 pub(super) struct Seen {
-    /// The answers to what the row sent.
+    /// The responses to the bytes of the row.
     pub(super) answers: Vec<Answer>,
-    /// All that came, as it came.
+    /// All received bytes.
     pub(super) text: String,
-    /// How many notifications the hub has stored.
+    /// The number of notifications that the hub has stored.
     pub(super) published: u64,
 }
 
-/// A row that sends nothing yet. `report` is the public report, as `owner/repository#number` or the section
-/// of an RFC.
+/// Returns a row that sends nothing yet. `report` is the public report, as `owner/repository#number` or the section of an
+/// RFC.
 pub(super) fn row(name: impl Into<String>, report: &'static str) -> Row {
     Row {
         name: name.into(),
@@ -149,23 +149,26 @@ impl Row {
     }
 }
 
-/// Gives the hub time to act on what was sent: it answers some requests on other connections meanwhile. Nothing
-/// depends on it but the strength of the test.
+/// Gives the server time to act on what was sent, by some requests on other connections. Without it the test would pass as
+/// well, but test less.
 async fn pause(hub: &Running) {
     for _ in 0..6 {
         assert_eq!(Raw::get(hub.address, "/healthz").await.status, 200);
     }
 }
 
-/// Runs all rows by every mover, and then names those that failed.
+/// Runs all rows by every mover. Panics at the end with the rows that failed.
 pub(super) fn run(rows: &[Row]) {
     assert!(!rows.is_empty(), "an area without rows");
     let mut failed = String::new();
     for row in rows {
         for mover in MOVERS {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-            let played = AssertUnwindSafe(|| runtime.block_on(row.run(mover)));
-            if let Err(panic) = catch_unwind(played) {
+            let played = AssertUnwindSafe(|| runtime.block_on(in_time(row.run(mover))));
+            let played = catch_unwind(played);
+            // Dropping the runtime would wait without a limit for the threads of a server that has not ended.
+            runtime.shutdown_timeout(PATIENCE);
+            if let Err(panic) = played {
                 let why = panic
                     .downcast_ref::<String>()
                     .map(String::as_str)

@@ -1,5 +1,5 @@
-//! The brokers that hubs of the tests share, started with the first test that needs one and ended with the
-//! last.
+//! The brokers that the tests of one program share. They are started by the first test that needs them, and ended after
+//! the last one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -16,17 +16,18 @@ pub(crate) enum Broker {
     Redis,
 }
 
-/// Both brokers. They end when the last test lets go of them.
+/// Both brokers. They end when the last test drops its handle.
 pub(crate) struct Brokers {
     nats: LocalNats,
     redis: LocalRedis,
-    /// Outlives the runtimes of the tests.
+    /// Lives longer than the runtimes of the tests.
     _runtime: Runtime,
 }
 
 static STARTED: Mutex<Weak<Brokers>> = Mutex::new(Weak::new());
 
 impl Brokers {
+    /// Returns the brokers. Starts them if they do not run.
     pub(crate) fn started() -> Arc<Self> {
         let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(brokers) = started.upgrade() {
@@ -45,20 +46,20 @@ impl Brokers {
 }
 
 impl Broker {
-    /// A hub over a stream of its own.
+    /// Returns a hub over a new stream.
     pub(crate) async fn hub(self, config: HubConfig) -> Hub {
         static STREAMS: AtomicUsize = AtomicUsize::new(0);
         let name = format!("stream-{}", STREAMS.fetch_add(1, Ordering::Relaxed));
         self.hub_on(&name, config).await
     }
 
-    /// A hub over this stream, which keeps what the configuration would have the hub keep.
+    /// Returns a hub over this stream, which keeps as many messages as the hub retains.
     pub(crate) async fn hub_on(self, stream: &str, config: HubConfig) -> Hub {
         let messages = Some(config.retention.entries as u64);
         hub_at(&self.url(), stream, messages, config).await
     }
 
-    /// Where the one that all tests share is.
+    /// Returns the URL of the broker that the tests share.
     pub(crate) fn url(self) -> Url {
         let brokers = STARTED.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
         let brokers = brokers.expect("the test has started them");
@@ -69,7 +70,7 @@ impl Broker {
     }
 }
 
-/// A hub over this stream of the broker that is there, which keeps so many messages.
+/// Returns a hub over this stream of a broker. A new stream keeps this number of messages.
 pub(crate) async fn hub_at(
     broker: &Url,
     stream: &str,

@@ -4,8 +4,8 @@ use tidings_core::{Gap, Id};
 
 use super::{Follower, Running};
 
-/// Large enough, and enough of them, to fill every buffer of the system in between: at most 4 MiB on the
-/// hub's side (`tcp_wmem`) and little more than 64 KiB on the side that does not read.
+/// The size and the number of notifications that fill every buffer of the system between the server and a client that does
+/// not read: at most 4 MiB on the side of the server (`tcp_wmem`), and little more than 64 KiB on the other side.
 pub(crate) const PAYLOAD: usize = 64 << 10;
 pub(crate) const NUMBER: u64 = 160;
 
@@ -16,7 +16,7 @@ pub(crate) async fn flood(hub: &Running, quick: &mut Follower, at: u64) -> Id {
     let mut last = None;
     for number in at + 1..=at + NUMBER {
         last = Some(hub.publish("t", payload.clone()).await);
-        assert_eq!(quick.text().await.0, number, "the quick one noticed something");
+        assert_eq!(quick.text().await.0, number, "the quick reader has missed something");
     }
     last.unwrap()
 }

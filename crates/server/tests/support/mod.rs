@@ -1,5 +1,5 @@
-//! What the tests of the hub stand on: a hub in this process, followers over real sockets, and one loop
-//! over every transport by every mover of bytes.
+//! Support for the tests of the server: a server in this process, clients over real sockets, and one loop that plays a
+//! scenario for every transport by every mover.
 #![allow(dead_code, unused_imports, reason = "each test crate uses its own part of this")]
 #![allow(clippy::needless_pass_by_value, reason = "a scenario is written where it is handed over")]
 
@@ -36,11 +36,22 @@ pub(crate) use self::flood::{NUMBER, PAYLOAD, flood, gaps};
 pub(crate) use self::follower::Follower;
 pub(crate) use self::raw::{Answer, Raw, masked};
 
-/// How long a test waits for an event before it fails. It must hold on a machine that is many times slower;
-/// an event that arrives sooner is not waited for any longer.
+/// How long a test waits for an event before it fails. It must hold on a machine that is many times slower. An event that
+/// arrives sooner is not waited for any longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How the hub moves bytes, and what its stream is kept by.
+/// How long a whole scenario may take before it fails. A scenario that waits for something that never comes would keep the
+/// tests from ending, because heartbeats go on arriving.
+const SCENARIO: Duration = Duration::from_secs(5 * PATIENCE.as_secs());
+
+/// Runs a scenario with the time limit [`SCENARIO`].
+pub(crate) async fn in_time<T>(scenario: impl Future<Output = T>) -> T {
+    timeout(SCENARIO, scenario)
+        .await
+        .unwrap_or_else(|_| panic!("the scenario has not ended within {SCENARIO:?}"))
+}
+
+/// A way in which a server moves bytes, and the broker of its hub.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mover {
     way: Way,
@@ -49,11 +60,11 @@ pub(crate) struct Mover {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
-    /// By the lanes, many sends in one system call where the kernel has that.
+    /// By lanes, with many sends in one system call if the kernel has io_uring.
     Lane,
-    /// By the lanes, one system call each.
+    /// By lanes, with one system call for each send.
     PlainLane,
-    /// By the stream adapters.
+    /// By the general path.
     Stream,
     /// By a mount in axum.
     Axum,
@@ -61,11 +72,11 @@ enum Way {
     AxumToLanes,
     /// By a mount in hyper.
     Hyper,
-    /// By the service of our server, in hyper.
+    /// By the service of our server in hyper.
     Service,
 }
 
-/// A configuration, and who serves it.
+/// A configuration, and the way to serve it.
 #[derive(Clone)]
 pub(crate) struct Setup {
     config: Config,
@@ -81,7 +92,7 @@ impl Deref for Setup {
 }
 
 impl Setup {
-    /// A server of tidings without a listener.
+    /// Returns a server of tidings without a listener.
     pub(crate) fn server(self) -> Server {
         let Self { config, way } = self;
         let serve_by = match way {
@@ -89,7 +100,7 @@ impl Setup {
             Way::PlainLane => ServeBy::LanesWithoutIoUring,
             Way::Stream => ServeBy::GeneralPath,
             Way::Axum | Way::AxumToLanes | Way::Hyper | Way::Service => {
-                panic!("{way:?} is served by others")
+                panic!("{way:?} is not served by a server of tidings")
             }
         };
         let builder = Server::builder(config.hub.clone()).configure(|own| *own = config);
@@ -103,14 +114,14 @@ impl DerefMut for Setup {
     }
 }
 
-/// One transport by one mover.
+/// A transport and a mover.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) listed: Listed,
     pub(crate) mover: Mover,
 }
 
-/// A hub that serves.
+/// A server that runs.
 pub(crate) struct Running {
     pub(crate) hub: Hub,
     pub(crate) address: SocketAddr,
@@ -118,7 +129,7 @@ pub(crate) struct Running {
     ended: JoinHandle<io::Result<()>>,
 }
 
-/// All of them. Without lanes they are fewer.
+/// All movers of our own server. There are fewer on systems without lanes.
 pub(crate) const MOVERS: &[Mover] = if cfg!(lane) {
     &[
         Mover::LANE,
@@ -132,19 +143,19 @@ pub(crate) const MOVERS: &[Mover] = if cfg!(lane) {
     &[Mover::STREAM, Mover::STREAM.over(Broker::Nats)]
 };
 
-/// The service of our server in one that is not ours. It has every resource, and not the connections.
+/// The service of our server in a server that is not ours. It has every resource, but not the connections.
 const SERVICE: Mover = Mover::of(Way::Service);
 
-/// Mounts in servers that are not ours, for scenarios that need topics and nothing else.
+/// Mounts in servers that are not ours, for scenarios that need only topics.
 const MOUNTS: &[Mover] =
     &[Mover::of(Way::Axum), Mover::of(Way::AxumToLanes), Mover::of(Way::Hyper)];
 
-/// Everything in THE list, with default settings.
+/// Returns all transports of the server with default settings.
 pub(crate) fn all_listed() -> Vec<Listed> {
     transports()
 }
 
-/// Every transport by these movers.
+/// Returns every transport by these movers.
 fn cases_of(movers: &[Mover]) -> Vec<Case> {
     let cases = |listed: Listed| {
         movers.iter().map(move |&mover| Case { listed: listed.clone(), mover }).collect::<Vec<_>>()
@@ -152,12 +163,12 @@ fn cases_of(movers: &[Mover]) -> Vec<Case> {
     all_listed().into_iter().flat_map(cases).collect()
 }
 
-/// Every transport by every mover.
+/// Returns every transport by every mover.
 pub(crate) fn cases() -> Vec<Case> {
     cases_of(&[MOVERS, &[SERVICE]].concat())
 }
 
-/// Plays a scenario for every transport by every mover, and then says for which it failed.
+/// Plays a scenario for every transport by every mover. Panics at the end with the cases for which it failed.
 pub(crate) fn every(scenario: impl AsyncFn(&Case)) {
     among(&cases(), &scenario);
 }
@@ -167,9 +178,10 @@ pub(crate) fn every_on_our_connections(scenario: impl AsyncFn(&Case)) {
     among(&cases_of(MOVERS), &scenario);
 }
 
-/// Plays a scenario that needs topics and nothing else of a server: mounts in servers that are not ours are movers as well.
+/// Plays a scenario that needs only topics, for every transport by every mover, including mounts in servers that are not
+/// ours.
 pub(crate) fn every_also_mounted(scenario: impl AsyncFn(&Case)) {
-    // Only upgraded connections come to lanes.
+    // Only upgraded connections are handed over to lanes.
     let differs =
         |case: &Case| case.shape() == Shape::Upgrade || case.mover.way != Way::AxumToLanes;
     let mounted = cases_of(MOUNTS).into_iter().filter(differs);
@@ -183,49 +195,50 @@ pub(crate) fn every_without_broker(scenario: impl AsyncFn(&Case)) {
     among(&cases.collect::<Vec<_>>(), &scenario);
 }
 
-/// Plays a scenario for the cases whose answers have such a shape.
+/// Plays a scenario for the cases whose response has a shape for which `fits` returns `true`.
 pub(crate) fn every_shaped(fits: impl Fn(Shape) -> bool, scenario: impl AsyncFn(&Case)) {
     let cases: Vec<Case> = cases().into_iter().filter(|case| fits(case.shape())).collect();
     among(&cases, &scenario);
 }
 
-/// Plays a scenario for the transports that answer polls, by the movers that have no broker.
+/// Plays a scenario for the polling transports, by the movers that have no broker.
 pub(crate) fn every_poll_without_broker(scenario: impl AsyncFn(&Case)) {
     let fits = |case: &Case| case.polls() && case.mover.broker.is_none();
     among(&cases().into_iter().filter(fits).collect::<Vec<_>>(), &scenario);
 }
 
-/// Plays a scenario that is not of one transport, by every mover.
+/// Plays a scenario that does not depend on the transport, by every mover.
 pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
     among_movers(&[MOVERS, &[SERVICE]].concat(), &scenario);
 }
 
-/// Plays a scenario that is about connections and not of one transport, by every mover of our own server.
+/// Plays a scenario about connections that does not depend on the transport, by every mover of our own server.
 pub(crate) fn every_mover_on_our_connections(scenario: impl AsyncFn(Mover)) {
     among_movers(MOVERS, &scenario);
 }
 
-/// Plays a scenario that is about connections and not of one transport, by the movers of our own server that have no
+/// Plays a scenario about connections that does not depend on the transport, by the movers of our own server that have no
 /// broker.
 pub(crate) fn every_mover_without_broker(scenario: impl AsyncFn(Mover)) {
     let movers = MOVERS.iter().copied().filter(|mover| mover.broker.is_none());
     among_movers(&movers.collect::<Vec<_>>(), &scenario);
 }
 
-/// Plays a scenario that is not of one transport and needs topics and nothing else of a server, by every mover and mount.
+/// Plays a scenario that does not depend on the transport and needs only topics, by every mover, including mounts in
+/// servers that are not ours.
 pub(crate) fn every_mover_also_mounted(scenario: impl AsyncFn(Mover)) {
     among_movers(&[MOVERS, &[SERVICE], MOUNTS].concat(), &scenario);
 }
 
-/// Plays a scenario by these movers. Which transport it is does not matter.
+/// Plays a scenario by these movers. The transport of the case is ignored.
 fn among_movers(movers: &[Mover], scenario: &impl AsyncFn(Mover)) {
     let cases = cases_of(movers);
     among(&cases[..movers.len()], &async |case: &Case| scenario(case.mover).await);
 }
 
-/// Plays a scenario for these cases, and then says for which it failed.
+/// Plays a scenario for these cases. Panics at the end with the cases for which it failed.
 pub(crate) fn among(cases: &[Case], scenario: &impl AsyncFn(&Case)) {
-    assert!(!cases.is_empty(), "there is nothing to play this for");
+    assert!(!cases.is_empty(), "there is no case for this scenario");
     let _brokers = Brokers::started();
     let failed: Vec<String> = cases
         .iter()
@@ -233,36 +246,39 @@ pub(crate) fn among(cases: &[Case], scenario: &impl AsyncFn(&Case)) {
             eprintln!("-- {}", case.name());
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let played = AssertUnwindSafe(|| runtime.block_on(scenario(case)));
-            catch_unwind(played).is_err()
+            let played = AssertUnwindSafe(|| runtime.block_on(in_time(scenario(case))));
+            let has_failed = catch_unwind(played).is_err();
+            // Dropping the runtime would wait without a limit for the threads of a server that has not ended.
+            runtime.shutdown_timeout(PATIENCE);
+            has_failed
         })
         .map(Case::name)
         .collect();
-    assert!(failed.is_empty(), "it failed over {}; the panics are above", failed.join(", "));
+    assert!(failed.is_empty(), "it failed for {}; the panics are above", failed.join(", "));
 }
 
 impl Case {
-    /// For panics.
+    /// Returns the name of the case for panics.
     pub(crate) fn name(&self) -> String {
         format!("{} by the {:?}", self.transport(), self.mover)
     }
 
-    /// The transport's name.
+    /// Returns the name of the transport.
     pub(crate) fn transport(&self) -> &'static str {
         self.listed.server.name()
     }
 
-    /// A configuration for this mover, for quick tests.
+    /// Returns a configuration for this mover, with a short drain.
     pub(crate) async fn config(&self, hub: HubConfig) -> Setup {
         self.mover.config(hub).await
     }
 
-    /// A hub with the defaults.
+    /// Starts a server whose hub has the defaults.
     pub(crate) async fn hub(&self) -> Running {
         Running::start(self.config(HubConfig::default()).await).await
     }
 
-    /// A request that this transport accepts, with all that any of them asks for in its head.
+    /// Returns a request that this transport accepts. It has the headers that any of the transports requires.
     pub(crate) fn request(&self, filters: &str, query: &str) -> String {
         format!(
             "GET /topics/{filters}?transport={}{query} HTTP/1.1\r\nHost: hub\r\n\
@@ -272,7 +288,7 @@ impl Case {
         )
     }
 
-    /// How this transport answers.
+    /// Returns the shape of this transport's response.
     pub(crate) fn shape(&self) -> Shape {
         let request = http::Request::get("/topics/t?after=earliest")
             .header("connection", "upgrade")
@@ -281,11 +297,11 @@ impl Case {
             .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
             .body(());
         let request = request.unwrap().into_parts().0;
-        let ask = SubscribeRequest::read("t", &request).unwrap();
-        self.listed.server.accept(&request, &ask).unwrap().shape
+        let subscribe = SubscribeRequest::read("t", &request).unwrap();
+        self.listed.server.accept(&request, &subscribe).unwrap().shape
     }
 
-    /// Whether a client of this transport is there only while it asks.
+    /// Returns `true` if a client of this transport polls, so that it has a seat only during a request.
     pub(crate) fn polls(&self) -> bool {
         matches!(self.shape(), Shape::Answer { .. })
     }
@@ -300,11 +316,12 @@ impl Mover {
         Self { way, broker: None }
     }
 
-    /// The same over a broker.
+    /// Returns this mover with a broker for its hub.
     pub(crate) const fn over(self, broker: Broker) -> Self {
         Self { way: self.way, broker: Some(broker) }
     }
 
+    /// Returns a configuration with a new hub, over the broker of this mover if it has one.
     pub(crate) async fn config(self, hub: HubConfig) -> Setup {
         let hub = match self.broker {
             None => Hub::new(hub),
@@ -313,7 +330,7 @@ impl Mover {
         self.config_of(hub)
     }
 
-    /// A configuration for a hub that is there already.
+    /// Returns a configuration for an existing hub.
     pub(crate) fn config_of(self, hub: Hub) -> Setup {
         let mut config = Config::new(hub);
         config.workers = NonZeroUsize::new(2).unwrap();
@@ -321,6 +338,7 @@ impl Mover {
         Setup { config, way: self.way }
     }
 
+    /// Starts a server whose hub has the defaults.
     pub(crate) async fn hub(self) -> Running {
         Running::start(self.config(HubConfig::default()).await).await
     }
@@ -368,8 +386,8 @@ impl Running {
         format!("http://{}/topics/{filters}", self.address).parse().unwrap()
     }
 
-    /// Publishes in this process, and waits until it is in the hub's log; through the wire it is
-    /// [`Publisher`]'s.
+    /// Publishes in this process, and waits until the notification is in the log of the hub. [`publisher`](Self::publisher)
+    /// publishes by a request.
     pub(crate) async fn publish(&self, topic: &str, text: impl Into<String>) -> Id {
         let notification = Notification::text(topic.parse().unwrap(), text);
         let id = self.hub.publish(notification).await.unwrap();
@@ -377,8 +395,8 @@ impl Running {
         id
     }
 
-    /// Publishes so many, some at a time if a broker has to answer each. With many more at a time, the last
-    /// of them would wait for longer than the deadline of the broker on a slow machine.
+    /// Publishes `count` notifications, 50 at a time. With many more at a time, the last of them would exceed the deadline of
+    /// a broker on a slow machine.
     pub(crate) async fn publish_many(&self, topic: &str, count: u64) {
         let publishing = futures::stream::iter(0..count).map(|number| {
             let text = number.to_string();
@@ -389,14 +407,14 @@ impl Running {
         self.comes_to(before + count).await;
     }
 
-    /// Waits until the log has so many: from a broker they come a little later than the answer.
+    /// Waits until the log has this sequence number. With a broker, that is a little later than the response to a publish.
     pub(crate) async fn comes_to(&self, seq: u64) {
         let waiter = self.hub.waiter();
         let has_come = poll_fn(|context| {
             waiter.register(context);
             if self.hub.log().head().seq >= seq { Poll::Ready(()) } else { Poll::Pending }
         });
-        timeout(PATIENCE, has_come).await.expect("it never came back from the broker");
+        timeout(PATIENCE, has_come).await.expect("the log does not come to this sequence number");
     }
 
     /// Publishes these numbers to the topic `t`.
@@ -410,7 +428,7 @@ impl Running {
         Publisher::connect(Target::new(self.url(topic))).await.unwrap()
     }
 
-    /// Connects with our client half.
+    /// Connects a client of ours.
     pub(crate) async fn follow(
         &self,
         listed: &Listed,
@@ -420,7 +438,7 @@ impl Running {
         self.try_follow(listed, filters, position).await.unwrap()
     }
 
-    /// The same, with a client that is there at once and reads ahead.
+    /// Connects a client of ours that reads ahead.
     pub(crate) async fn follow_at_once(
         &self,
         listed: &Listed,
@@ -430,8 +448,8 @@ impl Running {
         self.follow(listed, filters, position).await.reading()
     }
 
-    /// Does the same without waiting for the connection: the first answer to a poll may have to wait for the
-    /// broker.
+    /// Connects a client of ours that reads ahead, without waiting for the connection. The first response to a poll may have
+    /// to wait for the broker.
     pub(crate) fn follow_in_background(
         &self,
         listed: &Listed,
@@ -453,26 +471,26 @@ impl Running {
         connected.expect("it never connected").map(Follower::new)
     }
 
-    /// What a gauge or counter of `GET /metrics` says; 0 where it is not there yet.
+    /// Returns the value of a gauge or counter of `GET /metrics`, or 0 if it does not exist yet.
     pub(crate) async fn metric(&self, name: &str) -> i64 {
         let text = Raw::get(self.address, "/metrics").await.text();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map_or(0, |value| value.parse().unwrap())
     }
 
-    /// Asks the hub to end, without waiting for it.
+    /// Starts the shutdown, without waiting for its end.
     pub(crate) fn ask_to_stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
     }
 
-    /// Waits for the end, which has to come in bounded time and leave nobody in the pool.
+    /// Waits for the end of the shutdown. Asserts that no client is left.
     pub(crate) async fn ended(&mut self) {
         let ended = timeout(PATIENCE, &mut self.ended).await;
-        ended.expect("the hub did not end in time").unwrap().unwrap();
+        ended.expect("the server ends in time").unwrap().unwrap();
         assert!(self.hub.pool().is_empty(), "the hub has ended: {:?}", self.hub.pool().counts());
     }
 
-    /// Stops and waits for the end.
+    /// Shuts down and waits for the end.
     pub(crate) async fn stop(mut self) {
         self.ask_to_stop();
         self.ended().await;
@@ -480,13 +498,13 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// Where a test fails, its hub ends all the same, and at once.
+    /// Closes the hub, so that the server also ends if the test fails.
     fn drop(&mut self) {
         self.hub.close(Reason::GoingAway);
     }
 }
 
-/// Waits until something is so that nobody tells.
+/// Waits until `is_so` returns `true`, by calling it every 2 ms.
 pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let mut looks = tokio::time::interval(Duration::from_millis(2));
     let looking = async {

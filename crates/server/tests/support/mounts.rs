@@ -1,4 +1,4 @@
-//! Mounts in servers that are not ours: axum, and a loop over hyper's connections.
+//! Mounts in servers that are not ours: in axum, and in a loop over connections of hyper.
 
 use std::convert::Infallible;
 use std::io;

@@ -1,4 +1,4 @@
-//! Bytes on a socket, for what no client would send.
+//! A client that sends and receives bytes, for requests that no real client would send.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,17 +6,17 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::PATIENCE;
 
-/// A socket, and what was read from it beyond what was asked for.
+/// A socket, and the bytes that were read from it and not returned yet.
 pub(crate) struct Raw<S = TcpStream> {
     pub(crate) stream: S,
     read: Vec<u8>,
 }
 
-/// A response as it came.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -29,21 +29,21 @@ impl Raw {
         Self { stream: TcpStream::connect(address).await.unwrap(), read: Vec::new() }
     }
 
-    /// With hardly any room for what it does not read.
+    /// Connects with the smallest receive buffer.
     pub(crate) async fn connect_narrow(address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
         Self { stream: socket.connect(address).await.unwrap(), read: Vec::new() }
     }
 
-    /// A `GET` on a connection of its own.
+    /// Sends a `GET` on a new connection, and returns the response.
     pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
         let request = format!("GET {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n");
-        Self::ask(address, request).await
+        Self::request(address, request).await
     }
 
-    /// One request on a connection of its own, and its answer.
-    pub(crate) async fn ask(address: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
+    /// Sends a request on a new connection, and returns the response.
+    pub(crate) async fn request(address: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
         let mut raw = Self::connect(address).await;
         raw.send(request).await;
         raw.answer().await
@@ -56,23 +56,23 @@ impl Raw {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
-    /// On a connection that was made elsewhere.
+    /// Wraps an existing connection.
     pub(crate) fn over(stream: S) -> Self {
         Self { stream, read: Vec::new() }
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let sent = timeout(PATIENCE, self.stream.write_all(bytes.as_ref())).await;
-        sent.expect("the hub does not read").unwrap();
+        sent.expect("the server reads").unwrap();
     }
 
-    /// Sends what the hub may not want any more.
+    /// Sends bytes. Ignores an error, because the server may have closed the connection.
     pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
         let sent = timeout(PATIENCE, self.stream.write_all(bytes.as_ref())).await;
-        let _ = sent.expect("the hub does not read");
+        let _ = sent.expect("the server reads");
     }
 
-    /// The next answer, which is to have a length.
+    /// Returns the next response, which must have a length.
     pub(crate) async fn answer(&mut self) -> Answer {
         let mut answer = self.head().await;
         let length = answer.header("content-length").expect("a length").parse().unwrap();
@@ -80,7 +80,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         answer
     }
 
-    /// The next head.
+    /// Returns the next head.
     pub(crate) async fn head(&mut self) -> Answer {
         let head = String::from_utf8(self.until(b"\r\n\r\n").await).unwrap();
         let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
@@ -88,8 +88,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         Answer { status, head, body: Vec::new() }
     }
 
-    /// Everything up to this and with it.
+    /// Returns everything up to `end`, including it.
     pub(crate) async fn until(&mut self, end: &[u8]) -> Vec<u8> {
+        let deadline = Instant::now() + PATIENCE;
         let mut seen = 0;
         loop {
             let found = self.read[seen..].windows(end.len()).position(|window| window == end);
@@ -98,23 +99,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
                 return std::mem::replace(&mut self.read, rest);
             }
             seen = (self.read.len() + 1).saturating_sub(end.len());
-            assert!(self.fill().await, "it ended with {:?}", String::from_utf8_lossy(&self.read));
+            let is_open = self.fill(deadline).await;
+            assert!(is_open, "it ended with {:?}", String::from_utf8_lossy(&self.read));
         }
     }
 
-    /// This many bytes.
+    /// Returns this many bytes.
     pub(crate) async fn take(&mut self, length: usize) -> Vec<u8> {
+        let deadline = Instant::now() + PATIENCE;
         while self.read.len() < length {
-            assert!(self.fill().await, "it ended with {:?}", String::from_utf8_lossy(&self.read));
+            let is_open = self.fill(deadline).await;
+            assert!(is_open, "it ended with {:?}", String::from_utf8_lossy(&self.read));
         }
         let rest = self.read.split_off(length);
         std::mem::replace(&mut self.read, rest)
     }
 
-    /// A frame from the hub (RFC 6455, section 5.2): its first byte, and the payload.
+    /// Returns the first byte and the payload of the next WebSocket frame (RFC 6455, section 5.2).
     pub(crate) async fn frame(&mut self) -> (u8, Vec<u8>) {
         let head = self.take(2).await;
-        assert_eq!(head[1] & 0x80, 0, "the hub's frames are not masked");
+        assert_eq!(head[1] & 0x80, 0, "frames of a server are not masked");
         let length = match head[1] {
             126 => u64::from(u16::from_be_bytes(self.take(2).await.try_into().unwrap())),
             127 => u64::from_be_bytes(self.take(8).await.try_into().unwrap()),
@@ -123,23 +127,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         (head[0], self.take(length as usize).await)
     }
 
-    /// Everything until the connection ends, in whatever way.
+    /// Returns the payloads of all frames up to the close frame, and its code.
+    pub(crate) async fn frames_to_close(&mut self) -> (Vec<String>, u16) {
+        let mut payloads = Vec::new();
+        loop {
+            match self.frame().await {
+                (0x88, payload) => return (payloads, u16::from_be_bytes([payload[0], payload[1]])),
+                (_, payload) => payloads.push(String::from_utf8(payload).unwrap()),
+            }
+        }
+    }
+
+    /// Returns everything up to the end of the connection, however it ends.
     pub(crate) async fn rest(mut self) -> Vec<u8> {
-        while self.fill().await {}
+        // Heartbeats come for as long as the connection is open.
+        let deadline = Instant::now() + PATIENCE;
+        while self.fill(deadline).await {}
         self.read
     }
 
-    /// Reads once: whether there was anything before the end.
-    async fn fill(&mut self) -> bool {
-        let read = timeout(PATIENCE, self.stream.read_buf(&mut self.read)).await;
+    /// Reads once. Returns `false` at the end of the connection. Panics at the deadline.
+    async fn fill(&mut self, deadline: Instant) -> bool {
+        let read = timeout_at(deadline, self.stream.read_buf(&mut self.read)).await;
         read.unwrap_or_else(|_| panic!("no more than {:?}", String::from_utf8_lossy(&self.read)))
             .is_ok_and(|count| count > 0)
     }
 }
 
 impl Answer {
-    /// The answers in everything that came on a connection, interim ones left out. A body without a length ends
-    /// with the connection; a chunked one is put together.
+    /// Parses everything that was received on a connection, without interim responses. A body without a length ends with the
+    /// connection. A chunked body is decoded.
     pub(crate) fn all(mut bytes: &[u8]) -> Vec<Self> {
         let mut answers = Vec::new();
         while !bytes.is_empty() {
@@ -152,7 +169,7 @@ impl Answer {
             let mut answer = Self { status, head, body: Vec::new() };
             let length = answer.header("content-length").map(|length| length.parse().unwrap());
             bytes = match length {
-                // The answer to a HEAD has the length of a body that it does not have.
+                // The response to a HEAD has the length of a body that is not sent.
                 _ if status < 200 || rest.starts_with(b"HTTP/1.") => rest,
                 Some(length) => {
                     let length: usize = rest.len().min(length);
@@ -174,7 +191,7 @@ impl Answer {
         answers
     }
 
-    /// Whether the connection ends with this answer.
+    /// Returns `true` if the connection ends with this response.
     pub(crate) fn is_last(&self) -> bool {
         self.header("connection") == Some("close")
     }
@@ -194,7 +211,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Status and code of a rejection, which has a sentence for people as well.
+    /// Returns the status and the code of a rejection. Asserts that it has a message.
     pub(crate) fn rejection(&self) -> (u16, String) {
         let error = &self.json()["error"];
         assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
@@ -223,9 +240,9 @@ fn dechunked<'a>(mut bytes: &'a [u8], body: &mut Vec<u8>) -> &'a [u8] {
     &[]
 }
 
-/// A frame as a client sends it, masked with zeros.
+/// Returns a frame of a client, masked with zeros. The payload must be shorter than 126 bytes.
 pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
-    assert!(payload.len() < 126, "short ones only");
+    assert!(payload.len() < 126, "the payload is short");
     let mut frame = vec![first, 0x80 | payload.len() as u8, 0, 0, 0, 0];
     frame.extend_from_slice(payload);
     frame

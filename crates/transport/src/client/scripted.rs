@@ -43,7 +43,9 @@ pub(super) async fn hub(script: Script) -> (Target, JoinHandle<Vec<String>>) {
     let served = tokio::spawn(async move {
         let mut requests = Vec::new();
         for answers in script {
-            let (mut stream, _) = listener.accept().await.unwrap();
+            // A script whose connections do not come would be waited for without a limit.
+            let accepted = tokio::time::timeout(Duration::from_secs(120), listener.accept());
+            let (mut stream, _) = accepted.await.expect("the client connects in time").unwrap();
             for pieces in *answers {
                 requests.push(request(&mut stream).await);
                 for piece in *pieces {
