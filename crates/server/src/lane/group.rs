@@ -78,7 +78,7 @@ pub(super) struct AnswerHead {
     pub(super) ending: Ending,
 }
 
-/// How the head of an answer ends.
+/// How the head of a response ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Ending {
     /// The connection stays open.
