@@ -1,5 +1,5 @@
-//! The idempotency key of a publish that has none. The broker needs one, because a publish that is tried again must not be
-//! stored twice.
+//! The idempotency key of a publish that has none. The broker needs one, because a publish that is tried again must
+//! not be stored twice.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -9,7 +9,8 @@ use tidings_message_queue::{BrokerConfig, Keep, connect};
 use tidings_testkit::{LocalConfig, LocalNats, LocalRedis};
 use tokio::time::timeout;
 
-/// How long it may take until connecting to a missing broker fails. It must hold on a machine that is many times slower.
+/// How long it may take until connecting to a missing broker fails. It must hold on a machine that is many times
+/// slower.
 const SOON: Duration = Duration::from_secs(120);
 
 fn rejection<T: std::fmt::Debug>(result: Result<T, BrokerError>) -> String {

@@ -1,5 +1,5 @@
-//! The conformance suite: every scenario for every listed transport, by every mover, over real sockets. A further transport
-//! is one line in the list of transports, and none here.
+//! The conformance suite: every scenario for every listed transport, by every mover, over real sockets. A further
+//! transport is one line in the list of transports, and none here.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! A lane may parse a request itself only if hyper would understand it in the same way. So a server with lanes and a server
-//! without them must give the same responses to every request, valid or not.
+//! A lane may parse a request itself only if hyper would understand it in the same way. So a server with lanes and a
+//! server without them must give the same responses to every request, valid or not.
 
 mod support;
 

@@ -19,7 +19,8 @@ pub struct LocalNatsCluster {
 }
 
 impl LocalNatsCluster {
-    /// Starts a cluster of `count` servers, and waits until a stream can be stored on all of them. `count` should be odd.
+    /// Starts a cluster of `count` servers, and waits until a stream can be stored on all of them. `count` should be
+    /// odd.
     ///
     /// # Errors
     /// Returns the errors of [`LocalNats::start`].
@@ -61,8 +62,8 @@ impl LocalNatsCluster {
     /// Kills a server.
     ///
     /// # Errors
-    /// Returns [`LocalError::NoSuchServer`] if there is no server with this index, and [`LocalError::System`] if it cannot
-    /// be killed.
+    /// Returns [`LocalError::NoSuchServer`] if there is no server with this index, and [`LocalError::System`] if it
+    /// cannot be killed.
     pub async fn kill(&mut self, index: usize) -> Result<(), LocalError> {
         self.server(index)?.kill().await
     }

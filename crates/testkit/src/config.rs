@@ -18,9 +18,9 @@ pub struct LocalConfig {
     pub ready_within: Duration,
     /// Further settings: lines of the configuration file of NATS, or arguments of Redis. Empty by default.
     pub settings: Vec<String>,
-    /// Whether Redis flushes each write to the disk before it responds, so that it loses nothing if it is killed. `true` by
-    /// default. With `false` it flushes every second. It has no effect on NATS, which hands each write to the system, so
-    /// that nothing is lost if only the server is killed.
+    /// Whether Redis flushes each write to the disk before it responds, so that it loses nothing if it is killed.
+    /// `true` by default. With `false` it flushes every second. It has no effect on NATS, which hands each write to
+    /// the system, so that nothing is lost if only the server is killed.
     pub flush_each_write: bool,
 }
 

@@ -1,8 +1,8 @@
-//! Local brokers for tests, examples and measurements: `nats-server` and `redis-server`, started from the search path. And
-//! [`TestProgram`], which runs any other program for a test.
+//! Local brokers for tests, examples and measurements: `nats-server` and `redis-server`, started from the search
+//! path. And [`TestProgram`], which runs any other program for a test.
 //!
-//! Each broker has its own directory and a free port, so that any number can run at the same time. Dropping its handle ends
-//! the broker and removes the directory.
+//! Each broker has its own directory and a free port, so that any number can run at the same time. Dropping its
+//! handle ends the broker and removes the directory.
 //!
 //! ```no_run
 //! use tidings_testkit::{LocalConfig, LocalNats};

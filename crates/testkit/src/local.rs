@@ -46,8 +46,8 @@ impl<P: Program> Local<P> {
         .await
     }
 
-    /// Starts it again on the same port, with what it has stored, and waits until it is ready. Does not start a server that
-    /// runs.
+    /// Starts it again on the same port, with what it has stored, and waits until it is ready. Does not start a
+    /// server that runs.
     ///
     /// # Errors
     /// Returns the errors of [`start`](Self::start), also if another program uses the port now.

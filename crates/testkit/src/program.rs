@@ -19,8 +19,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 ///
 /// Standard output and standard error are read as they come if they are pipes, so the program never waits for the test.
 ///
-/// A line of output is waited for until [`LIMIT`], and the end of the program five times as long. After that the program is
-/// killed, and the method panics with everything that the program has written.
+/// A line of output is waited for until [`LIMIT`], and the end of the program five times as long. After that the
+/// program is killed, and the method panics with everything that the program has written.
 ///
 /// ```
 /// use std::process::{Command, Stdio};
@@ -34,8 +34,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 /// ```
 #[derive(Debug)]
 pub struct TestProgram {
-    /// Kills the program if this process is killed. Otherwise the program would go on, and keep the output of this process
-    /// open if it has inherited it.
+    /// Kills the program if this process is killed. Otherwise the program would go on, and keep the output of this
+    /// process open if it has inherited it.
     watchdog: Option<Watchdog>,
     child: Child,
     input: Option<ChildStdin>,

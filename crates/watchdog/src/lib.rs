@@ -55,8 +55,8 @@ fn own_group(_: &mut Command) -> io::Result<()> {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        // Killed before its pipe is closed, because it would take that for the end of this process. Both calls fail only
-        // if the shell has ended already.
+        // Killed before its pipe is closed, because it would take that for the end of this process. Both calls fail
+        // only if the shell has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -26,7 +26,7 @@ const REMEDIES: [(u64, &str); 10] = [
     ),
     (
         10077,
-        "the stream is full and does not remove its oldest messages: set its discard policy to old, or raise its limits",
+        "the stream is full and keeps its oldest messages: set its discard policy to old, or raise its limits",
     ),
     (10047, "lower --keep-bytes, or raise max_file_store of the server"),
     (10028, "raise max_memory_store of the server"),

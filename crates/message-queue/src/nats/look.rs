@@ -48,7 +48,7 @@ impl Connection {
                 break;
             }
         }
-        Err(self.away("the sequence of the stream went back, and its description cannot be updated with a new generation"))
+        Err(self.away("the sequence of the stream went back, and its description does not change"))
     }
 
     async fn has_gone_back(&self, seen: &Seen, info: &StreamInfo) -> Result<bool, BrokerError> {

@@ -40,8 +40,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Parses `$JS.ACK.STREAM.CONSUMER.DELIVERED.SEQ.SENT.TIME.PENDING`. Some servers write a domain and a hash before the
-    /// stream (NATS ADR-15).
+    /// Parses `$JS.ACK.STREAM.CONSUMER.DELIVERED.SEQ.SENT.TIME.PENDING`. Some servers write a domain and a hash
+    /// before the stream (NATS ADR-15).
     pub(super) fn parse(reply: &str) -> Option<Self> {
         let rest = reply.strip_prefix("$JS.ACK.")?;
         let dots = rest.bytes().filter(|&byte| byte == b'.').count();

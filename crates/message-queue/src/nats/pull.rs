@@ -1,7 +1,7 @@
 //! A consumer that requests batches of messages.
 //!
-//! The library's ordered consumer is recreated after the last message that it received. On a stream that was deleted and
-//! created again, it would wait there for ever. This consumer is not recreated: it ends with an error.
+//! The library's ordered consumer is recreated after the last message that it received. On a stream that was deleted
+//! and created again, it would wait there for ever. This consumer is not recreated: it ends with an error.
 
 use std::time::Duration;
 

@@ -66,8 +66,8 @@ fn arrivals(
     arrivals.boxed()
 }
 
-/// Reads the state of the stream periodically, and resolves when its epoch has changed. A failure to read it is ignored,
-/// because the heartbeats of the consumer show whether the server is connected.
+/// Reads the state of the stream periodically, and resolves when its epoch has changed. A failure to read it is
+/// ignored, because the heartbeats of the consumer show whether the server is connected.
 async fn until_another_epoch(connection: Arc<Connection>, epoch: Epoch) -> BrokerError {
     let log = LogLimit::default();
     loop {

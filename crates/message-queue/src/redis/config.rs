@@ -27,8 +27,8 @@ pub struct RedisConfig {
     pub tls: Tls,
     /// The name of the stream. `tidings` by default. The stream is created if it does not exist.
     pub stream: String,
-    /// How much of the stream is kept. Each hub removes the oldest entries by its own limits whenever it publishes, so all
-    /// hubs should have the same.
+    /// How much of the stream is kept. Each hub removes the oldest entries by its own limits whenever it publishes,
+    /// so all hubs should have the same.
     pub keep: Keep,
     /// The largest payload, in bytes. 8 MiB by default. The limit of Redis itself is 512 MiB.
     pub max_payload: usize,

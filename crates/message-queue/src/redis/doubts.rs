@@ -75,8 +75,8 @@ fn doubts(settings: &Settings, config: &RedisConfig) -> Vec<String> {
     }
     if value("aof_enabled") == "0" {
         doubts.push(
-            "there is no append-only file: if Redis ends, notifications that it acknowledged since its last snapshot are \
-             lost; CONFIG SET appendonly yes"
+            "there is no append-only file: if Redis ends, notifications that it acknowledged since its last snapshot \
+             are lost; CONFIG SET appendonly yes"
                 .to_owned(),
         );
     } else if value("appendfsync") == "no" {
@@ -88,8 +88,8 @@ fn doubts(settings: &Settings, config: &RedisConfig) -> Vec<String> {
     }
     if number("connected_slaves") > 0 && value("min-replicas-to-write") == "0" {
         doubts.push(
-            "it has replicas and does not wait for any: a failover loses entries that the replicas do not have yet, and \
-             an isolated master continues to acknowledge; CONFIG SET min-replicas-to-write 1"
+            "it has replicas and does not wait for any: a failover loses entries that the replicas do not have yet, \
+             and an isolated master continues to acknowledge; CONFIG SET min-replicas-to-write 1"
                 .to_owned(),
         );
     }

@@ -123,8 +123,8 @@ impl Page {
         Self { count: most.clamp(1, Self::FIRST), most: most.max(1), bytes: 16 << 20 }
     }
 
-    /// Returns a page for a replay over the shared connection, of 1 MiB and `most` entries at most. It begins with a few
-    /// entries, because they may be large.
+    /// Returns a page for a replay over the shared connection, of 1 MiB and `most` entries at most. It begins with a
+    /// few entries, because they may be large.
     pub(super) fn of_few(most: usize) -> Self {
         Self { count: most.clamp(1, 4), most: most.max(1), bytes: 1 << 20 }
     }

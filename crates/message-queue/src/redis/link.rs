@@ -20,8 +20,8 @@ pub(super) struct Link {
     /// The time limit of a response.
     answers: Duration,
     shared: Mutex<Option<Wire>>,
-    /// The number of connections so far. Held while a new one is opened. Only spawned tasks wait for it, because a future
-    /// that is not polled, such as that of a tail that is not read, could hold the lock for ever.
+    /// The number of connections so far. Held while a new one is opened. Only spawned tasks wait for it, because a
+    /// future that is not polled, such as that of a tail that is not read, could hold the lock for ever.
     connecting: tokio::sync::Mutex<u64>,
 }
 

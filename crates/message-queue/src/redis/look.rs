@@ -21,8 +21,8 @@ pub(super) struct Look {
 static LOOK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("look.lua")));
 
 impl Connection {
-    /// Reads the state of the stream. Gives the stream a new epoch if it has none or if its sequence has gone back. Both
-    /// happen in one script, so that all hubs agree.
+    /// Reads the state of the stream. Gives the stream a new epoch if it has none or if its sequence has gone back.
+    /// Both happen in one script, so that all hubs agree.
     pub(super) async fn look(&self) -> Result<Look, BrokerError> {
         let seen = self.witness.seen();
         let (stamp_seq, stamp_time) = seen.stamp.unwrap_or((0, 0));

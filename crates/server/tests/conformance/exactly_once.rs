@@ -1,5 +1,5 @@
-//! A client is disconnected at random and continues on any transport. Each notification that matches its filters arrives
-//! exactly once and in order, or is part of a gap that the client receives.
+//! A client is disconnected at random and continues on any transport. Each notification that matches its filters
+//! arrives exactly once and in order, or is part of a gap that the client receives.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;

@@ -31,7 +31,8 @@ fn an_idle_client_receives_heartbeats_with_its_position() {
                 other => panic!("{other:?}"),
             }
         }
-        // The first one contains the position at the start. The last ones are after the notification that does not match.
+        // The first one contains the position at the start. The last ones are after the notification that does not
+        // match.
         assert!(seqs[0] == 0 && seqs.is_sorted() && seqs.iter().all(|&seq| seq <= 1), "{seqs:?}");
         drop(follower);
 

@@ -129,7 +129,8 @@ fn a_connection_over_the_limit_is_answered_and_closed() {
     });
 }
 
-/// The server waits for the request of at most 1,024 connections over the limit. Further connections are answered at once.
+/// The server waits for the request of at most 1,024 connections over the limit. Further connections are answered at
+/// once.
 #[test]
 fn connections_far_over_the_limit_are_answered_at_once() {
     /// One connection within the limit, and those over it whose request is waited for.

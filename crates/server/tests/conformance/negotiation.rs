@@ -1,4 +1,5 @@
-//! The transport that a request selects (RFC 9110, section 12.5.1), and what caches and proxies may do with the response.
+//! The transport that a request selects (RFC 9110, section 12.5.1), and what caches and proxies may do with the
+//! response.
 
 use tidings_transport::Shape;
 

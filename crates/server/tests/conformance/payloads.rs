@@ -32,8 +32,8 @@ fn every_text_arrives_byte_for_byte() {
             let id = publisher.publish(Kind::Text, text.clone().into()).await.unwrap();
             let received = follower.notification().await;
             assert_eq!((received.id, received.kind), (Some(id), Kind::Text));
-            // An event stream has one kind of line end, so CR, LF and CRLF all become LF (HTML standard, section 9.2.6).
-            // Every other byte is unchanged.
+            // An event stream has one kind of line end, so CR, LF and CRLF all become LF (HTML standard, section
+            // 9.2.6). Every other byte is unchanged.
             let expected = match case.transport() {
                 "sse" => text.replace("\r\n", "\n").replace('\r', "\n"),
                 _ => text.clone(),

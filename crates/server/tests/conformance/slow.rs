@@ -1,5 +1,5 @@
-//! Slow readers receive a gap or are disconnected, and other readers are not affected. The stream of a slow reader is not
-//! polled, so nothing is read from its socket, or no poll is sent.
+//! Slow readers receive a gap or are disconnected, and other readers are not affected. The stream of a slow reader is
+//! not polled, so nothing is read from its socket, or no poll is sent.
 
 use std::time::Duration;
 

@@ -9,8 +9,9 @@ use super::model::{Model, Way};
 use super::plays::{every, every_shaped, is_answer, keeping};
 use crate::support::{Case, Raw, Running, eventually};
 
-/// Starts two hubs. `published` notifications are published through the first one, and the second one does not receive them
-/// yet. Returns the model, the broker of the second hub, both hubs and the ids, beginning with that of the start.
+/// Starts two hubs. `published` notifications are published through the first one, and the second one does not
+/// receive them yet. Returns the model, the broker of the second hub, both hubs and the ids, beginning with that of
+/// the start.
 async fn one_and_other(
     case: &Case,
     config: HubConfig,

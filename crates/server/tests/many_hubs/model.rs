@@ -1,5 +1,5 @@
-//! A broker in memory. A scenario controls when publishes are answered, when replays are read, and when a hub receives what
-//! is stored.
+//! A broker in memory. A scenario controls when publishes are answered, when replays are read, and when a hub
+//! receives what is stored.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

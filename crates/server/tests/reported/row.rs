@@ -40,8 +40,8 @@ pub(super) struct Seen {
     pub(super) published: u64,
 }
 
-/// Returns a row that sends nothing yet. `report` is the public report, as `owner/repository#number` or the section of an
-/// RFC.
+/// Returns a row that sends nothing yet. `report` is the public report, as `owner/repository#number` or the section
+/// of an RFC.
 pub(super) fn row(name: impl Into<String>, report: &'static str) -> Row {
     Row {
         name: name.into(),
@@ -149,8 +149,8 @@ impl Row {
     }
 }
 
-/// Gives the server time to act on what was sent, by some requests on other connections. Without it the test would pass as
-/// well, but test less.
+/// Gives the server time to act on what was sent, by some requests on other connections. Without it the test would
+/// pass as well, but test less.
 async fn pause(hub: &Running) {
     for _ in 0..6 {
         assert_eq!(Raw::get(hub.address, "/healthz").await.status, 200);

@@ -4,8 +4,9 @@ use tidings_core::{Gap, Id};
 
 use super::{Follower, Running};
 
-/// The size and the number of notifications that fill every buffer of the system between the server and a client that does
-/// not read: at most 4 MiB on the side of the server (`tcp_wmem`), and little more than 64 KiB on the other side.
+/// The size and the number of notifications that fill every buffer of the system between the server and a client that
+/// does not read: at most 4 MiB on the side of the server (`tcp_wmem`), and little more than 64 KiB on the other
+/// side.
 pub(crate) const PAYLOAD: usize = 64 << 10;
 pub(crate) const NUMBER: u64 = 160;
 
@@ -21,8 +22,8 @@ pub(crate) async fn flood(hub: &Running, quick: &mut Follower, at: u64) -> Id {
     last.unwrap()
 }
 
-/// Floods. Returns the last id, and all gaps that the slow reader received. The last gap is expected to end `kept` before
-/// the last id.
+/// Floods. Returns the last id, and all gaps that the slow reader received. The last gap is expected to end `kept`
+/// before the last id.
 ///
 /// On a busy machine, a full socket sometimes takes more near the end of a flood. Then it receives the gap too
 /// early, and needs no other one after that. So there are up to three floods.

@@ -16,7 +16,8 @@ impl Follower {
         Self(arrivals)
     }
 
-    /// Returns a follower that reads ahead, so that a polling client holds its poll before the test waits for an arrival.
+    /// Returns a follower that reads ahead, so that a polling client holds its poll before the test waits for an
+    /// arrival.
     pub(crate) fn reading(self) -> Self {
         let (sender, mut receiver) = mpsc::channel(4096);
         tokio::spawn(async move {
@@ -74,8 +75,8 @@ impl Follower {
         }
     }
 
-    /// Returns the next gap up to `resume`. It may come as two gaps, because a hub finds out what its broker has evicted only
-    /// by a replay.
+    /// Returns the next gap up to `resume`. It may come as two gaps, because a hub finds out what its broker has
+    /// evicted only by a replay.
     pub(crate) async fn whole_gap(&mut self, resume: u64) -> Gap {
         let gap = self.gap().await;
         if gap.resume.seq == resume {

@@ -36,12 +36,12 @@ pub(crate) use self::flood::{NUMBER, PAYLOAD, flood, gaps};
 pub(crate) use self::follower::Follower;
 pub(crate) use self::raw::{Answer, Raw, masked};
 
-/// How long a test waits for an event before it fails. It must hold on a machine that is many times slower. An event that
-/// arrives sooner is not waited for any longer.
+/// How long a test waits for an event before it fails. It must hold on a machine that is many times slower. An event
+/// that arrives sooner is not waited for any longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long a whole scenario may take before it fails. A scenario that waits for something that never comes would keep the
-/// tests from ending, because heartbeats go on arriving.
+/// How long a whole scenario may take before it fails. A scenario that waits for something that never comes would
+/// keep the tests from ending, because heartbeats go on arriving.
 const SCENARIO: Duration = Duration::from_secs(5 * PATIENCE.as_secs());
 
 /// Runs a scenario with the time limit [`SCENARIO`].
@@ -178,8 +178,8 @@ pub(crate) fn every_on_our_connections(scenario: impl AsyncFn(&Case)) {
     among(&cases_of(MOVERS), &scenario);
 }
 
-/// Plays a scenario that needs only topics, for every transport by every mover, including mounts in servers that are not
-/// ours.
+/// Plays a scenario that needs only topics, for every transport by every mover, including mounts in servers that are
+/// not ours.
 pub(crate) fn every_also_mounted(scenario: impl AsyncFn(&Case)) {
     // Only upgraded connections are handed over to lanes.
     let differs =
@@ -188,8 +188,8 @@ pub(crate) fn every_also_mounted(scenario: impl AsyncFn(&Case)) {
     among(&cases().into_iter().chain(mounted).collect::<Vec<_>>(), &scenario);
 }
 
-/// Plays a scenario that is about connections for every transport by the movers of our own server that have no broker, if a
-/// broker has no part in it.
+/// Plays a scenario that is about connections for every transport by the movers of our own server that have no
+/// broker, if a broker has no part in it.
 pub(crate) fn every_without_broker(scenario: impl AsyncFn(&Case)) {
     let cases = cases_of(MOVERS).into_iter().filter(|case| case.mover.broker.is_none());
     among(&cases.collect::<Vec<_>>(), &scenario);
@@ -217,8 +217,8 @@ pub(crate) fn every_mover_on_our_connections(scenario: impl AsyncFn(Mover)) {
     among_movers(MOVERS, &scenario);
 }
 
-/// Plays a scenario about connections that does not depend on the transport, by the movers of our own server that have no
-/// broker.
+/// Plays a scenario about connections that does not depend on the transport, by the movers of our own server that
+/// have no broker.
 pub(crate) fn every_mover_without_broker(scenario: impl AsyncFn(Mover)) {
     let movers = MOVERS.iter().copied().filter(|mover| mover.broker.is_none());
     among_movers(&movers.collect::<Vec<_>>(), &scenario);
@@ -386,8 +386,8 @@ impl Running {
         format!("http://{}/topics/{filters}", self.address).parse().unwrap()
     }
 
-    /// Publishes in this process, and waits until the notification is in the log of the hub. [`publisher`](Self::publisher)
-    /// publishes by a request.
+    /// Publishes in this process, and waits until the notification is in the log of the hub.
+    /// [`publisher`](Self::publisher) publishes by a request.
     pub(crate) async fn publish(&self, topic: &str, text: impl Into<String>) -> Id {
         let notification = Notification::text(topic.parse().unwrap(), text);
         let id = self.hub.publish(notification).await.unwrap();
@@ -395,8 +395,8 @@ impl Running {
         id
     }
 
-    /// Publishes `count` notifications, 50 at a time. With many more at a time, the last of them would exceed the deadline of
-    /// a broker on a slow machine.
+    /// Publishes `count` notifications, 50 at a time. With many more at a time, the last of them would exceed the
+    /// deadline of a broker on a slow machine.
     pub(crate) async fn publish_many(&self, topic: &str, count: u64) {
         let publishing = futures::stream::iter(0..count).map(|number| {
             let text = number.to_string();
@@ -407,7 +407,8 @@ impl Running {
         self.comes_to(before + count).await;
     }
 
-    /// Waits until the log has this sequence number. With a broker, that is a little later than the response to a publish.
+    /// Waits until the log has this sequence number. With a broker, that is a little later than the response to a
+    /// publish.
     pub(crate) async fn comes_to(&self, seq: u64) {
         let waiter = self.hub.waiter();
         let has_come = poll_fn(|context| {
@@ -448,8 +449,8 @@ impl Running {
         self.follow(listed, filters, position).await.reading()
     }
 
-    /// Connects a client of ours that reads ahead, without waiting for the connection. The first response to a poll may have
-    /// to wait for the broker.
+    /// Connects a client of ours that reads ahead, without waiting for the connection. The first response to a poll
+    /// may have to wait for the broker.
     pub(crate) fn follow_in_background(
         &self,
         listed: &Listed,

@@ -155,8 +155,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
 }
 
 impl Answer {
-    /// Parses everything that was received on a connection, without interim responses. A body without a length ends with the
-    /// connection. A chunked body is decoded.
+    /// Parses everything that was received on a connection, without interim responses. A body without a length ends
+    /// with the connection. A chunked body is decoded.
     pub(crate) fn all(mut bytes: &[u8]) -> Vec<Self> {
         let mut answers = Vec::new();
         while !bytes.is_empty() {
