@@ -25,7 +25,7 @@ fn compare(transports: &str, path: Option<&str>) -> (Option<i32>, String) {
 fn message_queues_are_measured_next_to_a_transport() {
     let (code, printed) = compare("sse,message-queue", None);
     assert_eq!(code, Some(0), "{printed}");
-    for name in ["sse", "NATS", "JetStream", "Redis"] {
+    for name in ["SSE", "NATS", "JetStream", "Redis"] {
         assert!(printed.contains(name), "{printed}");
     }
     assert!(printed.contains("delivers at most once"), "{printed}");
@@ -46,9 +46,12 @@ fn a_missing_queue_server_is_reported_and_the_rest_is_measured() {
 fn servers_that_share_a_broker_are_measured() {
     let (code, printed) = compare("memory,redis-2", None);
     assert_eq!(code, Some(0), "{printed}");
-    for part in
-        ["no broker, 1 server", "Redis, 2 servers", "publish answered p50", "broker CPU a publish"]
-    {
+    for part in [
+        "no broker, 1 server",
+        "Redis, 2 servers",
+        "publish answered p50",
+        "broker CPU per publish",
+    ] {
         assert!(printed.contains(part), "{printed}");
     }
 }
@@ -61,7 +64,7 @@ fn the_baseline_is_measured_next_to_our_server_with_targets() {
     let output = output(command.args(["--json", "-"]));
     let table = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{table}");
-    assert!(table.contains("websocket by baseline websocket"), "{table}");
+    assert!(table.contains("WebSocket / baseline WebSocket"), "{table}");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["targets"][0]["compared"]["n"], 2);
     assert_eq!(report["samples"].as_array().unwrap().len(), 4, "only the stage that was chosen");
@@ -75,7 +78,8 @@ fn long_scenarios_are_measured_if_their_rows_are_chosen() {
     let output = output(&mut command);
     let printed = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
     assert_eq!(output.status.code(), Some(0), "{printed}");
-    for part in ["One topic a client", "Resume", "Saturation of many (75 clients)", "Quiet clients"]
+    for part in
+        ["One topic per client", "Resume", "Saturation of many (75 clients)", "Quiet clients"]
     {
         assert!(printed.contains(part), "{printed}");
     }

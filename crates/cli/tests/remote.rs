@@ -158,7 +158,7 @@ fn compare_measures_a_running_server() {
     let size = ["--clients", "2", "--rounds", "1", "--seconds", "0.2", "--rate", "100"];
     let (code, table, error) = run(&[&["compare", "--url", url][..], &size].concat(), "");
     assert_eq!(code, Some(0), "{error}{table}");
-    for transport in ["websocket", "sse", "long-polling"] {
+    for transport in ["WebSocket", "SSE", "long-polling"] {
         assert!(table.contains(transport), "{table}");
     }
 }

@@ -25,7 +25,7 @@ pub struct Summary {
 /// One figure, for each contender.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// Its name for programs, such as `steady.p99`.
+    /// Its key, such as `steady.p99`.
     pub key: String,
     /// Its heading, such as `Steady`.
     pub group: String,
@@ -33,7 +33,7 @@ pub struct Row {
     pub label: String,
     /// Its unit.
     pub unit: Unit,
-    /// Whether a wide spread is worth a warning. Tails differ by nature.
+    /// `true` if a wide spread causes a warning. The tails of distributions always have a wide spread.
     pub warns_if_wide: bool,
     /// One for each contender, in their order. `None` if it was not measured.
     pub values: Vec<Option<Spread>>,

@@ -1,4 +1,4 @@
-//! Units, and how figures are written.
+//! Units, and the text of figures.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::stats::Spread;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
-    /// Events a second.
+    /// Events per second.
     PerSecond,
     /// Microseconds of CPU time.
     Micros,
@@ -16,7 +16,7 @@ pub enum Unit {
     Millis,
     /// Bytes.
     Bytes,
-    /// Hundredths, as of a core's time.
+    /// Percent, for example of the time of a core.
     Percent,
     /// A plain number.
     Number,
@@ -35,8 +35,8 @@ impl Unit {
         }
     }
 
-    /// Returns the digits that the spread of a figure allows. The last one is of the size of half the range, and there
-    /// are three at most. A single sample has no spread, so a time or a rate has two digits then.
+    /// Returns the digits that the spread of a figure allows. The last digit has the size of half the range, and there are
+    /// at most three digits. A single sample has no spread, so a time or a rate has two digits then.
     pub(crate) fn digits(self, spread: &Spread) -> Digits {
         let three = self.three_digits(spread.median);
         let Some(first) = place(spread.median) else { return Digits { last: three } };
@@ -50,7 +50,7 @@ impl Unit {
         Digits { last }
     }
 
-    /// Returns the place of the last of three digits. Whole numbers are not rounded.
+    /// Returns the power of ten of the last of three digits. Whole numbers are not rounded.
     fn three_digits(self, value: f64) -> i32 {
         let size = value.abs();
         let counted = matches!(self, Self::PerSecond | Self::Bytes) && size >= 10.0;
@@ -71,7 +71,7 @@ pub(crate) struct Digits {
 }
 
 impl Digits {
-    /// Returns the value, with thousands separated by a thin space.
+    /// Returns the value as text, with commas between thousands.
     pub(crate) fn write(self, value: f64) -> String {
         if self.last > 0 {
             let unit = 10_f64.powi(self.last);
@@ -87,13 +87,14 @@ fn place(value: f64) -> Option<i32> {
     (value != 0.0).then(|| value.abs().log10().floor() as i32)
 }
 
-fn separated(number: &str) -> String {
+/// Inserts commas between thousands.
+pub(crate) fn separated(number: &str) -> String {
     let (sign, digits) = number.strip_prefix('-').map_or(("", number), |rest| ("-", rest));
     let (whole, part) = digits.find('.').map_or((digits, ""), |at| digits.split_at(at));
     let mut text = String::from(sign);
     for (at, digit) in whole.chars().enumerate() {
         if at > 0 && (whole.len() - at) % 3 == 0 {
-            text.push('\u{202f}');
+            text.push(',');
         }
         text.push(digit);
     }
@@ -127,11 +128,7 @@ mod tests {
             (Unit::Micros, &[3.81, 3.68, 3.82], "3.81 3.68 3.82"),
             (Unit::Micros, &[3.81], "3.8 3.8 3.8"),
             (Unit::Millis, &[12.0, 3.0, 40.0], "10 0 40"),
-            (
-                Unit::PerSecond,
-                &[39_877.0, 38_100.0, 41_900.0],
-                "40\u{202f}000 38\u{202f}000 42\u{202f}000",
-            ),
+            (Unit::PerSecond, &[39_877.0, 38_100.0, 41_900.0], "40,000 38,000 42,000"),
             (Unit::Bytes, &[187.2, 187.3], "187 187 187"),
             (Unit::Bytes, &[187.2], "187 187 187"),
             (Unit::Number, &[0.0, 0.0, 2.0], "0 0 2"),
