@@ -123,10 +123,10 @@ impl Answer {
 
 /// Reads up to the first message for which `find` returns a value.
 fn read_to<T>(socket: &mut WebSocket<TcpStream>, find: impl Fn(Message) -> Option<T>) -> T {
-    // Pings come for as long as the example runs.
+    // Pings arrive for as long as the example runs, so the time is limited as a whole.
     let until = Instant::now() + LIMIT;
     loop {
-        assert!(Instant::now() < until, "it comes in time");
+        assert!(Instant::now() < until, "no message in time");
         if let Some(found) = find(socket.read().expect("a message in time")) {
             return found;
         }

@@ -22,16 +22,10 @@ const OTHERS: &str = "Transports";
 
 /// The purpose of each transport, by its title. That of message queues has the title [`QUEUES`].
 const ADVICE: [(&str, &str); 4] = [
-    (
-        "SSE",
-        "for browsers that only listen: they reconnect and resume without any code, over plain HTTP.",
-    ),
-    (
-        "WebSocket",
-        "for clients that also send, for binary payloads, and for many streams in one page.",
-    ),
-    ("long-polling", "for networks that break streams, and for scripts that read now and then."),
-    (QUEUES, "for services that share or acknowledge work. Browsers cannot read them."),
+    ("SSE", "for browsers that only listen. They reconnect and resume by themselves."),
+    ("WebSocket", "for clients that also send, and for many streams in one page."),
+    ("long-polling", "for networks that break streams, and for scripts."),
+    (QUEUES, "for services that share work. Browsers cannot read them."),
 ];
 
 /// The rows of each card below its first.
@@ -209,11 +203,12 @@ fn latency(page: &mut String, report: &Report) {
             let mark = report.mark(name, &median);
             marked.extend((!mark.is_empty()).then(|| format!("{name}{mark}")));
         }
-        let mut note = "milliseconds at each percentile, logarithmic".to_owned();
-        if !marked.is_empty() {
-            let _ = write!(note, ", in doubt: {}", marked.join(", "));
-        }
-        plot(page, title, &note, &plots::curves(&curves));
+        let note = "milliseconds at each percentile, logarithmic";
+        let doubts = match marked.is_empty() {
+            true => String::new(),
+            false => format!("in doubt: {}", marked.join(", ")),
+        };
+        plot(page, title, note, &doubts, &plots::curves(&curves));
     }
     page.push_str(
         "</div>\n<p class=\"quiet-text after\">The time from the scheduled publish until a client \
@@ -232,17 +227,20 @@ fn costs(page: &mut String, report: &Report) {
         });
         let bars: Vec<Bars<'_>> = bars.collect();
         if !bars.is_empty() {
-            plot(page, title, note, &plots::bars(&bars));
+            plot(page, title, note, "", &plots::bars(&bars));
         }
     }
     page.push_str("</div>\n");
 }
 
-fn plot(page: &mut String, title: &str, note: &str, svg: &str) {
-    let note = text(note);
+/// Writes a plot with its title, a note above it and the doubts below it.
+fn plot(page: &mut String, title: &str, note: &str, doubts: &str, svg: &str) {
+    let [note, doubts] = [note, doubts].map(text);
     let svg = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{title}\" "), 1);
-    let _ =
-        writeln!(page, "<figure><figcaption>{title}<span>{note}</span></figcaption>{svg}</figure>");
+    let _ = writeln!(
+        page,
+        "<figure><figcaption>{title}<span>{note}</span></figcaption>{svg}<small>{doubts}</small></figure>"
+    );
 }
 
 /// Returns a row of a table's head with the headings of the message queues and of the other contenders. Returns an empty
@@ -358,6 +356,7 @@ mod tests {
     #[test]
     fn advice_comes_before_all_figures() {
         let page = page(&sample());
+        let page = page.split_once("</style>").unwrap().1;
         let [advice, plot, card] =
             ["<b>SSE</b>", "<svg", "class=\"card\""].map(|part| page.find(part).unwrap());
         assert!(advice < plot && plot < card, "{page}");

@@ -6,6 +6,7 @@ use std::fmt::{Display, Write as _};
 use super::cells::Cell;
 use super::markup::text;
 use crate::summary::{Curve, Row};
+use crate::units::separated;
 
 /// The width in drawing units. The page scales a plot to the available width.
 const WIDTH: f64 = 400.0;
@@ -51,7 +52,7 @@ pub(super) fn curves(curves: &[(usize, &Curve)]) -> String {
     for step in steps {
         drawing.line("grid-line", &[(left, y(step)), (right, y(step))]);
         if !is_crowded || is_power_of_ten(step) {
-            drawing.text("quiet", "end", (left - 8.0, y(step)), step);
+            drawing.text("quiet", "end", (left - 8.0, y(step)), separated(&step.to_string()));
         }
     }
     for (q, label) in
