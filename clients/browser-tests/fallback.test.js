@@ -18,14 +18,14 @@ const swallows = ways.silentAfter(0);
 
 /** The fault of the proxy, its ways, the affected transports, and the transport that the feed then uses. */
 const FALLBACKS = [
-  ["refuses upgrades", ways.refusesUpgrades, ["websocket"], "sse"],
+  ["rejects upgrades", ways.refusesUpgrades, ["websocket"], "sse"],
   ["strips the headers of an upgrade", ways.stripsUpgrades, ["websocket"], "sse"],
   ["answers WebSocket and SSE with 502", ways.badGateway, ["websocket", "sse"], "long-polling"],
-  ["opens a WebSocket and swallows everything", swallows, ["websocket"], "sse"],
-  ["opens WebSocket and SSE and swallows everything", swallows, ["websocket", "sse"], "long-polling"],
-  ["falls silent behind the first frame", ways.silentAfter(1), ["websocket"], "sse"],
-  ["drops a WebSocket after its first frame", ways.dropsAfterFirstFrame, ["websocket"], "sse"],
-  ["drops WebSocket and SSE after the first frame", ways.dropsAfterFirstFrame, ["websocket", "sse"], "long-polling"],
+  ["opens a WebSocket and drops everything", swallows, ["websocket"], "sse"],
+  ["opens WebSocket and SSE and drops everything", swallows, ["websocket", "sse"], "long-polling"],
+  ["drops everything after the first frame", ways.silentAfter(1), ["websocket"], "sse"],
+  ["cuts a WebSocket after its first frame", ways.dropsAfterFirstFrame, ["websocket"], "sse"],
+  ["cuts WebSocket and SSE after the first frame", ways.dropsAfterFirstFrame, ["websocket", "sse"], "long-polling"],
   ["cuts a WebSocket in the middle of a frame", ways.dropsMidFrame, ["websocket"], "sse"],
 ];
 

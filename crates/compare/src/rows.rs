@@ -66,7 +66,7 @@ figures! {
     "connect.cpu" "Connect" "server CPU per client" Micros true |s| s.cpu_each(s.clients as u64);
     "connect.bytes" "Connect" "bytes per client, both ways" Bytes false
         |s| each((s.load.received_bytes + s.load.sent_bytes) as f64, s.clients as u64);
-    "connect.memory" "Connect" "server memory per client" Bytes true |s| s.memory_each();
+    "connect.memory" "Connect" "bytes of server memory per client" Bytes true |s| s.memory_each();
 
     "steady.rate" "Steady" "deliveries" PerSecond true |s| s.rate(s.load.deliveries);
     "steady.cpu" "Steady" "server CPU per delivery" Micros true |s| s.cpu_each(s.load.deliveries);
@@ -99,7 +99,7 @@ figures! {
         |s| s.for_a_delivery(s.load.requests);
     "saturation.broker" "Saturation" "broker CPU per publish" Micros true |s| broker_cpu(s);
 
-    "quiet.memory" "Quiet clients" "server memory per client" Bytes true
+    "quiet.memory" "Quiet clients" "bytes of server memory per client" Bytes true
         |s| s.memory_each();
     "heartbeat.cpu" "Quiet clients" "server CPU per client and heartbeat" Micros true
         |s| s.cpu_each(s.clients as u64);
