@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::rows::Figure;
 use crate::sample::Sample;
 use crate::stats::Spread;
-use crate::units::Unit;
+use crate::units::{Unit, separated};
 
 /// Every figure of every contender, over all rounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,13 +82,7 @@ impl Summary {
 impl Row {
     /// Returns label and unit.
     pub fn title(&self) -> String {
-        match self.unit {
-            Unit::PerSecond => format!("{}/s", self.label),
-            Unit::Micros | Unit::Millis | Unit::Percent => {
-                format!("{}, {}", self.label, self.unit.sign())
-            }
-            Unit::Bytes | Unit::Number => self.label.clone(),
-        }
+        self.unit.labelled(&self.label)
     }
 }
 
@@ -97,7 +91,7 @@ fn heading(figure: &Figure, samples: &[Sample], plan: &Plan) -> String {
     let of_stage = samples.iter().filter(|sample| figure.stage() == Some(&sample.stage));
     match of_stage.map(|sample| sample.clients).max() {
         Some(clients) if clients != plan.workload.clients => {
-            format!("{} ({clients} clients)", figure.group)
+            format!("{} ({} clients)", figure.group, separated(&clients.to_string()))
         }
         _ => figure.group.to_owned(),
     }

@@ -35,6 +35,15 @@ impl Unit {
         }
     }
 
+    /// Returns a label with the unit. Labels of bytes and numbers already contain it.
+    pub(crate) fn labelled(self, label: &str) -> String {
+        match self {
+            Self::PerSecond => format!("{label}/s"),
+            Self::Micros | Self::Millis | Self::Percent => format!("{label}, {}", self.sign()),
+            Self::Bytes | Self::Number => label.to_owned(),
+        }
+    }
+
     /// Returns the digits that the spread of a figure allows. The last digit has the size of half the range, and there are
     /// at most three digits. A single sample has no spread, so a time or a rate has two digits then.
     pub(crate) fn digits(self, spread: &Spread) -> Digits {

@@ -4,7 +4,7 @@ use super::Report;
 use crate::stats::Spread;
 use crate::summary::Row;
 use crate::targets::TargetRow;
-use crate::units::Unit;
+use crate::units::{Unit, separated};
 
 /// A table.
 pub(super) struct Table {
@@ -78,7 +78,7 @@ impl Report {
     /// Returns the targets, or `None` if there are none.
     pub(super) fn target_table(&self) -> Option<Table> {
         let groups = self.targets.chunk_by(|a, b| a.figure == b.figure).map(|targets| Group {
-            heading: format!("{}, {}", targets[0].figure, targets[0].unit.sign()),
+            heading: targets[0].unit.labelled(&targets[0].figure),
             rows: targets.iter().map(|target| self.target(target)).collect(),
         });
         let columns = ["figure", "divisor", "compared", "target", ""].map(str::to_owned).to_vec();
@@ -100,7 +100,7 @@ impl Report {
             Cell::new(*unit, target.value),
             other,
             Cell::new(target.compared_unit(), Some(target.compared)),
-            Cell::of(format!("≤ {}", target.at_most)),
+            Cell::of(format!("≤ {}", separated(&target.at_most.to_string()))),
             verdict,
         ];
         (label, cells)
