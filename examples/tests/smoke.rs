@@ -205,7 +205,10 @@ fn poll_until_ctrl_c() -> String {
     let example = Example::start("long_polling");
     assert!(example.get("/").rest().contains("await fetch("));
     let first = example.get("/ticks").rest();
-    assert!(first.ends_with("\"notifications\":[]}\n"), "a poll without a cursor is answered at once: {first}");
+    assert!(
+        first.ends_with("\"notifications\":[]}\n"),
+        "a poll without a cursor is answered at once: {first}"
+    );
     let second = example.get(&format!("/ticks?after={}", cursor(&first))).rest();
     assert!(second.contains("\"data\":\"tick 1\""), "{second}");
     let held = example.get(&format!("/ticks?after={}", cursor(&second)));

@@ -76,7 +76,8 @@ fn long_scenarios_are_measured_if_their_rows_are_chosen() {
     command.args(["compare", "--transports", "websocket", "--rows", "topics,resume,many,quiet"]);
     command.args(["--clients", "5", "--rounds", "1", "--rate", "50", "--seconds", "0.3"]);
     let output = output(&mut command);
-    let printed = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+    let printed =
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
     assert_eq!(output.status.code(), Some(0), "{printed}");
     for part in
         ["One topic per client", "Resume", "Saturation of many (75 clients)", "Quiet clients"]
