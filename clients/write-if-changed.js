@@ -1,4 +1,4 @@
-// Writes a file only if that changes it, so that cargo does not compile anew what includes it.
+// Writes a file only if its contents change, so that cargo does not recompile crates that include it.
 
 import { readFile, writeFile } from "node:fs/promises";
 

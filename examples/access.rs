@@ -1,5 +1,5 @@
-//! A hub that decides by a token what a request may do. A program sends its token as a Bearer header, and a page as a cookie. An
-//! `EventSource` or `WebSocket` of another origin can send neither, so it puts the token into the query:
+//! A hub that authorizes requests by a token. Programs send the token as a Bearer header, and pages send it as a cookie. An
+//! `EventSource` or `WebSocket` of another origin can send neither, so it sends the token in the query:
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example access
@@ -14,7 +14,7 @@ use tidings::core::{Filter, Filters, Hub};
 use tidings::server::{Action, Authorizer, Server};
 use tidings::transport::{Rejection, token};
 
-/// Tokens and whose they are. A real program looks the token up among its sessions, or verifies its signature.
+/// Tokens, each with its user. A real program looks up the token in its sessions, or verifies its signature.
 const TOKENS: [(&str, &str); 2] = [("ann-7c1f9a", "ann"), ("bob-03e5d2", "bob")];
 
 #[tokio::main]
@@ -28,7 +28,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Everyone may follow `public.>`, and a user may follow and publish all that is below `users.NAME`.
+/// Allows every client to subscribe to `public.>`, and each user to subscribe and publish to `users.NAME.>`.
 fn decide(request: &Parts, action: Action<'_>) -> Result<(), Rejection> {
     let token = token(request, "token");
     let user = token.and_then(|token| TOKENS.iter().find(|(known, _)| *known == token));
@@ -39,7 +39,7 @@ fn decide(request: &Parts, action: Action<'_>) -> Result<(), Rejection> {
     };
     let is_allowed = match (action, &own) {
         (Action::Page, _) => true,
-        // One request can name many filters. All that they match has to be readable.
+        // A request can contain many filters. All topics that they match must be readable.
         (Action::Subscribe(filters), _) => readable.contains(filters),
         (Action::Publish(topic), Some(own)) => own.parse::<Filter>()?.matches(topic),
         _ => false,

@@ -1,4 +1,4 @@
-//! A chat by WebSocket: a message goes to all other clients, and `/who` gets a reply. Run it and open
+//! A chat by WebSocket. A message goes to all other clients, and `/who` gets a reply. Run it and open
 //! http://127.0.0.1:8080 in two tabs:
 //!
 //! ```sh
@@ -34,12 +34,12 @@ form.onsubmit = () => {
 async fn main() -> anyhow::Result<()> {
     let heartbeat = Heartbeat::default().interval(Duration::from_secs(5));
     let hub = Hub::new(HubConfig::default().heartbeat(heartbeat));
-    // Nobody types 4 KiB: who sends more is told so, and closed.
+    // A longer message than 4 KiB closes its connection with code 1009.
     let config = WebSocketConfig::default().max_message(4 << 10);
     let chat = Mount::new(hub.clone())
         .transport(WebSocket::new(config))
         .on_message(OnMessage::new(on_message))
-        .echo(false); // the page shows one's own words by itself
+        .echo(false); // the page already shows its own messages
     let topic: Filters = "chat".parse()?;
     let chat = async move |request: Request| chat.subscribe(request, topic).await;
     let app = Router::new().route("/", get(Html(PAGE))).route("/chat", get(chat));

@@ -1,15 +1,15 @@
-//! A WebSocket server that returns to each client what it has sent, for test suites: messages of up to 16 MiB, text
-//! as text and binary as binary. `cargo xtask autobahn` runs Autobahn's test suite against it. Run it and connect
-//! to ws://127.0.0.1:8080/topics/echo, or any other topic:
+//! A WebSocket server that returns each message to its sender, for test suites. Messages have up to 16 MiB. Text is
+//! returned as text and binary as binary. `cargo xtask autobahn` runs Autobahn's test suite against it. Run it and
+//! connect to ws://127.0.0.1:8080/topics/echo, or to any other topic:
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example echo
 //! cargo run -p tidings-examples --example echo -- 127.0.0.1:8080 general-path
 //! ```
 //!
-//! It is a server like any other. A client's message is published to the topic that it follows, and comes back to
-//! it because [`Config::echo`] is set. A client starts at the end of the log, so it gets nothing that was sent
-//! before. Clients of one topic get each other's messages as well.
+//! The server publishes each message to the topic of its sender, which receives it because [`Config::echo`] is set. A
+//! client starts at the end of the log, so it receives nothing that was sent before it connected. Clients of the same
+//! topic also receive each other's messages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use tidings::core::{Heartbeat, Hub, HubConfig, Retention};
 use tidings::server::{ServeBy, Server};
 use tidings::websocket::{WebSocket, WebSocketConfig};
 
-/// The largest message. The log also keeps the encoded copies.
+/// The largest message in bytes. The log also keeps encoded copies.
 const MAX_MESSAGE: usize = 16 << 20;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    // A test suite counts the pings that it gets, so there are none.
+    // No pings, because a test suite counts the pings that it receives.
     let heartbeat = Heartbeat::default().interval(Duration::from_secs(24 * 60 * 60));
     let hub = Hub::new(
         HubConfig::default()
@@ -35,7 +35,7 @@ async fn main() -> anyhow::Result<()> {
     let server = Server::builder(hub).configure(|config| {
         config.transports = vec![Arc::new(WebSocket::new(limits))];
     });
-    // Serves by the lanes, or without them by the stream adapters of a `Mount`.
+    // Serves by the lanes, or by the stream adapters if the second argument is `general-path`.
     let is_general = std::env::args().nth(2).is_some_and(|way| way == "general-path");
     let serve_by = if is_general { ServeBy::GeneralPath } else { ServeBy::Lanes };
     let server = server.serve_by(serve_by);
@@ -44,7 +44,7 @@ async fn main() -> anyhow::Result<()> {
     let server = server.bind(address).await?;
     println!("listening on http://{}", server.local_addrs()[0]);
     let interrupted = async {
-        // Without a handler for Ctrl-C, the system ends the program.
+        // If the handler for Ctrl-C cannot be installed, the system still ends the program at Ctrl-C.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -1,4 +1,4 @@
-//! Three transports of one hub beside the routes of an axum application. Run it and open http://127.0.0.1:8080, or:
+//! Three transports of one hub and other routes in an axum application. Run it and open http://127.0.0.1:8080, or:
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example embed_axum
@@ -32,7 +32,7 @@ for (let after = '';;) {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let hub = Hub::default();
-    // A request is for the first transport that claims it. Long-polling claims them all.
+    // The first transport that claims a request accepts it. Long-polling claims all requests, so it comes last.
     let mount = Mount::new(hub.clone())
         .transport(WebSocket::default())
         .transport(Sse::default())
@@ -45,7 +45,7 @@ async fn main() -> anyhow::Result<()> {
 
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
-    // Keeps pages of other names out that point to this address: DNS rebinding.
+    // Rejects requests for other host names that resolve to this address (DNS rebinding).
     let hosts = (Hosts::default(), listener.local_addr()?);
     let app = app.layer(from_fn_with_state(hosts, check_host));
     println!("listening on http://{}", listener.local_addr()?);
@@ -53,7 +53,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A route of the application's own, which tells everyone what it did.
+/// A route of the application that publishes a notification.
 async fn order(hub: State<Hub>, item: String) -> Result<String, Rejection> {
     let id = hub.publish(Notification::text("orders.new".parse()?, item)).await?;
     Ok(format!("order {id}\n"))

@@ -1,4 +1,4 @@
-//! Every transport of one hub in a server of hyper, without a framework. The last segment of a path names the topics:
+//! All transports of one hub in a hyper server, without a framework. The last segment of a path names the topics:
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example embed_hyper
@@ -30,7 +30,7 @@ async fn main() -> anyhow::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    // One for all turns of the loop: a signal between two of them would reach none that is made anew.
+    // Created once before the loop. A future per iteration would miss a signal between two iterations.
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     let connections = TaskTracker::new();
     loop {
@@ -38,15 +38,15 @@ async fn main() -> anyhow::Result<()> {
             accepted = listener.accept() => accepted,
             interrupted = &mut interrupted => break interrupted?,
         };
-        // A connection that is gone already, or too many open files.
+        // The connection was reset, or there are too many open files.
         let Ok((socket, _)) = accepted else { continue };
-        // hyper does not notice by itself that a client has stopped reading.
+        // hyper has no timeout for writes to a client that has stopped reading.
         let socket = TokioIo::new(WriteDeadline::new(socket, Duration::from_secs(30)));
         let service = TowerToHyperService::new(mount.clone());
         let connection = http1::Builder::new().half_close(true).serve_connection(socket, service);
         connections.spawn(connection.with_upgrades());
     }
-    // Each client is sent a goodbye. No client and no connection is waited for longer than 5 s.
+    // Sends each client a goodbye. Waits for clients and then for connections, each for at most 5 s.
     farewell(&hub, Reason::GoingAway, Duration::from_secs(5)).await;
     connections.close();
     let _ = timeout(Duration::from_secs(5), connections.wait()).await;

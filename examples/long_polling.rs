@@ -1,5 +1,5 @@
-//! One stream of notifications by long-polling, which needs nothing but requests and answers. Run it and
-//! open http://127.0.0.1:8080, or do by hand what the page does; the cursor of an answer asks for the next:
+//! One stream of notifications by long-polling, which needs only requests and responses. Run it and open
+//! http://127.0.0.1:8080, or send the requests of the page with curl. Each response has the cursor for the next request:
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example long_polling
@@ -28,12 +28,12 @@ for (let url = '/ticks', strikes = 0; strikes < 3;) try {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    // The hub holds the pool of clients: a seat for each, while its poll is held.
+    // The hub has a pool with a seat for each client while its poll is held.
     let hub = Hub::default();
-    // The source starts with the first client, once, and goes on between polls: the log remembers for those who are away.
+    // The source starts once, with the first client. It continues between polls, and the log keeps what clients miss.
     tokio::spawn(Source::default().run(hub.clone(), tick));
 
-    // If nothing happens, an empty answer ends a poll after 5 s. A client that does not come back holds no seat.
+    // A poll without a notification ends after 5 s with an empty response. A client has no seat between two polls.
     let transport = LongPolling::new(Duration::from_secs(5), Duration::from_secs(60));
     let ticks = Mount::new(hub.clone()).transport(transport);
     let topic: Filters = "ticks".parse()?;
@@ -43,12 +43,12 @@ async fn main() -> anyhow::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    // At Ctrl-C each poll that is held is answered with a goodbye.
+    // At Ctrl-C each held poll is answered with a goodbye.
     serve(listener, app, hub, async { drop(tokio::signal::ctrl_c().await) }).await?;
     Ok(())
 }
 
-/// The work: broadcasts to everyone, every second.
+/// Publishes a tick every second.
 async fn tick(hub: Hub) -> anyhow::Result<()> {
     let topic: Topic = "ticks".parse()?;
     let mut number = 0;

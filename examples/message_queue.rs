@@ -1,4 +1,4 @@
-//! Publishes to NATS and to Redis, and reads it back. It starts a server of each, or uses the one at a URL:
+//! Publishes to NATS and to Redis, and reads the notifications back. Starts a server of each, or uses the one at a URL:
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example message_queue
@@ -15,7 +15,7 @@ async fn main() -> anyhow::Result<()> {
     if let Some(url) = std::env::args().nth(1) {
         return publish_and_consume(&url).await;
     }
-    // Each has a free port and a directory of its own, and ends when it is dropped.
+    // Each server has a free port and its own directory, and ends when it is dropped.
     let nats = LocalNats::start(LocalConfig::default()).await?;
     let redis = LocalRedis::start(LocalConfig::default()).await?;
     publish_and_consume(nats.url().as_str()).await?;
@@ -32,20 +32,20 @@ async fn publish_and_consume(url: &str) -> anyhow::Result<()> {
     let order = |item: &'static str| anyhow::Ok(Notification::text("orders.new".parse()?, item));
     let first = hub.publish(order("one teapot")?).await?;
     println!("  published one teapot: stored as {first}");
-    // If the answer is lost, it is tried again with the same key, a UUID for example.
+    // If the response is lost, a retry with the same key, such as a UUID, stores nothing twice.
     let key = Some(format!("follows-{first}").parse()?);
     let second = broker.publish(order("two cups")?, key.clone()).await?;
     println!("  published two cups, with a key and without a hub: stored as {second}");
     let again = broker.publish(order("two cups")?, key).await?;
-    println!("  published two cups again, with the same key: it is {again} already");
-    println!("  a subscriber from before the first:");
+    println!("  published two cups again, with the same key: already stored as {again}");
+    println!("  a subscriber that joined before the first publish receives:");
     consume(&mut live, second).await?;
-    println!("  one that has read as far as {first}, and comes back to another hub:");
+    println!("  a subscriber that resumes after {first} at another hub receives:");
     let other = Hub::connect(broker, HubConfig::default()).await?;
     consume(&mut other.read(other.join("example")?, interest, Position::After(first)), second).await
 }
 
-/// Prints what comes, up to the last.
+/// Prints the notifications up to the one with the id `last`.
 async fn consume(subscription: &mut Subscription, last: Id) -> anyhow::Result<()> {
     let mut id = None;
     while id != Some(last) {

@@ -1,4 +1,5 @@
-//! A service with users, who subscribe by any transport, are seen by others, and leave if their token expires or is revoked.
+//! A service with users. They subscribe by any transport, their presence is published, and they are disconnected when their
+//! token expires or is revoked.
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example service
@@ -17,9 +18,9 @@ use tidings::{Hub, Notification, long_polling::LongPolling, sse::Sse, websocket:
 use tokio::{net::TcpListener, time::Instant};
 use tower_http::{compression::CompressionLayer, cors::CorsLayer, trace::TraceLayer};
 
-/// The page that may use the service, besides those of its own host.
+/// The origin whose pages may use the service, besides the service's own origin.
 const APP: &str = "https://app.example";
-/// Tokens and whose they are. A real program looks the token up among its sessions, or verifies its signature.
+/// Tokens, each with its user. A real program looks up the token in its sessions, or verifies its signature.
 const TOKENS: [(&str, &str); 2] = [("ann-7c1f9a", "ann"), ("bob-03e5d2", "bob")];
 struct User(&'static str, Instant);
 struct Users;
@@ -56,7 +57,7 @@ fn app(hub: &Hub) -> Router {
         .layer((TraceLayer::new_for_http(), cors, CompressionLayer::new()))
 }
 
-// This route and the next are for the operator: a proxy keeps everyone else out.
+// This route and the next are for operators. A proxy must reject them for other clients.
 async fn notify(hub: State<Hub>, name: Path<String>, text: String) -> Result<String, Rejection> {
     let topic = format!("users.{}.inbox", *name).parse()?;
     Ok(hub.publish(Notification::text(topic, text)).await?.to_string())
@@ -66,7 +67,7 @@ async fn revoke(hub: State<Hub>, name: Path<String>) -> String {
     hub.pool().disconnect(|user: &User| user.0 == *name).to_string()
 }
 
-/// Tells everyone who comes and who goes.
+/// Publishes which users join and leave.
 async fn announce(hub: Hub) -> anyhow::Result<()> {
     let mut presence = Presence::new(hub.pool(), Duration::from_secs(10), |user: &User| user.0);
     while let Some(change) = presence.next().await {

@@ -1,5 +1,5 @@
-//! One stream of notifications by server-sent events. Run it and open http://127.0.0.1:8080 in a few tabs, or read along;
-//! `Last-Event-ID: earliest` starts at the beginning:
+//! One stream of notifications by server-sent events. Run it and open http://127.0.0.1:8080 in a few tabs, or use curl. The
+//! header `Last-Event-ID: earliest` starts at the beginning:
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example sse
@@ -20,16 +20,16 @@ const show = text => document.querySelector('ol').append(Object.assign(document.
 const source = new EventSource('/ticks')
 source.onmessage = message => show(message.data)
 source.addEventListener('goodbye', event => show(JSON.parse(event.data).goodbye.message))
-source.onerror = () => show('cut; the browser comes back by itself, with its position')
+source.onerror = () => show('disconnected, the browser reconnects and resumes')
 </script>"#;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    // Who is quiet for 5 s is sent a comment. It cannot answer, so who takes nothing for 30 s is disconnected.
+    // A stream that is idle for 5 s is sent a comment. A client that reads nothing for 30 s is disconnected.
     let heartbeat = Heartbeat::default().interval(Duration::from_secs(5));
-    // The hub holds the pool of clients: a seat for each, given back when the client goes.
+    // The hub has a pool with a seat for each connected client.
     let hub = Hub::new(HubConfig::default().heartbeat(heartbeat));
-    // The source starts with the first client, once, however many come at the same moment.
+    // The source starts once, with the first client.
     tokio::spawn(Source::default().run(hub.clone(), tick));
 
     let ticks = Mount::new(hub.clone()).transport(Sse::default());
@@ -40,12 +40,12 @@ async fn main() -> anyhow::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    // At Ctrl-C each stream ends with an event that says why.
+    // At Ctrl-C each stream ends with a goodbye event that contains the reason.
     serve(listener, app, hub, async { drop(tokio::signal::ctrl_c().await) }).await?;
     Ok(())
 }
 
-/// The work: broadcasts to everyone, every second.
+/// Publishes a tick every second.
 async fn tick(hub: Hub) -> anyhow::Result<()> {
     let topic: Topic = "ticks".parse()?;
     let mut number = 0;

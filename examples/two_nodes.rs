@@ -1,4 +1,5 @@
-//! Two hubs over one NATS are one: a client whose node stops goes on at the other, and loses nothing. Needs nats-server:
+//! Two hubs share one NATS server and have the same stream. When one of them stops, its client resumes at the other one and
+//! loses nothing. Needs nats-server:
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example two_nodes
@@ -34,13 +35,16 @@ async fn main() -> anyhow::Result<()> {
         hub.publish(Notification::text("orders".parse()?, number.to_string())).await?;
     }
     let received = client.await??;
-    println!("published {LAST}; received {0}; lost {1}", received.len(), LAST - received.len());
-    ensure!(received.into_iter().eq(1..=LAST), "not each of them once, in order");
+    println!("published {LAST}, received {0}, lost {1}", received.len(), LAST - received.len());
+    ensure!(
+        received.into_iter().eq(1..=LAST),
+        "the client has not received each once and in order"
+    );
     Ok(())
 }
 
-/// Reads from node 1 until that ends, and from node 2 what follows. If all nodes have one address,
-/// `tidings::transport::client::follow` does this by itself.
+/// Reads from node 1 until its connection ends, and then from node 2. If all nodes have the same address,
+/// `tidings::transport::client::follow` reconnects and resumes in the same way.
 async fn consume(urls: Vec<String>) -> anyhow::Result<Vec<usize>> {
     let (mut received, mut position) = (Vec::new(), Position::Earliest);
     for (node, url) in (1..).zip(urls) {

@@ -1,5 +1,5 @@
-//! One stream of notifications by WebSocket. Run it and open http://127.0.0.1:8080 in a few tabs, or follow
-//! it with the program tidings:
+//! One stream of notifications by WebSocket. Run it and open http://127.0.0.1:8080 in a few tabs, or subscribe with the
+//! program tidings:
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example websocket
@@ -24,11 +24,11 @@ socket.onclose = close => show(`closed: ${close.code} ${close.reason}`)
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    // Who is quiet for 5 s is pinged; who leaves three pings unanswered is let go.
+    // A client that is idle for 5 s is sent a ping. After three unanswered pings it is disconnected.
     let heartbeat = Heartbeat::default().interval(Duration::from_secs(5));
-    // The hub holds the pool of clients: a seat for each, given back when the client goes.
+    // The hub has a pool with a seat for each connected client.
     let hub = Hub::new(HubConfig::default().heartbeat(heartbeat));
-    // The source starts with the first client, once, however many come at the same moment.
+    // The source starts once, with the first client.
     tokio::spawn(Source::default().run(hub.clone(), tick));
 
     let config = WebSocketConfig::default().max_message(64 << 10);
@@ -40,12 +40,12 @@ async fn main() -> anyhow::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    // At Ctrl-C each client gets a close frame that says why.
+    // At Ctrl-C each client is sent a close frame with the reason.
     serve(listener, app, hub, async { drop(tokio::signal::ctrl_c().await) }).await?;
     Ok(())
 }
 
-/// The work: broadcasts to everyone, every second.
+/// Publishes a tick every second.
 async fn tick(hub: Hub) -> anyhow::Result<()> {
     let topic: Topic = "ticks".parse()?;
     let mut number = 0;

@@ -1,5 +1,5 @@
-//! Publishes to a hub over NATS JetStream or Redis Streams until a subscriber has the notification. A broker that is not
-//! installed is left out.
+//! Publishes to a hub with NATS JetStream or Redis Streams as its broker and waits until a subscriber has the notification.
+//! A broker that is not installed is left out.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     if is_installed("nats-server") {
         let mut running = None;
         group.bench_function("NATS JetStream", |bencher| {
-            // Criterion calls this once a sample, so the broker is kept.
+            // Criterion calls this once per sample, so the broker is kept.
             let (followed, _) = running.get_or_insert_with(|| {
                 let nats = runtime.block_on(LocalNats::start(LocalConfig::default()));
                 let nats = nats.expect("it starts");
@@ -43,7 +43,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A hub over a broker, and its subscriber.
+/// A hub with a broker, and its subscriber.
 struct Followed {
     hub: Hub,
     subscription: Subscription,

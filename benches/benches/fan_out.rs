@@ -13,14 +13,14 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("deliver in memory");
     for subscribers in [1, 100, 10_000] {
         group.throughput(Throughput::Elements(subscribers as u64));
-        // Criterion calls this once a sample, so the subscribers are kept.
+        // Criterion calls this once per sample, so the subscribers are kept.
         let mut followed = None;
         group.bench_function(format!("{subscribers} subscribers"), |bencher| {
             let Followed { runtime, hub, tally } =
                 followed.get_or_insert_with(|| Followed::by(subscribers));
             let notification = Notification::text(topic(), json());
             bencher.to_async(&*runtime).iter(async || {
-                hub.publish(notification.clone()).await.expect("it is open");
+                hub.publish(notification.clone()).await.expect("the hub is open");
                 tally.all().await;
             });
         });
@@ -28,7 +28,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A hub and its subscribers, each in a task of its own.
+/// A hub and its subscribers, each in a separate task.
 struct Followed {
     runtime: Runtime,
     hub: Hub,

@@ -1,4 +1,4 @@
-//! Finds the filters that a topic matches among many that it does not match.
+//! Finds the matching filters of a topic among many filters that do not match.
 
 use std::cell::OnceCell;
 use std::hint::black_box;
@@ -31,7 +31,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
             });
         });
     }
-    // A subscriber on the general path, or one that catches up, compares its own filters.
+    // A subscriber on the general path or one that catches up compares its own filters.
     let topic: Topic = LONG.parse().expect("a topic");
     group.bench_function("64 filters of one subscriber", |bencher| {
         let filters = of_one_reader();
@@ -40,7 +40,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A topic as long as filters with wildcards can be.
+/// A topic with as many tokens as a filter with wildcards may have.
 const LONG: &str = "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a";
 
 fn one() -> FilterIndex<usize> {
@@ -49,7 +49,7 @@ fn one() -> FilterIndex<usize> {
     index
 }
 
-/// `c{client}.*.x{filter}.>`, none of which matches.
+/// Returns filters of the form `c{client}.*.x{filter}.>`. None of them matches.
 fn of_one_shape() -> FilterIndex<usize> {
     let mut index = FilterIndex::default();
     for number in 0..CLIENTS * FILTERS {
@@ -60,7 +60,7 @@ fn of_one_shape() -> FilterIndex<usize> {
     index
 }
 
-/// As many filters that match in all but one token, with their wildcards wherever wildcards may be.
+/// Returns as many filters with all possible positions of wildcards. Each of them differs from the topic in one token.
 fn of_every_shape() -> FilterIndex<usize> {
     let mut index = FilterIndex::default();
     let shapes = shapes();
@@ -81,7 +81,7 @@ fn of_every_shape() -> FilterIndex<usize> {
     index
 }
 
-/// All that fit a topic of [`MAX_FILTER_TOKENS`].
+/// Returns all positions of wildcards for a topic of [`MAX_FILTER_TOKENS`] tokens.
 fn shapes() -> Vec<(usize, u32, bool)> {
     let stars = |tokens: usize| {
         (0_u32..1 << tokens).filter(|stars| stars.count_ones() as usize <= MAX_STARS)

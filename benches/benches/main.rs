@@ -3,12 +3,13 @@
 //! | benchmark | what one iteration does |
 //! | --- | --- |
 //! | `work` | the scenarios whose instructions are counted: encodes, decodes, publishes, reads a log, matches topics |
-//! | `deliver in memory` | publishes to subscribers, until the last one has it |
-//! | `match a topic` | finds the filters that a topic matches among very many |
-//! | `deliver over loopback` | publishes to clients of each transport, until the last one has it |
-//! | `publish to a broker` | publishes to NATS or Redis, until a subscriber has it |
+//! | `deliver in memory` | publishes and waits until the last subscriber has the notification |
+//! | `match a topic` | finds the matching filters of a topic among very many |
+//! | `deliver over loopback` | publishes and waits until the last client of a transport has the notification |
+//! | `publish to a broker` | publishes to NATS or Redis and waits until a subscriber has the notification |
 //!
-//! `cargo bench` runs all of them and ends with an overview, `cargo bench -- encode` those whose name contains the word.
+//! `cargo bench` runs all of them and prints an overview at the end. `cargo bench -- encode` runs those whose name contains
+//! the word.
 
 mod brokers;
 mod fan_out;

@@ -1,4 +1,4 @@
-//! The overview at the end: one line for each benchmark of this run, from the files that criterion has written.
+//! The overview at the end. It has one line for each benchmark of this run, from the files that criterion writes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub(crate) fn print(began: SystemTime) {
     println!("plots: {}", folder.join("report/index.html").display());
 }
 
-/// Returns the folder into which criterion writes.
+/// Returns the output folder of criterion.
 fn folder() -> Option<PathBuf> {
     if let Some(home) = std::env::var_os("CRITERION_HOME") {
         return Some(home.into());

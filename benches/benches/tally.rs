@@ -1,12 +1,12 @@
-//! Finds out when the last receiver has a notification.
+//! Waits until the last receiver has a notification.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// Counts the receivers of one notification after the other. When the last of them has it the clock may stop, and no work
-/// is left over for the next round. Cheap to clone; all clones count together.
+/// Counts the receivers of one notification after another. When the last receiver has it, the clock can stop, because no work
+/// is left for the next round. Cloning is shallow, and all clones share the count.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally(Arc<Shared>);
 
@@ -18,7 +18,7 @@ struct Shared {
 }
 
 impl Tally {
-    /// Returns a tally for so many receivers.
+    /// Returns a tally for this number of receivers.
     pub(crate) fn new(receivers: usize) -> Self {
         Self(Arc::new(Shared { receivers, received: AtomicUsize::new(0), all: Notify::new() }))
     }
@@ -31,7 +31,7 @@ impl Tally {
         }
     }
 
-    /// Waits until all receivers have it. Cancel safe.
+    /// Waits until all receivers have the notification. Cancel safe.
     pub(crate) async fn all(&self) {
         self.0.all.notified().await;
     }

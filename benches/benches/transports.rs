@@ -1,8 +1,8 @@
 //! Delivers one notification to many clients of each transport over loopback. The clock stops when the last one has it.
 //!
-//! Server and clients run in this process, so this compares one commit with the next. `tidings compare` measures with
-//! a process for each. A long-polling client sends a new request before the next notification, so each round includes
-//! one request for each client.
+//! Server and clients run in the same process, so the figures are only for comparing commits. `tidings compare` uses separate
+//! processes. A long-polling client sends a new request before the next notification, so each round includes one request
+//! per client.
 
 use std::hint::black_box;
 use std::io;
@@ -31,7 +31,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
         for clients in [1, 100, 1000] {
             group.throughput(Throughput::Elements(clients as u64));
             let id = BenchmarkId::new(listed.client.transport(), format!("{clients} clients"));
-            // Criterion calls this once a sample, so the clients are kept.
+            // Criterion calls this once per sample, so the clients are kept.
             let mut followed = None;
             group.bench_function(id, |bencher| {
                 let followed: &mut Followed = followed.get_or_insert_with(|| {
@@ -49,7 +49,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
 
 type Unexpected = Option<Result<Arrival, ClientError>>;
 
-/// A server and its clients, each in a task of its own.
+/// A server and its clients, each in a separate task.
 struct Followed {
     hub: Hub,
     notification: Notification,
@@ -67,7 +67,7 @@ impl Followed {
         let server = server.bind("127.0.0.1:0").await.expect("a free port");
         let address = server.local_addrs()[0];
         let running = tokio::spawn(server.serve(async {
-            // An error means that the sender is gone, which is a stop as well.
+            // An error means that the sender was dropped, which also stops the server.
             let _ = stopped.await;
         }));
 
@@ -83,13 +83,13 @@ impl Followed {
         Self { hub, notification, clients, tally, stop, running }
     }
 
-    /// Publishes, and waits until the last client has it. This is what is measured.
+    /// Publishes and waits until the last client has the notification. This is the measured work.
     async fn deliver(&mut self) {
         self.hub
             .publish(self.notification.clone())
             .try_outcome()
-            .expect("it has no broker")
-            .expect("it is open");
+            .expect("the hub has no broker")
+            .expect("the hub is open");
         tokio::select! {
             () = self.tally.all() => {}
             Some(ended) = self.clients.join_next() => panic!("a client has ended: {ended:?}"),
@@ -99,11 +99,11 @@ impl Followed {
     async fn end(mut self) {
         self.clients.shutdown().await;
         self.stop.send(()).expect("the hub runs");
-        self.running.await.expect("it does not panic").expect("it ends well");
+        self.running.await.expect("the server does not panic").expect("the server succeeds");
     }
 }
 
-/// Reads until something unexpected comes or the connection ends.
+/// Reads until something unexpected arrives or the connection ends.
 async fn follow(mut arrivals: Arrivals, tally: Tally) -> Unexpected {
     loop {
         match arrivals.next().await {
@@ -117,7 +117,7 @@ async fn follow(mut arrivals: Arrivals, tally: Tally) -> Unexpected {
     }
 }
 
-/// Each client is two open files here.
+/// Raises the limit on open files. Each client needs two, because both ends are in this process.
 fn allow_many_files() {
     rlimit::increase_nofile_limit(u64::MAX).expect("up to the maximum is always allowed");
 }

@@ -1,4 +1,4 @@
-// What axe-core finds: no fault that it calls serious or critical, in either scheme and at the width of a phone.
+// axe-core finds no serious or critical fault, in the light and the dark scheme and at the width of a phone.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -21,7 +21,7 @@ before(async () => {
 after(() => browser.close());
 
 for (const [view, options] of Object.entries(VIEWS)) {
-  test(`the live page, ${view}, has no serious fault, open, paused and offline`, async (t) => {
+  test(`the live page, ${view}, has no serious fault when open, paused or offline`, async (t) => {
     const { page, cards, each } = await livePage(t, browser, { options: ["--demo"], ...options });
     await each((card) => card.reaches("messages", 1));
     await cards.sse.press("pause");
@@ -40,13 +40,13 @@ for (const [view, options] of Object.entries(VIEWS)) {
   });
 }
 
-test("the longest topic is not wider than a phone", async (t) => {
+test("the longest topic does not make the page wider than a phone", async (t) => {
   const { page, each } = await livePage(t, browser, { topic: "t".repeat(255), ...VIEWS["on a phone"] });
   await each((card) => card.state("open"));
   await assertNoSidewaysScroll(page);
 });
 
-test("every button of the live page can be reached and pressed with the keyboard alone", async (t) => {
+test("every button of the live page can be reached and pressed with the keyboard", async (t) => {
   const { page, cards, each } = await livePage(t, browser, { topic: "news" });
   await each((card) => card.state("open"));
   const reached = new Set();

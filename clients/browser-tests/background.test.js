@@ -1,4 +1,4 @@
-// A page that is not looked at for a minute, as most are, and then is. The minute is the one time that a test waits.
+// A page that is in the background for a minute and then visible again. Only these tests wait for a fixed time.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -17,14 +17,14 @@ before(async () => {
 after(() => browser.close());
 
 describe("a page that was in the background for a minute has caught up and lost nothing", { concurrency: true }, () => {
-  test("hidden behind another tab", async (t) => {
+  test("hidden by another tab", async (t) => {
     await away(t, async (page) => {
       await sleep(MINUTE);
       assert.equal(await page.evaluate(() => document.visibilityState), "hidden");
     });
   });
 
-  test("hidden and frozen, as browsers do to spare a battery", async (t) => {
+  test("hidden and frozen, as browsers do to save energy", async (t) => {
     await away(t, async (page) => {
       await page.evaluate(() => document.addEventListener("freeze", () => (window.wasFrozen = true)));
       await page.freeze();

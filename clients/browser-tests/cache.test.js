@@ -1,5 +1,5 @@
-// Chromium's HTTP cache lets one request for a URL go out at a time, and others for it wait until the head of the answer
-// shows that it cannot be stored, 20 seconds at most. A poll has no head for as long as it is held.
+// Chromium's HTTP cache sends one request for a URL at a time. Others for the same URL wait until the head of the response
+// shows that it cannot be stored, for at most 20 seconds. A held poll has no head yet.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -10,7 +10,7 @@ import { openFeed } from "./support/feed.js";
 import { inTime } from "./support/patience.js";
 import { testPage } from "./support/test-page.js";
 
-/** Less than Chromium lets a request wait, in milliseconds. */
+/** Less than the time for which Chromium delays a request, in milliseconds. */
 const UNSTALLED = 15_000;
 
 let browser;
@@ -65,17 +65,17 @@ async function twoTabs(t) {
   return { tabs: [page, other], ...bed };
 }
 
-/** Fetches an event stream as a page would that knows nothing of caches; its head has come once this returns. */
+/** Fetches an event stream with the default cache mode. Resolves when its head has arrived. */
 function openStream(page) {
   return unstalled(
     page.evaluate(async () => {
-      // What nothing refers to may be closed at any time.
+      // Keeps a reference, because the browser may close a response without one.
       (window.streams ??= []).push(await fetch("/topics/news?transport=sse"));
     }),
   );
 }
 
-/** Until so many requests of a transport are open at the same time. */
+/** Waits until this number of requests of a transport are open at the same time. */
 function held(proxy, transport, count) {
   const waiting = async () => {
     while (proxy.held(transport) < count) await proxy.requested(() => true, proxy.requests.length);

@@ -1,4 +1,4 @@
-// `/client.js` of the hub, as a page without npm and a bundler uses it.
+// `/client.js` of the hub, used by a page without npm and a bundler.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -14,7 +14,7 @@ before(async () => {
 });
 after(() => browser.close());
 
-/** A page that shows what it gets: the client from `client`, the topic `news` of `hub`. */
+/** Returns a page that imports the client from `client` and shows the topic `news` of `hub`. */
 const page = (client, hub) => `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>plain</title><link rel="icon" href="data:,"><ul></ul>
 <script type="module">
@@ -35,7 +35,7 @@ async function follows(page, hub) {
   assert.equal(await page.locator("li").count(), 2);
 }
 
-test("a plain page of another origin imports the client from a hub without its own page, and follows a topic", async (t) => {
+test("a page of another origin imports the client from a hub without a live page and subscribes", async (t) => {
   const server = http.createServer((_, response) => response.setHeader("content-type", "text/html").end(server.page));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -52,7 +52,7 @@ test("a plain page of another origin imports the client from a hub without its o
   await follows(opened, hub);
 });
 
-test("a page of the hub's own origin imports it by its path, and asks again when it is loaded again", async (t) => {
+test("a page of the hub's origin imports it by its path, and revalidates it when reloaded", async (t) => {
   const pages = { "/plain/": { type: "text/html", body: page("/client.js", "") } };
   const { hub, page: opened } = await testbed(t, browser, { pages, path: "/plain/" });
   await follows(opened, hub);

@@ -1,14 +1,14 @@
-// The assertions of the Web Platform Tests' folder `eventsource/` that ask something of a server, held against the
-// hub's SSE by Chromium's own EventSource. Each test begins with the name of the file there that it stands for.
+// The assertions of the Web Platform Tests' folder `eventsource/` about servers, tested with the hub's SSE and Chromium's
+// EventSource. Each test name begins with the name of the corresponding file.
 //
-// What asks nothing of a server, or not of this one:
+// These files do not apply to a server, or not to this one:
 // - dedicated-worker/*, shared-worker/*, eventsource-constructor-*, -url, -prototype, -stringify, -onmessage*, -onopen,
 //   -readyState, -close, -bfcache, -request-cancellation, interfaces: the reader's own interface and life
-// - format-field-retry-bogus, -empty: the hub sends digits only, see format-field-retry
+// - format-field-retry-bogus, -empty: the hub sends only digits, see format-field-retry
 // - format-field-id-null: see format-field-id, no id has a NUL or is empty
 // - format-mime-bogus, -valid-bogus, -trailing-semicolon: see format-mime
-// - request-redirect, request-post-to-connect: the hub redirects nowhere
-// - request-credentials: the hub knows no cookies
+// - request-redirect, request-post-to-connect: the hub does not redirect
+// - request-credentials: the hub does not use cookies
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -40,7 +40,7 @@ test("each event has its name, and each id is a position", async (t) => {
   const bed = await payloadBed(t);
   const { hub } = bed;
 
-  await t.test("format-field-event: a binary notification is an event of that name, a text is none", async (t) => {
+  await t.test("format-field-event: a binary notification is an event of that name, and a text is not", async (t) => {
     const { topic, stream } = await bed.subscribe(t);
     const type = { "content-type": "application/octet-stream" };
     const binary = await hub.publish(topic, Uint8Array.of(0, 10, 13, 255), type);
@@ -51,7 +51,7 @@ test("each event has its name, and each id is a position", async (t) => {
     ]);
   });
 
-  await t.test("format-field-event: a text with an event name is an event of that name, a binary stays one of its kind", async (t) => {
+  await t.test("format-field-event: a text with an event name is an event of that name, and a binary one is still `binary`", async (t) => {
     const { topic, stream } = await bed.subscribe(t);
     const headers = { "tidings-event": "order.created", "tidings-time": "7", "content-type": "application/json" };
     const text = await hub.publish(topic, "{}", headers);
@@ -64,7 +64,7 @@ test("each event has its name, and each id is a position", async (t) => {
     ]);
   });
 
-  await t.test('format-field-id-3: every event has an id of its own, and a payload "id" does not reset it', async (t) => {
+  await t.test('format-field-id-3: every event has its own id, and a payload "id" does not reset it', async (t) => {
     const { topic, stream } = await bed.subscribe(t);
     const published = [];
     for (const payload of ["one", "id", "id:", "four"]) published.push(await hub.publish(topic, payload));
@@ -73,7 +73,7 @@ test("each event has its name, and each id is a position", async (t) => {
     assert.equal(new Set(told).size, 4);
   });
 
-  await t.test("format-field-unknown: the topic's line of a stream of several topics is passed over", async (t) => {
+  await t.test("format-field-unknown: the line with the topic is ignored", async (t) => {
     const { topic, stream } = await bed.subscribe(t, "*");
     const one = topic.replace("*", "one");
     const lastEventId = await hub.publish(one, "x\ntopic: y");
@@ -82,19 +82,19 @@ test("each event has its name, and each id is a position", async (t) => {
     assert.match(text, new RegExp(`^topic: ${one}$`, "m"));
   });
 
-  await t.test("user-agent-announce-connection: a stream opens before anything was published", async (t) => {
+  await t.test("user-agent-announce-connection: a stream opens before anything is published", async (t) => {
     const { stream } = await bed.subscribe(t);
     assert.deepEqual(await stream.events(0), []);
   });
 
-  await t.test("request-accept: what EventSource asks for is answered by SSE, with no parameter of the URL", async (t) => {
+  await t.test("request-accept: a request of EventSource is answered by SSE without a parameter in the URL", async (t) => {
     const { stream } = await bed.subscribe(t);
     const { headers, url } = bed.proxy.requests.at(-1);
     assert.equal(headers.accept, "text/event-stream");
     assert.equal(url.search, "");
   });
 
-  await t.test("request-cache-control: nothing of a stream is stored, and a second one is new", async (t) => {
+  await t.test("request-cache-control: a stream is not stored, and a second one is new", async (t) => {
     const { topic, stream } = await bed.subscribe(t);
     await hub.publish(topic, "first");
     await stream.events(1);
@@ -107,38 +107,38 @@ test("each event has its name, and each id is a position", async (t) => {
   });
 });
 
-test("the bytes are those that the format asks for", async (t) => {
+test("the bytes follow the format", async (t) => {
   const hub = await startHub();
   t.after(() => hub.close());
   const id = await hub.publish("news", "…");
   const { type, cache, text } = await rawStream(hub, "news", id);
 
-  await t.test("format-mime: the type is text/event-stream and nothing else", () => {
+  await t.test("format-mime: the type is exactly text/event-stream", () => {
     assert.equal(type, "text/event-stream");
   });
-  await t.test("request-cache-control: nothing on the way may store or change it", () => {
+  await t.test("request-cache-control: proxies may not store or change it", () => {
     assert.equal(cache, "no-store, no-transform");
   });
   await t.test("format-utf-8, format-bom: it is UTF-8 and begins with a comment, not with a byte order mark", () => {
     assert.match(text, /^:/);
     assert.match(text, /^data: …$/m);
   });
-  await t.test("format-field-retry: one reconnection time, digits only, between one and three seconds", () => {
+  await t.test("format-field-retry: one reconnection time of only digits, between one and three seconds", () => {
     const times = [...text.matchAll(/^retry(.*)$/gm)].map(([, rest]) => rest);
     assert.equal(times.length, 1);
     assert.match(times[0], /^: \d{4}$/);
     assert.ok(Number(times[0].slice(2)) >= 1000 && Number(times[0].slice(2)) <= 3000, times[0]);
   });
-  await t.test("format-field-id: an id is letters, digits and a hyphen, the first of them without an event", () => {
+  await t.test("format-field-id: an id is letters, digits and a hyphen, and the first one has no event", () => {
     assert.match(text, /^id: [a-z0-9]+-0\n\nid: [a-z0-9]+-1\ndata: …\n\n$/m);
   });
-  await t.test("format-field-event-empty: a text has no line of an event's name at all", () => {
+  await t.test("format-field-event-empty: a text has no line for an event name", () => {
     assert.doesNotMatch(text, /^event/m);
   });
 });
 
-describe("a reader that comes back has lost nothing", { concurrency: true }, () => {
-  test("eventsource-reconnect, format-field-id-2: a stream that is cut goes on behind the last event", async (t) => {
+describe("a reader that reconnects has lost nothing", { concurrency: true }, () => {
+  test("eventsource-reconnect, format-field-id-2: a cut stream resumes after the last event", async (t) => {
     const { hub, proxy, page } = await brittleBed(t);
     const stream = await openEventSource(page, "/topics/news");
     await stream.opened();
@@ -151,12 +151,12 @@ describe("a reader that comes back has lost nothing", { concurrency: true }, () 
 
     const back = await proxy.requested(({ headers }) => headers["last-event-id"]);
     assert.equal(back.headers["last-event-id"], ids[0]);
-    assert.ok(back.at - cutAt >= 1000, "format-field-retry: the hub's time is kept");
+    assert.ok(back.at - cutAt >= 1000, "format-field-retry: the hub's time is used");
     const told = (await stream.events(3)).map(({ lastEventId }) => lastEventId);
     assert.deepEqual(told, ids);
   });
 
-  test("eventsource-reconnect: a stream that is cut before its first event resumes where it was opened", async (t) => {
+  test("eventsource-reconnect: a stream that is cut before its first event resumes from its opening", async (t) => {
     const { hub, proxy, page } = await brittleBed(t);
     await hub.publish("news", "long ago");
     const stream = await openEventSource(page, "/topics/news");
@@ -167,10 +167,10 @@ describe("a reader that comes back has lost nothing", { concurrency: true }, () 
     assert.deepEqual(await stream.events(1), [{ type: "message", data: "meanwhile", lastEventId }]);
   });
 
-  test("format-field-id-3: a heartbeat moves the last event id on and makes no event", async (t) => {
+  test("format-field-id-3: a heartbeat moves the last event id without an event", async (t) => {
     const { hub, proxy, page } = await brittleBed(t, "--heartbeat", "1");
     let elsewhere;
-    // By its next heartbeat the reader has surely read the one before.
+    // When the next heartbeat is sent, the reader has read the previous one.
     const cutsAtTheNextHeartbeat = {
       pass: (from, to) => {
         let heard = 0;
@@ -189,7 +189,7 @@ describe("a reader that comes back has lost nothing", { concurrency: true }, () 
     assert.deepEqual(await stream.events(0), []);
   });
 
-  test("format-data-before-final-empty-line: an event that is cut in its middle arrives whole, and once", async (t) => {
+  test("format-data-before-final-empty-line: an event that is cut in the middle arrives completely and once", async (t) => {
     const { hub, proxy, page } = await brittleBed(t);
     proxy.misbehave(dropsMidFrame, ["sse"], 1);
     const stream = await openEventSource(page, "/topics/news");
@@ -202,7 +202,7 @@ describe("a reader that comes back has lost nothing", { concurrency: true }, () 
     ]);
   });
 
-  test("eventsource-eventtarget: a gap is an event of its own, with the id to go on from", async (t) => {
+  test("eventsource-eventtarget: a gap is an event with the id to resume from", async (t) => {
     const { hub, page } = await brittleBed(t, "--retain", "5");
     const first = await hub.publish("news", "0");
     let resume;
@@ -218,7 +218,7 @@ describe("a reader that comes back has lost nothing", { concurrency: true }, () 
     assert.equal(next.data, "6");
   });
 
-  test("request-status-error: a hub that goes says so, without an id, and ends the body", async (t) => {
+  test("request-status-error: a hub that ends sends a goodbye without an id and ends the body", async (t) => {
     const { hub, page } = await brittleBed(t);
     const stream = await openEventSource(page, "/topics/news");
     await stream.opened();
@@ -232,13 +232,13 @@ describe("a reader that comes back has lost nothing", { concurrency: true }, () 
     assert.equal(JSON.parse(goodbye.data).goodbye.reason, "going_away");
   });
 
-  test("request-status-error: a filter that cannot be read (400) ends it for good", async (t) => {
+  test("request-status-error: an invalid filter (400) closes it finally", async (t) => {
     const { page } = await brittleBed(t);
     const stream = await openEventSource(page, "/topics/a..b");
     assert.equal(await stream.firstError(), "closed");
   });
 
-  test("request-status-error: a hub without a seat says so, and the browser tries again", async (t) => {
+  test("request-status-error: a full hub sends a goodbye, and the browser reconnects", async (t) => {
     const { page } = await brittleBed(t, "--clients", "1");
     const first = await openEventSource(page, "/topics/news");
     await first.opened();
@@ -249,7 +249,7 @@ describe("a reader that comes back has lost nothing", { concurrency: true }, () 
     assert.equal(JSON.parse(goodbye.data).goodbye.reason, "full");
   });
 
-  test("eventsource-cross-origin: a page of a listed origin reads as one of the hub's own", async (t) => {
+  test("eventsource-cross-origin: a page of a listed origin can read", async (t) => {
     const { proxy, page } = await brittleBed(t);
     const hub = await startHub("--allow-origin", proxy.url);
     t.after(() => hub.close());
@@ -260,14 +260,14 @@ describe("a reader that comes back has lost nothing", { concurrency: true }, () 
     await stream.close();
   });
 
-  test("eventsource-cross-origin, -preflight: a page of an origin that is not listed can read nothing", async (t) => {
+  test("eventsource-cross-origin, -preflight: a page of an unlisted origin cannot read", async (t) => {
     const { hub, page } = await brittleBed(t);
     const stream = await openEventSource(page, `${hub.url}/topics/news`);
     assert.equal(await stream.firstError(), "closed");
   });
 });
 
-/** A testbed whose `subscribe` opens an EventSource of a topic of its own, which is closed with the (sub)test. */
+/** Returns a testbed whose `subscribe` opens an EventSource of a separate topic, which is closed after the (sub)test. */
 async function payloadBed(t) {
   const bed = await testbed(t, browser);
   let topics = 0;
@@ -281,12 +281,12 @@ async function payloadBed(t) {
   return { ...bed, subscribe };
 }
 
-/** A testbed in which connections break. */
+/** Returns a testbed in which connections break. */
 function brittleBed(t, ...options) {
   return testbed(t, browser, { options, expected: [NETWORK] });
 }
 
-/** The head of a stream from the earliest on, and its text up to the event of this id. */
+/** Returns the head of a stream from the earliest notification, and its text up to the event with this id. */
 async function rawStream(hub, topic, id) {
   const headers = { accept: "text/event-stream" };
   const answer = await fetch(`${hub.url}/topics/${topic}?after=earliest`, { headers });

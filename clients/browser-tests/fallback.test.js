@@ -1,5 +1,5 @@
-// Which transport a feed ends up with behind a proxy that misbehaves, and that nothing is lost, told twice or told out
-// of order on the way there and back.
+// The transport that a feed uses behind a faulty proxy. On the way there and back, nothing is lost, duplicated or
+// reordered.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -11,21 +11,21 @@ import { testPage } from "./support/test-page.js";
 import * as ways from "./support/ways.js";
 
 const FEED = { after: "earliest", openTimeout: PATIENCE, betterAfter: 1_000 };
-/** For what opens and stays silent, where the feed has to wait this long; a slow machine may need it to open at all. */
+/** The `openTimeout` for faults that a feed only finds by waiting. A slow machine may need this long for an opening. */
 const IMPATIENT = { ...FEED, openTimeout: 3_000 };
 
 const swallows = ways.silentAfter(0);
 
-/** What the proxy does, by which ways, toward which transports, and what the feed has then. */
+/** The fault of the proxy, its ways, the affected transports, and the transport that the feed then uses. */
 const FALLBACKS = [
-  ["refuses upgrades", ways.refusesUpgrades, ["websocket"], "sse"],
+  ["rejects upgrades", ways.refusesUpgrades, ["websocket"], "sse"],
   ["strips the headers of an upgrade", ways.stripsUpgrades, ["websocket"], "sse"],
   ["answers WebSocket and SSE with 502", ways.badGateway, ["websocket", "sse"], "long-polling"],
-  ["opens a WebSocket and swallows everything", swallows, ["websocket"], "sse"],
-  ["opens WebSocket and SSE and swallows everything", swallows, ["websocket", "sse"], "long-polling"],
-  ["falls silent behind the first frame", ways.silentAfter(1), ["websocket"], "sse"],
-  ["drops a WebSocket after its first frame", ways.dropsAfterFirstFrame, ["websocket"], "sse"],
-  ["drops WebSocket and SSE after the first frame", ways.dropsAfterFirstFrame, ["websocket", "sse"], "long-polling"],
+  ["opens a WebSocket and drops everything", swallows, ["websocket"], "sse"],
+  ["opens WebSocket and SSE and drops everything", swallows, ["websocket", "sse"], "long-polling"],
+  ["drops everything after the first frame", ways.silentAfter(1), ["websocket"], "sse"],
+  ["cuts a WebSocket after its first frame", ways.dropsAfterFirstFrame, ["websocket"], "sse"],
+  ["cuts WebSocket and SSE after the first frame", ways.dropsAfterFirstFrame, ["websocket", "sse"], "long-polling"],
   ["cuts a WebSocket in the middle of a frame", ways.dropsMidFrame, ["websocket"], "sse"],
 ];
 
@@ -38,13 +38,13 @@ after(() => browser.close());
 
 describe("a feed finds the transport that works, and returns to WebSocket", { concurrency: 4 }, () => {
   for (const [fault, way, transports, expected] of FALLBACKS) {
-    test(`a proxy that ${fault} leaves ${expected}`, async (t) => {
+    test(`behind a proxy that ${fault}, a feed uses ${expected}`, async (t) => {
       const options = way === swallows ? IMPATIENT : FEED;
       await fallsBack(t, (proxy) => proxy.misbehave(way, transports), expected, options);
     });
   }
 
-  test("a proxy that refuses upgrades and buffers streams leaves long-polling", async (t) => {
+  test("behind a proxy that rejects upgrades and buffers streams, a feed uses long-polling", async (t) => {
     const misbehave = (proxy) => {
       proxy.misbehave(ways.refusesUpgrades, ["websocket"]);
       proxy.misbehave(ways.buffers, ["sse", "long-polling"]);
@@ -52,7 +52,7 @@ describe("a feed finds the transport that works, and returns to WebSocket", { co
     await fallsBack(t, misbehave, "long-polling", IMPATIENT);
   });
 
-  test("a proxy that cuts what is idle for two seconds loses nothing of a quiet topic", async (t) => {
+  test("behind a proxy that cuts idle connections after two seconds, nothing of a quiet topic is lost", async (t) => {
     const { hub, proxy, page } = await bed(t);
     proxy.misbehave(ways.cutsIdle(2_000), ["websocket", "sse", "long-polling"]);
     const feed = await openFeed(page, "/topics/quiet", FEED);
@@ -65,7 +65,7 @@ describe("a feed finds the transport that works, and returns to WebSocket", { co
     assert.deepEqual(await feed.log(4), ["1", "2", "3", "4"]);
   });
 
-  test("a proxy that cuts what is idle for two seconds is asked for shorter polls", async (t) => {
+  test("behind a proxy that cuts idle connections after two seconds, polls become shorter", async (t) => {
     const { hub, proxy, page } = await bed(t);
     proxy.misbehave(ways.cutsIdle(2_000), ["long-polling"]);
     const feed = await openFeed(page, "/topics/quiet", { ...FEED, transports: ["long-polling"] });
@@ -75,7 +75,7 @@ describe("a feed finds the transport that works, and returns to WebSocket", { co
     assert.deepEqual(await feed.log(1), ["1"]);
   });
 
-  test("what worked is remembered: the page's next feed begins with it", async (t) => {
+  test("the next feed of a page begins with the transport that has worked", async (t) => {
     const { proxy, page } = await bed(t);
     proxy.misbehave(ways.refusesUpgrades, ["websocket"]);
     const options = { ...FEED, betterAfter: 60_000 };
@@ -89,7 +89,7 @@ describe("a feed finds the transport that works, and returns to WebSocket", { co
   });
 });
 
-/** A feed behind a proxy that misbehaves and then behaves, while numbers are published. */
+/** Checks a feed behind a proxy that is first faulty and then works, while numbers are published. */
 async function fallsBack(t, misbehave, expected, options) {
   const { hub, proxy, page } = await bed(t, "--heartbeat", "1");
   misbehave(proxy);

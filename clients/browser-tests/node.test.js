@@ -1,4 +1,4 @@
-// The client in Node, against a hub: what it has of its own there, and no browser.
+// The client in Node with a hub, without a browser.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -18,7 +18,7 @@ for (const [name, options] of [
   ["sse", { transports: ["sse"] }],
   ["long-polling", { transports: ["long-polling"] }],
 ]) {
-  test(`what a feed publishes comes back to it by ${name}, text and binary, with its topic and headers`, async (t) => {
+  test(`a feed receives its own text and binary publishes by ${name}, with topic and headers`, async (t) => {
     const topic = `node.${name}`;
     const feed = tidings(`${hub.url}/topics/node.*`, options);
     t.after(() => feed.close());
@@ -44,7 +44,7 @@ for (const [name, options] of [
   });
 }
 
-test("a program that closes its feed can end, and nothing of the client keeps it", async () => {
+test("a program can end after it has closed its feed", async () => {
   const program = `
     import { tidings } from "tidings";
     const feed = tidings("${hub.url}/topics/short", { after: "earliest" });

@@ -1,4 +1,4 @@
-// What a feed does between two connections, and around one publish.
+// The behaviour of a feed between two connections, and of a publish.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -17,8 +17,8 @@ before(async () => {
 });
 after(() => browser.close());
 
-describe("a feed comes back when it should", { concurrency: 4 }, () => {
-  test("a 503 is asked again no sooner than its Retry-After says", async (t) => {
+describe("a feed reconnects at the right time", { concurrency: 4 }, () => {
+  test("after a 503, a feed waits for the time in Retry-After", async (t) => {
     const { proxy, page } = await bed(t);
     proxy.misbehave(ways.answers(503, { "retry-after": "2" }), ["sse"], 1);
     const feed = await openFeed(page, "/topics/news", { transports: ["sse"] });
@@ -28,7 +28,7 @@ describe("a feed comes back when it should", { concurrency: 4 }, () => {
   });
 
   for (const transports of [ALL, ["sse"], ["long-polling"]]) {
-    test(`a token that is refused is asked for once more, and the feed opens by ${transports[0]}`, async (t) => {
+    test(`after a rejected token, a fresh one is requested and the feed opens by ${transports[0]}`, async (t) => {
       const { hub, proxy, page } = await bed(t);
       proxy.misbehave(ways.refusesToken("old"), ALL);
       const feed = await openFeed(page, "/topics/news", { transports, tokens: ["old", "new", "never asked for"] });
@@ -38,14 +38,14 @@ describe("a feed comes back when it should", { concurrency: 4 }, () => {
     });
   }
 
-  test("a publish whose token is refused is tried with a fresh one", async (t) => {
+  test("a publish whose token is rejected is repeated with a fresh one", async (t) => {
     const { hub, proxy, page } = await bed(t);
     proxy.misbehave(ways.refusesToken("old"), ["publish"]);
     const feed = await openFeed(page, "/topics/news", { tokens: ["old", "new", "never asked for"] });
     assert.deepEqual([await feed.publish("x")], await stored(hub, "news"));
   });
 
-  test("a publish whose answer is lost is tried again and stored once", async (t) => {
+  test("a publish whose response is lost is repeated and stored once", async (t) => {
     const { hub, proxy, page } = await bed(t);
     proxy.misbehave(ways.losesAnswer, ["publish"], 1);
     const feed = await openFeed(page, "/topics/news");
@@ -56,7 +56,7 @@ describe("a feed comes back when it should", { concurrency: 4 }, () => {
     assert.equal(attempts[0].headers["idempotency-key"], attempts[1].headers["idempotency-key"]);
   });
 
-  test("a publish of a page whose feeds use all six connections takes that of its own feed", async (t) => {
+  test("if feeds use all six connections, a publish uses that of its own feed", async (t) => {
     const { hub, proxy, page } = await bed(t);
     const feeds = [];
     for (let n = 1; n <= 6; n++) {
@@ -72,7 +72,7 @@ describe("a feed comes back when it should", { concurrency: 4 }, () => {
     await feeds[5].open("sse");
   });
 
-  test("a feed that waits wakes when the page is online again", async (t) => {
+  test("a feed that waits reconnects when the page is online again", async (t) => {
     const { hub, proxy, page } = await bed(t);
     const feed = await openFeed(page, "/topics/news");
     await feed.open("websocket");
@@ -89,7 +89,7 @@ describe("a feed comes back when it should", { concurrency: 4 }, () => {
   });
 
   for (const transport of ALL) {
-    test(`what can no longer be had is told by ${transport}, before what follows it`, async (t) => {
+    test(`a gap arrives by ${transport} before the notifications after it`, async (t) => {
       const { hub, proxy, page } = await bed(t, "--retain", "5");
       const feed = await openFeed(page, "/topics/%3E", { transports: [transport] });
       await feed.open(transport);
@@ -109,7 +109,7 @@ describe("a feed comes back when it should", { concurrency: 4 }, () => {
   }
 });
 
-/** The ids of everything that the hub keeps of a topic. */
+/** Returns the ids of all retained notifications of a topic. */
 async function stored(hub, topic) {
   const answer = await fetch(`${hub.url}/topics/${topic}?after=earliest&wait=0`);
   return (await answer.json()).notifications.map(({ id }) => id);

@@ -1,4 +1,4 @@
-// Writes docs/images: the live page and the report of `tidings compare`, as a light, a dark and a phone's screen.
+// Writes docs/images: the live page and the report of `tidings compare` in a light, a dark and a phone view.
 // Run it with `cargo xtask screenshots`.
 
 import { mkdir } from "node:fs/promises";
@@ -15,14 +15,14 @@ const VIEWS = {
   dark: { ...WIDE, colorScheme: "dark" },
   phone: { ...PHONE, colorScheme: "light" },
 };
-/** Of the demo, one a second: enough for a plot to be one. */
+/** How many ticks of the demo a plot shows. There is one per second. */
 const TICKS = 30;
-/** What a wide image shows at most, in pixels: the report goes on for longer. */
+/** The maximum height of a wide image in pixels. The report is longer. */
 const HEIGHT = 1_800;
 
 const [hub, browser] = await Promise.all([startHub("--demo"), launchBrowser()]);
 await mkdir(new URL("images/", DOCS), { recursive: true });
-// One after the other: pages at work side by side would see each other in their latencies.
+// One page after another, because pages that run at the same time would increase each other's latencies.
 for (const view of Object.keys(VIEWS)) {
   await report(view);
   await livePage(view);
@@ -30,7 +30,7 @@ for (const view of Object.keys(VIEWS)) {
 await browser.close();
 await hub.close();
 
-/** Somebody has published something and cut a stream, so that there is something to see. */
+/** Shows the live page after a publish and a cut. */
 async function livePage(view) {
   const page = await open(view, hub.url);
   const cards = TRANSPORTS.map((transport) => new Card(page, transport));
@@ -55,7 +55,7 @@ async function open(view, url) {
   return page;
 }
 
-/** What a phone shows at once, and of a wide page so much that it can be read in a document. */
+/** Saves the first screen of a phone, and as much of a wide page as can be read in a document. */
 async function save(page, name) {
   const path = fileURLToPath(new URL(`images/${name}.png`, DOCS));
   await page.mouse.move(0, 0);

@@ -15,7 +15,7 @@ before(async () => {
 });
 after(() => browser.close());
 
-test("of eight tabs with an EventSource each six are served, and the next when one of them is closed", async (t) => {
+test("of eight tabs with an EventSource, six are served, and another one when one of them is closed", async (t) => {
   const { proxy, page } = await testbed(t, browser);
   const tabs = [page];
   while (tabs.length < 8) tabs.push(await another(page));
@@ -41,7 +41,7 @@ test("three tabs of the live page use all six connections, and a fourth loads wh
   await open(await fourth);
 });
 
-/** Opens one more tab of the same page. */
+/** Opens another tab with the same page. */
 async function another(page) {
   const tab = await page.context().newPage();
   await tab.goto(page.url());

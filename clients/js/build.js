@@ -1,5 +1,5 @@
-// Bundles the client into one file that pages load as it is, and the same as a CommonJS module. The hub serves the
-// first one, so it is committed in the crate of the hub's page: the same sources have to give the same bytes.
+// Bundles the client into one file that pages can load directly, and the same as a CommonJS module. The hub serves the
+// first file, so it is committed in the crate of the live page. The same sources must give the same bytes.
 
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -9,10 +9,10 @@ import { writeIfChanged } from "../write-if-changed.js";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** Properties that only the client itself uses, which get short names. None of them may be a name of the language, of
- * the browser, of an option, or of what a hub sends: the tests run what this makes. */
-const INTERNAL = `address better betterIn blocks check current cuts delay ended failed hear hold how listener names opened
-  options place polls publication release reset restart retry room run sleep stay subscription take url usual wake`;
+/** Properties that only the client itself uses. They get short names. None of them may be a name of the language, the
+ * browser, an option or the protocol. The tests run the bundle, so they find such a mistake. */
+const INTERNAL = `address better betterIn blocks check current cuts delay ended failed hold how listener names opened options
+  place polls publication receive release reset restart retry room run sleep stay subscription take url usual wake`;
 
 /** The parts of the types that the package exports. */
 const TYPES = ["index", "types", "rejection"];
@@ -35,7 +35,7 @@ async function bundle(format, file) {
     target: "es2022",
     write: false,
   });
-  // After esbuild it still finds some 100 bytes of those that are left after gzip.
+  // terser saves about 100 more bytes after gzip.
   const { code } = await minify(outputFiles[0].text, { module: true, ecma: 2022, compress: { passes: 3, pure_getters: true, unsafe: true } });
   await writeFile(here(file), `${code}\n`);
 }

@@ -1,5 +1,5 @@
-//! Names the page's files after what is in them, so that a browser may keep them for ever, and compresses each
-//! once, so that no hub has to. The page itself and the client keep their names and get an entity tag.
+//! Names the files of the page by a hash of their contents, so that a browser may keep them forever. Compresses each file
+//! once, so that no server has to. The page itself and the client keep their names and get an entity tag.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ fn main() -> io::Result<()> {
         let (stem, extension) = file.split_once('.').expect("a name with an extension");
         let path = format!("{stem}/{}.{extension}", hash(&bytes));
         let named = format!("{stem}/{file}");
-        assert_eq!(html.matches(&named).count(), 1, "index.html has to name {named} once");
+        assert_eq!(html.matches(&named).count(), 1, "index.html must contain {named} once");
         html = html.replace(&named, &path);
         println!("cargo::rustc-env={variable}=/{path}");
         put(file, &bytes)?;
@@ -28,17 +28,17 @@ fn main() -> io::Result<()> {
     put("client.js", &client)
 }
 
-/// Both forms of a file, for `include_bytes!`.
+/// Writes a file and its gzipped form, for `include_bytes!`.
 fn put(file: &str, bytes: &[u8]) -> io::Result<()> {
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo says where"));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     fs::write(out.join(file), bytes)?;
-    // Without a time in it: the same page is the same bytes, whenever it is built.
+    // Without a modification time, so that the bytes are the same in every build.
     let mut gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
     gzip.write_all(bytes)?;
     fs::write(out.join(format!("{file}.gz")), gzip.finish()?)
 }
 
-/// FNV-1a: the versions of a file are told apart, and no attacker makes one.
+/// Returns the FNV-1a hash. It only has to distinguish the versions of a file, which no attacker can choose.
 fn hash(bytes: &[u8]) -> String {
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

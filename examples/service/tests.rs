@@ -14,7 +14,7 @@ async fn subscribe(app: &Router, filters: &str, token: &str) -> http::Response<B
     app.clone().oneshot(request.unwrap()).await.unwrap()
 }
 
-/// Reads until there is a line that begins in this way, and returns the rest of it.
+/// Reads until a line has this prefix, and returns the rest of the line.
 async fn line(events: &mut BodyDataStream, start: &str) -> String {
     loop {
         let frame = events.next().await.expect("the stream has ended").unwrap();

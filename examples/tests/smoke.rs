@@ -1,5 +1,5 @@
-//! Starts each example as a newcomer does. One that serves is used with clients that are not ours, and ended
-//! by Ctrl-C; the others end by themselves.
+//! Starts each example. Those that serve are used with clients of other projects and ended by Ctrl-C. The others run to
+//! their end.
 
 #![cfg(unix)]
 
@@ -15,14 +15,14 @@ use tidings_testkit::{LIMIT, TestProgram};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
 
-/// Where an example lies.
+/// Returns the path of an example.
 fn program(name: &str) -> PathBuf {
     let tests = env::current_exe().expect("a test has a path");
-    let profile = tests.ancestors().nth(2).expect("a test lies in PROFILE/deps");
+    let profile = tests.ancestors().nth(2).expect("a test is in PROFILE/deps");
     profile.join("examples").join(name)
 }
 
-/// Runs an example to its end, which has to come in bounded time.
+/// Runs an example to its end. Kills it and panics if it does not end in time.
 fn run(name: &str, set_up: impl FnOnce(&mut Command)) -> Output {
     let mut command = Command::new(program(name));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -31,10 +31,10 @@ fn run(name: &str, set_up: impl FnOnce(&mut Command)) -> Output {
 }
 
 fn lines(output: &[u8]) -> Vec<&str> {
-    str::from_utf8(output).expect("it writes text").lines().collect()
+    str::from_utf8(output).expect("the output is text").lines().collect()
 }
 
-/// A running example, ended when the test is.
+/// A running example. Dropping it kills the process.
 struct Example {
     program: TestProgram,
     address: String,
@@ -59,20 +59,20 @@ impl Example {
         tidings_testkit::connect(&self.address)
     }
 
-    /// Asks by HTTP/1.0, whose answers end with the connection.
-    fn ask(&self, request: &str, headers: &str, body: &str) -> Answer {
+    /// Sends a request of HTTP/1.0, so that the response ends with the connection.
+    fn request(&self, request: &str, headers: &str, body: &str) -> Answer {
         let mut socket = self.connect();
         let (host, length) = (&self.address, body.len());
         write!(
             socket,
             "{request} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
         )
-        .expect("it reads");
+        .expect("the example reads");
         Answer(BufReader::new(socket))
     }
 
     fn get(&self, path: &str) -> Answer {
-        self.ask(&format!("GET {path}"), "", "")
+        self.request(&format!("GET {path}"), "", "")
     }
 
     fn websocket(&self, path: &str) -> WebSocket<TcpStream> {
@@ -80,14 +80,14 @@ impl Example {
         client(url, self.connect()).expect("a handshake").0
     }
 
-    /// Connections are accepted in order, so what was asked before this is being answered after it.
-    fn let_it_read_all(&self) {
+    /// Sends further requests. Connections are accepted in order, so the example has read earlier requests after this.
+    fn settle(&self) {
         for _ in 0..10 {
             self.get("/").rest();
         }
     }
 
-    /// What Ctrl-C sends.
+    /// Sends the signal of Ctrl-C.
     fn interrupt(&self) {
         self.program.signal(Signal::INT);
     }
@@ -98,36 +98,36 @@ impl Example {
     }
 }
 
-/// An answer as it comes.
+/// A response, which can be read while it arrives.
 struct Answer(BufReader<TcpStream>);
 
 impl Answer {
-    /// Reads up to a line with these words in it, and returns it.
+    /// Reads up to a line that contains `words`, and returns the line.
     fn line_with(&mut self, words: &str) -> String {
         let until = Instant::now() + LIMIT;
-        let mut lines = self.0.by_ref().lines().map(|line| line.expect("it comes in time"));
+        let mut lines = self.0.by_ref().lines().map(|line| line.expect("a line in time"));
         let found = lines.find(|line| line.contains(words) || Instant::now() > until);
-        found.filter(|line| line.contains(words)).expect("it comes in time and before the end")
+        found.filter(|line| line.contains(words)).expect("the line in time and before the end")
     }
 
     /// Reads the rest.
     fn rest(mut self) -> String {
         let until = Instant::now() + LIMIT;
         let mut rest = Vec::new();
-        while self.0.by_ref().take(1024).read_to_end(&mut rest).expect("it goes on in time") > 0 {
-            assert!(Instant::now() < until, "it does not end");
+        while self.0.by_ref().take(1024).read_to_end(&mut rest).expect("more in time") > 0 {
+            assert!(Instant::now() < until, "the response does not end");
         }
-        String::from_utf8(rest).expect("it is text")
+        String::from_utf8(rest).expect("the response is text")
     }
 }
 
 /// Reads up to the first message for which `find` returns a value.
 fn read_to<T>(socket: &mut WebSocket<TcpStream>, find: impl Fn(Message) -> Option<T>) -> T {
-    // Pings come for as long as the example runs.
+    // Pings arrive for as long as the example runs, so the time is limited as a whole.
     let until = Instant::now() + LIMIT;
     loop {
-        assert!(Instant::now() < until, "it comes in time");
-        if let Some(found) = find(socket.read().expect("it comes in time")) {
+        assert!(Instant::now() < until, "no message in time");
+        if let Some(found) = find(socket.read().expect("a message in time")) {
             return found;
         }
     }
@@ -143,7 +143,7 @@ fn text(socket: &mut WebSocket<TcpStream>) -> String {
 
 fn close_frame(socket: &mut WebSocket<TcpStream>) -> CloseFrame {
     read_to(socket, |message| match message {
-        Message::Close(frame) => Some(frame.expect("it says why")),
+        Message::Close(frame) => Some(frame.expect("a close frame with a reason")),
         Message::Text(_) | Message::Ping(_) => None,
         other => panic!("{other:?}"),
     })
@@ -153,7 +153,7 @@ fn assert_goodbye(frame: &CloseFrame) {
     assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1001, "the hub is going away"));
 }
 
-/// The cursor of an answer to a poll.
+/// Returns the cursor of a response to a poll.
 fn cursor(answer: &str) -> &str {
     let (_, cursor) = answer.split_once("\"cursor\":\"").expect(answer);
     cursor.split_once('"').expect(answer).0
@@ -180,7 +180,7 @@ fn sse_ticks_from_the_first_client_on_until_ctrl_c_closes_all() {
     let mut one = example.get("/ticks");
     one.line_with("content-type: text/event-stream");
     one.line_with("data: tick 1");
-    let mut other = example.ask("GET /ticks", "Last-Event-ID: earliest\r\n", "");
+    let mut other = example.request("GET /ticks", "Last-Event-ID: earliest\r\n", "");
     other.line_with("data: tick 1");
     example.interrupt();
     for stream in [one, other] {
@@ -192,24 +192,27 @@ fn sse_ticks_from_the_first_client_on_until_ctrl_c_closes_all() {
 
 #[test]
 fn long_polling_ticks_from_cursor_to_cursor_until_ctrl_c_answers_all() {
-    // Between two ticks there is a second to end it while a poll is held. Where a machine is too slow for
-    // that, the poll has its tick and no goodbye, and the next attempt will do.
+    // The example must be ended within the second between two ticks, while a poll is held. If the machine is too slow, the
+    // poll is answered with a tick and without a goodbye, and the test tries again.
     let mut attempts = (0..5).map(|_| poll_until_ctrl_c());
     let answer = attempts.find(|answer| !answer.contains("tick 2"));
-    let answer = answer.expect("one of five is quick enough");
+    let answer = answer.expect("one of five attempts is fast enough");
     assert!(answer.contains("\"goodbye\":") && answer.contains("going_away"), "{answer}");
 }
 
-/// The last answer.
+/// Polls, interrupts the example during the third poll, and returns the response to that poll.
 fn poll_until_ctrl_c() -> String {
     let example = Example::start("long_polling");
     assert!(example.get("/").rest().contains("await fetch("));
     let first = example.get("/ticks").rest();
-    assert!(first.ends_with("\"notifications\":[]}\n"), "it is answered at once: {first}");
+    assert!(
+        first.ends_with("\"notifications\":[]}\n"),
+        "a poll without a cursor is answered at once: {first}"
+    );
     let second = example.get(&format!("/ticks?after={}", cursor(&first))).rest();
     assert!(second.contains("\"data\":\"tick 1\""), "{second}");
     let held = example.get(&format!("/ticks?after={}", cursor(&second)));
-    example.let_it_read_all();
+    example.settle();
     example.interrupt();
     let last = held.rest();
     assert!(example.end().success());
@@ -217,16 +220,16 @@ fn poll_until_ctrl_c() -> String {
 }
 
 #[test]
-fn in_the_chat_each_hears_the_others_and_not_itself() {
+fn in_the_chat_a_message_goes_to_all_clients_except_its_sender() {
     let example = Example::start("chat");
     assert!(example.get("/").rest().contains("<input"));
     let mut one = example.websocket("/chat");
     let mut other = example.websocket("/chat");
-    one.send("hello".into()).expect("it reads");
+    one.send("hello".into()).expect("the example reads");
     assert_eq!(text(&mut other), "hello");
-    other.send("good morning".into()).expect("it reads");
-    assert_eq!(text(&mut one), "good morning", "and not its own hello");
-    one.send("/who".into()).expect("it reads");
+    other.send("good morning".into()).expect("the example reads");
+    assert_eq!(text(&mut one), "good morning", "the client does not receive its own hello");
+    one.send("/who".into()).expect("the example reads");
     assert_eq!(text(&mut one), "2 are here");
     example.interrupt();
     assert_goodbye(&close_frame(&mut one));
@@ -235,15 +238,15 @@ fn in_the_chat_each_hears_the_others_and_not_itself() {
 }
 
 #[test]
-fn echo_returns_large_messages_of_either_kind_by_both_ways_until_ctrl_c() {
+fn echo_returns_large_text_and_binary_messages_on_both_paths_until_ctrl_c() {
     for way in ["lanes", "general-path"] {
         let example = Example::start_with("echo", &[way]);
         let mut socket = example.websocket("/topics/echo");
         let large = "tidings ".repeat(2 << 20);
-        socket.send(large.as_str().into()).expect("it reads");
-        assert!(text(&mut socket) == large, "16 MiB come back");
-        socket.send(Message::binary(vec![0xff; 3])).expect("it reads");
-        assert_eq!(socket.read().expect("it comes in time"), Message::binary(vec![0xff; 3]));
+        socket.send(large.as_str().into()).expect("the example reads");
+        assert!(text(&mut socket) == large, "16 MiB are returned");
+        socket.send(Message::binary(vec![0xff; 3])).expect("the example reads");
+        assert_eq!(socket.read().expect("a message in time"), Message::binary(vec![0xff; 3]));
         example.interrupt();
         assert_goodbye(&close_frame(&mut socket));
         assert!(example.end().success());
@@ -251,18 +254,18 @@ fn echo_returns_large_messages_of_either_kind_by_both_ways_until_ctrl_c() {
 }
 
 #[test]
-fn one_axum_router_serves_every_transport_beside_its_own_routes() {
+fn one_axum_router_serves_all_transports_and_other_routes() {
     let example = Example::start("embed_axum");
     assert!(example.get("/").rest().contains("/topics/orders.*"));
     let url = "/topics/orders.*";
     let mut websocket = example.websocket(url);
     let accept = "Accept: text/event-stream\r\n";
-    let mut events = example.ask(&format!("GET {url}"), accept, "");
+    let mut events = example.request(&format!("GET {url}"), accept, "");
     events.line_with("retry: ");
     let poll = example.get(url).rest();
     let poll = example.get(&format!("{url}?after={}", cursor(&poll)));
 
-    let ordered = example.ask("POST /orders", "", "teapot").rest();
+    let ordered = example.request("POST /orders", "", "teapot").rest();
     assert!(ordered.contains("\r\n\r\norder "), "{ordered}");
     assert_eq!(text(&mut websocket), "teapot");
     events.line_with("data: teapot");
@@ -274,7 +277,7 @@ fn one_axum_router_serves_every_transport_beside_its_own_routes() {
     assert!(rebound.contains(" 421 ") && rebound.contains("evil.example"), "{rebound}");
 
     let poll = example.get(&format!("{url}?after={}", cursor(&poll)));
-    example.let_it_read_all();
+    example.settle();
     example.interrupt();
     assert_goodbye(&close_frame(&mut websocket));
     for rest in [events.rest(), poll.rest()] {
@@ -284,19 +287,19 @@ fn one_axum_router_serves_every_transport_beside_its_own_routes() {
 }
 
 #[test]
-fn hyper_serves_a_mount_by_every_transport_and_to_publish() {
+fn hyper_serves_a_mount_to_subscribe_and_to_publish() {
     let example = Example::start("embed_hyper");
     let mut websocket = example.websocket("/news.*");
     let accept = "Accept: text/event-stream\r\n";
-    let mut events = example.ask("GET /news.*", accept, "");
+    let mut events = example.request("GET /news.*", accept, "");
     events.line_with("retry: ");
-    let published = example.ask("POST /news.local", "", "the fair is open").rest();
+    let published = example.request("POST /news.local", "", "the fair is open").rest();
     assert!(published.contains("{\"id\":\""), "{published}");
     assert_eq!(text(&mut websocket), "the fair is open");
     events.line_with("data: the fair is open");
     let poll = example.get("/news.*?after=earliest").rest();
     assert!(poll.contains("\"data\":\"the fair is open\""), "{poll}");
-    let refused = example.ask("DELETE /news.local", "", "").rest();
+    let refused = example.request("DELETE /news.local", "", "").rest();
     assert!(refused.contains(" 405 ") && refused.contains("allow: GET, HEAD, POST"), "{refused}");
     example.interrupt();
     assert_goodbye(&close_frame(&mut websocket));
@@ -305,18 +308,18 @@ fn hyper_serves_a_mount_by_every_transport_and_to_publish() {
 }
 
 #[test]
-fn users_of_the_service_are_seen_are_told_and_can_be_revoked() {
+fn users_of_the_service_have_presence_and_private_topics_and_can_be_revoked() {
     let example = Example::start("service");
     let bob = "Cookie: token=bob-03e5d2\r\nAccept: text/event-stream\r\n";
-    let mut bob = example.ask("GET /events/public.*", bob, "");
+    let mut bob = example.request("GET /events/public.*", bob, "");
     bob.line_with("data: bob is here");
     let mut ann = example.websocket("/events/public.*,users.ann.*?access_token=ann-7c1f9a");
     bob.line_with("data: ann is here");
     assert_eq!(text(&mut ann), "ann is here");
-    assert!(example.ask("POST /notify/ann", "", "lunch is ready").rest().contains(" 200 "));
+    assert!(example.request("POST /notify/ann", "", "lunch is ready").rest().contains(" 200 "));
     assert_eq!(text(&mut ann), "lunch is ready");
     assert!(example.get("/events/users.ann.*?access_token=bob-03e5d2").rest().contains(" 403 "));
-    assert!(example.ask("POST /revoke/ann", "", "").rest().ends_with("\r\n\r\n1"));
+    assert!(example.request("POST /revoke/ann", "", "").rest().ends_with("\r\n\r\n1"));
     assert_eq!(u16::from(close_frame(&mut ann).code), 1008);
     example.interrupt();
     assert!(bob.rest().contains("going_away"));
@@ -324,7 +327,7 @@ fn users_of_the_service_are_seen_are_told_and_can_be_revoked() {
 }
 
 #[test]
-fn a_token_opens_its_own_topics_and_no_others_however_it_is_sent() {
+fn a_token_permits_only_its_own_topics_in_every_way_of_sending_it() {
     let example = Example::start("access");
     let ways = |token: &str| {
         [
@@ -335,11 +338,11 @@ fn a_token_opens_its_own_topics_and_no_others_however_it_is_sent() {
     };
     let status = |answer: Answer| -> u16 { answer.rest()[9..12].parse().expect("a status") };
     let post = |headers: &str, topic: &str| {
-        status(example.ask(&format!("POST /topics/{topic}"), headers, "good morning"))
+        status(example.request(&format!("POST /topics/{topic}"), headers, "good morning"))
     };
     let get = |headers: &str, filters: &str, token: &str| {
         let line = format!("GET /topics/{filters}?after=earliest&wait=0{token}");
-        status(example.ask(&line, headers, ""))
+        status(example.request(&line, headers, ""))
     };
     assert_eq!(get("", "users.ann.inbox", ""), 401);
     assert_eq!(get("", "public.news", ""), 200);
@@ -352,7 +355,7 @@ fn a_token_opens_its_own_topics_and_no_others_however_it_is_sent() {
         assert_eq!(get(&headers, "%3E", &token), 403);
     }
     let mut socket = example.websocket("/topics/users.ann.inbox?access_token=ann-7c1f9a");
-    socket.send("good evening".into()).expect("it reads");
+    socket.send("good evening".into()).expect("the example reads");
     assert_eq!(text(&mut socket), "good evening");
     for (headers, token) in ways("eve-000000") {
         assert_eq!(get(&headers, "users.ann.inbox", &token), 401);
@@ -362,7 +365,7 @@ fn a_token_opens_its_own_topics_and_no_others_however_it_is_sent() {
 }
 
 #[test]
-fn both_message_queues_store_each_once_and_hand_out_what_follows_a_position() {
+fn both_message_queues_store_each_once_and_deliver_after_a_position() {
     let output = run("message_queue", |_| {});
     assert!(output.status.success(), "{output:?}");
     let lines = lines(&output.stdout);
@@ -373,12 +376,12 @@ fn both_message_queues_store_each_once_and_hand_out_what_follows_a_position() {
         .map(|at| at.unwrap_or_else(|| panic!("both are installed: {lines:?}")))
         .collect();
     for part in [&lines[begins[0]..begins[1]], &lines[begins[1]..]] {
-        let told = |words: &str| -> &str {
+        let printed = |words: &str| -> &str {
             part.iter().find_map(|line| line.split_once(words)).expect(words).1
         };
-        let first = told("published one teapot: stored as ");
-        let second = told("with a key and without a hub: stored as ");
-        assert_eq!(told("again, with the same key: it is "), format!("{second} already"));
+        let first = printed("published one teapot: stored as ");
+        let second = printed("with a key and without a hub: stored as ");
+        assert_eq!(printed("again, with the same key: already stored as "), second);
         let came = |end: &str| part.iter().filter(|line| line.ends_with(end)).count();
         assert_eq!(came(&format!("    {first} orders.new: one teapot")), 1, "{part:?}");
         assert_eq!(came(&format!("    {second} orders.new: two cups")), 2, "{part:?}");
@@ -387,7 +390,7 @@ fn both_message_queues_store_each_once_and_hand_out_what_follows_a_position() {
 }
 
 #[test]
-fn without_a_message_queue_it_says_how_to_get_one_and_fails() {
+fn without_a_message_queue_the_example_fails_with_how_to_install_one() {
     let output = run("message_queue", |command| {
         command.env("PATH", "");
     });
@@ -397,11 +400,11 @@ fn without_a_message_queue_it_says_how_to_get_one_and_fails() {
 }
 
 #[test]
-fn a_client_whose_node_stops_goes_on_at_the_other_one_and_loses_nothing() {
+fn a_client_whose_node_stops_resumes_at_the_other_and_loses_nothing() {
     let output = run("two_nodes", |_| {});
     assert!(output.status.success(), "{output:?}");
     let lines = lines(&output.stdout);
     assert!(lines.contains(&"client: 20 from node 2"), "{lines:?}");
-    let last = lines.last().expect("it ends with a sentence");
-    assert!(last.starts_with("published 20; received ") && last.ends_with("; lost 0"), "{last}");
+    let last = lines.last().expect("a last line");
+    assert!(last.starts_with("published 20, received ") && last.ends_with(", lost 0"), "{last}");
 }

@@ -1,5 +1,5 @@
-//! The public names of the libraries, compared with a committed list. A name that goes or changes breaks the programs of
-//! others, so it is to be seen in a review.
+//! Compares the public names of the libraries with a committed list. A removed or changed name breaks programs that use it,
+//! so a review should show it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::runner::Outcome;
 
 const LIST: &str = "xtask/api.txt";
 
-/// The libraries that others use, by the names that they have in code.
+/// The libraries for users, by their names in code.
 const LIBRARIES: [&str; 8] = [
     "tidings_axum",
     "tidings_core",
@@ -24,7 +24,10 @@ const LIBRARIES: [&str; 8] = [
     "tidings_websocket",
 ];
 
-/// Returns an error if the public names are not those of the list. The reference has to be built.
+/// Compares the public names with the list. The documentation must be built.
+///
+/// # Errors
+/// Returns an error with the differences if there are any.
 pub(crate) fn check() -> Result<Outcome> {
     let listed = fs::read_to_string(path()).context(LIST)?;
     let listed: BTreeSet<_> = listed.lines().map(str::to_owned).collect();
@@ -36,14 +39,14 @@ pub(crate) fn check() -> Result<Outcome> {
         .collect();
     ensure!(
         differing.is_empty(),
-        "not as in {LIST}:\n{}\n    if that is right, say so in CHANGELOG.md, and: cargo xtask api-write",
+        "not as in {LIST}:\n{}\n    if that is intended, describe it in CHANGELOG.md and run cargo xtask api-write",
         differing.join("\n")
     );
     println!("    {} names", names.len());
     Ok(Outcome::Passed)
 }
 
-/// Makes the present names the list.
+/// Writes the current names to the list.
 pub(crate) fn write() -> Result<Outcome> {
     cargo::run(&mut cargo::command("doc --workspace --all-features --no-deps --quiet"))?;
     let lines: String = names()?.into_iter().map(|name| name + "\n").collect();
@@ -57,7 +60,7 @@ fn path() -> PathBuf {
 
 /// Returns every public name as `crate::path::Name kind`.
 fn names() -> Result<BTreeSet<String>> {
-    // The programs of a profile are beside the reference, one folder further down.
+    // This program is in TARGET/PROFILE, and the documentation is in TARGET/doc.
     let reference = cargo::built("xtask")?.with_file_name("../doc");
     let mut names = BTreeSet::new();
     for library in LIBRARIES {

@@ -21,10 +21,13 @@ const KOSOKU: &str = "kosoku==0.1.0";
 
 const EXPECTED: &str = "xtask/autobahn.txt";
 
-/// The two ways from the decoder to the encoder in a server, and the arguments of the example for each.
+/// The two paths of a WebSocket in a server, and the arguments of the example for each.
 const WAYS: [(&str, &[&str]); 2] = [("lanes", &[]), ("general-path", &["general-path"])];
 
-/// Runs all cases both ways. Returns an error if the verdicts are not the expected ones.
+/// Runs all cases on both paths.
+///
+/// # Errors
+/// Returns an error if the verdicts differ from the expected ones.
 pub(crate) fn check() -> Result<Outcome> {
     let expected = fs::read_to_string(cargo::root().join(EXPECTED)).context(EXPECTED)?;
     cargo::run(&mut cargo::command("build --workspace --all-features --example echo"))?;
@@ -56,24 +59,25 @@ fn run(kosoku: &Path, args: &[&str], reports: &Path) -> Result<String> {
     let mut suite = Command::new(kosoku);
     suite.args(["--mode", "fuzzingclient", "--outdir"]).arg(reports);
     suite.arg(format!("ws://{address}/topics/echo"));
-    // It fails if a case does, also for an extension that the server does not have. The report has more.
+    // kosoku exits with a failure if any case fails, including those for extensions that the server does not have. So its
+    // report is compared instead.
     let suite = cargo::captured(&mut suite)?;
     fs::read_to_string(reports.join("index.json"))
         .with_context(|| format!("kosoku wrote no report: {}", suite.stderr.escape_ascii()))
 }
 
-/// A process that is ended on drop.
+/// A process. Dropping it kills the process.
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Fails only if it has ended already.
+        // Fails only if the process has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Returns the path of kosoku, which is installed in a virtual environment in the target folder.
+/// Installs kosoku in a virtual environment in the target folder, and returns its path.
 fn install() -> Result<PathBuf> {
     let venv = folder()?.join("venv");
     let pip = venv.join("bin/pip");

@@ -21,7 +21,7 @@ pub(crate) fn root() -> &'static Path {
     static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
         let xtask = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
         let xtask = xtask.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-        xtask.parent().expect("xtask is a folder of the workspace").to_owned()
+        xtask.parent().expect("xtask is in the workspace").to_owned()
     });
     &ROOT
 }
@@ -42,7 +42,7 @@ pub(crate) fn command(args: &str) -> Command {
     command
 }
 
-/// Returns the search path with the folders that Debian puts servers in, which only root has.
+/// Returns the search path with the folders in which Debian installs servers. By default only that of root contains them.
 pub(crate) fn search_path() -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
     let all = env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
@@ -64,7 +64,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs a command and returns all of its output, also if it fails. Returns an error if it takes longer than [`LIMIT`].
+/// Runs a command and returns all of its output, even if it fails. Returns an error if it takes longer than [`LIMIT`].
 pub(crate) fn captured(command: &mut Command) -> Result<Output> {
     wait(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
 }
@@ -83,8 +83,8 @@ fn shown(command: &Command) -> String {
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
-/// Returns a call of cargo that compiles the workspace and finds its lints at the same time, as the suite does. A `cargo clippy` beside
-/// it would have to compile every dependency once more, in another form.
+/// Returns a call of cargo that compiles the workspace and reports its lints at the same time, as the suite does. A separate
+/// `cargo clippy` would compile every dependency again.
 pub(crate) fn linted(args: &str) -> Command {
     let mut command = command(args);
     command.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
@@ -93,8 +93,8 @@ pub(crate) fn linted(args: &str) -> Command {
 
 /// Builds the program `tidings` and returns its path.
 ///
-/// It has the compiler and the features that the step `suite` gives it, including those of
-/// dev-dependencies, which is why a test is named. With others cargo would compile most of it a second time.
+/// Uses the same compiler and features as the step `suite`, because cargo would compile most of it again with others. They
+/// include the features of dev-dependencies, which is why the command names a test.
 pub(crate) fn build_program() -> Result<PathBuf> {
     run(&mut linted("build --workspace --all-features --bin tidings --test program"))?;
     built("tidings")
@@ -107,11 +107,11 @@ pub(crate) fn built(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The packages of the workspace, as `cargo metadata` lists them.
+/// The packages of the workspace, from `cargo metadata`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Metadata {
     pub(crate) packages: Vec<Package>,
-    /// The ids of the packages that cargo takes if a command names none.
+    /// The ids of the packages that cargo uses if a command names none.
     pub(crate) workspace_default_members: Vec<String>,
 }
 
@@ -120,7 +120,7 @@ pub(crate) struct Package {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) manifest_path: PathBuf,
-    /// Dependencies of every kind, also those for tests and build scripts.
+    /// Dependencies of every kind, including those for tests and build scripts.
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) targets: Vec<Target>,
     pub(crate) features: BTreeMap<String, IgnoredAny>,

@@ -11,18 +11,20 @@ use anyhow::{Context, Result, ensure};
 use crate::cargo;
 use crate::runner::Outcome;
 
-/// The page and the client as they are committed, for builds without Node.
+/// The folder of the built page and client, which is committed for builds without Node.
 const BUILT: &str = "crates/live-page/built";
 
-/// Checks types, runs the tests, and returns an error if the committed page is not the one that the
-/// sources make.
+/// Checks the types and runs the tests.
+///
+/// # Errors
+/// Returns an error if one of them fails, or if the committed page was not built from the current sources.
 pub(crate) fn check() -> Result<Outcome> {
     install()?;
     let committed = built()?;
     npm("run build")?;
     ensure!(
         built()? == committed,
-        "{BUILT} was not built from clients/ as it is: commit it, it has now been built"
+        "{BUILT} was not up to date with clients/, it was rebuilt now: commit it"
     );
     npm("run check")?;
     npm("test -w tidings")?;
@@ -34,7 +36,7 @@ pub(crate) fn browser() -> Result<Outcome> {
     with_program("npm", "test -w tidings-browser-tests")
 }
 
-/// Makes the images of the documents.
+/// Writes the images of the documents.
 pub(crate) fn screenshots() -> Result<Outcome> {
     with_program("node", "browser-tests/screenshots.js")
 }
@@ -49,7 +51,7 @@ fn with_program(command: &str, args: &str) -> Result<Outcome> {
 /// Installs the packages of the lockfile if it has changed since the last time.
 fn install() -> Result<()> {
     let modified = |file| fs::metadata(folder().join(file)).and_then(|file| file.modified()).ok();
-    // The first is the last file that npm writes.
+    // npm writes this file last.
     if modified("node_modules/.package-lock.json") < modified("package-lock.json") {
         npm("ci")?;
     }

@@ -59,7 +59,7 @@ pub(crate) fn shell_blocks(text: &str) -> Vec<(usize, String)> {
     blocks
 }
 
-/// Returns the target of every link and image, also those in HTML, with its line.
+/// Returns the target of every link and image, including those in HTML, with its line.
 pub(crate) fn links(text: &str) -> Vec<(usize, String)> {
     let mut links = Vec::new();
     for (line, event) in events(text) {
@@ -80,7 +80,7 @@ pub(crate) fn links(text: &str) -> Vec<(usize, String)> {
     links
 }
 
-/// Returns what the parser finds, with the line that it begins in.
+/// Returns the events of the parser, each with its first line.
 fn events(text: &str) -> impl Iterator<Item = (usize, Event<'_>)> {
     let events = Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter();
     events.map(|(event, range)| (1 + text[..range.start].matches('\n').count(), event))
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_shell_blocks_are_returned_each_with_its_first_line() {
+    fn shell_blocks_are_returned_with_their_first_line() {
         let text = "```sh\none\n\ntwo\n```\n```rust\nno\n```\n- a list\n  ```sh\n  three\n  ```\n";
         assert_eq!(
             shell_blocks(text),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn links_and_images_are_returned_with_their_lines_and_code_is_not() {
+    fn links_and_images_outside_of_code_are_returned_with_their_lines() {
         let text = "[`a`](a.md#part) ![b](b.svg \"title\")\n| [c] |\n| --- |\n| [d](d.md) |\n\n\
                     [c]: <c d.md>\n`v[0](x)`\n```text\n[e](e.md)\n```\n\
                     <source srcset=\"f.png 2x\">\n<img src=\"g.png\" alt=\"a\">";

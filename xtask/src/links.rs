@@ -1,4 +1,4 @@
-//! Checks that every relative link in the documents leads to a file.
+//! Checks that every relative link in the documents is the path of a file.
 
 use std::path::{Path, PathBuf};
 
@@ -27,8 +27,8 @@ pub(crate) fn check() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Returns the path that `target` means in `document`, relative to the root of the workspace. Returns
-/// `None` if it leads to another site or stays in the document.
+/// Returns the path of the link `target` in `document`, relative to the root of the workspace. Returns `None` if the link
+/// leads to another site or into the same document.
 fn file_of(target: &str, document: &Path) -> Option<PathBuf> {
     let path = target.split('#').next().unwrap_or_default();
     let is_elsewhere = target.contains("://") || target.starts_with("mailto:");
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_relative_links_are_files_and_start_from_their_document() {
+    fn relative_links_are_resolved_from_the_folder_of_their_document() {
         let file = |target| file_of(target, Path::new("docs/protocol.md"));
         assert_eq!(file("../README.md#why"), Some("docs/../README.md".into()));
         for target in ["https://example.com/a.md", "mailto:a@example.com", "#why"] {

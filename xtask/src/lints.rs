@@ -1,5 +1,5 @@
-//! Lints of rustc and clippy. clippy-driver is the compiler of the tests (see [`cargo::linted`]), so nothing is
-//! compiled a second time for them: cargo keeps the messages of each target and prints them again.
+//! Lints of rustc and clippy. clippy-driver is the compiler of the tests (see [`cargo::linted`]), so nothing is compiled
+//! again. Cargo keeps the messages of each target and prints them again.
 
 use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
@@ -10,19 +10,22 @@ use crate::runner::Outcome;
 /// A line that cargo prints.
 #[derive(Deserialize)]
 struct Line {
-    /// Absent on a line that is not of the compiler.
+    /// `None` if the line is not from the compiler.
     message: Option<Message>,
 }
 
 #[derive(Deserialize)]
 struct Message {
-    /// The text with its place in the code, as a terminal shows it.
+    /// The text for a terminal, with its place in the code.
     rendered: String,
 }
 
-/// Returns an error if the compiler has anything to say of any target of the workspace. Compiles what is not compiled yet.
+/// Checks all targets of the workspace. Compiles those that are not compiled yet.
+///
+/// # Errors
+/// Returns an error if the compiler has a warning.
 pub(crate) fn check() -> Result<Outcome> {
-    // Together these are all targets, as the suite and the smoke run of the benchmarks compile them.
+    // Together these are all targets, in the same form as in the suite and in the smoke run of the benchmarks.
     for targets in ["", "--bench *"] {
         let options = "--workspace --all-features --no-run --quiet --message-format json";
         let output = cargo::captured(&mut cargo::linted(&format!("test {options} {targets}")))?;
@@ -53,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_message_is_there_once() {
+    fn each_message_is_returned_once() {
         let output = r#"{"reason":"compiler-artifact","fresh":true}
 {"reason":"compiler-message","message":{"rendered":"warning: unused variable: `a`"}}
 {"reason":"compiler-message","message":{"rendered":"warning: unused variable: `a`"}}

@@ -1,4 +1,4 @@
-//! What the tests need beyond Rust: one row for each program in [`NEEDS`].
+//! The programs that the tests need besides Rust, with one row for each in [`NEEDS`].
 
 use std::process::Command;
 
@@ -13,7 +13,7 @@ const NPM: &str = "npm install --global --prefix /usr/local";
 
 /// A program that must be installed.
 struct Need {
-    /// A command that succeeds if the program is installed. Its words have no spaces in them.
+    /// A command that succeeds if the program is installed. Its words contain no spaces.
     probe: &'static str,
     /// The command and the packages that install it on Debian, after the rows above.
     by: (&'static str, &'static str),
@@ -27,14 +27,18 @@ const NEEDS: &[Need] = &[
     Need { probe: "valgrind --version", by: (APT, "valgrind"), why: "counts instructions" },
     Need { probe: "nats-server --version", by: (APT, "nats-server"), why: "tested as a broker" },
     Need { probe: "redis-server --version", by: (APT, "redis-server"), why: "tested as a broker" },
-    Need { probe: "npm --version", by: (APT, "nodejs npm"), why: "brings the tools of clients/" },
-    // Debian 12 has Node 18, and its npm finds its modules with that one only.
+    Need { probe: "npm --version", by: (APT, "nodejs npm"), why: "installs the tools of clients/" },
+    // Debian 12 has Node 18, and its npm works only with that version.
     Need {
         probe: "node -e process.exit(parseInt(process.versions.node)<20?1:0)",
         by: (NPM, "node@20 npm@10"),
         why: "version 20 or later builds and tests clients/",
     },
-    Need { probe: "curl --version", by: (APT, "curl"), why: "the live page shows calls of it" },
+    Need {
+        probe: "curl --version",
+        by: (APT, "curl"),
+        why: "the live page shows commands with it",
+    },
     Need { probe: "chromium --version", by: (APT, "chromium"), why: "clients/ are tested in it" },
 ];
 

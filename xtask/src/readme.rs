@@ -1,6 +1,5 @@
-//! Checks that every documented command of this project would start. Nothing is served or measured:
-//! `tidings` is called with the documented arguments and `--help`, and the names of packages,
-//! targets, features and steps are looked up.
+//! Checks that every documented command of this project is valid. Nothing is served or measured. `tidings` is called with the
+//! documented arguments and `--help`, and the names of packages, targets, features and steps are looked up.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,10 +11,13 @@ use crate::documents;
 use crate::runner::Outcome;
 use crate::steps;
 
-/// Words that end one command and begin another, or a redirection, which is not checked.
+/// Words between two commands, or before a redirection, which is not checked.
 const SEPARATORS: [&str; 9] = ["&&", "||", "|", ";", "&", ">", ">>", "2>", "<"];
 
-/// Returns an error that names all commands that would not start.
+/// Checks all documents.
+///
+/// # Errors
+/// Returns an error with all invalid commands.
 pub(crate) fn check() -> Result<Outcome> {
     let checker = Checker { program: cargo::build_program()?, metadata: cargo::metadata()? };
     let mut broken = Vec::new();
@@ -28,7 +30,7 @@ pub(crate) fn check() -> Result<Outcome> {
                     Ok(is_ours) => count += usize::from(is_ours),
                     Err(error) => {
                         let (path, words) = (document.path.display(), words.join(" "));
-                        // Usage and hints follow the first paragraph.
+                        // The first paragraph is the error. Usage and hints follow it.
                         let error = format!("{error:#}");
                         let error = error.split("\n\n").next().unwrap_or_default();
                         broken.push(format!("block at {path}:{line}: `{words}`\n    {error}"));
@@ -61,13 +63,15 @@ struct Checker {
 }
 
 impl Checker {
-    /// Returns `true` if the command would start, and `false` if it is not one of this project. Returns
-    /// an error if it would not start.
+    /// Returns `true` if the command is valid, and `false` if it is not a command of this project.
+    ///
+    /// # Errors
+    /// Returns an error if the command is invalid.
     fn check(&self, words: &[&str]) -> Result<bool> {
         match words {
             ["taskset", "-c", _, rest @ ..] => return self.check(rest),
             ["tidings" | "target/release/tidings", args @ ..] => self.program_accepts(args)?,
-            ["cargo", "xtask", name, ..] => ensure!(steps::knows(name), "there is no such step"),
+            ["cargo", "xtask", name, ..] => ensure!(steps::knows(name), "unknown step {name}"),
             ["cargo", command @ ("run" | "bench" | "build" | "test"), rest @ ..] => {
                 let mut parts = rest.splitn(2, |word| *word == "--");
                 let options = pairs(parts.next().unwrap_or_default());
@@ -120,12 +124,12 @@ fn names_exist(options: &[(&str, &str)], packages: &[&Package]) -> Result<()> {
             "--features" => value.split(',').all(has_feature),
             _ => true,
         };
-        ensure!(exists, "there is no `{option} {value}` in the packages of this command");
+        ensure!(exists, "the packages of this command have no `{option} {value}`");
     }
     Ok(())
 }
 
-/// Returns each word with the one after it: options with their values, and some other pairs.
+/// Returns each word with the next one. These include all options with their values.
 fn pairs<'w>(options: &[&'w str]) -> Vec<(&'w str, &'w str)> {
     let words: Vec<&str> = options.iter().flat_map(|word| word.split('=')).collect();
     let short = |word| if word == "--package" { "-p" } else { word };
@@ -145,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_that_would_not_start_are_rejected() {
+    fn invalid_commands_are_rejected() {
         // `true` and `false` accept and reject all arguments.
         let check = |program: &str, command: &str| {
             let checker = Checker { program: program.into(), metadata: cargo::metadata().unwrap() };

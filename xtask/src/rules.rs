@@ -1,6 +1,6 @@
 //! The dependencies that crates of this workspace must not have, as one table: [`RULES`].
 //!
-//! `clippy.toml` holds the rule against unbounded channels.
+//! The rule against unbounded channels is in `clippy.toml`.
 
 use anyhow::{Result, ensure};
 
@@ -15,17 +15,16 @@ struct Rule {
 }
 
 enum Crates {
-    /// By their names, separated by spaces.
+    /// The crates with these names, separated by spaces.
     Named(&'static str),
-    /// Every crate in `crates/` that is not in [`OTHERS`]. A new transport is bound by the rules without
-    /// a change to this table.
+    /// Every crate in `crates/` that is not in [`OTHERS`]. The rules apply to a new transport without a change to this table.
     Transports,
 }
 
 enum MustNot {
     /// Directly or through other crates, outside of tests.
     Depend,
-    /// In its own manifest, also for tests.
+    /// In its own manifest, including for tests.
     Name,
 }
 
@@ -83,7 +82,7 @@ fn violations(
         let (crates, on) = (crates.names(packages), on.names(packages));
         let bound: Vec<_> = packages.iter().filter(|it| crates.contains(&&*it.name)).collect();
         if bound.is_empty() {
-            violations.push(format!("there is no crate for the rule: {why}"));
+            violations.push(format!("the rule applies to no crate: {why}"));
         }
         for package in bound {
             let dependencies = match must_not {
@@ -98,8 +97,8 @@ fn violations(
     Ok(violations)
 }
 
-/// Asks `cargo tree`. In `cargo metadata`, a crate has the features that any other crate of the
-/// workspace gives it, so tokio has the network even for core.
+/// Returns the dependencies of a crate from `cargo tree`. In `cargo metadata`, a crate has all features that any crate of the
+/// workspace enables, so tokio would include its network even for core.
 fn dependencies(package: &str) -> Result<Vec<String>> {
     let args = format!("tree -p {package} -e normal --all-features --prefix none");
     let tree = cargo::output(&mut cargo::command(&args))?;
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_finds_what_it_forbids() {
+    fn each_rule_finds_a_violation() {
         assert_eq!(violations("tidings-sse", "bytes", "bytes"), "");
         let core = violations("tidings-core", "tidings-server", "mio");
         assert!(core.contains("tidings-core depends on tidings-server"), "{core}");
@@ -153,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_that_is_in_no_list_is_a_transport() {
+    fn an_unlisted_crate_is_a_transport() {
         let mut packages = cargo::metadata().unwrap().packages;
         packages.retain(is_transport);
         let names: Vec<_> = packages.iter().map(|it| it.name.as_str()).collect();

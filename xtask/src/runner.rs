@@ -1,5 +1,5 @@
-//! Runs steps. A step that fails does not stop those after it. The report at the end has the result and
-//! the time of each step, and the command that repeats a failed one.
+//! Runs steps. A failed step does not stop later ones. The report at the end has the result and the time of each step, and the
+//! commands that repeat the failed ones.
 
 use std::env;
 use std::fs::{self, File};
@@ -14,14 +14,13 @@ use crate::cargo;
 pub(crate) struct Step {
     /// `cargo xtask NAME` runs the step alone.
     pub(crate) name: &'static str,
-    /// What is true if the step passes, in one line.
+    /// A line with what is true if the step passes.
     pub(crate) about: &'static str,
     pub(crate) action: Action,
 }
 
 pub(crate) enum Action {
-    /// Runs this command line, which is `cargo` after assignments of variables. Its output goes to the
-    /// terminal.
+    /// Runs this command line, which is `cargo` after optional assignments of variables. Its output goes to the terminal.
     Cargo(&'static str),
     /// Calls a function of this crate.
     Check(fn() -> Result<Outcome>),
@@ -30,7 +29,7 @@ pub(crate) enum Action {
 /// The result of a step that did not fail.
 pub(crate) enum Outcome {
     Passed,
-    /// Holds the reason.
+    /// The step was skipped for this reason.
     Skipped(String),
 }
 
@@ -46,8 +45,8 @@ pub(crate) struct Plan {
     pub(crate) first: &'static [Step],
     /// Runs next. Its output goes to the terminal.
     pub(crate) main: &'static [Step],
-    /// Lists that run at the same time as `main`, with a lower priority. The output of such a step is printed
-    /// when it has ended.
+    /// Lists of steps that run at the same time as `main`, with a lower priority. The output of such a step is printed when it
+    /// has ended.
     pub(crate) beside: &'static [&'static [Step]],
     /// Runs after all others.
     pub(crate) last: &'static [Step],
@@ -85,10 +84,10 @@ fn finish(ended: &[Ended], started: Instant) -> ExitCode {
     if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Runs a step in a process of its own, so that its output can be printed in one piece.
+/// Runs a step in a separate process, so that its output can be printed in one piece.
 fn run_aside(step: &Step) -> Ended {
     let Step { name, about, action } = step;
-    println!("\n==> {name}, beside the others: {}\n    {about}", action.command(name));
+    println!("\n==> {name}, at the same time: {}\n    {about}", action.command(name));
     let started = Instant::now();
     let result = run_in_process(name);
     let took = started.elapsed();
@@ -103,10 +102,11 @@ fn run_aside(step: &Step) -> Ended {
 /// Runs `cargo xtask NAME` and returns how it ended and what it printed.
 fn run_in_process(name: &str) -> Result<(ExitStatus, String)> {
     let program = env::current_exe()?;
-    // A file and not a pipe: a pipe ends with the last program that holds it, and a step may leave one behind.
+    // A file and not a pipe. A pipe stays open until the last program that has it open has ended, and a step may leave a
+    // program running.
     let path = program.with_file_name(format!("xtask-{name}.log"));
     let log = File::create(&path)?;
-    // The main steps take the longest, because tests wait. So they come first, and these use what is left.
+    // A lower priority than the main steps, which take the longest because tests wait.
     let mut command = Command::new("nice");
     command.args(["-n", "10"]).arg(program).arg(name).stdin(Stdio::null());
     let status = command.stdout(log.try_clone()?).stderr(log).status()?;
@@ -156,8 +156,8 @@ impl Action {
     }
 }
 
-/// Returns the last lines of the output: a table of times, the steps that failed or were skipped, and
-/// the number of each as the last line.
+/// Returns the last lines of the output: a table of times, the failed and the skipped steps, and their numbers in the last
+/// line.
 fn report(ended: &[Ended], took: Duration) -> String {
     let mut text = String::new();
     for step in ended {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_lines_name_what_failed_and_count() {
+    fn the_report_names_failed_steps_and_ends_with_the_numbers() {
         let ended =
             |name, result, seconds| Ended { name, result, took: Duration::from_secs(seconds) };
         let all = [

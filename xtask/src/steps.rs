@@ -1,4 +1,4 @@
-//! The list of all steps. A new step is one entry here.
+//! The list of all steps. To add a step, add an entry.
 
 use crate::runner::{Action, Plan, Step};
 use crate::{
@@ -8,14 +8,14 @@ use crate::{
 /// The name that runs all steps.
 pub(crate) const ALL: &str = "test";
 
-/// What `cargo xtask test` runs. Tests wait more than they compute. So while they run, other steps compile.
+/// The plan of `cargo xtask test`. Tests wait more than they compute, so other steps compile while they run.
 pub(crate) const PLAN: Plan =
     Plan { first: &FIRST, main: &MAIN, beside: &[&COMPILED, &BROWSER], last: &LAST };
 
 const FIRST: [Step; 2] = [
     Step {
         name: "needs",
-        about: "what the tests need beyond Rust is installed",
+        about: "the programs that the tests need are installed",
         action: Action::Check(needs::check),
     },
     Step {
@@ -43,7 +43,7 @@ const MAIN: [Step; 8] = [
     },
     Step {
         name: "readme",
-        about: "every documented command would start",
+        about: "every documented command is valid",
         action: Action::Check(readme::check),
     },
     Step {
@@ -53,7 +53,7 @@ const MAIN: [Step; 8] = [
     },
     Step {
         name: "links",
-        about: "every relative link in the documents leads to a file",
+        about: "every relative link in the documents is the path of a file",
         action: Action::Check(links::check),
     },
     Step {
@@ -73,7 +73,7 @@ const MAIN: [Step; 8] = [
     },
 ];
 
-/// These compile. The first has a profile of its own, so it does not wait for the suite to be compiled.
+/// Steps that compile. The first has its own profile, so it does not wait until the suite is compiled.
 const COMPILED: [Step; 4] = [
     Step {
         name: "counts",
@@ -82,7 +82,7 @@ const COMPILED: [Step; 4] = [
     },
     Step {
         name: "doc",
-        about: "the reference builds without a broken link",
+        about: "the documentation builds without a broken link",
         action: Action::Cargo(
             "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps",
         ),
@@ -92,7 +92,7 @@ const COMPILED: [Step; 4] = [
         about: "the public names of the libraries are those of xtask/api.txt",
         action: Action::Check(api::check),
     },
-    // All packages, and not the program alone, so that dependencies have the features that the step before has compiled.
+    // All packages, and not only the program, so that dependencies have the same features as in the previous step.
     Step {
         name: "defaults",
         about: "no lint fires in libraries and programs with their default features",
@@ -100,8 +100,7 @@ const COMPILED: [Step; 4] = [
     },
 ];
 
-/// The first two wait for a browser or for time to pass. The others compile little, because they come after the suite has
-/// been compiled.
+/// Steps that compile little, because the suite is already compiled. The first two wait for Node and for a browser.
 const BROWSER: [Step; 4] = [
     Step {
         name: "clients",
@@ -110,7 +109,7 @@ const BROWSER: [Step; 4] = [
     },
     Step {
         name: "browser",
-        about: "the client and the live page work in Chromium, also through proxies that misbehave",
+        about: "the client and the live page work in Chromium, even through faulty proxies",
         action: Action::Check(clients::browser),
     },
     Step {
@@ -129,9 +128,9 @@ const BROWSER: [Step; 4] = [
     },
 ];
 
-/// Runs last, because everything above the server would be compiled again after it.
+/// Runs last, because all crates that depend on the server would be compiled again after it.
 const LAST: [Step; 1] = [
-    // The suite runs the general path on Linux as well, so without lanes the code has only to compile.
+    // The suite also runs the general path on Linux, so it is enough that the code without lanes compiles.
     Step {
         name: "portable",
         about: "the server compiles without lanes, as on systems other than Linux",
@@ -150,12 +149,12 @@ const APART: &[Step] = &[
     },
     Step {
         name: "api-write",
-        about: "make the public names of the libraries the list",
+        about: "write the public names of the libraries to xtask/api.txt",
         action: Action::Check(api::write),
     },
     Step {
         name: "counts-write",
-        about: "count instructions and make the counts the baseline",
+        about: "count instructions and write them to the baseline",
         action: Action::Check(counts::write),
     },
     Step {
@@ -165,7 +164,7 @@ const APART: &[Step] = &[
     },
     Step {
         name: "screenshots",
-        about: "make the images of the documents in docs/images",
+        about: "write the images of the documents to docs/images",
         action: Action::Check(clients::screenshots),
     },
 ];
@@ -175,7 +174,7 @@ fn steps() -> impl Iterator<Item = &'static Step> {
     FIRST.iter().chain(&MAIN).chain(&COMPILED).chain(&BROWSER).chain(&LAST)
 }
 
-/// Returns the step of that name, also if it is not part of [`ALL`].
+/// Returns the step of that name, including those that are not part of [`ALL`].
 pub(crate) fn named(name: &str) -> Option<&'static Step> {
     steps().chain(APART).find(|step| step.name == name)
 }

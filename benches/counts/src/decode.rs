@@ -1,4 +1,4 @@
-//! What WebSocket clients send: frames, masked as in RFC 6455, section 5.3.
+//! Decoding the frames of WebSocket clients, which are masked (RFC 6455, section 5.3).
 
 use std::hint::black_box;
 
@@ -13,9 +13,9 @@ pub(crate) fn ping() -> Work {
     decode(&masked(0x89, b"are you there?"))
 }
 
-/// Decodes the same frame many times, each time as one piece. Returns how many messages and replies there were.
+/// Decodes the same frame many times, each time in one piece. Returns the number of messages and replies.
 fn decode(frame: &[u8]) -> Work {
-    let mut decoder = encoder("websocket", "").decoder().expect("its clients send");
+    let mut decoder = encoder("websocket", "").decoder().expect("WebSocket has a decoder");
     // Frames are unmasked in place.
     let mut frames = vec![frame.to_vec(); ROUNDS];
     let mut inbound = Vec::with_capacity(frames.len());

@@ -1,4 +1,4 @@
-//! From a topic to the filters that it matches.
+//! Finding the matching filters of a topic.
 
 use tidings_core::Topic;
 use tidings_core::driver::FilterIndex;
@@ -6,12 +6,12 @@ use tidings_core::driver::FilterIndex;
 use crate::Work;
 use crate::material::ROUNDS;
 
-/// Clients, each with as many filters as one may name.
+/// The number of clients, each with the maximum number of filters.
 const CLIENTS: usize = 50;
 const FILTERS: usize = 64;
 
-/// Looks up one topic after the other among many filters with wildcards of some shapes. None of them matches. Whether
-/// the hashes of one topic collide with others depends on the seed of the process; those of many come to an average.
+/// Looks up one topic after another among many filters with wildcards at a few positions. None of them matches. The number
+/// of hash collisions of one topic depends on the seed of the process, but that of many topics is nearly constant.
 pub(crate) fn wildcards() -> Work {
     let mut index = FilterIndex::default();
     for number in 0..CLIENTS * FILTERS {

@@ -10,19 +10,19 @@ use tidings_websocket::WebSocket;
 
 use crate::served::{ASLEEP, Client, Served, quiet_hub};
 
-/// Handshakes before those that count: what grows once has grown by then.
+/// The number of handshakes before those that are counted, so that all buffers have grown.
 const WARM_UP: usize = 8;
 
-/// Handshakes that count.
+/// The number of handshakes that are counted.
 const COUNTED: usize = 64;
 
-/// As a browser would send it to the live page, with the subprotocol.
+/// The request of a browser on the live page, with the subprotocol.
 const REQUEST: &str = "GET /topics/orders.new HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
     Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Protocol: tidings.v1\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// One handshake after the other, each on a connection that has been accepted already, so that each is one turn of the
-/// lane. Counted are the instructions of the server's thread, from the middle of one handshake to that of a later one.
+/// Sends one handshake after another, each on a connection that is already accepted, so that each is one turn of the lane.
+/// Counts the instructions of the server's thread, from the middle of one handshake to the middle of a later one.
 pub(crate) fn accept_websocket() {
     let served = Served::new(quiet_hub(), Marking::default());
     let mut clients: Vec<_> =
@@ -35,7 +35,7 @@ pub(crate) fn accept_websocket() {
     served.stop();
 }
 
-/// WebSocket that calls [`mark`] where counting begins and ends.
+/// WebSocket transport that calls [`mark`] at the beginning and at the end of counting.
 #[derive(Debug, Default)]
 struct Marking {
     websocket: WebSocket,

@@ -15,13 +15,13 @@ use tidings_transport::{Accepted, Decoder, Encoder, Rejection, SubscribeRequest,
 
 use crate::served::{ASLEEP, Client, Served, quiet_hub};
 
-/// Clients of each of the two transports.
+/// The number of clients of each of the two transports.
 const CLIENTS: usize = 64;
 
-/// Publishes before those that count: what grows once has grown by then.
+/// The number of publishes before those that are counted, so that all buffers have grown.
 const WARM_UP: u64 = 8;
 
-/// Publishes that count.
+/// The number of publishes that are counted.
 const COUNTED: u64 = 64;
 
 const SSE: &str = "GET /topics/orders.new?after=earliest HTTP/1.1\r\nHost: hub\r\n\
@@ -31,9 +31,9 @@ const WEBSOCKET: &str = "GET /topics/orders.new?after=earliest HTTP/1.1\r\nHost:
     Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// One publish after the other, each until the last of 64 clients by SSE and 64 by WebSocket has it.
-/// Counted are the instructions of the hub's thread, from the encoding for SSE of one pass to that of a
-/// later one: as many whole passes, wherever in a pass that is.
+/// Publishes one notification after another and waits each time until the last of 64 SSE and 64 WebSocket clients has it.
+/// Counts the instructions of the server's thread, from the encoding for SSE in one pass to that in a later pass. That is a
+/// whole number of passes.
 pub(crate) fn lane_128() {
     let hub = quiet_hub();
     let served = Served::new(hub.clone(), Marking::default());
@@ -44,11 +44,11 @@ pub(crate) fn lane_128() {
         client
     };
     let mut clients: Vec<_> = requests.map(connect).collect();
-    // Counting begins within the first pass after the warm-up, and ends within the last of all.
+    // Counting begins in the first pass after the warm-up and ends in the last pass.
     for number in 0..=WARM_UP + COUNTED {
         let end = format!("publish {number:04}");
         let published = hub.publish(Notification::text(topic(), json() + &end)).try_outcome();
-        published.expect("it has no broker").expect("it is open");
+        published.expect("the hub has no broker").expect("the hub is open");
         clients.iter_mut().for_each(|client| client.read_until(&end));
         thread::sleep(ASLEEP);
     }
@@ -56,7 +56,7 @@ pub(crate) fn lane_128() {
     served.stop();
 }
 
-/// SSE that calls [`mark`] where counting begins and ends.
+/// SSE transport that calls [`mark`] at the beginning and at the end of counting.
 #[derive(Debug, Default)]
 struct Marking {
     sse: Sse,
@@ -66,7 +66,7 @@ struct Marking {
 #[derive(Debug)]
 struct MarkingEncoder {
     encoder: Arc<dyn Encoder>,
-    /// The sequence number at which it did so last.
+    /// The sequence number at which it last called `mark`.
     marked: AtomicU64,
 }
 
@@ -81,7 +81,7 @@ impl Transport for Marking {
 
     fn accept(&self, request: &Parts, subscribe: &SubscribeRequest) -> Result<Accepted, Rejection> {
         let accepted = self.sse.accept(request, subscribe)?;
-        // One for all: clients of the same encoder are one group.
+        // The same encoder for all clients, so that they are one group.
         let encoder = self.encoder.get_or_init(|| {
             Arc::new(MarkingEncoder {
                 encoder: accepted.encoder.clone(),
@@ -100,7 +100,7 @@ impl Encoder for MarkingEncoder {
     fn encode(&self, events: &[Event], position: Id) -> Bytes {
         if let [Event::Deliver(entry)] = events
             && [WARM_UP + 1, WARM_UP + 1 + COUNTED].contains(&entry.id().seq)
-            // However often one pass may encode it.
+            // Only once, even if a pass encodes the entry several times.
             && self.marked.swap(entry.id().seq, Ordering::Relaxed) != entry.id().seq
         {
             mark();

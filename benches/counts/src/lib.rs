@@ -1,4 +1,4 @@
-//! Work of a fixed size, the same at each run: no randomness, no clock. Callgrind counts its instructions
+//! Work that is the same in each run, without randomness and without a clock. Callgrind counts its instructions
 //! (`cargo xtask counts`), and criterion measures its time (`cargo bench`).
 
 mod decode;
@@ -10,21 +10,21 @@ mod material;
 
 pub use material::{json, topic};
 
-/// Work that is prepared. Returns how many things it did.
+/// Prepared work. Returns the number of operations.
 pub type Work = Box<dyn FnMut() -> usize>;
 
 /// Work of a fixed size.
 #[derive(Debug)]
 pub struct Scenario {
-    /// The name that its line of the baseline has.
+    /// The name in the baseline.
     pub name: &'static str,
-    /// Prepares the work, which is done once.
+    /// Prepares the work. Called once.
     pub prepare: fn() -> Work,
-    /// What the work returns.
+    /// The expected number of operations.
     pub count: usize,
 }
 
-/// All scenarios. A further one is a line here and `cargo xtask counts-write`.
+/// All scenarios. To add one, add a line here and run `cargo xtask counts-write`.
 pub static SCENARIOS: &[Scenario] = &[
     scenario("encode-websocket", || encode::encode("websocket", "", 1), 100),
     scenario("encode-websocket-v1", || encode::encode("websocket", "tidings.v1", 1), 100),

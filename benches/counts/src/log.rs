@@ -1,4 +1,4 @@
-//! Into the log, and out of it.
+//! Appending to the log and reading it.
 
 use tidings_core::driver::{Budget, Cursor, Kept};
 use tidings_core::{Hub, HubConfig, Interest, Notification, Retention, SeatId};
@@ -9,20 +9,23 @@ use crate::material::{json, topic};
 /// How many notifications the log retains.
 const FULL: usize = 1000;
 
-/// Publishes to a full log. Returns how many were evicted.
+/// Publishes to a full log. Returns the number of evicted notifications.
 pub(crate) fn publish_evicting() -> Work {
     let hub = full();
     let before = hub.log().tail().seq;
     let mut notifications = vec![notification(); FULL];
     Box::new(move || {
         for notification in std::mem::take(&mut notifications) {
-            hub.publish(notification).try_outcome().expect("it has no broker").expect("it is open");
+            hub.publish(notification)
+                .try_outcome()
+                .expect("the hub has no broker")
+                .expect("the hub is open");
         }
         (hub.log().tail().seq - before) as usize
     })
 }
 
-/// Reads a full log, as a client does that resumes. Returns how many notifications it was.
+/// Reads a full log, as a client that resumes does. Returns the number of notifications.
 pub(crate) fn read_1000() -> Work {
     let hub = full();
     let interest = Interest::new("orders.*".parse().expect("a filter"));
@@ -36,12 +39,15 @@ pub(crate) fn read_1000() -> Work {
     })
 }
 
-/// Returns a hub whose log has begun to evict.
+/// Returns a hub whose log is full.
 fn full() -> Hub {
     let retention = Retention::default().entries(FULL).bytes(usize::MAX);
     let hub = Hub::new(HubConfig::default().retention(retention));
     for _ in 0..2 * FULL {
-        hub.publish(notification()).try_outcome().expect("it has no broker").expect("it is open");
+        hub.publish(notification())
+            .try_outcome()
+            .expect("the hub has no broker")
+            .expect("the hub is open");
     }
     hub
 }

@@ -5,11 +5,11 @@
 //! tidings-counts NAME     one of them
 //! ```
 //!
-//! Only what is between two calls of [`mark`](tidings_counts::mark::mark) counts, and so no program's start and no
-//! preparation.
+//! Only instructions between two calls of [`mark`](tidings_counts::mark::mark) are counted, so the start of the program and
+//! the preparation are not included.
 //!
-//! gungraun (iai-callgrind) is not used: it needs a second program, installed by hand in the version of the library, and
-//! only one line of callgrind's output is needed here.
+//! gungraun (iai-callgrind) is not used, because it needs a second program that must be installed in the same version as the
+//! library, while only one line of callgrind's output is needed.
 
 mod handshake;
 mod lane;
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     if !names().any(|known| known == name) {
-        eprintln!("there is no scenario {name}");
+        eprintln!("unknown scenario {name}");
         return ExitCode::FAILURE;
     }
     run(&name);
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_scenario_has_a_line_of_the_baseline_and_no_line_is_left_over() {
+    fn the_baseline_has_exactly_one_line_for_each_scenario() {
         let baseline = include_str!("../baseline.txt");
         let lines = baseline.lines().filter(|line| !line.starts_with('#'));
         let recorded: Vec<_> = lines.filter_map(|line| line.split_whitespace().next()).collect();
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn every_scenario_runs_without_callgrind_too() {
+    fn every_scenario_runs_without_callgrind() {
         names().for_each(run);
     }
 }

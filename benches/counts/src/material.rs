@@ -1,4 +1,4 @@
-//! What the scenarios work on.
+//! Topics, payloads, entries and encoders for the scenarios.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use tidings_core::{Entry, Epoch, Event, Id, Notification, Topic};
 use tidings_server::transports;
 use tidings_transport::{Encoder, SubscribeRequest};
 
-/// How often a scenario does its work. Once would be too few instructions for a tolerance in per cent.
+/// How often a scenario repeats its work. Once would be too few instructions for a tolerance in percent.
 pub(crate) const ROUNDS: usize = 100;
 
-/// The bytes of most payloads.
+/// The length of most payloads in bytes.
 pub(crate) const SIZE: usize = 256;
 
 /// Returns the topic of all notifications.
@@ -19,7 +19,7 @@ pub fn topic() -> Topic {
     "orders.new".parse().expect("a topic")
 }
 
-/// Returns a payload. It is JSON, as most payloads are: its quotes make JSON inside JSON expensive.
+/// Returns a payload. It is JSON, like most payloads. Its quotes make JSON inside JSON expensive.
 pub fn json() -> String {
     let json = r#"{"item":"teapot","count":7,"note":"blue, with a lid"},"#;
     json.chars().cycle().take(SIZE).collect()
@@ -29,23 +29,23 @@ pub(crate) fn id(seq: u64) -> Id {
     Epoch::from_number(1_000_000_000).id(1000 + seq)
 }
 
-/// Returns entries that have not been encoded. An entry keeps its bytes, so each is encoded once.
+/// Returns new entries. An entry keeps its encoded bytes, so each is used only once.
 pub(crate) fn entries(number: usize, payload: &str) -> Vec<Event> {
     let entry = |seq| Entry::new(id(seq), Notification::text(topic(), payload));
     (0..number as u64).map(|seq| Event::Deliver(Arc::new(entry(seq)))).collect()
 }
 
-/// Returns the encoder of this transport in the server's list.
+/// Returns the encoder of this transport from the server's list.
 pub(crate) fn encoder(transport: &str, subprotocol: &str) -> Arc<dyn Encoder> {
     let listed = transports();
     let listed = listed.iter().find(|listed| listed.server.name() == transport);
     let request = request(subprotocol);
     let subscribe = SubscribeRequest::read("orders.new", &request).expect("it is well-formed");
-    let accepted = listed.expect("it is listed").server.accept(&request, &subscribe);
-    accepted.expect("every transport accepts it").encoder
+    let accepted = listed.expect("the transport is listed").server.accept(&request, &subscribe);
+    accepted.expect("every transport accepts the request").encoder
 }
 
-/// A request that every transport can accept.
+/// Returns a request that every transport accepts.
 fn request(subprotocol: &str) -> Parts {
     let request = Request::get("/topics/orders.new")
         .header("connection", "Upgrade")

@@ -1,4 +1,4 @@
-//! A server on a thread of its own, and clients of it, through its public interface.
+//! A server on a separate thread and its clients, through the public interface.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,11 +12,11 @@ use tidings_server::{Config, ServeBy, Server};
 use tidings_transport::Transport;
 use tokio::sync::oneshot;
 
-/// How long the server's thread has to fall asleep after each step. If it were sometimes woken and sometimes still
-/// awake, the counts would differ.
+/// A pause after each step, in which the server's thread goes to sleep. The counts would differ if the thread were sometimes
+/// still awake.
 pub(crate) const ASLEEP: Duration = Duration::from_millis(4);
 
-/// Returns a hub without heartbeats, which would be counted.
+/// Returns a hub without heartbeats, because those would be counted.
 pub(crate) fn quiet_hub() -> Hub {
     let heartbeat = Heartbeat::default().interval(Duration::from_secs(3600));
     Hub::new(HubConfig::default().heartbeat(heartbeat))
@@ -38,13 +38,13 @@ impl Served {
         config.transports.retain(|listed| listed.name() != transport.name());
         config.transports.insert(0, Arc::new(transport));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("it is bound");
+        let address = listener.local_addr().expect("the listener is bound");
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let served = runtime.expect("a runtime").block_on(async {
                 let builder = Server::builder(config.hub.clone()).configure(|own| *own = config);
-                // The same path on every kernel.
+                // The same code path on every kernel.
                 let builder = builder.serve_by(ServeBy::LanesWithoutIoUring);
                 builder.listen(listener)?.serve(async { drop(stopped.await) }).await
             });
@@ -55,11 +55,11 @@ impl Served {
 
     pub(crate) fn stop(self) {
         self.stop.send(()).expect("it runs");
-        self.thread.join().expect("it has served");
+        self.thread.join().expect("the server has not panicked");
     }
 }
 
-/// A client that reads until a text has come.
+/// A client that reads until a text has arrived.
 pub(crate) struct Client {
     socket: TcpStream,
     read: Vec<u8>,
@@ -80,8 +80,8 @@ impl Client {
         self.read.clear();
         let mut piece = [0; 4096];
         while !self.read.windows(end.len()).any(|window| window == end.as_bytes()) {
-            let count = self.socket.read(&mut piece).expect("it is connected");
-            assert_ne!(count, 0, "the server has closed it");
+            let count = self.socket.read(&mut piece).expect("the client is connected");
+            assert_ne!(count, 0, "the server has closed the connection");
             self.read.extend_from_slice(&piece[..count]);
         }
     }

@@ -1,14 +1,14 @@
 import { chromium } from "playwright-core";
 import { PATIENCE } from "./patience.js";
 
-/** The page's own: what no code caught, and what it wrote to the console as an error. */
+/** An error of the page: an uncaught error, or one that it has written to the console. */
 const SCRIPT = "script";
-/** A request or a WebSocket that failed, for tests that break the network or are refused. */
+/** A failed request or WebSocket, for tests that break the network or are rejected. */
 export const NETWORK = "network";
-/** A breach of the Content-Security-Policy. */
+/** A violation of the Content-Security-Policy. */
 export const POLICY = "policy";
 
-/** Debian's Chromium, or the one that CHROMIUM names. */
+/** Starts Debian's Chromium, or the browser at the path in CHROMIUM. */
 export function launchBrowser() {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -17,8 +17,8 @@ export function launchBrowser() {
 }
 
 /**
- * A page in a context of its own, as a new user has one. The test fails at its end if the page had a fault of a kind
- * that is not `expected`. `options` are playwright's of a context.
+ * Opens a page in a new context, which is like a new browser profile. The test fails at its end if the page had a fault of
+ * a kind that is not in `expected`. The other options are those of a context of playwright.
  */
 export async function openPage(t, browser, url, { expected = [], ...options } = {}) {
   const context = await browser.newContext(options);
@@ -27,7 +27,7 @@ export async function openPage(t, browser, url, { expected = [], ...options } = 
   t.after(() => {
     const unexpected = faults.filter(({ kind }) => !expected.includes(kind));
     const list = unexpected.map(({ kind, text }) => `${kind}: ${text}`).join("\n");
-    if (unexpected.length > 0) throw new Error(`the page had faults that are not expected:\n${list}`);
+    if (unexpected.length > 0) throw new Error(`the page had unexpected faults:\n${list}`);
   });
   const page = await context.newPage();
   await page.goto(url);
@@ -35,15 +35,15 @@ export async function openPage(t, browser, url, { expected = [], ...options } = 
 }
 
 /**
- * Collects the page's faults, each with its kind. They are recognised by what they are and never by the text that the
- * browser writes to its console for them, which differs from version to version.
+ * Collects the faults of the page, each with its kind. They are recognised by their events and not by the text on the
+ * console, which differs between versions of the browser.
  */
 async function watch(context) {
   const faults = [];
   const add = (kind, text) => faults.push({ kind, text });
   context.on("weberror", (error) => add(SCRIPT, String(error.error())));
   context.on("console", (message) => {
-    // The browser's own messages have no arguments.
+    // Messages of the browser have no arguments.
     if (message.type() === "error" && message.args().length > 0) add(SCRIPT, message.text());
   });
   context.on("response", (response) => {

@@ -1,6 +1,6 @@
 import { until } from "./patience.js";
 
-/** Chromium's own `EventSource` in the page, and everything that it told. */
+/** Chromium's `EventSource` in the page, and all its events. */
 export async function openEventSource(page, url) {
   const handle = await page.evaluateHandle((url) => {
     const source = new EventSource(url);
@@ -28,13 +28,13 @@ class Stream {
     await until(this.#page, ({ source }) => source.readyState === EventSource.OPEN, this.#handle);
   }
 
-  /** All events, once there are `count` of them. */
+  /** Returns all events once there are `count` of them. */
   async events(count) {
     await until(this.#page, ([{ events }, count]) => events.length >= count, [this.#handle, count]);
     return this.#handle.evaluate(({ events }) => events);
   }
 
-  /** What state the first error left: `"connecting"` or `"closed"`. */
+  /** Returns the state after the first error: `"connecting"` or `"closed"`. */
   async firstError() {
     await until(this.#page, ({ errors }) => errors.length > 0, this.#handle);
     const state = await this.#handle.evaluate(({ errors }) => errors[0]);

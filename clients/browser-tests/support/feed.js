@@ -1,8 +1,8 @@
 import { until } from "./patience.js";
 
 /**
- * A feed of the client in the page, and everything that it told: in `log` a notification is its data and a gap an
- * object. `tokens` are what its token callback gives, one after the other each time that the hub has refused one.
+ * A feed of the client in the page, and everything that it has emitted. In `log`, a notification is its data and a gap is
+ * an object. The token callback returns the items of `tokens`, the next one each time that the hub has rejected a token.
  */
 export async function openFeed(page, url, { tokens, ...options } = {}) {
   await until(page, () => window.tidings);
@@ -30,7 +30,7 @@ class PageFeed {
     this.#handle = handle;
   }
 
-  /** Until it is open, by this transport. */
+  /** Waits until it is open by this transport. */
   async open(transport) {
     await until(
       this.#page,
@@ -43,7 +43,7 @@ class PageFeed {
     await until(this.#page, ({ feed }) => feed.state.name === "waiting", this.#handle);
   }
 
-  /** Everything that was told, once that is `count` things. */
+  /** Returns everything that it has emitted, once there are `count` items. */
   async log(count) {
     await until(this.#page, ([{ log }, count]) => log.length >= count, [this.#handle, count]);
     return this.#handle.evaluate(({ log }) => log);

@@ -8,17 +8,17 @@ import { setInterval as every } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { inTime, PATIENCE } from "./patience.js";
 
-/** The hub under test. */
+/** The path of the program under test. */
 export const PROGRAM = process.env.TIDINGS ?? fileURLToPath(new URL("../../../target/debug/tidings", import.meta.url));
 
-/** None outlives its test, not even one that is ended for taking too long. */
+/** No hub outlives its test, not even if the test is killed after its time limit. */
 const running = new Set();
 process.once("SIGTERM", () => process.exit(1));
 process.once("exit", () => {
   for (const child of running) child.kill();
 });
 
-/** A hub of its own on a free port: `await startHub("--demo", "--heartbeat", "1")`. */
+/** Starts a hub on a free port, for example `await startHub("--demo", "--heartbeat", "1")`. */
 export async function startHub(...options) {
   if (!existsSync(PROGRAM)) {
     throw new Error(`no program at ${PROGRAM}: run \`cargo build\`, or name one in TIDINGS`);
@@ -26,7 +26,7 @@ export async function startHub(...options) {
   const child = spawn(PROGRAM, ["serve", "--listen", "127.0.0.1:0", ...options], {
     stdio: ["ignore", "pipe", "pipe"],
   });
-  // Not inherited: whoever waits for this output's end would wait for a hub that outlives its test.
+  // Standard error is not inherited, because its reader would wait for a hub that outlives its test.
   child.stderr.on("data", (text) => process.stderr.write(text));
   running.add(child);
   child.once("exit", () => running.delete(child));
@@ -62,14 +62,14 @@ class Hub {
     this.url = url;
   }
 
-  /** Publishes and tells the id. */
+  /** Publishes and returns the id. */
   async publish(topic, payload, headers = {}) {
     const answer = await fetch(`${this.url}/topics/${topic}`, { method: "POST", body: payload, headers });
     if (!answer.ok) throw new Error(`publish: ${answer.status} ${await answer.text()}`);
     return (await answer.json()).id;
   }
 
-  /** Publishes `1` to `count` as fast as it goes: on one connection, no request waits for the answer before it. */
+  /** Publishes `1` to `count` as fast as possible: on one connection, without waiting for responses. */
   async publishMany(topic, count) {
     const { hostname, port, host } = new URL(this.url);
     const socket = connect({ host: hostname, port });
@@ -83,7 +83,7 @@ class Hub {
     if (stored !== count) throw new Error(`${stored} of ${count} were stored`);
   }
 
-  /** Publishes `1`, `2`, `3`, … until `stop()`, which tells how many there were. */
+  /** Publishes `1`, `2`, `3`, … until `stop()`, which returns their number. */
   publishNumbers(topic, milliseconds = 20) {
     let going = true;
     const counted = (async () => {
@@ -102,7 +102,7 @@ class Hub {
     };
   }
 
-  /** Ends it as Ctrl-C does, so that it says goodbye to its clients. */
+  /** Ends it by the signal of Ctrl-C, so that it sends goodbyes. */
   async close() {
     const child = this.#child;
     if (child.exitCode !== null || child.signalCode !== null) return;

@@ -3,7 +3,7 @@ import { until } from "./patience.js";
 
 export const TRANSPORTS = ["websocket", "sse", "long-polling"];
 
-/** The live page of a hub of its own, behind a proxy that can cut it; `topic` where it is not the demo's. */
+/** Opens the live page of a new hub, through a proxy that can cut it. `topic` is set if it is not that of the demo. */
 export async function livePage(t, browser, { topic, ...options } = {}) {
   const path = topic === undefined ? "/" : `/?topic=${topic}`;
   const bed = await testbed(t, browser, { pages: {}, path, ...options });
@@ -11,7 +11,7 @@ export async function livePage(t, browser, { topic, ...options } = {}) {
   return { ...bed, cards, each: (act) => Promise.all(Object.values(cards).map(act)) };
 }
 
-/** One transport's card, by the marks that the page's README promises. */
+/** The card of one transport. Its elements are found by the marks in the page's README. */
 export class Card {
   #page;
   #selector;
@@ -34,12 +34,12 @@ export class Card {
     return Number(await this.#page.getAttribute(this.#value(name), "value"));
   }
 
-  /** Until its state is this one. */
+  /** Waits for this state. */
   state(name) {
     return this.#page.waitForSelector(`${this.#selector}[data-state="${name}"]`);
   }
 
-  /** Until this figure is so much, or more. */
+  /** Waits until this figure is at least `least`. */
   async reaches(name, least) {
     await until(
       this.#page,
@@ -48,7 +48,7 @@ export class Card {
     );
   }
 
-  /** Until this text is there. */
+  /** Waits until this value contains the text. */
   async says(name, text) {
     await until(
       this.#page,
@@ -57,15 +57,15 @@ export class Card {
     );
   }
 
-  /** What it tells of losses: all zero where all is well. */
+  /** Returns the gaps and the numbers of the loss check. */
   async losses() {
-    const [gaps, missed, lost, doubled] = await Promise.all(
-      ["gaps", "missed", "lost", "doubled"].map((name) => this.number(name)),
+    const [gaps, missed, lost, duplicated] = await Promise.all(
+      ["gaps", "missed", "lost", "duplicated"].map((name) => this.number(name)),
     );
-    return { gaps, missed, lost, doubled };
+    return { gaps, missed, lost, duplicated };
   }
 
-  /** The note with the reason why its stream is away. */
+  /** The note with the reason of an outage. */
   get away() {
     return this.#page.locator(`${this.#selector} [data-note="away"]`);
   }
@@ -75,4 +75,4 @@ export class Card {
   }
 }
 
-export const NO_LOSSES = { gaps: 0, missed: 0, lost: 0, doubled: 0 };
+export const NO_LOSSES = { gaps: 0, missed: 0, lost: 0, duplicated: 0 };

@@ -3,8 +3,8 @@ import http from "node:http";
 import { inTime } from "./patience.js";
 
 /**
- * An HTTP proxy before the hub, which can misbehave in the named ways of `ways.js`. `pages` are what it serves of
- * itself, by path: `{ "/test/": { type: "text/html", body: "…" } }`.
+ * An HTTP proxy before the hub, which can misbehave in the ways of `ways.js`. It serves `pages` itself, by path:
+ * `{ "/test/": { type: "text/html", body: "…" } }`.
  */
 export async function startProxy(hub, pages = {}) {
   const proxy = new MisbehavingProxy(hub, pages);
@@ -35,12 +35,12 @@ class MisbehavingProxy {
     this.url = `http://127.0.0.1:${this.#server.address().port}`;
   }
 
-  /** Misbehaves toward these transports (or `"publish"`), for the next `times` requests of each. */
+  /** Misbehaves for the next `times` requests of each of these transports (or of `"publish"`). */
   misbehave(way, transports, times = Infinity) {
     for (const transport of transports) this.#ways.set(transport, { way, times });
   }
 
-  /** Does as a proxy should from the next request on; what is open goes on as it began. */
+  /** Works correctly from the next request on. Open connections are not changed. */
   behave() {
     this.#ways.clear();
   }
@@ -52,12 +52,12 @@ class MisbehavingProxy {
     }
   }
 
-  /** How many requests and connections of these transports are open. */
+  /** Returns the number of open requests and connections of these transports. */
   held(...transports) {
     return [...this.#open.values()].filter((transport) => transports.includes(transport)).length;
   }
 
-  /** The first request, made or to come, that is so; `skip` passes over so many of the list. */
+  /** Resolves to the first past or future request that matches, after the first `skip` requests. */
   requested(isSo, skip = 0) {
     return inTime(this.#requested(isSo, skip), `a request for which ${isSo}`);
   }
@@ -118,7 +118,7 @@ class MisbehavingProxy {
     up.end();
   }
 
-  /** Notes the request, and how to misbehave toward it. */
+  /** Records the request, and returns the way in which the proxy misbehaves for it. */
   #arrival(message, client) {
     const url = new URL(message.url, this.url);
     const { method, headers } = message;
@@ -158,7 +158,7 @@ class MisbehavingProxy {
   }
 }
 
-/** What the client wants, by the rules of the hub. */
+/** Returns the transport that the hub would choose for the request. */
 function transportOf(method, url, headers) {
   if (method === "POST") return "publish";
   const named = url.searchParams.get("transport");

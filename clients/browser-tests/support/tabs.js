@@ -1,8 +1,8 @@
 import { inTime } from "./patience.js";
 
 /**
- * Tabs that are seen or hidden as a user's are: one window, one tab in front. Playwright's own pages are all kept
- * visible, so these are driven by the bare DevTools protocol.
+ * Tabs of one window, of which only one is visible. Playwright keeps all its pages visible, so these tabs are controlled
+ * by the DevTools protocol.
  */
 export async function openTabs(browser) {
   const session = await browser.newBrowserCDPSession();
@@ -19,7 +19,7 @@ export async function openTabs(browser) {
 }
 
 class Tab {
-  /** The errors of the page itself; those that the browser writes to the console are not among them. */
+  /** The errors of the page. Errors that the browser writes to the console are not included. */
   faults = [];
   #session;
   #targetId;
@@ -53,7 +53,7 @@ class Tab {
     return this.#send("Page.setWebLifecycleState", { state: "active" });
   }
 
-  /** What the function returns in the page. */
+  /** Calls the function in the page and returns its result. */
   async evaluate(made, ...given) {
     const expression = `(${made})(...${JSON.stringify(given)})`;
     const { result, exceptionDetails } = await this.#send("Runtime.evaluate", {
@@ -65,7 +65,7 @@ class Tab {
     return result.value;
   }
 
-  /** Until the function returns something true. A tab that is hidden is looked at once a second or less. */
+  /** Waits until the function returns a true value. In a hidden tab it is called at most once per second. */
   async until(condition, ...given) {
     const met = this.evaluate(`async (given) => {
       while (!(${condition})(...given)) await new Promise((resolve) => setTimeout(resolve, 100));

@@ -1,24 +1,24 @@
 /**
- * The ways in which a proxy misbehaves. A way has one or more of
- * - `begin(client)`: what it does to the client's connection, or the response to it, when the request has come;
- * - `answer(request)`: what the proxy answers of itself, `{ status, headers }`, or nothing to go on to the hub;
- * - `headers(headers)`: what it makes of the request's headers;
- * - `pass(from, to)`: how it passes the hub's bytes on to the client, in place of `from.pipe(to)`.
+ * The ways in which a proxy misbehaves. A way has one or more of these functions:
+ * - `begin(client)` is called with the client's connection or response when the request has arrived.
+ * - `answer(request)` returns the answer of the proxy, `{ status, headers }`, or nothing if the hub should answer.
+ * - `headers(headers)` changes the headers of the request.
+ * - `pass(from, to)` passes the hub's bytes to the client, instead of `from.pipe(to)`.
  */
 
-/** Answers of itself, and the hub hears nothing. */
+/** Answers itself, without the hub. */
 export const answers = (status, headers = {}) => ({ answer: () => ({ status, headers }) });
 
-/** As a proxy whose hub is away. */
+/** Like a proxy that cannot reach its hub. */
 export const badGateway = answers(502);
 
-/** As a proxy that has heard of no upgrades. */
+/** Like a proxy that does not support upgrades. */
 export const refusesUpgrades = answers(400);
 
-/** As a cable that is out. */
+/** Like an unplugged cable. */
 export const unplugged = { begin: (client) => client.destroy() };
 
-/** Refuses one token and lets each other one through. */
+/** Rejects one token and accepts all others. */
 export const refusesToken = (token) => ({
   answer: ({ headers, url }) => {
     const theirs = headers.authorization?.replace("Bearer ", "") ?? url.searchParams.get("access_token");
@@ -26,10 +26,10 @@ export const refusesToken = (token) => ({
   },
 });
 
-/** As a proxy that speaks HTTP/1.0 to the hub: hop-by-hop headers stay behind. */
+/** Like a proxy that uses HTTP/1.0 to the hub and removes hop-by-hop headers. */
 export const stripsUpgrades = { headers: ({ upgrade, connection, ...others }) => others };
 
-/** Holds an answer back until it is whole, which a stream never is. */
+/** Buffers a response until it is complete, which a stream never is. */
 export const buffers = {
   pass: (from, to) => {
     const held = [];
@@ -38,12 +38,12 @@ export const buffers = {
   },
 };
 
-/** Cuts what was idle for so long. */
+/** Cuts connections that are idle for this time. */
 export const cutsIdle = (milliseconds) => ({
   begin: (client) => client.setTimeout(milliseconds, () => client.destroy()),
 });
 
-/** Lets the first message through and cuts. */
+/** Cuts after the first message. */
 export const dropsAfterFirstFrame = {
   pass: (from, to) => from.once("data", (chunk) => to.write(chunk, () => to.destroy())),
 };
@@ -58,7 +58,7 @@ export const dropsMidFrame = {
   },
 };
 
-/** Opens, and swallows everything behind the first `frames` messages without closing. */
+/** Drops everything after the first `frames` messages without closing. */
 export const silentAfter = (frames) => ({
   pass: (from, to) => {
     to.flushHeaders?.();
@@ -69,7 +69,7 @@ export const silentAfter = (frames) => ({
   },
 });
 
-/** Takes the request to the hub and loses the answer. */
+/** Passes the request to the hub and drops the response. */
 export const losesAnswer = {
   pass: (from, to) => {
     from.resume();

@@ -1,14 +1,14 @@
-/** Where a feed's hub is, and what of it. */
+/** The URL of a feed: its hub and its filters. */
 export class Address {
   readonly url: URL;
-  /** The topic where the filters are exactly one. */
+  /** The topic, if the filters are exactly one topic. */
   readonly topic: string | undefined;
 
-  /** @throws TypeError if it is not the URL of a hub's topics; URIError if its escapes are broken. */
+  /** @throws TypeError if it is not the URL of topics of a hub. URIError if its percent-encoding is malformed. */
   constructor(given: string | URL) {
     let url;
     try {
-      // A worker has no document; its paths are relative to its script.
+      // A worker has no document. Its paths are relative to its script.
       url = new URL(given, globalThis.document?.baseURI ?? globalThis.location?.href);
     } catch {}
     const filters = decodeURIComponent(url?.pathname.split("/").pop() ?? "");
@@ -20,7 +20,7 @@ export class Address {
     this.topic = /[*>,]/.test(filters) ? undefined : filters;
   }
 
-  /** The subscription, with these parameters of the query, except for empty ones. */
+  /** Returns the URL of a subscription with these query parameters, except for empty ones. */
   subscription(query: Record<string, string | undefined>): URL {
     const url = new URL(this.url);
     for (const [name, value] of Object.entries(query)) {
@@ -29,7 +29,7 @@ export class Address {
     return url;
   }
 
-  /** Returns the address of the topic, without the query of the subscription. */
+  /** Returns the URL of a topic, without the query of the subscription. */
   publication(topic: string): URL {
     return new URL(encodeURIComponent(topic), this.url);
   }

@@ -1,11 +1,11 @@
-/** Half of the first bound, and half of the last, in milliseconds. */
+/** Half of the first bound and half of the last one, in milliseconds. */
 const BASE = 500;
 const MOST = 15_000;
 
-/** How long to wait before the next attempt: a time between half of a bound and the bound, which doubles with each
- * failure, so that clients that were cut together do not come back together. */
+/** The wait before the next attempt. It is a random time between half of a bound and the bound, so that clients that
+ * were disconnected together do not reconnect together. The bound doubles with each failure. */
 export class Backoff {
-  /** What an event stream's `retry:` asked for, in milliseconds. */
+  /** The reconnection time from the field `retry` of an event stream, in milliseconds. */
   retry = 0;
   #failures = 0;
 

@@ -1,20 +1,23 @@
 import { now } from "./clock.js";
 import type { TransportName } from "./types.js";
 
-/** So many early ends in a row, and a transport is taken for one that does not last here. */
+/** After this many early ends in a row, the next transport is used. */
 const STRIKES = 3;
-/** For so long, in milliseconds, the next feed of this origin begins with what worked. */
+/** How long, in milliseconds, further feeds of this origin begin with the transport that has worked. */
 const REMEMBERED = 600_000;
 const MOST_PATIENCE = 3_600_000;
 
-/** Which transport is next: the best that works, by what was seen. */
+/** Chooses the next transport: the best one that works, by the outcome of earlier attempts. */
 export class Choice {
   #at: number;
   #strikes = 0;
   #patience: number;
   #betterAt: number;
 
-  /** @param place where to remember what worked; @param usual milliseconds until a better one is tried. */
+  /**
+   * @param place the key in the storage for the transport that has worked
+   * @param usual milliseconds until a better transport is tried
+   */
   constructor(
     readonly names: readonly TransportName[],
     private readonly place: string,
@@ -30,21 +33,22 @@ export class Choice {
     return this.names[this.#at]!;
   }
 
-  /** It could not be opened, or fell silent. Whether there is another one to try before waiting. */
+  /** Reports that the current transport could not be opened, or was silent. Returns `true` if another one should be
+   * tried before the next wait. */
   failed(): boolean {
     this.#strikes = 0;
     this.#move((this.#at + 1) % this.names.length);
     return this.#at > 0;
   }
 
-  /** It was opened. */
+  /** Reports that a transport was opened. */
   opened(name: TransportName): void {
     const at = this.names.indexOf(name);
     if (at < this.#at) this.#move(at);
     stored(this.place, [name, Date.now() + REMEMBERED]);
   }
 
-  /** It ended, too early or after a while. Early ends again and again count as one that cannot be opened. */
+  /** Reports that a connection ended. After several early ends in a row, the next transport is used. */
   ended(isEarly: boolean): void {
     if (!isEarly) {
       this.#strikes = 0;
@@ -56,23 +60,23 @@ export class Choice {
     }
   }
 
-  /** The transports that are better than the present one. */
+  /** The transports that are better than the current one. */
   get better(): readonly TransportName[] {
     return this.names.slice(0, this.#at);
   }
 
-  /** In how many milliseconds to try them; `undefined` where there are none. */
+  /** Milliseconds until they are tried. `undefined` if there are none. */
   get betterIn(): number | undefined {
     return this.#at > 0 ? this.#betterAt - now() : undefined;
   }
 
-  /** The present one is to do for longer: no better one could be opened, or none lasted. */
+  /** Keeps the current transport for longer, because no better one could be opened or none of them lasted. */
   stay(): void {
     this.#patience = Math.min(MOST_PATIENCE, 2 * this.#patience);
     this.#move(this.#at);
   }
 
-  /** From the best again. */
+  /** Begins with the best transport again. */
   restart(): void {
     this.#move(0);
   }
@@ -83,7 +87,8 @@ export class Choice {
   }
 }
 
-/** Returns what worked last, and until when that counts; nothing if there is no window, or no storage that may be used. */
+/** Stores `value` if it is given. Returns the transport that has worked last and the time until which that counts, or
+ * nothing if there is no window or its storage may not be used. */
 function stored(key: string, value?: [TransportName, number]): [TransportName, number] | [] {
   try {
     const storage = window.localStorage;

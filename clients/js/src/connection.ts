@@ -3,36 +3,39 @@ import type { Fault } from "./rejection.js";
 import type { Frame, Opening, Transport } from "./transport.js";
 import type { TransportName } from "./types.js";
 
-/** A heartbeat, in milliseconds, where the hub has not told its own. */
+/** The heartbeat interval in milliseconds, if the hub has not sent its own. */
 const PING = 25_000;
-/** A connection that lasts for less, in milliseconds, ended early. */
+/** A connection that lasts less than this, in milliseconds, ended early. */
 const EARLY = 10_000;
-/** A timer that is later than this, in milliseconds, was asleep with its page: that says nothing of the hub. */
+/** If a timer is later than this, in milliseconds, its page was suspended. Then the hub was not necessarily silent. */
 const LATE = 1_000;
 
 /** How a connection ended. */
 export interface Ending {
   /**
-   * `failed`: it never opened; `early`: it was cut soon after it opened; `silent`: it fell silent soon; `cut`: either
-   * of them, later; `closed`: we did.
+   * - `failed`: it was never open
+   * - `early`: it ended soon after it was opened
+   * - `silent`: it became silent soon after it was opened
+   * - `cut`: it ended or became silent later
+   * - `closed`: this client closed it
    */
   readonly how: "failed" | "early" | "silent" | "cut" | "closed";
   readonly error: Fault;
 }
 
-/** One connection, from its opening to its end; silence ends it. */
+/** One connection, from its opening to its end. It is closed if it is silent for too long. */
 export class Connection {
-  /** Whether it came to be open. */
+  /** Resolves to `true` once it is open, or to `false` if it ends before. */
   readonly opened: Promise<boolean>;
   readonly ended: Promise<Ending>;
   #abort = new AbortController();
   #openedAt: number | undefined;
-  #heardAt = now();
+  #aliveAt = now();
   #ping = PING;
   #patience: number;
-  /** Why it was given up. */
+  /** The reason why this client closed it. */
   #cause: "silent" | "closed" | undefined;
-  /** It was listened to for a moment more, and nothing has come since. */
+  /** `true` if its time was extended after its page was suspended, and nothing has arrived since. */
   #isSpared = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #settle!: (isOpen: boolean) => void;
@@ -49,14 +52,14 @@ export class Connection {
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason));
     });
-    const hear = (frame: Frame) => {
+    const receive = (frame: Frame) => {
       if (signal.aborted) return;
       this.#alive(frame.ping);
-      opening.hear(frame);
+      opening.receive(frame);
     };
-    // What waits for its reader has come: that is no silence.
+    // The time in which notifications wait for the reader does not count as silence.
     const room = () => opening.room()?.then(() => this.#alive());
-    const carried = transport({ ...opening, signal, hear, room });
+    const carried = transport({ ...opening, signal, receive, room });
     this.ended = Promise.race([carried, aborted]).catch((error) => this.#end(error)) as Promise<Ending>;
     this.#watch();
   }
@@ -65,11 +68,11 @@ export class Connection {
     this.#giveUp("closed");
   }
 
-  /** Ends it where it has been silent for too long. */
+  /** Closes it if it has been silent for too long. */
   check(): void {
-    const late = now() - this.#heardAt - this.#patience;
+    const late = now() - this.#aliveAt - this.#patience;
     if (late > LATE && !this.#isSpared) {
-      // What came while the page slept is read in the next moments, if anything came.
+      // Anything that arrived while the page was suspended is read in the next moments.
       this.#isSpared = true;
       this.#patience += late + LATE;
     } else if (late >= 0) {
@@ -86,16 +89,16 @@ export class Connection {
 
   #watch(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.check(), this.#heardAt + this.#patience - now());
+    this.#timer = setTimeout(() => this.check(), this.#aliveAt + this.#patience - now());
   }
 
   #alive(ping = this.#ping): void {
     this.#ping = ping;
-    this.#heardAt = now();
+    this.#aliveAt = now();
     this.#patience = 1.5 * ping + 2_000;
     this.#isSpared = false;
     if (this.#openedAt !== undefined) return;
-    this.#openedAt = this.#heardAt;
+    this.#openedAt = this.#aliveAt;
     this.#watch();
     this.#settle(true);
   }
@@ -103,11 +106,11 @@ export class Connection {
   #end(error: Error): Ending {
     clearTimeout(this.#timer);
     this.#settle(false);
-    // Whatever is still open of it.
+    // Closes everything that is still open.
     this.#abort.abort();
     if (this.#cause === "closed") return { how: "closed", error };
     if (this.#openedAt === undefined) return { how: "failed", error };
-    const until = this.#cause ? this.#heardAt : now();
+    const until = this.#cause ? this.#aliveAt : now();
     return { how: until - this.#openedAt >= EARLY ? "cut" : (this.#cause ?? "early"), error };
   }
 }

@@ -8,14 +8,14 @@ import type { Events, Feed, Gap, Notification, Options, PublishOptions, State } 
 /** How long a full buffer waits for its reader, in milliseconds. */
 const TURN = 1_000;
 
-/** What waits for the reader, and the position behind it. */
+/** A notification or a gap that waits for the reader, and the position after it. */
 interface Waiting<T> {
   readonly notification: Notification<T> | undefined;
   readonly gap: Gap | undefined;
   position: string;
 }
 
-/** The reader's side of a feed: a bounded buffer between the line and whoever listens or iterates. */
+/** The reader's side of a feed: a bounded buffer between the line and the listeners or the iteration. */
 export class TidingsFeed<T> implements Feed<T> {
   state: State;
   position: string | undefined;
@@ -29,12 +29,12 @@ export class TidingsFeed<T> implements Feed<T> {
     gap: new Set(),
     state: new Set(),
   };
-  /** Whoever iterates waits here. */
+  /** An iteration waits here for the next notification. */
   readonly #arrival = new Pause();
-  /** Whoever waits for room waits here. */
+  /** A transport waits here for space in the buffer. */
   readonly #relief = new Pause();
   #isIterated = false;
-  /** What the reader has been given and may still be at work on. */
+  /** What the reader has received and may not have processed yet. */
   #inHand: Waiting<T> | undefined;
 
   constructor(url: string | URL, options: Options<T>) {
@@ -48,12 +48,12 @@ export class TidingsFeed<T> implements Feed<T> {
       room: () => this.#room(),
       state: (state) => {
         this.state = state;
-        this.#tell("state", state, state.name === "closed" && state.error && !this.#isIterated);
+        this.#emit("state", state, state.name === "closed" && state.error && !this.#isIterated);
         this.#arrival.wake();
       },
     });
     this.state = { name: "connecting", transport: options.transports?.[0] ?? "websocket" };
-    // After the code that made the feed: its listeners are to hear everything.
+    // Connects after the calling code has run, so that its listeners receive everything.
     queueMicrotask(() => void this.#line.run());
     const close = () => this.close();
     options.signal?.addEventListener("abort", close);
@@ -130,7 +130,7 @@ export class TidingsFeed<T> implements Feed<T> {
     else this.position = position;
   }
 
-  /** Where the buffer is full: until the reader has made room, or its turn is over and the connection is given up. */
+  /** If the buffer is full, waits until the reader has made space. Gives up the connection if that takes too long. */
   #room(): Promise<void> | undefined {
     if (this.#buffer.length < this.#limit) return undefined;
     return this.#relief.sleep(TURN).then(() => {
@@ -138,7 +138,7 @@ export class TidingsFeed<T> implements Feed<T> {
     });
   }
 
-  /** To the listeners, where nobody iterates: who iterates sets the pace. */
+  /** Passes the buffer to the listeners, unless an iteration sets the pace. */
   #drain(): void {
     while (!this.#isIterated && this.#listeners.notification.size > 0) {
       const waiting = this.#next();
@@ -152,26 +152,26 @@ export class TidingsFeed<T> implements Feed<T> {
     this.#inHand = undefined;
   }
 
-  /** Takes the next out of the buffer and tells the listeners of it. */
+  /** Takes the next item from the buffer and emits it. */
   #next(): Waiting<T> | undefined {
     const waiting = (this.#inHand = this.#buffer.shift());
     if (this.#buffer.length <= this.#limit / 2) {
       this.#line.release();
       this.#relief.wake();
     }
-    if (waiting?.notification) this.#tell("notification", waiting.notification);
-    if (waiting?.gap) this.#tell("gap", waiting.gap, true);
+    if (waiting?.notification) this.#emit("notification", waiting.notification);
+    if (waiting?.gap) this.#emit("gap", waiting.gap, true);
     return waiting;
   }
 
-  /** What is lost must be heard of, by the console where nobody else listens. */
-  #tell<K extends keyof Events<T>>(event: K, it: Events<T>[K], isLoss?: unknown): void {
+  /** Calls the listeners. A loss is written to the console if there are none. */
+  #emit<K extends keyof Events<T>>(event: K, it: Events<T>[K], isLoss?: unknown): void {
     if (isLoss && this.#listeners[event].size === 0) console.error("tidings:", event, it);
     for (const listener of this.#listeners[event]) {
       try {
         listener(it);
       } catch (error) {
-        // Its author's to see; the others still hear.
+        // Reported as an unhandled rejection, so that the other listeners are still called.
         void Promise.reject(error);
       }
     }

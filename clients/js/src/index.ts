@@ -9,8 +9,8 @@
  * for await (const { topic, data } of feed) console.log(topic, data);
  * ```
  *
- * The path of a notification: a transport (`websocket.ts`, `sse.ts`, `long-polling.ts`) reads it off the wire,
- * `line.ts` keeps one connection alive and the position right, `feed.ts` hands it to the reader.
+ * The path of a notification: a transport (`websocket.ts`, `sse.ts`, `long-polling.ts`) receives it, `line.ts` keeps a
+ * connection open and updates the position, and `feed.ts` passes it to the reader.
  *
  * @module
  */
@@ -34,11 +34,11 @@ export type {
 } from "./types.js";
 
 /**
- * Subscribes to `url`, for example `/topics/orders.*`: in a page relative to it, elsewhere absolute.
+ * Subscribes to `url`, for example `/topics/orders.*`. In a page it may be relative, elsewhere it must be absolute.
  *
- * It connects once the code that calls it has run, so listeners that are added at once hear everything.
+ * It connects after the calling code has run, so listeners that are added at once receive everything.
  *
- * @throws TypeError where the URL or an option cannot be used, URIError where the URL's escapes are broken.
+ * @throws TypeError if the URL or an option is invalid. URIError if the percent-encoding of the URL is malformed.
  */
 export function tidings(url: string | URL, options?: Options): Feed;
 export function tidings<T>(url: string | URL, options: Options<T> & Required<Pick<Options<T>, "decode">>): Feed<T>;

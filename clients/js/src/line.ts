@@ -20,33 +20,33 @@ const TRANSPORTS: Record<TransportName, Transport> = {
 /** How long a poll is held, in seconds. */
 const HOLD = 25;
 
-/** Takes what a line brings: each thing once and in order, whatever happens below. */
+/** Receives everything from a line, once and in order, across connections and transports. */
 export interface Listener {
-  /** Everything up to `position` has come, with what it ended with. */
+  /** Everything up to `position` has arrived. `frame` is the last of it. */
   take(position: string, frame: Frame): void;
   room(): Promise<void> | undefined;
   state(state: State): void;
 }
 
-/** Keeps a feed connected: by which transport, from which position, and when again. */
+/** Keeps a feed connected. It chooses the transport, keeps the position, and waits between attempts. */
 export class Line {
   readonly #choice: Choice;
   readonly #backoff = new Backoff();
   readonly #pause = new Pause();
   readonly #connections = new Set<Connection>();
   readonly #polls = { hold: HOLD, cuts: 0 };
-  /** Everything up to here has come. */
+  /** The position up to which everything has arrived. */
   #position: string | undefined;
   #wasRefused = false;
   #wasOpen = false;
-  /** Some transport that was tried since the last wait may open at another time. */
+  /** `true` if a transport that was tried since the last wait may open later. */
   #mayPass = false;
   #isHeld = false;
   #isClosed = false;
-  /** The network has changed: what is connected may be dead and not know it. */
+  /** `true` if the network has changed, so that a connection may be dead without an error. */
   #hasMoved = false;
 
-  /** @throws TypeError where no transport is left. */
+  /** @throws TypeError if an unknown transport is named, or if none can be used. */
   constructor(
     private readonly address: Address,
     private readonly options: Options<any>,
@@ -54,7 +54,7 @@ export class Line {
   ) {
     const names = options.transports ?? (Object.keys(TRANSPORTS) as TransportName[]);
     const usable = names.filter((name) => {
-      if (!TRANSPORTS[name]) throw new TypeError(`"${name}" is no transport of tidings`);
+      if (!TRANSPORTS[name]) throw new TypeError(`"${name}" is not a transport`);
       return name !== "websocket" || (options.WebSocket ?? globalThis.WebSocket);
     });
     if (!usable[0]) throw new TypeError("no transport is left");
@@ -62,15 +62,15 @@ export class Line {
     this.#position = options.after;
   }
 
-  /** Connects, again and again, until it is closed or the hub refuses for good. */
+  /** Connects again after each end, until it is closed or the hub rejects it finally. */
   async run(): Promise<void> {
     const ended = new AbortController();
     for (const event of ["online", "visibilitychange"]) globalThis.addEventListener?.(event, this.#onPage, ended);
     let error;
     try {
       while (!this.#isClosed) await (this.#isHeld ? this.#rest({ name: "paused" }) : this.#carry());
-    } catch (refused) {
-      error = refused as Error;
+    } catch (rejected) {
+      error = rejected as Error;
     }
     ended.abort();
     this.listener.state({ name: "closed", error });
@@ -81,7 +81,7 @@ export class Line {
     this.#hangUp();
   }
 
-  /** Gives the connection up until `release()`: the reader can take no more. */
+  /** Closes the connection until `release()`, for example because the buffer of the reader is full. */
   hold(): void {
     this.#isHeld = true;
     this.#hangUp();
@@ -98,14 +98,14 @@ export class Line {
     this.#pause.wake();
   }
 
-  /** Whoever is told may end the rest at once. */
+  /** Reports the state and rests. The listener may end the rest at once, because it begins first. */
   #rest(state: State, milliseconds?: number): Promise<void> {
     const rest = this.#pause.sleep(milliseconds);
     this.listener.state(state);
     return rest;
   }
 
-  /** One connection after the other takes over, until one ends and none has taken its place. */
+  /** Connects, and replaces the connection by better ones, until one ends without a replacement. */
   async #carry(): Promise<void> {
     this.#hasMoved = false;
     this.listener.state({ name: "connecting", transport: this.#choice.current });
@@ -150,25 +150,25 @@ export class Line {
       topic: this.address.topic,
       polls: this.#polls,
       options: this.options,
-      hear: (frame) => this.#hear(frame),
+      receive: (frame) => this.#receive(frame),
       room: () => this.listener.room(),
     };
     const timeout = this.options.openTimeout ?? OPEN_TIMEOUT;
     const connection = new Connection(name, transport, opening, timeout);
-    // Closed by whoever heard that it connects, or between two transports that are better.
+    // A listener of the state may have closed or held the feed, or that happened between two better transports.
     if (this.#isClosed || this.#isHeld) connection.close();
     this.#connections.add(connection);
     void connection.ended.then(() => this.#connections.delete(connection));
     return connection;
   }
 
-  /** Two connections may speak at once while one takes over: what one of them has told already is passed over. */
-  #hear(frame: Frame): void {
+  /** Passes on everything that is new. While one connection replaces another, both may receive the same. */
+  #receive(frame: Frame): void {
     const { gap, retry } = frame;
     if (frame.topic) this.#backoff.reset();
     if (retry) this.#backoff.retry = retry;
     const to = gap ? gap.resume : frame.id;
-    // A gap may lead back: a hub can lose the end of its history.
+    // A gap may lead to an earlier position, because a hub can lose the end of its history.
     if (to && (isAhead(to, this.#position) || gap?.after === this.#position)) {
       this.#position = to;
       this.listener.take(to, frame);
@@ -182,7 +182,7 @@ export class Line {
     this.listener.state({ name: "open", transport: name });
   }
 
-  /** What an ending means for the next attempt, and the wait for it. */
+  /** Chooses the transport of the next attempt after an ending, and waits for its time. */
   async #after({ how, error }: Ending): Promise<void> {
     if (how === "closed") return;
     const { status, code, retryAfter, message } = error;
@@ -190,11 +190,11 @@ export class Line {
       this.#wasRefused = true;
       return this.#choice.restart();
     }
-    // A load balancer answers 404 of itself while its only server restarts.
+    // A load balancer may answer 404 while its only server restarts.
     const isEnd = isFinal(status) && !(this.#wasOpen && status === 404 && !code);
     if (isEnd && code && code !== "bad_transport") throw error;
     if (!isBusy(error)) {
-      // A WebSocket that fails does not say why.
+      // The reason why a WebSocket fails is unknown.
       if (how !== "failed" || !(isEnd || this.#choice.current === "websocket")) this.#mayPass = true;
       if (how === "silent") this.#choice.stay();
       if (isEnd || how === "failed" || how === "silent") {
@@ -213,7 +213,7 @@ export class Line {
     const since = now();
     const wait = this.#backoff.delay(atLeast);
     const until = Date.now() + wait;
-    // The page may wake it, but not before the hub wants it back.
+    // Events of the page may end the wait, but not before the time that the hub has sent.
     do await this.#rest({ name: "waiting", until, reason }, since + wait - now());
     while (now() - since < atLeast! && !this.#isClosed && !this.#isHeld);
   }

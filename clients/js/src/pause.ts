@@ -1,11 +1,11 @@
-/** The longest wait of a timer: a longer one is over at once. */
+/** The longest time of a timer in milliseconds. A timer with a longer time fires at once. */
 const MOST = 2 ** 31 - 1;
 
-/** A wait that can be cut short. */
+/** A wait that can be ended early. */
 export class Pause {
   #wake: (() => void) | undefined;
 
-  /** Until `wake()`, or so many milliseconds. */
+  /** Resolves after `wake()`, or after this many milliseconds. */
   sleep(milliseconds?: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = milliseconds === undefined ? undefined : setTimeout(resolve, Math.min(MOST, milliseconds));

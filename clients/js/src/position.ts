@@ -1,4 +1,4 @@
-/** Whether `id` lies ahead of `position`: behind another number of the same history, or in another history. */
+/** Returns `true` if `id` is after `position`: a higher number of the same epoch, or an id of another epoch. */
 export function isAhead(id: string, position: string | undefined): boolean {
   const [, epoch, seq] = split(id);
   const [, of, at] = split(position);

@@ -9,15 +9,15 @@ import type { Options, PublishOptions } from "./types.js";
 const ATTEMPTS = 5;
 /** The slowest upload that is waited for, in bytes per millisecond: fetch reports nothing while bytes move. */
 const SLOWEST = 16;
-/** A publish that takes longer than this, in milliseconds, and than an upload of `USUAL` bytes per millisecond, may be
+/** If a publish takes longer than this, in milliseconds, plus an upload with `USUAL` bytes per millisecond, it may be
  * waiting for a connection. */
 const SOON = 2_000;
 const USUAL = 64;
 
 /**
- * Publishes once, however often it has to be tried: the hub knows the attempts by their key.
+ * Publishes once, even if several attempts are needed. The hub recognises a repeated attempt by its key.
  *
- * @param wait called if the request may be waiting for a connection: over HTTP/1.1 a browser opens six to one host.
+ * @param wait called if the request may be waiting for a connection. Over HTTP/1.1 a browser opens six to one host.
  */
 export async function publish(
   address: Address,
@@ -32,9 +32,9 @@ export async function publish(
   const isText = typeof data === "string";
   if (!isText && !ArrayBuffer.isView(data)) throw new TypeError("not text or bytes");
   const headers: Record<string, any> = {
-    // Not `randomUUID`, which a page has over HTTPS only.
+    // Not `randomUUID`, because pages have that only over HTTPS.
     "idempotency-key": `${crypto.getRandomValues(new Uint32Array(4))}`,
-    // A content type does not decide that.
+    // The content type does not decide whether a payload is text.
     "tidings-kind": isText ? "text" : "binary",
   };
   // `fetch` sends bytes without a content type, and text as `text/plain`.
@@ -60,7 +60,7 @@ export async function publish(
       const { status, retryAfter } = error as Fault;
       const isUnknown = status === 401;
       if (attempt === ATTEMPTS || (isUnknown ? wasRefused || !options.token : isFinal(status))) throw error;
-      // Before all attempts are over: that may take a minute.
+      // Before all attempts have failed, because that may take a minute.
       if (abort.signal.aborted) console.error("tidings:", "publish", error);
       wasRefused = isUnknown;
       atLeast = retryAfter;

@@ -1,13 +1,14 @@
 const MOST_RETRY_AFTER = 3_600_000;
 
-/** An answer of the hub, or of a proxy before it, that is not what was asked for; or a goodbye of the hub. */
+/** An error response of the hub or of a proxy, or a goodbye of the hub. */
 export class Rejection extends Error {
   override readonly name = "Rejection";
 
   /**
-   * @param status of the answer; of a goodbye 503 if a client should come back, otherwise 403; 0 if a WebSocket broke
-   * @param code the hub's name of the fault, or a WebSocket's close code; `undefined` if it was not the hub that answered
-   * @param retryAfter milliseconds, if the answer asks for them
+   * @param status the HTTP status. 503 for a goodbye after which a client should reconnect, 403 for another goodbye, and
+   *   0 if a WebSocket broke
+   * @param code the hub's error code, or the close code of a WebSocket. `undefined` if the hub has not answered
+   * @param retryAfter milliseconds to wait before the next attempt, if the response contains them
    */
   constructor(
     readonly status: number,
@@ -19,35 +20,35 @@ export class Rejection extends Error {
   }
 }
 
-/** Any error: only a rejection has a status. */
+/** Any error. Only a rejection has a status. */
 export type Fault = Error & Partial<Pick<Rejection, "status" | "code" | "retryAfter">>;
 
-/** Returns `true` if the same request would get the same answer: the table is in docs/protocol.md. */
+/** Returns `true` if the same request would get the same answer, by the table in docs/protocol.md. */
 export function isFinal(status: number | undefined): boolean {
   return /^(204|3|4(?!08|25|29)|50[15])/.test(String(status));
 }
 
-/** Returns `true` if the hub answered and is not able to serve at present: another transport would not help. */
+/** Returns `true` if the hub answered that it cannot serve now. Another transport would not help. */
 export function isBusy({ status, code }: Fault): boolean {
   return !!code && (status === 429 || status === 503);
 }
 
-/** Returns what a goodbye means, as the answer that says the same. */
+/** Returns a goodbye as a rejection with the same meaning. */
 export function goodbye({ reason, message }: { reason: string; message: string }, retry?: number): Rejection {
   const isEnd = /^(normal|protocol|unsupported|bad_utf8|not_allowed|too_big)$/.test(reason);
   return new Rejection(isEnd ? 403 : 503, reason, message, retry);
 }
 
-/** Reads an answer other than the expected one. */
+/** Reads an error response. */
 export async function rejection(response: Response): Promise<Rejection> {
   const { status, headers } = response;
   const { error } = await response.json().catch(() => ({}));
-  // Others write such answers as well, with numbers for codes.
+  // Other servers use the same form, but with numbers as codes.
   const code = typeof error?.code === "string" ? error.code : undefined;
   return new Rejection(status, code, error?.message, milliseconds(headers.get("retry-after")));
 }
 
-/** `Retry-After` is seconds or a date (RFC 9110, section 10.2.3). */
+/** Parses `Retry-After`, which is seconds or a date (RFC 9110, section 10.2.3). */
 function milliseconds(after: string | null): number | undefined {
   const wait = Number(after) * 1000 || Date.parse(after!) - Date.now();
   return wait >= 0 ? Math.min(wait, MOST_RETRY_AFTER) : undefined;

@@ -1,7 +1,7 @@
 import { rejection } from "./rejection.js";
 import type { Options } from "./types.js";
 
-/** What a request needs besides its URL. */
+/** Everything that a request needs besides its URL. */
 export interface Sender {
   readonly options: Options<any>;
   readonly token: string | undefined;
@@ -11,8 +11,8 @@ export interface Sender {
 /**
  * Sends a request with the headers, the credentials and the token of a feed. Returns the answer if its status is 200.
  *
- * `no-store` is for pages: the HTTP cache of a browser lets only one request for a URL go out at a time (a second tab
- * would wait for the first one's poll), unless the request cannot be stored.
+ * `no-store` is for pages. The HTTP cache of a browser sends only one request for a URL at a time, unless the request
+ * cannot be stored. A second tab would wait for the poll of the first one.
  *
  * @throws Rejection for any other status.
  */
@@ -24,7 +24,7 @@ export async function request(
 ): Promise<Response> {
   const response = await (options.fetch ?? fetch)(url, {
     cache: "no-store",
-    // An `undefined` member counts as missing.
+    // An `undefined` member is the same as a missing one.
     credentials: options.credentials as RequestCredentials,
     signal,
     ...init,

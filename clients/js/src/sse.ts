@@ -4,11 +4,11 @@ import { request } from "./request.js";
 import type { Opening } from "./transport.js";
 
 /**
- * By server-sent events, read with fetch and not with `EventSource`, which hides rejections, heartbeats and
- * comments, sends no token, and which Node has not.
+ * Reads server-sent events with fetch. `EventSource` is not used, because it hides rejections, heartbeats and comments,
+ * sends no token, and does not exist in Node.
  */
 export async function sse(opening: Opening): Promise<void> {
-  const { url, signal, hear, room } = opening;
+  const { url, signal, receive, room } = opening;
   const response = await request(opening, url(), { accept: "text/event-stream" });
   const type = response.headers.get("content-type");
   if (!type?.startsWith("text/event-stream")) throw new Error(`not an event stream: ${type}`);
@@ -22,12 +22,13 @@ export async function sse(opening: Opening): Promise<void> {
       await room();
       if (signal.aborted) return;
       const frame = read(opening.topic, block);
-      // It may be the first event: an `EventSource` never comes back after a 503, so a hub sends what it means by one so.
+      // May be the first event. An `EventSource` never reconnects after a 503, so a hub sends a goodbye instead.
       if (frame.goodbye) throw goodbye(frame.goodbye, stream.retry);
-      if (block.id) hear({ ping: stream.ping, ...frame });
+      if (block.id) receive({ ping: stream.ping, ...frame });
     }
-    // After the events, so that a first goodbye finds the connection not open. A part of a long event is a sign of life.
-    hear({ ping: stream.ping, retry: stream.retry });
+    // After the events, so that the connection is not open if the first event is a goodbye. A part of a long event is
+    // also a sign of life.
+    receive({ ping: stream.ping, retry: stream.retry });
   }
 }
 

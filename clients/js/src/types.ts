@@ -1,63 +1,63 @@
-/** The ways to a hub, by their names in `?transport=`. */
+/** The transports, by their names in `?transport=`. */
 export type TransportName = "websocket" | "sse" | "long-polling";
 
 /** A payload: text, or the bytes of a binary notification. */
 export type Payload = string | Uint8Array;
 
-/** Headers of a notification. Those that its publisher has not set are absent. */
+/** Headers of a notification. Headers that the publisher has not set are missing. */
 export interface NotificationHeaders {
   /** The name of the event: 1 to 255 visible ASCII characters. */
   readonly event?: string;
   /** The media type of the payload. */
   readonly content_type?: string;
-  /** When it was published, by the publisher's clock, in milliseconds since the Unix epoch. */
+  /** The time of publish by the publisher's clock, in milliseconds since the Unix epoch. */
   readonly time?: number;
-  /** The trace that it belongs to (W3C Trace Context, version 00). */
+  /** The trace of the notification (W3C Trace Context, version 00). */
   readonly traceparent?: string;
-  /** What vendors add to the trace, at most 512 bytes. It is left out without a `traceparent`. */
+  /** Vendor-specific data of the trace, at most 512 bytes. Ignored without a `traceparent`. */
   readonly tracestate?: string;
 }
 
-/** What was published. */
+/** A published notification. */
 export interface Notification<T = Payload> {
-  /** Its identity and the position behind it, `EPOCH-SEQ`: keep it, and go on from it with {@link Options.after}. */
+  /** The id, `EPOCH-SEQ`, which is also the position after it. To resume later, pass it as {@link Options.after}. */
   readonly id: string;
   readonly topic: string;
-  /** The payload, or what {@link Options.decode} made of it. */
+  /** The payload, or the result of {@link Options.decode}. */
   readonly data: T;
   readonly headers: NotificationHeaders;
 }
 
-/** Where to publish, and the headers of the notification. */
+/** The topic and the headers of a publish. */
 export interface PublishOptions extends NotificationHeaders {
   /** The topic. Required if the feed's filters are not one topic. */
   readonly topic?: string | undefined;
 }
 
-/** Notifications that can no longer be had: the hub keeps so many, and this feed was away for longer. */
+/** Notifications that the hub no longer has, because this feed was disconnected for too long or too slow. */
 export interface Gap {
-  /** The last position before it. */
+  /** The last position before the gap. */
   readonly after: string;
-  /** What follows this position is delivered. */
+  /** The notifications after this position are delivered. */
   readonly resume: string;
-  /** How many are missing, where that can be known. */
+  /** The number of missing notifications, or `null` if it is unknown. */
   readonly missed: number | null;
-  /** The position was too old; or of another history of the hub; or the feed was connected and too slow. */
+  /** The position was too old (`evicted`) or of another history of the hub (`epoch`), or the feed was too slow (`lagged`). */
   readonly reason: "evicted" | "epoch" | "lagged";
 }
 
-/** What a feed is doing. */
+/** The state of a feed. */
 export type State =
   | { readonly name: "connecting"; readonly transport: TransportName }
   | { readonly name: "open"; readonly transport: TransportName }
-  /** Between two attempts, at most until `until` (milliseconds since 1970). */
+  /** It waits for the next attempt, at most until `until` (milliseconds since 1970). */
   | { readonly name: "waiting"; readonly until: number; readonly reason: string }
-  /** The connection is given up for a while: until the reader of a full buffer has caught up, or for a publish. */
+  /** It has given up the connection for a while: until the reader of a full buffer has caught up, or for a publish. */
   | { readonly name: "paused" }
-  /** For good: `close()` was called, or `error` says what the hub refused. */
+  /** It is closed finally, after `close()` or after the rejection `error`. */
   | { readonly name: "closed"; readonly error: Error | undefined };
 
-/** As much of a WebSocket as a feed needs: the browser's, and those of `undici` and `ws`. */
+/** The part of a WebSocket that a feed needs. The browser's and those of `undici` and `ws` have it. */
 export interface WebSocketLike {
   readonly protocol: string;
   onopen: ((event: any) => void) | null;
@@ -69,63 +69,64 @@ export interface WebSocketLike {
 
 export type WebSocketConstructor = new (url: string | URL, protocol: string) => WebSocketLike;
 
-/** How to open a {@link Feed}. Every member has a default. */
+/** The options of a {@link Feed}. Every option has a default. */
 export interface Options<T = Payload> {
-  /** The ways to try, best first. Default: WebSocket, SSE, long-polling. */
+  /** The transports to try, best first. Default: WebSocket, SSE, long-polling. */
   transports?: readonly TransportName[];
   /**
-   * Where to begin: after this id, at the `"earliest"` that is kept, or with the `"latest"` that is kept of each topic.
-   * Default: what is published from now on.
+   * The position to begin at: after this id, at the `"earliest"` retained notification, or with the `"latest"` of each
+   * topic. Default: notifications that are published from now on.
    */
   after?: string;
   /**
-   * A bearer token for each connection and publish. `refused` is true when the hub has just refused the
-   * last one with 401: fetch a fresh one then. It goes as `Authorization`, and as `?access_token=` by
-   * WebSocket, where a page can set no header.
+   * Returns a bearer token for each connection and publish. `refused` is `true` if the hub has just rejected the last
+   * token with 401, so that a fresh one is needed. It is sent as `Authorization`, and by WebSocket as `?access_token=`,
+   * because pages cannot set a header there.
    */
   token?: (refused: boolean) => string | Promise<string>;
   /**
-   * Makes `data` of a payload. If it throws, the notification is passed over and the error is written to the console.
+   * Decodes a payload to `data`. If it throws, the notification is skipped and the error is written to the console.
    * Default: the payload itself.
    */
   decode?: (payload: Payload, topic: string, headers: NotificationHeaders) => T;
-  /** Further headers of each request. A WebSocket in a page sends none. */
+  /** Additional headers of each request. A WebSocket in a page sends none. */
   headers?: Record<string, string>;
-  /** Whether requests carry cookies, as for `fetch`. Default: to the page's own origin. */
+  /** When requests include cookies, as for `fetch`. Default: for the origin of the page. */
   credentials?: RequestCredentials;
-  /** Closes the feed once it is aborted. */
+  /** Closes the feed when it is aborted. */
   signal?: AbortSignal;
-  /** How many notifications may wait for their reader before the connection is given up. Default: 1,024. */
+  /** How many notifications may wait for the reader before the feed gives up the connection. Default: 1,024. */
   buffer?: number;
-  /** How long an opening may take, in milliseconds, before it counts as failed. Default: 10,000. */
+  /** The time limit of an opening or a publish, in milliseconds. Default: 10,000. */
   openTimeout?: number;
-  /** After how long on a fallback the better transport is tried again, in milliseconds; doubled each time
-   * that it fails. Default: 60,000. */
+  /** The time on a fallback until better transports are tried again, in milliseconds. It doubles each time that they
+   * fail. Default: 60,000. */
   betterAfter?: number;
-  /** Default: the global one. */
+  /** The `fetch` to use. Default: the global one. */
   fetch?: typeof globalThis.fetch;
-  /** Default: the global one. Node 20 has none: give one, or WebSocket is passed over. */
+  /** The `WebSocket` to use. Default: the global one. Node 20 has none, so the feed skips WebSocket there unless this is
+   * set. */
   WebSocket?: WebSocketConstructor;
 }
 
-/** What {@link Feed.on} tells. */
+/** The events of {@link Feed.on}. */
 export interface Events<T = Payload> {
   notification: Notification<T>;
   gap: Gap;
   state: State;
 }
 
-/** One stream of notifications, whatever carries it. */
+/** One stream of notifications by any transport. */
 export interface Feed<T = Payload> extends AsyncIterable<Notification<T>> {
-  /** Calls `listener` for each from now on; call what it returns to stop that. */
+  /** Calls `listener` for each event from now on. The returned function removes the listener. */
   on<K extends keyof Events<T>>(event: K, listener: (it: Events<T>[K]) => void): () => void;
-  /** Stops what `on` began with the same arguments. */
+  /** Removes a listener that was added by `on` with the same arguments. */
   off<K extends keyof Events<T>>(event: K, listener: (it: Events<T>[K]) => void): void;
-  /** Publishes, and resolves to the id once it is stored. A string in place of the options is the topic. */
+  /** Publishes, and resolves to the id once the notification is stored. A string instead of options is the topic. */
   publish(data: Payload, options?: string | PublishOptions): Promise<string>;
-  /** Ends it for good. */
+  /** Closes the feed finally. */
   close(): void;
   readonly state: State;
-  /** The position up to which everything was read or told; `undefined` before the first connection. */
+  /** The position up to which the reader has received and processed everything. `undefined` before the first connection. */
   readonly position: string | undefined;
 }

@@ -3,29 +3,29 @@ import type { Opening } from "./transport.js";
 import type { WebSocketLike } from "./types.js";
 
 const PROTOCOL = "tidings.v1";
-/** The close codes after which a client should not come back, and those of a hub that wants it back. */
+/** The close codes after which a client should not reconnect, and those after which it should. */
 const ENDS = /^100[023789]$/;
 const LATER = /^10(01|1[13])$/;
 
-/** By WebSocket, with the subprotocol that shows positions, gaps and heartbeats to page script. */
-export function webSocket({ url, token, signal, options, hear }: Opening): Promise<unknown> {
+/** Reads a WebSocket, with the subprotocol that contains positions, gaps and heartbeats. */
+export function webSocket({ url, token, signal, options, receive }: Opening): Promise<unknown> {
   return new Promise((_, reject) => {
-    // Page script cannot set a header here: RFC 6750, section 2.3.
+    // A page cannot set a header here (RFC 6750, section 2.3).
     const address = url({ access_token: token });
     address.protocol = address.protocol.replace("http", "ws");
-    // The line passes this transport over where there is none.
+    // The line skips this transport if there is no WebSocket.
     const socket: WebSocketLike = new (options.WebSocket ?? WebSocket)(address, PROTOCOL);
     socket.onopen = () => {
       if (socket.protocol !== PROTOCOL) reject(new Error("not a tidings hub"));
     };
     socket.onmessage = ({ data }) => {
       try {
-        hear(JSON.parse(data));
+        receive(JSON.parse(data));
       } catch (error) {
         reject(error);
       }
     };
-    // The end tells all there is to know, but from `ws` an error that nobody hears ends the program.
+    // The close event has the same information. But an error event without a listener ends a program that uses `ws`.
     socket.onerror = () => {};
     socket.onclose = ({ code, reason }) => {
       const status = ENDS.test(code) ? 403 : LATER.test(code) ? 503 : 0;

@@ -28,12 +28,12 @@ const BLOCKS = [
   { data: " two spaces" },
 ];
 
-test("a stream says the same however its bytes are cut", () => {
+test("a stream has the same blocks wherever its bytes are split", () => {
   for (let size = 1; size <= 40; size++) {
     assert.deepEqual(read(TEXT, size), { blocks: BLOCKS, ping: 3000, retry: 900 }, `in pieces of ${size}`);
   }
 });
 
-test("what no blank line follows is not said", () => {
+test("a block without a blank line after it is not returned", () => {
   assert.deepEqual(read("data: half\n").blocks, []);
 });

@@ -24,7 +24,7 @@ test("an iteration reads in order, binary as bytes, and ends when the feed is cl
   assert.ok(hub.socket.isClosed);
 });
 
-test("a feed that nobody reads gives its connection up and goes on from its position", async (t) => {
+test("a feed without a reader gives up its connection and resumes from its position", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const feed = tidings("http://hub/topics/a", { WebSocket: hub.WebSocket, buffer: 3 });
@@ -35,7 +35,7 @@ test("a feed that nobody reads gives its connection up and goes on from its posi
   await settle();
   assert.deepEqual(feed.state, { name: "paused" });
   assert.ok(hub.socket.isClosed);
-  assert.equal(feed.position, "e-0", "nothing was read yet");
+  assert.equal(feed.position, "e-0", "nothing has been read yet");
 
   const read = [];
   feed.on("notification", ({ id }) => read.push(id));
@@ -47,7 +47,7 @@ test("a feed that nobody reads gives its connection up and goes on from its posi
 });
 
 for (const transport of ["sse", "long-polling"]) {
-  test(`more than the buffer holds in one piece is no reason to hang up on a reader that is quick, by ${transport}`, async (t) => {
+  test(`a fast reader keeps its connection if one piece exceeds the buffer, by ${transport}`, async (t) => {
     const hub = new Hub();
     const feed = tidings("http://hub/topics/a", { fetch: hub.fetch, transports: [transport], buffer: 3 });
     t.after(() => feed.close());
@@ -71,7 +71,7 @@ for (const transport of ["sse", "long-polling"]) {
     assert.ok(!states.includes("paused"), states.join());
   });
 
-  test(`a reader that takes nothing for a second while its buffer is full has the connection given up, by ${transport}`, async (t) => {
+  test(`the connection is given up if the buffer is full for a second, by ${transport}`, async (t) => {
     ownTime(t);
     const hub = new Hub();
     const feed = tidings("http://hub/topics/a", { fetch: hub.fetch, transports: [transport], buffer: 2 });
@@ -97,7 +97,7 @@ for (const transport of ["sse", "long-polling"]) {
   });
 }
 
-test("the position is behind what the reader is done with, not what it is at work on", async (t) => {
+test("the position is after the last processed notification, not after the current one", async (t) => {
   const hub = new Hub();
   const { feed } = hub.feed(t);
   await settle();
@@ -112,7 +112,7 @@ test("the position is behind what the reader is done with, not what it is at wor
   assert.equal(feed.position, "e-7");
 });
 
-test("a gap is told where it lies, and on the console where nobody listens", async (t) => {
+test("a gap is emitted in order, and written to the console if there is no listener", async (t) => {
   const hub = new Hub();
   const { told: heard } = hub.feed(t);
   const deaf = tidings("http://hub/topics/a", { WebSocket: hub.WebSocket });
@@ -131,7 +131,7 @@ test("a gap is told where it lies, and on the console where nobody listens", asy
   assert.deepEqual(written.mock.calls.map((call) => call.arguments), [["tidings:", "gap", gap]]);
 });
 
-test("a feed that is refused for good says so on the console where nobody would hear of it", async (t) => {
+test("a final rejection is written to the console if there is no listener", async (t) => {
   const hub = new Hub();
   const open = () => {
     const feed = tidings("http://hub/topics/a", { fetch: hub.fetch, transports: ["sse"] });
@@ -151,7 +151,7 @@ test("a feed that is refused for good says so on the console where nobody would 
   assert.deepEqual(written.mock.calls.map((call) => call.arguments), [["tidings:", "state", deaf.state]]);
 });
 
-test("a publish is tried again under the same key until it is stored", async (t) => {
+test("a publish is repeated with the same key until it is stored", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const { feed } = hub.feed(t);
@@ -169,7 +169,7 @@ test("a publish is tried again under the same key until it is stored", async (t)
   assert.equal(hub.request.url.href, "http://hub/topics/orders.new");
 });
 
-test("a publish that the hub refuses is not tried again, and one without a topic is never sent", async (t) => {
+test("a rejected publish is not repeated, and one without a topic is not sent", async (t) => {
   const hub = new Hub();
   const { feed } = hub.feed(t, {}, "http://hub/topics/orders.*");
   await assert.rejects(feed.publish("x"), TypeError);
@@ -182,7 +182,7 @@ test("a publish that the hub refuses is not tried again, and one without a topic
   assert.equal(hub.requests.length, 1);
 });
 
-test("what cannot be a feed is refused at once", () => {
+test("invalid URLs and options throw at once", () => {
   for (const [url, options] of [
     ["/topics/a"],
     ["ftp://hub/topics/a"],
@@ -195,7 +195,7 @@ test("what cannot be a feed is refused at once", () => {
   }
 });
 
-test("a poll for the newest of each topic goes on from where its answer ended", async (t) => {
+test("a poll for the newest of each topic continues at the end of its answer", async (t) => {
   const hub = new Hub();
   const { told: heard } = hub.feed(t, { after: "latest", transports: ["long-polling"] });
   const after = () => hub.request.url.searchParams.get("after");
@@ -210,7 +210,7 @@ test("a poll for the newest of each topic goes on from where its answer ended", 
   assert.deepEqual(heard.notifications, ["e-3", "e-7", "e-8", "e-41"]);
 });
 
-test("a feed that is cut before its first notification asks for the newest of each topic again", async (t) => {
+test("a feed that is cut before its first notification requests the newest of each topic again", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const { feed, told: heard } = hub.feed(t, { after: "latest" });
@@ -232,7 +232,7 @@ test("a feed that is cut before its first notification asks for the newest of ea
   assert.deepEqual(heard.notifications, ["e-4"]);
 });
 
-test("a reader that takes its time over one long answer is no silence of the hub", async (t) => {
+test("a slow reader of a long answer does not count as silence of the hub", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const feed = tidings("http://hub/topics/a", { fetch: hub.fetch, transports: ["long-polling"], buffer: 2 });
@@ -248,7 +248,7 @@ test("a reader that takes its time over one long answer is no silence of the hub
   assert.deepEqual(states, ["connecting", "open"]);
 });
 
-test("a connection that was given up for its reader's sake is no fault of the transport, however quick the reader", async (t) => {
+test("a connection that was given up for a full buffer does not count as a failure of the transport", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const feed = tidings("http://hub/topics/a", { WebSocket: hub.WebSocket, fetch: hub.fetch, buffer: 1 });
@@ -267,7 +267,7 @@ test("a connection that was given up for its reader's sake is no fault of the tr
   assert.ok(!states.includes("waiting"), states.join());
 });
 
-test("what an iteration leaves is for the listeners", async (t) => {
+test("listeners receive what an iteration has left", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const feed = tidings("http://hub/topics/a", { WebSocket: hub.WebSocket, buffer: 3 });

@@ -1,4 +1,4 @@
-// The headers of notifications, by each transport, and of a publish.
+// The headers of notifications by each transport, and those of a publish.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { Hub, json, settle, stream } from "./support.js";
 const PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const ALL = { event: "created", content_type: "a/b", time: 7, traceparent: PARENT, tracestate: "a=1" };
 
-/** What a hub sends: all headers with a text and with bytes, one header, and none. */
+/** The notifications of a hub: text and bytes with all headers, with one header, and with none. */
 const NOTIFICATIONS = [
   { id: "e-1", topic: "orders.new", headers: ALL, data: "x" },
   { id: "e-2", topic: "orders.new", headers: ALL, data_base64: "AP8=" },
@@ -24,7 +24,7 @@ const STREAM =
   "id: e-4\nevent: toString\ndata: gap\n\n" +
   "id: e-5\ndata: none\n\n";
 
-/** How each transport brings them. */
+/** The form of these notifications on each transport. */
 const WAYS = {
   websocket: (hub) => NOTIFICATIONS.forEach((notification) => hub.socket.say(notification)),
   sse: (hub) => {
@@ -52,7 +52,7 @@ for (const [transport, bring] of Object.entries(WAYS)) {
   });
 }
 
-test("a publish sends the headers that are given and no others", async (t) => {
+test("a publish sends only the given headers", async (t) => {
   const hub = new Hub();
   const { feed } = hub.feed(t);
   const sent = async (...args) => {
@@ -76,9 +76,9 @@ test("a publish sends the headers that are given and no others", async (t) => {
   const octets = "application/octet-stream";
   assert.deepEqual(await sent("x", ALL), [own, { ...all, ...text }]);
   assert.deepEqual(await sent(Uint8Array.of(0), { ...ALL, topic: "b" }), ["/topics/b", { ...all, ...binary }]);
-  // Without a content type bytes have that of bytes, which hubs of earlier versions go by.
+  // Bytes always have a content type, because hubs of earlier versions recognise them by it.
   assert.deepEqual(await sent(Uint8Array.of(65)), [own, { "content-type": octets, ...binary }]);
-  // Text stays text, whatever its content type says.
+  // Text is text with any content type.
   assert.deepEqual(await sent("x", { content_type: octets }), [own, { "content-type": octets, ...text }]);
   assert.deepEqual(await sent("x", { time: 0 }), [own, { "tidings-time": 0, ...text }]);
   assert.deepEqual(await sent("x", { event: undefined, topic: undefined }), [own, text]);
@@ -86,7 +86,7 @@ test("a publish sends the headers that are given and no others", async (t) => {
   assert.deepEqual(await sent("x"), [own, text]);
 });
 
-test("the query of a feed is not that of its publishes", async (t) => {
+test("publishes do not have the query of the feed", async (t) => {
   const hub = new Hub();
   const { feed } = hub.feed(t, {}, "http://hub/topics/orders.new?after=e-1#top");
   void feed.publish("x").catch(() => {});

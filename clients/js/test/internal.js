@@ -1,4 +1,4 @@
-/** A part of the client that the package does not export, for tests of its own. */
+/** Imports a part of the client that the package does not export, for its tests. */
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 

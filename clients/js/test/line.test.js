@@ -6,10 +6,10 @@ import { Hub, json, ownTime, pass, rejection, settle, stream } from "./support.j
 const ping = (id, ms = 25_000) => ({ ping: ms, id });
 const told = (seq) => ({ id: `e-${seq}`, topic: "orders.new", data: "x" });
 
-/** Waits out whatever a feed waits for at most between two attempts. */
+/** Waits for longer than a feed ever waits between two attempts. */
 const backoff = () => pass(60_000);
 
-test("a feed opens the best transport and tells what comes by it", async (t) => {
+test("a feed opens the best transport and emits what arrives", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const { feed, told: heard } = hub.feed(t);
@@ -23,7 +23,7 @@ test("a feed opens the best transport and tells what comes by it", async (t) => 
   assert.equal(feed.position, "e-2");
 });
 
-test("the reply to a message that another program sent by this protocol is passed over", async (t) => {
+test("a reply to a message is ignored", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const { feed, told: heard } = hub.feed(t);
@@ -36,7 +36,7 @@ test("the reply to a message that another program sent by this protocol is passe
   assert.deepEqual(feed.state, { name: "open", transport: "websocket" });
 });
 
-test("a transport that cannot be opened is passed over at once, and the position goes along", async (t) => {
+test("a transport that cannot be opened is skipped at once, and the position is kept", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.upgrades = false;
@@ -53,7 +53,7 @@ test("a transport that cannot be opened is passed over at once, and the position
   assert.deepEqual(feed.state, { name: "open", transport: "long-polling" });
 });
 
-test("where none can be opened it waits, and begins with the best again", async (t) => {
+test("if no transport can be opened, the feed waits and begins with the best again", async (t) => {
   ownTime(t, 0.5);
   const hub = new Hub();
   hub.upgrades = false;
@@ -73,7 +73,7 @@ test("where none can be opened it waits, and begins with the best again", async 
   assert.equal(hub.sockets.length, 2);
 });
 
-test("a transport that is cut early three times is given up for the next", async (t) => {
+test("after three early cuts, the next transport is used", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.feed(t);
@@ -89,7 +89,7 @@ test("a transport that is cut early three times is given up for the next", async
   assert.equal(hub.request.url.search, "?transport=sse&after=e-3");
 });
 
-test("a transport that lasts is kept however often it is cut", async (t) => {
+test("a transport that lasts is kept after any number of cuts", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.feed(t);
@@ -104,7 +104,7 @@ test("a transport that lasts is kept however often it is cut", async (t) => {
   assert.equal(hub.requests.length, 0);
 });
 
-test("a hub that is going away is no fault of the transport", async (t) => {
+test("the goodbye of a hub does not count as a failure of the transport", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.feed(t);
@@ -129,7 +129,7 @@ test("an opening that takes too long counts as failed", async (t) => {
   assert.equal(hub.request.url.searchParams.get("transport"), "sse");
 });
 
-test("an event stream that says nothing behind its head is not open", async (t) => {
+test("an event stream without a body after its head is not open", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const { feed } = hub.feed(t, { transports: ["sse", "long-polling"] });
@@ -141,7 +141,7 @@ test("an event stream that says nothing behind its head is not open", async (t) 
   assert.equal(hub.request.url.searchParams.get("transport"), "long-polling");
 });
 
-test("one that opens and is silent from then on is left once its heartbeat is overdue", async (t) => {
+test("a transport that opens and becomes silent is left once its heartbeat is overdue", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.feed(t);
@@ -154,7 +154,7 @@ test("one that opens and is silent from then on is left once its heartbeat is ov
   assert.equal(hub.request.url.search, "?transport=sse&after=e-1");
 });
 
-test("the heartbeat that was told counts behind a notification as well", async (t) => {
+test("the heartbeat interval of the hub also applies after a notification", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.feed(t);
@@ -165,7 +165,7 @@ test("the heartbeat that was told counts behind a notification as well", async (
   assert.ok(hub.socket.isClosed);
 });
 
-test("silence after a long life is a cut: the same transport is tried again", async (t) => {
+test("silence after a long time counts as a cut, and the same transport is tried again", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.feed(t);
@@ -181,7 +181,7 @@ test("silence after a long life is a cut: the same transport is tried again", as
   assert.equal(hub.requests.length, 0);
 });
 
-test("the heartbeat of an event stream is as its opening tells it", async (t) => {
+test("the heartbeat interval of an event stream is that of its opening comment", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const { feed } = hub.feed(t, { transports: ["sse"] });
@@ -195,7 +195,7 @@ test("the heartbeat of an event stream is as its opening tells it", async (t) =>
   assert.notEqual(feed.state.name, "open");
 });
 
-test("a better transport takes over while the other still carries, and nothing comes twice", async (t) => {
+test("a better transport replaces an open one, and nothing is emitted twice", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.upgrades = false;
@@ -210,11 +210,11 @@ test("a better transport takes over while the other still carries, and nothing c
   await pass(29_999);
   assert.equal(hub.sockets.length, 1);
   await pass(1);
-  assert.equal(hub.sockets.length, 2, "it is tried, and fails");
+  assert.equal(hub.sockets.length, 2, "the better transport is tried and fails");
   assert.equal(feed.state.transport, "sse");
   hub.upgrades = true;
   await pass(30_000);
-  assert.equal(hub.sockets.length, 2, "twice as long is waited then");
+  assert.equal(hub.sockets.length, 2, "the next wait is twice as long");
   body.say("id: e-3\ndata: x\n\n");
   await pass(30_000);
   assert.equal(hub.sockets.length, 3);
@@ -226,10 +226,10 @@ test("a better transport takes over while the other still carries, and nothing c
   await settle();
   assert.deepEqual(heard.notifications, ["e-2", "e-3", "e-4", "e-5"]);
   assert.equal(feed.state.transport, "websocket");
-  assert.ok(hub.request.init.signal.aborted, "the other is given up");
+  assert.ok(hub.request.init.signal.aborted, "the other connection is closed");
 });
 
-test("retry: of an event stream is waited for", async (t) => {
+test("the feed waits for the retry: of an event stream", async (t) => {
   ownTime(t, 0);
   const hub = new Hub();
   hub.feed(t, { transports: ["sse"] });
@@ -245,7 +245,7 @@ test("retry: of an event stream is waited for", async (t) => {
   assert.equal(hub.requests.length, 2);
 });
 
-test("Retry-After of a full hub is waited for, and no other transport is asked", async (t) => {
+test("the feed waits for the Retry-After of a full hub and tries no other transport", async (t) => {
   ownTime(t, 0);
   const hub = new Hub();
   hub.feed(t, { transports: ["sse", "long-polling"] });
@@ -263,10 +263,10 @@ test("Retry-After of a full hub is waited for, and no other transport is asked",
   assert.equal(hub.requests.length, 3);
   hub.request.answer(rejection(503, "full", { "retry-after": "86400" }));
   await pass(3_610_000);
-  assert.equal(hub.requests.length, 4, "an hour is the most");
+  assert.equal(hub.requests.length, 4, "the longest wait is an hour");
 });
 
-test("what the hub refuses for good closes the feed with its words", async (t) => {
+test("a final rejection closes the feed with the hub's message", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const { feed } = hub.feed(t, { transports: ["sse", "long-polling"] });
@@ -279,7 +279,7 @@ test("what the hub refuses for good closes the feed with its words", async (t) =
   assert.equal(hub.requests.length, 1);
 });
 
-test("what somebody else refuses is only a way that is not open", async (t) => {
+test("a rejection by a proxy only excludes its transport", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.feed(t, { transports: ["sse", "long-polling"] });
@@ -289,7 +289,7 @@ test("what somebody else refuses is only a way that is not open", async (t) => {
   assert.equal(hub.request.url.searchParams.get("transport"), "long-polling");
 });
 
-test("a token that is refused is fetched anew, once", async (t) => {
+test("after a rejected token, a fresh one is requested once", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const asked = [];
@@ -308,7 +308,7 @@ test("a token that is refused is fetched anew, once", async (t) => {
   assert.equal(feed.state.error.status, 401);
 });
 
-test("polls that are cut while they are held, one after the other, are held for less", async (t) => {
+test("if held polls are cut repeatedly, the hold becomes shorter", async (t) => {
   ownTime(t, 0);
   const hub = new Hub();
   hub.feed(t, { transports: ["long-polling"] });
@@ -327,15 +327,15 @@ test("polls that are cut while they are held, one after the other, are held for 
   await settle();
   await answered();
   await cut(0);
-  assert.equal(wait(), "25", "once is no habit");
+  assert.equal(wait(), "25", "one cut does not change the hold");
   await answered();
   await cut(8_000);
-  assert.equal(wait(), "25", "there was an answer between the two");
+  assert.equal(wait(), "25", "two cuts with an answer between them do not change the hold");
   await cut(8_000);
   assert.equal(wait(), "4");
 });
 
-test("a timer that slept with its page says nothing of the hub: it is listened to for a moment more", async (t) => {
+test("after its page was suspended, a feed waits for a moment before it assumes silence", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.feed(t);
@@ -350,7 +350,7 @@ test("a timer that slept with its page says nothing of the hub: it is listened t
   assert.ok(hub.socket.isClosed);
 });
 
-test("a page that is online again has its wait cut short, and trusts no connection of before", async (t) => {
+test("when a page is online again, its wait ends, and connections are replaced", async (t) => {
   ownTime(t);
   const page = new EventTarget();
   globalThis.addEventListener = page.addEventListener.bind(page);
@@ -360,7 +360,7 @@ test("a page that is online again has its wait cut short, and trusts no connecti
     delete globalThis.removeEventListener;
   });
   const hub = new Hub();
-  // A hidden page is online as well.
+  // A hidden page receives the event as well.
   globalThis.document = { hidden: false };
   t.after(() => delete globalThis.document);
   const { feed } = hub.feed(t);
@@ -381,13 +381,13 @@ test("a page that is online again has its wait cut short, and trusts no connecti
   page.dispatchEvent(new Event("online"));
   await settle();
   assert.equal(hub.sockets.length, 3);
-  assert.ok(!before.isClosed, "it carries on until the new one is open");
+  assert.ok(!before.isClosed, "the old connection is kept until the new one is open");
   hub.socket.say(ping("e-1"));
   await settle();
   assert.ok(before.isClosed);
 });
 
-test("what worked is remembered for ten minutes by the feeds of an origin that may use the same transports", async (t) => {
+test("feeds of an origin with the same transports begin for ten minutes with the one that worked", async (t) => {
   ownTime(t);
   const kept = new Map();
   const localStorage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
@@ -406,15 +406,15 @@ test("what worked is remembered for ten minutes by the feeds of an origin that m
   hub.feed(t);
   await settle();
   assert.equal(hub.requests.length, 2);
-  assert.equal(hub.sockets.length, 1, "begins with SSE");
+  assert.equal(hub.sockets.length, 1, "the feed begins with SSE");
   await pass(600_000);
   const tried = hub.sockets.length;
   hub.feed(t);
   await settle();
-  assert.equal(hub.sockets.length, tried + 1, "begins with the best again");
+  assert.equal(hub.sockets.length, tried + 1, "the feed begins with the best again");
 });
 
-test("a feed that is closed while better transports are tried opens no further one", async (t) => {
+test("a feed that is closed while better transports are tried opens no other one", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.upgrades = false;
@@ -426,7 +426,7 @@ test("a feed that is closed while better transports are tried opens no further o
   await settle();
   hub.upgrades = true;
   await pass(30_000);
-  assert.equal(hub.sockets.length, 2, "the best is being opened, and says nothing yet");
+  assert.equal(hub.sockets.length, 2, "the best transport is being opened");
   const asked = hub.requests.length;
   feed.close();
   await settle();
@@ -435,7 +435,7 @@ test("a feed that is closed while better transports are tried opens no further o
 });
 
 for (const state of ["connecting", "waiting", "paused"]) {
-  test(`whoever hears that a feed is ${state} can close it at once`, async (t) => {
+  test(`a listener of the state ${state} can close the feed at once`, async (t) => {
     ownTime(t);
     const hub = new Hub();
     const feed = tidings("http://hub/topics/a", { WebSocket: hub.WebSocket, transports: ["websocket"], buffer: 1 });
@@ -468,7 +468,7 @@ test("a clock that is set back does not prolong a wait", async (t) => {
   assert.equal(hub.sockets.length, 2);
 });
 
-test("a gap that leads back is told, and so is what follows it", async (t) => {
+test("a gap to an earlier position and the notifications after it are emitted", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const { feed, told: heard } = hub.feed(t, { after: "e-99" });
@@ -482,7 +482,7 @@ test("a gap that leads back is told, and so is what follows it", async (t) => {
   assert.equal(feed.position, "e-11");
 });
 
-test("nothing is left open of what is no event stream, nor of one that cannot be read", async (t) => {
+test("a response that is not a valid event stream is closed", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.feed(t, { transports: ["sse"] });
@@ -498,7 +498,7 @@ test("nothing is left open of what is no event stream, nor of one that cannot be
   assert.ok(hub.request.init.signal.aborted);
 });
 
-test("silence is found in a hidden page as well, whose timers are all late", async (t) => {
+test("silence is also found in a hidden page, whose timers are late", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.feed(t);
@@ -511,7 +511,7 @@ test("silence is found in a hidden page as well, whose timers are all late", asy
   assert.ok(hub.socket.isClosed);
 });
 
-test("a better transport that opens and falls silent again is tried after twice as long", async (t) => {
+test("a better transport that opens and becomes silent is tried again after twice the time", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const { feed } = hub.feed(t, { transports: ["websocket", "sse"], betterAfter: 30_000 });
@@ -528,7 +528,7 @@ test("a better transport that opens and falls silent again is tried after twice 
   assert.equal(hub.sockets.length, 2);
 });
 
-test("an error that another server writes in the hub's form, with a number for a code, is not the hub's", async (t) => {
+test("an error in the hub's form with a number as its code is not an error of the hub", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.feed(t, { transports: ["sse", "long-polling"] });

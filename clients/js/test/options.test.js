@@ -1,4 +1,4 @@
-// What a feed is given: its URL, its options, and what the environment has or has not.
+// The URL and the options of a feed, and differences between environments.
 
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
@@ -7,7 +7,7 @@ import { Hub, json, ownTime, pass, settle, stream } from "./support.js";
 
 const told = (seq, data = "x") => ({ id: `e-${seq}`, topic: "orders.new", data });
 
-/** A global for one test. */
+/** Sets a global variable for one test. */
 function withGlobal(t, name, value) {
   globalThis[name] = value;
   t.after(() => delete globalThis[name]);
@@ -27,14 +27,14 @@ test("a path is relative to the base of the document, and to the script in a wor
   assert.equal(await asked(), "http://base/app/topics/a?transport=sse");
 });
 
-test("a URL that cannot be a topic's is named, with what is expected", () => {
+test("the error for an invalid URL contains the URL and the expected form", () => {
   for (const url of ["/topics/a", "topics/a", "127.0.0.1:8080/topics/a", "localhost:8080/topics/a", "http://hub/topics/"]) {
     const message = `"${url}" is not http://HOST/topics/NAME (a path needs a document)`;
     assert.throws(() => tidings(url), { name: "TypeError", message });
   }
 });
 
-test("storage is the page's: the one that Node has is never touched", async (t) => {
+test("only the storage of a page is used, and never that of Node", async (t) => {
   const had = Object.getOwnPropertyDescriptor(globalThis, "localStorage");
   let touched = 0;
   Object.defineProperty(globalThis, "localStorage", { configurable: true, get: () => ++touched });
@@ -48,7 +48,7 @@ test("storage is the page's: the one that Node has is never touched", async (t) 
   assert.equal(touched, 0);
 });
 
-test("a clock of the day that is set forward or back ends no connection and tries no better transport", async (t) => {
+test("setting the time of day has no effect on connections and better transports", async (t) => {
   for (const hours of [-1, 1]) {
     ownTime(t);
     const hub = new Hub();
@@ -77,7 +77,7 @@ test("a clock of the day that is set forward or back ends no connection and trie
   }
 });
 
-test("decode makes the data that listeners and iterations get, and null is data", async (t) => {
+test("listeners and iterations receive the data of decode, which may be null", async (t) => {
   const hub = new Hub();
   const decode = (payload, topic) => (typeof payload === "string" ? JSON.parse(payload) : [topic, ...payload]);
   const { feed } = hub.feed(t, { decode });
@@ -89,7 +89,7 @@ test("decode makes the data that listeners and iterations get, and null is data"
   assert.deepEqual(heard, [{ a: 1 }, null, 0, ["orders.new", 0, 255]]);
 });
 
-test("what cannot be decoded is passed over, with the error on the console", async (t) => {
+test("a notification that cannot be decoded is skipped, and the error is written to the console", async (t) => {
   const hub = new Hub();
   const written = mock.method(console, "error", () => {});
   t.after(() => mock.restoreAll());
@@ -102,10 +102,10 @@ test("what cannot be decoded is passed over, with the error on the console", asy
   const [[, what, id, error]] = written.mock.calls.map((call) => call.arguments);
   assert.deepEqual([what, id, error.name], ["decode", "e-1", "SyntaxError"]);
   hub.socket.say(told(4, "{"));
-  assert.equal(feed.position, "e-4", "the position goes on");
+  assert.equal(feed.position, "e-4", "the position moves on");
 });
 
-test("off ends what on began, and so does the function that on returned", async (t) => {
+test("off removes a listener, and so does the function that on returns", async (t) => {
   const hub = new Hub();
   const { feed } = hub.feed(t);
   const heard = [];
@@ -120,7 +120,7 @@ test("off ends what on began, and so does the function that on returned", async 
   assert.deepEqual(heard, ["e-1"]);
 });
 
-test("headers and credentials go with each request, the token and what the request needs before them", async (t) => {
+test("each request has the headers and the credentials, and its own headers take precedence", async (t) => {
   const hub = new Hub();
   const options = { headers: { "x-tenant": "7", accept: "text/html" }, credentials: "include", token: () => "secret" };
   for (const transport of ["sse", "long-polling"]) {
@@ -142,7 +142,7 @@ test("headers and credentials go with each request, the token and what the reque
   }
 });
 
-test("a signal closes the feed, and one that was aborted before opens none", async (t) => {
+test("a signal closes the feed, and with an aborted signal nothing is opened", async (t) => {
   const hub = new Hub();
   const abort = new AbortController();
   const { feed } = hub.feed(t, { signal: abort.signal });
@@ -158,7 +158,7 @@ test("a signal closes the feed, and one that was aborted before opens none", asy
   assert.equal(hub.sockets.length, 1);
 });
 
-test("the time of an upload does not count: a publish may take a second more for each 16 KB", async (t) => {
+test("the time limit of a publish is a second longer for each 16 kB", async (t) => {
   ownTime(t);
   const written = mock.method(console, "error", () => {});
   const hub = new Hub();
@@ -179,11 +179,11 @@ test("the time of an upload does not count: a publish may take a second more for
   }
   await unanswered;
   const [[, event, error]] = written.mock.calls.map((call) => call.arguments).filter(([by]) => by === "tidings:");
-  assert.equal(event, "publish", "said at the first attempt");
+  assert.equal(event, "publish", "reported after the first attempt");
   assert.match(String(error), /all connections used/);
 });
 
-test("a feed lends its connection to a publish that is not answered soon, if a browser counts connections", async (t) => {
+test("in a browser, a feed gives up its connection for a publish that is not answered soon", async (t) => {
   ownTime(t);
   withGlobal(t, "location", { href: "http://hub/" });
   const hub = new Hub();
@@ -198,15 +198,15 @@ test("a feed lends its connection to a publish that is not answered soon, if a b
   await pass(2_000);
   assert.ok(!init.signal.aborted);
   await pass(1);
-  assert.ok(init.signal.aborted, "the stream is given up");
+  assert.ok(init.signal.aborted, "the stream is closed");
   assert.equal(feed.state.name, "paused");
   hub.request.answer(json({ id: "e-2" }));
   assert.equal(await publishing, "e-2");
   await settle();
-  assert.equal(hub.request.url.search, "?transport=sse&after=e-1", "and comes back with its position");
+  assert.equal(hub.request.url.search, "?transport=sse&after=e-1", "the feed resumes from its position");
 });
 
-test("a WebSocket is not one of the six, and in Node nobody counts: nothing is lent", async (t) => {
+test("a WebSocket and a feed in Node keep their connection during a publish", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const { feed } = hub.feed(t, { transports: ["sse"] });

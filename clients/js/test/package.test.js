@@ -1,4 +1,4 @@
-// The package as npm packs it, installed in a project of its own.
+// The package as packed by npm, installed in a new project.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -18,10 +18,10 @@ before(() => {
   project = mkdtempSync(`${tmpdir()}/tidings-package-`);
   installed = `${project}/node_modules/tidings`;
   mkdirSync(installed, { recursive: true });
-  // It is built already.
+  // The package is already built.
   const pack = ["pack", "--ignore-scripts", "--json", "--pack-destination", project];
   const packed = JSON.parse(execFileSync("npm", pack, { cwd: at(".."), encoding: "utf8", timeout }));
-  // By name since npm 12.
+  // The output is an object by name since npm 12.
   const [{ filename }] = Object.values(packed);
   execFileSync("tar", ["-xzf", `${project}/${filename}`, "-C", installed, "--strip-components", "1"], { timeout });
 });
@@ -40,13 +40,13 @@ const USE = `
   console.log(typeof feed.publish, new Rejection(404) instanceof Error);
 `;
 
-test("the package is imported by a module and required by CommonJS, and both find its manifest", () => {
+test("a module can import the package, CommonJS can require it, and both find its manifest", () => {
   assert.equal(run("module.mjs", `import { Rejection, tidings } from "tidings";${USE}`), "function true\n");
   assert.equal(run("script.cjs", `const { Rejection, tidings } = require("tidings");${USE}`), "function true\n");
   assert.equal(run("version.cjs", `console.log(require("tidings/package.json").name)`), "tidings\n");
 });
 
-test("CommonJS is served by a file of its own, so that no Node has to require a module", () => {
+test("CommonJS has its own file, so that Node does not have to require a module", () => {
   assert.equal(manifest().main, "./dist/index.cjs");
   const required = `console.log(require.resolve("tidings").endsWith("index.cjs"))`;
   assert.equal(run("resolve.cjs", required), "true\n");
@@ -62,7 +62,7 @@ const TYPED = `
   orders.off("notification", listener);
   const feed: Feed<Order> = orders;
   export async function read(): Promise<void> { for await (const { data } of feed) console.log(data.n); }
-  // @ts-expect-error: data is an Order only if something makes it one.
+  // @ts-expect-error: data is an Order only with a decode that returns one.
   export const unsound: Feed<Order> = tidings("http://127.0.0.1:1/topics/a");
 `;
 
@@ -87,14 +87,14 @@ for (const [module, moduleResolution, file] of [
   });
 }
 
-test("the package has its licences, and each link of its README leads to a file in it or to the web", () => {
+test("the package has its licences, and each link of its README is a URL or a file in the package", () => {
   for (const licence of ["LICENSE-MIT", "LICENSE-APACHE"]) assert.ok(existsSync(`${installed}/${licence}`), licence);
   const links = [...readFileSync(`${installed}/README.md`, "utf8").matchAll(/\]\(([^)#]+)/g)].map(([, link]) => link);
   assert.ok(links.length > 0);
   for (const link of links) assert.ok(/^https?:/.test(link) || existsSync(`${installed}/${link}`), link);
 });
 
-test("everything that the manifest names is there", () => {
+test("all files in the manifest exist", () => {
   const { exports, main, module, types } = manifest();
   const files = [main, module, types, ...JSON.stringify(exports).match(/\.\/[\w./]+/g)];
   for (const file of files) assert.ok(existsSync(`${installed}/${file}`), file);

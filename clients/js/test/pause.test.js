@@ -5,7 +5,7 @@ import { internal } from "./internal.js";
 
 const { Pause } = await internal("pause");
 
-test("a wait for longer than a timer can is long", async () => {
+test("a wait for longer than the maximum of a timer does not end at once", async () => {
   for (const milliseconds of [2 ** 31, Infinity]) {
     const pause = new Pause();
     const wait = pause.sleep(milliseconds).then(() => "over");

@@ -4,7 +4,7 @@ import { internal } from "./internal.js";
 
 const { isAhead } = await internal("position");
 
-test("ahead is a higher number of the same history, or another history", () => {
+test("a position is ahead if its number is higher or its epoch is different", () => {
   assert.ok(isAhead("e-10", "e-9"));
   assert.ok(!isAhead("e-9", "e-10"));
   assert.ok(!isAhead("e-9", "e-9"));
@@ -14,7 +14,7 @@ test("ahead is a higher number of the same history, or another history", () => {
   assert.ok(isAhead("e-4", "latest"));
 });
 
-test("the rest of a snapshot lies between its id and the next one", () => {
+test("a position within a snapshot is between its id and the next one", () => {
   assert.ok(isAhead("e-7.42", "e-7"));
   assert.ok(isAhead("e-8", "e-7.42"));
   assert.ok(isAhead("e-8.42", "e-7.42"));

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** The blocks of TypeScript; one without an import goes on from the one before. */
+/** Returns the blocks of TypeScript. A block without an import continues the previous one. */
 function programs(path) {
   const blocks = readFileSync(at(path), "utf8").matchAll(/^```[jt]s\n(.*?)^```/gms);
   return [...blocks].reduce((programs, [, block]) => {

@@ -1,24 +1,24 @@
-/** A hub of the test's own, spoken to through the fetch and WebSocket that a feed is given; and time that the test moves. */
+/** A hub that is controlled by the test, through the fetch and the WebSocket of a feed, and a clock that the test moves. */
 import { mock } from "node:test";
 import { tidings } from "../dist/index.js";
 
-/** Of the present test. */
+/** The feeds of the current test. */
 const feeds = [];
 
-/** Lets everything happen that waits for nothing but its turn. */
+/** Runs everything that is ready to run. */
 export async function settle() {
   for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
 }
 
-/** From here to the end of the test, time passes by `pass` only, and the jitter of a wait is `random` of its bound. */
+/** Until the end of the test, only `pass` moves the clock, and the jitter of a wait is the part `random` of its bound. */
 export function ownTime(test, random = 1) {
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
   mock.method(Math, "random", () => random);
-  // A clock of its own: that of the day may be set.
+  // A monotonic clock, separate from the time of day, which may be set.
   const { now } = Date;
   mock.method(performance, "now", () => now() - 1_000_000);
   test.after(async () => {
-    // In the time in which they began: what it has for a timer, another could not clear.
+    // Closed before the clock is restored, because the restored functions could not clear the timers of the feeds.
     for (const feed of feeds.splice(0)) feed.close();
     await settle();
     mock.timers.reset();
@@ -32,11 +32,11 @@ export async function pass(milliseconds) {
   await settle();
 }
 
-/** What a feed asked its hub, in order, and how the test answers. */
+/** The requests of a feed in order, which the test answers. */
 export class Hub {
   requests = [];
   sockets = [];
-  /** Whether WebSockets come to be open. */
+  /** `true` if WebSockets open. */
   upgrades = true;
 
   fetch = (url, init) =>
@@ -58,7 +58,7 @@ export class Hub {
         this.onmessage({ data: JSON.stringify(frame) });
       }
       end(code, reason = "") {
-        // As `ws` does it: without a listener this throws.
+        // Like `ws`, this throws without a listener.
         if (code === 1006) this.onerror({ type: "error" });
         this.onclose({ code, reason });
       }
@@ -76,7 +76,7 @@ export class Hub {
     return this.sockets.at(-1);
   }
 
-  /** A feed of this hub, and everything that it tells. */
+  /** Opens a feed of this hub and records everything that it emits. */
   feed(test, options = {}, url = "http://hub/topics/orders.new") {
     const feed = tidings(url, { fetch: this.fetch, WebSocket: this.WebSocket, ...options });
     const told = { notifications: [], gaps: [], states: [] };
@@ -89,7 +89,7 @@ export class Hub {
   }
 }
 
-/** An answer that goes on until the test ends it. */
+/** Returns a response that continues until the test ends it. */
 export function stream(type = "text/event-stream") {
   let controller;
   const body = new ReadableStream({ start: (given) => (controller = given) });

@@ -1,4 +1,4 @@
-// What ends a feed and what it retries, by the tables in docs/protocol.md.
+// Which answers end a feed and which are retried, by the tables in docs/protocol.md.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { Hub, ownTime, pass, rejection, settle, stream } from "./support.js";
 const PAGE = readFileSync(new URL("../../../docs/protocol.md", import.meta.url), "utf8");
 const SECTION = PAGE.split("## What ends a client, and what it retries")[1];
 
-/** The rows of the table with this caption: the words of the first cell, and the others as they are. */
+/** Returns the rows of the table with this caption: the words of the first cell, and the unchanged other cells. */
 function rows(caption) {
   const lines = SECTION.split(`**${caption}**`)[1].split("\n");
   const begin = lines.findIndex((line) => line.startsWith("|"));
@@ -17,7 +17,7 @@ function rows(caption) {
   return cells.map(([first, ...others]) => [first.replaceAll("`", "").split(" "), ...others]);
 }
 
-/** Whether a feed that this happened to is closed with an error, however long it may wait. */
+/** Returns `ends` if this event ends a feed with an error, and `retries` if the feed waits for another attempt. */
 async function ends(t, transport, act) {
   const hub = new Hub();
   const { feed } = hub.feed(t, { transports: [transport] });
@@ -29,7 +29,7 @@ async function ends(t, transport, act) {
   return feed.state.name === "closed" ? "ends" : "retries";
 }
 
-test("a feed follows the table of answers, whoever answers", async (t) => {
+test("a feed follows the table for answers of the hub and of proxies", async (t) => {
   ownTime(t);
   const answers = rows("Answers");
   assert.ok(answers.length > 5);
@@ -45,7 +45,7 @@ test("a feed follows the table of answers, whoever answers", async (t) => {
   }
 });
 
-test("a publish follows the same table, whoever answers", async (t) => {
+test("a publish follows the same table for answers of the hub and of proxies", async (t) => {
   ownTime(t);
   for (const [words, expected] of rows("Answers")) {
     for (const status of words.map(Number).filter((status) => status > 0 && status !== 401)) {
@@ -101,7 +101,7 @@ test("a feed follows the table of goodbyes, on every transport", async (t) => {
 });
 
 for (const reason of ["full", "going_away", "unavailable"]) {
-  test(`an event stream that begins with the goodbye ${reason} is the 503 that it means`, async (t) => {
+  test(`an event stream that begins with the goodbye ${reason} counts as a 503`, async (t) => {
     ownTime(t, 0);
     const hub = new Hub();
     const { feed, told } = hub.feed(t, { transports: ["sse", "long-polling"] });
@@ -126,7 +126,7 @@ for (const reason of ["full", "going_away", "unavailable"]) {
   });
 }
 
-test("a 404 of somebody else is retried once the feed was open, and the hub's own ends it", async (t) => {
+test("after the feed was open, a 404 of a proxy is retried, and a 404 of the hub ends the feed", async (t) => {
   ownTime(t);
   const notFound = () => new Response("no backend", { status: 404 });
   assert.equal(await ends(t, "sse", (hub) => hub.request.answer(notFound())), "ends");
@@ -143,7 +143,7 @@ test("a 404 of somebody else is retried once the feed was open, and the hub's ow
   assert.equal(await ends(t, "sse", reopened(rejection(404, "not_found"))), "ends");
 });
 
-test("an answer of a proxy ends only its transport: the feed ends once every other one is answered so", async (t) => {
+test("an answer of a proxy ends only its transport, and the feed ends once all transports have ended", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.upgrades = false;

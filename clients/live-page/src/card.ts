@@ -1,11 +1,11 @@
-// The card of one transport: shows the counts of its stream, and passes its buttons on.
+// The card of one transport. It shows the counts of its stream and has buttons for it.
 
 import { copyOf, find, write } from "./dom.js";
 import { count, duration, rate } from "./format.js";
 import { Plot } from "./plot.js";
 import type { Stream } from "./stream.js";
 
-/** A stream that is away for less, in milliseconds, shows no reason. */
+/** How long an outage must last, in milliseconds, until the card shows its reason. */
 const BRIEF = 1000;
 
 export class Card {
@@ -47,11 +47,11 @@ export class Card {
       write(this.#overview.children[at + 1]!, this.#value(name).textContent!);
     }
     write(this.#value("last"), lastText);
-    const { lost, doubled } = check;
+    const { lost, duplicated } = check;
     const { requests, bytes } = probe;
-    const counts = { messages, reconnects, gaps, missed, lost, doubled, requests, bytes };
+    const counts = { messages, reconnects, gaps, missed, lost, duplicated, requests, bytes };
     for (const [name, n] of Object.entries(counts)) this.#write(name, n);
-    find(this.#element, ".check").classList.toggle("broken", lost + doubled > 0);
+    find(this.#element, ".check").classList.toggle("broken", lost + duplicated > 0);
   }
 
   #drawState(): void {
@@ -68,7 +68,7 @@ export class Card {
     write(note, isAway ? `Away: ${outage.reason}` : "");
   }
 
-  /** The command stays as it is while the user selects it. */
+  /** Updates the command, except while the user selects it. */
   #drawCommand(): void {
     const { kind, shared, feed } = this.stream;
     const command = this.#value("command");

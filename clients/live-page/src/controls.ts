@@ -1,11 +1,11 @@
-// What acts on all streams: publish, flood, go offline. The HTML disables all of it until the page is ready.
+// The controls for all streams: publish, flood, go offline. The HTML disables them until the page is ready.
 
 import { find, quoted } from "./dom.js";
 import { count, duration } from "./format.js";
 import { request } from "./server.js";
 import type { Shared, Stream } from "./stream.js";
 
-/** How many publishes of a flood are under way at the same time. The streams need connections as well. */
+/** How many publishes of a flood are in flight at the same time. The streams need connections as well. */
 const AT_ONCE = 3;
 
 export class Controls {
@@ -74,7 +74,7 @@ export class Controls {
       log.add(`Flood: ${count(done)} of ${count(total)} published in ${duration(performance.now() - began)}`);
     } catch (error) {
       flood.abort();
-      log.add(`Flood: ended after ${count(done)}: ${(error as Error).message}`);
+      log.add(`Flood: stopped after ${count(done)}: ${(error as Error).message}`);
     }
     button.textContent = "Flood";
     this.#flood = undefined;

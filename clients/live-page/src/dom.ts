@@ -1,4 +1,4 @@
-// The parts of the document that code and tests use.
+// Access to elements of the document.
 
 /** Returns a copy of the first element in the template. */
 export function copyOf(template: string): HTMLElement {
@@ -13,7 +13,7 @@ export function find<E extends Element = HTMLElement>(root: ParentNode, selector
   return found;
 }
 
-/** Sets the text if it has changed, so that the browser does no layout in vain. */
+/** Sets the text only if it has changed, to avoid needless layout. */
 export function write(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }

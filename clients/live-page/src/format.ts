@@ -6,7 +6,7 @@ const tenths = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFr
 
 export const count = (n: number) => whole.format(n);
 
-/** Returns how many of one thing there are for each of another. */
+/** Formats a ratio, such as requests per message. */
 export const rate = (n: number) => hundredths.format(n);
 
 /** Returns a duration with its unit. A no-break space keeps both on one line. */

@@ -1,12 +1,13 @@
 // The latencies of the last minute, in a fixed amount of memory.
 
-/** As many as the largest flood of this page. If there are more in a minute, the oldest are left out. */
+/** The number of latencies that are kept, more than in the largest flood of this page. If there are more in a minute, the
+ * oldest ones are left out. */
 const KEPT = 1 << 14;
-/** Milliseconds. Two clocks cannot be compared more precisely. */
+/** The least latency in milliseconds. Two clocks cannot be compared more precisely. */
 export const LEAST = 0.1;
-/** Milliseconds of one slot of the plot. */
+/** The length of one slot of the plot in milliseconds. */
 const SLOT = 250;
-/** The slots of a minute. */
+/** The number of slots in a minute. */
 export const SLOTS = 60_000 / SLOT;
 
 const slotAt = (time: number) => Math.floor(time / SLOT);
@@ -23,8 +24,8 @@ export class LatencyWindow {
   }
 
   /**
-   * Returns the median and the slowest, `NaN` if there are no latencies, and in `slots` the slowest of each slot, the
-   * oldest slot first.
+   * Returns the median and the slowest latency, which are `NaN` if there are none. `slots` has the slowest latency of
+   * each slot, the oldest slot first.
    */
   read(): { median: number; slowest: number; slots: (number | null)[] } {
     const oldest = slotAt(performance.now()) - SLOTS + 1;

@@ -1,4 +1,4 @@
-// What happened, in a few lines, the newest first.
+// The log: a few lines about events, the newest first.
 
 const KEPT = 40;
 

@@ -1,7 +1,7 @@
-// The loss check. Each notification that one stream received, or that this page published, has to arrive on every
-// stream once and in order, or be within a reported gap.
+// The loss check. Each notification that one stream received or that this page published must arrive on every stream
+// once and in order, or be within a reported gap.
 
-/** How many sequence numbers the table holds. */
+/** The number of sequence numbers in the table. */
 const KEPT = 1 << 16;
 
 function parse(id: string): [epoch: string, seq: number] {
@@ -9,15 +9,15 @@ function parse(id: string): [epoch: string, seq: number] {
   return [id.slice(0, dash), Number(id.slice(dash + 1))];
 }
 
-/** The table: the last notifications of the current epoch that are known to be stored. */
+/** The table of the last stored notifications of the current epoch. */
 export class LossCheck {
   epoch = "";
   readonly streams: StreamCheck[] = [];
   readonly #past = new Set<string>();
-  /** The sequence number `n` is at `n % KEPT`. */
+  /** The sequence number `n` is at the index `n % KEPT`. */
   readonly #stored = new Float64Array(KEPT);
 
-  /** Empties the table if the epoch is a new one. A stream that is still in an earlier epoch gets a gap later. */
+  /** Empties the table if the epoch is new. A stream that is still in an earlier epoch is sent a gap later. */
   begin(epoch: string): void {
     if (epoch === this.epoch || this.#past.has(epoch)) return;
     this.#past.add(this.epoch);
@@ -25,17 +25,17 @@ export class LossCheck {
     this.#stored.fill(0);
   }
 
-  /** Records that the topic has a notification with this id. */
+  /** Records that the server has stored a notification with this id. */
   stored(id: string): void {
     const [epoch, seq] = parse(id);
     this.begin(epoch);
-    // It may be known already, or a later one may have taken its place in the table.
+    // It may already be in the table, or a later one may have its index.
     if (epoch !== this.epoch || this.#stored[seq % KEPT]! >= seq) return;
     this.#stored[seq % KEPT] = seq;
     for (const stream of this.streams) stream.stored(seq);
   }
 
-  /** Returns how many are known after `first` and before `end`. */
+  /** Returns the number of notifications in the table after `first` and before `end`. */
   countBetween(first: number, end: number): number {
     let known = 0;
     for (let seq = Math.max(first + 1, end - KEPT); seq < end; seq += 1) {
@@ -47,14 +47,14 @@ export class LossCheck {
 
 /** One stream, compared with the table. */
 export class StreamCheck {
-  /** Stored, but neither received nor within a gap. */
+  /** The number of stored notifications that were neither received nor within a gap. */
   lost = 0;
-  /** Received again, or out of order. */
-  doubled = 0;
+  /** The number of notifications that were received again or out of order. */
+  duplicated = 0;
   readonly #check: LossCheck;
   #epoch = "";
   #last = 0;
-  /** What the stream need not receive: what was before its beginning, and what was within a gap. */
+  /** The ranges that the stream need not receive: before its start, and within gaps. */
   #gaps: { readonly after: number; readonly resume: number }[] = [];
 
   constructor(check: LossCheck) {
@@ -62,7 +62,7 @@ export class StreamCheck {
     check.streams.push(this);
   }
 
-  /** The stream begins after `id`, or continues after it because of a gap. */
+  /** Records that the stream starts after `id`, or continues after it because of a gap. */
   resume(id: string): void {
     const [epoch, seq] = parse(id);
     this.#check.begin(epoch);
@@ -71,17 +71,17 @@ export class StreamCheck {
       this.#last = 0;
       this.#gaps = [];
     }
-    // The table has nothing from before an older gap.
+    // Older gaps are before everything in the table.
     this.#gaps = this.#gaps.filter(({ resume }) => resume > seq - KEPT);
     this.#gaps.push({ after: this.#last, resume: seq });
     this.#last = seq;
   }
 
-  /** The stream received the notification with this id. */
+  /** Records that the stream received the notification with this id. */
   received(id: string): void {
     const [, seq] = parse(id);
     if (seq <= this.#last) {
-      this.doubled += 1;
+      this.duplicated += 1;
       return;
     }
     if (this.#epoch === this.#check.epoch) this.lost += this.#check.countBetween(this.#last, seq);
@@ -89,7 +89,7 @@ export class StreamCheck {
     this.#last = seq;
   }
 
-  /** A notification has just become known. It is lost if this stream has passed it: it did not receive it then. */
+  /** Called when a notification is added to the table. It is lost if this stream has received a later one but not it. */
   stored(seq: number): void {
     if (this.#epoch !== this.#check.epoch || seq > this.#last) return;
     if (!this.#gaps.some(({ after, resume }) => seq > after && seq <= resume)) this.lost += 1;

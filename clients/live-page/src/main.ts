@@ -1,4 +1,4 @@
-// Starts the page: reads what the server has, opens a stream by each transport, and draws them all.
+// Starts the page: reads the server's list of transports, opens a stream by each of them, and draws their cards.
 
 import { Card } from "./card.js";
 import { Controls } from "./controls.js";

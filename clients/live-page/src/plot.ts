@@ -5,10 +5,10 @@ import uPlot from "uplot";
 import { LEAST, SLOTS } from "./latency-window.js";
 
 const MOST = 10_000;
-/** Milliseconds. On a log scale, a stream at rest and one that was cut both fit. */
+/** Milliseconds. A logarithmic scale has room for the latencies of a quiet stream and of one that was cut. */
 const TICKS = [LEAST, 1, 10, 100, 1000, MOST];
 const LABELS = ["0.1 ms", "1 ms", "10 ms", "100 ms", "1 s", "10 s"];
-/** Points that are further apart than this many seconds are not joined. */
+/** Points that are more than this many seconds apart are not joined. */
 const JOINED = 3;
 
 export class Plot {

@@ -1,24 +1,24 @@
-// The network of one stream: it counts what arrives, and it can be cut like a cable.
+// The network of one stream. It counts requests and bytes, and it can be cut like a cable.
 
 import type { WebSocketConstructor } from "tidings";
 
-/** Bytes for the head of each response, which a page cannot measure. The Performance API assumes the same. */
+/** The assumed length of the head of a response, which a page cannot measure. The Performance API assumes the same. */
 const HEAD = 300;
 
 const utf8 = new TextEncoder();
 
 export class Probe {
-  /** Requests that succeeded. */
+  /** The number of requests that succeeded. */
   requests = 0;
   bytes = 0;
-  /** Aborting it breaks all connections. It stays aborted while the network is unplugged. */
+  /** Aborting it breaks all connections. It remains aborted while the network is unplugged. */
   #cable = new AbortController();
 
   get isPlugged(): boolean {
     return !this.#cable.signal.aborted;
   }
 
-  /** Breaks all connections without a goodbye. No other one can be opened until {@link plug}. */
+  /** Breaks all connections without a goodbye. New ones fail until {@link plug} is called. */
   unplug(reason: string): void {
     this.#cable.abort(new TypeError(reason));
   }
@@ -52,7 +52,7 @@ export class Probe {
         super(url, protocol);
         const cut = () => {
           this.dispatchEvent(new CloseEvent("close", { code: 1006, reason: cable.reason.message }));
-          // What still arrives is neither passed on nor counted.
+          // Later events are neither passed on nor counted.
           this.onmessage = this.onclose = null;
           this.close();
         };

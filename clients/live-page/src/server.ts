@@ -12,11 +12,11 @@ const READINGS = 5;
 /** Returns milliseconds since 1970 by this device, finer than `Date.now()`. */
 const local = () => performance.timeOrigin + performance.now();
 
-/** The server's clock, as this page has read it. */
+/** The server's clock. */
 export class Clock {
-  /** How far the server's clock is ahead of this device's, in milliseconds. */
+  /** The difference of the server's clock to that of this device, in milliseconds. Positive if the server is ahead. */
   #ahead = 0;
-  /** The reading is correct to within this many milliseconds: half of its round trip. */
+  /** The maximum error of the reading in milliseconds, which is half of its round trip. */
   precision = Infinity;
 
   /** Returns milliseconds since 1970 by the server's clock. */
@@ -24,7 +24,7 @@ export class Clock {
     return local() + this.#ahead;
   }
 
-  /** Reads the clock a few times and keeps the fastest round trip. */
+  /** Reads the clock a few times, keeps the reading with the fastest round trip, and returns the response. */
   async read(): Promise<About> {
     const readings = [];
     for (let n = 0; n < READINGS; n += 1) {
@@ -41,19 +41,19 @@ export class Clock {
   }
 }
 
-/** Returns the server's answer. Throws an error with a message for users if there is none, or if it is a rejection. */
+/** Returns the JSON of the response. Throws an error with a message for users if there is no response or a rejection. */
 export async function request(url: string | URL, init?: RequestInit): Promise<any> {
   const response = await fetch(url, { cache: "no-store", ...init }).catch(() => {
     throw new Error("the server does not answer");
   });
-  // A proxy whose server is away may answer with something else than JSON.
+  // The error of a proxy may not be JSON.
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(answer.error?.message ?? `the server answered ${response.status}`);
   return answer;
 }
 
-/** Returns the URL at which `topic` is published and read, whatever path the page has. */
+/** Returns the URL of `topic` for publishing and subscribing, relative to the path of the page. */
 export function resource(topic: string): URL {
-  // `'` is harmless in a URL but would end the quotes of the shell command.
+  // `'` is valid in a URL but would end the quotes of the shell command.
   return new URL(`topics/${encodeURIComponent(topic).replaceAll("'", "%27")}`, document.baseURI);
 }

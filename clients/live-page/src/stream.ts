@@ -1,4 +1,4 @@
-// One transport at work: its feed, a reader that can pause, and their counts.
+// One transport: its feed, a reader that can pause, and their counts.
 
 import { tidings, type Feed, type State, type TransportName } from "tidings";
 
@@ -10,10 +10,10 @@ import { Probe } from "./probe.js";
 import type { Clock } from "./server.js";
 import { kinds } from "./transports.js";
 
-/** As much of a message as a card shows, in characters. */
+/** How many characters of a message a card shows. */
 const SHOWN = 120;
 
-/** What all streams of the page share. */
+/** The state that all streams of the page share. */
 export interface Shared {
   readonly url: URL;
   /** The position at which all streams begin. */
@@ -25,11 +25,11 @@ export interface Shared {
 
 interface Message {
   readonly text: string;
-  /** When it was due to be sent, in milliseconds since 1970 by the server's clock, or `NaN`. */
+  /** The time at which it was due to be sent, in milliseconds since 1970 by the server's clock, or `NaN` if unknown. */
   readonly sent: number;
 }
 
-/** The time without a connection, and why the last attempt failed. */
+/** The time since the connection was lost, and the reason why the last attempt failed. */
 interface Outage {
   readonly since: number;
   readonly reason: string;
@@ -41,20 +41,20 @@ export class Stream {
   readonly latencies = new LatencyWindow();
   readonly feed: Feed<Message>;
   readonly check: StreamCheck;
-  /** Messages that the reader has taken. */
+  /** The number of messages that the reader has read. */
   messages = 0;
   lastText = "none yet";
   reconnects = 0;
   gaps = 0;
-  /** `NaN` if the server could not count what was missed in some gap. */
+  /** The number of notifications within gaps. `NaN` if the server could not count them for one of the gaps. */
   missed = 0;
   outage: Outage | undefined;
 
-  /** Messages that have arrived, whether the reader has taken them or not. */
+  /** The number of messages that have arrived, including those that the reader has not read yet. */
   #arrived = 0;
-  /** The counts when the stream was open for the first time. */
+  /** The counts when the stream opened for the first time. */
   #opening = { requests: 0, bytes: 0, arrived: 0 };
-  /** Latency is measured for messages that were due after this time, when the stream opened or its reader resumed. */
+  /** The time at which the stream opened or its reader resumed. Latency is measured for messages that were due later. */
   #measuredFrom = Infinity;
   #pause: Promise<void> | undefined;
   #resume = () => {};
@@ -88,14 +88,14 @@ export class Stream {
     return this.#pause !== undefined;
   }
 
-  /** What each message took on the network, without the opening. Not a finite number until a message has arrived. */
+  /** Requests and bytes per message, without those of the opening. Not finite numbers until a message has arrived. */
   get perMessage(): { readonly requests: number; readonly bytes: number } {
     const { requests, bytes, arrived } = this.#opening;
     const messages = this.#arrived - arrived;
     return { requests: (this.probe.requests - requests) / messages, bytes: (this.probe.bytes - bytes) / messages };
   }
 
-  /** Breaks the connection, as a network does. */
+  /** Breaks the connection, as a faulty network does. */
   cut(): void {
     if (!this.probe.isPlugged) return;
     this.probe.unplug("the connection was cut");
@@ -154,7 +154,7 @@ export class Stream {
   }
 }
 
-/** Reads what this page and the demo publish, and shows any other payload as it is. */
+/** Parses payloads of this page and of the demo. Any other payload is shown unchanged. */
 function read(payload: string | Uint8Array): Message {
   let text = typeof payload === "string" ? payload : `${payload.byteLength} bytes`;
   let sent = NaN;

@@ -1,5 +1,5 @@
 //! `tidings broadcast`: one topic in axum over a broadcast channel of tokio, as the documentation of tokio shows it.
-//! `compare` measures it to show what a service costs that does not use this project.
+//! `compare` measures it as an example of a service that does not use this project.
 
 use std::convert::Infallible;
 use std::process::ExitCode;
@@ -16,11 +16,15 @@ use tokio::sync::broadcast::{Receiver, Sender, channel, error::RecvError};
 
 use crate::serve::{allow_many_files, print};
 
-/// How many notifications the channel keeps for a slow client. A client that is slower misses some, and neither side notices.
+/// How many notifications the channel keeps for a slow client. A client that falls further back misses some, and neither
+/// side notices.
 const CAPACITY: usize = 4096;
 
-/// Serves on a free port of the loopback address until the process is killed: one topic, whatever its name, by WebSocket
-/// and SSE. Prints the address.
+/// Prints its address and serves by WebSocket and SSE on a free loopback port until the process is killed. All topic
+/// names are the same topic.
+///
+/// # Errors
+/// Returns an error if no socket can be bound, or if the address cannot be printed.
 pub(crate) async fn broadcast() -> anyhow::Result<ExitCode> {
     allow_many_files();
     let app = Router::new()
@@ -33,7 +37,7 @@ pub(crate) async fn broadcast() -> anyhow::Result<ExitCode> {
 }
 
 async fn publish(State(sender): State<Sender<Utf8Bytes>>, payload: String) -> &'static str {
-    // Fails only if there is no receiver.
+    // Fails only if there is no subscriber.
     let _ = sender.send(payload.into());
     "{}\n"
 }

@@ -1,4 +1,4 @@
-//! The broker of `tidings serve`: attached to the hub, which waits for it if it is not there yet.
+//! The broker of `tidings serve`. The hub waits for a broker that cannot be reached yet.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,31 +11,30 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::values::{Unprinted, at_least_one, seconds};
 
-/// A failed attempt is logged again after this time, or at once if the problem is another one.
+/// How long the same problem is not logged again. A different problem is logged at once.
 const LOG_EVERY: Duration = Duration::from_secs(60);
-/// Pauses between attempts: the first, and the longest.
+/// Pauses between attempts: the first and the longest. Each is twice as long as the one before.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct BrokerArgs {
-    /// The broker that this hub shares with others: nats://[USER:PASSWORD@]HOST:PORT or
-    /// redis://[USER:PASSWORD@]HOST:PORT; tls:// and rediss:// are encrypted; ?stream=NAME names the stream
-    /// [default: none, the hub's own memory]
+    /// Share this broker with other hubs: nats://[USER:PASSWORD@]HOST:PORT or redis://[USER:PASSWORD@]HOST:PORT, encrypted
+    /// as tls:// or rediss://; ?stream=NAME names the stream [default: no broker, only the hub's memory]
     #[arg(long, value_name = "URL", value_parser = Unprinted(check))]
     broker: Option<String>,
-    /// Exit if the broker is not connected within this many seconds of the start [default: wait for it]
+    /// Exit if the broker is not connected within this time of the start [default: wait for it]
     #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "broker")]
     broker_timeout: Option<Duration>,
-    /// Seconds for which the broker keeps a notification [default: a day]
+    /// Keep notifications in the broker for this time [default: 86400]
     #[arg(long, value_name = "SECONDS", value_parser = age, requires = "broker")]
     keep_age: Option<Duration>,
-    /// Notifications that the broker keeps [default: as many as age and bytes allow]
+    /// Keep at most N notifications in the broker [default: as many as age and bytes allow]
     #[arg(long, value_name = "N", value_parser = at_least_one(), requires = "broker")]
     keep_messages: Option<u64>,
-    /// Bytes that the broker keeps [default: 1073741824]
+    /// Keep at most this many bytes in the broker [default: 1073741824]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..), requires = "broker")]
     keep_bytes: Option<u64>,
-    /// On how many servers of a NATS cluster a new stream is stored
+    /// Store a new stream on N servers of a NATS cluster
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5), requires = "broker")]
     replicas: u8,
 }
@@ -46,7 +45,7 @@ impl BrokerArgs {
         self.broker.is_some()
     }
 
-    /// Returns what a new stream keeps, and on how many servers.
+    /// Returns the retention of a new stream, and the number of its replicas.
     fn config(&self) -> BrokerConfig {
         let default = Keep::default();
         let keep = Keep::default()
@@ -57,13 +56,13 @@ impl BrokerArgs {
     }
 }
 
-/// Attaches the broker, if one is given, to the hub. Tries again while the broker is away, for at most
-/// `--broker-timeout`.
+/// Attaches the broker to the hub, or returns at once if no broker is given. While the broker cannot be reached, tries
+/// again until `--broker-timeout`.
 ///
-/// `first_attempt` is completed when the first attempt has an outcome.
+/// `first_attempt` is completed when the first attempt has succeeded or failed.
 ///
 /// # Errors
-/// If the broker rejects the hub, so that another attempt would not help, or the timeout is over.
+/// Returns an error if the broker rejects the hub, so that another attempt would not help, or after the timeout.
 pub(crate) async fn attach(
     hub: Hub,
     args: BrokerArgs,
@@ -82,9 +81,9 @@ pub(crate) async fn attach(
         };
         let is_first = first_attempt.take().map(|sender| sender.send(())).is_some();
         let error = match outcome {
-            // As loud as the wait was.
+            // A warning, because the wait was logged as one.
             Ok(()) if !is_first => {
-                tracing::warn!("the broker is connected: the hub is ready");
+                tracing::warn!("the broker is connected, the hub is ready");
                 return Ok(());
             }
             Err(error @ BrokerError::Away { .. }) => error,
@@ -95,7 +94,7 @@ pub(crate) async fn attach(
         }
         let problem = error.to_string();
         if logged.as_ref().is_none_or(|(at, last)| at.elapsed() >= LOG_EVERY || *last != problem) {
-            tracing::warn!(%error, "the hub waits for its broker; publishes and clients get 503");
+            tracing::warn!(%error, "the hub waits for its broker and answers publishers and clients with 503");
             logged = Some((Instant::now(), problem));
         }
         sleep(pause).await;
@@ -112,9 +111,15 @@ fn late() -> BrokerError {
     BrokerError::Away { broker: "the broker".to_owned(), problem: "no answer in time".to_owned() }
 }
 
-/// As long as anybody would keep a notification: ten years.
+/// Parses a number of whole seconds, up to ten years.
+///
+/// # Errors
+/// Returns what is expected if the text is not such a number.
 fn age(text: &str) -> Result<Duration, String> {
-    let seconds: u64 = text.parse().map_err(|_| "give whole seconds, such as 3600".to_owned())?;
+    let seconds: u64 =
+        text.parse().map_err(|_| "expected whole seconds, such as 3600".to_owned())?;
     let is_sound = (1..=10 * 366 * 86_400).contains(&seconds);
-    is_sound.then(|| Duration::from_secs(seconds)).ok_or_else(|| "give 1 to 316224000".to_owned())
+    is_sound
+        .then(|| Duration::from_secs(seconds))
+        .ok_or_else(|| "expected 1 to 316224000 seconds".to_owned())
 }

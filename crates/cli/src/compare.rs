@@ -12,6 +12,10 @@ use crate::output::Output;
 use crate::serve::shutdown;
 use crate::values::{NO_AXUM, NO_BROKERS};
 
+/// Measures, prints the table and writes the reports.
+///
+/// # Errors
+/// Returns an error if nothing could be measured, or if a report cannot be written.
 pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let (json, html) = (args.json.clone(), args.html.clone());
     let plan = plan(args)?;
@@ -35,7 +39,7 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let progress = Progress::terminal();
     let report = Box::pin(run(&plan, &progress, shutdown())).await?;
     drop(progress);
-    // The table makes way if a report goes to standard output.
+    // Standard output belongs to the report if `-` is given.
     if [&json, &html].into_iter().flatten().any(Output::is_stdout) {
         eprintln!("{}", report.table());
     } else {
@@ -55,7 +59,7 @@ fn open(path: Option<&Path>) -> Result<Option<Output>, String> {
     path.map(Output::open).transpose()
 }
 
-/// Prints what is wrong with the command line and returns the exit code for that.
+/// Prints an error of the command line and returns the exit code for it.
 fn usage(error: &str) -> ExitCode {
     eprintln!("tidings: {error}");
     ExitCode::from(2)
@@ -91,7 +95,7 @@ mod tests {
     use crate::args::{Args, Command};
 
     #[test]
-    fn the_examples_of_the_help_can_be_carried_out() {
+    fn the_examples_in_the_help_are_valid() {
         let args = Args::command();
         let help = args.find_subcommand("compare").unwrap().get_after_help().unwrap().to_string();
         let examples =

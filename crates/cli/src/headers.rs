@@ -8,13 +8,13 @@ use tidings::core::{Headers, ParseHeaderError};
 /// The headers of the notification to publish.
 #[derive(Debug, clap::Args)]
 pub(crate) struct HeaderArgs {
-    /// Set the event name, whose listeners an EventSource calls
+    /// Set the event name (an EventSource calls the listeners of this name)
     #[arg(long, value_name = "NAME", value_parser = event)]
     event: Option<String>,
     /// Set the media type of the payload, such as application/json
     #[arg(long, value_name = "TYPE", value_parser = content_type)]
     content_type: Option<String>,
-    /// Set the time of publish: `now`, or milliseconds since the Unix epoch
+    /// Set the time of publish to now or to milliseconds since the Unix epoch
     #[arg(long, value_name = "TIME", value_parser = time)]
     time: Option<Time>,
 }
@@ -26,7 +26,7 @@ enum Time {
 }
 
 impl HeaderArgs {
-    /// Returns the headers that were given. They are empty if none was.
+    /// Returns the headers given on the command line, which may be empty.
     ///
     /// # Errors
     /// Returns an error if `--time now` was given and the clock of this machine is before 1970 or after 9999.

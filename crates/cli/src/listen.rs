@@ -1,4 +1,4 @@
-//! The listeners of `tidings serve`: TCP addresses, Unix sockets, and sockets that systemd has opened.
+//! The listeners of `tidings serve`: TCP addresses, Unix sockets, and sockets that systemd passes.
 
 #[cfg(unix)]
 use std::path::PathBuf;
@@ -22,10 +22,10 @@ pub(crate) enum Listen {
     Systemd,
 }
 
-/// Reads a value of `--listen`.
+/// Parses a value of `--listen`.
 ///
 /// # Errors
-/// Returns a message with the forms that are accepted if the text has none of them.
+/// Returns the accepted forms if the text has none of them.
 pub(crate) fn listen(text: &str) -> Result<Listen, String> {
     #[cfg(unix)]
     match text.strip_prefix("unix:") {
@@ -44,7 +44,7 @@ pub(crate) fn listen(text: &str) -> Result<Listen, String> {
 }
 
 impl Listen {
-    /// Adds this listener, or these, to the server, and appends the URL of each to `urls`.
+    /// Adds this listener, or all those of systemd, to the server, and appends the URL of each to `urls`.
     ///
     /// # Errors
     /// Returns an error that names the listener if it cannot be bound or used.
@@ -56,7 +56,7 @@ impl Listen {
         match self {
             Self::Tcp(address) => {
                 let server = server.bind(&address).await.with_context(|| {
-                    format!("cannot listen on {address}; choose with --listen ADDRESS:PORT")
+                    format!("cannot listen on {address}, choose another with --listen ADDRESS:PORT")
                 })?;
                 urls.extend(server.local_addrs().last().map(|address| format!("http://{address}")));
                 Ok(server)
@@ -117,8 +117,8 @@ mod tests {
 
     #[test]
     fn an_address_to_listen_on_has_a_host_and_a_port() {
-        for sound in ["127.0.0.1:8080", "[::1]:0", "localhost:65535", "hub.example:80"] {
-            assert_eq!(listen(sound), Ok(Listen::Tcp(sound.to_owned())));
+        for valid in ["127.0.0.1:8080", "[::1]:0", "localhost:65535", "hub.example:80"] {
+            assert_eq!(listen(valid), Ok(Listen::Tcp(valid.to_owned())));
         }
         for wrong in
             ["foo", ":8080", "8080", "127.0.0.1", "127.0.0.1:", "h:99999", "h:http", "::1:8080"]

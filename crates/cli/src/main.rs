@@ -30,7 +30,7 @@ use crate::usage::Usage;
 
 fn main() -> ExitCode {
     let command = Args::parse().command;
-    // The two instruments of compare are loops of their own, without tokio.
+    // The two instruments of compare have their own event loops and do not use tokio.
     #[cfg(target_os = "linux")]
     match &command {
         Command::Baseline => return tidings_compare::baseline::main(),
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(run(command));
-    // A name that is still being resolved, which no time limit can end, must not hold the exit.
+    // A blocking name lookup cannot be cancelled. The program exits without waiting for it.
     runtime.shutdown_background();
     code
 }
@@ -77,10 +77,11 @@ async fn run(command: Command) -> ExitCode {
     })
 }
 
-/// Returns what `RUST_LOG` says, such as `debug` or `warn,tidings=debug`. By default that is warnings, and of
-/// this project INFO as well: an operator follows a shutdown by it. The NATS library logs only if `RUST_LOG` names
-/// it, because the server logs what matters of it; and it never logs the login that it sends, which it would at
-/// `trace`.
+/// Returns the filter of `RUST_LOG`, such as `debug` or `warn,tidings=debug`. The default is warnings of everything and
+/// INFO of this project, so that an operator can follow a shutdown.
+///
+/// The NATS library logs only if `RUST_LOG` names it, because the server logs the events that matter. Its connections
+/// log at most at `debug`, because at `trace` they log the password that they send.
 fn log_filter() -> Targets {
     const NO_LOGIN: &str = "async_nats::connection=debug";
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();

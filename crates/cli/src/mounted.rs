@@ -11,7 +11,10 @@ use tokio::net::TcpListener;
 use crate::args::MountedArgs;
 use crate::serve::{allow_many_files, print, shutdown};
 
-/// Serves on a free port of the loopback address until Ctrl-C. Prints the address.
+/// Prints its address and serves on a free loopback port until Ctrl-C.
+///
+/// # Errors
+/// Returns an error if no socket can be bound, if the address cannot be printed, or if the server fails.
 pub(crate) async fn mounted(args: MountedArgs) -> anyhow::Result<ExitCode> {
     allow_many_files();
     let heartbeat = Heartbeat::default().interval(args.heartbeat);

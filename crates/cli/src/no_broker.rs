@@ -1,4 +1,4 @@
-//! A build without brokers. `--broker` says how to get one with them.
+//! A build without brokers. `--broker` is an error that names the feature to build with.
 
 use tidings::core::{BrokerError, Hub};
 use tokio::sync::oneshot;
@@ -18,7 +18,10 @@ impl BrokerArgs {
     }
 }
 
-/// Attaches nothing.
+/// Returns at once.
+///
+/// # Errors
+/// Never fails. The signature is that of a build with brokers.
 pub(crate) async fn attach(
     _: Hub,
     _: BrokerArgs,

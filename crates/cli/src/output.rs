@@ -1,27 +1,27 @@
-//! A file that a report is written to, opened before the first measurement.
+//! The file for a report, opened before the first measurement.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// The name that stands for standard output.
+/// The path that means standard output.
 const STDOUT: &str = "-";
 
-/// Where a report goes. If nothing is written, a file that did not exist before is removed again.
+/// The destination of a report. If nothing is written, dropping it removes a file that [`open`](Self::open) created.
 #[derive(Debug)]
 pub(crate) struct Output {
     path: PathBuf,
     /// `None` is standard output.
     file: Option<File>,
-    /// The file did not exist before and holds nothing yet.
+    /// `true` if `open` created the file and nothing has been written.
     is_new: bool,
 }
 
 impl Output {
-    /// Opens the file without changing what it holds. The path `-` is standard output.
+    /// Opens the file without changing its contents. The path `-` is standard output.
     ///
     /// # Errors
-    /// If the file cannot be opened for writing. The message names it.
+    /// Returns a message with the path if the file cannot be opened for writing.
     pub(crate) fn open(path: &Path) -> Result<Self, String> {
         let path = path.to_owned();
         if path.as_os_str() == STDOUT {
@@ -44,10 +44,10 @@ impl Output {
         self.file.is_none()
     }
 
-    /// Writes the text in place of what the file held.
+    /// Replaces the contents of the file with the text.
     ///
     /// # Errors
-    /// If the system refuses, for example because the disk is full. The message names the file.
+    /// Returns an error with the path if the text cannot be written, for example because the disk is full.
     pub(crate) fn write(mut self, text: &str) -> anyhow::Result<()> {
         let written = match &mut self.file {
             None => io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()),
@@ -64,7 +64,7 @@ impl Output {
 }
 
 fn replace(file: &mut File, text: &str) -> io::Result<()> {
-    // A pipe or a device has no length to set.
+    // The length of a pipe or a device cannot be set.
     if file.metadata()?.is_file() {
         file.set_len(0)?;
     }
@@ -74,7 +74,7 @@ fn replace(file: &mut File, text: &str) -> io::Result<()> {
 impl Drop for Output {
     fn drop(&mut self) {
         if self.is_new {
-            // The file is empty. If it cannot be removed, nothing is lost.
+            // A failure leaves an empty file, which does no harm.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -91,14 +91,14 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_that_nothing_was_written_to_is_removed() {
+    fn a_new_file_is_removed_if_nothing_was_written() {
         let path = path("new");
         drop(Output::open(&path).unwrap());
         assert!(!path.exists());
     }
 
     #[test]
-    fn an_old_file_keeps_its_text_until_a_shorter_one_replaces_all_of_it() {
+    fn an_existing_file_keeps_its_text_until_a_report_replaces_it() {
         let path = path("old");
         fs::write(&path, "the report of yesterday").unwrap();
         drop(Output::open(&path).unwrap());
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_cannot_be_written_is_named() {
+    fn an_error_names_the_path_that_cannot_be_written() {
         let error = Output::open(Path::new("/no/such/folder/f.json")).unwrap_err();
         assert!(error.starts_with("cannot write /no/such/folder/f.json: "), "{error}");
     }

@@ -10,9 +10,13 @@ use tidings::transport::client::{Publisher, Target};
 use crate::args::PublishArgs;
 use crate::publish_many;
 
-/// More than this no hub takes by default by far; it keeps a wrong pipe from filling the memory.
+/// The longest input, in bytes. A hub accepts far less by default. The limit keeps a wrong pipe from filling the memory.
 const MAX_INPUT: u64 = 64 << 20;
 
+/// Publishes standard input and prints the id, or the ids with `--ndjson`.
+///
+/// # Errors
+/// Returns an error if the input cannot be read or is not UTF-8 text, if an argument is invalid, or if the publish fails.
 pub(crate) async fn publish(args: PublishArgs) -> anyhow::Result<ExitCode> {
     let target = Target::new(args.url.url()?).options(args.remote.options()?);
     if args.ndjson {
@@ -21,7 +25,10 @@ pub(crate) async fn publish(args: PublishArgs) -> anyhow::Result<ExitCode> {
     let mut payload = Vec::new();
     let mut input = std::io::stdin().lock().take(MAX_INPUT + 1);
     input.read_to_end(&mut payload).context("cannot read standard input")?;
-    anyhow::ensure!(payload.len() as u64 <= MAX_INPUT, "the input has more than {MAX_INPUT} bytes");
+    anyhow::ensure!(
+        payload.len() as u64 <= MAX_INPUT,
+        "standard input has more than {MAX_INPUT} bytes"
+    );
     let headers = args.headers.headers()?;
     let kind = if args.binary { Kind::Binary } else { Kind::Text };
     if kind == Kind::Text && !args.raw {
@@ -31,7 +38,7 @@ pub(crate) async fn publish(args: PublishArgs) -> anyhow::Result<ExitCode> {
         && let Err(error) = std::str::from_utf8(&payload)
     {
         let at = error.valid_up_to();
-        anyhow::bail!("standard input is not UTF-8 at byte {at}: publish it with --binary");
+        anyhow::bail!("standard input is not UTF-8 at byte {at}, publish it with --binary");
     }
     let mut publisher = Publisher::connect(target).await?;
     let key = args.idempotency_key.as_ref();
@@ -40,7 +47,7 @@ pub(crate) async fn publish(args: PublishArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Takes one LF or CRLF off the end.
+/// Removes one LF or CRLF from the end.
 fn strip_line_end(text: &mut Vec<u8>) {
     if text.pop_if(|last| *last == b'\n').is_some() {
         text.pop_if(|last| *last == b'\r');
@@ -52,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_end_is_taken_off_and_nothing_else() {
+    fn only_one_line_end_is_removed() {
         for (given, left) in [
             ("hello\n", "hello"),
             ("hello\r\n", "hello"),

@@ -7,16 +7,17 @@ use anyhow::Context;
 use tidings::transport::PublishMany;
 use tidings::transport::client::{PublishedMany, Publisher};
 
-/// A batch of this many bytes gets no further line. It is half of what a hub accepts in one request by default.
+/// A batch of this many bytes is complete. It is half of what a hub accepts in one request by default.
 const BATCH: usize = 512 << 10;
 
 /// The longest line, in bytes. A hub accepts far less by default. The limit keeps a wrong pipe from filling the memory.
 const MAX_LINE: u64 = 64 << 20;
 
-/// Publishes the lines of standard input, and prints their ids. Lines that have arrived together go out in one request.
+/// Publishes the lines of standard input and prints their ids. Lines that arrive together are sent in one request.
 ///
 /// # Errors
-/// Returns an error that says how many notifications were published if one is not.
+/// Returns an error if the input cannot be read or a publish fails. After a failed publish it contains the number of
+/// notifications that were published.
 pub(crate) async fn publish_many(mut publisher: Publisher) -> anyhow::Result<ExitCode> {
     let mut input = BufReader::with_capacity(BATCH, io::stdin().lock());
     let mut stored = 0;
@@ -27,7 +28,7 @@ pub(crate) async fn publish_many(mut publisher: Publisher) -> anyhow::Result<Exi
         }
         let published = publisher.publish_many(batch.into()).await;
         let PublishedMany { ids, failed } =
-            published.with_context(|| format!("{stored} notifications were published before"))?;
+            published.with_context(|| format!("only {stored} notifications were published"))?;
         let mut output = io::stdout().lock();
         for id in &ids {
             writeln!(output, "{id}")?;
@@ -41,7 +42,7 @@ pub(crate) async fn publish_many(mut publisher: Publisher) -> anyhow::Result<Exi
     }
 }
 
-/// Reads one line, and those after it that have arrived already. Returns nothing at the end of the input.
+/// Reads one line, and the further lines that have already arrived. Returns an empty batch at the end of the input.
 ///
 /// # Errors
 /// Returns an error if the input cannot be read, or if a line is longer than [`MAX_LINE`].
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_come_together_is_one_request() {
+    fn lines_that_arrive_together_are_one_request() {
         let mut input = BufReader::new(Pieces(vec!["a\nb\nc", "c\n", "d\n", "e"]));
         let batches = [(); 5].map(|()| String::from_utf8(next_batch(&mut input).unwrap()).unwrap());
         assert_eq!(batches, ["a\nb\n", "cc\n", "d\n", "e", ""]);

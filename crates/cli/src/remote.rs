@@ -1,7 +1,7 @@
-//! How `subscribe`, `publish` and `compare --url` reach a server: its address, credentials and certificates.
+//! How `subscribe`, `publish` and `compare --url` reach a server: URL, credentials and certificates.
 //!
-//! Nothing of this is checked by clap, which prints the value that it does not accept, and here a value may
-//! be a secret.
+//! clap accepts every value of these arguments, because its errors print the invalid value, which may be a secret. They
+//! are parsed afterwards.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -15,39 +15,39 @@ use url::Url;
 
 use crate::usage::Usage;
 
-/// The variable of the environment that may hold the token, so that no list of processes shows it.
+/// The environment variable for the token. Unlike an argument, it is not shown in the list of processes.
 const TOKEN: &str = "TIDINGS_TOKEN";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RemoteArgs {
-    /// Send this token as `Authorization: Bearer` [default: the environment's TIDINGS_TOKEN]
+    /// Send this token as Authorization: Bearer [default: the environment variable TIDINGS_TOKEN]
     #[arg(long, value_name = "TOKEN", requires = "url")]
     token: Option<Secret>,
     /// Send this header with each request, such as 'X-Tenant: acme'; repeatable
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", requires = "url")]
     headers: Vec<Secret>,
-    /// Trust the certificate authorities in this PEM file in place of the system's
+    /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE", requires = "url")]
     ca: Option<PathBuf>,
 }
 
-/// A value that may be a secret, and is never printed.
+/// A value that may contain a secret. `Debug` does not print it.
 #[derive(Clone)]
 pub(crate) struct Secret(String);
 
 impl RemoteArgs {
-    /// Reads the options for connections to the server.
+    /// Returns the options for connections to the server.
     ///
     /// # Errors
-    /// If a header or the token is malformed, or the file cannot be read. The message does not repeat the
-    /// value.
+    /// Returns an error if a header or the token is malformed, or if the file of `--ca` cannot be read or contains no
+    /// certificate. The message does not contain the value of a header or the token.
     pub(crate) fn options(&self) -> Result<Arc<ConnectOptions>, Usage> {
         let mut options = ConnectOptions::default();
         let named = self.token.as_ref().map(|token| token.0.clone());
         let token = named.or_else(|| std::env::var(TOKEN).ok().filter(|token| !token.is_empty()));
         if let Some(token) = token {
             options = options.bearer(token.trim()).map_err(|_| {
-                Usage::new("invalid --token: it has characters that a header may not have")
+                Usage::new("invalid --token: it contains characters that are invalid in a header")
             })?;
         }
         for header in &self.headers {
@@ -61,10 +61,10 @@ impl RemoteArgs {
         Ok(Arc::new(options))
     }
 
-    /// Returns the headers of the options as lines of a request, each with its line end.
+    /// Returns the headers as lines of a request, each with its line end.
     ///
     /// # Errors
-    /// As [`options`](Self::options).
+    /// Returns an error if [`options`](Self::options) does.
     pub(crate) fn header_lines(&self) -> Result<String, Usage> {
         let options = self.options()?;
         let line = |(name, value): (&HeaderName, &HeaderValue)| {
@@ -81,36 +81,39 @@ fn authorities(path: &Path) -> std::io::Result<Tls> {
 fn parse_header(header: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = header
         .split_once(':')
-        .ok_or("invalid --header: it has no colon, write 'NAME: VALUE'".to_owned())?;
+        .ok_or("invalid --header: no colon, expected 'NAME: VALUE'".to_owned())?;
     let parsed = HeaderName::from_str(name.trim())
-        .map_err(|_| format!("invalid --header: {name:?} is not the name of a header"))?;
+        .map_err(|_| format!("invalid --header: {name:?} is not a header name"))?;
     if ConnectOptions::is_reserved(&parsed) {
         return Err(format!("invalid --header: {parsed} is set by this program"));
     }
-    let mut value = HeaderValue::from_str(value.trim())
-        .map_err(|_| format!("invalid --header: the value of {parsed} has control characters"))?;
+    let mut value = HeaderValue::from_str(value.trim()).map_err(|_| {
+        format!("invalid --header: the value of {parsed} contains control characters")
+    })?;
     value.set_sensitive(true);
     Ok((parsed, value))
 }
 
 impl Secret {
-    /// Reads the address of a server or of a topic on it.
+    /// Parses the URL of a server or of a topic.
     ///
     /// # Errors
-    /// If it is not the URL of an HTTP server. The message has neither its user, its password nor its query.
+    /// Returns an error if it is not a URL of the scheme `http`, `https`, `ws` or `wss`. The message does not contain
+    /// the user, the password or the query.
     pub(crate) fn url(&self) -> Result<Url, Usage> {
         let bad = |problem: &str| Usage::new(format!("invalid URL {:?}: {problem}", self.shown()));
         if !self.0.contains("://") {
             let shown = self.shown();
-            return Err(bad(&format!("it has no scheme, write http://{shown} or https://{shown}")));
+            return Err(bad(&format!("no scheme, expected http://{shown} or https://{shown}")));
         }
         let url = Url::parse(&self.0).map_err(|error| bad(&error.to_string()))?;
         match url.scheme() {
             "http" | "https" | "ws" | "wss" => Ok(url),
-            other => Err(bad(&format!("its scheme is {other}, expected http or https"))),
+            other => Err(bad(&format!("scheme {other}, expected http or https"))),
         }
     }
 
+    /// Returns the URL without user, password, query and fragment.
     fn shown(&self) -> String {
         let address = self.0.split(['?', '#']).next().unwrap_or_default();
         let (scheme, rest) = match address.split_once("://") {
@@ -144,17 +147,17 @@ mod tests {
     }
 
     #[test]
-    fn a_url_without_a_scheme_or_with_another_one_says_what_to_write() {
+    fn an_error_about_a_url_contains_the_expected_form_and_no_secret() {
         for (given, words) in [
-            ("127.0.0.1:8080/topics/a", "write http://127.0.0.1:8080/topics/a or https://"),
-            ("localhost:8080/topics/a", "it has no scheme"),
-            ("/topics/a", "it has no scheme"),
-            ("", "it has no scheme"),
-            ("ftp://h/topics/a", "its scheme is ftp"),
+            ("127.0.0.1:8080/topics/a", "expected http://127.0.0.1:8080/topics/a or https://"),
+            ("localhost:8080/topics/a", "no scheme"),
+            ("/topics/a", "no scheme"),
+            ("", "no scheme"),
+            ("ftp://h/topics/a", "scheme ftp"),
             ("http://", "empty host"),
             ("http://h:99999/", "invalid port"),
             ("http://ann:p@ss w@h:x/?access_token=hidden", "\"http://h:x/\": invalid port"),
-            ("ann:pass@h/topics/a?token=hidden", "write http://h/topics/a or"),
+            ("ann:pass@h/topics/a?token=hidden", "expected http://h/topics/a or"),
         ] {
             let error = secret(given).url().unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
@@ -166,12 +169,12 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_name_and_value_and_an_error_does_not_repeat_the_value() {
+    fn an_error_about_a_header_does_not_contain_its_value() {
         let (name, value) = parse_header("X-Tenant:  acme: west ").unwrap();
         assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-tenant", "acme: west"));
         for (given, words) in [
             ("hidden", "no colon"),
-            ("two words: hidden", "\"two words\" is not the name"),
+            ("two words: hidden", "\"two words\" is not a header name"),
             ("X-Key: hid\nden", "the value of x-key"),
             ("Content-Length: 7", "content-length is set by this program"),
             ("Sec-WebSocket-Key: hidden", "set by this program"),

@@ -1,4 +1,4 @@
-//! `tidings serve`: the hub until Ctrl-C.
+//! `tidings serve`: runs the hub until Ctrl-C.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -16,6 +16,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::args::ServeArgs;
 use crate::broker::attach;
 
+/// Serves until Ctrl-C or SIGTERM. Prints the URLs of the listeners first.
+///
+/// # Errors
+/// Returns an error if a listener cannot be bound, if the broker rejects the hub or its timeout ends, or if the addresses
+/// cannot be printed.
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     allow_many_files();
     let config = HubConfig::default()
@@ -43,7 +48,7 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
         config.demo = Some("ticks".parse()?);
     }
     let demo_topic = config.demo.clone();
-    // Before the first line: a program that has it may end us at once.
+    // Installed before the first line is printed. A parent that has read the line may send a signal at once.
     let shutdown = shutdown();
     let server = Server::builder(hub.clone()).configure(|own| *own = config);
     let serve_by = match (args.general_path, args.no_io_uring) {
@@ -63,7 +68,7 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let (attempted, first_attempt) = oneshot::channel();
     let attached = tokio::spawn(attach(hub, args.broker, attempted));
     let greeted = tokio::spawn(async move {
-        // A program that has its line finds the broker attached, if it is there.
+        // If the broker can be reached, it is attached before the first line is printed.
         let _ = first_attempt.await;
         print(&lines)
     });
@@ -79,16 +84,19 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     failure.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-/// The first line is also for programs that started this one with port 0.
+/// Returns the lines to print. The first is always `listening on URL`, from which a parent process reads the port.
 fn greeting(urls: &[String], live_page: bool) -> String {
     let mut lines: String = urls.iter().map(|url| format!("listening on {url}\n")).collect();
     if live_page && let Some(url) = urls.iter().find(|url| url.starts_with("http:")) {
-        lines += &format!("open {url} in a browser: every transport side by side\n");
+        lines += &format!("open {url} in a browser to see all transports side by side\n");
     }
     lines
 }
 
-/// Prints in one write, because a program that has its line may close its end.
+/// Prints all lines in one write, because a parent process may close its end after the first line.
+///
+/// # Errors
+/// Returns an error if standard output cannot be written.
 pub(crate) fn print(lines: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(lines.as_bytes()).and_then(|()| out.flush()).context("cannot write the address")
@@ -103,21 +111,21 @@ async fn failed<E: Into<anyhow::Error>>(task: JoinHandle<Result<(), E>>) -> anyh
     }
 }
 
-/// Every client is an open file. What a process may have to begin with is often 1,024, for the sake of
-/// programs that use `select`, and what it may raise that to is much more.
+/// Raises the limit on open files to its maximum. Each client needs one. The initial limit is often 1,024, for programs
+/// that use `select`.
 pub(crate) fn allow_many_files() {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        tracing::warn!(%error, "the limit on open files stays as it is");
+        tracing::warn!(%error, "cannot raise the limit on open files");
     }
 }
 
-/// A tick at once and then every second, from the first client on.
+/// Publishes a tick when the first client has joined, and then every second.
 async fn demo(hub: Hub, topic: Topic) {
     let tick = async move |hub: Hub| -> Result<(), PublishError> {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Skip);
         for number in 1_u64.. {
-            // When it was due, not when it was published: a hub that is late is not to look fast.
+            // The time at which the tick was due, so that the latency includes the delay of a late publish.
             let due = second.tick().await;
             let sent = clock() - due.elapsed().as_secs_f64() * 1e3;
             let tick = format!(r#"{{"tick":{number},"sent":{sent:.1}}}"#);
@@ -128,8 +136,7 @@ async fn demo(hub: Hub, topic: Topic) {
     Source::default().run(hub, tick).await;
 }
 
-/// Returns a future that resolves at Ctrl-C or a service manager's SIGTERM. It counts from the call on, not from
-/// the first poll.
+/// Returns a future that resolves after Ctrl-C or SIGTERM. It includes signals that arrive before the first poll.
 pub(crate) fn shutdown() -> impl Future<Output = ()> {
     #[cfg(unix)]
     {
@@ -138,7 +145,7 @@ pub(crate) fn shutdown() -> impl Future<Output = ()> {
         async {
             let received = signals.map(async |signal| match signal {
                 Ok(mut signal) => drop(signal.recv().await),
-                Err(error) => unheard(&error).await,
+                Err(error) => cannot_receive(&error).await,
             });
             futures::future::select_all(received.map(Box::pin)).await;
         }
@@ -146,12 +153,13 @@ pub(crate) fn shutdown() -> impl Future<Output = ()> {
     #[cfg(not(unix))]
     async {
         if let Err(error) = tokio::signal::ctrl_c().await {
-            unheard(&error).await;
+            cannot_receive(&error).await;
         }
     }
 }
 
-async fn unheard(error: &std::io::Error) {
-    tracing::warn!(%error, "a signal cannot be received; end the hub by its process id");
+/// Logs the error, and never resolves.
+async fn cannot_receive(error: &std::io::Error) {
+    tracing::warn!(%error, "cannot install a signal handler, stop the process with kill");
     std::future::pending::<()>().await;
 }

@@ -1,4 +1,4 @@
-//! `tidings subscribe`: prints what arrives.
+//! `tidings subscribe`: prints notifications as they arrive.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -15,6 +15,10 @@ use tidings::transport::client::{Arrival, Backoff, Client, Followed, Received, T
 use crate::args::SubscribeArgs;
 use crate::serve::shutdown;
 
+/// Prints notifications until Ctrl-C, and reconnects after a cut.
+///
+/// # Errors
+/// Returns an error if an argument is invalid or standard output cannot be written.
 pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
     let client = client(&args.transport)?;
     let target = Target::new(args.url.url()?)
@@ -31,7 +35,7 @@ pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
             None => return Ok(ExitCode::FAILURE),
             Some(Followed::Connected) => tracing::debug!("connected"),
             Some(Followed::Arrived(arrival)) => match print(&arrival, args.json) {
-                // Whoever reads us has gone: `| head`.
+                // The reader of a pipe has exited, as in `| head`.
                 Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
                     return Ok(ExitCode::SUCCESS);
                 }
@@ -43,7 +47,7 @@ pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
                     |error| format!("{:#}", anyhow::Error::new(error)),
                 );
                 match retry_in {
-                    Some(delay) => eprintln!("{why}; again in {:.1} s", delay.as_secs_f64()),
+                    Some(delay) => eprintln!("{why}, retrying in {:.1} s", delay.as_secs_f64()),
                     None => eprintln!("{why}"),
                 }
             }
@@ -54,7 +58,7 @@ pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
 fn client(name: &str) -> anyhow::Result<Arc<dyn Client>> {
     let mut listed = transports().into_iter();
     let found = listed.find(|listed| listed.server.name() == name);
-    Ok(found.with_context(|| format!("there is no transport {name:?}"))?.client)
+    Ok(found.with_context(|| format!("unknown transport {name:?}"))?.client)
 }
 
 fn print(arrival: &Arrival, as_json: bool) -> std::io::Result<()> {
@@ -68,15 +72,16 @@ fn print(arrival: &Arrival, as_json: bool) -> std::io::Result<()> {
             out.write_all(b"\n")?;
         }
         Arrival::Gap(gap) if as_json => writeln!(out, "{}", json!({ "gap": gap }))?,
-        Arrival::Gap(gap) => eprintln!("{}", gap_in_words(gap)),
-        Arrival::Goodbye(goodbye) => eprintln!("the hub says goodbye: {}", goodbye.reason),
-        // Heartbeats are not printed. There are no replies, because no message is sent.
+        Arrival::Gap(gap) => eprintln!("{}", gap_text(gap)),
+        Arrival::Goodbye(goodbye) => eprintln!("goodbye from the hub: {}", goodbye.reason),
+        // Heartbeats are not printed. Replies do not occur, because no message is sent.
         _ => {}
     }
     out.flush()
 }
 
-/// Returns the JSON of a notification, as the hub writes it. The id, the topic and the headers depend on the transport.
+/// Returns the JSON of a notification, in the format of the hub. Not every transport has the id, the topic and the
+/// headers.
 fn envelope(received: &Received) -> Value {
     let (name, data) = match received.kind {
         Kind::Text => ("data", String::from_utf8_lossy(&received.payload).into_owned()),
@@ -89,8 +94,8 @@ fn envelope(received: &Received) -> Value {
     envelope
 }
 
-fn gap_in_words(gap: &Gap) -> String {
+fn gap_text(gap: &Gap) -> String {
     let number = gap.missed.map_or("some".to_owned(), |missed| missed.to_string());
     let Gap { after, resume, .. } = gap;
-    format!("gap: {number} missed after {after}; going on after {resume}")
+    format!("gap: {number} missed after {after}, continuing after {resume}")
 }

@@ -1,4 +1,4 @@
-//! Wrong usage that clap cannot see.
+//! Wrong usage that clap cannot detect.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Reads the values of arguments. Each function returns what a value means, or an error that says what is expected.
+//! Parsers for the values of arguments. The error of each contains what was expected.
 
 use std::ffi::OsStr;
 use std::num::NonZeroUsize;
@@ -10,13 +10,13 @@ use tidings::core::{ParseIdError, Position};
 use url::{Host, Url};
 
 /// The error of a build without the feature `brokers`.
-pub(crate) const NO_BROKERS: &str = "this build has no brokers: build with `--features brokers`";
+pub(crate) const NO_BROKERS: &str = "this build has no brokers, build with --features brokers";
 
 /// The error of a build without the feature `axum`.
-pub(crate) const NO_AXUM: &str = "this build has no axum: build with `--features axum`";
+pub(crate) const NO_AXUM: &str = "this build has no axum, build with --features axum";
 
-/// Accepts a text that this function accepts. Its error does not print the text, as others do: there may be a password
-/// in it.
+/// Parses a value with this function. Unlike clap's own parsers, the error does not contain the value, which may have a
+/// password in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unprinted(pub(crate) fn(&str) -> Result<(), String>);
 
@@ -29,7 +29,7 @@ impl TypedValueParser for Unprinted {
         argument: Option<&clap::Arg>,
         value: &OsStr,
     ) -> Result<String, clap::Error> {
-        let text = value.to_str().ok_or_else(|| "it is not UTF-8".to_owned());
+        let text = value.to_str().ok_or_else(|| "not UTF-8".to_owned());
         let checked = text.and_then(|text| self.0(text).map(|()| text.to_owned()));
         checked.map_err(|problem| {
             let name = argument.and_then(clap::Arg::get_long).unwrap_or("this argument");
@@ -39,6 +39,10 @@ impl TypedValueParser for Unprinted {
     }
 }
 
+/// Parses a number of threads.
+///
+/// # Errors
+/// Returns what is expected if it is not 1 to 1024.
 pub(crate) fn workers(text: &str) -> Result<NonZeroUsize, String> {
     let workers = text.parse().ok().filter(|workers: &NonZeroUsize| workers.get() <= 1024);
     workers.ok_or_else(|| "expected a number from 1 to 1024".to_owned())
@@ -48,40 +52,58 @@ pub(crate) fn at_least_one() -> clap::builder::RangedU64ValueParser<u64> {
     clap::value_parser!(u64).range(1..=u64::from(u32::MAX))
 }
 
+/// Parses a time in seconds, from 1 ms to one day.
+///
+/// # Errors
+/// Returns what is expected if the text is not such a time.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "give seconds, such as 2.5".to_owned())?;
+    let seconds: f64 = text.parse().map_err(|_| "expected seconds, such as 2.5".to_owned())?;
     let is_sound = (0.001..=86_400.0).contains(&seconds);
     is_sound
         .then(|| Duration::from_secs_f64(seconds))
-        .ok_or_else(|| "give between 0.001 and 86400 seconds".to_owned())
+        .ok_or_else(|| "expected 0.001 to 86400 seconds".to_owned())
 }
 
+/// Parses a time as [`seconds`] does, or `0`.
+///
+/// # Errors
+/// Returns what is expected if the text is not such a time.
 pub(crate) fn seconds_or_none(text: &str) -> Result<Duration, String> {
     if text == "0" { Ok(Duration::ZERO) } else { seconds(text) }
 }
 
-/// As a browser writes it: nothing behind the authority, and no port that is the scheme's own.
+/// Parses an origin and returns it as a browser serializes it: without a path, and without the default port of its scheme.
+///
+/// # Errors
+/// Returns the expected form if the text is not a URL with a host, or if it has a path or a query.
 pub(crate) fn origin(text: &str) -> Result<String, String> {
     let wanted =
-        || "give SCHEME://HOST or SCHEME://HOST:PORT, such as https://shop.example".to_owned();
+        || "expected SCHEME://HOST or SCHEME://HOST:PORT, such as https://shop.example".to_owned();
     let url = Url::parse(text).ok().filter(Url::has_host).ok_or_else(wanted)?;
     let is_bare = matches!(url.path(), "" | "/") && url.query().or(url.fragment()).is_none();
     match url.origin() {
         _ if !is_bare => Err(wanted()),
-        // A scheme that is not the web's, such as an extension's.
+        // A scheme other than http and https, such as that of a browser extension.
         origin if !origin.is_tuple() => Ok(text.trim_end_matches('/').to_owned()),
         origin => Ok(origin.ascii_serialization()),
     }
 }
 
-/// A name as browsers send it in `Host`, without a port.
+/// Parses a host name and returns it as browsers send it in `Host`, in lower case and Punycode.
+///
+/// # Errors
+/// Returns the expected form if the text is not a name, or if it has a scheme, a port or a path.
 pub(crate) fn host(text: &str) -> Result<String, String> {
-    let wanted = || "give a name without scheme, port or path, such as news.example".to_owned();
+    let wanted = || "expected a name without scheme, port or path, such as news.example".to_owned();
     let is_bare = !text.contains([':', '/', '@', '*', ' ']);
     let host = Host::parse(text).ok().filter(|_| is_bare).ok_or_else(wanted)?;
     Ok(host.to_string())
 }
 
+/// Parses a position: an id, `earliest` or `latest`.
+///
+/// # Errors
+/// Returns the expected form if the text is not a position.
 pub(crate) fn position(text: &str) -> Result<Position, String> {
     text.parse().map_err(|error: ParseIdError| error.to_string())
 }
@@ -91,9 +113,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_about_a_secret_does_not_print_it() {
-        let refuse = |_: &str| Err("it is wrong".to_owned());
-        let argument = clap::Arg::new("broker").long("broker").value_parser(Unprinted(refuse));
+    fn an_error_does_not_contain_a_secret_value() {
+        let reject = |_: &str| Err("it is wrong".to_owned());
+        let argument = clap::Arg::new("broker").long("broker").value_parser(Unprinted(reject));
         let command = clap::Command::new("tidings").arg(argument);
         let error = command.try_get_matches_from(["tidings", "--broker", "nats://a:s3cret@b"]);
         let error = error.unwrap_err().to_string();
@@ -102,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_as_a_browser_writes_it_or_refused() {
+    fn an_origin_is_serialized_as_by_a_browser_or_rejected() {
         for (given, meant) in [
             ("https://Shop.example", "https://shop.example"),
             ("https://shop.example:443/", "https://shop.example"),
@@ -132,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_or_position_is_told() {
+    fn invalid_times_and_positions_are_errors() {
         assert!(seconds("-1").is_err() && seconds("NaN").is_err() && seconds("soon").is_err());
         assert_eq!(seconds("2.5"), Ok(Duration::from_millis(2500)));
         assert!(seconds("0").is_err());

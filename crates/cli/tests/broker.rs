@@ -1,4 +1,4 @@
-//! `tidings serve --broker`: what the program does while its broker is not there, and what it logs.
+//! `tidings serve --broker`: the program while its broker cannot be reached, and what it logs.
 
 #[path = "broker/failover.rs"]
 mod failover;

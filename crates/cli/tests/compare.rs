@@ -1,4 +1,4 @@
-//! `tidings compare`: contenders that are measured, and those whose servers are not installed.
+//! `tidings compare` with contenders that are measured and with contenders whose servers are not installed.
 
 use std::process::{Command, Output, Stdio};
 
@@ -8,7 +8,7 @@ fn output(command: &mut Command) -> Output {
     TestProgram::run(command.stdout(Stdio::piped()).stderr(Stdio::piped()), "")
 }
 
-/// A run as small as it can be, and what it says.
+/// Makes a very small run and returns its exit code and everything that it prints.
 fn compare(transports: &str, path: Option<&str>) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
     command.args(["compare", "--transports", transports, "--clients", "5", "--rounds", "1"]);
@@ -17,51 +17,54 @@ fn compare(transports: &str, path: Option<&str>) -> (Option<i32>, String) {
         command.env("PATH", path);
     }
     let output = output(&mut command);
-    let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    (output.status.code(), said.concat())
+    let printed = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (output.status.code(), printed.concat())
 }
 
 #[test]
-fn each_queue_is_read_directly_beside_a_transport() {
-    let (code, said) = compare("sse,message-queue", None);
-    assert_eq!(code, Some(0), "{said}");
-    for name in ["sse", "NATS", "JetStream", "Redis"] {
-        assert!(said.contains(name), "{said}");
+fn message_queues_are_measured_next_to_a_transport() {
+    let (code, printed) = compare("sse,message-queue", None);
+    assert_eq!(code, Some(0), "{printed}");
+    for name in ["SSE", "NATS", "JetStream", "Redis"] {
+        assert!(printed.contains(name), "{printed}");
     }
-    assert!(said.contains("delivers at most once"), "{said}");
-    assert!(!said.contains("not measured"), "{said}");
+    assert!(printed.contains("delivers at most once"), "{printed}");
+    assert!(!printed.contains("not measured"), "{printed}");
 }
 
 #[test]
-fn a_queue_whose_server_is_not_there_says_how_to_get_it_and_the_rest_goes_on() {
-    let (code, said) = compare("sse,redis", Some("/nowhere"));
-    assert_eq!(code, Some(0), "{said}");
-    let told = "Redis: not measured: there is no redis-server in PATH: get it from";
-    assert!(said.contains(told) && said.contains("Saturation"), "{said}");
-    let (code, said) = compare("redis", Some("/nowhere"));
-    assert_eq!(code, Some(1), "{said}");
+fn a_missing_queue_server_is_reported_and_the_rest_is_measured() {
+    let (code, printed) = compare("sse,redis", Some("/nowhere"));
+    assert_eq!(code, Some(0), "{printed}");
+    let missing = "Redis: not measured: there is no redis-server in PATH: get it from";
+    assert!(printed.contains(missing) && printed.contains("Saturation"), "{printed}");
+    let (code, printed) = compare("redis", Some("/nowhere"));
+    assert_eq!(code, Some(1), "{printed}");
 }
 
 #[test]
-fn servers_that_share_a_broker_are_contenders_like_the_others() {
-    let (code, said) = compare("memory,redis-2", None);
-    assert_eq!(code, Some(0), "{said}");
-    for part in
-        ["no broker, 1 server", "Redis, 2 servers", "publish answered p50", "broker CPU a publish"]
-    {
-        assert!(said.contains(part), "{said}");
+fn servers_that_share_a_broker_are_measured() {
+    let (code, printed) = compare("memory,redis-2", None);
+    assert_eq!(code, Some(0), "{printed}");
+    for part in [
+        "no broker, 1 server",
+        "Redis, 2 servers",
+        "publish answered p50",
+        "broker CPU per publish",
+    ] {
+        assert!(printed.contains(part), "{printed}");
     }
 }
 
 #[test]
-fn the_baseline_stands_beside_our_server_with_targets() {
+fn the_baseline_is_measured_next_to_our_server_with_targets() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
     command.args(["compare", "--baseline", "--transports", "websocket", "--rows", "steady.cpu"]);
     command.args(["--clients", "5", "--rounds", "2", "--rate", "50", "--seconds", "0.3"]);
     let output = output(command.args(["--json", "-"]));
     let table = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{table}");
-    assert!(table.contains("websocket by baseline websocket"), "{table}");
+    assert!(table.contains("WebSocket / baseline WebSocket"), "{table}");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["targets"][0]["compared"]["n"], 2);
     assert_eq!(report["samples"].as_array().unwrap().len(), 4, "only the stage that was chosen");
@@ -73,10 +76,12 @@ fn long_scenarios_are_measured_if_their_rows_are_chosen() {
     command.args(["compare", "--transports", "websocket", "--rows", "topics,resume,many,quiet"]);
     command.args(["--clients", "5", "--rounds", "1", "--rate", "50", "--seconds", "0.3"]);
     let output = output(&mut command);
-    let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    for part in ["One topic a client", "Resume", "Saturation of many (75 clients)", "Quiet clients"]
+    let printed =
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    for part in
+        ["One topic per client", "Resume", "Saturation of many (75 clients)", "Quiet clients"]
     {
-        assert!(said.contains(part), "{said}");
+        assert!(printed.contains(part), "{printed}");
     }
 }

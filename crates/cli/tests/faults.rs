@@ -1,7 +1,8 @@
-//! What hubs over one broker promise, while hubs and brokers are killed: a publish that was answered is
-//! stored, and each client is told what is for it once and in order, on whichever hubs it has been.
+//! The guarantees of hubs that share a broker, while hubs and brokers are killed. A publish that was answered is stored.
+//! Each client receives every notification that matches its filters once and in order, whichever hubs it was connected
+//! to.
 //!
-//! Real programs and real brokers, each test with its own.
+//! Each test starts real programs and its own real broker.
 
 #[path = "faults/crowd.rs"]
 mod crowd;
@@ -18,20 +19,20 @@ use tidings_testkit::{LocalConfig, LocalNats, LocalNatsCluster, LocalRedis};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use crate::crowd::{Crowd, Told};
+use crate::crowd::{Crowd, Received};
 use crate::nodes::Nodes;
 use crate::publishers::{Published, publish};
 
-/// How long a broker is away. It is time that passes, and nothing waits for it but the test.
+/// How long a broker is stopped.
 const AWAY: Duration = Duration::from_secs(10);
 
-/// How many are stored between two kills.
+/// How many notifications are stored between two kills.
 const STORED_PER_KILL: usize = 60;
 
-/// Hubs that keep so few that those who come back are often served by the broker.
+/// Flags of hubs that retain so little that clients that resume are often served from the broker.
 const FEW: [&str; 2] = ["--retain", "40"];
 
-/// An attempt to publish takes no longer than the hub's deadline for it and the delays of a busy machine.
+/// The longest that an attempt to publish may take: the hub's publish deadline and the delays of a busy machine.
 const BOUNDED: Duration = Duration::from_secs(60);
 
 fn seed() -> u64 {
@@ -41,7 +42,7 @@ fn seed() -> u64 {
     seed
 }
 
-/// A first notification, behind which everyone reads.
+/// Publishes a first notification and returns its id. All clients start after it.
 async fn start(nodes: &Nodes) -> Id {
     let mut url = nodes.at(0);
     url.set_path("/topics/a");
@@ -49,16 +50,16 @@ async fn start(nodes: &Nodes) -> Id {
     publisher.publish(Kind::Text, "the start".into()).await.unwrap()
 }
 
-fn check(told: &[Told], published: &Published, start: Id) {
-    let gaps: Vec<_> = told.iter().flat_map(|one| &one.gaps).collect();
-    assert!(gaps.is_empty(), "nothing was gone, and {} gaps were told: {:?}", gaps.len(), gaps[0]);
-    told.iter().for_each(|one| one.check(start, &published.record));
+fn check(received: &[Received], published: &Published, start: Id) {
+    let gaps: Vec<_> = received.iter().flat_map(|one| &one.gaps).collect();
+    assert!(gaps.is_empty(), "nothing was lost, but {} gaps came: {:?}", gaps.len(), gaps[0]);
+    received.iter().for_each(|one| one.check(start, &published.record));
     let (hops, cuts) =
-        told.iter().fold((0, 0), |(hops, cuts), one| (hops + one.hops, cuts + one.cuts));
+        received.iter().fold((0, 0), |(hops, cuts), one| (hops + one.hops, cuts + one.cuts));
     eprintln!(
-        "{} stored, {} clients, {hops} connections, {cuts} cut; {} tried again, {} unavailable, longest {:?}",
+        "{} stored, {} clients, {hops} connections, {cuts} cuts, {} retries, {} unavailable, longest {:?}",
         published.record.len(),
-        told.len(),
+        received.len(),
         published.retries,
         published.unavailable,
         published.longest,
@@ -66,7 +67,7 @@ fn check(told: &[Told], published: &Published, start: Id) {
     assert!(published.longest < BOUNDED, "{:?}", published.longest);
 }
 
-/// 50 clients hop between the hubs, publishers are on all of them, and hubs are killed and started again.
+/// Kills and restarts hubs while 50 clients move between them and publishers publish to all of them.
 async fn hubs_are_killed(hubs: usize, broker: &str) {
     let seed = seed();
     let nodes = Nodes::start(hubs, broker, &FEW);
@@ -79,7 +80,8 @@ async fn hubs_are_killed(hubs: usize, broker: &str) {
     let published = loop {
         tokio::select! {
             published = &mut publishing => break published,
-            // By what is stored and not by time: on a slow machine hubs would die faster than they can start.
+            // Counted in notifications and not in seconds. A slow machine could otherwise not restart hubs as fast as
+            // they are killed.
             _ = is_stored.wait_for(|stored| *stored >= (killed + 1) * STORED_PER_KILL) => {
                 let place = random.usize(..hubs);
                 nodes.kill(place);
@@ -91,7 +93,7 @@ async fn hubs_are_killed(hubs: usize, broker: &str) {
         }
     };
     eprintln!("{killed} hubs killed");
-    check(&crowd.told().await, &published, start);
+    check(&crowd.received().await, &published, start);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -118,8 +120,8 @@ async fn three_hubs_on_redis_are_killed_and_nothing_is_lost() {
     hubs_are_killed(3, redis.url().as_str()).await;
 }
 
-/// The broker is away in the middle of a load: publishes are refused in time, and whoever follows stays.
-async fn broker_is_away(broker: &str, mut change: impl AsyncFnMut(bool)) {
+/// Stops the broker in the middle of a load. Publishes are rejected in time, and clients stay connected.
+async fn broker_is_stopped(broker: &str, mut change: impl AsyncFnMut(bool)) {
     let seed = seed();
     let nodes = Nodes::start(2, broker, &[]);
     let start = start(&nodes).await;
@@ -135,18 +137,18 @@ async fn broker_is_away(broker: &str, mut change: impl AsyncFnMut(bool)) {
         Instant::now()
     };
     let (published, _back) = tokio::join!(publishing, meanwhile);
-    let stayed = staying.told().await;
-    assert!(stayed.iter().all(|one| one.cuts == 0), "whoever followed has stayed connected");
-    assert!(published.unavailable > 0, "publishers were told that the broker is away");
+    let stayed = staying.received().await;
+    assert!(stayed.iter().all(|one| one.cuts == 0), "all clients have stayed connected");
+    assert!(published.unavailable > 0, "publishes were rejected while the broker was stopped");
     check(&stayed, &published, start);
-    check(&hopping.told().await, &published, start);
+    check(&hopping.received().await, &published, start);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nats_is_away_for_ten_seconds_and_everything_goes_on() {
+async fn nats_is_stopped_for_ten_seconds_and_nothing_is_lost() {
     let mut nats = LocalNats::start(LocalConfig::default()).await.unwrap();
     let url = nats.url();
-    broker_is_away(url.as_str(), async |is_there| match is_there {
+    broker_is_stopped(url.as_str(), async |is_running| match is_running {
         false => nats.kill().await.unwrap(),
         true => nats.start_again().await.unwrap(),
     })
@@ -154,10 +156,10 @@ async fn nats_is_away_for_ten_seconds_and_everything_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_is_away_for_ten_seconds_and_everything_goes_on() {
+async fn redis_is_stopped_for_ten_seconds_and_nothing_is_lost() {
     let mut redis = LocalRedis::start(LocalConfig::default()).await.unwrap();
     let url = redis.url();
-    broker_is_away(url.as_str(), async |is_there| match is_there {
+    broker_is_stopped(url.as_str(), async |is_running| match is_running {
         false => redis.kill().await.unwrap(),
         true => redis.start_again().await.unwrap(),
     })
@@ -183,5 +185,5 @@ async fn one_of_three_nats_servers_is_killed_and_nothing_is_lost() {
         }
     };
     let (published, ()) = tokio::join!(publishing, meanwhile);
-    check(&crowd.told().await, &published, start);
+    check(&crowd.received().await, &published, start);
 }

@@ -10,20 +10,20 @@ mod instruments {
 
     use tidings_testkit::TestProgram;
 
-    /// `tidings baseline` on a port of its own, ended when this is dropped.
+    /// `tidings baseline` on a free port. Dropping it kills the process.
     pub(crate) struct Baseline {
         _program: TestProgram,
         pub(crate) address: String,
     }
 
     impl Baseline {
-        /// Starts it and waits until it listens.
+        /// Starts the baseline and waits until it listens.
         pub(crate) fn start() -> Self {
             let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
             let mut program = TestProgram::start(command.arg("baseline").stdout(Stdio::piped()));
             let line = program.line();
-            let address = line.strip_prefix("listening on http://").expect("it listens").to_owned();
-            Self { _program: program, address }
+            let address = line.strip_prefix("listening on http://").expect("the baseline listens");
+            Self { _program: program, address: address.to_owned() }
         }
     }
 }

@@ -27,7 +27,7 @@ fn path(name: &str) -> PathBuf {
     path
 }
 
-/// Looks until there is something to be seen.
+/// Calls `look` until it returns `Some`, and returns the value.
 fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
@@ -39,7 +39,7 @@ fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// The processes that `of` has started and that have not ended.
+/// Returns the running child processes of the process `of`.
 fn children(of: u32) -> Vec<u32> {
     let tasks = fs::read_dir(format!("/proc/{of}/task")).into_iter().flatten().flatten();
     let lists = tasks.map(|task| fs::read_to_string(task.path().join("children")));
@@ -47,8 +47,8 @@ fn children(of: u32) -> Vec<u32> {
     text.split_ascii_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
-/// Whether the process is that program with these first arguments. Between fork and exec a child has the command
-/// line of its parent, so the name alone is not enough for the program itself.
+/// Returns `true` if the process runs this command, with these first arguments. The name of the program alone is not
+/// enough, because between fork and exec a child has the command line of its parent.
 fn runs(pid: u32, command: &[&str]) -> bool {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words: Vec<_> =
@@ -63,15 +63,15 @@ const HUB: [&str; 2] = ["tidings", "serve"];
 
 fn is_running(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // A process that has ended and that nobody has waited for is a zombie.
+    // A zombie has ended, but its parent has not waited for it.
     stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
 }
 
-/// Waits for the third hub that `compare` starts: two measurements are finished then.
+/// Waits for the third hub that `compare` starts. Two measurements are finished then.
 fn third_hub(of: &TestProgram) {
     let mut hubs = Vec::new();
     eventually("a third hub", || {
-        assert!(is_running(of.id()), "it ended too early: {}", of.written());
+        assert!(is_running(of.id()), "compare ended too early: {}", of.written());
         hubs.extend(children(of.id()).into_iter().filter(|&pid| runs(pid, &HUB)));
         hubs.sort_unstable();
         hubs.dedup();
@@ -80,7 +80,7 @@ fn third_hub(of: &TestProgram) {
 }
 
 #[test]
-fn what_was_measured_before_an_interruption_is_reported() {
+fn an_interrupted_run_reports_the_finished_measurements() {
     let (json, html) = (path("interrupted.json"), path("interrupted.html"));
     let files = ["--json", json.to_str().unwrap(), "--html", html.to_str().unwrap()];
     let short = ["--transports", "sse,websocket", "--seconds", "0.2", "--rate", "100"];
@@ -114,7 +114,7 @@ fn an_interruption_before_the_first_figure_leaves_no_file() {
 }
 
 #[test]
-fn killed_it_leaves_no_process_and_no_directory() {
+fn a_killed_run_leaves_no_process_and_no_directory() {
     let temporary = path("killed");
     let _ = fs::remove_dir_all(&temporary);
     fs::create_dir(&temporary).unwrap();
@@ -125,7 +125,7 @@ fn killed_it_leaves_no_process_and_no_directory() {
         let mut program = TestProgram::start(command.env("TMPDIR", &temporary));
         let started = eventually(transport, || {
             let found = children(program.id());
-            // The watchdog is started after the server that it watches over.
+            // The watchdog is started after the server that it watches.
             let is_watched = found.iter().any(|&pid| runs(pid, &["sh"]));
             let server = found.iter().find(|&&pid| runs(pid, server))?;
             is_watched.then_some(*server)

@@ -39,7 +39,7 @@ impl Hub {
     }
 }
 
-/// Serves on the Unix socket at this path.
+/// Returns the command that serves on the Unix socket at this path.
 fn at(path: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
     command.arg("serve").arg("--listen").arg(format!("unix:{}", path.display()));
@@ -47,7 +47,7 @@ fn at(path: &Path) -> Command {
     command
 }
 
-/// Runs a shell that serves on the sockets that systemd passes, after this line of script.
+/// Returns the command of a shell that runs this line of script and then serves on the sockets that systemd passes.
 fn from_systemd(script: &str) -> Command {
     let mut command = Command::new("sh");
     let script = format!(r#"{script}; exec "$0" serve --listen systemd"#);
@@ -55,15 +55,15 @@ fn from_systemd(script: &str) -> Command {
     command
 }
 
-/// Passes one socket, as systemd does: it is descriptor 3.
+/// Returns the command that serves on this socket, which is passed as descriptor 3, as systemd does.
 fn passed(socket: impl Into<OwnedFd>) -> Command {
-    // A child inherits nothing but its standard streams.
+    // A child inherits only its standard streams, so the socket is passed as standard input first.
     let mut command = from_systemd("exec 3<&0 0</dev/null; export LISTEN_PID=$$ LISTEN_FDS=1");
     command.stdin(socket.into());
     command
 }
 
-/// Passes two sockets: descriptors 3 and 4.
+/// Returns the command that serves on these two sockets, which are passed as descriptors 3 and 4.
 fn both_passed(first: impl Into<OwnedFd>, second: impl Into<OwnedFd>) -> Command {
     let mut command =
         from_systemd("exec 3<&0 4<&2 0</dev/null 2>/dev/null; export LISTEN_PID=$$ LISTEN_FDS=2");
@@ -77,7 +77,7 @@ fn connect_unix(path: &Path) -> UnixStream {
     stream
 }
 
-/// Publishes, and reads the start of the response.
+/// Publishes and checks the start of the response.
 fn publish(mut stream: impl Read + Write) {
     let request = b"POST /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 2\r\n\r\nhi";
     stream.write_all(request).unwrap();
@@ -87,7 +87,7 @@ fn publish(mut stream: impl Read + Write) {
 }
 
 #[test]
-fn a_unix_socket_is_served_and_its_file_is_there_for_as_long_as_the_hub() {
+fn a_unix_socket_is_served_and_its_file_is_removed_with_the_hub() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("tidings.sock");
     let mut hub = Hub::start(at(&path));
@@ -99,7 +99,7 @@ fn a_unix_socket_is_served_and_its_file_is_there_for_as_long_as_the_hub() {
     assert!(error.contains(path.to_str().unwrap()), "{error}");
     assert!(error.contains("another server listens there"), "{error}");
 
-    // A hub that is killed leaves its file, and the next one replaces it.
+    // A killed hub leaves the file of its socket, and the next hub replaces it.
     assert_eq!(hub.end(Signal::KILL), None);
     assert!(path.exists());
     let mut hub = Hub::start(at(&path));
@@ -110,13 +110,13 @@ fn a_unix_socket_is_served_and_its_file_is_there_for_as_long_as_the_hub() {
 }
 
 #[test]
-fn sockets_that_systemd_passes_are_served_in_their_order() {
+fn sockets_that_systemd_passes_are_served_in_order() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("tidings.sock");
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let unix = UnixListener::bind(&path).unwrap();
     let address = tcp.local_addr().unwrap();
-    // It waits in the queue, as while systemd starts the service.
+    // This connection waits in the accept queue, like one that arrives while systemd starts the service.
     let early = connect(address);
     let mut hub = Hub::start(both_passed(tcp, unix));
     assert_eq!(hub.line(), format!("listening on http://{address}"));
@@ -125,11 +125,11 @@ fn sockets_that_systemd_passes_are_served_in_their_order() {
     publish(connect(address));
     publish(connect_unix(&path));
     assert_eq!(hub.end(Signal::TERM), Some(0));
-    assert!(path.exists(), "the file is systemd's");
+    assert!(path.exists(), "the file belongs to systemd and is kept");
 }
 
 #[test]
-fn what_systemd_does_not_pass_is_an_error_that_says_so() {
+fn missing_and_unusable_sockets_of_systemd_are_errors() {
     let connected = || {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         TcpStream::connect(listener.local_addr().unwrap()).unwrap()

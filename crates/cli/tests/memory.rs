@@ -1,4 +1,4 @@
-//! The program keeps to its retention, whatever is published and whoever reads it.
+//! The memory of the program stays within its retention, whatever is published and however it is read.
 
 #![cfg(target_os = "linux")]
 
@@ -12,10 +12,12 @@ use tidings_testkit::{LIMIT, TestProgram, connect};
 
 const MIB: usize = 1 << 20;
 
-/// More than the retention of 64 MiB holds, and more than it and the rest together if nothing were evicted.
+/// How many notifications of 1 MiB are published. If none were evicted, they would exceed the retention and [`REST`]
+/// together.
 const PUBLISHED: usize = 104;
 
-/// What the program takes besides its log: itself, buffers of clients, and what the allocator has not given back.
+/// Memory besides the log, in bytes: the program, buffers of clients, and what the allocator has not returned to the
+/// system.
 const REST: usize = 48 * MIB;
 
 struct Hub {
@@ -33,36 +35,36 @@ impl Hub {
         Self { program, address }
     }
 
-    /// The bytes that it has in memory now.
+    /// Returns the resident memory of the process, in bytes.
     fn memory(&self) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.program.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
     }
 
-    fn ask(&self, request: &str, body: &[u8]) -> TcpStream {
+    fn request(&self, request: &str, body: &[u8]) -> TcpStream {
         let mut socket = connect(&self.address);
         socket.write_all(request.as_bytes()).unwrap();
         socket.write_all(body).unwrap();
         socket
     }
 
-    /// Publishes, and returns the id.
+    /// Publishes to the topic `t` and returns the id.
     fn publish(&self, payload: &[u8]) -> String {
         let head = format!(
             "POST /topics/t HTTP/1.1\r\nHost: hub\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
             payload.len()
         );
         let mut answer = String::new();
-        self.ask(&head, payload).read_to_string(&mut answer).unwrap();
+        self.request(&head, payload).read_to_string(&mut answer).unwrap();
         let id = answer.split("{\"id\":\"").nth(1).unwrap_or_else(|| panic!("{answer}"));
         id.split('"').next().unwrap().to_owned()
     }
 
-    /// Reads all that is retained on one connection, up to what begins with `last` and to its end.
+    /// Reads everything that is retained on one connection, until it has read `last` and then `end`.
     fn stream(&self, headers: &str, last: &str, end: &[u8]) {
         let head = "GET /topics/t?after=earliest HTTP/1.1\r\nHost: hub\r\n";
-        let mut socket = self.ask(&format!("{head}{headers}\r\n"), b"");
+        let mut socket = self.request(&format!("{head}{headers}\r\n"), b"");
         let (mut piece, mut text, mut has_last) = (vec![0; 64 << 10], Vec::new(), false);
         let until = Instant::now() + LIMIT;
         while !(has_last && text.ends_with(end)) {
@@ -73,7 +75,7 @@ impl Hub {
                 String::from_utf8_lossy(&text)
             );
             let count = socket.read(&mut piece).unwrap();
-            assert_ne!(count, 0, "the hub has closed it");
+            assert_ne!(count, 0, "the hub has closed the connection");
             text.drain(..text.len().saturating_sub(100));
             text.extend_from_slice(&piece[..count]);
             has_last |= String::from_utf8_lossy(&text).contains(last);
@@ -89,7 +91,7 @@ impl Hub {
                 "GET /topics/t?wait=0&after={after} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n"
             );
             let mut answer = String::new();
-            self.ask(&head, b"").read_to_string(&mut answer).unwrap();
+            self.request(&head, b"").read_to_string(&mut answer).unwrap();
             let cursor = answer.split("{\"cursor\":\"").nth(1).unwrap();
             after = cursor.split('"').next().unwrap().to_owned();
         }
@@ -99,7 +101,7 @@ impl Hub {
 const WEBSOCKET: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
-/// A control character is six in JSON.
+/// Each control character takes six bytes in JSON.
 #[test]
 fn control_characters_read_in_every_format_take_no_more_than_the_retention() {
     let hub = Hub::start();
@@ -118,5 +120,5 @@ fn control_characters_read_in_every_format_take_no_more_than_the_retention() {
     assert!(taken < 64 * MIB + REST, "{} MiB are taken", taken / MIB);
     read(&hub);
     let again = hub.memory() - before;
-    assert!(again < 64 * MIB + REST, "{} MiB are taken after they were read again", again / MIB);
+    assert!(again < 64 * MIB + REST, "{} MiB are taken after a second reading", again / MIB);
 }

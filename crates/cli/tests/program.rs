@@ -1,4 +1,4 @@
-//! The program as its user meets it: a child process, its output and its exit code.
+//! The program as its users run it: a child process, its output and its exit code.
 
 #![cfg(unix)]
 
@@ -54,7 +54,7 @@ impl Running {
         self.0.signal(signal);
     }
 
-    /// The lines of its standard error.
+    /// Returns the lines of its standard error.
     fn log(&mut self) -> impl Iterator<Item = String> {
         std::iter::from_fn(|| self.0.log_line())
     }
@@ -93,7 +93,7 @@ fn help_shows_examples_and_wrong_usage_exits_with_2() {
 }
 
 #[test]
-fn a_port_that_is_taken_exits_with_1_and_says_which() {
+fn serving_on_a_port_in_use_exits_with_1_and_names_the_address() {
     let (_hub, url) = Running::hub(&[]);
     let address = url.strip_prefix("http://").unwrap();
     let (code, _, error) = output(&["serve", "--listen", address]);
@@ -101,7 +101,7 @@ fn a_port_that_is_taken_exits_with_1_and_says_which() {
     assert!(error.contains(address), "{error}");
 }
 
-/// Publishes a text by the program, and returns its id.
+/// Publishes a text with the program and returns its id.
 fn publish(topic: &str, text: &str) -> String {
     publish_with(&[topic], text)
 }
@@ -113,7 +113,7 @@ fn publish_with(args: &[&str], text: &str) -> String {
 }
 
 #[test]
-fn what_is_published_is_printed_by_a_subscriber_of_each_transport() {
+fn a_subscriber_of_each_transport_prints_what_is_published() {
     let (hub, url) = Running::hub(&[]);
     let topic = format!("{url}/topics/greetings");
     let first = publish(&topic, "one");
@@ -130,7 +130,7 @@ fn what_is_published_is_printed_by_a_subscriber_of_each_transport() {
 }
 
 #[test]
-fn headers_are_published_by_arguments_and_printed_with_json() {
+fn headers_are_set_by_arguments_and_printed_as_json() {
     let (hub, url) = Running::hub(&[]);
     let topic = format!("{url}/topics/greetings");
     let first = publish(&topic, "no headers");
@@ -157,7 +157,7 @@ fn headers_are_published_by_arguments_and_printed_with_json() {
 }
 
 #[test]
-fn many_are_published_from_lines_and_each_id_is_printed() {
+fn ndjson_publishes_each_line_and_prints_its_id() {
     let (hub, url) = Running::hub(&[]);
     let topics = format!("{url}/topics");
     let many = |lines: String| output_with(&["publish", &topics, "--ndjson"], &lines);
@@ -172,7 +172,7 @@ fn many_are_published_from_lines_and_each_id_is_printed() {
 }
 
 #[test]
-fn a_hub_with_two_listeners_is_one_hub_and_names_both() {
+fn a_hub_with_two_listeners_prints_both_and_serves_the_same_topics() {
     let (mut hub, first) = Running::hub(&["--listen", "127.0.0.1:0", "--no-page"]);
     let second = hub.line().strip_prefix("listening on ").unwrap().to_owned();
     assert_ne!(first, second);
@@ -185,7 +185,7 @@ fn a_hub_with_two_listeners_is_one_hub_and_names_both() {
 }
 
 #[test]
-fn the_demo_ticks_and_ctrl_c_says_goodbye_and_exits_with_0() {
+fn the_demo_ticks_and_ctrl_c_sends_a_goodbye_and_exits_with_0() {
     let (hub, url) = Running::hub(&["--demo"]);
     let address = url.strip_prefix("http://").unwrap();
     let mut stream = connect(address);
@@ -201,7 +201,7 @@ fn the_demo_ticks_and_ctrl_c_says_goodbye_and_exits_with_0() {
     });
     let tick = lines.find_map(|line| Some(line.strip_prefix("data: ")?.to_owned())).unwrap();
     let tick: serde_json::Value = serde_json::from_str(&tick).unwrap();
-    // The ticks begin with the first client, which on a busy machine may come after the first of them.
+    // The ticks start when the client joins. On a busy machine it may receive its first one later.
     assert!(tick["tick"].as_u64().is_some_and(|number| number >= 1), "{tick}");
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64() * 1e3;
     assert!(
@@ -214,7 +214,7 @@ fn the_demo_ticks_and_ctrl_c_says_goodbye_and_exits_with_0() {
 }
 
 #[test]
-fn a_publish_that_is_refused_exits_with_1_and_says_why() {
+fn a_rejected_publish_exits_with_1_and_prints_the_reason() {
     let (_hub, url) = Running::hub(&[]);
     let (code, _, error) = output(&["publish", &format!("{url}/topics/a..b")]);
     assert_eq!(code, Some(1));
@@ -246,10 +246,10 @@ fn sigterm_makes_readyz_fail_while_the_listener_is_open_and_logs_each_step() {
     assert_eq!(hub.0.wait().code(), Some(0));
 }
 
-/// Runs a shell that lowers the limit, because the hub raises it to the highest that it may have.
+/// A shell lowers the hard limit on open files first, because the hub raises the soft limit to it.
 #[cfg(target_os = "linux")]
 #[test]
-fn connections_that_find_no_descriptor_are_logged_in_one_line_with_their_number() {
+fn connections_without_a_file_descriptor_are_counted_in_one_log_line() {
     let begun = std::time::Instant::now();
     let mut hub = Command::new("sh");
     let script = r#"ulimit -n 64 && exec "$0" serve --listen 127.0.0.1:0 --workers 1"#;

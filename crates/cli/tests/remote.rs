@@ -1,5 +1,5 @@
-//! `subscribe`, `publish` and `compare --url` against servers that are elsewhere: behind TLS and a path
-//! prefix, with credentials, silent, or moved.
+//! `subscribe`, `publish` and `compare --url` against remote servers: with TLS and a path prefix, with credentials,
+//! silent, or moved by a redirect.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -26,21 +26,21 @@ fn tidings(args: &[&str]) -> Command {
     command
 }
 
-/// Exit code, standard output and standard error of a run with this input.
+/// Runs the program with this input and returns its exit code, standard output and standard error.
 fn run(args: &[&str], input: &str) -> (Option<i32>, String, String) {
     let output = TestProgram::run(&mut tidings(args), input);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-/// The first line of a program's output, and the program.
+/// Starts the program and returns it with the first line of its output.
 fn first_line(args: &[&str]) -> (TestProgram, String) {
     let mut program = TestProgram::start(&mut tidings(args));
     let line = program.line();
     (program, line)
 }
 
-/// A hub, and a proxy before it that speaks TLS, serves the hub below `/app` and demands a token.
+/// A hub behind a reverse proxy that terminates TLS, serves the hub below `/app` and requires a token.
 struct Deployment {
     _hub: TestProgram,
     /// The hub's address at the proxy.
@@ -85,7 +85,7 @@ async fn proxy(listener: TcpListener, acceptor: &TlsAcceptor, hub: &str) {
         let (client, _) = listener.accept().await.unwrap();
         let (acceptor, hub) = (acceptor.clone(), hub.to_owned());
         tokio::spawn(async move {
-            // A client that does not trust the certificate leaves here.
+            // The handshake fails if the client does not trust the certificate.
             let Ok(client) = acceptor.accept(client).await else { return };
             let hub = TcpStream::connect(hub).await.unwrap();
             let (mut from_client, mut to_client) = split(client);
@@ -96,7 +96,7 @@ async fn proxy(listener: TcpListener, acceptor: &TlsAcceptor, hub: &str) {
                     let read = from_client.read(&mut buffer).await.unwrap_or(0);
                     let bytes = buffer.get(..read).filter(|bytes| !bytes.is_empty())?;
                     let text = String::from_utf8_lossy(bytes);
-                    // Our clients write each request at once. All else is a body or a frame.
+                    // Our clients write each request head at once. Anything else is a body or a frame.
                     if !text.contains(" HTTP/1.1\r\n") {
                         to_hub.write_all(bytes).await.ok()?;
                         continue;
@@ -109,8 +109,8 @@ async fn proxy(listener: TcpListener, acceptor: &TlsAcceptor, hub: &str) {
                 }
             };
             tokio::select! {
-                refused = upwards => if let Some(request) = refused {
-                    // As a server that repeats in its error what it was sent.
+                rejected = upwards => if let Some(request) = rejected {
+                    // Like a server that includes the request in its error.
                     let length = request.len();
                     let answer = format!(
                         "HTTP/1.1 401 Unauthorized\r\nContent-Length: {length}\r\n\r\n{request}"
@@ -125,7 +125,7 @@ async fn proxy(listener: TcpListener, acceptor: &TlsAcceptor, hub: &str) {
 }
 
 #[test]
-fn through_a_tls_proxy_with_a_prefix_a_publish_reaches_subscribers_of_each_transport() {
+fn a_publish_reaches_subscribers_of_each_transport_through_a_tls_proxy() {
     let deployment = Deployment::start("subscribers");
     let (topic, ca) = (deployment.topic(), deployment.ca.to_str().unwrap());
     let with = ["--ca", ca, "--token", TOKEN];
@@ -141,7 +141,7 @@ fn through_a_tls_proxy_with_a_prefix_a_publish_reaches_subscribers_of_each_trans
         let (_subscriber, line) = first_line(&[&args[..], &with].concat());
         assert_eq!(line, "two", "{transport}");
     }
-    // The same by `wss`, by a header in place of the token, and by the environment.
+    // The same with `wss`, with a header instead of the token, and with the environment variable.
     let wss = topic.replace("https://", "wss://");
     let header = format!("Authorization: Bearer {TOKEN}");
     let args = ["subscribe", &wss, "--after", &first, "--ca", ca, "-H", &header];
@@ -152,19 +152,19 @@ fn through_a_tls_proxy_with_a_prefix_a_publish_reaches_subscribers_of_each_trans
 }
 
 #[test]
-fn a_server_that_runs_already_is_compared() {
+fn compare_measures_a_running_server() {
     let (_server, line) = first_line(&["serve", "--listen", "127.0.0.1:0"]);
     let url = line.strip_prefix("listening on ").unwrap();
     let size = ["--clients", "2", "--rounds", "1", "--seconds", "0.2", "--rate", "100"];
     let (code, table, error) = run(&[&["compare", "--url", url][..], &size].concat(), "");
     assert_eq!(code, Some(0), "{error}{table}");
-    for transport in ["websocket", "sse", "long-polling"] {
+    for transport in ["WebSocket", "SSE", "long-polling"] {
         assert!(table.contains(transport), "{table}");
     }
 }
 
 #[test]
-fn a_comparison_sends_the_token_below_the_path_and_never_prints_it() {
+fn compare_sends_the_token_below_the_path_and_never_prints_it() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/app", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -192,8 +192,8 @@ fn a_comparison_sends_the_token_below_the_path_and_never_prints_it() {
 }
 
 #[test]
-fn credentials_that_are_refused_are_in_no_error() {
-    let deployment = Deployment::start("refused");
+fn an_error_about_rejected_credentials_does_not_contain_them() {
+    let deployment = Deployment::start("rejected");
     let (topic, ca) = (deployment.topic(), deployment.ca.to_str().unwrap());
     let with_user = topic.replace("https://", "https://ann:s3cret-password@");
     for (url, more) in [
@@ -209,7 +209,7 @@ fn credentials_that_are_refused_are_in_no_error() {
             assert!(!error.contains("s3cret") && !error.contains("YW5uOn"), "{error}");
         }
     }
-    // Not the system's authorities either.
+    // The same if the certificate is not trusted, because --ca is missing.
     let (code, _, error) = run(&["publish", &topic, "--token", "s3cret-wrong"], "x");
     assert_eq!(code, Some(1));
     assert!(error.contains("no TLS with localhost:") && !error.contains("s3cret"), "{error}");
@@ -245,7 +245,7 @@ fn credentials_do_not_follow_a_redirect_to_another_server() {
 fn a_server_that_accepts_and_never_answers_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/topics/t", listener.local_addr().unwrap());
-    // The system accepts for the listener, and nobody ever reads.
+    // The kernel accepts the connections, and nothing reads from them.
     let subscribers = ["websocket", "sse", "long-polling"].map(|transport| {
         TestProgram::start(&mut tidings(&["subscribe", &url, "--transport", transport]))
     });
@@ -254,13 +254,13 @@ fn a_server_that_accepts_and_never_answers_is_given_up() {
     assert!(error.contains("the server is silent"), "{error}");
     for mut subscriber in subscribers {
         let line = subscriber.log_line().unwrap();
-        assert!(line.contains("the server is silent") && line.contains("again in"), "{line}");
-        assert!(!line.contains("again in 0.0"), "{line}");
+        assert!(line.contains("the server is silent") && line.contains("retrying in"), "{line}");
+        assert!(!line.contains("retrying in 0.0"), "{line}");
     }
 }
 
 #[test]
-fn a_wrong_scheme_and_input_that_is_not_text_are_answered_with_what_to_do() {
+fn errors_about_a_wrong_scheme_and_binary_input_contain_the_solution() {
     let (_hub, line) = first_line(&["serve", "--listen", "127.0.0.1:0"]);
     let topic = |scheme: &str| line.trim_end().replace("listening on http", scheme) + "/topics/t";
     let (code, _, error) = run(&["publish", &topic("https")], "x");
@@ -269,11 +269,11 @@ fn a_wrong_scheme_and_input_that_is_not_text_are_answered_with_what_to_do() {
     let output = TestProgram::run(&mut tidings(&["publish", &topic("http")]), b"ab\xff");
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(error.contains("not UTF-8 at byte 2: publish it with --binary"), "{error}");
+    assert!(error.contains("not UTF-8 at byte 2, publish it with --binary"), "{error}");
 }
 
 #[test]
-fn wrong_arguments_exit_with_2_whatever_the_command() {
+fn wrong_arguments_of_every_command_exit_with_2() {
     let url = "http://127.0.0.1:1/topics/t";
     for wrong in [
         &["publish", "127.0.0.1:1/topics/t"][..],
@@ -287,6 +287,12 @@ fn wrong_arguments_exit_with_2_whatever_the_command() {
         &["publish", url, "--event", "two words"],
         &["publish", url, "--content-type", "json"],
         &["publish", url, "--time", "tomorrow"],
+        &["publish", url, "--ndjson", "--event", "news"],
+        &["publish", url, "--ndjson", "--content-type", "text/plain"],
+        &["publish", url, "--ndjson", "--time", "now"],
+        &["publish", url, "--ndjson", "--binary"],
+        &["publish", url, "--ndjson", "--raw"],
+        &["publish", url, "--ndjson", "--idempotency-key", "k"],
         &["publish", url, "--ca", "/no/such/file"],
         &["publish", url, "--ca", "/dev/null"],
         &["subscribe", "127.0.0.1:1/topics/t"],
@@ -313,5 +319,8 @@ fn wrong_arguments_exit_with_2_whatever_the_command() {
         assert!(!error.is_empty());
     }
     let (_, _, error) = run(&["subscribe", "localhost:8080/topics/t"], "");
-    assert!(error.contains("write http://localhost:8080/topics/t"), "{error}");
+    assert!(error.contains("expected http://localhost:8080/topics/t"), "{error}");
+    let (_, _, error) = run(&["publish", url, "--ndjson", "--event", "news"], "");
+    let conflict = "the argument '--ndjson' cannot be used with '--event <NAME>'";
+    assert!(error.contains(conflict), "{error}");
 }

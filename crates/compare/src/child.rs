@@ -16,23 +16,23 @@ use tokio::time::timeout;
 
 use crate::proc::Process;
 
-/// How many of its last lines are in an error.
+/// How many of the last lines of standard error an error contains.
 const LAST_LINES: usize = 20;
 
 /// How long a child may take to end after its input or its output has ended.
 const END: Duration = Duration::from_secs(10);
 
-/// A child. Dropping it kills it. Each error has the last lines of its standard error.
+/// A child process. Dropping it kills the process. Its errors contain the last lines of the child's standard error.
 #[derive(Debug)]
 pub(crate) struct Child {
     name: String,
-    /// Ends the child if this process is killed.
+    /// Kills the child if this process is killed.
     _watchdog: Option<Watchdog>,
     child: tokio::process::Child,
     input: Option<ChildStdin>,
     output: Lines<BufReader<ChildStdout>>,
-    /// What it writes to standard error. The position in the file is that of the child as well, so it is read only when
-    /// the child has failed.
+    /// The standard error of the child. The child shares the position in the file, so it is read only after the child has
+    /// failed.
     errors: File,
 }
 
@@ -41,29 +41,31 @@ impl Child {
     pub(crate) fn start(program: &Path, args: &[impl AsRef<OsStr>]) -> anyhow::Result<Self> {
         let name = program.file_name().unwrap_or(program.as_os_str());
         let name = name.to_string_lossy().into_owned();
-        let errors = tempfile::tempfile().context("cannot keep what a child reports")?;
+        let errors = tempfile::tempfile().context("cannot create a file for standard error")?;
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(errors.try_clone()?).kill_on_drop(true);
-        // Ctrl-C is for this process alone, which then ends its children.
+        // In its own process group, so that Ctrl-C reaches only this process, which then ends its children.
         #[cfg(unix)]
         command.process_group(0);
-        let failed = || format!("{name} could not be started");
+        let failed = || format!("cannot start {name}");
         let mut child = command.spawn().with_context(failed)?;
-        // Without a shell to watch, only a parent that is killed leaves its child alone.
+        // Without a watchdog, the child outlives this process only if this process is killed.
         let watchdog = child.id().and_then(|pid| Watchdog::over(pid, None).ok());
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().with_context(failed)?).lines();
         Ok(Self { name, _watchdog: watchdog, child, input, output, errors })
     }
 
-    /// Returns its process, until it has ended.
+    /// Returns its process, or `None` if it has ended.
     pub(crate) fn process(&self) -> Option<Process> {
         self.child.id().map(Process::new)
     }
 
-    /// Returns the next line of its output. `before` ends a sentence of an error that begins with "it ended before".
-    /// Cancel safe.
+    /// Returns the next line of its output. Cancel safe.
+    ///
+    /// # Errors
+    /// Returns an error if the child has ended. `before` completes the sentence "NAME ended before …".
     pub(crate) async fn line(&mut self, before: &str) -> anyhow::Result<String> {
         match self.output.next_line().await {
             Ok(Some(line)) => Ok(line),
@@ -73,13 +75,16 @@ impl Child {
     }
 
     /// Writes a line to its input.
+    ///
+    /// # Errors
+    /// Returns an error if the child has ended.
     pub(crate) async fn write(&mut self, line: &str) -> anyhow::Result<()> {
         let written = match &mut self.input {
             Some(input) => input.write_all(format!("{line}\n").as_bytes()).await,
             None => Err(ErrorKind::BrokenPipe.into()),
         };
         match written {
-            // It has ended, and its output says why.
+            // The child has ended. The error contains its output.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 Err(self.ended("it read a command").await)
             }
@@ -87,18 +92,21 @@ impl Child {
         }
     }
 
-    /// Ends its input and waits until it exits. Returns an error if it fails.
+    /// Closes its input and waits until it exits. Kills it after [`END`].
+    ///
+    /// # Errors
+    /// Returns an error if the child exits with a failure.
     pub(crate) async fn finish(mut self) -> anyhow::Result<()> {
         self.input = None;
         match timeout(END, self.child.wait()).await {
             Ok(Ok(status)) if !status.success() => Err(self.ended("it was done").await),
             Ok(Err(source)) => Err(self.broken_pipe(&source)),
-            // One that does not end has done its work, and is killed now.
+            // A child that does not end has still done its work. It is killed.
             Ok(Ok(_)) | Err(_) => Ok(()),
         }
     }
 
-    /// Returns how it has ended if it has, or does so within that time.
+    /// Returns an error if the child has ended or ends within this time, otherwise `None`.
     pub(crate) async fn has_ended(
         &mut self,
         before: &str,
@@ -108,15 +116,16 @@ impl Child {
         Some(self.ended(before).await)
     }
 
-    /// Kills it, and waits until it is gone.
+    /// Kills the child and waits until it has ended.
     pub(crate) async fn stop(mut self) {
         let _ = self.child.kill().await;
     }
 
-    /// Returns an error: its name, the problem, which begins with a space or a colon, and what it reported.
+    /// Returns an error with the name of the child, the problem, which begins with a space or a colon, and its standard
+    /// error.
     pub(crate) fn error(&self, problem: impl Display) -> anyhow::Error {
         let mut text = Vec::new();
-        // What cannot be read is left out.
+        // An output that cannot be read is left out.
         let _ = (&self.errors).rewind().and_then(|()| (&self.errors).read_to_end(&mut text));
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
@@ -125,7 +134,7 @@ impl Child {
         anyhow!("{}{problem}{reported}", self.name)
     }
 
-    /// Waits for its end, and kills it if that takes too long.
+    /// Waits for its end, kills it if that takes too long, and returns an error about it.
     async fn ended(&mut self, before: &str) -> anyhow::Error {
         let status = match timeout(END, self.child.wait()).await {
             Ok(status) => status,

@@ -1,4 +1,4 @@
-//! The list of contenders: which server, and how clients receive from it.
+//! The list of contenders. Each is a server and the transport by which clients receive from it.
 
 use self::Server::{Baseline, Broadcast, Mounted, Queue};
 use crate::protocol::Transport::{self, JetStream, LongPolling, Nats, Redis, Sse, WebSocket};
@@ -6,23 +6,23 @@ use crate::protocol::Transport::{self, JetStream, LongPolling, Nats, Redis, Sse,
 /// A column of the comparison.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Contender {
-    /// The name by which it is chosen.
+    /// The name that selects it on the command line.
     pub(crate) name: &'static str,
-    /// The name of a group by which it is chosen together with others.
+    /// The name that selects its whole family.
     pub(crate) family: &'static str,
     /// Its heading in the report.
     pub(crate) title: &'static str,
     pub(crate) server: Server,
     pub(crate) transport: Transport,
-    /// What figures cannot show and a reader has to know, such as other guarantees.
+    /// A property that the figures do not show, such as weaker guarantees.
     pub(crate) remark: Option<&'static str>,
 }
 
-/// What is started.
+/// The server of a contender.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Server {
-    /// So many of our servers, with these arguments, over a broker or not. Clients connect to all of them in turn,
-    /// publishers to the first.
+    /// A number of our servers with these arguments, which may share a broker. Clients connect to them in turn, publishers
+    /// to the first.
     Ours { servers: usize, broker: Option<Broker>, args: &'static [&'static str] },
     /// Our transports in an axum application.
     Mounted,
@@ -60,7 +60,7 @@ const BROKER: &str = "broker";
 
 /// One server of ours.
 const OURS: Server = ours(1, None);
-/// The same with one system call for each send.
+/// One server of ours with one system call for each send.
 const PLAIN_WRITES: Server = Server::Ours { servers: 1, broker: None, args: &["--no-io-uring"] };
 /// Our server without lanes: each connection is a task.
 const GENERAL_PATH: Server = Server::Ours { servers: 1, broker: None, args: &["--general-path"] };
@@ -79,46 +79,44 @@ const fn contender(
     Contender { name, family, title, server, transport, remark: None }
 }
 
-const IN_MEMORY: &str = "the server's own log, which ends with it.";
-const AT_MOST_ONCE: &str = "a service as the documentation of axum and tokio has it. It keeps nothing: a client that is \
-                            late or away misses notifications without notice.";
-const OVER_NATS: &str =
-    "a publish is answered when JetStream has stored it, and is one hop further from each client.";
-const OVER_REDIS: &str = "a publish is answered when it is in the log file of Redis, which is on disk within a second, \
-                          and is one hop further from each client.";
+const IN_MEMORY: &str = "The log is in the memory of the server and is lost if the server ends.";
+const AT_MOST_ONCE: &str = "A service like the examples in the documentation of axum and tokio. It stores nothing. A \
+                            client that is slow or disconnected misses notifications without notice.";
+const OVER_NATS: &str = "A publish is answered when JetStream has stored it. Each notification takes one hop more than \
+                         from a server without a broker.";
+const OVER_REDIS: &str = "A publish is answered when it is in the log file of Redis, which is on disk within a second. \
+                          Each notification takes one hop more than from a server without a broker.";
 
 /// All contenders, each transport next to its baseline.
 pub(crate) static CONTENDERS: &[Contender] = &[
-    contender("websocket", "websocket", TRANSPORTS, OURS, WebSocket),
-    contender("websocket-plain", "websocket, plain writes", PLAIN, PLAIN_WRITES, WebSocket),
-    contender("general-websocket", "websocket, general path", GENERAL, GENERAL_PATH, WebSocket),
-    contender("mounted-websocket", "websocket, mounted in axum", MOUNTED, Mounted, WebSocket),
-    contender("axum-websocket", "websocket, axum and tokio", AXUM, Broadcast, WebSocket).with(AT_MOST_ONCE),
-    contender("baseline-websocket", "baseline websocket", BASELINE, Baseline, WebSocket),
-    contender("sse", "sse", TRANSPORTS, OURS, Sse),
-    contender("sse-plain", "sse, plain writes", PLAIN, PLAIN_WRITES, Sse),
-    contender("general-sse", "sse, general path", GENERAL, GENERAL_PATH, Sse),
-    contender("mounted-sse", "sse, mounted in axum", MOUNTED, Mounted, Sse),
-    contender("axum-sse", "sse, axum and tokio", AXUM, Broadcast, Sse).with(AT_MOST_ONCE),
-    contender("baseline-sse", "baseline sse", BASELINE, Baseline, Sse),
+    contender("websocket", "WebSocket", TRANSPORTS, OURS, WebSocket),
+    contender("websocket-plain", "WebSocket, plain writes", PLAIN, PLAIN_WRITES, WebSocket),
+    contender("general-websocket", "WebSocket, general path", GENERAL, GENERAL_PATH, WebSocket),
+    contender("mounted-websocket", "WebSocket, mounted in axum", MOUNTED, Mounted, WebSocket),
+    contender("axum-websocket", "WebSocket, axum and tokio", AXUM, Broadcast, WebSocket).with(AT_MOST_ONCE),
+    contender("baseline-websocket", "baseline WebSocket", BASELINE, Baseline, WebSocket),
+    contender("sse", "SSE", TRANSPORTS, OURS, Sse),
+    contender("sse-plain", "SSE, plain writes", PLAIN, PLAIN_WRITES, Sse),
+    contender("general-sse", "SSE, general path", GENERAL, GENERAL_PATH, Sse),
+    contender("mounted-sse", "SSE, mounted in axum", MOUNTED, Mounted, Sse),
+    contender("axum-sse", "SSE, axum and tokio", AXUM, Broadcast, Sse).with(AT_MOST_ONCE),
+    contender("baseline-sse", "baseline SSE", BASELINE, Baseline, Sse),
     contender("long-polling", "long-polling", TRANSPORTS, OURS, LongPolling),
     contender("general-long-polling", "long-polling, general path", GENERAL, GENERAL_PATH, LongPolling),
     contender("mounted-long-polling", "long-polling, mounted in axum", MOUNTED, Mounted, LongPolling),
     contender("baseline-long-polling", "baseline long-polling", BASELINE, Baseline, LongPolling),
     contender("nats", "NATS", MESSAGE_QUEUE, Queue(Broker::Nats), Nats).with(
-        "core NATS without our server, which would be one hop more. It keeps nothing and delivers at most \
-         once: a client that is away misses what is published meanwhile. Publishes are not answered. \
-         Browsers do not speak it.",
+        "Core NATS, without our server in between. It stores nothing and delivers at most once, so a client that \
+         is disconnected misses what is published meanwhile. Publishes are not answered. Browsers cannot use it.",
     ),
     contender("jetstream", "JetStream", MESSAGE_QUEUE, Queue(Broker::Nats), JetStream).with(
-        "a consumer for each client, without our server, which would be one hop more. A publish is answered \
-         when the stream has stored it, and a client can continue where it was; our server alone keeps its \
-         log in memory only. Browsers do not speak it.",
+        "One consumer per client, without our server in between. A publish is answered when the stream has stored \
+         it, while our server alone keeps its log only in memory. A client can resume. Browsers cannot use it.",
     ),
     contender("redis", "Redis", MESSAGE_QUEUE, Queue(Broker::Redis), Redis).with(
-        "Redis Streams without our server, which would be one hop more. Each client sends XREAD BLOCK, and \
-         again after each response, like a poll. A publish is answered when it is in the log file, which is on \
-         disk within a second; our server alone keeps its log in memory only. Browsers do not speak it.",
+        "Redis Streams, without our server in between. Each client sends XREAD BLOCK again after each response, like \
+         a poll. A publish is answered when it is in the log file, which is on disk within a second, while our \
+         server alone keeps its log only in memory. Browsers cannot use it.",
     ),
     contender("memory", "no broker, 1 server", BROKER, OURS, Sse).with(IN_MEMORY),
     contender("nats-1", "NATS, 1 server", BROKER, ours(1, Some(Broker::Nats)), Sse).with(OVER_NATS),
@@ -128,7 +126,7 @@ pub(crate) static CONTENDERS: &[Contender] = &[
 ];
 
 impl Contender {
-    /// Adds what a reader has to know.
+    /// Sets the remark.
     const fn with(self, remark: &'static str) -> Self {
         Self { remark: Some(remark), ..self }
     }
@@ -136,6 +134,11 @@ impl Contender {
     /// Returns `true` if it is one server that speaks HTTP.
     pub(crate) fn is_one_http_server(&self) -> bool {
         self.transport.is_http() && self.family != BROKER
+    }
+
+    /// Returns `true` if it is a message queue that clients read directly.
+    pub(crate) fn is_queue(&self) -> bool {
+        matches!(self.server, Server::Queue(_))
     }
 
     /// Returns `true` if it is the baseline.
@@ -157,7 +160,7 @@ impl Contender {
 }
 
 impl Broker {
-    /// Returns its program, and where to get it.
+    /// Returns its program and the URL to get it from.
     pub(crate) fn program(self) -> (&'static str, &'static str) {
         match self {
             Self::Nats => ("nats-server", "https://nats.io/download"),
@@ -200,7 +203,7 @@ pub(crate) fn chosen<'a>(names: &[&'a str]) -> Result<Vec<&'static Contender>, &
     Ok(each_once(chosen))
 }
 
-/// Leaves out all that are there a second time.
+/// Removes contenders that occur a second time.
 pub(crate) fn each_once(
     contenders: impl IntoIterator<Item = &'static Contender>,
 ) -> Vec<&'static Contender> {
@@ -222,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_family_is_chosen_by_its_name_and_no_contender_twice() {
+    fn a_family_is_chosen_by_name_and_no_contender_is_chosen_twice() {
         assert_eq!(names(&["transports"]), ["websocket", "sse", "long-polling"]);
         assert_eq!(names(&["redis", "message-queue"]), ["redis", "nats", "jetstream"]);
     }

@@ -1,4 +1,4 @@
-//! Where and how it was measured.
+//! The machine and the versions of a measurement.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,13 +13,13 @@ use crate::plan::Plan;
 /// A server that was measured, and its version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
-    /// The program, such as `nats-server`, or the address of a server that was running before.
+    /// The program, such as `nats-server`, or the URL of a server that was already running.
     pub server: String,
     /// Its version, such as `2.10.1`; `None` if it is not known.
     pub version: Option<String>,
 }
 
-/// The circumstances of a run.
+/// The machine, the versions and the command of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
     /// The command line.
@@ -36,18 +36,18 @@ pub struct Environment {
     pub cores: usize,
     /// The CPU quota of the control group in cores; `None` if there is no limit.
     pub quota: Option<f64>,
-    /// Whether the servers had a core for themselves.
+    /// `true` if one core was reserved for the servers.
     pub divided: bool,
     /// The servers that were measured, each with its version.
     pub servers: Vec<Version>,
-    /// When the run began.
+    /// The time at which the run began, as an HTTP date.
     pub date: String,
-    /// How long it took.
+    /// The duration of the run in seconds.
     pub seconds: f64,
 }
 
 impl Environment {
-    /// Returns the present circumstances.
+    /// Reads the environment of this process. `seconds` and `servers` are empty.
     pub(crate) fn now(cores: &Cores) -> Self {
         Self {
             command: command(std::env::args()),
@@ -67,7 +67,7 @@ impl Environment {
     /// Returns how many cores there were and how they were divided.
     pub(crate) fn division(&self) -> String {
         let division = match self.divided {
-            true => "one of them for the servers alone",
+            true => "one of them reserved for the servers",
             false => "shared by servers and load",
         };
         let quota =
@@ -132,14 +132,14 @@ fn first_version(text: &str) -> Option<String> {
     words.find(|word| word.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned)
 }
 
-/// Runs a command and returns what it writes, if it succeeds.
+/// Runs a command and returns its output, or `None` if it fails.
 fn output(command: &mut Command) -> Option<String> {
     let output = command.output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// Returns the command line as a shell takes it, with the program's name and without its folder.
+/// Returns the command line in the syntax of a shell, with the program's name and without its folder.
 fn command(mut args: impl Iterator<Item = String>) -> String {
     let program = args.next().unwrap_or_default();
     let name =
@@ -155,7 +155,8 @@ fn quoted(arg: String) -> String {
     format!("'{}'", arg.replace('\'', r"'\''"))
 }
 
-/// Returns the commit of the build, or that of the checkout which the program is in. Never that of another project.
+/// Returns the commit of the build, or that of the checkout that contains the program. Never returns the commit of another
+/// project.
 fn commit() -> Option<String> {
     if let Some(commit) = option_env!("TIDINGS_COMMIT") {
         return Some(commit.to_owned());
@@ -168,7 +169,7 @@ fn commit_at(dir: &Path) -> Option<String> {
     let git = |args: &[&str]| output(Command::new("git").arg("-C").arg(dir).args(args));
     let top = git(&["rev-parse", "--show-toplevel"])?;
     let is_ours = Path::new(&top).join("crates/compare/Cargo.toml").exists();
-    // No tag is a name for it.
+    // A commit is never described by a tag.
     let describe = ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];
     is_ours.then(|| git(&describe))?
 }
@@ -184,7 +185,7 @@ fn cpu_model() -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-/// Returns the name of the kernel's clock if it is slow to read, which makes every stamp a cost of its own.
+/// Returns the name of the kernel's clock if it is slow to read, so that each stamp has a noticeable cost.
 pub(crate) fn slow_clock() -> Option<String> {
     let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
     let name = std::fs::read_to_string(path).ok()?.trim().to_owned();
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_has_no_known_version() {
+    fn a_missing_program_has_no_version() {
         let version = Version::of_program(Path::new("no-such-server"));
         assert_eq!(version, Version { server: "no-such-server".to_owned(), version: None });
     }

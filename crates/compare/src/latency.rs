@@ -6,27 +6,27 @@ use serde::{Deserialize, Serialize};
 /// A distribution of times, in microseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
-    /// Half are below.
+    /// The median.
     pub p50: f64,
-    /// 90 % are below.
+    /// The 90th percentile.
     pub p90: f64,
-    /// 99 % are below.
+    /// The 99th percentile.
     pub p99: f64,
-    /// 99.9 % are below.
+    /// The 99.9th percentile.
     pub p999: f64,
-    /// The greatest.
+    /// The maximum.
     pub max: f64,
-    /// The whole curve: the time at each of a fixed list of quantiles.
+    /// The time at each of a fixed list of quantiles.
     pub curve: Vec<(f64, f64)>,
 }
 
-/// The quantiles of every curve, closer in the tail.
+/// The quantiles of every curve. They are denser in the tail.
 const QUANTILES: [f64; 17] = [
     0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999,
     0.999_99, 1.0,
 ];
 
-/// Counts times in nanoseconds up to a minute, with three digits.
+/// Records times in nanoseconds, up to a minute, with three significant digits.
 #[derive(Debug)]
 pub(crate) struct Times(Histogram<u64>);
 

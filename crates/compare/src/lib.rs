@@ -1,29 +1,29 @@
-//! Measures realtime transports side by side: **one workload, any server, honest figures**.
+//! Measures realtime transports side by side, with the same workload for every server.
 //!
 //! ```text
 //! Plan ─► cells: contender × scenario × round ─► Sample, Sample, … ─► rows, targets, warnings ─► Report
 //!              │
-//!              ├─ starts ─► server   ours, the baseline, nats-server or redis-server, on a core of its own
+//!              ├─ starts ─► server   ours, the baseline, nats-server or redis-server, on its own core
 //!              └─ starts ─► load     one thread, thousands of clients, on another core; a command in, an outcome out
 //! ```
 //!
-//! Each cell has a fresh server and a fresh load, both processes of their own. Latency counts from the instant
-//! at which a notification was *to be* published, so a server that stalls cannot hide behind publishers that wait for
-//! it. Lost, duplicated and reordered notifications are always counted. Rounds are interleaved, figures are medians with
-//! their spread, and whatever casts doubt on them is a [`Warning`].
+//! Each cell has a fresh server and a fresh load in separate processes. Latency counts from the time for which a publish
+//! was *scheduled*, so the stalls of a server are included even if publishers wait for it. Lost, duplicated and
+//! reordered notifications are always counted. Rounds are interleaved, and figures are medians with their spread. Each
+//! reason to doubt a figure is a [`Warning`].
 //!
-//! The baseline is one more server. If it is measured, ratios to it are held against targets.
+//! The baseline is one more server. If it is measured, the ratios to it are compared with targets.
 //!
 //! | idea | file |
 //! | --- | --- |
 //! | what to measure | `plan.rs`, `workload.rs` |
 //! | the lists: contenders, scenarios, rows and targets | `contender.rs`, `scenario.rs`, `rows.rs` |
 //! | starting and stopping servers, their CPU time and memory | `servers.rs`, `child.rs`, `proc.rs`, `pin.rs`, `quota.rs` |
-//! | the load, and how it is told what to do | `load/`, `protocol.rs` |
-//! | one cell; all of them | `measure.rs`, `run.rs` |
-//! | raw figures; medians; ratios | `sample.rs`, `latency.rs`, `summary.rs`, `stats.rs`, `units.rs`, `targets.rs` |
-//! | doubts | `warnings.rs` |
-//! | what a person sees | `report/`, `progress.rs` |
+//! | the load, and the commands that control it | `load/`, `protocol.rs` |
+//! | one cell, and all of them | `measure.rs`, `run.rs` |
+//! | raw figures, medians, ratios | `sample.rs`, `latency.rs`, `summary.rs`, `stats.rs`, `units.rs`, `targets.rs` |
+//! | reasons to doubt | `warnings.rs` |
+//! | the report and the progress | `report/`, `progress.rs` |
 //! | the baseline server | `baseline/` |
 
 #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! One cell: one contender under one scenario in one round, from fresh servers to samples.
+//! Measures one cell: one contender in one scenario and one round, with fresh servers and a fresh load.
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -15,22 +15,21 @@ use crate::sample::Sample;
 use crate::scenario::{Scenario, Stage};
 use crate::servers::Servers;
 
-/// The saturation that warms up. After it the caches, allocators and branch predictors of both sides are those of a
-/// server that has been running.
+/// The saturation before the first stage. It warms up the caches, allocators and branch predictors of both sides.
 const WARM_UP: Command = Command::Saturate { seconds: 0.1 };
 
-/// The load serves for a moment after the last stage, so that a late duplicate is counted.
+/// How long the load serves its clients after the last stage, so that a late duplicate is counted.
 const LINGER: Command = Command::Watch { seconds: 0.05 };
 
-/// How long the load waits for clients that connect and for notifications that are still missing. What is missing
-/// after that is lost.
+/// How long the load waits for clients that connect and for missing notifications. Notifications that are missing after
+/// that are lost.
 const PATIENCE: f64 = 10.0;
 
-/// How much longer than its own seconds a command may take. The load's patience with a server is shorter, and its errors
-/// say more.
+/// How much longer than its own seconds a command may take. The load stops waiting for a server earlier, because its errors
+/// are more specific.
 const COMMAND: Duration = Duration::from_secs(600);
 
-/// Everything that one cell has running.
+/// The processes of one cell.
 struct Cell<'a> {
     plan: &'a Plan,
     cores: &'a Cores,
@@ -54,9 +53,12 @@ struct Reading {
     throttled: u64,
 }
 
-/// Measures one cell. Returns a sample for each stage of which a figure is chosen.
+/// Measures one cell. Returns a sample for each stage that has a chosen figure.
 ///
-/// The future is boxed, so that it is compiled in this crate and not in the program, which is compiled last and alone.
+/// The future is boxed so that it is compiled in this crate. The program is compiled last and should compile quickly.
+///
+/// # Errors
+/// Returns an error if a server or the load cannot be started or fails.
 pub(crate) fn measure<'a>(
     plan: &'a Plan,
     cores: &'a Cores,
@@ -91,22 +93,22 @@ async fn measure_cell(
     let mut cell = Cell { plan, cores, contender, scenario, round, clients, servers, load };
     match cell.stages().await {
         Ok(samples) => {
-            // A load that has failed meanwhile has served no clients.
+            // The load may have failed meanwhile, so that the last stage had no clients.
             cell.load.finish().await?;
             cell.servers.stop().await;
             Ok(samples)
         }
-        // Without its server the load can only report that nothing answers.
+        // If a server has ended, its error is more specific than that of the load.
         Err(error) => Err(cell.servers.ended().await.unwrap_or(error)),
     }
 }
 
 impl Cell<'_> {
     async fn stages(&mut self) -> anyhow::Result<Vec<Sample>> {
-        // What went wrong outside the stages counts to the next sample.
+        // Losses and duplicates between the stages count for the next sample.
         let mut aside = run(&mut self.load, Command::Rehearse).await?;
         if self.scenario.has_log {
-            // Without clients, so nothing of it is lost.
+            // No client is connected yet, so nothing is lost.
             run(&mut self.load, Command::Fill { count: self.plan.log() }).await?;
         }
         let mut samples: Vec<Sample> = Vec::new();
@@ -142,14 +144,14 @@ impl Cell<'_> {
         let end = self.reading();
         let is_watched = matches!(command, Command::Watch { .. });
         if !is_watched {
-            // The server's part of the last deliveries and handshakes, such as a poll that is held now.
+            // Includes the server's work after the last deliveries and handshakes, such as holding a poll.
             self.servers.wait_until_idle().await;
         }
         let after = if is_watched { &end } else { &self.reading() };
         let since = |to: &Reading, of: fn(&Reading) -> Option<u64>| {
             Some(of(to)?.saturating_sub(of(&before)?))
         };
-        // The stage ends with the outcome.
+        // The outcome is the end of the stage.
         let wall_ns = end.at.duration_since(before.at).as_nanos() as f64;
         let load_ns = since(&end, |r| r.load_ns);
         let servers_ns = since(&end, |r| Some(r.server_ns? + r.broker_ns.unwrap_or(0)));
@@ -188,7 +190,10 @@ impl Cell<'_> {
     }
 }
 
-/// Lets the load carry out a command.
+/// Sends a command to the load and returns its outcome.
+///
+/// # Errors
+/// Returns an error if the load ends, prints no outcome in time, or prints something else.
 async fn run(load: &mut Child, command: Command) -> anyhow::Result<Outcome> {
     load.write(&json(&command)).await?;
     let limit = COMMAND + Duration::from_secs_f64(command.seconds());
@@ -201,7 +206,7 @@ async fn run(load: &mut Child, command: Command) -> anyhow::Result<Outcome> {
 }
 
 fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("its keys are strings")
+    serde_json::to_string(value).expect("the keys are strings")
 }
 
 #[cfg(test)]
@@ -235,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_load_that_reports_nothing_is_given_up() {
+    async fn a_load_without_an_outcome_is_an_error_after_its_time_limit() {
         let mut silent = load("read command; read more");
         let error = run(&mut silent, WARM_UP).await.unwrap_err();
         assert_eq!(error.to_string(), "sh printed no outcome within 600.1s");

@@ -1,4 +1,4 @@
-//! One core for the servers and the others for the load, so that neither waits for the other's turn to run.
+//! Reserves one core for the servers and the others for the load, so that neither waits for the other.
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -10,14 +10,14 @@ use crate::quota::Quota;
 pub(crate) struct Cores {
     /// All cores that this process may use.
     all: Vec<usize>,
-    /// The servers' core, if they have one for themselves.
+    /// The core of the servers, if one is reserved for them.
     pub(crate) server: Option<usize>,
     /// The CPU quota that servers and load share.
     pub(crate) quota: Quota,
 }
 
 impl Cores {
-    /// Divides the cores if servers are started here and this process may use two cores to the full.
+    /// Divides the cores if the plan starts servers and this process may use two full cores.
     pub(crate) fn divide(own_server: bool) -> Self {
         Self::divided(own_server, system::allowed(), Quota::of_this_process())
     }
@@ -32,16 +32,16 @@ impl Cores {
         self.all.iter().copied().filter(|core| Some(*core) != self.server).collect()
     }
 
-    /// Keeps every thread of this process off the servers' core, and those that it starts from now on. The load
-    /// inherits that.
+    /// Moves every thread of this process off the servers' core. Threads and processes that it starts later inherit that,
+    /// so it also applies to the load.
     pub(crate) fn pin_load(&self) {
         if self.server.is_some() {
             system::pin_process(&self.load());
         }
     }
 
-    /// Starts something on the servers' core. A child inherits the cores of the thread that starts it, so this is a
-    /// thread of its own, and no thread of the child is ever on another core.
+    /// Starts a process on the servers' core. A child inherits the cores of the thread that starts it, so this uses a new
+    /// thread, and no thread of the child ever runs on another core.
     pub(crate) async fn start_server<T: Send + 'static>(
         &self,
         start: impl AsyncFnOnce() -> anyhow::Result<T> + Send + 'static,
@@ -56,7 +56,7 @@ impl Cores {
     }
 }
 
-/// Pinning makes figures steadier. They are still figures if the system refuses it, so nothing here fails.
+/// Pinning makes figures steadier. If the system does not allow it, the measurement continues without it.
 #[cfg(target_os = "linux")]
 mod system {
     use rustix::process::Pid;
@@ -67,7 +67,7 @@ mod system {
         (0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect()
     }
 
-    /// Keeps the calling thread to these cores, or where it is if there are none.
+    /// Restricts the calling thread to these cores. Does nothing if there are none.
     pub(super) fn pin_thread(cores: &[usize]) {
         pin(None, cores);
     }
@@ -78,7 +78,7 @@ mod system {
         ids.for_each(|id| pin(Pid::from_raw(id), cores));
     }
 
-    /// The system takes no empty set.
+    /// The system rejects an empty set.
     fn pin(thread: Option<Pid>, cores: &[usize]) {
         let mut set = CpuSet::new();
         cores.iter().for_each(|core| set.set(*core));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_below_two_cores_leaves_no_core_to_the_servers_alone() {
+    fn with_a_quota_below_two_cores_no_core_is_reserved() {
         let quota = Quota::of_cores;
         let divided = |cores| Cores::divided(true, vec![0, 1], quota(cores));
         assert_eq!(divided(1.0).server, None);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_runs_already_is_not_moved() {
+    fn a_running_server_is_not_pinned() {
         assert_eq!(Cores::divide(false).server, None);
     }
 }

@@ -1,4 +1,4 @@
-//! What to measure, and for how long.
+//! The plan: what to measure, and for how long.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,8 @@ use crate::rows::{FIGURES, Figure};
 use crate::scenario::{BURST, SCENARIOS, Scenario};
 use crate::workload::{PlanError, Workload, wrong};
 
-/// The most notifications of the log that clients resume, and the most bytes with what a server keeps of each besides
-/// its payload. By default our server keeps more of both.
+/// The most notifications in the log from which clients resume, and the most bytes, including what a server keeps of each
+/// besides its payload. By default our server keeps more of both.
 const LOG: usize = 10_000;
 const LOG_BYTES: usize = 32 << 20;
 const ENTRY_BYTES: usize = 700;
@@ -21,16 +21,16 @@ const ENTRY_BYTES: usize = 700;
 pub struct Plan {
     /// A program with the subcommands `serve`, `baseline` and `load`.
     pub program: PathBuf,
-    /// Further arguments of `serve`.
+    /// Additional arguments of `serve`.
     pub serve_args: Vec<String>,
-    /// A server of ours that runs already. Default: `None`, a fresh one for each cell.
+    /// A server of ours that is already running. Default: `None`, which means a fresh one for each cell.
     pub running: Option<RunningServer>,
     /// The names of contenders or of families of them, in this order. Default: empty, which means our transports, and
     /// message queues if `running` and `baseline` are not set.
     pub contenders: Vec<String>,
-    /// Whether the baseline is measured next to each of our transports, and targets are shown. Default: `false`.
+    /// `true` measures the baseline next to each of our transports and shows targets. Default: `false`.
     pub baseline: bool,
-    /// Whether the long scenarios are measured too. Default: `false`.
+    /// `true` measures the long scenarios as well. Default: `false`.
     pub full: bool,
     /// Parts of the keys of rows. Only these rows are measured. Default: empty, which means all rows.
     pub rows: Vec<String>,
@@ -38,19 +38,19 @@ pub struct Plan {
     pub workload: Workload,
 }
 
-/// A server that was started by someone else.
+/// A server that this program has not started.
 #[derive(Clone, Debug)]
 pub struct RunningServer {
     /// Its address, such as `http://127.0.0.1:8080`.
     pub url: Url,
-    /// Its process, if it is on this machine. Without it the CPU time and memory are not known.
+    /// Its process, if it is on this machine. CPU time and memory are unknown without it.
     pub pid: Option<u32>,
     /// Header lines of every request, each with its line end.
     pub headers: String,
 }
 
 impl RunningServer {
-    /// Returns the address without user, password, query and fragment, any of which may be a secret.
+    /// Returns the address without user, password, query and fragment, which may contain secrets.
     pub(crate) fn shown(&self) -> String {
         let address = &self.url[Position::BeforeHost..Position::AfterPath];
         format!("{}://{address}", self.url.scheme())
@@ -69,14 +69,17 @@ impl Plan {
         Self { workload, ..Self::new(program) }
     }
 
-    /// Returns an error if the plan cannot be carried out.
+    /// Checks the plan.
+    ///
+    /// # Errors
+    /// Returns an error if a name, a number or the combination of options is invalid.
     pub fn check(&self) -> Result<(), PlanError> {
         self.workload.check()?;
         if let Some(running) = &self.running
             && !(running.url.scheme() == "http" && running.url.has_host())
         {
             return wrong(format!(
-                "{} is not the address of a server: expected one such as http://127.0.0.1:8080, \
+                "invalid server URL {}: expected one such as http://127.0.0.1:8080, \
                  without TLS",
                 running.shown()
             ));
@@ -101,7 +104,7 @@ impl Plan {
             }
         }
         match self.cells()?.is_empty() {
-            true => wrong("none of these contenders has one of these rows".to_owned()),
+            true => wrong("none of the contenders has any of the rows".to_owned()),
             false => Ok(()),
         }
     }
@@ -123,9 +126,9 @@ impl Plan {
         }
         let is_other = |one: &&&Contender| one.family != TRANSPORTS;
         match contenders.iter().find(is_other) {
-            Some(Contender { name, .. }) if self.running.is_some() => wrong(format!(
-                "{name} cannot be measured at a server that runs already: leave out its address"
-            )),
+            Some(Contender { name, .. }) if self.running.is_some() => {
+                wrong(format!("{name} cannot be measured on a running server: leave out its URL"))
+            }
             _ => Ok(contenders),
         }
     }
@@ -163,7 +166,7 @@ impl Plan {
     /// Returns the cells of one round: each contender under each scenario of which a stage is chosen.
     pub(crate) fn cells(&self) -> Result<Vec<(&'static Contender, &'static Scenario)>, PlanError> {
         let contenders = self.contenders()?;
-        // A server that runs already keeps its arguments.
+        // The arguments of a running server cannot be changed.
         let is_possible = |one: &Scenario| self.running.is_none() || one.serve_args.is_empty();
         let is_chosen = |scenario: &&Scenario| {
             is_possible(scenario) && scenario.stages.iter().any(|one| self.has_stage(one.name))
@@ -177,7 +180,7 @@ impl Plan {
 
     /// Returns the number of clients of a scenario.
     pub(crate) fn clients(&self, scenario: &Scenario, contender: &Contender) -> usize {
-        // The baseline has one topic, so one client of it stands for one of many topics.
+        // Each topic has one client in this scenario. The baseline has only one topic, so it gets one client.
         if scenario.own_topics && contender.is_baseline() {
             return 1;
         }
@@ -185,7 +188,7 @@ impl Plan {
         (clients * scenario.times).min(MAX_SOCKETS - publishers).max(clients)
     }
 
-    /// Returns `true` if the scenario of this figure has fewer clients than it should, because a load holds no more.
+    /// Returns `true` if the scenario of this figure has fewer clients than intended, because of the limit of one load.
     pub(crate) fn is_capped(&self, key: &str) -> bool {
         let stage = key.split('.').next();
         let of_stage = |one: &&Scenario| one.stages.iter().any(|it| Some(it.name) == stage);
@@ -194,7 +197,7 @@ impl Plan {
         scenario.is_some_and(|one| clients * one.times + publishers > MAX_SOCKETS)
     }
 
-    /// Returns the notifications of the log that clients resume.
+    /// Returns the number of notifications in the log from which clients resume.
     pub(crate) fn log(&self) -> u64 {
         LOG.min(LOG_BYTES / (self.workload.payload + ENTRY_BYTES)) as u64
     }
@@ -213,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_presets_can_be_carried_out() {
+    fn the_presets_are_valid() {
         assert_eq!(plan().check(), Ok(()));
         assert_eq!(
             Plan { baseline: true, full: true, ..Plan::quick("tidings".into()) }.check(),
@@ -222,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_baseline_is_next_to_its_transport_and_there_once() {
+    fn each_baseline_occurs_once_next_to_its_transport() {
         let contenders = ["websocket", "plain"].map(str::to_owned).to_vec();
         let plan = Plan { contenders, baseline: true, ..plan() };
         let expected =
@@ -248,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn more_sockets_than_a_process_holds_are_rejected_with_the_numbers() {
+    fn too_many_sockets_for_one_process_are_rejected_with_the_numbers() {
         let error = changed(|it| it.clients = 20_000).check().unwrap_err();
         assert!(error.to_string().contains("20064 sockets, and one load holds 19900"), "{error}");
     }
@@ -284,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_runs_already_is_measured_by_our_transports() {
+    fn a_running_server_is_measured_by_our_transports() {
         let running = |url: &str| {
             Some(RunningServer { url: url.parse().unwrap(), pid: None, headers: String::new() })
         };

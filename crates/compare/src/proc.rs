@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-/// A process to read figures of.
+/// A process whose figures can be read.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
     dir: PathBuf,
@@ -32,10 +32,10 @@ impl Process {
         Self { dir: "/proc/self".into() }
     }
 
-    /// Returns the CPU time of all threads so far, user and system, in nanoseconds.
+    /// Returns the CPU time of all threads so far, user and system, in nanoseconds. Returns `None` if it is unknown.
     ///
-    /// The scheduler's figures are exact but do not include threads that have ended. The count of the process includes
-    /// them, in ticks rounded down. Neither is ever too high, so the greater one is closer.
+    /// The figures of the scheduler are exact but do not include threads that have ended. The count of the process includes
+    /// them, but in ticks rounded down. Neither is too high, so the greater one is returned.
     pub(crate) fn cpu_ns(&self) -> Option<u64> {
         let ticks = parse_stat(&fs::read_to_string(self.dir.join("stat")).ok()?)?;
         let of_threads = self.threads_ns().unwrap_or(0);
@@ -45,20 +45,20 @@ impl Process {
     fn threads_ns(&self) -> Option<u64> {
         let threads = fs::read_dir(self.dir.join("task")).ok()?.flatten();
         let read = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("schedstat"));
-        // One that has ended since the directory was read has no file.
+        // A thread that has ended since the directory was read has no file.
         let times = threads.filter_map(|thread| parse_schedstat(&read(thread).ok()?));
         Some(times.sum())
     }
 
-    /// Whether it has an io_uring open.
+    /// Returns `true` if it has an io_uring, or `None` if that is unknown.
     pub(crate) fn has_io_uring(&self) -> Option<bool> {
         let files = fs::read_dir(self.dir.join("fd")).ok()?.flatten();
-        // One that was closed since the directory was read has no target.
+        // A descriptor that was closed since the directory was read has no target.
         let mut targets = files.filter_map(|file| fs::read_link(file.path()).ok());
         Some(targets.any(|target| target.as_os_str() == "anon_inode:[io_uring]"))
     }
 
-    /// Proportional set size in bytes: private memory, and the fair part of what is shared.
+    /// Returns the proportional set size in bytes: private memory, and an equal share of shared memory.
     pub(crate) fn pss(&self) -> Option<u64> {
         parse_pss(&fs::read_to_string(self.dir.join("smaps_rollup")).ok()?)
     }
@@ -70,14 +70,14 @@ impl MachineTime {
         parse_machine(&text).unwrap_or_default()
     }
 
-    /// The part of all CPU time since `earlier` that processes spent beyond those that spent `ours_ns`.
+    /// Returns the part of all CPU time since `earlier` that other processes used, if ours used `ours_ns`.
     pub(crate) fn others_since(&self, earlier: &Self, ours_ns: u64) -> f64 {
         let total_ns = self.total.saturating_sub(earlier.total) * TICK_NS;
         let spent_ns = self.spent.saturating_sub(earlier.spent) * TICK_NS;
         if total_ns == 0 { 0.0 } else { spent_ns.saturating_sub(ours_ns) as f64 / total_ns as f64 }
     }
 
-    /// The part of all CPU time since `earlier` that the hypervisor gave to somebody else.
+    /// Returns the part of all CPU time since `earlier` that the hypervisor gave to other machines.
     pub(crate) fn stolen_since(&self, earlier: &Self) -> f64 {
         let total = self.total.saturating_sub(earlier.total);
         let stolen = self.stolen.saturating_sub(earlier.stolen);
@@ -85,12 +85,12 @@ impl MachineTime {
     }
 }
 
-/// Time on a CPU, time waiting for one, turns.
+/// Parses the time on a CPU, the first field. The others are the time in the run queue and the number of time slices.
 fn parse_schedstat(text: &str) -> Option<u64> {
     text.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// utime and stime, fields 14 and 15; the name in field 2 may hold blanks and parentheses.
+/// Parses utime and stime, fields 14 and 15. The name in field 2 may contain blanks and parentheses.
 fn parse_stat(text: &str) -> Option<u64> {
     let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
     let user: u64 = fields.next()?.parse().ok()?;
@@ -106,7 +106,7 @@ fn parse_pss(text: &str) -> Option<u64> {
 
 fn parse_machine(text: &str) -> Option<MachineTime> {
     let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
-    // user nice system idle iowait irq softirq steal; the guest times behind are part of user already.
+    // user nice system idle iowait irq softirq steal. The guest times after them are already included in user.
     let times: Vec<u64> =
         line.split_ascii_whitespace().take(8).map_while(|time| time.parse().ok()).collect();
     let (spent, stolen) = (times.get(..3)?.iter().sum(), *times.get(7)?);
@@ -134,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn no_time_passed_nothing_was_stolen() {
+    fn without_elapsed_time_nothing_was_stolen() {
         let now = MachineTime { total: 5, stolen: 1, spent: 3 };
         assert_eq!((now.stolen_since(&now), now.others_since(&now, 0)), (0.0, 0.0));
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_process_has_memory_and_no_other_has_this_pid() {
+    fn this_process_has_figures_and_a_missing_one_has_none() {
         assert!(Process::this().pss().unwrap() > 0);
         assert!(Process::this().cpu_ns().is_some());
         assert_eq!(Process::new(u32::MAX).cpu_ns(), None);

@@ -1,10 +1,10 @@
-//! How far a run is, on the terminal.
+//! The progress of a run, on the terminal.
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
-/// A line on standard error that is written anew with each step. It is empty if standard error is not a terminal.
+/// A line on standard error that each step overwrites. Nothing is written if standard error is not a terminal.
 #[derive(Debug)]
 pub struct Progress {
     is_shown: bool,
@@ -17,13 +17,13 @@ impl Progress {
         Self { is_shown: std::io::stderr().is_terminal(), began: Instant::now() }
     }
 
-    /// Shows that so many steps of all are done, and the present one.
+    /// Shows the number of finished steps, the number of all steps, and the current step.
     pub(crate) fn show(&self, done: usize, all: usize, step: fmt::Arguments<'_>) {
         let seconds = self.began.elapsed().as_secs();
         self.write(format_args!("{seconds:>3} s  {done} of {all}  {step}"));
     }
 
-    /// Replaces the line. A terminal that is gone shows nothing to anyone.
+    /// Replaces the line. Errors are ignored, because a closed terminal needs no progress.
     fn write(&self, line: fmt::Arguments<'_>) {
         if self.is_shown {
             let mut stderr = std::io::stderr();

@@ -1,12 +1,12 @@
-//! What `compare` and its load write to each other: one line of JSON for the setup, one for each command
-//! and one for each outcome.
+//! The protocol between `compare` and its load: one line of JSON for the setup, one for each command and one for each
+//! outcome.
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::latency::Latency;
 
-/// The most sockets of one load: the usual limit of 20,000 open files, less a few.
+/// The most sockets of one load: the usual limit of 20,000 open files, minus a few.
 pub(crate) const MAX_SOCKETS: usize = 19_900;
 
 /// The clients and publishers of one load. This is the first line that the load reads.
@@ -24,7 +24,7 @@ pub(crate) struct Setup {
     pub(crate) payload: usize,
     /// Seconds to wait for clients that connect and for notifications that are still missing.
     pub(crate) patience: f64,
-    /// Whether each client subscribes to a topic of its own. Otherwise all subscribe to the same one.
+    /// `true` if each client subscribes to its own topic. Otherwise all subscribe to the same one.
     pub(crate) own_topics: bool,
 }
 
@@ -42,30 +42,30 @@ pub(crate) enum Transport {
     Redis,
 }
 
-/// What the load does next.
+/// A command to the load.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Command {
-    /// Connects a few clients, publishes to them and disconnects them. The server's first-time costs are then paid,
-    /// and a server to which nothing can be delivered is found at once.
+    /// Connects a few clients, publishes to them and disconnects them. This pays the one-time costs of the server, and
+    /// reports at once if nothing can be delivered.
     Rehearse,
     /// Connects all clients.
     Connect,
-    /// Publishes `burst` notifications at the same instant, `rate` a second on average, whatever the server does.
+    /// Publishes `burst` notifications at the same instant, `rate` per second on average, even if the server is late.
     Publish { rate: f64, burst: usize, seconds: f64 },
-    /// Publishes as fast as everybody receives: each publisher sends its next notification when every client has
+    /// Publishes as fast as all clients receive: each publisher sends its next notification when every client has received
     /// its last one.
     Saturate { seconds: f64 },
     /// Publishes `count` notifications before any client is connected.
     Fill { count: u64 },
-    /// Connects all clients at the same time, and each requests all that was published.
+    /// Connects all clients at the same time. Each requests everything that was published.
     Resume,
     /// Publishes nothing. Fails if a client loses its connection.
     Watch { seconds: f64 },
 }
 
 impl Command {
-    /// Returns for how many seconds it goes on, whatever the server does.
+    /// Returns the seconds that the command takes even with an infinitely fast server.
     pub(crate) fn seconds(&self) -> f64 {
         match *self {
             Self::Publish { seconds, .. }
@@ -78,10 +78,10 @@ impl Command {
 
 #[cfg(test)]
 impl Setup {
-    /// Seven clients of a server that is not there.
+    /// Returns a setup with seven clients of a server that does not exist.
     pub(crate) fn of_tests(transport: Transport) -> Self {
         Self {
-            urls: vec!["http://127.0.0.1:4242/".parse().expect("it is a URL")],
+            urls: vec!["http://127.0.0.1:4242/".parse().expect("a valid URL")],
             headers: String::new(),
             transport,
             clients: 7,
@@ -93,14 +93,14 @@ impl Setup {
     }
 }
 
-/// What came of a command.
+/// The outcome of a command.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// Clients that are connected and have been answered.
+    /// Clients that are connected and answered.
     pub connections: u64,
     /// Notifications published.
     pub published: u64,
-    /// Notifications received, each counted once for each client that it was meant for.
+    /// Notifications received, counted once per client that they were meant for.
     pub deliveries: u64,
     /// Notifications that a client should have received and did not.
     pub lost: u64,
@@ -114,21 +114,21 @@ pub struct Outcome {
     pub received_bytes: u64,
     /// Bytes that the clients sent, counted at their sockets.
     pub sent_bytes: u64,
-    /// From the first intended publish to the last delivery, and at least as long as the schedule. For clients that
-    /// connect: until the last one is answered.
+    /// Seconds from the first scheduled publish to the last delivery, at least the length of the schedule. For clients that
+    /// connect, seconds until the last one is answered.
     pub seconds: f64,
-    /// From the intended publish to each delivery. `None` without a schedule.
+    /// Times from the scheduled publish to each delivery. `None` without a schedule.
     pub latency: Option<Latency>,
-    /// From the intended publish to the actual one.
+    /// Times from the scheduled publish to the actual one.
     pub late: Option<Latency>,
-    /// From the intended publish to the server's response.
+    /// Times from the scheduled publish to the server's response.
     pub answered: Option<Latency>,
-    /// Why the first of the lost connections ended.
+    /// The reason for the end of the first lost connection.
     pub first_ending: Option<String>,
 }
 
 impl Outcome {
-    /// Adds what another command found wrong.
+    /// Adds the duplicates, reordered notifications and lost connections of another command.
     pub(crate) fn add_faults(&mut self, other: &Self) {
         self.lost += other.lost;
         self.duplicated += other.duplicated;
@@ -137,7 +137,7 @@ impl Outcome {
 }
 
 impl Transport {
-    /// Returns `true` if requests are HTTP. The others are message queues.
+    /// Returns `true` if requests are HTTP. All other transports are those of message queues.
     pub(crate) fn is_http(self) -> bool {
         matches!(self, Self::WebSocket | Self::Sse | Self::LongPolling)
     }

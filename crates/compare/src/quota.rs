@@ -1,15 +1,15 @@
-//! The CPU quota of this process's control groups: how much CPU time it may use, whatever cores it may run on.
+//! The CPU quota of this process's control groups: how much CPU time it may use, regardless of the number of cores.
 //!
-//! Both versions of Linux's control groups are read, at `/sys/fs/cgroup`. A quota holds for a group and all groups inside
-//! it, so the least on the way up to the root counts. Without control groups there is no quota.
+//! Both versions of Linux's control groups are read, at `/sys/fs/cgroup`. A quota applies to a group and all groups inside
+//! it, so the smallest one up to the root counts. Without control groups there is no quota.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The quota, and where the kernel counts how often it was enforced.
+/// The quota, and the file with the number of times that it was enforced.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Quota {
-    /// CPU time per time, in cores. `None` if there is no limit.
+    /// The limit in cores. `None` if there is no limit.
     pub(crate) cores: Option<f64>,
     stats: Vec<PathBuf>,
 }
@@ -25,7 +25,7 @@ impl Quota {
         Self { cores: Some(cores), stats: Vec::new() }
     }
 
-    /// Returns how many periods of the scheduler ended early so far because the quota was used up.
+    /// Returns the number of scheduling periods so far in which the quota was used up.
     pub(crate) fn throttled(&self) -> u64 {
         self.stats.iter().filter_map(|stat| throttled(&fs::read_to_string(stat).ok()?)).sum()
     }
@@ -34,7 +34,7 @@ impl Quota {
     fn below(base: &Path) -> Self {
         let groups = fs::read_to_string(base.join("proc/self/cgroup")).unwrap_or_default();
         let mut quota = Self::default();
-        // Inside a container the group's path can be that of the host. Then only the top is there.
+        // Inside a container, the path of the group can be that of the host. Only the root exists then.
         let all = groups.lines().filter_map(mount_and_group);
         for (mount, group) in all.flat_map(|(mount, it)| it.ancestors().map(move |it| (mount, it)))
         {
@@ -48,8 +48,8 @@ impl Quota {
     }
 }
 
-/// Reads a line of `/proc/self/cgroup`, which is `0::/GROUP` in version 2 and `4:cpu,cpuacct:/GROUP` in version 1. Returns
-/// `None` if it is not about CPU time.
+/// Parses a line of `/proc/self/cgroup`, which is `0::/GROUP` in version 2 and `4:cpu,cpuacct:/GROUP` in version 1. Returns
+/// `None` if it is not a line for CPU time.
 fn mount_and_group(line: &str) -> Option<(&'static str, &Path)> {
     let (controllers, group) = line.split_once(':')?.1.split_once(":/")?;
     let mount = match controllers {
@@ -60,7 +60,7 @@ fn mount_and_group(line: &str) -> Option<(&'static str, &Path)> {
     Some((mount, Path::new(group)))
 }
 
-/// Returns the quota of one group in cores, or `None` if it has no limit, which is `max` or below zero.
+/// Returns the quota of one group in cores, or `None` if it has no limit (`max` or a negative number).
 fn limit(folder: &Path) -> Option<f64> {
     let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
     let version_one = || Some(read("cpu.cfs_quota_us")? + &read("cpu.cfs_period_us")?);
@@ -78,7 +78,7 @@ fn throttled(stat: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// A tree of files, removed when it is dropped.
+    /// A tree of files. Dropping it removes the files.
     struct Tree(PathBuf);
 
     impl Tree {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_quota_on_the_way_up_counts() {
+    fn the_smallest_quota_up_to_the_root_counts() {
         let tree = Tree::of(
             "quota-two",
             &[
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_of_the_host_leaves_the_quota_of_the_container() {
+    fn the_path_of_a_group_on_the_host_is_ignored_in_a_container() {
         let tree = Tree::of(
             "quota-container",
             &[

@@ -1,7 +1,7 @@
 //! The list of rows, and the list of targets.
 //!
-//! A new figure is one line of [`FIGURES`]. A new target is one line of [`TARGETS`]. The table, the page and the JSON
-//! follow.
+//! A new figure is one line of [`FIGURES`], and a new target is one line of [`TARGETS`]. The table, the page and the JSON
+//! are made from these lists.
 
 use crate::latency::Latency;
 use crate::sample::{Sample, each};
@@ -14,7 +14,7 @@ pub(crate) struct Figure {
     pub(crate) group: &'static str,
     pub(crate) label: &'static str,
     pub(crate) unit: Unit,
-    /// Whether a wide spread is worth a warning. Tails differ by nature.
+    /// `true` if a wide spread causes a warning. The tails of distributions always have a wide spread.
     pub(crate) warns_if_wide: bool,
     pub(crate) of: fn(&Sample) -> Option<f64>,
 }
@@ -29,10 +29,10 @@ pub(crate) struct Target {
     pub(crate) at_most: f64,
 }
 
-/// What a figure is divided by, in the same round.
+/// The divisor of a figure, in the same round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Against {
-    /// Nothing: the limit is for the figure.
+    /// No divisor. The limit is for the figure.
     Nothing,
     /// The same figure of this contender.
     Contender(&'static str),
@@ -41,7 +41,7 @@ pub(crate) enum Against {
 }
 
 impl Figure {
-    /// Returns the stage whose samples have the figure. Integrity is that of all stages.
+    /// Returns the stage whose samples have the figure. The figures of integrity cover all stages.
     pub(crate) fn stage(&self) -> Option<&'static str> {
         self.key.split('.').next().filter(|stage| *stage != "integrity")
     }
@@ -63,51 +63,51 @@ macro_rules! figures {
 
 figures! {
     "connect.rate" "Connect" "connections" PerSecond false |s| s.rate(s.clients as u64);
-    "connect.cpu" "Connect" "server CPU each" Micros true |s| s.cpu_each(s.clients as u64);
-    "connect.bytes" "Connect" "bytes each, both ways" Bytes false
+    "connect.cpu" "Connect" "server CPU per client" Micros true |s| s.cpu_each(s.clients as u64);
+    "connect.bytes" "Connect" "bytes per client, both ways" Bytes false
         |s| each((s.load.received_bytes + s.load.sent_bytes) as f64, s.clients as u64);
-    "connect.memory" "Connect" "server memory a client" Bytes true |s| s.memory_each();
+    "connect.memory" "Connect" "bytes of server memory per client" Bytes true |s| s.memory_each();
 
     "steady.rate" "Steady" "deliveries" PerSecond true |s| s.rate(s.load.deliveries);
-    "steady.cpu" "Steady" "server CPU a delivery" Micros true |s| s.cpu_each(s.load.deliveries);
+    "steady.cpu" "Steady" "server CPU per delivery" Micros true |s| s.cpu_each(s.load.deliveries);
     "steady.p50" "Steady" "latency p50" Millis true |s| millis(&s.load.latency, |l| l.p50);
     "steady.p90" "Steady" "latency p90" Millis false |s| millis(&s.load.latency, |l| l.p90);
     "steady.p99" "Steady" "latency p99" Millis false |s| millis(&s.load.latency, |l| l.p99);
     "steady.max" "Steady" "latency max" Millis false |s| millis(&s.load.latency, |l| l.max);
     "steady.answer" "Steady" "publish answered p50" Millis false |s| millis(&s.load.answered, |l| l.p50);
-    "steady.received" "Steady" "bytes received a delivery" Bytes true
+    "steady.received" "Steady" "bytes received per delivery" Bytes true
         |s| s.for_a_delivery(s.load.received_bytes);
-    "steady.sent" "Steady" "bytes sent a delivery" Bytes true |s| s.for_a_delivery(s.load.sent_bytes);
-    "steady.requests" "Steady" "requests a delivery" Number false |s| s.for_a_delivery(s.load.requests);
-    "steady.broker" "Steady" "broker CPU a publish" Micros true |s| broker_cpu(s);
+    "steady.sent" "Steady" "bytes sent per delivery" Bytes true |s| s.for_a_delivery(s.load.sent_bytes);
+    "steady.requests" "Steady" "requests per delivery" Number false |s| s.for_a_delivery(s.load.requests);
+    "steady.broker" "Steady" "broker CPU per publish" Micros true |s| broker_cpu(s);
 
-    "burst.cpu" "Burst" "server CPU a delivery" Micros true |s| s.cpu_each(s.load.deliveries);
+    "burst.cpu" "Burst" "server CPU per delivery" Micros true |s| s.cpu_each(s.load.deliveries);
     "burst.p50" "Burst" "latency p50" Millis true |s| millis(&s.load.latency, |l| l.p50);
     "burst.p99" "Burst" "latency p99" Millis false |s| millis(&s.load.latency, |l| l.p99);
     "burst.answer" "Burst" "publish answered p50" Millis false |s| millis(&s.load.answered, |l| l.p50);
-    "burst.received" "Burst" "bytes received a delivery" Bytes true
+    "burst.received" "Burst" "bytes received per delivery" Bytes true
         |s| s.for_a_delivery(s.load.received_bytes);
-    "burst.requests" "Burst" "requests a delivery" Number false |s| s.for_a_delivery(s.load.requests);
-    "burst.broker" "Burst" "broker CPU a publish" Micros true |s| broker_cpu(s);
+    "burst.requests" "Burst" "requests per delivery" Number false |s| s.for_a_delivery(s.load.requests);
+    "burst.broker" "Burst" "broker CPU per publish" Micros true |s| broker_cpu(s);
 
     "saturation.rate" "Saturation" "deliveries" PerSecond true |s| s.rate(s.load.deliveries);
-    "saturation.cpu" "Saturation" "server CPU a delivery" Micros true |s| s.cpu_each(s.load.deliveries);
+    "saturation.cpu" "Saturation" "server CPU per delivery" Micros true |s| s.cpu_each(s.load.deliveries);
     "saturation.load" "Saturation" "load busy" Percent false |s| Some(s.load_busy? * 100.0);
-    "saturation.received" "Saturation" "bytes received a delivery" Bytes true
+    "saturation.received" "Saturation" "bytes received per delivery" Bytes true
         |s| s.for_a_delivery(s.load.received_bytes);
-    "saturation.requests" "Saturation" "requests a delivery" Number false
+    "saturation.requests" "Saturation" "requests per delivery" Number false
         |s| s.for_a_delivery(s.load.requests);
-    "saturation.broker" "Saturation" "broker CPU a publish" Micros true |s| broker_cpu(s);
+    "saturation.broker" "Saturation" "broker CPU per publish" Micros true |s| broker_cpu(s);
 
-    "quiet.memory" "Quiet clients" "server memory a client" Bytes true
+    "quiet.memory" "Quiet clients" "bytes of server memory per client" Bytes true
         |s| s.memory_each();
-    "heartbeat.cpu" "Quiet clients" "server CPU a client and heartbeat" Micros true
+    "heartbeat.cpu" "Quiet clients" "server CPU per client and heartbeat" Micros true
         |s| s.cpu_each(s.clients as u64);
-    "topics.cpu" "One topic a client" "server CPU a publish" Micros true
+    "topics.cpu" "One topic per client" "server CPU per publish" Micros true
         |s| s.cpu_each(s.load.published);
-    "resume.cpu" "Resume from the start of the log" "server CPU a delivery" Micros true
+    "resume.cpu" "Resume from the start of the log" "server CPU per delivery" Micros true
         |s| s.cpu_each(s.load.deliveries);
-    "many.cpu" "Saturation of many" "server CPU a delivery" Micros true
+    "many.cpu" "Saturation of many" "server CPU per delivery" Micros true
         |s| s.cpu_each(s.load.deliveries);
 
     "integrity.lost" "Integrity" "lost" Number false |s| Some(s.load.lost as f64);
@@ -128,7 +128,7 @@ const WEBSOCKET: Against = Against::Contender("baseline-websocket");
 const SSE: Against = Against::Contender("baseline-sse");
 const LONG_POLLING: Against = Against::Contender("baseline-long-polling");
 
-/// All targets. They are shown if the baseline is measured.
+/// All targets. The report shows them if the baseline is measured.
 pub(crate) static TARGETS: &[Target] = &[
     target("steady.cpu", "websocket-plain", WEBSOCKET, 1.03),
     target("steady.cpu", "websocket", WEBSOCKET, 0.85),

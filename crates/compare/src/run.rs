@@ -17,24 +17,24 @@ use crate::summary::Summary;
 use crate::targets::TargetRow;
 use crate::warnings::{Doubt, Warning};
 
-/// What a process has open besides sockets: standard streams, the runtime, `/proc`, libraries.
+/// The number of files that a process has open besides sockets: standard streams, the runtime, `/proc`, libraries.
 const FILES: usize = 64;
 
-/// Carries out the plan.
+/// Measures the plan and returns the report.
 ///
-/// Needs a tokio runtime. From now on this process keeps to all cores but one, and that one is the servers'.
-/// Dropping the future ends what it started, and so does every error.
+/// Needs a tokio runtime. Restricts this process to all cores but one, which is reserved for the servers. Dropping the
+/// future ends all processes that it has started, and so does every error.
 ///
-/// When `interrupt` resolves, the cell under way is dropped and the report is made of the finished ones. Such a report
-/// has [`Doubt::Interrupted`](crate::Doubt::Interrupted).
+/// If `interrupt` resolves, the current cell is dropped and the report contains the finished ones. Such a report has the
+/// warning [`Doubt::Interrupted`](crate::Doubt::Interrupted).
 ///
-/// A contender that fails in a scenario is not measured in that scenario again. One whose server is not installed is
-/// not measured at all. The report says why.
+/// If a contender fails in a scenario, that scenario is not measured again for it. A contender whose server is not
+/// installed is not measured at all. The report contains the reasons.
 ///
 /// # Errors
-/// Returns an error before anything is started if the plan cannot be carried out or needs more open files than this
-/// process may have, and later if it was interrupted before a cell was finished, or if every contender failed. Lost or
-/// duplicated notifications are not an error: they are in the report.
+/// Returns an error before anything is started if the plan is invalid or needs more open files than this process may have.
+/// Returns an error later if the run is interrupted before a cell is finished, or if every contender fails. Lost and
+/// duplicated notifications are not an error but figures of the report.
 pub async fn run(
     plan: &Plan,
     progress: &Progress,
@@ -53,7 +53,7 @@ pub async fn run(
 
     let mut samples: Vec<Sample> = Vec::new();
     let mut missing: Vec<Missing> = Vec::new();
-    // The cells that are not measured again.
+    // The cells that have failed and are not measured again.
     let mut failed: Vec<(&str, &str)> = Vec::new();
     let mut interrupted = None;
     let mut interrupt = pin!(interrupt);
@@ -63,7 +63,7 @@ pub async fn run(
             continue;
         }
         let title = contender.title;
-        let step = format_args!("{title} · from {stage} on · round {round} of {rounds}");
+        let step = format_args!("{title} · scenario {stage} · round {round} of {rounds}");
         progress.show(done, rounds * cells.len(), step);
         let measured = tokio::select! {
             measured = measure(plan, &cores, contender, scenario, round) => measured,
@@ -75,13 +75,13 @@ pub async fn run(
         match measured {
             Ok(measured) => samples.extend(measured),
             Err(error) => {
-                // A server that is not installed is missing in every scenario.
+                // A missing program is missing in every scenario.
                 let is_failure = !error.is::<NotInstalled>();
                 let same = cells.iter().filter(|(one, it)| {
                     *one == contender && (!is_failure || it.stages[0].name == stage)
                 });
                 failed.extend(same.map(|(one, it)| (one.name, it.stages[0].name)));
-                let from = format!("from {stage} on in round {round}: ");
+                let from = format!("scenario {stage} in round {round}: ");
                 let problem = format!("{}{error:#}", if is_failure { &from } else { "" });
                 let transport = title.to_owned();
                 missing.push(Missing { transport, problem, is_failure });
@@ -95,7 +95,7 @@ pub async fn run(
                 bail!("nothing could be measured: {problem}")
             }
             _ => bail!(
-                "interrupted before the first measurement was finished: there is nothing to report"
+                "interrupted before the first measurement was finished, there is nothing to report"
             ),
         }
     }
@@ -121,10 +121,10 @@ pub async fn run(
     Ok(Report { environment, plan, summary, targets, remarks, missing, warnings, samples })
 }
 
-/// Raises the limit of open files of this process. Its children inherit it.
+/// Raises the limit on open files of this process. Its children inherit the limit.
 ///
 /// # Errors
-/// If the system does not allow so many.
+/// Returns an error if the system does not allow that many open files.
 fn allow_files(needed: usize) -> anyhow::Result<()> {
     let limit = rlimit::increase_nofile_limit(needed as u64).unwrap_or(0);
     ensure!(
@@ -135,8 +135,8 @@ fn allow_files(needed: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns all cells of all rounds. Rounds go through the list forwards and backwards by turns, so that neither side of
-/// a ratio is always the first.
+/// Returns all cells of all rounds. Every second round is in reverse order, so that neither side of a ratio is always
+/// measured first.
 fn schedule<'a, C: Copy, S>(
     rounds: usize,
     cells: &'a [(C, &'a S)],
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounds_are_interleaved_and_take_turns_to_begin() {
+    fn rounds_are_interleaved_and_alternate_their_order() {
         let cells = [("ours", &()), ("baseline", &())];
         let order: Vec<_> = schedule(2, &cells).map(|(round, name, ())| (round, name)).collect();
         assert_eq!(order, [(1, "ours"), (1, "baseline"), (2, "baseline"), (2, "ours")]);

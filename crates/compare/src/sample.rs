@@ -15,16 +15,16 @@ pub struct Sample {
     pub round: usize,
     /// Connected clients.
     pub clients: usize,
-    /// What the load counted.
+    /// The counts of the load.
     #[serde(flatten)]
     pub load: Outcome,
     /// CPU time of the servers that clients are connected to.
     pub server_cpu_ns: Option<u64>,
-    /// CPU time of the broker below our servers.
+    /// CPU time of the broker that our servers share.
     pub broker_cpu_ns: Option<u64>,
-    /// Memory of the servers before the stage: proportional set size, without socket buffers of the kernel.
+    /// Memory of the servers before the stage in bytes: proportional set size, without socket buffers of the kernel.
     pub pss_before: Option<u64>,
-    /// Memory of the servers after the stage.
+    /// Memory of the servers after the stage in bytes.
     pub pss_after: Option<u64>,
     /// The part of one core that the load used.
     pub load_busy: Option<f64>,
@@ -32,11 +32,11 @@ pub struct Sample {
     pub server_busy: Option<f64>,
     /// The part of all CPU time that the hypervisor gave to other machines.
     pub stolen: f64,
-    /// The part of all CPU time that other processes used, if all of ours are known.
+    /// The part of all CPU time that other processes used. `None` if one of our processes is unknown.
     pub others: Option<f64>,
-    /// Periods of the scheduler that ended early because the CPU quota was used up.
+    /// The number of scheduling periods in which the CPU quota was used up.
     pub throttled: u64,
-    /// Whether the server has an io_uring.
+    /// `true` if the server has an io_uring. `None` if that is unknown.
     pub io_uring: Option<bool>,
 }
 
@@ -46,7 +46,7 @@ impl Sample {
         self.load.lost == 0 && self.load.duplicated == 0 && self.load.reordered == 0
     }
 
-    /// Returns the events of a kind a second.
+    /// Returns the rate of `count` events per second.
     pub(crate) fn rate(&self, count: u64) -> Option<f64> {
         (self.load.seconds > 0.0).then(|| count as f64 / self.load.seconds)
     }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_did_not_happen_has_no_cost() {
+    fn a_cost_per_nothing_is_unknown() {
         let sample = Sample { server_cpu_ns: Some(6_000_000), ..Sample::default() };
         assert_eq!((sample.cpu_each(0), sample.cpu_each(4_000)), (None, Some(1.5)));
         assert_eq!(sample.memory_each(), None);

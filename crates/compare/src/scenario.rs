@@ -1,18 +1,18 @@
-//! The list of scenarios: how many clients there are, and the stages they go through.
+//! The list of scenarios: the number of clients, and the stages of each.
 
 use crate::contender::{Contender, TRANSPORTS};
 use crate::protocol::{Command, Transport};
 use crate::workload::Workload;
 
-/// A fresh server, a fresh load, and stages one after the other.
+/// A sequence of stages with the same server and the same load, both of which are fresh.
 #[derive(Debug)]
 pub(crate) struct Scenario {
     /// The number of clients as a multiple of the plan's.
     pub(crate) times: usize,
     pub(crate) own_topics: bool,
-    /// Whether a log is published before clients connect.
+    /// `true` if a log is published before clients connect.
     pub(crate) has_log: bool,
-    /// Further arguments of our server.
+    /// Additional arguments of our server.
     pub(crate) serve_args: &'static [&'static str],
     pub(crate) stages: &'static [Stage],
     /// Returns `true` if the contender takes part.
@@ -24,18 +24,18 @@ pub(crate) struct Scenario {
 pub(crate) struct Stage {
     /// Its name in samples and in the keys of rows.
     pub(crate) name: &'static str,
-    /// Returns what the load does.
+    /// Returns the command for the load.
     pub(crate) command: fn(&Workload) -> Command,
 }
 
 /// Notifications at the same instant in a burst.
 pub(crate) const BURST: usize = 10;
 
-/// Publishes a second to topics of one client.
+/// Publishes per second to topics with one client.
 const TOPICS_RATE: f64 = 500.0;
 
-/// The interval of heartbeats while quiet clients are watched, and the time: each client has exactly one heartbeat,
-/// which may be late by a hundredth of the interval.
+/// The interval of heartbeats while quiet clients are watched, and the time for which they are watched. Each client has
+/// exactly one heartbeat in that time, which may be late by a hundredth of the interval.
 const HEARTBEAT: &[&str] = &["--heartbeat", "5"];
 const WATCH: Command = Command::Watch { seconds: 5.06 };
 

@@ -1,4 +1,4 @@
-//! The servers of one cell: started on their core, found, sampled, stopped.
+//! The servers of one cell: starting them on their core, sampling and stopping them.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,28 +15,28 @@ use crate::pin::Cores;
 use crate::plan::Plan;
 use crate::proc::Process;
 
-/// How long a server may take to listen.
+/// The longest time until a server listens.
 const START: Duration = Duration::from_secs(10);
 
-/// How long after its sockets a process may end.
+/// The longest time between the end of a server's sockets and the end of its process.
 const EXIT_DELAY: Duration = Duration::from_millis(200);
 
 /// A server is idle if it used less than this in one [`IDLE_POLL`].
 const IDLE_CPU_NS: u64 = 100_000;
-/// The time between two looks at its CPU time, and the most looks.
+/// The time between two readings of its CPU time, and the most readings.
 const IDLE_POLL: Duration = Duration::from_millis(10);
 const IDLE_POLLS: usize = 200;
 
 /// The servers of one cell. Dropping them ends those that were started.
 #[derive(Debug, Default)]
 pub(crate) struct Servers {
-    /// Where clients connect. Publishers connect to the first.
+    /// The URLs for clients. Publishers connect to the first.
     pub(crate) urls: Vec<Url>,
     children: Vec<Child>,
     broker: Option<Running>,
     /// The processes whose CPU time and memory are those of the contender.
     serving: Vec<Option<Process>>,
-    /// The broker, if our servers are between it and the clients.
+    /// The broker of our servers, if they have one.
     broker_process: Option<Process>,
 }
 
@@ -59,8 +59,11 @@ pub(crate) struct NotInstalled {
 }
 
 impl Servers {
-    /// Starts a server with further arguments, or finds the one of the plan that runs already. Returns
-    /// [`NotInstalled`] if there is no program to start.
+    /// Starts the servers of a contender with additional arguments, or uses the running server of the plan.
+    ///
+    /// # Errors
+    /// Returns [`NotInstalled`] if the program is not installed, and another error if it cannot be started or does not
+    /// listen in time.
     pub(crate) async fn start(
         server: Server,
         args: &[&str],
@@ -108,12 +111,15 @@ impl Servers {
         self.serving.push(process);
     }
 
-    /// Starts a program that prints where it listens, and then nothing more.
+    /// Starts a program that prints its address and nothing else.
+    ///
+    /// # Errors
+    /// Returns an error if it ends, prints something else, or does not listen in time.
     async fn spawn(&mut self, program: &Path, args: &[&str], cores: &Cores) -> anyhow::Result<()> {
         let program = program.to_owned();
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
         let mut child = cores.start_server(async move || Child::start(&program, &args)).await?;
-        let before = "it printed where it listens";
+        let before = "it printed its address";
         let address = async {
             loop {
                 let line = child.line(before).await?;
@@ -137,8 +143,8 @@ impl Servers {
         Ok(())
     }
 
-    /// Returns why one of the servers has ended. Call this when clients report a problem, which they may do a moment
-    /// before the process is gone.
+    /// Returns an error if one of the servers has ended, otherwise `None`. Called after clients have reported a problem,
+    /// which can happen shortly before the process ends.
     pub(crate) async fn ended(&mut self) -> Option<anyhow::Error> {
         for child in &mut self.children {
             if let Some(ended) = child.has_ended("the stage was finished", EXIT_DELAY).await {
@@ -158,7 +164,7 @@ impl Servers {
         self.sum(Process::pss)
     }
 
-    /// Returns the CPU time of the broker below our servers.
+    /// Returns the CPU time of the broker of our servers.
     pub(crate) fn broker_cpu_ns(&self) -> Option<u64> {
         self.broker_process.as_ref()?.cpu_ns()
     }
@@ -172,8 +178,8 @@ impl Servers {
         self.serving.iter().map(|process| figure(process.as_ref()?)).sum()
     }
 
-    /// Waits until the servers have nothing to do. No client can see when a server has finished with its last
-    /// request, such as a poll that is now held, but its CPU time shows it.
+    /// Waits until the servers are idle, which their CPU time shows. A client cannot see when a server has finished its
+    /// last work, such as holding a poll.
     pub(crate) async fn wait_until_idle(&self) {
         let cpu_ns = || Some(self.cpu_ns()? + self.broker_cpu_ns().unwrap_or(0));
         let mut before = cpu_ns();
@@ -188,13 +194,12 @@ impl Servers {
         }
     }
 
-    /// Ends the servers and then the broker. A broker is killed: its directory is removed as well, so it has nothing to
-    /// put in order.
+    /// Ends the servers and then the broker. A broker is killed, because its directory is removed as well.
     pub(crate) async fn stop(self) {
         for child in self.children {
             child.stop().await;
         }
-        // A broker that cannot be ended ends with this process.
+        // If the broker cannot be killed now, it is killed with this process.
         let _ = match self.broker {
             Some(Running::Nats(mut nats)) => nats.kill().await,
             Some(Running::Redis(mut redis)) => redis.kill().await,
@@ -227,14 +232,14 @@ impl Running {
     }
 }
 
-/// The load connects from several loopback addresses, which protected mode takes for other machines, and with more
-/// clients than Redis accepts by default. The log file is never rewritten, so no second process takes part.
+/// The load connects from several loopback addresses, which protected mode treats as other machines, and with more clients
+/// than Redis accepts by default. The log file is never rewritten, so that no second process uses CPU time.
 fn redis() -> LocalConfig {
     let settings =
         ["--protected-mode", "no", "--maxclients", "20000", "--auto-aof-rewrite-percentage", "0"];
     LocalConfig {
         settings: settings.map(str::to_owned).to_vec(),
-        // As JetStream does: a response means that the system has it, and the disk a little later.
+        // The same guarantee as JetStream: after a response, the kernel has the entry, and the disk has it a little later.
         flush_each_write: false,
         ..LocalConfig::default()
     }
@@ -259,7 +264,7 @@ mod tests {
         let process = servers.serving[0].clone().unwrap();
         assert!(servers.cpu_ns().is_some() && servers.pss().is_some());
         servers.stop().await;
-        assert_eq!(process.cpu_ns(), None, "it is gone");
+        assert_eq!(process.cpu_ns(), None, "the process has ended");
     }
 
     #[tokio::test]
@@ -271,13 +276,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silent_server_is_not_waited_for_for_ever() {
+    async fn a_silent_server_is_an_error_after_a_time_limit() {
         let error = start("exec sleep 600").await.unwrap_err();
-        assert_eq!(error.to_string(), "sh: 10 s passed before it printed where it listens");
+        assert_eq!(error.to_string(), "sh: 10 s passed before it printed its address");
     }
 
     #[test]
-    fn a_broker_that_is_not_installed_is_named_with_where_to_get_it() {
+    fn the_error_for_a_missing_broker_contains_where_to_get_it() {
         let error = NotInstalled { program: "pigeon", from: "https://pigeon" };
         assert!(error.to_string().contains("apt-get install pigeon"));
     }

@@ -2,18 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Median and spread of the samples of one figure, one sample a round.
+/// Median and spread of the samples of one figure, one sample per round.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
-    /// How many samples. With one, the median is that sample and the spread says nothing.
+    /// The number of samples. With one sample, the median is that sample and the spread is empty.
     pub n: usize,
     /// The middle sample, or the mean of the two in the middle.
     pub median: f64,
-    /// The least.
+    /// The minimum.
     pub min: f64,
-    /// The greatest.
+    /// The maximum.
     pub max: f64,
-    /// The distance between the quartiles as a part of the median; 0 if the median is 0.
+    /// The distance between the quartiles as a part of the median. It is 0 if the median is 0.
     pub relative_iqr: f64,
 }
 

@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::rows::Figure;
 use crate::sample::Sample;
 use crate::stats::Spread;
-use crate::units::Unit;
+use crate::units::{Unit, separated};
 
 /// Every figure of every contender, over all rounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Summary {
 /// One figure, for each contender.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// Its name for programs, such as `steady.p99`.
+    /// Its key, such as `steady.p99`.
     pub key: String,
     /// Its heading, such as `Steady`.
     pub group: String,
@@ -33,7 +33,7 @@ pub struct Row {
     pub label: String,
     /// Its unit.
     pub unit: Unit,
-    /// Whether a wide spread is worth a warning. Tails differ by nature.
+    /// `true` if a wide spread causes a warning. The tails of distributions always have a wide spread.
     pub warns_if_wide: bool,
     /// One for each contender, in their order. `None` if it was not measured.
     pub values: Vec<Option<Spread>>,
@@ -82,13 +82,7 @@ impl Summary {
 impl Row {
     /// Returns label and unit.
     pub fn title(&self) -> String {
-        match self.unit {
-            Unit::PerSecond => format!("{}/s", self.label),
-            Unit::Micros | Unit::Millis | Unit::Percent => {
-                format!("{}, {}", self.label, self.unit.sign())
-            }
-            Unit::Bytes | Unit::Number => self.label.clone(),
-        }
+        self.unit.labelled(&self.label)
     }
 }
 
@@ -97,7 +91,7 @@ fn heading(figure: &Figure, samples: &[Sample], plan: &Plan) -> String {
     let of_stage = samples.iter().filter(|sample| figure.stage() == Some(&sample.stage));
     match of_stage.map(|sample| sample.clients).max() {
         Some(clients) if clients != plan.workload.clients => {
-            format!("{} ({clients} clients)", figure.group)
+            format!("{} ({} clients)", figure.group, separated(&clients.to_string()))
         }
         _ => figure.group.to_owned(),
     }

@@ -25,15 +25,15 @@ pub struct TargetRow {
     pub unit: Unit,
     /// The figure, over rounds.
     pub value: Option<Spread>,
-    /// What the figure is divided by: a contender or another row. `None` if the target is for the figure.
+    /// The title of the divisor, a contender or another row. `None` if the target is for the figure.
     pub against: Option<String>,
     /// The divisor, over rounds.
     pub other: Option<Spread>,
-    /// What is compared with the target: the ratio of each round, or the figure.
+    /// The compared value: the ratio of each round, or the figure.
     pub compared: Spread,
     /// The target.
     pub at_most: f64,
-    /// Whether the median is at most the target.
+    /// `true` if the median is at most the target.
     pub is_met: bool,
 }
 
@@ -43,7 +43,7 @@ impl TargetRow {
         if !contenders.iter().any(|one| one.is_baseline()) {
             return Vec::new();
         }
-        // With fewer clients than the scenario is meant for, its target is that of something else.
+        // The target does not apply to fewer clients than the scenario is meant for.
         let targets = TARGETS.iter().filter(|target| !plan.is_capped(target.row));
         targets.filter_map(|target| Self::of(target, samples, contenders)).collect()
     }
@@ -82,7 +82,7 @@ impl TargetRow {
         })
     }
 
-    /// Returns the unit of what is compared with the target.
+    /// Returns the unit of the compared value.
     pub(crate) fn compared_unit(&self) -> Unit {
         if self.against.is_some() { Unit::Number } else { self.unit }
     }
@@ -92,8 +92,8 @@ fn named(key: &str) -> Option<&'static Figure> {
     FIGURES.iter().find(|row| row.key == key)
 }
 
-/// Divides round by round: what slowed one round down slowed both sides of the ratio. A round that only one side has
-/// does not count.
+/// Divides round by round, because a disturbance in a round affects both sides of its ratio. Rounds that only one side has
+/// are ignored.
 fn ratios(values: &BTreeMap<usize, f64>, others: &BTreeMap<usize, f64>) -> Option<Spread> {
     let other = |round| others.get(round).filter(|other| **other != 0.0);
     Spread::of(values.iter().filter_map(|(round, value)| Some(value / other(round)?)))
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_itself_is_still_met() {
+    fn a_value_equal_to_its_target_meets_it() {
         let pair = ["long-polling", "baseline-long-polling"];
         for (ours, is_met) in [(1_150, true), (1_151, false)] {
             let [row] = &targets(&pair, "steady", &[ours, 1_000])[..] else { panic!() };

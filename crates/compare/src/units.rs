@@ -1,4 +1,4 @@
-//! Units, and how figures are written.
+//! Units, and the text of figures.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::stats::Spread;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
-    /// Events a second.
+    /// Events per second.
     PerSecond,
     /// Microseconds of CPU time.
     Micros,
@@ -16,7 +16,7 @@ pub enum Unit {
     Millis,
     /// Bytes.
     Bytes,
-    /// Hundredths, as of a core's time.
+    /// Percent, for example of the time of a core.
     Percent,
     /// A plain number.
     Number,
@@ -35,8 +35,17 @@ impl Unit {
         }
     }
 
-    /// Returns the digits that the spread of a figure allows. The last one is of the size of half the range, and there
-    /// are three at most. A single sample has no spread, so a time or a rate has two digits then.
+    /// Returns a label with the unit. Labels of bytes and numbers already contain it.
+    pub(crate) fn labelled(self, label: &str) -> String {
+        match self {
+            Self::PerSecond => format!("{label}/s"),
+            Self::Micros | Self::Millis | Self::Percent => format!("{label}, {}", self.sign()),
+            Self::Bytes | Self::Number => label.to_owned(),
+        }
+    }
+
+    /// Returns the digits that the spread of a figure allows. The last digit has the size of half the range, and there are
+    /// at most three digits. A single sample has no spread, so a time or a rate has two digits then.
     pub(crate) fn digits(self, spread: &Spread) -> Digits {
         let three = self.three_digits(spread.median);
         let Some(first) = place(spread.median) else { return Digits { last: three } };
@@ -50,7 +59,7 @@ impl Unit {
         Digits { last }
     }
 
-    /// Returns the place of the last of three digits. Whole numbers are not rounded.
+    /// Returns the power of ten of the last of three digits. Whole numbers are not rounded.
     fn three_digits(self, value: f64) -> i32 {
         let size = value.abs();
         let counted = matches!(self, Self::PerSecond | Self::Bytes) && size >= 10.0;
@@ -71,7 +80,7 @@ pub(crate) struct Digits {
 }
 
 impl Digits {
-    /// Returns the value, with thousands separated by a thin space.
+    /// Returns the value as text, with commas between thousands.
     pub(crate) fn write(self, value: f64) -> String {
         if self.last > 0 {
             let unit = 10_f64.powi(self.last);
@@ -87,13 +96,14 @@ fn place(value: f64) -> Option<i32> {
     (value != 0.0).then(|| value.abs().log10().floor() as i32)
 }
 
-fn separated(number: &str) -> String {
+/// Inserts commas between thousands.
+pub(crate) fn separated(number: &str) -> String {
     let (sign, digits) = number.strip_prefix('-').map_or(("", number), |rest| ("-", rest));
     let (whole, part) = digits.find('.').map_or((digits, ""), |at| digits.split_at(at));
     let mut text = String::from(sign);
     for (at, digit) in whole.chars().enumerate() {
         if at > 0 && (whole.len() - at) % 3 == 0 {
-            text.push('\u{202f}');
+            text.push(',');
         }
         text.push(digit);
     }
@@ -109,9 +119,9 @@ mod tests {
         let write = |unit: Unit, value| Digits { last: unit.three_digits(value) }.write(value);
         let values = [0.0, 0.004_21, 1.234, 12.34, 123.4, 39_876.6];
         let written = values.map(|value| write(Unit::Millis, value));
-        let expected = ["0", "0.004", "1.23", "12.3", "123", "39\u{202f}877"];
+        let expected = ["0", "0.004", "1.23", "12.3", "123", "39,877"];
         assert_eq!(written, expected);
-        assert_eq!(write(Unit::Bytes, -1_234_567.0), "-1\u{202f}234\u{202f}567");
+        assert_eq!(write(Unit::Bytes, -1_234_567.0), "-1,234,567");
         assert_eq!(write(Unit::Bytes, 48.6), "49");
     }
 
@@ -127,11 +137,7 @@ mod tests {
             (Unit::Micros, &[3.81, 3.68, 3.82], "3.81 3.68 3.82"),
             (Unit::Micros, &[3.81], "3.8 3.8 3.8"),
             (Unit::Millis, &[12.0, 3.0, 40.0], "10 0 40"),
-            (
-                Unit::PerSecond,
-                &[39_877.0, 38_100.0, 41_900.0],
-                "40\u{202f}000 38\u{202f}000 42\u{202f}000",
-            ),
+            (Unit::PerSecond, &[39_877.0, 38_100.0, 41_900.0], "40,000 38,000 42,000"),
             (Unit::Bytes, &[187.2, 187.3], "187 187 187"),
             (Unit::Bytes, &[187.2], "187 187 187"),
             (Unit::Number, &[0.0, 0.0, 2.0], "0 0 2"),

@@ -10,15 +10,15 @@ use crate::plan::Plan;
 use crate::sample::Sample;
 use crate::summary::Summary;
 
-/// Above this part of its core's time the load is what is measured.
+/// If the load is busy for more than this part of its core's time, it may be the bottleneck.
 const BUSY: f64 = 0.85;
-/// Above this part of stolen time the figures are also those of other machines.
+/// If more than this part of the time is stolen, other machines influence the figures.
 const STOLEN: f64 = 0.02;
-/// Above this distance of the quartiles, as a part of the median, a figure is not settled.
+/// If the distance between the quartiles is more than this part of the median, the rounds disagree.
 const WIDE: f64 = 0.15;
-/// Publishers that are later than this, and than a tenth of the latency, blur it.
+/// If publishers are later than this and than a tenth of the latency, they distort the latency.
 const LATE_US: f64 = 200.0;
-/// Other processes may use this part of all cores' time. The kernel's own ticks are as coarse.
+/// Other processes may use this part of the time of all cores. The kernel's ticks are not more precise.
 const CROWDED: f64 = 0.10;
 
 /// A reason to doubt figures.
@@ -26,7 +26,7 @@ const CROWDED: f64 = 0.10;
 pub struct Warning {
     /// Its kind.
     pub kind: Doubt,
-    /// A sentence for a person.
+    /// A sentence for the reader of the report.
     pub text: String,
     /// The stages or rows that it concerns, if it does not concern the whole run.
     pub places: Vec<Place>,
@@ -48,37 +48,37 @@ pub struct Place {
 pub enum Doubt {
     /// The load was busy.
     LoadBusy,
-    /// The load was busy at saturation, where one side has to be the bottleneck.
+    /// The load was busy at saturation. One side must be the bottleneck then.
     SaturationLoadBusy,
     /// Neither side was busy at saturation.
     NotSaturated,
     /// The hypervisor gave CPU time to other machines.
     Stolen,
-    /// Other processes of this machine were at work.
+    /// Other processes used the machine.
     Crowded,
     /// The CPU quota was used up.
     Throttled,
     /// Publishes were late.
     PublisherLate,
-    /// The rounds do not agree on a figure.
+    /// The rounds disagree about a figure.
     WideSpread,
-    /// Some notifications were not received, or more than once, or out of order.
+    /// Notifications were lost, duplicated or reordered.
     NotClean,
-    /// Our server has no io_uring, and targets are about it.
+    /// Our server does not use io_uring, for which the targets are.
     NoIoUring,
     /// Each median is a single sample.
     OneRound,
     /// CPU time and memory of the server are not known.
     ServerUnknown,
-    /// The server has served others before, and uses their memory again.
+    /// The server has served other clients before and reuses their memory.
     ServerNotFresh,
-    /// Servers and load take turns on the same cores.
+    /// Servers and load share the same cores.
     SharedCores,
     /// The clock is slow to read.
     SlowClock,
-    /// The program is not optimised.
+    /// The program is a debug build.
     DebugBuild,
-    /// The baseline was measured, and no row that was measured can be held against a target.
+    /// The baseline was measured, but none of the measured rows has a target.
     NoTargets,
     /// The run was ended before all rounds were measured.
     Interrupted,
@@ -104,13 +104,13 @@ impl Warning {
         self.kind == Doubt::Interrupted
     }
 
-    /// Returns `true` if the warning concerns some figures more than others, so that they are marked with its number.
+    /// Returns `true` if the warning concerns only some figures, which are marked with its number.
     pub(crate) fn is_marked(&self) -> bool {
         !self.places.is_empty() || matches!(self.kind, Doubt::ServerNotFresh | Doubt::SharedCores)
     }
 
-    /// Returns `true` if the warning casts a doubt on this figure of this contender. A warning about the whole run, such
-    /// as a debug build, concerns no figure more than the others and returns `false` for each.
+    /// Returns `true` if the warning concerns this figure of this contender. Returns `false` for every figure if the warning
+    /// concerns the whole run, such as that about a debug build.
     pub(crate) fn concerns(&self, transport: &str, key: &str) -> bool {
         let (stage, figure) = key.split_once('.').unwrap_or((key, ""));
         let is_latency = matches!(figure, "p50" | "p90" | "p99" | "max" | "answer");
@@ -130,7 +130,7 @@ impl Warning {
         }
     }
 
-    /// Returns the doubts that do not depend on the figures.
+    /// Returns the warnings that do not depend on the figures.
     pub(crate) fn of_circumstances(plan: &Plan, cores: &Cores) -> Vec<Self> {
         let mut raised = Vec::new();
         let mut raise = |kind, text| raised.push(Self::new(kind, text));
@@ -148,18 +148,18 @@ impl Warning {
         }
         match &plan.running {
             Some(running) if running.pid.is_none() => {
-                let text = "the CPU time and memory of the server are not known: name its process \
-                            with --pid, or let the comparison start its own";
+                let text = "the CPU time and memory of the server are unknown: name its process with \
+                            --pid, or omit --url so that compare starts its own servers";
                 raise(Doubt::ServerUnknown, text.to_owned());
             }
             Some(_) => {
-                let text = "the same server served every round and uses the memory of earlier \
-                            clients again, so the memory of a client is too low";
+                let text = "the same server served all rounds and reuses the memory of earlier \
+                            clients, so the memory per client is too low";
                 raise(Doubt::ServerNotFresh, text.to_owned());
             }
             None if cores.server.is_none() => {
-                let text = "servers and load shared the same cores: the CPU time of a delivery \
-                            holds, latency and throughput are worse than with a core for each";
+                let text = "servers and load shared the same cores: the CPU time per delivery is \
+                            valid, latency and throughput are worse than with separate cores";
                 raise(Doubt::SharedCores, text.to_owned());
             }
             None => {}
@@ -167,7 +167,7 @@ impl Warning {
         raised
     }
 
-    /// Returns the doubts that the figures raise.
+    /// Returns the warnings that the figures cause.
     pub(crate) fn of(
         samples: &[Sample],
         summary: &Summary,
@@ -194,14 +194,15 @@ fn not_clean(transport: &str, samples: &[Sample]) -> Option<Warning> {
     let (lost, twice) = (sum(|it| it.load.lost), sum(|it| it.load.duplicated));
     let reordered = sum(|it| it.load.reordered);
     let ending = mine().find_map(|sample| sample.load.first_ending.clone());
-    let ending = ending.map_or(String::new(), |it| format!("; the first lost connection: {it}"));
+    let ending = ending
+        .map_or(String::new(), |it| format!(", and the first lost connection ended because {it}"));
     let text =
         format!("{transport}: {lost} lost, {twice} duplicated, {reordered} reordered{ending}");
     let places = vec![Place::of(transport, "integrity")];
     Some(Warning { kind: Doubt::NotClean, text, places })
 }
 
-/// Returns the doubt if the baseline was measured and our server, which may use io_uring, does not.
+/// Returns a warning if the baseline was measured and our server does not use io_uring although it may.
 fn no_io_uring(samples: &[Sample], contenders: &[&Contender]) -> Option<Warning> {
     let has_targets = contenders.iter().any(|one| one.is_baseline());
     let has_none = |one: &&Contender| {
@@ -209,25 +210,25 @@ fn no_io_uring(samples: &[Sample], contenders: &[&Contender]) -> Option<Warning>
         one.may_use_io_uring() && its.any(|sample| sample.io_uring == Some(false))
     };
     (has_targets && contenders.iter().any(has_none)).then(|| {
-        let text = "our server had no io_uring here, so all its figures are of plain writes, and some \
-                    targets are about io_uring";
+        let text = "our server could not use io_uring, so all its figures are those of plain writes, \
+                    and some targets are for io_uring";
         Warning::new(Doubt::NoIoUring, text)
     })
 }
 
-/// A sample or a figure that is in doubt.
+/// A sample or a figure with a reason to doubt it.
 struct Finding {
     kind: Doubt,
     place: Place,
-    /// The place for a person.
+    /// The place as text for the reader.
     at: String,
-    /// How bad it is, in a measure of its kind.
+    /// The severity. It is comparable only within a kind.
     value: f64,
     text: String,
 }
 
 impl Finding {
-    /// Returns a warning about the worst of these, which are of one kind, and all their places.
+    /// Returns a warning about the most severe of these, which are of one kind, with the places of all.
     fn merged(findings: &[Self]) -> Option<Warning> {
         let worst = findings.iter().max_by(|a, b| a.value.total_cmp(&b.value))?;
         let mut places: Vec<Place> = Vec::new();
@@ -262,7 +263,7 @@ fn of_sample(sample: &Sample) -> Vec<Finding> {
         find(Doubt::LoadBusy, load_busy, text);
     }
     if (is_saturation || stage == "connect") && load_busy > BUSY {
-        let text = "so the server could deliver more a second; the CPU time of a delivery holds";
+        let text = "so the server can deliver more per second. The CPU time per delivery is valid";
         let text = format!("the load was {} busy, {text}", percent(load_busy));
         find(Doubt::SaturationLoadBusy, load_busy, text);
     }
@@ -270,7 +271,7 @@ fn of_sample(sample: &Sample) -> Vec<Finding> {
     if let Some(busiest) =
         busiest.filter(|busiest| is_saturation && *busiest < BUSY && others <= CROWDED)
     {
-        let text = "so the notifications in flight were the limit";
+        let text = "so the number of notifications in flight was the limit";
         let text = format!("server and load were {} busy at most, {text}", percent(busiest));
         find(Doubt::NotSaturated, -busiest, text);
     }
@@ -279,7 +280,7 @@ fn of_sample(sample: &Sample) -> Vec<Finding> {
         find(Doubt::Stolen, *stolen, text);
     }
     if others > CROWDED {
-        let text = "of the CPU time: run it again on a machine at rest";
+        let text = "of the CPU time: repeat the run on an idle machine";
         find(Doubt::Crowded, others, format!("other processes took {} {text}", percent(others)));
     }
     if *throttled > 0 {
@@ -290,7 +291,8 @@ fn of_sample(sample: &Sample) -> Vec<Finding> {
     let late = load.late.as_ref().zip(load.latency.as_ref()).filter(|_| has_latency);
     let late = late.filter(|(late, latency)| late.p90 > LATE_US.max(latency.p90 / 10.0));
     if let Some((Latency { p90: late, .. }, _)) = late {
-        let text = "late or more; the latencies count from the intended time and include it";
+        let text =
+            "late or more. The latencies count from the scheduled time and include this delay";
         let text = format!("one publish in ten began {:.1} ms {text}", late / 1e3);
         find(Doubt::PublisherLate, *late, text);
     }
@@ -336,26 +338,26 @@ mod tests {
     }
 
     #[test]
-    fn a_calm_run_raises_no_doubts() {
+    fn an_undisturbed_run_has_no_warnings() {
         let report = sample();
         assert_eq!(of(&report.samples, &report.summary), []);
     }
 
     #[test]
-    fn a_doubt_is_reported_once_where_it_is_worst() {
+    fn a_doubt_is_reported_once_at_its_most_severe_place() {
         let mut report = sample();
-        for (contender, stage, stolen) in [("websocket", "steady", 0.05), ("sse", "burst", 0.31)] {
+        for (contender, stage, stolen) in [("WebSocket", "steady", 0.05), ("SSE", "burst", 0.31)] {
             let is_it = |it: &&mut Sample| it.contender == contender && it.stage == stage;
             report.samples.iter_mut().find(is_it).unwrap().stolen = stolen;
         }
         let doubts = of(&report.samples, &report.summary);
         let [doubt] = &doubts[..] else { panic!("{doubts:?}") };
-        let text = "sse, burst (and 1 more): the host gave 31 % of the CPU time to other machines";
+        let text = "SSE, burst (and 1 more): the host gave 31 % of the CPU time to other machines";
         assert_eq!(doubt.text, text);
     }
 
     #[test]
-    fn each_limit_raises_its_own_doubt() {
+    fn each_limit_causes_its_own_warning() {
         let raised = |stage: &str, change: fn(&mut Sample)| {
             let mut report = sample();
             change(report.samples.iter_mut().find(|sample| sample.stage == stage).unwrap());
@@ -365,7 +367,7 @@ mod tests {
         };
         assert!(raised("steady", |s| s.load_busy = Some(0.9)).contains("the load was 90 % busy"));
         let busy = raised("saturation", |s| s.load_busy = Some(1.0));
-        assert!(busy.contains("could deliver more"), "{busy}");
+        assert!(busy.contains("can deliver more"), "{busy}");
         let idle = raised("saturation", |s| s.server_busy = Some(0.5));
         assert!(idle.contains("50 % busy at most"), "{idle}");
         assert!(raised("burst", |s| s.others = Some(0.4)).contains("other processes"));
@@ -380,7 +382,7 @@ mod tests {
     #[test]
     fn a_server_that_fell_back_to_plain_writes_is_reported_if_the_baseline_is_there() {
         let samples = [Sample {
-            contender: "websocket".to_owned(),
+            contender: "WebSocket".to_owned(),
             io_uring: Some(false),
             ..Sample::default()
         }];

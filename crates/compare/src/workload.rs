@@ -1,4 +1,4 @@
-//! How many clients there are, and what is published to them.
+//! The number of clients, and the notifications that are published to them.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -10,24 +10,24 @@ use crate::protocol::MAX_SOCKETS;
 pub struct Workload {
     /// Connected clients, each of which receives every notification. Default: 1,000.
     pub clients: usize,
-    /// Notifications a second in the stages steady and burst. If the server or the load cannot keep up, latency only
+    /// Notifications per second in the stages steady and burst. If the server or the load cannot keep up, the latency only
     /// shows how long the queue grew. Default: 20.
     pub rate: f64,
     /// Bytes of each payload, at least [`Workload::MIN_PAYLOAD`]. Default: 128.
     pub payload: usize,
     /// Interleaved rounds with fresh servers. The medians are over rounds. Default: 3.
     pub rounds: usize,
-    /// How long the stage steady publishes. Default: 1.
+    /// Seconds for which the stage steady publishes. Default: 1.
     pub steady_seconds: f64,
-    /// How long the stage burst publishes. Default: 1.
+    /// Seconds for which the stage burst publishes. Default: 1.
     pub burst_seconds: f64,
-    /// How long saturation lasts. Default: 0.3.
+    /// Seconds of the stage saturation. Default: 0.3.
     pub saturation_seconds: f64,
-    /// Publishing connections, and so the notifications in flight at saturation. Default: 64.
+    /// Publishing connections, which is also the number of notifications in flight at saturation. Default: 64.
     pub publishers: usize,
 }
 
-/// A plan that cannot be carried out: what is wrong with it.
+/// An invalid plan, with the reason.
 #[derive(Debug, Error, PartialEq)]
 #[error("{0}")]
 pub struct PlanError(pub(crate) String);
@@ -48,16 +48,19 @@ impl Default for Workload {
 }
 
 impl Workload {
-    /// The smallest payload. It has to hold a stamp.
+    /// The smallest payload in bytes. It has room for a stamp.
     pub const MIN_PAYLOAD: usize = 48;
-    /// The greatest payload: servers do not accept more by default.
+    /// The largest payload in bytes, which servers accept by default.
     pub const MAX_PAYLOAD: usize = 1024 * 1024;
     /// The most rounds.
     pub const MAX_ROUNDS: usize = 1_000;
     /// The greatest rate.
     pub const MAX_RATE: f64 = 1e6;
 
-    /// Returns an error if it cannot be carried out.
+    /// Checks the workload.
+    ///
+    /// # Errors
+    /// Returns an error if a number is out of range.
     pub(crate) fn check(&self) -> Result<(), PlanError> {
         let Self { clients, publishers, payload, rounds, rate, .. } = *self;
         let sockets = clients.saturating_add(publishers);
@@ -79,7 +82,9 @@ impl Workload {
         }
         if !(rate > 0.0 && rate <= Self::MAX_RATE) {
             let most = Self::MAX_RATE;
-            return wrong(format!("rate must be above 0 and at most {most} a second, not {rate}"));
+            return wrong(format!(
+                "rate must be above 0 and at most {most} per second, not {rate}"
+            ));
         }
         Ok(())
     }

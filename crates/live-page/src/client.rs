@@ -1,11 +1,11 @@
-//! The JavaScript client, for pages that have it from no other place.
+//! The JavaScript client, for pages without npm and a bundler.
 
 use http::{HeaderName, header};
 
 use crate::file::file;
 use crate::revalidated::{Revalidated, tags};
 
-/// Each page may import it, whatever its origin: it is the same for everyone.
+/// Pages of every origin may import it.
 pub(crate) static CLIENT: Revalidated = Revalidated {
     file: file!("client.js", "text/javascript; charset=utf-8"),
     tags: tags!("CLIENT_JS"),

@@ -1,4 +1,4 @@
-//! A file of the page, in both its forms.
+//! A file of the page, plain and gzipped.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
@@ -10,7 +10,7 @@ pub(crate) struct File {
     pub(crate) gzipped: &'static [u8],
 }
 
-/// One that `build.rs` has put in both its forms.
+/// Includes a file that `build.rs` has written in both forms.
 macro_rules! file {
     ($name:literal, $media:literal) => {
         $crate::file::File {
@@ -24,18 +24,18 @@ macro_rules! file {
 pub(crate) use file;
 
 impl File {
-    /// In the form that the client accepts.
+    /// Returns the file in the form that the client prefers.
     pub(crate) fn response(&self, request: &HeaderMap) -> Response<Bytes> {
         let is_gzipped = prefers(request, &header::ACCEPT_ENCODING, "gzip", "identity");
         let bytes = if is_gzipped { self.gzipped } else { self.plain };
         let mut response = Response::new(Bytes::from_static(bytes));
-        let mut say =
+        let mut set =
             |name, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
-        say(header::CONTENT_TYPE, self.media);
-        say(header::VARY, "Accept, Accept-Encoding");
-        say(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        set(header::CONTENT_TYPE, self.media);
+        set(header::VARY, "Accept, Accept-Encoding");
+        set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
         if is_gzipped {
-            say(header::CONTENT_ENCODING, "gzip");
+            set(header::CONTENT_ENCODING, "gzip");
         }
         response
     }

@@ -1,13 +1,12 @@
-//! The live page: one stream by every transport, side by side, to look at.
+//! The live page, which shows one stream by all transports side by side in a browser.
 //!
 //! ```text
 //! clients/live-page ─(npm run build)─► built/ ─(build.rs)─► hashed names, gzip ─► answer(request)
 //! clients/js        ─(npm run build)─► built/ ─(build.rs)─► entity tag, gzip   ─► client(request)
 //! ```
 //!
-//! Both are built by Node and committed, so that building a hub needs Rust alone. [`answer`] serves the page
-//! and [`client`](fn@client) the JavaScript client. [`LOOK`] is what the page has in common with other pages
-//! of the project.
+//! Both are built by Node and committed, so that building a server needs only Rust. [`answer`] serves the page and
+//! [`client`](fn@client) the JavaScript client. [`LOOK`] is the style that all pages of the project share.
 
 mod client;
 mod file;
@@ -20,14 +19,16 @@ use http::request::Parts;
 use http::{HeaderValue, Response, header};
 use tidings_transport::prefers;
 
-/// The style sheet of the project's pages: names for colours, light and dark, for type and for spaces.
+/// The style sheet that the pages of the project share: names for colours (light and dark), fonts and spaces.
 pub const LOOK: &str = include_str!("../look.css");
 
 static STYLE: File = file!("page.css", "text/css; charset=utf-8");
 static SCRIPT: File = file!("page.js", "text/javascript; charset=utf-8");
 
-/// The answer to a `GET` or `HEAD` of the page or of one of its files. `None` where the path is of neither,
-/// a file of another version among them, and at `/` for who does not accept HTML, such as curl.
+/// Returns the response to a `GET` or `HEAD` of the page or of one of its files.
+///
+/// Returns `None` for all other paths, including files of other versions. Also returns `None` for `/` if the client does not
+/// prefer HTML, such as curl.
 ///
 /// ```
 /// let request = http::Request::get("/").header("accept", "text/html").body(())?;
@@ -40,13 +41,13 @@ pub fn answer(request: &Parts) -> Option<Response<Bytes>> {
     match request.uri.path() {
         "/" => prefers(headers, &header::ACCEPT, "text/html", "text/plain")
             .then(|| page::PAGE.answer(headers)),
-        env!("PAGE_CSS") => Some(kept_for_ever(STYLE.response(headers))),
-        env!("PAGE_JS") => Some(kept_for_ever(SCRIPT.response(headers))),
+        env!("PAGE_CSS") => Some(immutable(STYLE.response(headers))),
+        env!("PAGE_JS") => Some(immutable(SCRIPT.response(headers))),
         _ => None,
     }
 }
 
-/// Returns the answer to a `GET` or `HEAD` of the JavaScript client, which pages of every origin may import.
+/// Returns the response to a `GET` or `HEAD` of the JavaScript client, which pages of every origin may import.
 ///
 /// ```
 /// let request = http::Request::get("/client.js").body(())?;
@@ -58,10 +59,10 @@ pub fn client(request: &Parts) -> Response<Bytes> {
     client::CLIENT.answer(&request.headers)
 }
 
-/// Another version has another path.
-fn kept_for_ever(mut response: Response<Bytes>) -> Response<Bytes> {
-    let immutable = HeaderValue::from_static("public, max-age=31536000, immutable");
-    response.headers_mut().insert(header::CACHE_CONTROL, immutable);
+/// Lets clients keep a file forever, because every version has a different path.
+fn immutable(mut response: Response<Bytes>) -> Response<Bytes> {
+    let value = HeaderValue::from_static("public, max-age=31536000, immutable");
+    response.headers_mut().insert(header::CACHE_CONTROL, value);
     response
 }
 
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_is_for_who_accepts_html() {
+    fn the_page_is_for_clients_that_prefer_html() {
         assert!(get("/", &[HTML]).is_some());
         for accept in ["*/*", "text/plain", "text/html;q=0", "text/html;q=0.5, */*", ""] {
             assert!(get("/", &[("accept", accept)]).is_none(), "{accept}");
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_names_its_files_by_what_is_in_them() {
+    fn the_page_names_its_files_by_their_contents() {
         let page = get("/", &[HTML]).unwrap();
         let text = std::str::from_utf8(page.body()).unwrap();
         for path in [env!("PAGE_CSS"), env!("PAGE_JS")] {
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn each_file_is_the_same_compressed_or_not() {
+    fn each_file_has_the_same_contents_plain_and_compressed() {
         for path in ["/", env!("PAGE_CSS"), env!("PAGE_JS")] {
             let plain = get(path, &[HTML, ("accept-encoding", "br, gzip;q=0")]).unwrap();
             let gzipped = get(path, &[HTML, ("accept-encoding", "br, GZIP;q=0.5")]).unwrap();
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_is_asked_for_again_and_sent_only_where_it_changed() {
+    fn the_page_is_revalidated_and_sent_only_if_it_has_changed() {
         for encoding in ["identity", "gzip"] {
             let encoding = ("accept-encoding", encoding);
             let first = get("/", &[HTML, encoding]).unwrap();
@@ -143,25 +144,25 @@ mod tests {
         let tag = |encoding| {
             get("/", &[HTML, ("accept-encoding", encoding)]).unwrap().headers()["etag"].clone()
         };
-        assert_ne!(tag("gzip"), tag("identity"), "they are not the same bytes");
+        assert_ne!(tag("gzip"), tag("identity"), "the bytes differ");
     }
 
     #[test]
-    fn the_client_is_a_module_that_every_origin_may_import_and_is_revalidated() {
-        let ask = |headers: &[(&str, &str)]| {
+    fn every_origin_may_import_the_client_and_it_is_revalidated() {
+        let request_client = |headers: &[(&str, &str)]| {
             let request =
                 headers.iter().fold(Request::get("/client.js"), |request, (name, value)| {
                     request.header(*name, *value)
                 });
             client(&request.body(()).unwrap().into_parts().0)
         };
-        let plain = ask(&[]);
-        let gzipped = ask(&[("accept-encoding", "gzip")]);
+        let plain = request_client(&[]);
+        let gzipped = request_client(&[("accept-encoding", "gzip")]);
         assert_eq!(inflated(gzipped.body()), plain.body()[..]);
-        assert!(plain.body().ends_with(b"as tidings};\n"), "it exports the client");
+        assert!(plain.body().ends_with(b"as tidings};\n"), "the module exports the client");
         for (response, encoding) in [(&plain, "identity"), (&gzipped, "gzip")] {
             let tag = response.headers()["etag"].to_str().unwrap();
-            let again = ask(&[("accept-encoding", encoding), ("if-none-match", tag)]);
+            let again = request_client(&[("accept-encoding", encoding), ("if-none-match", tag)]);
             assert_eq!((again.status(), again.body().len()), (StatusCode::NOT_MODIFIED, 0));
             for response in [response, &again] {
                 let headers = response.headers();
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_runs_nothing_but_its_own() {
+    fn the_page_runs_only_its_own_scripts() {
         let page = get("/", &[HTML]).unwrap();
         let policy = page.headers()["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"));

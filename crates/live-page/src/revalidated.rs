@@ -1,4 +1,4 @@
-//! A file whose path does not name its version: the client asks each time whether it has changed.
+//! A file whose path does not contain its version. Clients revalidate it each time.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
@@ -7,13 +7,12 @@ use crate::file::File;
 
 pub(crate) struct Revalidated {
     pub(crate) file: File,
-    /// The entity tags of the file as it is and of the gzipped one: each form needs its own (RFC 9110,
-    /// section 8.8.3).
+    /// The entity tags of the plain and of the gzipped file. Each form needs its own (RFC 9110, section 8.8.3).
     pub(crate) tags: [&'static str; 2],
     pub(crate) headers: &'static [(HeaderName, &'static str)],
 }
 
-/// The entity tags of the version that `build.rs` has put into this variable.
+/// Returns the entity tags for the version in this environment variable of `build.rs`.
 macro_rules! tags {
     ($variable:literal) => {
         [concat!("\"", env!($variable), "\""), concat!("\"", env!($variable), "-gzip\"")]
@@ -23,7 +22,7 @@ macro_rules! tags {
 pub(crate) use tags;
 
 impl Revalidated {
-    /// Returns the file, or `304` if the client has this version.
+    /// Returns the file, or `304` without a body if the client has this version.
     pub(crate) fn answer(&self, request: &HeaderMap) -> Response<Bytes> {
         let mut response = self.file.response(request);
         let headers = response.headers_mut();
@@ -34,7 +33,7 @@ impl Revalidated {
         for (name, value) in self.headers {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        if knows(request, tag) {
+        if has_version(request, tag) {
             headers.remove(header::CONTENT_TYPE);
             headers.remove(header::CONTENT_ENCODING);
             *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -44,10 +43,10 @@ impl Revalidated {
     }
 }
 
-/// Returns `true` if the client has what this tag is of (RFC 9110, section 13.1.2). A proxy that compresses
-/// makes tags weak.
-fn knows(request: &HeaderMap, tag: &str) -> bool {
-    let is_it = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag;
+/// Returns `true` if the client has the version with this tag (RFC 9110, section 13.1.2). The comparison is weak, because
+/// proxies that compress make tags weak.
+fn has_version(request: &HeaderMap, tag: &str) -> bool {
+    let matches = |other: &str| other == "*" || other.strip_prefix("W/").unwrap_or(other) == tag;
     let lines = request.get_all(header::IF_NONE_MATCH).iter().flat_map(|line| line.to_str());
-    lines.flat_map(|line| line.split(',')).any(|known| is_it(known.trim()))
+    lines.flat_map(|line| line.split(',')).any(|other| matches(other.trim()))
 }

@@ -6,10 +6,10 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cargo;
 
-/// Prints the names of the scenarios. With a name after it, runs that scenario.
+/// The arguments of cargo that print the names of the scenarios. With a name appended, they run that scenario.
 pub(super) const PROGRAM: &str = "run --quiet --release --package tidings-counts --";
 
-/// The program of the scenarios calls this function at the beginning and at the end of what is counted.
+/// The function that the scenarios call at the beginning and at the end of counting.
 const MARK: &str = "--dump-before=tidings_counts::mark::mark";
 
 /// The part of callgrind's output between the first mark and the second.
@@ -28,12 +28,12 @@ pub(super) fn count(scenario: &str) -> Result<u64> {
         MARK,
         &out,
     ];
-    // As a runner of cargo, which knows where the program is.
+    // Callgrind is the runner of cargo, so that cargo passes the path of the program.
     let runner = format!("target.'cfg(all())'.runner={valgrind:?}");
     let mut run = cargo::command("--config");
     let ran = cargo::output(run.arg(runner).args(PROGRAM.split(' ')).arg(scenario));
     let text = fs::read_to_string(&path);
-    // If this fails, a file is left among the temporary ones, and the count is right.
+    // A failure leaves a temporary file and does not change the count.
     let _ = fs::remove_file(&path);
     ran?;
     between_marks(&text.with_context(|| format!("cannot read {}", path.display()))?)
@@ -54,7 +54,7 @@ fn between_marks(output: &str) -> Result<u64> {
             counts.push(total.trim().parse()?);
         }
     }
-    ensure!(parts == COUNTED + 1, "expected two marks, which make 3 parts, and there are {parts}");
+    ensure!(parts == COUNTED + 1, "expected two marks and so three parts, but there are {parts}");
     let [count] = counts[..] else { bail!("marks on several threads: {counts:?}") };
     Ok(count)
 }

@@ -1,5 +1,5 @@
-//! Instructions of the scenarios in `benches/counts`, compared with a committed baseline. The times of
-//! the same code differ by more than most changes make if other programs run. Its instructions do not.
+//! Compares the instructions of the scenarios in `benches/counts` with a committed baseline. If other programs run, times
+//! vary by more than most changes to the code cause. Instructions do not vary.
 
 mod callgrind;
 
@@ -23,8 +23,11 @@ const TOLERANCE: u64 = 3;
 /// Instructions by the name of the scenario.
 type Counts = BTreeMap<String, u64>;
 
-/// Returns an error if a count differs from the baseline by more than the tolerance. That includes fewer
-/// instructions, because a gain that is not written down can be lost unnoticed.
+/// Compares the counts with the baseline.
+///
+/// # Errors
+/// Returns an error if a count differs from the baseline by more than the tolerance. That includes fewer instructions,
+/// because a gain that is not recorded can be lost unnoticed.
 pub(crate) fn check() -> Result<Outcome> {
     if cargo::output(Command::new("valgrind").arg("--version")).is_err() {
         return Ok(Outcome::Skipped("valgrind is not installed".to_owned()));
@@ -40,13 +43,13 @@ pub(crate) fn check() -> Result<Outcome> {
     print!("{table}");
     ensure!(
         differing.is_empty(),
-        "not as in {BASELINE}: {}\n    if that is right: cargo xtask counts-write",
+        "not as in {BASELINE}: {}\n    if that is intended, run cargo xtask counts-write",
         differing.join(", ")
     );
     Ok(Outcome::Passed)
 }
 
-/// Makes the present counts the baseline.
+/// Writes the current counts to the baseline.
 pub(crate) fn write() -> Result<Outcome> {
     let counts = measure()?.into_iter().map(|(name, count)| format!("{name} {count}"));
     let lines = [HEAD.to_owned()].into_iter().chain(environment()?).chain(counts);
@@ -65,7 +68,7 @@ fn measure() -> Result<Counts> {
     names.lines().map(|name| Ok((name.to_owned(), callgrind::count(name)?))).collect()
 }
 
-/// Returns what a count depends on besides the code, in lines of the baseline. Another compiler makes
+/// Returns lines of the baseline for everything besides the source on which a count depends. Another compiler generates
 /// other code, and another C library or a processor without AVX2 allocates and copies differently.
 fn environment() -> Result<Vec<String>> {
     let output = |program, arg| cargo::output(Command::new(program).arg(arg));
@@ -90,7 +93,7 @@ fn parse(text: &str) -> Result<Counts> {
         let count =
             line.split_once(' ').and_then(|(name, count)| Some((name, count.parse().ok()?)));
         let (name, count) = count.with_context(|| format!("{line:?} is not SCENARIO COUNT"))?;
-        ensure!(counts.insert(name.to_owned(), count).is_none(), "{name} is there twice");
+        ensure!(counts.insert(name.to_owned(), count).is_none(), "{name} occurs twice");
     }
     Ok(counts)
 }
@@ -129,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn three_percent_in_either_direction_are_accepted_and_not_one_instruction_more() {
+    fn a_difference_of_exactly_three_percent_is_accepted() {
         for (now, is_accepted) in
             [(9_699, false), (9_700, true), (10_000, true), (10_300, true), (10_301, false)]
         {
@@ -140,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scenario_on_one_side_only_differs_and_all_are_in_the_table() {
+    fn a_scenario_with_only_one_count_differs() {
         let (table, differing) =
             compare(&parse("a 1000\ngone 7").unwrap(), &parse("a 1015\nnew 1").unwrap());
         assert_eq!(differing, ["gone", "new"]);

@@ -1,4 +1,4 @@
-//! Redis fails over: the name points to another server, and connections to the old one stay open.
+//! Failover of Redis: the name points to another server, and connections to the old one stay open.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::program::{Program, SOON};
 
-/// A port that leads to a server, as a name or a virtual address does. What was connected before a change stays.
+/// Returns a port that forwards to a server, as a name or a virtual address does. A change affects only new connections.
 async fn forwarder(first: u16) -> (u16, Arc<AtomicU16>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -29,8 +29,8 @@ async fn forwarder(first: u16) -> (u16, Arc<AtomicU16>) {
     (port, to)
 }
 
-/// Asks a server something, and returns all that it answers.
-async fn ask(port: u16, command: &str) -> String {
+/// Sends a command to a server and returns everything that it answers.
+async fn request(port: u16, command: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -48,35 +48,37 @@ async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 
 /// go-redis#790, StackExchange.Redis#2264.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_goes_where_the_name_points_when_its_redis_becomes_a_replica() {
+async fn a_hub_follows_the_name_when_its_redis_becomes_a_replica() {
     let config = LocalConfig::default;
     let (old, new) = (LocalRedis::start(config()).await, LocalRedis::start(config()).await);
     let (old, new) = (old.unwrap(), new.unwrap());
     let (a, b) = (old.url().port().unwrap(), new.url().port().unwrap());
-    ask(b, &format!("REPLICAOF 127.0.0.1 {a}")).await;
-    eventually("it follows", async || ask(b, "INFO").await.contains("master_link_status:up")).await;
+    request(b, &format!("REPLICAOF 127.0.0.1 {a}")).await;
+    let follows = async || request(b, "INFO").await.contains("master_link_status:up");
+    eventually("the replica follows", follows).await;
     let (name, to) = forwarder(a).await;
     let mut hub = Program::start(&format!("redis://127.0.0.1:{name}"), &[], "warn");
     assert_eq!(hub.publish("t", "before").0, 200);
-    let arrived = async || ask(b, "XLEN {tidings}:log").await.contains(":1\r\n");
+    let arrived = async || request(b, "XLEN {tidings}:log").await.contains(":1\r\n");
     eventually("the replica has it", arrived).await;
 
-    ask(b, "REPLICAOF NO ONE").await;
-    ask(a, &format!("REPLICAOF 127.0.0.1 {b}")).await;
-    // The name still points to what is a replica now: nothing can be published, and the hub says so.
+    request(b, "REPLICAOF NO ONE").await;
+    request(a, &format!("REPLICAOF 127.0.0.1 {b}")).await;
+    // The name still points to the old server, which is a replica now. The hub rejects and logs publishes.
     let connected = |hub: &Program, number: u8| {
         hub.get("/metrics").1.contains(&format!("tidings_broker_connected {number}"))
     };
-    eventually("it is not connected", async || connected(&hub, 0)).await;
+    eventually("the broker is not connected", async || connected(&hub, 0)).await;
     let (status, answer) = hub.publish("t", "meanwhile");
     assert!(status == 503 && answer.contains("\"unavailable\""), "{answer}");
     hub.logs("replica");
 
     to.store(b, Ordering::Relaxed);
     hub.publishes("t");
-    eventually("it is connected", async || connected(&hub, 1)).await;
-    // Both are stored, and the second may not have come back to the hub yet.
+    eventually("the broker is connected", async || connected(&hub, 1)).await;
+    // Both are stored, but the hub may not have received the second one from the broker yet.
     let both = |answer: &str| answer.contains("before") && answer.contains("hello");
-    eventually("it tells both", async || both(&hub.get("/topics/t?after=earliest&wait=0").1)).await;
-    assert!(ask(b, "ROLE").await.contains("master"));
+    let delivered = async || both(&hub.get("/topics/t?after=earliest&wait=0").1);
+    eventually("the hub delivers both", delivered).await;
+    assert!(request(b, "ROLE").await.contains("master"));
 }

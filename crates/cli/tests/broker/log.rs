@@ -1,4 +1,4 @@
-//! What an operator reads in the log of a hub.
+//! The log of a hub with a broker, as an operator reads it.
 
 use tidings_testkit::{LocalConfig, LocalNats, LocalRedis, TestProgram};
 
@@ -9,7 +9,7 @@ fn settings(settings: &[&str]) -> LocalConfig {
     LocalConfig { settings, ..LocalConfig::default() }
 }
 
-/// A user of NATS with these permissions, who needs no login.
+/// Returns the settings of a NATS server on which every client has these permissions, without a login.
 fn user(publish: &str, subscribe: &str) -> LocalConfig {
     settings(&[&format!(
         "no_auth_user: u\nauthorization {{ users: [{{ user: u, password: p, permissions: \
@@ -35,7 +35,7 @@ async fn a_publish_that_nats_does_not_permit_is_answered_at_once_and_logged_once
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_who_may_not_use_jetstream_is_told_what_to_permit() {
+async fn an_error_about_missing_jetstream_permissions_lists_what_to_permit() {
     for config in [user(r#""tidings.>", "_INBOX.>""#, r#"">""#), user(r#"">""#, r#""tidings.>""#)] {
         let server = LocalNats::start(config).await.unwrap();
         let output = TestProgram::run(&mut serve(server.url().as_str(), &[], "warn"), "");
@@ -47,11 +47,11 @@ async fn a_user_who_may_not_use_jetstream_is_told_what_to_permit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn settings_under_which_a_promise_cannot_hold_are_logged_at_the_start() {
+async fn settings_that_can_lose_notifications_are_logged_at_the_start() {
     let server = LocalNats::start(LocalConfig::default()).await.unwrap();
     let mut hub = Program::start(server.url().as_str(), &["--keep-messages", "5"], "warn");
     assert_eq!(hub.publish("t", "hello").0, 200);
-    assert!(!hub.end().contains("WARN"), "what it makes itself is as it should be");
+    assert!(!hub.end().contains("WARN"), "a stream that the hub created has good settings");
     hub = Program::start(server.url().as_str(), &["--keep-messages", "6"], "warn");
     let line = hub.logs("WARN");
     assert!(line.contains("--keep-messages") && line.contains("nats stream edit"), "{line}");

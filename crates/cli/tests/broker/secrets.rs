@@ -1,4 +1,4 @@
-//! A password of the broker's URL is in no log and no error, whatever is logged and whatever goes wrong.
+//! The password in the URL of the broker is in no log and no error, at every log level and after every failure.
 
 use tidings_testkit::{LocalConfig, LocalNats, LocalRedis, TestProgram};
 
@@ -38,7 +38,7 @@ async fn a_hub_that_logs_everything_logs_no_password() {
     hub.publishes("t");
     has_no_secret(&hub.end());
 
-    // The login is wrong: neither server lets it in.
+    // Both servers reject a wrong password.
     for url in [url(nats.url()), url(redis.url())] {
         let wrong = url.replace("s3cret", "wrong-s3cret");
         let output = TestProgram::run(&mut serve(&wrong, &[], LOG), "");

@@ -1,4 +1,4 @@
-//! A broker that comes up later than the hub, or never.
+//! A broker that starts later than the hub, or never.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use tidings_testkit::{LocalConfig, LocalNats, LocalRedis, TestProgram};
 
 use super::program::{Program, SOON, serve};
 
-/// What a hub that waits answers, and what its broker's coming changes.
+/// Checks what a hub answers while it waits for its broker.
 fn waits(hub: &mut Program) {
     hub.logs("waits for its broker");
     assert_eq!((hub.get("/healthz").0, hub.get("/readyz").0), (200, 503));
@@ -14,41 +14,48 @@ fn waits(hub: &mut Program) {
     assert!(status == 503 && answer.contains("\"unavailable\""), "{answer}");
     let (status, answer) = hub.get("/topics/t?wait=0");
     assert!(status == 503 && answer.contains("\"unavailable\""), "{answer}");
-    assert!(hub.get("/metrics").1.contains("tidings_broker_connected 0"), "it is not connected");
+    assert!(
+        hub.get("/metrics").1.contains("tidings_broker_connected 0"),
+        "the broker is not connected"
+    );
 }
 
-fn goes_on(mut hub: Program) {
+/// Checks what a hub answers once its broker is connected.
+fn is_ready(mut hub: Program) {
     hub.logs("the hub is ready");
     assert_eq!(hub.get("/readyz").0, 200);
     assert_eq!(hub.publish("t", "hello").0, 200);
-    // It is stored, and may not have come back to the hub yet.
+    // The notification is stored, but the hub may not have received it from the broker yet.
     let (status, answer) = hub.get("/topics/t?after=earliest&wait=10");
     assert!(status == 200 && answer.contains("hello") && !answer.contains("early"), "{answer}");
-    assert!(hub.get("/metrics").1.contains("tidings_broker_connected 1"), "it is connected");
+    assert!(
+        hub.get("/metrics").1.contains("tidings_broker_connected 1"),
+        "the broker is connected"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_waits_for_a_nats_server_that_comes_later() {
+async fn a_hub_waits_for_a_nats_server_that_starts_later() {
     let mut server = LocalNats::start(LocalConfig::default()).await.unwrap();
     server.stop().await.unwrap();
     let mut hub = Program::start(server.url().as_str(), &[], "warn");
     waits(&mut hub);
     server.start_again().await.unwrap();
-    goes_on(hub);
+    is_ready(hub);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_waits_for_a_redis_server_that_comes_later() {
+async fn a_hub_waits_for_a_redis_server_that_starts_later() {
     let mut server = LocalRedis::start(LocalConfig::default()).await.unwrap();
     server.stop().await.unwrap();
     let mut hub = Program::start(server.url().as_str(), &[], "warn");
     waits(&mut hub);
     server.start_again().await.unwrap();
-    goes_on(hub);
+    is_ready(hub);
 }
 
 #[test]
-fn a_hub_that_may_not_wait_exits_with_1_and_names_the_broker() {
+fn a_hub_exits_with_1_after_its_broker_timeout_and_names_the_broker() {
     for broker in ["nats://127.0.0.1:1", "redis://127.0.0.1:1"] {
         let began = Instant::now();
         let output = TestProgram::run(&mut serve(broker, &["--broker-timeout", "0.5"], "warn"), "");

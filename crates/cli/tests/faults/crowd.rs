@@ -1,4 +1,4 @@
-//! Those who follow: clients of every transport, that stay or hop from hub to hub with their position.
+//! Subscribers by every transport, which stay on one hub or move from hub to hub with their position.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,25 +15,26 @@ use crate::publishers::{Record, TOPICS};
 
 const FILTERS: [&str; 5] = ["a", "a.*", ">", "b,a.c", "*"];
 
-/// How long a client waits for what must arrive, on a machine that is many times slower as well.
+/// How long a client waits for the next event. It is enough for a machine that is many times slower.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What one client was told.
-pub(crate) struct Told {
+/// What one client has received.
+pub(crate) struct Received {
     filters: Filters,
-    /// Sequence numbers and payloads, as they came.
+    /// Sequence numbers and payloads, in the order of arrival.
     seen: Vec<(u64, String)>,
     pub(crate) gaps: Vec<Gap>,
     pub(crate) hops: usize,
-    /// How often a connection ended that it did not end itself.
+    /// How many connections ended that the client did not end.
     pub(crate) cuts: usize,
 }
 
-/// Clients at their work.
-pub(crate) struct Crowd(JoinSet<Told>);
+/// A number of running clients.
+pub(crate) struct Crowd(JoinSet<Received>);
 
 impl Crowd {
-    /// So many, who read from behind `start`; they hop after so many arrivals at the most, or stay.
+    /// Starts `clients` clients that read from after `start`. Each moves to another hub after at most `hop_after` events,
+    /// or stays if that is `None`.
     pub(crate) fn follow(
         nodes: &Nodes,
         clients: usize,
@@ -51,11 +52,11 @@ impl Crowd {
         Self(running)
     }
 
-    /// What they were told, once each has come to the end of every topic that it follows.
-    pub(crate) async fn told(mut self) -> Vec<Told> {
+    /// Returns what the clients have received, once each has received the last notification of all its topics.
+    pub(crate) async fn received(mut self) -> Vec<Received> {
         let mut all = Vec::new();
-        while let Some(told) = self.0.join_next().await {
-            all.push(told.unwrap());
+        while let Some(received) = self.0.join_next().await {
+            all.push(received.unwrap());
         }
         all
     }
@@ -68,21 +69,21 @@ async fn one(
     start: Id,
     hop_after: Option<usize>,
     mut random: fastrand::Rng,
-) -> Told {
+) -> Received {
     let names = FILTERS[client % FILTERS.len()];
     let filters: Filters = names.parse().unwrap();
     let ends = TOPICS.iter().filter(|topic| filters.matches(&topic.parse().unwrap())).count();
     let (mut at, mut ended) = (start, 0);
-    let mut told = Told { filters, seen: Vec::new(), gaps: Vec::new(), hops: 0, cuts: 0 };
-    // Heartbeats come for as long as a hub runs, so what counts is news.
+    let mut received = Received { filters, seen: Vec::new(), gaps: Vec::new(), hops: 0, cuts: 0 };
+    // The time of the last notification. Heartbeats do not count, because a running hub always sends them.
     let mut news = Instant::now();
     while ended < ends {
-        assert!(news.elapsed() < PATIENCE, "nothing comes to {names} at {at}");
+        assert!(news.elapsed() < PATIENCE, "{names} receives nothing after {at}");
         let transport = &listed[random.usize(..listed.len())];
         let mut url = nodes.any(&mut random);
         url.set_path(&format!("/topics/{names}"));
         let target = Target::new(url).position(Position::After(at));
-        // A hub that has been killed is not there, and another one is.
+        // A hub that was just killed cannot be reached, but another one can.
         let Ok(mut arrivals) = transport.client.connect(target).await else {
             tokio::task::yield_now().await;
             continue;
@@ -90,54 +91,55 @@ async fn one(
         let stay = hop_after.map_or(usize::MAX, |most| random.usize(1..=most));
         for _ in 0..stay {
             let next = timeout(PATIENCE, arrivals.next()).await;
-            match next.unwrap_or_else(|_| panic!("nothing comes to {names} at {at}")) {
-                Some(Ok(Arrival::Notification(received))) => {
+            match next.unwrap_or_else(|_| panic!("{names} receives nothing after {at}")) {
+                Some(Ok(Arrival::Notification(notification))) => {
                     news = Instant::now();
-                    let id = received.id.expect("our clients ask for ids");
-                    let payload = String::from_utf8(received.payload.to_vec()).unwrap();
+                    let id = notification.id.expect("our clients request ids");
+                    let payload = String::from_utf8(notification.payload.to_vec()).unwrap();
                     ended += usize::from(payload.starts_with("the end of "));
-                    told.seen.push((id.seq, payload));
+                    received.seen.push((id.seq, payload));
                     at = id;
                 }
                 Some(Ok(Arrival::Gap(gap))) => {
-                    told.gaps.push(gap);
+                    received.gaps.push(gap);
                     at = gap.resume;
                 }
                 Some(Ok(Arrival::Heartbeat(position))) => {
-                    assert!(news.elapsed() < PATIENCE, "nothing comes to {names} at {at}");
+                    assert!(news.elapsed() < PATIENCE, "{names} receives nothing after {at}");
                     at = position.unwrap_or(at);
                 }
                 Some(Ok(Arrival::Goodbye(_)) | Err(_)) | None => {
-                    told.cuts += 1;
+                    received.cuts += 1;
                     break;
                 }
-                Some(Ok(other)) => panic!("nobody asked: {other:?}"),
+                Some(Ok(other)) => panic!("unexpected reply: {other:?}"),
             }
             if ended == ends {
                 break;
             }
         }
-        told.hops += 1;
+        received.hops += 1;
     }
-    told
+    received
 }
 
-impl Told {
-    /// Whether it was told everything behind `start` that is for it, once, in order and as it was published.
+impl Received {
+    /// Asserts that the client has received everything after `start` that matches its filters, once, in order and as it
+    /// was published.
     pub(crate) fn check(&self, start: Id, record: &Record) {
-        let is_for_it = |(_, (topic, _)): &(&u64, &(&str, String))| {
+        let matches = |(_, (topic, _)): &(&u64, &(&str, String))| {
             self.filters.matches(&topic.parse().unwrap())
         };
         let expected: Vec<(u64, &str)> = record
             .range(start.seq + 1..)
-            .filter(is_for_it)
+            .filter(matches)
             .map(|(&seq, (_, payload))| (seq, payload.as_str()))
             .collect();
         let seen: Vec<(u64, &str)> =
             self.seen.iter().map(|(seq, payload)| (*seq, payload.as_str())).collect();
         let differs = seen.iter().zip(&expected).position(|(one, other)| one != other);
         if let Some(at) = differs {
-            panic!("{}: {:?} was due, and {:?} came", self.filters, expected[at], seen[at]);
+            panic!("{}: expected {:?}, received {:?}", self.filters, expected[at], seen[at]);
         }
         assert_eq!(seen.len(), expected.len(), "{}: lost or too many at the end", self.filters);
     }

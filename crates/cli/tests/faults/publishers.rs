@@ -1,4 +1,4 @@
-//! Those who publish: each tries again, with the same key, until it is told that the notification is stored.
+//! Publishers. Each retries with the same idempotency key until the hub confirms that the notification is stored.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,23 +14,23 @@ use crate::nodes::Nodes;
 
 pub(crate) const TOPICS: [&str; 4] = ["a", "b", "a.b", "a.c"];
 
-/// What was stored, by sequence number: topic and payload.
+/// Topic and payload of each stored notification, by sequence number.
 pub(crate) type Record = BTreeMap<u64, (&'static str, String)>;
 
-/// What publishers came to.
+/// The outcome of all publishers.
 #[derive(Default)]
 pub(crate) struct Published {
     pub(crate) record: Record,
-    /// How often one had to try again.
+    /// The number of failed attempts, each of which was retried.
     pub(crate) retries: usize,
-    /// How often a hub said that the broker is away.
+    /// The number of attempts that a hub rejected because its broker cannot be reached.
     pub(crate) unavailable: usize,
-    /// The longest that one attempt took.
+    /// The duration of the longest attempt.
     pub(crate) longest: Duration,
 }
 
-/// Publishes `number` from each of so many publishers, one each `pace`, to hubs at random; and in the end
-/// one to every topic, behind everything else. `stored` counts them.
+/// Runs `publishers` publishers. Each publishes `number` notifications, one every `pace`, to random hubs. After all of
+/// them, publishes a last notification to every topic. `stored` counts the stored ones, without the last.
 pub(crate) async fn publish(
     nodes: &Nodes,
     publishers: usize,
@@ -58,7 +58,7 @@ pub(crate) async fn publish(
     while let Some(ended) = running.join_next().await {
         ended.unwrap();
     }
-    // Not the first publisher's once more: its keys would be known.
+    // A new seed. With that of a publisher, the hubs would take the notifications for retries of its keys.
     let mut random = fastrand::Rng::with_seed(!seed);
     for topic in TOPICS {
         until_stored(nodes, topic, format!("the end of {topic}"), &mut random, &published).await;
@@ -95,7 +95,7 @@ async fn until_stored(
 }
 
 impl Published {
-    /// Whether it is stored.
+    /// Records the outcome of an attempt. Returns `true` if the notification is stored.
     fn note(
         &mut self,
         topic: &'static str,
@@ -111,7 +111,7 @@ impl Published {
             Err(error) => {
                 assert!(!error.is_final(), "{error}");
                 if let ClientError::Rejected { retry_after, .. } = error {
-                    assert!(retry_after.is_some(), "a hub says when to come back");
+                    assert!(retry_after.is_some(), "the response has a Retry-After");
                     self.unavailable += 1;
                 }
                 self.retries += 1;

@@ -9,7 +9,7 @@ use super::Baseline;
 impl Baseline {
     /// Connects and sends `request`.
     fn connect(&self, request: &str) -> Peer {
-        let socket = TcpStream::connect(&self.address).expect("it accepts");
+        let socket = TcpStream::connect(&self.address).expect("the baseline accepts");
         let patience = Some(Duration::from_secs(120));
         socket.set_read_timeout(patience).expect("a valid timeout");
         let mut peer = Peer(socket);
@@ -22,17 +22,17 @@ struct Peer(TcpStream);
 
 impl Peer {
     fn send(&mut self, request: &str) {
-        self.0.write_all(request.as_bytes()).expect("it reads");
+        self.0.write_all(request.as_bytes()).expect("the baseline reads");
     }
 
-    /// Asserts that exactly these bytes come next.
+    /// Reads as many bytes as expected and asserts that they are equal.
     fn expect(&mut self, bytes: &str) {
         let mut read = vec![0; bytes.len()];
-        self.0.read_exact(&mut read).expect("it answers in time");
+        self.0.read_exact(&mut read).expect("the baseline answers in time");
         assert_eq!(String::from_utf8_lossy(&read), bytes);
     }
 
-    /// Reads to the end and returns how many bytes came.
+    /// Reads to the end and returns the number of bytes read.
     fn expect_end(&mut self) -> usize {
         let mut buffer = vec![0; 64 * 1024];
         let mut total = 0;
@@ -86,7 +86,7 @@ fn frame(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn every_kind_of_client_gets_both_notifications() {
+fn clients_of_each_transport_receive_both_notifications() {
     let baseline = Baseline::start();
     let mut websocket = baseline.connect(HANDSHAKE);
     let mut stream = baseline.connect(STREAM);
@@ -109,14 +109,14 @@ fn every_kind_of_client_gets_both_notifications() {
 
     for text in [FIRST, SECOND] {
         let mut read = vec![0; 2 + text.len()];
-        websocket.0.read_exact(&mut read).expect("a frame comes");
+        websocket.0.read_exact(&mut read).expect("the baseline sends a frame");
         assert_eq!(read, frame(text));
     }
     stream.expect("id: aaaaaa-1\ndata: one\n\nid: aaaaaa-2\ndata: \"two\"\ndata: \n\n");
 }
 
 #[test]
-fn a_client_that_stops_reading_is_closed_and_the_others_go_on() {
+fn a_client_that_stops_reading_is_closed_and_others_are_still_served() {
     const PAYLOAD: usize = 64 * 1024;
     const PUBLISHES: usize = 256;
     let baseline = Baseline::start();
@@ -136,7 +136,7 @@ fn a_client_that_stops_reading_is_closed_and_the_others_go_on() {
 }
 
 #[test]
-fn a_fault_is_answered_and_ends_only_its_own_connection() {
+fn an_invalid_request_is_answered_and_closes_only_its_own_connection() {
     let baseline = Baseline::start();
     let mut peer = baseline.connect("GET /elsewhere HTTP/1.1\r\n\r\n");
     peer.expect("HTTP/1.1 404 Not Found\r\n");

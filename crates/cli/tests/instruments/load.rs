@@ -1,4 +1,4 @@
-//! What the load reports of a server, for every command and transport.
+//! The reports of the load, for every command and transport.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use super::Baseline;
 
 const TRANSPORTS: [&str; 3] = ["websocket", "sse", "long-polling"];
 
-/// `tidings load`, driven as compare does, ended when this is dropped.
+/// `tidings load`, controlled by standard input as compare does. Dropping it kills the process.
 struct Load(TestProgram);
 
 impl Load {
@@ -58,12 +58,12 @@ impl Load {
         load
     }
 
-    /// Ends standard input, and asserts that the load ends well.
+    /// Closes standard input and asserts that the load exits successfully.
     fn end(mut self) {
         assert!(self.0.wait().success());
     }
 
-    /// Waits for its end and returns what it wrote to standard error.
+    /// Waits until the load has exited and returns its standard error.
     fn errors(&mut self) -> String {
         self.0.wait();
         std::iter::from_fn(|| self.0.log_line()).map(|line| line + "\n").collect()
@@ -89,7 +89,7 @@ fn expect(outcome: &Value, figures: &[(&str, u64)]) {
     }
 }
 
-/// Asserts that so much was received, once and in order.
+/// Asserts that this number of deliveries was received, once and in order.
 fn expect_deliveries(outcome: &Value, deliveries: u64) {
     let figures = [("deliveries", deliveries), ("lost", 0), ("duplicated", 0), ("reordered", 0)];
     expect(outcome, &figures);
@@ -117,7 +117,7 @@ fn bursts_reach_every_client_and_latency_is_ordered() {
 }
 
 #[test]
-fn a_saturated_server_delivers_everything_too() {
+fn a_saturated_server_delivers_everything() {
     let baseline = Baseline::start();
     for transport in TRANSPORTS {
         let large = json!({ "payload": 3000 });
@@ -135,7 +135,7 @@ fn a_saturated_server_delivers_everything_too() {
 #[test]
 fn every_handshake_is_counted() {
     let baseline = Baseline::start();
-    // Long-polling requests the position, and then holds a poll.
+    // A long-polling client sends two requests: one for the position, and one poll that is held.
     for (transport, requests) in TRANSPORTS.into_iter().zip([40, 40, 80]) {
         let mut load = Load::start(&baseline.address, transport, 40, &Value::Null);
         load.run(&json!("rehearse"));
@@ -147,7 +147,7 @@ fn every_handshake_is_counted() {
 }
 
 #[test]
-fn a_command_that_is_read_together_with_the_setup_is_carried_out() {
+fn a_command_that_is_read_together_with_the_setup_is_run() {
     let baseline = Baseline::start();
     let connect = json!("connect");
     let mut load = Load::start_with(&baseline.address, &connect);
@@ -157,25 +157,25 @@ fn a_command_that_is_read_together_with_the_setup_is_carried_out() {
 }
 
 #[test]
-fn what_is_not_meant_for_a_client_is_counted() {
+fn deliveries_for_another_client_are_counted() {
     let baseline = Baseline::start();
     let own_topics = json!({ "own_topics": true });
     let mut load = Load::connected(&baseline.address, "sse", 1, &own_topics);
     expect_deliveries(&load.run(&publish(50.0, 1, 1.0)), 50);
     load.end();
-    // The baseline has one topic, so each of two clients receives what is meant for the other as well.
+    // The baseline has only one topic, so each of two clients also receives the notifications for the other.
     let mut load = Load::start(&baseline.address, "sse", 2, &own_topics);
     load.run(&json!("connect"));
     let outcome = load.run(&publish(50.0, 1, 1.0));
     expect(&outcome, &[("deliveries", 50), ("lost", 0)]);
-    // The last of them may come when the load has all that it waits for.
+    // The last of them may arrive after the load has received everything that it expects.
     let watched = load.run(&json!({ "watch": { "seconds": 0.2 } }));
     let duplicated = |outcome: &Value| outcome["duplicated"].as_u64().unwrap();
     assert_eq!(duplicated(&outcome) + duplicated(&watched), 50, "{outcome} {watched}");
 }
 
 #[test]
-fn a_missed_log_is_resumed_completely() {
+fn a_client_that_resumes_receives_the_whole_log() {
     let baseline = Baseline::start();
     let large = json!({ "payload": 9000 });
     let mut load = Load::start(&baseline.address, "long-polling", 5, &large);
@@ -187,9 +187,9 @@ fn a_missed_log_is_resumed_completely() {
 }
 
 #[test]
-fn loss_duplicates_and_disorder_are_found() {
+fn lost_duplicated_and_reordered_deliveries_are_counted() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("it has one").to_string();
+    let address = listener.local_addr().expect("a local address").to_string();
     let server = thread::spawn(move || serve_badly(&listener));
     let one = json!({ "publishers": 1, "payload": 48, "patience": 1.0 });
     let mut load = Load::start(&address, "websocket", 1, &one);
@@ -203,9 +203,9 @@ fn loss_duplicates_and_disorder_are_found() {
 }
 
 #[test]
-fn a_publisher_that_the_server_closed_while_it_was_idle_connects_again() {
+fn a_publisher_reconnects_if_the_server_closed_its_idle_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("it has one").to_string();
+    let address = listener.local_addr().expect("a local address").to_string();
     let server = thread::spawn(move || {
         let accept = || BufReader::new(listener.accept().expect("the load connects").0);
         drop(accept());
@@ -229,7 +229,7 @@ fn a_publisher_that_the_server_closed_while_it_was_idle_connects_again() {
     join(server);
 }
 
-/// Of six notifications drops one, repeats one, and swaps two.
+/// Serves six notifications, of which it drops one, repeats one and swaps two.
 fn serve_badly(listener: &TcpListener) {
     let accept = || BufReader::new(listener.accept().expect("the load connects").0);
     let mut publisher = accept();
@@ -242,7 +242,7 @@ fn serve_badly(listener: &TcpListener) {
         let frame = [&[0x81, six[index].len() as u8], &six[index][..]].concat();
         client.get_mut().write_all(&frame).expect("the load reads");
     }
-    // Until the load is gone: it counts its connections when its patience has ended.
+    // Stays connected until the load exits, because the load counts its connections after its patience has ended.
     let _ = client.read_to_end(&mut Vec::new());
 }
 
@@ -256,7 +256,7 @@ fn join(server: JoinHandle<()>) {
         );
         thread::sleep(Duration::from_millis(2));
     }
-    server.join().expect("the server understood the load");
+    server.join().expect("the server has not panicked");
 }
 
 fn take_publish(publisher: &mut BufReader<TcpStream>) -> [u8; 48] {
@@ -277,7 +277,7 @@ fn read_head(peer: &mut BufReader<TcpStream>) {
 }
 
 #[test]
-fn a_server_that_rejects_or_is_missing_is_a_failure_with_its_reason() {
+fn the_load_fails_with_a_reason_if_the_server_rejects_it_or_is_missing() {
     let baseline = Baseline::start();
     let elsewhere = json!({ "urls": [format!("http://{}/elsewhere", baseline.address)] });
     let mut load = Load::start(&baseline.address, "sse", 3, &elsewhere);
@@ -285,7 +285,7 @@ fn a_server_that_rejects_or_is_missing_is_a_failure_with_its_reason() {
     let error = load.errors();
     assert!(error.contains("404") && error.contains("0 of 3 clients"), "{error}");
 
-    // Bound and closed: nothing listens there now.
+    // The listener is closed at once, so nothing listens on this port.
     let address = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
     let mut load = Load::start(&address.to_string(), "sse", 1, &Value::Null);
     let error = load.errors();

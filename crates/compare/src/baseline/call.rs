@@ -1,4 +1,4 @@
-//! What a request is for.
+//! The purpose of a request.
 
 use crate::baseline::http::Request;
 use crate::baseline::log::Id;
@@ -13,15 +13,15 @@ pub(crate) enum Call<'a> {
     WebSocket { key: &'a [u8] },
     /// Subscribe by SSE.
     EventStream,
-    /// Poll for what comes after a position, or for the present position.
+    /// Poll for the notifications after a position, or for the current position.
     Poll { after: Option<Id> },
 }
 
 impl<'a> Call<'a> {
-    /// Reads the request as the server does: the method, then `Upgrade`, then `Accept`.
+    /// Parses the request as the server does: the method, then `Upgrade`, then `Accept`.
     pub(crate) fn read(request: &Request<'a>) -> Result<Self, Fault> {
         let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
-        // Filters cost, and there are none here: every name is the one topic.
+        // The baseline has no filters, because they cost time. All names are the same topic.
         if !path.starts_with("/topics/") {
             return Err(Fault("404 Not Found"));
         }
@@ -41,7 +41,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The `after` of a query. Ids need no percent-decoding.
+/// Returns the `after` of a query. Ids need no percent-decoding.
 fn position(query: &str) -> Result<Option<Id>, Fault> {
     query
         .split('&')

@@ -1,4 +1,4 @@
-//! A connection: its socket and its present role.
+//! A connection: its socket and its current role.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -37,7 +37,7 @@ impl Connection {
         Self { socket, role: Role::requesting() }
     }
 
-    /// Returns the format that it receives, or `None` if it does not wait for a notification.
+    /// Returns the format that the client receives, or `None` if it does not wait for notifications.
     pub(crate) fn format(&self) -> Option<Format> {
         match self.role {
             Role::Requesting { .. } => None,
@@ -56,15 +56,15 @@ impl Connection {
         Ok(())
     }
 
-    /// Writes all of `bytes` or gives the connection up. To keep what a full socket did not take would be the first
-    /// feature.
+    /// Writes all of `bytes`, or closes the connection if the socket is full. Keeping the rest would be a feature, and the
+    /// baseline has none.
     pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<()> {
         let is_all = (&self.socket).write(bytes)? == bytes.len();
         if is_all { Ok(()) } else { Err(ErrorKind::WriteZero.into()) }
     }
 
-    /// Reads once. The epoll is level-triggered, so what is left is reported again in the next pass, and one busy
-    /// publisher cannot delay the pass.
+    /// Reads once. The epoll is level-triggered, so unread bytes are reported again in the next pass. A busy publisher
+    /// cannot delay the pass.
     pub(crate) fn receive<'b>(&self, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
         match (&self.socket).read(buffer) {
             Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
@@ -75,8 +75,8 @@ impl Connection {
         }
     }
 
-    /// Takes what the peer sent. What a reader of a stream sends is ignored, because the load sends nothing and
-    /// closes without a close frame.
+    /// Accepts received bytes. Those of a client that reads a stream are ignored, because the load sends nothing then,
+    /// not even a close frame.
     pub(crate) fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.role {
             Role::Requesting { input } => input.extend_from_slice(bytes),

@@ -6,7 +6,7 @@ use crate::baseline::log::{Id, Notification};
 use crate::baseline::response;
 use crate::baseline::websocket;
 
-/// A format. All clients of one format receive the same bytes.
+/// A format. All clients of the same format receive the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     /// A WebSocket text frame of the JSON envelope, as the subprotocol `tidings.v1` has it.
@@ -68,8 +68,8 @@ fn envelope(out: &mut Vec<u8>, notification: Notification<'_>) {
     out.push(b'}');
 }
 
-/// Appends one event, with a `data` line for each line of the payload, so that no payload can start a field or an
-/// event of its own (HTML, "Server-sent events": CR, LF and CRLF all end a line).
+/// Appends one event, with a `data` line for each line of the payload, so that no payload can start a field or another
+/// event (HTML, "Server-sent events": CR, LF and CRLF all end a line).
 fn event(out: &mut Vec<u8>, notification: Notification<'_>) {
     write_to(out, format_args!("id: {}\n", notification.id));
     let mut rest = notification.payload;

@@ -6,16 +6,17 @@ use crate::baseline::connection::Connection;
 use crate::baseline::encode::Format;
 use crate::baseline::log::{Id, KEPT, Log};
 
-/// The log, and how far it has been delivered.
+/// The log, and the position up to which it has been delivered.
 ///
-/// A publish only joins the log; the end of the pass delivers everything that joined as one write a client.
+/// A publish only appends to the log. At the end of the pass, everything that was appended is delivered with one write
+/// per client.
 #[derive(Debug, Default)]
 pub(crate) struct FanOut {
     log: Log,
     delivered: u64,
-    /// What the present pass delivers, by format. The buffers outlive the pass, so a steady stream allocates nothing.
+    /// The bytes that the current pass delivers, by format. The buffers are reused, so a steady stream allocates nothing.
     encoded: [Vec<u8>; Format::COUNT],
-    /// The clients that a pass lost, kept for its capacity: a slab cannot lose entries during iteration.
+    /// The clients to remove after a pass, because a slab cannot be changed during iteration. Kept for its capacity.
     lost: Vec<usize>,
 }
 
@@ -24,7 +25,7 @@ impl FanOut {
         &self.log
     }
 
-    /// Appends a payload. Delivers first if the log would otherwise evict what no client has been sent.
+    /// Appends a payload. Delivers first if the log would otherwise evict an undelivered one.
     pub(crate) fn publish(&mut self, payload: &str, connections: &mut Slab<Connection>) -> Id {
         if self.log.newest() - self.delivered == KEPT as u64 {
             self.deliver(connections);
@@ -32,8 +33,9 @@ impl FanOut {
         self.log.push(payload)
     }
 
-    /// Sends what has not been sent: encoded once a format, one write a client, no allocation or copy for any of
-    /// them. Every client gets the same range, because no client joins while something is undelivered.
+    /// Delivers everything that has not been delivered. Encodes once per format and writes once per client, without an
+    /// allocation or a copy for a client. All clients receive the same range, because no client joins while something is
+    /// undelivered.
     pub(crate) fn deliver(&mut self, connections: &mut Slab<Connection>) {
         if self.delivered == self.log.newest() {
             return;

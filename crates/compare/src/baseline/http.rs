@@ -4,7 +4,7 @@ use httparse::{EMPTY_HEADER, Header, Status};
 
 use crate::baseline::response::Fault;
 
-/// The longest request: the longest payload of the load, and a head.
+/// The longest request in bytes: the longest payload of the load, and a head.
 const MAX_REQUEST: usize = 1024 * 1024 + 16 * 1024;
 
 /// One complete request, borrowed from the bytes it came in.
@@ -19,8 +19,11 @@ pub(crate) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Takes the first request from `input`. Returns `None` if it is not complete. After a fault the connection must
-    /// end, because nothing in the input is known to be the start of a request.
+    /// Parses the first request of `input`. Returns `None` if it is not complete.
+    ///
+    /// # Errors
+    /// Returns the response to send if the request is malformed. The connection must be closed then, because the start of
+    /// the next request is unknown.
     pub(crate) fn parse(input: &'a [u8]) -> Result<Option<Self>, Fault> {
         let mut headers = [EMPTY_HEADER; 64];
         let mut head = httparse::Request::new(&mut headers);
@@ -55,7 +58,10 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Waits for the rest of a request of which so much is known, unless that is too much.
+/// Returns `None`, so that the caller waits for the rest of a request of this length.
+///
+/// # Errors
+/// Returns the response to send if the request is too long.
 fn incomplete<T>(length: usize) -> Result<Option<T>, Fault> {
     if length > MAX_REQUEST { Err(Fault::BAD_REQUEST) } else { Ok(None) }
 }
@@ -65,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_taken_once_its_body_is_complete() {
+    fn a_request_is_returned_once_its_body_is_complete() {
         let input = b"POST /topics/x HTTP/1.1\r\ncontent-length: 2\r\n\r\nhiGET";
         for end in 0..input.len() - 3 {
             assert!(matches!(Request::parse(&input[..end]), Ok(None)), "{end}");
@@ -75,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_end_or_measure_is_a_fault() {
+    fn requests_that_are_too_long_or_have_no_length_are_faults() {
         let fault = |input: &[u8]| Request::parse(input).err();
         let endless = [&b"GET /"[..], &[b'a'; MAX_REQUEST]].concat();
         assert_eq!(fault(&endless), Some(Fault::BAD_REQUEST));

@@ -6,7 +6,7 @@ use std::fmt;
 /// The number of payloads that are kept.
 pub(crate) const KEPT: usize = 4096;
 
-/// The epoch is a constant because nothing here outlives the process or is resumed after it.
+/// The epoch. It is a constant, because nothing is resumed after the process ends.
 const EPOCH: &str = "aaaaaa-";
 
 /// A position, on the wire `aaaaaa-SEQ`.
@@ -14,7 +14,7 @@ const EPOCH: &str = "aaaaaa-";
 pub(crate) struct Id(pub(crate) u64);
 
 impl Id {
-    /// Reads a position. Returns `None` if it is not one of this log.
+    /// Parses a position. Returns `None` if it is not one of this log.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         text.strip_prefix(EPOCH)?.parse().ok().map(Self)
     }

@@ -1,14 +1,14 @@
-//! The baseline: what one thread of this machine can deliver if it does nothing but deliver.
+//! The baseline: a server on one thread that does nothing but deliver.
 //!
 //! ```text
-//! epoll_wait ─► read every readable socket ─► publishes join the log ─► encode once a format
-//!                                                                              │
-//!                                  one write of the same bytes to each client ◄┘
+//! epoll_wait ─► read every readable socket ─► append publishes to the log ─► encode once per format
+//!                                                                                  │
+//!                                      one write of the same bytes to each client ◄┘
 //! ```
 //!
-//! The server is compared with this program, so what the program leaves out is the point: no TLS, no filters, no
-//! heartbeat, no resume for streams, no patience with a full socket. What the server costs more is the price of a
-//! feature. The baseline speaks the server's wire as far as it goes, so the same clients measure both.
+//! It has no TLS, filters, heartbeats or resume for streams, and it closes a client whose socket is full. The difference
+//! between the server and the baseline is therefore the price of the server's features. The baseline implements enough of
+//! the server's protocol that the same load measures both.
 
 mod call;
 mod connection;
@@ -28,8 +28,8 @@ use std::process::ExitCode;
 use self::fan_out::FanOut;
 use self::server::Server;
 
-/// Serves on a free port of the loopback address until the process is killed: one topic, whatever its name, by
-/// WebSocket, SSE and long-polling, on one thread. Prints the address.
+/// Prints its address and serves by WebSocket, SSE and long-polling on a free loopback port until the process is killed.
+/// All topic names are the same topic. Uses one thread.
 ///
 /// Returns only if it cannot serve.
 pub fn main() -> ExitCode {
@@ -39,15 +39,15 @@ pub fn main() -> ExitCode {
 }
 
 fn run() -> io::Result<Infallible> {
-    // Without it, 1,024 descriptors would be the usual limit. A smaller measurement still works.
+    // The usual limit is 1,024 file descriptors. Smaller measurements work even if it cannot be raised.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        eprintln!("the limit of open files is unchanged: {error}");
+        eprintln!("cannot raise the limit on open files: {error}");
     }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     let server = Server::new(listener, FanOut::default())?;
 
-    // It is flushed at the end of each line.
+    // Standard output is flushed at the end of each line.
     writeln!(io::stdout(), "listening on http://{address}")?;
     server.run()
 }

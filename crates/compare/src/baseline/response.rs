@@ -1,13 +1,13 @@
 //! Responses of HTTP/1.1.
 
-/// The head of an SSE stream and its first comment, which shows a proxy that the stream is alive.
+/// The head of an SSE stream and a first comment, which makes proxies pass the response on at once.
 pub(crate) const EVENT_STREAM: &[u8] = b"HTTP/1.1 200 OK\r\n\
     Content-Type: text/event-stream\r\n\
     Cache-Control: no-cache, no-transform\r\n\
     X-Accel-Buffering: no\r\n\
     Connection: close\r\n\r\n:\n\n";
 
-/// A request that cannot be served: the status of the response. The load shows it.
+/// The status of the response to a request that cannot be served. The load reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault(pub(crate) &'static str);
 
@@ -20,7 +20,7 @@ impl Fault {
     }
 }
 
-/// Appends a response with a JSON body in parts.
+/// Appends a response with a JSON body, which is given in parts.
 pub(crate) fn json(out: &mut Vec<u8>, status: &str, body: &[&[u8]]) {
     let length: usize = body.iter().map(|part| part.len()).sum();
     let head = format!(

@@ -1,4 +1,4 @@
-//! The loop: one thread, one epoll, passes of reads that end in a delivery.
+//! The event loop: one thread and one epoll. Each pass reads sockets and then delivers.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,7 +20,7 @@ use crate::baseline::log::Id;
 use crate::baseline::response::{self, Fault};
 use crate::baseline::websocket;
 
-/// The key of the listener. No slab has so many entries.
+/// The key of the listener. A slab never has that many entries.
 const LISTENER: u64 = u64::MAX;
 
 /// The most sockets that one pass reads.
@@ -29,32 +29,32 @@ const PASS: usize = 1024;
 /// The most bytes of one read.
 const READ: usize = 64 * 1024;
 
-/// About how much payload one response to a long-poll carries, as on the server. More than a socket takes at once
-/// would close it.
+/// The approximate limit for payloads in one response to a poll, in bytes, as in the server. A response that does not fit
+/// into the socket would close it.
 const PAGE: usize = 1024 * 1024;
 
-/// Everything that the baseline has.
+/// The state of the baseline.
 #[derive(Debug)]
 pub(crate) struct Server {
     epoll: OwnedFd,
     listener: TcpListener,
     connections: Slab<Connection>,
     fan_out: FanOut,
-    /// The buffer into which every socket is read.
+    /// The buffer for all reads.
     buffer: Box<[u8]>,
     /// The responses to the requests of one connection in this pass, which are one write.
     answers: Vec<u8>,
 }
 
 impl Server {
-    /// Takes a bound listener.
+    /// Creates the server with a bound listener.
     pub(crate) fn new(listener: TcpListener, fan_out: FanOut) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         listener.set_nonblocking(true)?;
         // The standard library listens with a backlog of 128. A burst of connects would overflow it, and a
         // measurement would then show the kernel's retry after a second.
         listen(&listener, 4096)?;
-        // Edge-triggered, so that a listener without a free descriptor does not spin.
+        // Edge-triggered, so that the loop does not spin if there is no free file descriptor.
         let interest = EventFlags::IN | EventFlags::ET;
         epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), interest)?;
         Ok(Self {
@@ -92,7 +92,7 @@ impl Server {
             match accept_with(&self.listener, flags) {
                 Ok(socket) => {
                     if let Err(error) = self.admit(socket) {
-                        eprintln!("a connection is refused: {error}");
+                        eprintln!("cannot register a connection: {error}");
                     }
                 }
                 Err(Errno::AGAIN) => return,
@@ -114,8 +114,8 @@ impl Server {
         Ok(())
     }
 
-    /// Reads one connection once. The key may be stale if a delivery in this pass closed the connection. If it has a
-    /// new owner, that one has nothing to read, which does no harm.
+    /// Reads one connection once. The key may be stale if a delivery in this pass closed the connection. If the key
+    /// belongs to a new connection, the read finds nothing, which does no harm.
     fn read(&mut self, key: usize) {
         if self.connections.contains(key) && self.receive(key).is_err() {
             // Dropping the socket closes it, which removes it from the epoll.
@@ -134,7 +134,7 @@ impl Server {
         Ok(())
     }
 
-    /// Answers every complete request of `input`. Meanwhile no delivery reaches the connection, because of its role.
+    /// Answers every complete request of `input`. The role of the connection keeps deliveries from it meanwhile.
     fn serve(&mut self, key: usize, mut input: Vec<u8>) -> io::Result<()> {
         self.answers.clear();
         let mut used = 0;
@@ -160,7 +160,10 @@ impl Server {
     }
 
     /// Answers requests until one changes the role of the connection or is not complete. `used` is the length of the
-    /// answered ones. After a fault the connection must end.
+    /// answered requests.
+    ///
+    /// # Errors
+    /// Returns the response to send if a request cannot be served. The connection must be closed then.
     fn answer_all(&mut self, input: &[u8], used: &mut usize) -> Result<Option<Role>, Fault> {
         while let Some(request) = Request::parse(&input[*used..])? {
             *used += request.length;
@@ -171,7 +174,7 @@ impl Server {
         Ok(None)
     }
 
-    /// Answers one request. Returns the new role of the connection if it changes.
+    /// Answers one request. Returns the new role of the connection, or `None` if it does not change.
     fn answer(&mut self, request: &Request<'_>) -> Result<Option<Role>, Fault> {
         let newest = self.fan_out.log().newest();
         match Call::read(request)? {
@@ -197,7 +200,7 @@ impl Server {
         Ok(None)
     }
 
-    /// Answers a long-poll with the oldest of what waits, up to [`PAGE`].
+    /// Answers a poll with the oldest notifications after its cursor, up to [`PAGE`] bytes.
     fn catch_up(&mut self, after: Id) {
         let mut room = PAGE;
         let waiting = self.fan_out.log().after(after.0).take_while(|n| {
@@ -208,7 +211,8 @@ impl Server {
         encode::page(&mut self.answers, after, waiting);
     }
 
-    /// Lets a client join after everything published so far: what this pass brought before it is not for the client.
+    /// Adds a client after everything published so far. Publishes of this pass that were read before it are delivered to
+    /// the other clients first.
     fn join(&mut self, role: Role) -> Role {
         self.fan_out.deliver(&mut self.connections);
         role

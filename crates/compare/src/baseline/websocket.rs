@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_takes_the_shortest_length_there_is() {
+    fn a_frame_has_the_shortest_possible_length_field() {
         for (length, head) in [
             (125, &[0x81, 125][..]),
             (126, &[0x81, 126, 0, 126]),

@@ -23,9 +23,9 @@ pub(crate) struct Crowd {
     epoll: Rc<OwnedFd>,
     /// How many clients receive.
     pub(crate) ready: usize,
-    /// Why the first connection ended.
+    /// The reason for the end of the first connection that ended.
     pub(crate) reason: Option<Gone>,
-    /// What the clients received and sent in the present stage.
+    /// Everything that the clients received and sent in the current stage.
     pub(crate) received: u64,
     pub(crate) sent: u64,
 }
@@ -36,11 +36,11 @@ struct Client {
     connection: Connection,
     stage: Stage,
     order: Order,
-    /// What it sends first.
+    /// The first bytes that it sends.
     request: String,
 }
 
-/// How far a client has come.
+/// The progress of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Connecting,
@@ -72,7 +72,7 @@ impl Crowd {
         self.clients.len()
     }
 
-    /// Returns how many clients a publish is meant for, and how many of them are connected.
+    /// Returns the number of clients that a publish is meant for, and how many of them are connected.
     pub(crate) fn audience(&self, sequence: u64) -> (u64, u64) {
         if !self.own_topics {
             return (self.clients.len() as u64, self.ready as u64);
@@ -82,14 +82,18 @@ impl Crowd {
         (1, self.clients.get(index).is_some_and(is_ready).into())
     }
 
-    /// Begins to connect one more client, which is meant to receive what is published from now on, or all that was.
+    /// Starts to connect one more client. It is meant to receive everything that is published from now on, or the whole
+    /// log if it resumes.
+    ///
+    /// # Errors
+    /// Returns an error if the system has no free port or file descriptor.
     pub(crate) fn open(&mut self, score: &Score) -> anyhow::Result<()> {
         let index = self.clients.len();
         let (request, reader) = self.requests.subscribe(index);
         let socket = begin_to_connect(self.requests.server(index), index, self.requests.run);
         let connection = socket
             .and_then(|socket| Connection::new(socket, reader, &self.epoll, index as u64))
-            .with_context(|| format!("cannot connect client {index}, so use fewer clients"))?;
+            .with_context(|| format!("cannot connect client {index}, use fewer clients"))?;
         let order = self.order(index, score);
         self.clients.push(Client { connection, stage: Stage::Connecting, order, request });
         Ok(())
@@ -148,15 +152,15 @@ impl Crowd {
             *stage = Stage::Ready;
             self.ready += 1;
         }
-        // Its requests are so few that a socket which does not take them is not read by the server.
+        // A client sends very little, so a full socket means that the server does not read.
         if connection.out.is_empty() {
             Ok(())
         } else {
-            Err(Gone::Invalid("the server does not read what a client sends"))
+            Err(Gone::Invalid("the server does not read from a client"))
         }
     }
 
-    /// What a lost client has not received will not come any more; it counts as lost.
+    /// Counts everything that a disconnected client has not received as lost.
     fn lose(&mut self, index: usize, gone: Gone, score: &mut Score) {
         let client = &mut self.clients[index];
         let is_ready = client.stage == Stage::Ready;

@@ -1,4 +1,4 @@
-//! The loop: one thread, one epoll, everything that is connected.
+//! The event loop: one thread and one epoll for all connections.
 
 use std::rc::Rc;
 
@@ -17,26 +17,26 @@ use super::socket::Intake;
 use super::stamp::Run;
 use crate::protocol::Setup;
 
-/// The keys that neither a client nor a publisher has.
+/// Keys of the epoll that belong to neither a client nor a publisher.
 const STDIN: u64 = u64::MAX;
 const TIMER: u64 = u64::MAX - 1;
 
-/// The most sockets that one turn attends to.
+/// The most sockets that one turn serves.
 const EVENTS_PER_TURN: usize = 1024;
 
 /// A time that never comes.
 const NEVER: u64 = u64::MAX;
 
-/// Everything that a load has running.
+/// The state of a load.
 pub(crate) struct Load {
     pub(crate) crowd: Crowd,
     pub(crate) publishers: Publishers,
     pub(crate) score: Score,
     pub(crate) clients: usize,
-    /// When the present stage began.
+    /// The start of the current stage.
     pub(crate) began: u64,
     epoll: Rc<OwnedFd>,
-    /// Ends a wait. The time limit of epoll itself is in whole milliseconds, so every publish would be late.
+    /// The timer that ends a wait. The timeout of epoll has a resolution of a millisecond, which would delay publishes.
     timer: OwnedFd,
     /// The time of the timer.
     armed: u64,
@@ -51,10 +51,10 @@ impl Load {
     /// Connects the publishers. No client is connected yet.
     pub(crate) fn new(setup: &Setup) -> anyhow::Result<Self> {
         let run = Run::random();
-        let epoll = Rc::new(epoll::create(CreateFlags::CLOEXEC).context("cannot make an epoll")?);
+        let epoll = Rc::new(epoll::create(CreateFlags::CLOEXEC).context("cannot create an epoll")?);
         let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)
-            .context("cannot make a timer")?;
-        // Edge-triggered: it is not read.
+            .context("cannot create a timer")?;
+        // Edge-triggered, because it is never read.
         epoll::add(&epoll, &timer, EventData::new_u64(TIMER), EventFlags::IN | EventFlags::ET)
             .context("cannot wait for a timer")?;
         let requests = Requests::new(setup, run)?;
@@ -83,13 +83,14 @@ impl Load {
         self.intake.now()
     }
 
-    /// Publishes a notification that is intended for this time, as soon as a publisher is idle.
+    /// Publishes a notification that was scheduled for this time, as soon as a publisher is idle.
     pub(crate) fn publish_one(&mut self, intended: u64) -> anyhow::Result<()> {
         let now = self.now();
         self.publishers.publish(intended, &self.crowd, &mut self.score, now)
     }
 
-    /// Serves until `is_done`. Returns `false` if nothing has happened for as long as the load waits for a server.
+    /// Serves until `is_done` returns `true`. Returns `false` if there is no progress for as long as the load waits for a
+    /// server.
     pub(crate) fn wait_until(&mut self, is_done: impl Fn(&Self) -> bool) -> anyhow::Result<bool> {
         let (mut before, mut deadline) = (self.progress(), self.now() + self.patience);
         while !is_done(self) {
@@ -106,7 +107,7 @@ impl Load {
         Ok(true)
     }
 
-    /// Returns a number that changes if a client is answered or receives something, or a publish is answered.
+    /// Returns a number that changes if a client is answered or receives something, or if a publish is answered.
     fn progress(&self) -> u64 {
         let Self { crowd, score, .. } = self;
         crowd.ready as u64 + score.deliveries + score.answered.count()
@@ -120,7 +121,10 @@ impl Load {
         Ok(())
     }
 
-    /// Connects clients until `count` of them are answered. At most `concurrency` of them wait for that at the same time.
+    /// Connects clients until `count` of them are answered. At most `concurrency` handshakes are open at the same time.
+    ///
+    /// # Errors
+    /// Returns an error if a client is rejected or disconnected, or if the server stops answering.
     pub(crate) fn gather(&mut self, count: usize, concurrency: usize) -> anyhow::Result<()> {
         while self.crowd.ready < count {
             let before = self.crowd.ready;
@@ -133,17 +137,19 @@ impl Load {
                 bail!("{ready} of {count} clients were answered, then {reason}");
             }
             if ready == before {
-                bail!("only {ready} of {count} clients were answered in time: use fewer clients");
+                bail!("only {ready} of {count} clients were answered in time, use fewer clients");
             }
         }
         Ok(())
     }
 
-    /// Waits until all publishes are answered and every client has what is meant for it, or until nothing arrives any
-    /// more.
+    /// Waits until all publishes are answered and every client has received everything that is meant for it, or until
+    /// nothing arrives any longer.
+    ///
+    /// # Errors
+    /// Returns an error if a publish is not answered. A notification that is not delivered is counted as lost instead.
     pub(crate) fn settle(&mut self) -> anyhow::Result<()> {
         self.wait_until(|load| load.publishers.is_done() && load.score.outstanding == 0)?;
-        // A notification that is not delivered is a loss. A publish that is not answered is a failure.
         if !self.publishers.is_done() && !self.publishers.give_up() {
             bail!("the server did not answer all publishes in time");
         }
@@ -159,11 +165,11 @@ impl Load {
         while !self.has_input {
             self.turn(NEVER)?;
         }
-        // During a stage its end would be reported again and again.
+        // The end of standard input would be reported repeatedly during a stage.
         epoll::delete(&self.epoll, stdin).context("cannot stop waiting for standard input")
     }
 
-    /// Attends to all that is ready. Waits for that until `until` at most.
+    /// Serves all connections that are ready. Waits for one until `until` at the latest.
     pub(crate) fn turn(&mut self, until: u64) -> anyhow::Result<()> {
         let now = self.now();
         let no_wait = (until <= now).then(Timespec::default);

@@ -1,4 +1,4 @@
-//! Why a connection has ended.
+//! The reason for the end of a connection.
 
 use std::io;
 
@@ -12,7 +12,7 @@ pub(crate) enum Gone {
     Rejected(u16),
     #[error("the server reported {0}")]
     Error(String),
-    /// What the server sent does not follow the protocol.
+    /// The server has violated the protocol.
     #[error("{0}")]
     Invalid(&'static str),
     #[error(transparent)]

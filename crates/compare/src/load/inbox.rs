@@ -1,4 +1,4 @@
-//! Where the bytes that a connection reads go, whatever the transport.
+//! The results of parsing what a connection has read, for every transport.
 
 use memchr::memchr;
 
@@ -6,17 +6,17 @@ use super::order::Order;
 use super::score::Score;
 use super::stamp::{self, Run};
 
-/// The destination of what one connection reads.
+/// The results of one read of one connection.
 #[derive(Debug)]
 pub(crate) struct Inbox<'a> {
     pub(crate) run: Run,
     pub(crate) order: &'a mut Order,
     pub(crate) score: &'a mut Score,
-    /// When the present read was.
+    /// The time of the current read.
     pub(crate) now: u64,
-    /// Responses that are complete. Notifications are none.
+    /// The number of complete responses. Notifications are not counted.
     pub(crate) answers: usize,
-    /// What the connection sends after the read, as one write.
+    /// Bytes to send after the read, with one write.
     pub(crate) reply: &'a mut Vec<u8>,
 }
 
@@ -27,7 +27,7 @@ impl Inbox<'_> {
         parts.iter().for_each(|part| self.reply.extend_from_slice(part));
     }
 
-    /// Records every stamp in a text. Returns how many bytes it used: all but a stamp that is cut off by the end.
+    /// Records every stamp in a text. Returns the number of used bytes, which is all but an incomplete stamp at the end.
     pub(crate) fn scan(&mut self, text: &[u8]) -> usize {
         let mut at = 0;
         while let Some(offset) = memchr(stamp::MARK, &text[at..]) {
@@ -46,12 +46,12 @@ impl Inbox<'_> {
         text.len()
     }
 
-    /// Scans a body of which `left` bytes are still to come. Returns how many bytes it used.
+    /// Scans a body that has `left` more bytes. Returns the number of used bytes.
     pub(crate) fn scan_body(&mut self, left: &mut u64, input: &[u8]) -> usize {
         let is_whole = *left <= input.len() as u64;
         let body = if is_whole { &input[..*left as usize] } else { input };
         let scanned = self.scan(body);
-        // A stamp that is cut off by the end of the body does not continue.
+        // An incomplete stamp at the end of the body is not continued.
         let used = if is_whole { body.len() } else { scanned };
         *left -= used as u64;
         used

@@ -1,26 +1,26 @@
-//! The load: thousands of clients on one thread, so that the server is what is measured.
+//! The load: thousands of clients on one thread, so that the server and not the load is the bottleneck.
 //!
 //! ```text
 //! schedule ─► publishers ══ publishes ══► server ══ deliveries ══► crowd ─► score ─► one line of JSON
-//!                one notification in flight each        one connection a client
+//!                one notification in flight each       one connection per client
 //! ```
 //!
 //! It is a separate process on its own core. The parent writes one line for the setup and then one for each
 //! command. The load answers each command with one line, its outcome. Between two commands it keeps serving its clients,
-//! and the parent reads what the kernel counts for the server. At the end of standard input the load exits.
+//! while the parent reads the CPU time and memory of the server. The load exits at the end of standard input.
 //!
-//! It must cost little, because it may share a machine with the server: one epoll, one read into one buffer for each
-//! readiness, no allocation for a message, and of each payload only the stamp is read. A notification is delivered
-//! when its stamp has been read. The counts of lost, duplicated and reordered notifications are exact.
+//! It must use little CPU time, because it may share a machine with the server. It has one epoll, reads once per readiness
+//! into the same buffer, allocates nothing per message, and reads only the stamp of each payload. A notification counts
+//! as delivered when its stamp has been read. The counts of lost, duplicated and reordered notifications are exact.
 //!
 //! | idea | file |
 //! | --- | --- |
-//! | what the parent and the load write to each other | `../protocol.rs` |
-//! | the commands | `stages.rs` |
-//! | the loop | `event_loop.rs` |
+//! | the setup, the commands and the outcomes | `../protocol.rs` |
+//! | running a command | `stages.rs` |
+//! | the event loop | `event_loop.rs` |
 //! | clients and publishers | `crowd.rs`, `publisher.rs`, `socket.rs` |
-//! | what they send | `requests.rs` |
-//! | how they find stamps and responses in what they read | `wire/`, `inbox.rs` |
+//! | their requests | `requests.rs` |
+//! | parsing what they read | `wire/`, `inbox.rs` |
 //! | the stamp, the check, the latencies | `stamp.rs`, `order.rs`, `score.rs` |
 
 mod crowd;
@@ -44,7 +44,7 @@ use serde::de::DeserializeOwned;
 
 use self::event_loop::Load;
 
-/// Runs the load that standard input describes. Returns when standard input ends.
+/// Runs the load with the setup and the commands of standard input. Returns at the end of standard input.
 pub fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -58,18 +58,21 @@ pub fn main() -> ExitCode {
 fn run() -> anyhow::Result<()> {
     let Some(setup) = read()? else { return Ok(()) };
     let mut load = Load::new(&setup)?;
-    // The first command follows the setup at once, so it may have been read together with it.
+    // The first command may have been read together with the setup.
     while let Some(command) = read()? {
         let outcome = serde_json::to_string(&load.run(command)?)?;
-        // It is flushed at the end of each line.
+        // Standard output is flushed at the end of each line.
         writeln!(io::stdout(), "{outcome}").context("cannot write to standard output")?;
         load.wait_for_input()?;
     }
     Ok(())
 }
 
-/// Reads a line of the parent, which writes each command but the first after an outcome. Returns `None` at the end of
+/// Reads a line of the parent, which waits for an outcome before it writes the next command. Returns `None` at the end of
 /// standard input.
+///
+/// # Errors
+/// Returns an error if standard input cannot be read, or if the line is not a setup or a command.
 fn read<T: DeserializeOwned>() -> anyhow::Result<Option<T>> {
     let mut line = String::new();
     match io::stdin().read_line(&mut line).context("cannot read standard input")? {

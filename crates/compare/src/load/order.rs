@@ -1,15 +1,15 @@
-//! What one client has received, checked for loss, duplicates and order.
+//! Checks what one client has received for loss, duplicates and order.
 
 use std::ops::Range;
 
-/// What a received notification is to its client.
+/// The result of checking a received notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// The next one, or one that another publisher's was faster than.
+    /// It is the next one, or it was overtaken only by notifications of other publishers.
     InOrder,
-    /// It came after a later one of the same publisher.
+    /// It arrived after a later one of the same publisher.
     Late,
-    /// The client has it already, or it was not meant for this client.
+    /// The client has already received it, or it was not meant for this client.
     Extra,
 }
 
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn publishers_may_overtake_each_other_but_not_themselves() {
+    fn only_notifications_of_the_same_publisher_must_arrive_in_order() {
         let publisher = |sequence: u64| (sequence % 2) as u16;
         let mut order = Order::new(0, 1);
         let came = [1, 0, 3, 5, 4, 2].map(|sequence| order.take(sequence, publisher));

@@ -13,17 +13,17 @@ use super::requests::Requests;
 use super::score::Score;
 use super::socket::{Connection, Intake, connect_now};
 
-/// The first of the epoll's keys for publishers. Those below are clients.
+/// The first key of the epoll for publishers. Lower keys are clients.
 pub(crate) const PUBLISHERS: u64 = 1 << 32;
 
-/// All publishers, and what they are to publish.
+/// All publishers, and the schedule of notifications.
 #[derive(Debug)]
 pub(crate) struct Publishers {
     all: Vec<Publisher>,
     idle: VecDeque<u16>,
-    /// When each notification that no publisher has taken yet was intended.
+    /// The scheduled times of the notifications that no publisher has sent yet.
     due: VecDeque<u64>,
-    /// Whether a publisher waits until every client has its notification.
+    /// `true` if a publisher waits until every client has its notification.
     pub(crate) wait_for_delivery: bool,
     epoll: Rc<OwnedFd>,
 }
@@ -32,9 +32,9 @@ pub(crate) struct Publishers {
 #[derive(Debug)]
 struct Publisher {
     connection: Connection,
-    /// Whether the server has closed it.
+    /// `true` if the server has closed it.
     is_closed: bool,
-    /// Whether the response to its first request has not come yet.
+    /// `true` until the first request is answered.
     is_beginning: bool,
     in_flight: Option<InFlight>,
 }
@@ -47,10 +47,10 @@ struct InFlight {
 }
 
 impl Publishers {
-    /// Connects them. They are ready once the server has answered what each of them sends first.
+    /// Connects all publishers. They are ready once the server has answered the first request of each.
     ///
     /// # Errors
-    /// If nothing listens at the address.
+    /// Returns an error if nothing listens at the address.
     pub(crate) fn connect(
         count: usize,
         requests: &Requests,
@@ -72,12 +72,12 @@ impl Publishers {
         self.due.is_empty() && self.idle.len() == self.all.len()
     }
 
-    /// Returns how many publishers are idle.
+    /// Returns the number of idle publishers.
     pub(crate) fn idle(&self) -> usize {
         self.idle.len()
     }
 
-    /// Publishes a notification that is intended for `intended`, as soon as a publisher is idle.
+    /// Publishes a notification that was scheduled for `intended`, as soon as a publisher is idle.
     pub(crate) fn publish(
         &mut self,
         intended: u64,
@@ -98,7 +98,7 @@ impl Publishers {
     ) -> anyhow::Result<()> {
         let publisher = &mut self.all[usize::from(index)];
         match publisher.receive(intake, score) {
-            // A server may close a connection that is not used. The next publish opens it again.
+            // A server may close an idle connection. The next publish reconnects.
             Err(Gone::Closed) if publisher.in_flight.is_none() && !publisher.is_beginning => {
                 publisher.is_closed = true;
             }
@@ -108,7 +108,7 @@ impl Publishers {
         Ok(())
     }
 
-    /// Takes note of what every client has received by now, and publishes what is due.
+    /// Makes publishers idle whose notification every client has received, and publishes scheduled notifications.
     pub(crate) fn advance(
         &mut self,
         crowd: &Crowd,
@@ -124,7 +124,7 @@ impl Publishers {
         self.publish_due(crowd, score, now)
     }
 
-    /// Makes a publisher idle if nothing of it is in flight any more.
+    /// Makes a publisher idle if it has nothing in flight.
     fn release(&mut self, index: u16) {
         let in_flight = &mut self.all[usize::from(index)].in_flight;
         let waits = self.wait_for_delivery;
@@ -134,7 +134,7 @@ impl Publishers {
         }
     }
 
-    /// Stops waiting for deliveries that did not come in time. Returns `false` if publishes are still unanswered.
+    /// Stops waiting for deliveries that did not arrive in time. Returns `false` if a publish is still unanswered.
     pub(crate) fn give_up(&mut self) -> bool {
         self.wait_for_delivery = false;
         (0..self.all.len() as u16).for_each(|index| self.release(index));
@@ -164,7 +164,7 @@ impl Publishers {
 }
 
 impl Publisher {
-    /// Connects to the first server, and sends what a publisher sends first.
+    /// Connects to the first server and sends the first request of a publisher.
     fn connect(index: u16, requests: &Requests, epoll: &OwnedFd) -> anyhow::Result<Self> {
         let server = requests.server(0);
         let (first, reader) = requests.begin_publishing(index);
@@ -178,7 +178,7 @@ impl Publisher {
         Ok(Self { connection, is_closed: false, is_beginning, in_flight: None })
     }
 
-    /// Reads all responses that have come.
+    /// Reads all responses that have arrived.
     fn receive(&mut self, intake: &mut Intake, score: &mut Score) -> Result<(), Gone> {
         // No notification is meant for a publisher.
         let exchange = self.connection.exchange(intake, &mut Order::new(0, 1), score)?;

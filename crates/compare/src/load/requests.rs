@@ -1,4 +1,4 @@
-//! What clients and publishers send, and who reads the responses.
+//! The requests of clients and publishers, and the readers of their responses.
 
 use std::net::SocketAddr;
 
@@ -18,25 +18,25 @@ use crate::protocol::{Setup, Transport};
 pub(crate) struct Requests {
     pub(crate) transport: Transport,
     servers: Vec<Server>,
-    /// Further header lines of each request.
+    /// Additional header lines of each request.
     headers: String,
     pub(crate) run: Run,
     /// Bytes of each payload.
     payload: usize,
-    /// The topic, or the first part of all topics.
+    /// The topic, or the common prefix of all topics.
     topic: String,
-    /// How many clients have a topic of their own. With 1 there is one topic for all.
+    /// The number of topics, one per client. With 1, all clients share one topic.
     topics: u64,
-    /// Whether clients request all that the server still has.
+    /// `true` if clients request everything that the server retains.
     pub(crate) from_start: bool,
 }
 
-/// A server and how requests name it.
+/// A server, with its `Host` and path.
 #[derive(Debug)]
 struct Server {
     address: SocketAddr,
     host: String,
-    /// The path below which topics are, without a slash at its end.
+    /// The path prefix of the topics, without a trailing slash.
     path: String,
 }
 
@@ -44,7 +44,7 @@ impl Requests {
     /// Resolves the servers.
     ///
     /// # Errors
-    /// If a name cannot be resolved.
+    /// Returns an error if a name cannot be resolved.
     pub(crate) fn new(setup: &Setup, run: Run) -> anyhow::Result<Self> {
         Ok(Self {
             transport: setup.transport,
@@ -63,12 +63,12 @@ impl Requests {
         self.topic = format!("{name}.{}", self.run);
     }
 
-    /// Returns the server of a client. Publishers connect to the one of the first client.
+    /// Returns the server of a client. Publishers connect to the server of the first client.
     pub(crate) fn server(&self, index: usize) -> SocketAddr {
         self.of_client(index).address
     }
 
-    /// Returns what a client sends first, and what reads the rest.
+    /// Returns the first bytes that a client sends, and the reader of what it receives.
     pub(crate) fn subscribe(&self, index: usize) -> (String, Box<dyn Reader>) {
         let topic = self.topic(index as u64);
         let (server, query) =
@@ -85,7 +85,7 @@ impl Requests {
                 (get("Accept: text/event-stream\r\n"), Box::new(Stream::new(200, Events)))
             }
             Transport::LongPolling => {
-                // A poll is held for as long as servers allow, so that quiet clients cost them as little as possible.
+                // The longest hold that servers allow, so that quiet clients send as few polls as possible.
                 let poll = self.request("GET", server, &topic, "?after=\n&wait=60", "");
                 let (before_cursor, after_cursor) = poll.split_once('\n').unwrap_or_default();
                 let reader = Responses::to_polls(before_cursor.into(), after_cursor.into());
@@ -100,7 +100,8 @@ impl Requests {
         }
     }
 
-    /// Returns what a publisher sends first, which is answered once unless it is empty, and what reads the responses.
+    /// Returns the first bytes that a publisher sends, and the reader of its responses. Unless they are empty, there is one
+    /// response to them.
     pub(crate) fn begin_publishing(&self, publisher: u16) -> (String, Box<dyn Reader>) {
         match self.transport {
             Transport::Nats | Transport::JetStream => {
@@ -131,7 +132,7 @@ impl Requests {
         out.extend_from_slice(end.as_bytes());
     }
 
-    /// Returns where JetStream responds to a publisher. Core NATS does not respond.
+    /// Returns the inbox for the responses of JetStream to a publisher. Core NATS does not respond.
     fn publisher_inbox(&self, publisher: u16) -> Option<String> {
         let responds = self.transport == Transport::JetStream;
         responds.then(|| format!("_INBOX.{}.p{publisher}", self.run))
@@ -145,7 +146,7 @@ impl Requests {
         }
     }
 
-    /// Returns the head of a request, with these and the further headers.
+    /// Returns the head of a request, with these headers and the additional ones.
     fn request(
         &self,
         method: &str,

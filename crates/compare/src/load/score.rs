@@ -1,4 +1,4 @@
-//! What all clients together have received in the present stage, and how late.
+//! Counts what all clients together have received in the current stage, and how late it was.
 
 use super::order::{Arrival, Order};
 use crate::latency::Times;
@@ -6,9 +6,9 @@ use crate::latency::Times;
 /// A published notification.
 #[derive(Clone, Copy, Debug)]
 struct Publish {
-    /// When it was to be published.
+    /// The time for which it was scheduled.
     intended: u64,
-    /// How many clients have not received it yet.
+    /// The number of clients that have not received it yet.
     missing: u32,
     publisher: u16,
 }
@@ -22,27 +22,27 @@ pub(crate) struct Score {
     first: u64,
     /// The first publish of the log that clients resume.
     log: u64,
-    /// Whether the stage has a schedule from which latency can be counted.
+    /// `true` if the stage has a schedule from which latency is counted.
     is_timed: bool,
     pub(crate) latency: Times,
     pub(crate) late: Times,
     pub(crate) answered: Times,
-    /// Deliveries that the stage should make.
+    /// The number of deliveries that the stage should make.
     expected: u64,
-    /// Deliveries that can still be made.
+    /// The number of deliveries that can still be made.
     pub(crate) outstanding: u64,
     pub(crate) deliveries: u64,
     pub(crate) duplicated: u64,
     pub(crate) reordered: u64,
     pub(crate) requests: u64,
-    /// When the last delivery was made.
+    /// The time of the last delivery.
     pub(crate) last: u64,
-    /// The publishers whose notification every client has now.
+    /// The publishers whose notification every client has received.
     pub(crate) complete: Vec<u16>,
 }
 
 impl Score {
-    /// Begins a stage. What arrived twice or in the wrong order since the last one ended counts to this one.
+    /// Begins a stage. Duplicates and reordered notifications since the end of the previous stage count for this one.
     pub(crate) fn begin(&mut self, is_timed: bool) {
         self.first = self.next();
         self.is_timed = is_timed;
@@ -51,7 +51,7 @@ impl Score {
         (self.deliveries, self.requests) = (0, 0);
     }
 
-    /// Ends the stage. Its notifications that arrive later are neither its deliveries nor those of the next stage.
+    /// Ends the stage. Its notifications that arrive later are deliveries of no stage.
     pub(crate) fn end(&mut self) {
         self.first = self.next();
         (self.duplicated, self.reordered) = (0, 0);
@@ -62,7 +62,7 @@ impl Score {
         self.log = self.next();
     }
 
-    /// Makes the stage one in which `clients` clients receive the log.
+    /// Makes this a stage in which `clients` clients receive the log.
     pub(crate) fn begin_resume(&mut self, clients: usize) {
         self.first = self.log;
         self.expected = self.published() * clients as u64;
@@ -79,12 +79,12 @@ impl Score {
         self.publishes.len() as u64
     }
 
-    /// Returns how many notifications the stage has published.
+    /// Returns the number of notifications that the stage has published.
     pub(crate) fn published(&self) -> u64 {
         self.next() - self.first
     }
 
-    /// Returns how many deliveries the stage has not made.
+    /// Returns the number of missing deliveries of the stage.
     pub(crate) fn lost(&self) -> u64 {
         self.expected.saturating_sub(self.deliveries)
     }
@@ -107,7 +107,7 @@ impl Score {
         self.next() - 1
     }
 
-    /// Returns when a publish was intended.
+    /// Returns the time for which a publish was scheduled.
     pub(crate) fn intended(&self, sequence: u64) -> u64 {
         self.publishes[sequence as usize].intended
     }
@@ -130,7 +130,7 @@ impl Score {
         }
         self.settle(sequence);
         if sequence < self.first {
-            // It was counted as lost by the stage that published it.
+            // The stage that published it has counted it as lost.
             return;
         }
         self.deliveries += 1;
@@ -140,7 +140,7 @@ impl Score {
         }
     }
 
-    /// Counts a delivery that is made or will never be made.
+    /// Counts a delivery that was made or can no longer be made.
     pub(crate) fn settle(&mut self, sequence: u64) {
         if sequence >= self.first {
             self.outstanding = self.outstanding.saturating_sub(1);

@@ -21,25 +21,25 @@ use super::score::Score;
 use super::stamp::Run;
 use super::wire::Reader;
 
-/// Edge-triggered: a socket that was read to its end is not reported again before more comes.
+/// Edge-triggered. A socket that was read completely is not reported again until more arrives.
 const INTEREST: EventFlags = EventFlags::IN.union(EventFlags::OUT).union(EventFlags::ET);
 
 /// How long a publisher waits for its connection.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How many connections share a local address: the fewer ports are free, the longer the system searches for one.
+/// How many connections share a local address. The fewer ports are free, the longer the system searches for one.
 const CLIENTS_PER_ADDRESS: usize = 1000;
 
-/// The most bytes that are carried over from one read to the next: the longest head or line.
+/// The most bytes that are kept from one read for the next. This limits the length of a head or a line.
 const CARRIED: usize = 8 * 1024;
 
 /// The most bytes of one read.
 const READ: usize = 256 * 1024;
 
-/// Returns the address of a server. If its name has several, it is the first that accepts a connection.
+/// Returns the address of a server. If its name has several addresses, returns the first that accepts a connection.
 ///
 /// # Errors
-/// If the name cannot be resolved.
+/// Returns an error if the name cannot be resolved.
 pub(crate) fn resolve(url: &Url) -> anyhow::Result<SocketAddr> {
     let failed = || format!("cannot resolve {}", url.host_str().unwrap_or_default());
     let addresses = url.socket_addrs(|| None).with_context(failed)?;
@@ -50,7 +50,10 @@ pub(crate) fn resolve(url: &Url) -> anyhow::Result<SocketAddr> {
     chosen.copied().with_context(failed)
 }
 
-/// Connects to a server, and waits for that, so that a missing server is reported at once.
+/// Connects to a server and waits until the connection is established, so that a missing server is reported at once.
+///
+/// # Errors
+/// Returns an error if the server does not accept the connection in time.
 pub(crate) fn connect_now(server: SocketAddr) -> io::Result<OwnedFd> {
     let socket = TcpStream::connect_timeout(&server, CONNECT)?;
     socket.set_nodelay(true)?;
@@ -58,8 +61,8 @@ pub(crate) fn connect_now(server: SocketAddr) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
-/// Begins to connect, as the `index`th client. The local address differs between loads, because the ports of a load
-/// that has just ended stay taken for a minute. To a server on another machine the system chooses it.
+/// Starts to connect the client with this index. The local address differs between loads, because the ports of a load that
+/// has just ended cannot be used for a minute. The system chooses the address if the server is on another machine.
 pub(crate) fn begin_to_connect(server: SocketAddr, index: usize, run: Run) -> io::Result<OwnedFd> {
     let family = match server {
         SocketAddr::V4(_) => AddressFamily::INET,
@@ -83,29 +86,29 @@ pub(crate) fn begin_to_connect(server: SocketAddr, index: usize, run: Run) -> io
 pub(crate) struct Connection {
     socket: OwnedFd,
     reader: Box<dyn Reader>,
-    /// What the reader left unused: a head or a stamp that is cut off. It takes memory only if a read is cut.
+    /// Bytes that the reader has not used: an incomplete head or stamp. Takes no memory otherwise.
     carry: Vec<u8>,
-    /// What the socket has not taken yet.
+    /// Bytes that are not sent yet.
     pub(crate) out: Vec<u8>,
 }
 
-/// What came of an exchange.
+/// The result of an exchange.
 #[derive(Debug, Default)]
 pub(crate) struct Exchange {
-    /// Responses that are complete.
+    /// The number of complete responses.
     pub(crate) answers: usize,
-    /// When the last read was.
+    /// The time of the last read.
     pub(crate) now: u64,
     /// Bytes received, and bytes replied.
     pub(crate) received: u64,
     pub(crate) sent: u64,
 }
 
-/// What all connections read with.
+/// The state that all connections share.
 #[derive(Debug)]
 pub(crate) struct Intake {
     pub(crate) run: Run,
-    /// The one buffer that every connection is read into, after the bytes that it carries over.
+    /// The buffer for all reads. It begins with the unused bytes of the connection.
     buffer: Box<[u8]>,
     began: Instant,
 }
@@ -122,7 +125,7 @@ impl Intake {
 }
 
 impl Connection {
-    /// Takes a socket, which the epoll reports with this key from now on.
+    /// Registers a socket at the epoll with this key.
     pub(crate) fn new(
         socket: OwnedFd,
         reader: Box<dyn Reader>,
@@ -141,7 +144,10 @@ impl Connection {
         }
     }
 
-    /// Sends what is left to send, reads all that has come, and sends what the reader replies.
+    /// Sends unsent bytes, reads everything that has arrived, and sends the replies of the reader.
+    ///
+    /// # Errors
+    /// Returns the reason if the connection has ended or the server violates the protocol.
     pub(crate) fn exchange(
         &mut self,
         intake: &mut Intake,
@@ -172,14 +178,14 @@ impl Connection {
             self.carry.clear();
             self.carry.extend_from_slice(&bytes[used..]);
             self.flush()?;
-            // An edge-triggered epoll does not report again what is left.
+            // An edge-triggered epoll does not report unread bytes again.
             if length < READ {
                 return Ok(exchange);
             }
         }
     }
 
-    /// Writes as much as the socket takes of what is to be sent.
+    /// Writes as many of the unsent bytes as the socket accepts.
     pub(crate) fn flush(&mut self) -> Result<(), Gone> {
         if !self.out.is_empty() {
             match rustix::io::write(&self.socket, &self.out) {

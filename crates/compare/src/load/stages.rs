@@ -1,22 +1,25 @@
-//! The commands of the parent, each from top to bottom as it happens.
+//! The commands of the parent.
 
 use anyhow::bail;
 
 use super::event_loop::Load;
 use crate::protocol::{Command, Outcome};
 
-/// Handshakes at the same time: enough to keep a server busy, few enough for any listen backlog.
+/// The number of open handshakes. They are enough to keep a server busy and few enough for the listen backlog of any server.
 const AT_ONCE: usize = 64;
 
-/// Clients of the rehearsal, and its notifications, which may be for one client each. They are few, because the memory
-/// of a client is what the server needs more after the rehearsal.
+/// The number of clients of the rehearsal, and of its notifications, each of which may be for only one client. There are
+/// few, because the memory of a client is measured as the growth after the rehearsal.
 const REHEARSAL: usize = 4;
 
-/// Time between the start of a stage and its first publish, so that no publish is late from the start.
+/// The time between the start of a stage and its first publish, so that the first publish is not late.
 const LEAD_TIME: u64 = 10_000_000;
 
 impl Load {
-    /// Carries out a command. What has arrived twice or in the wrong order since the last one counts to this one.
+    /// Runs a command. Duplicates and reordered notifications since the previous command count for this one.
+    ///
+    /// # Errors
+    /// Returns an error if clients or publishers are rejected, disconnected or not answered.
     pub(crate) fn run(&mut self, command: Command) -> anyhow::Result<Outcome> {
         self.score.begin(matches!(command, Command::Publish { .. }));
         self.publishers.wait_for_delivery = matches!(command, Command::Saturate { .. });
@@ -68,10 +71,10 @@ impl Load {
     fn publish(&mut self, rate: f64, burst: usize, seconds: f64) -> anyhow::Result<u64> {
         self.began += LEAD_TIME;
         let period = burst as f64 * 1e9 / rate;
-        // A little more, so that 40 a second for 2.5 s are a hundred in spite of rounding.
+        // Slightly more, so that 40 per second for 2.5 s is 100 in spite of rounding.
         let bursts = (rate * seconds / burst as f64 + 1e-6) as u64;
         for index in 0..bursts {
-            // From the start, so that delays do not add up.
+            // Relative to the start, so that delays do not add up.
             let at = self.began + (index as f64 * period) as u64;
             self.serve_until(at)?;
             for _ in 0..burst {
@@ -107,7 +110,7 @@ impl Load {
     fn resume(&mut self) -> anyhow::Result<()> {
         self.crowd.requests.from_start = true;
         self.score.begin_resume(self.clients);
-        // All at the same time.
+        // All handshakes at the same time.
         self.gather(self.clients, self.clients)?;
         self.settle()
     }
@@ -118,7 +121,9 @@ impl Load {
         let lost = before.saturating_sub(self.crowd.ready);
         match &self.crowd.reason {
             Some(reason) if lost > 0 => {
-                bail!("{lost} of {before} clients lost their connection; the first: {reason}")
+                bail!(
+                    "{lost} of {before} clients lost their connection, the first because {reason}"
+                )
             }
             _ => Ok(()),
         }

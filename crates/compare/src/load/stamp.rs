@@ -8,13 +8,13 @@
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// The first byte of a stamp. The rest of a payload does not contain it, so a scan can search for it.
+/// The first byte of a stamp. It does not occur in the rest of a payload, so a scan can search for it.
 pub(crate) const MARK: u8 = b'@';
 
 /// Bytes of a stamp.
 pub(crate) const LENGTH: usize = 1 + 16 + 8;
 
-/// Distinguishes the notifications of this load from those that another one left in the server's log.
+/// Distinguishes the notifications of this load from those of another load that are still in the server's log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Run([u8; 8]);
 
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stamp_reads_back_the_number_it_was_given() {
+    fn a_stamp_contains_its_sequence_number() {
         let run = Run::new(0x5f0c_93d1);
         for sequence in [0, 42, 0x0123_4567_89ab_cdef, u64::MAX] {
             let mut payload = Vec::new();

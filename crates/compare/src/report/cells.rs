@@ -1,10 +1,10 @@
-//! The tables of a report as they are written, for the terminal and for the page.
+//! The tables of a report as text, for the terminal and for the page.
 
 use super::Report;
 use crate::stats::Spread;
 use crate::summary::Row;
 use crate::targets::TargetRow;
-use crate::units::Unit;
+use crate::units::{Unit, separated};
 
 /// A table.
 pub(super) struct Table {
@@ -13,7 +13,7 @@ pub(super) struct Table {
     pub(super) groups: Vec<Group>,
 }
 
-/// Rows below a heading of their own.
+/// Rows with a common heading.
 pub(super) struct Group {
     pub(super) heading: String,
     /// Each with its label, and one cell for each column.
@@ -25,14 +25,14 @@ pub(super) struct Group {
 pub(super) struct Cell {
     /// The median, with the digits that its spread allows.
     pub(super) median: String,
-    /// The least and the greatest if they differ as they are written.
+    /// The minimum and the maximum, or empty if both have the same text.
     pub(super) range: String,
-    /// The mark of its doubts, such as ` ¹ ²`.
+    /// The numbers of its warnings, such as ` ¹ ²`.
     pub(super) mark: String,
 }
 
 impl Cell {
-    /// Writes a figure. An unknown one is a dash.
+    /// Returns the text of a figure. An unknown figure is a dash.
     pub(super) fn new(unit: Unit, spread: Option<Spread>) -> Self {
         let Some(spread) = spread else { return Self::of("–") };
         let digits = unit.digits(&spread);
@@ -49,15 +49,20 @@ impl Cell {
 }
 
 impl Report {
-    /// Returns all figures, one column for each contender.
-    pub(super) fn figures(&self) -> Table {
-        let groups = self.summary.rows.chunk_by(|a, b| a.group == b.group);
-        let row = |row: &Row| (row.title(), self.cells(row));
-        let group = |rows: &[Row]| Group {
+    /// Returns the figures of the contenders whose title `is_shown` accepts, one column for each. Rows without any figure
+    /// are left out.
+    pub(super) fn figures(&self, is_shown: impl Fn(&str) -> bool) -> Table {
+        let shown: Vec<bool> =
+            self.summary.transports.iter().map(|title| is_shown(title)).collect();
+        let columns = only(&shown, self.summary.transports.clone());
+        let has_figure = |row: &&Row| only(&shown, row.values.clone()).iter().any(Option::is_some);
+        let rows: Vec<&Row> = self.summary.rows.iter().filter(has_figure).collect();
+        let group = |rows: &[&Row]| Group {
             heading: rows[0].group.clone(),
-            rows: rows.iter().map(row).collect(),
+            rows: rows.iter().map(|row| (row.title(), only(&shown, self.cells(row)))).collect(),
         };
-        Table { columns: self.summary.transports.clone(), groups: groups.map(group).collect() }
+        let groups = rows.chunk_by(|a, b| a.group == b.group).map(group).collect();
+        Table { columns, groups }
     }
 
     /// Returns the figures of one row, one for each contender.
@@ -73,17 +78,17 @@ impl Report {
     /// Returns the targets, or `None` if there are none.
     pub(super) fn target_table(&self) -> Option<Table> {
         let groups = self.targets.chunk_by(|a, b| a.figure == b.figure).map(|targets| Group {
-            heading: format!("{}, {}", targets[0].figure, targets[0].unit.sign()),
+            heading: targets[0].unit.labelled(&targets[0].figure),
             rows: targets.iter().map(|target| self.target(target)).collect(),
         });
-        let columns = ["figure", "against", "compared", "target", ""].map(str::to_owned).to_vec();
+        let columns = ["figure", "divisor", "compared", "target", ""].map(str::to_owned).to_vec();
         (!self.targets.is_empty()).then(|| Table { columns, groups: groups.collect() })
     }
 
     fn target(&self, target: &TargetRow) -> (String, Vec<Cell>) {
         let TargetRow { transport, against, unit, .. } = target;
         let label = match against {
-            Some(against) => format!("{transport} by {against}"),
+            Some(against) => format!("{transport} / {against}"),
             None => transport.clone(),
         };
         let other = target.other.map_or(Cell::default(), |other| Cell::new(*unit, Some(other)));
@@ -95,9 +100,14 @@ impl Report {
             Cell::new(*unit, target.value),
             other,
             Cell::new(target.compared_unit(), Some(target.compared)),
-            Cell::of(format!("≤ {}", target.at_most)),
+            Cell::of(format!("≤ {}", separated(&target.at_most.to_string()))),
             verdict,
         ];
         (label, cells)
     }
+}
+
+/// Returns the items of the columns that are shown.
+fn only<T>(shown: &[bool], items: Vec<T>) -> Vec<T> {
+    items.into_iter().zip(shown).filter_map(|(item, shown)| shown.then_some(item)).collect()
 }

@@ -1,4 +1,4 @@
-//! The page: the costs at a glance, plots, targets, the whole table, doubts, circumstances.
+//! The page: advice, plots, the main figures of each contender, targets, the whole table, warnings and the environment.
 
 use std::fmt::Write as _;
 
@@ -7,43 +7,57 @@ use tidings_live_page::LOOK;
 use super::cells::{Cell, Table};
 use super::markup::text;
 use super::plots::{self, Bars, SERIES};
-use super::{Missing, Report};
+use super::{Missing, Report, is_queue};
 
 const STYLE: &str = include_str!("page.css");
 
-/// The key of a row, and its label.
+/// The key of a row and its label.
 type Labelled = (&'static str, &'static str);
+
+/// The heading of the message queues.
+pub(super) const QUEUES: &str = "Message queues, read directly";
+
+/// The heading of all other contenders, if there are message queues as well.
+const OTHERS: &str = "Transports";
+
+/// The purpose of each transport, by its title. That of message queues has the title [`QUEUES`].
+const ADVICE: [(&str, &str); 4] = [
+    ("SSE", "for browsers that only listen. They reconnect and resume by themselves."),
+    ("WebSocket", "for clients that also send, and for many streams in one page."),
+    ("long-polling", "for networks that break streams, and for scripts."),
+    (QUEUES, "for services that share work. Browsers cannot read them."),
+];
 
 /// The rows of each card below its first.
 const CARD: [Labelled; 5] = [
     ("steady.p50", "latency, median"),
     ("steady.p99", "latency, p99"),
-    ("steady.received", "received a delivery"),
-    ("connect.memory", "memory a client"),
-    ("saturation.rate", "deliveries, flat out"),
+    ("steady.received", "received per delivery"),
+    ("connect.memory", "memory per client"),
+    ("saturation.rate", "deliveries at saturation"),
 ];
 
 /// The plots of bars: a title, a note, and rows.
 const COSTS: [(&str, &str, &[Labelled]); 4] = [
     (
-        "CPU a delivery",
-        "microseconds in the server, publishing included",
+        "CPU per delivery",
+        "microseconds in the server, including the publish",
         &[("steady.cpu", "steady"), ("burst.cpu", "burst"), ("saturation.cpu", "saturation")],
     ),
     (
-        "Bytes a delivery",
+        "Bytes per delivery",
         "counted at the client’s socket, steady",
         &[("steady.received", "received"), ("steady.sent", "sent")],
     ),
-    ("Deliveries a second", "as fast as every client receives", &[("saturation.rate", "")]),
+    ("Deliveries per second", "as fast as all clients receive", &[("saturation.rate", "")]),
     (
-        "Memory a client",
-        "bytes in the server, connected and idle; the kernel’s buffers not counted",
+        "Memory per client",
+        "bytes in the server, connected and idle, without buffers of the kernel",
         &[("connect.memory", "")],
     ),
 ];
 
-/// Returns the whole page.
+/// Returns the page.
 pub(super) fn page(report: &Report) -> String {
     let count = match report.summary.transports.len() {
         1 => "One way".to_owned(),
@@ -57,23 +71,24 @@ pub(super) fn page(report: &Report) -> String {
          <p class=\"lead\">{}</p>\n",
         text(&report.subject())
     );
-    cards(&mut page, report);
-    // Figures side by side look as if each contender did the same.
-    let remarks = report.remarks.iter().map(|it| (it.transport.as_str(), it.text.as_str()));
-    facts(&mut page, "What is compared", remarks.collect());
+    advice(&mut page, report);
     latency(&mut page, report);
     costs(&mut page, report);
+    cards(&mut page, report);
+    // Without the remarks, the figures look as if all contenders had the same guarantees.
+    let remarks = report.remarks.iter().map(|it| (it.transport.as_str(), it.text.as_str()));
+    facts(&mut page, "What is compared", remarks.collect());
     if let Some(targets) = report.target_table() {
-        let note =
-            "Compared is the figure, or its ratio of the same round to what stands beside it.";
+        let note = "Compared is the figure, or its ratio to the divisor in the same round.";
         let columns: Vec<String> = targets.columns.iter().map(|name| text(name)).collect();
-        table(&mut page, "Targets", note, &columns, &targets);
+        table(&mut page, ("Targets", note), "", &columns, &targets);
     }
     let note = match report.plan.rounds {
         1 => "One round: each figure is a single sample.".to_owned(),
-        n => format!("Medians over {n} interleaved rounds; below them the least and the greatest."),
+        n => format!("Medians over {n} interleaved rounds, with the minimum and maximum below."),
     };
-    table(&mut page, "Every figure", &note, &names(report), &report.figures());
+    let head = group_head(report);
+    table(&mut page, ("Every figure", &note), &head, &names(report), &report.figures(|_| true));
     doubts(&mut page, report);
     let it = &report.environment;
     let circumstances = vec![
@@ -83,21 +98,55 @@ pub(super) fn page(report: &Report) -> String {
         ("tidings", format!("{}, commit {}", it.version, it.commit)),
         ("Servers", it.versions()),
         ("Date", it.date.clone()),
-        ("Took", format!("{:.0} s", it.seconds)),
+        ("Duration", format!("{:.0} s", it.seconds)),
         ("Command", it.command.clone()),
     ];
     facts(&mut page, "How it was measured", circumstances);
     page + "</main>\n</html>\n"
 }
 
+/// Writes what each measured transport is for.
+fn advice(page: &mut String, report: &Report) {
+    let titles = &report.summary.transports;
+    let is_measured =
+        |name: &str| titles.iter().any(|it| it == name || (name == QUEUES && is_queue(it)));
+    let advice: Vec<_> = ADVICE.iter().filter(|(name, _)| is_measured(name)).collect();
+    if advice.len() < 2 {
+        return;
+    }
+    page.push_str("<h2>Which one to choose</h2>\n<ul class=\"advice\">\n");
+    for (name, purpose) in advice {
+        let _ = writeln!(page, "<li><b>{name}</b> {purpose}</li>");
+    }
+    page.push_str("</ul>\n");
+}
+
 fn cards(page: &mut String, report: &Report) {
-    page.push_str("<section class=\"cards\">\n");
-    for (at, name) in names(report).iter().enumerate() {
+    let has_queue = report.summary.transports.iter().any(|title| is_queue(title));
+    for queues in [false, true] {
+        let title = if queues { QUEUES } else { OTHERS };
+        let mut cards = String::new();
+        write_cards(&mut cards, report, queues);
+        if cards.is_empty() {
+            continue;
+        }
+        let title = if has_queue { title } else { "At a glance" };
+        let _ = writeln!(page, "<h2>{title}</h2>\n<section class=\"cards\">\n{cards}</section>");
+    }
+}
+
+/// Writes the cards of the message queues, or those of all other contenders.
+fn write_cards(page: &mut String, report: &Report, queues: bool) {
+    let titles = report.summary.transports.iter();
+    for (at, (name, title)) in names(report).iter().zip(titles).enumerate() {
+        if is_queue(title) != queues {
+            continue;
+        }
         let cpu = figure(report, "steady.cpu", at);
         let _ = write!(
             page,
             "<article class=\"card\"><h3>{name}</h3><p class=\"big\">{cpu}</p>\
-             <small>of the server’s CPU for one delivery</small><dl>"
+             <small>of the server’s CPU per delivery</small><dl>"
         );
         for (key, label) in CARD {
             let _ = write!(page, "<dt>{label}</dt><dd>{}</dd>", figure(report, key, at));
@@ -105,6 +154,9 @@ fn cards(page: &mut String, report: &Report) {
         page.push_str("</dl></article>\n");
     }
     for Missing { transport, problem, .. } in &report.missing {
+        if is_queue(transport) != queues {
+            continue;
+        }
         let (transport, problem) = (text(transport), text(problem));
         let _ = writeln!(
             page,
@@ -112,10 +164,9 @@ fn cards(page: &mut String, report: &Report) {
              <small>{problem}</small></article>"
         );
     }
-    page.push_str("</section>\n");
 }
 
-/// Returns a figure of one contender with its unit and its doubts.
+/// Returns a figure of one contender with its unit and its mark.
 fn figure(report: &Report, key: &str, contender: usize) -> String {
     let row = report.summary.row(key).filter(|row| row.values[contender].is_some());
     let Some(row) = row else { return "–".to_owned() };
@@ -123,7 +174,7 @@ fn figure(report: &Report, key: &str, contender: usize) -> String {
     format!("{median} <small>{}{mark}</small>", row.unit.sign())
 }
 
-/// Writes a list of labels and values, if there are any.
+/// Writes a list of labels and values. Writes nothing if the list is empty.
 fn facts(page: &mut String, title: &str, facts: Vec<(&str, impl AsRef<str>)>) {
     if facts.is_empty() {
         return;
@@ -136,15 +187,11 @@ fn facts(page: &mut String, title: &str, facts: Vec<(&str, impl AsRef<str>)>) {
 }
 
 fn latency(page: &mut String, report: &Report) {
-    page.push_str(
-        "<h2>Latency</h2>\n<p class=\"quiet-text\">Milliseconds from the instant at which a \
-         notification was to be published to each client that received it. Lower is sooner; \
-         further right is rarer.</p>\n",
-    );
+    page.push_str("<h2>Latency</h2>\n");
     key(page, report);
     page.push_str("<div class=\"grid\">\n");
     for (stage, title) in
-        [("steady", "Latency, one at a time"), ("burst", "Latency, ten at a time")]
+        [("steady", "One notification at a time"), ("burst", "Bursts of ten notifications")]
     {
         let median = format!("{stage}.p50");
         let (mut curves, mut marked) = (Vec::new(), Vec::new());
@@ -156,13 +203,17 @@ fn latency(page: &mut String, report: &Report) {
             let mark = report.mark(name, &median);
             marked.extend((!mark.is_empty()).then(|| format!("{name}{mark}")));
         }
-        let mut note = "milliseconds at each percentile, both axes logarithmic".to_owned();
-        if !marked.is_empty() {
-            let _ = write!(note, "; in doubt: {}", marked.join(", "));
-        }
-        plot(page, title, &note, &plots::curves(&curves));
+        let note = "milliseconds at each percentile, logarithmic";
+        let doubts = match marked.is_empty() {
+            true => String::new(),
+            false => format!("in doubt: {}", marked.join(", ")),
+        };
+        plot(page, title, note, &doubts, &plots::curves(&curves));
     }
-    page.push_str("</div>\n");
+    page.push_str(
+        "</div>\n<p class=\"quiet-text after\">The time from the scheduled publish until a client \
+         has the notification. p99 means that 99 of 100 deliveries are at least as fast.</p>\n",
+    );
 }
 
 fn costs(page: &mut String, report: &Report) {
@@ -176,27 +227,51 @@ fn costs(page: &mut String, report: &Report) {
         });
         let bars: Vec<Bars<'_>> = bars.collect();
         if !bars.is_empty() {
-            plot(page, title, note, &plots::bars(&bars));
+            plot(page, title, note, "", &plots::bars(&bars));
         }
     }
     page.push_str("</div>\n");
 }
 
-fn plot(page: &mut String, title: &str, note: &str, svg: &str) {
-    let note = text(note);
+/// Writes a plot with its title, a note above it and the doubts below it.
+fn plot(page: &mut String, title: &str, note: &str, doubts: &str, svg: &str) {
+    let [note, doubts] = [note, doubts].map(text);
     let svg = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{title}\" "), 1);
-    let _ =
-        writeln!(page, "<figure><figcaption>{title}<span>{note}</span></figcaption>{svg}</figure>");
+    let _ = writeln!(
+        page,
+        "<figure><figcaption>{title}<span>{note}</span></figcaption>{svg}<small>{doubts}</small></figure>"
+    );
 }
 
-/// Writes a table. The headings of its columns are HTML.
-fn table(page: &mut String, title: &str, note: &str, columns: &[String], table: &Table) {
+/// Returns a row of a table's head with the headings of the message queues and of the other contenders. Returns an empty
+/// string if there are no message queues.
+fn group_head(report: &Report) -> String {
+    let titles = &report.summary.transports;
+    if !titles.iter().any(|title| is_queue(title)) {
+        return String::new();
+    }
+    let groups = titles.chunk_by(|a, b| is_queue(a) == is_queue(b)).map(|group| {
+        let heading = if is_queue(&group[0]) { QUEUES } else { OTHERS };
+        format!("<th scope=\"colgroup\" colspan=\"{}\">{heading}</th>", group.len())
+    });
+    format!("<tr class=\"groups\"><td></td>{}</tr>", groups.collect::<String>())
+}
+
+/// Writes a table with a title and a note. `head` is a row above the headings of the columns, which are HTML as well.
+fn table(
+    page: &mut String,
+    (title, note): (&str, &str),
+    head: &str,
+    columns: &[String],
+    table: &Table,
+) {
     let count = columns.len();
     let columns: String = columns.iter().map(|it| format!("<th scope=\"col\">{it}</th>")).collect();
     let _ = writeln!(
         page,
-        "<h2>{title}</h2>\n<p class=\"quiet-text\">{note}</p>\n<div class=\"wide\" role=\"region\" \
-         aria-label=\"{title}\" tabindex=\"0\"><table>\n<thead><tr><th></th>{columns}</tr></thead>"
+        "<h2>{title}</h2>\n<p class=\"quiet-text\">{note} <span class=\"scrolls\">Scroll the table \
+         sideways to see all columns.</span></p>\n<div class=\"wide\" role=\"region\" \
+         aria-label=\"{title}\" tabindex=\"0\"><table>\n<thead>{head}<tr><th></th>{columns}</tr></thead>"
     );
     for group in &table.groups {
         let _ = writeln!(
@@ -226,7 +301,7 @@ fn doubts(page: &mut String, report: &Report) {
     let others: Vec<_> = report.other_warnings().collect();
     if !marked.is_empty() {
         page.push_str(
-            "<p class=\"quiet-text\">A small number at a figure is the number of a reason to doubt it.</p>\n",
+            "<p class=\"quiet-text\">The small numbers at figures refer to this list.</p>\n",
         );
     }
     for (tag, warnings) in [("ol", marked), ("ul", others)] {
@@ -241,12 +316,20 @@ fn doubts(page: &mut String, report: &Report) {
     }
 }
 
+/// Writes the colours of the contenders, with those of message queues in a separate list.
 fn key(page: &mut String, report: &Report) {
-    let names = names(report).into_iter().map(|name| format!("<li>{name}</li>"));
-    let _ = writeln!(page, "<ul class=\"key\">{}</ul>", names.collect::<String>());
+    for queues in [false, true] {
+        let titles = names(report).into_iter().zip(&report.summary.transports);
+        let names = titles.filter(|(_, title)| is_queue(title) == queues);
+        let names: String = names.map(|(name, _)| format!("<li>{name}</li>")).collect();
+        if !names.is_empty() {
+            let label = if queues { format!("<li>{QUEUES}:</li>") } else { String::new() };
+            let _ = writeln!(page, "<ul class=\"key\">{label}{names}</ul>");
+        }
+    }
 }
 
-/// Returns the contenders, each with a dot in its colour, as HTML.
+/// Returns the names of the contenders as HTML, each with a dot in its colour.
 fn names(report: &Report) -> Vec<String> {
     let numbered = report.summary.transports.iter().enumerate();
     let name = |(at, name): (usize, &String)| {
@@ -261,7 +344,7 @@ mod tests {
     use crate::report::tests::{contenders, sample};
 
     #[test]
-    fn the_page_needs_nothing_from_anywhere() {
+    fn the_page_refers_to_no_other_file() {
         let page = page(&sample());
         for outside in ["src=", "href=", "url(", "@import", "<script"] {
             assert!(!page.contains(outside), "{outside}");
@@ -271,23 +354,46 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_in_doubt_is_marked_in_its_card_in_the_plots_and_in_the_table() {
+    fn advice_comes_before_all_figures() {
+        let page = page(&sample());
+        let page = page.split_once("</style>").unwrap().1;
+        let [advice, plot, card] =
+            ["<b>SSE</b>", "<svg", "class=\"card\""].map(|part| page.find(part).unwrap());
+        assert!(advice < plot && plot < card, "{page}");
+        assert!(!page.contains(QUEUES) && !page.contains('`'), "{page}");
+    }
+
+    #[test]
+    fn message_queues_have_their_own_heading() {
         let mut report = sample();
-        let is_it = |it: &&mut crate::Sample| it.contender == "sse" && it.stage == "steady";
+        report.summary.transports[3] = "NATS".to_owned();
+        report.missing[0].transport = "Redis".to_owned();
+        let page = page(&report);
+        let (ours, queues) = page.split_once(&format!("<h2>{QUEUES}</h2>")).unwrap();
+        assert_eq!(ours.matches("class=\"card\"").count(), 3, "{ours}");
+        assert_eq!(queues.matches("class=\"card\"").count(), 2, "{queues}");
+        assert!(page.contains(&format!("colspan=\"1\">{QUEUES}</th>")), "{page}");
+    }
+
+    #[test]
+    fn a_figure_in_doubt_is_marked_in_its_card_the_plots_and_the_table() {
+        let mut report = sample();
+        let is_it = |it: &&mut crate::Sample| it.contender == "SSE" && it.stage == "steady";
         report.samples.iter_mut().find(is_it).unwrap().stolen = 0.4;
         report.warnings = crate::Warning::of(&report.samples, &report.summary, &contenders());
         let page = page(&report);
-        let cards = &page[..page.find("What is compared").unwrap()];
-        assert_eq!(cards.matches(" ¹").count(), 3, "CPU, median and p99 of sse: {cards}");
-        assert!(page.contains("in doubt: sse ¹"), "{page}");
-        let plots = &page[page.find("<h2>Costs").unwrap()..page.find("Targets").unwrap()];
-        assert_eq!(plots.matches(" ¹").count(), 1, "the bar of sse, steady: {plots}");
+        let cards =
+            &page[page.find("At a glance").unwrap()..page.find("What is compared").unwrap()];
+        assert_eq!(cards.matches(" ¹").count(), 3, "CPU, median and p99 of SSE: {cards}");
+        assert!(page.contains("in doubt: SSE ¹"), "{page}");
+        let plots = &page[page.find("<h2>Costs").unwrap()..page.find("At a glance").unwrap()];
+        assert_eq!(plots.matches(" ¹").count(), 1, "the bar of SSE, steady: {plots}");
         let table = &page[page.find("Every figure").unwrap()..];
         assert_eq!(table.matches(" ¹<small>").count(), 7, "rate, CPU and five latencies: {table}");
     }
 
     #[test]
-    fn text_from_elsewhere_is_shown_and_not_interpreted() {
+    fn text_of_the_report_is_escaped() {
         let mut report = sample();
         let evil = "<script>alert(\"1\")</script>";
         report.environment.command = evil.into();

@@ -9,14 +9,14 @@ use crate::sample::Sample;
 use crate::summary::Row;
 
 impl Report {
-    /// Returns the parts of the report that `words` name, as Markdown:
+    /// Returns the parts of the report that are named by `words`, as Markdown:
     ///
-    /// - keys of rows, such as `steady.cpu`: one table with a column for each, and a line for each contender,
+    /// - keys of rows, such as `steady.cpu`: one table with a column for each key and a line for each contender,
     /// - `targets`: the table of targets,
-    /// - `run`: the command and the circumstances of the run, and its warnings.
+    /// - `run`: the command and the environment of the run, and its warnings.
     ///
     /// # Errors
-    /// Returns the first word that names nothing in this report.
+    /// Returns the first word that is unknown, or for which this report has no figures.
     pub fn markdown<'w>(&self, words: &[&'w str]) -> Result<String, &'w str> {
         let mut parts = Vec::new();
         let mut rows = Vec::new();
@@ -33,7 +33,7 @@ impl Report {
         Ok(parts.join("\n"))
     }
 
-    /// Returns one line for each contender that has one of these figures.
+    /// Returns a table with one line for each contender that has one of these figures.
     fn contenders_by_rows(&self, rows: &[&Row]) -> String {
         let is_one_group = rows.iter().all(|row| row.group == rows[0].group);
         let titles = rows.iter().map(|row| match is_one_group {
@@ -56,7 +56,7 @@ impl Report {
         let Environment { command, commit, date, seconds, cpu, kernel, .. } = &self.environment;
         let (division, versions) = (self.environment.division(), self.environment.versions());
         let mut text = format!(
-            "Measured by `{command}`:\n{}; medians over rounds (lowest–highest).\nCommit {commit} · {date} · took \
+            "Measured by `{command}`:\n{}, medians over rounds (min–max).\nCommit {commit} · {date} · took \
              {seconds:.0} s · {versions}.\n{cpu} · cores: {division} · {kernel}.",
             self.subject(),
         );
@@ -65,7 +65,7 @@ impl Report {
         }
         text += "\n";
         if !self.warnings.is_empty() {
-            text += "\nReasons to doubt, by the number at the figures that they concern:\n\n";
+            text += "\nReasons to doubt. The numbers are those at the figures:\n\n";
         }
         for (number, warning) in (1..).zip(self.marked_warnings()) {
             let _ = writeln!(text, "- {} {}", superscript(number), warning.text);
@@ -77,7 +77,7 @@ impl Report {
     }
 }
 
-/// Returns the table of targets. The name of a figure is only in its first line.
+/// Returns the table of targets. The name of a figure is in its first line only.
 fn targets(table: &Table) -> String {
     let titles = table.columns.iter().cloned();
     let mut text = head(vec![String::new(); 2].into_iter().chain(titles));
@@ -117,23 +117,24 @@ mod tests {
     fn a_table_has_a_column_for_each_key_and_a_line_for_each_contender() {
         let text = sample().markdown(&["steady.cpu", "steady.p99"]).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "|  | server CPU a delivery, µs | latency p99, ms |", "{text}");
+        assert_eq!(lines[0], "|  | server CPU per delivery, µs | latency p99, ms |", "{text}");
         assert_eq!(lines[1], "| --- | --- | --- |");
-        assert!(lines[2].starts_with("| websocket | 6.3 (6.2–6.5) | "), "{text}");
+        assert!(lines[2].starts_with("| WebSocket | 6.3 (6.2–6.5) | "), "{text}");
         assert_eq!(lines.len(), 2 + 4, "{text}");
     }
 
     #[test]
-    fn figures_of_several_stages_are_named_with_their_stage() {
+    fn columns_of_several_stages_contain_the_stage() {
         let text = sample().markdown(&["connect.cpu", "steady.cpu"]).unwrap();
-        let head = "|  | connect: server CPU each, µs | steady: server CPU a delivery, µs |";
+        let head =
+            "|  | connect: server CPU per client, µs | steady: server CPU per delivery, µs |";
         assert!(text.starts_with(head), "{text}");
     }
 
     #[test]
     fn targets_and_the_run_follow_the_table() {
         let text = sample().markdown(&["targets", "run", "steady.cpu"]).unwrap();
-        let [table, targets, run] = ["| websocket |", "| ≤ 0.85 |", "Measured by `tidings compare"]
+        let [table, targets, run] = ["| WebSocket |", "| ≤ 0.85 |", "Measured by `tidings compare"]
             .map(|part| text.find(part).unwrap_or_else(|| panic!("no {part:?} in {text}")));
         assert!(table < targets && targets < run, "{text}");
         assert!(text.contains("Commit 0123456789ab") && text.contains("A CPU"), "{text}");
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_names_nothing_is_returned() {
+    fn an_unknown_word_is_returned() {
         let mut report = sample();
         assert_eq!(report.markdown(&["steady.cpu", "quiet.memory"]), Err("quiet.memory"));
         report.targets.clear();

@@ -1,7 +1,7 @@
-//! What a person, or another program, sees of a comparison.
+//! The report of a comparison, as a table, as a page and as JSON.
 //!
-//! The table and the page are made of the [`Summary`] and the targets, so a report that is read from JSON looks like the
-//! one that was just measured.
+//! The table and the page are made from the [`Summary`] and the targets, so a report that is read from JSON has the same
+//! figures as one that was just measured.
 
 mod cells;
 mod html;
@@ -17,13 +17,14 @@ use crate::environment::Environment;
 use crate::sample::Sample;
 use crate::summary::Summary;
 use crate::targets::TargetRow;
+use crate::units::separated;
 use crate::warnings::Warning;
 use crate::workload::Workload;
 
-/// A finished comparison. As JSON it is every raw figure and the circumstances of the run.
+/// A finished comparison. Its JSON contains all raw figures and the environment of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Where and how it was measured.
+    /// The machine, the versions and the command.
     pub environment: Environment,
     /// The clients and what was published to them.
     pub plan: Workload,
@@ -31,17 +32,17 @@ pub struct Report {
     pub summary: Summary,
     /// Figures against their targets. Empty if the baseline was not measured.
     pub targets: Vec<TargetRow>,
-    /// What figures cannot show of a contender.
+    /// Properties of contenders that the figures do not show.
     pub remarks: Vec<Remark>,
-    /// What should have been measured and was not.
+    /// The contenders that were not measured.
     pub missing: Vec<Missing>,
-    /// Reasons to doubt.
+    /// Reasons to doubt the figures.
     pub warnings: Vec<Warning>,
-    /// The raw figures in the order of measuring, one for each contender, stage and round.
+    /// The raw figures in the order of measuring, one sample for each contender, stage and round.
     pub samples: Vec<Sample>,
 }
 
-/// What a reader has to know of a contender before comparing its figures.
+/// A property of a contender that the figures do not show, such as weaker guarantees.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Remark {
     /// The contender's title.
@@ -55,16 +56,18 @@ pub struct Remark {
 pub struct Missing {
     /// The contender's title.
     pub transport: String,
-    /// Why, and what to do.
+    /// The reason, and a way to fix it.
     pub problem: String,
-    /// Whether it failed. A server that is not installed is not a failure.
+    /// `true` if it failed. A server that is not installed is not a failure.
     pub is_failure: bool,
 }
 
 impl Report {
-    /// Returns `true` if every client received everything, once and in order, no contender failed, and every planned
-    /// measurement was finished. A program should exit with 1 if this is `false`. A target that is missed does not matter,
-    /// nor does a client of the baseline, which closes those whose socket is full.
+    /// Returns `true` if every client received everything once and in order, no contender failed, and all planned
+    /// measurements were finished. A program should exit with 1 if this is `false`.
+    ///
+    /// Missed targets do not count. Losses of the baseline do not count either, because it closes clients whose socket is
+    /// full.
     pub fn is_clean(&self) -> bool {
         let is_whole = !self.warnings.iter().any(Warning::is_interruption);
         let has_failed = self.missing.iter().any(|missing| missing.is_failure);
@@ -74,12 +77,12 @@ impl Report {
         is_whole && !has_failed && others.all(Sample::is_clean)
     }
 
-    /// Returns the table for a terminal, and the doubts below it.
+    /// Returns the table for a terminal, with the warnings below it.
     pub fn table(&self) -> String {
         table::table(self)
     }
 
-    /// Returns one page that needs nothing else: no script, no font, no image.
+    /// Returns the report as one HTML file without scripts and without references to other files.
     pub fn html(&self) -> String {
         html::page(self)
     }
@@ -94,8 +97,7 @@ impl Report {
         self.warnings.iter().filter(|warning| !warning.is_marked())
     }
 
-    /// Returns the numbers of the warnings that concern this figure of this contender, from 1, as a mark that follows
-    /// the figure, such as ` ¹ ²`.
+    /// Returns the mark of a figure: the numbers of the warnings that concern it, from 1, such as ` ¹ ²`.
     fn mark(&self, transport: &str, key: &str) -> String {
         let numbered = (1..).zip(self.marked_warnings());
         let concerning = numbered.filter(|(_, warning)| warning.concerns(transport, key));
@@ -104,7 +106,10 @@ impl Report {
 
     /// Returns clients, rate, payload and rounds in one line.
     fn subject(&self) -> String {
-        let Workload { clients, rate, payload, rounds, .. } = &self.plan;
+        let Workload { rate, rounds, .. } = &self.plan;
+        let [clients, payload] =
+            [self.plan.clients, self.plan.payload].map(|number| separated(&number.to_string()));
+        let rate = separated(&rate.to_string());
         let plural = if *rounds == 1 { "" } else { "s" };
         let interrupted = self.warnings.iter().any(Warning::is_interruption);
         let mark = if interrupted { " · interrupted" } else { "" };
@@ -113,6 +118,11 @@ impl Report {
              round{plural}{mark}"
         )
     }
+}
+
+/// Returns `true` if the contender with this title is a message queue that clients read directly.
+fn is_queue(title: &str) -> bool {
+    CONTENDERS.iter().any(|contender| contender.is_queue() && contender.title == title)
 }
 
 /// Returns a number in superscript digits.

@@ -1,34 +1,37 @@
-//! The plots, as SVG inside the page. Their colours are classes of the page's style sheet, which has two palettes.
+//! The plots, as SVG inside the page. Their colours are classes of the page's style sheet, which has a light and a dark
+//! palette.
 
 use std::fmt::{Display, Write as _};
 
 use super::cells::Cell;
 use super::markup::text;
 use crate::summary::{Curve, Row};
+use crate::units::separated;
 
-/// The width in drawing units. The page scales a plot to the space it has.
+/// The width in drawing units. The page scales a plot to the available width.
 const WIDTH: f64 = 400.0;
 const CURVES_HEIGHT: f64 = 270.0;
 
-/// Colours of the page's palette for contenders.
+/// The number of colours for contenders in the palette of the page.
 pub(super) const SERIES: usize = 6;
 
-/// Bars that belong together, one for each contender.
+/// A group of bars, one for each contender.
 pub(super) struct Bars<'a> {
     pub(super) label: &'a str,
     pub(super) row: &'a Row,
-    /// The figures of the row as they are written.
+    /// The text of the figures of the row.
     pub(super) cells: Vec<Cell>,
 }
 
 /// An SVG image under construction.
 struct Drawing(String);
 
-/// Returns latency over percentiles. The tail is stretched: each nine is as wide as the one before.
+/// Returns a plot of latency over percentiles. The axis of percentiles is logarithmic towards 100 %, so p90, p99 and p99.9
+/// have equal distances.
 pub(super) fn curves(curves: &[(usize, &Curve)]) -> String {
     let mut drawing = Drawing::new(CURVES_HEIGHT);
     let visible = |curve: &Curve| -> Vec<(f64, f64)> {
-        // The least value says nothing and would bend the scale for all others.
+        // The minimum is left out, because it would stretch the scale for all other points.
         let drawn = curve.points.iter().filter(|(q, _)| (0.1..=0.999_91).contains(q));
         drawn.map(|&(q, us)| (nines(q), (us / 1e3).max(0.001))).collect()
     };
@@ -44,12 +47,12 @@ pub(super) fn curves(curves: &[(usize, &Curve)]) -> String {
     let y = |millis: f64| bottom - (millis / low).ln() / (high / low).ln() * (bottom - top);
 
     let steps = steps(low, high);
-    // Each step of 1, 2 and 5 has a line. If there are many, only powers of ten have a number.
+    // Each step of 1, 2 and 5 has a line. If there are many steps, only powers of ten have a number.
     let is_crowded = steps.len() > 8;
     for step in steps {
         drawing.line("grid-line", &[(left, y(step)), (right, y(step))]);
         if !is_crowded || is_power_of_ten(step) {
-            drawing.text("quiet", "end", (left - 8.0, y(step)), step);
+            drawing.text("quiet", "end", (left - 8.0, y(step)), separated(&step.to_string()));
         }
     }
     for (q, label) in
@@ -69,7 +72,7 @@ pub(super) fn curves(curves: &[(usize, &Curve)]) -> String {
     drawing.finish()
 }
 
-/// Returns horizontal bars from zero, each with its value and, as a thin line, its spread.
+/// Returns a plot of horizontal bars from zero. Each bar has its value, and a thin line for its spread.
 pub(super) fn bars(groups: &[Bars<'_>]) -> String {
     const BAR: f64 = 16.0;
     const STEP: f64 = 26.0;
@@ -78,7 +81,7 @@ pub(super) fn bars(groups: &[Bars<'_>]) -> String {
     let height = groups.iter().map(|g| head(g) + g.cells.len() as f64 * STEP + AFTER).sum();
     let spreads = groups.iter().flat_map(|group| &group.row.values).flatten();
     let most = spreads.map(|spread| spread.max).fold(0.0, f64::max);
-    // The longest bar leaves room for its value.
+    // The longest bar leaves space for its value.
     let x = |value: f64| if most > 0.0 { value.max(0.0) / most * (WIDTH - 112.0) } else { 0.0 };
     let mut drawing = Drawing::new(height);
     let mut top = 0.0;
@@ -148,7 +151,7 @@ impl Drawing {
     }
 }
 
-/// Returns the number of nines of a quantile: 0.9 has one, 0.99 two.
+/// Returns the number of nines of a quantile: 1 for 0.9, 2 for 0.99.
 fn nines(quantile: f64) -> f64 {
     if quantile >= 1.0 { f64::INFINITY } else { -(1.0 - quantile).log10() }
 }
@@ -180,7 +183,7 @@ mod tests {
     #[test]
     fn every_colour_is_a_class_of_the_page() {
         let curve = Curve {
-            transport: "sse".into(),
+            transport: "SSE".into(),
             stage: "steady".into(),
             points: vec![(0.0, 300.0), (0.5, 900.0), (0.999, 4_000.0), (1.0, 90_000.0)],
         };
@@ -193,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_draw_is_an_empty_plot() {
+    fn a_plot_without_data_is_empty() {
         assert!(curves(&[]).starts_with("<svg"));
         assert!(bars(&[]).starts_with("<svg"));
     }

@@ -3,22 +3,32 @@
 use std::fmt::Write as _;
 
 use super::cells::{Cell, Table};
-use super::{Missing, Remark, Report, superscript};
+use super::html::QUEUES;
+use super::{Missing, Remark, Report, is_queue, superscript};
 
 /// The space between two columns.
 const GAP: usize = 2;
 
-/// Figures down, contenders across. Targets, remarks and doubts follow below.
+/// Returns the figures with one column for each contender, then targets, remarks and warnings. Message queues have their own
+/// table.
 pub(super) fn table(report: &Report) -> String {
     let mut text = format!("{}\n\n", report.subject());
-    text += &aligned(&report.figures());
+    let [ours, queues] = [false, true].map(|queues| report.figures(|it| is_queue(it) == queues));
+    if !ours.columns.is_empty() {
+        text += &aligned(&ours);
+    }
+    if !queues.columns.is_empty() {
+        let space = if ours.columns.is_empty() { "" } else { "\n" };
+        let _ = writeln!(text, "{space}{QUEUES}");
+        text += &aligned(&queues);
+    }
     let spread =
         if report.plan.rounds > 1 { "medians over rounds (min–max)" } else { "one round" };
-    let _ = writeln!(text, "\n{spread}; latency counts from the intended publish");
+    let _ = writeln!(text, "\n{spread}, latency counts from the scheduled publish");
     if let Some(targets) = report.target_table() {
         text += "\n";
         text += &aligned(&targets);
-        text += "\ncompared: the figure, or its ratio of the same round to what stands beside it\n";
+        text += "\ncompared: the figure, or its ratio to the divisor in the same round\n";
     }
     let _ = writeln!(text, "\nmeasured: {}", report.environment.versions());
     let _ = writeln!(text, "{}", report.environment.lines());
@@ -40,7 +50,7 @@ pub(super) fn table(report: &Report) -> String {
 /// Returns the lines with the first column aligned to the left and the others to the right.
 fn aligned(table: &Table) -> String {
     let lines = lines(table);
-    // A heading has no more than its label, and may be wider than the column of labels.
+    // A heading may be wider than the column of labels, because the rest of its line is empty.
     let rows = || lines.iter().filter(|line| line.len() > 1);
     let width = |at: usize| rows().map(|line| line[at].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..=table.columns.len()).map(width).collect();
@@ -55,7 +65,7 @@ fn aligned(table: &Table) -> String {
     text
 }
 
-/// Returns the words of each line: the label, and one for each column. The range of each figure is below it.
+/// Returns the words of each line: the label and one word per column. The range of each figure is in the line below it.
 fn lines(table: &Table) -> Vec<Vec<String>> {
     let mut lines = vec![[String::new()].iter().chain(&table.columns).cloned().collect()];
     for group in &table.groups {
@@ -82,7 +92,7 @@ mod tests {
     use crate::report::tests::{contenders, sample};
 
     #[test]
-    fn every_figure_target_and_contender_is_there() {
+    fn the_table_contains_every_figure_target_and_contender() {
         let report = sample();
         let text = table(&report);
         for name in &report.summary.transports {
@@ -92,7 +102,7 @@ mod tests {
             assert!(text.contains(&row.label), "{} in {text}", row.label);
         }
         assert!(
-            text.contains("websocket by baseline websocket") && text.contains("≤ 0.85"),
+            text.contains("WebSocket / baseline WebSocket") && text.contains("≤ 0.85"),
             "{text}"
         );
         assert!(text.contains("long-polling: requests again and again\n"), "{text}");
@@ -105,22 +115,34 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_in_doubt_has_the_number_of_its_warning() {
+    fn message_queues_have_their_own_table() {
         let mut report = sample();
-        let is_it = |it: &&mut crate::Sample| it.contender == "sse" && it.stage == "steady";
-        report.samples.iter_mut().find(is_it).unwrap().load_busy = Some(0.95);
-        report.warnings = crate::Warning::of(&report.samples, &report.summary, &contenders());
+        report.summary.transports[3] = "NATS".to_owned();
         let text = table(&report);
-        assert!(text.contains("¹ warning: sse, steady: the load was 95 % busy"), "{text}");
-        let marked: Vec<&str> =
-            text.lines().filter(|line| line.contains(" ¹") && line.starts_with("  ")).collect();
-        assert_eq!(marked.len(), 5, "four latencies and the answers of sse, steady: {marked:?}");
+        let (ours, queues) = text.split_once(QUEUES).unwrap();
+        let figures = queues.split("medians over").next().unwrap();
+        assert!(ours.contains("SSE") && !ours.contains("NATS"), "{text}");
+        assert!(figures.contains("NATS") && !figures.contains("SSE"), "{text}");
+        assert!(figures.contains("latency p99"), "{text}");
     }
 
     #[test]
-    fn what_is_not_known_is_a_dash_with_a_sentence() {
+    fn a_figure_in_doubt_has_the_number_of_its_warning() {
         let mut report = sample();
-        report.summary.rows.iter_mut().for_each(|row| row.values.fill(None));
+        let is_it = |it: &&mut crate::Sample| it.contender == "SSE" && it.stage == "steady";
+        report.samples.iter_mut().find(is_it).unwrap().load_busy = Some(0.95);
+        report.warnings = crate::Warning::of(&report.samples, &report.summary, &contenders());
+        let text = table(&report);
+        assert!(text.contains("¹ warning: SSE, steady: the load was 95 % busy"), "{text}");
+        let marked: Vec<&str> =
+            text.lines().filter(|line| line.contains(" ¹") && line.starts_with("  ")).collect();
+        assert_eq!(marked.len(), 5, "four latencies and the answers of SSE, steady: {marked:?}");
+    }
+
+    #[test]
+    fn an_unknown_figure_is_a_dash_and_a_warning_explains_it() {
+        let mut report = sample();
+        report.summary.rows.iter_mut().for_each(|row| row.values[0] = None);
         report.warnings =
             vec![crate::Warning::new(crate::Doubt::ServerUnknown, "name it with --pid")];
         let text = table(&report);

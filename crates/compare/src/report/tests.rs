@@ -1,4 +1,4 @@
-//! A report that was not measured, and what every report has in common.
+//! A sample report for tests, and tests of every form of a report.
 
 use super::*;
 use crate::contender::{Contender, chosen};
@@ -12,7 +12,7 @@ pub(crate) fn contenders() -> Vec<&'static Contender> {
     chosen(&names).unwrap()
 }
 
-/// Four contenders, three rounds, none of it measured.
+/// Returns a report with four contenders and three rounds of invented figures.
 pub(crate) fn sample() -> Report {
     let mut samples = Vec::new();
     for round in 1..=3 {
@@ -95,21 +95,21 @@ fn latency(p50: f64) -> Latency {
 }
 
 #[test]
-fn json_there_and_back_is_the_same_report() {
+fn a_report_is_the_same_after_a_round_trip_through_json() {
     let report = sample();
     let json = serde_json::to_string(&report).unwrap();
     assert!(serde_json::from_str::<Report>(&json).unwrap() == report, "{json}");
 }
 
 #[test]
-fn a_lost_notification_or_a_failure_is_not_clean() {
+fn a_report_with_a_loss_or_a_failure_is_not_clean() {
     let mut report = sample();
     assert!(report.is_clean());
     report.missing[0].is_failure = true;
     assert!(!report.is_clean());
     report.missing.clear();
     report.samples[4].load.lost = 1;
-    assert_eq!(report.samples[4].contender, "baseline websocket");
+    assert_eq!(report.samples[4].contender, "baseline WebSocket");
     assert!(report.is_clean(), "the baseline may lose clients");
     report.samples[0].load.lost = 1;
     assert!(!report.is_clean());

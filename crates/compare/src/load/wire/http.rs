@@ -1,4 +1,4 @@
-//! HTTP: streams after a head, and responses one after the other.
+//! HTTP: a stream after a head, or one response after another.
 
 use httparse::{EMPTY_HEADER, Response, Status};
 
@@ -9,10 +9,10 @@ use crate::load::inbox::Inbox;
 /// The start of the body of every response to a poll.
 const START: &[u8] = br#"{"cursor":""#;
 
-/// The longest id that is accepted as a cursor.
+/// The longest cursor in bytes.
 const LONGEST_ID: usize = 52;
 
-/// Reads the head of a response, and after it a stream.
+/// Reads the head of a response and then a stream.
 #[derive(Debug)]
 pub(crate) struct Stream<R> {
     /// The expected status, until the head is read.
@@ -25,15 +25,15 @@ pub(crate) struct Stream<R> {
 #[derive(Debug)]
 pub(crate) struct Events;
 
-/// Reads responses with a body each.
+/// Reads responses that have a body.
 #[derive(Debug, Default)]
 pub(crate) struct Responses {
-    /// What is left of the present response's body.
+    /// How many bytes of the current body are missing.
     left: u64,
     polls: Option<Polls>,
 }
 
-/// Long-polling: each response carries the cursor of the next request.
+/// Long-polling. Each response contains the cursor for the next request.
 #[derive(Debug)]
 struct Polls {
     cursor: Vec<u8>,
@@ -43,9 +43,9 @@ struct Polls {
 
 /// The head of a response.
 struct Head {
-    /// Where the body starts.
+    /// The offset of the body.
     length: usize,
-    /// The value of `Content-Length`. A stream has none.
+    /// The value of `Content-Length`, or `None` for a stream.
     body: Option<usize>,
 }
 
@@ -75,12 +75,12 @@ impl Reader for Events {
 }
 
 impl Responses {
-    /// Returns the reader of a client that polls. A poll is its cursor between these two parts.
+    /// Returns the reader of a client that polls. A poll consists of the cursor between these two parts.
     pub(crate) fn to_polls(before_cursor: String, after_cursor: String) -> Self {
         Self { left: 0, polls: Some(Polls { cursor: Vec::new(), before_cursor, after_cursor }) }
     }
 
-    /// Reads a head, and the cursor of a poll. Returns where the body starts.
+    /// Reads a head, and the cursor of a poll. Returns the offset of the body.
     fn begin(&mut self, input: &[u8]) -> Result<Option<usize>, Gone> {
         let Some(head) = Head::read(input, 200)? else { return Ok(None) };
         let length = head.body.ok_or(Gone::Invalid("a response has no Content-Length"))?;
@@ -102,7 +102,7 @@ impl Responses {
 }
 
 impl Reader for Responses {
-    /// At the end of the response to a poll the next poll is the reply.
+    /// At the end of the response to a poll, replies with the next poll.
     fn take(&mut self, input: &[u8], inbox: &mut Inbox<'_>) -> Result<usize, Gone> {
         let mut at = 0;
         loop {
@@ -122,16 +122,16 @@ impl Reader for Responses {
     }
 }
 
-/// Returns `true` if a URL may contain the byte as it is.
+/// Returns `true` if a URL may contain the byte unescaped.
 fn is_of_an_id(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
 
 impl Head {
-    /// Reads the head at the start of `input`. Returns `None` if it is not complete.
+    /// Parses the head at the start of `input`. Returns `None` if it is not complete.
     ///
     /// # Errors
-    /// If it is not a head of HTTP/1.1, or has another status.
+    /// Returns an error if it is not a head of HTTP/1.1, or if its status is not the expected one.
     fn read(input: &[u8], status: u16) -> Result<Option<Self>, Gone> {
         let mut headers = [EMPTY_HEADER; 32];
         let mut response = Response::new(&mut headers);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn every_response_is_followed_by_one_poll_wherever_the_reads_cut() {
+    fn every_response_is_followed_by_one_poll_at_every_split() {
         let bytes = [response(&[]), response(&[0, 1, 2]), response(&[3]), response(&[4])].concat();
         for cut in 1..bytes.len() {
             let mut polls = Responses::to_polls("GET /?after=".to_owned(), "\r\n".to_owned());
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn every_event_counts_once_after_the_head_wherever_the_reads_cut() {
+    fn every_event_counts_once_after_the_head_at_every_split() {
         let mut bytes =
             b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nretry: 1\n\n: it@is\n\n".to_vec();
         for sequence in 0..5 {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_that_would_break_the_next_request_is_rejected() {
+    fn a_cursor_with_invalid_characters_is_rejected() {
         let body = br#"{"cursor":"a b\r\n","notifications":[]}"#;
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
         let response = [head.as_bytes(), body].concat();

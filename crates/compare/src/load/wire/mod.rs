@@ -1,4 +1,4 @@
-//! The wire of each transport: what connections send, and how they find stamps and responses in what they receive.
+//! The protocol of each transport: what connections send, and how stamps and responses are found in what they receive.
 
 pub(crate) mod http;
 pub(crate) mod nats;
@@ -12,24 +12,30 @@ use std::fmt::Debug;
 use super::gone::Gone;
 use super::inbox::Inbox;
 
-/// As many notifications of a message queue as our server keeps by default.
+/// The number of notifications that a message queue keeps. It is the default of our server.
 const KEPT: u32 = 65_536;
 
-/// The longest line or response that is waited for.
+/// The longest line or response in bytes.
 const LONGEST: usize = 4000;
 
 /// Reads what one connection receives.
 pub(crate) trait Reader: Debug {
-    /// Takes the bytes of one read, wherever the reads cut them, and returns how many it has used. The rest comes again
-    /// in front of the next read.
+    /// Parses the bytes of one read, which may end anywhere, and returns how many it has used. The rest is passed again
+    /// before the bytes of the next read.
+    ///
+    /// # Errors
+    /// Returns an error if the server violates the protocol or reports an error.
     fn take(&mut self, input: &[u8], inbox: &mut Inbox<'_>) -> Result<usize, Gone>;
 }
 
-/// Returns the first line without its end, and its length with it. Returns `None` if it is not complete.
+/// Returns the first line without its line end, and its length with the line end. Returns `None` if it is not complete.
+///
+/// # Errors
+/// Returns an error if the line is longer than [`LONGEST`].
 fn line(input: &[u8]) -> Result<Option<(&[u8], usize)>, Gone> {
     match memchr::memchr(b'\n', input) {
         Some(end) => Ok(Some((input[..end].trim_ascii_end(), end + 1))),
-        None if input.len() > LONGEST => Err(Gone::Invalid("the server sent a line without end")),
+        None if input.len() > LONGEST => Err(Gone::Invalid("the server sent an endless line")),
         None => Ok(None),
     }
 }

@@ -17,7 +17,7 @@ const CONNECT: &str = "CONNECT {\"verbose\":false,\"pedantic\":false,\"lang\":\"
 /// Reads messages, and responses: each `PONG`, and each message to an inbox for responses.
 #[derive(Debug, Default)]
 pub(crate) struct Nats {
-    /// What is left of a message's payload.
+    /// How many bytes of the payload are missing.
     left: u64,
 }
 
@@ -52,24 +52,24 @@ impl Reader for Nats {
     }
 }
 
-/// Returns what a subscriber of core NATS sends first. The response is a `PONG`.
+/// Returns the first bytes of a subscriber of core NATS. The response is a `PONG`.
 pub(crate) fn subscribe(topic: &str) -> String {
     format!("{CONNECT}SUB {STREAM}.{topic} 1\r\nPING\r\n")
 }
 
-/// Returns what a subscriber of JetStream sends first: a request for a consumer that pushes everything of the topic to
-/// the subscriber's inbox. The response is one of the API.
+/// Returns the first bytes of a subscriber of JetStream: a request for a consumer that pushes everything of the topic to
+/// the subscriber's inbox. The response is one of JetStream's API.
 pub(crate) fn consume(topic: &str, inbox: &str) -> String {
     let json = format!(
         r#"{{"stream_name":"{STREAM}","config":{{"deliver_subject":"{inbox}.messages","deliver_policy":"all","ack_policy":"none","replay_policy":"instant","filter_subject":"{STREAM}.{topic}","mem_storage":true,"num_replicas":1}}}}"#
     );
     let request = request("CONSUMER.CREATE", inbox, &json);
-    // The server does not deliver to a subscription with a wildcard.
+    // The server does not push to a subscription with a wildcard.
     format!("{CONNECT}SUB {inbox}.messages 1\r\nSUB {inbox}.response 2\r\n{request}")
 }
 
-/// Returns what a publisher sends first. With an `inbox` it is one of JetStream and gets the responses there; the
-/// first publisher also creates the stream. There is one response.
+/// Returns the first bytes of a publisher. With an `inbox` it publishes to JetStream and receives the responses there, and
+/// the first publisher also creates the stream. There is one response.
 pub(crate) fn begin(inbox: Option<&str>, creates_stream: bool) -> String {
     let Some(inbox) = inbox else { return format!("{CONNECT}PING\r\n") };
     let json = format!(
@@ -82,7 +82,7 @@ pub(crate) fn begin(inbox: Option<&str>, creates_stream: bool) -> String {
     format!("{CONNECT}SUB {inbox}.response 1\r\n{first}")
 }
 
-/// Returns a publish up to its payload, which a line end follows.
+/// Returns a publish up to its payload. A line end follows the payload.
 pub(crate) fn publish(topic: &str, inbox: Option<&str>, length: usize) -> String {
     let inbox = inbox.map_or(String::new(), |inbox| format!("{inbox}.response "));
     format!("PUB {STREAM}.{topic} {inbox}{length}\r\n")
@@ -93,7 +93,7 @@ fn request(operation: &str, inbox: &str, json: &str) -> String {
     format!("PUB $JS.API.{operation}.{STREAM} {inbox}.response {length}\r\n{json}\r\n")
 }
 
-/// Reads `subject sid [reply-to] length`. Returns whether the message is a response, and the length of its payload.
+/// Parses `subject sid [reply-to] length`. Returns `true` for a response, and the length of the payload.
 fn message_head(head: &[u8]) -> Result<(bool, usize), Gone> {
     let mut words = head.split(|&byte| byte == b' ');
     let is_response = words.next().is_some_and(|subject| subject.ends_with(b".response"));
@@ -101,7 +101,7 @@ fn message_head(head: &[u8]) -> Result<(bool, usize), Gone> {
     Ok((is_response, length.ok_or(Gone::Invalid("a message of NATS has no length"))?))
 }
 
-/// Reads a response of JetStream's API. Returns its length with its line end, or `None` if it is not complete.
+/// Parses a response of JetStream's API. Returns its length with its line end, or `None` if it is not complete.
 fn response(input: &[u8], length: usize) -> Result<Option<usize>, Gone> {
     if length > LONGEST {
         return Err(Gone::Invalid("a response of JetStream is too long"));
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_message_and_response_counts_once_wherever_the_reads_cut() {
+    fn every_message_and_response_counts_once_at_every_split() {
         let mut bytes = b"INFO {\"server_id\":\"x\"}\r\nPONG\r\nPING\r\n".to_vec();
         bytes.extend(b"MSG _INBOX.a.response 1 15\r\n{\"stream\":\"x\"} \r\n");
         for sequence in 0..5 {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_passed_on_with_the_server_s_text() {
+    fn an_error_contains_the_text_of_the_server() {
         let body = br#"{"error":{"code":404,"description":"stream not found"}}"#;
         let error = response(&[&body[..], b"\r\n"].concat(), body.len()).unwrap_err();
         assert!(error.to_string().contains("stream not found"));

@@ -1,4 +1,4 @@
-//! Redis Streams: `XREAD BLOCK`, and again after each response, with the id of the last entry (RESP 2).
+//! Redis Streams (RESP 2). A client sends `XREAD BLOCK` again after each response, with the id of the last entry.
 
 use super::{KEPT, Reader, line};
 use crate::load::gone::Gone;
@@ -10,16 +10,16 @@ const AT_ONCE: u32 = 256;
 
 const INVALID: Gone = Gone::Invalid("the server does not respond in RESP 2");
 
-/// Reads replies. After each list of entries the next `XREAD` follows.
+/// Reads replies. Sends the next `XREAD` after each list of entries.
 #[derive(Debug)]
 pub(crate) struct Redis {
     /// `XREAD` up to the id.
     read: String,
-    /// What is left of a payload.
+    /// How many bytes of a payload are missing.
     left: u64,
-    /// Elements of the present reply that are still to come.
+    /// How many elements of the current reply are missing.
     pending: usize,
-    /// The id of the last entry of the present reply.
+    /// The id of the last entry of the current reply.
     after: Vec<u8>,
 }
 
@@ -28,9 +28,9 @@ pub(crate) struct Redis {
 enum Token {
     /// A simple string, a number or nil.
     Value,
-    /// An array of so many elements.
+    /// An array, with the number of its elements.
     Array(usize),
-    /// A string of so many bytes, which follow.
+    /// A string, with the number of its bytes, which follow.
     Bulk(usize),
 }
 
@@ -55,7 +55,7 @@ impl Reader for Redis {
                 if size >= stamp::LENGTH {
                     self.left = size as u64 + 2;
                 } else {
-                    // A key, a field or an id. The id by itself is the response to a publish.
+                    // A key, a field or an id. An id outside of an array is the response to a publish.
                     let Some(text) = input[at + length..].get(..size + 2) else { return Ok(at) };
                     if self.pending > 0 && text[0].is_ascii_digit() {
                         self.after.clear();
@@ -78,7 +78,7 @@ impl Reader for Redis {
     }
 }
 
-/// Returns what a subscriber sends first. The response to `PING` shows that the read is the next command.
+/// Returns the first bytes of a subscriber. After the response to `PING`, the server runs the `XREAD`.
 pub(crate) fn subscribe(topic: &str) -> String {
     format!("PING\r\n{}0-0\r\n", read(topic))
 }
@@ -87,7 +87,7 @@ fn read(topic: &str) -> String {
     format!("XREAD COUNT {AT_ONCE} BLOCK 0 STREAMS direct:{topic} ")
 }
 
-/// Returns a publish up to its payload, which a line end follows.
+/// Returns a publish up to its payload. A line end follows the payload.
 pub(crate) fn publish(topic: &str, length: usize) -> String {
     let words = ["XADD", &format!("direct:{topic}"), "MAXLEN", "~", &KEPT.to_string(), "*", "d"];
     let bulk = |word: &&str| format!("${}\r\n{word}\r\n", word.len());
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn every_list_of_entries_is_followed_by_one_read_wherever_the_reads_cut() {
+    fn every_list_of_entries_is_followed_by_one_read_at_every_split() {
         let first = response(&[("17-0", 0), ("17-1", 1), ("18-0", 2)]);
         let last = response(&[("19-0", 3), ("19-1", 4)]);
         let bytes = [b"+PONG\r\n".to_vec(), first, last, bulk(b"20-0")].concat();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_and_other_protocols_are_told_apart() {
+    fn an_error_of_redis_differs_from_another_protocol() {
         let error = token(b"-ERR unknown command").unwrap_err().to_string();
         assert!(error.contains("unknown command"), "{error}");
         assert!(token(b"HTTP/1.1 400").is_err());

@@ -1,4 +1,4 @@
-//! What the tests of the readers share.
+//! Helpers for the tests of the readers.
 
 use super::Reader;
 use crate::load::inbox::Inbox;
@@ -15,8 +15,8 @@ pub(super) fn payload(sequence: u64) -> Vec<u8> {
     payload
 }
 
-/// Passes `bytes` to a reader in cuts of this length, as a connection does. Returns what the connection sends, and how
-/// many responses there were. Asserts that notifications 0 to 4 are received, once and in order.
+/// Passes `bytes` to a reader in pieces of this length, as a connection does. Returns the bytes to send and the number of
+/// responses. Asserts that notifications 0 to 4 are received once and in order.
 pub(super) fn five_by_cuts(bytes: &[u8], cut: usize, reader: &mut dyn Reader) -> (Vec<u8>, usize) {
     let mut order = Order::new(0, 1);
     let mut score = Score::default();
@@ -33,11 +33,11 @@ pub(super) fn five_by_cuts(bytes: &[u8], cut: usize, reader: &mut dyn Reader) ->
     };
     for part in bytes.chunks(cut) {
         carry.extend_from_slice(part);
-        let used = reader.take(&carry, &mut inbox).expect("it is well-formed");
+        let used = reader.take(&carry, &mut inbox).expect("the bytes are well-formed");
         carry.drain(..used);
     }
     let answers = inbox.answers;
-    assert!(carry.is_empty(), "all is used at the end");
+    assert!(carry.is_empty(), "all bytes are used at the end");
     let seen = (score.deliveries, score.duplicated, score.reordered, score.outstanding);
     assert_eq!(seen, (5, 0, 0, 0), "cut by {cut}");
     (reply, answers)

@@ -10,7 +10,7 @@ const CONTROL: u64 = 125;
 /// Reads frames.
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
-    /// What is left of the payload of a data frame.
+    /// How many bytes of the payload of a data frame are missing.
     left: u64,
 }
 
@@ -56,8 +56,8 @@ fn head(input: &[u8]) -> Option<(u8, usize, u64)> {
     Some((first & 0x0f, head, length))
 }
 
-/// Appends the pong that answers a ping. A client's frames are masked, and a mask of zero leaves the payload as it is.
-/// Unpredictable masks protect proxies (section 10.3), and there are none here.
+/// Appends the pong that answers a ping. The frames of a client are masked, and a mask of zero does not change the payload.
+/// Unpredictable masks protect proxies (section 10.3), which the load does not use.
 fn pong(out: &mut Vec<u8>, payload: &[u8]) {
     out.extend_from_slice(&[0x8a, 0x80 | payload.len() as u8, 0, 0, 0, 0]);
     out.extend_from_slice(payload);
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn every_frame_counts_once_wherever_the_reads_cut() {
+    fn every_frame_counts_once_at_every_split() {
         let mut bytes = frame(9, b"hi");
         for sequence in 0..5 {
             let payload = payload(sequence);
