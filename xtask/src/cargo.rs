@@ -29,10 +29,12 @@ pub(crate) fn root() -> &'static Path {
 /// Returns a call of the cargo that runs this program, in the root of the workspace.
 ///
 /// The variables that cargo has set for this program are removed. Otherwise build scripts that watch
-/// them would run again at each change between `cargo test` and `cargo xtask`.
+/// them would run again at each change between `cargo test` and `cargo xtask`. A wrapper of the compiler is removed as
+/// well, because code that `clippy-driver` compiles has other counts of instructions.
 pub(crate) fn command(args: &str) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args.split_whitespace()).current_dir(root()).env("PATH", search_path());
+    command.env_remove("RUSTC_WORKSPACE_WRAPPER");
     for (key, _) in env::vars_os() {
         let name = key.to_string_lossy();
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
