@@ -1,5 +1,5 @@
 //! Several hubs over one broker. Scenarios that depend on the order of events use a model of a broker, which waits
-//! until the scenario lets it continue. The others use real brokers.
+//! until the scenario allows it to continue. The others use real brokers.
 
 mod support;
 

@@ -17,7 +17,7 @@ const HEADER_ROOM: usize = 2048;
 
 /// A stream of NATS JetStream that many hubs share.
 ///
-/// It reconnects by itself, and creates the stream again if it was deleted.
+/// It reconnects automatically, and creates the stream again if it was deleted.
 #[derive(Clone, Debug)]
 pub struct Nats {
     connection: Arc<Connection>,

@@ -14,7 +14,7 @@ use super::login::{self, NoConnection};
 
 /// The client. If it loses its connection, it is replaced by a new one.
 ///
-/// A client that reconnects by itself would then send the requests that it accepted without a connection, long after
+/// A client that reconnects automatically would then send the requests that it accepted without a connection, long after
 /// they were reported as failed.
 #[derive(Debug)]
 pub(super) struct Link {

@@ -13,7 +13,7 @@ use crate::seen::Witness;
 
 /// A stream of Redis that many hubs share.
 ///
-/// It reconnects by itself, and creates the stream again if it was deleted.
+/// It reconnects automatically, and creates the stream again if it was deleted.
 #[derive(Clone, Debug)]
 pub struct Redis {
     connection: Arc<Connection>,

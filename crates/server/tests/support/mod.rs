@@ -129,7 +129,7 @@ pub(crate) struct Running {
     ended: JoinHandle<io::Result<()>>,
 }
 
-/// All movers of our own server. There are fewer on systems without lanes.
+/// All movers of our server. There are fewer on systems without lanes.
 pub(crate) const MOVERS: &[Mover] = if cfg!(lane) {
     &[
         Mover::LANE,
@@ -173,7 +173,7 @@ pub(crate) fn every(scenario: impl AsyncFn(&Case)) {
     among(&cases(), &scenario);
 }
 
-/// Plays a scenario that is about connections for every transport by every mover of our own server.
+/// Plays a scenario that is about connections for every transport by every mover of our server.
 pub(crate) fn every_on_our_connections(scenario: impl AsyncFn(&Case)) {
     among(&cases_of(MOVERS), &scenario);
 }
@@ -188,7 +188,7 @@ pub(crate) fn every_also_mounted(scenario: impl AsyncFn(&Case)) {
     among(&cases().into_iter().chain(mounted).collect::<Vec<_>>(), &scenario);
 }
 
-/// Plays a scenario that is about connections for every transport by the movers of our own server that have no
+/// Plays a scenario that is about connections for every transport by the movers of our server that have no
 /// broker, if a broker has no part in it.
 pub(crate) fn every_without_broker(scenario: impl AsyncFn(&Case)) {
     let cases = cases_of(MOVERS).into_iter().filter(|case| case.mover.broker.is_none());
@@ -212,12 +212,12 @@ pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
     among_movers(&[MOVERS, &[SERVICE]].concat(), &scenario);
 }
 
-/// Plays a scenario about connections that does not depend on the transport, by every mover of our own server.
+/// Plays a scenario about connections that does not depend on the transport, by every mover of our server.
 pub(crate) fn every_mover_on_our_connections(scenario: impl AsyncFn(Mover)) {
     among_movers(MOVERS, &scenario);
 }
 
-/// Plays a scenario about connections that does not depend on the transport, by the movers of our own server that
+/// Plays a scenario about connections that does not depend on the transport, by the movers of our server that
 /// have no broker.
 pub(crate) fn every_mover_without_broker(scenario: impl AsyncFn(Mover)) {
     let movers = MOVERS.iter().copied().filter(|mover| mover.broker.is_none());
