@@ -41,7 +41,7 @@ export class TidingsFeed<T> implements Feed<T> {
     this.#address = new Address(url);
     this.#options = options;
     this.#limit = options.buffer ?? 1024;
-    if (!(this.#limit >= 1)) throw new TypeError("buffer is below 1");
+    if (!(this.#limit >= 1)) throw new TypeError("buffer < 1");
     this.position = options.after;
     this.#line = new Line(this.#address, options, {
       take: (position, frame) => this.#take(position, frame),

@@ -54,10 +54,10 @@ export class Line {
   ) {
     const names = options.transports ?? (Object.keys(TRANSPORTS) as TransportName[]);
     const usable = names.filter((name) => {
-      if (!TRANSPORTS[name]) throw new TypeError(`"${name}" is not a transport`);
+      if (!TRANSPORTS[name]) throw new TypeError(`no transport "${name}"`);
       return name !== "websocket" || (options.WebSocket ?? globalThis.WebSocket);
     });
-    if (!usable[0]) throw new TypeError("no transport is left");
+    if (!usable[0]) throw new TypeError("no transport left");
     this.#choice = new Choice(usable, `tidings ${address.url.origin} ${usable}`, options.betterAfter ?? 60_000);
     this.#position = options.after;
   }
@@ -188,7 +188,8 @@ export class Line {
     const { status, code, retryAfter, message } = error;
     if (status === 401 && this.options.token && !this.#wasRefused) {
       this.#wasRefused = true;
-      return this.#choice.restart();
+      // Many sessions may end at the same time.
+      return how === "failed" ? this.#choice.restart() : this.#wait(retryAfter, message);
     }
     // A load balancer may answer 404 while its only server restarts.
     const isEnd = isFinal(status) && !(this.#wasOpen && status === 404 && !code);

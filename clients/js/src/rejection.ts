@@ -33,10 +33,10 @@ export function isBusy({ status, code }: Fault): boolean {
   return !!code && (status === 429 || status === 503);
 }
 
-/** Returns a goodbye as a rejection with the same meaning. */
+/** Returns a goodbye as a rejection with the same meaning. After `not_allowed`, a fresh token may be allowed. */
 export function goodbye({ reason, message }: { reason: string; message: string }, retry?: number): Rejection {
-  const isEnd = /^(normal|protocol|unsupported|bad_utf8|not_allowed|too_big)$/.test(reason);
-  return new Rejection(isEnd ? 403 : 503, reason, message, retry);
+  const isEnd = /^(normal|protocol|unsupported|bad_utf8|too_big)$/.test(reason);
+  return new Rejection(reason === "not_allowed" ? 401 : isEnd ? 403 : 503, reason, message, retry);
 }
 
 /** Reads an error response. */

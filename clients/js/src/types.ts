@@ -80,7 +80,7 @@ export interface Options<T = Payload> {
   after?: string;
   /**
    * Returns a bearer token for each connection and publish. `refused` is `true` if the hub has just rejected the last
-   * token with 401, so that a fresh one is needed. It is sent as `Authorization`, and by WebSocket as `?access_token=`,
+   * token with 401, or has ended its session (`not_allowed`), so that a fresh one is needed. It is sent as `Authorization`, and by WebSocket as `?access_token=`,
    * because pages cannot set a header there.
    */
   token?: (refused: boolean) => string | Promise<string>;

@@ -4,7 +4,7 @@ import type { WebSocketLike } from "./types.js";
 
 const PROTOCOL = "tidings.v1";
 /** The close codes after which a client should not reconnect, and those after which it should. */
-const ENDS = /^100[023789]$/;
+const ENDS = /^100[02379]$/;
 const LATER = /^10(01|1[13])$/;
 
 /** Reads a WebSocket, with the subprotocol that contains positions, gaps and heartbeats. */
@@ -16,7 +16,7 @@ export function webSocket({ url, token, signal, options, receive }: Opening): Pr
     // The line skips this transport if there is no WebSocket.
     const socket: WebSocketLike = new (options.WebSocket ?? WebSocket)(address, PROTOCOL);
     socket.onopen = () => {
-      if (socket.protocol !== PROTOCOL) reject(new Error("not a tidings hub"));
+      if (socket.protocol !== PROTOCOL) reject(new Error(`not ${PROTOCOL}`));
     };
     socket.onmessage = ({ data }) => {
       try {
@@ -28,8 +28,9 @@ export function webSocket({ url, token, signal, options, receive }: Opening): Pr
     // The close event has the same information. But an error event without a listener ends a program that uses `ws`.
     socket.onerror = () => {};
     socket.onclose = ({ code, reason }) => {
-      const status = ENDS.test(code) ? 403 : LATER.test(code) ? 503 : 0;
-      reject(new Rejection(status, String(code), reason || `closed with ${code}`));
+      // 1008 is `not_allowed`: a fresh token may be allowed.
+      const status = ENDS.test(code) ? 403 : LATER.test(code) ? 503 : code === 1008 ? 401 : 0;
+      reject(new Rejection(status, `${code}`, reason || `closed with ${code}`));
     };
     signal.addEventListener("abort", () => socket.close());
   });

@@ -308,6 +308,41 @@ test("after a rejected token, a fresh one is requested once", async (t) => {
   assert.equal(feed.state.error.status, 401);
 });
 
+const notAllowed = { goodbye: { reason: "not_allowed", message: "the session has expired" } };
+const expiries = {
+  websocket(hub) {
+    hub.socket.say({ ping: 25_000, id: "e-1" });
+    hub.socket.end(1008);
+  },
+  sse(hub) {
+    const body = stream();
+    hub.request.answer(body.response);
+    body.say(`:ping 25000\nretry: 900\nid: e-1\n\nevent: goodbye\ndata: ${JSON.stringify(notAllowed)}\n\n`);
+    body.end();
+  },
+  "long-polling": (hub) => hub.request.answer(json({ cursor: "e-1", notifications: [], ...notAllowed })),
+};
+
+for (const [transport, expire] of Object.entries(expiries)) {
+  test(`after the session of a token has expired by ${transport}, the feed connects with a fresh one`, async (t) => {
+    ownTime(t);
+    const hub = new Hub();
+    const asked = [];
+    const token = (refused) => asked.push(refused) && (refused ? "fresh" : "stale");
+    const { feed } = hub.feed(t, { token, transports: [transport] });
+    await settle();
+    expire(hub);
+    await settle();
+    assert.equal(feed.state.name, "waiting", "many sessions may end at the same time");
+    await pass(2_500);
+    assert.deepEqual(asked, [false, true]);
+    expire(hub);
+    await pass(10_000);
+    assert.deepEqual(asked, [false, true, true], "the fresh one was accepted, and has expired as well");
+    assert.notEqual(feed.state.name, "closed");
+  });
+}
+
 test("if held polls are cut repeatedly, the hold becomes shorter", async (t) => {
   ownTime(t, 0);
   const hub = new Hub();
