@@ -51,6 +51,6 @@ pub use tidings_websocket as websocket;
 struct Readme;
 
 /// Compiles the Rust code of the guide.
-#[cfg(all(doctest, feature = "axum", feature = "server"))]
+#[cfg(all(doctest, feature = "axum", feature = "message-queue", feature = "server"))]
 #[doc = include_str!("../../../docs/getting-started.md")]
 struct GettingStarted;
