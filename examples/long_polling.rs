@@ -1,5 +1,6 @@
 //! One stream of notifications by long-polling, which needs only requests and responses. Run it and open
-//! http://127.0.0.1:8080, or send the requests of the page with curl. Each response has the cursor for the next request:
+//! http://127.0.0.1:8080, or send the requests of the page with curl. Each response has the cursor for the next
+//! request:
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example long_polling

@@ -1,5 +1,5 @@
-//! One stream of notifications by server-sent events. Run it and open http://127.0.0.1:8080 in a few tabs, or use curl. The
-//! header `Last-Event-ID: earliest` starts at the beginning:
+//! One stream of notifications by server-sent events. Run it and open http://127.0.0.1:8080 in a few tabs, or use curl.
+//! The header `Last-Event-ID: earliest` starts at the beginning:
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example sse

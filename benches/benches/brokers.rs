@@ -1,5 +1,5 @@
-//! Publishes to a hub with NATS JetStream or Redis Streams as its broker and waits until a subscriber has the notification.
-//! A broker that is not installed is left out.
+//! Publishes to a hub with NATS JetStream or Redis Streams as its broker and waits until a subscriber has the
+//! notification. A broker that is not installed is left out.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;

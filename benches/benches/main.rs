@@ -8,8 +8,8 @@
 //! | `deliver over loopback` | publishes and waits until the last client of a transport has the notification |
 //! | `publish to a broker` | publishes to NATS or Redis and waits until a subscriber has the notification |
 //!
-//! `cargo bench` runs all of them and prints an overview at the end. `cargo bench -- encode` runs those whose name contains
-//! the word.
+//! `cargo bench` runs all of them and prints an overview at the end. `cargo bench -- encode` runs those whose name
+//! contains the word.
 
 mod brokers;
 mod fan_out;

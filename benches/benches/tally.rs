@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// Counts the receivers of one notification after another. When the last receiver has it, the clock can stop, because no work
-/// is left for the next round. Cloning is shallow, and all clones share the count.
+/// Counts the receivers of one notification after another. When the last receiver has it, the clock can stop, because
+/// no work is left for the next round. Cloning is shallow, and all clones share the count.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally(Arc<Shared>);
 

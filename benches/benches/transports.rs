@@ -1,8 +1,8 @@
 //! Delivers one notification to many clients of each transport over loopback. The clock stops when the last one has it.
 //!
-//! Server and clients run in the same process, so the figures are only for comparing commits. `tidings compare` uses separate
-//! processes. A long-polling client sends a new request before the next notification, so each round includes one request
-//! per client.
+//! Server and clients run in the same process, so the figures are only for comparing commits. `tidings compare` uses
+//! separate processes. A long-polling client sends a new request before the next notification, so each round includes
+//! one request per client.
 
 use std::hint::black_box;
 use std::io;

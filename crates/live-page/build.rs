@@ -1,5 +1,5 @@
-//! Names the files of the page by a hash of their contents, so that a browser may keep them forever. Compresses each file
-//! once, so that no server has to. The page itself and the client keep their names and get an entity tag.
+//! Names the files of the page by a hash of their contents, so that a browser may keep them forever. Compresses each
+//! file once, so that no server has to. The page itself and the client keep their names and get an entity tag.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Runs the tests of the example `service`. The example itself is not compiled for tests, so that the smoke tests can start
-//! it.
+//! Runs the tests of the example `service`. The example itself is not compiled for tests, so that the smoke tests can
+//! start it.
 
 #[expect(dead_code, reason = "the main function is not called")]
 #[path = "../service.rs"]

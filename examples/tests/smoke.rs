@@ -88,7 +88,7 @@ impl Example {
     }
 
     /// Sends the signal of Ctrl-C.
-    fn interrupt(&self) {
+    fn interrupt(&mut self) {
         self.program.signal(Signal::INT);
     }
 
@@ -161,7 +161,7 @@ fn cursor(answer: &str) -> &str {
 
 #[test]
 fn websocket_ticks_from_the_first_client_on_until_ctrl_c_closes_all() {
-    let example = Example::start("websocket");
+    let mut example = Example::start("websocket");
     assert!(example.get("/").rest().contains("new WebSocket("));
     let mut one = example.websocket("/ticks");
     let mut other = example.websocket("/ticks");
@@ -175,7 +175,7 @@ fn websocket_ticks_from_the_first_client_on_until_ctrl_c_closes_all() {
 
 #[test]
 fn sse_ticks_from_the_first_client_on_until_ctrl_c_closes_all() {
-    let example = Example::start("sse");
+    let mut example = Example::start("sse");
     assert!(example.get("/").rest().contains("new EventSource("));
     let mut one = example.get("/ticks");
     one.line_with("content-type: text/event-stream");
@@ -192,8 +192,8 @@ fn sse_ticks_from_the_first_client_on_until_ctrl_c_closes_all() {
 
 #[test]
 fn long_polling_ticks_from_cursor_to_cursor_until_ctrl_c_answers_all() {
-    // The example must be ended within the second between two ticks, while a poll is held. If the machine is too slow, the
-    // poll is answered with a tick and without a goodbye, and the test tries again.
+    // The example must be ended within the second between two ticks, while a poll is held. If the machine is too slow,
+    // the poll is answered with a tick and without a goodbye, and the test tries again.
     let mut attempts = (0..5).map(|_| poll_until_ctrl_c());
     let answer = attempts.find(|answer| !answer.contains("tick 2"));
     let answer = answer.expect("one of five attempts is fast enough");
@@ -202,7 +202,7 @@ fn long_polling_ticks_from_cursor_to_cursor_until_ctrl_c_answers_all() {
 
 /// Polls, interrupts the example during the third poll, and returns the response to that poll.
 fn poll_until_ctrl_c() -> String {
-    let example = Example::start("long_polling");
+    let mut example = Example::start("long_polling");
     assert!(example.get("/").rest().contains("await fetch("));
     let first = example.get("/ticks").rest();
     assert!(
@@ -221,7 +221,7 @@ fn poll_until_ctrl_c() -> String {
 
 #[test]
 fn in_the_chat_a_message_goes_to_all_clients_except_its_sender() {
-    let example = Example::start("chat");
+    let mut example = Example::start("chat");
     assert!(example.get("/").rest().contains("<input"));
     let mut one = example.websocket("/chat");
     let mut other = example.websocket("/chat");
@@ -240,7 +240,7 @@ fn in_the_chat_a_message_goes_to_all_clients_except_its_sender() {
 #[test]
 fn echo_returns_large_text_and_binary_messages_on_both_paths_until_ctrl_c() {
     for way in ["lanes", "general-path"] {
-        let example = Example::start_with("echo", &[way]);
+        let mut example = Example::start_with("echo", &[way]);
         let mut socket = example.websocket("/topics/echo");
         let large = "tidings ".repeat(2 << 20);
         socket.send(large.as_str().into()).expect("the example reads");
@@ -255,7 +255,7 @@ fn echo_returns_large_text_and_binary_messages_on_both_paths_until_ctrl_c() {
 
 #[test]
 fn one_axum_router_serves_all_transports_and_other_routes() {
-    let example = Example::start("embed_axum");
+    let mut example = Example::start("embed_axum");
     assert!(example.get("/").rest().contains("/topics/orders.*"));
     let url = "/topics/orders.*";
     let mut websocket = example.websocket(url);
@@ -288,7 +288,7 @@ fn one_axum_router_serves_all_transports_and_other_routes() {
 
 #[test]
 fn hyper_serves_a_mount_to_subscribe_and_to_publish() {
-    let example = Example::start("embed_hyper");
+    let mut example = Example::start("embed_hyper");
     let mut websocket = example.websocket("/news.*");
     let accept = "Accept: text/event-stream\r\n";
     let mut events = example.request("GET /news.*", accept, "");
@@ -309,7 +309,7 @@ fn hyper_serves_a_mount_to_subscribe_and_to_publish() {
 
 #[test]
 fn users_of_the_service_have_presence_and_private_topics_and_can_be_revoked() {
-    let example = Example::start("service");
+    let mut example = Example::start("service");
     let bob = "Cookie: token=bob-03e5d2\r\nAccept: text/event-stream\r\n";
     let mut bob = example.request("GET /events/public.*", bob, "");
     bob.line_with("data: bob is here");
@@ -328,7 +328,7 @@ fn users_of_the_service_have_presence_and_private_topics_and_can_be_revoked() {
 
 #[test]
 fn a_token_permits_only_its_own_topics_in_every_way_of_sending_it() {
-    let example = Example::start("access");
+    let mut example = Example::start("access");
     let ways = |token: &str| {
         [
             (format!("Authorization: Bearer {token}\r\n"), String::new()),

@@ -1,5 +1,5 @@
-//! Compares the public names of the libraries with a committed list. A removed or changed name breaks programs that use it,
-//! so a review should show it.
+//! Compares the public names of the libraries with a committed list. A removed or changed name breaks programs that use
+//! it, so a review should show it.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -59,8 +59,8 @@ fn run(kosoku: &Path, args: &[&str], reports: &Path) -> Result<String> {
     let mut suite = Command::new(kosoku);
     suite.args(["--mode", "fuzzingclient", "--outdir"]).arg(reports);
     suite.arg(format!("ws://{address}/topics/echo"));
-    // kosoku exits with a failure if any case fails, including those for extensions that the server does not have. So its
-    // report is compared instead.
+    // kosoku exits with a failure if any case fails, including those for extensions that the server does not have. So
+    // its report is compared instead.
     let suite = cargo::captured(&mut suite)?;
     fs::read_to_string(reports.join("index.json"))
         .with_context(|| format!("kosoku wrote no report: {}", suite.stderr.escape_ascii()))

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result, ensure};
@@ -44,21 +46,24 @@ pub(crate) fn command(args: &str) -> Command {
     command
 }
 
-/// Returns the search path with the folders in which Debian installs servers. By default only that of root contains them.
+/// Returns the search path with the folders in which Debian installs servers. By default only that of root contains
+/// them.
 pub(crate) fn search_path() -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
     let all = env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     env::join_paths(all).unwrap_or(path)
 }
 
-/// Runs a command whose output goes to the terminal. Returns an error if it fails, or if it takes longer than [`LIMIT`].
+/// Runs a command whose output goes to the terminal. Returns an error if it fails, or if it takes longer than
+/// [`LIMIT`].
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = wait(command)?.status;
+    let status = wait(command)?;
     ensure!(status.success(), "`{}`: {status}", shown(command));
     Ok(())
 }
 
-/// Runs a command and returns what it printed. Returns an error with its messages if it fails, or if it takes longer than [`LIMIT`].
+/// Runs a command and returns what it printed. Returns an error with its messages if it fails, or if it takes longer
+/// than [`LIMIT`].
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = captured(command)?;
     let messages = String::from_utf8_lossy(&output.stderr);
@@ -68,15 +73,27 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 
 /// Runs a command and returns all of its output, even if it fails. Returns an error if it takes longer than [`LIMIT`].
 pub(crate) fn captured(command: &mut Command) -> Result<Output> {
-    wait(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
+    // Files and not pipes. A pipe stays open until the last program that has it open has ended, and a descendant that
+    // is not found is not killed.
+    let (stdout, stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
+    let status = wait(command)?;
+    Ok(Output { status, stdout: contents(stdout)?, stderr: contents(stderr)? })
 }
 
-fn wait(command: &mut Command) -> Result<Output> {
-    let child = command.spawn().with_context(|| format!("cannot run `{}`", shown(command)))?;
+fn contents(mut file: File) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn wait(command: &mut Command) -> Result<ExitStatus> {
+    let mut child = command.spawn().with_context(|| format!("cannot run `{}`", shown(command)))?;
     let limit = Limit::start(child.id(), LIMIT);
-    let output = child.wait_with_output();
+    let status = child.wait();
     ensure!(!limit.end(), "`{}` was killed after {} minutes", shown(command), LIMIT.as_secs() / 60);
-    Ok(output?)
+    Ok(status?)
 }
 
 fn shown(command: &Command) -> String {
@@ -85,8 +102,8 @@ fn shown(command: &Command) -> String {
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
-/// Returns a call of cargo that compiles the workspace and reports its lints at the same time, as the suite does. A separate
-/// `cargo clippy` would compile every dependency again.
+/// Returns a call of cargo that compiles the workspace and reports its lints at the same time, as the suite does. A
+/// separate `cargo clippy` would compile every dependency again.
 pub(crate) fn linted(args: &str) -> Command {
     let mut command = command(args);
     command.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
@@ -95,8 +112,8 @@ pub(crate) fn linted(args: &str) -> Command {
 
 /// Builds the program `tidings` and returns its path.
 ///
-/// Uses the same compiler and features as the step `suite`, because cargo would compile most of it again with others. They
-/// include the features of dev-dependencies, which is why the command names a test.
+/// Uses the same compiler and features as the step `suite`, because cargo would compile most of it again with others.
+/// They include the features of dev-dependencies, which is why the command names a test.
 pub(crate) fn build_program() -> Result<PathBuf> {
     run(&mut linted("build --workspace --all-features --bin tidings --test program"))?;
     built("tidings")

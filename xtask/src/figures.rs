@@ -1,4 +1,5 @@
-//! Figures in the documents. They are rendered from the JSON of committed runs of `tidings compare`, between two comments:
+//! Figures in the documents. They are rendered from the JSON of committed runs of `tidings compare`, between two
+//! comments:
 //!
 //! ```text
 //! <!-- figures: transports.json steady.cpu steady.p99 run -->

@@ -1,5 +1,5 @@
-//! The time limit of a program that a step runs. Without it, a test that waits forever would block the whole run, and the
-//! report would not name the step.
+//! The time limit of a program that a step runs. Without it, a test that waits forever would block the whole run, and
+//! the report would not name the step.
 
 use std::fs;
 use std::process::Command;
@@ -10,7 +10,8 @@ use std::time::Duration;
 /// How long a program may run. On two cores the tests take ten minutes, including their compilation.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// Kills a child and all its descendants if it still runs after a time.
+/// Kills a child and its descendants if it still runs after a time. A descendant whose parent has ended before is not
+/// found and not killed.
 pub(crate) struct Limit {
     /// Closed when the child has ended.
     ended: SyncSender<()>,
@@ -39,8 +40,8 @@ impl Limit {
     }
 }
 
-/// Kills a program and its descendants. The descendants are searched first, because they get another parent when theirs has
-/// ended. Without `/proc`, only the program is killed.
+/// Kills a program and its descendants. The descendants are searched first, because they get another parent when theirs
+/// has ended. Those whose parent has ended before are not found. Without `/proc`, only the program is killed.
 fn kill(pid: u32) {
     let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
         .into_iter()

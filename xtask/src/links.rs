@@ -27,8 +27,8 @@ pub(crate) fn check() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Returns the path of the link `target` in `document`, relative to the root of the workspace. Returns `None` if the link
-/// leads to another site or into the same document.
+/// Returns the path of the link `target` in `document`, relative to the root of the workspace. Returns `None` if the
+/// link leads to another site or into the same document.
 fn file_of(target: &str, document: &Path) -> Option<PathBuf> {
     let path = target.split('#').next().unwrap_or_default();
     let is_elsewhere = target.contains("://") || target.starts_with("mailto:");

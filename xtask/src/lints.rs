@@ -1,5 +1,5 @@
-//! Lints of rustc and clippy. clippy-driver is the compiler of the tests (see [`cargo::linted`]), so nothing is compiled
-//! again. Cargo keeps the messages of each target and prints them again.
+//! Lints of rustc and clippy. clippy-driver is the compiler of the tests (see [`cargo::linted`]), so nothing is
+//! compiled again. Cargo keeps the messages of each target and prints them again.
 
 use anyhow::{Result, bail, ensure};
 use serde::Deserialize;

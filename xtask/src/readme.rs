@@ -1,5 +1,5 @@
-//! Checks that every documented command of this project is valid. Nothing is served or measured. `tidings` is called with the
-//! documented arguments and `--help`, and the names of packages, targets, features and steps are looked up.
+//! Checks that every documented command of this project is valid. Nothing is served or measured. `tidings` is called
+//! with the documented arguments and `--help`, and the names of packages, targets, features and steps are looked up.
 
 use std::path::PathBuf;
 use std::process::Command;

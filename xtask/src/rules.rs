@@ -17,7 +17,8 @@ struct Rule {
 enum Crates {
     /// The crates with these names, separated by spaces.
     Named(&'static str),
-    /// Every crate in `crates/` that is not in [`OTHERS`]. The rules apply to a new transport without a change to this table.
+    /// Every crate in `crates/` that is not in [`OTHERS`]. The rules apply to a new transport without a change to this
+    /// table.
     Transports,
 }
 
@@ -97,8 +98,8 @@ fn violations(
     Ok(violations)
 }
 
-/// Returns the dependencies of a crate from `cargo tree`. In `cargo metadata`, a crate has all features that any crate of the
-/// workspace enables, so tokio would include its network even for core.
+/// Returns the dependencies of a crate from `cargo tree`. In `cargo metadata`, a crate has all features that any crate
+/// of the workspace enables, so tokio would include its network even for core.
 fn dependencies(package: &str) -> Result<Vec<String>> {
     let args = format!("tree -p {package} -e normal --all-features --prefix none");
     let tree = cargo::output(&mut cargo::command(&args))?;

@@ -1,5 +1,5 @@
-//! Runs steps. A failed step does not stop later ones. The report at the end has the result and the time of each step, and the
-//! commands that repeat the failed ones.
+//! Runs steps. A failed step does not stop later ones. The report at the end has the result and the time of each step,
+//! and the commands that repeat the failed ones.
 
 use std::env;
 use std::fs::{self, File};
@@ -20,7 +20,8 @@ pub(crate) struct Step {
 }
 
 pub(crate) enum Action {
-    /// Runs this command line, which is `cargo` after optional assignments of variables. Its output goes to the terminal.
+    /// Runs this command line, which is `cargo` after optional assignments of variables. Its output goes to the
+    /// terminal.
     Cargo(&'static str),
     /// Calls a function of this crate.
     Check(fn() -> Result<Outcome>),
@@ -45,8 +46,8 @@ pub(crate) struct Plan {
     pub(crate) first: &'static [Step],
     /// Runs next. Its output goes to the terminal.
     pub(crate) main: &'static [Step],
-    /// Lists of steps that run at the same time as `main`, with a lower priority. The output of such a step is printed when it
-    /// has ended.
+    /// Lists of steps that run at the same time as `main`, with a lower priority. The output of such a step is printed
+    /// when it has ended.
     pub(crate) beside: &'static [&'static [Step]],
     /// Runs after all others.
     pub(crate) last: &'static [Step],
@@ -102,8 +103,8 @@ fn run_aside(step: &Step) -> Ended {
 /// Runs `cargo xtask NAME` and returns how it ended and what it printed.
 fn run_in_process(name: &str) -> Result<(ExitStatus, String)> {
     let program = env::current_exe()?;
-    // A file and not a pipe. A pipe stays open until the last program that has it open has ended, and a step may leave a
-    // program running.
+    // A file and not a pipe. A pipe stays open until the last program that has it open has ended, and a step may leave
+    // a program running.
     let path = program.with_file_name(format!("xtask-{name}.log"));
     let log = File::create(&path)?;
     // A lower priority than the main steps, which take the longest because tests wait.
@@ -156,8 +157,8 @@ impl Action {
     }
 }
 
-/// Returns the last lines of the output: a table of times, the failed and the skipped steps, and their numbers in the last
-/// line.
+/// Returns the last lines of the output: a table of times, the failed and the skipped steps, and their numbers in the
+/// last line.
 fn report(ended: &[Ended], took: Duration) -> String {
     let mut text = String::new();
     for step in ended {

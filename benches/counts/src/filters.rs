@@ -10,8 +10,9 @@ use crate::material::ROUNDS;
 const CLIENTS: usize = 50;
 const FILTERS: usize = 64;
 
-/// Looks up one topic after another among many filters with wildcards at a few positions. None of them matches. The number
-/// of hash collisions of one topic depends on the seed of the process, but that of many topics is nearly constant.
+/// Looks up one topic after another among many filters with wildcards at a few positions. None of them matches. The
+/// number of hash collisions of one topic depends on the seed of the process, but that of many topics is nearly
+/// constant.
 pub(crate) fn wildcards() -> Work {
     let mut index = FilterIndex::default();
     for number in 0..CLIENTS * FILTERS {

@@ -21,8 +21,8 @@ const REQUEST: &str = "GET /topics/orders.new HTTP/1.1\r\nHost: 127.0.0.1:8080\r
     Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Protocol: tidings.v1\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// Sends one handshake after another, each on a connection that is already accepted, so that each is one turn of the lane.
-/// Counts the instructions of the server's thread, from the middle of one handshake to the middle of a later one.
+/// Sends one handshake after another, each on a connection that is already accepted, so that each is one turn of the
+/// lane. Counts the instructions of the server's thread, from the middle of one handshake to the middle of a later one.
 pub(crate) fn accept_websocket() {
     let served = Served::new(quiet_hub(), Marking::default());
     let mut clients: Vec<_> =

@@ -31,9 +31,9 @@ const WEBSOCKET: &str = "GET /topics/orders.new?after=earliest HTTP/1.1\r\nHost:
     Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// Publishes one notification after another and waits each time until the last of 64 SSE and 64 WebSocket clients has it.
-/// Counts the instructions of the server's thread, from the encoding for SSE in one pass to that in a later pass. That is a
-/// whole number of passes.
+/// Publishes one notification after another and waits each time until the last of 64 SSE and 64 WebSocket clients has
+/// it. Counts the instructions of the server's thread, from the encoding for SSE in one pass to that in a later pass.
+/// That is a whole number of passes.
 pub(crate) fn lane_128() {
     let hub = quiet_hub();
     let served = Served::new(hub.clone(), Marking::default());

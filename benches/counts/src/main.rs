@@ -5,11 +5,11 @@
 //! tidings-counts NAME     one of them
 //! ```
 //!
-//! Only instructions between two calls of [`mark`](tidings_counts::mark::mark) are counted, so the start of the program and
-//! the preparation are not included.
+//! Only instructions between two calls of [`mark`](tidings_counts::mark::mark) are counted, so the start of the program
+//! and the preparation are not included.
 //!
-//! gungraun (iai-callgrind) is not used, because it needs a second program that must be installed in the same version as the
-//! library, while only one line of callgrind's output is needed.
+//! gungraun (iai-callgrind) is not used, because it needs a second program that must be installed in the same version
+//! as the library, while only one line of callgrind's output is needed.
 
 mod handshake;
 mod lane;

@@ -12,8 +12,8 @@ use tidings_server::{Config, ServeBy, Server};
 use tidings_transport::Transport;
 use tokio::sync::oneshot;
 
-/// A pause after each step, in which the server's thread goes to sleep. The counts would differ if the thread were sometimes
-/// still awake.
+/// A pause after each step, in which the server's thread goes to sleep. The counts would differ if the thread were
+/// sometimes still awake.
 pub(crate) const ASLEEP: Duration = Duration::from_millis(4);
 
 /// Returns a hub without heartbeats, because those would be counted.

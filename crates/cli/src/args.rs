@@ -11,7 +11,7 @@ use tidings::server::transports;
 use crate::broker::BrokerArgs;
 use crate::headers::HeaderArgs;
 use crate::listen::{Listen, listen};
-use crate::remote::{RemoteArgs, Secret};
+use crate::remote::{CredentialArgs, RemoteArgs, Secret};
 use crate::values::{at_least_one, host, origin, position, seconds, seconds_or_none, workers};
 
 /// Serve one stream of notifications by WebSocket, SSE and long-polling, and measure them side by side.
@@ -24,7 +24,7 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "Examples:
   tidings compare --quick                  WebSocket, SSE and long-polling side by side
-  tidings serve --demo                     a hub with a tick every second
+  tidings serve --demo                     a server with a tick every second
   tidings subscribe http://127.0.0.1:8080/topics/ticks --transport sse
   echo hello | tidings publish http://127.0.0.1:8080/topics/greetings
 
@@ -32,11 +32,11 @@ Exit codes: 0 success, 1 failed run, 2 wrong usage.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the hub until Ctrl-C
+    /// Run the server until Ctrl-C
     Serve(ServeArgs),
     /// Measure transports and message queues side by side
     Compare(CompareArgs),
-    /// Publish standard input as one notification
+    /// Publish standard input as one notification, or each of its lines (--ndjson)
     Publish(PublishArgs),
     /// Print the notifications of a topic as they arrive
     Subscribe(SubscribeArgs),
@@ -107,8 +107,8 @@ pub(crate) struct ServeArgs {
     /// name]
     #[arg(long = "host", value_name = "NAME", value_parser = host)]
     pub(crate) hosts: Vec<String>,
-    /// Allow web pages of this origin, besides the hub's own, to subscribe and publish, such as https://shop.example;
-    /// repeatable
+    /// Allow web pages of this origin, besides the server's own, to subscribe and publish, such as
+    /// https://shop.example; repeatable
     #[arg(long = "allow-origin", value_name = "ORIGIN", value_parser = origin)]
     pub(crate) allow_origins: Vec<String>,
     /// Keep the listener open for this time after SIGTERM, with /readyz at 503, until load balancers have noticed
@@ -159,8 +159,8 @@ pub(crate) struct CompareArgs {
     /// Measure 200 clients in one round, as a first look
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Measure the long scenarios as well: ten times as many quiet clients, one topic per client, resume, and saturation
-    /// of fifteen times as many clients
+    /// Measure the long scenarios as well: ten times as many quiet clients, one topic per client, resume, and
+    /// saturation of fifteen times as many clients
     #[arg(long)]
     pub(crate) full: bool,
     /// Measure the baseline next to each transport, and compare the ratios with their targets
@@ -181,9 +181,16 @@ pub(crate) struct CompareArgs {
     /// Measure each stage for this time [default: 1 for steady and burst, 0.3 for saturation]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) seconds: Option<Duration>,
-    /// Compare these contenders, in this order, by name or by family: transports, plain, baseline, message-queue, broker
-    /// (an unknown name lists all) [default: transports, message-queue]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = contender_names(), hide_possible_values = true)]
+    /// Compare these contenders, in this order, by name or by family: transports, plain, general, mounted, axum,
+    /// baseline, message-queue, broker (an unknown name lists all) [default: transports, message-queue; with --baseline
+    /// or --url transports]
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        value_parser = contender_names(),
+        hide_possible_values = true
+    )]
     pub(crate) transports: Vec<String>,
     /// Measure only these rows, by part of their key, such as p99 or steady.cpu (an unknown key lists all)
     #[arg(long, value_name = "KEY,…", value_delimiter = ',')]
@@ -192,7 +199,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<Secret>,
     #[command(flatten)]
-    pub(crate) remote: RemoteArgs,
+    pub(crate) credentials: CredentialArgs,
     /// Measure CPU and memory of this process, the server at --url on this machine
     #[arg(long, value_name = "PID", requires = "url")]
     pub(crate) pid: Option<u32>,

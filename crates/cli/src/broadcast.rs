@@ -16,8 +16,8 @@ use tokio::sync::broadcast::{Receiver, Sender, channel, error::RecvError};
 
 use crate::serve::{allow_many_files, print};
 
-/// How many notifications the channel keeps for a slow client. A client that falls further back misses some, and neither
-/// side notices.
+/// How many notifications the channel keeps for a slow client. A client that falls further back misses some, and
+/// neither side notices.
 const CAPACITY: usize = 4096;
 
 /// Prints its address and serves by WebSocket and SSE on a free loopback port until the process is killed. All topic

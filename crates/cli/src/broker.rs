@@ -18,8 +18,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct BrokerArgs {
-    /// Share this broker with other hubs: nats://[USER:PASSWORD@]HOST:PORT or redis://[USER:PASSWORD@]HOST:PORT, encrypted
-    /// as tls:// or rediss://; ?stream=NAME names the stream [default: no broker, only the hub's memory]
+    /// Share this broker with other servers: nats://[USER:PASSWORD@]HOST:PORT or redis://[USER:PASSWORD@]HOST:PORT,
+    /// encrypted as tls:// or rediss://; ?stream=NAME names the stream [default: no broker, only the server's memory]
     #[arg(long, value_name = "URL", value_parser = Unprinted(check))]
     broker: Option<String>,
     /// Exit if the broker is not connected within this time of the start [default: wait for it]
@@ -35,7 +35,13 @@ pub(crate) struct BrokerArgs {
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..), requires = "broker")]
     keep_bytes: Option<u64>,
     /// Store a new stream on N servers of a NATS cluster
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5), requires = "broker")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u8).range(1..=5),
+        requires = "broker"
+    )]
     replicas: u8,
 }
 
@@ -83,7 +89,7 @@ pub(crate) async fn attach(
         let error = match outcome {
             // A warning, because the wait was logged as one.
             Ok(()) if !is_first => {
-                tracing::warn!("the broker is connected, the hub is ready");
+                tracing::warn!("the broker is connected, the server is ready");
                 return Ok(());
             }
             Err(error @ BrokerError::Away { .. }) => error,
@@ -94,7 +100,7 @@ pub(crate) async fn attach(
         }
         let problem = error.to_string();
         if logged.as_ref().is_none_or(|(at, last)| at.elapsed() >= LOG_EVERY || *last != problem) {
-            tracing::warn!(%error, "the hub waits for its broker and answers publishers and clients with 503");
+            tracing::warn!(%error, "the server waits for its broker and answers publishers and clients with 503");
             logged = Some((Instant::now(), problem));
         }
         sleep(pause).await;

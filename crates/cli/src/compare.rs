@@ -69,7 +69,7 @@ fn plan(args: CompareArgs) -> anyhow::Result<Plan> {
     let program = std::env::current_exe().context("cannot find this program to start servers")?;
     let mut plan = if args.quick { Plan::quick(program) } else { Plan::new(program) };
     if let Some(url) = args.url {
-        let headers = args.remote.header_lines()?;
+        let headers = args.credentials.header_lines()?;
         plan.running = Some(RunningServer { url: url.url()?, pid: args.pid, headers });
     }
     plan.contenders = args.transports;

@@ -10,13 +10,15 @@ use tidings::transport::client::{Publisher, Target};
 use crate::args::PublishArgs;
 use crate::publish_many;
 
-/// The longest input, in bytes. A hub accepts far less by default. The limit keeps a wrong pipe from filling the memory.
+/// The longest input, in bytes. A hub accepts far less by default. The limit keeps a wrong pipe from filling the
+/// memory.
 const MAX_INPUT: u64 = 64 << 20;
 
 /// Publishes standard input and prints the id, or the ids with `--ndjson`.
 ///
 /// # Errors
-/// Returns an error if the input cannot be read or is not UTF-8 text, if an argument is invalid, or if the publish fails.
+/// Returns an error if the input cannot be read or is not UTF-8 text, if an argument is invalid, or if the publish
+/// fails.
 pub(crate) async fn publish(args: PublishArgs) -> anyhow::Result<ExitCode> {
     let target = Target::new(args.url.url()?).options(args.remote.options()?);
     if args.ndjson {

@@ -17,7 +17,7 @@ const MAX_LINE: u64 = 64 << 20;
 ///
 /// # Errors
 /// Returns an error if the input cannot be read or a publish fails. After a failed publish it contains the number of
-/// notifications that were published.
+/// notifications that are known to be published. Others of the last request may be.
 pub(crate) async fn publish_many(mut publisher: Publisher) -> anyhow::Result<ExitCode> {
     let mut input = BufReader::with_capacity(BATCH, io::stdin().lock());
     let mut stored = 0;
@@ -27,8 +27,7 @@ pub(crate) async fn publish_many(mut publisher: Publisher) -> anyhow::Result<Exi
             return Ok(ExitCode::SUCCESS);
         }
         let published = publisher.publish_many(batch.into()).await;
-        let PublishedMany { ids, failed } =
-            published.with_context(|| format!("only {stored} notifications were published"))?;
+        let PublishedMany { ids, failed } = published.with_context(|| known(stored))?;
         let mut output = io::stdout().lock();
         for id in &ids {
             writeln!(output, "{id}")?;
@@ -36,10 +35,14 @@ pub(crate) async fn publish_many(mut publisher: Publisher) -> anyhow::Result<Exi
         output.flush()?;
         stored += ids.len();
         if let Some(error) = failed {
-            return Err(error)
-                .with_context(|| format!("only {stored} notifications were published"));
+            return Err(error).with_context(|| known(stored));
         }
     }
+}
+
+/// Returns the text of a failed publish. A request without a response may have been carried out.
+fn known(stored: usize) -> String {
+    format!("{stored} notifications are known to be published, others of the last request may be")
 }
 
 /// Reads one line, and the further lines that have already arrived. Returns an empty batch at the end of the input.

@@ -18,17 +18,25 @@ use crate::usage::Usage;
 /// The environment variable for the token. Unlike an argument, it is not shown in the list of processes.
 const TOKEN: &str = "TIDINGS_TOKEN";
 
+// Not a doc comment, because clap would show it as the description of each command.
+// Credentials, and certificates for `https`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RemoteArgs {
+    #[command(flatten)]
+    credentials: CredentialArgs,
+    /// Trust the certificate authorities in this PEM file instead of the system's
+    #[arg(long, value_name = "FILE", requires = "url")]
+    ca: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CredentialArgs {
     /// Send this token as Authorization: Bearer [default: the environment variable TIDINGS_TOKEN]
     #[arg(long, value_name = "TOKEN", requires = "url")]
     token: Option<Secret>,
     /// Send this header with each request, such as 'X-Tenant: acme'; repeatable
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", requires = "url")]
     headers: Vec<Secret>,
-    /// Trust the certificate authorities in this PEM file instead of the system's
-    #[arg(long, value_name = "FILE", requires = "url")]
-    ca: Option<PathBuf>,
 }
 
 /// A value that may contain a secret. `Debug` does not print it.
@@ -42,6 +50,22 @@ impl RemoteArgs {
     /// Returns an error if a header or the token is malformed, or if the file of `--ca` cannot be read or contains no
     /// certificate. The message does not contain the value of a header or the token.
     pub(crate) fn options(&self) -> Result<Arc<ConnectOptions>, Usage> {
+        let mut options = self.credentials.options()?;
+        if let Some(path) = &self.ca {
+            options.tls = authorities(path)
+                .map_err(|error| Usage::new(format!("invalid --ca {}: {error}", path.display())))?;
+        }
+        Ok(Arc::new(options))
+    }
+}
+
+impl CredentialArgs {
+    /// Returns options with the headers and the token.
+    ///
+    /// # Errors
+    /// Returns an error if a header or the token is malformed. The message does not contain the value of a header or
+    /// the token.
+    fn options(&self) -> Result<ConnectOptions, Usage> {
         let mut options = ConnectOptions::default();
         let named = self.token.as_ref().map(|token| token.0.clone());
         let token = named.or_else(|| std::env::var(TOKEN).ok().filter(|token| !token.is_empty()));
@@ -54,17 +78,13 @@ impl RemoteArgs {
             let (name, value) = parse_header(&header.0).map_err(Usage::new)?;
             options.headers.append(name, value);
         }
-        if let Some(path) = &self.ca {
-            options.tls = authorities(path)
-                .map_err(|error| Usage::new(format!("invalid --ca {}: {error}", path.display())))?;
-        }
-        Ok(Arc::new(options))
+        Ok(options)
     }
 
     /// Returns the headers as lines of a request, each with its line end.
     ///
     /// # Errors
-    /// Returns an error if [`options`](Self::options) does.
+    /// Returns an error if a header or the token is malformed.
     pub(crate) fn header_lines(&self) -> Result<String, Usage> {
         let options = self.options()?;
         let line = |(name, value): (&HeaderName, &HeaderValue)| {

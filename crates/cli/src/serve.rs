@@ -19,8 +19,8 @@ use crate::broker::attach;
 /// Serves until Ctrl-C or SIGTERM. Prints the URLs of the listeners first.
 ///
 /// # Errors
-/// Returns an error if a listener cannot be bound, if the broker rejects the hub or its timeout ends, or if the addresses
-/// cannot be printed.
+/// Returns an error if a listener cannot be bound, if the broker rejects the hub or its timeout ends, or if the
+/// addresses cannot be printed.
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     allow_many_files();
     let config = HubConfig::default()

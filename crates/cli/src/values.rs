@@ -72,7 +72,8 @@ pub(crate) fn seconds_or_none(text: &str) -> Result<Duration, String> {
     if text == "0" { Ok(Duration::ZERO) } else { seconds(text) }
 }
 
-/// Parses an origin and returns it as a browser serializes it: without a path, and without the default port of its scheme.
+/// Parses an origin and returns it as a browser serializes it: without a path, and without the default port of its
+/// scheme.
 ///
 /// # Errors
 /// Returns the expected form if the text is not a URL with a host, or if it has a path or a query.

@@ -2,10 +2,11 @@
 
 use std::process::{Command, Output, Stdio};
 
-use tidings_testkit::TestProgram;
+use tidings_testkit::{COMPARE_LIMIT, TestProgram};
 
 fn output(command: &mut Command) -> Output {
-    TestProgram::run(command.stdout(Stdio::piped()).stderr(Stdio::piped()), "")
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    TestProgram::run_within(COMPARE_LIMIT, command, "")
 }
 
 /// Makes a very small run and returns its exit code and everything that it prints.

@@ -84,7 +84,7 @@ fn an_interrupted_run_reports_the_finished_measurements() {
     let (json, html) = (path("interrupted.json"), path("interrupted.html"));
     let files = ["--json", json.to_str().unwrap(), "--html", html.to_str().unwrap()];
     let short = ["--transports", "sse,websocket", "--seconds", "0.2", "--rate", "100"];
-    let program = TestProgram::start(compare(&short).args(files));
+    let mut program = TestProgram::start(compare(&short).args(files));
     third_hub(&program);
     program.signal(Signal::INT);
     let Output { status, stdout, stderr } = program.finish();
@@ -103,7 +103,7 @@ fn an_interrupted_run_reports_the_finished_measurements() {
 fn an_interruption_before_the_first_figure_leaves_no_file() {
     let json = path("nothing.json");
     let mut command = compare(&["--transports", "sse", "--json", json.to_str().unwrap()]);
-    let program = TestProgram::start(command.args(["--seconds", "60"]));
+    let mut program = TestProgram::start(command.args(["--seconds", "60"]));
     eventually("a hub", || children(program.id()).into_iter().find(|&pid| runs(pid, &HUB)));
     program.signal(Signal::INT);
     let Output { status, stderr, .. } = program.finish();

@@ -50,7 +50,7 @@ impl Running {
         self.0.wait().code()
     }
 
-    fn signal(&self, signal: Signal) {
+    fn signal(&mut self, signal: Signal) {
         self.0.signal(signal);
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 
 use rcgen::{CertificateParams, KeyPair};
-use tidings_testkit::TestProgram;
+use tidings_testkit::{COMPARE_LIMIT, LIMIT, TestProgram};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -28,7 +28,8 @@ fn tidings(args: &[&str]) -> Command {
 
 /// Runs the program with this input and returns its exit code, standard output and standard error.
 fn run(args: &[&str], input: &str) -> (Option<i32>, String, String) {
-    let output = TestProgram::run(&mut tidings(args), input);
+    let limit = if args[0] == "compare" { COMPARE_LIMIT } else { LIMIT };
+    let output = TestProgram::run_within(limit, &mut tidings(args), input);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }

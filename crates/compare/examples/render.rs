@@ -1,5 +1,5 @@
-//! Renders the report of an earlier run, from the JSON that `tidings compare --json` wrote: as the page of `--html`, or the tables
-//! of these rows in Markdown.
+//! Renders the report of an earlier run, from the JSON that `tidings compare --json` wrote: as the page of `--html`, or
+//! the tables of these rows in Markdown.
 //!
 //! ```sh
 //! cargo run -p tidings-compare --example render -- figures.json page > report.html

@@ -31,8 +31,8 @@ pub(crate) struct Child {
     child: tokio::process::Child,
     input: Option<ChildStdin>,
     output: Lines<BufReader<ChildStdout>>,
-    /// The standard error of the child. The child shares the position in the file, so it is read only after the child has
-    /// failed.
+    /// The standard error of the child. The child shares the position in the file, so it is read only after the child
+    /// has failed.
     errors: File,
 }
 

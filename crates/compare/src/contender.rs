@@ -21,8 +21,8 @@ pub(crate) struct Contender {
 /// The server of a contender.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Server {
-    /// A number of our servers with these arguments, which may share a broker. Clients connect to them in turn, publishers
-    /// to the first.
+    /// A number of our servers with these arguments, which may share a broker. Clients connect to them in turn,
+    /// publishers to the first.
     Ours { servers: usize, broker: Option<Broker>, args: &'static [&'static str] },
     /// Our transports in an axum application.
     Mounted,

@@ -155,8 +155,8 @@ fn quoted(arg: String) -> String {
     format!("'{}'", arg.replace('\'', r"'\''"))
 }
 
-/// Returns the commit of the build, or that of the checkout that contains the program. Never returns the commit of another
-/// project.
+/// Returns the commit of the build, or that of the checkout that contains the program. Never returns the commit of
+/// another project.
 fn commit() -> Option<String> {
     if let Some(commit) = option_env!("TIDINGS_COMMIT") {
         return Some(commit.to_owned());

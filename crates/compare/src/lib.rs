@@ -7,8 +7,8 @@
 //!              └─ starts ─► load     one thread, thousands of clients, on another core; a command in, an outcome out
 //! ```
 //!
-//! Each cell has a fresh server and a fresh load in separate processes. Latency counts from the time for which a publish
-//! was *scheduled*, so the stalls of a server are included even if publishers wait for it. Lost, duplicated and
+//! Each cell has a fresh server and a fresh load in separate processes. Latency counts from the time for which a
+//! publish was *scheduled*, so the stalls of a server are included even if publishers wait for it. Lost, duplicated and
 //! reordered notifications are always counted. Rounds are interleaved, and figures are medians with their spread. Each
 //! reason to doubt a figure is a [`Warning`].
 //!

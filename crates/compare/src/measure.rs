@@ -25,8 +25,8 @@ const LINGER: Command = Command::Watch { seconds: 0.05 };
 /// that are lost.
 const PATIENCE: f64 = 10.0;
 
-/// How much longer than its own seconds a command may take. The load stops waiting for a server earlier, because its errors
-/// are more specific.
+/// How much longer than its own seconds a command may take. The load stops waiting for a server earlier, because its
+/// errors are more specific.
 const COMMAND: Duration = Duration::from_secs(600);
 
 /// The processes of one cell.

@@ -32,16 +32,16 @@ impl Cores {
         self.all.iter().copied().filter(|core| Some(*core) != self.server).collect()
     }
 
-    /// Moves every thread of this process off the servers' core. Threads and processes that it starts later inherit that,
-    /// so it also applies to the load.
+    /// Moves every thread of this process off the servers' core. Threads and processes that it starts later inherit
+    /// that, so it also applies to the load.
     pub(crate) fn pin_load(&self) {
         if self.server.is_some() {
             system::pin_process(&self.load());
         }
     }
 
-    /// Starts a process on the servers' core. A child inherits the cores of the thread that starts it, so this uses a new
-    /// thread, and no thread of the child ever runs on another core.
+    /// Starts a process on the servers' core. A child inherits the cores of the thread that starts it, so this uses a
+    /// new thread, and no thread of the child ever runs on another core.
     pub(crate) async fn start_server<T: Send + 'static>(
         &self,
         start: impl AsyncFnOnce() -> anyhow::Result<T> + Send + 'static,

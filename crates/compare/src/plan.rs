@@ -10,8 +10,8 @@ use crate::rows::{FIGURES, Figure};
 use crate::scenario::{BURST, SCENARIOS, Scenario};
 use crate::workload::{PlanError, Workload, wrong};
 
-/// The most notifications in the log from which clients resume, and the most bytes, including what a server keeps of each
-/// besides its payload. By default our server keeps more of both.
+/// The most notifications in the log from which clients resume, and the most bytes, including what a server keeps of
+/// each besides its payload. By default our server keeps more of both.
 const LOG: usize = 10_000;
 const LOG_BYTES: usize = 32 << 20;
 const ENTRY_BYTES: usize = 700;

@@ -34,8 +34,8 @@ impl Process {
 
     /// Returns the CPU time of all threads so far, user and system, in nanoseconds. Returns `None` if it is unknown.
     ///
-    /// The figures of the scheduler are exact but do not include threads that have ended. The count of the process includes
-    /// them, but in ticks rounded down. Neither is too high, so the greater one is returned.
+    /// The figures of the scheduler are exact but do not include threads that have ended. The count of the process
+    /// includes them, but in ticks rounded down. Neither is too high, so the greater one is returned.
     pub(crate) fn cpu_ns(&self) -> Option<u64> {
         let ticks = parse_stat(&fs::read_to_string(self.dir.join("stat")).ok()?)?;
         let of_threads = self.threads_ns().unwrap_or(0);

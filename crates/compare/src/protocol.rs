@@ -53,8 +53,8 @@ pub(crate) enum Command {
     Connect,
     /// Publishes `burst` notifications at the same instant, `rate` per second on average, even if the server is late.
     Publish { rate: f64, burst: usize, seconds: f64 },
-    /// Publishes as fast as all clients receive: each publisher sends its next notification when every client has received
-    /// its last one.
+    /// Publishes as fast as all clients receive: each publisher sends its next notification when every client has
+    /// received its last one.
     Saturate { seconds: f64 },
     /// Publishes `count` notifications before any client is connected.
     Fill { count: u64 },
@@ -114,8 +114,8 @@ pub struct Outcome {
     pub received_bytes: u64,
     /// Bytes that the clients sent, counted at their sockets.
     pub sent_bytes: u64,
-    /// Seconds from the first scheduled publish to the last delivery, at least the length of the schedule. For clients that
-    /// connect, seconds until the last one is answered.
+    /// Seconds from the first scheduled publish to the last delivery, at least the length of the schedule. For clients
+    /// that connect, seconds until the last one is answered.
     pub seconds: f64,
     /// Times from the scheduled publish to each delivery. `None` without a schedule.
     pub latency: Option<Latency>,

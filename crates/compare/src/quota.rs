@@ -1,7 +1,7 @@
 //! The CPU quota of this process's control groups: how much CPU time it may use, regardless of the number of cores.
 //!
-//! Both versions of Linux's control groups are read, at `/sys/fs/cgroup`. A quota applies to a group and all groups inside
-//! it, so the smallest one up to the root counts. Without control groups there is no quota.
+//! Both versions of Linux's control groups are read, at `/sys/fs/cgroup`. A quota applies to a group and all groups
+//! inside it, so the smallest one up to the root counts. Without control groups there is no quota.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,8 +48,8 @@ impl Quota {
     }
 }
 
-/// Parses a line of `/proc/self/cgroup`, which is `0::/GROUP` in version 2 and `4:cpu,cpuacct:/GROUP` in version 1. Returns
-/// `None` if it is not a line for CPU time.
+/// Parses a line of `/proc/self/cgroup`, which is `0::/GROUP` in version 2 and `4:cpu,cpuacct:/GROUP` in version 1.
+/// Returns `None` if it is not a line for CPU time.
 fn mount_and_group(line: &str) -> Option<(&'static str, &Path)> {
     let (controllers, group) = line.split_once(':')?.1.split_once(":/")?;
     let mount = match controllers {

@@ -1,7 +1,7 @@
 //! The list of rows, and the list of targets.
 //!
-//! A new figure is one line of [`FIGURES`], and a new target is one line of [`TARGETS`]. The table, the page and the JSON
-//! are made from these lists.
+//! A new figure is one line of [`FIGURES`], and a new target is one line of [`TARGETS`]. The table, the page and the
+//! JSON are made from these lists.
 
 use crate::latency::Latency;
 use crate::sample::{Sample, each};
@@ -19,7 +19,7 @@ pub(crate) struct Figure {
     pub(crate) of: fn(&Sample) -> Option<f64>,
 }
 
-/// A limit for a figure of a contender.
+/// A target for a figure of a contender.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) row: &'static str,
@@ -32,7 +32,7 @@ pub(crate) struct Target {
 /// The divisor of a figure, in the same round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Against {
-    /// No divisor. The limit is for the figure.
+    /// No divisor. The target is for the figure.
     Nothing,
     /// The same figure of this contender.
     Contender(&'static str),

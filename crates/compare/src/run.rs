@@ -25,16 +25,16 @@ const FILES: usize = 64;
 /// Needs a tokio runtime. Restricts this process to all cores but one, which is reserved for the servers. Dropping the
 /// future ends all processes that it has started, and so does every error.
 ///
-/// If `interrupt` resolves, the current cell is dropped and the report contains the finished ones. Such a report has the
-/// warning [`Doubt::Interrupted`](crate::Doubt::Interrupted).
+/// If `interrupt` resolves, the current cell is dropped and the report contains the finished ones. Such a report has
+/// the warning [`Doubt::Interrupted`](crate::Doubt::Interrupted).
 ///
 /// If a contender fails in a scenario, that scenario is not measured again for it. A contender whose server is not
 /// installed is not measured at all. The report contains the reasons.
 ///
 /// # Errors
-/// Returns an error before anything is started if the plan is invalid or needs more open files than this process may have.
-/// Returns an error later if the run is interrupted before a cell is finished, or if every contender fails. Lost and
-/// duplicated notifications are not an error but figures of the report.
+/// Returns an error before anything is started if the plan is invalid or needs more open files than this process may
+/// have. Returns an error later if the run is interrupted before a cell is finished, or if every contender fails. Lost
+/// and duplicated notifications are not an error but figures of the report.
 pub async fn run(
     plan: &Plan,
     progress: &Progress,

@@ -143,8 +143,8 @@ impl Servers {
         Ok(())
     }
 
-    /// Returns an error if one of the servers has ended, otherwise `None`. Called after clients have reported a problem,
-    /// which can happen shortly before the process ends.
+    /// Returns an error if one of the servers has ended, otherwise `None`. Called after clients have reported a
+    /// problem, which can happen shortly before the process ends.
     pub(crate) async fn ended(&mut self) -> Option<anyhow::Error> {
         for child in &mut self.children {
             if let Some(ended) = child.has_ended("the stage was finished", EXIT_DELAY).await {
@@ -232,14 +232,15 @@ impl Running {
     }
 }
 
-/// The load connects from several loopback addresses, which protected mode treats as other machines, and with more clients
-/// than Redis accepts by default. The log file is never rewritten, so that no second process uses CPU time.
+/// The load connects from several loopback addresses, which protected mode treats as other machines, and with more
+/// clients than Redis accepts by default. The log file is never rewritten, so that no second process uses CPU time.
 fn redis() -> LocalConfig {
     let settings =
         ["--protected-mode", "no", "--maxclients", "20000", "--auto-aof-rewrite-percentage", "0"];
     LocalConfig {
         settings: settings.map(str::to_owned).to_vec(),
-        // The same guarantee as JetStream: after a response, the kernel has the entry, and the disk has it a little later.
+        // The same guarantee as JetStream: after a response, the kernel has the entry, and the disk has it a little
+        // later.
         flush_each_write: false,
         ..LocalConfig::default()
     }

@@ -92,8 +92,8 @@ fn named(key: &str) -> Option<&'static Figure> {
     FIGURES.iter().find(|row| row.key == key)
 }
 
-/// Divides round by round, because a disturbance in a round affects both sides of its ratio. Rounds that only one side has
-/// are ignored.
+/// Divides round by round, because a disturbance in a round affects both sides of its ratio. Rounds that only one side
+/// has are ignored.
 fn ratios(values: &BTreeMap<usize, f64>, others: &BTreeMap<usize, f64>) -> Option<Spread> {
     let other = |round| others.get(round).filter(|other| **other != 0.0);
     Spread::of(values.iter().filter_map(|(round, value)| Some(value / other(round)?)))

@@ -44,8 +44,8 @@ impl Unit {
         }
     }
 
-    /// Returns the digits that the spread of a figure allows. The last digit has the size of half the range, and there are
-    /// at most three digits. A single sample has no spread, so a time or a rate has two digits then.
+    /// Returns the digits that the spread of a figure allows. The last digit has the size of half the range, and there
+    /// are at most three digits. A single sample has no spread, so a time or a rate has two digits then.
     pub(crate) fn digits(self, spread: &Spread) -> Digits {
         let three = self.three_digits(spread.median);
         let Some(first) = place(spread.median) else { return Digits { last: three } };

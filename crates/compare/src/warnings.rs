@@ -109,8 +109,8 @@ impl Warning {
         !self.places.is_empty() || matches!(self.kind, Doubt::ServerNotFresh | Doubt::SharedCores)
     }
 
-    /// Returns `true` if the warning concerns this figure of this contender. Returns `false` for every figure if the warning
-    /// concerns the whole run, such as that about a debug build.
+    /// Returns `true` if the warning concerns this figure of this contender. Returns `false` for every figure if the
+    /// warning concerns the whole run, such as that about a debug build.
     pub(crate) fn concerns(&self, transport: &str, key: &str) -> bool {
         let (stage, figure) = key.split_once('.').unwrap_or((key, ""));
         let is_latency = matches!(figure, "p50" | "p90" | "p99" | "max" | "answer");

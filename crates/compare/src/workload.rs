@@ -10,8 +10,8 @@ use crate::protocol::MAX_SOCKETS;
 pub struct Workload {
     /// Connected clients, each of which receives every notification. Default: 1,000.
     pub clients: usize,
-    /// Notifications per second in the stages steady and burst. If the server or the load cannot keep up, the latency only
-    /// shows how long the queue grew. Default: 20.
+    /// Notifications per second in the stages steady and burst. If the server or the load cannot keep up, the latency
+    /// only shows how long the queue grew. Default: 20.
     pub rate: f64,
     /// Bytes of each payload, at least [`Workload::MIN_PAYLOAD`]. Default: 128.
     pub payload: usize,

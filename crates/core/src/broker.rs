@@ -20,7 +20,7 @@ use crate::{Budget, Epoch, Filters, GapReason, Id, Notification};
 /// it returns an error, and the hub retries.
 pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// Stores a notification, and returns its id once the broker has confirmed it. How durable that is depends on the
-    /// broker. If the broker remembers the key from an earlier publish, it stores nothing, and the id is that of the
+    /// broker. If the broker keeps the key of an earlier publish, it stores nothing, and the id is that of the
     /// earlier one.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use crate::{
 pub(crate) struct BrokerLink {
     pub(crate) broker: Arc<dyn Broker>,
     publish_deadline: Duration,
-    /// The payload bytes for which further publishes can be pending.
+    /// The bytes of payloads and headers for which further publishes can be pending.
     room: Arc<Semaphore>,
     /// Limits how many readers are served from the broker at the same time. Others wait for their turn.
     pub(crate) replays: Semaphore,
@@ -43,8 +43,8 @@ pub(crate) struct Deadlines {
 /// The maximum number of readers that are served from the broker at the same time.
 const REPLAYS: usize = 16;
 
-/// The maximum number of payload bytes of all pending publishes. It bounds the memory that publishers can fill while
-/// the broker is unavailable.
+/// The maximum number of bytes of payloads and headers of all pending publishes. It bounds the memory that publishers
+/// can fill while the broker is unavailable.
 const MAX_PENDING_BYTES: usize = 64 << 20;
 
 /// The minimum number of bytes that one pending publish counts.

@@ -21,7 +21,7 @@ pub struct HubConfig {
     pub retention: Retention,
     /// How many clients can be connected.
     pub limits: Limits,
-    /// When idle clients are sent a heartbeat.
+    /// How often clients are sent a heartbeat.
     pub heartbeat: Heartbeat,
     /// The largest payload, in bytes. Default 1 MiB. A broker may accept less.
     pub max_payload: usize,

@@ -57,8 +57,8 @@ impl Cursor {
                 log.index_newest();
                 return (Self::within(log.snapshot()), None);
             }
-            // Without a broker, no hub has handed out a position of another epoch or ahead of the log. With one,
-            // another hub may have, which has read more of the stream.
+            // Without a broker, a position of another epoch or ahead of the log is not one of this log. With one, it
+            // may be from another hub that has read more of the stream.
             Position::After(id) | Position::Snapshot(Snapshot { after: id, .. })
                 if !log.has_broker() && (id.epoch != head.epoch || id.seq > head.seq) =>
             {
@@ -174,8 +174,9 @@ impl Cursor {
         self.at.epoch == id.epoch && self.at.seq > id.seq
     }
 
-    /// Moves to the first retained entry if the cursor is in a snapshot and each evicted entry after it was followed
-    /// by a later one of its topic. Returns `true` if it has moved.
+    /// Moves a cursor in a snapshot to before the first retained entry, or to the end of the snapshot if that comes
+    /// first. Does so if nothing was read yet, or if no evicted entry after the cursor was the newest of its topic.
+    /// Returns `true` if it has moved.
     fn pass_over_superseded(&mut self, log: &Log) -> bool {
         let from = Snapshot { after: self.at, upto: self.snapshot_end };
         let reached = self.is_in_snapshot().then(|| log.after_superseded(from)).flatten();

@@ -15,7 +15,8 @@ pub enum Event {
     Deliver(Arc<Entry>),
     /// Some notifications are lost for this subscriber. Delivery continues after them.
     Gap(Gap),
-    /// No other event was sent for a while, and the subscription continues.
+    /// The subscription continues. Sent once in each interval, also between notifications, unless the client is
+    /// catching up from the log. Also sent at the end of a snapshot if no other event has its position.
     Heartbeat {
         /// The position up to which everything was delivered.
         position: Id,
@@ -59,7 +60,8 @@ pub enum GapReason {
     Lagged,
 }
 
-/// Why a subscription ends. Each reason has a WebSocket close code (RFC 6455, section 7.4).
+/// Why a subscription ends. Each reason has a WebSocket close code (RFC 6455, section 7.4). Whether a client should
+/// reconnect depends on the reason: see [`is_worth_reconnecting`](Self::is_worth_reconnecting).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {

@@ -1,4 +1,4 @@
-//! When an idle client is sent a heartbeat, and when one that does not answer is disconnected.
+//! How often a client is sent a heartbeat, and when one that does not answer is disconnected.
 
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Heartbeat {
-    /// The time between two heartbeats to one client. Default 25 s.
+    /// The time between two heartbeats to one client. Default 25 s. A heartbeat is also sent between notifications,
+    /// unless the client is catching up from the log.
     pub interval: Duration,
     /// How many heartbeats may stay unanswered, on transports on which clients can answer. Default 3.
     pub strikes: u8,

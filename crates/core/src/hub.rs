@@ -202,7 +202,8 @@ impl Hub {
     }
 
     /// Closes the hub: it accepts no further clients and notifications, and each subscriber gets a goodbye after all
-    /// notifications that were published before.
+    /// notifications that were published before. A subscriber whose next notifications only the broker has gets its
+    /// goodbye without them, and can resume.
     pub fn close(&self, reason: Reason) {
         self.0.log.seal();
         self.0.pool.close(reason);

@@ -232,7 +232,8 @@ impl ClientPool {
     }
 
     /// Closes the pool: no client can join, and every subscription ends with [`Event::Goodbye`] after its remaining
-    /// notifications. If it is called again, the first reason stays.
+    /// notifications. A subscriber whose next notifications only the broker has gets its goodbye without them, and can
+    /// resume. If it is called again, the first reason stays.
     ///
     /// [`Event::Goodbye`]: crate::Event::Goodbye
     pub fn close(&self, reason: Reason) {

@@ -43,8 +43,8 @@ impl Revalidated {
     }
 }
 
-/// Returns `true` if the client has the version with this tag (RFC 9110, section 13.1.2). The comparison is weak, because
-/// proxies that compress make tags weak.
+/// Returns `true` if the client has the version with this tag (RFC 9110, section 13.1.2). The comparison is weak,
+/// because proxies that compress make tags weak.
 fn has_version(request: &HeaderMap, tag: &str) -> bool {
     let matches = |other: &str| other == "*" || other.strip_prefix("W/").unwrap_or(other) == tag;
     let lines = request.get_all(header::IF_NONE_MATCH).iter().flat_map(|line| line.to_str());

@@ -32,7 +32,7 @@ pub enum LocalError {
     Ended {
         /// Its name.
         program: String,
-        /// Its last words.
+        /// The end of its log.
         log: String,
     },
     /// It runs, but was not ready in time.
@@ -42,7 +42,7 @@ pub enum LocalError {
         program: String,
         /// The time limit.
         within: Duration,
-        /// Its last words.
+        /// The end of its log.
         log: String,
     },
     /// The cluster has no server with this index.

@@ -30,5 +30,5 @@ pub use config::LocalConfig;
 pub use error::LocalError;
 pub use local::Local;
 pub use nats::LocalNats;
-pub use program::{LIMIT, TestProgram, connect};
+pub use program::{COMPARE_LIMIT, LIMIT, TestProgram, connect};
 pub use redis::LocalRedis;

@@ -13,14 +13,17 @@ use tidings_watchdog::Watchdog;
 /// event that arrives sooner is not waited for any longer.
 pub const LIMIT: Duration = Duration::from_secs(120);
 
+/// How long a test waits for the end of a comparison of servers: 10 minutes. It takes longer than any other program.
+pub const COMPARE_LIMIT: Duration = Duration::from_secs(600);
+
 const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 
 /// A program that a test runs. Dropping it kills the program.
 ///
 /// Standard output and standard error are read as they come if they are pipes, so the program never waits for the test.
 ///
-/// A line of output is waited for until [`LIMIT`], and the end of the program five times as long. After that the
-/// program is killed, and the method panics with everything that the program has written.
+/// A line of output and the end of the program are waited for until [`LIMIT`], unless the method takes another limit.
+/// After that the program is killed, and the method panics with everything that the program has written.
 ///
 /// ```
 /// use std::process::{Command, Stdio};
@@ -73,11 +76,16 @@ impl TestProgram {
 
     /// Runs a program to its end with this standard input, which must be a pipe unless it is empty.
     pub fn run(command: &mut Command, input: impl Into<Vec<u8>>) -> Output {
+        Self::run_within(LIMIT, command, input)
+    }
+
+    /// Runs a program as [`run`](Self::run) does, and waits for its end until `limit`.
+    pub fn run_within(limit: Duration, command: &mut Command, input: impl Into<Vec<u8>>) -> Output {
         let mut program = Self::start(command);
         let (pipe, bytes) = (program.input.take(), input.into());
         // A program that does not read would keep the test waiting. One that has ended may have left input unread.
         thread::spawn(move || pipe.map(|mut pipe| pipe.write_all(&bytes)));
-        program.finish()
+        program.finish_within(limit)
     }
 
     /// Returns the id of its process.
@@ -111,11 +119,15 @@ impl TestProgram {
         input.write_all(bytes.as_ref()).expect("the program reads its input");
     }
 
-    /// Sends it a signal. Panics if it has ended and was waited for.
+    /// Sends it a signal. Panics if it has ended.
     #[cfg(unix)]
-    pub fn signal(&self, signal: rustix::process::Signal) {
+    pub fn signal(&mut self, signal: rustix::process::Signal) {
+        // After a program was waited for, the system may give its id to another one.
+        if let Some(status) = self.try_wait() {
+            panic!("no signal can be sent after the end ({status}):\n{}", self.written());
+        }
         let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, signal).expect("it has not been waited for");
+        rustix::process::kill_process(pid, signal).expect("a child can be sent a signal");
     }
 
     /// Kills it, and returns how it ended. A program that has ended already is not changed.
@@ -127,14 +139,15 @@ impl TestProgram {
 
     /// Closes its standard input and waits until it has ended and its output is complete.
     pub fn wait(&mut self) -> ExitStatus {
+        self.wait_within(self.limit)
+    }
+
+    /// Waits as [`wait`](Self::wait) does, for the end until `limit`.
+    pub fn wait_within(&mut self, limit: Duration) -> ExitStatus {
         self.input = None;
-        // A comparison of servers takes longer than any other program.
-        let limit = self.limit * 5;
         let until = Instant::now() + limit;
         let status = loop {
-            if let Some(status) = self.child.try_wait().expect("the child of a test is waited for")
-            {
-                self.watchdog = None;
+            if let Some(status) = self.try_wait() {
                 break status;
             }
             if Instant::now() > until {
@@ -151,9 +164,23 @@ impl TestProgram {
         status
     }
 
+    /// Returns how it ended, or `None` if it still runs.
+    fn try_wait(&mut self) -> Option<ExitStatus> {
+        let status = self.child.try_wait().expect("the child of a test is waited for");
+        if status.is_some() {
+            self.watchdog = None;
+        }
+        status
+    }
+
     /// Waits as [`wait`](Self::wait) does, and returns how it ended and everything that it wrote.
-    pub fn finish(mut self) -> Output {
-        let status = self.wait();
+    pub fn finish(self) -> Output {
+        let limit = self.limit;
+        self.finish_within(limit)
+    }
+
+    fn finish_within(mut self, limit: Duration) -> Output {
+        let status = self.wait_within(limit);
         let [stdout, stderr] =
             [&self.output, &self.errors].map(|pipe| std::mem::take(&mut pipe.lock().bytes));
         Output { status, stdout, stderr }
@@ -295,6 +322,14 @@ mod tests {
         program.output.wait_for(LIMIT, |written| (written.bytes.len() == 11).then_some(()));
         program.limit = Duration::from_millis(1);
         program.line();
+    }
+
+    #[test]
+    #[should_panic(expected = "no signal can be sent after the end (exit status: 3)")]
+    fn a_signal_to_a_program_that_has_ended_is_a_panic() {
+        let mut program = TestProgram::start(&mut shell("exit 3"));
+        program.wait();
+        program.signal(rustix::process::Signal::INT);
     }
 
     #[test]

@@ -16,8 +16,8 @@ use crate::Rejection;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action<'a> {
-    /// Publish to this topic. This is also checked for a WebSocket client that subscribes to a single topic. If it is
-    /// allowed, the client may send messages to that topic.
+    /// Publish to this topic. This is also checked for a WebSocket client that subscribes to a single topic, unless
+    /// `on_message` is set. If it is allowed, the client may send messages to that topic.
     Publish(&'a Topic),
     /// Subscribe to these filters.
     Subscribe(&'a Filters),

@@ -1,5 +1,5 @@
-//! Compares the instructions of the scenarios in `benches/counts` with a committed baseline. If other programs run, times
-//! vary by more than most changes to the code cause. Instructions do not vary.
+//! Compares the instructions of the scenarios in `benches/counts` with a committed baseline. If other programs run,
+//! times vary by more than most changes to the code cause. Instructions do not vary.
 
 mod callgrind;
 

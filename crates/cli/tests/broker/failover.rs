@@ -10,7 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::program::{Program, SOON};
 
-/// Returns a port that forwards to a server, as a name or a virtual address does. A change affects only new connections.
+/// Returns a port that forwards to a server, as a name or a virtual address does. A change affects only new
+/// connections.
 async fn forwarder(first: u16) -> (u16, Arc<AtomicU16>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

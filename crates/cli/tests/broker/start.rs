@@ -22,7 +22,7 @@ fn waits(hub: &mut Program) {
 
 /// Checks what a hub answers once its broker is connected.
 fn is_ready(mut hub: Program) {
-    hub.logs("the hub is ready");
+    hub.logs("the server is ready");
     assert_eq!(hub.get("/readyz").0, 200);
     assert_eq!(hub.publish("t", "hello").0, 200);
     // The notification is stored, but the hub may not have received it from the broker yet.

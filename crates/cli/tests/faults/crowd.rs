@@ -33,8 +33,8 @@ pub(crate) struct Received {
 pub(crate) struct Crowd(JoinSet<Received>);
 
 impl Crowd {
-    /// Starts `clients` clients that read from after `start`. Each moves to another hub after at most `hop_after` events,
-    /// or stays if that is `None`.
+    /// Starts `clients` clients that read from after `start`. Each moves to another hub after at most `hop_after`
+    /// events, or stays if that is `None`.
     pub(crate) fn follow(
         nodes: &Nodes,
         clients: usize,

@@ -56,8 +56,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Writes all of `bytes`, or closes the connection if the socket is full. Keeping the rest would be a feature, and the
-    /// baseline has none.
+    /// Writes all of `bytes`, or closes the connection if the socket is full. Keeping the rest would be a feature, and
+    /// the baseline has none.
     pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<()> {
         let is_all = (&self.socket).write(bytes)? == bytes.len();
         if is_all { Ok(()) } else { Err(ErrorKind::WriteZero.into()) }

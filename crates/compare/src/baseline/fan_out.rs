@@ -14,7 +14,8 @@ use crate::baseline::log::{Id, KEPT, Log};
 pub(crate) struct FanOut {
     log: Log,
     delivered: u64,
-    /// The bytes that the current pass delivers, by format. The buffers are reused, so a steady stream allocates nothing.
+    /// The bytes that the current pass delivers, by format. The buffers are reused, so a steady stream allocates
+    /// nothing.
     encoded: [Vec<u8>; Format::COUNT],
     /// The clients to remove after a pass, because a slab cannot be changed during iteration. Kept for its capacity.
     lost: Vec<usize>,
@@ -34,8 +35,8 @@ impl FanOut {
     }
 
     /// Delivers everything that has not been delivered. Encodes once per format and writes once per client, without an
-    /// allocation or a copy for a client. All clients receive the same range, because no client joins while something is
-    /// undelivered.
+    /// allocation or a copy for a client. All clients receive the same range, because no client joins while something
+    /// is undelivered.
     pub(crate) fn deliver(&mut self, connections: &mut Slab<Connection>) {
         if self.delivered == self.log.newest() {
             return;

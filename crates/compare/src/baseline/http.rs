@@ -22,8 +22,8 @@ impl<'a> Request<'a> {
     /// Parses the first request of `input`. Returns `None` if it is not complete.
     ///
     /// # Errors
-    /// Returns the response to send if the request is malformed. The connection must be closed then, because the start of
-    /// the next request is unknown.
+    /// Returns the response to send if the request is malformed. The connection must be closed then, because the start
+    /// of the next request is unknown.
     pub(crate) fn parse(input: &'a [u8]) -> Result<Option<Self>, Fault> {
         let mut headers = [EMPTY_HEADER; 64];
         let mut head = httparse::Request::new(&mut headers);

@@ -6,9 +6,9 @@
 //!                                      one write of the same bytes to each client ◄┘
 //! ```
 //!
-//! It has no TLS, filters, heartbeats or resume for streams, and it closes a client whose socket is full. The difference
-//! between the server and the baseline is therefore the price of the server's features. The baseline implements enough of
-//! the server's protocol that the same load measures both.
+//! It has no TLS, filters, heartbeats or resume for streams, and it closes a client whose socket is full. The
+//! difference between the server and the baseline is therefore the price of the server's features. The baseline
+//! implements enough of the server's protocol that the same load measures both.
 
 mod call;
 mod connection;
@@ -28,8 +28,8 @@ use std::process::ExitCode;
 use self::fan_out::FanOut;
 use self::server::Server;
 
-/// Prints its address and serves by WebSocket, SSE and long-polling on a free loopback port until the process is killed.
-/// All topic names are the same topic. Uses one thread.
+/// Prints its address and serves by WebSocket, SSE and long-polling on a free loopback port until the process is
+/// killed. All topic names are the same topic. Uses one thread.
 ///
 /// Returns only if it cannot serve.
 pub fn main() -> ExitCode {

@@ -29,8 +29,8 @@ const PASS: usize = 1024;
 /// The most bytes of one read.
 const READ: usize = 64 * 1024;
 
-/// The approximate limit for payloads in one response to a poll, in bytes, as in the server. A response that does not fit
-/// into the socket would close it.
+/// The approximate limit for payloads in one response to a poll, in bytes, as in the server. A response that does not
+/// fit into the socket would close it.
 const PAGE: usize = 1024 * 1024;
 
 /// The state of the baseline.
@@ -211,8 +211,8 @@ impl Server {
         encode::page(&mut self.answers, after, waiting);
     }
 
-    /// Adds a client after everything published so far. Publishes of this pass that were read before it are delivered to
-    /// the other clients first.
+    /// Adds a client after everything published so far. Publishes of this pass that were read before it are delivered
+    /// to the other clients first.
     fn join(&mut self, role: Role) -> Role {
         self.fan_out.deliver(&mut self.connections);
         role

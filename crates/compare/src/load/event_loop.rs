@@ -89,8 +89,8 @@ impl Load {
         self.publishers.publish(intended, &self.crowd, &mut self.score, now)
     }
 
-    /// Serves until `is_done` returns `true`. Returns `false` if there is no progress for as long as the load waits for a
-    /// server.
+    /// Serves until `is_done` returns `true`. Returns `false` if there is no progress for as long as the load waits for
+    /// a server.
     pub(crate) fn wait_until(&mut self, is_done: impl Fn(&Self) -> bool) -> anyhow::Result<bool> {
         let (mut before, mut deadline) = (self.progress(), self.now() + self.patience);
         while !is_done(self) {

@@ -27,7 +27,8 @@ impl Inbox<'_> {
         parts.iter().for_each(|part| self.reply.extend_from_slice(part));
     }
 
-    /// Records every stamp in a text. Returns the number of used bytes, which is all but an incomplete stamp at the end.
+    /// Records every stamp in a text. Returns the number of used bytes, which is all but an incomplete stamp at the
+    /// end.
     pub(crate) fn scan(&mut self, text: &[u8]) -> usize {
         let mut at = 0;
         while let Some(offset) = memchr(stamp::MARK, &text[at..]) {

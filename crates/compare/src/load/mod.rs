@@ -6,12 +6,13 @@
 //! ```
 //!
 //! It is a separate process on its own core. The parent writes one line for the setup and then one for each
-//! command. The load answers each command with one line, its outcome. Between two commands it keeps serving its clients,
-//! while the parent reads the CPU time and memory of the server. The load exits at the end of standard input.
+//! command. The load answers each command with one line, its outcome. Between two commands it keeps serving its
+//! clients, while the parent reads the CPU time and memory of the server. The load exits at the end of standard input.
 //!
-//! It must use little CPU time, because it may share a machine with the server. It has one epoll, reads once per readiness
-//! into the same buffer, allocates nothing per message, and reads only the stamp of each payload. A notification counts
-//! as delivered when its stamp has been read. The counts of lost, duplicated and reordered notifications are exact.
+//! It must use little CPU time, because it may share a machine with the server. It has one epoll, reads once per
+//! readiness into the same buffer, allocates nothing per message, and reads only the stamp of each payload. A
+//! notification counts as delivered when its stamp has been read. The counts of lost, duplicated and reordered
+//! notifications are exact.
 //!
 //! | idea | file |
 //! | --- | --- |
@@ -68,8 +69,8 @@ fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads a line of the parent, which waits for an outcome before it writes the next command. Returns `None` at the end of
-/// standard input.
+/// Reads a line of the parent, which waits for an outcome before it writes the next command. Returns `None` at the end
+/// of standard input.
 ///
 /// # Errors
 /// Returns an error if standard input cannot be read, or if the line is not a setup or a command.

@@ -100,8 +100,8 @@ impl Requests {
         }
     }
 
-    /// Returns the first bytes that a publisher sends, and the reader of its responses. Unless they are empty, there is one
-    /// response to them.
+    /// Returns the first bytes that a publisher sends, and the reader of its responses. Unless they are empty, there is
+    /// one response to them.
     pub(crate) fn begin_publishing(&self, publisher: u16) -> (String, Box<dyn Reader>) {
         match self.transport {
             Transport::Nats | Transport::JetStream => {

@@ -61,8 +61,8 @@ pub(crate) fn connect_now(server: SocketAddr) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
-/// Starts to connect the client with this index. The local address differs between loads, because the ports of a load that
-/// has just ended cannot be used for a minute. The system chooses the address if the server is on another machine.
+/// Starts to connect the client with this index. The local address differs between loads, because the ports of a load
+/// that has just ended cannot be used for a minute. The system chooses the address if the server is on another machine.
 pub(crate) fn begin_to_connect(server: SocketAddr, index: usize, run: Run) -> io::Result<OwnedFd> {
     let family = match server {
         SocketAddr::V4(_) => AddressFamily::INET,

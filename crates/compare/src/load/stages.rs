@@ -5,11 +5,12 @@ use anyhow::bail;
 use super::event_loop::Load;
 use crate::protocol::{Command, Outcome};
 
-/// The number of open handshakes. They are enough to keep a server busy and few enough for the listen backlog of any server.
+/// The number of open handshakes. They are enough to keep a server busy and few enough for the listen backlog of any
+/// server.
 const AT_ONCE: usize = 64;
 
-/// The number of clients of the rehearsal, and of its notifications, each of which may be for only one client. There are
-/// few, because the memory of a client is measured as the growth after the rehearsal.
+/// The number of clients of the rehearsal, and of its notifications, each of which may be for only one client. There
+/// are few, because the memory of a client is measured as the growth after the rehearsal.
 const REHEARSAL: usize = 4;
 
 /// The time between the start of a stage and its first publish, so that the first publish is not late.

@@ -49,8 +49,8 @@ impl Cell {
 }
 
 impl Report {
-    /// Returns the figures of the contenders whose title `is_shown` accepts, one column for each. Rows without any figure
-    /// are left out.
+    /// Returns the figures of the contenders whose title `is_shown` accepts, one column for each. Rows without any
+    /// figure are left out.
     pub(super) fn figures(&self, is_shown: impl Fn(&str) -> bool) -> Table {
         let shown: Vec<bool> =
             self.summary.transports.iter().map(|title| is_shown(title)).collect();

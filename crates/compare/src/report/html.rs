@@ -243,8 +243,8 @@ fn plot(page: &mut String, title: &str, note: &str, doubts: &str, svg: &str) {
     );
 }
 
-/// Returns a row of a table's head with the headings of the message queues and of the other contenders. Returns an empty
-/// string if there are no message queues.
+/// Returns a row of a table's head with the headings of the message queues and of the other contenders. Returns an
+/// empty string if there are no message queues.
 fn group_head(report: &Report) -> String {
     let titles = &report.summary.transports;
     if !titles.iter().any(|title| is_queue(title)) {

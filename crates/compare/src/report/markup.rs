@@ -1,7 +1,7 @@
 //! Text inside HTML.
 
-/// Escapes text for use between tags or in a quoted attribute. All text of the page that is not a constant is escaped with
-/// it.
+/// Escapes text for use between tags or in a quoted attribute. All text of the page that is not a constant is escaped
+/// with it.
 pub(super) fn text(text: &str) -> String {
     let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     escaped.replace('"', "&quot;").replace('\'', "&#39;")

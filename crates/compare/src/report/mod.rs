@@ -1,7 +1,7 @@
 //! The report of a comparison, as a table, as a page and as JSON.
 //!
-//! The table and the page are made from the [`Summary`] and the targets, so a report that is read from JSON has the same
-//! figures as one that was just measured.
+//! The table and the page are made from the [`Summary`] and the targets, so a report that is read from JSON has the
+//! same figures as one that was just measured.
 
 mod cells;
 mod html;
@@ -66,8 +66,8 @@ impl Report {
     /// Returns `true` if every client received everything once and in order, no contender failed, and all planned
     /// measurements were finished. A program should exit with 1 if this is `false`.
     ///
-    /// Missed targets do not count. Losses of the baseline do not count either, because it closes clients whose socket is
-    /// full.
+    /// Missed targets do not count. Losses of the baseline do not count either, because it closes clients whose socket
+    /// is full.
     pub fn is_clean(&self) -> bool {
         let is_whole = !self.warnings.iter().any(Warning::is_interruption);
         let has_failed = self.missing.iter().any(|missing| missing.is_failure);

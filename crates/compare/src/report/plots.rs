@@ -26,8 +26,8 @@ pub(super) struct Bars<'a> {
 /// An SVG image under construction.
 struct Drawing(String);
 
-/// Returns a plot of latency over percentiles. The axis of percentiles is logarithmic towards 100 %, so p90, p99 and p99.9
-/// have equal distances.
+/// Returns a plot of latency over percentiles. The axis of percentiles is logarithmic towards 100 %, so p90, p99 and
+/// p99.9 have equal distances.
 pub(super) fn curves(curves: &[(usize, &Curve)]) -> String {
     let mut drawing = Drawing::new(CURVES_HEIGHT);
     let visible = |curve: &Curve| -> Vec<(f64, f64)> {

@@ -9,8 +9,8 @@ use super::{Missing, Remark, Report, is_queue, superscript};
 /// The space between two columns.
 const GAP: usize = 2;
 
-/// Returns the figures with one column for each contender, then targets, remarks and warnings. Message queues have their own
-/// table.
+/// Returns the figures with one column for each contender, then targets, remarks and warnings. Message queues have
+/// their own table.
 pub(super) fn table(report: &Report) -> String {
     let mut text = format!("{}\n\n", report.subject());
     let [ours, queues] = [false, true].map(|queues| report.figures(|it| is_queue(it) == queues));

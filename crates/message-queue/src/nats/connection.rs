@@ -53,7 +53,7 @@ impl Connection {
     }
 
     /// Sends a request to the API of JetStream, within the request deadline.
-    pub(super) async fn ask<T: DeserializeOwned>(
+    pub(super) async fn request<T: DeserializeOwned>(
         &self,
         verb: &str,
         name: &str,
@@ -63,7 +63,7 @@ impl Connection {
         let client = self.up(until).await?;
         let body = if request.is_null() { Bytes::new() } else { request.to_string().into() };
         let subject = format!("$JS.API.{verb}.{name}");
-        answer(&self.request(&client, subject, None, body, until).await?)
+        answer(&self.send_request(&client, subject, None, body, until).await?)
     }
 
     /// Returns the fault as an error of this broker.
@@ -73,7 +73,7 @@ impl Connection {
 
     /// Sends one request over a connection that is up, and waits until `until` for the response. Fails earlier if the
     /// server reports that the request is not permitted.
-    pub(super) async fn request(
+    pub(super) async fn send_request(
         &self,
         client: &Client,
         subject: String,
@@ -86,19 +86,19 @@ impl Connection {
             request = request.headers(headers);
         }
         let denials = self.link.events.denials();
-        let asked = timeout_at(until, client.send_request(subject.clone(), request));
+        let requested = timeout_at(until, client.send_request(subject.clone(), request));
         let answer = tokio::select! {
-            answer = asked => answer,
+            answer = requested => answer,
             denial = denied(denials, &subject) => return Err(Fault::Refused(denial.to_string())),
         };
         match answer {
             Ok(Ok(message)) => Ok(message),
-            Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => Err(Fault::Silence(
+            Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => Err(Fault::NoResponse(
                 "JetStream does not respond: check that it is enabled (nats-server -js) and has a leader"
                     .into(),
             )),
-            Ok(Err(error)) => Err(Fault::Silence(error.to_string())),
-            Err(_) => Err(Fault::Silence("no response in time".into())),
+            Ok(Err(error)) => Err(Fault::NoResponse(error.to_string())),
+            Err(_) => Err(Fault::NoResponse("no response in time".into())),
         }
     }
 

@@ -60,7 +60,7 @@ fn doubts(stream: &StreamConfig, config: &NatsConfig, server_limit: i64) -> Vec<
     let age = Duration::from_nanos(stream.max_age);
     if window < KEY_WINDOW && (stream.max_age == 0 || window < age) {
         doubts.push(format!(
-            "the stream remembers a key for {window:?} instead of {KEY_WINDOW:?}: a later retry is stored twice; \
+            "the stream keeps a key for {window:?} instead of {KEY_WINDOW:?}: a later retry is stored twice; \
              {edit} --dupe-window 2m"
         ));
     }

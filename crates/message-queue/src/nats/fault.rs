@@ -11,21 +11,21 @@ use crate::fault::{away, refused};
 #[derive(Debug)]
 pub(super) enum Fault {
     /// No response: the server is not connected, or it took too long.
-    Silence(String),
+    NoResponse(String),
     /// The server does not permit it. Another attempt would fail as well.
     Refused(String),
     /// The server responded with an error.
-    No(ApiError),
+    Api(ApiError),
 }
 
 impl Fault {
     /// Returns the fault as an error of the broker with this name.
     pub(super) fn named(self, broker: &str) -> BrokerError {
         match self {
-            Self::Silence(problem) => away(broker, problem),
+            Self::NoResponse(problem) => away(broker, problem),
             Self::Refused(problem) => refused(broker, problem),
-            Self::No(error) if error.is_passing() => away(broker, error.to_string()),
-            Self::No(error) => refused(broker, error.to_string()),
+            Self::Api(error) if error.is_passing() => away(broker, error.to_string()),
+            Self::Api(error) => refused(broker, error.to_string()),
         }
     }
 }
@@ -34,9 +34,9 @@ impl Fault {
 pub(super) fn answer<T: DeserializeOwned>(message: &Message) -> Result<T, Fault> {
     match serde_json::from_slice(&message.payload) {
         Ok(Answer::Yes(answer)) => Ok(answer),
-        Ok(Answer::No { error }) => Err(Fault::No(error)),
+        Ok(Answer::No { error }) => Err(Fault::Api(error)),
         Err(error) => {
-            Err(Fault::Silence(format!("cannot parse the response of the server: {error}")))
+            Err(Fault::NoResponse(format!("cannot parse the response of the server: {error}")))
         }
     }
 }

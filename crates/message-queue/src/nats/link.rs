@@ -14,8 +14,8 @@ use super::login::{self, NoConnection};
 
 /// The client. If it loses its connection, it is replaced by a new one.
 ///
-/// A client that reconnects automatically would then send the requests that it accepted without a connection, long after
-/// they were reported as failed.
+/// A client that reconnects automatically would then send the requests that it accepted without a connection, long
+/// after they were reported as failed.
 #[derive(Debug)]
 pub(super) struct Link {
     client: Mutex<Client>,
@@ -43,7 +43,7 @@ impl Link {
         until: Instant,
     ) -> Result<Self, Fault> {
         let client = timeout_at(until, connect(&config, &events)).await;
-        let client = client.unwrap_or_else(|_| Err(Fault::Silence(LATE.to_owned())))?;
+        let client = client.unwrap_or_else(|_| Err(Fault::NoResponse(LATE.to_owned())))?;
         let (client, connecting) = (Mutex::new(client), tokio::sync::Mutex::default());
         Ok(Self { client, connecting, config, events })
     }
@@ -55,7 +55,7 @@ impl Link {
 
     /// Returns a client whose state is connected. Reconnects until `until` if there is none.
     pub(super) async fn up(self: &Arc<Self>, until: Instant) -> Result<Client, Fault> {
-        let mut problem = Fault::Silence("not connected".to_owned());
+        let mut problem = Fault::NoResponse("not connected".to_owned());
         while Instant::now() < until {
             let client = self.client();
             if is_up(&client) {
@@ -87,7 +87,7 @@ impl Link {
                 sleep(BETWEEN_TRIES).await;
                 Err(fault)
             }
-            Err(_) => Err(Fault::Silence(LATE.to_owned())),
+            Err(_) => Err(Fault::NoResponse(LATE.to_owned())),
         }
     }
 }
@@ -115,7 +115,7 @@ async fn connect(config: &NatsConfig, events: &Events) -> Result<Client, Fault> 
     login::connect(&config.servers, credentials, &config.tls, options).await.map_err(|problem| {
         match problem {
             NoConnection::Refused(problem) => Fault::Refused(problem),
-            NoConnection::Away(problem) => Fault::Silence(problem),
+            NoConnection::Away(problem) => Fault::NoResponse(problem),
         }
     })
 }

@@ -64,14 +64,17 @@ impl Connection {
         if seq < info.state.first_seq {
             return Ok(false);
         }
-        let found = self.ask("STREAM.MSG.GET", &self.config.stream, &json!({ "seq": seq })).await;
+        let found =
+            self.request("STREAM.MSG.GET", &self.config.stream, &json!({ "seq": seq })).await;
         match found {
             Ok(RawMessage { message }) => {
                 let stored = async_nats::datetime::parse_rfc3339(&message.time);
                 Ok(stored.is_ok_and(|stored| stored.unix_timestamp_nanos() != i128::from(time)))
             }
             // This message was removed. That does not mean that the sequence went back.
-            Err(Fault::No(no)) if no.err_code == NO_MESSAGE_FOUND || no.code == 404 => Ok(false),
+            Err(Fault::Api(error)) if error.err_code == NO_MESSAGE_FOUND || error.code == 404 => {
+                Ok(false)
+            }
             Err(fault) => Err(self.error(fault)),
         }
     }
@@ -81,7 +84,7 @@ impl Connection {
     async fn begin_generation(&self, old: &StreamInfo) -> Result<(), BrokerError> {
         let name = &self.config.stream;
         let fault = |fault| self.error(fault);
-        let now: Value = self.ask("STREAM.INFO", name, &Value::Null).await.map_err(fault)?;
+        let now: Value = self.request("STREAM.INFO", name, &Value::Null).await.map_err(fault)?;
         let description = now["config"]["description"].as_str().unwrap_or_default();
         if description != old.config.description || now["created"] != old.created.as_str() {
             return Ok(());
@@ -92,7 +95,7 @@ impl Connection {
             stream = %name, description = %config["description"],
             "the sequence of the stream went back: earlier positions are invalid, and clients receive a gap"
         );
-        let _: Value = self.ask("STREAM.UPDATE", name, &config).await.map_err(fault)?;
+        let _: Value = self.request("STREAM.UPDATE", name, &config).await.map_err(fault)?;
         Ok(())
     }
 }

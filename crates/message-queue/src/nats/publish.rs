@@ -63,9 +63,9 @@ impl Connection {
         loop {
             let problem = match self.store_once(subject, headers, notification, until).await {
                 Ok(ack) => return Ok(ack),
-                Err(Fault::No(no)) if no.is_passing() => no.to_string(),
-                Err(Fault::Silence(problem)) => problem,
-                Err(fault @ (Fault::No(_) | Fault::Refused(_))) => return Err(self.error(fault)),
+                Err(Fault::Api(error)) if error.is_passing() => error.to_string(),
+                Err(Fault::NoResponse(problem)) => problem,
+                Err(fault @ (Fault::Api(_) | Fault::Refused(_))) => return Err(self.error(fault)),
             };
             if Instant::now() + pause >= until {
                 return Err(self.away(problem));
@@ -92,7 +92,7 @@ impl Connection {
         let until = until.min(Instant::now() + TRY_AGAIN_AFTER);
         let payload = notification.payload().clone();
         let message = self
-            .request(&client, subject.to_owned(), Some(headers.clone()), payload, until)
+            .send_request(&client, subject.to_owned(), Some(headers.clone()), payload, until)
             .await?;
         answer(&message)
     }

@@ -25,8 +25,8 @@ const SILENCE: Duration = Duration::from_millis(2500);
 /// How long one request for a batch waits.
 const EXPIRES: Duration = Duration::from_secs(30);
 /// The server removes a consumer without requests after this time: one of a tail, and one of a replay.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
-const FORGOTTEN_SOON: Duration = Duration::from_secs(5);
+const REMOVED_AFTER: Duration = Duration::from_secs(30);
+const REMOVED_SOON: Duration = Duration::from_secs(5);
 /// The greatest size of a batch, unless one message may be larger: for a tail, and for a replay, which shares the
 /// connection with others.
 const BATCH_BYTES: usize = 16 << 20;
@@ -69,9 +69,9 @@ impl Pull {
         batch: u64,
         want: &Want,
     ) -> Result<Self, Fault> {
-        let forgotten = match want {
-            Want::Everything => FORGOTTEN_AFTER,
-            Want::WhatIsThere => FORGOTTEN_SOON,
+        let removed_after = match want {
+            Want::Everything => REMOVED_AFTER,
+            Want::WhatIsThere => REMOVED_SOON,
         };
         let stream = &connection.config.stream;
         let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
@@ -83,7 +83,7 @@ impl Pull {
             "mem_storage": true,
             "num_replicas": 1,
             "max_deliver": -1,
-            "inactive_threshold": nanos(forgotten),
+            "inactive_threshold": nanos(removed_after),
         });
         match subjects {
             [] => {}
@@ -91,11 +91,11 @@ impl Pull {
             several => config["filter_subjects"] = several.into(),
         }
         let request: Value = json!({ "stream_name": stream, "config": config });
-        let made: ConsumerInfo = connection.ask("CONSUMER.CREATE", stream, &request).await?;
+        let made: ConsumerInfo = connection.request("CONSUMER.CREATE", stream, &request).await?;
         let client = connection.client();
         let inbox_name = client.new_inbox();
         let inbox = client.subscribe(inbox_name.clone()).await;
-        let inbox = inbox.map_err(|error| Fault::Silence(error.to_string()))?;
+        let inbox = inbox.map_err(|error| Fault::NoResponse(error.to_string()))?;
         Ok(Self {
             client,
             inbox,
@@ -118,7 +118,7 @@ impl Pull {
         loop {
             // Requested early, so that the server always has a request.
             if self.due <= self.batch / 2 {
-                self.ask(connection, want).await?;
+                self.request_batch(connection, want).await?;
             }
             let Ok(message) = timeout(SILENCE, self.inbox.next()).await else {
                 return Err(connection.away("no heartbeat from its consumer"));
@@ -161,7 +161,11 @@ impl Pull {
         }
     }
 
-    async fn ask(&mut self, connection: &Connection, want: &Want) -> Result<(), BrokerError> {
+    async fn request_batch(
+        &mut self,
+        connection: &Connection,
+        want: &Want,
+    ) -> Result<(), BrokerError> {
         let bytes = match want {
             Want::Everything => BATCH_BYTES,
             Want::WhatIsThere => FEW_BYTES,

@@ -95,9 +95,11 @@ impl Connection {
         let stream = &self.config.stream;
         let subject = subject.cloned().unwrap_or_else(|| format!("{stream}.>"));
         let request = json!({ "seq": reading.reached() + 1, "next_by_subj": subject });
-        match self.ask("STREAM.MSG.GET", stream, &request).await {
+        match self.request("STREAM.MSG.GET", stream, &request).await {
             Ok(RawMessage { message }) => Ok(message.seq <= reading.upto()),
-            Err(Fault::No(no)) if no.err_code == NO_MESSAGE_FOUND || no.code == 404 => Ok(false),
+            Err(Fault::Api(error)) if error.err_code == NO_MESSAGE_FOUND || error.code == 404 => {
+                Ok(false)
+            }
             Err(fault) => Err(self.error(fault)),
         }
     }

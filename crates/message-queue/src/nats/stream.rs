@@ -11,20 +11,20 @@ use super::fault::Fault;
 use crate::Keep;
 use crate::fault::refused;
 
-/// How long the server remembers the key of a message.
+/// How long the server keeps the key of a message.
 pub(super) const KEY_WINDOW: Duration = Duration::from_secs(120);
 
 impl Connection {
     /// Returns the stream. Creates it if it does not exist.
     pub(super) async fn stream(&self) -> Result<StreamInfo, BrokerError> {
         let name = &self.config.stream;
-        let info = match self.ask("STREAM.INFO", name, &Value::Null).await {
-            Err(Fault::No(no)) if no.err_code == STREAM_NOT_FOUND => {
+        let info = match self.request("STREAM.INFO", name, &Value::Null).await {
+            Err(Fault::Api(error)) if error.err_code == STREAM_NOT_FOUND => {
                 let config = new_stream(name, &self.config.keep, self.config.replicas);
-                match self.ask("STREAM.CREATE", name, &config).await {
+                match self.request("STREAM.CREATE", name, &config).await {
                     // Another hub has just created it.
-                    Err(Fault::No(no)) if no.err_code == STREAM_NAME_IN_USE => {
-                        self.ask("STREAM.INFO", name, &Value::Null).await
+                    Err(Fault::Api(error)) if error.err_code == STREAM_NAME_IN_USE => {
+                        self.request("STREAM.INFO", name, &Value::Null).await
                     }
                     other => other,
                 }

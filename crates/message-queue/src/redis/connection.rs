@@ -61,15 +61,15 @@ impl Connection {
     }
 
     /// Sends one request over the shared connection, within the request deadline.
-    pub(super) async fn ask<T>(
+    pub(super) async fn request<T>(
         &self,
         request: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Result<T, RedisError> {
-        self.ask_until(Instant::now() + self.config.request_deadline, request).await
+        self.request_until(Instant::now() + self.config.request_deadline, request).await
     }
 
     /// Sends one request over the shared connection, until `until`.
-    pub(super) async fn ask_until<T>(
+    pub(super) async fn request_until<T>(
         &self,
         until: Instant,
         request: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, RedisError>,

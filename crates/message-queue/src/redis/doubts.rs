@@ -30,13 +30,13 @@ impl Connection {
 
     async fn settings(&self) -> Result<Settings, RedisError> {
         let info = cmd("INFO");
-        let info: String = self.ask(async |mut wire| info.query_async(&mut wire).await).await?;
+        let info: String = self.request(async |mut wire| info.query_async(&mut wire).await).await?;
         let lines = info.lines().filter_map(|line| line.split_once(':'));
         let mut settings: Settings =
             lines.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
         let mut config = cmd("CONFIG");
         config.arg("GET").arg("appendfsync").arg("min-replicas-to-write");
-        let config = self.ask(async |mut wire| config.query_async::<Settings>(&mut wire).await);
+        let config = self.request(async |mut wire| config.query_async::<Settings>(&mut wire).await);
         // Managed services often do not permit this.
         settings.extend(config.await.unwrap_or_default());
         Ok(settings)

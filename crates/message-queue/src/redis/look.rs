@@ -29,9 +29,9 @@ impl Connection {
         let mut call = LOOK.key(&self.keys.log);
         call.key(&self.keys.meta).arg(Epoch::random().to_string()).arg(seen.epoch.to_string());
         call.arg(seen.head).arg(stamp_seq).arg(stamp_time);
-        let asked = self.ask(async |mut wire| call.invoke_async(&mut wire).await).await;
+        let requested = self.request(async |mut wire| call.invoke_async(&mut wire).await).await;
         let (epoch, head, base, floor): (String, u64, u64, u64) =
-            asked.map_err(|error| self.error(&error))?;
+            requested.map_err(|error| self.error(&error))?;
         let epoch = self.epoch(&epoch)?;
         self.witness.follow(epoch);
         Ok(Look { epoch, head, base, floor })

@@ -13,7 +13,7 @@ use super::trouble::{describe, is_passing};
 use crate::fault::refused;
 use crate::key::random_key;
 
-/// How long the stream remembers a key.
+/// How long the stream keeps a key.
 const KEY_WINDOW: Duration = Duration::from_secs(120);
 /// A publish without a response is sent again after this time.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(1500);
@@ -92,6 +92,6 @@ impl Connection {
         for (header, text) in notification.headers().iter().flat_map(|headers| headers.iter()) {
             call.arg(field(header)).arg(&*text);
         }
-        self.ask_until(until, async |mut wire| call.invoke_async(&mut wire).await).await
+        self.request_until(until, async |mut wire| call.invoke_async(&mut wire).await).await
     }
 }

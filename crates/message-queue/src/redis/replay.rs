@@ -51,8 +51,8 @@ impl Connection {
             let mut range = cmd("XRANGE");
             range.arg(&self.keys.log).arg(format!("{}-0", after + 1)).arg(format!("{upto}-0"));
             range.arg("COUNT").arg(page.count());
-            let asked = self.ask(async |mut wire| range.query_async(&mut wire).await).await;
-            let answer = asked.map_err(|error| self.error(&error))?;
+            let requested = self.request(async |mut wire| range.query_async(&mut wire).await).await;
+            let answer = requested.map_err(|error| self.error(&error))?;
             let found = entries(&self.config.stream, answer)
                 .ok_or_else(|| self.away("cannot parse the response of the server"))?;
             let is_last = found.len() < page.count();

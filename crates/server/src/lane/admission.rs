@@ -33,7 +33,7 @@ impl Lane {
                 Err(error) => return self.metrics.unserved.add(error),
             }
         }
-        self.has_callers = true;
+        self.may_have_connections = true;
     }
 
     /// Adds a connection from this lane's inbox. Drops a connection without a client if the hub is closed.

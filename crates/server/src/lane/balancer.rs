@@ -79,7 +79,7 @@ impl Balancer {
             if queue.is_closed {
                 return None;
             }
-            // Counted under the lock, so that the lane cannot end before.
+            // Counted under the lock, so that the lane cannot end between the check and the count.
             entry.connections.fetch_add(1, Relaxed);
         }
         Some(Reserved { lanes: self.0.clone(), lane, is_handed_over: false })
@@ -150,7 +150,7 @@ impl Inbox {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
         }
-        // Nearly always.
+        // Nearly always there is none.
         if queue.connections.is_empty() {
             return Vec::new();
         }

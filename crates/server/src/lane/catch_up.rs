@@ -1,4 +1,4 @@
-//! Catching up: a client that is not at the lane's position is served from the log, as fast as it reads.
+//! Catching up: a client that is not with the lane is served from the log, as fast as it reads.
 
 use bytes::Bytes;
 use tidings_core::driver::Fetched;

@@ -107,7 +107,7 @@ impl Client {
         if self.is_poll() { ANSWER } else { PORTION }
     }
 
-    /// Returns `true` if the client is at the lane's position.
+    /// Returns `true` if the client is with the lane.
     pub(super) fn is_with_lane(&self) -> bool {
         matches!(self.standing, Standing::WithLane)
     }

@@ -1,4 +1,4 @@
-//! Fan-out: new entries are sent to every client at the lane's position.
+//! Fan-out: new entries are sent to every client that is with the lane.
 //!
 //! ```text
 //! new entries ─► groups ─► one encoding each ─► one list of (client, encoding)
@@ -32,7 +32,7 @@ pub(super) struct Deliveries {
     /// The key of each client that is sent something, and the index of its encoding.
     pub(super) sends: Vec<(usize, usize)>,
     /// The keys of clients that this pass does not serve. They must be served from the log now.
-    pub(super) left_behind: Vec<usize>,
+    pub(super) catching_up: Vec<usize>,
 }
 
 /// The bytes for one group.
@@ -91,7 +91,7 @@ impl FanOut {
             // The log has evicted what the lane reads next. Each client is sent the gap or a goodbye, by policy.
             for (key, peer) in peers {
                 if peer.connection.leave_at(before) {
-                    deliveries.left_behind.push(key);
+                    deliveries.catching_up.push(key);
                 }
             }
         } else {
@@ -116,7 +116,7 @@ impl FanOut {
             for &key in &group.members {
                 match peers[key].connection.join_pass(&authors, before) {
                     Part::Takes => deliveries.sends.push((key, encoding)),
-                    Part::CatchesUp => deliveries.left_behind.push(key),
+                    Part::CatchesUp => deliveries.catching_up.push(key),
                     Part::Nothing => {}
                 }
             }
@@ -136,7 +136,7 @@ impl Deliveries {
     pub(super) fn clear(&mut self) {
         self.encodings.clear();
         self.sends.clear();
-        self.left_behind.clear();
+        self.catching_up.clear();
     }
 }
 
@@ -259,7 +259,7 @@ mod tests {
         lane.publish("a", "3");
         assert_eq!(lane.run_pass(), [(0, &b"13"[..]), (1, b"13"), (2, b"2")]);
         assert_eq!(lane.deliveries.encodings.len(), 2);
-        assert!(lane.deliveries.left_behind.is_empty());
+        assert!(lane.deliveries.catching_up.is_empty());
 
         let log = lane.status.hub.log();
         assert_eq!(lane.fan_out.position(), log.head());
@@ -282,7 +282,7 @@ mod tests {
         let _ = lane.peers[0].connection.on_sent(&sent, Ok(1), &lane.status);
         lane.publish("a", "2");
         assert_eq!(lane.run_pass(), [(1, &b"2"[..])]);
-        assert!(lane.deliveries.left_behind.is_empty(), "it catches up once its socket has room");
+        assert!(lane.deliveries.catching_up.is_empty(), "it catches up once its socket has room");
         assert_eq!(
             [0, 1].map(|client| lane.standing(client)),
             [Standing::Own(before), Standing::WithLane]
@@ -300,7 +300,7 @@ mod tests {
         let before = Cursor::at(lane.fan_out.position());
         (0..9).for_each(|_| lane.publish("a", "1"));
         assert_eq!(lane.run_pass(), []);
-        assert_eq!(lane.deliveries.left_behind, [0, 1]);
+        assert_eq!(lane.deliveries.catching_up, [0, 1]);
         assert_eq!(lane.standing(0), Standing::Own(before));
     }
 }

@@ -10,8 +10,8 @@
 //! and `admission` adds and removes connections. All of them call `Lane::apply`, in `apply`, which performs each
 //! `Next`. `Connection` does no I/O, `FanOut` sends nothing, and `catch_up` returns bytes.
 //!
-//! A lane is itself a reader of the log. A client that has been sent everything is at the lane's position, and costs
-//! one send in a pass. A client whose socket is full has its own cursor, and nothing is copied for it.
+//! A lane is itself a reader of the log. A client that has been sent everything is with the lane, and costs one send in
+//! a pass. A client whose socket is full has its own cursor, and nothing is copied for it.
 
 mod accept;
 mod admission;
@@ -150,7 +150,7 @@ struct Lane {
     /// Connections for the general path.
     handed_over: Vec<HandOver>,
     /// Whether more connections may wait at a listener.
-    has_callers: bool,
+    may_have_connections: bool,
     /// Every socket is read into this buffer.
     buffer: Box<[u8]>,
     // Empty between two turns. Kept so that their memory is used again.
@@ -206,7 +206,7 @@ impl Lane {
             busy: VecDeque::new(),
             ahead: BTreeSet::new(),
             handed_over: Vec::new(),
-            has_callers: false,
+            may_have_connections: false,
             buffer: vec![0; 64 << 10].into_boxed_slice(),
             ready: Vec::new(),
             deliveries: Deliveries::default(),
@@ -231,7 +231,7 @@ impl Lane {
         self.wake_those_ahead();
         self.poll_outcomes(context);
         self.serve_busy();
-        if std::mem::take(&mut self.has_callers) {
+        if std::mem::take(&mut self.may_have_connections) {
             self.accept();
         }
         self.fan_out.groups.sweep();
@@ -245,7 +245,11 @@ impl Lane {
         // Last, because a timer that is started after this poll would not wake the lane.
         self.poll_timers(context);
         let is_drained = self.drain.is_some() && self.peers.is_empty();
-        if is_drained || !self.busy.is_empty() || self.has_callers || self.pending.has_new() {
+        if is_drained
+            || !self.busy.is_empty()
+            || self.may_have_connections
+            || self.pending.has_new()
+        {
             context.waker().wake_by_ref();
         }
         if self.handed_over.is_empty() {
@@ -364,7 +368,7 @@ impl Lane {
             }
             self.status.position = self.fan_out.position();
             self.send(&mut deliveries);
-            for &key in &deliveries.left_behind {
+            for &key in &deliveries.catching_up {
                 self.keep_busy(key);
             }
             deliveries.clear();

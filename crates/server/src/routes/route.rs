@@ -46,8 +46,8 @@ impl Service for Routes {
     }
 }
 
-/// Answers a request that came in through a listener of this kind. `read` reads the body to its end. It is called for every
-/// method, unless the request is rejected before.
+/// Answers a request that came in through a listener of this kind. `read` reads the body to its end. It is called for
+/// every method, unless the request is rejected before.
 ///
 /// # Errors
 /// Returns the rejection to send.

@@ -56,8 +56,8 @@ struct Events {
 /// The most events in one frame of the body.
 const BATCH: usize = 64;
 
-/// The most payload bytes in one frame of the body, except that it may hold one larger notification. A client that
-/// stops reading keeps no more than that in memory.
+/// The most bytes of payloads and headers in one frame of the body, except that it may hold one larger notification. A
+/// client that stops reading keeps no more than that in memory.
 const BATCH_BYTES: usize = 256 << 10;
 
 impl MountBody {

@@ -57,8 +57,8 @@ pub(crate) fn subscribe(topic: &str) -> String {
     format!("{CONNECT}SUB {STREAM}.{topic} 1\r\nPING\r\n")
 }
 
-/// Returns the first bytes of a subscriber of JetStream: a request for a consumer that pushes everything of the topic to
-/// the subscriber's inbox. The response is one of JetStream's API.
+/// Returns the first bytes of a subscriber of JetStream: a request for a consumer that pushes everything of the topic
+/// to the subscriber's inbox. The response is one of JetStream's API.
 pub(crate) fn consume(topic: &str, inbox: &str) -> String {
     let json = format!(
         r#"{{"stream_name":"{STREAM}","config":{{"deliver_subject":"{inbox}.messages","deliver_policy":"all","ack_policy":"none","replay_policy":"instant","filter_subject":"{STREAM}.{topic}","mem_storage":true,"num_replicas":1}}}}"#
@@ -68,8 +68,8 @@ pub(crate) fn consume(topic: &str, inbox: &str) -> String {
     format!("{CONNECT}SUB {inbox}.messages 1\r\nSUB {inbox}.response 2\r\n{request}")
 }
 
-/// Returns the first bytes of a publisher. With an `inbox` it publishes to JetStream and receives the responses there, and
-/// the first publisher also creates the stream. There is one response.
+/// Returns the first bytes of a publisher. With an `inbox` it publishes to JetStream and receives the responses there,
+/// and the first publisher also creates the stream. There is one response.
 pub(crate) fn begin(inbox: Option<&str>, creates_stream: bool) -> String {
     let Some(inbox) = inbox else { return format!("{CONNECT}PING\r\n") };
     let json = format!(

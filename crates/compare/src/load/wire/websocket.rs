@@ -56,8 +56,8 @@ fn head(input: &[u8]) -> Option<(u8, usize, u64)> {
     Some((first & 0x0f, head, length))
 }
 
-/// Appends the pong that answers a ping. The frames of a client are masked, and a mask of zero does not change the payload.
-/// Unpredictable masks protect proxies (section 10.3), which the load does not use.
+/// Appends the pong that answers a ping. The frames of a client are masked, and a mask of zero does not change the
+/// payload. Unpredictable masks protect proxies (section 10.3), which the load does not use.
 fn pong(out: &mut Vec<u8>, payload: &[u8]) {
     out.extend_from_slice(&[0x8a, 0x80 | payload.len() as u8, 0, 0, 0, 0]);
     out.extend_from_slice(payload);

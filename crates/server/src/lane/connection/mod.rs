@@ -91,7 +91,7 @@ pub(super) enum Part {
     Takes,
     /// The client has its own cursor now, and must be served from the log at once.
     CatchesUp,
-    /// The client is not served now. Either there is no client, or it is not at the lane's position, or it has unsent
+    /// The client is not served now. Either there is no client, or it is not with the lane, or it has unsent
     /// bytes and has its own cursor now.
     Nothing,
 }
@@ -340,7 +340,8 @@ impl Connection {
     /// Advances the connection as far as it goes without the lane, and returns what the lane must do.
     pub(super) fn advance(&mut self, status: &Status) -> Next {
         // The seat is freed before the rest of a short answer is written, so a client that has read its answer finds
-        // the seat free. A client that does not read a long answer keeps its seat, so that seats bound the unsent bytes.
+        // the seat free. A client that does not read a long answer keeps its seat, so that seats bound the unsent
+        // bytes.
         if matches!(self.stage, Stage::Answering(Some(_))) && self.output.len() <= SHORT_ANSWER {
             return Next::Release;
         }
