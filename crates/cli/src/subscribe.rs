@@ -73,7 +73,7 @@ fn print(arrival: &Arrival, as_json: bool) -> std::io::Result<()> {
         }
         Arrival::Gap(gap) if as_json => writeln!(out, "{}", json!({ "gap": gap }))?,
         Arrival::Gap(gap) => eprintln!("{}", gap_text(gap)),
-        Arrival::Goodbye(goodbye) => eprintln!("goodbye from the hub: {}", goodbye.reason),
+        Arrival::Goodbye(goodbye) => eprintln!("goodbye from the server: {}", goodbye.reason),
         // Heartbeats are not printed. Replies do not occur, because no message is sent.
         _ => {}
     }

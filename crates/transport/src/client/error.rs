@@ -50,7 +50,7 @@ pub enum ClientError {
         after: Duration,
     },
     /// The hub rejected the request.
-    #[error("the hub answered {status}: {message}")]
+    #[error("the server answered {status}: {message}")]
     Rejected {
         /// The status of the response.
         status: StatusCode,
