@@ -1,10 +1,10 @@
-/** The URL of a feed: its hub and its filters. */
+/** The URL of a feed: its server and its filters. */
 export class Address {
   readonly url: URL;
   /** The topic, if the filters are exactly one topic. */
   readonly topic: string | undefined;
 
-  /** @throws TypeError if it is not the URL of topics of a hub. URIError if its percent-encoding is malformed. */
+  /** @throws TypeError if it is not the URL of topics of a server. URIError if its percent-encoding is malformed. */
   constructor(given: string | URL) {
     let url;
     try {

@@ -3,11 +3,11 @@ import type { Fault } from "./rejection.js";
 import type { Frame, Opening, Transport } from "./transport.js";
 import type { TransportName } from "./types.js";
 
-/** The heartbeat interval in milliseconds, if the hub has not sent its own. */
+/** The heartbeat interval in milliseconds, if the server has not sent its own. */
 const PING = 25_000;
 /** A connection that lasts less than this, in milliseconds, ended early. */
 const EARLY = 10_000;
-/** If a timer is later than this, in milliseconds, its page was suspended. Then the hub was not necessarily silent. */
+/** If a timer is later than this, in milliseconds, its page was suspended, and the server not necessarily silent. */
 const LATE = 1_000;
 
 /** How a connection ended. */

@@ -1,5 +1,5 @@
 /**
- * The client of a tidings hub.
+ * The client of a tidings server.
  *
  * ```ts
  * import { tidings } from "tidings";

@@ -62,7 +62,7 @@ export class Line {
     this.#position = options.after;
   }
 
-  /** Connects again after each end, until it is closed or the hub rejects it finally. */
+  /** Connects again after each end, until it is closed or the server rejects it finally. */
   async run(): Promise<void> {
     const ended = new AbortController();
     for (const event of ["online", "visibilitychange"]) globalThis.addEventListener?.(event, this.#onPage, ended);
@@ -168,7 +168,7 @@ export class Line {
     if (frame.topic) this.#backoff.reset();
     if (retry) this.#backoff.retry = retry;
     const to = gap ? gap.resume : frame.id;
-    // A gap may lead to an earlier position, because a hub can lose the end of its history.
+    // A gap may lead to an earlier position, because a server can lose the end of its history.
     if (to && (isAhead(to, this.#position) || gap?.after === this.#position)) {
       this.#position = to;
       this.listener.take(to, frame);
@@ -214,7 +214,7 @@ export class Line {
     const since = now();
     const wait = this.#backoff.delay(atLeast);
     const until = Date.now() + wait;
-    // Events of the page may end the wait, but not before the time that the hub has sent.
+    // Events of the page may end the wait, but not before the time that the server has sent.
     do await this.#rest({ name: "waiting", until, reason }, since + wait - now());
     while (now() - since < atLeast! && !this.#isClosed && !this.#isHeld);
   }

@@ -3,7 +3,7 @@ import { goodbye } from "./rejection.js";
 import { request } from "./request.js";
 import type { Opening } from "./transport.js";
 
-/** Sends one request after another. The hub holds each until there is a notification. */
+/** Sends one request after another. The server holds each until there is a notification. */
 export async function longPolling(opening: Opening): Promise<void> {
   const { url, polls, signal, receive, room } = opening;
   // The first request is not held. Its answer shows that the transport works.

@@ -15,7 +15,7 @@ const SOON = 2_000;
 const USUAL = 64;
 
 /**
- * Publishes once, even if several attempts are needed. The hub recognises a repeated attempt by its key.
+ * Publishes once, even if several attempts are needed. The server recognises a repeated attempt by its key.
  *
  * @param wait called if the request may be waiting for a connection. Over HTTP/1.1 a browser opens six to one host.
  */

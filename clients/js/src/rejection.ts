@@ -1,13 +1,13 @@
 const MOST_RETRY_AFTER = 3_600_000;
 
-/** An error response of the hub or of a proxy, or a goodbye of the hub. */
+/** An error response of the server or of a proxy, or a goodbye of the server. */
 export class Rejection extends Error {
   override readonly name = "Rejection";
 
   /**
-   * @param status the HTTP status. 503 for a goodbye after which a client should reconnect, 403 for another goodbye, and
-   *   0 if a WebSocket broke
-   * @param code the hub's error code, or the close code of a WebSocket. `undefined` if the hub has not answered
+   * @param status the HTTP status. A goodbye has 503 if a client should reconnect, 401 if it is `not_allowed`, and
+   *   otherwise 403. 0 if a WebSocket broke
+   * @param code the server's error code, or the close code of a WebSocket. `undefined` if the server has not answered
    * @param retryAfter milliseconds to wait before the next attempt, if the response contains them
    */
   constructor(
@@ -28,7 +28,7 @@ export function isFinal(status: number | undefined): boolean {
   return /^(204|3|4(?!08|25|29)|50[15])/.test(String(status));
 }
 
-/** Returns `true` if the hub answered that it cannot serve now. Another transport would not help. */
+/** Returns `true` if the server answered that it cannot serve now. Another transport would not help. */
 export function isBusy({ status, code }: Fault): boolean {
   return !!code && (status === 429 || status === 503);
 }

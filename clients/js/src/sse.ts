@@ -22,7 +22,7 @@ export async function sse(opening: Opening): Promise<void> {
       await room();
       if (signal.aborted) return;
       const frame = read(opening.topic, block);
-      // May be the first event. An `EventSource` never reconnects after a 503, so a hub sends a goodbye instead.
+      // May be the first event. An `EventSource` never reconnects after a 503, so a server sends a goodbye instead.
       if (frame.goodbye) throw goodbye(frame.goodbye, stream.retry);
       if (block.id) receive({ ping: stream.ping, ...frame });
     }

@@ -4,7 +4,7 @@ import type { Gap, NotificationHeaders } from "./types.js";
 /** The default time limit of an opening or a publish, in milliseconds. */
 export const OPEN_TIMEOUT = 10_000;
 
-/** A message of the hub, in the form of the WebSocket subprotocol `tidings.v1`. The other transports use the same form. */
+/** A message of the server, in the form of the WebSocket subprotocol `tidings.v1`, also by the other transports. */
 export interface Frame {
   /** The id of a notification. Without a topic, the position up to which everything was sent. */
   readonly id?: string | undefined;
@@ -32,7 +32,7 @@ export interface Opening extends Sender {
   readonly polls: { hold: number; cuts: number };
   /** Called with each frame in order. Each is a sign of life. */
   receive(frame: Frame): void;
-  /** Awaited before a notification by transports that can make the hub wait. `undefined` if there is space. */
+  /** Awaited before a notification by transports that can make the server wait. `undefined` if there is space. */
   room(): Promise<void> | undefined;
 }
 

@@ -34,7 +34,7 @@ export interface PublishOptions extends NotificationHeaders {
   readonly topic?: string | undefined;
 }
 
-/** Notifications that the hub no longer has, because this feed was disconnected for too long or too slow. */
+/** Notifications that the server no longer has, because this feed was disconnected for too long or too slow. */
 export interface Gap {
   /** The last position before the gap. */
   readonly after: string;
@@ -42,7 +42,7 @@ export interface Gap {
   readonly resume: string;
   /** The number of missing notifications, or `null` if it is unknown. */
   readonly missed: number | null;
-  /** The position was too old (`evicted`) or of another history of the hub (`epoch`), or the feed was too slow (`lagged`). */
+  /** The position was too old (`evicted`) or of another history of the server (`epoch`), or the feed was too slow (`lagged`). */
   readonly reason: "evicted" | "epoch" | "lagged";
 }
 
@@ -79,9 +79,9 @@ export interface Options<T = Payload> {
    */
   after?: string;
   /**
-   * Returns a bearer token for each connection and publish. `refused` is `true` if the hub has just rejected the last
-   * token with 401, or has ended its session (`not_allowed`), so that a fresh one is needed. It is sent as `Authorization`, and by WebSocket as `?access_token=`,
-   * because pages cannot set a header there.
+   * Returns a bearer token for each connection and publish. `refused` is `true` if the server has just rejected the
+   * last token with 401, or has ended its session (`not_allowed`), so that a fresh one is needed. It is sent as
+   * `Authorization`, and by WebSocket as `?access_token=`, because pages cannot set a header there.
    */
   token?: (refused: boolean) => string | Promise<string>;
   /**
