@@ -1,5 +1,5 @@
-//! A service with users. They subscribe by any transport, their presence is published, and they are disconnected when
-//! their token expires or is revoked.
+//! A service with users. They subscribe by any transport, their presence is published. A client is disconnected when its
+//! token expires, or by the operator, who revokes the token first.
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example service

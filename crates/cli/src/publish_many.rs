@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use tidings::transport::PublishMany;
-use tidings::transport::client::{PublishedMany, Publisher};
+use tidings::transport::client::{ClientError, PublishedMany, Publisher};
 
 /// A batch of this many bytes is complete. It is half of what a hub accepts in one request by default.
 const BATCH: usize = 512 << 10;
@@ -17,7 +17,7 @@ const MAX_LINE: u64 = 64 << 20;
 ///
 /// # Errors
 /// Returns an error if the input cannot be read or a publish fails. After a failed publish it contains the number of
-/// notifications that are known to be published. Others of the last request may be.
+/// notifications that are known to be published.
 pub(crate) async fn publish_many(mut publisher: Publisher) -> anyhow::Result<ExitCode> {
     let mut input = BufReader::with_capacity(BATCH, io::stdin().lock());
     let mut stored = 0;
@@ -27,7 +27,7 @@ pub(crate) async fn publish_many(mut publisher: Publisher) -> anyhow::Result<Exi
             return Ok(ExitCode::SUCCESS);
         }
         let published = publisher.publish_many(batch.into()).await;
-        let PublishedMany { ids, failed } = published.with_context(|| known(stored))?;
+        let PublishedMany { ids, failed } = published.map_err(|error| known(stored, error))?;
         let mut output = io::stdout().lock();
         for id in &ids {
             writeln!(output, "{id}")?;
@@ -35,14 +35,22 @@ pub(crate) async fn publish_many(mut publisher: Publisher) -> anyhow::Result<Exi
         output.flush()?;
         stored += ids.len();
         if let Some(error) = failed {
-            return Err(error).with_context(|| known(stored));
+            return Err(known(stored, error));
         }
     }
 }
 
-/// Returns the text of a failed publish. A request without a response may have been carried out.
-fn known(stored: usize) -> String {
-    format!("{stored} notifications are known to be published, others of the last request may be")
+/// Adds to an error how many notifications were published. A request without a response may have been carried out.
+fn known(stored: usize, error: ClientError) -> anyhow::Error {
+    let known = match &error {
+        ClientError::Rejected { status, .. } if status.is_client_error() => {
+            format!("{stored} notifications were published")
+        }
+        _ => format!(
+            "{stored} notifications are known to be published, others of the last request may be"
+        ),
+    };
+    anyhow::Error::new(error).context(known)
 }
 
 /// Reads one line, and the further lines that have already arrived. Returns an empty batch at the end of the input.

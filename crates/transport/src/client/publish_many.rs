@@ -11,6 +11,9 @@ use tidings_core::Id;
 use super::{ClientError, Http, Publisher, SendError, request};
 use crate::publish_many::MEDIA;
 
+/// The name of the response in errors.
+const RESPONSE: &str = "response to a publish of many";
+
 /// The largest response that is accepted, in bytes. It has a line for each notification.
 const MAX_RESPONSE: usize = 1 << 20;
 
@@ -47,6 +50,8 @@ impl Publisher {
     ///
     /// # Errors
     /// - [`ClientError::Rejected`] if a line is malformed or not allowed. In this case nothing was published.
+    /// - [`ClientError::Protocol`] if the response is not that of a server to many notifications. At the URL of one
+    ///   topic, all lines are then published as one notification.
     /// - The other errors of [`publish`](Self::publish). Some notifications may have been published.
     pub async fn publish_many(&mut self, lines: Bytes) -> Result<PublishedMany, ClientError> {
         let mut post = request(&self.target.url)?;
@@ -62,11 +67,17 @@ impl Publisher {
         };
         let (head, body) = response.map_err(|failed| failed.error)?.into_parts();
         let body = self.http.whole(body, MAX_RESPONSE).await?;
+        if head.headers.get(header::CONTENT_TYPE).is_none_or(|media| media != MEDIA) {
+            // At the URL of one topic, a server publishes all lines as one notification.
+            let problem =
+                format!("not {MEDIA}: is this the URL of all topics, which ends before the name?");
+            return Err(ClientError::Protocol { transport: RESPONSE, problem });
+        }
         let mut ids = Vec::new();
         for line in body.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
             let published: Line = serde_json::from_slice(line).map_err(|error| {
                 let problem = error.to_string();
-                ClientError::Protocol { transport: "response to a publish of many", problem }
+                ClientError::Protocol { transport: RESPONSE, problem }
             })?;
             match published.id {
                 Some(id) => ids.push(id),
@@ -99,11 +110,15 @@ mod tests {
         "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 58\r\n\r\n",
         "{\"error\":{\"code\":\"bad_line\",\"message\":\"line 2: not JSON\"}}",
     ];
+    const TOPIC: &[&str] = &[
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n",
+        "{\"id\":\"e-4\"}",
+    ];
     const PAGE: &[&str] = &["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"];
 
     #[tokio::test]
     async fn the_ids_of_the_stored_notifications_are_returned_with_the_error_of_the_next() {
-        let (target, requests) = hub(&[&[BOTH, ONE, NONE, PAGE]]).await;
+        let (target, requests) = hub(&[&[BOTH, ONE, NONE, TOPIC, PAGE]]).await;
         let mut publisher = Publisher::connect(target).await.unwrap();
         let lines = Bytes::from_static(b"{\"topic\":\"a\",\"data\":\"\"}\n");
         let both = publisher.publish_many(lines.clone()).await.unwrap();
@@ -121,6 +136,8 @@ mod tests {
 
         let none = publisher.publish_many(lines.clone()).await.unwrap_err();
         assert!(none.to_string().ends_with("line 2: not JSON") && none.is_final(), "{none}");
+        let topic = publisher.publish_many(lines.clone()).await.unwrap_err();
+        assert!(topic.to_string().contains("the URL of all topics"), "{topic}");
         let page = publisher.publish_many(lines).await.unwrap_err();
         assert!(matches!(page, ClientError::Protocol { .. }), "{page}");
         let requests = requests.await.unwrap();
