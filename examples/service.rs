@@ -1,5 +1,4 @@
-//! A service with users. They subscribe by any transport, their presence is published. A client is disconnected when its
-//! token expires, or by the operator, who revokes the token first.
+//! A service with users: any transport, presence, and sessions that expire or are ended by the operator.
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example service
