@@ -3,6 +3,8 @@
 mod certificate;
 mod files;
 mod resolver;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::fmt;
@@ -132,7 +134,7 @@ impl Tls {
     }
 
     /// Returns the configuration, which reads the current certificates at each handshake.
-    #[expect(dead_code, reason = "for sessions")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for sessions"))]
     pub(crate) fn config(&self) -> &Arc<ServerConfig> {
         &self.0.config
     }
