@@ -21,11 +21,10 @@ use crate::usage::Usage;
 #[command(next_help_heading = "TLS options")]
 #[group(skip)]
 pub(crate) struct TlsArgs {
-    /// Serve https with the certificate chain in this PEM file, reloaded when it changes or after SIGHUP; repeatable, to
-    /// choose by host name
+    /// Serve https with this PEM certificate chain, reloaded when it changes; repeatable, chosen by host name
     #[arg(long = "tls-cert", value_name = "FILE", requires = "keys", group = "certificates")]
     chains: Vec<PathBuf>,
-    /// Use the private key in this PEM file, one for each --tls-cert in the same order; repeatable
+    /// Use this PEM private key, one for each --tls-cert in the same order; repeatable
     #[arg(long = "tls-key", value_name = "FILE", requires = "chains")]
     keys: Vec<PathBuf>,
     /// Serve https with a new certificate in memory, valid for 13 days, and print its fingerprint

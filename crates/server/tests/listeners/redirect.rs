@@ -3,7 +3,7 @@
 use tidings_core::Hub;
 use tidings_server::{ServeBy, Server};
 
-use crate::support::Raw;
+use crate::support::{Raw, in_time};
 
 /// Returns the status and the location of the responses to these requests, through a TCP listener and a Unix socket.
 async fn answers(serve_by: ServeBy, port: u16, requests: &[String]) -> Vec<(u16, String)> {
@@ -75,6 +75,6 @@ async fn a_redirect_to_the_listener_with_tls_needs_one() {
     let server = Server::builder(Hub::default());
     let server = server.configure(|config| config.redirect_to_https = Some(0));
     let server = server.bind("127.0.0.1:0").await.unwrap();
-    let error = server.serve(std::future::pending()).await.unwrap_err();
+    let error = in_time(server.serve(std::future::pending())).await.unwrap_err();
     assert!(error.to_string().contains("bind_tls"), "{error}");
 }
