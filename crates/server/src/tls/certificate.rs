@@ -77,7 +77,7 @@ fn names(certificate: &EndEntityCert<'_>) -> Vec<String> {
 fn validity(certificate: &EndEntityCert<'_>) -> Result<[SystemTime; 2], webpki::Error> {
     let check = |time| {
         let time = UnixTime::since_unix_epoch(Duration::from_secs(time));
-        // Nobody has issued it, so the check always fails, but it checks the times first.
+        // There are no trust anchors, so the check always fails, but it checks the times first.
         certificate.verify_for_usage(&[], &[], &[], time, KeyUsage::server_auth(), None, None)
     };
     let not_before = match check(0) {
