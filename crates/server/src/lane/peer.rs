@@ -8,10 +8,13 @@ use tidings_transport::ListenerKind;
 use super::connection::Connection;
 use super::sender::FLAGS;
 use crate::connection_limit::ConnectionPermit;
+use crate::tls::Session;
 
 /// A socket with its connection.
 pub(super) struct Peer {
     pub(super) socket: Socket,
+    /// The TLS session, if the listener is one for TLS.
+    pub(super) tls: Option<Session>,
     /// The kind of the listener that accepted it.
     pub(super) listener: ListenerKind,
     pub(super) connection: Connection,
