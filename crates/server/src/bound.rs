@@ -8,6 +8,8 @@ use std::os::unix::net::UnixListener;
 use socket2::Socket;
 use tidings_transport::ListenerKind;
 
+use crate::tls::Tls;
+
 /// A listener that [`Server::listen`](crate::Server::listen) accepts.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -32,11 +34,12 @@ impl From<UnixListener> for Listener {
     }
 }
 
-/// A non-blocking listener, and its kind.
+/// A non-blocking listener, its kind, and the certificates if its connections use TLS.
 #[derive(Debug)]
 pub(crate) struct Bound {
     pub(crate) socket: Socket,
     pub(crate) kind: ListenerKind,
+    pub(crate) tls: Option<Tls>,
 }
 
 impl Bound {
@@ -62,7 +65,19 @@ impl Bound {
         }
         socket.set_nonblocking(true)?;
         let kind = address.map_or(ListenerKind::Unix, ListenerKind::from);
-        Ok((Self { socket, kind }, address))
+        Ok((Self { socket, kind, tls: None }, address))
+    }
+
+    /// Makes a listener non-blocking whose connections use TLS. Also returns its address.
+    ///
+    /// # Errors
+    /// Returns the errors of [`new`](Self::new).
+    pub(crate) fn with_tls(
+        listener: TcpListener,
+        tls: &Tls,
+    ) -> io::Result<(Self, Option<SocketAddr>)> {
+        let (bound, address) = Self::new(listener.into())?;
+        Ok((Self { kind: ListenerKind::Tls, tls: Some(tls.clone()), ..bound }, address))
     }
 
     /// Returns the same listener for another thread.
@@ -70,7 +85,8 @@ impl Bound {
     /// # Errors
     /// Returns an error if the process has no more descriptors.
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self { socket: self.socket.try_clone()?, kind: self.kind })
+        let Self { kind, tls, .. } = self;
+        Ok(Self { socket: self.socket.try_clone()?, kind: *kind, tls: tls.clone() })
     }
 }
 

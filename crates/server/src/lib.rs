@@ -50,6 +50,7 @@ mod shared;
 #[cfg(unix)]
 mod socket_file;
 mod tally;
+mod tls;
 mod transports;
 mod worker;
 
@@ -58,6 +59,8 @@ pub use config::Config;
 pub use http_service::HttpService;
 pub use lanes::Lanes;
 pub use pages::clock;
+/// The TLS library, for the types of [`Tls`].
+pub use rustls;
 #[doc(hidden)]
 pub use serve_by::ServeBy;
 pub use server::{Builder, Handle, Server};
@@ -65,4 +68,5 @@ pub use tidings_transport::{
     Action, Authorize, Authorizer, HandleMessage, Hosts, ListenerKind, Message, MessageSender,
     OnMessage, Origins,
 };
+pub use tls::Tls;
 pub use transports::{Listed, transports};

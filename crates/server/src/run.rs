@@ -15,6 +15,7 @@ use crate::general;
 use crate::metrics::Metrics;
 use crate::server::Server;
 use crate::shared::Shared;
+use crate::tls::Tls;
 use crate::worker::{self, flatten};
 
 /// Serves until `shutdown` resolves, and then shuts down: see [`Server::serve`].
@@ -35,14 +36,16 @@ pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> i
         let problem = "the server has no listener: add one with bind or listen";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
     }
-    for Bound { socket, kind } in &listeners {
+    for Bound { socket, kind, .. } in &listeners {
         crate::listener::prepare(&SockRef::from(socket), *kind, config.write_deadline)?;
     }
     let (stop, is_stopping) = watch::channel(false);
     let hub = config.hub.clone();
     let shared = Shared::new(config, serve_by, metrics, connection_limit, is_stopping);
-    let mut logging = JoinSet::new();
-    logging.spawn(log_tallies(shared.clone()));
+    // Runs beside the workers, and is ended with them.
+    let mut side = JoinSet::new();
+    side.spawn(log_tallies(shared.clone()));
+    watch_certificates(&listeners, &mut side);
     let mut running = JoinSet::new();
     for inbox in inboxes {
         let own: Vec<_> = listeners.iter().map(Bound::try_clone).collect::<Result<_, _>>()?;
@@ -69,7 +72,7 @@ pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> i
     while let Some(ended) = running.join_next().await {
         outcome = outcome.and(flatten(ended));
     }
-    logging.abort_all();
+    side.abort_all();
     let Metrics { cut_off, unserved, .. } = &shared.metrics;
     cut_off.log(|count, _| log_cut_off(count, &shared.config));
     unserved.log(log_unserved);
@@ -86,6 +89,17 @@ async fn last_call(shutdown: impl Future<Output = ()>, shared: &Shared) {
         let clients = shared.config.hub.pool().len();
         tracing::info!(clients, ?delay, "shutting down: not ready, and still serving");
         sleep(delay).await;
+    }
+}
+
+/// Reloads the certificates of the listeners when their files change.
+fn watch_certificates(listeners: &[Bound], side: &mut JoinSet<()>) {
+    let mut watched: Vec<&Tls> = Vec::new();
+    for tls in listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
+        if tls.has_files() && !watched.iter().any(|one| one.is_clone_of(tls)) {
+            watched.push(tls);
+            side.spawn(tls.watch(Tls::WATCH_PERIOD));
+        }
     }
 }
 

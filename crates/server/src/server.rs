@@ -20,6 +20,7 @@ use crate::run::run;
 use crate::serve_by::ServeBy;
 #[cfg(unix)]
 use crate::socket_file::{self, SocketFile};
+use crate::tls::Tls;
 
 /// A server with its listeners. They queue connections until the server [serves](Self::serve).
 ///
@@ -86,6 +87,19 @@ impl Server {
         self.listen(listener)
     }
 
+    /// Adds a TCP listener at this address whose connections use TLS. Port 0 takes a free port.
+    ///
+    /// While the server serves, it reloads the certificates when their files change: see [`Tls::watch`].
+    ///
+    /// Cancel safe: if the future is dropped, no listener is left.
+    ///
+    /// # Errors
+    /// Returns an error if the address cannot be bound.
+    pub async fn bind_tls(self, address: impl ToSocketAddrs, tls: &Tls) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?.into_std()?;
+        self.listen_tls(listener, tls)
+    }
+
     /// Adds a listener at the path of a Unix socket, for a proxy on the same machine.
     ///
     /// If a server that has crashed has left its file there, the file is replaced. The server removes its file when it
@@ -113,11 +127,22 @@ impl Server {
     ///
     /// # Errors
     /// Returns an error if it does not listen, has no address, or cannot be set to non-blocking.
-    pub fn listen(mut self, listener: impl Into<Listener>) -> io::Result<Self> {
-        let (listener, address) = Bound::new(listener.into())?;
+    pub fn listen(self, listener: impl Into<Listener>) -> io::Result<Self> {
+        Ok(self.add(Bound::new(listener.into())?))
+    }
+
+    /// Adds an existing TCP listener whose connections use TLS, as [`bind_tls`](Self::bind_tls) does.
+    ///
+    /// # Errors
+    /// Returns an error if it does not listen, has no address, or cannot be set to non-blocking.
+    pub fn listen_tls(self, listener: std::net::TcpListener, tls: &Tls) -> io::Result<Self> {
+        Ok(self.add(Bound::with_tls(listener, tls)?))
+    }
+
+    fn add(mut self, (listener, address): (Bound, Option<SocketAddr>)) -> Self {
         self.addresses.extend(address);
         self.listeners.push(listener);
-        Ok(self)
+        self
     }
 
     /// Returns the address of each TCP listener, with the ports that were chosen for port 0.
@@ -211,6 +236,14 @@ impl Builder {
         self.build().bind(address).await
     }
 
+    /// Returns a server that listens at this address with TLS. Port 0 takes a free port.
+    ///
+    /// # Errors
+    /// Returns an error if the address cannot be bound.
+    pub async fn bind_tls(self, address: impl ToSocketAddrs, tls: &Tls) -> io::Result<Server> {
+        self.build().bind_tls(address, tls).await
+    }
+
     /// Returns a server that listens at the path of a Unix socket.
     ///
     /// # Errors
@@ -226,6 +259,14 @@ impl Builder {
     /// Returns the errors of [`Server::listen`].
     pub fn listen(self, listener: impl Into<Listener>) -> io::Result<Server> {
         self.build().listen(listener)
+    }
+
+    /// Returns a server with an existing TCP listener whose connections use TLS.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Server::listen_tls`].
+    pub fn listen_tls(self, listener: std::net::TcpListener, tls: &Tls) -> io::Result<Server> {
+        self.build().listen_tls(listener, tls)
     }
 
     /// Returns a service that answers everything that the server answers, for another HTTP server. See [`HttpService`]

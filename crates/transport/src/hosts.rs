@@ -49,6 +49,9 @@ pub enum ListenerKind {
     Loopback,
     /// A TCP listener on any other address, or on all addresses of the machine.
     Network,
+    /// A TCP listener with TLS, on any address. A browser accepts its certificate only for the name of the page, so DNS
+    /// rebinding is not possible.
+    Tls,
     /// A Unix socket. Browsers cannot connect to it, so DNS rebinding is not possible.
     Unix,
 }

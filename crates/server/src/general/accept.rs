@@ -52,7 +52,7 @@ enum Listening {
 }
 
 impl Listening {
-    fn new(Bound { socket, kind }: Bound) -> io::Result<Self> {
+    fn new(Bound { socket, kind, .. }: Bound) -> io::Result<Self> {
         match kind {
             #[cfg(unix)]
             ListenerKind::Unix => UnixListener::from_std(socket.into()).map(Self::Unix),

@@ -159,7 +159,7 @@ mod tests {
         let (good, address) = Bound::new(listener.into()).unwrap();
         // It does not listen, so each accept fails.
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        let failing = Bound { socket, kind: ListenerKind::Loopback };
+        let failing = Bound { socket, kind: ListenerKind::Loopback, tls: None };
         let config = Config::new(Hub::default());
         let limit = ConnectionLimit::new(Metrics::new(&config).connections, 9);
         let (epoll, inbox) = (Epoll::new().unwrap(), Balancer::new(1).inbox(0));
