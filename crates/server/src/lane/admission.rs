@@ -13,6 +13,7 @@ use super::drain::Drain;
 use super::peer::{self, Peer};
 use super::subscription::Head;
 use crate::handover::{Admitted, HandOver};
+use tidings_transport::ListenerKind;
 use tidings_transport::mount::Subscriber;
 
 /// The most connections that one call of `accept` accepts.
@@ -24,8 +25,9 @@ impl Lane {
         for _ in 0..ACCEPTS {
             match self.acceptor.accept() {
                 Ok(Accepted::Connection(connection)) => drop(self.admit(connection)),
-                Ok(Accepted::NoRoom(socket)) => {
-                    // A client of TLS cannot be sent anything before its handshake.
+                // A client cannot be sent anything before the TLS handshake.
+                Ok(Accepted::NoRoom(_, ListenerKind::Tls)) => {}
+                Ok(Accepted::NoRoom(socket, _)) => {
                     // There are too many connections to wait for the request of this one. The response may be lost.
                     let _ = peer::write(&socket, &self.service.no_room());
                 }

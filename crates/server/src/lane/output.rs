@@ -163,11 +163,12 @@ mod tests {
         assert_eq!(output.bytes(), b"12AB");
         output.written(1);
         output.append(Bytes::from_static(b"cd"));
-        output.seal(|bytes, records| {
-            assert_eq!(bytes, b"cd");
-            seal(bytes, records)
-        })
-        .unwrap();
+        output
+            .seal(|bytes, records| {
+                assert_eq!(bytes, b"cd");
+                seal(bytes, records)
+            })
+            .unwrap();
         assert_eq!(output.bytes(), b"2ABCD");
         output.written(5);
         output.seal(|_, _| panic!("there is nothing to seal")).unwrap();

@@ -25,6 +25,14 @@ pub(super) struct Peer {
     pub(super) watches_room: bool,
 }
 
+impl Peer {
+    /// Returns `true` if the connection is not read now, and the end of its stream would not be found by a peek: while
+    /// a message of the client is handled, or because a `close_notify` comes before it.
+    pub(super) fn is_end_unread(&self) -> bool {
+        self.connection.is_handling() || (self.tls.is_some() && self.connection.is_paused())
+    }
+}
+
 /// Reads once, or peeks. Returns the number of bytes, which is 0 at the end of the stream, or `None` if the socket is
 /// empty.
 ///

@@ -6,9 +6,9 @@
 use std::io;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, WriteTraffic};
+use rustls::{InvalidMessage, ServerConfig};
 
 /// The TLS session of one connection.
 pub(crate) struct Session(Box<Inner>);
@@ -37,6 +37,13 @@ const RECORD_OVERHEAD: usize = 64;
 
 /// The most bytes that one record holds.
 const MAX_RECORD: usize = 16 << 10;
+
+/// The response to a plain HTTP request on a listener for TLS.
+const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
+    Content-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 61\r\n\
+    Connection: close\r\n\r\n\
+    this listener uses TLS, send the request to an https:// URL\r\n";
 
 impl Session {
     /// Returns a session that waits for the handshake of a client.
@@ -103,9 +110,9 @@ impl Session {
     /// Appends the alert `close_notify` to `records`. Appends nothing if the handshake is not complete.
     pub(crate) fn close(&mut self, records: &mut Vec<u8>) {
         // A connection without keys has nothing to end.
-        let _ = self.0.write(records, RECORD_OVERHEAD, |traffic, room| {
-            traffic.queue_close_notify(room)
-        });
+        let _ = self
+            .0
+            .write(records, RECORD_OVERHEAD, |traffic, room| traffic.queue_close_notify(room));
     }
 }
 
@@ -138,7 +145,9 @@ impl Inner {
                 Ok(_) => return Ok(used),
                 Err(error) => {
                     let alert = self.connection.process_tls_records(&mut []).state;
-                    if let Ok(ConnectionState::EncodeTlsData(alert)) = alert {
+                    if is_http(&error, incoming) {
+                        opened.records.extend_from_slice(PLAIN_HTTP);
+                    } else if let Ok(ConnectionState::EncodeTlsData(alert)) = alert {
                         encode(alert, &mut opened.records);
                     }
                     return Err(error);
@@ -184,6 +193,13 @@ impl Inner {
             }
         }
     }
+}
+
+/// Returns `true` if a client has sent a plain HTTP request. `incoming` begins with the bytes that `error` is about.
+fn is_http(error: &rustls::Error, incoming: &[u8]) -> bool {
+    let is_plain =
+        matches!(error, rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType));
+    is_plain && incoming.iter().take(3).all(u8::is_ascii_uppercase)
 }
 
 /// Appends a record that rustls has made.
