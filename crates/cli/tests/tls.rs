@@ -125,6 +125,44 @@ fn a_self_signed_certificate_is_printed_by_its_fingerprint() {
     assert_eq!(server.wait().code(), None, "SIGHUP ends a server without certificate files");
 }
 
+/// Runs a client command and returns its exit code, standard output and standard error.
+fn client(command: &str, args: &[&str]) -> (Option<i32>, String, String) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    program.arg(command).args(args).stdin(Stdio::piped());
+    let output = TestProgram::run(program.stdout(Stdio::piped()).stderr(Stdio::piped()), "tea");
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_printed_fingerprint_is_all_that_a_client_needs() {
+    for path in [&[][..], &["--general-path"]] {
+        let args = [&["--tls-self-signed"], path].concat();
+        let mut server = TestProgram::start(&mut serve(&args));
+        let (url, fingerprint) = (server.line(), server.line());
+        let url = format!("{}/topics/t", url.strip_prefix("listening on ").unwrap());
+        let fingerprint = fingerprint.strip_prefix("certificate SHA-256 ").unwrap();
+        let trusted = [&url[..], "--tls-fingerprint", fingerprint];
+        let (code, id, error) = client("publish", &trusted);
+        assert_eq!(code, Some(0), "{error}");
+        assert!(id.ends_with("-1\n"), "{id}");
+        for transport in ["websocket", "sse", "long-polling"] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+            command.arg("subscribe").args(trusted).args(["--transport", transport]);
+            command.args(["--after", "earliest"]).stdin(Stdio::null());
+            let mut subscriber = TestProgram::start(command.stdout(Stdio::piped()));
+            assert_eq!(subscriber.line(), "tea", "{transport}");
+        }
+        let other = ["00"; 32].join(":");
+        let (code, _, error) = client("publish", &[&url, "--tls-fingerprint", &other]);
+        assert_eq!(code, Some(1));
+        assert!(error.contains(fingerprint), "{error}");
+        let (code, _, error) = client("publish", &[&url]);
+        assert_eq!(code, Some(1));
+        assert!(error.contains("certificate"), "{error}");
+    }
+}
+
 #[test]
 fn plain_listeners_redirect_to_the_port_with_tls() {
     let args = ["--tls-self-signed", "--listen-plain", "127.0.0.1:0"];

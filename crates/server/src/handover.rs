@@ -5,6 +5,7 @@ use socket2::Socket;
 use tidings_transport::ListenerKind;
 
 use crate::connection_limit::ConnectionPermit;
+use crate::tls::Session;
 
 /// Why a lane returns to its worker.
 pub(crate) enum Turn {
@@ -18,6 +19,8 @@ pub(crate) enum Turn {
 pub(crate) struct Admitted {
     /// A stream socket of TCP, or a Unix socket if `listener` is [`ListenerKind::Unix`].
     pub(crate) socket: Socket,
+    /// The TLS session, if the listener is one for TLS.
+    pub(crate) tls: Option<Session>,
     /// The kind of the listener that accepted it.
     pub(crate) listener: ListenerKind,
     pub(crate) permit: ConnectionPermit,

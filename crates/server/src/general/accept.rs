@@ -19,13 +19,14 @@ use super::stream::Stream;
 use crate::bound::Bound;
 use crate::listener::{PAUSE, is_of_one_connection, prepare};
 use crate::routes;
+use crate::tls::Tls;
 
 /// Accepts connections until the server stops.
 ///
 /// # Errors
 /// Returns an error if the listener cannot be registered with tokio.
 pub(crate) async fn accept_all(listener: Bound, context: Rc<Context>) -> io::Result<()> {
-    let kind = listener.kind;
+    let (kind, tls) = (listener.kind, listener.tls.clone());
     let listener = Listening::new(listener)?;
     let mut stopping = context.shared.is_stopping.clone();
     loop {
@@ -34,7 +35,7 @@ pub(crate) async fn accept_all(listener: Bound, context: Rc<Context>) -> io::Res
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok(stream) => admit(stream, kind, &context),
+            Ok(stream) => admit(stream, tls.as_ref(), kind, &context),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 context.shared.metrics.unserved.add(error);
@@ -72,14 +73,19 @@ impl Listening {
     }
 }
 
-fn admit(stream: Stream, listener: ListenerKind, context: &Rc<Context>) {
+fn admit(stream: Stream, tls: Option<&Tls>, listener: ListenerKind, context: &Rc<Context>) {
     let shared = &context.shared;
     // A connection that came before the server started has not inherited the options of the listener.
     if let Err(error) = prepare(&stream.as_socket(), listener, shared.config.write_deadline) {
         tracing::debug!(%error, "cannot set the socket options of a connection");
     }
     match shared.connection_limit.admit() {
-        Some(permit) => serve(stream, listener, permit, Bytes::new(), context),
+        Some(permit) => match tls.map(Tls::session).transpose() {
+            Ok(tls) => serve(stream, tls, listener, permit, Bytes::new(), context),
+            Err(error) => shared.metrics.unserved.add(error),
+        },
+        // A client cannot be sent anything before the TLS handshake.
+        None if tls.is_some() => {}
         None => {
             // There are too many connections to wait for the request of this one. The response may be lost, and the
             // connection is closed. Sent without tokio, which may not have seen yet that the socket is writable.

@@ -14,12 +14,12 @@ use bytes::{Bytes, BytesMut};
 use http::Method;
 use tidings_transport::mount::{Observer, WriteDeadline};
 use tidings_transport::{ListenerKind, Rejection};
-use tokio::io::AsyncWriteExt;
 use tokio::task::spawn_local;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::context::Context;
 use super::observer::ConnectionObserver;
+use super::secured::Secured;
 use super::socket::{AfterAnswer, Socket};
 use super::stream::Stream;
 use super::{closing, exchange, subscription};
@@ -27,14 +27,15 @@ use crate::answer::{self, Answer};
 use crate::connection_limit::ConnectionPermit;
 use crate::handover::{Admitted, HandOver};
 use crate::routes::Streamed;
+use crate::tls::Session;
 use crate::{request, routes};
 
 /// Takes over a connection from a lane.
 pub(crate) fn take_over(connection: HandOver, context: &Rc<Context>) {
     let HandOver { connection, input } = connection;
-    let Admitted { socket, listener, permit } = connection;
+    let Admitted { socket, tls, listener, permit } = connection;
     match Stream::new(socket, listener) {
-        Ok(stream) => serve(stream, listener, permit, input, context),
+        Ok(stream) => serve(stream, tls, listener, permit, input, context),
         Err(error) => context.shared.metrics.unserved.add(error),
     }
 }
@@ -42,6 +43,7 @@ pub(crate) fn take_over(connection: HandOver, context: &Rc<Context>) {
 /// Starts the task that serves one connection, from which `input` was read already.
 pub(super) fn serve(
     stream: Stream,
+    tls: Option<Session>,
     listener: ListenerKind,
     permit: ConnectionPermit,
     input: Bytes,
@@ -51,7 +53,8 @@ pub(super) fn serve(
         Arc::new(ConnectionObserver::new(context.shared.metrics.clone()));
     let io = WriteDeadline::new(stream, context.shared.config.write_deadline);
     let io = io.observed_by(observer.clone());
-    let socket = Socket { io, early: BytesMut::from(input), observer, listener, permit };
+    let tls = tls.map(Secured::new);
+    let socket = Socket { io, tls, early: BytesMut::from(input), observer, listener, permit };
     let running = context.clone();
     spawn_local(context.tasks.track_future(async move {
         if let Err(error) = serve_all(socket, &running).await {
@@ -64,6 +67,7 @@ pub(super) fn serve(
 /// to the lane.
 async fn serve_all(mut socket: Socket, context: &Context) -> io::Result<()> {
     let idle_timeout = socket.permit.idle_timeout(context.shared.config.idle_timeout);
+    timeout(context.shared.config.head_deadline, socket.handshake()).await??;
     loop {
         let next = match head_of_next(&mut socket, idle_timeout, context).await? {
             None => return Ok(()),
@@ -80,20 +84,10 @@ async fn serve_all(mut socket: Socket, context: &Context) -> io::Result<()> {
             AfterAnswer::Done => return Ok(()),
         };
         if let Some(lane) = &context.lane {
-            lane.take_over(hand_over(socket)?);
+            lane.take_over(socket.into_hand_over().await?);
             return Ok(());
         }
     }
-}
-
-/// Returns a connection that can be handed over to a lane.
-///
-/// # Errors
-/// Returns an error if the socket cannot be removed from tokio.
-fn hand_over(socket: Socket) -> io::Result<HandOver> {
-    let Socket { io, early, listener, permit, .. } = socket;
-    let connection = Admitted { socket: io.into_inner().into_socket()?, listener, permit };
-    Ok(HandOver { connection, input: early.freeze() })
 }
 
 /// Waits until the head of the next request is complete, and checks it. Returns `None` if the peer has left, if its
@@ -142,7 +136,7 @@ async fn reject(
 ) -> io::Result<AfterAnswer> {
     let mut bytes = BytesMut::new();
     answer::write(&mut bytes, &routes::reject(None, rejection, &context.shared), answer::CLOSE);
-    socket.write_all(&bytes).await?;
+    socket.send(&bytes).await?;
     Ok(AfterAnswer::Close(socket))
 }
 
@@ -165,7 +159,7 @@ async fn answer(socket: Socket, context: &Context) -> io::Result<AfterAnswer> {
             let Some(lane) = &context.lane else {
                 return subscription::serve(socket, *subscriber, is_last, context).await;
             };
-            lane.subscribe(hand_over(socket)?, subscriber, is_last);
+            lane.subscribe(socket.into_hand_over().await?, subscriber, is_last);
             return Ok(AfterAnswer::Done);
         }
     };
@@ -177,6 +171,6 @@ async fn answer(socket: Socket, context: &Context) -> io::Result<AfterAnswer> {
         Method::HEAD => answer::without_body(&mut bytes, &response, ending),
         _ => answer::write(&mut bytes, &response, ending),
     }
-    socket.write_all(&bytes).await?;
+    socket.send(&bytes).await?;
     Ok(if is_last { AfterAnswer::Close(socket) } else { AfterAnswer::NextRequest(socket) })
 }

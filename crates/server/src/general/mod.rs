@@ -10,6 +10,7 @@ mod connection;
 mod context;
 mod exchange;
 mod observer;
+mod secured;
 mod socket;
 mod stream;
 mod subscription;

@@ -1,23 +1,28 @@
 //! The socket of a connection on the general path.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use tidings_transport::ListenerKind;
 use tidings_transport::mount::{Observer, WriteDeadline};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use super::secured::Secured;
 use super::stream::Stream;
 use crate::connection_limit::ConnectionPermit;
+use crate::handover::{Admitted, HandOver};
 
 /// A socket with its permit, and the bytes that were read from it and not used.
 pub(crate) struct Socket {
     pub(crate) io: WriteDeadline<Stream>,
+    /// The TLS of the connection, if the listener is one for TLS.
+    pub(crate) tls: Option<Secured>,
     /// Bytes that were read and not used. Reads return them first.
     pub(crate) early: BytesMut,
     /// Counts deliveries and goodbyes of the client.
@@ -26,6 +31,9 @@ pub(crate) struct Socket {
     pub(crate) listener: ListenerKind,
     pub(crate) permit: ConnectionPermit,
 }
+
+/// If more bytes than this were read and not used, a peer that is not read is not read further.
+const MAX_EARLY: usize = 16 << 10;
 
 /// What follows after an answer.
 pub(crate) enum AfterAnswer {
@@ -51,16 +59,50 @@ impl Socket {
     ///
     /// Cancel safe.
     pub(crate) async fn fill(&mut self) -> io::Result<usize> {
-        self.early.reserve(4096);
-        self.io.read_buf(&mut self.early).await
+        let Self { io, tls, early, .. } = self;
+        if let Some(tls) = tls {
+            return poll_fn(|context| tls.poll_open(Pin::new(io), context, early)).await;
+        }
+        early.reserve(4096);
+        io.read_buf(early).await
+    }
+
+    /// Performs the TLS handshake, if the connection has TLS and none was performed.
+    pub(crate) async fn handshake(&mut self) -> io::Result<()> {
+        let Self { io, tls, early, .. } = self;
+        let Some(tls) = tls else { return Ok(()) };
+        poll_fn(|context| tls.poll_handshake(Pin::new(io), context, early)).await
+    }
+
+    /// Writes all of these bytes, and flushes them.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes).await?;
+        self.flush().await
+    }
+
+    /// Returns the connection so that a lane can serve it.
+    ///
+    /// # Errors
+    /// Returns an error if the socket cannot be removed from tokio, or if the connection is broken.
+    pub(crate) async fn into_hand_over(mut self) -> io::Result<HandOver> {
+        self.flush().await?;
+        let Self { io, tls, early, listener, permit, .. } = self;
+        let (socket, tls) = (io.into_inner().into_socket()?, tls.map(Secured::into_session));
+        let connection = Admitted { socket, tls, listener, permit };
+        Ok(HandOver { connection, input: early.freeze() })
     }
 
     /// Waits until the peer closes its side or resets the connection. Bytes that the peer sends stay in the socket, and
-    /// a close after them is not noticed.
+    /// a close after them is not noticed. With TLS, some of them are read, because they may be the `close_notify`.
     ///
     /// Cancel safe.
-    pub(crate) async fn peer(&self) -> PeerState {
-        match self.io.get_ref().has_input().await {
+    pub(crate) async fn peer(&mut self) -> PeerState {
+        let has_input = match &self.tls {
+            None => self.io.get_ref().has_input().await,
+            Some(_) if self.early.len() > MAX_EARLY => Ok(true),
+            Some(_) => self.fill().await.map(|count| count > 0),
+        };
+        match has_input {
             Ok(false) => PeerState::HalfClosed,
             Ok(true) => self.broken().await,
             Err(error) => self.gone(&error),
@@ -98,11 +140,13 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.early.is_empty() {
-            return Pin::new(&mut self.io).poll_read(context, buffer);
+        let Self { io, tls, early, .. } = &mut *self;
+        if early.is_empty() {
+            let Some(tls) = tls else { return Pin::new(io).poll_read(context, buffer) };
+            ready!(tls.poll_open(Pin::new(io), context, early))?;
         }
-        let count = self.early.len().min(buffer.remaining());
-        buffer.put_slice(&self.early.split_to(count));
+        let count = early.len().min(buffer.remaining());
+        buffer.put_slice(&early.split_to(count));
         Poll::Ready(Ok(()))
     }
 }
@@ -113,15 +157,27 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
+        let Self { io, tls, .. } = &mut *self;
+        match tls {
+            None => Pin::new(io).poll_write(context, bytes),
+            Some(tls) => tls.poll_write(Pin::new(io), context, bytes),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
+        let Self { io, tls, .. } = &mut *self;
+        if let Some(tls) = tls {
+            ready!(tls.poll_send(Pin::new(io), context))?;
+        }
+        Pin::new(io).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
+        let Self { io, tls, .. } = &mut *self;
+        if let Some(tls) = tls {
+            ready!(tls.poll_close(Pin::new(io), context))?;
+        }
+        Pin::new(io).poll_shutdown(context)
     }
 }
 

@@ -6,7 +6,6 @@ use bytes::BytesMut;
 use http_body_util::BodyExt;
 use tidings_transport::Shape;
 use tidings_transport::mount::{Client, MountBody, Subscriber};
-use tokio::io::AsyncWriteExt;
 
 use super::context::Context;
 use super::socket::{AfterAnswer, PeerState, Socket};
@@ -34,13 +33,13 @@ pub(crate) async fn serve(
     match accepted.shape {
         Shape::Upgrade => {
             answer::upgrade_head(&mut open, &accepted);
-            socket.write_all(&open).await?;
+            socket.send(&open).await?;
             client.converse(socket, accepted.encoder).await?;
             Ok(AfterAnswer::Done)
         }
         Shape::Stream => {
             answer::stream_head(&mut open, &accepted);
-            socket.write_all(&open).await?;
+            socket.send(&open).await?;
             stream(socket, client.stream(accepted.encoder)).await
         }
         Shape::Answer { hold } => {
@@ -61,7 +60,7 @@ pub(crate) async fn serve(
                 Err(PeerState::Gone) => return Ok(AfterAnswer::Done),
                 Err(PeerState::HalfClosed) => {
                     is_last = true;
-                    socket.write_all(&answer::poll_head(&head, ending(is_last))).await?;
+                    socket.send(&answer::poll_head(&head, ending(is_last))).await?;
                     tokio::select! {
                         answered = answering => answered,
                         _ = socket.broken() => return Ok(AfterAnswer::Done),
@@ -73,7 +72,7 @@ pub(crate) async fn serve(
                 Err(never) => match never {},
             };
             answer::end_with_body(&mut open, &body);
-            socket.write_all(&open).await?;
+            socket.send(&open).await?;
             Ok(if is_last { AfterAnswer::Close(socket) } else { AfterAnswer::NextRequest(socket) })
         }
     }
@@ -99,6 +98,6 @@ async fn stream(mut socket: Socket, mut body: MountBody) -> io::Result<AfterAnsw
                 }
             },
         };
-        socket.write_all(&bytes).await?;
+        socket.send(&bytes).await?;
     }
 }

@@ -16,6 +16,7 @@ use crate::bound::Bound;
 use crate::connection_limit::ConnectionLimit;
 use crate::handover::Admitted;
 use crate::listener::{PAUSE, is_of_one_connection, prepare};
+use crate::tls::{Session, Tls};
 use tidings_transport::ListenerKind;
 
 /// The listeners of a lane, until the hub is closed.
@@ -34,8 +35,8 @@ pub(super) struct Acceptor {
 pub(super) enum Accepted {
     /// A connection for this lane, which is counted.
     Connection(Admitted),
-    /// A connection for which there is no room. It may be answered, and must be closed.
-    NoRoom(Socket),
+    /// A connection for which there is no room. It may be answered if it has no TLS, and must be closed.
+    NoRoom(Socket, ListenerKind),
     /// A connection that was given to another lane, or whose peer has left already.
     Elsewhere,
     /// No connection waits at a listener, or none may be accepted now.
@@ -91,7 +92,7 @@ impl Acceptor {
             let one = usize::from(self.listeners.len() > 1);
             self.listeners.rotate_left(one);
         }
-        let (socket, listener) = match (found, failure) {
+        let (socket, tls, listener) = match (found, failure) {
             (Some(Ok(accepted)), _) => accepted,
             (Some(Err(_)), _) => return Ok(Accepted::Elsewhere),
             (None, Some(error)) => {
@@ -109,9 +110,9 @@ impl Acceptor {
             tracing::debug!(%error, "cannot set the options of a connection that came before the server started");
         }
         let Some(permit) = self.connection_limit.admit() else {
-            return Ok(Accepted::NoRoom(socket));
+            return Ok(Accepted::NoRoom(socket, listener));
         };
-        Ok(match self.inbox.balance(Admitted { socket, listener, permit }) {
+        Ok(match self.inbox.balance(Admitted { socket, tls, listener, permit }) {
             Some(connection) => Accepted::Connection(connection),
             None => Accepted::Elsewhere,
         })
@@ -136,9 +137,11 @@ impl Acceptor {
 }
 
 /// Accepts a connection at this listener. The socket is non-blocking.
-fn accept_at(listener: &Bound) -> io::Result<(Socket, ListenerKind)> {
+fn accept_at(listener: &Bound) -> io::Result<(Socket, Option<Session>, ListenerKind)> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    Ok((accept_with(&listener.socket, flags)?.into(), listener.kind))
+    let socket = accept_with(&listener.socket, flags)?.into();
+    let tls = listener.tls.as_ref().map(Tls::session).transpose()?;
+    Ok((socket, tls, listener.kind))
 }
 
 #[cfg(test)]

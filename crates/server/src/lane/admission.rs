@@ -13,6 +13,7 @@ use super::drain::Drain;
 use super::peer::{self, Peer};
 use super::subscription::Head;
 use crate::handover::{Admitted, HandOver};
+use tidings_transport::ListenerKind;
 use tidings_transport::mount::Subscriber;
 
 /// The most connections that one call of `accept` accepts.
@@ -24,7 +25,9 @@ impl Lane {
         for _ in 0..ACCEPTS {
             match self.acceptor.accept() {
                 Ok(Accepted::Connection(connection)) => drop(self.admit(connection)),
-                Ok(Accepted::NoRoom(socket)) => {
+                // A client cannot be sent anything before the TLS handshake.
+                Ok(Accepted::NoRoom(_, ListenerKind::Tls)) => {}
+                Ok(Accepted::NoRoom(socket, _)) => {
                     // There are too many connections to wait for the request of this one. The response may be lost.
                     let _ = peer::write(&socket, &self.service.no_room());
                 }
@@ -49,7 +52,7 @@ impl Lane {
 
     /// Adds a connection that the inbox has counted. Returns its key, or `None` if epoll cannot watch its socket.
     fn admit(&mut self, connection: Admitted) -> Option<usize> {
-        let Admitted { socket, listener, permit } = connection;
+        let Admitted { socket, tls, listener, permit } = connection;
         let entry = self.peers.vacant_entry();
         let key = entry.key();
         if let Err(error) = self.epoll.watch(&socket, key) {
@@ -57,10 +60,15 @@ impl Lane {
             self.acceptor.inbox.left();
             return None;
         }
-        self.timers.start(key, permit.idle_timeout(self.status.settings.idle_timeout));
+        let settings = &self.status.settings;
+        let patience = match &tls {
+            Some(session) if session.is_handshaking() => settings.head_deadline,
+            _ => permit.idle_timeout(settings.idle_timeout),
+        };
+        self.timers.start(key, patience);
         let connection = Connection::new(permit.is_surplus());
         let (is_busy, watches_room) = (false, false);
-        entry.insert(Peer { socket, listener, connection, permit, is_busy, watches_room });
+        entry.insert(Peer { socket, tls, listener, connection, permit, is_busy, watches_room });
         Some(key)
     }
 
@@ -105,8 +113,8 @@ impl Lane {
 
     /// Hands a connection over to the general path, with the bytes of a request that were read.
     pub(super) fn hand_over(&mut self, key: usize, input: Bytes) {
-        let Peer { socket, listener, permit, .. } = self.remove(key);
-        let connection = Admitted { socket, listener, permit };
+        let Peer { socket, tls, listener, permit, .. } = self.remove(key);
+        let connection = Admitted { socket, tls, listener, permit };
         self.handed_over.push(HandOver { connection, input });
     }
 

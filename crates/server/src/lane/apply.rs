@@ -68,10 +68,13 @@ impl Lane {
                     self.ahead.insert(key);
                     break;
                 }
-                Next::Close => match self.peers[key].socket.shutdown(Shutdown::Write) {
-                    Ok(()) => self.peers[key].connection.advance(&self.status),
-                    Err(_) => Next::Remove,
-                },
+                Next::Close => {
+                    self.notify_close(key);
+                    match self.peers[key].socket.shutdown(Shutdown::Write) {
+                        Ok(()) => self.peers[key].connection.advance(&self.status),
+                        Err(_) => Next::Remove,
+                    }
+                }
                 Next::CutOff => {
                     // A client that was sent a goodbye was counted then.
                     if !self.peers[key].connection.is_let_go() {
@@ -90,7 +93,13 @@ impl Lane {
 
     /// Writes the unsent bytes.
     fn write(&mut self, key: usize) -> Next {
-        let Peer { socket, connection, watches_room, .. } = &mut self.peers[key];
+        let Peer { socket, tls, connection, watches_room, .. } = &mut self.peers[key];
+        if let Some(session) = tls
+            && let Err(error) = connection.seal(session)
+        {
+            tracing::debug!(%error, "a TLS session cannot seal");
+            return Next::Remove;
+        }
         let count = match peer::write(socket, connection.unsent()) {
             Ok(count) => count,
             Err(error) => return Next::after(&error.into()),

@@ -219,7 +219,8 @@ mod tests {
             let mut connection = Connection::new(false);
             let _ = connection.on_subscribed(opened, &self.status);
             let (is_busy, watches_room) = (false, false);
-            let peer = Peer { socket, listener, connection, permit, is_busy, watches_room };
+            let tls = None;
+            let peer = Peer { socket, tls, listener, connection, permit, is_busy, watches_room };
             let key = self.peers.insert(peer);
             let interest = Interest::new(filters.parse().unwrap());
             self.fan_out.groups.join(key, encoder, interest, None, Counter::default);

@@ -36,6 +36,7 @@ mod subscription;
 mod tests;
 mod timeout;
 mod timers;
+mod tls;
 mod wakeups;
 
 use std::cell::RefCell;
@@ -63,12 +64,14 @@ use self::pending::PendingSet;
 use self::sender::Sender;
 use self::status::Status;
 use self::timers::Timers;
+use self::tls::Sealed;
 use crate::bound::Bound;
 use crate::handover::{HandOver, Turn};
 use crate::metrics::Metrics;
 use crate::serve_by::ServeBy;
 use crate::service::Service;
 use crate::shared::Shared;
+use crate::tls::Opened;
 use tidings_transport::mount::Subscriber;
 
 /// `true` because this program has lanes.
@@ -157,6 +160,10 @@ struct Lane {
     ready: Vec<Ready>,
     deliveries: Deliveries,
     sent: Vec<io::Result<usize>>,
+    opened: Opened,
+    sealed: Sealed,
+    /// Whether a listener is one for TLS.
+    has_tls: bool,
 }
 
 /// The result of one read.
@@ -187,6 +194,7 @@ impl Lane {
         let status = Status::new(config);
         let epoll = Epoll::new()?;
         let limit = shared.connection_limit.clone();
+        let has_tls = listeners.iter().any(|listener| listener.tls.is_some());
         let acceptor = Acceptor::new(listeners, &epoll, config.write_deadline, limit, inbox)?;
         let groups = Groups::new(status.settings.keep_alive.clone());
         Ok(Self {
@@ -211,6 +219,9 @@ impl Lane {
             ready: Vec::new(),
             deliveries: Deliveries::default(),
             sent: Vec::new(),
+            opened: Opened::default(),
+            sealed: Sealed::default(),
+            has_tls,
             status,
         })
     }
@@ -287,10 +298,10 @@ impl Lane {
                 if is_readable {
                     self.read(key, is_closed);
                 }
-                // The client is not read while its message is handled, so `read` does not find the end.
+                // `read` does not find the end if the connection is not read now.
                 if is_closed
                     && let Some(peer) = self.peers.get_mut(key)
-                    && peer.connection.is_handling()
+                    && peer.is_end_unread()
                 {
                     let next = peer.connection.on_end(&self.status);
                     self.apply(key, next);
@@ -321,7 +332,7 @@ impl Lane {
     }
 
     fn read_once(&mut self, key: usize) -> ReadOutcome {
-        let Some(Peer { socket, connection, .. }) = self.peers.get_mut(key) else {
+        let Some(Peer { socket, tls, connection, .. }) = self.peers.get_mut(key) else {
             return ReadOutcome::Stop;
         };
         let (status, mut none) = (&self.status, None);
@@ -335,6 +346,9 @@ impl Lane {
                 let room = if peeks { 1 } else { self.buffer.len() };
                 match peer::receive(socket, &mut self.buffer[..room], peeks) {
                     Ok(None) => return ReadOutcome::Stop,
+                    Ok(Some(0)) if tls.as_ref().is_some_and(|tls| !tls.is_ended()) => {
+                        (Next::Remove, ReadOutcome::Stop)
+                    }
                     Ok(Some(0)) => (connection.on_end(status), ReadOutcome::Stop),
                     Ok(Some(_)) if peeks => (connection.on_peeked(), ReadOutcome::Stop),
                     Ok(Some(count)) => {
@@ -342,13 +356,21 @@ impl Lane {
                         let is_full = count == room;
                         let outcome =
                             if is_full { ReadOutcome::More } else { ReadOutcome::Drained };
-                        (connection.on_readable(bytes, spare, status), outcome)
+                        let next = match tls {
+                            None => connection.on_readable(bytes, spare, status),
+                            Some(tls) => {
+                                let opened = &mut self.opened;
+                                tls::on_records(tls, connection, bytes, opened, spare, status)
+                            }
+                        };
+                        (next, outcome)
                     }
                     Err(error) => (Next::after(&error.into()), ReadOutcome::Stop),
                 }
             }
         };
         self.apply(key, next);
+        self.end_if_notified(key);
         // A busy connection finishes its work before its further input is read.
         let is_busy = self.peers.get(key).is_none_or(|peer| peer.is_busy);
         if is_busy { ReadOutcome::Stop } else { outcome }
@@ -378,6 +400,18 @@ impl Lane {
 
     /// Sends the encodings of a pass to their clients, performs what the connections return, and counts the deliveries.
     fn send(&mut self, deliveries: &mut Deliveries) {
+        if self.has_tls {
+            self.send_sealed(deliveries);
+        } else {
+            self.send_plain(deliveries);
+        }
+        for encoding in &deliveries.encodings {
+            let group = self.fan_out.groups.get_mut(encoding.group);
+            group.delivered.inc_by(encoding.notifications * encoding.clients);
+        }
+    }
+
+    fn send_plain(&mut self, deliveries: &mut Deliveries) {
         let mut sent = std::mem::take(&mut self.sent);
         let sends = deliveries.sends.iter().map(|&(key, encoding)| {
             (self.peers[key].socket.as_fd(), &deliveries.encodings[encoding].bytes[..])
@@ -393,9 +427,5 @@ impl Lane {
             }
         }
         self.sent = sent;
-        for encoding in &deliveries.encodings {
-            let group = self.fan_out.groups.get_mut(encoding.group);
-            group.delivered.inc_by(encoding.notifications * encoding.clients);
-        }
     }
 }

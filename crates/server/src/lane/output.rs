@@ -1,5 +1,7 @@
 //! The unsent bytes of a connection.
 
+use std::io;
+
 use bytes::{Buf, Bytes, BytesMut};
 
 /// The unsent bytes of one connection, in order.
@@ -7,6 +9,9 @@ use bytes::{Buf, Bytes, BytesMut};
 pub(super) struct Output {
     /// Often a slice of bytes that are shared with other connections.
     unsent: Bytes,
+    /// The number of leading bytes of `unsent` that are TLS records. The others must be sealed before they are written.
+    /// Stays 0 without TLS.
+    sealed: u32,
     /// Whether the last write left bytes, and the socket has not become writable since.
     is_full: bool,
     /// Whether the write deadline runs. It runs from the first write that left bytes until everything is written.
@@ -47,6 +52,41 @@ impl Output {
         self.unsent = unsent.freeze();
     }
 
+    /// Appends TLS records. Bytes that were appended before must be sealed already.
+    pub(super) fn append_sealed(&mut self, records: Bytes) {
+        debug_assert!(self.is_sealed());
+        self.append(records);
+        self.set_sealed();
+    }
+
+    /// Seals the bytes that are not sealed yet. `seal` appends the records of the given bytes.
+    ///
+    /// # Errors
+    /// Returns the error of `seal`. The bytes stay unsealed.
+    pub(super) fn seal(
+        &mut self,
+        seal: impl FnOnce(&[u8], &mut Vec<u8>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if self.is_sealed() {
+            return Ok(());
+        }
+        let (sealed, rest) = self.unsent.split_at(self.sealed as usize);
+        let mut records = sealed.to_vec();
+        seal(rest, &mut records)?;
+        self.unsent = records.into();
+        self.set_sealed();
+        Ok(())
+    }
+
+    fn is_sealed(&self) -> bool {
+        self.sealed as usize == self.unsent.len()
+    }
+
+    /// Records that all unsent bytes are sealed. They are bounded by the size of an answer or of a portion.
+    fn set_sealed(&mut self) {
+        self.sealed = u32::try_from(self.unsent.len()).unwrap_or(u32::MAX);
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.unsent
     }
@@ -76,6 +116,7 @@ impl Output {
 
     /// Removes the first `count` bytes, which were written. If bytes are left, the socket is full.
     pub(super) fn written(&mut self, count: usize) -> Progress {
+        self.sealed = self.sealed.saturating_sub(u32::try_from(count).unwrap_or(u32::MAX));
         if count == self.unsent.len() {
             // An empty slice would keep the shared bytes in memory.
             self.unsent = Bytes::new();
@@ -107,6 +148,30 @@ mod tests {
         }
         assert_eq!(taken, b"abcdef");
         assert!(output.is_empty());
+    }
+
+    #[test]
+    fn bytes_are_sealed_once_and_in_order_whatever_is_written_between() {
+        let seal = |bytes: &[u8], records: &mut Vec<u8>| {
+            records.extend_from_slice(&bytes.to_ascii_uppercase());
+            Ok(())
+        };
+        let mut output = Output::default();
+        output.append_sealed(Bytes::from_static(b"12"));
+        output.append(Bytes::from_static(b"ab"));
+        output.seal(seal).unwrap();
+        assert_eq!(output.bytes(), b"12AB");
+        output.written(1);
+        output.append(Bytes::from_static(b"cd"));
+        output
+            .seal(|bytes, records| {
+                assert_eq!(bytes, b"cd");
+                seal(bytes, records)
+            })
+            .unwrap();
+        assert_eq!(output.bytes(), b"2ABCD");
+        output.written(5);
+        output.seal(|_, _| panic!("there is nothing to seal")).unwrap();
     }
 
     #[test]

@@ -8,10 +8,13 @@ use tidings_transport::ListenerKind;
 use super::connection::Connection;
 use super::sender::FLAGS;
 use crate::connection_limit::ConnectionPermit;
+use crate::tls::Session;
 
 /// A socket with its connection.
 pub(super) struct Peer {
     pub(super) socket: Socket,
+    /// The TLS session, if the listener is one for TLS.
+    pub(super) tls: Option<Session>,
     /// The kind of the listener that accepted it.
     pub(super) listener: ListenerKind,
     pub(super) connection: Connection,
@@ -20,6 +23,14 @@ pub(super) struct Peer {
     pub(super) is_busy: bool,
     /// Whether epoll watches it for writability, because it was full once.
     pub(super) watches_room: bool,
+}
+
+impl Peer {
+    /// Returns `true` if the connection is not read now, and the end of its stream would not be found by a peek: while
+    /// a message of the client is handled, or because a `close_notify` comes before it.
+    pub(super) fn is_end_unread(&self) -> bool {
+        self.connection.is_handling() || (self.tls.is_some() && self.connection.is_paused())
+    }
 }
 
 /// Reads once, or peeks. Returns the number of bytes, which is 0 at the end of the stream, or `None` if the socket is

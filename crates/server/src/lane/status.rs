@@ -25,6 +25,7 @@ pub(super) struct Status {
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) write_deadline: Duration,
+    pub(super) head_deadline: Duration,
     pub(super) idle_timeout: Duration,
     pub(super) drain: Duration,
     pub(super) max_head: usize,
@@ -37,6 +38,7 @@ impl Status {
     pub(super) fn new(config: &Config) -> Self {
         let settings = Settings {
             write_deadline: config.write_deadline,
+            head_deadline: config.head_deadline,
             idle_timeout: config.idle_timeout,
             drain: config.drain,
             max_head: config.max_head,

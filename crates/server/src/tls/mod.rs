@@ -3,6 +3,7 @@
 mod certificate;
 mod files;
 mod resolver;
+mod session;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -21,6 +22,7 @@ use rustls::server::NoServerSessionStorage;
 use certificate::Certificate;
 use files::Pair;
 use resolver::Resolver;
+pub(crate) use session::{Opened, Session};
 use watch::Stamp;
 
 /// The certificates and TLS settings of listeners, for [`Server::bind_tls`](crate::Server::bind_tls). Cloning is cheap,
@@ -133,10 +135,12 @@ impl Tls {
         Ok(Self(Arc::new(Inner { config, resolver, files, seen: Mutex::new(seen) })))
     }
 
-    /// Returns the configuration, which reads the current certificates at each handshake.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for sessions"))]
-    pub(crate) fn config(&self) -> &Arc<ServerConfig> {
-        &self.0.config
+    /// Returns a session for a new connection. Its handshake uses the certificates that are current then.
+    ///
+    /// # Errors
+    /// Returns an error if rustls rejects the configuration.
+    pub(crate) fn session(&self) -> io::Result<Session> {
+        Session::new(self.0.config.clone()).map_err(invalid)
     }
 
     /// Reads the files again. New handshakes use the new certificates, and connections that are open stay open. Does

@@ -137,7 +137,7 @@ fn client_by(
 fn handshake(tls: &Tls, client: &Arc<ClientConfig>, name: &str) -> ClientConnection {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let mut client = ClientConnection::new(client.clone(), name).unwrap();
-    let mut server = ServerConnection::new(tls.config().clone()).unwrap();
+    let mut server = ServerConnection::new(tls.0.config.clone()).unwrap();
     for _ in 0..4 {
         let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
         while client.wants_write() {
@@ -407,9 +407,9 @@ fn a_configuration_of_the_application_gets_protocols_and_no_early_data() {
     let mut config = config.with_single_cert(made.chain.clone(), made.key.clone_key()).unwrap();
     config.max_early_data_size = 1024;
     let tls = Tls::from_config(config.clone());
-    assert_eq!(tls.config().max_early_data_size, 0);
-    assert_eq!(tls.config().alpn_protocols, protocols());
+    assert_eq!(tls.0.config.max_early_data_size, 0);
+    assert_eq!(tls.0.config.alpn_protocols, protocols());
     assert!(!tls.has_files() && tls.reload().is_ok());
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    assert_eq!(Tls::from_config(config.clone()).config().alpn_protocols, config.alpn_protocols);
+    assert_eq!(Tls::from_config(config.clone()).0.config.alpn_protocols, config.alpn_protocols);
 }

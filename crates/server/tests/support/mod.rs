@@ -8,6 +8,7 @@ mod flood;
 mod follower;
 mod mounts;
 mod raw;
+mod tls;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use futures::{StreamExt, TryFutureExt};
 
 use tidings_core::{Hub, HubConfig, Id, Notification, Position, Reason};
-use tidings_server::{Config, Listed, ServeBy, Server, transports};
+use tidings_server::{Config, Listed, ServeBy, Server, Tls, transports};
 use tidings_transport::client::{ClientError, Publisher, Target};
 use tidings_transport::{Shape, SubscribeRequest};
 use tokio::net::TcpListener;
@@ -35,6 +36,7 @@ pub(crate) use self::brokers::{Broker, Brokers, hub_at};
 pub(crate) use self::flood::{NUMBER, PAYLOAD, flood, gaps};
 pub(crate) use self::follower::Follower;
 pub(crate) use self::raw::{Answer, Raw, masked};
+pub(crate) use self::tls::{Certificate, VERSIONS, connect};
 
 /// How long a test waits for an event before it fails. It must hold on a machine that is many times slower. An event
 /// that arrives sooner is not waited for any longer.
@@ -358,6 +360,16 @@ impl Running {
     pub(crate) async fn start(setup: Setup) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self::start_on(listener, setup)
+    }
+
+    /// Serves by TLS on a free port. The URLs of this server have the wrong scheme.
+    pub(crate) async fn start_tls(setup: Setup, tls: &Tls) -> Self {
+        let hub = setup.hub.clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = setup.server().bind_tls("127.0.0.1:0", tls).await.unwrap();
+        let address = server.local_addrs()[0];
+        let ended = tokio::spawn(server.serve(async { drop(stopped.await) }));
+        Self { hub, address, stop: Some(stop), ended }
     }
 
     /// Serves on this listener.

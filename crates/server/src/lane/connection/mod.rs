@@ -16,6 +16,7 @@
 //! idle. Then it starts the timer of the connection if [`take_timeout`](Connection::take_timeout) returns a duration.
 
 mod ending;
+mod sealed;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -322,12 +323,9 @@ impl Connection {
         sent: io::Result<usize>,
         status: &Status,
     ) -> Next {
-        let sent = match sent {
+        let sent = match sent_count(sent) {
             Ok(sent) => sent,
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => 0,
-                _ => return Next::after(&error),
-            },
+            Err(error) => return Next::after(&error),
         };
         if sent < bytes.len() {
             self.output.append(bytes.slice(sent..));
@@ -393,7 +391,7 @@ impl Connection {
     }
 
     /// Returns `true` if nothing is read until an answer is sent, or until the input of the client is handled.
-    fn is_paused(&self) -> bool {
+    pub(super) fn is_paused(&self) -> bool {
         match &self.stage {
             Stage::Requests => self.pending.is_some(),
             Stage::Serving(client) => {
@@ -412,4 +410,15 @@ impl Connection {
             Stage::Requests | Stage::Closing(_) | Stage::Lingering(_) => false,
         }
     }
+}
+
+/// Returns the number of bytes that were sent, which is 0 if the socket was full.
+///
+/// # Errors
+/// Returns the error if the connection is broken.
+fn sent_count(sent: io::Result<usize>) -> io::Result<usize> {
+    sent.or_else(|error| match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(0),
+        _ => Err(error),
+    })
 }

@@ -1,0 +1,147 @@
+//! TLS on a lane: records are opened after a read, and sealed before a write.
+//!
+//! ```text
+//! socket ─► buffer ─► Session::open ─► Connection::on_readable
+//! pass or output ─► Session::seal ─► Lane::sealed ─► socket
+//! ```
+//!
+//! A connection handles the bytes of the application only. It keeps sealed bytes if its socket was full, and bytes of
+//! the application until they are written. What is opened or sealed stays in the buffers of the lane, so a quiet client
+//! has no buffer.
+
+use std::ops::Range;
+use std::os::fd::AsFd;
+
+use super::Lane;
+use super::client::SpareDecoder;
+use super::connection::Connection;
+use super::fan_out::Deliveries;
+use super::next::Next;
+use super::peer::{self, Peer};
+use super::status::Status;
+use crate::tls::{Opened, Session};
+
+/// When the sealed bytes of a pass exceed this size, they are sent before more are sealed.
+const MAX_SEALED: usize = 256 << 10;
+
+/// Handles records that were read. `opened` is empty before, and has nothing of use after.
+pub(super) fn on_records(
+    session: &mut Session,
+    connection: &mut Connection,
+    records: &mut [u8],
+    opened: &mut Opened,
+    spare: &mut SpareDecoder,
+    status: &Status,
+) -> Next {
+    // Records that rustls returns now must be sent before anything that is sealed later, and after what was appended.
+    if connection.seal(session).is_err() {
+        return Next::Remove;
+    }
+    let was_handshaking = session.is_handshaking();
+    let result = session.open(records, opened);
+    connection.append_records(&opened.records);
+    if let Err(error) = result {
+        tracing::debug!(%error, "a TLS connection failed");
+        return connection.on_failed_session(status);
+    }
+    if was_handshaking && !session.is_handshaking() {
+        connection.on_handshake();
+    }
+    if opened.input.is_empty() {
+        return connection.advance(status);
+    }
+    connection.on_readable(&mut opened.input, spare, status)
+}
+
+/// The records of a pass, and the part of each send. Kept between passes so that its memory is used again.
+#[derive(Debug, Default)]
+pub(super) struct Sealed {
+    records: Vec<u8>,
+    /// The records of each send, in the order of the sends. Empty if a connection has no TLS.
+    ranges: Vec<Range<usize>>,
+}
+
+impl Lane {
+    /// Sends the encodings of a pass to clients of which some use TLS.
+    pub(super) fn send_sealed(&mut self, deliveries: &mut Deliveries) {
+        let mut sealed = std::mem::take(&mut self.sealed);
+        let mut sent = std::mem::take(&mut self.sent);
+        let mut first = 0;
+        while first < deliveries.sends.len() {
+            self.seal(deliveries, first, &mut sealed);
+            let portion = first..first + sealed.ranges.len();
+            let sends = deliveries.sends[portion.clone()].iter().zip(&sealed.ranges);
+            let sends = sends.map(|(&(key, encoding), range)| {
+                let Peer { socket, tls, .. } = &self.peers[key];
+                let plain = &deliveries.encodings[encoding].bytes[..];
+                let records = &sealed.records[range.clone()];
+                (socket.as_fd(), if tls.is_some() { records } else { plain })
+            });
+            self.sender.send(sends, |_, result| sent.push(result));
+            for ((index, range), result) in portion.zip(&sealed.ranges).zip(sent.drain(..)) {
+                let (key, encoding) = deliveries.sends[index];
+                let encoding = &mut deliveries.encodings[encoding];
+                let Peer { tls, connection, .. } = &mut self.peers[key];
+                let next = match tls {
+                    None => connection.on_sent(&encoding.bytes, result, &self.status),
+                    Some(_) => connection.on_records_sent(
+                        &sealed.records[range.clone()],
+                        result,
+                        &self.status,
+                    ),
+                };
+                encoding.clients += u64::from(!matches!(next, Next::Remove | Next::CutOff));
+                self.apply(key, next);
+            }
+            first += sealed.ranges.len();
+        }
+        sealed.records.shrink_to(MAX_SEALED);
+        self.sealed = sealed;
+        self.sent = sent;
+    }
+
+    /// Seals sends from the one with the index `first` on, at least one and at most about [`MAX_SEALED`] bytes.
+    fn seal(&mut self, deliveries: &Deliveries, first: usize, sealed: &mut Sealed) {
+        let Sealed { records, ranges } = sealed;
+        records.clear();
+        ranges.clear();
+        for &(key, encoding) in &deliveries.sends[first..] {
+            if records.len() > MAX_SEALED {
+                return;
+            }
+            let start = records.len();
+            if let Some(session) = &mut self.peers[key].tls
+                && let Err(error) = session.seal(&deliveries.encodings[encoding].bytes, records)
+            {
+                tracing::debug!(%error, "a TLS session cannot seal");
+            }
+            ranges.push(start..records.len());
+        }
+    }
+
+    /// Handles the `close_notify` of a peer, which may come in the same read as its last bytes, or long before its end of
+    /// the stream.
+    pub(super) fn end_if_notified(&mut self, key: usize) {
+        if let Some(Peer { tls: Some(session), connection, .. }) = self.peers.get_mut(key)
+            && session.is_ended()
+        {
+            let next = connection.on_end(&self.status);
+            if matches!(next, Next::Remove) {
+                self.notify_close(key);
+            }
+            self.apply(key, next);
+        }
+    }
+
+    /// Sends `close_notify` if the connection has TLS, so that the peer can tell the end from a truncation (RFC 8446,
+    /// section 6.1). A socket that is full is sent nothing.
+    pub(super) fn notify_close(&mut self, key: usize) {
+        let Peer { socket, tls, .. } = &mut self.peers[key];
+        if let Some(session) = tls {
+            let mut records = Vec::new();
+            session.close(&mut records);
+            // An error means that the peer is gone.
+            let _ = peer::write(socket, &records);
+        }
+    }
+}
