@@ -128,13 +128,13 @@ impl Log {
 
     /// Returns the position before the oldest notification that the log or its broker still has. Reading from here
     /// misses nothing that is retained.
-    pub fn tail(&self) -> Id {
+    pub fn floor(&self) -> Id {
         let ring = self.read_ring();
         ring.epoch.id(ring.broker_floor.unwrap_or(ring.first - 1))
     }
 
     /// Returns the position before the oldest notification in the log itself.
-    pub fn own_tail(&self) -> Id {
+    pub fn own_floor(&self) -> Id {
         let ring = self.read_ring();
         ring.epoch.id(ring.first - 1)
     }

@@ -1,4 +1,4 @@
-//! Positions before the tail of the log: the hub reads what follows from the broker, if the broker still has it.
+//! Positions before the floor of the log: the hub reads what follows from the broker, if the broker still has it.
 
 use std::time::Duration;
 

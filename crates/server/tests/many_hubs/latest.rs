@@ -31,7 +31,7 @@ fn the_rest_of_a_snapshot_is_sent_by_a_hub_that_has_not_begun_it() {
             (38, Vec::from_iter(38..=STORED)),
         ] {
             let hub = model.way().running(case.mover, keeping(KEPT)).await;
-            assert_eq!(hub.hub.log().own_tail().seq, STORED - KEPT as u64);
+            assert_eq!(hub.hub.log().own_floor().seq, STORED - KEPT as u64);
             let rest = Snapshot::new(hub.hub.epoch().id(36), upto);
             let position = Position::Snapshot(rest);
             let mut follower = hub.follow_at_once(&case.listed, ">", position).await;
