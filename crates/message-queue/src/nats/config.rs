@@ -32,7 +32,7 @@ pub struct NatsConfig {
     /// The number of servers on which a new stream is stored. 1 by default. With 3, one server can be lost.
     pub replicas: usize,
     /// How long a publish is retried before it fails with [`BrokerError::Away`]. 4 s by default.
-    pub publish_deadline: Duration,
+    pub retry_for: Duration,
     /// How long any other request may take. 4 s by default.
     pub request_deadline: Duration,
     /// The interval at which a tail checks whether the stream was replaced. 5 s by default.
@@ -55,7 +55,7 @@ impl NatsConfig {
             stream,
             keep: Keep::default(),
             replicas: 1,
-            publish_deadline: Duration::from_secs(4),
+            retry_for: Duration::from_secs(4),
             request_deadline: Duration::from_secs(4),
             look_every: Duration::from_secs(5),
         })

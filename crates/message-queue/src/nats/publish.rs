@@ -32,7 +32,7 @@ impl Connection {
                 format!("a payload of {size} bytes is too large: the limit is {max_payload}");
             return Err(refused(&self.broker, problem));
         }
-        let until = Instant::now() + self.config.publish_deadline;
+        let until = Instant::now() + self.config.retry_for;
         let subject = format!("{}.{}", self.config.stream, notification.topic());
         let headers = self.headers(notification, key.as_ref());
         // Read before the message is sent, so the sequence number of the message must be greater.

@@ -33,7 +33,7 @@ pub struct RedisConfig {
     /// The largest payload, in bytes. 8 MiB by default. The limit of Redis itself is 512 MiB.
     pub max_payload: usize,
     /// How long a publish is retried before it fails with [`BrokerError::Away`]. 4 s by default.
-    pub publish_deadline: Duration,
+    pub retry_for: Duration,
     /// How long any other request may take. 4 s by default.
     pub request_deadline: Duration,
 }
@@ -60,7 +60,7 @@ impl RedisConfig {
             stream,
             keep: Keep::default(),
             max_payload: 8 << 20,
-            publish_deadline: Duration::from_secs(4),
+            retry_for: Duration::from_secs(4),
             request_deadline: Duration::from_secs(4),
         })
     }

@@ -56,7 +56,7 @@ impl Connection {
         notification: &Notification,
         key: &str,
     ) -> Result<Appended, BrokerError> {
-        let until = Instant::now() + self.config.publish_deadline;
+        let until = Instant::now() + self.config.retry_for;
         let mut pause = FIRST_PAUSE;
         loop {
             let once = until.min(Instant::now() + TRY_AGAIN_AFTER);
