@@ -74,7 +74,7 @@ impl Lane {
                 },
                 Next::CutOff => {
                     // A client that was sent a goodbye was counted then.
-                    if !self.peers[key].connection.is_let_go() {
+                    if !self.peers[key].connection.was_sent_goodbye() {
                         self.metrics.cut_off();
                     }
                     Next::Remove
@@ -205,14 +205,14 @@ impl Lane {
             group.delivered.inc_by(portion.notifications);
         }
         if let Some(reason) = portion.goodbye {
-            self.metrics.let_go(reason);
+            self.metrics.disconnected(reason);
         }
     }
 
     /// Encodes one event for one client. No event is the end of a poll's hold.
     fn encode(&mut self, key: usize, event: &[Event], position: Id) -> Next {
         if let [Event::Goodbye(reason)] = event {
-            self.metrics.let_go(*reason);
+            self.metrics.disconnected(*reason);
         }
         let Some(group) = self.fan_out.groups.of(key) else { return Next::Remove };
         let bytes = group.encode(event, position);

@@ -10,7 +10,7 @@ use crate::support::{
     every_on_our_connections, every_without_broker, flood, gaps,
 };
 
-const TOO_SLOW: &str = "tidings_let_go_total{reason=\"too_slow\"}";
+const TOO_SLOW: &str = "tidings_disconnected_total{reason=\"too_slow\"}";
 /// The number of notifications that the hub retains.
 const KEPT: usize = 8;
 

@@ -135,7 +135,7 @@ fn a_client_whose_replay_is_of_another_epoch_than_the_hub_receives_one_gap() {
         model.roll_back(2, 3);
         way.replays.open();
         way.replays.has_waiting(0).await;
-        way.let_go();
+        way.release();
         eventually("it has the new epoch", async || hub.hub.epoch() == Epoch::from_number(2)).await;
         for (follower, after) in [(&mut current, 30), (&mut early, 5), (&mut ahead, 35)] {
             let gap = follower.gap().await;

@@ -138,7 +138,7 @@ impl Way {
         Running::start(mover.config_of(self.hub(config).await)).await
     }
 
-    /// Holds the tail at this sequence number until [`let_go`](Self::let_go).
+    /// Holds the tail at this sequence number until [`release`](Self::release).
     pub(super) fn hold_at(&self, seq: u64) {
         self.held_at.send_replace(Some(seq));
     }
@@ -153,7 +153,7 @@ impl Way {
         self.takes_upto.store(seq, Ordering::Relaxed);
     }
 
-    pub(super) fn let_go(&self) {
+    pub(super) fn release(&self) {
         self.held_at.send_replace(None);
     }
 }

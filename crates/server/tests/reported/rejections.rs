@@ -79,7 +79,7 @@ pub(super) fn rows() -> Vec<Row> {
             .send(STREAM)
             .scenario(|hub| {
                 async {
-                    assert_eq!(hub.metric("tidings_refused_total").await, 1);
+                    assert_eq!(hub.metric("tidings_rejected_total").await, 1);
                 }
                 .boxed_local()
             }),

@@ -125,7 +125,7 @@ impl Connection {
     }
 
     /// Returns `true` if the client was sent a goodbye, which is counted then.
-    pub(in crate::lane) fn is_let_go(&self) -> bool {
+    pub(in crate::lane) fn was_sent_goodbye(&self) -> bool {
         match &self.stage {
             Stage::Lingering(_) => true,
             Stage::Closing(seat) => seat.is_some(),

@@ -307,7 +307,7 @@ fn the_effect_of_the_timer_depends_on_the_state() {
     stalled.room = 3;
     stalled.read(get("/1").as_bytes());
     assert!(matches!(stalled.timer(), Next::CutOff));
-    assert!(!stalled.connection.is_let_go());
+    assert!(!stalled.connection.was_sent_goodbye());
 
     let mut poll = Lane::with_client(POLL, None);
     assert_eq!(poll.timeout, Some(Duration::from_secs(25)));
@@ -331,7 +331,7 @@ fn the_effect_of_the_timer_depends_on_the_state() {
     assert_eq!(silent.written(), "heartbeat at 0", "it has answered the first");
     assert!(matches!(silent.timer(), Next::Close));
     assert_eq!(silent.written(), "goodbye silent");
-    assert!(silent.connection.is_let_go());
+    assert!(silent.connection.was_sent_goodbye());
 }
 
 #[test]
