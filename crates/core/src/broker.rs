@@ -24,8 +24,9 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// earlier one.
     ///
     /// # Errors
-    /// Returns an error if the broker refuses or does not answer. If the future returns an error or is dropped, the
-    /// broker may or may not have stored the notification. To publish exactly once, retry with the same key.
+    /// Returns an error if the broker rejects the request or does not answer. If the future returns an error or is
+    /// dropped, the broker may or may not have stored the notification. To publish exactly once, retry with the same
+    /// key.
     fn publish(
         &self,
         notification: Notification,
@@ -36,14 +37,14 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// the tail has a new epoch, which is the same on every hub.
     ///
     /// # Errors
-    /// Returns an error if the broker refuses or does not answer.
+    /// Returns an error if the broker rejects the request or does not answer.
     fn tail(&self, start: Start) -> BoxFuture<'static, Result<Tail, BrokerError>>;
 
     /// Reads the notifications in `(after, upto]` that match, within the budget. Returns the first one whatever its
     /// size.
     ///
     /// # Errors
-    /// Returns an error if the broker refuses or does not answer.
+    /// Returns an error if the broker rejects the request or does not answer.
     fn replay(
         &self,
         filters: &Filters,
@@ -138,9 +139,9 @@ pub enum BrokerError {
         /// The symptom, such as a timeout.
         problem: String,
     },
-    /// The broker has refused the request. A retry fails until an operator has fixed the problem.
-    #[error("{broker} refuses: {problem}")]
-    Refused {
+    /// The broker has rejected the request. A retry fails until an operator has fixed the problem.
+    #[error("rejected by {broker}: {problem}")]
+    Rejected {
         /// The kind and the address of the broker.
         broker: String,
         /// The broker's message, and what to do.

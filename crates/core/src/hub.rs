@@ -75,7 +75,7 @@ impl Hub {
     /// again, the hub continues after the last notification that it has.
     ///
     /// # Errors
-    /// Returns an error if the broker does not answer or refuses.
+    /// Returns an error if the broker does not answer or rejects the request.
     ///
     /// # Panics
     /// Panics outside of a tokio runtime. The hub spawns a task that feeds the log until the hub is closed or its last
@@ -90,13 +90,13 @@ impl Hub {
     /// Resolves once the hub is ready. After an error it can be called again.
     ///
     /// # Errors
-    /// Returns an error if the broker does not answer or refuses, if the hub already has a broker, or if it was not
-    /// made by [`pending`](Self::pending).
+    /// Returns an error if the broker does not answer or rejects the request, if the hub already has a broker, or if it
+    /// was not made by [`pending`](Self::pending).
     ///
     /// # Panics
     /// Panics outside of a tokio runtime.
     pub async fn attach(&self, broker: Arc<dyn Broker>) -> Result<(), BrokerError> {
-        let not_pending = || BrokerError::Refused {
+        let not_pending = || BrokerError::Rejected {
             broker: "the hub".to_owned(),
             problem: "it accepts no broker: attach one, once, to a hub made by Hub::pending"
                 .to_owned(),

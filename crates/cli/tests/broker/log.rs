@@ -24,7 +24,7 @@ async fn a_publish_that_nats_does_not_permit_is_answered_at_once_and_logged_once
     let mut hub = Program::start(server.url().as_str(), &[], "warn");
     for topic in ["a", "b", "c"] {
         let (status, answer) = hub.publish(topic, "hello");
-        assert!(status == 503 && answer.contains("broker_refused"), "{answer}");
+        assert!(status == 503 && answer.contains("broker_rejected"), "{answer}");
         assert!(answer.contains("permissions violation"), "{answer}");
     }
     let line = hub.logs("permissions violation");

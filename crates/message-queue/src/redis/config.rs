@@ -6,7 +6,7 @@ use tidings_core::BrokerError;
 
 use crate::Keep;
 use crate::address::{Address, BrokerKind, Server, Tls};
-use crate::fault::refused;
+use crate::fault::rejected;
 
 /// The configuration of a stream on Redis: its server, its name and the deadlines of requests.
 ///
@@ -43,12 +43,12 @@ impl RedisConfig {
     /// [`connect`](crate::connect) for the form of the URL.
     ///
     /// # Errors
-    /// Returns [`BrokerError::Refused`] if the URL is invalid or names several hosts.
+    /// Returns [`BrokerError::Rejected`] if the URL is invalid or names several hosts.
     pub fn from_url(url: &str) -> Result<Self, BrokerError> {
         let address = Address::parse(url, BrokerKind::Redis)?;
         let Address { mut servers, stream, database, tls, .. } = address;
         let (Some(server), true) = (servers.pop(), servers.is_empty()) else {
-            return Err(refused(
+            return Err(rejected(
                 "Redis",
                 "its URL names several hosts: name the one Redis that holds the stream",
             ));
