@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { NETWORK, POLICY, launchBrowser } from "./support/browser.js";
 import { NO_LOSSES, TRANSPORTS, livePage } from "./support/live-page.js";
 import { PATIENCE } from "./support/patience.js";
-import { badGateway, refusesUpgrades, unplugged } from "./support/ways.js";
+import { badGateway, rejectsUpgrades, unplugged } from "./support/ways.js";
 
 const TITLES = ["WebSocket", "SSE", "Long-polling"];
 
@@ -95,7 +95,7 @@ describe("the live page", { concurrency: 4 }, () => {
 
   test("if a proxy rejects upgrades, the WebSocket card shows a reason until it is open", async (t) => {
     const { proxy, page, cards } = await livePage(t, browser, { topic: "news", expected: [NETWORK] });
-    proxy.misbehave(refusesUpgrades, ["websocket"]);
+    proxy.misbehave(rejectsUpgrades, ["websocket"]);
     await page.reload();
     await cards.sse.state("open");
     await cards.websocket.away.filter({ hasText: "Away: closed with 1006" }).waitFor();

@@ -9,7 +9,7 @@ export async function openFeed(page, url, { tokens, ...options } = {}) {
   const handle = await page.evaluateHandle(
     ([url, options, tokens]) => {
       let rejections = 0;
-      if (tokens) options.token = (refused) => tokens[refused ? ++rejections : rejections];
+      if (tokens) options.token = (rejected) => tokens[rejected ? ++rejections : rejections];
       const feed = window.tidings(url, options);
       const told = { feed, log: [] };
       feed.on("gap", (gap) => told.log.push({ gap }));

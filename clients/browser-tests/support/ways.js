@@ -13,13 +13,13 @@ export const answers = (status, headers = {}) => ({ answer: () => ({ status, hea
 export const badGateway = answers(502);
 
 /** Like a proxy that does not support upgrades. */
-export const refusesUpgrades = answers(400);
+export const rejectsUpgrades = answers(400);
 
 /** Like an unplugged cable. */
 export const unplugged = { begin: (client) => client.destroy() };
 
 /** Rejects one token and accepts all others. */
-export const refusesToken = (token) => ({
+export const rejectsToken = (token) => ({
   answer: ({ headers, url }) => {
     const theirs = headers.authorization?.replace("Bearer ", "") ?? url.searchParams.get("access_token");
     return theirs === token ? { status: 401, headers: {} } : undefined;

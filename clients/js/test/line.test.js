@@ -293,7 +293,7 @@ test("after a rejected token, a fresh one is requested once", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const asked = [];
-  const token = (refused) => asked.push(refused) && (refused ? "fresh" : "stale");
+  const token = (rejected) => asked.push(rejected) && (rejected ? "fresh" : "stale");
   const { feed } = hub.feed(t, { token });
   hub.upgrades = false;
   await settle();
@@ -328,7 +328,7 @@ for (const [transport, expire] of Object.entries(expiries)) {
     ownTime(t);
     const hub = new Hub();
     const asked = [];
-    const token = (refused) => asked.push(refused) && (refused ? "fresh" : "stale");
+    const token = (rejected) => asked.push(rejected) && (rejected ? "fresh" : "stale");
     const { feed } = hub.feed(t, { token, transports: [transport] });
     await settle();
     expire(hub);
