@@ -303,13 +303,13 @@ fn the_authorizer_is_called_for_subscriptions_and_publishes() {
         let mut config = mover.config(HubConfig::default()).await;
         config.authorizer = Authorizer::from_fn(|request, action| {
             let token = request.headers.get("authorization").map_or(&b""[..], |it| it.as_bytes());
-            let refused = |status: u16, code| {
+            let rejected = |status: u16, code| {
                 let status = http::StatusCode::from_u16(status).unwrap();
                 Err(Rejection::new(status, code, "ask the owner for a token"))
             };
             match (token, action) {
-                (b"", _) => refused(401, "unauthorized"),
-                (b"reader", Action::Publish(_)) => refused(403, "forbidden"),
+                (b"", _) => rejected(401, "unauthorized"),
+                (b"reader", Action::Publish(_)) => rejected(403, "forbidden"),
                 _ => Ok(()),
             }
         });

@@ -10,8 +10,8 @@ use crate::support::{
     every_on_our_connections,
 };
 
-fn assert_full(refused: Result<crate::support::Follower, ClientError>) {
-    match refused.map(|_| "connected").expect_err("it is full") {
+fn assert_full(rejected: Result<crate::support::Follower, ClientError>) {
+    match rejected.map(|_| "connected").expect_err("it is full") {
         ClientError::Rejected { status, retry_after, message, .. } => {
             assert_eq!(status, 503);
             assert_eq!(retry_after, Some(Duration::from_secs(5)));
