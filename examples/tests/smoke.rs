@@ -300,7 +300,10 @@ fn hyper_serves_a_mount_to_subscribe_and_to_publish() {
     let poll = example.get("/news.*?after=earliest").rest();
     assert!(poll.contains("\"data\":\"the fair is open\""), "{poll}");
     let rejected = example.request("DELETE /news.local", "", "").rest();
-    assert!(rejected.contains(" 405 ") && rejected.contains("allow: GET, HEAD, POST"), "{rejected}");
+    assert!(
+        rejected.contains(" 405 ") && rejected.contains("allow: GET, HEAD, POST"),
+        "{rejected}"
+    );
     example.interrupt();
     assert_goodbye(&close_frame(&mut websocket));
     assert!(events.rest().contains("going_away"));

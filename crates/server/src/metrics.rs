@@ -70,7 +70,11 @@ impl Metrics {
         count("rejected", "Requests rejected", &self.rejected);
         let delivered = self.delivered.clone();
         registry.register("delivered", "Notifications handed to clients", delivered);
-        registry.register("disconnected", "Clients disconnected by the server, by reason", self.disconnected.clone());
+        registry.register(
+            "disconnected",
+            "Clients disconnected by the server, by reason",
+            self.disconnected.clone(),
+        );
         registry.register("connections", "Open connections", self.connections.clone());
 
         let clients = Family::<Labels, Gauge>::default();

@@ -88,7 +88,11 @@ impl Connection {
     /// Returns the error as one of this broker.
     pub(super) fn error(&self, error: &RedisError) -> BrokerError {
         let problem = describe(error);
-        if is_passing(error) { away(&self.broker, problem) } else { rejected(&self.broker, problem) }
+        if is_passing(error) {
+            away(&self.broker, problem)
+        } else {
+            rejected(&self.broker, problem)
+        }
     }
 
     pub(super) fn away(&self, problem: impl Into<String>) -> BrokerError {
