@@ -49,21 +49,21 @@ pub enum ClientError {
         /// How long it waited.
         after: Duration,
     },
-    /// The hub rejected the request.
+    /// The server rejected the request.
     #[error("the server answered {status}: {message}")]
     Rejected {
         /// The status of the response.
         status: StatusCode,
-        /// The hub's code of the error. `None` if the response has none. It may then come from another server, such as
-        /// a proxy.
+        /// The server's code of the error. `None` if the response has none. It may then come from another server, such
+        /// as a proxy.
         code: Option<String>,
-        /// The hub's message, otherwise the title or the first line of the body.
+        /// The server's message, otherwise the title or the first line of the body.
         message: String,
         /// The time to wait before the next attempt. `None` if the response has no `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// The hub sent bytes that violate the protocol.
-    #[error("invalid {transport} from the hub: {problem}")]
+    /// The server sent bytes that violate the protocol.
+    #[error("invalid {transport} from the server: {problem}")]
     Protocol {
         /// What was expected, such as `event stream`.
         transport: &'static str,
@@ -91,7 +91,7 @@ impl ClientError {
         }
     }
 
-    /// Returns `true` for a `404` that does not come from a hub. A load balancer sends one while its only server
+    /// Returns `true` for a `404` that does not come from tidings. A load balancer sends one while its only server
     /// restarts, so it is not final for a client that was connected before.
     pub(super) fn is_missing_server(&self) -> bool {
         matches!(self, Self::Rejected { status: StatusCode::NOT_FOUND, code: None, .. })
@@ -116,7 +116,7 @@ impl ClientError {
         }
     }
 
-    /// Returns the time to wait before the next attempt, or `None` if the hub did not send one.
+    /// Returns the time to wait before the next attempt, or `None` if the server did not send one.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Rejected { retry_after, .. } => *retry_after,
@@ -125,7 +125,7 @@ impl ClientError {
     }
 }
 
-/// Returns the code and the message of the hub's `{"error":{"code","message"}}`. For any other body, the code is
+/// Returns the code and the message of the server's `{"error":{"code","message"}}`. For any other body, the code is
 /// `None`, and the message is the title of the page or the first line, cut to 512 characters.
 fn code_and_message(body: &[u8]) -> (Option<String>, Option<String>) {
     #[derive(Deserialize)]
