@@ -88,7 +88,7 @@ describe("the live page", { concurrency: 4 }, () => {
     await page.click('[data-action="publish"]');
     await page.locator("[data-log] p", { hasText: "Not published, “hello”: the server does not answer" }).waitFor();
     for (const title of TITLES) {
-      const lines = page.locator("[data-log] p", { hasText: `${title}: the hub is going away, trying again` });
+      const lines = page.locator("[data-log] p", { hasText: `${title}: the server is going away, trying again` });
       assert.equal(await lines.count(), 1, title);
     }
   });

@@ -29,7 +29,7 @@ pub enum PublishError {
         limit: usize,
     },
     /// The hub is closed.
-    #[error("the hub is closed: {}", .0.phrase())]
+    #[error("the server accepts no more notifications: {}", .0.phrase())]
     Closed(Reason),
     /// The broker has not confirmed that it has stored the notification, and may or may not have stored it. To publish
     /// exactly once, retry with the same key.

@@ -14,9 +14,9 @@ pub(crate) fn answer(shared: &Shared) -> Response<Bytes> {
     let hub = &shared.config.hub;
     let is_closing = shared.is_draining.load(Ordering::Acquire) || hub.pool().closed().is_some();
     let (code, message) = if is_closing {
-        ("going_away", "the hub is shutting down")
+        ("going_away", "the server is shutting down")
     } else if !hub.is_ready() {
-        ("unavailable", "the hub is not connected to its broker yet")
+        ("unavailable", "the server is not connected to its broker yet")
     } else {
         return text("text/plain; charset=utf-8", "ready\n");
     };
