@@ -7,7 +7,7 @@
 //! | `server` | the server, with every transport | yes |
 //! | `websocket`, `sse`, `long-polling` | one transport, to mount in your own server | with `server` |
 //! | `axum` | a router and an extractor for an axum application | no |
-//! | `brokers` | NATS JetStream and Redis Streams as brokers for many hubs | no |
+//! | `brokers` | NATS JetStream and Redis Streams as brokers for many servers | no |
 //! | `client` | the clients of the transports | no |
 //! | `tls` | clients of `https` and `wss` | no |
 //!

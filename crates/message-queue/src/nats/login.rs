@@ -82,7 +82,7 @@ fn no_connection(error: &ConnectError) -> NoConnection {
         )),
         _ if problem.contains("certificate") || problem.contains("fatal alert") => {
             NoConnection::Away(format!(
-                "{problem}: ?ca=FILE names the authority of the server's certificate, ?cert=FILE&key=FILE the hub's own"
+                "{problem}: ?ca=FILE names the authority of the broker's certificate, ?cert=FILE&key=FILE the client certificate"
             ))
         }
         _ => NoConnection::Away(problem),
