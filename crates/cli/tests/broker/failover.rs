@@ -65,7 +65,7 @@ async fn a_hub_follows_the_name_when_its_redis_becomes_a_replica() {
 
     request(b, "REPLICAOF NO ONE").await;
     request(a, &format!("REPLICAOF 127.0.0.1 {b}")).await;
-    // The name still points to the old server, which is a replica now. The hub rejects and logs publishes.
+    // The name still points to the old master, which is a replica now. The server rejects and logs publishes.
     let connected = |hub: &Program, number: u8| {
         hub.get("/metrics").1.contains(&format!("tidings_broker_connected {number}"))
     };
@@ -77,9 +77,9 @@ async fn a_hub_follows_the_name_when_its_redis_becomes_a_replica() {
     to.store(b, Ordering::Relaxed);
     hub.publishes("t");
     eventually("the broker is connected", async || connected(&hub, 1)).await;
-    // Both are stored, but the hub may not have received the second one from the broker yet.
+    // Both are stored, but the server may not have received the second one from the broker yet.
     let both = |answer: &str| answer.contains("before") && answer.contains("hello");
     let delivered = async || both(&hub.get("/topics/t?after=earliest&wait=0").1);
-    eventually("the hub delivers both", delivered).await;
+    eventually("the server delivers both", delivered).await;
     assert!(request(b, "ROLE").await.contains("master"));
 }

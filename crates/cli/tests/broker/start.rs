@@ -1,4 +1,4 @@
-//! A broker that starts later than the hub, or never.
+//! A broker that starts later than the server, or never.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use tidings_testkit::{LocalConfig, LocalNats, LocalRedis, TestProgram};
 
 use super::program::{Program, SOON, serve};
 
-/// Checks what a hub answers while it waits for its broker.
+/// Checks what a server answers while it waits for its broker.
 fn waits(hub: &mut Program) {
     hub.logs("waits for its broker");
     assert_eq!((hub.get("/healthz").0, hub.get("/readyz").0), (200, 503));
@@ -20,12 +20,12 @@ fn waits(hub: &mut Program) {
     );
 }
 
-/// Checks what a hub answers once its broker is connected.
+/// Checks what a server answers once its broker is connected.
 fn is_ready(mut hub: Program) {
     hub.logs("the server is ready");
     assert_eq!(hub.get("/readyz").0, 200);
     assert_eq!(hub.publish("t", "hello").0, 200);
-    // The notification is stored, but the hub may not have received it from the broker yet.
+    // The notification is stored, but the server may not have received it from the broker yet.
     let (status, answer) = hub.get("/topics/t?after=earliest&wait=10");
     assert!(status == 200 && answer.contains("hello") && !answer.contains("early"), "{answer}");
     assert!(
