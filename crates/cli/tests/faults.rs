@@ -97,25 +97,25 @@ async fn servers_are_killed(hubs: usize, broker: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hubs_on_nats_are_killed_and_nothing_is_lost() {
+async fn two_servers_on_nats_are_killed_and_nothing_is_lost() {
     let nats = LocalNats::start(LocalConfig::default()).await.unwrap();
     servers_are_killed(2, nats.url().as_str()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_hubs_on_nats_are_killed_and_nothing_is_lost() {
+async fn three_servers_on_nats_are_killed_and_nothing_is_lost() {
     let nats = LocalNats::start(LocalConfig::default()).await.unwrap();
     servers_are_killed(3, nats.url().as_str()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hubs_on_redis_are_killed_and_nothing_is_lost() {
+async fn two_servers_on_redis_are_killed_and_nothing_is_lost() {
     let redis = LocalRedis::start(LocalConfig::default()).await.unwrap();
     servers_are_killed(2, redis.url().as_str()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_hubs_on_redis_are_killed_and_nothing_is_lost() {
+async fn three_servers_on_redis_are_killed_and_nothing_is_lost() {
     let redis = LocalRedis::start(LocalConfig::default()).await.unwrap();
     servers_are_killed(3, redis.url().as_str()).await;
 }

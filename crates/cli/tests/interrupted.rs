@@ -68,7 +68,7 @@ fn is_running(pid: u32) -> bool {
 }
 
 /// Waits for the third server that `compare` starts. Two measurements are finished then.
-fn third_hub(of: &TestProgram) {
+fn third_server(of: &TestProgram) {
     let mut servers = Vec::new();
     eventually("a third server", || {
         assert!(is_running(of.id()), "compare ended too early: {}", of.written());
@@ -85,7 +85,7 @@ fn an_interrupted_run_reports_the_finished_measurements() {
     let files = ["--json", json.to_str().unwrap(), "--html", html.to_str().unwrap()];
     let short = ["--transports", "sse,websocket", "--seconds", "0.2", "--rate", "100"];
     let mut program = TestProgram::start(compare(&short).args(files));
-    third_hub(&program);
+    third_server(&program);
     program.signal(Signal::INT);
     let Output { status, stdout, stderr } = program.finish();
     let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));

@@ -87,7 +87,7 @@ fn publish(mut stream: impl Read + Write) {
 }
 
 #[test]
-fn a_unix_socket_is_served_and_its_file_is_removed_with_the_hub() {
+fn a_unix_socket_is_served_and_its_file_is_removed_with_the_server() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("tidings.sock");
     let mut hub = Hub::start(at(&path));

@@ -172,7 +172,7 @@ fn ndjson_publishes_each_line_and_prints_its_id() {
 }
 
 #[test]
-fn a_hub_with_two_listeners_prints_both_and_serves_the_same_topics() {
+fn a_server_with_two_listeners_prints_both_and_serves_the_same_topics() {
     let (mut hub, first) = Running::hub(&["--listen", "127.0.0.1:0", "--no-page"]);
     let second = hub.line().strip_prefix("listening on ").unwrap().to_owned();
     assert_ne!(first, second);

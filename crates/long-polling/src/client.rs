@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_silent_hub_times_out_after_the_hold_is_over() {
+    async fn a_silent_server_times_out_after_the_hold_is_over() {
         let limit = Duration::from_millis(200);
         let limits = TimeLimits::default().head(limit).body(limit);
         let options = Arc::new(ConnectOptions::default().limits(limits));

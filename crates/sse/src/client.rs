@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_that_a_hub_sends_arrives_in_order() {
+    async fn everything_that_a_server_sends_arrives_in_order() {
         let (target, requests) = server(&[&[&[
             HEAD,
             ":ping 25000\nretry: 900\nid: e-1\n\n",

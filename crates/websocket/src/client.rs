@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_that_a_hub_sends_arrives_in_order_and_pings_are_answered() {
+    async fn everything_that_a_server_sends_arrives_in_order_and_pings_are_answered() {
         let long = "x".repeat(20_000);
         let notice = format!(r#"{{"id":"e-2","topic":"a","data":"{long}"}}"#);
         let (target, served) = server(
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_silent_hub_times_out_by_the_heartbeat_that_it_announced() {
+    async fn a_silent_server_times_out_by_the_heartbeat_that_it_announced() {
         let limits = TimeLimits::default().head(Duration::from_millis(200));
         let options = Arc::new(ConnectOptions::default().limits(limits));
         let ping = frame(1, br#"{"ping":1,"id":"e-1"}"#);

@@ -49,7 +49,7 @@ async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 
 /// go-redis#790, StackExchange.Redis#2264.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_follows_the_name_when_its_redis_becomes_a_replica() {
+async fn a_server_follows_the_name_when_its_redis_becomes_a_replica() {
     let config = LocalConfig::default;
     let (old, new) = (LocalRedis::start(config()).await, LocalRedis::start(config()).await);
     let (old, new) = (old.unwrap(), new.unwrap());

@@ -35,7 +35,7 @@ fn is_ready(mut hub: Program) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_waits_for_a_nats_server_that_starts_later() {
+async fn a_server_waits_for_a_nats_server_that_starts_later() {
     let mut server = LocalNats::start(LocalConfig::default()).await.unwrap();
     server.stop().await.unwrap();
     let mut hub = Program::start(server.url().as_str(), &[], "warn");
@@ -45,7 +45,7 @@ async fn a_hub_waits_for_a_nats_server_that_starts_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_waits_for_a_redis_server_that_starts_later() {
+async fn a_server_waits_for_a_redis_server_that_starts_later() {
     let mut server = LocalRedis::start(LocalConfig::default()).await.unwrap();
     server.stop().await.unwrap();
     let mut hub = Program::start(server.url().as_str(), &[], "warn");
@@ -55,7 +55,7 @@ async fn a_hub_waits_for_a_redis_server_that_starts_later() {
 }
 
 #[test]
-fn a_hub_exits_with_1_after_its_broker_timeout_and_names_the_broker() {
+fn a_server_exits_with_1_after_its_broker_timeout_and_names_the_broker() {
     for broker in ["nats://127.0.0.1:1", "redis://127.0.0.1:1"] {
         let began = Instant::now();
         let output = TestProgram::run(&mut serve(broker, &["--broker-timeout", "0.5"], "warn"), "");

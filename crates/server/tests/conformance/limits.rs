@@ -74,7 +74,7 @@ fn one_transport_can_be_full_while_the_others_are_not() {
 }
 
 #[test]
-fn a_hub_full_of_filters_serves_clients_with_few() {
+fn a_server_full_of_filters_serves_clients_with_few() {
     every_on_our_connections(async |case| {
         let limits = Limits::default().filters(70);
         let config = case.config(HubConfig::default().limits(limits)).await;

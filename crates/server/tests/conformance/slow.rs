@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 const TOO_SLOW: &str = "tidings_disconnected_total{reason=\"too_slow\"}";
-/// The number of notifications that the hub retains.
+/// The number of notifications that the server retains.
 const KEPT: usize = 8;
 
 async fn hub(case: &Case, policy: SlowPolicy) -> Running {

@@ -36,7 +36,7 @@ pub(super) struct Seen {
     pub(super) answers: Vec<Answer>,
     /// All received bytes.
     pub(super) text: String,
-    /// The number of notifications that the hub has stored.
+    /// The number of notifications that the server has stored.
     pub(super) published: u64,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn row(name: impl Into<String>, report: &'static str) -> Row {
 }
 
 impl Row {
-    /// Changes the settings of the hub.
+    /// Changes the settings of the server.
     pub(super) fn config(mut self, config: fn(&mut Config)) -> Self {
         self.config = config;
         self
@@ -71,7 +71,7 @@ impl Row {
         self
     }
 
-    /// Sends these bytes in a later segment, after the hub had time to act on the earlier ones.
+    /// Sends these bytes in a later segment, after the server had time to act on the earlier ones.
     pub(super) fn later(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.segments.push(bytes.as_ref().to_vec());
         self
@@ -89,7 +89,7 @@ impl Row {
         self
     }
 
-    /// Expects that the hub ends the connection, and that nothing after the row's bytes is answered.
+    /// Expects that the server ends the connection, and that nothing after the row's bytes is answered.
     pub(super) fn closes(mut self) -> Self {
         self.stays_open = Some(false);
         self
@@ -101,7 +101,7 @@ impl Row {
         self
     }
 
-    /// Runs this against the hub, in addition to what is sent.
+    /// Runs this against the server, in addition to what is sent.
     pub(super) fn scenario(mut self, scenario: Scenario) -> Self {
         self.scenario = Some(scenario);
         self

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_of_a_rejection_is_the_hubs_or_from_the_body_or_the_location() {
+    fn the_message_of_a_rejection_is_the_servers_or_from_the_body_or_the_location() {
         for (status, header, body, words) in [
             (403, ("x", ""), r#"{"error":{"code":"c","message":"log in"}}"#, "log in"),
             (404, ("x", ""), " <p>no such\r\npage", "<p>no such"),

@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_rejection_has_the_hubs_message_and_retry_after() {
+    async fn a_rejection_has_the_servers_message_and_retry_after() {
         let error = get(&[&[&[
             "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 59\r\n\r\n",
             "{\"error\":{\"code\":\"full\",\"message\":\"come back a bit later\"}}",

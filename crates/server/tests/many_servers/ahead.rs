@@ -1,4 +1,4 @@
-//! Positions ahead of the log of a hub, because another hub was faster.
+//! Positions ahead of the log of a server, because another server was faster.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use super::model::{Model, Way};
 use super::plays::{every, every_shaped, is_answer, keeping};
 use crate::support::{Case, Raw, Running, eventually};
 
-/// Starts two hubs. `published` notifications are published through the first one, and the second one does not
-/// receive them yet. Returns the model, the broker of the second hub, both hubs and the ids, beginning with that of
-/// the start.
+/// Starts two servers. `published` notifications are published through the first one, and the second one does not
+/// receive them yet. Returns the model, the broker of the second server, both servers and the ids, beginning with that
+/// of the start.
 async fn one_and_other(
     case: &Case,
     config: HubConfig,
@@ -31,7 +31,7 @@ async fn one_and_other(
 }
 
 #[test]
-fn a_position_of_another_hub_is_accepted_at_once_and_what_follows_arrives() {
+fn a_position_of_another_server_is_accepted_at_once_and_what_follows_arrives() {
     every(async |case| {
         let (model, lagging, one, other, ids) = one_and_other(case, HubConfig::default(), 3).await;
         let mut followers = Vec::new();
@@ -43,7 +43,7 @@ fn a_position_of_another_hub_is_accepted_at_once_and_what_follows_arrives() {
             }
         }
         eventually("they have seats", async || other.hub.pool().len() == followers.len()).await;
-        // The hub receives one after the other, and each client receives only what follows its own position.
+        // The server receives one after the other, and each client receives only what follows its own position.
         for upto in 1..=3 {
             lagging.hold_at(upto);
             other.comes_to(upto).await;

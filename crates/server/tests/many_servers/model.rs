@@ -1,4 +1,4 @@
-//! A broker in memory. A scenario controls when publishes are answered, when replays are read, and when a hub
+//! A broker in memory. A scenario controls when publishes are answered, when replays are read, and when a server
 //! receives what is stored.
 
 use std::sync::Arc;
@@ -31,7 +31,7 @@ struct Stream {
     cuts: usize,
 }
 
-/// The connection of one hub to the broker.
+/// The connection of one server to the broker.
 #[derive(Clone, Debug)]
 pub(super) struct Way {
     model: Model,
@@ -73,7 +73,7 @@ impl Model {
         }
     }
 
-    /// Stores a notification, as another hub would.
+    /// Stores a notification, as another server would.
     pub(super) fn store(&self, topic: &str, text: impl Into<String>) -> Id {
         self.append(Notification::text(topic.parse().unwrap(), text))
     }
