@@ -1,8 +1,9 @@
 import { until } from "./patience.js";
 
 /**
- * A feed of the client in the page, and everything that it has emitted. In `log`, a notification is its data and a gap is
- * an object. The token callback returns the items of `tokens`, the next one each time that the hub has rejected a token.
+ * A feed of the client in the page, and everything that it has emitted. In `log`, a notification is its data and a gap
+ * is an object. The token callback returns the items of `tokens`, the next one each time that the server has rejected a
+ * token.
  */
 export async function openFeed(page, url, { tokens, ...options } = {}) {
   await until(page, () => window.tidings);
