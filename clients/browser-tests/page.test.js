@@ -86,7 +86,7 @@ describe("the live page", { concurrency: 4 }, () => {
     await each((card) => card.away.filter({ hasText: /^Away: ./ }).waitFor());
     assert.deepEqual(await heights(), before, "no card changes its height");
     await page.click('[data-action="publish"]');
-    await page.locator("[data-log] p", { hasText: "Not published, “hello”: the server does not answer" }).waitFor();
+    await page.locator("[data-log] p", { hasText: "Not published, “hello”: the server does not respond" }).waitFor();
     for (const title of TITLES) {
       const lines = page.locator("[data-log] p", { hasText: `${title}: the server is going away, trying again` });
       assert.equal(await lines.count(), 1, title);

@@ -73,7 +73,7 @@ class Hub {
   async publishMany(topic, count) {
     const { hostname, port, host } = new URL(this.url);
     const socket = connect({ host: hostname, port });
-    socket.setTimeout(PATIENCE, () => socket.destroy(new Error("the server does not answer")));
+    socket.setTimeout(PATIENCE, () => socket.destroy(new Error("the server does not respond")));
     for (let n = 1; n <= count; n++) {
       const length = `content-length: ${String(n).length}\r\n`;
       const close = n === count ? "connection: close\r\n" : "";

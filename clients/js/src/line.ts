@@ -191,7 +191,7 @@ export class Line {
       // Many sessions may end at the same time.
       return how === "failed" ? this.#choice.restart() : this.#wait(retryAfter, message);
     }
-    // A load balancer may answer 404 while its only server restarts.
+    // A load balancer may respond with 404 while its only server restarts.
     const isEnd = isFinal(status) && !(this.#wasOpen && status === 404 && !code);
     if (isEnd && code && code !== "bad_transport") throw error;
     if (!isBusy(error)) {

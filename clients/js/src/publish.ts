@@ -47,7 +47,7 @@ export async function publish(
   for (let attempt = 1; ; attempt++) {
     const abort = new AbortController();
     const limit = (options.openTimeout ?? OPEN_TIMEOUT) + data.length / SLOWEST;
-    const fault = `no answer in ${limit} ms: all connections used?`;
+    const fault = `no response in ${limit} ms: all connections used?`;
     const timers: ReturnType<typeof setTimeout>[] = [];
     try {
       const token = await options.token?.(wasRejected);

@@ -31,7 +31,7 @@ async function ends(t, transport, act) {
 
 test("a feed follows the table for answers of the server and of proxies", async (t) => {
   ownTime(t);
-  const answers = rows("Answers");
+  const answers = rows("Responses");
   assert.ok(answers.length > 5);
   const row = (word) => answers.find(([words]) => words.includes(word));
   for (let status = 201; status < 600; status++) {
@@ -47,7 +47,7 @@ test("a feed follows the table for answers of the server and of proxies", async 
 
 test("a publish follows the same table for answers of the server and of proxies", async (t) => {
   ownTime(t);
-  for (const [words, expected] of rows("Answers")) {
+  for (const [words, expected] of rows("Responses")) {
     for (const status of words.map(Number).filter((status) => status > 0 && status !== 401)) {
       const hub = new Hub();
       const { feed } = hub.feed(t);

@@ -100,7 +100,7 @@ pub(crate) async fn attach(
         }
         let problem = error.to_string();
         if logged.as_ref().is_none_or(|(at, last)| at.elapsed() >= LOG_EVERY || *last != problem) {
-            tracing::warn!(%error, "the server waits for its broker and answers publishers and clients with 503");
+            tracing::warn!(%error, "the server waits for its broker and rejects publishers and clients with 503");
             logged = Some((Instant::now(), problem));
         }
         sleep(pause).await;
@@ -114,7 +114,7 @@ async fn attach_once(hub: &Hub, url: &str, config: BrokerConfig) -> Result<(), B
 }
 
 fn late() -> BrokerError {
-    BrokerError::Away { broker: "the broker".to_owned(), problem: "no answer in time".to_owned() }
+    BrokerError::Away { broker: "the broker".to_owned(), problem: "no response in time".to_owned() }
 }
 
 /// Parses a number of whole seconds, up to ten years.

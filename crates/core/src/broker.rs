@@ -24,7 +24,7 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// earlier one.
     ///
     /// # Errors
-    /// Returns an error if the broker rejects the request or does not answer. If the future returns an error or is
+    /// Returns an error if the broker rejects the request or does not respond. If the future returns an error or is
     /// dropped, the broker may or may not have stored the notification. To publish exactly once, retry with the same
     /// key.
     fn publish(
@@ -37,14 +37,14 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// the tail has a new epoch, which is the same on every hub.
     ///
     /// # Errors
-    /// Returns an error if the broker rejects the request or does not answer.
+    /// Returns an error if the broker rejects the request or does not respond.
     fn tail(&self, start: Start) -> BoxFuture<'static, Result<Tail, BrokerError>>;
 
     /// Reads the notifications in `(after, upto]` that match, within the budget. Returns the first one whatever its
     /// size.
     ///
     /// # Errors
-    /// Returns an error if the broker rejects the request or does not answer.
+    /// Returns an error if the broker rejects the request or does not respond.
     fn replay(
         &self,
         filters: &Filters,
@@ -131,7 +131,7 @@ pub struct ParseKeyError;
 /// Why a request to the broker failed.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum BrokerError {
-    /// The broker does not answer, or not in time. A retry may succeed.
+    /// The broker does not respond, or not in time. A retry may succeed.
     #[error("{broker} is away: {problem}")]
     Away {
         /// The kind and the address of the broker.

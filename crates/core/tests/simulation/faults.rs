@@ -11,7 +11,7 @@ pub(crate) struct FaultRates {
     lost: u32,
     /// A publish is stored, and the answer is an error.
     answer_lost: u32,
-    /// A publish is stored, and there is no answer.
+    /// A publish is stored, and there is no response.
     unanswered: u32,
     /// A request for a tail or a replay fails.
     fails: u32,

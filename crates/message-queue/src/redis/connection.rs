@@ -52,12 +52,12 @@ impl Connection {
         Ok(Self { link, config, broker, witness, keys })
     }
 
-    /// Opens a separate connection. `answers` is the time limit of a response.
+    /// Opens a separate connection. `response_timeout` is the time limit of a response.
     pub(super) async fn open(
         &self,
-        answers: Duration,
+        response_timeout: Duration,
     ) -> Result<MultiplexedConnection, RedisError> {
-        self.link.open(answers).await
+        self.link.open(response_timeout).await
     }
 
     /// Sends one request over the shared connection, within the request deadline.

@@ -50,7 +50,7 @@ pub enum ClientError {
         after: Duration,
     },
     /// The server rejected the request.
-    #[error("the server answered {status}: {message}")]
+    #[error("the server responded with {status}: {message}")]
     Rejected {
         /// The status of the response.
         status: StatusCode,
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn is_final_agrees_with_the_table_of_statuses() {
-        let rows = rows("Answers");
+        let rows = rows("Responses");
         assert!(rows.len() > 5, "{rows:?}");
         for status in (200..600).filter(|status| *status != 200) {
             // A row that names the status takes precedence over one that names its class.
@@ -273,7 +273,7 @@ mod tests {
             ],
             vec![ClientError::Protocol { transport: "", problem: String::new() }],
         ];
-        let rows = rows("No answer");
+        let rows = rows("No response");
         assert_eq!(rows.len(), failures.len());
         for (row, failures) in rows.iter().zip(failures) {
             for failure in failures {

@@ -52,7 +52,7 @@ pub struct Http {
     limits: TimeLimits,
 }
 
-/// A request that was not answered.
+/// A request without a response.
 #[derive(Debug)]
 pub struct SendError {
     /// The error.
@@ -198,8 +198,8 @@ impl Http {
     /// # Errors
     /// Returns the errors of [`send`](Self::send). Any status except `101` is [`ClientError::Rejected`], even `200`.
     pub async fn upgrade(mut self, request: Request<Full<Bytes>>) -> Result<Upgraded, ClientError> {
-        let answered = self.exchange(request, Duration::ZERO).await;
-        let response = answered.map_err(|failed| failed.error)?;
+        let response = self.exchange(request, Duration::ZERO).await;
+        let response = response.map_err(|failed| failed.error)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(self.rejection(response).await);
         }
@@ -220,8 +220,8 @@ impl Http {
         Box::pin(async move {
             let bytes = request.body().size_hint().exact().unwrap_or_default();
             let limit = self.limits.head + hold + Duration::from_secs(bytes / SLOWEST_UPLOAD);
-            let answered = timeout(limit, self.exchange_unbounded(request)).await;
-            answered.unwrap_or_else(|_| {
+            let response = timeout(limit, self.exchange_unbounded(request)).await;
+            response.unwrap_or_else(|_| {
                 self.connection.close();
                 let error =
                     ClientError::TimedOut { waited_for: "the head of a response", after: limit };

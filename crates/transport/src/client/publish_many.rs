@@ -63,7 +63,7 @@ impl Publisher {
                 self.http = Http::connect(&self.target).await?;
                 self.http.try_send_for(*unsent, LONGEST, MEDIA).await
             }
-            answered => answered,
+            outcome => outcome,
         };
         let (head, body) = response.map_err(|failed| failed.error)?.into_parts();
         let body = self.http.whole(body, MAX_RESPONSE).await?;
