@@ -1,6 +1,6 @@
-//! The guarantees of servers that share a broker, while servers and brokers are killed. A publish that was answered is
-//! stored. Each client receives every notification that matches its filters once and in order, whichever servers it was
-//! connected to.
+//! The guarantees of servers that share a broker, while servers and brokers are killed. A publish that has a response
+//! is stored. Each client receives every notification that matches its filters once and in order, whichever servers it
+//! was connected to.
 //!
 //! Each test starts real programs and its own real broker.
 

@@ -30,7 +30,7 @@ async fn forwarder(first: u16) -> (u16, Arc<AtomicU16>) {
     (port, to)
 }
 
-/// Sends a command to a server and returns everything that it answers.
+/// Sends a command to a server and returns its whole response.
 async fn request(port: u16, command: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.unwrap();

@@ -6,7 +6,7 @@ use tidings_testkit::{LocalConfig, LocalNats, LocalRedis, TestProgram};
 
 use super::program::{Program, SOON, serve};
 
-/// Checks what a server answers while it waits for its broker.
+/// Checks the responses of a server while it waits for its broker.
 fn waits(hub: &mut Program) {
     hub.logs("waits for its broker");
     assert_eq!((hub.get("/healthz").0, hub.get("/readyz").0), (200, 503));
@@ -20,7 +20,7 @@ fn waits(hub: &mut Program) {
     );
 }
 
-/// Checks what a server answers once its broker is connected.
+/// Checks the responses of a server once its broker is connected.
 fn is_ready(mut hub: Program) {
     hub.logs("the server is ready");
     assert_eq!(hub.get("/readyz").0, 200);

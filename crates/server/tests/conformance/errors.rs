@@ -169,7 +169,7 @@ fn a_payload_with_a_content_coding_is_rejected_before_it_is_read() {
 }
 
 /// An ambiguous request can smuggle another one past a proxy (RFC 9112, section 11.2). None of these may be
-/// published, and nothing after it on the connection may be answered as a request.
+/// published, and nothing after it on the connection may be taken for a request.
 #[test]
 fn an_ambiguous_request_is_rejected_and_ends_the_connection() {
     let head = |headers: &str| format!("POST /topics/t HTTP/1.1\r\nHost: hub\r\n{headers}\r\n");

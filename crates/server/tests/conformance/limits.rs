@@ -143,7 +143,7 @@ fn connections_far_over_the_limit_are_answered_at_once() {
         let mut config = mover.config(HubConfig::default()).await;
         config.max_connections = 1;
         let hub = Running::start(config).await;
-        eventually("one more is answered", async || {
+        eventually("one more gets a response", async || {
             // They are closed after some seconds, and a slow machine opens few in that time.
             let mut held = Vec::new();
             for _ in 0..WAITED_FOR {

@@ -1,4 +1,4 @@
-//! A broker in memory. A scenario controls when publishes are answered, when replays are read, and when a server
+//! A broker in memory. A scenario controls when publishes get a response, when replays are read, and when a server
 //! receives what is stored.
 
 use std::sync::Arc;

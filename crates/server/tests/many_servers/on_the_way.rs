@@ -140,7 +140,7 @@ fn a_half_closed_client_receives_all_responses() {
         raw.send(format!("{}{HEALTH}{}{HEALTH}", post("t", "1"), post("t", "2"))).await;
         raw.stream.shutdown().await.unwrap();
         way.answers.has_waiting(1).await;
-        // Once another connection has been answered twice, the lane has seen the end.
+        // Once another connection has got two responses, the lane has seen the end.
         for _ in 0..2 {
             assert_eq!(Raw::request(hub.address, HEALTH).await.status, 200);
         }
