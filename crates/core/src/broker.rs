@@ -1,4 +1,4 @@
-//! The interface of a broker: one stream that many hubs share.
+//! The interface of a broker, whose stream many hubs share.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,8 @@ use thiserror::Error;
 
 use crate::{Budget, Epoch, Filters, GapReason, Id, Notification};
 
-/// A message queue that stores the stream for any number of hubs, so that all of them publish and deliver the same
-/// notifications.
+/// A message queue with a stream of the notifications of any number of hubs, so that all of them publish and deliver
+/// the same ones. The stream is one of NATS JetStream or Redis Streams, for example.
 ///
 /// The sequence number of every id is that of the broker, so an id means the same on every hub. A hub keeps the newest
 /// part of the stream in its [`Log`](crate::Log), which one [`tail`](Self::tail) feeds. It serves readers of the older

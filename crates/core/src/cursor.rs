@@ -58,7 +58,7 @@ impl Cursor {
                 return (Self::within(log.snapshot()), None);
             }
             // Without a broker, a position of another epoch or ahead of the log is not one of this log. With one, it
-            // may be from another hub that has read more of the stream.
+            // may be from another hub that has read more of the broker's stream.
             Position::After(id) | Position::Snapshot(Snapshot { after: id, .. })
                 if !log.has_broker() && (id.epoch != head.epoch || id.seq > head.seq) =>
             {

@@ -9,7 +9,7 @@ use crate::{
     Seat, Subscription, Waiter, WakerSet,
 };
 
-/// One stream of notifications and its subscribers.
+/// A log of notifications and its subscribers.
 ///
 /// Cloning is shallow: all clones are the same hub.
 #[derive(Clone, Debug)]

@@ -15,8 +15,8 @@ use ring::Ring;
 
 /// The notifications of one hub, oldest first, each with its place in one hub-wide sequence.
 ///
-/// Without a broker, the log is the whole stream. With a broker that many hubs share, it is the newest part of the
-/// broker's stream, and the broker may still have notifications that the log has evicted.
+/// Without a broker, only the log retains notifications. With a broker, the log is the newest part of the broker's
+/// stream, which many hubs share, and the broker may still have notifications that the log has evicted.
 ///
 /// ```
 /// use tidings_core::{Epoch, Log, Notification, Retention, driver::WakerSet};

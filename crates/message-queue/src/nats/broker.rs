@@ -15,7 +15,7 @@ use super::epoch::epoch;
 /// headers of the notification. If each is as long as it may be, they take 1,790 bytes.
 const HEADER_ROOM: usize = 2048;
 
-/// A stream of NATS JetStream that many hubs share.
+/// A JetStream stream that many hubs share.
 ///
 /// It reconnects automatically, and creates the stream again if it was deleted.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! The configuration of a stream on NATS.
+//! The configuration of a JetStream stream.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tidings_core::BrokerError;
 use crate::Keep;
 use crate::address::{Address, BrokerKind, Server, Tls};
 
-/// The configuration of a stream on NATS: its servers, its name and the deadlines of requests.
+/// The configuration of a JetStream stream: its servers, its name and the deadlines of requests.
 ///
 /// ```
 /// use tidings_message_queue::nats::NatsConfig;

@@ -11,7 +11,7 @@ use super::RedisConfig;
 use super::connection::Connection;
 use crate::seen::Witness;
 
-/// A stream of Redis that many hubs share.
+/// A Redis stream that many hubs share.
 ///
 /// It reconnects automatically, and creates the stream again if it was deleted.
 #[derive(Clone, Debug)]

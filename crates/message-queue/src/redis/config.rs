@@ -1,4 +1,4 @@
-//! The configuration of a stream on Redis.
+//! The configuration of a Redis stream.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::Keep;
 use crate::address::{Address, BrokerKind, Server, Tls};
 use crate::fault::rejected;
 
-/// The configuration of a stream on Redis: its server, its name and the deadlines of requests.
+/// The configuration of a Redis stream: its server, its name and the deadlines of requests.
 ///
 /// ```
 /// use tidings_message_queue::redis::RedisConfig;
