@@ -34,7 +34,7 @@ pub struct Config {
     /// Which web pages may connect, read and publish, on every transport. Default: pages of the same host.
     pub origins: Origins,
     /// By which names the server may be addressed. Default: by every name, except through a listener on a loopback
-    /// address. Health checks have responses for every host.
+    /// address. Health checks are served for every host.
     pub hosts: Hosts,
     /// What happens if the log has evicted what a client reads next. Default: the client is sent a gap.
     pub slow: SlowPolicy,

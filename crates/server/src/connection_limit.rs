@@ -19,7 +19,7 @@ pub(crate) struct ConnectionPermit {
     is_surplus: bool,
 }
 
-/// The most connections over the limit that are kept at the same time, until they have got a `503`.
+/// The most connections over the limit that are kept at the same time, until they were sent a `503`.
 const MAX_SURPLUS: usize = 1024;
 
 /// How long a connection over the limit may idle before its request.

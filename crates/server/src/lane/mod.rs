@@ -113,7 +113,7 @@ impl Handle {
         self.0.borrow_mut().take_over(connection, Some(subscriber), is_last);
     }
 
-    /// Takes over a connection whose request has its response, for its next request.
+    /// Takes over a connection after a response, for its next request.
     pub(crate) fn take_over(&self, connection: HandOver) {
         self.0.borrow_mut().take_over(connection, None, false);
     }

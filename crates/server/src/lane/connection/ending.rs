@@ -18,7 +18,7 @@ impl Connection {
         let takes_input = matches!(self.stage, Stage::Requests | Stage::Serving(_));
         let is_pending = self.pending.is_some() && !self.is_handling();
         if is_writing_last || (takes_input && is_pending) {
-            // Requests and messages that came before the end still get their responses and are published.
+            // Requests and messages that came before the end are still served and published.
             self.is_last |= !self.input.has_buffered();
             self.input.has_unread = true;
             return Next::Idle;
