@@ -1,5 +1,5 @@
-// Bundles the client into one file that pages can load directly, and the same as a CommonJS module. The hub serves the
-// first file, so it is committed in the crate of the live page. The same sources must give the same bytes.
+// Bundles the client into one file that pages can load directly, and the same as a CommonJS module. The server serves
+// the first file, so it is committed in the crate of the live page. The same sources must give the same bytes.
 
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";

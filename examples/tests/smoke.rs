@@ -150,7 +150,7 @@ fn close_frame(socket: &mut WebSocket<TcpStream>) -> CloseFrame {
 }
 
 fn assert_goodbye(frame: &CloseFrame) {
-    assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1001, "the hub is going away"));
+    assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1001, "the server is going away"));
 }
 
 /// Returns the cursor of a response to a poll.
@@ -271,8 +271,8 @@ fn one_axum_router_serves_all_transports_and_other_routes() {
     events.line_with("data: teapot");
     let poll = poll.rest();
     assert!(poll.contains("\"topic\":\"orders.new\",\"data\":\"teapot\""), "{poll}");
-    let refused = example.get("/topics/orders..new").rest();
-    assert!(refused.contains(" 400 ") && refused.contains("bad_topic"), "{refused}");
+    let rejected = example.get("/topics/orders..new").rest();
+    assert!(rejected.contains(" 400 ") && rejected.contains("bad_topic"), "{rejected}");
     let rebound = example.get(&format!("http://evil.example{url}")).rest();
     assert!(rebound.contains(" 421 ") && rebound.contains("evil.example"), "{rebound}");
 
@@ -299,8 +299,11 @@ fn hyper_serves_a_mount_to_subscribe_and_to_publish() {
     events.line_with("data: the fair is open");
     let poll = example.get("/news.*?after=earliest").rest();
     assert!(poll.contains("\"data\":\"the fair is open\""), "{poll}");
-    let refused = example.request("DELETE /news.local", "", "").rest();
-    assert!(refused.contains(" 405 ") && refused.contains("allow: GET, HEAD, POST"), "{refused}");
+    let rejected = example.request("DELETE /news.local", "", "").rest();
+    assert!(
+        rejected.contains(" 405 ") && rejected.contains("allow: GET, HEAD, POST"),
+        "{rejected}"
+    );
     example.interrupt();
     assert_goodbye(&close_frame(&mut websocket));
     assert!(events.rest().contains("going_away"));

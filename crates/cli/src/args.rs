@@ -117,7 +117,7 @@ pub(crate) struct ServeArgs {
     /// Spread the goodbyes to the clients over this time after the listener is closed
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds_or_none)]
     pub(crate) drain: Duration,
-    /// Answer / with lines of text instead of the live page
+    /// Serve lines of text at / instead of the live page
     #[arg(long)]
     pub(crate) no_page: bool,
     /// Send with one system call per client even if io_uring is available, to compare the two

@@ -1,4 +1,4 @@
-//! The broker of `tidings serve`. The hub waits for a broker that cannot be reached yet.
+//! The broker of `tidings serve`. The server waits for a broker that cannot be reached yet.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub(crate) struct BrokerArgs {
 }
 
 impl BrokerArgs {
-    /// Returns `true` if the hub has a broker.
+    /// Returns `true` if the server has a broker.
     pub(crate) fn is_given(&self) -> bool {
         self.broker.is_some()
     }
@@ -68,7 +68,7 @@ impl BrokerArgs {
 /// `first_attempt` is completed when the first attempt has succeeded or failed.
 ///
 /// # Errors
-/// Returns an error if the broker rejects the hub, so that another attempt would not help, or after the timeout.
+/// Returns an error if the broker rejects the server, so that another attempt would not help, or after the timeout.
 pub(crate) async fn attach(
     hub: Hub,
     args: BrokerArgs,
@@ -100,7 +100,7 @@ pub(crate) async fn attach(
         }
         let problem = error.to_string();
         if logged.as_ref().is_none_or(|(at, last)| at.elapsed() >= LOG_EVERY || *last != problem) {
-            tracing::warn!(%error, "the server waits for its broker and answers publishers and clients with 503");
+            tracing::warn!(%error, "the server waits for its broker and rejects publishers and clients with 503");
             logged = Some((Instant::now(), problem));
         }
         sleep(pause).await;
@@ -114,7 +114,7 @@ async fn attach_once(hub: &Hub, url: &str, config: BrokerConfig) -> Result<(), B
 }
 
 fn late() -> BrokerError {
-    BrokerError::Away { broker: "the broker".to_owned(), problem: "no answer in time".to_owned() }
+    BrokerError::Away { broker: "the broker".to_owned(), problem: "no response in time".to_owned() }
 }
 
 /// Parses a number of whole seconds, up to ten years.

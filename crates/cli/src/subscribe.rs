@@ -80,7 +80,7 @@ fn print(arrival: &Arrival, as_json: bool) -> std::io::Result<()> {
     out.flush()
 }
 
-/// Returns the JSON of a notification, in the format of the hub. Not every transport has the id, the topic and the
+/// Returns the JSON of a notification, in the format of the server. Not every transport has the id, the topic and the
 /// headers.
 fn envelope(received: &Received) -> Value {
     let (name, data) = match received.kind {

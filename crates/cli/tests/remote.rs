@@ -41,10 +41,10 @@ fn first_line(args: &[&str]) -> (TestProgram, String) {
     (program, line)
 }
 
-/// A hub behind a reverse proxy that terminates TLS, serves the hub below `/app` and requires a token.
+/// A server behind a reverse proxy that terminates TLS, serves below `/app` and requires a token.
 struct Deployment {
     _hub: TestProgram,
-    /// The hub's address at the proxy.
+    /// The server's address at the proxy.
     url: String,
     /// A file with the authority of the proxy's certificate.
     ca: PathBuf,

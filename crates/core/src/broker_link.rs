@@ -111,7 +111,7 @@ impl BrokerLink {
         let log = self.publish_log.clone();
         Publishing::pending(Box::pin(async move {
             let _room = room;
-            let late = || BrokerError::away(format!("no answer within {deadline:?}"));
+            let late = || BrokerError::away(format!("no response within {deadline:?}"));
             let stored = timeout(deadline, storing).await.unwrap_or_else(|_| Err(late()));
             stored.map_err(|error| {
                 if let Some(left_out) = log.admit() {
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
     use crate::{Budget, Epoch, Filters, Hub, HubConfig, Id, Replay, Tail};
 
-    /// A broker whose tail opens, and which never answers anything else.
+    /// A broker whose tail opens, and which never responds to anything else.
     #[derive(Debug)]
     struct Unanswering;
 

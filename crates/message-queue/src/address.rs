@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use tidings_core::BrokerError;
 use url::{Host, Url};
 
-use crate::fault::refused;
+use crate::fault::rejected;
 
 /// The stream of a URL that does not name one.
 pub(crate) const DEFAULT_STREAM: &str = "tidings";
@@ -110,10 +110,10 @@ impl Address {
     /// Parses a URL. It is split at commas first, because the `url` crate does not parse a URL with several hosts.
     ///
     /// # Errors
-    /// Returns [`BrokerError::Refused`] if the URL is invalid. The error never contains a part of the URL that could
+    /// Returns [`BrokerError::Rejected`] if the URL is invalid. The error never contains a part of the URL that could
     /// belong to a login.
     pub(crate) fn parse(text: &str, kind: BrokerKind) -> Result<Self, BrokerError> {
-        Self::read(text, kind).map_err(|problem| refused(kind.name(), problem))
+        Self::read(text, kind).map_err(|problem| rejected(kind.name(), problem))
     }
 
     fn read(text: &str, kind: BrokerKind) -> Result<Self, String> {

@@ -27,8 +27,8 @@ pub(crate) struct Socket {
     pub(crate) permit: ConnectionPermit,
 }
 
-/// What follows after an answer.
-pub(crate) enum AfterAnswer {
+/// What follows after a response.
+pub(crate) enum AfterResponse {
     /// The connection is read for its next request.
     NextRequest(Socket),
     /// The connection is closed in stages.

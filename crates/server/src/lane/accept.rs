@@ -34,7 +34,7 @@ pub(super) struct Acceptor {
 pub(super) enum Accepted {
     /// A connection for this lane, which is counted.
     Connection(Admitted),
-    /// A connection for which there is no room. It may be answered, and must be closed.
+    /// A connection for which there is no room. It may get a response, and must be closed.
     NoRoom(Socket),
     /// A connection that was given to another lane, or whose peer has left already.
     Elsewhere,

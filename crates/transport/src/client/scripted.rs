@@ -1,4 +1,4 @@
-//! A hub for tests that sends scripted responses.
+//! A server for tests that sends scripted responses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,8 +35,8 @@ pub(super) fn impatient() -> Arc<ConnectOptions> {
     Arc::new(ConnectOptions { limits, ..ConnectOptions::default() })
 }
 
-/// Starts a hub on a free port. It returns the requests that it received once the script is over.
-pub(super) async fn hub(script: Script) -> (Target, JoinHandle<Vec<String>>) {
+/// Starts a server on a free port. It returns the requests that it received once the script is over.
+pub(super) async fn server(script: Script) -> (Target, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let target = Target::new(format!("http://{address}/topics/a").parse().unwrap());

@@ -23,7 +23,7 @@ use crate::lane::timeout::ECHO;
 
 const POLL: Shape = Shape::Answer { hold: Duration::from_secs(25) };
 
-/// The answer to a request for this path is pending. Other requests are answered with their paths.
+/// The response to a request for this path is pending. Other requests get a response with their paths.
 const PENDING: &str = "/pending";
 
 struct Lane {
@@ -141,11 +141,11 @@ impl Lane {
                     self.room -= count;
                     self.connection.on_written(count, &self.status)
                 }
-                Next::Answer(whole) if whole.request.uri.path() == PENDING => {
+                Next::Respond(whole) if whole.request.uri.path() == PENDING => {
                     let pending = self.hold();
-                    self.connection.on_answer_pending(pending, &self.status)
+                    self.connection.on_response_pending(pending, &self.status)
                 }
-                Next::Answer(whole) => {
+                Next::Respond(whole) => {
                     let path = whole.request.uri.path().to_owned();
                     self.connection.on_response(&Response::new(path.into()), &self.status)
                 }
@@ -220,7 +220,7 @@ fn portion(cursor: Cursor, text: &'static str) -> Portion {
 }
 
 #[test]
-fn wherever_input_is_cut_whole_requests_are_answered_in_order_and_the_rest_is_handed_over() {
+fn wherever_input_is_cut_whole_requests_get_responses_in_order_and_the_rest_is_handed_over() {
     let requests = [get("/1"), get("/2"), get("/3")];
     let all = requests.concat();
     for cut in 1..all.len() {
@@ -307,7 +307,7 @@ fn the_effect_of_the_timer_depends_on_the_state() {
     stalled.room = 3;
     stalled.read(get("/1").as_bytes());
     assert!(matches!(stalled.timer(), Next::CutOff));
-    assert!(!stalled.connection.is_let_go());
+    assert!(!stalled.connection.was_sent_goodbye());
 
     let mut poll = Lane::with_client(POLL, None);
     assert_eq!(poll.timeout, Some(Duration::from_secs(25)));
@@ -331,7 +331,7 @@ fn the_effect_of_the_timer_depends_on_the_state() {
     assert_eq!(silent.written(), "heartbeat at 0", "it has answered the first");
     assert!(matches!(silent.timer(), Next::Close));
     assert_eq!(silent.written(), "goodbye silent");
-    assert!(silent.connection.is_let_go());
+    assert!(silent.connection.was_sent_goodbye());
 }
 
 #[test]
