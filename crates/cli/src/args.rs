@@ -251,7 +251,7 @@ pub(crate) struct PublishArgs {
 After a cut it reconnects and resumes from its last position. A gap is printed to standard error, or with --json to
 standard output.")]
 pub(crate) struct SubscribeArgs {
-    /// Subscribe to this http or https URL, such as http://127.0.0.1:8080/topics/orders.*
+    /// Subscribe to the topics at this http or https URL, such as http://127.0.0.1:8080/topics/orders.*
     pub(crate) url: Secret,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
