@@ -311,7 +311,7 @@ fn hyper_serves_a_mount_to_subscribe_and_to_publish() {
 }
 
 #[test]
-fn users_of_the_service_have_presence_and_private_topics_and_can_be_revoked() {
+fn users_of_the_service_have_presence_and_private_topics_and_can_be_disconnected() {
     let mut example = Example::start("service");
     let bob = "Cookie: token=bob-03e5d2\r\nAccept: text/event-stream\r\n";
     let mut bob = example.request("GET /events/public.*", bob, "");
@@ -322,7 +322,7 @@ fn users_of_the_service_have_presence_and_private_topics_and_can_be_revoked() {
     assert!(example.request("POST /notify/ann", "", "lunch is ready").rest().contains(" 200 "));
     assert_eq!(text(&mut ann), "lunch is ready");
     assert!(example.get("/events/users.ann.*?access_token=bob-03e5d2").rest().contains(" 403 "));
-    assert!(example.request("POST /revoke/ann", "", "").rest().ends_with("\r\n\r\n1"));
+    assert!(example.request("POST /disconnect/ann", "", "").rest().ends_with("\r\n\r\n1"));
     assert_eq!(u16::from(close_frame(&mut ann).code), 1008);
     example.interrupt();
     assert!(bob.rest().contains("going_away"));

@@ -161,7 +161,7 @@ pub(crate) struct CompareArgs {
     pub(crate) quick: bool,
     /// Measure the long scenarios as well: ten times as many quiet clients, one topic per client, resume, and
     /// saturation of fifteen times as many clients
-    #[arg(long)]
+    #[arg(long, conflicts_with = "quick")]
     pub(crate) full: bool,
     /// Measure the baseline next to each transport, and compare the ratios with their targets
     #[arg(long, conflicts_with = "url")]
@@ -251,7 +251,7 @@ pub(crate) struct PublishArgs {
 After a cut it reconnects and resumes from its last position. A gap is printed to standard error, or with --json to
 standard output.")]
 pub(crate) struct SubscribeArgs {
-    /// Subscribe to this http or https URL, such as http://127.0.0.1:8080/topics/orders.*
+    /// Subscribe to the topics at this http or https URL, such as http://127.0.0.1:8080/topics/orders.*
     pub(crate) url: Secret,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
@@ -295,6 +295,12 @@ mod tests {
         let names = tidings_compare::contender_names();
         let listed = transports();
         assert!(listed.iter().all(|listed| names.contains(&listed.server.name())));
+    }
+
+    #[test]
+    fn a_first_look_and_the_long_scenarios_exclude_each_other() {
+        let given = Args::try_parse_from(["tidings", "compare", "--quick", "--full"]);
+        assert!(given.unwrap_err().to_string().contains("'--quick' cannot be used with '--full'"));
     }
 
     #[test]

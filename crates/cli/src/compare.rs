@@ -23,10 +23,10 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
         return Ok(usage(&error.to_string()));
     }
     if cfg!(not(feature = "brokers")) && plan.needs_broker() {
-        return Ok(usage(&format!("a contender of --transports needs a broker: {NO_BROKERS}")));
+        return Ok(usage(&format!("a contender of --transports {NO_BROKERS}")));
     }
     if cfg!(not(feature = "axum")) && plan.needs_axum() {
-        return Ok(usage(&format!("a contender of --transports needs axum: {NO_AXUM}")));
+        return Ok(usage(&format!("a contender of --transports {NO_AXUM}")));
     }
     let outputs = open(json.as_deref()).and_then(|json| Ok((json, open(html.as_deref())?)));
     let (json, html) = match outputs {

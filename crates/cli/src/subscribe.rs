@@ -21,7 +21,7 @@ use crate::serve::shutdown;
 /// Returns an error if an argument is invalid or standard output cannot be written.
 pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
     let client = client(&args.transport)?;
-    let target = Target::new(args.url.url()?)
+    let target = Target::new(args.url.topic_url()?)
         .position(args.after.unwrap_or_default())
         .options(args.remote.options()?);
     let mut followed = follow(client, target, Backoff::default());
