@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use serde_json::to_string_pretty;
 use tidings_compare::{Plan, Progress, RunningServer, run};
 
 use crate::args::CompareArgs;
@@ -46,7 +45,7 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
         println!("{}", report.table());
     }
     if let Some(output) = json {
-        output.write(&(to_string_pretty(&report)? + "\n"))?;
+        output.write(&report.json())?;
     }
     if let Some(output) = html {
         output.write(&report.html())?;

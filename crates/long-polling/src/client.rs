@@ -155,9 +155,8 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use tidings_core::{Id, Kind};
+    use tidings_testkit::{Script, scripted, scripted_until_silent};
     use tidings_transport::client::{ConnectOptions, TimeLimits};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
     use tokio::task::JoinHandle;
 
     const AT_1: &[&str] = &[
@@ -173,36 +172,9 @@ mod tests {
         &["HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 51\r\n\r\n\
          {\"error\":{\"code\":\"going_away\",\"message\":\"so long\"}}"];
 
-    /// Starts a server that sends the scripted responses, and returns the requests that it received once the script is
-    /// over. A script is a list of connections, each a list of responses, each written in these pieces. A connection is
-    /// closed after its last response.
-    async fn server(
-        script: &'static [&'static [&'static [&'static str]]],
-    ) -> (Target, JoinHandle<Vec<String>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
-        let target = Target::new(url.parse().unwrap());
-        let served = tokio::spawn(async move {
-            let mut requests = Vec::new();
-            for answers in script {
-                // A script whose connections do not come would be waited for without a limit.
-                let accepted = tokio::time::timeout(Duration::from_secs(120), listener.accept());
-                let (mut stream, _) = accepted.await.expect("the client connects in time").unwrap();
-                for pieces in *answers {
-                    let mut request = Vec::new();
-                    while !request.ends_with(b"\r\n\r\n") {
-                        request.push(stream.read_u8().await.unwrap());
-                    }
-                    requests.push(String::from_utf8(request).unwrap());
-                    for piece in *pieces {
-                        stream.write_all(piece.as_bytes()).await.unwrap();
-                        tokio::task::yield_now().await;
-                    }
-                }
-            }
-            requests
-        });
-        (target, served)
+    async fn server(script: Script) -> (Target, JoinHandle<Vec<String>>) {
+        let (url, requests) = scripted(script).await;
+        (Target::new(url), requests)
     }
 
     fn paths(requests: &[String]) -> Vec<&str> {
@@ -264,26 +236,18 @@ mod tests {
         let limit = Duration::from_millis(200);
         let limits = TimeLimits::default().head(limit).body(limit);
         let options = Arc::new(ConnectOptions::default().limits(limits));
-        for (second, waited_for) in [
-            ("", "the head of a response"),
-            ("HTTP/1.1 200 O", "the head of a response"),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"cursor\":", "the rest of a response"),
+        const NO_HEAD: Script = &[&[AT_1, &[""]]];
+        const HALF_A_HEAD: Script = &[&[AT_1, &["HTTP/1.1 200 O"]]];
+        const HALF_A_BODY: Script =
+            &[&[AT_1, &["HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"cursor\":"]]];
+        for (script, waited_for) in [
+            (NO_HEAD, "the head of a response"),
+            (HALF_A_HEAD, "the head of a response"),
+            (HALF_A_BODY, "the rest of a response"),
         ] {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
-            let server = tokio::spawn(async move {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                for answer in [AT_1.concat().as_str(), second] {
-                    let mut request = Vec::new();
-                    while !request.ends_with(b"\r\n\r\n") {
-                        request.push(stream.read_u8().await.unwrap());
-                    }
-                    stream.write_all(answer.as_bytes()).await.unwrap();
-                }
-                std::future::pending::<()>().await;
-            });
+            let (url, server) = scripted_until_silent(script).await;
             let client = LongPollingClient { wait: Some(Duration::from_secs(0)) };
-            let target = Target::new(url.parse().unwrap()).options(options.clone());
+            let target = Target::new(url).options(options.clone());
             let arrivals: Vec<_> = client.connect(target).await.unwrap().collect().await;
             let [Ok(_), Err(error)] = &arrivals[..] else { panic!("{arrivals:?}") };
             assert!(error.to_string().ends_with(waited_for), "{error}");

@@ -21,6 +21,7 @@ mod connect;
 mod fault;
 mod keep;
 mod key;
+mod login;
 pub mod nats;
 mod overlap;
 pub mod redis;
@@ -28,6 +29,7 @@ mod replay;
 mod seen;
 mod stored;
 
-pub use address::{Login, Secret, Server, Tls};
+pub use address::{Server, Tls};
 pub use connect::{BrokerConfig, check, connect};
 pub use keep::Keep;
+pub use login::{Login, Secret};

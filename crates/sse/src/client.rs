@@ -175,43 +175,14 @@ fn protocol(problem: String) -> ClientError {
 mod tests {
     use super::*;
     use tidings_core::GapReason;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tidings_testkit::{Script, scripted, scripted_until_silent};
     use tokio::task::JoinHandle;
 
     const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\r\n";
 
-    type Script = &'static [&'static [&'static [&'static str]]];
-
-    /// Starts a server that sends the scripted responses, and returns the requests that it received once the script is
-    /// over. A script is a list of connections, each a list of responses, each written in these pieces. A connection is
-    /// closed after its last response.
     async fn server(script: Script) -> (Target, JoinHandle<Vec<String>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
-        let target = Target::new(url.parse().unwrap());
-        let served = tokio::spawn(async move {
-            let mut requests = Vec::new();
-            for answers in script {
-                // A script whose connections do not come would be waited for without a limit.
-                let accepted =
-                    tokio::time::timeout(std::time::Duration::from_secs(120), listener.accept());
-                let (mut stream, _) = accepted.await.expect("the client connects in time").unwrap();
-                for pieces in *answers {
-                    let mut request = Vec::new();
-                    while !request.ends_with(b"\r\n\r\n") {
-                        request.push(stream.read_u8().await.unwrap());
-                    }
-                    requests.push(String::from_utf8(request).unwrap());
-                    for piece in *pieces {
-                        stream.write_all(piece.as_bytes()).await.unwrap();
-                        tokio::task::yield_now().await;
-                    }
-                }
-            }
-            requests
-        });
-        (target, served)
+        let (url, requests) = scripted(script).await;
+        (Target::new(url), requests)
     }
 
     fn notified(seq: &str, kind: Kind, payload: &'static [u8]) -> Arrival {
@@ -352,20 +323,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_silent_stream_times_out_by_the_heartbeat_that_it_announced() {
-        // The silence begins after the head, after the opening, and inside an event.
-        for (sent, arrivals) in [
-            (":ping 1\n", 1),
-            (":ping 1\nretry: 900\nid: e-1\n\n", 1),
-            (":ping 1\nid: e-1\n\nid: e-2\ndata: ha", 1),
-        ] {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
-            let server = tokio::spawn(async move {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                stream.write_all([HEAD, sent].concat().as_bytes()).await.unwrap();
-                std::future::pending::<()>().await;
-            });
-            let stream = SseClient.connect(Target::new(url.parse().unwrap())).await.unwrap();
+        const AFTER_HEAD: Script = &[&[&[HEAD, ":ping 1\n"]]];
+        const AFTER_OPENING: Script = &[&[&[HEAD, ":ping 1\nretry: 900\nid: e-1\n\n"]]];
+        const INSIDE_EVENT: Script = &[&[&[HEAD, ":ping 1\nid: e-1\n\nid: e-2\ndata: ha"]]];
+        for (script, arrivals) in [(AFTER_HEAD, 1), (AFTER_OPENING, 1), (INSIDE_EVENT, 1)] {
+            let (url, server) = scripted_until_silent(script).await;
+            let stream = SseClient.connect(Target::new(url)).await.unwrap();
             let mut arrived: Vec<_> = stream.collect().await;
             let error = arrived.pop().unwrap().unwrap_err();
             assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, ServerAddr};
 
-use crate::address::{Login, Server, Tls};
+use crate::address::{Server, Tls};
+use crate::login::Login;
 
 /// Why a connection failed.
 #[derive(Debug)]
