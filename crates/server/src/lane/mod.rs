@@ -164,6 +164,8 @@ struct Lane {
     sealed: Sealed,
     /// Whether a listener is one for TLS.
     has_tls: bool,
+    /// The reads of connections in their handshakes in this turn.
+    handshakes: usize,
 }
 
 /// The result of one read.
@@ -222,6 +224,7 @@ impl Lane {
             opened: Opened::default(),
             sealed: Sealed::default(),
             has_tls,
+            handshakes: 0,
             status,
         })
     }
@@ -231,6 +234,7 @@ impl Lane {
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Turn>> {
         self.waker = Some(context.waker().clone());
         self.set_now();
+        self.handshakes = 0;
         // Registered before the pass, so that an entry that is published during the pass wakes the lane again.
         self.waiter.register(context);
         for incoming in self.acceptor.inbox.take(context) {
@@ -321,6 +325,9 @@ impl Lane {
     /// further input. If the peer has closed its side, epoll reports nothing more, so `to_the_end` makes this read
     /// until the end of the stream.
     fn read(&mut self, key: usize, to_the_end: bool) {
+        if self.has_tls && self.postpones_handshake(key) {
+            return;
+        }
         for _ in 0..READS {
             match self.read_once(key) {
                 ReadOutcome::More => {}

@@ -24,6 +24,10 @@ use crate::tls::{Opened, Session};
 /// When the sealed bytes of a pass exceed this size, they are sent before more are sealed.
 const MAX_SEALED: usize = 256 << 10;
 
+/// The most reads of connections in their handshakes in one turn. A handshake costs as much time as hundreds of sends, and
+/// clients that reconnect at the same moment must not delay a pass.
+const HANDSHAKES: usize = 16;
+
 /// Handles records that were read. `opened` is empty before, and has nothing of use after.
 pub(super) fn on_records(
     session: &mut Session,
@@ -117,6 +121,20 @@ impl Lane {
             }
             ranges.push(start..records.len());
         }
+    }
+
+    /// Returns `true` if this connection is in its handshake, and if this turn has no time for it. Then it is busy.
+    pub(super) fn postpones_handshake(&mut self, key: usize) -> bool {
+        let session = self.peers.get(key).and_then(|peer| peer.tls.as_ref());
+        if !session.is_some_and(Session::is_handshaking) {
+            return false;
+        }
+        self.handshakes += 1;
+        let postpones = self.handshakes > HANDSHAKES;
+        if postpones {
+            self.keep_busy(key);
+        }
+        postpones
     }
 
     /// Handles the `close_notify` of a peer, which may come in the same read as its last bytes, or long before its end of

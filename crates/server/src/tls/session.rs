@@ -212,3 +212,132 @@ fn encode(mut data: EncodeTlsData<'_, ServerConnectionData>, records: &mut Vec<u
         records.truncate(start + written);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use rustls::crypto::ring;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+    use super::*;
+    use crate::tls::Tls;
+
+    /// A session and its client, which are connected by two buffers.
+    struct Pair {
+        session: Session,
+        client: ClientConnection,
+        opened: Opened,
+        /// How many bytes of the client the session reads at once.
+        step: usize,
+    }
+
+    impl Pair {
+        fn new(step: usize) -> Self {
+            let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
+            let certificate: CertificateDer<'static> = signed.cert.der().clone();
+            let mut roots = RootCertStore::empty();
+            roots.add(certificate.clone()).unwrap();
+            let tls = Tls::from_der(vec![certificate], key).unwrap();
+            let provider = Arc::new(ring::default_provider());
+            let config = ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+            let name = "localhost".try_into().unwrap();
+            let client = ClientConnection::new(Arc::new(config), name).unwrap();
+            let session = tls.session().unwrap();
+            Self { session, client, opened: Opened::default(), step }
+        }
+
+        /// Sends what the client has to send. Returns what the session opens.
+        fn send_to_session(&mut self) -> Result<Vec<u8>, rustls::Error> {
+            let (mut records, mut input) = (Vec::new(), Vec::new());
+            while self.client.wants_write() {
+                self.client.write_tls(&mut records).unwrap();
+            }
+            for part in records.chunks_mut(self.step) {
+                self.session.open(part, &mut self.opened)?;
+                input.extend_from_slice(&self.opened.input);
+                let records = self.opened.records.clone();
+                self.send_to_client(&records);
+            }
+            Ok(input)
+        }
+
+        /// Sends these records to the client. Returns what it opens.
+        fn send_to_client(&mut self, mut records: &[u8]) -> Vec<u8> {
+            let mut input = Vec::new();
+            while !records.is_empty() {
+                self.client.read_tls(&mut records).unwrap();
+                self.client.process_new_packets().unwrap();
+                let _ = self.client.reader().read_to_end(&mut input);
+            }
+            input
+        }
+
+        fn handshake(&mut self) {
+            while self.client.is_handshaking() || self.session.is_handshaking() {
+                self.send_to_session().unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn wherever_records_are_cut_both_sides_read_what_the_other_has_written() {
+        for step in [1, 7, 1000, usize::MAX] {
+            let mut pair = Pair::new(step);
+            pair.handshake();
+            // More than one record.
+            let sent = b"0123456789".repeat(4000);
+            pair.client.writer().write_all(&sent).unwrap();
+            assert_eq!(pair.send_to_session().unwrap(), sent);
+            let mut records = Vec::new();
+            pair.session.seal(&sent, &mut records).unwrap();
+            assert_eq!(pair.send_to_client(&records), sent);
+            assert_eq!(pair.session.0.partial.capacity(), 0, "a quiet session has no buffer");
+        }
+    }
+
+    #[test]
+    fn close_notify_ends_the_input_and_not_the_output() {
+        let mut pair = Pair::new(usize::MAX);
+        pair.handshake();
+        pair.client.writer().write_all(b"last").unwrap();
+        pair.client.send_close_notify();
+        assert!(!pair.session.is_ended());
+        assert_eq!(pair.send_to_session().unwrap(), b"last");
+        assert!(pair.session.is_ended());
+        let mut records = Vec::new();
+        pair.session.seal(b"response", &mut records).unwrap();
+        pair.session.close(&mut records);
+        assert_eq!(pair.send_to_client(&records), b"response");
+    }
+
+    #[test]
+    fn nothing_is_sealed_before_the_handshake() {
+        let mut pair = Pair::new(usize::MAX);
+        let mut records = Vec::new();
+        assert!(pair.session.seal(b"early", &mut records).is_err());
+        pair.session.close(&mut records);
+        assert_eq!(records, b"");
+    }
+
+    #[test]
+    fn a_peer_that_violates_the_protocol_is_sent_the_reason() {
+        let mut pair = Pair::new(usize::MAX);
+        let open = |pair: &mut Pair, bytes: &[u8]| {
+            pair.session.open(&mut bytes.to_vec(), &mut pair.opened).unwrap_err();
+            pair.opened.records.clone()
+        };
+        let answer = String::from_utf8(open(&mut pair, b"GET / HTTP/1.1\r\n\r\n")).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
+        let mut pair = Pair::new(usize::MAX);
+        // A fatal alert (RFC 8446, section 6).
+        assert_eq!(open(&mut pair, b"\x16\x03\x01\x00\x04\x01\0\0\0")[..1], [21]);
+    }
+}

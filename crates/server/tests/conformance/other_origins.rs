@@ -68,6 +68,8 @@ fn a_page_may_use_every_transport_or_none_and_has_a_seat_only_if_it_may() {
     };
     every(async |case| {
         let hub = hub(case.mover).await;
+        let own = if case.mover.is_tls() { "https" } else { "http" };
+        let own = OWN.replace("http", own);
         let request = |headers: &str, query: &str| {
             case.request("t", query).replacen("\r\n", &format!("\r\n{headers}"), 1)
         };
@@ -87,7 +89,7 @@ fn a_page_may_use_every_transport_or_none_and_has_a_seat_only_if_it_may() {
         }
         for headers in [
             SHOP.to_owned(),
-            OWN.to_owned(),
+            own,
             fetch("same-origin", "cors", "empty"),
             fetch("cross-site", "navigate", "document"),
         ] {

@@ -67,6 +67,12 @@ pub(crate) fn every(scenario: impl AsyncFn(&Case)) {
     among(&cases(), &scenario);
 }
 
+/// Plays a scenario for every transport by every mover without TLS.
+pub(crate) fn every_without_tls(scenario: impl AsyncFn(&Case)) {
+    let cases = cases().into_iter().filter(|case| !case.mover.is_tls());
+    among(&cases.collect::<Vec<_>>(), &scenario);
+}
+
 /// Plays a scenario that is about connections for every transport by every mover of our server.
 pub(crate) fn every_on_our_connections(scenario: impl AsyncFn(&Case)) {
     among(&cases_of(MOVERS), &scenario);

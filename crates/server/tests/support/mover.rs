@@ -86,6 +86,11 @@ impl Mover {
         Self { way, broker: None }
     }
 
+    /// Returns `true` if clients of this mover are clients of TLS for the server.
+    pub(crate) fn is_tls(self) -> bool {
+        matches!(self.way, Way::TlsLane | Way::TlsStream)
+    }
+
     /// Returns this mover with a broker for its hub.
     pub(crate) const fn over(self, broker: Broker) -> Self {
         Self { way: self.way, broker: Some(broker) }
