@@ -1,4 +1,4 @@
-//! A hub that authorizes requests by a token. Programs send the token as a Bearer header, and pages send it as a
+//! A server that authorizes requests by a token. Programs send the token as a Bearer header, and pages send it as a
 //! cookie. An `EventSource` or `WebSocket` of another origin can send neither, so it sends the token in the query:
 //!
 //! ```sh

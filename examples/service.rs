@@ -3,7 +3,7 @@
 //! ```sh
 //! cargo run -p tidings-examples --example service
 //! curl -NH 'Accept: text/event-stream' -H 'Authorization: Bearer ann-7c1f9a' '127.0.0.1:8080/events/users.ann.*,public.*'
-//! curl -d 'lunch is ready' 127.0.0.1:8080/notify/ann; curl -X POST 127.0.0.1:8080/revoke/ann
+//! curl -d 'lunch is ready' 127.0.0.1:8080/notify/ann; curl -X POST 127.0.0.1:8080/disconnect/ann
 //! ```
 
 use std::time::Duration;
@@ -51,7 +51,7 @@ fn app(hub: &Hub) -> Router {
     Router::new()
         .nest("/events", router(mount.transport(LongPolling::default())))
         .route("/notify/{name}", post(notify))
-        .route("/revoke/{name}", post(revoke))
+        .route("/disconnect/{name}", post(disconnect))
         .with_state(hub.clone())
         .layer((TraceLayer::new_for_http(), cors, CompressionLayer::new()))
 }
@@ -62,7 +62,7 @@ async fn notify(hub: State<Hub>, name: Path<String>, text: String) -> Result<Str
     Ok(hub.publish(Notification::text(topic, text)).await?.to_string())
 }
 
-async fn revoke(hub: State<Hub>, name: Path<String>) -> String {
+async fn disconnect(hub: State<Hub>, name: Path<String>) -> String {
     hub.pool().disconnect(|user: &User| user.0 == *name).to_string()
 }
 

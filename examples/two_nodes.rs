@@ -1,5 +1,5 @@
-//! Two hubs share one NATS server and have the same stream. When one of them stops, its client resumes at the other one
-//! and loses nothing. Needs nats-server:
+//! Two servers share one NATS server and have the same notifications. When one of them stops, its client resumes at the
+//! other one and loses nothing. Needs nats-server:
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example two_nodes

@@ -53,8 +53,8 @@ struct Followed {
 impl Followed {
     fn over(runtime: &Runtime, url: &Url) -> Self {
         runtime.block_on(async {
-            let broker = connect(url.as_str(), BrokerConfig::default()).await.expect("it answers");
-            let hub = Hub::connect(broker, HubConfig::default()).await.expect("it answers");
+            let broker = connect(url.as_str(), BrokerConfig::default()).await.expect("it responds");
+            let hub = Hub::connect(broker, HubConfig::default()).await.expect("it responds");
             let all = Interest::new(">".parse().expect("a filter"));
             let subscription = hub.subscribe("bench", all).expect("there are seats");
             let topic = "orders.new".parse().expect("a topic");
@@ -69,7 +69,7 @@ impl Followed {
     }
 }
 
-/// Returns `true` if the program answers `--version`.
+/// Returns `true` if the program responds to `--version`.
 fn is_installed(program: &str) -> bool {
     let answer = Command::new(program).arg("--version").stdout(Stdio::null()).status();
     let is_installed = answer.is_ok_and(|status| status.success());

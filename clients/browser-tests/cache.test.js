@@ -1,5 +1,5 @@
-// Chromium's HTTP cache sends one request for a URL at a time. Others for the same URL wait until the head of the response
-// shows that it cannot be stored, for at most 20 seconds. A held poll has no head yet.
+// Chromium's HTTP cache sends one request for a URL at a time. Others for the same URL wait until the head of the
+// response shows that it cannot be stored, for at most 20 seconds. A held poll has no head yet.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

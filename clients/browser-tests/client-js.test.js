@@ -1,4 +1,4 @@
-// `/client.js` of the hub, used by a page without npm and a bundler.
+// `/client.js` of the server, used by a page without npm and a bundler.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -35,7 +35,7 @@ async function follows(page, hub) {
   assert.equal(await page.locator("li").count(), 2);
 }
 
-test("a page of another origin imports the client from a hub without a live page and subscribes", async (t) => {
+test("a page of another origin imports the client from a server without a live page and subscribes", async (t) => {
   const server = http.createServer((_, response) => response.setHeader("content-type", "text/html").end(server.page));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -52,7 +52,7 @@ test("a page of another origin imports the client from a hub without a live page
   await follows(opened, hub);
 });
 
-test("a page of the hub's origin imports it by its path, and revalidates it when reloaded", async (t) => {
+test("a page of the server's origin imports it by its path, and revalidates it when reloaded", async (t) => {
   const pages = { "/plain/": { type: "text/html", body: page("/client.js", "") } };
   const { hub, page: opened } = await testbed(t, browser, { pages, path: "/plain/" });
   await follows(opened, hub);

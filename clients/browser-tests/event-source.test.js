@@ -1,14 +1,14 @@
-// The assertions of the Web Platform Tests' folder `eventsource/` about servers, tested with the hub's SSE and Chromium's
-// EventSource. Each test name begins with the name of the corresponding file.
+// The assertions of the Web Platform Tests' folder `eventsource/` about servers, tested with the server's SSE and
+// Chromium's EventSource. Each test name begins with the name of the corresponding file.
 //
 // These files do not apply to a server, or not to this one:
 // - dedicated-worker/*, shared-worker/*, eventsource-constructor-*, -url, -prototype, -stringify, -onmessage*, -onopen,
 //   -readyState, -close, -bfcache, -request-cancellation, interfaces: the reader's own interface and life
-// - format-field-retry-bogus, -empty: the hub sends only digits, see format-field-retry
+// - format-field-retry-bogus, -empty: the server sends only digits, see format-field-retry
 // - format-field-id-null: see format-field-id, no id has a NUL or is empty
 // - format-mime-bogus, -valid-bogus, -trailing-semicolon: see format-mime
-// - request-redirect, request-post-to-connect: the hub does not redirect
-// - request-credentials: the hub does not use cookies
+// - request-redirect, request-post-to-connect: the server does not redirect
+// - request-credentials: the server does not use cookies
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -151,7 +151,7 @@ describe("a reader that reconnects has lost nothing", { concurrency: true }, () 
 
     const back = await proxy.requested(({ headers }) => headers["last-event-id"]);
     assert.equal(back.headers["last-event-id"], ids[0]);
-    assert.ok(back.at - cutAt >= 1000, "format-field-retry: the hub's time is used");
+    assert.ok(back.at - cutAt >= 1000, "format-field-retry: the server's time is used");
     const told = (await stream.events(3)).map(({ lastEventId }) => lastEventId);
     assert.deepEqual(told, ids);
   });
@@ -218,7 +218,7 @@ describe("a reader that reconnects has lost nothing", { concurrency: true }, () 
     assert.equal(next.data, "6");
   });
 
-  test("request-status-error: a hub that ends sends a goodbye without an id and ends the body", async (t) => {
+  test("request-status-error: a server that ends sends a goodbye without an id and ends the body", async (t) => {
     const { hub, page } = await brittleBed(t);
     const stream = await openEventSource(page, "/topics/news");
     await stream.opened();
@@ -238,7 +238,7 @@ describe("a reader that reconnects has lost nothing", { concurrency: true }, () 
     assert.equal(await stream.firstError(), "closed");
   });
 
-  test("request-status-error: a full hub sends a goodbye, and the browser reconnects", async (t) => {
+  test("request-status-error: a full server sends a goodbye, and the browser reconnects", async (t) => {
     const { page } = await brittleBed(t, "--clients", "1");
     const first = await openEventSource(page, "/topics/news");
     await first.opened();

@@ -18,7 +18,7 @@ const swallows = ways.silentAfter(0);
 
 /** The fault of the proxy, its ways, the affected transports, and the transport that the feed then uses. */
 const FALLBACKS = [
-  ["rejects upgrades", ways.refusesUpgrades, ["websocket"], "sse"],
+  ["rejects upgrades", ways.rejectsUpgrades, ["websocket"], "sse"],
   ["strips the headers of an upgrade", ways.stripsUpgrades, ["websocket"], "sse"],
   ["answers WebSocket and SSE with 502", ways.badGateway, ["websocket", "sse"], "long-polling"],
   ["opens a WebSocket and drops everything", swallows, ["websocket"], "sse"],
@@ -46,7 +46,7 @@ describe("a feed finds the transport that works, and returns to WebSocket", { co
 
   test("behind a proxy that rejects upgrades and buffers streams, a feed uses long-polling", async (t) => {
     const misbehave = (proxy) => {
-      proxy.misbehave(ways.refusesUpgrades, ["websocket"]);
+      proxy.misbehave(ways.rejectsUpgrades, ["websocket"]);
       proxy.misbehave(ways.buffers, ["sse", "long-polling"]);
     };
     await fallsBack(t, misbehave, "long-polling", IMPATIENT);
@@ -77,7 +77,7 @@ describe("a feed finds the transport that works, and returns to WebSocket", { co
 
   test("the next feed of a page begins with the transport that has worked", async (t) => {
     const { proxy, page } = await bed(t);
-    proxy.misbehave(ways.refusesUpgrades, ["websocket"]);
+    proxy.misbehave(ways.rejectsUpgrades, ["websocket"]);
     const options = { ...FEED, betterAfter: 60_000 };
     await (await openFeed(page, "/topics/first", options)).open("sse");
     await page.reload();

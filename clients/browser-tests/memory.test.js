@@ -1,4 +1,5 @@
-// The page keeps the latencies of a minute and a table of fixed size, and nothing that grows with the number of messages.
+// The page keeps the latencies of a minute and a table of fixed size, and nothing that grows with the number of
+// messages.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -8,7 +9,7 @@ import { PATIENCE } from "./support/patience.js";
 
 const WARM = 20_000;
 const ALL = 100_000;
-/** How many notifications are published at once. The hub retains more, so a slow reader gets no gap. */
+/** How many notifications are published at once. The server retains more, so a slow reader gets no gap. */
 const STEP = 10_000;
 /** Less than three bytes for each notification on each of three transports. */
 const BOUND = 500_000;

@@ -1,4 +1,4 @@
-// The client in Node with a hub, without a browser.
+// The client in Node with a server, without a browser.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { NETWORK, POLICY, launchBrowser } from "./support/browser.js";
 import { NO_LOSSES, TRANSPORTS, livePage } from "./support/live-page.js";
 import { PATIENCE } from "./support/patience.js";
-import { badGateway, refusesUpgrades, unplugged } from "./support/ways.js";
+import { badGateway, rejectsUpgrades, unplugged } from "./support/ways.js";
 
 const TITLES = ["WebSocket", "SSE", "Long-polling"];
 
@@ -27,7 +27,7 @@ describe("the live page", { concurrency: 4 }, () => {
       for (const figure of ["median", "slowest", "bytes-each", "requests", "bytes"]) {
         assert.ok((await card.number(figure)) > 0, `${figure} of ${card.transport}`);
       }
-      assert.ok((await card.number("median")) < PATIENCE, "the latency is relative to the hub's clock");
+      assert.ok((await card.number("median")) < PATIENCE, "the latency is relative to the server's clock");
       assert.deepEqual(await card.losses(), NO_LOSSES);
     });
     assert.equal(await page.locator(".plot canvas").count(), TRANSPORTS.length);
@@ -77,7 +77,7 @@ describe("the live page", { concurrency: 4 }, () => {
     await each(async (card) => assert.deepEqual(await card.losses(), NO_LOSSES));
   });
 
-  test("if the hub ends, the log and each card show the reason once, and a publish fails", async (t) => {
+  test("if the server ends, the log and each card show the reason once, and a publish fails", async (t) => {
     const { hub, page, each } = await livePage(t, browser, { topic: "news", expected: [NETWORK] });
     await each((card) => card.state("open"));
     const heights = () => page.$$eval(".card", (all) => all.map((card) => card.offsetHeight));
@@ -86,16 +86,16 @@ describe("the live page", { concurrency: 4 }, () => {
     await each((card) => card.away.filter({ hasText: /^Away: ./ }).waitFor());
     assert.deepEqual(await heights(), before, "no card changes its height");
     await page.click('[data-action="publish"]');
-    await page.locator("[data-log] p", { hasText: "Not published, “hello”: the server does not answer" }).waitFor();
+    await page.locator("[data-log] p", { hasText: "Not published, “hello”: the server does not respond" }).waitFor();
     for (const title of TITLES) {
-      const lines = page.locator("[data-log] p", { hasText: `${title}: the hub is going away, trying again` });
+      const lines = page.locator("[data-log] p", { hasText: `${title}: the server is going away, trying again` });
       assert.equal(await lines.count(), 1, title);
     }
   });
 
   test("if a proxy rejects upgrades, the WebSocket card shows a reason until it is open", async (t) => {
     const { proxy, page, cards } = await livePage(t, browser, { topic: "news", expected: [NETWORK] });
-    proxy.misbehave(refusesUpgrades, ["websocket"]);
+    proxy.misbehave(rejectsUpgrades, ["websocket"]);
     await page.reload();
     await cards.sse.state("open");
     await cards.websocket.away.filter({ hasText: "Away: closed with 1006" }).waitFor();
@@ -104,7 +104,7 @@ describe("the live page", { concurrency: 4 }, () => {
     await cards.websocket.away.waitFor({ state: "hidden" });
   });
 
-  test("after an outage longer than the hub's retention, each card shows the gap and its size", async (t) => {
+  test("after an outage longer than the server's retention, each card shows the gap and its size", async (t) => {
     const { hub, page, each } = await livePage(t, browser, { topic: "%3E", options: ["--retain", "5"] });
     await each((card) => card.state("open"));
     await page.click('[data-action="offline"]');
@@ -202,7 +202,7 @@ describe("the live page", { concurrency: 4 }, () => {
     assert.equal(await page.locator("button:visible, input:visible, select:visible").count(), 0);
   });
 
-  test("an invalid topic is rejected once with the hub's message, and no stream is opened", async (t) => {
+  test("an invalid topic is rejected once with the server's message, and no stream is opened", async (t) => {
     const { proxy, page } = await livePage(t, browser, { topic: "a..b", expected: [NETWORK] });
     await page.getByRole("alert").filter({ hasText: /^This page cannot start: .*empty/ }).waitFor();
     for (const action of ["publish", "flood", "offline"]) assert.ok(await page.isDisabled(`[data-action="${action}"]`));
@@ -228,7 +228,7 @@ describe("the live page", { concurrency: 4 }, () => {
     }
   });
 
-  test("its policy blocks scripts and requests that are not of the hub", async (t) => {
+  test("its policy blocks scripts and requests that are not of the server", async (t) => {
     const { proxy, page } = await livePage(t, browser, { topic: "news", expected: [POLICY] });
     const { headers } = await fetch(proxy.url, { headers: { accept: "text/html" } });
     assert.match(headers.get("content-security-policy"), /^default-src 'none';/);

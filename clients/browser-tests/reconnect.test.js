@@ -23,14 +23,14 @@ describe("a feed reconnects at the right time", { concurrency: 4 }, () => {
     proxy.misbehave(ways.answers(503, { "retry-after": "2" }), ["sse"], 1);
     const feed = await openFeed(page, "/topics/news", { transports: ["sse"] });
     await feed.open("sse");
-    const [refused, again] = proxy.requests;
-    assert.ok(again.at - refused.at >= 2_000, `${again.at - refused.at} ms`);
+    const [rejected, again] = proxy.requests;
+    assert.ok(again.at - rejected.at >= 2_000, `${again.at - rejected.at} ms`);
   });
 
   for (const transports of [ALL, ["sse"], ["long-polling"]]) {
     test(`after a rejected token, a fresh one is requested and the feed opens by ${transports[0]}`, async (t) => {
       const { hub, proxy, page } = await bed(t);
-      proxy.misbehave(ways.refusesToken("old"), ALL);
+      proxy.misbehave(ways.rejectsToken("old"), ALL);
       const feed = await openFeed(page, "/topics/news", { transports, tokens: ["old", "new", "never asked for"] });
       await feed.open(transports[0]);
       await hub.publish("news", "1");
@@ -40,7 +40,7 @@ describe("a feed reconnects at the right time", { concurrency: 4 }, () => {
 
   test("a publish whose token is rejected is repeated with a fresh one", async (t) => {
     const { hub, proxy, page } = await bed(t);
-    proxy.misbehave(ways.refusesToken("old"), ["publish"]);
+    proxy.misbehave(ways.rejectsToken("old"), ["publish"]);
     const feed = await openFeed(page, "/topics/news", { tokens: ["old", "new", "never asked for"] });
     assert.deepEqual([await feed.publish("x")], await stored(hub, "news"));
   });

@@ -1,5 +1,6 @@
-// Bundles the client into one file that pages can load directly, and the same as a CommonJS module. The hub serves the
-// first file, so it is committed in the crate of the live page. The same sources must give the same bytes.
+// Bundles the client into one minified file that pages can load directly, and for Node into a module and a CommonJS
+// module. Node prints the line of an uncaught error, so its files are not minified. The server serves the first file, so
+// it is committed in the crate of the live page. The same sources must give the same bytes.
 
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -17,25 +18,25 @@ const INTERNAL = `address better betterIn blocks check current cuts delay ended 
 /** The parts of the types that the package exports. */
 const TYPES = ["index", "types", "rejection"];
 
-await bundle("esm", "dist/index.js");
-await bundle("cjs", "dist/index.cjs");
+await writeFile(here("dist/index.js"), await minified());
+await writeFile(here("dist/index.node.js"), await bundle({ format: "esm" }));
+await writeFile(here("dist/index.cjs"), await bundle({ format: "cjs" }));
 for (const name of TYPES) {
   const types = await readFile(here(`dist/${name}.d.ts`), "utf8");
   await writeFile(here(`dist/${name}.d.cts`), types.replaceAll('.js"', '.cjs"'));
 }
 await writeIfChanged(here("../../crates/live-page/built/client.js"), await readFile(here("dist/index.js")));
 
-async function bundle(format, file) {
-  const { outputFiles } = await build({
-    entryPoints: [here("src/index.ts")],
-    bundle: true,
-    minify: true,
-    mangleProps: new RegExp(`^(${INTERNAL.split(/\s+/).join("|")})$`),
-    format,
-    target: "es2022",
-    write: false,
-  });
+async function bundle(options) {
+  const entryPoints = [here("src/index.ts")];
+  const { outputFiles } = await build({ entryPoints, bundle: true, target: "es2022", write: false, ...options });
+  return outputFiles[0].text;
+}
+
+async function minified() {
+  const mangleProps = new RegExp(`^(${INTERNAL.split(/\s+/).join("|")})$`);
+  const text = await bundle({ format: "esm", minify: true, mangleProps });
   // terser saves about 100 more bytes after gzip.
-  const { code } = await minify(outputFiles[0].text, { module: true, ecma: 2022, compress: { passes: 3, pure_getters: true, unsafe: true } });
-  await writeFile(here(file), `${code}\n`);
+  const { code } = await minify(text, { module: true, ecma: 2022, compress: { passes: 3, pure_getters: true, unsafe: true } });
+  return `${code}\n`;
 }

@@ -1,4 +1,4 @@
-/** Prints the size of the client in bytes: the file of the package that a hub serves, compressed by gzip. */
+/** Prints the size of the client in bytes: the file of the package that a server serves, compressed by gzip. */
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 

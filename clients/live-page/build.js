@@ -1,5 +1,5 @@
-// Bundles the page into the crate that serves it. The bundle is committed, so that the server builds without Node. The same
-// sources must give the same bytes.
+// Bundles the page into the crate that serves it. The bundle is committed, so that the server builds without Node. The
+// same sources must give the same bytes.
 
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";

@@ -45,7 +45,7 @@ async fn a_user_reads_her_own_topics_until_her_token_expires() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn others_see_a_user_come_and_be_revoked() {
+async fn others_see_a_user_come_and_be_disconnected() {
     let hub = Hub::default();
     let announcing = tokio::spawn(announce(hub.clone()));
     let app = app(&hub);
@@ -54,7 +54,7 @@ async fn others_see_a_user_come_and_be_revoked() {
     assert_eq!(line(&mut bob, "data: ").await, "bob is here");
     let ann = subscribe(&app, "public.*", "ann-7c1f9a").await;
     assert_eq!(line(&mut bob, "data: ").await, "ann is here");
-    assert_eq!(revoke(State(hub.clone()), Path("ann".to_owned())).await, "1");
+    assert_eq!(disconnect(State(hub.clone()), Path("ann".to_owned())).await, "1");
     let mut ann = ann.into_body().into_data_stream();
     assert_eq!(line(&mut ann, "event: ").await, "goodbye");
     drop(ann);

@@ -3,161 +3,11 @@
 
 #![cfg(unix)]
 
-use std::env;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Output, Stdio};
-use std::time::Instant;
+mod support;
 
-use rustix::process::Signal;
-use tidings_testkit::{LIMIT, TestProgram};
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
+use tokio_tungstenite::tungstenite::Message;
 
-/// Returns the path of an example.
-fn program(name: &str) -> PathBuf {
-    let tests = env::current_exe().expect("a test has a path");
-    let profile = tests.ancestors().nth(2).expect("a test is in PROFILE/deps");
-    profile.join("examples").join(name)
-}
-
-/// Runs an example to its end. Kills it and panics if it does not end in time.
-fn run(name: &str, set_up: impl FnOnce(&mut Command)) -> Output {
-    let mut command = Command::new(program(name));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    set_up(&mut command);
-    TestProgram::run(&mut command, "")
-}
-
-fn lines(output: &[u8]) -> Vec<&str> {
-    str::from_utf8(output).expect("the output is text").lines().collect()
-}
-
-/// A running example. Dropping it kills the process.
-struct Example {
-    program: TestProgram,
-    address: String,
-}
-
-impl Example {
-    fn start(name: &str) -> Self {
-        Self::start_with(name, &[])
-    }
-
-    fn start_with(name: &str, args: &[&str]) -> Self {
-        let mut command = Command::new(program(name));
-        command.arg("127.0.0.1:0").args(args).stdout(Stdio::piped());
-        let mut program = TestProgram::start(&mut command);
-        let line = program.line();
-        let address =
-            line.strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line:?}"));
-        Self { address: address.to_owned(), program }
-    }
-
-    fn connect(&self) -> TcpStream {
-        tidings_testkit::connect(&self.address)
-    }
-
-    /// Sends a request of HTTP/1.0, so that the response ends with the connection.
-    fn request(&self, request: &str, headers: &str, body: &str) -> Answer {
-        let mut socket = self.connect();
-        let (host, length) = (&self.address, body.len());
-        write!(
-            socket,
-            "{request} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
-        )
-        .expect("the example reads");
-        Answer(BufReader::new(socket))
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        self.request(&format!("GET {path}"), "", "")
-    }
-
-    fn websocket(&self, path: &str) -> WebSocket<TcpStream> {
-        let url = format!("ws://{}{path}", self.address);
-        client(url, self.connect()).expect("a handshake").0
-    }
-
-    /// Sends further requests. Connections are accepted in order, so the example has read earlier requests after this.
-    fn settle(&self) {
-        for _ in 0..10 {
-            self.get("/").rest();
-        }
-    }
-
-    /// Sends the signal of Ctrl-C.
-    fn interrupt(&mut self) {
-        self.program.signal(Signal::INT);
-    }
-
-    /// Waits for the end.
-    fn end(mut self) -> ExitStatus {
-        self.program.wait()
-    }
-}
-
-/// A response, which can be read while it arrives.
-struct Answer(BufReader<TcpStream>);
-
-impl Answer {
-    /// Reads up to a line that contains `words`, and returns the line.
-    fn line_with(&mut self, words: &str) -> String {
-        let until = Instant::now() + LIMIT;
-        let mut lines = self.0.by_ref().lines().map(|line| line.expect("a line in time"));
-        let found = lines.find(|line| line.contains(words) || Instant::now() > until);
-        found.filter(|line| line.contains(words)).expect("the line in time and before the end")
-    }
-
-    /// Reads the rest.
-    fn rest(mut self) -> String {
-        let until = Instant::now() + LIMIT;
-        let mut rest = Vec::new();
-        while self.0.by_ref().take(1024).read_to_end(&mut rest).expect("more in time") > 0 {
-            assert!(Instant::now() < until, "the response does not end");
-        }
-        String::from_utf8(rest).expect("the response is text")
-    }
-}
-
-/// Reads up to the first message for which `find` returns a value.
-fn read_to<T>(socket: &mut WebSocket<TcpStream>, find: impl Fn(Message) -> Option<T>) -> T {
-    // Pings arrive for as long as the example runs, so the time is limited as a whole.
-    let until = Instant::now() + LIMIT;
-    loop {
-        assert!(Instant::now() < until, "no message in time");
-        if let Some(found) = find(socket.read().expect("a message in time")) {
-            return found;
-        }
-    }
-}
-
-fn text(socket: &mut WebSocket<TcpStream>) -> String {
-    read_to(socket, |message| match message {
-        Message::Text(text) => Some(text.to_string()),
-        Message::Ping(_) => None,
-        other => panic!("{other:?}"),
-    })
-}
-
-fn close_frame(socket: &mut WebSocket<TcpStream>) -> CloseFrame {
-    read_to(socket, |message| match message {
-        Message::Close(frame) => Some(frame.expect("a close frame with a reason")),
-        Message::Text(_) | Message::Ping(_) => None,
-        other => panic!("{other:?}"),
-    })
-}
-
-fn assert_goodbye(frame: &CloseFrame) {
-    assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1001, "the hub is going away"));
-}
-
-/// Returns the cursor of a response to a poll.
-fn cursor(answer: &str) -> &str {
-    let (_, cursor) = answer.split_once("\"cursor\":\"").expect(answer);
-    cursor.split_once('"').expect(answer).0
-}
+use support::{Answer, Example, assert_goodbye, close_frame, cursor, lines, run, text};
 
 #[test]
 fn websocket_ticks_from_the_first_client_on_until_ctrl_c_closes_all() {
@@ -271,8 +121,8 @@ fn one_axum_router_serves_all_transports_and_other_routes() {
     events.line_with("data: teapot");
     let poll = poll.rest();
     assert!(poll.contains("\"topic\":\"orders.new\",\"data\":\"teapot\""), "{poll}");
-    let refused = example.get("/topics/orders..new").rest();
-    assert!(refused.contains(" 400 ") && refused.contains("bad_topic"), "{refused}");
+    let rejected = example.get("/topics/orders..new").rest();
+    assert!(rejected.contains(" 400 ") && rejected.contains("bad_topic"), "{rejected}");
     let rebound = example.get(&format!("http://evil.example{url}")).rest();
     assert!(rebound.contains(" 421 ") && rebound.contains("evil.example"), "{rebound}");
 
@@ -299,8 +149,11 @@ fn hyper_serves_a_mount_to_subscribe_and_to_publish() {
     events.line_with("data: the fair is open");
     let poll = example.get("/news.*?after=earliest").rest();
     assert!(poll.contains("\"data\":\"the fair is open\""), "{poll}");
-    let refused = example.request("DELETE /news.local", "", "").rest();
-    assert!(refused.contains(" 405 ") && refused.contains("allow: GET, HEAD, POST"), "{refused}");
+    let rejected = example.request("DELETE /news.local", "", "").rest();
+    assert!(
+        rejected.contains(" 405 ") && rejected.contains("allow: GET, HEAD, POST"),
+        "{rejected}"
+    );
     example.interrupt();
     assert_goodbye(&close_frame(&mut websocket));
     assert!(events.rest().contains("going_away"));
@@ -308,7 +161,7 @@ fn hyper_serves_a_mount_to_subscribe_and_to_publish() {
 }
 
 #[test]
-fn users_of_the_service_have_presence_and_private_topics_and_can_be_revoked() {
+fn users_of_the_service_have_presence_and_private_topics_and_can_be_disconnected() {
     let mut example = Example::start("service");
     let bob = "Cookie: token=bob-03e5d2\r\nAccept: text/event-stream\r\n";
     let mut bob = example.request("GET /events/public.*", bob, "");
@@ -319,7 +172,7 @@ fn users_of_the_service_have_presence_and_private_topics_and_can_be_revoked() {
     assert!(example.request("POST /notify/ann", "", "lunch is ready").rest().contains(" 200 "));
     assert_eq!(text(&mut ann), "lunch is ready");
     assert!(example.get("/events/users.ann.*?access_token=bob-03e5d2").rest().contains(" 403 "));
-    assert!(example.request("POST /revoke/ann", "", "").rest().ends_with("\r\n\r\n1"));
+    assert!(example.request("POST /disconnect/ann", "", "").rest().ends_with("\r\n\r\n1"));
     assert_eq!(u16::from(close_frame(&mut ann).code), 1008);
     example.interrupt();
     assert!(bob.rest().contains("going_away"));

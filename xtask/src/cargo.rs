@@ -73,12 +73,18 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 
 /// Runs a command and returns all of its output, even if it fails. Returns an error if it takes longer than [`LIMIT`].
 pub(crate) fn captured(command: &mut Command) -> Result<Output> {
-    // Files and not pipes. A pipe stays open until the last program that has it open has ended, and a descendant that
-    // is not found is not killed.
     let (stdout, stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
-    command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
-    let status = wait(command)?;
+    let status = run_into(command, &stdout, &stderr)?;
     Ok(Output { status, stdout: contents(stdout)?, stderr: contents(stderr)? })
+}
+
+/// Runs a command whose output goes to these files, which may be the same file. Returns how the command ended, or an
+/// error if it takes longer than [`LIMIT`].
+///
+/// These are files and not pipes, because a pipe stays open until the last program that has it open has ended. A
+/// command may leave a program running, and a descendant that is not found is not killed.
+pub(crate) fn run_into(command: &mut Command, stdout: &File, stderr: &File) -> Result<ExitStatus> {
+    wait(command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?))
 }
 
 fn contents(mut file: File) -> Result<Vec<u8>> {

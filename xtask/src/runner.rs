@@ -3,7 +3,7 @@
 
 use std::env;
 use std::fs::{self, File};
-use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Command, ExitCode, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -94,23 +94,22 @@ fn run_aside(step: &Step) -> Ended {
     let took = started.elapsed();
     let result = result.and_then(|(status, text)| {
         println!("\n<== {name} ended after {}\n{text}", seconds(took));
+        let status = status?;
         ensure!(status.success(), "{status}");
         Ok(Outcome::Passed)
     });
     Ended { name, result, took }
 }
 
-/// Runs `cargo xtask NAME` and returns how it ended and what it printed.
-fn run_in_process(name: &str) -> Result<(ExitStatus, String)> {
+/// Runs `cargo xtask NAME`. Returns how it ended, or an error if it was killed, and what it printed.
+fn run_in_process(name: &str) -> Result<(Result<ExitStatus>, String)> {
     let program = env::current_exe()?;
-    // A file and not a pipe. A pipe stays open until the last program that has it open has ended, and a step may leave
-    // a program running.
     let path = program.with_file_name(format!("xtask-{name}.log"));
     let log = File::create(&path)?;
     // A lower priority than the main steps, which take the longest because tests wait.
     let mut command = Command::new("nice");
-    command.args(["-n", "10"]).arg(program).arg(name).stdin(Stdio::null());
-    let status = command.stdout(log.try_clone()?).stderr(log).status()?;
+    command.args(["-n", "10"]).arg(program).arg(name);
+    let status = cargo::run_into(&mut command, &log, &log);
     Ok((status, String::from_utf8_lossy(&fs::read(&path)?).into_owned()))
 }
 

@@ -12,7 +12,7 @@ const FULL: usize = 1000;
 /// Publishes to a full log. Returns the number of evicted notifications.
 pub(crate) fn publish_evicting() -> Work {
     let hub = full();
-    let before = hub.log().tail().seq;
+    let before = hub.log().floor().seq;
     let mut notifications = vec![notification(); FULL];
     Box::new(move || {
         for notification in std::mem::take(&mut notifications) {
@@ -21,7 +21,7 @@ pub(crate) fn publish_evicting() -> Work {
                 .expect("the hub has no broker")
                 .expect("the hub is open");
         }
-        (hub.log().tail().seq - before) as usize
+        (hub.log().floor().seq - before) as usize
     })
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn read_1000() -> Work {
     let hub = full();
     let interest = Interest::new("orders.*".parse().expect("a filter"));
     let budget = Budget { entries: FULL, bytes: usize::MAX };
-    let mut cursor = Cursor::at(hub.log().tail());
+    let mut cursor = Cursor::at(hub.log().floor());
     let mut events = Vec::with_capacity(FULL);
     Box::new(move || {
         let head = hub.log().head();

@@ -4,8 +4,8 @@ import { startProxy } from "./proxy.js";
 import { BLANK } from "./test-page.js";
 
 /**
- * Starts a hub, a proxy before it and a page for one test. `options` are the arguments of the hub, `pages` are the files
- * that the proxy serves itself, and `path` is that of the page. The other options are those of `openPage`.
+ * Starts a server, a proxy before it and a page for one test. `options` are the arguments of the server, `pages` are
+ * the files that the proxy serves itself, and `path` is that of the page. The other options are those of `openPage`.
  */
 export async function testbed(t, browser, { options = [], pages = BLANK, path = "/test/", ...ofPage } = {}) {
   const opened = [];

@@ -17,8 +17,8 @@ export function launchBrowser() {
 }
 
 /**
- * Opens a page in a new context, which is like a new browser profile. The test fails at its end if the page had a fault of
- * a kind that is not in `expected`. The other options are those of a context of playwright.
+ * Opens a page in a new context, which is like a new browser profile. The test fails at its end if the page had a fault
+ * of a kind that is not in `expected`. The other options are those of a context of playwright.
  */
 export async function openPage(t, browser, url, { expected = [], ...options } = {}) {
   const context = await browser.newContext(options);

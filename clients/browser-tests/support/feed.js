@@ -1,15 +1,16 @@
 import { until } from "./patience.js";
 
 /**
- * A feed of the client in the page, and everything that it has emitted. In `log`, a notification is its data and a gap is
- * an object. The token callback returns the items of `tokens`, the next one each time that the hub has rejected a token.
+ * A feed of the client in the page, and everything that it has emitted. In `log`, a notification is its data and a gap
+ * is an object. The token callback returns the items of `tokens`, the next one each time that the server has rejected a
+ * token.
  */
 export async function openFeed(page, url, { tokens, ...options } = {}) {
   await until(page, () => window.tidings);
   const handle = await page.evaluateHandle(
     ([url, options, tokens]) => {
       let rejections = 0;
-      if (tokens) options.token = (refused) => tokens[refused ? ++rejections : rejections];
+      if (tokens) options.token = (rejected) => tokens[rejected ? ++rejections : rejections];
       const feed = window.tidings(url, options);
       const told = { feed, log: [] };
       feed.on("gap", (gap) => told.log.push({ gap }));

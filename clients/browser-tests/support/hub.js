@@ -11,14 +11,14 @@ import { inTime, PATIENCE } from "./patience.js";
 /** The path of the program under test. */
 export const PROGRAM = process.env.TIDINGS ?? fileURLToPath(new URL("../../../target/debug/tidings", import.meta.url));
 
-/** No hub outlives its test, not even if the test is killed after its time limit. */
+/** No server outlives its test, not even if the test is killed after its time limit. */
 const running = new Set();
 process.once("SIGTERM", () => process.exit(1));
 process.once("exit", () => {
   for (const child of running) child.kill();
 });
 
-/** Starts a hub on a free port, for example `await startHub("--demo", "--heartbeat", "1")`. */
+/** Starts a server on a free port, for example `await startHub("--demo", "--heartbeat", "1")`. */
 export async function startHub(...options) {
   if (!existsSync(PROGRAM)) {
     throw new Error(`no program at ${PROGRAM}: run \`cargo build\`, or name one in TIDINGS`);
@@ -26,14 +26,14 @@ export async function startHub(...options) {
   const child = spawn(PROGRAM, ["serve", "--listen", "127.0.0.1:0", ...options], {
     stdio: ["ignore", "pipe", "pipe"],
   });
-  // Standard error is not inherited, because its reader would wait for a hub that outlives its test.
+  // Standard error is not inherited, because its reader would wait for a server that outlives its test.
   child.stderr.on("data", (text) => process.stderr.write(text));
   running.add(child);
   child.once("exit", () => running.delete(child));
-  return new Hub(child, await inTimeOf(child, addressOf(child), "the hub listens"));
+  return new Hub(child, await inTimeOf(child, addressOf(child), "the server listens"));
 }
 
-/** Waits for this promise, and kills the hub if that takes too long. */
+/** Waits for this promise, and kills the server if that takes too long. */
 async function inTimeOf(child, promise, what) {
   try {
     return await inTime(promise, what);
@@ -51,7 +51,7 @@ async function addressOf(child) {
       return found[1];
     }
   }
-  throw new Error("the hub ended before it listened");
+  throw new Error("the server ended before it listened");
 }
 
 class Hub {
@@ -73,7 +73,7 @@ class Hub {
   async publishMany(topic, count) {
     const { hostname, port, host } = new URL(this.url);
     const socket = connect({ host: hostname, port });
-    socket.setTimeout(PATIENCE, () => socket.destroy(new Error("the hub does not answer")));
+    socket.setTimeout(PATIENCE, () => socket.destroy(new Error("the server does not respond")));
     for (let n = 1; n <= count; n++) {
       const length = `content-length: ${String(n).length}\r\n`;
       const close = n === count ? "connection: close\r\n" : "";
@@ -107,6 +107,6 @@ class Hub {
     const child = this.#child;
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill("SIGINT");
-    await inTimeOf(child, once(child, "exit"), "the hub ends");
+    await inTimeOf(child, once(child, "exit"), "the server ends");
   }
 }

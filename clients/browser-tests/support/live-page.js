@@ -3,7 +3,7 @@ import { until } from "./patience.js";
 
 export const TRANSPORTS = ["websocket", "sse", "long-polling"];
 
-/** Opens the live page of a new hub, through a proxy that can cut it. `topic` is set if it is not that of the demo. */
+/** Opens the live page of a new server, through a proxy that can cut it. `topic` is set if it is not that of the demo. */
 export async function livePage(t, browser, { topic, ...options } = {}) {
   const path = topic === undefined ? "/" : `/?topic=${topic}`;
   const bed = await testbed(t, browser, { pages: {}, path, ...options });

@@ -5,8 +5,8 @@
 export const PATIENCE = 120_000;
 
 /**
- * Waits in the page until the condition is true. It is evaluated ten times per second. By default, playwright evaluates it
- * in every frame, which makes all pages paint all the time.
+ * Waits in the page until the condition is true. It is evaluated ten times per second. By default, playwright evaluates
+ * it in every frame, which makes all pages paint all the time.
  */
 export const until = (page, condition, given) => page.waitForFunction(condition, given, { polling: 100 });
 

@@ -1,6 +1,6 @@
 /**
- * The file of the Web Platform Tests, its meaning for a payload, such a payload of text, and the data of the event if it
- * differs.
+ * The file of the Web Platform Tests, its meaning for a payload, such a payload of text, and the data of the event if
+ * it differs.
  */
 export const PAYLOADS = [
   ["format-bom", "a payload may begin with a byte order mark", "\uFEFFdata"],

@@ -3,7 +3,7 @@ import http from "node:http";
 import { inTime } from "./patience.js";
 
 /**
- * An HTTP proxy before the hub, which can misbehave in the ways of `ways.js`. It serves `pages` itself, by path:
+ * An HTTP proxy before the server, which can misbehave in the ways of `ways.js`. It serves `pages` itself, by path:
  * `{ "/test/": { type: "text/html", body: "…" } }`.
  */
 export async function startProxy(hub, pages = {}) {
@@ -158,7 +158,7 @@ class MisbehavingProxy {
   }
 }
 
-/** Returns the transport that the hub would choose for the request. */
+/** Returns the transport that the server would choose for the request. */
 function transportOf(method, url, headers) {
   if (method === "POST") return "publish";
   const named = url.searchParams.get("transport");

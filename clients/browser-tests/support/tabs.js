@@ -1,8 +1,8 @@
 import { inTime } from "./patience.js";
 
 /**
- * Tabs of one window, of which only one is visible. Playwright keeps all its pages visible, so these tabs are controlled
- * by the DevTools protocol.
+ * Tabs of one window, of which only one is visible. Playwright keeps all its pages visible, so these tabs are
+ * controlled by the DevTools protocol.
  */
 export async function openTabs(browser) {
   const session = await browser.newBrowserCDPSession();

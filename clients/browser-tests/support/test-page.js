@@ -5,8 +5,8 @@ const HTML = `<!doctype html>
 <script type="module" src="/test/client.js"></script>`;
 
 /**
- * A page for `startProxy` that contains only the packaged client, as `window.tidings`. The jitter of its backoff is always
- * small, so that tests do not wait longer than necessary.
+ * A page for `startProxy` that contains only the packaged client, as `window.tidings`. The jitter of its backoff is
+ * always small, so that tests do not wait longer than necessary.
  */
 export async function testPage() {
   const bundle = await build({

@@ -1,32 +1,32 @@
 /**
  * The ways in which a proxy misbehaves. A way has one or more of these functions:
  * - `begin(client)` is called with the client's connection or response when the request has arrived.
- * - `answer(request)` returns the answer of the proxy, `{ status, headers }`, or nothing if the hub should answer.
+ * - `answer(request)` returns the answer of the proxy, `{ status, headers }`, or nothing if the server should answer.
  * - `headers(headers)` changes the headers of the request.
- * - `pass(from, to)` passes the hub's bytes to the client, instead of `from.pipe(to)`.
+ * - `pass(from, to)` passes the server's bytes to the client, instead of `from.pipe(to)`.
  */
 
-/** Answers itself, without the hub. */
+/** Answers itself, without the server. */
 export const answers = (status, headers = {}) => ({ answer: () => ({ status, headers }) });
 
-/** Like a proxy that cannot reach its hub. */
+/** Like a proxy that cannot reach its server. */
 export const badGateway = answers(502);
 
 /** Like a proxy that does not support upgrades. */
-export const refusesUpgrades = answers(400);
+export const rejectsUpgrades = answers(400);
 
 /** Like an unplugged cable. */
 export const unplugged = { begin: (client) => client.destroy() };
 
 /** Rejects one token and accepts all others. */
-export const refusesToken = (token) => ({
+export const rejectsToken = (token) => ({
   answer: ({ headers, url }) => {
     const theirs = headers.authorization?.replace("Bearer ", "") ?? url.searchParams.get("access_token");
     return theirs === token ? { status: 401, headers: {} } : undefined;
   },
 });
 
-/** Like a proxy that uses HTTP/1.0 to the hub and removes hop-by-hop headers. */
+/** Like a proxy that uses HTTP/1.0 to the server and removes hop-by-hop headers. */
 export const stripsUpgrades = { headers: ({ upgrade, connection, ...others }) => others };
 
 /** Buffers a response until it is complete, which a stream never is. */
@@ -69,7 +69,7 @@ export const silentAfter = (frames) => ({
   },
 });
 
-/** Passes the request to the hub and drops the response. */
+/** Passes the request to the server and drops the response. */
 export const losesAnswer = {
   pass: (from, to) => {
     from.resume();

@@ -37,7 +37,7 @@ export class Line {
   readonly #polls = { hold: HOLD, cuts: 0 };
   /** The position up to which everything has arrived. */
   #position: string | undefined;
-  #wasRefused = false;
+  #wasRejected = false;
   #wasOpen = false;
   /** `true` if a transport that was tried since the last wait may open later. */
   #mayPass = false;
@@ -141,7 +141,7 @@ export class Line {
 
   #open(name: TransportName): Connection {
     const transport: Transport = async (opening) => {
-      const token = await this.options.token?.(this.#wasRefused);
+      const token = await this.options.token?.(this.#wasRejected);
       if (!opening.signal.aborted) await TRANSPORTS[name]({ ...opening, token });
     };
     const opening: Omit<Opening, "signal"> = {
@@ -176,7 +176,7 @@ export class Line {
   }
 
   #opens({ name }: Connection): void {
-    this.#wasRefused = false;
+    this.#wasRejected = false;
     this.#wasOpen = true;
     this.#choice.opened(name);
     this.listener.state({ name: "open", transport: name });
@@ -186,12 +186,12 @@ export class Line {
   async #after({ how, error }: Ending): Promise<void> {
     if (how === "closed") return;
     const { status, code, retryAfter, message } = error;
-    if (status === 401 && this.options.token && !this.#wasRefused) {
-      this.#wasRefused = true;
+    if (status === 401 && this.options.token && !this.#wasRejected) {
+      this.#wasRejected = true;
       // Many sessions may end at the same time.
       return how === "failed" ? this.#choice.restart() : this.#wait(retryAfter, message);
     }
-    // A load balancer may answer 404 while its only server restarts.
+    // A load balancer may respond with 404 while its only server restarts.
     const isEnd = isFinal(status) && !(this.#wasOpen && status === 404 && !code);
     if (isEnd && code && code !== "bad_transport") throw error;
     if (!isBusy(error)) {

@@ -42,15 +42,15 @@ export async function publish(
   for (const [name, value] of Object.entries(own)) {
     if (value !== undefined) headers[name.replace(/^(?=e|ti)/, "tidings-").replace("_", "-")] = value;
   }
-  let wasRefused = false;
+  let wasRejected = false;
   let atLeast;
   for (let attempt = 1; ; attempt++) {
     const abort = new AbortController();
     const limit = (options.openTimeout ?? OPEN_TIMEOUT) + data.length / SLOWEST;
-    const fault = `no answer in ${limit} ms: all connections used?`;
+    const fault = `no response in ${limit} ms: all connections used?`;
     const timers: ReturnType<typeof setTimeout>[] = [];
     try {
-      const token = await options.token?.(wasRefused);
+      const token = await options.token?.(wasRejected);
       timers.push(setTimeout(() => abort.abort(new Error(fault)), limit));
       timers.push(setTimeout(wait, SOON + data.length / USUAL));
       const sender = { options, token, signal: abort.signal };
@@ -59,14 +59,14 @@ export async function publish(
     } catch (error) {
       const { status, retryAfter } = error as Fault;
       const isUnknown = status === 401;
-      if (attempt === ATTEMPTS || (isUnknown ? wasRefused || !options.token : isFinal(status))) throw error;
+      if (attempt === ATTEMPTS || (isUnknown ? wasRejected || !options.token : isFinal(status))) throw error;
       // Before all attempts have failed, because that may take a minute.
       if (abort.signal.aborted) console.error("tidings:", "publish", error);
-      wasRefused = isUnknown;
+      wasRejected = isUnknown;
       atLeast = retryAfter;
     } finally {
       timers.forEach(clearTimeout);
     }
-    if (!wasRefused) await new Pause().sleep(backoff.delay(atLeast));
+    if (!wasRejected) await new Pause().sleep(backoff.delay(atLeast));
   }
 }

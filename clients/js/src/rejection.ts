@@ -7,7 +7,7 @@ export class Rejection extends Error {
   /**
    * @param status the HTTP status. A goodbye has 503 if a client should reconnect, 401 if it is `not_allowed`, and
    *   otherwise 403. 0 if a WebSocket broke
-   * @param code the server's error code, or the close code of a WebSocket. `undefined` if the server has not answered
+   * @param code the server's error code, or the close code of a WebSocket. `undefined` if the server has not responded
    * @param retryAfter milliseconds to wait before the next attempt, if the response contains them
    */
   constructor(
@@ -23,12 +23,12 @@ export class Rejection extends Error {
 /** Any error. Only a rejection has a status. */
 export type Fault = Error & Partial<Pick<Rejection, "status" | "code" | "retryAfter">>;
 
-/** Returns `true` if the same request would get the same answer, by the table in docs/protocol.md. */
+/** Returns `true` if the same request would get the same response, by the table in docs/protocol.md. */
 export function isFinal(status: number | undefined): boolean {
   return /^(204|3|4(?!08|25|29)|50[15])/.test(String(status));
 }
 
-/** Returns `true` if the server answered that it cannot serve now. Another transport would not help. */
+/** Returns `true` if the server responded that it cannot serve now. Another transport would not help. */
 export function isBusy({ status, code }: Fault): boolean {
   return !!code && (status === 429 || status === 503);
 }

@@ -9,7 +9,7 @@ export interface Sender {
 }
 
 /**
- * Sends a request with the headers, the credentials and the token of a feed. Returns the answer if its status is 200.
+ * Sends a request with the headers, the credentials and the token of a feed. Returns the response if its status is 200.
  *
  * `no-store` is for pages. The HTTP cache of a browser sends only one request for a URL at a time, unless the request
  * cannot be stored. A second tab would wait for the poll of the first one.

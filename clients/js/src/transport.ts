@@ -37,7 +37,7 @@ export interface Opening extends Sender {
 }
 
 /**
- * Opens one connection, reads it to its end, and throws the reason of the end: a {@link Rejection} or another error. The
- * outcome is ignored once the signal is aborted.
+ * Opens one connection, reads it to its end, and throws the reason of the end: a {@link Rejection} or another error.
+ * The outcome is ignored once the signal is aborted.
  */
 export type Transport = (opening: Opening) => Promise<unknown>;

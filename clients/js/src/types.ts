@@ -79,11 +79,11 @@ export interface Options<T = Payload> {
    */
   after?: string;
   /**
-   * Returns a bearer token for each connection and publish. `refused` is `true` if the server has just rejected the
+   * Returns a bearer token for each connection and publish. `rejected` is `true` if the server has just rejected the
    * last token with 401, or has ended its session (`not_allowed`), so that a fresh one is needed. It is sent as
    * `Authorization`, and by WebSocket as `?access_token=`, because pages cannot set a header there.
    */
-  token?: (refused: boolean) => string | Promise<string>;
+  token?: (rejected: boolean) => string | Promise<string>;
   /**
    * Decodes a payload to `data`. If it throws, the notification is skipped and the error is written to the console.
    * Default: the payload itself.

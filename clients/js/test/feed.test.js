@@ -232,7 +232,7 @@ test("a feed that is cut before its first notification requests the newest of ea
   assert.deepEqual(heard.notifications, ["e-4"]);
 });
 
-test("a slow reader of a long answer does not count as silence of the hub", async (t) => {
+test("a slow reader of a long answer does not count as silence of the server", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const feed = tidings("http://hub/topics/a", { fetch: hub.fetch, transports: ["long-polling"], buffer: 2 });

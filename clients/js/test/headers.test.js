@@ -7,7 +7,7 @@ import { Hub, json, settle, stream } from "./support.js";
 const PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const ALL = { event: "created", content_type: "a/b", time: 7, traceparent: PARENT, tracestate: "a=1" };
 
-/** The notifications of a hub: text and bytes with all headers, with one header, and with none. */
+/** The notifications of a server: text and bytes with all headers, with one header, and with none. */
 const NOTIFICATIONS = [
   { id: "e-1", topic: "orders.new", headers: ALL, data: "x" },
   { id: "e-2", topic: "orders.new", headers: ALL, data_base64: "AP8=" },
@@ -76,7 +76,7 @@ test("a publish sends only the given headers", async (t) => {
   const octets = "application/octet-stream";
   assert.deepEqual(await sent("x", ALL), [own, { ...all, ...text }]);
   assert.deepEqual(await sent(Uint8Array.of(0), { ...ALL, topic: "b" }), ["/topics/b", { ...all, ...binary }]);
-  // Bytes always have a content type, because hubs of earlier versions recognise them by it.
+  // Bytes always have a content type, because servers of earlier versions recognise them by it.
   assert.deepEqual(await sent(Uint8Array.of(65)), [own, { "content-type": octets, ...binary }]);
   // Text is text with any content type.
   assert.deepEqual(await sent("x", { content_type: octets }), [own, { "content-type": octets, ...text }]);

@@ -104,7 +104,7 @@ test("a transport that lasts is kept after any number of cuts", async (t) => {
   assert.equal(hub.requests.length, 0);
 });
 
-test("the goodbye of a hub does not count as a failure of the transport", async (t) => {
+test("the goodbye of a server does not count as a failure of the transport", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.feed(t);
@@ -154,7 +154,7 @@ test("a transport that opens and becomes silent is left once its heartbeat is ov
   assert.equal(hub.request.url.search, "?transport=sse&after=e-1");
 });
 
-test("the heartbeat interval of the hub also applies after a notification", async (t) => {
+test("the heartbeat interval of the server also applies after a notification", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.feed(t);
@@ -245,7 +245,7 @@ test("the feed waits for the retry: of an event stream", async (t) => {
   assert.equal(hub.requests.length, 2);
 });
 
-test("the feed waits for the Retry-After of a full hub and tries no other transport", async (t) => {
+test("the feed waits for the Retry-After of a full server and tries no other transport", async (t) => {
   ownTime(t, 0);
   const hub = new Hub();
   hub.feed(t, { transports: ["sse", "long-polling"] });
@@ -266,7 +266,7 @@ test("the feed waits for the Retry-After of a full hub and tries no other transp
   assert.equal(hub.requests.length, 4, "the longest wait is an hour");
 });
 
-test("a final rejection closes the feed with the hub's message", async (t) => {
+test("a final rejection closes the feed with the server's message", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const { feed } = hub.feed(t, { transports: ["sse", "long-polling"] });
@@ -293,7 +293,7 @@ test("after a rejected token, a fresh one is requested once", async (t) => {
   ownTime(t);
   const hub = new Hub();
   const asked = [];
-  const token = (refused) => asked.push(refused) && (refused ? "fresh" : "stale");
+  const token = (rejected) => asked.push(rejected) && (rejected ? "fresh" : "stale");
   const { feed } = hub.feed(t, { token });
   hub.upgrades = false;
   await settle();
@@ -328,7 +328,7 @@ for (const [transport, expire] of Object.entries(expiries)) {
     ownTime(t);
     const hub = new Hub();
     const asked = [];
-    const token = (refused) => asked.push(refused) && (refused ? "fresh" : "stale");
+    const token = (rejected) => asked.push(rejected) && (rejected ? "fresh" : "stale");
     const { feed } = hub.feed(t, { token, transports: [transport] });
     await settle();
     expire(hub);
@@ -563,7 +563,7 @@ test("a better transport that opens and becomes silent is tried again after twic
   assert.equal(hub.sockets.length, 2);
 });
 
-test("an error in the hub's form with a number as its code is not an error of the hub", async (t) => {
+test("an error in the server's form with a number as its code is not an error of the server", async (t) => {
   ownTime(t);
   const hub = new Hub();
   hub.feed(t, { transports: ["sse", "long-polling"] });

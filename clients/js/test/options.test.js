@@ -169,7 +169,7 @@ test("the time limit of a publish is a second longer for each 16 kB", async (t) 
   hub.request.answer(json({ id: "e-1" }));
   assert.equal(await publishing, "e-1");
 
-  const unanswered = assert.rejects(feed.publish("x"), /^Error: no answer in 10000\.\d+ ms: all connections used/);
+  const timedOut = assert.rejects(feed.publish("x"), /^Error: no response in 10000\.\d+ ms: all connections used/);
   const publishes = () => hub.requests.filter(({ init }) => init.method === "POST").length;
   for (let attempt = 1; attempt <= 5; attempt++) {
     await settle();
@@ -177,7 +177,7 @@ test("the time limit of a publish is a second longer for each 16 kB", async (t) 
     await pass(10_001);
     if (attempt < 5) await pass(1_000 * 2 ** (attempt - 1));
   }
-  await unanswered;
+  await timedOut;
   const [[, event, error]] = written.mock.calls.map((call) => call.arguments).filter(([by]) => by === "tidings:");
   assert.equal(event, "publish", "reported after the first attempt");
   assert.match(String(error), /all connections used/);

@@ -1,7 +1,7 @@
 // The package as packed by npm, installed in a new project.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { after, before, test } from "node:test";
@@ -51,6 +51,19 @@ test("CommonJS has its own file, so that Node does not have to require a module"
   const required = `console.log(require.resolve("tidings").endsWith("index.cjs"))`;
   assert.equal(run("resolve.cjs", required), "true\n");
 });
+
+for (const [file, start] of [
+  ["uncaught.mjs", `import { tidings } from "tidings";`],
+  ["uncaught.cjs", `const { tidings } = require("tidings");`],
+]) {
+  test(`an uncaught error of the package is printed with a readable line of its source in ${file}`, () => {
+    writeFileSync(`${project}/${file}`, `${start} tidings("ftp://127.0.0.1/topics/a");`);
+    const { status, stderr } = spawnSync(process.execPath, [file], { cwd: project, encoding: "utf8", timeout });
+    assert.equal(status, 1);
+    assert.match(stderr, /node_modules.tidings.dist/);
+    for (const line of stderr.split("\n")) assert.ok(line.length <= 200, `a line of ${line.length} characters`);
+  });
+}
 
 const TYPED = `
   interface Order { readonly n: number }

@@ -1,4 +1,4 @@
-/** A hub that is controlled by the test, through the fetch and the WebSocket of a feed, and a clock that the test moves. */
+/** A server that is controlled by the test, through the fetch and the WebSocket of a feed, and a clock that the test moves. */
 import { mock } from "node:test";
 import { tidings } from "../dist/index.js";
 
@@ -76,7 +76,7 @@ export class Hub {
     return this.sockets.at(-1);
   }
 
-  /** Opens a feed of this hub and records everything that it emits. */
+  /** Opens a feed of this server and records everything that it emits. */
   feed(test, options = {}, url = "http://hub/topics/orders.new") {
     const feed = tidings(url, { fetch: this.fetch, WebSocket: this.WebSocket, ...options });
     const told = { notifications: [], gaps: [], states: [] };

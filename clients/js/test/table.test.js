@@ -29,9 +29,9 @@ async function ends(t, transport, act) {
   return feed.state.name === "closed" ? "ends" : "retries";
 }
 
-test("a feed follows the table for answers of the hub and of proxies", async (t) => {
+test("a feed follows the table for answers of the server and of proxies", async (t) => {
   ownTime(t);
-  const answers = rows("Answers");
+  const answers = rows("Responses");
   assert.ok(answers.length > 5);
   const row = (word) => answers.find(([words]) => words.includes(word));
   for (let status = 201; status < 600; status++) {
@@ -45,9 +45,9 @@ test("a feed follows the table for answers of the hub and of proxies", async (t)
   }
 });
 
-test("a publish follows the same table for answers of the hub and of proxies", async (t) => {
+test("a publish follows the same table for answers of the server and of proxies", async (t) => {
   ownTime(t);
-  for (const [words, expected] of rows("Answers")) {
+  for (const [words, expected] of rows("Responses")) {
     for (const status of words.map(Number).filter((status) => status > 0 && status !== 401)) {
       const hub = new Hub();
       const { feed } = hub.feed(t);
@@ -126,7 +126,7 @@ for (const reason of ["full", "going_away", "unavailable"]) {
   });
 }
 
-test("after the feed was open, a 404 of a proxy is retried, and a 404 of the hub ends the feed", async (t) => {
+test("after the feed was open, a 404 of a proxy is retried, and a 404 of the server ends the feed", async (t) => {
   ownTime(t);
   const notFound = () => new Response("no backend", { status: 404 });
   assert.equal(await ends(t, "sse", (hub) => hub.request.answer(notFound())), "ends");

@@ -44,12 +44,12 @@ export class Clock {
 /** Returns the JSON of the response. Throws an error with a message for users if there is no response or a rejection. */
 export async function request(url: string | URL, init?: RequestInit): Promise<any> {
   const response = await fetch(url, { cache: "no-store", ...init }).catch(() => {
-    throw new Error("the server does not answer");
+    throw new Error("the server does not respond");
   });
   // The error of a proxy may not be JSON.
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error?.message ?? `the server answered ${response.status}`);
-  return answer;
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(body.error?.message ?? `the server responded with ${response.status}`);
+  return body;
 }
 
 /** Returns the URL of `topic` for publishing and subscribing, relative to the path of the page. */

@@ -54,6 +54,9 @@ pub use tidings_transport::{
 /// Nest the router, for example at `/events`, so that `POST /events` publishes many. A body may have as many bytes as
 /// [`Hub::max_payload`](tidings_core::Hub::max_payload) returns.
 ///
+/// All other paths, such as `/events/`, are left to the application: axum answers them by its fallback, which is an
+/// empty `404` by default.
+///
 /// The application must not percent-decode the path, because the mount does: `%2C` separates filters as a comma does.
 pub fn router<S: Clone + Send + Sync + 'static>(mount: Mount) -> Router<S> {
     let many = mount.clone();

@@ -120,7 +120,7 @@ pub(crate) struct ServeArgs {
     /// Spread the goodbyes to the clients over this time after the listener is closed
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds_or_none)]
     pub(crate) drain: Duration,
-    /// Answer / with lines of text instead of the live page
+    /// Serve lines of text at / instead of the live page
     #[arg(long)]
     pub(crate) no_page: bool,
     /// Send with one system call per client even if io_uring is available, to compare the two
@@ -166,7 +166,7 @@ pub(crate) struct CompareArgs {
     pub(crate) quick: bool,
     /// Measure the long scenarios as well: ten times as many quiet clients, one topic per client, resume, and
     /// saturation of fifteen times as many clients
-    #[arg(long)]
+    #[arg(long, conflicts_with = "quick")]
     pub(crate) full: bool,
     /// Measure the baseline next to each transport, and compare the ratios with their targets
     #[arg(long, conflicts_with = "url")]
@@ -256,7 +256,7 @@ pub(crate) struct PublishArgs {
 After a cut it reconnects and resumes from its last position. A gap is printed to standard error, or with --json to
 standard output.")]
 pub(crate) struct SubscribeArgs {
-    /// Subscribe to this http or https URL, such as http://127.0.0.1:8080/topics/orders.*
+    /// Subscribe to the topics at this http or https URL, such as http://127.0.0.1:8080/topics/orders.*
     pub(crate) url: Secret,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
@@ -300,6 +300,12 @@ mod tests {
         let names = tidings_compare::contender_names();
         let listed = transports();
         assert!(listed.iter().all(|listed| names.contains(&listed.server.name())));
+    }
+
+    #[test]
+    fn a_first_look_and_the_long_scenarios_exclude_each_other() {
+        let given = Args::try_parse_from(["tidings", "compare", "--quick", "--full"]);
+        assert!(given.unwrap_err().to_string().contains("'--quick' cannot be used with '--full'"));
     }
 
     #[test]

@@ -1,15 +1,18 @@
-//! The broker of `tidings serve`. The hub waits for a broker that cannot be reached yet.
+//! The broker of `tidings serve`. The server waits for a broker that cannot be reached yet.
 
+use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
 use tidings::core::broker::Broker;
 use tidings::core::{BrokerError, Hub};
 use tidings::message_queue::{BrokerConfig, Keep, check, connect};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::values::{Unprinted, at_least_one, seconds};
+use crate::values::{at_least_one, seconds};
 
 /// How long the same problem is not logged again. A different problem is logged at once.
 const LOG_EVERY: Duration = Duration::from_secs(60);
@@ -46,7 +49,7 @@ pub(crate) struct BrokerArgs {
 }
 
 impl BrokerArgs {
-    /// Returns `true` if the hub has a broker.
+    /// Returns `true` if the server has a broker.
     pub(crate) fn is_given(&self) -> bool {
         self.broker.is_some()
     }
@@ -68,7 +71,7 @@ impl BrokerArgs {
 /// `first_attempt` is completed when the first attempt has succeeded or failed.
 ///
 /// # Errors
-/// Returns an error if the broker rejects the hub, so that another attempt would not help, or after the timeout.
+/// Returns an error if the broker rejects the server, so that another attempt would not help, or after the timeout.
 pub(crate) async fn attach(
     hub: Hub,
     args: BrokerArgs,
@@ -100,7 +103,7 @@ pub(crate) async fn attach(
         }
         let problem = error.to_string();
         if logged.as_ref().is_none_or(|(at, last)| at.elapsed() >= LOG_EVERY || *last != problem) {
-            tracing::warn!(%error, "the server waits for its broker and answers publishers and clients with 503");
+            tracing::warn!(%error, "the server waits for its broker and rejects publishers and clients with 503");
             logged = Some((Instant::now(), problem));
         }
         sleep(pause).await;
@@ -114,7 +117,7 @@ async fn attach_once(hub: &Hub, url: &str, config: BrokerConfig) -> Result<(), B
 }
 
 fn late() -> BrokerError {
-    BrokerError::Away { broker: "the broker".to_owned(), problem: "no answer in time".to_owned() }
+    BrokerError::Away { broker: "the broker".to_owned(), problem: "no response in time".to_owned() }
 }
 
 /// Parses a number of whole seconds, up to ten years.
@@ -128,4 +131,44 @@ fn age(text: &str) -> Result<Duration, String> {
     is_sound
         .then(|| Duration::from_secs(seconds))
         .ok_or_else(|| "expected 1 to 316224000 seconds".to_owned())
+}
+
+/// Parses a value with this function. Unlike clap's own parsers, the error does not contain the value, which may have a
+/// password in it.
+#[derive(Clone, Copy, Debug)]
+struct Unprinted(fn(&str) -> Result<(), String>);
+
+impl TypedValueParser for Unprinted {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        let text = value.to_str().ok_or_else(|| "not UTF-8".to_owned());
+        let checked = text.and_then(|text| self.0(text).map(|()| text.to_owned()));
+        checked.map_err(|problem| {
+            let name = argument.and_then(clap::Arg::get_long).unwrap_or("this argument");
+            let message = format!("invalid value for --{name}: {problem}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_does_not_contain_a_secret_value() {
+        let reject = |_: &str| Err("it is wrong".to_owned());
+        let argument = clap::Arg::new("broker").long("broker").value_parser(Unprinted(reject));
+        let command = clap::Command::new("tidings").arg(argument);
+        let error = command.try_get_matches_from(["tidings", "--broker", "nats://a:s3cret@b"]);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("--broker: it is wrong"), "{error}");
+        assert!(!error.contains("s3cret"), "{error}");
+    }
 }

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use serde_json::to_string_pretty;
 use tidings_compare::{Plan, Progress, RunningServer, run};
 
 use crate::args::CompareArgs;
@@ -23,10 +22,10 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
         return Ok(usage(&error.to_string()));
     }
     if cfg!(not(feature = "brokers")) && plan.needs_broker() {
-        return Ok(usage(&format!("a contender of --transports needs a broker: {NO_BROKERS}")));
+        return Ok(usage(&format!("a contender of --transports {NO_BROKERS}")));
     }
     if cfg!(not(feature = "axum")) && plan.needs_axum() {
-        return Ok(usage(&format!("a contender of --transports needs axum: {NO_AXUM}")));
+        return Ok(usage(&format!("a contender of --transports {NO_AXUM}")));
     }
     let outputs = open(json.as_deref()).and_then(|json| Ok((json, open(html.as_deref())?)));
     let (json, html) = match outputs {
@@ -46,7 +45,7 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
         println!("{}", report.table());
     }
     if let Some(output) = json {
-        output.write(&(to_string_pretty(&report)? + "\n"))?;
+        output.write(&report.json())?;
     }
     if let Some(output) = html {
         output.write(&report.html())?;

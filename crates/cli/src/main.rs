@@ -10,6 +10,10 @@ mod headers;
 mod listen;
 #[cfg(feature = "axum")]
 mod mounted;
+// A build with brokers tests it too, because only such a build has the flags to compare with.
+#[cfg(all(test, feature = "brokers"))]
+#[expect(dead_code, reason = "only its flags are tested")]
+mod no_broker;
 mod output;
 mod publish;
 mod publish_many;

@@ -10,7 +10,7 @@ use tidings::transport::client::{Publisher, Target};
 use crate::args::PublishArgs;
 use crate::publish_many;
 
-/// The longest input, in bytes. A hub accepts far less by default. The limit keeps a wrong pipe from filling the
+/// The longest input, in bytes. A server accepts far less by default. The limit keeps a wrong pipe from filling the
 /// memory.
 const MAX_INPUT: u64 = 64 << 20;
 

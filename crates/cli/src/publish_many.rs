@@ -7,10 +7,11 @@ use anyhow::Context;
 use tidings::transport::PublishMany;
 use tidings::transport::client::{ClientError, PublishedMany, Publisher};
 
-/// A batch of this many bytes is complete. It is half of what a hub accepts in one request by default.
+/// A batch of this many bytes is complete. It is half of what a server accepts in one request by default.
 const BATCH: usize = 512 << 10;
 
-/// The longest line, in bytes. A hub accepts far less by default. The limit keeps a wrong pipe from filling the memory.
+/// The longest line, in bytes. A server accepts far less by default. The limit keeps a wrong pipe from filling the
+/// memory.
 const MAX_LINE: u64 = 64 << 20;
 
 /// Publishes the lines of standard input and prints their ids. Lines that arrive together are sent in one request.

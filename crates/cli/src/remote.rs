@@ -152,16 +152,36 @@ impl Secret {
     /// Returns an error if it is not a URL of the scheme `http`, `https`, `ws` or `wss`. The message does not contain
     /// the user, the password or the query.
     pub(crate) fn url(&self) -> Result<Url, Usage> {
-        let bad = |problem: &str| Usage::new(format!("invalid URL {:?}: {problem}", self.shown()));
         if !self.0.contains("://") {
             let shown = self.shown();
-            return Err(bad(&format!("no scheme, expected http://{shown} or https://{shown}")));
+            return Err(
+                self.invalid(&format!("no scheme, expected http://{shown} or https://{shown}"))
+            );
         }
-        let url = Url::parse(&self.0).map_err(|error| bad(&error.to_string()))?;
+        let url = Url::parse(&self.0).map_err(|error| self.invalid(&error.to_string()))?;
         match url.scheme() {
             "http" | "https" | "ws" | "wss" => Ok(url),
-            other => Err(bad(&format!("scheme {other}, expected http or https"))),
+            other => Err(self.invalid(&format!("scheme {other}, expected http or https"))),
         }
+    }
+
+    /// Parses the URL of a topic or of filters.
+    ///
+    /// # Errors
+    /// Returns the errors of [`url`](Self::url), and one if the URL has no path. A server answers it with a page, which
+    /// a subscriber would take for a fault that passes.
+    pub(crate) fn topic_url(&self) -> Result<Url, Usage> {
+        let url = self.url()?;
+        if url.path() == "/" {
+            let server = self.shown();
+            let server = server.trim_end_matches('/');
+            return Err(self.invalid(&format!("no topic, expected {server}/topics/NAME")));
+        }
+        Ok(url)
+    }
+
+    fn invalid(&self, problem: &str) -> Usage {
+        Usage::new(format!("invalid URL {:?}: {problem}", self.shown()))
     }
 
     /// Returns the URL without user, password, query and fragment.

@@ -1,4 +1,4 @@
-//! `tidings serve`: runs the hub until Ctrl-C.
+//! `tidings serve`: runs the server until Ctrl-C.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ use crate::tls;
 /// Serves until Ctrl-C or SIGTERM. Prints the URLs of the listeners first.
 ///
 /// # Errors
-/// Returns an error if a certificate cannot be used, if a listener cannot be bound, if the broker rejects the hub or its timeout ends, or if the
+/// Returns an error if a certificate cannot be used, if a listener cannot be bound, if the broker rejects the server or its timeout ends, or if the
 /// addresses cannot be printed.
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     allow_many_files();

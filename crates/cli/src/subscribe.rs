@@ -21,7 +21,7 @@ use crate::serve::shutdown;
 /// Returns an error if an argument is invalid or standard output cannot be written.
 pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
     let client = client(&args.transport)?;
-    let target = Target::new(args.url.url()?)
+    let target = Target::new(args.url.topic_url()?)
         .position(args.after.unwrap_or_default())
         .options(args.remote.options()?);
     let mut followed = follow(client, target, Backoff::default());
@@ -80,7 +80,7 @@ fn print(arrival: &Arrival, as_json: bool) -> std::io::Result<()> {
     out.flush()
 }
 
-/// Returns the JSON of a notification, in the format of the hub. Not every transport has the id, the topic and the
+/// Returns the JSON of a notification, in the format of the server. Not every transport has the id, the topic and the
 /// headers.
 fn envelope(received: &Received) -> Value {
     let (name, data) = match received.kind {

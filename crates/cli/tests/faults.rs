@@ -1,6 +1,6 @@
-//! The guarantees of hubs that share a broker, while hubs and brokers are killed. A publish that was answered is
-//! stored. Each client receives every notification that matches its filters once and in order, whichever hubs it was
-//! connected to.
+//! The guarantees of servers that share a broker, while servers and brokers are killed. A publish that has a response
+//! is stored. Each client receives every notification that matches its filters once and in order, whichever servers it
+//! was connected to.
 //!
 //! Each test starts real programs and its own real broker.
 
@@ -29,10 +29,10 @@ const AWAY: Duration = Duration::from_secs(10);
 /// How many notifications are stored between two kills.
 const STORED_PER_KILL: usize = 60;
 
-/// Flags of hubs that retain so little that clients that resume are often served from the broker.
+/// Flags of servers that retain so little that clients that resume are often served from the broker.
 const FEW: [&str; 2] = ["--retain", "40"];
 
-/// The longest that an attempt to publish may take: the hub's publish deadline and the delays of a busy machine.
+/// The longest that an attempt to publish may take: the server's publish deadline and the delays of a busy machine.
 const BOUNDED: Duration = Duration::from_secs(60);
 
 fn seed() -> u64 {
@@ -67,8 +67,8 @@ fn check(received: &[Received], published: &Published, start: Id) {
     assert!(published.longest < BOUNDED, "{:?}", published.longest);
 }
 
-/// Kills and restarts hubs while 50 clients move between them and publishers publish to all of them.
-async fn hubs_are_killed(hubs: usize, broker: &str) {
+/// Kills and restarts servers while 50 clients move between them and publishers publish to all of them.
+async fn servers_are_killed(hubs: usize, broker: &str) {
     let seed = seed();
     let nodes = Nodes::start(hubs, broker, &FEW);
     let start = start(&nodes).await;
@@ -80,8 +80,8 @@ async fn hubs_are_killed(hubs: usize, broker: &str) {
     let published = loop {
         tokio::select! {
             published = &mut publishing => break published,
-            // Counted in notifications and not in seconds. A slow machine could otherwise not restart hubs as fast as
-            // they are killed.
+            // Counted in notifications and not in seconds. A slow machine could otherwise not restart servers as fast
+            // as they are killed.
             _ = is_stored.wait_for(|stored| *stored >= (killed + 1) * STORED_PER_KILL) => {
                 let place = random.usize(..hubs);
                 nodes.kill(place);
@@ -92,32 +92,32 @@ async fn hubs_are_killed(hubs: usize, broker: &str) {
             }
         }
     };
-    eprintln!("{killed} hubs killed");
+    eprintln!("{killed} servers killed");
     check(&crowd.received().await, &published, start);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hubs_on_nats_are_killed_and_nothing_is_lost() {
+async fn two_servers_on_nats_are_killed_and_nothing_is_lost() {
     let nats = LocalNats::start(LocalConfig::default()).await.unwrap();
-    hubs_are_killed(2, nats.url().as_str()).await;
+    servers_are_killed(2, nats.url().as_str()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_hubs_on_nats_are_killed_and_nothing_is_lost() {
+async fn three_servers_on_nats_are_killed_and_nothing_is_lost() {
     let nats = LocalNats::start(LocalConfig::default()).await.unwrap();
-    hubs_are_killed(3, nats.url().as_str()).await;
+    servers_are_killed(3, nats.url().as_str()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hubs_on_redis_are_killed_and_nothing_is_lost() {
+async fn two_servers_on_redis_are_killed_and_nothing_is_lost() {
     let redis = LocalRedis::start(LocalConfig::default()).await.unwrap();
-    hubs_are_killed(2, redis.url().as_str()).await;
+    servers_are_killed(2, redis.url().as_str()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_hubs_on_redis_are_killed_and_nothing_is_lost() {
+async fn three_servers_on_redis_are_killed_and_nothing_is_lost() {
     let redis = LocalRedis::start(LocalConfig::default()).await.unwrap();
-    hubs_are_killed(3, redis.url().as_str()).await;
+    servers_are_killed(3, redis.url().as_str()).await;
 }
 
 /// Stops the broker in the middle of a load. Publishes are rejected in time, and clients stay connected.

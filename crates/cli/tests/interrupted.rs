@@ -59,7 +59,7 @@ fn runs(pid: u32, command: &[&str]) -> bool {
         && words[1..].iter().zip(&command[1..]).all(|(word, wanted)| word == wanted)
 }
 
-const HUB: [&str; 2] = ["tidings", "serve"];
+const SERVE: [&str; 2] = ["tidings", "serve"];
 
 fn is_running(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -67,15 +67,15 @@ fn is_running(pid: u32) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
 }
 
-/// Waits for the third hub that `compare` starts. Two measurements are finished then.
-fn third_hub(of: &TestProgram) {
-    let mut hubs = Vec::new();
-    eventually("a third hub", || {
+/// Waits for the third server that `compare` starts. Two measurements are finished then.
+fn third_server(of: &TestProgram) {
+    let mut servers = Vec::new();
+    eventually("a third server", || {
         assert!(is_running(of.id()), "compare ended too early: {}", of.written());
-        hubs.extend(children(of.id()).into_iter().filter(|&pid| runs(pid, &HUB)));
-        hubs.sort_unstable();
-        hubs.dedup();
-        (hubs.len() >= 3).then_some(())
+        servers.extend(children(of.id()).into_iter().filter(|&pid| runs(pid, &SERVE)));
+        servers.sort_unstable();
+        servers.dedup();
+        (servers.len() >= 3).then_some(())
     });
 }
 
@@ -85,7 +85,7 @@ fn an_interrupted_run_reports_the_finished_measurements() {
     let files = ["--json", json.to_str().unwrap(), "--html", html.to_str().unwrap()];
     let short = ["--transports", "sse,websocket", "--seconds", "0.2", "--rate", "100"];
     let mut program = TestProgram::start(compare(&short).args(files));
-    third_hub(&program);
+    third_server(&program);
     program.signal(Signal::INT);
     let Output { status, stdout, stderr } = program.finish();
     let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
@@ -104,7 +104,7 @@ fn an_interruption_before_the_first_figure_leaves_no_file() {
     let json = path("nothing.json");
     let mut command = compare(&["--transports", "sse", "--json", json.to_str().unwrap()]);
     let mut program = TestProgram::start(command.args(["--seconds", "60"]));
-    eventually("a hub", || children(program.id()).into_iter().find(|&pid| runs(pid, &HUB)));
+    eventually("a server", || children(program.id()).into_iter().find(|&pid| runs(pid, &SERVE)));
     program.signal(Signal::INT);
     let Output { status, stderr, .. } = program.finish();
     let stderr = String::from_utf8_lossy(&stderr);
@@ -119,7 +119,7 @@ fn a_killed_run_leaves_no_process_and_no_directory() {
     let _ = fs::remove_dir_all(&temporary);
     fs::create_dir(&temporary).unwrap();
     for (transport, server) in
-        [("sse", &HUB[..]), ("redis", &["redis-server"]), ("nats", &["nats-server"])]
+        [("sse", &SERVE[..]), ("redis", &["redis-server"]), ("nats", &["nats-server"])]
     {
         let mut command = compare(&["--transports", transport, "--seconds", "60"]);
         let mut program = TestProgram::start(command.env("TMPDIR", &temporary));

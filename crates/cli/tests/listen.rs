@@ -15,7 +15,7 @@ use tidings_testkit::{LIMIT, TestProgram, connect};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tidings");
 
-/// A hub that does not outlive the test.
+/// A server that does not outlive the test.
 struct Hub(TestProgram);
 
 impl Hub {
@@ -32,7 +32,7 @@ impl Hub {
         self.0.wait().code()
     }
 
-    /// Returns the exit code and the standard error of a hub that does not start.
+    /// Returns the exit code and the standard error of a server that does not start.
     fn failure(self) -> (Option<i32>, String) {
         let output = self.0.finish();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
@@ -87,7 +87,7 @@ fn publish(mut stream: impl Read + Write) {
 }
 
 #[test]
-fn a_unix_socket_is_served_and_its_file_is_removed_with_the_hub() {
+fn a_unix_socket_is_served_and_its_file_is_removed_with_the_server() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("tidings.sock");
     let mut hub = Hub::start(at(&path));
@@ -99,7 +99,7 @@ fn a_unix_socket_is_served_and_its_file_is_removed_with_the_hub() {
     assert!(error.contains(path.to_str().unwrap()), "{error}");
     assert!(error.contains("another server listens there"), "{error}");
 
-    // A killed hub leaves the file of its socket, and the next hub replaces it.
+    // A killed server leaves the file of its socket, and the next server replaces it.
     assert_eq!(hub.end(Signal::KILL), None);
     assert!(path.exists());
     let mut hub = Hub::start(at(&path));

@@ -68,14 +68,14 @@ impl Hub {
         let (mut piece, mut text, mut has_last) = (vec![0; 64 << 10], Vec::new(), false);
         let until = Instant::now() + LIMIT;
         while !(has_last && text.ends_with(end)) {
-            // Heartbeats come for as long as the hub runs.
+            // Heartbeats come for as long as the server runs.
             assert!(
                 Instant::now() < until,
                 "the end does not come: {:?}",
                 String::from_utf8_lossy(&text)
             );
             let count = socket.read(&mut piece).unwrap();
-            assert_ne!(count, 0, "the hub has closed the connection");
+            assert_ne!(count, 0, "the server has closed the connection");
             text.drain(..text.len().saturating_sub(100));
             text.extend_from_slice(&piece[..count]);
             has_last |= String::from_utf8_lossy(&text).contains(last);

@@ -172,7 +172,7 @@ fn ndjson_publishes_each_line_and_prints_its_id() {
 }
 
 #[test]
-fn a_hub_with_two_listeners_prints_both_and_serves_the_same_topics() {
+fn a_server_with_two_listeners_prints_both_and_serves_the_same_topics() {
     let (mut hub, first) = Running::hub(&["--listen", "127.0.0.1:0", "--no-page"]);
     let second = hub.line().strip_prefix("listening on ").unwrap().to_owned();
     assert_ne!(first, second);
@@ -194,7 +194,7 @@ fn the_demo_ticks_and_ctrl_c_sends_a_goodbye_and_exits_with_0() {
     let mut reader = BufReader::new(stream);
     let until = Instant::now() + LIMIT;
     let mut lines = std::iter::from_fn(|| {
-        // Heartbeats come for as long as the hub runs.
+        // Heartbeats come for as long as the server runs.
         assert!(Instant::now() < until, "what is looked for did not come");
         let mut line = String::new();
         (reader.read_line(&mut line).unwrap() > 0).then_some(line)
@@ -246,7 +246,7 @@ fn sigterm_makes_readyz_fail_while_the_listener_is_open_and_logs_each_step() {
     assert_eq!(hub.0.wait().code(), Some(0));
 }
 
-/// A shell lowers the hard limit on open files first, because the hub raises the soft limit to it.
+/// A shell lowers the hard limit on open files first, because the server raises the soft limit to it.
 #[cfg(target_os = "linux")]
 #[test]
 fn connections_without_a_file_descriptor_are_counted_in_one_log_line() {

@@ -41,10 +41,10 @@ fn first_line(args: &[&str]) -> (TestProgram, String) {
     (program, line)
 }
 
-/// A hub behind a reverse proxy that terminates TLS, serves the hub below `/app` and requires a token.
+/// A server behind a reverse proxy that terminates TLS, serves below `/app` and requires a token.
 struct Deployment {
     _hub: TestProgram,
-    /// The hub's address at the proxy.
+    /// The server's address at the proxy.
     url: String,
     /// A file with the authority of the proxy's certificate.
     ca: PathBuf,
@@ -298,6 +298,8 @@ fn wrong_arguments_of_every_command_exit_with_2() {
         &["publish", url, "--ca", "/dev/null"],
         &["subscribe", "127.0.0.1:1/topics/t"],
         &["subscribe", "http://", "--transport", "sse"],
+        &["subscribe", "http://127.0.0.1:1"],
+        &["subscribe", "ws://127.0.0.1:1/"],
         &["subscribe", url, "-H", "Connection: close"],
         &["compare", "--url", "127.0.0.1:1"],
         &["compare", "--url", "http://"],
@@ -321,6 +323,10 @@ fn wrong_arguments_of_every_command_exit_with_2() {
     }
     let (_, _, error) = run(&["subscribe", "localhost:8080/topics/t"], "");
     assert!(error.contains("expected http://localhost:8080/topics/t"), "{error}");
+    let (_, _, error) = run(&["subscribe", "http://ann:pass@127.0.0.1:1/"], "");
+    let expected =
+        r#"invalid URL "http://127.0.0.1:1/": no topic, expected http://127.0.0.1:1/topics/NAME"#;
+    assert!(error.contains(expected), "{error}");
     let (_, _, error) = run(&["publish", url, "--ndjson", "--event", "news"], "");
     let conflict = "the argument '--ndjson' cannot be used with '--event <NAME>'";
     assert!(error.contains(conflict), "{error}");

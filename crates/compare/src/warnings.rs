@@ -1,5 +1,7 @@
 //! Reasons to doubt a figure.
 
+mod rounds;
+
 use serde::{Deserialize, Serialize};
 
 use crate::contender::Contender;
@@ -52,6 +54,8 @@ pub enum Doubt {
     SaturationLoadBusy,
     /// Neither side was busy at saturation.
     NotSaturated,
+    /// At saturation, the load was busy in some rounds, and neither load nor server in others.
+    LimitsDiffer,
     /// The hypervisor gave CPU time to other machines.
     Stolen,
     /// Other processes used the machine.
@@ -120,7 +124,9 @@ impl Warning {
         };
         match self.kind {
             Doubt::LoadBusy | Doubt::PublisherLate => is_latency && is_at(stage),
-            Doubt::SaturationLoadBusy | Doubt::NotSaturated => figure == "rate" && is_at(stage),
+            Doubt::SaturationLoadBusy | Doubt::NotSaturated | Doubt::LimitsDiffer => {
+                figure == "rate" && is_at(stage)
+            }
             Doubt::Stolen | Doubt::Crowded | Doubt::Throttled => is_timed && is_at(stage),
             Doubt::WideSpread => is_at(key),
             Doubt::NotClean => is_at(stage),
@@ -173,7 +179,9 @@ impl Warning {
         summary: &Summary,
         contenders: &[&Contender],
     ) -> Vec<Self> {
-        let mut findings: Vec<Finding> = samples.iter().flat_map(of_sample).collect();
+        let has_rounds = samples.iter().any(|sample| sample.round > 1);
+        let of_sample = |sample| of_sample(sample, has_rounds);
+        let mut findings = rounds::merge_limits(samples.iter().flat_map(of_sample).collect());
         findings.extend(wide_spreads(summary));
         findings.sort_by_key(|finding| finding.kind);
         let transports = summary.transports.iter();
@@ -222,6 +230,8 @@ struct Finding {
     place: Place,
     /// The place as text for the reader.
     at: String,
+    /// The round, if the run has several and the finding is about one.
+    round: Option<usize>,
     /// The severity. It is comparable only within a kind.
     value: f64,
     text: String,
@@ -241,21 +251,24 @@ impl Finding {
             0 => String::new(),
             more => format!(" (and {more} more)"),
         };
-        let text = format!("{}{further}: {}", worst.at, worst.text);
+        let rounds = rounds::named(findings.iter().filter(|it| it.place == worst.place));
+        let rounds = rounds.map_or(String::new(), |rounds| format!(", {rounds}"));
+        let text = format!("{}{rounds}{further}: {}", worst.at, worst.text);
         Some(Warning { kind: worst.kind, text, places })
     }
 }
 
-fn of_sample(sample: &Sample) -> Vec<Finding> {
+fn of_sample(sample: &Sample, has_rounds: bool) -> Vec<Finding> {
     let Sample { contender, stage, load, stolen, throttled, .. } = sample;
     let has_latency = matches!(stage.as_str(), "steady" | "burst");
     let is_saturation = stage == "saturation";
     let load_busy = sample.load_busy.unwrap_or(0.0);
     let others = sample.others.unwrap_or(0.0);
+    let round = has_rounds.then_some(sample.round);
     let mut findings = Vec::new();
     let mut find = |kind, value, text| {
         let (place, at) = (Place::of(contender, stage), format!("{contender}, {stage}"));
-        findings.push(Finding { kind, place, at, value, text });
+        findings.push(Finding { kind, place, at, round, value, text });
     };
     if has_latency && load_busy > BUSY {
         let text = "so latencies are partly its own: use a lower --rate or fewer --clients";
@@ -308,6 +321,7 @@ fn wide_spreads(summary: &Summary) -> impl Iterator<Item = Finding> {
             kind: Doubt::WideSpread,
             place: Place::of(transport, &row.key),
             at: format!("{transport}, {}, {}", row.group.to_lowercase(), row.title()),
+            round: None,
             value: spread.relative_iqr,
             text: format!(
                 "the rounds differ by {} of the median: run it again on a machine at rest, or with \
@@ -352,7 +366,7 @@ mod tests {
         }
         let doubts = of(&report.samples, &report.summary);
         let [doubt] = &doubts[..] else { panic!("{doubts:?}") };
-        let text = "SSE, burst (and 1 more): the host gave 31 % of the CPU time to other machines";
+        let text = "SSE, burst, round 1 (and 1 more): the host gave 31 % of the CPU time to other machines";
         assert_eq!(doubt.text, text);
     }
 

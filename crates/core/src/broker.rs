@@ -1,4 +1,4 @@
-//! The interface of a broker: one stream that many hubs share.
+//! The interface of a broker, whose stream many hubs share.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,8 @@ use thiserror::Error;
 
 use crate::{Budget, Epoch, Filters, GapReason, Id, Notification};
 
-/// A message queue that stores the stream for any number of hubs, so that all of them publish and deliver the same
-/// notifications.
+/// A message queue with a stream of the notifications of any number of hubs, so that all of them publish and deliver
+/// the same ones. The stream is one of NATS JetStream or Redis Streams, for example.
 ///
 /// The sequence number of every id is that of the broker, so an id means the same on every hub. A hub keeps the newest
 /// part of the stream in its [`Log`](crate::Log), which one [`tail`](Self::tail) feeds. It serves readers of the older
@@ -24,8 +24,9 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// earlier one.
     ///
     /// # Errors
-    /// Returns an error if the broker refuses or does not answer. If the future returns an error or is dropped, the
-    /// broker may or may not have stored the notification. To publish exactly once, retry with the same key.
+    /// Returns an error if the broker rejects the request or does not respond. If the future returns an error or is
+    /// dropped, the broker may or may not have stored the notification. To publish exactly once, retry with the same
+    /// key.
     fn publish(
         &self,
         notification: Notification,
@@ -36,14 +37,14 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// the tail has a new epoch, which is the same on every hub.
     ///
     /// # Errors
-    /// Returns an error if the broker refuses or does not answer.
+    /// Returns an error if the broker rejects the request or does not respond.
     fn tail(&self, start: Start) -> BoxFuture<'static, Result<Tail, BrokerError>>;
 
     /// Reads the notifications in `(after, upto]` that match, within the budget. Returns the first one whatever its
     /// size.
     ///
     /// # Errors
-    /// Returns an error if the broker refuses or does not answer.
+    /// Returns an error if the broker rejects the request or does not respond.
     fn replay(
         &self,
         filters: &Filters,
@@ -130,7 +131,7 @@ pub struct ParseKeyError;
 /// Why a request to the broker failed.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum BrokerError {
-    /// The broker does not answer, or not in time. A retry may succeed.
+    /// The broker does not respond, or not in time. A retry may succeed.
     #[error("{broker} is away: {problem}")]
     Away {
         /// The kind and the address of the broker.
@@ -138,9 +139,9 @@ pub enum BrokerError {
         /// The symptom, such as a timeout.
         problem: String,
     },
-    /// The broker has refused the request. A retry fails until an operator has fixed the problem.
-    #[error("{broker} refuses: {problem}")]
-    Refused {
+    /// The broker has rejected the request. A retry fails until an operator has fixed the problem.
+    #[error("rejected by {broker}: {problem}")]
+    Rejected {
         /// The kind and the address of the broker.
         broker: String,
         /// The broker's message, and what to do.

@@ -111,7 +111,7 @@ impl BrokerLink {
         let log = self.publish_log.clone();
         Publishing::pending(Box::pin(async move {
             let _room = room;
-            let late = || BrokerError::away(format!("no answer within {deadline:?}"));
+            let late = || BrokerError::away(format!("no response within {deadline:?}"));
             let stored = timeout(deadline, storing).await.unwrap_or_else(|_| Err(late()));
             stored.map_err(|error| {
                 if let Some(left_out) = log.admit() {
@@ -190,9 +190,9 @@ mod tests {
     use super::*;
     use crate::{Budget, Epoch, Filters, Hub, HubConfig, Id, Replay, Tail};
 
-    /// A broker whose tail opens, and which never answers anything else.
+    /// A broker whose tail opens after this many notifications. It answers no publish, and each replay fails.
     #[derive(Debug)]
-    struct Unanswering;
+    struct Unanswering(u64);
 
     impl Broker for Unanswering {
         fn publish(
@@ -204,62 +204,9 @@ mod tests {
         }
 
         fn tail(&self, _: Start) -> BoxFuture<'static, Result<Tail, BrokerError>> {
+            let (epoch, head) = (Epoch::from_number(1), self.0);
             let arrivals = Box::pin(futures::stream::pending());
-            let epoch = Epoch::from_number(1);
-            Box::pin(async move { Ok(Tail { epoch, floor: 0, after: 0, head: 0, arrivals }) })
-        }
-
-        fn replay(
-            &self,
-            _: &Filters,
-            _: Id,
-            _: u64,
-            _: Budget,
-        ) -> BoxFuture<'static, Result<Replay, BrokerError>> {
-            Box::pin(std::future::pending())
-        }
-
-        fn max_payload(&self) -> usize {
-            usize::MAX
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn pending_publishes_are_bounded_in_bytes_and_time() {
-        let config = HubConfig { max_payload: MAX_PENDING_BYTES, ..HubConfig::default() };
-        let deadline = config.publish_deadline;
-        let hub = Hub::connect(Arc::new(Unanswering), config).await.unwrap();
-        let half = || Notification::binary("t".parse().unwrap(), vec![0; MAX_PENDING_BYTES / 2]);
-        let (one, other) = (hub.publish(half()), hub.publish(half()));
-        assert!(matches!(hub.publish(half()).try_outcome(), Ok(Err(PublishError::Unavailable(_)))));
-
-        let began = tokio::time::Instant::now();
-        assert!(matches!(one.await, Err(PublishError::Unavailable(_))));
-        assert_eq!(began.elapsed(), deadline);
-        assert!(
-            hub.publish(half()).try_outcome().is_err(),
-            "there is room again, so it is pending"
-        );
-        drop(other);
-    }
-
-    /// A broker that has ten notifications and fails each replay.
-    #[derive(Debug)]
-    struct FailingReplay;
-
-    impl Broker for FailingReplay {
-        fn publish(
-            &self,
-            _: Notification,
-            _: Option<IdempotencyKey>,
-        ) -> BoxFuture<'static, Result<Id, BrokerError>> {
-            Box::pin(std::future::pending())
-        }
-
-        fn tail(&self, _: Start) -> BoxFuture<'static, Result<Tail, BrokerError>> {
-            let arrivals = Box::pin(futures::stream::pending());
-            let epoch = Epoch::from_number(1);
-            Box::pin(async move { Ok(Tail { epoch, floor: 0, after: 10, head: 10, arrivals }) })
+            Box::pin(async move { Ok(Tail { epoch, floor: 0, after: head, head, arrivals }) })
         }
 
         fn replay(
@@ -278,10 +225,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn pending_publishes_are_bounded_in_bytes_and_time() {
+        let config = HubConfig { max_payload: MAX_PENDING_BYTES, ..HubConfig::default() };
+        let deadline = config.publish_deadline;
+        let hub = Hub::connect(Arc::new(Unanswering(0)), config).await.unwrap();
+        let half = || Notification::binary("t".parse().unwrap(), vec![0; MAX_PENDING_BYTES / 2]);
+        let (one, other) = (hub.publish(half()), hub.publish(half()));
+        assert!(matches!(hub.publish(half()).try_outcome(), Ok(Err(PublishError::Unavailable(_)))));
+
+        let began = tokio::time::Instant::now();
+        assert!(matches!(one.await, Err(PublishError::Unavailable(_))));
+        assert_eq!(began.elapsed(), deadline);
+        assert!(
+            hub.publish(half()).try_outcome().is_err(),
+            "there is room again, so it is pending"
+        );
+        drop(other);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_reader_whose_replays_fail_is_disconnected_after_the_deadline() {
         use crate::{Event, Interest, Position, Reason};
         let config = HubConfig { replay_deadline: Duration::from_secs(9), ..HubConfig::default() };
-        let hub = Hub::connect(Arc::new(FailingReplay), config).await.unwrap();
+        let hub = Hub::connect(Arc::new(Unanswering(10)), config).await.unwrap();
         let began = tokio::time::Instant::now();
         let mut readers = Vec::new();
         // More than are served at the same time.
@@ -308,11 +274,14 @@ mod tests {
         let filters = crate::Filters::from("t".parse::<crate::Topic>().unwrap());
         assert!(matches!(hub.join_with("sse", &filters), Err(JoinError::Unavailable)));
         assert!(matches!(hub.publish(note()).try_outcome(), Ok(Err(PublishError::Unavailable(_)))));
-        hub.attach(Arc::new(Unanswering)).await.unwrap();
+        hub.attach(Arc::new(Unanswering(0))).await.unwrap();
         assert_eq!((hub.is_ready(), hub.is_connected()), (true, Some(true)));
         assert!(hub.join("sse").is_ok());
-        assert!(hub.attach(Arc::new(Unanswering)).await.is_err(), "it has a broker");
-        assert!(Hub::default().attach(Arc::new(Unanswering)).await.is_err(), "it needs no broker");
+        assert!(hub.attach(Arc::new(Unanswering(0))).await.is_err(), "it has a broker");
+        assert!(
+            Hub::default().attach(Arc::new(Unanswering(0))).await.is_err(),
+            "it needs no broker"
+        );
         hub.close(crate::Reason::GoingAway);
         assert!(!hub.is_ready());
     }

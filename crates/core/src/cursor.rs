@@ -49,23 +49,23 @@ impl Cursor {
     /// Returns the cursor for a position, and a gap if the log and its broker no longer have what follows the
     /// position. The gap must be sent to the reader first.
     pub fn open(log: &Log, position: Position, interest: &Interest) -> (Self, Option<Gap>) {
-        let (tail, head) = (log.tail(), log.head());
+        let (floor, head) = (log.floor(), log.head());
         let (after, resume, reason) = match position {
             Position::Live => return (Self::at(head), None),
-            Position::Earliest => return (Self::new(tail), None),
+            Position::Earliest => return (Self::new(floor), None),
             Position::Latest => {
                 log.index_newest();
                 return (Self::within(log.snapshot()), None);
             }
             // Without a broker, a position of another epoch or ahead of the log is not one of this log. With one, it
-            // may be from another hub that has read more of the stream.
+            // may be from another hub that has read more of the broker's stream.
             Position::After(id) | Position::Snapshot(Snapshot { after: id, .. })
                 if !log.has_broker() && (id.epoch != head.epoch || id.seq > head.seq) =>
             {
-                (id, tail, GapReason::Epoch)
+                (id, floor, GapReason::Epoch)
             }
-            Position::After(id) if id.epoch == tail.epoch && id.seq < tail.seq => {
-                (id, tail, GapReason::Evicted)
+            Position::After(id) if id.epoch == floor.epoch && id.seq < floor.seq => {
+                (id, floor, GapReason::Evicted)
             }
             Position::After(id) => return (Self::new(id), None),
             Position::Snapshot(rest) => {
@@ -152,7 +152,7 @@ impl Cursor {
                 Kept::Broker
             }
             Err(ReadError::InBroker) => {
-                out.push(self.lag_event(log, interest, log.own_tail()));
+                out.push(self.lag_event(log, interest, log.own_floor()));
                 Kept::Log
             }
             // If a broker no longer has the entries, the reader was not too slow.

@@ -127,14 +127,14 @@ impl Reason {
     pub const fn phrase(self) -> &'static str {
         match self {
             Self::Normal => "normal closure",
-            Self::GoingAway => "the hub is going away",
+            Self::GoingAway => "the server is going away",
             Self::Protocol => "protocol error",
             Self::Unsupported => "unsupported data",
             Self::BadUtf8 => "text is not UTF-8",
             Self::NotAllowed => "not allowed",
             Self::TooBig => "message too big",
             Self::Internal => "internal error",
-            Self::Full => "the hub is full, try again later",
+            Self::Full => "the server is full, try again later",
             Self::TooSlow => "too slow, try again later",
             Self::Silent => "no sign of life",
             Self::Unavailable => "the broker is unavailable, try again later",

@@ -58,7 +58,7 @@ impl Hub {
                     return Fetched { events: Vec::new(), cursor };
                 }
                 let after = cursor.position();
-                let up_to = hub.log().own_tail().seq.max(after.seq);
+                let up_to = hub.log().own_floor().seq.max(after.seq);
                 let replay = broker.broker.replay(interest.filters(), after, up_to, budget).await;
                 drop(turn);
                 has_failed = replay.is_err();

@@ -9,7 +9,7 @@ use crate::{
     Seat, Subscription, Waiter, WakerSet,
 };
 
-/// One stream of notifications and its subscribers.
+/// A log of notifications and its subscribers.
 ///
 /// Cloning is shallow: all clones are the same hub.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ impl Hub {
     /// again, the hub continues after the last notification that it has.
     ///
     /// # Errors
-    /// Returns an error if the broker does not answer or refuses.
+    /// Returns an error if the broker does not respond or rejects the request.
     ///
     /// # Panics
     /// Panics outside of a tokio runtime. The hub spawns a task that feeds the log until the hub is closed or its last
@@ -90,13 +90,13 @@ impl Hub {
     /// Resolves once the hub is ready. After an error it can be called again.
     ///
     /// # Errors
-    /// Returns an error if the broker does not answer or refuses, if the hub already has a broker, or if it was not
-    /// made by [`pending`](Self::pending).
+    /// Returns an error if the broker does not respond or rejects the request, if the hub already has a broker, or if
+    /// it was not made by [`pending`](Self::pending).
     ///
     /// # Panics
     /// Panics outside of a tokio runtime.
     pub async fn attach(&self, broker: Arc<dyn Broker>) -> Result<(), BrokerError> {
-        let not_pending = || BrokerError::Refused {
+        let not_pending = || BrokerError::Rejected {
             broker: "the hub".to_owned(),
             problem: "it accepts no broker: attach one, once, to a hub made by Hub::pending"
                 .to_owned(),
@@ -120,7 +120,7 @@ impl Hub {
     }
 
     /// Publishes a notification, unless the same key was published within the last two minutes. In that case it stores
-    /// nothing, and the outcome is the id of the first publish. So a publisher can retry if it got no answer.
+    /// nothing, and the outcome is the id of the first publish. So a publisher can retry if it got no response.
     ///
     /// # Errors
     /// The outcome is an error in the same cases as for [`publish`](Self::publish).

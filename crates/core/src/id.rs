@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-/// One history of the stream, in which sequence numbers are unique.
+/// One history of the log, in which sequence numbers are unique.
 ///
 /// A hub that loses its log starts a new epoch, so that a position of the old log is not mistaken for one of the new
 /// log. Written as up to 13 characters of `[0-9a-z]`.

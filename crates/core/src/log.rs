@@ -15,8 +15,8 @@ use ring::Ring;
 
 /// The notifications of one hub, oldest first, each with its place in one hub-wide sequence.
 ///
-/// Without a broker, the log is the whole stream. With a broker that many hubs share, it is the newest part of the
-/// broker's stream, and the broker may still have notifications that the log has evicted.
+/// Without a broker, only the log retains notifications. With a broker, the log is the newest part of the broker's
+/// stream, which many hubs share, and the broker may still have notifications that the log has evicted.
 ///
 /// ```
 /// use tidings_core::{Epoch, Log, Notification, Retention, driver::WakerSet};
@@ -128,13 +128,13 @@ impl Log {
 
     /// Returns the position before the oldest notification that the log or its broker still has. Reading from here
     /// misses nothing that is retained.
-    pub fn tail(&self) -> Id {
+    pub fn floor(&self) -> Id {
         let ring = self.read_ring();
         ring.epoch.id(ring.broker_floor.unwrap_or(ring.first - 1))
     }
 
     /// Returns the position before the oldest notification in the log itself.
-    pub fn own_tail(&self) -> Id {
+    pub fn own_floor(&self) -> Id {
         let ring = self.read_ring();
         ring.epoch.id(ring.first - 1)
     }

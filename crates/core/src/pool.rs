@@ -44,7 +44,7 @@ pub enum JoinError {
     },
     /// The client has more than four filters, which would exceed [`Limits::filters`].
     #[error(
-        "the clients of this hub hold {limit} filters already: name at most {UNCOUNTED_FILTERS}, or try \
+        "the clients of this server hold {limit} filters already: name at most {UNCOUNTED_FILTERS}, or try \
          again later"
     )]
     TooManyFilters {
@@ -52,10 +52,10 @@ pub enum JoinError {
         limit: usize,
     },
     /// The pool was closed, for this reason.
-    #[error("the hub accepts no more clients: {}", .0.phrase())]
+    #[error("the server accepts no more clients: {}", .0.phrase())]
     Closed(Reason),
     /// The hub's broker is not attached yet.
-    #[error("the hub is not connected to its broker yet: try again later")]
+    #[error("the server is not connected to its broker yet: try again later")]
     Unavailable,
 }
 

@@ -12,7 +12,7 @@ use crate::{BrokerError, Id, Reason};
 /// A future of the id of a published notification, which resolves once the notification is stored.
 ///
 /// A hub without a broker stores at once, and [`try_outcome`](Self::try_outcome) returns the outcome. With a broker,
-/// the future waits for the broker's answer. If it is dropped before, the notification may or may not be stored.
+/// the future waits for the broker's response. If it is dropped before, the notification may or may not be stored.
 #[must_use = "await this to find out whether the notification was stored"]
 pub struct Publishing(State);
 
@@ -29,7 +29,7 @@ pub enum PublishError {
         limit: usize,
     },
     /// The hub is closed.
-    #[error("the hub is closed: {}", .0.phrase())]
+    #[error("the server accepts no more notifications: {}", .0.phrase())]
     Closed(Reason),
     /// The broker has not confirmed that it has stored the notification, and may or may not have stored it. To publish
     /// exactly once, retry with the same key.

@@ -51,7 +51,7 @@ fn note(size: usize) -> Notification {
 /// Reads all entries of the log, as a client that resumes does, and calls `read` with each.
 fn read_all(log: &Log, read: impl Fn(&Arc<Entry>)) {
     let (interest, seat) = (Interest::new(">".parse().unwrap()), SeatId::default());
-    let (mut cursor, head) = (Cursor::at(log.tail()), log.head());
+    let (mut cursor, head) = (Cursor::at(log.floor()), log.head());
     while cursor.position() != head {
         let mut events = Vec::new();
         let _ = cursor.read(log, &interest, seat, head, Budget::default(), &mut events);

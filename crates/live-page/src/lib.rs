@@ -1,11 +1,11 @@
 //! The live page, which shows one stream by all transports side by side in a browser.
 //!
 //! ```text
-//! clients/live-page ─(npm run build)─► built/ ─(build.rs)─► hashed names, gzip ─► answer(request)
+//! clients/live-page ─(npm run build)─► built/ ─(build.rs)─► hashed names, gzip ─► page(request)
 //! clients/js        ─(npm run build)─► built/ ─(build.rs)─► entity tag, gzip   ─► client(request)
 //! ```
 //!
-//! Both are built by Node and committed, so that building a server needs only Rust. [`answer`] serves the page and
+//! Both are built by Node and committed, so that building a server needs only Rust. [`page()`] serves the page and
 //! [`client`](fn@client) the JavaScript client. [`LOOK`] is the style that all pages of the project share.
 
 mod client;
@@ -32,15 +32,15 @@ static SCRIPT: File = file!("page.js", "text/javascript; charset=utf-8");
 ///
 /// ```
 /// let request = http::Request::get("/").header("accept", "text/html").body(())?;
-/// let page = tidings_live_page::answer(&request.into_parts().0).expect("there is a page");
+/// let page = tidings_live_page::page(&request.into_parts().0).expect("there is a page");
 /// assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
 /// # Ok::<(), http::Error>(())
 /// ```
-pub fn answer(request: &Parts) -> Option<Response<Bytes>> {
+pub fn page(request: &Parts) -> Option<Response<Bytes>> {
     let headers = &request.headers;
     match request.uri.path() {
         "/" => prefers(headers, &header::ACCEPT, "text/html", "text/plain")
-            .then(|| page::PAGE.answer(headers)),
+            .then(|| page::PAGE.response(headers)),
         env!("PAGE_CSS") => Some(immutable(STYLE.response(headers))),
         env!("PAGE_JS") => Some(immutable(SCRIPT.response(headers))),
         _ => None,
@@ -56,7 +56,7 @@ pub fn answer(request: &Parts) -> Option<Response<Bytes>> {
 /// # Ok::<(), http::Error>(())
 /// ```
 pub fn client(request: &Parts) -> Response<Bytes> {
-    client::CLIENT.answer(&request.headers)
+    client::CLIENT.response(&request.headers)
 }
 
 /// Lets clients keep a file forever, because every version has a different path.
@@ -76,7 +76,7 @@ mod tests {
         let request = headers
             .iter()
             .fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
-        answer(&request.body(()).unwrap().into_parts().0)
+        page(&request.body(()).unwrap().into_parts().0)
     }
 
     const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");

@@ -23,7 +23,7 @@ pub(crate) use tags;
 
 impl Revalidated {
     /// Returns the file, or `304` without a body if the client has this version.
-    pub(crate) fn answer(&self, request: &HeaderMap) -> Response<Bytes> {
+    pub(crate) fn response(&self, request: &HeaderMap) -> Response<Bytes> {
         let mut response = self.file.response(request);
         let headers = response.headers_mut();
         let is_gzipped = headers.contains_key(header::CONTENT_ENCODING);

@@ -14,19 +14,19 @@ use tidings_transport::client::{
     url_with_wait,
 };
 
-/// The largest response that is accepted, in bytes. A hub sends about 1 MiB, or one notification that may be larger.
+/// The largest response that is accepted, in bytes. A server sends about 1 MiB, or one notification that may be larger.
 const MAX_RESPONSE: usize = 64 * 1024 * 1024;
 
-/// The longest time for which a hub holds a poll.
+/// The longest time for which a server holds a poll.
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
 /// Subscribes by long-polling. It sends one request after the other over a connection that is kept alive, each with the
 /// cursor of the response before it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LongPollingClient {
-    /// For how long the hub may hold a request, sent in whole seconds as `Prefer: wait=N` (RFC 7240, section 4.3). With
-    /// `None`, which is the default, the hub decides. A longer time needs fewer requests, but a proxy may end a request
-    /// that is held for too long.
+    /// For how long the server may hold a request, sent in whole seconds as `Prefer: wait=N` (RFC 7240, section 4.3).
+    /// With `None`, which is the default, the server decides. A longer time needs fewer requests, but a proxy may end a
+    /// request that is held for too long.
     pub wait: Option<Duration>,
 }
 
@@ -46,7 +46,7 @@ struct Poller {
     target: Target,
     wait: Option<Duration>,
     http: Http,
-    /// `true` if a response has arrived on the connection. The hub may have closed it since then.
+    /// `true` if a response has arrived on the connection. The server may have closed it since then.
     is_kept: bool,
 }
 
@@ -63,7 +63,7 @@ impl Client for LongPollingClient {
 async fn connect(target: Target, wait: Option<Duration>) -> Result<Arrivals, ClientError> {
     let http = Http::connect(&target).await?;
     let mut poller = Poller { target, wait, http, is_kept: false };
-    // The first poll is not held, so its response shows at once that the hub has accepted the subscription.
+    // The first poll is not held, so its response shows at once that the server has accepted the subscription.
     let mut first = Some(poller.poll(Duration::ZERO).await?);
     let arrivals = async_stream::try_stream! {
         loop {
@@ -98,7 +98,7 @@ async fn connect(target: Target, wait: Option<Duration>) -> Result<Arrivals, Cli
 }
 
 impl Poller {
-    /// Returns how long the hub may hold a poll: as the URL's `?wait=` names it, otherwise the client's `wait`,
+    /// Returns how long the server may hold a poll: as the URL's `?wait=` names it, otherwise the client's `wait`,
     /// otherwise 60 s, which is also the maximum.
     fn hold(&self) -> Duration {
         let named = self.target.url.query_pairs().find(|(name, _)| name == "wait");
@@ -106,11 +106,11 @@ impl Poller {
         named.or(self.wait).map_or(LONGEST_HOLD, |hold| hold.min(LONGEST_HOLD))
     }
 
-    /// Sends a poll, returns the response, and moves the position to its cursor. If `hold` is zero, the hub responds at
-    /// once.
+    /// Sends a poll, returns the response, and moves the position to its cursor. If `hold` is zero, the server responds
+    /// at once.
     async fn poll(&mut self, hold: Duration) -> Result<Answer, ClientError> {
         let response = match self.http.send_held(self.request(hold)?, hold).await {
-            // A poll has no effect on the hub, so it may be repeated (RFC 9110, section 9.2.2).
+            // A poll has no effect on the server, so it may be repeated (RFC 9110, section 9.2.2).
             Err(ClientError::Broken(_)) if self.is_kept => {
                 self.is_kept = false;
                 self.http = Http::connect(&self.target).await?;
@@ -120,7 +120,7 @@ impl Poller {
         };
         let body = self.http.whole(response.into_body(), MAX_RESPONSE).await?;
         let answer: Answer = serde_json::from_slice(&body).map_err(|error| {
-            protocol(format!("{error}, is this the address of a topic of a hub?"))
+            protocol(format!("{error}, is this the address of a topic of a tidings server?"))
         })?;
         self.is_kept = true;
         self.target.position =
@@ -155,9 +155,8 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use tidings_core::{Id, Kind};
+    use tidings_testkit::{Script, scripted, scripted_until_silent};
     use tidings_transport::client::{ConnectOptions, TimeLimits};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
     use tokio::task::JoinHandle;
 
     const AT_1: &[&str] = &[
@@ -173,36 +172,9 @@ mod tests {
         &["HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 51\r\n\r\n\
          {\"error\":{\"code\":\"going_away\",\"message\":\"so long\"}}"];
 
-    /// Starts a hub that sends the scripted responses, and returns the requests that it received once the script is
-    /// over. A script is a list of connections, each a list of responses, each written in these pieces. A connection is
-    /// closed after its last response.
-    async fn hub(
-        script: &'static [&'static [&'static [&'static str]]],
-    ) -> (Target, JoinHandle<Vec<String>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
-        let target = Target::new(url.parse().unwrap());
-        let served = tokio::spawn(async move {
-            let mut requests = Vec::new();
-            for answers in script {
-                // A script whose connections do not come would be waited for without a limit.
-                let accepted = tokio::time::timeout(Duration::from_secs(120), listener.accept());
-                let (mut stream, _) = accepted.await.expect("the client connects in time").unwrap();
-                for pieces in *answers {
-                    let mut request = Vec::new();
-                    while !request.ends_with(b"\r\n\r\n") {
-                        request.push(stream.read_u8().await.unwrap());
-                    }
-                    requests.push(String::from_utf8(request).unwrap());
-                    for piece in *pieces {
-                        stream.write_all(piece.as_bytes()).await.unwrap();
-                        tokio::task::yield_now().await;
-                    }
-                }
-            }
-            requests
-        });
-        (target, served)
+    async fn server(script: Script) -> (Target, JoinHandle<Vec<String>>) {
+        let (url, requests) = scripted(script).await;
+        (Target::new(url), requests)
     }
 
     fn paths(requests: &[String]) -> Vec<&str> {
@@ -211,7 +183,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_poll_continues_from_the_cursor_and_its_response_becomes_arrivals() {
-        let (target, requests) = hub(&[&[AT_1, AT_9], &[GOING_AWAY]]).await;
+        let (target, requests) = server(&[&[AT_1, AT_9], &[GOING_AWAY]]).await;
         let client = LongPollingClient { wait: Some(Duration::from_secs(7)) };
         let mut arrivals = client.connect(target).await.unwrap();
         let mut arrived = Vec::new();
@@ -248,7 +220,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_poll_is_not_held_even_if_the_url_names_a_hold_time() {
-        let (mut target, requests) = hub(&[&[AT_1, AT_9]]).await;
+        let (mut target, requests) = server(&[&[AT_1, AT_9]]).await;
         target.url.set_query(Some("wait=50"));
         target.position = Position::Earliest;
         let mut arrivals = LongPollingClient::default().connect(target).await.unwrap();
@@ -260,41 +232,33 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_silent_hub_times_out_after_the_hold_is_over() {
+    async fn a_silent_server_times_out_after_the_hold_is_over() {
         let limit = Duration::from_millis(200);
         let limits = TimeLimits::default().head(limit).body(limit);
         let options = Arc::new(ConnectOptions::default().limits(limits));
-        for (second, waited_for) in [
-            ("", "the head of a response"),
-            ("HTTP/1.1 200 O", "the head of a response"),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"cursor\":", "the rest of a response"),
+        const NO_HEAD: Script = &[&[AT_1, &[""]]];
+        const HALF_A_HEAD: Script = &[&[AT_1, &["HTTP/1.1 200 O"]]];
+        const HALF_A_BODY: Script =
+            &[&[AT_1, &["HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"cursor\":"]]];
+        for (script, waited_for) in [
+            (NO_HEAD, "the head of a response"),
+            (HALF_A_HEAD, "the head of a response"),
+            (HALF_A_BODY, "the rest of a response"),
         ] {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
-            let hub = tokio::spawn(async move {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                for answer in [AT_1.concat().as_str(), second] {
-                    let mut request = Vec::new();
-                    while !request.ends_with(b"\r\n\r\n") {
-                        request.push(stream.read_u8().await.unwrap());
-                    }
-                    stream.write_all(answer.as_bytes()).await.unwrap();
-                }
-                std::future::pending::<()>().await;
-            });
+            let (url, server) = scripted_until_silent(script).await;
             let client = LongPollingClient { wait: Some(Duration::from_secs(0)) };
-            let target = Target::new(url.parse().unwrap()).options(options.clone());
+            let target = Target::new(url).options(options.clone());
             let arrivals: Vec<_> = client.connect(target).await.unwrap().collect().await;
             let [Ok(_), Err(error)] = &arrivals[..] else { panic!("{arrivals:?}") };
             assert!(error.to_string().ends_with(waited_for), "{error}");
-            hub.abort();
+            server.abort();
         }
     }
 
     #[tokio::test]
     async fn a_closed_connection_is_replaced_once_and_then_its_end_is_an_error() {
         const HUNG_UP: &[&str] = &[];
-        let (target, requests) = hub(&[&[AT_1, HUNG_UP], &[HUNG_UP]]).await;
+        let (target, requests) = server(&[&[AT_1, HUNG_UP], &[HUNG_UP]]).await;
         let arrivals = LongPollingClient::default().connect(target).await.unwrap();
         let arrivals: Vec<_> = arrivals.collect().await;
         assert!(matches!(arrivals[..], [Ok(_), Err(ClientError::Broken(_))]), "{arrivals:?}");
@@ -304,7 +268,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_goodbye_ends_the_stream_and_a_malformed_response_is_an_error() {
-        let (target, _) = hub(&[&[&[
+        let (target, _) = server(&[&[&[
             "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"cursor\":\"e-1\",\"notifications\":[],\
             \"goodbye\":{\"reason\":\"going_away\",\"message\":\"bye\"}}",
         ]]])
@@ -313,7 +277,7 @@ mod tests {
         let arrivals: Vec<_> = arrivals.map(Result::unwrap).collect().await;
         assert!(matches!(&arrivals[..], [_, Arrival::Goodbye(bye)] if bye.reason == "bye"));
 
-        let (target, _) = hub(&[&[&["HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[]"]]]).await;
+        let (target, _) = server(&[&[&["HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[]"]]]).await;
         let error = LongPollingClient::default().connect(target).await.err().unwrap();
         assert!(error.to_string().contains("invalid long-polling response"), "{error}");
     }

@@ -91,7 +91,7 @@ mod tests {
                 {"id": "10-6", "topic": "t", "data": ""},
             ],
             "gap": {"after": "10-1", "resume": "10-4", "missed": 3, "reason": "lagged"},
-            "goodbye": {"reason": "going_away", "message": "the hub is going away"},
+            "goodbye": {"reason": "going_away", "message": "the server is going away"},
         });
         assert_eq!(read(Answer::default().encode(&events, id(6))), expected);
         let empty = json!({"cursor": "10-6", "notifications": []});

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use percent_encoding::percent_decode_str;
 use tidings_core::BrokerError;
 use url::{Host, Url};
 
-use crate::fault::refused;
+use crate::fault::rejected;
+use crate::login::Login;
 
 /// The stream of a URL that does not name one.
 pub(crate) const DEFAULT_STREAM: &str = "tidings";
@@ -27,20 +27,6 @@ pub struct Server {
     /// `USER:PASSWORD@` or `SECRET@` of the URL.
     pub login: Option<Login>,
 }
-
-/// A user and a password. Without a user, the secret is a NATS token or the password of the default user of Redis.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Login {
-    /// The user.
-    pub user: Option<String>,
-    /// The password or token.
-    pub secret: Secret,
-}
-
-/// A text that is never printed. `Debug` prints `***`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
 
 /// The files of a TLS connection, in PEM format. By default there are none, and the certificate authorities of the
 /// system are trusted.
@@ -110,10 +96,10 @@ impl Address {
     /// Parses a URL. It is split at commas first, because the `url` crate does not parse a URL with several hosts.
     ///
     /// # Errors
-    /// Returns [`BrokerError::Refused`] if the URL is invalid. The error never contains a part of the URL that could
+    /// Returns [`BrokerError::Rejected`] if the URL is invalid. The error never contains a part of the URL that could
     /// belong to a login.
     pub(crate) fn parse(text: &str, kind: BrokerKind) -> Result<Self, BrokerError> {
-        Self::read(text, kind).map_err(|problem| refused(kind.name(), problem))
+        Self::read(text, kind).map_err(|problem| rejected(kind.name(), problem))
     }
 
     fn read(text: &str, kind: BrokerKind) -> Result<Self, String> {
@@ -249,43 +235,6 @@ impl Server {
     }
 }
 
-impl Login {
-    /// Returns the percent-decoded login of a URL: `USER:PASSWORD@`, `:PASSWORD@` or `SECRET@`.
-    fn of(url: &Url) -> Result<Option<Self>, String> {
-        let decoded = |text: &str| {
-            let text = percent_decode_str(text).decode_utf8();
-            text.map(String::from).map_err(|_| "the user or password in its URL is not UTF-8")
-        };
-        let name = decoded(url.username())?;
-        Ok(match url.password() {
-            Some(password) => {
-                let user = (!name.is_empty()).then_some(name);
-                Some(Self { user, secret: Secret(decoded(password)?) })
-            }
-            None if name.is_empty() => None,
-            None => Some(Self { user: None, secret: Secret(name) }),
-        })
-    }
-}
-
-impl Secret {
-    /// Wraps a text, so that it is not printed.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Returns the text.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, .. } = self;
@@ -310,6 +259,7 @@ fn check_stream(name: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::login::Secret;
 
     fn nats(text: &str) -> Address {
         Address::parse(text, BrokerKind::Nats).unwrap()

@@ -7,7 +7,7 @@ use tidings_core::broker::Broker;
 
 use crate::Keep;
 use crate::address::BrokerKind;
-use crate::fault::refused;
+use crate::fault::rejected;
 use crate::nats::{Nats, NatsConfig};
 use crate::redis::{Redis, RedisConfig};
 
@@ -59,7 +59,7 @@ pub fn check(url: &str) -> Result<(), String> {
         None => return Err(SCHEMES.to_owned()),
     };
     checked.map_err(|error| match error {
-        BrokerError::Refused { problem, .. } | BrokerError::Away { problem, .. } => problem,
+        BrokerError::Rejected { problem, .. } | BrokerError::Away { problem, .. } => problem,
     })
 }
 
@@ -75,7 +75,7 @@ pub fn check(url: &str) -> Result<(), String> {
 /// The argument is a string because the `url` crate does not parse a URL with several hosts.
 ///
 /// # Errors
-/// Returns [`BrokerError::Refused`] if the URL is invalid or the broker rejects the connection, and
+/// Returns [`BrokerError::Rejected`] if the URL is invalid or the broker rejects the connection, and
 /// [`BrokerError::Away`] if the broker does not respond. Neither contains the user or the password.
 pub async fn connect(url: &str, config: BrokerConfig) -> Result<Arc<dyn Broker>, BrokerError> {
     let BrokerConfig { keep, replicas } = config;
@@ -88,6 +88,6 @@ pub async fn connect(url: &str, config: BrokerConfig) -> Result<Arc<dyn Broker>,
             let config = RedisConfig { keep, ..RedisConfig::from_url(url)? };
             Ok(Arc::new(Redis::connect(config).await?))
         }
-        None => Err(refused("the broker", SCHEMES)),
+        None => Err(rejected("the broker", SCHEMES)),
     }
 }

@@ -6,6 +6,6 @@ pub(crate) fn away(broker: impl Into<String>, problem: impl Into<String>) -> Bro
     BrokerError::Away { broker: broker.into(), problem: problem.into() }
 }
 
-pub(crate) fn refused(broker: impl Into<String>, problem: impl Into<String>) -> BrokerError {
-    BrokerError::Refused { broker: broker.into(), problem: problem.into() }
+pub(crate) fn rejected(broker: impl Into<String>, problem: impl Into<String>) -> BrokerError {
+    BrokerError::Rejected { broker: broker.into(), problem: problem.into() }
 }

@@ -1,7 +1,7 @@
 //! Brokers that several hubs share: NATS JetStream and Redis Streams.
 //!
-//! Each implements [`Broker`](tidings_core::broker::Broker). The broker stores the stream and numbers its entries,
-//! and that number is the sequence number of each id. Clients of any hub on a stream therefore receive the same
+//! Each implements [`Broker`](tidings_core::broker::Broker). The broker stores the notifications in one of its streams
+//! and numbers them. That number is the sequence number of each id, so clients of any hub on a stream receive the same
 //! notifications with the same ids, and can continue on another hub.
 //!
 //! ```no_run
@@ -21,6 +21,7 @@ mod connect;
 mod fault;
 mod keep;
 mod key;
+mod login;
 pub mod nats;
 mod overlap;
 pub mod redis;
@@ -28,6 +29,7 @@ mod replay;
 mod seen;
 mod stored;
 
-pub use address::{Login, Secret, Server, Tls};
+pub use address::{Server, Tls};
 pub use connect::{BrokerConfig, check, connect};
 pub use keep::Keep;
+pub use login::{Login, Secret};

@@ -46,9 +46,9 @@ async fn works(url: &str) {
 }
 
 /// Asserts that the connection is rejected, and that the error contains the hint and not the secret.
-async fn is_refused(url: &str, hint: &str) {
+async fn is_rejected(url: &str, hint: &str) {
     let error = connect(url, BrokerConfig::default()).await.unwrap_err();
-    assert!(matches!(error, BrokerError::Refused { .. }), "{url}: {error}");
+    assert!(matches!(error, BrokerError::Rejected { .. }), "{url}: {error}");
     let printed = format!("{error} {error:?}");
     assert!(printed.contains(hint) && !printed.contains("s3cret"), "{url}: {printed}");
 }
@@ -63,9 +63,9 @@ async fn nats_lets_a_user_in_with_the_password_of_the_url() {
     works(&format!("nats://h%40b:{ENCODED}@127.0.0.1:1,nats://{host}")).await;
     works(&format!("nats://other:s3cret@127.0.0.1:1,h%40b:{ENCODED}@{host}?stream=news")).await;
     // A login of the second host only may be half of a login with a bare comma. It is not sent to the first host.
-    is_refused(&format!("nats://127.0.0.1:1,h%40b:s3cret@{host}"), "first host").await;
-    is_refused(&format!("nats://{host}"), "USER:PASSWORD@").await;
-    is_refused(&format!("nats://h%40b:s3cret@{host}"), "USER:PASSWORD@").await;
+    is_rejected(&format!("nats://127.0.0.1:1,h%40b:s3cret@{host}"), "first host").await;
+    is_rejected(&format!("nats://{host}"), "USER:PASSWORD@").await;
+    is_rejected(&format!("nats://h%40b:s3cret@{host}"), "USER:PASSWORD@").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -73,7 +73,7 @@ async fn nats_lets_in_with_a_token() {
     let server = nats(&[format!("authorization {{ token: {PASSWORD:?} }}")]).await;
     let host = host(&server.url());
     works(&format!("nats://{ENCODED}@{host}")).await;
-    is_refused(&format!("nats://s3cret@{host}"), "TOKEN@").await;
+    is_rejected(&format!("nats://s3cret@{host}"), "TOKEN@").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -82,8 +82,8 @@ async fn nats_lets_in_with_a_credentials_file() {
     let server = nats(&identity.settings).await;
     let host = host(&server.url());
     works(&format!("nats://{host}?creds={}", identity.credentials.display())).await;
-    is_refused(&format!("nats://{host}"), "creds=FILE").await;
-    is_refused(&format!("nats://{host}?creds=/nowhere.creds"), "/nowhere.creds").await;
+    is_rejected(&format!("nats://{host}"), "creds=FILE").await;
+    is_rejected(&format!("nats://{host}?creds=/nowhere.creds"), "/nowhere.creds").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,9 +110,9 @@ async fn redis_lets_a_user_in_with_the_password_of_the_url() {
     let host = host(&server.url());
     works(&format!("redis://hub:{ENCODED}@{host}")).await;
     works(&format!("redis://hub:{ENCODED}@{host}/3?stream=news")).await;
-    is_refused(&format!("redis://{host}"), "NOPERM").await;
-    is_refused(&format!("redis://hub:s3cret@{host}"), "USER:PASSWORD@").await;
-    is_refused(&format!("redis://hub:{ENCODED}@{host}?stream=other"), "NOPERM").await;
+    is_rejected(&format!("redis://{host}"), "NOPERM").await;
+    is_rejected(&format!("redis://hub:s3cret@{host}"), "USER:PASSWORD@").await;
+    is_rejected(&format!("redis://hub:{ENCODED}@{host}?stream=other"), "NOPERM").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,7 +127,7 @@ async fn redis_lets_in_with_the_password_of_the_default_user() {
     works(&format!("redis://:{ENCODED}@{host}")).await;
     works(&format!("redis://{ENCODED}@{host}?stream=news")).await;
     works(&format!("redis://default:{ENCODED}@{host}?stream=more")).await;
-    is_refused(&format!("redis://{host}"), ":PASSWORD@").await;
+    is_rejected(&format!("redis://{host}"), ":PASSWORD@").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

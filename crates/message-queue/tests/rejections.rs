@@ -15,8 +15,8 @@ const SOON: Duration = Duration::from_secs(120);
 
 fn rejection<T: std::fmt::Debug>(result: Result<T, BrokerError>) -> String {
     match result {
-        Err(BrokerError::Refused { problem, .. }) => problem,
-        other => panic!("not refused: {other:?}"),
+        Err(BrokerError::Rejected { problem, .. }) => problem,
+        other => panic!("not rejected: {other:?}"),
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Config {
     /// Which web pages may connect, read and publish, on every transport. Default: pages of the same host.
     pub origins: Origins,
     /// By which names the server may be addressed. Default: by every name, except through a listener on a loopback
-    /// address. Health checks are answered for every host.
+    /// address. Health checks are served for every host.
     pub hosts: Hosts,
     /// The port of `https` to which requests through plain TCP listeners are redirected, with `308`. 0 is the port of the
     /// first listener with TLS, and in an [`HttpService`](crate::HttpService) 443. Health checks and requests through
@@ -60,10 +60,10 @@ pub struct Config {
     pub body_deadline: Duration,
     /// The largest head of a request, in bytes, at least 8,192. Default 16 KiB.
     pub max_head: usize,
-    /// The most open connections, of subscribers and publishers together. A further one is answered `503` and closed.
+    /// The most open connections, of subscribers and publishers together. A further one gets a `503` and is closed.
     /// Default 100,000.
     pub max_connections: usize,
-    /// How long the server still accepts clients after the shutdown signal, while `/readyz` answers `503`. A load
+    /// How long the server still accepts clients after the shutdown signal, while `/readyz` responds with `503`. A load
     /// balancer can stop sending clients in that time. Default 0.
     pub drain_delay: Duration,
     /// The time over which goodbyes are spread at the shutdown, so that clients do not all reconnect to another server

@@ -19,7 +19,7 @@ pub(crate) struct ConnectionPermit {
     is_surplus: bool,
 }
 
-/// The most connections over the limit that are kept at the same time, until they have been answered `503`.
+/// The most connections over the limit that are kept at the same time, until they were sent a `503`.
 const MAX_SURPLUS: usize = 1024;
 
 /// How long a connection over the limit may idle before its request.
@@ -46,7 +46,7 @@ fn take(gauge: &Gauge, limit: usize, is_surplus: bool) -> Option<ConnectionPermi
 }
 
 impl ConnectionPermit {
-    /// Returns `true` if the connection is over the limit, so that its only answer is `503`.
+    /// Returns `true` if the connection is over the limit, so that its only response is `503`.
     pub(crate) fn is_surplus(&self) -> bool {
         self.is_surplus
     }

@@ -13,15 +13,15 @@ use tidings_transport::mount::MountBody;
 use tokio::sync::watch;
 use tower_service::Service;
 
-use crate::answer::Answer;
 use crate::config::Config;
 use crate::connection_limit::ConnectionLimit;
 use crate::metrics::Metrics;
-use crate::routes::{BoxError, Streamed, answer_streamed};
+use crate::response::Routed;
+use crate::routes::{BoxError, Streamed, route_streamed};
 use crate::serve_by::ServeBy;
 use crate::shared::Shared;
 
-/// A [`tower_service::Service`] that answers everything that a [`Server`](crate::Server) answers: topics by every
+/// A [`tower_service::Service`] that serves everything that a [`Server`](crate::Server) serves: topics by every
 /// transport, publishing, `/metrics`, `/transports`, `/healthz`, `/readyz`, `/client.js` and the live page, with the
 /// same checks, CORS headers and errors. [`Builder::into_service`](crate::Builder::into_service) creates one. Cloning
 /// is cheap, and all clones share their metrics.
@@ -52,7 +52,7 @@ use crate::shared::Shared;
 /// - **Stalled clients.** A client that reads nothing loses its seat after `write_deadline`. To end its connection too,
 ///   the outer server must wrap each connection in a [`WriteDeadline`](tidings_transport::mount::WriteDeadline).
 /// - **Shutdown.** Call [`farewell`](tidings_transport::mount::farewell), which sends each client a goodbye, before the
-///   outer server ends. From then on `/readyz` answers `503`.
+///   outer server ends. From then on `/readyz` responds with `503`.
 /// - **The host.** [`Hosts::ByListener`](crate::Hosts::ByListener), the default, decides by the kind of listener that
 ///   [`Builder::into_service`](crate::Builder::into_service) is given. An outer server with listeners of several kinds
 ///   must add a [`ListenerKind`] to the extensions of each request.
@@ -83,15 +83,15 @@ impl HttpService {
         let shared = &*self.shared;
         let listener = request.extensions().get().copied().unwrap_or(self.listener);
         let request = request.map(Box::pin);
-        let Streamed { answer, request, .. } =
-            answer_streamed(request, false, listener, shared).await;
-        match answer {
-            Answer::Response(response) => {
+        let Streamed { routed, request, .. } =
+            route_streamed(request, false, listener, shared).await;
+        match routed {
+            Routed::Response(response) => {
                 let is_head = request.method == Method::HEAD && response.body().is_empty();
                 response
                     .map(|body| if is_head { MountBody::head() } else { MountBody::whole(body) })
             }
-            Answer::Subscription(subscriber) => shared.mount.serve(subscriber, request).await,
+            Routed::Subscription(subscriber) => shared.mount.serve(subscriber, request).await,
         }
     }
 }

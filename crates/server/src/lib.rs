@@ -6,7 +6,7 @@
 //!                                      └─ anything else ─► hyper ─► routes
 //! ```
 //!
-//! A [`Server`] is configured, bound and served. An [`HttpService`] answers the same requests in another HTTP server.
+//! A [`Server`] is configured, bound and served. An [`HttpService`] serves the same requests in another HTTP server.
 //! [`transports`] lists the transports.
 //!
 //! ```
@@ -24,7 +24,6 @@
 // Code that only lanes use is compiled on every system.
 #![cfg_attr(not(lane), allow(dead_code, unused_variables))]
 
-mod answer;
 mod bound;
 mod config;
 mod connection_limit;
@@ -41,6 +40,7 @@ mod pages;
 mod readiness;
 mod request;
 mod resource;
+mod response;
 mod routes;
 mod run;
 mod serve_by;

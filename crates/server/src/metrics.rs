@@ -17,7 +17,7 @@ type Labels = [(&'static str, &'static str); 1];
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metrics {
     delivered: Family<Labels, Counter>,
-    ended: Family<Labels, Counter>,
+    disconnected: Family<Labels, Counter>,
     pub(crate) published: Counter,
     pub(crate) rejected: Counter,
     pub(crate) connections: Gauge,
@@ -35,7 +35,7 @@ impl Metrics {
             drop(metrics.delivered(transport.name()));
         }
         for reason in Reason::ALL {
-            drop(metrics.ended.get_or_create(&[("reason", reason.name())]));
+            drop(metrics.disconnected.get_or_create(&[("reason", reason.name())]));
         }
         metrics
     }
@@ -46,13 +46,13 @@ impl Metrics {
     }
 
     /// Counts a client that was sent a goodbye with this reason.
-    pub(crate) fn let_go(&self, reason: Reason) {
-        self.ended.get_or_create(&[("reason", reason.name())]).inc();
+    pub(crate) fn disconnected(&self, reason: Reason) {
+        self.disconnected.get_or_create(&[("reason", reason.name())]).inc();
     }
 
     /// Counts a client that was cut off, because it read nothing for the write deadline.
     pub(crate) fn cut_off(&self) {
-        self.let_go(Reason::TooSlow);
+        self.disconnected(Reason::TooSlow);
         self.cut_off.add("");
     }
 
@@ -67,10 +67,14 @@ impl Metrics {
             registry.register(name, help, counter.clone());
         };
         count("published", "Notifications published by request", &self.published);
-        count("refused", "Requests refused", &self.rejected);
+        count("rejected", "Requests rejected", &self.rejected);
         let delivered = self.delivered.clone();
         registry.register("delivered", "Notifications handed to clients", delivered);
-        registry.register("let_go", "Clients the hub let go, by reason", self.ended.clone());
+        registry.register(
+            "disconnected",
+            "Clients disconnected by the server, by reason",
+            self.disconnected.clone(),
+        );
         registry.register("connections", "Open connections", self.connections.clone());
 
         let clients = Family::<Labels, Gauge>::default();
@@ -88,7 +92,7 @@ impl Metrics {
             registry.register(name, help, gauge);
         };
         if let Some(is_connected) = hub.is_connected() {
-            let help = "Whether the broker below the hub is followed";
+            let help = "1 while the server follows its broker, otherwise 0";
             state("broker_connected", help, usize::from(is_connected));
         }
         state("log_entries", "Notifications retained", entries);
@@ -104,8 +108,8 @@ impl Observer for Metrics {
         self.delivered(transport).inc_by(notifications);
     }
 
-    fn let_go(&self, reason: Reason) {
-        self.let_go(reason);
+    fn disconnected(&self, reason: Reason) {
+        self.disconnected(reason);
     }
 
     fn cut_off(&self) {

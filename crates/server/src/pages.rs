@@ -7,8 +7,8 @@ use http::request::Parts;
 use http::{HeaderValue, Response, header};
 use serde_json::json;
 
-use crate::answer::text;
 use crate::config::Config;
+use crate::response::text;
 
 const HELP: &str = "tidings: one notification stream by every realtime transport
 
@@ -46,7 +46,7 @@ pub(crate) fn icon() -> Response<Bytes> {
 
 /// Returns the live page or one of its files, or `None` if there is no such file.
 pub(crate) fn page(request: &Parts, config: &Config) -> Option<Response<Bytes>> {
-    if config.live_page { tidings_live_page::answer(request) } else { None }
+    if config.live_page { tidings_live_page::page(request) } else { None }
 }
 
 /// Returns the transports, the demo topic, the heartbeat interval and the clock of this server as JSON.

@@ -6,17 +6,17 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use tidings_transport::Rejection;
 
-use crate::answer::text;
+use crate::response::text;
 use crate::shared::Shared;
 
 /// Returns the response to `GET /readyz`: `200`, or `503` if the server shuts down or has no broker yet.
-pub(crate) fn answer(shared: &Shared) -> Response<Bytes> {
+pub(crate) fn response(shared: &Shared) -> Response<Bytes> {
     let hub = &shared.config.hub;
     let is_closing = shared.is_draining.load(Ordering::Acquire) || hub.pool().closed().is_some();
     let (code, message) = if is_closing {
-        ("going_away", "the hub is shutting down")
+        ("going_away", "the server is shutting down")
     } else if !hub.is_ready() {
-        ("unavailable", "the hub is not connected to its broker yet")
+        ("unavailable", "the server is not connected to its broker yet")
     } else {
         return text("text/plain; charset=utf-8", "ready\n");
     };

@@ -1,6 +1,6 @@
 //! Parses and checks the requests of HTTP/1.1.
 //!
-//! Most requests are plain and arrive in one piece: a `GET`, or a `POST` with a body of known length. A lane answers
+//! Most requests are plain and arrive in one piece: a `GET`, or a `POST` with a body of known length. A lane serves
 //! those. All other requests leave the lane: incomplete and malformed requests, bodies in chunks, and other versions
 //! and methods. Lanes and the general path both check heads here, so that neither accepts a head that the other
 //! rejects.

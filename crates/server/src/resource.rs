@@ -49,7 +49,7 @@ impl<'a> Resource<'a> {
     }
 }
 
-/// Returns `true` for a health check and for a read of the metrics. They are answered on connections over the limit as
+/// Returns `true` for a health check and for a read of the metrics. They are served on connections over the limit as
 /// well. Otherwise a full server would fail its liveness probe and be restarted.
 pub(crate) fn is_probe(request: &Parts) -> bool {
     matches!(Resource::of(request), Resource::Health | Resource::Ready | Resource::Metrics)

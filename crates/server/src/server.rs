@@ -169,7 +169,7 @@ impl Server {
 
     /// Serves the hub until `shutdown` resolves, then shuts down in three steps:
     ///
-    /// 1. For [`Config::drain_delay`] everything is served as before, except that `GET /readyz` answers `503`.
+    /// 1. For [`Config::drain_delay`] everything is served as before, except that `GET /readyz` responds with `503`.
     /// 2. The listeners are closed, and so is the hub: it takes no further clients or notifications. The files of
     ///    [`bind_unix`](Self::bind_unix) are removed. The goodbyes are spread over [`Config::drain`].
     /// 3. Connections have four more seconds to end. Then the rest are cut off, and this returns.
@@ -269,7 +269,7 @@ impl Builder {
         self.build().listen_tls(listener, tls)
     }
 
-    /// Returns a service that answers everything that the server answers, for another HTTP server. See [`HttpService`]
+    /// Returns a service that serves everything that the server serves, for another HTTP server. See [`HttpService`]
     /// for what that server must do. `listener` is the address of its TCP listener, or the kind of its listener. On a
     /// loopback address the service accepts only hosts that no foreign page can have, unless [`hosts`](Self::hosts) is
     /// set.

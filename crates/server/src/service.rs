@@ -1,17 +1,17 @@
-//! The interface between lanes, which read requests, and the routes, which answer them.
+//! The interface between lanes, which read requests, and the routes, which respond to them.
 
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use tidings_transport::ListenerKind;
 
-use crate::answer::Answer;
 use crate::request::Whole;
+use crate::response::Routed;
 
-/// Answers requests. A lane calls it for each whole request.
+/// Responds to requests. A lane calls it for each whole request.
 pub(crate) trait Service {
-    /// Answers a request that came in through a listener of this kind. The future does not block. It is ready at the
-    /// first poll unless it waits for a broker or for the application's authorizer.
-    fn call(&self, whole: Box<Whole>, listener: ListenerKind) -> LocalBoxFuture<'static, Answer>;
+    /// Responds to a request that came in through a listener of this kind. The future does not block. It is ready at
+    /// the first poll unless it waits for a broker or for the application's authorizer.
+    fn call(&self, whole: Box<Whole>, listener: ListenerKind) -> LocalBoxFuture<'static, Routed>;
 
     /// Returns the response to a connection for which there is no room, and whose request is not read.
     fn no_room(&self) -> Bytes;

@@ -125,7 +125,7 @@ async fn a_position_of_one_mounted_transport_resumes_on_each_other() {
 
 /// An `EventSource` gives up for good after any status but 200 (galaxyproject/galaxy#22629).
 #[tokio::test]
-async fn a_full_hub_is_an_event_stream_that_ends_if_that_is_what_is_mounted() {
+async fn a_full_server_is_an_event_stream_that_ends_if_that_is_what_is_mounted() {
     for listed in all_listed() {
         let name = listed.server.name();
         let limits = Limits::default().total(0);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{ClientConfig, HandshakeKind, RootCertStore};
-use support::{Certificate, Mover, Raw, Running, VERSIONS, connect, eventually, in_time};
+use support::{Certificate, Mover, Raw, Running, VERSIONS, connect_tls, eventually, in_time};
 use tidings_core::{HubConfig, Notification};
 use tidings_server::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -48,7 +48,7 @@ async fn request(
     client: &Arc<ClientConfig>,
     request: &str,
 ) -> Raw<TlsStream<TcpStream>> {
-    let mut raw = Raw::over(connect(server.address, client.clone()).await);
+    let mut raw = Raw::over(connect_tls(server.address, client.clone()).await);
     raw.send(request).await;
     raw
 }

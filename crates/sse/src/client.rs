@@ -59,7 +59,7 @@ async fn connect(target: Target) -> Result<Arrivals, ClientError> {
         let mut silence = Silence::default();
         while let Some(chunk) = silence.bound(http.chunk(&mut body)).await?? {
             let fed = parser.feed(&chunk, &mut items);
-            // A comment only shows that the hub is alive. A later event or id in the same chunk shows that too.
+            // A comment only shows that the server is alive. A later event or id in the same chunk shows that too.
             let has_position = |item: &Item| matches!(item, Item::Event(_) | Item::Id(_));
             let last = items.iter().rposition(has_position).unwrap_or(0);
             for (at, item) in items.drain(..).enumerate() {
@@ -90,7 +90,9 @@ fn require_event_stream(headers: &HeaderMap) -> Result<(), ClientError> {
     if essence.eq_ignore_ascii_case("text/event-stream") {
         return Ok(());
     }
-    Err(protocol(format!("Content-Type is {given:?}, is this the address of a topic of a hub?")))
+    Err(protocol(format!(
+        "Content-Type is {given:?}, is this the address of a topic of a tidings server?"
+    )))
 }
 
 /// Returns the arrival that an item stands for, if any. If the type of an event is not one that tidings uses, it is the
@@ -125,7 +127,7 @@ fn arrival(item: Item, last_event_id: &str) -> Result<Option<Arrival>, ClientErr
             let others = event.headers.unwrap_or_default();
             let headers = match others.clone().with_event(name) {
                 Err(ParseHeaderError::ReservedEvent(_)) => return Ok(Some(Arrival::Heartbeat(id))),
-                // A hub does not send such a name. The notification is delivered without it.
+                // A server does not send such a name. The notification is delivered without it.
                 Err(_) => others,
                 Ok(headers) => headers,
             };
@@ -173,43 +175,14 @@ fn protocol(problem: String) -> ClientError {
 mod tests {
     use super::*;
     use tidings_core::GapReason;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tidings_testkit::{Script, scripted, scripted_until_silent};
     use tokio::task::JoinHandle;
 
     const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\r\n";
 
-    type Script = &'static [&'static [&'static [&'static str]]];
-
-    /// Starts a hub that sends the scripted responses, and returns the requests that it received once the script is
-    /// over. A script is a list of connections, each a list of responses, each written in these pieces. A connection is
-    /// closed after its last response.
-    async fn hub(script: Script) -> (Target, JoinHandle<Vec<String>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
-        let target = Target::new(url.parse().unwrap());
-        let served = tokio::spawn(async move {
-            let mut requests = Vec::new();
-            for answers in script {
-                // A script whose connections do not come would be waited for without a limit.
-                let accepted =
-                    tokio::time::timeout(std::time::Duration::from_secs(120), listener.accept());
-                let (mut stream, _) = accepted.await.expect("the client connects in time").unwrap();
-                for pieces in *answers {
-                    let mut request = Vec::new();
-                    while !request.ends_with(b"\r\n\r\n") {
-                        request.push(stream.read_u8().await.unwrap());
-                    }
-                    requests.push(String::from_utf8(request).unwrap());
-                    for piece in *pieces {
-                        stream.write_all(piece.as_bytes()).await.unwrap();
-                        tokio::task::yield_now().await;
-                    }
-                }
-            }
-            requests
-        });
-        (target, served)
+    async fn server(script: Script) -> (Target, JoinHandle<Vec<String>>) {
+        let (url, requests) = scripted(script).await;
+        (Target::new(url), requests)
     }
 
     fn notified(seq: &str, kind: Kind, payload: &'static [u8]) -> Arrival {
@@ -217,8 +190,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_that_a_hub_sends_arrives_in_order() {
-        let (target, requests) = hub(&[&[&[
+    async fn everything_that_a_server_sends_arrives_in_order() {
+        let (target, requests) = server(&[&[&[
             HEAD,
             ":ping 25000\nretry: 900\nid: e-1\n\n",
             "id: e-2\ndata: seven\ndata: teapots\n\nid: e-3\nevent: bin",
@@ -263,7 +236,7 @@ mod tests {
             "id: e-4\nevent: binary\nevent-name: weather\ntime: 7\ndata: AP8=\n\n",
             "id: e-5\nevent: binary\nevent-name: gap\ndata: AP8=\n\n",
         ]]];
-        let (target, _) = hub(STREAM).await;
+        let (target, _) = server(STREAM).await;
         let arrivals: Vec<_> = SseClient.connect(target).await.unwrap().collect().await;
         let arrivals: Vec<_> = arrivals.into_iter().map(Result::unwrap).collect();
         let weather = || Headers::new().with_event("weather").unwrap().with_time(7).ok();
@@ -287,7 +260,7 @@ mod tests {
             "id: e-1\ntopic: orders.new\ndata: a\n\n",
             "id: e-2\ntopic: orders.old\nevent: binary\ndata: AP8=\n\nid: e-3\ndata: b\n\n",
         ]]];
-        let (target, _) = hub(STREAM).await;
+        let (target, _) = server(STREAM).await;
         let arrivals: Vec<_> = SseClient.connect(target).await.unwrap().collect().await;
         let topics = arrivals.into_iter().map(|arrival| match arrival.unwrap() {
             Arrival::Notification(received) => received.topic,
@@ -301,7 +274,7 @@ mod tests {
     async fn the_position_of_a_heartbeat_is_not_ahead_of_later_notifications() {
         const ONE_PIECE: Script =
             &[&[&[HEAD, ":\nretry: 900\nid: e-1\n\nid: e-2\ndata: a\n\nid: e-3\ndata: b\n\n"]]];
-        let (target, _) = hub(ONE_PIECE).await;
+        let (target, _) = server(ONE_PIECE).await;
         let mut arrivals = SseClient.connect(target).await.unwrap();
         let first = arrivals.next().await.unwrap().unwrap();
         assert_eq!(first, Arrival::Heartbeat("e-1".parse().ok()));
@@ -315,7 +288,7 @@ mod tests {
             (Position::Earliest, "GET /topics/a?after=earliest HTTP/1.1\r\n"),
             (Position::Latest, "GET /topics/a?after=latest HTTP/1.1\r\n"),
         ] {
-            let (target, requests) = hub(&[&[&[HEAD]]]).await;
+            let (target, requests) = server(&[&[&[HEAD]]]).await;
             let arrivals = SseClient.connect(target.position(position)).await.unwrap();
             assert_eq!(arrivals.count().await, 0);
             let request = &requests.await.unwrap()[0];
@@ -325,12 +298,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_response_that_is_not_an_event_stream_is_an_error() {
-        let (target, _) =
-            hub(&[&[&["HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n"]]])
-                .await;
+        let (target, _) = server(&[&[&[
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n",
+        ]]])
+        .await;
         let error = SseClient.connect(target).await.err().unwrap();
         assert!(error.to_string().contains("\"text/html\""), "{error}");
-        let (target, _) = hub(&[&[&["HTTP/1.1 204 No Content\r\n\r\n"]]]).await;
+        let (target, _) = server(&[&[&["HTTP/1.1 204 No Content\r\n\r\n"]]]).await;
         assert!(SseClient.connect(target).await.err().unwrap().is_final());
     }
 
@@ -341,7 +315,7 @@ mod tests {
             "retry: 6000\nevent: goodbye\n",
             "data: {\"goodbye\":{\"reason\":\"full\",\"message\":\"try again later\"}}\n\n",
         ]]];
-        let (target, _) = hub(FULL).await;
+        let (target, _) = server(FULL).await;
         let error = SseClient.connect(target).await.err().unwrap();
         assert_eq!(error.retry_after(), Some(std::time::Duration::from_secs(5)));
         assert!(!error.is_final() && error.to_string().ends_with("try again later"), "{error}");
@@ -349,25 +323,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_silent_stream_times_out_by_the_heartbeat_that_it_announced() {
-        // The silence begins after the head, after the opening, and inside an event.
-        for (sent, arrivals) in [
-            (":ping 1\n", 1),
-            (":ping 1\nretry: 900\nid: e-1\n\n", 1),
-            (":ping 1\nid: e-1\n\nid: e-2\ndata: ha", 1),
-        ] {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
-            let hub = tokio::spawn(async move {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                stream.write_all([HEAD, sent].concat().as_bytes()).await.unwrap();
-                std::future::pending::<()>().await;
-            });
-            let stream = SseClient.connect(Target::new(url.parse().unwrap())).await.unwrap();
+        const AFTER_HEAD: Script = &[&[&[HEAD, ":ping 1\n"]]];
+        const AFTER_OPENING: Script = &[&[&[HEAD, ":ping 1\nretry: 900\nid: e-1\n\n"]]];
+        const INSIDE_EVENT: Script = &[&[&[HEAD, ":ping 1\nid: e-1\n\nid: e-2\ndata: ha"]]];
+        for (script, arrivals) in [(AFTER_HEAD, 1), (AFTER_OPENING, 1), (INSIDE_EVENT, 1)] {
+            let (url, server) = scripted_until_silent(script).await;
+            let stream = SseClient.connect(Target::new(url)).await.unwrap();
             let mut arrived: Vec<_> = stream.collect().await;
             let error = arrived.pop().unwrap().unwrap_err();
             assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
             assert_eq!(arrived.len(), arrivals, "{arrived:?}");
-            hub.abort();
+            server.abort();
         }
     }
 
@@ -381,7 +347,7 @@ mod tests {
             (&[&[&[HEAD, "event: gap\ndata: {}\n\n"]]], "event \"gap\": missing field"),
             (&[&[&[HEAD, "event: binary\ndata: ?\n\n"]]], "event \"binary\": Invalid symbol"),
         ] {
-            let (target, _) = hub(script).await;
+            let (target, _) = server(script).await;
             let arrivals = SseClient.connect(target).await.unwrap();
             let error = arrivals.collect::<Vec<_>>().await.pop().unwrap().unwrap_err();
             assert!(error.to_string().contains(words), "{error}");

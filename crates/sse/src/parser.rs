@@ -45,7 +45,7 @@ pub enum Item {
     Event(Event),
     /// A comment, which keeps a connection alive.
     Comment,
-    /// A comment `ping MILLISECONDS`, in which a hub announces the time between two of its heartbeats.
+    /// A comment `ping MILLISECONDS`, in which a server announces the time between two of its heartbeats.
     Ping(Duration),
     /// A block that has an id and no data. It changes the last event id to this, and is not an event.
     Id(String),

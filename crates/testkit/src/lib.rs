@@ -1,5 +1,5 @@
 //! Local brokers for tests, examples and measurements: `nats-server` and `redis-server`, started from the search
-//! path. And [`TestProgram`], which runs any other program for a test.
+//! path. [`TestProgram`] runs any other program for a test, and [`scripted`] is a server for the tests of a client.
 //!
 //! Each broker has its own directory and a free port, so that any number can run at the same time. Dropping its
 //! handle ends the broker and removes the directory.
@@ -24,6 +24,7 @@ mod nats;
 mod process;
 mod program;
 mod redis;
+mod scripted;
 
 pub use cluster::LocalNatsCluster;
 pub use config::LocalConfig;
@@ -32,3 +33,4 @@ pub use local::Local;
 pub use nats::LocalNats;
 pub use program::{COMPARE_LIMIT, LIMIT, TestProgram, connect};
 pub use redis::LocalRedis;
+pub use scripted::{Script, scripted, scripted_until_silent};

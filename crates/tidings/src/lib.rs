@@ -7,7 +7,7 @@
 //! | `server` | the server, with every transport | yes |
 //! | `websocket`, `sse`, `long-polling` | one transport, to mount in your own server | with `server` |
 //! | `axum` | a router and an extractor for an axum application | no |
-//! | `message-queue` | NATS JetStream and Redis Streams as brokers for many hubs | no |
+//! | `brokers` | NATS JetStream and Redis Streams as brokers for many servers | no |
 //! | `client` | the clients of the transports | no |
 //! | `tls` | clients of `https` and `wss` | no |
 //!
@@ -35,7 +35,7 @@ pub use tidings_axum as axum;
 pub use tidings_core as core;
 #[cfg(feature = "long-polling")]
 pub use tidings_long_polling as long_polling;
-#[cfg(feature = "message-queue")]
+#[cfg(feature = "brokers")]
 pub use tidings_message_queue as message_queue;
 #[cfg(feature = "server")]
 pub use tidings_server as server;
@@ -51,6 +51,6 @@ pub use tidings_websocket as websocket;
 struct Readme;
 
 /// Compiles the Rust code of the guide.
-#[cfg(all(doctest, feature = "axum", feature = "message-queue", feature = "server"))]
+#[cfg(all(doctest, feature = "axum", feature = "brokers", feature = "server"))]
 #[doc = include_str!("../../../docs/getting-started.md")]
 struct GettingStarted;

@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_headers_in_json_from_a_hub_are_left_out() {
+    fn malformed_headers_in_json_from_a_server_are_left_out() {
         let read =
             |json: &str| lossy_headers(&mut serde_json::Deserializer::from_str(json)).unwrap();
         let event = Headers::new().with_event("created").unwrap();

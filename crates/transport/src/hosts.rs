@@ -120,7 +120,7 @@ fn is_localhost(name: &str) -> bool {
 
 fn misdirected(name: &str) -> Rejection {
     let message = format!(
-        "host {name:?} is not a name of this server: allow it with --host {name} (in a program, set its Hosts)"
+        "host {name:?} is not a name of this server: list it in Hosts (--host {name} of the program tidings)"
     );
     Rejection::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message)
 }
@@ -196,10 +196,12 @@ mod tests {
     }
 
     #[test]
-    fn the_rejection_names_the_host_and_the_flag() {
+    fn the_rejection_names_the_host_the_setting_and_the_flag() {
         let rejection = check(&Hosts::ByListener, "evil.example:8080", "127.0.0.1:1").unwrap_err();
         assert!(rejection.message.contains("\"evil.example\""), "{}", rejection.message);
         assert!(rejection.message.contains("--host evil.example "), "{}", rejection.message);
+        let places = ["Hosts", "--host"].map(|word| rejection.message.find(word).unwrap());
+        assert!(places.is_sorted(), "{}", rejection.message);
     }
 
     #[test]

@@ -115,7 +115,7 @@ fn foreign_page(request: &Parts) -> Rejection {
     let message = match request.headers.get(header::ORIGIN).map(|origin| origin.to_str()) {
         None => format!(
             "a page of another origin sent this to {host:?} without its origin: send it with \
-             fetch and mode \"cors\", and list the origin with --allow-origin"
+             fetch and mode \"cors\", and list the origin in Origins (--allow-origin of the program tidings)"
         ),
         Some(origin) => {
             let origin = origin.unwrap_or("?");
@@ -127,8 +127,8 @@ fn foreign_page(request: &Parts) -> Rejection {
                 return Rejection::new(StatusCode::FORBIDDEN, "origin_not_allowed", message);
             }
             format!(
-                "pages of origin {origin:?} may not use host {host:?}: list it with --allow-origin {origin} (in a \
-                 program, set its Origins)"
+                "pages of origin {origin:?} may not use host {host:?}: list it in Origins (--allow-origin {origin} \
+                 of the program tidings)"
             )
         }
     };
@@ -241,17 +241,27 @@ mod tests {
     }
 
     #[test]
-    fn the_rejection_names_the_origin_the_host_and_the_flag() {
+    fn the_rejection_names_the_origin_the_host_the_setting_and_the_flag() {
         let message = |headers: &[(&str, &str)]| {
             let rejection = Origins::Same.check(&request(headers)).unwrap_err();
             assert_eq!((rejection.status.as_u16(), rejection.code), (403, "origin_not_allowed"));
             rejection.message
         };
         let text = message(&[("origin", "http://localhost:5173")]);
-        for named in ["http://localhost:5173", "hub.example", "--allow-origin"] {
+        for named in
+            ["http://localhost:5173", "hub.example", "--allow-origin http://localhost:5173 "]
+        {
             assert!(text.contains(named), "{text}");
         }
+        assert!(
+            text.contains("Origins") && text.find("Origins") < text.find("--allow-origin"),
+            "{text}"
+        );
         let text = message(&[("sec-fetch-site", "cross-site")]);
         assert!(text.contains("hub.example") && text.contains("--allow-origin"), "{text}");
+        assert!(
+            text.contains("Origins") && text.find("Origins") < text.find("--allow-origin"),
+            "{text}"
+        );
     }
 }

@@ -143,9 +143,9 @@ impl From<PublishError> for Rejection {
                     .with(header::RETRY_AFTER, 5)
             }
             // The error also names the broker and its address, which publishers must not see.
-            PublishError::Unavailable(BrokerError::Refused { problem, .. }) => {
+            PublishError::Unavailable(BrokerError::Rejected { problem, .. }) => {
                 let message = format!("the broker rejected the notification: {problem}");
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "broker_refused", message)
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "broker_rejected", message)
                     .with(header::RETRY_AFTER, 5)
             }
             // `BrokerError::Away`, and variants that are added later. The notification may have been stored.

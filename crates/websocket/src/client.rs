@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError};
 
 /// The largest message that is accepted, in bytes.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
-/// How long the hub has to close the connection after its close frame (RFC 6455, section 7.1.1).
+/// How long the server has to close the connection after its close frame (RFC 6455, section 7.1.1).
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// How long a server that does not announce its heartbeat may be silent.
 const BARE_SILENCE: Duration = Duration::from_secs(90);
@@ -45,7 +45,7 @@ impl Client for WebSocketClient {
 
 async fn connect(target: Target, is_bare: bool) -> Result<Arrivals, ClientError> {
     let mut socket = handshake::shake(&target, is_bare).await?;
-    // With `tidings.v1`, the hub sends the first frame at once, and that frame announces the heartbeat.
+    // With `tidings.v1`, the server sends the first frame at once, and that frame announces the heartbeat.
     let mut silence =
         Silence::exactly(if is_bare { BARE_SILENCE } else { target.options.limits.head });
     let arrivals = async_stream::try_stream! {
@@ -74,7 +74,7 @@ async fn connect(target: Target, is_bare: bool) -> Result<Arrivals, ClientError>
                     Arrival::Heartbeat(None)
                 }
                 Message::Close(frame) => {
-                    // The reply is queued too. An error is ignored, because the hub may have closed the connection.
+                    // The reply is queued too. An error is ignored, because the server may have closed the connection.
                     let _ = timeout(CLOSE_LIMIT, socket.flush()).await;
                     let (code, reason) = match frame {
                         Some(frame) => (Some(frame.code.into()), frame.reason.to_string()),
@@ -161,20 +161,20 @@ mod tests {
         String::from_utf8(head).unwrap()
     }
 
-    /// Starts a hub that accepts one client with this additional header, and sends these frames, each in one write. At
-    /// the end it returns the request, and the bytes that the client sent before it closed the connection.
-    pub(super) async fn hub(
+    /// Starts a server that accepts one client with this additional header, and sends these frames, each in one write.
+    /// At the end it returns the request, and the bytes that the client sent before it closed the connection.
+    pub(super) async fn server(
         header: &'static str,
         frames: Vec<Vec<u8>>,
     ) -> (Target, JoinHandle<(String, Vec<u8>)>) {
         serve(move |key| [vec![switching(key, header).into_bytes()], frames].concat()).await
     }
 
-    /// Starts a hub that accepts one client, sends these frames, and then sends nothing.
+    /// Starts a server that accepts one client, sends these frames, and then sends nothing.
     async fn mute(frames: Vec<Vec<u8>>) -> (Target, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/topics/a", listener.local_addr().unwrap());
-        let hub = tokio::spawn(async move {
+        let server = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let head = read_head(&mut stream).await;
             let key = head.lines().find_map(|line| line.strip_prefix("sec-websocket-key: "));
@@ -182,7 +182,7 @@ mod tests {
             stream.write_all(&frames.concat()).await.unwrap();
             std::future::pending::<()>().await;
         });
-        (Target::new(url.parse().unwrap()), hub)
+        (Target::new(url.parse().unwrap()), server)
     }
 
     fn switching(key: &str, header: &str) -> String {
@@ -193,7 +193,7 @@ mod tests {
         )
     }
 
-    /// Starts a hub that accepts one request, and sends the pieces that `answer` returns for its key.
+    /// Starts a server that accepts one request, and sends the pieces that `answer` returns for its key.
     pub(super) async fn serve(
         answer: impl FnOnce(&str) -> Vec<Vec<u8>> + Send + 'static,
     ) -> (Target, JoinHandle<(String, Vec<u8>)>) {
@@ -241,10 +241,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_that_a_hub_sends_arrives_in_order_and_pings_are_answered() {
+    async fn everything_that_a_server_sends_arrives_in_order_and_pings_are_answered() {
         let long = "x".repeat(20_000);
         let notice = format!(r#"{{"id":"e-2","topic":"a","data":"{long}"}}"#);
-        let (target, served) = hub(
+        let (target, served) = server(
             V1,
             vec![
                 frame(9, b"are you there?"),
@@ -292,7 +292,7 @@ mod tests {
         let (near, mut far) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Vec::new());
         let url = format!("http://{}/topics/a", near.local_addr().unwrap()).parse().unwrap();
         let target = Target::new(url);
-        let hub = async {
+        let server = async {
             let (mut stream, _) = near.accept().await.unwrap();
             let head = read_head(&mut stream).await;
             let key = head.lines().find_map(|line| line.strip_prefix("sec-websocket-key: "));
@@ -310,15 +310,15 @@ mod tests {
             assert_eq!(heartbeat, Arrival::Heartbeat(None));
             arrivals
         };
-        // The client has only taken the heartbeat from its stream, and the hub has received the pong.
-        let (_arrivals, ()) = tokio::join!(client, hub);
+        // The client has only taken the heartbeat from its stream, and the server has received the pong.
+        let (_arrivals, ()) = tokio::join!(client, server);
         assert_eq!(unmasked(&far).1, b"!");
     }
 
     #[tokio::test]
     async fn without_a_subprotocol_each_frame_is_a_bare_payload() {
         let (target, served) =
-            hub("", vec![frame(1, b"tea"), frame(2, &[0, 255]), frame(8, b"")]).await;
+            server("", vec![frame(1, b"tea"), frame(2, &[0, 255]), frame(8, b"")]).await;
         let arrivals = all(WebSocketClient { bare: true }, target).await;
         let arrivals: Vec<_> = arrivals.into_iter().map(Result::unwrap).collect();
         assert_eq!(
@@ -333,20 +333,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_silent_hub_times_out_by_the_heartbeat_that_it_announced() {
+    async fn a_silent_server_times_out_by_the_heartbeat_that_it_announced() {
         let limits = TimeLimits::default().head(Duration::from_millis(200));
         let options = Arc::new(ConnectOptions::default().limits(limits));
         let ping = frame(1, br#"{"ping":1,"id":"e-1"}"#);
         let half = [&ping[..], &[0x81, 100, b'{']].concat();
         // The silence begins before the first frame, between two frames, and inside a frame.
         for (frames, arrivals) in [(vec![], 0), (vec![ping], 1), (vec![half], 1)] {
-            let (mut target, hub) = mute(frames).await;
+            let (mut target, server) = mute(frames).await;
             target.options = options.clone();
             let mut arrived = all(WebSocketClient::default(), target).await;
             let error = arrived.pop().unwrap().unwrap_err();
             assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
             assert_eq!(arrived.len(), arrivals, "{arrived:?}");
-            hub.abort();
+            server.abort();
         }
     }
 
@@ -359,7 +359,7 @@ mod tests {
             (vec![frame(2, b"")], "only text frames"),
             (vec![vec![0x82, 127, 0, 0, 0, 0, 1, 0, 0, 1]], "too long"),
         ] {
-            let (target, _) = hub(V1, frames).await;
+            let (target, _) = server(V1, frames).await;
             let error = all(WebSocketClient::default(), target).await.pop().unwrap().unwrap_err();
             assert!(error.to_string().contains(words), "{error}");
         }

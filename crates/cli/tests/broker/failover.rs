@@ -30,7 +30,7 @@ async fn forwarder(first: u16) -> (u16, Arc<AtomicU16>) {
     (port, to)
 }
 
-/// Sends a command to a server and returns everything that it answers.
+/// Sends a command to a server and returns its whole response.
 async fn request(port: u16, command: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.unwrap();
@@ -49,7 +49,7 @@ async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 
 /// go-redis#790, StackExchange.Redis#2264.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_follows_the_name_when_its_redis_becomes_a_replica() {
+async fn a_server_follows_the_name_when_its_redis_becomes_a_replica() {
     let config = LocalConfig::default;
     let (old, new) = (LocalRedis::start(config()).await, LocalRedis::start(config()).await);
     let (old, new) = (old.unwrap(), new.unwrap());
@@ -65,7 +65,7 @@ async fn a_hub_follows_the_name_when_its_redis_becomes_a_replica() {
 
     request(b, "REPLICAOF NO ONE").await;
     request(a, &format!("REPLICAOF 127.0.0.1 {b}")).await;
-    // The name still points to the old server, which is a replica now. The hub rejects and logs publishes.
+    // The name still points to the old master, which is a replica now. The server rejects and logs publishes.
     let connected = |hub: &Program, number: u8| {
         hub.get("/metrics").1.contains(&format!("tidings_broker_connected {number}"))
     };
@@ -77,9 +77,9 @@ async fn a_hub_follows_the_name_when_its_redis_becomes_a_replica() {
     to.store(b, Ordering::Relaxed);
     hub.publishes("t");
     eventually("the broker is connected", async || connected(&hub, 1)).await;
-    // Both are stored, but the hub may not have received the second one from the broker yet.
+    // Both are stored, but the server may not have received the second one from the broker yet.
     let both = |answer: &str| answer.contains("before") && answer.contains("hello");
     let delivered = async || both(&hub.get("/topics/t?after=earliest&wait=0").1);
-    eventually("the hub delivers both", delivered).await;
+    eventually("the server delivers both", delivered).await;
     assert!(request(b, "ROLE").await.contains("master"));
 }

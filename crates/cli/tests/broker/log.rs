@@ -1,4 +1,4 @@
-//! The log of a hub with a broker, as an operator reads it.
+//! The log of a server with a broker, as an operator reads it.
 
 use tidings_testkit::{LocalConfig, LocalNats, LocalRedis, TestProgram};
 
@@ -24,7 +24,7 @@ async fn a_publish_that_nats_does_not_permit_is_answered_at_once_and_logged_once
     let mut hub = Program::start(server.url().as_str(), &[], "warn");
     for topic in ["a", "b", "c"] {
         let (status, answer) = hub.publish(topic, "hello");
-        assert!(status == 503 && answer.contains("broker_refused"), "{answer}");
+        assert!(status == 503 && answer.contains("broker_rejected"), "{answer}");
         assert!(answer.contains("permissions violation"), "{answer}");
     }
     let line = hub.logs("permissions violation");
@@ -51,7 +51,7 @@ async fn settings_that_can_lose_notifications_are_logged_at_the_start() {
     let server = LocalNats::start(LocalConfig::default()).await.unwrap();
     let mut hub = Program::start(server.url().as_str(), &["--keep-messages", "5"], "warn");
     assert_eq!(hub.publish("t", "hello").0, 200);
-    assert!(!hub.end().contains("WARN"), "a stream that the hub created has good settings");
+    assert!(!hub.end().contains("WARN"), "a stream that the server created has good settings");
     hub = Program::start(server.url().as_str(), &["--keep-messages", "6"], "warn");
     let line = hub.logs("WARN");
     assert!(line.contains("--keep-messages") && line.contains("nats stream edit"), "{line}");

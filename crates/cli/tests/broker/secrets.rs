@@ -12,7 +12,7 @@ fn has_no_secret(written: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_that_logs_everything_logs_no_password() {
+async fn a_server_that_logs_everything_logs_no_password() {
     let settings = vec!["authorization { user: hub, password: s3cret }".to_owned()];
     let config = LocalConfig { settings, ..LocalConfig::default() };
     let mut nats = LocalNats::start(config).await.unwrap();

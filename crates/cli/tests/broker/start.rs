@@ -1,4 +1,4 @@
-//! A broker that starts later than the hub, or never.
+//! A broker that starts later than the server, or never.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use tidings_testkit::{LocalConfig, LocalNats, LocalRedis, TestProgram};
 
 use super::program::{Program, SOON, serve};
 
-/// Checks what a hub answers while it waits for its broker.
+/// Checks the responses of a server while it waits for its broker.
 fn waits(hub: &mut Program) {
     hub.logs("waits for its broker");
     assert_eq!((hub.get("/healthz").0, hub.get("/readyz").0), (200, 503));
@@ -20,12 +20,12 @@ fn waits(hub: &mut Program) {
     );
 }
 
-/// Checks what a hub answers once its broker is connected.
+/// Checks the responses of a server once its broker is connected.
 fn is_ready(mut hub: Program) {
     hub.logs("the server is ready");
     assert_eq!(hub.get("/readyz").0, 200);
     assert_eq!(hub.publish("t", "hello").0, 200);
-    // The notification is stored, but the hub may not have received it from the broker yet.
+    // The notification is stored, but the server may not have received it from the broker yet.
     let (status, answer) = hub.get("/topics/t?after=earliest&wait=10");
     assert!(status == 200 && answer.contains("hello") && !answer.contains("early"), "{answer}");
     assert!(
@@ -35,7 +35,7 @@ fn is_ready(mut hub: Program) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_waits_for_a_nats_server_that_starts_later() {
+async fn a_server_waits_for_a_nats_server_that_starts_later() {
     let mut server = LocalNats::start(LocalConfig::default()).await.unwrap();
     server.stop().await.unwrap();
     let mut hub = Program::start(server.url().as_str(), &[], "warn");
@@ -45,7 +45,7 @@ async fn a_hub_waits_for_a_nats_server_that_starts_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_waits_for_a_redis_server_that_starts_later() {
+async fn a_server_waits_for_a_redis_server_that_starts_later() {
     let mut server = LocalRedis::start(LocalConfig::default()).await.unwrap();
     server.stop().await.unwrap();
     let mut hub = Program::start(server.url().as_str(), &[], "warn");
@@ -55,7 +55,7 @@ async fn a_hub_waits_for_a_redis_server_that_starts_later() {
 }
 
 #[test]
-fn a_hub_exits_with_1_after_its_broker_timeout_and_names_the_broker() {
+fn a_server_exits_with_1_after_its_broker_timeout_and_names_the_broker() {
     for broker in ["nats://127.0.0.1:1", "redis://127.0.0.1:1"] {
         let began = Instant::now();
         let output = TestProgram::run(&mut serve(broker, &["--broker-timeout", "0.5"], "warn"), "");

@@ -1,4 +1,4 @@
-//! Subscribers by every transport, which stay on one hub or move from hub to hub with their position.
+//! Subscribers by every transport, which stay on one server or move from server to server with their position.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ pub(crate) struct Received {
 pub(crate) struct Crowd(JoinSet<Received>);
 
 impl Crowd {
-    /// Starts `clients` clients that read from after `start`. Each moves to another hub after at most `hop_after`
+    /// Starts `clients` clients that read from after `start`. Each moves to another server after at most `hop_after`
     /// events, or stays if that is `None`.
     pub(crate) fn follow(
         nodes: &Nodes,
@@ -75,7 +75,7 @@ async fn one(
     let ends = TOPICS.iter().filter(|topic| filters.matches(&topic.parse().unwrap())).count();
     let (mut at, mut ended) = (start, 0);
     let mut received = Received { filters, seen: Vec::new(), gaps: Vec::new(), hops: 0, cuts: 0 };
-    // The time of the last notification. Heartbeats do not count, because a running hub always sends them.
+    // The time of the last notification. Heartbeats do not count, because a running server always sends them.
     let mut news = Instant::now();
     while ended < ends {
         assert!(news.elapsed() < PATIENCE, "{names} receives nothing after {at}");
@@ -83,7 +83,7 @@ async fn one(
         let mut url = nodes.any(&mut random);
         url.set_path(&format!("/topics/{names}"));
         let target = Target::new(url).position(Position::After(at));
-        // A hub that was just killed cannot be reached, but another one can.
+        // A server that was just killed cannot be reached, but another one can.
         let Ok(mut arrivals) = transport.client.connect(target).await else {
             tokio::task::yield_now().await;
             continue;

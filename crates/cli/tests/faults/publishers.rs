@@ -1,4 +1,4 @@
-//! Publishers. Each retries with the same idempotency key until the hub confirms that the notification is stored.
+//! Publishers. Each retries with the same idempotency key until the server confirms that the notification is stored.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,14 +23,14 @@ pub(crate) struct Published {
     pub(crate) record: Record,
     /// The number of failed attempts, each of which was retried.
     pub(crate) retries: usize,
-    /// The number of attempts that a hub rejected because its broker cannot be reached.
+    /// The number of attempts that a server rejected because its broker cannot be reached.
     pub(crate) unavailable: usize,
     /// The duration of the longest attempt.
     pub(crate) longest: Duration,
 }
 
-/// Runs `publishers` publishers. Each publishes `number` notifications, one every `pace`, to random hubs. After all of
-/// them, publishes a last notification to every topic. `stored` counts the stored ones, without the last.
+/// Runs `publishers` publishers. Each publishes `number` notifications, one every `pace`, to random servers. After all
+/// of them, publishes a last notification to every topic. `stored` counts the stored ones, without the last.
 pub(crate) async fn publish(
     nodes: &Nodes,
     publishers: usize,
@@ -58,7 +58,7 @@ pub(crate) async fn publish(
     while let Some(ended) = running.join_next().await {
         ended.unwrap();
     }
-    // A new seed. With that of a publisher, the hubs would take the notifications for retries of its keys.
+    // A new seed. With that of a publisher, the servers would take the notifications for retries of its keys.
     let mut random = fastrand::Rng::with_seed(!seed);
     for topic in TOPICS {
         until_stored(nodes, topic, format!("the end of {topic}"), &mut random, &published).await;

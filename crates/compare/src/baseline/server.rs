@@ -134,7 +134,7 @@ impl Server {
         Ok(())
     }
 
-    /// Answers every complete request of `input`. The role of the connection keeps deliveries from it meanwhile.
+    /// Responds to every complete request of `input`. The role of the connection keeps deliveries from it meanwhile.
     fn serve(&mut self, key: usize, mut input: Vec<u8>) -> io::Result<()> {
         self.answers.clear();
         let mut used = 0;
@@ -159,8 +159,8 @@ impl Server {
         }
     }
 
-    /// Answers requests until one changes the role of the connection or is not complete. `used` is the length of the
-    /// answered requests.
+    /// Responds to requests until one changes the role of the connection or is not complete. `used` is the length of
+    /// the requests that have a response.
     ///
     /// # Errors
     /// Returns the response to send if a request cannot be served. The connection must be closed then.
@@ -174,7 +174,7 @@ impl Server {
         Ok(None)
     }
 
-    /// Answers one request. Returns the new role of the connection, or `None` if it does not change.
+    /// Responds to one request. Returns the new role of the connection, or `None` if it does not change.
     fn answer(&mut self, request: &Request<'_>) -> Result<Option<Role>, Fault> {
         let newest = self.fan_out.log().newest();
         match Call::read(request)? {

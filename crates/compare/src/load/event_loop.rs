@@ -73,7 +73,7 @@ impl Load {
             patience: (setup.patience * 1e9) as u64,
         };
         if !load.wait_until(|load| load.publishers.is_ready())? {
-            bail!("the server does not answer the publishers");
+            bail!("the server does not respond the publishers");
         }
         Ok(load)
     }
@@ -124,7 +124,7 @@ impl Load {
     /// Connects clients until `count` of them are answered. At most `concurrency` handshakes are open at the same time.
     ///
     /// # Errors
-    /// Returns an error if a client is rejected or disconnected, or if the server stops answering.
+    /// Returns an error if a client is rejected or disconnected, or if the server stops responding.
     pub(crate) fn gather(&mut self, count: usize, concurrency: usize) -> anyhow::Result<()> {
         while self.crowd.ready < count {
             let before = self.crowd.ready;
@@ -134,10 +134,10 @@ impl Load {
             self.wait_until(|load| load.crowd.ready > before || load.crowd.reason.is_some())?;
             let ready = self.crowd.ready;
             if let Some(reason) = &self.crowd.reason {
-                bail!("{ready} of {count} clients were answered, then {reason}");
+                bail!("{ready} of {count} clients got a response, then {reason}");
             }
             if ready == before {
-                bail!("only {ready} of {count} clients were answered in time, use fewer clients");
+                bail!("only {ready} of {count} clients got a response in time, use fewer clients");
             }
         }
         Ok(())
@@ -151,7 +151,7 @@ impl Load {
     pub(crate) fn settle(&mut self) -> anyhow::Result<()> {
         self.wait_until(|load| load.publishers.is_done() && load.score.outstanding == 0)?;
         if !self.publishers.is_done() && !self.publishers.give_up() {
-            bail!("the server did not answer all publishes in time");
+            bail!("the server did not respond to all publishes in time");
         }
         Ok(())
     }

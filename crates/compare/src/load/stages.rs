@@ -101,7 +101,7 @@ impl Load {
         self.score.begin_log();
         for _ in 0..count {
             if !self.wait_until(|load| load.publishers.idle() > 0)? {
-                bail!("the server did not answer all publishes in time");
+                bail!("the server did not respond to all publishes in time");
             }
             self.publish_one(self.now())?;
         }

@@ -1,5 +1,7 @@
 //! The page: advice, plots, the main figures of each contender, targets, the whole table, warnings and the environment.
 
+mod cards;
+
 use std::fmt::Write as _;
 
 use tidings_live_page::LOOK;
@@ -7,7 +9,7 @@ use tidings_live_page::LOOK;
 use super::cells::{Cell, Table};
 use super::markup::text;
 use super::plots::{self, Bars, SERIES};
-use super::{Missing, Report, is_queue};
+use super::{Report, is_queue};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -26,15 +28,6 @@ const ADVICE: [(&str, &str); 4] = [
     ("WebSocket", "for clients that also send, and for many streams in one page."),
     ("long-polling", "for networks that break streams, and for scripts."),
     (QUEUES, "for services that share work. Browsers cannot read them."),
-];
-
-/// The rows of each card below its first.
-const CARD: [Labelled; 5] = [
-    ("steady.p50", "latency, median"),
-    ("steady.p99", "latency, p99"),
-    ("steady.received", "received per delivery"),
-    ("connect.memory", "memory per client"),
-    ("saturation.rate", "deliveries at saturation"),
 ];
 
 /// The plots of bars: a title, a note, and rows.
@@ -74,7 +67,7 @@ pub(super) fn page(report: &Report) -> String {
     advice(&mut page, report);
     latency(&mut page, report);
     costs(&mut page, report);
-    cards(&mut page, report);
+    cards::write(&mut page, report);
     // Without the remarks, the figures look as if all contenders had the same guarantees.
     let remarks = report.remarks.iter().map(|it| (it.transport.as_str(), it.text.as_str()));
     facts(&mut page, "What is compared", remarks.collect());
@@ -119,59 +112,6 @@ fn advice(page: &mut String, report: &Report) {
         let _ = writeln!(page, "<li><b>{name}</b> {purpose}</li>");
     }
     page.push_str("</ul>\n");
-}
-
-fn cards(page: &mut String, report: &Report) {
-    let has_queue = report.summary.transports.iter().any(|title| is_queue(title));
-    for queues in [false, true] {
-        let title = if queues { QUEUES } else { OTHERS };
-        let mut cards = String::new();
-        write_cards(&mut cards, report, queues);
-        if cards.is_empty() {
-            continue;
-        }
-        let title = if has_queue { title } else { "At a glance" };
-        let _ = writeln!(page, "<h2>{title}</h2>\n<section class=\"cards\">\n{cards}</section>");
-    }
-}
-
-/// Writes the cards of the message queues, or those of all other contenders.
-fn write_cards(page: &mut String, report: &Report, queues: bool) {
-    let titles = report.summary.transports.iter();
-    for (at, (name, title)) in names(report).iter().zip(titles).enumerate() {
-        if is_queue(title) != queues {
-            continue;
-        }
-        let cpu = figure(report, "steady.cpu", at);
-        let _ = write!(
-            page,
-            "<article class=\"card\"><h3>{name}</h3><p class=\"big\">{cpu}</p>\
-             <small>of the server’s CPU per delivery</small><dl>"
-        );
-        for (key, label) in CARD {
-            let _ = write!(page, "<dt>{label}</dt><dd>{}</dd>", figure(report, key, at));
-        }
-        page.push_str("</dl></article>\n");
-    }
-    for Missing { transport, problem, .. } in &report.missing {
-        if is_queue(transport) != queues {
-            continue;
-        }
-        let (transport, problem) = (text(transport), text(problem));
-        let _ = writeln!(
-            page,
-            "<article class=\"card\"><h3>{transport}</h3><p>Not measured.</p>\
-             <small>{problem}</small></article>"
-        );
-    }
-}
-
-/// Returns a figure of one contender with its unit and its mark.
-fn figure(report: &Report, key: &str, contender: usize) -> String {
-    let row = report.summary.row(key).filter(|row| row.values[contender].is_some());
-    let Some(row) = row else { return "–".to_owned() };
-    let Cell { median, mark, .. } = report.cells(row).swap_remove(contender);
-    format!("{median} <small>{}{mark}</small>", row.unit.sign())
 }
 
 /// Writes a list of labels and values. Writes nothing if the list is empty.

@@ -5,6 +5,7 @@
 
 mod cells;
 mod html;
+mod json;
 mod markdown;
 mod markup;
 mod plots;
@@ -80,6 +81,11 @@ impl Report {
     /// Returns the table for a terminal, with the warnings below it.
     pub fn table(&self) -> String {
         table::table(self)
+    }
+
+    /// Returns the report as JSON, with one line for each row and each sample.
+    pub fn json(&self) -> String {
+        json::json(self)
     }
 
     /// Returns the report as one HTML file without scripts and without references to other files.

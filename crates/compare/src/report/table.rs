@@ -133,7 +133,7 @@ mod tests {
         report.samples.iter_mut().find(is_it).unwrap().load_busy = Some(0.95);
         report.warnings = crate::Warning::of(&report.samples, &report.summary, &contenders());
         let text = table(&report);
-        assert!(text.contains("¹ warning: SSE, steady: the load was 95 % busy"), "{text}");
+        assert!(text.contains("¹ warning: SSE, steady, round 1: the load was 95 % busy"), "{text}");
         let marked: Vec<&str> =
             text.lines().filter(|line| line.contains(" ¹") && line.starts_with("  ")).collect();
         assert_eq!(marked.len(), 5, "four latencies and the answers of SSE, steady: {marked:?}");

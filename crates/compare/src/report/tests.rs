@@ -97,7 +97,7 @@ fn latency(p50: f64) -> Latency {
 #[test]
 fn a_report_is_the_same_after_a_round_trip_through_json() {
     let report = sample();
-    let json = serde_json::to_string(&report).unwrap();
+    let json = report.json();
     assert!(serde_json::from_str::<Report>(&json).unwrap() == report, "{json}");
 }
 

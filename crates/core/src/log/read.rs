@@ -126,12 +126,12 @@ impl Ring {
 
     /// Returns an error if the ring does not have all entries after this position.
     fn check(&self, after: Id) -> Result<(), ReadError> {
-        let tail = self.epoch.id(self.broker_floor.unwrap_or(self.first - 1));
+        let floor = self.epoch.id(self.broker_floor.unwrap_or(self.first - 1));
         if after.epoch != self.epoch {
-            return Err(ReadError::Gone { resume: tail, reason: GapReason::Epoch });
+            return Err(ReadError::Gone { resume: floor, reason: GapReason::Epoch });
         }
-        if after.seq < tail.seq {
-            return Err(ReadError::Gone { resume: tail, reason: GapReason::Evicted });
+        if after.seq < floor.seq {
+            return Err(ReadError::Gone { resume: floor, reason: GapReason::Evicted });
         }
         if after.seq < self.first - 1 { Err(ReadError::InBroker) } else { Ok(()) }
     }

@@ -122,7 +122,7 @@ impl SharedBroker {
         self.0.news.notify_waiters();
     }
 
-    /// Waits for the time of a request or an answer.
+    /// Waits for the time of a request or a response.
     async fn travel(&self) {
         let delay = self.state().delay();
         sleep(delay).await;
@@ -204,7 +204,7 @@ impl Broker for SharedBroker {
             };
             broker.0.news.notify_waiters();
             match fate {
-                Fate::AnswerLost => return Err(away("the answer was lost")),
+                Fate::AnswerLost => return Err(away("the response was lost")),
                 Fate::Unanswered => sleep(WINDOW).await,
                 Fate::Lost | Fate::Answered => {}
             }

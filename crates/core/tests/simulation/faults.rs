@@ -9,13 +9,13 @@ use fastrand::Rng;
 pub(crate) struct FaultRates {
     /// A publish does not reach the broker.
     lost: u32,
-    /// A publish is stored, and the answer is an error.
+    /// A publish is stored, and the response is an error.
     answer_lost: u32,
-    /// A publish is stored, and there is no answer.
+    /// A publish is stored, and there is no response.
     unanswered: u32,
     /// A request for a tail or a replay fails.
     fails: u32,
-    /// A request or an answer is slow.
+    /// A request or a response is slow.
     slow: u32,
     /// A slow reader pauses before its next event.
     pub(crate) reader_pauses: u32,
@@ -71,10 +71,10 @@ impl FaultRates {
 impl Fate {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Answered => "publishes answered",
+            Self::Answered => "publishes with a response",
             Self::Lost => "publishes lost",
-            Self::AnswerLost => "answers lost",
-            Self::Unanswered => "publishes unanswered",
+            Self::AnswerLost => "responses lost",
+            Self::Unanswered => "publishes without a response",
         }
     }
 }

@@ -28,7 +28,7 @@ enum Place {
 
 pub(crate) const PUBLISH_DEADLINE: Duration = Duration::from_secs(2);
 
-/// How long a hub may take to start if the broker answers, even with failures.
+/// How long a hub may take to start if the broker responds, even with failures.
 const START_DEADLINE: Duration = Duration::from_secs(20);
 
 impl Hubs {

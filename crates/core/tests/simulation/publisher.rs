@@ -60,7 +60,7 @@ impl Publisher {
         let (begun, publishing) =
             (Instant::now(), hub.publish_once(notification.clone(), key.cloned()));
         drop(hub);
-        // Some publishers are disconnected before they get their answer.
+        // Some publishers are disconnected before they get their response.
         let patience = if chance(&mut self.rng, 5) { self.rng.u64(0..30) } else { u64::MAX };
         let Ok(outcome) = timeout(Duration::from_millis(patience), publishing).await else {
             self.record.count("publishers cut off");

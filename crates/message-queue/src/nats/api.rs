@@ -21,7 +21,7 @@ const REMEDIES: [(u64, &str); 10] = [
     (10074, "use --replicas 1, or a cluster of enough servers"),
     (
         10026,
-        "raise max_consumers of the stream or the account: each hub needs one, and up to 16 more for clients \
+        "raise max_consumers of the stream or the account: each tidings server needs one, and up to 16 more for clients \
              that come back",
     ),
     (

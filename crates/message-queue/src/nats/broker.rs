@@ -15,7 +15,7 @@ use super::epoch::epoch;
 /// headers of the notification. If each is as long as it may be, they take 1,790 bytes.
 const HEADER_ROOM: usize = 2048;
 
-/// A stream of NATS JetStream that many hubs share.
+/// A JetStream stream that many hubs share.
 ///
 /// It reconnects automatically, and creates the stream again if it was deleted.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl Nats {
     /// Logs a warning for each setting of the stream or the server under which a documented promise does not hold.
     ///
     /// # Errors
-    /// Returns [`BrokerError::Away`] if no server responds, and [`BrokerError::Refused`] if the login is wrong or the
+    /// Returns [`BrokerError::Away`] if no server responds, and [`BrokerError::Rejected`] if the login is wrong or the
     /// stream has settings with which it cannot serve as the log.
     pub async fn connect(config: NatsConfig) -> Result<Self, BrokerError> {
         let connection = Connection::open(config).await?;

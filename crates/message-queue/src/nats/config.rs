@@ -1,4 +1,4 @@
-//! The configuration of a stream on NATS.
+//! The configuration of a JetStream stream.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tidings_core::BrokerError;
 use crate::Keep;
 use crate::address::{Address, BrokerKind, Server, Tls};
 
-/// The configuration of a stream on NATS: its servers, its name and the deadlines of requests.
+/// The configuration of a JetStream stream: its servers, its name and the deadlines of requests.
 ///
 /// ```
 /// use tidings_message_queue::nats::NatsConfig;
@@ -32,7 +32,7 @@ pub struct NatsConfig {
     /// The number of servers on which a new stream is stored. 1 by default. With 3, one server can be lost.
     pub replicas: usize,
     /// How long a publish is retried before it fails with [`BrokerError::Away`]. 4 s by default.
-    pub publish_deadline: Duration,
+    pub retry_for: Duration,
     /// How long any other request may take. 4 s by default.
     pub request_deadline: Duration,
     /// The interval at which a tail checks whether the stream was replaced. 5 s by default.
@@ -44,7 +44,7 @@ impl NatsConfig {
     /// [`connect`](crate::connect) for the form of the URL.
     ///
     /// # Errors
-    /// Returns [`BrokerError::Refused`] if the URL is invalid.
+    /// Returns [`BrokerError::Rejected`] if the URL is invalid.
     pub fn from_url(url: &str) -> Result<Self, BrokerError> {
         let address = Address::parse(url, BrokerKind::Nats)?;
         let Address { servers, stream, credentials, tls, .. } = address;
@@ -55,7 +55,7 @@ impl NatsConfig {
             stream,
             keep: Keep::default(),
             replicas: 1,
-            publish_deadline: Duration::from_secs(4),
+            retry_for: Duration::from_secs(4),
             request_deadline: Duration::from_secs(4),
             look_every: Duration::from_secs(5),
         })

@@ -89,7 +89,7 @@ impl Connection {
         let requested = timeout_at(until, client.send_request(subject.clone(), request));
         let answer = tokio::select! {
             answer = requested => answer,
-            denial = denied(denials, &subject) => return Err(Fault::Refused(denial.to_string())),
+            denial = denied(denials, &subject) => return Err(Fault::Rejected(denial.to_string())),
         };
         match answer {
             Ok(Ok(message)) => Ok(message),

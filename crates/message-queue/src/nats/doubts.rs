@@ -66,7 +66,7 @@ fn doubts(stream: &StreamConfig, config: &NatsConfig, server_limit: i64) -> Vec<
     }
     if (1..CONSUMERS).contains(&stream.max_consumers) {
         doubts.push(format!(
-            "the stream allows {} consumers: each hub needs one, and up to 16 more for clients that come back; create \
+            "the stream allows {} consumers: each tidings server needs one, and up to 16 more for clients that come back; create \
              another stream, or raise max_consumers",
             stream.max_consumers
         ));

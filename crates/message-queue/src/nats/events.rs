@@ -67,7 +67,7 @@ impl Events {
                     tracing::warn!(
                         broker,
                         left_out,
-                        "this hub reads more slowly than NATS sends, and follows the stream again from its \
+                        "this server reads more slowly than NATS sends, and follows the stream again from its \
                          last position; give it more CPU, or spread the topics over several streams"
                     );
                 }

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use tidings_core::BrokerError;
 
 use super::api::{Answer, ApiError};
-use crate::fault::{away, refused};
+use crate::fault::{away, rejected};
 
 /// Why a request failed.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(super) enum Fault {
     /// No response: the server is not connected, or it took too long.
     NoResponse(String),
     /// The server does not permit it. Another attempt would fail as well.
-    Refused(String),
+    Rejected(String),
     /// The server responded with an error.
     Api(ApiError),
 }
@@ -23,9 +23,9 @@ impl Fault {
     pub(super) fn named(self, broker: &str) -> BrokerError {
         match self {
             Self::NoResponse(problem) => away(broker, problem),
-            Self::Refused(problem) => refused(broker, problem),
+            Self::Rejected(problem) => rejected(broker, problem),
             Self::Api(error) if error.is_passing() => away(broker, error.to_string()),
-            Self::Api(error) => refused(broker, error.to_string()),
+            Self::Api(error) => rejected(broker, error.to_string()),
         }
     }
 }

@@ -64,7 +64,7 @@ impl Link {
             let tried = tokio::spawn(self.clone().try_once(until));
             match timeout_at(until, tried).await {
                 Ok(Ok(Ok(()))) => {}
-                Ok(Ok(Err(refused @ Fault::Refused(_)))) => return Err(refused),
+                Ok(Ok(Err(rejected @ Fault::Rejected(_)))) => return Err(rejected),
                 Ok(Ok(Err(fault))) => problem = fault,
                 Ok(Err(_)) | Err(_) => break,
             }
@@ -114,7 +114,7 @@ async fn connect(config: &NatsConfig, events: &Events) -> Result<Client, Fault> 
     let credentials = config.credentials.as_deref();
     login::connect(&config.servers, credentials, &config.tls, options).await.map_err(|problem| {
         match problem {
-            NoConnection::Refused(problem) => Fault::Refused(problem),
+            NoConnection::Rejected(problem) => Fault::Rejected(problem),
             NoConnection::Away(problem) => Fault::NoResponse(problem),
         }
     })

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, ServerAddr};
 
-use crate::address::{Login, Server, Tls};
+use crate::address::{Server, Tls};
+use crate::login::Login;
 
 /// Why a connection failed.
 #[derive(Debug)]
 pub(crate) enum NoConnection {
     /// The login or a file is wrong. Another attempt would fail as well.
-    Refused(String),
+    Rejected(String),
     /// No server could be reached.
     Away(String),
 }
@@ -51,7 +52,7 @@ async fn with_files(
 ) -> Result<ConnectOptions, NoConnection> {
     if let Some(path) = credentials {
         let unreadable =
-            |error| NoConnection::Refused(format!("creds={}: {error}", path.display()));
+            |error| NoConnection::Rejected(format!("creds={}: {error}", path.display()));
         options = options.credentials_file(path).await.map_err(unreadable)?;
     }
     if let Some(ca) = &tls.ca {
@@ -70,19 +71,19 @@ fn addresses(servers: &[Server]) -> Result<Vec<ServerAddr>, NoConnection> {
         format!("{scheme}://{server}").parse::<ServerAddr>()
     };
     let addresses = servers.iter().map(address).collect::<Result<_, _>>();
-    addresses.map_err(|error| NoConnection::Refused(error.to_string()))
+    addresses.map_err(|error| NoConnection::Rejected(error.to_string()))
 }
 
 fn no_connection(error: &ConnectError) -> NoConnection {
     use ConnectErrorKind::{Authentication, AuthorizationViolation};
     let problem = error.to_string();
     match error.kind() {
-        Authentication | AuthorizationViolation => NoConnection::Refused(format!(
+        Authentication | AuthorizationViolation => NoConnection::Rejected(format!(
             "{problem}: put USER:PASSWORD@ or TOKEN@ before the host, or give ?creds=FILE"
         )),
         _ if problem.contains("certificate") || problem.contains("fatal alert") => {
             NoConnection::Away(format!(
-                "{problem}: ?ca=FILE names the authority of the server's certificate, ?cert=FILE&key=FILE the hub's own"
+                "{problem}: ?ca=FILE names the authority of the broker's certificate, ?cert=FILE&key=FILE the client certificate"
             ))
         }
         _ => NoConnection::Away(problem),

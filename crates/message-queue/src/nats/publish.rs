@@ -10,7 +10,7 @@ use super::api::PubAck;
 use super::connection::Connection;
 use super::fault::{Fault, answer};
 use super::message::{BINARY, CONTENT_TYPE, KIND, SEAT, name};
-use crate::fault::refused;
+use crate::fault::rejected;
 use crate::key::random_key;
 
 /// A message without a response is sent again after this time. The key ensures that it is stored once.
@@ -30,9 +30,9 @@ impl Connection {
         if size > max_payload {
             let problem =
                 format!("a payload of {size} bytes is too large: the limit is {max_payload}");
-            return Err(refused(&self.broker, problem));
+            return Err(rejected(&self.broker, problem));
         }
-        let until = Instant::now() + self.config.publish_deadline;
+        let until = Instant::now() + self.config.retry_for;
         let subject = format!("{}.{}", self.config.stream, notification.topic());
         let headers = self.headers(notification, key.as_ref());
         // Read before the message is sent, so the sequence number of the message must be greater.
@@ -65,7 +65,7 @@ impl Connection {
                 Ok(ack) => return Ok(ack),
                 Err(Fault::Api(error)) if error.is_passing() => error.to_string(),
                 Err(Fault::NoResponse(problem)) => problem,
-                Err(fault @ (Fault::Api(_) | Fault::Refused(_))) => return Err(self.error(fault)),
+                Err(fault @ (Fault::Api(_) | Fault::Rejected(_))) => return Err(self.error(fault)),
             };
             if Instant::now() + pause >= until {
                 return Err(self.away(problem));
@@ -73,7 +73,7 @@ impl Connection {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
             // There is also no response if the stream was deleted. This creates it again.
-            if let Ok(Err(rejection @ BrokerError::Refused { .. })) =
+            if let Ok(Err(rejection @ BrokerError::Rejected { .. })) =
                 tokio::time::timeout_at(until, self.stream()).await
             {
                 return Err(rejection);

@@ -9,7 +9,7 @@ use super::api::{STREAM_NAME_IN_USE, STREAM_NOT_FOUND, StreamConfig, StreamInfo}
 use super::connection::Connection;
 use super::fault::Fault;
 use crate::Keep;
-use crate::fault::refused;
+use crate::fault::rejected;
 
 /// How long the server keeps the key of a message.
 pub(super) const KEY_WINDOW: Duration = Duration::from_secs(120);
@@ -32,7 +32,7 @@ impl Connection {
             other => other,
         };
         let info: StreamInfo = info.map_err(|fault| self.error(fault))?;
-        check(name, &info.config).map_err(|problem| refused(&self.broker, problem))?;
+        check(name, &info.config).map_err(|problem| rejected(&self.broker, problem))?;
         Ok(info)
     }
 }

@@ -79,7 +79,7 @@ async fn until_another_epoch(connection: Arc<Connection>, epoch: Epoch) -> Broke
             }
             Ok(_) => {}
             // The operator has changed its settings. Messages still arrive.
-            Err(error @ BrokerError::Refused { .. }) => {
+            Err(error @ BrokerError::Rejected { .. }) => {
                 if let Some(left_out) = log.admit() {
                     tracing::warn!(%error, left_out, "the stream can no longer serve as the log");
                 }

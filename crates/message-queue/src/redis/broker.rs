@@ -11,7 +11,7 @@ use super::RedisConfig;
 use super::connection::Connection;
 use crate::seen::Witness;
 
-/// A stream of Redis that many hubs share.
+/// A Redis stream that many hubs share.
 ///
 /// It reconnects automatically, and creates the stream again if it was deleted.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ impl Redis {
     /// Logs a warning for each setting of the server under which a documented promise does not hold.
     ///
     /// # Errors
-    /// Returns [`BrokerError::Away`] if the server does not respond, and [`BrokerError::Refused`] if it rejects the
+    /// Returns [`BrokerError::Away`] if the server does not respond, and [`BrokerError::Rejected`] if it rejects the
     /// login or a command.
     pub async fn connect(config: RedisConfig) -> Result<Self, BrokerError> {
         let connection = Connection::new(config, Witness::new(Epoch::from_number(0)))?;

@@ -1,4 +1,4 @@
-//! The configuration of a stream on Redis.
+//! The configuration of a Redis stream.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use tidings_core::BrokerError;
 
 use crate::Keep;
 use crate::address::{Address, BrokerKind, Server, Tls};
-use crate::fault::refused;
+use crate::fault::rejected;
 
-/// The configuration of a stream on Redis: its server, its name and the deadlines of requests.
+/// The configuration of a Redis stream: its server, its name and the deadlines of requests.
 ///
 /// ```
 /// use tidings_message_queue::redis::RedisConfig;
@@ -33,7 +33,7 @@ pub struct RedisConfig {
     /// The largest payload, in bytes. 8 MiB by default. The limit of Redis itself is 512 MiB.
     pub max_payload: usize,
     /// How long a publish is retried before it fails with [`BrokerError::Away`]. 4 s by default.
-    pub publish_deadline: Duration,
+    pub retry_for: Duration,
     /// How long any other request may take. 4 s by default.
     pub request_deadline: Duration,
 }
@@ -43,12 +43,12 @@ impl RedisConfig {
     /// [`connect`](crate::connect) for the form of the URL.
     ///
     /// # Errors
-    /// Returns [`BrokerError::Refused`] if the URL is invalid or names several hosts.
+    /// Returns [`BrokerError::Rejected`] if the URL is invalid or names several hosts.
     pub fn from_url(url: &str) -> Result<Self, BrokerError> {
         let address = Address::parse(url, BrokerKind::Redis)?;
         let Address { mut servers, stream, database, tls, .. } = address;
         let (Some(server), true) = (servers.pop(), servers.is_empty()) else {
-            return Err(refused(
+            return Err(rejected(
                 "Redis",
                 "its URL names several hosts: name the one Redis that holds the stream",
             ));
@@ -60,7 +60,7 @@ impl RedisConfig {
             stream,
             keep: Keep::default(),
             max_payload: 8 << 20,
-            publish_deadline: Duration::from_secs(4),
+            retry_for: Duration::from_secs(4),
             request_deadline: Duration::from_secs(4),
         })
     }

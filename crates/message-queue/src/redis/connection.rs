@@ -13,7 +13,7 @@ use super::link::Link;
 use super::login;
 use super::trouble::{describe, ends_connection, is_passing};
 use crate::address::{Address, BrokerKind};
-use crate::fault::{away, refused};
+use crate::fault::{away, rejected};
 use crate::seen::Witness;
 
 /// The state that the publishes, the tail and the replays of this hub share.
@@ -41,7 +41,7 @@ impl Connection {
         let name = Address::name(BrokerKind::Redis, std::slice::from_ref(&config.server));
         let broker = format!("{name}, stream {}", config.stream);
         let info = login::info(&config.server, config.database)
-            .map_err(|error| refused(&broker, error.to_string()))?;
+            .map_err(|error| rejected(&broker, error.to_string()))?;
         let name = &config.stream;
         let keys = Keys {
             log: format!("{{{name}}}:log"),
@@ -52,12 +52,12 @@ impl Connection {
         Ok(Self { link, config, broker, witness, keys })
     }
 
-    /// Opens a separate connection. `answers` is the time limit of a response.
+    /// Opens a separate connection. `response_timeout` is the time limit of a response.
     pub(super) async fn open(
         &self,
-        answers: Duration,
+        response_timeout: Duration,
     ) -> Result<MultiplexedConnection, RedisError> {
-        self.link.open(answers).await
+        self.link.open(response_timeout).await
     }
 
     /// Sends one request over the shared connection, within the request deadline.
@@ -88,7 +88,11 @@ impl Connection {
     /// Returns the error as one of this broker.
     pub(super) fn error(&self, error: &RedisError) -> BrokerError {
         let problem = describe(error);
-        if is_passing(error) { away(&self.broker, problem) } else { refused(&self.broker, problem) }
+        if is_passing(error) {
+            away(&self.broker, problem)
+        } else {
+            rejected(&self.broker, problem)
+        }
     }
 
     pub(super) fn away(&self, problem: impl Into<String>) -> BrokerError {

@@ -95,7 +95,7 @@ fn doubts(settings: &Settings, config: &RedisConfig) -> Vec<String> {
     }
     if value("cluster_enabled") == "1" {
         doubts.push(
-            "it is a node of a Redis Cluster: if the slot of the stream moves to another node, the hub does not follow"
+            "it is a node of a Redis Cluster: if the slot of the stream moves to another node, tidings does not follow"
                 .to_owned(),
         );
     }

@@ -18,7 +18,7 @@ pub(super) struct Link {
     info: ConnectionInfo,
     tls: Tls,
     /// The time limit of a response.
-    answers: Duration,
+    response_timeout: Duration,
     shared: Mutex<Option<Wire>>,
     /// The number of connections so far. Held while a new one is opened. Only spawned tasks wait for it, because a
     /// future that is not polled, such as that of a tail that is not read, could hold the lock for ever.
@@ -36,11 +36,11 @@ pub(super) struct Wire {
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
 impl Link {
-    pub(super) fn new(info: ConnectionInfo, tls: Tls, answers: Duration) -> Self {
+    pub(super) fn new(info: ConnectionInfo, tls: Tls, response_timeout: Duration) -> Self {
         Self {
             info,
             tls,
-            answers,
+            response_timeout,
             shared: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
         }
@@ -66,14 +66,14 @@ impl Link {
         }
     }
 
-    /// Opens a separate connection to a master. `answers` is the time limit of a response.
+    /// Opens a separate connection to a master. `response_timeout` is the time limit of a response.
     pub(super) async fn open(
         &self,
-        answers: Duration,
+        response_timeout: Duration,
     ) -> Result<MultiplexedConnection, RedisError> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_WITHIN))
-            .set_response_timeout(Some(answers));
+            .set_response_timeout(Some(response_timeout));
         let connected = timeout(CONNECT_WITHIN, async {
             let client = login::client(self.info.clone(), &self.tls).await?;
             let mut made = client.get_multiplexed_async_connection_with_config(&config).await?;
@@ -93,7 +93,7 @@ impl Link {
         if Instant::now() >= until {
             return Err((ErrorKind::Io, "cannot connect").into());
         }
-        let connection = self.open(self.answers).await?;
+        let connection = self.open(self.response_timeout).await?;
         *count += 1;
         let wire = Wire { connection, number: *count };
         *self.shared() = Some(wire.clone());

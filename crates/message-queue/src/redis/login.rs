@@ -8,7 +8,8 @@ use redis::{
     RedisConnectionInfo, RedisError, TlsCertificates,
 };
 
-use crate::address::{Login, Server, Tls};
+use crate::address::{Server, Tls};
+use crate::login::Login;
 
 /// Returns the address and the login in the form of the library.
 pub(crate) fn info(server: &Server, database: u32) -> Result<ConnectionInfo, RedisError> {

@@ -40,7 +40,7 @@ impl Connection {
     pub(super) fn epoch(&self, text: &str) -> Result<Epoch, BrokerError> {
         let fault = |_| {
             let problem = format!("invalid epoch {text:?}: delete the key {}", self.keys.meta);
-            crate::fault::refused(&self.broker, problem)
+            crate::fault::rejected(&self.broker, problem)
         };
         text.parse().map_err(fault)
     }

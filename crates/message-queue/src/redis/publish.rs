@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::connection::Connection;
 use super::entry::field;
 use super::trouble::{describe, is_passing};
-use crate::fault::refused;
+use crate::fault::rejected;
 use crate::key::random_key;
 
 /// How long the stream keeps a key.
@@ -35,7 +35,7 @@ impl Connection {
         let (size, limit) = (notification.payload().len(), self.config.max_payload);
         if size > limit {
             let problem = format!("a payload of {size} bytes is too large: the limit is {limit}");
-            return Err(refused(&self.broker, problem));
+            return Err(rejected(&self.broker, problem));
         }
         let key = key.as_ref().map_or_else(random_key, |key| key.as_str().to_owned());
         let before = self.witness.seen();
@@ -56,7 +56,7 @@ impl Connection {
         notification: &Notification,
         key: &str,
     ) -> Result<Appended, BrokerError> {
-        let until = Instant::now() + self.config.publish_deadline;
+        let until = Instant::now() + self.config.retry_for;
         let mut pause = FIRST_PAUSE;
         loop {
             let once = until.min(Instant::now() + TRY_AGAIN_AFTER);

@@ -72,7 +72,7 @@ pub(super) fn describe(error: &RedisError) -> String {
     match remedy {
         Some((_, remedy)) => format!("{text}: {remedy}"),
         None if text.contains("certificate") || text.contains("fatal alert") => format!(
-            "{text}: ?ca=FILE names the authority of the server's certificate, ?cert=FILE&key=FILE the hub's own"
+            "{text}: ?ca=FILE names the authority of the broker's certificate, ?cert=FILE&key=FILE the client certificate"
         ),
         None => text,
     }

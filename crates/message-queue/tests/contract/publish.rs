@@ -37,7 +37,7 @@ pub(crate) async fn a_payload_over_the_limit_is_rejected_and_one_at_the_limit_ar
     let limit = broker.max_payload();
     let of = |size: usize| Notification::binary("a".parse().unwrap(), vec![7; size]);
     let rejection = broker.publish(of(limit + 1), None).await.unwrap_err();
-    assert!(matches!(rejection, BrokerError::Refused { .. }), "{rejection}");
+    assert!(matches!(rejection, BrokerError::Rejected { .. }), "{rejection}");
     let longest = "k".repeat(255).parse().unwrap();
     // With everything that a message can have besides its payload.
     let full = of(limit).with_headers(longest_headers()).from_seat(SeatId::from_number(u64::MAX));

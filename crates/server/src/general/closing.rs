@@ -21,8 +21,8 @@ const LINGER: Duration = Duration::from_secs(60);
 const MAX_DISCARDED: usize = 64 << 20;
 
 /// Closes a connection in stages (RFC 9112, section 9.6): first this side, and the whole connection after the peer has
-/// closed its side. Input until then is read and discarded, for a bounded time and size. The system answers input that
-/// comes after a close with a reset, and a client that is still sending could lose the answer then.
+/// closed its side. Input until then is read and discarded, for a bounded time and size. The system responds to input
+/// that comes after a close with a reset, and a client that is still sending could lose the response then.
 pub(crate) async fn close(mut socket: Socket, is_stopping: bool) {
     if socket.shutdown().await.is_err() {
         return;

@@ -1,7 +1,7 @@
 //! One connection on the general path. Its heads are checked here, and its requests are read by hyper.
 //!
 //! ```text
-//! socket ─► head: whole and well-formed? ─► exchange: hyper reads the request ─► routes ─► the answer
+//! socket ─► head: whole and well-formed? ─► exchange: hyper reads the request ─► routes ─► the response
 //!                                                                                      └─► a subscriber
 //! ```
 
@@ -20,12 +20,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::context::Context;
 use super::observer::ConnectionObserver;
 use super::secured::Secured;
-use super::socket::{AfterAnswer, Socket};
+use super::socket::{AfterResponse, Socket};
 use super::stream::Stream;
 use super::{closing, exchange, subscription};
-use crate::answer::{self, Answer};
 use crate::connection_limit::ConnectionPermit;
 use crate::handover::{Admitted, HandOver};
+use crate::response::{self, Routed};
 use crate::routes::Streamed;
 use crate::tls::Session;
 use crate::{request, routes};
@@ -72,16 +72,16 @@ async fn serve_all(mut socket: Socket, context: &Context) -> io::Result<()> {
         let next = match head_of_next(&mut socket, idle_timeout, context).await? {
             None => return Ok(()),
             Some(Err(rejection)) => reject(socket, rejection, context).await?,
-            Some(Ok(())) => answer(socket, context).await?,
+            Some(Ok(())) => respond(socket, context).await?,
         };
         socket = match next {
-            AfterAnswer::NextRequest(socket) => socket,
-            AfterAnswer::Close(socket) => {
+            AfterResponse::NextRequest(socket) => socket,
+            AfterResponse::Close(socket) => {
                 let is_stopping = *context.shared.is_stopping.borrow();
                 closing::close(socket, is_stopping).await;
                 return Ok(());
             }
-            AfterAnswer::Done => return Ok(()),
+            AfterResponse::Done => return Ok(()),
         };
         if let Some(lane) = &context.lane {
             lane.take_over(socket.into_hand_over().await?);
@@ -128,49 +128,49 @@ async fn head_of_next(
     }
 }
 
-/// Answers a request whose head is rejected. The connection ends then, because the next request cannot be found.
+/// Responds to a request whose head is rejected. The connection ends then, because the next request cannot be found.
 async fn reject(
     mut socket: Socket,
     rejection: Rejection,
     context: &Context,
-) -> io::Result<AfterAnswer> {
+) -> io::Result<AfterResponse> {
     let mut bytes = BytesMut::new();
-    answer::write(&mut bytes, &routes::reject(None, rejection, &context.shared), answer::CLOSE);
+    response::write(&mut bytes, &routes::reject(None, rejection, &context.shared), response::CLOSE);
     socket.send(&bytes).await?;
-    Ok(AfterAnswer::Close(socket))
+    Ok(AfterResponse::Close(socket))
 }
 
-/// Reads a request whose head is complete, and answers it.
-async fn answer(socket: Socket, context: &Context) -> io::Result<AfterAnswer> {
-    let (socket, streamed) = exchange::read_and_answer(socket, &context.shared).await;
-    let Some(mut socket) = socket else { return Ok(AfterAnswer::Done) };
-    let Streamed { answer, is_last, request } = match streamed {
+/// Reads a request whose head is complete, and responds to it.
+async fn respond(socket: Socket, context: &Context) -> io::Result<AfterResponse> {
+    let (socket, streamed) = exchange::read_and_route(socket, &context.shared).await;
+    let Some(mut socket) = socket else { return Ok(AfterResponse::Done) };
+    let Streamed { routed, is_last, request } = match streamed {
         Ok(Some(streamed)) => streamed,
-        Ok(None) => return Ok(AfterAnswer::Done),
+        Ok(None) => return Ok(AfterResponse::Done),
         Err(error) if error.is_parse() => {
             let message = format!("the request is not HTTP/1.1: {error}");
             return reject(socket, Rejection::bad_request("bad_request", message), context).await;
         }
         Err(error) => return Err(io::Error::other(error)),
     };
-    let response = match answer {
-        Answer::Response(response) => response,
-        Answer::Subscription(subscriber) => {
+    let response = match routed {
+        Routed::Response(response) => response,
+        Routed::Subscription(subscriber) => {
             let Some(lane) = &context.lane else {
                 return subscription::serve(socket, *subscriber, is_last, context).await;
             };
             lane.subscribe(socket.into_hand_over().await?, subscriber, is_last);
-            return Ok(AfterAnswer::Done);
+            return Ok(AfterResponse::Done);
         }
     };
-    let is_last = is_last || answer::is_last(&response) || *context.shared.is_stopping.borrow();
-    let keep_alive = answer::keep_alive(context.shared.config.idle_timeout);
-    let ending = if is_last { answer::CLOSE } else { &keep_alive };
+    let is_last = is_last || response::is_last(&response) || *context.shared.is_stopping.borrow();
+    let keep_alive = response::keep_alive(context.shared.config.idle_timeout);
+    let ending = if is_last { response::CLOSE } else { &keep_alive };
     let mut bytes = BytesMut::new();
     match request.method {
-        Method::HEAD => answer::without_body(&mut bytes, &response, ending),
-        _ => answer::write(&mut bytes, &response, ending),
+        Method::HEAD => response::without_body(&mut bytes, &response, ending),
+        _ => response::write(&mut bytes, &response, ending),
     }
     socket.send(&bytes).await?;
-    Ok(if is_last { AfterAnswer::Close(socket) } else { AfterAnswer::NextRequest(socket) })
+    Ok(if is_last { AfterResponse::Close(socket) } else { AfterResponse::NextRequest(socket) })
 }

@@ -20,16 +20,16 @@ use crate::shared::Shared;
 /// The smallest buffer that hyper accepts.
 const MIN_HEAD: usize = 8192;
 
-/// Has hyper read the next request on this socket, whose head is complete and well-formed, and returns the answer to
+/// Has hyper read the next request on this socket, whose head is complete and well-formed, and returns the response to
 /// it. Also returns the socket, with the bytes that came after the request. The socket is `None` if hyper has not
 /// released it.
 ///
-/// hyper reads the body and sends `100 Continue`, but it does not write the answer. When the request is read, hyper's
+/// hyper reads the body and sends `100 Continue`, but it does not write the response. When the request is read, hyper's
 /// connection is taken apart, so that the bytes after the request are kept.
 ///
 /// # Errors
 /// Returns hyper's error if the request cannot be read.
-pub(crate) async fn read_and_answer(
+pub(crate) async fn read_and_route(
     socket: Socket,
     shared: &Shared,
 ) -> (Option<Socket>, hyper::Result<Option<Streamed>>) {
@@ -40,8 +40,8 @@ pub(crate) async fn read_and_answer(
     let service = service_fn(|request: hyper::Request<Incoming>| {
         lent.allow_writes();
         Box::pin(async {
-            let answered = routes::answer_streamed(request, is_surplus, listener, shared).await;
-            streamed.set(Some(answered));
+            let routed = routes::route_streamed(request, is_surplus, listener, shared).await;
+            streamed.set(Some(routed));
             std::future::pending::<Result<Response<Empty<Bytes>>, Infallible>>().await
         })
     });
@@ -53,11 +53,11 @@ pub(crate) async fn read_and_answer(
         let ended = connection.poll_without_shutdown(task);
         match streamed.take() {
             // `100 Continue` must be written first.
-            Some(answered) if ended.is_pending() && lent.is_waiting() => {
-                streamed.set(Some(answered));
+            Some(routed) if ended.is_pending() && lent.is_waiting() => {
+                streamed.set(Some(routed));
                 Poll::Pending
             }
-            Some(answered) => Poll::Ready(Ok(Some(answered))),
+            Some(routed) => Poll::Ready(Ok(Some(routed))),
             None => ended.map_ok(|()| None),
         }
     })

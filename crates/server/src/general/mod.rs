@@ -1,7 +1,7 @@
 //! The general path: hyper reads the requests, and the stream adapters of a transport serve its clients.
 //!
 //! Each connection is a task. If the server has lanes, a connection is handed over to this path for one request that is
-//! not plain. The lane takes it over again after the answer, or with the subscriber. Without lanes this path serves a
+//! not plain. The lane takes it over again after the response, or with the subscriber. Without lanes this path serves a
 //! connection from its beginning to its end.
 
 mod accept;

@@ -26,8 +26,8 @@ impl Observer for ConnectionObserver {
         Observer::delivered(&self.metrics, transport, notifications);
     }
 
-    fn let_go(&self, reason: Reason) {
-        self.metrics.let_go(reason);
+    fn disconnected(&self, reason: Reason) {
+        self.metrics.disconnected(reason);
     }
 
     fn cut_off(&self) {

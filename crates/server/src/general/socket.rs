@@ -35,8 +35,8 @@ pub(crate) struct Socket {
 /// If more bytes than this were read and not used, a peer that is not read is not read further.
 const MAX_EARLY: usize = 16 << 10;
 
-/// What follows after an answer.
-pub(crate) enum AfterAnswer {
+/// What follows after a response.
+pub(crate) enum AfterResponse {
     /// The connection is read for its next request.
     NextRequest(Socket),
     /// The connection is closed in stages.

@@ -8,8 +8,8 @@ use tidings_transport::Shape;
 use tidings_transport::mount::{Client, MountBody, Subscriber};
 
 use super::context::Context;
-use super::socket::{AfterAnswer, PeerState, Socket};
-use crate::answer;
+use super::socket::{AfterResponse, PeerState, Socket};
+use crate::response;
 
 /// Serves a client until it has its answer, its stream has ended, or it is gone.
 ///
@@ -21,7 +21,7 @@ pub(crate) async fn serve(
     subscriber: Subscriber,
     is_last: bool,
     context: &Context,
-) -> io::Result<AfterAnswer> {
+) -> io::Result<AfterResponse> {
     let Subscriber { accepted, seat, interest, position, on_message, .. } = subscriber;
     let config = &context.shared.config;
     let subscription = config.hub.read(seat, interest, position);
@@ -32,19 +32,19 @@ pub(crate) async fn serve(
     let mut open = BytesMut::new();
     match accepted.shape {
         Shape::Upgrade => {
-            answer::upgrade_head(&mut open, &accepted);
+            response::upgrade_head(&mut open, &accepted);
             socket.send(&open).await?;
             client.converse(socket, accepted.encoder).await?;
-            Ok(AfterAnswer::Done)
+            Ok(AfterResponse::Done)
         }
         Shape::Stream => {
-            answer::stream_head(&mut open, &accepted);
+            response::stream_head(&mut open, &accepted);
             socket.send(&open).await?;
             stream(socket, client.stream(accepted.encoder)).await
         }
         Shape::Answer { hold } => {
-            let keep_alive = answer::keep_alive(config.idle_timeout);
-            let ending = |is_last| if is_last { answer::CLOSE } else { &keep_alive[..] };
+            let keep_alive = response::keep_alive(config.idle_timeout);
+            let ending = |is_last| if is_last { response::CLOSE } else { &keep_alive[..] };
             let mut answering = std::pin::pin!(client.answer(&*accepted.encoder, hold));
             let answered = tokio::select! {
                 answered = &mut answering => Ok(answered),
@@ -54,16 +54,16 @@ pub(crate) async fn serve(
             let answered = match answered {
                 Ok(answered) => {
                     is_last |= *context.shared.is_stopping.borrow();
-                    open.extend_from_slice(&answer::poll_head(&head, ending(is_last)));
+                    open.extend_from_slice(&response::poll_head(&head, ending(is_last)));
                     answered
                 }
-                Err(PeerState::Gone) => return Ok(AfterAnswer::Done),
+                Err(PeerState::Gone) => return Ok(AfterResponse::Done),
                 Err(PeerState::HalfClosed) => {
                     is_last = true;
-                    socket.send(&answer::poll_head(&head, ending(is_last))).await?;
+                    socket.send(&response::poll_head(&head, ending(is_last))).await?;
                     tokio::select! {
                         answered = answering => answered,
-                        _ = socket.broken() => return Ok(AfterAnswer::Done),
+                        _ = socket.broken() => return Ok(AfterResponse::Done),
                     }
                 }
             };
@@ -71,15 +71,19 @@ pub(crate) async fn serve(
                 Ok(body) => body.to_bytes(),
                 Err(never) => match never {},
             };
-            answer::end_with_body(&mut open, &body);
+            response::end_with_body(&mut open, &body);
             socket.send(&open).await?;
-            Ok(if is_last { AfterAnswer::Close(socket) } else { AfterAnswer::NextRequest(socket) })
+            Ok(if is_last {
+                AfterResponse::Close(socket)
+            } else {
+                AfterResponse::NextRequest(socket)
+            })
         }
     }
 }
 
 /// Writes events until the stream ends.
-async fn stream(mut socket: Socket, mut body: MountBody) -> io::Result<AfterAnswer> {
+async fn stream(mut socket: Socket, mut body: MountBody) -> io::Result<AfterResponse> {
     let mut is_half_closed = false;
     loop {
         let peer =
@@ -88,10 +92,10 @@ async fn stream(mut socket: Socket, mut body: MountBody) -> io::Result<AfterAnsw
             frame = body.frame() => match frame {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
                 Some(Err(never)) => match never {},
-                None => return Ok(AfterAnswer::Close(socket)),
+                None => return Ok(AfterResponse::Close(socket)),
             },
             peer = peer => match peer {
-                PeerState::Gone => return Ok(AfterAnswer::Done),
+                PeerState::Gone => return Ok(AfterResponse::Done),
                 PeerState::HalfClosed => {
                     is_half_closed = true;
                     body.heartbeat()

@@ -35,7 +35,7 @@ pub(super) struct Acceptor {
 pub(super) enum Accepted {
     /// A connection for this lane, which is counted.
     Connection(Admitted),
-    /// A connection for which there is no room. It may be answered if it has no TLS, and must be closed.
+    /// A connection for which there is no room. It may get a response if it has no TLS, and must be closed.
     NoRoom(Socket, ListenerKind),
     /// A connection that was given to another lane, or whose peer has left already.
     Elsewhere,

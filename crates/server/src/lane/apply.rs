@@ -17,8 +17,8 @@ use super::peer::{self, Peer};
 use super::pending::Outcome;
 use super::subscription::Head;
 use super::{Lane, catch_up, subscription};
-use crate::answer::Answer;
 use crate::request::Whole;
+use crate::response::Routed;
 
 /// The most portions from the log that one call of `apply` sends.
 const PORTIONS: usize = 8;
@@ -35,7 +35,7 @@ impl Lane {
             next = match next {
                 Next::Idle => break,
                 Next::Write => self.write(key),
-                Next::Answer(whole) => self.answer(key, whole),
+                Next::Respond(whole) => self.respond(key, whole),
                 Next::Handle(message) if messages < MESSAGES => {
                     messages += 1;
                     self.handle(key, message)
@@ -77,7 +77,7 @@ impl Lane {
                 }
                 Next::CutOff => {
                     // A client that was sent a goodbye was counted then.
-                    if !self.peers[key].connection.is_let_go() {
+                    if !self.peers[key].connection.was_sent_goodbye() {
                         self.metrics.cut_off();
                     }
                     Next::Remove
@@ -115,28 +115,28 @@ impl Lane {
         next
     }
 
-    /// Answers a request.
-    fn answer(&mut self, key: usize, whole: Box<Whole>) -> Next {
-        let mut answering = self.service.call(whole, self.peers[key].listener);
+    /// Responds to a request.
+    fn respond(&mut self, key: usize, whole: Box<Whole>) -> Next {
+        let mut routing = self.service.call(whole, self.peers[key].listener);
         // Nearly all are ready at once. The others are polled with the waker of the lane later.
         let mut context = Context::from_waker(Waker::noop());
-        match unconstrained(answering.as_mut()).poll_unpin(&mut context) {
-            Poll::Ready(answer) => self.on_answer(key, answer),
+        match unconstrained(routing.as_mut()).poll_unpin(&mut context) {
+            Poll::Ready(routed) => self.on_routed(key, routed),
             Poll::Pending => {
-                let outcome = async { Outcome::Answer(answering.await) };
+                let outcome = async { Outcome::Routed(routing.await) };
                 let pending = self.pending.add(key, outcome);
-                self.peers[key].connection.on_answer_pending(pending, &self.status)
+                self.peers[key].connection.on_response_pending(pending, &self.status)
             }
         }
     }
 
     /// Sends the response to a request, or serves the subscriber that was accepted.
-    pub(super) fn on_answer(&mut self, key: usize, answer: Answer) -> Next {
-        match answer {
-            Answer::Response(response) => {
+    pub(super) fn on_routed(&mut self, key: usize, routed: Routed) -> Next {
+        match routed {
+            Routed::Response(response) => {
                 self.peers[key].connection.on_response(&response, &self.status)
             }
-            Answer::Subscription(subscriber) => self.subscribe(key, subscriber, Head::Unsent),
+            Routed::Subscription(subscriber) => self.subscribe(key, subscriber, Head::Unsent),
         }
     }
 
@@ -214,14 +214,14 @@ impl Lane {
             group.delivered.inc_by(portion.notifications);
         }
         if let Some(reason) = portion.goodbye {
-            self.metrics.let_go(reason);
+            self.metrics.disconnected(reason);
         }
     }
 
     /// Encodes one event for one client. No event is the end of a poll's hold.
     fn encode(&mut self, key: usize, event: &[Event], position: Id) -> Next {
         if let [Event::Goodbye(reason)] = event {
-            self.metrics.let_go(*reason);
+            self.metrics.disconnected(*reason);
         }
         let Some(group) = self.fan_out.groups.of(key) else { return Next::Remove };
         let bytes = group.encode(event, position);

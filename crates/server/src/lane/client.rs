@@ -57,7 +57,7 @@ struct Conversation {
     inbound: VecDeque<Inbound>,
     /// The id of the last message of the client that was published.
     published: Option<Id>,
-    /// Set if the client must be let go. The last frame is sent at that time at the latest.
+    /// Set if the client must be disconnected. The last frame is sent at that time at the latest.
     ending: Option<(LastFrame, Instant)>,
 }
 

@@ -85,7 +85,7 @@ impl FanOut {
         let kept = self.cursor.read(log, &self.everything, no_seat, head, PORTION, events);
         if kept == Kept::Broker {
             // Only the broker has the next entries. The lane skips them, and each client fetches them.
-            self.cursor = Cursor::at(log.own_tail());
+            self.cursor = Cursor::at(log.own_floor());
         }
         if kept == Kept::Broker || matches!(self.events.first(), Some(Event::Gap(_))) {
             // The log has evicted what the lane reads next. Each client is sent the gap or a goodbye, by policy.

@@ -13,7 +13,7 @@ use tidings_core::{Event, Id, Interest};
 use tidings_transport::{Encoder, Message};
 
 use super::client::SpareDecoder;
-use crate::answer;
+use crate::response;
 
 /// The groups of a lane, an index of their filters, and the membership of each client.
 #[derive(Default)]
@@ -90,7 +90,7 @@ pub(super) enum Ending {
 }
 
 impl Groups {
-    /// Returns an empty set of groups. `keep_alive` is the return value of [`answer::keep_alive`].
+    /// Returns an empty set of groups. `keep_alive` is the return value of [`response::keep_alive`].
     pub(super) fn new(keep_alive: Bytes) -> Self {
         Self { keep_alive, ..Self::default() }
     }
@@ -136,7 +136,7 @@ impl Groups {
     pub(super) fn open_answer(&mut self, client: usize) -> Option<Bytes> {
         let group = self.of(client)?;
         let head = group.answer.as_ref()?.0.head.clone();
-        let bytes = answer::poll_head(&head, answer::CLOSE);
+        let bytes = response::poll_head(&head, response::CLOSE);
         let (encoder, interest) = (group.encoder.clone(), group.interest.clone());
         let delivered = group.delivered.clone();
         self.leave(client);
@@ -215,8 +215,8 @@ impl Groups {
         }
         let with_bytes = |answer: AnswerHead| {
             let bytes = match answer.ending {
-                Ending::Open => answer::poll_head(&answer.head, &self.keep_alive),
-                Ending::Last => answer::poll_head(&answer.head, answer::CLOSE),
+                Ending::Open => response::poll_head(&answer.head, &self.keep_alive),
+                Ending::Last => response::poll_head(&answer.head, response::CLOSE),
                 Ending::Sent => Bytes::new(),
             };
             (answer, bytes)
@@ -262,7 +262,7 @@ impl Group {
     pub(super) fn encode(&self, events: &[Event], position: Id) -> Bytes {
         let body = self.encoder.encode(events, position);
         match &self.answer {
-            Some((_, head)) => answer::poll(head, &body),
+            Some((_, head)) => response::poll(head, &body),
             None => body,
         }
     }

@@ -82,7 +82,7 @@ pub(crate) const IS_BUILT: bool = true;
 pub(crate) struct Handle(Rc<RefCell<Lane>>);
 
 impl Handle {
-    /// Starts a lane that accepts from these listeners, and answers requests by this service. Needs a tokio runtime.
+    /// Starts a lane that accepts from these listeners, and serves requests by this service. Needs a tokio runtime.
     ///
     /// # Errors
     /// Returns an error if the system cannot create an epoll, or cannot watch a listener.
@@ -116,7 +116,7 @@ impl Handle {
         self.0.borrow_mut().take_over(connection, Some(subscriber), is_last);
     }
 
-    /// Takes over a connection whose request is answered, for its next request.
+    /// Takes over a connection after a response, for its next request.
     pub(crate) fn take_over(&self, connection: HandOver) {
         self.0.borrow_mut().take_over(connection, None, false);
     }

@@ -17,8 +17,8 @@ pub(super) enum Next {
     Idle,
     /// Write the unsent bytes.
     Write,
-    /// Answer this request.
-    Answer(Box<Whole>),
+    /// Respond to this request.
+    Respond(Box<Whole>),
     /// Handle a client's message.
     Handle(Message),
     /// Read the entries after the client's cursor.

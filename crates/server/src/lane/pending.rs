@@ -15,7 +15,7 @@ use tidings_core::driver::Fetched;
 use tidings_transport::Handled;
 use tokio::task::unconstrained;
 
-use crate::answer::Answer;
+use crate::response::Routed;
 
 /// The pending futures of a lane's connections.
 #[derive(Default)]
@@ -34,8 +34,8 @@ pub(super) struct Pending {
 
 /// The outcome of a future.
 pub(super) enum Outcome {
-    /// The answer to a request.
-    Answer(Answer),
+    /// What the routes return for a request.
+    Routed(Routed),
     /// The outcome of a client's message.
     Handled(Handled),
     /// What the broker returned for a client.

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use tidings_core::{Hub, Id};
 use tokio::time::Instant;
 
-use crate::answer;
 use crate::config::Config;
+use crate::response;
 
 /// The current state of a lane. Only the lane changes it.
 pub(super) struct Status {
@@ -42,7 +42,7 @@ impl Status {
             idle_timeout: config.idle_timeout,
             drain: config.drain,
             max_head: config.max_head,
-            keep_alive: answer::keep_alive(config.idle_timeout),
+            keep_alive: response::keep_alive(config.idle_timeout),
         };
         let hub = config.hub.clone();
         let position = hub.log().head();

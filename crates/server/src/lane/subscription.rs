@@ -8,8 +8,8 @@ use tidings_transport::Shape;
 use super::client::{Client, Standing};
 use super::group::{AnswerHead, Ending, Groups};
 use super::status::Status;
-use crate::answer;
 use crate::metrics::Metrics;
+use crate::response;
 use tidings_transport::mount::Subscriber;
 
 /// Whether the head of the response has been sent.
@@ -48,12 +48,12 @@ pub(super) fn open(
     let answer = match accepted.shape {
         Shape::Upgrade => {
             if head == Head::Unsent {
-                answer::upgrade_head(&mut first, &accepted);
+                response::upgrade_head(&mut first, &accepted);
             }
             None
         }
         Shape::Stream => {
-            answer::stream_head(&mut first, &accepted);
+            response::stream_head(&mut first, &accepted);
             None
         }
         Shape::Answer { .. } => {

@@ -15,19 +15,19 @@ use tokio::sync::watch;
 
 use super::subscription::Head;
 use super::*;
-use crate::answer::{Answer, text};
 use crate::config::Config;
 use crate::connection_limit::ConnectionLimit;
 use crate::request::Whole;
+use crate::response::{Routed, text};
 
-/// Answers each request with its path and its body.
+/// Responds to each request with its path and its body.
 struct Echo;
 
 impl Service for Echo {
-    fn call(&self, whole: Box<Whole>, _: ListenerKind) -> LocalBoxFuture<'static, Answer> {
+    fn call(&self, whole: Box<Whole>, _: ListenerKind) -> LocalBoxFuture<'static, Routed> {
         let Whole { request, body, .. } = *whole;
-        let answer = format!("{} {}", request.uri.path(), String::from_utf8_lossy(&body));
-        Box::pin(ready(Answer::Response(text("text/plain", answer))))
+        let echo = format!("{} {}", request.uri.path(), String::from_utf8_lossy(&body));
+        Box::pin(ready(Routed::Response(text("text/plain", echo))))
     }
 
     fn no_room(&self) -> Bytes {
@@ -50,7 +50,7 @@ async fn start() -> (Handle, TcpStream) {
 }
 
 #[tokio::test]
-async fn plain_requests_are_answered_by_the_service_and_others_leave_the_lane() {
+async fn plain_requests_are_served_by_the_service_and_others_leave_the_lane() {
     let (lane, mut client) = start().await;
     let exchange = async {
         let plain = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi";
@@ -108,7 +108,7 @@ async fn a_subscriber_whose_session_has_ended_is_sent_a_goodbye_at_once() {
         lane.apply(key, next);
         assert_eq!(lane.disconnects, hub.pool().disconnects());
     }
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.contains("event: goodbye"), "{answer}");
+    let mut text = String::new();
+    client.read_to_string(&mut text).await.unwrap();
+    assert!(text.contains("event: goodbye"), "{text}");
 }

@@ -1,8 +1,8 @@
 //! One timer for each connection.
 //!
-//! A timer is restarted with each request and answer, and nearly always before it expires. So a restart that ends later
-//! than before does not move the timer: it fires too early and is then set to the new time. Timers also need not be
-//! exact. Those that are due at about the same time share one moment, so a timer is an entry of a list, and ten
+//! A timer is restarted with each request and response, and nearly always before it expires. So a restart that ends
+//! later than before does not move the timer: it fires too early and is then set to the new time. Timers also need not
+//! be exact. Those that are due at about the same time share one moment, so a timer is an entry of a list, and ten
 //! thousand heartbeats are a hundred wake-ups.
 
 use std::collections::BTreeMap;

@@ -57,7 +57,7 @@ impl Lane {
                 continue;
             }
             let next = match outcome {
-                Outcome::Answer(answer) => self.on_answer(key, answer),
+                Outcome::Routed(routed) => self.on_routed(key, routed),
                 Outcome::Handled(handled) => self.on_handled(key, handled),
                 Outcome::Fetched(fetched) => {
                     let (client, group) =

@@ -1,4 +1,4 @@
-//! The resources of the server, and the answers to requests for them.
+//! The resources of the server, and the responses to requests for them.
 
 mod publish;
 mod redirect;
@@ -10,4 +10,4 @@ mod subscribe;
 
 pub(crate) use self::reject::{no_room, reject};
 pub(crate) use self::route::Routes;
-pub(crate) use self::streamed::{BoxError, Streamed, answer_streamed};
+pub(crate) use self::streamed::{BoxError, Streamed, route_streamed};

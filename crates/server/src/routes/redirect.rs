@@ -6,9 +6,9 @@ use http::uri::Authority;
 use http::{HeaderValue, Response, StatusCode, header};
 use tidings_transport::{ListenerKind, Rejection};
 
-use crate::answer::text;
 use crate::config::Config;
 use crate::resource::Resource;
+use crate::response::text;
 
 /// Returns the redirect of a request that arrived without TLS. Returns `None` if the server does not redirect, if the
 /// listener has TLS or is a Unix socket, and for health checks, because a balancer may take a redirect for a failure.

@@ -8,9 +8,9 @@ use http::{Method, Response, StatusCode};
 use tidings_transport::{Rejection, Transport, choose};
 
 use super::rejections::too_many_connections;
-use crate::answer;
 use crate::config::Config;
 use crate::resource::Resource;
+use crate::response;
 use crate::shared::Shared;
 
 /// Returns the response to a request that is rejected, and counts it. `request` is `None` if the head could not be
@@ -48,6 +48,6 @@ fn rejecting_transport<'a>(
 /// Returns the response to a connection for which there is no room, and whose request is not read.
 pub(crate) fn no_room(shared: &Shared) -> Bytes {
     let mut bytes = BytesMut::new();
-    answer::write(&mut bytes, &reject(None, too_many_connections(), shared), answer::CLOSE);
+    response::write(&mut bytes, &reject(None, too_many_connections(), shared), response::CLOSE);
     bytes.freeze()
 }

@@ -1,4 +1,4 @@
-//! Finds the resource that a request names, and answers the request.
+//! Finds the resource that a request names, and responds to the request.
 
 use std::rc::Rc;
 
@@ -12,14 +12,14 @@ use super::redirect::redirect;
 use super::reject::{no_room, reject};
 use super::rejections::{not_allowed, not_found};
 use super::{publish, subscribe};
-use crate::answer::{Answer, text};
 use crate::request::Whole;
 use crate::resource::Resource;
+use crate::response::{Routed, text};
 use crate::service::Service;
 use crate::shared::Shared;
 use crate::{cors, pages, readiness};
 
-/// Answers the requests that a lane has read.
+/// Responds to the requests that a lane has read.
 pub(crate) struct Routes(Rc<Shared>);
 
 impl Routes {
@@ -33,13 +33,13 @@ impl Service for Routes {
         &self,
         mut whole: Box<Whole>,
         listener: ListenerKind,
-    ) -> LocalBoxFuture<'static, Answer> {
+    ) -> LocalBoxFuture<'static, Routed> {
         let shared = self.0.clone();
         Box::pin(async move {
             let body = std::mem::take(&mut whole.body);
             mark_secure(&mut whole.request, listener);
-            let answered = answer(&whole.request, async || Ok(body), listener, &shared).await;
-            finish(answered, &whole.request, &shared)
+            let routed = respond(&whole.request, async || Ok(body), listener, &shared).await;
+            finish(routed, &whole.request, &shared)
         })
     }
 
@@ -55,33 +55,33 @@ pub(super) fn mark_secure(request: &mut Parts, listener: ListenerKind) {
     }
 }
 
-/// Answers a request that came in through a listener of this kind. `read` reads the body to its end. It is called for
+/// Responds to a request that came in through a listener of this kind. `read` reads the body to its end. It is called for
 /// every method, unless the request is rejected before.
 ///
 /// # Errors
 /// Returns the rejection to send.
-pub(super) async fn answer(
+pub(super) async fn respond(
     request: &Parts,
     read: impl AsyncFnOnce() -> Result<Bytes, Rejection>,
     listener: ListenerKind,
     shared: &Shared,
-) -> Result<Answer, Rejection> {
+) -> Result<Routed, Rejection> {
     let resource = Resource::of(request);
     check_host(request, &resource, listener, shared)?;
     if let Some(redirect) = redirect(request, &resource, listener, &shared.config)? {
-        return Ok(Answer::Response(redirect));
+        return Ok(Routed::Response(redirect));
     }
     if request.method == Method::POST {
         match resource {
             Resource::Topics(name) => {
                 let publish = publish::check(request, name, shared).await?;
                 let payload = read().await?;
-                return publish::publish(publish, payload, shared).await.map(Answer::Response);
+                return publish::publish(publish, payload, shared).await.map(Routed::Response);
             }
             Resource::AllTopics => {
                 publish::check_many(request, shared)?;
                 let body = read().await?;
-                return publish::publish_many(request, &body, shared).await.map(Answer::Response);
+                return publish::publish_many(request, &body, shared).await.map(Routed::Response);
             }
             _ => {}
         }
@@ -90,24 +90,24 @@ pub(super) async fn answer(
     match resource {
         Resource::Unknown => Err(not_found()),
         _ if cors::is_preflight(request, &shared.config) => {
-            Ok(Answer::Response(cors::allow_preflight(request)))
+            Ok(Routed::Response(cors::allow_preflight(request)))
         }
         Resource::Topics(name) => match request.method {
             Method::GET => {
-                subscribe::subscribe(request, name, shared).await.map(Answer::Subscription)
+                subscribe::subscribe(request, name, shared).await.map(Routed::Subscription)
             }
-            Method::HEAD => subscribe::head(request, name, shared).await.map(Answer::Response),
+            Method::HEAD => subscribe::head(request, name, shared).await.map(Routed::Response),
             _ => Err(not_allowed(&request.method, "GET, HEAD, POST")),
         },
         Resource::AllTopics => Err(not_allowed(&request.method, "POST")),
         _ if !matches!(request.method, Method::GET | Method::HEAD) => {
             Err(not_allowed(&request.method, "GET, HEAD"))
         }
-        page => get_page(request, &page, shared).await.map(Answer::Response),
+        page => get_page(request, &page, shared).await.map(Routed::Response),
     }
 }
 
-/// Answers a `GET` or `HEAD` of a resource that is not a topic.
+/// Responds to a `GET` or `HEAD` of a resource that is not a topic.
 ///
 /// # Errors
 /// Returns the rejection to send if the client may not read it, or if it does not exist.
@@ -120,7 +120,7 @@ async fn get_page(
     let may = async |action| config.authorizer.authorize(request, action).await;
     match page {
         Resource::Health => Ok(text("text/plain; charset=utf-8", "ok\n")),
-        Resource::Ready => Ok(readiness::answer(shared)),
+        Resource::Ready => Ok(readiness::response(shared)),
         Resource::Icon => Ok(pages::icon()),
         // Not authorized, because an `import` cannot send a token. The client has no secrets.
         Resource::Client => Ok(tidings_live_page::client(request)),
@@ -152,29 +152,29 @@ fn check_host(
     }
 }
 
-/// Returns the answer to send. Turns a rejection into a response. If a page of another origin has sent the request and
-/// may read the response, adds the CORS headers.
+/// Returns the response to send. Turns a rejection into a response. If a page of another origin has sent the request
+/// and may read the response, adds the CORS headers.
 pub(super) fn finish(
-    answer: Result<Answer, Rejection>,
+    routed: Result<Routed, Rejection>,
     request: &Parts,
     shared: &Shared,
-) -> Answer {
-    let answer = answer
-        .unwrap_or_else(|rejection| Answer::Response(reject(Some(request), rejection, shared)));
-    let Some(origin) = cors::reader(request, &shared.config) else { return answer };
+) -> Routed {
+    let routed = routed
+        .unwrap_or_else(|rejection| Routed::Response(reject(Some(request), rejection, shared)));
+    let Some(origin) = cors::reader(request, &shared.config) else { return routed };
     let for_head = origin.clone();
     let open = |mut response: Response<Bytes>| {
         cors::open(response.headers_mut(), origin);
         response
     };
-    match answer {
-        Answer::Response(response) => Answer::Response(open(response)),
-        Answer::Subscription(mut subscriber) => {
+    match routed {
+        Routed::Response(response) => Routed::Response(open(response)),
+        Routed::Subscription(mut subscriber) => {
             if !matches!(subscriber.accepted.shape, Shape::Upgrade) {
                 let head = shared.open_heads.of(&subscriber.accepted.head, for_head);
                 subscriber.accepted.head = head;
             }
-            Answer::Subscription(subscriber)
+            Routed::Subscription(subscriber)
         }
     }
 }

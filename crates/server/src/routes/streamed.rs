@@ -1,4 +1,4 @@
-//! Answers requests whose body hyper or another HTTP server reads.
+//! Responds to requests whose body hyper or another HTTP server reads.
 
 use std::error::Error;
 
@@ -8,29 +8,29 @@ use http_body::Body;
 use tidings_transport::{ListenerKind, read_payload};
 
 use super::rejections::too_many_connections;
-use super::route::{answer, finish, mark_secure};
-use crate::answer::Answer;
+use super::route::{finish, mark_secure, respond};
 use crate::request::is_last;
 use crate::resource::is_probe;
+use crate::response::Routed;
 use crate::shared::Shared;
 
 /// An error of any type, as in tower.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// The answer to a request that hyper has read.
+/// The response to a request that hyper has read.
 pub(crate) struct Streamed {
-    pub(crate) answer: Answer,
-    /// Whether the connection ends with the answer. It does if the client requests that, or if the body was not read to
-    /// its end, because then the next request cannot be found (RFC 9112, section 9.3).
+    pub(crate) routed: Routed,
+    /// Whether the connection ends with the response. It does if the client requests that, or if the body was not read
+    /// to its end, because then the next request cannot be found (RFC 9112, section 9.3).
     pub(crate) is_last: bool,
-    /// The head of the request. If it is a `HEAD`, the answer has no body.
+    /// The head of the request. If it is a `HEAD`, the response has no body.
     pub(crate) request: Parts,
 }
 
-/// Answers a request whose body is not read yet. Reads the body to its end for every method, unless the request is
+/// Responds to a request whose body is not read yet. Reads the body to its end for every method, unless the request is
 /// rejected without it. `is_surplus` is `true` if the connection is over the limit, and `listener` is the kind of the
 /// listener that accepted it.
-pub(crate) async fn answer_streamed<B>(
+pub(crate) async fn route_streamed<B>(
     request: Request<B>,
     is_surplus: bool,
     listener: ListenerKind,
@@ -42,7 +42,7 @@ where
     let (mut request, mut body) = request.into_parts();
     mark_secure(&mut request, listener);
     let mut is_read = body.is_end_stream();
-    let answering = async {
+    let routing = async {
         if is_surplus && !is_probe(&request) {
             return Err(too_many_connections());
         }
@@ -52,9 +52,9 @@ where
             is_read = true;
             Ok(payload)
         };
-        answer(&request, read, listener, shared).await
+        respond(&request, read, listener, shared).await
     };
-    let answer = finish(answering.await, &request, shared);
+    let routed = finish(routing.await, &request, shared);
     let is_last = is_last(&request) || !is_read || is_surplus;
-    Streamed { answer, is_last, request }
+    Streamed { routed, is_last, request }
 }

@@ -169,7 +169,7 @@ fn a_payload_with_a_content_coding_is_rejected_before_it_is_read() {
 }
 
 /// An ambiguous request can smuggle another one past a proxy (RFC 9112, section 11.2). None of these may be
-/// published, and nothing after it on the connection may be answered as a request.
+/// published, and nothing after it on the connection may be taken for a request.
 #[test]
 fn an_ambiguous_request_is_rejected_and_ends_the_connection() {
     let head = |headers: &str| format!("POST /topics/t HTTP/1.1\r\nHost: hub\r\n{headers}\r\n");
@@ -303,13 +303,13 @@ fn the_authorizer_is_called_for_subscriptions_and_publishes() {
         let mut config = mover.config(HubConfig::default()).await;
         config.authorizer = Authorizer::from_fn(|request, action| {
             let token = request.headers.get("authorization").map_or(&b""[..], |it| it.as_bytes());
-            let refused = |status: u16, code| {
+            let rejected = |status: u16, code| {
                 let status = http::StatusCode::from_u16(status).unwrap();
                 Err(Rejection::new(status, code, "ask the owner for a token"))
             };
             match (token, action) {
-                (b"", _) => refused(401, "unauthorized"),
-                (b"reader", Action::Publish(_)) => refused(403, "forbidden"),
+                (b"", _) => rejected(401, "unauthorized"),
+                (b"reader", Action::Publish(_)) => rejected(403, "forbidden"),
                 _ => Ok(()),
             }
         });

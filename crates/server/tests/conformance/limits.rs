@@ -10,8 +10,8 @@ use crate::support::{
     every_on_our_connections,
 };
 
-fn assert_full(refused: Result<crate::support::Follower, ClientError>) {
-    match refused.map(|_| "connected").expect_err("it is full") {
+fn assert_full(rejected: Result<crate::support::Follower, ClientError>) {
+    match rejected.map(|_| "connected").expect_err("it is full") {
         ClientError::Rejected { status, retry_after, message, .. } => {
             assert_eq!(status, 503);
             assert_eq!(retry_after, Some(Duration::from_secs(5)));
@@ -74,7 +74,7 @@ fn one_transport_can_be_full_while_the_others_are_not() {
 }
 
 #[test]
-fn a_hub_full_of_filters_serves_clients_with_few() {
+fn a_server_full_of_filters_serves_clients_with_few() {
     every_on_our_connections(async |case| {
         let limits = Limits::default().filters(70);
         let config = case.config(HubConfig::default().limits(limits)).await;
@@ -143,7 +143,7 @@ fn connections_far_over_the_limit_are_answered_at_once() {
         let mut config = mover.config(HubConfig::default()).await;
         config.max_connections = 1;
         let hub = Running::start(config).await;
-        eventually("one more is answered", async || {
+        eventually("one more gets a response", async || {
             // They are closed after some seconds, and a slow machine opens few in that time.
             let mut held = Vec::new();
             for _ in 0..WAITED_FOR {

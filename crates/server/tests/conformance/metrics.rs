@@ -10,14 +10,14 @@ fn every_label_exists_from_the_start() {
         let hub = mover.hub().await;
         let metrics = Raw::get(hub.address, "/metrics").await.text();
         let mut expected =
-            vec!["tidings_published_total 0".to_owned(), "tidings_refused_total 0".to_owned()];
+            vec!["tidings_published_total 0".to_owned(), "tidings_rejected_total 0".to_owned()];
         for listed in all_listed() {
             let name = listed.server.name();
             expected.push(format!("tidings_delivered_total{{transport=\"{name}\"}} 0"));
             expected.push(format!("tidings_clients{{transport=\"{name}\"}} 0"));
         }
         for reason in Reason::ALL {
-            expected.push(format!("tidings_let_go_total{{reason=\"{}\"}} 0", reason.name()));
+            expected.push(format!("tidings_disconnected_total{{reason=\"{}\"}} 0", reason.name()));
         }
         for line in expected {
             assert!(metrics.lines().any(|given| given == line), "{line} is not in {metrics}");
@@ -49,9 +49,9 @@ fn an_unknown_path_is_not_counted_as_a_rejection() {
         assert_eq!((icon.status, icon.header("content-type")), (200, Some("image/svg+xml")));
         assert_eq!(icon.header("cache-control"), Some("public, max-age=86400"));
         assert_eq!(Raw::get(hub.address, "/wp-login.php").await.status, 404);
-        assert_eq!(hub.metric("tidings_refused_total").await, 0);
+        assert_eq!(hub.metric("tidings_rejected_total").await, 0);
         assert_eq!(Raw::get(hub.address, "/topics/a..b").await.status, 400);
-        assert_eq!(hub.metric("tidings_refused_total").await, 1);
+        assert_eq!(hub.metric("tidings_rejected_total").await, 1);
         hub.stop().await;
     });
 }

@@ -71,18 +71,18 @@ fn every_binary_arrives_byte_for_byte() {
 }
 
 #[test]
-fn text_that_is_not_utf_8_and_what_is_too_large_are_refused_and_reach_nobody() {
+fn text_that_is_not_utf_8_and_payloads_that_are_too_large_are_rejected() {
     every_also_mounted(async |case| {
         let hub = case.hub().await;
         let mut follower = hub.follow(&case.listed, "t", Position::Live).await;
         let invalid = Bytes::from_static(b"fine until \xff here");
         let too_large = Bytes::from(vec![b'x'; MIB + 1]);
-        for (payload, refused, words) in [(invalid, 400, "byte 11"), (too_large, 413, "1048576")] {
+        for (payload, rejected, words) in [(invalid, 400, "byte 11"), (too_large, 413, "1048576")] {
             // On separate connections, because a rejection may end the connection, and a server that stops waits for
             // those that are open.
             match hub.publisher("t").await.publish(Kind::Text, payload).await {
                 Err(ClientError::Rejected { status, message, .. }) => {
-                    assert_eq!(status, refused);
+                    assert_eq!(status, rejected);
                     assert!(message.contains(words), "{message}");
                 }
                 other => panic!("{other:?}"),

@@ -153,7 +153,7 @@ fn during_the_drain_delay_the_server_is_not_ready_and_serves_all_clients() {
         assert_eq!(Raw::request(hub.address, POST).await.status, 200);
         assert_eq!(before.text().await.1, "x");
         assert_eq!(since.text().await.1, "x");
-        assert_eq!(hub.metric("tidings_refused_total").await, 0, "a probe is not a rejection");
+        assert_eq!(hub.metric("tidings_rejected_total").await, 0, "a probe is not a rejection");
 
         hub.hub.close(Reason::GoingAway);
         // A polling client has no poll that could be answered with the goodbye.

@@ -10,8 +10,8 @@ use crate::support::{
     every_on_our_connections, every_without_broker, flood, gaps,
 };
 
-const TOO_SLOW: &str = "tidings_let_go_total{reason=\"too_slow\"}";
-/// The number of notifications that the hub retains.
+const TOO_SLOW: &str = "tidings_disconnected_total{reason=\"too_slow\"}";
+/// The number of notifications that the server retains.
 const KEPT: usize = 8;
 
 async fn hub(case: &Case, policy: SlowPolicy) -> Running {
@@ -29,7 +29,7 @@ fn a_slow_reader_receives_a_gap_and_a_quick_reader_everything() {
         let mut quick = hub.follow(&case.listed, ">", Position::Live).await;
         let (last, gaps) = gaps(&hub, &mut slow, &mut quick, KEPT as u64).await;
         assert!(!gaps.is_empty(), "the reader was not slow enough for this test");
-        // The last gap ends at the tail of the log.
+        // The last gap ends at the floor of the log.
         assert_eq!(gaps.last().unwrap().resume.seq, last.seq - KEPT as u64);
         // A stream lags. A poll comes too late for what was evicted.
         let why = if case.polls() { GapReason::Evicted } else { GapReason::Lagged };

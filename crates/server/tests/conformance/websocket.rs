@@ -175,7 +175,7 @@ fn a_violation_closes_the_connection_with_its_code() {
 }
 
 #[test]
-fn a_message_over_the_hubs_own_limit_is_closed_with_1009() {
+fn a_message_over_the_servers_own_limit_is_closed_with_1009() {
     every_mover_also_mounted(async |mover| {
         let config = mover.config(HubConfig::default().max_payload(10)).await;
         let hub = Running::start(config).await;

@@ -171,7 +171,7 @@ fn a_client_that_does_not_read_is_cut_off() {
         };
         eventually("it is cut off", is_cut_off).await;
         let metrics = served.handle.metrics().unwrap();
-        assert!(metrics.contains("tidings_let_go_total{reason=\"too_slow\"} 1"), "{metrics}");
+        assert!(metrics.contains("tidings_disconnected_total{reason=\"too_slow\"} 1"), "{metrics}");
         served.stop().await;
     });
 }

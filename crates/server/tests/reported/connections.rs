@@ -10,7 +10,7 @@ use super::row::{Row, row};
 use crate::support::{Raw, Running, eventually};
 
 const HALF_CLOSED: &str = "envoyproxy/envoy#17160 (BusyBox wget), fortio; RFC 9112, section 9.6";
-const REFUSED: &str = "rwf2/Rocket#2783, hyperium/hyper#2384";
+const REJECTED: &str = "rwf2/Rocket#2783, hyperium/hyper#2384";
 const HANDSHAKE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
@@ -82,16 +82,16 @@ pub(super) fn rows() -> Vec<Row> {
             .scenario(|hub| vanishes(hub, "Accept: text/event-stream\r\n").boxed_local()),
         row("a client that closes a WebSocket leaves at once", HALF_CLOSED)
             .scenario(|hub| vanishes(hub, HANDSHAKE).boxed_local()),
-        row("a rejection of a large body arrives", REFUSED)
+        row("a rejection of a large body arrives", REJECTED)
             .scenario(|hub| uploads(hub, "", "413", "too_big").boxed_local()),
-        row("a rejection of an origin arrives before a large body", REFUSED).scenario(|hub| {
+        row("a rejection of an origin arrives before a large body", REJECTED).scenario(|hub| {
             uploads(hub, "Origin: http://evil.example\r\n", "403", "origin_not_allowed")
                 .boxed_local()
         }),
-        row("a rejection of a head arrives before a large body", REFUSED).scenario(|hub| {
+        row("a rejection of a head arrives before a large body", REJECTED).scenario(|hub| {
             uploads(hub, "Host: twice\r\n", "400", "ambiguous_request").boxed_local()
         }),
-        row("a full server responds before a large body is read", REFUSED)
+        row("a full server responds before a large body is read", REJECTED)
             .config(|config| config.max_connections = 1)
             .scenario(|hub| {
                 async {

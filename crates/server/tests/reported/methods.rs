@@ -7,7 +7,7 @@ use crate::support::Raw;
 
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = vec![
-        row("HEAD of a topic is answered like GET, without a body", "RFC 9110, section 9.3.2")
+        row("HEAD of a topic has the response of GET, without a body", "RFC 9110, section 9.3.2")
             .send("HEAD /topics/t HTTP/1.1\r\nHost: hub\r\n\r\n")
             .answers(&[200])
             .stays_open()

@@ -13,17 +13,20 @@ const POLL: &str = "GET /topics/t HTTP/1.1\r\nHost: hub\r\n\r\n";
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
-        row("a full hub does not end an EventSource", "galaxyproject/galaxy#22629")
+        row("a full server does not end an EventSource", "galaxyproject/galaxy#22629")
             .config(without_seats)
             .send(STREAM)
             .answers(&[200])
             .stays_open()
             .holds(|seen| assert_is_goodbye(&seen.answers[0], "full")),
-        row("a full hub does not end an EventSource that uses the query", "Yaffle/EventSource#88")
-            .config(without_seats)
-            .send("GET /topics/t?transport=sse HTTP/1.1\r\nHost: hub\r\n\r\n")
-            .answers(&[200])
-            .holds(|seen| assert_is_goodbye(&seen.answers[0], "full")),
+        row(
+            "a full server does not end an EventSource that uses the query",
+            "Yaffle/EventSource#88",
+        )
+        .config(without_seats)
+        .send("GET /topics/t?transport=sse HTTP/1.1\r\nHost: hub\r\n\r\n")
+        .answers(&[200])
+        .holds(|seen| assert_is_goodbye(&seen.answers[0], "full")),
         row("the rejection of a poll contains when to try again", "RFC 9110, section 15.6.4")
             .config(without_seats)
             .send(POLL)
@@ -79,7 +82,7 @@ pub(super) fn rows() -> Vec<Row> {
             .send(STREAM)
             .scenario(|hub| {
                 async {
-                    assert_eq!(hub.metric("tidings_refused_total").await, 1);
+                    assert_eq!(hub.metric("tidings_rejected_total").await, 1);
                 }
                 .boxed_local()
             }),

@@ -13,7 +13,7 @@ use crate::support::{Answer, Mover, PATIENCE, Raw, Running, in_time};
 /// The movers that run each row.
 const MOVERS: [Mover; 3] = [Mover::LANE, Mover::PLAIN_LANE, Mover::STREAM];
 
-/// Sent after the row's own bytes. It is answered if the connection is still open and in step.
+/// Sent after the row's own bytes. It gets a response if the connection is still open and in step.
 const LAST: &str = "GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n";
 
 /// One public report.
@@ -36,7 +36,7 @@ pub(super) struct Seen {
     pub(super) answers: Vec<Answer>,
     /// All received bytes.
     pub(super) text: String,
-    /// The number of notifications that the hub has stored.
+    /// The number of notifications that the server has stored.
     pub(super) published: u64,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn row(name: impl Into<String>, report: &'static str) -> Row {
 }
 
 impl Row {
-    /// Changes the settings of the hub.
+    /// Changes the settings of the server.
     pub(super) fn config(mut self, config: fn(&mut Config)) -> Self {
         self.config = config;
         self
@@ -71,25 +71,25 @@ impl Row {
         self
     }
 
-    /// Sends these bytes in a later segment, after the hub had time to act on the earlier ones.
+    /// Sends these bytes in a later segment, after the server had time to act on the earlier ones.
     pub(super) fn later(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.segments.push(bytes.as_ref().to_vec());
         self
     }
 
-    /// Expects answers with these statuses, in this order, and no others.
+    /// Expects responses with these statuses, in this order, and no others.
     pub(super) fn answers(mut self, statuses: &[u16]) -> Self {
         self.statuses = Some(statuses.to_vec());
         self
     }
 
-    /// Expects that one more request on the connection is answered.
+    /// Expects that one more request on the connection gets a response.
     pub(super) fn stays_open(mut self) -> Self {
         self.stays_open = Some(true);
         self
     }
 
-    /// Expects that the hub ends the connection, and that nothing after the row's bytes is answered.
+    /// Expects that the server ends the connection, and that nothing after the row's bytes gets a response.
     pub(super) fn closes(mut self) -> Self {
         self.stays_open = Some(false);
         self
@@ -101,7 +101,7 @@ impl Row {
         self
     }
 
-    /// Runs this against the hub, in addition to what is sent.
+    /// Runs this against the server, in addition to what is sent.
     pub(super) fn scenario(mut self, scenario: Scenario) -> Self {
         self.scenario = Some(scenario);
         self
@@ -140,7 +140,7 @@ impl Row {
         let text = String::from_utf8_lossy(&heard).into_owned();
         let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
         if let Some(expected) = &self.statuses {
-            assert_eq!(&statuses, expected, "the answers are: {text}");
+            assert_eq!(&statuses, expected, "the responses are: {text}");
         }
         if let Some(stays_open) = self.stays_open {
             assert_eq!(is_open, stays_open, "whether the connection stays open: {text}");

@@ -75,7 +75,7 @@ impl Follower {
         }
     }
 
-    /// Returns the next gap up to `resume`. It may come as two gaps, because a hub finds out what its broker has
+    /// Returns the next gap up to `resume`. It may come as two gaps, because a server finds out what its broker has
     /// evicted only by a replay.
     pub(crate) async fn whole_gap(&mut self, resume: u64) -> Gap {
         let gap = self.gap().await;

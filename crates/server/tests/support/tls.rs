@@ -1,14 +1,20 @@
-//! TLS for tests: a certificate, and clients that trust it.
+//! TLS for tests: a certificate, clients that trust it, and a forwarder, by which clients of a scenario that speak plain
+//! HTTP reach a server of TLS.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use socket2::SockRef;
 use tidings_server::Tls;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -45,11 +51,51 @@ impl Certificate {
 pub(crate) const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
 /// Connects a client, and completes the handshake.
-pub(crate) async fn connect(
+pub(crate) async fn connect_tls(
     address: SocketAddr,
     config: Arc<ClientConfig>,
 ) -> TlsStream<TcpStream> {
     let socket = TcpStream::connect(address).await.unwrap();
     let name = "localhost".try_into().unwrap();
     TlsConnector::from(config).connect(name, socket).await.unwrap()
+}
+
+/// Accepts plain connections, and forwards each over TLS until both sides are closed. A side that is closed is closed on
+/// the other connection as well, and a reset is a reset there.
+pub(super) async fn forward(listener: TcpListener, server: SocketAddr, config: Arc<ClientConfig>) {
+    let mut connections = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        connections.spawn(forward_one(client, server, config.clone()));
+    }
+}
+
+async fn forward_one(mut client: TcpStream, server: SocketAddr, config: Arc<ClientConfig>) {
+    let Ok(socket) = TcpStream::connect(server).await else { return };
+    let name = "localhost".try_into().unwrap();
+    let Ok(mut server) = TlsConnector::from(config).connect(name, socket).await else { return };
+    let (client_reads, client_writes) = client.split();
+    let (server_reads, server_writes) = split(&mut server);
+    let copied =
+        tokio::try_join!(copy(client_reads, server_writes), copy(server_reads, client_writes),);
+    if copied.is_err() {
+        for socket in [&client, server.get_ref().0] {
+            let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
+/// Copies until the end. A server that closes without `close_notify` ends the stream as well.
+async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        let count = match from.read(&mut buffer).await {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            count => count?,
+        };
+        if count == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&buffer[..count]).await?;
+        to.flush().await?;
+    }
 }

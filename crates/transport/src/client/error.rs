@@ -49,21 +49,21 @@ pub enum ClientError {
         /// How long it waited.
         after: Duration,
     },
-    /// The hub rejected the request.
-    #[error("the server answered {status}: {message}")]
+    /// The server rejected the request.
+    #[error("the server responded with {status}: {message}")]
     Rejected {
         /// The status of the response.
         status: StatusCode,
-        /// The hub's code of the error. `None` if the response has none. It may then come from another server, such as
-        /// a proxy.
+        /// The server's code of the error. `None` if the response has none. It may then come from another server, such
+        /// as a proxy.
         code: Option<String>,
-        /// The hub's message, otherwise the title or the first line of the body.
+        /// The server's message, otherwise the title or the first line of the body.
         message: String,
         /// The time to wait before the next attempt. `None` if the response has no `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// The hub sent bytes that violate the protocol.
-    #[error("invalid {transport} from the hub: {problem}")]
+    /// The server sent bytes that violate the protocol.
+    #[error("invalid {transport} from the server: {problem}")]
     Protocol {
         /// What was expected, such as `event stream`.
         transport: &'static str,
@@ -91,7 +91,7 @@ impl ClientError {
         }
     }
 
-    /// Returns `true` for a `404` that does not come from a hub. A load balancer sends one while its only server
+    /// Returns `true` for a `404` that does not come from tidings. A load balancer sends one while its only server
     /// restarts, so it is not final for a client that was connected before.
     pub(super) fn is_missing_server(&self) -> bool {
         matches!(self, Self::Rejected { status: StatusCode::NOT_FOUND, code: None, .. })
@@ -116,7 +116,7 @@ impl ClientError {
         }
     }
 
-    /// Returns the time to wait before the next attempt, or `None` if the hub did not send one.
+    /// Returns the time to wait before the next attempt, or `None` if the server did not send one.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Rejected { retry_after, .. } => *retry_after,
@@ -125,7 +125,7 @@ impl ClientError {
     }
 }
 
-/// Returns the code and the message of the hub's `{"error":{"code","message"}}`. For any other body, the code is
+/// Returns the code and the message of the server's `{"error":{"code","message"}}`. For any other body, the code is
 /// `None`, and the message is the title of the page or the first line, cut to 512 characters.
 fn code_and_message(body: &[u8]) -> (Option<String>, Option<String>) {
     #[derive(Deserialize)]
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_of_a_rejection_is_the_hubs_or_from_the_body_or_the_location() {
+    fn the_message_of_a_rejection_is_the_servers_or_from_the_body_or_the_location() {
         for (status, header, body, words) in [
             (403, ("x", ""), r#"{"error":{"code":"c","message":"log in"}}"#, "log in"),
             (404, ("x", ""), " <p>no such\r\npage", "<p>no such"),
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn is_final_agrees_with_the_table_of_statuses() {
-        let rows = rows("Answers");
+        let rows = rows("Responses");
         assert!(rows.len() > 5, "{rows:?}");
         for status in (200..600).filter(|status| *status != 200) {
             // A row that names the status takes precedence over one that names its class.
@@ -273,7 +273,7 @@ mod tests {
             ],
             vec![ClientError::Protocol { transport: "", problem: String::new() }],
         ];
-        let rows = rows("No answer");
+        let rows = rows("No response");
         assert_eq!(rows.len(), failures.len());
         for (row, failures) in rows.iter().zip(failures) {
             for failure in failures {

@@ -14,14 +14,14 @@ use super::{Arrival, Client, ClientError, Target};
 /// The time to wait before the next attempt to connect.
 ///
 /// It is a random time between half of a ceiling and the ceiling, and the ceiling doubles with each failure. So the
-/// clients of a hub that restarts do not reconnect immediately, nor all at the same time.
+/// clients of a server that restarts do not reconnect immediately, nor all at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Backoff {
     /// The first ceiling. Default 1 s.
     pub shortest: Duration,
-    /// The highest ceiling. Default 30 s. A longer time reduces the load on a hub that is overloaded, but clients then
-    /// reconnect later after it has recovered.
+    /// The highest ceiling. Default 30 s. A longer time reduces the load on a server that is overloaded, but clients
+    /// then reconnect later after it has recovered.
     pub longest: Duration,
 }
 
@@ -56,9 +56,9 @@ impl Backoff {
 /// An event of a client that [`follow`] keeps connected.
 #[derive(Debug)]
 pub enum Followed {
-    /// The hub has accepted the subscription.
+    /// The server has accepted the subscription.
     Connected,
-    /// An item arrived from the hub.
+    /// An item arrived from the server.
     Arrived(Arrival),
     /// The connection ended, or the attempt to connect failed.
     Disconnected {
@@ -77,9 +77,9 @@ pub enum Followed {
 ///
 /// The stream ends after an error that [is final](ClientError::is_final), and after a goodbye that is [not worth
 /// reconnecting](super::Goodbye::is_worth_reconnecting). There is one exception: if the client was connected before, it
-/// retries after a `404` that does not come from a hub.
+/// retries after a `404` that does not come from tidings.
 ///
-/// The wait before an attempt is the backoff, and the hub's `Retry-After` in addition if there is one. The backoff
+/// The wait before an attempt is the backoff, and the server's `Retry-After` in addition if there is one. The backoff
 /// starts again from its first ceiling after a connection on which a notification arrived, or that lasted longer than
 /// [`Backoff::longest`]. Dropping the stream disconnects.
 pub fn follow(

@@ -1,9 +1,9 @@
-//! The goodbye by which a hub ends a connection.
+//! The goodbye by which a server ends a connection.
 
 use serde::Deserialize;
 use tidings_core::Reason;
 
-/// The reason why the hub ended the connection.
+/// The reason why the server ended the connection.
 ///
 /// It can be deserialized from the JSON of SSE and long-polling: `{"reason":"going_away","message":"…"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -12,7 +12,7 @@ pub struct Goodbye {
     /// The close code (RFC 6455, section 7.4). If the transport sends the name of the reason instead, this is its code,
     /// or `None` for an unknown name.
     pub code: Option<u16>,
-    /// The hub's message, or the name of the reason if there is no message.
+    /// The server's message, or the name of the reason if there is no message.
     pub reason: String,
 }
 

@@ -52,7 +52,7 @@ pub struct Http {
     limits: TimeLimits,
 }
 
-/// A request that was not answered.
+/// A request without a response.
 #[derive(Debug)]
 pub struct SendError {
     /// The error.
@@ -118,7 +118,7 @@ impl Http {
     /// Sends a request, waits for the head of its response, and returns it if the status is `200`.
     ///
     /// # Errors
-    /// - [`ClientError::Rejected`] with the hub's message if the response has any other status.
+    /// - [`ClientError::Rejected`] with the server's message if the response has any other status.
     /// - [`ClientError::Broken`] if the connection breaks. The request may or may not have been served.
     /// - [`ClientError::TimedOut`] if the head does not arrive within [`TimeLimits::head`], and one second more for
     ///   each 16 KiB of the request's body. The request may or may not have been served.
@@ -144,7 +144,7 @@ impl Http {
     }
 
     /// Sends a request as [`send`](Self::send) does, but returns the request with the error if no byte of it was sent.
-    /// This happens if the hub has closed a connection that was kept alive.
+    /// This happens if the server has closed a connection that was kept alive.
     ///
     /// # Errors
     /// Returns the errors of [`send`](Self::send).
@@ -198,8 +198,8 @@ impl Http {
     /// # Errors
     /// Returns the errors of [`send`](Self::send). Any status except `101` is [`ClientError::Rejected`], even `200`.
     pub async fn upgrade(mut self, request: Request<Full<Bytes>>) -> Result<Upgraded, ClientError> {
-        let answered = self.exchange(request, Duration::ZERO).await;
-        let response = answered.map_err(|failed| failed.error)?;
+        let response = self.exchange(request, Duration::ZERO).await;
+        let response = response.map_err(|failed| failed.error)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(self.rejection(response).await);
         }
@@ -220,8 +220,8 @@ impl Http {
         Box::pin(async move {
             let bytes = request.body().size_hint().exact().unwrap_or_default();
             let limit = self.limits.head + hold + Duration::from_secs(bytes / SLOWEST_UPLOAD);
-            let answered = timeout(limit, self.exchange_unbounded(request)).await;
-            answered.unwrap_or_else(|_| {
+            let response = timeout(limit, self.exchange_unbounded(request)).await;
+            response.unwrap_or_else(|_| {
                 self.connection.close();
                 let error =
                     ClientError::TimedOut { waited_for: "the head of a response", after: limit };
@@ -234,7 +234,7 @@ impl Http {
         &mut self,
         mut request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, SendError> {
-        let closed = || ClientError::Broken("the hub closed it, connect again".to_owned());
+        let closed = || ClientError::Broken("the server closed it, connect again".to_owned());
         request.headers_mut().extend(self.headers.clone());
         if !self.check_open().await
             || self.connection.drive(|cx| self.sender.poll_ready(cx)).await.is_err()
@@ -271,10 +271,10 @@ mod tests {
     use std::sync::Arc;
 
     use crate::client::ConnectOptions;
-    use crate::client::scripted::{Script, hub, mute};
+    use crate::client::scripted::{Script, mute, server};
 
     pub(super) async fn get(script: Script) -> Result<(Http, Response<Body>), ClientError> {
-        let (target, _) = hub(script).await;
+        let (target, _) = server(script).await;
         let mut http = Http::connect(&target).await?;
         let response = http.send(request(&target.url)?).await?;
         Ok((http, response))
@@ -282,7 +282,7 @@ mod tests {
 
     #[tokio::test]
     async fn requests_follow_each_other_on_one_connection() {
-        let (target, requests) = hub(&[&[
+        let (target, requests) = server(&[&[
             &["HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none"],
             &[
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\ntw",
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_rejection_has_the_hubs_message_and_retry_after() {
+    async fn a_rejection_has_the_servers_message_and_retry_after() {
         let error = get(&[&[&[
             "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 59\r\n\r\n",
             "{\"error\":{\"code\":\"full\",\"message\":\"come back a bit later\"}}",
@@ -384,7 +384,7 @@ mod tests {
             "HTTP/1.1 403 Forbidden\r\nContent-Length: 47\r\n\r\n",
             "no entry for s3cret-token (Bearer s3cret-token)",
         ]]];
-        let (mut target, requests) = hub(REJECTED).await;
+        let (mut target, requests) = server(REJECTED).await;
         let options = ConnectOptions::default().bearer("s3cret-token").unwrap();
         target.options = Arc::new(options);
         let mut http = Http::connect(&target).await.unwrap();
@@ -397,7 +397,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_redirect_is_named_and_not_followed() {
-        let (target, _) = hub(&[&[&[
+        let (target, _) = server(&[&[&[
             "HTTP/1.1 302 Found\r\nLocation: http://other.example/a?access_token=s3cret\r\n\
              Content-Length: 0\r\n\r\n",
         ]]])

@@ -62,11 +62,11 @@ pub trait Client: fmt::Debug + Send + Sync + 'static {
     /// Returns the name of the transport, which is the same as that of its server half.
     fn transport(&self) -> &'static str;
 
-    /// Connects. The future resolves when the hub has accepted the subscription, so every later notification arrives.
-    /// Dropping the stream disconnects.
+    /// Connects. The future resolves when the server has accepted the subscription, so every later notification
+    /// arrives. Dropping the stream disconnects.
     ///
     /// # Errors
-    /// Returns an error if the hub cannot be reached, rejects the request, or sends a malformed response. Both the
+    /// Returns an error if the server cannot be reached, rejects the request, or sends a malformed response. Both the
     /// future and the stream fail with [`ClientError::TimedOut`] if the server is silent for too long.
     fn connect(&self, target: Target) -> BoxFuture<'static, Result<Arrivals, ClientError>>;
 }
@@ -115,7 +115,7 @@ impl fmt::Debug for Target {
     }
 }
 
-/// An item that arrived from a hub.
+/// An item that arrived from a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Arrival {
@@ -123,13 +123,13 @@ pub enum Arrival {
     Notification(Received),
     /// Some notifications were missed and are no longer available.
     Gap(Gap),
-    /// The hub is alive. The position is that up to which the hub has examined its log for this client. `None` if the
-    /// transport does not send it.
+    /// The server is alive. The position is that up to which the server has examined its log for this client. `None` if
+    /// the transport does not send it.
     Heartbeat(Option<Id>),
     /// The reply to a message that this client has sent. Over a WebSocket without a subprotocol, a reply arrives as a
     /// notification.
     Reply(Message),
-    /// The hub disconnects the client. This is the last item of the stream.
+    /// The server disconnects the client. This is the last item of the stream.
     Goodbye(Goodbye),
 }
 

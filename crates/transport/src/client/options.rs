@@ -136,7 +136,7 @@ impl fmt::Debug for ConnectOptions {
 }
 
 /// Returns the URL for logs and errors: without user, password and fragment, and with `***` in place of the values of
-/// query parameters other than the hub's.
+/// query parameters other than the server's.
 pub fn shown(url: &Url) -> String {
     let mut shown = url.clone();
     // This fails for a URL without a host, which has no user either.
@@ -152,7 +152,7 @@ pub fn shown(url: &Url) -> String {
     shown.to_string()
 }
 
-/// Returns `true` if a query parameter may contain a credential, which is any parameter except the hub's.
+/// Returns `true` if a query parameter may contain a credential, which is any parameter except the server's.
 fn may_be_secret(name: &str) -> bool {
     const HARMLESS: [&str; 4] = ["after", "last_event_id", "transport", "wait"];
     !HARMLESS.contains(&name)

@@ -35,7 +35,7 @@ impl Publisher {
         Ok(Self { target, http })
     }
 
-    /// Publishes a notification and waits until the hub has stored it. Returns its id. Text must be UTF-8.
+    /// Publishes a notification and waits until the server has stored it. Returns its id. Text must be UTF-8.
     ///
     /// If the connection was closed since the last request, this connects again, but only if no byte of the new request
     /// was sent. So a notification is never published twice.
@@ -43,9 +43,9 @@ impl Publisher {
     /// Not cancel safe: if the future is dropped, the notification may or may not be published.
     ///
     /// # Errors
-    /// - [`ClientError::Rejected`] with the hub's message if the hub rejects the request.
-    /// - [`ClientError::Broken`] if the connection breaks, and [`ClientError::TimedOut`] if the hub does not respond in
-    ///   time. The notification may or may not be published.
+    /// - [`ClientError::Rejected`] with the server's message if the server rejects the request.
+    /// - [`ClientError::Broken`] if the connection breaks, and [`ClientError::TimedOut`] if the server does not respond
+    ///   in time. The notification may or may not be published.
     /// - [`ClientError::Protocol`] if the response is malformed.
     /// - The errors of [`connect`](super::connect), if this connects again.
     pub async fn publish(&mut self, kind: Kind, payload: Bytes) -> Result<Id, ClientError> {
@@ -53,7 +53,7 @@ impl Publisher {
         self.send(request).await
     }
 
-    /// Publishes with a key, so that the call can be repeated. While the key is in the hub's dedup window, another
+    /// Publishes with a key, so that the call can be repeated. While the key is in the server's dedup window, another
     /// publish with it stores nothing and returns the id of the first. Because of that, it may also be repeated if the
     /// future is dropped.
     ///
@@ -73,7 +73,7 @@ impl Publisher {
 
     /// Publishes with headers, and with a key if there is one.
     ///
-    /// A hub does not keep the content types `text/plain`, `application/x-www-form-urlencoded` and
+    /// A server does not keep the content types `text/plain`, `application/x-www-form-urlencoded` and
     /// `application/octet-stream`, because they contain no information besides the kind.
     ///
     /// # Errors
@@ -150,7 +150,7 @@ fn add_headers(request: &mut Request<Full<Bytes>>, kind: Kind, headers: &Headers
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::scripted::hub;
+    use crate::client::scripted::server;
 
     const ONE: &[&str] = &["HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"id\":\"e-1\"}"];
     const TWO: &[&str] = &["HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"id\":\"e-2\"}"];
@@ -158,7 +158,7 @@ mod tests {
 
     #[tokio::test]
     async fn text_and_binary_are_published_over_one_connection() {
-        let (target, requests) = hub(&[&[ONE, TWO]]).await;
+        let (target, requests) = server(&[&[ONE, TWO]]).await;
         let mut publisher = Publisher::connect(target).await.unwrap();
         let one = publisher.publish(Kind::Text, "seven teapots".into()).await.unwrap();
         let two = publisher.publish(Kind::Binary, Bytes::from_static(b"\0")).await.unwrap();
@@ -173,7 +173,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_is_sent_with_the_request() {
-        let (target, requests) = hub(&[&[ONE]]).await;
+        let (target, requests) = server(&[&[ONE]]).await;
         let mut publisher = Publisher::connect(target).await.unwrap();
         let key = "k-1".parse().unwrap();
         publisher.publish_once(Kind::Text, "one".into(), &key).await.unwrap();
@@ -182,7 +182,7 @@ mod tests {
 
     #[tokio::test]
     async fn headers_are_sent_with_the_request_and_a_content_type_with_the_kind() {
-        let (target, requests) = hub(&[&[ONE, TWO]]).await;
+        let (target, requests) = server(&[&[ONE, TWO]]).await;
         let mut publisher = Publisher::connect(target).await.unwrap();
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let headers = Headers::new().with_event("created").unwrap().with_time(7).unwrap();
@@ -211,7 +211,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_connects_again_if_the_connection_was_closed() {
-        let (target, requests) = hub(&[&[ONE], &[TWO]]).await;
+        let (target, requests) = server(&[&[ONE], &[TWO]]).await;
         let mut publisher = Publisher::connect(target).await.unwrap();
         publisher.publish(Kind::Text, "one".into()).await.unwrap();
         while publisher.http.check_open().await {
@@ -223,7 +223,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_was_sent_is_not_sent_again() {
-        let (target, requests) = hub(&[&[ONE, HUNG_UP], &[TWO]]).await;
+        let (target, requests) = server(&[&[ONE, HUNG_UP], &[TWO]]).await;
         let mut publisher = Publisher::connect(target).await.unwrap();
         publisher.publish(Kind::Text, "one".into()).await.unwrap();
         let error = publisher.publish(Kind::Text, "two".into()).await.unwrap_err();

@@ -17,7 +17,7 @@ const RESPONSE: &str = "response to a publish of many";
 /// The largest response that is accepted, in bytes. It has a line for each notification.
 const MAX_RESPONSE: usize = 1 << 20;
 
-/// How long a hub may publish before it responds: 30 s for all notifications, and its deadline for one.
+/// How long a server may publish before it responds: 30 s for all notifications, and its deadline for one.
 const LONGEST: Duration = Duration::from_secs(40);
 
 /// The outcome of publishing many notifications.
@@ -42,7 +42,7 @@ impl Publisher {
     /// Each line is a JSON object such as `{"topic":"orders.new","data":"text"}`, or with `"data_base64"` if the
     /// payload is binary. It may have `"headers"`, and a `"key"`: a notification that is sent again with its key is not
     /// stored twice. A request may have at most [`MAX_LINES`](crate::PublishMany::MAX_LINES) notifications, and as many
-    /// bytes as the hub accepts for one payload.
+    /// bytes as the server accepts for one payload.
     ///
     /// If the connection was closed since the last request, this connects again, as [`publish`](Self::publish) does.
     ///
@@ -63,7 +63,7 @@ impl Publisher {
                 self.http = Http::connect(&self.target).await?;
                 self.http.try_send_for(*unsent, LONGEST, MEDIA).await
             }
-            answered => answered,
+            outcome => outcome,
         };
         let (head, body) = response.map_err(|failed| failed.error)?.into_parts();
         let body = self.http.whole(body, MAX_RESPONSE).await?;
@@ -94,7 +94,7 @@ impl Publisher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::scripted::hub;
+    use crate::client::scripted::server;
 
     const BOTH: &[&str] = &[
         "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nContent-Length: 26\r\n\r\n",
@@ -118,7 +118,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_ids_of_the_stored_notifications_are_returned_with_the_error_of_the_next() {
-        let (target, requests) = hub(&[&[BOTH, ONE, NONE, TOPIC, PAGE]]).await;
+        let (target, requests) = server(&[&[BOTH, ONE, NONE, TOPIC, PAGE]]).await;
         let mut publisher = Publisher::connect(target).await.unwrap();
         let lines = Bytes::from_static(b"{\"topic\":\"a\",\"data\":\"\"}\n");
         let both = publisher.publish_many(lines.clone()).await.unwrap();

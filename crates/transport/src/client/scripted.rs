@@ -1,17 +1,16 @@
-//! A hub for tests that sends scripted responses.
+//! Servers for tests: one that sends scripted responses, and one that stays silent.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tidings_testkit::scripted;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::{ConnectOptions, Target, TimeLimits};
 
-/// A list of connections, each a list of responses, each written in these pieces. A connection is closed after its last
-/// response.
-pub(super) type Script = &'static [&'static [&'static [&'static str]]];
+pub(super) use tidings_testkit::Script;
 
 /// Starts a server that writes this text to each connection, reads nothing, and keeps the connection open.
 pub(super) async fn mute(text: &'static str) -> (Target, JoinHandle<()>) {
@@ -35,38 +34,8 @@ pub(super) fn impatient() -> Arc<ConnectOptions> {
     Arc::new(ConnectOptions { limits, ..ConnectOptions::default() })
 }
 
-/// Starts a hub on a free port. It returns the requests that it received once the script is over.
-pub(super) async fn hub(script: Script) -> (Target, JoinHandle<Vec<String>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let target = Target::new(format!("http://{address}/topics/a").parse().unwrap());
-    let served = tokio::spawn(async move {
-        let mut requests = Vec::new();
-        for answers in script {
-            // A script whose connections do not come would be waited for without a limit.
-            let accepted = tokio::time::timeout(Duration::from_secs(120), listener.accept());
-            let (mut stream, _) = accepted.await.expect("the client connects in time").unwrap();
-            for pieces in *answers {
-                requests.push(request(&mut stream).await);
-                for piece in *pieces {
-                    stream.write_all(piece.as_bytes()).await.unwrap();
-                    tokio::task::yield_now().await;
-                }
-            }
-        }
-        requests
-    });
-    (target, served)
-}
-
-async fn request(stream: &mut TcpStream) -> String {
-    let mut request = Vec::new();
-    while !request.ends_with(b"\r\n\r\n") {
-        request.push(stream.read_u8().await.unwrap());
-    }
-    let head = String::from_utf8(request.clone()).unwrap();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-    stream.read_exact(&mut body).await.unwrap();
-    head + &String::from_utf8(body).unwrap()
+/// Starts a server as [`scripted`] does, and returns it as a target.
+pub(super) async fn server(script: Script) -> (Target, JoinHandle<Vec<String>>) {
+    let (url, requests) = scripted(script).await;
+    (Target::new(url), requests)
 }

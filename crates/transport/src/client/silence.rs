@@ -6,9 +6,9 @@ use tokio::time::timeout;
 
 use super::ClientError;
 
-/// The default heartbeat of a hub, which is assumed until a stream announces its heartbeat.
+/// The default heartbeat of a server, which is assumed until a stream announces its heartbeat.
 const HEARTBEAT: Duration = Duration::from_secs(25);
-/// The longest heartbeat that a hub can be configured with. A longer one is reduced to this.
+/// The longest heartbeat that a server can be configured with. A longer one is reduced to this.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// The longest time for which an open stream may be silent. The default is 39.5 s, for a heartbeat of 25 s.

@@ -32,7 +32,7 @@ const LEAST: Duration = Duration::from_secs(2);
 ///
 /// Name resolution, the TCP connection and the TLS handshake together take at most [`TimeLimits::connect`]. If the name
 /// has several addresses, each is tried in turn. The time that is left is divided equally among those that are left, so
-/// that an address that does not answer leaves time for the next.
+/// that an address that does not respond leaves time for the next.
 ///
 /// # Errors
 /// - [`ClientError::BadUrl`] if the URL has another scheme or no host, or needs TLS and the feature `tls` is off.
@@ -161,7 +161,7 @@ mod tests {
         assert!(!error.is_final());
     }
 
-    /// A listener whose queue of connections is full does not answer further attempts.
+    /// A listener whose queue of connections is full does not respond further attempts.
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn an_address_that_does_not_answer_times_out() {

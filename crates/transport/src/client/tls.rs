@@ -119,13 +119,13 @@ fn finished(mut config: ClientConfig) -> ClientConfig {
     config
 }
 
-/// Replaces the error for a server that answers without TLS by one that names the remedy.
+/// Replaces the error for a server that responds without TLS by one that names the remedy.
 fn explained(error: io::Error) -> io::Error {
     let is_plain = error.get_ref().and_then(|source| source.downcast_ref()).is_some_and(|source| {
         matches!(source, rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))
     });
     match is_plain {
-        true => invalid("the server answered without TLS: use http:// in place of https://"),
+        true => invalid("the server responded without TLS: use http:// in place of https://"),
         false => error,
     }
 }

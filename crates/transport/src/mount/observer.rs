@@ -10,7 +10,7 @@ pub trait Observer: fmt::Debug + Send + Sync + 'static {
     fn delivered(&self, transport: &'static str, notifications: u64);
 
     /// A client was sent a goodbye.
-    fn let_go(&self, reason: Reason);
+    fn disconnected(&self, reason: Reason);
 
     /// A connection is closed because its peer read nothing for the write deadline. Either this program or the system
     /// (`TCP_USER_TIMEOUT`) has measured that. An upgraded connection may report it twice if its
@@ -21,7 +21,7 @@ pub trait Observer: fmt::Debug + Send + Sync + 'static {
 impl Observer for () {
     fn delivered(&self, _: &'static str, _: u64) {}
 
-    fn let_go(&self, _: Reason) {}
+    fn disconnected(&self, _: Reason) {}
 
     fn cut_off(&self) {}
 }
@@ -33,6 +33,6 @@ pub(super) fn observe(observer: &dyn Observer, client: &Subscription, events: &[
         observer.delivered(client.seat().transport(), delivered as u64);
     }
     if let Some(Event::Goodbye(reason)) = events.last() {
-        observer.let_go(*reason);
+        observer.disconnected(*reason);
     }
 }

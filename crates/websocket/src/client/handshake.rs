@@ -50,7 +50,7 @@ pub(super) async fn shake(
 /// Checks the head of the `101`.
 ///
 /// # Errors
-/// Returns [`ClientError::Protocol`] if the hub did not agree to the upgrade, or agreed to something that the client
+/// Returns [`ClientError::Protocol`] if the server did not agree to the upgrade, or agreed to something that the client
 /// did not request.
 fn verify(headers: &HeaderMap, key: &str, is_bare: bool) -> Result<(), ClientError> {
     let is = |name: HeaderName, expected: &str| {
@@ -69,7 +69,7 @@ fn verify(headers: &HeaderMap, key: &str, is_bare: bool) -> Result<(), ClientErr
     } else if is_bare && headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
         "the server chose a subprotocol that was not offered"
     } else if !is_bare && !is(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
-        "the server did not choose tidings.v1, use `bare` if it is not a tidings hub"
+        "the server did not choose tidings.v1, use `bare` if it is not a tidings server"
     } else {
         return Ok(());
     };
@@ -79,7 +79,7 @@ fn verify(headers: &HeaderMap, key: &str, is_bare: bool) -> Result<(), ClientErr
 #[cfg(test)]
 mod tests {
     use crate::WebSocketClient;
-    use crate::client::tests::{V1, hub, serve};
+    use crate::client::tests::{V1, serve, server};
     use tidings_transport::client::Client;
 
     #[tokio::test]
@@ -99,7 +99,7 @@ mod tests {
             (V1, WebSocketClient { bare: true }, "not offered"),
             ("Sec-WebSocket-Extensions: x\r\n", WebSocketClient { bare: true }, "extension"),
         ] {
-            let (target, _) = hub(header, vec![]).await;
+            let (target, _) = server(header, vec![]).await;
             let error = client.connect(target).await.err().unwrap();
             assert!(error.to_string().contains(words), "{error}");
         }

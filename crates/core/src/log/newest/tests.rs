@@ -58,8 +58,8 @@ proptest! {
         // The last lost entry, and the last entry that the incomplete index may count as lost although it was not.
         let (mut lost, mut unknown) = (0, 0);
         for change in changes {
-            let was_complete = has_index && log.inspect_index(|it| it.is_complete(log.own_tail().seq + 1)).unwrap();
-            let (tail, head) = (log.own_tail().seq, log.head().seq);
+            let was_complete = has_index && log.inspect_index(|it| it.is_complete(log.own_floor().seq + 1)).unwrap();
+            let (floor, head) = (log.own_floor().seq, log.head().seq);
             match change {
                 Change::Append(topic) => {
                     let id = log.append(note(TOPICS[topic]), None).unwrap();
@@ -76,14 +76,14 @@ proptest! {
                     has_index = true;
                 }
             }
-            let now = log.own_tail().seq;
+            let now = log.own_floor().seq;
             // An evicted entry is lost if its topic had no later entry by then. After missing entries, the whole
             // log is lost.
             let is_hole = now > head;
             let is_lost = |seq: &u64| is_hole || model.get(seq).is_some_and(|topic| {
                 !model.range(seq + 1..).any(|(_, later)| later == topic)
             });
-            lost = (tail + 1..=now).rev().find(is_lost).unwrap_or(lost);
+            lost = (floor + 1..=now).rev().find(is_lost).unwrap_or(lost);
             if !was_complete {
                 unknown = now;
             }
@@ -133,8 +133,8 @@ proptest! {
         // Entries up to here may be missing: they were evicted before the first read, or a gap reports them.
         let mut excused = None;
         let mut read = |entries: usize, topics: &[&str]| {
-            let tail = log.own_tail().seq;
-            excused.get_or_insert(tail.min(begin));
+            let floor = log.own_floor().seq;
+            excused.get_or_insert(floor.min(begin));
             let mut events = Vec::new();
             let budget = Budget { entries, ..Budget::default() };
             let kept = cursor.read(&log, &interest, SeatId::default(), log.head(), budget, &mut events);
@@ -148,7 +148,7 @@ proptest! {
                         delivered.push(seq);
                     }
                     Event::Gap(gap) => {
-                        assert!(gap.resume.seq <= tail);
+                        assert!(gap.resume.seq <= floor);
                         assert!(gap.after.seq >= begin || gap.missed.is_none());
                         excused = Some(gap.resume.seq);
                     }

@@ -18,7 +18,7 @@ impl Connection {
         let takes_input = matches!(self.stage, Stage::Requests | Stage::Serving(_));
         let is_pending = self.pending.is_some() && !self.is_handling();
         if is_writing_last || (takes_input && is_pending) {
-            // Requests and messages that came before the end are still answered and published.
+            // Requests and messages that came before the end are still served and published.
             self.is_last |= !self.input.has_buffered();
             self.input.has_unread = true;
             return Next::Idle;
@@ -125,7 +125,7 @@ impl Connection {
     }
 
     /// Returns `true` if the client was sent a goodbye, which is counted then.
-    pub(in crate::lane) fn is_let_go(&self) -> bool {
+    pub(in crate::lane) fn was_sent_goodbye(&self) -> bool {
         match &self.stage {
             Stage::Lingering(_) => true,
             Stage::Closing(seat) => seat.is_some(),
@@ -134,7 +134,7 @@ impl Connection {
     }
 
     /// Closes this side, and gives the peer some time to close its side. Its further input is read until then, because
-    /// the system would answer unread input with a reset, which can overtake the goodbye (RFC 6455, section 7.1.1).
+    /// the system would respond to unread input with a reset, which can overtake the goodbye (RFC 6455, section 7.1.1).
     pub(super) fn close(&mut self) -> Next {
         self.enter(Stage::Lingering);
         // Otherwise the buffered input would keep the connection busy in every turn.

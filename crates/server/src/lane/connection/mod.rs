@@ -3,7 +3,7 @@
 //! ```text
 //! on_readable, on_peeked, on_buffered                 (here)       ─┐
 //! on_writable, on_written, on_taken_over              (here)        │
-//! on_response, on_answer_pending                      (here)        │
+//! on_response, on_response_pending                    (here)        │
 //! join_pass ─► Part; then on_sent                     (here)        │
 //! on_subscribed, on_encoded                           (serve.rs)    ├─► the new state ─► Next
 //! on_handled, on_handling, put_back                   (serve.rs)    │
@@ -37,22 +37,22 @@ use super::pending::Pending;
 use super::status::Status;
 use super::timeout::Timeout;
 use crate::request::{self, Whole, is_last};
-use crate::{answer, resource};
+use crate::{resource, response};
 
 /// The state of one connection.
 pub(super) struct Connection {
     stage: Stage,
     input: Input,
     output: Output,
-    /// The pending answer to a request, or the pending handling of a client's message. Until it is done, nothing more
+    /// The pending response to a request, or the pending handling of a client's message. Until it is done, nothing more
     /// is read.
     pending: Option<Pending>,
     /// The timer that the lane must start.
     timeout: Option<Timeout>,
-    /// Whether the connection is over the limit. Then probes are answered, all other requests are rejected with `503`,
-    /// and the connection ends after one answer.
+    /// Whether the connection is over the limit. Then probes are served, all other requests are rejected with `503`,
+    /// and the connection ends after one response.
     is_surplus: bool,
-    /// Whether the connection ends with the current answer.
+    /// Whether the connection ends with the current response.
     is_last: bool,
     /// Whether the peer has closed its side. It may still read.
     is_half_closed: bool,
@@ -97,7 +97,7 @@ pub(super) enum Part {
     Nothing,
 }
 
-/// If more bytes of answers than this are unsent, the next request or message waits.
+/// If more bytes of responses than this are unsent, the next request or message waits.
 const MAX_ANSWERS: usize = 64 << 10;
 
 /// The size of a short answer, for which a socket always has room.
@@ -128,7 +128,7 @@ impl Connection {
         self.output.bytes()
     }
 
-    /// Returns `true` if the connection ends with the current answer.
+    /// Returns `true` if the connection ends with the current response.
     pub(super) fn is_last(&self) -> bool {
         self.is_last
     }
@@ -161,7 +161,7 @@ impl Connection {
             return Reads::Peek;
         }
         match self.stage {
-            // Further requests wait until the peer has read the answers to the earlier ones.
+            // Further requests wait until the peer has read the responses to the earlier ones.
             Stage::Requests if !self.output.is_empty() => {
                 self.input.has_unread = true;
                 Reads::Nothing
@@ -217,7 +217,7 @@ impl Connection {
             return self.hand_over(Bytes::copy_from_slice(bytes));
         };
         self.input.put_back(Bytes::copy_from_slice(&bytes[whole.length..]));
-        Next::Answer(whole)
+        Next::Respond(whole)
     }
 
     /// Takes the next request from the bytes that were kept.
@@ -226,10 +226,10 @@ impl Connection {
         let Some(whole) = self.take_request(&bytes, status) else { return self.hand_over(bytes) };
         bytes.advance(whole.length);
         self.input.put_back(bytes);
-        Next::Answer(whole)
+        Next::Respond(whole)
     }
 
-    /// Returns the next request. Returns `None` if the general path must answer it, because it is not plain or because
+    /// Returns the next request. Returns `None` if the general path must serve it, because it is not plain or because
     /// the connection is over the limit.
     fn take_request(&mut self, bytes: &[u8], status: &Status) -> Option<Box<Whole>> {
         let whole = request::next(bytes, status.settings.max_head)?;
@@ -240,7 +240,7 @@ impl Connection {
         Some(whole)
     }
 
-    /// Hands the connection over with a request that is not plain or that is malformed, after the answers to earlier
+    /// Hands the connection over with a request that is not plain or that is malformed, after the responses to earlier
     /// requests are written. The peer may still be sending the request, and a lane does not wait for the rest.
     fn hand_over(&mut self, bytes: Bytes) -> Next {
         if self.output.is_empty() {
@@ -250,13 +250,13 @@ impl Connection {
         Next::Write
     }
 
-    /// Handles the response to the request of [`Next::Answer`]. After the hub is closed, the connection ends with it.
+    /// Handles the response to the request of [`Next::Respond`]. After the hub is closed, the connection ends with it.
     pub(super) fn on_response(&mut self, response: &Response<Bytes>, status: &Status) -> Next {
         let was_pending = self.pending.take().is_some();
         let is_last =
-            self.is_last || self.is_surplus || status.is_closing || answer::is_last(response);
-        let ending = if is_last { answer::CLOSE } else { &status.settings.keep_alive };
-        self.output.write_with(|bytes| answer::write(bytes, response, ending));
+            self.is_last || self.is_surplus || status.is_closing || response::is_last(response);
+        let ending = if is_last { response::CLOSE } else { &status.settings.keep_alive };
+        self.output.write_with(|bytes| response::write(bytes, response, ending));
         if is_last {
             self.stage = Stage::Closing(None);
             return self.advance(status);
@@ -268,8 +268,8 @@ impl Connection {
         self.request_from_input(status)
     }
 
-    /// Records that the answer to a request is pending. Further requests wait for it.
-    pub(super) fn on_answer_pending(&mut self, pending: Pending, status: &Status) -> Next {
+    /// Records that the response to a request is pending. Further requests wait for it.
+    pub(super) fn on_response_pending(&mut self, pending: Pending, status: &Status) -> Next {
         self.pending = Some(pending);
         self.timeout = Some(Timeout::Request);
         self.advance(status)
@@ -390,7 +390,7 @@ impl Connection {
         });
     }
 
-    /// Returns `true` if nothing is read until an answer is sent, or until the input of the client is handled.
+    /// Returns `true` if nothing is read until a response is sent, or until the input of the client is handled.
     pub(super) fn is_paused(&self) -> bool {
         match &self.stage {
             Stage::Requests => self.pending.is_some(),

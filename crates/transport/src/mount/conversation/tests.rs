@@ -31,7 +31,7 @@ fn client(hub: &Hub) -> Client {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_misses_too_many_heartbeats_is_let_go_and_its_seat_is_free() {
+async fn a_peer_that_misses_too_many_heartbeats_is_disconnected_and_its_seat_is_free() {
     let hub = Hub::default();
     let (here, mut there) = tokio::io::duplex(1024);
     let running = tokio::spawn(run(here, client(&hub), Arc::new(Plain)));

@@ -1,9 +1,9 @@
-//! Several hubs over one broker. Scenarios that depend on the order of events use a model of a broker, which waits
+//! Several servers over one broker. Scenarios that depend on the order of events use a model of a broker, which waits
 //! until the scenario allows it to continue. The others use real brokers.
 
 mod support;
 
-mod many_hubs {
+mod many_servers {
     mod ahead;
     mod below;
     mod history;

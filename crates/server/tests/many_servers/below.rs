@@ -1,4 +1,4 @@
-//! Positions before the tail of the log: the hub reads what follows from the broker, if the broker still has it.
+//! Positions before the floor of the log: the server reads what follows from the broker, if the broker still has it.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::{Case, Follower, Raw, Running, eventually, flood, gaps};
 
 /// The number of stored notifications. It is more than one portion of a lane, a stream or a poll.
 const STORED: u64 = 2500;
-/// The retention of the hub.
+/// The retention of the server.
 const KEPT: usize = 10;
 
 const TOPICS: [&str; 4] = ["a", "b", "c.x", "d.x"];
@@ -63,7 +63,7 @@ fn notifications_of_the_broker_arrive_and_then_live_ones() {
                 }
             }
             way.replays.has_waiting(followers.len()).await;
-            // More than the hub retains is published during the replays.
+            // More than the server retains is published during the replays.
             let upto = STORED + 2 * KEPT as u64;
             for seq in STORED + 1..=upto {
                 hub.publish(TOPICS[topic(seq)], seq.to_string()).await;
@@ -201,7 +201,7 @@ fn what_the_broker_has_evicted_is_a_gap_before_the_rest() {
 }
 
 #[test]
-fn real_brokers_serve_what_the_hub_no_longer_retains() {
+fn real_brokers_serve_what_the_server_no_longer_retains() {
     const PUBLISHED: u64 = 1200;
     /// More than one batch of a broker (512) and one portion of a lane (1,024).
     const IN_BROKER: u64 = 1100;
@@ -234,7 +234,7 @@ fn real_brokers_serve_what_the_hub_no_longer_retains() {
 }
 
 #[test]
-fn a_slow_reader_receives_from_the_broker_what_the_hub_has_evicted() {
+fn a_slow_reader_receives_from_the_broker_what_the_server_has_evicted() {
     every(async |case| {
         let (hub, mut slow, mut quick) = readers(case, SlowPolicy::Gap).await;
         let last = flood(&hub, &mut quick, 0).await;

@@ -1,4 +1,4 @@
-//! Positions ahead of the log of a hub, because another hub was faster.
+//! Positions ahead of the log of a server, because another server was faster.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use super::model::{Model, Way};
 use super::plays::{every, every_shaped, is_answer, keeping};
 use crate::support::{Case, Raw, Running, eventually};
 
-/// Starts two hubs. `published` notifications are published through the first one, and the second one does not
-/// receive them yet. Returns the model, the broker of the second hub, both hubs and the ids, beginning with that of
-/// the start.
+/// Starts two servers. `published` notifications are published through the first one, and the second one does not
+/// receive them yet. Returns the model, the broker of the second server, both servers and the ids, beginning with that
+/// of the start.
 async fn one_and_other(
     case: &Case,
     config: HubConfig,
@@ -31,7 +31,7 @@ async fn one_and_other(
 }
 
 #[test]
-fn a_position_of_another_hub_is_accepted_at_once_and_what_follows_arrives() {
+fn a_position_of_another_server_is_accepted_at_once_and_what_follows_arrives() {
     every(async |case| {
         let (model, lagging, one, other, ids) = one_and_other(case, HubConfig::default(), 3).await;
         let mut followers = Vec::new();
@@ -43,7 +43,7 @@ fn a_position_of_another_hub_is_accepted_at_once_and_what_follows_arrives() {
             }
         }
         eventually("they have seats", async || other.hub.pool().len() == followers.len()).await;
-        // The hub receives one after the other, and each client receives only what follows its own position.
+        // The server receives one after the other, and each client receives only what follows its own position.
         for upto in 1..=3 {
             lagging.hold_at(upto);
             other.comes_to(upto).await;
@@ -55,7 +55,7 @@ fn a_position_of_another_hub_is_accepted_at_once_and_what_follows_arrives() {
                 assert_eq!(follower.text().await, (next, next.to_string()), "after {seq}");
             }
         }
-        lagging.let_go();
+        lagging.release();
         let last = one.publish("t", "live").await;
         for (follower, _) in &mut followers {
             assert_eq!(follower.text().await, (last.seq, "live".to_owned()));
@@ -77,7 +77,7 @@ fn many_clients_ahead_of_the_log_are_served_at_once() {
         eventually("they have seats", async || other.hub.pool().len() == 60).await;
         model.store("t", "6");
         // The log passes all of their positions at once.
-        lagging.let_go();
+        lagging.release();
         for follower in &mut followers {
             assert_eq!(follower.text().await, (6, "6".to_owned()));
         }
@@ -123,7 +123,7 @@ fn a_poll_ahead_of_the_log_that_does_not_wait_keeps_its_cursor() {
             assert_eq!(answer["notifications"].as_array().map(Vec::len), Some(0), "{answer}");
             assert!(answer["gap"].is_null(), "{answer}");
         }
-        lagging.let_go();
+        lagging.release();
         other.comes_to(3).await;
         raw.send(case.request("t", &format!("&after={}&wait=0", ids[2]))).await;
         assert_eq!(raw.answer().await.json()["notifications"][0]["data"], "3");
@@ -144,7 +144,7 @@ fn a_position_far_ahead_is_one_of_another_epoch() {
             let gap = follower.gap().await;
             assert_eq!((gap.after, gap.resume), (position, hub.hub.epoch().id(0)));
             assert_eq!((gap.missed, gap.reason), (None, GapReason::Epoch));
-            lagging.let_go();
+            lagging.release();
             assert_eq!(follower.seqs(3).await, [1, 2, 3]);
         }
         one.stop().await;
@@ -159,7 +159,7 @@ fn a_client_ahead_of_the_log_receives_a_gap_if_the_epoch_changes() {
         let mut follower = other.follow_at_once(&case.listed, ">", Position::After(ids[3])).await;
         eventually("it has a seat", async || other.hub.pool().len() == 1).await;
         model.roll_back(2, 1);
-        lagging.let_go();
+        lagging.release();
         let gap = follower.gap().await;
         assert_eq!((gap.after, gap.reason), (ids[3], GapReason::Epoch));
         assert_eq!((gap.resume.epoch, gap.resume.seq), (model.head().epoch, 0));
@@ -179,7 +179,7 @@ fn a_client_ahead_of_the_log_receives_a_gap_if_the_rest_is_purged_first() {
         model.store("t", "4");
         model.purge(4);
         model.cut();
-        lagging.let_go();
+        lagging.release();
         let gap = follower.gap().await;
         assert_eq!((gap.after, gap.resume.seq, gap.missed), (ids[2], 4, Some(2)));
         model.store("t", "5");

@@ -1,4 +1,4 @@
-//! The answer to a request, and its bytes.
+//! The response to a request, and its bytes.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
@@ -8,8 +8,8 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use tidings_transport::Accepted;
 use tidings_transport::mount::Subscriber;
 
-/// The answer to a request.
-pub(crate) enum Answer {
+/// What the routes return for a request.
+pub(crate) enum Routed {
     /// A response.
     Response(Response<Bytes>),
     /// A stream, a conversation or a poll of a subscriber that was accepted.
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_has_status_headers_length_and_date() {
+    fn a_response_has_status_headers_length_and_date() {
         let head = Response::builder().header("content-type", "application/json").body(()).unwrap();
         let answer = poll(&poll_head(&head, CLOSE), b"{}");
         let text = std::str::from_utf8(&answer).unwrap();

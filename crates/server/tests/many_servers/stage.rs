@@ -1,4 +1,4 @@
-//! A stream of a real broker that several hubs share, with what an operator may do to it.
+//! A stream of a real broker that several servers share, with what an operator may do to it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

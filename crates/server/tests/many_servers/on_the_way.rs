@@ -14,7 +14,7 @@ const TEXT: u8 = 0x81;
 const PING: u8 = 0x89;
 const CLOSE: u8 = 0x88;
 
-/// Returns a configuration with a short deadline, for publishes that the broker does not answer.
+/// Returns a configuration with a short deadline, for publishes that the broker does not respond.
 fn impatient() -> HubConfig {
     HubConfig::default().publish_deadline(Duration::from_secs(1))
 }
@@ -92,7 +92,7 @@ fn if_one_of_many_fails_the_rest_of_the_request_is_not_published() {
         assert!(lines[3..].iter().all(|line| line.contains("\"not_published\"")), "{text}");
         assert_eq!(hub.metric("tidings_published_total").await, 2);
 
-        // The broker does not answer in time. The next request on the connection is still answered.
+        // The broker does not respond in time. The next request on the connection still gets a response.
         way.take_upto(u64::MAX);
         way.answers.close();
         let mut raw = Raw::connect(hub.address).await;
@@ -140,7 +140,7 @@ fn a_half_closed_client_receives_all_responses() {
         raw.send(format!("{}{HEALTH}{}{HEALTH}", post("t", "1"), post("t", "2"))).await;
         raw.stream.shutdown().await.unwrap();
         way.answers.has_waiting(1).await;
-        // Once another connection has been answered twice, the lane has seen the end.
+        // Once another connection has got two responses, the lane has seen the end.
         for _ in 0..2 {
             assert_eq!(Raw::request(hub.address, HEALTH).await.status, 200);
         }

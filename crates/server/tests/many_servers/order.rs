@@ -1,4 +1,4 @@
-//! Clients of several hubs receive the same order.
+//! Clients of several servers receive the same order.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::stage::Shared;
 use crate::support::{Running, all_listed};
 
 #[test]
-fn subscribers_of_two_hubs_receive_the_notifications_of_both_in_one_order() {
+fn subscribers_of_two_servers_receive_the_notifications_of_both_in_one_order() {
     every_broker(async |mover| {
         const EACH: u64 = 50;
         let stream = Shared::new(mover.broker.unwrap(), None);

@@ -1,4 +1,4 @@
-//! The stream is deleted, restored or purged while hubs and clients use it.
+//! The stream is deleted, restored or purged while servers and clients use it.
 
 use tidings_core::{Epoch, Event, GapReason, HubConfig, Interest, Position, SlowPolicy};
 use tokio::time::timeout;
@@ -8,7 +8,7 @@ use super::plays::{every, every_broker, keeping, post};
 use super::stage::Shared;
 use crate::support::{Follower, PATIENCE, Raw, Running, all_listed, eventually};
 
-/// Connects a client of each transport to each hub.
+/// Connects a client of each transport to each server.
 async fn all(hubs: &[&Running], filters: &str, position: Position) -> Vec<Follower> {
     let mut followers = Vec::new();
     for hub in hubs {
@@ -20,7 +20,7 @@ async fn all(hubs: &[&Running], filters: &str, position: Position) -> Vec<Follow
 }
 
 #[test]
-fn all_clients_of_all_hubs_receive_a_gap_if_the_stream_is_deleted() {
+fn all_clients_of_all_servers_receive_a_gap_if_the_stream_is_deleted() {
     every_broker(async |mover| {
         let stream = Shared::new(mover.broker.unwrap(), None);
         let one = stream.running(mover, HubConfig::default()).await;
@@ -34,7 +34,7 @@ fn all_clients_of_all_hubs_receive_a_gap_if_the_stream_is_deleted() {
         }
         let old = one.hub.epoch();
         stream.delete().await;
-        // A notification that is published before a hub has detected the change has the new epoch already.
+        // A notification that is published before a server has detected the change has the new epoch already.
         let mut first = None;
         eventually("a publish is stored", async || {
             let answer = Raw::request(one.address, post("t", "first")).await;
@@ -99,7 +99,7 @@ fn a_purge_is_a_gap_only_for_clients_that_resume_from_before_it() {
             assert_eq!((gap.missed, gap.reason), (Some(35), GapReason::Evicted));
             current.push(follower);
         }
-        // The hub still retains these.
+        // The server still retains these.
         for mut follower in all(&[&one, &other], ">", Position::After(id(32))).await {
             assert_eq!(follower.seqs(8).await, Vec::from_iter(33..=40));
             current.push(follower);
@@ -116,7 +116,7 @@ fn a_purge_is_a_gap_only_for_clients_that_resume_from_before_it() {
 }
 
 #[test]
-fn a_client_whose_replay_is_of_another_epoch_than_the_hub_receives_one_gap() {
+fn a_client_whose_replay_is_of_another_epoch_than_the_server_receives_one_gap() {
     every(async |case| {
         let model = Model::default();
         for seq in 1..=30 {
@@ -135,7 +135,7 @@ fn a_client_whose_replay_is_of_another_epoch_than_the_hub_receives_one_gap() {
         model.roll_back(2, 3);
         way.replays.open();
         way.replays.has_waiting(0).await;
-        way.let_go();
+        way.release();
         eventually("it has the new epoch", async || hub.hub.epoch() == Epoch::from_number(2)).await;
         for (follower, after) in [(&mut current, 30), (&mut early, 5), (&mut ahead, 35)] {
             let gap = follower.gap().await;
@@ -167,7 +167,7 @@ fn a_client_is_not_slow_because_the_epoch_changes() {
             let position = Position::After(hub.hub.epoch().id(49));
             let mut follower = hub.follow_at_once(&case.listed, ">", position).await;
             assert_eq!(follower.seqs(1).await, [50]);
-            // More notifications are left than the hub retains.
+            // More notifications are left than the server retains.
             model.roll_back(2, 40);
             let gap = follower.gap().await;
             assert_eq!((gap.resume.seq, gap.reason), (0, GapReason::Epoch));
@@ -179,7 +179,7 @@ fn a_client_is_not_slow_because_the_epoch_changes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hub_starts_even_if_the_newest_were_removed_from_the_broker() {
+async fn a_server_starts_even_if_the_newest_were_removed_from_the_broker() {
     let model = Model::default();
     for seq in 1..=5 {
         model.store("t", seq.to_string());

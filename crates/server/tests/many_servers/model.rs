@@ -1,4 +1,4 @@
-//! A broker in memory. A scenario controls when publishes are answered, when replays are read, and when a hub
+//! A broker in memory. A scenario controls when publishes get a response, when replays are read, and when a server
 //! receives what is stored.
 
 use std::sync::Arc;
@@ -31,7 +31,7 @@ struct Stream {
     cuts: usize,
 }
 
-/// The connection of one hub to the broker.
+/// The connection of one server to the broker.
 #[derive(Clone, Debug)]
 pub(super) struct Way {
     model: Model,
@@ -73,7 +73,7 @@ impl Model {
         }
     }
 
-    /// Stores a notification, as another hub would.
+    /// Stores a notification, as another server would.
     pub(super) fn store(&self, topic: &str, text: impl Into<String>) -> Id {
         self.append(Notification::text(topic.parse().unwrap(), text))
     }
@@ -138,7 +138,7 @@ impl Way {
         Running::start(mover.config_of(self.hub(config).await)).await
     }
 
-    /// Holds the tail at this sequence number until [`let_go`](Self::let_go).
+    /// Holds the tail at this sequence number until [`release`](Self::release).
     pub(super) fn hold_at(&self, seq: u64) {
         self.held_at.send_replace(Some(seq));
     }
@@ -153,7 +153,7 @@ impl Way {
         self.takes_upto.store(seq, Ordering::Relaxed);
     }
 
-    pub(super) fn let_go(&self) {
+    pub(super) fn release(&self) {
         self.held_at.send_replace(None);
     }
 }
