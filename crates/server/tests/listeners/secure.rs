@@ -13,7 +13,7 @@ use tidings_server::{ServeBy, Server, Tls};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::support::{Certificate, PATIENCE, Raw, connect, in_time};
+use crate::support::{Certificate, PATIENCE, Raw, connect_tls, in_time};
 
 #[tokio::test]
 async fn a_browser_checks_the_name_and_a_page_without_tls_is_foreign() {
@@ -39,7 +39,7 @@ async fn a_browser_checks_the_name_and_a_page_without_tls_is_foreign() {
                 "Content-Length: 2\r\n\r\nhi",
                 "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
             ] {
-                let mut raw = Raw::over(connect(secure, client.clone()).await);
+                let mut raw = Raw::over(connect_tls(secure, client.clone()).await);
                 raw.send(format!("{head}{body}")).await;
                 assert_eq!(raw.answer().await.status, expected, "{head}{body}");
             }
