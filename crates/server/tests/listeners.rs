@@ -5,6 +5,7 @@ mod support;
 mod listeners {
     mod hosts;
     mod redirect;
+    mod secure;
     #[cfg(unix)]
     mod socket_file;
     #[cfg(unix)]

@@ -125,8 +125,7 @@ fn without_key(text: &[u8]) -> &'static str {
     }
 }
 
-const NOT_PEM: &str =
-    "not PEM, which has lines such as -----BEGIN CERTIFICATE-----: convert it with openssl";
+const NOT_PEM: &str = "not PEM, because it has no line -----BEGIN …-----: convert it with openssl";
 
 fn malformed(error: &Error) -> String {
     format!("malformed PEM ({error}): copy the whole file again")

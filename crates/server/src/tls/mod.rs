@@ -88,8 +88,8 @@ impl Tls {
     /// Uses a certificate chain, in which the certificate of the server is first, and its private key.
     ///
     /// # Errors
-    /// Returns an error if there is no certificate, if the certificate or the key is malformed or unsupported, or if the
-    /// key does not belong to the certificate.
+    /// Returns an error if there is no certificate, if the certificate or the key is malformed or unsupported, or if
+    /// the key does not belong to the certificate.
     pub fn from_der(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
