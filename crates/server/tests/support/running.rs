@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::mover::{Setup, Way};
-use super::{Follower, PATIENCE, Raw, mounts};
+use super::{Follower, PATIENCE, Raw, bridge, mounts};
 
 /// A server that runs.
 pub(crate) struct Running {
@@ -47,6 +47,18 @@ impl Running {
             }
             Way::Hyper => tokio::spawn(mounts::serve_hyper(listener, config, stopped)),
             Way::Service => tokio::spawn(mounts::serve_service(listener, config, stopped)),
+            Way::Http2 => {
+                let below = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+                let bridge = bridge::serve(listener, below.local_addr().unwrap());
+                let server = Setup { config, way }.server().listen(below).unwrap();
+                let serving = server.serve(async { drop(stopped.await) });
+                tokio::spawn(async move {
+                    tokio::select! {
+                        served = serving => served,
+                        bridged = bridge => bridged,
+                    }
+                })
+            }
             Way::Lane | Way::PlainLane | Way::Stream => {
                 let server = Setup { config, way }.server();
                 let server = server.listen(listener.into_std().unwrap()).unwrap();
