@@ -37,6 +37,8 @@ pub(super) enum Way {
     Hyper,
     /// By the service of our server in hyper.
     Service,
+    /// By our server over HTTP/2, with a bridge for the clients.
+    Http2,
 }
 
 /// A configuration, and the way to serve it.
@@ -68,6 +70,7 @@ impl Setup {
             Way::Lane | Way::TlsLane => ServeBy::Lanes,
             Way::PlainLane => ServeBy::LanesWithoutIoUring,
             Way::Stream | Way::TlsStream => ServeBy::GeneralPath,
+            Way::Http2 => ServeBy::default(),
             Way::Axum | Way::AxumToLanes | Way::Hyper | Way::Service => {
                 panic!("{way:?} is not served by a server of tidings")
             }
