@@ -1,6 +1,7 @@
 //! Requests by the HTTP/2 client of hyper.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -52,7 +53,7 @@ fn many_streams_of_events_polls_and_publishes_share_a_connection() {
         let mut streams = join_all((0..40).map(stream)).await;
         let polls: Vec<_> = (0..20)
             .map(|_| {
-                let (sender, uri) = (sender.clone(), uri(&hub, "/topics/news"));
+                let (sender, uri) = (sender.clone(), uri(&hub, "/topics/news?after=earliest"));
                 tokio::spawn(async move { text(send(&sender, Request::get(uri), "").await).await })
             })
             .collect();
@@ -179,6 +180,27 @@ fn a_body_that_waits_for_100_continue_is_requested() {
         let interim = std::future::poll_fn(|context| response.poll_informational(context));
         assert!(timeout(PATIENCE, interim).await.unwrap().is_none());
         assert_eq!(timeout(PATIENCE, response).await.unwrap().unwrap().status(), 413);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn a_body_that_does_not_end_is_rejected_and_the_connection_stays() {
+    every_mover_without_broker(async |mover| {
+        let mut config = mover.config(HubConfig::default()).await;
+        config.body_deadline = Duration::from_millis(200);
+        let hub = Running::start(config).await;
+        let stream = tokio::net::TcpStream::connect(hub.address).await.unwrap();
+        let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let request = || Request::post(uri(&hub, "/topics/t")).body(()).unwrap();
+        let (response, _body) = client.send_request(request(), false).unwrap();
+        let response = timeout(PATIENCE, response).await.unwrap().unwrap();
+        assert_eq!(response.status(), 408);
+        // Over HTTP/1.1 it has this header.
+        assert!(!response.headers().contains_key("connection"));
+        let (response, _) = client.send_request(request(), true).unwrap();
+        assert_eq!(timeout(PATIENCE, response).await.unwrap().unwrap().status(), 200);
         hub.stop().await;
     });
 }
