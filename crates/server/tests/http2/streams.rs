@@ -10,7 +10,7 @@ use super::frames::{
 };
 use crate::support::{Raw, Running, eventually, every_mover_without_broker};
 
-const TOO_SLOW: &str = "tidings_let_go_total{reason=\"too_slow\"}";
+const TOO_SLOW: &str = "tidings_disconnected_total{reason=\"too_slow\"}";
 
 /// The largest window.
 const WIDE: u32 = (1 << 31) - 1;

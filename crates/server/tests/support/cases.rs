@@ -115,6 +115,11 @@ pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
     among_movers(&[MOVERS, &[SERVICE, HTTP2]].concat(), &scenario);
 }
 
+/// Plays a scenario that does not depend on the transport, by every mover that clients reach by HTTP/1.1 alone.
+pub(crate) fn every_mover_over_http1(scenario: impl AsyncFn(Mover)) {
+    among_movers(&[MOVERS, &[SERVICE]].concat(), &scenario);
+}
+
 /// Plays a scenario about connections that does not depend on the transport, by every mover of our server.
 pub(crate) fn every_mover_on_our_connections(scenario: impl AsyncFn(Mover)) {
     among_movers(MOVERS, &scenario);

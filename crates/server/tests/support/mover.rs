@@ -94,6 +94,11 @@ impl Mover {
         matches!(self.way, Way::TlsLane | Way::TlsStream)
     }
 
+    /// Returns `true` if the server is reached by HTTP/2.
+    pub(crate) fn is_http2(self) -> bool {
+        self.way == Way::Http2
+    }
+
     /// Returns this mover with a broker for its hub.
     pub(crate) const fn over(self, broker: Broker) -> Self {
         Self { way: self.way, broker: Some(broker) }

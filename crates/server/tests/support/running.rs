@@ -63,7 +63,8 @@ impl Running {
                 })
             }
             Way::Http2 => {
-                let below = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+                // At the same address, because the check of the host depends on it.
+                let below = std::net::TcpListener::bind((address.ip(), 0)).unwrap();
                 let bridge = bridge::serve(listener, below.local_addr().unwrap());
                 let server = Setup { config, way }.server().listen(below).unwrap();
                 let serving = server.serve(async { drop(stopped.await) });

@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 
 /// The body of a request. Its window is opened as it is read, so a peer cannot send more than that ahead.
@@ -18,21 +19,25 @@ pub(super) struct Incoming<'a> {
     is_awaited: bool,
     /// The length that the peer has announced.
     length: Option<u64>,
+    /// Whether the request is a `CONNECT`. The bytes after its head are no body.
+    is_connect: bool,
 }
 
 impl<'a> Incoming<'a> {
-    /// Returns the body of the request with these headers.
+    /// Returns the body of this request. It is empty for a `CONNECT`.
     pub(super) fn new(
         stream: &'a mut RecvStream,
-        headers: &HeaderMap,
+        request: &Parts,
         respond: &'a RefCell<SendResponse<Bytes>>,
     ) -> Self {
+        let headers = &request.headers;
         let is_continue =
-            |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+            |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
         let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
         Self {
             is_awaited: headers.get(header::EXPECT).is_some_and(is_continue),
             length: length.and_then(|length| length.parse().ok()),
+            is_connect: request.method == Method::CONNECT,
             stream,
             respond,
         }
@@ -57,6 +62,9 @@ impl Body for Incoming<'_> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        if self.is_connect {
+            return Poll::Ready(None);
+        }
         self.request_body();
         if let Some(data) = ready!(self.stream.poll_data(context)) {
             let data = data.and_then(|bytes| {
@@ -70,7 +78,7 @@ impl Body for Incoming<'_> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.stream.is_end_stream()
+        self.is_connect || self.stream.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -49,7 +49,7 @@ struct Stream<'a> {
     shared: &'a Shared,
 }
 
-impl<'a> Stream<'a> {
+impl Stream<'_> {
     /// Answers the request.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl<'a> Stream<'a> {
     async fn answer(mut self, mut request: Parts, peer: Peer) -> io::Result<()> {
         let (routed, method) = match head::check(&mut request) {
             Ok(()) => {
-                let body = Incoming::new(&mut self.incoming, &request.headers, &self.respond);
+                let body = Incoming::new(&mut self.incoming, &request, &self.respond);
                 let request = Request::from_parts(request, body);
                 // Boxed, so that a subscriber does not keep its memory.
                 let answered = Box::pin(routes::route_streamed(
@@ -93,11 +93,8 @@ impl<'a> Stream<'a> {
             head.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
         if is_head || body.is_empty() {
-            return self
-                .respond
-                .into_inner()
-                .send_response(head, true)
-                .map_or_else(|error| Err(io_error(error)), |_| Ok(()));
+            let sent = self.respond.into_inner().send_response(head, true);
+            return sent.map(drop).map_err(io_error);
         }
         let observer = self.observer.clone();
         self.open(head, &*observer)?.1.send(body.clone(), true).await
