@@ -1,5 +1,5 @@
 //! A bridge, as a proxy would be: clients connect by HTTP/1.1, and it requests everything from our server as streams of
-//! one HTTP/2 connection. So every scenario and every client is played over HTTP/2.
+//! one HTTP/2 connection over TLS. So every scenario and every client is played over HTTP/2.
 
 use std::convert::Infallible;
 use std::io;
@@ -19,10 +19,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::copy_bidirectional;
+use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 type Body = BoxBody<Bytes, hyper::Error>;
@@ -33,19 +35,30 @@ const WINDOWS: (u32, u32) = (1 << 16, 1 << 22);
 
 /// Connects by HTTP/2 with prior knowledge. Returns once the settings of the server have arrived.
 pub(crate) async fn connect(address: SocketAddr) -> Sender {
-    try_connect(address).await.unwrap()
+    let stream = TcpStream::connect(address).await.unwrap();
+    begin(stream, &format!("http://{address}")).await.unwrap()
 }
 
-async fn try_connect(address: SocketAddr) -> io::Result<Sender> {
+/// Connects by TLS, where ALPN chooses HTTP/2.
+async fn connect_h2(address: SocketAddr, mut config: ClientConfig) -> io::Result<Sender> {
+    config.alpn_protocols = vec![b"h2".to_vec()];
     let stream = TcpStream::connect(address).await?;
+    let name = "localhost".try_into().unwrap();
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    begin(stream, &format!("https://{address}")).await
+}
+
+async fn begin<S>(stream: S, origin: &str) -> io::Result<Sender>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.initial_stream_window_size(WINDOWS.0).initial_connection_window_size(WINDOWS.1);
     let (mut sender, connection) =
         builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     tokio::spawn(connection);
     // An extended CONNECT is allowed only after the settings.
-    let uri = format!("http://{address}/healthz");
-    let request = Request::get(uri).body(empty()).unwrap();
+    let request = Request::get(format!("{origin}/healthz")).body(empty()).unwrap();
     sender.send_request(request).await.map_err(io::Error::other)?;
     Ok(sender)
 }
@@ -57,12 +70,17 @@ pub(crate) fn empty() -> Body {
 /// A connection to the server, which is renewed if it has ended.
 struct Bridge {
     server: SocketAddr,
+    config: ClientConfig,
     sender: Mutex<Option<Sender>>,
 }
 
 /// Serves connections of HTTP/1.1 on this listener, by the server at this address.
-pub(super) async fn serve(listener: TcpListener, server: SocketAddr) -> io::Result<()> {
-    let bridge = Arc::new(Bridge { server, sender: Mutex::new(None) });
+pub(super) async fn serve(
+    listener: TcpListener,
+    server: SocketAddr,
+    config: ClientConfig,
+) -> io::Result<()> {
+    let bridge = Arc::new(Bridge { server, config, sender: Mutex::new(None) });
     let mut connections = JoinSet::new();
     loop {
         let (socket, _) = listener.accept().await?;
@@ -83,7 +101,10 @@ impl Bridge {
         let mut sender = self.sender.lock().await;
         match &*sender {
             Some(sender) if !sender.is_closed() => Ok(sender.clone()),
-            _ => Ok(sender.insert(try_connect(self.server).await?).clone()),
+            _ => {
+                let connected = connect_h2(self.server, self.config.clone()).await?;
+                Ok(sender.insert(connected).clone())
+            }
         }
     }
 
@@ -138,7 +159,7 @@ fn switched(mut headers: HeaderMap, key: Option<HeaderValue>) -> Response<Body> 
 fn target(request: &Parts) -> Result<Uri, http::Error> {
     let host = request.headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
     let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
-    Uri::builder().scheme("http").authority(host).path_and_query(path).build()
+    Uri::builder().scheme("https").authority(host).path_and_query(path).build()
 }
 
 /// Returns `true` if the client upgrades to WebSocket. A request of the suite may have the headers of every transport.

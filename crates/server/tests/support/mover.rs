@@ -91,7 +91,7 @@ impl Mover {
 
     /// Returns `true` if clients of this mover are clients of TLS for the server.
     pub(crate) fn is_tls(self) -> bool {
-        matches!(self.way, Way::TlsLane | Way::TlsStream)
+        matches!(self.way, Way::TlsLane | Way::TlsStream | Way::Http2)
     }
 
     /// Returns `true` if the server is reached by HTTP/2.

@@ -63,10 +63,12 @@ impl Running {
                 })
             }
             Way::Http2 => {
-                // At the same address, because the check of the host depends on it.
-                let below = std::net::TcpListener::bind((address.ip(), 0)).unwrap();
-                let bridge = bridge::serve(listener, below.local_addr().unwrap());
-                let server = Setup { config, way }.server().listen(below).unwrap();
+                let certificate = Certificate::new();
+                let below = TcpListenerOfStd::bind("127.0.0.1:0").unwrap();
+                let client = certificate.client(VERSIONS[1]);
+                let bridge = bridge::serve(listener, below.local_addr().unwrap(), client);
+                let server = Setup { config, way }.server();
+                let server = server.listen_tls(below, &certificate.tls).unwrap();
                 let serving = server.serve(async { drop(stopped.await) });
                 tokio::spawn(async move {
                     tokio::select! {
