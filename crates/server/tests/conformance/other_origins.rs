@@ -27,6 +27,11 @@ fn allowed(line: &str) -> Option<&str> {
     line.trim().split_once(": ").map(|(_, origin)| origin)
 }
 
+/// Returns the origin of the pages of a server by this mover.
+fn own(mover: Mover) -> String {
+    if mover.is_tls() { OWN.replace("http:", "https:") } else { OWN.to_owned() }
+}
+
 fn post(headers: &str) -> String {
     format!("POST /topics/t HTTP/1.1\r\nHost: hub\r\n{headers}Content-Length: 1\r\n\r\nx")
 }
@@ -69,8 +74,7 @@ fn a_page_may_use_every_transport_or_none_and_has_a_seat_only_if_it_may() {
     };
     every(async |case| {
         let hub = hub(case.mover).await;
-        let own = if case.mover.is_tls() { "https" } else { "http" };
-        let own = OWN.replace("http", own);
+        let own = own(case.mover);
         let request = |headers: &str, query: &str| {
             case.request("t", query).replacen("\r\n", &format!("\r\n{headers}"), 1)
         };
@@ -130,7 +134,8 @@ fn a_page_of_a_listed_origin_can_read_the_response_to_a_held_poll() {
         let hub = hub(mover).await;
         let position = hub.publish("t", "before").await;
         let mut raws = Vec::new();
-        for origin in [SHOP, OWN, SHOP] {
+        let own = own(mover);
+        for origin in [SHOP, &own, SHOP] {
             let mut raw = Raw::connect(hub.address).await;
             raw.send(get(&format!("/topics/t?after={position}"), origin)).await;
             raws.push((raw, origin));
@@ -182,7 +187,7 @@ fn a_page_of_the_same_origin_needs_no_permission() {
         let mut config = mover.config(HubConfig::default()).await;
         config.origins = Origins::Any;
         let hub = Running::start(config).await;
-        let answer = Raw::request(hub.address, get("/topics/t", OWN)).await;
+        let answer = Raw::request(hub.address, get("/topics/t", &own(mover))).await;
         assert_eq!(answer.header("access-control-allow-origin"), None);
         let answer = Raw::request(hub.address, get("/topics/t", OTHER)).await;
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));

@@ -23,7 +23,6 @@ use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -81,7 +80,6 @@ pub(super) async fn serve(
     config: ClientConfig,
 ) -> io::Result<()> {
     let bridge = Arc::new(Bridge { server, config, sender: Mutex::new(None) });
-    let mut connections = JoinSet::new();
     loop {
         let (socket, _) = listener.accept().await?;
         let bridge = bridge.clone();
@@ -92,7 +90,8 @@ pub(super) async fn serve(
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).half_close(true);
         let connection = http.serve_connection(TokioIo::new(socket), service).with_upgrades();
-        connections.spawn(async move { drop(connection.await) });
+        // Not ended with the listener, because the last bytes of the server may still be forwarded.
+        tokio::spawn(async move { drop(connection.await) });
     }
 }
 

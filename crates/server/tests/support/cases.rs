@@ -115,7 +115,7 @@ pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
     among_movers(&[MOVERS, &[SERVICE, HTTP2]].concat(), &scenario);
 }
 
-/// Plays a scenario that does not depend on the transport, by every mover that clients reach by HTTP/1.1 alone.
+/// Plays a scenario that does not depend on the transport, by every mover without HTTP/2 and TLS.
 pub(crate) fn every_mover_over_http1(scenario: impl AsyncFn(Mover)) {
     among_movers(&[MOVERS, &[SERVICE]].concat(), &scenario);
 }
