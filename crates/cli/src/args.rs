@@ -175,8 +175,8 @@ pub(crate) struct CompareArgs {
     /// Measure 200 clients in one round, as a first look
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Measure the long scenarios as well: ten times as many quiet clients, one topic per client, resume, and
-    /// saturation of fifteen times as many clients
+    /// Measure the long scenarios as well: ten times as many quiet clients, one topic per client, resume, connects one
+    /// at a time, and saturation of fifteen times as many clients
     #[arg(long, conflicts_with = "quick")]
     pub(crate) full: bool,
     /// Measure the baseline next to each transport, and compare the ratios with their targets

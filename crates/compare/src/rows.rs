@@ -116,15 +116,15 @@ figures! {
         |s| millis(&s.load.request_time, |l| l.p50);
     "handshake.cpu" "Connect, one at a time" "server CPU per client" Micros true
         |s| s.cpu_each(s.clients as u64);
-    "resumed.tls" "Connect with a resumed TLS session, one at a time" "TLS handshake p50" Millis false
+    "resumed.tls" "Reconnect by ticket, one at a time" "TLS handshake p50" Millis false
         |s| millis(&s.load.tls_time, |l| l.p50);
-    "resumed.request" "Connect with a resumed TLS session, one at a time" "request answered p50" Millis false
+    "resumed.request" "Reconnect by ticket, one at a time" "request answered p50" Millis false
         |s| millis(&s.load.request_time, |l| l.p50);
-    "resumed.cpu" "Connect with a resumed TLS session, one at a time" "server CPU per client" Micros true
+    "resumed.cpu" "Reconnect by ticket, one at a time" "server CPU per client" Micros true
         |s| s.cpu_each(s.clients as u64);
-    "reconnect.rate" "Connect with resumed TLS sessions" "connections" PerSecond false
+    "reconnect.rate" "Reconnect by ticket" "connections" PerSecond false
         |s| s.rate(s.clients as u64);
-    "reconnect.cpu" "Connect with resumed TLS sessions" "server CPU per client" Micros true
+    "reconnect.cpu" "Reconnect by ticket" "server CPU per client" Micros true
         |s| s.cpu_each(s.clients as u64);
     "many.cpu" "Saturation of many" "server CPU per delivery" Micros true
         |s| s.cpu_each(s.load.deliveries);
