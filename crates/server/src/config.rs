@@ -63,6 +63,9 @@ pub struct Config {
     /// The most open connections, of subscribers and publishers together. A further one gets a `503` and is closed.
     /// Default 100,000.
     pub max_connections: usize,
+    /// The most open streams of one HTTP/2 connection, which are its subscribers and its pending requests together. A
+    /// client opens another connection for more. Default 100.
+    pub max_streams: u32,
     /// How long the server still accepts clients after the shutdown signal, while `/readyz` responds with `503`. A load
     /// balancer can stop sending clients in that time. Default 0.
     pub drain_delay: Duration,
@@ -97,6 +100,7 @@ impl Config {
             body_deadline: Duration::from_secs(30),
             max_head: 16 << 10,
             max_connections: 100_000,
+            max_streams: 100,
             drain_delay: Duration::ZERO,
             drain: Duration::from_secs(1),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),

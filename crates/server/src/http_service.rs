@@ -56,7 +56,8 @@ use crate::shared::Shared;
 /// - **The host.** [`Hosts::ByListener`](crate::Hosts::ByListener), the default, decides by the kind of listener that
 ///   [`Builder::into_service`](crate::Builder::into_service) is given. An outer server with listeners of several kinds
 ///   must add a [`ListenerKind`] to the extensions of each request.
-/// - **Upgrades.** WebSocket needs HTTP/1.1 with upgrades enabled, as `axum::serve` does.
+/// - **Upgrades.** WebSocket needs HTTP/1.1 with upgrades enabled, as `axum::serve` does. Over HTTP/2 it needs the
+///   extended `CONNECT`, and a [`ConnectProtocol`](tidings_transport::ConnectProtocol) in the extensions of the request.
 /// - **Lanes.** Each client is served by the task of its connection, which costs more memory and processor time than a
 ///   lane.
 #[derive(Clone)]

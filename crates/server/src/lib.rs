@@ -1,4 +1,4 @@
-//! The server of tidings. It serves one notification stream by every realtime transport, over HTTP/1.1.
+//! The server of tidings. It serves one notification stream by every realtime transport, over HTTP/1.1 and HTTP/2.
 //!
 //! ```text
 //! listener ─► worker threads ─► the worker's lane ─► a whole request ─► routes ─┬─ publish ─► Hub

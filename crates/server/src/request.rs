@@ -133,7 +133,7 @@ fn check(request: &Parts) -> Result<Option<usize>, Rejection> {
     };
     let one_host = "give exactly one Host";
     match only(header::HOST, one_host)? {
-        Some(host) if is_host(host) => {}
+        Some(host) if is_host(host.as_bytes()) => {}
         Some(host) => {
             let message = format!("invalid Host {host:?}: expected HOST or HOST:PORT");
             return Err(Rejection::bad_request("bad_host", message));
@@ -185,9 +185,9 @@ fn check_codings(request: &Parts) -> Result<(), Rejection> {
 }
 
 /// Returns `true` if this is a host with an optional port, and no user information (RFC 9110, section 7.2).
-fn is_host(host: &HeaderValue) -> bool {
+pub(crate) fn is_host(host: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(byte);
-    !host.is_empty() && host.as_bytes().iter().all(is_part)
+    !host.is_empty() && host.iter().all(is_part)
 }
 
 /// Returns the number in a header of digits alone (RFC 9112, section 6.2).

@@ -127,7 +127,8 @@ pub(crate) fn end_with_body(bytes: &mut BytesMut, body: &[u8]) {
     bytes.put_slice(body);
 }
 
-fn date() -> httpdate::HttpDate {
+/// Returns the value of the header `Date`.
+pub(crate) fn date() -> httpdate::HttpDate {
     SystemTime::now().into()
 }
 

@@ -1,12 +1,15 @@
-//! The server's side of the opening handshake (RFC 6455, section 4.2).
+//! The server's side of the opening handshake: an upgrade over HTTP/1.1 (RFC 6455, section 4.2), or an extended
+//! `CONNECT` over HTTP/2 (RFC 8441, section 5).
 
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode, header};
-use tidings_transport::{Accepted, Encoder, Rejection, Shape, SubscribeRequest, Transport, lists};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use tidings_transport::{
+    Accepted, Encoder, Rejection, Shape, SubscribeRequest, Transport, connects_to, lists,
+};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::encoder::{Bare, Enveloped};
@@ -46,7 +49,10 @@ pub struct WebSocket {
 /// The part of the handshake and the encoder that all clients with the same subprotocol share.
 #[derive(Debug)]
 struct Format {
+    /// The head of the response to an upgrade.
     head: Arc<Response<()>>,
+    /// The head of the response to an extended `CONNECT`.
+    connect_head: Arc<Response<()>>,
     encoder: Arc<dyn Encoder>,
 }
 
@@ -97,16 +103,20 @@ impl WebSocket {
 
 impl Format {
     fn new(subprotocol: Option<&'static str>, encoder: impl Encoder) -> Self {
-        let mut head = Response::new(());
-        *head.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        let headers = head.headers_mut();
-        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        let mut connect_head = Response::new(());
         if let Some(subprotocol) = subprotocol {
             let subprotocol = HeaderValue::from_static(subprotocol);
-            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+            connect_head.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
         }
-        Self { head: Arc::new(head), encoder: Arc::new(encoder) }
+        let mut head = connect_head.clone();
+        *head.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        head.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        head.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        Self {
+            head: Arc::new(head),
+            connect_head: Arc::new(connect_head),
+            encoder: Arc::new(encoder),
+        }
     }
 }
 
@@ -116,32 +126,44 @@ impl Transport for WebSocket {
     }
 
     fn claims(&self, request: &Parts) -> bool {
-        lists(request, header::UPGRADE, "websocket")
+        lists(request, header::UPGRADE, "websocket") || connects_to(request, "websocket")
     }
 
     fn accept(&self, request: &Parts, _: &SubscribeRequest) -> Result<Accepted, Rejection> {
-        let key = check(request)?;
-        let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()))
-            .map_err(|_| bad_handshake("invalid Sec-WebSocket-Key"))?;
+        // Over HTTP/2 there is no key (RFC 8441, section 5).
+        let (is_connect, header) = if connects_to(request, "websocket") {
+            check_connect(request)?;
+            (true, None)
+        } else {
+            let key = check_upgrade(request)?;
+            let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()))
+                .map_err(|_| bad_handshake("invalid Sec-WebSocket-Key"))?;
+            (false, Some((header::SEC_WEBSOCKET_ACCEPT, accept)))
+        };
         // If the server supports none of the offered subprotocols, it continues without one (section 4.2.2).
         let is_offered = lists(request, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
         let format = if is_offered { &self.enveloped } else { &self.bare };
+        let head = if is_connect { &format.connect_head } else { &format.head };
         Ok(Accepted {
-            head: format.head.clone(),
-            header: Some((header::SEC_WEBSOCKET_ACCEPT, accept)),
+            head: head.clone(),
+            header,
             encoder: format.encoder.clone(),
             shape: Shape::Upgrade,
         })
     }
 }
 
-/// Checks a client's handshake by section 4.2.1, and returns its `Sec-WebSocket-Key`.
+/// Checks an upgrade by RFC 6455, section 4.2.1, and returns its `Sec-WebSocket-Key`.
 ///
 /// # Errors
 /// Returns a `426` if the request is not an upgrade to WebSocket, or to another version of it. Returns a `400` if it is
 /// malformed otherwise.
-fn check(request: &Parts) -> Result<&str, Rejection> {
+fn check_upgrade(request: &Parts) -> Result<&str, Rejection> {
     let headers = &request.headers;
+    if request.version == http::Version::HTTP_2 {
+        let message = "over HTTP/2, a WebSocket is a CONNECT with :protocol websocket (RFC 8441)";
+        return Err(bad_handshake(message));
+    }
     if !lists(request, header::UPGRADE, "websocket")
         || !lists(request, header::CONNECTION, "Upgrade")
     {
@@ -151,14 +173,9 @@ fn check(request: &Parts) -> Result<&str, Rejection> {
     if request.method != Method::GET || request.version != http::Version::HTTP_11 {
         return Err(bad_handshake("a WebSocket handshake must be a GET over HTTP/1.1"));
     }
-    // The bytes after the head of a handshake are parsed as frames, so a body would be taken for frames.
-    let length = headers.get(header::CONTENT_LENGTH);
-    if length.is_some_and(|length| length != "0") || headers.contains_key(header::TRANSFER_ENCODING)
-    {
-        return Err(bad_handshake("a WebSocket handshake must not have a body"));
-    }
-    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-        let rejection = upgrade_required("bad_version", "Sec-WebSocket-Version must be 13");
+    check_body(headers)?;
+    if !is_version_13(headers) {
+        let rejection = upgrade_required("bad_version", BAD_VERSION);
         return Err(rejection.with(header::SEC_WEBSOCKET_VERSION, 13));
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
@@ -169,6 +186,40 @@ fn check(request: &Parts) -> Result<&str, Rejection> {
     key.filter(is_nonce)
         .ok_or_else(|| bad_handshake("Sec-WebSocket-Key must be 16 bytes in base64"))
 }
+
+/// Checks an extended `CONNECT` (RFC 8441, section 5).
+///
+/// # Errors
+/// Returns a `400` if it is for another version, or if it has a body.
+fn check_connect(request: &Parts) -> Result<(), Rejection> {
+    check_body(&request.headers)?;
+    if is_version_13(&request.headers) {
+        return Ok(());
+    }
+    // Not a `426`, because HTTP/2 has no Upgrade.
+    let rejection = Rejection::bad_request("bad_version", BAD_VERSION);
+    Err(rejection.with(header::SEC_WEBSOCKET_VERSION, 13))
+}
+
+/// Checks that a handshake has no body. The bytes after its head are parsed as frames, so a body would be taken for
+/// frames.
+///
+/// # Errors
+/// Returns a `400` if it has a body.
+fn check_body(headers: &HeaderMap) -> Result<(), Rejection> {
+    let length = headers.get(header::CONTENT_LENGTH);
+    if length.is_some_and(|length| length != "0") || headers.contains_key(header::TRANSFER_ENCODING)
+    {
+        return Err(bad_handshake("a WebSocket handshake must not have a body"));
+    }
+    Ok(())
+}
+
+fn is_version_13(headers: &HeaderMap) -> bool {
+    headers.get(header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13")
+}
+
+const BAD_VERSION: &str = "Sec-WebSocket-Version must be 13";
 
 /// Returns a `426`, which must name the protocol to upgrade to (RFC 9110, sections 7.8 and 15.5.22).
 fn upgrade_required(code: &'static str, message: &str) -> Rejection {
@@ -213,6 +264,36 @@ mod tests {
         };
         assert_eq!(protocol("mqtt, tidings.v1"), Some(HeaderValue::from_static("tidings.v1")));
         assert_eq!(protocol("mqtt"), None);
+    }
+
+    #[test]
+    fn an_extended_connect_is_accepted_without_a_key() {
+        let accept = |changes: &[(&'static str, &str)], protocol: &str| {
+            let mut request = http::Request::builder().method("CONNECT").uri("http://hub/topics/t");
+            for (name, value) in changes {
+                request = request.header(*name, *value);
+            }
+            let request = request.version(http::Version::HTTP_2).body(()).unwrap();
+            let mut parts = request.into_parts().0;
+            parts.extensions.insert(tidings_transport::ConnectProtocol::new(protocol));
+            let subscribe = SubscribeRequest::read("t", &parts).unwrap();
+            let transport = WebSocket::default();
+            assert_eq!(transport.claims(&parts), protocol == "websocket");
+            transport.accept(&parts, &subscribe)
+        };
+        let version = ("sec-websocket-version", "13");
+        let accepted = accept(&[version, ("sec-websocket-protocol", SUBPROTOCOL)], "websocket");
+        let response = accepted.unwrap().response(());
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers().len(), 1);
+        assert_eq!(response.headers()["sec-websocket-protocol"], SUBPROTOCOL);
+        let code = |changes: &[_], protocol| {
+            let rejection = accept(changes, protocol).unwrap_err();
+            (rejection.status.as_u16(), rejection.code)
+        };
+        assert_eq!(code(&[], "websocket"), (400, "bad_version"));
+        assert_eq!(code(&[version, ("content-length", "1")], "websocket"), (400, "bad_handshake"));
+        assert_eq!(code(&[version], "connect-udp"), (400, "bad_handshake"));
     }
 
     #[test]

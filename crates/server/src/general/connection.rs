@@ -22,7 +22,7 @@ use super::observer::ConnectionObserver;
 use super::secured::Secured;
 use super::socket::{AfterResponse, Socket};
 use super::stream::Stream;
-use super::{closing, exchange, subscription};
+use super::{closing, exchange, http2, subscription};
 use crate::connection_limit::ConnectionPermit;
 use crate::handover::{Admitted, HandOver};
 use crate::response::{self, Routed};
@@ -71,8 +71,15 @@ async fn serve_all(mut socket: Socket, context: &Context) -> io::Result<()> {
     loop {
         let next = match head_of_next(&mut socket, idle_timeout, context).await? {
             None => return Ok(()),
-            Some(Err(rejection)) => reject(socket, rejection, context).await?,
-            Some(Ok(())) => respond(socket, context).await?,
+            Some(Beginning::Rejected(rejection)) => reject(socket, rejection, context).await?,
+            Some(Beginning::Http1) => respond(socket, context).await?,
+            Some(Beginning::Http2) => {
+                let peer = http2::Peer::of(&socket, &context.shared.config);
+                if let Err(error) = http2::serve(&mut socket, peer, &context.shared).await {
+                    tracing::debug!(%error, "HTTP/2 connection broke");
+                }
+                AfterResponse::Close(socket)
+            }
         };
         socket = match next {
             AfterResponse::NextRequest(socket) => socket,
@@ -90,26 +97,41 @@ async fn serve_all(mut socket: Socket, context: &Context) -> io::Result<()> {
     }
 }
 
+/// What a peer has sent.
+enum Beginning {
+    /// A complete and well-formed head of HTTP/1.1.
+    Http1,
+    /// The preface of HTTP/2.
+    Http2,
+    /// A head that is rejected.
+    Rejected(Rejection),
+}
+
 /// Waits until the head of the next request is complete, and checks it. Returns `None` if the peer has left, if its
 /// time is over, or if the server stops.
 async fn head_of_next(
     socket: &mut Socket,
     idle_timeout: Duration,
     context: &Context,
-) -> io::Result<Option<Result<(), Rejection>>> {
+) -> io::Result<Option<Beginning>> {
     let config = &context.shared.config;
     let mut stopping = context.shared.is_stopping.clone();
     let is_idle = socket.early.is_empty();
     let patience = if is_idle { idle_timeout } else { config.head_deadline };
     let mut deadline = Instant::now() + patience;
     loop {
-        match request::head(&socket.early, config.max_head) {
-            Ok(Some(_)) => {
-                request::encode_target(&mut socket.early);
-                return Ok(Some(Ok(())));
+        if http2::is_preface(&socket.early) {
+            return Ok(Some(Beginning::Http2));
+        }
+        if !http2::may_become_preface(&socket.early) {
+            match request::head(&socket.early, config.max_head) {
+                Ok(Some(_)) => {
+                    request::encode_target(&mut socket.early);
+                    return Ok(Some(Beginning::Http1));
+                }
+                Ok(None) => {}
+                Err(rejection) => return Ok(Some(Beginning::Rejected(rejection))),
             }
-            Ok(None) => {}
-            Err(rejection) => return Ok(Some(Err(rejection))),
         }
         let has_begun = !socket.early.is_empty();
         let count = tokio::select! {

@@ -9,6 +9,7 @@ mod closing;
 mod connection;
 mod context;
 mod exchange;
+mod http2;
 mod observer;
 mod secured;
 mod socket;

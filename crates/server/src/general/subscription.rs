@@ -1,14 +1,16 @@
 //! Serves a subscriber on the general path, by the stream adapters of the mount.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use http_body_util::BodyExt;
-use tidings_transport::Shape;
-use tidings_transport::mount::{Client, MountBody, Subscriber};
+use tidings_transport::mount::{Client, MountBody, Observer, Subscriber};
+use tidings_transport::{Accepted, Shape};
 
 use super::context::Context;
 use super::socket::{AfterResponse, PeerState, Socket};
+use crate::config::Config;
 use crate::response;
 
 /// Serves a client until it has its answer, its stream has ended, or it is gone.
@@ -22,12 +24,8 @@ pub(crate) async fn serve(
     is_last: bool,
     context: &Context,
 ) -> io::Result<AfterResponse> {
-    let Subscriber { accepted, seat, interest, position, on_message, .. } = subscriber;
     let config = &context.shared.config;
-    let subscription = config.hub.read(seat, interest, position);
-    let subscription = subscription.with_goodbye_within(config.drain);
-    let (write_deadline, observer) = (config.write_deadline, socket.observer.clone());
-    let client = Client::new(subscription, on_message, write_deadline, observer);
+    let (accepted, client) = begin(subscriber, socket.observer.clone(), config);
     let head = accepted.head.clone();
     let mut open = BytesMut::new();
     match accepted.shape {
@@ -80,6 +78,19 @@ pub(crate) async fn serve(
             })
         }
     }
+}
+
+/// Begins to serve a subscriber. Returns how its request is answered, and the client to serve.
+pub(super) fn begin(
+    subscriber: Subscriber,
+    observer: Arc<dyn Observer>,
+    config: &Config,
+) -> (Accepted, Client) {
+    let Subscriber { accepted, seat, interest, position, on_message, .. } = subscriber;
+    let subscription = config.hub.read(seat, interest, position);
+    let subscription = subscription.with_goodbye_within(config.drain);
+    let client = Client::new(subscription, on_message, config.write_deadline, observer);
+    (accepted, client)
 }
 
 /// Writes events until the stream ends.

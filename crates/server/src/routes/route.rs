@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use http::request::Parts;
 use http::{Method, Response, StatusCode, header};
-use tidings_transport::{Action, ListenerKind, Rejection, Shape};
+use tidings_transport::{Action, ListenerKind, Rejection, Shape, is_extended_connect};
 
 use super::redirect::redirect;
 use super::reject::{no_room, reject};
@@ -94,6 +94,9 @@ pub(super) async fn respond(
         }
         Resource::Topics(name) => match request.method {
             Method::GET => {
+                subscribe::subscribe(request, name, shared).await.map(Routed::Subscription)
+            }
+            Method::CONNECT if is_extended_connect(request) => {
                 subscribe::subscribe(request, name, shared).await.map(Routed::Subscription)
             }
             Method::HEAD => subscribe::head(request, name, shared).await.map(Routed::Response),

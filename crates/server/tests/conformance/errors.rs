@@ -6,7 +6,9 @@ use tidings_core::HubConfig;
 use tidings_server::{Action, Authorizer};
 use tidings_transport::Rejection;
 
-use crate::support::{PATIENCE, Raw, Running, every_mover, every_mover_on_our_connections};
+use crate::support::{
+    PATIENCE, Raw, Running, every_mover, every_mover_on_our_connections, every_mover_over_http1,
+};
 
 fn post(path: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: hub\r\nContent-Length: {}\r\n\r\n{body}", body.len())
@@ -65,7 +67,7 @@ fn each_fault_has_its_status_and_code() {
             "origin_not_allowed",
         ),
     ];
-    every_mover(async |mover| {
+    every_mover_over_http1(async |mover| {
         let hub = mover.hub().await;
         for (request, status, code) in &table {
             let answer = Raw::request(hub.address, request).await;
@@ -98,7 +100,7 @@ fn a_request_has_one_host() {
 
 #[test]
 fn a_rejection_contains_what_to_do() {
-    every_mover(async |mover| {
+    every_mover_over_http1(async |mover| {
         let hub = mover.hub().await;
         let ask = async |request: String| Raw::request(hub.address, request).await;
         let deleted = ask(post("/topics/t", "").replace("POST", "DELETE")).await;

@@ -40,6 +40,9 @@ const TLS: &[Mover] = if cfg!(lane) {
     &[Mover::of(Way::TlsStream)]
 };
 
+/// Our server over HTTP/2. The connections of the clients are those of the bridge.
+const HTTP2: Mover = Mover::of(Way::Http2);
+
 /// Mounts in servers that are not ours, for scenarios that need only topics.
 const MOUNTS: &[Mover] =
     &[Mover::of(Way::Axum), Mover::of(Way::AxumToLanes), Mover::of(Way::Hyper)];
@@ -59,7 +62,7 @@ fn cases_of(movers: &[Mover]) -> Vec<Case> {
 
 /// Returns every transport by every mover.
 pub(crate) fn cases() -> Vec<Case> {
-    cases_of(&[MOVERS, TLS, &[SERVICE]].concat())
+    cases_of(&[MOVERS, TLS, &[SERVICE, HTTP2]].concat())
 }
 
 /// Plays a scenario for every transport by every mover. Panics at the end with the cases for which it failed.
@@ -109,6 +112,11 @@ pub(crate) fn every_poll_without_broker(scenario: impl AsyncFn(&Case)) {
 
 /// Plays a scenario that does not depend on the transport, by every mover.
 pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
+    among_movers(&[MOVERS, &[SERVICE, HTTP2]].concat(), &scenario);
+}
+
+/// Plays a scenario that does not depend on the transport, by every mover that clients reach by HTTP/1.1 alone.
+pub(crate) fn every_mover_over_http1(scenario: impl AsyncFn(Mover)) {
     among_movers(&[MOVERS, &[SERVICE]].concat(), &scenario);
 }
 
@@ -127,7 +135,7 @@ pub(crate) fn every_mover_without_broker(scenario: impl AsyncFn(Mover)) {
 /// Plays a scenario that does not depend on the transport and needs only topics, by every mover, including mounts in
 /// servers that are not ours.
 pub(crate) fn every_mover_also_mounted(scenario: impl AsyncFn(Mover)) {
-    among_movers(&[MOVERS, &[SERVICE], MOUNTS].concat(), &scenario);
+    among_movers(&[MOVERS, &[SERVICE, HTTP2], MOUNTS].concat(), &scenario);
 }
 
 /// Plays a scenario by these movers. The transport of the case is ignored.

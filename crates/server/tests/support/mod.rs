@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "each test crate uses its own part of this")]
 #![allow(clippy::needless_pass_by_value, reason = "a scenario is written where it is handed over")]
 
+mod bridge;
 mod brokers;
 mod cases;
 mod flood;
@@ -17,12 +18,13 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+pub(crate) use self::bridge::{Sender, connect, empty};
 pub(crate) use self::brokers::{Broker, Brokers, hub_at};
 pub(crate) use self::cases::{
     Case, MOVERS, all_listed, among, cases, every, every_also_mounted, every_mover,
-    every_mover_also_mounted, every_mover_on_our_connections, every_mover_without_broker,
-    every_on_our_connections, every_poll_without_broker, every_shaped, every_without_broker,
-    every_without_tls,
+    every_mover_also_mounted, every_mover_on_our_connections, every_mover_over_http1,
+    every_mover_without_broker, every_on_our_connections, every_poll_without_broker, every_shaped,
+    every_without_broker, every_without_tls,
 };
 pub(crate) use self::flood::{NUMBER, PAYLOAD, flood, gaps};
 pub(crate) use self::follower::Follower;

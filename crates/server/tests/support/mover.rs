@@ -37,6 +37,8 @@ pub(super) enum Way {
     Hyper,
     /// By the service of our server in hyper.
     Service,
+    /// By our server over HTTP/2, with a bridge for the clients.
+    Http2,
 }
 
 /// A configuration, and the way to serve it.
@@ -68,6 +70,7 @@ impl Setup {
             Way::Lane | Way::TlsLane => ServeBy::Lanes,
             Way::PlainLane => ServeBy::LanesWithoutIoUring,
             Way::Stream | Way::TlsStream => ServeBy::GeneralPath,
+            Way::Http2 => ServeBy::default(),
             Way::Axum | Way::AxumToLanes | Way::Hyper | Way::Service => {
                 panic!("{way:?} is not served by a server of tidings")
             }
@@ -88,7 +91,12 @@ impl Mover {
 
     /// Returns `true` if clients of this mover are clients of TLS for the server.
     pub(crate) fn is_tls(self) -> bool {
-        matches!(self.way, Way::TlsLane | Way::TlsStream)
+        matches!(self.way, Way::TlsLane | Way::TlsStream | Way::Http2)
+    }
+
+    /// Returns `true` if the server is reached by HTTP/2.
+    pub(crate) fn is_http2(self) -> bool {
+        self.way == Way::Http2
     }
 
     /// Returns this mover with a broker for its hub.

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::mover::{Setup, Way};
-use super::{Certificate, Follower, PATIENCE, Raw, VERSIONS, mounts, tls};
+use super::{Certificate, Follower, PATIENCE, Raw, VERSIONS, bridge, mounts, tls};
 
 /// A server that runs.
 pub(crate) struct Running {
@@ -60,6 +60,21 @@ impl Running {
                     let ended = server.serve(async { drop(stopped.await) }).await;
                     forwarding.abort();
                     ended
+                })
+            }
+            Way::Http2 => {
+                let certificate = Certificate::new();
+                let below = TcpListenerOfStd::bind("127.0.0.1:0").unwrap();
+                let client = certificate.client(VERSIONS[1]);
+                let bridge = bridge::serve(listener, below.local_addr().unwrap(), client);
+                let server = Setup { config, way }.server();
+                let server = server.listen_tls(below, &certificate.tls).unwrap();
+                let serving = server.serve(async { drop(stopped.await) });
+                tokio::spawn(async move {
+                    tokio::select! {
+                        served = serving => served,
+                        bridged = bridge => bridged,
+                    }
                 })
             }
             Way::Lane | Way::PlainLane | Way::Stream => {

@@ -13,8 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{BoxError, Mount, MountBody, Observer, Subscriber, answer, conversation};
 use crate::{
-    Encoder, OnMessage, PublishMany, PublishRequest, Rejection, Shape, SubscribeRequest, choose,
-    last_segment, published, read_payload,
+    ConnectProtocol, Encoder, OnMessage, PublishMany, PublishRequest, Rejection, Shape,
+    SubscribeRequest, choose, last_segment, published, read_payload,
 };
 
 /// A client that has been accepted and has a seat.
@@ -62,6 +62,10 @@ impl Mount {
         let name = last_segment(request.uri())?.into_owned();
         match *request.method() {
             Method::GET | Method::HEAD => {
+                let filters = name.parse()?;
+                Ok(self.subscribe(request, filters).await)
+            }
+            Method::CONNECT if request.extensions().get::<ConnectProtocol>().is_some() => {
                 let filters = name.parse()?;
                 Ok(self.subscribe(request, filters).await)
             }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::Response;
 use http::request::Parts;
+use http::{Method, Response, StatusCode};
 use tidings_core::{Interest, Position, Seat, Session, Topic};
 
 use super::{Client, Mount};
@@ -97,7 +97,11 @@ impl Mount {
         let may = Action::Subscribe(&subscribe.filters);
         let session = settings.authorizer.authorize(request, may).await?;
         let transport = choose(&settings.transports, request)?;
-        Ok((session, transport.name(), transport.accept(request, subscribe)?))
+        let accepted = transport.accept(request, subscribe)?;
+        if request.method == Method::CONNECT && accepted.shape != Shape::Upgrade {
+            return Err(unknown_protocol());
+        }
+        Ok((session, transport.name(), accepted))
     }
 
     /// Checks that the page and the client that send this request may publish to this topic.
@@ -175,4 +179,10 @@ impl Mount {
             Err(_) => Ok(None),
         }
     }
+}
+
+/// The rejection of an extended `CONNECT` to a protocol that no transport upgrades to (RFC 9220, section 3).
+fn unknown_protocol() -> Rejection {
+    let message = "no transport serves this :protocol: send :protocol websocket, or a GET";
+    Rejection::new(StatusCode::NOT_IMPLEMENTED, "unknown_protocol", message)
 }

@@ -1,0 +1,14 @@
+//! HTTP/2 with prior knowledge: requests and WebSockets over its streams, and peers that break its rules. The
+//! conformance suite plays every scenario over HTTP/2 as well.
+
+mod support;
+
+mod http2 {
+    mod beginning;
+    mod ending;
+    mod floods;
+    mod frames;
+    mod requests;
+    mod streams;
+    mod websocket;
+}

@@ -1,0 +1,43 @@
+//! The extended `CONNECT` of HTTP/2 and HTTP/3 (RFC 8441, RFC 9220), which replaces `Upgrade`.
+
+use http::Method;
+use http::request::Parts;
+
+/// The pseudo-header `:protocol` of an extended `CONNECT`.
+///
+/// The HTTP server adds it to the extensions of the request, so that transports need no particular HTTP library. A
+/// [`Server`](https://docs.rs/tidings-server) does that. In a server of hyper, add it to each request that has a
+/// `hyper::ext::Protocol`, and [`Mount`](crate::mount::Mount) accepts WebSockets over HTTP/2.
+///
+/// ```
+/// use http::{Method, Request};
+/// use tidings_transport::{ConnectProtocol, connects_to};
+///
+/// let mut request = Request::builder().method(Method::CONNECT).uri("https://hub.example/topics/t").body(())?;
+/// request.extensions_mut().insert(ConnectProtocol::new("websocket"));
+/// assert!(connects_to(&request.into_parts().0, "websocket"));
+/// # Ok::<(), http::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectProtocol(Box<str>);
+
+impl ConnectProtocol {
+    /// Returns the protocol of this name.
+    pub fn new(name: impl Into<Box<str>>) -> Self {
+        Self(name.into())
+    }
+}
+
+/// Returns `true` if the request is an extended `CONNECT` to this protocol.
+pub fn connects_to(request: &Parts, protocol: &str) -> bool {
+    is_extended_connect(request)
+        && request
+            .extensions
+            .get()
+            .is_some_and(|ConnectProtocol(name)| name.eq_ignore_ascii_case(protocol))
+}
+
+/// Returns `true` if the request is an extended `CONNECT`. Unlike a plain `CONNECT`, it has a path.
+pub fn is_extended_connect(request: &Parts) -> bool {
+    request.method == Method::CONNECT && request.extensions.get::<ConnectProtocol>().is_some()
+}
