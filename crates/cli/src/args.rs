@@ -43,7 +43,7 @@ pub(crate) enum Command {
     Subscribe(SubscribeArgs),
     /// Run the baseline server, for compare
     #[command(hide = true)]
-    Baseline,
+    Baseline(BaselineArgs),
     /// Load a server by commands from standard input, for compare
     #[command(hide = true)]
     Load,
@@ -144,12 +144,23 @@ pub(crate) enum Slow {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct BaselineArgs {
+    /// Serve https with the certificate in this PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Use the private key in this PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   tidings compare
   tidings compare --quick --html report.html
   tidings compare --transports sse,message-queue
   tidings compare --clients 10000 --rate 4 --rows connect,steady --transports websocket,sse --json figures.json
   tidings compare --baseline --full
+  tidings compare --baseline --full --tls
   tidings compare --baseline --rows saturation,p99 --rounds 5
   tidings compare --transports broker --clients 500
   tidings compare --url http://127.0.0.1:8080
@@ -164,13 +175,16 @@ pub(crate) struct CompareArgs {
     /// Measure 200 clients in one round, as a first look
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Measure the long scenarios as well: ten times as many quiet clients, one topic per client, resume, and
-    /// saturation of fifteen times as many clients
+    /// Measure the long scenarios as well: ten times as many quiet clients, one topic per client, resume, connects one
+    /// at a time, and saturation of fifteen times as many clients
     #[arg(long, conflicts_with = "quick")]
     pub(crate) full: bool,
     /// Measure the baseline next to each transport, and compare the ratios with their targets
     #[arg(long, conflicts_with = "url")]
     pub(crate) baseline: bool,
+    /// Measure over TLS, with a new certificate
+    #[arg(long, conflicts_with = "url")]
+    pub(crate) tls: bool,
     /// Connect N clients [default: 1000, with --quick 200]
     #[arg(long, value_name = "N")]
     pub(crate) clients: Option<usize>,

@@ -74,6 +74,7 @@ fn plan(args: CompareArgs) -> anyhow::Result<Plan> {
     plan.contenders = args.transports;
     (plan.baseline, plan.full, plan.rows) = (args.baseline, args.full, args.rows);
     let workload = &mut plan.workload;
+    workload.tls = args.tls;
     workload.clients = args.clients.unwrap_or(workload.clients);
     workload.rate = args.rate.unwrap_or(workload.rate);
     workload.payload = args.payload.unwrap_or(workload.payload);

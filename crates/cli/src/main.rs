@@ -38,7 +38,10 @@ fn main() -> ExitCode {
     // The two instruments of compare have their own event loops and do not use tokio.
     #[cfg(target_os = "linux")]
     match &command {
-        Command::Baseline => return tidings_compare::baseline::main(),
+        Command::Baseline(args) => {
+            let certificate = args.tls_cert.as_deref().zip(args.tls_key.as_deref());
+            return tidings_compare::baseline::main(certificate);
+        }
         Command::Load => return tidings_compare::load::main(),
         _ => {}
     }
@@ -72,7 +75,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Mounted(args) => mounted::mounted(args).await,
         #[cfg(feature = "axum")]
         Command::Broadcast => broadcast::broadcast().await,
-        Command::Baseline | Command::Load => {
+        Command::Baseline(_) | Command::Load => {
             Err(anyhow::anyhow!("compare needs Linux: its load and the baseline use epoll"))
         }
     };

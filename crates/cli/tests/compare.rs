@@ -86,3 +86,63 @@ fn long_scenarios_are_measured_if_their_rows_are_chosen() {
         assert!(printed.contains(part), "{printed}");
     }
 }
+
+/// Makes a very small run over TLS and returns its report.
+fn over_tls(transports: &str, rows: &str) -> serde_json::Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    command.args(["compare", "--tls", "--baseline", "--transports", transports, "--rows", rows]);
+    command.args(["--clients", "5", "--rounds", "1", "--rate", "50", "--seconds", "0.3"]);
+    let output = output(command.args(["--json", "-"]));
+    let table = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{table}");
+    assert!(table.starts_with("5 clients over TLS"), "{table}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn every_transport_and_its_baseline_lose_nothing_over_tls() {
+    let report = over_tls("transports,general", "steady,saturation,resume.cpu");
+    let samples = report["samples"].as_array().unwrap();
+    // Nine contenders with two stages, and the log of three of them.
+    assert_eq!(samples.len(), 9 * 2 + 3);
+    for sample in samples {
+        assert_eq!(sample["tls"], true, "{sample}");
+        assert!(sample["deliveries"].as_u64() > Some(0), "{sample}");
+        for fault in ["lost", "duplicated", "reordered"] {
+            assert_eq!(sample[fault], 0, "{fault} in {sample}");
+        }
+        // A record has a header of 5 bytes, a content type and a tag of 16 bytes around at least one payload.
+        let payloads = 128 * sample["deliveries"].as_u64().unwrap();
+        assert!(sample["received_bytes"].as_u64() > Some(payloads), "{sample}");
+    }
+    assert_eq!(report["targets"][0]["at_most"], 1.1);
+}
+
+#[test]
+fn handshakes_are_full_or_resumed_and_have_their_times() {
+    let report = over_tls("websocket,sse,long-polling", "connect,handshake,resumed,reconnect");
+    let samples = report["samples"].as_array().unwrap();
+    assert_eq!(samples.len(), 6 * 4);
+    for sample in samples {
+        let resumes = ["resumed", "reconnect"].contains(&sample["stage"].as_str().unwrap());
+        assert_eq!(sample["resumed"], if resumes { 5 } else { 0 }, "{sample}");
+        for step in ["tcp_time", "tls_time", "request_time"] {
+            assert!(sample[step]["p50"].as_f64() > Some(0.0), "{step} in {sample}");
+        }
+    }
+    let bytes = |stage| {
+        let is_it = |sample: &&serde_json::Value| sample["stage"] == stage;
+        let bytes = samples.iter().filter(is_it).map(|it| it["received_bytes"].as_u64().unwrap());
+        bytes.sum::<u64>()
+    };
+    assert!(bytes("resumed") < bytes("handshake"), "a resumed session needs no certificate");
+}
+
+#[test]
+fn a_contender_without_tls_is_rejected() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    let output = output(command.args(["compare", "--tls", "--transports", "sse,nats"]));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("nats cannot be measured over TLS"), "{error}");
+}

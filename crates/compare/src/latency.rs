@@ -51,6 +51,12 @@ impl Times {
         self.0.len()
     }
 
+    /// Records the time from `since` to `now`, and sets `since` to `now`.
+    pub(crate) fn record_since(&mut self, since: &mut u64, now: u64) {
+        self.record(now.saturating_sub(*since));
+        *since = now;
+    }
+
     /// Returns the distribution, or `None` if no time was recorded.
     pub(crate) fn summary(&self) -> Option<Latency> {
         let at = |quantile| self.0.value_at_quantile(quantile) as f64 / 1e3;

@@ -25,9 +25,11 @@
 //! | reasons to doubt | `warnings.rs` |
 //! | the report and the progress | `report/`, `progress.rs` |
 //! | the baseline server | `baseline/` |
+//! | TLS of load and baseline, and the certificate | `tls.rs`, `certificate.rs` |
 
 #[cfg(target_os = "linux")]
 pub mod baseline;
+mod certificate;
 mod child;
 mod contender;
 mod environment;
@@ -50,6 +52,8 @@ mod servers;
 mod stats;
 mod summary;
 mod targets;
+#[cfg(target_os = "linux")]
+mod tls;
 mod units;
 mod warnings;
 mod workload;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
+use crate::certificate::Certificate;
 use crate::child::Child;
 use crate::contender::Contender;
 use crate::pin::Cores;
@@ -12,7 +13,7 @@ use crate::plan::Plan;
 use crate::proc::{MachineTime, Process};
 use crate::protocol::{Command, Outcome, Setup};
 use crate::sample::Sample;
-use crate::scenario::{Scenario, Stage};
+use crate::scenario::{CONNECT, Scenario, Stage};
 use crate::servers::Servers;
 
 /// The saturation before the first stage. It warms up the caches, allocators and branch predictors of both sides.
@@ -62,24 +63,29 @@ struct Reading {
 pub(crate) fn measure<'a>(
     plan: &'a Plan,
     cores: &'a Cores,
+    certificate: Option<&'a Certificate>,
     contender: &'a Contender,
     scenario: &'a Scenario,
     round: usize,
 ) -> Pin<Box<dyn Future<Output = anyhow::Result<Vec<Sample>>> + Send + 'a>> {
-    Box::pin(measure_cell(plan, cores, contender, scenario, round))
+    Box::pin(measure_cell(plan, cores, certificate, contender, scenario, round))
 }
 
 async fn measure_cell(
     plan: &Plan,
     cores: &Cores,
+    certificate: Option<&Certificate>,
     contender: &Contender,
     scenario: &Scenario,
     round: usize,
 ) -> anyhow::Result<Vec<Sample>> {
-    let servers = Servers::start(contender.server, scenario.serve_args, plan, cores).await?;
+    let (server, args) = (contender.server, scenario.serve_args);
+    let servers = Servers::start(server, args, plan, certificate, cores).await?;
     let clients = plan.clients(scenario, contender);
     let setup = Setup {
         urls: servers.urls.clone(),
+        certificate: certificate.map(|certificate| certificate.chain.clone()),
+        keeps_tickets: scenario.needs_tls,
         headers: plan.running.as_ref().map_or(String::new(), |it| it.headers.clone()),
         transport: contender.transport,
         clients,
@@ -116,14 +122,19 @@ impl Cell<'_> {
         let plan = self.plan;
         for stage in self.scenario.stages.iter().filter(|stage| plan.has_stage(stage.name)) {
             let command = (stage.command)(&plan.workload);
-            if !matches!(command, Command::Connect | Command::Resume) {
-                if !is_connected {
-                    aside.add_faults(&run(&mut self.load, Command::Connect).await?);
-                }
-                if !is_warm && !matches!(command, Command::Watch { .. }) {
-                    aside.add_faults(&run(&mut self.load, WARM_UP).await?);
-                    is_warm = true;
-                }
+            let connects = matches!(command, Command::Connect { .. } | Command::Resume);
+            // A session is resumed by a client that was connected before.
+            let resumes = matches!(command, Command::Connect { resumes: true, .. });
+            if !is_connected && (resumes || !connects) {
+                aside.add_faults(&run(&mut self.load, CONNECT).await?);
+                is_connected = true;
+            }
+            if is_connected && connects {
+                aside.add_faults(&run(&mut self.load, Command::Disconnect).await?);
+            }
+            if !is_warm && !connects && !matches!(command, Command::Watch { .. }) {
+                aside.add_faults(&run(&mut self.load, WARM_UP).await?);
+                is_warm = true;
             }
             is_connected = true;
             let mut sample = self.stage(stage, command).await?;
@@ -162,6 +173,7 @@ impl Cell<'_> {
             stage: stage.name.to_owned(),
             round: self.round,
             clients: self.clients,
+            tls: self.plan.workload.tls,
             load: outcome,
             server_cpu_ns: since(after, |r| r.server_ns),
             broker_cpu_ns: since(after, |r| r.broker_ns),
@@ -224,18 +236,18 @@ mod tests {
     async fn an_outcome_follows_its_command() {
         let outcome = json(&Outcome { deliveries: 12, ..Outcome::default() });
         let mut load = load(&format!("read command; echo '{outcome}'; read more || exit 0"));
-        assert_eq!(run(&mut load, Command::Connect).await.unwrap().deliveries, 12);
+        assert_eq!(run(&mut load, CONNECT).await.unwrap().deliveries, 12);
         load.finish().await.unwrap();
     }
 
     #[tokio::test]
     async fn a_load_that_fails_is_reported_with_its_output() {
         let mut failing = load("read command; echo client 7 >&2; exit 1");
-        let error = run(&mut failing, Command::Connect).await.unwrap_err().to_string();
+        let error = run(&mut failing, CONNECT).await.unwrap_err().to_string();
         assert!(error.starts_with("sh ended before the stage"), "{error}");
         assert!(error.contains("client 7"), "{error}");
         let mut confused = load("read command; echo done; read more");
-        let error = run(&mut confused, Command::Connect).await.unwrap_err();
+        let error = run(&mut confused, CONNECT).await.unwrap_err();
         assert_eq!(error.to_string(), "sh printed \"done\", which is not an outcome");
     }
 

@@ -26,7 +26,7 @@ pub struct Plan {
     /// A server of ours that is already running. Default: `None`, which means a fresh one for each cell.
     pub running: Option<RunningServer>,
     /// The names of contenders or of families of them, in this order. Default: empty, which means our transports, and
-    /// message queues if `running` and `baseline` are not set.
+    /// message queues if `running`, `baseline` and `workload.tls` are not set.
     pub contenders: Vec<String>,
     /// `true` measures the baseline next to each of our transports and shows targets. Default: `false`.
     pub baseline: bool,
@@ -104,7 +104,9 @@ impl Plan {
             }
         }
         match self.cells()?.is_empty() {
-            true => wrong("none of the contenders has any of the rows".to_owned()),
+            true => wrong(
+                "none of the contenders has any of the rows, some of which need TLS".to_owned(),
+            ),
             false => Ok(()),
         }
     }
@@ -112,7 +114,9 @@ impl Plan {
     /// Returns the contenders in their order.
     pub(crate) fn contenders(&self) -> Result<Vec<&'static Contender>, PlanError> {
         let names: Vec<&str> = match &self.contenders[..] {
-            [] if self.running.is_some() || self.baseline => vec![TRANSPORTS],
+            [] if self.running.is_some() || self.baseline || self.workload.tls => {
+                vec![TRANSPORTS]
+            }
             [] => vec![TRANSPORTS, MESSAGE_QUEUE],
             names => names.iter().map(String::as_str).collect(),
         };
@@ -123,6 +127,18 @@ impl Plan {
         if self.baseline {
             let pairs = contenders.into_iter().flat_map(|one| [Some(one), one.baseline()]);
             contenders = each_once(pairs.flatten());
+        }
+        let has_no_tls =
+            |one: &&&Contender| !matches!(one.server, Server::Ours { .. } | Server::Baseline);
+        if self.workload.tls {
+            if self.running.is_some() {
+                return wrong(
+                    "a running server cannot be measured over TLS: leave out its URL".to_owned(),
+                );
+            }
+            if let Some(Contender { name, .. }) = contenders.iter().find(has_no_tls) {
+                return wrong(format!("{name} cannot be measured over TLS: leave it out"));
+            }
         }
         let is_other = |one: &&&Contender| one.family != TRANSPORTS;
         match contenders.iter().find(is_other) {
@@ -167,7 +183,10 @@ impl Plan {
     pub(crate) fn cells(&self) -> Result<Vec<(&'static Contender, &'static Scenario)>, PlanError> {
         let contenders = self.contenders()?;
         // The arguments of a running server cannot be changed.
-        let is_possible = |one: &Scenario| self.running.is_none() || one.serve_args.is_empty();
+        let is_possible = |one: &Scenario| {
+            let can_start = self.running.is_none() || one.serve_args.is_empty();
+            can_start && (self.workload.tls || !one.needs_tls)
+        };
         let is_chosen = |scenario: &&Scenario| {
             is_possible(scenario) && scenario.stages.iter().any(|one| self.has_stage(one.name))
         };

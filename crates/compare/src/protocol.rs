@@ -1,6 +1,8 @@
 //! The protocol between `compare` and its load: one line of JSON for the setup, one for each command and one for each
 //! outcome.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -14,6 +16,10 @@ pub(crate) const MAX_SOCKETS: usize = 19_900;
 pub(crate) struct Setup {
     /// The servers. Clients connect to them in turn, publishers to the first.
     pub(crate) urls: Vec<Url>,
+    /// The PEM file with the certificate of the servers. Connections use TLS if there is one.
+    pub(crate) certificate: Option<PathBuf>,
+    /// `true` if connections keep the tickets that a command needs to resume TLS sessions.
+    pub(crate) keeps_tickets: bool,
     /// Header lines of every HTTP request, each with its line end.
     pub(crate) headers: String,
     pub(crate) transport: Transport,
@@ -49,8 +55,11 @@ pub(crate) enum Command {
     /// Connects a few clients, publishes to them and disconnects them. This pays the one-time costs of the server, and
     /// reports at once if nothing can be delivered.
     Rehearse,
-    /// Connects all clients.
-    Connect,
+    /// Connects all clients, of which at most `at_once` are not answered yet. With TLS, all resume a session of an
+    /// earlier connection if `resumes` is `true`, otherwise none.
+    Connect { at_once: usize, resumes: bool },
+    /// Disconnects all clients.
+    Disconnect,
     /// Publishes `burst` notifications at the same instant, `rate` per second on average, even if the server is late.
     Publish { rate: f64, burst: usize, seconds: f64 },
     /// Publishes as fast as all clients receive: each publisher sends its next notification when every client has
@@ -71,7 +80,11 @@ impl Command {
             Self::Publish { seconds, .. }
             | Self::Saturate { seconds }
             | Self::Watch { seconds } => seconds,
-            Self::Rehearse | Self::Connect | Self::Fill { .. } | Self::Resume => 0.0,
+            Self::Rehearse
+            | Self::Connect { .. }
+            | Self::Disconnect
+            | Self::Fill { .. }
+            | Self::Resume => 0.0,
         }
     }
 }
@@ -82,6 +95,8 @@ impl Setup {
     pub(crate) fn of_tests(transport: Transport) -> Self {
         Self {
             urls: vec!["http://127.0.0.1:4242/".parse().expect("a valid URL")],
+            certificate: None,
+            keeps_tickets: false,
             headers: String::new(),
             transport,
             clients: 7,
@@ -117,6 +132,15 @@ pub struct Outcome {
     /// Seconds from the first scheduled publish to the last delivery, at least the length of the schedule. For clients
     /// that connect, seconds until the last one is answered.
     pub seconds: f64,
+    /// Times from the start of a connect until the TCP connection is established. `None` if no client has connected.
+    pub tcp_time: Option<Latency>,
+    /// Times from then on until the TLS handshake is complete. `None` without TLS.
+    pub tls_time: Option<Latency>,
+    /// Times from then on until the first response.
+    pub request_time: Option<Latency>,
+    /// TLS sessions that were resumed.
+    #[serde(default)]
+    pub resumed: u64,
     /// Times from the scheduled publish to each delivery. `None` without a schedule.
     pub latency: Option<Latency>,
     /// Times from the scheduled publish to the actual one.

@@ -27,6 +27,8 @@ pub(crate) struct Target {
     pub(crate) contender: &'static str,
     pub(crate) against: Against,
     pub(crate) at_most: f64,
+    /// `true` if it is a target for runs over TLS, and `false` if it is one for runs without.
+    pub(crate) tls: bool,
 }
 
 /// The divisor of a figure, in the same round.
@@ -107,6 +109,23 @@ figures! {
         |s| s.cpu_each(s.load.published);
     "resume.cpu" "Resume from the start of the log" "server CPU per delivery" Micros true
         |s| s.cpu_each(s.load.deliveries);
+    "handshake.tcp" "Connect, one at a time" "TCP p50" Millis false |s| millis(&s.load.tcp_time, |l| l.p50);
+    "handshake.tls" "Connect, one at a time" "TLS handshake p50" Millis false
+        |s| millis(&s.load.tls_time, |l| l.p50);
+    "handshake.request" "Connect, one at a time" "request answered p50" Millis false
+        |s| millis(&s.load.request_time, |l| l.p50);
+    "handshake.cpu" "Connect, one at a time" "server CPU per client" Micros true
+        |s| s.cpu_each(s.clients as u64);
+    "resumed.tls" "Reconnect by ticket, one at a time" "TLS handshake p50" Millis false
+        |s| millis(&s.load.tls_time, |l| l.p50);
+    "resumed.request" "Reconnect by ticket, one at a time" "request answered p50" Millis false
+        |s| millis(&s.load.request_time, |l| l.p50);
+    "resumed.cpu" "Reconnect by ticket, one at a time" "server CPU per client" Micros true
+        |s| s.cpu_each(s.clients as u64);
+    "reconnect.rate" "Reconnect by ticket" "connections" PerSecond false
+        |s| s.rate(s.clients as u64);
+    "reconnect.cpu" "Reconnect by ticket" "server CPU per client" Micros true
+        |s| s.cpu_each(s.clients as u64);
     "many.cpu" "Saturation of many" "server CPU per delivery" Micros true
         |s| s.cpu_each(s.load.deliveries);
 
@@ -121,7 +140,16 @@ const fn target(
     against: Against,
     at_most: f64,
 ) -> Target {
-    Target { row, contender, against, at_most }
+    Target { row, contender, against, at_most, tls: false }
+}
+
+const fn tls_target(
+    row: &'static str,
+    contender: &'static str,
+    against: Against,
+    at_most: f64,
+) -> Target {
+    Target { row, contender, against, at_most, tls: true }
 }
 
 const WEBSOCKET: Against = Against::Contender("baseline-websocket");
@@ -148,6 +176,16 @@ pub(crate) static TARGETS: &[Target] = &[
     target("quiet.memory", "long-polling", Against::Nothing, 1024.0),
     target("heartbeat.cpu", "websocket", Against::Nothing, 12.5),
     target("heartbeat.cpu", "sse", Against::Nothing, 12.5),
+    tls_target("steady.cpu", "websocket", WEBSOCKET, 1.1),
+    tls_target("steady.cpu", "sse", SSE, 1.1),
+    tls_target("steady.cpu", "long-polling", LONG_POLLING, 1.15),
+    tls_target("saturation.cpu", "websocket", WEBSOCKET, 1.25),
+    tls_target("saturation.cpu", "sse", SSE, 1.25),
+    tls_target("connect.cpu", "websocket", WEBSOCKET, 1.1),
+    tls_target("connect.cpu", "sse", SSE, 1.1),
+    // 4 KiB above the figures without TLS.
+    tls_target("quiet.memory", "websocket", Against::Nothing, 4_500.0),
+    tls_target("quiet.memory", "sse", Against::Nothing, 4_500.0),
 ];
 
 fn millis(latency: &Option<Latency>, of: fn(&Latency) -> f64) -> Option<f64> {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{bail, ensure};
 
+use crate::certificate::Certificate;
 use crate::environment::{Environment, Version};
 use crate::measure::measure;
 use crate::pin::Cores;
@@ -33,7 +34,7 @@ const FILES: usize = 64;
 ///
 /// # Errors
 /// Returns an error before anything is started if the plan is invalid or needs more open files than this process may
-/// have. Returns an error later if the run is interrupted before a cell is finished, or if every contender fails. Lost
+/// have. Returns an error later if no certificate can be created, if the run is interrupted before a cell is finished, or if every contender fails. Lost
 /// and duplicated notifications are not an error but figures of the report.
 pub async fn run(
     plan: &Plan,
@@ -49,6 +50,7 @@ pub async fn run(
     let cores = Cores::divide(plan.running.is_none());
     let mut environment = Environment::now(&cores);
     cores.pin_load();
+    let certificate = plan.workload.tls.then(Certificate::create).transpose()?;
     let rounds = plan.workload.rounds;
 
     let mut samples: Vec<Sample> = Vec::new();
@@ -66,7 +68,7 @@ pub async fn run(
         let step = format_args!("{title} · scenario {stage} · round {round} of {rounds}");
         progress.show(done, rounds * cells.len(), step);
         let measured = tokio::select! {
-            measured = measure(plan, &cores, contender, scenario, round) => measured,
+            measured = measure(plan, &cores, certificate.as_ref(), contender, scenario, round) => measured,
             () = &mut interrupt => {
                 interrupted = Some(Warning::interrupted(round, rounds));
                 break;

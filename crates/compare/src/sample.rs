@@ -15,6 +15,9 @@ pub struct Sample {
     pub round: usize,
     /// Connected clients.
     pub clients: usize,
+    /// `true` if they were connected over TLS.
+    #[serde(default)]
+    pub tls: bool,
     /// The counts of the load.
     #[serde(flatten)]
     pub load: Outcome,

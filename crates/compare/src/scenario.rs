@@ -12,6 +12,8 @@ pub(crate) struct Scenario {
     pub(crate) own_topics: bool,
     /// `true` if a log is published before clients connect.
     pub(crate) has_log: bool,
+    /// `true` if it is measured only over TLS.
+    pub(crate) needs_tls: bool,
     /// Additional arguments of our server.
     pub(crate) serve_args: &'static [&'static str],
     pub(crate) stages: &'static [Stage],
@@ -39,13 +41,18 @@ const TOPICS_RATE: f64 = 500.0;
 const HEARTBEAT: &[&str] = &["--heartbeat", "5"];
 const WATCH: Command = Command::Watch { seconds: 5.06 };
 
+/// Connects all clients. Enough of them at once to keep a server busy, and few enough for the listen backlog of any
+/// server.
+pub(crate) const CONNECT: Command = Command::Connect { at_once: 64, resumes: false };
+
 const DEFAULT: Scenario = Scenario {
     times: 1,
     own_topics: false,
     has_log: false,
+    needs_tls: false,
     serve_args: &[],
     stages: &[
-        Stage { name: "connect", command: |_| Command::Connect },
+        Stage { name: "connect", command: |_| CONNECT },
         Stage { name: "steady", command: |it| publish(it.rate, 1, it.steady_seconds) },
         Stage { name: "burst", command: |it| publish(it.rate, BURST, it.burst_seconds) },
         Stage { name: "saturation", command: saturate },
@@ -60,7 +67,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         times: 10,
         serve_args: HEARTBEAT,
         stages: &[
-            Stage { name: "quiet", command: |_| Command::Connect },
+            Stage { name: "quiet", command: |_| CONNECT },
             Stage { name: "heartbeat", command: |_| WATCH },
         ],
         includes: Contender::is_one_http_server,
@@ -80,6 +87,26 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         has_log: true,
         stages: &[Stage { name: "resume", command: |_| Command::Resume }],
         includes: |contender| contender.family == TRANSPORTS,
+        ..DEFAULT
+    },
+    Scenario {
+        stages: &[Stage {
+            name: "handshake",
+            command: |_| Command::Connect { at_once: 1, resumes: false },
+        }],
+        includes: Contender::is_one_http_server,
+        ..DEFAULT
+    },
+    Scenario {
+        needs_tls: true,
+        stages: &[
+            Stage { name: "resumed", command: |_| Command::Connect { at_once: 1, resumes: true } },
+            Stage {
+                name: "reconnect",
+                command: |_| Command::Connect { at_once: 64, resumes: true },
+            },
+        ],
+        includes: Contender::is_one_http_server,
         ..DEFAULT
     },
     Scenario {

@@ -9,6 +9,7 @@ use tidings_testkit::{LocalConfig, LocalError, LocalNats, LocalRedis};
 use tokio::time::{sleep, timeout};
 use url::Url;
 
+use crate::certificate::Certificate;
 use crate::child::Child;
 use crate::contender::{Broker, Server};
 use crate::pin::Cores;
@@ -59,7 +60,8 @@ pub(crate) struct NotInstalled {
 }
 
 impl Servers {
-    /// Starts the servers of a contender with additional arguments, or uses the running server of the plan.
+    /// Starts the servers of a contender with additional arguments, or uses the running server of the plan. With a
+    /// certificate, they serve https.
     ///
     /// # Errors
     /// Returns [`NotInstalled`] if the program is not installed, and another error if it cannot be started or does not
@@ -68,9 +70,12 @@ impl Servers {
         server: Server,
         args: &[&str],
         plan: &Plan,
+        certificate: Option<&Certificate>,
         cores: &Cores,
     ) -> anyhow::Result<Self> {
         let mut servers = Self::default();
+        let tls = certificate.map(Certificate::args).transpose()?;
+        let tls = tls.as_ref().map_or(&[][..], |args| args);
         let mut broker_args = Vec::new();
         if let Some(broker) = server.broker() {
             let (running, url, process) = Running::start(broker, cores).await?;
@@ -89,7 +94,7 @@ impl Servers {
             (Server::Ours { servers: count, args: own, .. }, None) => {
                 let further = plan.serve_args.iter().chain(&broker_args).map(String::as_str);
                 let serve = ["serve", "--listen", "127.0.0.1:0"];
-                let all = serve.iter().chain(own).chain(args).copied().chain(further);
+                let all = serve.iter().chain(own).chain(args).chain(tls).copied().chain(further);
                 let all: Vec<&str> = all.collect();
                 for _ in 0..count {
                     servers.spawn(&plan.program, &all, cores).await?;
@@ -100,7 +105,10 @@ impl Servers {
                 servers.spawn(&plan.program, &all, cores).await?;
             }
             (Server::Broadcast, _) => servers.spawn(&plan.program, &["broadcast"], cores).await?,
-            (Server::Baseline, _) => servers.spawn(&plan.program, &["baseline"], cores).await?,
+            (Server::Baseline, _) => {
+                let all: Vec<&str> = ["baseline"].iter().chain(tls).copied().collect();
+                servers.spawn(&plan.program, &all, cores).await?;
+            }
             (Server::Queue(_), _) => {}
         }
         Ok(servers)

@@ -44,7 +44,9 @@ impl TargetRow {
             return Vec::new();
         }
         // The target does not apply to fewer clients than the scenario is meant for.
-        let targets = TARGETS.iter().filter(|target| !plan.is_capped(target.row));
+        let applies =
+            |target: &&Target| target.tls == plan.workload.tls && !plan.is_capped(target.row);
+        let targets = TARGETS.iter().filter(applies);
         targets.filter_map(|target| Self::of(target, samples, contenders)).collect()
     }
 

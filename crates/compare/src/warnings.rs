@@ -275,7 +275,7 @@ fn of_sample(sample: &Sample, has_rounds: bool) -> Vec<Finding> {
         let text = format!("the load was {} busy, {text}", percent(load_busy));
         find(Doubt::LoadBusy, load_busy, text);
     }
-    if (is_saturation || stage == "connect") && load_busy > BUSY {
+    if (is_saturation || matches!(stage.as_str(), "connect" | "reconnect")) && load_busy > BUSY {
         let text = "so the server can deliver more per second. The CPU time per delivery is valid";
         let text = format!("the load was {} busy, {text}", percent(load_busy));
         find(Doubt::SaturationLoadBusy, load_busy, text);

@@ -23,6 +23,9 @@ pub struct Workload {
     pub burst_seconds: f64,
     /// Seconds of the stage saturation. Default: 0.3.
     pub saturation_seconds: f64,
+    /// `true` if clients and publishers connect over TLS, with a new certificate. Default: `false`.
+    #[serde(default)]
+    pub tls: bool,
     /// Publishing connections, which is also the number of notifications in flight at saturation. Default: 64.
     pub publishers: usize,
 }
@@ -42,6 +45,7 @@ impl Default for Workload {
             steady_seconds: 1.0,
             burst_seconds: 1.0,
             saturation_seconds: 0.3,
+            tls: false,
             publishers: 64,
         }
     }

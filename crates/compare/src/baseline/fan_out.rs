@@ -2,7 +2,7 @@
 
 use slab::Slab;
 
-use crate::baseline::connection::Connection;
+use crate::baseline::connection::{Buffers, Connection};
 use crate::baseline::encode::Format;
 use crate::baseline::log::{Id, KEPT, Log};
 
@@ -19,6 +19,7 @@ pub(crate) struct FanOut {
     encoded: [Vec<u8>; Format::COUNT],
     /// The clients to remove after a pass, because a slab cannot be changed during iteration. Kept for its capacity.
     lost: Vec<usize>,
+    pub(crate) buffers: Buffers,
 }
 
 impl FanOut {
@@ -51,7 +52,7 @@ impl FanOut {
             if bytes.is_empty() {
                 format.encode(bytes, self.log.after(self.delivered));
             }
-            if connection.deliver(bytes).is_err() {
+            if connection.deliver(bytes, &mut self.buffers).is_err() {
                 self.lost.push(key);
             }
         }

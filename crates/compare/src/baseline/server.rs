@@ -18,6 +18,7 @@ use crate::baseline::fan_out::FanOut;
 use crate::baseline::http::Request;
 use crate::baseline::log::Id;
 use crate::baseline::response::{self, Fault};
+use crate::baseline::tls::Tls;
 use crate::baseline::websocket;
 
 /// The key of the listener. A slab never has that many entries.
@@ -25,9 +26,6 @@ const LISTENER: u64 = u64::MAX;
 
 /// The most sockets that one pass reads.
 const PASS: usize = 1024;
-
-/// The most bytes of one read.
-const READ: usize = 64 * 1024;
 
 /// The approximate limit for payloads in one response to a poll, in bytes, as in the server. A response that does not
 /// fit into the socket would close it.
@@ -38,17 +36,16 @@ const PAGE: usize = 1024 * 1024;
 pub(crate) struct Server {
     epoll: OwnedFd,
     listener: TcpListener,
+    tls: Option<Tls>,
     connections: Slab<Connection>,
     fan_out: FanOut,
-    /// The buffer for all reads.
-    buffer: Box<[u8]>,
     /// The responses to the requests of one connection in this pass, which are one write.
     answers: Vec<u8>,
 }
 
 impl Server {
     /// Creates the server with a bound listener.
-    pub(crate) fn new(listener: TcpListener, fan_out: FanOut) -> io::Result<Self> {
+    pub(crate) fn new(listener: TcpListener, tls: Option<Tls>) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         listener.set_nonblocking(true)?;
         // The standard library listens with a backlog of 128. A burst of connects would overflow it, and a
@@ -60,9 +57,9 @@ impl Server {
         Ok(Self {
             epoll,
             listener,
+            tls,
             connections: Slab::new(),
-            fan_out,
-            buffer: vec![0; READ].into(),
+            fan_out: FanOut::default(),
             answers: Vec::new(),
         })
     }
@@ -107,10 +104,11 @@ impl Server {
 
     fn admit(&mut self, socket: OwnedFd) -> io::Result<()> {
         set_tcp_nodelay(&socket, true)?;
+        let session = self.tls.as_ref().map(Tls::session).transpose()?;
         let entry = self.connections.vacant_entry();
         let data = EventData::new_u64(entry.key() as u64);
         epoll::add(&self.epoll, &socket, data, EventFlags::IN)?;
-        entry.insert(Connection::new(TcpStream::from(socket)));
+        entry.insert(Connection::new(TcpStream::from(socket), session));
         Ok(())
     }
 
@@ -125,7 +123,7 @@ impl Server {
 
     fn receive(&mut self, key: usize) -> io::Result<()> {
         let connection = &mut self.connections[key];
-        let bytes = connection.receive(&mut self.buffer)?;
+        let bytes = connection.receive(&mut self.fan_out.buffers)?;
         connection.take(bytes)?;
         if let Role::Requesting { input } = &mut connection.role {
             let input = std::mem::take(input);
@@ -144,7 +142,7 @@ impl Server {
         }
         let connection = &mut self.connections[key];
         if !self.answers.is_empty() {
-            connection.send(&self.answers)?;
+            connection.send(&self.answers, &mut self.fan_out.buffers)?;
         }
         match role {
             Ok(Some(role)) => {

@@ -6,6 +6,7 @@ use anyhow::Context;
 use rustix::fd::OwnedFd;
 
 use super::gone::Gone;
+use super::handshakes::Handshakes;
 use super::order::Order;
 use super::requests::Requests;
 use super::score::Score;
@@ -28,6 +29,8 @@ pub(crate) struct Crowd {
     /// Everything that the clients received and sent in the current stage.
     pub(crate) received: u64,
     pub(crate) sent: u64,
+    /// The handshakes of the current stage.
+    pub(crate) handshakes: Handshakes,
 }
 
 /// One client: a connection that subscribes and receives.
@@ -38,6 +41,8 @@ struct Client {
     order: Order,
     /// The first bytes that it sends.
     request: String,
+    /// The time of the last step of its connect.
+    since: u64,
 }
 
 /// The progress of a client.
@@ -64,6 +69,7 @@ impl Crowd {
             reason: None,
             received: 0,
             sent: 0,
+            handshakes: Handshakes::default(),
         }
     }
 
@@ -87,15 +93,16 @@ impl Crowd {
     ///
     /// # Errors
     /// Returns an error if the system has no free port or file descriptor.
-    pub(crate) fn open(&mut self, score: &Score) -> anyhow::Result<()> {
+    pub(crate) fn open(&mut self, score: &Score, now: u64) -> anyhow::Result<()> {
         let index = self.clients.len();
         let (request, reader) = self.requests.subscribe(index);
-        let socket = begin_to_connect(self.requests.server(index), index, self.requests.run);
-        let connection = socket
-            .and_then(|socket| Connection::new(socket, reader, &self.epoll, index as u64))
+        let server = self.requests.server(index);
+        let session = self.requests.session(server)?;
+        let connection = begin_to_connect(server, index, self.requests.run)
+            .and_then(|socket| Connection::new(socket, reader, session, &self.epoll, index as u64))
             .with_context(|| format!("cannot connect client {index}, use fewer clients"))?;
-        let order = self.order(index, score);
-        self.clients.push(Client { connection, stage: Stage::Connecting, order, request });
+        let (stage, order) = (Stage::Connecting, self.order(index, score));
+        self.clients.push(Client { connection, stage, order, request, since: now });
         Ok(())
     }
 
@@ -118,7 +125,7 @@ impl Crowd {
     pub(crate) fn attend(&mut self, index: usize, intake: &mut Intake, score: &mut Score) {
         let done = match self.clients[index].stage {
             Stage::Gone => Ok(()),
-            Stage::Connecting => self.subscribe(index, score),
+            Stage::Connecting => self.subscribe(index, intake, score),
             _ => self.receive(index, intake, score),
         };
         if let Err(gone) = done {
@@ -126,16 +133,17 @@ impl Crowd {
         }
     }
 
-    /// Finishes the connect and subscribes.
-    fn subscribe(&mut self, index: usize, score: &mut Score) -> Result<(), Gone> {
-        let client = &mut self.clients[index];
-        client.connection.finish_connecting()?;
-        client.stage = Stage::Subscribing;
+    /// Finishes the connect and subscribes. With TLS, the request is sent once the handshake is complete.
+    fn subscribe(&mut self, index: usize, intake: &Intake, score: &mut Score) -> Result<(), Gone> {
+        let Client { connection, stage, request, since, .. } = &mut self.clients[index];
+        connection.finish_connecting()?;
+        self.handshakes.tcp.record_since(since, intake.now());
+        *stage = Stage::Subscribing;
         score.requests += 1;
-        let request = std::mem::take(&mut client.request);
-        self.sent += request.len() as u64;
-        client.connection.out = request.into_bytes();
-        client.connection.flush()
+        connection.out = std::mem::take(request).into_bytes();
+        connection.flush()?;
+        self.sent += connection.take_sent();
+        Ok(())
     }
 
     fn receive(
@@ -144,19 +152,24 @@ impl Crowd {
         intake: &mut Intake,
         score: &mut Score,
     ) -> Result<(), Gone> {
-        let Client { connection, stage, order, .. } = &mut self.clients[index];
+        let Client { connection, stage, order, since, .. } = &mut self.clients[index];
+        let was_handshaking = connection.is_handshaking();
         let exchange = connection.exchange(intake, order, score)?;
         self.received += exchange.received;
-        self.sent += exchange.sent;
+        self.sent += connection.take_sent();
+        if was_handshaking && !connection.is_handshaking() {
+            self.handshakes.tls.record_since(since, intake.now());
+            self.handshakes.resumed += u64::from(connection.is_resumed());
+        }
         if *stage == Stage::Subscribing && exchange.answers > 0 {
+            self.handshakes.request.record_since(since, exchange.now);
             *stage = Stage::Ready;
             self.ready += 1;
         }
         // A client sends very little, so a full socket means that the server does not read.
-        if connection.out.is_empty() {
-            Ok(())
-        } else {
-            Err(Gone::Invalid("the server does not read from a client"))
+        match connection.is_blocked() {
+            true => Err(Gone::Invalid("the server does not read from a client")),
+            false => Ok(()),
         }
     }
 

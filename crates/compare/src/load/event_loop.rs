@@ -129,7 +129,7 @@ impl Load {
         while self.crowd.ready < count {
             let before = self.crowd.ready;
             while self.crowd.size() < count.min(before + concurrency) {
-                self.crowd.open(&self.score)?;
+                self.crowd.open(&self.score, self.intake.now())?;
             }
             self.wait_until(|load| load.crowd.ready > before || load.crowd.reason.is_some())?;
             let ready = self.crowd.ready;

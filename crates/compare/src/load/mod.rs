@@ -20,13 +20,14 @@
 //! | running a command | `stages.rs` |
 //! | the event loop | `event_loop.rs` |
 //! | clients and publishers | `crowd.rs`, `publisher.rs`, `socket.rs` |
-//! | their requests | `requests.rs` |
+//! | their requests, and TLS | `requests.rs`, `tls.rs`, `../tls.rs` |
 //! | parsing what they read | `wire/`, `inbox.rs` |
-//! | the stamp, the check, the latencies | `stamp.rs`, `order.rs`, `score.rs` |
+//! | the stamp, the check, the latencies | `stamp.rs`, `order.rs`, `score.rs`, `handshakes.rs` |
 
 mod crowd;
 mod event_loop;
 mod gone;
+mod handshakes;
 mod inbox;
 mod order;
 mod publisher;
@@ -35,6 +36,7 @@ mod score;
 mod socket;
 mod stages;
 mod stamp;
+pub(crate) mod tls;
 mod wire;
 
 use std::io::{self, Write};

@@ -62,9 +62,10 @@ impl Publishers {
         Ok(Self { all, idle, due: VecDeque::new(), wait_for_delivery: false, epoll })
     }
 
-    /// Returns `true` once each has its first response.
+    /// Returns `true` once each has completed its TLS handshake and has its first response.
     pub(crate) fn is_ready(&self) -> bool {
-        self.all.iter().all(|publisher| !publisher.is_beginning)
+        let is_ready = |one: &Publisher| !one.is_beginning && !one.connection.is_handshaking();
+        self.all.iter().all(is_ready)
     }
 
     /// Returns `true` if everything is published and answered.
@@ -169,8 +170,9 @@ impl Publisher {
         let server = requests.server(0);
         let (first, reader) = requests.begin_publishing(index);
         let key = PUBLISHERS + u64::from(index);
+        let session = requests.session(server)?;
         let mut connection = connect_now(server)
-            .and_then(|socket| Connection::new(socket, reader, epoll, key))
+            .and_then(|socket| Connection::new(socket, reader, session, epoll, key))
             .with_context(|| format!("no server at {server}"))?;
         let is_beginning = !first.is_empty();
         connection.out = first.into_bytes();

@@ -1,23 +1,29 @@
 //! The requests of clients and publishers, and the readers of their responses.
 
+use std::io;
 use std::net::SocketAddr;
 
+use rustls::client::UnbufferedClientConnection;
 use url::{Position, Url};
 
 use super::socket::resolve;
 use super::stamp::Run;
+use super::tls::Tls;
 use super::wire::Reader;
 use super::wire::http::{Events, Responses, Stream};
 use super::wire::nats::{self, Nats};
 use super::wire::redis::{self, Redis};
 use super::wire::websocket::Frames;
 use crate::protocol::{Setup, Transport};
+use crate::tls::Session;
 
 /// The requests of one load.
 #[derive(Debug)]
 pub(crate) struct Requests {
     pub(crate) transport: Transport,
     servers: Vec<Server>,
+    /// `None` if the servers have no TLS.
+    tls: Option<Tls>,
     /// Additional header lines of each request.
     headers: String,
     pub(crate) run: Run,
@@ -44,11 +50,15 @@ impl Requests {
     /// Resolves the servers.
     ///
     /// # Errors
-    /// Returns an error if a name cannot be resolved.
+    /// Returns an error if a name cannot be resolved, or if the certificate cannot be read.
     pub(crate) fn new(setup: &Setup, run: Run) -> anyhow::Result<Self> {
         Ok(Self {
             transport: setup.transport,
             servers: setup.urls.iter().map(Server::of).collect::<Result<_, _>>()?,
+            tls: match &setup.certificate {
+                Some(certificate) => Some(Tls::trusting(certificate, setup.keeps_tickets)?),
+                None => None,
+            },
             headers: setup.headers.clone(),
             run,
             payload: setup.payload,
@@ -66,6 +76,25 @@ impl Requests {
     /// Returns the server of a client. Publishers connect to the server of the first client.
     pub(crate) fn server(&self, index: usize) -> SocketAddr {
         self.of_client(index).address
+    }
+
+    /// Returns a TLS session with this server, or `None` if the servers have no TLS.
+    ///
+    /// # Errors
+    /// Returns an error if rustls rejects the configuration.
+    pub(crate) fn session(
+        &self,
+        server: SocketAddr,
+    ) -> io::Result<Option<Session<UnbufferedClientConnection>>> {
+        let session = self.tls.as_ref().map(|tls| tls.session(server.ip()));
+        session.transpose().map_err(io::Error::other)
+    }
+
+    /// Makes all connections that follow resume a TLS session each, or none.
+    pub(crate) fn resume_sessions(&self, resumes: bool) {
+        if let Some(tls) = &self.tls {
+            tls.resume(resumes);
+        }
     }
 
     /// Returns the first bytes that a client sends, and the reader of what it receives.

@@ -12,6 +12,8 @@ use rustix::net::{
     AddressFamily, SocketFlags, SocketType, bind, connect, socket_with,
     sockopt::{set_tcp_nodelay, socket_error},
 };
+use rustls::HandshakeKind;
+use rustls::client::UnbufferedClientConnection;
 use url::Url;
 
 use super::gone::Gone;
@@ -20,6 +22,7 @@ use super::order::Order;
 use super::score::Score;
 use super::stamp::Run;
 use super::wire::Reader;
+use crate::tls::Session;
 
 /// Edge-triggered. A socket that was read completely is not reported again until more arrives.
 const INTEREST: EventFlags = EventFlags::IN.union(EventFlags::OUT).union(EventFlags::ET);
@@ -88,8 +91,19 @@ pub(crate) struct Connection {
     reader: Box<dyn Reader>,
     /// Bytes that the reader has not used: an incomplete head or stamp. Takes no memory otherwise.
     carry: Vec<u8>,
-    /// Bytes that are not sent yet.
+    /// Bytes that are not sent yet. With TLS, bytes that are not sealed yet.
     pub(crate) out: Vec<u8>,
+    tls: Option<Box<Sealed>>,
+    /// Bytes sent since [`take_sent`](Self::take_sent).
+    sent: u64,
+}
+
+/// The TLS of a connection.
+#[derive(Debug)]
+struct Sealed {
+    session: Session<UnbufferedClientConnection>,
+    /// Records that are not sent yet.
+    records: Vec<u8>,
 }
 
 /// The result of an exchange.
@@ -99,9 +113,8 @@ pub(crate) struct Exchange {
     pub(crate) answers: usize,
     /// The time of the last read.
     pub(crate) now: u64,
-    /// Bytes received, and bytes replied.
+    /// Bytes received.
     pub(crate) received: u64,
-    pub(crate) sent: u64,
 }
 
 /// The state that all connections share.
@@ -110,12 +123,15 @@ pub(crate) struct Intake {
     pub(crate) run: Run,
     /// The buffer for all reads. It begins with the unused bytes of the connection.
     buffer: Box<[u8]>,
+    /// The buffer for everything that TLS has opened. It begins with the unused bytes of the connection.
+    opened: Vec<u8>,
     began: Instant,
 }
 
 impl Intake {
     pub(crate) fn new(run: Run) -> Self {
-        Self { run, buffer: vec![0; CARRIED + READ].into(), began: Instant::now() }
+        let buffer = vec![0; CARRIED + READ].into();
+        Self { run, buffer, opened: Vec::new(), began: Instant::now() }
     }
 
     /// Returns the time in nanoseconds since the load started.
@@ -125,15 +141,39 @@ impl Intake {
 }
 
 impl Connection {
-    /// Registers a socket at the epoll with this key.
+    /// Registers a socket at the epoll with this key. With a session, the connection uses TLS.
     pub(crate) fn new(
         socket: OwnedFd,
         reader: Box<dyn Reader>,
+        session: Option<Session<UnbufferedClientConnection>>,
         epoll: &OwnedFd,
         key: u64,
     ) -> io::Result<Self> {
         epoll::add(epoll, &socket, EventData::new_u64(key), INTEREST)?;
-        Ok(Self { socket, reader, carry: Vec::new(), out: Vec::new() })
+        let tls = session.map(|session| Box::new(Sealed { session, records: Vec::new() }));
+        Ok(Self { socket, reader, carry: Vec::new(), out: Vec::new(), tls, sent: 0 })
+    }
+
+    /// Returns `true` until the TLS handshake is complete. Returns `false` without TLS.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.session.connection.is_handshaking())
+    }
+
+    /// Returns `true` if the handshake has resumed a TLS session.
+    pub(crate) fn is_resumed(&self) -> bool {
+        let kind = self.tls.as_ref().and_then(|tls| tls.session.connection.handshake_kind());
+        kind == Some(HandshakeKind::Resumed)
+    }
+
+    /// Returns `true` if the socket was too full for everything that could be sent.
+    pub(crate) fn is_blocked(&self) -> bool {
+        let unsent = self.tls.as_ref().map_or(&self.out, |tls| &tls.records);
+        !unsent.is_empty()
+    }
+
+    /// Returns the number of bytes sent since the last call.
+    pub(crate) fn take_sent(&mut self) -> u64 {
+        std::mem::take(&mut self.sent)
     }
 
     /// Finishes a connect once the socket is writable.
@@ -166,15 +206,25 @@ impl Connection {
             let (run, now, reply) = (intake.run, intake.now(), &mut self.out);
             let too_long = Gone::Invalid("a head or a line of the server is too long");
             let start = CARRIED.checked_sub(self.carry.len()).ok_or(too_long)?;
-            intake.buffer[start..CARRIED].copy_from_slice(&self.carry);
-            let bytes = &intake.buffer[start..CARRIED + length];
-            let unsent = reply.len();
+            let bytes = match &mut self.tls {
+                None => {
+                    intake.buffer[start..CARRIED].copy_from_slice(&self.carry);
+                    &intake.buffer[start..CARRIED + length]
+                }
+                Some(tls) => {
+                    let Sealed { session, records } = &mut **tls;
+                    intake.opened.clear();
+                    intake.opened.extend_from_slice(&self.carry);
+                    let received = &mut intake.buffer[CARRIED..CARRIED + length];
+                    session.open(received, &mut intake.opened, records)?;
+                    &intake.opened
+                }
+            };
             let mut inbox = Inbox { run, order, score, now, answers: 0, reply };
             let used = self.reader.take(bytes, &mut inbox)?;
             exchange.answers += inbox.answers;
             exchange.now = now;
             exchange.received += length as u64;
-            exchange.sent += (self.out.len() - unsent) as u64;
             self.carry.clear();
             self.carry.extend_from_slice(&bytes[used..]);
             self.flush()?;
@@ -185,11 +235,26 @@ impl Connection {
         }
     }
 
-    /// Writes as many of the unsent bytes as the socket accepts.
+    /// Writes as many of the unsent bytes as the socket accepts. Before a TLS handshake is complete, writes only its
+    /// records.
     pub(crate) fn flush(&mut self) -> Result<(), Gone> {
-        if !self.out.is_empty() {
-            match rustix::io::write(&self.socket, &self.out) {
-                Ok(length) => drop(self.out.drain(..length)),
+        let is_handshaking = self.is_handshaking();
+        let unsent = match &mut self.tls {
+            None => &mut self.out,
+            Some(tls) => {
+                let Sealed { session, records } = &mut **tls;
+                if (is_handshaking || !self.out.is_empty()) && session.seal(&self.out, records)? {
+                    self.out.clear();
+                }
+                records
+            }
+        };
+        if !unsent.is_empty() {
+            match rustix::io::write(&self.socket, &unsent[..]) {
+                Ok(length) => {
+                    unsent.drain(..length);
+                    self.sent += length as u64;
+                }
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 Err(error) => return Err(Gone::Broken(error.into())),
             }

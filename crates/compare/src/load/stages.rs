@@ -1,13 +1,9 @@
 //! The commands of the parent.
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 
 use super::event_loop::Load;
 use crate::protocol::{Command, Outcome};
-
-/// The number of open handshakes. They are enough to keep a server busy and few enough for the listen backlog of any
-/// server.
-const AT_ONCE: usize = 64;
 
 /// The number of clients of the rehearsal, and of its notifications, each of which may be for only one client. There
 /// are few, because the memory of a client is measured as the growth after the rehearsal.
@@ -25,11 +21,13 @@ impl Load {
         self.score.begin(matches!(command, Command::Publish { .. }));
         self.publishers.wait_for_delivery = matches!(command, Command::Saturate { .. });
         (self.crowd.received, self.crowd.sent) = (0, 0);
+        self.crowd.handshakes.reset();
         self.began = self.now();
         let mut schedule = 0;
         match command {
             Command::Rehearse => self.rehearse()?,
-            Command::Connect => self.connect()?,
+            Command::Connect { at_once, resumes } => self.connect(at_once, resumes)?,
+            Command::Disconnect => self.crowd.clear(),
             Command::Publish { rate, burst, seconds } => {
                 schedule = self.publish(rate, burst, seconds)?;
             }
@@ -62,9 +60,16 @@ impl Load {
         Ok(())
     }
 
-    fn connect(&mut self) -> anyhow::Result<()> {
-        self.gather(self.clients, AT_ONCE)?;
+    fn connect(&mut self, at_once: usize, resumes: bool) -> anyhow::Result<()> {
+        self.crowd.requests.resume_sessions(resumes);
+        self.gather(self.clients, at_once)?;
         self.score.last = self.now();
+        let (clients, resumed) = (self.clients, self.crowd.handshakes.resumed);
+        let expected = if resumes { clients as u64 } else { 0 };
+        ensure!(
+            resumed == expected,
+            "{resumed} of {clients} clients resumed a TLS session, expected {expected}"
+        );
         Ok(())
     }
 
@@ -143,6 +148,10 @@ impl Load {
             received_bytes: crowd.received,
             sent_bytes: crowd.sent,
             seconds: score.last.saturating_sub(*began).max(schedule) as f64 / 1e9,
+            tcp_time: crowd.handshakes.tcp.summary(),
+            tls_time: crowd.handshakes.tls.summary(),
+            request_time: crowd.handshakes.request.summary(),
+            resumed: crowd.handshakes.resumed,
             latency: score.latency.summary(),
             late: score.late.summary().filter(|_| schedule > 0),
             answered: score.answered.summary().filter(|_| schedule > 0),

@@ -116,11 +116,12 @@ impl Report {
         let [clients, payload] =
             [self.plan.clients, self.plan.payload].map(|number| separated(&number.to_string()));
         let rate = separated(&rate.to_string());
+        let tls = if self.plan.tls { " over TLS" } else { "" };
         let plural = if *rounds == 1 { "" } else { "s" };
         let interrupted = self.warnings.iter().any(Warning::is_interruption);
         let mark = if interrupted { " · interrupted" } else { "" };
         format!(
-            "{clients} clients · {rate} notifications/s · {payload} B payload · {rounds} \
+            "{clients} clients{tls} · {rate} notifications/s · {payload} B payload · {rounds} \
              round{plural}{mark}"
         )
     }
