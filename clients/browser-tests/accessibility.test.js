@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import axe from "axe-core";
 import { launchBrowser, openPage } from "./support/browser.js";
-import { livePage } from "./support/live-page.js";
+import { livePage, secureLivePage } from "./support/live-page.js";
 
 const REPORT = new URL("../../docs/comparison/report.html", import.meta.url);
 const VIEWS = {
@@ -45,6 +45,15 @@ test("the longest topic does not make the page wider than a phone", async (t) =>
   await each((card) => card.state("open"));
   await assertNoSidewaysScroll(page);
 });
+
+for (const view of ["light", "on a phone"]) {
+  test(`the live page with four cards, ${view}, has no serious fault and fits`, async (t) => {
+    const { page, each } = await secureLivePage(t, browser, { topic: "news", ...VIEWS[view] });
+    await each((card) => card.state("open"));
+    await assertNoFault(page);
+    await assertNoSidewaysScroll(page);
+  });
+}
 
 test("every button of the live page can be reached and pressed with the keyboard", async (t) => {
   const { page, cards, each } = await livePage(t, browser, { topic: "news" });

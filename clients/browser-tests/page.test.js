@@ -1,12 +1,11 @@
 // The live page as a user sees it, and its buttons.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
 import { NETWORK, POLICY, launchBrowser } from "./support/browser.js";
 import { NO_LOSSES, TRANSPORTS, livePage } from "./support/live-page.js";
 import { PATIENCE } from "./support/patience.js";
+import { output } from "./support/terminal.js";
 import { badGateway, rejectsUpgrades, unplugged } from "./support/ways.js";
 
 const TITLES = ["WebSocket", "SSE", "Long-polling"];
@@ -263,20 +262,3 @@ describe("the live page", { concurrency: 4 }, () => {
     assert.doesNotMatch((await cached("/")).headers.get("cache-control"), /max-age=[1-9]/);
   });
 });
-
-/** Returns the output of the command up to `text`. Repeats `meanwhile` until then, because the command may start late. */
-async function output(t, command, text, meanwhile) {
-  const child = spawn("sh", ["-c", `exec ${command}`], { stdio: ["ignore", "pipe", "ignore"] });
-  t.after(() => child.kill());
-  let written = "";
-  let isOpen = true;
-  child.stdout.on("data", (chunk) => (written += chunk));
-  // Not `exit`, because the last output may arrive after it.
-  const closed = once(child, "close").then(() => (isOpen = false));
-  const until = Date.now() + PATIENCE;
-  while (!written.includes(text) && isOpen && Date.now() < until) {
-    await meanwhile();
-    await Promise.race([once(child.stdout, "data"), closed, new Promise((resolve) => setTimeout(resolve, 100))]);
-  }
-  return written;
-}

@@ -1,5 +1,6 @@
 //! Names the files of the page by a hash of their contents, so that a browser may keep them forever. Compresses each
-//! file once, so that no server has to. The page itself and the client keep their names and get an entity tag.
+//! file once, so that no server has to. The page itself and the files of the client keep their names and get an entity
+//! tag.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,9 +24,12 @@ fn main() -> io::Result<()> {
     }
     println!("cargo::rustc-env=INDEX_HTML={}", hash(html.as_bytes()));
     put("index.html", html.as_bytes())?;
-    let client = fs::read(built.join("client.js"))?;
-    println!("cargo::rustc-env=CLIENT_JS={}", hash(&client));
-    put("client.js", &client)
+    for (file, variable) in [("client.js", "CLIENT_JS"), ("webtransport.js", "WEBTRANSPORT_JS")] {
+        let bytes = fs::read(built.join(file))?;
+        println!("cargo::rustc-env={variable}={}", hash(&bytes));
+        put(file, &bytes)?;
+    }
+    Ok(())
 }
 
 /// Writes a file and its gzipped form, for `include_bytes!`.

@@ -1,5 +1,5 @@
 import { openPage } from "./browser.js";
-import { startHub } from "./hub.js";
+import { startHub, startSecureHub } from "./hub.js";
 import { startProxy } from "./proxy.js";
 import { BLANK } from "./test-page.js";
 
@@ -9,9 +9,7 @@ import { BLANK } from "./test-page.js";
  */
 export async function testbed(t, browser, { options = [], pages = BLANK, path = "/test/", ...ofPage } = {}) {
   const opened = [];
-  t.after(async () => {
-    for (const it of opened.reverse()) await it.close();
-  });
+  t.after(() => closeAll(opened));
   const hub = await startHub(...options);
   opened.push(hub);
   const proxy = await startProxy(hub, pages);
@@ -19,4 +17,20 @@ export async function testbed(t, browser, { options = [], pages = BLANK, path = 
   const page = await openPage(t, browser, proxy.url + path, ofPage);
   opened.push(page.context());
   return { hub, proxy, page };
+}
+
+/** Starts a server with TLS, and opens `path` of it without a proxy. The other options are those of `openPage`. */
+export async function secureTestbed(t, browser, { options = [], path = "/healthz", ...ofPage } = {}) {
+  const opened = [];
+  t.after(() => closeAll(opened));
+  const hub = await startSecureHub(...options);
+  opened.push(hub);
+  const page = await openPage(t, browser, hub.secure + path, { ignoreHTTPSErrors: true, ...ofPage });
+  opened.push(page.context());
+  return { hub, page };
+}
+
+/** Closes a page before its server, because a page without its server has faults. */
+async function closeAll(opened) {
+  for (const it of opened.reverse()) await it.close();
 }

@@ -29,8 +29,17 @@ export async function startHub(...options) {
   // Standard error is not inherited, because its reader would wait for a server that outlives its test.
   child.stderr.on("data", (text) => process.stderr.write(text));
   running.add(child);
+  const listeners = options.includes("--listen-plain") ? 2 : 1;
   child.once("exit", () => running.delete(child));
-  return new Hub(child, await inTimeOf(child, addressOf(child), "the server listens"));
+  return new Hub(child, await inTimeOf(child, addressesOf(child, listeners), "the server listens"));
+}
+
+/**
+ * Starts a server with a self-signed certificate on a free port. `secure` is its URL. It also listens without TLS, for
+ * the publishes of the tests.
+ */
+export async function startSecureHub(...options) {
+  return startHub("--tls-self-signed", "--listen-plain", "127.0.0.1:0", ...options);
 }
 
 /** Waits for this promise, and kills the server if that takes too long. */
@@ -43,12 +52,15 @@ async function inTimeOf(child, promise, what) {
   }
 }
 
-async function addressOf(child) {
+/** Returns the URLs of the server by their schemes. */
+async function addressesOf(child, count) {
+  const urls = {};
   for await (const line of createInterface(child.stdout)) {
-    const found = /^listening on (http:\S+)/.exec(line);
-    if (found) {
+    const [, url, scheme] = /^listening on ((https?):\S+)/.exec(line) ?? [];
+    if (url) urls[scheme] = url;
+    if (Object.keys(urls).length === count) {
       child.stdout.resume();
-      return found[1];
+      return urls;
     }
   }
   throw new Error("the server ended before it listened");
@@ -57,9 +69,10 @@ async function addressOf(child) {
 class Hub {
   #child;
 
-  constructor(child, url) {
+  constructor(child, { http, https }) {
     this.#child = child;
-    this.url = url;
+    this.url = http;
+    this.secure = https;
   }
 
   /** Publishes and returns the id. */

@@ -1,13 +1,23 @@
-import { testbed } from "./bed.js";
+import { secureTestbed, testbed } from "./bed.js";
 import { until } from "./patience.js";
 
 export const TRANSPORTS = ["websocket", "sse", "long-polling"];
+/** The transports of a server with TLS. */
+export const ALL = [...TRANSPORTS, "webtransport"];
 
 /** Opens the live page of a new server, through a proxy that can cut it. `topic` is set if it is not that of the demo. */
 export async function livePage(t, browser, { topic, ...options } = {}) {
   const path = topic === undefined ? "/" : `/?topic=${topic}`;
-  const bed = await testbed(t, browser, { pages: {}, path, ...options });
-  const cards = Object.fromEntries(TRANSPORTS.map((transport) => [transport, new Card(bed.page, transport)]));
+  return withCards(await testbed(t, browser, { pages: {}, path, ...options }), TRANSPORTS);
+}
+
+/** Opens the live page of a new server over TLS, without a proxy. */
+export async function secureLivePage(t, browser, { topic, ...options }) {
+  return withCards(await secureTestbed(t, browser, { path: `/?topic=${topic}`, ...options }), ALL);
+}
+
+function withCards(bed, transports) {
+  const cards = Object.fromEntries(transports.map((transport) => [transport, new Card(bed.page, transport)]));
   return { ...bed, cards, each: (act) => Promise.all(Object.values(cards).map(act)) };
 }
 

@@ -9,10 +9,10 @@ const MOST_PATIENCE = 3_600_000;
 
 /** Chooses the next transport: the best one that works, by the outcome of earlier attempts. */
 export class Choice {
-  #at: number;
+  #at!: number;
   #strikes = 0;
   #patience: number;
-  #betterAt: number;
+  #betterAt!: number;
 
   /**
    * @param place the key in the storage for the transport that has worked
@@ -24,9 +24,8 @@ export class Choice {
     private readonly usual: number,
   ) {
     const [name, until] = stored(place) as [TransportName, number];
-    this.#at = until > Date.now() ? Math.max(0, names.indexOf(name)) : 0;
     this.#patience = usual;
-    this.#betterAt = now() + usual;
+    this.#move(until > Date.now() ? Math.max(0, names.indexOf(name)) : 0);
   }
 
   get current(): TransportName {
@@ -52,7 +51,7 @@ export class Choice {
   ended(isEarly: boolean): void {
     if (!isEarly) {
       this.#strikes = 0;
-      if (this.#at === 0) this.#patience = this.usual;
+      if (!this.#at) this.#patience = this.usual;
     } else if (++this.#strikes === STRIKES) {
       this.#strikes = 0;
       if (this.#at + 1 < this.names.length) this.#at++;
@@ -67,7 +66,7 @@ export class Choice {
 
   /** Milliseconds until they are tried. `undefined` if there are none. */
   get betterIn(): number | undefined {
-    return this.#at > 0 ? this.#betterAt - now() : undefined;
+    return this.#at ? this.#betterAt - now() : undefined;
   }
 
   /** Keeps the current transport for longer, because no better one could be opened or none of them lasted. */

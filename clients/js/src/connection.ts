@@ -1,6 +1,6 @@
 import { now } from "./clock.js";
 import type { Fault } from "./rejection.js";
-import type { Frame, Opening, Transport } from "./transport.js";
+import type { Frame, Opening } from "./transport.js";
 import type { TransportName } from "./types.js";
 
 /** The heartbeat interval in milliseconds, if the server has not sent its own. */
@@ -42,8 +42,8 @@ export class Connection {
 
   constructor(
     readonly name: TransportName,
-    transport: Transport,
-    opening: Omit<Opening, "signal">,
+    transport: (opening: Omit<Opening, "token">) => Promise<void>,
+    opening: Omit<Opening, "signal" | "token">,
     openTimeout: number,
   ) {
     this.#patience = openTimeout;

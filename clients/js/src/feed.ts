@@ -1,5 +1,5 @@
 import { Address } from "./address.js";
-import { Line } from "./line.js";
+import { Line, type Listener } from "./line.js";
 import { Pause } from "./pause.js";
 import type { Frame } from "./transport.js";
 import { publish } from "./publish.js";
@@ -16,8 +16,8 @@ interface Waiting<T> {
 }
 
 /** The reader's side of a feed: a bounded buffer between the line and the listeners or the iteration. */
-export class TidingsFeed<T> implements Feed<T> {
-  state: State;
+export class TidingsFeed<T> implements Feed<T>, Listener {
+  state!: State;
   position: string | undefined;
   readonly #address: Address;
   readonly #options: Options<T>;
@@ -43,16 +43,7 @@ export class TidingsFeed<T> implements Feed<T> {
     this.#limit = options.buffer ?? 1024;
     if (!(this.#limit >= 1)) throw new TypeError("buffer < 1");
     this.position = options.after;
-    this.#line = new Line(this.#address, options, {
-      take: (position, frame) => this.#take(position, frame),
-      room: () => this.#room(),
-      state: (state) => {
-        this.state = state;
-        this.#emit("state", state, state.name === "closed" && state.error && !this.#isIterated);
-        this.#arrival.wake();
-      },
-    });
-    this.state = { name: "connecting", transport: options.transports?.[0] ?? "websocket" };
+    this.#line = new Line(this.#address, options, this);
     // Connects after the calling code has run, so that its listeners receive everything.
     queueMicrotask(() => void this.#line.run());
     const close = () => this.close();
@@ -95,7 +86,7 @@ export class TidingsFeed<T> implements Feed<T> {
   async publish(data: string | Uint8Array, options?: string | PublishOptions): Promise<string> {
     const lend = () => {
       const { transport } = this.state as { transport?: string };
-      if (globalThis.location && transport && transport !== "websocket") this.#line.hold();
+      if (globalThis.location && transport && !transport.startsWith("web")) this.#line.hold();
     };
     try {
       return await publish(this.#address, this.#options, lend, data, options);
@@ -109,7 +100,13 @@ export class TidingsFeed<T> implements Feed<T> {
     this.#line.close();
   }
 
-  #take(position: string, { gap, topic, headers = {}, data, data_base64 }: Frame): void {
+  changed(state: State): void {
+    this.state = state;
+    this.#emit("state", state, state.name === "closed" && state.error && !this.#isIterated);
+    this.#arrival.wake();
+  }
+
+  take(position: string, { gap, topic, headers = {}, data, data_base64 }: Frame): void {
     const { decode } = this.#options;
     let notification;
     if (topic) {
@@ -131,7 +128,7 @@ export class TidingsFeed<T> implements Feed<T> {
   }
 
   /** If the buffer is full, waits until the reader has made space. Gives up the connection if that takes too long. */
-  #room(): Promise<void> | undefined {
+  room(): Promise<void> | undefined {
     if (this.#buffer.length < this.#limit) return undefined;
     return this.#relief.sleep(TURN).then(() => {
       if (this.#buffer.length >= this.#limit) this.#line.hold();
@@ -140,7 +137,7 @@ export class TidingsFeed<T> implements Feed<T> {
 
   /** Passes the buffer to the listeners, unless an iteration sets the pace. */
   #drain(): void {
-    while (!this.#isIterated && this.#listeners.notification.size > 0) {
+    while (!this.#isIterated && this.#listeners.notification.size) {
       const waiting = this.#next();
       if (!waiting) return;
       this.#done(waiting);
@@ -166,7 +163,7 @@ export class TidingsFeed<T> implements Feed<T> {
 
   /** Calls the listeners. A loss is written to the console if there are none. */
   #emit<K extends keyof Events<T>>(event: K, it: Events<T>[K], isLoss?: unknown): void {
-    if (isLoss && this.#listeners[event].size === 0) console.error("tidings:", event, it);
+    if (isLoss && !this.#listeners[event].size) console.error("tidings:", event, it);
     for (const listener of this.#listeners[event]) {
       try {
         listener(it);

@@ -9,8 +9,9 @@
  * for await (const { topic, data } of feed) console.log(topic, data);
  * ```
  *
- * The path of a notification: a transport (`websocket.ts`, `sse.ts`, `long-polling.ts`) receives it, `line.ts` keeps a
- * connection open and updates the position, and `feed.ts` passes it to the reader.
+ * The path of a notification: a transport (`websocket.ts`, `sse.ts`, `long-polling.ts`, or the separate import
+ * `webtransport.ts`) receives it, `line.ts` keeps a connection open and updates the position, and `feed.ts` passes it to
+ * the reader.
  *
  * @module
  */
@@ -27,6 +28,7 @@ export type {
   Options,
   Payload,
   PublishOptions,
+  SeparateTransport,
   State,
   TransportName,
   WebSocketConstructor,

@@ -3,20 +3,15 @@ import { Backoff } from "./backoff.js";
 import { Choice } from "./choice.js";
 import { now } from "./clock.js";
 import { Connection, type Ending } from "./connection.js";
+import { isBusy, isFinal } from "./ending.js";
 import { longPolling } from "./long-polling.js";
 import { Pause } from "./pause.js";
 import { isAhead } from "./position.js";
-import { isBusy, isFinal } from "./rejection.js";
 import { sse } from "./sse.js";
 import { type Frame, OPEN_TIMEOUT, type Opening, type Transport } from "./transport.js";
-import type { Options, State, TransportName } from "./types.js";
+import type { Options, SeparateTransport, State, TransportName } from "./types.js";
 import { webSocket } from "./websocket.js";
 
-const TRANSPORTS: Record<TransportName, Transport> = {
-  websocket: webSocket,
-  sse,
-  "long-polling": longPolling,
-};
 /** How long a poll is held, in seconds. */
 const HOLD = 25;
 
@@ -25,11 +20,12 @@ export interface Listener {
   /** Everything up to `position` has arrived. `frame` is the last of it. */
   take(position: string, frame: Frame): void;
   room(): Promise<void> | undefined;
-  state(state: State): void;
+  changed(state: State): void;
 }
 
 /** Keeps a feed connected. It chooses the transport, keeps the position, and waits between attempts. */
 export class Line {
+  readonly #transports: Record<string, Transport | null>;
   readonly #choice: Choice;
   readonly #backoff = new Backoff();
   readonly #pause = new Pause();
@@ -52,14 +48,24 @@ export class Line {
     private readonly options: Options<any>,
     private readonly listener: Listener,
   ) {
-    const names = options.transports ?? (Object.keys(TRANSPORTS) as TransportName[]);
-    const usable = names.filter((name) => {
-      if (!TRANSPORTS[name]) throw new TypeError(`no transport "${name}"`);
-      return name !== "websocket" || (options.WebSocket ?? globalThis.WebSocket);
-    });
-    if (!usable[0]) throw new TypeError("no transport left");
+    // `null` if it cannot be used here.
+    this.#transports = {
+      websocket: (options.WebSocket ?? globalThis.WebSocket) ? webSocket : null,
+      sse,
+      "long-polling": longPolling,
+    };
+    const usable: TransportName[] = [];
+    for (const given of options.transports ?? Object.keys(this.#transports)) {
+      // A name has neither of these members.
+      const { name = given as TransportName, open = this.#transports[name] } = given as Partial<SeparateTransport>;
+      if (open === undefined) throw new TypeError(`no transport "${name}"`);
+      if (open) usable.push(name);
+      this.#transports[name] = open;
+    }
+    if (!usable.length) throw new TypeError("no transport");
     this.#choice = new Choice(usable, `tidings ${address.url.origin} ${usable}`, options.betterAfter ?? 60_000);
     this.#position = options.after;
+    listener.changed({ name: "connecting", transport: this.#choice.current });
   }
 
   /** Connects again after each end, until it is closed or the server rejects it finally. */
@@ -73,7 +79,7 @@ export class Line {
       error = rejected as Error;
     }
     ended.abort();
-    this.listener.state({ name: "closed", error });
+    this.listener.changed({ name: "closed", error });
   }
 
   close(): void {
@@ -101,14 +107,14 @@ export class Line {
   /** Reports the state and rests. The listener may end the rest at once, because it begins first. */
   #rest(state: State, milliseconds?: number): Promise<void> {
     const rest = this.#pause.sleep(milliseconds);
-    this.listener.state(state);
+    this.listener.changed(state);
     return rest;
   }
 
   /** Connects, and replaces the connection by better ones, until one ends without a replacement. */
   async #carry(): Promise<void> {
     this.#hasMoved = false;
-    this.listener.state({ name: "connecting", transport: this.#choice.current });
+    this.listener.changed({ name: "connecting", transport: this.#choice.current });
     let connection = this.#open(this.#choice.current);
     if (await connection.opened) this.#opens(connection);
     for (;;) {
@@ -140,13 +146,12 @@ export class Line {
   }
 
   #open(name: TransportName): Connection {
-    const transport: Transport = async (opening) => {
+    const transport = async (opening: Omit<Opening, "token">) => {
       const token = await this.options.token?.(this.#wasRejected);
-      if (!opening.signal.aborted) await TRANSPORTS[name]({ ...opening, token });
+      if (!opening.signal.aborted) await this.#transports[name]!({ ...opening, token });
     };
-    const opening: Omit<Opening, "signal"> = {
+    const opening: Omit<Opening, "signal" | "token"> = {
       url: (query) => this.address.subscription({ transport: name, after: this.#position, ...query }),
-      token: undefined,
       topic: this.address.topic,
       polls: this.#polls,
       options: this.options,
@@ -179,7 +184,7 @@ export class Line {
     this.#wasRejected = false;
     this.#wasOpen = true;
     this.#choice.opened(name);
-    this.listener.state({ name: "open", transport: name });
+    this.listener.changed({ name: "open", transport: name });
   }
 
   /** Chooses the transport of the next attempt after an ending, and waits for its time. */
@@ -195,8 +200,8 @@ export class Line {
     const isEnd = isFinal(status) && !(this.#wasOpen && status === 404 && !code);
     if (isEnd && code && code !== "bad_transport") throw error;
     if (!isBusy(error)) {
-      // The reason why a WebSocket fails is unknown.
-      if (how !== "failed" || !(isEnd || this.#choice.current === "websocket")) this.#mayPass = true;
+      // The reason why a WebSocket or WebTransport fails is unknown.
+      if (how !== "failed" || !(isEnd || this.#choice.current.startsWith("web"))) this.#mayPass = true;
       if (how === "silent") this.#choice.stay();
       if (isEnd || how === "failed" || how === "silent") {
         if (this.#choice.failed()) return;

@@ -1,5 +1,5 @@
 import { now } from "./clock.js";
-import { goodbye } from "./rejection.js";
+import { goodbye } from "./ending.js";
 import { request } from "./request.js";
 import type { Opening } from "./transport.js";
 

@@ -1,7 +1,8 @@
 import type { Address } from "./address.js";
 import { Backoff } from "./backoff.js";
+import { isFinal } from "./ending.js";
 import { Pause } from "./pause.js";
-import { type Fault, isFinal } from "./rejection.js";
+import type { Fault } from "./rejection.js";
 import { request } from "./request.js";
 import { OPEN_TIMEOUT } from "./transport.js";
 import type { Options, PublishOptions } from "./types.js";

@@ -1,4 +1,4 @@
-import { rejection } from "./rejection.js";
+import { rejection } from "./ending.js";
 import type { Options } from "./types.js";
 
 /** Everything that a request needs besides its URL. */

@@ -1,5 +1,5 @@
+import { goodbye } from "./ending.js";
 import { type Block, EventStream } from "./event-stream.js";
-import { goodbye } from "./rejection.js";
 import { request } from "./request.js";
 import type { Opening } from "./transport.js";
 

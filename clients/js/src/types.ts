@@ -1,5 +1,12 @@
-/** The transports, by their names in `?transport=`. */
-export type TransportName = "websocket" | "sse" | "long-polling";
+/** The transports, by their names in `?transport=`. WebTransport is a {@link SeparateTransport}. */
+export type TransportName = "websocket" | "sse" | "long-polling" | "webtransport";
+
+/** A transport that is a separate import, as `webTransport()` of `tidings/webtransport` returns it. */
+export interface SeparateTransport {
+  readonly name: "webtransport";
+  /** Opens a connection, for the feed only. `null` if this environment does not have the transport. */
+  readonly open: ((opening: any) => Promise<unknown>) | null;
+}
 
 /** A payload: text, or the bytes of a binary notification. */
 export type Payload = string | Uint8Array;
@@ -71,8 +78,8 @@ export type WebSocketConstructor = new (url: string | URL, protocol: string) => 
 
 /** The options of a {@link Feed}. Every option has a default. */
 export interface Options<T = Payload> {
-  /** The transports to try, best first. Default: WebSocket, SSE, long-polling. */
-  transports?: readonly TransportName[];
+  /** The transports to try, best first. Default: WebSocket, SSE, long-polling. WebTransport is a separate import. */
+  transports?: readonly (Exclude<TransportName, "webtransport"> | SeparateTransport)[];
   /**
    * The position to begin at: after this id, at the `"earliest"` retained notification, or with the `"latest"` of each
    * topic. Default: notifications that are published from now on.
@@ -81,7 +88,7 @@ export interface Options<T = Payload> {
   /**
    * Returns a bearer token for each connection and publish. `rejected` is `true` if the server has just rejected the
    * last token with 401, or has ended its session (`not_allowed`), so that a fresh one is needed. It is sent as
-   * `Authorization`, and by WebSocket as `?access_token=`, because pages cannot set a header there.
+   * `Authorization`, and by WebSocket and WebTransport as `?access_token=`, because pages cannot set a header there.
    */
   token?: (rejected: boolean) => string | Promise<string>;
   /**

@@ -1,11 +1,8 @@
-import { Rejection } from "./rejection.js";
+import { closed } from "./ending.js";
 import type { Opening } from "./transport.js";
 import type { WebSocketLike } from "./types.js";
 
 const PROTOCOL = "tidings.v1";
-/** The close codes after which a client should not reconnect, and those after which it should. */
-const ENDS = /^100[02379]$/;
-const LATER = /^10(01|1[13])$/;
 
 /** Reads a WebSocket, with the subprotocol that contains positions, gaps and heartbeats. */
 export function webSocket({ url, token, signal, options, receive }: Opening): Promise<unknown> {
@@ -27,11 +24,7 @@ export function webSocket({ url, token, signal, options, receive }: Opening): Pr
     };
     // The close event has the same information. But an error event without a listener ends a program that uses `ws`.
     socket.onerror = () => {};
-    socket.onclose = ({ code, reason }) => {
-      // 1008 is `not_allowed`: a fresh token may be allowed.
-      const status = ENDS.test(code) ? 403 : LATER.test(code) ? 503 : code === 1008 ? 401 : 0;
-      reject(new Rejection(status, `${code}`, reason || `closed with ${code}`));
-    };
+    socket.onclose = ({ code, reason }) => reject(closed(code, reason));
     signal.addEventListener("abort", () => socket.close());
   });
 }

@@ -46,6 +46,25 @@ test("a module can import the package, CommonJS can require it, and both find it
   assert.equal(run("version.cjs", `console.log(require("tidings/package.json").name)`), "tidings\n");
 });
 
+const USE_SEPARATE = `
+  const { Rejection } = client;
+  class WebTransport {
+    ready = Promise.resolve();
+    closed = Promise.resolve({ closeCode: 404, reason: "bad_topic: no" });
+    incomingUnidirectionalStreams = new ReadableStream({ start: (streams) => streams.close() });
+    close() {}
+  }
+  const feed = client.tidings("http://127.0.0.1:1/topics/a", { transports: [separate.webTransport({ WebTransport })] });
+  feed.on("state", ({ name, error }) => name === "closed" && console.log(error instanceof Rejection, error.code));
+`;
+
+test("a module and CommonJS can import WebTransport, which has the same class of rejections", () => {
+  const imports = `import * as client from "tidings"; import * as separate from "tidings/webtransport";`;
+  assert.equal(run("separate.mjs", imports + USE_SEPARATE), "true bad_topic\n");
+  const requires = `const client = require("tidings"); const separate = require("tidings/webtransport");`;
+  assert.equal(run("separate.cjs", requires + USE_SEPARATE), "true bad_topic\n");
+});
+
 test("CommonJS has its own file, so that Node does not have to require a module", () => {
   assert.equal(manifest().main, "./dist/index.cjs");
   const required = `console.log(require.resolve("tidings").endsWith("index.cjs"))`;
@@ -75,11 +94,18 @@ const TYPED = `
   orders.off("notification", listener);
   const feed: Feed<Order> = orders;
   export async function read(): Promise<void> { for await (const { data } of feed) console.log(data.n); }
+  const hash = { algorithm: "sha-256", value: new Uint8Array(32) };
+  const separate = webTransport({ port: 8443, serverCertificateHashes: [hash] });
+  tidings("http://127.0.0.1:1/topics/a", { transports: [separate, "websocket"] });
+  // @ts-expect-error: WebTransport is not part of the client.
+  tidings("http://127.0.0.1:1/topics/a", { transports: ["webtransport"] });
   // @ts-expect-error: data is an Order only with a decode that returns one.
   export const unsound: Feed<Order> = tidings("http://127.0.0.1:1/topics/a");
 `;
 
-const IMPORT = `import { type Feed, type Notification, tidings } from "tidings";`;
+const IMPORT = `import { type Feed, type Notification, tidings } from "tidings";
+  import { webTransport } from "tidings/webtransport";
+`;
 
 for (const [module, moduleResolution, file] of [
   ["node16", "node16", "types.mts"],
@@ -109,6 +135,6 @@ test("the package has its licences, and each link of its README is a URL or a fi
 
 test("all files in the manifest exist", () => {
   const { exports, main, module, types } = manifest();
-  const files = [main, module, types, ...JSON.stringify(exports).match(/\.\/[\w./]+/g)];
+  const files = [main, module, types, ...JSON.stringify(Object.values(exports)).match(/\.\/[\w./]+/g)];
   for (const file of files) assert.ok(existsSync(`${installed}/${file}`), file);
 });

@@ -1,4 +1,5 @@
-/** A server that is controlled by the test, through the fetch and the WebSocket of a feed, and a clock that the test moves. */
+/** A server that is controlled by the test, through the fetch, the WebSocket and the WebTransport of a feed, and a clock that the test
+ * moves. */
 import { mock } from "node:test";
 import { tidings } from "../dist/index.js";
 
@@ -36,6 +37,7 @@ export async function pass(milliseconds) {
 export class Hub {
   requests = [];
   sockets = [];
+  sessions = [];
   /** `true` if WebSockets open. */
   upgrades = true;
 
@@ -68,12 +70,26 @@ export class Hub {
     };
   }
 
+  get WebTransport() {
+    const hub = this;
+    return class extends Session {
+      constructor(url, options) {
+        super(url, options);
+        hub.sessions.push(this);
+      }
+    };
+  }
+
   get request() {
     return this.requests.at(-1);
   }
 
   get socket() {
     return this.sockets.at(-1);
+  }
+
+  get session() {
+    return this.sessions.at(-1);
   }
 
   /** Opens a feed of this server and records everything that it emits. */
@@ -86,6 +102,65 @@ export class Hub {
     feeds.push(feed);
     test.after(() => feed.close());
     return { feed, told };
+  }
+}
+
+/** A WebTransport session. As in browsers, the streams of a session that ends break. */
+class Session {
+  isClosed = false;
+  #streams;
+  #stream;
+  #encoder = new TextEncoder();
+  #settle = {};
+
+  constructor(url, options) {
+    this.url = new URL(url);
+    this.options = options;
+    const promise = (name) => new Promise((resolve, reject) => (this.#settle[name] = { resolve, reject }));
+    this.ready = promise("ready");
+    this.closed = promise("closed");
+    this.incomingUnidirectionalStreams = new ReadableStream({ start: (streams) => (this.#streams = streams) });
+  }
+  /** Sends bytes or text on the one stream of the server. */
+  send(bytes) {
+    if (!this.#stream) {
+      this.#settle.ready.resolve();
+      const start = (stream) => (this.#stream = stream);
+      this.readable = new ReadableStream({ start }, new ByteLengthQueuingStrategy({ highWaterMark: 100 }));
+      this.#streams.enqueue(this.readable);
+    }
+    this.#stream.enqueue(typeof bytes === "string" ? this.#encoder.encode(bytes) : bytes);
+  }
+  say(...frames) {
+    this.send(frames.map((frame) => `${JSON.stringify(frame)}\n`).join(""));
+  }
+  /** How many bytes fit until the stream waits for its reader. */
+  get room() {
+    return this.#stream.desiredSize;
+  }
+  /** Ends the stream, but not the session. */
+  finish() {
+    this.#stream.close();
+  }
+  /** Ends the session with a close code. */
+  end(closeCode, reason = "") {
+    this.#settle.ready.resolve();
+    this.#break(new Error("the session was closed"));
+    this.#settle.closed.resolve({ closeCode, reason });
+  }
+  /** Breaks the session, or fails to open it. */
+  fail(message = "Opening handshake failed.") {
+    const error = new Error(message);
+    this.#settle.ready.reject(error);
+    this.#break(error);
+    this.#settle.closed.reject(error);
+  }
+  close() {
+    if (!this.isClosed) this.end(0);
+  }
+  #break(error) {
+    this.isClosed = true;
+    for (const stream of [this.#streams, this.#stream]) stream?.error(error);
   }
 }
 

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { webTransport } from "../dist/webtransport.js";
 import { Hub, ownTime, pass, rejection, settle, stream } from "./support.js";
 
 const PAGE = readFileSync(new URL("../../../docs/protocol.md", import.meta.url), "utf8");
@@ -20,7 +21,9 @@ function rows(caption) {
 /** Returns `ends` if this event ends a feed with an error, and `retries` if the feed waits for another attempt. */
 async function ends(t, transport, act) {
   const hub = new Hub();
-  const { feed } = hub.feed(t, { transports: [transport] });
+  const { WebTransport } = hub;
+  const transports = [transport === "webtransport" ? webTransport({ WebTransport }) : transport];
+  const { feed } = hub.feed(t, { transports });
   await settle();
   await act(hub);
   await settle();
@@ -42,6 +45,9 @@ test("a feed follows the table for answers of the server and of proxies", async 
       const ended = await ends(t, transport, (hub) => hub.request.answer(answer()));
       assert.equal(ended, expected, `${status} by ${transport}`);
     }
+    if (status < 400) continue;
+    const ended = await ends(t, "webtransport", (hub) => hub.session.end(status, "some_code: a message"));
+    assert.equal(ended, expected, `${status} by webtransport`);
   }
 });
 
@@ -90,9 +96,18 @@ test("a feed follows the table of goodbyes, on every transport", async (t) => {
     hub.socket.say({ ping: 25_000, id: "e-1" });
     hub.socket.end(code);
   };
+  const byCloseCode = (code) => (hub) => {
+    hub.session.say({ ping: 25_000, id: "e-1" });
+    hub.session.end(code);
+  };
+  const byLine = (reason, opening) => (hub) => hub.session.say(...opening, said(reason));
   const cases = goodbyes.flatMap(([reasons, code, expected]) => reasons.map((reason) => [reason, Number(code), expected]));
   for (const [reason, code, expected] of [...cases, ["unheard_of", 4000, other], ["unheard_of", 1006, other]]) {
     assert.equal(await ends(t, "websocket", byWebSocket(code)), expected, `${code}`);
+    assert.equal(await ends(t, "webtransport", byCloseCode(code)), expected, `${code} of a session`);
+    for (const opening of [[], [{ ping: 25_000, id: "e-1" }]]) {
+      assert.equal(await ends(t, "webtransport", byLine(reason, opening)), expected, `${reason} of a session`);
+    }
     assert.equal(await ends(t, "long-polling", byPoll(reason)), expected, `${reason} in a poll`);
     for (const opening of ["", "retry: 900\n", "retry: 900\n\n", ":ping 25000\nretry: 900\nid: e-1\n\n"]) {
       assert.equal(await ends(t, "sse", bySse(reason, opening)), expected, `${reason} after ${opening}`);

@@ -73,7 +73,7 @@ export class Card {
     const { kind, shared, feed } = this.stream;
     const command = this.#value("command");
     if (getSelection()?.containsNode(command, true)) return;
-    write(command, kind.command(shared.url.href, feed.position!));
+    write(command, kind.command(shared.url.href, feed.position!, shared.about));
   }
 
   #value(name: string): HTMLElement {

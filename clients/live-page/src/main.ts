@@ -6,9 +6,9 @@ import { find, quoted, write } from "./dom.js";
 import { duration } from "./format.js";
 import { Log } from "./log.js";
 import { LossCheck } from "./loss-check.js";
-import { Clock, request, resource } from "./server.js";
+import { Clock, httpVersion, request, resource } from "./server.js";
 import { Stream } from "./stream.js";
-import { isKnown } from "./transports.js";
+import { usable } from "./transports.js";
 
 const DRAW_EVERY = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 250;
 const CLOCK_EVERY = 30_000;
@@ -17,24 +17,26 @@ const facts = find(document, "[data-value=facts]");
 
 async function start(): Promise<void> {
   const clock = new Clock();
-  const { transports, demo } = await clock.read();
+  const about = await clock.read();
   const named = new URLSearchParams(location.search).get("topic");
-  const topic = named || demo || `live.${Math.random().toString(36).slice(2, 8)}`;
+  const topic = named || about.demo || `live.${Math.random().toString(36).slice(2, 8)}`;
   const url = resource(topic);
   // All streams begin at the same position, so that their counts can be compared.
   const { cursor: after } = await request(url);
 
   const log = new Log(find(document, "[data-log]"));
   log.add("Subscribed to ", quoted(topic));
-  const shared = { url, after, clock, check: new LossCheck(), log };
-  const streams = transports.filter(isKnown).map((name) => new Stream(name, shared));
+  const shared = { url, about, after, clock, check: new LossCheck(), log };
+  const streams = usable(about).map((name) => new Stream(name, shared));
   const cards = streams.map((stream, at) => new Card(stream, at));
   new Controls(shared, streams);
 
+  const protocol = httpVersion();
+  const over = protocol && ` · page over ${protocol}`;
   const draw = () => {
     if (document.hidden) return;
     for (const card of cards) card.draw();
-    write(facts, `Topic ${topic} · server clock read to ± ${duration(clock.precision)}`);
+    write(facts, `Topic ${topic}${over} · server clock read to ± ${duration(clock.precision)}`);
   };
   draw();
   setInterval(draw, DRAW_EVERY);

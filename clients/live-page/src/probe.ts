@@ -27,20 +27,58 @@ export class Probe {
     this.#cable = new AbortController();
   }
 
+  readonly #count = (bytes: number) => {
+    this.bytes += bytes;
+  };
+
   readonly fetch: typeof globalThis.fetch = async (input, init) => {
     const cable = this.#cable.signal;
     const signal = init?.signal ? AbortSignal.any([cable, init.signal]) : cable;
     const response = await fetch(input, { ...init, signal });
     this.bytes += HEAD;
     if (response.ok) this.requests += 1;
-    const counter = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-      transform: (chunk, out) => {
-        this.bytes += chunk.byteLength;
-        out.enqueue(chunk);
-      },
-    });
-    return new Response(response.body?.pipeThrough(counter) ?? null, response);
+    return new Response(response.body?.pipeThrough(counter(this.#count)) ?? null, response);
   };
+
+  /** Returns the `WebTransport` class of this network. */
+  get WebTransport(): typeof WebTransport {
+    const probe = this;
+    return class extends WebTransport {
+      /** Rejects when the cable is cut. */
+      readonly #cut: Promise<never>;
+
+      constructor(url: string | URL, options?: WebTransportOptions) {
+        const cable = probe.#cable.signal;
+        cable.throwIfAborted();
+        super(url, options);
+        this.#cut = new Promise((_, reject) => {
+          const cut = () => {
+            reject(cable.reason);
+            this.close();
+          };
+          const forget = () => cable.removeEventListener("abort", cut);
+          cable.addEventListener("abort", cut);
+          super.closed.then(forget, forget);
+        });
+        const opened = () => {
+          probe.bytes += HEAD;
+          probe.requests += 1;
+        };
+        this.ready.then(opened, () => {});
+      }
+
+      override get closed(): Promise<WebTransportCloseInfo> {
+        return Promise.race([this.#cut, super.closed]);
+      }
+
+      override get incomingUnidirectionalStreams(): ReadableStream {
+        const each = new TransformStream<ReadableStream, ReadableStream>({
+          transform: (stream, out) => out.enqueue(stream.pipeThrough(counter(probe.#count))),
+        });
+        return super.incomingUnidirectionalStreams.pipeThrough(each);
+      }
+    };
+  }
 
   /** Returns the `WebSocket` class of this network. */
   get WebSocket(): WebSocketConstructor {
@@ -68,6 +106,16 @@ export class Probe {
       }
     };
   }
+}
+
+/** Returns a stream that passes on everything and calls `count` with the number of bytes. */
+function counter(count: (bytes: number) => void): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  return new TransformStream({
+    transform: (chunk, out) => {
+      count(chunk.byteLength);
+      out.enqueue(chunk);
+    },
+  });
 }
 
 /** Returns the length of a server's frame (RFC 6455, section 5.2). */

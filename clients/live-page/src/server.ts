@@ -1,8 +1,10 @@
 // Requests to the server, and its clock.
 
 /** The response of `GET /transports`. */
-interface About {
+export interface About {
   readonly transports: readonly string[];
+  /** The port of WebTransport, and the hashes of a certificate that a browser accepts only by its hash, in base64. */
+  readonly webtransport?: { readonly port: number; readonly hashes: readonly string[] };
   readonly demo: string | null;
   readonly now: number;
 }
@@ -50,6 +52,14 @@ export async function request(url: string | URL, init?: RequestInit): Promise<an
   const body = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(body.error?.message ?? `the server responded with ${response.status}`);
   return body;
+}
+
+/** Returns the version of HTTP by which the page was loaded, or an empty text if it is not known. */
+export function httpVersion(): string {
+  const [page] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
+  // The names of ALPN (RFC 7301).
+  const name = page?.nextHopProtocol ?? "";
+  return name.replace(/^h(?=\d)/, "http/").toUpperCase();
 }
 
 /** Returns the URL of `topic` for publishing and subscribing, relative to the path of the page. */

@@ -1,13 +1,14 @@
 // One transport: its feed, a reader that can pause, and their counts.
 
 import { tidings, type Feed, type State, type TransportName } from "tidings";
+import { type SeparateTransport, webTransport } from "tidings/webtransport";
 
-import { count, duration } from "./format.js";
+import { bytes, count, duration } from "./format.js";
 import { LatencyWindow } from "./latency-window.js";
 import type { Log } from "./log.js";
 import { type LossCheck, StreamCheck } from "./loss-check.js";
 import { Probe } from "./probe.js";
-import type { Clock } from "./server.js";
+import type { About, Clock } from "./server.js";
 import { kinds } from "./transports.js";
 
 /** How many characters of a message a card shows. */
@@ -16,6 +17,7 @@ const SHOWN = 120;
 /** The state that all streams of the page share. */
 export interface Shared {
   readonly url: URL;
+  readonly about: About;
   /** The position at which all streams begin. */
   readonly after: string;
   readonly clock: Clock;
@@ -63,8 +65,8 @@ export class Stream {
     readonly name: TransportName,
     readonly shared: Shared,
   ) {
-    const { url, after, check } = shared;
-    const { fetch, WebSocket } = this.probe;
+    const { url, about, after, check } = shared;
+    const { probe } = this;
     this.kind = kinds[name];
     this.check = new StreamCheck(check);
     this.check.resume(after);
@@ -72,7 +74,9 @@ export class Stream {
       this.#arrived += 1;
       return read(payload);
     };
-    this.feed = tidings(url.href, { after, transports: [name], decode, fetch, WebSocket });
+    const transport = name === "webtransport" ? separate(about, probe) : name;
+    const { fetch, WebSocket } = probe;
+    this.feed = tidings(url.href, { after, transports: [transport], decode, fetch, WebSocket });
     this.feed.on("state", (state) => this.#changed(state));
     this.feed.on("gap", ({ missed, reason, resume }) => {
       this.gaps += 1;
@@ -152,6 +156,13 @@ export class Stream {
   #log(text: string): void {
     this.shared.log.add(`${this.kind.title}: ${text}`);
   }
+}
+
+/** Returns the transport of a session, whose certificate is accepted by its hash if there is one. */
+function separate({ webtransport }: About, { WebTransport }: Probe): SeparateTransport {
+  const { port, hashes } = webtransport!;
+  const serverCertificateHashes = hashes.map((hash) => ({ algorithm: "sha-256", value: bytes(hash) }));
+  return webTransport({ port, serverCertificateHashes, WebTransport });
 }
 
 /** Parses payloads of this page and of the demo. Any other payload is shown unchanged. */

@@ -1,4 +1,4 @@
-//! The JavaScript client, for pages without npm and a bundler.
+//! The files of the JavaScript client, for pages without npm and a bundler.
 
 use http::{HeaderName, header};
 
@@ -9,6 +9,13 @@ use crate::revalidated::{Revalidated, tags};
 pub(crate) static CLIENT: Revalidated = Revalidated {
     file: file!("client.js", "text/javascript; charset=utf-8"),
     tags: tags!("CLIENT_JS"),
+    headers: &HEADERS,
+};
+
+/// WebTransport, which is a separate import and imports the client.
+pub(crate) static WEBTRANSPORT: Revalidated = Revalidated {
+    file: file!("webtransport.js", "text/javascript; charset=utf-8"),
+    tags: tags!("WEBTRANSPORT_JS"),
     headers: &HEADERS,
 };
 

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Both are built by Node and committed, so that building a server needs only Rust. [`page()`] serves the page and
-//! [`client`](fn@client) the JavaScript client. [`LOOK`] is the style that all pages of the project share.
+//! [`client`](fn@client) and [`webtransport`] the JavaScript client. [`LOOK`] is the style that all pages of the project share.
 
 mod client;
 mod file;
@@ -57,6 +57,12 @@ pub fn page(request: &Parts) -> Option<Response<Bytes>> {
 /// ```
 pub fn client(request: &Parts) -> Response<Bytes> {
     client::CLIENT.response(&request.headers)
+}
+
+/// Returns the response to a `GET` or `HEAD` of the part of the JavaScript client for WebTransport. It imports
+/// `client.js` from the same folder. Pages of every origin may import it.
+pub fn webtransport(request: &Parts) -> Response<Bytes> {
+    client::WEBTRANSPORT.response(&request.headers)
 }
 
 /// Lets clients keep a file forever, because every version has a different path.
@@ -174,6 +180,18 @@ mod tests {
             }
         }
         assert_ne!(plain.headers()["etag"], gzipped.headers()["etag"]);
+    }
+
+    #[test]
+    fn webtransport_is_a_separate_file_that_imports_the_client() {
+        let request = Request::get("/webtransport.js").body(()).unwrap().into_parts().0;
+        let response = webtransport(&request);
+        let text = std::str::from_utf8(response.body()).unwrap();
+        assert_eq!(text.matches("\"./client.js\"").count(), 1);
+        assert!(text.ends_with("as webTransport};\n"), "the module exports the transport");
+        let headers = response.headers();
+        assert_eq!(headers["access-control-allow-origin"], "*");
+        assert_ne!(headers["etag"], client(&request).headers()["etag"]);
     }
 
     #[test]

@@ -28,8 +28,8 @@ pub struct Config {
     /// The transports. The first one that claims a request serves it. Default: all.
     pub transports: Vec<Arc<dyn Transport>>,
     /// Decides which requests may publish, subscribe or read pages. Default: all of them. `/healthz`, `/readyz`,
-    /// `/favicon.ico` and `/client.js` are open to everyone. So is the preflight of a browser, because the request that
-    /// follows it is checked.
+    /// `/favicon.ico`, `/client.js` and `/webtransport.js` are open to everyone. So is the preflight of a browser,
+    /// because the request that follows it is checked.
     pub authorizer: Authorizer,
     /// Which web pages may connect, read and publish, on every transport. Default: pages of the same host.
     pub origins: Origins,

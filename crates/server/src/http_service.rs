@@ -22,9 +22,10 @@ use crate::serve_by::ServeBy;
 use crate::shared::Shared;
 
 /// A [`tower_service::Service`] that serves everything that a [`Server`](crate::Server) serves: topics by every
-/// transport, publishing, `/metrics`, `/transports`, `/healthz`, `/readyz`, `/client.js` and the live page, with the
-/// same checks, CORS headers and errors. [`Builder::into_service`](crate::Builder::into_service) creates one. Cloning
-/// is cheap, and all clones share their metrics.
+/// transport, publishing, `/metrics`, `/transports`, `/healthz`, `/readyz`, `/client.js`, `/webtransport.js` and the
+/// live page, with the same checks, CORS headers and errors.
+/// [`Builder::into_service`](crate::Builder::into_service) creates one. Cloning is cheap, and all clones share their
+/// metrics.
 ///
 /// In axum, use it as the fallback of an application's routes, or below a path with `nest_service`:
 ///

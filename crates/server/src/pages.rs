@@ -17,7 +17,7 @@ const HELP: &str = "tidings: one notification stream by every realtime transport
   long-polling    curl                     'http://HOST/topics/greetings?after=earliest'
   WebSocket       new WebSocket('ws://HOST/topics/greetings')
 
-  /client.js  /transports  /healthz  /readyz  /metrics
+  /client.js  /webtransport.js  /transports  /healthz  /readyz  /metrics
 ";
 
 const HELP_OF_PAGE: &str = "

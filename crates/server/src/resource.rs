@@ -12,6 +12,8 @@ pub(crate) enum Resource<'a> {
     Icon,
     /// The JavaScript client, which is served even if the live page is not.
     Client,
+    /// The part of the JavaScript client for WebTransport.
+    WebTransport,
     /// The list of transports.
     Transports,
     /// The liveness probe.
@@ -34,6 +36,7 @@ impl<'a> Resource<'a> {
         match request.uri.path() {
             "/" => Self::Front,
             "/client.js" => Self::Client,
+            "/webtransport.js" => Self::WebTransport,
             "/transports" => Self::Transports,
             "/favicon.ico" => Self::Icon,
             "/healthz" => Self::Health,

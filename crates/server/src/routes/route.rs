@@ -127,6 +127,7 @@ async fn get_page(
         Resource::Icon => Ok(pages::icon()),
         // Not authorized, because an `import` cannot send a token. The client has no secrets.
         Resource::Client => Ok(tidings_live_page::client(request)),
+        Resource::WebTransport => Ok(tidings_live_page::webtransport(request)),
         Resource::Metrics => may(Action::Metrics).await.and_then(|_| metrics(shared)),
         Resource::Front => may(Action::Page).await.map(|_| pages::front(request, config)),
         Resource::Transports => may(Action::Page).await.map(|_| pages::transports(config)),

@@ -90,6 +90,9 @@ fn the_javascript_client_is_served_to_every_origin_even_without_the_page() {
             assert_eq!(client.header("content-type"), Some("text/javascript; charset=utf-8"));
             assert_eq!(client.header("access-control-allow-origin"), Some("*"));
             assert!(client.text().contains("as tidings}"));
+            let separate = Raw::get(hub.address, "/webtransport.js").await;
+            assert_eq!(separate.header("access-control-allow-origin"), Some("*"));
+            assert!(separate.text().contains("as webTransport}"));
             let known = format!("If-None-Match: {}\r\n", client.header("etag").unwrap());
             let mut again = ask(&known).await;
             assert_eq!(again.head().await.status, 304);
@@ -103,7 +106,7 @@ fn the_javascript_client_is_served_to_every_origin_even_without_the_page() {
 fn the_response_to_a_head_has_no_body() {
     every_mover(async |mover| {
         let hub = mover.hub().await;
-        for path in ["/", "/transports", "/client.js"] {
+        for path in ["/", "/transports", "/client.js", "/webtransport.js"] {
             let mut raw = Raw::connect(hub.address).await;
             raw.send(request("HEAD", path, "Accept: text/html\r\n")).await;
             let head = raw.head().await;
