@@ -12,6 +12,7 @@ use crate::broker::BrokerArgs;
 use crate::headers::HeaderArgs;
 use crate::listen::{Listen, listen};
 use crate::remote::{CredentialArgs, RemoteArgs, Secret};
+use crate::tls::TlsArgs;
 use crate::values::{at_least_one, host, origin, position, seconds, seconds_or_none, workers};
 
 /// Serve one stream of notifications by WebSocket, SSE and long-polling, and measure them side by side.
@@ -69,6 +70,8 @@ pub(crate) struct MountedArgs {
   tidings serve --demo
   tidings serve --listen 0.0.0.0:9000 --retain 10000
   tidings serve --listen unix:/run/tidings/tidings.sock
+  tidings serve --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem --listen-plain 0.0.0.0:80 --redirect
+  tidings serve --demo --tls-self-signed
   curl -d hello http://127.0.0.1:8080/topics/greetings
   curl -N -H 'Accept: text/event-stream' http://127.0.0.1:8080/topics/greetings")]
 pub(crate) struct ServeArgs {
@@ -126,6 +129,8 @@ pub(crate) struct ServeArgs {
     /// Serve by the stream adapters instead of the lanes, to compare the two
     #[arg(long)]
     pub(crate) general_path: bool,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -1,12 +1,13 @@
 //! The listeners of `tidings serve`: TCP addresses, Unix sockets, and sockets that systemd passes.
 
+use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::PathBuf;
 
 use anyhow::Context;
 #[cfg(unix)]
 use tidings::server::Listener;
-use tidings::server::Server;
+use tidings::server::{Server, Tls};
 use url::Host;
 
 /// A value of `--listen`.
@@ -43,22 +44,48 @@ pub(crate) fn listen(text: &str) -> Result<Listen, String> {
     Ok(Listen::Tcp(text.to_owned()))
 }
 
+/// Parses the value of `--listen-plain`, which is a TCP address.
+///
+/// # Errors
+/// Returns the accepted form if the text is not an address.
+pub(crate) fn listen_tcp(text: &str) -> Result<Listen, String> {
+    match listen(text)? {
+        listen @ Listen::Tcp(_) => Ok(listen),
+        _ => Err("expected ADDRESS:PORT, because --listen unix:PATH has no TLS anyway".to_owned()),
+    }
+}
+
 impl Listen {
-    /// Adds this listener, or all those of systemd, to the server, and appends the URL of each to `urls`.
+    /// Returns the address if it is a TCP address.
+    pub(crate) fn tcp(&self) -> Option<&str> {
+        match self {
+            Self::Tcp(address) => Some(address),
+            #[cfg(unix)]
+            _ => None,
+        }
+    }
+
+    /// Adds this listener, or all those of systemd, to the server, and appends the URL of each to `urls`. TCP listeners
+    /// use TLS if there is a `tls`.
     ///
     /// # Errors
     /// Returns an error that names the listener if it cannot be bound or used.
     pub(crate) async fn add(
         self,
         server: Server,
+        tls: Option<&Tls>,
         urls: &mut Vec<String>,
     ) -> anyhow::Result<Server> {
         match self {
             Self::Tcp(address) => {
-                let server = server.bind(&address).await.with_context(|| {
+                let bound = match tls {
+                    Some(tls) => server.bind_tls(&address, tls).await,
+                    None => server.bind(&address).await,
+                };
+                let server = bound.with_context(|| {
                     format!("cannot listen on {address}, choose another with --listen ADDRESS:PORT")
                 })?;
-                urls.extend(server.local_addrs().last().map(|address| format!("http://{address}")));
+                urls.extend(server.local_addrs().last().map(|address| url(address, tls)));
                 Ok(server)
             }
             #[cfg(unix)]
@@ -71,8 +98,11 @@ impl Listen {
             }
             #[cfg(unix)]
             Self::Systemd => {
-                inherited()?.into_iter().try_fold(server, |server, (listener, url)| {
-                    let server = server.listen(listener);
+                inherited(tls)?.into_iter().try_fold(server, |server, (listener, url)| {
+                    let server = match (listener, tls) {
+                        (Listener::Tcp(listener), Some(tls)) => server.listen_tls(listener, tls),
+                        (listener, _) => server.listen(listener),
+                    };
                     let server =
                         server.with_context(|| format!("cannot listen on {url}, from systemd"));
                     urls.push(url);
@@ -83,12 +113,18 @@ impl Listen {
     }
 }
 
+/// Returns the URL of a TCP listener at this address.
+fn url(address: &SocketAddr, tls: Option<&Tls>) -> String {
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{address}")
+}
+
 /// Returns the sockets that systemd has passed to this process (sd_listen_fds(3)), each with its URL.
 ///
 /// # Errors
 /// Returns an error if there are none, or if one is not a TCP or Unix stream socket.
 #[cfg(unix)]
-fn inherited() -> anyhow::Result<Vec<(Listener, String)>> {
+fn inherited(tls: Option<&Tls>) -> anyhow::Result<Vec<(Listener, String)>> {
     let mut passed = listenfd::ListenFd::from_env();
     anyhow::ensure!(
         passed.len() > 0,
@@ -105,7 +141,7 @@ fn inherited() -> anyhow::Result<Vec<(Listener, String)>> {
         let listener = passed.take_tcp_listener(index).ok().flatten().with_context(|| {
             format!("socket {} from systemd is not a TCP or Unix stream socket", index + 1)
         })?;
-        let url = format!("http://{}", listener.local_addr()?);
+        let url = url(&listener.local_addr()?, tls);
         Ok((listener.into(), url))
     };
     all.map(take).collect()
@@ -135,5 +171,8 @@ mod tests {
         assert_eq!(listen("unix:a.sock"), Ok(Listen::Unix("a.sock".into())));
         assert!(listen("unix:").unwrap_err().contains("unix:PATH"));
         assert_eq!(listen("systemd"), Ok(Listen::Systemd));
+        for text in ["unix:a.sock", "systemd"] {
+            assert!(listen_tcp(text).unwrap_err().contains("ADDRESS:PORT"));
+        }
     }
 }

@@ -16,6 +16,7 @@ mod publish_many;
 mod remote;
 mod serve;
 mod subscribe;
+mod tls;
 mod usage;
 mod values;
 

@@ -27,7 +27,19 @@ pub(crate) struct RemoteArgs {
     /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE", requires = "url")]
     ca: Option<PathBuf>,
+    /// Trust only the certificate with this SHA-256 fingerprint, as serve --tls-self-signed prints it
+    #[arg(
+        long,
+        value_name = "HEX",
+        requires = "url",
+        conflicts_with = "ca",
+        value_parser = fingerprint
+    )]
+    tls_fingerprint: Option<Fingerprint>,
 }
+
+/// The SHA-256 fingerprint of a certificate.
+type Fingerprint = [u8; 32];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CredentialArgs {
@@ -54,6 +66,10 @@ impl RemoteArgs {
         if let Some(path) = &self.ca {
             options.tls = authorities(path)
                 .map_err(|error| Usage::new(format!("invalid --ca {}: {error}", path.display())))?;
+        }
+        if let Some(fingerprint) = self.tls_fingerprint {
+            let tls = Tls::with_fingerprint(fingerprint);
+            options.tls = tls.map_err(|error| Usage::new(error.to_string()))?;
         }
         Ok(Arc::new(options))
     }
@@ -96,6 +112,21 @@ impl CredentialArgs {
 
 fn authorities(path: &Path) -> std::io::Result<Tls> {
     Tls::with_authorities(&std::fs::read(path)?)
+}
+
+/// Parses a fingerprint of 32 bytes in hexadecimal, with or without colons.
+///
+/// # Errors
+/// Returns the accepted form if the text is not such a fingerprint.
+fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+    let wanted = || "expected 32 bytes in hexadecimal, such as 5C:0B:…:9E".to_owned();
+    let digits: Vec<char> = text.chars().filter(|digit| *digit != ':').collect();
+    let byte = |pair: &[char]| {
+        let [high, low] = *pair else { return None };
+        u8::try_from(high.to_digit(16)? * 16 + low.to_digit(16)?).ok()
+    };
+    let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
+    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(wanted)
 }
 
 fn parse_header(header: &str) -> Result<(HeaderName, HeaderValue), String> {
@@ -185,6 +216,17 @@ mod tests {
         }
         for given in ["http://h/topics/a", "wss://h/app/topics/a", "https://ann:pass@h/topics/a"] {
             assert!(secret(given).url().is_ok(), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_has_32_bytes() {
+        let [plain, colons] = ["", ":"].map(|between| ["5c"; 32].join(between));
+        assert_eq!(fingerprint(&plain), Ok([0x5c; 32]));
+        assert_eq!(fingerprint(&colons.to_uppercase()), Ok([0x5c; 32]));
+        for wrong in ["", &plain[1..], &plain[2..], &format!("{plain}00"), &plain.replace('c', "g")]
+        {
+            assert!(fingerprint(wrong).unwrap_err().contains("32 bytes"), "{wrong}");
         }
     }
 

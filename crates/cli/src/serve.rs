@@ -15,14 +15,18 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::args::ServeArgs;
 use crate::broker::attach;
+use crate::listen::Listen;
+use crate::tls;
 
 /// Serves until Ctrl-C or SIGTERM. Prints the URLs of the listeners first.
 ///
 /// # Errors
-/// Returns an error if a listener cannot be bound, if the broker rejects the hub or its timeout ends, or if the
+/// Returns an error if a certificate cannot be used, if a listener cannot be bound, if the broker rejects the hub or its timeout ends, or if the
 /// addresses cannot be printed.
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     allow_many_files();
+    let listeners = args.listen.iter().filter_map(Listen::tcp).filter_map(tls::host);
+    let certificates = args.tls.certificates(listeners.chain(args.hosts.iter().cloned()))?;
     let config = HubConfig::default()
         .retention(Retention::default().entries(args.retain as usize))
         .limits(Limits::default().total(args.clients as usize))
@@ -40,6 +44,7 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     config.idle_timeout = args.idle_timeout;
     let live_page = !args.no_page;
     config.live_page = live_page;
+    config.redirect_to_https = args.tls.redirect;
     (config.drain_delay, config.drain) = (args.drain_delay, args.drain);
     if let Some(workers) = args.workers {
         config.workers = workers;
@@ -58,13 +63,18 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     };
     let mut server = server.serve_by(serve_by).build();
     let mut urls = Vec::new();
+    let tls = certificates.as_ref().map(|certificates| &certificates.tls);
     for listen in args.listen {
-        server = listen.add(server, &mut urls).await?;
+        server = listen.add(server, tls, &mut urls).await?;
+    }
+    for listen in args.tls.listen_plain {
+        server = listen.add(server, None, &mut urls).await?;
     }
     if let Some(topic) = demo_topic {
         tokio::spawn(demo(hub.clone(), topic));
     }
-    let lines = greeting(&urls, live_page);
+    let about = certificates.map(|certificates| certificates.lines).unwrap_or_default();
+    let lines = greeting(&urls, &about, live_page);
     let (attempted, first_attempt) = oneshot::channel();
     let attached = tokio::spawn(attach(hub, args.broker, attempted));
     let greeted = tokio::spawn(async move {
@@ -84,10 +94,12 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     failure.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-/// Returns the lines to print. The first is always `listening on URL`, from which a parent process reads the port.
-fn greeting(urls: &[String], live_page: bool) -> String {
+/// Returns the lines to print, with those about the certificates. The first is always `listening on URL`, from which a
+/// parent process reads the port.
+fn greeting(urls: &[String], certificates: &str, live_page: bool) -> String {
     let mut lines: String = urls.iter().map(|url| format!("listening on {url}\n")).collect();
-    if live_page && let Some(url) = urls.iter().find(|url| url.starts_with("http:")) {
+    lines += certificates;
+    if live_page && let Some(url) = urls.iter().find(|url| url.starts_with("http")) {
         lines += &format!("open {url} in a browser to see all transports side by side\n");
     }
     lines

@@ -36,6 +36,10 @@ pub struct Config {
     /// By which names the server may be addressed. Default: by every name, except through a listener on a loopback
     /// address. Health checks are answered for every host.
     pub hosts: Hosts,
+    /// The port of `https` to which requests through plain TCP listeners are redirected, with `308`. 0 is the port of the
+    /// first listener with TLS, and in an [`HttpService`](crate::HttpService) 443. Health checks and requests through
+    /// Unix sockets are not redirected. Default `None`: all requests are served.
+    pub redirect_to_https: Option<u16>,
     /// What happens if the log has evicted what a client reads next. Default: the client is sent a gap.
     pub slow: SlowPolicy,
     /// Whether a WebSocket client is also sent its own messages. Default `true`.
@@ -83,6 +87,7 @@ impl Config {
             authorizer: Authorizer::allow_all(),
             origins: Origins::default(),
             hosts: Hosts::default(),
+            redirect_to_https: None,
             slow: SlowPolicy::default(),
             echo: true,
             on_message: None,

@@ -21,7 +21,7 @@ use crate::worker::{self, flatten};
 /// Serves until `shutdown` resolves, and then shuts down: see [`Server::serve`].
 pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let Server {
-        config,
+        mut config,
         serve_by,
         listeners,
         #[cfg(unix)]
@@ -38,6 +38,9 @@ pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> i
     }
     for Bound { socket, kind, .. } in &listeners {
         crate::listener::prepare(&SockRef::from(socket), *kind, config.write_deadline)?;
+    }
+    if config.redirect_to_https == Some(0) {
+        config.redirect_to_https = Some(https_port(&listeners)?);
     }
     let (stop, is_stopping) = watch::channel(false);
     let hub = config.hub.clone();
@@ -90,6 +93,20 @@ async fn last_call(shutdown: impl Future<Output = ()>, shared: &Shared) {
         tracing::info!(clients, ?delay, "shutting down: not ready, and still serving");
         sleep(delay).await;
     }
+}
+
+/// Returns the port of the first listener with TLS.
+///
+/// # Errors
+/// Returns an error if there is none.
+fn https_port(listeners: &[Bound]) -> io::Result<u16> {
+    let first = listeners.iter().find(|listener| listener.tls.is_some());
+    let address = first.map(|first| first.socket.local_addr()).transpose()?;
+    address.and_then(|address| address.as_socket()).map(|address| address.port()).ok_or_else(|| {
+        let problem =
+            "requests cannot be redirected to https: add a listener with bind_tls, or set the port";
+        io::Error::new(io::ErrorKind::InvalidInput, problem)
+    })
 }
 
 /// Reloads the certificates of the listeners when their files change.

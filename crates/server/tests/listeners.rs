@@ -4,6 +4,7 @@ mod support;
 
 mod listeners {
     mod hosts;
+    mod redirect;
     #[cfg(unix)]
     mod socket_file;
     #[cfg(unix)]

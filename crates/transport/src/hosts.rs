@@ -175,7 +175,9 @@ mod tests {
             assert_eq!(check(&hosts, host, listener), Ok(()), "{host} on {listener}");
         }
         let request = http::Request::get("/").header("host", "evil.example").body(()).unwrap();
-        assert_eq!(hosts.check(&request.into_parts().0, ListenerKind::Unix), Ok(()));
+        let request = request.into_parts().0;
+        assert_eq!(hosts.check(&request, ListenerKind::Unix), Ok(()));
+        assert_eq!(hosts.check(&request, ListenerKind::Tls), Ok(()));
     }
 
     #[test]

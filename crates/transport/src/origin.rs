@@ -6,14 +6,17 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderName, Method, StatusCode, header};
 
-use crate::Rejection;
 use crate::request::host;
+use crate::{ListenerKind, Rejection};
 
 /// The web pages that may connect, read and publish.
 ///
 /// A browser allows any page to send a `POST`, open a WebSocket or start a stream to any host, and sends that host's
 /// cookies (RFC 6455, section 10.2). Only the server can reject foreign pages, by the header `Origin`. A request that
 /// is not from a page is accepted.
+///
+/// If the extensions of a request contain [`ListenerKind::Tls`], the same host means a page of `https`. A server adds
+/// it. Without it a page of `http` is accepted as well, because TLS may end at a proxy.
 ///
 /// ```
 /// use tidings_transport::Origins;
@@ -82,9 +85,14 @@ fn is_same(origin: &str, request: &Parts) -> bool {
     let (Some(host), Some((scheme, authority))) = (host(request), origin.split_once("://")) else {
         return false;
     };
-    // TLS may end at a proxy, so this server cannot determine the scheme. The default port of the origin's scheme is
-    // ignored in both.
-    let default_port = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
+    let is_https = scheme.eq_ignore_ascii_case("https");
+    // An attacker in the network can serve a page of `http` for this host, and the browser would send it the cookies of
+    // `https`. Without TLS the scheme is not known, because TLS may end at a proxy.
+    if !is_https && request.extensions.get() == Some(&ListenerKind::Tls) {
+        return false;
+    }
+    // The default port of the origin's scheme is ignored in both.
+    let default_port = if is_https { ":443" } else { ":80" };
     let bare = |text: &str| text.strip_suffix(default_port).unwrap_or(text).to_ascii_lowercase();
     bare(authority) == bare(host)
 }
@@ -170,6 +178,21 @@ mod tests {
         assert!(!same(Some("http://a.example.evil.org"), "a.example"));
         assert!(!same(Some("http://evil.org/a.example"), "a.example"));
         assert!(!same(Some("null"), "a.example"));
+    }
+
+    #[test]
+    fn over_tls_a_page_without_tls_is_foreign() {
+        let allow = |origin, listener: ListenerKind| {
+            let mut request = request(&[("origin", origin)]);
+            request.extensions.insert(listener);
+            Origins::Same.allow(&request)
+        };
+        assert!(allow("https://hub.example", ListenerKind::Tls));
+        assert!(allow("HTTPS://hub.example:443", ListenerKind::Tls));
+        assert!(!allow("http://hub.example", ListenerKind::Tls));
+        assert!(!allow("http://hub.example:443", ListenerKind::Tls));
+        assert!(allow("http://hub.example", ListenerKind::Network));
+        assert!(allow("https://hub.example", ListenerKind::Network), "a proxy has TLS");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The resources of the server, and the answers to requests for them.
 
 mod publish;
+mod redirect;
 mod reject;
 mod rejections;
 mod route;

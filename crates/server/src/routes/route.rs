@@ -5,9 +5,10 @@ use std::rc::Rc;
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::{Method, Response, StatusCode, header};
 use tidings_transport::{Action, ListenerKind, Rejection, Shape};
 
+use super::redirect::redirect;
 use super::reject::{no_room, reject};
 use super::rejections::{not_allowed, not_found};
 use super::{publish, subscribe};
@@ -36,6 +37,7 @@ impl Service for Routes {
         let shared = self.0.clone();
         Box::pin(async move {
             let body = std::mem::take(&mut whole.body);
+            mark_secure(&mut whole.request, listener);
             let answered = answer(&whole.request, async || Ok(body), listener, &shared).await;
             finish(answered, &whole.request, &shared)
         })
@@ -43,6 +45,13 @@ impl Service for Routes {
 
     fn no_room(&self) -> Bytes {
         no_room(&self.0)
+    }
+}
+
+/// Adds the kind of the listener to a request of a page over TLS, for the check of its origin.
+pub(super) fn mark_secure(request: &mut Parts, listener: ListenerKind) {
+    if listener == ListenerKind::Tls && request.headers.contains_key(header::ORIGIN) {
+        request.extensions.insert(listener);
     }
 }
 
@@ -59,6 +68,9 @@ pub(super) async fn answer(
 ) -> Result<Answer, Rejection> {
     let resource = Resource::of(request);
     check_host(request, &resource, listener, shared)?;
+    if let Some(redirect) = redirect(request, &resource, listener, &shared.config)? {
+        return Ok(Answer::Response(redirect));
+    }
     if request.method == Method::POST {
         match resource {
             Resource::Topics(name) => {

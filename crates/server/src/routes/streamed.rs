@@ -8,7 +8,7 @@ use http_body::Body;
 use tidings_transport::{ListenerKind, read_payload};
 
 use super::rejections::too_many_connections;
-use super::route::{answer, finish};
+use super::route::{answer, finish, mark_secure};
 use crate::answer::Answer;
 use crate::request::is_last;
 use crate::resource::is_probe;
@@ -39,7 +39,8 @@ pub(crate) async fn answer_streamed<B>(
 where
     B: Body<Error: Into<BoxError>> + Unpin,
 {
-    let (request, mut body) = request.into_parts();
+    let (mut request, mut body) = request.into_parts();
+    mark_secure(&mut request, listener);
     let mut is_read = body.is_end_stream();
     let answering = async {
         if is_surplus && !is_probe(&request) {

@@ -4,6 +4,8 @@ mod certificate;
 mod files;
 mod resolver;
 mod session;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::fmt;
@@ -139,6 +141,12 @@ impl Tls {
     /// Returns an error if rustls rejects the configuration.
     pub(crate) fn session(&self) -> io::Result<Session> {
         Session::new(self.0.config.clone()).map_err(invalid)
+    }
+
+    /// Returns the configuration, which reads the current certificates at each handshake.
+    #[cfg(any(test, feature = "webtransport"))]
+    pub(crate) fn config(&self) -> &Arc<ServerConfig> {
+        &self.0.config
     }
 
     /// Reads the files again. New handshakes use the new certificates, and connections that are open stay open. Does

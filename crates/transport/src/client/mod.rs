@@ -20,6 +20,8 @@ mod goodbye;
 mod http;
 mod notice;
 mod options;
+#[cfg(feature = "tls")]
+mod pinned;
 mod position;
 mod publish;
 mod publish_many;

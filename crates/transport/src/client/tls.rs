@@ -13,8 +13,12 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{self, ClientConfig, InvalidMessage, RootCertStore};
+use tokio_rustls::rustls::{
+    self, ClientConfig, ConfigBuilder, InvalidMessage, RootCertStore, WantsVerifier,
+};
 use url::Host;
+
+use super::pinned::Pinned;
 
 /// The certificates that a client accepts.
 ///
@@ -37,6 +41,18 @@ impl Tls {
             return Err(invalid("no PEM certificate found"));
         }
         Ok(Self(Some(Arc::new(config(roots)?))))
+    }
+
+    /// Trusts only the certificate with this SHA-256 fingerprint, for example a self-signed one. Its names, its issuer
+    /// and its times are not checked.
+    ///
+    /// # Errors
+    /// Never returns an error with the cryptography that this crate uses.
+    pub fn with_fingerprint(fingerprint: [u8; 32]) -> io::Result<Self> {
+        let algorithms = ring::default_provider().signature_verification_algorithms;
+        let verifier = Arc::new(Pinned { fingerprint, algorithms });
+        let builder = builder()?.dangerous().with_custom_certificate_verifier(verifier);
+        Ok(Self(Some(Arc::new(finished(builder.with_no_client_auth())))))
     }
 
     /// Returns the configuration. For the default, this reads the authorities of the system at the first call.
@@ -89,12 +105,18 @@ impl fmt::Debug for Tls {
 }
 
 fn config(roots: RootCertStore) -> io::Result<ClientConfig> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    Ok(finished(builder()?.with_root_certificates(roots).with_no_client_auth()))
+}
+
+fn builder() -> io::Result<ConfigBuilder<ClientConfig, WantsVerifier>> {
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(invalid)?;
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+        .map_err(invalid)
+}
+
+fn finished(mut config: ClientConfig) -> ClientConfig {
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+    config
 }
 
 /// Replaces the error for a server that answers without TLS by one that names the remedy.
@@ -205,6 +227,28 @@ mod tests {
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert!(source.contains("not valid for name"), "{source}");
         assert!(!error.is_final(), "a certificate can be renewed");
+    }
+
+    #[tokio::test]
+    async fn a_certificate_is_trusted_by_its_fingerprint_alone() {
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntea";
+        for is_right in [true, false] {
+            let (target, pem, _served) = server("other.example", answer, true).await;
+            let certificate = CertificateDer::from_pem_slice(&pem).unwrap();
+            let hash = ::ring::digest::digest(&::ring::digest::SHA256, &certificate);
+            let mut fingerprint: [u8; 32] = hash.as_ref().try_into().unwrap();
+            let shown: Vec<_> = fingerprint.iter().map(|byte| format!("{byte:02X}")).collect();
+            fingerprint[0] ^= u8::from(!is_right);
+            let tls = Tls::with_fingerprint(fingerprint).unwrap();
+            let options = Arc::new(ConnectOptions { tls, ..ConnectOptions::default() });
+            match get(&Target { options, ..target }).await {
+                Ok(body) => assert!(is_right && body == "tea"),
+                Err(error) => {
+                    let source = std::error::Error::source(&error).unwrap().to_string();
+                    assert!(!is_right && source.contains(&shown.join(":")), "{source}");
+                }
+            }
+        }
     }
 
     #[tokio::test]

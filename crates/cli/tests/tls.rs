@@ -1,0 +1,153 @@
+//! `serve` with certificates: flags, output, reload and redirect.
+
+#![cfg(unix)]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rcgen::{CertificateParams, KeyPair};
+use rustix::process::Signal;
+use tempfile::{TempDir, tempdir};
+use tidings_testkit::{TestProgram, connect};
+
+const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
+fn serve(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    command.arg("serve").args(LISTEN).args(args);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Returns the exit code and the standard error of a server that does not start.
+fn failure(args: &[&str]) -> (Option<i32>, String) {
+    let output = TestProgram::run(&mut serve(args), "");
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// Writes a certificate for this name and its key to `chain` and `key`.
+fn write_pair(folder: &Path, name: &str) {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new([name.to_owned()]).unwrap().self_signed(&key).unwrap();
+    fs::write(folder.join("chain"), certificate.pem()).unwrap();
+    fs::write(folder.join("key"), key.serialize_pem()).unwrap();
+}
+
+fn files(folder: &TempDir) -> [String; 2] {
+    ["chain", "key"].map(|name| folder.path().join(name).to_str().unwrap().to_owned())
+}
+
+/// Returns the first line of the log that contains this text.
+fn logged(server: &mut TestProgram, text: &str) -> String {
+    loop {
+        let line = server.log_line().unwrap_or_else(|| panic!("no {text:?}"));
+        if line.contains(text) {
+            return line;
+        }
+    }
+}
+
+#[test]
+fn contradictory_flags_are_wrong_usage() {
+    for (args, problem) in [
+        (&["--tls-cert", "a"][..], "--tls-key"),
+        (&["--tls-key", "a"], "--tls-cert"),
+        (&["--tls-cert", "a", "--tls-cert", "b", "--tls-key", "c"], "2 --tls-cert and 1 --tls-key"),
+        (&["--tls-self-signed", "--tls-cert", "a", "--tls-key", "b"], "cannot be used with"),
+        (&["--listen-plain", "127.0.0.1:0"], "--tls-self-signed"),
+        (&["--tls-self-signed", "--redirect"], "--listen-plain"),
+        (&["--tls-self-signed", "--listen-plain", "127.0.0.1:0", "--redirect=no"], "--redirect"),
+        (&["--tls-self-signed", "--listen-plain", "unix:/a"], "expected ADDRESS:PORT"),
+    ] {
+        let (code, error) = failure(args);
+        assert_eq!(code, Some(2), "{args:?}: {error}");
+        assert!(error.contains(problem), "{problem:?} in {error}");
+    }
+}
+
+#[test]
+fn a_bad_certificate_at_the_start_is_an_error_that_names_the_file() {
+    let folder = tempdir().unwrap();
+    write_pair(folder.path(), "a.example");
+    let [chain, key] = files(&folder);
+    let (code, error) = failure(&["--tls-cert", &key, "--tls-key", &chain]);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains(&key) && error.contains("may be swapped"), "{error}");
+    let (code, error) = failure(&["--tls-cert", "/nowhere/chain", "--tls-key", &key]);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains("cannot read /nowhere/chain"), "{error}");
+}
+
+#[test]
+fn certificates_are_reloaded_after_sighup_and_bad_ones_are_not() {
+    let folder = tempdir().unwrap();
+    write_pair(folder.path(), "old.example");
+    let [chain, key] = files(&folder);
+    let mut server = TestProgram::start(&mut serve(&["--tls-cert", &chain, "--tls-key", &key]));
+    let url = server.line();
+    assert!(url.starts_with("listening on https://127.0.0.1:"), "{url}");
+    let loaded = logged(&mut server, "loaded a certificate");
+    assert!(loaded.contains("old.example") && loaded.contains("until="), "{loaded}");
+
+    write_pair(folder.path(), "new.example");
+    server.signal(Signal::HUP);
+    let loaded = logged(&mut server, "loaded a certificate");
+    assert!(loaded.contains("new.example"), "{loaded}");
+    logged(&mut server, "reloaded the certificates after SIGHUP");
+
+    fs::write(&key, "nothing").unwrap();
+    server.signal(Signal::HUP);
+    let error = logged(&mut server, "cannot reload the certificates");
+    assert!(error.contains(&key) && error.contains("not PEM"), "{error}");
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_self_signed_certificate_is_printed_by_its_fingerprint() {
+    let mut server = TestProgram::start(&mut serve(&["--tls-self-signed"]));
+    let line = server.line();
+    let url = line.strip_prefix("listening on ").unwrap().to_owned();
+    assert!(url.starts_with("https://127.0.0.1:"), "{url}");
+    let line = server.line();
+    let hex = line.strip_prefix("certificate SHA-256 ").unwrap();
+    let bytes: Result<Vec<_>, _> =
+        hex.split(':').map(|byte| u8::from_str_radix(byte, 16)).collect();
+    let line = server.line();
+    let base64 = line.strip_prefix("certificate SHA-256 in base64 ").unwrap();
+    let bytes = bytes.unwrap();
+    assert_eq!(bytes.len(), 32);
+    assert_eq!(tidings::transport::base64_of(&bytes), base64);
+    assert!(server.line().starts_with(&format!("open {url} in a browser")));
+    server.signal(Signal::HUP);
+    assert_eq!(server.wait().code(), None, "SIGHUP ends a server without certificate files");
+}
+
+#[test]
+fn plain_listeners_redirect_to_the_port_with_tls() {
+    let args = ["--tls-self-signed", "--listen-plain", "127.0.0.1:0"];
+    for (redirect, port) in
+        [(&[][..], None), (&["--redirect"], Some("")), (&["--redirect=9443"], Some("9443"))]
+    {
+        let mut server = TestProgram::start(&mut serve(&[&args[..], redirect].concat()));
+        let (secure, plain) = (server.line(), server.line());
+        let secure = secure.strip_prefix("listening on https://127.0.0.1:").unwrap();
+        let plain = plain.strip_prefix("listening on http://").unwrap();
+        let mut stream = connect(plain);
+        let request = "GET /transports HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        match port {
+            None => assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}"),
+            Some(port) => {
+                let port = if port.is_empty() { secure } else { port };
+                assert!(answer.starts_with("HTTP/1.1 308 "), "{answer}");
+                let location = format!("location: https://localhost:{port}/transports\r\n");
+                assert!(answer.contains(&location), "{answer}");
+            }
+        }
+    }
+}
