@@ -107,6 +107,11 @@ impl Config {
 
     /// Returns the mount that checks subscribers and publishers by this configuration.
     pub(crate) fn mount(&self) -> Mount {
+        self.mount_of(&self.transports)
+    }
+
+    /// Returns such a mount with only these transports.
+    pub(crate) fn mount_of(&self, transports: &[Arc<dyn Transport>]) -> Mount {
         let mount = Mount::new(self.hub.clone())
             .authorizer(self.authorizer.clone())
             .origins(self.origins.clone())
@@ -118,6 +123,6 @@ impl Config {
             Some(on_message) => mount.on_message(on_message.clone()),
             None => mount,
         };
-        self.transports.iter().cloned().fold(mount, Mount::shared_transport)
+        transports.iter().cloned().fold(mount, Mount::shared_transport)
     }
 }

@@ -149,6 +149,17 @@ impl Tls {
         &self.0.config
     }
 
+    /// Returns the certificates that a browser accepts by their hash (W3C WebTransport, "custom certificate requirements"):
+    /// valid for at most 14 days, with a key of ECDSA P-256.
+    #[cfg(feature = "webtransport")]
+    pub(crate) fn short_lived(&self) -> Vec<CertificateDer<'static>> {
+        let certificates = self.0.resolver.iter().flat_map(|resolver| resolver.current().to_vec());
+        certificates
+            .filter(|it| it.is_short_lived())
+            .filter_map(|it| it.key.cert.first().cloned())
+            .collect()
+    }
+
     /// Reads the files again. New handshakes use the new certificates, and connections that are open stay open. Does
     /// nothing if the certificates are not from files.
     ///
@@ -202,7 +213,7 @@ impl fmt::Debug for Tls {
 
 /// The cryptography of all certificates and sessions. It is passed explicitly, so that another default of the process
 /// has no effect.
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
