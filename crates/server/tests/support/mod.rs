@@ -8,6 +8,7 @@ mod flood;
 mod follower;
 mod mounts;
 mod raw;
+mod sessions;
 mod tls;
 
 use std::fmt;
@@ -36,6 +37,7 @@ pub(crate) use self::brokers::{Broker, Brokers, hub_at};
 pub(crate) use self::flood::{NUMBER, PAYLOAD, flood, gaps};
 pub(crate) use self::follower::Follower;
 pub(crate) use self::raw::{Answer, Raw, masked};
+pub(crate) use self::sessions::{Sessions, trusting};
 pub(crate) use self::tls::{Certificate, VERSIONS, connect};
 
 /// How long a test waits for an event before it fails. It must hold on a machine that is many times slower. An event
@@ -76,6 +78,8 @@ enum Way {
     Hyper,
     /// By the service of our server in hyper.
     Service,
+    /// By sessions of WebTransport. The same server has lanes, at another address.
+    Session,
 }
 
 /// A configuration, and the way to serve it.
@@ -98,7 +102,7 @@ impl Setup {
     pub(crate) fn server(self) -> Server {
         let Self { config, way } = self;
         let serve_by = match way {
-            Way::Lane => ServeBy::Lanes,
+            Way::Lane | Way::Session => ServeBy::Lanes,
             Way::PlainLane => ServeBy::LanesWithoutIoUring,
             Way::Stream => ServeBy::GeneralPath,
             Way::Axum | Way::AxumToLanes | Way::Hyper | Way::Service => {
@@ -127,6 +131,8 @@ pub(crate) struct Case {
 pub(crate) struct Running {
     pub(crate) hub: Hub,
     pub(crate) address: SocketAddr,
+    /// The address for sessions of WebTransport, if the server has it.
+    pub(crate) sessions: Option<Sessions>,
     stop: Option<oneshot::Sender<()>>,
     ended: JoinHandle<io::Result<()>>,
 }
@@ -152,9 +158,20 @@ const SERVICE: Mover = Mover::of(Way::Service);
 const MOUNTS: &[Mover] =
     &[Mover::of(Way::Axum), Mover::of(Way::AxumToLanes), Mover::of(Way::Hyper)];
 
-/// Returns all transports of the server with default settings.
+/// Returns the transports of every server with default settings. [`Mover::SESSION`] has one more.
 pub(crate) fn all_listed() -> Vec<Listed> {
-    transports()
+    transports().into_iter().filter(|listed| !is_session(listed)).collect()
+}
+
+/// Returns `true` for WebTransport, which needs a listener with TLS, and HTTP/3.
+fn is_session(listed: &Listed) -> bool {
+    listed.server.name() == "webtransport"
+}
+
+/// Returns the case of WebTransport if it is compiled.
+fn sessions() -> Vec<Case> {
+    let case = |listed| Case { listed, mover: Mover::SESSION };
+    transports().into_iter().filter(is_session).map(case).collect()
 }
 
 /// Returns every transport by these movers.
@@ -167,7 +184,7 @@ fn cases_of(movers: &[Mover]) -> Vec<Case> {
 
 /// Returns every transport by every mover.
 pub(crate) fn cases() -> Vec<Case> {
-    cases_of(&[MOVERS, &[SERVICE]].concat())
+    [cases_of(&[MOVERS, &[SERVICE]].concat()), sessions()].concat()
 }
 
 /// Plays a scenario for every transport by every mover. Panics at the end with the cases for which it failed.
@@ -177,7 +194,7 @@ pub(crate) fn every(scenario: impl AsyncFn(&Case)) {
 
 /// Plays a scenario that is about connections for every transport by every mover of our server.
 pub(crate) fn every_on_our_connections(scenario: impl AsyncFn(&Case)) {
-    among(&cases_of(MOVERS), &scenario);
+    among(&[cases_of(MOVERS), sessions()].concat(), &scenario);
 }
 
 /// Plays a scenario that needs only topics, for every transport by every mover, including mounts in servers that are
@@ -193,7 +210,8 @@ pub(crate) fn every_also_mounted(scenario: impl AsyncFn(&Case)) {
 /// Plays a scenario that is about connections for every transport by the movers of our server that have no
 /// broker, if a broker has no part in it.
 pub(crate) fn every_without_broker(scenario: impl AsyncFn(&Case)) {
-    let cases = cases_of(MOVERS).into_iter().filter(|case| case.mover.broker.is_none());
+    let cases = [cases_of(MOVERS), sessions()].concat();
+    let cases = cases.into_iter().filter(|case| case.mover.broker.is_none());
     among(&cases.collect::<Vec<_>>(), &scenario);
 }
 
@@ -292,6 +310,9 @@ impl Case {
 
     /// Returns the shape of this transport's response.
     pub(crate) fn shape(&self) -> Shape {
+        if self.is_session() {
+            return Shape::Upgrade;
+        }
         let request = http::Request::get("/topics/t?after=earliest")
             .header("connection", "upgrade")
             .header("upgrade", "websocket")
@@ -301,6 +322,11 @@ impl Case {
         let request = request.unwrap().into_parts().0;
         let subscribe = SubscribeRequest::read("t", &request).unwrap();
         self.listed.server.accept(&request, &subscribe).unwrap().shape
+    }
+
+    /// Returns `true` for WebTransport. Scenarios that write requests byte by byte leave it out.
+    pub(crate) fn is_session(&self) -> bool {
+        is_session(&self.listed)
     }
 
     /// Returns `true` if a client of this transport polls, so that it has a seat only during a request.
@@ -313,6 +339,7 @@ impl Mover {
     pub(crate) const LANE: Self = Self::of(Way::Lane);
     pub(crate) const PLAIN_LANE: Self = Self::of(Way::PlainLane);
     pub(crate) const STREAM: Self = Self::of(Way::Stream);
+    pub(crate) const SESSION: Self = Self::of(Way::Session);
 
     const fn of(way: Way) -> Self {
         Self { way, broker: None }
@@ -369,7 +396,18 @@ impl Running {
         let server = setup.server().bind_tls("127.0.0.1:0", tls).await.unwrap();
         let address = server.local_addrs()[0];
         let ended = tokio::spawn(server.serve(async { drop(stopped.await) }));
-        Self { hub, address, stop: Some(stop), ended }
+        Self { hub, address, sessions: None, stop: Some(stop), ended }
+    }
+
+    /// Serves on two free ports, and at one of them sessions with this certificate.
+    pub(crate) async fn start_sessions(setup: Setup, tls: &Tls, pem: &str) -> Self {
+        let hub = setup.hub.clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = setup.server().bind("127.0.0.1:0").await.unwrap();
+        let address = server.local_addrs()[0];
+        let (server, sessions) = Sessions::add(server, tls, pem);
+        let ended = tokio::spawn(server.serve(async { drop(stopped.await) }));
+        Self { hub, address, sessions: Some(sessions), stop: Some(stop), ended }
     }
 
     /// Serves on this listener.
@@ -378,6 +416,7 @@ impl Running {
         let Setup { config, way } = setup;
         let hub = config.hub.clone();
         let (stop, stopped) = oneshot::channel::<()>();
+        let mut sessions = None;
         let ended = match way {
             Way::Axum => tokio::spawn(mounts::serve_axum(listener, config, stopped)),
             Way::AxumToLanes => {
@@ -390,12 +429,28 @@ impl Running {
                 let server = server.listen(listener.into_std().unwrap()).unwrap();
                 tokio::spawn(server.serve(async { drop(stopped.await) }))
             }
+            Way::Session => {
+                let server = Setup { config, way }.server();
+                let server = server.listen(listener.into_std().unwrap()).unwrap();
+                let certificate = Certificate::new();
+                let (server, added) = Sessions::add(server, &certificate.tls, &certificate.pem);
+                sessions = Some(added);
+                tokio::spawn(server.serve(async { drop(stopped.await) }))
+            }
         };
-        Self { hub, address, stop: Some(stop), ended }
+        Self { hub, address, sessions, stop: Some(stop), ended }
     }
 
     pub(crate) fn url(&self, filters: &str) -> Url {
         format!("http://{}/topics/{filters}", self.address).parse().unwrap()
+    }
+
+    /// Returns the target of a client of this transport.
+    pub(crate) fn target(&self, listed: &Listed, filters: &str) -> Target {
+        match &self.sessions {
+            Some(sessions) if is_session(listed) => sessions.target(filters),
+            _ => Target::new(self.url(filters)),
+        }
     }
 
     /// Publishes in this process, and waits until the notification is in the log of the hub.
@@ -469,7 +524,7 @@ impl Running {
         filters: &str,
         position: Position,
     ) -> Follower {
-        let target = Target::new(self.url(filters)).position(position);
+        let target = self.target(listed, filters).position(position);
         Follower::new(listed.client.connect(target).try_flatten_stream().boxed()).reading()
     }
 
@@ -479,7 +534,7 @@ impl Running {
         filters: &str,
         position: Position,
     ) -> Result<Follower, ClientError> {
-        let target = Target::new(self.url(filters)).position(position);
+        let target = self.target(listed, filters).position(position);
         let connected = timeout(PATIENCE, listed.client.connect(target)).await;
         connected.expect("it never connected").map(Follower::new)
     }
