@@ -228,7 +228,7 @@ impl Builder {
         self.configure(|config| config.authorizer = Authorizer::new(authorize))
     }
 
-    /// Sets what happens to the messages of WebSocket clients, and the replies to them. Default: see
+    /// Sets what happens to the messages of WebSocket and WebTransport clients, and the replies to them. Default: see
     /// [`Config::on_message`].
     pub fn on_message(self, on_message: OnMessage) -> Self {
         self.configure(|config| config.on_message = Some(on_message))

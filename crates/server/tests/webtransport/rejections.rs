@@ -12,7 +12,8 @@ use crate::support::{Raw, in_time};
 async fn each_rejection_has_its_status_as_code_and_its_code_in_the_reason() {
     in_time(async {
         let hub = start(HubConfig::default().limits(Limits::default().total(1)), |config| {
-            config.hosts = Hosts::Listed(vec!["hub.example".to_owned()]);
+            // The name is that of the requests for metrics.
+            config.hosts = Hosts::Listed(vec!["hub".to_owned()]);
         })
         .await;
         for (path, status, code) in [
