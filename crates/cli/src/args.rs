@@ -313,7 +313,9 @@ mod tests {
     fn every_transport_can_be_compared() {
         let names = tidings_compare::contender_names();
         let listed = transports();
-        assert!(listed.iter().all(|listed| names.contains(&listed.server.name())));
+        // The load of compare has no QUIC.
+        let mut measured = listed.iter().filter(|listed| listed.server.name() != "webtransport");
+        assert!(measured.all(|listed| names.contains(&listed.server.name())));
     }
 
     #[test]

@@ -99,4 +99,5 @@ fn log_filter() -> Targets {
     filter(wanted).or_else(|_| filter(DEFAULT_LOG)).unwrap_or_default()
 }
 
-const DEFAULT_LOG: &str = "warn,tidings=info";
+// The library of WebTransport warns of each client that breaks the protocol or is gone.
+const DEFAULT_LOG: &str = "warn,tidings=info,web_transport_quinn=error";

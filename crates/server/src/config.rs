@@ -42,9 +42,9 @@ pub struct Config {
     pub redirect_to_https: Option<u16>,
     /// What happens if the log has evicted what a client reads next. Default: the client is sent a gap.
     pub slow: SlowPolicy,
-    /// Whether a WebSocket client is also sent its own messages. Default `true`.
+    /// Whether a client is also sent the messages that it has sent by WebSocket or WebTransport. Default `true`.
     pub echo: bool,
-    /// What happens to the messages of WebSocket clients. Default `None`: if a client subscribes to a single topic and
+    /// What happens to the messages of WebSocket and WebTransport clients. Default `None`: if a client subscribes to a single topic and
     /// the [authorizer](Self::authorizer) allows it to publish there, its messages are published to that topic. Other
     /// clients may not send messages. If this is set, the authorizer is not called for messages.
     pub on_message: Option<OnMessage>,
@@ -111,6 +111,11 @@ impl Config {
 
     /// Returns the mount that checks subscribers and publishers by this configuration.
     pub(crate) fn mount(&self) -> Mount {
+        self.mount_of(&self.transports)
+    }
+
+    /// Returns such a mount with only these transports.
+    pub(crate) fn mount_of(&self, transports: &[Arc<dyn Transport>]) -> Mount {
         let mount = Mount::new(self.hub.clone())
             .authorizer(self.authorizer.clone())
             .origins(self.origins.clone())
@@ -122,6 +127,6 @@ impl Config {
             Some(on_message) => mount.on_message(on_message.clone()),
             None => mount,
         };
-        self.transports.iter().cloned().fold(mount, Mount::shared_transport)
+        transports.iter().cloned().fold(mount, Mount::shared_transport)
     }
 }

@@ -37,6 +37,8 @@ mod lanes;
 mod listener;
 mod metrics;
 mod pages;
+#[cfg_attr(not(feature = "webtransport"), path = "no_quic.rs")]
+mod quic;
 mod readiness;
 mod request;
 mod resource;

@@ -8,6 +8,7 @@ use http::{HeaderValue, Response, header};
 use serde_json::json;
 
 use crate::config::Config;
+use crate::quic::Offer;
 use crate::response::text;
 
 const HELP: &str = "tidings: one notification stream by every realtime transport
@@ -50,14 +51,16 @@ pub(crate) fn page(request: &Parts, config: &Config) -> Option<Response<Bytes>> 
 }
 
 /// Returns the transports, the demo topic, the heartbeat interval and the clock of this server as JSON.
-pub(crate) fn transports(config: &Config) -> Response<Bytes> {
-    let names: Vec<_> = config.transports.iter().map(|transport| transport.name()).collect();
-    let description = json!({
+pub(crate) fn transports(config: &Config, offer: &Offer) -> Response<Bytes> {
+    let names = config.transports.iter().map(|transport| transport.name());
+    let names: Vec<_> = names.filter(|name| offer.has(name)).collect();
+    let mut description = json!({
         "transports": names,
         "demo": config.demo.as_ref().map(|topic| topic.as_str()),
         "heartbeat": u64::try_from(config.hub.heartbeat().interval.as_millis()).unwrap_or(u64::MAX),
         "now": clock(),
     });
+    offer.describe(&mut description);
     text("application/json", format!("{description}\n"))
 }
 

@@ -13,6 +13,7 @@ use crate::bound::Bound;
 use crate::config::Config;
 use crate::general;
 use crate::metrics::Metrics;
+use crate::quic;
 use crate::server::Server;
 use crate::shared::Shared;
 use crate::tls::Tls;
@@ -24,6 +25,7 @@ pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> i
         mut config,
         serve_by,
         listeners,
+        endpoints,
         #[cfg(unix)]
         files,
         metrics,
@@ -44,7 +46,8 @@ pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> i
     }
     let (stop, is_stopping) = watch::channel(false);
     let hub = config.hub.clone();
-    let shared = Shared::new(config, serve_by, metrics, connection_limit, is_stopping);
+    let mut shared = Shared::new(config, serve_by, metrics, connection_limit, is_stopping);
+    shared.offer = quic::Offer::of(&endpoints);
     // Runs beside the workers, and is ended with them.
     let mut side = JoinSet::new();
     side.spawn(log_tallies(shared.clone()));
@@ -54,6 +57,9 @@ pub(crate) async fn run(server: Server, shutdown: impl Future<Output = ()>) -> i
         let own: Vec<_> = listeners.iter().map(Bound::try_clone).collect::<Result<_, _>>()?;
         let shared = shared.clone();
         running.spawn_blocking(move || worker::run(own, shared, inbox));
+    }
+    for endpoint in endpoints {
+        running.spawn(quic::serve(endpoint, shared.clone()));
     }
     drop(listeners);
     let failed = tokio::select! {

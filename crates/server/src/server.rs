@@ -7,7 +7,7 @@ use std::{fmt, io};
 
 use tidings_core::Hub;
 use tidings_transport::{Authorize, Authorizer, Hosts, ListenerKind, OnMessage, Origins};
-use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::net::{TcpListener, ToSocketAddrs, lookup_host};
 
 use crate::bound::{Bound, Listener};
 use crate::config::Config;
@@ -16,6 +16,7 @@ use crate::http_service::HttpService;
 use crate::lane::{Balancer, Inbox};
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
+use crate::quic;
 use crate::run::run;
 use crate::serve_by::ServeBy;
 #[cfg(unix)]
@@ -44,6 +45,8 @@ pub struct Server {
     pub(crate) config: Config,
     pub(crate) serve_by: ServeBy,
     pub(crate) listeners: Vec<Bound>,
+    /// The UDP sockets for WebTransport, one for each listener with TLS if the server has the transport.
+    pub(crate) endpoints: Vec<quic::Listener>,
     pub(crate) addresses: Vec<SocketAddr>,
     #[cfg(unix)]
     pub(crate) files: Vec<SocketFile>,
@@ -55,6 +58,9 @@ pub struct Server {
     /// Whether [`Server::lanes`] was called, so that mounts may hand connections over.
     pub(crate) has_mounts: bool,
 }
+
+/// How many free ports are tried for a listener with TLS, if port 0 is given.
+const FREE_PORTS: usize = 16;
 
 /// The configuration of a [`Server`], before it has a listener.
 #[derive(Clone, Debug)]
@@ -91,13 +97,26 @@ impl Server {
     ///
     /// While the server serves, it reloads the certificates when their files change: see [`Tls::watch`].
     ///
+    /// With the feature `webtransport`, the server also accepts WebTransport there, over UDP at the same port, unless
+    /// [`Config::transports`] does not contain it.
+    ///
     /// Cancel safe: if the future is dropped, no listener is left.
     ///
     /// # Errors
     /// Returns an error if the address cannot be bound.
     pub async fn bind_tls(self, address: impl ToSocketAddrs, tls: &Tls) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?.into_std()?;
-        self.listen_tls(listener, tls)
+        let addresses: Vec<_> = lookup_host(address).await?.collect();
+        let takes_any_port = addresses.iter().all(|address| address.port() == 0);
+        let mut attempts = if takes_any_port { FREE_PORTS } else { 1 };
+        loop {
+            let listener = TcpListener::bind(&addresses[..]).await?.into_std()?;
+            attempts -= 1;
+            match quic::Listener::bind(&self.config, &listener, tls) {
+                // A port that is free for TCP may be used by UDP.
+                Err(error) if attempts > 0 && error.kind() == io::ErrorKind::AddrInUse => {}
+                endpoint => return self.add_tls(listener, endpoint?, tls),
+            }
+        }
     }
 
     /// Adds a listener at the path of a Unix socket, for a proxy on the same machine.
@@ -136,6 +155,17 @@ impl Server {
     /// # Errors
     /// Returns an error if it does not listen, has no address, or cannot be set to non-blocking.
     pub fn listen_tls(self, listener: std::net::TcpListener, tls: &Tls) -> io::Result<Self> {
+        let endpoint = quic::Listener::bind(&self.config, &listener, tls)?;
+        self.add_tls(listener, endpoint, tls)
+    }
+
+    fn add_tls(
+        mut self,
+        listener: std::net::TcpListener,
+        endpoint: Option<quic::Listener>,
+        tls: &Tls,
+    ) -> io::Result<Self> {
+        self.endpoints.extend(endpoint);
         Ok(self.add(Bound::with_tls(listener, tls)?))
     }
 
@@ -198,7 +228,7 @@ impl Builder {
         self.configure(|config| config.authorizer = Authorizer::new(authorize))
     }
 
-    /// Sets what happens to the messages of WebSocket clients, and the replies to them. Default: see
+    /// Sets what happens to the messages of WebSocket and WebTransport clients, and the replies to them. Default: see
     /// [`Config::on_message`].
     pub fn on_message(self, on_message: OnMessage) -> Self {
         self.configure(|config| config.on_message = Some(on_message))
@@ -290,6 +320,7 @@ impl Builder {
             config,
             serve_by,
             listeners: Vec::new(),
+            endpoints: Vec::new(),
             addresses: Vec::new(),
             #[cfg(unix)]
             files: Vec::new(),

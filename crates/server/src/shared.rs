@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::connection_limit::ConnectionLimit;
 use crate::cors::OpenHeads;
 use crate::metrics::Metrics;
+use crate::quic;
 use crate::serve_by::ServeBy;
 
 /// The state that all workers share. Cloning is cheap.
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     /// Whether the server has begun to shut down. It still serves for [`Config::drain_delay`].
     pub(crate) is_draining: Arc<AtomicBool>,
     pub(crate) open_heads: OpenHeads,
+    /// The WebTransport that `GET /transports` lists.
+    pub(crate) offer: quic::Offer,
     pub(crate) connection_limit: ConnectionLimit,
     /// Whether the listeners are closed, and connections must end.
     pub(crate) is_stopping: watch::Receiver<bool>,
@@ -45,6 +48,7 @@ impl Shared {
             metrics,
             is_draining: Arc::default(),
             open_heads: OpenHeads::default(),
+            offer: quic::Offer::default(),
             is_stopping,
         }
     }

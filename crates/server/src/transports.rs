@@ -18,14 +18,15 @@ pub struct Listed {
     pub client: Arc<dyn tidings_transport::client::Client>,
 }
 
-/// Returns every transport. The first one that claims a request serves it. Long-polling is last because it claims every
-/// request.
+/// Returns every transport. The first one that claims a request serves it. Long-polling claims every request. Only
+/// WebTransport is after it, with the feature `webtransport`. Its requests do not arrive by HTTP/1.1 or HTTP/2, and a
+/// server has it only at listeners with TLS.
 ///
 /// ```
 /// use tidings_server::transports;
 /// let names: Vec<_> =
 ///     transports().iter().map(|listed| listed.server.name()).collect();
-/// assert_eq!(names, ["websocket", "sse", "long-polling"]);
+/// assert_eq!(names[..3], ["websocket", "sse", "long-polling"]);
 /// ```
 pub fn transports() -> Vec<Listed> {
     vec![
@@ -43,6 +44,12 @@ pub fn transports() -> Vec<Listed> {
             server: Arc::new(LongPolling::default()),
             #[cfg(feature = "client")]
             client: Arc::new(tidings_long_polling::LongPollingClient::default()),
+        },
+        #[cfg(feature = "webtransport")]
+        Listed {
+            server: Arc::new(tidings_webtransport::WebTransport::default()),
+            #[cfg(feature = "client")]
+            client: Arc::new(tidings_webtransport::WebTransportClient::default()),
         },
     ]
 }

@@ -1,14 +1,13 @@
 //! Encodes events as an event stream (HTML standard, section 9.2.5).
 
 use bytes::{BufMut, Bytes};
-use serde_json::json;
 use std::io::Write;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tidings_core::{Entry, Event, Format, Headers, Id, Kind, Reason, Topic};
-use tidings_transport::{Encoder, concatenated, fitted, gap_json};
+use tidings_core::{Entry, Event, Format, Headers, Id, Kind, Topic};
+use tidings_transport::{Encoder, concatenated, fitted, gap_json, goodbye_json};
 
 use crate::field::{EVENT_NAME, field};
 
@@ -91,10 +90,6 @@ fn event(entry: &Entry, topic: Option<&Topic>) -> Bytes {
     }
     event.put_u8(b'\n');
     fitted(event)
-}
-
-fn goodbye_json(reason: Reason) -> String {
-    json!({"goodbye": {"reason": reason.name(), "message": reason.phrase()}}).to_string()
 }
 
 /// Returns an event of this type whose data is JSON.

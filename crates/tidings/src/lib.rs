@@ -9,6 +9,7 @@
 //! | `axum` | a router and an extractor for an axum application | no |
 //! | `brokers` | NATS JetStream and Redis Streams as brokers for many servers | no |
 //! | `client` | the clients of the transports | no |
+//! | `webtransport` | WebTransport, experimental: see [`webtransport`] | no |
 //! | `tls` | clients of `https` and `wss` | no |
 //!
 //! ```
@@ -44,6 +45,8 @@ pub use tidings_sse as sse;
 pub use tidings_transport as transport;
 #[cfg(feature = "websocket")]
 pub use tidings_websocket as websocket;
+#[cfg(feature = "webtransport")]
+pub use tidings_webtransport as webtransport;
 
 /// Compiles the Rust code of the README.
 #[cfg(all(doctest, feature = "server"))]

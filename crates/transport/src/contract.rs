@@ -112,6 +112,10 @@ pub trait Decoder: fmt::Debug + Send {
     /// and may be changed in place. After an [`Inbound::Closed`] or [`Inbound::Fault`], all further input is ignored.
     fn decode(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>);
 
+    /// The input has ended. Appends the items that its end completes to `inbound`, and resets the decoder. Called only for
+    /// a transport on which each message is a separate stream. Does nothing by default.
+    fn finish(&mut self, _inbound: &mut Vec<Inbound>) {}
+
     /// Returns `true` if the decoder holds no partial input. It can then be used for another client, so that a client
     /// that sends nothing needs no decoder.
     fn is_at_rest(&self) -> bool;

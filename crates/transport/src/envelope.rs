@@ -5,9 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tidings_core::{Format, Gap, Headers, Id, Kind};
+use tidings_core::{Format, Gap, Headers, Id, Kind, Reason};
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use crate::Message;
 use crate::fitted::fitted;
@@ -84,6 +85,22 @@ pub fn base64_of(bytes: &[u8]) -> String {
 /// Returns a gap as JSON: `{"gap":{…}}`.
 pub fn gap_json(gap: &Gap) -> String {
     json!({ "gap": gap }).to_string()
+}
+
+/// Returns a heartbeat as JSON: `{"ping":…,"id":…}`. `ping` is the time until the next one in milliseconds, and `id` the
+/// position, which is left out if there is none.
+pub fn heartbeat_json(position: Option<Id>, interval: Duration) -> String {
+    let interval = interval.as_millis();
+    // An id has no characters that JSON must escape.
+    match position {
+        Some(position) => format!(r#"{{"ping":{interval},"id":"{position}"}}"#),
+        None => format!(r#"{{"ping":{interval}}}"#),
+    }
+}
+
+/// Returns a goodbye as JSON: `{"goodbye":{"reason":…,"message":…}}`.
+pub fn goodbye_json(reason: Reason) -> String {
+    json!({"goodbye": {"reason": reason.name(), "message": reason.phrase()}}).to_string()
 }
 
 /// Returns a reply to a client's message as JSON: `{"reply":{"data":…}}`, or with `data_base64` if it is binary.

@@ -40,7 +40,9 @@ pub use authorize::{Action, Authorize, Authorizer};
 pub use choose::choose;
 pub use connect::{ConnectProtocol, connects_to, is_extended_connect};
 pub use contract::{Accepted, Decoder, Encoder, Inbound, Shape, Transport, concatenated};
-pub use envelope::{ENVELOPE, Envelope, base64_of, gap_json, reply_json};
+pub use envelope::{
+    ENVELOPE, Envelope, base64_of, gap_json, goodbye_json, heartbeat_json, reply_json,
+};
 pub use fitted::fitted;
 pub use headers::lossy_headers;
 pub use hosts::{Hosts, ListenerKind};

@@ -7,13 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, SinkExt, StreamExt};
-use serde::Deserialize;
-use tidings_core::{Gap, Headers, Id, Kind};
+use tidings_core::Kind;
 use tidings_transport::client::{
-    Arrival, Arrivals, Client, ClientError, Goodbye, Notice, NoticeContent, Received, Silence,
-    Target,
+    Arrival, Arrivals, Client, ClientError, Frame, Goodbye, Received, Silence, Target,
 };
-use tidings_transport::lossy_headers;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError};
 
@@ -53,12 +50,11 @@ async fn connect(target: Target, is_bare: bool) -> Result<Arrivals, ClientError>
             let arrival = match message.map_err(|error| broken(&error))? {
                 Message::Text(text) if is_bare => received(Kind::Text, text.into()),
                 Message::Text(text) => {
-                    let frame: Frame =
-                        serde_json::from_str(&text).map_err(|error| protocol(error.to_string()))?;
-                    if let Some(interval) = frame.ping {
-                        silence = Silence::of(Duration::from_millis(interval));
+                    let frame = Frame::parse(text.as_bytes()).map_err(protocol)?;
+                    if let Some(interval) = frame.heartbeat() {
+                        silence = Silence::of(interval);
                     }
-                    arrival(frame)?
+                    frame.arrival().map_err(protocol)?
                 }
                 Message::Binary(payload) if is_bare => received(Kind::Binary, payload),
                 Message::Binary(_) => {
@@ -90,35 +86,6 @@ async fn connect(target: Target, is_bare: bool) -> Result<Arrivals, ClientError>
         }
     };
     Ok(arrivals.boxed())
-}
-
-/// A frame of `tidings.v1`: a notification, a gap, a reply, or a ping, which can have a position.
-#[derive(Deserialize)]
-struct Frame {
-    id: Option<Id>,
-    topic: Option<String>,
-    #[serde(default, deserialize_with = "lossy_headers")]
-    headers: Option<Headers>,
-    data: Option<String>,
-    data_base64: Option<String>,
-    gap: Option<Gap>,
-    ping: Option<u64>,
-    reply: Option<NoticeContent>,
-}
-
-fn arrival(frame: Frame) -> Result<Arrival, ClientError> {
-    Ok(match frame {
-        Frame { gap: Some(gap), .. } => Arrival::Gap(gap),
-        Frame { reply: Some(reply), .. } => Arrival::Reply(reply.message().map_err(protocol)?),
-        Frame { ping: Some(_), id, .. } => Arrival::Heartbeat(id),
-        Frame { id: Some(id), topic: Some(topic), headers, data, data_base64, .. } => {
-            let notice = Notice { id, topic, headers, data, data_base64 };
-            Arrival::Notification(notice.received().map_err(protocol)?)
-        }
-        Frame { .. } => {
-            Err(protocol("a frame that is neither notification, gap, reply nor ping".to_owned()))?
-        }
-    })
 }
 
 fn received(kind: Kind, payload: Bytes) -> Arrival {

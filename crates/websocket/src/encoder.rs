@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tidings_core::{Event, Id};
-use tidings_transport::{Decoder, Encoder, Message, concatenated, gap_json, reply_json};
+use tidings_transport::{
+    Decoder, Encoder, Message, concatenated, gap_json, heartbeat_json, reply_json,
+};
 
 use crate::decoder::FrameDecoder;
 use crate::frame;
@@ -43,15 +45,9 @@ impl Encoder for Bare {
     }
 }
 
-/// Returns a heartbeat that a page can see. It names the time until the next one in milliseconds.
+/// Returns a heartbeat that a page can see.
 fn visible_ping(position: Option<Id>, interval: Duration) -> Bytes {
-    let interval = interval.as_millis();
-    // An id has no characters that JSON must escape.
-    let ping = match position {
-        Some(position) => format!(r#"{{"ping":{interval},"id":"{position}"}}"#),
-        None => format!(r#"{{"ping":{interval}}}"#),
-    };
-    frame::text(ping.as_bytes())
+    frame::text(heartbeat_json(position, interval).as_bytes())
 }
 
 impl Encoder for Enveloped {

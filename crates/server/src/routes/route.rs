@@ -130,7 +130,9 @@ async fn get_page(
         Resource::WebTransport => Ok(tidings_live_page::webtransport(request)),
         Resource::Metrics => may(Action::Metrics).await.and_then(|_| metrics(shared)),
         Resource::Front => may(Action::Page).await.map(|_| pages::front(request, config)),
-        Resource::Transports => may(Action::Page).await.map(|_| pages::transports(config)),
+        Resource::Transports => {
+            may(Action::Page).await.map(|_| pages::transports(config, &shared.offer))
+        }
         Resource::Page => {
             may(Action::Page).await?;
             pages::page(request, config).ok_or_else(not_found)
@@ -144,7 +146,7 @@ async fn get_page(
 ///
 /// # Errors
 /// Returns the rejection to send if the server may not be addressed by this host.
-fn check_host(
+pub(super) fn check_host(
     request: &Parts,
     resource: &Resource<'_>,
     listener: ListenerKind,

@@ -12,7 +12,7 @@ use webpki::{EndEntityCert, KeyUsage};
 use super::provider;
 
 /// A certificate that a server can present.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Certificate {
     pub(super) key: Arc<CertifiedKey>,
     /// Its DNS names, in lower case. A wildcard begins with `*.`.
@@ -58,6 +58,15 @@ impl Certificate {
             Err(_) => return Err(Unusable::Mismatch(index_of_own(&key))),
         }
         Ok(Self { key: Arc::new(key), names, not_before, not_after })
+    }
+
+    /// Returns `true` if it is valid for at most 14 days, and its key is one of ECDSA P-256.
+    #[cfg(feature = "webtransport")]
+    pub(super) fn is_short_lived(&self) -> bool {
+        const LONGEST: Duration = Duration::from_secs(14 * 24 * 3600);
+        let is_short = self.not_after.duration_since(self.not_before).is_ok_and(|it| it <= LONGEST);
+        let p256 = [rustls::SignatureScheme::ECDSA_NISTP256_SHA256];
+        is_short && self.key.key.choose_scheme(&p256).is_some()
     }
 }
 

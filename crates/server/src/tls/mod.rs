@@ -143,6 +143,23 @@ impl Tls {
         Session::new(self.0.config.clone()).map_err(invalid)
     }
 
+    /// Returns the configuration, which reads the current certificates at each handshake.
+    #[cfg(any(test, feature = "webtransport"))]
+    pub(crate) fn config(&self) -> &Arc<ServerConfig> {
+        &self.0.config
+    }
+
+    /// Returns the certificates that a browser accepts by their hash (W3C WebTransport, "custom certificate requirements"):
+    /// valid for at most 14 days, with a key of ECDSA P-256.
+    #[cfg(feature = "webtransport")]
+    pub(crate) fn short_lived(&self) -> Vec<CertificateDer<'static>> {
+        let certificates = self.0.resolver.iter().flat_map(|resolver| resolver.current().to_vec());
+        certificates
+            .filter(|it| it.is_short_lived())
+            .filter_map(|it| it.key.cert.first().cloned())
+            .collect()
+    }
+
     /// Reads the files again. New handshakes use the new certificates, and connections that are open stay open. Does
     /// nothing if the certificates are not from files.
     ///
@@ -196,7 +213,7 @@ impl fmt::Debug for Tls {
 
 /// The cryptography of all certificates and sessions. It is passed explicitly, so that another default of the process
 /// has no effect.
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 

@@ -32,6 +32,9 @@ async fn seated(case: &Case, hub: &Running, filters: &str) -> Raw {
 #[test]
 fn a_full_pool_rejects_clients_until_a_seat_is_free() {
     every_on_our_connections(async |case| {
+        if case.is_session() {
+            return;
+        }
         let limits = Limits::default().total(2);
         let config = case.config(HubConfig::default().limits(limits)).await;
         let hub = Running::start(config).await;
@@ -55,6 +58,9 @@ fn a_full_pool_rejects_clients_until_a_seat_is_free() {
 #[test]
 fn one_transport_can_be_full_while_the_others_are_not() {
     every(async |case| {
+        if case.is_session() {
+            return;
+        }
         let limits = Limits::default().transport(case.transport(), 1);
         let config = case.config(HubConfig::default().limits(limits)).await;
         let hub = Running::start(config).await;
@@ -76,6 +82,9 @@ fn one_transport_can_be_full_while_the_others_are_not() {
 #[test]
 fn a_server_full_of_filters_serves_clients_with_few() {
     every_on_our_connections(async |case| {
+        if case.is_session() {
+            return;
+        }
         let limits = Limits::default().filters(70);
         let config = case.config(HubConfig::default().limits(limits)).await;
         let hub = Running::start(config).await;
@@ -96,6 +105,9 @@ fn a_server_full_of_filters_serves_clients_with_few() {
 #[test]
 fn a_connection_over_the_limit_is_answered_and_closed() {
     every_on_our_connections(async |case| {
+        if case.is_session() {
+            return;
+        }
         let mut config = case.config(HubConfig::default()).await;
         config.max_connections = 2;
         let hub = Running::start(config).await;

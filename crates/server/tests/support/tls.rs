@@ -22,6 +22,7 @@ use tokio_rustls::client::TlsStream;
 pub(crate) struct Certificate {
     pub(crate) tls: Tls,
     pub(crate) der: CertificateDer<'static>,
+    pub(crate) pem: String,
 }
 
 impl Certificate {
@@ -30,7 +31,7 @@ impl Certificate {
         let signed = rcgen::generate_simple_self_signed(names).unwrap();
         let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
         let der = signed.cert.der().clone();
-        Self { tls: Tls::from_der(vec![der.clone()], key).unwrap(), der }
+        Self { tls: Tls::from_der(vec![der.clone()], key).unwrap(), der, pem: signed.cert.pem() }
     }
 
     /// Returns the configuration of a client that speaks HTTP/1.1 by this version of TLS.

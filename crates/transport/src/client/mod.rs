@@ -16,6 +16,7 @@
 mod connection;
 mod error;
 mod follow;
+mod frame;
 mod goodbye;
 mod http;
 mod notice;
@@ -45,6 +46,7 @@ use crate::Message;
 
 pub use error::{ClientError, retry_after};
 pub use follow::{Backoff, Followed, follow};
+pub use frame::Frame;
 pub use goodbye::Goodbye;
 pub use http::{Body, Http, SendError, Upgraded, request};
 pub use notice::{Notice, NoticeContent};
@@ -53,7 +55,7 @@ pub use position::{last_event_id, url_after, url_with_wait};
 pub use publish::Publisher;
 pub use publish_many::PublishedMany;
 pub use silence::Silence;
-pub use socket::{Stream, connect};
+pub use socket::{Stream, connect, first_that_answers};
 #[cfg(feature = "tls")]
 pub use tls::Tls;
 

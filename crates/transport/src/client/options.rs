@@ -103,7 +103,7 @@ impl ConnectOptions {
 
     /// Returns the headers for requests to this URL: those of the options, and `Authorization: Basic` (RFC 7617) if the
     /// URL has a user or a password and the options have no `Authorization`.
-    pub(super) fn headers_for(&self, url: &Url) -> HeaderMap {
+    pub fn headers_for(&self, url: &Url) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if !url.username().is_empty() || url.password().is_some() {
             let user = percent_decode_str(url.username()).collect::<Vec<u8>>();

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::client::TlsStream;
 #[cfg(feature = "tls")]
 use tokio_util::either::Either;
-use url::Host;
+use url::{Host, Url};
 
 use super::{ClientError, Target, shown};
 
@@ -54,22 +54,9 @@ pub fn connect(target: &Target) -> BoxFuture<'_, Result<Stream, ClientError>> {
             _ => return Err(bad("the scheme is not http or https")),
         };
         let host = target.url.host().ok_or_else(|| bad("it has no host"))?;
-        let port = target.url.port_or_known_default().unwrap_or(80);
-        let limit = target.options.limits.connect;
-        let deadline = Instant::now() + limit;
-        let name = format!("{host}:{port}");
-
-        let addresses = match host {
-            Host::Ipv4(ip) => vec![SocketAddr::new(ip.into(), port)],
-            Host::Ipv6(ip) => vec![SocketAddr::new(ip.into(), port)],
-            Host::Domain(domain) => {
-                let found = within(deadline, "name resolution", lookup_host((domain, port))).await;
-                found
-                    .map_err(|source| ClientError::Connect { address: name.clone(), source })?
-                    .collect()
-            }
-        };
-        let (address, stream) = first_that_answers(addresses, deadline, &name).await?;
+        let name = name(&host, &target.url);
+        let deadline = Instant::now() + target.options.limits.connect;
+        let (address, stream) = first_that_answers(target, deadline, attempt).await?;
         #[cfg(feature = "tls")]
         let stream = if is_tls {
             let tls = target.options.tls.open(host, stream);
@@ -88,20 +75,44 @@ pub fn connect(target: &Target) -> BoxFuture<'_, Result<Stream, ClientError>> {
     })
 }
 
-/// Connects to the first address that accepts a connection.
-async fn first_that_answers(
-    addresses: Vec<SocketAddr>,
+/// Returns the host and the port of a URL.
+fn name(host: &Host<&str>, url: &Url) -> String {
+    format!("{host}:{}", url.port_or_known_default().unwrap_or(80))
+}
+
+/// Resolves the host of `target.url`, and calls `attempt` with each of its addresses until one succeeds. The time until
+/// the deadline is divided equally among the addresses that are left, but each has at least two seconds of it.
+///
+/// # Errors
+/// Returns [`ClientError::BadUrl`] if the URL has no host. Returns [`ClientError::Connect`] if the name cannot be
+/// resolved, or the error of the last attempt.
+pub async fn first_that_answers<T, F>(
+    target: &Target,
     deadline: Instant,
-    name: &str,
-) -> Result<(SocketAddr, TcpStream), ClientError> {
+    attempt: impl Fn(SocketAddr) -> F,
+) -> Result<(SocketAddr, T), ClientError>
+where
+    F: Future<Output = io::Result<T>>,
+{
+    let no_host = || ClientError::BadUrl { url: shown(&target.url), problem: "it has no host" };
+    let host = target.url.host().ok_or_else(no_host)?;
+    let port = target.url.port_or_known_default().unwrap_or(80);
     let failed = |address: String, source| ClientError::Connect { address, source };
-    let mut error = failed(name.to_owned(), io::Error::other("the name has no address"));
+    let addresses = match host {
+        Host::Ipv4(ip) => vec![SocketAddr::new(ip.into(), port)],
+        Host::Ipv6(ip) => vec![SocketAddr::new(ip.into(), port)],
+        Host::Domain(domain) => {
+            let found = within(deadline, "name resolution", lookup_host((domain, port))).await;
+            found.map_err(|source| failed(name(&host, &target.url), source))?.collect()
+        }
+    };
+    let mut error = failed(name(&host, &target.url), io::Error::other("the name has no address"));
     for (at, address) in addresses.iter().enumerate() {
         let now = Instant::now();
         let left = deadline.saturating_duration_since(now);
         let share = (left / (addresses.len() - at) as u32).max(LEAST.min(left));
         match within(now + share, "connect", attempt(*address)).await {
-            Ok(stream) => return Ok((*address, stream)),
+            Ok(connection) => return Ok((*address, connection)),
             Err(source) => error = failed(address.to_string(), source),
         }
     }

@@ -55,6 +55,17 @@ impl Tls {
         Ok(Self(Some(Arc::new(finished(builder.with_no_client_auth())))))
     }
 
+    /// Returns the configuration for a client that speaks this protocol (ALPN, RFC 7301). For the default, this reads the
+    /// authorities of the system at the first call.
+    ///
+    /// # Errors
+    /// Returns an error if the system has no certificate authorities.
+    pub fn client_config(&self, protocol: &str) -> io::Result<ClientConfig> {
+        let mut config = ClientConfig::clone(&*self.config()?);
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        Ok(config)
+    }
+
     /// Returns the configuration. For the default, this reads the authorities of the system at the first call.
     ///
     /// # Errors

@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::Stream;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use hyper::upgrade::OnUpgrade;
-use tidings_core::{Filters, Subscription, Topic};
+use tidings_core::{Filters, Reason, Subscription, Topic};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{BoxError, Mount, MountBody, Observer, Subscriber, answer, conversation};
 use crate::{
-    ConnectProtocol, Encoder, OnMessage, PublishMany, PublishRequest, Rejection, Shape,
+    ConnectProtocol, Encoder, Inbound, OnMessage, PublishMany, PublishRequest, Rejection, Shape,
     SubscribeRequest, choose, last_segment, published, read_payload,
 };
 
@@ -261,6 +262,34 @@ impl Client {
         T: AsyncRead + AsyncWrite,
     {
         conversation::run_observed(io, self, encoder).await
+    }
+
+    /// Serves the client over a transport that keeps its messages apart, such as WebTransport. `output` is one stream to
+    /// the client. `messages` are what the client sends, decoded. Returns the reason of the last event, a goodbye, once it
+    /// is written to `output`.
+    ///
+    /// The client gets no strikes for heartbeats, so the transport must detect a client that is gone. Then drop the
+    /// future. The client is served on after `messages` has ended.
+    ///
+    /// Not cancel safe: dropping the future ends the conversation without a goodbye.
+    ///
+    /// # Errors
+    /// Returns an error if `output` breaks, or if the client reads nothing for the write deadline. That is
+    /// [`TimedOut`](std::io::ErrorKind::TimedOut), and is reported to the observer.
+    pub async fn converse_in_messages<W, M>(
+        self,
+        output: W,
+        messages: M,
+        encoder: Arc<dyn Encoder>,
+    ) -> std::io::Result<Reason>
+    where
+        W: AsyncWrite + Unpin,
+        M: Stream<Item = Inbound>,
+    {
+        let observer = self.observer.clone();
+        let ended = conversation::run_in_messages(output, messages, self, encoder).await;
+        conversation::observe_cut_off(&ended, &*observer);
+        ended
     }
 }
 

@@ -1,28 +1,31 @@
-//! Serves a subscription on an upgraded connection, which the client may also send messages on.
+//! Serves a subscription to a client that may also send messages: on an upgraded connection, or with each message in a
+//! separate stream.
 
+mod last;
+mod messages;
+mod output;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
-use futures::Stream;
+use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tidings_core::driver::{Beat, Cursor, Pulse};
-use tidings_core::{Event, Id, Reason, Subscription};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tidings_core::driver::{Beat, Pulse};
+use tidings_core::{Event, Reason, Subscription};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::Client;
+pub(super) use self::messages::run_in_messages;
+use self::output::Output;
 use super::body::{batch, is_goodbye, opening};
 use super::observer::observe;
 use super::pending_message::PendingMessage;
+use super::{Client, Observer};
 use crate::{Encoder, Inbound};
 
 /// The most bytes that are read and not handled yet, besides the partial input in the decoder of the client.
@@ -75,10 +78,15 @@ where
 {
     let observer = client.observer.clone();
     let ended = run(io, client, encoder).await;
-    if matches!(&ended, Err(error) if error.kind() == std::io::ErrorKind::TimedOut) {
+    observe_cut_off(&ended, &*observer);
+    ended
+}
+
+/// Reports a client that has stopped reading.
+pub(super) fn observe_cut_off<T>(ended: &std::io::Result<T>, observer: &dyn Observer) {
+    if matches!(ended, Err(error) if error.kind() == std::io::ErrorKind::TimedOut) {
         observer.cut_off();
     }
-    ended
 }
 
 async fn run<T>(io: T, client: Client, encoder: Arc<dyn Encoder>) -> std::io::Result<()>
@@ -86,18 +94,8 @@ where
     T: AsyncRead + AsyncWrite,
 {
     let Client { mut subscription, on_message, write_deadline, observer } = client;
-    let (mut reader, mut writer) = tokio::io::split(io);
-    // Each write that makes progress starts the deadline again, so a slow client is not cut off.
-    let mut write = async |mut bytes: Bytes| -> std::io::Result<()> {
-        while !bytes.is_empty() {
-            let count = timeout(write_deadline, writer.write(&bytes)).await??;
-            if count == 0 {
-                return Err(std::io::ErrorKind::WriteZero.into());
-            }
-            bytes.advance(count);
-        }
-        timeout(write_deadline, writer.flush()).await?
-    };
+    let (mut reader, writer) = tokio::io::split(io);
+    let mut output = Output { writer, write_deadline };
     let policy = subscription.hub().heartbeat();
     let mut decoder = encoder.decoder();
     let (mut pulse, mut pending) = (Pulse::default(), PendingMessage::default());
@@ -112,13 +110,13 @@ where
     let mut published = subscription.position();
     let mut buffer = vec![0; READ_BUFFER];
 
-    write(opening(&*encoder, &subscription)).await?;
+    output.write(opening(&*encoder, &subscription)).await?;
     let last = loop {
         // Input is handled in its order, so what follows a message waits until the message is handled.
         if let Some(handled) = pending.take() {
             published = handled.published.unwrap_or(published);
             match handled.outcome {
-                Ok(Some(reply)) => write(encoder.reply(&reply).unwrap_or_default()).await?,
+                Ok(Some(reply)) => output.write(encoder.reply(&reply).unwrap_or_default()).await?,
                 Ok(None) => {}
                 Err(reason) => break Some(Last::Goodbye(reason)),
             }
@@ -131,7 +129,7 @@ where
                         let filters = subscription.filters();
                         pending.begin(on_message.handle(hub, seat, filters, message));
                     }
-                    Inbound::Reply(bytes) => write(bytes).await?,
+                    Inbound::Reply(bytes) => output.write(bytes).await?,
                     Inbound::Closed(bytes) => break Some(Last::Reply(bytes)),
                     Inbound::Fault(reason) => break Some(Last::Goodbye(reason)),
                 }
@@ -158,7 +156,7 @@ where
                     continue;
                 }
                 let events = batch(event, &mut subscription);
-                pending.alongside(write(encoder.encode(&events, subscription.position()))).await?;
+                pending.alongside(output.write(encoder.encode(&events, subscription.position()))).await?;
                 // After the write, so that a goodbye that the client does not read is not counted.
                 observe(&*observer, &subscription, &events);
                 if events.last().is_none_or(is_goodbye) {
@@ -167,7 +165,7 @@ where
             }
             () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => {
                 look = None;
-                pending.alongside(write(heartbeat(&subscription))).await?;
+                pending.alongside(output.write(heartbeat(&subscription))).await?;
             }
             // While the application handles a message, the client is read until the buffer is full, to detect that it
             // has left.
@@ -180,7 +178,7 @@ where
                     // It may still read (RFC 9112, section 9.6), so it is served until a write fails or it has missed
                     // too many heartbeats.
                     (is_half_closed, look) = (true, Some(Instant::now() + LOOK));
-                    pending.alongside(write(heartbeat(&subscription))).await?;
+                    pending.alongside(output.write(heartbeat(&subscription))).await?;
                     continue;
                 }
                 pulse.heard();
@@ -190,31 +188,22 @@ where
     };
     // The client is sent its own notifications before the last frame. Its further input is ignored.
     if let Some(last) = last {
-        let until = Instant::now() + ECHO;
-        let mut has_goodbye = false;
-        while !has_goodbye
-            && let Ok(Some(event)) =
-                timeout_at(until, next_up_to(published, &mut subscription)).await
-        {
-            let events = batch(Some(event), &mut subscription);
-            write(encoder.encode(&events, subscription.position())).await?;
-            observe(&*observer, &subscription, &events);
-            has_goodbye = events.last().is_some_and(is_goodbye);
-        }
+        let (to, by) = (&mut output, &*encoder);
+        let ended = last::send_up_to(published, &mut subscription, to, by, &*observer).await?;
         match last {
-            _ if has_goodbye => {}
+            _ if ended.is_some() => {}
             Last::Goodbye(reason) => {
                 let goodbye = [Event::Goodbye(reason)];
-                write(encoder.encode(&goodbye, subscription.position())).await?;
+                output.write(encoder.encode(&goodbye, subscription.position())).await?;
                 observe(&*observer, &subscription, &goodbye);
             }
-            Last::Reply(bytes) => write(bytes).await?,
+            Last::Reply(bytes) => output.write(bytes).await?,
         }
     }
     // The client's further input is read, because the system would answer unread input with a reset, which can overtake
     // the close frame (RFC 6455, section 7.1.1).
     drop((subscription, pending));
-    timeout(write_deadline, writer.shutdown()).await??;
+    output.shutdown().await?;
     let drained = timeout(LINGER, async {
         while reader.read(&mut buffer).await? > 0 {}
         Ok(())
@@ -222,33 +211,10 @@ where
     drained.await.unwrap_or(Ok(()))
 }
 
-/// How long the last frame may wait for the client's own notifications. A broker may not deliver them, and the client
-/// may read slowly.
-const ECHO: Duration = Duration::from_secs(5);
-
 /// The last frame to a client.
 enum Last {
     /// The answer to the client's own close frame.
     Reply(Bytes),
     /// A goodbye with this reason.
     Goodbye(Reason),
-}
-
-/// Returns the next event up to `id`. Returns `None` if the subscription has read up to there, or if the next event is
-/// a heartbeat.
-async fn next_up_to(id: Id, subscription: &mut Subscription) -> Option<Event> {
-    let event = poll_fn(|context| {
-        if !Cursor::at(id).is_ahead_of(subscription.position()) {
-            return Poll::Ready(None);
-        }
-        match Pin::new(&mut *subscription).poll_next(context) {
-            // The poll may have read up to `id` without an entry that matches.
-            Poll::Pending if !Cursor::at(id).is_ahead_of(subscription.position()) => {
-                Poll::Ready(None)
-            }
-            event => event,
-        }
-    })
-    .await;
-    event.filter(|event| !matches!(event, Event::Heartbeat { .. }))
 }

@@ -8,7 +8,7 @@ use tidings_core::{Hub, Id, Interest, Kind};
 
 /// Encodes events as plain text.
 #[derive(Debug)]
-struct Plain;
+pub(super) struct Plain;
 
 impl Encoder for Plain {
     fn encode(&self, events: &[Event], _: Id) -> Bytes {
@@ -21,7 +21,7 @@ impl Encoder for Plain {
     }
 }
 
-fn client(hub: &Hub) -> Client {
+pub(super) fn client(hub: &Hub) -> Client {
     Client {
         subscription: hub.subscribe("plain", Interest::new(">".parse().unwrap())).unwrap(),
         on_message: OnMessage::rejected(),

@@ -1,0 +1,112 @@
+//! A client that opens sessions and streams as a page does.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use http::header::ORIGIN;
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{ClientConfig, Endpoint, TransportConfig};
+use serde_json::Value;
+use tidings_core::{Hub, HubConfig};
+use tidings_server::Config;
+use tokio::time::timeout;
+use web_transport_quinn::proto::ConnectRequest;
+use web_transport_quinn::{ALPN, RecvStream, Session, SessionError, WebTransportError};
+
+use crate::support::{Mover, PATIENCE, Running, Sessions};
+
+/// Starts a server with sessions.
+pub(super) async fn start(hub: HubConfig, change: impl FnOnce(&mut Config)) -> Running {
+    let mut config = Mover::SESSION.config_of(Hub::new(hub));
+    change(&mut config);
+    Running::start(config).await
+}
+
+pub(super) fn sessions(hub: &Running) -> &Sessions {
+    hub.sessions.as_ref().expect("the server has sessions")
+}
+
+/// Opens a session with this path and query.
+pub(super) async fn open(hub: &Running, path: &str) -> Session {
+    open_from(hub, path, None).await
+}
+
+/// Opens a session as a page of this origin does.
+pub(super) async fn open_from(hub: &Running, path: &str, origin: Option<&str>) -> Session {
+    let sessions = sessions(hub);
+    let url = format!("https://localhost:{}{path}", sessions.address.port());
+    open_at(sessions, &url, origin, TransportConfig::default()).await
+}
+
+pub(super) async fn open_at(
+    sessions: &Sessions,
+    url: &str,
+    origin: Option<&str>,
+    transport: TransportConfig,
+) -> Session {
+    let tls = sessions.options.tls.client_config(ALPN).unwrap();
+    let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+    config.transport_config(Arc::new(transport));
+    let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    let mut request = ConnectRequest::new(url.parse::<url::Url>().unwrap());
+    if let Some(origin) = origin {
+        request = request.with_header(ORIGIN, HeaderValue::from_str(origin).unwrap());
+    }
+    let opening = async {
+        let connecting = endpoint.connect_with(config, sessions.address, "localhost").unwrap();
+        Session::connect(connecting.await.unwrap(), request).await.unwrap()
+    };
+    timeout(PATIENCE, opening).await.expect("the server answers")
+}
+
+/// The lines of the server's stream.
+pub(super) struct Lines {
+    stream: RecvStream,
+    read: Vec<u8>,
+}
+
+impl Lines {
+    pub(super) async fn of(session: &Session) -> Self {
+        let stream = timeout(PATIENCE, session.accept_uni()).await.expect("a stream").unwrap();
+        Self { stream, read: Vec::new() }
+    }
+
+    /// Returns the next line. Panics at the end of the stream.
+    pub(super) async fn next(&mut self) -> Value {
+        loop {
+            if let Some(end) = self.read.iter().position(|&byte| byte == b'\n') {
+                let rest = self.read.split_off(end + 1);
+                let line = std::mem::replace(&mut self.read, rest);
+                return serde_json::from_slice(&line).unwrap();
+            }
+            let chunk = timeout(PATIENCE, self.stream.read_chunk(65536, true)).await;
+            let chunk = chunk.expect("the server sends something").unwrap();
+            self.read.extend_from_slice(&chunk.expect("a line, and not the end").bytes);
+        }
+    }
+
+    /// Returns the next line that is not a heartbeat.
+    pub(super) async fn news(&mut self) -> Value {
+        loop {
+            let line = self.next().await;
+            if line.get("ping").is_none() {
+                return line;
+            }
+        }
+    }
+}
+
+/// Sends a message on a new stream.
+pub(super) async fn send(session: &Session, message: &[u8]) {
+    let mut stream = session.open_uni().await.unwrap();
+    stream.write_all(message).await.unwrap();
+    stream.finish().unwrap();
+}
+
+/// Waits until the session is closed, and returns the code and the reason.
+pub(super) async fn closed(session: &Session) -> (u32, String) {
+    match timeout(PATIENCE, session.closed()).await.expect("the session is closed") {
+        SessionError::WebTransportError(WebTransportError::Closed(code, reason)) => (code, reason),
+        other => panic!("closed without a code: {other:?}"),
+    }
+}

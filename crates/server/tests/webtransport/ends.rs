@@ -1,0 +1,95 @@
+//! How sessions end.
+
+use std::time::{Duration, Instant};
+
+use quinn::TransportConfig;
+use tidings_core::{Heartbeat, HubConfig};
+
+use super::client::{Lines, closed, open, open_at, sessions, start};
+use crate::support::{eventually, in_time};
+
+#[tokio::test]
+async fn a_client_that_closes_its_session_frees_its_seat_at_once() {
+    in_time(async {
+        let hub = start(HubConfig::default(), |_| {}).await;
+        let session = open(&hub, "/topics/t").await;
+        Lines::of(&session).await.next().await;
+        assert_eq!(hub.hub.pool().len(), 1);
+        session.close(0, b"done");
+        eventually("its seat is free", async || hub.hub.pool().is_empty()).await;
+        eventually("its connection is closed", async || {
+            hub.metric("tidings_connections").await == 1
+        })
+        .await;
+        hub.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_is_detected_by_the_idle_timeout() {
+    in_time(async {
+        let heartbeat = Heartbeat::default().interval(Duration::from_secs(1)).strikes(3);
+        let hub = start(HubConfig::default().heartbeat(heartbeat), |_| {}).await;
+        // Nothing is sent once the runtime of the client is gone, as if its machine had lost its power.
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let there = sessions(&hub).clone();
+        let (sender, connected) = tokio::sync::oneshot::channel();
+        runtime.spawn(async move {
+            let url = format!("https://localhost:{}/topics/t", there.address.port());
+            let session = open_at(&there, &url, None, TransportConfig::default()).await;
+            let mut lines = Lines::of(&session).await;
+            sender.send(()).unwrap();
+            // It answers for longer than the idle timeout.
+            loop {
+                lines.next().await;
+            }
+        });
+        connected.await.unwrap();
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert_eq!(hub.hub.pool().len(), 1, "it is still there");
+        let vanished = Instant::now();
+        runtime.shutdown_background();
+        eventually("its seat is free", async || hub.hub.pool().is_empty()).await;
+        assert!(vanished.elapsed() > Duration::from_secs(1), "it has sent something");
+        hub.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_cut_off_by_the_write_deadline() {
+    in_time(async {
+        let hub = start(HubConfig::default().max_payload(5 << 20), |config| {
+            config.write_deadline = Duration::from_secs(1);
+        })
+        .await;
+        hub.publish("t", "x".repeat(5 << 20)).await;
+        let session = open(&hub, "/topics/t?after=earliest").await;
+        let lines = Lines::of(&session).await;
+        let (code, reason) = closed(&session).await;
+        assert_eq!((code, &*reason), (1013, "too slow, try again later"));
+        drop(lines);
+        eventually("its seat is free", async || hub.hub.pool().is_empty()).await;
+        let too_slow = "tidings_let_go_total{reason=\"too_slow\"}";
+        eventually("it is counted", async || hub.metric(too_slow).await == 1).await;
+        hub.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn at_the_shutdown_the_goodbye_comes_before_the_code() {
+    in_time(async {
+        let mut hub = start(HubConfig::default(), |_| {}).await;
+        let session = open(&hub, "/topics/t").await;
+        let mut lines = Lines::of(&session).await;
+        hub.publish("t", "the last").await;
+        hub.ask_to_stop();
+        assert_eq!(lines.news().await["data"], "the last");
+        assert_eq!(lines.news().await["goodbye"]["reason"], "going_away");
+        assert_eq!(closed(&session).await, (1001, "the hub is going away".to_owned()));
+        hub.ended().await;
+    })
+    .await;
+}
