@@ -30,7 +30,7 @@ impl Drop for ClosedOnDrop {
     }
 }
 
-/// Serves a connection to its end. `_handshake` is released when its handshake has ended.
+/// Serves a connection to its end. `handshake` is released when its handshake has ended.
 pub(super) async fn serve(
     incoming: Incoming,
     permit: ConnectionPermit,
@@ -72,7 +72,10 @@ async fn answer(
     };
     // Also for a rejection, because a page does not see the status of the response, but the code of a closed session. Not
     // `reject`, because it drops the control stream, which is an error of the protocol.
-    let session = request.ok().await?;
+    let Ok(session) = timeout(context.shared.config.head_deadline, request.ok()).await else {
+        return Ok(());
+    };
+    let session = session?;
     match accepted {
         Ok(subscriber) => converse(&session, *subscriber, context).await,
         Err(rejection) => close(&session, &Close::rejection(&rejection)).await,

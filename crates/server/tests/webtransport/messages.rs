@@ -37,7 +37,8 @@ async fn a_large_message_arrives_whole_and_a_stream_that_is_reset_is_ignored() {
         let session = open(&hub, "/topics/t").await;
         let mut lines = Lines::of(&session).await;
         let mut broken = session.open_uni().await.unwrap();
-        broken.write_all(b"never").await.unwrap();
+        // More than a stream may have unread, so the server has begun to read it.
+        broken.write_all(&vec![b'x'; 300 << 10]).await.unwrap();
         broken.reset(1).unwrap();
         let large = "x".repeat(1 << 20);
         send(&session, large.as_bytes()).await;
