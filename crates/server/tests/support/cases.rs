@@ -47,9 +47,20 @@ const HTTP2: Mover = Mover::of(Way::Http2);
 const MOUNTS: &[Mover] =
     &[Mover::of(Way::Axum), Mover::of(Way::AxumToLanes), Mover::of(Way::Hyper)];
 
-/// Returns all transports of the server with default settings.
+/// Returns the transports of every server with default settings. [`Mover::SESSION`] has one more.
 pub(crate) fn all_listed() -> Vec<Listed> {
-    transports()
+    transports().into_iter().filter(|listed| !is_session(listed)).collect()
+}
+
+/// Returns `true` for WebTransport, which needs a listener with TLS, and HTTP/3.
+pub(super) fn is_session(listed: &Listed) -> bool {
+    listed.server.name() == "webtransport"
+}
+
+/// Returns the case of WebTransport if it is compiled.
+fn sessions() -> Vec<Case> {
+    let case = |listed| Case { listed, mover: Mover::SESSION };
+    transports().into_iter().filter(is_session).map(case).collect()
 }
 
 /// Returns every transport by these movers.
@@ -62,7 +73,7 @@ fn cases_of(movers: &[Mover]) -> Vec<Case> {
 
 /// Returns every transport by every mover.
 pub(crate) fn cases() -> Vec<Case> {
-    cases_of(&[MOVERS, TLS, &[SERVICE, HTTP2]].concat())
+    [cases_of(&[MOVERS, TLS, &[SERVICE, HTTP2]].concat()), sessions()].concat()
 }
 
 /// Plays a scenario for every transport by every mover. Panics at the end with the cases for which it failed.
@@ -78,7 +89,7 @@ pub(crate) fn every_without_tls(scenario: impl AsyncFn(&Case)) {
 
 /// Plays a scenario that is about connections for every transport by every mover of our server.
 pub(crate) fn every_on_our_connections(scenario: impl AsyncFn(&Case)) {
-    among(&cases_of(MOVERS), &scenario);
+    among(&[cases_of(MOVERS), sessions()].concat(), &scenario);
 }
 
 /// Plays a scenario that needs only topics, for every transport by every mover, including mounts in servers that are
@@ -94,7 +105,8 @@ pub(crate) fn every_also_mounted(scenario: impl AsyncFn(&Case)) {
 /// Plays a scenario that is about connections for every transport by the movers of our server that have no
 /// broker, if a broker has no part in it.
 pub(crate) fn every_without_broker(scenario: impl AsyncFn(&Case)) {
-    let cases = cases_of(MOVERS).into_iter().filter(|case| case.mover.broker.is_none());
+    let cases = [cases_of(MOVERS), sessions()].concat();
+    let cases = cases.into_iter().filter(|case| case.mover.broker.is_none());
     among(&cases.collect::<Vec<_>>(), &scenario);
 }
 
@@ -198,6 +210,9 @@ impl Case {
 
     /// Returns the shape of this transport's response.
     pub(crate) fn shape(&self) -> Shape {
+        if self.is_session() {
+            return Shape::Upgrade;
+        }
         let request = http::Request::get("/topics/t?after=earliest")
             .header("connection", "upgrade")
             .header("upgrade", "websocket")
@@ -207,6 +222,11 @@ impl Case {
         let request = request.unwrap().into_parts().0;
         let subscribe = SubscribeRequest::read("t", &request).unwrap();
         self.listed.server.accept(&request, &subscribe).unwrap().shape
+    }
+
+    /// Returns `true` for WebTransport. Scenarios that write requests byte by byte leave it out.
+    pub(crate) fn is_session(&self) -> bool {
+        is_session(&self.listed)
     }
 
     /// Returns `true` if a client of this transport polls, so that it has a seat only during a request.

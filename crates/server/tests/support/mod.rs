@@ -12,6 +12,7 @@ mod mounts;
 mod mover;
 mod raw;
 mod running;
+mod sessions;
 mod tls;
 
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub(crate) use self::follower::Follower;
 pub(crate) use self::mover::{Mover, Setup};
 pub(crate) use self::raw::{Answer, Raw, masked};
 pub(crate) use self::running::Running;
+pub(crate) use self::sessions::{Sessions, trusting};
 pub(crate) use self::tls::{Certificate, VERSIONS, connect_tls};
 
 /// How long a test waits for an event before it fails. It must hold on a machine that is many times slower. An event

@@ -39,6 +39,8 @@ pub(super) enum Way {
     Service,
     /// By our server over HTTP/2, with a bridge for the clients.
     Http2,
+    /// By sessions of WebTransport. The same server has lanes, at another address.
+    Session,
 }
 
 /// A configuration, and the way to serve it.
@@ -67,7 +69,7 @@ impl Setup {
     pub(crate) fn server(self) -> Server {
         let Self { config, way } = self;
         let serve_by = match way {
-            Way::Lane | Way::TlsLane => ServeBy::Lanes,
+            Way::Lane | Way::TlsLane | Way::Session => ServeBy::Lanes,
             Way::PlainLane => ServeBy::LanesWithoutIoUring,
             Way::Stream | Way::TlsStream => ServeBy::GeneralPath,
             Way::Http2 => ServeBy::default(),
@@ -84,6 +86,7 @@ impl Mover {
     pub(crate) const LANE: Self = Self::of(Way::Lane);
     pub(crate) const PLAIN_LANE: Self = Self::of(Way::PlainLane);
     pub(crate) const STREAM: Self = Self::of(Way::Stream);
+    pub(crate) const SESSION: Self = Self::of(Way::Session);
 
     pub(super) const fn of(way: Way) -> Self {
         Self { way, broker: None }

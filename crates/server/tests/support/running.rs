@@ -17,13 +17,16 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use url::Url;
 
+use super::cases::is_session;
 use super::mover::{Setup, Way};
-use super::{Certificate, Follower, PATIENCE, Raw, VERSIONS, bridge, mounts, tls};
+use super::{Certificate, Follower, PATIENCE, Raw, Sessions, VERSIONS, bridge, mounts, tls};
 
 /// A server that runs.
 pub(crate) struct Running {
     pub(crate) hub: Hub,
     pub(crate) address: SocketAddr,
+    /// The address for sessions of WebTransport, if the server has it.
+    pub(crate) sessions: Option<Sessions>,
     stop: Option<oneshot::Sender<()>>,
     ended: JoinHandle<io::Result<()>>,
 }
@@ -41,6 +44,7 @@ impl Running {
         let Setup { config, way } = setup;
         let hub = config.hub.clone();
         let (stop, stopped) = oneshot::channel::<()>();
+        let mut sessions = None;
         let ended = match way {
             Way::Axum => tokio::spawn(mounts::serve_axum(listener, config, stopped)),
             Way::AxumToLanes => {
@@ -77,13 +81,21 @@ impl Running {
                     }
                 })
             }
+            Way::Session => {
+                let server = Setup { config, way }.server();
+                let server = server.listen(listener.into_std().unwrap()).unwrap();
+                let certificate = Certificate::new();
+                let (server, added) = Sessions::add(server, &certificate.tls, &certificate.pem);
+                sessions = Some(added);
+                tokio::spawn(server.serve(async { drop(stopped.await) }))
+            }
             Way::Lane | Way::PlainLane | Way::Stream => {
                 let server = Setup { config, way }.server();
                 let server = server.listen(listener.into_std().unwrap()).unwrap();
                 tokio::spawn(server.serve(async { drop(stopped.await) }))
             }
         };
-        Self { hub, address, stop: Some(stop), ended }
+        Self { hub, address, sessions, stop: Some(stop), ended }
     }
 
     /// Serves by TLS on a free port, without a forwarder. The URLs of this server have the wrong scheme.
@@ -93,11 +105,30 @@ impl Running {
         let server = setup.server().bind_tls("127.0.0.1:0", tls).await.unwrap();
         let address = server.local_addrs()[0];
         let ended = tokio::spawn(server.serve(async { drop(stopped.await) }));
-        Self { hub, address, stop: Some(stop), ended }
+        Self { hub, address, sessions: None, stop: Some(stop), ended }
+    }
+
+    /// Serves on two free ports, and at one of them sessions with this certificate.
+    pub(crate) async fn start_sessions(setup: Setup, tls: &Tls, pem: &str) -> Self {
+        let hub = setup.hub.clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = setup.server().bind("127.0.0.1:0").await.unwrap();
+        let address = server.local_addrs()[0];
+        let (server, sessions) = Sessions::add(server, tls, pem);
+        let ended = tokio::spawn(server.serve(async { drop(stopped.await) }));
+        Self { hub, address, sessions: Some(sessions), stop: Some(stop), ended }
     }
 
     pub(crate) fn url(&self, filters: &str) -> Url {
         format!("http://{}/topics/{filters}", self.address).parse().unwrap()
+    }
+
+    /// Returns the target of a client of this transport.
+    pub(crate) fn target(&self, listed: &Listed, filters: &str) -> Target {
+        match &self.sessions {
+            Some(sessions) if is_session(listed) => sessions.target(filters),
+            _ => Target::new(self.url(filters)),
+        }
     }
 
     /// Publishes in this process, and waits until the notification is in the log of the hub.
@@ -171,7 +202,7 @@ impl Running {
         filters: &str,
         position: Position,
     ) -> Follower {
-        let target = Target::new(self.url(filters)).position(position);
+        let target = self.target(listed, filters).position(position);
         Follower::new(listed.client.connect(target).try_flatten_stream().boxed()).reading()
     }
 
@@ -181,7 +212,7 @@ impl Running {
         filters: &str,
         position: Position,
     ) -> Result<Follower, ClientError> {
-        let target = Target::new(self.url(filters)).position(position);
+        let target = self.target(listed, filters).position(position);
         let connected = timeout(PATIENCE, listed.client.connect(target)).await;
         connected.expect("it never connected").map(Follower::new)
     }
