@@ -110,7 +110,7 @@ fn broken(error: &Error) -> ClientError {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use tidings_core::Position;
+    use tidings_core::{Headers, Position};
     use tidings_transport::Message as Inbound;
     use tidings_transport::client::{ConnectOptions, TimeLimits};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::*;
 use crate::{Decoder, Message, OnMessage};
 use tidings_core::{Hub, Id, Interest, Kind};
+use tokio::io::AsyncWriteExt;
 
 /// Encodes events as plain text.
 #[derive(Debug)]
