@@ -20,7 +20,7 @@ impl Resolver {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = certificates.into();
     }
 
-    fn current(&self) -> Arc<[Certificate]> {
+    pub(super) fn current(&self) -> Arc<[Certificate]> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
