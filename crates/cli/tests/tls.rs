@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 use rcgen::{CertificateParams, KeyPair};
 use rustix::process::Signal;
@@ -103,6 +104,32 @@ fn certificates_are_reloaded_after_sighup_and_bad_ones_are_not() {
     assert!(error.contains(&key) && error.contains("not PEM"), "{error}");
     server.signal(Signal::TERM);
     assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_certificate_that_expires_soon_is_a_warning_and_a_metric() {
+    let folder = tempdir().unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(["a.example".to_owned()]).unwrap();
+    let until = SystemTime::now() + Duration::from_secs(13 * 24 * 60 * 60);
+    params.not_after = until.into();
+    fs::write(folder.path().join("chain"), params.self_signed(&key).unwrap().pem()).unwrap();
+    fs::write(folder.path().join("key"), key.serialize_pem()).unwrap();
+    let [chain, key] = files(&folder);
+    let plain = ["--listen-plain", "127.0.0.1:0"];
+    let args = [&["--tls-cert", &chain, "--tls-key", &key], &plain[..]].concat();
+    let mut server = TestProgram::start(&mut serve(&args));
+    let warning = logged(&mut server, "the certificate expires soon");
+    assert!(warning.contains("WARN") && warning.contains(&chain), "{warning}");
+    let (_, plain) = (server.line(), server.line());
+    let mut stream = connect(plain.strip_prefix("listening on http://").unwrap());
+    let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut metrics = String::new();
+    stream.read_to_string(&mut metrics).unwrap();
+    let until = until.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let expected = format!("\ntidings_tls_certificate_expiry_seconds {until}\n");
+    assert!(metrics.contains(&expected), "{expected} in {metrics}");
 }
 
 #[test]

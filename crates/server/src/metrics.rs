@@ -1,5 +1,8 @@
 //! The counters of the server, for `GET /metrics`.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -10,6 +13,7 @@ use tidings_transport::mount::Observer;
 
 use crate::config::Config;
 use crate::tally::Tally;
+use crate::tls::Tls;
 
 type Labels = [(&'static str, &'static str); 1];
 
@@ -25,6 +29,7 @@ pub(crate) struct Metrics {
     pub(crate) cut_off: Tally,
     /// Connections that the system did not accept or serve, and that are not logged yet.
     pub(crate) unserved: Tally,
+    certificates: Arc<Mutex<Vec<Tls>>>,
 }
 
 impl Metrics {
@@ -54,6 +59,18 @@ impl Metrics {
     pub(crate) fn cut_off(&self) {
         self.disconnected(Reason::TooSlow);
         self.cut_off.add("");
+    }
+
+    /// Adds the certificates of a listener.
+    pub(crate) fn add_certificates(&self, tls: Tls) {
+        self.certificates.lock().unwrap_or_else(PoisonError::into_inner).push(tls);
+    }
+
+    /// Returns when the first certificate of all listeners expires, in seconds of Unix time.
+    fn expiry(&self) -> Option<u64> {
+        let certificates = self.certificates.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = certificates.iter().filter_map(Tls::expiry).min()?;
+        Some(first.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs()))
     }
 
     /// Returns the Prometheus text. Gauges of the hub's state are read at this moment.
@@ -86,17 +103,21 @@ impl Metrics {
         }
         registry.register("clients", "Clients connected", clients);
         let (entries, bytes) = hub.log().size();
-        let mut state = |name: &str, help: &str, value: usize| {
+        let mut state = |name: &str, help: &str, value: i64| {
             let gauge = Gauge::<i64>::default();
-            gauge.set(value as i64);
+            gauge.set(value);
             registry.register(name, help, gauge);
         };
         if let Some(is_connected) = hub.is_connected() {
             let help = "1 while the server follows its broker, otherwise 0";
-            state("broker_connected", help, usize::from(is_connected));
+            state("broker_connected", help, i64::from(is_connected));
         }
-        state("log_entries", "Notifications retained", entries);
-        state("log_bytes", "Bytes retained", bytes);
+        if let Some(expiry) = self.expiry() {
+            let help = "Unix time at which the first certificate expires";
+            state("tls_certificate_expiry_seconds", help, expiry as i64);
+        }
+        state("log_entries", "Notifications retained", entries as i64);
+        state("log_bytes", "Bytes retained", bytes as i64);
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)

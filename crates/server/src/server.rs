@@ -171,6 +171,9 @@ impl Server {
 
     fn add(mut self, (listener, address): (Bound, Option<SocketAddr>)) -> Self {
         self.addresses.extend(address);
+        if let Some(tls) = &listener.tls {
+            self.metrics.add_certificates(tls.clone());
+        }
         self.listeners.push(listener);
         self
     }

@@ -279,3 +279,27 @@ async fn clients_are_sent_a_goodbye_at_the_shutdown() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn a_connection_over_the_limit_gets_a_503_and_another_one_its_place_later() {
+    every(
+        |config| config.max_connections = 1,
+        async |server, _, client| {
+            let only = subscriber(server, &client).await;
+            let check = "GET /transports HTTP/1.1\r\nHost: hub\r\n\r\n";
+            let mut surplus = request(server, &client, check).await;
+            let answer = surplus.answer().await;
+            assert_eq!(answer.rejection(), (503, "full".to_owned()));
+            let mut rest = Vec::new();
+            // A truncation would be an error.
+            surplus.stream.read_to_end(&mut rest).await.unwrap();
+            assert!(rest.is_empty());
+            drop(only);
+            eventually("there is room", async || {
+                request(server, &client, check).await.answer().await.status == 200
+            })
+            .await;
+        },
+    )
+    .await;
+}

@@ -164,6 +164,11 @@ impl TestProgram {
         status
     }
 
+    /// Returns `true` if it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.try_wait().is_some()
+    }
+
     /// Returns how it ended, or `None` if it still runs.
     fn try_wait(&mut self) -> Option<ExitStatus> {
         let status = self.child.try_wait().expect("the child of a test is waited for");

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::pem::{Error, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -54,16 +54,54 @@ pub(super) fn read(pairs: &[Pair]) -> io::Result<Vec<Certificate>> {
 }
 
 fn log(file: &Path, certificate: &Certificate) {
-    let Certificate { names, not_before, not_after, .. } = certificate;
-    let (file, names) = (file.display(), names.join(" "));
-    let (from, until) = (httpdate::fmt_http_date(*not_before), httpdate::fmt_http_date(*not_after));
-    let now = SystemTime::now();
-    if *not_after < now {
-        tracing::warn!(%file, names, %until, "the certificate has expired, so clients reject it until it is renewed");
-    } else if *not_before > now {
-        tracing::warn!(%file, names, %from, "the certificate is not valid yet: check the clock");
-    } else {
+    if !warn(file, certificate) {
+        let (names, until) = (certificate.names.join(" "), certificate.not_after);
+        let (file, until) = (file.display(), httpdate::fmt_http_date(until));
         tracing::info!(%file, names, %until, "loaded a certificate");
+    }
+}
+
+/// Logs a warning if clients reject this certificate now because of its times, or will do so soon. Returns `true` if it
+/// has logged one.
+pub(super) fn warn(file: &Path, certificate: &Certificate) -> bool {
+    let (file, names) = (file.display(), certificate.names.join(" "));
+    let from = httpdate::fmt_http_date(certificate.not_before);
+    let until = httpdate::fmt_http_date(certificate.not_after);
+    match validity(certificate, SystemTime::now()) {
+        Validity::Good => return false,
+        Validity::Early => {
+            tracing::warn!(%file, names, %from, "the certificate is not valid yet: check the clock");
+        }
+        Validity::Ending => {
+            tracing::warn!(%file, names, %until, "the certificate expires soon: renew it");
+        }
+        Validity::Expired => tracing::warn!(
+            %file, names, %until, "the certificate has expired, so clients reject it until it is renewed"
+        ),
+    }
+    true
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Validity {
+    Early,
+    Good,
+    /// It expires within 14 days, or within the last quarter of its time if that is shorter: certificates that are
+    /// valid for some days only are renewed late.
+    Ending,
+    Expired,
+}
+
+const ENDING: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+pub(super) fn validity(certificate: &Certificate, now: SystemTime) -> Validity {
+    let Certificate { not_before, not_after, .. } = *certificate;
+    let whole = not_after.duration_since(not_before).unwrap_or_default();
+    match not_after.duration_since(now) {
+        Err(_) => Validity::Expired,
+        Ok(_) if not_before > now => Validity::Early,
+        Ok(left) if left < ENDING.min(whole / 4) => Validity::Ending,
+        Ok(_) => Validity::Good,
     }
 }
 

@@ -12,7 +12,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
@@ -67,7 +67,8 @@ impl Tls {
     ///
     /// A server that serves reads the files again when they change: see [`watch`](Self::watch).
     ///
-    /// A certificate that has expired or is not valid yet is not an error. It is logged at WARN.
+    /// A certificate that has expired or is not valid yet is not an error. It is logged at WARN, as is one that expires
+    /// within 14 days, or within the last quarter of its validity if that is shorter.
     ///
     /// # Errors
     /// Returns an error that names the file if it cannot be read, has no certificate or key, or has a malformed,
@@ -179,7 +180,8 @@ impl Tls {
 
     /// Checks in this period whether the files have changed, and reloads them if so. A failure is logged at ERROR, and
     /// the old certificates stay in use until the files change again. Symbolic links are followed, as Kubernetes
-    /// renews a mounted secret by replacing a link.
+    /// renews a mounted secret by replacing a link. The warnings of [`from_files`](Self::from_files) are repeated once
+    /// a day.
     ///
     /// [`Server::serve`](crate::Server::serve) does this for its listeners, every
     /// [`WATCH_PERIOD`](Self::WATCH_PERIOD). The future never resolves. It stops when it is dropped.
@@ -192,6 +194,20 @@ impl Tls {
         let Inner { files, seen, .. } = &*self.0;
         let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         *seen != watch::stamps(files)
+    }
+
+    /// Logs a warning for each certificate from a file that has expired or expires soon.
+    fn warn(&self) {
+        let current = self.0.resolver.as_ref().map(|resolver| resolver.current());
+        for (pair, certificate) in self.0.files.iter().zip(current.iter().flat_map(|all| &**all)) {
+            files::warn(&pair.chain, certificate);
+        }
+    }
+
+    /// Returns when the first of the certificates expires, or `None` for a configuration of the application.
+    pub(crate) fn expiry(&self) -> Option<SystemTime> {
+        let current = self.0.resolver.as_ref()?.current();
+        current.iter().map(|certificate| certificate.not_after).min()
     }
 
     /// Returns `true` if both have the same certificates, because one is a clone of the other.

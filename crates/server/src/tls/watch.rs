@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::Tls;
 use super::files::Pair;
@@ -41,10 +41,19 @@ pub(super) fn stamps(pairs: &[Pair]) -> Vec<Option<Stamp>> {
     pairs.iter().flat_map(|Pair { chain, key }| [chain, key]).map(|path| Stamp::of(path)).collect()
 }
 
-/// Reloads the files each time they have changed. See [`Tls::watch`].
+/// How often a certificate that expires soon is logged.
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Reloads the files each time they have changed, and logs once a day which certificates expire soon. See
+/// [`Tls::watch`].
 pub(super) async fn watch(tls: Tls, period: Duration) {
+    let mut next_warning = Instant::now() + BETWEEN_WARNINGS;
     loop {
         sleep(period).await;
+        if Instant::now() >= next_warning {
+            next_warning += BETWEEN_WARNINGS;
+            tls.warn();
+        }
         let tls = tls.clone();
         // Files may be on a network, and then reading them takes time.
         let checked = spawn_blocking(move || if tls.has_changed() { tls.reload() } else { Ok(()) });
